@@ -1,0 +1,1 @@
+"""What must be true; pure functions over observed state."""

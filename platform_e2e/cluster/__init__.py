@@ -1,0 +1,1 @@
+"""How to get a cluster, whoever makes it."""

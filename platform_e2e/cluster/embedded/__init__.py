@@ -1,0 +1,1 @@
+"""Real Kubernetes in private namespaces of this host, without Docker."""

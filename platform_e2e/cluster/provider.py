@@ -1,0 +1,152 @@
+"""What every provider of clusters offers, and what a cluster is to the rest of the harness."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any, Protocol
+
+from platform_e2e.timeline import Timeline
+
+
+class Capability(StrEnum):
+    """What a provider can do; a test that needs more is skipped with that reason."""
+
+    NODES = "nodes"
+    NODE_NETWORK = "node_network"
+    LOAD_IMAGES = "load_images"
+    STOP_NODE = "stop_node"
+    SNAPSHOT = "snapshot"
+    READ_ONLY = "read_only"
+
+
+@dataclass(frozen=True)
+class AddressRange:
+    """A range of addresses as a pool writes it, first and last included."""
+
+    first: IPv4Address
+    last: IPv4Address
+
+    def __contains__(self, address: object) -> bool:
+        """Tell whether the address lies in the range."""
+        return isinstance(address, IPv4Address) and self.first <= address <= self.last
+
+    def __str__(self) -> str:
+        """Write it as MetalLB does, first-last."""
+        return f"{self.first}-{self.last}"
+
+
+@dataclass(frozen=True)
+class ClusterSpec:
+    """What is asked of a provider.
+
+    Attributes:
+        name: of the cluster, at most 20 characters of [a-z0-9-].
+        nodes: how many nodes, the server included.
+        pools: the address ranges that the layer's IPAddressPools state; the segment is laid around them.
+        kubernetes: version asked for, empty for the provider's own.
+        images: names of images that must be present on every node.
+    """
+
+    name: str
+    nodes: int = 1
+    pools: tuple[AddressRange, ...] = ()
+    kubernetes: str = ""
+    images: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class NodeFacts:
+    """One node: its name, its address on the segment, and how testinfra reaches it."""
+
+    name: str
+    address: str
+    testinfra: str
+
+
+@dataclass(frozen=True)
+class ClusterFacts:
+    """A cluster as it is written to `cluster.json` in its directory, for every process that attaches.
+
+    Attributes:
+        name: of the cluster.
+        provider: name of the provider that made it.
+        directory: of everything that belongs to it; removed with it.
+        kubeconfig: of an administrator, readable by its owner only.
+        kubernetes: version that the API server states.
+        nodes: its nodes, the server first.
+        segment: the network that nodes and LoadBalancer addresses share, as a CIDR, or empty.
+        host_address: this host's address on the segment, or empty where the host cannot reach it.
+        host_interface: this host's interface on the segment, or empty.
+        pool_map: for each address range of the layer that was not free, the range used in its place.
+    """
+
+    name: str
+    provider: str
+    directory: str
+    kubeconfig: str
+    kubernetes: str
+    nodes: tuple[NodeFacts, ...]
+    segment: str = ""
+    host_address: str = ""
+    host_interface: str = ""
+    pool_map: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def network(self) -> IPv4Network | None:
+        """Return the segment as a network."""
+        return IPv4Network(self.segment) if self.segment else None
+
+    def write(self, path: Path) -> None:
+        """Store it so that a reader sees the whole or nothing."""
+        scratch = path.with_suffix(".new")
+        data = {k: v for k, v in self.__dict__.items() if k != "nodes"}
+        scratch.write_text(json.dumps({**data, "nodes": [n.__dict__ for n in self.nodes]}, indent=1))
+        scratch.replace(path)
+
+    @classmethod
+    def read(cls, path: Path) -> ClusterFacts:
+        """Load what `write` stored."""
+        data: dict[str, Any] = json.loads(path.read_text())
+        nodes = tuple(NodeFacts(**node) for node in data.pop("nodes"))
+        return cls(nodes=nodes, **data)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that the doctor found: what, and the remedy. A warning does not stop a run."""
+
+    what: str
+    remedy: str
+    fatal: bool = True
+
+
+class Provider(Protocol):
+    """Makes, finds and removes clusters of one sort."""
+
+    name: str
+    capabilities: frozenset[Capability]
+
+    def doctor(self, spec: ClusterSpec) -> Sequence[Problem]:
+        """Return what keeps this provider from making the cluster on this machine, quickly, changing nothing."""
+        ...
+
+    def create(self, spec: ClusterSpec, directory: Path, timeline: Timeline) -> ClusterFacts:
+        """Make the cluster, its nodes Ready; on an error leave nothing behind."""
+        ...
+
+    def alive(self, facts: ClusterFacts) -> bool:
+        """Tell whether a cluster that was made is still running."""
+        ...
+
+    def delete(self, name: str, directory: Path) -> None:
+        """Remove every trace of the cluster, also of one that was made only halfway."""
+        ...
+
+    def leftovers(self, name: str) -> Sequence[str]:
+        """Return what of this cluster still exists: processes, mounts, interfaces, namespaces, cgroups, files."""
+        ...

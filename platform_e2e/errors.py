@@ -1,0 +1,48 @@
+"""The errors a person may see; the text of each says which object is meant and what to do.
+
+A run ends with one of four exit codes, so that a nightly job can tell who must get up:
+
+* 0: every promise held.
+* 1: the platform is broken (`BrokenPlatform`, or a finding in a test).
+* 3: the harness or the machine is broken (`BrokenHarness`), the platform was not judged.
+* 4: the call was wrong (`WrongUsage`), nothing was started.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class HarnessError(Exception):
+    """Say what went wrong with which object, and how to mend it.
+
+    Args:
+        problem: one sentence that names the object.
+        remedy: what the reader can do; empty only where nothing can be done.
+    """
+
+    exit_code: ClassVar[int] = 3
+
+    def __init__(self, problem: str, remedy: str = "") -> None:
+        """Join both sentences into the error's text."""
+        super().__init__(f"{problem}\n  remedy: {remedy}" if remedy else problem)
+        self.problem = problem
+        self.remedy = remedy
+
+
+class BrokenPlatform(HarnessError):
+    """The platform under test does not keep a promise."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class BrokenHarness(HarnessError):
+    """The machine or the harness could not do its part; the platform was not judged."""
+
+    exit_code: ClassVar[int] = 3
+
+
+class WrongUsage(HarnessError):
+    """An option, an environment variable or the layer's files cannot be used as given."""
+
+    exit_code: ClassVar[int] = 4

@@ -1,0 +1,1 @@
+"""Why it is not true; one small function for each cause."""

@@ -1,0 +1,69 @@
+"""What a check returns: one statement about one object that does not keep one promise."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Promise(StrEnum):
+    """What a layer cannot drop silently; the names are those of the verdict's table and of breaks/."""
+
+    LOADBALANCER = "loadbalancer"
+    MONITORING = "monitoring"
+    SELFHEAL = "selfheal"
+    APPLICATIONS = "applications"
+    ENVIRONMENTS = "environments"
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why an object does not do what it should.
+
+    Attributes:
+        id: stable, lower case, hyphens; breaks/ and JUnit properties refer to it.
+        sentence: one sentence with the names of the objects involved.
+        remedy: what to change, and where.
+    """
+
+    id: str
+    sentence: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One broken promise of one object.
+
+    Attributes:
+        object: `kind/name -n namespace` of what is broken.
+        promise: which promise it breaks.
+        expected: what must be true, from the layer.
+        observed: what is true.
+        cause: why, as far as it could be worked out.
+        details: figures for the report (addresses, targets, seconds).
+    """
+
+    object: str
+    promise: Promise
+    expected: str
+    observed: str
+    cause: Cause
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def render(self) -> str:
+        """Return the five lines a person reads first: object, expected, observed, cause, remedy."""
+        return "\n".join(
+            (
+                f"{self.object} breaks the promise '{self.promise}'",
+                f"  expected: {self.expected}",
+                f"  observed: {self.observed}",
+                f"  cause:    {self.cause.sentence} [{self.cause.id}]",
+                f"  remedy:   {self.cause.remedy}",
+            )
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain data for run.json and JUnit properties."""
+        return asdict(self)

@@ -1,0 +1,1 @@
+"""Install the platform's Helm releases and prove that they are ready."""

@@ -1,0 +1,1 @@
+"""Serve the layer from Git inside the cluster and follow Argo CD."""
