@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
+import selectors
 import shlex
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from platform_e2e.errors import BrokenHarness
 
@@ -19,6 +22,9 @@ log = logging.getLogger(__name__)
 
 STDERR_LINES_SHOWN = 20
 """How many last lines of a failed program's output an error shows: what fits the first screen."""
+
+STREAM_LINES_KEPT = 200
+"""How many last lines of a streamed program's output stay in memory; all of them are in its log file."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +117,119 @@ def run(
     if done.returncode not in ok:
         raise CommandError(words, f"ended with status {done.returncode}", done.stderr or done.stdout, remedy)
     return done
+
+
+def stream(
+    argv: Sequence[str | Path],
+    *,
+    timeout: float,
+    on_line: Callable[[str], None],
+    on_tick: Callable[[], None] | None = None,
+    tick: float = 1.0,
+    log_file: Path | None = None,
+    ok: Sequence[int] = (0,),
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    remedy: str = "",
+) -> Completed:
+    """Run a program to its end and hand on each line that it prints, as soon as it is there.
+
+    Standard output and standard error arrive in the order in which the program wrote them.
+
+    Args:
+        argv: the program and its arguments; never a shell string.
+        timeout: seconds until its whole process group is killed.
+        on_line: is given each line, without its line end.
+        on_tick: is called about every `tick` seconds, also while the program prints nothing.
+        tick: seconds between two calls of `on_tick`.
+        log_file: is given all that it prints; its directory must exist.
+        ok: exit statuses that are not an error.
+        cwd: its working directory.
+        env: variables added to this process's own.
+        remedy: what the error tells its reader to do.
+
+    Returns:
+        The result, with the last `STREAM_LINES_KEPT` lines of both outputs as `stdout`.
+
+    Raises:
+        CommandError: it is not installed, did not end in time, or ended with a status outside of `ok`.
+    """
+    words = [str(word) for word in argv]
+    start = time.monotonic()
+    try:
+        process = subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise CommandError(words, f"could not be started: {error.strerror}", remedy=remedy) from error
+    tail: deque[str] = deque(maxlen=STREAM_LINES_KEPT)
+
+    def line(text: str) -> None:
+        tail.append(text)
+        on_line(text)
+
+    try:
+        with open(log_file or os.devnull, "ab") as copy:  # noqa: PTH123 - os.devnull is no Path
+            ended = _pump(process.stdout, copy, line, on_tick, tick=tick, deadline=start + timeout)
+        # A program may close its output and go on.
+        process.wait(max(0.0, start + timeout - time.monotonic()) if ended else 0)
+    except subprocess.TimeoutExpired:
+        ended = False
+    finally:
+        if process.returncode is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+    seconds = time.monotonic() - start
+    log.debug("%s -> %d in %.2f s", shlex.join(words), process.returncode, seconds)
+    output = "\n".join(tail)
+    if not ended:
+        raise CommandError(words, f"did not end within {timeout:g} s", output, remedy)
+    if process.returncode not in ok:
+        raise CommandError(words, f"ended with status {process.returncode}", output, remedy)
+    return Completed(tuple(words), process.returncode, output, "", seconds)
+
+
+def _pump(
+    source: IO[bytes] | None,
+    copy: IO[bytes],
+    line: Callable[[str], None],
+    on_tick: Callable[[], None] | None,
+    *,
+    tick: float,
+    deadline: float,
+) -> bool:
+    """Hand on lines until the source ends; tell whether it did so before the deadline."""
+    if source is None:
+        return True
+    pending = b""
+    next_tick = time.monotonic() + tick
+    with selectors.DefaultSelector() as selector:
+        selector.register(source, selectors.EVENT_READ)
+        while (now := time.monotonic()) < deadline:
+            if now >= next_tick:
+                next_tick = now + tick
+                if on_tick is not None:
+                    on_tick()
+            if not selector.select(timeout=max(0.0, min(next_tick, deadline) - now)):
+                continue
+            data = os.read(source.fileno(), 1 << 16)
+            copy.write(data)
+            *lines, pending = (pending + data).split(b"\n")
+            if not data and pending:
+                lines.append(pending)
+            for one in lines:
+                line(one.decode(errors="replace").rstrip("\r"))
+            if not data:
+                return True
+    return False
 
 
 def which(program: str) -> Path | None:
