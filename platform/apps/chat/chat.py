@@ -10,9 +10,13 @@ import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiohttp import WSCloseCode, WSMsgType, web
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Handler
 
 log = logging.getLogger("chat")
 
@@ -119,6 +123,9 @@ class Room:
                 if message.type is WSMsgType.TEXT:
                     self._messages.inc()
                     await self._pass_on(message.data)
+        except ConfigurationError as error:
+            log.warning("%s", error)
+            await client.close(code=WSCloseCode.INTERNAL_ERROR, message=b"the service is not configured")
         finally:
             self._clients.discard(client)
             self._connected.set(len(self._clients))
@@ -191,12 +198,12 @@ async def metrics(request: web.Request) -> web.Response:
 
 
 @web.middleware
-async def refuse_without_configuration(request: web.Request, handler: web.Handler) -> web.StreamResponse:
+async def refuse_without_configuration(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer 503 with the reason while a setting cannot be read: a probe then takes the replica out of service."""
     try:
         return await handler(request)
     except ConfigurationError as error:
-        log.error("%s", error)
+        log.warning("%s", error)
         return web.Response(status=503, text=f"{error}\n")
 
 
@@ -220,7 +227,10 @@ def metrics_app(chat_room: Room) -> web.Application:
 
 async def serve(chat_room: Room, *, port: int, metrics_port: int, stop: asyncio.Event) -> None:
     """Serve both applications until `stop` is set, then send the clients away."""
-    runners = [web.AppRunner(public_app(chat_room), access_log=None), web.AppRunner(metrics_app(chat_room))]
+    runners = [
+        web.AppRunner(public_app(chat_room), access_log=None),
+        web.AppRunner(metrics_app(chat_room), access_log=None),
+    ]
     try:
         for runner, number in zip(runners, (port, metrics_port), strict=True):
             await runner.setup()
