@@ -1,0 +1,150 @@
+"""Every command of this repository: `nox -l` lists them, `nox -s NAME -- ARGS` passes ARGS on."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nox
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+nox.needs_version = ">=2025.10"
+nox.options.sessions = ["lint", "types", "tests"]
+nox.options.reuse_venv = "yes"
+nox.options.error_on_missing_interpreters = True
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+INTERRUPT_SECONDS = 120.0
+"""How long an interrupted run may take to gather evidence and remove its cluster."""
+TERMINATE_SECONDS = 60.0
+"""The same after SIGTERM."""
+ASKS_ONLY = {"--collect-only", "--co", "--help", "-h", "--markers", "--fixtures", "--version"}
+"""Arguments of pytest with which no test runs, so that nobody needs the doctor."""
+
+
+def _hand_down(number: int, _frame: FrameType | None) -> None:
+    """End the running command as it would end by itself; nox alone would leave it behind on SIGTERM and SIGHUP."""
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    for child in children.read_text().split() if children.exists() else ():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(child), number)
+    raise KeyboardInterrupt
+
+
+signal.signal(signal.SIGTERM, _hand_down)
+signal.signal(signal.SIGHUP, _hand_down)
+
+
+def _install(session: nox.Session, *groups: str) -> None:
+    """Install the project's dependencies and the named groups, unless this environment has just these already."""
+    wanted = [*PYPROJECT["project"]["dependencies"], *nox.project.dependency_groups(PYPROJECT, *groups)]
+    digest = hashlib.sha256(json.dumps(sorted(wanted)).encode()).hexdigest()
+    stamp = Path(session.virtualenv.location, "installed.sha256")
+    if stamp.exists() and stamp.read_text() == digest:
+        return
+    session.install(*wanted)
+    stamp.write_text(digest)
+
+
+def _run(session: nox.Session, *argv: str, ok: tuple[int, ...] = (0,)) -> None:
+    """Run a command of the harness from the root of the repository, with time enough for a clean end."""
+    session.run(
+        *argv,
+        env={"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"},
+        success_codes=list(ok),
+        interrupt_timeout=INTERRUPT_SECONDS,
+        terminate_timeout=TERMINATE_SECONDS,
+    )
+
+
+def _platform_e2e(session: nox.Session, *argv: str) -> None:
+    """Run one of the harness's own commands."""
+    _install(session, "e2e")
+    _run(session, "python", "-m", "platform_e2e", *argv)
+
+
+@nox.session
+def e2e(session: nox.Session) -> None:
+    """Prove the platform on a real cluster, doctor first; -- takes pytest's arguments and ours (--help lists them)."""
+    _install(session, "e2e")
+    if not ASKS_ONLY.intersection(session.posargs):
+        _run(session, "python", "-m", "platform_e2e", "doctor", "--before-run", *session.posargs)
+    _run(session, "python", "-m", "pytest", "-p", "no:cacheprovider", "e2e", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Test the harness itself: no cluster, no network, no privileges, seconds."""
+    _install(session, "tests")
+    with tempfile.TemporaryDirectory(prefix="platform-e2e-tests-") as scratch:
+        session.env.update({"HOME": scratch, "XDG_CACHE_HOME": f"{scratch}/cache", "PLATFORM_E2E_CACHE": f"{scratch}/e2e"})
+        parallel = () if any(word.startswith("-n") for word in session.posargs) else ("-n", "auto")
+        paths = () if any(Path(word.split("::")[0]).exists() for word in session.posargs) else ("tests",)
+        _run(
+            session, "python", "-m", "pytest", "-p", "no:cacheprovider", "--basetemp", f"{scratch}/pytest",
+            *parallel, *paths, *session.posargs,
+        )  # fmt: skip
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, formatting and the direction of imports."""
+    _install(session, "lint")
+    _run(session, "ruff", "check", *session.posargs)
+    _run(session, "ruff", "format", "--check")
+    _run(session, "lint-imports", "--no-cache")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check the types of everything, tests and this file included."""
+    _install(session, "types")
+    _run(session, "mypy", *session.posargs)
+
+
+@nox.session
+def cluster(session: nox.Session) -> None:
+    """Handle a cluster by hand: -- up|down|list|shell|kubeconfig [NAME]."""
+    _platform_e2e(session, "cluster", *session.posargs)
+
+
+@nox.session
+def doctor(session: nox.Session) -> None:
+    """Say what this machine lacks for a run, each with its remedy."""
+    _platform_e2e(session, "doctor", *session.posargs)
+
+
+@nox.session
+def breaks(session: nox.Session) -> None:
+    """Break a sound layer on purpose, once for each file in breaks/, and demand the declared verdict; -- NAME... -k TEXT."""
+    _platform_e2e(session, "breaks", *session.posargs)
+
+
+@nox.session
+def leaks(session: nox.Session) -> None:
+    """End runs in every way there is, kill -9 included, and compare the host before and after."""
+    _platform_e2e(session, "leaks", *session.posargs)
+
+
+@nox.session
+def benchmark(session: nox.Session) -> None:
+    """Measure the harness beside its peers; -- NAME is a file of benchmarks/."""
+    _install(session, "e2e")
+    names = [word for word in session.posargs if not word.startswith("-")]
+    known = sorted(path.stem for path in Path("benchmarks").glob("[a-z]*.py"))
+    if not names or names[0] not in known:
+        session.error(f"name one of: {', '.join(known) or 'none exist yet'}")
+    _run(session, "python", "-m", f"benchmarks.{names[0]}", *session.posargs[1:])
+
+
+if __name__ == "__main__":
+    sys.exit("run me with nox: nox -l")

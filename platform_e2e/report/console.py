@@ -1,0 +1,153 @@
+"""What a person sees: phases with times while the run goes on, and the verdict's table at its end."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable, Mapping
+from io import StringIO
+from pathlib import Path
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from platform_e2e.report.verdict import Verdict
+
+PROGRESS_SECONDS = 10.0
+"""In a log, where no line can be overwritten, how often a running phase says what it does."""
+
+FOLLOW_SECONDS = 0.2
+"""How often the timeline is looked at for news: quick to a person's eye, nothing to a processor."""
+
+
+class PhasePrinter:
+    """Turn events of a timeline into lines.
+
+    Args:
+        progress_seconds: the least time between two lines of progress of one phase.
+    """
+
+    def __init__(self, progress_seconds: float = PROGRESS_SECONDS) -> None:
+        """Know of no phase yet."""
+        self.progress_seconds = progress_seconds
+        self.titles: dict[str, str] = {}
+        self.shown: dict[str, float] = {}
+
+    def lines(self, event: Mapping[str, Any]) -> list[str]:
+        """Return the lines, without an end of line, that an event is worth."""
+        name, kind = str(event["name"]), event["kind"]
+        if kind == "phase-start":
+            self.titles[name] = str(event.get("title") or name)
+            self.shown[name] = float(event["mono"])
+            more = f": {self.titles[name]}" if self.titles[name] != name else ""
+            return [f"  {name:<14} starts{more}"]
+        if kind == "phase-progress":
+            if float(event["mono"]) - self.shown.get(name, float("-inf")) < self.progress_seconds:
+                return []
+            self.shown[name] = float(event["mono"])
+            return [f"  {name:<14} {event.get('text', '')}"]
+        if kind == "phase-end":
+            error = str(event.get("error") or "")
+            ending = f"FAILED: {error.splitlines()[0]}" if error else "done"
+            return [f"  {name:<14} {ending} ({duration(float(event['seconds']))})"]
+        if kind in {"fact", "cluster"} and event.get("text"):
+            return [f"  {name:<14} {event['text']}"]
+        return []
+
+
+class Follower:
+    """Show a growing timeline from a thread of its own.
+
+    Args:
+        path: of the timeline; it need not exist yet.
+        out: where the lines go.
+        printer: which lines.
+    """
+
+    def __init__(self, path: Path, out: TextIO, printer: PhasePrinter | None = None) -> None:
+        """Remember the file; nothing is read before `start`."""
+        self.path = path
+        self.out = out
+        self.printer = printer or PhasePrinter()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="timeline", daemon=True)
+
+    def start(self) -> None:
+        """Begin to show."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Show what is left and end."""
+        self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+
+    def _follow(self) -> None:
+        """Show whole lines as they come."""
+        position, rest, first = 0, "", True
+        while True:
+            last = self._ended.wait(FOLLOW_SECONDS)
+            if self.path.exists():
+                with self.path.open(encoding="utf-8") as file:
+                    file.seek(position)
+                    rest += file.read()
+                    position = file.tell()
+            *whole, rest = rest.split("\n")
+            lines = [line for text in whole if text for line in self.printer.lines(_parse(text))]
+            if lines:
+                # Pytest may be in the middle of a line.
+                self.out.write(("\n" if first else "") + "".join(line + "\n" for line in lines))
+                self.out.flush()
+                first = False
+            if last:
+                return
+
+
+def _parse(line: str) -> dict[str, Any]:
+    """Return one event of a timeline."""
+    event: dict[str, Any] = json.loads(line)
+    return event
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as a person says them: 0.4 s, 12 s, 2 min 05 s."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds // 60:.0f} min {seconds % 60:02.0f} s"
+
+
+def phases(events: Iterable[Mapping[str, Any]]) -> list[tuple[str, float, str]]:
+    """Return each phase's name, seconds and error, in the order in which they ended."""
+    return [
+        (str(event["name"]), float(event["seconds"]), str(event.get("error") or ""))
+        for event in events
+        if event["kind"] == "phase-end"
+    ]
+
+
+def verdict_table(verdict: Verdict, headline: str, *, width: int, colour: bool) -> str:
+    """Return the table of promises.
+
+    Args:
+        verdict: of the run.
+        headline: the line above: layer, commit, cluster, and what ran instead of a pinned version.
+        width: columns of the terminal.
+        colour: whether escape sequences are welcome.
+    """
+    table = Table(title=None, expand=False, pad_edge=False, show_edge=False)
+    for name in ("promise", "verdict", "tests", "figures"):
+        table.add_column(name, overflow="fold")
+    for row in verdict.rows():
+        style = "green" if row.holds else "yellow" if row.verdict.startswith(("blocked", "not judged")) else "bold red"
+        table.add_row(row.promise, Text(row.verdict, style=style), row.tests, Text(row.figures))
+    out = StringIO()
+    console = Console(file=out, width=max(width, 60), force_terminal=colour, no_color=not colour, highlight=False)
+    if headline:
+        console.print(Text(headline))
+    console.print(table)
+    return out.getvalue()
+

@@ -1,0 +1,168 @@
+"""The directory that one run leaves behind, shared by every process of the run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from platform_e2e import paths, shell
+from platform_e2e.errors import HarnessError
+from platform_e2e.report import redact
+from platform_e2e.settings import Settings
+from platform_e2e.timeline import Timeline
+
+GIT_SECONDS = 20.0
+"""How long git may take to describe the working tree; it only reads."""
+
+
+@dataclass
+class Run:
+    """One run as its processes know it.
+
+    Attributes:
+        settings: what was chosen.
+        directory: of the run's results; made by `begin`.
+        end: monotonic second at which the deadline is reached, the same in every process of the run.
+        timeline: of the run, in its directory.
+    """
+
+    settings: Settings
+    directory: Path
+    end: float
+    timeline: Timeline = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Put the timeline in the directory; its first event makes the file."""
+        self.timeline = Timeline(self.directory / "timeline.jsonl")
+
+    @classmethod
+    def plan(cls, settings: Settings) -> Run:
+        """Return a new run whose directory does not exist yet."""
+        stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+        directory = settings.artifacts / f"{stamp}-{settings.cluster}"
+        number = 1
+        while directory.exists():
+            number += 1
+            directory = settings.artifacts / f"{stamp}-{settings.cluster}-{number}"
+        return cls(settings, directory, time.monotonic() + settings.deadline)
+
+    @property
+    def id(self) -> str:
+        """Return what tells this run from every other one of this machine."""
+        return self.directory.name
+
+    @property
+    def junit(self) -> Path:
+        """Return where JUnit XML goes unless --junitxml says otherwise."""
+        return self.directory / "junit.xml"
+
+    def begin(self) -> None:
+        """Make the directory and let `latest` beside it point there."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        link = self.directory.parent / f".latest-{os.getpid()}"
+        link.unlink(missing_ok=True)
+        link.symlink_to(self.directory.name)
+        link.replace(self.directory.parent / "latest")
+
+    def claim(self, name: str) -> bool:
+        """Tell whether this call is the run's first with that name, over all its processes."""
+        marks = self.directory / "marks"
+        marks.mkdir(parents=True, exist_ok=True)
+        try:
+            (marks / name.replace("/", "-")).touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        return True
+
+    @property
+    def failed(self) -> bool:
+        """Tell whether any process of the run has called `fail`."""
+        return (self.directory / "marks" / "failed").exists()
+
+    def fail(self) -> None:
+        """Remember that something failed; a cluster kept on failure asks for it."""
+        self.claim("failed")
+
+    def keeps(self) -> bool:
+        """Tell whether the cluster outlives the run, as things stand."""
+        return self.settings.keep == "always" or (self.settings.keep == "on-failure" and self.failed)
+
+    @contextlib.contextmanager
+    def phase(self, name: str, title: str = "") -> Iterator[None]:
+        """Record a phase; an error that leaves it knows the phase, so that what depends on it is blocked by it."""
+        with self.timeline.phase(name, title):
+            try:
+                yield
+            except HarnessError as error:
+                if not phase_of(error):
+                    error.add_note(f"phase: {name}")
+                raise
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return what the timeline has so far."""
+        path = self.timeline.path
+        if path is None or not path.exists():
+            return []
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+    def write_json(self, name: str, data: object) -> Path:
+        """Store plain data in the directory, redacted, so that a reader sees the whole or nothing."""
+        path = self.directory / name
+        scratch = path.with_name(f".{path.name}.new")
+        scratch.write_text(json.dumps(redact.plain(data), indent=1, default=str) + "\n", encoding="utf-8")
+        scratch.replace(path)
+        return path
+
+
+def phase_of(error: BaseException) -> str:
+    """Return the phase that the error ended, or an empty string."""
+    for note in getattr(error, "__notes__", ()):
+        if note.startswith("phase: "):
+            return str(note.removeprefix("phase: "))
+    return ""
+
+
+def machine() -> dict[str, Any]:
+    """Return what of this machine a reader of run.json needs to judge figures."""
+    return {
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "user": "root" if os.geteuid() == 0 else "unprivileged",
+    }
+
+
+def commit(directory: Path) -> dict[str, Any]:
+    """Return the commit that a directory is at and the patch of uncommitted work; empty where it is no checkout."""
+    git = shell.which("git")
+    if git is None:
+        return {}
+    # A checkout that belongs to another user, as in many CI systems, is only read here.
+    base = [git, "-c", "safe.directory=*", "-C", directory]
+    head = shell.run([*base, "rev-parse", "HEAD"], timeout=GIT_SECONDS, ok=range(256))
+    if head.returncode != 0:
+        return {}
+    status = shell.run([*base, "status", "--porcelain", "--", "."], timeout=GIT_SECONDS, ok=range(256))
+    patch = shell.run([*base, "diff", "--binary", "HEAD", "--", "."], timeout=GIT_SECONDS, ok=range(256))
+    return {"commit": head.stdout.strip(), "uncommitted": status.stdout.splitlines(), "patch": patch.stdout}
+
+
+def versions() -> dict[str, Any]:
+    """Return the harness's own version and where it runs from."""
+    return {"platform-e2e": _own_version(), "root": str(paths.ROOT)}
+
+
+def _own_version() -> str:
+    """Return the version in pyproject.toml: the harness runs from a checkout, installed or not."""
+    import tomllib  # noqa: PLC0415 - only for run.json, once per run
+
+    with (paths.ROOT / "pyproject.toml").open("rb") as file:
+        return str(tomllib.load(file)["project"]["version"])

@@ -1,0 +1,177 @@
+"""What a run found out: one row for each promise, from the results of its tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from statistics import median
+from typing import Any
+
+from platform_e2e.errors import BrokenPlatform
+from platform_e2e.finding import Finding
+
+FIGURES_SHOWN = 4
+"""How many values of one figure the table shows; run.json has all of them."""
+
+
+class Outcome(StrEnum):
+    """How one test ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    ERROR = "error"
+    BLOCKED = "blocked"
+    SKIPPED = "skipped"
+
+
+class ExitCode:
+    """What the run's exit status tells; errors.py says who must get up."""
+
+    HOLDS = 0
+    BROKEN_PLATFORM = 1
+    INTERRUPTED = 2
+    BROKEN_HARNESS = 3
+    WRONG_USAGE = 4
+
+
+class PromiseBroken(BrokenPlatform):
+    """One or more findings; its text is theirs, so a test that reports them fails with them."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        """Join what the findings say."""
+        super().__init__("\n\n".join(finding.render() for finding in findings))
+        self.findings = tuple(findings)
+
+
+@dataclass(frozen=True)
+class Result:
+    """One test's end.
+
+    Attributes:
+        test: its id.
+        outcome: how it ended.
+        promise: which promise it proves, or an empty string.
+        seconds: how long it took, setup included.
+        figures: what it measured: addresses, targets, seconds.
+        findings: broken promises as plain data.
+        reason: why it was skipped, or what blocked it, or the first line of its error.
+        exit_code: whose fault a failure is.
+    """
+
+    test: str
+    outcome: Outcome
+    promise: str = ""
+    seconds: float = 0.0
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    findings: Sequence[Mapping[str, Any]] = ()
+    reason: str = ""
+    exit_code: int = 0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the verdict's table."""
+
+    promise: str
+    verdict: str
+    tests: str
+    figures: str
+    holds: bool
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """All that a run found out.
+
+    Attributes:
+        results: of every test, in the order in which they ended.
+        broken_phase: the phase that failed and blocked the rest, or an empty string.
+    """
+
+    results: tuple[Result, ...]
+    broken_phase: str = ""
+
+    def rows(self) -> list[Row]:
+        """Return one row per promise; tests that prove none are summed up in a last row."""
+        names = list(dict.fromkeys(result.promise for result in self.results if result.promise))
+        rows = [_row(name, [result for result in self.results if result.promise == name]) for name in names]
+        rest = [result for result in self.results if not result.promise]
+        return [*rows, _row("(other tests)", rest)] if rest else rows
+
+    def count(self, outcome: Outcome) -> int:
+        """Return how many tests ended that way."""
+        return sum(result.outcome is outcome for result in self.results)
+
+    def exit_code(self) -> int:
+        """Return the run's exit status as far as its tests decide it.
+
+        A platform proven broken outranks a harness that broke beside it: the proof stands.
+        """
+        codes = {result.exit_code for result in self.results if result.outcome in {Outcome.FAILED, Outcome.ERROR}}
+        for code in (ExitCode.BROKEN_PLATFORM, ExitCode.BROKEN_HARNESS, ExitCode.WRONG_USAGE):
+            if code in codes:
+                return code
+        return ExitCode.BROKEN_HARNESS if self.count(Outcome.BLOCKED) else ExitCode.HOLDS
+
+    def findings(self) -> list[Mapping[str, Any]]:
+        """Return every broken promise."""
+        return [finding for result in self.results for finding in result.findings]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain data for run.json."""
+        return {
+            "exit_code": self.exit_code(),
+            "broken_phase": self.broken_phase,
+            "promises": [asdict(row) for row in self.rows()],
+            "counts": {outcome.value: self.count(outcome) for outcome in Outcome},
+            "tests": [asdict(result) for result in self.results],
+        }
+
+
+def _row(promise: str, results: Sequence[Result]) -> Row:
+    """Sum up the tests of one promise."""
+    counts = {outcome: sum(result.outcome is outcome for result in results) for outcome in Outcome}
+    bad = counts[Outcome.FAILED] + counts[Outcome.ERROR]
+    judged = counts[Outcome.PASSED] + bad
+    if counts[Outcome.FAILED]:
+        verdict = "BROKEN"
+    elif counts[Outcome.ERROR]:
+        verdict = "not judged: error"
+    elif counts[Outcome.BLOCKED]:
+        verdict = next(result.reason for result in results if result.outcome is Outcome.BLOCKED)
+    elif judged:
+        verdict = "holds"
+    else:
+        verdict = "not judged: " + (next((r.reason for r in results if r.reason), "") or "skipped")
+    tests = ", ".join(f"{number} {outcome}" for outcome, number in counts.items() if number)
+    return Row(promise, verdict, tests, summarise(result.figures for result in results), verdict == "holds")
+
+
+def summarise(figures: Iterable[Mapping[str, Any]]) -> str:
+    """Return the figures of several tests in one line: texts listed, integers summed, floats as a range.
+
+    A name that ends in `_seconds` is shown with the unit.
+    """
+    merged: dict[str, list[Any]] = {}
+    for mapping in figures:
+        for name, value in mapping.items():
+            merged.setdefault(name, []).extend(value if isinstance(value, list | tuple) else [value])
+    return "; ".join(_figure(name, values) for name, values in merged.items() if values)
+
+
+def _figure(name: str, values: Sequence[Any]) -> str:
+    """Return one figure's values as words."""
+    if all(isinstance(value, bool) for value in values):
+        return f"{name} {sum(values)} of {len(values)}"
+    if all(isinstance(value, int) for value in values):
+        return f"{name} {sum(values)}"
+    if all(isinstance(value, int | float) for value in values):
+        unit = " s" if name.endswith("_seconds") else ""
+        label = name.removesuffix("_seconds").replace("_", " ")
+        if len(values) == 1:
+            return f"{label} {values[0]:.2f}{unit}"
+        return f"{label} {min(values):.2f} to {max(values):.2f}{unit}, median {median(values):.2f}{unit}"
+    texts = list(dict.fromkeys(str(value) for value in values))
+    more = f" and {len(texts) - FIGURES_SHOWN} more" if len(texts) > FIGURES_SHOWN else ""
+    return f"{name} {', '.join(texts[:FIGURES_SHOWN])}{more}"

@@ -1,0 +1,193 @@
+"""What a person can choose: one table that feeds pytest's options, environment variables, the command line and the docs."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from platform_e2e import paths
+from platform_e2e.errors import WrongUsage
+
+PREFIX = "PLATFORM_E2E_"
+"""Of every environment variable that the harness reads."""
+
+CLUSTER_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?")
+"""At most 20 characters: interface names and host names are made from it."""
+
+DURATION = re.compile(r"(?=\d)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
+"""90, 90s, 30m, 1h30m."""
+
+
+class Keep(StrEnum):
+    """When a cluster outlives its run."""
+
+    NEVER = "never"
+    ON_FAILURE = "on-failure"
+    ALWAYS = "always"
+
+
+@dataclass(frozen=True)
+class Option:
+    """One choice.
+
+    Attributes:
+        name: of the field in `Settings`; flag and variable are made from it.
+        metavar: what --help shows as its value; empty for a switch.
+        default: what holds when nobody chose, as a person would write it; empty for "none".
+        help: one sentence.
+        parse: makes the value from what was written, or raises ValueError with the reason.
+        flag: whether it is an option too, or an environment variable only.
+    """
+
+    name: str
+    metavar: str
+    default: str
+    help: str
+    parse: Callable[[str], Any]
+    flag: bool = True
+
+    @property
+    def option(self) -> str:
+        """Return it as written on a command line."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        """Return the name of its environment variable."""
+        return PREFIX + self.name.upper()
+
+    @property
+    def dest(self) -> str:
+        """Return argparse's name for it, which no plugin of pytest can have too."""
+        return PREFIX.lower() + self.name
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The choices of one run; the table `OPTIONS` says what each means."""
+
+    provider: str
+    nodes: int
+    layer: Path
+    keep: Keep
+    cluster: str
+    deadline: float
+    charts_dir: Path | None
+    strict_versions: bool
+    cache: Path
+    artifacts: Path
+
+    def as_json(self) -> dict[str, Any]:
+        """Return them as plain data for run.json."""
+        return {name: str(value) if isinstance(value, Path) else value for name, value in self.__dict__.items()}
+
+
+def seconds(text: str) -> float:
+    """Return the seconds of a duration such as 90, 90s, 30m or 1h30m."""
+    match = DURATION.fullmatch(text.strip())
+    if not match or not any(match.groups()):
+        raise ValueError("is no duration such as 90s, 30m or 1h30m")
+    hours, minutes, rest = (int(group or 0) for group in match.groups())
+    total = hours * 3600 + minutes * 60 + rest
+    if total <= 0:
+        raise ValueError("is not longer than nothing")
+    return float(total)
+
+
+def _node_count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 9:
+        raise ValueError("is no number from 1 to 9")
+    return int(text)
+
+
+def _keep(text: str) -> Keep:
+    if text not in list(Keep):
+        raise ValueError(f"is none of {', '.join(Keep)}")
+    return Keep(text)
+
+
+def _name(text: str) -> str:
+    if not CLUSTER_NAME.fullmatch(text):
+        raise ValueError("is not 1 to 20 characters of a-z, 0-9 and -, starting and ending with a letter or digit")
+    return text
+
+
+def _directory(text: str) -> Path:
+    path = Path(text).expanduser().absolute()
+    if not path.is_dir():
+        raise ValueError("is no directory")
+    return path
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser().absolute()
+
+
+def _switch(text: str) -> bool:
+    values = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    if text.lower() not in values:
+        raise ValueError(f"is none of {', '.join(values)}")
+    return values[text.lower()]
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option("provider", "NAME", "embedded", "how to get a cluster: embedded runs in private namespaces of this host", str),
+    Option("nodes", "N", "1", "how many nodes the cluster has, the server included", _node_count),
+    Option("layer", "DIR", str(paths.ROOT / "platform"), "the platform layer under test", _directory),
+    Option("keep", "WHEN", "never", "whether the cluster outlives the run: never, on-failure or always", _keep),
+    Option("cluster", "NAME", "", "the cluster's name, to use a kept one again; unique by default, `e2e` when kept", _name),
+    Option("deadline", "TIME", "30m", "end a run that takes longer, with evidence and teardown: 90s, 30m, 1h30m", seconds),
+    Option("charts_dir", "DIR", "", "take the foundations' charts from here (NAME-VERSION.tgz or NAME/)", _directory),
+    Option("strict_versions", "", "no", "refuse to run another version of a foundation than the layer pins", _switch),
+    Option("cache", "DIR", "", "where built programs, images and living clusters are kept", _path, flag=False),
+    Option("artifacts", "DIR", "", "where each run leaves its results", _path, flag=False),
+)
+"""Every choice, in the order in which --help and docs/options.md show them."""
+
+
+def resolve(chosen: Mapping[str, object], environment: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings: what was chosen, else the environment variable, else the default.
+
+    Args:
+        chosen: values of options by name as written on the command line; None, "" and False mean not chosen.
+        environment: instead of this process's own.
+
+    Raises:
+        WrongUsage: a value cannot be used; the text names the option or variable it came from.
+    """
+    variables = os.environ if environment is None else environment
+    values: dict[str, Any] = {"cache": paths.cache(), "artifacts": paths.artifacts()}
+    for option in OPTIONS:
+        given, origin = chosen.get(option.name), option.option
+        if given in {None, "", False}:
+            given, origin = variables.get(option.variable) or option.default, option.variable
+        text = "yes" if given is True else str(given)
+        if not text:
+            values.setdefault(option.name, None)
+            continue
+        try:
+            values[option.name] = option.parse(text)
+        except ValueError as error:
+            raise WrongUsage(f"{origin}: `{text}` {error}.", f"{option.option}: {option.help}.") from error
+    values["cluster"] = values["cluster"] or ("e2e" if values["keep"] is Keep.ALWAYS else _unique_name())
+    return Settings(**values)
+
+
+def _unique_name() -> str:
+    """Return a name that no run at the same time has: the process id is unique on this host."""
+    return f"e2e-{os.getpid()}"
+
+
+def as_markdown() -> str:
+    """Return the table as docs/options.md has it."""
+    rows = ["| option | variable | default | meaning |", "|---|---|---|---|"]
+    for option in OPTIONS:
+        shown = f"`{option.option}{' ' + option.metavar if option.metavar else ''}`" if option.flag else ""
+        default = option.default.replace(f"{paths.ROOT}/", "")
+        rows.append(f"| {shown} | `{option.variable}` | {f'`{default}`' if default else ''} | {option.help} |")
+    return "\n".join(rows) + "\n"
