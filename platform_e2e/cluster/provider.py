@@ -6,10 +6,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, Protocol
 
+from platform_e2e.addresses import AddressRange as AddressRange
 from platform_e2e.timeline import Timeline
 
 
@@ -22,22 +23,6 @@ class Capability(StrEnum):
     STOP_NODE = "stop_node"
     SNAPSHOT = "snapshot"
     READ_ONLY = "read_only"
-
-
-@dataclass(frozen=True)
-class AddressRange:
-    """A range of addresses as a pool writes it, first and last included."""
-
-    first: IPv4Address
-    last: IPv4Address
-
-    def __contains__(self, address: object) -> bool:
-        """Tell whether the address lies in the range."""
-        return isinstance(address, IPv4Address) and self.first <= address <= self.last
-
-    def __str__(self) -> str:
-        """Write it as MetalLB does, first-last."""
-        return f"{self.first}-{self.last}"
 
 
 @dataclass(frozen=True)
