@@ -1,0 +1,183 @@
+"""The content-addressed cache: what an entry is made of names it, so that an entry is either whole and right or absent.
+
+An entry is made in a scratch directory beside its final place, under a file lock, and moved there by one rename. So a
+run that is interrupted leaves nothing that a later one could take for finished, and two first runs build once.
+
+Layout under `paths.cache()`: `KIND/KEY/` for entries, `scratch/` for what is being made, `locks/` for the locks,
+`logs/` for the logs of builds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import filelock
+
+from platform_e2e import paths
+from platform_e2e.errors import BrokenHarness
+from platform_e2e.timeline import Timeline
+
+KEY_LENGTH = 20
+"""Hexadecimal digits of SHA-256 in a key: 80 bits, far from any accidental collision, and paths stay readable."""
+
+LOCK_SECONDS = 2 * 3600.0
+"""How long a run waits for another one's build: twice the longest build that is allowed."""
+
+UNUSED_SECONDS = 14 * 24 * 3600.0
+"""An entry that no run used for this long is removed when a newer one of its kind is made."""
+
+
+class CacheBusy(BrokenHarness):
+    """Another process holds a lock of the cache for longer than any build may take."""
+
+
+def digest(*parts: str | bytes | Path) -> str:
+    """Return the key of what is made from these parts: texts, bytes, and the content of files."""
+    total = hashlib.sha256()
+    for part in parts:
+        data = part.read_bytes() if isinstance(part, Path) else part.encode() if isinstance(part, str) else part
+        # Each part's own digest has a fixed length, so no two lists of parts read the same.
+        total.update(hashlib.sha256(data).digest())
+    return total.hexdigest()[:KEY_LENGTH]
+
+
+def tree_digest(directory: Path, *, ignored: Callable[[Path], bool] = lambda _: False) -> str:
+    """Return a key for the names, the executable bits and the content of a directory's files."""
+    files = sorted(path for path in directory.rglob("*") if path.is_file() and not ignored(path))
+    parts: list[str | Path] = []
+    for path in files:
+        parts += [f"{path.relative_to(directory)} {os.access(path, os.X_OK)}", path]
+    return digest(*parts)
+
+
+def log_file(name: str) -> Path:
+    """Return the file for the log of a build, emptied."""
+    path = paths.cache() / "logs" / f"{name}.log"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"")
+    return path
+
+
+@contextlib.contextmanager
+def held(name: str, *, phase: str, timeline: Timeline, timeout: float = LOCK_SECONDS) -> Iterator[None]:
+    """Hold the lock of that name; while it is waited for, the timeline names the process that has it.
+
+    Args:
+        name: which lock.
+        phase: the timeline's phase under which the waiting is shown.
+        timeline: where it is shown.
+        timeout: seconds to wait at most.
+
+    Raises:
+        CacheBusy: it was not free in time; the text names the holder.
+    """
+    path = paths.cache() / "locks" / f"{name}.lock"
+    holder = path.with_suffix(".holder")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        timeline.progress(phase, f"waits for {_holder(holder)}, which holds {path}")
+        try:
+            lock.acquire(timeout=timeout, poll_interval=0.2)
+        except filelock.Timeout:
+            raise CacheBusy(
+                f"{_holder(holder)} holds {path} for more than {timeout:g} s",
+                "see what that process does, end it if it hangs, and run again",
+            ) from None
+    try:
+        holder.write_text(json.dumps({"pid": os.getpid(), "argv": sys.argv, "since": time.strftime("%H:%M:%S")}))
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
+
+
+def _holder(path: Path) -> str:
+    """Name the process that wrote the file beside a lock."""
+    try:
+        written = json.loads(path.read_text())
+    except (OSError, ValueError):
+        # It has the lock and has not yet said so, or it lets go of it just now.
+        return "another process"
+    return f"process {written['pid']} (`{' '.join(written['argv'])}`, since {written['since']})"
+
+
+@contextlib.contextmanager
+def scratch(kind: str) -> Iterator[Path]:
+    """Make an empty directory on the cache's file system, and remove it at the end whatever happens."""
+    path = paths.cache() / "scratch" / f"{kind}-{os.getpid()}-{time.monotonic_ns()}"
+    path.mkdir(parents=True)
+    try:
+        yield path
+    finally:
+        remove(path)
+
+
+def entry(kind: str, key: str, make: Callable[[Path], None], *, phase: str, timeline: Timeline) -> Path:
+    """Return the cache's entry, making it first if it is not there.
+
+    Args:
+        kind: which sort of entry; entries of one sort are made one after the other.
+        key: names the content, from `digest`.
+        make: fills the empty directory that it is given; what it raises leaves no entry.
+        phase: the timeline's phase under which waiting is shown.
+        timeline: where it is shown.
+
+    Returns:
+        The entry's directory, which nobody may change.
+
+    Raises:
+        CacheBusy: another process makes entries of this sort for too long.
+    """
+    place = paths.cache() / kind / key
+    if not place.is_dir():
+        with held(kind, phase=phase, timeline=timeline):
+            _sweep_scratch(kind)
+            if not place.is_dir():
+                with scratch(kind) as directory:
+                    content = directory / "content"
+                    content.mkdir()
+                    make(content)
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    content.rename(place)
+            _forget_unused(keep=place)
+    with contextlib.suppress(PermissionError):
+        # The time of the last use, for `_forget_unused`; a reader who is not the owner cannot set it.
+        os.utime(place)
+    return place
+
+
+def _sweep_scratch(kind: str) -> None:
+    """Remove what killed processes left in scratch/; the lock of this kind is held, so nobody else fills one."""
+    for left in (paths.cache() / "scratch").glob(f"{kind}-*-*"):
+        if left.name.rsplit("-", 2)[0] == kind:
+            remove(left)
+
+
+def _forget_unused(*, keep: Path) -> None:
+    """Remove entries of the same kind that no run used for a long time, unless a cluster lives that may be built on one of them."""
+    clusters = paths.clusters()
+    if clusters.is_dir() and any(path.is_dir() for path in clusters.iterdir()):
+        return
+    for path in keep.parent.iterdir():
+        if path != keep and path.is_dir() and time.time() - path.stat().st_mtime > UNUSED_SECONDS:
+            remove(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a tree, read-only directories (Go's module cache has them) included; one that is gone is no error."""
+    for directory, _, _ in os.walk(path):
+        with contextlib.suppress(FileNotFoundError):
+            Path(directory).chmod(0o700)
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(path)

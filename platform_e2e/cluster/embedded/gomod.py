@@ -1,0 +1,95 @@
+"""What go.mod states: the one place where the versions of the embedded cluster's programs are pinned."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from platform_e2e.errors import BrokenHarness
+
+MODULE = Path(__file__).parent / "programs"
+"""The Go module of the embedded cluster's programs."""
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module that the go command fetches: its path, and its version with the leading v."""
+
+    path: str
+    version: str
+
+    @property
+    def directory(self) -> str:
+        """Return its directory's name in a module cache, where each capital letter is an exclamation mark and itself."""
+        return re.sub("[A-Z]", lambda found: "!" + found[0].lower(), f"{self.path}@{self.version}")
+
+
+@dataclass(frozen=True)
+class GoMod:
+    """A parsed go.mod.
+
+    Attributes:
+        go: the least version of Go.
+        requires: version of each required module.
+        replaced: what is used in place of a module, whatever version of it is required.
+        tools: packages of the `tool` directives.
+    """
+
+    go: str
+    requires: dict[str, str]
+    replaced: dict[str, Module]
+    tools: tuple[str, ...]
+
+    def module(self, path: str) -> Module:
+        """Return what provides the module of that path.
+
+        Raises:
+            BrokenHarness: go.mod does not require it.
+        """
+        if path in self.replaced:
+            return self.replaced[path]
+        if path not in self.requires:
+            raise BrokenHarness(
+                f"{MODULE / 'go.mod'} does not require {path}", "add it with `go get` in that directory"
+            )
+        return Module(path, self.requires[path])
+
+    def providing(self, package: str) -> Module:
+        """Return the module that a package belongs to: the one with the longest path that is a prefix of it."""
+        parts = package.split("/")
+        for length in range(len(parts), 0, -1):
+            if (path := "/".join(parts[:length])) in self.requires:
+                return self.module(path)
+        raise BrokenHarness(
+            f"no module of {MODULE / 'go.mod'} provides {package}", "add it with `go get` in that directory"
+        )
+
+
+def read(path: Path = MODULE / "go.mod") -> GoMod:
+    """Parse a go.mod as the go command writes it."""
+    go = ""
+    requires: dict[str, str] = {}
+    replaced: dict[str, Module] = {}
+    tools: list[str] = []
+    block = ""
+    for raw in path.read_text(encoding="utf-8").splitlines():
+        words = raw.partition("//")[0].split()
+        if not words:
+            continue
+        if words == [")"]:
+            block = ""
+            continue
+        if words[-1] == "(":
+            block = words[0]
+            continue
+        directive, *rest = [block, *words] if block else words
+        if directive == "go":
+            go = rest[0]
+        elif directive == "require":
+            requires[rest[0]] = rest[1]
+        elif directive == "replace":
+            replaced[rest[0]] = Module(*rest[rest.index("=>") + 1 :])
+        elif directive == "tool":
+            tools.append(rest[0])
+    return GoMod(go, requires, replaced, tuple(tools))

@@ -1,0 +1,276 @@
+"""The embedded cluster's programs: built from the pinned modules of `programs/go.mod`, once for each state of it.
+
+What a program is made of (go.mod, go.sum, its flags, the version of Go, and for our own the sources in `programs/`)
+names it in the cache; so a change of one of our own sources links one program again, and only a change of go.mod links
+all of them. Go's module cache and build cache lie in the same cache directory, as `go/mod` and `go/build`. Go itself
+drops from the build cache what was not used for five days; `PLATFORM_E2E_GO_BUILD_CACHE=prune` empties it after every
+successful build, which saves some 6 GB and costs the next change of go.mod a full build.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from platform_e2e import paths
+from platform_e2e.cluster.embedded import cache, gobuild, gomod, toolchain
+from platform_e2e.cluster.embedded.toolchain import Toolchain
+from platform_e2e.errors import BrokenHarness, WrongUsage
+from platform_e2e.shell import run
+from platform_e2e.timeline import Timeline
+
+PHASE = "programs"
+
+TAGS = "remove_all_sd,enable_kubernetes_sd"
+"""Build tags of Prometheus: of its service discoveries only the one for Kubernetes. No other program knows them."""
+
+TOOLS = {
+    "github.com/argoproj/argo-cd/v3/cmd": "argocd",
+    "github.com/bitnami-labs/sealed-secrets/cmd/controller": "sealed-secrets",
+    "github.com/bitnami-labs/sealed-secrets/cmd/kubeseal": "kubeseal",
+    "github.com/prometheus-operator/prometheus-operator/cmd/operator": "prometheus-operator",
+    "github.com/prometheus-operator/prometheus-operator/cmd/prometheus-config-reloader": "prometheus-config-reloader",
+    "github.com/prometheus/prometheus/cmd/prometheus": "prometheus",
+    "go.etcd.io/etcd/server/v3": "etcd",
+    "go.universe.tf/metallb/controller": "metallb-controller",
+    "go.universe.tf/metallb/speaker": "metallb-speaker",
+    "helm.sh/helm/v3/cmd/helm": "helm",
+    "k8s.io/kube-state-metrics/v2": "kube-state-metrics",
+    "sigs.k8s.io/kustomize/kustomize/v5": "kustomize",
+}
+"""The programs' names by the packages of go.mod's `tool` directives."""
+
+KUBERNETES_NAMES = (
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-proxy",
+    "kube-scheduler",
+    "kubectl",
+    "kubelet",
+)
+"""The names under which the program `kubernetes` is started."""
+
+VERSION_PACKAGE = "github.com/prometheus/common/version"
+"""Where everything made by the Prometheus authors and kube-state-metrics keeps its version."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """One program to build: its name, its package (./cmd/NAME for our own), and its own flags for the linker."""
+
+    name: str
+    package: str
+    link: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Programs:
+    """Built programs.
+
+    Attributes:
+        directory: holds all of them under their names; its own name changes with any of them.
+        keys: for each program, what it was made of.
+    """
+
+    directory: Path
+    keys: dict[str, str]
+
+    def path(self, name: str) -> Path:
+        """Return where a program is.
+
+        Raises:
+            BrokenHarness: none has that name.
+        """
+        path = self.directory / name
+        if not path.exists():
+            raise BrokenHarness(f"no program is called {name}; there are {', '.join(sorted(self.keys))}")
+        return path
+
+
+def ensure(timeline: Timeline) -> Programs:
+    """Return the built programs, building those that are not in the cache.
+
+    Args:
+        timeline: shows program, packages done, and seconds while it builds.
+
+    Raises:
+        BuildError: a program does not build; the text names it and has the end of the log.
+        NoToolchain: there is no Go, and PyPI's could not be had.
+        CacheBusy: another process builds for too long.
+        WrongUsage: PLATFORM_E2E_GO_BUILD_CACHE is neither keep nor prune.
+    """
+    prune = _prune_asked()
+    tools = toolchain.choose()
+    wanted = table()
+    keys = {program.name: key(program, tools.version) for program in wanted}
+
+    def make(directory: Path) -> None:
+        reused = _reuse(directory, keys)
+        missing = [program for program in wanted if program.name not in reused]
+        if missing:
+            _build(missing, directory, tools, timeline)
+        for name in KUBERNETES_NAMES:
+            (directory / name).symlink_to("kubernetes")
+        (directory / "keys.json").write_text(json.dumps(keys, indent=1, sort_keys=True))
+        if prune and missing:
+            prune_build_cache()
+
+    total = cache.digest(json.dumps(keys, sort_keys=True))
+    return Programs(cache.entry("programs", total, make, phase=PHASE, timeline=timeline), keys)
+
+
+def table() -> tuple[Program, ...]:
+    """Return every program: our own in `programs/cmd/`, then the tools that go.mod names.
+
+    Raises:
+        BrokenHarness: a tool of go.mod has no name in `TOOLS`.
+    """
+    pinned = gomod.read()
+    unnamed = [package for package in pinned.tools if package not in TOOLS]
+    if unnamed:
+        raise BrokenHarness(f"programs.TOOLS has no name for {', '.join(unnamed)}", "give the program a name there")
+    own = sorted(path.name for path in (gomod.MODULE / "cmd").iterdir() if any(path.glob("*.go")))
+    # Kubernetes is by far the largest: begun first, it is linked while others still compile.
+    own.sort(key=lambda name: name != "kubernetes")
+    flags = _versions(pinned)
+    return (
+        *(Program(name, f"./cmd/{name}", _kubernetes_version(pinned)) for name in own),
+        *(Program(TOOLS[package], package, flags.get(TOOLS[package], ())) for package in pinned.tools),
+    )
+
+
+def _kubernetes_version(pinned: gomod.GoMod) -> tuple[str, ...]:
+    """Return what Kubernetes programs must be told, or /version lies and charts with a kubeVersion refuse the cluster."""
+    version = pinned.module("k8s.io/kubernetes").version
+    major, minor, _ = version.removeprefix("v").split(".")
+    values = {
+        "gitVersion": version,
+        "gitMajor": major,
+        "gitMinor": minor,
+        "gitTreeState": "clean",
+        "gitCommit": "0",
+        "buildDate": "2026-01-01T00:00:00Z",
+    }
+    packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+    return tuple(f"{package}.{name}={value}" for package in packages for name, value in values.items())
+
+
+def _versions(pinned: gomod.GoMod) -> dict[str, tuple[str, ...]]:
+    """Return by program the variables that hold its version, as each product's own Makefile sets them."""
+
+    def version(module: str) -> str:
+        return pinned.module(module).version.removeprefix("v")
+
+    _, kubernetes_minor, _ = version("k8s.io/kubernetes").split(".")
+    operator = (f"{VERSION_PACKAGE}.Version={version('github.com/prometheus-operator/prometheus-operator')}",)
+    sealed = (f"main.VERSION={version('github.com/bitnami-labs/sealed-secrets')}",)
+    chartutil = "helm.sh/helm/v3/pkg/chartutil"
+    return {
+        "argocd": (f"github.com/argoproj/argo-cd/v3/common.version={version('github.com/argoproj/argo-cd/v3')}",),
+        "helm": (
+            f"helm.sh/helm/v3/internal/version.version=v{version('helm.sh/helm/v3')}",
+            # Offline, Helm judges a chart's kubeVersion by these.
+            f"{chartutil}.k8sVersionMajor=1",
+            f"{chartutil}.k8sVersionMinor={kubernetes_minor}",
+        ),
+        "kube-state-metrics": (f"{VERSION_PACKAGE}.Version=v{version('k8s.io/kube-state-metrics/v2')}",),
+        "kubeseal": sealed,
+        "kustomize": (
+            f"sigs.k8s.io/kustomize/api/provenance.version=v{version('sigs.k8s.io/kustomize/kustomize/v5')}",
+        ),
+        "prometheus": (f"{VERSION_PACKAGE}.Version={prometheus_version(version('github.com/prometheus/prometheus'))}",),
+        "prometheus-config-reloader": operator,
+        "prometheus-operator": operator,
+        "sealed-secrets": sealed,
+    }
+
+
+def prometheus_version(module: str) -> str:
+    """Return the release that a version of Prometheus' Go module belongs to: 0.309.1 is 3.9.1.
+
+    Prometheus publishes release 3.x.y as module v0.3xx.y, because a module's path would have to change with its major.
+    """
+    _, minor, patch = module.removeprefix("v").split(".")
+    return f"{int(minor) // 100}.{int(minor) % 100}.{patch}"
+
+
+def key(program: Program, go_version: str) -> str:
+    """Return what names a program in the cache: a digest of all that it is made of."""
+    parts: list[str | Path] = [
+        gomod.MODULE / "go.mod",
+        gomod.MODULE / "go.sum",
+        json.dumps([program.package, program.link, TAGS, go_version, platform.machine()]),
+    ]
+    if program.package.startswith("./"):
+        cmd = gomod.MODULE / "cmd"
+        mine = cmd / program.name
+
+        def foreign(path: Path) -> bool:
+            return path.name.endswith("_test.go") or (path.is_relative_to(cmd) and not path.is_relative_to(mine))
+
+        parts.append(cache.tree_digest(gomod.MODULE, ignored=foreign))
+    return cache.digest(*parts)
+
+
+def _reuse(directory: Path, keys: dict[str, str]) -> set[str]:
+    """Link programs that an earlier entry of the cache already has, and return their names."""
+    found: set[str] = set()
+    for listing in sorted((paths.cache() / "programs").glob("*/keys.json")):
+        for name, made_of in json.loads(listing.read_text()).items():
+            if keys.get(name) == made_of and name not in found:
+                os.link(listing.parent / name, directory / name)
+                found.add(name)
+    return found
+
+
+def _build(missing: Sequence[Program], directory: Path, tools: Toolchain, timeline: Timeline) -> None:
+    targets = [gobuild.Target(program.name, program.package, program.link) for program in missing]
+    builder = gobuild.Builder(
+        go=tools.command(timeline),
+        module=gomod.MODULE,
+        tags=TAGS,
+        environment=toolchain.environment(),
+        log=cache.log_file("programs"),
+        progress=lambda text: timeline.progress(PHASE, text),
+    )
+    builder.build(targets, directory)
+
+
+def module_directory(module: str) -> Path:
+    """Return the unpacked source of a pinned module: its charts, CRDs and install manifests.
+
+    It lies in the module cache after the first build, and needs no network then.
+
+    Raises:
+        BrokenHarness: go.mod does not require it.
+        CommandError: it is not in the module cache and could not be fetched.
+    """
+    wanted = gomod.read().module(module)
+    directory = paths.cache() / "go" / "mod" / wanted.directory
+    if not directory.is_dir():
+        go = toolchain.choose().command(Timeline(None))
+        run(
+            [go, "mod", "download", module],
+            timeout=600,
+            cwd=gomod.MODULE,
+            env=toolchain.environment(),
+            remedy="check that `go env GOPROXY` names a module proxy that can be reached",
+        )
+    return directory
+
+
+def prune_build_cache() -> None:
+    """Remove Go's build cache, several GB; built programs and unpacked modules stay."""
+    shutil.rmtree(paths.cache() / "go" / "build", ignore_errors=True)
+
+
+def _prune_asked() -> bool:
+    chosen = os.environ.get("PLATFORM_E2E_GO_BUILD_CACHE") or "keep"
+    if chosen not in {"keep", "prune"}:
+        raise WrongUsage(f"PLATFORM_E2E_GO_BUILD_CACHE: `{chosen}` is neither keep nor prune", "set one of the two")
+    return chosen == "prune"
