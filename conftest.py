@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 pytest_plugins = [
+    "pytester",
     "fixtures.options",
     "fixtures.run",
     "fixtures.console",

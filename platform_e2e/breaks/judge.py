@@ -1,0 +1,95 @@
+"""Decide whether a run on a broken layer said what it must: this promise, this cause, this sentence, nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from platform_e2e.breaks.declaration import Break
+from platform_e2e.report.verdict import ExitCode, Outcome
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What is to be said about one run.
+
+    Attributes:
+        name: of the break.
+        promise: that was declared.
+        cause: that was declared.
+        right: whether the run's verdict is the declared one.
+        reason: what is wrong with it, or an empty string.
+        seconds: how long the run took.
+    """
+
+    name: str
+    promise: str
+    cause: str
+    right: bool
+    reason: str
+    seconds: float
+
+
+def judge(fault: Break, run: Mapping[str, Any]) -> Judgement:
+    """Judge a run on a broken layer.
+
+    Args:
+        fault: what was broken and must be found.
+        run: run.json, with `status`, `seconds` and `last_line` of the process.
+    """
+    reason = _wrong(fault, run)
+    return Judgement(fault.name, fault.promise, fault.cause, not reason, reason, float(run.get("seconds", 0.0)))
+
+
+def judge_sound(name: str, run: Mapping[str, Any]) -> Judgement:
+    """Judge a run on the sound layer: it must be green, and must have judged something."""
+    tests = _tests(run)
+    reason = ""
+    if run.get("status") != ExitCode.HOLDS:
+        reason = f"the sound layer is not green: status {run.get('status')}; {_first_bad(run)}"
+    elif not any(test["outcome"] == Outcome.PASSED for test in tests):
+        reason = "the sound layer's run judged nothing"
+    return Judgement(name, "", "", not reason, reason, float(run.get("seconds", 0.0)))
+
+
+def _wrong(fault: Break, run: Mapping[str, Any]) -> str:
+    """Return what is wrong with the verdict, or an empty string."""
+    status = run.get("status")
+    if status == ExitCode.HOLDS:
+        return "missed: the run is green"
+    if status != ExitCode.BROKEN_PLATFORM:
+        return f"not judged: status {status}; {_first_bad(run)}"
+    bad = [test for test in _tests(run) if test["outcome"] not in {Outcome.PASSED, Outcome.SKIPPED}]
+    others = [test for test in bad if test["promise"] != fault.promise]
+    if others:
+        return f"something else is red: {others[0]['test']}: {others[0]['reason']}"
+    unexplained = [test for test in bad if not test["findings"]]
+    if unexplained:
+        return f"red without a finding: {unexplained[0]['test']}: {unexplained[0]['reason']}"
+    findings = [finding for test in bad for finding in test["findings"]]
+    if not findings:
+        return "missed: no test is red"
+    for finding in findings:
+        cause = finding["cause"]
+        if finding["promise"] != fault.promise:
+            return f"miscalled: {finding['object']} is said to break `{finding['promise']}`"
+        if cause["id"] != fault.cause:
+            return f"miscalled: the cause of {finding['object']} is said to be `{cause['id']}`: {cause['sentence']}"
+        if not re.search(fault.sentence, cause["sentence"]):
+            return f"miscalled: the sentence is `{cause['sentence']}`"
+    return ""
+
+
+def _tests(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the run's tests."""
+    return list(run.get("verdict", {}).get("tests", ()))
+
+
+def _first_bad(run: Mapping[str, Any]) -> str:
+    """Return the first thing that went wrong, in few words, and where the rest is."""
+    for test in _tests(run):
+        if test["outcome"] in {Outcome.FAILED, Outcome.ERROR}:
+            return f"{test['test']}: {test['reason']} (see {run.get('artifacts', '')})"
+    return f"{run.get('last_line', '')} (see {run.get('artifacts', '')})"

@@ -1,0 +1,112 @@
+"""The command line: what `nox -s cluster`, `doctor`, `breaks` and `leaks` call, usable without nox too."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+
+from platform_e2e.errors import HarnessError
+from platform_e2e.settings import OPTIONS, Settings, resolve
+
+INTERRUPTED = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: the words after the program's name; this process's own by default.
+
+    Returns:
+        The exit status of platform_e2e/errors.py; 2 when interrupted.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = _parser()
+    known, rest = parser.parse_known_args(words)
+    if rest and not known.passes_on:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    logging.basicConfig(level=logging.INFO if known.verbose else logging.WARNING, format="%(name)s: %(message)s")
+    try:
+        return int(known.command(known, rest))
+    except HarnessError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    parser = argparse.ArgumentParser(prog="platform-e2e", description=sys.modules["platform_e2e"].__doc__)
+    parser.add_argument("-v", "--verbose", action="store_true", help="log what is done")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    doctor = commands.add_parser("doctor", help="say what this machine lacks for a run, each with its remedy")
+    doctor.add_argument("--before-run", action="store_true", help="say nothing where all is well; ignore pytest's arguments")
+    add_options(doctor)
+    doctor.set_defaults(command=_doctor, passes_on=True)
+
+    cluster = commands.add_parser("cluster", help="handle a cluster by hand", add_help=False)
+    cluster.set_defaults(command=_cluster, passes_on=True)
+
+    breaks = commands.add_parser("breaks", help="break a sound layer on purpose and demand the declared verdict")
+    breaks.add_argument("names", nargs="*", metavar="NAME", help="files of breaks/, without .yaml; all by default")
+    breaks.add_argument("-k", dest="chosen", default="", metavar="TEXT", help="only breaks whose name contains TEXT")
+    breaks.add_argument("--list", action="store_true", help="only list the breaks")
+    add_options(breaks)
+    breaks.set_defaults(command=_breaks, passes_on=False)
+
+    leaks = commands.add_parser("leaks", help="end runs in every way there is and compare the host before and after")
+    leaks.set_defaults(command=_leaks, passes_on=True)
+    return parser
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of platform_e2e/settings.py, which pytest has too."""
+    for option in OPTIONS:
+        if option.flag and option.metavar:
+            parser.add_argument(option.option, dest=option.dest, metavar=option.metavar, help=option.help)
+        elif option.flag:
+            parser.add_argument(option.option, dest=option.dest, action="store_true", help=option.help)
+
+
+def settings(known: argparse.Namespace) -> Settings:
+    """Return the settings that the parsed options, the environment and the defaults make together."""
+    return resolve({option.name: getattr(known, option.dest, None) for option in OPTIONS})
+
+
+def _doctor(known: argparse.Namespace, rest: Sequence[str]) -> int:
+    """Print what the doctor finds; status 3 where something keeps a run from working."""
+    from platform_e2e.cluster import doctor
+
+    if rest and not known.before_run:
+        print(f"unrecognized arguments: {' '.join(rest)}", file=sys.stderr)
+        return 4
+    return doctor.main(settings(known), quiet=known.before_run)
+
+
+def _cluster(known: argparse.Namespace, rest: Sequence[str]) -> int:
+    """Hand over to the commands of the cluster package."""
+    del known
+    from platform_e2e.cluster import cli
+
+    return cli.main(rest)
+
+
+def _breaks(known: argparse.Namespace, rest: Sequence[str]) -> int:
+    """Run the breaks, or list them."""
+    del rest
+    from platform_e2e.breaks import runner
+
+    return runner.main(settings(known), known.names, chosen=known.chosen, only_list=known.list)
+
+
+def _leaks(known: argparse.Namespace, rest: Sequence[str]) -> int:
+    """Hand over to the leak check."""
+    del known
+    from platform_e2e.cluster import leaks
+
+    return leaks.main(rest)

@@ -1,0 +1,112 @@
+"""A platform run without a cluster: fake lease, provider, layer and client, for tests that run pytest inside pytest."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sys
+import threading
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from platform_e2e.cluster.provider import Capability, ClusterFacts, NodeFacts
+from platform_e2e.errors import BrokenHarness, BrokenPlatform, WrongUsage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CONFTEST = """
+from __future__ import annotations
+import sys
+sys.path.insert(0, {root!r})
+from tests import harness_in_a_box
+harness_in_a_box.install()
+pytest_plugins = {plugins!r}
+"""
+
+
+def conftest(root: Path) -> str:
+    """Return a root conftest.py that loads the harness's plugins over the fakes."""
+    named: dict[str, Any] = {}
+    exec((root / "conftest.py").read_text(), named)
+    return CONFTEST.format(root=str(root), plugins=[name for name in named["pytest_plugins"] if name != "pytester"])
+
+
+class FakeLease:
+    """Note each thing done with it in files beside the cluster's directory."""
+
+    def __init__(self, directory: Path, facts: ClusterFacts) -> None:
+        self.directory = directory
+        self.facts = facts
+        self.created = True
+
+    @contextlib.contextmanager
+    def shared(self, name: str) -> Iterator[None]:
+        note(f"shared {name}")
+        yield
+
+    @contextlib.contextmanager
+    def exclusive(self, name: str) -> Iterator[None]:
+        note(f"exclusive {name}")
+        yield
+
+
+def note(text: str) -> None:
+    """Append a line to the log that the outer test reads."""
+    with Path(os.environ["HARNESS_IN_A_BOX"]).open("a") as file:
+        file.write(text + "\n")
+
+
+@contextlib.contextmanager
+def acquire(spec: Any, provider: Any, *, keep: Any, timeline: Any) -> Iterator[FakeLease]:
+    """Make a cluster of nothing, or fail as the environment says."""
+    note(f"acquire {spec.name} {spec.nodes}")
+    if os.environ.get("BOX_CLUSTER") == "broken-harness":
+        raise BrokenHarness("the bridge cannot be made", "Load the module bridge.")
+    if os.environ.get("BOX_CLUSTER") == "hangs":
+        threading.Event().wait(60)
+    directory = Path(os.environ["PLATFORM_E2E_CACHE"]) / "clusters" / spec.name
+    directory.mkdir(parents=True, exist_ok=True)
+    node = NodeFacts("server-0", "10.89.0.2", "")
+    facts = ClusterFacts(spec.name, "fake", str(directory), str(directory / "kubeconfig"), "v1.35.0", (node,))
+    with (directory / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        facts.write(directory / "cluster.json")
+    try:
+        yield FakeLease(directory, facts)
+    finally:
+        if keep():
+            note("kept")
+        else:
+            (directory / "cluster.json").unlink(missing_ok=True)
+            note("removed")
+
+
+def load(directory: Path, *_args: Any, **_options: Any) -> Any:
+    """Return a layer of nothing, or refuse a file that says so."""
+    if (directory / "broken.yaml").exists():
+        raise WrongUsage(f"{directory / 'broken.yaml'}:3: the key `speaker` stands here twice.", "Remove one.")
+    return SimpleNamespace(pool_ranges=lambda: (), releases=(), directory=directory, fingerprint=lambda: "0")
+
+
+def install() -> None:
+    """Put the fakes where the fixtures import from."""
+    provider = SimpleNamespace(name="fake", capabilities=frozenset({Capability.NODES}))
+    fakes = {
+        "platform_e2e.cluster.lease": {"acquire": acquire},
+        "platform_e2e.cluster.providers": {"choose": lambda _name: provider},
+        "platform_e2e.layer": {"load": load},
+    }
+    for name, members in fakes.items():
+        module = ModuleType(name)
+        module.__dict__.update(members)
+        sys.modules[name] = module
+        parent, _, child = name.rpartition(".")
+        setattr(__import__(parent, fromlist=["_"]), child, module)
+
+
+def broken_platform(text: str) -> BrokenPlatform:
+    """Return an error that blames the platform."""
+    return BrokenPlatform(text, "Mend it.")

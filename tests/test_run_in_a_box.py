@@ -1,0 +1,383 @@
+"""Whole runs of pytest over fakes: exit statuses, blocked tests, what is left behind, and what is not."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from tests import harness_in_a_box
+
+ROOT = Path(__file__).resolve().parent.parent
+
+HEADER = """
+import os, pytest, threading
+from platform_e2e.errors import BrokenHarness, BrokenPlatform
+from platform_e2e.finding import Cause, Finding, Promise
+
+FINDING = Finding(
+    "Service/chat -n chat-dev", Promise.LOADBALANCER, "an address of 10.89.0.200-10.89.0.220", "no address",
+    Cause("loadbalancer-pool-full", "the pool `default` has no free address", "Widen the pool."),
+)
+"""
+
+
+@dataclass
+class Box:
+    """A directory with tests of a platform that does not exist."""
+
+    directory: Path
+    environment: dict[str, str]
+
+    def tests(self, code: str) -> None:
+        (self.directory / "e2e" / "test_it.py").write_text(HEADER + code)
+
+    def start(self, *args: str, **environment: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *(args or ("e2e",))],
+            cwd=self.directory,
+            env={**os.environ, **self.environment, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, *args: str, **environment: str) -> tuple[int, str]:
+        process = self.start(*args, **environment)
+        out, _ = process.communicate(timeout=50)
+        return process.returncode, out
+
+    @property
+    def notes(self) -> list[str]:
+        path = Path(self.environment["HARNESS_IN_A_BOX"])
+        return path.read_text().splitlines() if path.exists() else []
+
+    @property
+    def artifacts(self) -> Path:
+        return self.directory / "artifacts"
+
+    @property
+    def result(self) -> dict[str, Any]:
+        return json.loads((self.artifacts / "latest" / "run.json").read_text())  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Box:
+    for name in ("e2e", "layer"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "conftest.py").write_text(harness_in_a_box.conftest(ROOT))
+    (tmp_path / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text())
+    environment = {
+        "PLATFORM_E2E_CACHE": str(tmp_path / "cache"),
+        "PLATFORM_E2E_ARTIFACTS": str(tmp_path / "artifacts"),
+        "PLATFORM_E2E_LAYER": str(tmp_path / "layer"),
+        "HARNESS_IN_A_BOX": str(tmp_path / "notes"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "COLUMNS": "140",
+    }
+    return Box(tmp_path, environment)
+
+
+GREEN = """
+@pytest.mark.promise("loadbalancer")
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_address(cluster, promises, name):
+    promises.report([], figures={"address": f"10.89.0.20{ord(name) - 97}", "probe_seconds": 0.25})
+"""
+
+
+def test_a_sound_platform_ends_with_0_a_table_and_all_files(box: Box) -> None:
+    box.tests(GREEN)
+    status, out = box.run()
+    assert status == 0, out
+    assert "loadbalancer" in out
+    assert "holds" in out
+    assert "address 10.89.0.200, 10.89.0.201" in out
+    assert "cluster        done" in out, "phases are shown while it runs"
+    assert f"JUnit XML: {box.artifacts}" in out
+    assert box.result["exit_code"] == 0
+    assert [row["verdict"] for row in box.result["verdict"]["promises"]] == ["holds"]
+    assert ET.parse(box.artifacts / "latest" / "junit.xml").getroot().find(".//testcase") is not None
+    assert box.notes == ["acquire " + box.result["options"]["cluster"] + " 1", "removed"]
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_workers_give_the_same_verdict(box: Box, workers: str) -> None:
+    box.tests(GREEN)
+    status, out = box.run("e2e", "-n", workers)
+    assert status == 0, out
+    assert box.result["verdict"]["counts"]["passed"] == 2
+    assert box.result["verdict"]["promises"][0]["figures"].startswith("address 10.89.0.20")
+    assert out.count("cluster        starts") == int(workers) or "cluster        starts" in out
+    assert len(list(box.artifacts.iterdir())) == 2, "one run directory and `latest`, not one for each worker"
+    assert len({note for note in box.notes if note.startswith("acquire")}) == 1, "all workers ask for the same cluster"
+
+
+@pytest.mark.parametrize("option", ["--collect-only", "--help", "--markers", "--fixtures"])
+def test_asking_creates_nothing(box: Box, option: str) -> None:
+    box.tests(GREEN)
+    before = {path.name for path in box.directory.iterdir()}
+    status, out = box.run("e2e", option)
+    assert status == 0, out
+    assert {path.name for path in box.directory.iterdir()} == before
+
+
+def test_tests_of_the_harness_leave_no_run_behind(box: Box) -> None:
+    (box.directory / "tests").mkdir()
+    (box.directory / "tests" / "test_small.py").write_text("def test_nothing(): pass\n")
+    status, out = box.run("tests")
+    assert status == 0, out
+    assert not box.artifacts.exists()
+    assert "verdict" not in out
+
+
+def test_a_finding_is_the_first_thing_a_person_reads_and_ends_with_1(box: Box) -> None:
+    box.tests("""
+@pytest.mark.promise("loadbalancer")
+def test_address(cluster, promises):
+    promises.report([FINDING])
+""")
+    status, out = box.run()
+    assert status == 1, out
+    shown = out[out.index("= FAILURES =") :]
+    assert "Traceback" not in shown
+    assert "fixtures/" not in shown
+    for line in (
+        "Service/chat -n chat-dev breaks the promise 'loadbalancer'",
+        "expected: an address of 10.89.0.200-10.89.0.220",
+        "observed: no address",
+        "cause:    the pool `default` has no free address [loadbalancer-pool-full]",
+        "remedy:   Widen the pool.",
+    ):
+        assert line in shown
+    assert "BROKEN" in out
+    properties = {p.get("name"): p.get("value") for p in ET.parse(box.artifacts / "latest" / "junit.xml").iter("property")}
+    assert properties["causes"] == "loadbalancer-pool-full"
+    assert properties["promise"] == "loadbalancer"
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("assert 1 == 2, 'the address is wrong'", 1),
+        ("raise BrokenPlatform('deployment/chat is not available', 'Look at its pods.')", 1),
+        ("raise BrokenHarness('helm cannot be started', 'Install it.')", 3),
+        ("raise KeyError('a bug of the harness')", 3),
+    ],
+)
+def test_the_exit_status_says_whose_fault_it_is(box: Box, code: str, expected: int) -> None:
+    box.tests(f"def test_it(cluster):\n    {code}\n")
+    status, out = box.run()
+    assert status == expected, out
+    assert box.result["exit_code"] == expected
+
+
+def test_a_platform_proven_broken_outranks_a_broken_harness(box: Box) -> None:
+    box.tests("""
+def test_one(cluster):
+    raise BrokenHarness("helm cannot be started")
+def test_two(cluster, promises):
+    promises.report([FINDING])
+""")
+    assert box.run()[0] == 1
+
+
+def test_a_file_of_tests_that_cannot_be_read_is_the_harness(box: Box) -> None:
+    box.tests("import nothing_of_that_name\n")
+    assert box.run()[0] == 3
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("--nodes", "many"), "--nodes: `many` is no number from 1 to 9"),
+        (("--keep", "sometimes"), "--keep: `sometimes` is none of never, on-failure, always"),
+        (("--layer", "/nowhere"), "--layer: `/nowhere` is no directory"),
+        (("--deadline", "soon"), "--deadline: `soon` is no duration"),
+        (("--cluster", "Prod_1"), "--cluster: `Prod_1` is not 1 to 20 characters"),
+    ],
+)
+def test_a_wrong_option_ends_with_4_before_anything_exists(box: Box, args: tuple[str, ...], said: str) -> None:
+    box.tests(GREEN)
+    status, out = box.run("e2e", *args)
+    assert status == 4, out
+    assert said in out
+    assert not box.artifacts.exists()
+    assert not box.notes
+
+
+def test_a_selection_without_tests_is_wrong_usage(box: Box) -> None:
+    box.tests(GREEN)
+    status, out = box.run("e2e", "-k", "nothing_of_that_name")
+    assert status == 4, out
+    assert "no test was selected" in out
+    assert not box.notes
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_broken_layer_ends_with_4_before_any_cluster(box: Box, workers: str) -> None:
+    box.tests(GREEN)
+    (box.directory / "layer" / "broken.yaml").write_text("")
+    status, out = box.run("e2e", "-n", workers)
+    assert status == 4, out
+    assert "broken.yaml:3: the key `speaker` stands here twice." in out
+    assert "Traceback" not in out
+    assert not box.notes
+    assert not box.artifacts.exists()
+
+
+MANY = """
+@pytest.mark.promise("monitoring")
+@pytest.mark.parametrize("number", range(6))
+def test_target(cluster, number):
+    pass
+"""
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_one_cause_is_shown_once_and_blocks_the_rest(box: Box, workers: str) -> None:
+    box.tests(MANY)
+    status, out = box.run("e2e", "-n", workers, BOX_CLUSTER="broken-harness")
+    assert status == 3, out
+    shown = out[out.index("= ERRORS =") :]
+    assert shown.count("phase cluster failed: the bridge cannot be made") == 1 + shown.count("ERROR e2e")
+    assert "remedy: Load the module bridge." in shown
+    assert "Traceback" not in shown
+    assert "5 blocked" in out
+    assert "1 error" in out
+    assert box.result["verdict"]["counts"] == {"passed": 0, "failed": 0, "error": 1, "blocked": 5, "skipped": 0}
+    assert box.result["verdict"]["broken_phase"] == "cluster"
+    skipped = [e.get("message") for e in ET.parse(box.artifacts / "latest" / "junit.xml").iter("skipped")]
+    assert skipped == ["blocked by cluster"] * 5
+
+
+def test_what_the_provider_cannot_do_is_skipped_with_that_reason(box: Box) -> None:
+    box.tests("""
+@pytest.mark.promise("selfheal")
+@pytest.mark.needs("snapshot")
+def test_snapshot(cluster): ...
+@pytest.mark.needs("nodes")
+def test_nodes(cluster): ...
+""")
+    status, out = box.run()
+    assert status == 0, out
+    assert "the provider fake cannot do: snapshot" in out
+    assert box.result["verdict"]["counts"]["skipped"] == 1
+    assert "not judged: the provider fake cannot do: snapshot" in box.result["verdict"]["promises"][0]["verdict"]
+
+
+def test_locks_are_taken_in_one_order_alone_by_who_asks_for_it(box: Box) -> None:
+    box.tests("""
+@pytest.mark.exclusive("metallb")
+def test_pool(cluster): ...
+@pytest.mark.exclusive("argocd", "metallb")
+def test_both(cluster): ...
+def test_reads(cluster): ...
+def test_needs_none(): ...
+""")
+    status, out = box.run("e2e", "-k", "not both")
+    assert status == 0, out
+    assert [n for n in box.notes if n.startswith(("shared", "exclusive"))] == [
+        "shared argocd", "exclusive metallb", "shared argocd", "shared metallb",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("keep", "red", "kept"),
+    [("never", True, False), ("on-failure", True, True), ("on-failure", False, False), ("always", False, True)],
+)
+def test_keep_says_how_to_get_in_and_how_to_remove(box: Box, keep: str, red: bool, kept: bool) -> None:
+    box.tests(f"def test_it(cluster):\n    assert {not red}\n")
+    status, out = box.run("e2e", "--keep", keep)
+    assert status == int(red), out
+    assert ("kept" in box.notes) is kept
+    name = box.result["options"]["cluster"]
+    assert (name == "e2e") is (keep == "always")
+    for line in (
+        f"export KUBECONFIG={box.directory}/cache/clusters/{name}/kubeconfig",
+        f"nox -s cluster -- shell {name}",
+        f"nox -s cluster -- down {name}",
+    ):
+        assert (line in out) is kept
+
+
+def test_a_failure_in_one_worker_keeps_the_cluster_of_all(box: Box) -> None:
+    box.tests("""
+@pytest.mark.parametrize("number", range(4))
+def test_it(cluster, number):
+    threading.Event().wait(0.3 * number)
+    assert number != 0
+""")
+    status, out = box.run("e2e", "-n", "2", "--keep", "on-failure")
+    assert status == 1, out
+    assert set(box.notes[-2:]) <= {"kept"} | {note for note in box.notes if note.startswith("acquire")}
+    assert "removed" not in box.notes
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_the_deadline_names_the_test_that_hangs_and_tears_down(box: Box, workers: str) -> None:
+    box.tests("""
+def test_quick(cluster): ...
+def test_hangs(cluster):
+    threading.Event().wait(60)
+def test_later(cluster): ...
+""")
+    start = time.monotonic()
+    status, out = box.run("e2e", "--deadline", "3s", "-n", workers)
+    assert time.monotonic() - start < 30
+    assert status == 3, out
+    assert "the run's deadline of 3 s is reached" in out
+    assert "it was running: e2e/test_it.py::test_hangs, call" in out
+    assert "removed" in box.notes
+    assert box.result["verdict"]["counts"]["passed"] == 1
+
+
+def test_the_deadline_ends_a_phase_that_hangs(box: Box) -> None:
+    box.tests(MANY)
+    status, out = box.run("e2e", "--deadline", "2s", BOX_CLUSTER="hangs")
+    assert status == 3, out
+    assert "::test_target[0], setup" in out
+    assert "timeline.jsonl" in out
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_with_2_after_the_teardown(box: Box, number: signal.Signals) -> None:
+    box.tests("""
+def test_waits(cluster):
+    open("waiting", "w").close()
+    threading.Event().wait(60)
+""")
+    os.mkfifo(box.directory / "waiting")
+    process = box.start("e2e")
+    (box.directory / "waiting").read_text()  # returns when the test has opened and closed it
+    process.send_signal(number)
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == 2, out
+    assert box.notes[-1] == "removed"
+    assert box.result["exit_code"] == 2
+
+
+def test_secrets_in_output_and_errors_reach_no_file(box: Box) -> None:
+    box.tests("""
+def test_it(cluster):
+    print("Authorization: Bearer abcdefghijklmnop.secret")
+    raise BrokenPlatform("could not log in with password=hunter2-and-more")
+def test_assert(cluster):
+    assert "token: s3cr3t-value-here" == ""
+""")
+    box.run()
+    everything = "".join(p.read_text() for p in box.artifacts.rglob("*") if p.is_file() and not p.is_symlink())
+    assert "hunter2" not in everything
+    assert "abcdefghijklmnop" not in everything
+    assert "s3cr3t-value" not in everything
+    assert "[redacted]" in everything
