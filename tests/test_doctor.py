@@ -1,0 +1,109 @@
+"""The doctor names what a machine lacks, with the remedy, and finds nothing on a machine that lacks nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Network
+from typing import Any
+
+import pytest
+
+from platform_e2e.addresses import AddressRange
+from platform_e2e.cluster import doctor
+from platform_e2e.cluster.provider import ClusterSpec
+
+SOUND = doctor.Machine(
+    system="linux",
+    root=True,
+    capabilities=(1 << 41) - 1,
+    disk=20 * doctor.GIB,
+    memory=8 * doctor.GIB,
+    inotify_instances=128,
+    inotify_watches=65536,
+    cgroups="v2",
+    routes=(IPv4Network("192.168.1.0/24"),),
+    docker=None,
+    missing_tools=(),
+    warm=False,
+)
+SPEC = ClusterSpec("e2e", pools=(AddressRange.parse("10.89.0.200-10.89.0.220"),))
+
+
+def test_sound_machine_has_no_problem() -> None:
+    assert doctor.judge(SOUND, SPEC) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "what", "remedy"),
+    [
+        (
+            {"system": "darwin"},
+            "this is darwin: the embedded cluster is made of Linux namespaces",
+            "use a provider that runs on Docker",
+        ),
+        ({"root": False}, "this user is not root", "sudo -E nox -s e2e"),
+        ({"capabilities": (1 << 41) - 1 - (1 << 21)}, "root lacks CAP_SYS_ADMIN here", "--cap-add SYS_ADMIN"),
+        ({"missing_tools": ("mmdebstrap",)}, "missing on this host: mmdebstrap", "apt-get install mmdebstrap"),
+        ({"disk": 14 * doctor.GIB}, "the first run, which builds everything, needs 15 GiB", "PLATFORM_E2E_CACHE"),
+        ({"disk": 3 * doctor.GIB, "warm": True}, "a run needs 4 GiB", "PLATFORM_E2E_CACHE"),
+        ({"memory": doctor.GIB}, "1.0 GiB of memory are available", "nox -s cluster -- list"),
+        (
+            {"inotify_instances": 64},
+            "fs.inotify.max_user_instances is 64",
+            "sysctl -w fs.inotify.max_user_instances=128",
+        ),
+        ({"inotify_watches": 10}, "fs.inotify.max_user_watches is 10", "sysctl -w fs.inotify.max_user_watches=8192"),
+        ({"cgroups": ""}, "no cgroups are mounted", "mount -t cgroup2"),
+    ],
+)
+def test_each_lack_is_named_alone_and_stops_the_run(change: dict[str, Any], what: str, remedy: str) -> None:
+    (problem,) = doctor.judge(replace(SOUND, **change), SPEC)
+    assert what in problem.what
+    assert remedy in problem.remedy
+    assert problem.fatal
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (
+            {"routes": (IPv4Network("10.0.0.0/8"),)},
+            "the layer's address pool 10.89.0.200-10.89.0.220 is inside 10.0.0.0/8",
+        ),
+        ({"docker": doctor.Docker("28.2.2", 2 * doctor.GIB)}, "Docker 28.2.2 has 2.0 GiB of memory"),
+    ],
+)
+def test_what_only_another_provider_or_range_answers_is_a_note(change: dict[str, Any], what: str) -> None:
+    (problem,) = doctor.judge(replace(SOUND, **change), SPEC)
+    assert what in problem.what
+    assert not problem.fatal
+
+
+def test_warm_cache_needs_less_disk() -> None:
+    assert doctor.judge(replace(SOUND, warm=True, disk=5 * doctor.GIB), SPEC) == []
+
+
+V1 = "38 31 0:35 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n"
+UNIFIED = "41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw\n"
+V2 = "30 23 0:26 / /sys/fs/cgroup rw,nosuid,nodev,noexec,relatime shared:4 - cgroup2 cgroup2 rw,nsdelegate,memory_recursiveprot\n"
+
+
+@pytest.mark.parametrize(("text", "layout"), [(V1, "v1"), (V1 + UNIFIED, "hybrid"), (V2, "v2"), ("", "")])
+def test_cgroup_layout_is_read_from_mountinfo(text: str, layout: str) -> None:
+    assert doctor.cgroup_layout(text) == layout
+
+
+def test_routes_leave_the_default_out() -> None:
+    table = (
+        "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
+        "eth0\t00000000\t0100A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
+        "eth0\t0000590A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n"
+    )
+    assert doctor.routes(table) == (IPv4Network("10.89.0.0/24"),)
+
+
+def test_paragraph_says_problem_then_remedy() -> None:
+    text = doctor.render(doctor.judge(replace(SOUND, memory=doctor.GIB), SPEC))
+    assert text.startswith(
+        "problem: 1.0 GiB of memory are available; a cluster needs 4 GiB\n  remedy: end other programs"
+    )
