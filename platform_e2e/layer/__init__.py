@@ -1,0 +1,45 @@
+"""Read `platform/` into typed objects: the inventory of what must be true. Knows files and kustomize, and no cluster."""
+
+from __future__ import annotations
+
+from platform_e2e.addresses import AddressRange
+from platform_e2e.layer.applications import Application, Automation, Source
+from platform_e2e.layer.applicationsets import ApplicationSet, Environment
+from platform_e2e.layer.errors import LayerError
+from platform_e2e.layer.inventory import LoadBalancer, MetricsService, Pool, is_metrics, series
+from platform_e2e.layer.kustomize import Renderer, kustomize_build
+from platform_e2e.layer.layer import Layer
+from platform_e2e.layer.load import load
+from platform_e2e.layer.objects import EXEMPT, Exemption, Rendered
+from platform_e2e.layer.probe import PROBE, Probe, probe_of
+from platform_e2e.layer.releases import Release
+from platform_e2e.layer.selectors import matches, scrapes, selects
+
+__all__ = [
+    "EXEMPT",
+    "PROBE",
+    "AddressRange",
+    "Application",
+    "ApplicationSet",
+    "Automation",
+    "Environment",
+    "Exemption",
+    "Layer",
+    "LayerError",
+    "LoadBalancer",
+    "MetricsService",
+    "Pool",
+    "Probe",
+    "Release",
+    "Rendered",
+    "Renderer",
+    "Source",
+    "is_metrics",
+    "kustomize_build",
+    "load",
+    "matches",
+    "probe_of",
+    "scrapes",
+    "selects",
+    "series",
+]

@@ -1,0 +1,175 @@
+"""ApplicationSets: the Applications that they generate, and the directories that look as if they should be among them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from platform_e2e.finding import Promise
+from platform_e2e.layer import applications, kustomize, templates, yamlfile
+from platform_e2e.layer.applications import Application
+from platform_e2e.layer.generators import Expansion, GeneratorError
+from platform_e2e.layer.objects import EXEMPT, described
+from platform_e2e.layer.templates import TemplateError
+from platform_e2e.layer.yamlfile import Document
+
+
+@dataclass(frozen=True)
+class ApplicationSet:
+    """One ApplicationSet.
+
+    Attributes:
+        name: of the ApplicationSet.
+        namespace: of the ApplicationSet.
+        file: where it is written.
+        line: from 1.
+        generates: names of the Applications that it makes.
+        manifest: the whole object.
+    """
+
+    name: str
+    namespace: str
+    file: str
+    line: int
+    generates: tuple[str, ...]
+    manifest: dict[str, Any]
+
+    @property
+    def annotations(self) -> Mapping[str, str]:
+        """Return its annotations."""
+        return self.manifest["metadata"].get("annotations") or {}
+
+    def __str__(self) -> str:
+        """Name it as findings do."""
+        return described("ApplicationSet", self.name, self.namespace)
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A directory beside those that an ApplicationSet's Applications read: an environment that must exist.
+
+    Attributes:
+        name: of the directory, such as staging.
+        path: of the directory, relative to the layer.
+        applicationset: whose environment it is.
+        application: the generated Application that reads it; None where there is none.
+        exempt: why there need be none, or None.
+        file: of the ApplicationSet.
+    """
+
+    name: str
+    path: str
+    applicationset: str
+    application: str | None
+    exempt: str | None
+    file: str
+
+
+def expand(root: Path, document: Document) -> tuple[ApplicationSet, tuple[Application, ...]]:
+    """Return an ApplicationSet and the Applications that it generates.
+
+    Args:
+        root: the layer.
+        document: the ApplicationSet.
+
+    Raises:
+        LayerError: it cannot be followed, generates nothing, or the same name twice.
+    """
+    metadata, spec = document.data["metadata"], document.data.get("spec") or {}
+    name = metadata["name"]
+    namespace = metadata.get("namespace") or applications.NAMESPACE
+    template = spec.get("template")
+    if not isinstance(template, dict) or not isinstance(template.get("metadata"), dict):
+        raise document.error(f"ApplicationSet {name} has no template", at=("spec",))
+    if spec.get("templatePatch"):
+        problem = f"ApplicationSet {name} has a templatePatch, which is not followed here"
+        raise document.error(problem, "put the fields into the template", ("spec", "templatePatch"))
+    expansion = Expansion(root, spec.get("goTemplate") is True)
+    try:
+        parameters = expansion.all(spec.get("generators") or [])
+        written = [templates.substitute(template, one, go=expansion.go) for one in parameters]
+    except (GeneratorError, TemplateError) as error:
+        raise document.error(f"ApplicationSet {name}: {error}", at=("spec",)) from error
+    found = [_application(document, name, namespace, one) for one in written]
+    if not found:
+        remedy = "a list with elements, or directories that exist"
+        raise document.error(f"ApplicationSet {name} generates no Application", remedy, ("spec", "generators"))
+    for index, one in enumerate(found):
+        if any(one.name == other.name for other in found[:index]):
+            problem = f"ApplicationSet {name} generates the Application {one.name} twice"
+            raise document.error(problem, "use a parameter that differs in metadata.name", ("spec", "template"))
+    names = tuple(one.name for one in found)
+    return ApplicationSet(name, namespace, document.file, document.line, names, document.data), tuple(found)
+
+
+def _application(document: Document, owner: str, namespace: str, template: dict[str, Any]) -> Application:
+    metadata = {**template["metadata"], "namespace": namespace}
+    if not isinstance(metadata.get("name"), str) or not metadata["name"]:
+        raise document.error(f"ApplicationSet {owner} has a template without metadata.name", at=("spec", "template"))
+    data = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", **template, "metadata": metadata}
+    # The generated object has no lines of its own: `node` stays empty, so every error names the ApplicationSet's.
+    return applications.parse(replace(document, data=data, node=None), generated_by=owner)
+
+
+def environments(root: Path, owner: ApplicationSet, generated: Sequence[Application]) -> tuple[Environment, ...]:
+    """Return every directory that an ApplicationSet could read, whether it does or not.
+
+    The expectation comes from the directories, so that one which drops out of the generator is missed.
+
+    Args:
+        root: the layer.
+        owner: the ApplicationSet.
+        generated: its Applications.
+
+    Raises:
+        LayerError: a kustomization among them cannot be read.
+    """
+    by_path = {source.path: one.name for one in generated for source in one.sources}
+    found = {path: name for path, name in by_path.items() if _has_manifests(root / path)}
+    for pattern in _patterns(owner, by_path):
+        for path in sorted(root.glob(pattern)):
+            if path.is_dir() and _has_manifests(path):
+                found.setdefault(path.relative_to(root).as_posix(), "")
+    exempt = owner.annotations.get(EXEMPT + Promise.ENVIRONMENTS)
+    return tuple(
+        Environment(
+            PurePosixPath(path).name, path, owner.name, name or None, exempt or _exempt(root, root / path), owner.file
+        )
+        for path, name in sorted(found.items())
+    )
+
+
+def _patterns(owner: ApplicationSet, paths: Mapping[str, str]) -> set[str]:
+    """Return globs of the directories that the template's path could mean.
+
+    A template such as overlays/{{.environment}} is its own pattern; of one that is a single parameter, the directories beside
+    those that it stands for.
+    """
+    spec = owner.manifest["spec"]["template"].get("spec") or {}
+    written = [source.get("path") or "" for source in [*(spec.get("sources") or []), spec.get("source") or {}]]
+    found = set()
+    for path in written:
+        pattern = templates.EXPRESSION.sub("*", path)
+        if pattern.strip("*/"):
+            found.add(pattern.strip("/"))
+        elif pattern:
+            found |= {(PurePosixPath(one).parent / "*").as_posix() for one in paths}
+    return {pattern for pattern in found if "*" in pattern}
+
+
+def _has_manifests(path: Path) -> bool:
+    suffixes = {".yaml", ".yml", ".json"}
+    names = itertools.islice(path.iterdir(), 1000) if path.is_dir() else ()
+    return any(entry.suffix in suffixes or entry.name in kustomize.NAMES for entry in names)
+
+
+def _exempt(root: Path, path: Path) -> str | None:
+    """Return the reason that the metadata of a directory's own kustomization gives."""
+    kustomization = kustomize.kustomization_in(root, path)
+    documents = yamlfile.read(root, kustomization) if kustomization else []
+    metadata = documents[0].data.get("metadata") if documents and isinstance(documents[0].data, dict) else None
+    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+    return annotations.get(EXEMPT + Promise.ENVIRONMENTS) if isinstance(annotations, dict) else None

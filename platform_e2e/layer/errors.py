@@ -1,0 +1,22 @@
+"""The one error of this package: a file of the layer that cannot be used."""
+
+from __future__ import annotations
+
+from platform_e2e.errors import WrongUsage
+
+
+class LayerError(WrongUsage):
+    """A file of the layer cannot be used; found before anything is started.
+
+    Args:
+        file: relative to the layer.
+        line: from 1; None where the whole file is meant.
+        problem: what is wrong, with the name of the object.
+        remedy: what to change.
+    """
+
+    def __init__(self, file: str, line: int | None, problem: str, remedy: str = "") -> None:
+        """Put file and line first, so that an editor can follow them."""
+        super().__init__(f"{file}:{line}: {problem}" if line else f"{file}: {problem}", remedy)
+        self.file = file
+        self.line = line

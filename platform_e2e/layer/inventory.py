@@ -1,0 +1,157 @@
+"""What the layer promises by default: the expectations that the checks compare a cluster with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv6Network, ip_address
+from typing import Any
+
+from platform_e2e.addresses import AddressRange
+from platform_e2e.finding import Promise
+from platform_e2e.layer import selectors
+from platform_e2e.layer.objects import Rendered
+from platform_e2e.layer.probe import Probe, probe_of
+
+SERIES = "platform-e2e/series"
+"""Annotation of a ServiceMonitor: series, separated by commas, of which every target must deliver samples."""
+
+ADDRESSES = ("metallb.io/loadBalancerIPs", "metallb.universe.tf/loadBalancerIPs")
+"""Annotations with which a Service asks MetalLB for addresses; the second is the older name that it still reads."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """One IPAddressPool as written in Git.
+
+    Attributes:
+        rendered: the object.
+        ranges: its IPv4 ranges.
+        auto_assign: whether a Service that asks for nothing may get an address of it.
+    """
+
+    rendered: Rendered
+    ranges: tuple[AddressRange, ...]
+    auto_assign: bool
+
+    @property
+    def name(self) -> str:
+        """Return the pool's name."""
+        return self.rendered.name
+
+    def __contains__(self, address: object) -> bool:
+        """Tell whether an address belongs to the pool."""
+        return any(address in one for one in self.ranges)
+
+
+@dataclass(frozen=True)
+class LoadBalancer:
+    """One Service of type LoadBalancer.
+
+    Attributes:
+        service: the Service.
+        addresses: that it asks for, in the order written; empty where any will do.
+        probe: what it must answer; None where a TCP connection must do.
+        exempt: why it does not make the promise, or None.
+    """
+
+    service: Rendered
+    addresses: tuple[str, ...]
+    probe: Probe | None
+    exempt: str | None
+
+
+@dataclass(frozen=True)
+class MetricsService:
+    """One port of a Service that its name calls metrics, and the ServiceMonitors of the layer that scrape it.
+
+    Attributes:
+        service: the Service.
+        port: name of the port.
+        monitors: those that scrape it; empty is a broken promise, unless it is exempt.
+        exempt: why it does not make the promise, or None.
+    """
+
+    service: Rendered
+    port: str
+    monitors: tuple[Rendered, ...]
+    exempt: str | None
+
+
+def pool(rendered: Rendered) -> Pool:
+    """Read an IPAddressPool.
+
+    Raises:
+        LayerError: it has no addresses, or one that is neither a range nor a CIDR.
+    """
+    written = rendered.spec.get("addresses")
+    if not isinstance(written, list) or not written:
+        raise rendered.error("has no spec.addresses")
+    ranges = []
+    for text in written:
+        try:
+            if not _is_ipv6(str(text)):
+                ranges.append(AddressRange.parse(str(text)))
+        except ValueError as error:
+            raise rendered.error(
+                f"has {text!r}, which is no range of addresses: {error}", "first-last, or a CIDR"
+            ) from error
+    return Pool(rendered, tuple(ranges), rendered.spec.get("autoAssign") is not False)
+
+
+def _is_ipv6(text: str) -> bool:
+    """Tell whether a range is one of IPv6, which no part of the harness asks for: the segment is an IPv4 network.
+
+    Raises:
+        ValueError: it has a colon and is none.
+    """
+    if ":" not in text:
+        return False
+    if "/" in text:
+        IPv6Network(text, strict=False)
+    else:
+        for part in text.split("-"):
+            ip_address(part.strip())
+    return True
+
+
+def load_balancer(service: Rendered) -> LoadBalancer:
+    """Read what a Service of type LoadBalancer asks for and promises.
+
+    Raises:
+        LayerError: its probe cannot be used.
+    """
+    asked = next((service.annotations[key] for key in ADDRESSES if key in service.annotations), "")
+    asked = asked or str(service.spec.get("loadBalancerIP") or "")
+    addresses = tuple(part.strip() for part in asked.split(",") if part.strip())
+    return LoadBalancer(service, addresses, probe_of(service), service.exempt(Promise.LOADBALANCER))
+
+
+def is_metrics(port: Mapping[str, Any]) -> bool:
+    """Tell whether the name of a Service's port calls it metrics: `metrics`, `http-metrics`, `metrics-frr`."""
+    return "metrics" in str(port.get("name") or "").split("-")
+
+
+def metrics_services(services: tuple[Rendered, ...], monitors: tuple[Rendered, ...]) -> tuple[MetricsService, ...]:
+    """Return every metrics port of the Services, with the ServiceMonitors that scrape it.
+
+    Args:
+        services: of the layer.
+        monitors: ServiceMonitors of the layer.
+    """
+    return tuple(
+        MetricsService(
+            service,
+            port["name"],
+            tuple(monitor for monitor in monitors if selectors.scrapes(monitor, service, port)),
+            service.exempt(Promise.MONITORING),
+        )
+        for service in services
+        for port in service.spec.get("ports") or ()
+        if is_metrics(port)
+    )
+
+
+def series(monitor: Rendered) -> tuple[str, ...]:
+    """Return the series that a ServiceMonitor's annotation names."""
+    return tuple(part.strip() for part in monitor.annotations.get(SERIES, "").split(",") if part.strip())

@@ -1,0 +1,92 @@
+"""The layer as a whole: everything that a run compares a cluster with, read from files before any cluster exists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from platform_e2e.addresses import AddressRange
+from platform_e2e.layer import inventory, tree
+from platform_e2e.layer.applications import Application
+from platform_e2e.layer.applicationsets import ApplicationSet, Environment
+from platform_e2e.layer.inventory import LoadBalancer, MetricsService, Pool
+from platform_e2e.layer.objects import Exemption, Rendered
+from platform_e2e.layer.releases import Release
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer that was read and found usable.
+
+    Attributes:
+        directory: where it is, an absolute path.
+        files: all of its files.
+        releases: the Helm releases that it stands on.
+        applications: all Applications, written and generated, by name.
+        applicationsets: all ApplicationSets.
+        projects: all AppProjects.
+        environments: every directory that an ApplicationSet could read, whether it does or not.
+        rendered: every object of every Application.
+        pools: the address pools.
+        exemptions: every promise that something in the layer says it does not make.
+    """
+
+    directory: Path
+    files: tuple[Path, ...] = field(repr=False)
+    releases: tuple[Release, ...]
+    applications: tuple[Application, ...]
+    applicationsets: tuple[ApplicationSet, ...]
+    projects: tuple[Rendered, ...]
+    environments: tuple[Environment, ...]
+    rendered: tuple[Rendered, ...] = field(repr=False)
+    pools: tuple[Pool, ...]
+    exemptions: tuple[Exemption, ...]
+
+    def of_kind(self, kind: str) -> tuple[Rendered, ...]:
+        """Return the rendered objects of one kind, given alone (Service) or with its group and version (v1/Service)."""
+        return tuple(one for one in self.rendered if kind in (one.kind, one.api))
+
+    def application(self, name: str) -> Application:
+        """Return an Application by its name.
+
+        Raises:
+            KeyError: the layer has none of that name.
+        """
+        for one in self.applications:
+            if one.name == name:
+                return one
+        raise KeyError(
+            f"the layer has no Application {name}; it has {', '.join(one.name for one in self.applications)}"
+        )
+
+    def pool_ranges(self) -> tuple[AddressRange, ...]:
+        """Return the IPv4 ranges of all pools, as written in Git."""
+        return tuple(one for pool in self.pools for one in pool.ranges)
+
+    def load_balancers(self) -> tuple[LoadBalancer, ...]:
+        """Return every Service of type LoadBalancer: each promises to answer at an address of a pool."""
+        services = (one for one in self.of_kind("v1/Service") if one.spec.get("type") == "LoadBalancer")
+        return tuple(inventory.load_balancer(service) for service in services)
+
+    def service_monitors(self) -> tuple[Rendered, ...]:
+        """Return every ServiceMonitor: each promises to be scraped."""
+        return self.of_kind("ServiceMonitor")
+
+    def metrics_services(self) -> tuple[MetricsService, ...]:
+        """Return every port that a rendered Service calls metrics: each promises to have a ServiceMonitor."""
+        return inventory.metrics_services(self.of_kind("v1/Service"), self.service_monitors())
+
+    def expected_environments(self) -> tuple[Environment, ...]:
+        """Return the environments that must exist: all but the exempt."""
+        return tuple(one for one in self.environments if one.exempt is None)
+
+    def shared(self) -> tuple[tuple[Rendered, ...], ...]:
+        """Return the objects that more than one Application renders: they would overwrite each other for ever."""
+        owners: dict[tuple[str, str, str | None, str], list[Rendered]] = {}
+        for one in self.rendered:
+            owners.setdefault(one.identity, []).append(one)
+        return tuple(tuple(several) for several in owners.values() if len(several) > 1)
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 over the names and contents of all files, as they are now."""
+        return tree.fingerprint(self.directory, tree.files(self.directory))

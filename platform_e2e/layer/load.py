@@ -1,0 +1,151 @@
+"""Read a layer: follow every Application to its objects, and stop with file and line at whatever cannot be used."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from platform_e2e.errors import WrongUsage
+from platform_e2e.finding import Promise
+from platform_e2e.layer import applications, applicationsets, inventory, kustomize, manifests, releases, rendering, tree
+from platform_e2e.layer.applications import Application
+from platform_e2e.layer.applicationsets import ApplicationSet, Environment
+from platform_e2e.layer.errors import LayerError
+from platform_e2e.layer.kustomize import Renderer
+from platform_e2e.layer.layer import Layer
+from platform_e2e.layer.objects import Exemption, Rendered, described, exemptions
+from platform_e2e.layer.yamlfile import Document
+
+ROOTS = "argocd"
+"""The directory that a team applies by hand once: its Applications, ApplicationSets and AppProjects."""
+
+_GROUP = "argoproj.io/"
+
+
+def load(directory: Path, renderer: Renderer = kustomize.unavailable) -> Layer:
+    """Read a layer.
+
+    Args:
+        directory: of the layer; it is the root of the repository that Argo CD reads.
+        renderer: for kustomizations, such as `kustomize_build(PROGRAM)`.
+
+    Raises:
+        LayerError: a file cannot be used; the text has file and line.
+        WrongUsage: there is no such directory, or it is no layer.
+        BrokenHarness: kustomize is needed and cannot be run.
+    """
+    root = directory.resolve()
+    files = tree.files(root)
+    if not (root / ROOTS).is_dir():
+        raise WrongUsage(
+            f"{root} is no layer: it has no directory {ROOTS}/", "name the layer's directory with --layer DIR"
+        )
+    found = _Reading(root, renderer)
+    found.take(document for document in manifests.directory(root, root / ROOTS, recurse=True))
+    if not found.applications:
+        raise LayerError(
+            ROOTS, None, "holds no Application and no ApplicationSet", "a layer that deploys nothing proves nothing"
+        )
+    found.render()
+    rendered = tuple(one for application in found.rendered.values() for one in application.objects)
+    return Layer(
+        directory=root,
+        files=files,
+        releases=releases.read(root),
+        applications=tuple(sorted(found.rendered.values(), key=lambda one: one.name)),
+        applicationsets=tuple(found.applicationsets.values()),
+        projects=tuple(found.projects.values()),
+        environments=tuple(found.environments),
+        rendered=rendered,
+        pools=tuple(inventory.pool(one) for one in rendered if one.kind == "IPAddressPool"),
+        exemptions=_exemptions(found, rendered),
+    )
+
+
+@dataclass
+class _Reading:
+    """What was found so far; Applications may render further Applications."""
+
+    root: Path
+    renderer: Renderer
+    applications: dict[tuple[str, str], Application] = field(default_factory=dict)
+    rendered: dict[tuple[str, str], Application] = field(default_factory=dict)
+    applicationsets: dict[tuple[str, str], ApplicationSet] = field(default_factory=dict)
+    projects: dict[tuple[str, str], Rendered] = field(default_factory=dict)
+    environments: list[Environment] = field(default_factory=list)
+
+    def take(self, documents: Iterable[Document]) -> None:
+        """Take note of the Applications, ApplicationSets and AppProjects among some objects."""
+        for document in documents:
+            if not str(document.data["apiVersion"]).startswith(_GROUP):
+                continue
+            match document.data["kind"]:
+                case "Application":
+                    self._application(applications.parse(document))
+                case "ApplicationSet":
+                    self._applicationset(document)
+                case "AppProject":
+                    self._project(document)
+
+    def render(self) -> None:
+        """Render every Application, also those that an Application renders."""
+        while waiting := [one for key, one in self.applications.items() if key not in self.rendered]:
+            for application in waiting:
+                self._check_repository(application)
+                objects = rendering.render(self.root, application, self.renderer)
+                self.rendered[application.namespace, application.name] = replace(application, objects=objects)
+                self.take(Document(one.object, one.file, one.line or 1) for one in objects)
+
+    def _application(self, new: Application) -> None:
+        known = self.applications.setdefault((new.namespace, new.name), new)
+        if (known.file, known.line) != (new.file, new.line):
+            problem = f"{new} is there a second time"
+            raise LayerError(new.file, new.line, problem, f"the first is in {known.file}:{known.line}")
+
+    def _applicationset(self, document: Document) -> None:
+        key = (document.data["metadata"].get("namespace") or applications.NAMESPACE, document.data["metadata"]["name"])
+        known = self.applicationsets.get(key)
+        if known is not None:
+            if (known.file, known.line) == (document.file, document.line):
+                return
+            problem = f"{known} is there a second time"
+            raise document.error(problem, f"the first is in {known.file}:{known.line}")
+        owner, generated = applicationsets.expand(self.root, document)
+        self.applicationsets[key] = owner
+        self.environments.extend(applicationsets.environments(self.root, owner, generated))
+        for one in generated:
+            self._application(one)
+
+    def _project(self, document: Document) -> None:
+        metadata = document.data["metadata"]
+        key = (metadata.get("namespace") or applications.NAMESPACE, metadata["name"])
+        self.projects.setdefault(key, Rendered(document.data, "", document.file, document.line))
+
+    def _check_repository(self, application: Application) -> None:
+        """Refuse an Application that reads another repository than most: its path means nothing in this layer."""
+        written = Counter(source.repository for one in self.applications.values() for source in one.sources)
+        ours = written.most_common(1)[0][0]
+        for source in application.sources:
+            if source.repository != ours:
+                problem = f"{application} reads {source.repository}, the others {ours}"
+                raise LayerError(
+                    application.file, application.line, problem, "a test serves one repository: this layer"
+                )
+
+
+def _exemptions(found: _Reading, rendered: tuple[Rendered, ...]) -> tuple[Exemption, ...]:
+    """Return every exemption once; Applications and ApplicationSets may also be among the rendered."""
+    written: list[Application | ApplicationSet | Rendered] = [*found.rendered.values(), *found.applicationsets.values()]
+    every = {
+        (exemption.object, exemption.promise): exemption
+        for one in (*written, *rendered)
+        for exemption in exemptions(one.annotations, str(one), one.file, one.line)
+    }
+    for environment in found.environments:
+        if environment.exempt and environment.application is None:
+            subject = described("Environment", environment.path, None)
+            exemption = Exemption(subject, Promise.ENVIRONMENTS, environment.exempt, environment.file)
+            every[subject, Promise.ENVIRONMENTS] = exemption
+    return tuple(every.values())

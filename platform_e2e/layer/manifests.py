@@ -1,0 +1,119 @@
+"""Documents that are Kubernetes objects, and a directory read as Argo CD's directory source reads it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from platform_e2e.layer import yamlfile
+from platform_e2e.layer.errors import LayerError
+from platform_e2e.layer.yamlfile import Document
+
+_MANIFEST = re.compile(r".*\.(yaml|yml|json|jsonnet)")
+"""File names that Argo CD takes for manifests (reposerver/repository/repository.go, manifestFile)."""
+
+_SKIP = "+argocd:skip-file-rendering"
+"""A file that contains it is left out (the same file, skipFileRenderingMarker)."""
+
+
+def objects(document: Document) -> Iterator[Document]:
+    """Yield the objects of a document: itself, or the items of a `kind: List`.
+
+    A document without apiVersion, kind and metadata is something else and is passed over, as Argo CD does.
+
+    Raises:
+        LayerError: it looks like an object and lacks what every object has.
+    """
+    data = document.data
+    if not isinstance(data, dict):
+        raise document.error("is no Kubernetes object: it is not a mapping", "one object for each document")
+    if not {"apiVersion", "kind", "metadata"} & data.keys():
+        return
+    for key in ("apiVersion", "kind"):
+        if not isinstance(data.get(key), str) or not data[key]:
+            raise document.error(f"is no Kubernetes object: it has no {key}", f"add {key}")
+    if data["kind"] == "List":
+        for index, item in enumerate(data.get("items") or []):
+            yield from objects(Document(item, document.file, document.line_of("items", index)))
+        return
+    metadata = data.get("metadata")
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str) or not metadata["name"]:
+        raise document.error(f"{data['kind']} has no metadata.name", "Argo CD applies objects by their name")
+    for key in ("annotations", "labels"):
+        _check_texts(document, metadata.get(key) or {}, key)
+    yield document
+
+
+def _check_texts(document: Document, values: Any, key: str) -> None:
+    if not isinstance(values, dict):
+        raise document.error(f"metadata.{key} is no mapping", at=("metadata", key))
+    for name, value in values.items():
+        if not isinstance(value, str):
+            problem = f"metadata.{key} has {name}: {value!r}, which is no text"
+            raise document.error(problem, "put it between quotes", at=("metadata", key, name))
+
+
+def directory(root: Path, path: Path, *, recurse: bool = False, include: str = "", exclude: str = "") -> list[Document]:
+    """Return all objects of a directory as Argo CD's directory source finds them.
+
+    Args:
+        root: the layer.
+        path: the directory.
+        recurse: descend into directories.
+        include: pattern that a file's path below the directory must match, empty for all.
+        exclude: pattern that it must not match, empty for none.
+
+    Raises:
+        LayerError: a file cannot be read as manifests.
+    """
+    found: list[Document] = []
+    for file in sorted(_walk(path, recurse=recurse)):
+        name = file.relative_to(path).as_posix()
+        if not _MANIFEST.fullmatch(file.name) or not file.is_file():
+            continue
+        if (exclude and glob(exclude, name)) or (include and not glob(include, name)):
+            continue
+        shown = file.relative_to(root).as_posix()
+        if file.suffix == ".jsonnet":
+            raise LayerError(shown, 1, "is Jsonnet, which is not rendered here", "commit what it renders")
+        if file.stat().st_size <= yamlfile.LARGEST_FILE and _SKIP in yamlfile.decode(file.read_bytes(), shown):
+            continue
+        found.extend(item for document in yamlfile.read(root, file) for item in objects(document))
+    return found
+
+
+def _walk(path: Path, *, recurse: bool) -> Iterator[Path]:
+    for entry in path.iterdir():
+        # Argo CD follows links to files, not to directories.
+        if entry.is_dir() and not entry.is_symlink():
+            if recurse:
+                yield from _walk(entry, recurse=True)
+        elif not entry.is_dir():
+            yield entry
+
+
+def glob(pattern: str, text: str) -> bool:
+    """Match as Argo CD matches `include` and `exclude`: `*` and `?` cross slashes, {a,b} are alternatives.
+
+    Args:
+        pattern: with *, ?, [abc], [!abc] and {a,b}.
+        text: the path below the directory.
+    """
+    signs = {"*": ".*", "**": ".*", "?": ".", "{": "(?:", "}": ")"}
+    parts, depth = [], 0
+    for part in re.findall(r"\*\*|\*|\?|\{|\}|,|\[[^\]]+\]|\\.|.", pattern, re.DOTALL):
+        depth += (part == "{") - (part == "}")
+        if part in signs:
+            parts.append(signs[part])
+        elif part == "," and depth:
+            parts.append("|")
+        elif len(part) > 2 and part[0] == "[":
+            parts.append(part.replace("[!", "[^", 1))
+        else:
+            parts.append(re.escape(part.removeprefix("\\") if len(part) > 1 else part))
+    try:
+        return re.fullmatch("".join(parts), text, re.DOTALL) is not None
+    except re.error:
+        return False

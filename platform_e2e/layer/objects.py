@@ -1,0 +1,166 @@
+"""One object as Argo CD will apply it, where it was written, and which promises it says it does not make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from platform_e2e.finding import Promise
+from platform_e2e.layer.errors import LayerError
+
+EXEMPT = "platform-e2e/exempt-"
+"""Prefix of the annotation that takes an object out of a promise; its value is the reason."""
+
+CLUSTER_SCOPED = frozenset(
+    {
+        "APIService",
+        "CSIDriver",
+        "CSINode",
+        "CertificateSigningRequest",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "CustomResourceDefinition",
+        "DeviceClass",
+        "FlowSchema",
+        "IngressClass",
+        "MutatingAdmissionPolicy",
+        "MutatingAdmissionPolicyBinding",
+        "MutatingWebhookConfiguration",
+        "Namespace",
+        "Node",
+        "PersistentVolume",
+        "PriorityClass",
+        "PriorityLevelConfiguration",
+        "RuntimeClass",
+        "StorageClass",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+        "ValidatingWebhookConfiguration",
+        "VolumeAttachment",
+        "VolumeSnapshotClass",
+    }
+)
+"""Kinds of Kubernetes itself without a namespace (`kubectl api-resources --namespaced=false`, 1.34). Those of CRDs in the layer
+are added from their `scope`."""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """One object that an Application renders.
+
+    Attributes:
+        object: as Argo CD applies it, its namespace filled in.
+        application: name of the Application that owns it.
+        file: where it is written, relative to the layer.
+        line: from 1; None where only the file is known.
+    """
+
+    object: dict[str, Any]
+    application: str
+    file: str
+    line: int | None
+
+    @property
+    def kind(self) -> str:
+        """Return the kind alone, such as Deployment."""
+        return str(self.object["kind"])
+
+    @property
+    def api(self) -> str:
+        """Return apiVersion and kind as the Kubernetes client takes them, such as apps/v1/Deployment."""
+        return f"{self.object['apiVersion']}/{self.kind}"
+
+    @property
+    def name(self) -> str:
+        """Return the object's name."""
+        return str(self.object["metadata"]["name"])
+
+    @property
+    def namespace(self) -> str | None:
+        """Return the object's namespace; None for kinds that have none."""
+        return self.object["metadata"].get("namespace") or None
+
+    @property
+    def annotations(self) -> Mapping[str, str]:
+        """Return the object's annotations."""
+        return self.object["metadata"].get("annotations") or {}
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Return the object's labels."""
+        return self.object["metadata"].get("labels") or {}
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """Return the object's spec, empty where it has none."""
+        spec = self.object.get("spec")
+        return spec if isinstance(spec, dict) else {}
+
+    @property
+    def identity(self) -> tuple[str, str, str | None, str]:
+        """Return what makes it this object: group, kind, namespace, name. Two versions of a group are one object."""
+        group = str(self.object["apiVersion"]).rpartition("/")[0]
+        return group, self.kind, self.namespace, self.name
+
+    def exempt(self, promise: Promise) -> str | None:
+        """Return why the object does not make the promise, or None."""
+        return self.annotations.get(EXEMPT + promise)
+
+    def error(self, problem: str, remedy: str = "") -> LayerError:
+        """Return an error about this object."""
+        return LayerError(self.file, self.line, f"{self}: {problem}", remedy)
+
+    def __str__(self) -> str:
+        """Name it as findings do: kind/name -n namespace."""
+        return described(self.kind, self.name, self.namespace)
+
+
+@dataclass(frozen=True)
+class Exemption:
+    """A promise that something in the layer says it does not make; counted in the report.
+
+    Attributes:
+        object: what is exempt, named as in findings.
+        promise: which promise.
+        reason: why, as the layer says.
+        file: where it says so.
+    """
+
+    object: str
+    promise: Promise
+    reason: str
+    file: str
+
+
+def described(kind: str, name: str, namespace: str | None) -> str:
+    """Name an object as findings do: kind/name -n namespace."""
+    return f"{kind.lower()}/{name}" + (f" -n {namespace}" if namespace else "")
+
+
+def exemptions(annotations: Mapping[str, Any], subject: str, file: str, line: int | None) -> list[Exemption]:
+    """Return the promises that annotations take an object out of.
+
+    Args:
+        annotations: of the object.
+        subject: its name, for the report and for errors.
+        file: where it is written.
+        line: of the object.
+
+    Raises:
+        LayerError: an annotation names no promise or gives no reason.
+    """
+    found = []
+    for key, reason in annotations.items():
+        if not key.startswith(EXEMPT):
+            continue
+        name = key.removeprefix(EXEMPT)
+        if name not in set(Promise):
+            known = ", ".join(EXEMPT + promise for promise in Promise)
+            raise LayerError(file, line, f"{subject}: {key} names no promise", f"known are {known}")
+        if not isinstance(reason, str) or not reason.strip():
+            raise LayerError(
+                file, line, f"{subject}: {key} gives no reason", "write why the promise does not hold here"
+            )
+        found.append(Exemption(subject, Promise(name), reason.strip(), file))
+    return found

@@ -1,0 +1,91 @@
+"""foundations.yaml: the Helm releases that the layer stands on, with their pins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from platform_e2e.layer import yamlfile
+from platform_e2e.layer.errors import LayerError
+from platform_e2e.layer.yamlfile import Document
+
+FILE = "foundations/foundations.yaml"
+"""Where a layer lists its releases."""
+
+_KEYS = {"appVersion": "app_version"}
+"""Names in the file that differ from those of the attributes; Helm writes appVersion."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """One Helm release.
+
+    Attributes:
+        name: of the release.
+        chart: name of the chart in its repository.
+        repository: URL of the chart repository.
+        version: exact version of the chart.
+        app_version: version of the product in it.
+        namespace: that it is installed into.
+        values: the values file, an absolute path.
+    """
+
+    name: str
+    chart: str
+    repository: str
+    version: str
+    app_version: str
+    namespace: str
+    values: Path
+
+
+def read(root: Path) -> tuple[Release, ...]:
+    """Return the layer's releases in the order of the file; none where it has no foundations.
+
+    Args:
+        root: the layer.
+
+    Raises:
+        LayerError: an entry lacks a field, has an unknown one, is there twice, or its values file does not exist.
+    """
+    path = root / FILE
+    if not path.exists():
+        return ()
+    documents = yamlfile.read(root, path)
+    if (
+        len(documents) != 1
+        or not isinstance(documents[0].data, dict)
+        or not isinstance(documents[0].data.get("releases"), list)
+    ):
+        raise LayerError(FILE, 1, "must be one document with a list `releases`")
+    document = documents[0]
+    found = [_release(root, document, index) for index in range(len(document.data["releases"]))]
+    for index, release in enumerate(found):
+        if any(release.name == other.name for other in found[:index]):
+            raise document.error(f"the release {release.name} is there twice", at=("releases", index))
+    return tuple(found)
+
+
+def _release(root: Path, document: Document, index: int) -> Release:
+    entry: Any = document.data["releases"][index]
+    at: tuple[str | int, ...] = ("releases", index)
+    if not isinstance(entry, dict):
+        raise document.error("a release is no mapping", at=at)
+    given: dict[str, Any] = {_KEYS.get(key, key): value for key, value in entry.items()}
+    known = {field.name for field in fields(Release)}
+    name = given.get("name", "without a name")
+    for key in given:
+        if key not in known:
+            raise document.error(f"the release {name} has an unknown field {key}", at=(*at, key))
+    for key in sorted(known):
+        if not isinstance(given.get(key), str) or not given[key]:
+            shown = next((written for written, attribute in _KEYS.items() if attribute == key), key)
+            raise document.error(f"the release {name} has no {shown}, or one that is no text", "quote numbers", at)
+    values = (root / FILE).parent / given["values"]
+    if not values.resolve().is_relative_to(root) or not values.is_file():
+        problem = f"the release {name} has values in {given['values']}, which is no file of the layer"
+        raise document.error(problem, "the path starts at foundations/", (*at, "values"))
+    # Read only to find what is wrong with it before a cluster is started.
+    yamlfile.read(root, values)
+    return Release(**{**given, "values": values.resolve()})

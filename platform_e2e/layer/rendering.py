@@ -1,0 +1,111 @@
+"""From an Application to the objects that Argo CD will apply for it, each with the file and line where it is written."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+from typing import Any
+
+from platform_e2e.layer import kustomize, manifests
+from platform_e2e.layer.applications import Application, Source
+from platform_e2e.layer.errors import LayerError
+from platform_e2e.layer.kustomize import Reads, Renderer
+from platform_e2e.layer.objects import CLUSTER_SCOPED, Rendered
+from platform_e2e.layer.yamlfile import Document
+
+
+def render(root: Path, application: Application, renderer: Renderer) -> tuple[Rendered, ...]:
+    """Return what an Application renders, in the order of its sources.
+
+    Args:
+        root: the layer.
+        application: as parsed; its `objects` are not looked at.
+        renderer: for kustomizations.
+
+    Raises:
+        LayerError: a path does not exist, cannot be rendered, renders nothing, or an object twice.
+    """
+    found = [document for source in application.sources for document in _source(root, application, source, renderer)]
+    if not found:
+        problem = f"{application}: renders nothing from {', '.join(source.path for source in application.sources)}"
+        raise LayerError(
+            application.file, application.line, problem, "an Application without objects is always healthy"
+        )
+    scopes = CLUSTER_SCOPED | _cluster_scoped(found)
+    objects = tuple(_rendered(document, application, scopes) for document in found)
+    seen: dict[tuple[str, str, str | None, str], Rendered] = {}
+    for one in objects:
+        other = seen.setdefault(one.identity, one)
+        if other is not one:
+            raise one.error(f"is rendered twice by {application}", f"the other is in {other.file}:{other.line or 1}")
+    return objects
+
+
+def _source(root: Path, application: Application, source: Source, renderer: Renderer) -> list[Document]:
+    directory = (root / source.path).resolve()
+    if not directory.is_dir() or not directory.is_relative_to(root):
+        problem = f"{application}: its path {source.path} is no directory of the layer"
+        raise LayerError(application.file, application.line, problem, "Argo CD would say: app path does not exist")
+    if (directory / "Chart.yaml").is_file():
+        problem = f"{application}: its path {source.path} is a Helm chart, which is not rendered here"
+        raise LayerError(application.file, application.line, problem, "use a directory or a kustomization")
+    explicit = source.recurse or source.include or source.exclude
+    if explicit or kustomize.kustomization_in(root, directory) is None:
+        return manifests.directory(
+            root, directory, recurse=source.recurse, include=source.include, exclude=source.exclude
+        )
+    reads = kustomize.reads(root, directory)
+    kustomization = reads.kustomizations[0]
+    try:
+        rendered = renderer(directory)
+    except LayerError as error:
+        raise LayerError(kustomization.file, 1, error.problem.partition(": ")[2] or error.problem) from error
+    return [_located(one, reads) for one in rendered if one]
+
+
+def _located(data: Any, reads: Reads) -> Document:
+    """Find where a rendered object is written: a resource of the same kind and name, else a generator, else the kustomization."""
+    kustomization = reads.kustomizations[0]
+    # Whatever the renderer returns is checked like a file's content.
+    document = next(manifests.objects(Document(data, kustomization.file, 1)), None)
+    if document is None:
+        raise kustomization.error("renders something that is no Kubernetes object")
+    kind, name = data["kind"], data["metadata"]["name"]
+    namespace = data["metadata"].get("namespace")
+    candidates = [item for written in reads.objects for item in manifests.objects(written) if item.data["kind"] == kind]
+    exact = [item for item in candidates if item.data["metadata"]["name"] == name]
+    # A namePrefix or nameSuffix leaves the written name somewhere inside of the rendered one.
+    inside = [item for item in candidates if item.data["metadata"]["name"] in name]
+    for found in (exact, inside):
+        same = [item for item in found if item.data["metadata"].get("namespace") in (namespace, None)] or found
+        if same:
+            return Document(data, same[0].file, same[0].line)
+    return _generated(data, reads) or Document(data, kustomization.file, 1)
+
+
+def _generated(data: dict[str, Any], reads: Reads) -> Document | None:
+    field = {"ConfigMap": "configMapGenerator", "Secret": "secretGenerator"}.get(data["kind"])
+    for kustomization in reads.kustomizations:
+        for index, generator in enumerate(kustomization.data.get(field) or [] if field else []):
+            if str(generator.get("name")) in data["metadata"]["name"]:
+                return Document(data, kustomization.file, kustomization.line_of(str(field), index))
+    return None
+
+
+def _cluster_scoped(documents: list[Document]) -> AbstractSet[str]:
+    """Return the kinds of CRDs among the objects that have no namespace."""
+    definitions = [
+        document.data.get("spec") or {} for document in documents if document.data["kind"] == "CustomResourceDefinition"
+    ]
+    return {spec["names"]["kind"] for spec in definitions if spec.get("scope") == "Cluster"}
+
+
+def _rendered(document: Document, application: Application, cluster_scoped: AbstractSet[str]) -> Rendered:
+    data = copy.deepcopy(document.data)
+    if data["kind"] in cluster_scoped:
+        data["metadata"].pop("namespace", None)
+    elif not data["metadata"].get("namespace") and application.destination:
+        # As Argo CD does before it applies.
+        data["metadata"]["namespace"] = application.destination
+    return Rendered(data, application.name, document.file, document.line)

@@ -1,0 +1,94 @@
+"""Look at a layer's directory before anything in it is read: nothing leads out of it, nothing in it is absurdly large."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from platform_e2e.errors import WrongUsage
+from platform_e2e.layer.errors import LayerError
+
+LARGEST_FILE = 10 << 20
+"""Bytes of any file: all of the layer is pushed to a Git server inside the cluster. Argo CD's own bound for the manifests of one
+Application (`reposerver.max.combined.directory.manifests.size`) is the same."""
+
+LARGEST_LAYER = 100 << 20
+"""Bytes of all files together."""
+
+MOST_FILES = 20_000
+"""A layer with more is most likely a home directory given by mistake."""
+
+SKIPPED = frozenset({".git", "__pycache__"})
+"""Directories that are no part of the layer, whatever is in them."""
+
+
+def files(root: Path) -> tuple[Path, ...]:
+    """Return every file and symbolic link of the layer, sorted.
+
+    Args:
+        root: the layer, an absolute path without symbolic links.
+
+    Raises:
+        LayerError: a link leads out of the layer or nowhere, something is no regular file, or a bound is exceeded.
+        WrongUsage: there is no such directory.
+    """
+    if not root.is_dir():
+        raise WrongUsage(f"{root} is no directory", "name the directory of the layer with --layer DIR")
+    found, total = [], 0
+    for path in _walk(root):
+        file = path.relative_to(root).as_posix()
+        status = path.lstat()
+        if stat.S_ISLNK(status.st_mode):
+            _check_link(root, path, file)
+        elif not stat.S_ISREG(status.st_mode):
+            raise LayerError(file, None, "is no regular file", "remove it: Git cannot keep it")
+        else:
+            total += status.st_size
+            if status.st_size > LARGEST_FILE:
+                problem = f"is {status.st_size >> 20} MiB large, more than {LARGEST_FILE >> 20} MiB"
+                raise LayerError(file, 1, problem, "keep it outside of the layer")
+        found.append(path)
+        if len(found) > MOST_FILES:
+            raise LayerError(".", None, f"has more than {MOST_FILES} files", "is this the layer's directory?")
+        if total > LARGEST_LAYER:
+            raise LayerError(
+                ".", None, f"is more than {LARGEST_LAYER >> 20} MiB large", "is this the layer's directory?"
+            )
+    return tuple(sorted(found))
+
+
+def fingerprint(root: Path, paths: tuple[Path, ...]) -> str:
+    """Return the SHA-256 over names and contents, so that a change of any file is seen."""
+    total = hashlib.sha256()
+    for path in paths:
+        link = path.is_symlink()
+        content = os.fsencode(path.readlink()) if link else path.read_bytes()
+        name = path.relative_to(root).as_posix().encode()
+        total.update(b"%d %d %b %d\n" % (link, len(name), name, len(content)))
+        total.update(content)
+    return total.hexdigest()
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    for directory, names, entries in os.walk(root):
+        here = Path(directory)
+        # os.walk lists a link to a directory among the directories and does not follow it.
+        yield from (here / name for name in names if (here / name).is_symlink())
+        names[:] = sorted(name for name in names if name not in SKIPPED and not (here / name).is_symlink())
+        yield from (here / name for name in entries)
+
+
+def _check_link(root: Path, path: Path, file: str) -> None:
+    target = path.readlink()
+    remedy = "put what it points to into the layer, or link to it by a relative path within the layer"
+    if target.is_absolute():
+        raise LayerError(file, None, f"is a symbolic link to the absolute path {target}", remedy)
+    try:
+        real = path.resolve(strict=True)
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop, before Python 3.13
+        raise LayerError(file, None, f"is a symbolic link to {target}, which does not exist", remedy) from error
+    if not real.is_relative_to(root):
+        raise LayerError(file, None, f"is a symbolic link to {target}, outside of the layer", remedy)

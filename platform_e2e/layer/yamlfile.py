@@ -1,0 +1,183 @@
+"""Read YAML and JSON that others wrote: every fault becomes an error with file and line, and nothing can use up the machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedBase
+from ruamel.yaml.constructor import RoundTripConstructor
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.reader import ReaderError
+
+from platform_e2e.layer.errors import LayerError
+
+LARGEST_FILE = 1 << 20
+"""Bytes of one YAML or JSON file. etcd refuses requests above 1.5 MiB, so no object in a larger one could be applied."""
+
+MOST_VALUES = 200_000
+"""Values of one document once its aliases are resolved; a file within LARGEST_FILE reaches it only by aliases of aliases."""
+
+
+class _Constructor(RoundTripConstructor):
+    """Construct as Kubernetes does: a date is a text."""
+
+
+_Constructor.add_constructor("tag:yaml.org,2002:timestamp", RoundTripConstructor.construct_yaml_str)
+
+
+@dataclass(frozen=True)
+class Document:
+    """One document of a file.
+
+    Attributes:
+        data: its content, plain dicts, lists and scalars.
+        file: relative to the layer.
+        line: of its first key, from 1.
+        node: the parsed document, which knows its lines; None for JSON.
+    """
+
+    data: Any
+    file: str
+    line: int
+    node: Any = None
+
+    def line_of(self, *keys: str | int) -> int:
+        """Return the line of a field, or of the nearest enclosing one that exists."""
+        node, line = self.node, self.line
+        for key in keys:
+            if not isinstance(node, CommentedBase):
+                break
+            position = node.lc.data.get(key) if node.lc.data else None
+            if position is None:
+                break
+            line, node = position[0] + 1, node[key]  # type: ignore[index]
+        return line
+
+    def error(self, problem: str, remedy: str = "", at: Sequence[str | int] = ()) -> LayerError:
+        """Return an error about a field of this document."""
+        return LayerError(self.file, self.line_of(*at), problem, remedy)
+
+
+def read(root: Path, path: Path) -> list[Document]:
+    """Read all documents of a file that are not empty.
+
+    Args:
+        root: the layer.
+        path: the file; `.json` is read as JSON, everything else as YAML.
+
+    Raises:
+        LayerError: it is too large, no UTF-8, no YAML, says a key twice, or grows without bound by aliases.
+    """
+    file = path.relative_to(root).as_posix()
+    size = path.stat().st_size
+    if size > LARGEST_FILE:
+        remedy = "split it; the API server could not take an object of that size either"
+        raise LayerError(file, 1, f"is {size / 2**20:.1f} MiB large, more than {LARGEST_FILE >> 20} MiB", remedy)
+    text = decode(path.read_bytes(), file)
+    return [_json(text, file)] if path.suffix == ".json" else parse(text, file)
+
+
+def decode(data: bytes, file: str) -> str:
+    """Return the text of a file.
+
+    Raises:
+        LayerError: it is no UTF-8.
+    """
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        problem = f"is not UTF-8: {error.reason} 0x{data[error.start]:02x}"
+        raise LayerError(file, line, problem, "store the file as UTF-8") from error
+
+
+def parse(text: str, file: str) -> list[Document]:
+    """Return all documents of a YAML text that are not empty.
+
+    Args:
+        text: what the file contains.
+        file: its name for errors.
+
+    Raises:
+        LayerError: as `read`.
+    """
+    yaml = YAML(typ="rt", pure=True)
+    yaml.Constructor = _Constructor
+    yaml.allow_duplicate_keys = False
+    found = []
+    try:
+        for node in yaml.load_all(text):
+            if node is None:
+                continue
+            line = node.lc.line + 1 if isinstance(node, CommentedBase) else 1
+            found.append(Document(_Plain(file, line).value(node), file, line, node))
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        problem = " ".join(part for part in (error.context, error.problem) if part)
+        raise LayerError(
+            file, mark.line + 1 if mark else None, f"is not valid YAML: {problem.splitlines()[0]}"
+        ) from error
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise LayerError(file, line, f"is not valid YAML: {error.reason}") from error
+    except YAMLError as error:
+        raise LayerError(file, None, f"is not valid YAML: {error}") from error
+    except RecursionError as error:
+        raise LayerError(file, None, "is nested too deeply") from error
+    return found
+
+
+@dataclass
+class _Plain:
+    """Turn a parsed document into plain values, counting them."""
+
+    file: str
+    line: int
+    values: int = 0
+
+    def value(self, node: Any) -> Any:
+        self.values += 1
+        if self.values > MOST_VALUES:
+            problem = f"has more than {MOST_VALUES} values once its aliases are resolved"
+            raise LayerError(self.file, self.line, problem, "write the document without aliases of aliases")
+        if isinstance(node, Mapping):
+            return {self._key(key): self.value(value) for key, value in node.items()}
+        if isinstance(node, Sequence) and not isinstance(node, str | bytes):
+            return [self.value(value) for value in node]
+        if isinstance(node, bool):
+            return bool(node)
+        for sort in (int, float, str):
+            if isinstance(node, sort):
+                return sort(node)
+        if node is None:
+            return None
+        raise LayerError(self.file, self.line, f"has a value of a type that JSON does not know: {type(node).__name__}")
+
+    def _key(self, key: Any) -> str:
+        if isinstance(key, bool):
+            return str(key).lower()
+        if isinstance(key, str | int | float):
+            return str(key)
+        raise LayerError(self.file, self.line, f"has a key that is no text: {key!r}")
+
+
+def _json(text: str, file: str) -> Document:
+    def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            keys = [key for key, _ in pairs]
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise LayerError(file, None, f'is not valid JSON: found duplicate key "{twice}"')
+        return found
+
+    try:
+        return Document(json.loads(text, object_pairs_hook=without_duplicates), file, 1)
+    except json.JSONDecodeError as error:
+        raise LayerError(file, error.lineno, f"is not valid JSON: {error.msg}") from error
+    except RecursionError as error:
+        raise LayerError(file, None, "is nested too deeply") from error
