@@ -1,1 +1,1 @@
-"""Serve the layer from Git inside the cluster and follow Argo CD."""
+"""How the layer reaches the cluster: a git server inside it, and Argo CD that reads from there."""

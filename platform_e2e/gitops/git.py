@@ -1,0 +1,314 @@
+"""Serve a layer to Argo CD from inside the cluster, and commit, push and revert as its team would.
+
+    git = GitServer.start(kube, kubeconfig, kubectl, image=image, directory=cluster / "git")
+    commit = git.publish(layer_directory, pool_map=facts.pool_map)
+    git.revert(git.commit({"manifests/chat/base/service.yaml": None}, "Drop the chat service"))
+
+The repository lives on this machine and is pushed through `kubectl exec`, the one way that works on every provider: no port
+of the server leads out of the cluster. The pod keeps its copy in memory of the node only; when it was replaced by another pod,
+the next push brings all branches back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from platform_e2e import shell
+from platform_e2e.errors import BrokenHarness, WrongUsage
+from platform_e2e.gitops import server
+from platform_e2e.gitops.repository import File, GitError, Repository, Step, files_of
+from platform_e2e.gitops.transform import BRANCH, Change, message, transform
+from platform_e2e.kube.expect import Met, Pending, Verdict, eventually
+
+if TYPE_CHECKING:
+    from platform_e2e.kube.client import Kube
+    from platform_e2e.kube.objects import Object
+
+READY_SECONDS = 120.0
+"""How long the server's pod may take; it needs a node and about a second, but a cluster that is just made is busy."""
+
+_PUSH_SECONDS = 30.0
+"""Seconds for one push; it takes less than one."""
+
+
+class PushError(BrokenHarness):
+    """The server inside the cluster did not take a push."""
+
+
+@dataclass(frozen=True)
+class Commit:
+    """The layer as it is served.
+
+    Attributes:
+        sha: the commit that Argo CD reads: the working tree with the changes on top.
+        layer: the commit below it: the working tree as it is.
+        changed: files that differ from what was served before, all of them the first time.
+        pushed: False where the same was served already.
+        changes: the values that were changed for this cluster.
+    """
+
+    sha: str
+    layer: str
+    changed: tuple[str, ...] = ()
+    pushed: bool = True
+    changes: tuple[Change, ...] = field(default=(), repr=False)
+
+
+class GitServer:
+    """Push to the server of one cluster; any number of processes may do so at the same time.
+
+    Args:
+        kube: the cluster.
+        kubeconfig: its file, for kubectl.
+        kubectl: the program.
+        repository: what is pushed; every process of a cluster uses the same.
+    """
+
+    url = server.URL
+
+    def __init__(self, kube: Kube, kubeconfig: Path, kubectl: Path, repository: Repository) -> None:
+        """Remember what a push needs."""
+        self.repository = repository
+        self._kube = kube
+        self._kubeconfig = kubeconfig
+        self._kubectl = kubectl
+
+    @classmethod
+    def start(cls, kube: Kube, kubeconfig: Path, kubectl: Path, *, image: str, directory: Path) -> GitServer:
+        """Start the server, or take the one that runs already, without waiting for its pod.
+
+        Args:
+            kube: the cluster.
+            kubeconfig: its file, for kubectl.
+            kubectl: the program.
+            image: any image that has sh and git.
+            directory: of the repository on this machine; one for each cluster, removed with it.
+        """
+        for manifest in server.manifests(image):
+            kube.apply(manifest)
+        return cls(kube, kubeconfig, kubectl, Repository.create(directory))
+
+    def publish(
+        self, layer_directory: Path, *, pool_map: Mapping[str, str] | None = None, also_own: Sequence[str] = ()
+    ) -> Commit:
+        """Serve the layer as it is on disk, uncommitted changes included.
+
+        Two commits: the layer as it is, and on top of it what had to change for this cluster. What tests left on the
+        branch is undone by it. Where that makes no difference to what is served, nothing is pushed.
+
+        Args:
+            layer_directory: the layer.
+            pool_map: ClusterFacts.pool_map.
+            also_own: further repoURLs that mean this layer.
+
+        Raises:
+            SourceError: the layer reads what cannot be served.
+            PushError: the server did not take it.
+        """
+        files = files_of(layer_directory)
+        plain = {name: file.content for name, file in files.items() if file.mode != "120000"}
+        new = transform(plain, url=self.url, pool_map=pool_map, also_own=also_own)
+        changes: dict[str, File | None] = {name: File(text, files[name].mode) for name, text in new.files.items()}
+        steps = (Step("The layer as it is in the working tree", files, whole=True), Step(message(new), changes))
+        branches = sorted({BRANCH, *new.branches})
+        with self.repository.lock(_branch_lock(BRANCH)):
+            head = self.repository.head(BRANCH)
+            layer, sha = self.repository.write(head, steps)
+            changed = self.repository.changed(head, sha)
+            if head is not None and not changed:
+                self._push(branches)
+                return Commit(head, layer, pushed=False, changes=new.changes)
+            for branch in branches:
+                self.repository.move(branch, sha, self.repository.head(branch))
+            self._push(branches)
+        return Commit(sha, layer, changed, changes=new.changes)
+
+    def commit(self, changes: Mapping[str, bytes | None], message: str, *, branch: str = BRANCH) -> str:
+        """Commit and push changes of files, and return the new commit.
+
+        Args:
+            changes: path relative to the layer, to new content, or to None for a file to remove.
+            message: of the commit.
+            branch: which one.
+
+        Raises:
+            GitError: nothing would change, or a file to remove does not exist.
+            PushError: the server did not take it.
+        """
+        files = {path: None if content is None else File(content) for path, content in changes.items()}
+        with self.repository.lock(_branch_lock(branch)):
+            head = self.repository.head(branch)
+            (sha,) = self.repository.write(head, [Step(message, files)])
+            changed = self.repository.changed(head, sha)
+            absent = sorted(path for path, file in files.items() if file is None and path not in changed)
+            if absent or not changed:
+                reason = f"{absent[0]} is not there to be removed" if absent else "every file is like this already"
+                raise GitError(f"the commit {message!r} on branch {branch} would change nothing: {reason}")
+            return self._moved(branch, sha, head)
+
+    def revert(self, sha: str, *, branch: str = BRANCH) -> str:
+        """Undo a commit by `git revert`, push, and return the new commit.
+
+        Raises:
+            GitError: later commits changed the same lines, or the branch has no such commit.
+            PushError: the server did not take it.
+        """
+        with self.repository.lock(_branch_lock(branch)):
+            head = self.repository.head(branch)
+            return self._moved(branch, self.repository.revert(branch, sha), head)
+
+    def branch(self, name: str, *, start: str | None = None) -> Branch:
+        """Return a branch for a test's own Application, made where it does not exist.
+
+        Args:
+            name: of the branch; the Application's `targetRevision`.
+            start: a branch or commit that it begins at; None for one without any files, which exists with its first commit.
+
+        Raises:
+            GitError: there is no such start.
+            PushError: the server did not take it.
+        """
+        if start is not None:
+            with self.repository.lock(_branch_lock(name)):
+                if self.repository.head(name) is None:
+                    self._moved(name, self.repository.resolve(start), None)
+        return Branch(self, name)
+
+    def delete_branch(self, name: str) -> None:
+        """Remove a branch here and in the cluster; nothing happens where it is gone already."""
+        if name == BRANCH:
+            raise WrongUsage(f"{BRANCH} is what the layer is served from and cannot be removed")
+        with self.repository.lock(_branch_lock(name)):
+            if self.repository.head(name) is not None:
+                self.repository.delete(name)
+                self._push([name])
+
+    def head(self, branch: str = BRANCH) -> str:
+        """Return the commit that a branch is at.
+
+        Raises:
+            GitError: there is no such branch.
+        """
+        return self.repository.resolve(branch)
+
+    def read(self, path: str, *, branch: str = BRANCH) -> str:
+        """Return the text of a file as it is served.
+
+        Raises:
+            GitError: there is no such branch or file.
+        """
+        return self.repository.read(self.repository.resolve(branch), path)
+
+    def _moved(self, branch: str, sha: str, before: str | None) -> str:
+        """Let a branch name a commit, here and in the cluster."""
+        self.repository.move(branch, sha, before)
+        self._push([branch])
+        return sha
+
+    def _push(self, branches: Sequence[str]) -> None:
+        """Push branches that the server does not have like this yet; all of them where its pod is a new one."""
+        pod, uid = self._pod()
+        known = self.repository.directory / "platform-e2e-pod"
+        with self.repository.lock("push", shared=True):
+            if known.exists() and known.read_text() == uid:
+                wanted = {branch: self.repository.head(branch) for branch in branches}
+                stale = {name: sha for name, sha in wanted.items() if sha != self.repository.pushed(name)}
+                if stale:
+                    self._send(pod, stale)
+                return
+        # Alone, so that no other process's newer branch is overwritten by what was read here before.
+        with self.repository.lock("push"):
+            self._send(pod, self.repository.branches())
+            known.write_text(uid)
+
+    def _send(self, pod: str, commits: Mapping[str, str | None]) -> None:
+        remote = _remote(self._kubectl, self._kubeconfig, pod, self.repository.directory / "kubectl-cache")
+        try:
+            self.repository.push(remote, commits, timeout=_PUSH_SECONDS)
+        except shell.CommandError as error:
+            raise PushError(
+                f"pod/{pod} -n {server.NAMESPACE} did not take a push of {', '.join(commits)}:\n{error.output.strip()}",
+                f"look at the pod: kubectl -n {server.NAMESPACE} describe pod {pod}",
+            ) from error
+
+    def _pod(self) -> tuple[str, str]:
+        """Wait until the server's pod is ready, and return its name and UID."""
+        pods = self._kube.many("v1/Pod", server.NAMESPACE, labels=server.LABELS)
+        what = f"the git server in namespace {server.NAMESPACE} is ready"
+        name, uid = eventually(pods, ready_pod, timeout=READY_SECONDS, what=what)
+        return str(name), str(uid)
+
+
+@dataclass(frozen=True)
+class Branch:
+    """One branch of a server; what a test's own Application reads."""
+
+    server: GitServer
+    name: str
+
+    @property
+    def url(self) -> str:
+        """Return the repoURL."""
+        return self.server.url
+
+    def commit(self, changes: Mapping[str, bytes | None], message: str) -> str:
+        """Commit and push as GitServer.commit does."""
+        return self.server.commit(changes, message, branch=self.name)
+
+    def revert(self, sha: str) -> str:
+        """Revert and push as GitServer.revert does."""
+        return self.server.revert(sha, branch=self.name)
+
+    def head(self) -> str:
+        """Return the commit that it is at."""
+        return self.server.head(self.name)
+
+    def read(self, path: str) -> str:
+        """Return the text of a file."""
+        return self.server.read(path, branch=self.name)
+
+    def delete(self) -> None:
+        """Remove it."""
+        self.server.delete_branch(self.name)
+
+
+def ready_pod(pods: list[Object]) -> Verdict:
+    """Expect one pod that is Ready and not on its way out; the value is its name and UID."""
+    seen = []
+    for pod in pods:
+        name, status = pod["metadata"]["name"], pod.get("status", {})
+        ready = any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", ()))
+        if pod["metadata"].get("deletionTimestamp"):
+            seen.append(f"pod {name} is being deleted")
+        elif ready:
+            return Met((name, pod["metadata"]["uid"]))
+        else:
+            waiting = [s["state"]["waiting"]["reason"] for s in status.get("containerStatuses", ())
+                       if "waiting" in s.get("state", {})]  # fmt: skip
+            seen.append(f"pod {name} is {status.get('phase', 'Pending')} {' '.join(waiting)}".strip())
+    return Pending("; ".join(seen) or "there is no pod yet")
+
+
+def _branch_lock(branch: str) -> str:
+    return f"branch {branch}"
+
+
+def _remote(kubectl: Path, kubeconfig: Path, pod: str, cache: Path) -> str:
+    """Return the remote that lets git speak to git-receive-pack in the pod (git-remote-ext(1))."""
+    words = [
+        str(kubectl),
+        f"--kubeconfig={kubeconfig}",
+        # kubectl's own place for what it caches is in the home directory, which no run may write to.
+        f"--cache-dir={cache}",
+        f"--namespace={server.NAMESPACE}",
+        "exec",
+        "-i",
+        pod,
+        "--container=git",
+        "--",
+    ]
+    quoted = [word.replace("%", "%%").replace(" ", "% ") for word in words]
+    return f"ext::{' '.join(quoted)} %S {server.REPOSITORY}"

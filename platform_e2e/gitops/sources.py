@@ -1,0 +1,239 @@
+"""Find every place in a layer's files that says which repository Argo CD reads.
+
+Searched are documents with an apiVersion of the group argoproj.io, also inside of `kind: List`, and partial ones in strategic merge patches:
+
+* Application: `spec.source`, `spec.sources[]`;
+* ApplicationSet: the same in `spec.template.spec` and in each generator's own `template`; `repoURL` of git generators; values
+  of list generators that a templated `repoURL` takes its value from; generators nested in matrix and merge included;
+* AppProject: `spec.sourceRepos[]`;
+* JSON patches: operations whose path ends in a source, a `repoURL` or `sourceRepos`.
+
+Patches count wherever kustomize takes them: from a file or written inline in a kustomization.
+
+`templatePatch` is text for a template engine and is left as it is; one that mentions a repoURL is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from ruamel.yaml.nodes import Node, ScalarNode
+
+from platform_e2e.gitops import yamledit
+from platform_e2e.gitops.fragments import Fragment, Operation
+
+_SCP = re.compile(r"(?:[\w.-]+@)?(?P<host>[\w.-]+):(?P<path>[^/].*)")
+"""git@host:path, the short form of ssh URLs."""
+
+_PARAMETER = re.compile(r"\{\{-?\s*\.?(?P<name>[\w.-]+)\s*-?\}\}")
+"""A template that takes just one parameter: {{name}} or, with goTemplate, {{ .name }}."""
+
+_REMOTE_GENERATORS = {
+    "scmProvider": "lists repositories of a git host",
+    "pullRequest": "lists pull requests of a git host",
+}
+"""Generators that ask a service outside of the cluster."""
+
+
+class Role(StrEnum):
+    """What the place says."""
+
+    SOURCE = "source"
+    GENERATOR = "generator"
+    ALLOWED = "allowed"
+    HELM = "helm"
+    OCI = "oci"
+    UNSERVED = "unserved"
+
+
+@dataclass(frozen=True)
+class Place:
+    """One place in a file that names a repository.
+
+    Attributes:
+        file: relative to the layer.
+        line: from 1.
+        owner: kind and name of the object that it belongs to.
+        where: the field, as kubectl explain writes it.
+        role: what the place says.
+        url: its text; for UNSERVED the reason.
+        node: the scalar to change.
+        revision: the targetRevision beside it, empty where there is none.
+    """
+
+    file: str
+    line: int
+    owner: str
+    where: str
+    role: Role
+    url: str
+    node: ScalarNode | None
+    revision: str = ""
+
+    def __str__(self) -> str:
+        """Name the place as errors and the commit's message do."""
+        return f"{self.owner}: {self.where} ({self.file}:{self.line})"
+
+
+def canonical(url: str) -> str:
+    """Return what two URLs of one repository share, whichever protocol they use: host and path in lower case."""
+    url = url.strip().lower()
+    scp = _SCP.fullmatch(url)
+    if "://" not in url and scp:
+        place = f"{scp['host']}/{scp['path']}"
+    else:
+        parts = urlsplit(url)
+        place = f"{parts.netloc.rpartition('@')[2]}{parts.path}" if parts.scheme else url
+    return place.rstrip("/").removesuffix(".git").rstrip("/")
+
+
+def matches(pattern: str, url: str) -> bool:
+    """Tell whether a pattern of an AppProject's `sourceRepos` names the repository.
+
+    A lone `*` allows every repository, the served one too, so it does not name one. In a longer pattern `*` ends at a slash
+    and `**` does not, as in Argo CD. A `!` in front, which forbids, is ignored.
+    """
+    bare = pattern.removeprefix("!").strip()
+    if bare in ("*", "**"):
+        return False
+    parts = re.split(r"(\*\*|\*|\?)", canonical(bare))
+    signs = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
+    return re.fullmatch("".join(signs.get(part, re.escape(part)) for part in parts), canonical(url)) is not None
+
+
+def find(fragment: Fragment) -> list[Place]:
+    """Return every place of a fragment, in no particular order."""
+    file = fragment.file
+    documents = [place for root in fragment.roots for place in _document(file, root)]
+    patched = [place for operation in fragment.operations() for place in _operation(file, operation)]
+    return documents + patched
+
+
+def _document(file: str, root: Node) -> Iterator[Place]:
+    if yamledit.scalar(yamledit.get(root, "kind")) == "List":
+        for item in yamledit.items(yamledit.get(root, "items")):
+            yield from _document(file, item)
+        return
+    if not (yamledit.scalar(yamledit.get(root, "apiVersion")) or "").startswith("argoproj.io/"):
+        return
+    kind = yamledit.scalar(yamledit.get(root, "kind")) or ""
+    name = yamledit.scalar(yamledit.get(root, "metadata", "name")) or "without a name"
+    spec = yamledit.get(root, "spec")
+    found = _Object(file, f"{kind} {name}", _parameters(spec) if kind == "ApplicationSet" else {})
+    if kind == "Application":
+        yield from found.application("spec", spec)
+    elif kind == "ApplicationSet":
+        yield from found.applicationset(spec)
+    elif kind == "AppProject":
+        for index, node in enumerate(yamledit.items(yamledit.get(spec, "sourceRepos"))):
+            yield found.text(f"spec.sourceRepos[{index}]", Role.ALLOWED, node)
+
+
+def _operation(file: str, operation: Operation) -> Iterator[Place]:
+    """Return the places of one operation of a JSON patch: a `repoURL`, or a source that has one."""
+    found = _Object(file, f"the patch of {operation.path}", {})
+    values = yamledit.items(operation.value) or [operation.value]
+    if operation.path.endswith("/repoURL"):
+        yield found.text("value", Role.SOURCE, operation.value)
+    elif re.search(r"/sourceRepos(/[0-9-]+)?$", operation.path):
+        for node in values:
+            yield found.text("value", Role.ALLOWED, node)
+    elif re.search(r"/sources?(/[0-9-]+)?$", operation.path):
+        for node in values:
+            yield from found.source("value", node)
+
+
+def _parameters(applicationset: Node | None) -> dict[str, list[ScalarNode]]:
+    """Return the values that list generators state, however deep they are nested, by the parameter's name."""
+    generators = yamledit.get(applicationset, "generators")
+    stated: dict[str, list[ScalarNode]] = {}
+    for node in yamledit.nodes(generators) if generators else ():
+        for element in yamledit.items(yamledit.get(node, "list", "elements")):
+            for key, value in yamledit.entries(element):
+                if isinstance(value, ScalarNode):
+                    stated.setdefault(key, []).append(value)
+    return stated
+
+
+@dataclass(frozen=True)
+class _Object:
+    """The object whose places are looked for."""
+
+    file: str
+    owner: str
+    parameters: Mapping[str, list[ScalarNode]]
+
+    def applicationset(self, spec: Node | None) -> Iterator[Place]:
+        yield from self.application("spec.template.spec", yamledit.get(spec, "template", "spec"))
+        for index, generator in enumerate(yamledit.items(yamledit.get(spec, "generators"))):
+            yield from self.generator(f"spec.generators[{index}]", generator)
+        patch = yamledit.get(spec, "templatePatch")
+        if patch is not None and "repoURL" in (yamledit.scalar(patch) or ""):
+            why = "a templatePatch that sets a repoURL cannot be followed; put the repoURL into the template"
+            yield self.unserved("spec.templatePatch", patch, why)
+
+    def generator(self, where: str, generator: Node) -> Iterator[Place]:
+        for kind, body in yamledit.entries(generator):
+            here = f"{where}.{kind}"
+            if kind in _REMOTE_GENERATORS:
+                why = f"the generator {kind} {_REMOTE_GENERATORS[kind]}, which a closed cluster cannot reach"
+                yield self.unserved(here, body, why)
+            if kind == "git":
+                yield from self.repository(here, body, Role.GENERATOR, "revision")
+            for index, nested in enumerate(yamledit.items(yamledit.get(body, "generators"))):
+                yield from self.generator(f"{here}.generators[{index}]", nested)
+            yield from self.application(f"{here}.template.spec", yamledit.get(body, "template", "spec"))
+
+    def application(self, where: str, spec: Node | None) -> Iterator[Place]:
+        hydrator = yamledit.get(spec, "sourceHydrator")
+        if hydrator is not None:
+            why = "a sourceHydrator pushes to the repository, which only the real one allows"
+            yield self.unserved(f"{where}.sourceHydrator", hydrator, why)
+        yield from self.source(f"{where}.source", yamledit.get(spec, "source"))
+        for index, source in enumerate(yamledit.items(yamledit.get(spec, "sources"))):
+            yield from self.source(f"{where}.sources[{index}]", source)
+
+    def source(self, where: str, source: Node | None) -> Iterator[Place]:
+        role = Role.SOURCE
+        if (yamledit.scalar(yamledit.get(source, "repoURL")) or "").startswith("oci://"):
+            role = Role.OCI
+        elif yamledit.scalar(yamledit.get(source, "chart")):
+            role = Role.HELM
+        yield from self.repository(where, source, role, "targetRevision")
+
+    def repository(self, where: str, holder: Node | None, role: Role, revision_key: str) -> Iterator[Place]:
+        """Return the place of a `repoURL`; where it is a template, the list generators' values that it stands for."""
+        node = yamledit.get(holder, "repoURL")
+        if node is None:
+            return
+        where, template = f"{where}.repoURL", yamledit.scalar(node) or ""
+        stated = self.stated(template) if "{{" in template else [node]
+        if not stated:
+            yield self.unserved(where, node, f"{template} is not just one parameter that a list generator states")
+        for value in stated:
+            for revision in self.revisions(yamledit.get(holder, revision_key)):
+                yield self.text(where, role, value, revision)
+
+    def revisions(self, node: Node | None) -> list[str]:
+        """Return what a revision can be; a template that cannot be followed stays as it is."""
+        text = yamledit.scalar(node) or ""
+        stated = self.stated(text) if "{{" in text else []
+        return [yamledit.scalar(value) or "" for value in stated] or [text]
+
+    def stated(self, template: str) -> Sequence[Node]:
+        """Return the values of the parameter that a template consists of; nothing where it is more than that."""
+        match = _PARAMETER.fullmatch(template.strip())
+        return self.parameters.get(match["name"], []) if match else []
+
+    def text(self, where: str, role: Role, node: Node, revision: str = "") -> Place:
+        url = yamledit.scalar(node)
+        if isinstance(node, ScalarNode) and url:
+            return Place(self.file, yamledit.line(node), self.owner, where, role, url, node, revision)
+        return self.unserved(where, node, "it is not the text of a URL")
+
+    def unserved(self, where: str, node: Node, why: str) -> Place:
+        return Place(self.file, yamledit.line(node), self.owner, where, Role.UNSERVED, why, None)

@@ -1,0 +1,192 @@
+"""The two changes that a layer needs to run in a cluster of its own: which repository is read, and which addresses are free.
+
+Pure functions from files to files. Only values change; comments, order, quotes and indentation stay, so that the commit
+that carries the changes shows them and nothing else. `sources` and `pools` list the places that are searched.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ruamel.yaml.nodes import ScalarNode
+
+from platform_e2e.cluster.provider import AddressRange
+from platform_e2e.errors import WrongUsage
+from platform_e2e.gitops import fragments, pools, sources, yamledit
+from platform_e2e.gitops.sources import Place, Role
+
+BRANCH = "main"
+"""The branch that the server's HEAD names."""
+
+_YAML = re.compile(r".*\.(?:ya?ml|json)|(?:.*/)?Kustomization")
+_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
+_COMMIT = re.compile(r"[0-9a-f]{7,40}")
+_BRANCH = re.compile(r"(?!-)(?!.*(?:\.\.|//|@\{))[A-Za-z0-9._/@+-]+(?<![./])")
+"""What git accepts as the name of a branch, without the characters that Argo CD takes for a version range."""
+
+
+class SourceError(WrongUsage):
+    """The layer reads something that a closed cluster cannot serve."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One value that was changed.
+
+    Attributes:
+        file: relative to the layer.
+        line: of the value, from 1.
+        owner: kind and name of the object.
+        where: its field.
+        before: the value in the working tree.
+        after: the value that is served.
+    """
+
+    file: str
+    line: int
+    owner: str
+    where: str
+    before: str
+    after: str
+
+    def __str__(self) -> str:
+        """Write the change as one line of the commit's message."""
+        return f"{self.file}:{self.line}: {self.owner}, {self.where}: {self.before} -> {self.after}"
+
+
+@dataclass(frozen=True)
+class Transformed:
+    """What came out.
+
+    Attributes:
+        files: those that changed, with their new content.
+        changes: every changed value, in the order of files and lines.
+        repository: the layer's own repoURL, empty where it has none.
+        branches: branch names that the layer's sources ask for, besides HEAD.
+    """
+
+    files: dict[str, bytes]
+    changes: tuple[Change, ...]
+    repository: str
+    branches: tuple[str, ...]
+
+
+def transform(
+    files: Mapping[str, bytes], *, url: str, pool_map: Mapping[str, str] | None = None, also_own: Sequence[str] = ()
+) -> Transformed:
+    """Return the layer's files as a cluster of its own can run them.
+
+    Args:
+        files: path relative to the layer, with `/`, to content.
+        url: where the git server inside the cluster serves the layer.
+        pool_map: ClusterFacts.pool_map; empty where the layer's ranges were free.
+        also_own: further repoURLs that mean this layer, for a layer that is read under several names.
+
+    Raises:
+        SourceError: a source cannot be served; every one is named with its Application and file.
+        UnreadableYaml: a file that mentions a repository or a moved address is not YAML.
+    """
+    moves = pools.ranges(pool_map or {})
+    read = {
+        file: fragments.read(file, content.decode("utf-8", errors="surrogateescape"))
+        for file, content in sorted(files.items())
+        if _YAML.fullmatch(file) and _concerned(content, moves)
+    }
+    places = [place for parts in read.values() for part in parts for place in sources.find(part)]
+    own = _own_repository(places, url, also_own)
+    _refuse(places)
+    changed: dict[str, bytes] = {}
+    changes: list[Change] = []
+    for file, parts in read.items():
+        edits: list[yamledit.Edit] = []
+        for part in parts:
+            wanted = [(place.owner, place.where, node, new) for place in sources.find(part)
+                      for node, new in _served(place, own, url, also_own)]  # fmt: skip
+            wanted += [(move.owner, move.where, move.node, move.value) for move in pools.find(part, moves)]
+            edits += part.edits([(node, new) for _, _, node, new in wanted])
+            changes += [Change(file, part.line(node), owner, where, str(node.value), new)
+                        for owner, where, node, new in wanted]  # fmt: skip
+        if edits:
+            text = yamledit.apply(parts[0].text, edits)
+            changed[file] = text.encode("utf-8", errors="surrogateescape")
+    unique = sorted(set(changes), key=lambda change: (change.file, change.line, change.where))
+    return Transformed(changed, tuple(unique), own, _branches(places))
+
+
+def message(transformed: Transformed) -> str:
+    """Return the message of the commit that carries the changes; each is one line of it."""
+    lines = [str(change) for change in transformed.changes]
+    return "\n".join(["Serve the layer inside the cluster", "", *(lines or ["Nothing had to be changed."]), ""])
+
+
+def _concerned(content: bytes, moves: Mapping[AddressRange, AddressRange]) -> bool:
+    """Tell whether a file has to be parsed: most have nothing to do with repositories or addresses."""
+    if b"argoproj.io/" in content or b"repoURL" in content or b"sourceRepos" in content:
+        return True
+    return bool(moves) and _ADDRESS.search(content.decode("latin-1")) is not None
+
+
+def _own_repository(places: Sequence[Place], url: str, also_own: Sequence[str]) -> str:
+    """Return the one repository that all sources with a path read, as the layer writes it most often."""
+    asked = Counter(place.url for place in places if place.role in (Role.SOURCE, Role.GENERATOR))
+    mapped = {sources.canonical(other) for other in (*also_own, url)}
+    foreign = {sources.canonical(found): found for found in asked if sources.canonical(found) not in mapped}
+    if len(foreign) <= 1:
+        return max(asked, key=lambda found: (sources.canonical(found) not in mapped, asked[found]), default="")
+    named = "\n".join(
+        f"    {found}: {next(place for place in places if place.url == found)}" for found in sorted(foreign.values())
+    )
+    raise SourceError(
+        f"the layer's sources read {len(foreign)} repositories, but only the layer itself can be served:\n{named}",
+        "keep what they read in the layer, or say which of them are the layer under another name",
+    )
+
+
+def _refuse(places: Sequence[Place]) -> None:
+    """Raise one error that names every place that cannot be served."""
+    problems = []
+    for place in places:
+        if place.role is Role.UNSERVED:
+            problems.append(f"{place}: {place.url}")
+        elif place.role is Role.HELM:
+            problems.append(f"{place}: the Helm repository {place.url} is outside of the cluster")
+        elif place.role is Role.OCI:
+            problems.append(f"{place}: the registry {place.url} is outside of the cluster")
+        elif place.role in (Role.SOURCE, Role.GENERATOR):
+            problems += _refuse_revision(place)
+    if problems:
+        listed = "\n".join(f"    {problem}" for problem in sorted(set(problems)))
+        raise SourceError(
+            f"the layer has sources that the git server inside the cluster cannot serve:\n{listed}",
+            "only path sources of the layer's own repository on a branch can be served; "
+            "install charts as foundations, or keep them in the layer",
+        )
+
+
+def _refuse_revision(place: Place) -> list[str]:
+    revision = place.revision.removeprefix("refs/heads/")
+    if revision in ("", "HEAD") or (_BRANCH.fullmatch(revision) and not revision.startswith("refs/")):
+        if _COMMIT.fullmatch(revision) and re.search(r"\d", revision):
+            return [f"{place}: the revision {revision} is a commit; the working tree has another"]
+        return []
+    return [f"{place}: the revision {revision!r} is not the name of a branch"]
+
+
+def _served(place: Place, own: str, url: str, also_own: Sequence[str]) -> list[tuple[ScalarNode, str]]:
+    """Return what a place has to say; nothing where it is right already."""
+    if place.node is None:
+        return []
+    if place.role is Role.ALLOWED:
+        if any(sources.matches(place.url, name) for name in (own, *also_own) if name):
+            forbids = "!" if place.url.startswith("!") else ""
+            return [(place.node, forbids + url)]
+        return []
+    return [(place.node, url)] if place.url != url else []
+
+
+def _branches(places: Sequence[Place]) -> tuple[str, ...]:
+    asked = {place.revision.removeprefix("refs/heads/") for place in places if place.node is not None}
+    return tuple(sorted(asked - {"", "HEAD"}))

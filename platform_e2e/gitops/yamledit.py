@@ -1,0 +1,174 @@
+"""Change single values in YAML text and leave every other byte as it was.
+
+A parser finds where a value stands; the edit replaces just those characters. Loading and dumping again would keep comments,
+but not indentation, quotes and line breaks, and the commit that carries the changes should show nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from platform_e2e.errors import WrongUsage
+
+_PROPERTIES = re.compile(r"(?:[&!]\S*\s+)*")
+"""Anchor and tag before a scalar; the parser counts them to the scalar's text."""
+
+_SAFE_UNQUOTED = re.compile(r"[A-Za-z0-9./][A-Za-z0-9./_@+~-]*(?::[A-Za-z0-9./_@+~-]+)*")
+"""What may stand unquoted anywhere, inside of brackets too, and cannot be taken for a comment or a key."""
+
+
+class UnreadableYaml(WrongUsage):
+    """A file that has to be read cannot be parsed."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Replace `text[start:end]` by `new`; offsets count characters."""
+
+    start: int
+    end: int
+    new: str
+
+
+def documents(file: str, text: str) -> list[Node]:
+    """Parse all documents of a file into nodes that know their place.
+
+    Args:
+        file: the name for errors.
+        text: what it contains.
+
+    Returns:
+        The root node of each document; empty documents are left out.
+
+    Raises:
+        UnreadableYaml: it is not YAML.
+    """
+    try:
+        roots = list(YAML(typ="safe", pure=True).compose_all(text))
+    except MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"{file}:{mark.line + 1}" if mark else file
+        raise UnreadableYaml(f"{place}: not YAML: {error.problem or error}", "correct the file") from error
+    except YAMLError as error:
+        raise UnreadableYaml(f"{file}: not YAML: {error}", "correct the file") from error
+    return [root for root in roots if root is not None]
+
+
+def line(node: Node) -> int:
+    """Return the line on which a node begins, counted from 1."""
+    return int(node.start_mark.line) + 1
+
+
+def entries(node: Node | None) -> Iterator[tuple[str, Node]]:
+    """Return the keys and values of a mapping, those that `<<` merges into it last; nothing for another node."""
+    if not isinstance(node, MappingNode):
+        return
+    merged: list[Node] = []
+    for key, value in node.value:
+        if not isinstance(key, ScalarNode):
+            continue
+        if key.value == "<<" and key.style is None:
+            merged.extend(value.value if isinstance(value, SequenceNode) else [value])
+        else:
+            yield str(key.value), value
+    for other in merged:
+        yield from entries(other)
+
+
+def get(node: Node | None, *path: str) -> Node | None:
+    """Follow keys down from a mapping; None where one of them is absent."""
+    for name in path:
+        node = next((value for key, value in entries(node) if key == name), None)
+    return node
+
+
+def items(node: Node | None) -> list[Node]:
+    """Return the items of a sequence; none for another node."""
+    return list(node.value) if isinstance(node, SequenceNode) else []
+
+
+def scalar(node: Node | None) -> str | None:
+    """Return a scalar's text; None for null and for another node."""
+    if not isinstance(node, ScalarNode) or node.tag == "tag:yaml.org,2002:null":
+        return None
+    return str(node.value)
+
+
+def nodes(root: Node) -> Iterator[Node]:
+    """Return every node below and including the root, each once, however often it is referred to."""
+    seen: set[int] = set()
+    pending = [root]
+    while pending:
+        node = pending.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        yield node
+        if isinstance(node, MappingNode):
+            for key, value in reversed(node.value):
+                pending += [value, key]
+        elif isinstance(node, SequenceNode):
+            pending += reversed(node.value)
+
+
+def raw(text: str, node: ScalarNode) -> str:
+    """Return a scalar as it is written, quotes included, without its anchor and tag."""
+    return text[_begin(text, node) : node.end_mark.index]
+
+
+def replace(text: str, node: ScalarNode, value: str) -> Edit:
+    """Return the edit that gives a scalar another value and keeps its quotes.
+
+    Args:
+        text: the file's text that the node was parsed from.
+        node: the scalar.
+        value: what it shall say; block scalars become a quoted one.
+    """
+    written = raw(text, node)
+    if node.style == "'" and value.isprintable():
+        new = "'" + value.replace("'", "''") + "'"
+    elif node.style is None and _SAFE_UNQUOTED.fullmatch(value):
+        new = value
+    else:
+        new = json.dumps(value, ensure_ascii=not value.isprintable())
+    if node.style in ("|", ">"):
+        new += written[len(written.rstrip("\n")) :]
+    return Edit(_begin(text, node), node.end_mark.index, new)
+
+
+def replace_within(text: str, node: ScalarNode, words: Mapping[str, str]) -> Edit:
+    """Return the edit that replaces words inside of a scalar, for instance in a patch that is written inline."""
+    longest_first = sorted(map(re.escape, words), key=len, reverse=True)
+    pattern = re.compile(rf"(?<![\w.])(?:{'|'.join(longest_first)})(?!\w|\.\w)")
+    new = pattern.sub(lambda match: words[match.group()], raw(text, node))
+    return Edit(_begin(text, node), int(node.end_mark.index), new)
+
+
+def apply(text: str, edits: Iterable[Edit]) -> str:
+    """Make all edits at once; the same edit found twice, for instance through an alias, is made once.
+
+    Raises:
+        ValueError: two different edits overlap.
+    """
+    done: list[str] = []
+    at = 0
+    for edit in sorted(set(edits), key=lambda edit: (edit.start, edit.end)):
+        if edit.start < at:
+            raise ValueError(f"edits overlap at character {edit.start}")
+        done += [text[at : edit.start], edit.new]
+        at = edit.end
+    return "".join([*done, text[at:]])
+
+
+def _begin(text: str, node: ScalarNode) -> int:
+    """Return where a scalar's own text begins, behind its anchor and tag."""
+    # No scalar's own text begins with & or !, so what matches can only be an anchor or a tag.
+    match = _PROPERTIES.match(text, node.start_mark.index, node.end_mark.index)
+    return match.end() if match else int(node.start_mark.index)

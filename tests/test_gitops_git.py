@@ -1,0 +1,422 @@
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import stat
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from platform_e2e.errors import WrongUsage
+from platform_e2e.gitops import server
+from platform_e2e.gitops.git import GitServer, PushError, _remote, ready_pod
+from platform_e2e.gitops.repository import File, GitError, Repository, Step, files_of
+from platform_e2e.kube.expect import Met, Pending, Polled
+from platform_e2e.layer.errors import LayerError
+
+OWN = "https://git.example.com/team/platform.git"
+APPLICATION = f"""\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {{name: config}}
+spec:
+  source: {{repoURL: {OWN}, path: config, targetRevision: main}} # the layer itself
+"""
+
+
+class FakeKube:
+    """Has one pod; `kubectl exec` into it is a script that runs the program on this machine."""
+
+    def __init__(self, uid: str = "uid-1") -> None:
+        self.applied: list[dict[str, Any]] = []
+        self.uid = uid
+        self.asked: list[Any] = []
+
+    def apply(self, obj: dict[str, Any]) -> dict[str, Any]:
+        self.applied.append(obj)
+        return obj
+
+    def many(self, kind: str, namespace: str, labels: dict[str, str]) -> Polled[list[dict[str, Any]]]:
+        self.asked.append((kind, namespace, labels))
+        return Polled(lambda: [pod("git-1", ready=True, uid=self.uid)], "pods")
+
+
+def pod(name: str, *, ready: bool, uid: str = "u", deleting: bool = False) -> dict[str, Any]:
+    meta = {"name": name, "uid": uid} | ({"deletionTimestamp": "2026-01-01T00:00:00Z"} if deleting else {})
+    waiting = {"name": "git", "state": {"waiting": {"reason": "ImagePullBackOff"}}}
+    return {
+        "metadata": meta,
+        "status": {
+            "phase": "Running" if ready else "Pending",
+            "conditions": [{"type": "Ready", "status": str(ready)}],
+            "containerStatuses": [] if ready else [waiting],
+        },
+    }
+
+
+def git(directory: Path, *arguments: str) -> str:
+    environment = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
+    argv = ["git", "-c", "safe.directory=*", "-C", str(directory), *arguments]
+    return subprocess.run(argv, check=True, capture_output=True, text=True, env=environment).stdout.strip()
+
+
+class Setup:
+    """A server whose pod is a directory on this machine."""
+
+    def __init__(self, root: Path) -> None:
+        self.pod = root / "the pod"
+        self.calls = root / "calls"
+        self.new_pod()
+        self.kubectl = root / "bin dir" / "kubectl"
+        self.kubectl.parent.mkdir()
+        # What it prints to stderr when it must fail is what a real kubectl says.
+        self.kubectl.write_text(
+            f'#!/bin/sh\nprintf "%s\\n" "$@" >> "{self.calls}"\n'
+            f'[ -e "{root}/broken" ] && {{ echo "error: unable to upgrade connection: container not found" >&2; exit 1; }}\n'
+            f'while [ "$1" != -- ]; do shift; done\n[ "$3" = {server.REPOSITORY} ] || exit 9\nexec "$2" "{self.pod}"\n'
+        )
+        self.kubectl.chmod(0o755)
+        self.broken = root / "broken"
+        self.kube = FakeKube()
+        self.directory = root / "run"
+        self.git = self.start()
+
+    def start(self) -> GitServer:
+        kube: Any = self.kube
+        return GitServer.start(kube, Path("/k/config"), self.kubectl, image="argocd:1", directory=self.directory)
+
+    def new_pod(self) -> None:
+        subprocess.run(["rm", "-rf", str(self.pod)], check=True)
+        subprocess.run(["git", "init", "-q", "--bare", "--initial-branch=main", str(self.pod)], check=True)
+
+    def served(self, branch: str = "main") -> str:
+        return git(self.pod, "rev-parse", branch)
+
+    def pushes(self) -> int:
+        return self.calls.read_text().splitlines().count("exec") if self.calls.exists() else 0
+
+
+@pytest.fixture
+def setup(tmp_path: Path) -> Setup:
+    return Setup(tmp_path)
+
+
+@pytest.fixture
+def layer(tmp_path: Path) -> Path:
+    directory = tmp_path / "layer"
+    (directory / "config").mkdir(parents=True)
+    (directory / "argocd").mkdir()
+    (directory / "argocd/config.yaml").write_text(APPLICATION)
+    (directory / "config/cm.yaml").write_text("kind: ConfigMap\n")
+    return directory
+
+
+def test_publish_serves_the_working_tree_below_one_commit_of_changes(setup: Setup, layer: Path) -> None:
+    commit = setup.git.publish(layer)
+    assert setup.served() == commit.sha == setup.git.head()
+    assert git(setup.pod, "rev-parse", "main^") == commit.layer
+    assert git(setup.pod, "show", f"{commit.layer}:argocd/config.yaml") == APPLICATION.strip()
+    assert git(setup.pod, "show", "main:argocd/config.yaml") == APPLICATION.replace(OWN, server.URL).strip()
+    assert git(setup.pod, "show", "--format=", "--name-only", "main") == "argocd/config.yaml"
+    body = git(setup.pod, "log", "-1", "--format=%an|%cn|%B", "main")
+    assert body.startswith("platform-e2e|platform-e2e|")
+    assert f"argocd/config.yaml:5: Application config, spec.source.repoURL: {OWN} -> {server.URL}" in body
+    assert commit.pushed
+    assert set(commit.changed) == {"argocd/config.yaml", "config/cm.yaml"}
+
+
+def test_publish_moves_pools(setup: Setup, layer: Path) -> None:
+    (layer / "pool.yaml").write_text("kind: IPAddressPool\nspec:\n  addresses: [10.89.0.200-10.89.0.220]\n")
+    setup.git.publish(layer, pool_map={"10.89.0.200-10.89.0.220": "10.90.0.200-10.90.0.220"})
+    assert "10.90.0.200-10.90.0.220" in setup.git.read("pool.yaml")
+
+
+def test_publish_serves_the_branches_that_the_layer_asks_for(setup: Setup, layer: Path) -> None:
+    (layer / "argocd/config.yaml").write_text(APPLICATION.replace("targetRevision: main", "targetRevision: release/1"))
+    commit = setup.git.publish(layer)
+    assert setup.served("release/1") == setup.served("main") == commit.sha
+
+
+def test_publish_of_the_same_pushes_nothing(setup: Setup, layer: Path) -> None:
+    first = setup.git.publish(layer)
+    pushes = setup.pushes()
+    again = setup.start().publish(layer)
+    assert (again.sha, again.pushed, again.changed) == (first.sha, False, ())
+    assert setup.pushes() == pushes == 1
+
+
+def test_publish_of_a_change_names_the_changed_files(setup: Setup, layer: Path) -> None:
+    first = setup.git.publish(layer)
+    (layer / "config/cm.yaml").unlink()
+    (layer / "config/new.yaml").write_text("a: 1\n")
+    second = setup.git.publish(layer)
+    assert second.pushed
+    assert second.changed == ("config/cm.yaml", "config/new.yaml")
+    assert git(setup.pod, "rev-parse", "main~2") == first.sha
+
+
+def test_publish_undoes_what_a_test_left(setup: Setup, layer: Path) -> None:
+    setup.git.publish(layer)
+    setup.git.commit({"config/cm.yaml": b"left by a test that was killed\n"}, "Break")
+    commit = setup.git.publish(layer)
+    assert commit.changed == ("config/cm.yaml",)
+    assert git(setup.pod, "show", "main:config/cm.yaml") == "kind: ConfigMap"
+
+
+def test_publish_after_a_failed_push_pushes(setup: Setup, layer: Path) -> None:
+    setup.broken.touch()
+    with pytest.raises(PushError, match=r"pod/git-1 -n platform-e2e-git did not take a push of main") as caught:
+        setup.git.publish(layer)
+    assert "container not found" in str(caught.value)
+    assert "describe pod git-1" in str(caught.value)
+    setup.broken.unlink()
+    assert setup.git.publish(layer).sha == setup.served()
+
+
+def test_a_failed_push_of_a_commit_is_made_good_by_the_next(setup: Setup, layer: Path) -> None:
+    setup.git.publish(layer)
+    setup.broken.touch()
+    with pytest.raises(PushError):
+        setup.git.commit({"a": b"1"}, "One")
+    setup.broken.unlink()
+    sha = setup.git.commit({"b": b"2"}, "Two")
+    assert setup.served() == sha
+    assert git(setup.pod, "log", "--format=%s", "-2", "main").splitlines() == ["Two", "One"]
+
+
+def test_a_new_pod_gets_every_branch_back(setup: Setup, layer: Path) -> None:
+    setup.git.publish(layer)
+    branch = setup.git.branch("test-1")
+    sha = branch.commit({"a": b"1"}, "One")
+    setup.new_pod()
+    setup.kube.uid = "uid-2"
+    other = setup.git.commit({"b": b"2"}, "Two")
+    assert (setup.served("test-1"), setup.served()) == (sha, other)
+
+
+def test_commit_changes_adds_and_removes(setup: Setup, layer: Path) -> None:
+    setup.git.publish(layer)
+    sha = setup.git.commit(
+        {"config/cm.yaml": b"changed\n", "config/\u00e9 \"q\" \\.bin": b"\x00\xff\n", "argocd/config.yaml": None}, "Change"
+    )
+    assert setup.served() == sha
+    assert git(setup.pod, "show", "main:config/cm.yaml") == "changed"
+    names = git(setup.pod, "ls-tree", "-r", "-z", "--name-only", "main").strip("\0").split("\0")
+    assert names == ["config/cm.yaml", 'config/\u00e9 "q" \\.bin']
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"config/cm.yaml": b"kind: ConfigMap\n"}, "every file is like this already"),
+        ({"config/cm.yaml": b"x", "absent.yaml": None}, "absent.yaml is not there to be removed"),
+        ({}, "every file is like this already"),
+    ],
+)
+def test_a_commit_that_changes_nothing_is_refused(
+    setup: Setup, layer: Path, changes: dict[str, bytes | None], text: str
+) -> None:
+    sha = setup.git.publish(layer).sha
+    with pytest.raises(GitError, match=text):
+        setup.git.commit(changes, "Nothing")
+    assert setup.served() == setup.git.head() == sha
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../x", "a/../b", ".git/config", ""])
+def test_a_path_that_is_not_in_the_layer_is_refused(setup: Setup, layer: Path, path: str) -> None:
+    setup.git.publish(layer)
+    with pytest.raises(WrongUsage, match="not a path relative to the layer"):
+        setup.git.commit({path: b""}, "Escape")
+
+
+def test_revert_restores_the_content_by_a_new_commit(setup: Setup, layer: Path) -> None:
+    setup.git.publish(layer)
+    bad = setup.git.commit({"config/cm.yaml": None, "config/more.yaml": b"1\n"}, "Break it")
+    setup.git.commit({"other.yaml": b"1\n"}, "Something else")
+    reverted = setup.git.revert(bad)
+    assert setup.served() == reverted
+    assert git(setup.pod, "log", "-1", "--format=%an %s", "main") == 'platform-e2e Revert "Break it"'
+    assert setup.git.read("config/cm.yaml") == "kind: ConfigMap\n"
+    names = git(setup.pod, "ls-tree", "-r", "--name-only", "main").splitlines()
+    assert names == ["argocd/config.yaml", "config/cm.yaml", "other.yaml"]
+
+
+def test_revert_that_conflicts_moves_nothing(setup: Setup, layer: Path) -> None:
+    setup.git.publish(layer)
+    first = setup.git.commit({"config/cm.yaml": b"one\n"}, "One")
+    second = setup.git.commit({"config/cm.yaml": b"two\n"}, "Two")
+    with pytest.raises(GitError, match=rf"{first[:12]} cannot be reverted on branch main: .*[Cc]") as caught:
+        setup.git.revert(first)
+    assert "revert the later commits" in str(caught.value)
+    assert setup.served() == setup.git.head() == second
+    assert not list(setup.directory.glob("revert-*"))
+    assert not list(setup.directory.glob("worktrees/*"))
+
+
+@pytest.mark.parametrize("sha", ["0" * 40, "no-such"])
+def test_revert_of_an_unknown_commit_says_so(setup: Setup, layer: Path, sha: str) -> None:
+    setup.git.publish(layer)
+    with pytest.raises(GitError, match=rf"{sha[:12]} cannot be reverted on branch main"):
+        setup.git.revert(sha)
+    with pytest.raises(GitError, match="there is no branch other"):
+        setup.git.revert(sha, branch="other")
+
+
+def test_a_branch_without_start_has_only_its_own_files(setup: Setup, layer: Path) -> None:
+    main = setup.git.publish(layer).sha
+    branch = setup.git.branch("e2e/heal")
+    sha = branch.commit({"app/cm.yaml": b"1\n"}, "An application of its own")
+    assert setup.served("e2e/heal") == sha == branch.head()
+    assert git(setup.pod, "ls-tree", "-r", "--name-only", "e2e/heal") == "app/cm.yaml"
+    assert branch.read("app/cm.yaml") == "1\n"
+    assert branch.url == server.URL
+    branch.revert(branch.commit({"app/cm.yaml": b"2\n"}, "Two"))
+    assert branch.read("app/cm.yaml") == "1\n"
+    assert setup.served() == main
+    branch.delete()
+    branch.delete()
+    assert git(setup.pod, "for-each-ref", "--format=%(refname)") == "refs/heads/main"
+    assert setup.git.branch("e2e/heal").commit({"app/cm.yaml": b"1\n"}, "Again") == setup.served("e2e/heal")
+
+
+def test_a_branch_can_start_at_the_layer(setup: Setup, layer: Path) -> None:
+    main = setup.git.publish(layer).sha
+    branch = setup.git.branch("copy", start="main")
+    assert setup.served("copy") == branch.head() == main
+    assert setup.git.branch("copy", start="main").head() == main
+    with pytest.raises(GitError, match="no branch or commit nowhere"):
+        setup.git.branch("other", start="nowhere")
+
+
+def test_main_cannot_be_removed(setup: Setup, layer: Path) -> None:
+    setup.git.publish(layer)
+    with pytest.raises(WrongUsage, match="main is what the layer is served from"):
+        setup.git.delete_branch("main")
+
+
+def test_head_and_read_name_what_is_missing(setup: Setup, layer: Path) -> None:
+    with pytest.raises(GitError, match="there is no branch or commit main"):
+        setup.git.head()
+    setup.git.publish(layer)
+    with pytest.raises(GitError, match=r"nothing\.yaml is not in commit"):
+        setup.git.read("nothing.yaml")
+    setup.git.commit({"binary": b"\xff"}, "Binary")
+    with pytest.raises(GitError, match="is not text"):
+        setup.git.read("binary")
+
+
+def _commit_many(root: Path, worker: int) -> None:
+    setup = object.__new__(Setup)
+    setup.kube, setup.kubectl, setup.directory = FakeKube(), root / "bin dir" / "kubectl", root / "run"
+    server = setup.start()
+    for number in range(5):
+        server.commit({f"main-{worker}-{number}": b"x"}, "Main")
+        server.branch(f"b-{worker}").commit({f"own-{number}": b"x"}, "Own")
+
+
+def test_processes_commit_to_shared_and_own_branches_at_once(setup: Setup, layer: Path, tmp_path: Path) -> None:
+    setup.git.publish(layer)
+    context = multiprocessing.get_context("fork")
+    workers = [context.Process(target=_commit_many, args=(tmp_path, number)) for number in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert [worker.exitcode for worker in workers] == [0] * 4
+    names = git(setup.pod, "ls-tree", "-r", "--name-only", "main").splitlines()
+    assert sum(name.startswith("main-") for name in names) == 20
+    assert setup.served() == setup.git.head()
+    for number in range(4):
+        assert len(git(setup.pod, "ls-tree", "-r", "--name-only", f"b-{number}").splitlines()) == 5
+
+
+def test_the_users_git_settings_and_a_hooks_variables_change_nothing(
+    setup: Setup, layer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "gitconfig"
+    config.write_text("[commit]\n\tgpgsign = true\n[user]\n\tname = Somebody\n[gpg]\n\tprogram = /bin/false\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "index"))
+    setup.git.publish(layer)
+    sha = setup.git.commit({"a": b"1"}, "One")
+    reverted = setup.git.revert(sha)
+    monkeypatch.undo()
+    assert git(setup.pod, "log", "-1", "--format=%an", reverted) == "platform-e2e"
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_files_of_takes_the_directory_as_it_is(layer: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(layer)], check=True)
+    (layer / ".gitignore").write_text("ignored.yaml\n")
+    (layer / "ignored.yaml").write_text("a: 1\n")
+    (layer / "run.sh").write_text("#!/bin/sh\n")
+    (layer / "run.sh").chmod(0o755)
+    (layer / "link.yaml").symlink_to("config/cm.yaml")
+    found = files_of(layer)
+    assert found["ignored.yaml"] == File(b"a: 1\n")
+    assert found["run.sh"] == File(b"#!/bin/sh\n", "100755")
+    assert found["link.yaml"] == File(b"config/cm.yaml", "120000")
+    assert not [name for name in found if name.startswith(".git/")]
+
+
+def test_files_of_refuses_a_link_out_of_the_layer(layer: Path) -> None:
+    (layer / "passwd").symlink_to("/etc/passwd")
+    with pytest.raises(LayerError, match="passwd: is a symbolic link to the absolute path"):
+        files_of(layer)
+
+
+def test_modes_and_links_are_served(setup: Setup, layer: Path) -> None:
+    (layer / "run.sh").write_text("#!/bin/sh\n")
+    (layer / "run.sh").chmod((layer / "run.sh").stat().st_mode | stat.S_IXUSR)
+    (layer / "link.yaml").symlink_to("config/cm.yaml")
+    setup.git.publish(layer)
+    listing = git(setup.pod, "ls-tree", "-r", "main")
+    assert "100755 blob" in listing
+    assert "120000 blob" in listing
+
+
+def test_move_refuses_a_branch_that_has_moved(tmp_path: Path) -> None:
+    repository = Repository.create(tmp_path / "r")
+    one, two = repository.write(None, [Step("1", {"a": File(b"1")}), Step("2", {"a": File(b"2")})])
+    repository.move("main", one, None)
+    with pytest.raises(Exception, match="cannot lock ref"):
+        repository.move("main", two, None)
+    repository.move("main", two, one)
+    assert repository.log("main") == ((two, "2"), (one, "1"))
+
+
+@pytest.mark.parametrize(
+    ("pods", "verdict"),
+    [
+        ([], Pending("there is no pod yet")),
+        ([pod("a", ready=False)], Pending("pod a is Pending ImagePullBackOff")),
+        ([pod("a", ready=True, deleting=True)], Pending("pod a is being deleted")),
+        ([pod("a", ready=True, deleting=True), pod("b", ready=True, uid="2")], Met(("b", "2"))),
+    ],
+)
+def test_ready_pod(pods: list[dict[str, Any]], verdict: Met | Pending) -> None:
+    assert ready_pod(pods) == verdict
+
+
+def test_the_remote_quotes_what_git_would_split() -> None:
+    remote = _remote(Path("/a b/kubectl"), Path("/k/100%"), "git-1", Path("/run/cache"))
+    assert remote.startswith("ext::/a% b/kubectl --kubeconfig=/k/100%% --cache-dir=/run/cache ")
+    assert remote.endswith(" exec -i git-1 --container=git -- %S /srv/platform.git")
+
+
+def test_the_server_is_read_only_over_the_network_and_unprivileged(setup: Setup) -> None:
+    namespace, service, deployment = setup.kube.applied
+    assert [obj["kind"] for obj in setup.kube.applied] == ["Namespace", "Service", "Deployment"]
+    template = deployment["spec"]["template"]
+    container = template["spec"]["containers"][0]
+    assert container["image"] == "argocd:1"
+    assert "receive-pack" not in json.dumps(container)
+    assert template["spec"]["securityContext"]["runAsNonRoot"] is True
+    assert container["readinessProbe"] == {"tcpSocket": {"port": "git"}, "periodSeconds": 1}
+    assert service["spec"]["selector"].items() <= template["metadata"]["labels"].items()
+    assert server.URL == f"git://{service['metadata']['name']}.{namespace['metadata']['name']}.svc.cluster.local/platform.git"
+    assert f"git init --quiet --bare --initial-branch=main {server.REPOSITORY}" in container["command"][-1]
