@@ -239,8 +239,8 @@ def cgroup_layout(mountinfo: str) -> str:
         for line in mountinfo.splitlines()
         if " - " in line
     }
-    v1 = any(kind == "cgroup" for kind, _ in kinds)
-    v2 = any(kind == "cgroup2" for kind, _ in kinds)
+    v1 = any(kind == "cgroup" for kind in kinds)
+    v2 = any(kind == "cgroup2" for kind in kinds)
     if v1:
         return "hybrid" if v2 else "v1"
     return "v2" if v2 else ""
@@ -251,7 +251,7 @@ def routes(table: str) -> tuple[IPv4Network, ...]:
     found = []
     for line in table.splitlines()[1:]:
         _interface, destination, _gateway, _flags, _count, _use, _metric, mask, *_rest = line.split()
-        prefix = bin(int(mask, 16)).count("1")
+        prefix = int(mask, 16).bit_count()
         if prefix:
             packed = int(destination, 16).to_bytes(4, "little")
             found.append(IPv4Network((int.from_bytes(packed, "big"), prefix)))
