@@ -234,13 +234,9 @@ def cgroup_layout(mountinfo: str) -> str:
     Args:
         mountinfo: text of /proc/self/mountinfo.
     """
-    kinds = {
-        tuple(line.split(" - ", 1)[1].split()[:1]) + (line.split()[4],)
-        for line in mountinfo.splitlines()
-        if " - " in line
-    }
-    v1 = any(kind == "cgroup" for kind in kinds)
-    v2 = any(kind == "cgroup2" for kind in kinds)
+    kinds = {line.split(" - ", 1)[1].split()[0] for line in mountinfo.splitlines() if " - " in line}
+    v1 = "cgroup" in kinds
+    v2 = "cgroup2" in kinds
     if v1:
         return "hybrid" if v2 else "v1"
     return "v2" if v2 else ""
