@@ -124,7 +124,15 @@ class Builder:
                 self.progress(f"fetches modules: {fetched} so far, now {last}")
 
         template = 'deps {{.ImportPath}} {{join .Deps " "}}'
-        argv = [self.go, "list", "-tags", self.tags, "-f", template, *(target.package for target in targets)]
+        argv: list[str | Path] = [
+            self.go,
+            "list",
+            "-tags",
+            self.tags,
+            "-f",
+            template,
+            *(target.package for target in targets),
+        ]
         try:
             stream(
                 argv,

@@ -1,0 +1,123 @@
+"""Layers of images: tar files that are the same, byte for byte, whenever they hold the same."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import struct
+import tarfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+EPOCH = 1767225600
+"""2026-01-01T00:00:00Z, the latest time stamp in any layer and the one that mmdebstrap is given."""
+
+CAP_NET_BIND_SERVICE = 10
+"""Its number in linux/capability.h."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file, link or directory of a layer.
+
+    Attributes:
+        path: where it goes, absolute.
+        source: file of the host with its content.
+        content: its content, where it is no file of the host.
+        link: where a symbolic link points.
+        mode: its permissions; an entry without source, content and link is a directory.
+        owner: user and group id.
+        capability: number of a capability that whoever starts the program gets, or None.
+    """
+
+    path: str
+    source: Path | None = None
+    content: bytes | None = None
+    link: str | None = None
+    mode: int = 0o755
+    owner: tuple[int, int] = (0, 0)
+    capability: int | None = None
+
+
+def write_tree(path: Path, root: Path) -> str:
+    """Write all below a directory as a layer.
+
+    Args:
+        path: the tar file to write.
+        root: the directory; owners and permissions are taken as they are.
+
+    Returns:
+        The layer's digest, `sha256:...`.
+    """
+
+    def normal(info: tarfile.TarInfo) -> tarfile.TarInfo:
+        info.uname = info.gname = ""
+        info.mtime = min(int(info.mtime), EPOCH)
+        return info
+
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
+        # `add` walks in sorted order.
+        tar.add(root, arcname=".", filter=normal)
+    return file_digest(path)
+
+
+def write_entries(path: Path, entries: Sequence[Entry]) -> str:
+    """Write entries as a layer, with the directories above them.
+
+    Args:
+        path: the tar file to write.
+        entries: in any order.
+
+    Returns:
+        The layer's digest, `sha256:...`.
+    """
+    stated = {_name(entry): entry for entry in entries}
+    above = {str(parent) for name in stated for parent in PurePosixPath(name).parents if parent.name}
+    for name in above - stated.keys():
+        stated[name] = Entry("/" + name)
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
+        for name in sorted(stated):
+            _add(tar, name, stated[name])
+    return file_digest(path)
+
+
+def _name(entry: Entry) -> str:
+    return entry.path.strip("/")
+
+
+def _add(tar: tarfile.TarFile, name: str, entry: Entry) -> None:
+    info = tarfile.TarInfo(name)
+    info.mode = entry.mode
+    info.mtime = EPOCH
+    info.uid, info.gid = entry.owner
+    if entry.capability is not None:
+        info.pax_headers = {"SCHILY.xattr.security.capability": file_capability(entry.capability)}
+    if entry.link is not None:
+        info.type, info.linkname, info.mode = tarfile.SYMTYPE, entry.link, 0o777
+        tar.addfile(info)
+    elif entry.source is not None:
+        info.size = entry.source.stat().st_size
+        with entry.source.open("rb") as content:
+            tar.addfile(info, content)
+    elif entry.content is not None:
+        info.size = len(entry.content)
+        tar.addfile(info, io.BytesIO(entry.content))
+    else:
+        info.type = tarfile.DIRTYPE
+        tar.addfile(info)
+
+
+def file_capability(number: int) -> str:
+    """Return the extended attribute that `setcap CAPABILITY=+ep` sets: struct vfs_cap_data, revision 2, effective."""
+    revision_and_effective = 0x02000001
+    permitted = 1 << number
+    data = struct.pack("<5I", revision_and_effective, permitted & 0xFFFFFFFF, 0, permitted >> 32, 0)
+    # tarfile writes these values as UTF-8, and reads of the extension are bytes: each byte must be below 128.
+    return data.decode("ascii")
+
+
+def file_digest(path: Path) -> str:
+    """Return a file's digest as images write it."""
+    with path.open("rb") as file:
+        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
