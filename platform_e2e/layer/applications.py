@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from platform_e2e.finding import Promise
 from platform_e2e.layer.objects import EXEMPT, Rendered, described
-from platform_e2e.layer.yamlfile import Document
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from platform_e2e.finding import Promise
+    from platform_e2e.layer.yamlfile import Document
 
 NAMESPACE = "argocd"
 """Where an Application without a namespace lives: `kubectl apply -f` by the layer's README is run in Argo CD's namespace."""

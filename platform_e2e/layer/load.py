@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from platform_e2e.errors import WrongUsage
 from platform_e2e.finding import Promise
 from platform_e2e.layer import applications, applicationsets, inventory, kustomize, manifests, releases, rendering, tree
-from platform_e2e.layer.applications import Application
-from platform_e2e.layer.applicationsets import ApplicationSet, Environment
 from platform_e2e.layer.errors import LayerError
-from platform_e2e.layer.kustomize import Renderer
 from platform_e2e.layer.layer import Layer
 from platform_e2e.layer.objects import Exemption, Rendered, described, exemptions
 from platform_e2e.layer.yamlfile import Document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from platform_e2e.layer.applications import Application
+    from platform_e2e.layer.applicationsets import ApplicationSet, Environment
+    from platform_e2e.layer.kustomize import Renderer
 
 ROOTS = "argocd"
 """The directory that a team applies by hand once: its Applications, ApplicationSets and AppProjects."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from platform_e2e.layer.objects import Rendered
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from platform_e2e.layer.objects import Rendered
 
 PROBE = "platform-e2e/probe"
 """Annotation of a Service: a JSON object with the fields of `Probe`, all optional."""

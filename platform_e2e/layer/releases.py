@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from platform_e2e.layer import yamlfile
 from platform_e2e.layer.errors import LayerError
-from platform_e2e.layer.yamlfile import Document
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from platform_e2e.layer.yamlfile import Document
 
 FILE = "foundations/foundations.yaml"
 """Where a layer lists its releases."""
@@ -72,7 +75,7 @@ def _release(root: Path, document: Document, index: int) -> Release:
     at: tuple[str | int, ...] = ("releases", index)
     if not isinstance(entry, dict):
         raise document.error("a release is no mapping", at=at)
-    given: dict[str, Any] = {_KEYS.get(key, key): value for key, value in entry.items()}
+    given: dict[str, Any] = {_KEYS.get(str(key), str(key)): value for key, value in entry.items()}
     known = {field.name for field in fields(Release)}
     name = given.get("name", "without a name")
     for key in given:

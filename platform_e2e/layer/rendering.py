@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Set as AbstractSet
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from platform_e2e.layer import kustomize, manifests
-from platform_e2e.layer.applications import Application, Source
 from platform_e2e.layer.errors import LayerError
-from platform_e2e.layer.kustomize import Reads, Renderer
 from platform_e2e.layer.objects import CLUSTER_SCOPED, Rendered
 from platform_e2e.layer.yamlfile import Document
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+    from pathlib import Path
+
+    from platform_e2e.layer.applications import Application, Source
+    from platform_e2e.layer.kustomize import Reads, Renderer
 
 
 def render(root: Path, application: Application, renderer: Renderer) -> tuple[Rendered, ...]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from platform_e2e.layer.objects import Rendered
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from platform_e2e.layer.objects import Rendered
 
 
 def matches(selector: Mapping[str, Any] | None, labels: Mapping[str, str]) -> bool:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedBase
@@ -15,6 +14,9 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 
 from platform_e2e.layer.errors import LayerError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LARGEST_FILE = 1 << 20
 """Bytes of one YAML or JSON file. etcd refuses requests above 1.5 MiB, so no object in a larger one could be applied."""
