@@ -1,0 +1,107 @@
+"""What the watch streams need of the API server: lists of one revision, and watches from a revision on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from platform_e2e.errors import WrongUsage
+from platform_e2e.kube.discovery import Discovery, Resource
+from platform_e2e.kube.objects import Key, Object, key, revision
+from platform_e2e.kube.transport import Request, Stream, Transport
+from platform_e2e.kube.watch import Collection
+
+PAGE = 500
+"""Objects asked for at once: what kubectl asks for (--chunk-size)."""
+
+
+class Collector:
+    """List and watch collections.
+
+    Args:
+        http: the way to the API server.
+        discovery: what it serves.
+    """
+
+    def __init__(self, http: Transport, discovery: Discovery) -> None:
+        """Ask nothing yet."""
+        self._http = http
+        self._discovery = discovery
+
+    def served(self, kind: str) -> bool:
+        """Tell whether a kind is served.
+
+        Raises:
+            WrongUsage: it is, but cannot be watched.
+        """
+        resource = self._discovery.find(kind)
+        if resource is not None and "watch" not in resource.verbs:
+            raise WrongUsage(f"{kind} cannot be watched", "wait for it with `poll`")
+        return resource is not None
+
+    def forget(self, kind: str) -> None:
+        """Ask anew whether the kind is served."""
+        self._discovery.forget(kind)
+
+    def collect(self, kind: str, namespace: str | None, *, patience: float) -> Collection:
+        """List all objects of a kind; not older than the request.
+
+        Raises:
+            KindNotServed: there is no such kind.
+            ApiError: as for `pages`.
+        """
+        return self.pages(self._discovery.require(kind), namespace, patience=patience)
+
+    def follow(self, kind: str, namespace: str | None, version: int, seconds: int) -> Stream:
+        """Open a watch with bookmarks.
+
+        Args:
+            kind: to watch.
+            namespace: None for all.
+            version: after which changes are told.
+            seconds: after which the API server ends it.
+
+        Raises:
+            KindNotServed: there is no such kind.
+            ApiError: the API server refused.
+        """
+        path = self._discovery.require(kind).path(namespace)
+        params = {"watch": True, "resourceVersion": version, "allowWatchBookmarks": True, "timeoutSeconds": seconds}
+        return self._http.open(Request("GET", path, params=params, what=f"{kind} (watch)"))
+
+    def pages(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        params: Mapping[str, Any] | None = None,
+        *,
+        patience: float | None = None,
+    ) -> Collection:
+        """List objects page by page; the pages are of one revision.
+
+        Args:
+            resource: which kind.
+            namespace: None for all.
+            params: selectors.
+            patience: seconds to try for, the client's by default.
+
+        Raises:
+            Expired: it took so long that the API server forgot the revision.
+            ApiError: the API server refused.
+        """
+        objects: dict[Key, Object] = {}
+        what = resource.plural + (f" -n {namespace}" if namespace else "")
+        token: str | None = None
+        while True:
+            query = {**(params or {}), "limit": PAGE, "continue": token}
+            request = Request("GET", resource.path(namespace), params=query, what=what)
+            page = json.loads(self._http.request(request, patience=patience))
+            for item in page.get("items") or []:
+                # The items of a list do not name their kind; what is read singly does.
+                obj = {"apiVersion": resource.api_version, "kind": resource.short, **item}
+                objects[key(obj)] = obj
+            meta = page.get("metadata") or {}
+            token = meta.get("continue")
+            if not token:
+                return Collection(revision({"metadata": meta}), objects)

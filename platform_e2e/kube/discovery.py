@@ -1,0 +1,134 @@
+"""Which kinds the API server serves, and under which paths."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from platform_e2e.errors import WrongUsage
+from platform_e2e.kube.errors import KindNotServed, NotFound
+
+_KIND = re.compile(r"(?:[a-z0-9.-]+/)?v[0-9][a-z0-9]*/[A-Z][A-Za-z0-9]*")
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One kind as the API server serves it.
+
+    Attributes:
+        kind: in this package's notation, `apps/v1/Deployment`.
+        plural: its name in paths, `deployments`.
+        namespaced: whether its objects live in namespaces.
+        verbs: what may be done: `list`, `watch`, `patch`, ...
+    """
+
+    kind: str
+    plural: str
+    namespaced: bool
+    verbs: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def api_version(self) -> str:
+        """Return `apps/v1` or `v1`."""
+        return self.kind.rsplit("/", 1)[0]
+
+    @property
+    def short(self) -> str:
+        """Return the kind's own name, `Deployment`."""
+        return self.kind.rsplit("/", 1)[1]
+
+    def path(self, namespace: str | None, name: str | None = None, subresource: str | None = None) -> str:
+        """Return the path of the collection, of one object, or of its subresource.
+
+        Args:
+            namespace: None for all namespaces; refused for a cluster-scoped kind's sake nowhere, simply left out there.
+            name: of an object, or None for the collection.
+            subresource: `status`, `scale`, `log`, ...
+
+        Raises:
+            WrongUsage: an object of a namespaced kind is asked for without a namespace.
+        """
+        if name and self.namespaced and not namespace:
+            raise WrongUsage(
+                f"{self.short} {name} is asked for without a namespace", f"{self.kind} lives in namespaces"
+            )
+        parts = [group_path(self.api_version)]
+        if self.namespaced and namespace:
+            parts += ["namespaces", namespace]
+        parts.append(self.plural)
+        parts += [part for part in (name, subresource) if part]
+        return "/".join(parts)
+
+
+def group_path(api_version: str) -> str:
+    """Return the path of a group's version: `/api/v1` for the core, `/apis/apps/v1` for others."""
+    return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+
+
+class Discovery:
+    """Remember what the API server serves; what it does not serve is asked for anew each time.
+
+    Args:
+        get: returns the JSON at a path, or raises `NotFound`.
+    """
+
+    def __init__(self, get: Callable[[str], Any]) -> None:
+        """Know nothing yet."""
+        self._get = get
+        self._lock = threading.Lock()
+        self._known: dict[str, Resource] = {}
+
+    def find(self, kind: str) -> Resource | None:
+        """Return a kind as it is served, or None while it is not.
+
+        Raises:
+            WrongUsage: the kind is not written as `GROUP/VERSION/Kind` or `VERSION/Kind`.
+            Unavailable: the API server did not answer.
+        """
+        if not _KIND.fullmatch(kind):
+            raise WrongUsage(f"{kind!r} is no kind", 'write "apps/v1/Deployment", or "v1/Service" for the core group')
+        # One asks, the others find the answer: five hundred waiters begin with one request.
+        with self._lock:
+            if kind not in self._known:
+                self._learn(kind.rsplit("/", 1)[0])
+            return self._known.get(kind)
+
+    def require(self, kind: str) -> Resource:
+        """Return a kind as it is served.
+
+        Raises:
+            KindNotServed: it is not.
+        """
+        found = self.find(kind)
+        if found is None:
+            raise KindNotServed(kind)
+        return found
+
+    def forget(self, kind: str) -> None:
+        """Ask anew for a kind, after its path was not found."""
+        with self._lock:
+            self._known.pop(kind, None)
+
+    def all(self) -> list[Resource]:
+        """Return every kind that is served, the core group first, each in its group's preferred version."""
+        versions = ["v1"]
+        versions += [group["preferredVersion"]["groupVersion"] for group in self._get("/apis").get("groups") or []]
+        with self._lock:
+            for version in versions:
+                self._learn(version)
+            return [known for version in versions for known in self._known.values() if known.api_version == version]
+
+    def _learn(self, api_version: str) -> None:
+        """Read one group's version."""
+        try:
+            answer = self._get(group_path(api_version))
+        except NotFound:
+            return
+        for entry in answer.get("resources") or []:
+            if "/" in entry["name"]:  # a subresource
+                continue
+            kind = f"{api_version}/{entry['kind']}"
+            self._known[kind] = Resource(kind, entry["name"], entry["namespaced"], frozenset(entry.get("verbs") or []))

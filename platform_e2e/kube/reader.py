@@ -1,0 +1,231 @@
+"""The reading half of the client: objects, lists, watched sources, logs, events, and Services by proxy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+from platform_e2e.kube.collect import Collector
+from platform_e2e.kube.discovery import Discovery, Resource
+from platform_e2e.kube.errors import NotFound
+from platform_e2e.kube.kubeconfig import Endpoint
+from platform_e2e.kube.objects import Object, Objects, describe, revision
+from platform_e2e.kube.selection import LabelSelector
+from platform_e2e.kube.source import Source
+from platform_e2e.kube.transport import Request, Transport
+from platform_e2e.kube.watch import Watches
+from platform_e2e.kube.watched import Many, One
+
+PATIENCE = 30.0
+"""Seconds that a request is tried for: an API server needs about 20 s to be stopped and started again."""
+
+Kinds = list[Resource]
+"""Several kinds; `list` is the name of a method below."""
+
+
+class Reader:
+    """Read from one API server, from any thread.
+
+    Args:
+        endpoint: where it is, and as whom to ask.
+        patience: seconds that a request is tried for while there is no answer or a 429 or 5xx.
+    """
+
+    def __init__(self, endpoint: Endpoint, *, patience: float = PATIENCE) -> None:
+        """Open nothing yet."""
+        self.server = endpoint.server
+        self._http = Transport(endpoint, patience)
+        self._discovery = Discovery(lambda path: self._json(Request("GET", path)))
+        self._collector = Collector(self._http, self._discovery)
+        self.watches = Watches(self._collector)
+
+    def __enter__(self) -> Self:
+        """Return itself, to be closed at the end of the block."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
+        """End the watches and the connections."""
+        self.watches.close()
+        self._http.close()
+
+    def get(self, kind: str, name: str, namespace: str | None = None) -> Object | None:
+        """Return an object, or None when it, its namespace or its kind does not exist.
+
+        Raises:
+            WrongUsage: the kind cannot be read, or lives in namespaces and none is given.
+            ApiError: the API server refused.
+        """
+        resource = self._discovery.find(kind)
+        if resource is None:
+            return None
+        try:
+            request = Request("GET", resource.path(namespace, name), what=describe(kind, name, namespace))
+            found: Object = self._json(request)
+        except NotFound:
+            return None
+        return found
+
+    def list(
+        self,
+        kind: str,
+        namespace: str | None = None,
+        labels: str | Mapping[str, str] | None = None,
+        fields: str | Mapping[str, str] | None = None,
+    ) -> Objects:
+        """Return the objects of a kind, sorted by namespace and name; none when the kind does not exist.
+
+        Args:
+            kind: as in a manifest.
+            namespace: None for all.
+            labels: a mapping, or a selector as for `kubectl get -l`.
+            fields: a mapping of field paths to values, or a selector as for `--field-selector`.
+
+        Raises:
+            ApiError: the API server refused.
+        """
+        selector = LabelSelector.parse(labels).query() or None
+        if fields is not None and not isinstance(fields, str):
+            fields = ",".join(f"{path}={value}" for path, value in fields.items())
+        resource = self._discovery.find(kind)
+        if resource is None:
+            return []
+        try:
+            found = self._collector.pages(resource, namespace, {"labelSelector": selector, "fieldSelector": fields})
+        except NotFound:
+            self._discovery.forget(kind)
+            return []
+        return [found.objects[k] for k in sorted(found.objects)]
+
+    def one(self, kind: str, name: str, namespace: str | None = None) -> Source[Object | None]:
+        """Return the source of one object for `eventually` and its like; its state is None while it does not exist."""
+        return One(self, kind, name, namespace)
+
+    def many(
+        self, kind: str, namespace: str | None = None, labels: str | Mapping[str, str] | None = None
+    ) -> Source[Objects]:
+        """Return the source of a kind's objects; its state is a list sorted by namespace and name, which may be empty.
+
+        Args:
+            kind: as in a manifest.
+            namespace: None for all.
+            labels: that the objects must have: a mapping, or a selector as for `kubectl get -l`.
+        """
+        return Many(self, kind, namespace, labels)
+
+    def served(self, kind: str) -> bool:
+        """Tell whether the API server serves a kind."""
+        return self._discovery.find(kind) is not None
+
+    def kinds(self) -> Kinds:
+        """Return every kind that is served, in its group's preferred version."""
+        return self._discovery.all()
+
+    def logs(
+        self, pod: str, namespace: str, container: str | None = None, *, previous: bool = False, tail: int = 50
+    ) -> str:
+        """Return the end of a container's log.
+
+        Args:
+            pod: its name.
+            namespace: its namespace.
+            container: its name; may be left out where the pod has only one.
+            previous: the log of the run before the last restart.
+            tail: how many lines.
+
+        Raises:
+            NotFound: there is no such pod.
+            Invalid: the container has not started, or there was no run before.
+        """
+        request = Request(
+            "GET",
+            f"/api/v1/namespaces/{namespace}/pods/{quote(pod)}/log",
+            params={"container": container, "previous": previous or None, "tailLines": tail},
+            what=f"log of {describe('v1/Pod', pod, namespace)}",
+            accept="*/*",
+        )
+        return self._http.request(request).decode(errors="replace")
+
+    def events(self, kind: str, name: str, namespace: str | None) -> Objects:
+        """Return the events about an object and about what carries its name, the oldest first.
+
+        Names of ReplicaSets, Pods and Jobs begin with their owner's name and a hyphen, and the events that tell why a
+        Deployment does not come up are theirs.
+
+        Args:
+            kind: as in a manifest; only tells which object is meant.
+            name: of the object.
+            namespace: of the object; those of cluster-scoped objects are in `default`.
+        """
+        short = kind.rsplit("/", 1)[-1]
+        found = []
+        for event in self.list("v1/Event", namespace or "default"):
+            about = event.get("involvedObject") or {}
+            itself = about.get("name") == name and about.get("kind") == short
+            owned = namespace and str(about.get("name")).startswith(f"{name}-")
+            if itself or owned:
+                found.append(event)
+        return sorted(found, key=revision)
+
+    def proxy(  # noqa: PLR0917  the order is that of an address
+        self,
+        namespace: str,
+        service: str,
+        port: str | int,
+        path: str,
+        params: Mapping[str, Any] | None = None,
+        scheme: str = "http",
+    ) -> bytes:
+        """Send a GET to a Service through the API server and return the body; works from outside of the cluster.
+
+        Args:
+            namespace: of the Service.
+            service: its name.
+            port: its number or name.
+            path: of the request, with its slash at the start.
+            params: of the query.
+            scheme: `http` or `https`.
+
+        Raises:
+            Unavailable: no endpoint answers (503), or the Service itself answered with 5xx; sent only once.
+            ApiError: it answered with another error.
+        """
+        prefix = "https:" if scheme == "https" else ""
+        target = f"{prefix}{service}:{port}"
+        request = Request(
+            "GET",
+            f"/api/v1/namespaces/{namespace}/services/{target}/proxy/{path.lstrip('/')}",
+            params=params,
+            what=f"{path} of {describe('v1/Service', service, namespace)} by proxy",
+            accept="*/*",
+        )
+        return self._http.request(request, patience=0)
+
+    def version(self) -> str:
+        """Return the API server's version, `v1.35.1`."""
+        return str(self.raw("GET", "/version")["gitVersion"])
+
+    def raw(self, method: str, path: str, body: Any = None, params: Mapping[str, Any] | None = None) -> Any:
+        """Send a request to any path and return the answer: parsed where it is JSON, else its text.
+
+        Raises:
+            ApiError: the API server refused.
+        """
+        request = Request(method, path, params=params, body=body, accept="application/json, */*")
+        text = self._http.request(request).decode()
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+
+    def _json(self, request: Request, *, patience: float | None = None) -> Any:
+        """Send a request and parse the answer."""
+        return json.loads(self._http.request(request, patience=patience))

@@ -1,0 +1,248 @@
+"""Where the states that an expectation judges come from: watches, polled functions, or several of them together."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from queue import SimpleQueue
+from typing import Any, Generic, TypeVar
+
+from platform_e2e.kube.errors import Unavailable
+from platform_e2e.kube.verdict import Pending, Verdict
+
+S = TypeVar("S")
+
+GROWTH = 1.5
+"""How much longer each pause of a polled source is than the last one: argo-cd's own e2e tests grow theirs alike."""
+
+Inbox = SimpleQueue[tuple["View[Any]", object]]
+"""Where the streams leave their messages for one wait: which part of it is meant, and the message."""
+
+
+class View(ABC, Generic[S]):
+    """One wait's own sight of a source, used by one thread."""
+
+    trouble: str = ""
+    """What keeps it from being read now, or empty."""
+
+    gaps: int = 0
+    """How often changes may have been missed, because the API server had forgotten them."""
+
+    @abstractmethod
+    def known(self) -> bool:
+        """Tell whether a state was read since the wait began."""
+
+    @abstractmethod
+    def state(self) -> S:
+        """Return the last state that was read."""
+
+    @abstractmethod
+    def take(self, message: object) -> Iterator[None]:
+        """Take a message in, and stop at each state that is to be judged."""
+
+    @abstractmethod
+    def due(self) -> float | None:
+        """Return the monotonic time at which `act` is to be called, or None while only messages matter."""
+
+    @abstractmethod
+    def act(self, deadline: float) -> bool:
+        """Read what is due, within the deadline where it can, and tell whether there is a state to judge."""
+
+    @abstractmethod
+    def reread(self) -> None:
+        """Make `due` ask for a fresh reading that replaces the state."""
+
+    @abstractmethod
+    def catch_up(self) -> None:
+        """Make `due` ask for a fresh reading up to which every change is to be seen in its order."""
+
+    @abstractmethod
+    def settled(self) -> bool:
+        """Tell whether what `reread` or `catch_up` began is done."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of what the view holds."""
+
+
+class Source(ABC, Generic[S]):
+    """Something that has a state: an object, a set of objects, a function, or several of these."""
+
+    @abstractmethod
+    def open(self, inbox: Inbox) -> View[S]:
+        """Begin to read it for one wait."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """Return how a person names it."""
+
+    def show(self, state: S) -> list[str]:
+        """Return lines that tell a person what the state is, without any Secret's values."""
+        return [str(state)]
+
+    def events(self) -> list[str]:
+        """Return the newest events about it, one line each."""
+        return []
+
+
+class Joint(Source[tuple[Any, ...]]):
+    """Several sources whose states are judged together, as a tuple in the same order."""
+
+    def __init__(self, sources: Sequence[Source[Any]]) -> None:
+        """Keep the sources in order."""
+        self._sources = tuple(sources)
+
+    def open(self, inbox: Inbox) -> View[tuple[Any, ...]]:
+        """Open them all on one inbox."""
+        views: list[View[Any]] = []
+        try:
+            views.extend(source.open(inbox) for source in self._sources)
+        except BaseException:
+            for view in views:
+                view.close()
+            raise
+        return _JointView(views)
+
+    def describe(self) -> str:
+        """Name them all."""
+        return ", ".join(source.describe() for source in self._sources)
+
+    def show(self, state: tuple[Any, ...]) -> list[str]:
+        """Show each one's state."""
+        return [line for source, part in zip(self._sources, state, strict=True) for line in source.show(part)]
+
+    def events(self) -> list[str]:
+        """Return the events of all."""
+        return [line for source in self._sources for line in source.events()]
+
+
+class _JointView(View[tuple[Any, ...]]):
+    """The views of a joint source."""
+
+    def __init__(self, views: Sequence[View[Any]]) -> None:
+        self._views = tuple(views)
+
+    def known(self) -> bool:
+        return all(view.known() for view in self._views)
+
+    def state(self) -> tuple[Any, ...]:
+        return tuple(view.state() for view in self._views)
+
+    def take(self, message: object) -> Iterator[None]:
+        raise NotImplementedError("messages go to the parts")
+
+    def due(self) -> float | None:
+        times = [due for view in self._views if (due := view.due()) is not None]
+        return min(times) if times else None
+
+    def act(self, deadline: float) -> bool:
+        now = time.monotonic()
+        ready = [view for view in self._views if (due := view.due()) is not None and due <= now]
+        brought = [view.act(deadline) for view in ready]  # each of them, also after one that brought something
+        return any(brought) and self.known()
+
+    def reread(self) -> None:
+        for view in self._views:
+            view.reread()
+
+    def catch_up(self) -> None:
+        for view in self._views:
+            view.catch_up()
+
+    def settled(self) -> bool:
+        return all(view.settled() for view in self._views)
+
+    def close(self) -> None:
+        for view in self._views:
+            view.close()
+
+    @property
+    def trouble(self) -> str:  # type: ignore[override]  # the parts' troubles, computed
+        return "; ".join(view.trouble for view in self._views if view.trouble)
+
+    @property
+    def gaps(self) -> int:  # type: ignore[override]  # the parts' gaps, computed
+        return sum(view.gaps for view in self._views)
+
+
+class Polled(Source[S]):
+    """A function that is called again and again, for what has no watch: HTTP, ARP, a file, a program.
+
+    Args:
+        read: returns the state. When it raises `Unavailable`, the state is not known then, and it is called again.
+        what: how a person names what it reads.
+        first: seconds between the first two calls; the pauses grow by half each time.
+        most: most seconds between two calls.
+    """
+
+    def __init__(self, read: Callable[[], S], what: str, *, first: float = 0.05, most: float = 1.0) -> None:
+        """Remember what to call and how often."""
+        self.read = read
+        self.first = first
+        self.most = most
+        self._what = what
+
+    def open(self, inbox: Inbox) -> View[S]:  # noqa: ARG002  nobody sends messages about a function
+        """Begin with a call at once."""
+        return _PolledView(self)
+
+    def describe(self) -> str:
+        """Name it."""
+        return self._what
+
+    def show(self, state: S) -> list[str]:
+        """Show nothing for a verdict, whose words are in the history already."""
+        return [] if isinstance(state, Verdict) else [str(state)]
+
+
+class _PolledView(View[S]):
+    """One wait's calls of a polled function."""
+
+    def __init__(self, source: Polled[S]) -> None:
+        self._source = source
+        self._pause = source.first
+        self._next = time.monotonic()
+        self._states: list[S] = []
+        self._awaited = False
+
+    def known(self) -> bool:
+        return bool(self._states)
+
+    def state(self) -> S:
+        return self._states[0]
+
+    def take(self, message: object) -> Iterator[None]:
+        raise NotImplementedError("a polled source has no messages")
+
+    def due(self) -> float | None:
+        return self._next
+
+    def act(self, deadline: float) -> bool:  # noqa: ARG002  a function cannot be cut short
+        try:
+            self._states = [self._source.read()]
+            self.trouble = ""
+            self._awaited = False
+        except Unavailable as error:
+            self.trouble = str(error.problem)
+        self._next = time.monotonic() + self._pause
+        self._pause = min(self._pause * GROWTH, self._source.most)
+        return not self.trouble
+
+    def reread(self) -> None:
+        self._next = time.monotonic()
+        self._awaited = True
+
+    def catch_up(self) -> None:
+        self.reread()
+
+    def settled(self) -> bool:
+        return not self._awaited
+
+    def close(self) -> None:
+        pass
+
+
+def pending_on(state: object) -> Verdict:
+    """Judge a polled function that returns verdicts: its state is the verdict."""
+    return state if isinstance(state, Verdict) else Pending(f"no verdict: {state!r}")

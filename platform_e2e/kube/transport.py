@@ -1,0 +1,277 @@
+"""HTTP to one API server: pooled connections, typed errors, bounded tries, and streams that can be ended from outside."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import urllib3
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import HTTPError, SSLError
+
+from platform_e2e.errors import BrokenHarness
+from platform_e2e.kube.backoff import Backoff
+from platform_e2e.kube.errors import Unavailable, api_error
+from platform_e2e.kube.expect import pause
+from platform_e2e.kube.kubeconfig import Endpoint
+
+CONNECT_TIMEOUT = 5.0
+"""Seconds to reach the API server: it is on this machine or in this network."""
+
+READ_TIMEOUT = 30.0
+"""Seconds for an answer: admission webhooks may take 30 s at most (AdmissionConfiguration's limit for timeoutSeconds)."""
+
+SILENCE = 90.0
+"""Seconds after which a silent stream is given up: the API server sends a bookmark each minute (cacher.go, bookmarkFrequency)."""
+
+IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+"""Methods that may be sent again although the first one may have been carried out."""
+
+_DEAD_PEER = [
+    # A peer that vanished without a word is noticed in about 11 s, on streams that are silent for a minute by nature.
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 5),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 2),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request.
+
+    Attributes:
+        method: of HTTP.
+        path: from the root, without the query.
+        params: of the query; None values are left out, true and false are written as JSON has them.
+        body: JSON value to send, or bytes, or None.
+        content_type: of the body.
+        what: how a person names what is asked for; the path by default.
+        secret: whether a Secret is sent, whose values an error must not quote.
+        again: whether it may be sent again after it may have been carried out; by default as the method has it.
+        accept: media types of the answer.
+    """
+
+    method: str
+    path: str
+    params: Mapping[str, Any] | None = None
+    body: Any = None
+    content_type: str = "application/json"
+    what: str = ""
+    secret: bool = False
+    again: bool | None = None
+    accept: str = "application/json"
+
+    def __str__(self) -> str:
+        """Name it in an error."""
+        return f"{self.method} {self.what or self.path}"
+
+    @property
+    def repeatable(self) -> bool:
+        """Tell whether it may be sent again although the first one may have been carried out."""
+        return self.method in IDEMPOTENT if self.again is None else self.again
+
+    @property
+    def target(self) -> str:
+        """Return the path with its query."""
+        params = (self.params or {}).items()
+        written = {k: json.dumps(v) if isinstance(v, bool) else v for k, v in params if v is not None}
+        return f"{self.path}?{urlencode(written)}" if written else self.path
+
+    @property
+    def data(self) -> bytes | None:
+        """Return the body as it is sent."""
+        return self.body if self.body is None or isinstance(self.body, bytes) else json.dumps(self.body).encode()
+
+
+class Stream:
+    """The lines of an answer that does not end by itself."""
+
+    def __init__(self, response: urllib3.BaseHTTPResponse, request: Request) -> None:
+        """Take the answer over."""
+        self._response = response
+        self._request = request
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield each line as it arrives, and end when the server ends the stream.
+
+        Raises:
+            Unavailable: the connection broke, or nothing came for `SILENCE` seconds.
+        """
+        rest = b""
+        try:
+            for chunk in self._response.stream(1 << 16, decode_content=False):
+                *whole, rest = (rest + chunk).split(b"\n")
+                yield from whole
+        except (HTTPError, OSError, ValueError) as error:  # ValueError: closed from outside while it was read
+            raise Unavailable(str(self._request), 0, "Broken", _words(error)) from error
+        finally:
+            self.close()
+
+    def interrupt(self) -> None:
+        """End `lines` in whichever thread it is read."""
+        try:
+            self._response.shutdown()
+        except (OSError, ValueError, RuntimeError):
+            # It has ended by itself.
+            return
+
+    def close(self) -> None:
+        """Let go of the connection, which is of no use to others."""
+        self._response.close()
+
+
+class Transport:
+    """Send requests to one API server, from any thread.
+
+    Args:
+        endpoint: where, and as whom.
+        patience: seconds that a request is tried for while the API server does not answer or asks to come later.
+    """
+
+    def __init__(self, endpoint: Endpoint, patience: float) -> None:
+        """Open nothing yet."""
+        self._endpoint = endpoint
+        self.patience = patience
+        options: dict[str, Any] = {}
+        if endpoint.tls is not None:
+            options["ssl_context"] = endpoint.tls
+            if endpoint.tls.verify_mode == ssl.CERT_NONE:
+                options["cert_reqs"] = "CERT_NONE"
+            if endpoint.server_name:
+                options["server_hostname"] = options["assert_hostname"] = endpoint.server_name
+        # The environment's proxies are left out on purpose: clusters under test are on this machine or its network.
+        self._pool = urllib3.PoolManager(
+            maxsize=32,
+            retries=False,
+            socket_options=[*HTTPConnection.default_socket_options, *_DEAD_PEER],
+            **options,
+        )
+
+    def request(self, request: Request, *, patience: float | None = None) -> bytes:
+        """Send a request and return the body of the answer.
+
+        Args:
+            request: what to send.
+            patience: seconds to try for, the transport's by default.
+
+        Raises:
+            ApiError: the API server refused, or could not be reached in time.
+        """
+        deadline = time.monotonic() + (self.patience if patience is None else patience)
+        backoff = Backoff()
+        while True:
+            try:
+                return self._once(request)
+            except Unavailable as error:
+                # 429 and a refused connection were not carried out, whatever the method.
+                certain = request.repeatable or error.status == 429 or error.reason == "Refused"
+                wait = backoff.pause(error.retry_after)
+                if not certain or time.monotonic() + wait >= deadline:
+                    raise
+                pause(wait)
+
+    def open(self, request: Request) -> Stream:
+        """Send one request whose answer is a stream of lines; not tried again.
+
+        Raises:
+            ApiError: the API server refused, or could not be reached.
+        """
+        response = self._send(request, urllib3.Timeout(connect=CONNECT_TIMEOUT, read=SILENCE))
+        if response.status != 200:
+            raise self._refusal(request, response)
+        return Stream(response, request)
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self._pool.clear()
+
+    def _once(self, request: Request) -> bytes:
+        """Send once."""
+        response = self._send(request, urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT))
+        if not 200 <= response.status < 300:
+            raise self._refusal(request, response)
+        return self._read(request, response)
+
+    def _send(self, request: Request, timeout: urllib3.Timeout) -> urllib3.BaseHTTPResponse:
+        """Return the answer with its body still to be read."""
+        headers = {"User-Agent": "platform-e2e", "Accept": request.accept, **self._credentials()}
+        if request.body is not None:
+            headers["Content-Type"] = request.content_type
+        try:
+            return self._pool.urlopen(
+                request.method,
+                self._endpoint.server + request.target,
+                body=request.data,
+                headers=headers,
+                timeout=timeout,
+                preload_content=False,
+                redirect=False,
+            )
+        except (HTTPError, OSError) as error:
+            raise self._broken(request, error) from error
+
+    def _credentials(self) -> Mapping[str, str]:
+        """Return the headers that say who asks; a token file is read each time, since it is replaced while we run."""
+        file = self._endpoint.token_file
+        if file is None:
+            return self._endpoint.headers
+        try:
+            return {"Authorization": f"Bearer {file.read_text().strip()}"}
+        except OSError as error:
+            raise BrokenHarness(f"the token file {file} cannot be read: {error.strerror}", "renew the token") from error
+
+    def _read(self, request: Request, response: urllib3.BaseHTTPResponse) -> bytes:
+        """Return the whole body and give the connection back."""
+        try:
+            return response.read(decode_content=True)
+        except (HTTPError, OSError) as error:
+            raise self._broken(request, error) from error
+        finally:
+            response.release_conn()
+
+    def _refusal(self, request: Request, response: urllib3.BaseHTTPResponse) -> Exception:
+        """Return the error that an answer stands for."""
+        text = self._read(request, response).decode(errors="replace")
+        body: Mapping[str, Any] | str = text
+        try:
+            parsed = json.loads(text)
+        except ValueError:
+            parsed = None
+        if isinstance(parsed, dict) and parsed.get("kind") == "Status":
+            body = parsed
+        retry = response.headers.get("Retry-After")
+        return api_error(str(request), response.status, body, secret=request.secret, retry=retry)
+
+    def _broken(self, request: Request, error: Exception) -> Exception:
+        """Return the error for an answer that never came."""
+        server = self._endpoint.server
+        if isinstance(error, SSLError) and isinstance(
+            error.args[0] if error.args else None, ssl.SSLCertVerificationError
+        ):
+            return BrokenHarness(
+                f"{request}: the certificate of {server} is not trusted: {error.args[0].verify_message}",
+                "use the kubeconfig that was made for this cluster; a cluster that was made anew has a new CA",
+            )
+        refused = isinstance(error, urllib3.exceptions.NewConnectionError)
+        return Unavailable(
+            str(request),
+            0,
+            "Refused" if refused else "NoAnswer",
+            f"{server} does not answer ({_words(error)})",
+            remedy="is the cluster running? `nox -s cluster -- list` tells; its API server's log tells why not",
+        )
+
+
+def _words(error: Exception) -> str:
+    """Return the innermost reason of an error of urllib3, which wraps the system's own."""
+    inner: BaseException = error
+    while (cause := inner.__cause__ or inner.__context__) is not None:
+        inner = cause
+    return getattr(inner, "strerror", None) or str(inner) or type(inner).__name__
