@@ -86,7 +86,9 @@ def tests(session: nox.Session) -> None:
     """Test the harness itself: no cluster, no network, no privileges, seconds."""
     _install(session, "tests")
     with tempfile.TemporaryDirectory(prefix="platform-e2e-tests-") as scratch:
-        session.env.update({"HOME": scratch, "XDG_CACHE_HOME": f"{scratch}/cache", "PLATFORM_E2E_CACHE": f"{scratch}/e2e"})
+        session.env.update(
+            {"HOME": scratch, "XDG_CACHE_HOME": f"{scratch}/cache", "PLATFORM_E2E_CACHE": f"{scratch}/e2e"}
+        )
         parallel = () if any(word.startswith("-n") for word in session.posargs) else ("-n", "auto")
         paths = () if any(Path(word.split("::")[0]).exists() for word in session.posargs) else ("tests",)
         _run(

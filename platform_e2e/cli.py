@@ -6,11 +6,23 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from functools import partial
+from typing import NoReturn
 
 from platform_e2e.errors import HarnessError
 from platform_e2e.settings import OPTIONS, Settings, resolve
 
 INTERRUPTED = 2
+WRONG_USAGE = 4
+
+
+class Parser(argparse.ArgumentParser):
+    """Say what is wrong with the call and end with the status that the rest of the harness has for it."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print how the command is used and what was wrong."""
+        self.print_usage(sys.stderr)
+        self.exit(WRONG_USAGE, f"{self.prog}: {message}\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,12 +52,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    parser = argparse.ArgumentParser(prog="platform-e2e", description=sys.modules["platform_e2e"].__doc__)
+    # Without abbreviations: words that are pytest's must not be taken for ours.
+    parser = Parser(prog="platform-e2e", description=sys.modules["platform_e2e"].__doc__, allow_abbrev=False)
     parser.add_argument("-v", "--verbose", action="store_true", help="log what is done")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=partial(Parser, allow_abbrev=False))
 
     doctor = commands.add_parser("doctor", help="say what this machine lacks for a run, each with its remedy")
-    doctor.add_argument("--before-run", action="store_true", help="say nothing where all is well; ignore pytest's arguments")
+    doctor.add_argument(
+        "--before-run", action="store_true", help="say nothing where all is well; ignore pytest's arguments"
+    )
     add_options(doctor)
     doctor.set_defaults(command=_doctor, passes_on=True)
 
@@ -84,7 +99,7 @@ def _doctor(known: argparse.Namespace, rest: Sequence[str]) -> int:
 
     if rest and not known.before_run:
         print(f"unrecognized arguments: {' '.join(rest)}", file=sys.stderr)
-        return 4
+        return WRONG_USAGE
     return doctor.main(settings(known), quiet=known.before_run)
 
 

@@ -136,12 +136,18 @@ def _switch(text: str) -> bool:
 
 
 OPTIONS: tuple[Option, ...] = (
-    Option("provider", "NAME", "embedded", "how to get a cluster: embedded runs in private namespaces of this host", str),
+    Option(
+        "provider", "NAME", "embedded", "how to get a cluster: embedded runs in private namespaces of this host", str
+    ),
     Option("nodes", "N", "1", "how many nodes the cluster has, the server included", _node_count),
     Option("layer", "DIR", str(paths.ROOT / "platform"), "the platform layer under test", _directory),
     Option("keep", "WHEN", "never", "whether the cluster outlives the run: never, on-failure or always", _keep),
-    Option("cluster", "NAME", "", "the cluster's name, to use a kept one again; unique by default, `e2e` when kept", _name),
-    Option("deadline", "TIME", "30m", "end a run that takes longer, with evidence and teardown: 90s, 30m, 1h30m", seconds),
+    Option(
+        "cluster", "NAME", "", "the cluster's name, to use a kept one again; unique by default, `e2e` when kept", _name
+    ),
+    Option(
+        "deadline", "TIME", "30m", "end a run that takes longer, with evidence and teardown: 90s, 30m, 1h30m", seconds
+    ),
     Option("charts_dir", "DIR", "", "take the foundations' charts from here (NAME-VERSION.tgz or NAME/)", _directory),
     Option("strict_versions", "", "no", "refuse to run another version of a foundation than the layer pins", _switch),
     Option("cache", "DIR", "", "where built programs, images and living clusters are kept", _path, flag=False),

@@ -77,7 +77,12 @@ def load(path: Path) -> Break:
     if not changes:
         raise WrongUsage(f"{path.name}: change is empty, so nothing would break.")
     return Break(
-        path.stem, Promise(data["promise"]), str(data["cause"]), str(data["sentence"]), changes, str(data.get("why", ""))
+        path.stem,
+        Promise(data["promise"]),
+        str(data["cause"]),
+        str(data["sentence"]),
+        changes,
+        str(data.get("why", "")),
     )
 
 
@@ -111,7 +116,9 @@ def apply(fault: Break, layer: Path) -> None:
     for change in fault.changes:
         path = layer / change.file
         if not path.exists():
-            raise WrongUsage(f"break {fault.name}: the layer has no {change.file}.", f"Bring breaks/{fault.name}.yaml up to date.")
+            raise WrongUsage(
+                f"break {fault.name}: the layer has no {change.file}.", f"Bring breaks/{fault.name}.yaml up to date."
+            )
         if change.delete:
             if path.is_dir():
                 shutil.rmtree(path)

@@ -62,21 +62,28 @@ def _wrong(fault: Break, run: Mapping[str, Any]) -> str:
     if status != ExitCode.BROKEN_PLATFORM:
         return f"not judged: status {status}; {_first_bad(run)}"
     bad = [test for test in _tests(run) if test["outcome"] not in {Outcome.PASSED, Outcome.SKIPPED}]
-    others = [test for test in bad if test["promise"] != fault.promise]
-    if others:
-        return f"something else is red: {others[0]['test']}: {others[0]['reason']}"
-    unexplained = [test for test in bad if not test["findings"]]
-    if unexplained:
-        return f"red without a finding: {unexplained[0]['test']}: {unexplained[0]['reason']}"
-    findings = [finding for test in bad for finding in test["findings"]]
-    if not findings:
+    if not bad:
         return "missed: no test is red"
-    for finding in findings:
-        cause = finding["cause"]
+    return next(filter(None, (_misplaced(fault, test) or _miscalled(fault, test) for test in bad)), "")
+
+
+def _misplaced(fault: Break, test: Mapping[str, Any]) -> str:
+    """Return what is wrong with this test being red at all."""
+    if test["promise"] != fault.promise:
+        return f"something else is red: {test['test']}: {test['reason']}"
+    if not test["findings"]:
+        return f"red without a finding: {test['test']}: {test['reason']}"
+    return ""
+
+
+def _miscalled(fault: Break, test: Mapping[str, Any]) -> str:
+    """Return what is wrong with what this test found."""
+    for finding in test["findings"]:
+        name, cause = finding["object"], finding["cause"]
         if finding["promise"] != fault.promise:
-            return f"miscalled: {finding['object']} is said to break `{finding['promise']}`"
+            return f"miscalled: {name} is said to break `{finding['promise']}`"
         if cause["id"] != fault.cause:
-            return f"miscalled: the cause of {finding['object']} is said to be `{cause['id']}`: {cause['sentence']}"
+            return f"miscalled: the cause of {name} is said to be `{cause['id']}`: {cause['sentence']}"
         if not re.search(fault.sentence, cause["sentence"]):
             return f"miscalled: the sentence is `{cause['sentence']}`"
     return ""

@@ -74,7 +74,9 @@ def select(faults: Sequence[Break], names: Sequence[str], chosen: str) -> list[B
     """
     unknown = set(names) - {fault.name for fault in faults}
     if unknown:
-        raise WrongUsage(f"no such break: {', '.join(sorted(unknown))}.", f"There are: {', '.join(f.name for f in faults)}.")
+        raise WrongUsage(
+            f"no such break: {', '.join(sorted(unknown))}.", f"There are: {', '.join(f.name for f in faults)}."
+        )
     found = [fault for fault in faults if (not names or fault.name in names) and chosen in fault.name]
     if not found:
         raise WrongUsage(f"no break has `{chosen}` in its name.", f"There are: {', '.join(f.name for f in faults)}.")

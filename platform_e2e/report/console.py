@@ -142,7 +142,7 @@ def verdict_table(verdict: Verdict, headline: str, *, width: int, colour: bool) 
     for name in ("promise", "verdict", "tests", "figures"):
         table.add_column(name, overflow="fold")
     for row in verdict.rows():
-        style = "green" if row.holds else "yellow" if row.verdict.startswith(("blocked", "not judged")) else "bold red"
+        style = "green" if row.holds else "yellow" if row.verdict.startswith(("blocked", "not ")) else "bold red"
         table.add_row(row.promise, Text(row.verdict, style=style), row.tests, Text(row.figures))
     out = StringIO()
     console = Console(file=out, width=max(width, 60), force_terminal=colour, no_color=not colour, highlight=False)
@@ -150,4 +150,3 @@ def verdict_table(verdict: Verdict, headline: str, *, width: int, colour: bool) 
         console.print(Text(headline))
     console.print(table)
     return out.getvalue()
-

@@ -54,7 +54,7 @@ class Cluster(Protocol):
         ...
 
     def logs(
-        self, pod: str, namespace: str, container: str | None = None, previous: bool = False, tail: int = 50
+        self, pod: str, namespace: str, container: str | None = None, *, previous: bool = False, tail: int = 50
     ) -> str:
         """Return the end of a container's log."""
         ...
@@ -97,7 +97,7 @@ class Evidence:
     def _object(self, kind: str, name: str, namespace: str | None) -> None:
         """Keep one object."""
         full = next((k for k in (*NAMESPACE_KINDS, *CLUSTER_KINDS) if k.split("/")[-1].lower() == kind.lower()), kind)
-        path = self.directory / (namespace or "cluster") / f"{kind.split('/')[-1].lower()}-{name}.yaml"
+        path = self.directory / (namespace or "cluster") / f"{kind.rsplit('/', maxsplit=1)[-1].lower()}-{name}.yaml"
         self._write(path, lambda: as_yaml(self.kube.get(full, name, namespace) or {}))
 
     def _namespace(self, namespace: str, directory: Path) -> None:
@@ -155,7 +155,11 @@ def containers(pod: Mapping[str, Any]) -> list[tuple[str, bool]]:
     """Return the containers of a pod that ran, and for each whether it was restarted."""
     status = pod.get("status", {})
     states = [*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())]
-    return [(s["name"], bool(s.get("restartCount"))) for s in states if "waiting" not in s.get("state", {}) or s.get("restartCount")]
+    return [
+        (s["name"], bool(s.get("restartCount")))
+        for s in states
+        if "waiting" not in s.get("state", {}) or s.get("restartCount")
+    ]
 
 
 def events_as_text(events: Iterable[Mapping[str, Any]]) -> str:
@@ -163,7 +167,11 @@ def events_as_text(events: Iterable[Mapping[str, Any]]) -> str:
     lines = []
     for event in events:
         involved = event.get("involvedObject") or event.get("regarding") or {}
-        moment = event.get("lastTimestamp") or event.get("eventTime") or event.get("metadata", {}).get("creationTimestamp", "")
+        moment = (
+            event.get("lastTimestamp")
+            or event.get("eventTime")
+            or event.get("metadata", {}).get("creationTimestamp", "")
+        )
         message = " ".join(str(event.get("message", "")).split())
         lines.append(
             f"{moment} {event.get('type', ''):7} x{event.get('count') or 1} "

@@ -38,7 +38,10 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?P<head>\b[a-z][a-z0-9+.-]*://)[^\s/@:'\"]*:[^\s/@'\"]+@", re.IGNORECASE), rf"\g<head>{HIDDEN}@"),
     (re.compile(r"(?P<head>\b[a-z][a-z0-9+.-]*://)[^\s/@:'\"]{16,}@", re.IGNORECASE), rf"\g<head>{HIDDEN}@"),
     (
-        re.compile(r"(?P<head>\b(?:proxy-)?authorization['\"]?\s*[:=]\s*['\"]?(?:basic|bearer|token)\s+)[^\s'\"]+", re.I),
+        re.compile(
+            r"(?P<head>\b(?:proxy-)?authorization['\"]?\s*[:=]\s*['\"]?(?:basic|bearer|token)\s+)[^\s'\"]+",
+            re.IGNORECASE,
+        ),
         rf"\g<head>{HIDDEN}",
     ),
     (re.compile(r"(?P<head>\bbearer\s+)[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE), rf"\g<head>{HIDDEN}"),

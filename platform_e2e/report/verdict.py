@@ -87,17 +87,22 @@ class Verdict:
     Attributes:
         results: of every test, in the order in which they ended.
         broken_phase: the phase that failed and blocked the rest, or an empty string.
+        complete: whether every test that was asked for came to an end.
     """
 
     results: tuple[Result, ...]
     broken_phase: str = ""
+    complete: bool = True
 
     def rows(self) -> list[Row]:
         """Return one row per promise; tests that prove none are summed up in a last row."""
         names = list(dict.fromkeys(result.promise for result in self.results if result.promise))
-        rows = [_row(name, [result for result in self.results if result.promise == name]) for name in names]
-        rest = [result for result in self.results if not result.promise]
-        return [*rows, _row("(other tests)", rest)] if rest else rows
+        if any(not result.promise for result in self.results):
+            names.append("")
+        return [
+            _row(name, [result for result in self.results if result.promise == name], complete=self.complete)
+            for name in names
+        ]
 
     def count(self, outcome: Outcome) -> int:
         """Return how many tests ended that way."""
@@ -123,13 +128,14 @@ class Verdict:
         return {
             "exit_code": self.exit_code(),
             "broken_phase": self.broken_phase,
+            "complete": self.complete,
             "promises": [asdict(row) for row in self.rows()],
             "counts": {outcome.value: self.count(outcome) for outcome in Outcome},
             "tests": [asdict(result) for result in self.results],
         }
 
 
-def _row(promise: str, results: Sequence[Result]) -> Row:
+def _row(promise: str, results: Sequence[Result], *, complete: bool) -> Row:
     """Sum up the tests of one promise."""
     counts = {outcome: sum(result.outcome is outcome for result in results) for outcome in Outcome}
     bad = counts[Outcome.FAILED] + counts[Outcome.ERROR]
@@ -141,11 +147,13 @@ def _row(promise: str, results: Sequence[Result]) -> Row:
     elif counts[Outcome.BLOCKED]:
         verdict = next(result.reason for result in results if result.outcome is Outcome.BLOCKED)
     elif judged:
-        verdict = "holds"
+        verdict = "holds" if complete else "not finished: holds so far"
     else:
         verdict = "not judged: " + (next((r.reason for r in results if r.reason), "") or "skipped")
     tests = ", ".join(f"{number} {outcome}" for outcome, number in counts.items() if number)
-    return Row(promise, verdict, tests, summarise(result.figures for result in results), verdict == "holds")
+    return Row(
+        promise or "(other tests)", verdict, tests, summarise(result.figures for result in results), verdict == "holds"
+    )
 
 
 def summarise(figures: Iterable[Mapping[str, Any]]) -> str:

@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from platform_e2e import paths
+from platform_e2e.breaks.declaration import Break, Change, apply, load, load_all
+from platform_e2e.breaks.judge import judge, judge_sound
+from platform_e2e.breaks.runner import broken_copy, select, table
+from platform_e2e.errors import WrongUsage
+from platform_e2e.finding import Promise
+
+SOUND = """\
+why: nobody announces the address
+promise: loadbalancer
+cause: no-advertisement
+sentence: "no L2Advertisement .* pool `default`"
+change:
+- file: metallb/l2.yaml
+  delete: true
+"""
+FAULT = Break(
+    "no-l2",
+    Promise.LOADBALANCER,
+    "no-advertisement",
+    "no L2Advertisement .* pool `default`",
+    (Change("a", delete=True),),
+)
+
+
+def finding(promise: str = "loadbalancer", cause: str = "no-advertisement", sentence: str = "") -> dict[str, Any]:
+    text = sentence or "no L2Advertisement selects the pool `default`"
+    return {"object": "Service/chat", "promise": promise, "cause": {"id": cause, "sentence": text}}
+
+
+def run(*tests: tuple[str, str, list[dict[str, Any]]], status: int = 1) -> dict[str, Any]:
+    listed = [
+        {"test": f"t{n}", "outcome": outcome, "promise": promise, "findings": found, "reason": "why it is red"}
+        for n, (outcome, promise, found) in enumerate(tests)
+    ]
+    return {"status": status, "seconds": 1.0, "last_line": "the last line", "verdict": {"tests": listed}}
+
+
+GREEN = ("passed", "monitoring", [])
+RED = ("failed", "loadbalancer", [finding()])
+
+
+def test_the_declared_verdict_is_right() -> None:
+    judgement = judge(FAULT, run(GREEN, RED, RED, ("skipped", "selfheal", [])))
+    assert judgement.right, judgement.reason
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        (run(GREEN, status=0), "missed: the run is green"),
+        (run(GREEN), "missed: no test is red"),
+        (run(RED, ("failed", "monitoring", [finding("monitoring")])), "something else is red: t1: why it is red"),
+        (run(RED, ("blocked", "monitoring", [])), "something else is red"),
+        (run(RED, ("error", "", [])), "something else is red"),
+        (run(RED, ("failed", "loadbalancer", [])), "red without a finding: t1"),
+        (run(("failed", "loadbalancer", [finding(cause="pool-full")])), "miscalled: the cause of Service/chat"),
+        (run(("failed", "loadbalancer", [finding(), finding(promise="monitoring")])), "is said to break `monitoring`"),
+        (
+            run(("failed", "loadbalancer", [finding(sentence="something vague")])),
+            "miscalled: the sentence is `something",
+        ),
+        (run(("error", "loadbalancer", []), status=3), "not judged: status 3; t0: why it is red"),
+        (
+            {"status": 4, "seconds": 1.0, "last_line": "ERROR: no such layer"},
+            "not judged: status 4; ERROR: no such layer",
+        ),
+    ],
+)
+def test_every_other_verdict_is_wrong_and_says_how(outcome: dict[str, Any], said: str) -> None:
+    judgement = judge(FAULT, outcome)
+    assert not judgement.right
+    assert said in judgement.reason
+
+
+def test_the_sound_layer_must_be_green_and_must_have_been_judged() -> None:
+    assert judge_sound("before", run(GREEN, status=0)).right
+    assert "judged nothing" in judge_sound("before", run(("skipped", "x", []), status=0)).reason
+    assert "not green: status 1" in judge_sound("before", run(RED)).reason
+
+
+def test_a_break_is_read(tmp_path: Path) -> None:
+    (tmp_path / "no-l2.yaml").write_text(SOUND)
+    fault = load(tmp_path / "no-l2.yaml")
+    assert fault.name == "no-l2"
+    assert fault.promise is Promise.LOADBALANCER
+    assert fault.changes == (Change("metallb/l2.yaml", delete=True),)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("loadbalancer", "lodbalancer", "promise `lodbalancer` is none of loadbalancer,"),
+        ("cause:", "cuase:", "must have promise, cause, sentence and change"),
+        ("why:", "because:", "and nothing else"),
+        ("no L2Advertisement .*", "no L2Advertisement (", "sentence is no regular expression"),
+        ("- file: metallb/l2.yaml\n  delete: true\n", "", "change is empty"),
+        ("delete: true", "delete: false", "a change is `file, find, replace` or `file, delete: true`"),
+        ("promise: loadbalancer", "promise: [", "cannot be read"),
+        ("promise: loadbalancer", "promise: selfheal\npromise: loadbalancer", "cannot be read"),
+    ],
+)
+def test_a_file_that_is_no_break_is_refused_by_name(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert old in SOUND
+    path = tmp_path / "no-l2.yaml"
+    path.write_text(SOUND.replace(old, new))
+    with pytest.raises(WrongUsage) as error:
+        load(path)
+    assert str(error.value).startswith("no-l2.yaml")
+    assert said in str(error.value)
+
+
+@pytest.fixture
+def layer(tmp_path: Path) -> Path:
+    directory = tmp_path / "layer"
+    (directory / "argocd").mkdir(parents=True)
+    (directory / "argocd" / "app.yaml").write_text("prune: true\nselfHeal: true\n")
+    return directory
+
+
+def test_a_change_is_made_in_a_copy(layer: Path, tmp_path: Path) -> None:
+    fault = Break("x", Promise.SELFHEAL, "c", "s", (Change("argocd/app.yaml", "selfHeal: true", "selfHeal: false"),))
+    copy = broken_copy(fault, layer, tmp_path / "copy")
+    assert (copy / "argocd" / "app.yaml").read_text() == "prune: true\nselfHeal: false\n"
+    assert (layer / "argocd" / "app.yaml").read_text() == "prune: true\nselfHeal: true\n"
+
+
+def test_a_directory_can_be_deleted(layer: Path) -> None:
+    apply(Break("x", Promise.SELFHEAL, "c", "s", (Change("argocd", delete=True),)), layer)
+    assert not (layer / "argocd").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (Change("argocd/gone.yaml", delete=True), "the layer has no argocd/gone.yaml"),
+        (Change("argocd/app.yaml", "selfHeal: yes", ""), "`selfHeal: yes` 0 times instead of once"),
+        (Change("argocd/app.yaml", "true", "false"), "`true` 2 times instead of once"),
+        (Change("argocd/app.yaml", "", "x"), "instead of once"),
+    ],
+)
+def test_a_break_that_the_layer_has_outgrown_is_refused(layer: Path, change: Change, said: str) -> None:
+    with pytest.raises(WrongUsage) as error:
+        apply(Break("old", Promise.SELFHEAL, "c", "s", (change,)), layer)
+    assert said in str(error.value)
+    assert "breaks/old.yaml up to date" in str(error.value)
+
+
+def test_breaks_are_chosen_by_name_and_by_text() -> None:
+    faults = [Break(name, Promise.SELFHEAL, "c", "s", ()) for name in ("pool-full", "pool-absent", "label")]
+    assert [fault.name for fault in select(faults, ["label"], "")] == ["label"]
+    assert [fault.name for fault in select(faults, [], "pool")] == ["pool-full", "pool-absent"]
+    with pytest.raises(WrongUsage, match="no such break: nope"):
+        select(faults, ["nope"], "")
+    with pytest.raises(WrongUsage, match="no break has `zzz`"):
+        select(faults, [], "zzz")
+
+
+def test_a_directory_without_breaks_proves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(WrongUsage, match="has no break"):
+        load_all(tmp_path)
+
+
+def test_the_table_names_every_break() -> None:
+    assert table([judge(FAULT, run(RED)), judge(FAULT, run(GREEN, status=0))]).row_count == 2
+
+
+BREAKS = sorted((paths.ROOT / "breaks").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", BREAKS, ids=[path.stem for path in BREAKS])
+def test_each_break_of_this_repository_fits_its_layer(path: Path, tmp_path: Path) -> None:
+    broken_copy(load(path), paths.ROOT / "platform", tmp_path / "copy")

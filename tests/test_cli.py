@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from platform_e2e import cli
+from platform_e2e.errors import BrokenHarness, WrongUsage
+
+
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Stand in for the packages that commands hand over to, and note what they were called with."""
+    called: dict[str, Any] = {}
+    for name in ("doctor", "cli", "leaks"):
+        module = ModuleType(f"platform_e2e.cluster.{name}")
+        module.main = lambda *args, _name=name, **options: called.update({_name: (args, options)}) or 0  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        monkeypatch.setattr(f"platform_e2e.cluster.{name}", module, raising=False)
+    return called
+
+
+def test_the_doctor_before_a_run_reads_our_options_and_leaves_pytests(commands: dict[str, Any]) -> None:
+    assert (
+        cli.main(["doctor", "--before-run", "--nodes", "2", "-m", "smoke", "-n", "4", "--co", "e2e/test_x.py::test_y"])
+        == 0
+    )
+    (settings,), options = commands["doctor"]
+    assert settings.nodes == 2
+    assert options == {"quiet": True}
+
+
+def test_the_doctor_by_hand_refuses_what_it_does_not_know(commands: dict[str, Any]) -> None:
+    assert cli.main(["doctor", "--nodse", "2"]) == 4
+    assert not commands
+
+
+def test_words_after_cluster_go_through(commands: dict[str, Any]) -> None:
+    assert cli.main(["cluster", "down", "e2e", "--all"]) == 0
+    assert commands["cli"][0] == (["down", "e2e", "--all"],)
+    assert cli.main(["cluster", "--help"]) == 0
+    assert commands["cli"][0] == (["--help"],)
+
+
+@pytest.mark.parametrize(("error", "status"), [(BrokenHarness("no disk", "Free some."), 3), (WrongUsage("no name"), 4)])
+def test_an_error_is_its_text_and_its_status(
+    error: Exception, status: int, commands: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    def fail(*_args: object, **_options: object) -> int:
+        raise error
+
+    monkeypatch.setattr(sys.modules["platform_e2e.cluster.leaks"], "main", fail)
+    assert cli.main(["leaks"]) == status
+    assert capsys.readouterr().err.strip() == str(error)
+
+
+def test_ctrl_c_is_no_traceback(commands: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    def stop(*_args: object, **_options: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["platform_e2e.cluster.leaks"], "main", stop)
+    assert cli.main(["leaks"]) == 2
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_a_wrong_option_of_ours_is_wrong_usage(capsys: Any) -> None:
+    assert cli.main(["breaks", "--nodes", "many"]) == 4
+    assert "--nodes: `many` is no number from 1 to 9" in capsys.readouterr().err
+
+
+def test_breaks_refuses_an_unknown_option(capsys: Any) -> None:
+    with pytest.raises(SystemExit) as error:
+        cli.main(["breaks", "--kepe"])
+    assert error.value.code == 4
+    assert "unrecognized arguments: --kepe" in capsys.readouterr().err

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from platform_e2e.finding import Cause, Finding, Promise
+from platform_e2e.report.console import Follower, PhasePrinter, duration, verdict_table
+from platform_e2e.report.verdict import Outcome, PromiseBroken, Result, Verdict, summarise
+
+
+def result(outcome: Outcome, promise: str = "monitoring", exit_code: int = 0, reason: str = "") -> Result:
+    return Result(f"test-{outcome}", outcome, promise, exit_code=exit_code, reason=reason)
+
+
+PASSED = result(Outcome.PASSED)
+BROKEN = result(Outcome.FAILED, exit_code=1)
+HARNESS = result(Outcome.ERROR, exit_code=3)
+BLOCKED = result(Outcome.BLOCKED, reason="blocked by foundations")
+SKIPPED = result(Outcome.SKIPPED, reason="the provider kind cannot do: stop_node")
+
+
+@pytest.mark.parametrize(
+    ("results", "expected"),
+    [
+        ((PASSED, PASSED), 0),
+        ((PASSED, SKIPPED), 0),
+        ((PASSED, BROKEN), 1),
+        ((HARNESS, BROKEN), 1),
+        ((PASSED, HARNESS), 3),
+        ((HARNESS, BLOCKED), 3),
+        ((BLOCKED,), 3),
+        ((), 0),
+    ],
+)
+def test_exit_code(results: tuple[Result, ...], expected: int) -> None:
+    assert Verdict(results).exit_code() == expected
+
+
+@pytest.mark.parametrize(
+    ("results", "expected", "holds"),
+    [
+        ((PASSED, SKIPPED), "holds", True),
+        ((PASSED, BROKEN, BLOCKED), "BROKEN", False),
+        ((PASSED, HARNESS), "not judged: error", False),
+        ((PASSED, BLOCKED), "blocked by foundations", False),
+        ((SKIPPED,), "not judged: the provider kind cannot do: stop_node", False),
+    ],
+)
+def test_a_promise_holds_only_if_a_test_judged_it_and_none_disagrees(
+    results: tuple[Result, ...], expected: str, holds: bool
+) -> None:
+    (row,) = Verdict(results).rows()
+    assert (row.verdict, row.holds) == (expected, holds)
+
+
+def test_an_interrupted_run_promises_nothing() -> None:
+    (row,) = Verdict((PASSED,), complete=False).rows()
+    assert not row.holds
+    assert row.verdict == "not finished: holds so far"
+
+
+def test_tests_without_a_promise_have_the_last_row() -> None:
+    rows = Verdict((result(Outcome.PASSED, ""), PASSED, result(Outcome.FAILED, "selfheal", 1))).rows()
+    assert [row.promise for row in rows] == ["monitoring", "selfheal", "(other tests)"]
+
+
+def test_figures_are_listed_summed_and_ranged() -> None:
+    figures = [
+        {"addresses": "10.89.0.200", "targets": 2, "heal_seconds": 0.5},
+        {"addresses": ["10.89.0.201", "10.89.0.200"], "targets": 3, "heal_seconds": 2.25},
+    ]
+    assert summarise(figures) == "addresses 10.89.0.200, 10.89.0.201; targets 5; heal 0.50 to 2.25 s, median 1.38 s"
+    assert summarise([{"heal_seconds": 0.5}]) == "heal 0.50 s"
+    assert summarise([{"names": list("abcdef")}]) == "names a, b, c, d and 2 more"
+    assert summarise([{"announced": True}, {"announced": False}]) == "announced 1 of 2"
+    assert summarise([{}, {"addresses": []}]) == ""
+
+
+def test_an_error_made_of_findings_says_all_of_them() -> None:
+    one = Finding("Service/a -n x", Promise.LOADBALANCER, "e1", "o1", Cause("c-one", "s1", "r1"))
+    two = Finding("Service/b -n x", Promise.LOADBALANCER, "e2", "o2", Cause("c-two", "s2", "r2"))
+    error = PromiseBroken([one, two])
+    assert one.render() in str(error)
+    assert two.render() in str(error)
+    assert error.exit_code == 1
+
+
+def test_as_json_is_plain_data() -> None:
+    data = json.loads(json.dumps(Verdict((PASSED, BROKEN), "git").as_json()))
+    assert data["counts"]["passed"] == 1
+    assert data["broken_phase"] == "git"
+    assert data["tests"][1]["outcome"] == "failed"
+
+
+def test_the_table_shows_every_promise_with_its_verdict_and_figures() -> None:
+    results = (
+        Result("t", Outcome.PASSED, "monitoring", figures={"targets": 21}),
+        result(Outcome.FAILED, "selfheal", 1),
+    )
+    shown = verdict_table(Verdict(results), "layer platform; embedded", width=100, colour=False)
+    first, *rest = shown.splitlines()
+    assert first == "layer platform; embedded"
+    assert any("monitoring" in line and "holds" in line and "targets 21" in line for line in rest)
+    assert any("selfheal" in line and "BROKEN" in line for line in rest)
+    assert "\x1b" not in shown
+    assert "\x1b" in verdict_table(Verdict(results), "", width=100, colour=True)
+
+
+def test_brackets_in_figures_are_no_markup() -> None:
+    results = (Result("t", Outcome.PASSED, "monitoring", figures={"pools": "[red]x[/red] [/]"}),)
+    assert "[red]x[/red] [/]" in verdict_table(Verdict(results), "[bold]", width=100, colour=False)
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.44, "0.4 s"), (12.4, "12 s"), (59.4, "59 s"), (125, "2 min 05 s")])
+def test_durations_as_a_person_says_them(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def event(kind: str, mono: float, **facts: object) -> dict[str, object]:
+    return {"kind": kind, "name": "programs", "mono": mono, **facts}
+
+
+def test_progress_is_shown_now_and_then_in_a_log() -> None:
+    printer = PhasePrinter(progress_seconds=10)
+    assert printer.lines(event("phase-start", 0, title="build programs")) == ["  programs       starts: build programs"]
+    assert printer.lines(event("phase-progress", 3, text="etcd")) == []
+    assert printer.lines(event("phase-progress", 11, text="kubernetes, 200 packages")) == [
+        "  programs       kubernetes, 200 packages"
+    ]
+    assert printer.lines(event("phase-progress", 12, text="kubernetes, 210 packages")) == []
+    assert printer.lines(event("phase-end", 70, seconds=70.0, error=None)) == ["  programs       done (1 min 10 s)"]
+    assert printer.lines(event("phase-end", 70, seconds=0.2, error="go: no\nmore")) == [
+        "  programs       FAILED: go: no (0.2 s)"
+    ]
+    assert printer.lines(event("finding", 71)) == []
+
+
+def test_a_follower_shows_what_was_written_last_before_it_stops(tmp_path: Path) -> None:
+    path, shown = tmp_path / "timeline.jsonl", tmp_path / "shown"
+    with shown.open("w") as out:
+        follower = Follower(path, out)
+        follower.start()
+        with path.open("a") as file:
+            file.write(
+                json.dumps(event("phase-start", 0)) + "\n" + json.dumps(event("phase-end", 1, seconds=1.0)) + "\n"
+            )
+            file.write('{"half of a line')
+            file.flush()
+            follower.stop()
+    assert shown.read_text() == "\n  programs       starts\n  programs       done (1.0 s)\n"
