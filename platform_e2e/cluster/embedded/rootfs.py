@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from platform_e2e.cluster.embedded import cache, debian, layer
+from platform_e2e.cluster.embedded import archive, cache, debian
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.shell import CommandError, run, stream
 from platform_e2e.timeline import Timeline
@@ -195,7 +195,7 @@ def _make(kind: str, directory: Path, timeline: Timeline) -> None:
             timeout=BUILD_SECONDS,
             on_line=line,
             log_file=log,
-            env={"SOURCE_DATE_EPOCH": str(layer.EPOCH), "LC_ALL": "C.UTF-8"},
+            env={"SOURCE_DATE_EPOCH": str(archive.EPOCH), "LC_ALL": "C.UTF-8"},
         )
     except CommandError as error:
         raise _explain(kind, error, log) from error
@@ -204,7 +204,7 @@ def _make(kind: str, directory: Path, timeline: Timeline) -> None:
     _finish(root, recipe)
     if not recipe.directory:
         timeline.progress(PHASE, f"{kind}: writes the layer")
-        layer.write_tree(directory / "layer.tar", root)
+        archive.write_tree(directory / "layer.tar", root)
         shutil.rmtree(root)
 
 
@@ -250,12 +250,9 @@ def _finish(root: Path, recipe: Kind) -> None:
     if recipe.python:
         # unchecked-hash: what is written depends on the source alone, not on its time stamp.
         compiled = ["-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
-        python = ["chroot", root, "/usr/bin/python3", *compiled, "/usr/lib/python3", f"/usr/lib/{_python(root)}"]
-        run(python, timeout=300, env={"PYTHONHASHSEED": "0"})
-
-
-def _python(root: Path) -> str:
-    return (root / "usr/bin/python3").readlink().name
+        library = f"/usr/lib/{(root / 'usr/bin/python3').readlink().name}"
+        argv: list[str | Path] = ["chroot", root, "/usr/bin/python3", *compiled, "/usr/lib/python3", library]
+        run(argv, timeout=300, env={"PYTHONHASHSEED": "0"})
 
 
 def _accounts(root: Path, users: Sequence[str]) -> None:
