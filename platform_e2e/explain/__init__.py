@@ -1,1 +1,21 @@
-"""Why it is not true; one small function for each cause."""
+"""Why an object does not do what it should: one small function for each cause, registered by the kind of object."""
+
+from __future__ import annotations
+
+from platform_e2e.explain import applications, loadbalancer, monitoring, pods, workloads
+from platform_e2e.explain.causes import home, is_final, unexplained
+from platform_e2e.explain.registry import View, explain, explains
+
+__all__ = [
+    "View",
+    "applications",
+    "explain",
+    "explains",
+    "home",
+    "is_final",
+    "loadbalancer",
+    "monitoring",
+    "pods",
+    "unexplained",
+    "workloads",
+]

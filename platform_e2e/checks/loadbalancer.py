@@ -1,0 +1,191 @@
+"""Every LoadBalancer Service has an address of the pool it may have, a node announces it, and it answers from outside.
+
+A Service has at most one finding: that of the first link of the chain which is broken, since all later ones hang on it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_address
+from typing import Any
+
+from platform_e2e.checks.loadbalancer_seen import SHARING, Observed, Outside, Wanted, observe, others
+from platform_e2e.explain import unexplained
+from platform_e2e.explain.addresses import allocated_pool, allowed_pools, requested_addresses
+from platform_e2e.explain.loadbalancer import ingress
+from platform_e2e.explain.objects import annotations_of, listed, name_of
+from platform_e2e.finding import Cause, Finding, Promise
+
+__all__ = ["Observed", "Outside", "Wanted", "check", "figures", "observe", "others"]
+
+EVENTS = ("IPAllocated", "nodeAssigned")
+"""Reasons of MetalLB's events (MetalLB 0.15.3, controller/service.go and speaker/main.go)."""
+
+
+def check(wanted: Wanted, seen: Observed) -> list[Finding]:
+    """Return the finding of the first link that is broken, or an empty list.
+
+    Args:
+        wanted: what must be true.
+        seen: what is.
+    """
+    for link in (_exists, _addressed, _allowed, _alone, _announced, _recorded, _answers_arp, _answers):
+        problem = link(wanted, seen)
+        if problem is not None:
+            expected, observed, cause = problem
+            remedy = f"{cause.remedy} ({wanted.place})" if wanted.place else cause.remedy
+            finding = Finding(
+                name_of(wanted.service), Promise.LOADBALANCER, expected, observed, replace(cause, remedy=remedy)
+            )
+            return [replace(finding, details=figures(seen))]
+    return []
+
+
+def figures(seen: Observed) -> dict[str, Any]:
+    """Return what the verdict's table shows of a Service."""
+    if seen.service is None or not ingress(seen.service):
+        return {}
+    found: dict[str, Any] = {
+        "address": ingress(seen.service),
+        "pool": allocated_pool(seen.service),
+        "node": list(seen.nodes),
+    }
+    if seen.arp_seconds is not None:
+        found["arp_seconds"] = seen.arp_seconds
+    if seen.answer is not None and not seen.answer.problem:
+        found["answer_seconds"] = seen.answer.seconds
+        found["answered"] = seen.answer.how
+    return found
+
+
+Problem = tuple[str, str, Cause] | None
+"""Expected, observed and cause, or None where the link holds."""
+
+
+def _exists(_wanted: Wanted, seen: Observed) -> Problem:
+    if seen.service is not None:
+        return None
+    cause = Cause(
+        "object-missing", "the Service is in Git and not in the cluster", "look at the Application that renders it"
+    )
+    return "the Service exists", "it does not", cause
+
+
+def _addressed(wanted: Wanted, seen: Observed) -> Problem:
+    if ingress(seen.service or {}):
+        return None
+    asked = requested_addresses(wanted.service)
+    expected = f"the address {listed(asked)}" if asked else "an address from a pool"
+    return expected, "it has no address", seen.cause or unexplained("the Service is pending")
+
+
+def _allowed(wanted: Wanted, seen: Observed) -> Problem:
+    """Judge the address against the pools as Git has them, and MetalLB's annotation against both."""
+    service = seen.service or {}
+    asked, got, said = requested_addresses(wanted.service), ingress(service), allocated_pool(service)
+    pools = allowed_pools(wanted.service, seen.namespace_labels, wanted.pools)
+    expected = f"an address of {listed([f'{p.name} ({p.written})' for p in pools], 'no pool')}"
+    holding = [p.name for p in pools if all(ip_address(address) in p for address in got)]
+    observed = f"it has {listed(got)} from {said or 'no pool that MetalLB names'}"
+    if not holding:
+        cause = Cause(
+            "loadbalancer-wrong-pool",
+            f"{name_of(service)} has {listed(got)}, which lies in none of the pools of Git that it may be given an address of",
+            "look for an IPAddressPool or another controller that is not in Git; k3s' servicelb must be off",
+        )
+        return expected, observed, cause
+    if said not in holding:
+        cause = Cause(
+            "loadbalancer-wrong-pool",
+            f"MetalLB says that {listed(got)} came from the pool {said or '(none)'}, in Git it lies in {listed(holding)}",
+            "look whether MetalLB's controller runs with the configuration of Git",
+        )
+        return expected, observed, cause
+    if asked and sorted(asked) != sorted(got):
+        cause = Cause(
+            "loadbalancer-wrong-address",
+            f"{name_of(service)} asks for {listed(asked)} and was given {listed(got)}",
+            "look at the events of the Service",
+        )
+        return f"the address {listed(asked)}", observed, cause
+    return None
+
+
+def _alone(wanted: Wanted, seen: Observed) -> Problem:
+    mine = annotations_of(wanted.service).get(SHARING, "")
+    for address, sharers in seen.sharers.items():
+        strangers = [name for name, sharing in sharers if not mine or sharing != mine]
+        if strangers:
+            cause = Cause(
+                "loadbalancer-shared-address",
+                f"{address} belongs to {name_of(wanted.service)} and to {listed(strangers)}, and they did not agree to share it",
+                f"give one of them another address, or both the same {SHARING}",
+            )
+            return f"{address} belongs to it alone", f"{listed(strangers)} has it too", cause
+    return None
+
+
+def _announced(_wanted: Wanted, seen: Observed) -> Problem:
+    got = listed(ingress(seen.service or {}))
+    if len(seen.nodes) == 1 and seen.nodes[0] not in {"", "None"}:
+        return None
+    if len(seen.nodes) > 1:
+        cause = unexplained(f"the nodes {listed(seen.nodes)} all say that they announce it")
+        return f"one node announces {got}", f"{len(seen.nodes)} nodes do", cause
+    cause = seen.cause or unexplained("no ServiceL2Status exists for the Service")
+    return f"one node announces {got}", "no node does", cause
+
+
+def _recorded(_wanted: Wanted, seen: Observed) -> Problem:
+    if seen.events is None:
+        return None
+    missing = [reason for reason in EVENTS if reason not in seen.events]
+    if not missing:
+        return None
+    cause = Cause(
+        "loadbalancer-not-recorded",
+        f"MetalLB has left no event {listed(missing)} on the Service, although it is younger than events last",
+        "look at the log of MetalLB's controller and speaker",
+    )
+    return f"events {listed(EVENTS)}", f"events {listed(sorted(seen.events))}", cause
+
+
+def _answers_arp(_wanted: Wanted, seen: Observed) -> Problem:
+    for address, mac in seen.macs.items():
+        expected = f"node {seen.nodes[0]} answers ARP requests for {address}"
+        if mac is None:
+            cause = seen.cause or Cause(
+                "loadbalancer-arp-silent",
+                f"nobody on the segment answers ARP requests for {address}, which node {seen.nodes[0]} says it announces",
+                "look at the speaker's log on that node, and whether its interface is on this segment",
+            )
+            return expected, "nobody does", cause
+        if mac != seen.node_mac:
+            cause = Cause(
+                "loadbalancer-arp-other-node",
+                f"{mac} answers ARP requests for {address}, and node {seen.nodes[0]}, which announces it, is {seen.node_mac}",
+                "look for another machine with that address, or a second cluster with the same pool on this segment",
+            )
+            return expected, f"{mac} does, the node is {seen.node_mac}", cause
+    return None
+
+
+def _answers(wanted: Wanted, seen: Observed) -> Problem:
+    answer = seen.answer
+    if answer is None or not answer.problem:
+        return None
+    what = f"status {wanted.probe.status}" if wanted.probe else "a connection"
+    expected = f"{answer.where} answers from outside the cluster: {what}"
+    if answer.connected:
+        cause = Cause(
+            "loadbalancer-wrong-answer",
+            f"{answer.where} answers, but not as the layer says: {answer.problem}",
+            "look whether the Service's selector picks another application, or correct the annotation platform-e2e/probe",
+        )
+        return expected, answer.problem, cause
+    unreachable = Cause(
+        "loadbalancer-unreachable",
+        f"{answer.where} is announced and does not answer: {answer.problem}",
+        "look at the Service's targetPort, at kube-proxy on the announcing node, and for a NetworkPolicy",
+    )
+    return expected, answer.problem, seen.cause or unreachable

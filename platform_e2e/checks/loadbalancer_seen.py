@@ -1,0 +1,221 @@
+"""What can be seen of a LoadBalancer Service: in the API, on the segment, and from outside."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from ipaddress import ip_address
+
+from platform_e2e.checks import arp, outside
+from platform_e2e.cluster.provider import ClusterFacts
+from platform_e2e.explain import View, explain
+from platform_e2e.explain.addresses import Pool, pool
+from platform_e2e.explain.loadbalancer import ingress, statuses_of
+from platform_e2e.explain.objects import annotations_of, at, labels_of, name_of
+from platform_e2e.finding import Cause
+from platform_e2e.gitops import pools as moves
+from platform_e2e.kube.objects import Object, key
+from platform_e2e.layer import Layer, LoadBalancer, Probe
+
+SHARING = "metallb.io/allow-shared-ip"
+"""Services with the same value may have one address together (MetalLB 0.15.3, controller/service.go)."""
+
+EVENTS_SECONDS = 50 * 60
+"""How long after a Service was made its first events must still exist: the API server keeps them for an hour
+(kube-apiserver 1.34, --event-ttl), less ten minutes for clocks that differ."""
+
+ARP_SECONDS = 2.0
+"""How long nobody may answer for an address until it counts as silent: seven requests."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What must be true of one Service.
+
+    Attributes:
+        service: as Git has it.
+        pools: every pool of Git.
+        probe: what it must answer over HTTP, or None where the layer does not say.
+        place: file and line, for the remedy.
+    """
+
+    service: Object
+    pools: tuple[Pool, ...]
+    probe: Probe | None = None
+    place: str = ""
+
+    @classmethod
+    def of(cls, service: LoadBalancer, layer: Layer, facts: ClusterFacts) -> Wanted:
+        """Return what the layer says, with the ranges that the cluster uses in place of those that were not free."""
+        rendered = service.service
+        return cls(
+            moved(rendered.object, facts.pool_map),
+            tuple(pool(moved(one.rendered.object, facts.pool_map)) for one in layer.pools),
+            service.probe,
+            f"{rendered.file}:{rendered.line}" if rendered.line else rendered.file,
+        )
+
+    @property
+    def tcp_port(self) -> int | None:
+        """Return the first TCP port, for a Service without a probe."""
+        ports = at(self.service, "spec", "ports") or ()
+        return next((int(p["port"]) for p in ports if p.get("protocol", "TCP") == "TCP"), None)
+
+
+def moved(obj: Object, pool_map: Mapping[str, str]) -> Object:
+    """Return an IPAddressPool or a Service of Git as it is served to the cluster.
+
+    Args:
+        obj: as written.
+        pool_map: for each range that was not free, the one used in its place (ClusterFacts.pool_map).
+    """
+    ranges = moves.ranges(pool_map)
+    if not ranges:
+        return obj
+    result = copy.deepcopy(obj)
+    spec = result.get("spec") or {}
+    if "addresses" in spec:
+        parsed = [(text, moves.parse(str(text))) for text in spec["addresses"]]
+        spec["addresses"] = [str(ranges[one]) if one in ranges else text for text, one in parsed]
+    annotations = result.get("metadata", {}).get("annotations") or {}
+    for name in moves.PIN_ANNOTATIONS:
+        if name in annotations:
+            annotations[name] = moves.moved(str(annotations[name]), ranges)
+    if spec.get("loadBalancerIP"):
+        spec["loadBalancerIP"] = moves.moved(str(spec["loadBalancerIP"]), ranges)
+    return result
+
+
+@dataclass(frozen=True)
+class Outside:
+    """This host as a client on the cluster's segment.
+
+    Attributes:
+        interface: of this host on the segment; empty where ARP cannot be sent.
+        address: of this host there.
+        nodes: each node's address there.
+    """
+
+    interface: str = ""
+    address: str = ""
+    nodes: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, facts: ClusterFacts) -> Outside:
+        """Return how this host sees a cluster."""
+        return cls(facts.host_interface, facts.host_address, {node.name: node.address for node in facts.nodes})
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What was seen of one Service.
+
+    Attributes:
+        service: as the cluster has it, or None.
+        namespace_labels: of its namespace.
+        nodes: those that say they announce it.
+        sharers: for each of its addresses the other Services that have it too, as (name, sharing key).
+        events: reasons of its events; None where they may have expired.
+        macs: who answered for each address, None for nobody; empty where it was not asked.
+        node_mac: who answered for the announcing node's own address.
+        answer: what came back from outside, or None where it was not asked.
+        cause: what the explanations say.
+        arp_seconds: how long the ARP answer took.
+    """
+
+    service: Object | None
+    namespace_labels: Mapping[str, str] = field(default_factory=dict)
+    nodes: tuple[str, ...] = ()
+    sharers: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
+    events: frozenset[str] | None = None
+    macs: Mapping[str, str | None] = field(default_factory=dict)
+    node_mac: str | None = None
+    answer: outside.Answer | None = None
+    cause: Cause | None = None
+    arp_seconds: float | None = None
+
+
+def observe(wanted: Wanted, view: View, host: Outside) -> Observed:
+    """Read what the cluster says about a Service, and ask from outside.
+
+    Args:
+        wanted: the Service.
+        view: of the cluster.
+        host: where the questions are asked from.
+    """
+    namespace, name = key(wanted.service)
+    service = view.get("v1/Service", name, namespace)
+    if service is None:
+        return Observed(None)
+    found = view.get("v1/Namespace", namespace)
+    seen = Observed(
+        service,
+        namespace_labels=labels_of(found or {}),
+        nodes=tuple(sorted({str(at(s, "status", "node") or "") for s in statuses_of(view, service)} - {""})),
+        sharers={address: _sharers(view, service, address) for address in ingress(service)},
+        events=_events(view, service),
+    )
+    if not ingress(service) or not seen.nodes:
+        return replace(seen, cause=explain(service, view))
+    seen = _ask(seen, wanted, host)
+    troubled = None in seen.macs.values() or (seen.answer is not None and seen.answer.problem)
+    return replace(seen, cause=explain(service, view)) if troubled else seen
+
+
+def _sharers(view: View, service: Object, address: str) -> list[tuple[str, str]]:
+    others = [other for other in view.list("v1/Service") if key(other) != key(service) and address in ingress(other)]
+    return [(name_of(other), annotations_of(other).get(SHARING, "")) for other in others]
+
+
+def _events(view: View, service: Object) -> frozenset[str] | None:
+    """Return the reasons of a Service's events, or None where the first of them may have expired."""
+    made = datetime.fromisoformat(str(at(service, "metadata", "creationTimestamp")))
+    if (datetime.now(UTC) - made).total_seconds() > EVENTS_SECONDS:
+        return None
+    namespace, name = key(service)
+    uid = at(service, "metadata", "uid")
+    return frozenset(
+        str(event.get("reason"))
+        for event in view.events("v1/Service", name, namespace)
+        if uid in {at(event, "involvedObject", "uid"), at(event, "regarding", "uid")}
+    )
+
+
+def _ask(seen: Observed, wanted: Wanted, host: Outside) -> Observed:
+    """Ask for the Service's addresses on the segment, then connect."""
+    addresses = ingress(seen.service or {})
+    macs: dict[str, str | None] = {}
+    node_mac = arp_seconds = None
+    if host.interface:
+        for address in addresses:
+            if ip_address(address).version == 4:
+                reply = arp.who_has(host.interface, host.address, address, timeout=ARP_SECONDS)
+                macs[address] = reply.mac if reply else None
+                arp_seconds = reply.seconds if reply else arp_seconds
+        node = host.nodes.get(seen.nodes[0], "")
+        reply = arp.who_has(host.interface, host.address, node, timeout=ARP_SECONDS) if node and macs else None
+        node_mac = reply.mac if reply else None
+    answer = None
+    if wanted.probe is not None:
+        answer = outside.fetch(addresses[0], wanted.probe)
+    elif wanted.tcp_port is not None:
+        answer = outside.connect(addresses[0], wanted.tcp_port)
+    return replace(seen, macs=macs, node_mac=node_mac, answer=answer, arp_seconds=arp_seconds)
+
+
+def others(view: View, known: set[tuple[str, str]], ours: str) -> list[Object]:
+    """Return LoadBalancer Services of the cluster that the layer does not render.
+
+    Args:
+        view: of the cluster.
+        known: namespace and name of those that it does.
+        ours: label that marks namespaces of tests, whose Services are none of the platform's.
+    """
+    tests = {key(namespace)[1] for namespace in view.list("v1/Namespace") if ours in labels_of(namespace)}
+    return [
+        service
+        for service in view.list("v1/Service")
+        if at(service, "spec", "type") == "LoadBalancer" and key(service) not in known and key(service)[0] not in tests
+    ]

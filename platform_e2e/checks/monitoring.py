@@ -1,0 +1,292 @@
+"""Every ServiceMonitor is selected, finds exactly the targets that replicas or nodes say, and gets samples from each.
+
+A ServiceMonitor has at most one finding: that of the first link of the chain which is broken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from platform_e2e.checks.prometheus import Prometheus, Target
+from platform_e2e.explain import View, explain, unexplained
+from platform_e2e.explain.monitoring import MONITOR_KIND, matched_services, scrape_error, selected_by, takes
+from platform_e2e.explain.objects import at, endpoints, labels_of, listed, name_of, pods_of, workloads_of
+from platform_e2e.finding import Cause, Finding, Promise
+from platform_e2e.kube.objects import Object, key, kind_of
+
+SAMPLES = "scrape_samples_post_metric_relabeling"
+"""Series that Prometheus adds for each target: samples left after metric relabelling (docs, concepts/jobs_instances)."""
+
+Declared = Callable[[Object], Object | None]
+"""Takes a live object and returns it as Git has it, or None where Git does not."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What must be true of one ServiceMonitor.
+
+    Attributes:
+        monitor: as Git has it.
+        series: names of series that its targets must deliver.
+        place: file and line, for the remedy.
+    """
+
+    monitor: Object
+    series: tuple[str, ...] = ()
+    place: str = ""
+
+    def pool(self, index: int) -> str:
+        """Return the name of an endpoint's scrape pool (prometheus-operator 0.88.0, pkg/prometheus/promcfg.go)."""
+        namespace, name = key(self.monitor)
+        return f"serviceMonitor/{namespace}/{name}/{index}"
+
+    @property
+    def pools(self) -> list[str]:
+        """Return the scrape pools of all its endpoints."""
+        return [self.pool(index) for index in range(len(at(self.monitor, "spec", "endpoints") or ()))]
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What was seen of one ServiceMonitor.
+
+    Attributes:
+        monitor: as the cluster has it, or None.
+        selected: whether a Prometheus takes it.
+        expected: for each scrape pool how many targets there must be, and who says so.
+        jobs: whether each scrape pool is in the configuration that Prometheus has loaded.
+        targets: those of its scrape pools.
+        samples: for each target's labels how many samples its last scrape left.
+        delivered: for each wanted series whether a target delivers it.
+        since: when looking began, by Prometheus' clock.
+        cause: what the explanations say.
+    """
+
+    monitor: Object | None
+    selected: bool = False
+    expected: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    jobs: frozenset[str] = frozenset()
+    targets: tuple[Target, ...] = ()
+    samples: Mapping[frozenset[tuple[str, str]], float] = field(default_factory=dict)
+    delivered: Mapping[str, bool] = field(default_factory=dict)
+    since: datetime | None = None
+    cause: Cause | None = None
+
+
+def observe(wanted: Wanted, view: View, prometheus: Prometheus, since: datetime, declared: Declared) -> Observed:
+    """Read what the cluster and Prometheus say about a ServiceMonitor.
+
+    Args:
+        wanted: the ServiceMonitor.
+        view: of the cluster.
+        prometheus: that scrapes.
+        since: when looking began, by Prometheus' clock.
+        declared: finds a workload in Git, whose replicas count and not those of the cluster.
+    """
+    namespace, name = key(wanted.monitor)
+    monitor = view.get(MONITOR_KIND, name, namespace)
+    if monitor is None:
+        return Observed(None)
+    if not selected_by(monitor, view):
+        return Observed(monitor, cause=explain(monitor, view))
+    pools = set(wanted.pools)
+    targets = tuple(target for target in prometheus.targets() if target.pool in pools)
+    return Observed(
+        monitor,
+        selected=True,
+        expected={
+            wanted.pool(index): _expected(endpoint, monitor, view, declared)
+            for index, endpoint in enumerate(at(monitor, "spec", "endpoints") or ())
+        },
+        jobs=frozenset(prometheus.scrape_jobs() & pools),
+        targets=targets,
+        samples={sample.identity: sample.value for sample in prometheus.query(SAMPLES)},
+        delivered={series: _delivered(series, targets, prometheus) for series in wanted.series},
+        since=since,
+        cause=explain(monitor, view),
+    )
+
+
+def _expected(endpoint: Mapping[str, Any], monitor: Object, view: View, declared: Declared) -> tuple[int, str]:
+    """Return how many targets an endpoint must have, and in words who says so."""
+    services = [service for service in matched_services(monitor, view) if takes(endpoint, service, view)]
+    counts = [_behind(service, view, declared) for service in services]
+    return sum(number for number, _ in counts), "; ".join(words for _, words in counts) or "no Service that it selects"
+
+
+def _behind(service: Object, view: View, declared: Declared) -> tuple[int, str]:
+    """Return how many pods must be behind a Service: as many as Git asks for, or as there are nodes."""
+    workloads = workloads_of(view, service)
+    if workloads:
+        counts = [(workload, replicas(workload, declared(workload))) for workload in workloads]
+        return sum(n for _, n in counts), ", ".join(f"{name_of(w)} with {n}" for w, n in counts)
+    pods = pods_of(view, service)
+    if pods:
+        return len(pods), f"{len(pods)} pods of {name_of(service)}"
+    addresses = {a for entry in endpoints(view, service) for a in entry.get("addresses") or ()}
+    return len(addresses), f"{len(addresses)} addresses of {name_of(service)}"
+
+
+def replicas(workload: Object, declared: Object | None) -> int:
+    """Return how many pods a workload must have.
+
+    Args:
+        workload: as the cluster has it.
+        declared: as Git has it, or None.
+    """
+    if kind_of(workload) == "apps/v1/DaemonSet":
+        return int(at(workload, "status", "desiredNumberScheduled") or 0)
+    stated = at(declared, "spec", "replicas")
+    number = stated if stated is not None else at(workload, "spec", "replicas")
+    return 1 if number is None else int(number)
+
+
+def _delivered(series: str, targets: Sequence[Target], prometheus: Prometheus) -> bool:
+    """Tell whether a series comes from one of the targets, recognised by job and instance."""
+    sources = {(target.labels.get("job"), target.labels.get("instance")) for target in targets}
+    samples = prometheus.query(f'count by (job, instance) ({{__name__="{series}"}})')
+    return any((sample.labels.get("job"), sample.labels.get("instance")) in sources for sample in samples)
+
+
+def check(wanted: Wanted, seen: Observed) -> list[Finding]:
+    """Return the finding of the first link that is broken, or an empty list.
+
+    Args:
+        wanted: what must be true.
+        seen: what is.
+    """
+    for link in (_exists, _selected, _counted, _up, _fresh, _sampled, _series):
+        problem = link(wanted, seen)
+        if problem is not None:
+            expected, observed, cause = problem
+            remedy = f"{cause.remedy} ({wanted.place})" if wanted.place else cause.remedy
+            found = replace(cause, remedy=remedy)
+            return [Finding(name_of(wanted.monitor), Promise.MONITORING, expected, observed, found, figures(seen))]
+    return []
+
+
+def figures(seen: Observed) -> dict[str, Any]:
+    """Return what the verdict's table shows of a ServiceMonitor."""
+    if seen.monitor is None:
+        return {}
+    return {
+        "targets": len(seen.targets),
+        "samples": int(sum(seen.samples.get(target.identity, 0) for target in seen.targets)),
+    }
+
+
+Problem = tuple[str, str, Cause] | None
+"""Expected, observed and cause, or None where the link holds."""
+
+
+def _exists(_wanted: Wanted, seen: Observed) -> Problem:
+    if seen.monitor is not None:
+        return None
+    cause = Cause(
+        "object-missing",
+        "the ServiceMonitor is in Git and not in the cluster",
+        "look at the Application that renders it",
+    )
+    return "the ServiceMonitor exists", "it does not", cause
+
+
+def _selected(_wanted: Wanted, seen: Observed) -> Problem:
+    if seen.selected:
+        return None
+    return "a Prometheus selects it", "none does", seen.cause or unexplained("no Prometheus selects it")
+
+
+def _counted(_wanted: Wanted, seen: Observed) -> Problem:
+    """Compare the targets with what replicas or nodes say; none at all is never right."""
+    for pool, (number, who) in seen.expected.items():
+        found = [target for target in seen.targets if target.pool == pool]
+        if found and len(found) == number:
+            continue
+        expected, observed = f"{max(number, 1)} targets in {pool} ({who})", f"{len(found)} targets"
+        if seen.cause is not None:
+            return expected, observed, seen.cause
+        if pool not in seen.jobs:
+            return expected, observed, _not_loaded(pool)
+        cause = Cause(
+            "monitor-target-count",
+            f"Prometheus has {len(found)} targets in {pool}, and {who} says {number}",
+            "look for relabelings that drop targets, and for pods that are not ready",
+        )
+        return expected, observed, cause
+    return None
+
+
+def _not_loaded(pool: str) -> Cause:
+    return Cause(
+        "monitor-not-loaded",
+        f"Prometheus has not loaded {pool}, although it selects the ServiceMonitor",
+        "look at the log of the Prometheus operator for why it rejects it, and at the config reloader's",
+    )
+
+
+def _up(_wanted: Wanted, seen: Observed) -> Problem:
+    down = {target.url: target.error for target in seen.targets if target.health != "up" or target.error}
+    if not down or seen.monitor is None:
+        return None
+    observed = f"{len(down)} of {len(seen.targets)} are not"
+    return "every target is up", observed, seen.cause or scrape_error(seen.monitor, down)
+
+
+def _fresh(_wanted: Wanted, seen: Observed) -> Problem:
+    old = [t for t in seen.targets if seen.since is not None and t.last_scrape <= seen.since]
+    if not old:
+        return None
+    cause = Cause(
+        "monitor-stale-scrape",
+        f"Prometheus scraped {old[0].url} last at {old[0].last_scrape:%H:%M:%S}, before the test began",
+        "look whether Prometheus is overloaded, or wait longer than the scrape interval",
+    )
+    return f"every target is scraped after {seen.since:%H:%M:%S}", f"{len(old)} are not", cause
+
+
+def _sampled(_wanted: Wanted, seen: Observed) -> Problem:
+    empty = [target for target in seen.targets if not seen.samples.get(target.identity)]
+    if not empty:
+        return None
+    cause = Cause(
+        "monitor-samples-dropped",
+        f"the scrape of {empty[0].url} leaves no sample after relabelling",
+        "look at metricRelabelings of the endpoint, and at what the path really delivers",
+    )
+    return "samples are left after relabelling", f"none are left of {len(empty)} targets", cause
+
+
+def _series(_wanted: Wanted, seen: Observed) -> Problem:
+    missing = [series for series, delivered in seen.delivered.items() if not delivered]
+    if not missing:
+        return None
+    cause = Cause(
+        "monitor-series-missing",
+        f"no target delivers the series {listed(missing)}",
+        "correct the annotation platform-e2e/series, or look why the application does not export it",
+    )
+    return f"the series {listed(missing)}", "none of it", cause
+
+
+def unselected(view: View, known: set[tuple[str, str]], ours: str) -> list[Finding]:
+    """Return the ServiceMonitors of the cluster, from whatever source, that no Prometheus selects.
+
+    Args:
+        view: of the cluster.
+        known: namespace and name of those that have a test of their own.
+        ours: label that marks namespaces of tests, whose monitors are none of the platform's.
+    """
+    tests = {key(namespace)[1] for namespace in view.list("v1/Namespace") if ours in labels_of(namespace)}
+    return [
+        Finding(name_of(monitor), Promise.MONITORING, "a Prometheus selects it", "none does", cause)
+        for monitor in view.list(MONITOR_KIND)
+        if key(monitor) not in known and key(monitor)[0] not in tests and not selected_by(monitor, view)
+        for cause in _causes(explain(monitor, view))
+    ]
+
+
+def _causes(cause: Cause | None) -> Iterable[Cause]:
+    return (cause or unexplained("no Prometheus selects it"),)

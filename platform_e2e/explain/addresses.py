@@ -1,0 +1,154 @@
+"""Which pools MetalLB may take a Service's address from, by the rules of MetalLB 0.15.3.
+
+Sources: controller/service.go (allocateIPs, getDesiredLbIPs), internal/allocator/allocator.go (Allocate,
+pinnedPoolsForService, isPoolCompatibleWithService, poolFor), api/v1beta1/ipaddresspool_types.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any
+
+from platform_e2e.explain.objects import annotations_of, at, labels_of, selects
+from platform_e2e.kube.objects import Object, key
+
+POOL_KIND = "metallb.io/v1beta1/IPAddressPool"
+ADVERTISEMENT_KIND = "metallb.io/v1beta1/L2Advertisement"
+
+PREFIXES = ("metallb.io", "metallb.universe.tf")
+"""Of MetalLB's annotations; the second is deprecated and still read (controller/service.go)."""
+
+BUGGY_LAST_BYTES = frozenset({0, 255})
+"""Last bytes of the IPv4 addresses that avoidBuggyIPs leaves out (ipConfusesBuggyFirmwares)."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """An IPAddressPool as the rules need it.
+
+    Attributes:
+        name: of the pool.
+        ranges: first and last address of each of its ranges.
+        written: its ranges as they are written.
+        auto_assign: whether Services that do not ask for it may get its addresses.
+        avoid_buggy: whether addresses that end in .0 or .255 are left out.
+        allocation: its `serviceAllocation`, or None.
+    """
+
+    name: str
+    ranges: tuple[tuple[int, int, int], ...]
+    written: str
+    auto_assign: bool = True
+    avoid_buggy: bool = False
+    allocation: Mapping[str, Any] | None = None
+
+    def __contains__(self, address: object) -> bool:
+        """Tell whether the pool has the address."""
+        if not isinstance(address, IPv4Address | IPv6Address):
+            return False
+        if self.avoid_buggy and address.version == 4 and int(address) % 256 in BUGGY_LAST_BYTES:
+            return False
+        return any(version == address.version and first <= int(address) <= last for version, first, last in self.ranges)
+
+    @property
+    def size(self) -> int:
+        """Return how many addresses it has."""
+        total = sum(last - first + 1 for _, first, last in self.ranges)
+        if not self.avoid_buggy:
+            return total
+        return total - sum(_buggy(first, last) for version, first, last in self.ranges if version == 4)
+
+    @property
+    def reserved_for(self) -> str:
+        """Return in words what its serviceAllocation is limited to."""
+        allocation = self.allocation or {}
+        parts = [f"namespaces {', '.join(allocation['namespaces'])}"] if allocation.get("namespaces") else []
+        parts += ["namespaces by label"] if allocation.get("namespaceSelectors") else []
+        parts += ["Services by label"] if allocation.get("serviceSelectors") else []
+        return " and ".join(parts) or "every Service"
+
+
+def _buggy(first: int, last: int) -> int:
+    """Return how many addresses from first to last end in .0 or .255."""
+    return sum((last - byte) // 256 - (first - 1 - byte) // 256 for byte in BUGGY_LAST_BYTES)
+
+
+def pool(obj: Object) -> Pool:
+    """Return a pool from its object, an IPAddressPool of Git or of the cluster."""
+    written = [str(text) for text in at(obj, "spec", "addresses") or ()]
+    spec = obj.get("spec") or {}
+    return Pool(
+        name=key(obj)[1],
+        ranges=tuple(_range(text) for text in written),
+        written=", ".join(written),
+        auto_assign=spec.get("autoAssign") is not False,
+        avoid_buggy=bool(spec.get("avoidBuggyIPs")),
+        allocation=spec.get("serviceAllocation"),
+    )
+
+
+def _range(text: str) -> tuple[int, int, int]:
+    """Return version, first and last address of a range written as first-last or as a CIDR."""
+    first, dash, last = text.partition("-")
+    if dash:
+        low, high = ip_address(first.strip()), ip_address(last.strip())
+    else:
+        network = ip_network(text.strip(), strict=False)
+        low, high = network[0], network[-1]
+    return low.version, int(low), int(high)
+
+
+def _annotation(service: Object, name: str) -> str:
+    annotations = annotations_of(service)
+    return next((str(annotations[f"{p}/{name}"]) for p in PREFIXES if annotations.get(f"{p}/{name}")), "")
+
+
+def requested_addresses(service: Object) -> list[str]:
+    """Return the addresses that a Service asks for, in the order of its annotation or field."""
+    text = _annotation(service, "loadBalancerIPs") or str(at(service, "spec", "loadBalancerIP") or "")
+    return [str(ip_address(word.strip())) for word in text.split(",") if word.strip()]
+
+
+def requested_pool(service: Object) -> str:
+    """Return the pool that a Service asks for, or an empty string."""
+    return _annotation(service, "address-pool")
+
+
+def allocated_pool(service: Object) -> str:
+    """Return the pool that MetalLB says the address came from, or an empty string."""
+    return _annotation(service, "ip-allocated-from-pool")
+
+
+def allowed_pools(service: Object, namespace_labels: Mapping[str, str], pools: Sequence[Pool]) -> list[Pool]:
+    """Return the pools that the rules allow for a Service, the preferred ones first.
+
+    Args:
+        service: with its annotations, labels and namespace.
+        namespace_labels: of its namespace, for pools that choose namespaces by label.
+        pools: all there are.
+    """
+    wanted, name = requested_addresses(service), requested_pool(service)
+    fitting = [p for p in pools if _is_compatible(p, service, namespace_labels)]
+    if wanted:
+        fitting = [p for p in fitting if any(ip_address(address) in p for address in wanted)]
+        return [p for p in fitting if not name or p.name == name]
+    if name:
+        return [p for p in fitting if p.name == name]
+    pinned = [p for p in fitting if p.auto_assign and p.allocation is not None]
+    # The lowest number comes first, and none at all (0) last.
+    pinned.sort(key=lambda p: int((p.allocation or {}).get("priority") or 0) or float("inf"))
+    return pinned + [p for p in fitting if p.auto_assign and p.allocation is None]
+
+
+def _is_compatible(pool: Pool, service: Object, namespace_labels: Mapping[str, str]) -> bool:
+    """Tell whether a pool's serviceAllocation lets a Service have its addresses."""
+    allocation = pool.allocation or {}
+    names, by_label = allocation.get("namespaces") or (), allocation.get("namespaceSelectors") or ()
+    if names or by_label:
+        inside = key(service)[0] in names or any(selects(s, namespace_labels) for s in by_label)
+        if not inside:
+            return False
+    selectors = allocation.get("serviceSelectors") or ()
+    return not selectors or any(selects(s, labels_of(service)) for s in selectors)

@@ -1,0 +1,225 @@
+"""Why an Application does not converge: it cannot be rendered, may not be applied, waits for an object, or tries again.
+
+Conditions and messages are those of Argo CD 3.2.11: pkg/apis/application/v1alpha1/types.go (ApplicationCondition*),
+controller/state.go, controller/sync.go and gitops-engine's pkg/sync/sync_context.go.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from platform_e2e.explain.objects import at, condition, listed, name_of
+from platform_e2e.explain.registry import View, explain, explains
+from platform_e2e.finding import Cause
+from platform_e2e.kube.objects import Object
+
+APPLICATION_KIND = "argoproj.io/v1alpha1/Application"
+APPLICATIONSET_KIND = "argoproj.io/v1alpha1/ApplicationSet"
+
+MISSING_CRD = re.compile(
+    r"no matches for kind \"?(?P<kind>[\w.]+)\"?|could not find the requested resource|"
+    r"(?P<crd>[\w./]+) CRD|resource mapping not found",
+    re.IGNORECASE,
+)
+"""What the API server and its client say about a kind that is not served (apimachinery, meta.NoKindMatchError)."""
+
+WEBHOOK = re.compile(r"failed calling webhook \\?\"(?P<name>[\w.-]+)\\?\"")
+"""What the API server says when an admission webhook does not answer (apiserver, webhook/errors)."""
+
+FORBIDDEN = re.compile(
+    r"is not permitted in project|is forbidden|do not match any of the allowed destinations", re.IGNORECASE
+)
+
+WAVE = re.compile(r"waiting for healthy state of (?P<objects>.+)")
+HOOK = re.compile(r"waiting for completion of hook (?P<objects>.+)")
+"""What an operation that runs waits for (gitops-engine, pkg/sync/sync_context.go)."""
+
+RETRY = re.compile(r"Retrying attempt #(?P<number>\d+)")
+"""controller/appcontroller.go, processRequestedAppOperation."""
+
+
+def _conditions(application: Object) -> Iterator[tuple[str, str]]:
+    for entry in at(application, "status", "conditions") or ():
+        yield str(entry.get("type", "")), " ".join(str(entry.get("message", "")).split())
+
+
+def _operation(application: Object) -> Mapping[str, Any]:
+    return at(application, "status", "operationState") or {}
+
+
+def _messages(application: Object) -> Iterator[str]:
+    """Return everything an Application says about why, the results of single objects included."""
+    for kind, message in _conditions(application):
+        if kind.endswith("Error"):
+            yield message
+    operation = _operation(application)
+    if operation.get("phase") in {"Failed", "Error", "Running"}:
+        for result in at(operation, "syncResult", "resources") or ():
+            if result.get("status") == "SyncFailed" or result.get("hookPhase") in {"Failed", "Error"}:
+                yield f"{result.get('kind')}/{result.get('name')}: {' '.join(str(result.get('message', '')).split())}"
+        yield " ".join(str(operation.get("message", "")).split())
+
+
+@explains(APPLICATION_KIND)
+def not_permitted(application: Object, _view: View) -> Cause | None:
+    """Its project does not allow what it wants."""
+    for kind, message in _conditions(application):
+        if kind == "InvalidSpecError" or (kind.endswith("Error") and FORBIDDEN.search(message)):
+            return _not_permitted(application, message)
+    return next((_not_permitted(application, m) for m in _messages(application) if FORBIDDEN.search(m)), None)
+
+
+def _not_permitted(application: Object, message: str) -> Cause:
+    project = at(application, "spec", "project")
+    return Cause(
+        "application-not-permitted",
+        f"{name_of(application)} may not do what it wants: {message}",
+        f"let AppProject {project} allow it, or correct source and destination of the Application",
+    )
+
+
+@explains(APPLICATION_KIND)
+def webhook(application: Object, _view: View) -> Cause | None:
+    """An admission webhook does not answer."""
+    for message in _messages(application):
+        found = WEBHOOK.search(message)
+        if found:
+            return Cause(
+                "application-webhook",
+                f"the webhook {found['name']} does not answer, so {name_of(application)} cannot be applied: {message}",
+                "look at the pods behind the webhook's Service; it is tried again as long as spec.syncPolicy.retry lasts",
+            )
+    return None
+
+
+@explains(APPLICATION_KIND)
+def missing_crd(application: Object, _view: View) -> Cause | None:
+    """A kind is not served."""
+    for message in _messages(application):
+        if MISSING_CRD.search(message):
+            return Cause(
+                "application-missing-crd",
+                f"{name_of(application)} has objects of a kind that the cluster does not serve: {message}",
+                "install the release that brings the CRD; SkipDryRunOnMissingResource=true lets the rest be applied meanwhile",
+            )
+    return None
+
+
+@explains(APPLICATION_KIND)
+def render_error(application: Object, _view: View) -> Cause | None:
+    """Its manifests cannot be made from Git."""
+    for kind, message in _conditions(application):
+        if kind in {"ComparisonError", "UnknownError"}:
+            return Cause(
+                "application-render-error",
+                f"the manifests of {name_of(application)} cannot be made or compared: {message}",
+                "correct the file that the message names; `kustomize build` of the Application's path shows the same",
+            )
+    return None
+
+
+@explains(APPLICATION_KIND)
+def shared_resource(application: Object, _view: View) -> Cause | None:
+    """An object of it belongs to another Application too."""
+    for kind, message in _conditions(application):
+        if kind in {"SharedResourceWarning", "RepeatedResourceWarning"}:
+            return Cause(
+                "application-shared-resource",
+                f"{name_of(application)} has an object that is not its own alone: {message}",
+                "leave the object to one Application",
+            )
+    return None
+
+
+@explains(APPLICATION_KIND)
+def waits_for_object(application: Object, view: View) -> Cause | None:
+    """An object of it is not healthy; what holds that object is the cause."""
+    for entry in at(application, "status", "resources") or ():
+        state = at(entry, "health", "status")
+        if state in {None, "Healthy", "Suspended"} or entry.get("kind") == "Application":
+            continue
+        group = f"{entry['group']}/" if entry.get("group") else ""
+        found = view.get(
+            f"{group}{entry.get('version')}/{entry.get('kind')}", entry.get("name", ""), entry.get("namespace")
+        )
+        cause = explain(found, view) if found else None
+        if cause is not None:
+            return cause
+    held = WAVE.search(str(_operation(application).get("message", "")))
+    if held:
+        return Cause(
+            "application-wave-held",
+            f"the next sync wave of {name_of(application)} waits for {held['objects']}",
+            "look at what holds that object",
+        )
+    hook = HOOK.search(str(_operation(application).get("message", "")))
+    if hook:
+        return Cause(
+            "application-hook-running",
+            f"the sync of {name_of(application)} waits for the hook {hook['objects']}",
+            "look at the hook's Job and its log",
+        )
+    return None
+
+
+@explains(APPLICATION_KIND)
+def retrying(application: Object, _view: View) -> Cause | None:
+    """A sync failed and is tried again."""
+    operation = _operation(application)
+    found = RETRY.search(str(operation.get("message", "")))
+    if not found:
+        return None
+    limit = at(operation, "operation", "retry", "limit") or 0
+    left = max(int(limit) - int(found["number"]), 0)
+    return Cause(
+        "application-retrying",
+        f"the sync of {name_of(application)} failed and is tried again, {left} attempts are left: "
+        f"{' '.join(str(operation.get('message')).split())}",
+        "correct what the message names; a new commit is taken up at once only with retry.refresh",
+    )
+
+
+@explains(APPLICATION_KIND)
+def sync_failed(application: Object, _view: View) -> Cause | None:
+    """A sync failed for good."""
+    failed = _operation(application).get("phase") in {"Failed", "Error"}
+    errors = [message for kind, message in _conditions(application) if kind.endswith("Error")]
+    if not failed and not errors:
+        return None
+    return Cause(
+        "application-sync-failed",
+        f"the sync of {name_of(application)} failed: {listed([*_messages(application)][:3], 'no message')}",
+        "correct what the message names; Argo CD does not try the same commit again",
+    )
+
+
+@explains(APPLICATION_KIND)
+def object_missing(application: Object, _view: View) -> Cause | None:
+    """Objects of it are not there, or differ from Git, and nothing says why."""
+    differing = [
+        f"{entry.get('kind')}/{entry.get('name')} {at(entry, 'health', 'status') or entry.get('status')}"
+        for entry in at(application, "status", "resources") or ()
+        if at(entry, "health", "status") == "Missing" or entry.get("status") == "OutOfSync"
+    ]
+    if not differing:
+        return None
+    return Cause(
+        "application-object-missing",
+        f"{name_of(application)} differs from Git in {listed(differing[:5])}",
+        "look at the Application's events; with automated sync it should have been applied",
+    )
+
+
+@explains(APPLICATIONSET_KIND)
+def generator_error(applicationset: Object, _view: View) -> Cause | None:
+    """It cannot generate its Applications."""
+    failed = condition(applicationset, "ErrorOccurred")
+    if failed.get("status") != "True":
+        return None
+    return Cause(
+        "applicationset-error",
+        f"{name_of(applicationset)} cannot generate its Applications: {' '.join(str(failed.get('message', '')).split())}",
+        "correct the generator or the template that the message names",
+    )

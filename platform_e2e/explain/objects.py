@@ -1,0 +1,118 @@
+"""Read what explanations and checks ask of Kubernetes objects: names, label selectors, endpoints, conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from platform_e2e.explain.registry import View
+from platform_e2e.kube.objects import Object, key
+from platform_e2e.layer.objects import described
+from platform_e2e.layer.selectors import matches
+
+SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+"""Names the Service of an EndpointSlice (discovery.k8s.io/v1, LabelServiceName)."""
+
+WORKLOAD_KINDS = ("apps/v1/Deployment", "apps/v1/StatefulSet", "apps/v1/DaemonSet")
+"""What makes pods and stays."""
+
+
+def name_of(obj: Object) -> str:
+    """Return how a finding names an object: `service/chat -n chat-dev`, which `kubectl get` takes as it is."""
+    namespace, name = key(obj)
+    return described(str(obj.get("kind", "")), name, namespace)
+
+
+def labels_of(obj: Object) -> Mapping[str, str]:
+    """Return an object's labels."""
+    return obj.get("metadata", {}).get("labels") or {}
+
+
+def annotations_of(obj: Object) -> Mapping[str, str]:
+    """Return an object's annotations."""
+    return obj.get("metadata", {}).get("annotations") or {}
+
+
+def at(obj: Any, *path: str) -> Any:
+    """Follow keys down through mappings; None where one of them is absent."""
+    for name in path:
+        obj = obj.get(name) if isinstance(obj, Mapping) else None
+    return obj
+
+
+def selects(selector: Mapping[str, Any] | None, labels: Mapping[str, str]) -> bool:
+    """Tell whether a LabelSelector selects an object with these labels.
+
+    An empty selector selects everything, an absent one nothing (meta/v1, LabelSelectorAsSelector).
+    """
+    return matches(selector, labels)
+
+
+def mismatches(selector: Mapping[str, Any], labels: Mapping[str, str]) -> list[str]:
+    """Return in words each requirement of a LabelSelector that the labels do not meet."""
+    wanted = [
+        f"{name}={value}" + (f" (it has {name}={labels[name]})" if name in labels else "")
+        for name, value in (selector.get("matchLabels") or {}).items()
+        if labels.get(name) != value
+    ]
+    wanted += [
+        " ".join([expression["key"], expression["operator"], *(expression.get("values") or ())])
+        for expression in selector.get("matchExpressions") or ()
+        if not matches({"matchExpressions": [expression]}, labels)
+    ]
+    return wanted
+
+
+def includes(selector: Mapping[str, str], labels: Mapping[str, str]) -> bool:
+    """Tell whether labels have every pair of a Service's plain selector."""
+    return all(labels.get(name) == value for name, value in selector.items())
+
+
+def condition(obj: Object, kind: str) -> Mapping[str, Any]:
+    """Return a condition of an object's status, or an empty one."""
+    return next((c for c in at(obj, "status", "conditions") or () if c.get("type") == kind), {})
+
+
+def endpoints(view: View, service: Object) -> list[Mapping[str, Any]]:
+    """Return the endpoints of all EndpointSlices of a Service, ready or not."""
+    namespace, name = key(service)
+    slices = view.list("discovery.k8s.io/v1/EndpointSlice", namespace, labels={SERVICE_NAME_LABEL: name})
+    return [endpoint for piece in slices for endpoint in piece.get("endpoints") or ()]
+
+
+def is_ready(endpoint: Mapping[str, Any]) -> bool:
+    """Tell whether an endpoint takes traffic; an absent condition means yes (discovery/v1, EndpointConditions)."""
+    return at(endpoint, "conditions", "ready") is not False
+
+
+def pods_of(view: View, service: Object) -> list[Object]:
+    """Return the pods that a Service selects; none for a Service without a selector."""
+    selector = at(service, "spec", "selector") or {}
+    pods = view.list("v1/Pod", key(service)[0]) if selector else []
+    return [pod for pod in pods if includes(selector, labels_of(pod))]
+
+
+def workloads_of(view: View, service: Object) -> list[Object]:
+    """Return the workloads whose pods a Service selects, by the labels of their pod templates."""
+    selector = at(service, "spec", "selector") or {}
+    if not selector:
+        return []
+    return [
+        obj
+        for kind in WORKLOAD_KINDS
+        for obj in view.list(kind, key(service)[0])
+        if includes(selector, at(obj, "spec", "template", "metadata", "labels") or {})
+    ]
+
+
+def container_ports(objects: Iterable[Object]) -> Iterator[Mapping[str, Any]]:
+    """Return the ports that the containers of pods, or of workloads' pod templates, declare."""
+    for obj in objects:
+        spec = at(obj, "spec", "template", "spec") or obj.get("spec") or {}
+        for container in spec.get("containers") or ():
+            yield from container.get("ports") or ()
+
+
+def listed(names: Sequence[str], nothing: str = "none") -> str:
+    """Return names as a person lists them."""
+    return ", ".join(names) if names else nothing

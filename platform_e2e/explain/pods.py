@@ -1,0 +1,146 @@
+"""Why a pod is not ready: where it cannot go, its image, its configuration, its end, its probe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from platform_e2e.explain.objects import at, condition, name_of
+from platform_e2e.explain.registry import View, explains
+from platform_e2e.finding import Cause
+from platform_e2e.kube.errors import ApiError
+from platform_e2e.kube.objects import Object, key
+
+IMAGE_REASONS = frozenset(
+    {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError"}
+)
+"""The kubelet's words for an image that cannot be had (Kubernetes 1.34, pkg/kubelet/images/types.go)."""
+
+CONFIGURATION_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
+"""The kubelet's words for a container that cannot be made (pkg/kubelet/kuberuntime/kuberuntime_container.go, container/sync_result.go)."""
+
+MOUNT_REASONS = frozenset({"FailedMount", "FailedAttachVolume"})
+"""Reasons of events about volumes (pkg/kubelet/events/event.go)."""
+
+LOG_LINES = 3
+"""How many last lines of a crashed container's log a cause quotes."""
+
+
+def is_ready(pod: Object) -> bool:
+    """Tell whether a pod is ready, or has done its work."""
+    return condition(pod, "Ready").get("status") == "True" or at(pod, "status", "phase") == "Succeeded"
+
+
+def _containers(pod: Object) -> Iterator[Mapping[str, Any]]:
+    """Return the states of a pod's containers, init containers first."""
+    status = pod.get("status") or {}
+    yield from status.get("initContainerStatuses") or ()
+    yield from status.get("containerStatuses") or ()
+
+
+@explains("v1/Pod")
+def unschedulable(pod: Object, _view: View) -> Cause | None:
+    """No node takes the pod."""
+    scheduled = condition(pod, "PodScheduled")
+    if scheduled.get("status") != "False":
+        return None
+    return Cause(
+        "pod-unschedulable",
+        f"no node takes {name_of(pod)}: {scheduled.get('message', scheduled.get('reason', 'no reason given'))}",
+        "lower what the pod requests, or correct its node selector, affinity or tolerations",
+    )
+
+
+@explains("v1/Pod")
+def image(pod: Object, _view: View) -> Cause | None:
+    """An image cannot be had."""
+    for container in _containers(pod):
+        waiting = at(container, "state", "waiting") or {}
+        if waiting.get("reason") in IMAGE_REASONS:
+            return Cause(
+                "pod-image",
+                f"the image {container.get('image')} of {name_of(pod)}, container {container.get('name')}, cannot be had "
+                f"({waiting['reason']})",
+                "correct the image's name or tag in the pod template, or push that tag",
+            )
+    return None
+
+
+@explains("v1/Pod")
+def configuration(pod: Object, view: View) -> Cause | None:
+    """A ConfigMap, a Secret or a volume that the pod refers to is not there."""
+    for container in _containers(pod):
+        waiting = at(container, "state", "waiting") or {}
+        if waiting.get("reason") in CONFIGURATION_REASONS:
+            return _configuration(
+                pod, f"container {container.get('name')}: {waiting.get('message', waiting['reason'])}"
+            )
+    if is_ready(pod) or any(at(c, "state", "running") for c in _containers(pod)):
+        return None
+    failed = [e for e in view.events("v1/Pod", key(pod)[1], key(pod)[0]) if e.get("reason") in MOUNT_REASONS]
+    return _configuration(pod, " ".join(str(failed[-1].get("message", "")).split())) if failed else None
+
+
+def _configuration(pod: Object, why: str) -> Cause:
+    return Cause(
+        "pod-configuration",
+        f"{name_of(pod)} cannot start: {why}",
+        "create what is missing, or correct its name in the pod template; look at the SealedSecret where it is a Secret",
+    )
+
+
+@explains("v1/Pod")
+def crash(pod: Object, view: View) -> Cause | None:
+    """A container ends again and again."""
+    for container in _containers(pod):
+        ended = at(container, "state", "terminated") or at(container, "lastState", "terminated")
+        if not ended or ended.get("exitCode") == 0 or at(container, "state", "running"):
+            continue
+        previous = bool(at(container, "lastState", "terminated"))
+        log = _log(pod, view, str(container.get("name")), previous=previous)
+        quoted = "; its log ends: " + " | ".join(log.strip().splitlines()[-LOG_LINES:]) if log.strip() else ""
+        why = f"{ended.get('reason', 'Error')}, exit status {ended.get('exitCode')}"
+        return Cause(
+            "pod-crash",
+            f"container {container.get('name')} of {name_of(pod)} has ended {container.get('restartCount', 0)} times "
+            f"({why}){quoted}",
+            "correct what its log names; for OOMKilled raise its memory limit",
+        )
+    return None
+
+
+def _log(pod: Object, view: View, container: str, *, previous: bool) -> str:
+    """Return the end of a container's log; an empty text where the kubelet no longer has it."""
+    namespace, name = key(pod)
+    try:
+        return view.logs(name, namespace, container, previous=previous, tail=LOG_LINES)
+    except ApiError:
+        return ""
+
+
+@explains("v1/Pod")
+def probe(pod: Object, view: View) -> Cause | None:
+    """A probe fails."""
+    if is_ready(pod):
+        return None
+    failed = [e for e in view.events("v1/Pod", key(pod)[1], key(pod)[0]) if e.get("reason") == "Unhealthy"]
+    if not failed:
+        return None
+    return Cause(
+        "pod-probe",
+        f"{name_of(pod)} is not ready: {' '.join(str(failed[-1].get('message', '')).split())}",
+        "correct the probe's path or port, or what it asks",
+    )
+
+
+@explains("v1/Pod")
+def starting(pod: Object, _view: View) -> Cause | None:
+    """Nothing is wrong but that it is not ready yet."""
+    if is_ready(pod):
+        return None
+    reasons = [f"{c.get('name')}: {at(c, 'state', 'waiting', 'reason') or 'running'}" for c in _containers(pod)]
+    return Cause(
+        "pod-starting",
+        f"{name_of(pod)} is not ready yet ({', '.join(reasons) or at(pod, 'status', 'phase') or 'no status'})",
+        "wait, or look at its events and log if it stays so",
+    )

@@ -1,0 +1,76 @@
+"""Find the functions that can explain an object, by its kind, and ask them in the order in which they were written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from platform_e2e.finding import Cause
+from platform_e2e.kube.objects import Object, kind_of
+
+
+class View(Protocol):
+    """What an explanation may look at; `platform_e2e.kube.client.Kube` is one, a recording in a unit test another."""
+
+    def get(self, kind: str, name: str, namespace: str | None = None) -> Object | None:
+        """Return one object, or None where it or its kind is absent."""
+        ...
+
+    def list(
+        self,
+        kind: str,
+        namespace: str | None = None,
+        labels: str | Mapping[str, str] | None = None,
+        fields: str | None = None,
+    ) -> Sequence[Object]:
+        """Return the objects of a kind; none where the kind is absent."""
+        ...
+
+    def events(self, kind_name: str, name: str, namespace: str | None = None) -> Sequence[Object]:
+        """Return the events about one object."""
+        ...
+
+    def logs(
+        self, pod: str, namespace: str, container: str | None = None, *, previous: bool = False, tail: int = 50
+    ) -> str:
+        """Return the end of a container's log."""
+        ...
+
+
+Explainer = Callable[[Object, View], Cause | None]
+"""Takes the object as it is and a view of the cluster; returns a cause when it is the one."""
+
+_EXPLAINERS: dict[str, list[Explainer]] = {}
+
+
+def explains(*kinds: str) -> Callable[[Explainer], Explainer]:
+    """Register a function as an explanation of objects of the kinds, such as `v1/Service`.
+
+    Within a kind the order of the code is the order of asking: what comes first in the chain of effects is written first.
+    """
+
+    def register(function: Explainer) -> Explainer:
+        for kind in kinds:
+            _EXPLAINERS.setdefault(kind, []).append(function)
+        return function
+
+    return register
+
+
+def explain(obj: Object, view: View) -> Cause | None:
+    """Return the first cause that holds the object, or None where none of the known ones does.
+
+    Args:
+        obj: the object as it is in the cluster.
+        view: where else to look.
+    """
+    for function in _EXPLAINERS.get(kind_of(obj), ()):
+        cause = function(obj, view)
+        if cause is not None:
+            return cause
+    return None
+
+
+def registered() -> Mapping[str, Sequence[Explainer]]:
+    """Return every explanation by kind."""
+    return {kind: tuple(functions) for kind, functions in _EXPLAINERS.items()}
