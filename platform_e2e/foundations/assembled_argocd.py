@@ -1,0 +1,113 @@
+"""Argo CD's chart, assembled from its own install manifests where the upstream chart cannot be had.
+
+Here is settled what depends on no value: which objects, and the names of Services and ports, which the upstream chart has
+different from the manifests. What depends on the release and its values is in charts/argo-cd/templates/objects.yaml.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from platform_e2e.foundations import embedded, facts
+
+Object = dict[str, Any]
+
+COMPONENTS = {
+    "application-controller": "controller",
+    "applicationset-controller": "applicationSet",
+    "repo-server": "repoServer",
+    "server": "server",
+    "redis": "redis",
+}
+"""The label app.kubernetes.io/component of the manifests, and the key of the upstream chart's values.yaml."""
+
+LEFT_OUT = frozenset({"dex-server", "notifications-controller"})
+"""Components that the assembled chart cannot switch on: the values schema allows only `enabled: false` for them."""
+
+CONTAINER_PORTS = {
+    "argocd-application-controller": {8082: "metrics"},
+    "argocd-repo-server": {8081: "repo-server", 8084: "metrics"},
+    "argocd-server": {8080: "server", 8083: "metrics"},
+    "redis": {6379: "redis"},
+}
+"""The names that the upstream chart gives to ports which the manifests leave unnamed, by container."""
+
+NO_GPG = {"name": "ARGOCD_GPG_ENABLED", "value": "false"}
+"""The image assembled without Docker has no gpg, and no test verifies a commit's signature."""
+
+
+def objects(module: Path) -> Iterator[tuple[str, Object]]:
+    """Yield what goes into the chart: the key of the component's values or `shared`, and the object.
+
+    Args:
+        module: directory of the Go module github.com/argoproj/argo-cd/v3.
+    """
+    yaml = YAML(typ="safe", pure=True)
+    for loaded in _documents(module / "manifests" / "install.yaml", yaml):
+        component = loaded["metadata"].get("labels", {}).get("app.kubernetes.io/component", "")
+        if component in LEFT_OUT or loaded["kind"] == "Service" or loaded["metadata"]["name"].startswith("argocd-notif"):
+            continue
+        if loaded["kind"] in {"Deployment", "StatefulSet"}:
+            _settle_pods(loaded)
+        yield COMPONENTS.get(component, "shared"), loaded
+    for fact in facts.of("argo-cd"):
+        if fact.kind == "Service":
+            yield COMPONENTS[fact.labels["app.kubernetes.io/component"]], _service(fact)
+
+
+def crds(module: Path) -> Iterator[tuple[str, str]]:
+    """Yield the CRDs of the module: file name and text."""
+    for path in sorted((module / "manifests" / "crds").glob("*-crd.yaml")):
+        yield path.name, path.read_text(encoding="utf-8")
+
+
+def _documents(path: Path, yaml: YAML) -> Iterator[Object]:
+    """Yield the objects of a manifest, CRDs left out before they are parsed: they are nine tenths of its text."""
+    for text in path.read_text(encoding="utf-8").split("\n---\n"):
+        if "\nkind: CustomResourceDefinition\n" not in text:
+            loaded = yaml.load(text)
+            if loaded:
+                yield loaded
+
+
+def _settle_pods(workload: Object) -> None:
+    """Name the ports, and drop what only costs time here: copies for plugins, a Job's work, preferences between nodes."""
+    pod = workload["spec"]["template"]["spec"]
+    pod.pop("initContainers", None)
+    pod.pop("affinity", None)
+    for container in pod["containers"]:
+        names = CONTAINER_PORTS.get(container["name"], {})
+        for port in container.get("ports", []):
+            port.setdefault("name", names.get(port["containerPort"]))
+        if container["name"] != "redis":
+            container["env"].append(dict(NO_GPG))
+
+
+def _service(fact: facts.Fact) -> Object:
+    """Return the Service as the upstream chart has it."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": fact.name, "labels": {**fact.labels, "app.kubernetes.io/part-of": "argocd"}},
+        "spec": {
+            "type": "ClusterIP",
+            "ports": [
+                {"name": port.name, "port": port.number, "protocol": "TCP", "targetPort": port.target}
+                for port in fact.ports
+            ],
+            "selector": dict(fact.selector),
+        },
+    }
+
+
+def image_values(images: Mapping[str, embedded.Image]) -> Object:
+    """Return the part of values.yaml that says which images run; Argo CD's tag is the chart's appVersion."""
+    argocd, redis = images["argocd"], images["redis"]
+    return {
+        "global": {"image": {"repository": f"{argocd.registry}/{argocd.repository}", "tag": argocd.tag}},
+        "redis": {"image": {"repository": f"{redis.registry}/{redis.repository}", "tag": redis.tag}},
+    }

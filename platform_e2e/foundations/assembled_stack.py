@@ -1,0 +1,59 @@
+"""The chart kube-prometheus-stack, reduced to what can be had: operator, Prometheus, Alertmanager, kube-state-metrics.
+
+The templates are our own, in charts/kube-prometheus-stack/templates. From the products' modules come what must fit the version
+that runs: the CRDs and the permissions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from platform_e2e.foundations import embedded
+
+Object = dict[str, Any]
+
+ROLES = {
+    "operator-role.yaml": ("operator", "example/rbac/prometheus-operator/prometheus-operator-cluster-role.yaml"),
+    "prometheus-role.yaml": ("operator", "example/rbac/prometheus/prometheus-cluster-role.yaml"),
+    "kube-state-metrics-role.yaml": ("kube-state-metrics", "examples/standard/cluster-role.yaml"),
+}
+"""The file in the chart; in which module it is found, and where."""
+
+
+def roles(module_directory: Callable[[str], Path]) -> Iterator[tuple[str, Object]]:
+    """Yield the ClusterRoles that the templates take their rules from: file name in the chart and object."""
+    directories = {
+        "operator": module_directory(embedded.of("kube-prometheus-stack").module),
+        "kube-state-metrics": module_directory(embedded.KUBE_STATE_METRICS_MODULE),
+    }
+    yaml = YAML(typ="safe", pure=True)
+    for name, (module, path) in ROLES.items():
+        yield name, yaml.load((directories[module] / path).read_text(encoding="utf-8"))
+
+
+def crds(module: Path) -> Iterator[tuple[str, str]]:
+    """Yield the CRDs of the operator's module: file name and text."""
+    for path in sorted((module / "example" / "prometheus-operator-crd").glob("*.yaml")):
+        yield path.name, path.read_text(encoding="utf-8")
+
+
+def image_values(images: Mapping[str, embedded.Image]) -> Object:
+    """Return the part of values.yaml that says which images run."""
+
+    def image(role: str) -> Object:
+        chosen = images[role]
+        return {"registry": chosen.registry, "repository": chosen.repository, "tag": chosen.tag}
+
+    return {
+        "prometheus": {"prometheusSpec": {"image": image("prometheus")}},
+        "alertmanager": {"alertmanagerSpec": {"image": image("alertmanager")}},
+        "prometheusOperator": {
+            "image": image("operator"),
+            "prometheusConfigReloader": {"image": image("reloader")},
+        },
+        "kube-state-metrics": {"image": image("kube-state-metrics")},
+    }

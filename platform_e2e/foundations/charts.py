@@ -1,0 +1,201 @@
+"""Where the chart of a release comes from: assembled, from a product's Go module, from a directory, or from its repository.
+
+Charts made here lie content-addressed in the cache. Whatever is made is rendered once and compared with `facts` before it is
+used, so a chart whose Services are named unlike upstream's never reaches a cluster.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from platform_e2e.cluster.embedded import cache
+from platform_e2e.errors import BrokenHarness, WrongUsage
+from platform_e2e.foundations import assembled_argocd, assembled_stack, embedded, facts
+from platform_e2e.foundations.helm import Helm
+from platform_e2e.timeline import Timeline
+
+HERE = Path(__file__).parent
+TEMPLATES = HERE / "charts"
+SOURCES = ("assembled_argocd.py", "assembled_stack.py", "charts.py", "embedded.py", "facts.py")
+"""The files of this package that what is made depends on, beside the chart's templates."""
+
+PHASE = "charts"
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart that is ready to be installed.
+
+    Attributes:
+        path: its directory, or its name where Helm fetches it from `repository`.
+        version: of the chart.
+        app_version: of the product in it.
+        origin: where it comes from, in a few words for the report.
+        repository: URL, or empty.
+        absent: parts of the upstream chart that it has not: their values are without effect.
+    """
+
+    path: str
+    version: str
+    app_version: str
+    origin: str
+    repository: str = ""
+    absent: tuple[str, ...] = ()
+
+
+class ChartUnlikeUpstream(BrokenHarness):
+    """A chart made here has other names, labels or ports than the upstream chart."""
+
+    def __init__(self, chart: str, differences: list[str]) -> None:
+        """List every difference."""
+        lines = "".join(f"\n    {line}" for line in differences)
+        super().__init__(
+            f"the chart {chart} of the embedded cluster differs from the upstream chart:{lines}",
+            "mend platform_e2e/foundations/charts or its assembler, or facts.py if the upstream chart has changed",
+        )
+        self.differences = differences
+
+
+def made(chart: str, *, helm: Helm, module_directory: Callable[[str], Path], timeline: Timeline) -> Chart:
+    """Return the chart that the embedded cluster uses, making it first if it is not in the cache.
+
+    Args:
+        chart: name of the upstream chart.
+        helm: renders it for the comparison with upstream's facts.
+        module_directory: returns the unpacked directory of a Go module.
+        timeline: where waiting for another process is shown.
+
+    Raises:
+        WrongUsage: the embedded cluster has nothing of that chart.
+        ChartUnlikeUpstream: it was made, and is not as upstream's.
+    """
+    have = embedded.of(chart)
+
+    def make(directory: Path) -> None:
+        if have.assembled:
+            _assemble(chart, have, directory, module_directory)
+        else:
+            _copy(chart, have, directory, module_directory)
+        _compare(chart, directory, helm)
+
+    path = cache.entry("charts", f"{chart}-{_key(chart, have)}", make, phase=PHASE, timeline=timeline)
+    written = YAML(typ="safe").load((path / "Chart.yaml").read_text(encoding="utf-8"))
+    origin = "assembled from its install manifests" if have.assembled else f"in the module {have.module}"
+    return Chart(str(path), written["version"], str(written["appVersion"]), origin, absent=have.absent)
+
+
+def given(chart: str, version: str, app_version: str, directory: Path) -> Chart:
+    """Return the chart that lies in a directory given by --charts-dir, unpacked or as the archive NAME-VERSION.tgz.
+
+    Raises:
+        WrongUsage: it is not there.
+    """
+    for path in (directory / f"{chart}-{version}.tgz", directory / chart):
+        if path.exists():
+            return Chart(str(path), version, app_version, f"from {path}")
+    raise WrongUsage(
+        f"--charts-dir {directory}: neither {chart}-{version}.tgz nor a directory {chart} is in it.",
+        f"Fetch it where there is a network: helm pull {chart} --version {version} --repo URL --destination {directory}",
+    )
+
+
+def upstream(chart: str, version: str, app_version: str, repository: str) -> Chart:
+    """Return the chart in its upstream repository, from which Helm fetches it."""
+    return Chart(chart, version, app_version, f"from {repository}", repository=repository)
+
+
+def _key(chart: str, have: embedded.Embedded) -> str:
+    """Return the digest of everything that the chart is made from."""
+    templates = cache.tree_digest(TEMPLATES / chart) if have.assembled else ""
+    return cache.digest(templates, repr(have), *(HERE / name for name in SOURCES))
+
+
+def _assemble(chart: str, have: embedded.Embedded, target: Path, module_directory: Callable[[str], Path]) -> None:
+    """Put a chart together from our templates and what the product's module has."""
+    shutil.copytree(TEMPLATES / chart, target, dirs_exist_ok=True)
+    module = module_directory(have.module)
+    (target / "crds").mkdir()
+    (target / "objects").mkdir()
+    if chart == "argo-cd":
+        for component, item in assembled_argocd.objects(module):
+            name = f"{item['kind'].lower()}-{item['metadata']['name']}.yaml"
+            _write(target / "objects" / component / name, item)
+        definitions = assembled_argocd.crds(module)
+        images = assembled_argocd.image_values(have.images)
+    else:
+        for name, item in assembled_stack.roles(module_directory):
+            _write(target / "objects" / name, item)
+        definitions = assembled_stack.crds(module)
+        images = assembled_stack.image_values(have.images)
+    for name, text in definitions:
+        (target / "crds" / name).write_text(text, encoding="utf-8")
+    _change(target / "values.yaml", lambda values: _merge(values, images))
+    number = have.app_version.removeprefix("v")
+    # A build number, so that `helm list` shows at once that it is not the upstream chart.
+    _change(
+        target / "Chart.yaml",
+        lambda head: {**head, "version": f"{number}+assembled", "appVersion": have.app_version},
+    )
+
+
+def _copy(chart: str, have: embedded.Embedded, target: Path, module_directory: Callable[[str], Path]) -> None:
+    """Copy a chart out of its product's module, and let it name the version that the module builds.
+
+    Sealed Secrets releases its chart after the product: the chart in a module still names the version before.
+    """
+    below = {"metallb": "charts/metallb", "sealed-secrets": "helm/sealed-secrets"}[chart]
+    shutil.copytree(module_directory(have.module) / below, target, dirs_exist_ok=True)
+    for path in (target, *target.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)  # Go keeps its modules read-only
+    _change(target / "Chart.yaml", lambda head: {**head, "appVersion": have.app_version})
+    if chart == "sealed-secrets":
+        tag = have.images["controller"].tag
+        _change(target / "values.yaml", lambda values: _merge(values, {"image": {"tag": tag}}))
+
+
+def _compare(chart: str, directory: Path, helm: Helm) -> None:
+    """Render the chart as `facts` says and compare.
+
+    Raises:
+        ChartUnlikeUpstream: something differs.
+    """
+    rendering = facts.RELEASES[chart]
+    with cache.scratch("values") as scratch:
+        values = scratch / "values.json"
+        values.write_text(json.dumps(rendering.values))
+        rendered = helm.template(rendering.release, directory, rendering.namespace, values=[values])
+    differences = facts.differences(chart, rendered)
+    if differences:
+        raise ChartUnlikeUpstream(chart, differences)
+
+
+def _change(path: Path, change: Callable[[Object], Object]) -> None:
+    """Load a YAML file, and write what the change makes of it."""
+    _write(path, change(YAML(typ="safe").load(path.read_text(encoding="utf-8"))))
+
+
+def _write(path: Path, item: Object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.representer.ignore_aliases = lambda _: True
+    with path.open("w", encoding="utf-8") as file:
+        yaml.dump(item, file)
+
+
+def _merge(base: Object, more: Mapping[str, Any]) -> Object:
+    """Return both, the second one's values over the first one's, maps merged."""
+    merged = dict(base)
+    for key, value in more.items():
+        below = merged.get(key)
+        merged[key] = _merge(below, value) if isinstance(below, dict) and isinstance(value, Mapping) else value
+    return merged

@@ -1,0 +1,110 @@
+"""The versions that the embedded cluster runs, which is the only place beside go.mod that states them.
+
+tests/test_embedded_versions.py holds the two equal. Where a layer's foundations.yaml pins another version, the verdict says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from platform_e2e.errors import WrongUsage
+
+
+@dataclass(frozen=True)
+class Image:
+    """A container image as a chart asks for it."""
+
+    registry: str
+    repository: str
+    tag: str
+
+    def __str__(self) -> str:
+        """Write it as a pod does."""
+        return f"{self.registry}/{self.repository}:{self.tag}"
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """What the embedded cluster has of a chart.
+
+    Attributes:
+        module: the Go module that the chart, or what it is assembled from, lies in.
+        module_version: of that module, as in go.mod.
+        app_version: of the product, written as the upstream chart writes it.
+        assembled: whether the chart is put together from install manifests, or comes with the module.
+        images: what its pods run, by the role that the assembler knows them by.
+        absent: parts of the upstream chart that cannot be had: their values are accepted and without effect.
+    """
+
+    module: str
+    module_version: str
+    app_version: str
+    assembled: bool
+    images: Mapping[str, Image]
+    absent: tuple[str, ...] = ()
+
+
+KUBE_STATE_METRICS_MODULE = "k8s.io/kube-state-metrics/v2"
+
+CHARTS: Mapping[str, Embedded] = {
+    "argo-cd": Embedded(
+        module="github.com/argoproj/argo-cd/v3",
+        module_version="v3.2.11",
+        app_version="v3.2.11",
+        assembled=True,
+        images={
+            "argocd": Image("quay.io", "argoproj/argocd", "v3.2.11"),
+            # The upstream chart's name; Debian's redis is in it.
+            "redis": Image("ecr-public.aws.com", "docker/library/redis", "8.2.2-alpine"),
+        },
+    ),
+    "kube-prometheus-stack": Embedded(
+        module="github.com/prometheus-operator/prometheus-operator",
+        module_version="v0.88.0",
+        app_version="v0.88.0",
+        assembled=True,
+        images={
+            "operator": Image("quay.io", "prometheus-operator/prometheus-operator", "v0.88.0"),
+            "reloader": Image("quay.io", "prometheus-operator/prometheus-config-reloader", "v0.88.0"),
+            # Prometheus 3.9.1 is the Go module github.com/prometheus/prometheus v0.309.1.
+            "prometheus": Image("quay.io", "prometheus/prometheus", "v3.9.1"),
+            "alertmanager": Image("quay.io", "prometheus/alertmanager", "v0.28.1"),  # Debian's package
+            "kube-state-metrics": Image("registry.k8s.io", "kube-state-metrics/kube-state-metrics", "v2.18.0"),
+        },
+        absent=("grafana",),
+    ),
+    "metallb": Embedded(
+        module="go.universe.tf/metallb",
+        module_version="v0.15.3",
+        app_version="v0.15.3",
+        assembled=False,
+        images={
+            "controller": Image("quay.io", "metallb/controller", "v0.15.3"),
+            "speaker": Image("quay.io", "metallb/speaker", "v0.15.3"),
+        },
+    ),
+    "sealed-secrets": Embedded(
+        module="github.com/bitnami-labs/sealed-secrets",
+        module_version="v0.32.0",
+        app_version="0.32.0",
+        assembled=False,
+        images={"controller": Image("docker.io", "bitnami/sealed-secrets-controller", "0.32.0")},
+    ),
+}
+"""By name of the upstream chart."""
+
+
+def of(chart: str) -> Embedded:
+    """Return what the embedded cluster has of a chart.
+
+    Raises:
+        WrongUsage: it has nothing of that chart.
+    """
+    try:
+        return CHARTS[chart]
+    except KeyError:
+        raise WrongUsage(
+            f"foundations.yaml asks for the chart `{chart}`, which the embedded cluster does not have.",
+            f"It has {', '.join(sorted(CHARTS))}; give others with --charts-dir, or use another provider.",
+        ) from None
