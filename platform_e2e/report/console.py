@@ -64,11 +64,13 @@ class Follower:
         path: of the timeline; it need not exist yet.
         out: where the lines go.
         printer: which lines.
+        position: how much of the file, in bytes, was shown already.
     """
 
-    def __init__(self, path: Path, out: TextIO, printer: PhasePrinter | None = None) -> None:
+    def __init__(self, path: Path, out: TextIO, printer: PhasePrinter | None = None, position: int = 0) -> None:
         """Remember the file; nothing is read before `start`."""
         self.path = path
+        self.position = position
         self.out = out
         self.printer = printer or PhasePrinter()
         self._ended = threading.Event()
@@ -86,7 +88,7 @@ class Follower:
 
     def _follow(self) -> None:
         """Show whole lines as they come."""
-        position, rest, first = 0, "", True
+        position, rest, first = self.position, "", True
         while True:
             last = self._ended.wait(FOLLOW_SECONDS)
             if self.path.exists():

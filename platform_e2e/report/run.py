@@ -32,12 +32,14 @@ class Run:
         directory: of the run's results; made by `begin`.
         end: monotonic second at which the deadline is reached, the same in every process of the run.
         timeline: of the run, in its directory.
+        before: lines of a timeline from before the run had a directory.
     """
 
     settings: Settings
     directory: Path
     end: float
     timeline: Timeline = field(init=False)
+    before: str = ""
 
     def __post_init__(self) -> None:
         """Put the timeline in the directory; its first event makes the file."""
@@ -65,8 +67,14 @@ class Run:
         return self.directory / "junit.xml"
 
     def begin(self) -> None:
-        """Make the directory and let `latest` beside it point there."""
+        """Make the directory, let `latest` beside it point there, and let the deadline's clock run.
+
+        What happened before, such as the first build of all programs, has limits of its own.
+        """
         self.directory.mkdir(parents=True, exist_ok=True)
+        if self.before:
+            (self.directory / "timeline.jsonl").write_text(self.before, encoding="utf-8")
+        self.end = time.monotonic() + self.settings.deadline
         link = self.directory.parent / f".latest-{os.getpid()}"
         link.unlink(missing_ok=True)
         link.symlink_to(self.directory.name)
