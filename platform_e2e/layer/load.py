@@ -53,12 +53,13 @@ def load(directory: Path, renderer: Renderer = kustomize.unavailable) -> Layer:
             ROOTS, None, "holds no Application and no ApplicationSet", "a layer that deploys nothing proves nothing"
         )
     found.render()
-    rendered = tuple(one for application in found.rendered.values() for one in application.objects)
+    every = tuple(sorted(found.rendered.values(), key=lambda one: one.name))
+    rendered = tuple(one for application in every for one in application.objects)
     return Layer(
         directory=root,
         files=files,
         releases=releases.read(root),
-        applications=tuple(sorted(found.rendered.values(), key=lambda one: one.name)),
+        applications=every,
         applicationsets=tuple(found.applicationsets.values()),
         projects=tuple(found.projects.values()),
         environments=tuple(found.environments),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedBase
-from ruamel.yaml.constructor import RoundTripConstructor
+from ruamel.yaml.constructor import ConstructorError, RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 
@@ -25,8 +26,18 @@ MOST_VALUES = 200_000
 """Values of one document once its aliases are resolved; a file within LARGEST_FILE reaches it only by aliases of aliases."""
 
 
+DEEPEST = 500
+"""Levels of nesting. Objects of Kubernetes have some twenty; the parser's time grows with the square of the depth."""
+
+
 class _Constructor(RoundTripConstructor):
-    """Construct as Kubernetes does: a date is a text."""
+    """Construct as Kubernetes does: a date is a text, and nothing contains itself."""
+
+    def construct_object(self, node: Any, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 - the library's signature
+        """Refuse an alias within its own anchor, for which ruamel.yaml would put nothing."""
+        if node in self.recursive_objects:
+            raise ConstructorError(None, None, "found an alias within what it stands for", node.start_mark)
+        return super().construct_object(node, deep=deep)
 
 
 _Constructor.add_constructor("tag:yaml.org,2002:timestamp", RoundTripConstructor.construct_yaml_str)
@@ -111,6 +122,8 @@ def parse(text: str, file: str) -> list[Document]:
     yaml = YAML(typ="rt", pure=True)
     yaml.Constructor = _Constructor
     yaml.allow_duplicate_keys = False
+    yaml.composer.warn_double_anchors = False  # YAML allows to use an anchor again, and so does Kubernetes
+    _check_depth(text, file)
     found = []
     try:
         for node in yaml.load_all(text):
@@ -130,8 +143,18 @@ def parse(text: str, file: str) -> list[Document]:
     except YAMLError as error:
         raise LayerError(file, None, f"is not valid YAML: {error}") from error
     except RecursionError as error:
-        raise LayerError(file, None, "is nested too deeply") from error
+        raise LayerError(file, None, "is nested too deeply, or contains itself") from error
     return found
+
+
+def _check_depth(text: str, file: str) -> None:
+    """Refuse deep nesting in brackets before it is parsed; brackets within texts count too, which no sane file minds."""
+    depth = 0
+    for match in re.finditer(r"[\[\]{}]", text):
+        depth = max(0, depth + (1 if match[0] in "[{" else -1))
+        if depth > DEEPEST:
+            line = text.count("\n", 0, match.start()) + 1
+            raise LayerError(file, line, f"is nested more than {DEEPEST} levels deep")
 
 
 @dataclass
@@ -177,9 +200,8 @@ def _json(text: str, file: str) -> Document:
             raise LayerError(file, None, f'is not valid JSON: found duplicate key "{twice}"')
         return found
 
+    _check_depth(text, file)
     try:
         return Document(json.loads(text, object_pairs_hook=without_duplicates), file, 1)
     except json.JSONDecodeError as error:
         raise LayerError(file, error.lineno, f"is not valid JSON: {error.msg}") from error
-    except RecursionError as error:
-        raise LayerError(file, None, "is nested too deeply") from error
