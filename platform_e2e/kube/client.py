@@ -49,7 +49,15 @@ class Kube(Reader):
         """
         return cls(load(path, context), patience=patience)
 
-    def apply(self, obj: Object, *, manager: str = MANAGER, force: bool = True, dry_run: bool = False) -> Object:
+    def apply(
+        self,
+        obj: Object,
+        *,
+        manager: str = MANAGER,
+        force: bool = True,
+        dry_run: bool = False,
+        patience: float | None = None,
+    ) -> Object:
         """Create or change an object by server-side apply and return what the API server made of it.
 
         Args:
@@ -57,6 +65,7 @@ class Kube(Reader):
             manager: that owns the fields.
             force: take fields over that another manager owns, instead of a `Conflict`.
             dry_run: let the API server judge and complete it without storing it.
+            patience: seconds to try for, the client's by default.
 
         Raises:
             KindNotServed: there is no such kind.
@@ -73,7 +82,7 @@ class Kube(Reader):
             secret=_secret(kind_of(obj)),
             again=True,
         )
-        return self._object(request)
+        return self._object(request, patience)
 
     def create(self, obj: Object, *, manager: str = MANAGER, dry_run: bool = False) -> Object:
         """Create an object and return it as the API server stored it; a `generateName` is honoured.
@@ -184,9 +193,9 @@ class Kube(Reader):
             return False
         return True
 
-    def _object(self, request: Request) -> Object:
+    def _object(self, request: Request, patience: float | None = None) -> Object:
         """Send a request that is answered by an object."""
-        answer: Object = self._json(request)
+        answer: Object = self._json(request, patience=patience)
         return answer
 
 

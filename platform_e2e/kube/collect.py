@@ -8,9 +8,11 @@ from typing import Any
 
 from platform_e2e.errors import WrongUsage
 from platform_e2e.kube.discovery import Discovery, Resource
+from platform_e2e.kube.errors import Unavailable
 from platform_e2e.kube.objects import Key, Object, key, revision
+from platform_e2e.kube.selection import Choice
+from platform_e2e.kube.stream import Collection
 from platform_e2e.kube.transport import Request, Stream, Transport
-from platform_e2e.kube.watch import Collection
 
 PAGE = 500
 """Objects asked for at once: what kubectl asks for (--chunk-size)."""
@@ -29,16 +31,29 @@ class Collector:
         self._http = http
         self._discovery = discovery
 
-    def served(self, kind: str) -> bool:
-        """Tell whether a kind is served.
+    def check(self, kind: str, choice: Choice) -> None:
+        """Refuse what can never be seen; while the kind is not served, or nobody answers, there is nothing to refuse.
 
         Raises:
-            WrongUsage: it is, but cannot be watched.
+            WrongUsage: the kind cannot be watched, or a namespace is missing or too much.
         """
-        resource = self._discovery.find(kind)
-        if resource is not None and "watch" not in resource.verbs:
+        try:
+            resource = self._discovery.find(kind, patience=0)
+        except Unavailable:
+            return
+        if resource is None:
+            return
+        if "watch" not in resource.verbs:
             raise WrongUsage(f"{kind} cannot be watched", "wait for it with `poll`")
-        return resource is not None
+        namespace = choice.key[0] if choice.key else choice.namespace
+        if choice.key and resource.namespaced and not namespace:
+            raise WrongUsage(f"{resource.short} {choice.key[1]} is asked for without a namespace", "name its namespace")
+        if namespace and not resource.namespaced:
+            raise WrongUsage(f"{resource.short} is asked for in namespace {namespace}", f"{kind} lives in none")
+
+    def served(self, kind: str) -> bool:
+        """Tell whether a kind is served."""
+        return self._discovery.find(kind, patience=0) is not None
 
     def forget(self, kind: str) -> None:
         """Ask anew whether the kind is served."""

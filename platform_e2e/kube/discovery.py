@@ -44,7 +44,7 @@ class Resource:
         """Return the path of the collection, of one object, or of its subresource.
 
         Args:
-            namespace: None for all namespaces; refused for a cluster-scoped kind's sake nowhere, simply left out there.
+            namespace: None for all namespaces; left out for a cluster-scoped kind.
             name: of an object, or None for the collection.
             subresource: `status`, `scale`, `log`, ...
 
@@ -72,17 +72,21 @@ class Discovery:
     """Remember what the API server serves; what it does not serve is asked for anew each time.
 
     Args:
-        get: returns the JSON at a path, or raises `NotFound`.
+        get: returns the JSON at a path, or raises `NotFound`; tries for the given seconds, or for the client's own.
     """
 
-    def __init__(self, get: Callable[[str], Any]) -> None:
+    def __init__(self, get: Callable[[str, float | None], Any]) -> None:
         """Know nothing yet."""
         self._get = get
         self._lock = threading.Lock()
         self._known: dict[str, Resource] = {}
 
-    def find(self, kind: str) -> Resource | None:
+    def find(self, kind: str, *, patience: float | None = None) -> Resource | None:
         """Return a kind as it is served, or None while it is not.
+
+        Args:
+            kind: as in a manifest.
+            patience: seconds to try for, the client's by default.
 
         Raises:
             WrongUsage: the kind is not written as `GROUP/VERSION/Kind` or `VERSION/Kind`.
@@ -93,7 +97,7 @@ class Discovery:
         # One asks, the others find the answer: five hundred waiters begin with one request.
         with self._lock:
             if kind not in self._known:
-                self._learn(kind.rsplit("/", 1)[0])
+                self._learn(kind.rsplit("/", 1)[0], patience)
             return self._known.get(kind)
 
     def require(self, kind: str) -> Resource:
@@ -115,16 +119,18 @@ class Discovery:
     def all(self) -> list[Resource]:
         """Return every kind that is served, the core group first, each in its group's preferred version."""
         versions = ["v1"]
-        versions += [group["preferredVersion"]["groupVersion"] for group in self._get("/apis").get("groups") or []]
+        versions += [
+            group["preferredVersion"]["groupVersion"] for group in self._get("/apis", None).get("groups") or []
+        ]
         with self._lock:
             for version in versions:
-                self._learn(version)
+                self._learn(version, None)
             return [known for version in versions for known in self._known.values() if known.api_version == version]
 
-    def _learn(self, api_version: str) -> None:
+    def _learn(self, api_version: str, patience: float | None) -> None:
         """Read one group's version."""
         try:
-            answer = self._get(group_path(api_version))
+            answer = self._get(group_path(api_version), patience)
         except NotFound:
             return
         for entry in answer.get("resources") or []:

@@ -38,7 +38,7 @@ class Reader:
         """Open nothing yet."""
         self.server = endpoint.server
         self._http = Transport(endpoint, patience)
-        self._discovery = Discovery(lambda path: self._json(Request("GET", path)))
+        self._discovery = Discovery(lambda path, patience: self._json(Request("GET", path), patience=patience))
         self._collector = Collector(self._http, self._discovery)
         self.watches = Watches(self._collector)
 

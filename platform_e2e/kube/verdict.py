@@ -40,20 +40,23 @@ Expectation = Callable[[S], Verdict]
 """Judges one state. It gets None for an absent object and an absent kind, so absence is pending unless it says otherwise."""
 
 
+def _join(verdicts: Sequence[Verdict]) -> Verdict:
+    """Return that all are met, or what keeps some from it."""
+    for kind in (Failed, Pending):
+        whys = [verdict.why for verdict in verdicts if isinstance(verdict, kind)]
+        if whys:
+            return kind("; ".join(whys))
+    return Met(tuple(verdict.value for verdict in verdicts if isinstance(verdict, Met)))
+
+
 def met_all(expectations: Sequence[Expectation[S]]) -> Expectation[S]:
     """Return the expectation that all of them hold; its value is the tuple of their values."""
+    return lambda state: _join([expectation(state) for expectation in expectations])
 
-    def judge(state: S) -> Verdict:
-        verdicts = [expectation(state) for expectation in expectations]
-        failed = [verdict.why for verdict in verdicts if isinstance(verdict, Failed)]
-        if failed:
-            return Failed("; ".join(failed))
-        waiting = [verdict.why for verdict in verdicts if isinstance(verdict, Pending)]
-        if waiting:
-            return Pending("; ".join(waiting))
-        return Met(tuple(verdict.value for verdict in verdicts if isinstance(verdict, Met)))
 
-    return judge
+def met_each(expectations: Sequence[Expectation[Any]]) -> Expectation[tuple[Any, ...]]:
+    """Return the expectation that each of them holds for the state at its place; its value is the tuple of values."""
+    return lambda states: _join([judge(state) for judge, state in zip(expectations, states, strict=True)])
 
 
 def met_any(expectations: Sequence[Expectation[S]]) -> Expectation[S]:

@@ -39,15 +39,12 @@ class One(Source[Object | None]):
 
     def open(self, inbox: Inbox) -> View[Object | None]:
         """Join the stream of the object's kind and namespace."""
-        namespace = self.namespace or None
-        choice = Choice(key=(namespace or "", self.name))
+        choice = Choice(key=(self.namespace or "", self.name))
 
         def shape(objects: Mapping[Key, Object]) -> Object | None:
             return next(iter(objects.values()), None)
 
-        return self._reader.watches.join(
-            self.kind, namespace, choice, inbox, lambda feed: WatchView(feed, choice, shape)
-        )
+        return self._reader.watches.join(self.kind, choice, inbox, lambda feed: WatchView(feed, choice, shape))
 
     def describe(self) -> str:
         """Name the object."""
@@ -83,9 +80,7 @@ class Many(Source[list[Object]]):
             self._last = [objects[key] for key in sorted(objects)]
             return self._last
 
-        return self._reader.watches.join(
-            self.kind, self.namespace, choice, inbox, lambda feed: WatchView(feed, choice, shape)
-        )
+        return self._reader.watches.join(self.kind, choice, inbox, lambda feed: WatchView(feed, choice, shape))
 
     def describe(self) -> str:
         """Name the set."""

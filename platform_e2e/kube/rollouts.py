@@ -1,0 +1,215 @@
+"""Ready-made expectations for Kubernetes' own kinds: rollouts, conditions, Jobs, endpoints, CRDs, webhooks.
+
+Each believes a status only when it speaks of the object's newest generation: what a controller has not looked at yet is
+pending, whatever the old status says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from platform_e2e.kube.errors import ApiError, KindNotServed, NotFound, Unavailable
+from platform_e2e.kube.objects import Object, described
+from platform_e2e.kube.verdict import Expectation, Failed, Met, Pending, Verdict
+
+if TYPE_CHECKING:
+    from platform_e2e.kube.client import Kube
+
+ABSENT = Pending("does not exist")
+
+
+def rolled_out(obj: Object | None) -> Verdict:
+    """Judge whether a Deployment, StatefulSet or DaemonSet runs its newest template everywhere, as kubectl judges it.
+
+    The value of its `Met` is the object. A Deployment that has passed its progressDeadlineSeconds has failed. A DaemonSet
+    that no node wants is complete, as it is for kubectl; whoever needs it somewhere must say so.
+    """
+    if obj is None:
+        return ABSENT
+    judge = _ROLLOUTS.get(str(obj.get("kind")))
+    if judge is None:
+        return Failed(f"{described(obj)} has no rollout; those that have one: {', '.join(_ROLLOUTS)}")
+    return _unseen(obj) or judge(obj, obj.get("spec") or {}, obj.get("status") or {})
+
+
+def _unseen(obj: Object) -> Pending | None:
+    """Return that the controller has not looked at the newest generation, or None when it has."""
+    generation = (obj.get("metadata") or {}).get("generation") or 0
+    observed = (obj.get("status") or {}).get("observedGeneration") or 0
+    if observed < generation:
+        return Pending(f"generation {generation} is not observed yet (last observed: {observed or 'none'})")
+    return None
+
+
+def _deployment(obj: Object, spec: Object, status: Object) -> Verdict:
+    """Judge a Deployment (kubectl's rollout_status.go, DeploymentStatusViewer)."""
+    for condition in status.get("conditions") or []:
+        if condition.get("type") == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded":
+            return Failed(f"passed its progress deadline: {condition.get('message')}")
+    wanted = spec.get("replicas", 1)
+    total, updated = status.get("replicas") or 0, status.get("updatedReplicas") or 0
+    available = status.get("availableReplicas") or 0
+    if updated < wanted:
+        return Pending(f"{updated} of {wanted} replicas run the newest template")
+    if total > updated:
+        return Pending(f"{total - updated} old replicas are still to end")
+    if available < updated:
+        return Pending(f"{available} of {updated} replicas are available")
+    return Met(obj)
+
+
+def _statefulset(obj: Object, spec: Object, status: Object) -> Verdict:
+    """Judge a StatefulSet; with a partition only what is above it must be new."""
+    wanted = spec.get("replicas", 1)
+    ready, updated = status.get("readyReplicas") or 0, status.get("updatedReplicas") or 0
+    strategy = spec.get("updateStrategy") or {}
+    if ready < wanted:
+        return Pending(f"{ready} of {wanted} replicas are ready")
+    if (status.get("availableReplicas") or 0) < wanted:
+        return Pending(f"{status.get('availableReplicas') or 0} of {wanted} replicas are available")
+    if strategy.get("type") == "OnDelete":
+        return Met(obj)  # nobody but a person replaces its pods
+    partition = (strategy.get("rollingUpdate") or {}).get("partition") or 0
+    if updated < wanted - partition:
+        return Pending(f"{updated} of {wanted - partition} replicas run the newest template")
+    if not partition and status.get("updateRevision") != status.get("currentRevision"):
+        return Pending(f"revision {status.get('updateRevision')} is not the current one yet")
+    return Met(obj)
+
+
+def _daemonset(obj: Object, spec: Object, status: Object) -> Verdict:
+    """Judge a DaemonSet."""
+    wanted = status.get("desiredNumberScheduled") or 0
+    updated, available = status.get("updatedNumberScheduled") or 0, status.get("numberAvailable") or 0
+    replaced_by_hand = (spec.get("updateStrategy") or {}).get("type") == "OnDelete"
+    if updated < wanted and not replaced_by_hand:
+        return Pending(f"{updated} of {wanted} nodes run the newest template")
+    if available < wanted:
+        return Pending(f"{available} of {wanted} nodes have an available pod")
+    return Met(obj)
+
+
+_ROLLOUTS: dict[str, Callable[[Object, Object, Object], Verdict]] = {
+    "Deployment": _deployment,
+    "StatefulSet": _statefulset,
+    "DaemonSet": _daemonset,
+}
+
+
+def condition(type_: str, status: str = "True") -> Expectation[Object | None]:
+    """Return the expectation that a condition has a status for the object's newest generation; its value is the condition.
+
+    Args:
+        type_: of the condition, `Available`, `Established`, ...
+        status: `True`, `False` or `Unknown`.
+    """
+
+    def judge(obj: Object | None) -> Verdict:
+        if obj is None:
+            return ABSENT
+        conditions = (obj.get("status") or {}).get("conditions") or []
+        found = next((c for c in conditions if c.get("type") == type_), None)
+        if found is None:
+            there = ", ".join(str(c.get("type")) for c in conditions)
+            return Pending(f"has no condition {type_} yet (has: {there or 'none'})")
+        generation = obj["metadata"].get("generation") or 0
+        # A condition says itself which generation it is about, or the status as a whole does, or nobody does.
+        observed = found.get("observedGeneration", obj["status"].get("observedGeneration"))
+        if observed is not None and observed < generation:
+            return Pending(f"condition {type_} is about generation {observed}, the newest is {generation}")
+        if found.get("status") == status:
+            return Met(found)
+        words = [part for part in (found.get("reason"), found.get("message")) if part]
+        return Pending(f"condition {type_} is {found.get('status')}, not {status}: {', '.join(words) or 'no reason'}")
+
+    return judge
+
+
+def job_complete(obj: Object | None) -> Verdict:
+    """Judge whether a Job has completed; one that has failed cannot complete any more. The value is the Job."""
+    if obj is None:
+        return ABSENT
+    status = obj.get("status") or {}
+    for found in status.get("conditions") or []:
+        if found.get("status") == "True" and found.get("type") == "Complete":
+            return Met(obj)
+        if found.get("status") == "True" and found.get("type") in {"Failed", "FailureTarget"}:
+            return Failed(f"failed: {found.get('reason')}: {found.get('message')}")
+    return Pending(
+        f"{status.get('succeeded') or 0} of {(obj.get('spec') or {}).get('completions') or 1} completions, "
+        f"{status.get('active') or 0} pods active, {status.get('failed') or 0} failed"
+    )
+
+
+def endpoints_ready(at_least: int = 1) -> Expectation[list[Object]]:
+    """Return the expectation that a Service has ready endpoints; its value is the sorted list of their addresses.
+
+    For the source `kube.many("discovery.k8s.io/v1/EndpointSlice", namespace, {"kubernetes.io/service-name": service})`.
+
+    Args:
+        at_least: how many addresses.
+    """
+
+    def judge(slices: list[Object]) -> Verdict:
+        endpoints = [endpoint for each in slices for endpoint in each.get("endpoints") or []]
+        ready = sorted(
+            {a for e in endpoints if (e.get("conditions") or {}).get("ready", True) for a in e.get("addresses") or []}
+        )
+        if len(ready) >= at_least:
+            return Met(ready)
+        return Pending(f"{len(ready)} ready endpoints of at least {at_least} ({len(endpoints) - len(ready)} not ready)")
+
+    return judge
+
+
+def crd_served(kube: Kube, name: str) -> Verdict:
+    """Judge, by asking the API server, whether a CRD is established and each of its served versions can be listed.
+
+    For `poll(lambda: crd_served(kube, name), ...)`: a kind can be listed only a moment after its CRD is established, and no
+    watch tells of that moment. The value is the list of kinds, `argoproj.io/v1alpha1/Application`.
+
+    Args:
+        kube: the client.
+        name: of the CRD, `applications.argoproj.io`.
+    """
+    crd = kube.get("apiextensions.k8s.io/v1/CustomResourceDefinition", name)
+    established = condition("Established")(crd)
+    if crd is None or not isinstance(established, Met):
+        return established
+    refused = next(
+        (c for c in crd["status"]["conditions"] if c.get("type") == "NamesAccepted" and c.get("status") == "False"),
+        None,
+    )
+    if refused:
+        return Failed(f"its names were not accepted: {refused.get('message')}")
+    spec = crd["spec"]
+    kinds = [f"{spec['group']}/{v['name']}/{spec['names']['kind']}" for v in spec["versions"] if v.get("served")]
+    for kind in kinds:
+        try:
+            if not kube.served(kind):
+                return Pending(f"{kind} is not in the API server's discovery yet")
+            kube.raw("GET", f"/apis/{kind.rsplit('/', 1)[0]}/{spec['names']['plural']}", params={"limit": 1})
+        except (NotFound, Unavailable) as error:
+            return Pending(f"{kind} cannot be listed yet: {error.message}")
+    return Met(kinds)
+
+
+def webhook_answering(kube: Kube, probe: Object) -> Verdict:
+    """Judge, by a dry run, whether the admission webhooks for an object answer; whether they allow it does not matter.
+
+    For `poll(lambda: webhook_answering(kube, probe), ...)`. The value is what was answered: the object, or the refusal.
+
+    Args:
+        kube: the client.
+        probe: an object that the webhooks are called for; it is never stored.
+    """
+    try:
+        return Met(kube.apply(probe, dry_run=True, patience=0))
+    except KindNotServed as error:
+        return Pending(error.message)
+    except ApiError as error:
+        # The API server reports an unreachable webhook as 500 "failed calling webhook", a refusal by one as 400 or 403.
+        if isinstance(error, Unavailable) or "failed calling webhook" in error.message or error.status == 404:
+            return Pending(error.message)
+        return Met(error)
