@@ -164,29 +164,29 @@ def test_an_applicationset_that_generates_nothing_or_one_name_twice_is_refused(t
         layer.load(root)
     root = written(tmp_path, applicationset(LIST, name="same"), "envs/dev", "envs/prod")
     with pytest.raises(
-        LayerError, match="^argocd/set.yaml:.*: ApplicationSet set generates the Application same twice"
+        LayerError, match=r"^argocd/set\.yaml:.*: ApplicationSet set generates the Application same twice"
     ):
         layer.load(root)
 
 
 def test_a_template_patch_and_a_missing_template_are_refused(tmp_path: Path) -> None:
     root = written(tmp_path, applicationset(LIST) + "  templatePatch: 'spec: {}'\n", "envs/dev", "envs/prod")
-    with pytest.raises(LayerError, match="^argocd/set.yaml:.*: ApplicationSet set has a templatePatch"):
+    with pytest.raises(LayerError, match=r"^argocd/set\.yaml:.*: ApplicationSet set has a templatePatch"):
         layer.load(root)
     root = written(tmp_path, applicationset(LIST).partition("  template:")[0], "envs/dev")
-    with pytest.raises(LayerError, match="^argocd/set.yaml:5: ApplicationSet set has no template"):
+    with pytest.raises(LayerError, match=r"^argocd/set\.yaml:5: ApplicationSet set has no template"):
         layer.load(root)
 
 
 def test_an_error_in_a_generated_application_names_the_applicationset(tmp_path: Path) -> None:
     root = written(tmp_path, applicationset(LIST, path="../{{.name}}"), "envs/dev")
     with pytest.raises(
-        LayerError, match="^argocd/set.yaml:1: Application app-dev has the path ../dev, which leaves the layer"
+        LayerError, match=r"^argocd/set\.yaml:1: Application app-dev has the path ../dev, which leaves the layer"
     ):
         layer.load(root)
     root = written(tmp_path, applicationset(LIST), "envs/dev")
     with pytest.raises(
-        LayerError, match="^argocd/set.yaml:1: application/app-prod -n argocd: its path envs/prod is no directory"
+        LayerError, match=r"^argocd/set\.yaml:1: application/app-prod -n argocd: its path envs/prod is no directory"
     ):
         layer.load(root)
 
@@ -225,7 +225,7 @@ def test_an_applicationset_may_exempt_its_environments(tmp_path: Path) -> None:
 def test_the_same_set_twice_is_refused(tmp_path: Path) -> None:
     root = written(tmp_path, applicationset(LIST), "envs/dev", "envs/prod")
     (root / "argocd" / "zet.yaml").write_text(applicationset(LIST))
-    with pytest.raises(LayerError, match="^argocd/zet.yaml:1: applicationset/set -n argocd is there a second time"):
+    with pytest.raises(LayerError, match=r"^argocd/zet\.yaml:1: applicationset/set -n argocd is there a second time"):
         layer.load(root)
 
 
