@@ -33,7 +33,7 @@ PHASE = "rootfs"
 BUILD_SECONDS = 600.0
 """For one root file system; 8 to 13 seconds were seen, the rest is for slow mirrors."""
 
-REVISION = 1
+REVISION = 2
 """Part of every key: count up when `_finish` makes something else of the same packages."""
 
 SIDE_BY_SIDE = 2
@@ -239,11 +239,13 @@ def _finish(root: Path, recipe: Kind) -> None:
                 path.unlink()
     # A runtime mounts its own /dev.
     shutil.rmtree(root / "dev")
-    for name, mode in (("dev", 0o755), ("proc", 0o755), ("sys", 0o755), ("run", 0o755), ("tmp", 0o1777)):
-        (root / name).mkdir(exist_ok=True)
-        (root / name).chmod(mode)
-    for name in ("var/cache", "var/lib", "var/log"):
+    for name in ("dev", "mnt", "opt", "proc", "run", "srv", "sys", "usr/local/bin", "var/cache", "var/lib", "var/log"):
         (root / name).mkdir(parents=True, exist_ok=True)
+    for name in ("tmp", "var/tmp"):
+        (root / name).mkdir(exist_ok=True)
+        (root / name).chmod(0o1777)
+    (root / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
+    (root / "etc/resolv.conf").write_text("")
     _accounts(root, recipe.users)
     _certificates(root)
     _links(root)
