@@ -232,6 +232,31 @@ def _pump(
     return False
 
 
+def background(
+    argv: Sequence[str | Path], *, log_file: Path, env: Mapping[str, str], remedy: str = ""
+) -> subprocess.Popen[bytes]:
+    """Start a program that goes on, in a session of its own, and return it for its starter to end.
+
+    Args:
+        argv: the program and its arguments; never a shell string.
+        log_file: is given all that it prints; its directory must exist.
+        env: all of its variables; nothing of this process's own is added.
+        remedy: what the error tells its reader to do.
+
+    Raises:
+        CommandError: it could not be started.
+    """
+    words = [str(word) for word in argv]
+    log.debug("%s in the background", shlex.join(words))
+    try:
+        with log_file.open("ab") as output:
+            return subprocess.Popen(
+                words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=dict(env), start_new_session=True
+            )
+    except OSError as error:
+        raise CommandError(words, f"could not be started: {error.strerror}", remedy=remedy) from error
+
+
 def which(program: str) -> Path | None:
     """Return where PATH has the program, /usr/sbin and /sbin included, or None."""
     path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])

@@ -1,0 +1,226 @@
+"""The cluster's cgroups: one directory for the cluster and one for each node in it, in every hierarchy that the host has.
+
+A node runs in its own cgroup namespace, so what it calls the root is its directory here, and all that its kubelet makes
+lies below it. What the host looks like is read from /proc/self/mountinfo; three layouts exist:
+
+* `v2`: one hierarchy with all controllers.
+* `v1`: one hierarchy for each controller or group of controllers.
+* `hybrid`: as v1, and a version 2 hierarchy without controllers beside it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from platform_e2e.errors import BrokenHarness
+
+PREFIX = "platform-e2e-"
+"""Of the cluster's directory in each hierarchy; `leaks` looks for it."""
+
+NOT_CONTROLLERS = frozenset(
+    {"rw", "ro", "xattr", "clone_children", "noprefix", "cpuset_v2_mode", "favordynmods", "nofavordynmods"}
+)
+"""Words among a version 1 hierarchy's mount options that are no controller: kernel/cgroup/cgroup-v1.c."""
+
+
+class Layout(StrEnum):
+    """Which versions of cgroups a host has."""
+
+    V1 = "v1"
+    HYBRID = "hybrid"
+    V2 = "v2"
+
+
+class NoCgroups(BrokenHarness):
+    """The host's cgroups cannot be used."""
+
+
+@dataclass(frozen=True)
+class Hierarchy:
+    """One mounted hierarchy.
+
+    Attributes:
+        version: 1 or 2.
+        mount_point: where the host has it.
+        controllers: of version 1: what was given to mount it, such as `cpu`, `cpuacct` or `name=systemd`.
+        writable: whether directories can be made in it.
+    """
+
+    version: int
+    mount_point: Path
+    controllers: tuple[str, ...] = ()
+    writable: bool = True
+
+    def directory(self, cluster: str) -> Path:
+        """Return the cluster's directory in it."""
+        return self.mount_point / f"{PREFIX}{cluster}"
+
+
+def parse(mountinfo: str) -> tuple[Hierarchy, ...]:
+    """Return the hierarchies of a host.
+
+    Args:
+        mountinfo: what /proc/self/mountinfo says; proc(5) describes its fields.
+    """
+    found: dict[tuple[int, tuple[str, ...]], Hierarchy] = {}
+    for line in mountinfo.splitlines():
+        mount, dash, source = line.partition(" - ")
+        if not dash:
+            continue
+        kind, _, options = source.split(" ", 2)
+        fields = mount.split()
+        if kind not in {"cgroup", "cgroup2"}:
+            continue
+        version = 2 if kind == "cgroup2" else 1
+        words = [word for word in options.split(",") if word not in NOT_CONTROLLERS]
+        controllers = tuple(word for word in words if not word.startswith("release_agent=")) if version == 1 else ()
+        point = Path(re.sub(r"\\(\d{3})", lambda match: chr(int(match[1], 8)), fields[4]))
+        writable = "ro" not in {*fields[5].split(","), *options.split(",")}
+        # A hierarchy may be mounted more than once (a container's tools do that); the first one is the system's own.
+        found.setdefault((version, controllers), Hierarchy(version, point, controllers, writable))
+    return tuple(found.values())
+
+
+def of_this_host() -> tuple[Hierarchy, ...]:
+    """Return the hierarchies that this process sees.
+
+    Raises:
+        NoCgroups: there is none, or one cannot be written.
+    """
+    found = parse(Path("/proc/self/mountinfo").read_text())
+    if not found:
+        raise NoCgroups("no cgroup hierarchy is mounted", "mount one: `mount -t cgroup2 none /sys/fs/cgroup`")
+    locked = [str(hierarchy.mount_point) for hierarchy in found if not hierarchy.writable]
+    if locked:
+        raise NoCgroups(
+            f"cgroups cannot be made in {', '.join(locked)}, mounted read-only",
+            "in a container, run it with --privileged --cgroupns=host and /sys/fs/cgroup writable",
+        )
+    return found
+
+
+def layout(hierarchies: Sequence[Hierarchy]) -> Layout:
+    """Return which of the three layouts it is."""
+    versions = {hierarchy.version for hierarchy in hierarchies}
+    return Layout.V2 if versions == {2} else Layout.V1 if versions == {1} else Layout.HYBRID
+
+
+def make(hierarchies: Sequence[Hierarchy], cluster: str, node: str) -> list[Path]:
+    """Make a node's directory in every hierarchy and return them; the cluster's directory is made too.
+
+    Raises:
+        NoCgroups: a hierarchy does not allow it.
+    """
+    made = []
+    for hierarchy in hierarchies:
+        directory = hierarchy.directory(cluster) / node
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            if hierarchy.version == 2:
+                _delegate(hierarchy.mount_point)
+                _delegate(directory.parent)
+            elif "cpuset" in hierarchy.controllers:
+                _fill_cpuset(directory.parent)
+                _fill_cpuset(directory)
+        except OSError as error:
+            raise NoCgroups(
+                f"the cgroup {directory} could not be made: {error.strerror}",
+                "run on the host itself, or in a container with --privileged --cgroupns=host",
+            ) from error
+        made.append(directory)
+    return made
+
+
+def _delegate(directory: Path) -> None:
+    """Let the children of a version 2 directory have every controller that it has itself."""
+    there = (directory / "cgroup.controllers").read_text().split()
+    enabled = (directory / "cgroup.subtree_control").read_text().split()
+    missing = [f"+{name}" for name in there if name not in enabled]
+    if missing:
+        (directory / "cgroup.subtree_control").write_text(" ".join(missing))
+
+
+def _fill_cpuset(directory: Path) -> None:
+    """Give a version 1 directory its parent's processors and memory; without them no process may enter it."""
+    for name in ("cpuset.cpus", "cpuset.mems"):
+        if not (directory / name).read_text().strip():
+            (directory / name).write_text((directory.parent / name).read_text())
+
+
+def mounts(hierarchies: Sequence[Hierarchy]) -> tuple[list[dict[str, object]], dict[str, str]]:
+    """Return the mounts and links that show a node its own cgroups under /sys/fs/cgroup, for the launcher."""
+    flags = ["nosuid", "nodev", "noexec"]
+    if layout(hierarchies) is Layout.V2:
+        return [{"type": "cgroup2", "source": "cgroup", "target": "/sys/fs/cgroup", "options": flags}], {}
+    made: list[dict[str, object]] = [
+        {"type": "tmpfs", "source": "tmpfs", "target": "/sys/fs/cgroup", "options": [*flags, "mode=755"]}
+    ]
+    links = {}
+    for hierarchy in hierarchies:
+        target = f"/sys/fs/cgroup/{hierarchy.mount_point.name}"
+        if hierarchy.version == 2:
+            made.append({"type": "cgroup2", "source": "cgroup", "target": target, "options": flags})
+            continue
+        # A named hierarchy has no controllers, and the kernel wants that said.
+        named = ["none"] if hierarchy.controllers[0].startswith("name=") else []
+        options = [*flags, *named, *hierarchy.controllers]
+        made.append({"type": "cgroup", "source": "cgroup", "target": target, "options": options})
+        for name in hierarchy.controllers:
+            if name != hierarchy.mount_point.name and not name.startswith("name="):
+                links[f"/sys/fs/cgroup/{name}"] = hierarchy.mount_point.name
+    return made, links
+
+
+def delegated(hierarchies: Sequence[Hierarchy]) -> str:
+    """Return the directory, as a node sees it, in which the launcher must hand controllers to its children."""
+    return "/sys/fs/cgroup" if layout(hierarchies) is Layout.V2 else ""
+
+
+def directories(hierarchies: Sequence[Hierarchy], cluster: str) -> list[Path]:
+    """Return what exists of a cluster's cgroups, children before their parents."""
+    tops = [hierarchy.directory(cluster) for hierarchy in hierarchies]
+    return [path for top in tops for path in _below(top)]
+
+
+def _below(top: Path) -> Iterator[Path]:
+    for path, _, _ in os.walk(top, topdown=False):
+        yield Path(path)
+
+
+def processes(hierarchies: Sequence[Hierarchy], cluster: str) -> set[int]:
+    """Return the ids of all processes that run in a cluster's cgroups."""
+    found: set[int] = set()
+    for directory in directories(hierarchies, cluster):
+        # It may vanish while it is read.
+        with contextlib.suppress(OSError):
+            found.update(int(word) for word in (directory / "cgroup.procs").read_text().split())
+    return found - {0}
+
+
+def kill(hierarchies: Sequence[Hierarchy], cluster: str) -> set[int]:
+    """Kill what runs in a cluster's cgroups now and return the ids; it may take a moment until they are gone."""
+    found = processes(hierarchies, cluster)
+    for process in found:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+    return found
+
+
+def remove(hierarchies: Sequence[Hierarchy], cluster: str) -> list[Path]:
+    """Remove a cluster's cgroups and return those that could not be, because a process is still in them."""
+    left = []
+    for directory in directories(hierarchies, cluster):
+        try:
+            directory.rmdir()
+        except FileNotFoundError:
+            continue
+        except OSError:
+            left.append(directory)
+    return left

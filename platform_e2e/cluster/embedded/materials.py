@@ -1,0 +1,37 @@
+"""What every cluster is made of and none changes: programs, the nodes' root file system, the images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from platform_e2e.cluster.embedded import images, programs, rootfs, store
+from platform_e2e.cluster.embedded.programs import Programs
+from platform_e2e.cluster.embedded.store import Store
+from platform_e2e.timeline import Timeline
+
+
+@dataclass(frozen=True)
+class Materials:
+    """What lies ready in the cache.
+
+    Attributes:
+        programs: the built programs.
+        rootfs: the directory of the nodes' root file system.
+        store: containerd's directory with every image in it.
+    """
+
+    programs: Programs
+    rootfs: Path
+    store: Store
+
+    def lay(self, directory: Path) -> None:
+        """Make a node's own containerd directory."""
+        store.lay(self.store, directory)
+
+
+def ensure(timeline: Timeline) -> Materials:
+    """Return what a cluster is made of, building what is not in the cache yet."""
+    built = programs.ensure(timeline)
+    root = rootfs.ensure("node", timeline)
+    return Materials(built, root, store.ensure(images.ensure(timeline), root, timeline))

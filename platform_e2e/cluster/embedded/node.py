@@ -1,0 +1,335 @@
+"""What makes a node: its files, and the configuration of the launcher (`programs/cmd/node`) that becomes its process 1."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from platform_e2e.cluster.embedded import cgroups, controlplane
+from platform_e2e.cluster.embedded.cgroups import Hierarchy
+from platform_e2e.cluster.embedded.identity import PKI
+from platform_e2e.cluster.embedded.network import Plan
+
+PROGRAMS = "/opt/platform-e2e"
+"""Where a node has the built programs, read-only."""
+
+PATH = f"{PROGRAMS}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
+
+LOGS = "/var/log"
+"""The node's logs: of its programs as NAME.log, of its pods under pods/. It lies in the cluster's directory."""
+
+DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "kmsg", "fuse")
+"""What every container runtime gives, and kmsg, from which the kubelet learns of processes killed for want of memory."""
+
+CAP_SYS_RESOURCE = 24
+"""Bit in linux/capability.h."""
+
+PAUSE = "registry.k8s.io/pause:3.10"
+"""The image of every pod's first container; containerd's own default is another version."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One node.
+
+    Attributes:
+        name: its host name and the name of its Node object.
+        number: its place in the plan; 0 is the server, which also runs the control plane.
+        directory: what belongs to it on this host: `upper`, `work`, `root`, `containerd`, `kubelet`, `etcd`.
+        logs: on this host.
+    """
+
+    name: str
+    number: int
+    directory: Path
+    logs: Path
+
+    @property
+    def is_server(self) -> bool:
+        """Tell whether the control plane runs on it."""
+        return self.number == 0
+
+    @property
+    def config(self) -> Path:
+        """Return the launcher's configuration."""
+        return self.directory / "node.json"
+
+    def make_directories(self) -> None:
+        """Make what is mounted into the node; `containerd` is made with the images in it."""
+        for name in ("upper", "work", "root", "kubelet", "etcd"):
+            (self.directory / name).mkdir(parents=True, exist_ok=True)
+        self.logs.mkdir(parents=True, exist_ok=True)
+
+
+def files(node: Node, plan: Plan, names: Sequence[str], *, clamped: bool) -> dict[str, bytes]:
+    """Return a node's files that are no secrets: path in the node to content.
+
+    Args:
+        node: which one.
+        plan: the cluster's addresses.
+        names: of all nodes, in the plan's order.
+        clamped: whether containers must be started with less than they ask for, for want of CAP_SYS_RESOURCE.
+    """
+    hosts = ["127.0.0.1 localhost", *(f"{address} {name}" for name, address in zip(names, plan.nodes, strict=True))]
+    texts = {
+        "/etc/hosts": "\n".join(hosts) + "\n",
+        "/etc/hostname": f"{node.name}\n",
+        # No name server: the cluster is closed. A name that only the world knows fails at once.
+        "/etc/resolv.conf": "# the cluster is closed\n",
+        "/etc/containerd/config.toml": containerd(clamped=clamped),
+        "/etc/cni/net.d/10-bridge.conflist": json.dumps(cni(node, plan), indent=1),
+        "/etc/kubernetes/kubelet.json": json.dumps(kubelet(plan), indent=1),
+        "/etc/kubernetes/kube-proxy.json": json.dumps(kube_proxy(node, plan), indent=1),
+    }
+    return {path: text.encode() for path, text in texts.items()}
+
+
+def launcher(
+    node: Node, plan: Plan, hierarchies: Sequence[Hierarchy], *, rootfs: Path, programs: Path
+) -> dict[str, Any]:
+    """Return the launcher's configuration for a node in private namespaces of this host.
+
+    Args:
+        node: which one.
+        plan: the cluster's addresses.
+        hierarchies: the host's cgroups.
+        rootfs: the root file system that all nodes share, unchanged.
+        programs: directory of the built programs.
+    """
+    cgroup_mounts, cgroup_links = cgroups.mounts(hierarchies)
+    here = node.directory
+    overlay = [f"lowerdir={rootfs}", f"upperdir={here / 'upper'}", f"workdir={here / 'work'}"]
+    quiet = ["nosuid", "nodev"]
+    return {
+        "root": str(here / "root"),
+        "mounts": [
+            mount("overlay", "/", overlay, source="overlay"),
+            mount("proc", "/proc", [*quiet, "noexec"]),
+            mount("sysfs", "/sys", [*quiet, "noexec"]),
+            *cgroup_mounts,
+            mount("tmpfs", "/dev", ["nosuid", "mode=755"]),
+            mount("devpts", "/dev/pts", ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=620", "gid=5"]),
+            mount("tmpfs", "/dev/shm", [*quiet, "mode=1777"]),  # noqa: S108 - in the node, not on this host
+            mount("mqueue", "/dev/mqueue", [*quiet, "noexec"]),
+            mount("tmpfs", "/run", [*quiet, "mode=755"]),
+            mount("tmpfs", "/tmp", [*quiet, "mode=1777"]),  # noqa: S108 - the same
+            mount("bind", PROGRAMS, ["ro", "nodev"], source=programs),
+            mount("bind", LOGS, source=node.logs),
+            # Not on the overlay, which cannot carry the overlays of containers.
+            mount("bind", "/var/lib/containerd", source=here / "containerd"),
+            mount("bind", "/var/lib/kubelet", source=here / "kubelet"),
+            *([mount("bind", "/var/lib/etcd", source=here / "etcd")] if node.is_server else []),
+        ],
+        "devices": list(DEVICES),
+        "links": {
+            "/dev/fd": "/proc/self/fd",
+            "/dev/stdin": "/proc/self/fd/0",
+            "/dev/stdout": "/proc/self/fd/1",
+            "/dev/stderr": "/proc/self/fd/2",
+            "/dev/ptmx": "pts/ptmx",
+            **cgroup_links,
+        },
+        "delegate": cgroups.delegated(hierarchies),
+        **inside(node, plan),
+    }
+
+
+def inside(node: Node, plan: Plan) -> dict[str, Any]:
+    """Return the part of the launcher's configuration that does not ask how the node is kept apart from the host."""
+    return {
+        "hostname": node.name,
+        "sysctls": {
+            "net.ipv4.ip_forward": "1",
+            "net.bridge.bridge-nf-call-iptables": "1",
+        },
+        "commands": [
+            # What pods send out of the cluster must find its way back: only nodes are known there.
+            [
+                *("iptables", "-w", "-t", "nat", "-A", "POSTROUTING", "-s", str(plan.pods), "!", "-d", str(plan.pods)),
+                *("-m", "comment", "--comment", "pods to outside of the cluster", "-j", "MASQUERADE"),
+            ]
+        ],
+        "programs": [
+            {**program, "log": f"{LOGS}/{program['name']}.log"}
+            for program in [*(controlplane.programs(plan) if node.is_server else []), *_programs(node, plan)]
+        ],
+    }
+
+
+def mount(
+    kind: str, target: str, options: Sequence[str] = (), *, source: str | Path | None = None
+) -> dict[str, object]:
+    """Return one mount for the launcher."""
+    return {"type": kind, "source": str(source or kind), "target": target, "options": list(options)}
+
+
+def _programs(node: Node, plan: Plan) -> list[dict[str, Any]]:
+    # Only the server can tell when its API server is ready; elsewhere the kubelet has to try.
+    after = ["kube-apiserver"] if node.is_server else []
+    return [
+        {
+            "name": "containerd",
+            "argv": ["containerd", "--config=/etc/containerd/config.toml"],
+            "ready": {"unix": CONTAINERD_SOCKET},
+        },
+        {
+            "name": "kubelet",
+            "argv": [
+                "kubelet",
+                "--config=/etc/kubernetes/kubelet.json",
+                f"--hostname-override={node.name}",
+                "--kubeconfig=/etc/kubernetes/kubelet.conf",
+                f"--node-ip={plan.nodes[node.number]}",
+            ],
+            "after": ["containerd", *after],
+        },
+        {"name": "kube-proxy", "argv": ["kube-proxy", "--config=/etc/kubernetes/kube-proxy.json"], "after": after},
+    ]
+
+
+def lacks_sys_resource(status: str) -> bool:
+    """Tell from the text of /proc/self/status whether CAP_SYS_RESOURCE is out of reach."""
+    bounding = next(line.split()[1] for line in status.splitlines() if line.startswith("CapBnd:"))
+    return not int(bounding, 16) >> CAP_SYS_RESOURCE & 1
+
+
+def containerd(*, clamped: bool) -> str:
+    """Return containerd's configuration (its version 2 format, which 1.6 to 2.x read).
+
+    Args:
+        clamped: use the runtime that asks for no more than this machine can give.
+    """
+    runtime = f'\n            BinaryName = "{PROGRAMS}/oci-runtime"' if clamped else ""
+    return f"""\
+version = 2
+root = "/var/lib/containerd"
+state = "/run/containerd"
+# Looking for file systems that are not there costs time and fills the log.
+disabled_plugins = [
+  "io.containerd.snapshotter.v1.blockfile",
+  "io.containerd.snapshotter.v1.btrfs",
+  "io.containerd.snapshotter.v1.devmapper",
+  "io.containerd.snapshotter.v1.zfs",
+  "io.containerd.tracing.processor.v1.otlp",
+]
+[grpc]
+  address = "{CONTAINERD_SOCKET}"
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "{PAUSE}"
+  restrict_oom_score_adj = {str(clamped).lower()}
+  # Profiles would have to be loaded into the host's kernel.
+  disable_apparmor = true
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "/usr/lib/cni"
+    conf_dir = "/etc/cni/net.d"
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    default_runtime_name = "runc"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+      runtime_type = "io.containerd.runc.v2"
+      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+            SystemdCgroup = false{runtime}
+"""
+
+
+def cni(node: Node, plan: Plan) -> dict[str, Any]:
+    """Return the pods' network: a bridge on each node; between nodes there are routes on the segment."""
+    return {
+        "cniVersion": "1.0.0",
+        "name": "pods",
+        "plugins": [
+            {
+                "type": "bridge",
+                "bridge": "cni0",
+                "isGateway": True,
+                # The launcher's own rule spares what goes to pods on other nodes.
+                "ipMasq": False,
+                "hairpinMode": True,
+                "ipam": {
+                    "type": "host-local",
+                    "ranges": [[{"subnet": str(plan.pods_of(node.number))}]],
+                    "routes": [{"dst": "0.0.0.0/0"}],
+                    "dataDir": "/run/cni-addresses",
+                },
+            },
+            {"type": "portmap", "capabilities": {"portMappings": True}},
+        ],
+    }
+
+
+def kubelet(plan: Plan) -> dict[str, Any]:
+    """Return the kubelet's configuration: kubeadm's, with what makes tests fast."""
+    return {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "authentication": {
+            "anonymous": {"enabled": False},
+            "webhook": {"enabled": True},
+            "x509": {"clientCAFile": f"{PKI}/ca.crt"},
+        },
+        "authorization": {"mode": "Webhook"},
+        "tlsCertFile": "/etc/kubernetes/kubelet-serving.crt",
+        "tlsPrivateKeyFile": "/etc/kubernetes/kubelet-serving.key",
+        "cgroupDriver": "cgroupfs",
+        "failCgroupV1": False,
+        "failSwapOn": False,
+        "containerRuntimeEndpoint": f"unix://{CONTAINERD_SOCKET}",
+        "clusterDNS": [str(plan.dns)],
+        "clusterDomain": "cluster.local",
+        "resolvConf": "/etc/resolv.conf",
+        # Changed ConfigMaps and Secrets reach their pods within this time, by default within a minute.
+        "syncFrequency": "2s",
+        "configMapAndSecretChangeDetectionStrategy": "Watch",
+        "nodeStatusUpdateFrequency": "5s",
+        "serializeImagePulls": False,
+        "registryPullQPS": 0,
+        "containerLogMaxSize": "50Mi",
+        # Its own default, -999, needs CAP_SYS_RESOURCE.
+        "oomScoreAdj": 0,
+        # The host's disk and memory are shared with others: what they use is no reason to throw a pod out.
+        "evictionHard": {"memory.available": "50Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
+        "imageGCHighThresholdPercent": 100,
+        "shutdownGracePeriod": "0s",
+    }
+
+
+def kube_proxy(node: Node, plan: Plan) -> dict[str, Any]:
+    """Return kube-proxy's configuration."""
+    return {
+        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+        "kind": "KubeProxyConfiguration",
+        "clientConnection": {"kubeconfig": "/etc/kubernetes/kube-proxy.conf"},
+        "clusterCIDR": str(plan.pods),
+        "mode": "iptables",
+        "hostnameOverride": node.name,
+        "oomScoreAdj": 0,
+        # A new address must be answered as soon as it is known; by default changes are collected for a second.
+        "iptables": {"minSyncPeriod": "50ms"},
+        # The connection table is the host's business, and its settings may be read-only here.
+        "conntrack": {"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
+    }
+
+
+def write_config(node: Node, config: Mapping[str, Any]) -> None:
+    """Store the launcher's configuration where the launcher reads it."""
+    node.config.write_text(json.dumps(config, indent=1))
+
+
+def command(
+    node: Node, *, program: Path, network: Path, groups: Sequence[Path], parent: int
+) -> list[str | Path]:
+    """Return the command line that starts a node.
+
+    Args:
+        node: which one.
+        program: the launcher.
+        network: file of the node's network namespace.
+        groups: the node's cgroups.
+        parent: id of the process that the node must not outlive.
+    """
+    inside_groups = [word for group in groups for word in ("-cgroup", group)]
+    return [program, "enter", "-parent", str(parent), "-network", network, *inside_groups, node.config]

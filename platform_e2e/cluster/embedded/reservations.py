@@ -1,0 +1,47 @@
+"""Two clusters that are made at the same moment must not choose the same network: choosing is done under a lock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from platform_e2e.addresses import AddressRange
+from platform_e2e.cluster.embedded import links, network
+from platform_e2e.cluster.embedded.network import Plan
+from platform_e2e.cluster.locks import FileLock
+
+FILE = "network.json"
+"""In a cluster's directory: its plan, so that others keep away from it before its interface exists."""
+
+
+def choose(directory: Path, pools: Sequence[AddressRange], nodes: int) -> Plan:
+    """Plan a cluster's network and reserve it until the cluster's directory is removed.
+
+    Args:
+        directory: of the cluster.
+        pools: the address ranges that the layer's IPAddressPools state.
+        nodes: how many nodes there will be.
+
+    Raises:
+        NoFreeNetwork: every network that could be used is taken.
+    """
+    with FileLock(directory.parent / ".networks.lock").held("choosing a network"):
+        reserved = others(directory)
+        plan = network.plan(pools, nodes, [*links.taken(), *reserved])
+        (directory / FILE).write_text(json.dumps(plan.as_json(), indent=1))
+    return plan
+
+
+def others(directory: Path) -> list[IPv4Network]:
+    """Return the segments that other clusters of this user have reserved."""
+    found = []
+    for path in directory.parent.glob(f"*/{FILE}"):
+        if path.parent != directory:
+            try:
+                found.append(IPv4Network(json.loads(path.read_text())["segment"]))
+            except (FileNotFoundError, json.JSONDecodeError):
+                # It is being removed, or was left half written by a process that was killed.
+                continue
+    return found

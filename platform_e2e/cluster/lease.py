@@ -1,0 +1,286 @@
+"""The lease of a cluster: the first process makes it, others attach, the last one to leave has it removed.
+
+    with acquire(spec, provider, keep=lambda: False, timeline=timeline) as lease:
+        lease.once("foundations", install)
+
+The cluster itself belongs to its supervisor (`supervisor`), so that it is removed however the processes end that use it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from platform_e2e import paths
+from platform_e2e.cluster.locks import FileLock
+from platform_e2e.cluster.place import Place, write_spec
+from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec, Provider
+from platform_e2e.cluster.waiting import wait_until
+from platform_e2e.errors import BrokenHarness, WrongUsage
+from platform_e2e.shell import run
+from platform_e2e.timeline import Timeline
+
+CREATION_SECONDS = 3 * 3600.0
+"""The longest that a cluster may take: everything is built first on an empty cache; a run's own deadline comes earlier."""
+
+REMOVAL_SECONDS = 60.0
+"""The longest that removing a cluster may take; it takes about one second."""
+
+START_SECONDS = 30.0
+"""The longest that the supervisor may take to go into the background; it takes about 0.1 s."""
+
+
+class Unfit(BrokenHarness):
+    """This machine cannot make the cluster that is asked for, and what would help."""
+
+
+class CreationFailed(BrokenHarness):
+    """The cluster could not be made; every process that waits for it gets this."""
+
+    def __init__(self, problem: str, remedy: str, exit_code: int = 3) -> None:
+        """Pass on what the supervisor was told."""
+        super().__init__(problem, remedy)
+        self.exit_code = exit_code  # type: ignore[misc]  # this one's own, for the reason that the supervisor met
+
+
+class Blocked(BrokenHarness):
+    """Another process tried the same thing and it failed there; that failure is told there.
+
+    Attributes:
+        by: the key of what failed.
+        exit_code: of the failure.
+    """
+
+    def __init__(self, by: str, why: str, exit_code: int) -> None:
+        """Name what failed and the first line of why."""
+        super().__init__(f"blocked by {by}: {why.splitlines()[0] if why else 'it failed'}")
+        self.by = by
+        self.exit_code = exit_code  # type: ignore[misc]  # this one's own, of the failure it stands for
+
+
+@dataclass(frozen=True)
+class Lease:
+    """One process's hold on a cluster.
+
+    Attributes:
+        facts: what the provider states about the cluster.
+        created: whether this process was the first; the others attached.
+        place: the cluster's files.
+        timeline: where waiting is shown.
+        generation: tells this use of a kept cluster from earlier ones.
+    """
+
+    facts: ClusterFacts
+    created: bool
+    place: Place
+    timeline: Timeline
+    generation: int
+    _mine: set[str] = field(default_factory=set)
+
+    def once(self, key: str, work: Callable[[], Any], *, fingerprint: str = "") -> Any:
+        """Do something once for the cluster, in whichever process comes first, and share what came of it.
+
+        Args:
+            key: names it.
+            work: does it and returns JSON data.
+            fingerprint: of what it depends on; when that has changed it is done again.
+
+        Returns:
+            What `work` returned, here or in the process that did it.
+
+        Raises:
+            Blocked: it failed in another process of this use of the cluster. Where it fails here, its own error is raised.
+        """
+        directory = self.place.directory / "once"
+        file = directory / f"{quote(key, safe='')}.json"
+        with FileLock(file.with_suffix(".lock")).held(key, waiting=lambda who: self._waits(key, who)):
+            done = json.loads(file.read_text()) if file.exists() else {}
+            if done.get("fingerprint") == fingerprint:
+                if "result" in done:
+                    return done["result"]
+                if done["generation"] == self.generation:
+                    raise Blocked(key, done["problem"], done["exit_code"])
+            record: dict[str, Any] = {"fingerprint": fingerprint, "generation": self.generation}
+            try:
+                record["result"] = work()
+            except Exception as error:
+                record |= {"problem": str(error), "exit_code": getattr(error, "exit_code", 1)}
+                raise
+            finally:
+                # Of an interrupted attempt nothing is known, so the next process tries again.
+                if len(record) > 2:
+                    scratch = file.with_suffix(".new")
+                    scratch.write_text(json.dumps(record))
+                    scratch.replace(file)
+            # As the other processes get it: tuples have become lists there.
+            return json.loads(file.read_text())["result"]
+
+    @contextlib.contextmanager
+    def shared(self, name: str) -> Iterator[None]:
+        """Hold a part of the cluster together with others that only read it.
+
+        Args:
+            name: of the part, such as `metallb`.
+
+        Raises:
+            WrongUsage: this process holds it already, and would wait for itself.
+        """
+        with self._held(name, shared=True):
+            yield
+
+    @contextlib.contextmanager
+    def exclusive(self, name: str) -> Iterator[None]:
+        """Hold a part of the cluster alone; whoever waits is told on the timeline for whom.
+
+        Args:
+            name: of the part, such as `metallb`.
+
+        Raises:
+            WrongUsage: this process holds it already, and would wait for itself.
+        """
+        with self._held(name, shared=False):
+            yield
+
+    @contextlib.contextmanager
+    def _held(self, name: str, *, shared: bool) -> Iterator[None]:
+        if name in self._mine:
+            raise WrongUsage(f"the lock {name} is held by this process already", "release it before taking it again")
+        directory = self.place.directory / "locks"
+        part, gate = FileLock(directory / f"{name}.lock"), FileLock(directory / f"{name}.gate.lock")
+        words = f"{name} {'shared' if shared else 'alone'}"
+
+        def waits(who: str) -> None:
+            self._waits(name, who)
+
+        # Whoever wants the part alone keeps the gate shut while it waits, or readers that come and go could keep it
+        # waiting for ever.
+        with gate.held(f"waits for {words}", shared=shared, waiting=waits):
+            release = part.take(words, shared=shared, waiting=waits)
+        self._mine.add(name)
+        try:
+            yield
+        finally:
+            self._mine.discard(name)
+            release()
+
+    def _waits(self, name: str, who: str) -> None:
+        self.timeline.progress("cluster", f"{name}: waits for {who}")
+
+
+@contextlib.contextmanager
+def acquire(spec: ClusterSpec, provider: Provider, *, keep: Callable[[], bool], timeline: Timeline) -> Iterator[Lease]:
+    """Hold a cluster: make it, or attach to the one of that name.
+
+    Args:
+        spec: what is asked for.
+        provider: makes it.
+        keep: asked at the end; True lets the cluster live on when nobody holds it any more.
+        timeline: where the making, and what is waited for, is shown.
+
+    Raises:
+        CreationFailed: it could not be made; nothing of it is left.
+        Unfit: this machine cannot make one; said before anything is made.
+        WrongUsage: a cluster of that name exists and is another one than asked for.
+    """
+    place = Place(spec.name)
+
+    def waits(who: str) -> None:
+        timeline.progress("cluster", f"waits for {who}")
+
+    with place.lock.held("makes or attaches to the cluster", waiting=waits):
+        created, release = _attach(place, spec, provider, timeline)
+        generation = place.generation()
+    try:
+        facts = _wait_for(place)
+        _same(spec, facts)
+        yield Lease(facts, created, place, timeline, generation)
+        if keep():
+            place.keep.touch()
+    except BaseException:
+        if place.facts_file.exists() and keep():
+            place.keep.touch()
+        raise
+    finally:
+        release()
+        _leave(place)
+
+
+def _attach(
+    place: Place, spec: ClusterSpec, provider: Provider, timeline: Timeline
+) -> tuple[bool, Callable[[], None]]:
+    """Become a holder of the living cluster, or start a new one; the lock is held. Tell whether it is a new one."""
+    if place.directory.exists():
+        if place.supervisor.is_held():
+            if not place.holders():
+                place.next_generation()
+            return False, place.hold()
+        timeline.progress("cluster", f"removes what is left of an earlier cluster {place.name}")
+        provider.delete(place.name, place.directory)
+    fatal = [problem for problem in provider.doctor(spec) if problem.fatal]
+    if fatal:
+        raise Unfit("; ".join(problem.what for problem in fatal), "; ".join(problem.remedy for problem in fatal))
+    place.directory.mkdir(parents=True, mode=0o700)
+    release = place.hold()
+    try:
+        write_spec(place.spec_file, spec, provider.name, timeline.path)
+        path = os.pathsep.join([str(paths.ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+        # From here on it lives in the background; what is waited for here is only that it does.
+        run(
+            [sys.executable, "-m", "platform_e2e.cluster.supervisor", place.name],
+            timeout=START_SECONDS,
+            env={"PYTHONPATH": path, "PLATFORM_E2E_CACHE": str(paths.cache()), "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+    except BaseException:
+        release()
+        raise
+    return True, release
+
+
+def _wait_for(place: Place) -> ClusterFacts:
+    """Return the facts as soon as the supervisor has written them."""
+
+    def look() -> ClusterFacts | str:
+        facts = place.facts()
+        if facts is not None:
+            return facts
+        if place.failure_file.exists():
+            raise CreationFailed(**json.loads(place.failure_file.read_text()))
+        if not place.supervisor.is_held():
+            tail = "\n".join(place.log.read_text().splitlines()[-20:]) if place.log.exists() else ""
+            raise CreationFailed(f"the supervisor of cluster {place.name} ended before its time\n{tail}", "run again")
+        return "it is being made"
+
+    return wait_until(look, timeout=CREATION_SECONDS, what=f"cluster {place.name} can be used", most=0.05)
+
+
+def _same(spec: ClusterSpec, facts: ClusterFacts) -> None:
+    """Refuse a cluster that is not what was asked for."""
+    if len(facts.nodes) != spec.nodes:
+        raise WrongUsage(
+            f"cluster {spec.name} exists and has {len(facts.nodes)} node(s), not {spec.nodes}",
+            f"ask for {len(facts.nodes)} node(s), choose another name, or remove it: nox -s cluster -- down {spec.name}",
+        )
+
+
+def _leave(place: Place) -> None:
+    """Wait until the cluster is removed, if nobody else holds it and nobody wants to keep it."""
+
+    def look() -> bool | str:
+        if not place.directory.exists() or place.holders() or not place.supervisor.is_held():
+            return True
+        # A cluster that could not be made is not kept.
+        return True if place.keep.exists() and place.facts_file.exists() else "its supervisor is removing it"
+
+    wait_until(
+        look,
+        timeout=REMOVAL_SECONDS,
+        what=f"cluster {place.name} is removed",
+        most=0.05,
+        remedy=f"read {place.log}, then run: nox -s cluster -- down {place.name}",
+    )

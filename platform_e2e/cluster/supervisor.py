@@ -1,0 +1,137 @@
+"""The process that makes a cluster, holds it while somebody uses it, and removes it afterwards, whatever becomes of them.
+
+Started as `python -m platform_e2e.cluster.supervisor NAME` it goes into the background at once, in a session of its own, so
+that no signal to a run and no `kill -9` of one reaches it. It is the parent of all that the cluster consists of; were it
+killed itself, its children would die with it, and the next run would sweep what lies on disk.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+
+from platform_e2e.cluster import providers
+from platform_e2e.cluster.place import Place, read_spec
+from platform_e2e.cluster.provider import Provider
+from platform_e2e.errors import HarnessError
+from platform_e2e.timeline import Timeline
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.2
+"""How often it looks whether somebody still holds the cluster."""
+
+
+class Ended(BaseException):
+    """The cluster is not wanted any more; nothing on the way may swallow it."""
+
+
+class Supervisor:
+    """Care for one cluster from its making to its end.
+
+    Args:
+        place: its files.
+    """
+
+    def __init__(self, place: Place) -> None:
+        """Read what is to be made."""
+        self.place = place
+        self.spec, provider, timeline = read_spec(place.spec_file)
+        self.provider: Provider = providers.choose(provider)
+        self.timeline = Timeline(timeline)
+        self._failed = False
+        self._over = threading.Event()
+        self._release: Callable[[], None] | None = None
+
+    def run(self) -> None:
+        """Make the cluster, wait until nobody holds it, remove it."""
+        signal.signal(signal.SIGTERM, self._end)
+        watcher = threading.Thread(target=self._watch, name="watcher", daemon=True)
+        watcher.start()
+        try:
+            self._make()
+            # Event.wait of the main thread lets signal handlers run.
+            threading.Event().wait()
+        except Ended:
+            log.info("removing the cluster: nobody holds it, or it was asked to end")
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            self._over.set()
+            self._remove()
+
+    def _make(self) -> None:
+        try:
+            facts = self.provider.create(self.spec, self.place.directory, self.timeline)
+        except HarnessError as error:
+            self._fail(error.problem, error.remedy, error.exit_code)
+        except Exception as error:  # noqa: BLE001 - nobody above could tell those who wait for the cluster
+            self._fail(f"cluster {self.spec.name} could not be made: {error!r}", "report this with its traceback", 3)
+        else:
+            facts.write(self.place.facts_file)
+            log.info("the cluster can be used")
+
+    def _fail(self, problem: str, remedy: str, exit_code: int) -> None:
+        """Tell those who wait for the cluster why there will be none; it is removed when all have heard."""
+        log.exception("the cluster could not be made")
+        self._failed = True
+        scratch = self.place.failure_file.with_suffix(".new")
+        scratch.write_text(json.dumps({"problem": problem, "remedy": remedy, "exit_code": exit_code}))
+        scratch.replace(self.place.failure_file)
+
+    def _watch(self) -> None:
+        """End the main thread's waiting, or making, when nobody holds the cluster; nobody can come meanwhile."""
+        while not self._over.wait(LOOK_SECONDS):
+            if self._unwanted():
+                release = self.place.lock.take("removes the cluster")
+                if self._unwanted() and not self._over.is_set():
+                    self._release = release
+                    os.kill(os.getpid(), signal.SIGTERM)
+                    return
+                release()
+
+    def _unwanted(self) -> bool:
+        return not self.place.holders() and (self._failed or not self.place.keep.exists())
+
+    def _end(self, _number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise Ended
+
+    def _remove(self) -> None:
+        release = self._release or self.place.lock.take("removes the cluster")
+        self.provider.delete(self.spec.name, self.place.directory)
+        self.place.lock.remove()
+        release()
+
+
+def main(name: str) -> None:
+    """Go into the background and supervise the cluster of that name."""
+    place = Place(name)
+    # Taken before the fork, so that whoever started this finds the lock held as soon as the first process has ended.
+    if place.supervisor.try_take("supervises the cluster") is None:
+        sys.exit(f"cluster {name} has a supervisor already")
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    output = os.open(place.log, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    for source, target in ((null, 0), (output, 1), (output, 2)):
+        os.dup2(source, target)
+    os.chdir("/")
+    for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
+        signal.signal(ignored, signal.SIG_IGN)
+    logging.basicConfig(
+        level=logging.DEBUG, format="%(asctime)s.%(msecs)03d %(name)s: %(message)s", datefmt="%H:%M:%S"
+    )
+    for noisy in ("urllib3", "pyroute2", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    Supervisor(place).run()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
