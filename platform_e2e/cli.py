@@ -6,8 +6,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
-from functools import partial
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from platform_e2e.errors import HarnessError
 from platform_e2e.settings import OPTIONS, Settings, resolve
@@ -17,7 +16,14 @@ WRONG_USAGE = 4
 
 
 class Parser(argparse.ArgumentParser):
-    """Say what is wrong with the call and end with the status that the rest of the harness has for it."""
+    """Say what is wrong with the call and end with the status that the rest of the harness has for it.
+
+    Without abbreviations: words that are pytest's must not be taken for ours.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        """Take what argparse takes."""
+        super().__init__(**{"allow_abbrev": False, **options})
 
     def error(self, message: str) -> NoReturn:
         """Print how the command is used and what was wrong."""
@@ -52,10 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    # Without abbreviations: words that are pytest's must not be taken for ours.
-    parser = Parser(prog="platform-e2e", description=sys.modules["platform_e2e"].__doc__, allow_abbrev=False)
+    parser = Parser(prog="platform-e2e", description=sys.modules["platform_e2e"].__doc__)
     parser.add_argument("-v", "--verbose", action="store_true", help="log what is done")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=partial(Parser, allow_abbrev=False))
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
 
     doctor = commands.add_parser("doctor", help="say what this machine lacks for a run, each with its remedy")
     doctor.add_argument(

@@ -94,7 +94,7 @@ def load(directory: Path, *_args: Any, **_options: Any) -> Any:
 def install() -> None:
     """Put the fakes where the fixtures import from."""
     provider = SimpleNamespace(name="fake", capabilities=frozenset({Capability.NODES}))
-    fakes = {
+    fakes: dict[str, dict[str, Any]] = {
         "platform_e2e.cluster.lease": {"acquire": acquire},
         "platform_e2e.cluster.providers": {"choose": lambda _name: provider},
         "platform_e2e.layer": {"load": load},

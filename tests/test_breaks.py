@@ -43,7 +43,7 @@ def run(*tests: tuple[str, str, list[dict[str, Any]]], status: int = 1) -> dict[
     return {"status": status, "seconds": 1.0, "last_line": "the last line", "verdict": {"tests": listed}}
 
 
-GREEN = ("passed", "monitoring", [])
+GREEN: tuple[str, str, list[dict[str, Any]]] = ("passed", "monitoring", [])
 RED = ("failed", "loadbalancer", [finding()])
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -10,13 +11,18 @@ from platform_e2e import cli
 from platform_e2e.errors import BrokenHarness, WrongUsage
 
 
+def _note(called: dict[str, Any], name: str, *args: object, **options: object) -> int:
+    called[name] = (args, options)
+    return 0
+
+
 @pytest.fixture
 def commands(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Stand in for the packages that commands hand over to, and note what they were called with."""
     called: dict[str, Any] = {}
     for name in ("doctor", "cli", "leaks"):
         module = ModuleType(f"platform_e2e.cluster.{name}")
-        module.main = lambda *args, _name=name, **options: called.update({_name: (args, options)}) or 0  # type: ignore[attr-defined]
+        module.__dict__["main"] = partial(_note, called, name)
         monkeypatch.setitem(sys.modules, module.__name__, module)
         monkeypatch.setattr(f"platform_e2e.cluster.{name}", module, raising=False)
     return called

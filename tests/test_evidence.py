@@ -22,7 +22,7 @@ POD: dict[str, Any] = {
         ]
     },
 }
-EVENTS = [
+EVENTS: list[dict[str, Any]] = [
     {"lastTimestamp": "2026-11-24T10:00:05Z", "type": "Warning", "count": 3, "reason": "BackOff",
      "involvedObject": {"kind": "Pod", "name": "chat-1"}, "message": "restarting\n  failed container"},
     {"eventTime": "2026-11-24T10:00:01Z", "type": "Normal", "reason": "Scheduled",

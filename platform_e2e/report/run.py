@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from platform_e2e import paths, shell
-from platform_e2e.errors import HarnessError
 from platform_e2e.report import redact
 from platform_e2e.settings import Settings
 from platform_e2e.timeline import Timeline
@@ -109,7 +108,7 @@ class Run:
         with self.timeline.phase(name, title):
             try:
                 yield
-            except HarnessError as error:
+            except Exception as error:
                 if not phase_of(error):
                     error.add_note(f"phase: {name}")
                 raise
@@ -154,7 +153,7 @@ def commit(directory: Path) -> dict[str, Any]:
     if git is None:
         return {}
     # A checkout that belongs to another user, as in many CI systems, is only read here.
-    base = [git, "-c", "safe.directory=*", "-C", directory]
+    base: list[str | Path] = [git, "-c", "safe.directory=*", "-C", directory]
     head = shell.run([*base, "rev-parse", "HEAD"], timeout=GIT_SECONDS, ok=range(256))
     if head.returncode != 0:
         return {}
