@@ -199,7 +199,8 @@ def test_a_new_pod_gets_every_branch_back(setup: Setup, layer: Path) -> None:
 def test_commit_changes_adds_and_removes(setup: Setup, layer: Path) -> None:
     setup.git.publish(layer)
     sha = setup.git.commit(
-        {"config/cm.yaml": b"changed\n", "config/\u00e9 \"q\" \\.bin": b"\x00\xff\n", "argocd/config.yaml": None}, "Change"
+        {"config/cm.yaml": b"changed\n", 'config/\u00e9 "q" \\.bin': b"\x00\xff\n", "argocd/config.yaml": None},
+        "Change",
     )
     assert setup.served() == sha
     assert git(setup.pod, "show", "main:config/cm.yaml") == "changed"
@@ -418,5 +419,8 @@ def test_the_server_is_read_only_over_the_network_and_unprivileged(setup: Setup)
     assert template["spec"]["securityContext"]["runAsNonRoot"] is True
     assert container["readinessProbe"] == {"tcpSocket": {"port": "git"}, "periodSeconds": 1}
     assert service["spec"]["selector"].items() <= template["metadata"]["labels"].items()
-    assert server.URL == f"git://{service['metadata']['name']}.{namespace['metadata']['name']}.svc.cluster.local/platform.git"
+    assert (
+        server.URL
+        == f"git://{service['metadata']['name']}.{namespace['metadata']['name']}.svc.cluster.local/platform.git"
+    )
     assert f"git init --quiet --bare --initial-branch=main {server.REPOSITORY}" in container["command"][-1]

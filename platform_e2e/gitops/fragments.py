@@ -47,12 +47,17 @@ class Fragment:
                 if yamledit.get(item, "op") is not None and path is not None and value is not None:
                     yield Operation(path, value)
 
+    @property
+    def offset(self) -> int:
+        """Return how many lines of the file come before the first of this piece."""
+        if self.host is None:
+            return 0
+        # A block scalar's text begins on the line after its indicator.
+        return yamledit.line(self.host) - (0 if self.host.style in ("|", ">") else 1)
+
     def line(self, node: Node) -> int:
         """Return the line of the file on which a node begins."""
-        if self.host is None:
-            return yamledit.line(node)
-        # A block scalar's text begins on the line after its indicator.
-        return yamledit.line(self.host) + yamledit.line(node) - (0 if self.host.style in ("|", ">") else 1)
+        return yamledit.line(node) + self.offset
 
     def edits(self, values: Iterable[tuple[ScalarNode, str]]) -> list[yamledit.Edit]:
         """Return the edits of the file that give scalars of this piece other values.

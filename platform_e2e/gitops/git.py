@@ -45,6 +45,7 @@ class Commit:
     Attributes:
         sha: the commit that Argo CD reads: the working tree with the changes on top.
         layer: the commit below it: the working tree as it is.
+        before: the commit that was served until then; None the first time.
         changed: files that differ from what was served before, all of them the first time.
         pushed: False where the same was served already.
         changes: the values that were changed for this cluster.
@@ -52,6 +53,7 @@ class Commit:
 
     sha: str
     layer: str
+    before: str | None = None
     changed: tuple[str, ...] = ()
     pushed: bool = True
     changes: tuple[Change, ...] = field(default=(), repr=False)
@@ -120,11 +122,11 @@ class GitServer:
             changed = self.repository.changed(head, sha)
             if head is not None and not changed:
                 self._push(branches)
-                return Commit(head, layer, pushed=False, changes=new.changes)
+                return Commit(head, layer, head, pushed=False, changes=new.changes)
             for branch in branches:
                 self.repository.move(branch, sha, self.repository.head(branch))
             self._push(branches)
-        return Commit(sha, layer, changed, changes=new.changes)
+        return Commit(sha, layer, head, changed, changes=new.changes)
 
     def commit(self, changes: Mapping[str, bytes | None], message: str, *, branch: str = BRANCH) -> str:
         """Commit and push changes of files, and return the new commit.

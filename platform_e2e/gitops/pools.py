@@ -15,11 +15,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
+from ipaddress import AddressValueError, IPv4Address
 
 from ruamel.yaml.nodes import Node, ScalarNode
 
-from platform_e2e.cluster.provider import AddressRange
+from platform_e2e.addresses import AddressRange
 from platform_e2e.errors import WrongUsage
 from platform_e2e.gitops import yamledit
 from platform_e2e.gitops.fragments import Fragment
@@ -44,15 +44,11 @@ class Moved:
 
 
 def parse(text: str) -> AddressRange | None:
-    """Return the range that a pool's entry means, written as first-last or as a CIDR; None for anything else."""
-    first, dash, last = text.partition("-")
+    """Return the range that a pool's entry means; None for IPv6 and for anything that is no range."""
     try:
-        if dash:
-            return AddressRange(IPv4Address(first.strip()), IPv4Address(last.strip()))
-        network = IPv4Network(text.strip(), strict=False)
-    except (AddressValueError, NetmaskValueError, ValueError):
+        return AddressRange.parse(text)
+    except ValueError:
         return None
-    return AddressRange(network[0], network[-1])
 
 
 def ranges(pool_map: Mapping[str, str]) -> dict[AddressRange, AddressRange]:

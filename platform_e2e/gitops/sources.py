@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from urllib.parse import urlsplit
 
@@ -108,9 +108,9 @@ def matches(pattern: str, url: str) -> bool:
 def find(fragment: Fragment) -> list[Place]:
     """Return every place of a fragment, in no particular order."""
     file = fragment.file
-    documents = [place for root in fragment.roots for place in _document(file, root)]
-    patched = [place for operation in fragment.operations() for place in _operation(file, operation)]
-    return documents + patched
+    found = [place for root in fragment.roots for place in _document(file, root)]
+    found += [place for operation in fragment.operations() for place in _operation(file, operation)]
+    return [replace(place, line=place.line + fragment.offset) for place in found]
 
 
 def _document(file: str, root: Node) -> Iterator[Place]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ruamel.yaml.nodes import ScalarNode
 
-from platform_e2e.cluster.provider import AddressRange
+from platform_e2e.addresses import AddressRange
 from platform_e2e.errors import WrongUsage
 from platform_e2e.gitops import fragments, pools, sources, yamledit
 from platform_e2e.gitops.sources import Place, Role

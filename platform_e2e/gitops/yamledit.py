@@ -6,7 +6,6 @@ but not indentation, quotes and line breaks, and the commit that carries the cha
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,8 +19,8 @@ from platform_e2e.errors import WrongUsage
 _PROPERTIES = re.compile(r"(?:[&!]\S*\s+)*")
 """Anchor and tag before a scalar; the parser counts them to the scalar's text."""
 
-_SAFE_UNQUOTED = re.compile(r"[A-Za-z0-9./][A-Za-z0-9./_@+~-]*(?::[A-Za-z0-9./_@+~-]+)*")
-"""What may stand unquoted anywhere, inside of brackets too, and cannot be taken for a comment or a key."""
+_SAFE_UNQUOTED = re.compile(r"[a-z][a-z+]*://[A-Za-z0-9._/@:+~-]*[A-Za-z0-9/]|\d+(?:\.\d+){3}(?:-\d+(?:\.\d+){3})?")
+"""What may stand unquoted anywhere, inside of brackets too, and is nothing but text: a URL, an address, a range of them."""
 
 
 class UnreadableYaml(WrongUsage):
@@ -137,7 +136,7 @@ def replace(text: str, node: ScalarNode, value: str) -> Edit:
     elif node.style is None and _SAFE_UNQUOTED.fullmatch(value):
         new = value
     else:
-        new = json.dumps(value, ensure_ascii=not value.isprintable())
+        new = '"' + "".join(map(_escaped, value)) + '"'
     if node.style in ("|", ">"):
         new += written[len(written.rstrip("\n")) :]
     return Edit(_begin(text, node), node.end_mark.index, new)
@@ -165,6 +164,13 @@ def apply(text: str, edits: Iterable[Edit]) -> str:
         done += [text[at : edit.start], edit.new]
         at = edit.end
     return "".join([*done, text[at:]])
+
+
+def _escaped(character: str) -> str:
+    """Write a character as it stands between double quotes."""
+    if character in '"\\':
+        return "\\" + character
+    return character if character.isprintable() else f"\\U{ord(character):08X}"
 
 
 def _begin(text: str, node: ScalarNode) -> int:

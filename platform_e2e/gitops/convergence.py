@@ -1,0 +1,244 @@
+"""Wait until Applications are what a commit says (scenario A1), and say precisely what each one still lacks.
+
+    git.commit(changes, "...")
+    converge(kube, ["chat-dev"], git.head(), timeout=60)
+
+"Synced" and "Healthy" alone may describe the commit before, an operation that failed, or an Application that renders
+nothing. So all of what Argo CD says is compared with the commit, and the workloads' own rollouts are awaited at the end,
+since Argo CD may judge the health of a Deployment by what it was before the sync.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeVar
+
+from platform_e2e.gitops import argocd
+from platform_e2e.kube.expect import Expectation, Failed, Met, Pending, Verdict, all_of, eventually
+from platform_e2e.kube.rollouts import rolled_out
+
+if TYPE_CHECKING:
+    from platform_e2e.finding import Cause
+    from platform_e2e.kube.client import Kube
+    from platform_e2e.kube.objects import Object
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+WORKLOADS = ("apps/v1/Deployment", "apps/v1/StatefulSet", "apps/v1/DaemonSet")
+"""Kinds that roll out."""
+
+_NAMED = 3
+"""How many objects a sentence names before it counts the rest."""
+
+_FOREVER = re.compile(r"will wipe out all resources|Failed last sync attempt")
+"""Conditions after which Argo CD does nothing more for this commit (autoSync in controller/appcontroller.go)."""
+
+
+def converged_on(sha: str, *, since: datetime | None = None, by_operation: bool = False) -> Expectation[Object | None]:
+    """Return the expectation that an Application is what a commit says, all of scenario A1.
+
+    It exists and no refresh is outstanding; nothing is wrong with its spec or its comparison; it was compared with this
+    commit, is Synced, and so is each of its objects; its last operation has succeeded; it is Healthy, as judged after that
+    operation ended.
+
+    Where a commit changes nothing of the Application, Argo CD compares and begins no operation. Synced on this commit then
+    is the whole truth, and the last operation may be of an earlier commit.
+
+    Args:
+        sha: the commit.
+        since: the comparison must not be older than this; Argo CD counts in whole seconds.
+        by_operation: demand that the last operation was of this very commit.
+    """
+
+    def judge(app: Object | None) -> Verdict:
+        for demand in (_exists, _valid, _operated, _compared, _in_sync, _healthy):
+            lacking = demand(app or {}, sha)
+            if lacking is not None:
+                return lacking
+        assert app is not None  # noqa: S101  `_exists` has seen to it; this tells the type checker
+        done = argocd.operation(app)
+        if by_operation and not _is(done.revisions, sha):
+            return Pending(f"its last operation was of commit {_short(done.revisions)}, not of {sha[:12]}")
+        return _judged_late_enough(app, since) or Met(app)
+
+    return judge
+
+
+def converge(
+    kube: Kube,
+    names: Iterable[str],
+    sha: str,
+    *,
+    timeout: float,
+    namespace: str = argocd.NAMESPACE,
+    by_operation: bool = False,
+    explain: Callable[[Object], Cause | None] | None = None,
+) -> dict[str, Object]:
+    """Let Argo CD look at a commit that was just pushed, and wait until Applications are what it says.
+
+    Args:
+        kube: the cluster.
+        names: of the Applications that the commit touches; the others need not be waited for.
+        sha: the commit.
+        timeout: seconds for all of them.
+        namespace: of the Applications.
+        by_operation: demand an operation of this very commit; for a commit that surely changes something.
+        explain: works out why an Application does not converge.
+
+    Returns:
+        The Applications by name, as they were when they had converged.
+
+    Raises:
+        Timeout: one did not in time.
+        Refuted: Argo CD has given up on this commit for one of them.
+    """
+    wanted = list(names)
+    in_parallel(lambda name: argocd.ask_refresh(kube, name, namespace=namespace), wanted)
+    expected = converged_on(sha, by_operation=by_operation)
+
+    def wait(name: str) -> Object:
+        app: Object = eventually(
+            kube.one(argocd.APPLICATION, name, namespace),
+            expected,
+            timeout=timeout,
+            what=f"application/{name} -n {namespace} is what commit {sha[:12]} says",
+            explain=lambda app: explain(app) if explain and app else None,
+        )
+        roll_out(kube, app, timeout=timeout)
+        return app
+
+    return dict(zip(wanted, in_parallel(wait, wanted), strict=True))
+
+
+def roll_out(kube: Kube, app: Object, *, timeout: float) -> None:
+    """Wait until the workloads of an Application have rolled out, by the API server's own account.
+
+    Args:
+        kube: the cluster.
+        app: the Application, which names its objects.
+        timeout: seconds for all of them.
+
+    Raises:
+        Timeout: one did not in time.
+    """
+    workloads = [one for one in argocd.resources(app) if one.api in WORKLOADS]
+    if workloads:
+        name = app["metadata"]["name"]
+        sources = [kube.one(one.api, one.name, one.namespace) for one in workloads]
+        what = f"{', '.join(map(str, workloads))} of application/{name} {'has' if len(sources) == 1 else 'have'} rolled out"
+        eventually(all_of(*sources), _all_rolled_out(list(map(str, workloads))), timeout=timeout, what=what)
+
+
+def in_parallel(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """Do the same for several items at once, in threads; the first error is raised when all have ended."""
+    if not items:
+        return []
+    with ThreadPoolExecutor(max_workers=min(len(items), 16)) as pool:
+        return list(pool.map(work, items))
+
+
+def _exists(app: Object, sha: str) -> Verdict | None:  # noqa: ARG001  every demand has the same signature
+    if not app:
+        return Pending("it does not exist")
+    if app["metadata"].get("deletionTimestamp"):
+        held = ", ".join(app["metadata"].get("finalizers") or ())
+        return Pending("it is being deleted" + (f", held by {held}" if held else ""))
+    if argocd.refresh_asked(app):
+        return Pending("Argo CD has not done the refresh that was asked for")
+    if not argocd.sync_status(app):
+        return Pending("Argo CD has not compared it with Git yet")
+    return None
+
+
+def _valid(app: Object, sha: str) -> Verdict | None:
+    for kind, message in argocd.conditions(app):
+        why = f"condition {kind}: {' '.join(message.split())}"
+        return Failed(why) if sha in message and _FOREVER.search(message) else Pending(why)
+    return None
+
+
+def _operated(app: Object, sha: str) -> Verdict | None:
+    found = argocd.operation(app)
+    commit = _short(found.revisions)
+    if found.backing_off:
+        attempts = f"attempt {found.retries} of {found.retry_limit + 1}"
+        return Pending(f"{attempts} to sync commit {commit} failed: {found.message}")
+    if found.running:
+        return Pending(f"the sync of commit {commit} is {found.phase}: {found.message}")
+    if app.get("operation"):
+        return Pending("an operation was asked for and has not begun")
+    if found.phase in ("Failed", "Error"):
+        if _is(found.revisions, sha):
+            return Failed(f"the sync of commit {commit} is {found.phase} and is not tried again: {found.message}")
+        return Pending(
+            f"the sync of commit {commit} is {found.phase}, and none of {sha[:12]} has begun: {found.message}"
+        )
+    return None
+
+
+def _compared(app: Object, sha: str) -> Verdict | None:
+    found = argocd.revisions(app)
+    if _is(found, sha):
+        return None
+    return Pending(f"it was compared with commit {_short(found)}, not with {sha[:12]} yet")
+
+
+def _in_sync(app: Object, sha: str) -> Verdict | None:  # noqa: ARG001  every demand has the same signature
+    objects = argocd.resources(app)
+    wrong = [f"{one} is {one.status}{' and must be pruned' if one.requires_pruning else ''}"
+             for one in objects if one.status not in ("Synced", "")]  # fmt: skip
+    # Objects without a status are hooks and what another controller copied the tracking annotation to.
+    wrong += [f"{one} is missing" for one in objects if one.health == "Missing" and one.status in ("Synced", "")]
+    if argocd.sync_status(app) != "Synced":
+        policy = (app.get("spec") or {}).get("syncPolicy") or {}
+        idle = "" if policy.get("automated") is not None else "; it is not automated, so nothing syncs it"
+        return Pending(f"it is {argocd.sync_status(app)}: {_some(wrong) or 'no object is named'}{idle}")
+    if wrong:
+        return Pending(f"it is Synced, but {_some(wrong)}")
+    return None if objects else Pending("it is Synced, but has no objects: its path renders nothing")
+
+
+def _healthy(app: Object, sha: str) -> Verdict | None:  # noqa: ARG001  every demand has the same signature
+    found = argocd.health(app)
+    if found == "Healthy":
+        return None
+    ill = [f"{one} is {one.health}{f' ({one.message})' if one.message else ''}"
+           for one in argocd.resources(app) if one.health not in ("Healthy", "")]  # fmt: skip
+    return Pending(f"its health is {found or 'not known'}{': ' + _some(ill) if ill else ''}")
+
+
+def _judged_late_enough(app: Object, since: datetime | None) -> Verdict | None:
+    judged, ended = argocd.reconciled_at(app), argocd.operation(app).finished
+    if judged is None or (ended is not None and judged < ended):
+        return Pending("its health was judged before its last operation ended")
+    if since is not None and judged < since.replace(microsecond=0):
+        return Pending(f"it was compared at {judged:%H:%M:%S}, before {since:%H:%M:%S}")
+    return None
+
+
+def _all_rolled_out(names: Sequence[str]) -> Expectation[tuple[Object | None, ...]]:
+    def judge(states: tuple[Object | None, ...]) -> Verdict:
+        for name, state in zip(names, states, strict=True):
+            verdict = rolled_out(state)
+            if not isinstance(verdict, Met):
+                return type(verdict)(f"{name}: {verdict.why}")
+        return Met()
+
+    return judge
+
+
+def _is(revisions: Sequence[str], sha: str) -> bool:
+    return bool(revisions) and all(one == sha for one in revisions)
+
+
+def _short(revisions: Sequence[str]) -> str:
+    return ", ".join(dict.fromkeys(one[:12] for one in revisions)) or "unknown"
+
+
+def _some(words: Sequence[str]) -> str:
+    rest = len(words) - _NAMED
+    return ", ".join(words[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
