@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from textwrap import dedent
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from platform_e2e import layer, paths
-from platform_e2e.layer import recorded
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from platform_e2e.layer import Layer
+from platform_e2e.layer import Layer, recorded
 
 DEMO = paths.ROOT / "platform"
 RECORDS = paths.ROOT / "tests" / "data" / "rendered"

@@ -11,18 +11,16 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import Any
 
 import pytest
 from aiohttp import WSServerHandshakeError
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-    from types import ModuleType
 
 SOURCE = Path(__file__).parent.parent / "platform" / "apps" / "chat" / "chat.py"
 KEY = "0123456789abcdef"

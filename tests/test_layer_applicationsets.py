@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from textwrap import indent
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from platform_e2e import layer
-from platform_e2e.layer import LayerError, templates
+from platform_e2e.layer import Layer, LayerError, templates
 from tests import layers
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from platform_e2e.layer import Layer
 
 FILE = "argocd/set.yaml"
 

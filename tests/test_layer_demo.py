@@ -5,19 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 from ipaddress import IPv4Address
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
 
 from platform_e2e import layer
 from platform_e2e.finding import Promise
+from platform_e2e.layer import Layer
 from tests import layers
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from platform_e2e.layer import Layer
 
 ENVIRONMENTS = ("dev", "prod", "staging")
 

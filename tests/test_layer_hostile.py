@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -12,10 +13,6 @@ from platform_e2e import layer
 from platform_e2e.errors import BrokenHarness, WrongUsage
 from platform_e2e.layer import LayerError, tree, yamlfile
 from tests import layers
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
 
 CONFIGMAP = "manifests/one/configmap.yaml"
 APPLICATION = "argocd/applications/one.yaml"
@@ -335,3 +332,15 @@ def test_a_directory_that_is_no_layer_is_wrong_usage(tmp_path: Path) -> None:
         layer.load(tmp_path / "missing")
     with pytest.raises(WrongUsage, match="is no layer: it has no directory argocd/"):
         layer.load(tmp_path)
+
+
+def test_every_application_is_checked_before_the_first_is_rendered(tmp_path: Path) -> None:
+    """A renderer may have to be built, which takes minutes: what is wrong shows before."""
+    zet = layers.APPLICATION.replace("name: one", "name: zet").replace("manifests/one", "manifests/zet")
+    files = {
+        "argocd/zet.yaml": zet,
+        KUSTOMIZATION: "resources: [configmap.yaml]\n",
+        "manifests/zet/kustomization.yaml": "resources: [https://a.b/c]\n",
+    }
+    with pytest.raises(LayerError, match=r"^manifests/zet/kustomization\.yaml:1: resources refers to https"):
+        layer.load(layers.write(tmp_path, files), lambda directory: pytest.fail(f"{directory} was rendered"))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,9 +11,6 @@ from platform_e2e import layer
 from platform_e2e.finding import Promise
 from platform_e2e.layer import LayerError, Rendered, probe_of
 from tests import layers
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CONFIGMAP = "manifests/one/configmap.yaml"
 APPLICATION = "argocd/applications/one.yaml"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,9 +13,6 @@ from platform_e2e.errors import BrokenHarness
 from platform_e2e.layer import LayerError, kustomize_build, manifests, recorded, releases, yamlfile
 from platform_e2e.shell import CommandError
 from tests import layers
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CONFIGMAP = "manifests/one/configmap.yaml"
 APPLICATION = "argocd/applications/one.yaml"

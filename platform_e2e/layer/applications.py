@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from platform_e2e.finding import Promise
 from platform_e2e.layer.objects import EXEMPT, Rendered, described
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from platform_e2e.finding import Promise
-    from platform_e2e.layer.yamlfile import Document
+from platform_e2e.layer.yamlfile import Document
 
 NAMESPACE = "argocd"
 """Where an Application without a namespace lives: `kubectl apply -f` by the layer's README is run in Argo CD's namespace."""

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from platform_e2e.finding import Promise
 from platform_e2e.layer import applications, kustomize, templates, yamlfile
+from platform_e2e.layer.applications import Application
 from platform_e2e.layer.generators import Expansion, GeneratorError
 from platform_e2e.layer.objects import EXEMPT, described
 from platform_e2e.layer.templates import TemplateError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from platform_e2e.layer.applications import Application
-    from platform_e2e.layer.yamlfile import Document
+from platform_e2e.layer.yamlfile import Document
 
 
 @dataclass(frozen=True)

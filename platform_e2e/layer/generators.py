@@ -6,13 +6,11 @@ import itertools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from platform_e2e.layer import templates
 from platform_e2e.layer.tree import SKIPPED
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 Parameters = dict[str, Any]
 """One set of parameters: one generated Application."""

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv6Network, ip_address
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from platform_e2e.addresses import AddressRange
 from platform_e2e.finding import Promise
 from platform_e2e.layer import selectors
+from platform_e2e.layer.objects import Rendered
 from platform_e2e.layer.probe import Probe, probe_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from platform_e2e.layer.objects import Rendered
 
 SERIES = "platform-e2e/series"
 """Annotation of a ServiceMonitor: series, separated by commas, of which every target must deliver samples."""

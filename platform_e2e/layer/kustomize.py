@@ -7,15 +7,13 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from platform_e2e import shell
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.layer import yamlfile
 from platform_e2e.layer.errors import LayerError
-
-if TYPE_CHECKING:
-    from platform_e2e.layer.yamlfile import Document
+from platform_e2e.layer.yamlfile import Document
 
 Renderer = Callable[[Path], list[dict[str, Any]]]
 """Turn the directory of a kustomization into objects."""

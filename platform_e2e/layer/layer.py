@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+from platform_e2e.addresses import AddressRange
 from platform_e2e.layer import inventory, tree
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from platform_e2e.addresses import AddressRange
-    from platform_e2e.layer.applications import Application
-    from platform_e2e.layer.applicationsets import ApplicationSet, Environment
-    from platform_e2e.layer.inventory import LoadBalancer, MetricsService, Pool
-    from platform_e2e.layer.objects import Exemption, Rendered
-    from platform_e2e.layer.releases import Release
+from platform_e2e.layer.applications import Application
+from platform_e2e.layer.applicationsets import ApplicationSet, Environment
+from platform_e2e.layer.inventory import LoadBalancer, MetricsService, Pool
+from platform_e2e.layer.objects import Exemption, Rendered
+from platform_e2e.layer.releases import Release
 
 
 @dataclass(frozen=True)

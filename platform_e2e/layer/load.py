@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from platform_e2e.errors import WrongUsage
 from platform_e2e.finding import Promise
 from platform_e2e.layer import applications, applicationsets, inventory, kustomize, manifests, releases, rendering, tree
+from platform_e2e.layer.applications import Application
+from platform_e2e.layer.applicationsets import ApplicationSet, Environment
 from platform_e2e.layer.errors import LayerError
+from platform_e2e.layer.kustomize import Renderer
 from platform_e2e.layer.layer import Layer
 from platform_e2e.layer.objects import Exemption, Rendered, described, exemptions
 from platform_e2e.layer.yamlfile import Document
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
-
-    from platform_e2e.layer.applications import Application
-    from platform_e2e.layer.applicationsets import ApplicationSet, Environment
-    from platform_e2e.layer.kustomize import Renderer
 
 ROOTS = "argocd"
 """The directory that a team applies by hand once: its Applications, ApplicationSets and AppProjects."""
@@ -46,6 +42,7 @@ def load(directory: Path, renderer: Renderer = kustomize.unavailable) -> Layer:
         raise WrongUsage(
             f"{root} is no layer: it has no directory {ROOTS}/", "name the layer's directory with --layer DIR"
         )
+    listed = releases.read(root)
     found = _Reading(root, renderer)
     found.take(document for document in manifests.directory(root, root / ROOTS, recurse=True))
     if not found.applications:
@@ -58,7 +55,7 @@ def load(directory: Path, renderer: Renderer = kustomize.unavailable) -> Layer:
     return Layer(
         directory=root,
         files=files,
-        releases=releases.read(root),
+        releases=listed,
         applications=every,
         applicationsets=tuple(found.applicationsets.values()),
         projects=tuple(found.projects.values()),
@@ -97,9 +94,12 @@ class _Reading:
     def render(self) -> None:
         """Render every Application, also those that an Application renders."""
         while waiting := [one for key, one in self.applications.items() if key not in self.rendered]:
+            # All are read before the first is rendered: what is wrong shows before a renderer, which may have to be built.
             for application in waiting:
                 self._check_repository(application)
-                objects = rendering.render(self.root, application, self.renderer)
+            made_of = [rendering.inputs(self.root, application) for application in waiting]
+            for application, read in zip(waiting, made_of, strict=True):
+                objects = rendering.render(application, read, self.renderer)
                 self.rendered[application.namespace, application.name] = replace(application, objects=objects)
                 self.take(Document(one.object, one.file, one.line or 1) for one in objects)
 

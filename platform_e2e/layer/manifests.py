@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 from platform_e2e.layer import yamlfile
 from platform_e2e.layer.errors import LayerError
 from platform_e2e.layer.yamlfile import Document
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 _MANIFEST = re.compile(r".*\.(yaml|yml|json|jsonnet)")
 """File names that Argo CD takes for manifests (reposerver/repository/repository.go, manifestFile)."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from platform_e2e.finding import Promise
 from platform_e2e.layer.errors import LayerError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 EXEMPT = "platform-e2e/exempt-"
 """Prefix of the annotation that takes an object out of a promise; its value is the reason."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from platform_e2e.layer.objects import Rendered
+from platform_e2e.layer.objects import Rendered
 
 PROBE = "platform-e2e/probe"
 """Annotation of a Service: a JSON object with the fields of `Probe`, all optional."""

@@ -11,16 +11,14 @@ from __future__ import annotations
 import io
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ruamel.yaml import YAML
 
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.layer import kustomize, tree, yamlfile
+from platform_e2e.layer.kustomize import Renderer
 from platform_e2e.layer.load import load
-
-if TYPE_CHECKING:
-    from platform_e2e.layer.kustomize import Renderer
 
 _HEAD = "# Rendered by kustomize from input with the SHA-256 "
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from platform_e2e.layer import yamlfile
 from platform_e2e.layer.errors import LayerError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from platform_e2e.layer.yamlfile import Document
+from platform_e2e.layer.yamlfile import Document
 
 FILE = "foundations/foundations.yaml"
 """Where a layer lists its releases."""

@@ -3,33 +3,59 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from platform_e2e.layer import kustomize, manifests
+from platform_e2e.layer.applications import Application, Source
 from platform_e2e.layer.errors import LayerError
+from platform_e2e.layer.kustomize import Reads, Renderer
 from platform_e2e.layer.objects import CLUSTER_SCOPED, Rendered
 from platform_e2e.layer.yamlfile import Document
 
-if TYPE_CHECKING:
-    from collections.abc import Set as AbstractSet
-    from pathlib import Path
 
-    from platform_e2e.layer.applications import Application, Source
-    from platform_e2e.layer.kustomize import Reads, Renderer
+@dataclass(frozen=True)
+class Input:
+    """What one source of an Application is made of, read and checked but not rendered.
+
+    Attributes:
+        directory: of the source.
+        documents: the objects of a plain directory; empty for a kustomization.
+        reads: all that a kustomization reads; None for a plain directory.
+    """
+
+    directory: Path
+    documents: list[Document]
+    reads: Reads | None
 
 
-def render(root: Path, application: Application, renderer: Renderer) -> tuple[Rendered, ...]:
-    """Return what an Application renders, in the order of its sources.
+def inputs(root: Path, application: Application) -> list[Input]:
+    """Read all that an Application is made of; nothing is rendered, so no program is needed to find what is wrong.
 
     Args:
         root: the layer.
+        application: as parsed.
+
+    Raises:
+        LayerError: a path does not exist, or a file cannot be used.
+    """
+    return [_input(root, application, source) for source in application.sources]
+
+
+def render(application: Application, made_of: list[Input], renderer: Renderer) -> tuple[Rendered, ...]:
+    """Return what an Application renders, in the order of its sources.
+
+    Args:
         application: as parsed; its `objects` are not looked at.
+        made_of: what `inputs` returned for it.
         renderer: for kustomizations.
 
     Raises:
-        LayerError: a path does not exist, cannot be rendered, renders nothing, or an object twice.
+        LayerError: it cannot be rendered, renders nothing, or an object twice.
     """
-    found = [document for source in application.sources for document in _source(root, application, source, renderer)]
+    found = [document for one in made_of for document in _documents(one, renderer)]
     if not found:
         problem = f"{application}: renders nothing from {', '.join(source.path for source in application.sources)}"
         raise LayerError(
@@ -45,7 +71,7 @@ def render(root: Path, application: Application, renderer: Renderer) -> tuple[Re
     return objects
 
 
-def _source(root: Path, application: Application, source: Source, renderer: Renderer) -> list[Document]:
+def _input(root: Path, application: Application, source: Source) -> Input:
     directory = (root / source.path).resolve()
     if not directory.is_dir() or not directory.is_relative_to(root):
         problem = f"{application}: its path {source.path} is no directory of the layer"
@@ -53,18 +79,25 @@ def _source(root: Path, application: Application, source: Source, renderer: Rend
     if (directory / "Chart.yaml").is_file():
         problem = f"{application}: its path {source.path} is a Helm chart, which is not rendered here"
         raise LayerError(application.file, application.line, problem, "use a directory or a kustomization")
+    # Any field of spec.source.directory makes Argo CD read a plain directory, even where there is a kustomization.
     explicit = source.recurse or source.include or source.exclude
-    if explicit or kustomize.kustomization_in(root, directory) is None:
-        return manifests.directory(
-            root, directory, recurse=source.recurse, include=source.include, exclude=source.exclude
-        )
-    reads = kustomize.reads(root, directory)
-    kustomization = reads.kustomizations[0]
+    if not explicit and kustomize.kustomization_in(root, directory):
+        return Input(directory, [], kustomize.reads(root, directory))
+    documents = manifests.directory(
+        root, directory, recurse=source.recurse, include=source.include, exclude=source.exclude
+    )
+    return Input(directory, documents, None)
+
+
+def _documents(one: Input, renderer: Renderer) -> list[Document]:
+    if one.reads is None:
+        return one.documents
     try:
-        rendered = renderer(directory)
+        rendered = renderer(one.directory)
     except LayerError as error:
-        raise LayerError(kustomization.file, 1, error.problem.partition(": ")[2] or error.problem) from error
-    return [_located(one, reads) for one in rendered if one]
+        said = error.problem.partition(": ")[2] or error.problem
+        raise LayerError(one.reads.kustomizations[0].file, 1, said) from error
+    return [_located(data, one.reads) for data in rendered if data]
 
 
 def _located(data: Any, reads: Reads) -> Document:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from platform_e2e.errors import WrongUsage
 from platform_e2e.layer.errors import LayerError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 LARGEST_FILE = 10 << 20
 """Bytes of any file: all of the layer is pushed to a Git server inside the cluster. Argo CD's own bound for the manifests of one

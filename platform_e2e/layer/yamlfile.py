@@ -6,7 +6,8 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedBase
@@ -15,9 +16,6 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 
 from platform_e2e.layer.errors import LayerError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LARGEST_FILE = 1 << 20
 """Bytes of one YAML or JSON file. etcd refuses requests above 1.5 MiB, so no object in a larger one could be applied."""

@@ -10,13 +10,10 @@ import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp.typedefs import Handler
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
-
-if TYPE_CHECKING:
-    from aiohttp.typedefs import Handler
 
 log = logging.getLogger("chat")
 
