@@ -165,13 +165,13 @@ def test_a_link_within_the_layer_is_followed(tmp_path: Path) -> None:
     assert [str(one) for one in layer.load(root).rendered] == ["configmap/one -n one"]
 
 
-def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+def test_what_is_no_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = layers.write(tmp_path, {})
     os.mkfifo(root / "pipe")
     assert refused(root) == "pipe: is no regular file"
     (root / "pipe").unlink()
     with socket.socket(socket.AF_UNIX) as listener:
-        os.chdir(root)
+        monkeypatch.chdir(root)  # the path of a socket may not be long
         listener.bind("socket")
         assert refused(root) == "socket: is no regular file"
 
