@@ -15,8 +15,10 @@ from platform_e2e.explain.addresses import allocated_pool, allowed_pools, reques
 from platform_e2e.explain.loadbalancer import ingress
 from platform_e2e.explain.objects import annotations_of, listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
+from platform_e2e.kube.expect import Met, Pending, Verdict
+from platform_e2e.kube.objects import Object
 
-__all__ = ["Observed", "Outside", "Wanted", "check", "figures", "observe", "others"]
+__all__ = ["Observed", "Outside", "Wanted", "check", "figures", "has_address", "is_pending", "observe", "others"]
 
 EVENTS = ("IPAllocated", "nodeAssigned")
 """Reasons of MetalLB's events (MetalLB 0.15.3, controller/service.go and speaker/main.go)."""
@@ -189,3 +191,17 @@ def _answers(wanted: Wanted, seen: Observed) -> Problem:
         "look at the Service's targetPort, at kube-proxy on the announcing node, and for a NetworkPolicy",
     )
     return expected, answer.problem, seen.cause or unreachable
+
+
+def has_address(service: Object | None) -> Verdict:
+    """Expect that a Service has an address; the value is the list of them."""
+    found = ingress(service or {})
+    return Met(found) if found else Pending("it has no address")
+
+
+def is_pending(service: Object | None) -> Verdict:
+    """Expect that a Service exists and has no address."""
+    if service is None:
+        return Pending("it does not exist")
+    found = ingress(service)
+    return Pending(f"it has {listed(found)}") if found else Met(service)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 
 from platform_e2e.checks import arp, outside
+from platform_e2e.checks.place import place_of
 from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.explain import View, explain
 from platform_e2e.explain.addresses import Pool, pool
@@ -54,7 +55,7 @@ class Wanted:
             moved(rendered.object, facts.pool_map),
             tuple(pool(moved(one.rendered.object, facts.pool_map)) for one in layer.pools),
             service.probe,
-            f"{rendered.file}:{rendered.line}" if rendered.line else rendered.file,
+            place_of(rendered),
         )
 
     @property

@@ -10,18 +10,33 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from platform_e2e.checks.place import place_of
 from platform_e2e.checks.prometheus import Prometheus, Target
 from platform_e2e.explain import View, explain, unexplained
-from platform_e2e.explain.monitoring import MONITOR_KIND, matched_services, scrape_error, selected_by, takes
+from platform_e2e.explain.monitoring import (
+    MONITOR_KIND,
+    matched_services,
+    scrape_error,
+    selected_by,
+    takes,
+    without_monitor,
+)
 from platform_e2e.explain.objects import at, endpoints, labels_of, listed, name_of, pods_of, workloads_of
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.kube.objects import Object, key, kind_of
+from platform_e2e.layer import Layer, MetricsService, Rendered, series
 
 SAMPLES = "scrape_samples_post_metric_relabeling"
 """Series that Prometheus adds for each target: samples left after metric relabelling (docs, concepts/jobs_instances)."""
 
 Declared = Callable[[Object], Object | None]
 """Takes a live object and returns it as Git has it, or None where Git does not."""
+
+
+def declared_in(layer: Layer) -> Declared:
+    """Return what finds an object of the cluster in a layer."""
+    known = {(one.api, one.namespace or "", one.name): one.object for one in layer.rendered}
+    return lambda live: known.get((kind_of(live), *key(live)))
 
 
 @dataclass(frozen=True)
@@ -37,6 +52,11 @@ class Wanted:
     monitor: Object
     series: tuple[str, ...] = ()
     place: str = ""
+
+    @classmethod
+    def of(cls, rendered: Rendered) -> Wanted:
+        """Return what the layer says about a ServiceMonitor."""
+        return cls(rendered.object, series(rendered), place_of(rendered))
 
     def pool(self, index: int) -> str:
         """Return the name of an endpoint's scrape pool (prometheus-operator 0.88.0, pkg/prometheus/promcfg.go)."""
@@ -269,6 +289,20 @@ def _series(_wanted: Wanted, seen: Observed) -> Problem:
         "correct the annotation platform-e2e/series, or look why the application does not export it",
     )
     return f"the series {listed(missing)}", "none of it", cause
+
+
+def covered(port: MetricsService) -> list[Finding]:
+    """Return the finding that a Service's metrics port is scraped by no ServiceMonitor of the layer.
+
+    Args:
+        port: a port that its name calls metrics.
+    """
+    if port.monitors or port.exempt:
+        return []
+    service = port.service
+    cause = without_monitor(service.object, [port.port])
+    placed = replace(cause, remedy=f"{cause.remedy} ({place_of(service)})")
+    return [Finding(str(service), Promise.MONITORING, "a ServiceMonitor scrapes it", "none does", placed)]
 
 
 def unselected(view: View, known: set[tuple[str, str]], ours: str) -> list[Finding]:

@@ -26,7 +26,7 @@ class View(Protocol):
         """Return the objects of a kind; none where the kind is absent."""
         ...
 
-    def events(self, kind_name: str, name: str, namespace: str | None = None) -> Sequence[Object]:
+    def events(self, kind: str, name: str, namespace: str | None) -> Sequence[Object]:
         """Return the events about one object."""
         ...
 

@@ -1,0 +1,115 @@
+"""One test for each thing that the layer promises: the cases are read from the layer, before any cluster exists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import pytest
+
+from fixtures.cluster import Cluster
+from fixtures.layer import layer_of
+from fixtures.platform import Platform
+from platform_e2e.checks import drift, loadbalancer
+from platform_e2e.checks.controls import Sandbox
+from platform_e2e.finding import Promise
+from platform_e2e.kube.client import Kube
+from platform_e2e.layer import Layer, LoadBalancer, Rendered
+
+Cases = Iterable[tuple[str, object]]
+"""Id and value of each case."""
+
+
+def _load_balancers(layer: Layer) -> Cases:
+    return ((_place(one.service), one) for one in layer.load_balancers() if not one.exempt)
+
+
+def _service_monitors(layer: Layer) -> Cases:
+    return ((_place(one), one) for one in layer.service_monitors() if not one.exempt(Promise.MONITORING))
+
+
+def _metrics_ports(layer: Layer) -> Cases:
+    return ((f"{_place(one.service)}-{one.port}", one) for one in layer.metrics_services() if not one.exempt)
+
+
+def _applications(layer: Layer) -> Cases:
+    return ((one.name, one) for one in layer.applications)
+
+
+def _environments(layer: Layer) -> Cases:
+    return ((f"{one.applicationset}-{one.name}", one) for one in layer.environments if not one.exempt)
+
+
+def _drifts(layer: Layer) -> Cases:
+    """Return the changes to Applications that say they heal; those that do not are red in test_it_says_that_it_heals."""
+    healing = (one for one in layer.applications if one.automation.self_heal and not one.exempt(Promise.SELFHEAL))
+    return ((str(one), one) for application in healing for one in drift.drifts(application))
+
+
+def _edits(choose: Callable[[Layer], Iterable[drift.Drift]]) -> Callable[[Layer], Cases]:
+    return lambda layer: ((one.target.name, one) for one in choose(layer))
+
+
+CASES: dict[str, Callable[[Layer], Cases]] = {
+    "load_balancer": _load_balancers,
+    "service_monitor": _service_monitors,
+    "metrics_port": _metrics_ports,
+    "application": _applications,
+    "environment": _environments,
+    "change": _drifts,
+    "edit_of_kept": _edits(drift.application_edits),
+    "edit_of_generated": _edits(drift.generated_edits),
+    "edit_of_root": _edits(drift.root_edits),
+}
+"""For each argument that a test can have, what the layer has of it."""
+
+
+def _place(rendered: Rendered) -> str:
+    return f"{rendered.namespace}/{rendered.name}"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test once for each case of its argument."""
+    for argument, cases in CASES.items():
+        if argument in metafunc.fixturenames:
+            chosen = [
+                pytest.param(value, id=name, marks=_marks(value)) for name, value in cases(layer_of(metafunc.config))
+            ]
+            metafunc.parametrize(argument, chosen)
+
+
+def _marks(value: object) -> list[pytest.MarkDecorator]:
+    """Return the locks that a case needs: while an Application is gone, no other test can judge what it keeps."""
+    gone = (
+        isinstance(value, drift.Drift)
+        and value.kind is drift.Kind.OBJECT_DELETED
+        and value.target.kind == "Application"
+    )
+    return [pytest.mark.exclusive("applications")] if gone else []
+
+
+@pytest.fixture(scope="session")
+def outside(cluster: Cluster) -> loadbalancer.Outside:
+    """Return this host as a client on the cluster's segment."""
+    return loadbalancer.Outside.of(cluster.facts)
+
+
+@pytest.fixture(scope="session")
+def metallb(platform: Platform) -> str:
+    """Return the namespace of MetalLB."""
+    found = [release.namespace for release in platform.layer.releases if release.chart == "metallb"]
+    if len(found) != 1:
+        pytest.skip(f"the layer has {len(found)} releases of MetalLB")
+    return found[0]
+
+
+@pytest.fixture
+def wanted(load_balancer: LoadBalancer, platform: Platform, cluster: Cluster) -> loadbalancer.Wanted:
+    """Return what must be true of the Service at hand."""
+    return loadbalancer.Wanted.of(load_balancer, platform.layer, cluster.facts)
+
+
+@pytest.fixture
+def sandbox(kube: Kube, platform: Platform, namespace: str) -> Iterator[Sandbox]:
+    """Return a branch, a namespace and an AppProject of the test's own; everything made in it is removed afterwards."""
+    with Sandbox.open(kube, platform.git, namespace) as sandbox:
+        yield sandbox

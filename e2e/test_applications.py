@@ -1,0 +1,87 @@
+"""Git says which Applications there are and what they say; each has converged, and somebody keeps the Applications, too."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixtures.platform import Platform
+from fixtures.probes import Promises
+from platform_e2e.checks import applications, heal
+from platform_e2e.checks.blame import own
+from platform_e2e.checks.drift import Drift
+from platform_e2e.checks.settle import settled
+from platform_e2e.finding import Finding, Promise
+from platform_e2e.gitops import argocd
+from platform_e2e.kube.client import Kube
+from platform_e2e.kube.expect import consistently
+from platform_e2e.layer import Application, Environment
+
+CONVERGED_SECONDS = 30.0
+"""For an Application that had converged and was disturbed by another test; most have nothing to wait for."""
+
+STAYS_SECONDS = 5.0
+"""How long a change that nobody heals must stay."""
+
+
+@pytest.mark.promise("applications")
+def test_application_is_automated_and_prunes(application: Application, promises: Promises) -> None:
+    """Both hold by default; an Application whose line was removed is red, not out of the test."""
+    promises.report([one for one in applications.policy(application) if one.promise == Promise.APPLICATIONS])
+
+
+@pytest.mark.smoke
+@pytest.mark.promise("applications")
+def test_application_has_converged(
+    application: Application, platform: Platform, kube: Kube, promises: Promises
+) -> None:
+    """It is what its file says, Synced to the commit that is served, and Healthy (scenario A1 in full)."""
+
+    def look() -> list[Finding]:
+        return applications.converged(application, platform.sha, kube)
+
+    findings = settled(look, timeout=CONVERGED_SECONDS, what=f"{application} has converged")
+    promises.report(own(findings), figures={"converged_seconds": platform.converged.get(application.name)})
+
+
+@pytest.mark.promise("applications")
+def test_applications_are_those_of_git(platform: Platform, kube: Kube, promises: Promises) -> None:
+    """No file without its Application, and no Application without a file."""
+    expected = platform.layer.applications
+
+    def look() -> list[Finding]:
+        return applications.registered(expected, kube.list(argocd.APPLICATION))
+
+    promises.report(settled(look, timeout=CONVERGED_SECONDS, what="the Applications are those of Git"))
+
+
+@pytest.mark.smoke
+@pytest.mark.promise("environments")
+def test_environment_is_deployed(environment: Environment, promises: Promises) -> None:
+    """Every directory beside those that the ApplicationSet deploys is an environment, and has its Application."""
+    promises.report(applications.environment(environment), figures={"environment": environment.name})
+
+
+@pytest.mark.promise("selfheal")
+def test_edit_of_an_application_is_reverted_by_the_root(edit_of_kept: Drift, kube: Kube, promises: Promises) -> None:
+    """The Applications of files are objects of the root, which heals them like any other."""
+    healed = heal.heal(edit_of_kept, kube)
+    promises.report(own(healed.findings), figures={"heal_seconds": healed.seconds})
+
+
+@pytest.mark.promise("selfheal")
+def test_edit_of_a_generated_application_is_reverted(edit_of_generated: Drift, kube: Kube, promises: Promises) -> None:
+    """The ApplicationSet controller keeps what it has generated."""
+    healed = heal.heal(edit_of_generated, kube)
+    promises.report(own(healed.findings), figures={"heal_seconds": healed.seconds})
+
+
+@pytest.mark.promise("selfheal")
+def test_control_nobody_heals_the_root(edit_of_root: Drift, kube: Kube) -> None:
+    """The layer says so: who applied the root applies it again. The change stays, so the tests above prove the root's work."""
+    disturbance = heal.inject(edit_of_root, kube)
+    target = edit_of_root.target
+    try:
+        source = kube.one(target.api, target.name, target.namespace)
+        consistently(source, heal.drifted(disturbance), for_=STAYS_SECONDS, what=f"the change of {target} stays")
+    finally:
+        heal.undo(disturbance, kube)

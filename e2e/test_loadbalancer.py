@@ -1,0 +1,92 @@
+"""LoadBalancer addresses come from the pool as it is in Git, a node announces them, and they answer from outside."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixtures.cluster import Cluster
+from fixtures.platform import Platform
+from fixtures.probes import Promises
+from platform_e2e.checks import controls, loadbalancer
+from platform_e2e.checks.applications import TESTS
+from platform_e2e.checks.blame import own
+from platform_e2e.checks.node import addresses_on, rules_for
+from platform_e2e.checks.settle import settled
+from platform_e2e.explain import explain
+from platform_e2e.explain.loadbalancer import ingress
+from platform_e2e.finding import Finding
+from platform_e2e.kube.client import Kube
+from platform_e2e.kube.expect import consistently, eventually
+
+pytestmark = pytest.mark.promise("loadbalancer")
+
+ANNOUNCE_SECONDS = 30.0
+"""For an address that is there to be announced and answered; the speaker needs about a second."""
+
+PENDING_SECONDS = 5.0
+"""How long a Service without room must stay pending; MetalLB assigns within a second (scenario L6)."""
+
+RELEASED_SECONDS = 60.0
+"""For an address that was freed to be given to who waits for it (scenario L7)."""
+
+
+@pytest.mark.smoke
+def test_service_answers_at_an_address_of_its_pool(
+    wanted: loadbalancer.Wanted, outside: loadbalancer.Outside, kube: Kube, promises: Promises
+) -> None:
+    """It has an address that the rules allow, alone, announced by one node, and answers there as the layer says."""
+    seen = loadbalancer.Observed(None)
+
+    def look() -> list[Finding]:
+        nonlocal seen
+        seen = loadbalancer.observe(wanted, kube, outside)
+        return loadbalancer.check(wanted, seen)
+
+    findings = settled(look, timeout=ANNOUNCE_SECONDS, what="the Service answers from outside")
+    promises.report(own(findings), figures=loadbalancer.figures(seen))
+
+
+def test_no_service_outside_of_git_takes_an_address(platform: Platform, kube: Kube) -> None:
+    """Every other LoadBalancer Service of the cluster would take addresses that nobody has planned."""
+    known = {(str(one.service.namespace), one.service.name) for one in platform.layer.load_balancers()}
+    assert not loadbalancer.others(kube, known, TESTS)
+
+
+@pytest.mark.smoke
+@pytest.mark.needs("nodes")
+def test_node_knows_the_address_only_as_a_rule(
+    wanted: loadbalancer.Wanted, outside: loadbalancer.Outside, cluster: Cluster, kube: Kube
+) -> None:
+    """The address sits on no interface of the announcing node, and kube-proxy's rules take in what is sent to it."""
+    seen = loadbalancer.observe(wanted, kube, outside)
+    own(loadbalancer.check(wanted, seen))
+    for address in ingress(seen.service or {}):
+        host = cluster.node(seen.nodes[0]).host
+        assert address not in addresses_on(host)
+        assert rules_for(host, address)
+
+
+@pytest.mark.exclusive("metallb")
+def test_control_service_without_room_stays_pending(metallb: str, kube: Kube, namespace: str) -> None:
+    """A pool of one address has none for a second Service: it stays pending, the cause is named, and it is the only one."""
+    with controls.pool_of_one(kube, namespace, metallb) as pool:
+        first, second = (kube.create(controls.service(name, namespace, pool)) for name in ("first", "second"))
+        waiting = kube.one("v1/Service", "second", namespace)
+        eventually(
+            kube.one("v1/Service", "first", namespace),
+            loadbalancer.has_address,
+            timeout=ANNOUNCE_SECONDS,
+            what="first has it",
+        )
+        consistently(waiting, loadbalancer.is_pending, for_=PENDING_SECONDS, what="second stays pending")
+        cause = explain(second, kube)
+        assert cause is not None
+        assert cause.id == "loadbalancer-pool-full"
+        assert f"service/first -n {namespace}" in cause.sentence
+        kube.delete("v1/Service", first["metadata"]["name"], namespace)
+        eventually(
+            waiting,
+            loadbalancer.has_address,
+            timeout=RELEASED_SECONDS,
+            what="second gets the address that first gave back",
+        )

@@ -1,0 +1,61 @@
+"""Every ServiceMonitor is scraped: selected, with exactly the targets that there must be, and with samples from each."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixtures.platform import Platform
+from fixtures.probes import Promises
+from platform_e2e.checks import controls, monitoring
+from platform_e2e.checks.applications import TESTS
+from platform_e2e.checks.blame import own
+from platform_e2e.checks.prometheus import Prometheus
+from platform_e2e.checks.settle import settled
+from platform_e2e.finding import Finding
+from platform_e2e.kube.client import Kube
+from platform_e2e.layer import MetricsService, Rendered
+
+pytestmark = pytest.mark.promise("monitoring")
+
+SCRAPED_SECONDS = 90.0
+"""For a ServiceMonitor to become fresh scrapes: operator, kubelet and reloader hand the configuration on, then one interval."""
+
+
+@pytest.mark.smoke
+def test_service_monitor_is_scraped(
+    service_monitor: Rendered, platform: Platform, kube: Kube, prometheus: Prometheus, promises: Promises
+) -> None:
+    """It is selected, every target that replicas or nodes say is up, scraped just now, and delivers what is declared."""
+    wanted = monitoring.Wanted.of(service_monitor)
+    since = prometheus.now()
+    seen = monitoring.Observed(None)
+
+    def look() -> list[Finding]:
+        nonlocal seen
+        seen = monitoring.observe(wanted, kube, prometheus, since, monitoring.declared_in(platform.layer))
+        return monitoring.check(wanted, seen)
+
+    findings = settled(look, timeout=SCRAPED_SECONDS, what=f"{service_monitor} is scraped")
+    promises.report(own(findings), figures=monitoring.figures(seen))
+
+
+def test_metrics_port_has_a_service_monitor(metrics_port: MetricsService, promises: Promises) -> None:
+    """A Service that calls a port metrics promises to be scraped, also when its ServiceMonitor is removed from Git."""
+    promises.report(monitoring.covered(metrics_port))
+
+
+def test_no_other_service_monitor_goes_unselected(platform: Platform, kube: Kube, promises: Promises) -> None:
+    """One that a release of the foundations brings is found by Prometheus, too."""
+    known = {(str(one.namespace), one.name) for one in platform.layer.service_monitors()}
+    promises.report(monitoring.unselected(kube, known, TESTS))
+
+
+def test_control_service_monitor_without_the_label_is_unselected(namespace: str, kube: Kube) -> None:
+    """Without `release` no error is raised anywhere: the check must say it, by name."""
+    kube.create(controls.monitor("control", namespace, labels={}))
+    (cause,) = (
+        f.cause for f in monitoring.unselected(kube, set(), "") if f.object == f"servicemonitor/control -n {namespace}"
+    )
+    assert cause.id == "monitor-unselected"
+    assert f"servicemonitor/control -n {namespace}" in cause.sentence
+    assert "release=" in cause.sentence

@@ -1,0 +1,68 @@
+"""Drift is healed by Argo CD: a changed field and a deleted object are as in Git again, and nothing else is touched."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixtures.cluster import Cluster
+from fixtures.platform import Platform
+from fixtures.probes import Promises
+from platform_e2e.checks import applications, controls
+from platform_e2e.checks.blame import own
+from platform_e2e.checks.controls import Sandbox
+from platform_e2e.checks.drift import Drift
+from platform_e2e.checks.heal import heal
+from platform_e2e.finding import Promise
+from platform_e2e.kube.client import Kube
+from platform_e2e.kube.expect import consistently, eventually
+from platform_e2e.layer import Application
+
+pytestmark = pytest.mark.promise("selfheal")
+
+NOTICED_SECONDS = 15.0
+"""For Argo CD to see a change; it watches and needs well below a second."""
+
+STAYS_SECONDS = 5.0
+"""How long something must stay as it is; a heal takes about one second."""
+
+
+def test_application_says_that_it_heals(application: Application, promises: Promises) -> None:
+    """Every Application heals by default; one whose line was removed is red here, and its changes below are not made."""
+    promises.report([one for one in applications.policy(application) if one.promise == Promise.SELFHEAL])
+
+
+@pytest.mark.smoke
+def test_change_is_healed(change: Drift, platform: Platform, cluster: Cluster, kube: Kube, promises: Promises) -> None:
+    """The object is exactly as in Git again, by an operation that Argo CD began by itself and that names it."""
+    application = platform.layer.application(change.application)
+    with cluster.lease.exclusive(f"application {change.application}"):
+        own(applications.converged(application, platform.sha, kube))
+        healed = heal(change, kube)
+    promises.report(own(healed.findings), figures={"heal_seconds": healed.seconds})
+
+
+def test_control_without_self_heal_drift_stays(sandbox: Sandbox) -> None:
+    """With self-heal off the same change is noticed and left: so it is Argo CD that heals, and nobody else."""
+    application = sandbox.application(self_heal=False)
+    application.change(colour="red")
+    eventually(
+        application.source, controls.is_sync("OutOfSync"), timeout=NOTICED_SECONDS, what="Argo CD sees the drift"
+    )
+    consistently(application.settings, controls.has_colour("red"), for_=STAYS_SECONDS, what="the drift stays")
+
+
+def test_control_with_self_heal_the_same_drift_goes(sandbox: Sandbox) -> None:
+    """The very same change of the very same object goes away where self-heal is on."""
+    application = sandbox.application(self_heal=True)
+    application.change(colour="red")
+    eventually(application.settings, controls.has_colour("blue"), timeout=NOTICED_SECONDS, what="the drift is healed")
+
+
+def test_control_field_that_git_does_not_mention_is_no_drift(sandbox: Sandbox) -> None:
+    """Argo CD keeps what Git says and lets others add to it: an addition is neither reported nor removed."""
+    application = sandbox.application(self_heal=True)
+    application.change(shape="round")
+    consistently(
+        application.source, controls.is_sync("Synced"), for_=STAYS_SECONDS, what="the Application stays Synced"
+    )
+    consistently(application.settings, controls.has_key("shape"), for_=STAYS_SECONDS, what="the addition stays")

@@ -1,0 +1,177 @@
+"""Every Application of Git exists, is as Git says, keeps itself so, and has converged; every environment has one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from platform_e2e.checks.differences import Difference, missing_from
+from platform_e2e.explain import View, explain, unexplained
+from platform_e2e.explain.objects import labels_of, listed, name_of
+from platform_e2e.finding import Cause, Finding, Promise
+from platform_e2e.gitops import argocd
+from platform_e2e.gitops.convergence import converged_on
+from platform_e2e.kube.expect import Met
+from platform_e2e.kube.objects import Object, key
+from platform_e2e.layer import Application, Environment
+
+if TYPE_CHECKING:
+    from platform_e2e.kube.client import Kube
+
+SERVED = re.compile(r"/repoURL$|/sourceRepos(?:/\d+)?$|/targetRevision$")
+"""Fields that differ from Git on purpose: the layer is served from inside the cluster, which one visible commit says."""
+
+TESTS = "platform-e2e/run"
+"""Label of namespaces and Applications that tests make for themselves."""
+
+
+def policy(application: Application) -> list[Finding]:
+    """Return which of the three promises that every Application makes by default it does not make.
+
+    The expectation is the default and not what the Application says, so removing a line cannot remove the promise.
+
+    Args:
+        application: as Git has it.
+    """
+    automation = application.automation
+    what = "spec.template.spec.syncPolicy.automated" if application.generated_by else "spec.syncPolicy.automated"
+    rules = (
+        (automation.enabled, Promise.APPLICATIONS, "application-not-automated", "is synced by nobody", f"{what}: {{}}"),
+        (
+            automation.prune,
+            Promise.APPLICATIONS,
+            "application-not-pruning",
+            "keeps what Git drops",
+            f"{what}.prune: true",
+        ),
+        (
+            automation.self_heal,
+            Promise.SELFHEAL,
+            "application-not-selfhealing",
+            "keeps drift",
+            f"{what}.selfHeal: true",
+        ),
+    )
+    for holds, promise, cause_id, effect, field in rules:
+        if holds or application.exempt(promise):
+            continue
+        cause = Cause(
+            cause_id,
+            f"{application} {effect}: Git does not say {field}",
+            f"add {field} in {application.file}, or the annotation platform-e2e/exempt-{promise} with the reason",
+        )
+        # An Application that nothing syncs can neither prune nor heal; the first missing line is the cause.
+        return [Finding(str(application), promise, field, "it is not there", cause)]
+    return []
+
+
+def registered(expected: Sequence[Application], live: Sequence[Object]) -> list[Finding]:
+    """Return Applications of Git that the cluster lacks, and those of the cluster that Git does not have.
+
+    Args:
+        expected: all of the layer, generated ones included.
+        live: all of the cluster.
+    """
+    wanted = {(one.namespace, one.name): one for one in expected}
+    found = {key(app): app for app in live if TESTS not in labels_of(app)}
+    missing = [
+        Finding(str(one), Promise.APPLICATIONS, "it exists", "it does not", _missing(one))
+        for place, one in wanted.items()
+        if place not in found
+    ]
+    return missing + [
+        Finding(name_of(app), Promise.APPLICATIONS, "it comes from a file of Git", "no file says so", _unknown(app))
+        for place, app in found.items()
+        if place not in wanted
+    ]
+
+
+def _missing(application: Application) -> Cause:
+    maker = f"the ApplicationSet {application.generated_by}" if application.generated_by else "nobody"
+    return Cause(
+        "application-missing",
+        f"{application} is in {application.file}, and {maker} has made it in the cluster",
+        "look at the conditions of the ApplicationSet" if application.generated_by else f"apply {application.file}",
+    )
+
+
+def _unknown(app: Object) -> Cause:
+    return Cause(
+        "application-unknown",
+        f"{name_of(app)} runs in the cluster and is in no file of Git",
+        "add its file, or delete it; what it deployed is found in its status.resources",
+    )
+
+
+def as_in_git(application: Application, live: Object) -> list[Finding]:
+    """Return the finding that an Application of the cluster is not what its file says.
+
+    Args:
+        application: as Git has it.
+        live: as the cluster has it.
+    """
+    different = unserved(missing_from(application.manifest, live))
+    if not different:
+        return []
+    cause = Cause(
+        "application-changed",
+        f"{application} is not what {application.file} says: {listed([str(one) for one in different])}",
+        "look who changed it (metadata.managedFields), and that its owner, the root or the ApplicationSet, heals it",
+    )
+    return [Finding(str(application), Promise.APPLICATIONS, f"as {application.file} says", str(different[0]), cause)]
+
+
+def unserved(differences: Sequence[Difference]) -> list[Difference]:
+    """Return the differences without those that serving the layer from inside the cluster makes on purpose."""
+    return [one for one in differences if not SERVED.search(one.path)]
+
+
+def converged(application: Application, sha: str, kube: Kube) -> list[Finding]:
+    """Return what is wrong with an Application of the cluster: that it has not converged, or is not what its file says.
+
+    Args:
+        application: as Git has it.
+        sha: the commit that is served.
+        kube: the cluster.
+    """
+    live = kube.get(argocd.APPLICATION, application.name, application.namespace)
+    return convergence(application, live, sha, kube) or as_in_git(application, live or {})
+
+
+def convergence(application: Application, live: Object | None, sha: str, view: View) -> list[Finding]:
+    """Return the finding that an Application is not what a commit says (scenario A1 in full).
+
+    Args:
+        application: as Git has it.
+        live: as the cluster has it, or None.
+        sha: the commit.
+        view: of the cluster, for the cause.
+    """
+    if live is None:
+        return [Finding(str(application), Promise.APPLICATIONS, "it exists", "it does not", _missing(application))]
+    verdict = converged_on(sha)(live)
+    if isinstance(verdict, Met):
+        return []
+    cause = explain(live, view) or unexplained(verdict.why)
+    expected = f"synced to commit {sha[:12]} and healthy"
+    observed = f"{argocd.sync_status(live) or 'not compared'}, {argocd.health(live) or 'no health'}: {verdict.why}"
+    return [Finding(str(application), Promise.APPLICATIONS, expected, observed, cause)]
+
+
+def environment(environment: Environment) -> list[Finding]:
+    """Return the finding that a directory of an environment exists and no Application deploys it.
+
+    Args:
+        environment: a directory that the ApplicationSet's path could mean.
+    """
+    if environment.application is not None or environment.exempt:
+        return []
+    cause = Cause(
+        "environment-missing",
+        f"the ApplicationSet {environment.applicationset} generates no Application for {environment.path}, which is there",
+        f"add {environment.name} to the generator in {environment.file}, delete the directory, or give the reason in the "
+        "metadata of its kustomization as platform-e2e/exempt-environments",
+    )
+    name = f"environment/{environment.name}"
+    return [Finding(name, Promise.ENVIRONMENTS, "an Application deploys it", "none does", cause)]

@@ -1,0 +1,213 @@
+"""What a control needs of its own: an Application with its branch, namespace and project, and a pool without room.
+
+A control must not touch what the layer keeps: a generated Application would be reverted by its ApplicationSet, and the
+layer's pool serves everyone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from platform_e2e.checks.applications import TESTS
+from platform_e2e.explain.addresses import POOL_KIND
+from platform_e2e.gitops import argocd
+from platform_e2e.gitops.convergence import converge
+from platform_e2e.kube.expect import Expectation, Met, Pending, Source, Verdict, eventually_gone
+from platform_e2e.kube.objects import Object
+
+if TYPE_CHECKING:
+    from platform_e2e.gitops.git import Branch, GitServer
+    from platform_e2e.kube.client import Kube
+
+SETTINGS = "settings"
+"""Name of the one ConfigMap that an own Application has."""
+
+COLOUR = "blue"
+"""What Git says in it."""
+
+CONVERGE_SECONDS = 60.0
+"""For an Application of one ConfigMap; it takes about two seconds."""
+
+GONE_SECONDS = 30.0
+"""For an Application without a finalizer, which goes at once unless an operation runs."""
+
+LONE_ADDRESS = "192.0.2.1"
+"""An address that no network uses (RFC 5737, TEST-NET-1), so a pool of it clashes with nobody's."""
+
+
+@dataclass(frozen=True)
+class Own:
+    """An Application of a test's own.
+
+    Attributes:
+        name: of the Application.
+        namespace: of its ConfigMap.
+        sha: the commit that it has converged on.
+        kube: the cluster.
+    """
+
+    name: str
+    namespace: str
+    sha: str
+    kube: Kube
+
+    @property
+    def source(self) -> Source[Object | None]:
+        """Return the Application as something to wait for."""
+        return self.kube.one(argocd.APPLICATION, self.name, argocd.NAMESPACE)
+
+    @property
+    def settings(self) -> Source[Object | None]:
+        """Return its ConfigMap as something to wait for."""
+        return self.kube.one("v1/ConfigMap", SETTINGS, self.namespace)
+
+    def change(self, **data: str) -> None:
+        """Change or add keys of the ConfigMap in the cluster, and let Argo CD look."""
+        self.kube.patch("v1/ConfigMap", SETTINGS, {"data": data}, self.namespace, manager="platform-e2e-drift")
+        argocd.refresh(self.kube, self.name)
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A branch, a namespace and an AppProject, in which a test makes Applications.
+
+    Attributes:
+        kube: the cluster.
+        branch: of the git server.
+        namespace: of the test; its name is the project's and the branch's, too.
+    """
+
+    kube: Kube
+    branch: Branch
+    namespace: str
+
+    @classmethod
+    @contextlib.contextmanager
+    def open(cls, kube: Kube, git: GitServer, namespace: str) -> Iterator[Sandbox]:
+        """Make branch and project, and remove at the end everything outside of the namespace."""
+        sandbox = cls(kube, git.branch(namespace), namespace)
+        kube.create(project(namespace, sandbox.branch.url))
+        try:
+            yield sandbox
+        finally:
+            kube.delete(argocd.APPLICATION, namespace, argocd.NAMESPACE)
+            source = kube.one(argocd.APPLICATION, namespace, argocd.NAMESPACE)
+            # Before its project and its branch: an Application without them would only report errors.
+            eventually_gone(source, timeout=GONE_SECONDS, what=f"application/{namespace} -n {argocd.NAMESPACE} is gone")
+            kube.delete(argocd.APPPROJECT, namespace, argocd.NAMESPACE)
+            sandbox.branch.delete()
+
+    def application(self, *, self_heal: bool) -> Own:
+        """Commit one ConfigMap, make an automated Application of it, and wait until it has converged."""
+        sha = self.branch.commit({"manifests/settings.json": json.dumps(settings()).encode()}, "Add settings")
+        self.kube.create(application(self.namespace, self.branch.url, self.branch.name, self_heal=self_heal))
+        converge(self.kube, [self.namespace], sha, timeout=CONVERGE_SECONDS, by_operation=True)
+        return Own(self.namespace, self.namespace, sha, self.kube)
+
+
+def settings() -> Object:
+    """Return the ConfigMap of an own Application."""
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": SETTINGS}, "data": {"colour": COLOUR}}
+
+
+def project(namespace: str, url: str) -> Object:
+    """Return an AppProject that allows one repository and one namespace."""
+    return _argocd(
+        "AppProject",
+        namespace,
+        {
+            "sourceRepos": [url],
+            "destinations": [{"server": "https://kubernetes.default.svc", "namespace": namespace}],
+        },
+    )
+
+
+def application(namespace: str, url: str, branch: str, *, self_heal: bool) -> Object:
+    """Return an automated Application of the directory `manifests` of a branch."""
+    return _argocd(
+        "Application",
+        namespace,
+        {
+            "project": namespace,
+            "source": {"repoURL": url, "targetRevision": branch, "path": "manifests"},
+            "destination": {"server": "https://kubernetes.default.svc", "namespace": namespace},
+            "syncPolicy": {"automated": {"prune": True, "selfHeal": self_heal}},
+        },
+    )
+
+
+def _argocd(kind: str, name: str, spec: dict[str, Any]) -> Object:
+    metadata = {"name": name, "namespace": argocd.NAMESPACE, "labels": {TESTS: name}}
+    return {"apiVersion": "argoproj.io/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec}
+
+
+def has_colour(colour: str) -> Expectation[Object | None]:
+    """Return the expectation that the ConfigMap says this colour."""
+
+    def judge(live: Object | None) -> Verdict:
+        found = (live or {}).get("data", {}).get("colour")
+        return Met(live) if found == colour else Pending(f"the colour is {found}")
+
+    return judge
+
+
+def has_key(key: str) -> Expectation[Object | None]:
+    """Return the expectation that the ConfigMap has a key, whatever its value."""
+
+    def judge(live: Object | None) -> Verdict:
+        return Met(live) if key in (live or {}).get("data", {}) else Pending(f"there is no key {key}")
+
+    return judge
+
+
+def is_sync(status: str) -> Expectation[Object | None]:
+    """Return the expectation that Argo CD calls an Application Synced or OutOfSync."""
+
+    def judge(app: Object | None) -> Verdict:
+        found = argocd.sync_status(app or {})
+        return Met(app) if found == status else Pending(f"it is {found or 'not compared'}")
+
+    return judge
+
+
+@contextlib.contextmanager
+def pool_of_one(kube: Kube, name: str, namespace: str) -> Iterator[str]:
+    """Make an IPAddressPool of one address that is given only to Services which name it, and yield its name.
+
+    Args:
+        kube: the cluster.
+        name: of the pool.
+        namespace: of MetalLB.
+    """
+    metadata = {"name": name, "namespace": namespace, "labels": {TESTS: name}}
+    spec = {"addresses": [f"{LONE_ADDRESS}/32"], "autoAssign": False}
+    kube.create({"apiVersion": "metallb.io/v1beta1", "kind": "IPAddressPool", "metadata": metadata, "spec": spec})
+    try:
+        yield name
+    finally:
+        kube.delete(POOL_KIND, name, namespace)
+
+
+def service(name: str, namespace: str, pool: str) -> Object:
+    """Return a LoadBalancer Service that asks for an address of a pool, with nothing behind it."""
+    annotations = {"metallb.io/address-pool": pool}
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": namespace, "annotations": annotations},
+        "spec": {"type": "LoadBalancer", "allocateLoadBalancerNodePorts": False, "ports": [{"port": 80}]},
+    }
+
+
+def monitor(name: str, namespace: str, labels: dict[str, str]) -> Object:
+    """Return a ServiceMonitor that selects nothing in particular."""
+    return {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "ServiceMonitor",
+        "metadata": {"name": name, "namespace": namespace, "labels": labels},
+        "spec": {"selector": {"matchLabels": {"app": name}}, "endpoints": [{"port": "metrics"}]},
+    }

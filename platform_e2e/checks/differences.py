@@ -1,0 +1,202 @@
+"""Compare an object of the cluster with what Git says, or with what it was: every field that differs, and nothing else.
+
+What Git does not mention is no difference: the API server, controllers and other managers complete an object. Two ways to
+write one value are no difference either: `0.5` and `500m`, `80` and `"80"` in a map of strings.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from platform_e2e.kube.objects import Object, kind_of
+
+HIDDEN = "[redacted]"
+"""What stands in place of a Secret's values."""
+
+SERVER_SET = (
+    ("status",),
+    ("metadata", "uid"),
+    ("metadata", "resourceVersion"),
+    ("metadata", "generation"),
+    ("metadata", "creationTimestamp"),
+    ("metadata", "deletionTimestamp"),
+    ("metadata", "deletionGracePeriodSeconds"),
+    ("metadata", "managedFields"),
+    ("metadata", "selfLink"),
+    ("metadata", "ownerReferences"),
+)
+"""What the API server and controllers fill in, and an object that was deleted and recreated has anew (meta/v1, ObjectMeta)."""
+
+SERVER_SET_ANNOTATIONS = ("deployment.kubernetes.io/revision", "kubectl.kubernetes.io/last-applied-configuration")
+"""Annotations that controllers and clients write about their own work."""
+
+QUANTITY = re.compile(r"(?P<number>[+-]?\d+(?:\.\d+)?)(?P<suffix>[numkMGTPE]|[KMGTPE]i)?")
+"""A resource quantity, its exponent form left out (apimachinery, api/resource/quantity.go)."""
+
+SCALES = {
+    "": Decimal(1),
+    **{suffix: Decimal(10) ** (3 * power) for power, suffix in enumerate("num", start=-3)},
+    **{suffix: Decimal(10) ** (3 * power) for power, suffix in enumerate("kMGTPE", start=1)},
+    **{f"{suffix}i": Decimal(1024) ** power for power, suffix in enumerate("KMGTPE", start=1)},
+}
+
+QUANTITY_PLACES = re.compile(r"/(?:requests|limits|capacity|hard|overhead)/[^/]+$|/sizeLimit$|/divisor$")
+"""Where quantities stand; anywhere else 1 and 1000m are two texts."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One field that is not as expected.
+
+    Attributes:
+        path: of the field, as a JSON pointer.
+        expected: its value in what is compared with; None where it must be absent.
+        observed: its value; None where it is absent.
+    """
+
+    path: str
+    expected: Any
+    observed: Any
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        return f"{self.path}: expected {self.expected!r}, is {self.observed!r}"
+
+
+def missing_from(git: Object, live: Object) -> list[Difference]:
+    """Return where a live object is not what Git says; fields that Git does not mention are left alone.
+
+    Args:
+        git: the rendered manifest.
+        live: the object of the cluster.
+    """
+    return _redacted(git, list(_subset("", _normal(git), _normal(live))))
+
+
+def changed(before: Object, after: Object) -> list[Difference]:
+    """Return where an object is not what it was before, server-set fields aside.
+
+    Args:
+        before: the object at one time.
+        after: the object at a later time, or one that was made anew under its name.
+    """
+    return _redacted(before, list(_equal("", bare(before), bare(after))))
+
+
+def bare(obj: Object) -> Object:
+    """Return an object without what the API server and controllers fill in."""
+    result = copy.deepcopy(obj)
+    for path in SERVER_SET:
+        holder: Any = result
+        for name in path[:-1]:
+            holder = holder.get(name) or {}
+        holder.pop(path[-1], None)
+    annotations = result.get("metadata", {}).get("annotations") or {}
+    for name in SERVER_SET_ANNOTATIONS:
+        annotations.pop(name, None)
+    if not annotations:
+        result.get("metadata", {}).pop("annotations", None)
+    return result
+
+
+def _normal(obj: Object) -> Object:
+    """Return an object with a Secret's stringData where the API server puts it: encoded, in data."""
+    if kind_of(obj) != "v1/Secret" or "stringData" not in obj:
+        return obj
+    encoded = {key: f"(stringData) {len(str(value))} characters" for key, value in obj["stringData"].items()}
+    return {key: value for key, value in obj.items() if key != "stringData"} | {
+        "data": {**(obj.get("data") or {}), **encoded}
+    }
+
+
+def _subset(path: str, wanted: Any, found: Any) -> Iterator[Difference]:
+    """Yield where `found` lacks something of `wanted`."""
+    if isinstance(wanted, Mapping):
+        if not isinstance(found, Mapping):
+            if wanted or found is not None:
+                yield Difference(path, wanted, found)
+            return
+        for key, value in wanted.items():
+            # An explicit null asks for the field's absence.
+            if value is not None or key in found:
+                yield from _subset(f"{path}/{escaped(key)}", value, found.get(key))
+    elif isinstance(wanted, list):
+        yield from _list(path, wanted, found)
+    elif not _same(path, wanted, found):
+        yield Difference(path, wanted, found)
+
+
+def _list(path: str, wanted: Sequence[Any], found: Any) -> Iterator[Difference]:
+    """Yield where a list differs; its length and order count, its items may be completed."""
+    if not isinstance(found, list):
+        if wanted or found is not None:
+            yield Difference(path, wanted, found)
+        return
+    if len(wanted) != len(found):
+        yield Difference(path, wanted, found)
+        return
+    for index, (one, other) in enumerate(zip(wanted, found, strict=True)):
+        yield from _subset(f"{path}/{index}", one, other)
+
+
+def _equal(path: str, before: Any, after: Any) -> Iterator[Difference]:
+    """Yield every field that is not the same in both."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for key in sorted({*before, *after}):
+            yield from _equal(f"{path}/{escaped(key)}", before.get(key), after.get(key))
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for index, (one, other) in enumerate(zip(before, after, strict=True)):
+            yield from _equal(f"{path}/{index}", one, other)
+    elif before != after:
+        yield Difference(path, before, after)
+
+
+def _same(path: str, wanted: Any, found: Any) -> bool:
+    """Tell whether two scalars are one value."""
+    if wanted == found and isinstance(wanted, bool) == isinstance(found, bool):
+        return True
+    if not wanted and found is None:
+        # The API server leaves out what is empty: "", 0 and false with omitempty.
+        return True
+    if QUANTITY_PLACES.search(path):
+        one, other = quantity(wanted), quantity(found)
+        return one is not None and one == other
+    return False
+
+
+def quantity(value: Any) -> Decimal | None:
+    """Return the number that a resource quantity means, or None where it is none."""
+    match = QUANTITY.fullmatch(str(value))
+    return Decimal(match["number"]) * SCALES[match["suffix"] or ""] if match else None
+
+
+def escaped(key: Any) -> str:
+    """Return a key as a JSON pointer has it (RFC 6901)."""
+    return str(key).replace("~", "~0").replace("/", "~1")
+
+
+def value_at(obj: Any, pointer: str) -> Any:
+    """Return what stands at a JSON pointer, or None."""
+    for part in pointer.split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(obj, Mapping):
+            obj = obj.get(name)
+        elif isinstance(obj, list) and name.isdecimal() and int(name) < len(obj):
+            obj = obj[int(name)]
+        else:
+            return None
+    return obj
+
+
+def _redacted(obj: Object, found: list[Difference]) -> list[Difference]:
+    """Take the values out of a Secret's differences."""
+    if kind_of(obj) != "v1/Secret":
+        return found
+    return [
+        Difference(one.path, HIDDEN, HIDDEN) if one.path.startswith(("/data", "/stringData")) else one for one in found
+    ]

@@ -1,0 +1,182 @@
+"""Choose what to change in the cluster so that a healer has something to heal: one field, one object of each Application.
+
+The choice is made from the layer alone, so tests are known before a cluster exists. What is chosen is what hurts least: a
+field that no other test looks at, an object that nothing else hangs on while it is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from platform_e2e.checks.differences import escaped, value_at
+from platform_e2e.layer import Application, Layer, Rendered
+
+
+class Kind(StrEnum):
+    """Kinds of change."""
+
+    FIELD_EDITED = "field-edited"
+    OBJECT_DELETED = "object-deleted"
+
+
+HARMLESS: Mapping[str, tuple[str, ...]] = {
+    "apps/v1/Deployment": ("/spec/revisionHistoryLimit", "/spec/progressDeadlineSeconds", "/spec/minReadySeconds"),
+    "apps/v1/StatefulSet": ("/spec/revisionHistoryLimit", "/spec/minReadySeconds"),
+    "apps/v1/DaemonSet": ("/spec/revisionHistoryLimit", "/spec/minReadySeconds"),
+    "monitoring.coreos.com/v1/PrometheusRule": (
+        "/spec/groups/0/rules/0/annotations/summary",
+        "/spec/groups/0/rules/0/annotations/description",
+    ),
+    "argoproj.io/v1alpha1/AppProject": ("/spec/description",),
+    "argoproj.io/v1alpha1/Application": ("/spec/syncPolicy/retry/limit",),
+}
+"""Fields whose change has no effect while it lasts, by kind; the first that Git mentions is taken."""
+
+GENTLEST = (
+    "argoproj.io/v1alpha1/AppProject",
+    "monitoring.coreos.com/v1/PrometheusRule",
+    "apps/v1/Deployment",
+    "apps/v1/StatefulSet",
+    "apps/v1/DaemonSet",
+    "v1/ConfigMap",
+    "argoproj.io/v1alpha1/Application",
+)
+"""Kinds of which a field is edited, the gentlest first; other kinds come after them, by a label or an annotation."""
+
+DELETABLE = (
+    "monitoring.coreos.com/v1/PrometheusRule",
+    "v1/ConfigMap",
+    "argoproj.io/v1alpha1/Application",
+    "v1/Service",
+    "monitoring.coreos.com/v1/ServiceMonitor",
+    "bitnami.com/v1alpha1/SealedSecret",
+    "metallb.io/v1beta1/L2Advertisement",
+)
+"""Kinds of which an object is deleted, the gentlest first: mounted files outlive their ConfigMap, an Application without a
+finalizer leaves its objects behind, a Service without an address of its own is a few records. Others are never deleted: pods
+and volumes would go with them, or, as with an ApplicationSet and an IPAddressPool, everything that hangs on them."""
+
+FINALIZER = "resources-finalizer.argocd.argoproj.io"
+"""With it an Application takes its objects along (argo-cd, docs/user-guide/app_deletion.md)."""
+
+OURS_ALONE = ("app.kubernetes.io/part-of", "app.kubernetes.io/managed-by", "environment")
+"""Labels that nothing is selected by as a rule; they are edited before others."""
+
+
+@dataclass(frozen=True)
+class Drift:
+    """One change to make.
+
+    Attributes:
+        application: that heals; empty for an Application that is healed by its ApplicationSet or by nobody.
+        kind: of change.
+        target: the object, as Git has it.
+        pointer: JSON pointer of the field; empty for a deletion.
+        value: what the field is changed to.
+    """
+
+    application: str
+    kind: Kind
+    target: Rendered
+    pointer: str = ""
+    value: Any = None
+
+    def __str__(self) -> str:
+        """Name it as a test's id does."""
+        return f"{self.application}-{self.kind}"
+
+    @property
+    def git_value(self) -> Any:
+        """Return what Git says the field is."""
+        return value_at(self.target.object, self.pointer)
+
+    @property
+    def patch(self) -> list[dict[str, Any]]:
+        """Return the change as a JSON patch, which touches this one field also inside of a list."""
+        return [
+            {"op": "test", "path": self.pointer, "value": self.git_value},
+            {"op": "replace", "path": self.pointer, "value": self.value},
+        ]
+
+
+def drifts(application: Application) -> list[Drift]:
+    """Return one change of each kind for an Application, as far as it has an object that may be changed so."""
+    chosen = (edit(application), deletion(application))
+    return [drift for drift in chosen if drift is not None]
+
+
+def edit(application: Application) -> Drift | None:
+    """Return the field to change, or None where every object of the Application must be left alone."""
+    edits = (edit_of(target) for target in sorted(application.objects, key=lambda one: _rank(GENTLEST, one)))
+    return next((drift for drift in edits if drift is not None), None)
+
+
+def edit_of(target: Rendered) -> Drift | None:
+    """Return the change of the most harmless field of an object, or None where it has none that Git mentions."""
+    for pointer in _fields(target):
+        value = value_at(target.object, pointer)
+        if isinstance(value, str | int) and not isinstance(value, bool):
+            return Drift(target.application, Kind.FIELD_EDITED, target, pointer, other(value))
+    return None
+
+
+def application_edits(layer: Layer) -> list[Drift]:
+    """Return one harmless change of each Application that another Application keeps."""
+    kept = (one for one in layer.rendered if one.api == "argoproj.io/v1alpha1/Application")
+    return [drift for one in kept if (drift := edit_of(one)) is not None]
+
+
+def generated_edits(layer: Layer) -> list[Drift]:
+    """Return one harmless change of each Application that an ApplicationSet makes; no Application heals it."""
+    made = [one for one in layer.applications if one.generated_by]
+    return [drift for one in made if (drift := edit_of(_rendered(one))) is not None]
+
+
+def root_edits(layer: Layer) -> list[Drift]:
+    """Return one harmless change of each Application that comes from neither: somebody has applied it by hand."""
+    kept = {one.name for one in layer.rendered if one.api == "argoproj.io/v1alpha1/Application"}
+    roots = [one for one in layer.applications if not one.generated_by and one.name not in kept]
+    return [drift for one in roots if (drift := edit_of(_rendered(one))) is not None]
+
+
+def _rendered(application: Application) -> Rendered:
+    return Rendered(application.manifest, "", application.file, application.line)
+
+
+def deletion(application: Application) -> Drift | None:
+    """Return the object to delete, or None where none may be."""
+    candidates = sorted((one for one in application.objects if _may_go(one)), key=lambda one: _rank(DELETABLE, one))
+    return Drift(application.name, Kind.OBJECT_DELETED, candidates[0]) if candidates else None
+
+
+def other(value: str | int) -> str | int:
+    """Return a value of the same type that is another one, and valid wherever the first is."""
+    return value + 1 if isinstance(value, int) else f"{value}-drifted"
+
+
+def _rank(order: tuple[str, ...], target: Rendered) -> int:
+    return order.index(target.api) if target.api in order else len(order)
+
+
+def _may_go(target: Rendered) -> bool:
+    if target.api not in DELETABLE:
+        return False
+    if target.kind == "Application":
+        return FINALIZER not in (target.object["metadata"].get("finalizers") or ())
+    return target.spec.get("type") != "LoadBalancer"
+
+
+def _fields(target: Rendered) -> Iterator[str]:
+    """Yield the fields of an object that may be changed, the most harmless first."""
+    yield from HARMLESS.get(target.api, ())
+    if target.api == "v1/ConfigMap":
+        # The longest text is for people or for Grafana; short ones are settings.
+        data = target.object.get("data") or {}
+        for key in sorted(data, key=lambda name: len(str(data[name])), reverse=True):
+            yield f"/data/{escaped(key)}"
+    labels = sorted(target.labels, key=lambda name: (name not in OURS_ALONE, name))
+    yield from (f"/metadata/labels/{escaped(name)}" for name in labels)
+    yield from (f"/metadata/annotations/{escaped(name)}" for name in target.annotations)

@@ -1,0 +1,233 @@
+"""Make a change in the cluster, watch Argo CD undo it, and read from its records that it was Argo CD."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from platform_e2e.checks.applications import unserved
+from platform_e2e.checks.differences import Difference, bare, changed, missing_from, value_at
+from platform_e2e.checks.drift import Drift, Kind
+from platform_e2e.explain import explain
+from platform_e2e.explain.objects import at, listed
+from platform_e2e.finding import Cause, Finding, Promise
+from platform_e2e.gitops import argocd
+from platform_e2e.kube.expect import Expectation, Met, Pending, Timeout, Verdict, eventually
+from platform_e2e.kube.objects import Object, uid
+
+if TYPE_CHECKING:
+    from platform_e2e.kube.client import Kube
+
+HEAL_SECONDS = 30.0
+"""How long a heal may take. By hand it took 1.1 s; a busy machine and a second heal of one commit take longer."""
+
+RECORD_SECONDS = 15.0
+"""How long Argo CD may take to write down that the operation has ended, after the object is as it was."""
+
+BY_HAND = "platform-e2e-drift"
+"""Field manager of the changes, so that managedFields tells them from everybody else's."""
+
+
+@dataclass(frozen=True)
+class Disturbance:
+    """A change that was made.
+
+    Attributes:
+        drift: which.
+        before: the object before it.
+        application: the Application before it.
+        at: monotonic time of the API server's answer to it.
+    """
+
+    drift: Drift
+    before: Object
+    application: Object
+    at: float
+
+
+@dataclass(frozen=True)
+class Healed:
+    """What came of it.
+
+    Attributes:
+        seconds: from the API server's answer to the change until the object was as in Git again; None where it was not.
+        findings: what is wrong with how it was healed, or that it was not.
+    """
+
+    seconds: float | None
+    findings: list[Finding]
+
+
+def inject(drift: Drift, kube: Kube) -> Disturbance:
+    """Make a change, as somebody with kubectl would.
+
+    Raises:
+        ApiError: the API server refused, also where the field is not what Git says before the change.
+    """
+    target = drift.target
+    before = kube.get(target.api, target.name, target.namespace) or {}
+    application = _healer(drift, kube) or {}
+    if drift.kind is Kind.FIELD_EDITED:
+        kube.patch(target.api, target.name, drift.patch, target.namespace, type="json", manager=BY_HAND)
+    else:
+        kube.delete(target.api, target.name, target.namespace, uid=uid(before))
+    return Disturbance(drift, before, application, time.monotonic())
+
+
+def _healer(drift: Drift, kube: Kube) -> Object | None:
+    return kube.get(argocd.APPLICATION, drift.application, argocd.NAMESPACE) if drift.application else None
+
+
+def undo(disturbance: Disturbance, kube: Kube) -> None:
+    """Put the object back as it was, where nobody else did."""
+    target = disturbance.drift.target
+    live = kube.get(target.api, target.name, target.namespace)
+    if live is None:
+        kube.create(bare(disturbance.before))
+    elif changed(disturbance.before, live) and disturbance.drift.kind is Kind.FIELD_EDITED:
+        back = [{"op": "replace", "path": disturbance.drift.pointer, "value": disturbance.drift.git_value}]
+        kube.patch(target.api, target.name, back, target.namespace, type="json", manager=BY_HAND)
+
+
+def restored(disturbance: Disturbance) -> Expectation[Object | None]:
+    """Return the expectation that the object is as in Git again, and in every other field as it was before."""
+
+    def judge(live: Object | None) -> Verdict:
+        if live is None:
+            return Pending("the object does not exist")
+        if at(live, "metadata", "deletionTimestamp"):
+            return Pending("the object is being deleted")
+        if disturbance.drift.kind is Kind.OBJECT_DELETED and uid(live) == uid(disturbance.before):
+            return Pending("the object that was to be deleted is still there")
+        different = left(disturbance, live)
+        return Pending("; ".join(str(one) for one in different[:3])) if different else Met(live)
+
+    return judge
+
+
+def drifted(disturbance: Disturbance) -> Expectation[Object | None]:
+    """Return the expectation that the change is still there."""
+    drift = disturbance.drift
+
+    def judge(live: Object | None) -> Verdict:
+        found = value_at(live, drift.pointer)
+        return Met(live) if found == drift.value else Pending(f"{drift.pointer} is {found!r}, not {drift.value!r}")
+
+    return judge
+
+
+def left(disturbance: Disturbance, live: Object) -> list[Difference]:
+    """Return in which fields an object is not as in Git, or not as it was before the change."""
+    from_git = unserved(missing_from(disturbance.drift.target.object, live))
+    known = {one.path for one in from_git}
+    return from_git + [one for one in changed(disturbance.before, live) if one.path not in known]
+
+
+def recorded(disturbance: Disturbance) -> Expectation[Object | None]:
+    """Return the expectation that the Application tells of an automated operation that healed just this object.
+
+    Where the last operation before was of another commit than the one compared with, Argo CD 3.2.11 undoes drift by a full
+    automated sync and counts no heal (controller/appcontroller.go, autoSync).
+    """
+    before = argocd.operation(disturbance.application)
+    counts = before.revisions == argocd.revisions(disturbance.application)
+    target = disturbance.drift.target
+
+    def judge(app: Object | None) -> Verdict:
+        now = argocd.operation(app or {})
+        problems = {
+            "no operation has begun since the change": (now.started, now.self_heal_attempts)
+            == (before.started, before.self_heal_attempts),
+            f"the operation runs: {now.message}": now.running,
+            f"the operation was begun by {now.initiated_by or 'somebody'}": not now.automated,
+            f"the operation {now.phase}: {now.message}": now.phase != "Succeeded",
+            "the operation counts as no heal": counts and now.self_heal_attempts < 1,
+            f"the operation was about {listed(now.resources, 'everything')}": counts
+            and f"{target.kind}/{target.name}" not in now.resources,
+        }
+        why = next((words for words, applies in problems.items() if applies), None)
+        return Met(now) if why is None else Pending(why)
+
+    return judge
+
+
+def heal(drift: Drift, kube: Kube, *, during: Callable[[Disturbance], None] = lambda _: None) -> Healed:
+    """Make a change, wait until it is undone, and return how long it took and what was wrong with it.
+
+    What Argo CD does not undo, the harness does, so that one finding does not become many.
+
+    Args:
+        drift: the change.
+        kube: the cluster.
+        during: called once the change is made, before waiting.
+    """
+    disturbance = inject(drift, kube)
+    target = drift.target
+    try:
+        during(disturbance)
+        source = kube.one(target.api, target.name, target.namespace)
+        what = f"{target} is as in Git again after {drift.kind}"
+        try:
+            eventually(source, restored(disturbance), timeout=HEAL_SECONDS, what=what)
+        except Timeout:
+            return Healed(None, [_unhealed(disturbance, kube)])
+        seconds = time.monotonic() - disturbance.at
+        if not drift.application:
+            return Healed(seconds, [])
+        application = kube.one(argocd.APPLICATION, drift.application, argocd.NAMESPACE)
+        what = f"application/{drift.application} records the heal of {target}"
+        try:
+            eventually(application, recorded(disturbance), timeout=RECORD_SECONDS, what=what)
+        except Timeout as error:
+            return Healed(seconds, [_unrecorded(disturbance, error)])
+        return Healed(seconds, [])
+    finally:
+        undo(disturbance, kube)
+
+
+def _unhealed(disturbance: Disturbance, kube: Kube) -> Finding:
+    """Return the finding that a change was not undone, or not exactly."""
+    drift = disturbance.drift
+    live = kube.get(drift.target.api, drift.target.name, drift.target.namespace)
+    different = left(disturbance, live) if live else []
+    observed = listed([str(one) for one in different], "it is as it was" if live else "it does not exist")
+    application = _healer(drift, kube)
+    fields = {one.path for one in different}
+    if application and not at(application, "spec", "syncPolicy", "automated", "selfHeal"):
+        cause = Cause(
+            "application-not-selfhealing",
+            f"{_named(drift)} keeps drift: its spec.syncPolicy.automated does not say selfHeal: true",
+            "add it to the Application's file",
+        )
+    elif live and drift.pointer and drift.pointer not in fields:
+        cause = Cause(
+            "drift-healed-differently",
+            f"{drift.target} was healed, but not to what Git says and it was before: {observed}",
+            "look who else writes these fields (metadata.managedFields)",
+        )
+    else:
+        cause = (explain(application, kube) if application else None) or Cause(
+            "drift-not-healed",
+            f"{_named(drift)} did not undo the change of {drift.target} within {HEAL_SECONDS:g} s",
+            "look at the Application's operationState and conditions: after a failed sync of a commit Argo CD heals nothing",
+        )
+    return Finding(str(drift.target), Promise.SELFHEAL, f"as in Git within {HEAL_SECONDS:g} s", observed, cause)
+
+
+def _named(drift: Drift) -> str:
+    return f"application/{drift.application}" if drift.application else "the ApplicationSet"
+
+
+def _unrecorded(disturbance: Disturbance, error: Timeout) -> Finding:
+    """Return the finding that something else than Argo CD's self-heal undid a change."""
+    drift = disturbance.drift
+    cause = Cause(
+        "drift-healed-by-another",
+        f"{drift.target} is as in Git again, and application/{drift.application} records no heal of it: {error.report.last}",
+        "look in metadata.managedFields who wrote the field",
+    )
+    return Finding(
+        str(drift.target), Promise.SELFHEAL, "an automated operation of Argo CD that names it", error.report.last, cause
+    )
