@@ -243,6 +243,27 @@ def test_a_broken_resource_of_a_kustomization_is_named(tmp_path: Path) -> None:
     assert refused(layers.write(tmp_path, files)).startswith(f"{CONFIGMAP}:2: is not valid YAML")
 
 
+@pytest.mark.parametrize("field", ["patches: [{path: patch.yaml}]", "patchesStrategicMerge: [patch.yaml]"])
+def test_a_patch_that_says_a_key_twice_is_named_since_kustomize_would_take_the_last(tmp_path: Path, field: str) -> None:
+    files = {KUSTOMIZATION: f"{field}\n", "manifests/one/patch.yaml": "data:\n  a: 1\n  a: 2\n"}
+    assert refused(layers.write(tmp_path, files)).startswith("manifests/one/patch.yaml:3: is not valid YAML")
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["patches:\n  - patch: |-\n      a: 1\n      a: 2\n", "patchesStrategicMerge:\n  - |-\n    a: 1\n    a: 2\n"],
+)
+def test_a_patch_within_the_kustomization_is_held_to_the_same_rules(tmp_path: Path, field: str) -> None:
+    expected = f"{KUSTOMIZATION}:2: the patch is not valid YAML: while constructing a mapping found duplicate key"
+    assert refused(layers.write(tmp_path, {KUSTOMIZATION: field})).startswith(expected)
+
+
+def test_files_of_a_generator_may_contain_anything(tmp_path: Path) -> None:
+    generator = "configMapGenerator: [{name: a, files: [x.yaml]}]\n"
+    root = layers.write(tmp_path, {KUSTOMIZATION: generator, "manifests/one/x.yaml": b"a: [\xff"})
+    assert layer.load(root, layers.one_configmap).rendered
+
+
 def test_two_kustomizations_in_one_directory_are_refused(tmp_path: Path) -> None:
     files = {KUSTOMIZATION: "resources: []\n", "manifests/one/Kustomization": "resources: []\n"}
     assert refused(layers.write(tmp_path, files)) == "manifests/one: has both kustomization.yaml and Kustomization"

@@ -30,6 +30,9 @@ _REMOTE = re.compile(r"://|^[\w.-]+@|[?&]ref=|^(github|gitlab|bitbucket)\.")
 _FETCHING = ("helmCharts", "helmChartInflationGenerator", "helmGlobals")
 """Fields with which kustomize calls helm to fetch charts."""
 
+_GENERATORS = ("configMapGenerator", "secretGenerator")
+"""Fields that take files of any content."""
+
 _PLUGINS = ("generators", "transformers", "validators")
 """Fields that name plugins; those that are not built in are programs or containers."""
 
@@ -146,11 +149,20 @@ class _Follow:
                     self.kustomization(path, above)
                 else:
                     self._resource(path)
-        for at, entry in _files(document):
-            self.found.files.add(self._local(document, directory, entry, at))
+        self._files(document, directory)
         for name in _PLUGINS:
             for at, entry in _entries(document, name):
                 self._plugin(document, directory, entry, at)
+
+    def _files(self, document: Document, directory: Path) -> None:
+        for at, entry in _files(document):
+            path = self._local(document, directory, entry, at)
+            if path not in self.found.files and at[0] not in _GENERATORS:
+                # Kustomize takes the last of two equal keys in a patch without a word.
+                yamlfile.read(self.root, path)
+            self.found.files.add(path)
+        for at, text in _inline_patches(document):
+            _check_inline(document, text, at)
 
     def _resource(self, path: Path) -> None:
         if path not in self.found.files:
@@ -209,12 +221,31 @@ def _files(document: Document) -> Iterator[tuple[tuple[str | int, ...], Any]]:
         for at, entry in _entries(document, name):
             if isinstance(entry, dict) and entry.get("path"):
                 yield (*at, "path"), entry["path"]
-    for name in ("configMapGenerator", "secretGenerator"):
+    for name in _GENERATORS:
         for at, entry in _entries(document, name):
             yield from ((at, file) for file in _generator_files(entry))
     schema = document.data.get("openapi")
     if isinstance(schema, dict) and schema.get("path"):
         yield ("openapi", "path"), schema["path"]
+
+
+def _inline_patches(document: Document) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Return every patch that is written in the kustomization itself, with its place."""
+    for at, entry in _entries(document, "patchesStrategicMerge"):
+        if isinstance(entry, str) and "\n" in entry:
+            yield at, entry
+    for name in ("patches", "patchesJson6902"):
+        for at, entry in _entries(document, name):
+            if isinstance(entry, dict) and isinstance(entry.get("patch"), str):
+                yield (*at, "patch"), entry["patch"]
+
+
+def _check_inline(document: Document, text: str, at: tuple[str | int, ...]) -> None:
+    """Refuse an inline patch that is no sound YAML, at the line of the patch."""
+    try:
+        yamlfile.parse(text, document.file)
+    except LayerError as error:
+        raise document.error(f"the patch {error.problem.partition(': ')[2]}", at=at) from error
 
 
 def _generator_files(generator: Any) -> Iterator[str]:
