@@ -80,6 +80,8 @@ class Reader:
         namespace: str | None = None,
         labels: str | Mapping[str, str] | None = None,
         fields: str | Mapping[str, str] | None = None,
+        *,
+        patience: float | None = None,
     ) -> Objects:
         """Return the objects of a kind, sorted by namespace and name; none when the kind does not exist.
 
@@ -88,6 +90,7 @@ class Reader:
             namespace: None for all.
             labels: a mapping, or a selector as for `kubectl get -l`.
             fields: a mapping of field paths to values, or a selector as for `--field-selector`.
+            patience: seconds to try for, the client's by default.
 
         Raises:
             ApiError: the API server refused.
@@ -95,11 +98,13 @@ class Reader:
         selector = LabelSelector.parse(labels).query() or None
         if fields is not None and not isinstance(fields, str):
             fields = ",".join(f"{path}={value}" for path, value in fields.items())
-        resource = self._discovery.find(kind)
+        resource = self._discovery.find(kind, patience=patience)
         if resource is None:
             return []
         try:
-            found = self._collector.pages(resource, namespace, {"labelSelector": selector, "fieldSelector": fields})
+            found = self._collector.pages(
+                resource, namespace, {"labelSelector": selector, "fieldSelector": fields}, patience=patience
+            )
         except NotFound:
             self._discovery.forget(kind)
             return []
@@ -154,7 +159,7 @@ class Reader:
         )
         return self._http.request(request).decode(errors="replace")
 
-    def events(self, kind: str, name: str, namespace: str | None) -> Objects:
+    def events(self, kind: str, name: str, namespace: str | None, *, patience: float | None = None) -> Objects:
         """Return the events about an object and about what carries its name, the oldest first.
 
         Names of ReplicaSets, Pods and Jobs begin with their owner's name and a hyphen, and the events that tell why a
@@ -164,10 +169,11 @@ class Reader:
             kind: as in a manifest; only tells which object is meant.
             name: of the object.
             namespace: of the object; those of cluster-scoped objects are in `default`.
+            patience: seconds to try for, the client's by default.
         """
         short = kind.rsplit("/", 1)[-1]
         found = []
-        for event in self.list("v1/Event", namespace or "default"):
+        for event in self.list("v1/Event", namespace or "default", patience=patience):
             about = event.get("involvedObject") or {}
             itself = about.get("name") == name and about.get("kind") == short
             owned = namespace and str(about.get("name")).startswith(f"{name}-")

@@ -142,6 +142,12 @@ class Choice:
             return False
         return self.labels.matches((obj.get("metadata") or {}).get("labels"))
 
+    def scope(self, objects: Mapping[Key, Object]) -> set[Key]:
+        """Return the keys of those that belong to it or may have belonged to it under other labels."""
+        if self.key is not None:
+            return {self.key} & objects.keys()
+        return {key for key in objects if self.namespace is None or key[0] == self.namespace}
+
     def select(self, objects: Mapping[Key, Object]) -> dict[Key, Object]:
         """Return those objects that belong to it."""
         if self.key is not None:  # hundreds of waits for one object each share lists of hundreds

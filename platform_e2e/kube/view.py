@@ -169,7 +169,7 @@ class WatchView(View[S], Generic[S]):
 
     def _reached(self, goal: Listed) -> bool:
         """Tell whether every change was seen that the list contains."""
-        for key in self._choice.select(goal.objects).keys() | self._objects.keys():
+        for key in self._choice.scope(goal.objects) | self._objects.keys():
             seen = max(self._seen.get(key, 0), self._floor)
             # An object that the list has not got was created later, or its deletion is still to come.
             if seen < revision(goal.objects[key]) if key in goal.objects else seen <= goal.revision:

@@ -16,13 +16,16 @@ from platform_e2e.kube.watch import Watches
 SHOWN = 5
 """How many objects of a set an error shows."""
 
+EVENTS_PATIENCE = 2.0
+"""Seconds that the text of an error may wait for the events: what it says without them is worth more than waiting."""
+
 
 class Reader(Protocol):
     """What a source needs of the client."""
 
     watches: Watches
 
-    def events(self, kind: str, name: str, namespace: str | None) -> list[Object]:
+    def events(self, kind: str, name: str, namespace: str | None, *, patience: float | None = None) -> list[Object]:
         """Return the events about an object and what it owns by name."""
         ...
 
@@ -105,6 +108,6 @@ class Many(Source[list[Object]]):
 def _events(reader: Reader, kind: str, name: str, namespace: str | None) -> list[str]:
     """Return events as lines; an error while telling of an error is a line, too."""
     try:
-        return event_lines(reader.events(kind, name, namespace))
+        return event_lines(reader.events(kind, name, namespace, patience=EVENTS_PATIENCE))
     except HarnessError as error:
         return [f"cannot be read: {error.problem}"]
