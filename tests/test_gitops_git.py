@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from platform_e2e.errors import WrongUsage
 from platform_e2e.gitops import server
 from platform_e2e.gitops.git import GitServer, PushError, _remote, ready_pod
@@ -420,7 +421,7 @@ def test_the_server_is_read_only_over_the_network_and_unprivileged(setup: Setup)
     assert container["readinessProbe"] == {"tcpSocket": {"port": "git"}, "periodSeconds": 1}
     assert service["spec"]["selector"].items() <= template["metadata"]["labels"].items()
     assert (
-        server.URL
-        == f"git://{service['metadata']['name']}.{namespace['metadata']['name']}.svc.cluster.local/platform.git"
+        f"git://{service['metadata']['name']}.{namespace['metadata']['name']}.svc.cluster.local/platform.git"
+        == server.URL
     )
     assert f"git init --quiet --bare --initial-branch=main {server.REPOSITORY}" in container["command"][-1]

@@ -1,0 +1,82 @@
+"""An Application as Argo CD leaves it, and a client whose objects are in a dictionary: what the tests of gitops share."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from typing import Any
+
+from platform_e2e.kube.expect import Polled
+
+SHA = "a" * 40
+
+Object = dict[str, Any]
+
+
+def converged(name: str = "app", sha: str = SHA) -> Object:
+    """Return an Application as Argo CD 3.2 leaves it when all is well."""
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {"name": name, "namespace": "argocd", "annotations": {}},
+        "spec": {"syncPolicy": {"automated": {"prune": True, "selfHeal": True}}},
+        "status": {
+            "sync": {"status": "Synced", "revision": sha},
+            "health": {"status": "Healthy"},
+            "reconciledAt": "2026-01-01T10:00:05Z",
+            "operationState": {
+                "phase": "Succeeded",
+                "message": "successfully synced (all tasks run)",
+                "startedAt": "2026-01-01T10:00:03Z",
+                "finishedAt": "2026-01-01T10:00:04Z",
+                "operation": {"initiatedBy": {"automated": True}, "retry": {"limit": 5}, "sync": {"revision": sha}},
+                "syncResult": {
+                    "revision": sha,
+                    "resources": [
+                        {"kind": "ConfigMap", "name": "a", "status": "Synced", "message": "configmap/a created"}
+                    ],
+                },
+            },
+            "resources": [
+                {"version": "v1", "kind": "ConfigMap", "namespace": "n", "name": "a", "status": "Synced"},
+                {"group": "batch", "version": "v1", "kind": "Job", "namespace": "n", "name": "hook", "hook": True},
+            ],
+            "history": [
+                {"id": 0, "revision": sha, "deployedAt": "2026-01-01T10:00:04Z", "initiatedBy": {"automated": True}}
+            ],
+        },
+    }
+
+
+class FakeKube:
+    """Objects that change by themselves: each reading may be answered by a function of how often it was read."""
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[str, str], Any] = {}
+        self.patches: list[tuple[str, str, Any]] = []
+        self.lock = threading.Lock()
+        self.on_patch: Any = lambda kind, name, patch: None
+
+    def put(self, kind: str, obj: Object) -> None:
+        self.objects[kind, obj["metadata"]["name"]] = obj
+
+    def get(self, kind: str, name: str, namespace: str | None = None) -> Object | None:
+        with self.lock:
+            return copy.deepcopy(self.objects.get((kind, name)))
+
+    def one(self, kind: str, name: str, namespace: str | None = None) -> Polled[Object | None]:
+        return Polled(lambda: self.get(kind, name, namespace), f"{kind} {name}", first=0.001, most=0.01)
+
+    def many(self, kind: str, namespace: str | None = None, labels: Any = None) -> Polled[list[Object]]:
+        def read() -> list[Object]:
+            with self.lock:
+                return [copy.deepcopy(obj) for (of, _), obj in sorted(self.objects.items()) if of == kind]
+
+        return Polled(read, f"{kind} objects", first=0.001, most=0.01)
+
+    def patch(self, kind: str, name: str, patch: Any, namespace: str | None = None) -> Object:
+        with self.lock:
+            self.patches.append((kind, name, patch))
+            self.on_patch(kind, name, patch)
+            found: Object = self.objects.get((kind, name), {})
+            return found

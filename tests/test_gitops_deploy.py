@@ -1,0 +1,332 @@
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from platform_e2e.finding import Cause
+from platform_e2e.gitops import argocd, deploy
+from platform_e2e.gitops.argocd import APPLICATION, APPLICATIONSET
+from platform_e2e.gitops.git import Commit
+from platform_e2e.kube.errors import ApiError, KindNotServed, NotFound
+from platform_e2e.kube.expect import Refuted, Timeout
+from platform_e2e.layer import Layer, load
+from platform_e2e.timeline import Timeline
+from tests import layers
+from tests.gitops_fakes import SHA, FakeKube, converged
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+OLD = "b" * 40
+OWN = "https://git.example.com/team/platform.git"
+SERVED = "git://served/platform.git"
+
+SET = """\
+apiVersion: argoproj.io/v1alpha1
+kind: ApplicationSet
+metadata:
+  name: chat
+spec:
+  generators:
+    - list: {elements: [{env: dev}, {env: prod}]}
+  template:
+    metadata: {name: "chat-{{env}}"}
+    spec:
+      source: {repoURL: https://git.example.com/team/platform.git, path: "manifests/chat/{{env}}"}
+      destination: {namespace: "chat-{{env}}"}
+"""
+PROJECT = "apiVersion: argoproj.io/v1alpha1\nkind: AppProject\nmetadata: {name: p}\nspec: {sourceRepos: ['*']}\n"
+NAMES = ["chat-dev", "chat-prod", "one"]
+
+
+@pytest.fixture
+def layer(tmp_path: Path) -> Layer:
+    files = layers.write(
+        tmp_path / "layer",
+        {
+            "argocd/projects/p.yaml": PROJECT,
+            "argocd/applicationsets/chat.yaml": SET,
+            "manifests/chat/dev/cm.yaml": layers.CONFIGMAP,
+            "manifests/chat/prod/cm.yaml": layers.CONFIGMAP,
+        },
+    )
+    return load(files)
+
+
+@pytest.fixture
+def timeline(tmp_path: Path) -> Timeline:
+    return Timeline(tmp_path / "timeline.jsonl")
+
+
+def events(timeline: Timeline) -> list[dict[str, Any]]:
+    assert timeline.path is not None
+    return [json.loads(line) for line in timeline.path.read_text().splitlines()] if timeline.path.exists() else []
+
+
+class FakeGit:
+    """Serves the files of a layer under another URL."""
+
+    def __init__(self, layer: Layer, commit: Commit | None = None) -> None:
+        self.layer = layer
+        self.commit = commit or Commit(SHA, OLD)
+        self.published: list[Any] = []
+
+    def read(self, path: str) -> str:
+        return (self.layer.directory / path).read_text().replace(OWN, SERVED)
+
+    def publish(self, directory: Path, *, pool_map: Any) -> Commit:
+        self.published.append((directory, pool_map))
+        return self.commit
+
+
+class Cluster(FakeKube):
+    """Takes what is applied."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.applied: list[dict[str, Any]] = []
+        self.refusals: list[ApiError] = []
+
+    def apply(self, obj: dict[str, Any]) -> dict[str, Any]:
+        if self.refusals:
+            raise self.refusals.pop(0)
+        self.applied.append(obj)
+        return obj
+
+    def up(self, *names: str, sha: str = SHA) -> None:
+        """Let Applications be converged, generated ones with their owner."""
+        for name in names:
+            app = converged(name, sha)
+            if name.startswith("chat-"):
+                app["metadata"]["ownerReferences"] = [{"kind": "ApplicationSet", "name": "chat"}]
+            self.put(APPLICATION, app)
+        self.put(APPLICATIONSET, {"metadata": {"name": "chat", "namespace": "argocd"}})
+
+
+@pytest.fixture
+def kube() -> Any:
+    return Cluster()
+
+
+def git(layer: Layer, commit: Commit | None = None) -> Any:
+    return FakeGit(layer, commit)
+
+
+def test_roots_are_applied_as_served_projects_first(kube: Any, layer: Layer) -> None:
+    applied = deploy.apply_roots(kube, layer, git(layer), timeout=5)
+    assert applied == ("appproject/p", "application/one", "applicationset/chat")
+    assert [obj["metadata"]["namespace"] for obj in kube.applied] == ["argocd"] * 3
+    assert kube.applied[1]["spec"]["source"]["repoURL"] == SERVED
+    assert kube.applied[2]["spec"]["template"]["spec"]["source"]["repoURL"] == SERVED
+
+
+def test_roots_wait_for_the_kinds_and_the_namespace(kube: Any, layer: Layer) -> None:
+    kube.refusals = [
+        KindNotServed("argoproj.io/v1alpha1/AppProject"),
+        NotFound("PATCH", 404, "NotFound", "namespaces argocd"),
+    ]
+    assert len(deploy.apply_roots(kube, layer, git(layer), timeout=5)) == 3
+    kube.refusals = [KindNotServed("argoproj.io/v1alpha1/AppProject")] * 1000
+    with pytest.raises(Timeout, match="the API server takes appproject/p -n argocd: not within") as caught:
+        deploy.apply_roots(kube, layer, git(layer), timeout=0.05)
+    assert "the API server serves no such kind" in str(caught.value)
+
+
+def test_a_root_that_the_api_server_refuses_is_an_error_at_once(kube: Any, layer: Layer) -> None:
+    kube.refusals = [ApiError("PATCH appproject/p", 422, "Invalid", "spec.x")]
+    with pytest.raises(ApiError, match=r"appproject/p: 422 Invalid: spec\.x"):
+        deploy.apply_roots(kube, layer, git(layer), timeout=5)
+
+
+def test_wait_returns_when_every_application_has_converged(kube: Any, layer: Layer, timeline: Timeline) -> None:
+    kube.up("one")
+    threading.Timer(0.1, lambda: kube.up("chat-dev", "chat-prod")).start()
+    seconds = deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=10)
+    assert sorted(seconds) == NAMES
+    assert seconds["one"] < 0.1 <= seconds["chat-dev"]
+    texts = [event["text"] for event in events(timeline)]
+    assert texts[0] == (
+        "1 of 3 Applications have converged; chat-dev: it does not exist; chat-prod: it does not exist; "
+        "ApplicationSet chat: applicationset/chat has not made chat-dev, chat-prod"
+    )
+    assert texts[-1] == "all 3 Applications have converged"
+    assert kube.patches == []
+
+
+def test_wait_that_is_in_vain_says_what_each_one_lacks_and_the_cause(
+    kube: Any, layer: Layer, timeline: Timeline
+) -> None:
+    kube.up(*NAMES)
+    kube.objects[APPLICATION, "chat-dev"]["status"]["health"]["status"] = "Progressing"
+    cause = Cause("loadbalancer-no-pool", "there is no pool", "add one")
+
+    def explain(app: dict[str, Any]) -> Cause | None:
+        return cause if app["metadata"]["name"] == "chat-dev" else None
+
+    with pytest.raises(Timeout) as caught:
+        deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=0.1, explain=explain)
+    text = str(caught.value)
+    assert text.startswith(f"the 3 Applications of the layer are what commit {SHA[:12]} says: not within 0.1 s")
+    assert "2 of 3 Applications have converged; chat-dev: its health is Progressing" in text
+    assert "there is no pool [loadbalancer-no-pool]" in text
+
+
+def test_an_application_too_many_of_a_set_is_not_converged(kube: Any, layer: Layer, timeline: Timeline) -> None:
+    kube.up(*NAMES, "chat-old")
+    with pytest.raises(Timeout, match="ApplicationSet chat: applicationset/chat still has chat-old"):
+        deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=0.1)
+
+
+def test_applications_of_tests_do_not_matter(kube: Any, layer: Layer, timeline: Timeline) -> None:
+    kube.up(*NAMES)
+    kube.up("own-of-a-test", sha=OLD)
+    assert sorted(deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=5)) == NAMES
+
+
+def test_an_application_that_could_not_be_compared_is_refreshed(kube: Any, layer: Layer, timeline: Timeline) -> None:
+    kube.up(*NAMES)
+    app = kube.objects[APPLICATION, "one"]
+    app["status"]["sync"] = {"status": "Unknown"}
+    app["status"]["conditions"] = [{"type": "ComparisonError", "message": "dial tcp: connection refused"}]
+    kube.on_patch = lambda kind, name, patch: kube.put(kind, converged(name))
+    deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=10)
+    assert kube.patches == [(APPLICATION, "one", {"metadata": {"annotations": {argocd.REFRESH: "normal"}}})]
+
+
+def test_an_application_that_still_shows_an_older_commit_is_refreshed(
+    kube: Any, layer: Layer, timeline: Timeline
+) -> None:
+    kube.up(*NAMES)
+    kube.up("one", sha=OLD)
+    kube.on_patch = lambda kind, name, patch: kube.put(kind, converged(name))
+    deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=10)
+    assert [name for _, name, _ in kube.patches] == ["one"]
+
+
+def test_a_refresh_is_not_asked_for_again_at_once(kube: Any, layer: Layer, timeline: Timeline) -> None:
+    kube.up(*NAMES)
+    kube.up("one", sha=OLD)
+    with pytest.raises(Timeout):
+        deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=0.3)
+    assert len(kube.patches) == 1
+
+
+def test_a_sync_of_an_older_commit_that_waits_to_be_retried_is_stopped(
+    kube: Any, layer: Layer, timeline: Timeline
+) -> None:
+    kube.up(*NAMES)
+    kube.up("one", sha=OLD)
+    kube.objects[APPLICATION, "one"]["status"]["operationState"] |= {"phase": "Running", "retryCount": 2}
+    kube.on_patch = lambda kind, name, patch: kube.put(kind, converged(name))
+    deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=10)
+    assert kube.patches == [(APPLICATION, "one", {"status": {"operationState": {"phase": "Terminating"}}})]
+
+
+def test_a_sync_of_this_commit_that_waits_to_be_retried_is_left_alone(
+    kube: Any, layer: Layer, timeline: Timeline
+) -> None:
+    kube.up(*NAMES)
+    kube.objects[APPLICATION, "one"]["status"]["operationState"] |= {"phase": "Running", "retryCount": 2}
+    with pytest.raises(Timeout, match="one: attempt 2 of 6 to sync commit"):
+        deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=0.2)
+    assert kube.patches == []
+
+
+def failing(kube: Any, message: str) -> None:
+    kube.up(*NAMES)
+    app = kube.objects[APPLICATION, "one"]
+    app["status"]["sync"]["status"] = "Unknown"
+    app["status"]["conditions"] = [{"type": "ComparisonError", "message": message}]
+
+
+def test_an_error_that_stays_the_same_ends_the_wait(
+    kube: Any, layer: Layer, timeline: Timeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deploy, "_SAME_ERROR", 0.2)
+    failing(kube, "manifests/one: app path does not exist")
+    with pytest.raises(
+        Refuted, match=r"application/one -n argocd: ComparisonError: manifests/one: app path does not exist \(for"
+    ):
+        deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=60)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "rpc error: code = Unavailable desc = connection error: dial tcp 10.96.0.9:8081: connect: connection refused",
+        "rpc error: code = Unknown desc = failed to list refs: dial tcp: lookup git.platform-e2e-git.svc: no such host",
+        "application references project chat which does not exist",
+    ],
+)
+def test_an_error_of_something_that_is_still_starting_does_not(
+    kube: Any, layer: Layer, timeline: Timeline, monkeypatch: pytest.MonkeyPatch, message: str
+) -> None:
+    monkeypatch.setattr(deploy, "_SAME_ERROR", 0.01)
+    failing(kube, message)
+    with pytest.raises(Timeout):
+        deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=0.7)
+
+
+def test_what_argocd_has_given_up_ends_the_wait_with_its_name(kube: Any, layer: Layer, timeline: Timeline) -> None:
+    kube.up(*NAMES)
+    kube.objects[APPLICATION, "chat-prod"]["status"]["operationState"]["phase"] = "Failed"
+    with pytest.raises(
+        Refuted, match=r"application/chat-prod -n argocd: the sync of commit a+ is Failed and is not tried again"
+    ):
+        deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=60)
+
+
+def test_an_api_server_that_refuses_a_refresh_is_asked_again_later(kube: Any, layer: Layer, timeline: Timeline) -> None:
+    kube.up(*NAMES)
+    kube.up("one", sha=OLD)
+
+    def refuse(kind: str, name: str, patch: Any) -> None:
+        raise ApiError("PATCH", 409, "Conflict", "changed meanwhile")
+
+    kube.on_patch = refuse
+    with pytest.raises(Timeout):
+        deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=0.1)
+    assert len(kube.patches) == 1
+
+
+def test_the_first_deployment_needs_no_refresh(kube: Any, layer: Layer, timeline: Timeline) -> None:
+    kube.up(*NAMES)
+    server = git(layer)
+    done = deploy.deploy(kube, layer, server, timeline=timeline, timeout=10, pool_map={"a": "b"})
+    assert server.published == [(layer.directory, {"a": "b"})]
+    assert done.commit.sha == SHA
+    assert sorted(done.seconds) == NAMES
+    assert done.applied == ("appproject/p", "application/one", "applicationset/chat")
+    assert kube.patches == []
+
+
+def test_a_kept_cluster_is_shown_and_refreshed_what_changed(kube: Any, layer: Layer, timeline: Timeline) -> None:
+    kube.up(*NAMES)
+
+    def ask(kind: str, name: str, patch: Any) -> None:
+        if name == "one":
+            raise NotFound("PATCH application/one", 404, "NotFound", "not found")
+
+    kube.on_patch = ask
+    commit = Commit(SHA, OLD, before=OLD, changed=("manifests/one/configmap.yaml",))
+    deploy.deploy(kube, layer, git(layer, commit), timeline=timeline, timeout=10)
+    assert sorted((kind, name) for kind, name, _ in kube.patches) == [
+        (APPLICATION, "chat-dev"),
+        (APPLICATION, "chat-prod"),
+        (APPLICATION, "one"),
+        (APPLICATIONSET, "chat"),
+    ]
+    (fact,) = [event for event in events(timeline) if event["kind"] == "fact"]
+    assert fact["files"] == ["manifests/one/configmap.yaml"]
+
+
+def test_a_kept_cluster_with_the_same_layer_is_only_verified(kube: Any, layer: Layer, timeline: Timeline) -> None:
+    kube.up(*NAMES)
+    commit = Commit(SHA, OLD, before=SHA, pushed=False)
+    deploy.deploy(kube, layer, git(layer, commit), timeline=timeline, timeout=10)
+    assert kube.patches == []
+    assert not [event for event in events(timeline) if event["kind"] == "fact"]
