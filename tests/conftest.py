@@ -1,0 +1,29 @@
+"""What every test of the harness needs: a loopback interface, and nothing written into the tree."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import socket
+import struct
+
+import pytest
+from hypothesis import settings
+
+SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
+"""Of linux/sockios.h and linux/if.h."""
+
+# The tree may belong to somebody else, and a shared machine may take its time.
+settings.register_profile("harness", database=None, deadline=None)
+settings.load_profile("harness")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Set the loopback interface up: in a fresh network namespace (`unshare -n`) it is down."""
+    request = struct.Struct("16sh14x")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        _, flags = request.unpack(fcntl.ioctl(probe, SIOCGIFFLAGS, request.pack(b"lo", 0)))
+        if not flags & IFF_UP:
+            # Without the right to do so, the tests that need it say what is missing.
+            with contextlib.suppress(PermissionError):
+                fcntl.ioctl(probe, SIOCSIFFLAGS, request.pack(b"lo", flags | IFF_UP))
