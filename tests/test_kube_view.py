@@ -145,7 +145,7 @@ def revisions_of(truth: list[tuple[int, Seen]], yielded: list[Seen], since: int)
 
 
 @given(before=actions, after=actions)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, database=None)
 def test_every_state_was_true_none_goes_back_and_the_last_is_the_present(
     before: list[tuple[str, str, str]], after: list[tuple[str, str, str]]
 ) -> None:
@@ -165,7 +165,7 @@ def test_every_state_was_true_none_goes_back_and_the_last_is_the_present(
 
 
 @given(before=calm, after=calm)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, database=None)
 def test_without_a_relist_no_state_is_missed(
     before: list[tuple[str, str, str]], after: list[tuple[str, str, str]]
 ) -> None:
@@ -194,7 +194,7 @@ def without_repeats(states: list[Seen]) -> list[Seen]:
 
 
 @given(before=calm, between=calm, after=calm)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, database=None)
 def test_catching_up_settles_only_when_everything_up_to_the_list_was_seen(
     before: list[tuple[str, str, str]], between: list[tuple[str, str, str]], after: list[tuple[str, str, str]]
 ) -> None:
