@@ -9,12 +9,10 @@ from fixtures.platform import Platform
 from fixtures.probes import Promises
 from platform_e2e.checks import controls, loadbalancer
 from platform_e2e.checks.applications import TESTS
-from platform_e2e.checks.blame import own
+from platform_e2e.checks.blame import own, require
 from platform_e2e.checks.node import addresses_on, rules_for
-from platform_e2e.checks.settle import settled
 from platform_e2e.explain import explain
 from platform_e2e.explain.loadbalancer import ingress
-from platform_e2e.finding import Finding
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import consistently, eventually
 
@@ -35,14 +33,7 @@ def test_service_answers_at_an_address_of_its_pool(
     wanted: loadbalancer.Wanted, outside: loadbalancer.Outside, kube: Kube, promises: Promises
 ) -> None:
     """It has an address that the rules allow, alone, announced by one node, and answers there as the layer says."""
-    seen = loadbalancer.Observed(None)
-
-    def look() -> list[Finding]:
-        nonlocal seen
-        seen = loadbalancer.observe(wanted, kube, outside)
-        return loadbalancer.check(wanted, seen)
-
-    findings = settled(look, timeout=ANNOUNCE_SECONDS, what="the Service answers from outside")
+    seen, findings = loadbalancer.watch(wanted, kube, outside, timeout=ANNOUNCE_SECONDS)
     promises.report(own(findings), figures=loadbalancer.figures(seen))
 
 
@@ -58,8 +49,8 @@ def test_node_knows_the_address_only_as_a_rule(
     wanted: loadbalancer.Wanted, outside: loadbalancer.Outside, cluster: Cluster, kube: Kube
 ) -> None:
     """The address sits on no interface of the announcing node, and kube-proxy's rules take in what is sent to it."""
-    seen = loadbalancer.observe(wanted, kube, outside)
-    own(loadbalancer.check(wanted, seen))
+    seen, findings = loadbalancer.watch(wanted, kube, outside, timeout=ANNOUNCE_SECONDS)
+    require(findings)
     for address in ingress(seen.service or {}):
         host = cluster.node(seen.nodes[0]).host
         assert address not in addresses_on(host)

@@ -10,8 +10,6 @@ from platform_e2e.checks import controls, monitoring
 from platform_e2e.checks.applications import TESTS
 from platform_e2e.checks.blame import own
 from platform_e2e.checks.prometheus import Prometheus
-from platform_e2e.checks.settle import settled
-from platform_e2e.finding import Finding
 from platform_e2e.kube.client import Kube
 from platform_e2e.layer import MetricsService, Rendered
 
@@ -26,22 +24,16 @@ def test_service_monitor_is_scraped(
     service_monitor: Rendered, platform: Platform, kube: Kube, prometheus: Prometheus, promises: Promises
 ) -> None:
     """It is selected, every target that replicas or nodes say is up, scraped just now, and delivers what is declared."""
-    wanted = monitoring.Wanted.of(service_monitor)
-    since = prometheus.now()
-    seen = monitoring.Observed(None)
-
-    def look() -> list[Finding]:
-        nonlocal seen
-        seen = monitoring.observe(wanted, kube, prometheus, since, monitoring.declared_in(platform.layer))
-        return monitoring.check(wanted, seen)
-
-    findings = settled(look, timeout=SCRAPED_SECONDS, what=f"{service_monitor} is scraped")
+    wanted, declared = monitoring.Wanted.of(service_monitor), monitoring.declared_in(platform.layer)
+    seen, findings = monitoring.watch(wanted, kube, prometheus, declared, timeout=SCRAPED_SECONDS)
     promises.report(own(findings), figures=monitoring.figures(seen))
 
 
-def test_metrics_port_has_a_service_monitor(metrics_port: MetricsService, promises: Promises) -> None:
+def test_metrics_port_has_a_service_monitor(
+    metrics_port: MetricsService, platform: Platform, kube: Kube, promises: Promises
+) -> None:
     """A Service that calls a port metrics promises to be scraped, also when its ServiceMonitor is removed from Git."""
-    promises.report(monitoring.covered(metrics_port))
+    promises.report(monitoring.covered(metrics_port, platform.layer, kube))
 
 
 def test_no_other_service_monitor_goes_unselected(platform: Platform, kube: Kube, promises: Promises) -> None:

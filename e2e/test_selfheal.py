@@ -8,7 +8,7 @@ from fixtures.cluster import Cluster
 from fixtures.platform import Platform
 from fixtures.probes import Promises
 from platform_e2e.checks import applications, controls
-from platform_e2e.checks.blame import own
+from platform_e2e.checks.blame import own, require
 from platform_e2e.checks.controls import Sandbox
 from platform_e2e.checks.drift import Drift
 from platform_e2e.checks.heal import heal
@@ -36,7 +36,7 @@ def test_change_is_healed(change: Drift, platform: Platform, cluster: Cluster, k
     """The object is exactly as in Git again, by an operation that Argo CD began by itself and that names it."""
     application = platform.layer.application(change.application)
     with cluster.lease.exclusive(f"application {change.application}"):
-        own(applications.converged(application, platform.sha, kube))
+        require(applications.converged(application, platform.sha, kube))
         healed = heal(change, kube)
     promises.report(own(healed.findings), figures={"heal_seconds": healed.seconds})
 

@@ -24,6 +24,16 @@ class BlockedByPromise(BrokenPlatform):
         super().__init__(f"{first.object} cannot be judged: {self.by}", first.cause.remedy)
 
 
+def require(findings: Sequence[Finding]) -> None:
+    """Demand that nothing is wrong, as the ground that another test stands on.
+
+    Raises:
+        BlockedByPromise: something is; its own test reports it.
+    """
+    if findings:
+        raise BlockedByPromise(findings)
+
+
 def own(findings: Sequence[Finding]) -> list[Finding]:
     """Return the findings whose cause belongs to the promise that they say is broken.
 

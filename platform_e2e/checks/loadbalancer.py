@@ -10,7 +10,8 @@ from ipaddress import ip_address
 from typing import Any
 
 from platform_e2e.checks.loadbalancer_seen import SHARING, Observed, Outside, Wanted, observe, others
-from platform_e2e.explain import unexplained
+from platform_e2e.checks.settle import settled
+from platform_e2e.explain import View, unexplained
 from platform_e2e.explain.addresses import allocated_pool, allowed_pools, requested_addresses
 from platform_e2e.explain.loadbalancer import ingress
 from platform_e2e.explain.objects import annotations_of, listed, name_of
@@ -18,7 +19,18 @@ from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.kube.expect import Met, Pending, Verdict
 from platform_e2e.kube.objects import Object
 
-__all__ = ["Observed", "Outside", "Wanted", "check", "figures", "has_address", "is_pending", "observe", "others"]
+__all__ = [
+    "Observed",
+    "Outside",
+    "Wanted",
+    "check",
+    "figures",
+    "has_address",
+    "is_pending",
+    "observe",
+    "others",
+    "watch",
+]
 
 EVENTS = ("IPAllocated", "nodeAssigned")
 """Reasons of MetalLB's events (MetalLB 0.15.3, controller/service.go and speaker/main.go)."""
@@ -41,6 +53,26 @@ def check(wanted: Wanted, seen: Observed) -> list[Finding]:
             )
             return [replace(finding, details=figures(seen))]
     return []
+
+
+def watch(wanted: Wanted, view: View, host: Outside, *, timeout: float) -> tuple[Observed, list[Finding]]:
+    """Look at a Service until nothing is wrong with it or waiting no longer helps; return what was seen and found last.
+
+    Args:
+        wanted: the Service.
+        view: of the cluster.
+        host: where the questions are asked from.
+        timeout: seconds.
+    """
+    seen = Observed(None)
+
+    def look() -> list[Finding]:
+        nonlocal seen
+        seen = observe(wanted, view, host)
+        return check(wanted, seen)
+
+    findings = settled(look, timeout=timeout, what=f"{name_of(wanted.service)} answers from outside")
+    return seen, findings
 
 
 def figures(seen: Observed) -> dict[str, Any]:

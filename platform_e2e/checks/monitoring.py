@@ -10,12 +10,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from platform_e2e.checks.blame import require
 from platform_e2e.checks.place import place_of
 from platform_e2e.checks.prometheus import Prometheus, Target
+from platform_e2e.checks.settle import settled
 from platform_e2e.explain import View, explain, unexplained
 from platform_e2e.explain.monitoring import (
     MONITOR_KIND,
     matched_services,
+    namespaces_of,
     scrape_error,
     selected_by,
     takes,
@@ -188,6 +191,30 @@ def check(wanted: Wanted, seen: Observed) -> list[Finding]:
     return []
 
 
+def watch(
+    wanted: Wanted, view: View, prometheus: Prometheus, declared: Declared, *, timeout: float
+) -> tuple[Observed, list[Finding]]:
+    """Look at a ServiceMonitor until nothing is wrong or waiting no longer helps; return what was seen and found last.
+
+    Args:
+        wanted: the ServiceMonitor.
+        view: of the cluster.
+        prometheus: that scrapes; only scrapes after this call's begin count.
+        declared: finds a workload in Git.
+        timeout: seconds.
+    """
+    since = prometheus.now()
+    seen = Observed(None)
+
+    def look() -> list[Finding]:
+        nonlocal seen
+        seen = observe(wanted, view, prometheus, since, declared)
+        return check(wanted, seen)
+
+    findings = settled(look, timeout=timeout, what=f"{name_of(wanted.monitor)} is scraped")
+    return seen, findings
+
+
 def figures(seen: Observed) -> dict[str, Any]:
     """Return what the verdict's table shows of a ServiceMonitor."""
     if seen.monitor is None:
@@ -291,18 +318,37 @@ def _series(_wanted: Wanted, seen: Observed) -> Problem:
     return f"the series {listed(missing)}", "none of it", cause
 
 
-def covered(port: MetricsService) -> list[Finding]:
+def covered(port: MetricsService, layer: Layer, view: View) -> list[Finding]:
     """Return the finding that a Service's metrics port is scraped by no ServiceMonitor of the layer.
 
     Args:
         port: a port that its name calls metrics.
+        layer: whose ServiceMonitors should scrape it.
+        view: of the cluster.
+
+    Raises:
+        BlockedByPromise: a ServiceMonitor that may be meant for it has a finding of its own.
     """
     if port.monitors or port.exempt:
         return []
+    require(_meant(port, layer, view))
     service = port.service
     cause = without_monitor(service.object, [port.port])
     placed = replace(cause, remedy=f"{cause.remedy} ({place_of(service)})")
     return [Finding(str(service), Promise.MONITORING, "a ServiceMonitor scrapes it", "none does", placed)]
+
+
+def _meant(port: MetricsService, layer: Layer, view: View) -> list[Finding]:
+    """Return why a ServiceMonitor that looks at the Service's namespace takes nothing, port names and selectors being the reasons."""
+    findings = []
+    for monitor in layer.service_monitors():
+        names = namespaces_of(monitor.object)
+        if names is not None and port.service.namespace not in names:
+            continue
+        cause = explain(monitor.object, view)
+        if cause is not None and cause.id in {"monitor-service-unmatched", "monitor-port-name"}:
+            findings.append(Finding(str(monitor), Promise.MONITORING, "it scrapes something", "it does not", cause))
+    return findings
 
 
 def unselected(view: View, known: set[tuple[str, str]], ours: str) -> list[Finding]:
