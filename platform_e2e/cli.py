@@ -6,8 +6,10 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
+from platform_e2e.addresses import AddressRange
 from platform_e2e.errors import HarnessError
 from platform_e2e.settings import OPTIONS, Settings, resolve
 
@@ -113,7 +115,17 @@ def _cluster(known: argparse.Namespace, rest: Sequence[str]) -> int:
     del known
     from platform_e2e.cluster import cli
 
-    return cli.main(rest)
+    return cli.main(rest, _pools)
+
+
+def _pools(directory: Path) -> tuple[AddressRange, ...]:
+    """Return the address ranges that a layer states; a cluster is laid around them."""
+    from platform_e2e import layer
+    from platform_e2e.cluster.embedded import programs
+    from platform_e2e.timeline import Timeline
+
+    kustomize = programs.ensure(Timeline(None)).path("kustomize")
+    return tuple(layer.load(directory, layer.kustomize_build(kustomize)).pool_ranges())
 
 
 def _breaks(known: argparse.Namespace, rest: Sequence[str]) -> int:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from platform_e2e import paths
 from platform_e2e.addresses import AddressRange
+from platform_e2e.cluster.embedded import hostpackages
 from platform_e2e.cluster.provider import ClusterSpec, Problem
 from platform_e2e.settings import Settings
 from platform_e2e.shell import CommandError, run, which
@@ -68,7 +69,7 @@ class Machine:
         cgroups: `v1`, `hybrid`, `v2` or empty where none are mounted.
         routes: destinations of this host's routes.
         docker: what a daemon says, None where none answers.
-        missing_tools: programs that are needed and not there.
+        missing_tools: packages that are needed and not there, and that the run will not install.
         warm: whether the programs are built already.
     """
 
@@ -120,7 +121,7 @@ def judge(machine: Machine, spec: ClusterSpec) -> list[Problem]:
         problems.append(
             Problem(
                 f"missing on this host: {', '.join(machine.missing_tools)}",
-                "install them: apt-get install mmdebstrap util-linux",
+                f"install them: {' '.join(hostpackages.command(list(machine.missing_tools)))}",
                 fatal=True,
             )
         )
@@ -207,10 +208,8 @@ def observe() -> Machine:
 
 
 def _missing_tools() -> tuple[str, ...]:
-    """Return which host tools are missing and cannot be installed by the run itself."""
-    missing = tuple(tool for tool in ("mmdebstrap", "unshare", "nsenter") if which(tool) is None)
-    installable = hasattr(os, "geteuid") and os.geteuid() == 0 and which("apt-get") is not None
-    return () if installable else missing
+    """Return the host packages that are missing and that the run itself will not install."""
+    return () if hostpackages.can_install() else tuple(hostpackages.missing())
 
 
 def _capabilities() -> int:

@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import quote
 
 from platform_e2e import paths
+from platform_e2e.cluster import sweeping
 from platform_e2e.cluster.locks import FileLock
 from platform_e2e.cluster.place import Place, write_spec
 from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec, Provider
@@ -31,6 +32,9 @@ CREATION_SECONDS = 3 * 3600.0
 
 REMOVAL_SECONDS = 60.0
 """The longest that removing a cluster may take; it takes about one second."""
+
+SUPERVISOR = ("-m", "platform_e2e.cluster.supervisor")
+"""What Python is told to run; the cluster's name is added."""
 
 START_SECONDS = 30.0
 """The longest that the supervisor may take to go into the background; it takes about 0.1 s."""
@@ -211,9 +215,7 @@ def acquire(spec: ClusterSpec, provider: Provider, *, keep: Callable[[], bool], 
         _leave(place)
 
 
-def _attach(
-    place: Place, spec: ClusterSpec, provider: Provider, timeline: Timeline
-) -> tuple[bool, Callable[[], None]]:
+def _attach(place: Place, spec: ClusterSpec, provider: Provider, timeline: Timeline) -> tuple[bool, Callable[[], None]]:
     """Become a holder of the living cluster, or start a new one; the lock is held. Tell whether it is a new one."""
     if place.directory.exists():
         if place.supervisor.is_held():
@@ -221,7 +223,9 @@ def _attach(
                 place.next_generation()
             return False, place.hold()
         timeline.progress("cluster", f"removes what is left of an earlier cluster {place.name}")
-        provider.delete(place.name, place.directory)
+        sweeping.remove(place)
+    for name in sweeping.sweep(besides=place.name):
+        timeline.progress("cluster", f"removed what was left of cluster {name}, whose supervisor was killed")
     fatal = [problem for problem in provider.doctor(spec) if problem.fatal]
     if fatal:
         raise Unfit("; ".join(problem.what for problem in fatal), "; ".join(problem.remedy for problem in fatal))
@@ -232,7 +236,7 @@ def _attach(
         path = os.pathsep.join([str(paths.ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         # From here on it lives in the background; what is waited for here is only that it does.
         run(
-            [sys.executable, "-m", "platform_e2e.cluster.supervisor", place.name],
+            [sys.executable, *SUPERVISOR, place.name],
             timeout=START_SECONDS,
             env={"PYTHONPATH": path, "PLATFORM_E2E_CACHE": str(paths.cache()), "PYTHONDONTWRITEBYTECODE": "1"},
         )
@@ -261,6 +265,19 @@ def _wait_for(place: Place) -> ClusterFacts:
 
 def _same(spec: ClusterSpec, facts: ClusterFacts) -> None:
     """Refuse a cluster that is not what was asked for."""
+    network = facts.network
+    strange = [
+        pool
+        for pool in spec.pools
+        if network is not None
+        and str(pool) not in facts.pool_map
+        and not (pool.first in network and pool.last in network)
+    ]
+    if strange:
+        raise WrongUsage(
+            f"cluster {spec.name} exists, and its segment {network} was not laid for the pool {strange[0]}",
+            f"choose another name, or remove it: nox -s cluster -- down {spec.name}",
+        )
     if len(facts.nodes) != spec.nodes:
         raise WrongUsage(
             f"cluster {spec.name} exists and has {len(facts.nodes)} node(s), not {spec.nodes}",

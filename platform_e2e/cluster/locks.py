@@ -35,9 +35,7 @@ class FileLock:
     path: Path
 
     @contextlib.contextmanager
-    def held(
-        self, what: str, *, shared: bool = False, waiting: Callable[[str], None] | None = None
-    ) -> Iterator[None]:
+    def held(self, what: str, *, shared: bool = False, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
         """Hold the lock for a while, waiting for it as long as it takes.
 
         Args:

@@ -62,6 +62,11 @@ class Place:
         return self.directory / "keep"
 
     @property
+    def end(self) -> Path:
+        """Return the file whose presence ends the cluster although somebody uses it."""
+        return self.directory / "end"
+
+    @property
     def facts_file(self) -> Path:
         """Return the file that is there once the cluster can be used."""
         return self.directory / "cluster.json"
@@ -121,13 +126,7 @@ class Place:
 
 def every() -> list[Place]:
     """Return the place of every cluster of this user, in order of their names."""
-    if not paths.clusters().is_dir():
-        return []
-    return [
-        Place(path.name)
-        for path in sorted(paths.clusters().iterdir())
-        if path.is_dir() and not path.name.startswith(".")
-    ]
+    return [Place(path.name) for path in sorted(paths.clusters().glob("[!.]*")) if path.is_dir()]
 
 
 def write_spec(path: Path, spec: ClusterSpec, provider: str, timeline: Path | None) -> None:

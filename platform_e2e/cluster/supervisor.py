@@ -69,8 +69,11 @@ class Supervisor:
         try:
             facts = self.provider.create(self.spec, self.place.directory, self.timeline)
         except HarnessError as error:
+            log.exception("the cluster could not be made")
             self._fail(error.problem, error.remedy, error.exit_code)
-        except Exception as error:  # noqa: BLE001 - nobody above could tell those who wait for the cluster
+        except Exception as error:
+            # Nobody above could tell those who wait for the cluster.
+            log.exception("the cluster could not be made")
             self._fail(f"cluster {self.spec.name} could not be made: {error!r}", "report this with its traceback", 3)
         else:
             facts.write(self.place.facts_file)
@@ -78,7 +81,6 @@ class Supervisor:
 
     def _fail(self, problem: str, remedy: str, exit_code: int) -> None:
         """Tell those who wait for the cluster why there will be none; it is removed when all have heard."""
-        log.exception("the cluster could not be made")
         self._failed = True
         scratch = self.place.failure_file.with_suffix(".new")
         scratch.write_text(json.dumps({"problem": problem, "remedy": remedy, "exit_code": exit_code}))
@@ -96,6 +98,8 @@ class Supervisor:
                 release()
 
     def _unwanted(self) -> bool:
+        if self.place.end.exists():
+            return True
         return not self.place.holders() and (self._failed or not self.place.keep.exists())
 
     def _end(self, _number: int, _frame: FrameType | None) -> None:
@@ -125,9 +129,7 @@ def main(name: str) -> None:
     os.chdir("/")
     for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(ignored, signal.SIG_IGN)
-    logging.basicConfig(
-        level=logging.DEBUG, format="%(asctime)s.%(msecs)03d %(name)s: %(message)s", datefmt="%H:%M:%S"
-    )
+    logging.basicConfig(level=logging.DEBUG, format="%(asctime)s.%(msecs)03d %(name)s: %(message)s", datefmt="%H:%M:%S")
     for noisy in ("urllib3", "pyroute2", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     Supervisor(place).run()

@@ -25,7 +25,6 @@ COREFILE = """\
     }
     prometheus :9153
     cache 5
-    loop
     reload
     loadbalance
 }
@@ -130,7 +129,10 @@ def _deployment() -> dict[str, Any]:
         ],
         "containers": [container],
         "volumes": [
-            {"name": "config-volume", "configMap": {"name": "coredns", "items": [{"key": "Corefile", "path": "Corefile"}]}}
+            {
+                "name": "config-volume",
+                "configMap": {"name": "coredns", "items": [{"key": "Corefile", "path": "Corefile"}]},
+            }
         ],
     }
     return {
@@ -184,7 +186,9 @@ class Nodes:
         # A load balancer must reach the server too, so kubeadm's label that excludes it is left out, and so is its taint:
         # the server takes pods like every other node.
         labels = {"node-role.kubernetes.io/control-plane": ""} if number == 0 else {}
-        self._api.merge(f"/api/v1/nodes/{name}", {"metadata": {"labels": labels}, "spec": {"podCIDR": pods, "podCIDRs": [pods]}})
+        self._api.merge(
+            f"/api/v1/nodes/{name}", {"metadata": {"labels": labels}, "spec": {"podCIDR": pods, "podCIDRs": [pods]}}
+        )
         self._settled.add(name)
 
 

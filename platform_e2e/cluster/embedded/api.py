@@ -32,7 +32,11 @@ class Api:
         """Write the administrator's certificate and key, which the TLS library takes from files only."""
         write(
             directory / "admin",
-            {"ca.crt": identities.authority, "tls.crt": identities.client.certificate, "tls.key": identities.client.key},
+            {
+                "ca.crt": identities.authority,
+                "tls.crt": identities.client.certificate,
+                "tls.key": identities.client.key,
+            },
         )
         self._base = f"https://{plan.nodes[0]}:{API_PORT}"
         self._session = requests.Session()
@@ -88,7 +92,8 @@ class Api:
             raise ApiTrouble(f"{method} {path}: {error}", "see kube-apiserver.log in the cluster's logs") from error
         if answer.status_code not in ok:
             raise ApiTrouble(
-                f"{method} {path}: {answer.status_code} {answer.text[:300]}", "see kube-apiserver.log in the cluster's logs"
+                f"{method} {path}: {answer.status_code} {answer.text[:300]}",
+                "see kube-apiserver.log in the cluster's logs",
             )
         data: dict[str, Any] = answer.json()
         return data

@@ -55,16 +55,6 @@ class GoMod:
             )
         return Module(path, self.requires[path])
 
-    def providing(self, package: str) -> Module:
-        """Return the module that a package belongs to: the one with the longest path that is a prefix of it."""
-        parts = package.split("/")
-        for length in range(len(parts), 0, -1):
-            if (path := "/".join(parts[:length])) in self.requires:
-                return self.module(path)
-        raise BrokenHarness(
-            f"no module of {MODULE / 'go.mod'} provides {package}", "add it with `go get` in that directory"
-        )
-
 
 def read(path: Path = MODULE / "go.mod") -> GoMod:
     """Parse a go.mod as the go command writes it."""

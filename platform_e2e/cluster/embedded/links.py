@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import functools
 import hashlib
 import os
 import threading
@@ -102,7 +103,7 @@ def make(plan: Plan, cluster: str, names: Sequence[str]) -> Network:
         network.nodes.update({name: _in_thread(_new) for name in names})
         inside(network.segment, lambda netlink: _bridge(netlink, network.nodes))
         for number, name in enumerate(names):
-            inside(network.nodes[name], lambda netlink, number=number: _node(netlink, plan, number))
+            inside(network.nodes[name], functools.partial(_node, plan=plan, number=number))
         with IPRoute() as netlink:
             _host(netlink, plan, cluster, network.segment)
     except (NetlinkError, OSError) as error:
@@ -160,6 +161,7 @@ def _in_thread(work: Callable[[], T]) -> T:
 
 
 def libc() -> ctypes.CDLL:
+    """Return the C library, for the system calls that Python has no function for."""
     return ctypes.CDLL(None, use_errno=True)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from platform_e2e.cluster.embedded import images, programs, rootfs, store
+from platform_e2e.cluster.embedded import hostpackages, images, programs, rootfs, store
 from platform_e2e.cluster.embedded.programs import Programs
 from platform_e2e.cluster.embedded.store import Store
 from platform_e2e.timeline import Timeline
@@ -32,6 +32,7 @@ class Materials:
 
 def ensure(timeline: Timeline) -> Materials:
     """Return what a cluster is made of, building what is not in the cache yet."""
+    hostpackages.install_or_explain(timeline)
     built = programs.ensure(timeline)
     root = rootfs.ensure("node", timeline)
     return Materials(built, root, store.ensure(images.ensure(timeline), root, timeline))

@@ -23,8 +23,7 @@ PRIVATE = tuple(IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "1
 """Networks that no host of the internet has: RFC 1918, and the one for benchmarks between network devices (RFC 2544)."""
 
 CANDIDATES = tuple(
-    IPv4Network(text)
-    for text in ("10.89.0.0/16", "10.88.0.0/16", "172.30.0.0/16", "192.168.0.0/16", "198.18.0.0/15")
+    IPv4Network(text) for text in ("10.89.0.0/16", "10.88.0.0/16", "172.30.0.0/16", "192.168.0.0/16", "198.18.0.0/15")
 )
 """Where a free segment is looked for, in this order; the last is for hosts whose VPN routes every RFC 1918 network."""
 
@@ -186,7 +185,9 @@ def _moved(pools: Sequence[AddressRange], segment: IPv4Network) -> dict[AddressR
 
 def _same_places(pools: Sequence[AddressRange], segment: IPv4Network) -> dict[AddressRange, AddressRange] | None:
     """Return the ranges with only the network's part exchanged, where they come from one network of the same size."""
-    networks = {IPv4Network((end, segment.prefixlen), strict=False) for pool in pools for end in (pool.first, pool.last)}
+    networks = {
+        IPv4Network((end, segment.prefixlen), strict=False) for pool in pools for end in (pool.first, pool.last)
+    }
     if len(networks) != 1:
         return None
     offset = int(segment.network_address) - int(networks.pop().network_address)

@@ -319,9 +319,7 @@ def write_config(node: Node, config: Mapping[str, Any]) -> None:
     node.config.write_text(json.dumps(config, indent=1))
 
 
-def command(
-    node: Node, *, program: Path, network: Path, groups: Sequence[Path], parent: int
-) -> list[str | Path]:
+def command(node: Node, *, program: Path, network: Path, groups: Sequence[Path], parent: int) -> list[str | Path]:
     """Return the command line that starts a node.
 
     Args:

@@ -106,7 +106,9 @@ class EmbeddedProvider:
             return ends_of_logs(directory / "logs", processes)
 
         remedy = f"read the logs below {directory / 'logs'}; run again"
-        wait_until(api.ready, timeout=API_SECONDS, what="the API server is ready", most=0.1, explain=logs, remedy=remedy)
+        wait_until(
+            api.ready, timeout=API_SECONDS, what="the API server is ready", most=0.1, explain=logs, remedy=remedy
+        )
         timeline.progress("cluster", "the API server is ready")
         for path, obj in addons.objects(plan):
             api.create(path, obj)
@@ -207,7 +209,11 @@ def environment(cluster: str) -> dict[str, str]:
 
 def ends_of_logs(directory: Path, processes: Sequence[subprocess.Popen[bytes]]) -> str:
     """Return the last lines of every log of the nodes' programs, to be read when the cluster does not come up."""
-    told = [f"node process {process.pid} has ended with status {process.returncode}" for process in processes if process.poll() is not None]
+    told = [
+        f"node process {process.pid} has ended with status {process.returncode}"
+        for process in processes
+        if process.poll() is not None
+    ]
     for file in sorted(directory.glob("*/*.log")):
         lines = file.read_text(errors="replace").splitlines()[-5:]
         told += [f"{file.parent.name}/{file.name}:", *(f"  {line[:300]}" for line in lines)]

@@ -6,7 +6,6 @@ None of this asks who made the cluster, so that what a killed run left behind is
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -90,5 +89,5 @@ def words(process: int) -> str:
 
 
 def _hierarchies() -> Sequence[Hierarchy]:
-    """Return the host's cgroups; a host without any has none of a cluster's."""
-    return cgroups.parse(Path("/proc/self/mountinfo").read_text()) if os.path.exists("/proc/self/mountinfo") else ()
+    """Return the host's cgroups, also where a new cluster could not be made in them."""
+    return cgroups.parse(Path("/proc/self/mountinfo").read_text())

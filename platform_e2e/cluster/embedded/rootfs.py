@@ -167,7 +167,12 @@ def get_all(kinds: Sequence[str], timeline: Timeline) -> dict[str, Rootfs]:
     """Return several root file systems, made side by side; errors as `get`."""
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         made = [pool.submit(get, kind, timeline) for kind in kinds]
-        return {kind: future.result() for kind, future in zip(kinds, made, strict=True)}
+        try:
+            return {kind: future.result() for kind, future in zip(kinds, made, strict=True)}
+        except BaseException:
+            # What has not begun need not begin any more.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _make(kind: str, directory: Path, timeline: Timeline) -> None:

@@ -40,6 +40,8 @@ func enter(how namespaces, config string) int {
 		must(move(directory, os.Getpid()))
 	}
 	node := exec.Command("/proc/self/exe", "run", config)
+	// What a person sees in a list of processes.
+	node.Args[0] = os.Args[0]
 	node.Stdin, node.Stdout, node.Stderr = os.Stdin, os.Stdout, os.Stderr
 	node.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWCGROUP,

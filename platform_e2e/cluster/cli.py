@@ -1,0 +1,185 @@
+"""Clusters by hand: `up`, `down`, `list`, `shell` and `kubeconfig`, as `nox -s cluster -- ...` calls them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from platform_e2e import paths
+from platform_e2e.addresses import AddressRange
+from platform_e2e.cluster import lease, place, providers, sweeping
+from platform_e2e.cluster.lease import REMOVAL_SECONDS
+from platform_e2e.cluster.place import Place
+from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec
+from platform_e2e.cluster.waiting import wait_until
+from platform_e2e.errors import WrongUsage
+from platform_e2e.timeline import Timeline
+
+DEFAULT_NAME = "e2e"
+"""The name that a kept cluster has unless another one is chosen; `platform_e2e.settings` has the same."""
+
+Pools = Callable[[Path], Sequence[AddressRange]]
+"""Reads the address ranges that the layer in a directory states."""
+
+
+def main(argv: Sequence[str], pools: Pools) -> int:
+    """Run one command.
+
+    Args:
+        argv: the words after `cluster`.
+        pools: reads a layer's address ranges; clusters themselves know nothing of layers.
+
+    Returns:
+        An exit status of platform_e2e/errors.py.
+    """
+    known = _parser().parse_args(argv)
+    if known.command == "up":
+        up(known.name or DEFAULT_NAME, known.nodes, known.provider, tuple(pools(known.layer)))
+    elif known.command == "down":
+        down(_chosen(known.name), force=known.force)
+    elif known.command == "list":
+        show()
+    elif known.command == "kubeconfig":
+        print(facts_of(_chosen(known.name)).kubeconfig)
+    else:
+        shell(facts_of(_chosen(known.name)), known.node)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="platform-e2e cluster", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    made = commands.add_parser("up", help="make a cluster that stays, laid around the layer's address pools")
+    made.add_argument("--nodes", type=int, default=1, metavar="N", help="how many nodes, the server included")
+    made.add_argument("--provider", default="", metavar="NAME", help=f"one of: {', '.join(providers.NAMES)}")
+    made.add_argument(
+        "--layer", type=Path, default=paths.ROOT / "platform", metavar="DIR", help="of the platform layer"
+    )
+    gone = commands.add_parser("down", help="remove a cluster and every trace of it")
+    gone.add_argument("--force", action="store_true", help="also while a run uses it")
+    commands.add_parser("list", help="show every cluster of this user")
+    entered = commands.add_parser("shell", help="open a shell with kubectl for a cluster, or in one of its nodes")
+    entered.add_argument("--node", default="", metavar="NODE", help="in this node, instead of on this host")
+    told = commands.add_parser("kubeconfig", help="print the path of a cluster's kubeconfig")
+    for command in (made, gone, entered, told):
+        command.add_argument("name", nargs="?", default="", metavar="NAME", help="of the cluster")
+    return parser
+
+
+def up(name: str, nodes: int, provider: str, pools: tuple[AddressRange, ...]) -> None:
+    """Make a cluster, or find the one of that name, and keep it.
+
+    Raises:
+        CreationFailed: it could not be made.
+    """
+    print(f"making cluster {name}; on an empty cache everything is built first, see {paths.cache() / 'logs'}")
+    spec = ClusterSpec(name, nodes, pools)
+    with lease.acquire(spec, providers.choose(provider), keep=lambda: True, timeline=Timeline(None)) as held:
+        facts = held.facts
+    print(f"cluster {name}: Kubernetes {facts.kubernetes}, nodes {', '.join(node.name for node in facts.nodes)}")
+    print(f"  export KUBECONFIG={facts.kubeconfig}")
+    print(f"  test on it:  nox -s e2e -- --cluster {name} --nodes {len(facts.nodes)}")
+    print(f"  remove it:   nox -s cluster -- down {name}")
+
+
+def down(name: str, *, force: bool = False) -> None:
+    """Remove a cluster, also one whose supervisor was killed.
+
+    Args:
+        name: of the cluster.
+        force: also while somebody holds it.
+
+    Raises:
+        WrongUsage: somebody holds it.
+        NotInTime: it is not gone after a minute.
+    """
+    there = Place(name)
+    holders = there.holders()
+    if holders and not force:
+        raise WrongUsage(
+            f"cluster {name} is used by {', '.join(holders)}", "wait for its end, or remove it with --force"
+        )
+    there.keep.unlink(missing_ok=True)
+    if holders:
+        there.end.touch()
+    wait_until(
+        lambda: f"the supervisor still runs, see {there.log}" if there.supervisor.is_held() else True,
+        timeout=REMOVAL_SECONDS,
+        what=f"cluster {name} is removed",
+    )
+    sweeping.sweep()
+    print(f"cluster {name} is removed")
+
+
+def show() -> None:
+    """Print one line for each cluster: name, provider, age, nodes, holders, segment."""
+    rows = [("NAME", "PROVIDER", "AGE", "NODES", "SEGMENT", "STATE")]
+    for each in place.every():
+        facts, holders = each.facts(), each.holders()
+        if not each.supervisor.is_held():
+            state = f"abandoned; remove it: nox -s cluster -- down {each.name}"
+        elif facts is None:
+            state = "being made"
+        else:
+            state = f"used by {', '.join(holders)}" if holders else "kept" if each.keep.exists() else "being removed"
+        nodes, segment, provider = (str(len(facts.nodes)), facts.segment, facts.provider) if facts else ("", "", "")
+        rows.append((each.name, provider, age(each.directory), nodes, segment, state))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def age(directory: Path) -> str:
+    """Return how long ago a cluster's specification was written, as kubectl writes ages."""
+    file = directory / "spec.json"
+    seconds = int(time.time() - (file if file.exists() else directory).stat().st_mtime)
+    days, hours, minutes = seconds // 86400, seconds // 3600, seconds // 60
+    return f"{days}d" if days else f"{hours}h" if hours else f"{minutes}m" if minutes else f"{seconds}s"
+
+
+def _chosen(name: str) -> str:
+    """Return the name, or that of the only cluster there is."""
+    there = [each.name for each in place.every()]
+    if name or len(there) == 1:
+        found = name or there[0]
+        if found in there:
+            return found
+    raise WrongUsage(
+        f"there is no cluster {name}" if name else "name the cluster",
+        f"there are: {', '.join(there)}" if there else "there is none; make one: nox -s cluster -- up",
+    )
+
+
+def facts_of(name: str) -> ClusterFacts:
+    """Return a cluster's facts.
+
+    Raises:
+        WrongUsage: it is still being made.
+    """
+    facts = Place(name).facts()
+    if facts is None:
+        raise WrongUsage(
+            f"cluster {name} is still being made", "wait until `nox -s cluster -- list` says that it is kept"
+        )
+    return facts
+
+
+def shell(facts: ClusterFacts, node: str) -> None:
+    """Become a shell with KUBECONFIG set and kubectl on PATH, or one in a node. Does not return."""
+    if node:
+        from platform_e2e.cluster.embedded.testinfra import enter  # noqa: PLC0415 - only this command needs it
+
+        words = [*enter(f"{node}@{facts.name}"), f"TERM={os.environ.get('TERM', 'dumb')}", "/bin/bash"]
+    else:
+        from platform_e2e.cluster.embedded import programs  # noqa: PLC0415 - only this command needs it
+
+        os.environ["KUBECONFIG"] = facts.kubeconfig
+        os.environ["PATH"] = f"{programs.ensure(Timeline(None)).directory}:{os.environ['PATH']}"
+        words = [os.environ.get("SHELL") or "/bin/sh"]
+    sys.stdout.flush()
+    # Nothing is left to do for this process, and a shell wants the terminal for itself.
+    os.execvp(words[0], words)  # noqa: S606 - a program by its name, no shell in between

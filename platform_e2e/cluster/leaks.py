@@ -1,0 +1,212 @@
+"""Gone means gone: end runs in every way there is, and compare the host before and after each."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from platform_e2e import paths
+from platform_e2e.cluster import hoststate, place, sweeping
+from platform_e2e.cluster.hoststate import HostState
+from platform_e2e.cluster.waiting import NotInTime, wait_until
+from platform_e2e.errors import WrongUsage
+from platform_e2e.shell import background
+
+RUN_SECONDS = 3600.0
+"""For one run; on an empty cache the first one builds everything."""
+
+END_SECONDS = 180.0
+"""For a run to end after a signal: evidence is gathered and the cluster removed."""
+
+GONE_SECONDS = 10.0
+"""After the end of a run, whatever ended it, nothing may be left after this long."""
+
+RUN = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "e2e")
+"""The run that is ended, from the root of the checkout."""
+
+
+class Ending(StrEnum):
+    """How a run ends."""
+
+    NORMAL = "normal"
+    FAILING = "failing"
+    INTERRUPT = "ctrl-c"
+    TERMINATE = "sigterm"
+    HANG_UP = "sighup"
+    KILL = "kill-9"
+
+
+SIGNALS = {
+    Ending.INTERRUPT: signal.SIGINT,
+    Ending.TERMINATE: signal.SIGTERM,
+    Ending.HANG_UP: signal.SIGHUP,
+    Ending.KILL: signal.SIGKILL,
+}
+
+EXTRA = {
+    Ending.NORMAL: ("-m", "smoke"),
+    # The deadline comes in the middle of the run, and the test at hand fails with it.
+    Ending.FAILING: ("--deadline", "30s"),
+}
+"""What is added to the run's command line."""
+
+
+@dataclass(frozen=True)
+class Leak:
+    """How one run ended, and what it left.
+
+    Attributes:
+        ending: in which way.
+        status: the run's exit status.
+        seconds: from the end of the run until nothing was left; at most `GONE_SECONDS`.
+        left: what there is now and was not before.
+        lost: what there was and is no more.
+        trouble: why the run was no test of this ending, or empty.
+    """
+
+    ending: Ending
+    status: int | None
+    seconds: float
+    left: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    trouble: str = ""
+
+    @property
+    def clean(self) -> bool:
+        """Tell whether nothing is wrong."""
+        return not (self.left or self.lost or self.trouble)
+
+    def render(self) -> str:
+        """Return one line, and one more for each thing that was left or lost."""
+        verdict = "clean" if self.clean else self.trouble or "NOT CLEAN"
+        head = f"{self.ending:<10} status {self.status}, {verdict} after {self.seconds:.1f} s"
+        return "\n".join([head, *(f"  left: {line}" for line in self.left), *(f"  lost: {line}" for line in self.lost)])
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the check.
+
+    Args:
+        argv: `--ending NAME` and `--ignore PATTERN`, as often as wanted; the rest goes to the runs.
+
+    Returns:
+        0, or 3 where something was left.
+    """
+    parser = argparse.ArgumentParser(prog="platform-e2e leaks", description=__doc__)
+    parser.add_argument("--ending", action="append", choices=list(Ending), help="only this one; all by default")
+    parser.add_argument(
+        "--ignore",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="lines that others on this host cause: 'file /tmp/*'",
+    )
+    known, rest = parser.parse_known_args(argv)
+    results = run_leaks(
+        lambda ending: (*RUN, *EXTRA.get(ending, ()), *rest),
+        endings=[Ending(name) for name in known.ending or list(Ending)],
+        ignored=known.ignore,
+        told=lambda leak: print(leak.render(), flush=True),
+    )
+    return 0 if all(leak.clean for leak in results) else 3
+
+
+def run_leaks(
+    argv_for_run: Callable[[Ending], Sequence[str]],
+    *,
+    endings: Sequence[Ending] = tuple(Ending),
+    ignored: Sequence[str] = (),
+    told: Callable[[Leak], None] = lambda _: None,
+) -> list[Leak]:
+    """Do one run for each ending and compare the host before and after.
+
+    Args:
+        argv_for_run: the command line of the run that is ended so.
+        endings: which ones.
+        ignored: patterns of `hoststate` lines that others on this host cause.
+        told: called with each result as soon as it is known.
+
+    Raises:
+        WrongUsage: this user is not root, and would see neither cgroups nor namespaces.
+    """
+    if os.geteuid() != 0:
+        raise WrongUsage("only root sees everything that a run could leave", "run it as `sudo -E nox -s leaks`")
+    for name in sweeping.sweep():
+        print(f"swept what an earlier run had left of cluster {name}", file=sys.stderr)
+    results = []
+    for ending in endings:
+        results.append(_one(ending, argv_for_run(ending), ignored))
+        told(results[-1])
+    return results
+
+
+def _one(ending: Ending, argv: Sequence[str], ignored: Sequence[str]) -> Leak:
+    before = hoststate.look(ignored)
+    logs = paths.cache() / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    others = {each.name for each in place.every()}
+    log = logs / f"leaks-{ending}.log"
+    log.write_bytes(b"")
+    process = background(["env", f"--chdir={paths.ROOT}", *argv], log_file=log, env=dict(os.environ))
+    trouble = ""
+    try:
+        if ending in SIGNALS:
+            _until_in_use(process, others)
+            _send(process, SIGNALS[ending])
+        _until_ended(process, END_SECONDS if ending in SIGNALS else RUN_SECONDS)
+    except NotInTime as error:
+        trouble = error.problem.splitlines()[0]
+        process.kill()
+        process.wait()
+    if not trouble and (process.returncode == 0) != (ending is Ending.NORMAL):
+        trouble = f"it ended with status {process.returncode}, see {log}"
+    seconds, after = _settled(before, ignored)
+    return Leak(ending, process.returncode, seconds, tuple(before.left(after)), tuple(before.lost(after)), trouble)
+
+
+def _until_in_use(process: subprocess.Popen[bytes], others: set[str]) -> None:
+    """Wait until the run's cluster can be used, so that as much as possible is there to be left behind."""
+
+    def look() -> bool | str:
+        if process.poll() is not None:
+            raise NotInTime(f"the run ended by itself with status {process.returncode} before it had a cluster")
+        mine = [each for each in place.every() if each.name not in others]
+        return True if any(each.facts() for each in mine) else "it has no cluster yet"
+
+    wait_until(look, timeout=RUN_SECONDS, what="the run uses its cluster")
+
+
+def _send(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """Send a signal as it comes in life: a terminal's to the whole group, others to the one process."""
+    if number in {signal.SIGINT, signal.SIGHUP}:
+        os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)
+
+
+def _until_ended(process: subprocess.Popen[bytes], timeout: float) -> None:
+    wait_until(lambda: True if process.poll() is not None else "it runs", timeout=timeout, what="the run ends")
+
+
+def _settled(before: HostState, ignored: Sequence[str]) -> tuple[float, HostState]:
+    """Look until nothing is left, at most for as long as that may take."""
+    began = time.monotonic()
+    after = hoststate.look(ignored)
+
+    def look() -> bool | str:
+        nonlocal after
+        after = hoststate.look(ignored)
+        return "something is left" if before.left(after) or before.lost(after) else True
+
+    try:
+        wait_until(look, timeout=GONE_SECONDS, what="nothing is left", most=0.5)
+    except NotInTime:
+        return GONE_SECONDS, after
+    return time.monotonic() - began, after
