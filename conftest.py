@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+# Whoever imports another one comes after it, so that pytest can rewrite its assertions.
 pytest_plugins = [
     "pytester",
     "fixtures.options",
     "fixtures.run",
     "fixtures.console",
-    "fixtures.reporting",
     "fixtures.deadline",
-    "fixtures.blocking",
     "fixtures.layer",
+    "fixtures.reporting",
+    "fixtures.blocking",
     "fixtures.cluster",
     "fixtures.platform",
     "fixtures.probes",

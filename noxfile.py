@@ -52,7 +52,8 @@ def _install(session: nox.Session, *groups: str) -> None:
     if stamp.exists() and stamp.read_text() == digest:
         return
     session.install(*wanted)
-    stamp.write_text(digest)
+    if not session._runner.global_config.no_install:  # noqa: SLF001 - with --no-install (-R) nothing was installed
+        stamp.write_text(digest)
 
 
 def _run(session: nox.Session, *argv: str, ok: tuple[int, ...] = (0,)) -> None:

@@ -88,7 +88,8 @@ def load(directory: Path, *_args: Any, **_options: Any) -> Any:
     """Return a layer of nothing, or refuse a file that says so."""
     if (directory / "broken.yaml").exists():
         raise WrongUsage(f"{directory / 'broken.yaml'}:3: the key `speaker` stands here twice.", "Remove one.")
-    return SimpleNamespace(pool_ranges=lambda: (), releases=(), directory=directory, fingerprint=lambda: "0")
+    exempt = SimpleNamespace(object="service/kiosk -n shop", promise="loadbalancer", reason="no address in the lab")
+    return SimpleNamespace(pool_ranges=lambda: (), releases=(), directory=directory, exemptions=(exempt,))
 
 
 def install() -> None:

@@ -7,7 +7,7 @@ from ruamel.yaml import YAML
 
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.report import redact
-from platform_e2e.report.evidence import LOG_LINES, Evidence, as_yaml, containers, events_as_text
+from platform_e2e.report.evidence import LOG_LINES, Evidence, as_yaml, containers, events_as_text, keep_logs
 
 POD: dict[str, Any] = {
     "apiVersion": "v1",
@@ -104,6 +104,16 @@ def test_events_are_one_line_each_oldest_first() -> None:
 def test_only_containers_that_ran_have_logs() -> None:
     assert containers(POD) == [("chat", True), ("sidecar", False)]
     assert containers({}) == []
+
+
+def test_the_ends_of_the_nodes_logs_are_kept_without_secrets(tmp_path: Path) -> None:
+    (tmp_path / "logs" / "n1" / "pods").mkdir(parents=True)
+    (tmp_path / "logs" / "n1" / "kubelet.log").write_text("old\n" + "token=abcdefgh\n" * LOG_LINES)
+    (tmp_path / "logs" / "n1" / "empty.log").write_text("")
+    keep_logs(tmp_path / "logs", tmp_path / "kept")
+    (kept,) = [path for path in (tmp_path / "kept").rglob("*") if path.is_file()]
+    assert kept == tmp_path / "kept" / "n1" / "kubelet.log"
+    assert kept.read_text() == f"token={redact.HIDDEN}\n" * LOG_LINES
 
 
 def test_nothing_is_no_yaml() -> None:

@@ -106,6 +106,7 @@ def test_a_sound_platform_ends_with_0_a_table_and_all_files(box: Box) -> None:
     assert "holds" in out
     assert "address 10.89.0.200, 10.89.0.201" in out
     assert "cluster        done" in out, "phases are shown while it runs"
+    assert "exempt from loadbalancer: service/kiosk -n shop (no address in the lab)" in out
     assert f"JUnit XML: {box.artifacts}" in out
     assert box.result["exit_code"] == 0
     assert [row["verdict"] for row in box.result["verdict"]["promises"]] == ["holds"]

@@ -137,6 +137,21 @@ class Evidence:
             path.write_text(redact.text(content), encoding="utf-8")
 
 
+def keep_logs(source: Path, directory: Path) -> None:
+    """Keep the ends of the nodes' own logs, of kubelet, containerd and the control plane.
+
+    Args:
+        source: has one directory for each node, with NAME.log in it.
+        directory: to keep them in.
+    """
+    for path in sorted(source.glob("*/*.log")):
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+        if lines:
+            target = directory / path.relative_to(source)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(redact.text("".join(lines[-LOG_LINES:])), encoding="utf-8")
+
+
 def as_yaml(obj: Mapping[str, Any]) -> str:
     """Return an object as YAML without its secrets and without managedFields, which nobody can read."""
     if not obj:
