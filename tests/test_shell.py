@@ -39,10 +39,10 @@ def test_an_unexpected_status_shows_command_end_of_output_and_remedy() -> None:
 
 
 def test_a_program_that_is_not_there_is_an_error_that_names_it() -> None:
-    with pytest.raises(shell.CommandError, match="`no-such-program -x` could not be started: No such file"):
-        shell.run(["no-such-program", "-x"], timeout=1)
-    with pytest.raises(shell.CommandError, match="`no-such-program` could not be started: No such file"):
-        shell.stream(["no-such-program"], timeout=1, on_line=lambda _: None)
+    with pytest.raises(shell.CommandError, match="`/no/such/program -x` could not be started: No such file"):
+        shell.run(["/no/such/program", "-x"], timeout=1)
+    with pytest.raises(shell.CommandError, match="`/no/such/program` could not be started: No such file"):
+        shell.stream(["/no/such/program"], timeout=1, on_line=lambda _: None)
 
 
 def gone(pid: int) -> bool:

@@ -56,14 +56,14 @@ class GoMod:
         return Module(path, self.requires[path])
 
 
-def read(path: Path = MODULE / "go.mod") -> GoMod:
-    """Parse a go.mod as the go command writes it."""
+def read(path: Path | None = None) -> GoMod:
+    """Parse a go.mod as the go command writes it; the one of the embedded cluster's programs by default."""
     go = ""
     requires: dict[str, str] = {}
     replaced: dict[str, Module] = {}
     tools: list[str] = []
     block = ""
-    for raw in path.read_text(encoding="utf-8").splitlines():
+    for raw in (path or MODULE / "go.mod").read_text(encoding="utf-8").splitlines():
         words = raw.partition("//")[0].split()
         if not words:
             continue

@@ -130,7 +130,7 @@ def table() -> tuple[Program, ...]:
     Raises:
         BrokenHarness: a tool of go.mod has no name in `TOOLS`.
     """
-    pinned = gomod.read(gomod.MODULE / "go.mod")
+    pinned = gomod.read()
     unnamed = [package for package in pinned.tools if package not in TOOLS]
     if unnamed:
         raise BrokenHarness(f"programs.TOOLS has no name for {', '.join(unnamed)}", "give the program a name there")
