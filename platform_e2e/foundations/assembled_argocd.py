@@ -8,13 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-from ruamel.yaml import YAML
-
-from platform_e2e.foundations import embedded, facts
-
-Object = dict[str, Any]
+from platform_e2e.foundations import embedded, facts, manifests
+from platform_e2e.foundations.manifests import Object
 
 COMPONENTS = {
     "application-controller": "controller",
@@ -46,10 +42,13 @@ def objects(module: Path) -> Iterator[tuple[str, Object]]:
     Args:
         module: directory of the Go module github.com/argoproj/argo-cd/v3.
     """
-    yaml = YAML(typ="safe", pure=True)
-    for loaded in _documents(module / "manifests" / "install.yaml", yaml):
+    for loaded in _documents(module / "manifests" / "install.yaml"):
         component = loaded["metadata"].get("labels", {}).get("app.kubernetes.io/component", "")
-        if component in LEFT_OUT or loaded["kind"] == "Service" or loaded["metadata"]["name"].startswith("argocd-notif"):
+        if (
+            component in LEFT_OUT
+            or loaded["kind"] == "Service"
+            or loaded["metadata"]["name"].startswith("argocd-notif")
+        ):
             continue
         if loaded["kind"] in {"Deployment", "StatefulSet"}:
             _settle_pods(loaded)
@@ -59,19 +58,16 @@ def objects(module: Path) -> Iterator[tuple[str, Object]]:
             yield COMPONENTS[fact.labels["app.kubernetes.io/component"]], _service(fact)
 
 
-def crds(module: Path) -> Iterator[tuple[str, str]]:
-    """Yield the CRDs of the module: file name and text."""
-    for path in sorted((module / "manifests" / "crds").glob("*-crd.yaml")):
-        yield path.name, path.read_text(encoding="utf-8")
+def crds(module: Path) -> list[Path]:
+    """Return the files of the module's CRDs."""
+    return sorted((module / "manifests" / "crds").glob("*-crd.yaml"))
 
 
-def _documents(path: Path, yaml: YAML) -> Iterator[Object]:
+def _documents(path: Path) -> Iterator[Object]:
     """Yield the objects of a manifest, CRDs left out before they are parsed: they are nine tenths of its text."""
     for text in path.read_text(encoding="utf-8").split("\n---\n"):
         if "\nkind: CustomResourceDefinition\n" not in text:
-            loaded = yaml.load(text)
-            if loaded:
-                yield loaded
+            yield from manifests.parse(text)
 
 
 def _settle_pods(workload: Object) -> None:

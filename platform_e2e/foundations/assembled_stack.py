@@ -8,18 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-from ruamel.yaml import YAML
-
-from platform_e2e.foundations import embedded
-
-Object = dict[str, Any]
+from platform_e2e.foundations import embedded, manifests
+from platform_e2e.foundations.manifests import Object
 
 ROLES = {
-    "operator-role.yaml": ("operator", "example/rbac/prometheus-operator/prometheus-operator-cluster-role.yaml"),
-    "prometheus-role.yaml": ("operator", "example/rbac/prometheus/prometheus-cluster-role.yaml"),
-    "kube-state-metrics-role.yaml": ("kube-state-metrics", "examples/standard/cluster-role.yaml"),
+    "operator-role.json": ("operator", "example/rbac/prometheus-operator/prometheus-operator-cluster-role.yaml"),
+    "prometheus-role.json": ("operator", "example/rbac/prometheus/prometheus-cluster-role.yaml"),
+    "kube-state-metrics-role.json": ("kube-state-metrics", "examples/standard/cluster-role.yaml"),
 }
 """The file in the chart; in which module it is found, and where."""
 
@@ -30,15 +26,13 @@ def roles(module_directory: Callable[[str], Path]) -> Iterator[tuple[str, Object
         "operator": module_directory(embedded.of("kube-prometheus-stack").module),
         "kube-state-metrics": module_directory(embedded.KUBE_STATE_METRICS_MODULE),
     }
-    yaml = YAML(typ="safe", pure=True)
     for name, (module, path) in ROLES.items():
-        yield name, yaml.load((directories[module] / path).read_text(encoding="utf-8"))
+        yield name, manifests.read(directories[module] / path)
 
 
-def crds(module: Path) -> Iterator[tuple[str, str]]:
-    """Yield the CRDs of the operator's module: file name and text."""
-    for path in sorted((module / "example" / "prometheus-operator-crd").glob("*.yaml")):
-        yield path.name, path.read_text(encoding="utf-8")
+def crds(module: Path) -> list[Path]:
+    """Return the files of the CRDs in the operator's module."""
+    return sorted((module / "example" / "prometheus-operator-crd").glob("*.yaml"))
 
 
 def image_values(images: Mapping[str, embedded.Image]) -> Object:

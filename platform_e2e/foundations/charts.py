@@ -8,27 +8,24 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from platform_e2e.cluster.embedded import cache
 from platform_e2e.errors import BrokenHarness, WrongUsage
-from platform_e2e.foundations import assembled_argocd, assembled_stack, embedded, facts
+from platform_e2e.foundations import assembled_argocd, assembled_stack, crds, embedded, facts, manifests
 from platform_e2e.foundations.helm import Helm
+from platform_e2e.foundations.manifests import Object
 from platform_e2e.timeline import Timeline
 
 HERE = Path(__file__).parent
 TEMPLATES = HERE / "charts"
-SOURCES = ("assembled_argocd.py", "assembled_stack.py", "charts.py", "embedded.py", "facts.py")
+SOURCES = ("assembled_argocd.py", "assembled_stack.py", "charts.py", "crds.py", "embedded.py", "facts.py", "manifests.py")
 """The files of this package that what is made depends on, beside the chart's templates."""
 
 PHASE = "charts"
-
-Object = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -41,6 +38,7 @@ class Chart:
         app_version: of the product in it.
         origin: where it comes from, in a few words for the report.
         repository: URL, or empty.
+        crds: files with its CRDs, where they are kept apart from it; else they are in it.
         absent: parts of the upstream chart that it has not: their values are without effect.
     """
 
@@ -49,6 +47,7 @@ class Chart:
     app_version: str
     origin: str
     repository: str = ""
+    crds: tuple[Path, ...] = ()
     absent: tuple[str, ...] = ()
 
 
@@ -85,12 +84,18 @@ def made(chart: str, *, helm: Helm, module_directory: Callable[[str], Path], tim
             _assemble(chart, have, directory, module_directory)
         else:
             _copy(chart, have, directory, module_directory)
-        _compare(chart, directory, helm)
+        _compare(chart, directory / "chart", helm)
 
     path = cache.entry("charts", f"{chart}-{_key(chart, have)}", make, phase=PHASE, timeline=timeline)
-    written = YAML(typ="safe").load((path / "Chart.yaml").read_text(encoding="utf-8"))
-    origin = "assembled from its install manifests" if have.assembled else f"in the module {have.module}"
-    return Chart(str(path), written["version"], str(written["appVersion"]), origin, absent=have.absent)
+    written = manifests.read(path / "chart" / "Chart.yaml")
+    return Chart(
+        str(path / "chart"),
+        written["version"],
+        str(written["appVersion"]),
+        "assembled from its install manifests" if have.assembled else f"in the module {have.module}",
+        crds=tuple(sorted((path / "crds").glob("*.json"))),
+        absent=have.absent,
+    )
 
 
 def given(chart: str, version: str, app_version: str, directory: Path) -> Chart:
@@ -113,6 +118,17 @@ def upstream(chart: str, version: str, app_version: str, repository: str) -> Cha
     return Chart(chart, version, app_version, f"from {repository}", repository=repository)
 
 
+def definitions(chart: Chart, helm: Helm) -> list[Object]:
+    """Return the CRDs that Helm would install once and never upgrade; those among a chart's templates are not meant.
+
+    Raises:
+        CommandError: the chart is fetched or unpacked by Helm, and that failed.
+    """
+    if chart.crds:
+        return [manifests.read(path) for path in chart.crds]
+    return helm.show_crds(chart.path, version=chart.version, repository=chart.repository)
+
+
 def _key(chart: str, have: embedded.Embedded) -> str:
     """Return the digest of everything that the chart is made from."""
     templates = cache.tree_digest(TEMPLATES / chart) if have.assembled else ""
@@ -121,45 +137,52 @@ def _key(chart: str, have: embedded.Embedded) -> str:
 
 def _assemble(chart: str, have: embedded.Embedded, target: Path, module_directory: Callable[[str], Path]) -> None:
     """Put a chart together from our templates and what the product's module has."""
-    shutil.copytree(TEMPLATES / chart, target, dirs_exist_ok=True)
+    chart_directory = target / "chart"
+    shutil.copytree(TEMPLATES / chart, chart_directory)
     module = module_directory(have.module)
-    (target / "crds").mkdir()
-    (target / "objects").mkdir()
     if chart == "argo-cd":
         for component, item in assembled_argocd.objects(module):
-            name = f"{item['kind'].lower()}-{item['metadata']['name']}.yaml"
-            _write(target / "objects" / component / name, item)
-        definitions = assembled_argocd.crds(module)
+            name = f"{item['kind'].lower()}-{item['metadata']['name']}.json"
+            manifests.write(chart_directory / "objects" / component / name, item)
+        _keep_crds(assembled_argocd.crds(module), target)
         images = assembled_argocd.image_values(have.images)
     else:
         for name, item in assembled_stack.roles(module_directory):
-            _write(target / "objects" / name, item)
-        definitions = assembled_stack.crds(module)
+            manifests.write(chart_directory / "objects" / name, item)
+        _keep_crds(assembled_stack.crds(module), target)
         images = assembled_stack.image_values(have.images)
-    for name, text in definitions:
-        (target / "crds" / name).write_text(text, encoding="utf-8")
-    _change(target / "values.yaml", lambda values: _merge(values, images))
+    _change(chart_directory / "values.yaml", lambda values: _merge(values, images))
     number = have.app_version.removeprefix("v")
     # A build number, so that `helm list` shows at once that it is not the upstream chart.
     _change(
-        target / "Chart.yaml",
+        chart_directory / "Chart.yaml",
         lambda head: {**head, "version": f"{number}+assembled", "appVersion": have.app_version},
     )
 
 
-def _copy(chart: str, have: embedded.Embedded, target: Path, module_directory: Callable[[str], Path]) -> None:
-    """Copy a chart out of its product's module, and let it name the version that the module builds.
+def _keep_crds(files: Iterable[Path], target: Path) -> None:
+    """Keep CRDs beside a chart: in it, Helm would put all their text into the release's Secret, which may not hold a megabyte.
 
-    Sealed Secrets releases its chart after the product: the chart in a module still names the version before.
+    As JSON: megabytes of YAML take seconds to read, at every start of a cluster.
+    """
+    for path in files:
+        manifests.write(target / "crds" / f"{path.stem}.json", crds.slim(manifests.read(path)))
+
+
+def _copy(chart: str, have: embedded.Embedded, target: Path, module_directory: Callable[[str], Path]) -> None:
+    """Copy a chart out of its product's module, and let its appVersion be what the module builds.
+
+    Sealed Secrets releases its chart after the product, so the chart in a module still names the version before.
     """
     below = {"metallb": "charts/metallb", "sealed-secrets": "helm/sealed-secrets"}[chart]
-    shutil.copytree(module_directory(have.module) / below, target, dirs_exist_ok=True)
-    for path in (target, *target.rglob("*")):
+    chart_directory = target / "chart"
+    shutil.copytree(module_directory(have.module) / below, chart_directory)
+    for path in (chart_directory, *chart_directory.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)  # Go keeps its modules read-only
-    _change(target / "Chart.yaml", lambda head: {**head, "appVersion": have.app_version})
-    if chart == "sealed-secrets":
-        tag = have.images["controller"].tag
-        _change(target / "values.yaml", lambda values: _merge(values, {"image": {"tag": tag}}))
+    _change(chart_directory / "Chart.yaml", lambda head: {**head, "appVersion": have.app_version})
+    if (chart_directory / "crds").is_dir():
+        _keep_crds(sorted((chart_directory / "crds").iterdir()), target)
+        shutil.rmtree(chart_directory / "crds")
 
 
 def _compare(chart: str, directory: Path, helm: Helm) -> None:
@@ -179,17 +202,8 @@ def _compare(chart: str, directory: Path, helm: Helm) -> None:
 
 
 def _change(path: Path, change: Callable[[Object], Object]) -> None:
-    """Load a YAML file, and write what the change makes of it."""
-    _write(path, change(YAML(typ="safe").load(path.read_text(encoding="utf-8"))))
-
-
-def _write(path: Path, item: Object) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = False
-    yaml.representer.ignore_aliases = lambda _: True
-    with path.open("w", encoding="utf-8") as file:
-        yaml.dump(item, file)
+    """Load a file, and write what the change makes of it."""
+    manifests.write(path, change(manifests.read(path)))
 
 
 def _merge(base: Object, more: Mapping[str, Any]) -> Object:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-Object = dict[str, Any]
+from platform_e2e.foundations.manifests import Object
 
 NAME, COMPONENT, INSTANCE = "app.kubernetes.io/name", "app.kubernetes.io/component", "app.kubernetes.io/instance"
 
@@ -73,12 +73,21 @@ RELEASES: Mapping[str, Rendering] = {
         {
             **{
                 key: {"enabled": False}
-                for key in ("kubeControllerManager", "kubeEtcd", "kubeProxy", "kubeScheduler", "nodeExporter", "grafana")
+                for key in (
+                    "kubeControllerManager",
+                    "kubeEtcd",
+                    "kubeProxy",
+                    "kubeScheduler",
+                    "nodeExporter",
+                    "grafana",
+                )
             },
             "defaultRules": {"create": False},
         },
     ),
-    "metallb": Rendering("metallb", "metallb-system", {"speaker": {"frr": {"enabled": False}}, "frrk8s": {"enabled": False}}),
+    "metallb": Rendering(
+        "metallb", "metallb-system", {"speaker": {"frr": {"enabled": False}}, "frrk8s": {"enabled": False}}
+    ),
     "sealed-secrets": Rendering("sealed-secrets", "kube-system", {}),
 }
 """By chart."""
@@ -144,7 +153,11 @@ FACTS: Mapping[str, tuple[Fact, ...]] = {
         Fact("ServiceAccount", "argocd-application-controller"),
         Fact("ServiceAccount", "argocd-server"),
         Fact("Secret", "argocd-secret"),
-        Fact("ConfigMap", "argocd-cm", keys=("timeout.reconciliation", "application.instanceLabelKey", "resource.exclusions")),
+        Fact(
+            "ConfigMap",
+            "argocd-cm",
+            keys=("timeout.reconciliation", "application.instanceLabelKey", "resource.exclusions"),
+        ),
         Fact("ConfigMap", "argocd-cmd-params-cm", keys=("redis.server", "repo.server")),
         Fact("ConfigMap", "argocd-rbac-cm"),
         Fact("ConfigMap", "argocd-ssh-known-hosts-cm", keys=("ssh_known_hosts",)),
@@ -174,7 +187,10 @@ FACTS: Mapping[str, tuple[Fact, ...]] = {
         Fact("Alertmanager", "kube-prometheus-stack-alertmanager", _stack("alertmanager")),
         Fact("Deployment", "kube-prometheus-stack-operator", selector=_stack("operator")),
         Fact("Deployment", "kube-prometheus-stack-kube-state-metrics", selector=_KSM),
-        *(Fact("ServiceAccount", f"kube-prometheus-stack-{part}") for part in ("prometheus", "alertmanager", "operator")),
+        *(
+            Fact("ServiceAccount", f"kube-prometheus-stack-{part}")
+            for part in ("prometheus", "alertmanager", "operator")
+        ),
         Fact("Secret", "alertmanager-kube-prometheus-stack-alertmanager", keys=("alertmanager.yaml",)),
         Fact("ValidatingWebhookConfiguration", "kube-prometheus-stack-admission"),
         Fact("MutatingWebhookConfiguration", "kube-prometheus-stack-admission"),
@@ -210,7 +226,11 @@ FACTS: Mapping[str, tuple[Fact, ...]] = {
         Fact("Deployment", "sealed-secrets", selector=_SEALED),
         Fact("Service", "sealed-secrets", _SEALED, (Port("http", 8080, "http"),), _SEALED),
         Fact(
-            "Service", "sealed-secrets-metrics", {**_SEALED, COMPONENT: "metrics"}, (Port("metrics", 8081, "metrics"),), _SEALED
+            "Service",
+            "sealed-secrets-metrics",
+            {**_SEALED, COMPONENT: "metrics"},
+            (Port("metrics", 8081, "metrics"),),
+            _SEALED,
         ),
         Fact("ServiceAccount", "sealed-secrets"),
     ),
@@ -261,7 +281,8 @@ def _compare(fact: Fact, item: Object | None, namespace: str) -> Iterator[str]:
 def _selector(item: Object) -> dict[str, str]:
     """Return whom a Service, a workload or a ServiceMonitor selects."""
     selector: dict[str, Any] = item["spec"]["selector"]
-    return selector.get("matchLabels", selector)
+    chosen: dict[str, str] = selector.get("matchLabels", selector)
+    return chosen
 
 
 def _ports(item: Object) -> tuple[Port, ...]:

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-from ruamel.yaml import YAML
 
 from platform_e2e import paths
+from platform_e2e.foundations.manifests import Object, parse
 from platform_e2e.shell import Completed, run
-
-Object = dict[str, Any]
 
 RENDER_SECONDS = 60.0
 """`helm template` of the largest chart takes 0.3 s; on a machine that compiles at the same time perhaps ten times that."""
@@ -110,11 +106,6 @@ class Helm:
     def _run(self, argv: Sequence[str], *, timeout: float) -> Completed:
         cluster = ["--kubeconfig", str(self._kubeconfig)] if self._kubeconfig else []
         return run([self._program, *argv, *cluster], timeout=timeout, env=self._environment)
-
-
-def parse(text: str) -> list[Object]:
-    """Return the objects of a rendering; documents that only hold comments are none."""
-    return [loaded for loaded in YAML(typ="safe").load_all(text) if loaded]
 
 
 def _files(values: Sequence[Path]) -> list[str]:
