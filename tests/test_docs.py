@@ -1,0 +1,108 @@
+"""What the documents tell a person to type exists and does what they say."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from platform_e2e import paths
+from platform_e2e.settings import OPTIONS
+
+ROOT = paths.ROOT
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+PYTEST_OPTIONS = {"--help", "--collect-only", "--co"}
+
+
+def sessions() -> dict[str, str]:
+    """Return the sessions of the noxfile with their help."""
+    found = {}
+    for node in ast.parse((ROOT / "noxfile.py").read_text()).body:
+        if isinstance(node, ast.FunctionDef) and any("session" in ast.unparse(d) for d in node.decorator_list):
+            found[node.name] = ast.get_docstring(node) or ""
+    return found
+
+
+def commands(text: str) -> list[str]:
+    """Return every call of nox in a text."""
+    return [match.strip() for match in re.findall(r"nox (-[sR] [^`\n|\"]+)", text)]
+
+
+def test_every_session_has_one_line_of_help() -> None:
+    assert {"e2e", "tests", "lint", "types", "cluster", "doctor", "breaks", "leaks", "benchmark"} <= set(sessions())
+    for name, text in sessions().items():
+        assert text, name
+        assert "\n" not in text, name
+        assert len(text) < 130, name
+
+
+@pytest.mark.parametrize("page", [*PAGES, *WORKFLOWS, ROOT / ".ci" / "run"], ids=lambda path: path.name)
+def test_every_session_and_option_that_a_document_names_exists(page: Path) -> None:
+    options = {option.option for option in OPTIONS} | PYTEST_OPTIONS
+    for command in commands(page.read_text().replace('$venv/bin/nox" ', "nox ")):
+        before, _, after = command.partition(" -- ")
+        named = [word for word in before.split()[1:] if re.fullmatch(r"[a-z0-9]+", word)]
+        assert named, command
+        assert set(named) <= set(sessions()), command
+        if "e2e" in named:
+            assert set(re.findall(r"--[a-z][a-z-]*", after)) <= options, command
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+def test_the_one_liner_for_the_last_runs_findings_works(tmp_path: Path) -> None:
+    (line,) = re.findall(r"^\$ (python3 -c .*)$", (ROOT / "docs" / "debugging.md").read_text(), re.MULTILINE)
+    finding = {"object": "service/chat -n chat-dev", "cause": {"id": "loadbalancer-pool-full"}}
+    run = {"verdict": {"tests": [{"findings": [finding]}, {"findings": []}]}}
+    (tmp_path / "artifacts" / "latest").mkdir(parents=True)
+    (tmp_path / "artifacts" / "latest" / "run.json").write_text(json.dumps(run))
+    done = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout == "service/chat -n chat-dev loadbalancer-pool-full\n", done.stderr
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_a_workflow_has_no_more_rights_than_it_says_and_pins_what_it_uses(path: Path) -> None:
+    workflow: dict[str, Any] = YAML(typ="safe", pure=True).load(path)
+    assert workflow["permissions"] == {}
+    assert workflow["concurrency"]["cancel-in-progress"] is True
+    for job in workflow["jobs"].values():
+        assert job["permissions"] == {"contents": "read"}
+        assert job["timeout-minutes"] <= 90
+        for step in job["steps"]:
+            if "uses" in step:
+                assert re.fullmatch(r"[\w/.-]+@(v\d+|[0-9a-f]{40})", step["uses"])
+            if step.get("uses", "").startswith("actions/checkout"):
+                assert step["with"]["persist-credentials"] is False
+
+
+def test_the_nightly_run_uploads_its_results_whatever_happened() -> None:
+    workflow = YAML(typ="safe", pure=True).load(ROOT / ".github" / "workflows" / "e2e.yml")
+    assert "schedule" in workflow["on"]
+    assert workflow["on"]["push"]["tags"]
+    steps = workflow["jobs"]["platform"]["steps"]
+    (upload,) = [step for step in steps if step.get("uses", "").startswith("actions/upload-artifact")]
+    assert upload["if"] == "always()"
+
+
+def test_the_script_of_the_continuous_integration_is_bash_that_can_be_run() -> None:
+    script = ROOT / ".ci" / "run"
+    assert script.stat().st_mode & 0o111
+    assert subprocess.run(["bash", "-n", script], check=False).returncode == 0
+    assert "set -euo pipefail" in script.read_text()
+
+
+def test_the_documents_are_finished() -> None:
+    for page in PAGES:
+        assert not re.search(r"TODO|to be filled", page.read_text()), page.name
