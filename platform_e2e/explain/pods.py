@@ -75,7 +75,7 @@ def configuration(pod: Object, view: View) -> Cause | None:
             return _configuration(
                 pod, f"container {container.get('name')}: {waiting.get('message', waiting['reason'])}"
             )
-    if is_ready(pod) or any(at(c, "state", "running") for c in _containers(pod)):
+    if is_ready(pod) or any(at(c, "state", "running") is not None for c in _containers(pod)):
         return None
     failed = [e for e in view.events("v1/Pod", key(pod)[1], key(pod)[0]) if e.get("reason") in MOUNT_REASONS]
     return _configuration(pod, " ".join(str(failed[-1].get("message", "")).split())) if failed else None
@@ -94,7 +94,7 @@ def crash(pod: Object, view: View) -> Cause | None:
     """A container ends again and again."""
     for container in _containers(pod):
         ended = at(container, "state", "terminated") or at(container, "lastState", "terminated")
-        if not ended or ended.get("exitCode") == 0 or at(container, "state", "running"):
+        if not ended or ended.get("exitCode") == 0 or at(container, "state", "running") is not None:
             continue
         previous = bool(at(container, "lastState", "terminated"))
         log = _log(pod, view, str(container.get("name")), previous=previous)

@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from platform_e2e.checks import arp, loadbalancer, loadbalancer_seen, outside
+from platform_e2e.checks.loadbalancer import Observed, Outside, Wanted, check, figures, observe
+from platform_e2e.checks.loadbalancer_seen import moved
+from platform_e2e.explain.addresses import pool
+from platform_e2e.finding import Cause, Finding
+from platform_e2e.kube.expect import Met
+from platform_e2e.layer import Probe
+from tests import loadbalancers
+from tests.loadbalancers import MAC, service, without
+from tests.recorded_view import RecordedView, made
+
+ANSWER = outside.Answer("HTTP", "http://10.89.0.201:80/", "", True, 0.02)
+WANTED = Wanted(service(address=""), (pool(loadbalancers.pool()),), Probe(80), "manifests/chat/base/service.yaml:3")
+SOUND = Observed(
+    service(),
+    nodes=("node-1",),
+    sharers={"10.89.0.201": []},
+    events=frozenset({"IPAllocated", "nodeAssigned"}),
+    macs={"10.89.0.201": MAC},
+    node_mac=MAC,
+    answer=ANSWER,
+    arp_seconds=0.001,
+)
+
+
+def found(seen: Observed, wanted: Wanted = WANTED) -> Finding:
+    (finding,) = check(wanted, seen)
+    assert finding.object == "service/chat -n chat-dev"
+    assert finding.promise == "loadbalancer"
+    assert finding.cause.remedy.endswith("(manifests/chat/base/service.yaml:3)")
+    return finding
+
+
+def test_nothing_is_wrong_with_a_sound_service() -> None:
+    assert check(WANTED, SOUND) == []
+    assert figures(SOUND) == {
+        "address": ["10.89.0.201"],
+        "pool": "platform",
+        "node": ["node-1"],
+        "arp_seconds": 0.001,
+        "answer_seconds": 0.02,
+        "answered": "HTTP",
+    }
+
+
+def test_a_service_that_is_not_there() -> None:
+    finding = found(Observed(None))
+    assert finding.cause.id == "object-missing"
+    assert finding.details == {}
+
+
+def test_a_pending_service_has_the_cause_that_was_worked_out() -> None:
+    cause = Cause("loadbalancer-pool-full", "all taken", "widen it")
+    finding = found(replace(SOUND, service=service(address=""), cause=cause))
+    assert finding.cause.id == "loadbalancer-pool-full"
+    assert finding.observed == "it has no address"
+
+
+def test_an_address_of_a_node_is_not_one_of_the_pool() -> None:
+    finding = found(replace(SOUND, service=service(address="10.89.0.2")))
+    assert finding.cause.id == "loadbalancer-wrong-pool"
+    assert "10.89.0.200-10.89.0.220" in finding.expected
+    assert "10.89.0.2 from platform" in finding.observed
+
+
+def test_an_address_in_a_pool_that_is_not_in_git() -> None:
+    live = service(address="10.89.0.230", annotations={"metallb.io/ip-allocated-from-pool": "handmade"})
+    assert found(replace(SOUND, service=live)).cause.id == "loadbalancer-wrong-pool"
+
+
+@pytest.mark.parametrize("said", ["", "gold"])
+def test_metallb_must_agree_with_git(said: str) -> None:
+    live = service(annotations={"metallb.io/ip-allocated-from-pool": said})
+    finding = found(replace(SOUND, service=live))
+    assert finding.cause.id == "loadbalancer-wrong-pool"
+    assert f"came from the pool {said or '(none)'}, in Git it lies in platform" in finding.cause.sentence
+
+
+def test_an_address_of_a_pool_that_the_rules_do_not_allow() -> None:
+    gold = pool(loadbalancers.pool("gold", "10.89.0.240/32", autoAssign=False))
+    live = service(address="10.89.0.240", annotations={"metallb.io/ip-allocated-from-pool": "gold"})
+    wanted = replace(WANTED, pools=(*WANTED.pools, gold))
+    assert found(replace(SOUND, service=live), wanted).cause.id == "loadbalancer-wrong-pool"
+    asking = replace(wanted, service=service(address="", annotations={"metallb.io/address-pool": "gold"}))
+    assert check(asking, replace(SOUND, service=live, macs={"10.89.0.240": MAC})) == []
+
+
+def test_the_address_that_was_asked_for() -> None:
+    wanted = replace(WANTED, service=service(address="", annotations={"metallb.io/loadBalancerIPs": "10.89.0.202"}))
+    finding = found(SOUND, wanted)
+    assert finding.cause.id == "loadbalancer-wrong-address"
+    assert finding.expected == "the address 10.89.0.202"
+
+
+def test_two_services_with_one_address() -> None:
+    finding = found(replace(SOUND, sharers={"10.89.0.201": [("service/other -n chat-dev", "")]}))
+    assert finding.cause.id == "loadbalancer-shared-address"
+    assert "service/other -n chat-dev" in finding.observed
+
+
+def test_services_that_agreed_may_share() -> None:
+    wanted = replace(WANTED, service=service(address="", annotations={"metallb.io/allow-shared-ip": "web"}))
+    shared = replace(SOUND, sharers={"10.89.0.201": [("service/other -n chat-dev", "web")]})
+    assert check(wanted, shared) == []
+    assert found(replace(shared, sharers={"10.89.0.201": [("x", "dns")]}), wanted)
+
+
+@pytest.mark.parametrize(("nodes", "observed"), [((), "no node does"), (("a", "b"), "2 nodes do")])
+def test_exactly_one_node_announces(nodes: tuple[str, ...], observed: str) -> None:
+    assert found(replace(SOUND, nodes=nodes)).observed == observed
+
+
+def test_the_events_are_demanded_only_while_they_can_exist() -> None:
+    assert found(replace(SOUND, events=frozenset({"IPAllocated"}))).cause.id == "loadbalancer-not-recorded"
+    assert check(WANTED, replace(SOUND, events=None)) == []
+
+
+def test_nobody_answers_for_the_address() -> None:
+    finding = found(replace(SOUND, macs={"10.89.0.201": None}))
+    assert finding.cause.id == "loadbalancer-arp-silent"
+    assert "node-1" in finding.expected
+
+
+@pytest.mark.parametrize("node_mac", ["02:00:00:00:00:99", None])
+def test_another_machine_answers_for_the_address(node_mac: str | None) -> None:
+    assert found(replace(SOUND, node_mac=node_mac)).cause.id == "loadbalancer-arp-other-node"
+
+
+def test_a_host_that_is_not_on_the_segment_asks_no_arp() -> None:
+    assert check(WANTED, replace(SOUND, macs={}, node_mac=None)) == []
+
+
+def test_the_wrong_application_answers() -> None:
+    finding = found(replace(SOUND, answer=replace(ANSWER, problem="environment is 'production' instead of 'prod'")))
+    assert finding.cause.id == "loadbalancer-wrong-answer"
+    assert "production" in finding.observed
+
+
+def test_nobody_answers_from_outside() -> None:
+    silent = replace(ANSWER, problem="ConnectionRefusedError: refused", connected=False)
+    assert found(replace(SOUND, answer=silent)).cause.id == "loadbalancer-unreachable"
+    cause = Cause("loadbalancer-target-port", "no such port", "name it")
+    assert found(replace(SOUND, answer=silent, cause=cause)).cause.id == "loadbalancer-target-port"
+
+
+@pytest.fixture
+def segment(monkeypatch: pytest.MonkeyPatch) -> dict[str, arp.Reply | None]:
+    """Answer ARP requests from a table, and every HTTP request as asked for."""
+    table: dict[str, arp.Reply | None] = {"10.89.0.201": arp.Reply(MAC, 0.001), "10.89.0.2": arp.Reply(MAC, 0.001)}
+
+    def who_has(interface: str, source: str, wanted: str, *, timeout: float) -> arp.Reply | None:
+        assert (interface, source) == ("seg0", "10.89.0.1")
+        return table[wanted]
+
+    monkeypatch.setattr(loadbalancer_seen.arp, "who_has", who_has)
+    monkeypatch.setattr(loadbalancer_seen.outside, "fetch", lambda *_: ANSWER)
+    monkeypatch.setattr(loadbalancer_seen.outside, "connect", lambda address, port: replace(ANSWER, how="TCP", where=f"{address}:{port}"))
+    return table
+
+
+HOST = Outside("seg0", "10.89.0.1", {"node-1": "10.89.0.2"})
+
+
+def young(**fields: Any) -> dict[str, Any]:
+    live = service(**fields)
+    live["metadata"]["creationTimestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    return live
+
+
+def about(uid: str, *reasons: str) -> list[dict[str, Any]]:
+    return [{"reason": reason, "involvedObject": {"uid": uid}} for reason in reasons]
+
+
+@pytest.mark.usefixtures("segment")
+def test_a_sound_service_is_seen_as_such() -> None:
+    events = {"chat-dev/chat": [*about("uid-chat", "IPAllocated", "nodeAssigned"), *about("another", "AllocationFailed")]}
+    seen = observe(WANTED, RecordedView(young(), *loadbalancers.platform(), events=events), HOST)
+    assert seen.events == {"IPAllocated", "nodeAssigned"}
+    assert seen.macs == {"10.89.0.201": MAC}
+    assert seen.node_mac == MAC
+    assert seen.cause is None
+    assert check(WANTED, seen) == []
+
+
+@pytest.mark.usefixtures("segment")
+def test_events_of_an_old_service_are_not_looked_for() -> None:
+    assert observe(WANTED, RecordedView(service(), *loadbalancers.platform()), HOST).events is None
+
+
+@pytest.mark.usefixtures("segment")
+def test_a_service_without_a_probe_gets_a_connection() -> None:
+    seen = observe(replace(WANTED, probe=None), RecordedView(service(), *loadbalancers.platform()), HOST)
+    assert seen.answer is not None
+    assert (seen.answer.how, seen.answer.where) == ("TCP", "10.89.0.201:80")
+
+
+def test_a_service_that_nobody_announces_is_not_asked(segment: dict[str, arp.Reply | None]) -> None:
+    segment.clear()
+    objects = without(without(loadbalancers.platform(), "ServiceL2Status"), "L2Advertisement")
+    seen = observe(WANTED, RecordedView(service(), *objects), HOST)
+    assert seen.answer is None
+    (finding,) = check(WANTED, seen)
+    assert finding.cause.id == "loadbalancer-not-announced-no-advertisement"
+
+
+def test_a_silent_segment_is_seen(segment: dict[str, arp.Reply | None]) -> None:
+    segment["10.89.0.201"] = None
+    seen = observe(WANTED, RecordedView(service(), *loadbalancers.platform()), HOST)
+    (finding,) = check(WANTED, seen)
+    assert finding.cause.id == "loadbalancer-arp-silent"
+
+
+@pytest.mark.usefixtures("segment")
+def test_sharers_are_found_in_every_namespace() -> None:
+    other = service("other")
+    other["metadata"]["namespace"] = "chat-prod"
+    seen = observe(WANTED, RecordedView(service(), other, *loadbalancers.platform()), HOST)
+    assert seen.sharers == {"10.89.0.201": [("service/other -n chat-prod", "")]}
+
+
+def test_services_of_tests_are_none_of_the_platforms() -> None:
+    mine = made("v1/Namespace", "e2e-1", labels={"platform-e2e/run": "x"})
+    control = service("control")
+    control["metadata"]["namespace"] = "e2e-1"
+    view = RecordedView(mine, control, service(), service("extra"), service("inner", type="ClusterIP"))
+    assert [one["metadata"]["name"] for one in loadbalancer.others(view, {("chat-dev", "chat")}, "platform-e2e/run")] == ["extra"]
+
+
+def test_git_is_read_with_the_ranges_that_the_cluster_uses() -> None:
+    ranges = {"10.89.0.200-10.89.0.220": "10.91.0.200-10.91.0.220"}
+    assert moved(loadbalancers.pool(), ranges)["spec"]["addresses"] == ["10.91.0.200-10.91.0.220"]
+    asking = service(annotations={"metallb.io/loadBalancerIPs": "10.89.0.203"})
+    assert moved(asking, ranges)["metadata"]["annotations"]["metallb.io/loadBalancerIPs"] == "10.91.0.203"
+    assert moved(service(loadBalancerIP="10.89.0.203"), ranges)["spec"]["loadBalancerIP"] == "10.91.0.203"
+    assert asking["metadata"]["annotations"]["metallb.io/loadBalancerIPs"] == "10.89.0.203"
+
+
+def test_a_service_is_pending_or_has_an_address() -> None:
+    assert loadbalancer.has_address(service()) == Met(["10.89.0.201"])
+    assert not isinstance(loadbalancer.has_address(None), Met)
+    assert isinstance(loadbalancer.is_pending(service(address="")), Met)
+    assert not isinstance(loadbalancer.is_pending(service()), Met)
+    assert not isinstance(loadbalancer.is_pending(None), Met)

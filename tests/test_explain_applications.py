@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from platform_e2e.explain import explain
+from platform_e2e.kube.objects import Object
+from tests.recorded_view import RecordedView, made
+
+WEBHOOK = (
+    'Internal error occurred: failed calling webhook "ipaddresspoolvalidationwebhook.metallb.io": failed to call webhook: '
+    'Post "https://metallb-webhook-service.metallb-system.svc:443/validate": connect: connection refused'
+)
+
+
+def application(**status: Any) -> Object:
+    spec = {"project": "chat"}
+    return made("argoproj.io/v1alpha1/Application", "chat-dev", "argocd", spec=spec, status=status)
+
+
+def condition(kind: str, message: str) -> dict[str, Any]:
+    return {"conditions": [{"type": kind, "message": message}]}
+
+
+def operation(phase: str, message: str, **more: Any) -> dict[str, Any]:
+    return {"operationState": {"phase": phase, "message": message, **more}}
+
+
+@pytest.mark.parametrize(
+    ("status", "cause", "said"),
+    [
+        (condition("InvalidSpecError", "application destination is not permitted in project 'chat'"), "application-not-permitted", "AppProject chat"),
+        (condition("SyncError", f"Failed last sync attempt: {WEBHOOK}"), "application-webhook", "ipaddresspoolvalidationwebhook.metallb.io"),
+        (operation("Running", f"one or more objects failed to apply, reason: {WEBHOOK}"), "application-webhook", "does not answer"),
+        (condition("ComparisonError", 'no matches for kind "ServiceMonitor" in version "monitoring.coreos.com/v1"'), "application-missing-crd", "ServiceMonitor"),
+        (condition("ComparisonError", "app path does not exist"), "application-render-error", "app path does not exist"),
+        (condition("SharedResourceWarning", "ConfigMap/chat is part of applications a and b"), "application-shared-resource", "a and b"),
+        (operation("Running", "waiting for healthy state of apps/Deployment/chat"), "application-wave-held", "apps/Deployment/chat"),
+        (operation("Running", "waiting for completion of hook batch/Job/migrate"), "application-hook-running", "batch/Job/migrate"),
+        (
+            operation("Running", "Retrying attempt #2 at 12:00PM: quota", operation={"retry": {"limit": 5}}),
+            "application-retrying",
+            "3 attempts are left",
+        ),
+        (operation("Failed", "one or more synchronization tasks are not valid"), "application-sync-failed", "not valid"),
+        (condition("SyncError", "auto-sync will wipe out all resources"), "application-sync-failed", "wipe out"),
+        (
+            {"resources": [{"kind": "ConfigMap", "name": "chat", "status": "OutOfSync"}]},
+            "application-object-missing",
+            "ConfigMap/chat OutOfSync",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) and value.startswith("application-") else "",
+)  # fmt: skip
+def test_what_argo_cd_says_becomes_a_cause(status: dict[str, Any], cause: str, said: str) -> None:
+    found = explain(application(**status), RecordedView())
+    assert found is not None
+    assert found.id == cause
+    assert said in f"{found.sentence} {found.remedy}"
+    assert "chat-dev" in found.sentence
+
+
+def test_a_sound_application_has_no_cause() -> None:
+    status = {"operationState": {"phase": "Succeeded", "message": "successfully synced"}, "resources": [{"kind": "ConfigMap", "status": "Synced"}]}
+    assert explain(application(**status), RecordedView()) is None
+
+
+def test_the_object_that_is_not_healthy_says_why() -> None:
+    resource = {"group": "apps", "version": "v1", "kind": "Deployment", "namespace": "chat-dev", "name": "chat"}
+    status = {"resources": [{**resource, "status": "Synced", "health": {"status": "Progressing"}}]}
+    selector = {"matchLabels": {"app": "chat"}}
+    deployment = made("apps/v1/Deployment", "chat", "chat-dev", spec={"selector": selector})
+    waiting = {"name": "chat", "image": "chat:9.9.9", "state": {"waiting": {"reason": "ErrImageNeverPull"}}}
+    pod = made("v1/Pod", "chat-0", "chat-dev", {"app": "chat"}, status={"containerStatuses": [waiting]})
+    found = explain(application(**status), RecordedView(deployment, pod))
+    assert found is not None
+    assert found.id == "pod-image"
+    assert "chat:9.9.9" in found.sentence
+
+
+def test_a_service_without_an_address_is_asked_too() -> None:
+    resource = {"version": "v1", "kind": "Service", "namespace": "chat-dev", "name": "chat"}
+    status = {"resources": [{**resource, "status": "Synced", "health": {"status": "Progressing"}}]}
+    service = made("v1/Service", "chat", "chat-dev", spec={"type": "LoadBalancer"})
+    found = explain(application(**status), RecordedView(service))
+    assert found is not None
+    assert found.id == "loadbalancer-no-pool"
+
+
+def test_an_applicationset_that_cannot_generate() -> None:
+    conditions = [{"type": "ErrorOccurred", "status": "True", "message": "map has no entry for key"}]
+    broken = made("argoproj.io/v1alpha1/ApplicationSet", "chat", "argocd", status={"conditions": conditions})
+    found = explain(broken, RecordedView())
+    assert found is not None
+    assert found.id == "applicationset-error"
+    assert "map has no entry" in found.sentence

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from platform_e2e import explain as package
+from platform_e2e import checks
+from platform_e2e.breaks.declaration import load_all
+from platform_e2e.errors import BrokenHarness
+from platform_e2e.explain import home, is_final, registry, unexplained
+from platform_e2e.explain.causes import CAUSES
+from platform_e2e.finding import Cause, Promise
+from platform_e2e import paths
+
+BREAKS = load_all(paths.ROOT / "breaks")
+
+
+def ids_in_sources() -> set[str]:
+    """Return the first argument of every Cause(...) of the checks and explanations."""
+    found: set[str] = set()
+    for module in (package, checks):
+        for file in Path(str(module.__file__)).parent.glob("*.py"):
+            found |= set(re.findall(r'Cause\(\s*"([a-z0-9-]+)"', file.read_text()))
+    return found
+
+
+def test_every_cause_that_can_be_named_is_in_the_table() -> None:
+    named = ids_in_sources()
+    assert len(named) > 40
+    assert named <= CAUSES.keys()
+
+
+def test_a_cause_belongs_to_one_promise_whoever_meets_it() -> None:
+    cause = Cause("pod-image", "no image", "push it")
+    assert home(cause, Promise.LOADBALANCER) == Promise.APPLICATIONS
+
+
+def test_what_is_unexplained_belongs_to_who_met_it() -> None:
+    assert home(unexplained("nothing"), Promise.MONITORING) == Promise.MONITORING
+    assert not is_final(unexplained("nothing"))
+
+
+def test_a_cause_that_is_not_in_the_table_is_the_harness_fault() -> None:
+    with pytest.raises(BrokenHarness, match=r"`made-up` is not in the table"):
+        home(Cause("made-up", "", ""), Promise.MONITORING)
+
+
+def test_only_what_git_says_is_final() -> None:
+    assert is_final(Cause("monitor-unselected", "", ""))
+    assert not is_final(Cause("loadbalancer-not-announced-no-advertisement", "", ""))
+
+
+def test_every_explanation_says_in_its_first_line_what_it_is_about() -> None:
+    functions = {f for several in registry.registered().values() for f in several}
+    assert len(functions) > 20
+    assert all((f.__doc__ or "").strip() for f in functions)
+
+
+@pytest.mark.parametrize("fault", BREAKS, ids=lambda fault: fault.name)
+def test_a_break_names_a_cause_of_its_promise(fault: object) -> None:
+    known = CAUSES[fault.cause]  # type: ignore[attr-defined]
+    assert known.promise == fault.promise  # type: ignore[attr-defined]
+
+
+def test_no_two_breaks_have_one_cause() -> None:
+    causes = [fault.cause for fault in BREAKS]
+    assert len(causes) == len(set(causes))

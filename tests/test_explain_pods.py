@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from platform_e2e.explain import explain
+from platform_e2e.kube.errors import NotFound
+from platform_e2e.kube.objects import Object
+from tests.recorded_view import RecordedView, made
+
+
+def pod(state: dict[str, Any], *, last: dict[str, Any] | None = None, restarts: int = 0, **status: Any) -> Object:
+    container = {
+        "name": "chat",
+        "image": "ghcr.io/platform-team/chat:9.9.9",
+        "state": state,
+        "lastState": last or {},
+        "restartCount": restarts,
+    }
+    return made("v1/Pod", "chat-0", "chat-dev", status={"phase": "Pending", "containerStatuses": [container], **status})
+
+
+def event(reason: str, message: str) -> dict[str, Any]:
+    return {"reason": reason, "message": message}
+
+
+@pytest.mark.parametrize("reason", ["ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"])
+def test_an_image_that_cannot_be_had(reason: str) -> None:
+    cause = explain(pod({"waiting": {"reason": reason}}), RecordedView())
+    assert cause is not None
+    assert cause.id == "pod-image"
+    assert "ghcr.io/platform-team/chat:9.9.9 of pod/chat-0 -n chat-dev" in cause.sentence
+    assert reason in cause.sentence
+
+
+def test_a_secret_that_does_not_exist() -> None:
+    waiting = {"reason": "CreateContainerConfigError", "message": 'secret "chat-signing-key" not found'}
+    cause = explain(pod({"waiting": waiting}), RecordedView())
+    assert cause is not None
+    assert cause.id == "pod-configuration"
+    assert "chat-signing-key" in cause.sentence
+
+
+def test_a_volume_that_cannot_be_mounted() -> None:
+    said = event("FailedMount", 'MountVolume.SetUp failed for volume "signing-key" : secret "chat-signing-key" not found')
+    view = RecordedView(events={"chat-dev/chat-0": [said]})
+    cause = explain(pod({"waiting": {"reason": "ContainerCreating"}}), view)
+    assert cause is not None
+    assert cause.id == "pod-configuration"
+    assert "chat-signing-key" in cause.sentence
+
+
+def test_an_old_mount_problem_of_a_pod_that_runs_is_no_cause() -> None:
+    view = RecordedView(events={"chat-dev/chat-0": [event("FailedMount", "not found"), event("Unhealthy", "HTTP 500")]})
+    cause = explain(pod({"running": {}}), view)
+    assert cause is not None
+    assert cause.id == "pod-probe"
+    assert "HTTP 500" in cause.sentence
+
+
+def test_no_node_takes_it() -> None:
+    conditions = [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes: too little memory"}]
+    cause = explain(pod({}, conditions=conditions, containerStatuses=[]), RecordedView())
+    assert cause is not None
+    assert cause.id == "pod-unschedulable"
+    assert "too little memory" in cause.sentence
+
+
+def test_a_crash_quotes_the_log_of_the_run_before() -> None:
+    crashed = pod(
+        {"waiting": {"reason": "CrashLoopBackOff"}},
+        last={"terminated": {"exitCode": 2, "reason": "Error"}},
+        restarts=4,
+    )
+    cause = explain(crashed, RecordedView(logs={"chat-0/chat/previous": "started\nlog_level says LOUD\n"}))
+    assert cause is not None
+    assert cause.id == "pod-crash"
+    assert "ended 4 times (Error, exit status 2)" in cause.sentence
+    assert "log_level says LOUD" in cause.sentence
+
+
+def test_a_crash_whose_log_is_gone_is_still_named() -> None:
+    class WithoutLogs(RecordedView):
+        def logs(
+            self, pod: str, namespace: str, container: str | None = None, *, previous: bool = False, tail: int = 50
+        ) -> str:
+            raise NotFound("GET log", 404, "NotFound", "previous terminated container not found")
+
+    cause = explain(pod({"terminated": {"exitCode": 137, "reason": "OOMKilled"}}), WithoutLogs())
+    assert cause is not None
+    assert "OOMKilled, exit status 137" in cause.sentence
+    assert "its log" not in cause.sentence
+
+
+def test_a_pod_that_is_only_starting() -> None:
+    cause = explain(pod({"waiting": {"reason": "ContainerCreating"}}), RecordedView())
+    assert cause is not None
+    assert cause.id == "pod-starting"
+    assert "chat: ContainerCreating" in cause.sentence
+
+
+def test_a_ready_pod_has_no_cause() -> None:
+    ready = pod({"running": {}}, conditions=[{"type": "Ready", "status": "True"}])
+    assert explain(ready, RecordedView()) is None
+
+
+def test_a_quota_keeps_pods_from_being_made() -> None:
+    said = event("FailedCreate", "pods is forbidden: exceeded quota: small")
+    selector = {"matchLabels": {"app": "chat"}}
+    workload = made("apps/v1/StatefulSet", "chat", "chat-dev", spec={"selector": selector})
+    cause = explain(workload, RecordedView(events={"chat-dev/chat": [said]}))
+    assert cause is not None
+    assert cause.id == "workload-quota"
+    assert "exceeded quota: small" in cause.sentence
+
+
+def test_the_newest_pod_of_a_workload_is_asked_first() -> None:
+    old = pod({"waiting": {"reason": "ImagePullBackOff"}})
+    new = pod({"waiting": {"reason": "ContainerCreating"}})
+    for one, second in ((old, 1), (new, 2)):
+        one["metadata"].update(labels={"app": "chat"}, creationTimestamp=f"2026-01-01T00:00:0{second}Z")
+    new["metadata"]["name"] = "chat-1"
+    selector = {"matchLabels": {"app": "chat"}}
+    workload = made("apps/v1/Deployment", "chat", "chat-dev", spec={"selector": selector})
+    cause = explain(workload, RecordedView(old, new))
+    assert cause is not None
+    assert cause.id == "pod-starting"
