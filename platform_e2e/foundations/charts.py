@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from platform_e2e import paths
 from platform_e2e.cluster.embedded import cache
 from platform_e2e.errors import BrokenHarness, WrongUsage
 from platform_e2e.foundations import assembled_argocd, assembled_stack, crds, embedded, facts, manifests
@@ -22,7 +23,15 @@ from platform_e2e.timeline import Timeline
 
 HERE = Path(__file__).parent
 TEMPLATES = HERE / "charts"
-SOURCES = ("assembled_argocd.py", "assembled_stack.py", "charts.py", "crds.py", "embedded.py", "facts.py", "manifests.py")
+SOURCES = (
+    "assembled_argocd.py",
+    "assembled_stack.py",
+    "charts.py",
+    "crds.py",
+    "embedded.py",
+    "facts.py",
+    "manifests.py",
+)
 """The files of this package that what is made depends on, beside the chart's templates."""
 
 PHASE = "charts"
@@ -116,6 +125,16 @@ def given(chart: str, version: str, app_version: str, directory: Path) -> Chart:
 def upstream(chart: str, version: str, app_version: str, repository: str) -> Chart:
     """Return the chart in its upstream repository, from which Helm fetches it."""
     return Chart(chart, version, app_version, f"from {repository}", repository=repository)
+
+
+def identity(chart: Chart) -> str:
+    """Return what tells one chart from another: its content where it is here, else where it comes from."""
+    path = Path(chart.path)
+    if chart.repository:
+        return f"{chart.repository} {chart.path} {chart.version}"
+    if chart.crds or path.parent.parent == paths.cache() / "charts":
+        return path.parent.name
+    return cache.tree_digest(path) if path.is_dir() else cache.digest(path)
 
 
 def definitions(chart: Chart, helm: Helm) -> list[Object]:

@@ -66,9 +66,16 @@ def apply(kube: Kube, definitions: Sequence[Object]) -> None:
     with ThreadPoolExecutor(AT_ONCE) as pool:
         # Reading all results makes the first error this function's own.
         list(pool.map(lambda definition: kube.apply(definition, manager=MANAGER), definitions))
+    poll(lambda: all_served(kube, definitions), timeout=SERVED_SECONDS, what="the release's CRDs are served")
+
+
+def all_served(kube: Kube, definitions: Sequence[Object]) -> Verdict:
+    """Judge whether every CRD is served, up to the first that is not."""
     for definition in definitions:
-        name = definition["metadata"]["name"]
-        poll(lambda: served(kube, definition), timeout=SERVED_SECONDS, what=f"CustomResourceDefinition/{name} is served")  # noqa: B023 - called before the next turn
+        verdict = served(kube, definition)
+        if not isinstance(verdict, Met):
+            return verdict
+    return Met()
 
 
 def served(kube: Kube, definition: Object) -> Verdict:

@@ -1,0 +1,130 @@
+"""What in a release is no longer as Helm applied it, found by asking the API server, and put right.
+
+`helm upgrade` compares a custom resource with the release before, not with what is in the cluster, so it would leave a
+changed Prometheus or a changed pool as it is. Here every object of the release is applied once more as a dry run: where the
+answer differs from what is there, somebody has changed a field that the release states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from platform_e2e.foundations.crds import MANAGER
+from platform_e2e.foundations.manifests import Object
+from platform_e2e.kube.client import Kube
+from platform_e2e.kube.objects import described, kind_of
+
+AT_ONCE = 8
+"""Dry runs at the same time: each waits mostly, a hundred of them take a second."""
+
+SHOWN = 5
+"""How many fields of one object are named."""
+
+BOOKKEEPING = ("managedFields", "generation", "resourceVersion", "creationTimestamp", "uid")
+"""Metadata that the API server writes."""
+
+CLUSTER_SCOPED = frozenset(
+    {
+        "APIService",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "CustomResourceDefinition",
+        "IngressClass",
+        "MutatingWebhookConfiguration",
+        "Namespace",
+        "PersistentVolume",
+        "PriorityClass",
+        "RuntimeClass",
+        "StorageClass",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+        "ValidatingWebhookConfiguration",
+    }
+)
+"""The kinds of a chart that live in no namespace."""
+
+
+@dataclass(frozen=True)
+class Drifted:
+    """An object of a release that is not as Helm applied it.
+
+    Attributes:
+        name: `Kind/name -n namespace`.
+        fields: paths of what differs; empty when the object is gone.
+        wanted: the object as the release states it.
+    """
+
+    name: str
+    fields: tuple[str, ...]
+    wanted: Object
+
+    def __str__(self) -> str:
+        """Say what differs, without any value: it may be a Secret's."""
+        if not self.fields:
+            return f"{self.name} was deleted"
+        more = f" and {len(self.fields) - SHOWN} more" if len(self.fields) > SHOWN else ""
+        return f"{self.name} was changed: {', '.join(self.fields[:SHOWN])}{more}"
+
+
+def drift(kube: Kube, manifest: Sequence[Object], namespace: str) -> list[Drifted]:
+    """Return the objects of a release that somebody changed or deleted since Helm applied them.
+
+    Args:
+        kube: the client.
+        manifest: the objects of the release, from `stored.newest`.
+        namespace: of the release, for objects that name none.
+
+    Raises:
+        ApiError: the API server refused a dry run.
+    """
+
+    def compare(item: Object) -> Drifted | None:
+        wanted = _placed(item, namespace)
+        live = kube.get(kind_of(wanted), wanted["metadata"]["name"], wanted["metadata"].get("namespace"))
+        if live is None:
+            return Drifted(described(wanted), (), wanted)
+        applied = kube.apply(wanted, manager=MANAGER, dry_run=True)
+        fields = tuple(_differences(_stated(live), _stated(applied)))
+        return Drifted(described(wanted), fields, wanted) if fields else None
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return [found for found in pool.map(compare, manifest) if found is not None]
+
+
+def repair(kube: Kube, drifted: Sequence[Drifted]) -> None:
+    """Apply the objects again as the release states them.
+
+    Raises:
+        ApiError: the API server refused one.
+    """
+    for found in drifted:
+        kube.apply(found.wanted, manager=MANAGER)
+
+
+def _placed(item: Object, namespace: str) -> Object:
+    """Return the object with its namespace, which charts may leave to Helm."""
+    metadata = item["metadata"]
+    if metadata.get("namespace") or item["kind"] in CLUSTER_SCOPED:
+        return item
+    return {**item, "metadata": {**metadata, "namespace": namespace}}
+
+
+def _stated(item: Object) -> Object:
+    """Return an object without what nobody states: its status and the API server's bookkeeping."""
+    metadata = {key: value for key, value in item["metadata"].items() if key not in BOOKKEEPING}
+    return {**{key: value for key, value in item.items() if key != "status"}, "metadata": metadata}
+
+
+def _differences(before: Any, after: Any, path: str = "") -> Iterator[str]:
+    """Yield the paths at which two JSON values differ."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in sorted(before.keys() | after.keys()):
+            yield from _differences(before.get(key), after.get(key), f"{path}.{key}" if path else str(key))
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for number, (one, other) in enumerate(zip(before, after, strict=True)):
+            yield from _differences(one, other, f"{path}[{number}]")
+    elif before != after:
+        yield path

@@ -1,0 +1,138 @@
+"""Why a release does not get ready: the object that holds it, what its pods say, its events, the end of its log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from platform_e2e.errors import BrokenPlatform, HarnessError
+from platform_e2e.foundations.manifests import Object
+from platform_e2e.kube.client import Kube
+from platform_e2e.kube.errors import ApiError
+
+EVENTS_SHOWN = 5
+"""The last events of the object and its pods; older ones are about steps that went well."""
+
+LOG_LINES_SHOWN = 12
+"""The end of a log: enough for a Go program's last words, short enough for the first screen."""
+
+
+class ReleaseFailed(BrokenPlatform):
+    """A release was applied and does not get ready, or could not be applied.
+
+    Attributes:
+        release: its name.
+        holder: the object that holds it, `Deployment/x -n y`, or empty.
+    """
+
+    def __init__(self, release: str, holder: str, why: str, evidence: str = "", remedy: str = "") -> None:
+        """Say which object holds which release, and show the evidence."""
+        held = f"{holder} holds it: {why}" if holder else why
+        super().__init__(f"release {release} is not ready: {held}{evidence}", remedy)
+        self.release = release
+        self.holder = holder
+        self._parts = (release, holder, why, evidence, remedy)
+
+    def beside(self, others: Sequence[str]) -> ReleaseFailed:
+        """Return the same failure with the names of other releases that failed in the same run."""
+        release, holder, why, shown, remedy = self._parts
+        return ReleaseFailed(release, holder, why, f"{shown}\n    also not ready: {', '.join(others)}", remedy)
+
+
+def evidence(kube: Kube, item: Object | None) -> str:
+    """Return what the cluster tells of an object that is not as it should be, indented, or a note that it tells nothing.
+
+    Args:
+        kube: the client.
+        item: the object that holds a release; None if it does not exist.
+    """
+    if item is None:
+        return ""
+    try:
+        return "".join(f"\n    {line}" for line in _lines(kube, item))
+    except HarnessError as error:
+        # The failure itself must be told even when the API server has gone away meanwhile.
+        return f"\n    (no more is known: {error.problem})"
+
+
+def _lines(kube: Kube, item: Object) -> Iterator[str]:
+    """Yield the evidence line by line."""
+    metadata = item["metadata"]
+    namespace = metadata.get("namespace")
+    pods = _pods(kube, item)
+    waiting = [line for pod in pods for line in pod_troubles(pod)]
+    yield from waiting
+    if not pods and item["kind"] in {"Deployment", "StatefulSet", "DaemonSet"}:
+        yield "it has no pod"
+    events = kube.events(f"{item['apiVersion']}/{item['kind']}", metadata["name"], namespace)
+    if events:
+        yield "last events:"
+    for event in events[-EVENTS_SHOWN:]:
+        about = event.get("involvedObject") or {}
+        yield f"  {event.get('reason')} {about.get('kind')}/{about.get('name')}: {' '.join(str(event.get('message')).split())}"
+    for pod in pods:
+        for container, previous in _silent_containers(pod):
+            yield from _log(kube, pod, container, previous=previous)
+
+
+def pod_troubles(pod: Object) -> Iterator[str]:
+    """Yield what keeps a pod from being ready: not scheduled, a container that waits, ended, or does not pass its probe."""
+    name = f"Pod/{pod['metadata']['name']}"
+    status = pod.get("status") or {}
+    for condition in status.get("conditions") or []:
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+            yield f"{name} is not scheduled: {condition.get('message')}"
+    for container in _statuses(pod):
+        state = container.get("state") or {}
+        word = f"{name} container {container['name']}"
+        if "waiting" in state:
+            message = state["waiting"].get("message")
+            yield f"{word} waits: {state['waiting'].get('reason')}{f': {message}' if message else ''}"
+        elif "terminated" in state and state["terminated"].get("exitCode"):
+            ended = state["terminated"]
+            yield f"{word} ended with status {ended['exitCode']} ({ended.get('reason')})"
+        elif "running" in state and not container.get("ready"):
+            yield f"{word} runs and is not ready, {container.get('restartCount', 0)} restarts"
+
+
+def _pods(kube: Kube, item: Object) -> list[Object]:
+    """Return the pods of a workload that are not ready; of an operator's object, those that carry its name."""
+    metadata = item["metadata"]
+    selector = ((item.get("spec") or {}).get("selector") or {}).get("matchLabels")
+    if item["kind"] in {"Deployment", "StatefulSet", "DaemonSet"} and selector:
+        pods = kube.list("v1/Pod", metadata.get("namespace"), selector)
+    elif item["kind"] in {"Prometheus", "Alertmanager"}:
+        pods = kube.list("v1/Pod", metadata.get("namespace"), {"app.kubernetes.io/instance": metadata["name"]})
+    else:
+        pods = []
+    return [pod for pod in pods if any(pod_troubles(pod))]
+
+
+def _statuses(pod: Object) -> list[Object]:
+    status = pod.get("status") or {}
+    return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+
+
+def _silent_containers(pod: Object) -> Iterator[tuple[str, bool]]:
+    """Yield the containers whose log may tell more, and whether the run before the last restart is meant."""
+    for container in _statuses(pod):
+        state = container.get("state") or {}
+        done = state.get("terminated") or {}
+        if container.get("ready") or done.get("exitCode") == 0:
+            continue
+        if "running" in state or done:
+            yield container["name"], False
+        elif container.get("restartCount"):
+            yield container["name"], True
+
+
+def _log(kube: Kube, pod: Object, container: str, *, previous: bool) -> Iterator[str]:
+    """Yield the end of a container's log, if it has one."""
+    name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
+    try:
+        text = kube.logs(name, namespace, container, previous=previous, tail=LOG_LINES_SHOWN)
+    except ApiError as error:
+        yield f"no log of Pod/{name} container {container}: {error.message}"
+        return
+    if text.strip():
+        yield f"end of the log of Pod/{name} container {container}:"
+        yield from (f"  {line}" for line in text.strip().splitlines())

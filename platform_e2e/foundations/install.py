@@ -1,0 +1,242 @@
+"""Install the foundations side by side, or verify that a kept cluster still has them as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from platform_e2e.cluster.embedded import cache
+from platform_e2e.errors import WrongUsage
+from platform_e2e.foundations import before, charts, crds, stored
+from platform_e2e.foundations.charts import Chart
+from platform_e2e.foundations.drift import drift, repair
+from platform_e2e.foundations.failure import ReleaseFailed
+from platform_e2e.foundations.helm import Helm
+from platform_e2e.foundations.manifests import Object
+from platform_e2e.foundations.verify import READY_SECONDS, verify
+from platform_e2e.kube.client import Kube
+from platform_e2e.shell import CommandError
+from platform_e2e.timeline import Timeline
+
+SPEED = Path(__file__).parent / "speed"
+"""Values on top of the layer's own that take out delays meant for production, one file for each chart that has any."""
+
+
+class Release(Protocol):
+    """What is needed of a release in foundations.yaml; `platform_e2e.layer` reads it."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def chart(self) -> str: ...  # noqa: D102
+    @property
+    def repository(self) -> str: ...  # noqa: D102
+    @property
+    def version(self) -> str: ...  # noqa: D102
+    @property
+    def app_version(self) -> str: ...  # noqa: D102
+    @property
+    def namespace(self) -> str: ...  # noqa: D102
+    @property
+    def values(self) -> Path: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A release that is ready.
+
+    Attributes:
+        name: of the release.
+        namespace: of the release.
+        pinned: version of the product that foundations.yaml pins.
+        running: version of the product that runs.
+        chart: name and version of the chart that was installed.
+        origin: where the chart comes from.
+        action: `installed`, `upgraded`, `repaired` or `unchanged`.
+        repaired: what had been changed or deleted since it was installed, one sentence each.
+        absent: parts of the upstream chart that the installed one has not.
+        checks: how many things were verified.
+    """
+
+    name: str
+    namespace: str
+    pinned: str
+    running: str
+    chart: str
+    origin: str
+    action: str
+    repaired: tuple[str, ...]
+    absent: tuple[str, ...]
+    checks: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return asdict(self)
+
+
+class OtherVersions(WrongUsage):
+    """--strict-versions was given, and other versions would run than foundations.yaml pins."""
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A release and what it is installed from."""
+
+    release: Release
+    chart: Chart
+    values: tuple[Path, ...]
+    fingerprint: str
+
+
+def install(
+    kube: Kube,
+    releases: Sequence[Release],
+    *,
+    helm: Path,
+    kubeconfig: Path,
+    timeline: Timeline,
+    module_directory: Callable[[str], Path] | None = None,
+    charts_dir: Path | None = None,
+    strict_versions: bool = False,
+    timeout: float = READY_SECONDS,
+) -> list[Installed]:
+    """Install every release, or upgrade or repair it, side by side, and wait until each is really there.
+
+    Args:
+        kube: the client.
+        releases: as foundations.yaml lists them.
+        helm: the program.
+        kubeconfig: of the cluster.
+        timeline: gets a phase for each release.
+        module_directory: returns the unpacked directory of a Go module: charts are made from those. None: they are fetched from
+            their repositories.
+        charts_dir: take the charts from this directory instead.
+        strict_versions: refuse to run another version than the layer pins.
+        timeout: seconds that a release gets to be ready after it was applied.
+
+    Returns:
+        One entry for each release, in their order.
+
+    Raises:
+        OtherVersions: `strict_versions`, and versions differ; nothing was installed.
+        WrongUsage: a chart cannot be had.
+        ChartUnlikeUpstream: a chart that was made differs from upstream's.
+        ReleaseFailed: a release could not be applied or does not get ready.
+    """
+    here = Helm(helm, kubeconfig)
+    if not releases:
+        return []
+    with timeline.phase("charts", "charts of the foundations"), ThreadPoolExecutor(len(releases)) as pool:
+        plans = list(pool.map(lambda release: _plan(release, here, module_directory, charts_dir, timeline), releases))
+    if strict_versions:
+        _refuse_others(plans)
+    with ThreadPoolExecutor(len(plans)) as pool:
+        futures = [pool.submit(_settle, kube, here, plan, timeline, timeout) for plan in plans]
+    errors = [error for error in (future.exception() for future in futures) if error is not None]
+    if errors:
+        raise _first(errors)
+    return [future.result() for future in futures]
+
+
+def _plan(
+    release: Release,
+    helm: Helm,
+    module_directory: Callable[[str], Path] | None,
+    charts_dir: Path | None,
+    timeline: Timeline,
+) -> _Plan:
+    """Find the chart and the values of a release."""
+    if charts_dir is not None:
+        chart = charts.given(release.chart, release.version, release.app_version, charts_dir)
+    elif module_directory is not None:
+        chart = charts.made(release.chart, helm=helm, module_directory=module_directory, timeline=timeline)
+    else:
+        chart = charts.upstream(release.chart, release.version, release.app_version, release.repository)
+    speed = SPEED / f"{release.chart}.yaml"
+    values = (release.values, speed) if speed.is_file() else (release.values,)
+    return _Plan(release, chart, values, cache.digest(charts.identity(chart), release.namespace, *values))
+
+
+def _refuse_others(plans: Sequence[_Plan]) -> None:
+    """Raise if a release would run another version than the layer pins."""
+    others = [
+        f"{plan.release.name} {plan.chart.app_version} in place of {plan.release.app_version}"
+        for plan in plans
+        if plan.chart.app_version != plan.release.app_version
+    ]
+    if others:
+        raise OtherVersions(
+            f"--strict-versions: foundations.yaml pins other versions than can be had here: {', '.join(others)}.",
+            "Leave --strict-versions out, give the pinned charts with --charts-dir, or use a provider with a network.",
+        )
+
+
+def _settle(kube: Kube, helm: Helm, plan: _Plan, timeline: Timeline, timeout: float) -> Installed:
+    """Bring one release to what its plan says."""
+    release = plan.release
+    with timeline.phase(f"release-{release.name}", f"release {release.name} {plan.chart.app_version}"):
+        found = stored.newest(kube, release.name, release.namespace)
+        repaired: tuple[str, ...] = ()
+        if found is not None and found.status == "deployed" and found.fingerprint == plan.fingerprint:
+            drifted = drift(kube, found.manifest, release.namespace)
+            repair(kube, drifted)
+            repaired = tuple(str(one) for one in drifted)
+            action = "repaired" if drifted else "unchanged"
+            for sentence in repaired:
+                timeline.event("fact", f"drift {release.name}", text=f"release {release.name}: {sentence}; put right")
+            manifest: Sequence[Object] = found.manifest
+        else:
+            manifest = _apply(kube, helm, plan)
+            action = "installed" if found is None else "upgraded"
+        timeline.progress(f"release-{release.name}", f"{action}, waits until it is ready")
+        definitions = [] if action == "unchanged" else charts.definitions(plan.chart, helm)
+        number = verify(kube, release.name, release.namespace, manifest, definitions, timeout=timeout)
+    return Installed(
+        name=release.name,
+        namespace=release.namespace,
+        pinned=release.app_version,
+        running=plan.chart.app_version,
+        chart=f"{release.chart} {plan.chart.version}",
+        origin=plan.chart.origin,
+        action=action,
+        repaired=repaired,
+        absent=plan.chart.absent,
+        checks=number,
+    )
+
+
+def _apply(kube: Kube, helm: Helm, plan: _Plan) -> Sequence[Object]:
+    """Apply CRDs, then the release, and return what Helm applied."""
+    release, chart = plan.release, plan.chart
+    stored.forget_interrupted(kube, release.name, release.namespace)
+    before.prepare(kube, release.chart, release.name, release.namespace)
+    crds.apply(kube, charts.definitions(chart, helm))
+    try:
+        helm.upgrade(
+            release.name,
+            chart.path,
+            release.namespace,
+            values=plan.values,
+            version=chart.version,
+            repository=chart.repository,
+            labels={stored.FINGERPRINT: plan.fingerprint},
+        )
+    except CommandError as error:
+        raise ReleaseFailed(
+            release.name,
+            "",
+            f"Helm could not apply it: {error.problem}",
+            remedy=f"A value that the chart refuses is in {release.values}; the chart comes {chart.origin}.",
+        ) from error
+    applied = stored.newest(kube, release.name, release.namespace)
+    return applied.manifest if applied is not None else ()
+
+
+def _first(errors: Sequence[BaseException]) -> BaseException:
+    """Return the first error, with the names of the other releases that failed too."""
+    first, *others = errors
+    names = [error.release for error in others if isinstance(error, ReleaseFailed)]
+    return first.beside(names) if names and isinstance(first, ReleaseFailed) else first

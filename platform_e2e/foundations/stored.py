@@ -1,0 +1,87 @@
+"""What Helm keeps of a release in the cluster: a Secret for each revision, with status, manifest, and our fingerprint as a label."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import gzip
+import json
+from dataclasses import dataclass
+
+from platform_e2e.foundations.manifests import Object, parse
+from platform_e2e.kube.client import Kube
+from platform_e2e.shell import CommandError
+
+FINGERPRINT = "platform-e2e/fingerprint"
+"""The label in which a release remembers of which chart and values it was made."""
+
+INTERRUPTED = frozenset({"pending-install", "pending-upgrade", "pending-rollback"})
+"""Statuses that Helm leaves behind when it is killed, and that make it refuse every later upgrade."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The newest revision of a release.
+
+    Attributes:
+        secret: name of the Secret that holds it.
+        revision: its number.
+        status: `deployed`, `failed`, `pending-install`, ...
+        fingerprint: what it was made of, empty if somebody else made it.
+        manifest: the objects of the release, as Helm applied them.
+    """
+
+    secret: str
+    revision: int
+    status: str
+    fingerprint: str
+    manifest: tuple[Object, ...]
+
+
+def newest(kube: Kube, release: str, namespace: str) -> Stored | None:
+    """Return the newest revision of a release, or None if it was never installed.
+
+    Args:
+        kube: the client.
+        release: its name.
+        namespace: of the release.
+    """
+    secrets = kube.list("v1/Secret", namespace, {"owner": "helm", "name": release})
+    revisions = {int(secret["metadata"]["labels"]["version"]): secret for secret in secrets}
+    if not revisions:
+        return None
+    revision = max(revisions)
+    secret = revisions[revision]
+    labels = secret["metadata"]["labels"]
+    return Stored(
+        secret["metadata"]["name"],
+        revision,
+        labels["status"],
+        labels.get(FINGERPRINT, ""),
+        tuple(_manifest(secret, namespace)),
+    )
+
+
+def forget_interrupted(kube: Kube, release: str, namespace: str) -> None:
+    """Remove the newest revision if Helm was killed while it made it; what it had applied stays and is taken over."""
+    found = newest(kube, release, namespace)
+    if found is not None and found.status in INTERRUPTED:
+        kube.delete("v1/Secret", found.secret, namespace)
+
+
+def _manifest(secret: Object, namespace: str) -> list[Object]:
+    """Return the objects in a release Secret, each with its namespace.
+
+    Raises:
+        CommandError: the Secret is not one of Helm's.
+    """
+    name = secret["metadata"]["name"]
+    try:
+        packed = base64.b64decode(base64.b64decode(secret["data"]["release"]))
+        release = json.loads(gzip.decompress(packed))
+        manifest: str = release["manifest"]
+    except (KeyError, ValueError, OSError, binascii.Error) as error:
+        raise CommandError(
+            ["helm", "status"], f"left the Secret {name} -n {namespace} unreadable: {error}", remedy=f"delete {name}"
+        ) from error
+    return parse(manifest)
