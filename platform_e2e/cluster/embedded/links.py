@@ -40,6 +40,9 @@ PREFIX = "pe-"
 MAIN_TABLE = 254
 """RT_TABLE_MAIN of linux/rtnetlink.h: the routes that `ip route` shows."""
 
+LINK_SCOPE = 253
+"""RT_SCOPE_LINK of linux/rtnetlink.h: a route without a gateway."""
+
 
 class NetworkError(BrokenHarness):
     """The kernel refused a part of the cluster's network."""
@@ -193,13 +196,16 @@ def _bridge(netlink: Any, nodes: dict[str, int]) -> None:
 
 
 def _node(netlink: Any, plan: Plan, number: int) -> None:
-    """Give a node its address and the routes to the other nodes' pods.
+    """Give a node its address, the routes to the other nodes' pods, and one to the Services.
 
     It gets no default route: the cluster is closed, and what asks for the world must fail at once, not after a timeout.
+    kube-proxy's rules give a Service's address another destination, but only once the kernel has found a route for it:
+    without one the API server reaches no webhook, and what runs in the node's own network no API server.
     """
     _up(netlink, "lo")
     index = _up(netlink, "eth0")
     netlink.addr("add", index=index, address=str(plan.nodes[number]), prefixlen=plan.segment.prefixlen)
+    netlink.route("add", dst=str(plan.services), oif=index, scope=LINK_SCOPE)
     for other, address in enumerate(plan.nodes):
         if other != number:
             netlink.route("add", dst=str(plan.pods_of(other)), gateway=str(address))
