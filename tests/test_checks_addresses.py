@@ -99,5 +99,7 @@ def test_pinned_pools_come_first_by_priority_and_none_comes_last() -> None:
 )
 def test_service_allocation_limits_who_may_have_an_address(allocation: dict[str, Any], allowed: bool) -> None:
     asking = service(labels={"app": "chat"})
-    found = names(asking, ip_pool("one", "10.0.0.0/24", serviceAllocation=allocation), namespace_labels={"team": "chat"})
+    found = names(
+        asking, ip_pool("one", "10.0.0.0/24", serviceAllocation=allocation), namespace_labels={"team": "chat"}
+    )
     assert found == (["one"] if allowed else [])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from platform_e2e.checks import arp, loadbalancer, loadbalancer_seen, outside
+from platform_e2e.checks import arp, loadbalancer, outside
 from platform_e2e.checks.loadbalancer import Observed, Outside, Wanted, check, figures, observe
 from platform_e2e.checks.loadbalancer_seen import moved
 from platform_e2e.explain.addresses import pool
@@ -110,7 +110,8 @@ def test_services_that_agreed_may_share() -> None:
     wanted = replace(WANTED, service=service(address="", annotations={"metallb.io/allow-shared-ip": "web"}))
     shared = replace(SOUND, sharers={"10.89.0.201": [("service/other -n chat-dev", "web")]})
     assert check(wanted, shared) == []
-    assert found(replace(shared, sharers={"10.89.0.201": [("x", "dns")]}), wanted)
+    stranger = replace(shared, sharers={"10.89.0.201": [("x", "dns")]})
+    assert found(stranger, wanted).cause.id == "loadbalancer-shared-address"
 
 
 @pytest.mark.parametrize(("nodes", "observed"), [((), "no node does"), (("a", "b"), "2 nodes do")])
@@ -160,9 +161,13 @@ def segment(monkeypatch: pytest.MonkeyPatch) -> dict[str, arp.Reply | None]:
         assert (interface, source) == ("seg0", "10.89.0.1")
         return table[wanted]
 
-    monkeypatch.setattr(loadbalancer_seen.arp, "who_has", who_has)
-    monkeypatch.setattr(loadbalancer_seen.outside, "fetch", lambda *_: ANSWER)
-    monkeypatch.setattr(loadbalancer_seen.outside, "connect", lambda address, port: replace(ANSWER, how="TCP", where=f"{address}:{port}"))
+    monkeypatch.setattr(arp, "who_has", who_has)
+    monkeypatch.setattr(outside, "fetch", lambda *_: ANSWER)
+    monkeypatch.setattr(
+        outside,
+        "connect",
+        lambda address, port: replace(ANSWER, how="TCP", where=f"{address}:{port}"),
+    )
     return table
 
 
@@ -181,9 +186,11 @@ def about(uid: str, *reasons: str) -> list[dict[str, Any]]:
 
 @pytest.mark.usefixtures("segment")
 def test_a_sound_service_is_seen_as_such() -> None:
-    events = {"chat-dev/chat": [*about("uid-chat", "IPAllocated", "nodeAssigned"), *about("another", "AllocationFailed")]}
+    events = {
+        "chat-dev/chat": [*about("uid-chat", "IPAllocated", "nodeAssigned"), *about("another", "AllocationFailed")]
+    }
     seen = observe(WANTED, RecordedView(young(), *loadbalancers.platform(), events=events), HOST)
-    assert seen.events == {"IPAllocated", "nodeAssigned"}
+    assert seen.events == frozenset({"IPAllocated", "nodeAssigned"})
     assert seen.macs == {"10.89.0.201": MAC}
     assert seen.node_mac == MAC
     assert seen.cause is None
@@ -231,7 +238,9 @@ def test_services_of_tests_are_none_of_the_platforms() -> None:
     control = service("control")
     control["metadata"]["namespace"] = "e2e-1"
     view = RecordedView(mine, control, service(), service("extra"), service("inner", type="ClusterIP"))
-    assert [one["metadata"]["name"] for one in loadbalancer.others(view, {("chat-dev", "chat")}, "platform-e2e/run")] == ["extra"]
+    assert [
+        one["metadata"]["name"] for one in loadbalancer.others(view, {("chat-dev", "chat")}, "platform-e2e/run")
+    ] == ["extra"]
 
 
 def test_git_is_read_with_the_ranges_that_the_cluster_uses() -> None:

@@ -62,7 +62,10 @@ def test_what_argo_cd_says_becomes_a_cause(status: dict[str, Any], cause: str, s
 
 
 def test_a_sound_application_has_no_cause() -> None:
-    status = {"operationState": {"phase": "Succeeded", "message": "successfully synced"}, "resources": [{"kind": "ConfigMap", "status": "Synced"}]}
+    status = {
+        "operationState": {"phase": "Succeeded", "message": "successfully synced"},
+        "resources": [{"kind": "ConfigMap", "status": "Synced"}],
+    }
     assert explain(application(**status), RecordedView()) is None
 
 

@@ -5,14 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from platform_e2e import checks, paths
 from platform_e2e import explain as package
-from platform_e2e import checks
 from platform_e2e.breaks.declaration import load_all
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.explain import home, is_final, registry, unexplained
 from platform_e2e.explain.causes import CAUSES
 from platform_e2e.finding import Cause, Promise
-from platform_e2e import paths
 
 BREAKS = load_all(paths.ROOT / "breaks")
 

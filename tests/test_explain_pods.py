@@ -43,7 +43,9 @@ def test_a_secret_that_does_not_exist() -> None:
 
 
 def test_a_volume_that_cannot_be_mounted() -> None:
-    said = event("FailedMount", 'MountVolume.SetUp failed for volume "signing-key" : secret "chat-signing-key" not found')
+    said = event(
+        "FailedMount", 'MountVolume.SetUp failed for volume "signing-key" : secret "chat-signing-key" not found'
+    )
     view = RecordedView(events={"chat-dev/chat-0": [said]})
     cause = explain(pod({"waiting": {"reason": "ContainerCreating"}}), view)
     assert cause is not None
@@ -60,7 +62,14 @@ def test_an_old_mount_problem_of_a_pod_that_runs_is_no_cause() -> None:
 
 
 def test_no_node_takes_it() -> None:
-    conditions = [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes: too little memory"}]
+    conditions = [
+        {
+            "type": "PodScheduled",
+            "status": "False",
+            "reason": "Unschedulable",
+            "message": "0/1 nodes: too little memory",
+        }
+    ]
     cause = explain(pod({}, conditions=conditions, containerStatuses=[]), RecordedView())
     assert cause is not None
     assert cause.id == "pod-unschedulable"

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from platform_e2e import layer
+from platform_e2e.checks import applications
+from platform_e2e.checks.applications import as_in_git, convergence, environment, policy, registered
+from platform_e2e.kube.objects import Object
+from platform_e2e.layer import Automation, Environment, Layer, recorded
+from tests import layers
+from tests.recorded_view import RecordedView, made
+
+SHA = "0123456789abcdef0123456789abcdef01234567"
+DEV = Environment("dev", "manifests/chat/overlays/dev", "chat", "chat-dev", None, "argocd/applicationsets/chat.yaml")
+
+
+@pytest.fixture(scope="module")
+def demo() -> Layer:
+    return layer.load(layers.DEMO, recorded.renderer(layers.DEMO, layers.RECORDS))
+
+
+def live(one: layer.Application, **status: Any) -> Object:
+    served = copy.deepcopy(one.manifest)
+    served["metadata"]["namespace"] = one.namespace
+    served["spec"]["source"]["repoURL"] = "git://git.platform-e2e-git.svc.cluster.local/platform.git"
+    served["status"] = status
+    return served
+
+
+def test_the_demo_layer_makes_all_three_promises(demo: Layer) -> None:
+    assert [finding for one in demo.applications for finding in policy(one)] == []
+
+
+@pytest.mark.parametrize(
+    ("automation", "promise", "cause"),
+    [
+        (Automation(), "applications", "application-not-automated"),
+        (Automation(enabled=False, prune=True, self_heal=True), "applications", "application-not-automated"),
+        (Automation(enabled=True, self_heal=True), "applications", "application-not-pruning"),
+        (Automation(enabled=True, prune=True), "selfheal", "application-not-selfhealing"),
+    ],
+)
+def test_a_line_that_is_missing_breaks_one_promise(
+    demo: Layer, automation: Automation, promise: str, cause: str
+) -> None:
+    (finding,) = policy(replace(demo.application("monitoring-config"), automation=automation))
+    assert (finding.promise, finding.cause.id) == (promise, cause)
+    assert "application/monitoring-config -n argocd" in finding.cause.sentence
+    assert "argocd/applications/monitoring-config.yaml" in finding.cause.remedy
+
+
+def test_a_generated_application_is_mended_in_its_applicationset(demo: Layer) -> None:
+    (finding,) = policy(replace(demo.application("chat-dev"), automation=Automation(enabled=True, prune=True)))
+    assert "spec.template.spec.syncPolicy.automated.selfHeal: true" in finding.cause.sentence
+    assert "argocd/applicationsets/chat.yaml" in finding.cause.remedy
+
+
+def test_an_exemption_with_a_reason_is_respected(demo: Layer) -> None:
+    one = replace(demo.application("monitoring-config"), automation=Automation(enabled=True, prune=True))
+    one = replace(one, manifest=copy.deepcopy(one.manifest))
+    one.manifest["metadata"].setdefault("annotations", {})["platform-e2e/exempt-selfheal"] = (
+        "on call edits rules by hand"
+    )
+    assert policy(one) == []
+
+
+def test_the_applications_are_those_of_git(demo: Layer) -> None:
+    everything = [live(one) for one in demo.applications]
+    assert registered(demo.applications, everything) == []
+    (missing,) = registered(demo.applications, everything[1:])
+    assert (missing.object, missing.cause.id) == ("application/chat-dev -n argocd", "application-missing")
+    assert "the ApplicationSet chat has made it" in missing.cause.sentence
+
+
+def test_an_application_of_nobody_is_found_and_one_of_a_test_is_not(demo: Layer) -> None:
+    everything = [live(one) for one in demo.applications]
+    stray = made("argoproj.io/v1alpha1/Application", "by-hand", "argocd")
+    own = made("argoproj.io/v1alpha1/Application", "e2e-1", "argocd", {applications.TESTS: "x"})
+    (finding,) = registered(demo.applications, [*everything, stray, own])
+    assert (finding.object, finding.cause.id) == ("application/by-hand -n argocd", "application-unknown")
+
+
+def test_serving_the_layer_from_inside_is_no_change(demo: Layer) -> None:
+    for one in demo.applications:
+        assert as_in_git(one, live(one)) == []
+
+
+def test_an_application_that_was_changed_by_hand(demo: Layer) -> None:
+    one = demo.application("chat-dev")
+    changed = live(one)
+    changed["spec"]["syncPolicy"]["automated"]["selfHeal"] = False
+    (finding,) = as_in_git(one, changed)
+    assert finding.cause.id == "application-changed"
+    assert "/spec/syncPolicy/automated/selfHeal: expected True, is False" in finding.cause.sentence
+
+
+def converged(one: layer.Application) -> Object:
+    moment = "2026-01-01T12:00:00Z"
+    return live(
+        one,
+        sync={"status": "Synced", "revision": SHA},
+        health={"status": "Healthy", "lastTransitionTime": moment},
+        reconciledAt="2026-01-01T12:00:10Z",
+        resources=[{"kind": "ConfigMap", "name": "chat", "status": "Synced", "version": "v1"}],
+        operationState={
+            "phase": "Succeeded",
+            "startedAt": moment,
+            "finishedAt": moment,
+            "operation": {"sync": {"revision": SHA}},
+            "syncResult": {"revision": SHA},
+        },
+    )
+
+
+def test_a_converged_application_has_no_finding(demo: Layer) -> None:
+    one = demo.application("chat-dev")
+    assert convergence(one, converged(one), SHA, RecordedView()) == []
+
+
+def test_synced_to_the_commit_before_is_not_converged(demo: Layer) -> None:
+    one = demo.application("chat-dev")
+    app = converged(one)
+    app["status"]["sync"]["revision"] = "f" * 40
+    (finding,) = convergence(one, app, SHA, RecordedView())
+    assert finding.cause.id == "unexplained"
+    assert "Synced, Healthy" in finding.observed
+
+
+def test_an_application_that_cannot_be_rendered_says_why(demo: Layer) -> None:
+    one = demo.application("chat-dev")
+    app = converged(one)
+    app["status"]["sync"]["status"] = "Unknown"
+    app["status"]["conditions"] = [{"type": "ComparisonError", "message": "app path does not exist"}]
+    (finding,) = convergence(one, app, SHA, RecordedView())
+    assert finding.cause.id == "application-render-error"
+
+
+def test_an_application_that_does_not_exist(demo: Layer) -> None:
+    (finding,) = convergence(demo.application("chat-dev"), None, SHA, RecordedView())
+    assert finding.cause.id == "application-missing"
+
+
+def test_every_directory_of_an_environment_has_its_application() -> None:
+    assert environment(DEV) == []
+    (finding,) = environment(replace(DEV, name="staging", path="manifests/chat/overlays/staging", application=None))
+    assert (finding.promise, finding.cause.id) == ("environments", "environment-missing")
+    assert "manifests/chat/overlays/staging" in finding.cause.sentence
+    assert "argocd/applicationsets/chat.yaml" in finding.cause.remedy
+    assert environment(replace(DEV, application=None, exempt="not open yet")) == []

@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+
+from platform_e2e.checks import heal as module
+from platform_e2e.checks.drift import Drift, Kind
+from platform_e2e.checks.heal import Disturbance, drifted, heal, inject, recorded, restored, undo
+from platform_e2e.finding import Finding
+from platform_e2e.gitops import argocd
+from platform_e2e.kube.client import Kube
+from platform_e2e.kube.expect import Met, Pending, Polled, Verdict
+from platform_e2e.kube.objects import Object
+from platform_e2e.layer import Rendered
+from tests.recorded_view import RecordedView, made
+
+GIT = made("v1/ConfigMap", "chat", "chat-dev", data={"greeting": "hello"})
+FILE = Rendered({**GIT, "metadata": {"name": "chat", "namespace": "chat-dev"}}, "chat-dev", "f.yaml", 1)
+DEPLOYED = "2026-01-01T12:00:00Z"
+HEALED = "2026-01-01T12:05:00Z"
+
+
+def edit() -> Drift:
+    return Drift("chat-dev", Kind.FIELD_EDITED, FILE, "/data/greeting", "bye")
+
+
+def deletion() -> Drift:
+    return Drift("chat-dev", Kind.OBJECT_DELETED, FILE)
+
+
+def application(
+    started: str = DEPLOYED, *, attempts: int = 0, self_heal: bool = True, operation: str = "abc", **state: Any
+) -> Object:
+    sync: dict[str, Any] = {"revision": operation, "resources": [{"kind": "ConfigMap", "name": "chat"}]}
+    if attempts:
+        sync["autoHealAttemptsCount"] = attempts
+    asked = {"sync": sync, "initiatedBy": {"automated": True}}
+    status = {
+        "sync": {"status": "Synced", "revision": "abc"},
+        "operationState": {
+            "phase": "Succeeded",
+            "startedAt": started,
+            "finishedAt": started,
+            "operation": asked,
+            "syncResult": {"revision": operation},
+            **state,
+        },
+    }
+    spec = {"syncPolicy": {"automated": {"prune": True, "selfHeal": self_heal}}}
+    return made("argoproj.io/v1alpha1/Application", "chat-dev", "argocd", spec=spec, status=status)
+
+
+class Cluster(RecordedView):
+    """A cluster in which something happens after a change was made."""
+
+    def __init__(self, *objects: Object, then: Callable[[Cluster], None] = lambda _: None) -> None:
+        super().__init__(*copy.deepcopy(objects))
+        self.then = then
+        self.written: list[str] = []
+
+    def get(self, kind: str, name: str, namespace: str | None = None) -> Object | None:
+        return copy.deepcopy(super().get(kind, name, namespace))
+
+    def patch(self, kind: str, name: str, patch: Any, namespace: str | None = None, **options: Any) -> Object:
+        assert options["type"] == "json"
+        found = super().get(kind, name, namespace)
+        assert found is not None
+        for one in patch:
+            if one["op"] == "replace":
+                found["data"][one["path"].rpartition("/")[2]] = one["value"]
+        self.written.append("patch")
+        self._then()
+        return found
+
+    def delete(self, kind: str, name: str, namespace: str | None = None, **options: Any) -> bool:
+        assert options["uid"] == f"uid-{name}"
+        self.objects.remove(super().get(kind, name, namespace) or {})
+        self.written.append("delete")
+        self._then()
+        return True
+
+    def create(self, obj: Object) -> Object:
+        self.objects.append(obj)
+        self.written.append("create")
+        return obj
+
+    def one(self, kind: str, name: str, namespace: str | None = None) -> Polled[Object | None]:
+        return Polled(lambda: self.get(kind, name, namespace), name, first=0.001, most=0.01)
+
+    def _then(self) -> None:
+        happens, self.then = self.then, lambda _: None
+        happens(self)
+
+
+def replace_object(cluster: Cluster, new: Object) -> None:
+    kind, name = new["kind"], new["metadata"]["name"]
+    cluster.objects = [o for o in cluster.objects if (o["kind"], o["metadata"]["name"]) != (kind, name)] + [
+        copy.deepcopy(new)
+    ]
+
+
+def healed_by_argo(cluster: Cluster) -> None:
+    anew = copy.deepcopy(GIT)
+    anew["metadata"]["uid"] = "another"
+    replace_object(cluster, anew)
+    replace_object(cluster, application(HEALED, attempts=1))
+
+
+@pytest.fixture(autouse=True)
+def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not wait long for what will not come."""
+    monkeypatch.setattr(module, "HEAL_SECONDS", 0.1)
+    monkeypatch.setattr(module, "RECORD_SECONDS", 0.1)
+
+
+def kube(cluster: Cluster) -> Kube:
+    return cast("Kube", cluster)
+
+
+def the_finding(cluster: Cluster, drift: Drift) -> Finding:
+    (finding,) = heal(drift, kube(cluster)).findings
+    assert finding.promise == "selfheal"
+    assert finding.object == "configmap/chat -n chat-dev"
+    return finding
+
+
+@pytest.mark.parametrize("drift", [edit(), deletion()], ids=str)
+def test_a_heal_is_timed_and_leaves_nothing_to_undo(drift: Drift) -> None:
+    cluster = Cluster(GIT, application(), then=healed_by_argo)
+    healed = heal(drift, kube(cluster))
+    assert healed.findings == []
+    assert healed.seconds is not None
+    assert 0 < healed.seconds < 1
+    assert len(cluster.written) == 1
+
+
+def test_drift_that_stays_is_a_finding_and_is_undone() -> None:
+    cluster = Cluster(GIT, application())
+    finding = the_finding(cluster, edit())
+    assert finding.cause.id == "drift-not-healed"
+    assert "/data/greeting: expected 'hello', is 'bye'" in finding.observed
+    assert cluster.get("v1/ConfigMap", "chat", "chat-dev") == GIT
+
+
+def test_a_deleted_object_that_stays_away_is_made_again() -> None:
+    cluster = Cluster(GIT, application())
+    finding = the_finding(cluster, deletion())
+    assert finding.observed == "it does not exist"
+    again = cluster.get("v1/ConfigMap", "chat", "chat-dev")
+    assert again is not None
+    assert again["data"] == GIT["data"]
+    assert "uid" not in again["metadata"]
+
+
+def test_an_application_that_does_not_self_heal_in_the_cluster() -> None:
+    assert the_finding(Cluster(GIT, application(self_heal=False)), edit()).cause.id == "application-not-selfhealing"
+
+
+def test_a_failed_sync_is_the_cause_that_nothing_is_healed() -> None:
+    app = application(phase="Failed", message="one or more objects failed to apply")
+    assert the_finding(Cluster(GIT, app), edit()).cause.id == "application-sync-failed"
+
+
+def test_healed_by_somebody_else() -> None:
+    cluster = Cluster(GIT, application(), then=lambda c: replace_object(c, GIT))
+    finding = the_finding(cluster, edit())
+    assert finding.cause.id == "drift-healed-by-another"
+    assert "no operation has begun since the change" in finding.observed
+
+
+def test_healed_to_something_else_than_it_was() -> None:
+    anew = copy.deepcopy(GIT)
+    anew["data"]["extra"] = "x"
+    finding = the_finding(Cluster(GIT, application(), then=lambda c: replace_object(c, anew)), edit())
+    assert finding.cause.id == "drift-healed-differently"
+    assert "/data/extra" in finding.cause.sentence
+
+
+def test_an_application_that_nobody_records_for_is_only_compared() -> None:
+    drift = Drift("", Kind.FIELD_EDITED, FILE, "/data/greeting", "bye")
+    assert heal(drift, kube(Cluster(GIT, then=lambda c: replace_object(c, GIT)))).findings == []
+
+
+def disturbance(before: Object = GIT, app: Object | None = None, drift: Drift | None = None) -> Disturbance:
+    return Disturbance(drift or edit(), before, app or application(), 0.0)
+
+
+def why(verdict: Verdict) -> str:
+    assert isinstance(verdict, Pending)
+    return verdict.why
+
+
+@pytest.mark.parametrize(
+    ("app", "said"),
+    [
+        (application(), "no operation has begun"),
+        (application(HEALED, attempts=1, phase="Running"), "the operation runs"),
+        (application(HEALED, attempts=1, phase="Failed", message="no"), "the operation Failed: no"),
+        (application(HEALED), "counts as no heal"),
+    ],
+)
+def test_only_an_automated_heal_that_succeeded_counts(app: Object, said: str) -> None:
+    assert said in why(recorded(disturbance())(app))
+
+
+def test_a_heal_by_a_person_does_not_count() -> None:
+    app = application(HEALED, attempts=1)
+    app["status"]["operationState"]["operation"]["initiatedBy"] = {"username": "jane"}
+    assert "begun by jane" in why(recorded(disturbance())(app))
+
+
+def test_a_heal_of_another_object_does_not_count() -> None:
+    app = application(HEALED, attempts=1)
+    app["status"]["operationState"]["operation"]["sync"]["resources"] = [{"kind": "Service", "name": "chat"}]
+    assert "about Service/chat" in why(recorded(disturbance())(app))
+
+
+def test_after_a_commit_that_changed_nothing_a_full_sync_is_the_heal() -> None:
+    before = application(operation="older")
+    assert isinstance(recorded(disturbance(app=before))(application(HEALED)), Met)
+
+
+def test_an_object_on_its_way_out_is_not_restored() -> None:
+    going = copy.deepcopy(GIT)
+    going["metadata"]["deletionTimestamp"] = HEALED
+    assert "being deleted" in why(restored(disturbance())(going))
+    assert "still there" in why(restored(disturbance(drift=deletion()))(copy.deepcopy(GIT)))
+    assert "does not exist" in why(restored(disturbance())(None))
+
+
+def test_a_change_that_stays_is_seen_as_such() -> None:
+    changed = copy.deepcopy(GIT)
+    changed["data"]["greeting"] = "bye"
+    assert isinstance(drifted(disturbance())(changed), Met)
+    assert "/data/greeting is 'hello'" in why(drifted(disturbance())(GIT))
+
+
+def test_undo_leaves_alone_what_is_as_it_was() -> None:
+    cluster = Cluster(GIT, application())
+    undo(disturbance(), kube(cluster))
+    assert cluster.written == []
+
+
+def test_the_application_before_is_remembered() -> None:
+    app = application(attempts=3)
+    made_change = inject(edit(), kube(Cluster(GIT, app)))
+    assert argocd.operation(made_change.application).self_heal_attempts == 3
+    assert made_change.before == GIT

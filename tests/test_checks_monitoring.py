@@ -1,0 +1,268 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from platform_e2e import paths
+from platform_e2e.breaks.declaration import load
+from platform_e2e.checks import monitoring
+from platform_e2e.checks.blame import BlockedByPromise
+from platform_e2e.checks.monitoring import Observed, Wanted, check, covered, figures, observe, replicas, unselected
+from platform_e2e.checks.prometheus import Prometheus, Sample, Target
+from platform_e2e.finding import Cause, Finding
+from platform_e2e.kube.objects import Object
+from platform_e2e.layer import Layer, MetricsService, Rendered
+from tests.recorded_view import RecordedView, made
+from tests.test_explain_monitoring import endpoint_slice, monitor, prometheus, service
+
+SINCE = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+POOL = "serviceMonitor/chat-dev/chat/0"
+LABELS = {"job": "chat", "instance": "10.244.0.5:9090"}
+TARGET = Target(POOL, "http://10.244.0.5:9090/metrics", LABELS, "up", "", SINCE + timedelta(seconds=3))
+WANTED = Wanted(monitor(), ("chat_messages_total",), "manifests/chat/base/servicemonitor.yaml:1")
+SOUND = Observed(
+    monitor(),
+    selected=True,
+    expected={POOL: (1, "deployment/chat -n chat-dev with 1")},
+    jobs=frozenset({POOL}),
+    targets=(TARGET,),
+    samples={TARGET.identity: 42.0},
+    delivered={"chat_messages_total": True},
+    since=SINCE,
+)
+
+
+def found(seen: Observed) -> Finding:
+    (finding,) = check(WANTED, seen)
+    assert finding.object == "servicemonitor/chat -n chat-dev"
+    assert finding.promise == "monitoring"
+    assert finding.cause.remedy.endswith("(manifests/chat/base/servicemonitor.yaml:1)")
+    return finding
+
+
+def assert_break(name: str, cause: Cause) -> None:
+    declared = load(paths.ROOT / "breaks" / f"{name}.yaml")
+    assert cause.id == declared.cause
+    assert re.search(declared.sentence, cause.sentence), cause.sentence
+
+
+def test_nothing_is_wrong_with_a_sound_monitor() -> None:
+    assert check(WANTED, SOUND) == []
+    assert figures(SOUND) == {"targets": 1, "samples": 42}
+
+
+def test_a_monitor_that_is_not_there() -> None:
+    assert found(Observed(None)).cause.id == "object-missing"
+
+
+def test_a_monitor_that_nobody_selects() -> None:
+    cause = Cause("monitor-unselected", "no label", "label it")
+    assert found(Observed(monitor(), cause=cause)).cause.id == "monitor-unselected"
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_as_many_targets_as_replicas_say(number: int) -> None:
+    finding = found(replace(SOUND, expected={POOL: (number, "deployment/chat")}))
+    assert finding.cause.id == "monitor-target-count"
+    assert finding.expected.startswith(f"{max(number, 1)} targets in {POOL} (deployment/chat)")
+    assert finding.observed == "1 targets"
+
+
+def test_no_target_at_all_is_never_right() -> None:
+    assert found(replace(SOUND, targets=(), expected={POOL: (0, "nobody")})).cause.id == "monitor-target-count"
+
+
+def test_targets_of_another_endpoint_do_not_count() -> None:
+    second = "serviceMonitor/chat-dev/chat/1"
+    seen = replace(SOUND, expected={POOL: (1, "x"), second: (1, "x")}, targets=(TARGET, TARGET))
+    assert second in found(replace(seen, targets=(TARGET,))).expected or POOL in found(seen).expected
+
+
+def test_missing_targets_have_the_cause_that_was_worked_out() -> None:
+    cause = Cause("monitor-port-name", "no such port", "name it")
+    assert found(replace(SOUND, targets=(), cause=cause)).cause.id == "monitor-port-name"
+
+
+def test_a_configuration_that_prometheus_has_not_loaded() -> None:
+    assert found(replace(SOUND, targets=(), jobs=frozenset())).cause.id == "monitor-not-loaded"
+
+
+@pytest.mark.parametrize("health", ["down", "unknown"])
+def test_every_target_is_up(health: str) -> None:
+    error = "server returned HTTP status 404 Not Found" if health == "down" else ""
+    finding = found(replace(SOUND, targets=(replace(TARGET, health=health, error=error),)))
+    assert finding.cause.id == "scrape-error"
+    assert "http://10.244.0.5:9090/metrics" in finding.cause.sentence
+    assert (error or "no error given") in finding.cause.sentence
+
+
+def test_the_scrape_path_break_is_said_so() -> None:
+    named = monitor()
+    named["metadata"].update(name="sealed-secrets", namespace="monitoring")
+    down = replace(
+        TARGET, url="http://10.244.0.5:8081/metricz", health="down", error="server returned HTTP status 404 Not Found"
+    )
+    (finding,) = check(replace(WANTED, monitor=named), replace(SOUND, monitor=named, targets=(down,)))
+    assert_break("scrape-path", finding.cause)
+
+
+def test_a_scrape_from_before_the_test_proves_nothing() -> None:
+    assert found(replace(SOUND, targets=(replace(TARGET, last_scrape=SINCE),))).cause.id == "monitor-stale-scrape"
+
+
+@pytest.mark.parametrize("samples", [{}, {TARGET.identity: 0.0}])
+def test_samples_must_be_left(samples: dict[frozenset[tuple[str, str]], float]) -> None:
+    assert_break("samples-dropped", found(replace(SOUND, samples=samples)).cause)
+
+
+def test_a_declared_series_must_be_delivered() -> None:
+    seen = replace(SOUND, delivered={"metallb_allocator_addresses_free": False, "up": True})
+    assert_break("series-missing", found(seen).cause)
+
+
+class Answering(Prometheus):
+    """Answer as a Prometheus with these targets does."""
+
+    def __init__(self, *targets: Target, series: dict[str, list[Sample]] | None = None) -> None:
+        super().__init__(lambda _path, _parameters: b"")
+        self.known = list(targets)
+        self.series = series or {}
+
+    def targets(self) -> list[Target]:
+        return self.known
+
+    def scrape_jobs(self) -> set[str]:
+        return {POOL, "serviceMonitor/other/x/0"}
+
+    def query(self, expression: str) -> list[Sample]:
+        if expression == monitoring.SAMPLES:
+            return [Sample(target.labels, 42.0) for target in self.known]
+        return next((samples for name, samples in self.series.items() if f'"{name}"' in expression), [])
+
+
+def deployment(number: int | None = 1) -> Object:
+    template = {"metadata": {"labels": {"app": "chat"}}}
+    spec: dict[str, Any] = {"selector": {"matchLabels": {"app": "chat"}}, "template": template}
+    if number is not None:
+        spec["replicas"] = number
+    return made("apps/v1/Deployment", "chat", "chat-dev", spec=spec)
+
+
+def test_a_sound_monitor_is_seen_as_such() -> None:
+    view = RecordedView(monitor(), prometheus(), service(), endpoint_slice(), deployment())
+    api = Answering(
+        TARGET, replace(TARGET, pool="serviceMonitor/other/x/0"), series={"chat_messages_total": [Sample(LABELS, 1)]}
+    )
+    seen = observe(WANTED, view, api, SINCE, lambda _: None)
+    assert seen.targets == (TARGET,)
+    assert seen.expected == {POOL: (1, "deployment/chat -n chat-dev with 1")}
+    assert seen.jobs == {POOL}
+    assert check(WANTED, seen) == []
+
+
+def test_git_says_how_many_replicas_and_not_the_cluster() -> None:
+    view = RecordedView(monitor(), prometheus(), service(), endpoint_slice(), deployment(1))
+    seen = observe(WANTED, view, Answering(TARGET), SINCE, lambda _: deployment(2))
+    assert seen.expected[POOL] == (2, "deployment/chat -n chat-dev with 2")
+
+
+def test_a_series_of_somebody_else_does_not_count() -> None:
+    view = RecordedView(monitor(), prometheus(), service(), endpoint_slice(), deployment())
+    elsewhere = Sample({"job": "chat", "instance": "10.244.0.9:9090"}, 1)
+    seen = observe(WANTED, view, Answering(TARGET, series={"chat_messages_total": [elsewhere]}), SINCE, lambda _: None)
+    assert seen.delivered == {"chat_messages_total": False}
+
+
+def test_an_unselected_monitor_is_not_asked_further() -> None:
+    seen = observe(WANTED, RecordedView(monitor({}), prometheus()), Answering(), SINCE, lambda _: None)
+    assert not seen.selected
+    assert seen.cause is not None
+    assert seen.cause.id == "monitor-unselected"
+
+
+@pytest.mark.parametrize(
+    ("workload", "declared", "number"),
+    [
+        (deployment(3), None, 3),
+        (deployment(None), None, 1),
+        (deployment(3), deployment(0), 0),
+        (made("apps/v1/DaemonSet", "speaker", "m", status={"desiredNumberScheduled": 2}), None, 2),
+    ],
+)
+def test_how_many_pods_a_workload_must_have(workload: Object, declared: Object | None, number: int) -> None:
+    assert replicas(workload, declared) == number
+
+
+def test_a_service_without_a_selector_counts_by_its_addresses() -> None:
+    bare = service()
+    del bare["spec"]["selector"]
+    view = RecordedView(monitor(), prometheus(), bare, endpoint_slice())
+    seen = observe(WANTED, view, Answering(TARGET), SINCE, lambda _: None)
+    assert seen.expected[POOL] == (1, "1 addresses of service/chat-metrics -n chat-dev")
+
+
+def rendered(obj: Object) -> Rendered:
+    return Rendered(obj, "chat-dev", "manifests/chat/base/service.yaml", 20)
+
+
+def layer_with(*monitors: Object) -> Layer:
+    nothing: Any = ()
+    return Layer(
+        paths.ROOT,
+        (),
+        nothing,
+        nothing,
+        nothing,
+        nothing,
+        nothing,
+        tuple(rendered(one) for one in monitors),
+        nothing,
+        nothing,
+    )
+
+
+PORT = MetricsService(rendered(service()), "metrics", (), None)
+
+
+def test_a_metrics_port_that_nobody_scrapes() -> None:
+    (finding,) = covered(PORT, layer_with(), RecordedView())
+    assert_break("servicemonitor-removed", finding.cause)
+    assert finding.cause.remedy.endswith("(manifests/chat/base/service.yaml:20)")
+
+
+def test_a_metrics_port_that_is_scraped_or_exempt() -> None:
+    assert covered(replace(PORT, monitors=(rendered(monitor()),)), layer_with(), RecordedView()) == []
+    assert covered(replace(PORT, exempt="nobody reads it"), layer_with(), RecordedView()) == []
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [{"endpoints": [{"port": "http-metrics"}]}, {"selector": {"matchLabels": {"app": "chatt"}}}],
+    ids=["port", "selector"],
+)
+def test_a_monitor_that_is_meant_for_it_and_wrong_is_the_one_finding(spec: dict[str, Any]) -> None:
+    wrong = monitor(**spec)
+    view = RecordedView(wrong, prometheus(), service(), endpoint_slice())
+    with pytest.raises(BlockedByPromise, match="servicemonitor/chat -n chat-dev"):
+        covered(PORT, layer_with(wrong), view)
+
+
+def test_a_wrong_monitor_of_another_namespace_is_not_meant() -> None:
+    wrong = monitor(selector={"matchLabels": {"app": "chatt"}}, namespaceSelector={"matchNames": ["other"]})
+    assert covered(PORT, layer_with(wrong), RecordedView(wrong, prometheus(), service()))
+
+
+def test_monitors_that_the_layer_does_not_render_must_be_selected_too() -> None:
+    theirs = monitor({})
+    theirs["metadata"].update(name="theirs", namespace="argocd")
+    mine = monitor({})
+    mine["metadata"]["namespace"] = "e2e-1"
+    tests = made("v1/Namespace", "e2e-1", labels={"platform-e2e/run": "x"})
+    view = RecordedView(prometheus(), theirs, mine, monitor({}), tests)
+    (finding,) = unselected(view, {("chat-dev", "chat")}, "platform-e2e/run")
+    assert finding.object == "servicemonitor/theirs -n argocd"
+    assert finding.cause.id == "monitor-unselected"

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import ClassVar
+
+import pytest
+
+from platform_e2e.checks import outside
+from platform_e2e.layer import Probe
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answer as the chat service does, and remember how it was asked."""
+
+    connections: ClassVar[list[str | None]] = []
+
+    def do_GET(self) -> None:
+        self.connections.append(self.headers.get("Connection"))
+        if self.path == "/moved":
+            self.send_response(302)
+            self.send_header("Location", "/")
+            self.end_headers()
+            return
+        body = b'{"app": "chat", "environment": "dev"}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    # A proxy of the environment would be asked for the address in our place.
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server.server_port
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def closed() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_the_right_application_answers(port: int) -> None:
+    answer = outside.fetch("127.0.0.1", Probe(port, json={"environment": "dev"}))
+    assert (answer.problem, answer.connected, answer.how) == ("", True, "HTTP")
+    assert answer.where == f"http://127.0.0.1:{port}/"
+    assert 0 < answer.seconds < 5
+    assert Handler.connections[-1] == "close"
+
+
+def test_another_application_answers(port: int) -> None:
+    answer = outside.fetch("127.0.0.1", Probe(port, json={"environment": "prod"}))
+    assert answer.connected
+    assert "environment is 'dev' instead of 'prod'" in answer.problem
+    assert "the answer was" in answer.problem
+
+
+def test_a_redirect_is_an_answer_and_not_followed(port: int) -> None:
+    assert "status 302 instead of 200" in outside.fetch("127.0.0.1", Probe(port, path="/moved")).problem
+    assert outside.fetch("127.0.0.1", Probe(port, path="/moved", status=302)).problem == ""
+
+
+def test_nobody_answers(closed: int) -> None:
+    answer = outside.fetch("127.0.0.1", Probe(closed))
+    assert not answer.connected
+    assert "refused" in answer.problem
+    assert "\n" not in answer.problem
+
+
+def test_somebody_accepts_and_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outside, "TIMEOUT", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        answer = outside.fetch("127.0.0.1", Probe(silent.getsockname()[1]))
+    assert answer.problem == "no answer within 0.1 s"
+    assert not answer.connected
+
+
+def test_a_connection_is_enough_without_a_probe(port: int, closed: int) -> None:
+    answer = outside.connect("127.0.0.1", port)
+    assert (answer.how, answer.where, answer.problem, answer.connected) == ("TCP", f"127.0.0.1:{port}", "", True)
+    refused = outside.connect("127.0.0.1", closed)
+    assert (refused.problem, refused.connected) == ("Connection refused", False)
