@@ -37,16 +37,26 @@ class Helm:
         }
 
     def template(
-        self, release: str, chart: Path, namespace: str, *, values: Sequence[Path] = (), kubernetes: str = ""
+        self,
+        release: str,
+        chart: Path | str,
+        namespace: str,
+        *,
+        values: Sequence[Path] = (),
+        kubernetes: str = "",
+        version: str = "",
+        repository: str = "",
     ) -> list[Object]:
         """Render a chart without a cluster.
 
         Args:
             release: name of the release.
-            chart: directory of the chart.
+            chart: directory of the chart, or its name in a repository.
             namespace: of the release.
             values: files of values, the last one wins.
             kubernetes: version that the chart is rendered for; the program's own idea if empty.
+            version: of the chart, where it comes from a repository.
+            repository: URL of the repository, where it comes from one.
 
         Returns:
             The objects, CRDs of a crds/ directory left out.
@@ -55,8 +65,8 @@ class Helm:
             CommandError: the chart does not render, or its schema refuses a value.
         """
         argv = ["template", release, str(chart), "--namespace", namespace, *_files(values)]
-        if kubernetes:
-            argv += ["--kube-version", kubernetes]
+        argv += ["--kube-version", kubernetes] if kubernetes else []
+        argv += ["--repo", repository, "--version", version] if repository else []
         return parse(self._run(argv, timeout=RENDER_SECONDS).stdout)
 
     def upgrade(

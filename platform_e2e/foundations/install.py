@@ -10,12 +10,12 @@ from typing import Any, Protocol
 
 from platform_e2e.cluster.embedded import cache
 from platform_e2e.errors import WrongUsage
-from platform_e2e.foundations import before, charts, crds, stored
-from platform_e2e.foundations.charts import Chart
+from platform_e2e.foundations import before, crds, making, origins, stored
 from platform_e2e.foundations.drift import drift, repair
 from platform_e2e.foundations.failure import ReleaseFailed
 from platform_e2e.foundations.helm import Helm
 from platform_e2e.foundations.manifests import Object
+from platform_e2e.foundations.origins import Chart
 from platform_e2e.foundations.verify import READY_SECONDS, verify
 from platform_e2e.kube.client import Kube
 from platform_e2e.shell import CommandError
@@ -150,14 +150,14 @@ def _plan(
 ) -> _Plan:
     """Find the chart and the values of a release."""
     if charts_dir is not None:
-        chart = charts.given(release.chart, release.version, release.app_version, charts_dir)
+        chart = origins.given(release.chart, release.version, release.app_version, charts_dir)
     elif module_directory is not None:
-        chart = charts.made(release.chart, helm=helm, module_directory=module_directory, timeline=timeline)
+        chart = making.made(release.chart, helm=helm, module_directory=module_directory, timeline=timeline)
     else:
-        chart = charts.upstream(release.chart, release.version, release.app_version, release.repository)
+        chart = origins.upstream(release.chart, release.version, release.app_version, release.repository)
     speed = SPEED / f"{release.chart}.yaml"
     values = (release.values, speed) if speed.is_file() else (release.values,)
-    return _Plan(release, chart, values, cache.digest(charts.identity(chart), release.namespace, *values))
+    return _Plan(release, chart, values, cache.digest(origins.identity(chart), release.namespace, *values))
 
 
 def _refuse_others(plans: Sequence[_Plan]) -> None:
@@ -192,7 +192,7 @@ def _settle(kube: Kube, helm: Helm, plan: _Plan, timeline: Timeline, timeout: fl
             manifest = _apply(kube, helm, plan)
             action = "installed" if found is None else "upgraded"
         timeline.progress(f"release-{release.name}", f"{action}, waits until it is ready")
-        definitions = [] if action == "unchanged" else charts.definitions(plan.chart, helm)
+        definitions = [] if action == "unchanged" else origins.definitions(plan.chart, helm)
         number = verify(kube, release.name, release.namespace, manifest, definitions, timeout=timeout)
     return Installed(
         name=release.name,
@@ -213,8 +213,11 @@ def _apply(kube: Kube, helm: Helm, plan: _Plan) -> Sequence[Object]:
     release, chart = plan.release, plan.chart
     stored.forget_interrupted(kube, release.name, release.namespace)
     before.prepare(kube, release.chart, release.name, release.namespace)
-    crds.apply(kube, charts.definitions(chart, helm))
     try:
+        definitions = origins.definitions(chart, helm) + origins.templated_definitions(
+            chart, helm, release.name, release.namespace, values=plan.values, kubernetes=kube.version()
+        )
+        crds.apply(kube, definitions)
         helm.upgrade(
             release.name,
             chart.path,

@@ -1,7 +1,7 @@
-"""Where the chart of a release comes from: assembled, from a product's Go module, from a directory, or from its repository.
+"""The charts that the embedded cluster uses, made once and kept content-addressed in the cache.
 
-Charts made here lie content-addressed in the cache. Whatever is made is rendered once and compared with `facts` before it is
-used, so a chart whose Services are named unlike upstream's never reaches a cluster.
+Two are assembled from install manifests, two come with their product's Go module. Whatever is made is rendered and compared
+with `facts` before it is used, so a chart whose Services are named unlike upstream's never reaches a cluster.
 """
 
 from __future__ import annotations
@@ -9,16 +9,15 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from platform_e2e import paths
 from platform_e2e.cluster.embedded import cache
-from platform_e2e.errors import BrokenHarness, WrongUsage
+from platform_e2e.errors import BrokenHarness
 from platform_e2e.foundations import assembled_argocd, assembled_stack, crds, embedded, facts, manifests
 from platform_e2e.foundations.helm import Helm
 from platform_e2e.foundations.manifests import Object
+from platform_e2e.foundations.origins import Chart
 from platform_e2e.timeline import Timeline
 
 HERE = Path(__file__).parent
@@ -26,38 +25,15 @@ TEMPLATES = HERE / "charts"
 SOURCES = (
     "assembled_argocd.py",
     "assembled_stack.py",
-    "charts.py",
     "crds.py",
     "embedded.py",
     "facts.py",
+    "making.py",
     "manifests.py",
 )
 """The files of this package that what is made depends on, beside the chart's templates."""
 
 PHASE = "charts"
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A chart that is ready to be installed.
-
-    Attributes:
-        path: its directory, or its name where Helm fetches it from `repository`.
-        version: of the chart.
-        app_version: of the product in it.
-        origin: where it comes from, in a few words for the report.
-        repository: URL, or empty.
-        crds: files with its CRDs, where they are kept apart from it; else they are in it.
-        absent: parts of the upstream chart that it has not: their values are without effect.
-    """
-
-    path: str
-    version: str
-    app_version: str
-    origin: str
-    repository: str = ""
-    crds: tuple[Path, ...] = ()
-    absent: tuple[str, ...] = ()
 
 
 class ChartUnlikeUpstream(BrokenHarness):
@@ -103,49 +79,9 @@ def made(chart: str, *, helm: Helm, module_directory: Callable[[str], Path], tim
         str(written["appVersion"]),
         "assembled from its install manifests" if have.assembled else f"in the module {have.module}",
         crds=tuple(sorted((path / "crds").glob("*.json"))),
+        assembled=have.assembled,
         absent=have.absent,
     )
-
-
-def given(chart: str, version: str, app_version: str, directory: Path) -> Chart:
-    """Return the chart that lies in a directory given by --charts-dir, unpacked or as the archive NAME-VERSION.tgz.
-
-    Raises:
-        WrongUsage: it is not there.
-    """
-    for path in (directory / f"{chart}-{version}.tgz", directory / chart):
-        if path.exists():
-            return Chart(str(path), version, app_version, f"from {path}")
-    raise WrongUsage(
-        f"--charts-dir {directory}: neither {chart}-{version}.tgz nor a directory {chart} is in it.",
-        f"Fetch it where there is a network: helm pull {chart} --version {version} --repo URL --destination {directory}",
-    )
-
-
-def upstream(chart: str, version: str, app_version: str, repository: str) -> Chart:
-    """Return the chart in its upstream repository, from which Helm fetches it."""
-    return Chart(chart, version, app_version, f"from {repository}", repository=repository)
-
-
-def identity(chart: Chart) -> str:
-    """Return what tells one chart from another: its content where it is here, else where it comes from."""
-    path = Path(chart.path)
-    if chart.repository:
-        return f"{chart.repository} {chart.path} {chart.version}"
-    if chart.crds or path.parent.parent == paths.cache() / "charts":
-        return path.parent.name
-    return cache.tree_digest(path) if path.is_dir() else cache.digest(path)
-
-
-def definitions(chart: Chart, helm: Helm) -> list[Object]:
-    """Return the CRDs that Helm would install once and never upgrade; those among a chart's templates are not meant.
-
-    Raises:
-        CommandError: the chart is fetched or unpacked by Helm, and that failed.
-    """
-    if chart.crds:
-        return [manifests.read(path) for path in chart.crds]
-    return helm.show_crds(chart.path, version=chart.version, repository=chart.repository)
 
 
 def _key(chart: str, have: embedded.Embedded) -> str:
