@@ -131,6 +131,7 @@ def stream(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     remedy: str = "",
+    tied: bool = False,
 ) -> Completed:
     """Run a program to its end and hand on each line that it prints, as soon as it is there.
 
@@ -147,6 +148,7 @@ def stream(
         cwd: its working directory.
         env: variables added to this process's own.
         remedy: what the error tells its reader to do.
+        tied: whether the kernel kills it when this process dies, even by SIGKILL; what it started itself goes on.
 
     Returns:
         The result, with the last `STREAM_LINES_KEPT` lines of both outputs as `stdout`.
@@ -155,6 +157,9 @@ def stream(
         CommandError: it is not installed, did not end in time, or ended with a status outside of `ok`.
     """
     words = [str(word) for word in argv]
+    setpriv = which("setpriv") if tied else None
+    if setpriv:
+        words = [str(setpriv), "--pdeathsig", "KILL", "--", *words]
     start = time.monotonic()
     try:
         process = subprocess.Popen(

@@ -172,3 +172,11 @@ def test_a_tree_digest_sees_names_content_and_executable_bits(tmp_path: Path) ->
     assert cache.tree_digest(tmp_path, ignored=lambda path: path.name == "other") == cache.tree_digest(
         tmp_path / "none"
     )
+
+
+def test_entries_that_clusters_copied_are_forgotten_all_the_same() -> None:
+    old = entry("old")
+    (paths.clusters() / "one").mkdir(parents=True)
+    os.utime(old, (time.time() - 100, time.time() - 100))
+    cache.entry("things", "new", lambda _: None, phase="x", timeline=SILENT, unused=99, copied=True)
+    assert not old.exists()

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from platform_e2e import paths
-from platform_e2e.cluster.embedded import archive, images, programs, rootfs, store
+from platform_e2e.cluster.embedded import addons, archive, images, nodefiles, programs, rootfs, store
 from platform_e2e.cluster.embedded.archive import Config, Entry
 from platform_e2e.cluster.embedded.images import Image, Sources
 from platform_e2e.cluster.embedded.programs import Programs
@@ -152,6 +152,10 @@ def test_the_names_are_those_that_charts_and_manifests_ask_for(sources: Sources)
     }
     assert {image.name for image in images.assemble(sources)} == expected
     assert images.table().keys() == expected
+
+
+def test_the_node_asks_for_images_that_there_are() -> None:
+    assert {nodefiles.PAUSE, addons.COREDNS_IMAGE} <= images.table().keys()
 
 
 def test_every_image_can_be_written(sources: Sources, tmp_path: Path) -> None:

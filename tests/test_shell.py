@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from platform_e2e import shell
+from platform_e2e import paths, shell
 
 
 def python(code: str) -> list[str]:
@@ -124,3 +125,18 @@ def test_stream_kills_the_program_when_its_reader_fails() -> None:
 def test_stream_says_the_status_and_the_end_of_the_output() -> None:
     with pytest.raises(shell.CommandError, match=rf"ended with status -{signal.SIGTERM:d}\n    last"):
         shell.stream(python("import os; print('last'); os.kill(os.getpid(), 15)"), timeout=10, on_line=lambda _: None)
+
+
+def test_a_tied_program_ends_when_its_parent_is_killed() -> None:
+    code = (
+        "import sys; sys.path[:0] = sys.argv[1:]\n"
+        "from platform_e2e import shell\n"
+        "shell.stream(['sh', '-c', 'echo $$; exec sleep 60'], timeout=60, on_line=print, tied=True)"
+    )
+    parent = subprocess.Popen([*python(code), *sys.path], stdout=subprocess.PIPE, text=True, cwd=paths.ROOT)
+    assert parent.stdout is not None
+    pid = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    assert_gone_soon(pid)

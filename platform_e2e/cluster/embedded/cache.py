@@ -123,7 +123,16 @@ def scratch(kind: str) -> Iterator[Path]:
         remove(path)
 
 
-def entry(kind: str, key: str, make: Callable[[Path], None], *, phase: str, timeline: Timeline) -> Path:
+def entry(
+    kind: str,
+    key: str,
+    make: Callable[[Path], None],
+    *,
+    phase: str,
+    timeline: Timeline,
+    unused: float = UNUSED_SECONDS,
+    copied: bool = False,
+) -> Path:
     """Return the cache's entry, making it first if it is not there.
 
     Args:
@@ -132,6 +141,8 @@ def entry(kind: str, key: str, make: Callable[[Path], None], *, phase: str, time
         make: fills the empty directory that it is given; what it raises leaves no entry.
         phase: the timeline's phase under which waiting is shown.
         timeline: where it is shown.
+        unused: seconds without use after which other entries of this sort are removed when a new one is made.
+        copied: whether clusters have copies of their own, so that entries may go while clusters live.
 
     Returns:
         The entry's directory, which nobody may change.
@@ -150,7 +161,8 @@ def entry(kind: str, key: str, make: Callable[[Path], None], *, phase: str, time
                     make(content)
                     place.parent.mkdir(parents=True, exist_ok=True)
                     content.rename(place)
-            _forget_unused(keep=place)
+            if copied or not _clusters_live():
+                _forget_unused(place, unused)
     with contextlib.suppress(PermissionError):
         # The time of the last use, for `_forget_unused`; a reader who is not the owner cannot set it.
         os.utime(place)
@@ -164,13 +176,15 @@ def _sweep_scratch(kind: str) -> None:
             remove(left)
 
 
-def _forget_unused(*, keep: Path) -> None:
-    """Remove entries of the same kind that no run used for a long time, unless a cluster lives that may be built on one of them."""
+def _clusters_live() -> bool:
     clusters = paths.clusters()
-    if clusters.is_dir() and any(path.is_dir() for path in clusters.iterdir()):
-        return
+    return clusters.is_dir() and any(path.is_dir() for path in clusters.iterdir())
+
+
+def _forget_unused(keep: Path, unused: float) -> None:
+    """Remove entries of the same kind that no run used for that many seconds."""
     for path in keep.parent.iterdir():
-        if path != keep and path.is_dir() and time.time() - path.stat().st_mtime > UNUSED_SECONDS:
+        if path != keep and path.is_dir() and time.time() - path.stat().st_mtime > unused:
             remove(path)
 
 

@@ -17,6 +17,9 @@ BUILD_SECONDS = 3600.0
 LIST_SECONDS = 1800.0
 """For listing packages, which first fetches every module: 3 minutes were seen."""
 
+FLAGS = ("-trimpath", "-buildvcs=false")
+"""Neither the directories nor the commit that a program was built in are part of it: the same sources, the same file."""
+
 LINES_SHOWN = 20
 """Of a failed build's log in the error."""
 
@@ -83,7 +86,7 @@ class Builder:
                 meter.linked = {path.name for path in written.iterdir()}
                 self.progress(meter.text(time.monotonic()))
 
-            argv: list[str | Path] = [self.go, "build", "-v", "-trimpath", "-tags", self.tags, "-o", f"{written}/"]
+            argv: list[str | Path] = [self.go, "build", "-v", *FLAGS, "-tags", self.tags, "-o", f"{written}/"]
             argv += [f"-ldflags={target.package}={link_flags(target)}" for target in batch]
             argv += [target.package for target in batch]
             try:
@@ -95,6 +98,7 @@ class Builder:
                     log_file=self.log,
                     cwd=self.module,
                     env=self.environment,
+                    tied=True,
                 )
             except CommandError as error:
                 raise self._error(error, batch, uses) from error
@@ -142,6 +146,7 @@ class Builder:
                 log_file=self.log,
                 cwd=self.module,
                 env=self.environment,
+                tied=True,
             )
         except CommandError as error:
             raise self._error(error, targets, {}) from error
@@ -220,7 +225,7 @@ def file_name(package: str) -> str:
 
 
 def link_flags(target: Target) -> str:
-    """Return the linker's flags: no symbol table and no debugging data, which halve the file, and the variables."""
+    """Return the linker's flags: no symbol table and no debugging data, which halve the file; and the variables."""
     return " ".join(["-s", "-w", *(f"-X {variable}" for variable in target.link)])
 
 

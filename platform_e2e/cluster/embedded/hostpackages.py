@@ -22,7 +22,7 @@ PHASE = "host"
 PACKAGES: Mapping[str, Callable[[], bool]] = {
     "mmdebstrap": lambda: which("mmdebstrap") is not None and Path("/usr/share/mmdebstrap/hooks/merged-usr").is_dir(),
     "debian-archive-keyring": lambda: any(path.is_file() for path in debian.KEYRINGS),
-    "util-linux": lambda: all(which(program) is not None for program in ("unshare", "nsenter", "mount")),
+    "util-linux": lambda: all(which(program) is not None for program in ("unshare", "nsenter", "setpriv", "mount")),
 }
 """Debian's name of each package, and how to see that what is needed of it is there, whoever installed it."""
 

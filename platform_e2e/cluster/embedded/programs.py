@@ -204,7 +204,7 @@ def key(program: Program, go_version: str) -> str:
     parts: list[str | Path] = [
         gomod.MODULE / "go.mod",
         gomod.MODULE / "go.sum",
-        json.dumps([program.package, program.link, TAGS, go_version, platform.machine()]),
+        json.dumps([program.package, program.link, TAGS, gobuild.FLAGS, go_version, platform.machine()]),
     ]
     if program.package.startswith("./"):
         cmd = gomod.MODULE / "cmd"
@@ -230,15 +230,17 @@ def _reuse(directory: Path, keys: dict[str, str]) -> set[str]:
 
 def _build(missing: Sequence[Program], directory: Path, tools: Toolchain, timeline: Timeline) -> None:
     targets = [gobuild.Target(program.name, program.package, program.link) for program in missing]
-    builder = gobuild.Builder(
-        go=tools.command(timeline),
-        module=gomod.MODULE,
-        tags=TAGS,
-        environment=toolchain.environment(),
-        log=cache.log_file("programs"),
-        progress=lambda text: timeline.progress(PHASE, text),
-    )
-    builder.build(targets, directory)
+    # The go command's own scratch files belong into the cache too, or a killed build leaves them in /tmp.
+    with cache.scratch("programs") as scratch:
+        builder = gobuild.Builder(
+            go=tools.command(timeline),
+            module=gomod.MODULE,
+            tags=TAGS,
+            environment={**toolchain.environment(), "GOTMPDIR": str(scratch)},
+            log=cache.log_file("programs"),
+            progress=lambda text: timeline.progress(PHASE, text),
+        )
+        builder.build(targets, directory)
 
 
 def module_directory(module: str) -> Path:

@@ -179,11 +179,13 @@ def _make(kind: str, directory: Path, timeline: Timeline) -> None:
     recipe = KINDS[kind]
     root = directory / "root"
     fetched = directory / "packages.txt"
+    scratch = directory / "tmp"
+    scratch.mkdir()
     if os.geteuid() != 0:
         raise BrokenHarness(f"the root file system {kind} can be made by root only", "run as root")
-    # A private mount namespace: whatever happens, mmdebstrap's mounts below the root end with it.
-    argv: list[str | Path] = ["unshare", "--mount", "--propagation", "private", "--", "mmdebstrap"]
-    argv += ["--mode=root", "--variant=extract", "--architectures", _architecture()]
+    # Namespaces of its own: whatever happens, mmdebstrap's children and its mounts below the root end with it.
+    argv: list[str | Path] = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"]
+    argv += ["--mount-proc", "--", "mmdebstrap", "--mode=root", "--variant=extract", "--architectures", _architecture()]
     argv += ["--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr", "--include", ",".join(recipe.packages)]
     argv += [f"--aptopt={line}" for line in debian.apt_options()]
     argv += [f'--extract-hook=ls "$1/var/cache/apt/archives" > {shlex.quote(str(fetched))}']
@@ -200,10 +202,12 @@ def _make(kind: str, directory: Path, timeline: Timeline) -> None:
             timeout=BUILD_SECONDS,
             on_line=line,
             log_file=log,
-            env={"SOURCE_DATE_EPOCH": str(archive.EPOCH), "LC_ALL": "C.UTF-8"},
+            env={"SOURCE_DATE_EPOCH": str(archive.EPOCH), "LC_ALL": "C.UTF-8", "TMPDIR": str(scratch)},
+            tied=True,
         )
     except CommandError as error:
         raise _explain(kind, error, log) from error
+    cache.remove(scratch)
     versions = package_versions(fetched.read_text().splitlines())
     fetched.write_text("".join(f"{name}\t{version}\n" for name, version in sorted(versions.items())))
     _finish(root, recipe)

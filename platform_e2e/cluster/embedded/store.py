@@ -28,6 +28,9 @@ IMPORT_SECONDS = 600.0
 LAY_SECONDS = 60.0
 """For giving a node its copy; 0.2 seconds were seen."""
 
+UNUSED_SECONDS = 3600.0
+"""A store that no run used for this long goes when a new one is made: each is 1 GB, and one is made in 12 seconds."""
+
 NEEDED = (
     "io.containerd.content.v1.content",
     "io.containerd.metadata.v1.bolt",
@@ -113,13 +116,13 @@ def ensure(images: Sequence[Image], rootfs: Path, timeline: Timeline) -> Store:
     def make(directory: Path) -> None:
         _make(images, rootfs, directory, timeline)
 
-    place = cache.entry("store", key, make, phase=PHASE, timeline=timeline)
+    place = cache.entry("store", key, make, phase=PHASE, timeline=timeline, unused=UNUSED_SECONDS, copied=True)
     return Store(place, tuple(image.name for image in images))
 
 
 def _make(images: Sequence[Image], rootfs: Path, directory: Path, timeline: Timeline) -> None:
     log = cache.log_file("store")
-    with cache.scratch("images") as archives:
+    with cache.scratch("store") as archives:
         state = archives / "state"
         state.mkdir()
         (archives / "config.toml").write_text(CONFIG)
@@ -139,6 +142,7 @@ def _make(images: Sequence[Image], rootfs: Path, directory: Path, timeline: Time
                 timeout=IMPORT_SECONDS,
                 on_line=lambda line: timeline.progress(PHASE, line) if line.startswith("imports ") else None,
                 log_file=log,
+                tied=True,
             )
         except CommandError as error:
             raise StoreError(
