@@ -10,7 +10,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, Protocol
 
-from platform_e2e.addresses import AddressRange as AddressRange
+from platform_e2e.addresses import AddressRange as AddressRange  # noqa: PLC0414 - callers know it from here
 from platform_e2e.timeline import Timeline
 
 

@@ -19,6 +19,7 @@ from platform_e2e.cluster.embedded import (
     links,
     materials,
     node,
+    nodefiles,
     remains,
     reservations,
 )
@@ -133,12 +134,12 @@ class EmbeddedProvider:
 
     def _lay(self, nodes: Sequence[Node], plan: Plan, names: Sequence[str], stock: Materials) -> identity.Identities:
         """Write what the nodes find when they start."""
-        clamped = node.lacks_sys_resource(Path("/proc/self/status").read_text())
+        clamped = nodefiles.lacks_sys_resource(Path("/proc/self/status").read_text())
         identities = identity.make(plan, names)
         for each in nodes:
             each.make_directories()
             identity.write(each.directory / "upper", identities.nodes[each.name])
-            for path, content in node.files(each, plan, names, clamped=clamped).items():
+            for path, content in nodefiles.files(each, plan, names, clamped=clamped).items():
                 file = each.directory / "upper" / path.lstrip("/")
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(content)

@@ -1,0 +1,65 @@
+"""The real supervisor with a provider that makes clusters of nothing; started by test_lease.py in its own processes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from platform_e2e.cluster import providers, supervisor
+from platform_e2e.cluster.embedded import cache
+from platform_e2e.cluster.provider import Capability, ClusterFacts, ClusterSpec, NodeFacts, Problem, Provider
+from platform_e2e.cluster.waiting import wait_until
+from platform_e2e.errors import BrokenHarness
+from platform_e2e.timeline import Timeline
+
+
+def note(text: str) -> None:
+    """Append one line to what the test looks at."""
+    with Path(os.environ["FAKE_NOTES"]).open("a") as file:
+        file.write(text + "\n")
+
+
+class FakeProvider:
+    """Makes directories, or fails, or hangs, as FAKE_CLUSTER says."""
+
+    name = "fake"
+    capabilities = frozenset({Capability.NODES})
+
+    def doctor(self, spec: ClusterSpec) -> Sequence[Problem]:
+        fatal = os.environ.get("FAKE_CLUSTER") == "unfit"
+        return [Problem("this is no Linux", "use another provider", fatal), Problem("it is slow", "wait", fatal=False)]
+
+    def create(self, spec: ClusterSpec, directory: Path, timeline: Timeline) -> ClusterFacts:
+        note("create")
+        timeline.progress("cluster", "makes it")
+        kind = os.environ.get("FAKE_CLUSTER")
+        if kind == "broken":
+            raise BrokenHarness("the bridge cannot be made", "load the module bridge")
+        if kind == "crash":
+            raise ZeroDivisionError
+        if kind == "hangs":
+            wait_until(lambda: "never", timeout=60, what="it hangs")
+        nodes = tuple(NodeFacts(f"n{number + 1}", "10.89.0.2", "") for number in range(spec.nodes))
+        return ClusterFacts(spec.name, self.name, str(directory), "", "v1.34.4", nodes, segment="10.89.0.0/24")
+
+    def alive(self, facts: ClusterFacts) -> bool:
+        return True
+
+    def delete(self, name: str, directory: Path) -> None:
+        note("delete")
+        cache.remove(directory)
+
+    def leftovers(self, name: str) -> Sequence[str]:
+        return []
+
+
+if __name__ == "__main__":
+    provider = FakeProvider()
+
+    def choose(name: str | None) -> Provider:
+        return provider
+
+    providers.choose = choose
+    supervisor.main(sys.argv[1])

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from platform_e2e import paths
+from platform_e2e.cluster import hoststate, leaks
+from platform_e2e.cluster.hoststate import HostState
+from platform_e2e.cluster.leaks import Ending, Leak
+from platform_e2e.cluster.provider import ClusterFacts
+from platform_e2e.errors import WrongUsage
+
+
+def state(*lines: str) -> HostState:
+    return HostState(frozenset(lines))
+
+
+def test_what_came_and_what_went_is_told() -> None:
+    before = state("interface eth0", "route default/0 on eth0", "process 7 python")
+    after = state("interface eth0", "interface pe-1", "cgroup /x")
+    assert before.left(after) == ["cgroup /x", "interface pe-1"]
+    assert before.lost(after) == ["route default/0 on eth0"]
+
+
+def test_a_process_or_a_file_of_somebody_else_may_go() -> None:
+    assert state("process 7 python", "file /tmp/x").lost(state()) == []
+
+
+def test_processes_of_ours_are_seen_by_what_they_name() -> None:
+    sleeper = subprocess.Popen(
+        [sys.executable, "-c", "import sys; sys.stdin.read()", "platform_e2e"], stdin=subprocess.PIPE
+    )
+    try:
+        assert any(line.startswith(f"process {sleeper.pid} ") for line in hoststate.processes())
+    finally:
+        sleeper.communicate()
+    assert not any(line.startswith(f"process {sleeper.pid} ") for line in hoststate.processes())
+
+
+def test_files_outside_of_the_cache_are_seen_and_those_inside_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hoststate, "TROUBLED", (str(tmp_path),))
+    monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
+    monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path / "cache"))
+    before = hoststate.look()
+    for name in ("cache/entry", "home/.kube"):
+        (tmp_path / name).mkdir(parents=True)
+    left = [line for line in before.left(hoststate.look()) if line.startswith("file ")]
+    assert left == [f"file {tmp_path / 'home'}", f"file {tmp_path / 'home/.kube'}"]
+
+
+def test_what_others_are_responsible_for_can_be_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hoststate, "TROUBLED", (str(tmp_path),))
+    (tmp_path / "noise").touch()
+    assert f"file {tmp_path / 'noise'}" in hoststate.look().lines
+    assert f"file {tmp_path / 'noise'}" not in hoststate.look([f"file {tmp_path}/*"]).lines
+
+
+def test_a_result_says_what_was_left() -> None:
+    assert Leak(Ending.NORMAL, 0, 0.2).render() == "normal     status 0, clean after 0.2 s"
+    told = Leak(Ending.KILL, -9, 10.0, left=("interface pe-1",), lost=("route default/0 on eth0",)).render()
+    assert told.splitlines() == [
+        "kill-9     status -9, NOT CLEAN after 10.0 s",
+        "  left: interface pe-1",
+        "  lost: route default/0 on eth0",
+    ]
+
+
+RUN = """
+import signal, sys, threading
+from pathlib import Path
+def clean(*_):
+    Path(sys.argv[1]).joinpath("cluster.json").unlink()
+    Path(sys.argv[1]).rmdir()
+    sys.exit(2)
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, clean)
+Path(sys.argv[1]).mkdir(parents=True)
+Path(sys.argv[2]).rename(Path(sys.argv[1]) / "cluster.json")
+threading.Event().wait(60)
+"""
+
+
+@pytest.fixture
+def quiet_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Look at one directory only, as root."""
+    monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr(leaks, "GONE_SECONDS", 0.2)
+
+    def look(_ignored: Sequence[str] = ()) -> HostState:
+        return state(*(f"directory {path}" for path in paths.clusters().glob("*")))
+
+    monkeypatch.setattr(hoststate, "look", look)
+    return tmp_path
+
+
+def a_run(box: Path) -> list[str]:
+    facts = box / "facts.json"
+    ClusterFacts("c", "fake", "", "", "", ()).write(facts)
+    return [sys.executable, "-c", RUN, str(paths.clusters() / "c"), str(facts)]
+
+
+@pytest.mark.parametrize("ending", [Ending.INTERRUPT, Ending.TERMINATE, Ending.HANG_UP])
+def test_a_run_that_cleans_up_after_a_signal_is_clean(quiet_host: Path, ending: Ending) -> None:
+    (result,) = leaks.run_leaks(lambda _: a_run(quiet_host), endings=[ending])
+    assert (result.status, result.left, result.clean) == (2, (), True)
+
+
+def test_a_run_that_nobody_cleans_up_after_is_not_clean(quiet_host: Path) -> None:
+    (result,) = leaks.run_leaks(lambda _: a_run(quiet_host), endings=[Ending.KILL])
+    assert (result.status, result.left) == (-9, (f"directory {paths.clusters() / 'c'}",))
+
+
+def test_a_run_that_ends_too_early_proves_nothing(quiet_host: Path) -> None:
+    (result,) = leaks.run_leaks(lambda _: [sys.executable, "-c", ""], endings=[Ending.KILL])
+    assert not result.clean
+    assert "before it had a cluster" in result.trouble
+
+
+@pytest.mark.parametrize(("ending", "status"), [(Ending.NORMAL, 1), (Ending.FAILING, 0)])
+def test_a_run_that_ends_otherwise_than_meant_proves_nothing(quiet_host: Path, ending: Ending, status: int) -> None:
+    (result,) = leaks.run_leaks(lambda _: [sys.executable, "-c", f"raise SystemExit({status})"], endings=[ending])
+    assert result.trouble.startswith(f"it ended with status {status}")
+
+
+def test_only_root_sees_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    with pytest.raises(WrongUsage, match="sudo -E nox -s leaks"):
+        leaks.run_leaks(lambda _: [])

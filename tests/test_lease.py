@@ -1,0 +1,361 @@
+"""Leases of a cluster of nothing, held by real processes and supervised by the real supervisor."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from platform_e2e import paths
+from platform_e2e.addresses import AddressRange
+from platform_e2e.cluster import cli, lease, place, providers, sweeping
+from platform_e2e.cluster.lease import Blocked, CreationFailed, Lease, Unfit
+from platform_e2e.cluster.place import Place
+from platform_e2e.cluster.provider import ClusterSpec
+from platform_e2e.cluster.waiting import wait_until
+from platform_e2e.errors import BrokenPlatform, WrongUsage
+from platform_e2e.timeline import Timeline
+from tests.fake_supervisor import FakeProvider
+
+NAME = "c"
+
+HOLD = """
+import sys
+from pathlib import Path
+from platform_e2e.cluster import lease
+from platform_e2e.cluster.provider import ClusterSpec
+from platform_e2e.timeline import Timeline
+from tests.fake_supervisor import FakeProvider
+lease.SUPERVISOR = ("-m", "tests.fake_supervisor")
+with lease.acquire(ClusterSpec("c"), FakeProvider(), keep=lambda: False, timeline=Timeline(None)) as held:
+    print(held.created, flush=True)
+    sys.stdin.read()
+"""
+
+
+class Box:
+    """A cache directory of its own, and what happened to the cluster in it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.notes_file = directory / "notes"
+        self.timeline = Timeline(directory / "timeline.jsonl")
+        self.started: list[subprocess.Popen[bytes]] = []
+
+    @property
+    def notes(self) -> list[str]:
+        return self.notes_file.read_text().split() if self.notes_file.exists() else []
+
+    @property
+    def told(self) -> str:
+        return self.timeline.path.read_text() if self.timeline.path and self.timeline.path.exists() else ""
+
+    def acquire(self, *, nodes: int = 1, keep: Callable[[], bool] = lambda: False, pool: str = "") -> Any:
+        pools = (AddressRange.parse(pool),) if pool else ()
+        return lease.acquire(ClusterSpec(NAME, nodes, pools), FakeProvider(), keep=keep, timeline=self.timeline)
+
+    def other(self) -> tuple[subprocess.Popen[bytes], bool]:
+        """Start another process that holds the cluster, and tell whether it was the one to create it."""
+        process = subprocess.Popen(
+            [sys.executable, "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=paths.ROOT
+        )
+        self.started.append(process)
+        assert process.stdout is not None
+        return process, process.stdout.readline() == b"True\n"
+
+    def supervisor(self) -> int:
+        """Return the process id of the cluster's supervisor."""
+        for link in Path("/proc").glob("[0-9]*/fd/*"):
+            try:
+                if link.readlink() == Place(NAME).supervisor.path:
+                    return int(link.parts[2])
+            except OSError:
+                continue
+        raise AssertionError("the supervisor is not to be found")
+
+    def gone(self) -> None:
+        """Wait until nothing of the cluster is left."""
+        wait_until(
+            lambda: "its directory is there" if Place(NAME).directory.exists() else True, timeout=10, what="it is gone"
+        )
+
+
+@pytest.fixture
+def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Box]:
+    made = Box(tmp_path)
+    monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("FAKE_NOTES", str(made.notes_file))
+    monkeypatch.setenv("PYTHONPATH", str(paths.ROOT))
+    monkeypatch.setattr(lease, "SUPERVISOR", ("-m", "tests.fake_supervisor"))
+    monkeypatch.setattr(providers, "choose", lambda _name: FakeProvider())
+    yield made
+    for process in made.started:
+        process.kill()
+        process.communicate()
+    for each in place.every():
+        each.keep.unlink(missing_ok=True)
+        made.gone()
+
+
+def test_the_first_makes_the_others_attach_and_the_last_has_it_removed(box: Box) -> None:
+    with box.acquire() as first:
+        assert first.created
+        process, created = box.other()
+        assert not created
+        with box.acquire() as third:
+            assert third.facts == first.facts
+    assert Place(NAME).directory.exists(), "another process still holds it"
+    assert box.notes == ["create"]
+    process.communicate()
+    box.gone()
+    assert box.notes == ["create", "delete"]
+
+
+def test_leaving_last_means_that_everything_is_gone(box: Box) -> None:
+    with box.acquire():
+        pass
+    assert not Place(NAME).directory.exists()
+    assert box.notes == ["create", "delete"]
+
+
+def test_what_the_supervisor_does_is_on_the_runs_timeline(box: Box) -> None:
+    with box.acquire():
+        assert "makes it" in box.told
+
+
+def test_a_killed_holder_is_no_holder(box: Box) -> None:
+    process, created = box.other()
+    assert created
+    process.send_signal(signal.SIGKILL)
+    box.gone()
+    assert box.notes == ["create", "delete"]
+
+
+def test_a_run_that_is_killed_while_the_cluster_is_made_leaves_nothing(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_CLUSTER", "hangs")
+    process = subprocess.Popen([sys.executable, "-c", HOLD], stdin=subprocess.PIPE, cwd=paths.ROOT)
+    box.started.append(process)
+    wait_until(lambda: True if box.notes else "not yet", timeout=10, what="the making has begun")
+    process.kill()
+    box.gone()
+    assert box.notes == ["create", "delete"]
+
+
+def test_a_kept_cluster_outlives_its_run_and_is_found_again(box: Box) -> None:
+    with box.acquire(keep=lambda: True):
+        pass
+    assert Place(NAME).directory.exists()
+    with box.acquire() as again:
+        assert not again.created
+    assert box.notes == ["create"]
+
+
+def test_a_cluster_is_kept_for_the_failure_that_happened_in_it(box: Box) -> None:
+    with pytest.raises(BrokenPlatform), box.acquire(keep=lambda: True):
+        raise BrokenPlatform("it is broken")
+    assert Place(NAME).directory.exists()
+
+
+def test_what_cannot_be_made_is_told_to_everybody_and_removed(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_CLUSTER", "broken")
+    with pytest.raises(CreationFailed) as caught, box.acquire(keep=lambda: True):
+        pass
+    assert str(caught.value) == "the bridge cannot be made\n  remedy: load the module bridge"
+    assert caught.value.exit_code == 3
+    assert not Place(NAME).directory.exists(), "what could not be made is not kept"
+
+
+def test_a_crash_of_the_supervisor_is_told_too(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_CLUSTER", "crash")
+    with pytest.raises(CreationFailed, match="ZeroDivisionError"), box.acquire():
+        pass
+
+
+def test_a_machine_that_cannot_is_refused_before_anything_is_made(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_CLUSTER", "unfit")
+    with pytest.raises(Unfit) as caught, box.acquire():
+        pass
+    assert str(caught.value) == "this is no Linux\n  remedy: use another provider"
+    assert box.notes == []
+    assert not Place(NAME).directory.exists()
+
+
+def test_what_a_killed_supervisor_left_is_swept_before_a_new_cluster_is_made(box: Box) -> None:
+    with box.acquire(keep=lambda: True):
+        os.kill(box.supervisor(), signal.SIGKILL)
+        wait_until(
+            lambda: "it lives" if Place(NAME).supervisor.is_held() else True, timeout=10, what="the supervisor is dead"
+        )
+    with box.acquire() as again:
+        assert again.created
+        assert box.notes == ["create", "delete", "create"]
+
+
+def test_another_clusters_remains_are_swept_too(box: Box) -> None:
+    left = Place("dead").directory
+    left.mkdir(parents=True)
+    (left / "file").touch()
+    (paths.clusters() / ".older.removed").mkdir()
+    (paths.clusters() / ".older.lock").touch()
+    with box.acquire():
+        assert not left.exists()
+        assert sweeping.names() == {NAME}
+
+
+def test_a_cluster_of_another_size_is_refused_with_the_way_out(box: Box) -> None:
+    with box.acquire(), pytest.raises(WrongUsage) as caught, box.acquire(nodes=2):
+        pass
+    assert "has 1 node(s), not 2" in str(caught.value)
+    assert "nox -s cluster -- down c" in str(caught.value)
+
+
+def test_a_cluster_that_was_laid_for_other_pools_is_refused(box: Box) -> None:
+    with (
+        box.acquire(pool="10.89.0.5-10.89.0.9"),
+        pytest.raises(WrongUsage, match=r"192\.168\.0\.5-192\.168\.0\.9"),
+        box.acquire(pool="192.168.0.5-192.168.0.9"),
+    ):
+        pass
+
+
+def test_work_is_done_once_and_its_result_is_for_all(box: Box) -> None:
+    with box.acquire() as first, box.acquire() as second:
+        assert first.once("k", lambda: {"a": (1, 2)}) == {"a": [1, 2]}
+        assert second.once("k", lambda: pytest.fail("done twice")) == {"a": [1, 2]}
+        assert second.once("other/key", lambda: 7) == 7
+
+
+def test_work_is_done_again_when_what_it_depends_on_has_changed(box: Box) -> None:
+    with box.acquire() as held:
+        assert held.once("k", lambda: 1, fingerprint="a") == 1
+        assert held.once("k", lambda: 2, fingerprint="b") == 2
+        assert held.once("k", lambda: 3, fingerprint="b") == 2
+
+
+def test_a_failure_is_shared_and_not_repeated(box: Box) -> None:
+    def fail() -> None:
+        raise BrokenPlatform("release metallb does not come up", "look at its events")
+
+    with box.acquire() as first, box.acquire() as second:
+        with pytest.raises(BrokenPlatform, match="metallb"):
+            first.once("foundations", fail)
+        with pytest.raises(Blocked) as caught:
+            second.once("foundations", lambda: pytest.fail("tried again"))
+    assert caught.value.by == "foundations"
+    assert caught.value.exit_code == 1
+    assert str(caught.value) == "blocked by foundations: release metallb does not come up"
+
+
+def test_a_failure_is_forgotten_when_a_kept_cluster_is_taken_up_again(box: Box) -> None:
+    def fail() -> None:
+        raise BrokenPlatform("no")
+
+    with box.acquire(keep=lambda: True) as held, pytest.raises(BrokenPlatform):
+        held.once("k", fail)
+    with box.acquire() as again:
+        assert again.once("k", lambda: "done") == "done"
+
+
+def test_an_interrupted_attempt_is_repeated(box: Box) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with box.acquire() as first, box.acquire() as second:
+        with pytest.raises(KeyboardInterrupt):
+            first.once("k", interrupted)
+        assert second.once("k", lambda: "done") == "done"
+
+
+def exclusion(first: Lease, second: Lease, box: Box) -> str:
+    """Take a part shared by one and alone by the other, and return what the one who had to wait was told."""
+    import threading
+
+    entered = threading.Event()
+
+    def alone() -> None:
+        with second.exclusive("metallb"):
+            entered.set()
+
+    with first.shared("metallb"):
+        thread = threading.Thread(target=alone)
+        thread.start()
+        assert not entered.wait(0.3)
+    thread.join(5)
+    assert entered.is_set()
+    return box.told
+
+
+def test_a_part_taken_alone_waits_for_its_readers_and_says_so(box: Box) -> None:
+    with box.acquire() as first, box.acquire() as second:
+        told = exclusion(first, second, box)
+    (said,) = [event["text"] for event in map(json.loads, told.splitlines()) if "metallb" in event.get("text", "")]
+    assert said.startswith("metallb: waits for process")
+    assert "metallb shared" in said
+
+
+def test_readers_share_a_part_and_other_parts_are_free(box: Box) -> None:
+    with (
+        box.acquire() as first,
+        box.acquire() as second,
+        first.shared("metallb"),
+        second.shared("metallb"),
+        first.exclusive("argocd"),
+    ):
+        pass
+
+
+def test_taking_a_part_twice_is_refused_instead_of_waiting_for_oneself(box: Box) -> None:
+    with (
+        box.acquire() as held,
+        held.shared("metallb"),
+        pytest.raises(WrongUsage, match="metallb is held by this process already"),
+        held.exclusive("metallb"),
+    ):
+        pass
+
+
+def test_list_shows_every_cluster_with_its_state(box: Box, capsys: pytest.CaptureFixture[str]) -> None:
+    Place("dead").directory.mkdir(parents=True)
+    with box.acquire():
+        cli.show()
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0].split() == ["NAME", "PROVIDER", "AGE", "NODES", "SEGMENT", "STATE"]
+    assert f"used by process {os.getpid()}" in shown[1]
+    assert shown[1].split()[1:2] == ["fake"]
+
+
+def test_down_refuses_a_cluster_in_use_and_force_removes_it(box: Box, capsys: pytest.CaptureFixture[str]) -> None:
+    process, _ = box.other()
+    with pytest.raises(WrongUsage, match=f"used by process {process.pid}"):
+        cli.down(NAME)
+    cli.down(NAME, force=True)
+    assert not Place(NAME).directory.exists()
+    assert "cluster c is removed" in capsys.readouterr().out
+
+
+def test_down_removes_a_kept_cluster(box: Box) -> None:
+    with box.acquire(keep=lambda: True):
+        pass
+    assert cli.main(["down"], lambda _: ()) == 0
+    assert not Place(NAME).directory.exists()
+    assert box.notes == ["create", "delete"]
+
+
+def test_a_cluster_that_does_not_exist_is_named_with_those_that_do(box: Box) -> None:
+    with pytest.raises(WrongUsage, match=r"there is no cluster x\n.*there is none; make one"):
+        cli.main(["down", "x"], lambda _: ())
+    with box.acquire(), pytest.raises(WrongUsage, match="there are: c"):
+        cli.main(["kubeconfig", "x"], lambda _: ())
+
+
+def test_no_provider_of_that_name() -> None:
+    with pytest.raises(WrongUsage, match=r"no provider is called `kinder`\n.*embedded"):
+        providers.choose("kinder")

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from platform_e2e import paths
+from platform_e2e.cluster.locks import FileLock
+
+HOLD = """
+import sys
+from pathlib import Path
+from platform_e2e.cluster.locks import FileLock
+with FileLock(Path(sys.argv[1])).held(sys.argv[2], shared=sys.argv[3] == "shared"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+class Other:
+    """Another process that holds a lock."""
+
+    def __init__(self, path: Path, what: str, mode: str = "alone") -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", HOLD, str(path), what, mode],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=paths.ROOT,
+        )
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == b"held\n"
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "deep" / "a.lock"
+
+
+@pytest.fixture
+def others() -> Iterator[list[Other]]:
+    started: list[Other] = []
+    yield started
+    for each in started:
+        each.kill()
+
+
+def test_a_lock_that_another_process_holds_is_not_free(path: Path, others: list[Other]) -> None:
+    others.append(Other(path, "paints the door"))
+    assert FileLock(path).try_take("paints too") is None
+    assert FileLock(path).is_held()
+
+
+def test_whoever_waits_is_told_for_whom(path: Path, others: list[Other]) -> None:
+    other = Other(path, "paints the door")
+    others.append(other)
+    told: list[str] = []
+
+    def tell(who: str) -> None:
+        told.append(who)
+        other.kill()
+
+    with FileLock(path).held("paints too", waiting=tell):
+        pass
+    (who,) = told
+    assert f"process {other.process.pid}" in who
+    assert "paints the door" in who
+
+
+def test_a_killed_holder_holds_nothing(path: Path, others: list[Other]) -> None:
+    others.append(Other(path, "paints the door"))
+    others[0].kill()
+    assert not FileLock(path).is_held()
+    assert FileLock(path).holders() == ""
+    release = FileLock(path).try_take("paints")
+    assert release is not None
+    release()
+
+
+def test_shared_holders_share_and_keep_the_others_out(path: Path, others: list[Other]) -> None:
+    others.append(Other(path, "reads", "shared"))
+    with FileLock(path).held("reads too", shared=True):
+        assert "reads" in FileLock(path).holders()
+    assert FileLock(path).try_take("writes") is None
+
+
+def test_one_process_does_not_hold_a_lock_twice(path: Path) -> None:
+    with FileLock(path).held("once"):
+        assert FileLock(path).try_take("twice") is None
+
+
+def test_a_lock_that_is_removed_while_it_is_waited_for_is_made_anew(path: Path) -> None:
+    release = FileLock(path).take("first")
+    taken = threading.Event()
+
+    def second() -> None:
+        with FileLock(path).held("second"):
+            taken.set()
+
+    thread = threading.Thread(target=second)
+    thread.start()
+    FileLock(path).remove()
+    assert not path.exists()
+    release()
+    thread.join(5)
+    assert taken.is_set()
+    assert path.exists()
+
+
+def test_a_lock_that_never_was_is_not_held(path: Path) -> None:
+    assert not FileLock(path).is_held()
+    assert not path.exists()
