@@ -78,6 +78,10 @@ class Memory:
         self.down = False
         self.broken = False
         self.value: State = None
+        self.lists = 0
+        self.slow = 0.0
+        self.gate = threading.Event()
+        self.gate.set()
         self.log: list[tuple[int, str, Object]] = []
         self.truth: list[tuple[int, State]] = [(10, None)]
         self.watches = Watches(self)
@@ -144,6 +148,12 @@ class Memory:
         pass
 
     def collect(self, kind: str, namespace: str | None, *, patience: float) -> Collection:
+        found = self._collect()
+        self.lists += 1
+        assert self.gate.wait(10)
+        return found
+
+    def _collect(self) -> Collection:
         with self.changed:
             self._ask()
             objects: dict[Key, Object] = {}
@@ -155,6 +165,7 @@ class Memory:
             return Collection(self.revision, objects)
 
     def follow(self, kind: str, namespace: str | None, version: int, seconds: int) -> Any:
+        time.sleep(self.slow)
         with self.changed:
             self._ask()
             if version < self.compacted and self.revision % 2:  # the API server says it either way
@@ -264,3 +275,30 @@ def test_a_moment_is_never_missed(before: list[str], after: list[str], breaths: 
         error = waiting.exception(30)
         api.watches.close()
     assert isinstance(error, Refuted) or happened > FOR, f"bad after {happened:.3f} s of {FOR} s: {error}"
+
+
+def test_a_list_that_was_asked_for_before_a_wait_began_does_not_answer_it() -> None:
+    api = Memory()
+    api.write("old")
+    seen: list[State] = []
+
+    def look(obj: Object | None) -> Verdict:
+        seen.append(value_of(obj))
+        return Met()
+
+    with ThreadPoolExecutor(2) as pool:
+        api.slow = 0.1  # so that the wait is at rest when the watch opens
+        api.gate.clear()  # the answer of the first list is on its way from now on
+        first = pool.submit(eventually, api.source(), lambda _: Met(), timeout=10, what="any state")
+        while not api.lists:
+            time.sleep(0.001)
+        api.write("new")
+        second = pool.submit(eventually, api.source(), look, timeout=10, what="any state")
+        time.sleep(0.05)
+        start = time.monotonic()
+        api.gate.set()
+        first.result(10)
+        second.result(10)
+        assert time.monotonic() - start < 2, "the wait was not told that it may list"
+    api.watches.close()
+    assert seen == ["new"]

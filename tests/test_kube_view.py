@@ -294,3 +294,13 @@ def test_one_object_is_found_among_many() -> None:
     view = make_view(Choice(key=("ns", "b")))
     list(view.take(Listed(9, {("ns", name): thing(name, 5) for name in NAMES})))
     assert view.state() == {"b": 5}
+
+
+def test_a_relist_that_is_older_than_what_the_wait_has_read_is_left_out() -> None:
+    world = World(make_view())
+    older = world.listed(relisted=True, fresh=False)
+    world.write("a", "wanted")
+    world.take(world.listed())
+    world.take(older)
+    assert world.view.state() == {"a": 11}
+    assert world.view.gaps == 0

@@ -41,7 +41,7 @@ LASTED = 0.5
 LOOK = 0.05
 """Least seconds between two looks for a kind that is not served."""
 
-GATHER = 0.01
+GATHER = 0.02
 """Seconds to wait for more waits to join a list, as long as some still come: five hundred begin within a few of these."""
 
 GATHERINGS = 10
