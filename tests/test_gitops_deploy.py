@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from platform_e2e.finding import Cause
-from platform_e2e.gitops import argocd, deploy
+from platform_e2e.gitops import argocd, arrival, deploy
 from platform_e2e.gitops.argocd import APPLICATION, APPLICATIONSET
 from platform_e2e.gitops.git import Commit
 from platform_e2e.kube.errors import ApiError, KindNotServed, NotFound
@@ -150,10 +150,10 @@ def test_wait_returns_when_every_application_has_converged(kube: Any, layer: Lay
     assert seconds["one"] < 0.1 <= seconds["chat-dev"]
     texts = [event["text"] for event in events(timeline)]
     assert texts[0] == (
-        "1 of 3 Applications have converged; chat-dev: it does not exist; chat-prod: it does not exist; "
+        "1 of 3 Applications have converged; chat-dev, chat-prod: it does not exist; "
         "ApplicationSet chat: applicationset/chat has not made chat-dev, chat-prod"
     )
-    assert texts[-1] == "all 3 Applications have converged"
+    assert texts[-1] == "3 of 3 Applications have converged"
     assert kube.patches == []
 
 
@@ -173,6 +173,15 @@ def test_wait_that_is_in_vain_says_what_each_one_lacks_and_the_cause(
     assert text.startswith(f"the 3 Applications of the layer are what commit {SHA[:12]} says: not within 0.1 s")
     assert "2 of 3 Applications have converged; chat-dev: its health is Progressing" in text
     assert "there is no pool [loadbalancer-no-pool]" in text
+
+
+def test_progress_is_short_and_the_error_says_more(kube: Any, layer: Layer, timeline: Timeline) -> None:
+    kube.up(*NAMES)
+    kube.objects[APPLICATION, "one"]["status"]["operationState"] |= {"phase": "Running", "message": "webhook " * 60}
+    with pytest.raises(Timeout) as caught:
+        deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=0.1)
+    assert "webhook " * 50 in str(caught.value)
+    assert max(len(event["text"]) for event in events(timeline)) < 160
 
 
 def test_an_application_too_many_of_a_set_is_not_converged(kube: Any, layer: Layer, timeline: Timeline) -> None:
@@ -246,7 +255,7 @@ def failing(kube: Any, message: str) -> None:
 def test_an_error_that_stays_the_same_ends_the_wait(
     kube: Any, layer: Layer, timeline: Timeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deploy, "_SAME_ERROR", 0.2)
+    monkeypatch.setattr(arrival, "_SAME_ERROR", 0.2)
     failing(kube, "manifests/one: app path does not exist")
     with pytest.raises(
         Refuted, match=r"application/one -n argocd: ComparisonError: manifests/one: app path does not exist \(for"
@@ -265,7 +274,7 @@ def test_an_error_that_stays_the_same_ends_the_wait(
 def test_an_error_of_something_that_is_still_starting_does_not(
     kube: Any, layer: Layer, timeline: Timeline, monkeypatch: pytest.MonkeyPatch, message: str
 ) -> None:
-    monkeypatch.setattr(deploy, "_SAME_ERROR", 0.01)
+    monkeypatch.setattr(arrival, "_SAME_ERROR", 0.01)
     failing(kube, message)
     with pytest.raises(Timeout):
         deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=0.7)

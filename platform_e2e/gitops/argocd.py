@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from platform_e2e.errors import BrokenPlatform
+from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import Expectation, Met, Pending, Verdict, eventually
-
-if TYPE_CHECKING:
-    from platform_e2e.kube.client import Kube
-    from platform_e2e.kube.objects import Object
+from platform_e2e.kube.objects import Object
 
 NAMESPACE = "argocd"
 APPLICATION = "argoproj.io/v1alpha1/Application"

@@ -14,16 +14,14 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
+from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd
+from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import Expectation, Failed, Met, Pending, Verdict, all_of, eventually
+from platform_e2e.kube.objects import Object
 from platform_e2e.kube.rollouts import rolled_out
-
-if TYPE_CHECKING:
-    from platform_e2e.finding import Cause
-    from platform_e2e.kube.client import Kube
-    from platform_e2e.kube.objects import Object
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -14,18 +14,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from platform_e2e import shell
 from platform_e2e.errors import BrokenHarness, WrongUsage
 from platform_e2e.gitops import server
 from platform_e2e.gitops.repository import File, GitError, Repository, Step, files_of
 from platform_e2e.gitops.transform import BRANCH, Change, message, transform
+from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import Met, Pending, Verdict, eventually
-
-if TYPE_CHECKING:
-    from platform_e2e.kube.client import Kube
-    from platform_e2e.kube.objects import Object
+from platform_e2e.kube.objects import Object
 
 READY_SECONDS = 120.0
 """How long the server's pod may take; it needs a node and about a second, but a cluster that is just made is busy."""

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 import stat
 import subprocess
 from pathlib import Path
@@ -12,91 +11,11 @@ import pytest
 
 from platform_e2e.errors import WrongUsage
 from platform_e2e.gitops import server
-from platform_e2e.gitops.git import GitServer, PushError, _remote, ready_pod
+from platform_e2e.gitops.git import _remote, ready_pod
 from platform_e2e.gitops.repository import File, GitError, Repository, Step, files_of
-from platform_e2e.kube.expect import Met, Pending, Polled
+from platform_e2e.kube.expect import Met, Pending
 from platform_e2e.layer.errors import LayerError
-
-OWN = "https://git.example.com/team/platform.git"
-APPLICATION = f"""\
-apiVersion: argoproj.io/v1alpha1
-kind: Application
-metadata: {{name: config}}
-spec:
-  source: {{repoURL: {OWN}, path: config, targetRevision: main}} # the layer itself
-"""
-
-
-class FakeKube:
-    """Has one pod; `kubectl exec` into it is a script that runs the program on this machine."""
-
-    def __init__(self, uid: str = "uid-1") -> None:
-        self.applied: list[dict[str, Any]] = []
-        self.uid = uid
-        self.asked: list[Any] = []
-
-    def apply(self, obj: dict[str, Any]) -> dict[str, Any]:
-        self.applied.append(obj)
-        return obj
-
-    def many(self, kind: str, namespace: str, labels: dict[str, str]) -> Polled[list[dict[str, Any]]]:
-        self.asked.append((kind, namespace, labels))
-        return Polled(lambda: [pod("git-1", ready=True, uid=self.uid)], "pods")
-
-
-def pod(name: str, *, ready: bool, uid: str = "u", deleting: bool = False) -> dict[str, Any]:
-    meta = {"name": name, "uid": uid} | ({"deletionTimestamp": "2026-01-01T00:00:00Z"} if deleting else {})
-    waiting = {"name": "git", "state": {"waiting": {"reason": "ImagePullBackOff"}}}
-    return {
-        "metadata": meta,
-        "status": {
-            "phase": "Running" if ready else "Pending",
-            "conditions": [{"type": "Ready", "status": str(ready)}],
-            "containerStatuses": [] if ready else [waiting],
-        },
-    }
-
-
-def git(directory: Path, *arguments: str) -> str:
-    environment = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
-    argv = ["git", "-c", "safe.directory=*", "-C", str(directory), *arguments]
-    return subprocess.run(argv, check=True, capture_output=True, text=True, env=environment).stdout.strip()
-
-
-class Setup:
-    """A server whose pod is a directory on this machine."""
-
-    def __init__(self, root: Path) -> None:
-        self.pod = root / "the pod"
-        self.calls = root / "calls"
-        self.new_pod()
-        self.kubectl = root / "bin dir" / "kubectl"
-        self.kubectl.parent.mkdir()
-        # What it prints to stderr when it must fail is what a real kubectl says.
-        self.kubectl.write_text(
-            f'#!/bin/sh\nprintf "%s\\n" "$@" >> "{self.calls}"\n'
-            f'[ -e "{root}/broken" ] && {{ echo "error: unable to upgrade connection: container not found" >&2; exit 1; }}\n'
-            f'while [ "$1" != -- ]; do shift; done\n[ "$3" = {server.REPOSITORY} ] || exit 9\nexec "$2" "{self.pod}"\n'
-        )
-        self.kubectl.chmod(0o755)
-        self.broken = root / "broken"
-        self.kube = FakeKube()
-        self.directory = root / "run"
-        self.git = self.start()
-
-    def start(self) -> GitServer:
-        kube: Any = self.kube
-        return GitServer.start(kube, Path("/k/config"), self.kubectl, image="argocd:1", directory=self.directory)
-
-    def new_pod(self) -> None:
-        subprocess.run(["rm", "-rf", str(self.pod)], check=True)
-        subprocess.run(["git", "init", "-q", "--bare", "--initial-branch=main", str(self.pod)], check=True)
-
-    def served(self, branch: str = "main") -> str:
-        return git(self.pod, "rev-parse", branch)
-
-    def pushes(self) -> int:
-        return self.calls.read_text().splitlines().count("exec") if self.calls.exists() else 0
+from tests.gitops_server import FakeKube, Setup, git, make_layer, pod
 
 
 @pytest.fixture
@@ -106,95 +25,7 @@ def setup(tmp_path: Path) -> Setup:
 
 @pytest.fixture
 def layer(tmp_path: Path) -> Path:
-    directory = tmp_path / "layer"
-    (directory / "config").mkdir(parents=True)
-    (directory / "argocd").mkdir()
-    (directory / "argocd/config.yaml").write_text(APPLICATION)
-    (directory / "config/cm.yaml").write_text("kind: ConfigMap\n")
-    return directory
-
-
-def test_publish_serves_the_working_tree_below_one_commit_of_changes(setup: Setup, layer: Path) -> None:
-    commit = setup.git.publish(layer)
-    assert setup.served() == commit.sha == setup.git.head()
-    assert git(setup.pod, "rev-parse", "main^") == commit.layer
-    assert git(setup.pod, "show", f"{commit.layer}:argocd/config.yaml") == APPLICATION.strip()
-    assert git(setup.pod, "show", "main:argocd/config.yaml") == APPLICATION.replace(OWN, server.URL).strip()
-    assert git(setup.pod, "show", "--format=", "--name-only", "main") == "argocd/config.yaml"
-    body = git(setup.pod, "log", "-1", "--format=%an|%cn|%B", "main")
-    assert body.startswith("platform-e2e|platform-e2e|")
-    assert f"argocd/config.yaml:5: Application config, spec.source.repoURL: {OWN} -> {server.URL}" in body
-    assert commit.pushed
-    assert set(commit.changed) == {"argocd/config.yaml", "config/cm.yaml"}
-
-
-def test_publish_moves_pools(setup: Setup, layer: Path) -> None:
-    (layer / "pool.yaml").write_text("kind: IPAddressPool\nspec:\n  addresses: [10.89.0.200-10.89.0.220]\n")
-    setup.git.publish(layer, pool_map={"10.89.0.200-10.89.0.220": "10.90.0.200-10.90.0.220"})
-    assert "10.90.0.200-10.90.0.220" in setup.git.read("pool.yaml")
-
-
-def test_publish_serves_the_branches_that_the_layer_asks_for(setup: Setup, layer: Path) -> None:
-    (layer / "argocd/config.yaml").write_text(APPLICATION.replace("targetRevision: main", "targetRevision: release/1"))
-    commit = setup.git.publish(layer)
-    assert setup.served("release/1") == setup.served("main") == commit.sha
-
-
-def test_publish_of_the_same_pushes_nothing(setup: Setup, layer: Path) -> None:
-    first = setup.git.publish(layer)
-    pushes = setup.pushes()
-    again = setup.start().publish(layer)
-    assert (again.sha, again.pushed, again.changed) == (first.sha, False, ())
-    assert setup.pushes() == pushes == 1
-
-
-def test_publish_of_a_change_names_the_changed_files(setup: Setup, layer: Path) -> None:
-    first = setup.git.publish(layer)
-    (layer / "config/cm.yaml").unlink()
-    (layer / "config/new.yaml").write_text("a: 1\n")
-    second = setup.git.publish(layer)
-    assert second.pushed
-    assert second.changed == ("config/cm.yaml", "config/new.yaml")
-    assert git(setup.pod, "rev-parse", "main~2") == first.sha
-
-
-def test_publish_undoes_what_a_test_left(setup: Setup, layer: Path) -> None:
-    setup.git.publish(layer)
-    setup.git.commit({"config/cm.yaml": b"left by a test that was killed\n"}, "Break")
-    commit = setup.git.publish(layer)
-    assert commit.changed == ("config/cm.yaml",)
-    assert git(setup.pod, "show", "main:config/cm.yaml") == "kind: ConfigMap"
-
-
-def test_publish_after_a_failed_push_pushes(setup: Setup, layer: Path) -> None:
-    setup.broken.touch()
-    with pytest.raises(PushError, match=r"pod/git-1 -n platform-e2e-git did not take a push of main") as caught:
-        setup.git.publish(layer)
-    assert "container not found" in str(caught.value)
-    assert "describe pod git-1" in str(caught.value)
-    setup.broken.unlink()
-    assert setup.git.publish(layer).sha == setup.served()
-
-
-def test_a_failed_push_of_a_commit_is_made_good_by_the_next(setup: Setup, layer: Path) -> None:
-    setup.git.publish(layer)
-    setup.broken.touch()
-    with pytest.raises(PushError):
-        setup.git.commit({"a": b"1"}, "One")
-    setup.broken.unlink()
-    sha = setup.git.commit({"b": b"2"}, "Two")
-    assert setup.served() == sha
-    assert git(setup.pod, "log", "--format=%s", "-2", "main").splitlines() == ["Two", "One"]
-
-
-def test_a_new_pod_gets_every_branch_back(setup: Setup, layer: Path) -> None:
-    setup.git.publish(layer)
-    branch = setup.git.branch("test-1")
-    sha = branch.commit({"a": b"1"}, "One")
-    setup.new_pod()
-    setup.kube.uid = "uid-2"
-    other = setup.git.commit({"b": b"2"}, "Two")
-    assert (setup.served("test-1"), setup.served()) == (sha, other)
+    return make_layer(tmp_path)
 
 
 def test_commit_changes_adds_and_removes(setup: Setup, layer: Path) -> None:

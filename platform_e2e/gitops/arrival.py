@@ -1,0 +1,154 @@
+"""Judge all Applications of a layer together while it comes up, and give a push to what is stuck."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from platform_e2e.finding import Cause
+from platform_e2e.gitops import argocd
+from platform_e2e.gitops.convergence import converged_on
+from platform_e2e.kube.client import Kube
+from platform_e2e.kube.errors import ApiError
+from platform_e2e.kube.expect import Failed, Met, Pending, Verdict
+from platform_e2e.kube.objects import Object
+from platform_e2e.layer import Application, Layer
+from platform_e2e.timeline import Timeline
+
+PHASE = "applications"
+"""The phase of the timeline that progress is reported under."""
+
+_LOOK_AGAIN = 2.0
+"""Seconds between two refreshes of an Application that cannot be compared. Argo CD itself looks again after
+`timeout.reconciliation`, 120 s by default, when the repo-server did not answer yet the first time."""
+
+_SAME_ERROR = 12.0
+"""Seconds after which a comparison error that stayed the same is taken for the layer's own fault."""
+
+_STARTING = re.compile(
+    r"connection refused|connection reset|no such host|i/o timeout|server misbehaving|Unavailable|DeadlineExceeded"
+    r"|deadline exceeded|EOF|references project .* which does not exist|cluster cache|no matches for kind"
+    r"|could not find the requested resource|failed calling webhook"
+)
+"""What Argo CD says while the repo-server, the cluster's DNS, a CRD or a webhook is not there yet."""
+
+_SHORT = 100
+"""Characters of an Application's sentence while the wait goes on: Argo CD's own can fill a screen."""
+
+_LONG = 600
+"""The same in the error after a wait in vain."""
+
+
+@dataclass
+class Arrival:
+    """One wait for a whole layer: judges all Applications together and pushes what is stuck."""
+
+    kube: Kube
+    layer: Layer
+    sha: str
+    timeline: Timeline
+    began: float = field(default_factory=time.monotonic)
+    seconds: dict[str, float] = field(default_factory=dict)
+    _said: str = ""
+    _asked: dict[str, float] = field(default_factory=dict)
+    _errors: dict[str, tuple[str, float]] = field(default_factory=dict)
+
+    def judge(self, state: tuple[list[Object], list[Object], Any]) -> Verdict:
+        """Expect every Application converged and every ApplicationSet to have made exactly its own."""
+        live = {(app["metadata"]["namespace"], app["metadata"]["name"]): app for app in state[0]}
+        expected = converged_on(self.sha)
+        lacking: dict[str, str] = {}
+        for one in self.layer.applications:
+            app = live.get((one.namespace, one.name))
+            verdict = expected(app)
+            if isinstance(verdict, Met):
+                self.seconds.setdefault(one.name, time.monotonic() - self.began)
+                continue
+            self.seconds.pop(one.name, None)
+            if app is not None:
+                verdict = self._push(one, app, verdict)
+            if isinstance(verdict, Failed):
+                return Failed(f"application/{one.name} -n {one.namespace}: {verdict.why}")
+            lacking[one.name] = verdict.why
+        lacking |= self._generated(state[0], state[1])
+        self._progress(lacking)
+        if lacking:
+            return Pending(self._sentence(lacking))
+        return Met([live[one.namespace, one.name] for one in self.layer.applications])
+
+    def explain(
+        self, state: tuple[list[Object], list[Object], Any], explain: Callable[[Object], Cause | None] | None
+    ) -> Cause | None:
+        """Return the cause of the first Application that has not converged and has one."""
+        expected = converged_on(self.sha)
+        ours = {one.name for one in self.layer.applications}
+        lacking = [app for app in state[0] if app["metadata"]["name"] in ours and not isinstance(expected(app), Met)]
+        causes = (explain(app) for app in lacking) if explain else iter(())
+        return next((cause for cause in causes if cause), None)
+
+    def _generated(self, apps: Sequence[Object], sets: Sequence[Object]) -> dict[str, str]:
+        live = {(one["metadata"]["namespace"], one["metadata"]["name"]): one for one in sets}
+        lacking = {}
+        for one in self.layer.applicationsets:
+            expected = argocd.generated_exactly(one.name, frozenset(one.generates))
+            verdict = expected((live.get((one.namespace, one.name)), list(apps)))
+            if not isinstance(verdict, Met):
+                lacking[f"ApplicationSet {one.name}"] = verdict.why
+        return lacking
+
+    def _push(self, one: Application, app: Object, verdict: Pending | Failed) -> Pending | Failed:
+        """Ask for what Argo CD would do only after a long pause, and recognise what will not get better."""
+        now = time.monotonic()
+        operation = argocd.operation(app)
+        if operation.backing_off and operation.revisions and self.sha not in operation.revisions:
+            self._once(one.name, now, lambda: self.kube.patch(
+                argocd.APPLICATION, one.name, {"status": {"operationState": {"phase": "Terminating"}}}, one.namespace
+            ))  # fmt: skip
+            return verdict
+        errors = [
+            f"{kind}: {' '.join(text.split())}" for kind, text in argocd.conditions(app) if kind.endswith("Error")
+        ]
+        stale = argocd.revisions(app) != () and self.sha not in argocd.revisions(app)
+        if not errors and not stale and argocd.sync_status(app) != "Unknown":
+            self._errors.pop(one.name, None)
+            return verdict
+        if not argocd.refresh_asked(app) and not operation.running:
+            self._once(one.name, now, lambda: argocd.ask_refresh(self.kube, one.name, namespace=one.namespace))
+        if not errors or _STARTING.search(errors[0]):
+            self._errors.pop(one.name, None)
+            return verdict
+        error, first = self._errors.get(one.name, ("", now))
+        if error != errors[0]:
+            self._errors[one.name] = (errors[0], now)
+        elif now - first > _SAME_ERROR:
+            return Failed(f"{errors[0]} (for {now - first:.0f} s, through several refreshes)")
+        return verdict
+
+    def _once(self, name: str, now: float, work: Callable[[], object]) -> None:
+        """Do it unless the last time is too short ago; a refusal of the API server is left to the next time."""
+        if now - self._asked.get(name, -_LOOK_AGAIN) < _LOOK_AGAIN:
+            return
+        self._asked[name] = now
+        try:
+            work()
+        except ApiError:
+            return
+
+    def _sentence(self, lacking: Mapping[str, str], longest: int = _LONG) -> str:
+        """Say how many have converged and what keeps the others, those together that lack the same."""
+        alike: dict[str, list[str]] = {}
+        for name, why in lacking.items():
+            alike.setdefault(textwrap.shorten(why, longest, placeholder=" ..."), []).append(name)
+        waiting = "; ".join(f"{', '.join(names)}: {why}" for why, names in alike.items())
+        of = len(self.layer.applications)
+        return f"{len(self.seconds)} of {of} Applications have converged" + (f"; {waiting}" if waiting else "")
+
+    def _progress(self, lacking: Mapping[str, str]) -> None:
+        sentence = self._sentence(lacking, _SHORT)
+        if sentence != self._said:
+            self._said = sentence
+            self.timeline.progress(PHASE, sentence)
