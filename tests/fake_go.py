@@ -1,7 +1,7 @@
 """A stand-in for the go command: it lists and "builds" packages by writing their names into files.
 
 What it is told comes in variables: FAKE_GO_VERSION; FAKE_GO_BROKEN, a package that does not compile; FAKE_GO_DIES, set
-to be killed in the middle of a build. Each call is a line in the file FAKE_GO_LOG.
+to be killed in the middle of a build; FAKE_GO_OFFLINE, set to reach no module proxy. Each call is a line in the file FAKE_GO_LOG.
 """
 
 from __future__ import annotations
@@ -48,6 +48,9 @@ def main(words: list[str]) -> int:
         return 0
     packages = [word for word in words[1:] if "/" in word and not word.startswith("-") and not word.endswith("/")]
     packages = [word for word in packages if " " not in word]
+    if words[0] == "list" and os.environ.get("FAKE_GO_OFFLINE"):
+        say("go: k8s.io/api@v0.34.4: dial tcp: lookup proxy.example: no such host", to=sys.stderr)
+        return 1
     if words[0] == "list":
         say("go: downloading k8s.io/api v0.34.4", to=sys.stderr)
         for package in packages:

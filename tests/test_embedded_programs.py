@@ -135,6 +135,14 @@ def test_a_package_of_several_programs_names_some_of_them(monkeypatch: pytest.Mo
         programs.ensure(SILENT)
 
 
+def test_modules_that_cannot_be_fetched_point_to_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_GO_OFFLINE", "1")
+    with pytest.raises(gobuild.BuildError) as error:
+        programs.ensure(SILENT)
+    assert "dial tcp: lookup proxy.example: no such host" in str(error.value)
+    assert "check that `go env GOPROXY` names a proxy that can be reached" in str(error.value)
+
+
 def test_a_build_that_is_killed_leaves_nothing_and_the_next_one_builds(
     fake: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
