@@ -79,6 +79,7 @@ class Settings:
     deadline: float
     charts_dir: Path | None
     strict_versions: bool
+    sealing_key: Path
     cache: Path
     artifacts: Path
 
@@ -124,6 +125,13 @@ def _directory(text: str) -> Path:
     return path
 
 
+def _file(text: str) -> Path:
+    path = Path(text).expanduser().absolute()
+    if not path.is_file():
+        raise ValueError("is no file")
+    return path
+
+
 def _path(text: str) -> Path:
     return Path(text).expanduser().absolute()
 
@@ -150,6 +158,13 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("charts_dir", "DIR", "", "take the foundations' charts from here (NAME-VERSION.tgz or NAME/)", _directory),
     Option("strict_versions", "", "no", "refuse to run another version of a foundation than the layer pins", _switch),
+    Option(
+        "sealing_key",
+        "FILE",
+        str(paths.ROOT / "fixtures/sealed-secrets-key/key.yaml"),
+        "the backup of the layer's Sealed Secrets key, loaded before its controller starts",
+        _file,
+    ),
     Option("cache", "DIR", "", "where built programs, images and living clusters are kept", _path, flag=False),
     Option("artifacts", "DIR", "", "where each run leaves its results", _path, flag=False),
 )

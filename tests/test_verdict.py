@@ -124,15 +124,19 @@ def event(kind: str, mono: float, **facts: object) -> dict[str, object]:
 
 def test_progress_is_shown_now_and_then_in_a_log() -> None:
     printer = PhasePrinter(progress_seconds=10)
-    assert printer.lines(event("phase-start", 0, title="build programs")) == ["  programs       starts: build programs"]
+    assert printer.lines(event("phase-start", 0, title="build programs")) == [
+        "  programs                       starts: build programs"
+    ]
     assert printer.lines(event("phase-progress", 3, text="etcd")) == []
     assert printer.lines(event("phase-progress", 11, text="kubernetes, 200 packages")) == [
-        "  programs       kubernetes, 200 packages"
+        "  programs                       kubernetes, 200 packages"
     ]
     assert printer.lines(event("phase-progress", 12, text="kubernetes, 210 packages")) == []
-    assert printer.lines(event("phase-end", 70, seconds=70.0, error=None)) == ["  programs       done (1 min 10 s)"]
+    assert printer.lines(event("phase-end", 70, seconds=70.0, error=None)) == [
+        "  programs                       done (1 min 10 s)"
+    ]
     assert printer.lines(event("phase-end", 70, seconds=0.2, error="go: no\nmore")) == [
-        "  programs       FAILED: go: no (0.2 s)"
+        "  programs                       FAILED: go: no (0.2 s)"
     ]
     assert printer.lines(event("finding", 71)) == []
 
@@ -149,4 +153,7 @@ def test_a_follower_shows_what_was_written_last_before_it_stops(tmp_path: Path) 
             file.write('{"half of a line')
             file.flush()
             follower.stop()
-    assert shown.read_text() == "\n  programs       starts\n  programs       done (1.0 s)\n"
+    assert (
+        shown.read_text()
+        == "\n  programs                       starts\n  programs                       done (1.0 s)\n"
+    )

@@ -42,18 +42,18 @@ class PhasePrinter:
             self.titles[name] = str(event.get("title") or name)
             self.shown[name] = float(event["mono"])
             more = f": {self.titles[name]}" if self.titles[name] != name else ""
-            return [f"  {name:<14} starts{more}"]
+            return [f"  {name:<30} starts{more}"]
         if kind == "phase-progress":
             if float(event["mono"]) - self.shown.get(name, float("-inf")) < self.progress_seconds:
                 return []
             self.shown[name] = float(event["mono"])
-            return [f"  {name:<14} {event.get('text', '')}"]
+            return [f"  {name:<30} {event.get('text', '')}"]
         if kind == "phase-end":
             error = str(event.get("error") or "")
             ending = f"FAILED: {error.splitlines()[0]}" if error else "done"
-            return [f"  {name:<14} {ending} ({duration(float(event['seconds']))})"]
+            return [f"  {name:<30} {ending} ({duration(float(event['seconds']))})"]
         if kind in {"fact", "cluster"} and event.get("text"):
-            return [f"  {name:<14} {event['text']}"]
+            return [f"  {name:<30} {event['text']}"]
         return []
 
 

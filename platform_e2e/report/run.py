@@ -104,8 +104,12 @@ class Run:
 
     @contextlib.contextmanager
     def phase(self, name: str, title: str = "") -> Iterator[None]:
-        """Record a phase; an error that leaves it knows the phase, so that what depends on it is blocked by it."""
-        with self.timeline.phase(name, title):
+        """Record a phase; an error that leaves it knows the phase, so that what depends on it is blocked by it.
+
+        Of several processes that go through it the first is the one that does the work and is recorded.
+        """
+        timeline = self.timeline if self.claim(f"phase-{name}") else Timeline(None)
+        with timeline.phase(name, title):
             try:
                 yield
             except Exception as error:
