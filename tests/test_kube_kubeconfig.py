@@ -1,0 +1,155 @@
+"""Kubeconfigs: what is read from them, and what is said when they cannot be used. Never a key in an error."""
+
+from __future__ import annotations
+
+import base64
+import ssl
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from platform_e2e.kube.errors import KubeconfigError
+from platform_e2e.kube.kubeconfig import load
+
+
+@pytest.fixture(scope="module")
+def pems() -> tuple[bytes, bytes]:
+    """Return a certificate and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
+    certificate = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True).sign(
+        key, hashes.SHA256()
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM), private
+
+
+def write(
+    tmp_path: Path, entry: str = "server: https://127.0.0.1:6443", user: str = "token: t0k3n", more: str = ""
+) -> Path:
+    path = tmp_path / "kubeconfig"
+    path.write_text(
+        f"""
+apiVersion: v1
+kind: Config
+current-context: here
+contexts: [{{name: here, context: {{cluster: c, user: u}}}}, {{name: there, context: {{cluster: d, user: u}}}}]
+clusters:
+- {{name: c, cluster: {{{entry}}}}}
+- {{name: d, cluster: {{server: "http://there:8080/"}}}}
+users: [{{name: u, user: {{{user}}}}}]
+{more}
+"""
+    )
+    return path
+
+
+def test_a_token_and_the_contexts(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    here = load(path)
+    assert here.server == "https://127.0.0.1:6443"
+    assert here.headers == {"Authorization": "Bearer t0k3n"}
+    assert here.tls is not None
+    assert here.tls.verify_mode == ssl.CERT_REQUIRED
+    assert here.tls.check_hostname
+    there = load(path, "there")
+    assert (there.server, there.tls) == ("http://there:8080", None)
+
+
+@pytest.mark.parametrize("inline", [True, False])
+def test_certificates_inline_or_as_files_beside_the_kubeconfig(
+    tmp_path: Path, pems: tuple[bytes, bytes], *, inline: bool
+) -> None:
+    certificate, key = pems
+    if inline:
+        c, k = (base64.b64encode(pem).decode() for pem in pems)
+        cluster = f"server: 'https://a', certificate-authority-data: {c}"
+        user = f"client-certificate-data: {c}, client-key-data: {k}"
+    else:
+        (tmp_path / "c.crt").write_bytes(certificate)
+        (tmp_path / "c.key").write_bytes(key)
+        cluster, user = (
+            "server: 'https://a', certificate-authority: c.crt",
+            "client-certificate: c.crt, client-key: c.key",
+        )
+    before = set(Path("/tmp").glob("platform-e2e-*"))
+    tls = load(write(tmp_path, cluster, user)).tls
+    assert tls is not None
+    assert len(tls.get_ca_certs()) == 1
+    assert set(Path("/tmp").glob("platform-e2e-*")) <= before, "a key was left in a file"
+
+
+def test_a_token_file_is_named_and_not_read_yet(tmp_path: Path) -> None:
+    assert load(write(tmp_path, user="tokenFile: t")).token_file == tmp_path / "t"
+
+
+def test_a_user_and_password(tmp_path: Path) -> None:
+    headers = load(write(tmp_path, user="username: a, password: b")).headers
+    assert headers == {"Authorization": f"Basic {base64.b64encode(b'a:b').decode()}"}
+
+
+def test_a_server_name_and_no_verification(tmp_path: Path) -> None:
+    found = load(write(tmp_path, "server: 'https://a', tls-server-name: b, insecure-skip-tls-verify: true"))
+    assert found.server_name == "b"
+    assert found.tls is not None
+    assert found.tls.verify_mode == ssl.CERT_NONE
+
+
+@pytest.mark.parametrize(
+    ("entry", "user", "problem", "remedy"),
+    [
+        (
+            "server: 'https://a'",
+            "exec: {command: aws}",
+            "runs a program to get a credential (exec)",
+            "kubectl create token",
+        ),
+        ("server: 'https://a'", "auth-provider: {name: x}", "removed in 1.26 (auth-provider)", "kubectl create token"),
+        ("server: 'https://a', proxy-url: 'http://p'", "", "has a proxy-url", "can be reached directly"),
+        ("server: here", "", "has the server 'here'", "https://HOST:PORT"),
+        ("server: 'https://a', certificate-authority: none.crt", "", "certificate-authority of", "is none.crt there"),
+        ("server: 'https://a', certificate-authority-data: '%%'", "", "is not base64", "base64 -w0"),
+        ("server: 'https://a', certificate-authority-data: aGk=", "", "cannot be loaded", "write it as PEM"),
+    ],
+)
+def test_what_cannot_be_used_is_named_with_its_remedy(
+    tmp_path: Path, entry: str, user: str, problem: str, remedy: str
+) -> None:
+    path = write(tmp_path, entry, user)
+    with pytest.raises(KubeconfigError) as error:
+        load(path)
+    assert problem in error.value.problem
+    assert str(path) in error.value.problem
+    assert remedy in error.value.remedy
+
+
+def test_a_missing_file_context_or_mapping(tmp_path: Path) -> None:
+    with pytest.raises(KubeconfigError, match="cannot be read: No such file or directory"):
+        load(tmp_path / "absent")
+    with pytest.raises(KubeconfigError, match=r"no context 'x' in contexts\n  remedy: it has: here, there"):
+        load(write(tmp_path), "x")
+    path = tmp_path / "list"
+    path.write_text("[]")
+    with pytest.raises(KubeconfigError, match="is not a mapping"):
+        load(path)
+    path.write_text("contexts: []")
+    with pytest.raises(KubeconfigError, match="has no current-context"):
+        load(path)
+
+
+def test_broken_yaml_is_reported_by_its_line_without_what_it_says(tmp_path: Path) -> None:
+    with pytest.raises(KubeconfigError) as error:
+        load(write(tmp_path, more="client-key-data: [s3cr3t"))
+    assert "is not YAML, line 1" in str(error.value)
+    assert "s3cr3t" not in str(error.value)
+    assert error.value.__cause__ is None
+    assert error.value.__suppress_context__
