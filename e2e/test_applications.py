@@ -35,11 +35,7 @@ def test_application_has_converged(
     application: Application, platform: Platform, kube: Kube, promises: Promises
 ) -> None:
     """It is what its file says, Synced to the commit that is served, and Healthy (scenario A1 in full)."""
-
-    def look() -> list[Finding]:
-        return applications.converged(application, platform.sha, kube)
-
-    findings = settled(look, timeout=CONVERGED_SECONDS, what=f"{application} has converged")
+    findings = applications.wait_converged(application, platform.sha, kube, timeout=CONVERGED_SECONDS)
     promises.report(own(findings), figures={"converged_seconds": platform.converged.get(application.name)})
 
 
@@ -65,14 +61,14 @@ def test_environment_is_deployed(environment: Environment, promises: Promises) -
 def test_edit_of_an_application_is_reverted_by_the_root(edit_of_kept: Drift, kube: Kube, promises: Promises) -> None:
     """The Applications of files are objects of the root, which heals them like any other."""
     healed = heal.heal(edit_of_kept, kube)
-    promises.report(own(healed.findings), figures={"heal_seconds": healed.seconds})
+    promises.report(own(healed.findings), figures=healed.figures)
 
 
 @pytest.mark.promise("selfheal")
 def test_edit_of_a_generated_application_is_reverted(edit_of_generated: Drift, kube: Kube, promises: Promises) -> None:
     """The ApplicationSet controller keeps what it has generated."""
     healed = heal.heal(edit_of_generated, kube)
-    promises.report(own(healed.findings), figures={"heal_seconds": healed.seconds})
+    promises.report(own(healed.findings), figures=healed.figures)
 
 
 @pytest.mark.promise("selfheal")

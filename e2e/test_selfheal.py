@@ -14,13 +14,16 @@ from platform_e2e.checks.drift import Drift
 from platform_e2e.checks.heal import heal
 from platform_e2e.finding import Promise
 from platform_e2e.kube.client import Kube
-from platform_e2e.kube.expect import consistently, eventually
+from platform_e2e.kube.expect import all_of, consistently, eventually
 from platform_e2e.layer import Application
 
 pytestmark = pytest.mark.promise("selfheal")
 
 NOTICED_SECONDS = 15.0
 """For Argo CD to see a change; it watches and needs well below a second."""
+
+READY_SECONDS = 30.0
+"""For an Application that another change has just disturbed to be what Git says again."""
 
 STAYS_SECONDS = 5.0
 """How long something must stay as it is; a heal takes about one second."""
@@ -36,9 +39,9 @@ def test_change_is_healed(change: Drift, platform: Platform, cluster: Cluster, k
     """The object is exactly as in Git again, by an operation that Argo CD began by itself and that names it."""
     application = platform.layer.application(change.application)
     with cluster.lease.exclusive(f"application {change.application}"):
-        require(applications.converged(application, platform.sha, kube))
+        require(applications.wait_converged(application, platform.sha, kube, timeout=READY_SECONDS))
         healed = heal(change, kube)
-    promises.report(own(healed.findings), figures={"heal_seconds": healed.seconds})
+    promises.report(own(healed.findings), figures=healed.figures)
 
 
 def test_control_without_self_heal_drift_stays(sandbox: Sandbox) -> None:
@@ -62,7 +65,5 @@ def test_control_field_that_git_does_not_mention_is_no_drift(sandbox: Sandbox) -
     """Argo CD keeps what Git says and lets others add to it: an addition is neither reported nor removed."""
     application = sandbox.application(self_heal=True)
     application.change(shape="round")
-    consistently(
-        application.source, controls.is_sync("Synced"), for_=STAYS_SECONDS, what="the Application stays Synced"
-    )
-    consistently(application.settings, controls.has_key("shape"), for_=STAYS_SECONDS, what="the addition stays")
+    both = all_of(application.source, application.settings)
+    consistently(both, controls.synced_with_key("shape"), for_=STAYS_SECONDS, what="Synced, and the addition stays")

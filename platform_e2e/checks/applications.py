@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from platform_e2e.checks.differences import Difference, missing_from
+from platform_e2e.checks.settle import settled
 from platform_e2e.explain import View, explain, unexplained
 from platform_e2e.explain.objects import labels_of, listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
@@ -19,8 +20,11 @@ from platform_e2e.layer import Application, Environment
 if TYPE_CHECKING:
     from platform_e2e.kube.client import Kube
 
-SERVED = re.compile(r"/repoURL$|/sourceRepos(?:/\d+)?$|/targetRevision$")
-"""Fields that differ from Git on purpose: the layer is served from inside the cluster, which one visible commit says."""
+SERVED = re.compile(
+    r"/repoURL$|/sourceRepos(?:/\d+)?$|/targetRevision$|^/spec/addresses/\d+$|^/spec/loadBalancerIP$|~1loadBalancerIPs$"
+)
+"""Fields that may differ from Git on purpose: the layer is served from inside the cluster, and a pool that is not free is moved.
+One visible commit says so; that the cluster is what this commit says is Argo CD's to tell."""
 
 TESTS = "platform-e2e/run"
 """Label of namespaces and Applications that tests make for themselves."""
@@ -137,6 +141,20 @@ def converged(application: Application, sha: str, kube: Kube) -> list[Finding]:
     """
     live = kube.get(argocd.APPLICATION, application.name, application.namespace)
     return convergence(application, live, sha, kube) or as_in_git(application, live or {})
+
+
+def wait_converged(application: Application, sha: str, kube: Kube, *, timeout: float) -> list[Finding]:
+    """Return what is still wrong with an Application when waiting no longer helps.
+
+    Args:
+        application: as Git has it.
+        sha: the commit that is served.
+        kube: the cluster.
+        timeout: seconds.
+    """
+    return settled(
+        lambda: converged(application, sha, kube), timeout=timeout, what=f"{application} is what commit {sha[:12]} says"
+    )
 
 
 def convergence(application: Application, live: Object | None, sha: str, view: View) -> list[Finding]:

@@ -174,6 +174,16 @@ def is_sync(status: str) -> Expectation[Object | None]:
     return judge
 
 
+def synced_with_key(key: str) -> Expectation[tuple[Object | None, ...]]:
+    """Return the expectation about an Application and its ConfigMap: Synced, and with a key, whatever its value."""
+
+    def judge(state: tuple[Object | None, ...]) -> Verdict:
+        verdicts = (is_sync("Synced")(state[0]), has_key(key)(state[1]))
+        return next((one for one in verdicts if not isinstance(one, Met)), Met(state))
+
+    return judge
+
+
 @contextlib.contextmanager
 def pool_of_one(kube: Kube, name: str, namespace: str) -> Iterator[str]:
     """Make an IPAddressPool of one address that is given only to Services which name it, and yield its name.

@@ -59,6 +59,11 @@ class Healed:
     seconds: float | None
     findings: list[Finding]
 
+    @property
+    def figures(self) -> dict[str, float]:
+        """Return what the verdict's table shows."""
+        return {} if self.seconds is None else {"heal_seconds": self.seconds}
+
 
 def inject(drift: Drift, kube: Kube) -> Disturbance:
     """Make a change, as somebody with kubectl would.
