@@ -52,6 +52,28 @@ def test_the_declared_verdict_is_right() -> None:
     assert judgement.right, judgement.reason
 
 
+def blocked_by(reason: str) -> dict[str, Any]:
+    broken = run(RED, ("blocked", "monitoring", []))
+    broken["verdict"]["tests"][1]["reason"] = f"blocked by {reason}"
+    return broken
+
+
+def test_a_test_that_the_declared_cause_blocks_is_no_other_fault() -> None:
+    assert judge(FAULT, blocked_by("promise loadbalancer: nobody announces it [no-advertisement]")).right
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "promise applications: nobody announces it [no-advertisement]",
+        "promise loadbalancer: all are taken [pool-full]",
+        "applications",
+    ],
+)
+def test_a_test_that_something_else_blocks_is_another_fault(reason: str) -> None:
+    assert "something else is red" in judge(FAULT, blocked_by(reason)).reason
+
+
 @pytest.mark.parametrize(
     ("outcome", "said"),
     [

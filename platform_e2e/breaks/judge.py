@@ -61,10 +61,21 @@ def _wrong(fault: Break, run: Mapping[str, Any]) -> str:
         return "missed: the run is green"
     if status != ExitCode.BROKEN_PLATFORM:
         return f"not judged: status {status}; {_first_bad(run)}"
-    bad = [test for test in _tests(run) if test["outcome"] not in {Outcome.PASSED, Outcome.SKIPPED}]
+    bad = [
+        test
+        for test in _tests(run)
+        if test["outcome"] not in {Outcome.PASSED, Outcome.SKIPPED} and not _waits_for(fault, test)
+    ]
     if not bad:
         return "missed: no test is red"
     return next(filter(None, (_misplaced(fault, test) or _miscalled(fault, test) for test in bad)), "")
+
+
+def _waits_for(fault: Break, test: Mapping[str, Any]) -> bool:
+    """Tell whether a test is only blocked by the declared promise, for the declared cause: that is not another fault."""
+    reason = str(test["reason"])
+    blocked = test["outcome"] == Outcome.BLOCKED and reason.startswith(f"blocked by promise {fault.promise}:")
+    return blocked and reason.endswith(f"[{fault.cause}]")
 
 
 def _misplaced(fault: Break, test: Mapping[str, Any]) -> str:
