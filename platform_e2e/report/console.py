@@ -18,6 +18,9 @@ from platform_e2e.report.verdict import Verdict
 PROGRESS_SECONDS = 10.0
 """In a log, where no line can be overwritten, how often a running phase says what it does."""
 
+TEXT_SHOWN = 120
+"""How many characters of a phase's progress are shown: with its name, two lines of a terminal of 80 columns."""
+
 FOLLOW_SECONDS = 0.2
 """How often the timeline is looked at for news: quick to a person's eye, nothing to a processor."""
 
@@ -47,7 +50,7 @@ class PhasePrinter:
             if float(event["mono"]) - self.shown.get(name, float("-inf")) < self.progress_seconds:
                 return []
             self.shown[name] = float(event["mono"])
-            return [f"  {name:<30} {event.get('text', '')}"]
+            return [f"  {name:<30} {shortened(str(event.get('text', '')))}"]
         if kind == "phase-end":
             error = str(event.get("error") or "")
             ending = f"FAILED: {error.splitlines()[0]}" if error else "done"
@@ -111,6 +114,11 @@ def _parse(line: str) -> dict[str, Any]:
     """Return one event of a timeline."""
     event: dict[str, Any] = json.loads(line)
     return event
+
+
+def shortened(text: str) -> str:
+    """Return the beginning of a text that would take more than two lines of a terminal."""
+    return text if len(text) <= TEXT_SHOWN else text[: TEXT_SHOWN - 1] + "…"
 
 
 def duration(seconds: float) -> str:
