@@ -105,11 +105,14 @@ def repair(kube: Kube, drifted: Sequence[Drifted]) -> None:
 
 
 def _placed(item: Object, namespace: str) -> Object:
-    """Return the object with its namespace, which charts may leave to Helm."""
+    """Return the object with what a chart may leave out: its namespace, and how many replicas."""
     metadata = item["metadata"]
-    if metadata.get("namespace") or item["kind"] in CLUSTER_SCOPED:
-        return item
-    return {**item, "metadata": {**metadata, "namespace": namespace}}
+    if not metadata.get("namespace") and item["kind"] not in CLUSTER_SCOPED:
+        item = {**item, "metadata": {**metadata, "namespace": namespace}}
+    if item["kind"] in {"Deployment", "StatefulSet"} and "replicas" not in item["spec"]:
+        # Kubernetes takes one for none said; without it a workload that somebody scaled to 0 would pass for rolled out.
+        item = {**item, "spec": {**item["spec"], "replicas": 1}}
+    return item
 
 
 def _stated(item: Object) -> Object:

@@ -61,6 +61,8 @@ def _lines(kube: Kube, item: Object) -> Iterator[str]:
     pods = _pods(kube, item)
     waiting = [line for pod in pods for line in pod_troubles(pod)]
     yield from waiting
+    if item["kind"].endswith("WebhookConfiguration"):
+        yield from _services(kube, item)
     if not pods and item["kind"] in {"Deployment", "StatefulSet", "DaemonSet"}:
         yield "it has no pod"
     events = kube.events(f"{item['apiVersion']}/{item['kind']}", metadata["name"], namespace)
@@ -105,6 +107,23 @@ def _pods(kube: Kube, item: Object) -> list[Object]:
     else:
         pods = []
     return [pod for pod in pods if any(pod_troubles(pod))]
+
+
+def _services(kube: Kube, item: Object) -> Iterator[str]:
+    """Yield what stands behind the Services that a webhook configuration calls."""
+    called = {
+        (service["namespace"], service["name"])
+        for webhook in item.get("webhooks") or []
+        if (service := (webhook.get("clientConfig") or {}).get("service"))
+    }
+    for namespace, name in sorted(called):
+        found = kube.get("v1/Service", name, namespace)
+        if found is None:
+            yield f"it calls Service/{name} -n {namespace}, which does not exist"
+            continue
+        pods = kube.list("v1/Pod", namespace, found["spec"].get("selector"))
+        yield f"it calls Service/{name} -n {namespace}, which has {len(pods)} pods"
+        yield from (line for pod in pods for line in pod_troubles(pod))
 
 
 def _statuses(pod: Object) -> list[Object]:

@@ -179,20 +179,16 @@ def _settle(kube: Kube, helm: Helm, plan: _Plan, timeline: Timeline, timeout: fl
     release = plan.release
     with timeline.phase(f"release-{release.name}", f"release {release.name} {plan.chart.app_version}"):
         found = stored.newest(kube, release.name, release.namespace)
-        repaired: tuple[str, ...] = ()
         if found is not None and found.status == "deployed" and found.fingerprint == plan.fingerprint:
-            drifted = drift(kube, found.manifest, release.namespace)
-            repair(kube, drifted)
-            repaired = tuple(str(one) for one in drifted)
-            action = "repaired" if drifted else "unchanged"
-            for sentence in repaired:
-                timeline.event("fact", f"drift {release.name}", text=f"release {release.name}: {sentence}; put right")
-            manifest: Sequence[Object] = found.manifest
+            action, manifest = "unchanged", found.manifest
+            definitions: list[Object] = []
         else:
-            manifest = _apply(kube, helm, plan)
             action = "installed" if found is None else "upgraded"
+            manifest, definitions = _apply(kube, helm, plan)
+        # An upgrade alone would not put right what Helm does not compare: see drift.py.
+        repaired = () if found is None else _repair(kube, release, manifest, timeline)
+        action = "repaired" if repaired and action == "unchanged" else action
         timeline.progress(f"release-{release.name}", f"{action}, waits until it is ready")
-        definitions = [] if action == "unchanged" else origins.definitions(plan.chart, helm)
         number = verify(kube, release.name, release.namespace, manifest, definitions, timeout=timeout)
     return Installed(
         name=release.name,
@@ -208,16 +204,27 @@ def _settle(kube: Kube, helm: Helm, plan: _Plan, timeline: Timeline, timeout: fl
     )
 
 
-def _apply(kube: Kube, helm: Helm, plan: _Plan) -> Sequence[Object]:
-    """Apply CRDs, then the release, and return what Helm applied."""
+def _repair(kube: Kube, release: Release, manifest: Sequence[Object], timeline: Timeline) -> tuple[str, ...]:
+    """Put right what somebody changed in a release, and tell it."""
+    drifted = drift(kube, manifest, release.namespace)
+    repair(kube, drifted)
+    sentences = tuple(str(one) for one in drifted)
+    for sentence in sentences:
+        timeline.event("fact", f"drift {release.name}", text=f"release {release.name}: {sentence}; put right")
+    return sentences
+
+
+def _apply(kube: Kube, helm: Helm, plan: _Plan) -> tuple[tuple[Object, ...], list[Object]]:
+    """Apply CRDs, then the release, and return what Helm applied, and the CRDs that are not in it."""
     release, chart = plan.release, plan.chart
     stored.forget_interrupted(kube, release.name, release.namespace)
     before.prepare(kube, release.chart, release.name, release.namespace)
     try:
-        definitions = origins.definitions(chart, helm) + origins.templated_definitions(
+        definitions = origins.definitions(chart, helm)
+        templated = origins.templated_definitions(
             chart, helm, release.name, release.namespace, values=plan.values, kubernetes=kube.version()
         )
-        crds.apply(kube, definitions)
+        crds.apply(kube, definitions + templated)
         helm.upgrade(
             release.name,
             chart.path,
@@ -235,7 +242,7 @@ def _apply(kube: Kube, helm: Helm, plan: _Plan) -> Sequence[Object]:
             remedy=f"A value that the chart refuses is in {release.values}; the chart comes {chart.origin}.",
         ) from error
     applied = stored.newest(kube, release.name, release.namespace)
-    return applied.manifest if applied is not None else ()
+    return (applied.manifest if applied is not None else ()), definitions
 
 
 def _first(errors: Sequence[BaseException]) -> BaseException:
