@@ -45,7 +45,7 @@ class FakeProvider:
         return ClusterFacts(spec.name, self.name, str(directory), "", "v1.34.4", nodes, segment="10.89.0.0/24")
 
     def alive(self, facts: ClusterFacts) -> bool:
-        return True
+        return os.environ.get("FAKE_CLUSTER") != "dead"
 
     def delete(self, name: str, directory: Path) -> None:
         note("delete")

@@ -16,7 +16,7 @@ import pytest
 from platform_e2e import paths
 from platform_e2e.addresses import AddressRange
 from platform_e2e.cluster import cli, lease, place, providers, sweeping
-from platform_e2e.cluster.lease import Blocked, CreationFailed, Lease, Unfit
+from platform_e2e.cluster.lease import Blocked, CreationFailed, Dead, Lease, Unfit
 from platform_e2e.cluster.place import Place
 from platform_e2e.cluster.provider import ClusterSpec
 from platform_e2e.cluster.waiting import wait_until
@@ -91,7 +91,7 @@ def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Box]:
     made = Box(tmp_path)
     monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("FAKE_NOTES", str(made.notes_file))
-    monkeypatch.setenv("PYTHONPATH", str(paths.ROOT))
+    monkeypatch.setenv("PYTHONPATH", str(paths.ROOT), prepend=os.pathsep)
     monkeypatch.setattr(lease, "SUPERVISOR", ("-m", "tests.fake_supervisor"))
     monkeypatch.setattr(providers, "choose", lambda _name: FakeProvider())
     yield made
@@ -188,12 +188,31 @@ def test_a_machine_that_cannot_is_refused_before_anything_is_made(box: Box, monk
     assert not Place(NAME).directory.exists()
 
 
+def kill_supervisor(box: Box) -> None:
+    os.kill(box.supervisor(), signal.SIGKILL)
+    wait_until(
+        lambda: "it lives" if Place(NAME).supervisor.is_held() else True, timeout=10, what="the supervisor is dead"
+    )
+
+
+def test_a_kept_cluster_whose_nodes_have_ended_is_refused(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    with box.acquire(keep=lambda: True):
+        pass
+    monkeypatch.setenv("FAKE_CLUSTER", "dead")
+    with pytest.raises(Dead, match=r"cluster c does not run any more\n.*down c"), box.acquire():
+        pass
+
+
+def test_whoever_leaves_last_sweeps_after_a_killed_supervisor(box: Box) -> None:
+    with box.acquire(keep=lambda: True):
+        kill_supervisor(box)
+    assert not Place(NAME).directory.exists()
+
+
 def test_what_a_killed_supervisor_left_is_swept_before_a_new_cluster_is_made(box: Box) -> None:
     with box.acquire(keep=lambda: True):
-        os.kill(box.supervisor(), signal.SIGKILL)
-        wait_until(
-            lambda: "it lives" if Place(NAME).supervisor.is_held() else True, timeout=10, what="the supervisor is dead"
-        )
+        pass
+    kill_supervisor(box)
     with box.acquire() as again:
         assert again.created
         assert box.notes == ["create", "delete", "create"]

@@ -44,6 +44,10 @@ class Unfit(BrokenHarness):
     """This machine cannot make the cluster that is asked for, and what would help."""
 
 
+class Dead(BrokenHarness):
+    """The cluster of that name was made once, and a node of it has ended since."""
+
+
 class CreationFailed(BrokenHarness):
     """The cluster could not be made; every process that waits for it gets this."""
 
@@ -189,6 +193,7 @@ def acquire(spec: ClusterSpec, provider: Provider, *, keep: Callable[[], bool], 
 
     Raises:
         CreationFailed: it could not be made; nothing of it is left.
+        Dead: it was made earlier and a node of it has ended.
         Unfit: this machine cannot make one; said before anything is made.
         WrongUsage: a cluster of that name exists and is another one than asked for.
     """
@@ -203,6 +208,8 @@ def acquire(spec: ClusterSpec, provider: Provider, *, keep: Callable[[], bool], 
     try:
         facts = _wait_for(place)
         _same(spec, facts)
+        if not created and not provider.alive(facts):
+            raise Dead(f"cluster {place.name} does not run any more", f"remove it: nox -s cluster -- down {place.name}")
         yield Lease(facts, created, place, timeline, generation)
         if keep():
             place.keep.touch()
@@ -287,6 +294,10 @@ def _same(spec: ClusterSpec, facts: ClusterFacts) -> None:
 
 def _leave(place: Place) -> None:
     """Wait until the cluster is removed, if nobody else holds it and nobody wants to keep it."""
+    if not place.supervisor.is_held():
+        # It is gone, or its supervisor was killed and nobody will look at what is left.
+        sweeping.sweep()
+        return
 
     def look() -> bool | str:
         if not place.directory.exists() or place.holders() or not place.supervisor.is_held():
