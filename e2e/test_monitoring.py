@@ -15,7 +15,7 @@ from platform_e2e.layer import MetricsService, Rendered
 
 pytestmark = pytest.mark.promise("monitoring")
 
-SCRAPED_SECONDS = 90.0
+SCRAPED_SECONDS = 60.0
 """For a ServiceMonitor to become fresh scrapes: operator, kubelet and reloader hand the configuration on, then one interval."""
 
 

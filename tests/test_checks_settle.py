@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
+from platform_e2e.checks import settle
 from platform_e2e.checks.blame import BlockedByPromise, own, require
 from platform_e2e.checks.settle import settled
 from platform_e2e.finding import Cause, Finding, Promise
@@ -34,10 +37,23 @@ def test_a_cause_that_waiting_cannot_change_ends_it_at_once() -> None:
 
     def look() -> list[Finding]:
         looks.append(1)
-        return [finding("monitor-unselected", Promise.MONITORING)]
+        return [finding("application-not-selfhealing", Promise.SELFHEAL)]
 
-    assert settled(look, timeout=60, what="it is scraped")
+    assert settled(look, timeout=60, what="it heals")
     assert len(looks) == 1
+
+
+def test_a_cause_that_another_test_may_undo_is_looked_at_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settle, "patience", lambda _: 0.2)
+    looks: list[float] = []
+
+    def look() -> list[Finding]:
+        looks.append(time.monotonic())
+        return [finding("loadbalancer-no-pool" if len(looks) < 3 else "loadbalancer-pool-full")]
+
+    (last,) = settled(look, timeout=60, what="it has an address")
+    assert last.cause.id == "loadbalancer-pool-full"
+    assert 0.2 <= looks[-1] - looks[2] < 10
 
 
 def test_own_findings_are_reported() -> None:

@@ -9,7 +9,7 @@ from platform_e2e import checks, paths
 from platform_e2e import explain as package
 from platform_e2e.breaks.declaration import load_all
 from platform_e2e.errors import BrokenHarness
-from platform_e2e.explain import home, is_final, registry, unexplained
+from platform_e2e.explain import home, patience, registry, unexplained
 from platform_e2e.explain.causes import CAUSES
 from platform_e2e.finding import Cause, Promise
 
@@ -38,7 +38,7 @@ def test_a_cause_belongs_to_one_promise_whoever_meets_it() -> None:
 
 def test_what_is_unexplained_belongs_to_who_met_it() -> None:
     assert home(unexplained("nothing"), Promise.MONITORING) == Promise.MONITORING
-    assert not is_final(unexplained("nothing"))
+    assert patience(unexplained("nothing")) is None
 
 
 def test_a_cause_that_is_not_in_the_table_is_the_harness_fault() -> None:
@@ -46,9 +46,10 @@ def test_a_cause_that_is_not_in_the_table_is_the_harness_fault() -> None:
         home(Cause("made-up", "", ""), Promise.MONITORING)
 
 
-def test_only_what_git_says_is_final() -> None:
-    assert is_final(Cause("monitor-unselected", "", ""))
-    assert not is_final(Cause("loadbalancer-not-announced-no-advertisement", "", ""))
+def test_what_git_says_need_not_be_waited_for() -> None:
+    assert patience(Cause("application-not-selfhealing", "", "")) == 0
+    assert (patience(Cause("monitor-unselected", "", "")) or 0) > 0
+    assert patience(Cause("pod-starting", "", "")) is None
 
 
 def test_every_explanation_says_in_its_first_line_what_it_is_about() -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 
-from platform_e2e.explain import is_final
+from platform_e2e.explain import patience
 from platform_e2e.finding import Finding
 from platform_e2e.kube.expect import Met, Pending, Timeout, Verdict, poll
 
@@ -14,14 +15,19 @@ def settled(look: Callable[[], list[Finding]], *, timeout: float, what: str) -> 
 
     Args:
         look: observes and checks.
-        timeout: seconds after which what was found last is returned.
+        timeout: seconds after which what was found last is returned; earlier when the causes are such that they stay.
         what: what should become true, for the record of the wait.
     """
     last: list[Finding] = []
+    causes: list[str] = []
+    since = time.monotonic()
 
     def verdict() -> Verdict:
+        nonlocal since
         last[:] = look()
-        if not last or all(is_final(finding.cause) for finding in last):
+        if causes != (now := [finding.cause.id for finding in last]):
+            causes[:], since = now, time.monotonic()
+        if not last or _stays(last, time.monotonic() - since):
             return Met()
         return Pending("; ".join(f"{finding.object}: {finding.observed}" for finding in last))
 
@@ -30,3 +36,9 @@ def settled(look: Callable[[], list[Finding]], *, timeout: float, what: str) -> 
     except Timeout:
         return last
     return last
+
+
+def _stays(findings: Sequence[Finding], seconds: float) -> bool:
+    """Tell whether causes that have been the same for some seconds will not go away by themselves."""
+    limits = [patience(finding.cause) for finding in findings]
+    return all(limit is not None and seconds >= limit for limit in limits)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from platform_e2e.explain import applications, loadbalancer, monitoring, pods, workloads
-from platform_e2e.explain.causes import home, is_final, unexplained
+from platform_e2e.explain.causes import home, patience, unexplained
 from platform_e2e.explain.registry import View, explain, explains
 
 __all__ = [
@@ -12,9 +12,9 @@ __all__ = [
     "explain",
     "explains",
     "home",
-    "is_final",
     "loadbalancer",
     "monitoring",
+    "patience",
     "pods",
     "unexplained",
     "workloads",

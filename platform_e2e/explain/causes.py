@@ -1,4 +1,4 @@
-"""Every cause the harness can name: its id, the promise it belongs to, and whether waiting could still change it."""
+"""Every cause the harness can name: its id, the promise it belongs to, and how long waiting could still change it."""
 
 from __future__ import annotations
 
@@ -15,26 +15,39 @@ class Known:
     Attributes:
         promise: the one that it breaks first. A test of another promise that meets it is blocked by this one, so that one
             cause gives one failure.
-        final: it follows from what Git says, so waiting longer does not help.
+        patience: seconds after which waiting no longer helps while the cause stays the same; None where nobody can tell.
     """
 
     promise: Promise
-    final: bool = False
+    patience: float | None = None
 
+
+GIT = 0.0
+"""Patience with a cause that follows from what Git says."""
+
+OBJECTS = 5.0
+"""Patience with a cause that follows from objects of the cluster, once all Applications have converged: longer than the change
+of another test lasts until it is healed."""
+
+SCRAPES = 20.0
+"""Patience with a cause that Prometheus tells: four scrapes of 5 s."""
+
+STUCK = 20.0
+"""Patience with a pod or an Application that cannot go on by itself: a kubelet tries an image again after 10 s, then 20 s."""
 
 _APPLICATIONS, _ENVIRONMENTS = Promise.APPLICATIONS, Promise.ENVIRONMENTS
 _LOADBALANCER, _MONITORING, _SELFHEAL = Promise.LOADBALANCER, Promise.MONITORING, Promise.SELFHEAL
 
 CAUSES: dict[str, Known] = {
     "application-missing": Known(_APPLICATIONS),
-    "application-unknown": Known(_APPLICATIONS),
-    "application-changed": Known(_APPLICATIONS),
-    "application-not-automated": Known(_APPLICATIONS, final=True),
-    "application-not-pruning": Known(_APPLICATIONS, final=True),
-    "application-not-selfhealing": Known(_SELFHEAL, final=True),
+    "application-unknown": Known(_APPLICATIONS, OBJECTS),
+    "application-changed": Known(_APPLICATIONS, OBJECTS),
+    "application-not-automated": Known(_APPLICATIONS, GIT),
+    "application-not-pruning": Known(_APPLICATIONS, GIT),
+    "application-not-selfhealing": Known(_SELFHEAL, GIT),
     "application-not-healed": Known(_SELFHEAL),
-    "application-render-error": Known(_APPLICATIONS),
-    "application-not-permitted": Known(_APPLICATIONS),
+    "application-render-error": Known(_APPLICATIONS, STUCK),
+    "application-not-permitted": Known(_APPLICATIONS, STUCK),
     "application-missing-crd": Known(_APPLICATIONS),
     "application-webhook": Known(_APPLICATIONS),
     "application-sync-failed": Known(_APPLICATIONS),
@@ -46,47 +59,47 @@ CAUSES: dict[str, Known] = {
     "application-object-missing": Known(_APPLICATIONS),
     "object-missing": Known(_APPLICATIONS),
     "applicationset-error": Known(_ENVIRONMENTS),
-    "environment-missing": Known(_ENVIRONMENTS, final=True),
-    "pod-image": Known(_APPLICATIONS),
-    "pod-crash": Known(_APPLICATIONS),
+    "environment-missing": Known(_ENVIRONMENTS, GIT),
+    "pod-image": Known(_APPLICATIONS, STUCK),
+    "pod-crash": Known(_APPLICATIONS, STUCK),
     "pod-probe": Known(_APPLICATIONS),
     "pod-unschedulable": Known(_APPLICATIONS),
-    "pod-configuration": Known(_APPLICATIONS),
+    "pod-configuration": Known(_APPLICATIONS, STUCK),
     "pod-starting": Known(_APPLICATIONS),
     "workload-quota": Known(_APPLICATIONS),
-    "loadbalancer-other-controller": Known(_LOADBALANCER),
-    "loadbalancer-other-class": Known(_LOADBALANCER, final=True),
-    "loadbalancer-no-pool": Known(_LOADBALANCER),
-    "loadbalancer-pool-unknown": Known(_LOADBALANCER),
-    "loadbalancer-pool-not-allowed": Known(_LOADBALANCER),
-    "loadbalancer-address-outside-pools": Known(_LOADBALANCER),
-    "loadbalancer-address-taken": Known(_LOADBALANCER),
-    "loadbalancer-pool-full": Known(_LOADBALANCER),
-    "loadbalancer-wrong-pool": Known(_LOADBALANCER),
-    "loadbalancer-wrong-address": Known(_LOADBALANCER),
-    "loadbalancer-shared-address": Known(_LOADBALANCER),
-    "loadbalancer-no-endpoints": Known(_LOADBALANCER),
-    "loadbalancer-target-port": Known(_LOADBALANCER),
-    "loadbalancer-not-announced-no-advertisement": Known(_LOADBALANCER),
-    "loadbalancer-not-announced-selectors": Known(_LOADBALANCER),
+    "loadbalancer-other-controller": Known(_LOADBALANCER, OBJECTS),
+    "loadbalancer-other-class": Known(_LOADBALANCER, OBJECTS),
+    "loadbalancer-no-pool": Known(_LOADBALANCER, OBJECTS),
+    "loadbalancer-pool-unknown": Known(_LOADBALANCER, OBJECTS),
+    "loadbalancer-pool-not-allowed": Known(_LOADBALANCER, OBJECTS),
+    "loadbalancer-address-outside-pools": Known(_LOADBALANCER, OBJECTS),
+    "loadbalancer-address-taken": Known(_LOADBALANCER, OBJECTS),
+    "loadbalancer-pool-full": Known(_LOADBALANCER, OBJECTS),
+    "loadbalancer-wrong-pool": Known(_LOADBALANCER, OBJECTS),
+    "loadbalancer-wrong-address": Known(_LOADBALANCER, OBJECTS),
+    "loadbalancer-shared-address": Known(_LOADBALANCER, OBJECTS),
+    "loadbalancer-no-endpoints": Known(_LOADBALANCER, OBJECTS),
+    "loadbalancer-target-port": Known(_LOADBALANCER, OBJECTS),
+    "loadbalancer-not-announced-no-advertisement": Known(_LOADBALANCER, OBJECTS),
+    "loadbalancer-not-announced-selectors": Known(_LOADBALANCER, OBJECTS),
     "loadbalancer-not-announced-no-speaker": Known(_LOADBALANCER),
     "loadbalancer-not-recorded": Known(_LOADBALANCER),
     "loadbalancer-arp-silent": Known(_LOADBALANCER),
     "loadbalancer-arp-other-node": Known(_LOADBALANCER),
     "loadbalancer-unreachable": Known(_LOADBALANCER),
     "loadbalancer-wrong-answer": Known(_LOADBALANCER),
-    "monitor-unselected": Known(_MONITORING, final=True),
-    "monitor-namespace-unselected": Known(_MONITORING, final=True),
-    "monitor-service-unmatched": Known(_MONITORING, final=True),
-    "monitor-port-name": Known(_MONITORING, final=True),
+    "monitor-unselected": Known(_MONITORING, OBJECTS),
+    "monitor-namespace-unselected": Known(_MONITORING, OBJECTS),
+    "monitor-service-unmatched": Known(_MONITORING, OBJECTS),
+    "monitor-port-name": Known(_MONITORING, OBJECTS),
     "monitor-no-endpoints": Known(_MONITORING),
     "monitor-not-loaded": Known(_MONITORING),
     "monitor-target-count": Known(_MONITORING),
     "monitor-stale-scrape": Known(_MONITORING),
-    "monitor-samples-dropped": Known(_MONITORING),
-    "monitor-series-missing": Known(_MONITORING),
-    "scrape-error": Known(_MONITORING),
-    "service-without-monitor": Known(_MONITORING, final=True),
+    "monitor-samples-dropped": Known(_MONITORING, SCRAPES),
+    "monitor-series-missing": Known(_MONITORING, SCRAPES),
+    "scrape-error": Known(_MONITORING, SCRAPES),
+    "service-without-monitor": Known(_MONITORING, GIT),
     "drift-not-healed": Known(_SELFHEAL),
     "drift-healed-by-another": Known(_SELFHEAL),
     "drift-healed-differently": Known(_SELFHEAL),
@@ -106,10 +119,10 @@ def home(cause: Cause, otherwise: Promise) -> Promise:
     return known.promise
 
 
-def is_final(cause: Cause) -> bool:
-    """Tell whether waiting longer cannot change a cause."""
+def patience(cause: Cause) -> float | None:
+    """Return how many seconds it is worth waiting while a cause stays the same; None where nobody can tell."""
     known = CAUSES.get(cause.id)
-    return known is not None and known.final
+    return known.patience if known else None
 
 
 def unexplained(what: str) -> Cause:
