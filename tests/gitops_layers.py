@@ -29,6 +29,7 @@ ANCHOR = application(f"  source: {{repoURL: '{OWN}', path: a}}\n", "anchor")
 """An Application that says which repository is the layer's own."""
 
 
-def with_anchor(text: str, **options: Any) -> str:
-    done = transform({"anchor.yaml": ANCHOR.encode(), "a.yaml": text.encode()}, url=URL, **options)
-    return done.files.get("a.yaml", text.encode()).decode()
+def with_anchor(text: str, *, file: str = "a.yaml", **options: Any) -> str:
+    """Transform one file beside the anchor and return its text."""
+    done = transform({"anchor.yaml": ANCHOR.encode(), file: text.encode()}, url=URL, **options)
+    return done.files.get(file, text.encode()).decode()

@@ -299,6 +299,7 @@ def test_terminate_stops_what_runs_and_only_that(kube: Any) -> None:
 
     kube.on_patch = controller
     argocd.terminate(kube, "app", timeout=5)
+    assert argocd.operation(kube.get(APPLICATION, "app")).phase == "Failed"
     assert kube.patches == [(APPLICATION, "app", {"status": {"operationState": {"phase": "Terminating"}}})]
     with pytest.raises(BrokenPlatform, match="application/other -n argocd does not exist"):
         argocd.terminate(kube, "other")
@@ -365,6 +366,7 @@ def test_converge_waits_for_the_workloads_too(kube: Any) -> None:
     assert "deployment/chat -n n: 1 of 2 replicas run the newest template" in str(caught.value)
     threading.Timer(0.05, lambda: kube.put("apps/v1/Deployment", deployment(updated=2))).start()
     converge(kube, ["a"], SHA, timeout=5)
+    assert kube.get("apps/v1/Deployment", "chat") == deployment(updated=2)
 
 
 def test_generated_exactly() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from platform_e2e.errors import WrongUsage
 from platform_e2e.gitops.transform import transform
-from tests.gitops_layers import ANCHOR, MAP, OWN, URL, run
+from tests.gitops_layers import ANCHOR, MAP, OWN, URL, run, with_anchor
 
 POOL = "apiVersion: metallb.io/v1beta1\nkind: IPAddressPool\nmetadata: {name: p}\nspec:\n  addresses:\n"
 SERVICE = "apiVersion: v1\nkind: Service\nmetadata:\n  name: s\n"
@@ -68,7 +68,7 @@ kind: Kustomization
 patches:
   - target: {{kind: Service}}
     patch: |-
-      # 10.89.0.2 and 10.89.0.2010 and 110.89.0.20 are not 10.89.0.201
+      # 10.89.0.2, 10.89.0.2010, 110.89.0.201 and 1.10.89.0.201.5 are not 10.89.0.201
       - op: add
         path: /metadata/annotations/metallb.io~1loadBalancerIPs
         value: 10.89.0.201
@@ -91,11 +91,17 @@ patchesStrategicMerge:
 def test_inline_patches_of_a_kustomization(file: str) -> None:
     done = transform({"anchor.yaml": ANCHOR.encode(), file: INLINE.encode()}, url=URL, pool_map=MAP)
     # The comment's last word is the address that is moved; everything else on that line is a different one.
-    expected = INLINE.replace("10.89.0.201\n", "10.91.7.11\n").replace("10.89.0.202", "10.91.7.12")
+    expected = INLINE.replace(" 10.89.0.201\n", " 10.91.7.11\n").replace("10.89.0.202", "10.91.7.12")
     expected = expected.replace("10.89.0.203", "10.91.7.13").replace(OWN, URL)
     assert done.files[file].decode() == expected
     lines = {change.line: change.before for change in done.changes if change.file == file}
     assert lines == {9: "10.89.0.201", 12: "10.89.0.202", 14: OWN, 21: "10.89.0.203"}
+
+
+def test_two_forms_of_the_own_url_in_one_inline_patch() -> None:
+    patch = f"[{{op: add, path: /spec/sources, value: [{{repoURL: '{OWN}'}}, {{repoURL: '{OWN}/'}}]}}]"
+    text = f'kind: Kustomization\npatches:\n- patch: "{patch}"\n'
+    assert with_anchor(text, file="kustomization.yaml") == text.replace(f"{OWN}/", URL).replace(OWN, URL)
 
 
 def test_inline_text_of_another_file_is_no_patch() -> None:

@@ -263,6 +263,11 @@ def test_a_file_that_mentions_a_repository_must_be_readable() -> None:
     assert isinstance(caught.value, WrongUsage)
 
 
+def test_a_branch_whose_name_is_hexadecimal_is_no_commit() -> None:
+    text = application(f"  source: {{repoURL: {OWN}, path: a, targetRevision: feedface}}\n")
+    assert transform({"a.yaml": text.encode()}, url=URL).branches == ("feedface",)
+
+
 def test_branches_that_the_layer_asks_for() -> None:
     text = "---\n".join(
         [
