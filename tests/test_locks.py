@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -9,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from platform_e2e import paths
-from platform_e2e.cluster.locks import FileLock
+from platform_e2e.cluster.locks import FileLock, this_process
 
 HOLD = """
-import sys
+import os, sys
+os.environ.pop("PYTEST_XDIST_WORKER", None)
 from pathlib import Path
-from platform_e2e.cluster.locks import FileLock
+from platform_e2e.cluster.locks import FileLock, this_process
 with FileLock(Path(sys.argv[1])).held(sys.argv[2], shared=sys.argv[3] == "shared"):
     print("held", flush=True)
     sys.stdin.read()
@@ -112,6 +114,13 @@ def test_a_lock_that_is_removed_while_it_is_waited_for_is_made_anew(path: Path) 
     thread.join(5)
     assert taken.is_set()
     assert path.exists()
+
+
+def test_a_worker_of_pytest_is_named_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+    assert "pytest" in this_process()
+    monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw3")
+    assert this_process().startswith(f"process {os.getpid()} (pytest's worker gw3, ")
 
 
 def test_a_lock_that_never_was_is_not_held(path: Path) -> None:

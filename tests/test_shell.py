@@ -140,3 +140,16 @@ def test_a_tied_program_ends_when_its_parent_is_killed() -> None:
     parent.wait()
     parent.stdout.close()
     assert_gone_soon(pid)
+
+
+def test_a_background_program_gets_only_the_variables_that_it_is_given(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    code = "import os; print(sorted(name for name in os.environ if name != 'LC_CTYPE'), os.getsid(0) == os.getpid())"
+    started = shell.background([sys.executable, "-c", code], log_file=log, env={"A": "1"})
+    assert started.wait(10) == 0
+    assert log.read_text() == "['A'] True\n"
+
+
+def test_a_background_program_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(shell.CommandError, match=r"`/nowhere/program x` could not be started.*\n.*install it"):
+        shell.background(["/nowhere/program", "x"], log_file=tmp_path / "log", env={}, remedy="install it")

@@ -20,6 +20,10 @@ NUMBERS = itertools.count()
 
 def this_process() -> str:
     """Return how a person finds this process: its id and the start of its command line."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker:
+        # Its command line is the same for every worker and says nothing.
+        return f"process {os.getpid()} (pytest's worker {worker}, a child of process {os.getppid()})"
     words = " ".join(Path(word).name if index == 0 else word for index, word in enumerate(sys.orig_argv))
     return f"process {os.getpid()} ({words[:100]})"
 
