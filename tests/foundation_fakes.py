@@ -12,6 +12,8 @@ from platform_e2e.foundations.manifests import Object
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.errors import Invalid, NotFound
 
+Objects = list[Object]
+
 
 class MemoryKube:
     """What the foundations ask of a client, without a server."""
@@ -35,7 +37,7 @@ class MemoryKube:
     def get(self, kind: str, name: str, namespace: str | None = None) -> Object | None:
         return self.objects.get((kind, namespace, name)) or self.objects.get((kind, None, name))
 
-    def list(self, kind: str, namespace: str | None = None, labels: dict[str, str] | None = None) -> list[Object]:
+    def list(self, kind: str, namespace: str | None = None, labels: dict[str, str] | None = None) -> Objects:
         return [
             item
             for (of, where, _), item in sorted(self.objects.items(), key=lambda pair: str(pair[0]))
@@ -45,7 +47,7 @@ class MemoryKube:
         ]
 
     def apply(self, obj: Object, *, manager: str = "", force: bool = True, dry_run: bool = False) -> Object:
-        merged = _merge(self.objects.get(self._key(obj), {}), obj)
+        merged: Object = _merge(self.objects.get(self._key(obj), {}), obj)
         if not dry_run:
             self.applied.append(obj)
             self.objects[self._key(obj)] = merged
@@ -54,7 +56,7 @@ class MemoryKube:
     def delete(self, kind: str, name: str, namespace: str | None = None) -> bool:
         return self.objects.pop((kind, namespace, name), None) is not None
 
-    def events(self, kind: str, name: str, namespace: str | None) -> list[Object]:
+    def events(self, kind: str, name: str, namespace: str | None) -> Objects:
         return [event for event in self.told if str(event["involvedObject"]["name"]).startswith(name)]
 
     def logs(

@@ -44,9 +44,7 @@ class RecordedView:
         return [
             o
             for o in self.objects
-            if kind_of(o) == kind
-            and namespace in {None, key(o)[0]}
-            and selector.matches(o["metadata"].get("labels"))
+            if kind_of(o) == kind and namespace in {None, key(o)[0]} and selector.matches(o["metadata"].get("labels"))
         ]
 
     def events(self, kind: str, name: str, namespace: str | None) -> Sequence[Object]:

@@ -64,10 +64,6 @@ PENDING: dict[str, tuple[Object | None, str]] = {
         changed(*OPERATION, "phase", to="Running"),
         f"attempt 0 of 6 to sync commit {SHA[:12]} failed: successfully synced (all tasks run)",
     ),
-    "failed on an older commit": (
-        changed("status", "operationState", to={"phase": "Failed", "message": "boom", "syncResult": {"revision": OLD}}),
-        f"the sync of commit {OLD[:12]} is Failed, and none of {SHA[:12]} has begun: boom",
-    ),
     "older commit": (
         changed("status", "sync", "revision", to=OLD),
         f"it was compared with commit {OLD[:12]}, not with {SHA[:12]} yet",
@@ -195,6 +191,23 @@ def test_a_commit_that_changes_nothing_of_the_application_needs_no_operation() -
     why = f"its last operation was of commit {OLD[:12]}, not of {SHA[:12]}"
     assert converged_on(SHA, by_operation=True)(app) == Pending(why)
     assert converged_on(SHA, by_operation=True)(converged()) == Met(converged())
+
+
+def test_a_failed_sync_of_an_older_commit_counts_until_this_one_is_synced() -> None:
+    failed = {
+        "phase": "Failed",
+        "message": "boom",
+        "finishedAt": "2026-01-01T10:00:04Z",
+        "syncResult": {"revision": OLD},
+    }
+    app = changed("status", "operationState", to=failed)
+    assert converged_on(SHA)(app) == Met(app)
+    assert isinstance(converged_on(SHA, by_operation=True)(app), Pending)
+    why = f"the sync of commit {OLD[:12]} is Failed, and none of {SHA[:12]} has begun: boom"
+    for field, value in (("status", "OutOfSync"), ("revision", OLD)):
+        app = changed("status", "operationState", to=failed)
+        app["status"]["sync"][field] = value
+        assert converged_on(SHA)(app) == Pending(why)
 
 
 def test_since_counts_in_whole_seconds() -> None:

@@ -154,6 +154,14 @@ def test_a_retry_after_is_honoured(api: ScriptedApi, kube: Kube) -> None:
     assert 1.0 <= time.monotonic() - start < 2.0
 
 
+@pytest.mark.parametrize(("status", "most"), [(429, 10.0), (503, 1.0)])
+def test_a_retry_after_is_honoured_within_reason(api: ScriptedApi, status: int, most: float) -> None:
+    api.fail("GET", "configmaps/a", status, Retry_After="3600")
+    with api.client(patience=0) as kube, pytest.raises(Unavailable) as refused:
+        kube.get("v1/ConfigMap", "a", "ns")
+    assert refused.value.retry_after == most
+
+
 def test_patience_has_an_end_and_the_error_is_the_last_answer(api: ScriptedApi) -> None:
     api.fail("GET", "configmaps/a", 503, times=1000)
     with api.client(patience=0.3) as kube, pytest.raises(Unavailable) as refused:

@@ -118,7 +118,5 @@ def test_pauses_double_with_jitter_up_to_the_most() -> None:
     assert backoff.pause() <= 0.02
 
 
-def test_a_pause_is_never_shorter_than_asked_nor_as_long_as_somebody_likes() -> None:
-    backoff = Backoff()
-    assert 2.0 < backoff.pause(2.0) < 2.1
-    assert backoff.pause(3600.0) < 11
+def test_a_pause_is_never_shorter_than_asked() -> None:
+    assert 2.0 < Backoff().pause(2.0) < 2.1

@@ -375,6 +375,11 @@ def test_a_cluster_that_does_not_exist_is_named_with_those_that_do(box: Box) -> 
         cli.main(["kubeconfig", "x"], lambda _: ())
 
 
+def test_a_wrong_command_line_is_wrong_usage() -> None:
+    with pytest.raises(WrongUsage, match="invalid choice: 'upp'"):
+        cli.main(["upp"], lambda _: ())
+
+
 def test_no_provider_of_that_name() -> None:
     with pytest.raises(WrongUsage, match=r"no provider is called `kinder`\n.*embedded"):
         providers.choose("kinder")

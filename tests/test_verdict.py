@@ -62,8 +62,15 @@ def test_an_interrupted_run_promises_nothing() -> None:
 
 
 def test_tests_without_a_promise_have_the_last_row() -> None:
-    rows = Verdict((result(Outcome.PASSED, ""), PASSED, result(Outcome.FAILED, "selfheal", 1))).rows()
-    assert [row.promise for row in rows] == ["monitoring", "selfheal", "(other tests)"]
+    results = (result(Outcome.PASSED, ""), result(Outcome.FAILED, "selfheal", 1), result(Outcome.PASSED, "own"), PASSED)
+    for order in (results, results[::-1]):
+        rows = Verdict(order).rows()
+        assert [row.promise for row in rows] == ["monitoring", "selfheal", "own", "(other tests)"]
+
+
+def test_the_table_is_the_same_in_whatever_order_workers_end() -> None:
+    one, two = (Result(name, Outcome.PASSED, "loadbalancer", figures={"address": name}) for name in ("a", "b"))
+    assert Verdict((one, two)).rows() == Verdict((two, one)).rows()
 
 
 def test_figures_are_listed_summed_and_ranged() -> None:
@@ -72,7 +79,8 @@ def test_figures_are_listed_summed_and_ranged() -> None:
         {"addresses": ["10.89.0.201", "10.89.0.200"], "targets": 3, "heal_seconds": 2.25},
     ]
     assert summarise(figures) == "addresses 10.89.0.200, 10.89.0.201; targets 5; heal 0.50 to 2.25 s, median 1.38 s"
-    assert summarise([{"heal_seconds": 0.5}]) == "heal 0.50 s"
+    assert summarise([{"heal_seconds": 1.5}]) == "heal 1.50 s"
+    assert summarise([{"arp_seconds": 0.0004}, {"arp_seconds": 0.02}]) == "arp 0 to 20 ms, median 10 ms"
     assert summarise([{"names": list("abcdef")}]) == "names a, b, c, d and 2 more"
     assert summarise([{"announced": True}, {"announced": False}]) == "announced 1 of 2"
     assert summarise([{}, {"addresses": []}]) == ""
@@ -144,7 +152,7 @@ def test_progress_is_shown_now_and_then_in_a_log() -> None:
 def test_a_follower_shows_what_was_written_last_before_it_stops(tmp_path: Path) -> None:
     path, shown = tmp_path / "timeline.jsonl", tmp_path / "shown"
     with shown.open("w") as out:
-        follower = Follower(path, out)
+        follower = Follower(path, out, column=lambda: 7)
         follower.start()
         with path.open("a") as file:
             file.write(

@@ -106,7 +106,7 @@ def _assemble(chart: str, have: embedded.Embedded, target: Path, module_director
             manifests.write(chart_directory / "objects" / name, item)
         _keep_crds(assembled_stack.crds(module), target)
         images = assembled_stack.image_values(have.images)
-    _change(chart_directory / "values.yaml", lambda values: _merge(values, images))
+    _change(chart_directory / "values.yaml", lambda values: merged(values, images))
     number = have.app_version.removeprefix("v")
     # A build number, so that `helm list` shows at once that it is not the upstream chart.
     _change(
@@ -161,10 +161,10 @@ def _change(path: Path, change: Callable[[Object], Object]) -> None:
     manifests.write(path, change(manifests.read(path)))
 
 
-def _merge(base: Object, more: Mapping[str, Any]) -> Object:
+def merged(base: Object, more: Mapping[str, Any]) -> Object:
     """Return both, the second one's values over the first one's, maps merged."""
-    merged = dict(base)
+    both = dict(base)
     for key, value in more.items():
-        below = merged.get(key)
-        merged[key] = _merge(below, value) if isinstance(below, dict) and isinstance(value, Mapping) else value
-    return merged
+        below = both.get(key)
+        both[key] = merged(below, value) if isinstance(below, dict) and isinstance(value, Mapping) else value
+    return both
