@@ -60,7 +60,7 @@ def _run(session: nox.Session, *argv: str, ok: tuple[int, ...] = (0,)) -> None:
     """Run a command of the harness from the root of the repository, with time enough for a clean end."""
     session.run(
         *argv,
-        env={"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"},
+        env={"PYTHONUNBUFFERED": "1"},
         success_codes=list(ok),
         interrupt_timeout=INTERRUPT_SECONDS,
         terminate_timeout=TERMINATE_SECONDS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from io import StringIO
 from pathlib import Path
 from typing import Any, TextIO
@@ -68,12 +68,22 @@ class Follower:
         out: where the lines go.
         printer: which lines.
         position: how much of the file, in bytes, was shown already.
+        column: tells in which column of the terminal somebody else is writing.
     """
 
-    def __init__(self, path: Path, out: TextIO, printer: PhasePrinter | None = None, position: int = 0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        out: TextIO,
+        printer: PhasePrinter | None = None,
+        *,
+        position: int = 0,
+        column: Callable[[], int] = int,
+    ) -> None:
         """Remember the file; nothing is read before `start`."""
         self.path = path
         self.position = position
+        self.column = column
         self.out = out
         self.printer = printer or PhasePrinter()
         self._ended = threading.Event()
@@ -91,7 +101,7 @@ class Follower:
 
     def _follow(self) -> None:
         """Show whole lines as they come."""
-        position, rest, first = self.position, "", True
+        position, rest, left = self.position, "", 0
         while True:
             last = self._ended.wait(FOLLOW_SECONDS)
             if self.path.exists():
@@ -102,10 +112,10 @@ class Follower:
             *whole, rest = rest.split("\n")
             lines = [line for text in whole if text for line in self.printer.lines(_parse(text))]
             if lines:
-                # Pytest may be in the middle of a line.
-                self.out.write(("\n" if first else "") + "".join(line + "\n" for line in lines))
+                column = self.column()
+                self.out.write(("\n" if column not in {0, left} else "") + "".join(line + "\n" for line in lines))
                 self.out.flush()
-                first = False
+                left = column
             if last:
                 return
 

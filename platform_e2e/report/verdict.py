@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from platform_e2e.errors import BrokenPlatform
-from platform_e2e.finding import Finding
+from platform_e2e.finding import Finding, Promise
 
 FIGURES_SHOWN = 4
 """How many values of one figure the table shows; run.json has all of them."""
@@ -96,13 +96,12 @@ class Verdict:
 
     def rows(self) -> list[Row]:
         """Return one row per promise; tests that prove none are summed up in a last row."""
-        names = list(dict.fromkeys(result.promise for result in self.results if result.promise))
-        if any(not result.promise for result in self.results):
-            names.append("")
-        return [
-            _row(name, [result for result in self.results if result.promise == name], complete=self.complete)
-            for name in names
-        ]
+        found = {result.promise for result in self.results}
+        known = [promise.value for promise in Promise]
+        names = [*(name for name in known if name in found), *sorted(found - {*known, ""}), *sorted(found & {""})]
+        # Workers end in any order; the table does not.
+        results = sorted(self.results, key=lambda result: result.test)
+        return [_row(name, [one for one in results if one.promise == name], complete=self.complete) for name in names]
 
     def count(self, outcome: Outcome) -> int:
         """Return how many tests ended that way."""
@@ -175,11 +174,12 @@ def _figure(name: str, values: Sequence[Any]) -> str:
     if all(isinstance(value, int) for value in values):
         return f"{name} {sum(values)}"
     if all(isinstance(value, int | float) for value in values):
-        unit = " s" if name.endswith("_seconds") else ""
+        seconds = name.endswith("_seconds")
         label = name.removesuffix("_seconds").replace("_", " ")
-        if len(values) == 1:
-            return f"{label} {values[0]:.2f}{unit}"
-        return f"{label} {min(values):.2f} to {max(values):.2f}{unit}, median {median(values):.2f}{unit}"
+        # What is far below a second is told in milliseconds.
+        scale, digits, unit = (1000, 0, " ms") if seconds and max(values) < 1 else (1, 2, " s" if seconds else "")
+        low, middle, high = (f"{value * scale:.{digits}f}" for value in (min(values), median(values), max(values)))
+        return f"{label} {low}{unit}" if len(values) == 1 else f"{label} {low} to {high}{unit}, median {middle}{unit}"
     texts = list(dict.fromkeys(str(value) for value in values))
     more = f" and {len(texts) - FIGURES_SHOWN} more" if len(texts) > FIGURES_SHOWN else ""
     return f"{name} {', '.join(texts[:FIGURES_SHOWN])}{more}"
