@@ -1,0 +1,149 @@
+"""A release is there when all it states is there; the first thing that is not holds it and is named."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from platform_e2e.foundations.failure import ReleaseFailed
+from platform_e2e.foundations.manifests import Object
+from platform_e2e.foundations.verify import checks, running, verify
+from platform_e2e.kube.client import Kube
+from platform_e2e.kube.expect import Failed, Met, Pending
+from tests.scripted_api import ScriptedApi
+
+READY: dict[str, Any] = {
+    "observedGeneration": 1,
+    "replicas": 1,
+    "updatedReplicas": 1,
+    "availableReplicas": 1,
+    "readyReplicas": 1,
+}
+SPEC: Object = {"replicas": 1, "selector": {"matchLabels": {"app": "a"}}}
+
+
+@pytest.fixture
+def api() -> Iterator[ScriptedApi]:
+    api = ScriptedApi()
+    yield api
+    api.stop()
+
+
+@pytest.fixture
+def kube(api: ScriptedApi) -> Iterator[Kube]:
+    with api.client() as kube:
+        yield kube
+
+
+def workload(kind: str = "Deployment", **status: Any) -> Object:
+    metadata = {"name": "a", "namespace": "ns", "generation": 1}
+    return {"apiVersion": "apps/v1", "kind": kind, "metadata": metadata, "spec": SPEC, "status": status}
+
+
+def pod(restarts: int = 0, **waiting: str) -> Object:
+    status = {"name": "main", "restartCount": restarts, "state": {"waiting": waiting} if waiting else {"running": {}}}
+    return {"metadata": {"name": "a-1"}, "status": {"containerStatuses": [status]}}
+
+
+def test_a_workload_runs_when_it_is_rolled_out() -> None:
+    assert isinstance(running(workload(**READY), []), Met)
+    assert isinstance(running(workload(**{**READY, "availableReplicas": 0}), [pod()]), Pending)
+    assert isinstance(running(None, []), Pending)
+
+
+def test_a_daemon_set_that_no_node_wants_is_not_there() -> None:
+    status = {"observedGeneration": 1, "desiredNumberScheduled": 0, "updatedNumberScheduled": 0, "numberAvailable": 0}
+    verdict = running(workload("DaemonSet", **status), [])
+    assert isinstance(verdict, Pending)
+    assert verdict.why == "no node wants a pod of it"
+
+
+def test_what_no_waiting_mends_fails_at_once() -> None:
+    verdict = running(workload(), [pod(reason="ErrImageNeverPull", message="x:1 is not present")])
+    assert isinstance(verdict, Failed)
+    assert verdict.why == "Pod/a-1 container main: ErrImageNeverPull: x:1 is not present"
+
+
+def test_a_crashing_container_gets_some_attempts() -> None:
+    assert isinstance(running(workload(), [pod(4, reason="CrashLoopBackOff")]), Pending)
+    verdict = running(workload(), [pod(5, reason="CrashLoopBackOff")])
+    assert isinstance(verdict, Failed)
+    assert verdict.why == "Pod/a-1 container main ended 5 times"
+
+
+def of_kind(kind: str, name: str, api_version: str = "v1", **fields: Any) -> Object:
+    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": "ns"}, **fields}
+
+
+def test_everything_that_a_release_states_is_checked(kube: Kube) -> None:
+    rules = [{"resources": ["prometheusrules"]}, {"resources": ["unknown"]}]
+    manifest = [
+        of_kind("ConfigMap", "c"),
+        of_kind("Deployment", "argocd-server", "apps/v1", spec=SPEC),
+        of_kind("StatefulSet", "s", "apps/v1", spec=SPEC),
+        of_kind("DaemonSet", "d", "apps/v1", spec=SPEC),
+        of_kind("Prometheus", "p", "monitoring.coreos.com/v1"),
+        of_kind("Alertmanager", "m", "monitoring.coreos.com/v1"),
+        of_kind("ValidatingWebhookConfiguration", "w", "admissionregistration.k8s.io/v1", webhooks=[{"rules": rules}]),
+        of_kind("CustomResourceDefinition", "inner.example.org", "apiextensions.k8s.io/v1"),
+    ]
+    outer = of_kind("CustomResourceDefinition", "outer.example.org", "apiextensions.k8s.io/v1")
+    found = [check.holder for check in checks(kube, "ns", manifest, [outer])]
+    assert found == [
+        "CustomResourceDefinition outer.example.org",
+        "CustomResourceDefinition inner.example.org",
+        "Deployment argocd-server -n ns",
+        "StatefulSet s -n ns",
+        "DaemonSet d -n ns",
+        "Prometheus p -n ns",
+        "StatefulSet prometheus-p -n ns",
+        "Prometheus p -n ns",
+        "Alertmanager m -n ns",
+        "StatefulSet alertmanager-m -n ns",
+        "Alertmanager m -n ns",
+        "ValidatingWebhookConfiguration w",
+        "AppProject default -n ns",
+    ]
+
+
+def put(api: ScriptedApi, **status: Any) -> None:
+    api.put("deployments", "ns", "a", metadata={"generation": 1}, spec=SPEC, status=status)
+
+
+def test_verify_waits_for_a_rollout(api: ScriptedApi, kube: Kube) -> None:
+    put(api, **READY)
+    assert verify(kube, "release", "ns", [workload()], timeout=5) == 1
+
+
+def test_verify_names_what_holds_the_release(api: ScriptedApi, kube: Kube) -> None:
+    put(api, **{**READY, "availableReplicas": 0})
+    waiting = {"name": "main", "restartCount": 0, "state": {"waiting": {"reason": "ImagePullBackOff"}}}
+    api.put("pods", "ns", "a-1", metadata={"labels": {"app": "a"}}, status={"containerStatuses": [waiting]})
+    start = time.monotonic()
+    with pytest.raises(ReleaseFailed) as error:
+        verify(kube, "release", "ns", [workload()], timeout=0.5)
+    assert time.monotonic() - start < 10
+    text = str(error.value)
+    assert text.startswith("release release is not ready: Deployment a -n ns holds it: ")
+    assert "0 of 1 replicas are available" in text
+    assert "Pod/a-1 container main waits: ImagePullBackOff" in text
+    assert error.value.holder == "Deployment a -n ns"
+
+
+def test_verify_waits_for_a_crd_and_names_it(kube: Kube) -> None:
+    names = {"plural": "widgets", "kind": "Widget"}
+    spec = {"group": "example.org", "names": names, "versions": [{"name": "v1", "served": True}]}
+    definition = of_kind("CustomResourceDefinition", "widgets.example.org", "apiextensions.k8s.io/v1", spec=spec)
+    with pytest.raises(ReleaseFailed, match=r"CustomResourceDefinition widgets.example.org holds it") as error:
+        verify(kube, "release", "ns", [], [definition], timeout=0.2)
+    assert "/apis/example.org/v1/widgets cannot be listed yet" in str(error.value)
+
+
+def test_verify_does_not_stop_at_a_release_that_comes_late(api: ScriptedApi, kube: Kube) -> None:
+    put(api, observedGeneration=0)
+    api.until_watched(0)
+    put(api, **READY)
+    assert verify(kube, "release", "ns", [workload(), of_kind("ConfigMap", "c")], timeout=5) == 1
