@@ -10,9 +10,6 @@ FIRST = 0.02
 MOST = 1.0
 """Most seconds between two tries: how late a wait may notice that the API server is back."""
 
-ASKED_MOST = 10.0
-"""Most seconds of a Retry-After that are honoured; the API server itself asks for one second."""
-
 
 class Backoff:
     """Give the pauses between the tries of one thing.
@@ -43,7 +40,7 @@ class Backoff:
         self._next = min(self._next * 2, self._most)
         if asked is not None:
             # Later than asked, never earlier: all who were turned away come back spread out.
-            seconds += min(asked, ASKED_MOST)
+            seconds += asked
         return seconds
 
     def reset(self) -> None:

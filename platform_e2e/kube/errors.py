@@ -21,6 +21,12 @@ REMEDIES = {
 TEMPORARY = frozenset({429, 500, 502, 503, 504})
 """Statuses that the same request may get over: client-go retries the same ones (rest/with_retry.go)."""
 
+BUSY_MOST = 10.0
+"""Most seconds that a busy API server (429) makes us wait; it asks for one second itself."""
+
+STARTING_MOST = 1.0
+"""Most seconds that a 5xx makes us wait: an API server that starts asks for five, and is often there after one."""
+
 
 class ApiError(BrokenHarness):
     """The API server refused a request.
@@ -29,7 +35,7 @@ class ApiError(BrokenHarness):
         status: HTTP status; 0 when there was no answer at all.
         reason: Kubernetes' word for it: `NotFound`, `Invalid`, `Forbidden`, ...
         message: the API server's sentence.
-        retry_after: seconds that the API server asks to wait, or None.
+        retry_after: seconds to wait as the API server asks, within reason, or None.
     """
 
     def __init__(
@@ -113,7 +119,8 @@ def api_error(request: str, status: int, body: Mapping[str, Any] | str, *, secre
         fields = [str(cause.get("field")) for cause in causes if cause.get("field")]
     if secret and status in {400, 422}:
         message = f"the Secret is not valid ({', '.join(fields) or 'no field named'}; the sentence may quote values)"
-    seconds = float(retry) if retry and retry.isdecimal() else None
+    most = BUSY_MOST if status == 429 else STARTING_MOST
+    seconds = min(float(retry), most) if retry and retry.isdecimal() else None
     return _class(status)(request, status, reason, message, retry_after=seconds)
 
 

@@ -38,14 +38,21 @@ SERVER_ENDS = (240, 300)
 LASTED = 0.5
 """Seconds after which a stream that ends counts as sound: the next one is opened without a pause."""
 
-LOOK = 0.05
-"""Least seconds between two looks for a kind that is not served."""
+LOOK = (0.05, 0.25)
+"""Least and most seconds between two looks for a kind that is not served: its CRD may be installed while we wait."""
 
 GATHER = 0.02
 """Seconds to wait for more waits to join a list, as long as some still come: five hundred begin within a few of these."""
 
 GATHERINGS = 10
 """How often at most a list is put off for more waits to join."""
+
+
+CROWD = 10
+"""How many waits that share a list make a crowd, of which more are likely to come."""
+
+CROWD_PAUSE = 0.25
+"""Least seconds between two lists while a crowd begins its waits."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +112,7 @@ class WatchStream:
         self._position: int | None = None
         self._newest = 0
         self._events = 0
+        self._crowded_until = 0.0
         self._backoff = Backoff()
 
     def join(self, choice: Choice, inbox: Inbox, make: Callable[[Listener], View[Any]]) -> View[Any]:
@@ -157,13 +165,16 @@ class WatchStream:
 
     def _gather(self) -> None:
         """Wait for more waits to join a list, as long as others than the first are there and still come."""
+        pause(self._crowded_until - time.monotonic())
         before = 1
         for _ in range(GATHERINGS):
             waiting = self._audience.unanswered()
             if waiting <= before:
-                return
+                break
             before = waiting
             pause(GATHER)
+        if before >= CROWD:
+            self._crowded_until = time.monotonic() + CROWD_PAUSE
 
     def _list(self, *, relisted: bool, patience: float) -> int:
         """List, deliver, and return the list's revision; with the lock for listing held."""
@@ -258,11 +269,8 @@ class WatchStream:
         self._audience.tell("")
         self._wake.clear()
         self._audience.not_served(sent)
-        self._rest_at_least(LOOK, self._backoff.pause())
-
-    def _rest_at_least(self, least: float, most: float) -> None:
-        """Wait until somebody wakes the thread, but neither shorter nor longer than told."""
-        end = time.monotonic() + most
+        least, most = LOOK
+        end = time.monotonic() + min(max(self._backoff.pause(), least), most)
         pause(least)
         self._wake.wait(max(end - time.monotonic(), 0.0))
 

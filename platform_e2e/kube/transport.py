@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import urllib3
 from urllib3.connection import HTTPConnection
-from urllib3.exceptions import HTTPError, SSLError
+from urllib3.exceptions import HTTPError, ProtocolError, SSLError
 
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.kube.backoff import Backoff
@@ -271,6 +271,8 @@ class Transport:
 
 def _words(error: Exception) -> str:
     """Return the innermost reason of an error of urllib3, which wraps the system's own."""
+    if isinstance(error, ProtocolError) and not isinstance(error.args[-1], OSError):
+        return "the connection ended in the middle of the answer"
     inner: BaseException = error
     while (cause := inner.__cause__ or inner.__context__) is not None:
         inner = cause
