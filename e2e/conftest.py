@@ -9,11 +9,14 @@ import pytest
 from fixtures.cluster import Cluster
 from fixtures.layer import layer_of
 from fixtures.platform import Platform
-from platform_e2e.checks import drift, loadbalancer
+from platform_e2e.checks import applications, drift, loadbalancer, monitoring
 from platform_e2e.checks.controls import Sandbox
-from platform_e2e.finding import Promise
+from platform_e2e.finding import Finding, Promise
 from platform_e2e.kube.client import Kube
 from platform_e2e.layer import Layer, LoadBalancer, Rendered
+
+Ground = Callable[[], list[Finding]]
+"""Returns what is wrong with the Application that renders the object at hand."""
 
 Cases = Iterable[tuple[str, object]]
 """Id and value of each case."""
@@ -103,9 +106,24 @@ def metallb(platform: Platform) -> str:
 
 
 @pytest.fixture
+def ground(request: pytest.FixtureRequest, platform: Platform, kube: Kube) -> Ground:
+    """Return what tells whether the Application of the Service or ServiceMonitor at hand has converged."""
+    case = request.node.callspec.params
+    rendered = case["load_balancer"].service if "load_balancer" in case else case["service_monitor"]
+    application = platform.layer.application(rendered.application)
+    return lambda: applications.converged(application, platform.sha, kube)
+
+
+@pytest.fixture
 def wanted(load_balancer: LoadBalancer, platform: Platform, cluster: Cluster) -> loadbalancer.Wanted:
     """Return what must be true of the Service at hand."""
     return loadbalancer.Wanted.of(load_balancer, platform.layer, cluster.facts)
+
+
+@pytest.fixture
+def wanted_monitor(service_monitor: Rendered, platform: Platform) -> monitoring.Wanted:
+    """Return what must be true of the ServiceMonitor at hand."""
+    return monitoring.Wanted.of(service_monitor, platform.layer)
 
 
 @pytest.fixture

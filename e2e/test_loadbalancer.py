@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from e2e.conftest import Ground
 from fixtures.cluster import Cluster
 from fixtures.platform import Platform
 from fixtures.probes import Promises
@@ -30,11 +31,11 @@ RELEASED_SECONDS = 60.0
 
 @pytest.mark.smoke
 def test_service_answers_at_an_address_of_its_pool(
-    wanted: loadbalancer.Wanted, outside: loadbalancer.Outside, kube: Kube, promises: Promises
+    wanted: loadbalancer.Wanted, outside: loadbalancer.Outside, ground: Ground, kube: Kube, promises: Promises
 ) -> None:
     """It has an address that the rules allow, alone, announced by one node, and answers there as the layer says."""
     seen, findings = loadbalancer.watch(wanted, kube, outside, timeout=ANNOUNCE_SECONDS)
-    promises.report(own(findings), figures=loadbalancer.figures(seen))
+    promises.report(own(findings, ground), figures=loadbalancer.figures(seen))
 
 
 def test_no_service_outside_of_git_takes_an_address(platform: Platform, kube: Kube) -> None:

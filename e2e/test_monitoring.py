@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from e2e.conftest import Ground
 from fixtures.platform import Platform
 from fixtures.probes import Promises
 from platform_e2e.checks import controls, monitoring
@@ -11,7 +12,7 @@ from platform_e2e.checks.applications import TESTS
 from platform_e2e.checks.blame import own
 from platform_e2e.checks.prometheus import Prometheus
 from platform_e2e.kube.client import Kube
-from platform_e2e.layer import MetricsService, Rendered
+from platform_e2e.layer import MetricsService
 
 pytestmark = pytest.mark.promise("monitoring")
 
@@ -21,12 +22,11 @@ SCRAPED_SECONDS = 60.0
 
 @pytest.mark.smoke
 def test_service_monitor_is_scraped(
-    service_monitor: Rendered, platform: Platform, kube: Kube, prometheus: Prometheus, promises: Promises
+    wanted_monitor: monitoring.Wanted, ground: Ground, kube: Kube, prometheus: Prometheus, promises: Promises
 ) -> None:
     """It is selected, every target that replicas or nodes say is up, scraped just now, and delivers what is declared."""
-    wanted, declared = monitoring.Wanted.of(service_monitor), monitoring.declared_in(platform.layer)
-    seen, findings = monitoring.watch(wanted, kube, prometheus, declared, timeout=SCRAPED_SECONDS)
-    promises.report(own(findings), figures=monitoring.figures(seen))
+    seen, findings = monitoring.watch(wanted_monitor, kube, prometheus, timeout=SCRAPED_SECONDS)
+    promises.report(own(findings, ground), figures=monitoring.figures(seen))
 
 
 def test_metrics_port_has_a_service_monitor(

@@ -157,7 +157,7 @@ def test_a_sound_monitor_is_seen_as_such() -> None:
     api = Answering(
         TARGET, replace(TARGET, pool="serviceMonitor/other/x/0"), series={"chat_messages_total": [Sample(LABELS, 1)]}
     )
-    seen = observe(WANTED, view, api, SINCE, lambda _: None)
+    seen = observe(WANTED, view, api, SINCE)
     assert seen.targets == (TARGET,)
     assert seen.expected == {POOL: (1, "deployment/chat -n chat-dev with 1")}
     assert seen.jobs == {POOL}
@@ -166,19 +166,19 @@ def test_a_sound_monitor_is_seen_as_such() -> None:
 
 def test_git_says_how_many_replicas_and_not_the_cluster() -> None:
     view = RecordedView(monitor(), prometheus(), service(), endpoint_slice(), deployment(1))
-    seen = observe(WANTED, view, Answering(TARGET), SINCE, lambda _: deployment(2))
+    seen = observe(replace(WANTED, declared=lambda _: deployment(2)), view, Answering(TARGET), SINCE)
     assert seen.expected[POOL] == (2, "deployment/chat -n chat-dev with 2")
 
 
 def test_a_series_of_somebody_else_does_not_count() -> None:
     view = RecordedView(monitor(), prometheus(), service(), endpoint_slice(), deployment())
     elsewhere = Sample({"job": "chat", "instance": "10.244.0.9:9090"}, 1)
-    seen = observe(WANTED, view, Answering(TARGET, series={"chat_messages_total": [elsewhere]}), SINCE, lambda _: None)
+    seen = observe(WANTED, view, Answering(TARGET, series={"chat_messages_total": [elsewhere]}), SINCE)
     assert seen.delivered == {"chat_messages_total": False}
 
 
 def test_an_unselected_monitor_is_not_asked_further() -> None:
-    seen = observe(WANTED, RecordedView(monitor({}), prometheus()), Answering(), SINCE, lambda _: None)
+    seen = observe(WANTED, RecordedView(monitor({}), prometheus()), Answering(), SINCE)
     assert not seen.selected
     assert seen.cause is not None
     assert seen.cause.id == "monitor-unselected"
@@ -201,7 +201,7 @@ def test_a_service_without_a_selector_counts_by_its_addresses() -> None:
     bare = service()
     del bare["spec"]["selector"]
     view = RecordedView(monitor(), prometheus(), bare, endpoint_slice())
-    seen = observe(WANTED, view, Answering(TARGET), SINCE, lambda _: None)
+    seen = observe(WANTED, view, Answering(TARGET), SINCE)
     assert seen.expected[POOL] == (1, "1 addresses of service/chat-metrics -n chat-dev")
 
 

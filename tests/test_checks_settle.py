@@ -82,3 +82,22 @@ def test_ground_that_does_not_hold_blocks_whatever_its_promise() -> None:
     require([])
     with pytest.raises(BlockedByPromise, match="loadbalancer-pool-full"):
         require([finding("loadbalancer-pool-full")])
+
+
+def test_a_known_cause_below_is_the_cause() -> None:
+    below = finding("pod-image", Promise.APPLICATIONS)
+    with pytest.raises(BlockedByPromise, match="pod-image"):
+        own([finding("loadbalancer-unreachable")], lambda: [below])
+
+
+@pytest.mark.parametrize("cause", ["unexplained", "loadbalancer-pool-full"])
+def test_what_is_unknown_below_or_follows_from_this_promise_blocks_nothing(cause: str) -> None:
+    mine = finding("loadbalancer-pool-full")
+    assert own([mine], lambda: [finding(cause, Promise.APPLICATIONS)]) == [mine]
+
+
+def test_the_ground_is_not_asked_when_nothing_is_wrong() -> None:
+    def ground() -> list[Finding]:
+        pytest.fail("nothing is wrong, so nothing below can be")
+
+    assert own([], ground) == []

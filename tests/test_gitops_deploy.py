@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -147,7 +148,7 @@ def test_wait_returns_when_every_application_has_converged(kube: Any, layer: Lay
     threading.Timer(0.1, lambda: kube.up("chat-dev", "chat-prod")).start()
     seconds = deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=10)
     assert sorted(seconds) == NAMES
-    assert seconds["one"] < 0.1 <= seconds["chat-dev"]
+    assert seconds["one"] < seconds["chat-dev"]
     texts = [event["text"] for event in events(timeline)]
     assert texts[0] == (
         "1 of 3 Applications have converged; chat-dev, chat-prod: it does not exist; "
@@ -287,6 +288,44 @@ def test_what_argocd_has_given_up_ends_the_wait_with_its_name(kube: Any, layer: 
         Refuted, match=r"application/chat-prod -n argocd: the sync of commit a+ is Failed and is not tried again"
     ):
         deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=60)
+
+
+def hopeless(name: str, patience: float = 0.0) -> Callable[[dict[str, Any]], tuple[str, float] | None]:
+    return lambda app: ("pod-image", patience) if app["metadata"]["name"] == name else None
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
+def test_an_application_that_stays_broken_is_left_behind(
+    kube: Any, layer: Layer, timeline: Timeline, phase: str
+) -> None:
+    kube.up(*NAMES)
+    status = kube.objects[APPLICATION, "chat-prod"]["status"]
+    status["health"]["status"] = "Progressing"
+    status["operationState"]["phase"] = phase
+    seconds = deploy.wait_converged(
+        kube, layer, SHA, timeline=timeline, timeout=60, hopeless=hopeless("chat-prod", 0.1)
+    )
+    assert sorted(seconds) == ["chat-dev", "one"]
+
+
+def test_a_cause_that_goes_away_in_time_is_waited_for(kube: Any, layer: Layer, timeline: Timeline) -> None:
+    kube.up("one", "chat-dev")
+    kube.up("chat-prod", sha=OLD)
+    threading.Timer(0.1, lambda: kube.up("chat-prod")).start()
+    seconds = deploy.wait_converged(
+        kube, layer, SHA, timeline=timeline, timeout=60, hopeless=hopeless("chat-prod", 30.0)
+    )
+    assert sorted(seconds) == NAMES
+
+
+def test_when_nothing_has_converged_nothing_is_left_behind(kube: Any, layer: Layer, timeline: Timeline) -> None:
+    kube.up(*NAMES)
+    for name in NAMES:
+        kube.objects[APPLICATION, name]["status"]["health"]["status"] = "Progressing"
+    with pytest.raises(Timeout, match="0 of 3 Applications have converged"):
+        deploy.wait_converged(
+            kube, layer, SHA, timeline=timeline, timeout=0.3, hopeless=lambda _: ("application-render-error", 0.0)
+        )
 
 
 def test_an_api_server_that_refuses_a_refresh_is_asked_again_later(kube: Any, layer: Layer, timeline: Timeline) -> None:

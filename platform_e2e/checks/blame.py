@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from platform_e2e.errors import BrokenPlatform
 from platform_e2e.explain import home
@@ -34,13 +34,21 @@ def require(findings: Sequence[Finding]) -> None:
         raise BlockedByPromise(findings)
 
 
-def own(findings: Sequence[Finding]) -> list[Finding]:
+def own(findings: Sequence[Finding], ground: Callable[[], Sequence[Finding]] = tuple) -> list[Finding]:
     """Return the findings whose cause belongs to the promise that they say is broken.
 
+    Args:
+        findings: what a check returned.
+        ground: returns what is wrong with what the check stands on, such as the Application that renders the object; asked
+            only where there are findings. A known cause there is the cause of these, too.
+
     Raises:
-        BlockedByPromise: there are findings, and the causes of all of them belong to other promises.
+        BlockedByPromise: there are findings, and the cause of all of them belongs to another promise.
     """
     mine = [finding for finding in findings if home(finding.cause, finding.promise) == finding.promise]
     if findings and not mine:
         raise BlockedByPromise(findings)
+    if mine:
+        promise = mine[0].promise
+        require([below for below in ground() if home(below.cause, promise) != promise])
     return mine

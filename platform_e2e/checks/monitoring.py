@@ -50,16 +50,18 @@ class Wanted:
         monitor: as Git has it.
         series: names of series that its targets must deliver.
         place: file and line, for the remedy.
+        declared: finds a workload in Git, whose replicas count and not those of the cluster.
     """
 
     monitor: Object
     series: tuple[str, ...] = ()
     place: str = ""
+    declared: Declared = lambda _: None
 
     @classmethod
-    def of(cls, rendered: Rendered) -> Wanted:
+    def of(cls, rendered: Rendered, layer: Layer) -> Wanted:
         """Return what the layer says about a ServiceMonitor."""
-        return cls(rendered.object, series(rendered), place_of(rendered))
+        return cls(rendered.object, series(rendered), place_of(rendered), declared_in(layer))
 
     def pool(self, index: int) -> str:
         """Return the name of an endpoint's scrape pool (prometheus-operator 0.88.0, pkg/prometheus/promcfg.go)."""
@@ -99,7 +101,7 @@ class Observed:
     cause: Cause | None = None
 
 
-def observe(wanted: Wanted, view: View, prometheus: Prometheus, since: datetime, declared: Declared) -> Observed:
+def observe(wanted: Wanted, view: View, prometheus: Prometheus, since: datetime) -> Observed:
     """Read what the cluster and Prometheus say about a ServiceMonitor.
 
     Args:
@@ -107,7 +109,6 @@ def observe(wanted: Wanted, view: View, prometheus: Prometheus, since: datetime,
         view: of the cluster.
         prometheus: that scrapes.
         since: when looking began, by Prometheus' clock.
-        declared: finds a workload in Git, whose replicas count and not those of the cluster.
     """
     namespace, name = key(wanted.monitor)
     monitor = view.get(MONITOR_KIND, name, namespace)
@@ -121,7 +122,7 @@ def observe(wanted: Wanted, view: View, prometheus: Prometheus, since: datetime,
         monitor,
         selected=True,
         expected={
-            wanted.pool(index): _expected(endpoint, monitor, view, declared)
+            wanted.pool(index): _expected(endpoint, monitor, view, wanted.declared)
             for index, endpoint in enumerate(at(monitor, "spec", "endpoints") or ())
         },
         jobs=frozenset(prometheus.scrape_jobs() & pools),
@@ -191,16 +192,13 @@ def check(wanted: Wanted, seen: Observed) -> list[Finding]:
     return []
 
 
-def watch(
-    wanted: Wanted, view: View, prometheus: Prometheus, declared: Declared, *, timeout: float
-) -> tuple[Observed, list[Finding]]:
+def watch(wanted: Wanted, view: View, prometheus: Prometheus, *, timeout: float) -> tuple[Observed, list[Finding]]:
     """Look at a ServiceMonitor until nothing is wrong or waiting no longer helps; return what was seen and found last.
 
     Args:
         wanted: the ServiceMonitor.
         view: of the cluster.
         prometheus: that scrapes; only scrapes after this call's begin count.
-        declared: finds a workload in Git.
         timeout: seconds.
     """
     since = prometheus.now()
@@ -208,7 +206,7 @@ def watch(
 
     def look() -> list[Finding]:
         nonlocal seen
-        seen = observe(wanted, view, prometheus, since, declared)
+        seen = observe(wanted, view, prometheus, since)
         return check(wanted, seen)
 
     findings = settled(look, timeout=timeout, what=f"{name_of(wanted.monitor)} is scraped")

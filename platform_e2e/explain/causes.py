@@ -50,7 +50,7 @@ CAUSES: dict[str, Known] = {
     "application-not-permitted": Known(_APPLICATIONS, STUCK),
     "application-missing-crd": Known(_APPLICATIONS),
     "application-webhook": Known(_APPLICATIONS),
-    "application-sync-failed": Known(_APPLICATIONS),
+    "application-sync-failed": Known(_APPLICATIONS, STUCK),
     "application-retrying": Known(_APPLICATIONS),
     "application-wave-held": Known(_APPLICATIONS),
     "application-hook-running": Known(_APPLICATIONS),

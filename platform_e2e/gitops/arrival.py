@@ -45,20 +45,39 @@ _LONG = 600
 
 @dataclass
 class Arrival:
-    """One wait for a whole layer: judges all Applications together and pushes what is stuck."""
+    """One wait for a whole layer: judges all Applications together and pushes what is stuck.
+
+    Attributes:
+        kube: the cluster.
+        layer: whose Applications are awaited.
+        sha: the commit that is served.
+        timeline: gets the progress.
+        hopeless: returns the cause that holds an Application and for how many seconds it is worth waiting while it stays
+            the same, or None where nobody can tell.
+        began: monotonic time of the wait's begin.
+        seconds: for each Application after how many seconds it had converged.
+        stuck: for each Application that is not waited for the cause.
+    """
 
     kube: Kube
     layer: Layer
     sha: str
     timeline: Timeline
+    hopeless: Callable[[Object], tuple[str, float] | None] | None = None
     began: float = field(default_factory=time.monotonic)
     seconds: dict[str, float] = field(default_factory=dict)
+    stuck: dict[str, str] = field(default_factory=dict)
+    _held: dict[str, tuple[str, float, float]] = field(default_factory=dict)
     _said: str = ""
     _asked: dict[str, float] = field(default_factory=dict)
     _errors: dict[str, tuple[str, float]] = field(default_factory=dict)
 
     def judge(self, state: tuple[list[Object], list[Object], Any]) -> Verdict:
-        """Expect every Application converged and every ApplicationSet to have made exactly its own."""
+        """Expect every Application converged and every ApplicationSet to have made exactly its own.
+
+        Where `hopeless` tells causes that stay, an Application with such a cause is not waited for, as long as another one
+        has converged: what is broken in one of them shall not keep the others from being judged.
+        """
         live = {(app["metadata"]["namespace"], app["metadata"]["name"]): app for app in state[0]}
         expected = converged_on(self.sha)
         lacking: dict[str, str] = {}
@@ -67,18 +86,36 @@ class Arrival:
             verdict = expected(app)
             if isinstance(verdict, Met):
                 self.seconds.setdefault(one.name, time.monotonic() - self.began)
+                self.stuck.pop(one.name, None)
                 continue
             self.seconds.pop(one.name, None)
             if app is not None:
                 verdict = self._push(one, app, verdict)
-            if isinstance(verdict, Failed):
+                if self._is_stuck(one.name, app):
+                    continue
+            if isinstance(verdict, Failed) and not self._held.get(one.name, ("",))[0]:
                 return Failed(f"application/{one.name} -n {one.namespace}: {verdict.why}")
             lacking[one.name] = verdict.why
         lacking |= self._generated(state[0], state[1])
+        if not self.seconds:
+            lacking |= self.stuck
         self._progress(lacking)
         if lacking:
             return Pending(self._sentence(lacking))
-        return Met([live[one.namespace, one.name] for one in self.layer.applications])
+        return Met([live[one.namespace, one.name] for one in self.layer.applications if one.name not in self.stuck])
+
+    def _is_stuck(self, name: str, app: Object) -> bool:
+        """Tell whether the cause that holds an Application has been the same for as long as is worth waiting."""
+        now = time.monotonic()
+        known, since, asked = self._held.get(name, ("", now, now - _LOOK_AGAIN))
+        if self.hopeless is not None and now - asked >= _LOOK_AGAIN:
+            cause, patience = self.hopeless(app) or ("", 0.0)
+            since = since if cause == known else now
+            self._held[name] = (cause, since, now)
+            self.stuck.pop(name, None)
+            if cause and now - since >= patience:
+                self.stuck[name] = cause
+        return name in self.stuck
 
     def explain(
         self, state: tuple[list[Object], list[Object], Any], explain: Callable[[Object], Cause | None] | None

@@ -35,7 +35,7 @@ class Deployment:
     Attributes:
         commit: what is served.
         applied: `kind/name` of what was applied by hand.
-        seconds: for each Application after how many seconds it had converged.
+        seconds: for each Application that has converged after how many seconds it had.
     """
 
     commit: Commit
@@ -52,6 +52,7 @@ def deploy(
     timeout: float,
     pool_map: Mapping[str, str] | None = None,
     explain: Callable[[Object], Cause | None] | None = None,
+    hopeless: Callable[[Object], tuple[str, float] | None] | None = None,
 ) -> Deployment:
     """Serve the working tree's layer, apply its roots, and wait until all of it has converged.
 
@@ -66,6 +67,7 @@ def deploy(
         timeout: seconds until everything must have converged.
         pool_map: ClusterFacts.pool_map.
         explain: works out why an Application does not converge.
+        hopeless: tells causes that stay, so that one broken Application does not keep the others from being judged.
 
     Raises:
         SourceError: the layer reads what cannot be served.
@@ -82,7 +84,9 @@ def deploy(
     if kept and commit.pushed:
         refresh_all(kube, layer)
     left = max(1.0, timeout - (time.monotonic() - began))
-    seconds = wait_converged(kube, layer, commit.sha, timeline=timeline, timeout=left, explain=explain)
+    seconds = wait_converged(
+        kube, layer, commit.sha, timeline=timeline, timeout=left, explain=explain, hopeless=hopeless
+    )
     return Deployment(commit, applied, seconds)
 
 
@@ -130,6 +134,7 @@ def wait_converged(
     timeline: Timeline,
     timeout: float,
     explain: Callable[[Object], Cause | None] | None = None,
+    hopeless: Callable[[Object], tuple[str, float] | None] | None = None,
 ) -> dict[str, float]:
     """Wait until every Application of the layer, generated ones included, is what a commit says, workloads rolled out.
 
@@ -143,15 +148,17 @@ def wait_converged(
         timeline: gets the progress: how many of how many, and why each other one is pending.
         timeout: seconds.
         explain: works out why an Application does not converge.
+        hopeless: returns the cause that holds an Application and for how many seconds it is worth waiting while that cause
+            stays, or None. Such an Application is then left behind; without it every one is waited for.
 
     Returns:
-        For each Application the seconds after which it had converged.
+        For each Application that has converged the seconds after which it had.
 
     Raises:
         Timeout: not all did in time; the text says what each one lacks.
         Refuted: Argo CD has given up on this commit for one of them, or it cannot be rendered.
     """
-    wait = Arrival(kube, layer, sha, timeline)
+    wait = Arrival(kube, layer, sha, timeline, hopeless)
     namespaces = {one.namespace for one in layer.applications} | {one.namespace for one in layer.applicationsets}
     namespace = namespaces.pop() if len(namespaces) == 1 else None
     apps = eventually(
