@@ -47,6 +47,6 @@ def test_a_chart_that_cannot_be_had_is_wrong_usage() -> None:
 
 
 def test_speed_values_exist_for_known_charts_only() -> None:
-    from platform_e2e.foundations.install import SPEED
+    from platform_e2e.foundations.installation import SPEED
 
     assert {Path(path).stem for path in SPEED.glob("*.yaml")} <= set(embedded.CHARTS)

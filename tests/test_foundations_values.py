@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft7Validator
 
 from platform_e2e.foundations import assembled_argocd, assembled_stack, embedded, making, manifests
-from platform_e2e.foundations.install import SPEED
+from platform_e2e.foundations.installation import SPEED
 from platform_e2e.foundations.making import TEMPLATES
 from platform_e2e.paths import ROOT
 

@@ -2,6 +2,6 @@
 
 from platform_e2e.foundations.before import restore_sealing_key
 from platform_e2e.foundations.failure import ReleaseFailed
-from platform_e2e.foundations.install import Installed, OtherVersions, install
+from platform_e2e.foundations.installation import Installed, OtherVersions, install
 
 __all__ = ["Installed", "OtherVersions", "ReleaseFailed", "install", "restore_sealing_key"]

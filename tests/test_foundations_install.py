@@ -1,0 +1,212 @@
+"""A release is installed, upgraded, repaired or left alone; versions that differ are told or refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from platform_e2e.errors import WrongUsage
+from platform_e2e.foundations import OtherVersions, ReleaseFailed, install, stored
+from platform_e2e.foundations.manifests import Object
+from platform_e2e.foundations.origins import Chart
+from platform_e2e.kube.client import Kube
+from platform_e2e.layer.releases import Release
+from platform_e2e.shell import CommandError
+from platform_e2e.timeline import Timeline
+from tests.foundation_fakes import MemoryKube, release_secret
+
+MODULE = "platform_e2e.foundations.installation"
+CONFIG: Object = {
+    "apiVersion": "v1",
+    "kind": "ConfigMap",
+    "metadata": {"name": "c", "namespace": "ns"},
+    "data": {"a": "1"},
+}
+
+
+class FakeHelm:
+    """Does to a cluster in memory what Helm does, and remembers it."""
+
+    def __init__(self, memory: MemoryKube) -> None:
+        self.memory = memory
+        self.upgraded: list[dict[str, Any]] = []
+        self.refuses: set[str] = set()
+
+    def upgrade(self, release: str, chart: str, namespace: str, *, labels: dict[str, str], **how: Any) -> None:
+        self.upgraded.append({"release": release, "chart": chart, "labels": labels, **how})
+        if release in self.refuses:
+            raise CommandError(["helm", "upgrade", release], "ended with status 1", "values don't meet the schema")
+        self.memory.put({**CONFIG, "metadata": {"name": "c", "namespace": namespace}})
+        manifest = json.dumps({**CONFIG, "metadata": {"name": "c"}})
+        self.memory.put(release_secret(release, namespace, manifest, revision=len(self.upgraded), **labels))
+
+
+@pytest.fixture
+def memory() -> MemoryKube:
+    return MemoryKube()
+
+
+@pytest.fixture
+def helm(memory: MemoryKube, monkeypatch: pytest.MonkeyPatch) -> FakeHelm:
+    fake = FakeHelm(memory)
+    monkeypatch.setattr(f"{MODULE}.Helm", lambda *_: fake)
+    monkeypatch.setattr(
+        f"{MODULE}.making.made",
+        lambda chart, **_: Chart(f"/cache/{chart}", "2.0.0+assembled", "v2", "assembled", absent=("grafana",)),
+    )
+    monkeypatch.setattr(f"{MODULE}.origins.identity", lambda chart: chart.path)
+    monkeypatch.setattr(f"{MODULE}.origins.definitions", lambda chart, helm: [])
+    monkeypatch.setattr(f"{MODULE}.origins.templated_definitions", lambda *_, **__: [])
+    monkeypatch.setattr(f"{MODULE}.verify", lambda kube, release, namespace, manifest, *_, **__: len(manifest))
+    return fake
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Release:
+    return named("demo", tmp_path)
+
+
+def named(name: str, directory: Path, version: str = "v2") -> Release:
+    values = directory / f"{name}.yaml"
+    values.write_text("a: 1\n")
+    return Release(name, name, "https://charts.example.org", "2.0.0", version, "ns", values)
+
+
+def run(kube: Kube, releases: Sequence[Release], **how: Any) -> list[Any]:
+    return install(
+        kube,
+        releases,
+        helm=Path("helm"),
+        kubeconfig=Path("kubeconfig"),
+        timeline=how.pop("timeline", Timeline(None)),
+        module_directory=how.pop("module_directory", lambda _: Path()),
+        **how,
+    )
+
+
+def test_a_new_release_is_installed(memory: MemoryKube, helm: FakeHelm, release: Release) -> None:
+    (done,) = run(memory.kube, [release])
+    assert (done.action, done.pinned, done.running, done.checks) == ("installed", "v2", "v2", 1)
+    assert done.absent == ("grafana",)
+    assert done.as_json()["origin"] == "assembled"
+    assert helm.upgraded[0]["values"] == (release.values,)
+    assert memory.get("v1/Namespace", "ns") is not None
+
+
+def test_an_unchanged_release_is_left_alone(memory: MemoryKube, helm: FakeHelm, release: Release) -> None:
+    run(memory.kube, [release])
+    (done,) = run(memory.kube, [release])
+    assert done.action == "unchanged"
+    assert len(helm.upgraded) == 1
+
+
+def test_changed_values_upgrade_a_release(memory: MemoryKube, helm: FakeHelm, release: Release) -> None:
+    run(memory.kube, [release])
+    release.values.write_text("a: 2\n")
+    (done,) = run(memory.kube, [release])
+    assert done.action == "upgraded"
+    assert len({call["labels"][stored.FINGERPRINT] for call in helm.upgraded}) == 2
+
+
+def test_drift_is_put_right_and_told(memory: MemoryKube, helm: FakeHelm, release: Release, tmp_path: Path) -> None:
+    run(memory.kube, [release])
+    memory.put({**CONFIG, "data": {"a": "changed"}})
+    timeline = Timeline(tmp_path / "timeline")
+    (done,) = run(memory.kube, [release], timeline=timeline)
+    assert done.action == "repaired"
+    assert done.repaired == ("ConfigMap c -n ns was changed: data.a",)
+    found = memory.get("v1/ConfigMap", "c", "ns")
+    assert found is not None
+    assert found["data"] == {"a": "1"}
+    assert "release demo: ConfigMap c -n ns was changed: data.a; put right" in (tmp_path / "timeline").read_text()
+    assert len(helm.upgraded) == 1
+
+
+def test_a_release_of_somebody_else_is_taken_over(memory: MemoryKube, helm: FakeHelm, release: Release) -> None:
+    memory.put(release_secret("demo", "ns", "", revision=1))
+    (done,) = run(memory.kube, [release])
+    assert done.action == "upgraded"
+    assert len(helm.upgraded) == 1
+
+
+def test_a_failed_and_an_interrupted_release_are_applied_again(
+    memory: MemoryKube, helm: FakeHelm, release: Release
+) -> None:
+    run(memory.kube, [release])
+    fingerprint = helm.upgraded[0]["labels"]
+    memory.put(release_secret("demo", "ns", "", revision=7, status="pending-upgrade", **fingerprint))
+    run(memory.kube, [release])
+    assert len(helm.upgraded) == 2
+    memory.put(release_secret("demo", "ns", "", revision=8, status="failed", **fingerprint))
+    run(memory.kube, [release])
+    assert len(helm.upgraded) == 3
+
+
+def test_what_helm_refuses_names_release_values_and_reason(
+    memory: MemoryKube, helm: FakeHelm, release: Release
+) -> None:
+    helm.refuses.add("demo")
+    with pytest.raises(ReleaseFailed) as error:
+        run(memory.kube, [release])
+    text = str(error.value)
+    assert text.startswith(
+        "release demo is not ready: Helm could not apply it: `helm upgrade demo` ended with status 1"
+    )
+    assert "values don't meet the schema" in text
+    assert f"A value that the chart refuses is in {release.values}" in text
+
+
+def test_the_others_are_finished_when_one_fails_and_two_are_named(
+    memory: MemoryKube, helm: FakeHelm, tmp_path: Path
+) -> None:
+    releases = [named(name, tmp_path) for name in ("one", "two", "three")]
+    helm.refuses |= {"one", "three"}
+    with pytest.raises(ReleaseFailed, match="release one is not ready") as error:
+        run(memory.kube, releases)
+    assert "also not ready: three" in str(error.value)
+    assert stored.newest(memory.kube, "two", "ns") is not None
+
+
+def test_another_version_is_told_and_with_strict_versions_refused(
+    memory: MemoryKube, helm: FakeHelm, tmp_path: Path
+) -> None:
+    releases = [named("demo", tmp_path, "v3"), named("same", tmp_path)]
+    done = run(memory.kube, releases)
+    assert [(one.pinned, one.running) for one in done] == [("v3", "v2"), ("v2", "v2")]
+    calls = len(helm.upgraded)
+    with pytest.raises(
+        OtherVersions, match=r"pins other versions than can be had here: demo v2 in place of v3\."
+    ) as error:
+        run(memory.kube, releases, strict_versions=True)
+    assert isinstance(error.value, WrongUsage)
+    assert len(helm.upgraded) == calls
+
+
+def test_without_modules_the_chart_comes_from_its_repository(
+    memory: MemoryKube, helm: FakeHelm, release: Release
+) -> None:
+    (done,) = run(memory.kube, [release], module_directory=None)
+    assert done.origin == "from https://charts.example.org"
+    assert helm.upgraded[0]["repository"] == "https://charts.example.org"
+    assert helm.upgraded[0]["version"] == "2.0.0"
+
+
+def test_charts_dir_comes_first_and_says_what_is_missing(
+    memory: MemoryKube, helm: FakeHelm, release: Release, tmp_path: Path
+) -> None:
+    directory = tmp_path / "charts"
+    directory.mkdir()
+    with pytest.raises(WrongUsage, match=r"neither demo-2.0.0.tgz nor a directory demo is in it") as error:
+        run(memory.kube, [release], charts_dir=directory)
+    assert "helm pull demo --version 2.0.0" in error.value.remedy
+    (directory / "demo-2.0.0.tgz").write_bytes(b"")
+    (done,) = run(memory.kube, [release], charts_dir=directory)
+    assert done.origin == f"from {directory / 'demo-2.0.0.tgz'}"
+
+
+def test_no_releases_is_nothing_to_do(memory: MemoryKube, helm: FakeHelm) -> None:
+    assert run(memory.kube, []) == []
