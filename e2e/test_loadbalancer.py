@@ -8,10 +8,9 @@ from e2e.conftest import Ground
 from fixtures.cluster import Cluster
 from fixtures.platform import Platform
 from fixtures.probes import Promises
-from platform_e2e.checks import controls, loadbalancer
+from platform_e2e.checks import controls, loadbalancer, node
 from platform_e2e.checks.applications import TESTS
 from platform_e2e.checks.blame import own, require
-from platform_e2e.checks.node import addresses_on, rules_for
 from platform_e2e.explain import explain
 from platform_e2e.explain.loadbalancer import ingress
 from platform_e2e.kube.client import Kube
@@ -38,24 +37,22 @@ def test_service_answers_at_an_address_of_its_pool(
     promises.report(own(findings, ground), figures=loadbalancer.figures(seen))
 
 
-def test_no_service_outside_of_git_takes_an_address(platform: Platform, kube: Kube) -> None:
+def test_no_service_outside_of_git_takes_an_address(platform: Platform, kube: Kube, promises: Promises) -> None:
     """Every other LoadBalancer Service of the cluster would take addresses that nobody has planned."""
     known = {(str(one.service.namespace), one.service.name) for one in platform.layer.load_balancers()}
-    assert not loadbalancer.others(kube, known, TESTS)
+    promises.report(loadbalancer.unplanned(kube, known, TESTS))
 
 
 @pytest.mark.smoke
 @pytest.mark.needs("nodes")
 def test_node_knows_the_address_only_as_a_rule(
-    wanted: loadbalancer.Wanted, outside: loadbalancer.Outside, cluster: Cluster, kube: Kube
+    wanted: loadbalancer.Wanted, outside: loadbalancer.Outside, cluster: Cluster, kube: Kube, promises: Promises
 ) -> None:
     """The address sits on no interface of the announcing node, and kube-proxy's rules take in what is sent to it."""
     seen, findings = loadbalancer.watch(wanted, kube, outside, timeout=ANNOUNCE_SECONDS)
     require(findings)
-    for address in ingress(seen.service or {}):
-        host = cluster.node(seen.nodes[0]).host
-        assert address not in addresses_on(host)
-        assert rules_for(host, address)
+    host = cluster.node(seen.nodes[0]).host
+    promises.report(node.check(wanted.service, ingress(seen.service or {}), seen.nodes[0], host))
 
 
 @pytest.mark.exclusive("metallb")

@@ -238,9 +238,8 @@ def test_services_of_tests_are_none_of_the_platforms() -> None:
     control = service("control")
     control["metadata"]["namespace"] = "e2e-1"
     view = RecordedView(mine, control, service(), service("extra"), service("inner", type="ClusterIP"))
-    assert [
-        one["metadata"]["name"] for one in loadbalancer.others(view, {("chat-dev", "chat")}, "platform-e2e/run")
-    ] == ["extra"]
+    (finding,) = loadbalancer.unplanned(view, {("chat-dev", "chat")}, "platform-e2e/run")
+    assert (finding.object, finding.cause.id) == ("service/extra -n chat-dev", "loadbalancer-unplanned")
 
 
 def test_git_is_read_with_the_ranges_that_the_cluster_uses() -> None:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
-from platform_e2e.checks.node import addresses_on, rules_for
+import pytest
+
+from platform_e2e.checks.node import addresses_on, check, rules_for
+from tests.loadbalancers import service
 
 ADDRESSES = """\
 1: lo    inet 127.0.0.1/8 scope host lo\\       valid_lft forever preferred_lft forever
@@ -23,22 +26,29 @@ COMMIT
 class Host:
     """A node that prints what was recorded."""
 
-    def __init__(self, output: str) -> None:
-        self.output = output
-        self.asked: list[str] = []
-
     def check_output(self, command: str) -> str:
-        self.asked.append(command)
-        return self.output
+        return {"ip -oneline address show": ADDRESSES, "iptables-save -t nat": RULES}[command]
 
 
 def test_every_address_of_every_interface() -> None:
-    host = Host(ADDRESSES)
-    assert addresses_on(host) == {"127.0.0.1", "10.89.0.2", "fe80::5054:ff:fe12:3456"}
-    assert host.asked == ["ip -oneline address show"]
+    assert addresses_on(Host()) == {"127.0.0.1", "10.89.0.2", "fe80::5054:ff:fe12:3456"}
 
 
 def test_the_rules_of_one_address_and_of_kube_proxy_only() -> None:
-    assert len(rules_for(Host(RULES), "10.89.0.201")) == 1
-    assert rules_for(Host(RULES), "10.89.0.2") == []
-    assert rules_for(Host(RULES), "10.89.0.202") == []
+    assert len(rules_for(Host(), "10.89.0.201")) == 1
+    assert rules_for(Host(), "10.89.0.2") == []
+    assert rules_for(Host(), "10.89.0.202") == []
+
+
+def test_an_address_that_is_only_a_rule() -> None:
+    assert check(service(), ["10.89.0.201"], "n1", Host()) == []
+
+
+@pytest.mark.parametrize(
+    ("address", "cause"), [("10.89.0.2", "loadbalancer-on-interface"), ("10.89.0.203", "loadbalancer-no-rules")]
+)
+def test_what_is_wrong_on_the_node_is_named(address: str, cause: str) -> None:
+    (finding,) = check(service(), ["10.89.0.201", address], "n1", Host())
+    assert finding.cause.id == cause
+    assert "service/chat -n chat-dev" in finding.cause.sentence
+    assert "node n1" in finding.expected

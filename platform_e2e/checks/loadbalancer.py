@@ -9,15 +9,15 @@ from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
 
-from platform_e2e.checks.loadbalancer_seen import SHARING, Observed, Outside, Wanted, observe, others
+from platform_e2e.checks.loadbalancer_seen import SHARING, Observed, Outside, Wanted, observe
 from platform_e2e.checks.settle import settled
 from platform_e2e.explain import View, unexplained
 from platform_e2e.explain.addresses import allocated_pool, allowed_pools, requested_addresses
 from platform_e2e.explain.loadbalancer import ingress
-from platform_e2e.explain.objects import annotations_of, listed, name_of
+from platform_e2e.explain.objects import annotations_of, at, labels_of, listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.kube.expect import Met, Pending, Verdict
-from platform_e2e.kube.objects import Object
+from platform_e2e.kube.objects import Object, key
 
 __all__ = [
     "Observed",
@@ -28,7 +28,7 @@ __all__ = [
     "has_address",
     "is_pending",
     "observe",
-    "others",
+    "unplanned",
     "watch",
 ]
 
@@ -223,6 +223,30 @@ def _answers(wanted: Wanted, seen: Observed) -> Problem:
         "look at the Service's targetPort, at kube-proxy on the announcing node, and for a NetworkPolicy",
     )
     return expected, answer.problem, seen.cause or unreachable
+
+
+def unplanned(view: View, known: set[tuple[str, str]], ours: str) -> list[Finding]:
+    """Return the LoadBalancer Services of the cluster that take an address and are not in Git.
+
+    Args:
+        view: of the cluster.
+        known: namespace and name of those of the layer.
+        ours: label that marks namespaces of tests, whose Services are none of the platform's.
+    """
+    tests = {key(namespace)[1] for namespace in view.list("v1/Namespace") if ours in labels_of(namespace)}
+    return [
+        Finding(name_of(service), Promise.LOADBALANCER, "it is in Git", "it is not", _unplanned(service))
+        for service in view.list("v1/Service")
+        if at(service, "spec", "type") == "LoadBalancer" and key(service) not in known and key(service)[0] not in tests
+    ]
+
+
+def _unplanned(service: Object) -> Cause:
+    return Cause(
+        "loadbalancer-unplanned",
+        f"{name_of(service)} asks for an address, and no Application of Git has it",
+        "add it to the layer, or delete it; a release of the foundations should use type ClusterIP",
+    )
 
 
 def has_address(service: Object | None) -> Verdict:

@@ -204,19 +204,3 @@ def _ask(seen: Observed, wanted: Wanted, host: Outside) -> Observed:
     elif wanted.tcp_port is not None:
         answer = outside.connect(addresses[0], wanted.tcp_port)
     return replace(seen, macs=macs, node_mac=node_mac, answer=answer, arp_seconds=arp_seconds)
-
-
-def others(view: View, known: set[tuple[str, str]], ours: str) -> list[Object]:
-    """Return LoadBalancer Services of the cluster that the layer does not render.
-
-    Args:
-        view: of the cluster.
-        known: namespace and name of those that it does.
-        ours: label that marks namespaces of tests, whose Services are none of the platform's.
-    """
-    tests = {key(namespace)[1] for namespace in view.list("v1/Namespace") if ours in labels_of(namespace)}
-    return [
-        service
-        for service in view.list("v1/Service")
-        if at(service, "spec", "type") == "LoadBalancer" and key(service) not in known and key(service)[0] not in tests
-    ]
