@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 
 import pytest
@@ -124,6 +125,18 @@ def wanted(load_balancer: LoadBalancer, platform: Platform, cluster: Cluster) ->
 def wanted_monitor(service_monitor: Rendered, platform: Platform) -> monitoring.Wanted:
     """Return what must be true of the ServiceMonitor at hand."""
     return monitoring.Wanted.of(service_monitor, platform.layer)
+
+
+@pytest.fixture
+def healing(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[None]:
+    """Keep other processes from changing what belongs to the same Applications: Argo CD would heal both changes at once."""
+    change = next(value for value in request.node.callspec.params.values() if isinstance(value, drift.Drift))
+    names = {change.application, change.target.name if change.target.kind == "Application" else ""} - {""}
+    with contextlib.ExitStack() as stack:
+        # Always in the same order, so that no two processes wait for each other.
+        for name in sorted(names):
+            stack.enter_context(cluster.lease.exclusive(f"application {name}"))
+        yield
 
 
 @pytest.fixture

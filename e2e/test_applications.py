@@ -58,6 +58,7 @@ def test_environment_is_deployed(environment: Environment, promises: Promises) -
 
 
 @pytest.mark.promise("selfheal")
+@pytest.mark.usefixtures("healing")
 def test_edit_of_an_application_is_reverted_by_the_root(edit_of_kept: Drift, kube: Kube, promises: Promises) -> None:
     """The Applications of files are objects of the root, which heals them like any other."""
     healed = heal.heal(edit_of_kept, kube)
@@ -65,6 +66,7 @@ def test_edit_of_an_application_is_reverted_by_the_root(edit_of_kept: Drift, kub
 
 
 @pytest.mark.promise("selfheal")
+@pytest.mark.usefixtures("healing")
 def test_edit_of_a_generated_application_is_reverted(edit_of_generated: Drift, kube: Kube, promises: Promises) -> None:
     """The ApplicationSet controller keeps what it has generated."""
     healed = heal.heal(edit_of_generated, kube)
@@ -72,6 +74,7 @@ def test_edit_of_a_generated_application_is_reverted(edit_of_generated: Drift, k
 
 
 @pytest.mark.promise("selfheal")
+@pytest.mark.usefixtures("healing")
 def test_control_nobody_heals_the_root(edit_of_root: Drift, kube: Kube) -> None:
     """The layer says so: who applied the root applies it again. The change stays, so the tests above prove the root's work."""
     disturbance = heal.inject(edit_of_root, kube)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from fixtures.cluster import Cluster
 from fixtures.platform import Platform
 from fixtures.probes import Promises
 from platform_e2e.checks import applications, controls
@@ -35,12 +34,12 @@ def test_application_says_that_it_heals(application: Application, promises: Prom
 
 
 @pytest.mark.smoke
-def test_change_is_healed(change: Drift, platform: Platform, cluster: Cluster, kube: Kube, promises: Promises) -> None:
+@pytest.mark.usefixtures("healing")
+def test_change_is_healed(change: Drift, platform: Platform, kube: Kube, promises: Promises) -> None:
     """The object is exactly as in Git again, by an operation that Argo CD began by itself and that names it."""
     application = platform.layer.application(change.application)
-    with cluster.lease.exclusive(f"application {change.application}"):
-        require(applications.wait_converged(application, platform.sha, kube, timeout=READY_SECONDS))
-        healed = heal(change, kube)
+    require(applications.wait_converged(application, platform.sha, kube, timeout=READY_SECONDS))
+    healed = heal(change, kube)
     promises.report(own(healed.findings), figures=healed.figures)
 
 
