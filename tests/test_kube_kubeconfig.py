@@ -67,7 +67,7 @@ def test_a_token_and_the_contexts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("inline", [True, False])
 def test_certificates_inline_or_as_files_beside_the_kubeconfig(
-    tmp_path: Path, pems: tuple[bytes, bytes], *, inline: bool
+    tmp_path: Path, pems: tuple[bytes, bytes], monkeypatch: pytest.MonkeyPatch, *, inline: bool
 ) -> None:
     certificate, key = pems
     if inline:
@@ -81,11 +81,13 @@ def test_certificates_inline_or_as_files_beside_the_kubeconfig(
             "server: 'https://a', certificate-authority: c.crt",
             "client-certificate: c.crt, client-key: c.key",
         )
-    before = set(Path("/tmp").glob("platform-e2e-*"))
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
     tls = load(write(tmp_path, cluster, user)).tls
     assert tls is not None
     assert len(tls.get_ca_certs()) == 1
-    assert set(Path("/tmp").glob("platform-e2e-*")) <= before, "a key was left in a file"
+    assert list(scratch.iterdir()) == [], "a key was left in a file"
 
 
 def test_a_token_file_is_named_and_not_read_yet(tmp_path: Path) -> None:

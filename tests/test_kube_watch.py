@@ -423,6 +423,24 @@ def test_a_timeout_tells_what_moved_and_that_the_watch_was_away(api: ScriptedApi
     assert "observed: v is 3" in text
 
 
+def test_a_wait_keeps_its_timeout_while_another_thread_asks_patiently(
+    api: ScriptedApi, kube: Kube, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform_e2e.kube.waiting.LAST_LOOK", 0.1)
+    monkeypatch.setattr("platform_e2e.kube.watched.EVENTS_PATIENCE", 0.1)
+    monkeypatch.setattr("platform_e2e.kube.discovery.ASKED_BY_ANOTHER", 0.1)
+    api.stop()
+    with ThreadPoolExecutor(1) as pool:
+        patient = pool.submit(kube.get, "v1/ConfigMap", "a", "ns")  # tries for 5 s
+        time.sleep(0.1)
+        start = time.monotonic()
+        with pytest.raises(Unobserved):
+            eventually(kube.one("v1/ConfigMap", "a", "ns"), value("1"), timeout=0.2, what="a is 1")
+        assert time.monotonic() - start < 3
+        api.start()
+        assert patient.result(10) is None
+
+
 def test_what_can_never_be_seen_is_refused_at_once(api: ScriptedApi, kube: Kube) -> None:
     with pytest.raises(WrongUsage, match="ConfigMap a is asked for without a namespace"):
         eventually(kube.one("v1/ConfigMap", "a"), value("1"), timeout=5, what="a")

@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from platform_e2e.errors import WrongUsage
-from platform_e2e.kube.errors import KindNotServed, NotFound
+from platform_e2e.kube.errors import KindNotServed, NotFound, Unavailable
+
+ASKED_BY_ANOTHER = 1.0
+"""Least seconds to wait for the answer that another thread has asked for."""
 
 _KIND = re.compile(r"(?:[a-z0-9.-]+/)?v[0-9][a-z0-9]*/[A-Z][A-Za-z0-9]*")
 
@@ -94,11 +97,18 @@ class Discovery:
         """
         if not _KIND.fullmatch(kind):
             raise WrongUsage(f"{kind!r} is no kind", 'write "apps/v1/Deployment", or "v1/Service" for the core group')
-        # One asks, the others find the answer: five hundred waiters begin with one request.
-        with self._lock:
+        if kind in self._known:
+            return self._known[kind]
+        # One asks, the others find the answer: five hundred waiters begin with one request. Who has little patience does
+        # not wait for one who has much while the API server is down.
+        if not self._lock.acquire(timeout=-1 if patience is None else max(patience, ASKED_BY_ANOTHER)):
+            raise Unavailable(f"kind {kind}", 0, "NoAnswer", "the API server does not tell what it serves")
+        try:
             if kind not in self._known:
                 self._learn(kind.rsplit("/", 1)[0], patience)
             return self._known.get(kind)
+        finally:
+            self._lock.release()
 
     def require(self, kind: str) -> Resource:
         """Return a kind as it is served.

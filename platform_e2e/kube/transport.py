@@ -33,12 +33,18 @@ SILENCE = 90.0
 IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 """Methods that may be sent again although the first one may have been carried out."""
 
-_DEAD_PEER = [
-    # A peer that vanished without a word is noticed in about 11 s, on streams that are silent for a minute by nature.
+_KEEPALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3}
+"""A peer that vanished without a word is noticed in about 11 s, on streams that are silent for a minute by nature."""
+
+_SOCKET_OPTIONS = [
+    *HTTPConnection.default_socket_options,
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 5),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 2),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+    # Not every system has each of them.
+    *(
+        (socket.IPPROTO_TCP, getattr(socket, name), value)
+        for name, value in _KEEPALIVE.items()
+        if hasattr(socket, name)
+    ),
 ]
 
 
@@ -150,7 +156,7 @@ class Transport:
         self._pool = urllib3.PoolManager(
             maxsize=32,
             retries=False,
-            socket_options=[*HTTPConnection.default_socket_options, *_DEAD_PEER],
+            socket_options=_SOCKET_OPTIONS,
             **options,
         )
 
