@@ -9,10 +9,12 @@ import pytest
 
 from platform_e2e import paths
 from platform_e2e.cluster import hoststate, leaks
-from platform_e2e.cluster.hoststate import HostState
+from platform_e2e.cluster.hoststate import HostState, Mark
 from platform_e2e.cluster.leaks import Ending, Leak
 from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.errors import WrongUsage
+
+MARK = Mark("c", "abc")
 
 
 def state(*lines: str) -> HostState:
@@ -27,18 +29,39 @@ def test_what_came_and_what_went_is_told() -> None:
 
 
 def test_a_process_or_a_file_of_somebody_else_may_go() -> None:
-    assert state("process 7 python", "file /tmp/x").lost(state()) == []
+    assert state("process 7 python", "file /tmp/x", "network namespace net:[7]").lost(state()) == []
 
 
-def test_processes_of_ours_are_seen_by_what_they_name() -> None:
+@pytest.mark.parametrize(
+    ("variable", "value", "seen"),
+    [
+        (hoststate.TOKEN, "abc", True),
+        (hoststate.TOKEN, "abcd", False),
+        ("PLATFORM_E2E_CLUSTER_NAME", "c", True),
+        ("PLATFORM_E2E_CLUSTER_NAME", "cc", False),
+    ],
+)
+def test_a_runs_processes_are_known_by_a_variable(variable: str, value: str, seen: bool) -> None:
     sleeper = subprocess.Popen(
-        [sys.executable, "-c", "import sys; sys.stdin.read()", "platform_e2e"], stdin=subprocess.PIPE
+        [sys.executable, "-c", "import sys; print(flush=True); sys.stdin.read()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={variable: value},
     )
+    assert sleeper.stdout is not None
+    sleeper.stdout.readline()
     try:
-        assert any(line.startswith(f"process {sleeper.pid} ") for line in hoststate.processes())
+        assert any(line.startswith(f"process {sleeper.pid} ") for line in hoststate.processes(MARK)) is seen
     finally:
         sleeper.communicate()
-    assert not any(line.startswith(f"process {sleeper.pid} ") for line in hoststate.processes())
+    assert not any(line.startswith(f"process {sleeper.pid} ") for line in hoststate.processes(MARK))
+
+
+def test_other_clusters_are_none_of_a_runs_business(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path))
+    for name in ("c", "other"):
+        (paths.clusters() / name).mkdir(parents=True)
+    assert MARK.others() == {"other"}
 
 
 def test_files_outside_of_the_cache_are_seen_and_those_inside_are_not(
@@ -47,18 +70,20 @@ def test_files_outside_of_the_cache_are_seen_and_those_inside_are_not(
     monkeypatch.setattr(hoststate, "TROUBLED", (str(tmp_path),))
     monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
     monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path / "cache"))
-    before = hoststate.look()
+    before = hoststate.look(MARK)
     for name in ("cache/entry", "home/.kube"):
         (tmp_path / name).mkdir(parents=True)
-    left = [line for line in before.left(hoststate.look()) if line.startswith("file ")]
-    assert left == [f"file {tmp_path / 'home'}", f"file {tmp_path / 'home/.kube'}"]
+    left = [line for line in before.left(hoststate.look(MARK)) if line.startswith("file ")]
+    assert left == [f"file {tmp_path / 'home'}"]
+    (tmp_path / "home/.kube/config").touch()
+    assert f"file {tmp_path / 'home/.kube/config'}" in hoststate.look(MARK).lines
 
 
 def test_what_others_are_responsible_for_can_be_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hoststate, "TROUBLED", (str(tmp_path),))
     (tmp_path / "noise").touch()
-    assert f"file {tmp_path / 'noise'}" in hoststate.look().lines
-    assert f"file {tmp_path / 'noise'}" not in hoststate.look([f"file {tmp_path}/*"]).lines
+    assert f"file {tmp_path / 'noise'}" in hoststate.look(MARK).lines
+    assert f"file {tmp_path / 'noise'}" not in hoststate.look(MARK, [f"file {tmp_path}/*"]).lines
 
 
 def test_a_result_says_what_was_left() -> None:
@@ -93,43 +118,43 @@ def quiet_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("os.geteuid", lambda: 0)
     monkeypatch.setattr(leaks, "GONE_SECONDS", 0.2)
 
-    def look(_ignored: Sequence[str] = ()) -> HostState:
+    def look(_mark: Mark, _ignored: Sequence[str] = ()) -> HostState:
         return state(*(f"directory {path}" for path in paths.clusters().glob("*")))
 
     monkeypatch.setattr(hoststate, "look", look)
     return tmp_path
 
 
-def a_run(box: Path) -> list[str]:
+def a_run(box: Path, cluster: str) -> list[str]:
     facts = box / "facts.json"
     ClusterFacts("c", "fake", "", "", "", ()).write(facts)
-    return [sys.executable, "-c", RUN, str(paths.clusters() / "c"), str(facts)]
+    return [sys.executable, "-c", RUN, str(paths.clusters() / cluster), str(facts)]
 
 
 @pytest.mark.parametrize("ending", [Ending.INTERRUPT, Ending.TERMINATE, Ending.HANG_UP])
 def test_a_run_that_cleans_up_after_a_signal_is_clean(quiet_host: Path, ending: Ending) -> None:
-    (result,) = leaks.run_leaks(lambda _: a_run(quiet_host), endings=[ending])
+    (result,) = leaks.run_leaks(lambda _, cluster: a_run(quiet_host, cluster), endings=[ending])
     assert (result.status, result.left, result.clean) == (2, (), True)
 
 
 def test_a_run_that_nobody_cleans_up_after_is_not_clean(quiet_host: Path) -> None:
-    (result,) = leaks.run_leaks(lambda _: a_run(quiet_host), endings=[Ending.KILL])
-    assert (result.status, result.left) == (-9, (f"directory {paths.clusters() / 'c'}",))
+    (result,) = leaks.run_leaks(lambda _, cluster: a_run(quiet_host, cluster), endings=[Ending.KILL])
+    assert (result.status, result.left) == (-9, (f"directory {paths.clusters() / 'leaks-kill-9'}",))
 
 
 def test_a_run_that_ends_too_early_proves_nothing(quiet_host: Path) -> None:
-    (result,) = leaks.run_leaks(lambda _: [sys.executable, "-c", ""], endings=[Ending.KILL])
+    (result,) = leaks.run_leaks(lambda _, __: [sys.executable, "-c", ""], endings=[Ending.KILL])
     assert not result.clean
     assert "before it had a cluster" in result.trouble
 
 
 @pytest.mark.parametrize(("ending", "status"), [(Ending.NORMAL, 1), (Ending.FAILING, 0)])
 def test_a_run_that_ends_otherwise_than_meant_proves_nothing(quiet_host: Path, ending: Ending, status: int) -> None:
-    (result,) = leaks.run_leaks(lambda _: [sys.executable, "-c", f"raise SystemExit({status})"], endings=[ending])
+    (result,) = leaks.run_leaks(lambda _, __: [sys.executable, "-c", f"raise SystemExit({status})"], endings=[ending])
     assert result.trouble.startswith(f"it ended with status {status}")
 
 
 def test_only_root_sees_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     with pytest.raises(WrongUsage, match="sudo -E nox -s leaks"):
-        leaks.run_leaks(lambda _: [])
+        leaks.run_leaks(lambda _, __: [])

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from platform_e2e import paths
 from platform_e2e.addresses import AddressRange
@@ -24,6 +25,14 @@ DEFAULT_NAME = "e2e"
 
 Pools = Callable[[Path], Sequence[AddressRange]]
 """Reads the address ranges that the layer in a directory states."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are the harness's own: exit status 4, not argparse's 2, which means interrupted here."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what the command line prints."""
+        raise WrongUsage(message, self.format_usage().strip())
 
 
 def main(argv: Sequence[str], pools: Pools) -> int:
@@ -51,8 +60,8 @@ def main(argv: Sequence[str], pools: Pools) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="platform-e2e cluster", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    parser = Parser(prog="platform-e2e cluster", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
     made = commands.add_parser("up", help="make a cluster that stays, laid around the layer's address pools")
     made.add_argument("--nodes", type=int, default=1, metavar="N", help="how many nodes, the server included")
     made.add_argument("--provider", default="", metavar="NAME", help=f"one of: {', '.join(providers.NAMES)}")

@@ -1,7 +1,8 @@
 """What a run could leave on this host, written down so that before and after can be compared.
 
-Looked at: processes that are ours, mounts, interfaces, addresses, routes, network namespaces, cgroups, packet filter rules,
-kernel settings, and files outside of the cache. A run's own results and the caches of other programs are no leaks.
+Looked at: processes of the run, mounts, interfaces, addresses, routes, network namespaces, cgroups, packet filter rules,
+kernel settings, and files outside of the cache. Another cluster that lives on this host goes on meanwhile; what belongs to
+it is left out.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from pathlib import Path
 from pyroute2 import IPRoute
 
 from platform_e2e import paths
-from platform_e2e.cluster.embedded import cgroups
+from platform_e2e.cluster import place
+from platform_e2e.cluster.embedded import cgroups, links
+from platform_e2e.cluster.embedded.remains import words
 from platform_e2e.shell import run, which
 
 TROUBLED = ("/dev/shm", "/etc", "/opt", "/run", "/tmp", "/usr/local", "/var/lib", "/var/log", "/var/tmp")  # noqa: S108 - looked at only
@@ -38,6 +41,13 @@ SETTINGS = (
 """Below /proc/sys: what a kubelet, kube-proxy or a bridge would change if it ran on the host itself."""
 
 
+TOKEN = "PLATFORM_E2E_LEAKS_TOKEN"  # noqa: S105 - the name of a variable
+"""The variable by which a run's processes are known."""
+
+LOCAL_TABLE = 255
+"""RT_TABLE_LOCAL of linux/rtnetlink.h: the kernel's own entries for each address."""
+
+
 @dataclass(frozen=True)
 class HostState:
     """What was seen at one moment: lines such as `interface eth0`."""
@@ -45,26 +55,48 @@ class HostState:
     lines: frozenset[str]
 
     def left(self, after: HostState) -> list[str]:
-        """Return what is there later and was not before."""
-        return sorted(after.lines - self.lines)
+        """Return what is there later and was not before; of a new directory only the directory itself."""
+        new = after.lines - self.lines
+        return sorted(line for line in new if not (line.startswith("file ") and line.rpartition("/")[0] in new))
 
     def lost(self, after: HostState) -> list[str]:
         """Return what was there and is not any more; a test tool must not take anything away either."""
-        return sorted(line for line in self.lines - after.lines if not line.startswith(("process ", "file ")))
+        theirs = ("process ", "file ", "network namespace net:")
+        return sorted(line for line in self.lines - after.lines if not line.startswith(theirs))
 
 
-def look(ignored: Sequence[str] = ()) -> HostState:
+@dataclass(frozen=True)
+class Mark:
+    """What tells a run's traces from everybody else's.
+
+    Attributes:
+        cluster: name of the run's cluster.
+        token: value of the variable `TOKEN` in the run's environment, which all that it starts inherits; nodes get no
+            variables of the user's, they are known by the cluster's name.
+    """
+
+    cluster: str
+    token: str
+
+    def others(self) -> set[str]:
+        """Return the names of the other clusters."""
+        return {each.name for each in place.every()} - {self.cluster}
+
+
+def look(mark: Mark, ignored: Sequence[str] = ()) -> HostState:
     """Write down what there is.
 
     Args:
+        mark: of the run.
         ignored: patterns (fnmatch) of lines that others on this host are responsible for.
     """
+    others = mark.others()
     everything = (
-        *processes(),
+        *processes(mark),
         *_mounts(),
-        *_network(),
-        *_namespaces(),
-        *_cgroups(),
+        *_network({links.interface(name) for name in others}),
+        *_namespaces(others),
+        *_cgroups(others),
         *_rules(),
         *_settings(),
         *_files(),
@@ -74,17 +106,15 @@ def look(ignored: Sequence[str] = ()) -> HostState:
     )
 
 
-def processes() -> Iterator[str]:
-    """Yield the processes that a run of ours has started: they name the harness, the cache, or a cluster of ours."""
-    mine = {os.getpid(), os.getppid()}
-    marks = ("platform_e2e", str(paths.cache()), "PLATFORM_E2E_CLUSTER_NAME=")
+def processes(mark: Mark) -> Iterator[str]:
+    """Yield the processes that a run has started."""
+    signs = (f"{TOKEN}={mark.token}", f"PLATFORM_E2E_CLUSTER_NAME={mark.cluster}")
     for directory in Path("/proc").glob("[0-9]*"):
         # It may end while it is read.
         with contextlib.suppress(OSError):
-            line = (directory / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            variables = (directory / "environ").read_bytes().decode(errors="replace")
-            if int(directory.name) not in mine and (any(mark in line for mark in marks) or marks[-1] in variables):
-                yield f"process {directory.name} {line[:120].strip()}"
+            variables = (directory / "environ").read_bytes().decode(errors="replace").split("\0")
+            if any(sign in variables for sign in signs):
+                yield f"process {directory.name} {words(int(directory.name))}"
 
 
 def _mounts() -> Iterator[str]:
@@ -92,40 +122,51 @@ def _mounts() -> Iterator[str]:
         yield f"mount {line.split()[4]}"
 
 
-def _network() -> Iterator[str]:
+def _network(foreign: set[str]) -> Iterator[str]:
+    """Yield interfaces, addresses and routes, but for those of the named interfaces."""
     with IPRoute() as netlink:
-        names = {link["index"]: link.get_attr("IFLA_IFNAME") for link in netlink.get_links()}
+        everything = {link["index"]: link.get_attr("IFLA_IFNAME") for link in netlink.get_links()}
+        names = {index: name for index, name in everything.items() if name not in foreign}
         yield from (f"interface {name}" for name in names.values())
         for address in netlink.get_addr():
-            yield f"address {address.get_attr('IFA_ADDRESS')} on {names.get(address['index'])}"
+            if address["index"] in names:
+                yield f"address {address.get_attr('IFA_ADDRESS')} on {names[address['index']]}"
         for route in netlink.get_routes():
-            if route["family"] in {2, 10} and route.get_attr("RTA_TABLE") != 255:
+            index = route.get_attr("RTA_OIF")
+            mine = index is None or index in names
+            if mine and route["family"] in {2, 10} and route.get_attr("RTA_TABLE") != LOCAL_TABLE:
                 destination = f"{route.get_attr('RTA_DST') or 'default'}/{route['dst_len']}"
-                yield f"route {destination} on {names.get(route.get_attr('RTA_OIF'))}"
+                yield f"route {destination} on {names.get(index)}"
 
 
-def _namespaces() -> Iterator[str]:
+def _namespaces(others: set[str]) -> Iterator[str]:
+    """Yield the network namespaces that processes run in, but for those of other clusters, and those that have a name."""
     seen = set()
-    for link in Path("/proc").glob("[0-9]*/ns/net"):
+    foreign = tuple(f"{cgroups.PREFIX}{name}/" for name in others)
+    for directory in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            seen.add(str(link.readlink()))
+            group = (directory / "cgroup").read_text()
+            if not any(name in group for name in foreign):
+                seen.add(str((directory / "ns" / "net").readlink()))
     yield from (f"network namespace {name}" for name in seen)
     for directory in (Path("/run/netns"), Path("/var/run/netns")):
         if directory.is_dir():
             yield from (f"network namespace {path}" for path in directory.iterdir())
 
 
-def _cgroups() -> Iterator[str]:
+def _cgroups(others: set[str]) -> Iterator[str]:
+    foreign = {f"{cgroups.PREFIX}{name}" for name in others}
     for hierarchy in cgroups.parse(Path("/proc/self/mountinfo").read_text()):
-        for pattern in ("platform-e2e*", "kubepods*", "*/kubepods*"):
-            yield from (f"cgroup {path}" for path in hierarchy.mount_point.glob(pattern))
+        for pattern in (f"{cgroups.PREFIX}*", "kubepods*"):
+            found = hierarchy.mount_point.glob(pattern)
+            yield from (f"cgroup {path}" for path in found if path.name not in foreign)
 
 
 def _rules() -> Iterator[str]:
     """Yield the packet filter's rules, as far as a program is there to show them; counters are left out."""
-    for words in (["nft", "--stateless", "list", "ruleset"], ["iptables-save"]):
-        if which(words[0]) and os.geteuid() == 0:
-            listing = run([str(which(words[0])), *words[1:]], timeout=30, ok=range(256)).stdout
+    for argv in (["nft", "--stateless", "list", "ruleset"], ["iptables-save"]):
+        if which(argv[0]) and os.geteuid() == 0:
+            listing = run([str(which(argv[0])), *argv[1:]], timeout=30, ok=range(256)).stdout
             yield from (f"rule {line}" for line in listing.splitlines() if line and not line.startswith(("#", ":")))
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from platform_e2e import paths
-from platform_e2e.cluster import hoststate, place, sweeping
-from platform_e2e.cluster.hoststate import HostState
+from platform_e2e.cluster import hoststate, sweeping
+from platform_e2e.cluster.cli import Parser
+from platform_e2e.cluster.hoststate import HostState, Mark
+from platform_e2e.cluster.place import Place
 from platform_e2e.cluster.waiting import NotInTime, wait_until
 from platform_e2e.errors import WrongUsage
 from platform_e2e.shell import background
@@ -99,7 +101,7 @@ def main(argv: Sequence[str]) -> int:
     Returns:
         0, or 3 where something was left.
     """
-    parser = argparse.ArgumentParser(prog="platform-e2e leaks", description=__doc__)
+    parser = Parser(prog="platform-e2e leaks", description=__doc__)
     parser.add_argument("--ending", action="append", choices=list(Ending), help="only this one; all by default")
     parser.add_argument(
         "--ignore",
@@ -110,7 +112,7 @@ def main(argv: Sequence[str]) -> int:
     )
     known, rest = parser.parse_known_args(argv)
     results = run_leaks(
-        lambda ending: (*RUN, *EXTRA.get(ending, ()), *rest),
+        lambda ending, cluster: (*RUN, "--cluster", cluster, *EXTRA.get(ending, ()), *rest),
         endings=[Ending(name) for name in known.ending or list(Ending)],
         ignored=known.ignore,
         told=lambda leak: print(leak.render(), flush=True),
@@ -119,7 +121,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def run_leaks(
-    argv_for_run: Callable[[Ending], Sequence[str]],
+    argv_for_run: Callable[[Ending, str], Sequence[str]],
     *,
     endings: Sequence[Ending] = tuple(Ending),
     ignored: Sequence[str] = (),
@@ -128,7 +130,7 @@ def run_leaks(
     """Do one run for each ending and compare the host before and after.
 
     Args:
-        argv_for_run: the command line of the run that is ended so.
+        argv_for_run: the command line of the run that is ended so, with a cluster of the given name.
         endings: which ones.
         ignored: patterns of `hoststate` lines that others on this host cause.
         told: called with each result as soon as it is known.
@@ -142,23 +144,25 @@ def run_leaks(
         print(f"swept what an earlier run had left of cluster {name}", file=sys.stderr)
     results = []
     for ending in endings:
-        results.append(_one(ending, argv_for_run(ending), ignored))
+        mark = Mark(f"leaks-{ending}", secrets.token_hex(8))
+        results.append(_one(ending, argv_for_run(ending, mark.cluster), mark, ignored))
         told(results[-1])
     return results
 
 
-def _one(ending: Ending, argv: Sequence[str], ignored: Sequence[str]) -> Leak:
-    before = hoststate.look(ignored)
+def _one(ending: Ending, argv: Sequence[str], mark: Mark, ignored: Sequence[str]) -> Leak:
+    before = hoststate.look(mark, ignored)
     logs = paths.cache() / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    others = {each.name for each in place.every()}
     log = logs / f"leaks-{ending}.log"
     log.write_bytes(b"")
-    process = background(["env", f"--chdir={paths.ROOT}", *argv], log_file=log, env=dict(os.environ))
+    process = background(
+        ["env", f"--chdir={paths.ROOT}", *argv], log_file=log, env={**os.environ, hoststate.TOKEN: mark.token}
+    )
     trouble = ""
     try:
         if ending in SIGNALS:
-            _until_in_use(process, others)
+            _until_in_use(process, Place(mark.cluster))
             _send(process, SIGNALS[ending])
         _until_ended(process, END_SECONDS if ending in SIGNALS else RUN_SECONDS)
     except NotInTime as error:
@@ -167,18 +171,17 @@ def _one(ending: Ending, argv: Sequence[str], ignored: Sequence[str]) -> Leak:
         process.wait()
     if not trouble and (process.returncode == 0) != (ending is Ending.NORMAL):
         trouble = f"it ended with status {process.returncode}, see {log}"
-    seconds, after = _settled(before, ignored)
+    seconds, after = _settled(before, lambda: hoststate.look(mark, ignored))
     return Leak(ending, process.returncode, seconds, tuple(before.left(after)), tuple(before.lost(after)), trouble)
 
 
-def _until_in_use(process: subprocess.Popen[bytes], others: set[str]) -> None:
+def _until_in_use(process: subprocess.Popen[bytes], cluster: Place) -> None:
     """Wait until the run's cluster can be used, so that as much as possible is there to be left behind."""
 
     def look() -> bool | str:
         if process.poll() is not None:
             raise NotInTime(f"the run ended by itself with status {process.returncode} before it had a cluster")
-        mine = [each for each in place.every() if each.name not in others]
-        return True if any(each.facts() for each in mine) else "it has no cluster yet"
+        return True if cluster.facts() else "it has no cluster yet"
 
     wait_until(look, timeout=RUN_SECONDS, what="the run uses its cluster")
 
@@ -195,14 +198,14 @@ def _until_ended(process: subprocess.Popen[bytes], timeout: float) -> None:
     wait_until(lambda: True if process.poll() is not None else "it runs", timeout=timeout, what="the run ends")
 
 
-def _settled(before: HostState, ignored: Sequence[str]) -> tuple[float, HostState]:
+def _settled(before: HostState, now: Callable[[], HostState]) -> tuple[float, HostState]:
     """Look until nothing is left, at most for as long as that may take."""
     began = time.monotonic()
-    after = hoststate.look(ignored)
+    after = now()
 
     def look() -> bool | str:
         nonlocal after
-        after = hoststate.look(ignored)
+        after = now()
         return "something is left" if before.left(after) or before.lost(after) else True
 
     try:
