@@ -10,9 +10,9 @@ import pytest
 
 from platform_e2e.foundations.failure import ReleaseFailed
 from platform_e2e.foundations.manifests import Object
-from platform_e2e.foundations.verify import checks, running, verify
+from platform_e2e.foundations.verify import UNPULLED_SECONDS, Running, checks, verify
 from platform_e2e.kube.client import Kube
-from platform_e2e.kube.expect import Failed, Met, Pending
+from platform_e2e.kube.expect import Failed, Met, Pending, Verdict
 from tests.scripted_api import ScriptedApi
 
 READY: dict[str, Any] = {
@@ -48,6 +48,10 @@ def pod(restarts: int = 0, **waiting: str) -> Object:
     return {"metadata": {"name": "a-1"}, "status": {"containerStatuses": [status]}}
 
 
+def running(workload: Object | None, pods: list[Object]) -> Verdict:
+    return Running()((workload, pods))
+
+
 def test_a_workload_runs_when_it_is_rolled_out() -> None:
     assert isinstance(running(workload(**READY), []), Met)
     assert isinstance(running(workload(**{**READY, "availableReplicas": 0}), [pod()]), Pending)
@@ -72,6 +76,22 @@ def test_a_crashing_container_gets_some_attempts() -> None:
     verdict = running(workload(), [pod(5, reason="CrashLoopBackOff")])
     assert isinstance(verdict, Failed)
     assert verdict.why == "Pod/a-1 container main ended 5 times"
+
+
+def test_an_image_that_cannot_be_pulled_gets_some_attempts() -> None:
+    now = 0.0
+    judge = Running(clock=lambda: now)
+    unpulled, creating = pod(reason="ErrImagePull"), pod(reason="ContainerCreating")
+    assert isinstance(judge((workload(), [unpulled])), Pending)
+    now = UNPULLED_SECONDS - 1
+    assert isinstance(judge((workload(), [pod(reason="ImagePullBackOff")])), Pending)
+    assert isinstance(judge((workload(), [creating])), Pending)
+    now = UNPULLED_SECONDS + 1
+    assert isinstance(judge((workload(), [unpulled])), Pending), "it was pulled meanwhile, so the attempts begin anew"
+    now *= 3
+    verdict = judge((workload(), [unpulled]))
+    assert isinstance(verdict, Failed)
+    assert verdict.why == "Pod/a-1 container main: ErrImagePull for 60 s"
 
 
 def of_kind(kind: str, name: str, api_version: str = "v1", **fields: Any) -> Object:

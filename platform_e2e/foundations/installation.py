@@ -24,6 +24,9 @@ from platform_e2e.timeline import Timeline
 SPEED = Path(__file__).parent / "speed"
 """Values on top of the layer's own that take out delays meant for production, one file for each chart that has any."""
 
+LINES_SHOWN = 12
+"""How many last lines of Helm's error are shown: a schema that refuses three values says so in ten."""
+
 
 class Release(Protocol):
     """What is needed of a release in foundations.yaml; `platform_e2e.layer` reads it."""
@@ -235,11 +238,13 @@ def _apply(kube: Kube, helm: Helm, plan: _Plan) -> tuple[tuple[Object, ...], lis
             labels={stored.FINGERPRINT: plan.fingerprint},
         )
     except CommandError as error:
+        said = "".join(f"\n    {line}" for line in error.output.strip().splitlines()[-LINES_SHOWN:])
         raise ReleaseFailed(
             release.name,
             "",
-            f"Helm could not apply it: {error.problem}",
-            remedy=f"A value that the chart refuses is in {release.values}; the chart comes {chart.origin}.",
+            "Helm could not apply it",
+            said or f"\n    {error.problem}",
+            f"The values are in {release.values}; the chart is {chart.origin}.",
         ) from error
     applied = stored.newest(kube, release.name, release.namespace)
     return (applied.manifest if applied is not None else ()), definitions

@@ -77,7 +77,7 @@ def made(chart: str, *, helm: Helm, module_directory: Callable[[str], Path], tim
         str(path / "chart"),
         written["version"],
         str(written["appVersion"]),
-        "assembled from its install manifests" if have.assembled else f"in the module {have.module}",
+        f"assembled from {have.module}" if have.assembled else f"in the module {have.module}",
         crds=tuple(sorted((path / "crds").glob("*.json"))),
         assembled=have.assembled,
         absent=have.absent,

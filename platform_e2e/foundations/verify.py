@@ -26,8 +26,12 @@ WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 OPERATED = {"Prometheus": "prometheus-{name}", "Alertmanager": "alertmanager-{name}"}
 """Kinds that an operator makes a StatefulSet for, and the StatefulSet's name."""
 
-HOPELESS = frozenset({"ErrImageNeverPull", "InvalidImageName", "CreateContainerConfigError"})
+HOPELESS = frozenset({"ErrImageNeverPull", "InvalidImageName"})
 """Reasons for which a container waits that no waiting mends."""
+
+UNPULLED = frozenset({"ErrImagePull", "ImagePullBackOff"})
+UNPULLED_SECONDS = 60.0
+"""How long an image may fail to be pulled: a kubelet has tried it four times by then (after 10, 20 and 40 s)."""
 
 GIVEN_UP_RESTARTS = 5
 """A container that has ended so often does not start: the back-off between two attempts is by then a minute and more."""
@@ -100,7 +104,7 @@ def verify(
                 check.holder,
                 f"{error.report.last}, {error.report.outcome}",
                 evidence(kube, _known(check.item)),
-                "The object's log and events tell why; a value in foundations/values or the machine's load is the usual cause.",
+                "Mend what the lines above name; most often a value in foundations/values, or an image that cannot be had.",
             ) from error
     return number
 
@@ -126,15 +130,25 @@ def checks(
         yield _exists(kube, "argoproj.io/v1alpha1/AppProject", "default", namespace)
 
 
-def running(workload: Object | None, pods: Sequence[Object]) -> Verdict:
-    """Judge whether a workload runs its newest generation somewhere, and whether its pods still can.
+class Running:
+    """Judges one workload for as long as it is waited for."""
 
-    Args:
-        workload: a Deployment, a StatefulSet or a DaemonSet.
-        pods: its pods.
-    """
-    verdict = rolled_out(workload)
-    if isinstance(verdict, Met):
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Begin without a memory."""
+        self._clock = clock
+        self._unpulled: dict[str, float] = {}
+
+    def __call__(self, state: tuple[Object | None, Sequence[Object]]) -> Verdict:
+        """Judge whether a workload runs its newest generation somewhere, and whether its pods still can.
+
+        Args:
+            state: a Deployment, a StatefulSet or a DaemonSet, and its pods.
+        """
+        workload, pods = state
+        verdict = rolled_out(workload)
+        if not isinstance(verdict, Met):
+            hopeless = [why for pod in pods for why in self._hopeless(pod)]
+            return Failed(hopeless[0]) if hopeless else verdict
         if (
             workload is not None
             and workload["kind"] == "DaemonSet"
@@ -142,15 +156,24 @@ def running(workload: Object | None, pods: Sequence[Object]) -> Verdict:
         ):
             return Pending("no node wants a pod of it")
         return verdict
-    for pod in pods:
-        for container in (pod.get("status") or {}).get("containerStatuses") or []:
+
+    def _hopeless(self, pod: Object) -> Iterator[str]:
+        """Yield why a pod will not get ready, however long one waits."""
+        status = pod.get("status") or {}
+        for container in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
             waiting = (container.get("state") or {}).get("waiting") or {}
+            reason = waiting.get("reason")
             name = f"Pod/{pod['metadata']['name']} container {container['name']}"
-            if waiting.get("reason") in HOPELESS:
-                return Failed(f"{name}: {waiting['reason']}: {waiting.get('message')}")
-            if waiting.get("reason") == "CrashLoopBackOff" and container.get("restartCount", 0) >= GIVEN_UP_RESTARTS:
-                return Failed(f"{name} ended {container['restartCount']} times")
-    return verdict
+            if reason in UNPULLED:
+                since = self._unpulled.setdefault(name, self._clock())
+                if self._clock() - since >= UNPULLED_SECONDS:
+                    yield f"{name}: {reason} for {UNPULLED_SECONDS:g} s"
+            else:
+                self._unpulled.pop(name, None)
+            if reason in HOPELESS:
+                yield f"{name}: {reason}: {waiting.get('message')}"
+            elif reason == "CrashLoopBackOff" and container.get("restartCount", 0) >= GIVEN_UP_RESTARTS:
+                yield f"{name} ended {container['restartCount']} times"
 
 
 def _served(kube: Kube, definition: Object) -> Check:
@@ -168,9 +191,7 @@ def _runs(kube: Kube, kind: str, name: str, namespace: str, selector: Mapping[st
     what = describe(kind, name, namespace)
     return Check(
         what,
-        lambda seconds: eventually(
-            source, lambda state: running(*state), timeout=seconds, what=f"{what} runs its newest generation"
-        ),
+        lambda seconds: eventually(source, Running(), timeout=seconds, what=f"{what} runs its newest generation"),
         lambda: kube.get(kind, name, namespace),
     )
 
