@@ -20,7 +20,7 @@ from tests import harness_in_a_box
 ROOT = Path(__file__).resolve().parent.parent
 
 HEADER = """
-import os, pytest, threading
+import contextlib, os, pytest, threading
 from platform_e2e.errors import BrokenHarness, BrokenPlatform
 from platform_e2e.finding import Cause, Finding, Promise
 
@@ -370,6 +370,27 @@ def test_waits(cluster):
     assert box.result["exit_code"] == 2
     assert box.result["verdict"]["counts"]["passed"] == 1, "what was interrupted did not pass"
     assert "not finished: holds so far" in out
+
+
+def test_what_fails_because_of_the_interruption_is_no_verdict(box: Box) -> None:
+    box.tests("""
+def test_waits(cluster, run):
+    def phase():
+        with contextlib.suppress(BrokenPlatform), run.phase("foundations"):
+            threading.Event().wait(0.4)
+            raise BrokenPlatform("the API server is gone")
+    threading.Thread(target=phase, daemon=True).start()
+    os.kill(os.getpid(), 15)
+    threading.Event().wait(60)
+@pytest.fixture(scope="session", autouse=True)
+def teardown():
+    yield
+    threading.Event().wait(1)
+""")
+    status, out = box.run()
+    assert status == 2, out
+    assert "the API server is gone" not in out
+    assert box.result["verdict"]["broken_phase"] == ""
 
 
 def test_secrets_in_output_and_errors_reach_no_file(box: Box) -> None:

@@ -116,6 +116,10 @@ def test_the_table_shows_every_promise_with_its_verdict_and_figures() -> None:
     assert "\x1b" in verdict_table(Verdict(results), "", width=100, colour=True)
 
 
+def test_a_run_without_results_says_so() -> None:
+    assert verdict_table(Verdict(()), "layer x", width=100, colour=False) == "layer x\nno promise was judged\n"
+
+
 def test_brackets_in_figures_are_no_markup() -> None:
     results = (Result("t", Outcome.PASSED, "monitoring", figures={"pools": "[red]x[/red] [/]"}),)
     assert "[red]x[/red] [/]" in verdict_table(Verdict(results), "[bold]", width=100, colour=False)

@@ -24,11 +24,17 @@ from platform_e2e.report.console import duration
 from platform_e2e.report.verdict import ExitCode
 from platform_e2e.settings import Settings
 
+LOG_WIDTH = 140
+"""Columns of the table where the output is no terminal."""
+
 CLUSTER = "breaks"
 """Name of the cluster that all breaks share; it is kept between them and removed at the end."""
 
 TEARDOWN_SECONDS = 180.0
 """For removing that cluster: a provider's own limits are far below."""
+
+WORKERS = "4"
+"""Tests mostly wait, so several workers shorten a run also where there are only two cores."""
 
 MARGIN_SECONDS = 180.0
 """How much longer than its deadline a run may take: grace, teardown and start of the interpreter."""
@@ -50,7 +56,7 @@ def main(settings: Settings, names: Sequence[str], *, chosen: str = "", only_lis
         WrongUsage: a name has no file, or a break does not fit the layer.
     """
     faults = select(load_all(paths.ROOT / "breaks"), names, chosen)
-    console = Console(file=sys.stdout, highlight=False)
+    console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
     if only_list:
         for fault in faults:
             console.print(f"{fault.name}: {fault.promise} by {fault.cause}", soft_wrap=True)
@@ -118,7 +124,7 @@ def _run(settings: Settings, layer: Path, name: str) -> dict[str, Any]:
     options += ["--layer", str(layer), "--keep", "always", "--deadline", f"{settings.deadline:.0f}s"]
     options += ["--charts-dir", str(settings.charts_dir)] if settings.charts_dir else []
     done = shell.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", paths.ROOT / "e2e", *options],
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-n", WORKERS, paths.ROOT / "e2e", *options],
         timeout=settings.deadline + MARGIN_SECONDS,
         ok=range(-64, 256),
         cwd=paths.ROOT,

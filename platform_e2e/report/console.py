@@ -158,6 +158,8 @@ def verdict_table(verdict: Verdict, headline: str, *, width: int, colour: bool) 
         width: columns of the terminal.
         colour: whether escape sequences are welcome.
     """
+    if not verdict.rows():
+        return f"{headline}\nno promise was judged\n"
     table = Table(title=None, expand=False, pad_edge=False, show_edge=False)
     for name in ("promise", "verdict", "tests", "figures"):
         table.add_column(name, overflow="fold")

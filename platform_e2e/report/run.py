@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import platform
 import time
@@ -32,6 +33,7 @@ class Run:
         end: monotonic second at which the deadline is reached, the same in every process of the run.
         timeline: of the run, in its directory.
         before: lines of a timeline from before the run had a directory.
+        interrupted: monotonic second at which it was told to end; what fails after that fails because of it.
     """
 
     settings: Settings
@@ -39,6 +41,7 @@ class Run:
     end: float
     timeline: Timeline = field(init=False)
     before: str = ""
+    interrupted: float = math.inf
 
     def __post_init__(self) -> None:
         """Put the timeline in the directory; its first event makes the file."""
@@ -118,11 +121,12 @@ class Run:
                 raise
 
     def events(self) -> list[dict[str, Any]]:
-        """Return what the timeline has so far."""
+        """Return what the timeline has so far, without what threads still wrote after an interruption."""
         path = self.timeline.path
         if path is None or not path.exists():
             return []
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        events = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
+        return [event for event in events if event["mono"] <= self.interrupted]
 
     def write_json(self, name: str, data: object) -> Path:
         """Store plain data in the directory, redacted, so that a reader sees the whole or nothing."""
