@@ -21,6 +21,7 @@ class MemoryKube:
     def __init__(self, *objects: Object) -> None:
         self.objects: dict[tuple[str, str | None, str], Object] = {}
         self.applied: list[Object] = []
+        self.managers: set[str] = set()
         self.told: list[Object] = []
         self.written: dict[tuple[str, str], str] = {}
         self.listable: set[str] = set()
@@ -47,6 +48,7 @@ class MemoryKube:
         ]
 
     def apply(self, obj: Object, *, manager: str = "", force: bool = True, dry_run: bool = False) -> Object:
+        self.managers.add(manager)
         merged: Object = _merge(self.objects.get(self._key(obj), {}), obj)
         if not dry_run:
             self.applied.append(obj)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from platform_e2e.foundations import crds
 from platform_e2e.foundations.drift import drift, repair
 from platform_e2e.foundations.manifests import Object
 from tests.foundation_fakes import MemoryKube
@@ -45,6 +46,14 @@ def test_a_changed_field_is_named_and_put_right() -> None:
     assert str(found) == "Deployment a -n ns was changed: spec.paused"
     repair(memory.kube, [found])
     assert drift(memory.kube, [deployment()], "ns") == []
+
+
+def test_the_dry_run_has_a_manager_of_its_own() -> None:
+    # With the one that CRDs are applied by before Helm comes, the dry run would take away what that apply alone had stated.
+    memory = MemoryKube(live(deployment(replicas=1)))
+    drift(memory.kube, [deployment()], "ns")
+    assert memory.managers
+    assert crds.MANAGER not in memory.managers
 
 
 def test_a_deleted_object_is_named_and_made_again() -> None:

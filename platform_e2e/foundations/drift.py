@@ -12,10 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from platform_e2e.foundations.crds import MANAGER
 from platform_e2e.foundations.manifests import Object
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.objects import described, kind_of
+
+MANAGER = "platform-e2e-drift"
+"""Owns what was put right. It is nobody else's name: an apply removes what its manager applied before and no longer states, and
+the CRDs that were applied before Helm came carry marks which the release does not state."""
 
 AT_ONCE = 8
 """Dry runs at the same time: each waits mostly, a hundred of them take a second."""
