@@ -43,8 +43,8 @@ def converged_on(sha: str, *, since: datetime | None = None, by_operation: bool 
     commit, is Synced, and so is each of its objects; its last operation has succeeded; it is Healthy, as judged after that
     operation ended.
 
-    Where a commit changes nothing of the Application, Argo CD compares and begins no operation. Synced on this commit then
-    is the whole truth, and the last operation may be of an earlier commit.
+    Where the cluster is already what a commit says, Argo CD compares and begins no operation. Synced on this commit then is
+    the whole truth, and the last operation may be of an earlier commit, or a failed one of such a commit.
 
     Args:
         sha: the commit.
@@ -172,6 +172,9 @@ def _operated(app: Object, sha: str) -> Verdict | None:
     if found.phase in ("Failed", "Error"):
         if _is(found.revisions, sha):
             return Failed(f"the sync of commit {commit} is {found.phase} and is not tried again: {found.message}")
+        if argocd.sync_status(app) == "Synced" and _is(argocd.revisions(app), sha):
+            # What failed had changed nothing that this commit does not take back: Argo CD has nothing left to do.
+            return None
         return Pending(
             f"the sync of commit {commit} is {found.phase}, and none of {sha[:12]} has begun: {found.message}"
         )
