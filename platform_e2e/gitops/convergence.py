@@ -53,7 +53,7 @@ def converged_on(sha: str, *, since: datetime | None = None, by_operation: bool 
     """
 
     def judge(app: Object | None) -> Verdict:
-        for demand in (_exists, _valid, _operated, _compared, _in_sync, _healthy):
+        for demand in (_exists, _valid, _idle, _succeeded, _compared, _in_sync, _healthy):
             lacking = demand(app or {}, sha)
             if lacking is not None:
                 return lacking
@@ -159,7 +159,7 @@ def _valid(app: Object, sha: str) -> Verdict | None:
     return None
 
 
-def _operated(app: Object, sha: str) -> Verdict | None:
+def _idle(app: Object, sha: str) -> Verdict | None:  # noqa: ARG001  every demand has the same signature
     found = argocd.operation(app)
     commit = _short(found.revisions)
     if found.backing_off:
@@ -169,6 +169,12 @@ def _operated(app: Object, sha: str) -> Verdict | None:
         return Pending(f"the sync of commit {commit} is {found.phase}: {found.message}")
     if app.get("operation"):
         return Pending("an operation was asked for and has not begun")
+    return None
+
+
+def _succeeded(app: Object, sha: str) -> Verdict | None:
+    found = argocd.operation(app)
+    commit = _short(found.revisions)
     if found.phase in ("Failed", "Error"):
         if _is(found.revisions, sha):
             return Failed(f"the sync of commit {commit} is {found.phase} and is not tried again: {found.message}")
