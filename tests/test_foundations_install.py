@@ -97,6 +97,18 @@ def test_a_new_release_is_installed(memory: MemoryKube, helm: FakeHelm, release:
     assert memory.get("v1/Namespace", "ns") is not None
 
 
+def test_what_is_set_for_speed_is_told(
+    memory: MemoryKube, helm: FakeHelm, release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "speed").mkdir()
+    speed = tmp_path / "speed" / "demo.yaml"
+    speed.write_text("spec:\n  interval: 5s\n  containers:\n  - name: main\n    probe: {periodSeconds: 1}\n")
+    monkeypatch.setattr(f"{MODULE}.SPEED", tmp_path / "speed")
+    (done,) = run(memory.kube, [release])
+    assert done.speed == ("spec.interval: 5s", "spec.containers[main].probe.periodSeconds: 1")
+    assert helm.upgraded[0]["values"] == (release.values, speed)
+
+
 def test_an_unchanged_release_is_left_alone(memory: MemoryKube, helm: FakeHelm, release: Release) -> None:
     run(memory.kube, [release])
     (done,) = run(memory.kube, [release])

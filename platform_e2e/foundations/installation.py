@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from platform_e2e.cluster.embedded import cache
 from platform_e2e.errors import WrongUsage
-from platform_e2e.foundations import before, crds, making, origins, stored
+from platform_e2e.foundations import before, crds, making, manifests, origins, stored
 from platform_e2e.foundations.drift import drift, repair
 from platform_e2e.foundations.failure import ReleaseFailed
 from platform_e2e.foundations.helm import Helm
@@ -61,6 +61,7 @@ class Installed:
         action: `installed`, `upgraded`, `repaired` or `unchanged`.
         repaired: what had been changed or deleted since it was installed, one sentence each.
         absent: parts of the upstream chart that the installed one has not.
+        speed: settings that differ from the layer's own so that a test need not wait, `path.of.value: value`.
         checks: how many things were verified.
     """
 
@@ -73,6 +74,7 @@ class Installed:
     action: str
     repaired: tuple[str, ...]
     absent: tuple[str, ...]
+    speed: tuple[str, ...]
     checks: int
 
     def as_json(self) -> dict[str, Any]:
@@ -203,6 +205,7 @@ def _settle(kube: Kube, helm: Helm, plan: _Plan, timeline: Timeline, timeout: fl
         action=action,
         repaired=repaired,
         absent=plan.chart.absent,
+        speed=tuple(line for path in plan.values[1:] for line in _settings(manifests.read(path))),
         checks=number,
     )
 
@@ -248,6 +251,18 @@ def _apply(kube: Kube, helm: Helm, plan: _Plan) -> tuple[tuple[Object, ...], lis
         ) from error
     applied = stored.newest(kube, release.name, release.namespace)
     return (applied.manifest if applied is not None else ()), definitions
+
+
+def _settings(values: Any, path: str = "") -> Iterator[str]:
+    """Yield the single settings of a file of values."""
+    if isinstance(values, dict):
+        for key, below in values.items():
+            yield from _settings(below, f"{path}.{key}" if path else str(key))
+    elif isinstance(values, list) and values and isinstance(values[0], dict):
+        for item in values:
+            yield from _settings({k: v for k, v in item.items() if k != "name"}, f"{path}[{item.get('name', '')}]")
+    else:
+        yield f"{path}: {values}"
 
 
 def _first(errors: Sequence[BaseException]) -> BaseException:
