@@ -45,9 +45,9 @@ def test_the_doctor_by_hand_refuses_what_it_does_not_know(commands: dict[str, An
 
 def test_words_after_cluster_go_through(commands: dict[str, Any]) -> None:
     assert cli.main(["cluster", "down", "e2e", "--all"]) == 0
-    assert commands["cli"][0] == (["down", "e2e", "--all"],)
+    assert commands["cli"][0][0] == ["down", "e2e", "--all"]
     assert cli.main(["cluster", "--help"]) == 0
-    assert commands["cli"][0] == (["--help"],)
+    assert commands["cli"][0][0] == ["--help"]
 
 
 @pytest.mark.parametrize(("error", "status"), [(BrokenHarness("no disk", "Free some."), 3), (WrongUsage("no name"), 4)])
