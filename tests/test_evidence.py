@@ -82,6 +82,13 @@ def test_what_cannot_be_read_is_said_and_stops_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "chat-dev" / "services.yaml").read_text() == "could not be read: the API server answered 503\n"
 
 
+def test_a_cluster_that_does_not_answer_is_not_asked_for_ever(tmp_path: Path) -> None:
+    kube = FakeCluster()
+    Evidence(kube, tmp_path, lambda _name: True, limit=0).keep(["Pod/chat-1 -n chat-dev"], [])
+    assert kube.asked == [("list", "v1/Pod", "chat-dev")], "only to know whose logs there would be"
+    assert (tmp_path / "chat-dev" / "events.txt").read_text() == "not read: reading the evidence took too long\n"
+
+
 def test_a_namespace_is_kept_once(tmp_path: Path) -> None:
     assert keep(tmp_path).asked.count(("list", "v1/Pod", "chat-dev")) == 2, "once as YAML, once for the logs"
 

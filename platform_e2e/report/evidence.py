@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
@@ -15,6 +16,9 @@ from platform_e2e.report import redact
 
 LOG_LINES = 300
 """How many last lines of each container's log are kept: some minutes of a chatty controller."""
+
+LIMIT_SECONDS = 60.0
+"""For all evidence of one failure; on a cluster that answers it takes about a second."""
 
 NAMESPACE_KINDS = (
     "v1/Pod",
@@ -67,10 +71,14 @@ class Evidence:
         kube: client of the cluster.
         directory: of the evidence; made when there is something to keep.
         first: tells whether a piece of evidence was not kept yet, over all processes of the run.
+        limit: seconds after which nothing more is read: an API server that is gone may cost a while for each question.
     """
 
-    def __init__(self, kube: Cluster, directory: Path, first: Callable[[str], bool]) -> None:
+    def __init__(
+        self, kube: Cluster, directory: Path, first: Callable[[str], bool], *, limit: float = LIMIT_SECONDS
+    ) -> None:
         """Remember where from and where to."""
+        self.end = time.monotonic() + limit
         self.kube = kube
         self.directory = directory
         self.first = first
@@ -106,7 +114,7 @@ class Evidence:
         self._write(directory / "events.txt", lambda: events_as_text(self.kube.list("v1/Event", namespace)))
         try:
             pods = self.kube.list("v1/Pod", namespace)
-        except HarnessError:
+        except (HarnessError, OSError):
             return  # pods.yaml says why
         for pod in pods:
             for container, restarted in containers(pod):
@@ -125,12 +133,11 @@ class Evidence:
         path = directory / f"{pod}.{container}{'.previous' if previous else ''}.log"
         self._write(path, lambda: self.kube.logs(pod, namespace, container, previous=previous, tail=LOG_LINES))
 
-    @staticmethod
-    def _write(path: Path, read: Callable[[], str]) -> None:
+    def _write(self, path: Path, read: Callable[[], str]) -> None:
         """Write what can be read, redacted, or why it cannot; nothing where there is nothing."""
         try:
-            content = read()
-        except HarnessError as error:
+            content = read() if time.monotonic() < self.end else "not read: reading the evidence took too long\n"
+        except (HarnessError, OSError) as error:
             content = f"could not be read: {error}\n"
         if content:
             path.parent.mkdir(parents=True, exist_ok=True)
