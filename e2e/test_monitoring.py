@@ -11,6 +11,7 @@ from platform_e2e.checks import controls, monitoring
 from platform_e2e.checks.applications import TESTS
 from platform_e2e.checks.blame import own
 from platform_e2e.checks.prometheus import Prometheus
+from platform_e2e.checks.settle import settled
 from platform_e2e.kube.client import Kube
 from platform_e2e.layer import MetricsService
 
@@ -36,6 +37,15 @@ def test_metrics_port_has_a_service_monitor(
     promises.report(monitoring.covered(metrics_port, platform.layer, kube))
 
 
+def test_metrics_of_the_foundations_have_a_service_monitor(platform: Platform, kube: Kube, promises: Promises) -> None:
+    """The layer does not render their Services: without this, removing their ServiceMonitor would remove the promise."""
+    releases = {(one.namespace, one.name) for one in platform.layer.releases}
+    findings = settled(
+        lambda: monitoring.unwatched(kube, releases), timeout=SCRAPED_SECONDS, what="the foundations are scraped"
+    )
+    promises.report(own(findings), figures={"exempt": monitoring.excused(kube, releases)})
+
+
 def test_no_other_service_monitor_goes_unselected(platform: Platform, kube: Kube, promises: Promises) -> None:
     """One that a release of the foundations brings is found by Prometheus, too."""
     known = {(str(one.namespace), one.name) for one in platform.layer.service_monitors()}
@@ -45,9 +55,9 @@ def test_no_other_service_monitor_goes_unselected(platform: Platform, kube: Kube
 def test_control_service_monitor_without_the_label_is_unselected(namespace: str, kube: Kube) -> None:
     """Without `release` no error is raised anywhere: the check must say it, by name."""
     kube.create(controls.monitor("control", namespace, labels={}))
-    (cause,) = (
-        f.cause for f in monitoring.unselected(kube, set(), "") if f.object == f"servicemonitor/control -n {namespace}"
-    )
+    found = {finding.object: finding.cause for finding in monitoring.unselected(kube, set(), "")}
+    cause = found.get(f"servicemonitor/control -n {namespace}")
+    assert cause is not None, "Prometheus selects a ServiceMonitor without the label, so the check would find none"
     assert cause.id == "monitor-unselected"
     assert f"servicemonitor/control -n {namespace}" in cause.sentence
     assert "release=" in cause.sentence

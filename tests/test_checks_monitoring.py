@@ -76,6 +76,15 @@ def test_no_target_at_all_is_never_right() -> None:
     assert found(replace(SOUND, targets=(), expected={POOL: (0, "nobody")})).cause.id == "monitor-target-count"
 
 
+def test_a_monitor_without_endpoints_scrapes_nothing() -> None:
+    empty = monitor(endpoints=[])
+    view = RecordedView(empty, prometheus(), service(), endpoint_slice(), deployment())
+    (finding,) = check(
+        replace(WANTED, monitor=empty), observe(replace(WANTED, monitor=empty, series=()), view, Answering(), SINCE)
+    )
+    assert finding.cause.id == "monitor-without-endpoints"
+
+
 def test_targets_of_another_endpoint_do_not_count() -> None:
     second = "serviceMonitor/chat-dev/chat/1"
     seen = replace(SOUND, expected={POOL: (1, "x"), second: (1, "x")}, targets=(TARGET, TARGET))
@@ -266,3 +275,55 @@ def test_monitors_that_the_layer_does_not_render_must_be_selected_too() -> None:
     (finding,) = unselected(view, {("chat-dev", "chat")}, "platform-e2e/run")
     assert finding.object == "servicemonitor/theirs -n argocd"
     assert finding.cause.id == "monitor-unselected"
+
+
+SEALED_SECRETS = {"meta.helm.sh/release-name": "sealed-secrets", "meta.helm.sh/release-namespace": "kube-system"}
+RELEASES = {("kube-system", "sealed-secrets")}
+
+
+def of_release(**annotations: str) -> Object:
+    """Return the metrics Service of a release, which is in no file of the layer."""
+    theirs = service("sealed-secrets-metrics")
+    theirs["metadata"]["annotations"] = {**SEALED_SECRETS, **annotations}
+    return theirs
+
+
+def test_a_release_whose_monitor_was_removed_from_git() -> None:
+    (finding,) = monitoring.unwatched(RecordedView(of_release(), prometheus()), RELEASES)
+    assert finding.object == "service/sealed-secrets-metrics -n chat-dev"
+    assert_break("servicemonitor-of-release-removed", finding.cause)
+
+
+@pytest.mark.parametrize(
+    "endpoint", [{"port": "metrics"}, {"targetPort": 9090}], ids=["by the port's name", "by the pods' port"]
+)
+def test_a_release_that_is_watched(endpoint: dict[str, Any]) -> None:
+    pods = deployment()
+    pods["spec"]["template"]["spec"] = {"containers": [{"ports": [{"containerPort": 9090}]}]}
+    # An unselected one counts: that nobody selects it is a finding of its own.
+    view = RecordedView(of_release(), prometheus(), monitor({}, endpoints=[endpoint]), pods)
+    assert monitoring.unwatched(view, RELEASES) == []
+
+
+def test_another_port_of_a_release_is_not_its_metrics() -> None:
+    theirs = of_release()
+    theirs["spec"]["ports"].append({"name": "http", "port": 80})
+    view = RecordedView(theirs, prometheus(), monitor(endpoints=[{"port": "http"}]))
+    assert [finding.cause.id for finding in monitoring.unwatched(view, RELEASES)] == ["release-without-monitor"]
+
+
+def test_what_is_no_release_of_the_layer_or_says_why_is_let_be() -> None:
+    reason = {"platform-e2e/exempt-monitoring": "scraped by the provider"}
+    theirs = service("kube-dns")
+    view = RecordedView(of_release(**reason), theirs, prometheus())
+    assert monitoring.unwatched(view, RELEASES) == []
+    assert monitoring.excused(view, RELEASES) == [
+        "service/sealed-secrets-metrics -n chat-dev (scraped by the provider)"
+    ]
+    assert monitoring.unwatched(RecordedView(of_release(), prometheus()), set()) == []
+
+
+def test_a_wrong_monitor_that_is_meant_for_a_release_is_the_one_finding() -> None:
+    wrong = monitor(endpoints=[{"port": "http-metrics"}])
+    with pytest.raises(BlockedByPromise, match="servicemonitor/chat -n chat-dev"):
+        monitoring.unwatched(RecordedView(of_release(), prometheus(), wrong), RELEASES)

@@ -5,6 +5,7 @@ A ServiceMonitor has at most one finding: that of the first link of the chain wh
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -14,13 +15,39 @@ from platform_e2e.checks.place import place_of
 from platform_e2e.checks.prometheus import Prometheus
 from platform_e2e.checks.settle import settled
 from platform_e2e.explain import View, explain, unexplained
-from platform_e2e.explain.monitoring import MONITOR_KIND, namespaces_of, scrape_error, selected_by, without_monitor
-from platform_e2e.explain.objects import labels_of, listed, name_of
+from platform_e2e.explain.monitoring import (
+    MONITOR_KIND,
+    matched_services,
+    namespaces_of,
+    scrape_error,
+    selected_by,
+    takes,
+    without_monitor,
+)
+from platform_e2e.explain.objects import annotations_of, at, labels_of, listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.kube.objects import Object, key
 from platform_e2e.layer import Layer, MetricsService
+from platform_e2e.layer.inventory import is_metrics
+from platform_e2e.layer.objects import EXEMPT
 
-__all__ = ["SAMPLES", "Observed", "Wanted", "check", "covered", "figures", "observe", "replicas", "unselected", "watch"]
+__all__ = [
+    "SAMPLES",
+    "Observed",
+    "Wanted",
+    "check",
+    "covered",
+    "excused",
+    "figures",
+    "observe",
+    "replicas",
+    "unselected",
+    "unwatched",
+    "watch",
+]
+
+RELEASE = "meta.helm.sh/release"
+"""Annotations that Helm puts on what it installs: this and `-name`, `-namespace` (helm 3, pkg/action/validate.go)."""
 
 
 def check(wanted: Wanted, seen: Observed) -> list[Finding]:
@@ -92,8 +119,15 @@ def _selected(_wanted: Wanted, seen: Observed) -> Problem:
     return "a Prometheus selects it", "none does", seen.cause or unexplained("no Prometheus selects it")
 
 
-def _counted(_wanted: Wanted, seen: Observed) -> Problem:
+def _counted(wanted: Wanted, seen: Observed) -> Problem:
     """Compare the targets with what replicas or nodes say; none at all is never right."""
+    if not seen.expected:
+        cause = Cause(
+            "monitor-without-endpoints",
+            f"{name_of(wanted.monitor)} has no entry in spec.endpoints, so nothing is scraped through it",
+            "name the port in spec.endpoints of the ServiceMonitor, or delete it",
+        )
+        return "at least one target", "none, and no endpoint that could have one", cause
     for pool, (number, who) in seen.expected.items():
         found = [target for target in seen.targets if target.pool == pool]
         if found and len(found) == number:
@@ -177,24 +211,81 @@ def covered(port: MetricsService, layer: Layer, view: View) -> list[Finding]:
     """
     if port.monitors or port.exempt:
         return []
-    require(_meant(port, layer, view))
     service = port.service
+    require(_meant(str(service.namespace), [one.object for one in layer.service_monitors()], view))
     cause = without_monitor(service.object, [port.port])
     placed = replace(cause, remedy=f"{cause.remedy} ({place_of(service)})")
     return [Finding(str(service), Promise.MONITORING, "a ServiceMonitor scrapes it", "none does", placed)]
 
 
-def _meant(port: MetricsService, layer: Layer, view: View) -> list[Finding]:
-    """Return why a ServiceMonitor that looks at the Service's namespace takes nothing, port names and selectors being the reasons."""
+def _meant(namespace: str, monitors: Iterable[Object], view: View) -> list[Finding]:
+    """Return why a ServiceMonitor that looks at a namespace takes nothing, port names and selectors being the reasons."""
     findings = []
-    for monitor in layer.service_monitors():
-        names = namespaces_of(monitor.object)
-        if names is not None and port.service.namespace not in names:
+    for monitor in monitors:
+        names = namespaces_of(monitor)
+        if names is not None and namespace not in names:
             continue
-        cause = explain(monitor.object, view)
+        cause = explain(monitor, view)
         if cause is not None and cause.id in {"monitor-service-unmatched", "monitor-port-name"}:
-            findings.append(Finding(str(monitor), Promise.MONITORING, "it scrapes something", "it does not", cause))
+            findings.append(Finding(name_of(monitor), Promise.MONITORING, "it scrapes something", "it does not", cause))
     return findings
+
+
+def unwatched(view: View, releases: Collection[tuple[str, str]]) -> list[Finding]:
+    """Return the Services of the foundations whose metrics ports no ServiceMonitor takes.
+
+    The layer does not render them, so that removing their ServiceMonitor from Git would leave nothing behind to test.
+
+    Args:
+        view: of the cluster.
+        releases: namespace and name of each release.
+
+    Raises:
+        BlockedByPromise: a ServiceMonitor that may be meant for one of them has a finding of its own.
+    """
+    monitors = view.list(MONITOR_KIND)
+    taken = {
+        (key(service), endpoint.get("port"))
+        for monitor in monitors
+        for service in matched_services(monitor, view)
+        for endpoint in at(monitor, "spec", "endpoints") or ()
+        if takes(endpoint, service, view)
+    }
+    findings = []
+    for service in view.list("v1/Service"):
+        ports = [str(port["name"]) for port in at(service, "spec", "ports") or () if is_metrics(port)]
+        # Without a port's name an endpoint takes the pods' port, whatever the Service calls it.
+        watched = any((key(service), port) in taken for port in (*ports, None))
+        if release_of(service) not in releases or not ports or watched or _excuse(service):
+            continue
+        require(_meant(key(service)[0], monitors, view))
+        cause = Cause(
+            "release-without-monitor",
+            f"{name_of(service)} of the release {release_of(service)[1]} has the metrics port {listed(ports)}, and no "
+            "ServiceMonitor takes it",
+            "add a ServiceMonitor to the layer, or let the release's values switch the Service off or say on it why there "
+            f"is none: {EXEMPT}{Promise.MONITORING}",
+        )
+        findings.append(
+            Finding(name_of(service), Promise.MONITORING, "a ServiceMonitor scrapes it", "none does", cause)
+        )
+    return findings
+
+
+def release_of(service: Object) -> tuple[str, str]:
+    """Return namespace and name of the Helm release that an object belongs to; empty where it is of none."""
+    annotations = annotations_of(service)
+    return annotations.get(f"{RELEASE}-namespace", ""), annotations.get(f"{RELEASE}-name", "")
+
+
+def excused(view: View, releases: Collection[tuple[str, str]]) -> list[str]:
+    """Return the Services of the foundations that say why nobody need scrape them, with the reason, for the report."""
+    services = [service for service in view.list("v1/Service") if release_of(service) in releases]
+    return [f"{name_of(service)} ({reason})" for service in services if (reason := _excuse(service))]
+
+
+def _excuse(service: Object) -> str:
+    return annotations_of(service).get(EXEMPT + Promise.MONITORING, "").strip()
 
 
 def unselected(view: View, known: set[tuple[str, str]], ours: str) -> list[Finding]:
