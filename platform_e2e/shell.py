@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 STDERR_LINES_SHOWN = 20
 """How many last lines of a failed program's output an error shows: what fits the first screen."""
 
+REST_SECONDS = 2.0
+"""How long a killed program's output is waited for; only what left its process group can still hold it open."""
+
 STREAM_LINES_KEPT = 200
 """How many last lines of a streamed program's output stay in memory; all of them are in its log file."""
 
@@ -100,14 +103,10 @@ def run(
     try:
         out, err = process.communicate(data, timeout=timeout)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        out, err = process.communicate()
-        raise CommandError(
-            words, f"did not end within {timeout:g} s", (out + err).decode(errors="replace"), remedy
-        ) from None
+        output = _kill(process)
+        raise CommandError(words, f"did not end within {timeout:g} s", output, remedy) from None
     except BaseException:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        _kill(process)
         raise
     seconds = time.monotonic() - start
     log.debug("%s -> %d in %.2f s", shlex.join(words), process.returncode, seconds)
@@ -117,6 +116,25 @@ def run(
     if done.returncode not in ok:
         raise CommandError(words, f"ended with status {done.returncode}", done.stderr or done.stdout, remedy)
     return done
+
+
+def _kill(process: subprocess.Popen[bytes]) -> str:
+    """Kill a program's process group, bury the program, and return what it had printed, as far as that can be had."""
+    # One that was buried already has no group that is surely its own, and must not turn an interruption into an error.
+    if process.returncode is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    try:
+        out, err = process.communicate(timeout=REST_SECONDS)
+    except subprocess.TimeoutExpired as late:
+        out, err = late.output or b"", late.stderr or b""
+    except ValueError:
+        # An interruption in the middle of writing to it has closed its pipes.
+        out = err = b""
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
+    return (out + err).decode(errors="replace")
 
 
 def stream(

@@ -69,6 +69,28 @@ def test_a_timeout_kills_the_whole_process_group() -> None:
     assert_gone_soon(int(error.value.output))
 
 
+def test_a_timeout_does_not_wait_for_a_grandchild_that_left_the_group() -> None:
+    child = "import subprocess; subprocess.Popen(['sleep','8'],start_new_session=True); print('said',flush=True); 1/0"
+    start = time.monotonic()
+    with pytest.raises(shell.CommandError, match=r"did not end within 0\.5 s\n    said"):
+        shell.run(python(child), timeout=0.5)
+    assert time.monotonic() - start < 6
+
+
+def test_an_interruption_stays_one_when_the_program_ends_at_the_same_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    communicate = subprocess.Popen.communicate
+
+    def interrupted(process: subprocess.Popen[bytes], *_: object, **__: object) -> None:
+        # What Popen.communicate does on Ctrl-C: it gives the program a moment to end, and buries it.
+        monkeypatch.setattr(subprocess.Popen, "communicate", communicate)
+        process.wait()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess.Popen, "communicate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        shell.run(["true"], timeout=5)
+
+
 def test_stream_hands_on_lines_as_they_come_and_keeps_them_in_the_log(tmp_path: Path) -> None:
     seen: list[tuple[str, float]] = []
     code = "import sys,time; print('a'); time.sleep(0.3); print('b', file=sys.stderr); print('c', end='')"
