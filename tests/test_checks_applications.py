@@ -53,6 +53,14 @@ def test_a_line_that_is_missing_breaks_one_promise(
     assert "argocd/applications/monitoring-config.yaml" in finding.cause.remedy
 
 
+def test_each_missing_line_breaks_its_own_promise(demo: Layer) -> None:
+    findings = policy(replace(demo.application("monitoring-config"), automation=Automation(enabled=True)))
+    assert [(one.promise, one.cause.id) for one in findings] == [
+        ("applications", "application-not-pruning"),
+        ("selfheal", "application-not-selfhealing"),
+    ]
+
+
 def test_a_generated_application_is_mended_in_its_applicationset(demo: Layer) -> None:
     (finding,) = policy(replace(demo.application("chat-dev"), automation=Automation(enabled=True, prune=True)))
     assert "spec.template.spec.syncPolicy.automated.selfHeal: true" in finding.cause.sentence

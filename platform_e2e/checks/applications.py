@@ -57,6 +57,7 @@ def policy(application: Application) -> list[Finding]:
             f"{what}.selfHeal: true",
         ),
     )
+    findings = []
     for holds, promise, cause_id, effect, field in rules:
         if holds or application.exempt(promise):
             continue
@@ -65,9 +66,11 @@ def policy(application: Application) -> list[Finding]:
             f"{application} {effect}: Git does not say {field}",
             f"add {field} in {application.file}, or the annotation platform-e2e/exempt-{promise} with the reason",
         )
-        # An Application that nothing syncs can neither prune nor heal; the first missing line is the cause.
-        return [Finding(str(application), promise, field, "it is not there", cause)]
-    return []
+        findings.append(Finding(str(application), promise, field, "it is not there", cause))
+        if not automation.enabled:
+            # What nothing syncs can neither prune nor heal: the other lines would not help.
+            break
+    return findings
 
 
 def registered(expected: Sequence[Application], live: Sequence[Object]) -> list[Finding]:
