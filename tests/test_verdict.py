@@ -18,6 +18,8 @@ PASSED = result(Outcome.PASSED)
 BROKEN = result(Outcome.FAILED, exit_code=1)
 HARNESS = result(Outcome.ERROR, exit_code=3)
 BLOCKED = result(Outcome.BLOCKED, reason="blocked by foundations")
+BY_PROMISE = result(Outcome.BLOCKED, reason="blocked by promise applications: no image [pod-image]")
+EMPTY = result(Outcome.SKIPPED, reason="got empty parameter set for (service_monitor)")
 SKIPPED = result(Outcome.SKIPPED, reason="the provider kind cannot do: stop_node")
 
 
@@ -31,6 +33,7 @@ SKIPPED = result(Outcome.SKIPPED, reason="the provider kind cannot do: stop_node
         ((PASSED, HARNESS), 3),
         ((HARNESS, BLOCKED), 3),
         ((BLOCKED,), 3),
+        ((PASSED, BY_PROMISE), 1),
         ((), 0),
     ],
 )
@@ -46,6 +49,8 @@ def test_exit_code(results: tuple[Result, ...], expected: int) -> None:
         ((PASSED, HARNESS), "not judged: error", False),
         ((PASSED, BLOCKED), "blocked by foundations", False),
         ((SKIPPED,), "not judged: the provider kind cannot do: stop_node", False),
+        ((PASSED, EMPTY), "not judged: the layer has nothing that promises it", False),
+        ((Result("test-scraped[chat]", Outcome.PASSED, "monitoring"), EMPTY), "holds", True),
     ],
 )
 def test_a_promise_holds_only_if_a_test_judged_it_and_none_disagrees(
@@ -53,6 +58,16 @@ def test_a_promise_holds_only_if_a_test_judged_it_and_none_disagrees(
 ) -> None:
     (row,) = Verdict(results).rows()
     assert (row.verdict, row.holds) == (expected, holds)
+
+
+def test_what_was_not_chosen_is_no_promise_kept() -> None:
+    some, none = Verdict((PASSED,), left_out={"monitoring": 3, "selfheal": 2, "": 5}).rows()
+    assert (some.promise, some.verdict, some.tests) == (
+        "monitoring", "not all chosen: holds so far", "1 passed, 3 not chosen",
+    )  # fmt: skip
+    assert (none.promise, none.verdict) == ("selfheal", "not judged: none of its tests was chosen")
+    assert not some.holds
+    assert not none.holds
 
 
 def test_an_interrupted_run_promises_nothing() -> None:

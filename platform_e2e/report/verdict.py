@@ -14,6 +14,12 @@ from platform_e2e.finding import Finding, Promise
 FIGURES_SHOWN = 4
 """How many values of one figure the table shows; run.json has all of them."""
 
+BY_PROMISE = "blocked by promise "
+"""How the reason of a test begins that another broken promise blocks, and no failed phase (checks/blame.py)."""
+
+NOTHING_OF_IT = "got empty parameter set"
+"""How pytest's reason begins for a test whose cases are read from the layer, where the layer has none."""
+
 
 class Outcome(StrEnum):
     """How one test ended."""
@@ -88,20 +94,30 @@ class Verdict:
         results: of every test, in the order in which they ended.
         broken_phase: the phase that failed and blocked the rest, or an empty string.
         complete: whether every test that was asked for came to an end.
+        left_out: for each promise how many of its tests -k, -m or --deselect left out.
     """
 
     results: tuple[Result, ...]
     broken_phase: str = ""
     complete: bool = True
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     def rows(self) -> list[Row]:
         """Return one row per promise; tests that prove none are summed up in a last row."""
-        found = {result.promise for result in self.results}
+        found = {result.promise for result in self.results} | {name for name in self.left_out if name}
         known = [promise.value for promise in Promise]
         names = [*(name for name in known if name in found), *sorted(found - {*known, ""}), *sorted(found & {""})]
         # Workers end in any order; the table does not.
         results = sorted(self.results, key=lambda result: result.test)
-        return [_row(name, [one for one in results if one.promise == name], complete=self.complete) for name in names]
+        return [
+            _row(
+                name,
+                [one for one in results if one.promise == name],
+                complete=self.complete,
+                left_out=self.left_out.get(name, 0),
+            )
+            for name in names
+        ]
 
     def count(self, outcome: Outcome) -> int:
         """Return how many tests ended that way."""
@@ -110,9 +126,12 @@ class Verdict:
     def exit_code(self) -> int:
         """Return the run's exit status as far as its tests decide it.
 
-        A platform proven broken outranks a harness that broke beside it: the proof stands.
+        A platform proven broken outranks a harness that broke beside it: the proof stands. What a broken promise blocks is
+        such a proof too, since -k or -m may have left that promise's own tests out.
         """
         codes = {result.exit_code for result in self.results if result.outcome in {Outcome.FAILED, Outcome.ERROR}}
+        if any(one.outcome is Outcome.BLOCKED and one.reason.startswith(BY_PROMISE) for one in self.results):
+            codes.add(ExitCode.BROKEN_PLATFORM)
         for code in (ExitCode.BROKEN_PLATFORM, ExitCode.BROKEN_HARNESS, ExitCode.WRONG_USAGE):
             if code in codes:
                 return code
@@ -134,8 +153,8 @@ class Verdict:
         }
 
 
-def _row(promise: str, results: Sequence[Result], *, complete: bool) -> Row:
-    """Sum up the tests of one promise."""
+def _row(promise: str, results: Sequence[Result], *, complete: bool, left_out: int = 0) -> Row:
+    """Sum up the tests of one promise; it holds only where all of them were run, one at least for something of the layer."""
     counts = {outcome: sum(result.outcome is outcome for result in results) for outcome in Outcome}
     bad = counts[Outcome.FAILED] + counts[Outcome.ERROR]
     judged = counts[Outcome.PASSED] + bad
@@ -145,14 +164,31 @@ def _row(promise: str, results: Sequence[Result], *, complete: bool) -> Row:
         verdict = "not judged: error"
     elif counts[Outcome.BLOCKED]:
         verdict = next(result.reason for result in results if result.outcome is Outcome.BLOCKED)
+    elif judged and _of_nothing(results):
+        verdict = "not judged: the layer has nothing that promises it"
     elif judged:
-        verdict = "holds" if complete else "not finished: holds so far"
+        verdict = _holding(complete=complete, left_out=left_out)
     else:
-        verdict = "not judged: " + (next((r.reason for r in results if r.reason), "") or "skipped")
-    tests = ", ".join(f"{number} {outcome}" for outcome, number in counts.items() if number)
+        reason = next((result.reason for result in results if result.reason), "")
+        verdict = "not judged: " + (reason or ("skipped" if results else "none of its tests was chosen"))
+    said = [f"{number} {outcome}" for outcome, number in counts.items() if number]
+    tests = ", ".join([*said, *([f"{left_out} not chosen"] if left_out else [])])
     return Row(
         promise or "(other tests)", verdict, tests, summarise(result.figures for result in results), verdict == "holds"
     )
+
+
+def _of_nothing(results: Sequence[Result]) -> bool:
+    """Tell whether only tests were judged that need nothing of the layer, such as controls, and the others had no case."""
+    empty = any(one.outcome is Outcome.SKIPPED and one.reason.startswith(NOTHING_OF_IT) for one in results)
+    return empty and not any(one.outcome is Outcome.PASSED and "[" in one.test for one in results)
+
+
+def _holding(*, complete: bool, left_out: int) -> str:
+    """Return the verdict on a promise that no test has found broken."""
+    if not complete:
+        return "not finished: holds so far"
+    return "not all chosen: holds so far" if left_out else "holds"
 
 
 def summarise(figures: Iterable[Mapping[str, Any]]) -> str:
