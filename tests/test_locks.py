@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -121,6 +122,24 @@ def test_a_worker_of_pytest_is_named_as_such(monkeypatch: pytest.MonkeyPatch) ->
     assert "pytest" in this_process()
     monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw3")
     assert this_process().startswith(f"process {os.getpid()} (pytest's worker gw3, ")
+
+
+def test_looking_whether_a_lock_is_held_is_not_seen_by_who_looks_at_the_same_moment(path: Path) -> None:
+    lock = FileLock(path)
+    lock.try_take("makes the file")()  # type: ignore[misc]  # it is free
+    with lock.held("looks", shared=True):
+        # As another process's `is_held` does for a moment.
+        assert not lock.is_held()
+
+
+def test_a_full_disk_takes_the_words_and_not_the_lock(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with FileLock(path).held("removes the cluster"):
+        assert FileLock(path).is_held()
+    assert not FileLock(path).is_held()
 
 
 def test_a_lock_that_never_was_is_not_held(path: Path) -> None:

@@ -72,13 +72,14 @@ class FileLock:
         return None if descriptor is None else self._announced(descriptor, what)
 
     def is_held(self) -> bool:
-        """Tell whether any process holds it."""
+        """Tell whether any process holds it alone."""
         try:
             descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
             return False
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Shared, so that two that look at the same moment do not take each other for a holder.
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
         finally:
@@ -127,8 +128,9 @@ class FileLock:
 
     def _announced(self, descriptor: int, what: str) -> Callable[[], None]:
         words = self._directory / f"{os.getpid()}-{next(NUMBERS)}"
-        # Words are a courtesy: the file may be removed together with the lock by its last holder.
-        with contextlib.suppress(FileNotFoundError):
+        # Words are a courtesy: the file may be removed together with the lock by its last holder, and a full disk must
+        # not keep anybody from removing a cluster.
+        with contextlib.suppress(OSError):
             words.parent.mkdir(exist_ok=True)
             words.write_text(f"{this_process()}: {what}")
 
