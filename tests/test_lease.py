@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -21,6 +22,7 @@ from platform_e2e.cluster.place import Place
 from platform_e2e.cluster.provider import ClusterSpec
 from platform_e2e.cluster.waiting import wait_until
 from platform_e2e.errors import BrokenPlatform, WrongUsage
+from platform_e2e.shell import CommandError
 from platform_e2e.timeline import Timeline
 from tests.fake_supervisor import FakeProvider
 
@@ -243,6 +245,82 @@ def test_a_cluster_that_was_laid_for_other_pools_is_refused(box: Box) -> None:
         box.acquire(pool="192.168.0.5-192.168.0.9"),
     ):
         pass
+
+
+@pytest.mark.parametrize("name", ["..", "../go", "a/b", "", "A", "a" * 21, "-a"])
+def test_a_name_that_is_no_plain_word_is_refused_before_a_path_is_made_of_it(box: Box, name: str) -> None:
+    beside = paths.cache() / "go"
+    beside.mkdir(parents=True)
+    with pytest.raises(WrongUsage, match="1 to 20 characters of a-z"):
+        cli.up(name, 1, "", ())
+    assert beside.exists()
+    assert box.notes == []
+
+
+@pytest.mark.parametrize("nodes", [0, -1, 10])
+def test_a_number_of_nodes_that_nobody_can_have_is_refused(nodes: int) -> None:
+    with pytest.raises(WrongUsage, match=f"from 1 to 9 nodes, not {nodes}"):
+        ClusterSpec("c", nodes)
+
+
+def test_whoever_is_refused_a_cluster_does_not_keep_it(box: Box) -> None:
+    with box.acquire(), pytest.raises(WrongUsage), box.acquire(nodes=2, keep=lambda: True):
+        pass
+    box.gone()
+
+
+def test_a_cluster_that_was_removed_by_force_ends_its_run_without_another_error(box: Box) -> None:
+    with box.acquire(keep=lambda: True):
+        cli.down(NAME, force=True)
+    assert not Place(NAME).directory.exists()
+
+
+def test_a_supervisor_that_does_not_start_leaves_no_directory(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease, "SUPERVISOR", ("-c", "raise SystemExit('no module')"))
+    with pytest.raises(CommandError, match="no module"), box.acquire():
+        pass
+    assert sweeping.names() <= {NAME}
+    assert not Place(NAME).directory.exists()
+
+
+def test_a_holder_that_cannot_write_its_name_holds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path))
+    Place(NAME).directory.mkdir(parents=True)
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match="No space left"):
+        Place(NAME).hold()
+    assert Place(NAME).holders() == []
+
+
+def test_a_holder_with_a_dead_holders_number_has_words_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path))
+    directory = Place(NAME).directory / "holders"
+    directory.mkdir(parents=True)
+    monkeypatch.setattr(place, "NUMBERS", iter([0]))
+    (directory / f"{os.getpid()}-0").write_text("x" * 500)
+    release = Place(NAME).hold()
+    (words,) = Place(NAME).holders()
+    release()
+    assert not words.endswith("x")
+
+
+@pytest.mark.parametrize(("error", "code"), [(KeyError("x"), 3), (AssertionError("no"), 1)])
+def test_a_bug_that_others_are_blocked_by_is_the_harnesss_own(box: Box, error: Exception, code: int) -> None:
+    def fail() -> None:
+        raise error
+
+    with box.acquire() as first, box.acquire() as second:
+        with pytest.raises(type(error)):
+            first.once("k", fail)
+        with pytest.raises(Blocked) as caught:
+            second.once("k", fail)
+    assert caught.value.exit_code == code
 
 
 def test_work_is_done_once_and_its_result_is_for_all(box: Box) -> None:

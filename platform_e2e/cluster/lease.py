@@ -118,7 +118,9 @@ class Lease:
             try:
                 record["result"] = work()
             except Exception as error:
-                record |= {"problem": str(error), "exit_code": getattr(error, "exit_code", 1)}
+                # An assertion is about the platform; what else has no code of its own is a defect of the harness.
+                code = getattr(error, "exit_code", 1 if isinstance(error, AssertionError) else 3)
+                record |= {"problem": str(error) or repr(error), "exit_code": code}
                 raise
             finally:
                 # Of an interrupted attempt nothing is known, so the next process tries again.
@@ -210,13 +212,13 @@ def acquire(spec: ClusterSpec, provider: Provider, *, keep: Callable[[], bool], 
         _same(spec, facts)
         if not created and not provider.alive(facts):
             raise Dead(f"cluster {place.name} does not run any more", f"remove it: nox -s cluster -- down {place.name}")
-        yield Lease(facts, created, place, timeline, generation)
-        if keep():
-            place.keep.touch()
-    except BaseException:
-        if place.facts_file.exists() and keep():
-            place.keep.touch()
-        raise
+        try:
+            yield Lease(facts, created, place, timeline, generation)
+        finally:
+            # Who was refused the cluster has no say in it, and one that was removed meanwhile cannot be kept.
+            if place.facts_file.exists() and keep():
+                with contextlib.suppress(FileNotFoundError):
+                    place.keep.touch()
     finally:
         release()
         _leave(place)
@@ -249,6 +251,9 @@ def _attach(place: Place, spec: ClusterSpec, provider: Provider, timeline: Timel
         )
     except BaseException:
         release()
+        # One that is in the background already removes the cluster itself.
+        if not place.supervisor.is_held():
+            sweeping.remove(place)
         raise
     return True, release
 

@@ -93,13 +93,19 @@ class Place:
         file = self.directory / "holders" / f"{os.getpid()}-{next(NUMBERS)}"
         file.parent.mkdir(exist_ok=True)
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        os.write(descriptor, this_process().encode())
 
         def release() -> None:
             file.unlink(missing_ok=True)
             os.close(descriptor)
 
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            # A process of the same number that was killed may have left its words.
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, this_process().encode())
+        except BaseException:
+            release()
+            raise
         return release
 
     def holders(self) -> list[str]:

@@ -11,7 +11,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from platform_e2e.addresses import AddressRange as AddressRange  # noqa: PLC0414 - callers know it from here
+from platform_e2e.errors import WrongUsage
+from platform_e2e.settings import CLUSTER_NAME
 from platform_e2e.timeline import Timeline
+
+MOST_NODES = 9
+"""As the option --nodes has it: more than one machine can run."""
 
 
 class Capability(StrEnum):
@@ -42,6 +47,20 @@ class ClusterSpec:
     pools: tuple[AddressRange, ...] = ()
     kubernetes: str = ""
     images: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a name that is more than a name, since directories that are removed are called so, and senseless sizes.
+
+        Raises:
+            WrongUsage: the name or the number of nodes cannot be used.
+        """
+        if not CLUSTER_NAME.fullmatch(self.name):
+            raise WrongUsage(
+                f"`{self.name}` is no name for a cluster",
+                "use 1 to 20 characters of a-z, 0-9 and -, starting and ending with a letter or digit",
+            )
+        if not 1 <= self.nodes <= MOST_NODES:
+            raise WrongUsage(f"a cluster has from 1 to {MOST_NODES} nodes, not {self.nodes}", "ask for another number")
 
 
 @dataclass(frozen=True)
