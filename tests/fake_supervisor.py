@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -37,6 +38,14 @@ class FakeProvider:
         kind = os.environ.get("FAKE_CLUSTER")
         if kind == "broken":
             raise BrokenHarness("the bridge cannot be made", "load the module bridge")
+        if kind == "full":
+
+            def full(*_: object, **__: object) -> int:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+            for name in ("write_text", "write_bytes"):
+                setattr(Path, name, full)
+            full()
         if kind == "crash":
             raise ZeroDivisionError
         if kind == "hangs":

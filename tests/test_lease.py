@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import json
 import os
@@ -16,7 +17,7 @@ import pytest
 
 from platform_e2e import paths
 from platform_e2e.addresses import AddressRange
-from platform_e2e.cluster import cli, lease, place, providers, sweeping
+from platform_e2e.cluster import cli, lease, place, providers, supervisor, sweeping
 from platform_e2e.cluster.lease import Blocked, CreationFailed, Dead, Lease, Unfit
 from platform_e2e.cluster.place import Place
 from platform_e2e.cluster.provider import ClusterSpec
@@ -179,6 +180,40 @@ def test_a_crash_of_the_supervisor_is_told_too(box: Box, monkeypatch: pytest.Mon
     monkeypatch.setenv("FAKE_CLUSTER", "crash")
     with pytest.raises(CreationFailed, match="ZeroDivisionError"), box.acquire():
         pass
+
+
+def test_a_full_disk_is_told_with_its_remedy(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_CLUSTER", "full")
+    with pytest.raises(CreationFailed) as caught, box.acquire():
+        pass
+    assert caught.value.problem == f"cluster c could not be made: no space left on the disk of {paths.cache()}"
+    assert "free some, or set PLATFORM_E2E_CACHE" in caught.value.remedy
+    assert not Place(NAME).directory.exists()
+
+
+def test_a_supervisor_starts_also_while_somebody_looks_whether_there_is_one(box: Box) -> None:
+    there = Place(NAME)
+    there.directory.mkdir(parents=True)
+    place.write_spec(there.spec_file, ClusterSpec(NAME), "fake", None)
+    with there.supervisor.held("looks", shared=True):
+        process = subprocess.Popen([sys.executable, "-m", "tests.fake_supervisor", NAME], cwd=paths.ROOT)
+        box.started.append(process)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(2)
+    assert process.wait(10) == 0
+    box.gone()
+
+
+def test_the_end_of_a_cluster_is_not_swallowed_by_an_event_loop() -> None:
+    def end() -> None:
+        raise supervisor.Ended
+
+    loop = asyncio.new_event_loop()
+    loop.call_soon(end)
+    loop.call_soon(loop.stop)
+    with pytest.raises(supervisor.Ended):
+        loop.run_forever()
+    loop.close()
 
 
 def test_a_machine_that_cannot_is_refused_before_anything_is_made(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:

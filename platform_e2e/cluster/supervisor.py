@@ -7,6 +7,7 @@ killed itself, its children would die with it, and the next run would sweep what
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -16,9 +17,11 @@ import threading
 from collections.abc import Callable
 from types import FrameType
 
+from platform_e2e import paths
 from platform_e2e.cluster import providers
 from platform_e2e.cluster.place import Place, read_spec
 from platform_e2e.cluster.provider import Provider
+from platform_e2e.cluster.waiting import NotInTime, wait_until
 from platform_e2e.errors import HarnessError
 from platform_e2e.timeline import Timeline
 
@@ -28,8 +31,15 @@ LOOK_SECONDS = 0.2
 """How often it looks whether somebody still holds the cluster."""
 
 
-class Ended(BaseException):
-    """The cluster is not wanted any more; nothing on the way may swallow it."""
+START_SECONDS = 10.0
+"""How long it waits for its own lock: who looks whether a cluster has a supervisor holds it for less than a millisecond."""
+
+ROOM = 16384
+"""Bytes on the disk that are taken at once for the reason of a failure, which may be a full disk."""
+
+
+class Ended(KeyboardInterrupt):
+    """The cluster is not wanted any more; nothing on the way may swallow it, as event loops do with other exceptions."""
 
 
 class Supervisor:
@@ -45,6 +55,8 @@ class Supervisor:
         self.spec, provider, timeline = read_spec(place.spec_file)
         self.provider: Provider = providers.choose(provider)
         self.timeline = Timeline(timeline)
+        self._news = place.failure_file.with_suffix(".new")
+        self._news.write_bytes(b" " * ROOM)
         self._failed = False
         self._over = threading.Event()
         self._release: Callable[[], None] | None = None
@@ -67,24 +79,30 @@ class Supervisor:
 
     def _make(self) -> None:
         try:
-            facts = self.provider.create(self.spec, self.place.directory, self.timeline)
+            self.provider.create(self.spec, self.place.directory, self.timeline).write(self.place.facts_file)
         except HarnessError as error:
             log.exception("the cluster could not be made")
             self._fail(error.problem, error.remedy, error.exit_code)
+        except OSError as error:
+            log.exception("the cluster could not be made")
+            reason, remedy = repr(error), "report this with its traceback"
+            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                reason = f"no space left on the disk of {paths.cache()}"
+                remedy = "free some, or set PLATFORM_E2E_CACHE to a directory on a larger disk"
+            self._fail(f"cluster {self.spec.name} could not be made: {reason}", remedy, 3)
         except Exception as error:
             # Nobody above could tell those who wait for the cluster.
             log.exception("the cluster could not be made")
             self._fail(f"cluster {self.spec.name} could not be made: {error!r}", "report this with its traceback", 3)
         else:
-            facts.write(self.place.facts_file)
             log.info("the cluster can be used")
 
     def _fail(self, problem: str, remedy: str, exit_code: int) -> None:
         """Tell those who wait for the cluster why there will be none; it is removed when all have heard."""
         self._failed = True
-        scratch = self.place.failure_file.with_suffix(".new")
-        scratch.write_text(json.dumps({"problem": problem, "remedy": remedy, "exit_code": exit_code}))
-        scratch.replace(self.place.failure_file)
+        with self._news.open("r+b") as file:
+            file.write(json.dumps({"problem": problem, "remedy": remedy, "exit_code": exit_code}).encode())
+        self._news.replace(self.place.failure_file)
 
     def _watch(self) -> None:
         """End the main thread's waiting, or making, when nobody holds the cluster; nobody can come meanwhile."""
@@ -117,8 +135,14 @@ def main(name: str) -> None:
     """Go into the background and supervise the cluster of that name."""
     place = Place(name)
     # Taken before the fork, so that whoever started this finds the lock held as soon as the first process has ended.
-    if place.supervisor.try_take("supervises the cluster") is None:
-        sys.exit(f"cluster {name} has a supervisor already")
+    try:
+        wait_until(
+            lambda: place.supervisor.try_take("supervises the cluster") or "another process holds its lock",
+            timeout=START_SECONDS,
+            what=f"the supervisor of cluster {name} is the only one",
+        )
+    except NotInTime as error:
+        sys.exit(str(error))
     if os.fork():
         os._exit(0)
     os.setsid()
