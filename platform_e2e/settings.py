@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -200,8 +201,8 @@ def resolve(chosen: Mapping[str, object], environment: Mapping[str, str] | None 
 
 
 def _unique_name() -> str:
-    """Return a name that no run at the same time has: the process id is unique on this host."""
-    return f"e2e-{os.getpid()}"
+    """Return a name that no other run has: process ids come again, and are the same in two containers with one cache."""
+    return f"e2e-{secrets.token_hex(4)}"
 
 
 def as_markdown() -> str:

@@ -19,6 +19,8 @@ def test_nothing_chosen_gives_the_defaults() -> None:
     assert settings.charts_dir is None
     assert settings.strict_versions is False
     assert settings.cluster.startswith("e2e-")
+    # Two containers that share a cache have processes of the same number, and a kept cluster outlives its process.
+    assert settings.cluster != resolve({}, {}).cluster
 
 
 def test_an_option_outranks_its_variable_and_a_variable_the_default() -> None:
