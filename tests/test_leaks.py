@@ -96,19 +96,22 @@ def test_a_result_says_what_was_left() -> None:
     ]
 
 
-RUN = """
+USE = """
 import signal, sys, threading
 from pathlib import Path
-def clean(*_):
+def clean_up():
     Path(sys.argv[1]).joinpath("cluster.json").unlink()
     Path(sys.argv[1]).rmdir()
+def clean(*_):
+    clean_up()
     sys.exit(2)
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, clean)
 Path(sys.argv[1]).mkdir(parents=True)
 Path(sys.argv[2]).rename(Path(sys.argv[1]) / "cluster.json")
-threading.Event().wait(60)
 """
+
+RUN = f"{USE}threading.Event().wait(60)"
 
 
 @pytest.fixture
@@ -125,10 +128,10 @@ def quiet_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def a_run(box: Path, cluster: str) -> list[str]:
+def a_run(box: Path, cluster: str, code: str = RUN) -> list[str]:
     facts = box / "facts.json"
     ClusterFacts("c", "fake", "", "", "", ()).write(facts)
-    return [sys.executable, "-c", RUN, str(paths.clusters() / cluster), str(facts)]
+    return [sys.executable, "-c", code, str(paths.clusters() / cluster), str(facts)]
 
 
 @pytest.mark.parametrize("ending", [Ending.INTERRUPT, Ending.TERMINATE, Ending.HANG_UP])
@@ -142,16 +145,34 @@ def test_a_run_that_nobody_cleans_up_after_is_not_clean(quiet_host: Path) -> Non
     assert (result.status, result.left) == (-9, (f"directory {paths.clusters() / 'leaks-kill-9'}",))
 
 
-def test_a_run_that_ends_too_early_proves_nothing(quiet_host: Path) -> None:
-    (result,) = leaks.run_leaks(lambda _, __: [sys.executable, "-c", ""], endings=[Ending.KILL])
+@pytest.mark.parametrize(("ending", "status"), [(Ending.KILL, 0), (Ending.FAILING, 3)])
+def test_a_run_that_ends_too_early_proves_nothing(quiet_host: Path, ending: Ending, status: int) -> None:
+    program = [sys.executable, "-c", f"raise SystemExit({status})"]
+    (result,) = leaks.run_leaks(lambda _, __: program, endings=[ending])
     assert not result.clean
     assert "before it had a cluster" in result.trouble
 
 
 @pytest.mark.parametrize(("ending", "status"), [(Ending.NORMAL, 1), (Ending.FAILING, 0)])
 def test_a_run_that_ends_otherwise_than_meant_proves_nothing(quiet_host: Path, ending: Ending, status: int) -> None:
-    (result,) = leaks.run_leaks(lambda _, __: [sys.executable, "-c", f"raise SystemExit({status})"], endings=[ending])
+    code = f"{USE}\nimport time; time.sleep(0.5)\nclean_up()\nraise SystemExit({status})"
+    (result,) = leaks.run_leaks(lambda _, cluster: a_run(quiet_host, cluster, code), endings=[ending])
     assert result.trouble.startswith(f"it ended with status {status}")
+
+
+def test_whoever_interrupts_the_comparison_leaves_no_run_behind(
+    quiet_host: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+
+    def interrupted(process: subprocess.Popen[bytes], _cluster: object) -> None:
+        started.append(process)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(leaks, "_until_in_use", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        leaks.run_leaks(lambda _, cluster: a_run(quiet_host, cluster), endings=[Ending.KILL])
+    assert started[0].poll() is not None
 
 
 def test_only_root_sees_everything(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -161,14 +161,18 @@ def _one(ending: Ending, argv: Sequence[str], mark: Mark, ignored: Sequence[str]
     )
     trouble = ""
     try:
-        if ending in SIGNALS:
+        if ending is not Ending.NORMAL:
             _until_in_use(process, Place(mark.cluster))
+        if ending in SIGNALS:
             _send(process, SIGNALS[ending])
         _until_ended(process, END_SECONDS if ending in SIGNALS else RUN_SECONDS)
     except NotInTime as error:
         trouble = error.problem.splitlines()[0]
-        process.kill()
-        process.wait()
+    finally:
+        # It has a session of its own, so that no Ctrl-C of this one ends it.
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
     if not trouble and (process.returncode == 0) != (ending is Ending.NORMAL):
         trouble = f"it ended with status {process.returncode}, see {log}"
     seconds, after = _settled(before, lambda: hoststate.look(mark, ignored))
