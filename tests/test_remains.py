@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
 
 from platform_e2e.addresses import AddressRange
-from platform_e2e.cluster import waiting
+from platform_e2e.cluster import doctor, waiting
 from platform_e2e.cluster.embedded import cgroups, links, provider, remains, reservations
 from platform_e2e.cluster.embedded.cgroups import Hierarchy
+from platform_e2e.cluster.provider import ClusterSpec
 from platform_e2e.cluster.waiting import NotInTime
 
 POOL = AddressRange.parse("10.89.0.200-10.89.0.220")
@@ -94,6 +96,34 @@ def test_what_does_not_come_says_what_it_waited_for_and_adds_the_explanation() -
     assert "no space left on device" in text
     assert text.endswith("remedy: free some")
     assert caught.value.exit_code == 3
+
+
+def test_a_node_that_has_ended_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "n1").mkdir()
+    (tmp_path / "n1" / "node.log").write_text("mounting overlay on /: invalid argument\n")
+    with subprocess.Popen(["false"]) as process:
+        process.wait()
+    look = provider.unless_ended([process], tmp_path, lambda: "the API server does not answer")
+    with pytest.raises(provider.NodeEnded) as caught:
+        waiting.wait_until(look, timeout=20, what="the API server is ready")
+    assert f"node process {process.pid} has ended with status 1" in caught.value.problem
+    assert "mounting overlay on /: invalid argument" in caught.value.problem
+
+
+def test_a_living_cluster_of_the_same_name_from_another_cache_is_left_alone(
+    host: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "observe", lambda: None)
+    monkeypatch.setattr(doctor, "judge", lambda _machine, _spec: [])
+    asked = provider.EmbeddedProvider()
+    assert list(asked.doctor(ClusterSpec("e2e"))) == []
+    group = host / "cgroup" / "platform-e2e-e2e" / "n1"
+    group.mkdir(parents=True)
+    (group / "cgroup.procs").write_text("1\n")
+    (problem,) = asked.doctor(ClusterSpec("e2e"))
+    assert problem.fatal
+    assert "a cluster e2e runs already" in problem.what
+    assert "another name" in problem.remedy
 
 
 def test_the_ends_of_all_logs_are_told_and_no_more(tmp_path: Path) -> None:

@@ -6,11 +6,12 @@ import logging
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from platform_e2e import paths
 from platform_e2e.cluster import doctor
 from platform_e2e.cluster.embedded import (
     addons,
@@ -30,6 +31,7 @@ from platform_e2e.cluster.embedded.network import Plan
 from platform_e2e.cluster.embedded.node import Node
 from platform_e2e.cluster.provider import Capability, ClusterFacts, ClusterSpec, NodeFacts, Problem
 from platform_e2e.cluster.waiting import wait_until
+from platform_e2e.errors import BrokenHarness
 from platform_e2e.shell import background
 from platform_e2e.timeline import Timeline
 
@@ -42,6 +44,10 @@ NODE_SECONDS = 120.0
 """For every node to be Ready after that: 3 s were seen."""
 
 NAME = "embedded"
+
+
+class NodeEnded(BrokenHarness):
+    """A node's first process has ended while the cluster was being made."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,20 @@ class EmbeddedProvider:
 
     def doctor(self, spec: ClusterSpec) -> Sequence[Problem]:
         """Return what keeps the cluster from being made on this machine; nothing is changed."""
-        return doctor.judge(doctor.observe(), spec)
+        problems = doctor.judge(doctor.observe(), spec)
+        if any(problem.fatal for problem in problems):
+            # Another system has nothing of what is looked at below.
+            return problems
+        if any(line.startswith("process ") for line in remains.find(spec.name)):
+            # Its cgroups and its interface are called by the name alone, so the one would be removed with the other.
+            problems.append(
+                Problem(
+                    f"a cluster {spec.name} runs already, made with another cache directory than {paths.cache()}",
+                    "choose another name, or remove that one with its own PLATFORM_E2E_CACHE: "
+                    f"nox -s cluster -- down {spec.name}",
+                )
+            )
+        return problems
 
     def create(self, spec: ClusterSpec, directory: Path, timeline: Timeline) -> ClusterFacts:
         """Make the cluster and return when every node takes pods.
@@ -80,6 +99,7 @@ class EmbeddedProvider:
         Raises:
             NoFreeNetwork: every network that could be used is taken.
             NoCgroups: this process may make none.
+            NodeEnded: a node's first process has ended; the text has the ends of the logs.
             NotInTime: the API server or a node did not come up; the text has the ends of the logs.
         """
         stock = materials.ensure(timeline)
@@ -107,14 +127,13 @@ class EmbeddedProvider:
             return ends_of_logs(directory / "logs", processes)
 
         remedy = f"read the logs below {directory / 'logs'}; run again"
-        wait_until(
-            api.ready, timeout=API_SECONDS, what="the API server is ready", most=0.1, explain=logs, remedy=remedy
-        )
+        look = unless_ended(processes, directory / "logs", api.ready)
+        wait_until(look, timeout=API_SECONDS, what="the API server is ready", most=0.1, explain=logs, remedy=remedy)
         timeline.progress("cluster", "the API server is ready")
         for path, obj in addons.objects(plan):
             api.create(path, obj)
-        ready = addons.Nodes(api, plan, names).ready
-        wait_until(ready, timeout=NODE_SECONDS, what="every node is ready", most=0.1, explain=logs, remedy=remedy)
+        look = unless_ended(processes, directory / "logs", addons.Nodes(api, plan, names).ready)
+        wait_until(look, timeout=NODE_SECONDS, what="every node is ready", most=0.1, explain=logs, remedy=remedy)
         timeline.progress("cluster", f"{spec.nodes} node(s) ready")
         return ClusterFacts(
             name=spec.name,
@@ -206,6 +225,28 @@ def environment(cluster: str) -> dict[str, str]:
         "KUBECONFIG": "/etc/kubernetes/admin.conf",
         "PLATFORM_E2E_CLUSTER_NAME": cluster,
     }
+
+
+def unless_ended(
+    processes: Sequence[subprocess.Popen[bytes]], logs: Path, look: Callable[[], bool | str]
+) -> Callable[[], bool | str]:
+    """Return what looks as the given function does, but gives up at once when a node has ended.
+
+    Args:
+        processes: of the nodes.
+        logs: directory of the nodes' logs, for the error's text.
+        look: returns True, or why not yet.
+    """
+
+    def looks() -> bool | str:
+        if any(process.poll() is not None for process in processes):
+            raise NodeEnded(
+                f"a node does not start\n{ends_of_logs(logs, processes)}",
+                "read node.log above; the cache must lie on a file system that carries overlays, which an overlay itself does not",
+            )
+        return look()
+
+    return looks
 
 
 def ends_of_logs(directory: Path, processes: Sequence[subprocess.Popen[bytes]]) -> str:
