@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from platform_e2e.report import redact
+
 
 class Timeline:
     """Append what happens to one file.
@@ -36,8 +38,10 @@ class Timeline:
         """
         if self.path is None:
             return
+        # An error's text may quote the end of a log.
+        safe = redact.plain(facts)
         line = json.dumps(
-            {"at": time.time(), "mono": time.monotonic(), "pid": os.getpid(), "kind": kind, "name": name, **facts}
+            {"at": time.time(), "mono": time.monotonic(), "pid": os.getpid(), "kind": kind, "name": name, **safe}
         )
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8") as file:

@@ -174,3 +174,30 @@ def test_whatever_a_secret_holds_it_is_gone(value: str) -> None:
     secret = {"apiVersion": "v1", "kind": "Secret", "data": {"x": value}, "stringData": {"y": value}}
     assert set(redact.plain(secret)["data"].values()) == {redact.HIDDEN}
     assert redact.text(f"password={value}") == f"password={redact.HIDDEN}"
+
+
+def test_a_patch_keeps_what_is_no_secret() -> None:
+    harmless = """diff --git a/config.yaml b/config.yaml
+--- a/config.yaml
++++ b/config.yaml
+@@ -1,4 +1,4 @@
+ kind: ConfigMap
+ data:
+-  environment: prod
++  environment: production
+"""
+    secret = """diff --git a/secret.yaml b/secret.yaml
+--- a/secret.yaml
++++ b/secret.yaml
+@@ -1,3 +1,4 @@
+ kind: Secret
+ data:
++  room: c3dvcmRmaXNo
+"""
+    sealed = secret.replace("kind: Secret", "kind: SealedSecret")
+    assert redact.patch(harmless + sealed) == harmless + sealed
+    shown = redact.patch(secret + harmless)
+    assert "c3dvcmRmaXNo" not in shown
+    assert shown.startswith("diff --git a/secret.yaml b/secret.yaml\n# [redacted]")
+    assert shown.endswith(harmless)
+    assert redact.patch(harmless.replace("environment: production", "password: hunter2")).count("hunter2") == 0

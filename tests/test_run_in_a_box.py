@@ -400,6 +400,13 @@ def test_it(cluster):
     raise BrokenPlatform("could not log in with password=hunter2-and-more")
 def test_assert(cluster):
     assert "token: s3cr3t-value-here" == ""
+def test_blocked(cluster):
+    error = BrokenPlatform("cannot be judged")
+    error.by = "promise applications: the pod says password=hunter2-in-a-log [pod-crash]"
+    raise error
+def test_phase(run):
+    with run.phase("foundations"):
+        raise BrokenPlatform("the end of its log: password=hunter2-in-a-phase")
 """)
     _, out = box.run()
     captured = (box.artifacts / "latest").resolve() / "evidence" / "test_it" / "captured.txt"

@@ -21,6 +21,9 @@ SECRET_NAME = re.compile(
 REFERENCE_NAME = re.compile(r"(?:name|names|ref|path|file|class|type|namespace|keyref|id|ttl|mount)$", re.IGNORECASE)
 """Endings that turn such a name into a reference to a secret, which a reader needs and which is none: secretName."""
 
+SECRET_MANIFEST = re.compile(r"^[-+ ]\s*['\"]?kind['\"]?:\s*['\"]?Secret['\"]?,?\s*$", re.MULTILINE)
+"""The line of a patch, whose context is the whole file, that makes it a Secret's."""
+
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (
         re.compile(
@@ -61,6 +64,24 @@ def text(value: str) -> str:
     for pattern, replacement in _PATTERNS:
         value = pattern.sub(replacement, value)
     return value
+
+
+def patch(value: str) -> str:
+    """Return a patch without its secrets; of a file that has a Secret only the name is left.
+
+    Args:
+        value: as `git diff` writes it with whole files as context.
+    """
+    sections = re.split(r"(?m)^(?=diff --git )", value)
+    return "".join(_section(section) for section in sections)
+
+
+def _section(section: str) -> str:
+    """Return what a patch says of one file."""
+    if not SECRET_MANIFEST.search(section):
+        return text(section)
+    head = section.splitlines()[0]
+    return f"{head}\n# {HIDDEN}: the file has a Secret\n"
 
 
 def plain(value: Any, name: str = "") -> Any:

@@ -156,7 +156,7 @@ def machine() -> dict[str, Any]:
 
 
 def commit(directory: Path) -> dict[str, Any]:
-    """Return the commit that a directory is at and the patch of uncommitted work; empty where it is no checkout."""
+    """Return the commit that a directory is at and the redacted patch of uncommitted work; empty where it is no checkout."""
     git = shell.which("git")
     if git is None:
         return {}
@@ -166,8 +166,10 @@ def commit(directory: Path) -> dict[str, Any]:
     if head.returncode != 0:
         return {}
     status = shell.run([*base, "status", "--porcelain", "--", "."], timeout=GIT_SECONDS, ok=range(256))
-    patch = shell.run([*base, "diff", "--binary", "HEAD", "--", "."], timeout=GIT_SECONDS, ok=range(256))
-    return {"commit": head.stdout.strip(), "uncommitted": status.stdout.splitlines(), "patch": patch.stdout}
+    # Whole files as context: that a change is one of a Secret is said at the top of it.
+    diff = [*base, "diff", "--binary", "--unified=100000", "HEAD", "--", "."]
+    patch = redact.patch(shell.run(diff, timeout=GIT_SECONDS, ok=range(256)).stdout)
+    return {"commit": head.stdout.strip(), "uncommitted": status.stdout.splitlines(), "patch": patch}
 
 
 def versions() -> dict[str, Any]:
