@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from platform_e2e import shell
 from platform_e2e.cluster.embedded import debian, hostpackages, rootfs
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.shell import CommandError
@@ -116,6 +121,29 @@ def test_only_root_makes_a_root_file_system(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(BrokenHarness, match="the root file system git can be made by root only"):
         rootfs.ensure("git", Timeline(None))
+
+
+def test_what_goes_on_in_another_thread_ends_when_one_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(rootfs, "_architecture", lambda: "amd64")
+    monkeypatch.setattr(debian, "keyring", lambda: tmp_path / "keys")
+    monkeypatch.setattr(debian, "apt_options", list)
+    begun = threading.Event()
+
+    def fetches(_argv: Sequence[object], **how: Any) -> shell.Completed:
+        if how["log_file"].name == "rootfs-git.log":
+            assert begun.wait(10)
+            raise CommandError(["mmdebstrap"], "ended with status 25", "E: Failed to fetch")
+        begun.set()
+        return shell.stream(["sleep", "15"], **how)
+
+    monkeypatch.setattr(rootfs, "stream", fetches)
+    start = time.monotonic()
+    with pytest.raises(debian.NoDebian, match="the root file system git"):
+        rootfs.get_all(["git", "redis"], Timeline(None))
+    assert time.monotonic() - start < 10
+    assert list((tmp_path / "cache" / "scratch").iterdir()) == []
 
 
 def unpacked(root: Path) -> Path:

@@ -17,6 +17,7 @@ import platform
 import re
 import shlex
 import shutil
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -139,22 +140,28 @@ def ensure(kind: str, timeline: Timeline) -> Path:
     return get(kind, timeline).path
 
 
-def get(kind: str, timeline: Timeline) -> Rootfs:
+class Abandoned(BrokenHarness):
+    """Another root file system failed, or the run was interrupted, so this one is not needed any more."""
+
+
+def get(kind: str, timeline: Timeline, stop: threading.Event | None = None) -> Rootfs:
     """Return a root file system and what it is made of, making it if it is not in the cache.
 
     Args:
         kind: a name in `KINDS`.
         timeline: shows what is being done.
+        stop: ends the making once it is set.
 
     Raises:
         NoDebian: the packages cannot be fetched or verified.
+        Abandoned: `stop` was set.
         CacheBusy: another process makes it for too long.
     """
     recipe = KINDS[kind]
     key = cache.digest(json.dumps([REVISION, debian.SUITE, platform.machine(), NOT_NEEDED, asdict(recipe)]))
 
     def make(directory: Path) -> None:
-        _make(kind, directory, timeline)
+        _make(kind, directory, timeline, stop or threading.Event())
 
     place = cache.entry(f"rootfs-{kind}", key, make, phase=PHASE, timeline=timeline)
     listing = place / "packages.txt"
@@ -165,17 +172,24 @@ def get(kind: str, timeline: Timeline) -> Rootfs:
 
 def get_all(kinds: Sequence[str], timeline: Timeline) -> dict[str, Rootfs]:
     """Return several root file systems, made side by side; errors as `get`."""
+    stop = threading.Event()
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        made = [pool.submit(get, kind, timeline) for kind in kinds]
+        made = [pool.submit(get, kind, timeline, stop) for kind in kinds]
         try:
             return {kind: future.result() for kind, future in zip(kinds, made, strict=True)}
         except BaseException:
-            # What has not begun need not begin any more.
+            # What has not begun need not begin any more, and what a slow mirror holds up must not hold up the end.
+            stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
-def _make(kind: str, directory: Path, timeline: Timeline) -> None:
+def _make(kind: str, directory: Path, timeline: Timeline, stop: threading.Event) -> None:
+    def look() -> None:
+        if stop.is_set():
+            raise Abandoned(f"the root file system {kind} is not made any more")
+
+    look()
     recipe = KINDS[kind]
     root = directory / "root"
     fetched = directory / "packages.txt"
@@ -201,6 +215,7 @@ def _make(kind: str, directory: Path, timeline: Timeline) -> None:
             argv,
             timeout=BUILD_SECONDS,
             on_line=line,
+            on_tick=look,
             log_file=log,
             env={"SOURCE_DATE_EPOCH": str(archive.EPOCH), "LC_ALL": "C.UTF-8", "TMPDIR": str(scratch)},
             tied=True,
