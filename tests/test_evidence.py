@@ -5,6 +5,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from platform_e2e.checks.drift import DELETABLE, GENTLEST, HARMLESS
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.report import redact
 from platform_e2e.report.evidence import LOG_LINES, Evidence, as_yaml, containers, events_as_text, keep_logs
@@ -99,6 +100,16 @@ def test_the_object_of_a_finding_and_its_namespace_are_kept(tmp_path: Path) -> N
     assert ("get", "metallb.io/v1beta1/IPAddressPool", "default", "") in kube.asked
     assert "c2VjcmV0" not in (tmp_path / "chat-dev" / "servicemonitor-chat.yaml").read_text()
     assert (tmp_path / "chat-dev" / "pods.yaml").exists()
+
+
+def test_every_kind_that_a_heal_may_change_can_be_kept(tmp_path: Path) -> None:
+    kinds = {*DELETABLE, *GENTLEST, *HARMLESS}
+    kube = keep(tmp_path, *(f"{kind.rpartition('/')[2].lower()}/x -n demo" for kind in kinds), namespaces=())
+    assert kinds <= {asked[1] for asked in kube.asked if asked[0] == "get"}
+
+
+def test_a_finding_about_no_object_of_the_cluster_keeps_none(tmp_path: Path) -> None:
+    assert not [asked for asked in keep(tmp_path, "environment/staging", namespaces=()).asked if asked[0] == "get"]
 
 
 def test_events_are_one_line_each_oldest_first() -> None:

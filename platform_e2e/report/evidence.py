@@ -42,6 +42,19 @@ CLUSTER_KINDS = (
 )
 """What is kept of all namespaces: few objects, and the cause is often in one of them."""
 
+OTHER_KINDS = (
+    "v1/ConfigMap",
+    "v1/Namespace",
+    "v1/Secret",
+    "batch/v1/Job",
+    "argoproj.io/v1alpha1/AppProject",
+    "bitnami.com/v1alpha1/SealedSecret",
+    "monitoring.coreos.com/v1/Alertmanager",
+    "monitoring.coreos.com/v1/Prometheus",
+    "monitoring.coreos.com/v1/PrometheusRule",
+)
+"""What else a finding may be about, most often one of a heal; its short name alone does not say which API has it."""
+
 OBJECT = re.compile(r"(?P<kind>[\w./-]+)/(?P<name>[\w.-]+)(?: -n (?P<namespace>[\w.-]+))?")
 """How a finding names its object."""
 
@@ -104,7 +117,10 @@ class Evidence:
 
     def _object(self, kind: str, name: str, namespace: str | None) -> None:
         """Keep one object."""
-        full = next((k for k in (*NAMESPACE_KINDS, *CLUSTER_KINDS) if k.split("/")[-1].lower() == kind.lower()), kind)
+        known = (*NAMESPACE_KINDS, *CLUSTER_KINDS, *OTHER_KINDS)
+        full = next((k for k in known if k.rpartition("/")[2].lower() == kind.lower()), "")
+        if not full:
+            return  # such as environment/staging, which is no object of the cluster
         path = self.directory / (namespace or "cluster") / f"{kind.rsplit('/', maxsplit=1)[-1].lower()}-{name}.yaml"
         self._write(path, lambda: as_yaml(self.kube.get(full, name, namespace) or {}))
 
