@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,10 @@ import pytest
 from platform_e2e import paths
 from platform_e2e.breaks.declaration import Break, Change, apply, load, load_all
 from platform_e2e.breaks.judge import judge, judge_sound
-from platform_e2e.breaks.runner import broken_copy, select, table
+from platform_e2e.breaks.runner import broken_copy, options_of, select, table
 from platform_e2e.errors import WrongUsage
 from platform_e2e.finding import Promise
+from platform_e2e.settings import resolve
 
 SOUND = """\
 why: nobody announces the address
@@ -200,3 +202,22 @@ BREAKS = sorted((paths.ROOT / "breaks").glob("*.yaml"))
 @pytest.mark.parametrize("path", BREAKS, ids=[path.stem for path in BREAKS])
 def test_each_break_of_this_repository_fits_its_layer(path: Path, tmp_path: Path) -> None:
     broken_copy(load(path), paths.ROOT / "platform", tmp_path / "copy")
+
+
+def test_a_run_has_every_option_that_was_chosen(tmp_path: Path) -> None:
+    key = tmp_path / "key.yaml"
+    key.touch()
+    chosen = resolve(
+        {"sealing_key": str(key), "strict_versions": True, "nodes": "2", "deadline": "90s", "cluster": "breaks"}, {}
+    )
+    words = options_of(chosen, tmp_path)
+    again = dict(itertools.pairwise(words))
+    assert {again["--sealing-key"], again["--layer"]} == {str(key), str(tmp_path)}
+    assert (again["--nodes"], again["--deadline"], again["--keep"], again["--cluster"]) == (
+        "2",
+        "90s",
+        "always",
+        "breaks",
+    )
+    assert "--strict-versions" in words
+    assert "--charts-dir" not in words

@@ -22,7 +22,7 @@ from platform_e2e.breaks.judge import Judgement, judge, judge_sound
 from platform_e2e.errors import WrongUsage
 from platform_e2e.report.console import duration
 from platform_e2e.report.verdict import ExitCode
-from platform_e2e.settings import Settings
+from platform_e2e.settings import OPTIONS, Keep, Settings
 
 LOG_WIDTH = 140
 """Columns of the table where the output is no terminal."""
@@ -120,11 +120,19 @@ def _run(settings: Settings, layer: Path, name: str) -> dict[str, Any]:
     """Run the platform's tests as a person would, and return run.json; an empty one where the run left none."""
     artifacts = settings.artifacts / "breaks" / name
     shutil.rmtree(artifacts, ignore_errors=True)
-    options = ["--provider", settings.provider, "--nodes", str(settings.nodes), "--cluster", settings.cluster]
-    options += ["--layer", str(layer), "--keep", "always", "--deadline", f"{settings.deadline:.0f}s"]
-    options += ["--charts-dir", str(settings.charts_dir)] if settings.charts_dir else []
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "-q",
+        "-n",
+        WORKERS,
+        paths.ROOT / "e2e",
+    ]
     done = shell.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-n", WORKERS, paths.ROOT / "e2e", *options],
+        [*command, *options_of(settings, layer)],
         timeout=settings.deadline + MARGIN_SECONDS,
         ok=range(-64, 256),
         cwd=paths.ROOT,
@@ -136,6 +144,19 @@ def _run(settings: Settings, layer: Path, name: str) -> dict[str, Any]:
     data: dict[str, Any] = json.loads(result.read_text(encoding="utf-8")) if result.exists() else {}
     last = next(iter(reversed((done.stdout + done.stderr).strip().splitlines())), "")
     return {**data, "status": done.returncode, "seconds": done.seconds, "last_line": last, "artifacts": str(artifacts)}
+
+
+def options_of(settings: Settings, layer: Path) -> list[str]:
+    """Return the options of a run on a layer: all that were chosen, on the cluster that stays between the runs."""
+    chosen = replace(settings, layer=layer, keep=Keep.ALWAYS)
+    words = []
+    for option in (option for option in OPTIONS if option.flag):
+        value = getattr(chosen, option.name)
+        if option.metavar and value is not None:
+            words += [option.option, f"{value:.0f}s" if option.name == "deadline" else str(value)]
+        elif value is True:
+            words.append(option.option)
+    return words
 
 
 def _remove_cluster() -> None:
