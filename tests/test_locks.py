@@ -119,7 +119,8 @@ def test_a_lock_that_is_removed_while_it_is_waited_for_is_made_anew(path: Path) 
 
 def test_a_worker_of_pytest_is_named_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
-    assert "pytest" in this_process()
+    monkeypatch.setattr(sys, "orig_argv", ["/usr/bin/pytest", "e2e"])
+    assert this_process() == f"process {os.getpid()} (pytest e2e)"
     monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw3")
     assert this_process().startswith(f"process {os.getpid()} (pytest's worker gw3, ")
 
