@@ -37,6 +37,8 @@ class FakeProvider:
         timeline.progress("cluster", "makes it")
         kind = os.environ.get("FAKE_CLUSTER")
         if kind == "broken":
+            (directory / "logs" / "n1").mkdir(parents=True)
+            (directory / "logs" / "n1" / "kubelet.log").write_text("no bridge\n")
             raise BrokenHarness("the bridge cannot be made", "load the module bridge")
         if kind == "full":
 

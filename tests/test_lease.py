@@ -171,7 +171,11 @@ def test_what_cannot_be_made_is_told_to_everybody_and_removed(box: Box, monkeypa
     monkeypatch.setenv("FAKE_CLUSTER", "broken")
     with pytest.raises(CreationFailed) as caught, box.acquire(keep=lambda: True):
         pass
-    assert str(caught.value) == "the bridge cannot be made\n  remedy: load the module bridge"
+    kept = box.notes_file.parent / "evidence" / "nodes"
+    assert caught.value.problem == f"the bridge cannot be made\n  all logs: {kept}"
+    assert caught.value.remedy == "load the module bridge"
+    assert (kept / "n1" / "kubelet.log").read_text() == "no bridge\n"
+    assert "the bridge cannot be made" in (kept / "supervisor.log").read_text()
     assert caught.value.exit_code == 3
     assert not Place(NAME).directory.exists(), "what could not be made is not kept"
 

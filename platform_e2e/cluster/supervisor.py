@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 
 from platform_e2e import paths
@@ -23,6 +24,7 @@ from platform_e2e.cluster.place import Place, read_spec
 from platform_e2e.cluster.provider import Provider
 from platform_e2e.cluster.waiting import NotInTime, wait_until
 from platform_e2e.errors import HarnessError
+from platform_e2e.report import redact
 from platform_e2e.timeline import Timeline
 
 log = logging.getLogger(__name__)
@@ -100,9 +102,27 @@ class Supervisor:
     def _fail(self, problem: str, remedy: str, exit_code: int) -> None:
         """Tell those who wait for the cluster why there will be none; it is removed when all have heard."""
         self._failed = True
+        kept = self._keep_logs()
+        if kept is not None:
+            problem = f"{problem}\n  all logs: {kept}"
         with self._news.open("r+b") as file:
             file.write(json.dumps({"problem": problem, "remedy": remedy, "exit_code": exit_code}).encode())
         self._news.replace(self.place.failure_file)
+
+    def _keep_logs(self) -> Path | None:
+        """Copy the logs to where they outlive the cluster, beside the timeline if there is one, and return the directory."""
+        of_run = self.timeline.path
+        kept = of_run.parent / "evidence" / "nodes" if of_run else paths.cache() / "logs" / f"cluster-{self.spec.name}"
+        logs = self.place.directory / "logs"
+        try:
+            for file in (self.place.log, *logs.glob("*/*.log")):
+                target = kept / (file.relative_to(logs) if logs in file.parents else file.name)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_text(redact.text(file.read_text(errors="replace")))
+        except OSError:
+            log.exception("the logs could not be kept")
+            return None
+        return kept
 
     def _watch(self) -> None:
         """End the main thread's waiting, or making, when nobody holds the cluster; nobody can come meanwhile."""

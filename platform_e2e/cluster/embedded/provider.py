@@ -126,7 +126,7 @@ class EmbeddedProvider:
         def logs() -> str:
             return ends_of_logs(directory / "logs", processes)
 
-        remedy = f"read the logs below {directory / 'logs'}; run again"
+        remedy = "see what the logs say; where the machine was only busy, run again"
         look = unless_ended(processes, directory / "logs", api.ready)
         wait_until(look, timeout=API_SECONDS, what="the API server is ready", most=0.1, explain=logs, remedy=remedy)
         timeline.progress("cluster", "the API server is ready")
