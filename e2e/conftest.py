@@ -128,7 +128,7 @@ def wanted_monitor(service_monitor: Rendered, platform: Platform) -> monitoring.
 
 
 @pytest.fixture
-def healing(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[None]:
+def healing(request: pytest.FixtureRequest, platform: Platform, cluster: Cluster) -> Iterator[None]:  # noqa: ARG001 - it must stand
     """Keep other processes from changing what belongs to the same Applications: Argo CD would heal both changes at once."""
     change = next(value for value in request.node.callspec.params.values() if isinstance(value, drift.Drift))
     names = {change.application, change.target.name if change.target.kind == "Application" else ""} - {""}

@@ -52,6 +52,7 @@ def test_no_other_service_monitor_goes_unselected(platform: Platform, kube: Kube
     promises.report(monitoring.unselected(kube, known, TESTS))
 
 
+@pytest.mark.usefixtures("platform")
 def test_control_service_monitor_without_the_label_is_unselected(namespace: str, kube: Kube) -> None:
     """Without `release` no error is raised anywhere: the check must say it, by name."""
     kube.create(controls.monitor("control", namespace, labels={}))

@@ -69,9 +69,13 @@ def test_a_sound_application_has_no_cause() -> None:
     assert explain(application(**status), RecordedView()) is None
 
 
-def test_the_object_that_is_not_healthy_says_why() -> None:
+PROGRESSING = {"health": {"status": "Progressing"}}
+
+
+@pytest.mark.parametrize("told", [PROGRESSING, {}], ids=["health of the object", "health of the Application alone"])
+def test_the_object_that_is_not_healthy_says_why(told: dict[str, Any]) -> None:
     resource = {"group": "apps", "version": "v1", "kind": "Deployment", "namespace": "chat-dev", "name": "chat"}
-    status = {"resources": [{**resource, "status": "Synced", "health": {"status": "Progressing"}}]}
+    status = {**PROGRESSING, "resources": [{**resource, "status": "Synced", **told}]}
     selector = {"matchLabels": {"app": "chat"}}
     deployment = made("apps/v1/Deployment", "chat", "chat-dev", spec={"selector": selector})
     waiting = {"name": "chat", "image": "chat:9.9.9", "state": {"waiting": {"reason": "ErrImageNeverPull"}}}
@@ -84,7 +88,7 @@ def test_the_object_that_is_not_healthy_says_why() -> None:
 
 def test_a_service_without_an_address_is_asked_too() -> None:
     resource = {"version": "v1", "kind": "Service", "namespace": "chat-dev", "name": "chat"}
-    status = {"resources": [{**resource, "status": "Synced", "health": {"status": "Progressing"}}]}
+    status = {**PROGRESSING, "resources": [{**resource, "status": "Synced"}]}
     service = made("v1/Service", "chat", "chat-dev", spec={"type": "LoadBalancer"})
     found = explain(application(**status), RecordedView(service))
     assert found is not None
@@ -98,3 +102,30 @@ def test_an_applicationset_that_cannot_generate() -> None:
     assert found is not None
     assert found.id == "applicationset-error"
     assert "map has no entry" in found.sentence
+
+
+def test_a_healthy_application_is_not_asked_further() -> None:
+    resource = {"version": "v1", "kind": "Service", "namespace": "chat-dev", "name": "chat"}
+    status = {"health": {"status": "Healthy"}, "resources": [resource]}
+    service = made("v1/Service", "chat", "chat-dev", spec={"type": "LoadBalancer"})
+    assert explain(application(**status), RecordedView(service)) is None
+
+
+def test_a_secret_that_cannot_be_unsealed_comes_before_the_pods_that_wait_for_it() -> None:
+    group = {
+        "group": "bitnami.com",
+        "version": "v1alpha1",
+        "kind": "SealedSecret",
+        "namespace": "chat-dev",
+        "name": "key",
+    }
+    deployment = {"group": "apps", "version": "v1", "kind": "Deployment", "namespace": "chat-dev", "name": "chat"}
+    conditions = [{"type": "Synced", "status": "False", "message": "no key could decrypt secret (signing-key)"}]
+    sealed = made("bitnami.com/v1alpha1/SealedSecret", "key", "chat-dev", status={"conditions": conditions})
+    selector = {"matchLabels": {"app": "chat"}}
+    workload = made("apps/v1/Deployment", "chat", "chat-dev", spec={"selector": selector})
+    pod = made("v1/Pod", "chat-0", "chat-dev", {"app": "chat"}, status={"phase": "Pending"})
+    found = explain(application(**PROGRESSING, resources=[deployment, group]), RecordedView(sealed, workload, pod))
+    assert found is not None
+    assert found.id == "secret-not-unsealed"
+    assert "no key could decrypt secret" in found.sentence

@@ -18,6 +18,17 @@ from platform_e2e.kube.objects import Object
 APPLICATION_KIND = "argoproj.io/v1alpha1/Application"
 APPLICATIONSET_KIND = "argoproj.io/v1alpha1/ApplicationSet"
 
+WITH_HEALTH = (
+    "bitnami.com/v1alpha1/SealedSecret",
+    "batch/v1/Job",
+    "apps/v1/StatefulSet",
+    "apps/v1/DaemonSet",
+    "apps/v1/Deployment",
+    "v1/Pod",
+    "v1/Service",
+)
+"""Kinds whose health Argo CD judges and that an explanation is known for; a Secret that is missing keeps pods from starting."""
+
 MISSING_CRD = re.compile(
     r"no matches for kind \"?(?P<kind>[\w.]+)\"?|could not find the requested resource|"
     r"(?P<crd>[\w./]+) CRD|resource mapping not found",
@@ -133,17 +144,26 @@ def shared_resource(application: Object, _view: View) -> Cause | None:
     return None
 
 
+def _suspects(application: Object) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the objects of an Application that may be why it is not healthy, what others wait for first.
+
+    Since 3.0 Argo CD keeps the health of single objects out of the Application (controller.resource.health.persist), so each
+    object of a kind that has a health is asked.
+    """
+    if at(application, "status", "health", "status") in {None, "Healthy", "Suspended"}:
+        return []
+    entries = at(application, "status", "resources") or ()
+    named = [(f"{e['group']}/" if e.get("group") else "", e) for e in entries]
+    found = [(f"{group}{e.get('version')}/{e.get('kind')}", e) for group, e in named]
+    asked = [(kind, e) for kind, e in found if kind in WITH_HEALTH and at(e, "health", "status") != "Healthy"]
+    return sorted(asked, key=lambda suspect: WITH_HEALTH.index(suspect[0]))
+
+
 @explains(APPLICATION_KIND)
 def waits_for_object(application: Object, view: View) -> Cause | None:
     """An object of it is not healthy; what holds that object is the cause."""
-    for entry in at(application, "status", "resources") or ():
-        state = at(entry, "health", "status")
-        if state in {None, "Healthy", "Suspended"} or entry.get("kind") == "Application":
-            continue
-        group = f"{entry['group']}/" if entry.get("group") else ""
-        found = view.get(
-            f"{group}{entry.get('version')}/{entry.get('kind')}", entry.get("name", ""), entry.get("namespace")
-        )
+    for kind, entry in _suspects(application):
+        found = view.get(kind, str(entry.get("name")), entry.get("namespace"))
         cause = explain(found, view) if found else None
         if cause is not None:
             return cause
@@ -222,4 +242,17 @@ def generator_error(applicationset: Object, _view: View) -> Cause | None:
         "applicationset-error",
         f"{name_of(applicationset)} cannot generate its Applications: {' '.join(str(failed.get('message', '')).split())}",
         "correct the generator or the template that the message names",
+    )
+
+
+@explains("bitnami.com/v1alpha1/SealedSecret")
+def not_unsealed(sealed: Object, _view: View) -> Cause | None:
+    """It cannot be decrypted, or its Secret belongs to somebody else."""
+    synced = condition(sealed, "Synced")
+    if synced.get("status") != "False":
+        return None
+    return Cause(
+        "secret-not-unsealed",
+        f"{name_of(sealed)} makes no Secret: {' '.join(str(synced.get('message', '')).split())}",
+        "seal it again for this cluster's key, name and namespace, or restore the key that it was sealed with",
     )

@@ -66,6 +66,7 @@ CAUSES: dict[str, Known] = {
     "pod-unschedulable": Known(_APPLICATIONS),
     "pod-configuration": Known(_APPLICATIONS, STUCK),
     "pod-starting": Known(_APPLICATIONS),
+    "secret-not-unsealed": Known(_APPLICATIONS, STUCK),
     "workload-quota": Known(_APPLICATIONS),
     "loadbalancer-other-controller": Known(_LOADBALANCER, OBJECTS),
     "loadbalancer-other-class": Known(_LOADBALANCER, OBJECTS),
