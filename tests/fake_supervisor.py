@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -61,6 +62,9 @@ class FakeProvider:
     def delete(self, name: str, directory: Path) -> None:
         note("delete")
         cache.remove(directory)
+        if os.environ.get("FAKE_CLUSTER") == "lingers":
+            threading.Event().wait(0.5)
+            note("gone")
 
     def leftovers(self, name: str) -> Sequence[str]:
         return []

@@ -127,6 +127,13 @@ def test_leaving_last_means_that_everything_is_gone(box: Box) -> None:
     assert box.notes == ["create", "delete"]
 
 
+def test_leaving_last_waits_also_for_what_goes_after_the_directory(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_CLUSTER", "lingers")
+    with box.acquire():
+        pass
+    assert box.notes == ["create", "delete", "gone"]
+
+
 def test_what_the_supervisor_does_is_on_the_runs_timeline(box: Box) -> None:
     with box.acquire():
         assert "makes it" in box.told

@@ -305,7 +305,10 @@ def _leave(place: Place) -> None:
         return
 
     def look() -> bool | str:
-        if not place.directory.exists() or place.holders() or not place.supervisor.is_held():
+        if not place.directory.exists():
+            # It is moved out of sight before it is removed; whoever removes it holds the lock until all is gone.
+            return "its supervisor is removing it" if place.lock.is_held() else True
+        if place.holders() or not place.supervisor.is_held():
             return True
         # A cluster that could not be made is not kept.
         return True if place.keep.exists() and place.facts_file.exists() else "its supervisor is removing it"
