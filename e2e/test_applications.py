@@ -14,7 +14,7 @@ from platform_e2e.finding import Finding, Promise
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import consistently
-from platform_e2e.layer import Application, Environment
+from platform_e2e.layer import Application, Environment, Layer
 
 CONVERGED_SECONDS = 30.0
 """For an Application that had converged and was disturbed by another test; most have nothing to wait for."""
@@ -48,6 +48,13 @@ def test_applications_are_those_of_git(platform: Platform, kube: Kube, promises:
         return applications.registered(expected, kube.list(argocd.APPLICATION))
 
     promises.report(settled(look, timeout=CONVERGED_SECONDS, what="the Applications are those of Git"))
+
+
+@pytest.mark.smoke
+@pytest.mark.promise("applications")
+def test_manifests_have_an_application(layer: Layer, promises: Promises) -> None:
+    """With the file of an Application or ApplicationSet all of its cases go, and its manifests are what still tells of it."""
+    promises.report([finding for one in layer.unread for finding in applications.unread(one)])
 
 
 @pytest.mark.smoke

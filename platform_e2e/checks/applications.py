@@ -15,7 +15,7 @@ from platform_e2e.gitops import argocd
 from platform_e2e.gitops.convergence import converged_on
 from platform_e2e.kube.expect import Met
 from platform_e2e.kube.objects import Object, key
-from platform_e2e.layer import Application, Environment
+from platform_e2e.layer import EXEMPT, Application, Environment, Unread
 
 if TYPE_CHECKING:
     from platform_e2e.kube.client import Kube
@@ -196,3 +196,21 @@ def environment(environment: Environment) -> list[Finding]:
     )
     name = f"environment/{environment.name}"
     return [Finding(name, Promise.ENVIRONMENTS, "an Application deploys it", "none does", cause)]
+
+
+def unread(manifests: Unread) -> list[Finding]:
+    """Return the finding that no Application reads a directory of manifests, so that nothing in it is promised any more.
+
+    Args:
+        manifests: what the layer has and no Application reads.
+    """
+    if manifests.exempt:
+        return []
+    cause = Cause(
+        "manifests-without-application",
+        f"no Application of the layer reads {listed(manifests.directories)}, where there are manifests",
+        f"add the Application or ApplicationSet that reads {manifests.path} to argocd/, or it to a kustomization that is read; "
+        f"delete the directory; or give the reason as {EXEMPT}{Promise.APPLICATIONS} in the metadata of its kustomization, "
+        "of plain manifests in that of every object",
+    )
+    return [Finding(str(manifests), Promise.APPLICATIONS, "an Application reads it", "none does", cause)]

@@ -14,6 +14,7 @@ from platform_e2e.layer.objects import EXEMPT, Exemption, Rendered
 from platform_e2e.layer.probe import PROBE, Probe, probe_of
 from platform_e2e.layer.releases import Release
 from platform_e2e.layer.selectors import matches, scrapes, selects
+from platform_e2e.layer.unread import Unread
 
 __all__ = [
     "EXEMPT",
@@ -34,6 +35,7 @@ __all__ = [
     "Rendered",
     "Renderer",
     "Source",
+    "Unread",
     "is_metrics",
     "kustomize_build",
     "load",

@@ -12,6 +12,7 @@ from platform_e2e.layer.applicationsets import ApplicationSet, Environment
 from platform_e2e.layer.inventory import LoadBalancer, MetricsService, Pool
 from platform_e2e.layer.objects import Exemption, Rendered
 from platform_e2e.layer.releases import Release
+from platform_e2e.layer.unread import Unread
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Layer:
         rendered: every object of every Application.
         pools: the address pools.
         exemptions: every promise that something in the layer says it does not make.
+        unread: manifests that no Application reads.
     """
 
     directory: Path
@@ -41,6 +43,7 @@ class Layer:
     rendered: tuple[Rendered, ...] = field(repr=False)
     pools: tuple[Pool, ...]
     exemptions: tuple[Exemption, ...]
+    unread: tuple[Unread, ...] = ()
 
     def of_kind(self, kind: str) -> tuple[Rendered, ...]:
         """Return the rendered objects of one kind, given alone (Service) or with its group and version (v1/Service)."""

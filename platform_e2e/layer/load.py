@@ -9,13 +9,24 @@ from pathlib import Path
 
 from platform_e2e.errors import WrongUsage
 from platform_e2e.finding import Promise
-from platform_e2e.layer import applications, applicationsets, inventory, kustomize, manifests, releases, rendering, tree
+from platform_e2e.layer import (
+    applications,
+    applicationsets,
+    inventory,
+    kustomize,
+    manifests,
+    releases,
+    rendering,
+    tree,
+    unread,
+)
 from platform_e2e.layer.applications import Application
 from platform_e2e.layer.applicationsets import ApplicationSet, Environment
 from platform_e2e.layer.errors import LayerError
 from platform_e2e.layer.kustomize import Renderer
 from platform_e2e.layer.layer import Layer
 from platform_e2e.layer.objects import Exemption, Rendered, described, exemptions
+from platform_e2e.layer.unread import Unread
 from platform_e2e.layer.yamlfile import Document
 
 ROOTS = "argocd"
@@ -52,6 +63,7 @@ def load(directory: Path, renderer: Renderer = kustomize.unavailable) -> Layer:
     found.render()
     every = tuple(sorted(found.rendered.values(), key=lambda one: one.name))
     rendered = tuple(one for application in every for one in application.objects)
+    left = unread.unread(root, files, found.read, found.environments)
     return Layer(
         directory=root,
         files=files,
@@ -62,7 +74,8 @@ def load(directory: Path, renderer: Renderer = kustomize.unavailable) -> Layer:
         environments=tuple(found.environments),
         rendered=rendered,
         pools=tuple(inventory.pool(one) for one in rendered if one.kind == "IPAddressPool"),
-        exemptions=_exemptions(found, rendered),
+        exemptions=_exemptions(found, rendered, left),
+        unread=left,
     )
 
 
@@ -77,6 +90,7 @@ class _Reading:
     applicationsets: dict[tuple[str, str], ApplicationSet] = field(default_factory=dict)
     projects: dict[tuple[str, str], Rendered] = field(default_factory=dict)
     environments: list[Environment] = field(default_factory=list)
+    read: set[Path] = field(default_factory=set)
 
     def take(self, documents: Iterable[Document]) -> None:
         """Take note of the Applications, ApplicationSets and AppProjects among some objects."""
@@ -98,8 +112,9 @@ class _Reading:
             for application in waiting:
                 self._check_repository(application)
             made_of = [rendering.inputs(self.root, application) for application in waiting]
-            for application, read in zip(waiting, made_of, strict=True):
-                objects = rendering.render(application, read, self.renderer)
+            for application, inputs in zip(waiting, made_of, strict=True):
+                self.read |= unread.directories(self.root, inputs)
+                objects = rendering.render(application, inputs, self.renderer)
                 self.rendered[application.namespace, application.name] = replace(application, objects=objects)
                 self.take(Document(one.object, one.file, one.line or 1) for one in objects)
 
@@ -140,7 +155,7 @@ class _Reading:
                 )
 
 
-def _exemptions(found: _Reading, rendered: tuple[Rendered, ...]) -> tuple[Exemption, ...]:
+def _exemptions(found: _Reading, rendered: tuple[Rendered, ...], left: tuple[Unread, ...]) -> tuple[Exemption, ...]:
     """Return every exemption once; Applications and ApplicationSets may also be among the rendered."""
     written: list[Application | ApplicationSet | Rendered] = [*found.rendered.values(), *found.applicationsets.values()]
     every = {
@@ -153,4 +168,8 @@ def _exemptions(found: _Reading, rendered: tuple[Rendered, ...]) -> tuple[Exempt
             subject = described("Environment", environment.path, None)
             exemption = Exemption(subject, Promise.ENVIRONMENTS, environment.exempt, environment.file)
             every[subject, Promise.ENVIRONMENTS] = exemption
+    for one in left:
+        if one.exempt:
+            exemption = Exemption(str(one), Promise.APPLICATIONS, one.exempt, one.path)
+            every[str(one), Promise.APPLICATIONS] = exemption
     return tuple(every.values())

@@ -14,7 +14,7 @@ from platform_e2e.layer.yamlfile import Document
 _MANIFEST = re.compile(r".*\.(yaml|yml|json|jsonnet)")
 """File names that Argo CD takes for manifests (reposerver/repository/repository.go, manifestFile)."""
 
-_SKIP = "+argocd:skip-file-rendering"
+SKIP = "+argocd:skip-file-rendering"
 """A file that contains it is left out (the same file, skipFileRenderingMarker)."""
 
 
@@ -55,6 +55,11 @@ def _check_texts(document: Document, values: Any, key: str) -> None:
             raise document.error(problem, "put it between quotes", at=("metadata", key, name))
 
 
+def is_manifest(path: Path) -> bool:
+    """Tell whether Argo CD's directory source takes a file for manifests, by its name."""
+    return _MANIFEST.fullmatch(path.name) is not None
+
+
 def directory(root: Path, path: Path, *, recurse: bool = False, include: str = "", exclude: str = "") -> list[Document]:
     """Return all objects of a directory as Argo CD's directory source finds them.
 
@@ -71,14 +76,14 @@ def directory(root: Path, path: Path, *, recurse: bool = False, include: str = "
     found: list[Document] = []
     for file in sorted(_walk(path, recurse=recurse)):
         name = file.relative_to(path).as_posix()
-        if not _MANIFEST.fullmatch(file.name) or not file.is_file():
+        if not is_manifest(file) or not file.is_file():
             continue
         if (exclude and glob(exclude, name)) or (include and not glob(include, name)):
             continue
         shown = file.relative_to(root).as_posix()
         if file.suffix == ".jsonnet":
             raise LayerError(shown, 1, "is Jsonnet, which is not rendered here", "commit what it renders")
-        if file.stat().st_size <= yamlfile.LARGEST_FILE and _SKIP in yamlfile.decode(file.read_bytes(), shown):
+        if file.stat().st_size <= yamlfile.LARGEST_FILE and SKIP in yamlfile.decode(file.read_bytes(), shown):
             continue
         found.extend(item for document in yamlfile.read(root, file) for item in objects(document))
     return found
