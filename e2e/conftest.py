@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 import pytest
 
@@ -14,10 +15,37 @@ from platform_e2e.checks import applications, drift, loadbalancer, monitoring
 from platform_e2e.checks.controls import Sandbox
 from platform_e2e.finding import Finding, Promise
 from platform_e2e.kube.client import Kube
-from platform_e2e.layer import Layer, LoadBalancer, Rendered
+from platform_e2e.layer import Application, Layer, LoadBalancer, Rendered
 
-Ground = Callable[[], list[Finding]]
-"""Returns what is wrong with the Application that renders the object at hand."""
+
+@dataclass(frozen=True)
+class Ground:
+    """What a case stands on.
+
+    Attributes:
+        application: that renders the object at hand, or heals it.
+        platform: which the Application belongs to.
+        kube: the cluster.
+    """
+
+    application: Application
+    platform: Platform
+    kube: Kube
+
+    def __call__(self) -> list[Finding]:
+        """Return what is wrong with the Application now."""
+        return applications.converged(self.application, self.platform.sha, self.kube)
+
+    def at_most(self, seconds: float) -> float:
+        """Return how long to wait for the object: not again where its Application was waited for in vain already."""
+        return seconds if self.application.name in self.platform.converged else 0.0
+
+    def settled(self, seconds: float) -> list[Finding]:
+        """Return what is still wrong with the Application after waiting as long as is worth it."""
+        return applications.wait_converged(
+            self.application, self.platform.sha, self.kube, timeout=self.at_most(seconds)
+        )
+
 
 Cases = Iterable[tuple[str, object]]
 """Id and value of each case."""
@@ -108,11 +136,10 @@ def metallb(platform: Platform) -> str:
 
 @pytest.fixture
 def ground(request: pytest.FixtureRequest, platform: Platform, kube: Kube) -> Ground:
-    """Return what tells whether the Application of the Service or ServiceMonitor at hand has converged."""
-    case = request.node.callspec.params
-    rendered = case["load_balancer"].service if "load_balancer" in case else case["service_monitor"]
-    application = platform.layer.application(rendered.application)
-    return lambda: applications.converged(application, platform.sha, kube)
+    """Return what the case at hand stands on: the Application itself, or the one that renders the object."""
+    case = next(iter(request.node.callspec.params.values()))
+    name = case.service.application if isinstance(case, LoadBalancer) else case.application
+    return Ground(platform.layer.application(name), platform, kube)
 
 
 @pytest.fixture

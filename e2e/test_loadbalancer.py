@@ -15,6 +15,7 @@ from platform_e2e.explain import explain
 from platform_e2e.explain.loadbalancer import ingress
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import consistently, eventually
+from platform_e2e.layer import Layer
 
 pytestmark = pytest.mark.promise("loadbalancer")
 
@@ -33,8 +34,14 @@ def test_service_answers_at_an_address_of_its_pool(
     wanted: loadbalancer.Wanted, outside: loadbalancer.Outside, ground: Ground, kube: Kube, promises: Promises
 ) -> None:
     """It has an address that the rules allow, alone, announced by one node, and answers there as the layer says."""
-    seen, findings = loadbalancer.watch(wanted, kube, outside, timeout=ANNOUNCE_SECONDS)
+    seen, findings = loadbalancer.watch(wanted, kube, outside, timeout=ground.at_most(ANNOUNCE_SECONDS))
     promises.report(own(findings, ground), figures=loadbalancer.figures(seen))
+
+
+@pytest.mark.smoke
+def test_service_that_says_it_has_an_address_is_of_type_loadbalancer(layer: Layer, promises: Promises) -> None:
+    """A Service whose type was changed has no case above any more; its annotations still say what it promised."""
+    promises.report([finding for one in layer.of_kind("v1/Service") for finding in loadbalancer.typed(one)])
 
 
 def test_no_service_outside_of_git_takes_an_address(platform: Platform, kube: Kube, promises: Promises) -> None:
@@ -46,10 +53,10 @@ def test_no_service_outside_of_git_takes_an_address(platform: Platform, kube: Ku
 @pytest.mark.smoke
 @pytest.mark.needs("nodes")
 def test_node_knows_the_address_only_as_a_rule(
-    wanted: loadbalancer.Wanted, outside: loadbalancer.Outside, cluster: Cluster, kube: Kube, promises: Promises
+    wanted: loadbalancer.Wanted, outside: loadbalancer.Outside, ground: Ground, cluster: Cluster, promises: Promises
 ) -> None:
     """The address sits on no interface of the announcing node, and kube-proxy's rules take in what is sent to it."""
-    seen, findings = loadbalancer.watch(wanted, kube, outside, timeout=ANNOUNCE_SECONDS)
+    seen, findings = loadbalancer.watch(wanted, ground.kube, outside, timeout=ground.at_most(ANNOUNCE_SECONDS))
     require(findings)
     host = cluster.node(seen.nodes[0]).host
     promises.report(node.check(wanted.service, ingress(seen.service or {}), seen.nodes[0], host))

@@ -26,7 +26,7 @@ def test_service_monitor_is_scraped(
     wanted_monitor: monitoring.Wanted, ground: Ground, kube: Kube, prometheus: Prometheus, promises: Promises
 ) -> None:
     """It is selected, every target that replicas or nodes say is up, scraped just now, and delivers what is declared."""
-    seen, findings = monitoring.watch(wanted_monitor, kube, prometheus, timeout=SCRAPED_SECONDS)
+    seen, findings = monitoring.watch(wanted_monitor, kube, prometheus, timeout=ground.at_most(SCRAPED_SECONDS))
     promises.report(own(findings, ground), figures=monitoring.figures(seen))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fixtures.platform import Platform
+from e2e.conftest import Ground
 from fixtures.probes import Promises
 from platform_e2e.checks import applications, controls
 from platform_e2e.checks.blame import own, require
@@ -37,10 +37,9 @@ def test_application_says_that_it_heals(application: Application, promises: Prom
 
 @pytest.mark.smoke
 @pytest.mark.usefixtures("healing")
-def test_change_is_healed(change: Drift, platform: Platform, kube: Kube, promises: Promises) -> None:
+def test_change_is_healed(change: Drift, ground: Ground, kube: Kube, promises: Promises) -> None:
     """The object is exactly as in Git again, by an operation that Argo CD began by itself and that names it."""
-    application = platform.layer.application(change.application)
-    require(applications.wait_converged(application, platform.sha, kube, timeout=READY_SECONDS))
+    require(ground.settled(READY_SECONDS))
     healed = heal(change, kube)
     promises.report(own(healed.findings), figures=healed.figures)
 
