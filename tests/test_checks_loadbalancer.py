@@ -12,8 +12,8 @@ from platform_e2e.checks.loadbalancer_seen import moved
 from platform_e2e.explain.addresses import pool
 from platform_e2e.finding import Cause, Finding
 from platform_e2e.kube.expect import Met
-from platform_e2e.layer import Probe
-from tests import loadbalancers
+from platform_e2e.layer import Probe, Rendered
+from tests import layers, loadbalancers
 from tests.loadbalancers import MAC, service, without
 from tests.recorded_view import RecordedView, made
 
@@ -240,6 +240,48 @@ def test_services_of_tests_are_none_of_the_platforms() -> None:
     view = RecordedView(mine, control, service(), service("extra"), service("inner", type="ClusterIP"))
     (finding,) = loadbalancer.unplanned(view, {("chat-dev", "chat")}, "platform-e2e/run")
     assert (finding.object, finding.cause.id) == ("service/extra -n chat-dev", "loadbalancer-unplanned")
+
+
+def rendered(is_a: str | None, *annotations: str) -> Rendered:
+    written = service(address="", annotations=dict.fromkeys(annotations, "x"))
+    written["spec"].pop("type")
+    if is_a:
+        written["spec"]["type"] = is_a
+    return Rendered(written, "chat-dev", "manifests/chat/base/service.yaml", 3)
+
+
+@pytest.mark.parametrize("is_a", ["ClusterIP", "NodePort", None])
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        "platform-e2e/probe",
+        "metallb.io/loadBalancerIPs",
+        "metallb.universe.tf/loadBalancerIPs",
+        "metallb.io/address-pool",
+        "metallb.universe.tf/address-pool",
+    ],
+)
+def test_a_service_that_says_it_has_an_address_and_is_of_another_type(is_a: str | None, annotation: str) -> None:
+    (finding,) = loadbalancer.typed(rendered(is_a, annotation))
+    assert finding.object == "service/chat -n chat-dev"
+    assert (finding.promise, finding.cause.id) == ("loadbalancer", "service-not-loadbalancer")
+    assert f"is annotated with {annotation} and is of type {is_a or 'ClusterIP'}" in finding.cause.sentence
+    assert "platform-e2e/exempt-loadbalancer" in finding.cause.remedy
+    assert finding.cause.remedy.endswith("(manifests/chat/base/service.yaml:3)")
+
+
+def test_several_annotations_are_one_finding() -> None:
+    (finding,) = loadbalancer.typed(rendered(None, "platform-e2e/probe", "metallb.io/loadBalancerIPs"))
+    assert "platform-e2e/probe, metallb.io/loadBalancerIPs and is" in finding.cause.sentence
+
+
+def test_a_service_that_says_nothing_of_an_address_or_is_exempt_or_of_the_type() -> None:
+    assert loadbalancer.typed(rendered("ClusterIP", "example.com/other")) == []
+    assert loadbalancer.typed(rendered("ClusterIP", "platform-e2e/probe", "platform-e2e/exempt-loadbalancer")) == []
+    assert loadbalancer.typed(rendered("LoadBalancer", "platform-e2e/probe")) == []
+    services = layers.demo().of_kind("v1/Service")
+    assert len(services) > 5
+    assert [finding for one in services for finding in loadbalancer.typed(one)] == []
 
 
 def test_git_is_read_with_the_ranges_that_the_cluster_uses() -> None:

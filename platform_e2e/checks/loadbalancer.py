@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from platform_e2e.checks.loadbalancer_seen import SHARING, Observed, Outside, Wanted, observe
+from platform_e2e.checks.place import place_of
 from platform_e2e.checks.settle import settled
 from platform_e2e.explain import View, unexplained
 from platform_e2e.explain.addresses import allocated_pool, allowed_pools, requested_addresses
@@ -18,6 +19,7 @@ from platform_e2e.explain.objects import annotations_of, at, labels_of, listed, 
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.kube.expect import Met, Pending, Verdict
 from platform_e2e.kube.objects import Object, key
+from platform_e2e.layer import EXEMPT, Rendered, asking
 
 __all__ = [
     "Observed",
@@ -28,6 +30,7 @@ __all__ = [
     "has_address",
     "is_pending",
     "observe",
+    "typed",
     "unplanned",
     "watch",
 ]
@@ -223,6 +226,27 @@ def _answers(wanted: Wanted, seen: Observed) -> Problem:
         "look at the Service's targetPort, at kube-proxy on the announcing node, and for a NetworkPolicy",
     )
     return expected, answer.problem, seen.cause or unreachable
+
+
+def typed(service: Rendered) -> list[Finding]:
+    """Return the finding that a Service says it is reached from outside, and its type says that it is not.
+
+    The expectation is what else its file says of an address, so changing the type cannot remove the promise.
+
+    Args:
+        service: as Git has it.
+    """
+    says = asking(service)
+    is_a = str(service.spec.get("type") or "ClusterIP")
+    if not says or is_a == "LoadBalancer" or service.exempt(Promise.LOADBALANCER):
+        return []
+    cause = Cause(
+        "service-not-loadbalancer",
+        f"{service} is annotated with {listed(says)} and is of type {is_a}, so MetalLB gives it no address",
+        f"write spec.type: LoadBalancer, remove the annotation, or give the reason as {EXEMPT}{Promise.LOADBALANCER} "
+        f"({place_of(service)})",
+    )
+    return [Finding(str(service), Promise.LOADBALANCER, "spec.type: LoadBalancer", f"spec.type: {is_a}", cause)]
 
 
 def unplanned(view: View, known: set[tuple[str, str]], ours: str) -> list[Finding]:

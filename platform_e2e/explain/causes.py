@@ -88,6 +88,7 @@ CAUSES: dict[str, Known] = {
     "loadbalancer-not-recorded": Known(_LOADBALANCER),
     "loadbalancer-arp-silent": Known(_LOADBALANCER),
     "loadbalancer-arp-other-node": Known(_LOADBALANCER),
+    "service-not-loadbalancer": Known(_LOADBALANCER, GIT),
     "loadbalancer-unplanned": Known(_LOADBALANCER, OBJECTS),
     "loadbalancer-on-interface": Known(_LOADBALANCER),
     "loadbalancer-no-rules": Known(_LOADBALANCER),

@@ -6,7 +6,7 @@ from platform_e2e.addresses import AddressRange
 from platform_e2e.layer.applications import Application, Automation, Source
 from platform_e2e.layer.applicationsets import ApplicationSet, Environment
 from platform_e2e.layer.errors import LayerError
-from platform_e2e.layer.inventory import LoadBalancer, MetricsService, Pool, is_metrics, series
+from platform_e2e.layer.inventory import LoadBalancer, MetricsService, Pool, asking, is_metrics, series
 from platform_e2e.layer.kustomize import Renderer, kustomize_build
 from platform_e2e.layer.layer import Layer
 from platform_e2e.layer.load import load
@@ -36,6 +36,7 @@ __all__ = [
     "Renderer",
     "Source",
     "Unread",
+    "asking",
     "is_metrics",
     "kustomize_build",
     "load",

@@ -11,13 +11,16 @@ from platform_e2e.addresses import AddressRange
 from platform_e2e.finding import Promise
 from platform_e2e.layer import selectors
 from platform_e2e.layer.objects import Rendered
-from platform_e2e.layer.probe import Probe, probe_of
+from platform_e2e.layer.probe import PROBE, Probe, probe_of
 
 SERIES = "platform-e2e/series"
 """Annotation of a ServiceMonitor: series, separated by commas, of which every target must deliver samples."""
 
 ADDRESSES = ("metallb.io/loadBalancerIPs", "metallb.universe.tf/loadBalancerIPs")
 """Annotations with which a Service asks MetalLB for addresses; the second is the older name that it still reads."""
+
+ASKING = (PROBE, *ADDRESSES, "metallb.io/address-pool", "metallb.universe.tf/address-pool")
+"""Annotations that mean nothing on a Service without an address (MetalLB 0.15.3, controller/service.go)."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,11 @@ def load_balancer(service: Rendered) -> LoadBalancer:
     asked = asked or str(service.spec.get("loadBalancerIP") or "")
     addresses = tuple(part.strip() for part in asked.split(",") if part.strip())
     return LoadBalancer(service, addresses, probe_of(service), service.exempt(Promise.LOADBALANCER))
+
+
+def asking(service: Rendered) -> tuple[str, ...]:
+    """Return the annotations of a Service by which it says that it has an address to be reached at from outside."""
+    return tuple(name for name in ASKING if name in service.annotations)
 
 
 def is_metrics(port: Mapping[str, Any]) -> bool:
