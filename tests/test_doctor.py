@@ -43,7 +43,11 @@ def test_sound_machine_has_no_problem() -> None:
         ),
         ({"root": False}, "this user is not root", "sudo -E nox -s e2e"),
         ({"capabilities": (1 << 41) - 1 - (1 << 21)}, "root lacks CAP_SYS_ADMIN here", "--cap-add SYS_ADMIN"),
-        ({"missing_tools": ("mmdebstrap",)}, "missing on this host: mmdebstrap", "apt-get install --no-install-recommends mmdebstrap"),
+        (
+            {"missing_tools": ("mmdebstrap",)},
+            "missing on this host: mmdebstrap",
+            "apt-get install --no-install-recommends mmdebstrap",
+        ),
         ({"disk": 14 * doctor.GIB}, "the first run, which builds everything, needs 15 GiB", "PLATFORM_E2E_CACHE"),
         ({"disk": 3 * doctor.GIB, "warm": True}, "a run needs 4 GiB", "PLATFORM_E2E_CACHE"),
         ({"memory": doctor.GIB}, "1.0 GiB of memory are available", "nox -s cluster -- list"),
