@@ -313,6 +313,16 @@ def test_keep_says_how_to_get_in_and_how_to_remove(box: Box, keep: str, red: boo
         assert (line in out) is kept
 
 
+def test_workers_leave_nothing_in_the_systems_temporary_directory(box: Box, tmp_path: Path) -> None:
+    box.tests("def test_writes(tmp_path, cluster):\n    (tmp_path / 'x').write_text('x')\n")
+    system = tmp_path / "system"
+    system.mkdir()
+    status, out = box.run("e2e", "-n", "2", TMPDIR=str(system))
+    assert status == 0, out
+    assert [path.name for path in system.rglob("*")] == []
+    assert not list(box.artifacts.glob("*/scratch"))
+
+
 def test_a_failure_in_one_worker_keeps_the_cluster_of_all(box: Box) -> None:
     box.tests("""
 @pytest.mark.parametrize("number", range(4))

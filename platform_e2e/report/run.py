@@ -68,6 +68,11 @@ class Run:
         """Return where JUnit XML goes unless --junitxml says otherwise."""
         return self.directory / "junit.xml"
 
+    @property
+    def scratch(self) -> Path:
+        """Return the directory of what tests write for themselves; it goes with the end of the run."""
+        return self.directory / "scratch"
+
     def begin(self) -> None:
         """Make the directory, let `latest` beside it point there, and let the deadline's clock run.
 
