@@ -99,7 +99,9 @@ def tests(session: nox.Session) -> None:
         session.env.update(
             {"HOME": scratch, "XDG_CACHE_HOME": f"{scratch}/cache", "PLATFORM_E2E_CACHE": f"{scratch}/e2e"}
         )
-        parallel = () if any(word.startswith("-n") for word in session.posargs) else ("-n", "auto")
+        # Twice as many as cores: half of the time the tests wait, for whole runs and for streams that end on purpose.
+        workers = str(2 * (os.cpu_count() or 2))
+        parallel = () if any(word.startswith("-n") for word in session.posargs) else ("-n", workers)
         paths = () if any(Path(word.split("::")[0]).exists() for word in session.posargs) else ("tests",)
         _run(
             session, "python", "-m", "pytest", "-p", "no:cacheprovider", "--basetemp", f"{scratch}/pytest",

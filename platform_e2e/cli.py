@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any, NoReturn
 
 from platform_e2e.addresses import AddressRange
@@ -47,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     known, rest = parser.parse_known_args(words)
     if rest and not known.passes_on:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     logging.basicConfig(level=logging.INFO if known.verbose else logging.WARNING, format="%(name)s: %(message)s")
     try:
         return int(known.command(known, rest))
@@ -56,6 +60,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
+    """End as Ctrl-C does: what a command has made, such as the cluster of all breaks, is removed."""
+    raise KeyboardInterrupt(signal.Signals(number).name)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from functools import partial
 from types import ModuleType
@@ -65,6 +67,19 @@ def test_an_error_is_its_text_and_its_status(
 def test_ctrl_c_is_no_traceback(commands: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     def stop(*_args: object, **_options: object) -> int:
         raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["platform_e2e.cluster.leaks"], "main", stop)
+    assert cli.main(["leaks"]) == 2
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_command_as_ctrl_c_does(
+    number: signal.Signals, commands: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    def stop(*_args: object, **_options: object) -> int:
+        os.kill(os.getpid(), number)
+        return 0
 
     monkeypatch.setattr(sys.modules["platform_e2e.cluster.leaks"], "main", stop)
     assert cli.main(["leaks"]) == 2
