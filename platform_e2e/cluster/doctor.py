@@ -14,7 +14,7 @@ from pathlib import Path
 
 from platform_e2e import paths
 from platform_e2e.addresses import AddressRange
-from platform_e2e.cluster.embedded import hostpackages
+from platform_e2e.cluster.embedded import cgroups, hostpackages
 from platform_e2e.cluster.provider import ClusterSpec, Problem
 from platform_e2e.settings import Settings
 from platform_e2e.shell import CommandError, run, which
@@ -233,12 +233,8 @@ def cgroup_layout(mountinfo: str) -> str:
     Args:
         mountinfo: text of /proc/self/mountinfo.
     """
-    kinds = {line.split(" - ", 1)[1].split()[0] for line in mountinfo.splitlines() if " - " in line}
-    v1 = "cgroup" in kinds
-    v2 = "cgroup2" in kinds
-    if v1:
-        return "hybrid" if v2 else "v1"
-    return "v2" if v2 else ""
+    found = cgroups.parse(mountinfo)
+    return cgroups.layout(found).value if found else ""
 
 
 def routes(table: str) -> tuple[IPv4Network, ...]:
