@@ -126,7 +126,12 @@ def test_a_break_is_read(tmp_path: Path) -> None:
         ("why:", "because:", "and nothing else"),
         ("no L2Advertisement .*", "no L2Advertisement (", "sentence is no regular expression"),
         ("- file: metallb/l2.yaml\n  delete: true\n", "", "change is empty"),
-        ("delete: true", "delete: false", "a change is `file, find, replace` or `file, delete: true`"),
+        (
+            "delete: true",
+            "delete: false",
+            "a change is `file, find, replace`, `file, create: TEXT` or `file, delete: t",
+        ),
+        ("delete: true", "create: ''", "a change is `file, find, replace`, `file, create: TEXT`"),
         ("promise: loadbalancer", "promise: [", "cannot be read"),
         ("promise: loadbalancer", "promise: selfheal\npromise: loadbalancer", "cannot be read"),
     ],
@@ -161,9 +166,18 @@ def test_a_directory_can_be_deleted(layer: Path) -> None:
     assert not (layer / "argocd").exists()
 
 
+def test_a_file_can_be_created_also_in_a_new_directory(layer: Path, tmp_path: Path) -> None:
+    (tmp_path / "extra.yaml").write_text(
+        SOUND.replace("metallb/l2.yaml\n  delete: true", "new/hook.yaml\n  create: |\n    a: 1")
+    )
+    apply(load(tmp_path / "extra.yaml"), layer)
+    assert (layer / "new" / "hook.yaml").read_text() == "a: 1\n"
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        (Change("argocd/app.yaml", create="a: 1\n"), "the layer has argocd/app.yaml already"),
         (Change("argocd/gone.yaml", delete=True), "the layer has no argocd/gone.yaml"),
         (Change("argocd/app.yaml", "selfHeal: yes", ""), "`selfHeal: yes` 0 times instead of once"),
         (Change("argocd/app.yaml", "true", "false"), "`true` 2 times instead of once"),

@@ -23,15 +23,17 @@ class Change:
 
     Attributes:
         file: relative to the layer's directory.
-        find: a text that the file has exactly once; empty where the file is deleted.
+        find: a text that the file has exactly once; empty where the file is deleted or created.
         replace: what stands in its place.
         delete: whether the file is deleted instead.
+        create: the text of a file that the layer does not have yet; empty where the layer's own file is changed.
     """
 
     file: str
     find: str = ""
     replace: str = ""
     delete: bool = False
+    create: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,11 @@ def _change(path: Path, item: Any) -> Change:
         return Change(str(item["file"]), str(item["find"]), str(item["replace"] or ""))
     if isinstance(item, dict) and item.keys() == {"file", "delete"} and item["delete"] is True:
         return Change(str(item["file"]), delete=True)
-    raise WrongUsage(f"{path.name}: a change is `file, find, replace` or `file, delete: true`, not {item}.")
+    if isinstance(item, dict) and item.keys() == {"file", "create"} and item["create"]:
+        return Change(str(item["file"]), create=str(item["create"]))
+    raise WrongUsage(
+        f"{path.name}: a change is `file, find, replace`, `file, create: TEXT` or `file, delete: true`, not {item}."
+    )
 
 
 def load_all(directory: Path) -> list[Break]:
@@ -111,10 +117,14 @@ def apply(fault: Break, layer: Path) -> None:
     """Make the fault in a copy of the layer.
 
     Raises:
-        WrongUsage: a file is missing, or does not have the text exactly once: the layer changed and the break did not.
+        WrongUsage: a file is missing, is there already where it is to be created, or does not have the text exactly once: the
+            layer changed and the break did not.
     """
     for change in fault.changes:
         path = layer / change.file
+        if change.create:
+            _create(fault, change, path)
+            continue
         if not path.exists():
             raise WrongUsage(
                 f"break {fault.name}: the layer has no {change.file}.", f"Bring breaks/{fault.name}.yaml up to date."
@@ -132,3 +142,17 @@ def apply(fault: Break, layer: Path) -> None:
                 f"Bring breaks/{fault.name}.yaml up to date.",
             )
         path.write_text(text.replace(change.find, change.replace), encoding="utf-8")
+
+
+def _create(fault: Break, change: Change, path: Path) -> None:
+    """Make a file that the layer does not have.
+
+    Raises:
+        WrongUsage: the layer has it.
+    """
+    if path.exists():
+        raise WrongUsage(
+            f"break {fault.name}: the layer has {change.file} already.", f"Bring breaks/{fault.name}.yaml up to date."
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(change.create, encoding="utf-8")
