@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import pytest
 from platform_e2e import paths
 from platform_e2e.addresses import AddressRange
 from platform_e2e.cluster import cli, lease, place, providers, supervisor, sweeping
+from platform_e2e.cluster.embedded import cache
 from platform_e2e.cluster.lease import Blocked, CreationFailed, Dead, Lease, Unfit
 from platform_e2e.cluster.place import Place
 from platform_e2e.cluster.provider import ClusterSpec
@@ -275,6 +277,48 @@ def test_another_clusters_remains_are_swept_too(box: Box) -> None:
     with box.acquire():
         assert not left.exists()
         assert sweeping.names() == {NAME}
+
+
+def test_a_stuck_cluster_of_somebody_else_keeps_nobody_from_a_new_one(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = Place("stuck").directory
+    left.mkdir(parents=True)
+
+    def delete(self: FakeProvider, name: str, directory: Path) -> None:
+        if name == "stuck":
+            raise BrokenPlatform("a process of cluster stuck does not end")
+        cache.remove(directory)
+
+    monkeypatch.setattr(FakeProvider, "delete", delete)
+    with box.acquire() as mine:
+        assert mine.created
+    assert "could not remove what is left of cluster stuck: a process of cluster stuck does not end" in box.told
+    with pytest.raises(BrokenPlatform, match="a process of cluster stuck does not end"):
+        cli.down("stuck", force=False)
+    left.rmdir()
+
+
+def test_a_cluster_that_failed_for_another_run_is_waited_for_and_made_anew(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = Place(NAME)
+    there.directory.mkdir(parents=True)
+    there.failure_file.write_text('{"problem": "of another run", "remedy": ""}')
+    release = there.supervisor.try_take("supervises the cluster")
+    assert release is not None
+
+    def remove() -> None:
+        wait_until(lambda: "waits until" in box.told or "nobody waits", timeout=10, what="the new run waits")
+        cache.remove(there.directory)
+        release()
+
+    remover = threading.Thread(target=remove)
+    remover.start()
+    with box.acquire() as mine:
+        assert mine.created
+    remover.join()
+    assert f"waits until an earlier cluster {NAME} is removed" in box.told
 
 
 def test_a_cluster_of_another_size_is_refused_with_the_way_out(box: Box) -> None:

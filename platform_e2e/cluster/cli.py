@@ -120,7 +120,7 @@ def down(name: str, *, force: bool = False) -> None:
         timeout=REMOVAL_SECONDS,
         what=f"cluster {name} is removed",
     )
-    sweeping.sweep()
+    sweeping.sweep().demand(name)
     print(f"cluster {name} is removed")
 
 

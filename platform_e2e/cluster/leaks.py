@@ -140,7 +140,7 @@ def run_leaks(
     """
     if os.geteuid() != 0:
         raise WrongUsage("only root sees everything that a run could leave", "run it as `sudo -E nox -s leaks`")
-    for name in sweeping.sweep():
+    for name in sweeping.sweep().removed:
         print(f"swept what an earlier run had left of cluster {name}", file=sys.stderr)
     results = []
     for ending in endings:

@@ -204,9 +204,7 @@ def acquire(spec: ClusterSpec, provider: Provider, *, keep: Callable[[], bool], 
     def waits(who: str) -> None:
         timeline.progress("cluster", f"waits for {who}")
 
-    with place.lock.held("makes or attaches to the cluster", waiting=waits):
-        created, release = _attach(place, spec, provider, timeline)
-        generation = place.generation()
+    created, release, generation = _enter(place, spec, provider, timeline, waits)
     try:
         facts = _wait_for(place)
         _same(spec, facts)
@@ -224,6 +222,30 @@ def acquire(spec: ClusterSpec, provider: Provider, *, keep: Callable[[], bool], 
         _leave(place)
 
 
+def _enter(
+    place: Place, spec: ClusterSpec, provider: Provider, timeline: Timeline, waits: Callable[[str], None]
+) -> tuple[bool, Callable[[], None], int]:
+    """Make or attach to the cluster; one that is about to be removed is waited for, or its fate would be this run's."""
+    while True:
+        with place.lock.held("makes or attaches to the cluster", waiting=waits):
+            if not _is_going(place):
+                return *_attach(place, spec, provider, timeline), place.generation()
+        timeline.progress("cluster", f"waits until an earlier cluster {place.name} is removed")
+        wait_until(
+            lambda: not _is_going(place) or "its supervisor is removing it",
+            timeout=REMOVAL_SECONDS,
+            what=f"the earlier cluster {place.name} is removed",
+            most=0.05,
+            remedy=f"read {place.log}, then run: nox -s cluster -- down {place.name}",
+        )
+
+
+def _is_going(place: Place) -> bool:
+    """Tell whether the cluster failed or was told to end, and only its removal is outstanding."""
+    doomed = place.end.exists() or (place.failure_file.exists() and not place.holders())
+    return doomed and place.supervisor.is_held()
+
+
 def _attach(place: Place, spec: ClusterSpec, provider: Provider, timeline: Timeline) -> tuple[bool, Callable[[], None]]:
     """Become a holder of the living cluster, or start a new one; the lock is held. Tell whether it is a new one."""
     if place.directory.exists():
@@ -233,8 +255,11 @@ def _attach(place: Place, spec: ClusterSpec, provider: Provider, timeline: Timel
             return False, place.hold()
         timeline.progress("cluster", f"removes what is left of an earlier cluster {place.name}")
         sweeping.remove(place)
-    for name in sweeping.sweep(besides=place.name):
+    swept = sweeping.sweep(besides=place.name)
+    for name in swept.removed:
         timeline.progress("cluster", f"removed what was left of cluster {name}, whose supervisor was killed")
+    for name, why in swept.stuck.items():
+        timeline.progress("cluster", f"could not remove what is left of cluster {name}: {why}")
     fatal = [problem for problem in provider.doctor(spec) if problem.fatal]
     if fatal:
         raise Unfit("; ".join(problem.what for problem in fatal), "; ".join(problem.remedy for problem in fatal))
@@ -301,7 +326,7 @@ def _leave(place: Place) -> None:
     """Wait until the cluster is removed, if nobody else holds it and nobody wants to keep it."""
     if not place.supervisor.is_held():
         # It is gone, or its supervisor was killed and nobody will look at what is left.
-        sweeping.sweep()
+        sweeping.sweep().demand(place.name)
         return
 
     def look() -> bool | str:

@@ -4,20 +4,40 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from platform_e2e import paths
 from platform_e2e.cluster import providers
 from platform_e2e.cluster.place import Place, read_spec
+from platform_e2e.errors import HarnessError
 
 
-def sweep(*, besides: str = "") -> list[str]:
-    """Remove every cluster that nobody supervises any more and return their names.
+@dataclass
+class Swept:
+    """What was swept.
+
+    Attributes:
+        removed: names of the clusters that are gone.
+        stuck: names of those that could not be removed, with the reason.
+    """
+
+    removed: list[str] = field(default_factory=list)
+    stuck: dict[str, HarnessError] = field(default_factory=dict)
+
+    def demand(self, name: str) -> None:
+        """Raise why a cluster could not be removed, if it was not."""
+        if name in self.stuck:
+            raise self.stuck[name]
+
+
+def sweep(*, besides: str = "") -> Swept:
+    """Remove every cluster that nobody supervises any more; one that is stuck keeps nobody from beginning another.
 
     Args:
         besides: the name of one that is left, because the caller holds its lock.
     """
-    swept = []
+    swept = Swept()
     for name in sorted(names() - {besides}):
         each = Place(name)
         release = None if each.supervisor.is_held() else each.lock.try_take("sweeps what is left of the cluster")
@@ -28,10 +48,12 @@ def sweep(*, besides: str = "") -> list[str]:
             if not each.supervisor.is_held():
                 if each.directory.exists():
                     remove(each)
-                    swept.append(name)
+                    swept.removed.append(name)
                 # Whoever moved it out of sight was killed before it was gone.
                 shutil.rmtree(_removed(name), ignore_errors=True)
                 each.lock.remove()
+        except HarnessError as error:
+            swept.stuck[name] = error
         finally:
             release()
     return swept
