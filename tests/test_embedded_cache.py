@@ -142,13 +142,26 @@ def test_using_an_entry_keeps_it() -> None:
     assert old.exists()
 
 
-def test_nothing_is_forgotten_while_a_cluster_lives() -> None:
+def test_what_a_living_cluster_may_use_is_not_forgotten() -> None:
     old = entry("old")
     long_ago = time.time() - cache.UNUSED_SECONDS - 60
     os.utime(old, (long_ago, long_ago))
-    (paths.clusters() / "one").mkdir(parents=True)
+    spec = paths.clusters() / "one" / "spec.json"
+    spec.parent.mkdir(parents=True)
+    spec.touch()
+    os.utime(spec, (long_ago - 60, long_ago - 60))
     entry("new")
     assert old.exists()
+
+
+def test_making_an_entry_is_a_phase_of_the_report_and_using_it_is_none(tmp_path: Path) -> None:
+    timeline = Timeline(tmp_path / "timeline.jsonl")
+    for nested in (False, False, True):
+        name = "nested" if nested else "plain"
+        cache.entry(name, "k", lambda _: None, phase="x", timeline=timeline, nested=nested)
+    assert timeline.path is not None
+    events = [json.loads(line) for line in timeline.path.read_text().splitlines()]
+    assert [(event["kind"], event["name"]) for event in events] == [("phase-start", "plain"), ("phase-end", "plain")]
 
 
 def test_a_digest_depends_on_where_one_part_ends(tmp_path: Path) -> None:
@@ -172,6 +185,16 @@ def test_a_tree_digest_sees_names_content_and_executable_bits(tmp_path: Path) ->
     assert cache.tree_digest(tmp_path, ignored=lambda path: path.name == "other") == cache.tree_digest(
         tmp_path / "none"
     )
+
+
+def test_entries_that_no_living_cluster_can_use_are_forgotten() -> None:
+    old = entry("old")
+    os.utime(old, (time.time() - 100, time.time() - 100))
+    spec = paths.clusters() / "one" / "spec.json"
+    spec.parent.mkdir(parents=True)
+    spec.touch()
+    cache.entry("things", "new", lambda _: None, phase="x", timeline=SILENT, unused=99)
+    assert not old.exists()
 
 
 def test_entries_that_clusters_copied_are_forgotten_all_the_same() -> None:

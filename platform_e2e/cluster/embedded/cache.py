@@ -132,6 +132,7 @@ def entry(
     timeline: Timeline,
     unused: float = UNUSED_SECONDS,
     copied: bool = False,
+    nested: bool = False,
 ) -> Path:
     """Return the cache's entry, making it first if it is not there.
 
@@ -143,6 +144,7 @@ def entry(
         timeline: where it is shown.
         unused: seconds without use after which other entries of this sort are removed when a new one is made.
         copied: whether clusters have copies of their own, so that entries may go while clusters live.
+        nested: whether the making is part of a phase of that name already, so that it is not shown as one.
 
     Returns:
         The entry's directory, which nobody may change.
@@ -155,14 +157,15 @@ def entry(
         with held(kind, phase=phase, timeline=timeline):
             _sweep_scratch(kind)
             if not place.is_dir():
-                with scratch(kind) as directory:
+                # Timed, so that the report of a first run says what it spent its minutes on.
+                timed = timeline.phase(kind) if not nested else contextlib.nullcontext()
+                with timed, scratch(kind) as directory:
                     content = directory / "content"
                     content.mkdir()
                     make(content)
                     place.parent.mkdir(parents=True, exist_ok=True)
                     content.rename(place)
-            if copied or not _clusters_live():
-                _forget_unused(place, unused)
+            _forget_unused(place, unused, since=time.time() if copied else _oldest_cluster())
     with contextlib.suppress(PermissionError):
         # The time of the last use, for `_forget_unused`; a reader who is not the owner cannot set it.
         os.utime(place)
@@ -176,15 +179,18 @@ def _sweep_scratch(kind: str) -> None:
             remove(left)
 
 
-def _clusters_live() -> bool:
+def _oldest_cluster() -> float:
+    """Return since when there have been clusters: what was not used since then, none of them uses."""
     clusters = paths.clusters()
-    return clusters.is_dir() and any(path.is_dir() for path in clusters.iterdir())
+    made = [path.stat().st_mtime for path in clusters.glob("*/spec.json")] if clusters.is_dir() else []
+    return min(made, default=time.time())
 
 
-def _forget_unused(keep: Path, unused: float) -> None:
-    """Remove entries of the same kind that no run used for that many seconds."""
+def _forget_unused(keep: Path, unused: float, *, since: float) -> None:
+    """Remove entries of the same kind that no run used for that many seconds, nor since a moment."""
     for path in keep.parent.iterdir():
-        if path != keep and path.is_dir() and time.time() - path.stat().st_mtime > unused:
+        used = path.stat().st_mtime
+        if path != keep and path.is_dir() and time.time() - used > unused and used < since:
             remove(path)
 
 
