@@ -39,7 +39,7 @@ def test_metrics_port_has_a_service_monitor(
 
 def test_metrics_of_the_foundations_have_a_service_monitor(platform: Platform, kube: Kube, promises: Promises) -> None:
     """The layer does not render their Services: without this, removing their ServiceMonitor would remove the promise."""
-    releases = {(one.namespace, one.name) for one in platform.layer.releases}
+    releases = platform.layer.releases
     findings = settled(
         lambda: monitoring.unwatched(kube, releases), timeout=SCRAPED_SECONDS, what="the foundations are scraped"
     )

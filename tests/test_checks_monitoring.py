@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from platform_e2e.checks.prometheus import Prometheus, Sample, Target
 from platform_e2e.finding import Cause, Finding
 from platform_e2e.kube.objects import Object
 from platform_e2e.layer import Layer, MetricsService, Rendered
+from platform_e2e.layer.releases import Release
 from tests.recorded_view import RecordedView, made
 from tests.test_explain_monitoring import endpoint_slice, monitor, prometheus, service
 
@@ -278,7 +280,14 @@ def test_monitors_that_the_layer_does_not_render_must_be_selected_too() -> None:
 
 
 SEALED_SECRETS = {"meta.helm.sh/release-name": "sealed-secrets", "meta.helm.sh/release-namespace": "kube-system"}
-RELEASES = {("kube-system", "sealed-secrets")}
+
+
+def release(name: str, namespace: str) -> Release:
+    """Return a release of the chart of its name."""
+    return Release(name, name, "", "", "", namespace, Path())
+
+
+RELEASES = (release("sealed-secrets", "kube-system"),)
 
 
 def of_release(**annotations: str) -> Object:
@@ -305,6 +314,27 @@ def test_a_release_that_is_watched(endpoint: dict[str, Any]) -> None:
     assert monitoring.unwatched(view, RELEASES) == []
 
 
+def test_a_port_that_the_upstream_chart_itself_scrapes_is_a_metrics_port_whatever_its_name() -> None:
+    stack = {"meta.helm.sh/release-name": "kube-prometheus-stack", "meta.helm.sh/release-namespace": "monitoring"}
+    theirs = service("kube-prometheus-stack-prometheus")
+    theirs["metadata"].update(
+        annotations=stack,
+        labels={
+            "app": "kube-prometheus-stack-prometheus",
+            "release": "kube-prometheus-stack",
+            "self-monitor": "true",
+        },
+    )
+    theirs["spec"]["ports"] = [{"name": "http-web", "port": 9090}]
+    releases = (release("kube-prometheus-stack", "monitoring"),)
+    (finding,) = monitoring.unwatched(RecordedView(theirs, prometheus()), releases)
+    assert finding.cause.id == "release-without-monitor"
+    assert "has the metrics port http-web" in finding.cause.sentence
+    watched = monitor({}, selector={"matchLabels": {"app": "kube-prometheus-stack-prometheus"}})
+    watched["spec"]["endpoints"] = [{"port": "http-web"}]
+    assert monitoring.unwatched(RecordedView(theirs, prometheus(), watched), releases) == []
+
+
 def test_another_port_of_a_release_is_not_its_metrics() -> None:
     theirs = of_release()
     theirs["spec"]["ports"].append({"name": "http", "port": 80})
@@ -320,7 +350,7 @@ def test_what_is_no_release_of_the_layer_or_says_why_is_let_be() -> None:
     assert monitoring.excused(view, RELEASES) == [
         "service/sealed-secrets-metrics -n chat-dev (scraped by the provider)"
     ]
-    assert monitoring.unwatched(RecordedView(of_release(), prometheus()), set()) == []
+    assert monitoring.unwatched(RecordedView(of_release(), prometheus()), ()) == []
 
 
 def test_a_wrong_monitor_that_is_meant_for_a_release_is_the_one_finding() -> None:

@@ -5,7 +5,7 @@ A ServiceMonitor has at most one finding: that of the first link of the chain wh
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -24,12 +24,14 @@ from platform_e2e.explain.monitoring import (
     takes,
     without_monitor,
 )
-from platform_e2e.explain.objects import annotations_of, at, labels_of, listed, name_of
+from platform_e2e.explain.objects import annotations_of, at, includes, labels_of, listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
+from platform_e2e.foundations import facts
 from platform_e2e.kube.objects import Object, key
 from platform_e2e.layer import Layer, MetricsService
 from platform_e2e.layer.inventory import is_metrics
 from platform_e2e.layer.objects import EXEMPT
+from platform_e2e.layer.releases import Release
 
 __all__ = [
     "SAMPLES",
@@ -231,14 +233,15 @@ def _meant(namespace: str, monitors: Iterable[Object], view: View) -> list[Findi
     return findings
 
 
-def unwatched(view: View, releases: Collection[tuple[str, str]]) -> list[Finding]:
+def unwatched(view: View, releases: Iterable[Release]) -> list[Finding]:
     """Return the Services of the foundations whose metrics ports no ServiceMonitor takes.
 
-    The layer does not render them, so that removing their ServiceMonitor from Git would leave nothing behind to test.
+    The layer does not render them, so that removing their ServiceMonitor from Git would leave nothing behind to test. A
+    port delivers metrics if its name says so or if the upstream chart itself has a ServiceMonitor for it.
 
     Args:
         view: of the cluster.
-        releases: namespace and name of each release.
+        releases: of the layer.
 
     Raises:
         BlockedByPromise: a ServiceMonitor that may be meant for one of them has a finding of its own.
@@ -252,11 +255,13 @@ def unwatched(view: View, releases: Collection[tuple[str, str]]) -> list[Finding
         if takes(endpoint, service, view)
     }
     findings = []
+    by_name = {(release.namespace, release.name): release for release in releases}
     for service in view.list("v1/Service"):
-        ports = [str(port["name"]) for port in at(service, "spec", "ports") or () if is_metrics(port)]
+        release = by_name.get(release_of(service))
+        ports = _metrics_ports(service, release) if release else []
         # Without a port's name an endpoint takes the pods' port, whatever the Service calls it.
         watched = any((key(service), port) in taken for port in (*ports, None))
-        if release_of(service) not in releases or not ports or watched or _excuse(service):
+        if not ports or watched or _excuse(service):
             continue
         require(_meant(key(service)[0], monitors, view))
         cause = Cause(
@@ -272,15 +277,28 @@ def unwatched(view: View, releases: Collection[tuple[str, str]]) -> list[Finding
     return findings
 
 
+def _metrics_ports(service: Object, release: Release) -> list[str]:
+    """Return the names of the ports of a release's Service that deliver metrics."""
+    by_chart = [
+        ports for labels, ports in facts.scraped(release.chart, release.name) if includes(labels, labels_of(service))
+    ]
+    return [
+        str(port.get("name"))
+        for port in at(service, "spec", "ports") or ()
+        if is_metrics(port) or any(port.get("name") in ports for ports in by_chart)
+    ]
+
+
 def release_of(service: Object) -> tuple[str, str]:
     """Return namespace and name of the Helm release that an object belongs to; empty where it is of none."""
     annotations = annotations_of(service)
     return annotations.get(f"{RELEASE}-namespace", ""), annotations.get(f"{RELEASE}-name", "")
 
 
-def excused(view: View, releases: Collection[tuple[str, str]]) -> list[str]:
+def excused(view: View, releases: Iterable[Release]) -> list[str]:
     """Return the Services of the foundations that say why nobody need scrape them, with the reason, for the report."""
-    services = [service for service in view.list("v1/Service") if release_of(service) in releases]
+    ours = {(release.namespace, release.name) for release in releases}
+    services = [service for service in view.list("v1/Service") if release_of(service) in ours]
     return [f"{name_of(service)} ({reason})" for service in services if (reason := _excuse(service))]
 
 

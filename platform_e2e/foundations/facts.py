@@ -243,6 +243,26 @@ def of(chart: str) -> tuple[Fact, ...]:
     return FACTS.get(chart, ())
 
 
+def scraped(chart: str, release: str) -> list[tuple[Mapping[str, str], frozenset[str]]]:
+    """Return what the upstream chart itself scrapes: for each ServiceMonitor its Services' labels and its ports' names.
+
+    It tells which ports deliver metrics although their names do not say so: Prometheus' own is called `http-web`.
+
+    Args:
+        chart: name of the chart.
+        release: name that it is installed under.
+    """
+    known = RELEASES[chart].release if chart in RELEASES else ""
+    return [
+        (
+            {key: release if value == known else value for key, value in fact.selector.items()},
+            frozenset(port.name for port in fact.ports),
+        )
+        for fact in of(chart)
+        if fact.kind == "ServiceMonitor"
+    ]
+
+
 def differences(chart: str, rendered: Sequence[Object]) -> list[str]:
     """Return one sentence for each fact that a rendering of the chart does not bear out.
 
