@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import sys
 import tempfile
@@ -26,9 +27,6 @@ from platform_e2e.settings import OPTIONS, Keep, Settings
 
 LOG_WIDTH = 140
 """Columns of the table where the output is no terminal."""
-
-CLUSTER = "breaks"
-"""Name of the cluster that all breaks share; it is kept between them and removed at the end."""
 
 TEARDOWN_SECONDS = 180.0
 """For removing that cluster: a provider's own limits are far below."""
@@ -61,13 +59,14 @@ def main(settings: Settings, names: Sequence[str], *, chosen: str = "", only_lis
         for fault in faults:
             console.print(f"{fault.name}: {fault.promise} by {fault.cause}", soft_wrap=True)
         return ExitCode.HOLDS
-    settings = replace(settings, cluster=CLUSTER)
+    # All breaks share one cluster, which is kept between them and removed at the end; two such commands do not share it.
+    settings = replace(settings, cluster=f"breaks-{secrets.token_hex(4)}")
     with tempfile.TemporaryDirectory(prefix="platform-e2e-breaks-") as scratch:
         copies = {fault.name: broken_copy(fault, settings.layer, Path(scratch) / fault.name) for fault in faults}
         try:
             judgements = _all(settings, faults, copies, console)
         finally:
-            _remove_cluster()
+            _remove_cluster(settings.cluster)
     console.print(table(judgements))
     return ExitCode.HOLDS if all(judgement.right for judgement in judgements) else ExitCode.BROKEN_PLATFORM
 
@@ -159,10 +158,10 @@ def options_of(settings: Settings, layer: Path) -> list[str]:
     return words
 
 
-def _remove_cluster() -> None:
+def _remove_cluster(name: str) -> None:
     """Remove the shared cluster, whatever happened."""
     shell.run(
-        [sys.executable, "-m", "platform_e2e", "cluster", "down", CLUSTER],
+        [sys.executable, "-m", "platform_e2e", "cluster", "down", name],
         timeout=TEARDOWN_SECONDS,
         ok=range(-64, 256),
         cwd=paths.ROOT,
