@@ -206,7 +206,8 @@ def test_the_build_cache_is_kept_unless_asked(fake: Path, monkeypatch: pytest.Mo
 def test_progress_names_program_packages_and_time(tmp_path: Path) -> None:
     timeline = Timeline(tmp_path / "timeline")
     programs.ensure(timeline)
-    texts = [json.loads(line)["text"] for line in (tmp_path / "timeline").read_text().splitlines()]
+    events = [json.loads(line) for line in (tmp_path / "timeline").read_text().splitlines()]
+    texts = [event["text"] for event in events if event["kind"] == "phase-progress"]
     assert texts[-1].startswith(f"{len(programs.table())} programs built in 0:")
 
 

@@ -42,8 +42,10 @@ class Box:
         (self.directory / "e2e" / "test_it.py").write_text(HEADER + code)
 
     def start(self, *args: str, **environment: str) -> subprocess.Popen[str]:
+        # Whatever a shell starts in the background inherits that SIGINT is ignored.
+        words = ["env", "--default-signal=INT", sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
         return subprocess.Popen(
-            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "xdist.plugin", *(args or ("e2e",))],
+            [*words, "-p", "xdist.plugin", *(args or ("e2e",))],
             cwd=self.directory,
             env={**os.environ, **self.environment, **environment},
             stdin=subprocess.DEVNULL,
