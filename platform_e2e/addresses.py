@@ -17,6 +17,10 @@ class AddressRange:
         """Tell whether the address lies in the range."""
         return isinstance(address, IPv4Address) and self.first <= address <= self.last
 
+    def lies_in(self, other: AddressRange) -> bool:
+        """Tell whether it is another range, or a part of it."""
+        return self.first in other and self.last in other
+
     def __str__(self) -> str:
         """Write it as MetalLB does, first-last."""
         return f"{self.first}-{self.last}"

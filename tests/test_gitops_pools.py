@@ -16,7 +16,9 @@ SERVICE = "apiVersion: v1\nkind: Service\nmetadata:\n  name: s\n"
         (POOL + "  - 10.89.0.200-10.89.0.220 # ours\n", POOL + "  - 10.91.7.10-10.91.7.30 # ours\n"),
         (POOL + '  - "10.89.0.200 - 10.89.0.220"\n', POOL + '  - "10.91.7.10-10.91.7.30"\n'),
         (POOL + "  - 10.89.1.0/28\n", POOL + "  - 10.91.8.0-10.91.8.15\n"),
-        (POOL + "  - 10.89.0.200-10.89.0.210\n  - fd00::/64\n", POOL + "  - 10.89.0.200-10.89.0.210\n  - fd00::/64\n"),
+        (POOL + "  - 10.89.0.201-10.89.0.202\n  - fd00::/64\n", POOL + "  - 10.91.7.11-10.91.7.12\n  - fd00::/64\n"),
+        (POOL + "  - 10.89.0.210/32\n", POOL + "  - 10.91.7.20-10.91.7.20\n"),
+        (POOL + "  - 10.89.0.210-10.89.0.221\n", POOL + "  - 10.89.0.210-10.89.0.221\n"),
         (
             SERVICE + "  annotations:\n    metallb.io/loadBalancerIPs: 10.89.0.201\n",
             SERVICE + "  annotations:\n    metallb.io/loadBalancerIPs: 10.91.7.11\n",

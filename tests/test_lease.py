@@ -22,7 +22,7 @@ from platform_e2e.cluster import cli, lease, place, providers, supervisor, sweep
 from platform_e2e.cluster.embedded import cache
 from platform_e2e.cluster.lease import Blocked, CreationFailed, Dead, Lease, Unfit
 from platform_e2e.cluster.place import Place
-from platform_e2e.cluster.provider import ClusterSpec
+from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec, NodeFacts
 from platform_e2e.cluster.waiting import wait_until
 from platform_e2e.errors import BrokenPlatform, WrongUsage
 from platform_e2e.shell import CommandError
@@ -335,6 +335,18 @@ def test_a_cluster_that_was_laid_for_other_pools_is_refused(box: Box) -> None:
         box.acquire(pool="192.168.0.5-192.168.0.9"),
     ):
         pass
+
+
+def test_a_pool_that_was_made_smaller_lies_where_the_whole_one_was_moved() -> None:
+    facts = ClusterFacts(
+        *("c", "embedded", "", "", ""),
+        nodes=(NodeFacts("n1", "10.89.1.2", ""),),
+        segment="10.89.1.0/24",
+        pool_map={"10.89.0.200-10.89.0.220": "10.89.1.200-10.89.1.220"},
+    )
+    lease._same(ClusterSpec("c", 1, pools=(AddressRange.parse("10.89.0.201-10.89.0.202"),)), facts)
+    with pytest.raises(WrongUsage, match=r"10\.89\.0\.210-10\.89\.0\.221"):
+        lease._same(ClusterSpec("c", 1, pools=(AddressRange.parse("10.89.0.210-10.89.0.221"),)), facts)
 
 
 @pytest.mark.parametrize("name", ["..", "../go", "a/b", "", "A", "a" * 21, "-a"])

@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import quote
 
 from platform_e2e import paths
+from platform_e2e.addresses import AddressRange
 from platform_e2e.cluster import sweeping
 from platform_e2e.cluster.locks import FileLock
 from platform_e2e.cluster.place import Place, write_spec
@@ -307,7 +308,7 @@ def _same(spec: ClusterSpec, facts: ClusterFacts) -> None:
         pool
         for pool in spec.pools
         if network is not None
-        and str(pool) not in facts.pool_map
+        and not any(pool.lies_in(AddressRange.parse(stated)) for stated in facts.pool_map)
         and not (pool.first in network and pool.last in network)
     ]
     if strange:

@@ -2,7 +2,7 @@
 
 Rewritten are, in documents and in patches:
 
-* IPAddressPool: `spec.addresses[]`, where an entry is a range that was not free;
+* IPAddressPool: `spec.addresses[]`, where an entry is a range that was not free, or a part of one;
 * Service: the annotations `metallb.io/loadBalancerIPs` and `metallb.universe.tf/loadBalancerIPs` and the field
   `spec.loadBalancerIP`, where an address lies in such a range: the n-th address of it becomes the n-th of the other;
 * JSON patches whose path is one of these fields.
@@ -72,6 +72,18 @@ def ranges(pool_map: Mapping[str, str]) -> dict[AddressRange, AddressRange]:
     return parsed
 
 
+def moved_range(written: AddressRange, pools: Mapping[AddressRange, AddressRange]) -> AddressRange | None:
+    """Return what is used in place of a range that was not free, or of a part of one; None for any other range.
+
+    A pool that was made smaller since the cluster's segment was laid goes where its addresses went.
+    """
+    for old, new in pools.items():
+        if written.lies_in(old):
+            offset = int(new.first) - int(old.first)
+            return AddressRange(written.first + offset, written.last + offset)
+    return None
+
+
 def moved(text: str, pools: Mapping[AddressRange, AddressRange]) -> str:
     """Return a list of addresses, separated by commas, with those of replaced ranges moved."""
 
@@ -126,8 +138,9 @@ def _annotations(
 
 def _range(owner: str, where: str, node: Node, pools: Mapping[AddressRange, AddressRange]) -> Iterator[Moved]:
     written = parse(yamledit.scalar(node) or "")
-    if isinstance(node, ScalarNode) and written is not None and written in pools:
-        yield Moved(owner, where, node, str(pools[written]))
+    new = moved_range(written, pools) if written is not None else None
+    if isinstance(node, ScalarNode) and new is not None:
+        yield Moved(owner, where, node, str(new))
 
 
 def _pin(owner: str, where: str, node: Node | None, pools: Mapping[AddressRange, AddressRange]) -> Iterator[Moved]:
