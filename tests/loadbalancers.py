@@ -87,6 +87,13 @@ def speaker(node: str = "node-1", *, ready: bool = True) -> Object:
     )
 
 
+def controller(*arguments: str) -> Object:
+    """Return MetalLB's controller with the arguments that its chart gives it."""
+    labels = {"app.kubernetes.io/name": "metallb", "app.kubernetes.io/component": "controller"}
+    template = {"spec": {"containers": [{"name": "controller", "args": list(arguments)}]}}
+    return made("apps/v1/Deployment", "metallb-controller", "metallb-system", labels, spec={"template": template})
+
+
 def platform() -> list[Object]:
     """Return everything that a Service needs besides itself."""
     return [pool(), advertisement("platform"), status(), pod(), endpoint_slice(), node(), speaker()]

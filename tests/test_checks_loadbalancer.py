@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from platform_e2e import paths
+from platform_e2e.breaks.declaration import load
 from platform_e2e.checks import arp, loadbalancer, outside
 from platform_e2e.checks.loadbalancer import Observed, Outside, Wanted, check, figures, observe
 from platform_e2e.checks.loadbalancer_seen import moved
@@ -37,6 +40,12 @@ def found(seen: Observed, wanted: Wanted = WANTED) -> Finding:
     assert finding.promise == "loadbalancer"
     assert finding.cause.remedy.endswith("(manifests/chat/base/service.yaml:3)")
     return finding
+
+
+def assert_break(name: str, cause: Cause) -> None:
+    declared = load(paths.ROOT / "breaks" / f"{name}.yaml")
+    assert cause.id == declared.cause
+    assert re.search(declared.sentence, cause.sentence), cause.sentence
 
 
 def test_nothing_is_wrong_with_a_sound_service() -> None:
@@ -91,6 +100,19 @@ def test_an_address_of_a_pool_that_the_rules_do_not_allow() -> None:
     assert found(replace(SOUND, service=live), wanted).cause.id == "loadbalancer-wrong-pool"
     asking = replace(wanted, service=service(address="", annotations={"metallb.io/address-pool": "gold"}))
     assert check(asking, replace(SOUND, service=live, macs={"10.89.0.240": MAC})) == []
+
+
+def test_an_address_that_would_not_be_given_again() -> None:
+    closed = replace(WANTED, pools=(pool(loadbalancers.pool(autoAssign=False)),))
+    live = service()
+    live["metadata"]["namespace"] = "chat-prod"
+    assert_break("pool-closed-later", found(replace(SOUND, service=live), closed).cause)
+
+
+def test_what_else_gives_the_address_is_named() -> None:
+    cause = Cause("loadbalancer-other-controller", "k3s' servicelb serves it", "start k3s without")
+    finding = found(replace(SOUND, service=service(address="10.89.0.2"), cause=cause))
+    assert finding.cause.id == "loadbalancer-other-controller"
 
 
 def test_the_address_that_was_asked_for() -> None:
@@ -150,6 +172,22 @@ def test_nobody_answers_from_outside() -> None:
     assert found(replace(SOUND, answer=silent)).cause.id == "loadbalancer-unreachable"
     cause = Cause("loadbalancer-target-port", "no such port", "name it")
     assert found(replace(SOUND, answer=silent, cause=cause)).cause.id == "loadbalancer-target-port"
+
+
+def test_who_is_left_out_gets_no_answer() -> None:
+    late = replace(ANSWER, where="http://10.89.0.201:80/", problem="no answer within 5 s", connected=False)
+    live = service(loadBalancerSourceRanges=["192.0.2.0/24"])
+    live["metadata"]["namespace"] = "chat-prod"
+    seen = replace(SOUND, service=live, answer=late, asked_from="10.89.0.1")
+    assert_break("service-source-ranges", found(seen).cause)
+    live["spec"]["loadBalancerSourceRanges"] = ["192.0.2.0/24", "10.89.0.0/24"]
+    assert found(seen).cause.id == "loadbalancer-unreachable"
+    assert found(replace(seen, asked_from="")).cause.id == "loadbalancer-unreachable"
+
+
+def test_the_declared_port_break_is_said_so() -> None:
+    refused = replace(ANSWER, problem="NewConnectionError: [Errno 111] Connection refused", connected=False)
+    assert_break("target-port-number", found(replace(SOUND, answer=refused)).cause)
 
 
 @pytest.fixture
@@ -218,6 +256,14 @@ def test_a_service_that_nobody_announces_is_not_asked(segment: dict[str, arp.Rep
     assert finding.cause.id == "loadbalancer-not-announced-no-advertisement"
 
 
+def test_an_address_that_is_not_of_git_is_explained_and_not_asked(segment: dict[str, arp.Reply | None]) -> None:
+    segment.clear()
+    labels = {"svccontroller.k3s.cattle.io/svcname": "chat", "svccontroller.k3s.cattle.io/svcnamespace": "chat-dev"}
+    daemonset = made("apps/v1/DaemonSet", "svclb-chat-1", "kube-system", labels)
+    seen = observe(WANTED, RecordedView(service(address="10.89.0.2"), daemonset, *loadbalancers.platform()), HOST)
+    assert found(seen).cause.id == "loadbalancer-other-controller"
+
+
 def test_a_silent_segment_is_seen(segment: dict[str, arp.Reply | None]) -> None:
     segment["10.89.0.201"] = None
     seen = observe(WANTED, RecordedView(service(), *loadbalancers.platform()), HOST)
@@ -240,6 +286,10 @@ def test_services_of_tests_are_none_of_the_platforms() -> None:
     view = RecordedView(mine, control, service(), service("extra"), service("inner", type="ClusterIP"))
     (finding,) = loadbalancer.unplanned(view, {("chat-dev", "chat")}, "platform-e2e/run")
     assert (finding.object, finding.cause.id) == ("service/extra -n chat-dev", "loadbalancer-unplanned")
+    brought = service("sealed-secrets")
+    brought["metadata"]["namespace"] = "kube-system"
+    (finding,) = loadbalancer.unplanned(RecordedView(brought), set(), "platform-e2e/run")
+    assert_break("release-takes-address", finding.cause)
 
 
 def rendered(is_a: str | None, *annotations: str) -> Rendered:

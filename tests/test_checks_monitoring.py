@@ -102,13 +102,18 @@ def test_a_configuration_that_prometheus_has_not_loaded() -> None:
     assert found(replace(SOUND, targets=(), jobs=frozenset())).cause.id == "monitor-not-loaded"
 
 
-@pytest.mark.parametrize("health", ["down", "unknown"])
-def test_every_target_is_up(health: str) -> None:
-    error = "server returned HTTP status 404 Not Found" if health == "down" else ""
-    finding = found(replace(SOUND, targets=(replace(TARGET, health=health, error=error),)))
+@pytest.mark.parametrize("error", ["server returned HTTP status 404 Not Found", ""])
+def test_every_target_is_up(error: str) -> None:
+    finding = found(replace(SOUND, targets=(replace(TARGET, health="down", error=error),)))
     assert finding.cause.id == "scrape-error"
     assert "http://10.244.0.5:9090/metrics" in finding.cause.sentence
     assert (error or "no error given") in finding.cause.sentence
+
+
+def test_a_target_that_was_never_scraped_is_not_down() -> None:
+    finding = found(replace(SOUND, targets=(replace(TARGET, health="unknown"),)))
+    assert finding.cause.id == "monitor-stale-scrape"
+    assert finding.cause.sentence == "Prometheus has not scraped http://10.244.0.5:9090/metrics yet"
 
 
 def test_the_scrape_path_break_is_said_so() -> None:
@@ -122,7 +127,15 @@ def test_the_scrape_path_break_is_said_so() -> None:
 
 
 def test_a_scrape_from_before_the_test_proves_nothing() -> None:
-    assert found(replace(SOUND, targets=(replace(TARGET, last_scrape=SINCE),))).cause.id == "monitor-stale-scrape"
+    finding = found(replace(SOUND, targets=(replace(TARGET, last_scrape=SINCE),)))
+    assert finding.cause.id == "monitor-stale-scrape"
+    assert finding.cause.sentence.endswith("/metrics last at 12:00:00, before the test began")
+
+
+def test_a_scrape_a_moment_ago_does_not_excuse_an_interval_of_ten_minutes() -> None:
+    cause = Cause("monitor-scrape-interval", "every 10m", "lower it")
+    assert found(replace(SOUND, cause=cause)).cause.id == "monitor-scrape-interval"
+    assert check(WANTED, replace(SOUND, cause=Cause("monitor-rejected", "just mended", ""))) == []
 
 
 @pytest.mark.parametrize("samples", [{}, {TARGET.identity: 0.0}])
@@ -133,6 +146,12 @@ def test_samples_must_be_left(samples: dict[frozenset[tuple[str, str]], float]) 
 def test_a_declared_series_must_be_delivered() -> None:
     seen = replace(SOUND, delivered={"metallb_allocator_addresses_free": False, "up": True})
     assert_break("series-missing", found(seen).cause)
+
+
+def test_a_series_that_nobody_can_deliver_has_the_cause_of_that() -> None:
+    cause = Cause("loadbalancer-no-pool", "no pool", "add one")
+    seen = replace(SOUND, delivered={"metallb_allocator_addresses_total": False}, lacking=cause)
+    assert found(seen).cause.id == "loadbalancer-no-pool"
 
 
 class Answering(Prometheus):
@@ -186,6 +205,16 @@ def test_a_series_of_somebody_else_does_not_count() -> None:
     elsewhere = Sample({"job": "chat", "instance": "10.244.0.9:9090"}, 1)
     seen = observe(WANTED, view, Answering(TARGET, series={"chat_messages_total": [elsewhere]}), SINCE)
     assert seen.delivered == {"chat_messages_total": False}
+
+
+def test_why_a_series_cannot_be_delivered_is_seen() -> None:
+    wanted = replace(WANTED, series=("metallb_allocator_addresses_total",))
+    pool = made("metallb.io/v1beta1/IPAddressPool", "platform", "metallb-system")
+    objects = [monitor(), prometheus(), service(), endpoint_slice(), deployment()]
+    lacking = observe(wanted, RecordedView(*objects), Answering(TARGET), SINCE).lacking
+    assert lacking is not None
+    assert lacking.id == "loadbalancer-no-pool"
+    assert observe(wanted, RecordedView(*objects, pool), Answering(TARGET), SINCE).lacking is None
 
 
 def test_an_unselected_monitor_is_not_asked_further() -> None:

@@ -8,7 +8,15 @@ import pytest
 from platform_e2e import paths
 from platform_e2e.breaks.declaration import load
 from platform_e2e.explain import explain
-from platform_e2e.explain.monitoring import matched_services, selected_by, takes, without_monitor
+from platform_e2e.explain.monitoring import (
+    matched_services,
+    miscounted,
+    seconds_of,
+    selected_by,
+    takes,
+    undelivered,
+    without_monitor,
+)
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object
 from tests.recorded_view import RecordedView, made
@@ -100,6 +108,16 @@ def test_the_namespace_must_be_selected_too(
     assert (cause is None) == selected
     if cause is not None:
         assert cause.id == "monitor-namespace-unselected"
+        what = "only where the namespace has watched=yes" if selector else "into its own only"
+        assert cause.sentence.endswith(f"prometheus/stack -n monitoring looks {what}")
+
+
+def test_the_declared_namespace_break_is_said_so() -> None:
+    own = {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}
+    one = prometheus(serviceMonitorNamespaceSelector=own)
+    one["metadata"]["name"] = "kube-prometheus-stack-prometheus"
+    namespace = made("v1/Namespace", "chat-dev", labels={"kubernetes.io/metadata.name": "chat-dev"})
+    assert_break("servicemonitor-namespace", cause_of(monitor(), one, service(), endpoint_slice(), namespace))
 
 
 def test_no_selector_means_its_own_namespace() -> None:
@@ -149,9 +167,111 @@ def test_a_target_port_is_that_of_the_pods(target: int | str, taken: bool) -> No
 
 
 def test_nothing_stands_behind_the_service() -> None:
-    cause = cause_of(monitor(), prometheus(), service())
+    empty = service()
+    empty["spec"]["selector"] = {"app.kubernetes.io/name": "chatt"}
+    assert_break("servicemonitor-no-endpoints", cause_of(monitor(), prometheus(), empty))
+
+
+def test_no_pod_is_asked_for() -> None:
+    template = {"metadata": {"labels": {"app": "chat"}}}
+    scaled = made("apps/v1/Deployment", "chat", "chat-dev", spec={"replicas": 0, "template": template})
+    cause = cause_of(monitor(), prometheus(), service(), scaled)
     assert cause.id == "monitor-no-endpoints"
-    assert "service/chat-metrics -n chat-dev (selector app=chat)" in cause.sentence
+    assert cause.sentence.endswith("(app=chat) selects 0 replicas of deployment/chat -n chat-dev, none of them there")
+
+
+def in_monitoring(target: Object) -> Object:
+    """Return the ServiceMonitor under the name of the one that the breaks change."""
+    target["metadata"].update(name="sealed-secrets", namespace="monitoring")
+    target["spec"].setdefault("namespaceSelector", {"matchNames": ["chat-dev"]})
+    return target
+
+
+def test_no_port_is_named_at_all() -> None:
+    empty = in_monitoring(monitor(endpoints=[]))
+    assert_break("servicemonitor-without-endpoints", cause_of(empty, prometheus(), service(), endpoint_slice()))
+
+
+SAID = (
+    '"monitoring/sealed-secrets" was rejected due to invalid configuration: endpoints[0]: '
+    'scrapeTimeout "1m" greater than scrapeInterval "5s"'
+)
+
+
+@pytest.mark.parametrize(
+    ("event", "counts"),
+    [
+        ({"eventTime": "2026-01-01T00:01:00.000000Z", "lastTimestamp": None}, True),
+        ({"eventTime": "2026-01-01T00:00:59.900000Z", "lastTimestamp": None}, False),
+        ({"eventTime": "2026-01-01T00:00:30Z", "series": {"lastObservedTime": "2026-01-01T00:02:00Z"}}, True),
+        ({"lastTimestamp": "2026-01-01T00:02:00Z", "reason": "SomethingElse"}, False),
+    ],
+)
+def test_the_operator_rejects_it(event: Object, counts: bool) -> None:
+    target = in_monitoring(monitor(endpoints=[{"port": "metrics", "scrapeTimeout": "1m"}]))
+    target["metadata"]["managedFields"] = [
+        {"manager": "argocd-controller", "time": "2026-01-01T00:01:00Z"},
+        {"manager": "operator", "time": "2026-01-01T00:09:00Z", "subresource": "status"},
+    ]
+    events = {"monitoring/sealed-secrets": [{"reason": "InvalidConfiguration", "message": SAID, **event}]}
+    view = RecordedView(target, prometheus(), service(), endpoint_slice(), events=events)
+    cause = explain(target, view)
+    assert (cause is not None) == counts
+    if cause is not None:
+        assert_break("servicemonitor-rejected", cause)
+        assert cause.sentence.startswith(
+            "the Prometheus operator leaves out servicemonitor/sealed-secrets -n monitoring: endp"
+        )
+
+
+@pytest.mark.parametrize(
+    ("interval", "seldom"), [("10m", True), ("5m", True), ("4m59s", False), ("", False), ("1h", True)]
+)
+def test_a_scrape_every_ten_minutes_leaves_gaps(interval: str, seldom: bool) -> None:
+    target = in_monitoring(monitor(endpoints=[{"port": "metrics", "interval": interval}]))
+    cause = explain(target, RecordedView(target, prometheus(), service(), endpoint_slice()))
+    assert (cause is not None) == seldom
+    if interval == "10m" and cause is not None:
+        assert_break("servicemonitor-interval", cause)
+
+
+def test_durations_are_read_as_prometheus_writes_them() -> None:
+    assert seconds_of("1h30m") == 5400
+    assert seconds_of("500ms") == 0.5
+    assert seconds_of("") == 0
+
+
+def test_a_relabeling_that_drops_targets() -> None:
+    rule = {"action": "keep", "sourceLabels": ["__meta_kubernetes_pod_label_team"], "regex": "platform"}
+    target = in_monitoring(monitor(endpoints=[{"port": "a"}, {"port": "metrics", "relabelings": [rule]}]))
+    wanted = "deployment/sealed-secrets -n kube-system with 1"
+    cause = miscounted(target, "serviceMonitor/monitoring/sealed-secrets/1", 0, wanted)
+    assert cause.sentence.endswith(
+        "; its spec.endpoints[1].relabelings can drop targets: keep by __meta_kubernetes_pod_label_team"
+    )
+    target["spec"]["endpoints"].pop(0)
+    assert_break(
+        "servicemonitor-relabeling", miscounted(target, "serviceMonitor/monitoring/sealed-secrets/0", 0, wanted)
+    )
+
+
+def test_a_relabeling_that_only_renames_is_not_blamed() -> None:
+    target = monitor(endpoints=[{"port": "metrics", "relabelings": [{"action": "replace", "targetLabel": "x"}]}])
+    cause = miscounted(target, "serviceMonitor/chat-dev/chat/0", 2, "deployment/chat -n chat-dev with 1")
+    assert cause.sentence == (
+        "Prometheus scrapes 2 targets through servicemonitor/chat -n chat-dev, of deployment/chat -n chat-dev with 1"
+    )
+
+
+def test_series_of_pools_need_a_pool() -> None:
+    name = "metallb_allocator_addresses_total"
+    cause = undelivered(name, RecordedView())
+    assert cause is not None
+    assert cause.id == "loadbalancer-no-pool"
+    assert cause.sentence == f"MetalLB has no series {name}: the cluster has no IPAddressPool"
+    pool = made("metallb.io/v1beta1/IPAddressPool", "platform", "metallb-system")
+    assert undelivered(name, RecordedView(pool)) is None
+    assert undelivered("metallb_k8s_client_config_loaded_bool", RecordedView()) is None
 
 
 def test_pods_that_crash_are_the_cause_themselves() -> None:

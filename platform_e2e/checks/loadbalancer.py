@@ -6,14 +6,15 @@ A Service has at most one finding: that of the first link of the chain which is 
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Any
 
+from platform_e2e.checks import outside
 from platform_e2e.checks.loadbalancer_seen import SHARING, Observed, Outside, Wanted, observe
 from platform_e2e.checks.place import place_of
 from platform_e2e.checks.settle import settled
 from platform_e2e.explain import View, unexplained
-from platform_e2e.explain.addresses import allocated_pool, allowed_pools, requested_addresses
+from platform_e2e.explain.addresses import allocated_pool, allowed_pools, requested_addresses, requested_pool
 from platform_e2e.explain.loadbalancer import ingress
 from platform_e2e.explain.objects import annotations_of, at, labels_of, listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
@@ -125,12 +126,7 @@ def _allowed(wanted: Wanted, seen: Observed) -> Problem:
     holding = [p.name for p in pools if all(ip_address(address) in p for address in got)]
     observed = f"it has {listed(got)} from {said or 'no pool that MetalLB names'}"
     if not holding:
-        cause = Cause(
-            "loadbalancer-wrong-pool",
-            f"{name_of(service)} has {listed(got)}, which lies in none of the pools of Git that it may be given an address of",
-            "look for an IPAddressPool or another controller that is not in Git; k3s' servicelb must be off",
-        )
-        return expected, observed, cause
+        return expected, observed, _strange(wanted, seen)
     if said not in holding:
         cause = Cause(
             "loadbalancer-wrong-pool",
@@ -146,6 +142,27 @@ def _allowed(wanted: Wanted, seen: Observed) -> Problem:
         )
         return f"the address {listed(asked)}", observed, cause
     return None
+
+
+def _strange(wanted: Wanted, seen: Observed) -> Cause:
+    """Explain an address that none of the allowed pools of Git has."""
+    service = seen.service or {}
+    got = ingress(service)
+    has = f"{name_of(service)} has {listed(got)}"
+    closed = next((p for p in wanted.pools if all(ip_address(address) in p for address in got)), None)
+    if closed is not None:
+        asks = bool(requested_addresses(wanted.service) or requested_pool(wanted.service))
+        return Cause(
+            "loadbalancer-wrong-pool",
+            f"{has} and would not be given it again, for {closed.closed(asked=asks)}; MetalLB takes no address back",
+            "let spec.autoAssign or spec.serviceAllocation of the pool include the Service, or name the pool in its "
+            "annotation metallb.io/address-pool; recreated as it is it would get no address",
+        )
+    return seen.cause or Cause(
+        "loadbalancer-wrong-pool",
+        f"{has}, which lies in none of the pools of Git that it may be given an address of",
+        "look for an IPAddressPool or another controller that is not in Git",
+    )
 
 
 def _alone(wanted: Wanted, seen: Observed) -> Problem:
@@ -220,12 +237,25 @@ def _answers(wanted: Wanted, seen: Observed) -> Problem:
             "look whether the Service's selector picks another application, or correct the annotation platform-e2e/probe",
         )
         return expected, answer.problem, cause
-    unreachable = Cause(
+    return expected, answer.problem, seen.cause or _unreachable(seen, answer)
+
+
+def _unreachable(seen: Observed, answer: outside.Answer) -> Cause:
+    """Explain that nobody answers at an address that is announced."""
+    ranges = [str(text) for text in at(seen.service, "spec", "loadBalancerSourceRanges") or ()]
+    asker = seen.asked_from and ip_address(seen.asked_from)
+    if asker and ranges and not any(asker in ip_network(text.strip(), strict=False) for text in ranges):
+        return Cause(
+            "loadbalancer-source-ranges",
+            f"{answer.where} does not answer {asker}: spec.loadBalancerSourceRanges of {name_of(seen.service or {})} lets "
+            f"in clients of {listed(ranges)} only",
+            "add the network of the clients that should get in, this one's included, or remove the field",
+        )
+    return Cause(
         "loadbalancer-unreachable",
         f"{answer.where} is announced and does not answer: {answer.problem}",
         "look at the Service's targetPort, at kube-proxy on the announcing node, and for a NetworkPolicy",
     )
-    return expected, answer.problem, seen.cause or unreachable
 
 
 def typed(service: Rendered) -> list[Finding]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from ipaddress import ip_address
 
+from platform_e2e.addresses import AddressRange
 from platform_e2e.checks import arp, outside
 from platform_e2e.checks.place import place_of
 from platform_e2e.cluster.provider import ClusterFacts
@@ -78,8 +79,7 @@ def moved(obj: Object, pool_map: Mapping[str, str]) -> Object:
     result = copy.deepcopy(obj)
     spec = result.get("spec") or {}
     if "addresses" in spec:
-        parsed = [(text, moves.parse(str(text))) for text in spec["addresses"]]
-        spec["addresses"] = [str(ranges[one]) if one in ranges else text for text, one in parsed]
+        spec["addresses"] = [_moved_range(str(text), ranges) for text in spec["addresses"]]
     annotations = result.get("metadata", {}).get("annotations") or {}
     for name in moves.PIN_ANNOTATIONS:
         if name in annotations:
@@ -87,6 +87,13 @@ def moved(obj: Object, pool_map: Mapping[str, str]) -> Object:
     if spec.get("loadBalancerIP"):
         spec["loadBalancerIP"] = moves.moved(str(spec["loadBalancerIP"]), ranges)
     return result
+
+
+def _moved_range(text: str, ranges: Mapping[AddressRange, AddressRange]) -> str:
+    """Return a pool's entry with the range that is used in its place."""
+    written = moves.parse(text)
+    new = moves.moved_range(written, ranges) if written is not None else None
+    return str(new) if new is not None else text
 
 
 @dataclass(frozen=True)
@@ -122,6 +129,7 @@ class Observed:
         macs: who answered for each address, None for nobody; empty where it was not asked.
         node_mac: who answered for the announcing node's own address.
         answer: what came back from outside, or None where it was not asked.
+        asked_from: the address that it was asked from; empty where that is not known.
         cause: what the explanations say.
         arp_seconds: how long the ARP answer took.
     """
@@ -134,6 +142,7 @@ class Observed:
     macs: Mapping[str, str | None] = field(default_factory=dict)
     node_mac: str | None = None
     answer: outside.Answer | None = None
+    asked_from: str = ""
     cause: Cause | None = None
     arp_seconds: float | None = None
 
@@ -158,7 +167,8 @@ def observe(wanted: Wanted, view: View, host: Outside) -> Observed:
         sharers={address: _sharers(view, service, address) for address in ingress(service)},
         events=_events(view, service),
     )
-    if not ingress(service) or not seen.nodes:
+    known = any(ip_address(address) in pool for address in ingress(service) for pool in wanted.pools)
+    if not known or not seen.nodes:
         return replace(seen, cause=explain(service, view))
     seen = _ask(seen, wanted, host)
     troubled = None in seen.macs.values() or (seen.answer is not None and seen.answer.problem)
@@ -203,4 +213,4 @@ def _ask(seen: Observed, wanted: Wanted, host: Outside) -> Observed:
         answer = outside.fetch(addresses[0], wanted.probe)
     elif wanted.tcp_port is not None:
         answer = outside.connect(addresses[0], wanted.tcp_port)
-    return replace(seen, macs=macs, node_mac=node_mac, answer=answer, arp_seconds=arp_seconds)
+    return replace(seen, macs=macs, node_mac=node_mac, answer=answer, asked_from=host.address, arp_seconds=arp_seconds)

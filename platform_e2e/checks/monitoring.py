@@ -18,6 +18,7 @@ from platform_e2e.explain import View, explain, unexplained
 from platform_e2e.explain.monitoring import (
     MONITOR_KIND,
     matched_services,
+    miscounted,
     namespaces_of,
     scrape_error,
     selected_by,
@@ -59,7 +60,7 @@ def check(wanted: Wanted, seen: Observed) -> list[Finding]:
         wanted: what must be true.
         seen: what is.
     """
-    for link in (_exists, _selected, _counted, _up, _fresh, _sampled, _series):
+    for link in (_exists, _selected, _scrapes, _counted, _up, _fresh, _sampled, _series):
         problem = link(wanted, seen)
         if problem is not None:
             expected, observed, cause = problem
@@ -121,15 +122,17 @@ def _selected(_wanted: Wanted, seen: Observed) -> Problem:
     return "a Prometheus selects it", "none does", seen.cause or unexplained("no Prometheus selects it")
 
 
+def _scrapes(_wanted: Wanted, seen: Observed) -> Problem:
+    """Judge what is wrong whatever the targets are: they may have been scraped a moment ago by chance."""
+    if seen.cause is None or seen.cause.id not in {"monitor-without-endpoints", "monitor-scrape-interval"}:
+        return None
+    return "targets that are scraped every minute or so", "there are none", seen.cause
+
+
 def _counted(wanted: Wanted, seen: Observed) -> Problem:
     """Compare the targets with what replicas or nodes say; none at all is never right."""
     if not seen.expected:
-        cause = Cause(
-            "monitor-without-endpoints",
-            f"{name_of(wanted.monitor)} has no entry in spec.endpoints, so nothing is scraped through it",
-            "name the port in spec.endpoints of the ServiceMonitor, or delete it",
-        )
-        return "at least one target", "none, and no endpoint that could have one", cause
+        return "at least one target", "no endpoint that could have one", seen.cause or unexplained("it has no endpoint")
     for pool, (number, who) in seen.expected.items():
         found = [target for target in seen.targets if target.pool == pool]
         if found and len(found) == number:
@@ -139,12 +142,7 @@ def _counted(wanted: Wanted, seen: Observed) -> Problem:
             return expected, observed, seen.cause
         if pool not in seen.jobs:
             return expected, observed, _not_loaded(pool)
-        cause = Cause(
-            "monitor-target-count",
-            f"Prometheus has {len(found)} targets in {pool}, and {who} says {number}",
-            "look for relabelings that drop targets, and for pods that are not ready",
-        )
-        return expected, observed, cause
+        return expected, observed, miscounted(wanted.monitor, pool, len(found), who)
     return None
 
 
@@ -157,7 +155,7 @@ def _not_loaded(pool: str) -> Cause:
 
 
 def _up(_wanted: Wanted, seen: Observed) -> Problem:
-    down = {target.url: target.error for target in seen.targets if target.health != "up" or target.error}
+    down = {target.url: target.error for target in seen.targets if target.health == "down" or target.error}
     if not down or seen.monitor is None:
         return None
     observed = f"{len(down)} of {len(seen.targets)} are not"
@@ -165,13 +163,15 @@ def _up(_wanted: Wanted, seen: Observed) -> Problem:
 
 
 def _fresh(_wanted: Wanted, seen: Observed) -> Problem:
-    old = [t for t in seen.targets if seen.since is not None and t.last_scrape <= seen.since]
+    new = [t for t in seen.targets if t.health == "unknown"]
+    old = new or [t for t in seen.targets if seen.since is not None and t.last_scrape <= seen.since]
     if not old:
         return None
+    last = "not scraped {} yet" if new else f"scraped {{}} last at {old[0].last_scrape:%H:%M:%S}, before the test began"
     cause = Cause(
         "monitor-stale-scrape",
-        f"Prometheus scraped {old[0].url} last at {old[0].last_scrape:%H:%M:%S}, before the test began",
-        "look whether Prometheus is overloaded, or wait longer than the scrape interval",
+        f"Prometheus has {last.format(old[0].url)}",
+        "look whether Prometheus is overloaded, and at spec.endpoints[].interval of the ServiceMonitor",
     )
     return f"every target is scraped after {seen.since:%H:%M:%S}", f"{len(old)} are not", cause
 
@@ -192,7 +192,7 @@ def _series(_wanted: Wanted, seen: Observed) -> Problem:
     missing = [series for series, delivered in seen.delivered.items() if not delivered]
     if not missing:
         return None
-    cause = Cause(
+    cause = seen.lacking or Cause(
         "monitor-series-missing",
         f"no target delivers the series {listed(missing)}",
         "correct the annotation platform-e2e/series, or look why the application does not export it",
@@ -220,6 +220,10 @@ def covered(port: MetricsService, layer: Layer, view: View) -> list[Finding]:
     return [Finding(str(service), Promise.MONITORING, "a ServiceMonitor scrapes it", "none does", placed)]
 
 
+MEANT = frozenset({"monitor-service-unmatched", "monitor-port-name", "monitor-without-endpoints"})
+"""Causes of a ServiceMonitor that takes nothing, so that what it was meant for has none."""
+
+
 def _meant(namespace: str, monitors: Iterable[Object], view: View) -> list[Finding]:
     """Return why a ServiceMonitor that looks at a namespace takes nothing, port names and selectors being the reasons."""
     findings = []
@@ -228,7 +232,7 @@ def _meant(namespace: str, monitors: Iterable[Object], view: View) -> list[Findi
         if names is not None and namespace not in names:
             continue
         cause = explain(monitor, view)
-        if cause is not None and cause.id in {"monitor-service-unmatched", "monitor-port-name"}:
+        if cause is not None and cause.id in MEANT:
             findings.append(Finding(name_of(monitor), Promise.MONITORING, "it scrapes something", "it does not", cause))
     return findings
 

@@ -10,7 +10,7 @@ from typing import Any
 from platform_e2e.checks.place import place_of
 from platform_e2e.checks.prometheus import Prometheus, Target
 from platform_e2e.explain import View, explain
-from platform_e2e.explain.monitoring import MONITOR_KIND, matched_services, selected_by, takes
+from platform_e2e.explain.monitoring import MONITOR_KIND, matched_services, selected_by, takes, undelivered
 from platform_e2e.explain.objects import at, endpoints, name_of, pods_of, workloads_of
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object, key, kind_of
@@ -75,6 +75,7 @@ class Observed:
         delivered: for each wanted series whether a target delivers it.
         since: when looking began, by Prometheus' clock.
         cause: what the explanations say.
+        lacking: why a wanted series cannot be delivered, where that is not the application's own affair.
     """
 
     monitor: Object | None
@@ -86,6 +87,7 @@ class Observed:
     delivered: Mapping[str, bool] = field(default_factory=dict)
     since: datetime | None = None
     cause: Cause | None = None
+    lacking: Cause | None = None
 
 
 def observe(wanted: Wanted, view: View, prometheus: Prometheus, since: datetime) -> Observed:
@@ -105,6 +107,8 @@ def observe(wanted: Wanted, view: View, prometheus: Prometheus, since: datetime)
         return Observed(monitor, cause=explain(monitor, view))
     pools = set(wanted.pools)
     targets = tuple(target for target in prometheus.targets() if target.pool in pools)
+    delivered = {series: _delivered(series, targets, prometheus) for series in wanted.series}
+    lacking = (undelivered(series, view) for series, comes in delivered.items() if not comes)
     return Observed(
         monitor,
         selected=True,
@@ -115,9 +119,10 @@ def observe(wanted: Wanted, view: View, prometheus: Prometheus, since: datetime)
         jobs=frozenset(prometheus.scrape_jobs() & pools),
         targets=targets,
         samples={sample.identity: sample.value for sample in prometheus.query(SAMPLES)},
-        delivered={series: _delivered(series, targets, prometheus) for series in wanted.series},
+        delivered=delivered,
         since=since,
         cause=explain(monitor, view),
+        lacking=next(filter(None, lacking), None),
     )
 
 

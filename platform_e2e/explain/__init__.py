@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from platform_e2e.explain import applications, loadbalancer, monitoring, pods, workloads
+from platform_e2e.explain import announcing, applications, loadbalancer, monitoring, pods, workloads
 from platform_e2e.explain.causes import home, patience, unexplained
 from platform_e2e.explain.registry import View, explain, explains
 
 __all__ = [
     "View",
+    "announcing",
     "applications",
     "explain",
     "explains",

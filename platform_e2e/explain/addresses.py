@@ -6,12 +6,12 @@ pinnedPoolsForService, isPoolCompatibleWithService, poolFor), api/v1beta1/ipaddr
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
-from platform_e2e.explain.objects import annotations_of, at, labels_of, selects
+from platform_e2e.explain.objects import annotations_of, at, labels_of, mismatches, selects
 from platform_e2e.kube.objects import Object, key
 
 POOL_KIND = "metallb.io/v1beta1/IPAddressPool"
@@ -60,14 +60,30 @@ class Pool:
             return total
         return total - sum(_buggy(first, last) for version, first, last in self.ranges if version == 4)
 
+    def closed(self, *, asked: bool) -> str:
+        """Return in words why a Service may not have its addresses.
+
+        Args:
+            asked: whether the Service asks for the pool, or for an address of it; autoAssign does not matter then.
+        """
+        if not asked and not self.auto_assign:
+            return f"{self.name} is not given automatically (autoAssign: false)"
+        return f"{self.name} is for {self._reserved_for} only"
+
     @property
-    def reserved_for(self) -> str:
+    def _reserved_for(self) -> str:
         """Return in words what its serviceAllocation is limited to."""
         allocation = self.allocation or {}
-        parts = [f"namespaces {', '.join(allocation['namespaces'])}"] if allocation.get("namespaces") else []
-        parts += ["namespaces by label"] if allocation.get("namespaceSelectors") else []
-        parts += ["Services by label"] if allocation.get("serviceSelectors") else []
-        return " and ".join(parts) or "every Service"
+        names = [f"namespaces {', '.join(allocation['namespaces'])}"] if allocation.get("namespaces") else []
+        names += [f"namespaces with {words}" for words in _each(allocation.get("namespaceSelectors"))]
+        services = [f"Services with {words}" for words in _each(allocation.get("serviceSelectors"))]
+        return " and ".join(" or ".join(parts) for parts in (names, services) if parts) or "every Service"
+
+
+def _each(selectors: Sequence[Mapping[str, Any]] | None) -> Iterator[str]:
+    """Yield in words what each LabelSelector asks for."""
+    for selector in selectors or ():
+        yield ", ".join(mismatches(selector, {})) or "any labels"
 
 
 def _buggy(first: int, last: int) -> int:

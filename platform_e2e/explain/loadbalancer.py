@@ -1,7 +1,8 @@
-"""Why a Service of type LoadBalancer has no address, or one that nobody answers for.
+"""Why a Service of type LoadBalancer has no address.
 
-The order follows MetalLB 0.15.3: controller/service.go (allocateIPs), internal/allocator/allocator.go, then
-speaker/layer2_controller.go (ShouldAnnounce).
+The order follows MetalLB 0.15.3: internal/k8s/controllers/service_controller.go (filterByLoadBalancerClass),
+controller/service.go (convergeBalancer, allocateIPs) and internal/allocator/allocator.go. What keeps an address that is
+there from being announced or from answering is in `announcing`.
 """
 
 from __future__ import annotations
@@ -11,26 +12,14 @@ from ipaddress import ip_address
 
 from platform_e2e.explain import addresses
 from platform_e2e.explain.addresses import (
-    ADVERTISEMENT_KIND,
     POOL_KIND,
     Pool,
     allowed_pools,
     requested_addresses,
     requested_pool,
 )
-from platform_e2e.explain.objects import (
-    at,
-    container_ports,
-    endpoints,
-    is_ready,
-    labels_of,
-    listed,
-    name_of,
-    pods_of,
-    selects,
-    workloads_of,
-)
-from platform_e2e.explain.registry import View, explain, explains
+from platform_e2e.explain.objects import at, includes, labels_of, listed, name_of
+from platform_e2e.explain.registry import View, explains
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object, key
 
@@ -38,11 +27,14 @@ STATUS_KIND = "metallb.io/v1beta1/ServiceL2Status"
 SERVICE_LABEL, NAMESPACE_LABEL = "metallb.io/service-name", "metallb.io/service-namespace"
 """Labels of a ServiceL2Status (MetalLB 0.15.3, internal/k8s/controllers/values.go)."""
 
-EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
-"""On a node: its speaker announces nothing (internal/k8s/nodes)."""
+CONTROLLER = {"app.kubernetes.io/name": "metallb", "app.kubernetes.io/component": "controller"}
+"""Labels of MetalLB's controller in its chart, charts/metallb/templates/_helpers.tpl."""
 
-SPEAKER = {"app.kubernetes.io/name": "metallb", "app.kubernetes.io/component": "speaker"}
-"""Labels of MetalLB's speaker pods in its chart, charts/metallb/templates/_helpers.tpl."""
+CLASS_ARGUMENT = "--lb-class="
+"""With it MetalLB serves the Services of one class only (controller/main.go); the chart's value is loadBalancerClass."""
+
+K3S_LABEL = "svccontroller.k3s.cattle.io/"
+"""Of the DaemonSets that k3s' servicelb makes: this and `svcname`, `svcnamespace` (k3s 1.34, pkg/cloudprovider/servicelb.go)."""
 
 
 def ingress(service: Object) -> list[str]:
@@ -56,51 +48,82 @@ def statuses_of(view: View, service: Object) -> list[Object]:
     return list(view.list(STATUS_KIND, labels={SERVICE_LABEL: name, NAMESPACE_LABEL: namespace}))
 
 
-def _is_ours(service: Object) -> bool:
+def is_load_balancer(service: Object) -> bool:
+    """Tell whether a Service is of the type that gets an address."""
     return bool(at(service, "spec", "type") == "LoadBalancer")
 
 
 def _other_services(view: View, service: Object) -> list[Object]:
-    return [other for other in view.list("v1/Service") if _is_ours(other) and key(other) != key(service)]
-
-
-@explains("v1/Service")
-def other_class(service: Object, _view: View) -> Cause | None:
-    """Another controller is asked for."""
-    name = at(service, "spec", "loadBalancerClass")
-    if not _is_ours(service) or not name or ingress(service):
-        return None
-    return Cause(
-        "loadbalancer-other-class",
-        f"{name_of(service)} asks for loadBalancerClass {name}, which MetalLB leaves alone",
-        "remove spec.loadBalancerClass; it cannot be changed in place, so the Service has to be made anew",
-    )
+    return [other for other in view.list("v1/Service") if is_load_balancer(other) and key(other) != key(service)]
 
 
 @explains("v1/Service")
 def other_controller(service: Object, view: View) -> Cause | None:
     """K3s' own servicelb gives the address of a node."""
-    if not _is_ours(service):
+    if not is_load_balancer(service):
         return None
     namespace, name = key(service)
-    made = [key(d)[1] for d in view.list("apps/v1/DaemonSet") if key(d)[1].startswith(f"svclb-{name}-")]
+    labels = {f"{K3S_LABEL}svcname": name, f"{K3S_LABEL}svcnamespace": namespace}
+    made = [name_of(one) for one in view.list("apps/v1/DaemonSet") if includes(labels, labels_of(one))]
     if not made:
         return None
     return Cause(
         "loadbalancer-other-controller",
-        f"k3s' servicelb serves Service {name} of {namespace} with DaemonSet {made[0]}, at the nodes' own addresses",
-        "start k3s with --disable=servicelb",
+        f"k3s' servicelb serves {name_of(service)} through {listed(made)}, at the nodes' own addresses",
+        "start k3s with --disable=servicelb; the DaemonSet goes with it, or delete it where it was only copied",
     )
+
+
+@explains("v1/Service")
+def other_class(service: Object, view: View) -> Cause | None:
+    """The Service asks for another controller than MetalLB, or MetalLB serves a class that the Service does not have."""
+    if not is_load_balancer(service) or (ingress(service) and statuses_of(view, service)):
+        return None
+    asked, served = str(at(service, "spec", "loadBalancerClass") or ""), served_class(view)
+    if asked == served:
+        return None
+    if asked:
+        return Cause(
+            "loadbalancer-other-class",
+            f"{name_of(service)} asks for the loadBalancerClass {asked}, and MetalLB serves "
+            f"{f'the class {served} only' if served else 'Services without a class only'}",
+            "remove spec.loadBalancerClass; it cannot be changed in place, so the Service has to be deleted and made anew",
+        )
+    return Cause(
+        "loadbalancer-class-missing",
+        f"{name_of(service)} has no loadBalancerClass, and MetalLB serves the class {served} only",
+        "remove loadBalancerClass from the values of MetalLB's release, or write that class into the Service, which has to "
+        "be deleted and made anew for it",
+    )
+
+
+def served_class(view: View) -> str:
+    """Return the class whose Services MetalLB serves; empty where it serves those without one."""
+    for deployment in view.list("apps/v1/Deployment", labels=CONTROLLER):
+        for container in at(deployment, "spec", "template", "spec", "containers") or ():
+            for word in container.get("args") or ():
+                if str(word).startswith(CLASS_ARGUMENT):
+                    return str(word).removeprefix(CLASS_ARGUMENT)
+    return ""
 
 
 @explains("v1/Service")
 def no_pool(service: Object, view: View) -> Cause | None:
     """There is no pool at all."""
-    if not _is_ours(service) or ingress(service) or view.list(POOL_KIND):
+    if not is_load_balancer(service) or ingress(service) or view.list(POOL_KIND):
         return None
+    return without_pool(f"{name_of(service)} gets no address")
+
+
+def without_pool(effect: str) -> Cause:
+    """Return the cause that there is no IPAddressPool.
+
+    Args:
+        effect: what comes of it, as a main clause.
+    """
     return Cause(
         "loadbalancer-no-pool",
-        f"there is no IPAddressPool that {name_of(service)} could get an address from",
+        f"{effect}: the cluster has no IPAddressPool",
         "add an IPAddressPool to the layer, and see that its Application has applied it",
     )
 
@@ -108,13 +131,11 @@ def no_pool(service: Object, view: View) -> Cause | None:
 @explains("v1/Service")
 def no_address(service: Object, view: View) -> Cause | None:
     """No pool has an address for it: the pool it names, the address it names, or any."""
-    if not _is_ours(service) or ingress(service):
+    if not is_load_balancer(service) or ingress(service):
         return None
     pools = [addresses.pool(obj) for obj in view.list(POOL_KIND)]
     others = _other_services(view, service)
-    wanted, name = requested_addresses(service), requested_pool(service)
-    if wanted:
-        return _requested_address(service, wanted, pools, others)
+    name = requested_pool(service)
     named = [pool for pool in pools if pool.name == name]
     if name and not named:
         return Cause(
@@ -123,36 +144,50 @@ def no_address(service: Object, view: View) -> Cause | None:
             f"{listed([pool.name for pool in pools])}",
             "correct the annotation metallb.io/address-pool, or add the pool",
         )
-    chosen = named or allowed_pools(service, _namespace_labels(view, service), pools)
-    if not chosen:
-        return Cause(
-            "loadbalancer-pool-not-allowed",
-            f"no pool may be given to {name_of(service)}: {'; '.join(_closed(pool) for pool in pools)}",
-            "let a pool's autoAssign or serviceAllocation include the Service, or name a pool in metallb.io/address-pool",
-        )
-    return _full(service, chosen, others)
+    allowed = allowed_pools(service, _namespace_labels(view, service), pools)
+    if requested_addresses(service):
+        return _requested_address(service, named or pools, allowed, others)
+    if not allowed:
+        return _not_allowed(f"no pool may be given to {name_of(service)}", named or pools, asked=bool(named))
+    return _full(service, allowed, others)
 
 
 def _requested_address(
-    service: Object, wanted: Sequence[str], pools: Sequence[Pool], others: Sequence[Object]
+    service: Object, pools: Sequence[Pool], allowed: Sequence[Pool], others: Sequence[Object]
 ) -> Cause | None:
     """Explain why an address that a Service asks for cannot be given to it."""
-    for address in wanted:
-        if not any(ip_address(address) in pool for pool in pools):
+    for address in requested_addresses(service):
+        asks = f"{name_of(service)} asks for {address}"
+        holding = [pool for pool in pools if ip_address(address) in pool]
+        if not holding:
+            name = requested_pool(service)
             return Cause(
                 "loadbalancer-address-outside-pools",
-                f"{name_of(service)} asks for {address}, which lies in no pool; "
+                f"{asks}, which lies {f'outside of the pool {name} that it asks for' if name else 'in no pool'}; "
                 f"{'; '.join(f'{pool.name} has {pool.written}' for pool in pools)}",
                 "correct the annotation metallb.io/loadBalancerIPs, or widen the pool",
             )
+        if not any(pool in allowed for pool in holding):
+            return _not_allowed(f"{asks}, which it may not be given", holding, asked=True)
         holders = [name_of(other) for other in others if address in ingress(other)]
         if holders:
             return Cause(
                 "loadbalancer-address-taken",
-                f"{name_of(service)} asks for {address}, which {listed(holders)} has",
+                f"{asks}, which {listed(holders)} has",
                 "give the Service another address, or let both share one with metallb.io/allow-shared-ip",
             )
     return None
+
+
+def _not_allowed(effect: str, pools: Sequence[Pool], *, asked: bool) -> Cause:
+    return Cause(
+        "loadbalancer-pool-not-allowed",
+        f"{effect}: {'; '.join(pool.closed(asked=asked) for pool in pools)}",
+        "let spec.serviceAllocation of the pool include the Service"
+        if asked
+        else "let spec.autoAssign and spec.serviceAllocation of a pool include the Service; a pool that is not given "
+        "automatically can be named in the Service's annotation metallb.io/address-pool",
+    )
 
 
 def _full(service: Object, pools: Sequence[Pool], others: Sequence[Object]) -> Cause | None:
@@ -173,122 +208,6 @@ def _full(service: Object, pools: Sequence[Pool], others: Sequence[Object]) -> C
     )
 
 
-def _closed(pool: Pool) -> str:
-    return (
-        f"{pool.name} is not given automatically" if not pool.auto_assign else f"{pool.name} is for {pool.reserved_for}"
-    )
-
-
 def _namespace_labels(view: View, service: Object) -> dict[str, str]:
     namespace = view.get("v1/Namespace", key(service)[0])
     return dict(labels_of(namespace)) if namespace else {}
-
-
-@explains("v1/Service")
-def no_endpoints(service: Object, view: View) -> Cause | None:
-    """Nothing stands behind the Service; MetalLB announces only what has an active endpoint."""
-    if not _is_ours(service) or not ingress(service) or any(is_ready(e) for e in endpoints(view, service)):
-        return None
-    pods = pods_of(view, service)
-    for pod in pods:
-        cause = explain(pod, view)
-        if cause is not None:
-            return cause
-    for workload in workloads_of(view, service):
-        cause = explain(workload, view)
-        if cause is not None:
-            return cause
-    selector = ", ".join(f"{name}={value}" for name, value in (at(service, "spec", "selector") or {}).items())
-    if pods:
-        return None
-    return Cause(
-        "loadbalancer-no-endpoints",
-        f"the selector of {name_of(service)} ({selector or 'empty'}) selects no pod of its namespace",
-        "correct spec.selector of the Service, or the labels of the pods",
-    )
-
-
-@explains("v1/Service")
-def no_advertisement(service: Object, view: View) -> Cause | None:
-    """The pool's addresses are announced by nobody."""
-    if not _is_ours(service) or not ingress(service) or statuses_of(view, service):
-        return None
-    pool = next((obj for obj in view.list(POOL_KIND) if _holds(obj, ingress(service))), None)
-    name = key(pool)[1] if pool else "unknown"
-    advertisements = view.list(ADVERTISEMENT_KIND)
-    mine = [adv for adv in advertisements if pool and _advertises(adv, pool)]
-    if not mine and any(
-        at(adv, "spec", "ipAddressPools") or at(adv, "spec", "ipAddressPoolSelectors") for adv in advertisements
-    ):
-        return Cause(
-            "loadbalancer-not-announced-selectors",
-            f"{name_of(service)} has {listed(ingress(service))} from the pool {name}, and none of the L2Advertisements "
-            f"{listed([key(adv)[1] for adv in advertisements])} selects that pool",
-            "add the pool to spec.ipAddressPools of an L2Advertisement",
-        )
-    if not mine:
-        return Cause(
-            "loadbalancer-not-announced-no-advertisement",
-            f"{name_of(service)} has {listed(ingress(service))} from the pool {name}, and no L2Advertisement announces that pool",
-            "add an L2Advertisement for the pool to the layer",
-        )
-    return _no_speaker(service, mine, view)
-
-
-def _holds(pool: Object, wanted: Sequence[str]) -> bool:
-    parsed = addresses.pool(pool)
-    return any(ip_address(address) in parsed for address in wanted)
-
-
-def _advertises(advertisement: Object, pool: Object) -> bool:
-    """Tell whether an L2Advertisement is about a pool; one that names none is about all (l2advertisement_types.go)."""
-    names = at(advertisement, "spec", "ipAddressPools") or []
-    selectors = at(advertisement, "spec", "ipAddressPoolSelectors") or []
-    if not names and not selectors:
-        return True
-    return key(pool)[1] in names or any(selects(selector, labels_of(pool)) for selector in selectors)
-
-
-def _no_speaker(service: Object, advertisements: Sequence[Object], view: View) -> Cause | None:
-    """Explain that no node which may announce has a speaker that can."""
-    nodes = view.list("v1/Node")
-    selectors = [at(adv, "spec", "nodeSelectors") or [{}] for adv in advertisements]
-    chosen = [n for n in nodes if any(selects(s, labels_of(n)) for several in selectors for s in several)]
-    if not chosen:
-        return Cause(
-            "loadbalancer-not-announced-selectors",
-            f"the nodeSelectors of L2Advertisement {listed([key(adv)[1] for adv in advertisements])} select no node",
-            "correct spec.nodeSelectors of the L2Advertisement",
-        )
-    speakers = {
-        at(pod, "spec", "nodeName")
-        for pod in view.list("v1/Pod", labels=SPEAKER)
-        if any(c.get("ready") for c in at(pod, "status", "containerStatuses") or ())
-    }
-    able = [n for n in chosen if key(n)[1] in speakers and EXCLUDE_LABEL not in labels_of(n)]
-    if able:
-        return None
-    return Cause(
-        "loadbalancer-not-announced-no-speaker",
-        f"no speaker can announce {listed(ingress(service))} of {name_of(service)}: of the nodes "
-        f"{listed([key(n)[1] for n in chosen])} none has a ready speaker and is free of the label {EXCLUDE_LABEL}",
-        "look at the pods of DaemonSet metallb-speaker, or remove the label from the node",
-    )
-
-
-@explains("v1/Service")
-def target_port(service: Object, view: View) -> Cause | None:
-    """A named targetPort that no container declares: the Service has an endpoint without a port."""
-    if not _is_ours(service):
-        return None
-    declared = {port.get("name") for port in container_ports(pods_of(view, service))}
-    for port in at(service, "spec", "ports") or ():
-        target = port.get("targetPort")
-        if isinstance(target, str) and declared and target not in declared:
-            return Cause(
-                "loadbalancer-target-port",
-                f"port {port.get('port')} of {name_of(service)} goes to a container port named {target}, and its pods name "
-                f"theirs {listed(sorted(str(name) for name in declared if name))}",
-                "correct targetPort of the Service, or the name of the container's port",
-            )
-    return None

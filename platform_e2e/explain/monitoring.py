@@ -6,9 +6,12 @@ pkg/prometheus/promcfg.go (generateServiceMonitorConfig) for which endpoints a m
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from platform_e2e.explain.addresses import POOL_KIND
+from platform_e2e.explain.loadbalancer import without_pool
 from platform_e2e.explain.objects import (
     at,
     container_ports,
@@ -19,6 +22,7 @@ from platform_e2e.explain.objects import (
     name_of,
     pods_of,
     selects,
+    since,
     workloads_of,
 )
 from platform_e2e.explain.registry import View, explain, explains
@@ -27,6 +31,22 @@ from platform_e2e.kube.objects import Object, key
 
 MONITOR_KIND = "monitoring.coreos.com/v1/ServiceMonitor"
 PROMETHEUS_KIND = "monitoring.coreos.com/v1/Prometheus"
+
+REJECTED = "InvalidConfiguration"
+"""Reason of the operator's event about an object that it leaves out (pkg/operator/operator.go, InvalidConfigurationEvent)."""
+
+LOOKBACK_SECONDS = 300.0
+"""How old a sample may be for a query to see it (Prometheus 3, --query.lookback-delta)."""
+
+DURATION = re.compile(r"(\d+)(ms|[ywdhms])")
+UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0, "y": 365 * 86400.0}
+"""A duration as Prometheus writes it, `1m30s` (prometheus/common, model.ParseDuration)."""
+
+DROPPING = frozenset({"drop", "keep", "dropequal", "keepequal", "hashmod"})
+"""Actions of a relabeling after which a target may not be scraped (Prometheus 3, model/relabel)."""
+
+OF_POOLS = "metallb_allocator_addresses_"
+"""How the series begin that MetalLB's controller delivers for each IPAddressPool (internal/allocator/stats.go)."""
 
 
 def selected_by(monitor: Object, view: View) -> list[Object]:
@@ -115,10 +135,47 @@ def namespace_unselected(monitor: Object, view: View) -> Cause | None:
     """No Prometheus looks into its namespace."""
     if selected_by(monitor, view):
         return None
+    namespace = key(monitor)[0]
+    labels = labels_of(view.get("v1/Namespace", namespace) or {})
+    looking = "; ".join(
+        f"{name_of(p)} looks only where the namespace has {listed(mismatches(selector, labels))}"
+        if (selector := at(p, "spec", "serviceMonitorNamespaceSelector")) is not None
+        else f"{name_of(p)} looks into its own only"
+        for p in view.list(PROMETHEUS_KIND)
+        if selects(at(p, "spec", "serviceMonitorSelector"), labels_of(monitor))
+    )
     return Cause(
         "monitor-namespace-unselected",
-        f"no Prometheus looks for ServiceMonitors in namespace {key(monitor)[0]}, where {name_of(monitor)} is",
-        "widen serviceMonitorNamespaceSelector, or label the namespace as it asks",
+        f"no Prometheus looks into namespace {namespace} for {name_of(monitor)}: {looking}",
+        "widen serviceMonitorNamespaceSelector in the values of Prometheus' release, or label the namespace as it asks",
+    )
+
+
+@explains(MONITOR_KIND)
+def without_endpoints(monitor: Object, _view: View) -> Cause | None:
+    """It names no port at all."""
+    if at(monitor, "spec", "endpoints"):
+        return None
+    return Cause(
+        "monitor-without-endpoints",
+        f"{name_of(monitor)} has no entry in spec.endpoints, so nothing is scraped through it",
+        "name the port in spec.endpoints of the ServiceMonitor, or delete it",
+    )
+
+
+@explains(MONITOR_KIND)
+def rejected(monitor: Object, view: View) -> Cause | None:
+    """The operator finds it invalid and leaves it out of what Prometheus is given."""
+    namespace, name = key(monitor)
+    about = [event for event in view.events(MONITOR_KIND, name, namespace) if event.get("reason") == REJECTED]
+    told = since(about, monitor)
+    if not told:
+        return None
+    message = " ".join(str(told[-1].get("message", "")).split())
+    return Cause(
+        "monitor-rejected",
+        f"the Prometheus operator leaves out {name_of(monitor)}: {message.partition('invalid configuration: ')[2] or message}",
+        "correct the field that it names; Prometheus goes on without this ServiceMonitor",
     )
 
 
@@ -179,14 +236,17 @@ def no_endpoints(monitor: Object, view: View) -> Cause | None:
             return cause
     return Cause(
         "monitor-no-endpoints",
-        f"{listed([_selecting(service) for service in services])}, which {name_of(monitor)} scrapes, has no endpoint",
-        "correct spec.selector of the Service, or the labels of the pods",
+        f"nothing is behind what {name_of(monitor)} scrapes: {'; '.join(_empty(service, view) for service in services)}",
+        "correct spec.selector of the Service, or the labels or the number of the pods",
     )
 
 
-def _selecting(service: Object) -> str:
-    selector = at(service, "spec", "selector") or {}
-    return f"{name_of(service)} (selector {', '.join(f'{n}={v}' for n, v in selector.items()) or 'empty'})"
+def _empty(service: Object, view: View) -> str:
+    """Say why a Service has no endpoint."""
+    pods = [f"{at(one, 'spec', 'replicas')} replicas of {name_of(one)}" for one in workloads_of(view, service)]
+    selector = ", ".join(f"{name}={value}" for name, value in (at(service, "spec", "selector") or {}).items())
+    found = f"{', '.join(pods)}, none of them there" if pods else "no pod of its namespace"
+    return f"the selector of {name_of(service)} ({selector or 'empty'}) selects {found}"
 
 
 def _behind(service: Object, view: View) -> Cause | None:
@@ -196,6 +256,26 @@ def _behind(service: Object, view: View) -> Cause | None:
         if cause is not None:
             return cause
     return None
+
+
+@explains(MONITOR_KIND)
+def seldom(monitor: Object, _view: View) -> Cause | None:
+    """Its targets are scraped so seldom that queries do not see them in between."""
+    for index, endpoint in enumerate(at(monitor, "spec", "endpoints") or ()):
+        interval = str(endpoint.get("interval") or "")
+        if seconds_of(interval) >= LOOKBACK_SECONDS:
+            return Cause(
+                "monitor-scrape-interval",
+                f"{name_of(monitor)} is scraped every {interval} only, and Prometheus forgets a sample after "
+                f"{LOOKBACK_SECONDS:.0f} s: its series, and alerts on them, come and go",
+                f"lower spec.endpoints[{index}].interval of the ServiceMonitor to 2m or less, or leave it out",
+            )
+    return None
+
+
+def seconds_of(duration: str) -> float:
+    """Return how long a duration is that is written as in a ServiceMonitor; 0 where none is written."""
+    return sum(int(number) * UNITS[unit] for number, unit in DURATION.findall(duration))
 
 
 def scrape_error(monitor: Object, errors: Mapping[str, str]) -> Cause:
@@ -221,3 +301,42 @@ def without_monitor(service: Object, ports: Sequence[str]) -> Cause:
         f"{name_of(service)} has the metrics port {listed(list(ports))}, and no ServiceMonitor of the layer takes it",
         "add a ServiceMonitor to the layer, or say in platform-e2e/exempt-monitoring why there is none",
     )
+
+
+def miscounted(monitor: Object, pool: str, found: int, wanted: str) -> Cause:
+    """Return the cause of a number of targets that is not that of the pods.
+
+    Args:
+        monitor: whose targets they are.
+        pool: the scrape pool, whose last part is the number of the endpoint.
+        found: how many targets Prometheus has.
+        wanted: how many there must be, and who says so.
+    """
+    index = int(pool.rpartition("/")[2])
+    endpoint = (at(monitor, "spec", "endpoints") or ())[index]
+    drops = [
+        f"{rule['action']} by {listed(rule.get('sourceLabels') or [], 'no label')}"
+        for rule in endpoint.get("relabelings") or ()
+        if rule.get("action") in DROPPING
+    ]
+    field = f"spec.endpoints[{index}].relabelings"
+    dropped = f"; its {field} can drop targets: {listed(drops)}" if drops else ""
+    return Cause(
+        "monitor-target-count",
+        f"Prometheus scrapes {found} targets through {name_of(monitor)}, of {wanted}{dropped}",
+        f"correct {field}"
+        if drops
+        else "look for pods that are not ready, and for a Service that selects others besides",
+    )
+
+
+def undelivered(series: str, view: View) -> Cause | None:
+    """Return why no target can deliver a series, or None where that is the application's own affair.
+
+    Args:
+        series: its name.
+        view: of the cluster.
+    """
+    if series.startswith(OF_POOLS) and not view.list(POOL_KIND):
+        return without_pool(f"MetalLB has no series {series}")
+    return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from platform_e2e.explain.registry import View
@@ -103,6 +104,30 @@ def workloads_of(view: View, service: Object) -> list[Object]:
         for obj in view.list(kind, key(service)[0])
         if includes(selector, at(obj, "spec", "template", "metadata", "labels") or {})
     ]
+
+
+def changed_at(obj: Object) -> datetime:
+    """Return when anything but an object's status was written last (ManagedFieldsEntry.time), in whole seconds."""
+    entries = at(obj, "metadata", "managedFields") or ()
+    written = [entry["time"] for entry in entries if entry.get("time") and entry.get("subresource") != "status"]
+    return max(datetime.fromisoformat(str(text)) for text in (*written, at(obj, "metadata", "creationTimestamp")))
+
+
+def since(events: Sequence[Object], *objects: Object) -> list[Object]:
+    """Return the events that happened after all of the objects were written: an older one may tell of a fault that is mended."""
+    changed = max(changed_at(obj) for obj in objects)
+    return [event for event in events if _happened(event) >= changed]
+
+
+def _happened(event: Object) -> datetime:
+    """Return when an event happened last; its recorders fill in different fields (core/v1 Event)."""
+    texts = (
+        at(event, "series", "lastObservedTime"),
+        event.get("lastTimestamp"),
+        event.get("eventTime"),
+        at(event, "metadata", "creationTimestamp"),
+    )
+    return max(datetime.fromisoformat(str(text)) for text in texts if text)
 
 
 def container_ports(objects: Iterable[Object]) -> Iterator[Mapping[str, Any]]:
