@@ -66,14 +66,16 @@ def test_node_knows_the_address_only_as_a_rule(
 def test_control_service_without_room_stays_pending(metallb: str, kube: Kube, namespace: str) -> None:
     """A pool of one address has none for a second Service: it stays pending, the cause is named, and it is the only one."""
     with controls.pool_of_one(kube, namespace, metallb) as pool:
-        first, second = (kube.create(controls.service(name, namespace, pool)) for name in ("first", "second"))
-        waiting = kube.one("v1/Service", "second", namespace)
+        first = kube.create(controls.service("first", namespace, pool))
         eventually(
             kube.one("v1/Service", "first", namespace),
             loadbalancer.has_address,
             timeout=ANNOUNCE_SECONDS,
             what="first has it",
         )
+        # Only now: where MetalLB learns of the pool after both are there, it gives the address to either.
+        second = kube.create(controls.service("second", namespace, pool))
+        waiting = kube.one("v1/Service", "second", namespace)
         consistently(waiting, loadbalancer.is_pending, for_=PENDING_SECONDS, what="second stays pending")
         cause = explain(second, kube)
         assert cause is not None
