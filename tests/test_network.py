@@ -101,3 +101,19 @@ def test_nothing_free_names_what_was_tried_and_what_to_do() -> None:
         plan([POOL], 1, [*network.CANDIDATES])
     assert "10.89.0.0/16" in str(caught.value)
     assert "nox -s cluster -- list" in str(caught.value)
+
+
+def test_a_pool_keeps_away_from_first_addresses_that_somebody_else_gives_away() -> None:
+    low = AddressRange.parse("10.89.0.4-10.89.0.20")
+    assert plan([low], 1, []).segment == IPv4Network("10.89.0.0/24")
+    made = plan([low], 1, [], first=8)
+    assert made.pool_map == {str(low): "10.89.0.128-10.89.0.144"}
+
+
+def test_a_pool_in_the_upper_part_stays_where_it_is_beside_such_addresses() -> None:
+    assert plan([POOL], 3, [], first=13).pool_map == {}
+
+
+def test_a_moved_pool_keeps_away_from_such_addresses_too() -> None:
+    made = plan([AddressRange.parse("10.89.0.4-10.89.0.20")], 1, nets("10.89.0.0/24"), first=8)
+    assert made.pool_map == {"10.89.0.4-10.89.0.20": "10.89.1.128-10.89.1.144"}

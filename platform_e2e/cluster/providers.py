@@ -5,7 +5,7 @@ from __future__ import annotations
 from platform_e2e.cluster.provider import Provider
 from platform_e2e.errors import WrongUsage
 
-NAMES = ("embedded",)
+NAMES = ("embedded", "k3d")
 """The providers that exist, the default first."""
 
 
@@ -17,6 +17,10 @@ def choose(name: str | None) -> Provider:
     """
     if name not in {None, "", *NAMES}:
         raise WrongUsage(f"no provider is called `{name}`", f"use one of: {', '.join(NAMES)}")
+    if name == "k3d":
+        from platform_e2e.cluster.k3d.provider import K3dProvider  # noqa: PLC0415 - only who asks pays for it
+
+        return K3dProvider()
     from platform_e2e.cluster.embedded.provider import EmbeddedProvider  # noqa: PLC0415 - only who asks pays for it
 
     return EmbeddedProvider()

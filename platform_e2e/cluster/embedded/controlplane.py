@@ -14,16 +14,20 @@ ISSUER = "https://kubernetes.default.svc.cluster.local"
 """Of service account tokens; kubeadm's default."""
 
 
-def programs(plan: Plan) -> list[dict[str, Any]]:
+def programs(plan: Plan, *, by_name: bool = False) -> list[dict[str, Any]]:
     """Return the server's programs for the launcher.
 
     etcd and the API server start together: the API server is busy with itself for longer than etcd needs. The others
     would only ask in vain, and take their processor time from it.
+
+    Args:
+        plan: the cluster's addresses.
+        by_name: whether the nodes' names can be looked up from the server.
     """
     ready = {"url": f"https://127.0.0.1:{API_PORT}/readyz", "ca": f"{PKI}/ca.crt"}
     return [
         {"name": "etcd", "argv": etcd(), "ready": {"tcp": "127.0.0.1:2379"}},
-        {"name": "kube-apiserver", "argv": api_server(plan), "ready": ready},
+        {"name": "kube-apiserver", "argv": api_server(plan, by_name=by_name), "ready": ready},
         {"name": "kube-controller-manager", "argv": controller_manager(plan), "after": ["kube-apiserver"]},
         {"name": "kube-scheduler", "argv": scheduler(), "after": ["kube-apiserver"]},
     ]
@@ -43,8 +47,10 @@ def etcd() -> list[str]:
     ]
 
 
-def api_server(plan: Plan) -> list[str]:
+def api_server(plan: Plan, *, by_name: bool = False) -> list[str]:
     """Return kube-apiserver's command line."""
+    # Where no DNS knows the nodes' names, exec and logs must not ask for them; where they are known, addresses may change.
+    kubelets = "Hostname,InternalIP" if by_name else "InternalIP"
     return [
         "kube-apiserver",
         f"--advertise-address={plan.nodes[0]}",
@@ -56,8 +62,7 @@ def api_server(plan: Plan) -> list[str]:
         f"--kubelet-certificate-authority={PKI}/ca.crt",
         f"--kubelet-client-certificate={PKI}/apiserver-kubelet-client.crt",
         f"--kubelet-client-key={PKI}/apiserver-kubelet-client.key",
-        # No DNS knows the nodes' names, so exec and logs must not ask for them.
-        "--kubelet-preferred-address-types=InternalIP",
+        f"--kubelet-preferred-address-types={kubelets}",
         f"--proxy-client-cert-file={PKI}/front-proxy-client.crt",
         f"--proxy-client-key-file={PKI}/front-proxy-client.key",
         "--requestheader-allowed-names=front-proxy-client",

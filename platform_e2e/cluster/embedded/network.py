@@ -5,6 +5,7 @@ This module only calculates; `links` makes what was planned, `reservations` keep
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
@@ -89,13 +90,14 @@ class Plan:
         }
 
 
-def plan(pools: Sequence[AddressRange], nodes: int, taken: Sequence[IPv4Network]) -> Plan:
+def plan(pools: Sequence[AddressRange], nodes: int, taken: Sequence[IPv4Network], *, first: int = 0) -> Plan:
     """Choose the addresses of a cluster.
 
     Args:
         pools: the address ranges that the layer's IPAddressPools state.
         nodes: how many nodes there will be.
         taken: networks that this host has addresses in or routes to, and those of other clusters.
+        first: how many of the segment's first addresses somebody else gives away, so that no pool may have one of them.
 
     Returns:
         A plan whose segment holds every pool as it is written, where such a network is private and free; else one in a
@@ -104,12 +106,12 @@ def plan(pools: Sequence[AddressRange], nodes: int, taken: Sequence[IPv4Network]
     Raises:
         NoFreeNetwork: every network that could be used is taken.
     """
-    around = _around(pools, nodes)
+    around = _around(pools, nodes, first)
     if around is not None and not _clashes(around, taken):
         return _filled(around, pools, nodes, {})
-    for segment in _candidates(pools, nodes):
+    for segment in _candidates(pools, max(nodes, first)):
         if not _clashes(segment, taken):
-            moved = _moved(pools, segment)
+            moved = _moved(pools, segment, first)
             mapping = {str(old): str(new) for old, new in moved.items()}
             return _filled(segment, list(moved.values()), nodes, mapping)
     raise NoFreeNetwork(
@@ -122,18 +124,23 @@ def _clashes(network: IPv4Network, taken: Sequence[IPv4Network]) -> bool:
     return any(network.overlaps(other) for other in taken)
 
 
-def _around(pools: Sequence[AddressRange], nodes: int) -> IPv4Network | None:
+def _around(pools: Sequence[AddressRange], nodes: int, first: int) -> IPv4Network | None:
     """Return the smallest usual network that holds every pool and has addresses left for the host and the nodes."""
     if not pools:
         return None
-    first, last = min(pool.first for pool in pools), max(pool.last for pool in pools)
+    lowest, last = min(pool.first for pool in pools), max(pool.last for pool in pools)
     for prefix in range(USUAL_PREFIX, SHORTEST_PREFIX - 1, -1):
-        network = IPv4Network((first, prefix), strict=False)
+        network = IPv4Network((lowest, prefix), strict=False)
         if last not in network or not any(network.subnet_of(private) for private in PRIVATE):
             continue
-        if len(_free(network, pools, nodes + 1)) == nodes + 1:
+        if len(_free(network, pools, nodes + 1)) == nodes + 1 and _begins_free(network, pools, first):
             return network
     return None
+
+
+def _begins_free(network: IPv4Network, pools: Sequence[AddressRange], first: int) -> bool:
+    """Tell whether so many first addresses of a network are in no pool."""
+    return _free(network, pools, first) == list(itertools.islice(network.hosts(), first))
 
 
 def _free(network: IPv4Network, pools: Sequence[AddressRange], wanted: int) -> list[IPv4Address]:
@@ -169,9 +176,9 @@ def _candidates(pools: Sequence[AddressRange], nodes: int) -> Iterator[IPv4Netwo
             yield from network.subnets(new_prefix=prefix)
 
 
-def _moved(pools: Sequence[AddressRange], segment: IPv4Network) -> dict[AddressRange, AddressRange]:
+def _moved(pools: Sequence[AddressRange], segment: IPv4Network, first: int) -> dict[AddressRange, AddressRange]:
     """Return for each range one of the same size in the segment."""
-    kept = _same_places(pools, segment)
+    kept = _same_places(pools, segment, first)
     if kept is not None:
         return kept
     moved: dict[AddressRange, AddressRange] = {}
@@ -183,7 +190,9 @@ def _moved(pools: Sequence[AddressRange], segment: IPv4Network) -> dict[AddressR
     return moved
 
 
-def _same_places(pools: Sequence[AddressRange], segment: IPv4Network) -> dict[AddressRange, AddressRange] | None:
+def _same_places(
+    pools: Sequence[AddressRange], segment: IPv4Network, first: int
+) -> dict[AddressRange, AddressRange] | None:
     """Return the ranges with only the network's part exchanged, where they come from one network of the same size."""
     networks = {
         IPv4Network((end, segment.prefixlen), strict=False) for pool in pools for end in (pool.first, pool.last)
@@ -194,4 +203,5 @@ def _same_places(pools: Sequence[AddressRange], segment: IPv4Network) -> dict[Ad
     moved = {pool: AddressRange(pool.first + offset, pool.last + offset) for pool in pools}
     # A pool that fills its network leaves no address for the nodes.
     half = segment.num_addresses // 2
-    return moved if len(_free(segment, list(moved.values()), half)) >= min(half, 16) else None
+    used = list(moved.values())
+    return moved if len(_free(segment, used, half)) >= min(half, 16) and _begins_free(segment, used, first) else None

@@ -109,10 +109,17 @@ def launcher(
     }
 
 
-def inside(node: Node, plan: Plan) -> dict[str, Any]:
-    """Return the part of the launcher's configuration that does not ask how the node is kept apart from the host."""
+def inside(node: Node, plan: Plan, *, contained: bool = False) -> dict[str, Any]:
+    """Return the part of the launcher's configuration that does not ask how the node is kept apart from the host.
+
+    Args:
+        node: which one.
+        plan: the cluster's addresses.
+        contained: whether the node is a container: then whoever runs it gives it its name, and an address that is known
+            only when it runs.
+    """
     return {
-        "hostname": node.name,
+        "hostname": "" if contained else node.name,
         "sysctls": {
             "net.ipv4.ip_forward": "1",
             "net.bridge.bridge-nf-call-iptables": "1",
@@ -126,7 +133,10 @@ def inside(node: Node, plan: Plan) -> dict[str, Any]:
         ],
         "programs": [
             {**program, "log": f"{LOGS}/{program['name']}.log"}
-            for program in [*(controlplane.programs(plan) if node.is_server else []), *_programs(node, plan)]
+            for program in [
+                *(controlplane.programs(plan, by_name=contained) if node.is_server else []),
+                *_programs(node, plan, contained=contained),
+            ]
         ],
     }
 
@@ -138,7 +148,7 @@ def mount(
     return {"type": kind, "source": str(source or kind), "target": target, "options": list(options)}
 
 
-def _programs(node: Node, plan: Plan) -> list[dict[str, Any]]:
+def _programs(node: Node, plan: Plan, *, contained: bool) -> list[dict[str, Any]]:
     # Only the server can tell when its API server is ready; elsewhere the kubelet has to try.
     after = ["kube-apiserver"] if node.is_server else []
     return [
@@ -154,7 +164,8 @@ def _programs(node: Node, plan: Plan) -> list[dict[str, Any]]:
                 "--config=/etc/kubernetes/kubelet.json",
                 f"--hostname-override={node.name}",
                 "--kubeconfig=/etc/kubernetes/kubelet.conf",
-                f"--node-ip={plan.nodes[node.number]}",
+                # A container's own /etc/hosts tells the kubelet its address.
+                *([] if contained else [f"--node-ip={plan.nodes[node.number]}"]),
             ],
             "after": ["containerd", *after],
         },

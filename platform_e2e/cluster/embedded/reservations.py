@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -16,20 +16,29 @@ FILE = "network.json"
 """In a cluster's directory: its plan, so that others keep away from it before its interface exists."""
 
 
-def choose(directory: Path, pools: Sequence[AddressRange], nodes: int) -> Plan:
+def choose(
+    directory: Path,
+    pools: Sequence[AddressRange],
+    nodes: int,
+    *,
+    first: int = 0,
+    taken: Callable[[], Sequence[IPv4Network]] | None = None,
+) -> Plan:
     """Plan a cluster's network and reserve it until the cluster's directory is removed.
 
     Args:
         directory: of the cluster.
         pools: the address ranges that the layer's IPAddressPools state.
         nodes: how many nodes there will be.
+        first: how many of the segment's first addresses somebody else gives away, so that no pool may have one of them.
+        taken: returns the networks that cannot be used; by default those that this host has an address in or a route to.
 
     Raises:
         NoFreeNetwork: every network that could be used is taken.
     """
     with FileLock(directory.parent / ".networks.lock").held("choosing a network"):
         reserved = others(directory)
-        plan = network.plan(pools, nodes, [*links.taken(), *reserved])
+        plan = network.plan(pools, nodes, [*(taken or links.taken)(), *reserved], first=first)
         (directory / FILE).write_text(json.dumps(plan.as_json(), indent=1))
     return plan
 

@@ -1,0 +1,131 @@
+"""Nodes of our own making in the containers that k3d runs: their files, laid out on this host, and the cluster's first objects.
+
+They are the embedded cluster's nodes in another home. Keys, image store, logs and etcd's data lie in the cluster's directory
+and are mounted into the containers, so this needs a Docker daemon that sees this host's files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from platform_e2e.cluster.embedded import addons, identity, node, nodefiles
+from platform_e2e.cluster.embedded.api import Api
+from platform_e2e.cluster.embedded.identity import API_PORT, Identities
+from platform_e2e.cluster.embedded.materials import Materials
+from platform_e2e.cluster.embedded.network import Plan
+from platform_e2e.cluster.embedded.node import LOGS, Node
+from platform_e2e.cluster.k3d.config import Volume
+from platform_e2e.cluster.waiting import wait_until
+
+NODE_SECONDS = 120.0
+"""For every node to be Ready after k3d is done; 3 s were seen."""
+
+DOCKERS = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
+"""Files that Docker gives a container itself, and by which nodes find each other."""
+
+MOUNTED = ("/etc/cni/net.d", "/etc/containerd", "/etc/kubernetes")
+"""Directories with the files of a node."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """The nodes of one cluster, laid out.
+
+    Attributes:
+        plan: the cluster's addresses.
+        names: of the nodes, the server first.
+        identities: their keys and the administrator's.
+        volumes: what the containers see of this host.
+    """
+
+    plan: Plan
+    names: tuple[str, ...]
+    identities: Identities
+    volumes: tuple[Volume, ...]
+
+    def complete(self, directory: Path) -> None:
+        """Give the new cluster its DNS and wait until its nodes take pods.
+
+        Args:
+            directory: of the cluster.
+
+        Raises:
+            NotInTime: a node is not ready; the text has the reason.
+            ApiTrouble: the API server refused what every cluster has.
+        """
+        api = Api(self.plan, self.identities, directory)
+        for path, obj in addons.objects(self.plan):
+            api.create(path, obj)
+        ready = addons.Nodes(api, self.plan, self.names).ready
+        wait_until(ready, timeout=NODE_SECONDS, what="every node is ready", most=0.1)
+
+
+def lay(stock: Materials, plan: Plan, names: Sequence[str], directory: Path) -> Built:
+    """Write what the nodes find when they start.
+
+    Args:
+        stock: what the nodes are made of.
+        plan: the cluster's addresses.
+        names: of the nodes, the server first.
+        directory: of the cluster.
+    """
+    identities = identity.make(plan, names)
+    volumes: list[Volume] = []
+    nodes = [
+        Node(name, number, directory / "nodes" / name, directory / "logs" / name) for number, name in enumerate(names)
+    ]
+    for each in nodes:
+        each.make_directories()
+        root = each.directory / "upper"
+        identity.write(root, {**identities.nodes[each.name], **_own(each, plan, names, identities)})
+        # What containers get is decided in the node: its runtime changes nothing where nothing is lacking.
+        for path, content in nodefiles.files(each, plan, names, clamped=True).items():
+            if path not in DOCKERS:
+                file = root / path.lstrip("/")
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(content)
+        volumes += _volumes(each, root)
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(stock.lay, [each.directory / "containerd" for each in nodes]))
+    return Built(plan, tuple(names), identities, tuple(volumes))
+
+
+def _own(each: Node, plan: Plan, names: Sequence[str], identities: Identities) -> dict[str, bytes]:
+    """Return the files that only a node under k3d has."""
+    neighbours = [f"{name} {plan.pods_of(number)}\n" for number, name in enumerate(names) if name != each.name]
+    files = {
+        "/etc/kubernetes/node.json": json.dumps(node.inside(each, plan, contained=True), indent=1),
+        "/etc/kubernetes/neighbours": "".join(neighbours),
+    }
+    if each.is_server:
+        items = [obj for _, obj in addons.objects(plan)]
+        # JSON is YAML; k3d reads one document after the other.
+        files["/etc/kubernetes/coredns.yaml"] = "".join(f"---\n{json.dumps(obj)}\n" for obj in items)
+        files["/etc/kubernetes/k3s.yaml"] = k3s_kubeconfig(identities.admin)
+    return {path: text.encode() for path, text in files.items()}
+
+
+def _volumes(each: Node, root: Path) -> list[Volume]:
+    where = "server:0" if each.is_server else f"agent:{each.number - 1}"
+    places = {"/var/lib/containerd": "containerd", "/var/lib/kubelet": "kubelet"}
+    if each.is_server:
+        places["/var/lib/etcd"] = "etcd"
+    return [
+        *(Volume(root / path.lstrip("/"), path, where, read_only=True) for path in MOUNTED),
+        *(Volume(each.directory / name, path, where) for path, name in places.items()),
+        Volume(each.logs, LOGS, where),
+    ]
+
+
+def k3s_kubeconfig(admin: bytes) -> str:
+    """Return an administrator's kubeconfig with the names and the address that k3s gives, which k3d replaces."""
+    config = json.loads(admin)
+    config["clusters"][0]["name"] = config["users"][0]["name"] = config["contexts"][0]["name"] = "default"
+    config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{API_PORT}"
+    config["contexts"][0]["context"] = {"cluster": "default", "user": "default"}
+    config["current-context"] = "default"
+    return json.dumps(config)

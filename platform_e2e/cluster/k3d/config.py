@@ -1,0 +1,99 @@
+"""The configuration file for `k3d cluster create`: one file that says all, kept with the cluster and shown."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+DISABLED = ("servicelb", "traefik")
+"""Parts of k3s: the one would give Services the nodes' addresses and hide that MetalLB does not, the other takes ports."""
+
+KUBELET = ("sync-frequency=2s", "node-status-update-frequency=5s")
+"""What makes tests fast, as `embedded.nodefiles.kubelet` has it; watching ConfigMaps and Secrets is a kubelet's default."""
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A directory of this host in a node.
+
+    Attributes:
+        source: of this host.
+        target: in the node.
+        node: k3d's filter, such as `server:0`.
+        read_only: for the node.
+    """
+
+    source: Path
+    target: str
+    node: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is asked of k3d.
+
+    Attributes:
+        name: of the cluster.
+        image: of the nodes.
+        servers: nodes with a control plane.
+        agents: nodes without.
+        subnet: of the cluster's network.
+        api: this host's address that the API server is published on.
+        volumes: what the nodes see of this host.
+        registries: k3s' own registries.yaml, or empty.
+    """
+
+    name: str
+    image: str
+    servers: int
+    agents: int
+    subnet: IPv4Network
+    api: str = "127.0.0.1"
+    volumes: tuple[Volume, ...] = ()
+    registries: str = ""
+
+
+def render(shape: Shape) -> str:
+    """Return the configuration file.
+
+    The port of the API server is k3d's choice, the kubeconfig goes nowhere, and there is no load balancer before the
+    servers: it would be another image to fetch, and the first server takes its place.
+    """
+    servers, every = ["server:*"], ["all"]
+    arguments = [
+        *({"arg": f"--disable={part}", "nodeFilters": servers} for part in DISABLED),
+        *({"arg": f"--kubelet-arg={setting}", "nodeFilters": every} for setting in KUBELET),
+    ]
+    config: dict[str, Any] = {
+        "apiVersion": "k3d.io/v1alpha5",
+        "kind": "Simple",
+        "metadata": {"name": shape.name},
+        "servers": shape.servers,
+        "agents": shape.agents,
+        "image": shape.image,
+        "subnet": str(shape.subnet),
+        "kubeAPI": {"hostIP": shape.api},
+        "volumes": [
+            {"volume": f"{each.source}:{each.target}{':ro' if each.read_only else ''}", "nodeFilters": [each.node]}
+            for each in shape.volumes
+        ],
+        "options": {
+            # Nothing is rolled back by k3d: what it leaves is removed here, after its logs were read.
+            "k3d": {"wait": True, "disableLoadbalancer": True, "disableRollback": True},
+            "k3s": {"extraArgs": arguments},
+            "kubeconfig": {"updateDefaultKubeconfig": False, "switchCurrentContext": False},
+        },
+    }
+    if shape.registries:
+        config["registries"] = {"config": shape.registries}
+    yaml = YAML()
+    yaml.default_flow_style = False
+    text = io.StringIO()
+    yaml.dump(config, text)
+    return text.getvalue()

@@ -1,0 +1,117 @@
+"""Docker, asked through its own command line: what the daemon is, and what there is of a cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+from platform_e2e.errors import BrokenHarness
+from platform_e2e.shell import CommandError, Completed, run
+
+SECONDS = 60.0
+"""For one question; a busy daemon was seen to take a second."""
+
+VARIABLES = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_CONFIG")
+"""What tells Docker's command line, and k3d, which daemon is meant."""
+
+CLUSTER_LABEL = "k3d.cluster"
+"""On every container and volume that k3d makes; networks are known by their names only."""
+
+
+class NoDocker(BrokenHarness):
+    """The daemon does not answer."""
+
+
+@dataclass(frozen=True)
+class Docker:
+    """One Docker daemon.
+
+    Attributes:
+        environment: the variables that say which; empty for the one that Docker's own settings name.
+    """
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of_environment(cls) -> Docker:
+        """Return the daemon that this process's variables name."""
+        return cls({name: os.environ[name] for name in VARIABLES if os.environ.get(name)})
+
+    @classmethod
+    def read(cls, path: Path) -> Docker:
+        """Return the daemon that `write` stored, or this process's where nothing is stored."""
+        try:
+            return cls(json.loads(path.read_text()))
+        except (FileNotFoundError, json.JSONDecodeError):
+            return cls.of_environment()
+
+    def write(self, path: Path) -> None:
+        """Store which daemon it is, for whoever removes the cluster later, from a shell with other variables."""
+        path.write_text(json.dumps(dict(self.environment)))
+
+    def run(self, *words: str | Path, timeout: float = SECONDS, ok: Sequence[int] = (0,)) -> Completed:
+        """Run `docker WORDS`.
+
+        Raises:
+            CommandError: it failed.
+        """
+        return run(["docker", *words], timeout=timeout, ok=ok, env=self.environment)
+
+    def inspect(self, kind: str, names: Sequence[str]) -> list[dict[str, Any]]:
+        """Return what Docker tells of objects; those that are gone meanwhile are left out.
+
+        Args:
+            kind: `container`, `network`, `volume` or `image`.
+            names: or ids.
+        """
+        if not names:
+            return []
+        done = self.run(kind, "inspect", *names, ok=(0, 1))
+        if done.returncode and "no such" not in done.stderr.lower():
+            raise CommandError(done.argv, f"ended with status {done.returncode}", done.stderr)
+        found: list[dict[str, Any]] = json.loads(done.stdout or "[]")
+        return found
+
+    def containers(self, cluster: str) -> list[dict[str, Any]]:
+        """Return the containers of a cluster, stopped ones included, ordered by their names."""
+        ids = self.run("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={CLUSTER_LABEL}={cluster}").stdout
+        return sorted(self.inspect("container", ids.split()), key=lambda each: str(each["Name"]))
+
+    def volumes(self, cluster: str) -> list[str]:
+        """Return the names of a cluster's volumes."""
+        return self.run("volume", "ls", "--quiet", "--filter", f"label={CLUSTER_LABEL}={cluster}").stdout.split()
+
+    def network(self, cluster: str) -> dict[str, Any] | None:
+        """Return a cluster's network, or None where there is none."""
+        return next(iter(self.inspect("network", [network_name(cluster)])), None)
+
+    def subnets(self) -> list[IPv4Network]:
+        """Return the subnets of all networks of the daemon."""
+        ids = self.run("network", "ls", "--quiet", "--no-trunc").stdout.split()
+        configs = [config for each in self.inspect("network", ids) for config in each["IPAM"]["Config"] or []]
+        return [IPv4Network(config["Subnet"]) for config in configs if ":" not in config.get("Subnet", ":")]
+
+    def has_image(self, name: str) -> bool:
+        """Tell whether the daemon has an image."""
+        return bool(self.inspect("image", [name]))
+
+    def remove(self, cluster: str) -> None:
+        """Remove all that there is of a cluster, whoever made it and however far it came."""
+        containers = [str(each["Id"]) for each in self.containers(cluster)]
+        if containers:
+            self.run("rm", "--force", "--volumes", *containers)
+        volumes = self.volumes(cluster)
+        if volumes:
+            self.run("volume", "rm", "--force", *volumes)
+        if self.network(cluster) is not None:
+            self.run("network", "rm", network_name(cluster))
+
+
+def network_name(cluster: str) -> str:
+    """Return the name that k3d gives a cluster's network."""
+    return f"k3d-{cluster}"

@@ -1,0 +1,98 @@
+"""The node image for places without a registry: the embedded cluster's root file system and programs under k3s' command line.
+
+It is loaded into Docker under a tag that names its content, and stays there for later clusters, as pulled images do.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from platform_e2e.cluster.embedded import archive, cache, images, nodefiles
+from platform_e2e.cluster.embedded.archive import Config, Entry
+from platform_e2e.cluster.embedded.images import Image
+from platform_e2e.cluster.embedded.materials import Materials
+from platform_e2e.cluster.embedded.node import CONTAINERD_SOCKET, PATH, PROGRAMS
+from platform_e2e.cluster.embedded.programs import KUBERNETES_NAMES
+from platform_e2e.cluster.k3d.docker import Docker
+from platform_e2e.timeline import Timeline
+
+PHASE = "k3d"
+
+REPOSITORY = "platform-e2e/k3d-node"
+TOOLS = "platform-e2e/k3d-tools"
+
+LAUNCHER = Path(__file__).parent / "node" / "k3s"
+
+CONFIG = Config(
+    entrypoint=("/bin/k3s",),
+    arguments=("agent",),
+    environment={
+        "PATH": PATH,
+        "KUBECONFIG": "/etc/kubernetes/admin.conf",
+        # `k3d image import` runs ctr in the node.
+        "CONTAINERD_ADDRESS": CONTAINERD_SOCKET,
+        "CONTAINERD_NAMESPACE": "k8s.io",
+    },
+)
+
+LOAD_SECONDS = 300.0
+"""For loading the image into Docker; 6 s were seen."""
+
+
+def ensure(docker: Docker, stock: Materials, timeline: Timeline) -> str:
+    """Return the name of the node image, assembling and loading it where Docker has it not.
+
+    Args:
+        docker: that gets it.
+        stock: root file system and programs.
+        timeline: shows what is being done.
+    """
+    entries = _entries(stock)
+    made_of = [stock.programs.keys[name] for name in ("etcd", "kubernetes", "node", "oci-runtime")]
+    key = cache.digest(LAUNCHER, stock.rootfs.parent.name, repr(CONFIG), *made_of)
+    name = f"{REPOSITORY}:{key}"
+    if not docker.has_image(name):
+        with cache.held("k3d-node-image", phase=PHASE, timeline=timeline):
+            if not docker.has_image(name):
+                timeline.progress(PHASE, "assembles the node image and loads it into Docker")
+                _load(docker, name, stock.rootfs, entries)
+    return name
+
+
+def _entries(stock: Materials) -> Sequence[Entry]:
+    return [
+        Entry("/usr/bin/k3s", source=LAUNCHER),
+        *(
+            Entry(f"{PROGRAMS}/{name}", source=stock.programs.path(name))
+            for name in ("etcd", "kubernetes", "node", "oci-runtime")
+        ),
+        *(Entry(f"{PROGRAMS}/{name}", link="kubernetes") for name in KUBERNETES_NAMES),
+    ]
+
+
+def _load(docker: Docker, name: str, rootfs: Path, entries: Sequence[Entry]) -> None:
+    with cache.scratch("k3d-node-image") as scratch:
+        layers = [scratch / "rootfs.tar", scratch / "programs.tar"]
+        archive.write_tree(layers[0], rootfs)
+        archive.write_entries(layers[1], entries)
+        archive.write_image(scratch / "image.tar", name, layers, CONFIG)
+        for layer in layers:
+            layer.unlink()
+        docker.run("load", "--quiet", "--input", scratch / "image.tar", timeout=LOAD_SECONDS)
+
+
+def ensure_tools(docker: Docker, timeline: Timeline) -> str:
+    """Return the name of an image for k3d's tools container, which only has to stay alive."""
+    pause = next(each for each in images.ensure(timeline) if each.name == nodefiles.PAUSE)
+    name = f"{TOOLS}:{pause.key}"
+    if not docker.has_image(name):
+        _load_as(docker, pause, name)
+    return name
+
+
+def _load_as(docker: Docker, image: Image, name: str) -> None:
+    with cache.scratch("k3d-tools-image") as scratch:
+        dataclasses.replace(image, name=name).write(scratch / "image.tar")
+        docker.run("load", "--quiet", "--input", scratch / "image.tar", timeout=LOAD_SECONDS)
