@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.kubeconfig import Endpoint
 from platform_e2e.kube.objects import Object
+from platform_e2e.kube.selection import LabelSelector
 
 VERBS = ["create", "delete", "get", "list", "patch", "update", "watch"]
 SERVED: dict[str, list[tuple[str, str, bool]]] = {
@@ -28,6 +29,15 @@ SERVED: dict[str, list[tuple[str, str, bool]]] = {
     ],
     "apps/v1": [("deployments", "Deployment", True)],
 }
+SHORT: dict[str, tuple[str, ...]] = {
+    "configmaps": ("cm",),
+    "pods": ("po",),
+    "events": ("ev",),
+    "namespaces": ("ns",),
+    "deployments": ("deploy",),
+}
+STATUS = {"pods", "namespaces", "deployments"}
+"""Which of them have short names and a status."""
 
 
 @dataclass
@@ -48,6 +58,9 @@ class ScriptedApi:
     def __init__(self) -> None:
         self.changed = threading.Condition()
         self.served = copy.deepcopy(SERVED)
+        self.short = dict(SHORT)
+        self.with_status = set(STATUS)
+        self.aggregated = True  # whether one request tells all kinds
         self.revision = 100
         self.compacted = 0
         self.objects: dict[tuple[str, str, str], Object] = {}
@@ -91,10 +104,15 @@ class ScriptedApi:
             self.changed.notify_all()
             return gone
 
-    def serve(self, api_version: str, plural: str, kind: str, *, namespaced: bool = True) -> None:
+    def serve(
+        self, api_version: str, plural: str, kind: str, *short: str, namespaced: bool = True, status: bool = True
+    ) -> None:
         """Begin to serve a kind, as after a CRD was created."""
         with self.changed:
             self.served.setdefault(api_version, []).append((plural, kind, namespaced))
+            self.short[plural] = short
+            if status:
+                self.with_status.add(plural)
 
     def _version(self, plural: str) -> str:
         return next(version for version, kinds in self.served.items() if any(k[0] == plural for k in kinds))
@@ -183,6 +201,13 @@ class ScriptedApi:
             time.sleep(0.002)
 
 
+def _selected(obj: Object, name: str, query: dict[str, str]) -> bool:
+    """Tell whether a list is to have an object."""
+    fields = query.get("fieldSelector")
+    labels = LabelSelector.parse(query.get("labelSelector"))
+    return fields in {None, f"metadata.name={name}"} and labels.matches(obj["metadata"].get("labels"))
+
+
 class _Handler(BaseHTTPRequestHandler):
     owner: ScriptedApi
     generation: int
@@ -219,6 +244,9 @@ class _Handler(BaseHTTPRequestHandler):
         if path == "/version":
             self._json(200, {"gitVersion": "v1.99.0"})
             return
+        if path in {"/api", "/apis"}:
+            self._discover(path)
+            return
         parts = [unquote(part) for part in path.strip("/").split("/")]
         version, rest = ("v1", parts[2:]) if parts[0] == "api" else ("/".join(parts[1:3]), parts[3:])
         with self.owner.changed:
@@ -227,7 +255,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._status(404, "NotFound", "the server could not find the requested resource")
             return
         if not rest:
-            resources = [{"name": n, "kind": k, "namespaced": ns, "verbs": VERBS} for n, k, ns in kinds]
+            resources = [
+                {"name": n, "kind": k, "singularName": k.lower(), "namespaced": ns, "verbs": VERBS}
+                | {"shortNames": list(self.owner.short.get(n, ()))}
+                for n, k, ns in kinds
+            ]
+            resources += [{"name": f"{n}/status", "kind": k, "namespaced": ns, "verbs": ["get"]}
+                          for n, k, ns in kinds if n in self.owner.with_status]  # fmt: skip
             self._json(200, {"kind": "APIResourceList", "groupVersion": version, "resources": resources})
             return
         namespace = ""
@@ -243,6 +277,33 @@ class _Handler(BaseHTTPRequestHandler):
             self._watch(rest[0], namespace, int(query["resourceVersion"]))
         else:
             self._list(rest[0], namespace, query)
+
+    def _discover(self, path: str) -> None:
+        """Answer which groups there are, or with the kinds of all where it is asked for and known."""
+        with self.owner.changed:
+            versions = [v for v in self.owner.served if ("/" in v) == (path == "/apis")]
+            kinds = {v: list(self.owner.served[v]) for v in versions}
+        if not self.owner.aggregated or "as=APIGroupDiscoveryList" not in self.headers.get("Accept", ""):
+            groups = [{"name": v.split("/")[0], "preferredVersion": {"groupVersion": v}} for v in versions]
+            self._json(200, {"kind": "APIGroupList", "groups": groups} if path == "/apis" else {"kind": "APIVersions"})
+            return
+        items = []
+        for api_version, several in kinds.items():
+            group, _, version = api_version.rpartition("/")
+            resources = [
+                {
+                    "resource": plural,
+                    "responseKind": {"group": group, "version": version, "kind": kind},
+                    "scope": "Namespaced" if namespaced else "Cluster",
+                    "singularResource": kind.lower(),
+                    "shortNames": list(self.owner.short.get(plural, ())),
+                    "verbs": VERBS,
+                    "subresources": [{"subresource": "status"}] if plural in self.owner.with_status else [],
+                }
+                for plural, kind, namespaced in several
+            ]
+            items.append({"metadata": {"name": group}, "versions": [{"version": version, "resources": resources}]})
+        self._json(200, {"kind": "APIGroupDiscoveryList", "items": items})
 
     def _object(self, plural: str, namespace: str, name: str, body: Any) -> None:
         found = self.owner.objects.get((plural, namespace, name))
@@ -270,8 +331,8 @@ class _Handler(BaseHTTPRequestHandler):
         with self.owner.changed:
             items = [
                 {k: v for k, v in obj.items() if k not in {"apiVersion", "kind"}}
-                for (p, ns, _), obj in sorted(self.owner.objects.items())
-                if p == plural and namespace in {"", ns}
+                for (p, ns, name), obj in sorted(self.owner.objects.items())
+                if p == plural and namespace in {"", ns} and _selected(obj, name, query)
             ]
             revision = self.owner.revision
         start, limit = int(query.get("continue") or 0), int(query.get("limit") or len(items) or 1)

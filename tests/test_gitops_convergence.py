@@ -35,6 +35,35 @@ def test_a_converged_application_is_met_with_itself() -> None:
     assert converged_on(SHA)(app) == Met(app)
 
 
+def test_the_first_digits_of_a_commit_are_enough() -> None:
+    app = converged()
+    assert converged_on(SHA[:7])(app) == Met(app)
+    assert converged_on(SHA[:7])(changed("status", "sync", "revision", to=OLD)) == Pending(
+        f"it was compared with commit {OLD[:12]}, not with {SHA[:7]} yet"
+    )
+    assert isinstance(converged_on("")(app), Pending)
+
+
+def test_each_source_may_have_a_commit_of_its_own() -> None:
+    app = changed("status", "sync", to={"status": "Synced", "revisions": [SHA, OLD]})
+    app["status"]["operationState"]["syncResult"] = {"revisions": [SHA, OLD]}
+    assert converged_on((SHA, OLD))(app) == Met(app)
+    assert converged_on((SHA, OLD), by_operation=True)(app) == Met(app)
+    assert isinstance(converged_on((OLD, SHA))(app), Pending)
+    assert isinstance(converged_on((SHA,))(app), Pending)
+    assert isinstance(converged_on(())(app), Pending)
+
+
+def test_argo_cd_has_given_up_only_on_the_commits_that_it_names() -> None:
+    message = f"Failed last sync attempt to [{SHA} {OLD}]: one error"
+    app = changed("status", "conditions", to=[{"type": "SyncError", "message": message}])
+    why = f"condition SyncError: {message}"
+    assert converged_on((SHA, OLD))(app) == Failed(why)
+    assert converged_on(SHA[:9])(app) == Failed(why)
+    assert converged_on((SHA, "c" * 40))(app) == Pending(why)
+    assert converged_on(())(app) == Pending(why)
+
+
 OPERATION = ("status", "operationState")
 
 # One field of a converged Application is different, and what is said about it.
@@ -115,7 +144,9 @@ def test_each_part_of_a1_is_demanded_and_named(app: Object | None, why: str) -> 
 def test_a_running_sync_is_told_from_one_that_waits_for_its_next_attempt() -> None:
     app = changed(*OPERATION, "phase", to="Running")
     state = app["status"]["operationState"]
-    state |= {"finishedAt": None, "message": "waiting for healthy state of apps/Deployment/a"}
+    state |= {"finishedAt": None, "message": ""}
+    assert converged_on(SHA)(app) == Pending(f"the sync of commit {SHA[:12]} is Running")
+    state |= {"message": "waiting for healthy state of apps/Deployment/a"}
     why = f"the sync of commit {SHA[:12]} is Running: waiting for healthy state of apps/Deployment/a"
     assert converged_on(SHA)(app) == Pending(why)
     state |= {

@@ -208,3 +208,35 @@ def test_events_are_those_of_the_object_and_of_what_carries_its_name(api: Script
         api.put("events", "ns", name, involvedObject={"kind": kind, "name": about})
     found = kube.events("apps/v1/Deployment", "chat", "ns")
     assert [event["metadata"]["name"] for event in found] == ["e1", "e2"]
+
+
+@pytest.mark.parametrize(
+    ("group", "where", "remedy"),
+    [
+        (
+            "apps",
+            'in the namespace "chat-dev"',
+            (
+                "give jane the verb `list` on deployments.apps in namespace chat-dev, or use another kubeconfig; "
+                "`kubectl auth can-i list deployments.apps -n chat-dev` asks for it"
+            ),
+        ),
+        (
+            "",
+            "at the cluster scope",
+            (
+                "give jane the verb `list` on deployments in the whole cluster, or use another kubeconfig; "
+                "`kubectl auth can-i list deployments -A` asks for it"
+            ),
+        ),
+    ],
+)
+def test_who_may_not_is_told_which_verb_on_which_resource_is_missing(
+    api: ScriptedApi, kube: Kube, group: str, where: str, remedy: str
+) -> None:
+    message = f'deployments is forbidden: User "jane" cannot list resource "deployments" in API group "{group}" {where}'
+    api.fail("GET", "deployments", 403, body={"kind": "Status", "code": 403, "reason": "Forbidden", "message": message})
+    with pytest.raises(Forbidden) as error:
+        kube.list("apps/v1/Deployment", "chat-dev")
+    assert error.value.problem == f"GET deployments -n chat-dev: 403 Forbidden: {message}"
+    assert error.value.remedy == remedy

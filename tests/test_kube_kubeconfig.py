@@ -63,6 +63,14 @@ def test_a_token_and_the_contexts(tmp_path: Path) -> None:
     assert here.tls.check_hostname
     there = load(path, "there")
     assert (there.server, there.tls) == ("http://there:8080", None)
+    assert (here.context, there.context) == ("here", "there")
+
+
+def test_the_namespace_of_the_context(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    assert load(path).namespace is None
+    path.write_text(path.read_text().replace("cluster: c, user: u", "cluster: c, user: u, namespace: chat-dev"))
+    assert load(path).namespace == "chat-dev"
 
 
 @pytest.mark.parametrize("inline", [True, False])

@@ -26,6 +26,9 @@ from platform_e2e.kube.rollouts import rolled_out
 T = TypeVar("T")
 R = TypeVar("R")
 
+Wanted = str | Sequence[str]
+"""A commit, or one for each source of an Application; the first digits of it are enough."""
+
 WORKLOADS = ("apps/v1/Deployment", "apps/v1/StatefulSet", "apps/v1/DaemonSet")
 """Kinds that roll out."""
 
@@ -36,7 +39,9 @@ _FOREVER = re.compile(r"will wipe out all resources|Failed last sync attempt")
 """Conditions after which Argo CD does nothing more for this commit (autoSync in controller/appcontroller.go)."""
 
 
-def converged_on(sha: str, *, since: datetime | None = None, by_operation: bool = False) -> Expectation[Object | None]:
+def converged_on(
+    sha: str | Sequence[str], *, since: datetime | None = None, by_operation: bool = False
+) -> Expectation[Object | None]:
     """Return the expectation that an Application is what a commit says, all of scenario A1.
 
     It exists and no refresh is outstanding; nothing is wrong with its spec or its comparison; it was compared with this
@@ -47,7 +52,7 @@ def converged_on(sha: str, *, since: datetime | None = None, by_operation: bool 
     the whole truth, and the last operation may be of an earlier commit, or a failed one of such a commit.
 
     Args:
-        sha: the commit.
+        sha: the commit, its first digits, or one for each source of the Application.
         since: the comparison must not be older than this; Argo CD counts in whole seconds.
         by_operation: demand that the last operation was of this very commit.
     """
@@ -60,7 +65,7 @@ def converged_on(sha: str, *, since: datetime | None = None, by_operation: bool 
         assert app is not None  # noqa: S101  `_exists` has seen to it; this tells the type checker
         done = argocd.operation(app)
         if by_operation and not _is(done.revisions, sha):
-            return Pending(f"its last operation was of commit {_short(done.revisions)}, not of {sha[:12]}")
+            return Pending(f"its last operation was of commit {_short(done.revisions)}, not of {_short(sha)}")
         return _judged_late_enough(app, since) or Met(app)
 
     return judge
@@ -139,7 +144,7 @@ def in_parallel(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
         return list(pool.map(work, items))
 
 
-def _exists(app: Object, sha: str) -> Verdict | None:  # noqa: ARG001  every demand has the same signature
+def _exists(app: Object, sha: Wanted) -> Verdict | None:  # noqa: ARG001  every demand has the same signature
     if not app:
         return Pending("it does not exist")
     if app["metadata"].get("deletionTimestamp"):
@@ -152,27 +157,29 @@ def _exists(app: Object, sha: str) -> Verdict | None:  # noqa: ARG001  every dem
     return None
 
 
-def _valid(app: Object, sha: str) -> Verdict | None:
+def _valid(app: Object, sha: Wanted) -> Verdict | None:
     for kind, message in argocd.conditions(app):
         why = f"condition {kind}: {' '.join(message.split())}"
-        return Failed(why) if sha in message and _FOREVER.search(message) else Pending(why)
+        named = [one for one in _each(sha) if one in message]
+        given_up = len(named) == len(_each(sha)) > 0 and _FOREVER.search(message)
+        return Failed(why) if given_up else Pending(why)
     return None
 
 
-def _idle(app: Object, sha: str) -> Verdict | None:  # noqa: ARG001  every demand has the same signature
+def _idle(app: Object, sha: Wanted) -> Verdict | None:  # noqa: ARG001  every demand has the same signature
     found = argocd.operation(app)
     commit = _short(found.revisions)
     if found.backing_off:
         attempts = f"attempt {found.retries} of {found.retry_limit + 1}"
         return Pending(f"{attempts} to sync commit {commit} failed: {found.message}")
     if found.running:
-        return Pending(f"the sync of commit {commit} is {found.phase}: {found.message}")
+        return Pending(f"the sync of commit {commit} is {found.phase}{f': {found.message}' if found.message else ''}")
     if app.get("operation"):
         return Pending("an operation was asked for and has not begun")
     return None
 
 
-def _succeeded(app: Object, sha: str) -> Verdict | None:
+def _succeeded(app: Object, sha: Wanted) -> Verdict | None:
     found = argocd.operation(app)
     commit = _short(found.revisions)
     if found.phase in ("Failed", "Error"):
@@ -182,19 +189,19 @@ def _succeeded(app: Object, sha: str) -> Verdict | None:
             # What failed had changed nothing that this commit does not take back: Argo CD has nothing left to do.
             return None
         return Pending(
-            f"the sync of commit {commit} is {found.phase}, and none of {sha[:12]} has begun: {found.message}"
+            f"the sync of commit {commit} is {found.phase}, and none of {_short(sha)} has begun: {found.message}"
         )
     return None
 
 
-def _compared(app: Object, sha: str) -> Verdict | None:
+def _compared(app: Object, sha: Wanted) -> Verdict | None:
     found = argocd.revisions(app)
     if _is(found, sha):
         return None
-    return Pending(f"it was compared with commit {_short(found)}, not with {sha[:12]} yet")
+    return Pending(f"it was compared with commit {_short(found)}, not with {_short(sha)} yet")
 
 
-def _in_sync(app: Object, sha: str) -> Verdict | None:  # noqa: ARG001  every demand has the same signature
+def _in_sync(app: Object, sha: Wanted) -> Verdict | None:  # noqa: ARG001  every demand has the same signature
     objects = argocd.resources(app)
     wrong = [f"{one} is {one.status}{' and must be pruned' if one.requires_pruning else ''}"
              for one in objects if one.status not in ("Synced", "")]  # fmt: skip
@@ -209,7 +216,7 @@ def _in_sync(app: Object, sha: str) -> Verdict | None:  # noqa: ARG001  every de
     return None if objects else Pending("it is Synced, but has no objects: its path renders nothing")
 
 
-def _healthy(app: Object, sha: str) -> Verdict | None:  # noqa: ARG001  every demand has the same signature
+def _healthy(app: Object, sha: Wanted) -> Verdict | None:  # noqa: ARG001  every demand has the same signature
     found = argocd.health(app)
     if found == "Healthy":
         return None
@@ -238,12 +245,20 @@ def _all_rolled_out(names: Sequence[str]) -> Expectation[tuple[Object | None, ..
     return judge
 
 
-def _is(revisions: Sequence[str], sha: str) -> bool:
-    return bool(revisions) and all(one == sha for one in revisions)
+def _each(revisions: Wanted) -> Sequence[str]:
+    return (revisions,) if isinstance(revisions, str) else revisions
 
 
-def _short(revisions: Sequence[str]) -> str:
-    return ", ".join(dict.fromkeys(one[:12] for one in revisions)) or "unknown"
+def _is(revisions: Sequence[str], wanted: Wanted) -> bool:
+    """Tell whether every source is at the one commit that is wanted, or each at its own."""
+    each = [wanted] * len(revisions) if isinstance(wanted, str) else wanted
+    if not revisions or len(each) != len(revisions):
+        return False
+    return all(bool(sha) and one.startswith(sha) for one, sha in zip(revisions, each, strict=True))
+
+
+def _short(revisions: Wanted) -> str:
+    return ", ".join(dict.fromkeys(one[:12] for one in _each(revisions) if one)) or "unknown"
 
 
 def _some(words: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,12 @@ REMEDIES = {
     422: "correct the field that the sentence names",
 }
 """What a reader can do about a status, where the sentence of the API server does not say it."""
+
+UNPERMITTED = re.compile(
+    r'User "(?P<user>[^"]*)" cannot (?P<verb>\w+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"'
+    r'(?: in the namespace "(?P<namespace>[^"]+)")?'
+)
+"""How the API server says that RBAC does not allow something (apiserver, endpoints/handlers/responsewriters/errors.go)."""
 
 TEMPORARY = frozenset({429, 500, 502, 503, 504})
 """Statuses that the same request may get over: client-go retries the same ones (rest/with_retry.go)."""
@@ -121,7 +128,21 @@ def api_error(request: str, status: int, body: Mapping[str, Any] | str, *, secre
         message = f"the Secret is not valid ({', '.join(fields) or 'no field named'}; the sentence may quote values)"
     most = BUSY_MOST if status == 429 else STARTING_MOST
     seconds = min(float(retry), most) if retry and retry.isdecimal() else None
-    return _class(status)(request, status, reason, message, retry_after=seconds)
+    return _class(status)(request, status, reason, message, remedy=_permission(message), retry_after=seconds)
+
+
+def _permission(message: str) -> str:
+    """Return the remedy for what RBAC does not allow: who lacks which verb on which resource, and what tells more."""
+    found = UNPERMITTED.search(message)
+    if found is None:
+        return ""
+    resource = f"{found['resource']}.{found['group']}" if found["group"] else found["resource"]
+    where = f"in namespace {found['namespace']}" if found["namespace"] else "in the whole cluster"
+    asked = f"-n {found['namespace']}" if found["namespace"] else "-A"
+    return (
+        f"give {found['user'] or 'the user'} the verb `{found['verb']}` on {resource} {where}, or use another kubeconfig; "
+        f"`kubectl auth can-i {found['verb']} {resource} {asked}` asks for it"
+    )
 
 
 def _class(status: int) -> type[ApiError]:

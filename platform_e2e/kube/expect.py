@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
 from platform_e2e.finding import Cause
+from platform_e2e.kube.lasting import lasting
 from platform_e2e.kube.source import Joint, Polled, Source, pending_on
 from platform_e2e.kube.verdict import Expectation, Failed, Met, Pending, Verdict, met_all, met_any, met_each
 from platform_e2e.kube.waiting import Refuted, Timeout, Unobserved, Watching
@@ -40,6 +41,7 @@ __all__ = [
     "each_of",
     "eventually",
     "eventually_gone",
+    "gone",
     "never",
     "pause",
     "poll",
@@ -64,7 +66,9 @@ def eventually(
     *,
     timeout: float,
     what: str,
+    for_: float = 0.0,
     explain: Callable[[S], Cause | None] | None = None,
+    progress: Callable[[str], None] | None = None,
 ) -> Any:
     """Wait until a state is as expected and return the value of its `Met`.
 
@@ -73,14 +77,19 @@ def eventually(
         expectation: judges each state.
         timeout: seconds; a last reading is made after them, so what came with the deadline counts.
         what: what is expected, as a sentence with the object's name; the first words of the error.
+        for_: seconds that every state must stay so from then on. One that is not begins the while anew as long as the timeout
+            lasts, so the whole takes both together at most. The value then is that of the last `Met`.
         explain: works the cause out from the last state.
+        progress: is given in words each state that differs from the one before, when it comes.
 
     Raises:
-        Timeout: it did not come in time.
+        Timeout: it did not come in time, or did not last.
         Refuted: the expectation said `Failed`.
         Unobserved: nothing could be read at all.
     """
-    with Watching(source, what, explain) as watching:
+    with Watching(source, what, explain, progress) as watching:
+        if for_ > 0:
+            return lasting(watching, expectation, timeout=timeout, for_=for_).value
         for state in watching.states(watching.began + timeout):
             verdict = watching.judge(state, expectation)
             if isinstance(verdict, Met):
@@ -174,11 +183,11 @@ def eventually_gone(
         Timeout: it still exists; the text names deletion time and finalizers.
         Unobserved: nothing could be read at all.
     """
-    eventually(source, _gone, timeout=timeout, what=what, explain=explain)
+    eventually(source, gone, timeout=timeout, what=what, explain=explain)
 
 
-def _gone(state: Any) -> Verdict:
-    """Judge whether nothing is left."""
+def gone(state: Any) -> Verdict:
+    """Judge whether an object, or every object of a set, no longer exists; what is left is named with its finalizers."""
     left = [state] if isinstance(state, dict) else list(state or [])
     if not left:
         return Met()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from platform_e2e.finding import Cause
@@ -12,6 +12,9 @@ from platform_e2e.kube.verdict import Failed, Pending, Verdict
 FIRST_KEPT = 4
 LAST_KEPT = 12
 """How many steps of a history a text shows from its start and its end: what fits the first screen."""
+
+AS_EXPECTED = "as expected"
+"""What a history says of a state that an expectation was waiting for."""
 
 
 @dataclass
@@ -25,14 +28,21 @@ class Step:
 
 @dataclass
 class History:
-    """The states that one wait saw, equal neighbours as one step."""
+    """The states that one wait saw, equal neighbours as one step.
 
+    Attributes:
+        progress: is given the words of each new step when it comes.
+        began: monotonic time of the start.
+        steps: in their order.
+    """
+
+    progress: Callable[[str], None] | None = None
     began: float = field(default_factory=time.monotonic)
     steps: list[Step] = field(default_factory=list)
 
     def add(self, verdict: Verdict) -> str:
         """Note a verdict and return its words."""
-        words = verdict.why if isinstance(verdict, Pending | Failed) else "as expected"
+        words = verdict.why if isinstance(verdict, Pending | Failed) else AS_EXPECTED
         self.note(words)
         return words
 
@@ -42,6 +52,8 @@ class History:
             self.steps[-1].times += 1
         else:
             self.steps.append(Step(time.monotonic() - self.began, words))
+            if self.progress is not None:
+                self.progress(words)
 
     @property
     def waited(self) -> float:

@@ -36,6 +36,8 @@ class Endpoint:
         server_name: host name that the certificate must have, where it is not the URL's.
         headers: sent with each request.
         token_file: where the bearer token is read from anew, or None.
+        context: name of the context that it was read from, or empty.
+        namespace: that the context is for, or None.
     """
 
     server: str
@@ -43,6 +45,8 @@ class Endpoint:
     server_name: str | None
     headers: Mapping[str, str]
     token_file: Path | None = None
+    context: str = ""
+    namespace: str | None = None
 
 
 def load(path: Path, context: str | None = None) -> Endpoint:
@@ -84,6 +88,8 @@ def load(path: Path, context: str | None = None) -> Endpoint:
         server_name=cluster.get("tls-server-name"),
         headers=_headers(user),
         token_file=path.parent / user["tokenFile"] if user.get("tokenFile") else None,
+        context=str(name),
+        namespace=chosen.get("namespace") or None,
     )
 
 

@@ -219,13 +219,28 @@ class Reader:
         """Return the API server's version, `v1.35.1`."""
         return str(self.raw("GET", "/version")["gitVersion"])
 
-    def raw(self, method: str, path: str, body: Any = None, params: Mapping[str, Any] | None = None) -> Any:
+    def raw(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        params: Mapping[str, Any] | None = None,
+        *,
+        accept: str = "application/json, */*",
+    ) -> Any:
         """Send a request to any path and return the answer: parsed where it is JSON, else its text.
+
+        Args:
+            method: of HTTP.
+            path: from the root.
+            body: JSON value to send, or None.
+            params: of the query.
+            accept: media types of the answer.
 
         Raises:
             ApiError: the API server refused.
         """
-        request = Request(method, path, params=params, body=body, accept="application/json, */*")
+        request = Request(method, path, params=params, body=body, accept=accept)
         text = self._http.request(request).decode()
         try:
             return json.loads(text)

@@ -22,13 +22,17 @@ LAST_LOOK = 3.0
 PATIENCE = 30.0
 """Seconds that `consistently` and `never` wait for an API server that does not answer; one needs about 20 s to restart."""
 
+UNREAD = "is the cluster running, and is this its kubeconfig? `nox -s cluster -- list` shows the clusters of this harness"
+"""What a person can do where the API server did not answer to the end of a wait."""
+
 
 class WaitError(HarnessError):
     """An error that tells a wait's report."""
 
     def __init__(self, report: Report) -> None:
         """Render the report; the cause's remedy is the error's."""
-        super().__init__(report.render(), report.cause.remedy if report.cause else "")
+        unread = UNREAD if report.trouble else ""
+        super().__init__(report.render(), report.cause.remedy if report.cause else unread)
         self.report = report
         self.cause = report.cause
 
@@ -63,14 +67,20 @@ class Unobserved(WaitError, BrokenHarness):
 class Watching(Generic[S]):
     """One wait: pumps the source's states and remembers what it takes to tell of them."""
 
-    def __init__(self, source: Source[S], what: str, explain: Callable[[S], Cause | None] | None) -> None:
+    def __init__(
+        self,
+        source: Source[S],
+        what: str,
+        explain: Callable[[S], Cause | None] | None,
+        progress: Callable[[str], None] | None = None,
+    ) -> None:
         """Begin to read; `with` ends it."""
         self._source = source
         self._what = what
         self._explain = explain
         self._inbox: Inbox = Inbox()
         self._view: View[S] = source.open(self._inbox)
-        self._history = History()
+        self._history = History(progress)
         self._last = "nothing was read"
         self._trouble = ""
         self._gaps = 0
@@ -144,6 +154,14 @@ class Watching(Generic[S]):
         if first:
             raise self.error(Unobserved, f"could not be read within {PATIENCE:g} s")
         yield from self.states(time.monotonic() + seconds)
+        yield from self.rest(seconds)
+
+    def rest(self, seconds: float) -> Iterator[S]:
+        """Yield the states of a while that is over which have not come yet, up to a reading that is asked for now.
+
+        Args:
+            seconds: how long the while was, for the error.
+        """
         self._view.catch_up()
         yield from self.states(time.monotonic() + PATIENCE, self._view.settled)
         if not self._view.settled():
