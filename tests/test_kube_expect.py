@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from queue import Empty
+from typing import Any
 
 import pytest
 
@@ -29,6 +33,10 @@ from platform_e2e.kube.expect import (
     pause,
     poll,
 )
+from platform_e2e.kube.source import Inbox
+
+NO_VIEW: Any = None
+"""Whose message it is does not matter."""
 
 CAUSE = Cause("disk-full", "the disk of node n1 is full", "free some space on n1")
 
@@ -218,3 +226,19 @@ def test_pause_of_nothing_is_nothing() -> None:
     assert time.monotonic() - start < 0.05
     pause(0.05)
     assert time.monotonic() - start >= 0.05
+
+
+def test_the_shortest_of_timeouts_end_although_a_message_was_just_taken() -> None:
+    inbox: Inbox = Inbox()
+
+    def hurry() -> None:
+        for _ in range(15_000):
+            inbox.put((NO_VIEW, None))
+            inbox.get()
+            with contextlib.suppress(Empty):
+                inbox.get(timeout=1e-9)
+
+    hurrying = threading.Thread(target=hurry, daemon=True)
+    hurrying.start()
+    hurrying.join(30)
+    assert not hurrying.is_alive(), "a wait of no time never ended"
