@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from platform_e2e.explain import announcing, applications, loadbalancer, monitoring, pods, workloads
+from platform_e2e.explain import announcing, applications, loadbalancer, monitoring, pods, services, workloads
 from platform_e2e.explain.causes import home, patience, unexplained
 from platform_e2e.explain.registry import View, explain, explains
 
@@ -17,6 +17,7 @@ __all__ = [
     "monitoring",
     "patience",
     "pods",
+    "services",
     "unexplained",
     "workloads",
 ]

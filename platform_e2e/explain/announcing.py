@@ -24,9 +24,9 @@ from platform_e2e.explain.objects import (
     pods_of,
     selects,
     since,
-    workloads_of,
 )
-from platform_e2e.explain.registry import View, explain, explains
+from platform_e2e.explain.registry import View, explains
+from platform_e2e.explain.services import nothing_ready
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object, key
 
@@ -48,23 +48,7 @@ def no_endpoints(service: Object, view: View) -> Cause | None:
     """Nothing stands behind the Service; MetalLB announces only what has an active endpoint."""
     if not is_load_balancer(service) or not ingress(service) or any(is_ready(e) for e in endpoints(view, service)):
         return None
-    pods = pods_of(view, service)
-    for pod in pods:
-        cause = explain(pod, view)
-        if cause is not None:
-            return cause
-    for workload in workloads_of(view, service):
-        cause = explain(workload, view)
-        if cause is not None:
-            return cause
-    selector = ", ".join(f"{name}={value}" for name, value in (at(service, "spec", "selector") or {}).items())
-    if pods:
-        return None
-    return Cause(
-        "loadbalancer-no-endpoints",
-        f"the selector of {name_of(service)} ({selector or 'empty'}) selects no pod of its namespace",
-        "correct spec.selector of the Service, or the labels of the pods",
-    )
+    return nothing_ready(service, view, "loadbalancer-no-endpoints")
 
 
 @explains("v1/Service")

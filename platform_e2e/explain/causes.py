@@ -69,6 +69,8 @@ CAUSES: dict[str, Known] = {
     "pod-starting": Known(_APPLICATIONS),
     "secret-not-unsealed": Known(_APPLICATIONS, STUCK),
     "workload-quota": Known(_APPLICATIONS),
+    "service-no-endpoints": Known(_APPLICATIONS),
+    "deletion-held": Known(_APPLICATIONS),
     "loadbalancer-other-controller": Known(_LOADBALANCER, OBJECTS),
     "loadbalancer-other-class": Known(_LOADBALANCER, OBJECTS),
     "loadbalancer-class-missing": Known(_LOADBALANCER, OBJECTS),

@@ -1,0 +1,49 @@
+"""Why an object that is to go is still there: finalizers that nobody removes, or what a namespace still has."""
+
+from __future__ import annotations
+
+from platform_e2e.explain.objects import at, listed, name_of
+from platform_e2e.explain.registry import View
+from platform_e2e.finding import Cause
+from platform_e2e.kube.objects import Object, kind_of
+
+REMAINING = ("NamespaceContentRemaining", "NamespaceFinalizersRemaining", "NamespaceDeletionContentFailure")
+"""Conditions of a namespace that is being deleted (Kubernetes 1.34, pkg/controller/namespace/deletion/status_condition_utils.go)."""
+
+CASCADE = "resources-finalizer.argocd.argoproj.io"
+"""Argo CD's finalizer for an Application whose objects are to go first (pkg/apis/application/v1alpha1/types.go)."""
+
+
+def held_deletion(obj: Object, _view: View) -> Cause | None:
+    """Return what keeps an object whose deletion was asked for; None for one whose deletion nobody has asked for.
+
+    Args:
+        obj: the object as it is in the cluster.
+    """
+    since = at(obj, "metadata", "deletionTimestamp")
+    if not since:
+        return None
+    if kind_of(obj) == "v1/Namespace":
+        left = [
+            " ".join(str(one.get("message", "")).split())
+            for one in at(obj, "status", "conditions") or ()
+            if one.get("type") in REMAINING and one.get("status") == "True"
+        ]
+        return Cause(
+            "deletion-held",
+            f"{name_of(obj)} is being deleted since {since} and still has something: {listed(left, 'nothing that it names')}",
+            "look at the objects that it names; one with a finalizer needs the controller that removes it",
+        )
+    finalizers = [str(one) for one in at(obj, "metadata", "finalizers") or ()]
+    if not finalizers:
+        return Cause(
+            "deletion-held",
+            f"{name_of(obj)} is being deleted and has until {since} to end",
+            "wait; a container that does not end on SIGTERM uses all of terminationGracePeriodSeconds",
+        )
+    cascade = "Argo CD deletes its objects first; " if any(one.startswith(CASCADE) for one in finalizers) else ""
+    return Cause(
+        "deletion-held",
+        f"{name_of(obj)} is being deleted since {since} and held by the finalizers {listed(finalizers)}",
+        f"{cascade}see that the controller runs that removes them; remove them by hand only where it will never come back",
+    )

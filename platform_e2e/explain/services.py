@@ -1,0 +1,87 @@
+"""Why nothing stands behind a Service: its pods are not ready, nobody makes any, or its selector selects none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from platform_e2e.explain.objects import (
+    WORKLOAD_KINDS,
+    at,
+    endpoints,
+    is_ready,
+    listed,
+    name_of,
+    pods_of,
+    workloads_of,
+)
+from platform_e2e.explain.registry import View, explain, explains
+from platform_e2e.finding import Cause
+from platform_e2e.kube.objects import Object, key
+
+SELECTOR_REMEDY = "correct spec.selector of the Service, or the labels of the pods"
+
+
+def nothing_ready(service: Object, view: View, cause_id: str) -> Cause | None:
+    """Return why a Service without a ready endpoint has none; None where its pods are only about to be ready.
+
+    Args:
+        service: that has none.
+        view: of the cluster.
+        cause_id: of the cause that lies in the Service itself, or in who makes its pods.
+    """
+    pods, workloads = pods_of(view, service), workloads_of(view, service)
+    for obj in [*pods, *workloads]:
+        cause = explain(obj, view)
+        if cause is not None:
+            return cause
+    if pods:
+        return None
+    idle = [name_of(workload) for workload in workloads if at(workload, "spec", "replicas") == 0]
+    if idle and len(idle) == len(workloads):
+        return Cause(
+            cause_id,
+            f"{name_of(service)} has no endpoint, since {listed(idle)} is scaled to 0 replicas",
+            f"scale it up, in Git where Git says how many: `kubectl scale {idle[0]} --replicas 1`; metadata.managedFields "
+            "tells who scaled it down",
+        )
+    if workloads:
+        names = listed([name_of(workload) for workload in workloads])
+        sentence = f"{name_of(service)} has no endpoint: {names} has made no pod"
+        return Cause(
+            cause_id, sentence, "wait; if it stays so, look at the events of the workload and of its ReplicaSet"
+        )
+    selector = _pairs(at(service, "spec", "selector") or {}) or "empty"
+    sentence = f"the selector of {name_of(service)} ({selector}) selects no pod of its namespace"
+    return Cause(cause_id, sentence, f"{SELECTOR_REMEDY}{_nearest(service, view)}")
+
+
+@explains("v1/Service")
+def nothing_behind(service: Object, view: View) -> Cause | None:
+    """Nothing ready stands behind a Service of another type than LoadBalancer; that type is `announcing`'s."""
+    if not at(service, "spec", "selector") or at(service, "spec", "type") in {"LoadBalancer", "ExternalName"}:
+        return None
+    if any(is_ready(one) for one in endpoints(view, service)):
+        return None
+    return nothing_ready(service, view, "service-no-endpoints")
+
+
+def _nearest(service: Object, view: View) -> str:
+    """Return in words which workload of the namespace has the most of the labels that a Service asks for."""
+    selector = at(service, "spec", "selector") or {}
+    found = []
+    for kind in WORKLOAD_KINDS:
+        for workload in view.list(kind, key(service)[0]):
+            labels = at(workload, "spec", "template", "metadata", "labels") or {}
+            has = {name: labels[name] for name in selector if name in labels}
+            if has:
+                missing = sum(labels.get(name) != value for name, value in selector.items())
+                found.append((missing, name_of(workload), has))
+    if not found:
+        return ""
+    _, name, has = min(found, key=lambda one: one[:2])
+    return f"; the pods of {name} have {_pairs(has)}"
+
+
+def _pairs(labels: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in labels.items())
