@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from platform_e2e.addresses import AddressRange
+from platform_e2e.ask import arguments
 from platform_e2e.errors import HarnessError
 from platform_e2e.settings import OPTIONS, Settings, resolve
 
@@ -90,6 +91,14 @@ def _parser() -> argparse.ArgumentParser:
     add_options(breaks)
     breaks.set_defaults(command=_breaks, passes_on=False)
 
+    waits = commands.add_parser("wait", help="wait until objects are as they should be, and say why when they are not")
+    arguments.of_wait(waits)
+    waits.set_defaults(command=_wait, passes_on=False)
+
+    explains = commands.add_parser("explain", help="say what holds an object, or everything that is held")
+    arguments.of_explain(explains)
+    explains.set_defaults(command=_explain, passes_on=False)
+
     leaks = commands.add_parser("leaks", help="end runs in every way there is and compare the host before and after")
     leaks.set_defaults(command=_leaks, passes_on=True)
     return parser
@@ -143,6 +152,22 @@ def _breaks(known: argparse.Namespace, rest: Sequence[str]) -> int:
     from platform_e2e.breaks import runner
 
     return runner.main(settings(known), known.names, chosen=known.chosen, only_list=known.list)
+
+
+def _wait(known: argparse.Namespace, rest: Sequence[str]) -> int:
+    """Wait for objects of a cluster."""
+    del rest
+    from platform_e2e.ask import wait
+
+    return wait.main(known)
+
+
+def _explain(known: argparse.Namespace, rest: Sequence[str]) -> int:
+    """Explain objects of a cluster."""
+    del rest
+    from platform_e2e.ask import explaining
+
+    return explaining.main(known)
 
 
 def _leaks(known: argparse.Namespace, rest: Sequence[str]) -> int:

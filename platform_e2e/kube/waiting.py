@@ -22,7 +22,9 @@ LAST_LOOK = 3.0
 PATIENCE = 30.0
 """Seconds that `consistently` and `never` wait for an API server that does not answer; one needs about 20 s to restart."""
 
-UNREAD = "is the cluster running, and is this its kubeconfig? `nox -s cluster -- list` shows the clusters of this harness"
+UNREAD = (
+    "is the cluster running, and is this its kubeconfig? `nox -s cluster -- list` shows the clusters of this harness"
+)
 """What a person can do where the API server did not answer to the end of a wait."""
 
 

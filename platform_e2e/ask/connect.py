@@ -1,0 +1,97 @@
+"""Which cluster a person means, where nobody says it in full: one of this harness, or that of a kubeconfig."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from platform_e2e.cluster import place
+from platform_e2e.cluster.place import Place
+from platform_e2e.cluster.provider import ClusterFacts
+from platform_e2e.errors import WrongUsage
+from platform_e2e.kube.client import Kube
+from platform_e2e.kube.kubeconfig import load
+
+LIST = "`python -m platform_e2e cluster list` shows the clusters of this harness"
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A cluster that was chosen.
+
+    Attributes:
+        kube: its client.
+        name: how a person names it.
+        namespace: that its context is for, or None.
+    """
+
+    kube: Kube
+    name: str
+    namespace: str | None
+
+
+def connect(*, kubeconfig: Path | None, cluster: str, context: str, patience: float) -> Connection:
+    """Return the client of the cluster that is meant; asks nothing of it yet.
+
+    Args:
+        kubeconfig: its file, or None.
+        cluster: name of a cluster of this harness, or empty.
+        context: of the kubeconfig, or empty for its current one.
+        patience: seconds that a request is tried for.
+
+    Raises:
+        WrongUsage: no cluster, or more than one, could be meant.
+        KubeconfigError: the kubeconfig cannot be used.
+    """
+    if kubeconfig and cluster:
+        raise WrongUsage("--kubeconfig and --cluster name two clusters", "give one of them")
+    facts = _ours(cluster) if cluster else None if kubeconfig or context else _only_kept()
+    path = kubeconfig or (Path(facts.kubeconfig) if facts else _users())
+    endpoint = load(path, context or None)
+    name = f"cluster {facts.name}" if facts else f"context {endpoint.context} of {path}"
+    return Connection(Kube(endpoint, patience=patience), name, endpoint.namespace)
+
+
+def _ours(name: str) -> ClusterFacts:
+    """Return the cluster of this harness of that name."""
+    names = [each.name for each in place.every()]
+    if name not in names:
+        raise WrongUsage(f"there is no cluster {name}", f"there are: {', '.join(names)}" if names else f"{LIST}: none")
+    facts = Place(name).facts()
+    if facts is None:
+        raise WrongUsage(f"cluster {name} is still being made", f"wait until it is; {LIST}")
+    return facts
+
+
+def _only_kept() -> ClusterFacts | None:
+    """Return the only kept cluster of this harness; None where there is none."""
+    kept = [each for each in place.every() if each.keep.exists() and each.supervisor.is_held()]
+    found = [facts for each in kept if (facts := each.facts()) is not None]
+    if len(found) > 1:
+        raise WrongUsage(
+            f"{len(found)} clusters of this harness are kept: {', '.join(facts.name for facts in found)}",
+            "name one by --cluster, or another one's file by --kubeconfig",
+        )
+    return found[0] if found else None
+
+
+def _users() -> Path:
+    """Return the kubeconfig that kubectl would use: $KUBECONFIG, or ~/.kube/config."""
+    files = [Path(part).expanduser() for part in os.environ.get("KUBECONFIG", "").split(os.pathsep) if part]
+    there = [file for file in files if file.exists()]
+    if len(there) > 1:
+        raise WrongUsage(
+            f"$KUBECONFIG names {len(there)} files, which are not merged here", "give one of them by --kubeconfig"
+        )
+    found = (there or files or [Path.home() / ".kube" / "config"])[0]
+    if not found.exists():
+        origin = (
+            "$KUBECONFIG names" if files else "there is no kept cluster of this harness, $KUBECONFIG is not set, and"
+        )
+        said = f"{origin} {found}, which does not exist" if files else f"{origin} {found} does not exist"
+        raise WrongUsage(
+            f"no cluster is known: {said}",
+            "give --kubeconfig FILE, or keep a cluster: `nox -s cluster -- up`, then --cluster NAME",
+        )
+    return found
