@@ -11,6 +11,7 @@ import pytest
 
 from platform_e2e.errors import WrongUsage
 from platform_e2e.kube.client import Kube
+from platform_e2e.kube.collect import PAGE
 from platform_e2e.kube.expect import (
     Expectation,
     Met,
@@ -190,7 +191,7 @@ def test_a_closed_stream_is_a_reconnect_and_no_answer(api: ScriptedApi, kube: Ku
     api.until_watched(5)
     put(api, "2")
     waiting.result()
-    lists = api.asked("GET", "configmaps", limit="500")
+    lists = api.asked("GET", "configmaps", limit=str(PAGE))
     assert lists <= 2, "a closed stream was answered by a new list"
 
 

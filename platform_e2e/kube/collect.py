@@ -14,8 +14,10 @@ from platform_e2e.kube.selection import Choice
 from platform_e2e.kube.stream import Collection
 from platform_e2e.kube.transport import Request, Stream, Transport
 
-PAGE = 500
-"""Objects asked for at once: what kubectl asks for (--chunk-size)."""
+PAGE = 1000
+"""Objects asked for at once: twice what kubectl asks for (--chunk-size), or five hundred ConfigMaps, with the one that
+Kubernetes adds to each namespace, would be two requests for each list.
+"""
 
 
 class Collector:

@@ -257,6 +257,7 @@ class WatchStream:
                 self._look_later(sent)
                 return
             with self._listing:
+                self._gather()
                 self._position = self._list(relisted=True, patience=0)
         began, before = time.monotonic(), self._events
         self._watch()
