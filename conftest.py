@@ -10,6 +10,7 @@ pytest_plugins = [
     "fixtures.console",
     "fixtures.deadline",
     "fixtures.layer",
+    "fixtures.recording",
     "fixtures.reporting",
     "fixtures.blocking",
     "fixtures.cluster",

@@ -10,11 +10,14 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from platform_e2e.report import redact
+
+STEP_CHARACTERS = 300
+"""How much of one step of a wait's history is kept: three lines of a terminal."""
 
 
 class Timeline:
@@ -22,24 +25,29 @@ class Timeline:
 
     Args:
         path: the file, or None for a timeline that nobody keeps.
+
+    Attributes:
+        test: what this process tests now, or an empty string; every event that it appends meanwhile says so.
     """
 
     def __init__(self, path: Path | None) -> None:
         """Remember the file; it is created by the first event."""
         self.path = path
+        self.test = ""
 
     def event(self, kind: str, name: str, **facts: Any) -> None:
         """Append one event.
 
         Args:
-            kind: `phase-start`, `phase-progress`, `phase-end`, `fact`, `cluster`, `finding`.
-            name: which phase or fact.
+            kind: `phase-start`, `phase-progress`, `phase-end`, `fact`, `cluster`, `finding`, `test-start`, `test-end`,
+                `wait`, `disturbance-start`, `disturbance-healed`, `disturbance-end`, `application`, `restart`, `warning`.
+            name: which phase, fact, test or object.
             facts: JSON values that describe it.
         """
         if self.path is None:
             return
         # An error's text may quote the end of a log.
-        safe = redact.plain(facts)
+        safe = redact.plain({"test": self.test, **facts} if self.test else facts)
         line = json.dumps(
             {"at": time.time(), "mono": time.monotonic(), "pid": os.getpid(), "kind": kind, "name": name, **safe}
         )
@@ -50,6 +58,20 @@ class Timeline:
     def progress(self, name: str, text: str) -> None:
         """Say what a running phase does now, in a few words."""
         self.event("phase-progress", name, text=text)
+
+    def wait(self, what: str, *, seconds: float, outcome: str, steps: Sequence[str] = ()) -> None:
+        """Record a wait that has ended just now.
+
+        Args:
+            what: was waited for, as a sentence.
+            seconds: how long it took.
+            outcome: `met`, or how it ended otherwise.
+            steps: the states on the way, one line each.
+        """
+        shown = [step if len(step) <= STEP_CHARACTERS else step[: STEP_CHARACTERS - 1] + "…" for step in steps]
+        # One that found at once what it looked for has no history worth a line.
+        moved = len(shown) > 1 or outcome != "met"
+        self.event("wait", what, seconds=seconds, outcome=outcome, **({"steps": shown} if moved else {}))
 
     @contextlib.contextmanager
     def phase(self, name: str, title: str = "") -> Iterator[None]:
@@ -62,3 +84,22 @@ class Timeline:
             self.event("phase-end", name, seconds=time.monotonic() - start, error=str(error) or repr(error))
             raise
         self.event("phase-end", name, seconds=time.monotonic() - start, error=None)
+
+
+_OF_PROCESS = [Timeline(None)]
+"""The timeline of the run that this process belongs to; what is deep in the library, such as a wait, cannot be handed one."""
+
+
+def current() -> Timeline:
+    """Return the timeline of the run that this process belongs to; outside of a run one that nobody keeps."""
+    return _OF_PROCESS[-1]
+
+
+@contextlib.contextmanager
+def kept_in(timeline: Timeline) -> Iterator[None]:
+    """Make a timeline that of this process, for all of its threads, while the block runs."""
+    _OF_PROCESS.append(timeline)
+    try:
+        yield
+    finally:
+        _OF_PROCESS.remove(timeline)

@@ -104,6 +104,8 @@ def test_an_application_that_was_changed_by_hand(demo: Layer) -> None:
     (finding,) = as_in_git(one, changed)
     assert finding.cause.id == "application-changed"
     assert "/spec/syncPolicy/automated/selfHeal: expected True, is False" in finding.cause.sentence
+    (difference,) = finding.details["differences"]
+    assert (difference["path"], difference["observed"]) == ("/spec/syncPolicy/automated/selfHeal", False)
 
 
 def converged(one: layer.Application) -> Object:

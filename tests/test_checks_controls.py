@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from platform_e2e import timeline
 from platform_e2e.checks import controls
 from platform_e2e.checks.applications import TESTS
 from platform_e2e.checks.controls import Sandbox, has_colour, has_key, is_sync, pool_of_one, synced_with_key
@@ -12,6 +15,7 @@ from platform_e2e.gitops.git import GitServer
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import Met, Polled
 from platform_e2e.kube.objects import Object
+from platform_e2e.timeline import Timeline
 from tests.recorded_view import RecordedView, made
 
 SETTINGS = made("v1/ConfigMap", "settings", "e2e-1", data={"colour": "blue"})
@@ -92,6 +96,24 @@ def test_a_pool_of_one_has_one_address_for_who_asks_for_it() -> None:
         assert (made_pool.size, made_pool.auto_assign) == (1, False)
         assert requested_pool(controls.service("a", "e2e-1", name)) == "small"
     assert cluster.objects == []
+
+
+def test_what_a_control_disturbs_is_on_the_runs_timeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster()
+    monkeypatch.setattr(cluster, "patch", lambda *_, **__: {}, raising=False)
+    monkeypatch.setattr("platform_e2e.gitops.argocd.refresh", lambda *_: None)
+    with timeline.kept_in(Timeline(tmp_path / "timeline.jsonl")):
+        with pool_of_one(cast("Kube", cluster), "small", "metallb-system"):
+            pass
+        with Sandbox.open(cast("Kube", cluster), cast("GitServer", Git()), "e2e-1"):
+            controls.Own("e2e-1", "e2e-1", "sha", cast("Kube", cluster)).change(colour="red")
+    events = [json.loads(text) for text in (tmp_path / "timeline.jsonl").read_text().splitlines()]
+    assert [(event["kind"], event["name"]) for event in events if event["kind"] != "wait"] == [
+        ("disturbance-start", "ipaddresspool/small -n metallb-system"),
+        ("disturbance-end", "ipaddresspool/small -n metallb-system"),
+        ("disturbance-start", "configmap/settings -n e2e-1"),
+        ("disturbance-end", "configmap/settings -n e2e-1"),
+    ]
 
 
 def test_expectations_say_what_is_there_instead() -> None:

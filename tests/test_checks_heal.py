@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from platform_e2e import timeline
 from platform_e2e.checks import heal as module
 from platform_e2e.checks.drift import Drift, Kind
 from platform_e2e.checks.heal import Disturbance, drifted, heal, inject, recorded, restored, undo
@@ -15,6 +18,7 @@ from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import Met, Pending, Polled, Verdict
 from platform_e2e.kube.objects import Object
 from platform_e2e.layer import Rendered
+from platform_e2e.timeline import Timeline
 from tests.recorded_view import RecordedView, made
 
 GIT = made("v1/ConfigMap", "chat", "chat-dev", data={"greeting": "hello"})
@@ -249,3 +253,25 @@ def test_the_application_before_is_remembered() -> None:
     made_change = inject(edit(), kube(Cluster(GIT, app)))
     assert argocd.operation(made_change.application).self_heal_attempts == 3
     assert made_change.before == GIT
+
+
+def test_a_change_its_heal_and_its_end_are_on_the_runs_timeline(tmp_path: Path) -> None:
+    line = Timeline(tmp_path / "timeline.jsonl")
+    with timeline.kept_in(line):
+        healed = heal(edit(), kube(Cluster(GIT, application(), then=healed_by_argo)))
+        heal(edit(), kube(Cluster(GIT, application())))
+    events = [json.loads(text) for text in (tmp_path / "timeline.jsonl").read_text().splitlines()]
+    told = [event for event in events if event["kind"].startswith("disturbance")]
+    kinds = ["disturbance-start", "disturbance-healed", "disturbance-end", "disturbance-start", "disturbance-end"]
+    assert [event["kind"] for event in told] == kinds
+    assert {event["name"] for event in told} == {"configmap/chat -n chat-dev"}
+    assert (told[0]["change"], told[0]["field"], told[0]["application"]) == (
+        "field-edited", "/data/greeting", "chat-dev",
+    )  # fmt: skip
+    assert told[1]["seconds"] == healed.seconds
+    assert [told[2]["undone_by_harness"], told[4]["undone_by_harness"]] == [False, True]
+
+
+def test_a_change_that_stays_tells_which_fields_differ() -> None:
+    finding = the_finding(Cluster(GIT, application()), edit())
+    assert finding.details == {"differences": [{"path": "/data/greeting", "expected": "hello", "observed": "bye"}]}

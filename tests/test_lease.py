@@ -498,6 +498,9 @@ def test_a_part_taken_alone_waits_for_its_readers_and_says_so(box: Box) -> None:
     (said,) = [event["text"] for event in map(json.loads, told.splitlines()) if "metallb" in event.get("text", "")]
     assert said.startswith("metallb: waits for process")
     assert "metallb shared" in said
+    (wait,) = [event for event in map(json.loads, told.splitlines()) if event["kind"] == "wait"]
+    assert (wait["name"], wait["outcome"]) == ("the lock on metallb alone", "met")
+    assert wait["seconds"] > 0.2
 
 
 def test_readers_share_a_part_and_other_parts_are_free(box: Box) -> None:

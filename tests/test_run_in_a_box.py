@@ -404,6 +404,36 @@ def teardown():
     assert box.result["verdict"]["broken_phase"] == ""
 
 
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_the_timeline_has_every_test_and_run_json_what_it_is_about(box: Box, workers: str) -> None:
+    box.tests("""
+class Service:
+    def __str__(self): return "service/chat -n chat-dev"
+class Case:
+    service = Service()
+@pytest.mark.parametrize("case", [pytest.param(Case(), id="chat")])
+def test_address(cluster, promises, case):
+    '''It answers.
+
+    More of it.'''
+    assert False, "it does not"
+def test_all(cluster): ...
+""")
+    box.run("e2e", "-n", workers)
+    lines = (box.artifacts / "latest" / "timeline.jsonl").read_text().splitlines()
+    events = [event for event in map(json.loads, lines) if event["kind"] in {"test-start", "test-end"}]
+    ids = ["e2e/test_it.py::test_address[chat]", "e2e/test_it.py::test_all"]
+    for kind in ("test-start", "test-end"):
+        assert sorted(event["name"] for event in events if event["kind"] == kind) == ids
+    ended = next(event for event in events if event["kind"] == "test-end")
+    assert ended["seconds"] >= ended["setup"] + ended["call"]
+    assert events[0]["worker"].startswith("gw" if workers == "2" else "")
+    one, other = sorted(box.result["verdict"]["tests"], key=lambda test: str(test["test"]))
+    assert (one["object"], one["proves"]) == ("service/chat -n chat-dev", "It answers.")
+    assert "it does not" in one["text"]
+    assert (other["object"], other["proves"], other["text"]) == ("", "", "")
+
+
 def test_secrets_in_output_and_errors_reach_no_file(box: Box) -> None:
     box.tests("""
 def test_it(cluster):

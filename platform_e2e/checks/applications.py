@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from platform_e2e.checks.differences import Difference, missing_from
@@ -126,7 +127,9 @@ def as_in_git(application: Application, live: Object) -> list[Finding]:
         f"{application} is not what {application.file} says: {listed([str(one) for one in different])}",
         "look who changed it (metadata.managedFields), and that its owner, the root or the ApplicationSet, heals it",
     )
-    return [Finding(str(application), Promise.APPLICATIONS, f"as {application.file} says", str(different[0]), cause)]
+    details = {"differences": [asdict(one) for one in different]}
+    expected = f"as {application.file} says"
+    return [Finding(str(application), Promise.APPLICATIONS, expected, str(different[0]), cause, details)]
 
 
 def unserved(differences: Sequence[Difference]) -> list[Difference]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from platform_e2e import timeline
 from platform_e2e.checks.applications import TESTS
 from platform_e2e.explain.addresses import POOL_KIND
 from platform_e2e.gitops import argocd
@@ -68,6 +69,9 @@ class Own:
     def change(self, **data: str) -> None:
         """Change or add keys of the ConfigMap in the cluster, and let Argo CD look."""
         self.kube.patch("v1/ConfigMap", SETTINGS, {"data": data}, self.namespace, manager="platform-e2e-drift")
+        timeline.current().event(
+            "disturbance-start", changed_object(self.namespace), change="field-edited", application=self.name
+        )
         argocd.refresh(self.kube, self.name)
 
 
@@ -98,6 +102,7 @@ class Sandbox:
             source = kube.one(argocd.APPLICATION, namespace, argocd.NAMESPACE)
             # Before its project and its branch: an Application without them would only report errors.
             eventually_gone(source, timeout=GONE_SECONDS, what=f"application/{namespace} -n {argocd.NAMESPACE} is gone")
+            timeline.current().event("disturbance-end", changed_object(namespace))
             kube.delete(argocd.APPPROJECT, namespace, argocd.NAMESPACE)
             sandbox.branch.delete()
 
@@ -107,6 +112,11 @@ class Sandbox:
         self.kube.create(application(self.namespace, self.branch.url, self.branch.name, self_heal=self_heal))
         converge(self.kube, [self.namespace], sha, timeout=CONVERGE_SECONDS, by_operation=True)
         return Own(self.namespace, self.namespace, sha, self.kube)
+
+
+def changed_object(namespace: str) -> str:
+    """Return how a report names the ConfigMap of an own Application."""
+    return f"configmap/{SETTINGS} -n {namespace}"
 
 
 def settings() -> Object:
@@ -196,10 +206,13 @@ def pool_of_one(kube: Kube, name: str, namespace: str) -> Iterator[str]:
     metadata = {"name": name, "namespace": namespace, "labels": {TESTS: name}}
     spec = {"addresses": [f"{LONE_ADDRESS}/32"], "autoAssign": False}
     kube.create({"apiVersion": "metallb.io/v1beta1", "kind": "IPAddressPool", "metadata": metadata, "spec": spec})
+    shown = f"ipaddresspool/{name} -n {namespace}"
+    timeline.current().event("disturbance-start", shown, change="pool-of-one")
     try:
         yield name
     finally:
         kube.delete(POOL_KIND, name, namespace)
+        timeline.current().event("disturbance-end", shown)
 
 
 def service(name: str, namespace: str, pool: str) -> Object:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from platform_e2e import timeline
 from platform_e2e.checks.applications import unserved
 from platform_e2e.checks.differences import Difference, bare, changed, missing_from, value_at
 from platform_e2e.checks.drift import Drift, Kind
@@ -78,7 +79,11 @@ def inject(drift: Drift, kube: Kube) -> Disturbance:
         kube.patch(target.api, target.name, drift.patch, target.namespace, type="json", manager=BY_HAND)
     else:
         kube.delete(target.api, target.name, target.namespace, uid=uid(before))
-    return Disturbance(drift, before, application, time.monotonic())
+    disturbance = Disturbance(drift, before, application, time.monotonic())
+    timeline.current().event(
+        "disturbance-start", str(target), change=str(drift.kind), field=drift.pointer, application=drift.application
+    )
+    return disturbance
 
 
 def _healer(drift: Drift, kube: Kube) -> Object | None:
@@ -89,11 +94,14 @@ def undo(disturbance: Disturbance, kube: Kube) -> None:
     """Put the object back as it was, where nobody else did."""
     target = disturbance.drift.target
     live = kube.get(target.api, target.name, target.namespace)
+    by_hand = live is None
     if live is None:
         kube.create(bare(disturbance.before))
     elif changed(disturbance.before, live) and disturbance.drift.kind is Kind.FIELD_EDITED:
+        by_hand = True
         back = [{"op": "replace", "path": disturbance.drift.pointer, "value": disturbance.drift.git_value}]
         kube.patch(target.api, target.name, back, target.namespace, type="json", manager=BY_HAND)
+    timeline.current().event("disturbance-end", str(target), undone_by_harness=by_hand)
 
 
 def restored(disturbance: Disturbance) -> Expectation[Object | None]:
@@ -179,6 +187,7 @@ def heal(drift: Drift, kube: Kube, *, during: Callable[[Disturbance], None] = la
         except Timeout:
             return Healed(None, [_unhealed(disturbance, kube)])
         seconds = time.monotonic() - disturbance.at
+        timeline.current().event("disturbance-healed", str(target), seconds=seconds)
         if not drift.application:
             return Healed(seconds, [])
         application = kube.one(argocd.APPLICATION, drift.application, argocd.NAMESPACE)
@@ -218,7 +227,14 @@ def _unhealed(disturbance: Disturbance, kube: Kube) -> Finding:
             f"{_named(drift)} did not undo the change of {drift.target} within {HEAL_SECONDS:g} s",
             "look at the Application's operationState and conditions: after a failed sync of a commit Argo CD heals nothing",
         )
-    return Finding(str(drift.target), Promise.SELFHEAL, f"as in Git within {HEAL_SECONDS:g} s", observed, cause)
+    return Finding(
+        str(drift.target),
+        Promise.SELFHEAL,
+        f"as in Git within {HEAL_SECONDS:g} s",
+        observed,
+        cause,
+        {"differences": [asdict(one) for one in different]},
+    )
 
 
 def _named(drift: Drift) -> str:

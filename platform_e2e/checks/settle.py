@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from platform_e2e.explain import patience
 from platform_e2e.finding import Finding
-from platform_e2e.kube.expect import Met, Pending, Timeout, Verdict, poll
+from platform_e2e.kube.expect import Failed, Met, Pending, Refuted, Timeout, Verdict, poll
 
 
 def settled(look: Callable[[], list[Finding]], *, timeout: float, what: str) -> list[Finding]:
@@ -27,13 +27,14 @@ def settled(look: Callable[[], list[Finding]], *, timeout: float, what: str) -> 
         last[:] = look()
         if causes != (now := [finding.cause.id for finding in last]):
             causes[:], since = now, time.monotonic()
-        if not last or _stays(last, time.monotonic() - since):
+        if not last:
             return Met()
-        return Pending("; ".join(f"{finding.object}: {finding.observed}" for finding in last))
+        words = "; ".join(f"{finding.object}: {finding.observed}" for finding in last)
+        return Failed(words) if _stays(last, time.monotonic() - since) else Pending(words)
 
     try:
         poll(verdict, timeout=timeout, what=what)
-    except Timeout:
+    except (Timeout, Refuted):
         return last
     return last
 

@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,6 +37,9 @@ REMOVAL_SECONDS = 60.0
 
 SUPERVISOR = ("-m", "platform_e2e.cluster.supervisor")
 """What Python is told to run; the cluster's name is added."""
+
+WORTH_TELLING = 0.1
+"""Seconds of waiting for a lock from which on a report shows them; taking a free one is below a millisecond."""
 
 START_SECONDS = 30.0
 """The longest that the supervisor may take to go into the background; it takes about 0.1 s."""
@@ -169,10 +173,14 @@ class Lease:
         def waits(who: str) -> None:
             self._waits(name, who)
 
+        began = time.monotonic()
         # Whoever wants the part alone keeps the gate shut while it waits, or readers that come and go could keep it
         # waiting for ever.
         with gate.held(f"waits for {words}", shared=shared, waiting=waits):
             release = part.take(words, shared=shared, waiting=waits)
+        waited = time.monotonic() - began
+        if waited >= WORTH_TELLING:
+            self.timeline.wait(f"the lock on {words}", seconds=waited, outcome="met")
         self._mine.add(name)
         try:
             yield

@@ -71,9 +71,7 @@ def made(chart: str, *, helm: Helm, module_directory: Callable[[str], Path], tim
             _copy(chart, have, directory, module_directory)
         _compare(chart, directory / "chart", helm)
 
-    path = cache.entry(
-        "charts", f"{chart}-{_key(chart, have)}", make, phase=PHASE, timeline=timeline, nested=True
-    )
+    path = cache.entry("charts", f"{chart}-{_key(chart, have)}", make, phase=PHASE, timeline=timeline, nested=True)
     written = manifests.read(path / "chart" / "Chart.yaml")
     return Chart(
         str(path / "chart"),

@@ -8,6 +8,7 @@ from queue import Empty
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
+from platform_e2e import timeline
 from platform_e2e.errors import BrokenHarness, BrokenPlatform, HarnessError
 from platform_e2e.finding import Cause
 from platform_e2e.kube.history import History, Report
@@ -94,6 +95,17 @@ class Watching(Generic[S]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._view.close()
+        self._record(error)
+
+    def _record(self, error: BaseException | None) -> None:
+        """Tell the run's timeline how it went."""
+        ended = error.report.outcome if isinstance(error, WaitError) else f"ended by {type(error).__name__}"
+        timeline.current().wait(
+            self._what,
+            seconds=self._history.waited,
+            outcome="met" if error is None else ended,
+            steps=self._history.render(),
+        )
 
     @property
     def began(self) -> float:

@@ -63,6 +63,10 @@ class Result:
         findings: broken promises as plain data.
         reason: why it was skipped, or what blocked it, or the first line of its error.
         exit_code: whose fault a failure is.
+        object: what its case is about, as findings name it; empty where it is about all of the layer.
+        proves: what must be true, in one sentence.
+        text: what pytest says of a failure that no finding explains.
+        evidence: directory of what was kept of a failure, relative to the run's.
     """
 
     test: str
@@ -73,6 +77,10 @@ class Result:
     findings: Sequence[Mapping[str, Any]] = ()
     reason: str = ""
     exit_code: int = 0
+    object: str = ""
+    proves: str = ""
+    text: str = ""
+    evidence: str = ""
 
 
 @dataclass(frozen=True)
