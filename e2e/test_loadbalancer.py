@@ -12,7 +12,7 @@ from platform_e2e.checks import controls, loadbalancer, node
 from platform_e2e.checks.applications import TESTS
 from platform_e2e.checks.blame import own, require
 from platform_e2e.explain import explain
-from platform_e2e.explain.loadbalancer import ingress
+from platform_e2e.explain.loadbalancer import ingress, served_class
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import consistently, eventually
 from platform_e2e.layer import Layer
@@ -65,8 +65,9 @@ def test_node_knows_the_address_only_as_a_rule(
 @pytest.mark.exclusive("metallb")
 def test_control_service_without_room_stays_pending(metallb: str, kube: Kube, namespace: str) -> None:
     """A pool of one address has none for a second Service: it stays pending, the cause is named, and it is the only one."""
+    served = served_class(kube)
     with controls.pool_of_one(kube, namespace, metallb) as pool:
-        first = kube.create(controls.service("first", namespace, pool))
+        first = kube.create(controls.service("first", namespace, pool, served))
         eventually(
             kube.one("v1/Service", "first", namespace),
             loadbalancer.has_address,
@@ -74,7 +75,7 @@ def test_control_service_without_room_stays_pending(metallb: str, kube: Kube, na
             what="first has it",
         )
         # Only now: where MetalLB learns of the pool after both are there, it gives the address to either.
-        second = kube.create(controls.service("second", namespace, pool))
+        second = kube.create(controls.service("second", namespace, pool, served))
         waiting = kube.one("v1/Service", "second", namespace)
         consistently(waiting, loadbalancer.is_pending, for_=PENDING_SECONDS, what="second stays pending")
         cause = explain(second, kube)

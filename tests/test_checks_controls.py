@@ -95,6 +95,8 @@ def test_a_pool_of_one_has_one_address_for_who_asks_for_it() -> None:
         made_pool = pool(cluster.objects[0])
         assert (made_pool.size, made_pool.auto_assign) == (1, False)
         assert requested_pool(controls.service("a", "e2e-1", name)) == "small"
+        assert "loadBalancerClass" not in controls.service("a", "e2e-1", name)["spec"]
+        assert controls.service("a", "e2e-1", name, "ours")["spec"]["loadBalancerClass"] == "ours"
     assert cluster.objects == []
 
 

@@ -67,3 +67,22 @@ def test_a_break_names_a_cause_of_its_promise(fault: object) -> None:
 def test_no_two_breaks_say_the_same() -> None:
     said = [(fault.cause, fault.sentence) for fault in BREAKS]
     assert len(said) == len(set(said))
+
+
+WITHOUT_BREAK = {
+    "loadbalancer-wrong-address": "MetalLB gives no other address than the one that is asked for; another controller might",
+    "loadbalancer-shared-address": "MetalLB lets two Services share an address only where both agree",
+    "loadbalancer-not-recorded": "a controller that gives addresses and may not write events is none that the chart can make",
+    "loadbalancer-arp-silent": "a speaker says that it announces only what it answers for; the segment is not the layer's",
+    "loadbalancer-arp-other-node": "it takes another machine on the segment",
+    "loadbalancer-on-interface": "it takes the nodes' own addresses, which differ from cluster to cluster",
+    "monitor-not-loaded": "it takes a config reloader that is down, or a configuration that the operator passes and Prometheus refuses",
+    "monitor-stale-scrape": "it takes a Prometheus that is overloaded or stands still",
+}
+"""Causes about addresses and targets that no change of the layer produces on every cluster, and why."""
+
+
+def test_every_cause_about_addresses_and_targets_has_a_break_or_a_reason() -> None:
+    about = {one for one in CAUSES if one.startswith(("loadbalancer-", "monitor-"))}
+    broken = {fault.cause for fault in BREAKS}
+    assert about - broken == WITHOUT_BREAK.keys()

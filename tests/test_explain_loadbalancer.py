@@ -218,6 +218,11 @@ def test_an_interface_that_the_node_does_not_have() -> None:
     assert explain(service(), before) is None, "an event from before the last change is of another advertisement"
 
 
+def test_there_is_no_speaker() -> None:
+    objects = [node(), pool(), advertisement("platform"), pod(), endpoint_slice()]
+    assert_break("speaker-disabled", cause_of(service(), *objects))
+
+
 @pytest.mark.parametrize("observed", [1, None], ids=["looked at", "not looked at yet"])
 def test_speakers_that_are_to_run_nowhere(observed: int | None) -> None:
     labels = {"app.kubernetes.io/name": "metallb", "app.kubernetes.io/component": "speaker"}
@@ -235,7 +240,11 @@ def test_speakers_that_are_to_run_nowhere(observed: int | None) -> None:
     cause = cause_of(service(), *objects)
     assert cause.id == "loadbalancer-not-announced-no-speaker"
     if observed:
-        assert_break("speaker-nowhere", cause)
+        assert cause.sentence == (
+            "no speaker can announce 10.89.0.201 of service/chat -n chat-dev: daemonset/metallb-speaker -n metallb-system "
+            "runs on no node, for none has all the labels of its nodeSelector: kubernetes.io/os=linux, "
+            "platform.example.com/announces=addresses"
+        )
         assert "label a node" in cause.remedy
     else:
         assert "none has a ready speaker" in cause.sentence
@@ -260,7 +269,11 @@ def test_a_service_that_is_left_to_another_proxy() -> None:
     ids=["speaker not ready", "node excluded"],
 )
 def test_no_speaker_can_announce(objects: list[Object]) -> None:
-    cause = cause_of(service(), *objects, pool(), advertisement("platform"), pod(), endpoint_slice())
+    speakers = {"app.kubernetes.io/name": "metallb", "app.kubernetes.io/component": "speaker"}
+    daemonset = made(
+        "apps/v1/DaemonSet", "metallb-speaker", "metallb-system", speakers, status={"desiredNumberScheduled": 1}
+    )
+    cause = cause_of(service(), daemonset, *objects, pool(), advertisement("platform"), pod(), endpoint_slice())
     assert cause.id == "loadbalancer-not-announced-no-speaker"
     assert "node-1" in cause.sentence
 

@@ -177,7 +177,17 @@ def test_no_pod_is_asked_for() -> None:
     scaled = made("apps/v1/Deployment", "chat", "chat-dev", spec={"replicas": 0, "template": template})
     cause = cause_of(monitor(), prometheus(), service(), scaled)
     assert cause.id == "monitor-no-endpoints"
-    assert cause.sentence.endswith("(app=chat) selects 0 replicas of deployment/chat -n chat-dev, none of them there")
+    assert cause.sentence.endswith("since deployment/chat -n chat-dev is scaled to 0 replicas")
+
+
+def test_a_speaker_that_is_missing_is_missed_by_addresses_first() -> None:
+    of_speakers = service()
+    of_speakers["spec"]["selector"] = {"app.kubernetes.io/name": "metallb", "app.kubernetes.io/component": "speaker"}
+    cause = cause_of(monitor(), prometheus(), of_speakers)
+    assert cause.id == "loadbalancer-not-announced-no-speaker"
+    assert cause.sentence.startswith(
+        "MetalLB has no speaker, which is its DaemonSet with the labels app.kubernetes.io/name=metallb"
+    )
 
 
 def in_monitoring(target: Object) -> Object:

@@ -215,14 +215,24 @@ def pool_of_one(kube: Kube, name: str, namespace: str) -> Iterator[str]:
         timeline.current().event("disturbance-end", shown)
 
 
-def service(name: str, namespace: str, pool: str) -> Object:
-    """Return a LoadBalancer Service that asks for an address of a pool, with nothing behind it."""
+def service(name: str, namespace: str, pool: str, load_balancer_class: str = "") -> Object:
+    """Return a LoadBalancer Service that asks for an address of a pool, with nothing behind it.
+
+    Args:
+        name: of the Service.
+        namespace: of the Service.
+        pool: that it asks for.
+        load_balancer_class: the one that MetalLB serves; empty where it serves Services without one.
+    """
+    spec: Object = {"type": "LoadBalancer", "allocateLoadBalancerNodePorts": False, "ports": [{"port": 80}]}
+    if load_balancer_class:
+        spec["loadBalancerClass"] = load_balancer_class
     annotations = {"metallb.io/address-pool": pool}
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": name, "namespace": namespace, "annotations": annotations},
-        "spec": {"type": "LoadBalancer", "allocateLoadBalancerNodePorts": False, "ports": [{"port": 80}]},
+        "spec": spec,
     }
 
 

@@ -105,10 +105,9 @@ def _no_node(service: Object, advertisements: Sequence[Object], view: View) -> C
             "correct spec.nodeSelectors of the L2Advertisement; see `kubectl get nodes --show-labels`",
         )
     unable = f"no speaker can announce {listed(ingress(service))} of {name_of(service)}"
-    for daemonset in view.list("apps/v1/DaemonSet", labels=SPEAKER):
-        nowhere = speakers_nowhere(daemonset, view)
-        if nowhere is not None:
-            return replace(nowhere, sentence=f"{unable}: {nowhere.sentence}")
+    nowhere = no_speaker(view)
+    if nowhere is not None:
+        return replace(nowhere, sentence=f"{unable}: {nowhere.sentence}")
     speakers = {
         at(pod, "spec", "nodeName")
         for pod in view.list("v1/Pod", labels=SPEAKER)
@@ -123,6 +122,24 @@ def _no_node(service: Object, advertisements: Sequence[Object], view: View) -> C
         f"{EXCLUDE_LABEL}",
         "look at the pods of DaemonSet metallb-speaker, or remove the label from the node",
     )
+
+
+def no_speaker(view: View) -> Cause | None:
+    """Return why there is no speaker on any node; None where there is one, or should be.
+
+    Args:
+        view: of the cluster.
+    """
+    daemonsets = view.list("apps/v1/DaemonSet", labels=SPEAKER)
+    if not daemonsets and not view.list("v1/Pod", labels=SPEAKER):
+        return Cause(
+            "loadbalancer-not-announced-no-speaker",
+            "MetalLB has no speaker, which is its DaemonSet with the labels "
+            f"{', '.join(f'{name}={value}' for name, value in SPEAKER.items())}",
+            "set speaker.enabled: true in the values of MetalLB's release",
+        )
+    causes = [speakers_nowhere(daemonset, view) for daemonset in daemonsets]
+    return causes[0] if causes and all(causes) else None
 
 
 @explains("apps/v1/DaemonSet")

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from platform_e2e.explain.addresses import POOL_KIND
+from platform_e2e.explain.announcing import SPEAKER, no_speaker
 from platform_e2e.explain.loadbalancer import without_pool
 from platform_e2e.explain.objects import (
     at,
     container_ports,
     endpoints,
+    includes,
     labels_of,
     listed,
     mismatches,
@@ -25,7 +28,8 @@ from platform_e2e.explain.objects import (
     since,
     workloads_of,
 )
-from platform_e2e.explain.registry import View, explain, explains
+from platform_e2e.explain.registry import View, explains
+from platform_e2e.explain.services import nothing_ready
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object, key
 
@@ -230,32 +234,16 @@ def no_endpoints(monitor: Object, view: View) -> Cause | None:
     services = matched_services(monitor, view)
     if any(endpoints(view, service) for service in services):
         return None
-    for service in services:
-        cause = _behind(service, view)
-        if cause is not None:
-            return cause
-    return Cause(
-        "monitor-no-endpoints",
-        f"nothing is behind what {name_of(monitor)} scrapes: {'; '.join(_empty(service, view) for service in services)}",
-        "correct spec.selector of the Service, or the labels or the number of the pods",
-    )
+    found = (_metallb(service, view) or nothing_ready(service, view, "monitor-no-endpoints") for service in services)
+    cause = next((one for one in found if one is not None), None)
+    if cause is None or cause.id != "monitor-no-endpoints":
+        return cause
+    return replace(cause, sentence=f"{name_of(monitor)} has nothing to scrape: {cause.sentence}")
 
 
-def _empty(service: Object, view: View) -> str:
-    """Say why a Service has no endpoint."""
-    pods = [f"{at(one, 'spec', 'replicas')} replicas of {name_of(one)}" for one in workloads_of(view, service)]
-    selector = ", ".join(f"{name}={value}" for name, value in (at(service, "spec", "selector") or {}).items())
-    found = f"{', '.join(pods)}, none of them there" if pods else "no pod of its namespace"
-    return f"the selector of {name_of(service)} ({selector or 'empty'}) selects {found}"
-
-
-def _behind(service: Object, view: View) -> Cause | None:
-    """Return why the pods behind a Service are not there."""
-    for obj in [*pods_of(view, service), *workloads_of(view, service)]:
-        cause = explain(obj, view)
-        if cause is not None:
-            return cause
-    return None
+def _metallb(service: Object, view: View) -> Cause | None:
+    """Return why MetalLB has no speaker, where the Service is one of its metrics: then addresses are not announced first."""
+    return no_speaker(view) if includes(SPEAKER, at(service, "spec", "selector") or {}) else None
 
 
 @explains(MONITOR_KIND)
