@@ -133,9 +133,9 @@ def test_several_objects_must_all_be_so_and_only_news_is_told(
 
 
 def test_several_in_vain_name_each_and_explain_the_first(api: ScriptedApi, run: Run, capsys: Any) -> None:
-    deployment(api)
+    api.put("configmaps", "chat-dev", "chat")
     pod(api, ready=False, reason="ErrImagePull")
-    assert run("wait", "deploy/chat", "po/chat-1", "po/x", "-n", "chat-dev", "--timeout", "0") == 1
+    assert run("wait", "cm/chat", "po/chat-1", "po/x", "-n", "chat-dev", "--timeout", "0") == 1
     err = capsys.readouterr().err
     assert (
         "observed: pod/chat-1 -n chat-dev: it is Pending and not ready (chat: ErrImagePull); "
