@@ -138,6 +138,18 @@ def doctor(session: nox.Session) -> None:
 
 
 @nox.session
+def wait(session: nox.Session) -> None:
+    """Wait until objects of a cluster are as they should be, and say why when they are not: -- OBJECT (--help tells more)."""
+    _platform_e2e(session, "wait", *session.posargs)
+
+
+@nox.session
+def explain(session: nox.Session) -> None:
+    """Say what holds an object of a cluster, or everything that is held: -- [OBJECT] (--help tells more)."""
+    _platform_e2e(session, "explain", *session.posargs)
+
+
+@nox.session
 def breaks(session: nox.Session) -> None:
     """Break a sound layer on purpose, once for each file in breaks/, and demand the declared verdict; -- NAME... -k TEXT."""
     _platform_e2e(session, "breaks", *session.posargs)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import json
 import re
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,13 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from platform_e2e import paths
+from platform_e2e import cli, paths
+from platform_e2e.ask import arguments, demands, targets
 from platform_e2e.settings import OPTIONS
+from tests.asking import Run, api, deployment, pod, run
+from tests.scripted_api import ScriptedApi
+
+__all__ = ["api", "run"]  # fixtures
 
 ROOT = paths.ROOT
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -106,3 +113,42 @@ def test_the_script_of_the_continuous_integration_is_bash_that_can_be_run() -> N
 def test_the_documents_are_finished() -> None:
     for page in PAGES:
         assert not re.search(r"TODO|to be filled", page.read_text()), page.name
+
+
+def typed(page: Path) -> list[list[str]]:
+    """Return the words of every call of the command line that a page has in its console blocks."""
+    blocks = re.findall(r"```console\n(.*?)```", page.read_text(), re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+    calls = [match[1] for line in lines if (match := re.search(r"\bplatform-e2e (.*)", line))]
+    return [shlex.split(call) for call in calls]
+
+
+def test_every_call_of_the_command_line_that_a_document_has_is_one() -> None:
+    calls = [words for page in PAGES for words in typed(page)]
+    assert len(calls) > 10
+    for words in calls:
+        # A substitution of the shell stands for what it prints.
+        given = ["0123456789abcdef" if word.startswith("$(") else word for word in words]
+        known, rest = cli._parser().parse_known_args(given)
+        assert not rest, words
+        if known.objects:
+            assert targets.asked(known.objects, known.selector)
+        if words[0] == "wait":
+            demands.options(known)
+
+
+def test_the_page_about_waiting_has_every_option_of_its_parser() -> None:
+    parser = argparse.ArgumentParser()
+    arguments.of_wait(parser)
+    text = (ROOT / "docs" / "wait-and-explain.md").read_text()
+    for option in re.findall(r"--[a-z][a-z-]+", parser.format_usage()):
+        assert f"`{option}" in text or option in {"--help", "--namespace", "--selector", "--output"}, option
+
+
+def test_the_example_of_an_explanation_is_what_is_printed(api: ScriptedApi, run: Run, capsys: Any) -> None:
+    page = (ROOT / "docs" / "wait-and-explain.md").read_text()
+    (example,) = re.findall(r"\$ platform-e2e explain (deploy/chat -n chat-dev)\n(.*?)```", page, re.DOTALL)
+    deployment(api, available=0)
+    pod(api, ready=False, reason="ErrImagePull")
+    assert run("explain", *example[0].split()) == 1
+    assert capsys.readouterr().out == example[1]
