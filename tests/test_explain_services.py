@@ -78,7 +78,7 @@ def test_a_selector_that_selects_nothing_is_compared_with_the_nearest_workload()
     assert cause.remedy == (
         "correct spec.selector of the Service, or the labels of the pods; the pods of deployment/web -n shop have app=web"
     )
-    assert cause_of(service({"other": "x"}), deployment()).remedy.endswith("labels of the pods")
+    assert cause_of(service({"other": "x"}), deployment()).remedy.endswith("or deploy what makes such pods")
 
 
 def test_a_service_with_an_address_says_the_same_with_its_own_cause() -> None:

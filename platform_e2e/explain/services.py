@@ -78,7 +78,7 @@ def _nearest(service: Object, view: View) -> str:
                 missing = sum(labels.get(name) != value for name, value in selector.items())
                 found.append((missing, name_of(workload), has))
     if not found:
-        return ""
+        return ", or deploy what makes such pods"
     _, name, has = min(found, key=lambda one: one[:2])
     return f"; the pods of {name} have {_pairs(has)}"
 
