@@ -48,6 +48,7 @@ def test_exit_code(results: tuple[Result, ...], expected: int) -> None:
         ((PASSED, BROKEN, BLOCKED), "BROKEN", False),
         ((PASSED, HARNESS), "not judged: error", False),
         ((PASSED, BLOCKED), "blocked by foundations", False),
+        ((PASSED, BY_PROMISE), "blocked by promise applications [pod-image]", False),
         ((SKIPPED,), "not judged: the provider kind cannot do: stop_node", False),
         ((PASSED, EMPTY), "not judged: the layer has nothing that promises it", False),
         ((Result("test-scraped[chat]", Outcome.PASSED, "monitoring"), EMPTY), "holds", True),
@@ -74,6 +75,16 @@ def test_an_interrupted_run_promises_nothing() -> None:
     (row,) = Verdict((PASSED,), complete=False).rows()
     assert not row.holds
     assert row.verdict == "not finished: holds so far"
+
+
+def test_what_a_run_that_ended_early_did_not_come_to_has_a_row() -> None:
+    begun, not_begun = Verdict((PASSED,), complete=False, not_run={"monitoring": 2, "selfheal": 3}).rows()
+    assert (begun.verdict, begun.tests) == ("not finished: holds so far", "1 passed, 2 not run")
+    assert (not_begun.verdict, not_begun.tests) == ("not judged: the run ended before its tests", "3 not run")
+
+
+def test_a_figure_that_could_not_be_measured_is_left_out() -> None:
+    assert summarise([{"heal_seconds": [2.0, None]}, {"heal_seconds": None}]) == "heal 2.00 s"
 
 
 def test_tests_without_a_promise_have_the_last_row() -> None:

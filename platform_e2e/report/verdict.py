@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -103,16 +104,18 @@ class Verdict:
         broken_phase: the phase that failed and blocked the rest, or an empty string.
         complete: whether every test that was asked for came to an end.
         left_out: for each promise how many of its tests -k, -m or --deselect left out.
+        not_run: for each promise how many of its tests a run that was ended early did not come to.
     """
 
     results: tuple[Result, ...]
     broken_phase: str = ""
     complete: bool = True
     left_out: Mapping[str, int] = field(default_factory=dict)
+    not_run: Mapping[str, int] = field(default_factory=dict)
 
     def rows(self) -> list[Row]:
         """Return one row per promise; tests that prove none are summed up in a last row."""
-        found = {result.promise for result in self.results} | {name for name in self.left_out if name}
+        found = {result.promise for result in self.results} | {name for name in (*self.left_out, *self.not_run) if name}
         known = [promise.value for promise in Promise]
         names = [*(name for name in known if name in found), *sorted(found - {*known, ""}), *sorted(found & {""})]
         # Workers end in any order; the table does not.
@@ -123,6 +126,7 @@ class Verdict:
                 [one for one in results if one.promise == name],
                 complete=self.complete,
                 left_out=self.left_out.get(name, 0),
+                not_run=self.not_run.get(name, 0),
             )
             for name in names
         ]
@@ -161,7 +165,7 @@ class Verdict:
         }
 
 
-def _row(promise: str, results: Sequence[Result], *, complete: bool, left_out: int = 0) -> Row:
+def _row(promise: str, results: Sequence[Result], *, complete: bool, left_out: int, not_run: int) -> Row:
     """Sum up the tests of one promise; it holds only where all of them were run, one at least for something of the layer."""
     counts = {outcome: sum(result.outcome is outcome for result in results) for outcome in Outcome}
     bad = counts[Outcome.FAILED] + counts[Outcome.ERROR]
@@ -171,19 +175,27 @@ def _row(promise: str, results: Sequence[Result], *, complete: bool, left_out: i
     elif counts[Outcome.ERROR]:
         verdict = "not judged: error"
     elif counts[Outcome.BLOCKED]:
-        verdict = next(result.reason for result in results if result.outcome is Outcome.BLOCKED)
+        verdict = in_short(next(result.reason for result in results if result.outcome is Outcome.BLOCKED))
     elif judged and _of_nothing(results):
         verdict = "not judged: the layer has nothing that promises it"
     elif judged:
         verdict = _holding(complete=complete, left_out=left_out)
+    elif not_run and not results:
+        verdict = "not judged: the run ended before its tests"
     else:
         reason = next((result.reason for result in results if result.reason), "")
         verdict = "not judged: " + (reason or ("skipped" if results else "none of its tests was chosen"))
     said = [f"{number} {outcome}" for outcome, number in counts.items() if number]
-    tests = ", ".join([*said, *([f"{left_out} not chosen"] if left_out else [])])
+    others = {"not run": not_run, "not chosen": left_out}
+    tests = ", ".join([*said, *(f"{number} {why}" for why, number in others.items() if number)])
     return Row(
         promise or "(other tests)", verdict, tests, summarise(result.figures for result in results), verdict == "holds"
     )
+
+
+def in_short(reason: str) -> str:
+    """Return what blocks a promise without the cause's sentence, which stands in the row of the promise that it breaks."""
+    return re.sub(r"^(blocked by [^:]+): .*(\[[\w-]+\])$", r"\1 \2", reason, flags=re.DOTALL)
 
 
 def _of_nothing(results: Sequence[Result]) -> bool:
@@ -200,14 +212,15 @@ def _holding(*, complete: bool, left_out: int) -> str:
 
 
 def summarise(figures: Iterable[Mapping[str, Any]]) -> str:
-    """Return the figures of several tests in one line: texts listed, integers summed, floats as a range.
+    """Return the figures of several tests in one line: texts listed, integers summed, floats as a range; None is what was not measured.
 
     A name that ends in `_seconds` is shown with the unit.
     """
     merged: dict[str, list[Any]] = {}
     for mapping in figures:
         for name, value in mapping.items():
-            merged.setdefault(name, []).extend(value if isinstance(value, list | tuple) else [value])
+            several = value if isinstance(value, list | tuple) else [value]
+            merged.setdefault(name, []).extend(one for one in several if one is not None)
     return "; ".join(_figure(name, values) for name, values in merged.items() if values)
 
 
