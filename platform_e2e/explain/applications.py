@@ -253,6 +253,6 @@ def not_unsealed(sealed: Object, _view: View) -> Cause | None:
         return None
     return Cause(
         "secret-not-unsealed",
-        f"{name_of(sealed)} makes no Secret: {' '.join(str(synced.get('message', '')).split())}",
+        f"{name_of(sealed)} makes no Secret, because of `{' '.join(str(synced.get('message', '')).split())}`",
         "seal it again for this cluster's key, name and namespace, or restore the key that it was sealed with",
     )
