@@ -164,12 +164,11 @@ def leaks(session: nox.Session) -> None:
 @nox.session
 def benchmark(session: nox.Session) -> None:
     """Measure the harness beside its peers; -- NAME is a file of benchmarks/."""
-    _install(session, "e2e")
-    names = [word for word in session.posargs if not word.startswith("-")]
     known = sorted(path.stem for path in Path("benchmarks").glob("[a-z]*.py"))
-    if not names or names[0] not in known:
-        session.error(f"name one of: {', '.join(known) or 'none exist yet'}")
-    _run(session, "python", "-m", f"benchmarks.{names[0]}", *session.posargs[1:])
+    if not session.posargs or session.posargs[0] not in known:
+        session.error(f"name one of: {', '.join(known)}, then its options")
+    _install(session, "benchmark")
+    _run(session, "python", "-m", f"benchmarks.{session.posargs[0]}", *session.posargs[1:])
 
 
 if __name__ == "__main__":

@@ -302,3 +302,26 @@ def test_a_list_that_was_asked_for_before_a_wait_began_does_not_answer_it() -> N
         assert time.monotonic() - start < 2, "the wait was not told that it may list"
     api.watches.close()
     assert seen == ["new"]
+
+
+def test_the_first_list_waits_for_a_crowd_that_still_comes() -> None:
+    class Slow(Memory):
+        joined = threading.Event()
+
+        def served(self, kind: str) -> bool:
+            self.joined.wait(5)  # the second wait joins while the API server tells what it serves
+            return super().served(kind)
+
+    api = Slow()
+    api.write("x")
+    with patch.object(stream_module, "GATHER", 0.15), ThreadPoolExecutor(20) as pool:
+        waits = []
+        for number in range(20):
+            waits.append(pool.submit(eventually, api.source(), lambda _: Met(), timeout=10, what="any state"))
+            time.sleep(0.004)
+            if number:
+                api.joined.set()
+        for wait in waits:
+            wait.result(10)
+    api.watches.close()
+    assert api.lists == 1
