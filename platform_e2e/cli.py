@@ -88,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     breaks.add_argument("names", nargs="*", metavar="NAME", help="files of breaks/, without .yaml; all by default")
     breaks.add_argument("-k", dest="chosen", default="", metavar="TEXT", help="only breaks whose name contains TEXT")
     breaks.add_argument("--list", action="store_true", help="only list the breaks")
+    breaks.add_argument("--jobs", type=int, default=1, metavar="N", help="how many clusters share the breaks; 1")
     add_options(breaks)
     breaks.set_defaults(command=_breaks, passes_on=False)
 
@@ -151,7 +152,7 @@ def _breaks(known: argparse.Namespace, rest: Sequence[str]) -> int:
     del rest
     from platform_e2e.breaks import runner
 
-    return runner.main(settings(known), known.names, chosen=known.chosen, only_list=known.list)
+    return runner.main(settings(known), known.names, chosen=known.chosen, only_list=known.list, jobs=known.jobs)
 
 
 def _wait(known: argparse.Namespace, rest: Sequence[str]) -> int:

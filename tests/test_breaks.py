@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from platform_e2e import paths
+from platform_e2e.breaks import runner
 from platform_e2e.breaks.declaration import Break, Change, apply, load, load_all
 from platform_e2e.breaks.judge import judge, judge_sound
 from platform_e2e.breaks.runner import broken_copy, options_of, select, table
 from platform_e2e.errors import WrongUsage
 from platform_e2e.finding import Promise
-from platform_e2e.settings import resolve
+from platform_e2e.settings import Settings, resolve
 
 SOUND = """\
 why: nobody announces the address
@@ -235,3 +236,36 @@ def test_a_run_has_every_option_that_was_chosen(tmp_path: Path) -> None:
     )
     assert "--strict-versions" in words
     assert "--charts-dir" not in words
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_every_break_is_run_once_and_each_cluster_is_sound_before_and_after(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int
+) -> None:
+    ran: list[tuple[str, str]] = []
+
+    def told(settings: Settings, _layer: Path, name: str) -> dict[str, Any]:
+        ran.append((settings.cluster, name))
+        return run(GREEN, status=0)
+
+    monkeypatch.setattr(runner, "_run", told)
+    removed: list[str] = []
+    monkeypatch.setattr(runner, "_remove_cluster", removed.append)
+    names = ["selfheal-removed", "image-tag", "service-type"]
+    # Green is wrong for a break: all of them are missed.
+    assert runner.main(resolve({}, {}), names, jobs=number) == 1
+    assert sorted(name for _, name in ran if name in names) == sorted(names)
+    clusters = {cluster for cluster, _ in ran}
+    assert set(removed) == clusters
+    assert len(clusters) == number
+    for cluster in clusters:
+        mine = [name for each, name in ran if each == cluster]
+        assert (mine[0], mine[-1]) == (f"before-{cluster}", f"after-{cluster}")
+    assert capsys.readouterr().out.count("missed: the run is green") >= len(names)
+
+
+def test_what_no_job_came_to_is_no_success(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(runner, "_run", lambda *_: run(RED))
+    monkeypatch.setattr(runner, "_remove_cluster", lambda _: None)
+    assert runner.main(resolve({}, {}), ["image-tag", "service-type"], jobs=2) == 1
+    assert capsys.readouterr().out.count("not run") == 2

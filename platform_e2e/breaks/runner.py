@@ -1,14 +1,18 @@
-"""Run the platform's tests on each broken copy of the layer, on one kept cluster, and judge the verdicts."""
+"""Run the platform's tests on each broken copy of the layer, on kept clusters, and judge the verdicts."""
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,7 +42,7 @@ MARGIN_SECONDS = 180.0
 """How much longer than its deadline a run may take: grace, teardown and start of the interpreter."""
 
 
-def main(settings: Settings, names: Sequence[str], *, chosen: str = "", only_list: bool = False) -> int:
+def main(settings: Settings, names: Sequence[str], *, chosen: str = "", only_list: bool = False, jobs: int = 1) -> int:
     """Run breaks and print the table.
 
     Args:
@@ -46,6 +50,7 @@ def main(settings: Settings, names: Sequence[str], *, chosen: str = "", only_lis
         names: of breaks; all when empty.
         chosen: only names that contain this text.
         only_list: print the breaks and run nothing.
+        jobs: how many clusters share the breaks; each is green with the sound layer before and after its own.
 
     Returns:
         0 when every break was caught as declared and the sound layer is green before and after, else 1.
@@ -59,14 +64,17 @@ def main(settings: Settings, names: Sequence[str], *, chosen: str = "", only_lis
         for fault in faults:
             console.print(f"{fault.name}: {fault.promise} by {fault.cause}", soft_wrap=True)
         return ExitCode.HOLDS
-    # All breaks share one cluster, which is kept between them and removed at the end; two such commands do not share it.
-    settings = replace(settings, cluster=f"breaks-{secrets.token_hex(4)}")
+    # Each job's cluster is kept between its breaks and removed at the end; two such commands share none.
+    clusters = [f"breaks-{secrets.token_hex(4)}" for _ in range(min(max(jobs, 1), len(faults)))]
     with tempfile.TemporaryDirectory(prefix="platform-e2e-breaks-") as scratch:
         copies = {fault.name: broken_copy(fault, settings.layer, Path(scratch) / fault.name) for fault in faults}
+        share = Share(settings, faults, copies, console)
         try:
-            judgements = _all(settings, faults, copies, console)
+            judgements = share.work(clusters[0]) if len(clusters) == 1 else _together(share, clusters)
         finally:
-            _remove_cluster(settings.cluster)
+            share.over.set()
+            for cluster in clusters:
+                _remove_cluster(cluster)
     console.print(table(judgements))
     return ExitCode.HOLDS if all(judgement.right for judgement in judgements) else ExitCode.BROKEN_PLATFORM
 
@@ -95,24 +103,71 @@ def broken_copy(fault: Break, layer: Path, target: Path) -> Path:
     return target
 
 
-def _all(settings: Settings, faults: Sequence[Break], copies: dict[str, Path], console: Console) -> list[Judgement]:
-    """Run the sound layer, each broken one, and the sound one again; a layer that is red when sound ends it at once."""
-    judgements = [judge_sound("(sound, before)", _run(settings, settings.layer, "before"))]
-    _say(console, judgements[-1])
-    if not judgements[0].right:
+class Share:
+    """The breaks that are still to be run, and what every job needs for them.
+
+    Args:
+        settings: of every run.
+        faults: the breaks.
+        copies: the broken copy of the layer for each.
+        console: where each judgement is printed as soon as it is known.
+    """
+
+    def __init__(
+        self, settings: Settings, faults: Sequence[Break], copies: Mapping[str, Path], console: Console
+    ) -> None:
+        """Begin with all of them."""
+        self.over = threading.Event()
+        self._settings = settings
+        self._left = deque(faults)
+        self._copies = copies
+        self._console = console
+
+    def work(self, cluster: str) -> list[Judgement]:
+        """Run the sound layer, broken ones as long as there are any, and the sound one again, on one cluster.
+
+        A layer that is red when sound ends it at once; the breaks are left to the other jobs.
+
+        Args:
+            cluster: name of the job's own.
+        """
+        settings = replace(self._settings, cluster=cluster)
+        run = functools.partial(_run, settings)
+        judgements = [self._say(judge_sound("(sound, before)", run(settings.layer, f"before-{cluster}")))]
+        if not judgements[0].right:
+            return judgements
+        while not self.over.is_set():
+            try:
+                fault = self._left.popleft()
+            except IndexError:
+                break
+            judgements.append(self._say(judge(fault, run(self._copies[fault.name], fault.name))))
+        judgements.append(self._say(judge_sound("(sound, after)", run(settings.layer, f"after-{cluster}"))))
         return judgements
-    for fault in faults:
-        judgements.append(judge(fault, _run(settings, copies[fault.name], fault.name)))
-        _say(console, judgements[-1])
-    judgements.append(judge_sound("(sound, after)", _run(settings, settings.layer, "after")))
-    _say(console, judgements[-1])
-    return judgements
+
+    def unrun(self) -> list[Judgement]:
+        """Return that breaks were not run, which nobody may take for a success."""
+        return [Judgement(one.name, one.promise, one.cause, False, "not run", 0.0) for one in self._left]
+
+    def _say(self, judgement: Judgement) -> Judgement:
+        """Print one line as soon as it is known."""
+        verdict = "as declared" if judgement.right else f"WRONG: {judgement.reason}"
+        said = f"{judgement.name:<40} {verdict} ({duration(judgement.seconds)})"
+        self._console.print(said, soft_wrap=True, markup=False)
+        return judgement
 
 
-def _say(console: Console, judgement: Judgement) -> None:
-    """Print one line as soon as it is known."""
-    verdict = "as declared" if judgement.right else f"WRONG: {judgement.reason}"
-    console.print(f"{judgement.name:<40} {verdict} ({duration(judgement.seconds)})", soft_wrap=True, markup=False)
+def _together(share: Share, clusters: Sequence[str]) -> list[Judgement]:
+    """Let each cluster's job take breaks until none is left; an interruption lets the runs end with their clusters."""
+    with ThreadPoolExecutor(len(clusters)) as pool:
+        try:
+            jobs = [pool.submit(share.work, cluster) for cluster in clusters]
+            return [judgement for job in jobs for judgement in job.result()] + share.unrun()
+        except BaseException:
+            share.over.set()
+            for cluster in clusters:
+                _remove_cluster(cluster)
+            raise
 
 
 def _run(settings: Settings, layer: Path, name: str) -> dict[str, Any]:
@@ -161,7 +216,7 @@ def options_of(settings: Settings, layer: Path) -> list[str]:
 def _remove_cluster(name: str) -> None:
     """Remove the shared cluster, whatever happened."""
     shell.run(
-        [sys.executable, "-m", "platform_e2e", "cluster", "down", name],
+        [sys.executable, "-m", "platform_e2e", "cluster", "down", "--force", name],
         timeout=TEARDOWN_SECONDS,
         ok=range(-64, 256),
         cwd=paths.ROOT,
