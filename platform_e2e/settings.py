@@ -24,6 +24,10 @@ DURATION = re.compile(r"(?=\d)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
 """90, 90s, 30m, 1h30m."""
 
 
+IMAGES = ("auto", "registry", "mirror", "built")
+"""What --images can say."""
+
+
 class Keep(StrEnum):
     """When a cluster outlives its run."""
 
@@ -74,6 +78,9 @@ class Settings:
 
     provider: str
     nodes: int
+    servers: int
+    images: str
+    registry_mirror: str | None
     layer: Path
     keep: Keep
     cluster: str
@@ -105,6 +112,12 @@ def _node_count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 9:
         raise ValueError("is no number from 1 to 9")
     return int(text)
+
+
+def _images(text: str) -> str:
+    if text not in IMAGES:
+        raise ValueError(f"is none of {', '.join(IMAGES)}")
+    return text
 
 
 def _keep(text: str) -> Keep:
@@ -146,9 +159,18 @@ def _switch(text: str) -> bool:
 
 OPTIONS: tuple[Option, ...] = (
     Option(
-        "provider", "NAME", "embedded", "how to get a cluster: embedded runs in private namespaces of this host", str
+        "provider",
+        "NAME",
+        "auto",
+        "how to get a cluster: k3d in Docker, embedded in private namespaces of this host, or auto: k3d where it can be had",
+        str,
     ),
-    Option("nodes", "N", "1", "how many nodes the cluster has, the server included", _node_count),
+    Option("nodes", "N", "1", "how many nodes the cluster has, the servers included", _node_count),
+    Option("servers", "N", "1", "how many of them have a control plane; more than one needs k3s' own images", _node_count),
+    Option("images", "FROM", "auto", "where images come from: registry, mirror, built on this machine, or auto", _images),
+    Option(
+        "registry_mirror", "URL", "", "fetch images from this mirror or pull-through cache; REGISTRY=URL,... for some", str
+    ),
     Option("layer", "DIR", str(paths.ROOT / "platform"), "the platform layer under test", _directory),
     Option("keep", "WHEN", "never", "whether the cluster outlives the run: never, on-failure or always", _keep),
     Option(

@@ -59,6 +59,24 @@ class FakeProvider:
     def alive(self, facts: ClusterFacts) -> bool:
         return os.environ.get("FAKE_CLUSTER") != "dead"
 
+    def tend(self, name: str, directory: Path) -> None:
+        if os.environ.get("FAKE_CLUSTER") == "needy" and not (directory / "tended").exists():
+            (directory / "tended").touch()
+            note("tend")
+            raise BrokenHarness("it could not be tended this time")
+
+    def load_image(self, facts: ClusterFacts, archive: Path) -> None:
+        raise NotImplementedError
+
+    def stop_node(self, facts: ClusterFacts, node: str) -> None:
+        raise NotImplementedError
+
+    def start_node(self, facts: ClusterFacts, node: str) -> None:
+        raise NotImplementedError
+
+    def enter(self, facts: ClusterFacts, node: str) -> Sequence[str]:
+        raise NotImplementedError
+
     def delete(self, name: str, directory: Path) -> None:
         note("delete")
         cache.remove(directory)

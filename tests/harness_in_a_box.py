@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from platform_e2e.cluster.provider import Capability, ClusterFacts, NodeFacts
+from platform_e2e.cluster.provider import Capability, ClusterFacts, Images, NodeFacts
 from platform_e2e.errors import BrokenHarness, BrokenPlatform, WrongUsage
 
 if TYPE_CHECKING:
@@ -92,12 +92,26 @@ def load(directory: Path, *_args: Any, **_options: Any) -> Any:
     return SimpleNamespace(pool_ranges=lambda: (), releases=(), directory=directory, exemptions=(exempt,))
 
 
+class FakeChoice(SimpleNamespace):
+    """What was decided, as the run's first line says it."""
+
+    def __str__(self) -> str:
+        return "fake, because the box has no other"
+
+
+def decide(*_asked: str) -> FakeChoice:
+    """Return the fake provider, or refuse as the environment says."""
+    if os.environ.get("BOX_CLUSTER") == "no-images":
+        raise BrokenHarness("k3d cannot get its images", "Name a mirror.")
+    return FakeChoice(provider="fake", images=Images.BUILT)
+
+
 def install() -> None:
     """Put the fakes where the fixtures import from."""
     provider = SimpleNamespace(name="fake", capabilities=frozenset({Capability.NODES}))
     fakes: dict[str, dict[str, Any]] = {
         "platform_e2e.cluster.lease": {"acquire": acquire},
-        "platform_e2e.cluster.providers": {"choose": lambda _name: provider},
+        "platform_e2e.cluster.providers": {"choose": lambda _name: provider, "decide": decide},
         "platform_e2e.layer": {"load": load},
     }
     for name, members in fakes.items():

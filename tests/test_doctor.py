@@ -22,7 +22,6 @@ SOUND = doctor.Machine(
     inotify_watches=65536,
     cgroups="v2",
     routes=(IPv4Network("192.168.1.0/24"),),
-    docker=None,
     missing_tools=(),
     warm=False,
 )
@@ -67,19 +66,9 @@ def test_each_lack_is_named_alone_and_stops_the_run(change: dict[str, Any], what
     assert problem.fatal
 
 
-@pytest.mark.parametrize(
-    ("change", "what"),
-    [
-        (
-            {"routes": (IPv4Network("10.0.0.0/8"),)},
-            "the layer's address pool 10.89.0.200-10.89.0.220 is inside 10.0.0.0/8",
-        ),
-        ({"docker": doctor.Docker("28.2.2", 2 * doctor.GIB)}, "Docker 28.2.2 has 2.0 GiB of memory"),
-    ],
-)
-def test_what_only_another_provider_or_range_answers_is_a_note(change: dict[str, Any], what: str) -> None:
-    (problem,) = doctor.judge(replace(SOUND, **change), SPEC)
-    assert what in problem.what
+def test_what_another_range_answers_is_a_note() -> None:
+    (problem,) = doctor.judge(replace(SOUND, routes=(IPv4Network("10.0.0.0/8"),)), SPEC)
+    assert "the layer's address pool 10.89.0.200-10.89.0.220 is inside 10.0.0.0/8" in problem.what
     assert not problem.fatal
 
 

@@ -354,7 +354,7 @@ def test_a_name_that_is_no_plain_word_is_refused_before_a_path_is_made_of_it(box
     beside = paths.cache() / "go"
     beside.mkdir(parents=True)
     with pytest.raises(WrongUsage, match="1 to 20 characters of a-z"):
-        cli.up(name, 1, "", ())
+        cli.up(ClusterSpec(name), "")
     assert beside.exists()
     assert box.notes == []
 

@@ -11,7 +11,7 @@ from platform_e2e.settings import OPTIONS, Keep, as_markdown, resolve, seconds
 
 def test_nothing_chosen_gives_the_defaults() -> None:
     settings = resolve({}, {})
-    assert settings.provider == "embedded"
+    assert settings.provider == "auto"
     assert settings.nodes == 1
     assert settings.keep is Keep.NEVER
     assert settings.deadline == 1800

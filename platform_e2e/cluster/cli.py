@@ -15,9 +15,10 @@ from platform_e2e.addresses import AddressRange
 from platform_e2e.cluster import lease, place, providers, sweeping
 from platform_e2e.cluster.lease import REMOVAL_SECONDS
 from platform_e2e.cluster.place import Place
-from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec
+from platform_e2e.cluster.provider import Capability, ClusterFacts, ClusterSpec
 from platform_e2e.cluster.waiting import wait_until
 from platform_e2e.errors import WrongUsage
+from platform_e2e.settings import IMAGES
 from platform_e2e.timeline import Timeline
 
 DEFAULT_NAME = "e2e"
@@ -47,11 +48,23 @@ def main(argv: Sequence[str], pools: Pools) -> int:
     """
     known = _parser().parse_args(argv)
     if known.command == "up":
-        up(known.name or DEFAULT_NAME, known.nodes, known.provider, tuple(pools(known.layer)))
+        choice = providers.decide(known.provider, known.images, known.registry_mirror)
+        print(f"provider: {choice}")
+        spec = ClusterSpec(
+            known.name or DEFAULT_NAME,
+            known.nodes,
+            tuple(pools(known.layer)),
+            source=choice.images,
+            mirror=known.registry_mirror,
+            servers=known.servers,
+        )
+        up(spec, choice.provider)
     elif known.command == "down":
         down(_chosen(known.name), force=known.force)
     elif known.command == "list":
         show()
+    elif known.command in {"stop", "start"}:
+        power(facts_of(_chosen(known.name)), known.node, on=known.command == "start")
     elif known.command == "kubeconfig":
         print(facts_of(_chosen(known.name)).kubeconfig)
     else:
@@ -63,35 +76,52 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="platform-e2e cluster", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
     made = commands.add_parser("up", help="make a cluster that stays, laid around the layer's address pools")
-    made.add_argument("--nodes", type=int, default=1, metavar="N", help="how many nodes, the server included")
-    made.add_argument("--provider", default="", metavar="NAME", help=f"one of: {', '.join(providers.NAMES)}")
+    made.add_argument("--nodes", type=int, default=1, metavar="N", help="how many nodes, the servers included")
+    made.add_argument("--servers", type=int, default=1, metavar="N", help="how many of them have a control plane")
+    made.add_argument(
+        "--provider",
+        default=providers.AUTO,
+        metavar="NAME",
+        help=f"one of: {', '.join((providers.AUTO, *providers.NAMES))}",
+    )
+    made.add_argument("--images", default=providers.AUTO, metavar="FROM", help=f"one of: {', '.join(IMAGES)}")
+    made.add_argument("--registry-mirror", default="", metavar="URL", help="fetch images from there")
     made.add_argument(
         "--layer", type=Path, default=paths.ROOT / "platform", metavar="DIR", help="of the platform layer"
     )
     gone = commands.add_parser("down", help="remove a cluster and every trace of it")
     gone.add_argument("--force", action="store_true", help="also while a run uses it")
     commands.add_parser("list", help="show every cluster of this user")
+    stopped = commands.add_parser("stop", help="stop the nodes of a cluster, or one, as if the power failed")
+    started = commands.add_parser("start", help="start stopped nodes again, with the addresses that they had")
+    for command in (stopped, started):
+        command.add_argument("--node", default="", metavar="NODE", help="only this one")
     entered = commands.add_parser("shell", help="open a shell with kubectl for a cluster, or in one of its nodes")
     entered.add_argument("--node", default="", metavar="NODE", help="in this node, instead of on this host")
     told = commands.add_parser("kubeconfig", help="print the path of a cluster's kubeconfig")
-    for command in (made, gone, entered, told):
+    for command in (made, gone, entered, told, stopped, started):
         command.add_argument("name", nargs="?", default="", metavar="NAME", help="of the cluster")
     return parser
 
 
-def up(name: str, nodes: int, provider: str, pools: tuple[AddressRange, ...]) -> None:
+def up(spec: ClusterSpec, provider: str) -> None:
     """Make a cluster, or find the one of that name, and keep it.
+
+    Args:
+        spec: what is asked for.
+        provider: name of who makes it.
 
     Raises:
         CreationFailed: it could not be made.
     """
-    print(f"making cluster {name}; on an empty cache everything is built first, see {paths.cache() / 'logs'}")
-    spec = ClusterSpec(name, nodes, pools)
+    print(f"making cluster {spec.name}; on an empty cache everything is built first, see {paths.cache() / 'logs'}")
+    name = spec.name
     with lease.acquire(spec, providers.choose(provider), keep=lambda: True, timeline=Timeline(None)) as held:
         facts = held.facts
     print(f"cluster {name}: Kubernetes {facts.kubernetes}, nodes {', '.join(node.name for node in facts.nodes)}")
     print(f"  export KUBECONFIG={facts.kubeconfig}")
-    print(f"  test on it:  nox -s e2e -- --cluster {name} --nodes {len(facts.nodes)}")
+    options = f"--provider {facts.provider} --images {facts.images} --nodes {len(facts.nodes)}"
+    print(f"  test on it:  nox -s e2e -- --cluster {name} {options}")
     print(f"  remove it:   nox -s cluster -- down {name}")
 
 
@@ -122,6 +152,29 @@ def down(name: str, *, force: bool = False) -> None:
     )
     sweeping.sweep().demand(name)
     print(f"cluster {name} is removed")
+
+
+def power(facts: ClusterFacts, node: str, *, on: bool) -> None:
+    """Stop or start the nodes of a cluster, the servers first when they start and last when they stop.
+
+    Args:
+        facts: of the cluster.
+        node: only this one; all of them if empty.
+        on: start them.
+
+    Raises:
+        WrongUsage: it has no such node, or its provider cannot do that.
+    """
+    provider = providers.choose(facts.provider)
+    names = [each.name for each in facts.nodes]
+    if Capability.STOP_NODE not in provider.capabilities:
+        raise WrongUsage(f"the provider {facts.provider} cannot stop nodes", "use another one")
+    if node and node not in names:
+        raise WrongUsage(f"cluster {facts.name} has no node {node}", f"it has {', '.join(names)}")
+    chosen = [node] if node else names if on else names[::-1]
+    for name in chosen:
+        (provider.start_node if on else provider.stop_node)(facts, name)
+        print(f"node {name} is {'started' if on else 'stopped'}")
 
 
 def show() -> None:
@@ -180,9 +233,7 @@ def facts_of(name: str) -> ClusterFacts:
 def shell(facts: ClusterFacts, node: str) -> None:
     """Become a shell with KUBECONFIG set and kubectl on PATH, or one in a node. Does not return."""
     if node:
-        from platform_e2e.cluster.embedded.testinfra import enter  # noqa: PLC0415 - only this command needs it
-
-        words = [*enter(f"{node}@{facts.name}"), f"TERM={os.environ.get('TERM', 'dumb')}", "/bin/bash"]
+        words = list(providers.choose(facts.provider).enter(facts, node))
     else:
         from platform_e2e.cluster.embedded import programs  # noqa: PLC0415 - only this command needs it
 

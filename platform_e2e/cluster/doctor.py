@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import socket
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
 from platform_e2e import paths
 from platform_e2e.addresses import AddressRange
+from platform_e2e.cluster import providers
 from platform_e2e.cluster.embedded import cgroups, hostpackages
 from platform_e2e.cluster.provider import ClusterSpec, Problem
+from platform_e2e.errors import BrokenHarness
 from platform_e2e.settings import Settings
-from platform_e2e.shell import CommandError, run, which
 
 GIB = 1024**3
 
@@ -42,17 +41,6 @@ CAP_NET_ADMIN, CAP_SYS_ADMIN, CAP_NET_RAW, CAP_SYS_RESOURCE = 12, 21, 13, 24
 NEEDED_CAPABILITIES = {CAP_NET_ADMIN: "CAP_NET_ADMIN", CAP_SYS_ADMIN: "CAP_SYS_ADMIN", CAP_NET_RAW: "CAP_NET_RAW"}
 """For bridges and namespaces, mounts, and asking by ARP who has an address."""
 
-DOCKER_MEMORY = 4 * GIB
-"""What Docker must have for the same cluster in containers; Docker Desktop gives 2 GiB unless told otherwise."""
-
-
-@dataclass(frozen=True)
-class Docker:
-    """What the Docker daemon says of itself."""
-
-    version: str
-    memory: int
-
 
 @dataclass(frozen=True)
 class Machine:
@@ -68,7 +56,6 @@ class Machine:
         inotify_watches: limit for one user.
         cgroups: `v1`, `hybrid`, `v2` or empty where none are mounted.
         routes: destinations of this host's routes.
-        docker: what a daemon says, None where none answers.
         missing_tools: packages that are needed and not there, and that the run will not install.
         warm: whether the programs are built already.
     """
@@ -82,7 +69,6 @@ class Machine:
     inotify_watches: int
     cgroups: str
     routes: tuple[IPv4Network, ...]
-    docker: Docker | None
     missing_tools: tuple[str, ...]
     warm: bool
 
@@ -125,22 +111,14 @@ def judge(machine: Machine, spec: ClusterSpec) -> list[Problem]:
                 fatal=True,
             )
         )
-    problems += _resources(machine)
+    problems += resources(machine)
     if not machine.cgroups:
         problems.append(Problem("no cgroups are mounted", "mount them: mount -t cgroup2 none /sys/fs/cgroup"))
     problems += _network(machine, spec)
-    if machine.docker is not None and machine.docker.memory < DOCKER_MEMORY:
-        problems.append(
-            Problem(
-                f"Docker {machine.docker.version} has {machine.docker.memory / GIB:.1f} GiB of memory",
-                f"give it {DOCKER_MEMORY // GIB} GiB before you use a provider that runs on it",
-                fatal=False,
-            )
-        )
     return problems
 
 
-def _resources(machine: Machine) -> list[Problem]:
+def resources(machine: Machine) -> list[Problem]:
     """Judge disk, memory and inotify limits."""
     problems: list[Problem] = []
     need = WARM_DISK if machine.warm else COLD_DISK
@@ -201,7 +179,6 @@ def observe() -> Machine:
         inotify_watches=_number("/proc/sys/fs/inotify/max_user_watches"),
         cgroups=cgroup_layout(Path("/proc/self/mountinfo").read_text()) if linux else "",
         routes=routes(Path("/proc/net/route").read_text()) if linux else (),
-        docker=_docker(),
         missing_tools=_missing_tools(),
         warm=any((paths.cache() / "programs").glob("*")),
     )
@@ -249,25 +226,6 @@ def routes(table: str) -> tuple[IPv4Network, ...]:
     return tuple(found)
 
 
-def _docker() -> Docker | None:
-    """Return what a Docker daemon says, None where there is none; asked only where its socket answers, which is quick."""
-    if which("docker") is None:
-        return None
-    host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
-    if host.startswith("unix://"):
-        with socket.socket(socket.AF_UNIX) as probe:
-            probe.settimeout(1)
-            try:
-                probe.connect(host.removeprefix("unix://"))
-            except OSError:
-                return None
-    try:
-        said = json.loads(run(["docker", "info", "--format", "{{json .}}"], timeout=5).stdout)
-    except (CommandError, json.JSONDecodeError):
-        return None
-    return Docker(str(said.get("ServerVersion", "")), int(said.get("MemTotal", 0)))
-
-
 def render(problems: Sequence[Problem]) -> str:
     """Return one paragraph for each problem: what, then the remedy."""
     return "\n".join(
@@ -277,11 +235,10 @@ def render(problems: Sequence[Problem]) -> str:
 
 def summary(machine: Machine) -> str:
     """Return one line that says what was looked at."""
-    docker = f"Docker {machine.docker.version}" if machine.docker else "no Docker daemon"
     resource = "with" if machine.capabilities >> CAP_SYS_RESOURCE & 1 else "without"
     return (
         f"{machine.system}, {'root' if machine.root else 'not root'}, {resource} CAP_SYS_RESOURCE, cgroups {machine.cgroups},"
-        f" {machine.disk / GIB:.0f} GiB of disk and {machine.memory / GIB:.0f} GiB of memory free, {docker},"
+        f" {machine.disk / GIB:.0f} GiB of disk and {machine.memory / GIB:.0f} GiB of memory free,"
         f" {'programs are built' if machine.warm else 'nothing is built yet'}"
     )
 
@@ -290,21 +247,32 @@ def main(settings: Settings, *, pools: tuple[AddressRange, ...] = (), quiet: boo
     """Print what was found.
 
     Args:
-        settings: provider and nodes of the run.
+        settings: provider, nodes and source of images of the run.
         pools: address ranges that the layer states.
         quiet: print nothing where nothing keeps a run from working, notes aside.
 
     Returns:
         0, or 3 where something keeps a run from working.
     """
-    machine = observe()
-    spec = ClusterSpec(name=settings.cluster, nodes=settings.nodes, pools=pools)
-    problems = judge(machine, spec)
+    spec = ClusterSpec(
+        name=settings.cluster,
+        nodes=settings.nodes,
+        pools=pools,
+        mirror=settings.registry_mirror or "",
+        servers=settings.servers,
+    )
+    try:
+        choice = providers.decide(settings.provider, settings.images, settings.registry_mirror or "")
+    except BrokenHarness as error:
+        print(render([Problem(error.problem, error.remedy)]))
+        return error.exit_code
+    problems = providers.choose(choice.provider).doctor(replace(spec, source=choice.images))
     fatal = any(problem.fatal for problem in problems)
     if not quiet:
-        print(f"doctor: {summary(machine)}")
+        print(f"doctor: {summary(observe())}")
+        print(f"doctor: {choice}")
     if problems and (fatal or not quiet):
         print(render(problems))
     if not quiet and not fatal:
-        print("doctor: this machine can run the embedded cluster")
+        print(f"doctor: this machine can run a cluster of {choice.provider}")
     return 3 if fatal else 0

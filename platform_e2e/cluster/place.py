@@ -20,7 +20,7 @@ from typing import Any
 from platform_e2e import paths
 from platform_e2e.addresses import AddressRange
 from platform_e2e.cluster.locks import FileLock, this_process
-from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec
+from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec, Images
 
 NUMBERS = itertools.count()
 """Tells two holds of one process apart."""
@@ -141,8 +141,10 @@ def write_spec(path: Path, spec: ClusterSpec, provider: str, timeline: Path | No
         "name": spec.name,
         "nodes": spec.nodes,
         "pools": [[str(pool.first), str(pool.last)] for pool in spec.pools],
+        "servers": spec.servers,
         "kubernetes": spec.kubernetes,
-        "images": list(spec.images),
+        "source": spec.source,
+        "mirror": spec.mirror,
         "provider": provider,
         "timeline": None if timeline is None else str(timeline.absolute()),
     }
@@ -156,7 +158,10 @@ def read_spec(path: Path) -> tuple[ClusterSpec, str, Path | None]:
         name=data["name"],
         nodes=data["nodes"],
         pools=tuple(AddressRange(IPv4Address(first), IPv4Address(last)) for first, last in data["pools"]),
+        # A kept cluster may be older than these.
+        servers=data.get("servers", 1),
         kubernetes=data["kubernetes"],
-        images=tuple(data["images"]),
+        source=Images(data.get("source", Images.BUILT)),
+        mirror=data.get("mirror", ""),
     )
     return spec, data["provider"], Path(data["timeline"]) if data["timeline"] else None

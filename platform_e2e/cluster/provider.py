@@ -19,6 +19,14 @@ MOST_NODES = 9
 """As the option --nodes has it: more than one machine can run."""
 
 
+class Images(StrEnum):
+    """Where the images of nodes and pods come from."""
+
+    REGISTRY = "registry"
+    MIRROR = "mirror"
+    BUILT = "built"
+
+
 class Capability(StrEnum):
     """What a provider can do; a test that needs more is skipped with that reason."""
 
@@ -36,17 +44,21 @@ class ClusterSpec:
 
     Attributes:
         name: of the cluster, at most 20 characters of [a-z0-9-].
-        nodes: how many nodes, the server included.
+        nodes: how many nodes, the servers included.
         pools: the address ranges that the layer's IPAddressPools state; the segment is laid around them.
         kubernetes: version asked for, empty for the provider's own.
-        images: names of images that must be present on every node.
+        source: where images come from.
+        mirror: of the registries, as the option --registry-mirror has it, where `source` is that.
+        servers: how many of the nodes have a control plane.
     """
 
     name: str
     nodes: int = 1
     pools: tuple[AddressRange, ...] = ()
     kubernetes: str = ""
-    images: tuple[str, ...] = ()
+    source: Images = Images.BUILT
+    mirror: str = ""
+    servers: int = 1
 
     def __post_init__(self) -> None:
         """Refuse a name that is more than a name, since directories that are removed are called so, and senseless sizes.
@@ -61,6 +73,10 @@ class ClusterSpec:
             )
         if not 1 <= self.nodes <= MOST_NODES:
             raise WrongUsage(f"a cluster has from 1 to {MOST_NODES} nodes, not {self.nodes}", "ask for another number")
+        if not 1 <= self.servers <= self.nodes:
+            raise WrongUsage(
+                f"of {self.nodes} node(s) {self.servers} cannot be servers", f"ask for 1 to {self.nodes} with --servers"
+            )
 
 
 @dataclass(frozen=True)
@@ -87,6 +103,7 @@ class ClusterFacts:
         host_address: this host's address on the segment, or empty where the host cannot reach it.
         host_interface: this host's interface on the segment, or empty.
         pool_map: for each address range of the layer that was not free, the range used in its place.
+        images: where the images of its nodes and pods come from: `built`, `registry` or `mirror`.
     """
 
     name: str
@@ -99,6 +116,7 @@ class ClusterFacts:
     host_address: str = ""
     host_interface: str = ""
     pool_map: dict[str, str] = field(default_factory=dict)
+    images: str = Images.BUILT.value
 
     @property
     def network(self) -> IPv4Network | None:
@@ -145,6 +163,26 @@ class Provider(Protocol):
 
     def alive(self, facts: ClusterFacts) -> bool:
         """Tell whether a cluster that was made is still running."""
+        ...
+
+    def tend(self, name: str, directory: Path) -> None:
+        """Do what the cluster needs of the process that has made it; called several times a second as long as it lives."""
+        ...
+
+    def load_image(self, facts: ClusterFacts, archive: Path) -> None:
+        """Load an image, as `docker save` writes it, into every node; for `Capability.LOAD_IMAGES`."""
+        ...
+
+    def stop_node(self, facts: ClusterFacts, node: str) -> None:
+        """Stop a node as if its power failed, and return when nothing of it runs; for `Capability.STOP_NODE`."""
+        ...
+
+    def start_node(self, facts: ClusterFacts, node: str) -> None:
+        """Start a stopped node with the address that it had, and return when its first process runs."""
+        ...
+
+    def enter(self, facts: ClusterFacts, node: str) -> Sequence[str]:
+        """Return the command line of a shell in a node."""
         ...
 
     def delete(self, name: str, directory: Path) -> None:

@@ -70,8 +70,7 @@ class Supervisor:
         watcher.start()
         try:
             self._make()
-            # Event.wait of the main thread lets signal handlers run.
-            threading.Event().wait()
+            self._tend()
         except Ended:
             log.info("removing the cluster: nobody holds it, or it was asked to end")
         finally:
@@ -98,6 +97,18 @@ class Supervisor:
             self._fail(f"cluster {self.spec.name} could not be made: {error!r}", "report this with its traceback", 3)
         else:
             log.info("the cluster can be used")
+
+    def _tend(self) -> None:
+        """Look after the cluster until the end. What the main thread starts ends with it, so it is this one that does."""
+        while True:
+            # Event.wait of the main thread lets signal handlers run.
+            threading.Event().wait(LOOK_SECONDS)
+            if self._failed:
+                continue
+            try:
+                self.provider.tend(self.spec.name, self.place.directory)
+            except HarnessError:
+                log.exception("the cluster could not be looked after")
 
     def _fail(self, problem: str, remedy: str, exit_code: int) -> None:
         """Tell those who wait for the cluster why there will be none; it is removed when all have heard."""

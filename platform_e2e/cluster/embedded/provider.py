@@ -6,9 +6,9 @@ import logging
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from platform_e2e import paths
@@ -23,6 +23,8 @@ from platform_e2e.cluster.embedded import (
     nodefiles,
     remains,
     reservations,
+    testinfra,
+    upkeep,
 )
 from platform_e2e.cluster.embedded.api import Api
 from platform_e2e.cluster.embedded.links import Network
@@ -51,11 +53,25 @@ class NodeEnded(BrokenHarness):
 
 
 @dataclass(frozen=True)
+class NodeProcess:
+    """A node's first process, and the command line that starts it again."""
+
+    process: subprocess.Popen[bytes]
+    words: Sequence[str | Path]
+    log: Path
+
+
+@dataclass(frozen=True)
 class Running:
-    """What this process holds of a cluster that it has made: its network and its nodes' processes."""
+    """What this process holds of a cluster that it has made: its network and its nodes."""
 
     network: Network
-    processes: tuple[subprocess.Popen[bytes], ...]
+    nodes: Mapping[str, NodeProcess]
+
+    @property
+    def processes(self) -> tuple[subprocess.Popen[bytes], ...]:
+        """Return the first process of each node."""
+        return tuple(each.process for each in self.nodes.values())
 
 
 class EmbeddedProvider:
@@ -65,7 +81,7 @@ class EmbeddedProvider:
     """
 
     name = NAME
-    capabilities = frozenset({Capability.NODES, Capability.NODE_NETWORK, Capability.LOAD_IMAGES})
+    capabilities = frozenset({Capability.NODES, Capability.NODE_NETWORK, Capability.LOAD_IMAGES, Capability.STOP_NODE})
 
     def __init__(self) -> None:
         """Hold nothing yet."""
@@ -173,7 +189,7 @@ class EmbeddedProvider:
         """Make the network and the cgroups, and start every node."""
         hierarchies = cgroups.of_this_host()
         network = links.make(plan, cluster, [each.name for each in nodes])
-        self._running[cluster] = Running(network, ())
+        self._running[cluster] = Running(network, {})
         for each in nodes:
             groups = cgroups.make(hierarchies, cluster, each.name)
             config = node.launcher(each, plan, hierarchies, rootfs=stock.rootfs, programs=stock.programs.directory)
@@ -185,14 +201,43 @@ class EmbeddedProvider:
                 groups=groups,
                 parent=os.getpid(),
             )
-            process = background(words, log_file=each.logs / "node.log", env=environment(cluster))
-            self._running[cluster] = Running(network, (*self._running[cluster].processes, process))
+            self._run(cluster, each.name, words, each.logs / "node.log")
         return self._running[cluster].processes
+
+    def _run(self, cluster: str, name: str, words: Sequence[str | Path], log_file: Path) -> None:
+        """Start a node. It ends with the thread that does this."""
+        started = NodeProcess(background(words, log_file=log_file, env=environment(cluster)), words, log_file)
+        running = self._running[cluster]
+        self._running[cluster] = replace(running, nodes={**running.nodes, name: started})
 
     def alive(self, facts: ClusterFacts) -> bool:
         """Tell whether every node of the cluster still runs."""
         running = cgroups.of_this_host()
         return all(cgroups.processes(running, f"{facts.name}/{each.name}") for each in facts.nodes)
+
+    def tend(self, name: str, directory: Path) -> None:
+        """Start the stopped nodes that are asked for: they must be children of the process that made the cluster."""
+        for node_name, taken in upkeep.wishes(directory):
+            stopped = self._running[name].nodes[node_name]
+            if stopped.process.poll() is not None:
+                self._run(name, node_name, stopped.words, stopped.log)
+                taken()
+
+    def load_image(self, facts: ClusterFacts, archive: Path) -> None:
+        """Load an image, as `docker save` writes it, into every node."""
+        upkeep.load_image(facts, archive)
+
+    def stop_node(self, facts: ClusterFacts, node: str) -> None:
+        """Kill every process of a node at once."""
+        upkeep.stop_node(facts, node)
+
+    def start_node(self, facts: ClusterFacts, node: str) -> None:
+        """Have a stopped node started by the process that made the cluster."""
+        upkeep.start_node(facts, node)
+
+    def enter(self, facts: ClusterFacts, node: str) -> Sequence[str]:
+        """Return the command line of a shell in a node."""
+        return [*testinfra.enter(f"{node}@{facts.name}"), f"TERM={os.environ.get('TERM', 'dumb')}", "/bin/bash"]
 
     def delete(self, name: str, directory: Path) -> None:
         """Remove every trace of the cluster, whoever made it and however far it came."""

@@ -100,17 +100,6 @@ class Docker:
         """Tell whether the daemon has an image."""
         return bool(self.inspect("image", [name]))
 
-    def remove(self, cluster: str) -> None:
-        """Remove all that there is of a cluster, whoever made it and however far it came."""
-        containers = [str(each["Id"]) for each in self.containers(cluster)]
-        if containers:
-            self.run("rm", "--force", "--volumes", *containers)
-        volumes = self.volumes(cluster)
-        if volumes:
-            self.run("volume", "rm", "--force", *volumes)
-        if self.network(cluster) is not None:
-            self.run("network", "rm", network_name(cluster))
-
 
 def network_name(cluster: str) -> str:
     """Return the name that k3d gives a cluster's network."""

@@ -1,0 +1,230 @@
+"""What a Docker daemon says of itself, and what of it keeps k3d from working there."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from platform_e2e.cluster.k3d.docker import Docker
+from platform_e2e.cluster.provider import ClusterSpec, Images, Problem
+from platform_e2e.shell import CommandError, which
+
+GIB = 1024**3
+
+INFO_SECONDS = 10.0
+"""For `docker info`; a tenth of a second is usual."""
+
+SOCKET_SECONDS = 1.0
+
+NODE_MEMORY = 1 * GIB
+"""For each node beyond the first."""
+
+MEMORY = 4 * GIB
+"""What Docker must have for one node: all programs together were measured at 2.2 GiB; Docker Desktop's old default is 2 GiB."""
+
+DISK = 6 * GIB
+"""Free bytes that Docker needs: the node image and the platform's own unpacked, and what the cluster writes."""
+
+OLDEST = (20, 10)
+"""Debian 12's; what is older has no private cgroups and was not tried."""
+
+
+@dataclass(frozen=True)
+class Daemon:
+    """A Docker daemon.
+
+    Attributes:
+        version: of it.
+        system: the operating system that it runs on, as it calls it.
+        memory: bytes that it has.
+        root: its directory, as the daemon sees it.
+        free: free bytes there, None where this host cannot see it.
+        cgroups: version, `1` or `2`.
+        rootless: whether it runs without root.
+        local: whether it sees this host's files and this host its networks.
+        endpoint: where it listens.
+    """
+
+    version: str
+    system: str = ""
+    memory: int = 0
+    root: str = ""
+    free: int | None = None
+    cgroups: str = ""
+    rootless: bool = False
+    local: bool = True
+    endpoint: str = ""
+
+    @property
+    def desktop(self) -> bool:
+        """Tell whether it lives in Docker Desktop's virtual machine."""
+        return "docker desktop" in self.system.lower()
+
+    @property
+    def reachable(self) -> bool:
+        """Tell whether this host is a client on the daemon's networks."""
+        return self.local and not self.rootless
+
+    def __str__(self) -> str:
+        """Name it as a person would."""
+        kind = "Docker Desktop" if self.desktop else "rootless Docker" if self.rootless else "Docker"
+        return f"{kind} {self.version}"
+
+
+@dataclass(frozen=True)
+class Silence:
+    """Why no daemon answers."""
+
+    reason: str
+    remedy: str
+
+
+def ask(docker: Docker) -> Daemon | Silence:
+    """Return what the daemon says of itself, or why none answers; quick, and nothing is changed."""
+    if which("docker") is None:
+        return Silence("there is no docker command on PATH", "install Docker: https://docs.docker.com/engine/install/")
+    endpoint = _endpoint(docker)
+    silent = _no_socket(endpoint)
+    if silent:
+        return silent
+    try:
+        said = json.loads(docker.run("info", "--format", "{{json .}}", timeout=INFO_SECONDS).stdout)
+    except (CommandError, json.JSONDecodeError) as error:
+        return Silence(
+            f"the Docker daemon at {endpoint} does not answer: {_last_line(str(error))}", "see `docker info`"
+        )
+    if said.get("ServerErrors"):
+        return Silence(
+            f"the Docker daemon at {endpoint} does not answer: {said['ServerErrors'][0]}", "see `docker info`"
+        )
+    return read(said, endpoint)
+
+
+def read(said: Mapping[str, Any], endpoint: str) -> Daemon:
+    """Return the daemon from what `docker info` says.
+
+    Args:
+        said: its answer.
+        endpoint: where it listens.
+    """
+    options = [str(option) for option in said.get("SecurityOptions") or []]
+    system = str(said.get("OperatingSystem", ""))
+    local = sys.platform == "linux" and endpoint.startswith("unix://") and "docker desktop" not in system.lower()
+    root = Path(str(said.get("DockerRootDir", "")))
+    return Daemon(
+        version=str(said.get("ServerVersion", "")),
+        system=system,
+        memory=int(said.get("MemTotal", 0)),
+        root=str(root),
+        free=_free(root) if local else None,
+        cgroups=str(said.get("CgroupVersion", "")),
+        rootless=any("rootless" in option for option in options),
+        local=local,
+        endpoint=endpoint,
+    )
+
+
+def judge(daemon: Daemon, spec: ClusterSpec) -> list[Problem]:
+    """Return what keeps a cluster of k3d from running on a daemon, and what makes it another one than on Linux.
+
+    Args:
+        daemon: what was observed.
+        spec: the cluster that is asked for.
+    """
+    problems: list[Problem] = []
+    if _numbers(daemon.version) < OLDEST:
+        problems.append(Problem(f"{daemon} is older than {OLDEST[0]}.{OLDEST[1]}", "install a newer Docker"))
+    need = MEMORY + (spec.nodes - 1) * NODE_MEMORY
+    if daemon.memory and daemon.memory < need:
+        where = "in its settings, under Resources" if daemon.desktop else "to its machine, or ask for fewer --nodes"
+        problems.append(
+            Problem(
+                f"{daemon} has {daemon.memory / GIB:.1f} GiB of memory; {spec.nodes} node(s) need {need / GIB:.0f} GiB",
+                f"give it more {where}",
+            )
+        )
+    if daemon.free is not None and daemon.free < DISK:
+        problems.append(
+            Problem(
+                f"{daemon.free / GIB:.1f} GiB are free below {daemon.root}; Docker needs {DISK / GIB:.0f} GiB there",
+                "free some: `docker system df` says what is used, `docker system prune` removes what nobody needs",
+            )
+        )
+    if daemon.rootless and daemon.cgroups != "2":
+        problems.append(
+            Problem(
+                f"{daemon} has cgroups of version {daemon.cgroups}; k3s needs version 2 there",
+                "start the kernel with systemd.unified_cgroup_hierarchy=1, or use Docker as root",
+            )
+        )
+    if daemon.rootless and spec.source is Images.BUILT:
+        problems.append(
+            Problem(
+                f"{daemon} cannot run nodes that are built here: their files belong to root",
+                "use --images registry, a Docker daemon of root's, or --provider embedded",
+            )
+        )
+    if not daemon.reachable:
+        problems.append(
+            Problem(
+                f"this host is no client on the networks of {daemon}: addresses are asked for from a container on the "
+                "cluster's network",
+                "nothing to do; that an address answers on this host itself can be seen on Linux only",
+                fatal=False,
+            )
+        )
+    return problems
+
+
+def _endpoint(docker: Docker) -> str:
+    """Return where the daemon listens, without asking it."""
+    host = docker.environment.get("DOCKER_HOST")
+    if host:
+        return host
+    if docker.environment.get("DOCKER_CONTEXT") or (Path.home() / ".docker" / "config.json").exists():
+        with contextlib.suppress(CommandError):
+            words = ("context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
+            return docker.run(*words, timeout=INFO_SECONDS).stdout.strip()
+    return "unix:///var/run/docker.sock"
+
+
+def _no_socket(endpoint: str) -> Silence | None:
+    """Return why nobody listens at a socket of this host; other endpoints are not looked at."""
+    if not endpoint.startswith("unix://"):
+        return None
+    path = endpoint.removeprefix("unix://")
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(SOCKET_SECONDS)
+        try:
+            probe.connect(path)
+        except PermissionError:
+            return Silence(
+                f"user {os.geteuid()} may not use the Docker daemon at {path}",
+                "add the user to the group docker, or run as root",
+            )
+        except OSError as error:
+            return Silence(f"no Docker daemon answers at {path}: {error.strerror or error}", "start Docker")
+    return None
+
+
+def _free(root: Path) -> int | None:
+    try:
+        stats = os.statvfs(root)
+    except OSError:
+        return None
+    return stats.f_bavail * stats.f_frsize
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("-", maxsplit=1)[0].split(".")[:2] if part.isdecimal())
+
+
+def _last_line(text: str) -> str:
+    return text.strip().splitlines()[-1].strip()

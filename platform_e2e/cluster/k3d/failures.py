@@ -1,0 +1,101 @@
+"""What k3d and Docker mean by the errors that they print: the object, and the remedy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from platform_e2e.errors import BrokenHarness
+
+LINES_SHOWN = 12
+"""Of what k3d printed, in the error's text."""
+
+
+class K3dFailed(BrokenHarness):
+    """k3d could not do what it was asked for."""
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """One way to fail.
+
+    Attributes:
+        pattern: how k3d or Docker says it.
+        sentence: what it means; groups of the pattern as in `re.Match.expand`.
+        remedy: what to do.
+    """
+
+    pattern: str
+    sentence: str
+    remedy: str
+
+
+MEANINGS: Sequence[Meaning] = (
+    Meaning(
+        r"toomanyrequests|pull rate limit|429 Too Many Requests",
+        "the registry's pull limit is reached: it allows this address, or this account, no more pulls for now",
+        "log in with `docker login`, use a mirror or pull-through cache (--registry-mirror), or wait: Docker Hub counts six "
+        "hours",
+    ),
+    Meaning(
+        r"no space left on device|disk quota exceeded",
+        "Docker's disk is full",
+        "free some: `docker system df` says what is used, `docker system prune` removes what nobody needs",
+    ),
+    Meaning(
+        r"cluster with that name already exists|[Cc]onflict\. The container name \"?/?(?P<name>[\w.-]+)",
+        "a cluster or container of that name exists already",
+        "choose another name with --cluster, or remove it: k3d cluster delete NAME",
+    ),
+    Meaning(
+        r"[Pp]ool overlaps with other one on this address space|conflicts with network",
+        "the cluster's network overlaps with one that Docker got meanwhile",
+        "run again: another one is chosen then; `docker network ls` shows those that are there",
+    ),
+    Meaning(
+        r"could not find an available,? non-overlapping|all predefined address pools",
+        "Docker has no network left",
+        "remove networks that nobody needs: docker network prune",
+    ),
+    Meaning(
+        r"port is already allocated|address already in use",
+        "a port that k3d chose was taken meanwhile",
+        "run again: another one is chosen then",
+    ),
+    Meaning(
+        r"Cannot connect to the Docker daemon|error during connect|connection reset by peer|unexpected EOF|: EOF$",
+        "the Docker daemon has gone away",
+        "start it again and look into its log (journalctl -u docker); what is left of the cluster is removed by the next run",
+    ),
+    Meaning(
+        r"unable to apply caps|setting capabilities|can't set oom score|oom_score_adj|operation not permitted",
+        "Docker may not start containers as they come: this machine lacks a capability, most often CAP_SYS_RESOURCE",
+        "start the daemon with a runtime that asks for no more than there is, as .ci/docker does (docs/providers.md)",
+    ),
+    Meaning(
+        r"no such host|i/o timeout|TLS handshake timeout|connection refused|server misbehaving",
+        "a registry cannot be reached",
+        "check the network and Docker's proxy settings, use --registry-mirror, or --images built",
+    ),
+    Meaning(
+        r"manifest unknown|manifest for \S+ not found|repository does not exist|pull access denied",
+        "the registry does not have an image of that name",
+        "see the name in the lines above; a mirror must have what docker.io has under the same path",
+    ),
+)
+"""In the order in which they are tried: the first that is found is the cause, those after it may be its consequences."""
+
+
+def explain(what: str, output: str) -> K3dFailed:
+    """Return the error for what k3d or Docker printed.
+
+    Args:
+        what: was tried, as the beginning of a sentence.
+        output: of the program; its last lines are quoted.
+    """
+    shown = "".join(f"\n    {line}" for line in output.strip().splitlines()[-LINES_SHOWN:])
+    for meaning in MEANINGS:
+        if re.search(meaning.pattern, output, re.MULTILINE):
+            return K3dFailed(f"{what}: {meaning.sentence}{shown}", meaning.remedy)
+    return K3dFailed(f"{what}{shown}", "see what the lines above say; the nodes' own logs are kept beside them")

@@ -1,0 +1,169 @@
+"""Making one cluster: its nodes prepared, k3d's run, and what the cluster is in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from platform_e2e.cluster.embedded import materials
+from platform_e2e.cluster.embedded.identity import write
+from platform_e2e.cluster.embedded.network import Plan
+from platform_e2e.cluster.k3d import built, config, failures, nodeimage, parts, pulled, sources
+from platform_e2e.cluster.k3d.binary import Binary
+from platform_e2e.cluster.k3d.config import Shape, Volume
+from platform_e2e.cluster.k3d.daemon import Daemon
+from platform_e2e.cluster.k3d.docker import Docker
+from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec, Images, NodeFacts
+from platform_e2e.kube.client import Kube
+from platform_e2e.shell import CommandError, run, stream
+from platform_e2e.timeline import Timeline
+
+NAME = "k3d"
+
+CREATE_SECONDS = 600.0
+"""For `k3d cluster create`: 7 to 15 s were seen with all images there; the rest is for fetching them."""
+
+COMMAND_SECONDS = 60.0
+"""For k3d's other commands, which ask Docker a few questions."""
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """What the nodes of one cluster are made of.
+
+    Attributes:
+        image: of the containers.
+        environment: variables for k3d.
+        complete: makes the cluster complete when k3d is done, given its kubeconfig; returns when every node is ready.
+        volumes: what the containers see of this host.
+        registries: k3s' registries.yaml, or empty.
+    """
+
+    image: str
+    environment: Mapping[str, str]
+    complete: Callable[[Path], None]
+    volumes: tuple[Volume, ...] = ()
+    registries: str = ""
+
+
+@dataclass(frozen=True)
+class Making:
+    """A cluster that is being made.
+
+    Attributes:
+        spec: what is asked for.
+        docker: where it will live.
+        daemon: what that says of itself.
+        k3d: makes it.
+        plan: its addresses, as foreseen.
+        names: of its nodes, the servers first.
+        directory: of everything that is not in Docker.
+        timeline: shows what is being done.
+    """
+
+    spec: ClusterSpec
+    docker: Docker
+    daemon: Daemon
+    k3d: Binary
+    plan: Plan
+    names: Sequence[str]
+    directory: Path
+    timeline: Timeline
+
+    def run(self) -> ClusterFacts:
+        """Make it and return when every node takes pods.
+
+        Raises:
+            K3dFailed: k3d or Docker failed; the text says what that means.
+            NotInTime: a node is not ready.
+        """
+        nodes = self._built() if self.spec.source is Images.BUILT else self._pulled()
+        try:
+            self._create(nodes)
+            kubeconfig = self._kubeconfig()
+            nodes.complete(kubeconfig)
+        except BaseException:
+            parts.keep_logs(self.docker, self.spec.name, self.directory / "logs" / "k3d")
+            raise
+        self.timeline.progress("cluster", f"{self.spec.nodes} node(s) ready")
+        return self._facts(kubeconfig)
+
+    def _built(self) -> Nodes:
+        """Return nodes of our own making."""
+        stock = materials.ensure(self.timeline)
+        image = nodeimage.ensure(self.docker, stock, self.timeline)
+        tools = nodeimage.ensure_tools(self.docker, self.timeline)
+        laid = built.lay(stock, self.plan, self.names, self.directory)
+        # The cluster is closed: its DNS asks nobody, so there is nothing to mend in the nodes' own.
+        environment = {"K3D_IMAGE_TOOLS": tools, "K3D_FIX_DNS": "0"}
+        return Nodes(image, environment, lambda _: laid.complete(self.directory), laid.volumes)
+
+    def _pulled(self) -> Nodes:
+        """Return k3s' own nodes."""
+        mirrors = sources.parse_mirror(self.spec.mirror)
+        image, tools = pulled.images(mirrors, self.k3d.version)
+        for each in (image, tools):
+            pulled.pull(self.docker, each, self.timeline)
+        return Nodes(
+            image,
+            {"K3D_IMAGE_TOOLS": tools},
+            lambda kubeconfig: pulled.wait_until_ready(kubeconfig, self.names),
+            registries=pulled.registries(mirrors),
+        )
+
+    def _create(self, nodes: Nodes) -> None:
+        """Have k3d make the containers, and wait until it says that it has."""
+        shape = Shape(
+            self.spec.name,
+            nodes.image,
+            self.spec.servers,
+            self.spec.nodes - self.spec.servers,
+            self.plan.segment,
+            volumes=nodes.volumes,
+            registries=nodes.registries,
+        )
+        file = self.directory / "k3d.yaml"
+        file.write_text(config.render(shape))
+        logs = self.directory / "logs" / "k3d"
+        logs.mkdir(parents=True, exist_ok=True)
+        self.timeline.progress(
+            "cluster", f"segment {shape.subnet}; k3d {self.k3d.version}, {self.k3d.origin}, with {file}"
+        )
+        try:
+            stream(
+                [self.k3d.path, "cluster", "create", "--config", file],
+                timeout=CREATE_SECONDS,
+                on_line=lambda line: self.timeline.progress("cluster", f"k3d: {parts.plain(line)}"),
+                log_file=logs / "create.log",
+                env={**self.docker.environment, **nodes.environment},
+                tied=True,
+            )
+        except CommandError as error:
+            output = parts.plain(error.output)
+            raise failures.explain(f"k3d could not make cluster {shape.name}", output) from error
+
+    def _kubeconfig(self) -> Path:
+        """Write the administrator's kubeconfig into the cluster's directory; the user's own is left alone."""
+        words: list[str | Path] = [self.k3d.path, "kubeconfig", "get", self.spec.name]
+        told = run(words, timeout=COMMAND_SECONDS, env=self.docker.environment)
+        write(self.directory, {"kubeconfig": told.stdout.encode()})
+        return self.directory / "kubeconfig"
+
+    def _facts(self, kubeconfig: Path) -> ClusterFacts:
+        found = parts.addresses(self.docker, self.spec.name)
+        parts.keep_out_of_pools(self.spec, self.plan, found)
+        bridge = parts.bridge(self.docker, self.spec.name) if self.daemon.reachable else ""
+        return ClusterFacts(
+            name=self.spec.name,
+            provider=NAME,
+            directory=str(self.directory),
+            kubeconfig=str(kubeconfig),
+            kubernetes=Kube.from_kubeconfig(kubeconfig).version(),
+            nodes=tuple(NodeFacts(name, str(found[name]), f"docker://{name}") for name in self.names),
+            segment=str(self.plan.segment),
+            host_address=str(self.plan.host) if bridge else "",
+            host_interface=bridge,
+            pool_map=self.plan.pool_map,
+            images=self.spec.source.value,
+        )

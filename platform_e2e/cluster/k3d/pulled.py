@@ -1,0 +1,92 @@
+"""k3s' own nodes, from a registry or a mirror of it: their image, their registries.yaml, and when they are ready."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from platform_e2e.cluster.embedded.addons import why_not_ready
+from platform_e2e.cluster.k3d import failures, sources, versions
+from platform_e2e.cluster.k3d.docker import Docker
+from platform_e2e.cluster.waiting import wait_until
+from platform_e2e.kube.client import Kube
+from platform_e2e.shell import CommandError
+from platform_e2e.timeline import Timeline
+
+PHASE = "k3d"
+
+PULL_SECONDS = 600.0
+"""For fetching one image: the node image is 250 MB."""
+
+READY_SECONDS = 180.0
+"""For every node to be Ready after k3d is done; k3s fetches its own pods' images meanwhile, but a node does not wait for those."""
+
+TOOLS = "ghcr.io/k3d-io/k3d-tools"
+
+
+def pull(docker: Docker, name: str, timeline: Timeline) -> None:
+    """Fetch an image where Docker has it not.
+
+    Raises:
+        K3dFailed: it cannot be had; a pull limit is named as such.
+    """
+    if docker.has_image(name):
+        return
+    timeline.progress(PHASE, f"fetches {name}")
+    try:
+        docker.run("pull", "--quiet", name, timeout=PULL_SECONDS)
+    except CommandError as error:
+        raise failures.explain(f"the image {name} cannot be fetched", error.output) from error
+
+
+def images(mirrors: Mapping[str, str], k3d_version: str) -> tuple[str, str]:
+    """Return the names of the node image and of the image for k3d's tools, at a mirror where that has them.
+
+    Args:
+        mirrors: as `sources.parse_mirror` returns them.
+        k3d_version: with its leading v.
+    """
+    tools = f"{TOOLS}:{k3d_version.removeprefix('v')}"
+    return at(versions.K3S_IMAGE, mirrors), at(tools, mirrors)
+
+
+def at(image: str, mirrors: Mapping[str, str]) -> str:
+    """Return an image's name at the mirror of its registry, or its own name where there is none.
+
+    Docker itself knows mirrors of Docker Hub only, and those from its daemon's configuration.
+    """
+    registry, _, path = image.partition("/")
+    url = mirrors.get(registry) or mirrors.get(sources.ALL)
+    return f"{url.partition('//')[2]}/{path}" if url else image
+
+
+def registries(mirrors: Mapping[str, str]) -> str:
+    """Return k3s' registries.yaml, as JSON, which is YAML too; empty without mirrors.
+
+    Args:
+        mirrors: as `sources.parse_mirror` returns them.
+    """
+    if not mirrors:
+        return ""
+    return json.dumps({"mirrors": {registry: {"endpoint": [url]} for registry, url in mirrors.items()}}, indent=1)
+
+
+def wait_until_ready(kubeconfig: Path, names: Sequence[str]) -> None:
+    """Wait until every node takes pods.
+
+    Raises:
+        NotInTime: one does not; the text has the reason.
+    """
+    kube = Kube.from_kubeconfig(kubeconfig)
+
+    def look() -> bool | str:
+        found = {node["metadata"]["name"]: node for node in kube.list("v1/Node")}
+        waiting = [
+            f"{name}: {why_not_ready(found[name])}" if name in found else f"{name} has not registered"
+            for name in names
+            if name not in found or why_not_ready(found[name])
+        ]
+        return "; ".join(waiting) or True
+
+    wait_until(look, timeout=READY_SECONDS, what="every node is ready", most=0.2)

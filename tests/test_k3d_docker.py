@@ -1,0 +1,450 @@
+"""What is learned from Docker and k3d, with programs of their names that say what a test has written down."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from platform_e2e.addresses import AddressRange
+from platform_e2e.cluster import providers
+from platform_e2e.cluster.embedded import network as embedded
+from platform_e2e.cluster.k3d import binary, daemon, failures, network, parts, pulled, sources, upkeep
+from platform_e2e.cluster.k3d.daemon import GIB, Daemon, Silence
+from platform_e2e.cluster.k3d.docker import Docker
+from platform_e2e.cluster.k3d.failures import K3dFailed
+from platform_e2e.cluster.k3d.provider import K3dProvider
+from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec, Images, NodeFacts
+from platform_e2e.errors import WrongUsage
+from platform_e2e.shell import CommandError
+from tests.fake_docker import FakeTools, tools
+
+__all__ = ["tools"]
+
+POOL = AddressRange.parse("10.89.0.200-10.89.0.220")
+TCP = Docker({"DOCKER_HOST": "tcp://build:2375"})
+INFO: dict[str, Any] = {
+    "ServerVersion": "28.2.2",
+    "OperatingSystem": "Debian GNU/Linux 12 (bookworm)",
+    "MemTotal": 8 * GIB,
+    "DockerRootDir": "/var/lib/docker",
+    "CgroupVersion": "2",
+    "SecurityOptions": ["name=seccomp,profile=builtin", "name=cgroupns"],
+}
+SOUND = Daemon("28.2.2", "Debian", 8 * GIB, "/var/lib/docker", 50 * GIB, "2", endpoint="unix:///var/run/docker.sock")
+
+
+def container(name: str, address: str = "", *, running: bool = True, pinned: str = "") -> dict[str, Any]:
+    endpoint = {"IPAddress": address, "IPAMConfig": {"IPv4Address": pinned} if pinned else None}
+    return {
+        "Id": f"id-{name}",
+        "Name": f"/{name}",
+        "State": {"Running": running},
+        "NetworkSettings": {"Networks": {"k3d-c": endpoint}},
+    }
+
+
+def has(tools: FakeTools, *containers: dict[str, Any]) -> None:
+    tools.says("docker ps", "\n".join(each["Id"] for each in containers))
+    tools.says("docker container inspect", list(containers))
+
+
+# --- the daemon
+
+
+def test_a_daemon_is_read_from_what_docker_info_says(tools: FakeTools) -> None:
+    tools.says("docker info", INFO)
+    found = daemon.ask(TCP)
+    assert isinstance(found, Daemon)
+    assert (str(found), found.cgroups, found.rootless, found.memory) == ("Docker 28.2.2", "2", False, 8 * GIB)
+    assert not found.local, "it listens on another machine"
+    assert not found.reachable
+
+
+def test_a_daemon_on_a_socket_of_this_host_is_local() -> None:
+    found = daemon.read(INFO, "unix:///var/run/docker.sock")
+    assert found.local
+    assert found.reachable
+
+
+def test_docker_desktop_lives_in_a_machine_of_its_own() -> None:
+    found = daemon.read({**INFO, "OperatingSystem": "Docker Desktop"}, "unix:///home/me/.docker/desktop/docker.sock")
+    assert str(found) == "Docker Desktop 28.2.2"
+    assert not found.local
+
+
+def test_a_rootless_daemon_has_networks_of_its_own() -> None:
+    found = daemon.read({**INFO, "SecurityOptions": ["name=rootless"]}, "unix:///run/user/1000/docker.sock")
+    assert str(found) == "rootless Docker 28.2.2"
+    assert found.local
+    assert not found.reachable
+
+
+def test_no_docker_command_is_a_silence_with_the_remedy(tools: FakeTools, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(daemon, "which", lambda _: None)
+    found = daemon.ask(Docker())
+    assert isinstance(found, Silence)
+    assert found.reason == "there is no docker command on PATH"
+    assert "docs.docker.com" in found.remedy
+
+
+def test_no_socket_is_a_silence_without_asking_docker(tools: FakeTools, tmp_path: Path) -> None:
+    found = daemon.ask(Docker({"DOCKER_HOST": f"unix://{tmp_path}/docker.sock"}))
+    assert isinstance(found, Silence)
+    assert found.reason == f"no Docker daemon answers at {tmp_path}/docker.sock: No such file or directory"
+    assert tools.asked() == []
+
+
+def test_a_daemon_that_answers_with_an_error_is_a_silence(tools: FakeTools) -> None:
+    tools.says("docker info", {"ServerErrors": ["Cannot connect to the Docker daemon at tcp://build:2375."]})
+    found = daemon.ask(TCP)
+    assert isinstance(found, Silence)
+    assert "Cannot connect to the Docker daemon" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("change", "spec", "what", "remedy"),
+    [
+        ({"version": "19.03.1"}, {}, "Docker 19.03.1 is older than 20.10", "install a newer Docker"),
+        ({"memory": 2 * GIB}, {}, "Docker 28.2.2 has 2.0 GiB of memory; 1 node(s) need 4 GiB", "to its machine"),
+        (
+            {"memory": 5 * GIB},
+            {"nodes": 3},
+            "Docker 28.2.2 has 5.0 GiB of memory; 3 node(s) need 6 GiB",
+            "fewer --nodes",
+        ),
+        ({"free": GIB}, {}, "1.0 GiB are free below /var/lib/docker; Docker needs 6 GiB there", "docker system prune"),
+    ],
+)
+def test_what_a_daemon_lacks_is_named_with_the_remedy(
+    change: dict[str, Any], spec: dict[str, Any], what: str, remedy: str
+) -> None:
+    (problem,) = daemon.judge(Daemon(**{**SOUND.__dict__, **change}), ClusterSpec("c", **spec))
+    assert problem.what == what
+    assert remedy in problem.remedy
+    assert problem.fatal
+
+
+def test_docker_desktops_memory_is_a_setting() -> None:
+    desktop = Daemon("28.2.2", "Docker Desktop", 2 * GIB, local=False)
+    little, elsewhere = daemon.judge(desktop, ClusterSpec("c", source=Images.REGISTRY))
+    assert "in its settings, under Resources" in little.remedy
+    assert "addresses are asked for from a container on the cluster's network" in elsewhere.what
+    assert not elsewhere.fatal
+
+
+def test_a_rootless_daemon_wants_cgroups_v2_and_a_registry() -> None:
+    rootless = Daemon("28.2.2", "Debian", 8 * GIB, cgroups="1", rootless=True)
+    whats = [problem.what for problem in daemon.judge(rootless, ClusterSpec("c")) if problem.fatal]
+    assert whats == [
+        "rootless Docker 28.2.2 has cgroups of version 1; k3s needs version 2 there",
+        "rootless Docker 28.2.2 cannot run nodes that are built here: their files belong to root",
+    ]
+
+
+def test_a_sound_daemon_has_no_problem() -> None:
+    assert daemon.judge(SOUND, ClusterSpec("c")) == []
+
+
+# --- which provider
+
+
+@pytest.fixture
+def answering(tools: FakeTools, monkeypatch: pytest.MonkeyPatch) -> FakeTools:
+    monkeypatch.setattr(daemon, "ask", lambda _docker: SOUND)
+    return tools
+
+
+def registries(monkeypatch: pytest.MonkeyPatch, *silent: str) -> None:
+    def ask(url: str) -> str:
+        return "ConnectionError" if any(name in url for name in silent) else ""
+
+    monkeypatch.setattr(sources, "ask", ask)
+    monkeypatch.setattr(sources, "cannot_build", lambda *, local: "" if local else "it is elsewhere")
+
+
+def test_without_docker_it_is_the_embedded_cluster_and_the_reason_is_said(
+    tools: FakeTools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(daemon, "ask", lambda _docker: Silence("no Docker daemon answers at /s", "start Docker"))
+    choice = providers.decide("auto")
+    assert str(choice) == "embedded with images built: no Docker daemon answers at /s"
+    with pytest.raises(providers.NoDaemon, match=r"k3d needs Docker: no Docker daemon answers at /s\n.*start Docker"):
+        providers.decide("k3d")
+
+
+def test_with_docker_and_registries_it_is_k3d(answering: FakeTools, monkeypatch: pytest.MonkeyPatch) -> None:
+    registries(monkeypatch)
+    assert str(providers.decide("auto")) == (
+        "k3d with images registry: Docker 28.2.2 answers; images: every registry answers"
+    )
+
+
+def test_without_registries_k3d_has_nodes_that_are_built(answering: FakeTools, monkeypatch: pytest.MonkeyPatch) -> None:
+    registries(monkeypatch, "quay.io", "ghcr.io")
+    choice = providers.decide("auto")
+    assert (choice.provider, choice.images) == ("k3d", Images.BUILT)
+    assert "ghcr.io and quay.io cannot be reached (ConnectionError)" in choice.reason
+
+
+def test_without_registries_and_without_building_it_is_embedded(
+    answering: FakeTools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registries(monkeypatch, "quay.io")
+    monkeypatch.setattr(sources, "cannot_build", lambda *, local: "images are built by root only")
+    choice = providers.decide("auto")
+    assert choice.provider == "embedded"
+    assert choice.reason == (
+        "Docker 28.2.2 answers, but quay.io cannot be reached (ConnectionError), and images are built by root only"
+    )
+    with pytest.raises(providers.NoImages, match=r"k3d cannot get its images: quay.io cannot be reached"):
+        providers.decide("k3d")
+    with pytest.raises(providers.NoImages, match=r"--registry-mirror"):
+        providers.decide("auto", "registry")
+
+
+def test_a_mirror_is_asked_in_place_of_the_registries(answering: FakeTools, monkeypatch: pytest.MonkeyPatch) -> None:
+    registries(monkeypatch, "quay.io", "docker.io")
+    choice = providers.decide("auto", "auto", "http://mirror:5000")
+    assert (choice.provider, choice.images) == ("k3d", Images.MIRROR)
+    registries(monkeypatch, "mirror")
+    with pytest.raises(providers.NoImages, match="http://mirror:5000 cannot be reached"):
+        providers.decide("auto", "auto", "http://mirror:5000")
+
+
+@pytest.mark.parametrize(
+    ("asked", "text"),
+    [
+        (("kinder",), "no provider is called `kinder`"),
+        (("embedded", "registry"), "the embedded cluster's images are always built"),
+        (("k3d", "mirror"), "--images mirror: no mirror is named"),
+        (("k3d", "built", "http://m"), "--registry-mirror has no use with --images built"),
+        (("k3d", "mirror", "mirror"), "--registry-mirror: `mirror` is no URL"),
+    ],
+)
+def test_options_that_do_not_fit_together_are_refused(answering: FakeTools, asked: tuple[str, ...], text: str) -> None:
+    with pytest.raises(WrongUsage) as caught:
+        providers.decide(*asked)
+    assert text in str(caught.value)
+
+
+def test_building_needs_linux_root_and_a_daemon_that_sees_the_files() -> None:
+    assert sources.cannot_build(local=True, system="linux", user=0) == ""
+    assert "Linux only" in sources.cannot_build(local=True, system="darwin", user=0)
+    assert "root only" in sources.cannot_build(local=True, system="linux", user=1000)
+    assert "on this host" in sources.cannot_build(local=False, system="linux", user=0)
+
+
+# --- mirrors
+
+
+def test_mirrors_are_for_every_registry_or_for_some() -> None:
+    assert sources.parse_mirror("https://mirror/") == {"*": "https://mirror"}
+    assert sources.parse_mirror("docker.io=http://a:5000, quay.io=http://b") == {
+        "docker.io": "http://a:5000",
+        "quay.io": "http://b",
+    }
+
+
+def test_an_image_is_fetched_from_the_mirror_of_its_registry() -> None:
+    node, tools = pulled.images({"docker.io": "http://cache:5000"}, "v5.9.0")
+    assert node.startswith("cache:5000/rancher/k3s:v1.")
+    assert tools == "ghcr.io/k3d-io/k3d-tools:5.9.0"
+
+
+def test_k3s_is_told_of_the_mirrors() -> None:
+    assert pulled.registries({}) == ""
+    assert json.loads(pulled.registries({"*": "http://m"})) == {"mirrors": {"*": {"endpoint": ["http://m"]}}}
+
+
+# --- k3d itself
+
+
+def test_k3d_on_path_is_used_where_it_fits(tools: FakeTools) -> None:
+    tools.says("k3d version", "k3d version v5.10.1\nk3s version v1.33.4-k3s1 (default)\n")
+    found = binary.on_path()
+    assert found is not None
+    assert (found.path, found.version, found.origin) == (tools.bin / "k3d", "v5.10.1", "on PATH")
+
+
+@pytest.mark.parametrize("said", ["k3d version v5.6.3", "k3d version v6.0.0", "k3d version v5-dev", ""])
+def test_another_k3d_on_path_is_left_alone(tools: FakeTools, said: str) -> None:
+    tools.says("k3d version", said)
+    assert binary.on_path() is None
+
+
+@pytest.mark.parametrize(
+    ("output", "sentence", "remedy"),
+    [
+        ("toomanyrequests: You have reached your unauthenticated pull rate limit.", "pull limit is reached", "login"),
+        ("write /x: no space left on device", "Docker's disk is full", "docker system df"),
+        (
+            "FATA[0000] Failed to create cluster 'c' because a cluster with that name already exists",
+            "exists",
+            "--cluster",
+        ),
+        ("Error: Pool overlaps with other one on this address space", "network overlaps", "run again"),
+        (
+            "driver failed: Bind for 127.0.0.1:6443 failed: port is already allocated",
+            "a port that k3d chose",
+            "run again",
+        ),
+        ("Cannot connect to the Docker daemon at unix:///s. Is it running?", "daemon has gone away", "start it again"),
+        ("runc create failed: unable to apply caps: operation not permitted", "CAP_SYS_RESOURCE", ".ci/docker"),
+        ("dial tcp: lookup ghcr.io on 10.0.0.1:53: no such host", "a registry cannot be reached", "--registry-mirror"),
+        (
+            "manifest for m:5000/rancher/k3s:v1 not found: manifest unknown",
+            "does not have an image",
+            "mirror must have",
+        ),
+        ("something new", "k3d could not make cluster c", "logs are kept"),
+    ],
+)
+def test_what_k3d_prints_becomes_a_cause_and_a_remedy(output: str, sentence: str, remedy: str) -> None:
+    error = failures.explain("k3d could not make cluster c", f"INFO[0000] Prep: Network\n{output}\n")
+    assert sentence in error.problem
+    assert output in error.problem
+    assert remedy in error.remedy
+
+
+def test_an_image_that_cannot_be_fetched_says_why(tools: FakeTools) -> None:
+    from platform_e2e.timeline import Timeline
+
+    tools.says("docker image inspect", "[]", err="Error: No such image: x", status=1)
+    tools.says("docker pull", err="toomanyrequests: slow down", status=1)
+    with pytest.raises(K3dFailed, match="the image x cannot be fetched: the registry's pull limit is reached"):
+        pulled.pull(Docker(), "x", Timeline(None))
+
+
+# --- a cluster's parts
+
+
+def test_containers_volumes_and_network_are_found_by_the_clusters_name(
+    answering: FakeTools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has(answering, container("k3d-c-server-0", "10.89.0.3"), container("k3d-c-agent-0"))
+    answering.says("docker volume ls", "k3d-c-images\n")
+    answering.says("docker network inspect k3d-c", [{"Id": "0123456789abcdef"}])
+    assert parts.find(Docker(), "c") == [
+        "container k3d-c-agent-0",
+        "container k3d-c-server-0",
+        "volume k3d-c-images",
+        "network k3d-c",
+    ]
+    assert "docker ps --all --quiet --no-trunc --filter label=k3d.cluster=c" in answering.asked()
+    assert parts.addresses(Docker(), "c") == {"k3d-c-server-0": IPv4Address("10.89.0.3")}
+
+
+def test_everything_is_removed_containers_first(answering: FakeTools) -> None:
+    has(answering, container("k3d-c-server-0"))
+    answering.says("docker volume ls", "k3d-c-images\n")
+    answering.says("docker network inspect k3d-c", [{"Id": "1"}])
+    parts.remove(Docker(), "c")
+    removals = [line for line in answering.asked() if " rm " in line]
+    assert removals == [
+        "docker rm --force --volumes id-k3d-c-server-0",
+        "docker volume rm --force k3d-c-images",
+        "docker network rm k3d-c",
+    ]
+
+
+def test_what_is_not_there_is_not_removed(answering: FakeTools) -> None:
+    has(answering)
+    answering.says("docker network inspect", "[]", err="Error: No such network: k3d-c", status=1)
+    parts.remove(Docker(), "c")
+    assert not [line for line in answering.asked() if " rm " in line]
+
+
+def test_a_cluster_stays_known_while_no_daemon_answers(tools: FakeTools, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(daemon, "ask", lambda _docker: Silence("no Docker daemon answers at /s", "start Docker"))
+    assert parts.find(Docker(), "c") == []
+    assert parts.running(Docker(), "c") == set()
+    with pytest.raises(K3dFailed, match=r"cluster c cannot be removed: no Docker daemon.*\n.*start Docker, then run"):
+        parts.remove(Docker(), "c")
+
+
+def test_another_error_of_docker_is_not_taken_for_nothing_there(tools: FakeTools) -> None:
+    tools.says("docker network inspect", "[]", err="permission denied while trying to connect", status=1)
+    with pytest.raises(CommandError, match="permission denied"):
+        Docker().network("c")
+
+
+def test_the_daemon_of_a_cluster_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///one.sock")
+    Docker.of_environment().write(tmp_path / parts.DAEMON)
+    monkeypatch.setenv("DOCKER_HOST", "unix:///two.sock")
+    assert parts.daemon_of(tmp_path).environment == {"DOCKER_HOST": "unix:///one.sock"}
+    assert parts.daemon_of(tmp_path / "none").environment == {"DOCKER_HOST": "unix:///two.sock"}
+
+
+def test_networks_of_docker_are_taken(tools: FakeTools) -> None:
+    tools.says("docker network ls", "a\nb\n")
+    described = [
+        {"IPAM": {"Config": [{"Subnet": "10.89.0.0/24"}, {"Subnet": "fd00::/64"}]}},
+        {"IPAM": {"Config": None}},
+    ]
+    tools.says("docker network inspect", described)
+    assert Docker().subnets() == [IPv4Network("10.89.0.0/24")]
+
+
+def test_a_container_with_an_address_of_a_pool_is_refused() -> None:
+    plan = network.foreseen(embedded.plan([POOL], 1, [], first=12), 1, 0)
+    spec = ClusterSpec("c", pools=(POOL,))
+    parts.keep_out_of_pools(spec, plan, {"k3d-c-server-0": IPv4Address("10.89.0.3")})
+    with pytest.raises(K3dFailed, match=r"k3d-c-tools has the address 10.89.0.201, which is in the pool"):
+        parts.keep_out_of_pools(spec, plan, {"k3d-c-tools": IPv4Address("10.89.0.201")})
+
+
+def test_a_name_that_docker_has_already_is_said_before_anything_is_made(answering: FakeTools) -> None:
+    has(answering, container("k3d-c-server-0"))
+    problems = K3dProvider().doctor(ClusterSpec("c", source=Images.REGISTRY))
+    taken = [problem for problem in problems if "Docker has a k3d cluster c already" in problem.what]
+    assert [problem.remedy for problem in taken] == [
+        "choose another name with --cluster, or remove it: k3d cluster delete c"
+    ]
+
+
+# --- a cluster that stands
+
+
+def facts(directory: Path) -> ClusterFacts:
+    nodes = (NodeFacts("k3d-c-agent-0", "10.89.0.2", "docker://k3d-c-agent-0"),)
+    return ClusterFacts("c", "k3d", str(directory), "", "v1", nodes)
+
+
+def test_a_stopped_node_keeps_its_address(tools: FakeTools, tmp_path: Path) -> None:
+    has(tools, container("k3d-c-agent-0", running=False))
+    upkeep.stop_node(facts(tmp_path), "k3d-c-agent-0")
+    assert [line for line in tools.asked() if "inspect" not in line] == [
+        "docker kill k3d-c-agent-0",
+        "docker network disconnect --force k3d-c k3d-c-agent-0",
+        "docker network connect --ip 10.89.0.2 k3d-c k3d-c-agent-0",
+    ]
+
+
+def test_an_address_that_is_the_nodes_own_already_is_left(tools: FakeTools, tmp_path: Path) -> None:
+    has(tools, container("k3d-c-agent-0", running=False, pinned="10.89.0.2"))
+    upkeep.stop_node(facts(tmp_path), "k3d-c-agent-0")
+    assert not [line for line in tools.asked() if "network connect" in line]
+
+
+def test_a_node_without_the_image_after_loading_it_is_named(tools: FakeTools, tmp_path: Path) -> None:
+    archive = tmp_path / "image.tar"
+    digest = "a" * 64
+    with tarfile.open(archive, "w") as tar:
+        data = json.dumps([{"Config": f"blobs/sha256/{digest}"}]).encode()
+        info = tarfile.TarInfo("manifest.json")
+        info.size = len(data)
+        tar.addfile(info, io.BytesIO(data))
+    tools.says("k3d version", "k3d version v5.9.0")
+    tools.says("docker exec", "{}")
+    upkeep.load_image(facts(tmp_path), archive)
+    assert f"docker exec k3d-c-agent-0 ctr -n k8s.io content get sha256:{digest}" in tools.asked()
+    tools.says("docker exec", err="not found", status=1)
+    with pytest.raises(K3dFailed, match=f"node k3d-c-agent-0 has no image sha256:{digest}"):
+        upkeep.load_image(facts(tmp_path), archive)
