@@ -187,7 +187,8 @@ def test_who_is_left_out_gets_no_answer() -> None:
 
 def test_the_declared_port_break_is_said_so() -> None:
     refused = replace(ANSWER, problem="NewConnectionError: [Errno 111] Connection refused", connected=False)
-    assert_break("target-port-number", found(replace(SOUND, answer=refused)).cause)
+    live = service(ports=[{"port": 80, "targetPort": 8081}])
+    assert_break("target-port-number", found(replace(SOUND, service=live, answer=refused)).cause)
 
 
 @pytest.fixture

@@ -251,10 +251,14 @@ def _unreachable(seen: Observed, answer: outside.Answer) -> Cause:
             f"in clients of {listed(ranges)} only",
             "add the network of the clients that should get in, this one's included, or remove the field",
         )
+    ways = [
+        f"port {port.get('port')} goes to port {port.get('targetPort') or port.get('port')} of its pods"
+        for port in at(seen.service, "spec", "ports") or ()
+    ]
     return Cause(
         "loadbalancer-unreachable",
-        f"{answer.where} is announced and does not answer: {answer.problem}",
-        "look at the Service's targetPort, at kube-proxy on the announcing node, and for a NetworkPolicy",
+        f"{answer.where} is announced and does not answer ({answer.problem}); {listed(ways)}",
+        "see that the application listens on that port; then look at kube-proxy on the announcing node, and for a NetworkPolicy",
     )
 
 

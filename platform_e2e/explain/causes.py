@@ -98,7 +98,7 @@ CAUSES: dict[str, Known] = {
     "loadbalancer-on-interface": Known(_LOADBALANCER),
     "loadbalancer-no-rules": Known(_LOADBALANCER, OBJECTS),
     "loadbalancer-source-ranges": Known(_LOADBALANCER, OBJECTS),
-    "loadbalancer-unreachable": Known(_LOADBALANCER),
+    "loadbalancer-unreachable": Known(_LOADBALANCER, STUCK),
     "loadbalancer-wrong-answer": Known(_LOADBALANCER),
     "monitor-unselected": Known(_MONITORING, OBJECTS),
     "monitor-namespace-unselected": Known(_MONITORING, OBJECTS),
