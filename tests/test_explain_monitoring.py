@@ -254,23 +254,20 @@ def test_durations_are_read_as_prometheus_writes_them() -> None:
 def test_a_relabeling_that_drops_targets() -> None:
     rule = {"action": "keep", "sourceLabels": ["__meta_kubernetes_pod_label_team"], "regex": "platform"}
     target = in_monitoring(monitor(endpoints=[{"port": "a"}, {"port": "metrics", "relabelings": [rule]}]))
-    wanted = "deployment/sealed-secrets -n kube-system with 1"
-    cause = miscounted(target, "serviceMonitor/monitoring/sealed-secrets/1", 0, wanted)
-    assert cause.sentence.endswith(
-        "; its spec.endpoints[1].relabelings can drop targets: keep by __meta_kubernetes_pod_label_team"
-    )
+    pool, who = "serviceMonitor/monitoring/sealed-secrets", "deployment/sealed-secrets -n kube-system with 1"
+    cause = miscounted(target, f"{pool}/1", [], 1, who)
+    assert cause.remedy == "correct spec.endpoints[1].relabelings"
     target["spec"]["endpoints"].pop(0)
-    assert_break(
-        "servicemonitor-relabeling", miscounted(target, "serviceMonitor/monitoring/sealed-secrets/0", 0, wanted)
-    )
+    assert_break("servicemonitor-relabeling", miscounted(target, f"{pool}/0", [], 1, who))
+    assert miscounted(target, f"{pool}/0", ["a", "b"], 1, who).id == "monitor-target-count", "dropping makes them fewer"
 
 
-def test_a_relabeling_that_only_renames_is_not_blamed() -> None:
+def test_a_pod_too_many_is_named() -> None:
     target = monitor(endpoints=[{"port": "metrics", "relabelings": [{"action": "replace", "targetLabel": "x"}]}])
-    cause = miscounted(target, "serviceMonitor/chat-dev/chat/0", 2, "deployment/chat -n chat-dev with 1")
-    assert cause.sentence == (
-        "Prometheus scrapes 2 targets through servicemonitor/chat -n chat-dev, of deployment/chat -n chat-dev with 1"
-    )
+    target["metadata"]["namespace"] = "chat-prod"
+    pods = ["chat-by-hand", "chat-5d9b8-x2x4z", "chat-5d9b8-abcde"]
+    cause = miscounted(target, "serviceMonitor/chat-prod/chat/0", pods, 2, "deployment/chat -n chat-prod with 2")
+    assert_break("servicemonitor-other-pod", cause)
 
 
 def test_series_of_pools_need_a_pool() -> None:

@@ -142,7 +142,8 @@ def _counted(wanted: Wanted, seen: Observed) -> Problem:
             return expected, observed, seen.cause
         if pool not in seen.jobs:
             return expected, observed, _not_loaded(pool)
-        return expected, observed, miscounted(wanted.monitor, pool, len(found), who)
+        pods = [target.labels.get("pod") or target.url for target in found]
+        return expected, observed, miscounted(wanted.monitor, pool, pods, max(number, 1), who)
     return None
 
 

@@ -108,6 +108,7 @@ CAUSES: dict[str, Known] = {
     "monitor-without-endpoints": Known(_MONITORING, OBJECTS),
     "monitor-rejected": Known(_MONITORING, OBJECTS),
     "monitor-not-loaded": Known(_MONITORING),
+    "monitor-targets-dropped": Known(_MONITORING, SCRAPES),
     "monitor-target-count": Known(_MONITORING),
     "monitor-scrape-interval": Known(_MONITORING, OBJECTS),
     "monitor-stale-scrape": Known(_MONITORING),

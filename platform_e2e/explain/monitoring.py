@@ -291,14 +291,15 @@ def without_monitor(service: Object, ports: Sequence[str]) -> Cause:
     )
 
 
-def miscounted(monitor: Object, pool: str, found: int, wanted: str) -> Cause:
+def miscounted(monitor: Object, pool: str, pods: Sequence[str], wanted: int, who: str) -> Cause:
     """Return the cause of a number of targets that is not that of the pods.
 
     Args:
         monitor: whose targets they are.
         pool: the scrape pool, whose last part is the number of the endpoint.
-        found: how many targets Prometheus has.
-        wanted: how many there must be, and who says so.
+        pods: those that the targets are, by their names or addresses.
+        wanted: how many there must be.
+        who: in words, who says so.
     """
     index = int(pool.rpartition("/")[2])
     endpoint = (at(monitor, "spec", "endpoints") or ())[index]
@@ -307,14 +308,14 @@ def miscounted(monitor: Object, pool: str, found: int, wanted: str) -> Cause:
         for rule in endpoint.get("relabelings") or ()
         if rule.get("action") in DROPPING
     ]
+    has = f"Prometheus scrapes {len(pods)} targets through {name_of(monitor)} and should scrape {wanted} ({who})"
     field = f"spec.endpoints[{index}].relabelings"
-    dropped = f"; its {field} can drop targets: {listed(drops)}" if drops else ""
+    if drops and len(pods) < wanted:
+        return Cause("monitor-targets-dropped", f"{has}; its {field} drop targets: {listed(drops)}", f"correct {field}")
     return Cause(
         "monitor-target-count",
-        f"Prometheus scrapes {found} targets through {name_of(monitor)}, of {wanted}{dropped}",
-        f"correct {field}"
-        if drops
-        else "look for pods that are not ready, and for a Service that selects others besides",
+        f"{has}: {listed(sorted(pods))}",
+        "look for pods that are not ready, and for others that the Service selects besides those of the workload",
     )
 
 
