@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from platform_e2e.ask import applications
-from platform_e2e.ask.fields import Field, field
 from platform_e2e.ask.sound import SOUND
 from platform_e2e.ask.targets import Target
 from platform_e2e.errors import WrongUsage
@@ -18,6 +17,7 @@ from platform_e2e.gitops.convergence import WORKLOADS
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.discovery import Resource
 from platform_e2e.kube.expect import Expectation, Failed, Met, Pending, Polled, Source, Verdict, all_of, gone
+from platform_e2e.kube.fields import Field, field
 from platform_e2e.kube.kinds import Kind
 from platform_e2e.kube.objects import Object
 from platform_e2e.kube.ready import SERVICE, SERVICE_NAME, SLICE, addressed, exists, serving

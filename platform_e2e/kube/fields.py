@@ -1,4 +1,9 @@
-"""A field of an object as a person writes it: `.status.phase=Running`, `.spec.ports[0].name!=http`, `.data['a.b']`."""
+"""A field of an object as a person writes it: `.status.phase=Running`, `.spec.ports[0].name!=http`, `.data['a.b']`.
+
+    eventually(kube.one("v1/Pod", "chat", "chat-dev"), field(".status.phase=Running").judge, timeout=60, what="chat runs")
+
+A field that is absent, null or empty is not there yet, whatever is demanded of it.
+"""
 
 from __future__ import annotations
 

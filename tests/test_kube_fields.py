@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from platform_e2e.ask.fields import field
 from platform_e2e.errors import WrongUsage
 from platform_e2e.kube.expect import Met, Pending
+from platform_e2e.kube.fields import field
 
 OBJECT: dict[str, Any] = {
     "kind": "Pod",
