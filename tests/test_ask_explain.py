@@ -90,6 +90,14 @@ def test_an_application_is_followed_down_to_the_newest_pod() -> None:
     assert not found.sound
 
 
+def test_an_application_that_could_not_be_compared_names_no_commit() -> None:
+    app = application()
+    app["status"]["sync"] = {"status": "Unknown", "revision": "main"}
+    app["status"]["conditions"] = [{"type": "ComparisonError", "message": "no such path"}]
+    found = diagnose(app, RecordedView())
+    assert (found.expected, found.observed) == ("is Synced and Healthy", "condition ComparisonError: no such path")
+
+
 def test_what_no_cause_is_known_for_is_told_as_unexplained() -> None:
     namespace = made("v1/Node", "n1", status={"conditions": [{"type": "Ready", "status": "False", "reason": "Away"}]})
     found = diagnose(namespace, RecordedView())
@@ -269,6 +277,19 @@ def test_a_sound_cluster_ends_with_0(api: ScriptedApi, run: Run, capsys: Any) ->
     assert capsys.readouterr().out == "nothing is held in the cluster\n"
     assert run("explain", "-n", "chat-dev") == 0
     assert capsys.readouterr().out == "nothing is held in namespace chat-dev\n"
+
+
+def test_a_long_story_is_told_once(api: ScriptedApi, run: Run, capsys: Any) -> None:
+    app = application()
+    story = "accumulating resources " * 50
+    app["status"]["conditions"] = [{"type": "ComparisonError", "message": story}]
+    api.put("applications", "argocd", "chat-dev", spec=app["spec"], status=app["status"])
+    assert run("explain", "app/chat-dev") == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2].startswith("  observed: condition ComparisonError: accumulating resources ")
+    assert lines[2].endswith("...")
+    assert len(lines[2]) < 260
+    assert story.strip() in lines[3]
 
 
 @pytest.mark.parametrize("words", [(), ("-n", "chat-dev"), ("ns/chat-dev",), ("pods", "-n", "chat-dev")])

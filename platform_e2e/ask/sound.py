@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from platform_e2e.explain import View
@@ -21,6 +22,9 @@ SOUND: dict[str, Ready] = {
     "monitoring.coreos.com/v1/Alertmanager": Ready("is available", condition("Available")),
 }
 """By kind, of Kubernetes and of the foundations."""
+
+COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+"""A commit of Git, by either of its hashes."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,9 @@ def judged(obj: Object, view: View) -> Judged:
 def _application(app: Object) -> Judged:
     """Judge an Application by the commit that it was compared with last (scenario A1)."""
     revisions = argocd.revisions(app)
-    commit = ", ".join(dict.fromkeys(one[:12] for one in revisions))
+    # Where the comparison failed the branch stands in the commit's place.
+    commits = [one[:12] for one in revisions if COMMIT.fullmatch(one)]
+    commit = ", ".join(dict.fromkeys(commits))
     expected = f"is Synced and Healthy on commit {commit}" if commit else "is Synced and Healthy"
     return Judged(expected, converged_on(revisions)(app))
 

@@ -19,6 +19,9 @@ from platform_e2e.report import redact
 VERDICTS: dict[type[HarnessError], str] = {Timeout: "timeout", Refuted: "refuted", Unobserved: "unobserved"}
 """How a program tells the outcomes of a wait apart; beside these there are met, interrupted and error."""
 
+LONGEST = 240
+"""Characters of a state in one line of what goes on; the outcome has the whole of it."""
+
 
 class Voice:
     """Speak for one command.
@@ -43,7 +46,7 @@ class Voice:
         """Tell a state that differs from the one before, with the seconds since the command began."""
         if not self.history.steps or self.history.steps[-1].words != words:
             self.history.note(words)
-            self.say(f"+{self.history.waited:.2f} s  {words}")
+            self.say(f"+{self.history.waited:.2f} s  {short(words)}")
 
     def steps(self, several: Sequence[str]) -> None:
         """Tell several states that came at once."""
@@ -117,7 +120,8 @@ class Voice:
 
 def _lines(one: Diagnosis) -> list[str]:
     """Return a diagnosis as a person reads it: object, expected, observed, cause, remedy first."""
-    lines = [one.object, f"  expected: {one.expected}", f"  observed: {one.observed}"]
+    observed = short(one.observed) if one.cause else one.observed  # the cause quotes what is worth it
+    lines = [one.object, f"  expected: {one.expected}", f"  observed: {observed}"]
     if one.cause is not None:
         lines += [f"  cause:    {one.cause.sentence} [{one.cause.id}]", f"  remedy:   {one.cause.remedy}"]
     if one.trouble:
@@ -130,6 +134,11 @@ def _lines(one: Diagnosis) -> list[str]:
 def _diagnosis(one: Diagnosis) -> dict[str, Any]:
     """Return a diagnosis as plain data."""
     return {**asdict(one), "sound": one.sound, "cause": as_json(one.cause)}
+
+
+def short(words: str) -> str:
+    """Return words as one line has room for them."""
+    return words if len(words) <= LONGEST else f"{words[: LONGEST - 3]}..."
 
 
 def as_json(cause: Cause | None) -> dict[str, str] | None:

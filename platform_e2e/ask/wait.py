@@ -12,7 +12,7 @@ from platform_e2e.ask.connect import Connection, connect
 from platform_e2e.ask.demands import Demand, Options, demands, of_workloads, options
 from platform_e2e.ask.plan import Plan
 from platform_e2e.ask.targets import Asked, Target, asked, target
-from platform_e2e.ask.voice import Voice
+from platform_e2e.ask.voice import Voice, short
 from platform_e2e.errors import HarnessError, WrongUsage
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.client import Kube
@@ -154,7 +154,9 @@ class _Wait:
         outcome = f"not within {asked_for}"
         if "did not stay" in error.report.outcome:
             outcome = f"did not stay so for {self._known.hold:g} s within {asked_for}"
-        return type(error)(replace(error.report, outcome=outcome, history=self._voice.history.render()))
+        return type(error)(
+            replace(error.report, outcome=outcome, history=[short(line) for line in self._voice.history.render()])
+        )
 
     def interrupted(self) -> None:
         """Tell what was seen so far."""
