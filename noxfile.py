@@ -92,6 +92,13 @@ def e2e(session: nox.Session) -> None:
 
 
 @nox.session
+def contract(session: nox.Session) -> None:
+    """Prove that a provider keeps what all of them promise; -- --provider NAME, and pytest's arguments."""
+    _install(session, "e2e")
+    _run(session, "python", "-m", "pytest", "-p", "no:cacheprovider", "contract", *session.posargs)
+
+
+@nox.session
 def tests(session: nox.Session) -> None:
     """Test the harness itself: no cluster, no network, no privileges, seconds."""
     _install(session, "tests")

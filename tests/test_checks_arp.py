@@ -6,7 +6,7 @@ from typing import Self
 
 import pytest
 
-from platform_e2e.checks import arp
+from platform_e2e.checks import arp, wire
 from platform_e2e.errors import BrokenHarness
 
 OWN, NODE = bytes.fromhex("020000000001"), bytes.fromhex("020000000002")
@@ -19,33 +19,33 @@ REQUEST = (
 )
 
 
-def reply(operation: int = arp.REPLY, sender: IPv4Address = WANTED, mac: bytes = NODE) -> bytes:
-    body = arp.BODY.pack(1, 0x0800, 6, 4, operation, mac, sender.packed, OWN, HOST.packed)
-    return arp.HEADER.pack(OWN, mac, arp.ETHERTYPE_ARP) + body
+def reply(operation: int = wire.REPLY, sender: IPv4Address = WANTED, mac: bytes = NODE) -> bytes:
+    body = wire.BODY.pack(1, 0x0800, 6, 4, operation, mac, sender.packed, OWN, HOST.packed)
+    return wire.HEADER.pack(OWN, mac, wire.ETHERTYPE_ARP) + body
 
 
 def test_a_request_is_what_rfc_826_says() -> None:
-    assert arp.request_frame(OWN, HOST, WANTED) == bytes.fromhex(REQUEST.replace(" ", ""))
+    assert wire.request_frame(OWN, HOST, WANTED) == bytes.fromhex(REQUEST.replace(" ", ""))
 
 
 def test_a_reply_tells_the_mac() -> None:
     # Frames are padded to the least length of Ethernet.
-    assert arp.reply_mac(reply() + b"\0" * 18, WANTED) == "02:00:00:00:00:02"
+    assert wire.reply_mac(reply() + b"\0" * 18, WANTED) == "02:00:00:00:00:02"
 
 
 @pytest.mark.parametrize(
     "frame",
     [
-        reply(arp.REQUEST),
+        reply(wire.REQUEST),
         reply(sender=IPv4Address("10.89.0.202")),
-        arp.HEADER.pack(OWN, NODE, 0x0800) + reply()[14:],
+        wire.HEADER.pack(OWN, NODE, 0x0800) + reply()[14:],
         reply()[:30],
         b"",
     ],
     ids=["request", "another address", "no ARP", "cut short", "empty"],
 )
 def test_what_is_no_reply_for_the_address_is_ignored(frame: bytes) -> None:
-    assert arp.reply_mac(frame, WANTED) is None
+    assert wire.reply_mac(frame, WANTED) is None
 
 
 def test_an_interface_that_does_not_exist() -> None:
@@ -89,17 +89,17 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("clock")
 def test_the_first_reply_for_the_address_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    wire = Wire(reply(sender=HOST), reply())
-    monkeypatch.setattr(arp, "_packets", lambda _interface: wire)
+    fake = Wire(reply(sender=HOST), reply())
+    monkeypatch.setattr(arp, "_packets", lambda _interface: fake)
     found = arp.who_has("lo", str(HOST), str(WANTED), timeout=5)
     assert found is not None
     assert found.mac == "02:00:00:00:00:02"
-    assert wire.sent == [arp.request_frame(b"\0" * 6, HOST, WANTED)]
+    assert fake.sent == [wire.request_frame(b"\0" * 6, HOST, WANTED)]
 
 
 @pytest.mark.usefixtures("clock")
 def test_silence_is_asked_again_and_then_believed(monkeypatch: pytest.MonkeyPatch) -> None:
-    wire = Wire()
-    monkeypatch.setattr(arp, "_packets", lambda _interface: wire)
+    fake = Wire()
+    monkeypatch.setattr(arp, "_packets", lambda _interface: fake)
     assert arp.who_has("lo", str(HOST), str(WANTED), timeout=2) is None
-    assert len(wire.sent) > 1
+    assert len(fake.sent) > 1

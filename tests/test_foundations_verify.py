@@ -94,6 +94,21 @@ def test_an_image_that_cannot_be_pulled_gets_some_attempts() -> None:
     assert verdict.why == "Pod/a-1 container main: ErrImagePull for 60 s"
 
 
+def test_a_pull_limit_is_named_at_once() -> None:
+    message = "failed to pull: 429 Too Many Requests: toomanyrequests: You have reached your pull rate limit"
+    verdict = running(workload(), [pod(reason="ErrImagePull", message=message)])
+    assert isinstance(verdict, Failed)
+    assert verdict.why == (
+        f"Pod/a-1 container main: the registry's pull limit is reached, log in or use a mirror: {message}"
+    )
+
+
+def test_a_secret_that_comes_with_the_layer_is_waited_for() -> None:
+    """Grafana's administrator is a SealedSecret of the layer, which is applied while the release is waited for."""
+    waiting = pod(reason="CreateContainerConfigError", message='secret "grafana-admin" not found')
+    assert isinstance(running(workload(), [waiting]), Pending)
+
+
 def of_kind(kind: str, name: str, api_version: str = "v1", **fields: Any) -> Object:
     return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": "ns"}, **fields}
 

@@ -14,7 +14,7 @@ import pytest
 from platform_e2e.addresses import AddressRange
 from platform_e2e.cluster import providers
 from platform_e2e.cluster.embedded import network as embedded
-from platform_e2e.cluster.k3d import binary, daemon, failures, network, parts, pulled, sources, upkeep
+from platform_e2e.cluster.k3d import binary, daemon, failures, network, parts, pulled, sources, traces, upkeep
 from platform_e2e.cluster.k3d.daemon import GIB, Daemon, Silence
 from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.cluster.k3d.failures import K3dFailed
@@ -448,3 +448,41 @@ def test_a_node_without_the_image_after_loading_it_is_named(tools: FakeTools, tm
     tools.says("docker exec", err="not found", status=1)
     with pytest.raises(K3dFailed, match=f"node k3d-c-agent-0 has no image sha256:{digest}"):
         upkeep.load_image(facts(tmp_path), archive)
+
+
+# --- what is compared before and after a run
+
+
+def test_every_container_volume_and_network_is_a_line(answering: FakeTools) -> None:
+    answering.says("docker ps --all --format", "k3d-c-server-0\nsomebodys\n")
+    answering.says("docker volume ls --format", "data\n")
+    answering.says("docker network ls --format", "bridge\n")
+    assert traces.lines() == [
+        "docker container k3d-c-server-0",
+        "docker container somebodys",
+        "docker volume data",
+        "docker network bridge",
+    ]
+
+
+def test_what_belongs_to_another_cluster_is_known_by_ids_names_and_mounts(answering: FakeTools) -> None:
+    other = container("k3d-c-server-0")
+    other["NetworkSettings"]["SandboxKey"] = "/run/docker/netns/1"
+    other["GraphDriver"] = {"Data": {"MergedDir": "/var/lib/docker/overlay2/x/merged"}}
+    has(answering, other)
+    answering.says("docker volume ls", "k3d-c-images\n")
+    answering.says("docker network inspect k3d-c", [{"Id": "0123456789abcdef"}])
+    assert traces.belongings(["c"]) == {
+        "id-k3d-c-server-0",
+        "k3d-c-server-0",
+        "/run/docker/netns/1",
+        "/var/lib/docker/overlay2/x/merged",
+        "k3d-c-images",
+        "k3d-c",
+    }
+
+
+def test_without_a_daemon_there_is_nothing_to_compare(tools: FakeTools, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(daemon, "ask", lambda _docker: Silence("no Docker daemon answers at /s", "start Docker"))
+    assert traces.lines() == []
+    assert traces.belongings(["c"]) == frozenset()

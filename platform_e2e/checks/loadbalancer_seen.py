@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from ipaddress import ip_address
+from pathlib import Path
 
 from platform_e2e.addresses import AddressRange
-from platform_e2e.checks import arp, outside
+from platform_e2e.checks import outside
 from platform_e2e.checks.place import place_of
+from platform_e2e.checks.remote import Asker, Container, Here
+from platform_e2e.cluster.k3d import parts
 from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.explain import View, explain
 from platform_e2e.explain.addresses import Pool, pool
@@ -98,22 +101,37 @@ def _moved_range(text: str, ranges: Mapping[AddressRange, AddressRange]) -> str:
 
 @dataclass(frozen=True)
 class Outside:
-    """This host as a client on the cluster's segment.
+    """A client on the cluster's segment: this host, or a container where this host is none.
 
     Attributes:
-        interface: of this host on the segment; empty where ARP cannot be sent.
-        address: of this host there.
+        interface: of this host on the segment; empty where this host cannot send ARP there.
+        address: of the client there.
         nodes: each node's address there.
+        container: that asks in this host's place.
     """
 
     interface: str = ""
     address: str = ""
     nodes: Mapping[str, str] = field(default_factory=dict)
+    container: Container | None = None
 
     @classmethod
     def of(cls, facts: ClusterFacts) -> Outside:
-        """Return how this host sees a cluster."""
-        return cls(facts.host_interface, facts.host_address, {node.name: node.address for node in facts.nodes})
+        """Return how a cluster is seen from outside."""
+        docker = parts.daemon_of(Path(facts.directory))
+        container = Container(docker, facts.probe, facts.host_address) if facts.probe else None
+        nodes = {node.name: node.address for node in facts.nodes}
+        return cls(facts.host_interface, facts.host_address, nodes, container)
+
+    @property
+    def asker(self) -> Asker:
+        """Return who asks."""
+        return self.container or Here(self.interface, self.address)
+
+    @property
+    def on_segment(self) -> bool:
+        """Tell whether the segment can be asked by ARP."""
+        return bool(self.interface or self.container)
 
 
 @dataclass(frozen=True)
@@ -199,18 +217,18 @@ def _ask(seen: Observed, wanted: Wanted, host: Outside) -> Observed:
     addresses = ingress(seen.service or {})
     macs: dict[str, str | None] = {}
     node_mac = arp_seconds = None
-    if host.interface:
+    if host.on_segment:
         for address in addresses:
             if ip_address(address).version == 4:
-                reply = arp.who_has(host.interface, host.address, address, timeout=ARP_SECONDS)
+                reply = host.asker.who_has(address, timeout=ARP_SECONDS)
                 macs[address] = reply.mac if reply else None
                 arp_seconds = reply.seconds if reply else arp_seconds
         node = host.nodes.get(seen.nodes[0], "")
-        reply = arp.who_has(host.interface, host.address, node, timeout=ARP_SECONDS) if node and macs else None
+        reply = host.asker.who_has(node, timeout=ARP_SECONDS) if node and macs else None
         node_mac = reply.mac if reply else None
     answer = None
     if wanted.probe is not None:
-        answer = outside.fetch(addresses[0], wanted.probe)
+        answer = host.asker.fetch(addresses[0], wanted.probe)
     elif wanted.tcp_port is not None:
-        answer = outside.connect(addresses[0], wanted.tcp_port)
+        answer = host.asker.connect(addresses[0], wanted.tcp_port)
     return replace(seen, macs=macs, node_mac=node_mac, answer=answer, asked_from=host.address, arp_seconds=arp_seconds)

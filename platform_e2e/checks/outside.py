@@ -62,8 +62,12 @@ def fetch(address: str, probe: Probe) -> Answer:
         return Answer("HTTP", url, f"no answer within {TIMEOUT:g} s", False, time.monotonic() - start)
     except requests.RequestException as error:
         return Answer("HTTP", url, _reason(error), False, time.monotonic() - start)
-    seconds = time.monotonic() - start
-    difference = probe.difference(response.status_code, body)
+    return judge(url, probe, response.status_code, body, time.monotonic() - start)
+
+
+def judge(url: str, probe: Probe, status: int, body: str, seconds: float) -> Answer:
+    """Compare an answer with what the layer says."""
+    difference = probe.difference(status, body)
     problem = f"{difference}; the answer was {body[:SHOWN]!r}" if difference else ""
     return Answer("HTTP", url, problem, True, seconds)
 

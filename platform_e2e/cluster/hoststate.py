@@ -1,7 +1,7 @@
 """What a run could leave on this host, written down so that before and after can be compared.
 
 Looked at: processes of the run, mounts, interfaces, addresses, routes, network namespaces, cgroups, packet filter rules,
-kernel settings, and files outside of the cache. Another cluster that lives on this host goes on meanwhile; what belongs to
+kernel settings, what Docker has, and files outside of the cache. Another cluster that lives on this host goes on meanwhile; what belongs to
 it is left out.
 """
 
@@ -20,6 +20,7 @@ from platform_e2e import paths
 from platform_e2e.cluster import place
 from platform_e2e.cluster.embedded import cgroups, links
 from platform_e2e.cluster.embedded.remains import words
+from platform_e2e.cluster.k3d import traces
 from platform_e2e.shell import run, which
 
 TROUBLED = ("/dev/shm", "/etc", "/opt", "/run", "/tmp", "/usr/local", "/var/lib", "/var/log", "/var/tmp")  # noqa: S108 - looked at only
@@ -91,19 +92,20 @@ def look(mark: Mark, ignored: Sequence[str] = ()) -> HostState:
         ignored: patterns (fnmatch) of lines that others on this host are responsible for.
     """
     others = mark.others()
+    foreign = traces.belongings(others)
     everything = (
         *processes(mark),
         *_mounts(),
         *_network({links.interface(name) for name in others}),
-        *_namespaces(others),
+        *_namespaces(others, foreign),
         *_cgroups(others),
+        *traces.lines(),
         *_rules(),
         *_settings(),
         *_files(),
     )
-    return HostState(
-        frozenset(line for line in everything if not any(fnmatch.fnmatch(line, pattern) for pattern in ignored))
-    )
+    mine = (line for line in everything if not any(word in line for word in foreign))
+    return HostState(frozenset(line for line in mine if not any(fnmatch.fnmatch(line, pattern) for pattern in ignored)))
 
 
 def processes(mark: Mark) -> Iterator[str]:
@@ -139,10 +141,10 @@ def _network(foreign: set[str]) -> Iterator[str]:
                 yield f"route {destination} on {names.get(index)}"
 
 
-def _namespaces(others: set[str]) -> Iterator[str]:
+def _namespaces(others: set[str], containers: frozenset[str]) -> Iterator[str]:
     """Yield the network namespaces that processes run in, but for those of other clusters, and those that have a name."""
     seen = set()
-    foreign = tuple(f"{cgroups.PREFIX}{name}/" for name in others)
+    foreign = (*(f"{cgroups.PREFIX}{name}/" for name in others), *containers)
     for directory in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             group = (directory / "cgroup").read_text()
@@ -157,7 +159,7 @@ def _namespaces(others: set[str]) -> Iterator[str]:
 def _cgroups(others: set[str]) -> Iterator[str]:
     foreign = {f"{cgroups.PREFIX}{name}" for name in others}
     for hierarchy in cgroups.parse(Path("/proc/self/mountinfo").read_text()):
-        for pattern in (f"{cgroups.PREFIX}*", "kubepods*"):
+        for pattern in (f"{cgroups.PREFIX}*", "kubepods*", "docker/*/"):
             found = hierarchy.mount_point.glob(pattern)
             yield from (f"cgroup {path}" for path in found if path.name not in foreign)
 

@@ -100,8 +100,9 @@ class ClusterFacts:
         kubernetes: version that the API server states.
         nodes: its nodes, the server first.
         segment: the network that nodes and LoadBalancer addresses share, as a CIDR, or empty.
-        host_address: this host's address on the segment, or empty where the host cannot reach it.
+        host_address: this host's address on the segment, or that of `probe`; empty where neither is there.
         host_interface: this host's interface on the segment, or empty.
+        probe: name of a container that asks on the segment in this host's place, or empty.
         pool_map: for each address range of the layer that was not free, the range used in its place.
         images: where the images of its nodes and pods come from: `built`, `registry` or `mirror`.
     """
@@ -117,6 +118,7 @@ class ClusterFacts:
     host_interface: str = ""
     pool_map: dict[str, str] = field(default_factory=dict)
     images: str = Images.BUILT.value
+    probe: str = ""
 
     @property
     def network(self) -> IPv4Network | None:

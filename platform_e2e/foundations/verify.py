@@ -33,6 +33,9 @@ UNPULLED = frozenset({"ErrImagePull", "ImagePullBackOff"})
 UNPULLED_SECONDS = 60.0
 """How long an image may fail to be pulled: a kubelet has tried it four times by then (after 10, 20 and 40 s)."""
 
+PULL_LIMIT = ("toomanyrequests", "429 Too Many Requests", "pull rate limit")
+"""How registries say that they allow no more pulls for now; that lasts for hours."""
+
 GIVEN_UP_RESTARTS = 5
 """A container that has ended so often does not start: the back-off between two attempts is by then a minute and more."""
 
@@ -164,14 +167,17 @@ class Running:
             waiting = (container.get("state") or {}).get("waiting") or {}
             reason = waiting.get("reason")
             name = f"Pod/{pod['metadata']['name']} container {container['name']}"
-            if reason in UNPULLED:
+            message = str(waiting.get("message") or "")
+            if reason in UNPULLED and any(words in message for words in PULL_LIMIT):
+                yield f"{name}: the registry's pull limit is reached, log in or use a mirror: {message}"
+            elif reason in UNPULLED:
                 since = self._unpulled.setdefault(name, self._clock())
                 if self._clock() - since >= UNPULLED_SECONDS:
                     yield f"{name}: {reason} for {UNPULLED_SECONDS:g} s"
             else:
                 self._unpulled.pop(name, None)
             if reason in HOPELESS:
-                yield f"{name}: {reason}: {waiting.get('message')}"
+                yield f"{name}: {reason}: {message}"
             elif reason == "CrashLoopBackOff" and container.get("restartCount", 0) >= GIVEN_UP_RESTARTS:
                 yield f"{name} ended {container['restartCount']} times"
 

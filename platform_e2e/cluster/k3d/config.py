@@ -83,6 +83,8 @@ def render(shape: Shape) -> str:
             {"volume": f"{each.source}:{each.target}{':ro' if each.read_only else ''}", "nodeFilters": [each.node]}
             for each in shape.volumes
         ],
+        # By this the processes of a cluster are known, as the embedded ones' are.
+        "env": [{"envVar": f"PLATFORM_E2E_CLUSTER_NAME={shape.name}", "nodeFilters": every}],
         "options": {
             # Nothing is rolled back by k3d: what it leaves is removed here, after its logs were read.
             "k3d": {"wait": True, "disableLoadbalancer": True, "disableRollback": True},

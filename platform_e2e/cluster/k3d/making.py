@@ -9,7 +9,7 @@ from pathlib import Path
 from platform_e2e.cluster.embedded import materials
 from platform_e2e.cluster.embedded.identity import write
 from platform_e2e.cluster.embedded.network import Plan
-from platform_e2e.cluster.k3d import built, config, failures, nodeimage, parts, pulled, sources
+from platform_e2e.cluster.k3d import built, config, failures, nodeimage, parts, probe, pulled, sources
 from platform_e2e.cluster.k3d.binary import Binary
 from platform_e2e.cluster.k3d.config import Shape, Volume
 from platform_e2e.cluster.k3d.daemon import Daemon
@@ -150,10 +150,22 @@ class Making:
         write(self.directory, {"kubeconfig": told.stdout.encode()})
         return self.directory / "kubeconfig"
 
+    def _probe(self) -> str:
+        """Start a container that asks on the segment in this host's place, and return its address."""
+        if self.spec.source is Images.BUILT:
+            image = probe.ensure_built(self.docker, self.timeline)
+        else:
+            image = pulled.at(probe.IMAGE, sources.parse_mirror(self.spec.mirror))
+            pulled.pull(self.docker, image, self.timeline)
+        address = probe.start(self.docker, self.spec.name, image)
+        self.timeline.progress("cluster", f"this host is no client on the segment: {address}, a container, asks there")
+        return address
+
     def _facts(self, kubeconfig: Path) -> ClusterFacts:
+        bridge = parts.bridge(self.docker, self.spec.name) if self.daemon.reachable else ""
+        asker = str(self.plan.host) if bridge else self._probe()
         found = parts.addresses(self.docker, self.spec.name)
         parts.keep_out_of_pools(self.spec, self.plan, found)
-        bridge = parts.bridge(self.docker, self.spec.name) if self.daemon.reachable else ""
         return ClusterFacts(
             name=self.spec.name,
             provider=NAME,
@@ -162,8 +174,9 @@ class Making:
             kubernetes=Kube.from_kubeconfig(kubeconfig).version(),
             nodes=tuple(NodeFacts(name, str(found[name]), f"docker://{name}") for name in self.names),
             segment=str(self.plan.segment),
-            host_address=str(self.plan.host) if bridge else "",
+            host_address=asker,
             host_interface=bridge,
             pool_map=self.plan.pool_map,
             images=self.spec.source.value,
+            probe="" if bridge else probe.container_name(self.spec.name),
         )

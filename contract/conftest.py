@@ -1,0 +1,100 @@
+"""The provider under test and one cluster of it, with two nodes, that most tests share."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from fixtures.options import settings_of
+from platform_e2e.addresses import AddressRange
+from platform_e2e.cluster import lease, providers
+from platform_e2e.cluster.lease import Lease
+from platform_e2e.cluster.provider import Capability, ClusterFacts, ClusterSpec, Provider
+from platform_e2e.cluster.providers import Choice
+from platform_e2e.kube.client import Kube
+from platform_e2e.timeline import Timeline
+
+POOL = AddressRange.parse("10.89.0.200-10.89.0.220")
+"""As the demo layer's."""
+
+NODES = 2
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A cluster that the tests share.
+
+    Attributes:
+        provider: that made it.
+        spec: what was asked for.
+        held: this process's hold on it.
+        kube: a client with an administrator's rights.
+    """
+
+    provider: Provider
+    spec: ClusterSpec
+    held: Lease
+    kube: Kube
+
+    @property
+    def facts(self) -> ClusterFacts:
+        """Return what the provider states about it."""
+        return self.held.facts
+
+
+@pytest.fixture(scope="session")
+def choice(pytestconfig: pytest.Config) -> Choice:
+    """Return the provider that is chosen, and where its images come from."""
+    settings = settings_of(pytestconfig)
+    return providers.decide(settings.provider, settings.images, settings.registry_mirror or "")
+
+
+@pytest.fixture(scope="session")
+def provider(choice: Choice) -> Provider:
+    """Return the provider under test."""
+    return providers.choose(choice.provider)
+
+
+@pytest.fixture(scope="session")
+def spec(choice: Choice, pytestconfig: pytest.Config) -> ClusterSpec:
+    """Return what is asked for; each cluster has a name of its own."""
+    mirror = settings_of(pytestconfig).registry_mirror or ""
+    return ClusterSpec(named("c"), NODES, (POOL,), source=choice.images, mirror=mirror)
+
+
+def named(prefix: str) -> str:
+    """Return a name that no other cluster has."""
+    return f"{prefix}-{secrets.token_hex(4)}"
+
+
+@pytest.fixture(scope="session")
+def timeline(tmp_path_factory: pytest.TempPathFactory) -> Timeline:
+    """Return a timeline that is kept with pytest's temporary files."""
+    return Timeline(tmp_path_factory.mktemp("contract") / "timeline.jsonl")
+
+
+@pytest.fixture(scope="session")
+def standing(provider: Provider, spec: ClusterSpec, timeline: Timeline) -> Iterator[Standing]:
+    """Make the cluster that the tests share, and see at the end that nothing of it is left."""
+    with lease.acquire(spec, provider, keep=lambda: False, timeline=timeline) as held:
+        yield Standing(provider, spec, held, Kube.from_kubeconfig(Path(held.facts.kubeconfig)))
+    assert provider.leftovers(spec.name) == []
+
+
+@pytest.fixture(autouse=True)
+def _able(request: pytest.FixtureRequest, provider: Provider) -> None:
+    """Skip what the provider says it cannot do."""
+    needed = {Capability(name) for marker in request.node.iter_markers("needs") for name in marker.args}
+    lacking = sorted(needed - provider.capabilities)
+    if lacking:
+        pytest.skip(f"the provider {provider.name} cannot do: {', '.join(lacking)}")
+
+
+@pytest.fixture
+def small(spec: ClusterSpec) -> ClusterSpec:
+    """Return what is asked for when a test makes a cluster of its own: one node."""
+    return replace(spec, name=named("s"), nodes=1)

@@ -1,0 +1,51 @@
+"""A container that is a client on a cluster's network, for hosts that are none: Docker Desktop's and rootless Docker's."""
+
+from __future__ import annotations
+
+from platform_e2e.cluster.embedded import cache, rootfs
+from platform_e2e.cluster.embedded.archive import Config, write_image
+from platform_e2e.cluster.k3d import parts
+from platform_e2e.cluster.k3d.docker import CLUSTER_LABEL, Docker, network_name
+from platform_e2e.cluster.k3d.failures import K3dFailed
+from platform_e2e.cluster.k3d.nodeimage import LOAD_SECONDS
+from platform_e2e.timeline import Timeline
+
+IMAGE = "docker.io/library/python:3.13-alpine"
+"""Where there is a registry: what is asked for needs Python's standard library and nothing else."""
+
+REPOSITORY = "platform-e2e/k3d-probe"
+
+SLEEP = ("python3", "-c", "import signal; signal.pause()")
+
+
+def container_name(cluster: str) -> str:
+    """Return the name of a cluster's probing container."""
+    return f"k3d-{cluster}-probe"
+
+
+def ensure_built(docker: Docker, timeline: Timeline) -> str:
+    """Return the name of an image with Python, made of Debian's packages and loaded where Docker has it not."""
+    made = rootfs.get("chat", timeline)
+    name = f"{REPOSITORY}:{made.digest}"
+    if not docker.has_image(name):
+        with cache.scratch("k3d-probe-image") as scratch:
+            write_image(scratch / "image.tar", name, [made.path], Config(SLEEP))
+            docker.run("load", "--quiet", "--input", scratch / "image.tar", timeout=LOAD_SECONDS)
+    return name
+
+
+def start(docker: Docker, cluster: str, image: str) -> str:
+    """Start the probing container of a cluster and return its address on the cluster's network.
+
+    It goes with the cluster: it has the cluster's label.
+
+    Raises:
+        K3dFailed: it has no address.
+    """
+    name = container_name(cluster)
+    words = ("--name", name, "--network", network_name(cluster), "--label", f"{CLUSTER_LABEL}={cluster}")
+    docker.run("run", "--detach", "--init", *words, image, *SLEEP)
+    found = parts.addresses(docker, cluster).get(name)
+    if found is None:
+        raise K3dFailed(f"the container {name} has no address on the network {network_name(cluster)}", "run again")
+    return str(found)
