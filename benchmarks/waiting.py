@@ -26,8 +26,6 @@ from platform_e2e import paths
 from platform_e2e.cli import INTERRUPTED, Parser
 from platform_e2e.errors import HarnessError
 
-PARTS = ("delay", "load", "hostile")
-
 LOG_WIDTH = 132
 """Columns of the tables in a log, where nobody says how wide it is."""
 
@@ -36,7 +34,9 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Read the command line."""
     shown = argparse.ArgumentDefaultsHelpFormatter
     parser = Parser(prog="nox -s benchmark -- waiting", description=__doc__, formatter_class=shown)
-    parser.add_argument("--trials", type=_positive, default=200, metavar="N", help="delays to take of each contender")
+    parser.add_argument(
+        "--trials", type=_at_least_two, default=200, metavar="N", help="delays to take of each contender"
+    )
     parser.add_argument("--waits", type=_positive, default=500, metavar="N", help="waits at once, beside a single one")
     parser.add_argument(
         "--processes",
@@ -59,6 +59,12 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"`{text}` is no number of at least 1")
+    return int(text)
+
+
+def _at_least_two(text: str) -> int:
+    if _positive(text) < 2:
+        raise argparse.ArgumentTypeError("one delay has no percentiles")
     return int(text)
 
 
@@ -105,18 +111,16 @@ def measure(options: argparse.Namespace, console: Console) -> None:
         "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "machine": report.machine(),
         "options": vars(options),
+        "busy_before": {},
     }
     bars: list[Bar] = []
     with contextlib.ExitStack() as stack:
         with report.progress(console, "cluster", 1):
             built = stack.enter_context(stage.build(options.seed))
         content["versions"] = report.versions(titles, built.facts.kubernetes)
-        if "delay" in options.only:
-            bars += _delay(options, console, built, content)
-        if "load" in options.only:
-            bars += _load(options, console, built, content)
-        if "hostile" in options.only:
-            bars += _hostile(options, console, built, content)
+        for part in options.only:
+            content["busy_before"][part] = report.busy()
+            bars += PARTS[part](options, console, built, content)
     content["bars"] = bars
     path = paths.artifacts() / "benchmarks" / "waiting.json"
     report.write(path, content)
@@ -124,6 +128,8 @@ def measure(options: argparse.Namespace, console: Console) -> None:
         console.print(report.bar_table(bars))
     told = ", ".join(f"{name} {version}" for name, version in content["versions"].items())
     console.print(f"{content['date']}, {content['machine']['processors']} x {content['machine']['model']}; {told}")
+    load_before = ", ".join(f"{load:g} before {part}" for part, load in content["busy_before"].items())
+    console.print(f"processes that wanted a processor in the last minute: {load_before}")
     console.print(f"all figures: {path}", soft_wrap=True)
 
 
@@ -157,6 +163,10 @@ def _hostile(options: argparse.Namespace, console: Console, built: stage.Stage, 
         return []
     whole = report.total(tallies[OURS])
     return [hostile_bar(whole.waits, whole.false, whole.unjudged)]
+
+
+PARTS = {"delay": _delay, "load": _load, "hostile": _hostile}
+"""What can be measured, in its order."""
 
 
 if __name__ == "__main__":

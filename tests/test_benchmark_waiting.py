@@ -13,7 +13,7 @@ from benchmarks.waits import contender, hostile, report
 from benchmarks.waits.contender import Done, Order, Setup, Threaded
 from benchmarks.waits.faults import FAULTS
 from benchmarks.waits.peers import OURS, PEERS
-from benchmarks.waits.plan import MARGIN, READY_AFTER, REPLACED, Tally, Trial, Worth, judge, plan
+from benchmarks.waits.plan import MARGIN, READY_AFTER, REPLACED, RESTARTED, Tally, Trial, Worth, judge, plan
 from benchmarks.waits.summary import Bar, Delays, Load, delay_bars, hostile_bar, load_bars, ratio
 
 SECOND = 1_000_000_000
@@ -38,7 +38,10 @@ def test_the_plan_is_the_same_for_everybody_and_covers_all_faults_alike() -> Non
     trials = plan(4, 1000)
     assert trials == plan(4, 1000)
     assert trials != plan(5, 1000)
-    assert {fault: sum(each.fault == fault for each in trials) for fault in FAULTS} == dict.fromkeys(FAULTS, 200)
+    assert {fault: sum(each.fault == fault for each in trials) for fault in FAULTS} == {
+        **dict.fromkeys(FAULTS, 225),
+        RESTARTED: 100,
+    }
     assert len({each.name for each in trials}) == 1000
     for fault in FAULTS:
         these = [each for each in trials if each.fault == fault]
@@ -220,9 +223,11 @@ def test_parts_and_peers_are_chosen_by_name_and_keep_their_order() -> None:
     assert waiting.parse([]).peers == list(PEERS)
 
 
-@pytest.mark.parametrize("words", [["--only", "delays"], ["--peers", "kuttl"], ["--trials", "0"], ["--hostile", "x"]])
+@pytest.mark.parametrize(
+    "words", [["--only", "delays"], ["--peers", "kuttl"], ["--trials", "1"], ["--waits", "0"], ["--hostile", "x"]]
+)
 def test_a_wrong_call_ends_as_wrong_usage(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         waiting.parse(words)
     assert ended.value.code == 4
-    assert words[1] in capsys.readouterr().err
+    assert words[0] in capsys.readouterr().err

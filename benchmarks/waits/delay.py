@@ -22,7 +22,7 @@ GROUP = 10
 """Waits that are begun together: programs take long to start, and are to be at rest when they are measured."""
 
 SETTLE = 0.4
-SETTLE_PROCESSES = 2.0
+SETTLE_PROCESSES = 1.5
 """Seconds until a group's watches stand: ten processes of kubectl take 0.7 s on two cores."""
 
 BETWEEN = (0.02, 0.05)

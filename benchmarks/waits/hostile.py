@@ -26,9 +26,9 @@ AT_ONCE = 150
 """Most waits of one contender that are under way together, whatever `BETWEEN` says."""
 
 BETWEEN = 0.04
-BETWEEN_PROCESSES = 0.14
+BETWEEN_PROCESSES = 0.2
 """Seconds from one wait's begin to the next one's: were they begun at once, their watches would stand only after their
-ConfigMaps are ready, and nothing would be in the way. On two cores seven programs start in a second.
+ConfigMaps are ready, and nothing would be in the way. On two idle cores ten programs could start in a second.
 """
 
 GRACE = 20.0
@@ -39,6 +39,9 @@ SPREAD = 5.0
 
 BEFORE_KILL = 0.25
 """The share of the ConfigMaps that become ready in the moment before the API server is killed."""
+
+STILL_WAITING = 0.05
+"""Seconds within which a wait that must not have ended is asked for its end; the last of the others has ended by then."""
 
 PART = "hostile"
 
@@ -174,7 +177,7 @@ def _through_restart(
         both = [(worker, trial) for trial in trials for worker in workers]
         with ThreadPoolExecutor(WRITERS) as pool:
             list(pool.map(lambda pair: _prepare(stage, pair[0].setup.namespace, pair[1]), both))
-            numbers = [worker.begin(trial.name, trial.timeout) for worker, trial in both]
+            numbers = _begin_all(both)
             at_rest(stage, RESTARTED)
             coming = [pair for pair in both if pair[1].ready_after is not None]
             early = int(len(coming) * BEFORE_KILL)
@@ -186,7 +189,18 @@ def _through_restart(
             for worker, trial in coming[early:]:
                 moments[worker.title, trial.name] = _make_ready(stage, worker.setup.namespace, trial)
                 pause(SPREAD / len(coming))
-        for (worker, trial), number in zip(both, numbers, strict=True):
-            done = worker.result(number, trial.timeout + GRACE)
+        # Those that wait for what never comes are asked last, and not until their long time is over.
+        for worker, trial in sorted(both, key=lambda pair: pair[1].ready_after is None):
+            left = STILL_WAITING if trial.ready_after is None else trial.timeout + GRACE
+            done = worker.result(numbers[worker.title, trial.name], left)
             sent, answered = moments.get((worker.title, trial.name), (None, None))
             yield worker.title, trial, *judge(trial, done, sent, answered)
+
+
+def _begin_all(both: Sequence[tuple[Worker, Trial]]) -> dict[tuple[str, str], int]:
+    """Begin all waits, programs in their pace, and return their numbers by contender and ConfigMap."""
+    numbers = {}
+    for worker, trial in sorted(both, key=lambda pair: PEERS[pair[0].title].processes):
+        numbers[worker.title, trial.name] = worker.begin(trial.name, trial.timeout)
+        pause(BETWEEN_PROCESSES if PEERS[worker.title].processes else 0)
+    return numbers

@@ -14,6 +14,14 @@ from enum import StrEnum
 from benchmarks.waits.contender import Done
 from benchmarks.waits.faults import FAULTS
 
+RESTARTED_SHARE = 0.1
+"""The share of waits around a restart of the API server, which all contenders go through at once: of each that is a
+hundred, two hundred of them programs.
+"""
+
+NOISE_AFTER = (0.8, 1.6)
+"""Least and most seconds from a wait's begin until its ConfigMap changes, or is replaced, without becoming ready."""
+
 NEVER_SHARE = 0.2
 """The share of waits whose ConfigMap never becomes ready."""
 
@@ -23,10 +31,10 @@ STALE_SHARE = 0.25
 READY_AFTER = (1.6, 4.0)
 """Least and most seconds from a wait's begin until its ConfigMap becomes ready: after the first closed stream."""
 
-TIMEOUT = 8.0
-"""Seconds that a hostile wait may take."""
+TIMEOUT = 12.0
+"""Seconds that a hostile wait may take: three times what is needed, for a machine that has more to do."""
 
-BUSY_TIMEOUT = 12.0
+BUSY_TIMEOUT = 16.0
 """The same where the API server is busy: each 429 asks for a second's pause."""
 
 RESTART_TIMEOUT = 90.0
@@ -70,11 +78,13 @@ def plan(seed: int, waits: int) -> list[Trial]:
 
     Args:
         seed: of all choices.
-        waits: how many; those of each fault are equally many, as far as that goes.
+        waits: how many; a tenth around a restart, the others equally many for each fault, as far as that goes.
     """
     chance = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
-    faults = list(FAULTS)
-    trials = [_trial(chance, faults[number % len(faults)], f"hostile-{number}") for number in range(waits)]
+    restarted = int(waits * RESTARTED_SHARE)
+    others = [fault for fault in FAULTS if fault != RESTARTED]
+    faults = [RESTARTED] * restarted + [others[number % len(others)] for number in range(waits - restarted)]
+    trials = [_trial(chance, fault, f"hostile-{number}") for number, fault in enumerate(faults)]
     chance.shuffle(trials)
     return trials
 
@@ -88,7 +98,7 @@ def _trial(chance: random.Random, fault: str, name: str) -> Trial:
         timeout={BUSY: BUSY_TIMEOUT, RESTARTED: RESTART_TIMEOUT}.get(fault, TIMEOUT),
         ready_after=ready_after,
         stale=chance.random() < STALE_SHARE,
-        noise_after=chance.uniform(0.2, READY_AFTER[0]),
+        noise_after=chance.uniform(*NOISE_AFTER),
         replaced=replaced,
         made_ready=replaced and ready_after is not None and chance.random() < 0.5,
     )

@@ -136,7 +136,7 @@ def versions(titles: Sequence[str], kubernetes: str) -> dict[str, str]:
 
 
 def machine() -> dict[str, Any]:
-    """Return what the figures depend on: processors, memory, kernel, and how busy it was at the start."""
+    """Return what the figures depend on: processors, memory, kernel."""
     facts = {}
     for path, key in (("/proc/cpuinfo", "model name"), ("/proc/meminfo", "MemTotal")):
         lines = (line.split(":", 1) for line in Path(path).read_text().splitlines() if line.startswith(key))
@@ -146,8 +146,12 @@ def machine() -> dict[str, Any]:
         "model": facts["model name"],
         "memory": facts["MemTotal"],
         "kernel": platform.release(),
-        "load_average_before": [round(load, 2) for load in os.getloadavg()],
     }
+
+
+def busy() -> float:
+    """Return how many processes wanted a processor in the last minute: what else the machine had to do before a part."""
+    return round(os.getloadavg()[0], 2)
 
 
 def write(path: Path, content: Mapping[str, Any]) -> None:
