@@ -7,11 +7,11 @@ from typing import Any
 
 from contract.conftest import Standing
 from platform_e2e.kube.errors import ApiError
-from platform_e2e.kube.expect import Met, Pending, Verdict, eventually, poll
+from platform_e2e.kube.expect import Failed, Met, Pending, Verdict, eventually, poll
 from platform_e2e.kube.objects import Object
 
 PORT = 8080
-COREFILE = f".:5353 {{\n  health :{PORT}\n  whoami\n}}\n"
+COREFILE = f".:5353 {{\n  errors\n  health :{PORT}\n}}\n"
 
 RUNNING_SECONDS = 60.0
 """For a pod whose image is on the node; a second is usual."""
@@ -36,6 +36,7 @@ def run(standing: Standing, name: str, node: str, volumes: Sequence[Object] = ()
     metadata = {"name": name, "namespace": "default", "labels": {"app": name}}
     spec = {
         "nodeName": node,
+        "restartPolicy": "Never",
         "terminationGracePeriodSeconds": 0,
         "tolerations": [{"operator": "Exists"}],
         "volumes": list(volumes),
@@ -53,6 +54,8 @@ def runs(pod: Object | None) -> Verdict:
     status = (pod or {}).get("status") or {}
     if status.get("phase") == "Running" and status.get("podIP"):
         return Met(pod)
+    if status.get("phase") == "Failed":
+        return Failed(f"it ended: {status.get('containerStatuses')}")
     waiting = [each["state"].get("waiting", {}).get("reason", "") for each in status.get("containerStatuses") or []]
     return Pending(f"it is {status.get('phase')} {' '.join(waiting)}".strip())
 

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import http.client
 import json
 import multiprocessing
+import socket
 import ssl
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -209,3 +212,17 @@ def test_the_same_seed_makes_the_same_choices() -> None:
     assert expiring.refuse(Asked(watch=True, version=10)) is None
     assert expiring.refuse(Asked(watch=True)) is None, "a watch without a version begins with the present"
     assert expiring.refuse(Asked(watch=False, version=5)) is None
+
+
+def test_no_connection_outlives_it(api: ScriptedApi, tmp_path: Path) -> None:
+    with running(api, tmp_path, Port("clean")) as proxy:
+        idle = proxy.http("clean")
+        idle.request("GET", "/version")
+        idle.getresponse().read()
+        silent = socket.create_connection(("127.0.0.1", proxy.numbers["clean"]))  # says no word of TLS
+        proxy.counts("clean")
+    with warnings.catch_warnings(record=True, action="always") as told:
+        gc.collect()
+    idle.close()
+    silent.close()
+    assert not [warning for warning in told if warning.category is ResourceWarning]

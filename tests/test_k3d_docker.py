@@ -353,9 +353,12 @@ def test_everything_is_removed_containers_first(answering: FakeTools) -> None:
     ]
 
 
-def test_what_is_not_there_is_not_removed(answering: FakeTools) -> None:
+@pytest.mark.parametrize(
+    "said", ["Error: No such network: k3d-c", "Error response from daemon: network k3d-c not found"]
+)
+def test_what_is_not_there_is_not_removed(answering: FakeTools, said: str) -> None:
     has(answering)
-    answering.says("docker network inspect", "[]", err="Error: No such network: k3d-c", status=1)
+    answering.says("docker network inspect", "[]", err=said, status=1)
     parts.remove(Docker(), "c")
     assert not [line for line in answering.asked() if " rm " in line]
 

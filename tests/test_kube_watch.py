@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Iterator
@@ -67,6 +68,14 @@ class Waiting:
     def result(self) -> Object:
         found: Object = self._future.result(15)
         return found
+
+
+def test_the_jitter_of_streams_leaves_the_sequence_of_whoever_seeded_random_alone(api: ScriptedApi) -> None:
+    before = random.getstate()
+    with api.client() as kube, pytest.raises(Timeout):
+        eventually(kube.one("v1/ConfigMap", "a", "ns"), value("1"), timeout=0.05, what="a is 1")
+    assert api.asked(watch="true") == 1
+    assert random.getstate() == before
 
 
 def test_a_wait_for_what_is_so_already_ends_at_once(api: ScriptedApi, kube: Kube) -> None:

@@ -15,7 +15,7 @@ import os
 import signal
 import ssl
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -24,6 +24,7 @@ from typing import Any, Self
 
 import aiohttp
 from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
 from yarl import URL
 
 from benchmarks.waits.faults import Asked, Faults, Manner, Refusal, error_event, expired
@@ -157,6 +158,35 @@ class Gate:
                     self.faults.newest = int((await answer.json())["metadata"]["resourceVersion"])
 
 
+class _Server(web.Server):
+    """A server that can hang up on clients that do not take leave of it.
+
+    aiohttp ends a connection by TLS' farewell and waits for the client's, for 30 s: longer than its event loop lives.
+    """
+
+    def __init__(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], **options: Any) -> None:
+        """Begin without clients."""
+        super().__init__(handler, **options)
+        self._transports: dict[RequestHandler[Any], asyncio.Transport] = {}
+
+    def connection_made(self, handler: RequestHandler[Any], transport: asyncio.Transport) -> None:
+        """Remember a client's connection."""
+        super().connection_made(handler, transport)
+        self._transports[handler] = transport
+
+    def connection_lost(self, handler: RequestHandler[Any], exc: BaseException | None = None) -> None:
+        """Forget it."""
+        super().connection_lost(handler, exc)
+        self._transports.pop(handler, None)
+
+    async def hang_up(self) -> None:
+        """Close the connections that are left."""
+        for transport in list(self._transports.values()):
+            transport.abort()
+        while self._transports:
+            await asyncio.sleep(0)
+
+
 def asked_by(request: web.BaseRequest) -> Asked:
     """Return what a fault needs to know of a request."""
     version = request.query.get("resourceVersion", "")
@@ -222,9 +252,10 @@ async def serve(pipe: Connection, config: Path, certificate: Path, ports: tuple[
 
 async def _open(gate: Gate, tls: ssl.SSLContext, stack: contextlib.AsyncExitStack) -> int:
     """Open a port of 127.0.0.1 and return its number."""
-    server = web.Server(gate.handle, handler_cancellation=True, access_log=None)
+    server = _Server(gate.handle, handler_cancellation=True, access_log=None)
     runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
+    stack.push_async_callback(server.hang_up)
     stack.push_async_callback(runner.cleanup)
     await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls, backlog=1024).start()
     return int(runner.addresses[0][1])

@@ -19,6 +19,9 @@ SECONDS = 60.0
 VARIABLES = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_CONFIG")
 """What tells Docker's command line, and k3d, which daemon is meant."""
 
+ABSENT = ("no such ", " not found")
+"""How Docker says that there is no object of a name, of one kind or another, in this version or that."""
+
 CLUSTER_LABEL = "k3d.cluster"
 """On every container and volume that k3d makes; networks are known by their names only."""
 
@@ -72,7 +75,7 @@ class Docker:
         if not names:
             return []
         done = self.run(kind, "inspect", *names, ok=(0, 1))
-        if done.returncode and "no such" not in done.stderr.lower():
+        if done.returncode and not any(words in done.stderr.lower() for words in ABSENT):
             raise CommandError(done.argv, f"ended with status {done.returncode}", done.stderr)
         found: list[dict[str, Any]] = json.loads(done.stdout or "[]")
         return found
