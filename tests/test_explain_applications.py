@@ -34,6 +34,24 @@ def operation(phase: str, message: str, **more: Any) -> dict[str, Any]:
         (condition("SyncError", f"Failed last sync attempt: {WEBHOOK}"), "application-webhook", "ipaddresspoolvalidationwebhook.metallb.io"),
         (operation("Running", f"one or more objects failed to apply, reason: {WEBHOOK}"), "application-webhook", "does not answer"),
         (condition("ComparisonError", 'no matches for kind "ServiceMonitor" in version "monitoring.coreos.com/v1"'), "application-missing-crd", "ServiceMonitor"),
+        (
+            operation("Failed", 'one or more synchronization tasks are not valid, reason: The Kubernetes API could not find example.org/Widget '
+            'for requested resource monitoring/w. Make sure the "Widget" CRD is installed on the destination cluster.'),
+            "application-missing-crd",
+            "Widget",
+        ),
+        (
+            operation("Running", "waiting for completion of hook batch/Job/migrate", syncResult={"revision": "b" * 40})
+            | {"sync": {"status": "OutOfSync", "revision": "b" * 40}},
+            "application-hook-running",
+            "batch/Job/migrate",
+        ),
+        (
+            operation("Running", "Retrying attempt #2 at 12:00PM: quota", syncResult={"revision": "a" * 40})
+            | {"sync": {"status": "OutOfSync", "revision": "b" * 40}},
+            "application-stale-revision",
+            "is still of commit aaaaaaaaaaaa, Git has bbbbbbbbbbbb: Retrying attempt #2",
+        ),
         (condition("ComparisonError", "app path does not exist"), "application-render-error", "app path does not exist"),
         (condition("SharedResourceWarning", "ConfigMap/chat is part of applications a and b"), "application-shared-resource", "a and b"),
         (operation("Running", "waiting for healthy state of apps/Deployment/chat"), "application-wave-held", "apps/Deployment/chat"),
@@ -129,3 +147,40 @@ def test_a_secret_that_cannot_be_unsealed_comes_before_the_pods_that_wait_for_it
     assert found is not None
     assert found.id == "secret-not-unsealed"
     assert "no key could decrypt secret" in found.sentence
+
+
+def controller(replicas: int, ready: int | None) -> Object:
+    return made(
+        "apps/v1/StatefulSet",
+        "argocd-application-controller",
+        "argocd",
+        labels={"app.kubernetes.io/component": "application-controller"},
+        spec={"replicas": replicas},
+        status={"replicas": replicas} | ({"readyReplicas": ready} if ready else {}),
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "replicas", "said"),
+    [
+        ({"sync": {"status": "Synced", "revision": "a" * 40}}, 0, "has 0 replicas; what it says is of commit aaaaaaaaaaaa"),
+        ({}, 1, "has no ready replica; it was never compared"),
+    ],
+)
+def test_an_application_that_nobody_compares_is_told_of(status: dict[str, Any], replicas: int, said: str) -> None:
+    app = application(**status)
+    app["metadata"]["annotations"] = {"argocd.argoproj.io/refresh": "normal"}
+    found = explain(app, RecordedView(controller(replicas, None)))
+    assert found is not None
+    assert found.id == "application-stale-revision"
+    assert found.sentence == (
+        "nobody compares application/chat-dev -n argocd with Git: statefulset/argocd-application-controller -n argocd " + said
+    )
+
+
+def test_a_controller_that_runs_or_has_answered_is_not_blamed() -> None:
+    asked = application(sync={"status": "Synced", "revision": "a" * 40})
+    assert explain(asked, RecordedView(controller(0, None))) is None
+    asked["metadata"]["annotations"] = {"argocd.argoproj.io/refresh": "normal"}
+    assert explain(asked, RecordedView(controller(1, 1))) is None
+    assert explain(asked, RecordedView()) is None, "somebody may run it elsewhere"

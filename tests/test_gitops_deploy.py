@@ -236,6 +236,37 @@ def test_a_sync_of_an_older_commit_that_waits_to_be_retried_is_stopped(
     assert kube.patches == [(APPLICATION, "one", {"status": {"operationState": {"phase": "Terminating"}}})]
 
 
+HELD = ["waiting for healthy state of /PersistentVolumeClaim/scratch", "waiting for completion of hook batch/Job/migrate"]
+
+
+@pytest.mark.parametrize("message", HELD)
+def test_a_sync_of_an_older_commit_that_waits_without_end_is_stopped(
+    kube: Any, layer: Layer, timeline: Timeline, message: str
+) -> None:
+    kube.up(*NAMES)
+    kube.up("one", sha=OLD)
+    state = kube.objects[APPLICATION, "one"]["status"]["operationState"]
+    state.pop("finishedAt")
+    state |= {"phase": "Running", "message": message}
+    kube.on_patch = lambda kind, name, patch: kube.put(kind, converged(name))
+    deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=10)
+    assert kube.patches == [(APPLICATION, "one", {"status": {"operationState": {"phase": "Terminating"}}})]
+
+
+@pytest.mark.parametrize(("sha", "message"), [(SHA, HELD[0]), (SHA, HELD[1]), (OLD, "waiting for 1 more")])
+def test_a_sync_that_is_needed_or_goes_on_is_not_stopped(
+    kube: Any, layer: Layer, timeline: Timeline, sha: str, message: str
+) -> None:
+    kube.up(*NAMES)
+    kube.up("one", sha=sha)
+    state = kube.objects[APPLICATION, "one"]["status"]["operationState"]
+    state.pop("finishedAt")
+    state |= {"phase": "Running", "message": message}
+    with pytest.raises(Timeout):
+        deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=0.2)
+    assert not [patch for _, _, patch in kube.patches if "status" in patch]
+
+
 def test_a_sync_of_this_commit_that_waits_to_be_retried_is_left_alone(
     kube: Any, layer: Layer, timeline: Timeline
 ) -> None:

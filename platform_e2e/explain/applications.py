@@ -13,10 +13,14 @@ from typing import Any
 from platform_e2e.explain.objects import at, condition, listed, name_of
 from platform_e2e.explain.registry import View, explain, explains
 from platform_e2e.finding import Cause
-from platform_e2e.kube.objects import Object
+from platform_e2e.gitops import argocd
+from platform_e2e.kube.objects import Object, key
 
 APPLICATION_KIND = "argoproj.io/v1alpha1/Application"
 APPLICATIONSET_KIND = "argoproj.io/v1alpha1/ApplicationSet"
+
+COMPONENT = "app.kubernetes.io/component"
+"""Label by which Argo CD's manifests and chart tell its workloads apart."""
 
 WITH_HEALTH = (
     "bitnami.com/v1alpha1/SealedSecret",
@@ -30,11 +34,12 @@ WITH_HEALTH = (
 """Kinds whose health Argo CD judges and that an explanation is known for; a Secret that is missing keeps pods from starting."""
 
 MISSING_CRD = re.compile(
-    r"no matches for kind \"?(?P<kind>[\w.]+)\"?|could not find the requested resource|"
-    r"(?P<crd>[\w./]+) CRD|resource mapping not found",
+    r"no matches for kind \"?[\w.]+\"?|could not find the requested resource|\\?\"[\w.]+\\?\" CRD is installed|"
+    r"resource mapping not found",
     re.IGNORECASE,
 )
-"""What the API server and its client say about a kind that is not served (apimachinery, meta.NoKindMatchError)."""
+"""What the API server, its client and Argo CD say about a kind that is not served (apimachinery, meta.NoKindMatchError; Argo CD's
+util/argo/argo.go, FormatAppConditions)."""
 
 WEBHOOK = re.compile(r"failed calling webhook \\?\"(?P<name>[\w.-]+)\\?\"")
 """What the API server says when an admission webhook does not answer (apiserver, webhook/errors)."""
@@ -71,6 +76,26 @@ def _messages(application: Object) -> Iterator[str]:
             if result.get("status") == "SyncFailed" or result.get("hookPhase") in {"Failed", "Error"}:
                 yield f"{result.get('kind')}/{result.get('name')}: {' '.join(str(result.get('message', '')).split())}"
         yield " ".join(str(operation.get("message", "")).split())
+
+
+@explains(APPLICATION_KIND)
+def not_compared(application: Object, view: View) -> Cause | None:
+    """Nobody compares it with Git, so that all it says is of an older commit."""
+    if argocd.sync_status(application) and not argocd.refresh_asked(application):
+        return None
+    namespace = key(application)[0]
+    controllers = view.list("apps/v1/StatefulSet", namespace, labels={COMPONENT: "application-controller"})
+    if not controllers or any(at(one, "status", "readyReplicas") for one in controllers):
+        return None
+    seen = ", ".join(revision[:12] for revision in argocd.revisions(application))
+    told = f"what it says is of commit {seen}" if seen else "it was never compared"
+    wanted = [at(one, "spec", "replicas") for one in controllers]
+    state = "0 replicas" if not any(wanted) else "no ready replica"
+    return Cause(
+        "application-stale-revision",
+        f"nobody compares {name_of(application)} with Git: {listed([name_of(one) for one in controllers])} has {state}; {told}",
+        "look at the controller's pods" if any(wanted) else "give the controller a replica (controller.replicas of the chart)",
+    )
 
 
 @explains(APPLICATION_KIND)
@@ -182,6 +207,21 @@ def waits_for_object(application: Object, view: View) -> Cause | None:
             "look at the hook's Job and its log",
         )
     return None
+
+
+@explains(APPLICATION_KIND)
+def old_operation(application: Object, _view: View) -> Cause | None:
+    """A sync of an older commit goes on, and the newest one waits for its end."""
+    operation = argocd.operation(application)
+    newest = argocd.revisions(application)
+    if not operation.running or not operation.revisions or not newest or operation.revisions == newest:
+        return None
+    old, new = (", ".join(revision[:12] for revision in revisions) for revisions in (operation.revisions, newest))
+    return Cause(
+        "application-stale-revision",
+        f"the sync of {name_of(application)} is still of commit {old}, Git has {new}: {operation.message or operation.phase}",
+        f"terminate it (argocd app terminate-op {key(application)[1]}); spec.syncPolicy.retry.refresh takes a newer commit up",
+    )
 
 
 @explains(APPLICATION_KIND)

@@ -35,6 +35,13 @@ SCRAPES = 20.0
 STUCK = 20.0
 """Patience with a pod or an Application that cannot go on by itself: a kubelet tries an image again after 10 s, then 20 s."""
 
+HELD = 60.0
+"""Patience with what is healthy only once something else is there: several times what any object of a sound layer takes."""
+
+RETRIED = 90.0
+"""Patience with a sync that is tried again: five attempts that begin 5 s apart and double have pauses of up to 80 s, so that one at
+least was made meanwhile."""
+
 _APPLICATIONS, _ENVIRONMENTS = Promise.APPLICATIONS, Promise.ENVIRONMENTS
 _LOADBALANCER, _MONITORING, _SELFHEAL = Promise.LOADBALANCER, Promise.MONITORING, Promise.SELFHEAL
 
@@ -49,26 +56,26 @@ CAUSES: dict[str, Known] = {
     "application-not-healed": Known(_SELFHEAL),
     "application-render-error": Known(_APPLICATIONS, STUCK),
     "application-not-permitted": Known(_APPLICATIONS, STUCK),
-    "application-missing-crd": Known(_APPLICATIONS),
-    "application-webhook": Known(_APPLICATIONS),
+    "application-missing-crd": Known(_APPLICATIONS, RETRIED),
+    "application-webhook": Known(_APPLICATIONS, RETRIED),
     "application-sync-failed": Known(_APPLICATIONS, STUCK),
-    "application-retrying": Known(_APPLICATIONS),
-    "application-wave-held": Known(_APPLICATIONS),
+    "application-retrying": Known(_APPLICATIONS, RETRIED),
+    "application-wave-held": Known(_APPLICATIONS, HELD),
     "application-hook-running": Known(_APPLICATIONS),
-    "application-stale-revision": Known(_APPLICATIONS),
-    "application-shared-resource": Known(_APPLICATIONS),
+    "application-stale-revision": Known(_APPLICATIONS, HELD),
+    "application-shared-resource": Known(_APPLICATIONS, STUCK),
     "application-object-missing": Known(_APPLICATIONS),
     "object-missing": Known(_APPLICATIONS),
-    "applicationset-error": Known(_ENVIRONMENTS),
+    "applicationset-error": Known(_ENVIRONMENTS, STUCK),
     "environment-missing": Known(_ENVIRONMENTS, GIT),
     "pod-image": Known(_APPLICATIONS, STUCK),
     "pod-crash": Known(_APPLICATIONS, STUCK),
-    "pod-probe": Known(_APPLICATIONS),
-    "pod-unschedulable": Known(_APPLICATIONS),
+    "pod-probe": Known(_APPLICATIONS, HELD),
+    "pod-unschedulable": Known(_APPLICATIONS, STUCK),
     "pod-configuration": Known(_APPLICATIONS, STUCK),
     "pod-starting": Known(_APPLICATIONS),
     "secret-not-unsealed": Known(_APPLICATIONS, STUCK),
-    "workload-quota": Known(_APPLICATIONS),
+    "workload-quota": Known(_APPLICATIONS, STUCK),
     "service-no-endpoints": Known(_APPLICATIONS),
     "deletion-held": Known(_APPLICATIONS),
     "loadbalancer-other-controller": Known(_LOADBALANCER, OBJECTS),

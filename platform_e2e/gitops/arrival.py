@@ -36,6 +36,9 @@ _STARTING = re.compile(
 )
 """What Argo CD says while the repo-server, the cluster's DNS, a CRD or a webhook is not there yet."""
 
+_HELD = re.compile(r"waiting for (?:healthy state|completion of hook)")
+"""What an operation says that has no end of its own (gitops-engine, pkg/sync/sync_context.go): of an older commit, nobody needs it."""
+
 _SHORT = 100
 """Characters of an Application's sentence while the wait goes on: Argo CD's own can fill a screen."""
 
@@ -141,7 +144,8 @@ class Arrival:
         """Ask for what Argo CD would do only after a long pause, and recognise what will not get better."""
         now = time.monotonic()
         operation = argocd.operation(app)
-        if operation.backing_off and operation.revisions and self.sha not in operation.revisions:
+        waits = operation.backing_off or _HELD.search(operation.message)
+        if operation.running and waits and operation.revisions and self.sha not in operation.revisions:
             self._once(one.name, now, lambda: self.kube.patch(
                 argocd.APPLICATION, one.name, {"status": {"operationState": {"phase": "Terminating"}}}, one.namespace
             ))  # fmt: skip

@@ -133,6 +133,10 @@ class Run:
         events = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
         return [event for event in events if event["mono"] <= self.interrupted]
 
+    def ended(self, phase: str) -> bool:
+        """Tell whether a phase has ended, in whichever process."""
+        return any(event["kind"] == "phase-end" and event["name"] == phase for event in self.events())
+
     def write_json(self, name: str, data: object) -> Path:
         """Store plain data in the directory, redacted, so that a reader sees the whole or nothing."""
         path = self.directory / name
