@@ -275,3 +275,28 @@ def test_a_change_its_heal_and_its_end_are_on_the_runs_timeline(tmp_path: Path) 
 def test_a_change_that_stays_tells_which_fields_differ() -> None:
     finding = the_finding(Cluster(GIT, application()), edit())
     assert finding.details == {"differences": [{"path": "/data/greeting", "expected": "hello", "observed": "bye"}]}
+
+
+def test_what_cannot_heal_is_not_disturbed() -> None:
+    app = application(phase="Running", message="waiting for completion of hook batch/Job/migrate")
+    cluster = Cluster(GIT, app)
+    (finding,) = heal(edit(), kube(cluster)).findings
+    assert finding.cause.id == "application-hook-running"
+    assert finding.observed == "that is Synced and not judged"
+    assert cluster.written == []
+
+
+def test_a_healer_that_is_busy_for_a_moment_is_waited_for() -> None:
+    cluster = Cluster(GIT, application(phase="Running", message="waiting for completion of hook batch/Job/x"))
+    looks = 0
+
+    def get(kind: str, name: str, namespace: str | None = None) -> Object | None:
+        nonlocal looks
+        looks += 1
+        if looks == 3:
+            replace_object(cluster, application())
+            cluster.then = healed_by_argo
+        return Cluster.get(cluster, kind, name, namespace)
+
+    cluster.get = get  # type: ignore[method-assign]
+    assert heal(edit(), kube(cluster)).findings == []

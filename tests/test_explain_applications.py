@@ -184,3 +184,16 @@ def test_a_controller_that_runs_or_has_answered_is_not_blamed() -> None:
     asked["metadata"]["annotations"] = {"argocd.argoproj.io/refresh": "normal"}
     assert explain(asked, RecordedView(controller(1, 1))) is None
     assert explain(asked, RecordedView()) is None, "somebody may run it elsewhere"
+
+
+def test_a_wave_that_waits_for_another_application_has_that_ones_cause() -> None:
+    entry = {"group": "argoproj.io", "version": "v1alpha1", "kind": "Application", "name": "chat-dev", "namespace": "argocd"}
+    held = operation("Running", "waiting for healthy state of argoproj.io/Application/chat-dev and 1 more resources")
+    root = application(**held, resources=[{**entry, "name": "chat"}, entry])
+    child = application(**condition("InvalidSpecError", "application destination is not permitted in project 'chat'"))
+    other = made("argoproj.io/v1alpha1/Application", "chat", "argocd", status=condition("ComparisonError", "no such path"))
+    found = explain(root, RecordedView(child, other))
+    assert found is not None
+    assert found.id == "application-not-permitted"
+    assert "application/chat-dev" in found.sentence
+    assert explain(root, RecordedView()).id == "application-wave-held"  # type: ignore[union-attr]

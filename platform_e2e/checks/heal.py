@@ -11,6 +11,7 @@ from platform_e2e import timeline
 from platform_e2e.checks.applications import unserved
 from platform_e2e.checks.differences import Difference, bare, changed, missing_from, value_at
 from platform_e2e.checks.drift import Drift, Kind
+from platform_e2e.checks.settle import settled
 from platform_e2e.explain import explain
 from platform_e2e.explain.objects import at, listed
 from platform_e2e.finding import Cause, Finding, Promise
@@ -166,6 +167,26 @@ def recorded(disturbance: Disturbance) -> Expectation[Object | None]:
     return judge
 
 
+def held(drift: Drift, kube: Kube) -> list[Finding]:
+    """Return what keeps the Application from healing anything, as far as a cause is known: nothing is to be disturbed then.
+
+    Args:
+        drift: the change that is to be made.
+        kube: the cluster.
+    """
+    application = _healer(drift, kube)
+    if application is None:
+        return []
+    running, sync, health = (
+        argocd.operation(application).running, argocd.sync_status(application), argocd.health(application)
+    )  # fmt: skip
+    if not running and (sync, health) == ("Synced", "Healthy"):
+        return []
+    cause = explain(application, kube)
+    expected, observed = "its Application can heal it", f"that is {sync or 'not compared'} and {health or 'not judged'}"
+    return [] if cause is None else [Finding(str(drift.target), Promise.SELFHEAL, expected, observed, cause)]
+
+
 def heal(drift: Drift, kube: Kube, *, during: Callable[[Disturbance], None] = lambda _: None) -> Healed:
     """Make a change, wait until it is undone, and return how long it took and what was wrong with it.
 
@@ -176,6 +197,9 @@ def heal(drift: Drift, kube: Kube, *, during: Callable[[Disturbance], None] = la
         kube: the cluster.
         during: called once the change is made, before waiting.
     """
+    unable = settled(lambda: held(drift, kube), timeout=HEAL_SECONDS, what=f"{_named(drift)} can heal {drift.target}")
+    if unable:
+        return Healed(None, unable)
     disturbance = inject(drift, kube)
     target = drift.target
     try:

@@ -184,6 +184,19 @@ def _suspects(application: Object) -> list[tuple[str, Mapping[str, Any]]]:
     return sorted(asked, key=lambda suspect: WITH_HEALTH.index(suspect[0]))
 
 
+def _cause_of_held(application: Object, objects: str, view: View) -> Cause | None:
+    """Return what holds the objects that a wave waits for, such as the Applications of a root, where that is known."""
+    for entry in at(application, "status", "resources") or ():
+        named = f"{entry.get('group') or ''}/{entry.get('kind')}/{entry.get('name')}"
+        if re.search(rf"(?:^|[\s,]){re.escape(named)}(?:$|[\s,])", objects):
+            group = f"{entry['group']}/" if entry.get("group") else ""
+            found = view.get(f"{group}{entry.get('version')}/{entry.get('kind')}", str(entry["name"]), entry.get("namespace"))
+            cause = explain(found, view) if found else None
+            if cause is not None:
+                return cause
+    return None
+
+
 @explains(APPLICATION_KIND)
 def waits_for_object(application: Object, view: View) -> Cause | None:
     """An object of it is not healthy; what holds that object is the cause."""
@@ -194,7 +207,7 @@ def waits_for_object(application: Object, view: View) -> Cause | None:
             return cause
     held = WAVE.search(str(_operation(application).get("message", "")))
     if held:
-        return Cause(
+        return _cause_of_held(application, held["objects"], view) or Cause(
             "application-wave-held",
             f"the next sync wave of {name_of(application)} waits for {held['objects']}",
             "look at what holds that object",
