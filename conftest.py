@@ -11,6 +11,7 @@ pytest_plugins = [
     "fixtures.deadline",
     "fixtures.layer",
     "fixtures.recording",
+    "fixtures.remembering",
     "fixtures.reporting",
     "fixtures.blocking",
     "fixtures.cluster",

@@ -88,6 +88,8 @@ class Settings:
     charts_dir: Path | None
     strict_versions: bool
     sealing_key: Path
+    keep_runs: int
+    accept_fewer: bool
     cache: Path
     artifacts: Path
 
@@ -111,6 +113,12 @@ def seconds(text: str) -> float:
 def _node_count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 9:
         raise ValueError("is no number from 1 to 9")
+    return int(text)
+
+
+def _run_count(text: str) -> int:
+    if not re.fullmatch("[1-9][0-9]{0,5}", text):
+        raise ValueError("is no number from 1")
     return int(text)
 
 
@@ -166,10 +174,18 @@ OPTIONS: tuple[Option, ...] = (
         str,
     ),
     Option("nodes", "N", "1", "how many nodes the cluster has, the servers included", _node_count),
-    Option("servers", "N", "1", "how many of them have a control plane; more than one needs k3s' own images", _node_count),
-    Option("images", "FROM", "auto", "where images come from: registry, mirror, built on this machine, or auto", _images),
     Option(
-        "registry_mirror", "URL", "", "fetch images from this mirror or pull-through cache; REGISTRY=URL,... for some", str
+        "servers", "N", "1", "how many of them have a control plane; more than one needs k3s' own images", _node_count
+    ),
+    Option(
+        "images", "FROM", "auto", "where images come from: registry, mirror, built on this machine, or auto", _images
+    ),
+    Option(
+        "registry_mirror",
+        "URL",
+        "",
+        "fetch images from this mirror or pull-through cache; REGISTRY=URL,... for some",
+        str,
     ),
     Option("layer", "DIR", str(paths.ROOT / "platform"), "the platform layer under test", _directory),
     Option("keep", "WHEN", "never", "whether the cluster outlives the run: never, on-failure or always", _keep),
@@ -187,6 +203,14 @@ OPTIONS: tuple[Option, ...] = (
         str(paths.ROOT / "fixtures/sealed-secrets-key/key.yaml"),
         "the backup of the layer's Sealed Secrets key, loaded before its controller starts",
         _file,
+    ),
+    Option("keep_runs", "N", "20", "how many runs' directories stay; older ones are removed after a run", _run_count),
+    Option(
+        "accept_fewer",
+        "",
+        "no",
+        "let this run have fewer tests, targets or addresses than the last green one, and measure later runs by it",
+        _switch,
     ),
     Option("cache", "DIR", "", "where built programs, images and living clusters are kept", _path, flag=False),
     Option("artifacts", "DIR", "", "where each run leaves its results", _path, flag=False),

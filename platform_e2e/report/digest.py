@@ -1,0 +1,74 @@
+"""Tell whether two runs had the same layer and the same harness, uncommitted work included."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from platform_e2e import shell
+
+DIGITS = 20
+"""Hexadecimal digits of a digest: 80 bits, as many as a person may have to compare."""
+
+NO_CONTENT = frozenset({".git", "__pycache__", ".ruff_cache", ".mypy_cache", ".pytest_cache"})
+"""Directories whose files change nothing of what is tested."""
+
+GIT_SECONDS = 20.0
+"""How long git may take to name a commit; it only reads."""
+
+
+def tree(*roots: Path) -> str:
+    """Return a digest of names, contents and executable bits of files and of all files below directories.
+
+    Args:
+        roots: files and directories; one that does not exist counts as absent.
+
+    Returns:
+        Hexadecimal digits, or an empty string where something cannot be read: then nothing can be said to be the same.
+    """
+    digest = hashlib.sha256()
+    try:
+        for root in roots:
+            for path in _files(root):
+                digest.update(_entry(path, root))
+    except OSError:
+        return ""
+    return digest.hexdigest()[:DIGITS]
+
+
+def head(directory: Path) -> str:
+    """Return the commit that a directory's checkout is at, or an empty string."""
+    git = shell.which("git")
+    if git is None:
+        return ""
+    command: list[str | Path] = [git, "-c", "safe.directory=*", "-C", directory, "rev-parse", "HEAD"]
+    done = shell.run(command, timeout=GIT_SECONDS, ok=range(256))
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _files(root: Path) -> Iterable[Path]:
+    """Return all files in an order that no file system decides."""
+    return sorted(_walk(root)) if root.is_dir() and not root.is_symlink() else [root] if root.exists() else []
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    for directory, names, files in os.walk(root, onerror=_raise):
+        names[:] = [name for name in names if name not in NO_CONTENT]
+        linked = [name for name in names if Path(directory, name).is_symlink()]
+        yield from (Path(directory, name) for name in (*files, *linked))
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _entry(path: Path, root: Path) -> bytes:
+    """Return what one file adds: each part has its length before it, so that no two trees look alike."""
+    name = os.fsencode(path.relative_to(root) if path != root else path.name)
+    if path.is_symlink():
+        kind, content = b"l", os.fsencode(path.readlink())
+    else:
+        kind, content = (b"x" if path.stat().st_mode & 0o100 else b"f"), path.read_bytes()
+    return b"%d:%s%s%d:%s" % (len(name), name, kind, len(content), hashlib.sha256(content).digest())

@@ -1,0 +1,241 @@
+"""What one line of artifacts/history.jsonl says of a run: enough to compare it with another one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+from platform_e2e.report import redact
+from platform_e2e.report.verdict import ExitCode, Outcome, Result, Verdict
+
+VERSION = 1
+"""Of the line's shape; a line of another version is not read."""
+
+OF_HISTORY = "history::"
+"""How the id of a result begins that comes from the comparison itself, and from no test."""
+
+VARIES = frozenset({"samples"})
+"""Figures that are numbers and no count of what the layer promises: they depend on the moment."""
+
+COUNTED_TEXTS = {"address": "addresses", "environment": "environments"}
+"""Figures whose texts are things the platform offers, with the name of several; other texts are remarks."""
+
+
+@dataclass(frozen=True)
+class Test:
+    """One test of a run.
+
+    Attributes:
+        outcome: how it ended.
+        seconds: how long it took.
+        promise: that it proves, or empty.
+        object: what its case is about, or empty.
+        counts: how many of each thing it looked at: targets, addresses, environments.
+    """
+
+    outcome: str
+    seconds: float
+    promise: str = ""
+    object: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def judged(self) -> bool:
+        """Tell whether it was not skipped."""
+        return self.outcome != Outcome.SKIPPED
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run.
+
+    Attributes:
+        id: name of its directory.
+        started: seconds since the epoch.
+        seconds: how long it took.
+        exit_code: its status.
+        complete: whether every test that was asked for came to an end.
+        whole: whether all tests were asked for and came to an end; only such runs are compared for what they have fewer of.
+        judged: whether its tests could judge: it came to its end, and no phase had failed.
+        chosen: what was chosen of the tests, as on the command line; empty for all.
+        options: that make two runs comparable, the layer's path among them.
+        layer: its `commit` and the `digest` of its content.
+        harness: the same of the harness's code.
+        versions: of the releases and the cluster, as the verdict says them.
+        tests: by id.
+        promises: for each its verdict, how many tests ended how, and its figures: a number, or least, median and greatest.
+        phases: seconds of each.
+        exempt: promise and object of each exemption.
+        accepted: what this run had fewer of, on purpose.
+    """
+
+    id: str
+    started: float
+    seconds: float
+    exit_code: int
+    complete: bool
+    whole: bool
+    judged: bool
+    chosen: str
+    options: Mapping[str, Any]
+    layer: Mapping[str, str]
+    harness: Mapping[str, str]
+    versions: Mapping[str, str]
+    tests: Mapping[str, Test]
+    promises: Mapping[str, Mapping[str, Any]]
+    phases: Mapping[str, float]
+    exempt: tuple[tuple[str, str], ...] = ()
+    accepted: tuple[str, ...] = ()
+
+    @property
+    def green(self) -> bool:
+        """Tell whether later runs may be compared with it."""
+        return self.whole and self.exit_code == ExitCode.HOLDS
+
+    @property
+    def kind(self) -> str:
+        """Return what comparable runs have in common."""
+        return json.dumps(self.options, sort_keys=True)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as the line's plain data, without secrets."""
+        tests = [
+            [
+                name,
+                one.outcome,
+                round(one.seconds, 3),
+                one.promise,
+                one.object,
+                *([dict(one.counts)] if one.counts else []),
+            ]
+            for name, one in self.tests.items()
+        ]
+        rest = {name: value for name, value in self.__dict__.items() if name not in {"tests", "exempt", "accepted"}}
+        plain = {"v": VERSION, **rest, "tests": tests, "exempt": [list(one) for one in self.exempt]}
+        safe: dict[str, Any] = redact.plain({**plain, "accepted": list(self.accepted)})
+        return safe
+
+    @classmethod
+    def from_json(cls, line: Any) -> Entry:
+        """Read a line.
+
+        Raises:
+            ValueError: it is none of ours, or damaged.
+        """
+        if not isinstance(line, dict) or line.get("v") != VERSION:
+            raise ValueError("is no line of this version")
+        try:
+            return cls(
+                id=_is(line["id"], str),
+                started=_number(line["started"]),
+                seconds=_number(line["seconds"]),
+                exit_code=_is(line["exit_code"], int),
+                complete=_is(line["complete"], bool),
+                whole=_is(line["whole"], bool),
+                judged=_is(line["judged"], bool),
+                chosen=_is(line["chosen"], str),
+                options=_is(line["options"], dict),
+                layer=_texts(line["layer"]),
+                harness=_texts(line["harness"]),
+                versions=_texts(line["versions"]),
+                tests=dict(_test(one) for one in _is(line["tests"], list)),
+                promises={name: _promise(one) for name, one in _is(line["promises"], dict).items()},
+                phases={name: _number(one) for name, one in _is(line["phases"], dict).items()},
+                exempt=tuple((_is(promise, str), _is(name, str)) for promise, name in _is(line["exempt"], list)),
+                accepted=tuple(_is(one, str) for one in _is(line["accepted"], list)),
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"lacks something or has another type: {error}") from error
+
+
+def _is(value: Any, kind: type) -> Any:
+    """Return a value of the kind that it must have."""
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise TypeError(f"{value!r} is no {kind.__name__}")
+    return value
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{value!r} is no number")
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise TypeError("is greater than any number of ours") from error
+
+
+def _texts(value: Any) -> dict[str, str]:
+    return {name: _is(text, str) for name, text in _is(value, dict).items()}
+
+
+def _test(value: Any) -> tuple[str, Test]:
+    name, outcome, seconds, promise, about, *rest = _is(value, list)
+    counts = {key: _is(count, int) for key, count in _is(rest[0], dict).items()} if rest else {}
+    test = Test(_is(outcome, str), _number(seconds), _is(promise, str), _is(about, str), counts)
+    return _is(name, str), test
+
+
+def _promise(value: Any) -> dict[str, Any]:
+    promise = _is(value, dict)
+    figures = {}
+    for name, figure in _is(promise["figures"], dict).items():
+        figures[name] = [_number(one) for one in figure] if isinstance(figure, list) else _number(figure)
+        if isinstance(figure, list) and len(figure) != len(("least", "median", "greatest")):
+            raise ValueError("a figure has least, median and greatest")
+    counts = {name: _is(count, int) for name, count in _is(promise["tests"], dict).items()}
+    return {"verdict": _is(promise["verdict"], str), "tests": counts, "figures": figures}
+
+
+def tests(results: Iterable[Result]) -> dict[str, Test]:
+    """Return what a line says of each test; what the comparison itself has added is none."""
+    return {
+        one.test: Test(one.outcome.value, one.seconds, one.promise, one.object, counts(one.figures))
+        for one in sorted(results, key=lambda one: one.test)
+        if not one.test.startswith(OF_HISTORY)
+    }
+
+
+def counts(figures: Mapping[str, Any]) -> dict[str, int]:
+    """Return how many of each thing a test's figures name: integers as they are, texts that are things by their number."""
+    found = {}
+    for name, value in figures.items():
+        several = [one for one in (value if isinstance(value, list | tuple) else [value]) if one is not None]
+        if name in COUNTED_TEXTS:
+            found[COUNTED_TEXTS[name]] = len({str(one) for one in several})
+        elif name not in VARIES and several and all(type(one) is int for one in several):
+            found[name] = sum(several)
+    return found
+
+
+def promises(verdict: Verdict) -> dict[str, dict[str, Any]]:
+    """Return what a line says of each promise."""
+    found = {}
+    for row in verdict.rows():
+        results = [one for one in verdict.results if one.promise == row.promise and not one.test.startswith(OF_HISTORY)]
+        ended = {outcome.value: sum(one.outcome is outcome for one in results) for outcome in Outcome}
+        found[row.promise] = {
+            "verdict": row.verdict,
+            "tests": {name: number for name, number in ended.items() if number},
+            "figures": _figures(results),
+        }
+    return found
+
+
+def _figures(results: Iterable[Result]) -> dict[str, Any]:
+    """Return counts summed up, and of measured values least, median and greatest."""
+    summed: dict[str, int] = {}
+    measured: dict[str, list[float]] = {}
+    for result in results:
+        for name, count in counts(result.figures).items():
+            summed[name] = summed.get(name, 0) + count
+        for name, value in result.figures.items():
+            several = value if isinstance(value, list | tuple) else [value]
+            measured.setdefault(name, []).extend(one for one in several if isinstance(one, float))
+    figures: dict[str, Any] = dict(summed)
+    for name, values in measured.items():
+        if values:
+            figures[name] = [round(one, 4) for one in (min(values), median(values), max(values))]
+    return figures

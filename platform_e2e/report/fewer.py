@@ -1,0 +1,201 @@
+"""What a run has fewer of than the last green one: tests of a promise, and things that a test looked at."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import cast
+
+from platform_e2e.finding import Cause, Finding, Promise
+from platform_e2e.report.entry import OF_HISTORY, Entry, Test
+from platform_e2e.report.verdict import ExitCode, Outcome, Result
+
+NAMES_SHOWN = 8
+"""How many tests or objects a sentence names; run.json has all of them."""
+
+PROVES = "It proves no less than the last green run."
+"""What the result says that has these findings."""
+
+ACCEPT = "run once with --accept-fewer, and later runs are compared with that one"
+"""How to say that less is meant."""
+
+
+@dataclass(frozen=True)
+class Fewer:
+    """One thing that there is less of.
+
+    Attributes:
+        promise: whose tests saw it, or empty.
+        what: `tests`, or the figure: `targets`, `addresses`.
+        object: what it is about, for a person.
+        before: how many the green run had.
+        now: how many this one has.
+        gone: ids of tests, or of the one test that saw fewer.
+    """
+
+    promise: str
+    what: str
+    object: str
+    before: int
+    now: int
+    gone: tuple[str, ...]
+
+    @property
+    def kind(self) -> str:
+        """Return the id of its cause."""
+        return f"fewer-{self.what}"
+
+    @property
+    def text(self) -> str:
+        """Return it as a sentence."""
+        gone = f"; gone: {some(self.gone)}" if self.what == "tests" else ""
+        of = f" of the promise {self.promise}" if self.promise else " without a promise"
+        whose = of if self.what == "tests" else f" of {self.object}"
+        return f"{self.now} {self.what}{whose}, {self.before} before{gone}"
+
+
+def fewer(before: Entry, now: Entry) -> list[Fewer]:
+    """Return what there is less of.
+
+    A test function with fewer cases counts, and one that is gone where its promise has fewer tests in all: one that was
+    renamed, or an object that has taken another's place, is no loss. A case whose object the layer now exempts, which needs
+    a reason and is listed in the report, is none either.
+
+    Args:
+        before: the last green run.
+        now: this one, of the same kind.
+    """
+    found = []
+    excused = set(now.exempt) - set(before.exempt)
+    old = {name: one for name, one in before.tests.items() if one.judged and (one.promise, one.object) not in excused}
+    new = {name: one for name, one in now.tests.items() if one.judged}
+    for promise in sorted({one.promise for one in old.values()}):
+        then, today = _of(old, promise), _of(new, promise)
+        gone = sorted(_lost(then, today, now.tests))
+        if gone:
+            found.append(Fewer(promise, "tests", _objects(then, gone), len(then), len(today), tuple(gone)))
+    for name in sorted(set(old) & set(new)):
+        if new[name].outcome == Outcome.PASSED:
+            found += _less(name, old[name], new[name])
+    return found
+
+
+def _of(tests: Mapping[str, Test], promise: str) -> dict[str, Test]:
+    return {name: one for name, one in tests.items() if one.promise == promise}
+
+
+def _lost(then: Collection[str], today: Collection[str], all_today: Collection[str]) -> Iterator[str]:
+    """Return the tests of one promise that nothing has taken the place of."""
+    had, has = Counter(map(function, then)), Counter(map(function, today))
+    for name, number in had.items():
+        gone = [one for one in then if function(one) == name and one not in today]
+        # One that is skipped now is still there, so no other has taken its place.
+        skipped = [one for one in gone if one in all_today]
+        if has[name] < number and (has[name] or skipped or len(today) < len(then)):
+            yield from gone
+
+
+def _less(name: str, before: Test, now: Test) -> Iterator[Fewer]:
+    """Return what one test sees less of."""
+    for what, number in before.counts.items():
+        if now.counts.get(what, 0) < number:
+            yield Fewer(now.promise, what, now.object or name, number, now.counts.get(what, 0), (name,))
+
+
+def function(test: str) -> str:
+    """Return a test's id without its case."""
+    return test.partition("[")[0]
+
+
+def _objects(tests: Mapping[str, Test], gone: Iterable[str]) -> str:
+    """Return what the tests were about; those of no object name themselves."""
+    return some(list(dict.fromkeys(tests[name].object or name for name in gone)))
+
+
+def some(names: Collection[str]) -> str:
+    """Return the first names and how many more there are."""
+    shown = list(names)[:NAMES_SHOWN]
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def results(losses: Iterable[Fewer], before: Entry, now: Entry, broken: Collection[str]) -> list[Result]:
+    """Return one failed result for each promise that has less, unless it is red already: one cause, one failure.
+
+    Where the layer is the same byte for byte, fewer tests are no fault of the platform: it was not judged in full.
+
+    Args:
+        losses: what there is less of.
+        before: the last green run.
+        now: this one.
+        broken: promises that a test has found broken, or could not judge.
+    """
+    by_promise: dict[str, list[Fewer]] = {}
+    for loss in losses:
+        if loss.promise not in broken:
+            by_promise.setdefault(loss.promise, []).append(loss)
+    found = []
+    for promise, several in by_promise.items():
+        findings = [finding(loss, before, now) for loss in several]
+        of_platform = not _same(before.layer, now.layer) or any(loss.what != "tests" for loss in several)
+        found.append(
+            Result(
+                test=f"{OF_HISTORY}{promise or 'without-a-promise'}",
+                outcome=Outcome.FAILED if of_platform else Outcome.ERROR,
+                promise=promise,
+                findings=[one.as_json() for one in findings],
+                reason=findings[0].render().splitlines()[0],
+                exit_code=ExitCode.BROKEN_PLATFORM if of_platform else ExitCode.BROKEN_HARNESS,
+                object=several[0].object,
+                proves=PROVES,
+            )
+        )
+    return found
+
+
+def finding(loss: Fewer, before: Entry, now: Entry) -> Finding:
+    """Return one loss as every other broken promise is told."""
+    gone = f"; gone: {some(loss.gone)}" if loss.what == "tests" else ""
+    return Finding(
+        loss.object,
+        # Tests may prove nothing that has a name.
+        cast("Promise", loss.promise),
+        f"{loss.before} {loss.what}, as in the green run {before.id} of {day(before.started)}",
+        f"{loss.now} {loss.what}{gone}",
+        Cause(loss.kind, *_why(loss, before, now)),
+        {"before": loss.before, "now": loss.now, "gone": list(loss.gone), "run": before.id},
+    )
+
+
+def _why(loss: Fewer, before: Entry, now: Entry) -> tuple[str, str]:
+    """Return why there is less, as far as digests can tell, and what to do."""
+    if not _same(before.layer, now.layer):
+        then, today = before.layer.get("commit", ""), now.layer.get("commit", "")
+        span = f"{then[:12]}..{today[:12]}" if then and today and then != today else then[:12]
+        look = f"see what the layer has lost (git diff {span} -- {now.options.get('layer', '')})" if span else ""
+        return (
+            f"the layer's content has changed since, and promises less: {loss.text}",
+            f"{look or 'see what the layer has lost'} and bring it back; if less is meant, {ACCEPT}",
+        )
+    if not _same(before.harness, now.harness):
+        then = before.harness.get("commit", "")[:12]
+        return (
+            f"the layer is the same, the harness's code has changed: {loss.text}",
+            f"see what the tests have lost (git diff {then} -- e2e fixtures platform_e2e); if less is meant, {ACCEPT}",
+        )
+    return (
+        f"neither the layer nor the harness has changed: {loss.text}",
+        f"see why in the run's verdict (a skipped test says its reason); if less is meant, {ACCEPT}",
+    )
+
+
+def _same(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    """Tell whether two contents are known to be the same; an unknown one is not."""
+    return bool(one.get("digest")) and one.get("digest") == other.get("digest")
+
+
+def day(started: float) -> str:
+    """Return a moment as a person reads it."""
+    return datetime.fromtimestamp(started, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -1,0 +1,178 @@
+"""Compare a run with those before it: what it has fewer of, what changed, what flakes, and how long things take over time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from platform_e2e.report import flakes as flaking
+from platform_e2e.report.entry import Entry, Test
+from platform_e2e.report.fewer import Fewer, fewer, results
+from platform_e2e.report.flakes import Flake
+from platform_e2e.report.ledger import Ledger
+from platform_e2e.report.verdict import Outcome, Result
+
+HISTORY, FLAKES = "history.jsonl", "flakes.jsonl"
+"""Beside the directories of the runs, which they outlive."""
+
+TREND_RUNS = 30
+"""A month of nights."""
+
+SLOWER_TIMES, SLOWER_SECONDS = 2.0, 1.0
+"""What is told as slower takes so many times its usual time, and so much longer: less is what machines do by themselves."""
+
+USUAL_RUNS = 3
+"""From how many green runs on there is a usual time."""
+
+RED = frozenset({Outcome.FAILED, Outcome.ERROR, Outcome.BLOCKED})
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a run looks like beside those before it.
+
+    Attributes:
+        previous: the last green run of the same kind, or None.
+        changes: what is another than then.
+        flakes: tests that change their verdict by themselves.
+        trends: of each duration the moment and the seconds, oldest first.
+        broken: results that make the run red, to be added to its tests' own.
+        accepted: what it has fewer of on purpose.
+        notes: for a person, one line each: why there was no comparison, what could not be read.
+    """
+
+    previous: Entry | None = None
+    changes: tuple[Mapping[str, Any], ...] = ()
+    flakes: tuple[Flake, ...] = ()
+    trends: Mapping[str, list[list[float]]] | None = None
+    broken: tuple[Result, ...] = ()
+    accepted: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain data for run.json."""
+        one = self.previous
+        return {
+            "previous_green": None
+            if one is None
+            else {"id": one.id, "started": one.started, "directory": f"../{one.id}"},
+            "changes": [dict(change) for change in self.changes],
+            "flakes": [one.as_json() for one in self.flakes],
+            "trends": dict(self.trends or {}),
+            "accepted": list(self.accepted),
+            "notes": list(self.notes),
+        }
+
+
+def read(artifacts: Path) -> tuple[tuple[Entry, ...], list[str]]:
+    """Return the runs before, oldest first, and what a person must know of lines that could not be read."""
+    ledger = Ledger(artifacts / HISTORY)
+    try:
+        lines = ledger.read(Entry.from_json)
+    except OSError as error:
+        return (), [f"history: {ledger.path} cannot be read, so there is nothing to compare with: {error}"]
+    damaged = f"history: {lines.damaged} damaged or unknown line(s) of {ledger.path} left out" if lines.damaged else ""
+    return lines.whole, [damaged] if damaged else []
+
+
+def compare(now: Entry, earlier: Sequence[Entry], *, accept: bool = False) -> Comparison:
+    """Compare a run with those before it.
+
+    Args:
+        now: the run, with its tests' own verdict.
+        earlier: runs of any kind, oldest first.
+        accept: whether it may have fewer of anything.
+    """
+    alike = [one for one in earlier if one.kind == now.kind and one.green]
+    previous = alike[-1] if alike else None
+    trends = _trends([*alike, *([now] if now.whole else [])][-TREND_RUNS:])
+    flakes = tuple(flaking.flakes(earlier, now))
+    if previous is None:
+        return Comparison(None, (), flakes, trends, notes=("history: no green run of this kind to compare with yet",))
+    same = [] if not now.whole else fewer(previous, now)
+    changes = (*_changes(previous, now, same), *(_slower(trends, now.started) if now.whole else ()))
+    if not now.whole:
+        why = f"{now.chosen or 'tests'} left out" if now.complete else "it did not come to its end"
+        return Comparison(
+            previous, changes, flakes, trends, notes=(f"history: not compared in numbers of tests: {why}",)
+        )
+    if accept:
+        return Comparison(previous, changes, flakes, trends, accepted=tuple(one.text for one in same))
+    broken = {one.promise for one in now.tests.values() if one.outcome in RED}
+    return Comparison(previous, changes, flakes, trends, tuple(results(same, previous, now, broken)))
+
+
+def _change(kind: str, name: str, before: Any, now: Any, text: str) -> dict[str, Any]:
+    return {"kind": kind, "name": name, "before": before, "now": now, "text": text}
+
+
+def _changes(before: Entry, now: Entry, losses: Sequence[Fewer]) -> list[dict[str, Any]]:
+    """Return what is another than in the last green run; of a run that left tests out, what can be said of the others."""
+    found = [_change(one.kind, one.object, one.before, one.now, one.text) for one in losses]
+    for name in ("layer", "harness"):
+        then, today = getattr(before, name), getattr(now, name)
+        if then.get("digest") != today.get("digest"):
+            old, new = _at(then), _at(today)
+            found.append(_change(name, name, old, new, f"the {name} has changed: {old}, now {new}"))
+    for name in sorted({*before.versions, *now.versions}):
+        then, today = before.versions.get(name, "none"), now.versions.get(name, "none")
+        if then != today and (now.whole or name in now.versions):
+            found.append(_change("version", name, then, today, f"{name}: {today}, before {then}"))
+    for promise, name in sorted(set(now.exempt) - set(before.exempt)):
+        found.append(_change("exempt", name, "", promise, f"{name} is now exempt from {promise}"))
+    if now.whole:
+        found += _more(before.tests, now.tests)
+    for name, test in now.tests.items():
+        then = before.tests[name].outcome if name in before.tests else ""
+        if then and then != test.outcome and Outcome.BLOCKED not in {then, test.outcome}:
+            found.append(_change("test", name, then, test.outcome, f"{name} {test.outcome}, {then} before"))
+    return found
+
+
+def _at(content: Mapping[str, str]) -> str:
+    """Return a content as a person recognises it."""
+    commit, digest = content.get("commit", "")[:12], content.get("digest", "")[:8] or "not readable"
+    return f"{commit} (content {digest})" if commit else f"content {digest}"
+
+
+def _more(before: Mapping[str, Test], now: Mapping[str, Test]) -> list[dict[str, Any]]:
+    """Return which promises have more tests."""
+    found = []
+    for promise in sorted({one.promise for one in now.values()}):
+        then, today = (sum(one.promise == promise and one.judged for one in tests.values()) for tests in (before, now))
+        if today > then:
+            name = promise or "without a promise"
+            found.append(_change("more-tests", name, then, today, f"{today} tests of {name}, {then} before"))
+    return found
+
+
+def _trends(runs: Sequence[Entry]) -> dict[str, list[list[float]]]:
+    """Return durations over time: of whole runs, of their phases, and the medians of what promises measure."""
+    found: dict[str, list[list[float]]] = {}
+    for run in runs:
+        found.setdefault("run seconds", []).append([run.started, round(run.seconds, 1)])
+        for promise, row in run.promises.items():
+            for name, figure in row["figures"].items():
+                if isinstance(figure, list) and name.endswith("_seconds"):
+                    label = f"{promise} {name.removesuffix('_seconds').replace('_', ' ')} seconds"
+                    found.setdefault(label, []).append([run.started, figure[1]])
+        for name, seconds in run.phases.items():
+            found.setdefault(f"phase {name} seconds", []).append([run.started, round(seconds, 1)])
+    return found
+
+
+def _slower(trends: Mapping[str, Sequence[Sequence[float]]], started: float) -> list[dict[str, Any]]:
+    """Return what took far longer than usual; it is told, and fails nothing: machines differ."""
+    found = []
+    for name, points in trends.items():
+        *before, now = [value for _, value in points]
+        if points[-1][0] != started:
+            continue
+        if len(before) < USUAL_RUNS or now < (usual := median(before)) * SLOWER_TIMES or now < usual + SLOWER_SECONDS:
+            continue
+        text = f"{name.removesuffix(' seconds')} took {now:.1f} s, usually {usual:.1f} s"
+        found.append(_change("slower", name, round(usual, 2), now, text))
+    return found

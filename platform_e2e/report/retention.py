@@ -1,0 +1,113 @@
+"""Remove the oldest runs' directories: only what a run of ours has made, and nothing that anybody still needs."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from platform_e2e.cluster.locks import FileLock
+from platform_e2e.report.entry import Entry
+
+DIRECTORY = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ-[a-z0-9][a-z0-9-]*")
+"""How a run's directory is called: when it began, the cluster's name, and a number where two began in one second."""
+
+GOING = ".going"
+"""The file in a run's directory that its process holds a lock on while it goes on; the kernel lets go of it in any case."""
+
+UNKNOWN_SECONDS = 86_400.0
+"""How long a directory without verdict and lock counts as one of a run still going: no run takes a day."""
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What was done.
+
+    Attributes:
+        removed: names of directories that are gone.
+        failed: what could not be removed, and why.
+    """
+
+    removed: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+
+
+def going(directory: Path) -> Callable[[], None]:
+    """Say that a run goes on, and return what says that it has ended."""
+    lock = FileLock(directory / GOING)
+    release = lock.take("the run goes on")
+
+    def ended() -> None:
+        lock.remove()
+        release()
+
+    return ended
+
+
+def apply(artifacts: Path, keep: int, needed: Collection[str]) -> Removal:
+    """Remove the oldest directories of runs beyond a number.
+
+    Args:
+        artifacts: the directory of all runs.
+        keep: how many stay at least, the newest ones.
+        needed: names of those that stay in any case.
+    """
+    stays = {*needed, _latest(artifacts)}
+    try:
+        names = sorted(entry.name for entry in os.scandir(artifacts) if _is_run(entry))
+    except OSError as error:
+        return Removal(failed=(f"{artifacts} cannot be read: {error}",))
+    removed, failed = [], []
+    for name in names[: max(len(names) - keep, 0)]:
+        if name in stays or _goes_on(artifacts / name):
+            continue
+        try:
+            # It follows no symbolic link, also where one takes a directory's place meanwhile.
+            shutil.rmtree(artifacts / name)
+        except FileNotFoundError:
+            continue  # another run that has just ended removes it too
+        except OSError as error:
+            failed.append(f"{name}: {error}")
+        else:
+            removed.append(name)
+    return Removal(tuple(removed), tuple(failed))
+
+
+def needed(entries: Iterable[Entry]) -> set[str]:
+    """Return the newest green run of each kind, which later ones are compared with.
+
+    Args:
+        entries: the history, oldest first.
+    """
+    return set({one.kind: one.id for one in entries if one.green}.values())
+
+
+def _is_run(entry: os.DirEntry[str]) -> bool:
+    """Tell whether a run of ours has made it."""
+    if not DIRECTORY.fullmatch(entry.name) or not entry.is_dir(follow_symlinks=False):
+        return False
+    # Its first event makes the timeline, so also a run that was killed has one of them.
+    return any(Path(entry.path, name).is_file() for name in ("run.json", "timeline.jsonl", GOING))
+
+
+def _latest(artifacts: Path) -> str:
+    """Return the name of the directory that `latest` points to."""
+    try:
+        return (artifacts / "latest").readlink().name
+    except OSError:
+        return ""
+
+
+def _goes_on(directory: Path) -> bool:
+    """Tell whether its run may still go on; what cannot be told counts as yes."""
+    try:
+        if FileLock(directory / GOING).is_held():
+            return True
+        ended = (directory / "run.json").is_file() or (directory / GOING).exists()
+        return not ended and time.time() - directory.stat().st_mtime < UNKNOWN_SECONDS
+    except OSError:
+        return True
