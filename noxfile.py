@@ -157,6 +157,12 @@ def explain(session: nox.Session) -> None:
 
 
 @nox.session
+def history(session: nox.Session) -> None:
+    """List the last runs: verdict, seconds, heal times, flaky tests; -- --last N, --json."""
+    _platform_e2e(session, "history", *session.posargs)
+
+
+@nox.session
 def breaks(session: nox.Session) -> None:
     """Break a sound layer on purpose, once for each file in breaks/, and demand the declared verdict; -- NAME... -k TEXT."""
     _platform_e2e(session, "breaks", *session.posargs)

@@ -100,6 +100,11 @@ def _parser() -> argparse.ArgumentParser:
     arguments.of_explain(explains)
     explains.set_defaults(command=_explain, passes_on=False)
 
+    history = commands.add_parser("history", help="list the last runs: verdict, seconds, heal times, flaky tests")
+    history.add_argument("--last", type=_positive, default=20, metavar="N", help="how many; 20")
+    history.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    history.set_defaults(command=_history, passes_on=False)
+
     leaks = commands.add_parser("leaks", help="end runs in every way there is and compare the host before and after")
     leaks.set_defaults(command=_leaks, passes_on=True)
     return parser
@@ -169,6 +174,21 @@ def _explain(known: argparse.Namespace, rest: Sequence[str]) -> int:
     from platform_e2e.ask import explaining
 
     return explaining.main(known)
+
+
+def _positive(text: str) -> int:
+    """Return a number from 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"`{text}` is no number from 1")
+    return int(text)
+
+
+def _history(known: argparse.Namespace, rest: Sequence[str]) -> int:
+    """List the last runs."""
+    del rest
+    from platform_e2e.report import past
+
+    return past.main(settings(known).artifacts, last=known.last, as_json=known.json)
 
 
 def _leaks(known: argparse.Namespace, rest: Sequence[str]) -> int:

@@ -85,6 +85,8 @@ def box(tmp_path: Path) -> Box:
         "PLATFORM_E2E_LAYER": str(tmp_path / "layer"),
         "HARNESS_IN_A_BOX": str(tmp_path / "notes"),
         "PYTHONDONTWRITEBYTECODE": "1",
+        # On GitHub these tests run in a job with a page of its own.
+        "GITHUB_STEP_SUMMARY": "",
         # A third of the time; test_options.py loads all plugins together.
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         "COLUMNS": "140",

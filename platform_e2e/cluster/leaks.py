@@ -156,8 +156,11 @@ def _one(ending: Ending, argv: Sequence[str], mark: Mark, ignored: Sequence[str]
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / f"leaks-{ending}.log"
     log.write_bytes(b"")
+    # Results of their own, and no page of a job: nobody wants to read of runs that are ended on purpose, nor have them
+    # push others out of artifacts/.
+    own = {"PLATFORM_E2E_ARTIFACTS": str(paths.artifacts() / "leaks"), "GITHUB_STEP_SUMMARY": ""}
     process = background(
-        ["env", f"--chdir={paths.ROOT}", *argv], log_file=log, env={**os.environ, hoststate.TOKEN: mark.token}
+        ["env", f"--chdir={paths.ROOT}", *argv], log_file=log, env={**os.environ, **own, hoststate.TOKEN: mark.token}
     )
     trouble = ""
     try:

@@ -25,7 +25,7 @@ COUNTED_TEXTS = {"address": "addresses", "environment": "environments"}
 
 
 @dataclass(frozen=True)
-class Test:
+class Case:
     """One test of a run.
 
     Attributes:
@@ -84,7 +84,7 @@ class Entry:
     layer: Mapping[str, str]
     harness: Mapping[str, str]
     versions: Mapping[str, str]
-    tests: Mapping[str, Test]
+    tests: Mapping[str, Case]
     promises: Mapping[str, Mapping[str, Any]]
     phases: Mapping[str, float]
     exempt: tuple[tuple[str, str], ...] = ()
@@ -171,10 +171,10 @@ def _texts(value: Any) -> dict[str, str]:
     return {name: _is(text, str) for name, text in _is(value, dict).items()}
 
 
-def _test(value: Any) -> tuple[str, Test]:
+def _test(value: Any) -> tuple[str, Case]:
     name, outcome, seconds, promise, about, *rest = _is(value, list)
     counts = {key: _is(count, int) for key, count in _is(rest[0], dict).items()} if rest else {}
-    test = Test(_is(outcome, str), _number(seconds), _is(promise, str), _is(about, str), counts)
+    test = Case(_is(outcome, str), _number(seconds), _is(promise, str), _is(about, str), counts)
     return _is(name, str), test
 
 
@@ -189,10 +189,10 @@ def _promise(value: Any) -> dict[str, Any]:
     return {"verdict": _is(promise["verdict"], str), "tests": counts, "figures": figures}
 
 
-def tests(results: Iterable[Result]) -> dict[str, Test]:
+def tests(results: Iterable[Result]) -> dict[str, Case]:
     """Return what a line says of each test; what the comparison itself has added is none."""
     return {
-        one.test: Test(one.outcome.value, one.seconds, one.promise, one.object, counts(one.figures))
+        one.test: Case(one.outcome.value, one.seconds, one.promise, one.object, counts(one.figures))
         for one in sorted(results, key=lambda one: one.test)
         if not one.test.startswith(OF_HISTORY)
     }

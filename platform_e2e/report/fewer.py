@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import cast
 
 from platform_e2e.finding import Cause, Finding, Promise
-from platform_e2e.report.entry import OF_HISTORY, Entry, Test
+from platform_e2e.report.entry import OF_HISTORY, Entry, Case
 from platform_e2e.report.verdict import ExitCode, Outcome, Result
 
 NAMES_SHOWN = 8
@@ -53,7 +53,7 @@ class Fewer:
         gone = f"; gone: {some(self.gone)}" if self.what == "tests" else ""
         of = f" of the promise {self.promise}" if self.promise else " without a promise"
         whose = of if self.what == "tests" else f" of {self.object}"
-        return f"{self.now} {self.what}{whose}, {self.before} before{gone}"
+        return f"{number(self.now, self.what)}{whose}, {self.before} before{gone}"
 
 
 def fewer(before: Entry, now: Entry) -> list[Fewer]:
@@ -82,7 +82,7 @@ def fewer(before: Entry, now: Entry) -> list[Fewer]:
     return found
 
 
-def _of(tests: Mapping[str, Test], promise: str) -> dict[str, Test]:
+def _of(tests: Mapping[str, Case], promise: str) -> dict[str, Case]:
     return {name: one for name, one in tests.items() if one.promise == promise}
 
 
@@ -97,7 +97,7 @@ def _lost(then: Collection[str], today: Collection[str], all_today: Collection[s
             yield from gone
 
 
-def _less(name: str, before: Test, now: Test) -> Iterator[Fewer]:
+def _less(name: str, before: Case, now: Case) -> Iterator[Fewer]:
     """Return what one test sees less of."""
     for what, number in before.counts.items():
         if now.counts.get(what, 0) < number:
@@ -109,9 +109,15 @@ def function(test: str) -> str:
     return test.partition("[")[0]
 
 
-def _objects(tests: Mapping[str, Test], gone: Iterable[str]) -> str:
+def _objects(tests: Mapping[str, Case], gone: Iterable[str]) -> str:
     """Return what the tests were about; those of no object name themselves."""
     return some(list(dict.fromkeys(tests[name].object or name for name in gone)))
+
+
+def number(count: int, things: str) -> str:
+    """Return a count with its noun: 1 address, 2 addresses."""
+    one = things.removesuffix("es") if things.endswith("sses") else things.removesuffix("s")
+    return f"{count} {one if count == 1 else things}"
 
 
 def some(names: Collection[str]) -> str:
@@ -162,8 +168,8 @@ def finding(loss: Fewer, before: Entry, now: Entry) -> Finding:
         loss.object,
         # Tests may prove nothing that has a name.
         cast("Promise", loss.promise),
-        f"{loss.before} {loss.what}, as in the green run {before.id} of {day(before.started)}",
-        f"{loss.now} {loss.what}{gone}",
+        f"{number(loss.before, loss.what)}, as in the green run {before.id} of {day(before.started)}",
+        f"{number(loss.now, loss.what)}{gone}",
         Cause(loss.kind, *_why(loss, before, now)),
         {"before": loss.before, "now": loss.now, "gone": list(loss.gone), "run": before.id},
     )

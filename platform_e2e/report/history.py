@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from platform_e2e.report import flakes as flaking
-from platform_e2e.report.entry import Entry, Test
+from platform_e2e.report.entry import Entry, Case
 from platform_e2e.report.fewer import Fewer, fewer, results
 from platform_e2e.report.flakes import Flake
 from platform_e2e.report.ledger import Ledger
@@ -138,7 +138,7 @@ def _at(content: Mapping[str, str]) -> str:
     return f"{commit} (content {digest})" if commit else f"content {digest}"
 
 
-def _more(before: Mapping[str, Test], now: Mapping[str, Test]) -> list[dict[str, Any]]:
+def _more(before: Mapping[str, Case], now: Mapping[str, Case]) -> list[dict[str, Any]]:
     """Return which promises have more tests."""
     found = []
     for promise in sorted({one.promise for one in now.values()}):

@@ -1,0 +1,167 @@
+"""History's file: appended to by many at once, bounded, and readable whatever has happened to it."""
+
+from __future__ import annotations
+
+import json
+import resource
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from platform_e2e.report import ledger
+from platform_e2e.report.entry import Entry, Case, counts
+from platform_e2e.report.ledger import Ledger
+from tests.histories import entry
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path / "history.jsonl", lines=10, size=2000)
+
+
+def numbers(book: Ledger) -> list[int]:
+    return [line["n"] for line in book.read(dict).whole]
+
+
+def test_what_is_not_there_is_empty(book: Ledger) -> None:
+    assert book.read(dict) == ledger.Lines(())
+
+
+def test_a_torn_line_is_counted_and_the_next_one_begins_anew(book: Ledger) -> None:
+    book.append({"n": 1})
+    with book.path.open("ab") as file:
+        file.write(b'{"n": 2, "tes')
+    book.append({"n": 3})
+    assert numbers(book) == [1, 3]
+    assert book.read(dict).damaged == 1
+
+
+def test_the_oldest_lines_go_by_number_and_by_size(book: Ledger) -> None:
+    for number in range(25):
+        book.append({"n": number})
+    assert numbers(book)[-1] == 24
+    assert 10 <= len(numbers(book)) <= 11
+    for number in range(25, 30):
+        book.append({"n": number, "much": "x" * 700})
+    assert numbers(book) == [28, 29]
+    book.append({"n": 30, "much": "x" * 7000})
+    assert numbers(book) == [30], "the newest stays, whatever its size"
+
+
+def test_many_at_once_lose_nothing(tmp_path: Path) -> None:
+    def add(number: int) -> None:
+        Ledger(tmp_path / "h.jsonl").append({"n": number, "much": "x" * 5000})
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(add, range(40)))
+    assert sorted(numbers(Ledger(tmp_path / "h.jsonl"))) == list(range(40))
+
+
+def test_a_full_disk_leaves_the_file_as_it_was(book: Ledger) -> None:
+    book.append({"n": 1})
+    before = book.path.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 20, hard))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            book.append({"n": 2, "much": "x" * 1000})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert book.path.read_bytes() == before
+
+
+def test_a_lock_that_somebody_else_holds_for_too_long_is_an_error(
+    book: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "LOCK_SECONDS", 0.01)
+    book.append({"n": 1})
+    with book._locked(), pytest.raises(OSError, match="lock"):
+        Ledger(book.path).append({"n": 2})
+    assert numbers(book) == [1]
+
+
+def test_a_device_is_not_read_for_ever(book: Ledger) -> None:
+    book.path.symlink_to("/dev/zero")
+    with pytest.raises(OSError, match="no regular file"):
+        book.read(dict)
+    with pytest.raises(OSError, match="no regular file"):
+        book.append({"n": 1})
+
+
+def test_a_link_to_where_a_person_wants_it_stays_one(book: Ledger, tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    book.path.symlink_to(tmp_path / "store" / "kept.jsonl")
+    for number in range(30):
+        book.append({"n": number})
+    assert book.path.is_symlink()
+    assert numbers(book)[-1] == 29
+
+
+@settings(max_examples=30)
+@given(st.binary(max_size=200))
+def test_whatever_a_file_has_is_read_or_counted(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    book = Ledger(tmp_path_factory.mktemp("d") / "h.jsonl")
+    book.path.write_bytes(content)
+    assert book.read(Entry.from_json).whole == ()
+    book.append(entry().as_json())
+    assert [one.id for one in book.read(Entry.from_json).whole] == [entry().id]
+
+
+def test_an_entry_is_the_same_after_it_was_written_and_read() -> None:
+    one = entry(exempt=(("monitoring", "servicemonitor/d -n d"),), accepted=("2 tests, 3 before",))
+    assert Entry.from_json(json.loads(json.dumps(one.as_json()))) == one
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=7) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=60)
+@given(st.sampled_from(sorted(entry().as_json())), JSON)
+def test_a_damaged_field_makes_the_line_one_that_is_left_out_and_nothing_else(name: str, value: Any) -> None:
+    line = {**entry().as_json(), name: value}
+    try:
+        read = Entry.from_json(line)
+    except ValueError:
+        return
+    # What was taken over can be used for every comparison.
+    assert read.kind
+    assert all(isinstance(one.seconds, float) for one in read.tests.values())
+
+
+@pytest.mark.parametrize("name", sorted(entry().as_json()))
+def test_an_entry_that_lacks_a_field_is_none(name: str) -> None:
+    line = entry().as_json()
+    del line[name]
+    with pytest.raises(ValueError, match="is no line of this version|lacks"):
+        Entry.from_json(line)
+
+
+def test_a_line_has_no_secret() -> None:
+    name = "e2e/test_x.py::test_x[password=hunter2-and-more]"
+    one = replace(entry(), tests={name: Case("passed", 1.0)}, chosen="-k token=s3cr3t-value")
+    text = json.dumps(one.as_json())
+    assert "hunter2" not in text
+    assert "s3cr3t" not in text
+
+
+def test_counts_are_what_the_platform_offers_and_not_what_depends_on_the_moment() -> None:
+    figures = {
+        "targets": 3,
+        "samples": 812,
+        "address": ["10.89.0.200", "10.89.0.200", "10.89.0.201", None],
+        "environment": "dev",
+        "pool": "platform",
+        "heal_seconds": 0.4,
+        "rules": [2, 3],
+        "ready": True,
+    }
+    assert counts(figures) == {"targets": 3, "addresses": 2, "environments": 1, "rules": 5}
