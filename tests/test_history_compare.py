@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from platform_e2e.report.entry import Entry, Case
+from platform_e2e.report.entry import Case, Entry
 from platform_e2e.report.fewer import fewer
 from platform_e2e.report.history import Comparison, compare
 from platform_e2e.report.verdict import Outcome

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -100,14 +101,14 @@ def test_no_link_is_followed(tmp_path: Path) -> None:
 def test_what_cannot_be_removed_is_said_and_the_others_go(
     runs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    remove = retention.shutil.rmtree
+    remove = shutil.rmtree
 
     def refuse(path: Path) -> None:
         if path == runs[0]:
             raise PermissionError(1, "not permitted")
         remove(path)
 
-    monkeypatch.setattr(retention.shutil, "rmtree", refuse)
+    monkeypatch.setattr(shutil, "rmtree", refuse)
     done = apply(tmp_path, 3, set())
     assert done.removed == (runs[1].name,)
     assert done.failed == (f"{runs[0].name}: [Errno 1] not permitted",)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import cast
 
 from platform_e2e.finding import Cause, Finding, Promise
-from platform_e2e.report.entry import OF_HISTORY, Entry, Case
+from platform_e2e.report.entry import OF_HISTORY, Case, Entry
 from platform_e2e.report.verdict import ExitCode, Outcome, Result
 
 NAMES_SHOWN = 8

@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from platform_e2e.report import flakes as flaking
-from platform_e2e.report.entry import Entry, Case
+from platform_e2e.report.entry import Case, Entry
 from platform_e2e.report.fewer import Fewer, fewer, results
 from platform_e2e.report.flakes import Flake
 from platform_e2e.report.ledger import Ledger

@@ -15,12 +15,11 @@ from rich.text import Text
 
 from platform_e2e.report.console import duration
 from platform_e2e.report.entry import Entry
-from platform_e2e.report.fewer import day
 from platform_e2e.report.history import FLAKES, read
 from platform_e2e.report.ledger import Ledger
 from platform_e2e.report.verdict import ExitCode, Outcome
 
-LOG_WIDTH = 140
+LOG_WIDTH = 160
 """Columns of the table where the output is no terminal."""
 
 WORDS = {
@@ -108,7 +107,7 @@ def row(run: Entry, flaky: int) -> dict[str, Any]:
 def table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Return the rows as a person reads them."""
     result = Table(title=None, show_edge=False, pad_edge=False)
-    for column in ("run", "started", "verdict", "tests", "time", "heal", "flakes", "where", "layer"):
+    for column in ("run", "verdict", "tests", "time", "heal", "flakes", "where", "layer"):
         result.add_column(column, overflow="fold")
     for one in rows:
         said = one["verdict"] + ("" if one["whole"] else ", in part") + (", fewer accepted" if one["accepted"] else "")
@@ -116,7 +115,6 @@ def table(rows: Sequence[Mapping[str, Any]]) -> Table:
         content = f"{one['layer_commit'][:12] or 'no commit'} ({one['layer_digest'][:8]})"
         result.add_row(
             one["id"],
-            day(one["started"]),
             Text(said, style="green" if one["exit_code"] == ExitCode.HOLDS else "bold red"),
             f"{one['passed']} of {one['tests']}",
             duration(one["seconds"]),
