@@ -131,7 +131,7 @@ def test_every_call_of_the_command_line_that_a_document_has_is_one() -> None:
         given = ["0123456789abcdef" if word.startswith("$(") else word for word in words]
         known, rest = cli._parser().parse_known_args(given)
         assert not rest, words
-        if known.objects:
+        if getattr(known, "objects", None):
             assert targets.asked(known.objects, known.selector)
         if words[0] == "wait":
             demands.options(known)
