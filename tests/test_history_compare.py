@@ -116,6 +116,15 @@ def test_a_renamed_object_or_test_is_no_loss_and_a_loss_beside_a_gain_elsewhere_
     ]
 
 
+def test_a_test_function_that_is_gone_is_a_loss_where_its_promise_has_fewer_and_where_it_is_only_skipped() -> None:
+    control = {"e2e/test_monitoring.py::test_control": Case("passed", 1.0, "monitoring")}
+    before = entry(1, {**entry(1).tests, **control})
+    assert [one.gone for one in fewer(before, entry(2))] == [tuple(control)]
+    skipped = {"e2e/test_monitoring.py::test_control": Case("skipped", 0.0, "monitoring")}
+    added = dict([monitor("d")])
+    assert [one.gone for one in fewer(before, entry(2, {**entry(1).tests, **skipped, **added}))] == [tuple(control)]
+
+
 def test_an_object_that_the_layer_exempts_with_a_reason_is_no_loss() -> None:
     now = entry(2, dict(map(monitor, ("a", "c"))), exempt=(("monitoring", "servicemonitor/b -n b"),))
     past = compare(now, [entry(1)])
@@ -216,6 +225,11 @@ def test_a_change_of_anything_makes_a_changed_verdict_no_flake(last: dict[str, A
 def test_what_was_blocked_or_skipped_says_nothing_of_a_test() -> None:
     assert flaking("passed", "blocked", "skipped", "passed").flakes == ()
     assert flaking("failed", "error").flakes == ()
+
+
+def test_a_run_that_could_not_judge_is_no_witness() -> None:
+    broken = entry(1, dict([monitor("a", "error")]), exit_code=3, judged=False)
+    assert compare(entry(2, dict([monitor("a")])), [broken]).flakes == ()
 
 
 def test_flakes_are_seen_in_parts_of_runs_too_and_forgotten_after_a_while() -> None:

@@ -93,7 +93,7 @@ def test_no_link_is_followed(tmp_path: Path) -> None:
     run(artifacts, 3)
     (artifacts / elsewhere.name).symlink_to(elsewhere)
     (inside / "evidence" / "link").symlink_to(elsewhere)
-    assert apply(artifacts, 1, set()).removed == (inside.name,)
+    assert apply(artifacts, 1, set()) == retention.Removal((inside.name,))
     assert (elsewhere / "run.json").exists()
     assert (artifacts / elsewhere.name).is_symlink()
 
