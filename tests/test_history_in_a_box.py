@@ -55,7 +55,9 @@ def test_fewer_tests_of_a_changed_layer_are_red_until_they_are_accepted(box: Box
     assert "BROKEN" in out
     result = box.result
     assert result["exit_code"] == 1
-    assert result["history"]["previous_green"]["id"] == lines(box)[0]["id"]
+    green = result["history"]["previous_green"]
+    assert green["id"] == lines(box)[0]["id"]
+    assert green["directory"] == f"../{green['id']}"
     assert [change["kind"] for change in result["history"]["changes"]] == ["fewer-tests", "layer"]
     failures = {
         case.get("classname"): case for case in ET.parse(box.artifacts / "latest" / "junit.xml").iter("testcase")

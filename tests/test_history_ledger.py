@@ -39,6 +39,7 @@ def test_a_torn_line_is_counted_and_the_next_one_begins_anew(book: Ledger) -> No
     book.append({"n": 3})
     assert numbers(book) == [1, 3]
     assert book.read(dict).damaged == 1
+    assert book.read(dict, 1) == ledger.Lines(({"n": 3},))
 
 
 def test_the_oldest_lines_go_by_number_and_by_size(book: Ledger) -> None:

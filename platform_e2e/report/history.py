@@ -18,6 +18,9 @@ from platform_e2e.report.verdict import Outcome, Result
 HISTORY, FLAKES = "history.jsonl", "flakes.jsonl"
 """Beside the directories of the runs, which they outlive."""
 
+RUNS_READ = 300
+"""How many of the newest runs one is compared with: all that a team remembers, and read in a fraction of a second."""
+
 TREND_RUNS = 30
 """A month of nights."""
 
@@ -42,6 +45,7 @@ class Comparison:
         broken: results that make the run red, to be added to its tests' own.
         accepted: what it has fewer of on purpose.
         notes: for a person, one line each: why there was no comparison, what could not be read.
+        directory: of that green run, relative to this one's; empty where it is not on this machine.
     """
 
     previous: Entry | None = None
@@ -51,6 +55,7 @@ class Comparison:
     broken: tuple[Result, ...] = ()
     accepted: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    directory: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain data for run.json."""
@@ -58,7 +63,7 @@ class Comparison:
         return {
             "previous_green": None
             if one is None
-            else {"id": one.id, "started": one.started, "directory": f"../{one.id}"},
+            else {"id": one.id, "started": one.started, "directory": self.directory},
             "changes": [dict(change) for change in self.changes],
             "flakes": [one.as_json() for one in self.flakes],
             "trends": dict(self.trends or {}),
@@ -67,11 +72,11 @@ class Comparison:
         }
 
 
-def read(artifacts: Path) -> tuple[tuple[Entry, ...], list[str]]:
-    """Return the runs before, oldest first, and what a person must know of lines that could not be read."""
+def read(artifacts: Path, newest: int = RUNS_READ) -> tuple[tuple[Entry, ...], list[str]]:
+    """Return the newest runs, oldest first, and what a person must know of lines that could not be read."""
     ledger = Ledger(artifacts / HISTORY)
     try:
-        lines = ledger.read(Entry.from_json)
+        lines = ledger.read(Entry.from_json, newest)
     except OSError as error:
         return (), [f"history: {ledger.path} cannot be read, so there is nothing to compare with: {error}"]
     damaged = f"history: {lines.damaged} damaged or unknown line(s) of {ledger.path} left out" if lines.damaged else ""

@@ -55,11 +55,12 @@ class Ledger:
     lines: int = LINES_KEPT
     size: int = BYTES_KEPT
 
-    def read(self, parse: Callable[[Any], Line]) -> Lines[Line]:
+    def read(self, parse: Callable[[Any], Line], newest: int = LINES_KEPT) -> Lines[Line]:
         """Return what can be read; a line that was torn by a crash or damaged otherwise is counted and left out.
 
         Args:
             parse: makes the value from a line's plain data, or raises ValueError.
+            newest: how many of the last lines are looked at.
 
         Raises:
             OSError: the file cannot be read at all.
@@ -72,9 +73,7 @@ class Ledger:
                 stack.enter_context(self._locked())
             content = self._regular().read_bytes()
         whole, damaged = [], 0
-        for raw in content.split(b"\n"):
-            if not raw.strip():
-                continue
+        for raw in [raw for raw in content.split(b"\n") if raw.strip()][-newest:]:
             try:
                 whole.append(parse(json.loads(raw, parse_constant=_refuse)))
             except (ValueError, RecursionError):

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from platform_e2e.report.console import duration
 from platform_e2e.report.entry import Entry
-from platform_e2e.report.history import FLAKES, read
+from platform_e2e.report.history import FLAKES, RUNS_READ, read
 from platform_e2e.report.ledger import Ledger
 from platform_e2e.report.verdict import ExitCode, Outcome
 
@@ -43,7 +43,7 @@ def main(artifacts: Path, *, last: int, as_json: bool) -> int:
     Returns:
         0, also where there is no run yet.
     """
-    entries, notes = read(artifacts)
+    entries, notes = read(artifacts, max(last, RUNS_READ))
     flaky, more = _flaky(artifacts)
     rows = [row(one, flaky[one.id]) for one in entries[-last:]]
     for note in (*notes, *more):
