@@ -12,6 +12,7 @@ pytest_plugins = [
     "fixtures.layer",
     "fixtures.recording",
     "fixtures.remembering",
+    "fixtures.replay",
     "fixtures.reporting",
     "fixtures.blocking",
     "fixtures.cluster",

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from platform_e2e.addresses import AddressRange
 from platform_e2e.ask import arguments
-from platform_e2e.errors import HarnessError
+from platform_e2e.errors import HarnessError, WrongUsage
 from platform_e2e.settings import OPTIONS, Settings, resolve
 
 INTERRUPTED = 2
@@ -121,7 +121,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def settings(known: argparse.Namespace) -> Settings:
     """Return the settings that the parsed options, the environment and the defaults make together."""
-    return resolve({option.name: getattr(known, option.dest, None) for option in OPTIONS})
+    from platform_e2e.replay import preparing
+
+    chosen = {option.name: getattr(known, option.dest, None) for option in OPTIONS}
+    replay = preparing.prepare(chosen)
+    return resolve(replay.chosen, preparing.environment()) if replay else resolve(chosen)
 
 
 def _doctor(known: argparse.Namespace, rest: Sequence[str]) -> int:
@@ -157,6 +161,8 @@ def _breaks(known: argparse.Namespace, rest: Sequence[str]) -> int:
     del rest
     from platform_e2e.breaks import runner
 
+    if known.__dict__.get("platform_e2e_replay"):
+        raise WrongUsage("--replay: breaks are made in a sound layer", "use it with nox -s e2e")
     return runner.main(settings(known), known.names, chosen=known.chosen, only_list=known.list, jobs=known.jobs)
 
 

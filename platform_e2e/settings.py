@@ -92,6 +92,7 @@ class Settings:
     accept_fewer: bool
     cache: Path
     artifacts: Path
+    replay: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return them as plain data for run.json."""
@@ -211,6 +212,13 @@ OPTIONS: tuple[Option, ...] = (
         "no",
         "let this run have fewer tests, targets or addresses than the last green one, and measure later runs by it",
         _switch,
+    ),
+    Option(
+        "replay",
+        "WHAT",
+        "",
+        "rebuild the state of an earlier run and run what failed: its directory, a .tar.gz or .zip of it, or its name",
+        str,
     ),
     Option("cache", "DIR", "", "where built programs, images and living clusters are kept", _path, flag=False),
     Option("artifacts", "DIR", "", "where each run leaves its results", _path, flag=False),

@@ -7,6 +7,7 @@ import fcntl
 import os
 import sys
 import threading
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -108,11 +109,13 @@ def decide(*_asked: str) -> FakeChoice:
 
 def install() -> None:
     """Put the fakes where the fixtures import from."""
+    # What a layer's files are is no fake: a run keeps a copy of them.
+    tree = import_module("platform_e2e.layer.tree")
     provider = SimpleNamespace(name="fake", capabilities=frozenset({Capability.NODES}))
     fakes: dict[str, dict[str, Any]] = {
         "platform_e2e.cluster.lease": {"acquire": acquire},
         "platform_e2e.cluster.providers": {"choose": lambda _name: provider, "decide": decide},
-        "platform_e2e.layer": {"load": load},
+        "platform_e2e.layer": {"load": load, "tree": tree},
     }
     for name, members in fakes.items():
         module = ModuleType(name)

@@ -14,13 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from platform_e2e import paths, shell
+from platform_e2e import paths
 from platform_e2e.report import redact
 from platform_e2e.settings import Settings
 from platform_e2e.timeline import Timeline
-
-GIT_SECONDS = 20.0
-"""How long git may take to describe the working tree; it only reads."""
 
 
 @dataclass
@@ -34,6 +31,7 @@ class Run:
         timeline: of the run, in its directory.
         before: lines of a timeline from before the run had a directory.
         interrupted: monotonic second at which it was told to end; what fails after that fails because of it.
+        source: what the layer under test was when the run began: name, commit, uncommitted changes, checksums.
     """
 
     settings: Settings
@@ -42,6 +40,7 @@ class Run:
     timeline: Timeline = field(init=False)
     before: str = ""
     interrupted: float = math.inf
+    source: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Put the timeline in the directory; its first event makes the file."""
@@ -162,23 +161,6 @@ def machine() -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "user": "root" if os.geteuid() == 0 else "unprivileged",
     }
-
-
-def commit(directory: Path) -> dict[str, Any]:
-    """Return the commit that a directory is at and the redacted patch of uncommitted work; empty where it is no checkout."""
-    git = shell.which("git")
-    if git is None:
-        return {}
-    # A checkout that belongs to another user, as in many CI systems, is only read here.
-    base: list[str | Path] = [git, "-c", "safe.directory=*", "-C", directory]
-    head = shell.run([*base, "rev-parse", "HEAD"], timeout=GIT_SECONDS, ok=range(256))
-    if head.returncode != 0:
-        return {}
-    status = shell.run([*base, "status", "--porcelain", "--", "."], timeout=GIT_SECONDS, ok=range(256))
-    # Whole files as context: that a change is one of a Secret is said at the top of it.
-    diff = [*base, "diff", "--binary", "--unified=100000", "HEAD", "--", "."]
-    patch = redact.patch(shell.run(diff, timeout=GIT_SECONDS, ok=range(256)).stdout)
-    return {"commit": head.stdout.strip(), "uncommitted": status.stdout.splitlines(), "patch": patch}
 
 
 def versions() -> dict[str, Any]:

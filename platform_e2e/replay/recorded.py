@@ -1,0 +1,161 @@
+"""What run.json says of an earlier run, as far as a replay needs it; nothing in it is believed to have the right type."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from platform_e2e.errors import WrongUsage
+from platform_e2e.replay.opening import Kept
+
+COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+"""A commit, which becomes an argument of git."""
+
+BAD = ("failed", "error")
+"""Outcomes of a test that are run again."""
+
+BLOCKED = "blocked"
+"""The outcome of a test that hung on another; run again only where nothing else failed."""
+
+TAKEN = (
+    "provider",
+    "nodes",
+    "servers",
+    "images",
+    "registry_mirror",
+    "deadline",
+    "charts_dir",
+    "strict_versions",
+    "sealing_key",
+)
+"""Options that are part of the state of a run. Whether and as what a cluster is kept is the caller's business."""
+
+
+@dataclass(frozen=True)
+class Then:
+    """How a test ended in the earlier run.
+
+    Attributes:
+        test: its id.
+        outcome: as in platform_e2e/report/verdict.py.
+        causes: ids of the causes of its findings, in order, each once.
+        reason: first line of an error that no finding explains, or what blocked it.
+    """
+
+    test: str
+    outcome: str
+    causes: tuple[str, ...] = ()
+    reason: str = ""
+
+    @classmethod
+    def of(cls, test: Mapping[str, Any]) -> Then:
+        """Return what a test's entry in run.json says."""
+        causes = [
+            str(one.get("cause", {}).get("id", "")) for one in _list(test.get("findings")) if isinstance(one, dict)
+        ]
+        return cls(
+            test=str(test.get("test", "")),
+            outcome=str(test.get("outcome", "")),
+            causes=tuple(dict.fromkeys(causes)),
+            reason=str(test.get("reason", "")),
+        )
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """An earlier run.
+
+    Attributes:
+        kept: its files.
+        options: what it was run with, by name, as a person would write it; only those of `TAKEN` that it had.
+        layer: what it says of its layer.
+        harness: what it says of the harness that ran it.
+        tests: how each test ended.
+        exit_code: of the run.
+        state: cluster, releases and images as they were.
+        sealing_key: SHA-256 of the file with the key of Sealed Secrets, or an empty string.
+    """
+
+    kept: Kept
+    options: Mapping[str, str]
+    layer: Mapping[str, Any]
+    harness: Mapping[str, Any]
+    tests: tuple[Then, ...]
+    exit_code: int
+    state: Mapping[str, Any] = field(default_factory=dict)
+    sealing_key: str = ""
+
+    @property
+    def failed(self) -> tuple[Then, ...]:
+        """Return the tests that failed; where none did, those that something blocked which no test shows."""
+        bad = tuple(one for one in self.tests if one.outcome in BAD)
+        return bad or tuple(one for one in self.tests if one.outcome == BLOCKED)
+
+    @property
+    def commit(self) -> str:
+        """Return the layer's commit, or an empty string."""
+        return _commit(self.layer)
+
+    @property
+    def title(self) -> str:
+        """Return what the layer was, in a few words."""
+        at = self.commit[:12] + (" with uncommitted changes" if self.layer.get("uncommitted") else "")
+        return f"layer of {self.kept.name}" + (f" at {at}" if at.strip() else "")
+
+
+def read(kept: Kept) -> Recorded:
+    """Return what an earlier run says of itself.
+
+    Raises:
+        WrongUsage: its run.json is none of this harness.
+    """
+    data = kept.run
+    verdict = data.get("verdict") if isinstance(data, dict) else None
+    if not isinstance(verdict, dict) or not isinstance(data.get("options"), dict):
+        raise WrongUsage(
+            f"--replay: run.json of {kept.where} is not one of platform-e2e: it lacks options or verdict",
+            "name the directory of a run",
+        )
+    tests = (Then.of(one) for one in _list(verdict.get("tests")) if isinstance(one, dict))
+    return Recorded(
+        kept=kept,
+        options={name: text for name in TAKEN if (text := _written(name, data["options"].get(name)))},
+        layer=_mapping(data.get("layer")),
+        harness=_mapping(data.get("harness")),
+        tests=tuple(tests),
+        exit_code=data["exit_code"] if isinstance(data.get("exit_code"), int) else 3,
+        state=_mapping(data.get("state")),
+        sealing_key=str(data.get("sealing_key_sha256") or ""),
+    )
+
+
+def _written(name: str, value: Any) -> str:
+    """Return an option's value as it is written on a command line; empty where it was not chosen."""
+    if value is True:
+        return "yes"
+    if value is None or value is False:
+        return ""
+    if name == "deadline" and isinstance(value, int | float):
+        return f"{max(value, 1):.0f}s"
+    return str(value)
+
+
+def _commit(described: Mapping[str, Any]) -> str:
+    """Return the commit that run.json states, if it is one."""
+    commit = str(described.get("commit") or "")
+    return commit if COMMIT.fullmatch(commit) else ""
+
+
+def harness_commit(recorded: Recorded) -> str:
+    """Return the harness's commit, or an empty string."""
+    return _commit(recorded.harness)
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

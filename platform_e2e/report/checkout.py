@@ -1,0 +1,162 @@
+"""What Git says of a directory: its commit, and all of its uncommitted work as a patch, without touching index or objects."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from platform_e2e import shell
+from platform_e2e.report import withheld
+
+SECONDS = 20.0
+"""How long git may take for one question; it only reads."""
+
+LARGEST_NEW_FILE = 1 << 20
+"""Bytes of a file that Git does not know yet: a manifest or a source has less, a core dump has more."""
+
+LARGEST_PATCH = 5 << 20
+"""Bytes of a patch: ten times the text of this whole repository."""
+
+INHERITED = (
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_NAMESPACE",
+    "GIT_PREFIX",
+)
+"""Variables that a git hook sets for what it starts (git rev-parse --local-env-vars); they would name another repository."""
+
+_DIFF = ("--binary", "--unified=100000", "--no-ext-diff", "--no-textconv", "--no-color", "--no-renames", "--full-index")
+"""Whole files as context: that a change is one of a Secret is said at the top of it. Nothing of the user's own settings."""
+
+_PREFIXES = ("--src-prefix=a/", "--dst-prefix=b/")
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """What Git says of one directory.
+
+    Attributes:
+        commit: 40 hexadecimal digits.
+        prefix: of the directory within its repository, with a slash at its end; empty where it is all of it.
+        uncommitted: changed and new files, as `git status --porcelain` has them.
+        patch: of all that, new files included, redacted; `git apply` at the top of the repository makes it again.
+        withheld: what is not in the patch, one sentence for each file.
+    """
+
+    commit: str
+    prefix: str
+    uncommitted: tuple[str, ...]
+    patch: str
+    withheld: tuple[str, ...]
+
+
+def describe(directory: Path, *, besides: Path | None = None) -> Checkout | None:
+    """Return what Git says of a directory; None where it is no checkout, or there is no git.
+
+    Args:
+        directory: of which the changes are wanted.
+        besides: a directory in it whose changes are not wanted.
+
+    Raises:
+        CommandError: git does not come to an end.
+    """
+    if not directory.is_dir() or shell.which("git") is None:
+        return None
+    head = git(directory, "rev-parse", "HEAD", "--show-toplevel", "--git-path", "index", "--git-path", "objects")
+    if head.returncode != 0:
+        return None
+    commit, top, index, objects = head.stdout.splitlines()[:4]
+    prefix = git(directory, "rev-parse", "--show-prefix").stdout.strip("\n")
+    scope = [f":(top){prefix}"]
+    if besides is not None and besides.resolve().is_relative_to(Path(top)):
+        scope.append(f":(top,exclude){besides.resolve().relative_to(top).as_posix()}")
+    status = git(directory, "status", "--porcelain", "--", *scope).stdout.splitlines()
+    with tempfile.TemporaryDirectory(prefix="platform-e2e-git-") as scratch:
+        aside = _aside(directory, Path(scratch), Path(directory, index), Path(directory, objects))
+        too_large = _take_in_new_files(Path(top), scope, aside)
+        patch = git(directory, "diff", *_DIFF, *_PREFIXES, "HEAD", "--", *scope, env=aside).stdout
+    safe, taken_out = _redacted(patch)
+    return Checkout(commit, prefix, tuple(status), safe, (*too_large, *taken_out))
+
+
+def git(
+    directory: Path, *words: str, env: Mapping[str, str] | None = None, stdin: str | None = None
+) -> shell.Completed:
+    """Ask git something about a directory; whatever status it ends with is returned.
+
+    A checkout that belongs to another user, as in many CI systems, is only read here.
+    """
+    return ask(directory, "-c", "safe.directory=*", *words, env=env, stdin=stdin)
+
+
+def ask(
+    directory: Path, *words: str, env: Mapping[str, str] | None = None, stdin: str | None = None
+) -> shell.Completed:
+    """Ask git something about a directory that it must trust by itself; whatever status it ends with is returned."""
+    unset = [word for name in INHERITED for word in ("-u", name)]
+    quiet = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8"}
+    return shell.run(
+        ["env", *unset, *(f"{k}={v}" for k, v in (env or {}).items()), "git", "-C", directory, *words],
+        timeout=SECONDS,
+        ok=range(256),
+        env=quiet,
+        stdin=stdin,
+    )
+
+
+def _aside(directory: Path, scratch: Path, index: Path, objects: Path) -> dict[str, str]:
+    """Return variables with which git writes into a directory of ours what it must write to compare new files."""
+    (scratch / "objects").mkdir()
+    aside = {
+        "GIT_INDEX_FILE": str(scratch / "index"),
+        "GIT_OBJECT_DIRECTORY": str(scratch / "objects"),
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(objects.resolve()),
+    }
+    if index.is_file():
+        shutil.copyfile(index, scratch / "index")
+    else:
+        git(directory, "read-tree", "HEAD", env=aside)
+    return aside
+
+
+def _take_in_new_files(top: Path, scope: Sequence[str], aside: Mapping[str, str]) -> list[str]:
+    """Let the index aside know the files that Git does not know yet; return which are too large for a patch."""
+    listed = git(top, "ls-files", "--others", "--exclude-standard", "-z", "--", *scope, env=aside).stdout
+    small, large = [], []
+    for name in filter(None, listed.split("\0")):
+        size = (top / name).lstat().st_size if os.path.lexists(top / name) else 0
+        if size > LARGEST_NEW_FILE:
+            large.append(f"{name}: new, and {size >> 20} MiB large, more than {LARGEST_NEW_FILE >> 20} MiB")
+        else:
+            small.append(name)
+    if small:
+        literally = {**aside, "GIT_LITERAL_PATHSPECS": "1"}
+        words = ("add", "--intent-to-add", "--pathspec-from-file=-", "--pathspec-file-nul")
+        git(top, *words, env=literally, stdin="\0".join(small))
+    return large
+
+
+def _redacted(patch: str) -> tuple[str, list[str]]:
+    """Return a patch without its secrets, and what was taken out of it."""
+    if len(patch.encode()) > LARGEST_PATCH:
+        return "", [f"all of it: {len(patch) >> 20} MiB, more than {LARGEST_PATCH >> 20} MiB"]
+    kept, notes = [], []
+    for section in re.split(r"(?m)^(?=diff --git )", patch):
+        safe = withheld.section(section)
+        kept.append(safe)
+        name = section.splitlines()[0].partition(" b/")[2] if section else ""
+        if "\ufffd" in section:
+            notes.append(f"{name}: has bytes that are no UTF-8")
+        if safe != section:
+            whole = "\n@@" in safe or "\nGIT binary patch" in safe
+            notes.append(f"{name}: {'values that look like secrets' if whole else 'it has a Secret'}")
+    return "".join(kept), notes

@@ -1,0 +1,121 @@
+"""What of a layer's files may be kept: Secrets and what looks like one are taken out, what must be there to run it again stays."""
+
+from __future__ import annotations
+
+import base64
+import re
+from io import StringIO
+from pathlib import PurePosixPath
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from platform_e2e.report import redact
+
+SECRET = re.compile(r"""["']?\bkind["']?\s*:\s*["']?Secret\b(?!\w)""")
+"""Where a manifest, in YAML or JSON, is one of a Secret."""
+
+SEALED = re.compile(r"""["']?\bkind["']?\s*:\s*["']?SealedSecret\b""")
+"""Where it is one of a SealedSecret, whose values are encrypted and meant for Git."""
+
+KEYSTORES = frozenset({".p12", ".pfx", ".jks", ".keystore", ".kdbx", ".gpg"})
+"""Endings of files that hold private keys and are no text, so that nothing can be taken out of them."""
+
+_LINE = re.compile(r"""^[-+ ]?\s*(?:-\s+)?["']?(?P<key>[\w./-]+)["']?\s*:(?:\s+(?P<value>\S.*?))?\s*$""")
+"""A line of a mapping, in a file or in a patch."""
+
+_PLAIN = re.compile(r"(?:true|false|null|~)(?:\s+#.*)?,?", re.IGNORECASE)
+"""Values that are no secret, whatever the field is called: automountServiceAccountToken: false."""
+
+_NAME = re.compile(r"""["']?[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?["']?(?:\s+#.*)?,?""")
+"""The name of an object."""
+
+_REFERENCE = re.compile(r"existing\w*secret|pullsecrets?|secretname|secretref", re.IGNORECASE)
+"""Fields that name a Secret and have none."""
+
+_ENCRYPTED = re.compile(r"""["']?Ag[A-Za-z0-9+/]{100,}={0,2}["']?,?""")
+"""A value of a SealedSecret: two bytes of length, a session key, the ciphertext."""
+
+
+def file(name: str, content: bytes) -> tuple[bytes, str]:
+    """Return what may be kept of a file, and what was taken out: a few words, or nothing.
+
+    Args:
+        name: relative to the layer.
+        content: of the file.
+    """
+    if PurePosixPath(name).suffix.lower() in KEYSTORES:
+        return b"", "a store of keys"
+    try:
+        written = content.decode()
+    except UnicodeDecodeError:
+        return content, ""
+    if SECRET.search(written):
+        return _without_data(written).encode(), "the values of its Secret"
+    safe = lines(written)
+    return safe.encode(), "" if safe == written else "values that look like secrets"
+
+
+def lines(written: str) -> str:
+    """Return a text without its secrets; a line that only reads like one of a secret stays.
+
+    A layer in which `automountServiceAccountToken: false` or `existingSecret: NAME` is replaced is another layer.
+    """
+    safe = redact.text(written)
+    before, after = written.split("\n"), safe.split("\n")
+    if safe == written or len(before) != len(after):
+        return safe
+    sealed = bool(SEALED.search(written))
+    return "\n".join(
+        was if was != now and _harmless(was, sealed=sealed) else now for was, now in zip(before, after, strict=True)
+    )
+
+
+def section(patch: str) -> str:
+    """Return what a patch says of one file without its secrets; only the name where it is a Secret's."""
+    safe = redact.patch(patch)
+    # A patch is given with whole files as context, so what says that it is a Secret is in it.
+    return lines(patch) if "\n@@" in safe and safe != patch else safe
+
+
+def _harmless(line: str, *, sealed: bool) -> bool:
+    """Tell whether a line that was changed as one of a secret is none."""
+    match = _LINE.match(line)
+    if match is None:
+        return False
+    key, value = match["key"], match["value"] or ""
+    if _PLAIN.fullmatch(value) or (sealed and _ENCRYPTED.fullmatch(value)):
+        return True
+    if _REFERENCE.search(key) and _NAME.fullmatch(value):
+        return True
+    # The line before ended with a name such as `secret:`, and this one was taken for its value.
+    return not redact.is_secret_name(key) and redact.text(line.lstrip("+- ")) == line.lstrip("+- ")
+
+
+def _without_data(written: str) -> str:
+    """Return manifests whose Secrets have their keys and no values; still a layer that Argo CD can apply."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    try:
+        documents = [_emptied(redact.plain(document), document) for document in yaml.load_all(written)]
+    except YAMLError:
+        return f"# {redact.HIDDEN}: the file has a Secret and cannot be read\n"
+    out = StringIO()
+    yaml.dump_all(documents, out)
+    return out.getvalue()
+
+
+def _emptied(safe: Any, given: Any) -> Any:
+    """Put values that the API server takes in place of a Secret's."""
+    if isinstance(given, list):
+        return [_emptied(one, other) for one, other in zip(safe, given, strict=True)]
+    if not isinstance(given, dict):
+        return safe
+    result = {key: _emptied(safe[key], value) for key, value in given.items()}
+    if given.get("kind") == "Secret":
+        hidden = base64.b64encode(redact.HIDDEN.encode()).decode()
+        for field, stands in (("data", hidden), ("stringData", redact.HIDDEN)):
+            if isinstance(given.get(field), dict):
+                result[field] = dict.fromkeys(given[field], stands)
+    return result
