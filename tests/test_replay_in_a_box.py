@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-import tarfile
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests import test_run_in_a_box
-from tests.test_run_in_a_box import Box
+from tests.test_run_in_a_box import Box, new_box
 
 box = test_run_in_a_box.box
 
@@ -20,7 +19,8 @@ RED = """
 from fixtures.layer import layer_of
 @pytest.mark.promise("loadbalancer")
 def test_address(cluster, promises, pytestconfig):
-    promises.report([FINDING] if "broken" in (layer_of(pytestconfig).directory / "service.yaml").read_text() else [])
+    text = (layer_of(pytestconfig).directory / "service.yaml").read_text()
+    promises.report([FINDING] if "broken" in text else [])
 @pytest.mark.promise("monitoring")
 def test_target(cluster):
     assert 1 + 1 == 2
@@ -29,18 +29,30 @@ def test_plain(cluster):
 """
 
 
-def a_red_run(box: Box, *args: str) -> Path:
-    """Return the directory of a red run of a layer that is deleted afterwards, moved to where no run is looked for."""
+@dataclass
+class Red:
+    """A red run whose layer is gone.
+
+    Attributes:
+        run: its directory, where no run is looked for.
+        out: what it printed.
+    """
+
+    run: Path
+    out: str
+
+
+@pytest.fixture(scope="module")
+def red(tmp_path_factory: pytest.TempPathFactory) -> Red:
+    box = new_box(tmp_path_factory.mktemp("red"))
     box.tests(RED)
-    layer = box.directory / "elsewhere" / "layer"
-    layer.mkdir(parents=True)
+    layer = box.directory / "elsewhere"
+    layer.mkdir()
     (layer / "service.yaml").write_text("kind: Service # broken\n")
-    status, out = box.run("e2e", "--layer", str(layer), "--nodes", "3", *args)
+    status, out = box.run("e2e", "--layer", str(layer), "--nodes", "3")
     assert status == 1, out
-    run = (box.artifacts / "latest").resolve()
-    assert f"reproduce: nox -s e2e -- --replay artifacts/{run.name}" in out
-    shutil.rmtree(layer.parent)
-    return run
+    shutil.rmtree(layer)
+    return Red((box.artifacts / "latest").resolve(), out)
 
 
 def verdicts(box: Box) -> dict[str, tuple[str, str]]:
@@ -48,36 +60,40 @@ def verdicts(box: Box) -> dict[str, tuple[str, str]]:
     return {one["test"].split("::")[1]: (one["now"], one["verdict"]) for one in box.result["replay"]["tests"]}
 
 
-def as_directory(run: Path) -> Path:
-    return run
+def lacking(box: Box) -> list[str]:
+    """Return what a replay says cannot be had, besides the harness: somebody may be working on it."""
+    return [line for line in box.result["replay"]["lacking"] if not line.startswith("harness: ")]
 
 
-def as_name(run: Path) -> Path:
-    return Path(run.name)
-
-
-def as_tar(run: Path) -> Path:
-    with tarfile.open(run.parent.parent / "run.tar.gz", "w:gz") as archive:
-        archive.add(run, "some/where/" + run.name)
-    return run.parent.parent / "run.tar.gz"
-
-
-def as_zip(run: Path) -> Path:
-    with zipfile.ZipFile(run.parent.parent / "e2e-4711.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+def zipped(run: Path, target: Path) -> Path:
+    """Return an archive as a CI system makes it."""
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in run.rglob("*"):
             archive.write(path, f"{run.name}/{path.relative_to(run)}")
-    return run.parent.parent / "e2e-4711.zip"
+    return target
 
 
-@pytest.mark.parametrize(
-    ("form", "workers"), [(as_directory, "0"), (as_directory, "2"), (as_name, "0"), (as_tar, "0"), (as_zip, "2")]
-)
-def test_what_failed_fails_again_with_the_same_causes(box: Box, form: Any, workers: str) -> None:
-    run = a_red_run(box)
-    what = form(run)
-    if form in {as_tar, as_zip}:
-        shutil.rmtree(box.artifacts)
-    status, out = box.run("e2e", "--replay", str(what), "-n", workers)
+def test_a_red_run_says_how_to_make_it_again_and_keeps_what_that_takes(red: Red) -> None:
+    assert f"reproduce: nox -s e2e -- --replay artifacts/{red.run.name}" in red.out
+    data = json.loads((red.run / "run.json").read_text())
+    assert data["failed"] == [
+        {"test": "e2e/test_it.py::test_address", "causes": ["loadbalancer-pool-full"]},
+        {"test": "e2e/test_it.py::test_plain", "causes": []},
+    ]
+    assert data["chosen"]["nodes"] == data["chosen"]["layer"] == "command line"
+    assert data["chosen"]["cache"] == "environment"
+    assert data["state"]["kubernetes"] == "v1.35.0"
+    assert data["selection"]["arguments"] == ["e2e"]
+    assert data["seed"] is None
+    assert data["layer"]["digest"].startswith("sha256:")
+    assert (red.run / "layer.tar.gz").exists()
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_what_failed_fails_again_with_the_same_causes(box: Box, red: Red, workers: str) -> None:
+    box.tests(RED)
+    what = red.run if workers == "0" else zipped(red.run, box.directory / "e2e-4711.zip")
+    status, out = box.run("e2e", "--replay", str(what), "-n", workers, PLATFORM_E2E_NODES="2")
     assert status == 1, out
     assert verdicts(box) == {
         "test_address": ("loadbalancer-pool-full", "same"),
@@ -87,10 +103,61 @@ def test_what_failed_fails_again_with_the_same_causes(box: Box, form: Any, worke
     counts = box.result["verdict"]["counts"]
     assert (counts["failed"], counts["passed"]) == (2, 0), "what passed is not run again"
     assert box.result["options"]["nodes"] == 3
-    assert box.result["verdict"]["promises"][0]["tests"] == "1 failed"
     first = out.index("replay of ")
     assert first < out.index("collected" if workers == "0" else "workers")
-    assert f"layer of {run.name}, from the copy that the run kept" in out
-    lacking = [line for line in box.result["replay"]["lacking"] if not line.startswith("harness: ")]
-    assert lacking == [], "somebody may work on the harness meanwhile; all else is as it was"
-    assert f"layer of {run.name}" in out[out.index("= verdict =") :]
+    assert f"layer of {red.run.name}, from the copy that the run kept" in out[first:]
+    assert lacking(box) == ["option: PLATFORM_E2E_NODES=2 is set and not used; the run had 3"]
+    assert f"layer of {red.run.name}" in out[out.index("= verdict =") :]
+    assert f"reproduce: nox -s e2e -- --replay artifacts/{(box.artifacts / 'latest').resolve().name}" in out
+
+
+CHANGED = RED.replace("def test_plain(", "def test_renamed(").replace("[FINDING] if", "[OTHER] if").replace(
+    "@pytest.mark.promise", "import dataclasses\nOTHER = dataclasses.replace(FINDING, cause=Cause('other', 'o', 'r'))\n"
+    "@pytest.mark.promise", 1
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_what_is_another_now_and_what_there_is_no_more_is_said(box: Box, red: Red, workers: str) -> None:
+    box.tests(CHANGED)
+    status, out = box.run("e2e", "--replay", str(red.run), "-n", workers, "--nodes", "1")
+    assert status == 1, out
+    assert verdicts(box) == {"test_address": ("other", "different"), "test_plain": ("", "no longer exists")}
+    gone = out.index("replay: e2e/test_it.py::test_plain no longer exists")
+    assert gone < out.index("cluster                        starts"), "named before anything runs"
+    assert lacking(box) == ["option: --nodes 1 as given; the run had 3"]
+    assert "of 2 test(s) that failed: 1 different, 1 no longer exists" in out
+
+
+def test_a_layer_that_is_given_is_tested_against_what_failed(box: Box, red: Red) -> None:
+    box.tests(RED.replace("raise BrokenPlatform", "print"))
+    (box.directory / "layer" / "service.yaml").write_text("kind: Service # mended\n")
+    status, out = box.run("e2e", "--replay", str(red.run), "--layer", str(box.directory / "layer"), "--keep", "always")
+    assert status == 0, out
+    assert set(verdicts(box).values()) == {("passed", "passes now")}
+    assert any("as given, in place of the layer of" in one for one in lacking(box))
+    assert "reproduce:" not in out
+    assert "kept" in box.notes
+    status, out = box.run("e2e", "--replay", str((box.artifacts / "latest").resolve()))
+    assert status == 4, out
+    assert "failed (it ended with 0)" in out
+    assert "choose what to run in its state with -k, -m or the ids of tests; -k test_ is all of them" in out
+    assert len(list(box.artifacts.iterdir())) == 2, "nothing was started"
+
+
+def test_what_the_caller_chooses_runs_in_the_state_of_the_run(box: Box, red: Red) -> None:
+    box.tests(RED)
+    status, out = box.run("e2e", "--replay", str(red.run), "-k", "test_target")
+    assert status == 0, out
+    assert box.result["verdict"]["counts"]["passed"] == 1
+    assert box.result["options"]["nodes"] == 3
+    assert box.result["replay"]["tests"] == []
+
+
+def test_listing_starts_nothing(box: Box, red: Red) -> None:
+    box.tests(RED)
+    status, out = box.run("e2e", "--replay", str(red.run), "--collect-only", "-q")
+    assert status == 0, out
+    assert "e2e/test_it.py::test_address" in out
+    assert "test_target" not in out
+    assert not box.notes

@@ -75,6 +75,10 @@ class Box:
 
 @pytest.fixture
 def box(tmp_path: Path) -> Box:
+    return new_box(tmp_path)
+
+
+def new_box(tmp_path: Path) -> Box:
     for name in ("e2e", "layer"):
         (tmp_path / name).mkdir()
     (tmp_path / "conftest.py").write_text(harness_in_a_box.conftest(ROOT))

@@ -20,6 +20,9 @@ from platform_e2e.settings import OPTIONS, Option
 BUILT = "built"
 """Of --images: the versions of everything are then those of this checkout."""
 
+SOURCES = frozenset({".py", ".go", ".mod", ".sum", ".toml", ".yaml", ".yml", ".json", ".tpl", ".sh", ".md"})
+"""Endings of new files that may be part of the harness; what else lies in a checkout, such as a .env, is nobody's business."""
+
 EMBEDDED_LIKE = ("embedded", "k3d")
 """Providers whose built images are made by this checkout."""
 
@@ -193,7 +196,7 @@ def _harness(run: Recorded) -> list[str]:
     then = recorded.harness_commit(run)
     if not then:
         return ["harness: the run does not say at which commit it was"]
-    now = checkout.describe(paths.ROOT)
+    now = work(run_layer_besides(run))
     known = now is not None and checkout.git(paths.ROOT, "cat-file", "-e", f"{then}^{{commit}}").returncode == 0
     patch = f"{run.kept.directory or 'DIRECTORY'}/{HARNESS_PATCH}"
     changed = bool(run.kept.text(HARNESS_PATCH))
@@ -206,7 +209,7 @@ def _harness(run: Recorded) -> list[str]:
         here = now.commit[:12] if now is not None else "no checkout"
         more = " with uncommitted changes" if changed else ""
         return [f"harness: it was at {then[:12]}{more}, this one is at {here}. To have that one: {get}", *missing]
-    if run.harness.get("digest") != digest_of(work(run_layer_besides(run))):
+    if run.harness.get("digest") != digest_of(now):
         return [f"harness: its uncommitted changes are others now. To have those of the run: {get}", *missing]
     return []
 
@@ -219,7 +222,7 @@ def run_layer_besides(run: Recorded) -> Path | None:
 
 def work(besides: Path | None) -> checkout.Checkout | None:
     """Return what Git says of the harness, without the changes of a layer within it."""
-    return checkout.describe(paths.ROOT, besides=besides)
+    return checkout.describe(paths.ROOT, besides=besides, new=SOURCES)
 
 
 def digest_of(found: checkout.Checkout | None) -> str:

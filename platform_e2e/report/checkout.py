@@ -59,12 +59,13 @@ class Checkout:
     withheld: tuple[str, ...]
 
 
-def describe(directory: Path, *, besides: Path | None = None) -> Checkout | None:
+def describe(directory: Path, *, besides: Path | None = None, new: frozenset[str] = frozenset()) -> Checkout | None:
     """Return what Git says of a directory; None where it is no checkout, or there is no git.
 
     Args:
         directory: of which the changes are wanted.
         besides: a directory in it whose changes are not wanted.
+        new: endings of the files that Git does not know yet which are kept; all where none is named.
 
     Raises:
         CommandError: git does not come to an end.
@@ -82,10 +83,10 @@ def describe(directory: Path, *, besides: Path | None = None) -> Checkout | None
     status = git(directory, "status", "--porcelain", "--", *scope).stdout.splitlines()
     with tempfile.TemporaryDirectory(prefix="platform-e2e-git-") as scratch:
         aside = _aside(directory, Path(scratch), Path(directory, index), Path(directory, objects))
-        too_large = _take_in_new_files(Path(top), scope, aside)
+        left_out = _take_in_new_files(Path(top), scope, aside, new)
         patch = git(directory, "diff", *_DIFF, *_PREFIXES, "HEAD", "--", *scope, env=aside).stdout
     safe, taken_out = _redacted(patch)
-    return Checkout(commit, prefix, tuple(status), safe, (*too_large, *taken_out))
+    return Checkout(commit, prefix, tuple(status), safe, (*left_out, *taken_out))
 
 
 def git(
@@ -128,21 +129,24 @@ def _aside(directory: Path, scratch: Path, index: Path, objects: Path) -> dict[s
     return aside
 
 
-def _take_in_new_files(top: Path, scope: Sequence[str], aside: Mapping[str, str]) -> list[str]:
-    """Let the index aside know the files that Git does not know yet; return which are too large for a patch."""
+def _take_in_new_files(top: Path, scope: Sequence[str], aside: Mapping[str, str], endings: frozenset[str]) -> list[str]:
+    """Let the index aside know the files that Git does not know yet; return which are not for a patch."""
     listed = git(top, "ls-files", "--others", "--exclude-standard", "-z", "--", *scope, env=aside).stdout
-    small, large = [], []
+    taken, left_out = [], []
     for name in filter(None, listed.split("\0")):
-        size = (top / name).lstat().st_size if os.path.lexists(top / name) else 0
+        path = top / name
+        size = path.lstat().st_size if os.path.lexists(path) else 0
         if size > LARGEST_NEW_FILE:
-            large.append(f"{name}: new, and {size >> 20} MiB large, more than {LARGEST_NEW_FILE >> 20} MiB")
+            left_out.append(f"{name}: new, and {size >> 20} MiB large, more than {LARGEST_NEW_FILE >> 20} MiB")
+        elif endings and path.suffix not in endings:
+            left_out.append(f"{name}: new, and no source")
         else:
-            small.append(name)
-    if small:
+            taken.append(name)
+    if taken:
         literally = {**aside, "GIT_LITERAL_PATHSPECS": "1"}
         words = ("add", "--intent-to-add", "--pathspec-from-file=-", "--pathspec-file-nul")
-        git(top, *words, env=literally, stdin="\0".join(small))
-    return large
+        git(top, *words, env=literally, stdin="\0".join(taken))
+    return left_out
 
 
 def _redacted(patch: str) -> tuple[str, list[str]]:

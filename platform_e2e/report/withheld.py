@@ -19,6 +19,9 @@ SECRET = re.compile(r"""["']?\bkind["']?\s*:\s*["']?Secret\b(?!\w)""")
 SEALED = re.compile(r"""["']?\bkind["']?\s*:\s*["']?SealedSecret\b""")
 """Where it is one of a SealedSecret, whose values are encrypted and meant for Git."""
 
+MANIFESTS = frozenset({".yaml", ".yml", ".json"})
+"""Endings of files that may have manifests; a program in which the words stand is none."""
+
 KEYSTORES = frozenset({".p12", ".pfx", ".jks", ".keystore", ".kdbx", ".gpg"})
 """Endings of files that hold private keys and are no text, so that nothing can be taken out of them."""
 
@@ -51,8 +54,10 @@ def file(name: str, content: bytes) -> tuple[bytes, str]:
         written = content.decode()
     except UnicodeDecodeError:
         return content, ""
-    if SECRET.search(written):
-        return _without_data(written).encode(), "the values of its Secret"
+    if SECRET.search(written) and PurePosixPath(name).suffix.lower() in MANIFESTS:
+        emptied = _without_data(written)
+        if emptied is not None:
+            return emptied.encode(), "the values of its Secret"
     safe = lines(written)
     return safe.encode(), "" if safe == written else "values that look like secrets"
 
@@ -74,6 +79,9 @@ def lines(written: str) -> str:
 
 def section(patch: str) -> str:
     """Return what a patch says of one file without its secrets; only the name where it is a Secret's."""
+    head = patch.partition("\n")[0]
+    if SECRET.search(patch) and PurePosixPath(head).suffix.lower() in MANIFESTS:
+        return f"{head}\n# {redact.HIDDEN}: the file has a Secret\n"
     safe = redact.patch(patch)
     # A patch is given with whole files as context, so what says that it is a Secret is in it.
     return lines(patch) if "\n@@" in safe and safe != patch else safe
@@ -93,17 +101,32 @@ def _harmless(line: str, *, sealed: bool) -> bool:
     return not redact.is_secret_name(key) and redact.text(line.lstrip("+- ")) == line.lstrip("+- ")
 
 
-def _without_data(written: str) -> str:
-    """Return manifests whose Secrets have their keys and no values; still a layer that Argo CD can apply."""
+def _without_data(written: str) -> str | None:
+    """Return manifests whose Secrets have their keys and no values, still a layer that Argo CD can apply; None without any.
+
+    A field may say `kind: Secret` to refer to one.
+    """
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     try:
-        documents = [_emptied(redact.plain(document), document) for document in yaml.load_all(written)]
+        given = list(yaml.load_all(written))
     except YAMLError:
         return f"# {redact.HIDDEN}: the file has a Secret and cannot be read\n"
+    if not any(_has_values(document) for document in given):
+        return None
     out = StringIO()
-    yaml.dump_all(documents, out)
+    yaml.dump_all([_emptied(redact.plain(document), document) for document in given], out)
     return out.getvalue()
+
+
+def _has_values(given: Any) -> bool:
+    """Tell whether there is a Secret with values in a document."""
+    if isinstance(given, list):
+        return any(_has_values(one) for one in given)
+    if not isinstance(given, dict):
+        return False
+    own = given.get("kind") == "Secret" and any(given.get(field) for field in ("data", "stringData"))
+    return own or any(_has_values(one) for one in given.values())
 
 
 def _emptied(safe: Any, given: Any) -> Any:
@@ -116,6 +139,6 @@ def _emptied(safe: Any, given: Any) -> Any:
     if given.get("kind") == "Secret":
         hidden = base64.b64encode(redact.HIDDEN.encode()).decode()
         for field, stands in (("data", hidden), ("stringData", redact.HIDDEN)):
-            if isinstance(given.get(field), dict):
-                result[field] = dict.fromkeys(given[field], stands)
+            if given.get(field):
+                result[field] = dict.fromkeys(given[field], stands) if isinstance(given[field], dict) else {}
     return result

@@ -1,0 +1,324 @@
+"""The layer that was run is kept without its secrets, and made again as it was; what cannot be had is named."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import io
+import json
+import os
+import subprocess
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from platform_e2e import paths
+from platform_e2e.errors import WrongUsage
+from platform_e2e.replay import describing, keeping, rebuilding
+from platform_e2e.replay.opening import Kept
+from platform_e2e.replay.recorded import Recorded
+from platform_e2e.report import checkout, withheld
+from platform_e2e.report.run import Run
+from platform_e2e.settings import resolve
+
+SEALED = "AgCBv99whDVwwMrTjOmILbn7WeEg28KmiOLOv" + "kwf1TFPDtujNP6F6G" * 8
+
+SECRET = (
+    "apiVersion: v1\nkind: Secret # mine\nmetadata: {name: a}\ndata: {key: aHVudGVyMg==}\nstringData: {pin: hunter2}\n"
+)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def git(place: Path, *words: str) -> str:
+    environment = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
+    identity = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "init.defaultBranch=main")
+    words = ("git", *identity, "-C", str(place), *words)
+    return subprocess.run(words, env=environment, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """Return a team's repository with a layer in it and uncommitted work of every kind."""
+    place = tmp_path / "team"
+    layer = place / "platform"
+    (layer / "manifests").mkdir(parents=True)
+    (layer / "manifests" / "service.yaml").write_text("kind: Service\nname: chat\n")
+    (layer / "manifests" / "gone.yaml").write_text("kind: Pod\n")
+    (layer / "manifests" / "committed.yaml").write_text(SECRET)
+    (layer / "run.sh").write_text("#!/bin/sh\n")
+    (layer / "run.sh").chmod(0o755)
+    (layer / "current").symlink_to("manifests")
+    (place / "notes.txt").write_text("of another team\n")
+    (place / ".gitignore").write_text("*.log\n")
+    git(place, "init", "--quiet")
+    git(place, "add", "--all")
+    git(place, "commit", "--quiet", "--message", "First")
+    (layer / "manifests" / "service.yaml").write_text("kind: Service\nname: chat-broken\n")
+    (layer / "manifests" / "gone.yaml").unlink()
+    (layer / "manifests" / "new with space.yaml").write_text("kind: ConfigMap\n")
+    (layer / "manifests" / "mine.yaml").write_text(SECRET.replace("name: a", "name: b"))
+    (place / "notes.txt").write_text("changed elsewhere\n")
+    return place
+
+
+def a_run(tmp_path: Path, layer: Path) -> Run:
+    run = Run.plan(resolve({"layer": str(layer)}, {"PLATFORM_E2E_ARTIFACTS": str(tmp_path / "artifacts")}))
+    run = dataclasses.replace(run, directory=tmp_path / "artifacts" / "the-run")
+    run.directory.mkdir(parents=True)
+    return run
+
+
+def recorded(run: Run, **changes: Any) -> Recorded:
+    """Return what a replay reads of a run, with some of its files changed or, with None, missing."""
+    files = {path.name: path.read_bytes() for path in run.directory.iterdir() if path.is_file()}
+    files |= {name.replace("_", "."): content for name, content in changes.items() if content is not None}
+    for name in (name for name, content in changes.items() if content is None):
+        del files[name.replace("_", ".")]
+    return Recorded(Kept("the-run", "artifacts/the-run", run.directory, files), {}, run.source, {}, (), 1)
+
+
+def contents(place: Path) -> dict[str, str]:
+    return {path.relative_to(place).as_posix(): path.read_text() for path in place.rglob("*") if path.is_file()}
+
+
+def test_a_layer_is_made_again_when_its_directory_is_gone(tmp_path: Path, repository: Path) -> None:
+    layer = repository / "platform"
+    run = a_run(tmp_path, layer)
+    run.source = describing.layer(run, None)
+    before = contents(layer)
+    assert run.source["commit"] == git(repository, "rev-parse", "HEAD").strip()
+    assert run.source["prefix"] == "platform/"
+    layer.rename(repository / "old")
+    made = rebuilding.rebuild(recorded(run))
+    after = contents(made.directory)
+    changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    assert changed == {"manifests/mine.yaml"}, "the Secret that was not committed; the other one comes from Git"
+    assert made.lacking == [
+        "layer: manifests/mine.yaml: the values of its Secret taken out of the copy, and it was not committed"
+    ]
+    assert made.origin == "the copy that the run kept"
+    assert (made.directory / "run.sh").stat().st_mode & 0o111
+    assert (made.directory / "current").readlink() == Path("manifests")
+    assert "hunter2" not in json.dumps(after["manifests/mine.yaml"])
+
+
+def test_nothing_of_the_users_repository_is_touched(tmp_path: Path, repository: Path) -> None:
+    git(repository, "add", "platform/manifests/mine.yaml")
+    files = {path: path.read_bytes() for path in (repository / ".git").rglob("*") if path.is_file()}
+    run = a_run(tmp_path, repository / "platform")
+    describing.layer(run, None)
+    assert {path: path.read_bytes() for path in (repository / ".git").rglob("*") if path.is_file()} == files
+
+
+def test_without_the_copy_commit_and_patch_make_the_layer_new_files_included(tmp_path: Path, repository: Path) -> None:
+    layer = repository / "platform"
+    run = a_run(tmp_path, layer)
+    run.source = describing.layer(run, None)
+    before = contents(layer)
+    made = rebuilding.rebuild(recorded(run, layer_tar_gz=None))
+    after = contents(made.directory)
+    changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    assert changed == {"manifests/mine.yaml"}
+    assert made.origin == f"commit {run.source['commit'][:12]} and the patch"
+    assert "uncommitted.patch: platform/manifests/mine.yaml: it has a Secret" in made.lacking
+    assert (made.directory / "current").is_symlink()
+
+
+def test_a_patch_of_the_layer_has_nothing_else_of_its_repository(repository: Path) -> None:
+    found = checkout.describe(repository / "platform")
+    assert found is not None
+    assert "hunter2" not in found.patch, "the Secret's kind has a comment beside it"
+    assert "notes.txt" not in found.patch
+    assert "+kind: ConfigMap" in found.patch
+    rest = checkout.describe(repository, besides=repository / "platform")
+    assert rest is not None
+    assert "notes.txt" in rest.patch
+    assert "platform" not in rest.patch
+
+
+def test_new_files_that_are_large_or_no_source_are_named_and_not_kept(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkout, "LARGEST_NEW_FILE", 100)
+    (repository / "core").write_text("x" * 101)
+    (repository / ".env").write_text("word=s3same")
+    (repository / "new.py").write_text("x = 1\n")
+    found = checkout.describe(repository, besides=repository / "platform", new=frozenset({".py"}))
+    assert found is not None
+    assert found.withheld == (".env: new, and no source", "core: new, and 0 MiB large, more than 0 MiB")
+    assert "+x = 1" in found.patch
+    assert "s3same" not in found.patch
+
+
+def test_where_is_no_checkout_there_is_the_copy_alone(tmp_path: Path) -> None:
+    layer = tmp_path / "plain"
+    layer.mkdir()
+    (layer / "a.yaml").write_text("kind: Pod\n")
+    run = a_run(tmp_path, layer)
+    run.source = describing.layer(run, None)
+    assert "commit" not in run.source
+    assert rebuilding.rebuild(recorded(run)).lacking == []
+    with pytest.raises(WrongUsage, match=r"it has no layer\.tar\.gz, and it was in no Git repository"):
+        rebuilding.rebuild(recorded(run, layer_tar_gz=None))
+
+
+def test_a_commit_that_is_nowhere_here_is_named_with_what_to_do(tmp_path: Path, repository: Path) -> None:
+    run = a_run(tmp_path, repository / "platform")
+    run.source = {**describing.layer(run, None), "commit": "0" * 40}
+    lacking = rebuilding.rebuild(recorded(run)).lacking
+    assert "layer: manifests/committed.yaml: the values of its Secret taken out of the copy, and commit 000000000000 is not here" in lacking  # fmt: skip
+    with pytest.raises(WrongUsage, match="its commit 000000000000 is in no checkout here") as refused:
+        rebuilding.rebuild(recorded(run, layer_tar_gz=None))
+    assert "fetch its commit 000000000000 into this checkout, or give a layer with --layer" in str(refused.value)
+
+
+def test_what_differs_from_the_checksums_is_named(tmp_path: Path, repository: Path) -> None:
+    run = a_run(tmp_path, repository / "platform")
+    run.source = describing.layer(run, None)
+    other = keeping.pack({"run.sh": ("file", b"other", True), "extra.yaml": ("file", b"x", False)})
+    assert rebuilding.rebuild(recorded(run, layer_tar_gz=other)).lacking == [
+        "layer: current, manifests/new with space.yaml, manifests/service.yaml cannot be had",
+        "layer: extra.yaml was not there then",
+        "layer: run.sh is not as it was",
+    ]
+    assert any("left no checksums" in one for one in rebuilding.rebuild(recorded(run, layer_sha256=None)).lacking)
+
+
+def test_a_layer_in_which_somebody_worked_is_made_anew(tmp_path: Path, repository: Path) -> None:
+    run = a_run(tmp_path, repository / "platform")
+    run.source = describing.layer(run, None)
+    first = rebuilding.rebuild(recorded(run))
+    (first.directory / "run.sh").write_text("worked on")
+    again = rebuilding.rebuild(recorded(run))
+    assert again.directory == first.directory
+    assert (again.directory / "run.sh").read_text() == "#!/bin/sh\n"
+    assert again.lacking == first.lacking
+
+
+def test_checksums_are_those_of_sha256sum(tmp_path: Path) -> None:
+    layer = tmp_path / "layer"
+    layer.mkdir()
+    (layer / "a.yaml").write_text("kind: Pod\n")
+    (layer / "b.yaml").write_text(SECRET)
+    said = keeping.keep(layer, tmp_path, lambda _: False)
+    listed = tmp_path / "layer.sha256"
+    subprocess.run(["sha256sum", "--check", "--quiet", listed], cwd=layer, check=True)
+    assert "b.yaml" not in listed.read_text(), "the checksum of a weak password tells it"
+    assert said["withheld"] == [{"path": "b.yaml", "what": "the values of its Secret", "committed": False}]
+    assert (tmp_path / "layer.tar.gz").read_bytes() == keeping.pack(
+        {name: ("file", withheld.file(name, (layer / name).read_bytes())[0], False) for name in ("a.yaml", "b.yaml")}
+    )
+
+
+def hostile(*members: tuple[str, bytes, str]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as archive:
+        for name, kind, target in members:
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, target
+            member.size = 1 if kind == tarfile.REGTYPE else 0
+            archive.addfile(member, io.BytesIO(b"x") if member.size else None)
+    return out.getvalue()
+
+
+FILE, LINK = tarfile.REGTYPE, tarfile.SYMTYPE
+
+
+@pytest.mark.parametrize(
+    ("packed", "words"),
+    [
+        (hostile(("../x", FILE, "")), "../x leads out of it"),
+        (hostile(("/x", FILE, "")), "/x leads out of it"),
+        (hostile(("a/.git/config", FILE, "")), "a/.git/config would make it a repository of Git"),
+        (hostile((".GIT", FILE, "")), "would make it a repository of Git"),
+        (hostile(("a", LINK, "../..")), "a is a link out of it"),
+        (hostile(("a", LINK, "/etc")), "a is a link out of it"),
+        (hostile(("a", LINK, "b"), ("a/x", FILE, "")), "a/x would be written through a link or over another file"),
+        (hostile(("a", FILE, ""), ("a", LINK, "b")), "a would be written through a link or over another file"),
+        (hostile(("a", tarfile.LNKTYPE, "/etc/passwd")), "a is neither a file nor a link"),
+        (hostile(("a", tarfile.FIFOTYPE, "")), "a is neither a file nor a link"),
+        (b"no archive", "cannot be unpacked"),
+    ],
+)
+def test_a_hostile_copy_is_not_unpacked(tmp_path: Path, packed: bytes, words: str) -> None:
+    target = tmp_path / "in" / "layer"
+    target.mkdir(parents=True)
+    with pytest.raises(WrongUsage, match=words):
+        rebuilding.unpack(packed, target, "run.zip")
+    assert not [path for path in tmp_path.rglob("*") if path.name in {"x", "config"}]
+
+
+def test_a_copy_without_end_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform_e2e.layer.tree.LARGEST_LAYER", 2)
+    with pytest.raises(WrongUsage, match="is too much"):
+        rebuilding.unpack(hostile(*((name, FILE, "") for name in "abc")), tmp_path, "run.zip")
+
+
+def test_the_demo_layer_is_kept_whole() -> None:
+    """SealedSecrets, references to Secrets and switches read like secrets and are none: without them it is another layer."""
+    layer = paths.ROOT / "platform"
+    for path in layer.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert withheld.file(str(path), content) == (content, ""), path
+
+
+@pytest.mark.parametrize(
+    ("line", "stays"),
+    [
+        ("automountServiceAccountToken: false", True),
+        ("existingSecret: grafana-admin # a comment", True),
+        ("imagePullSecrets: regcred", True),
+        ("secret:\n  secretName: chat-signing-key", True),
+        ("clientSecret: 0123abcd-hunter2", False),
+        ("password: 123456", False),
+        ("token: true-blue-hunter2", False),
+        ("existingSecret: Hunter2+/=", False),
+        (f"password: {SEALED}", False),
+        (f"kind: SealedSecret\npassword: {SEALED}", True),
+        ("kind: SealedSecret\npassword: hunter2", False),
+        ("kind: HelmRelease\nvaluesFrom:\n- kind: Secret\n  name: values", True),
+        ("url: https://user:hunter2@example.org", False),
+        ("-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----", False),
+    ],
+)
+def test_what_only_reads_like_a_secret_stays(line: str, stays: bool) -> None:
+    content, what = withheld.file("a.yaml", line.encode())
+    assert (content == line.encode()) is stays
+    assert (what == "") is stays
+    assert stays or b"hunter2" not in content
+
+
+def test_a_secret_keeps_its_keys_so_that_it_can_still_be_applied() -> None:
+    yaml = pytest.importorskip("ruamel.yaml").YAML(typ="safe")
+    content, what = withheld.file("a.yaml", (SECRET + "---\nkind: ConfigMap\ndata: {a: b}\n").encode())
+    first, second = yaml.load_all(content)
+    assert base64.b64decode(first["data"]["key"]) == b"[redacted]"
+    assert first["stringData"] == {"pin": "[redacted]"}
+    assert first["metadata"] == {"name": "a"}
+    assert second == {"kind": "ConfigMap", "data": {"a": "b"}}
+    assert what == "the values of its Secret"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.json", b'{"kind":"List","items":[{"kind":"Secret","apiVersion":"v1","data":{"a":"aHVudGVyMg=="}}]}'),
+        ("a.yaml", b"kind: Secret\ndata: {a: hunter2\n"),
+        ("a.yaml", b"kind: Secret\ndata: hunter2\n"),
+        ("key.p12", b"\x30\x82hunter2"),
+        ("a.yaml", b"kind: 'Secret'\nstringData:\n  a: |\n    hunter2\n"),
+    ],
+)
+def test_no_value_of_a_secret_is_kept(name: str, content: bytes) -> None:
+    kept, what = withheld.file(name, content)
+    assert b"hunter2" not in kept
+    assert b"aHVudGVyMg" not in kept
+    assert what
