@@ -161,9 +161,10 @@ def _breaks(known: argparse.Namespace, rest: Sequence[str]) -> int:
     del rest
     from platform_e2e.breaks import runner
 
-    if known.__dict__.get("platform_e2e_replay"):
+    chosen = settings(known)
+    if chosen.replay:
         raise WrongUsage("--replay: breaks are made in a sound layer", "use it with nox -s e2e")
-    return runner.main(settings(known), known.names, chosen=known.chosen, only_list=known.list, jobs=known.jobs)
+    return runner.main(chosen, known.names, chosen=known.chosen, only_list=known.list, jobs=known.jobs)
 
 
 def _wait(known: argparse.Namespace, rest: Sequence[str]) -> int:

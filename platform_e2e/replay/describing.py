@@ -61,11 +61,12 @@ def _of_earlier(run: Run, replay: Prepared) -> dict[str, Any]:
     """Return what the earlier run said of its layer, and write its patch."""
     earlier = replay.recorded
     _write(run.directory / PATCH, earlier.kept.text(PATCH))
-    known = ("commit", "prefix", "uncommitted", "patch_withheld", "repository")
+    known = ("prefix", "uncommitted", "patch_withheld", "repository")
     withheld = earlier.layer.get("withheld")
     entries = [one for one in withheld if isinstance(one, dict) and "path" in one] if isinstance(withheld, list) else []
     return {
         **{name: earlier.layer[name] for name in known if name in earlier.layer},
+        **({"commit": earlier.commit} if earlier.commit else {}),
         "name": f"layer of {preparing.printable(earlier.kept.name)}",
         "withheld_then": entries,
     }

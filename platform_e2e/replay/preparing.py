@@ -204,7 +204,7 @@ def _harness(run: Recorded) -> list[str]:
     get = f"git worktree add {place} {then[:12]}" + (f" && git -C {place} apply {patch}" if changed else "")
     if not known:
         get = f"git fetch, then {get}"
-    missing = [f"harness: {one}" for one in run.harness.get("patch_withheld") or () if isinstance(one, str)]
+    missing = [f"harness: {one}" for one in recorded.strings(run.harness.get("patch_withheld"))]
     if now is None or now.commit != then:
         here = now.commit[:12] if now is not None else "no checkout"
         more = " with uncommitted changes" if changed else ""
@@ -242,8 +242,8 @@ def _versions(run: Recorded, provider: str, images: str) -> list[str]:
     here = gomod.read().module("k8s.io/kubernetes").version
     if kubernetes and provider == "embedded" and kubernetes != here:
         said.append(f"Kubernetes: {here} in place of {kubernetes}")
-    for name, version in (run.state.get("releases") or {}).items():
-        chart = CHARTS.get(str(run.state.get("charts", {}).get(name, name)))
+    for name, version in run.state.get("releases", {}).items():
+        chart = CHARTS.get(run.state.get("charts", {}).get(name, name))
         if chart is not None and "charts_dir" not in run.options and chart.app_version != version:
             said.append(f"release {name}: {chart.app_version} in place of {version}")
     return said

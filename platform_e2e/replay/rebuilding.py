@@ -19,7 +19,7 @@ from platform_e2e.errors import WrongUsage
 from platform_e2e.layer import tree
 from platform_e2e.replay.keeping import COPY, SUMS, parse_sums, sums
 from platform_e2e.replay.opening import PATCH, leads_out
-from platform_e2e.replay.recorded import Recorded
+from platform_e2e.replay.recorded import Recorded, strings
 from platform_e2e.report import checkout
 from platform_e2e.timeline import Timeline
 
@@ -253,7 +253,7 @@ def _check_out(recorded: Recorded, repository: Repository, directory: Path) -> l
         raise WrongUsage(f"--replay: the layer's commit cannot be checked out: {problem}", "give a layer with --layer")
     sections = re.split(r"(?m)^(?=diff --git )", recorded.kept.text(PATCH))
     whole = [one for one in sections if re.search(r"(?m)^(?:@@|GIT binary patch|deleted file|new file|old mode)", one)]
-    said = [str(one) for one in recorded.layer.get("patch_withheld") or ()]
+    said = strings(recorded.layer.get("patch_withheld"))
     if whole:
         depth = 1 + len(PurePosixPath(prefix).parts)
         # Outside of any repository, so that git applies it to files and not to what it knows.

@@ -19,6 +19,9 @@ BAD = ("failed", "error")
 BLOCKED = "blocked"
 """The outcome of a test that hung on another; run again only where nothing else failed."""
 
+MAPPINGS = ("pool", "images", "releases", "charts")
+"""What of the cluster's state is told by name."""
+
 TAKEN = (
     "provider",
     "nodes",
@@ -126,7 +129,7 @@ def read(kept: Kept) -> Recorded:
         harness=_mapping(data.get("harness")),
         tests=tuple(tests),
         exit_code=data["exit_code"] if isinstance(data.get("exit_code"), int) else 3,
-        state=_mapping(data.get("state")),
+        state=_state(_mapping(data.get("state"))),
         sealing_key=str(data.get("sealing_key_sha256") or ""),
     )
 
@@ -151,6 +154,17 @@ def _commit(described: Mapping[str, Any]) -> str:
 def harness_commit(recorded: Recorded) -> str:
     """Return the harness's commit, or an empty string."""
     return _commit(recorded.harness)
+
+
+def _state(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the cluster was, with mappings where there must be some."""
+    known = {name: {str(k): str(v) for k, v in _mapping(said.get(name)).items()} for name in MAPPINGS}
+    return {name: value for name, value in said.items() if isinstance(value, str | int)} | known
+
+
+def strings(value: Any) -> list[str]:
+    """Return the texts of a list; none where it is no list."""
+    return [one for one in _list(value) if isinstance(one, str)]
 
 
 def _mapping(value: Any) -> dict[str, Any]:

@@ -1,0 +1,313 @@
+"""An earlier run becomes the options of a new one; what can no longer be had is named, and both are compared at the end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from platform_e2e import cli, paths
+from platform_e2e.cluster import doctor, providers
+from platform_e2e.cluster.embedded import gomod
+from platform_e2e.errors import BrokenHarness, WrongUsage
+from platform_e2e.replay import comparing, describing, preparing
+from platform_e2e.replay.comparing import compare
+from platform_e2e.replay.preparing import compare_states, prepare
+from platform_e2e.replay.recorded import Then
+from platform_e2e.report import checkout
+from platform_e2e.report.run import Run
+from platform_e2e.settings import OPTIONS, resolve
+
+OPTIONS_THEN: dict[str, Any] = {
+    "provider": "embedded",
+    "nodes": 2,
+    "servers": 1,
+    "images": "built",
+    "registry_mirror": None,
+    "layer": "/home/ci/platform",
+    "keep": "never",
+    "cluster": "e2e-1234",
+    "deadline": 900.0,
+    "charts_dir": None,
+    "strict_versions": True,
+    "sealing_key": "/home/ci/key.yaml",
+    "cache": "/home/ci/cache",
+}
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Be at a commit without uncommitted work, and return it."""
+    commit = "a" * 40
+    monkeypatch.setattr(checkout, "describe", lambda *_a, **_o: checkout.Checkout(commit, "", (), "", ()))
+    return commit
+
+
+def red(place: Path, commit: str = "a" * 40, files: dict[str, str] | None = None, **changes: Any) -> Path:
+    """Return the directory of a red run."""
+    place.mkdir(parents=True, exist_ok=True)
+    tests = [
+        {
+            "test": "e2e/a.py::a",
+            "outcome": "failed",
+            "findings": [{"cause": {"id": "pool-full"}}, {"cause": {"id": "x"}}],
+        },
+        {"test": "e2e/a.py::b", "outcome": "error", "reason": "phase foundations failed"},
+        {"test": "e2e/a.py::c", "outcome": "blocked", "reason": "blocked by foundations"},
+        {"test": "e2e/a.py::d", "outcome": "passed"},
+    ]
+    said = {
+        "exit_code": 1,
+        "options": {**OPTIONS_THEN, **changes.pop("options", {})},
+        "harness": {"commit": commit, "digest": "", "besides": "platform", **changes.pop("harness", {})},
+        "layer": {"commit": "b" * 40, "uncommitted": [" M x"]},
+        "verdict": {"tests": changes.pop("tests", tests)},
+        **changes,
+    }
+    (place / "run.json").write_text(json.dumps(said))
+    for name, text in (files or {}).items():
+        (place / name).write_text(text)
+    return place
+
+
+def prepared(place: Path, environment: dict[str, str] | None = None, **chosen: Any) -> preparing.Prepared:
+    found = prepare({"replay": str(place), **chosen}, environment or {})
+    assert found is not None
+    return found
+
+
+def test_without_replay_there_is_none() -> None:
+    assert prepare({"replay": None, "nodes": "2"}, {}) is None
+
+
+@pytest.mark.usefixtures("here")
+def test_what_failed_is_run_with_what_the_run_had(tmp_path: Path) -> None:
+    found = prepared(red(tmp_path / "r"))
+    settings = resolve(found.chosen, preparing.environment({"PLATFORM_E2E_NODES": "9"}))
+    assert (settings.provider, settings.nodes, settings.images) == ("embedded", 2, "built")
+    assert (settings.deadline, settings.strict_versions) == (900, True)
+    assert settings.replay == str(tmp_path / "r")
+    assert settings.cluster != "e2e-1234", "a cluster of that name may be somebody's"
+    assert settings.cache == paths.cache()
+    assert [one.test for one in found.tests] == ["e2e/a.py::a", "e2e/a.py::b"], (
+        "what hung on others comes back with them"
+    )
+    assert found.tests[0].causes == ("pool-full", "x")
+    assert found.lacking == []
+    assert "nothing is known that cannot be had any more or differs" in "\n".join(found.lines())
+
+
+@pytest.mark.usefixtures("here")
+def test_what_is_blocked_is_run_where_nothing_else_failed(tmp_path: Path) -> None:
+    blocked = [{"test": "e2e/a.py::c", "outcome": "blocked"}, {"test": "e2e/a.py::d", "outcome": "passed"}]
+    assert [one.test for one in prepared(red(tmp_path / "r", tests=blocked)).tests] == ["e2e/a.py::c"]
+
+
+@pytest.mark.usefixtures("here")
+def test_the_command_line_outranks_the_run_and_the_run_the_environment(tmp_path: Path) -> None:
+    environment = {"PLATFORM_E2E_NODES": "4", "PLATFORM_E2E_CHARTS_DIR": "/charts", "PLATFORM_E2E_SERVERS": "1"}
+    found = prepared(red(tmp_path / "r"), environment, deadline="5m", strict_versions=True)
+    assert found.lacking == [
+        "option: PLATFORM_E2E_NODES=4 is set and not used; the run had 2",
+        "option: --deadline 5m as given; the run had 900s",
+        "option: PLATFORM_E2E_CHARTS_DIR=/charts is set and not used; the run had none",
+    ]
+    settings = resolve(found.chosen, preparing.environment(environment))
+    assert (settings.nodes, settings.charts_dir, settings.deadline) == (2, None, 300)
+    by_variable = prepare({"replay": None}, {"PLATFORM_E2E_REPLAY": str(tmp_path / "r")})
+    assert by_variable is not None
+
+
+@pytest.mark.usefixtures("here")
+def test_a_provider_that_cannot_be_had_is_named_and_this_machine_chooses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def decide(provider: str, *_more: str) -> None:
+        if provider == "k3d":
+            raise BrokenHarness("k3d needs Docker: no daemon answers", "start it")
+
+    monkeypatch.setattr(providers, "decide", decide)
+    place = red(tmp_path / "r", options={"provider": "k3d", "images": "registry"})
+    found = prepared(place)
+    assert (found.chosen["provider"], found.chosen["images"]) == ("auto", "auto")
+    said = "provider: k3d with images registry: k3d needs Docker: no daemon answers. This machine chooses in its place"
+    assert said in found.lacking
+    assert f"  cannot be had, or differs: {said}" in found.lines()
+    assert prepared(place, provider="embedded").lacking[0] == "option: --provider embedded as given; the run had k3d"
+
+
+@pytest.mark.usefixtures("here")
+def test_directories_keys_and_mirrors_that_are_not_here_are_named(tmp_path: Path) -> None:
+    options = {"charts_dir": "/gone/charts", "registry_mirror": "https://[redacted]@mirror.example"}
+    found = prepared(red(tmp_path / "r", options=options, sealing_key_sha256="0" * 64))
+    key = next(option.default for option in OPTIONS if option.name == "sealing_key")
+    assert found.chosen["sealing_key"] == key
+    assert found.chosen["charts_dir"] == ""
+    assert found.lacking == [
+        "option: --registry-mirror had credentials, which are not kept: give it again",
+        "charts: /gone/charts is not here; the charts come from where --provider has them. Give --charts-dir",
+        f"sealing key: the run had another than {key}, and keys are not kept, so SealedSecrets may not open: --sealing-key",
+    ]
+    mine = tmp_path / "key.yaml"
+    mine.write_text("mine")
+    digest = describing.sealing_key(Run.plan(resolve({"sealing_key": str(mine)}, {})))
+    same = prepared(red(tmp_path / "s", options={"sealing_key": str(mine)}, sealing_key_sha256=digest))
+    assert (same.chosen["sealing_key"], same.lacking) == (str(mine), [])
+
+
+def test_another_harness_is_named_with_the_commands_that_get_it(tmp_path: Path, here: str) -> None:
+    other = "c" * 40
+    place = red(
+        tmp_path / "r", other, {"harness.patch": "diff"}, harness={"patch_withheld": ["core: new, and no source"]}
+    )
+    (said, missing) = prepared(place).lacking
+    assert said == (
+        f"harness: it was at {other[:12]} with uncommitted changes, this one is at {here[:12]}. To have that one: git fetch, "
+        f"then git worktree add ../platform-e2e-{other[:12]} {other[:12]} && "
+        f"git -C ../platform-e2e-{other[:12]} apply {place}/harness.patch"
+    )
+    assert missing == "harness: core: new, and no source"
+    (changed,) = prepared(red(tmp_path / "s", harness={"digest": "0" * 64})).lacking
+    assert changed.startswith("harness: its uncommitted changes are others now. To have those of the run: ")
+    (unknown,) = prepared(red(tmp_path / "t", "no commit; rm -rf /")).lacking
+    assert unknown == "harness: the run does not say at which commit it was"
+
+
+@pytest.mark.usefixtures("here")
+def test_versions_that_this_checkout_has_in_place_of_others_are_named(tmp_path: Path) -> None:
+    here = gomod.read().module("k8s.io/kubernetes").version
+    state = {
+        "kubernetes": "v1.20.0",
+        "releases": {"metallb": "v0.1.0", "argocd": "v3.2.11", "mine": "1.0"},
+        "charts": {"metallb": "metallb", "argocd": "argo-cd", "mine": "mine"},
+    }
+    lacking = prepared(red(tmp_path / "r", state=state)).lacking
+    assert lacking == [f"Kubernetes: {here} in place of v1.20.0", "release metallb: v0.15.3 in place of v0.1.0"]
+
+
+def test_what_was_not_as_it_was_is_named_when_the_cluster_was_there() -> None:
+    then = {
+        "provider": "embedded",
+        "nodes": 2,
+        "pool": {"10.89.0.200-9": "10.90.0.200-9"},
+        "images": {"a": "sha256:1", "b": "sha256:2", "only-then": "sha256:3", "never-had": ""},
+        "releases": {"metallb": "v1"},
+    }
+    now = {**then, "pool": {"10.89.0.200-9": "10.91.0.200-9"}, "releases": {"metallb": "v2"}}
+    now["images"] = {"a": "sha256:1", "b": "sha256:4", "never-had": "sha256:5"}
+    assert compare_states(then, now) == [
+        "pool: 10.89.0.200-9: 10.91.0.200-9 in place of 10.89.0.200-9: 10.90.0.200-9",
+        "release metallb: v2 in place of v1",
+        "image b: sha256:4 in place of sha256:2",
+    ]
+    assert compare_states(then, then) == []
+
+
+def test_images_are_those_that_pods_really_have() -> None:
+    pods = [
+        {
+            "status": {
+                "containerStatuses": [{"image": "chat:1", "imageID": "ghcr.io/chat@sha256:1"}, {"image": "gone:1"}]
+            }
+        },
+        {"status": {"initContainerStatuses": [{"image": "copy:1", "imageID": "sha256:2"}]}},
+        {"status": {"containerStatuses": [{"image": "chat:1", "imageID": ""}]}},
+        {},
+    ]
+    assert describing.digests(pods) == {"chat:1": "sha256:1", "copy:1": "sha256:2", "gone:1": ""}
+
+
+def test_a_terminal_is_not_given_what_it_would_obey(tmp_path: Path, here: str) -> None:
+    place = red(tmp_path / "r", here, options={"charts_dir": "/\x1b]0;owned\x07"})
+    assert "\x1b" not in "".join(prepared(place).lines())
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"options": {}}', '{"verdict": [], "options": {}}', "no json"])
+def test_a_run_json_of_something_else_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(WrongUsage, match=r"is not one of platform-e2e|is no JSON"):
+        prepared(tmp_path)
+
+
+WRONG: list[dict[str, Any]] = [
+    {"tests": "x"},
+    {"tests": [1, {"findings": [1, {}]}]},
+    {"layer": {"commit": {}, "withheld": [1], "patch_withheld": 1, "prefix": 1}},
+    {"layer": 1},
+    {"state": [1]},
+    {"state": {"releases": 1, "charts": [], "images": {"a": 1}, "pool": "x"}},
+    {"harness": {"patch_withheld": 1, "besides": "../.."}},
+    {"exit_code": "x"},
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=str)
+@pytest.mark.usefixtures("here")
+def test_whatever_stands_in_a_run_json_is_no_crash(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    found = prepared(red(tmp_path / "r", **wrong))
+    assert found.lines()
+    assert resolve(found.chosen, {}).nodes == 2
+    compare_states(found.recorded.state, {"images": {}})
+
+
+def test_a_value_of_the_run_that_is_none_is_refused(tmp_path: Path, here: str) -> None:
+    with pytest.raises(WrongUsage, match="is no number from 1 to 9"):
+        resolve(prepared(red(tmp_path / "r", here, options={"nodes": [1]})).chosen, {})
+
+
+def then(test: str, outcome: str = "failed", *causes: str, reason: str = "") -> Then:
+    return Then(test, outcome, causes, reason)
+
+
+def test_the_same_cause_is_told_from_another_one() -> None:
+    before = [
+        then("a", "failed", "pool-full", "x"),
+        then("b", "failed", "pool-full"),
+        then("c", "error", reason="deployment/chat-7f9c is not available after 12.5 s"),
+        then("d", "error", reason="no address"),
+        then("e", "failed", "pool-full"),
+        then("f", "failed", "pool-full"),
+        then("g", "failed", "pool-full"),
+        then("h", "failed", "pool-full"),
+    ]
+    after = {
+        "a": then("a", "failed", "x", "pool-full"),
+        "b": then("b", "failed", "pool-unknown"),
+        "c": then("c", "error", reason="deployment/chat-85bd is not available after 13.0 s"),
+        "d": then("d", "error", reason="no answer"),
+        "e": then("e", "passed"),
+        "f": then("f", "blocked", reason="blocked by foundations"),
+        "h": then("h", "skipped"),
+    }
+    compared = compare(before, after, ("g",))
+    assert [one.verdict for one in compared] == [
+        "same", "different", "same", "different", "passes now", "different", "no longer exists", "different",
+    ]  # fmt: skip
+    assert (
+        comparing.summary(compared) == "of 8 test(s) that failed: 2 same, 4 different, 1 passes now, 1 no longer exists"
+    )
+    table = comparing.table(compared, width=120, colour=False)
+    assert "pool-unknown" in table
+    assert "blocked by foundations" in table
+    assert [one.verdict for one in compare([then("z")], {})] == ["not run"]
+
+
+def test_the_doctor_looks_at_what_the_run_had(
+    tmp_path: Path, here: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[Any] = []
+
+    def main(settings: Any, **_options: Any) -> int:
+        seen.append(settings)
+        return 0
+
+    monkeypatch.setattr(doctor, "main", main)
+    place = red(tmp_path / "r", here)
+    assert cli.main(["doctor", "--before-run", "--replay", str(place), "-n", "4"]) == 0
+    assert (seen[0].nodes, seen[0].provider) == (2, "embedded")
+    assert cli.main(["doctor", "--replay", str(tmp_path / "nothing")]) == 4
+    assert "there is no" in capsys.readouterr().err
+    assert cli.main(["breaks", "--replay", str(place)]) == 4
+    assert "--replay: breaks are made in a sound layer" in capsys.readouterr().err
