@@ -21,6 +21,9 @@ from platform_e2e.report.run import Run
 STATE = "marks/state.json"
 """Where the process that ends first leaves what the cluster was, for the one that writes run.json."""
 
+LIST_SECONDS = 5.0
+"""For the list of pods, when everything else is done: an API server that is gone must not keep the run from its end."""
+
 CHANCE = "names of clusters, namespaces and branches, and pauses between attempts; nothing that decides what is tested"
 """What is made at random. So there is no seed to keep; tests of the harness use Hypothesis, those of the platform do not."""
 
@@ -28,7 +31,7 @@ CHANCE = "names of clusters, namespaces and branches, and pauses between attempt
 class Lister(Protocol):
     """What is needed of the Kubernetes client."""
 
-    def list(self, kind: str, namespace: str | None = None) -> Sequence[dict[str, Any]]:
+    def list(self, kind: str, *, patience: float | None = None) -> Sequence[dict[str, Any]]:
         """Return the objects of a kind."""
         ...
 
@@ -141,7 +144,7 @@ def note_state(run: Run, kube: Lister | None) -> None:
         "pool": facts.pool_map,
     }
     try:
-        state["images"] = digests(kube.list("v1/Pod")) if kube is not None else {}
+        state["images"] = digests(kube.list("v1/Pod", patience=LIST_SECONDS)) if kube is not None else {}
     except HarnessError as error:
         state["problem"] = str(error)
     run.write_json(STATE, state)

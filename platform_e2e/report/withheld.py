@@ -97,8 +97,8 @@ def _harmless(line: str, *, sealed: bool) -> bool:
         return True
     if _REFERENCE.search(key) and _NAME.fullmatch(value):
         return True
-    # The line before ended with a name such as `secret:`, and this one was taken for its value.
-    return not redact.is_secret_name(key) and redact.text(line.lstrip("+- ")) == line.lstrip("+- ")
+    # The line before may end with a name such as `secret:`, and this one was taken for its value.
+    return bool(redact.REFERENCE_NAME.search(key) and _NAME.fullmatch(value)) and redact.text(line) == line
 
 
 def _without_data(written: str) -> str | None:
