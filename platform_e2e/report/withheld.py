@@ -37,6 +37,9 @@ _NAME = re.compile(r"""["']?[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?["']?(?:\s+#.*
 _REFERENCE = re.compile(r"existing\w*secret|pullsecrets?|secretname|secretref", re.IGNORECASE)
 """Fields that name a Secret and have none."""
 
+_NAMING = re.compile(r"(?:name|ref)$", re.IGNORECASE)
+"""Endings of fields that name something, and are no secret themselves."""
+
 _ENCRYPTED = re.compile(r"""["']?Ag[A-Za-z0-9+/]{100,}={0,2}["']?,?""")
 """A value of a SealedSecret: two bytes of length, a session key, the ciphertext."""
 
@@ -98,7 +101,7 @@ def _harmless(line: str, *, sealed: bool) -> bool:
     if _REFERENCE.search(key) and _NAME.fullmatch(value):
         return True
     # The line before may end with a name such as `secret:`, and this one was taken for its value.
-    return bool(redact.REFERENCE_NAME.search(key) and _NAME.fullmatch(value)) and redact.text(line) == line
+    return bool(_NAMING.search(key) and _NAME.fullmatch(value)) and redact.text(line) == line
 
 
 def _without_data(written: str) -> str | None:
