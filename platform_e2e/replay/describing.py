@@ -125,14 +125,14 @@ def sealing_key(run: Run) -> str:
 
 
 def note_state(run: Run, kube: Lister | None) -> None:
-    """Leave what the cluster is, while it is there, for run.json.
+    """Leave what the cluster is, while it is there, for run.json; the first process that ends does so.
 
     Args:
         run: whose cluster it is.
         kube: its client, or None where there is none.
     """
     place = paths.clusters() / run.settings.cluster / "cluster.json"
-    if not place.exists():
+    if not place.exists() or not run.claim("state"):
         return
     facts = ClusterFacts.read(place)
     state = {
