@@ -163,6 +163,25 @@ def history(session: nox.Session) -> None:
 
 
 @nox.session
+def capture(session: nox.Session) -> None:
+    """Take a read-only, redacted picture of a live platform into one file: -- --context NAME --app NAME."""
+    _platform_e2e(session, "capture", *session.posargs)
+
+
+@nox.session
+def reproduce(session: nox.Session) -> None:
+    """Bring a captured incident about on a cluster of its own, and say which findings are seen again: -- FILE."""
+    _platform_e2e(session, "reproduce", *session.posargs)
+
+
+@nox.session
+def incidents(session: nox.Session) -> None:
+    """Make five incidents on one cluster, capture them, delete it, and demand the same findings on a new one."""
+    _install(session, "e2e")
+    _run(session, "python", "-m", "incidents", *session.posargs)
+
+
+@nox.session
 def breaks(session: nox.Session) -> None:
     """Break a sound layer on purpose, once for each file in breaks/, and demand the declared verdict; -- NAME... -k TEXT."""
     _platform_e2e(session, "breaks", *session.posargs)

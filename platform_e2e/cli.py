@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from platform_e2e.addresses import AddressRange
 from platform_e2e.ask import arguments
 from platform_e2e.errors import HarnessError, WrongUsage
+from platform_e2e.incident import arguments as incidents
 from platform_e2e.settings import OPTIONS, Settings, resolve
 
 INTERRUPTED = 2
@@ -104,6 +105,15 @@ def _parser() -> argparse.ArgumentParser:
     history.add_argument("--last", type=_positive, default=20, metavar="N", help="how many; 20")
     history.add_argument("--json", action="store_true", help="print JSON instead of a table")
     history.set_defaults(command=_history, passes_on=False)
+
+    captures = commands.add_parser("capture", help="take a read-only picture of a live platform into one redacted file")
+    incidents.of_capture(captures)
+    captures.set_defaults(command=_capture, passes_on=False)
+
+    reproduces = commands.add_parser("reproduce", help="bring a captured incident about on a cluster of its own")
+    incidents.of_reproduce(reproduces)
+    add_options(reproduces)
+    reproduces.set_defaults(command=_reproduce, passes_on=False)
 
     leaks = commands.add_parser("leaks", help="end runs in every way there is and compare the host before and after")
     leaks.set_defaults(command=_leaks, passes_on=True)
@@ -196,6 +206,22 @@ def _history(known: argparse.Namespace, rest: Sequence[str]) -> int:
     from platform_e2e.report import past
 
     return past.main(settings(known).artifacts, last=known.last, as_json=known.json)
+
+
+def _capture(known: argparse.Namespace, rest: Sequence[str]) -> int:
+    """Capture an incident."""
+    del rest
+    from platform_e2e.incident import capture
+
+    return capture.main(known)
+
+
+def _reproduce(known: argparse.Namespace, rest: Sequence[str]) -> int:
+    """Reproduce an incident."""
+    del rest
+    from platform_e2e.incident import reproduce
+
+    return reproduce.main(known, settings(known))
 
 
 def _leaks(known: argparse.Namespace, rest: Sequence[str]) -> int:

@@ -39,6 +39,9 @@ __all__ = [
 EVENTS = ("IPAllocated", "nodeAssigned")
 """Reasons of MetalLB's events (MetalLB 0.15.3, controller/service.go and speaker/main.go)."""
 
+NO_ADDRESS = "it has no address"
+"""What is observed of a Service that is pending."""
+
 
 def check(wanted: Wanted, seen: Observed) -> list[Finding]:
     """Return the finding of the first link that is broken, or an empty list.
@@ -114,7 +117,7 @@ def _addressed(wanted: Wanted, seen: Observed) -> Problem:
         return None
     asked = requested_addresses(wanted.service)
     expected = f"the address {listed(asked)}" if asked else "an address from a pool"
-    return expected, "it has no address", seen.cause or unexplained("the Service is pending")
+    return expected, NO_ADDRESS, seen.cause or unexplained("the Service is pending")
 
 
 def _allowed(wanted: Wanted, seen: Observed) -> Problem:
@@ -310,7 +313,7 @@ def _unplanned(service: Object) -> Cause:
 def has_address(service: Object | None) -> Verdict:
     """Expect that a Service has an address; the value is the list of them."""
     found = ingress(service or {})
-    return Met(found) if found else Pending("it has no address")
+    return Met(found) if found else Pending(NO_ADDRESS)
 
 
 def is_pending(service: Object | None) -> Verdict:

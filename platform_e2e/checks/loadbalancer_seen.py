@@ -54,10 +54,15 @@ class Wanted:
     @classmethod
     def of(cls, service: LoadBalancer, layer: Layer, facts: ClusterFacts) -> Wanted:
         """Return what the layer says, with the ranges that the cluster uses in place of those that were not free."""
+        return cls.served(service, layer, facts.pool_map)
+
+    @classmethod
+    def served(cls, service: LoadBalancer, layer: Layer, pool_map: Mapping[str, str]) -> Wanted:
+        """Return what the layer says, with ranges moved as ClusterFacts.pool_map says."""
         rendered = service.service
         return cls(
-            moved(rendered.object, facts.pool_map),
-            tuple(pool(moved(one.rendered.object, facts.pool_map)) for one in layer.pools),
+            moved(rendered.object, pool_map),
+            tuple(pool(moved(one.rendered.object, pool_map)) for one in layer.pools),
             service.probe,
             place_of(rendered),
         )
@@ -108,12 +113,14 @@ class Outside:
         address: of the client there.
         nodes: each node's address there.
         container: that asks in this host's place.
+        asks: whether the addresses are asked at all; who only reads a live cluster may be no client of it.
     """
 
     interface: str = ""
     address: str = ""
     nodes: Mapping[str, str] = field(default_factory=dict)
     container: Container | None = None
+    asks: bool = True
 
     @classmethod
     def of(cls, facts: ClusterFacts) -> Outside:
@@ -188,6 +195,8 @@ def observe(wanted: Wanted, view: View, host: Outside) -> Observed:
     known = any(ip_address(address) in pool for address in ingress(service) for pool in wanted.pools)
     if not known or not seen.nodes:
         return replace(seen, cause=explain(service, view))
+    if not host.asks:
+        return seen
     seen = _ask(seen, wanted, host)
     troubled = None in seen.macs.values() or (seen.answer is not None and seen.answer.problem)
     return replace(seen, cause=explain(service, view)) if troubled else seen

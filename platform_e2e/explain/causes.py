@@ -127,6 +127,7 @@ CAUSES: dict[str, Known] = {
     "drift-not-healed": Known(_SELFHEAL),
     "drift-healed-by-another": Known(_SELFHEAL),
     "drift-healed-differently": Known(_SELFHEAL),
+    "drift-ignored": Known(_SELFHEAL, OBJECTS),
     "unexplained": Known(_APPLICATIONS),
 }
 

@@ -1,0 +1,162 @@
+"""Drift that nobody heals, because Argo CD was told to look away: a field that differs from Git while it says Synced.
+
+The rules are those of Argo CD 3.2.11: spec.ignoreDifferences of an Application (util/argo/normalizers), and
+`resource.customizations.ignoreDifferences.GROUP_KIND` or `.all` in the ConfigMap argocd-cm.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from platform_e2e.checks.differences import Difference
+from platform_e2e.explain.objects import at, listed
+from platform_e2e.finding import Cause, Finding, Promise
+from platform_e2e.kube.objects import Object, key
+from platform_e2e.layer import Rendered
+
+SYSTEM = "resource.customizations.ignoreDifferences."
+"""Prefix of the keys in argocd-cm."""
+
+JQ_STEP = re.compile(r"\.(?P<name>[A-Za-z_][\w-]*)|\.?\[\"(?P<quoted>[^\"]*)\"\]|(?P<any>\[\])|\[(?P<index>\d+)\]")
+"""A step of a jq path that names one field, one item, or all items."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One entry of ignoreDifferences.
+
+    Attributes:
+        origin: where it is written, in words.
+        spec: the entry.
+    """
+
+    origin: str
+    spec: Mapping[str, Any]
+
+    def about(self, one: Rendered) -> bool:
+        """Tell whether it is about an object; group and kind may have wildcards."""
+        group = one.identity[0]
+        return (
+            fnmatch.fnmatchcase(group, str(self.spec.get("group") or ""))
+            and fnmatch.fnmatchcase(one.kind, str(self.spec.get("kind") or ""))
+            and self.spec.get("name") in {None, "", one.name}
+            and self.spec.get("namespace") in {None, "", one.namespace}
+        )
+
+    def covers(self, path: str, live: Object) -> bool:
+        """Tell whether it lets a field differ.
+
+        Args:
+            path: JSON pointer of the field.
+            live: the object, for who manages the field.
+        """
+        pointers = [str(one) for one in self.spec.get("jsonPointers") or ()]
+        if any(_within(path, one) for one in pointers):
+            return True
+        if any(_jq(str(one), path) for one in self.spec.get("jqPathExpressions") or ()):
+            return True
+        managers = set(map(str, self.spec.get("managedFieldsManagers") or ()))
+        return any(
+            str(entry.get("manager")) in managers and _owns(entry.get("fieldsV1"), path)
+            for entry in at(live, "metadata", "managedFields") or ()
+        )
+
+
+def rules(application: Object, settings: Object | None) -> list[Rule]:
+    """Return what Argo CD is told to look away from.
+
+    Args:
+        application: as the cluster has it.
+        settings: the ConfigMap argocd-cm, or None.
+    """
+    own = f"spec.ignoreDifferences of application/{key(application)[1]}"
+    found = [Rule(own, entry) for entry in at(application, "spec", "ignoreDifferences") or ()]
+    for name, text in (at(settings, "data") or {}).items():
+        if not name.startswith(SYSTEM):
+            continue
+        group, _, kind = name.removeprefix(SYSTEM).rpartition("_")
+        about = {"group": "*", "kind": "*"} if kind == "all" and not group else {"group": group, "kind": kind}
+        entry = _yaml(str(text))
+        if isinstance(entry, dict):
+            found.append(Rule(f"{name} in configmap/argocd-cm", {**entry, **about}))
+    return found
+
+
+def check(
+    one: Rendered, live: Object, different: Sequence[Difference], status: str, known: Sequence[Rule]
+) -> list[Finding]:
+    """Return the finding that an object differs from Git where Argo CD looks away.
+
+    Args:
+        one: as Git has it.
+        live: as the cluster has it.
+        different: the fields in which they differ, redacted.
+        status: of the object as its Application tells it: Synced or OutOfSync.
+        known: the rules that hold for its Application.
+    """
+    if status != "Synced":
+        return []
+    about = [rule for rule in known if rule.about(one)]
+    fields = [each for each in different if any(rule.covers(each.path, live) for rule in about)]
+    if not fields:
+        return []
+    origins = sorted({rule.origin for rule in about for each in fields if rule.covers(each.path, live)})
+    first = fields[0]
+    cause = Cause(
+        "drift-ignored",
+        f"{one} is not as in Git at {listed([each.path for each in fields])}, and application/{one.application} says Synced: "
+        f"{listed(origins)} lets it differ",
+        f"if something else is to write the field, take it out of {one.file}; else remove the rule, and Argo CD heals it",
+    )
+    expected = f"{first.path} is {first.expected!r} as in Git"
+    details = {"differences": [asdict(each) for each in fields]}
+    return [Finding(str(one), Promise.SELFHEAL, expected, f"it is {first.observed!r}", cause, details)]
+
+
+def _within(path: str, pointer: str) -> bool:
+    """Tell whether one of two pointers leads into the other: a difference may be told at the object or list above."""
+    return path == pointer or path.startswith(f"{pointer}/") or pointer.startswith(f"{path}/")
+
+
+def _jq(expression: str, path: str) -> bool:
+    """Tell whether a jq path covers a field; from a step on that only jq understands, it may be any field below."""
+    pattern, rest = "", expression.strip()
+    while rest and (step := JQ_STEP.match(rest)):
+        name = step["name"] if step["name"] is not None else step["quoted"]
+        escaped = re.escape(name.replace("~", "~0").replace("/", "~1")) if name is not None else None
+        pattern += f"/{escaped if escaped is not None else step['index'] or '[0-9]+'}"
+        rest = rest[step.end() :]
+    return bool(pattern) and re.match(rf"{pattern}(?:/|$)", path) is not None
+
+
+def _owns(fields: Any, path: str) -> bool:
+    """Tell whether managed fields (fieldsV1) have a field; items of lists are known by keys, so a list counts as a whole."""
+    for part in path.split("/")[1:]:
+        if not isinstance(fields, Mapping) or any(str(name).startswith("k:") for name in fields):
+            return isinstance(fields, Mapping) and part.isdecimal()
+        name = "f:" + part.replace("~1", "/").replace("~0", "~")
+        if name not in fields:
+            return False
+        fields = fields[name]
+    return True
+
+
+def _yaml(text: str) -> Any:
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except YAMLError:
+        return None
+
+
+def statuses(application: Object) -> Iterator[tuple[tuple[str, str, str, str], str]]:
+    """Yield group, kind, namespace and name of each object of an Application, and what it says about it."""
+    for entry in at(application, "status", "resources") or ():
+        names = [str(entry.get(name) or "") for name in ("group", "kind", "namespace", "name")]
+        yield (names[0], names[1], names[2], names[3]), str(entry.get("status") or "")

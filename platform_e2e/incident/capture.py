@@ -1,0 +1,312 @@
+"""`platform-e2e capture`: a picture of a live platform, taken with get and list alone, in one redacted file."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from platform_e2e import layer as layers
+from platform_e2e import paths
+from platform_e2e.ask.arguments import chosen_cluster
+from platform_e2e.ask.connect import Connection, connect
+from platform_e2e.checks.loadbalancer import Outside
+from platform_e2e.checks.prometheus import Sample
+from platform_e2e.cluster.embedded import programs
+from platform_e2e.cluster.place import Place
+from platform_e2e.errors import HarnessError, WrongUsage
+from platform_e2e.explain.objects import at
+from platform_e2e.finding import Finding
+from platform_e2e.gitops import argocd
+from platform_e2e.incident import archive, events, helm, origin, sources
+from platform_e2e.incident.drift import drifts, kept
+from platform_e2e.incident.missed import Missed
+from platform_e2e.incident.model import Drift, Incident, plain_drift
+from platform_e2e.incident.observing import UNASKED, Ground, findings, prometheus
+from platform_e2e.incident.said import captured, say
+from platform_e2e.kube.objects import Object, key
+from platform_e2e.kube.reader import Reader
+from platform_e2e.layer import Layer, Renderer
+from platform_e2e.layer.tree import files as tree_files
+from platform_e2e.report import redact
+from platform_e2e.report.verdict import ExitCode
+from platform_e2e.timeline import Timeline
+
+PATIENCE = 10.0
+"""Seconds that one request is tried for."""
+
+NO_KEY = "no key could decrypt"
+"""What Sealed Secrets says of what was sealed for a key that it has not (sealed-secrets 0.32.0, pkg/crypto)."""
+
+FREEZE = "syncWindows"
+"""The field of an AppProject that lets nothing be synced for a while."""
+
+
+def main(known: argparse.Namespace) -> int:
+    """Capture an incident.
+
+    Args:
+        known: as `arguments.of_capture` parses it.
+
+    Returns:
+        0 when the file was written, whatever is wrong with the platform.
+
+    Raises:
+        HarnessError: the cluster does not answer, or nothing could be written.
+    """
+    cluster = chosen_cluster(known)
+    connection = connect(kubeconfig=known.kubeconfig, cluster=cluster, context=known.context, patience=PATIENCE)
+    with connection.kube as reader, tempfile.TemporaryDirectory(prefix="platform-e2e-capture-") as scratch:
+        taking = Capture(reader, connection.name, known.app)
+        say(f"{connection.name}: reads, and changes nothing")
+        directory = known.layer or _own_repository(cluster or _cluster_of(connection)) or paths.ROOT / "platform"
+        taking.take(directory, Path(scratch), renderer, Outside() if known.probe else UNASKED)
+        incident = taking.incident()
+        output = known.output or Path(f"incident-{incident.captured.replace(':', '-')}.tar.gz")
+        archive.write(output, taking.files(incident))
+    captured(incident, output)
+    return ExitCode.HOLDS
+
+
+def renderer() -> Renderer:
+    """Return what renders kustomizations here; the programs are built the first time."""
+    return layers.kustomize_build(programs.ensure(Timeline(None)).path("kustomize"))
+
+
+def _cluster_of(connection: Connection) -> str:
+    """Return the name of a kept cluster that was chosen because it is the only one."""
+    return connection.name.removeprefix("cluster ") if connection.name.startswith("cluster ") else ""
+
+
+def _own_repository(cluster: str) -> Path | None:
+    """Return the repository that a cluster of this harness is served from, which has commits that no checkout has."""
+    found = Place(cluster).directory / "git" if cluster else None
+    return found if found is not None and found.is_dir() else None
+
+
+class Capture:
+    """Read a cluster part by part.
+
+    Args:
+        reader: of the cluster; it has no method that writes.
+        cluster: how a person names it.
+        apps: names of the Applications that it is about; all when empty.
+    """
+
+    def __init__(self, reader: Reader, cluster: str, apps: Sequence[str] = ()) -> None:
+        """Have read nothing."""
+        self.missed = Missed()
+        self._reader = reader
+        self._cluster = cluster
+        self._apps = tuple(apps)
+        self._parts: dict[str, Any] = {}
+        self._layer_files: dict[str, bytes] = {}
+        self._live: dict[str, Object] = {}
+        self._notes: list[str] = []
+
+    def take(self, directory: Path, scratch: Path, render: Any, outside: Outside) -> None:
+        """Read everything.
+
+        Args:
+            directory: of the layer in a checkout.
+            scratch: an empty directory.
+            render: returns the renderer of kustomizations; called only where there is a layer.
+            outside: who asks the addresses.
+
+        Raises:
+            WrongUsage: there is no such Application.
+            ApiError: the API server does not answer.
+        """
+        self._parts["kubernetes"] = self._reader.version()
+        self._applications()
+        come = self._parts["origin"] = origin.origin_of(list(self._live.values()))
+        self._parts["probed"] = outside.asks
+        layer = self._layer(directory, come, scratch, render)
+        with self.missed.of("nodes"):
+            self._parts["nodes"] = len(self._reader.list("v1/Node"))
+        self._parts["foundations"] = helm.releases(self._reader, self.missed)
+        self._parts["held"] = self._held()
+        self._parts["lost"] = self._key_is_lost()
+        self._parts["alerts"] = self._alerts()
+        self._events()
+        if layer is not None:
+            self._parts["drift"] = drifts(self._reader, layer, list(self._live), self._live, self.missed)
+            whole = not self._apps
+            ground = Ground(self._reader, layer, come.revision, list(self._live), whole, outside, missed=self.missed)
+            self._parts["findings"] = findings(ground)
+
+    def _applications(self) -> None:
+        with self.missed.of("Applications"):
+            for app in self._reader.list(argocd.APPLICATION):
+                if not self._apps or key(app)[1] in self._apps:
+                    self._live[key(app)[1]] = app
+            unknown = sorted(set(self._apps) - self._live.keys())
+            if unknown:
+                raise WrongUsage(
+                    f"{self._cluster} has no Application {', '.join(unknown)}",
+                    "`kubectl get applications -A` lists those that there are",
+                )
+        if not self._live:
+            self.missed.add("Applications", "there are none")
+
+    def _layer(self, directory: Path, come: origin.Origin, scratch: Path, render: Any) -> Layer | None:
+        """Return the layer at the commit, and keep its files; None where it cannot be had, so nothing can be compared."""
+        if come.others:
+            self._notes.append(f"not at the layer's commit: {'; '.join(come.others)}")
+        if not come.revision:
+            self.missed.add("layer, drift and findings", "no Application tells which commit it was compared with")
+            return None
+        target = scratch / "layer"
+        try:
+            origin.export(directory, come.revision, target)
+            self._layer_files, hidden = sources.redacted(_read(target))
+            if hidden:
+                self._notes.append(f"the layer has secrets, which are left out: {', '.join(hidden)}")
+            return layers.load(target, render())
+        except HarnessError as error:
+            self.missed.add("layer, drift and findings", str(error))
+            return None
+
+    def _held(self) -> tuple[str, ...]:
+        """Return what keeps Argo CD from healing: Applications without self-heal, and sync windows of their projects."""
+        words = [
+            f"application/{name}: spec.syncPolicy.automated does not say selfHeal"
+            for name, app in self._live.items()
+            if not at(app, "spec", "syncPolicy", "automated", "selfHeal")
+        ]
+        with self.missed.of("AppProjects"):
+            used = {at(app, "spec", "project") for app in self._live.values()}
+            for project in self._reader.list(argocd.APPPROJECT):
+                if key(project)[1] in used:
+                    words += [
+                        f"appproject/{key(project)[1]}: sync window {one.get('kind')} {one.get('schedule')!r} for "
+                        f"{one.get('duration')}"
+                        for one in at(project, "spec", FREEZE) or ()
+                    ]
+        return tuple(words)
+
+    def _key_is_lost(self) -> bool:
+        """Tell whether not one SealedSecret can be decrypted, for want of the key."""
+        kind = "bitnami.com/v1alpha1/SealedSecret"
+        sealed: Sequence[Object] = self.missed.read("SealedSecrets", lambda: self._reader.list(kind), [])
+        said = [str(at(one, "status", "conditions") or "") for one in sealed]
+        return bool(said) and all(NO_KEY in one for one in said)
+
+    def _alerts(self) -> list[dict[str, str]]:
+        asked = prometheus(self._reader, self.missed)
+        if asked is None:
+            return []
+        firing: Sequence[Sample] = self.missed.read("alerts", lambda: asked.query('ALERTS{alertstate="firing"}'), [])
+        return [dict(one.labels) for one in firing]
+
+    def _events(self) -> None:
+        """Keep the events of the namespaces that the Applications live in and deploy to."""
+        spaces = {str(at(app, "spec", "destination", "namespace") or "") for app in self._live.values()}
+        spaces |= {key(app)[0] for app in self._live.values()}
+        spaces |= {one.namespace for one in self._parts["foundations"]} if not self._apps else set()
+        lines: list[str] = []
+        for namespace in sorted(spaces - {""}):
+            with self.missed.of(f"events of namespace {namespace}"):
+                found = self._reader.list("v1/Event", namespace)
+                lines += [f"# namespace {namespace}: {len(found)} events", *events.lines(found)]
+        self._parts["events"] = lines
+
+    def incident(self) -> Incident:
+        """Return what was read."""
+        come: origin.Origin = self._parts["origin"]
+        return Incident(
+            captured=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            harness=harness_version(),
+            cluster=self._cluster,
+            kubernetes=self._parts["kubernetes"],
+            nodes=self._parts.get("nodes", 0),
+            apps=tuple(sorted(self._live)),
+            chosen=bool(self._apps),
+            repository=redact.text(come.repository),
+            revision=come.revision,
+            has_layer=bool(self._layer_files),
+            probed=self._parts["probed"],
+            sealing_key_lost=self._parts["lost"],
+            held=self._parts["held"],
+            missed=self.missed.parts,
+            notes=tuple(self._notes),
+            foundations=tuple(self._parts["foundations"]),
+            drift=tuple(self._parts.get("drift", ())),
+            findings=tuple(self._parts.get("findings", ())),
+            alerts=tuple(self._parts["alerts"]),
+        )
+
+    def files(self, incident: Incident) -> dict[str, bytes]:
+        """Return the files of the archive. What is not a file of Git goes through redaction here, whatever was done before.
+
+        Args:
+            incident: what `incident` returned.
+        """
+        found = {f"layer/{name}": content for name, content in self._layer_files.items()}
+        return found | files_of(incident, list(self._live.values()), self._parts["events"])
+
+
+def files_of(incident: Incident, apps: Sequence[Object], lines: Sequence[str]) -> dict[str, bytes]:
+    """Return the files of an archive without the layer's.
+
+    Args:
+        incident: what was read.
+        apps: the Applications as the cluster has them.
+        lines: one for each event.
+    """
+    found = {
+        "incident.json": _json(incident.head()),
+        "applications.json": _json([kept(app) for app in apps]),
+        "foundations.json": _json([one.__dict__ for one in incident.foundations]),
+        "findings.json": _json([_finding(one) for one in incident.findings]),
+        "alerts.json": _json(list(incident.alerts)),
+        "events.txt": "".join(f"{redact.text(line)}\n" for line in lines).encode(),
+    }
+    for index, one in enumerate(incident.drift):
+        kind = one.kind.rsplit("/", 1)[-1].lower()
+        where = f"{one.namespace}." if one.namespace else ""
+        found[f"drift/{index:03}-{kind}-{where}{one.name}.yaml".replace(":", "-")] = _yaml(one)
+    return found
+
+
+def harness_version() -> str:
+    """Return the version of this harness, also where it runs from a checkout."""
+    try:
+        return version("platform-e2e")
+    except PackageNotFoundError:
+        return "0 (checkout)"
+
+
+def _read(directory: Path) -> dict[str, bytes]:
+    """Return a layer's files; a link is what it leads to, since an archive has none."""
+    root = directory.resolve()
+    return {str(path.relative_to(root)): path.read_bytes() for path in tree_files(root) if path.is_file()}
+
+
+def _finding(one: Finding) -> Mapping[str, Any]:
+    return one.as_json()
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(redact.plain(value), indent=1, default=str) + "\n").encode()
+
+
+def _yaml(one: Drift) -> bytes:
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    written = io.StringIO()
+    yaml.dump(_plain(redact.plain(plain_drift(one))), written)
+    return written.getvalue().encode()
+
+
+def _plain(value: Any) -> Any:
+    """Return plain data without the types that ruamel gives what it has read."""
+    return json.loads(json.dumps(value, default=str))

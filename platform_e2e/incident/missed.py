@@ -1,0 +1,51 @@
+"""What a picture of a cluster lacks, and why: whoever may not read one thing still captures the others."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from platform_e2e.checks.blame import BlockedByPromise
+from platform_e2e.checks.prometheus import PrometheusError
+from platform_e2e.kube.errors import ApiError, Forbidden
+
+T = TypeVar("T")
+
+
+class Missed:
+    """Collect what could not be read, once for each part."""
+
+    def __init__(self) -> None:
+        """Have missed nothing."""
+        self.parts: dict[str, str] = {}
+
+    def add(self, part: str, why: str) -> None:
+        """Note that a part is not captured."""
+        self.parts.setdefault(part, why)
+
+    @contextlib.contextmanager
+    def of(self, part: str) -> Iterator[None]:
+        """Go on after what the API server refuses; a cluster that does not answer at all is no such thing."""
+        try:
+            yield
+        except Forbidden as error:
+            self.add(part, f"forbidden: {error.message}")
+        except ApiError as error:
+            if error.status == 0:
+                raise
+            self.add(part, error.problem)
+        except (PrometheusError, BlockedByPromise) as error:
+            self.add(part, error.problem)
+
+    def read(self, part: str, work: Callable[[], T], otherwise: T) -> T:
+        """Return what the work returns, or something else where it may not be read.
+
+        Args:
+            part: what is read, in words.
+            work: reads it.
+            otherwise: stands in its place.
+        """
+        with self.of(part):
+            otherwise = work()
+        return otherwise

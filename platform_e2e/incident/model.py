@@ -1,0 +1,264 @@
+"""What is known of an incident, as plain data that goes to the archive and comes back from it checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import Any, TypeVar
+
+from platform_e2e.checks.differences import Difference
+from platform_e2e.errors import WrongUsage
+from platform_e2e.finding import Cause, Finding, Promise
+from platform_e2e.kube.objects import Object, key, kind_of
+from platform_e2e.layer.objects import described
+
+SCHEMA = 1
+"""Of the archive; one that is read must have the same."""
+
+CHANGED, MISSING, EXTRA = "changed", "missing", "extra"
+"""How a live object may differ from Git: in fields, by its absence, or by being there although no file says so."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A live object that is not what Git says.
+
+    Attributes:
+        kind: as the client takes it, `apps/v1/Deployment`.
+        name: of the object.
+        namespace: of the object, or empty.
+        application: that renders it; empty for an object that no file of Git has.
+        change: `changed`, `missing` or `extra`.
+        status: what the Application says about it: Synced, OutOfSync, or nothing.
+        differences: for a changed object each field, redacted.
+        live: the object as the cluster has it, redacted; None where it is missing.
+    """
+
+    kind: str
+    name: str
+    namespace: str
+    application: str
+    change: str
+    status: str = ""
+    differences: tuple[Difference, ...] = ()
+    live: Object | None = None
+
+    def __str__(self) -> str:
+        """Name the object as findings do."""
+        return described(self.kind.rsplit("/", 1)[-1], self.name, self.namespace or None)
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """Return what makes it this object."""
+        return self.kind, self.namespace, self.name
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A Helm release of the live cluster.
+
+    Attributes:
+        name: of the release.
+        namespace: of the release.
+        chart: name of the chart.
+        version: of the chart.
+        app_version: of the product.
+        values: that it was installed with, redacted.
+    """
+
+    name: str
+    namespace: str
+    chart: str
+    version: str
+    app_version: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Incident:
+    """The picture of a live platform at one moment.
+
+    Attributes:
+        captured: when, in UTC, ISO 8601.
+        harness: version that captured it.
+        cluster: the context or cluster that it is of.
+        kubernetes: version of the API server.
+        nodes: how many; 0 where they could not be listed.
+        apps: the Applications that it is about.
+        chosen: whether these were named, or are all that there are.
+        repository: repoURL that the layer is read from.
+        revision: the commit that the layer was deployed at.
+        has_layer: whether the archive has the layer's files.
+        probed: whether the addresses were asked from outside.
+        sealing_key_lost: whether no SealedSecret can be decrypted because the key is gone.
+        held: what kept Argo CD from healing, in words.
+        missed: what could not be captured, and why.
+        notes: what a reader should know besides.
+        foundations: the Helm releases.
+        drift: the objects that are not as in Git.
+        findings: what the checks said.
+        alerts: that were firing.
+    """
+
+    captured: str
+    harness: str
+    cluster: str
+    kubernetes: str = ""
+    nodes: int = 0
+    apps: tuple[str, ...] = ()
+    chosen: bool = False
+    repository: str = ""
+    revision: str = ""
+    has_layer: bool = False
+    probed: bool = False
+    sealing_key_lost: bool = False
+    held: tuple[str, ...] = ()
+    missed: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    foundations: tuple[Installed, ...] = ()
+    drift: tuple[Drift, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    alerts: tuple[Mapping[str, str], ...] = ()
+
+    def head(self) -> dict[str, Any]:
+        """Return what incident.json has: everything but what has files of its own."""
+        own = {"foundations", "drift", "findings", "alerts"}
+        return {"schema": SCHEMA} | {name: value for name, value in self.__dict__.items() if name not in own}
+
+
+def parse(files: Mapping[str, bytes], drift: Sequence[Any]) -> Incident:
+    """Return the incident that an archive's files make.
+
+    Args:
+        files: of the archive.
+        drift: the documents of `drift/`.
+
+    Raises:
+        WrongUsage: it is no incident, one of another schema, or a part of it is not what it must be.
+    """
+    head = _mapping(_json(files, "incident.json"), "incident.json")
+    if head.get("schema") != SCHEMA:
+        raise WrongUsage(
+            f"the incident has schema {head.get('schema')!r}, written by platform-e2e {head.get('harness', '?')}; this one reads "
+            f"{SCHEMA}",
+            "use the version of platform-e2e that captured it",
+        )
+    plain: dict[str, Any] = {name: _demand(head, name, kind) for name, kind in _HEAD.items()}
+    plain |= {name: tuple(_texts(head.get(name, []), name)) for name in ("apps", "held", "notes")}
+    missed = {str(k): str(v) for k, v in _mapping(head.get("missed", {}), "missed").items()}
+    return Incident(
+        **plain,
+        missed=missed,
+        foundations=tuple(_each(files, "foundations.json", _installed)),
+        drift=tuple(_checked("drift", partial(_drift, one)) for one in drift),
+        findings=tuple(_each(files, "findings.json", _finding)),
+        alerts=tuple(_each(files, "alerts.json", lambda one: {str(k): str(v) for k, v in one.items()})),
+    )
+
+
+_HEAD: Mapping[str, type] = {
+    "captured": str,
+    "harness": str,
+    "cluster": str,
+    "kubernetes": str,
+    "nodes": int,
+    "chosen": bool,
+    "repository": str,
+    "revision": str,
+    "has_layer": bool,
+    "probed": bool,
+    "sealing_key_lost": bool,
+}
+
+
+def _json(files: Mapping[str, bytes], name: str) -> Any:
+    if name not in files:
+        raise WrongUsage(f"the archive has no {name}, so it is no incident", "name a file of `platform-e2e capture`")
+    try:
+        return json.loads(files[name])
+    except (ValueError, RecursionError) as error:
+        raise WrongUsage(f"{name} of the incident is no JSON: {error}", "capture again") from error
+
+
+def _each(files: Mapping[str, bytes], name: str, make: Callable[[Mapping[str, Any]], T]) -> list[T]:
+    several = _json(files, name) if name in files else []
+    if not isinstance(several, list):
+        raise WrongUsage(f"{name} of the incident is no list", "capture again")
+    return [_checked(name, partial(make, _mapping(one, name))) for one in several]
+
+
+def _checked(name: str, make: Callable[[], T]) -> T:
+    """Make something of hostile data; what does not fit is an error about the file."""
+    try:
+        return make()
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise WrongUsage(f"{name} of the incident has an entry that is none: {error!r}", "capture again") from error
+
+
+def _mapping(value: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise WrongUsage(f"{where} of the incident is no mapping", "capture again")
+    return value
+
+
+def _demand(head: Mapping[str, Any], name: str, kind: type) -> Any:
+    value = head.get(name)
+    if type(value) is not kind:
+        raise WrongUsage(f"incident.json: {name} is no {kind.__name__}", "capture again")
+    return value
+
+
+def _texts(value: Any, name: str) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise WrongUsage(f"incident.json: {name} is no list of texts", "capture again")
+    return value
+
+
+def _installed(one: Mapping[str, Any]) -> Installed:
+    texts = {name: str(one[name]) for name in ("name", "namespace", "chart", "version", "app_version")}
+    return Installed(**texts, values=_mapping(one.get("values") or {}, "foundations.json"))
+
+
+def _finding(one: Mapping[str, Any]) -> Finding:
+    cause = Cause(**{name: str(one["cause"][name]) for name in ("id", "sentence", "remedy")})
+    texts = (str(one["object"]), Promise(one["promise"]), str(one["expected"]), str(one["observed"]))
+    return Finding(*texts, cause, dict(one.get("details") or {}))
+
+
+def _drift(one: Any) -> Drift:
+    data = _mapping(one, "drift")
+    if data["change"] not in {CHANGED, MISSING, EXTRA}:
+        raise ValueError(f"change is {data['change']!r}")
+    texts = {name: str(data.get(name) or "") for name in ("kind", "name", "namespace", "application", "status")}
+    live = data.get("live")
+    found = Drift(
+        **texts,
+        change=data["change"],
+        differences=tuple(
+            Difference(str(each["path"]), each["expected"], each["observed"]) for each in data.get("differences") or ()
+        ),
+        live=dict(live) if live else None,
+    )
+    if found.live is not None and (kind_of(found.live), *key(found.live)) != found.identity:
+        raise ValueError(f"{found} has another object in it")
+    if found.change == EXTRA and found.live is None:
+        raise ValueError(f"{found} is extra and not there")
+    return found
+
+
+def plain_drift(one: Drift) -> dict[str, Any]:
+    """Return a drift as its file has it, the fields that differ before the object."""
+    return {
+        "kind": one.kind,
+        "name": one.name,
+        "namespace": one.namespace,
+        "application": one.application,
+        "change": one.change,
+        "status": one.status,
+        "differences": [asdict(each) for each in one.differences],
+        "live": one.live,
+    }

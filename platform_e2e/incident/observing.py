@@ -1,0 +1,191 @@
+"""What the checks say of a cluster by reading alone: the same at the incident and where it is reproduced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from platform_e2e.ask.diagnosis import cause_now
+from platform_e2e.ask.remembered import Remembered
+from platform_e2e.ask.sound import judged
+from platform_e2e.checks import applications, ignored, loadbalancer, monitoring
+from platform_e2e.checks.applications import TESTS
+from platform_e2e.checks.differences import missing_from
+from platform_e2e.checks.loadbalancer import Outside
+from platform_e2e.checks.prometheus import Prometheus
+from platform_e2e.explain import home
+from platform_e2e.finding import Cause, Finding, Promise
+from platform_e2e.gitops import argocd
+from platform_e2e.incident.drift import compared, status_of, wanted
+from platform_e2e.incident.missed import Missed
+from platform_e2e.kube.expect import Met
+from platform_e2e.kube.objects import Object, key
+from platform_e2e.kube.reader import Reader
+from platform_e2e.layer import Layer, Rendered
+
+OPERATED = "prometheus-operated"
+"""The Service that the Prometheus operator makes for every Prometheus, whatever its release is called."""
+
+FRESH = timedelta(minutes=3)
+"""How old a target's last scrape may be in a picture of one moment: three times the longest usual interval."""
+
+UNASKED = Outside(asks=False)
+"""Nobody asks the addresses from outside."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What the checks look at.
+
+    Attributes:
+        reader: of the cluster; nothing here can write.
+        layer: at the commit that is deployed.
+        sha: that commit.
+        apps: names of the Applications that it is about.
+        whole: whether these are all of the cluster, so that what is in none of them is a finding, too.
+        outside: who asks the addresses.
+        pool_map: ClusterFacts.pool_map where the layer's ranges are served moved.
+        missed: is told what may not be read.
+    """
+
+    reader: Reader
+    layer: Layer
+    sha: str
+    apps: Sequence[str]
+    whole: bool = True
+    outside: Outside = UNASKED
+    pool_map: Mapping[str, str] = field(default_factory=dict)
+    missed: Missed = field(default_factory=Missed)
+
+
+def findings(ground: Ground) -> list[Finding]:
+    """Return what is wrong, one for each object and cause, an object's own check first.
+
+    Args:
+        ground: what is looked at.
+    """
+    view = Remembered(ground.reader)
+    live = live_applications(ground)
+    found: dict[tuple[str, str], Finding] = {}
+    told: set[str] = set()
+    for several in (_services(ground, view), _monitors(ground, view), _applications(ground, view, live)):
+        for one in several:
+            found.setdefault((one.object, one.cause.id), one)
+    told |= {one.object for one in found.values()}
+    for one in (*_hidden(ground, live), *_objects(ground, view, told)):
+        found.setdefault((one.object, one.cause.id), one)
+    return list(found.values())
+
+
+def live_applications(ground: Ground) -> dict[str, Object]:
+    """Return the Applications as the cluster has them, by name."""
+    found: Sequence[Object] = ground.missed.read("Applications", lambda: ground.reader.list(argocd.APPLICATION), [])
+    return {key(app)[1]: app for app in found}
+
+
+def prometheus(reader: Reader, missed: Missed) -> Prometheus | None:
+    """Return the Prometheus of the cluster, asked by GET through the API server; None where it cannot be asked."""
+    with missed.of("Prometheus"):
+        places = [key(one)[0] for one in reader.list("v1/Service", fields={"metadata.name": OPERATED})]
+        if len(places) == 1:
+            return Prometheus(lambda path, parameters: reader.proxy(places[0], OPERATED, 9090, path, parameters))
+        missed.add("Prometheus", f"{len(places)} Services are called {OPERATED}")
+    return None
+
+
+def _applications(ground: Ground, view: Remembered, live: Mapping[str, Object]) -> Iterator[Finding]:
+    with ground.missed.of("checks of Applications"):
+        mine = [one for one in ground.layer.applications if one.name in ground.apps]
+        for one in mine:
+            yield from applications.policy(one)
+            app = live.get(one.name)
+            yield from applications.convergence(one, app, ground.sha, view)
+            yield from applications.as_in_git(one, app) if app else ()
+        if ground.whole:
+            yield from applications.registered(mine, list(live.values()))
+            for environment in ground.layer.environments:
+                yield from applications.environment(environment)
+
+
+def _services(ground: Ground, view: Remembered) -> Iterator[Finding]:
+    layer = ground.layer
+    with ground.missed.of("checks of LoadBalancer Services"):
+        for one in layer.load_balancers():
+            if one.service.application in ground.apps and not one.exempt:
+                wants = loadbalancer.Wanted.served(one, layer, ground.pool_map)
+                yield from loadbalancer.check(wants, loadbalancer.observe(wants, view, ground.outside))
+        for service in layer.of_kind("v1/Service"):
+            if service.application in ground.apps:
+                yield from loadbalancer.typed(service)
+        if ground.whole:
+            known = {(str(one.service.namespace), one.service.name) for one in layer.load_balancers()}
+            yield from loadbalancer.unplanned(view, known, TESTS)
+
+
+def _monitors(ground: Ground, view: Remembered) -> Iterator[Finding]:
+    layer = ground.layer
+    asked = prometheus(ground.reader, ground.missed)
+    if asked is not None:
+        with ground.missed.of("checks of ServiceMonitors"):
+            since = asked.now() - FRESH
+            for one in layer.service_monitors():
+                if one.application in ground.apps and not one.exempt(Promise.MONITORING):
+                    wants = monitoring.Wanted.of(one, layer)
+                    yield from monitoring.check(wants, monitoring.observe(wants, view, asked, since))
+    with ground.missed.of("checks of metrics ports"):
+        for port in layer.metrics_services():
+            if port.service.application in ground.apps:
+                yield from monitoring.covered(port, layer, view)
+    if ground.whole:
+        with ground.missed.of("checks of the foundations' metrics"):
+            yield from monitoring.unwatched(view, layer.releases)
+        with ground.missed.of("checks of other ServiceMonitors"):
+            known = {(str(one.namespace), one.name) for one in layer.service_monitors()}
+            yield from monitoring.unselected(view, known, TESTS)
+
+
+def _hidden(ground: Ground, live: Mapping[str, Object]) -> Iterator[Finding]:
+    """Yield drift that Argo CD was told to look away from."""
+    settings = None
+    with ground.missed.of("configmap/argocd-cm"):
+        settings = ground.reader.get("v1/ConfigMap", "argocd-cm", argocd.NAMESPACE)
+    for one in wanted(ground.layer, ground.apps):
+        app = live.get(one.application)
+        status = status_of(one, dict(ignored.statuses(app or {})))
+        if app is None or status != "Synced":
+            continue
+        with ground.missed.of(f"{one.kind} objects"):
+            obj = ground.reader.get(one.api, one.name, one.namespace)
+            if obj is None or not missing_from(one.object, obj):
+                continue
+            drift = compared(one, obj, status)
+            if drift is not None:
+                yield from ignored.check(one, obj, drift.differences, status, ignored.rules(app, settings))
+
+
+def _objects(ground: Ground, view: Remembered, told: set[str]) -> Iterator[Finding]:
+    """Yield the objects of the layer that are held, where no check of their own has told it already."""
+    for one in wanted(ground.layer, ground.apps):
+        if str(one) in told or one.api == argocd.APPLICATION:
+            continue
+        with ground.missed.of(f"{one.kind} objects"):
+            obj = view.get(one.api, one.name, one.namespace)
+            if obj is None:
+                yield _missing(one)
+                continue
+            cause = cause_now(obj, view)
+            if cause is not None:
+                state = judged(obj, view)
+                observed = "it is held all the same" if isinstance(state.verdict, Met) else state.verdict.why
+                finding = Finding(str(one), Promise.APPLICATIONS, state.expected, observed, cause)
+                yield replace(finding, promise=home(cause, Promise.APPLICATIONS))
+
+
+def _missing(one: Rendered) -> Finding:
+    cause = Cause(
+        "object-missing",
+        f"{one} is in {one.file} and not in the cluster",
+        f"look at application/{one.application}, which should have made it",
+    )
+    return Finding(str(one), Promise.APPLICATIONS, "it exists", "it does not exist", cause)

@@ -1,0 +1,239 @@
+"""`platform-e2e reproduce`: bring a captured incident about on a cluster of its own, and say which findings are seen again."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from platform_e2e import layer as layers
+from platform_e2e.checks.loadbalancer import NO_ADDRESS, Outside
+from platform_e2e.cluster import cli as clusters
+from platform_e2e.cluster.provider import ClusterFacts
+from platform_e2e.errors import WrongUsage
+from platform_e2e.gitops.deploy import refresh_all
+from platform_e2e.incident import archive, healing, helm, hold, origin
+from platform_e2e.incident.capture import renderer
+from platform_e2e.incident.compare import Row, all_again, side_by_side
+from platform_e2e.incident.drift import wanted
+from platform_e2e.incident.missed import Missed
+from platform_e2e.incident.model import Drift, Incident, parse
+from platform_e2e.incident.observing import UNASKED, Ground, findings
+from platform_e2e.incident.overlay import Laid, lay, lose_address, lose_sealing_key
+from platform_e2e.incident.said import Telling, console, line_of, say, several, table
+from platform_e2e.incident.standing import Standing, stand
+from platform_e2e.kube.expect import Met, Pending, Timeout, Verdict, poll
+from platform_e2e.layer import Layer
+from platform_e2e.report.verdict import ExitCode
+from platform_e2e.settings import OPTIONS, Settings
+
+CLUSTER = "incident"
+"""The cluster's name where none is chosen."""
+
+AGAIN_SECONDS = 120.0
+"""For the findings to be seen again once the drift is laid: Prometheus and back-offs of pods need some scrapes and attempts."""
+
+MOST_NODES = 9
+"""That a cluster here can have."""
+
+LAYER = next(option for option in OPTIONS if option.name == "layer")
+"""The option that, given, takes the place of the archive's own layer."""
+
+HEAL = "heal"
+"""What --then can say."""
+
+
+def main(known: argparse.Namespace, settings: Settings) -> int:
+    """Reproduce an incident.
+
+    Args:
+        known: as `arguments.of_reproduce` parses it.
+        settings: of the cluster.
+
+    Returns:
+        0 when every finding of the incident is seen again, else 1. Does not return where it becomes a shell.
+
+    Raises:
+        HarnessError: the archive cannot be used, or the cluster or a foundation did not come up.
+    """
+    files = archive.read(known.archive)
+    incident = parse(files, drift_documents(files))
+    given = Path(chosen) if (chosen := getattr(known, LAYER.dest) or os.environ.get(LAYER.variable)) else None
+    shell = not known.no_shell and sys.stdin.isatty()
+    with tempfile.TemporaryDirectory(prefix="platform-e2e-incident-") as scratch:
+        layer = layer_of(incident, files, given, Path(scratch) / "layer")
+        status, facts = _reproduce(incident, layer, settings, then=known.then)
+    _ways_in(facts)
+    if shell:
+        os.environ["PLATFORM_E2E_CLUSTER"] = facts.name
+        say("a shell with KUBECONFIG, kubectl and PLATFORM_E2E_CLUSTER set; leave it by `exit`, the cluster stays")
+        clusters.shell(facts, "")
+    return status
+
+
+def drift_documents(files: Mapping[str, bytes]) -> list[object]:
+    """Return the documents of `drift/`, in their order.
+
+    Raises:
+        WrongUsage: one is no YAML.
+    """
+    found: list[object] = []
+    for name in sorted(files):
+        if name.startswith("drift/"):
+            try:
+                found.append(YAML(typ="safe", pure=True).load(files[name].decode("utf-8")))
+            except (YAMLError, UnicodeDecodeError, RecursionError) as error:
+                raise WrongUsage(f"{name} of the incident is no YAML", "capture again") from error
+    return found
+
+
+def layer_of(incident: Incident, files: Mapping[str, bytes], given: Path | None, target: Path) -> Layer:
+    """Return the layer at the incident's commit: out of the archive, or from a checkout that has it.
+
+    Args:
+        incident: whose layer.
+        files: of the archive.
+        given: the value of --layer, or None.
+        target: where to write it.
+
+    Raises:
+        WrongUsage: the archive has none and no checkout was named.
+        NoCommit: the checkout has not that commit.
+    """
+    if incident.has_layer and given is None:
+        archive.unpack(files, target, "layer/")
+    elif given is not None:
+        origin.export(given, incident.revision, target)
+    else:
+        raise WrongUsage(
+            f"the archive has no layer; it was {incident.repository or 'of no repository that is known'} at "
+            f"{incident.revision[:12] or 'no commit'}",
+            "name a checkout that has that commit by --layer DIR",
+        )
+    return layers.load(target, renderer())
+
+
+def _reproduce(incident: Incident, layer: Layer, settings: Settings, *, then: str) -> tuple[int, ClusterFacts]:
+    """Bring it about, compare, and let Argo CD go if asked to."""
+    say(f"incident of {incident.cluster}, {incident.captured}: {len(incident.findings)} findings, {len(incident.drift)} objects "
+        f"not as in Git; layer at {incident.revision[:12]}")  # fmt: skip
+    several("findings of the incident", (line_of(one) for one in incident.findings))
+    several("not captured", (f"{part}: {why}" for part, why in incident.missed.items()))
+    releases = helm.pinned(layer.releases, incident.foundations)
+    nodes = min(max(incident.nodes, settings.nodes, 1), MOST_NODES)
+    timeline = Telling()
+    with stand(settings, layer, nodes=nodes, releases=releases, timeline=timeline) as up:
+        missed = Missed()
+        absent = {one.name: one.absent for one in up.installed}
+        lines = list(helm.differences(incident.foundations, helm.releases(up.kube, missed), absent))
+        several("foundations differ", lines)
+        several("besides", _other_differences(incident, up))
+        held = hold.hold(up.kube, hold.projects_of(layer, [one.name for one in layer.applications]))
+        say(hold.SAID.format(", ".join(held)))
+        laid = overlay(incident, up)
+        several("laid over", map(str, laid))
+        rows = compared(incident, up, laid)
+        console().print(table(rows, "findings of the incident"))
+        seen = sum(row.verdict == "yes" for row in rows)
+        say(f"{seen} of {len(incident.findings)} findings of the incident are seen again")
+        if then == HEAL:
+            _heal(incident, up, held)
+        return (ExitCode.HOLDS if all_again(rows) else ExitCode.BROKEN_PLATFORM), up.facts
+
+
+def _other_differences(incident: Incident, up: Standing) -> list[str]:
+    here = up.kube.version()
+    found = [] if here == incident.kubernetes else [f"Kubernetes {incident.kubernetes} then, {here} here"]
+    if incident.nodes and incident.nodes != len(up.facts.nodes):
+        found.append(f"{incident.nodes} nodes then, {len(up.facts.nodes)} here")
+    found += [f"pool {used} in place of {stated}" for stated, used in up.facts.pool_map.items()]
+    found += [f"held then by {one}" for one in incident.held]
+    return found + ([f"not all has converged: {up.late}"] if up.late else [])
+
+
+def overlay(incident: Incident, up: Standing) -> list[Laid]:
+    """Lay everything over that the incident has: objects, lost addresses, the lost key.
+
+    Args:
+        incident: whose drift.
+        up: the platform that has just come up.
+    """
+    laid = [lay(up.kube, _moved(one, up)) for one in incident.drift]
+    if incident.sealing_key_lost:
+        laid.append(lose_sealing_key(up.kube))
+    for one in incident.findings:
+        if one.observed == NO_ADDRESS and one.object.startswith("service/"):
+            name, _, namespace = one.object.removeprefix("service/").partition(" -n ")
+            laid.append(lose_address(up.kube, name, namespace))
+    return laid
+
+
+def _moved(one: Drift, up: Standing) -> Drift:
+    """Return drift without addresses that this cluster has moved: the pool is another one here."""
+    if not up.facts.pool_map:
+        return one
+    kept = tuple(each for each in one.differences if "/addresses" not in each.path)
+    return replace(one, differences=kept)
+
+
+def compared(
+    incident: Incident, up: Standing, laid: Sequence[Laid] = (), *, timeout: float = AGAIN_SECONDS
+) -> list[Row]:
+    """Look until every finding of the incident is seen again, or the time is over, and return both side by side.
+
+    Args:
+        incident: whose findings.
+        up: where to look.
+        laid: what could not be laid over is why a finding is not seen.
+        timeout: seconds.
+    """
+    reasons = {one.object: one.problem for one in laid if one.problem}
+    outside = Outside.of(up.facts) if incident.probed else UNASKED
+    rows: list[Row] = []
+
+    def look() -> Verdict:
+        ground = Ground(
+            up.kube, up.layer, up.sha, incident.apps, not incident.chosen, outside, up.facts.pool_map, Missed()
+        )
+        rows[:] = side_by_side(incident.findings, findings(ground), reasons)
+        left = [str(row.then.object) for row in rows if row.then and row.verdict != "yes"]
+        return Pending(f"not seen again: {', '.join(left)}") if left else Met()
+
+    try:
+        poll(look, timeout=timeout, what="the findings of the incident are seen again")
+    except Timeout:
+        return rows
+    return rows
+
+
+def _heal(incident: Incident, up: Standing, held: Sequence[str]) -> None:
+    """Let Argo CD go and tell what happens."""
+    say("Argo CD may heal now")
+    hold.let_go(up.kube, held)
+    refresh_all(up.kube, up.layer)
+    healed = healing.watch(up.kube, incident.drift, wanted(up.layer, [one.name for one in up.layer.applications]))
+    several("healed", map(str, healed))
+    rows = compared(replace(incident, findings=()), up, timeout=0.0)
+    several("still found", (line_of(row.now) for row in rows if row.now is not None))
+    gone = {(one.object, one.cause.id) for one in incident.findings} - {
+        (row.now.object, row.now.cause.id) for row in rows if row.now
+    }
+    back = sum(one.seconds is not None for one in healed)
+    say(
+        f"{back} of {len(healed)} objects are as in Git again; {len(gone)} of {len(incident.findings)} findings are gone"
+    )
+
+
+def _ways_in(facts: ClusterFacts) -> None:
+    say(f"cluster {facts.name} stays:")
+    say(f"  get in:     nox -s cluster -- shell {facts.name}")
+    say(f"  ask it:     nox -s explain -- --cluster {facts.name}")
+    say(f"  kubectl:    export KUBECONFIG={facts.kubeconfig}")
+    say(f"  remove it:  nox -s cluster -- down {facts.name}")
