@@ -48,7 +48,11 @@ def write(path: Path, files: Mapping[str, bytes]) -> None:
     scratch = path.with_name(f".{path.name}.new")
     try:
         scratch.touch(mode=0o600)
-        with gzip.GzipFile(scratch, "wb", mtime=0) as packed, tarfile.open(fileobj=packed, mode="w|") as tar:
+        with (
+            scratch.open("wb") as file,
+            gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed,
+            tarfile.open(fileobj=packed, mode="w|") as tar,
+        ):
             for name, content in sorted(files.items()):
                 member = tarfile.TarInfo(name)
                 member.size, member.mode = len(content), 0o644

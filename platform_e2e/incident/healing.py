@@ -39,9 +39,7 @@ class Healed:
         return f"{self.object}: stays: {self.why}"
 
 
-def watch(
-    reader: Reader, drift: Sequence[Drift], wanted: Sequence[Rendered], *, timeout: float = HEAL_SECONDS
-) -> list[Healed]:
+def watch(reader: Reader, drift: Sequence[Drift], wanted: Sequence[Rendered], *, timeout: float) -> list[Healed]:
     """Return what becomes of each object that was laid over, in their order.
 
     Args:

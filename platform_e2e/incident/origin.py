@@ -95,7 +95,9 @@ def export(directory: Path, revision: str, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     packed = target.parent / f"{target.name}.tar"
     tree = f"{revision}:{prefix}" if prefix else revision
-    _git(directory, "archive", "--format=tar", f"--output={packed.absolute()}", tree)
+    # Within a working tree git would take the tree's paths for those below its directory.
+    inner = _git(directory, "rev-parse", "--absolute-git-dir").stdout.strip()
+    _git(Path(inner), f"--git-dir={inner}", "archive", "--format=tar", f"--output={packed.absolute()}", tree)
     try:
         with tarfile.open(packed) as tar:
             # What a checkout may have and a layer must not: links that lead outside.

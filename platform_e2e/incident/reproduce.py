@@ -14,9 +14,11 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from platform_e2e import layer as layers
+from platform_e2e import paths
 from platform_e2e.checks.loadbalancer import NO_ADDRESS, Outside
 from platform_e2e.cluster import cli as clusters
-from platform_e2e.cluster.provider import ClusterFacts
+from platform_e2e.cluster.embedded import images
+from platform_e2e.cluster.provider import ClusterFacts, Images
 from platform_e2e.errors import WrongUsage
 from platform_e2e.gitops.deploy import refresh_all
 from platform_e2e.incident import archive, healing, helm, hold, origin
@@ -43,9 +45,6 @@ AGAIN_SECONDS = 120.0
 MOST_NODES = 9
 """That a cluster here can have."""
 
-LAYER = next(option for option in OPTIONS if option.name == "layer")
-"""The option that, given, takes the place of the archive's own layer."""
-
 HEAL = "heal"
 """What --then can say."""
 
@@ -65,7 +64,9 @@ def main(known: argparse.Namespace, settings: Settings) -> int:
     """
     files = archive.read(known.archive)
     incident = parse(files, drift_documents(files))
-    given = Path(chosen) if (chosen := getattr(known, LAYER.dest) or os.environ.get(LAYER.variable)) else None
+    given = Path(named) if (named := _chosen(known, "layer")) else None
+    if not _chosen(known, "cluster"):
+        settings = replace(settings, cluster=CLUSTER)
     shell = not known.no_shell and sys.stdin.isatty()
     with tempfile.TemporaryDirectory(prefix="platform-e2e-incident-") as scratch:
         layer = layer_of(incident, files, given, Path(scratch) / "layer")
@@ -76,6 +77,12 @@ def main(known: argparse.Namespace, settings: Settings) -> int:
         say("a shell with KUBECONFIG, kubectl and PLATFORM_E2E_CLUSTER set; leave it by `exit`, the cluster stays")
         clusters.shell(facts, "")
     return status
+
+
+def _chosen(known: argparse.Namespace, name: str) -> str:
+    """Return what a person chose for an option or its variable; an empty string where its default holds."""
+    option = next(one for one in OPTIONS if one.name == name)
+    return str(getattr(known, option.dest, None) or os.environ.get(option.variable) or "")
 
 
 def drift_documents(files: Mapping[str, bytes]) -> list[object]:
@@ -139,7 +146,7 @@ def _reproduce(incident: Incident, layer: Layer, settings: Settings, *, then: st
         say(hold.SAID.format(", ".join(held)))
         laid = overlay(incident, up)
         several("laid over", map(str, laid))
-        rows = compared(incident, up, laid)
+        rows = compared(incident, up, laid, timeout=AGAIN_SECONDS)
         console().print(table(rows, "findings of the incident"))
         seen = sum(row.verdict == "yes" for row in rows)
         say(f"{seen} of {len(incident.findings)} findings of the incident are seen again")
@@ -155,6 +162,10 @@ def _other_differences(incident: Incident, up: Standing) -> list[str]:
         found.append(f"{incident.nodes} nodes then, {len(up.facts.nodes)} here")
     found += [f"pool {used} in place of {stated}" for stated, used in up.facts.pool_map.items()]
     found += [f"held then by {one}" for one in incident.held]
+    if up.facts.images == Images.BUILT.value:
+        built, asked = images.names(paths.ROOT / "platform" / "apps"), images.names(up.layer.directory / "apps")
+        found += [f"{asked[name]} is not there; {built.get(name, 'no image')} is, which this checkout makes"
+                  for name in asked if asked[name] != built.get(name)]  # fmt: skip
     return found + ([f"not all has converged: {up.late}"] if up.late else [])
 
 
@@ -183,9 +194,7 @@ def _moved(one: Drift, up: Standing) -> Drift:
     return replace(one, differences=kept)
 
 
-def compared(
-    incident: Incident, up: Standing, laid: Sequence[Laid] = (), *, timeout: float = AGAIN_SECONDS
-) -> list[Row]:
+def compared(incident: Incident, up: Standing, laid: Sequence[Laid] = (), *, timeout: float) -> list[Row]:
     """Look until every finding of the incident is seen again, or the time is over, and return both side by side.
 
     Args:
@@ -218,7 +227,12 @@ def _heal(incident: Incident, up: Standing, held: Sequence[str]) -> None:
     say("Argo CD may heal now")
     hold.let_go(up.kube, held)
     refresh_all(up.kube, up.layer)
-    healed = healing.watch(up.kube, incident.drift, wanted(up.layer, [one.name for one in up.layer.applications]))
+    healed = healing.watch(
+        up.kube,
+        incident.drift,
+        wanted(up.layer, [one.name for one in up.layer.applications]),
+        timeout=healing.HEAL_SECONDS,
+    )
     several("healed", map(str, healed))
     rows = compared(replace(incident, findings=()), up, timeout=0.0)
     several("still found", (line_of(row.now) for row in rows if row.now is not None))

@@ -25,6 +25,9 @@ KEY_BLOCK = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-
 ASSIGNED = re.compile(r"[\w.'\"-]+\s*[:=]\s*(?:\"[^\"\n]*\"|'[^'\n]*')")
 """A name with a quoted value."""
 
+REFERENCE = re.compile(r"existing\w*secret\w*|(?:admin)?(?:password|token|user(?:name)?)key", re.IGNORECASE)
+"""Names of values that say where a secret is kept, as charts have them; without these no release could be installed."""
+
 WORD = re.compile(r"[^\s'\"=]+")
 NO_VALUE = base64.b64encode(redact.HIDDEN.encode()).decode()
 """What stands in a Secret's data, which must be base64."""
@@ -64,13 +67,25 @@ def _manifest(text: str) -> str:
     except YAMLError:
         # A template of something else: better a file that cannot be used than one with a password in it.
         return redact.text(text)
-    safe = [_usable(document, redact.plain(document)) for document in documents]
+    safe = [_usable(document, _referring(document, redact.plain(document))) for document in documents]
     if safe != documents:
         written = io.StringIO()
         yaml.dump_all(safe, written)
         return written.getvalue()
     lines = text.split("\n")
     return "\n".join(redact.text(line) if line.lstrip().startswith("#") else line for line in lines)
+
+
+def _referring(before: Any, after: Any) -> Any:
+    """Return redacted data with the references to secrets that it had."""
+    if isinstance(before, dict) and isinstance(after, dict) and before.get("kind") != "Secret":
+        return {
+            name: before[name] if REFERENCE.fullmatch(str(name)) else _referring(before[name], value)
+            for name, value in after.items()
+        }
+    if isinstance(before, list) and isinstance(after, list):
+        return [_referring(*pair) for pair in zip(before, after, strict=True)]
+    return after
 
 
 def _usable(before: Any, after: Any) -> Any:

@@ -1,0 +1,187 @@
+"""An archive is read as hostile input: whatever no capture writes is refused, with a text that says what it was."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from platform_e2e.errors import WrongUsage
+from platform_e2e.incident import archive
+from platform_e2e.incident.archive import UnsafeArchive
+from platform_e2e.incident.capture import files_of
+from platform_e2e.incident.model import SCHEMA, Incident, parse
+from platform_e2e.incident.reproduce import drift_documents
+from tests.incidents import FINDING, drift
+
+HEAD = {"incident.json": b"{}"}
+
+
+def packed(path: Path, *members: tuple[tarfile.TarInfo, bytes]) -> Path:
+    with tarfile.open(path, "w:gz") as tar:
+        for member, content in members:
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return path
+
+
+def member(name: str, **fields: Any) -> tarfile.TarInfo:
+    found = tarfile.TarInfo(name)
+    for field, value in fields.items():
+        setattr(found, field, value)
+    return found
+
+
+def test_what_is_written_is_read_again_and_only_its_owner_may_read_it(tmp_path: Path) -> None:
+    files = {"incident.json": b"{}", "layer/argocd/one.yaml": b"a: 1\n", "events.txt": b""}
+    path = tmp_path / "incident.tar.gz"
+    archive.write(path, files)
+    assert archive.read(path) == files
+    assert path.stat().st_mode & 0o077 == 0
+    assert [one.name for one in tmp_path.iterdir()] == ["incident.tar.gz"]
+
+
+def test_the_same_incident_is_the_same_file(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        archive.write(tmp_path / name, HEAD)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "name", ["../outside", "/etc/passwd", "layer/../../outside", "layer/./a", "a\\b", "a//b", "a\nb", "x" * 500]
+)
+def test_a_name_that_leads_out_or_cannot_be_printed_is_refused(tmp_path: Path, name: str) -> None:
+    path = packed(tmp_path / "a.tar.gz", (member(name), b"x"))
+    with pytest.raises(UnsafeArchive, match=r"its name|is there twice"):
+        archive.read(path)
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
+def test_links_and_devices_are_refused(tmp_path: Path, kind: bytes) -> None:
+    path = packed(tmp_path / "a.tar.gz", (member("layer/link", type=kind, linkname="/etc/passwd"), b""))
+    with pytest.raises(UnsafeArchive, match="it is no plain file"):
+        archive.read(path)
+
+
+@pytest.mark.parametrize("names", [("a", "a"), ("a", "a/b"), ("a/b", "a")])
+def test_no_file_is_there_twice_or_below_another_one(tmp_path: Path, names: tuple[str, str]) -> None:
+    path = packed(tmp_path / "a.tar.gz", *((member(name), b"x") for name in names))
+    with pytest.raises(UnsafeArchive, match="it is there twice"):
+        archive.read(path)
+
+
+def test_a_bomb_is_ended_before_it_fills_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "MOST_BYTES", 1 << 20)
+    monkeypatch.setattr(archive, "MOST_FILES", 10)
+    zeros = packed(tmp_path / "a.tar.gz", (member("layer/zeros"), bytes(3 << 20)))
+    assert zeros.stat().st_size < 10_000
+    with pytest.raises(UnsafeArchive, match="larger than 1048576 bytes"):
+        archive.read(zeros)
+    # One whose header says nothing of its size: a name of some megabytes in an extended header.
+    long = packed(tmp_path / "b.tar.gz", (member("n" * (3 << 20)), b""))
+    with pytest.raises(UnsafeArchive, match="unpacks to more than"):
+        archive.read(long)
+
+
+def test_too_many_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = packed(tmp_path / "a.tar.gz", *((member(f"f{index}"), b"") for index in range(12)))
+    monkeypatch.setattr(archive, "MOST_FILES", 10)
+    with pytest.raises(UnsafeArchive, match="more than 10 files"):
+        archive.read(path)
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda data: data[: len(data) // 2], lambda _: b"no archive", lambda _: gzip.compress(b"no tar" * 200)]
+)
+def test_what_is_no_archive_is_said_to_be_none(tmp_path: Path, spoil: Callable[[bytes], bytes]) -> None:
+    path = tmp_path / "a.tar.gz"
+    archive.write(path, {"incident.json": bytes(range(256)) * 64})
+    path.write_bytes(spoil(path.read_bytes()))
+    with pytest.raises(UnsafeArchive, match=r"a\.tar\.gz (is no tar\.gz|ends within)"):
+        archive.read(path)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(WrongUsage, match=r"there is no file .*nowhere"):
+        archive.read(tmp_path / "nowhere")
+
+
+def test_an_incident_that_is_too_large_asks_for_fewer_applications(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "MOST_BYTES", 10)
+    with pytest.raises(WrongUsage, match="--app NAME"):
+        archive.write(tmp_path / "a", {"a": bytes(11)})
+
+
+def incident() -> Incident:
+    return Incident(
+        captured="2026-01-01T00:00:00Z",
+        harness="0.1",
+        cluster="context prod",
+        kubernetes="v1.34.4",
+        nodes=3,
+        apps=("one",),
+        revision="a" * 40,
+        missed={"foundations": "forbidden: no"},
+        drift=(drift(),),
+        findings=(FINDING,),
+        alerts=({"alertname": "Down"},),
+    )
+
+
+def test_an_incident_comes_back_as_it_was() -> None:
+    files = files_of(incident(), [], [])
+    assert parse(files, drift_documents(files)) == incident()
+
+
+def test_another_schema_is_refused_with_the_version_that_wrote_it() -> None:
+    files = files_of(incident(), [], [])
+    head = json.loads(files["incident.json"]) | {"schema": SCHEMA + 1, "harness": "9.9"}
+    with pytest.raises(WrongUsage, match=r"schema 2, written by platform-e2e 9\.9; this one reads 1"):
+        parse({**files, "incident.json": json.dumps(head).encode()}, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("incident.json", b"[]", "is no mapping"),
+        ("incident.json", b"{", "is no JSON"),
+        ("incident.json", b"[" * 100_000, "is no JSON"),
+        ("findings.json", b"{}", "is no list"),
+        ("findings.json", b"[1]", "is no mapping"),
+        ("findings.json", b'[{"cause": 1}]', "has an entry that is none"),
+        ("foundations.json", b'[{"name": "a"}]', "has an entry that is none"),
+    ],
+)
+def test_a_part_that_is_none_is_named(name: str, content: bytes, words: str) -> None:
+    files = files_of(incident(), [], []) | {name: content}
+    with pytest.raises(WrongUsage, match=f"{name}.* {words}"):
+        parse(files, [])
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        {"change": "other"},
+        {"live": {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "other"}}},
+        {"change": "extra", "live": None},
+        {"differences": [{"path": "/data"}]},
+    ],
+)
+def test_drift_that_is_none_is_refused(spoil: dict[str, Any]) -> None:
+    files = files_of(incident(), [], [])
+    documents: list[Any] = drift_documents(files)
+    with pytest.raises(WrongUsage, match="drift of the incident has an entry that is none"):
+        parse(files, [{**documents[0], **spoil}])
+
+
+def test_drift_that_is_no_yaml_is_refused() -> None:
+    with pytest.raises(WrongUsage, match=r"drift/a\.yaml of the incident is no YAML"):
+        drift_documents({"drift/a.yaml": b"a: [1"})
