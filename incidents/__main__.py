@@ -22,9 +22,9 @@ from platform_e2e.incident.model import Incident, parse
 from platform_e2e.incident.observing import Ground, findings
 from platform_e2e.incident.reproduce import drift_documents
 from platform_e2e.incident.said import Telling, say, several
-from platform_e2e.incident.standing import Standing, stand
 from platform_e2e.kube.expect import Met, Pending, Verdict, poll
 from platform_e2e.report.verdict import ExitCode
+from platform_e2e.standing import Standing, stand
 
 BROKEN_SECONDS = 240.0
 """For all five to be found: a kubelet's back-off from an image, and the scrapes that Prometheus needs, come last."""

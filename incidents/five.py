@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from platform_e2e.explain.objects import at
 from platform_e2e.incident.overlay import lose_address, lose_sealing_key
-from platform_e2e.incident.standing import Standing
 from platform_e2e.kube.objects import key
+from platform_e2e.standing import Standing
 
 HAND = "somebody"
 """The field manager of whoever changes things by hand."""

@@ -19,7 +19,7 @@ from platform_e2e.incident import archive, compare, healing, helm, reproduce
 from platform_e2e.incident.capture import files_of
 from platform_e2e.incident.model import Incident, Installed
 from platform_e2e.incident.said import clean
-from platform_e2e.incident.standing import Standing
+from platform_e2e.standing import Standing
 from tests import incidents, layers
 from tests.incidents import FINDING, drift
 from tests.scripted_api import ScriptedApi

@@ -30,11 +30,11 @@ from platform_e2e.incident.model import Drift, Incident, parse
 from platform_e2e.incident.observing import UNASKED, Ground, findings
 from platform_e2e.incident.overlay import Laid, lay, lose_address, lose_sealing_key
 from platform_e2e.incident.said import Telling, console, line_of, say, several, table
-from platform_e2e.incident.standing import Standing, stand
 from platform_e2e.kube.expect import Met, Pending, Timeout, Verdict, poll
 from platform_e2e.layer import Layer
 from platform_e2e.report.verdict import ExitCode
 from platform_e2e.settings import OPTIONS, Settings
+from platform_e2e.standing import Standing, stand
 
 CLUSTER = "incident"
 """The cluster's name where none is chosen."""

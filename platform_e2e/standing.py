@@ -1,9 +1,9 @@
-"""A platform on a cluster of its own, without pytest: the cluster by its lease, the foundations by Helm, the layer by Argo CD."""
+"""A platform on a cluster, as tests and incidents need it: the cluster by its lease, the foundations by Helm, the layer by Argo CD."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from platform_e2e.errors import WrongUsage
 from platform_e2e.explain import explain, patience
 from platform_e2e.foundations import Installed, install, restore_sealing_key
 from platform_e2e.foundations.embedded import CHARTS
-from platform_e2e.gitops.deploy import deploy
+from platform_e2e.gitops.deploy import Deployment, deploy
 from platform_e2e.gitops.git import GitServer
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.objects import Object
@@ -29,7 +29,7 @@ SEALED_SECRETS = "sealed-secrets"
 """The chart whose controller needs the team's backup of its key before it starts for the first time."""
 
 CONVERGE_SECONDS = 300.0
-"""For all Applications; those that something holds for good are left behind earlier."""
+"""For all Applications after the foundations are there; 80 s from an empty cluster is usual."""
 
 
 @dataclass(frozen=True)
@@ -86,83 +86,121 @@ def stand(
         held = lease.acquire(spec, provider, keep=lambda: True, timeline=timeline)
         entered = contextlib.ExitStack()
         facts = entered.enter_context(held).facts
+    built = programs.ensure(timeline)
     with entered, Kube.from_kubeconfig(Path(facts.kubeconfig)) as kube:
         with timeline.phase("foundations"):
-            installed = _install(kube, facts, settings, releases, timeline)
-        git = git_server(kube, facts, layer)
-        _load_own_images(facts, layer, timeline)
+            installed = install_foundations(kube, facts, settings, releases, helm=built.path("helm"), timeline=timeline)
+        git = git_server(kube, facts, layer, built.path("kubectl"))
+        load_own_images(facts, layer, timeline)
+        late = ""
         with timeline.phase("applications"):
-            sha, late = _deploy(kube, facts, layer, git, timeline)
+            try:
+                sha = apply_layer(kube, facts, layer, git, timeline).commit.sha
+            except WaitError as error:
+                # An incident's layer may be the incident: what it lacks is told by the checks.
+                sha, late = git.head(), error.report.last
         yield Standing(facts, kube, layer, git, sha, installed, late)
 
 
-def _from_registry(facts: ClusterFacts) -> bool:
+def from_registry(facts: ClusterFacts) -> bool:
     """Tell whether the cluster fetches images, so that it can have whatever is pinned."""
     return facts.images != Images.BUILT.value
 
 
-def _install(
-    kube: Kube, facts: ClusterFacts, settings: Settings, releases: Sequence[Release], timeline: Timeline
+def install_foundations(
+    kube: Kube, facts: ClusterFacts, settings: Settings, releases: Sequence[Release], *, helm: Path, timeline: Timeline
 ) -> list[Installed]:
+    """Load the team's key, then install or verify the foundations.
+
+    Args:
+        kube: the cluster.
+        facts: of the cluster.
+        settings: key, charts and whether other versions are refused.
+        releases: the foundations.
+        helm: the program.
+        timeline: is told what goes on.
+    """
     if any(release.chart == SEALED_SECRETS for release in releases):
         restore_sealing_key(kube, settings.sealing_key)
     return install(
         kube,
         releases,
-        helm=programs.ensure(timeline).path("helm"),
+        helm=helm,
         kubeconfig=Path(facts.kubeconfig),
         charts_dir=settings.charts_dir,
-        module_directory=None if _from_registry(facts) else programs.module_directory,
+        module_directory=None if from_registry(facts) else programs.module_directory,
         strict_versions=settings.strict_versions,
         timeline=timeline,
     )
 
 
-def git_server(kube: Kube, facts: ClusterFacts, layer: Layer) -> GitServer:
+def git_server(kube: Kube, facts: ClusterFacts, layer: Layer, kubectl: Path) -> GitServer:
     """Return the git server of a cluster, started where it does not run yet; it has Argo CD's image, which is there anyway."""
     argocd = CHARTS["argo-cd"].images["argocd"]
     pinned = [release.app_version for release in layer.releases if release.chart == "argo-cd"]
-    image = str(replace(argocd, tag=pinned[0]) if pinned and _from_registry(facts) else argocd)
-    kubectl = programs.ensure(Timeline(None)).path("kubectl")
+    image = str(replace(argocd, tag=pinned[0]) if pinned and from_registry(facts) else argocd)
     return GitServer.start(kube, Path(facts.kubeconfig), kubectl, image=image, directory=Path(facts.directory) / "git")
 
 
-def _deploy(kube: Kube, facts: ClusterFacts, layer: Layer, git: GitServer, timeline: Timeline) -> tuple[str, str]:
-    """Serve and apply the layer; return the commit, and why not all has converged."""
+def apply_layer(
+    kube: Kube,
+    facts: ClusterFacts,
+    layer: Layer,
+    git: GitServer,
+    timeline: Timeline,
+    *,
+    founded: Callable[[], bool] = lambda: True,
+) -> Deployment:
+    """Serve a layer, apply its roots as a team does, and wait until all Applications have converged.
+
+    One that is held by a cause which stays is left behind.
+
+    Args:
+        kube: the cluster.
+        facts: of the cluster.
+        layer: to apply.
+        git: the server that Argo CD reads from.
+        timeline: is told what goes on.
+        founded: tells whether the foundations are there; before that nothing is given up, for what an Application lacks may
+            come with them.
+
+    Raises:
+        WaitError: not all have converged.
+    """
 
     def hopeless(app: Object) -> tuple[str, float] | None:
+        """Return the cause that holds an Application, where it is known how long that is worth waiting."""
+        if not founded():
+            return None
         cause = explain(app, kube)
         limit = patience(cause) if cause else None
         return (cause.id, limit) if cause and limit is not None else None
 
-    try:
-        done = deploy(
-            kube,
-            layer,
-            git,
-            timeline=timeline,
-            timeout=CONVERGE_SECONDS,
-            pool_map=facts.pool_map,
-            explain=lambda app: explain(app, kube),
-            hopeless=hopeless,
-        )
-    except WaitError as error:
-        # An incident's layer may be the incident: what it lacks is told by the checks.
-        return git.head(), error.report.last
-    return done.commit.sha, ""
+    return deploy(
+        kube,
+        layer,
+        git,
+        timeline=timeline,
+        timeout=CONVERGE_SECONDS,
+        pool_map=facts.pool_map,
+        explain=lambda app: explain(app, kube),
+        hopeless=hopeless,
+    )
 
 
-def _load_own_images(facts: ClusterFacts, layer: Layer, timeline: Timeline) -> None:
-    """Build the images of the layer's own applications with Docker and load them: no registry has them."""
-    if not _from_registry(facts):
+def load_own_images(facts: ClusterFacts, layer: Layer, timeline: Timeline) -> None:
+    """Build the images of the layer's own applications with Docker and load them into the nodes: no registry has them."""
+    if not from_registry(facts):
         return
     directory = Path(facts.directory)
+    docker = parts.daemon_of(directory)
     named = images.names(layer.directory / "apps")
     with timeline.phase("images", "images of the layer's own applications"):
         for file in sorted(layer.directory.glob(f"apps/*/{appimage.CONTAINERFILE}")):
             name = named.get(file.parent.name)
             if name is not None:
+                timeline.progress("images", f"builds {name}")
                 archive = directory / f"{file.parent.name}.tar"
-                appimage.build(parts.daemon_of(directory), file.parent, name, archive)
+                appimage.build(docker, file.parent, name, archive)
                 providers.choose(facts.provider).load_image(facts, archive)
                 archive.unlink()
