@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from platform_e2e import cli
-from platform_e2e.incident import archive, capture
+from platform_e2e.incident import archive, capture, drift, helm
 from platform_e2e.incident.model import EXTRA, MISSING, Incident, parse
 from platform_e2e.incident.reproduce import drift_documents
+from platform_e2e.layer import Rendered
 from tests import incidents, layers
+from tests.recorded_view import made
 from tests.scripted_api import ScriptedApi
 
 PASSWORD = "correct-horse-battery"
@@ -79,13 +81,13 @@ def test_drift_that_argo_cd_was_told_to_ignore_is_a_finding_with_the_field(
     layer, sha = incidents.checkout(tmp_path)
     incidents.platform(api, sha, key="other")
     _, files, incident = take("--layer", str(layer))
-    (drift,) = incident.drift
-    assert str(drift) == "configmap/one -n one"
-    assert [str(one) for one in drift.differences] == ["/data/key: expected 'value', is 'other'"]
-    assert drift.live is not None
-    found = {one.cause.id: one for one in incident.findings}
-    assert found["drift-ignored"].object == "configmap/one -n one"
-    assert "application/one says Synced" in found["drift-ignored"].cause.sentence
+    (found,) = incident.drift
+    assert str(found) == "configmap/one -n one"
+    assert [str(one) for one in found.differences] == ["/data/key: expected 'value', is 'other'"]
+    assert found.live is not None
+    causes = {one.cause.id: one for one in incident.findings}
+    assert causes["drift-ignored"].object == "configmap/one -n one"
+    assert "application/one says Synced" in causes["drift-ignored"].cause.sentence
     assert incident.revision == sha
     assert incident.repository == incidents.URL
     assert incident.has_layer
@@ -173,7 +175,7 @@ def test_foundations_are_those_of_helms_own_secrets_the_newest_revision(
 ) -> None:
     layer, sha = incidents.checkout(tmp_path)
     incidents.platform(api, sha)
-    for number, status in ((1, "superseded"), (2, "deployed")):
+    for number, status in ((9, "deployed"), (11, "deployed"), (12, "uninstalled"), (10, "superseded")):
         labels = {"owner": "helm", "name": "argocd", "status": status, "version": str(number)}
         data = release(replicas=number, password=PASSWORD)
         api.put("secrets", "argocd", f"sh.helm.release.v1.argocd.v{number}", metadata={"labels": labels}, data=data)
@@ -182,7 +184,7 @@ def test_foundations_are_those_of_helms_own_secrets_the_newest_revision(
     incident = take("--layer", str(layer))[2]
     (found,) = incident.foundations
     assert (found.name, found.chart, found.version, found.app_version) == ("argocd", "argo-cd", "9.3.7", "v3.2.11")
-    assert found.values == {"replicas": 2, "password": "[redacted]"}
+    assert found.values == {"replicas": 11, "password": "[redacted]"}
     assert "none of Helm's" in incident.missed["release other -n argocd"]
 
 
@@ -226,6 +228,20 @@ def test_no_secret_reaches_the_disk(api: ScriptedApi, take: Take, tmp_path: Path
     assert not [one for one in planted if one in whole]
     assert len(incident.drift) >= 3  # what was looked at had differences
     assert any("the layer has secrets" in note for note in incident.notes)
+
+
+def test_each_part_is_redacted_where_it_is_read() -> None:
+    env = [{"name": "DB_PASSWORD", "value": PASSWORD}]
+    git = made(
+        "apps/v1/Deployment", "d", "one", spec={"containers": [{"env": [{"name": "DB_PASSWORD", "value": "x"}]}]}
+    )
+    live = made("apps/v1/Deployment", "d", "one", spec={"containers": [{"env": env}]})
+    found = drift.compared(Rendered(git, "one", "d.yaml", 1), live)
+    assert found is not None
+    assert PASSWORD not in str(found)
+    (one,) = found.differences
+    assert (one.path, one.observed) == ("/spec/containers/0/env/0/value", "[redacted]")
+    assert PASSWORD not in str(helm.unpacked(made("v1/Secret", "s", "argocd", data=release(password=PASSWORD))))
 
 
 def test_a_lost_key_is_told_only_where_no_sealed_secret_can_be_decrypted(
