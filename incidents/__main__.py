@@ -11,10 +11,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from incidents.five import APPLICATIONSET, KINDS, freeze, ignored
+from incidents.five import APPLICATIONSET, KINDS, Kind, freeze, ignored
 from platform_e2e import cli, paths
 from platform_e2e import layer as layers
 from platform_e2e.cluster.place import Place
+from platform_e2e.errors import HarnessError
 from platform_e2e.gitops.deploy import refresh_all
 from platform_e2e.incident import archive
 from platform_e2e.incident.capture import renderer
@@ -27,7 +28,7 @@ from platform_e2e.report.verdict import ExitCode
 from platform_e2e.standing import Standing, stand
 
 BROKEN_SECONDS = 240.0
-"""For all five to be found: a kubelet's back-off from an image, and the scrapes that Prometheus needs, come last."""
+"""For each to be found: a kubelet's back-off from an image, and the scrapes that Prometheus needs, come last."""
 
 STEADY_SECONDS = 20.0
 """How long the same findings must have been there before they are captured."""
@@ -56,6 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         _down(first)
         options = ["--provider", known.platform_e2e_provider] if known.platform_e2e_provider else []
         reproduced = cli.main(["reproduce", str(output), "--no-shell", "--then", "heal", "--cluster", second, *options])
+    except HarnessError as error:
+        say(str(error))
+        return error.exit_code
     finally:
         for name in (first, second):
             _down(name)
@@ -82,15 +86,22 @@ def _make(known: argparse.Namespace, cluster: str, output: Path) -> None:
             for kind in KINDS:
                 say(f"incident: {kind.name}")
                 kind.make(up)
-            refresh_all(up.kube, layer)
-            _until_steady(up)
+                refresh_all(up.kube, layer)
+                _until_found(up, [kind])
+            _until_found(up, KINDS, steady=STEADY_SECONDS)
         if cli.main(["capture", "--cluster", cluster, "--output", str(output)]):
             raise SystemExit(ExitCode.BROKEN_HARNESS)
 
 
-def _until_steady(up: Standing) -> None:
-    """Wait until the five are found and nothing changes any more."""
-    wanted = {(one.object, one.cause) for one in KINDS}
+def _until_found(up: Standing, kinds: Sequence[Kind], *, steady: float = 0.0) -> None:
+    """Wait until some kinds are found, and the findings have been the same for a while.
+
+    Args:
+        up: the platform.
+        kinds: that must be found.
+        steady: seconds.
+    """
+    wanted = {(one.object, one.cause) for one in kinds}
     last: set[tuple[str, str]] = set()
     since = time.monotonic()
 
@@ -102,9 +113,9 @@ def _until_steady(up: Standing) -> None:
             last, since = now, time.monotonic()
         if wanted - now:
             return Pending(f"not found: {sorted(wanted - now)}; found: {sorted(now)}")
-        return Met() if time.monotonic() - since >= STEADY_SECONDS else Pending("they have just changed")
+        return Met() if time.monotonic() - since >= steady else Pending("they have just changed")
 
-    poll(look, timeout=BROKEN_SECONDS, what="the five incidents are found and steady")
+    poll(look, timeout=BROKEN_SECONDS, what=f"found: {', '.join(one.name for one in kinds)}")
 
 
 def _captured(output: Path) -> Incident:

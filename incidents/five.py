@@ -95,9 +95,11 @@ def key_lost(up: Standing) -> None:
 
 
 KINDS = (
-    Kind("drift hidden by ignoreDifferences", hidden, "deployment/chat -n chat-dev", "drift-ignored"),
-    Kind("address lost", address_lost, "service/chat -n chat-prod", "loadbalancer-no-pool"),
-    Kind("monitor unselected", unselected, "servicemonitor/sealed-secrets -n monitoring", "monitor-unselected"),
+    # First: without the key no Application that has a SealedSecret is synced as far as its Deployment.
     Kind("bad image in staging", bad_image, "deployment/chat -n chat-staging", "pod-image"),
+    Kind("drift hidden by ignoreDifferences", hidden, "deployment/chat -n chat-dev", "drift-ignored"),
+    Kind("monitor unselected", unselected, "servicemonitor/sealed-secrets -n monitoring", "monitor-unselected"),
+    Kind("address lost", address_lost, "service/chat -n chat-prod", "loadbalancer-no-pool"),
     Kind("key of Sealed Secrets lost", key_lost, "sealedsecret/grafana-admin -n monitoring", "secret-not-unsealed"),
 )
+"""In the order in which they are made, each found before the next one is."""
