@@ -16,7 +16,7 @@ from platform_e2e import layer as layer_package
 from platform_e2e.cluster.provider import ClusterFacts, NodeFacts
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.incident import archive, compare, healing, helm, reproduce
-from platform_e2e.incident.capture import files_of
+from platform_e2e.incident.files import files_of
 from platform_e2e.incident.model import Incident, Installed
 from platform_e2e.incident.said import clean
 from platform_e2e.standing import Standing

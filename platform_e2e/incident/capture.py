@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import io
-import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
-
-from ruamel.yaml import YAML
 
 from platform_e2e import layer as layers
 from platform_e2e import paths
@@ -24,12 +20,12 @@ from platform_e2e.cluster.embedded import programs
 from platform_e2e.cluster.place import Place
 from platform_e2e.errors import HarnessError, WrongUsage
 from platform_e2e.explain.objects import at
-from platform_e2e.finding import Finding
 from platform_e2e.gitops import argocd
 from platform_e2e.incident import archive, events, helm, origin, sources
-from platform_e2e.incident.drift import drifts, kept
+from platform_e2e.incident.drift import drifts
+from platform_e2e.incident.files import files_of
 from platform_e2e.incident.missed import Missed
-from platform_e2e.incident.model import Drift, Incident, plain_drift
+from platform_e2e.incident.model import Incident
 from platform_e2e.incident.observing import UNASKED, Ground, findings, prometheus
 from platform_e2e.incident.said import captured, say
 from platform_e2e.kube.objects import Object, key
@@ -254,29 +250,6 @@ class Capture:
         return found | files_of(incident, list(self._live.values()), self._parts["events"])
 
 
-def files_of(incident: Incident, apps: Sequence[Object], lines: Sequence[str]) -> dict[str, bytes]:
-    """Return the files of an archive without the layer's.
-
-    Args:
-        incident: what was read.
-        apps: the Applications as the cluster has them.
-        lines: one for each event.
-    """
-    found = {
-        "incident.json": _json(incident.head()),
-        "applications.json": _json([kept(app) for app in apps]),
-        "foundations.json": _json([one.__dict__ for one in incident.foundations]),
-        "findings.json": _json([_finding(one) for one in incident.findings]),
-        "alerts.json": _json(list(incident.alerts)),
-        "events.txt": "".join(f"{redact.text(line)}\n" for line in lines).encode(),
-    }
-    for index, one in enumerate(incident.drift):
-        kind = one.kind.rsplit("/", 1)[-1].lower()
-        where = f"{one.namespace}." if one.namespace else ""
-        found[f"drift/{index:03}-{kind}-{where}{one.name}.yaml".replace(":", "-")] = _yaml(one)
-    return found
-
-
 def harness_version() -> str:
     """Return the version of this harness, also where it runs from a checkout."""
     try:
@@ -289,24 +262,3 @@ def _read(directory: Path) -> dict[str, bytes]:
     """Return a layer's files; a link is what it leads to, since an archive has none."""
     root = directory.resolve()
     return {str(path.relative_to(root)): path.read_bytes() for path in tree_files(root) if path.is_file()}
-
-
-def _finding(one: Finding) -> Mapping[str, Any]:
-    return one.as_json()
-
-
-def _json(value: Any) -> bytes:
-    return (json.dumps(redact.plain(value), indent=1, default=str) + "\n").encode()
-
-
-def _yaml(one: Drift) -> bytes:
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = False
-    written = io.StringIO()
-    yaml.dump(_plain(redact.plain(plain_drift(one))), written)
-    return written.getvalue().encode()
-
-
-def _plain(value: Any) -> Any:
-    """Return plain data without the types that ruamel gives what it has read."""
-    return json.loads(json.dumps(value, default=str))
