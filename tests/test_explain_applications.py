@@ -163,7 +163,11 @@ def controller(replicas: int, ready: int | None) -> Object:
 @pytest.mark.parametrize(
     ("status", "replicas", "said"),
     [
-        ({"sync": {"status": "Synced", "revision": "a" * 40}}, 0, "has 0 replicas; what it says is of commit aaaaaaaaaaaa"),
+        (
+            {"sync": {"status": "Synced", "revision": "a" * 40}},
+            0,
+            "has 0 replicas; what it says is of commit aaaaaaaaaaaa",
+        ),
         ({}, 1, "has no ready replica; it was never compared"),
     ],
 )
@@ -174,7 +178,8 @@ def test_an_application_that_nobody_compares_is_told_of(status: dict[str, Any], 
     assert found is not None
     assert found.id == "application-stale-revision"
     assert found.sentence == (
-        "nobody compares application/chat-dev -n argocd with Git: statefulset/argocd-application-controller -n argocd " + said
+        "nobody compares application/chat-dev -n argocd with Git: statefulset/argocd-application-controller -n argocd "
+        + said
     )
 
 
@@ -187,11 +192,19 @@ def test_a_controller_that_runs_or_has_answered_is_not_blamed() -> None:
 
 
 def test_a_wave_that_waits_for_another_application_has_that_ones_cause() -> None:
-    entry = {"group": "argoproj.io", "version": "v1alpha1", "kind": "Application", "name": "chat-dev", "namespace": "argocd"}
+    entry = {
+        "group": "argoproj.io",
+        "version": "v1alpha1",
+        "kind": "Application",
+        "name": "chat-dev",
+        "namespace": "argocd",
+    }
     held = operation("Running", "waiting for healthy state of argoproj.io/Application/chat-dev and 1 more resources")
     root = application(**held, resources=[{**entry, "name": "chat"}, entry])
     child = application(**condition("InvalidSpecError", "application destination is not permitted in project 'chat'"))
-    other = made("argoproj.io/v1alpha1/Application", "chat", "argocd", status=condition("ComparisonError", "no such path"))
+    other = made(
+        "argoproj.io/v1alpha1/Application", "chat", "argocd", status=condition("ComparisonError", "no such path")
+    )
     found = explain(root, RecordedView(child, other))
     assert found is not None
     assert found.id == "application-not-permitted"

@@ -236,7 +236,10 @@ def test_a_sync_of_an_older_commit_that_waits_to_be_retried_is_stopped(
     assert kube.patches == [(APPLICATION, "one", {"status": {"operationState": {"phase": "Terminating"}}})]
 
 
-HELD = ["waiting for healthy state of /PersistentVolumeClaim/scratch", "waiting for completion of hook batch/Job/migrate"]
+HELD = [
+    "waiting for healthy state of /PersistentVolumeClaim/scratch",
+    "waiting for completion of hook batch/Job/migrate",
+]
 
 
 @pytest.mark.parametrize("message", HELD)

@@ -168,23 +168,27 @@ class _Server(web.Server):
         """Begin without clients."""
         super().__init__(handler, **options)
         self._transports: dict[RequestHandler[Any], asyncio.Transport] = {}
+        self._alone = asyncio.Event()
+        self._alone.set()
 
     def connection_made(self, handler: RequestHandler[Any], transport: asyncio.Transport) -> None:
         """Remember a client's connection."""
         super().connection_made(handler, transport)
         self._transports[handler] = transport
+        self._alone.clear()
 
     def connection_lost(self, handler: RequestHandler[Any], exc: BaseException | None = None) -> None:
         """Forget it."""
         super().connection_lost(handler, exc)
         self._transports.pop(handler, None)
+        if not self._transports:
+            self._alone.set()
 
     async def hang_up(self) -> None:
         """Close the connections that are left."""
         for transport in list(self._transports.values()):
             transport.abort()
-        while self._transports:
-            await asyncio.sleep(0)
+        await self._alone.wait()
 
 
 def asked_by(request: web.BaseRequest) -> Asked:

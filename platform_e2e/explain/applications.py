@@ -94,7 +94,9 @@ def not_compared(application: Object, view: View) -> Cause | None:
     return Cause(
         "application-stale-revision",
         f"nobody compares {name_of(application)} with Git: {listed([name_of(one) for one in controllers])} has {state}; {told}",
-        "look at the controller's pods" if any(wanted) else "give the controller a replica (controller.replicas of the chart)",
+        "look at the controller's pods"
+        if any(wanted)
+        else "give the controller a replica (controller.replicas of the chart)",
     )
 
 
@@ -190,7 +192,9 @@ def _cause_of_held(application: Object, objects: str, view: View) -> Cause | Non
         named = f"{entry.get('group') or ''}/{entry.get('kind')}/{entry.get('name')}"
         if re.search(rf"(?:^|[\s,]){re.escape(named)}(?:$|[\s,])", objects):
             group = f"{entry['group']}/" if entry.get("group") else ""
-            found = view.get(f"{group}{entry.get('version')}/{entry.get('kind')}", str(entry["name"]), entry.get("namespace"))
+            found = view.get(
+                f"{group}{entry.get('version')}/{entry.get('kind')}", str(entry["name"]), entry.get("namespace")
+            )
             cause = explain(found, view) if found else None
             if cause is not None:
                 return cause
