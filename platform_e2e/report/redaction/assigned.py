@@ -1,0 +1,207 @@
+r"""Take out of a text the values whose names say that they are secrets, however the text writes the pair.
+
+`name=value`, `name: value`, `"name": "value"`, the same inside JSON that is a string (`\"name\":\"value\"`), `--name value`,
+`["--name", "value"]`, `name: NAME` with `value: VALUE` after it as in a container's environment, YAML's block scalars.
+
+A text is walked through once: wherever a name is found its value is skipped to the end, so the time is linear in its length
+whatever it has.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from platform_e2e.report.redaction.names import CORE, HIDDEN, PASSWORD_NAME, harmless
+
+_NAME = re.compile(
+    rf"(?P<name>{CORE})(?:[-_]?v?\d{{1,2}})?(?P<close>\\*[\"']?\]?)"
+    r"(?:(?P<sep>[ \t]*(?:%3[ad]|:=|=>|==?|:)[ \t]*)"
+    r"|(?P<entry>,?[\s+-]{0,200}\\*[\"']?value\\*[\"']?[ \t]*[:=][ \t]*)"
+    r"|(?P<flag>[ \t]+|[ \t]*,\s{0,80}|\s{0,80}\n[ \t+]{0,80}-[ \t]+))"
+)
+"""The end of a name, in lower case, and what stands between it and its value."""
+
+_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+"""ASCII's letters only: others may have more characters in lower case."""
+
+_HEAD_CHARACTERS = 160
+"""How far before a name the start of its line is looked for."""
+
+_APART = re.compile(r"[\s\"'\[,(]")
+"""What separates the words of a command line from each other."""
+
+_ENTRY = re.compile(r"(?:name|key)\\*[\"']?[ \t]*[:=][ \t]*\\*[\"']?[A-Za-z0-9_./-]*$", re.IGNORECASE)
+"""What stands before it where the name is itself a value, as of a container's environment."""
+
+_LINE = re.compile(
+    r"[+ -]?[ \t]{0,64}(?:- ){0,3}(?:export |set |declare -x |setenv |ENV |ARG |env )?(?P<quote>['\"]?)[\w.$/-]{0,80}$"
+)
+"""What stands between the start of a line and it where the whole line is the pair."""
+
+_DOUBLE = re.compile(r'"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"?')
+_SINGLE = re.compile(r"'[^'\n]*+(?:''[^'\n]*+)*+'?")
+_LONG_DOUBLE = re.compile(r'"[^"\\]{0,8000}+(?:\\.[^"\\]{0,8000}+){0,400}+"')
+_LONG_SINGLE = re.compile(r"'[^']{0,16000}+'")
+_ESCAPED = re.compile(r"(\\+)([\"'])")
+_WHOLE = re.compile(r"[^\n]+")
+_WORD = re.compile(r"[^\s\"'`,;&)}\]<>\\]+")
+_LIST = re.compile(r"\[[^\]\n]*+\]?")
+_BLOCK = re.compile(r"[|>][+-]?\d?[+-]?[ \t]*(?:#[^\n]*)?\r?(?=\n)")
+_ESCAPED_BLOCK = re.compile(
+    r"[|>][+-]?(?:\\r)?(?P<end>\\+n)(?P<indent> +)(?:[^\"\\\n]|\\(?!n))*+(?:(?P=end)(?:(?P=indent)(?:[^\"\\\n]|\\(?!n))*+|(?=\\+n)))*+"
+)
+_BELOW = re.compile(r"\r?\n[+ -]?(?P<indent>[ ]{1,64})(?P<value>[^\s:#{\[|>&*!-][^\s:]*)[ \t]*\r?(?=\n|\Z)")
+_COMMENT = re.compile(r"[ \t]+#[^\n]*$")
+
+_ESCAPED_CHARACTERS = 8000
+"""How far the end of a quoted value inside a quoted text is looked for; beyond, all of the line is taken for it."""
+
+
+def values(text: str) -> str:
+    """Return a text without the values of names that say that they are secrets."""
+    lower = text.lower()
+    if len(lower) != len(text):
+        lower = text.translate(_LOWER)
+    parts, done, at = [], 0, 0
+    # In lower case: told to ignore it, the search takes ten times as long.
+    while (found := _NAME.search(lower, at)) is not None:
+        if not _is_pair(text, found):
+            at = found.end("name")
+            continue
+        start, end, shown = _value(text, found)
+        if shown is not None:
+            parts += [text[done:start], shown]
+            done = end
+        at = max(end, found.end("name"))
+    return "".join([*parts, text[done:]]) if parts else text
+
+
+def _is_pair(text: str, found: re.Match[str]) -> bool:
+    """Tell whether what was found is a name with a value."""
+    if found["sep"] is not None:
+        return True
+    before = text[max(0, found.start() - 60) : found.start()]
+    if found["entry"] is not None:
+        return bool(_ENTRY.search(before))
+    dash = before.rfind("-")
+    # An option: a word that begins with a dash, of which the name is the end.
+    return dash >= 0 and _APART.search(before, dash) is None and _APART.split(before)[-1].startswith("-")
+
+
+def _value(text: str, found: re.Match[str]) -> tuple[int, int, str | None]:
+    """Return where a value begins and ends and what is shown in its place, None where it is no secret."""
+    name, start = found["name"], found.end()
+    line = _line(text, found.start())
+    whole = found["sep"] is not None and line is not None and _LINE.match(text[line : found.start()]) is not None
+    following = text[start : start + 1]
+    if found["sep"] is not None and ":" in found["sep"]:
+        if whole and line is not None and following in {"|", ">"} and (block := _BLOCK.match(text, start)) is not None:
+            return _block(text, line, block)
+        if following in {"|", ">"} and (inner := _ESCAPED_BLOCK.match(text, start)) is not None:
+            shown = f"|{inner['end']}{inner['indent']}{HIDDEN}"
+            return start, inner.end(), None if inner[0] == shown else shown
+        if following in {"\n", "\r"} and (below := _BELOW.match(text, start)) is not None:
+            deeper = whole and line is not None and len(below["indent"]) > _indent(text[line : found.start()])
+            hide = deeper and not harmless(below["value"], name)
+            return below.start("value"), below.end("value"), HIDDEN if hide else None
+    if found["flag"] is not None and following == "-":
+        return start, start, None
+    return _inline(text, found, start, whole=whole)
+
+
+def _line(text: str, at: int) -> int | None:
+    """Return where the line of a position begins; None where that is too far away."""
+    low = max(0, at - _HEAD_CHARACTERS)
+    found = text.rfind("\n", low, at)
+    return found + 1 if found >= 0 else 0 if low == 0 else None
+
+
+def _inline(text: str, found: re.Match[str], start: int, *, whole: bool) -> tuple[int, int, str | None]:
+    """Return the same of a value in the line of its name."""
+    name, following = found["name"], text[start : start + 1]
+    if text.startswith(HIDDEN, start):
+        return start, start + len(HIDDEN), None
+    if following in {'"', "'"}:
+        return _quoted(text, name, start, long=whole and "=" in (found["sep"] or ""))
+    if (escaped := _ESCAPED.match(text, start)) is not None:
+        return _escaped(text, name, escaped)
+    if following == "[" and (several := _LIST.match(text, start)):
+        words = re.findall(r"[^\s,\[\]\"']+", several[0])
+        hide = name.lower() != "secrets" and any(not harmless(word, name) for word in words)
+        return start, several.end(), f"[{HIDDEN}]" if hide else None
+    pattern = _WHOLE if whole and found["close"] in {"", '"', "'"} and following not in {"{", "["} else _WORD
+    value = pattern.match(text, start)
+    if value is None or (following == "{" and not value[0].startswith("{{")):
+        return start, start, None
+    said, end = value[0], value.end()
+    if pattern is _WHOLE:
+        said = _COMMENT.sub("", said.rstrip("\r")) if len(said) < 2000 else said.rstrip("\r")
+        said = said.rstrip(" \t,")
+        end = start + len(said)
+    return start, end, None if _innocent(said, found, whole=whole) else HIDDEN
+
+
+def _innocent(said: str, found: re.Match[str], *, whole: bool) -> bool:
+    """Tell whether an unquoted value is none that must be hidden."""
+    name, sep = found["name"], found["sep"] or "="
+    if harmless(said, name):
+        return True
+    if ":" not in sep or PASSWORD_NAME.search(name):
+        return False
+    if not sep.endswith((" ", "\t")) and sep.lower() != "%3a":
+        # Go's `%+v`, or an address such as secret:argocd/argocd-secret.
+        return len(said) < 8 or not any(c.isdigit() for c in said) or said.startswith("/")
+    # "invalid token: signature mismatch": a sentence, not a pair.
+    first = said.split(None, 1)[0]
+    return (not whole or " " in said) and first.strip(".,;").isalpha() and first.islower()
+
+
+def _quoted(text: str, name: str, start: int, *, long: bool) -> tuple[int, int, str | None]:
+    """Return where a quoted value begins and ends, its quotes excluded."""
+    double = text[start] == '"'
+    found = (_DOUBLE if double else _SINGLE).match(text, start)
+    if found is None:  # never: one quote is enough for it
+        return start, start, None
+    closed = len(found[0]) > 1 and found[0].endswith(text[start])
+    if long and not closed and (several := (_LONG_DOUBLE if double else _LONG_SINGLE).match(text, start)):
+        found, closed = several, True
+    said = found[0][1:-1] if closed else found[0][1:]
+    return start + 1, found.end() - closed, None if harmless(said, name) else HIDDEN
+
+
+def _escaped(text: str, name: str, quote: re.Match[str]) -> tuple[int, int, str | None]:
+    """Return where a value between escaped quotes begins and ends."""
+    start = quote.end()
+    end = text.find(quote[0], start, start + _ESCAPED_CHARACTERS)
+    if end < 0:
+        rest = _WHOLE.match(text, start)
+        end = rest.end() if rest else start
+    return start, end, None if harmless(text[start:end], name) else HIDDEN
+
+
+def _indent(before: str) -> int:
+    """Return how far a key is indented, a patch's first column included only where it is a sign."""
+    bare = before[1:] if before[:1] in {"+", "-"} and before[1:2] != " " else before
+    return len(bare) - len(bare.lstrip(" -"))
+
+
+def _block(text: str, line: int, block: re.Match[str]) -> tuple[int, int, str | None]:
+    """Return where the lines of a block scalar begin and end: all that are indented further than its key."""
+    head = re.match(r"(?P<sign>[+-]?)(?P<indent> *)(?P<items>(?:- )*)", text[line : block.start()])
+    sign, indent = (head["sign"], len(head["indent"])) if head else ("", 0)
+    if sign == "-" and text[line + 1 : line + 2] == " " and head and not head["items"] and indent == 1:
+        sign, indent = "", 0  # `- key: |` in the first column is an item of a list, and no line that a patch removes
+    lines = _deeper(indent + 1, patch=bool(sign) or text[line : line + 1] == " ").match(text, block.end())
+    if lines is None or not lines[0].strip():
+        return block.end(), block.end(), None
+    if lines[0].strip(" +-\r\n") == HIDDEN:
+        return block.end(), lines.end(), None
+    return block.end(), lines.end(), f"\n{sign}{' ' * (indent + 2)}{HIDDEN}"
+
+
+@lru_cache(maxsize=128)
+def _deeper(indent: int, *, patch: bool) -> re.Pattern[str]:
+    """Return what matches all following lines with at least that indent, blank ones among them."""
+    sign = "[+-]?" if patch else ""
+    return re.compile(rf"(?:\r?\n{sign}(?:[ ]{{{indent},}}[^\n]*|\t[^\n]*|[ \t\r]*(?=\n)))*+")

@@ -1,0 +1,103 @@
+"""Take out of a text what is a secret in another coat: a string with escapes, or base64, of a text that has one."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Callable
+
+from platform_e2e.report.redaction.names import HIDDEN
+
+_RUN = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{16,}={0,2}")
+"""What may be base64 of something that is long enough for a secret with its name."""
+
+SHORTEST = 16
+"""Characters of base64 that are looked at: they stand for twelve."""
+
+_HEX = re.compile(r"[0-9a-fA-F-]+$")
+"""A digest, a commit or a UID."""
+
+_WRAPPED = re.compile(r"(?:^[ \t]*[A-Za-z0-9+/]{60,76}[ \t]*\r?\n){2,}[ \t]*[A-Za-z0-9+/]*={0,2}", re.MULTILINE)
+"""base64 over several lines, as base64(1) and MIME break it (RFC 2045: 76 characters)."""
+
+_COMPRESSED = "H4sI"
+"""How base64 of a gzip stream begins; Helm keeps its releases so, values included (helm, storage/driver/util.go)."""
+
+_PAIR = re.compile(r"[^\s:]{1,100}:[^\s]{1,500}$")
+"""User and password, as HTTP's basic authentication has them (RFC 7617)."""
+
+_BASIC = re.compile(r"(?:basic\s{1,5}|\"?auth\\*\"?\s{0,5}[:=]\s{0,5}\\*\"?)$", re.IGNORECASE)
+"""What stands before such a pair."""
+
+
+_STRING = re.compile(r'"[^"\\\n]*+(?:\\.[^"\\\n]*+)++"')
+"""A string of JSON, Go or YAML with something escaped in it."""
+
+
+def strings(text: str, clean: Callable[[str], str]) -> str:
+    """Return a text in which the strings that are texts of several lines, or have strings themselves, have no secrets.
+
+    Args:
+        text: to look through.
+        clean: takes the secrets out of what such a string stands for.
+    """
+
+    def replaced(found: re.Match[str]) -> str:
+        if "\\n" not in found[0]:
+            return found[0]
+        try:
+            inner = json.loads(found[0])
+        except ValueError:
+            return found[0]
+        shown = clean(inner)
+        return found[0] if shown == inner else json.dumps(shown, ensure_ascii=False)
+
+    return _STRING.sub(replaced, text)
+
+
+def base64_runs(text: str, clean: Callable[[str], str]) -> str:
+    """Return a text without base64 of what has secrets.
+
+    Args:
+        text: to look through.
+        clean: takes the secrets out of what was decoded.
+    """
+    text = _WRAPPED.sub(lambda found: _wrapped(found, clean), text)
+
+    def replaced(found: re.Match[str]) -> str:
+        run = found[0]
+        if _HEX.match(run):
+            return run
+        if run.startswith(_COMPRESSED) and len(run) > 40:
+            return f"{HIDDEN} compressed"
+        decoded = decode(run)
+        if decoded is None:
+            return run
+        if _PAIR.match(decoded) and _BASIC.search(text[max(0, found.start() - 40) : found.start()]):
+            return HIDDEN
+        return run if clean(decoded) == decoded else f"{HIDDEN} base64"
+
+    return _RUN.sub(replaced, text)
+
+
+def _wrapped(found: re.Match[str], clean: Callable[[str], str]) -> str:
+    decoded = decode("".join(found[0].split()))
+    return found[0] if decoded is None or clean(decoded) == decoded else f"{HIDDEN} base64"
+
+
+def decode(run: str) -> str | None:
+    """Return the text that base64, of either alphabet and with or without its padding, stands for; None where it is none."""
+    bare = run.rstrip("=").replace("-", "+").replace("_", "/")
+    if len(bare) % 4 == 1:
+        bare = bare[:-1]  # cut off
+    try:
+        raw = base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
+        # Most of what is no base64 of a text shows it at once.
+        if any(byte < 9 or byte > 0xF4 for byte in raw[:24]):
+            return None
+        decoded = raw.decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return decoded if all(c.isprintable() or c in "\r\n\t" for c in decoded) else None
