@@ -13,6 +13,7 @@ pytest_plugins = [
     "fixtures.recording",
     "fixtures.remembering",
     "fixtures.replay",
+    "fixtures.redaction",
     "fixtures.reporting",
     "fixtures.blocking",
     "fixtures.cluster",

@@ -182,6 +182,12 @@ def incidents(session: nox.Session) -> None:
 
 
 @nox.session
+def bundle(session: nox.Session) -> None:
+    """Pack a run's directory into one file for a ticket: -- [DIR], artifacts/latest by default."""
+    _platform_e2e(session, "bundle", *session.posargs)
+
+
+@nox.session
 def breaks(session: nox.Session) -> None:
     """Break a sound layer on purpose, once for each file in breaks/, and demand the declared verdict; -- NAME... -k TEXT."""
     _platform_e2e(session, "breaks", *session.posargs)

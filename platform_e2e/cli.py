@@ -115,6 +115,12 @@ def _parser() -> argparse.ArgumentParser:
     add_options(reproduces)
     reproduces.set_defaults(command=_reproduce, passes_on=False)
 
+    bundle = commands.add_parser("bundle", help="pack a run's directory into one RUN.tar.gz for a ticket")
+    bundle.add_argument(
+        "directory", nargs="?", default="", metavar="DIR", help="of the run; artifacts/latest by default"
+    )
+    bundle.set_defaults(command=_bundle, passes_on=False)
+
     leaks = commands.add_parser("leaks", help="end runs in every way there is and compare the host before and after")
     leaks.set_defaults(command=_leaks, passes_on=True)
     return parser
@@ -222,6 +228,17 @@ def _reproduce(known: argparse.Namespace, rest: Sequence[str]) -> int:
     from platform_e2e.incident import reproduce
 
     return reproduce.main(known, settings(known))
+
+
+def _bundle(known: argparse.Namespace, rest: Sequence[str]) -> int:
+    """Pack a run's directory and print where the archive is."""
+    del rest
+    from platform_e2e import paths
+    from platform_e2e.report.bundle.pack import pack
+
+    path = pack(Path(known.directory or paths.artifacts() / "latest"))
+    print(f"{path} ({path.stat().st_size} bytes)")
+    return 0
 
 
 def _leaks(known: argparse.Namespace, rest: Sequence[str]) -> int:

@@ -24,6 +24,10 @@ DURATION = re.compile(r"(?=\d)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
 """90, 90s, 30m, 1h30m."""
 
 
+SIZE = re.compile(r"(\d{1,12}) ?([kKmMgG]?)B?")
+"""50000000, 500kB, 50MB, 2GB."""
+
+
 IMAGES = ("auto", "registry", "mirror", "built")
 """What --images can say."""
 
@@ -90,6 +94,7 @@ class Settings:
     sealing_key: Path
     keep_runs: int
     accept_fewer: bool
+    evidence_limit: int
     cache: Path
     artifacts: Path
     replay: str | None = None
@@ -109,6 +114,17 @@ def seconds(text: str) -> float:
     if total <= 0:
         raise ValueError("is not longer than nothing")
     return float(total)
+
+
+def size(text: str) -> int:
+    """Return the bytes of a size such as 500kB, 50MB or 2GB; powers of ten, as disks are sold."""
+    match = SIZE.fullmatch(text.strip())
+    if not match:
+        raise ValueError("is no size such as 500kB, 50MB or 2GB")
+    total = int(match[1]) * {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}[(match[2] or "").lower()]
+    if total < 100_000:
+        raise ValueError("is less than 100kB, which holds no evidence")
+    return total
 
 
 def _node_count(text: str) -> int:
@@ -220,6 +236,7 @@ OPTIONS: tuple[Option, ...] = (
         "rebuild the state of an earlier run and run what failed: its directory, a .tar.gz or .zip of it, or its name",
         str,
     ),
+    Option("evidence_limit", "SIZE", "50MB", "the most that the evidence of one run may have: 500kB, 50MB, 2GB", size),
     Option("cache", "DIR", "", "where built programs, images and living clusters are kept", _path, flag=False),
     Option("artifacts", "DIR", "", "where each run leaves its results", _path, flag=False),
 )

@@ -28,12 +28,14 @@ class Timeline:
 
     Attributes:
         test: what this process tests now, or an empty string; every event that it appends meanwhile says so.
+        trouble: why events are missing, such as a full disk; mostly nothing.
     """
 
     def __init__(self, path: Path | None) -> None:
         """Remember the file; it is created by the first event."""
         self.path = path
         self.test = ""
+        self.trouble = ""
 
     def event(self, kind: str, name: str, **facts: Any) -> None:
         """Append one event.
@@ -49,11 +51,22 @@ class Timeline:
         # An error's text may quote the end of a log.
         safe = redact.plain({"test": self.test, **facts} if self.test else facts)
         line = json.dumps(
-            {"at": time.time(), "mono": time.monotonic(), "pid": os.getpid(), "kind": kind, "name": name, **safe}
+            {
+                "at": time.time(),
+                "mono": time.monotonic(),
+                "pid": os.getpid(),
+                "kind": kind,
+                "name": redact.text(name),
+                **safe,
+            }
         )
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+        except OSError as error:
+            # A verdict without a whole timeline is worth more than none.
+            self.trouble = f"{self.path} is not complete: {error.strerror}"
 
     def progress(self, name: str, text: str) -> None:
         """Say what a running phase does now, in a few words."""

@@ -78,8 +78,9 @@ def unpacked(name: str, data: bytes, depth: int) -> Iterator[tuple[str, bytes]]:
 def search(path: Path, shapes: Iterable[Shape]) -> list[Hit]:
     """Return every secret that is found below a directory or in a file."""
     wanted = [
-        (shape.name, coat, written) for shape in shapes for secret in shape.secrets for coat, written in coats(secret).items()
+        (shape.name, coat, written)
+        for shape in shapes
+        for secret in shape.secrets
+        for coat, written in coats(secret).items()
     ]
-    return [
-        Hit(name, file, coat) for file, data in contents(path) for name, coat, written in wanted if written in data
-    ]
+    return [Hit(name, file, coat) for file, data in contents(path) for name, coat, written in wanted if written in data]

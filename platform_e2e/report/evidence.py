@@ -1,24 +1,44 @@
-"""Keep what explains a failure: objects, events and logs of what failed, without secrets."""
+"""Keep what explains a failure: objects, events and logs of what failed, and the state of what they depend on, without secrets.
+
+What is kept, and in which order: what the findings name; the state of Argo CD, MetalLB, Prometheus and Alertmanager, the
+versions, the layer as served, the nodes; the namespaces of the findings; the foundations' namespaces. The first of it is what
+is needed most, should there be no room or no time for all.
+"""
 
 from __future__ import annotations
 
+import json
 import re
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from io import StringIO
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from ruamel.yaml import YAML
 
 from platform_e2e.errors import HarnessError
+from platform_e2e.gitops import argocd
 from platform_e2e.report import redact
+from platform_e2e.report.bundle import fields, metallb, monitoring, nodes, served, tree, versions
+from platform_e2e.report.bundle.reading import Asking, Cluster
+from platform_e2e.report.bundle.store import Store, write_index
 
-LOG_LINES = 300
+LOG_LINES = 500
 """How many last lines of each container's log are kept: some minutes of a chatty controller."""
 
 LIMIT_SECONDS = 60.0
-"""For all evidence of one failure; on a cluster that answers it takes about a second."""
+"""For all evidence of one failure; on a cluster that answers it takes a few seconds."""
+
+THREADS = 4
+"""How many questions are asked at once: a cluster of one node has two cores or four."""
+
+LINE_CHARACTERS = 10_000
+"""Width of YAML: a value that is broken over lines cannot be searched for."""
 
 NAMESPACE_KINDS = (
     "v1/Pod",
@@ -27,156 +47,333 @@ NAMESPACE_KINDS = (
     "apps/v1/Deployment",
     "apps/v1/StatefulSet",
     "apps/v1/DaemonSet",
+    "apps/v1/ReplicaSet",
+    "batch/v1/Job",
     "networking.k8s.io/v1/NetworkPolicy",
     "monitoring.coreos.com/v1/ServiceMonitor",
+    "monitoring.coreos.com/v1/PrometheusRule",
+    "bitnami.com/v1alpha1/SealedSecret",
 )
 """What of a namespace is kept; Secrets and ConfigMaps only when they are what failed."""
 
 CLUSTER_KINDS = (
     "v1/Node",
+    "v1/Namespace",
     "argoproj.io/v1alpha1/Application",
     "argoproj.io/v1alpha1/ApplicationSet",
-    "metallb.io/v1beta1/IPAddressPool",
-    "metallb.io/v1beta1/L2Advertisement",
-    "metallb.io/v1beta1/ServiceL2Status",
+    "argoproj.io/v1alpha1/AppProject",
+    *metallb.KINDS,
 )
 """What is kept of all namespaces: few objects, and the cause is often in one of them."""
 
 OTHER_KINDS = (
     "v1/ConfigMap",
-    "v1/Namespace",
     "v1/Secret",
-    "batch/v1/Job",
-    "argoproj.io/v1alpha1/AppProject",
-    "bitnami.com/v1alpha1/SealedSecret",
     "monitoring.coreos.com/v1/Alertmanager",
     "monitoring.coreos.com/v1/Prometheus",
-    "monitoring.coreos.com/v1/PrometheusRule",
 )
 """What else a finding may be about, most often one of a heal; its short name alone does not say which API has it."""
 
-OBJECT = re.compile(r"(?P<kind>[\w./-]+)/(?P<name>[\w.-]+)(?: -n (?P<namespace>[\w.-]+))?")
+OWNED_KINDS = ("apps/v1/ReplicaSet", "batch/v1/Job", "v1/Pod", "discovery.k8s.io/v1/EndpointSlice")
+"""What controllers make of what is in Git."""
+
+OBJECT = re.compile(r"(?P<kind>[A-Za-z][\w./-]*)/(?P<name>[\w.-]+)(?: -n (?P<namespace>[\w.-]+))?")
 """How a finding names its object."""
 
+TROUBLE = (HarnessError, OSError, LookupError, ValueError, TypeError, AttributeError)
+"""What reading may end with, an answer of another form than known included; evidence never fails a run."""
 
-class Cluster(Protocol):
-    """What is needed of the Kubernetes client."""
+Job = tuple[str, Callable[[], None]]
+"""What is kept, in words, and how."""
 
-    def get(self, kind: str, name: str, namespace: str | None = None) -> dict[str, Any] | None:
-        """Return one object."""
-        ...
 
-    def list(self, kind: str, namespace: str | None = None) -> Sequence[dict[str, Any]]:
-        """Return the objects of a kind."""
-        ...
+@dataclass(frozen=True)
+class Beside:
+    """What is known of the cluster beside its API.
 
-    def logs(
-        self, pod: str, namespace: str, container: str | None = None, *, previous: bool = False, tail: int = 50
-    ) -> str:
-        """Return the end of a container's log."""
-        ...
+    Attributes:
+        hosts: by the name of a node a function that returns testinfra's host of it.
+        logs: directory of the nodes' own logs on this machine, one directory for each node; None where there is none.
+        repository: what the git server in the cluster has, on this machine; None where there is none.
+        branch: that Argo CD reads.
+        foundations: facts of the timeline about releases.
+    """
+
+    hosts: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
+    logs: Path | None = None
+    repository: Path | None = None
+    branch: str = "main"
+    foundations: Sequence[Mapping[str, Any]] = ()
 
 
 class Evidence:
     """Keep evidence of one run.
 
     Args:
-        kube: client of the cluster.
-        directory: of the evidence; made when there is something to keep.
+        cluster: client of the cluster, without much patience.
+        store: where it goes.
         first: tells whether a piece of evidence was not kept yet, over all processes of the run.
-        limit: seconds after which nothing more is read: an API server that is gone may cost a while for each question.
+        beside: what else can be looked at.
     """
 
     def __init__(
-        self, kube: Cluster, directory: Path, first: Callable[[str], bool], *, limit: float = LIMIT_SECONDS
+        self, cluster: Cluster, store: Store, first: Callable[[str], bool], beside: Beside | None = None
     ) -> None:
         """Remember where from and where to."""
-        self.end = time.monotonic() + limit
-        self.kube = kube
-        self.directory = directory
+        self.asking = Asking(cluster)
+        self.store = store
         self.first = first
+        self.beside = beside or Beside()
 
-    def keep(self, objects: Iterable[str], namespaces: Iterable[str]) -> Path:
-        """Keep objects as findings name them, and the named namespaces as they are now.
+    def learn(self) -> None:
+        """Learn what the cluster's Secrets hold now, so that it is taken out of all that follows."""
+        try:
+            words = [
+                one["metadata"]["name"] for kind in ("v1/Namespace", "v1/Service") for one in self.asking.list(kind)
+            ]
+            redact.learn(self.asking.list("v1/Secret"), words)
+        except TROUBLE as error:
+            self.store.left_out(
+                "what the Secrets hold", f"they cannot be read, so only names and shapes were looked for: {error}"
+            )
 
-        What cannot be read is said in the file that would have it; evidence never fails a run.
+    def keep(self, own: str, texts: Iterable[str], namespaces: Iterable[str]) -> None:
+        """Keep what findings name, the shared state where nobody has yet, and the index.
+
+        What cannot be read is said in the index; evidence never fails a run.
+
+        Args:
+            own: directory of the test, relative to the evidence's.
+            texts: of findings; every object that they name is kept, with its namespace.
+            namespaces: of the foundations.
         """
-        wanted = dict.fromkeys(namespaces)
-        for text in objects:
-            match = OBJECT.search(text)
-            if match:
-                self._object(match["kind"], match["name"], match["namespace"])
-                if match["namespace"]:
-                    wanted[match["namespace"]] = None
-        if self.first("evidence-cluster"):
-            self._kinds(CLUSTER_KINDS, None, self.directory / "cluster")
-        for namespace in wanted:
+        named = _named(texts)
+        self._run((f"{kind}/{name}", partial(self._object, own, kind, name, ns)) for kind, name, ns in named)
+        theirs = dict.fromkeys(ns for _, _, ns in named if ns)
+        for kind, name, ns in named:
+            if kind.lower().endswith("application"):
+                theirs.update(dict.fromkeys(self._namespaces_of(name, ns)))
+        shared = list(namespaces)
+        jobs = self._state(shared)
+        for namespace in theirs:
+            if namespace not in shared:
+                jobs += self._namespace(namespace, f"{own}/{namespace}")
+        for namespace in shared:
             if self.first(f"evidence-{namespace}"):
-                self._namespace(namespace, self.directory / namespace)
-        return self.directory
+                jobs += self._namespace(namespace, namespace)
+        self._run(jobs)
+        write_index(self.store)
 
-    def _object(self, kind: str, name: str, namespace: str | None) -> None:
-        """Keep one object."""
-        known = (*NAMESPACE_KINDS, *CLUSTER_KINDS, *OTHER_KINDS)
-        full = next((k for k in known if k.rpartition("/")[2].lower() == kind.lower()), "")
+    def _run(self, jobs: Iterable[Job]) -> None:
+        """Do several things at once, as far as time allows; what is not done is named."""
+        waiting, done = deque(jobs), set[str]()
+        names = [what for what, _ in waiting]
+
+        def work() -> None:
+            while time.monotonic() < self.store.end:
+                try:
+                    what, job = waiting.popleft()
+                except IndexError:
+                    return
+                try:
+                    job()
+                except TROUBLE as error:
+                    self.store.left_out(what, f"could not be read: {error}")
+                done.add(what)
+
+        threads = [
+            threading.Thread(target=work, name="evidence", daemon=True) for _ in range(min(THREADS, len(waiting)))
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            # A program in a node may hang; nobody waits longer for it, and what it still says is not written.
+            thread.join(max(0.0, self.store.end - time.monotonic()))
+        for what in names:
+            if what not in done:
+                self.store.left_out(what, "reading the evidence took too long")
+
+    def _object(self, own: str, kind: str, name: str, namespace: str | None) -> None:
+        """Keep one object, who owns its fields, and its events."""
+        full = _known(kind)
         if not full:
             return  # such as environment/staging, which is no object of the cluster
-        path = self.directory / (namespace or "cluster") / f"{kind.rsplit('/', maxsplit=1)[-1].lower()}-{name}.yaml"
-        self._write(path, lambda: as_yaml(self.kube.get(full, name, namespace) or {}))
+        obj = self.asking.get(full, name, namespace)
+        short = kind.rsplit("/", maxsplit=1)[-1].lower()
+        path = f"{own}/{namespace or 'cluster'}/{short}-{name}"
+        if not obj:
+            self.store.left_out(f"{short}/{name}", "it does not exist")
+            return
+        self.store.text(f"{path}.yaml", as_yaml(obj), "what a finding names")
+        self.store.text(f"{path}.fields.txt", fields.owners([obj]), "who owns which of its fields")
+        if namespace:
+            about = [
+                e
+                for e in self.asking.list("v1/Event", namespace)
+                if (e.get("involvedObject") or {}).get("name") == name
+            ]
+            self.store.text(f"{path}.events.txt", events_as_text(about), "its events")
 
-    def _namespace(self, namespace: str, directory: Path) -> None:
-        """Keep a namespace's objects, events and logs."""
-        self._kinds(NAMESPACE_KINDS, namespace, directory)
-        self._write(directory / "events.txt", lambda: events_as_text(self.kube.list("v1/Event", namespace)))
+    def _namespaces_of(self, name: str, namespace: str | None) -> list[str]:
+        """Return the namespaces that an Application puts objects into."""
         try:
-            pods = self.kube.list("v1/Pod", namespace)
-        except (HarnessError, OSError):
-            return  # pods.yaml says why
-        for pod in pods:
+            app = self.asking.get(argocd.APPLICATION, name, namespace or argocd.NAMESPACE)
+        except TROUBLE:
+            return []  # _object has said why
+        return sorted({one.namespace for one in argocd.resources(app) if one.namespace})
+
+    def _state(self, namespaces: Sequence[str]) -> list[Job]:
+        """Return what keeps the state of the whole, each for the first that asks."""
+        jobs: list[Job] = [
+            ("trees of the Applications", self._trees),
+            ("versions", self._versions),
+            ("layer as served", self._served),
+            ("logs of the nodes", self._node_logs),
+            ("MetalLB's metrics", self._metallb),
+            ("Prometheus and Alertmanager", self._monitoring),
+            *((f"facts of node {name}", partial(self._node, name, namespaces)) for name in self.beside.hosts),
+            *((kind, partial(self._kind, kind, None, "cluster")) for kind in CLUSTER_KINDS),
+        ]
+        return jobs if self.first("evidence-cluster") else []
+
+    def _namespace(self, namespace: str, directory: str) -> list[Job]:
+        """Return what keeps a namespace's objects, events and logs."""
+        return [
+            *((f"{kind} -n {namespace}", partial(self._kind, kind, namespace, directory)) for kind in NAMESPACE_KINDS),
+            (f"events -n {namespace}", partial(self._events, namespace, directory)),
+            (f"logs -n {namespace}", partial(self._logs, namespace, directory)),
+        ]
+
+    def _kind(self, kind: str, namespace: str | None, directory: str) -> None:
+        """Keep all objects of a kind in one file, and who owns their fields in another."""
+        objects = self.asking.list(kind, namespace)
+        short = kind.rsplit("/", maxsplit=1)[-1].lower()
+        self.store.text(
+            f"{directory}/{short}s.yaml", "---\n".join(as_yaml(one) for one in objects), "objects with status"
+        )
+        self.store.text(f"{directory}/{short}s.fields.txt", fields.owners(objects), "who owns which field, since when")
+
+    def _events(self, namespace: str, directory: str) -> None:
+        """Keep a namespace's events, of too many the newest."""
+        found = events_as_text(self.asking.list("v1/Event", namespace))
+        self.store.text(f"{directory}/events.txt", found, "events", keep="end")
+
+    def _logs(self, namespace: str, directory: str) -> None:
+        """Keep the ends of the logs of a namespace's containers, of the run before the last restart too."""
+        for pod in self.asking.list("v1/Pod", namespace):
             for container, restarted in containers(pod):
-                self._log(directory / "logs", pod["metadata"]["name"], namespace, container, previous=False)
-                if restarted:
-                    self._log(directory / "logs", pod["metadata"]["name"], namespace, container, previous=True)
+                for previous in (False, True) if restarted else (False,):
+                    name = f"{pod['metadata']['name']}.{container}{'.previous' if previous else ''}.log"
+                    try:
+                        self._log(
+                            f"{directory}/logs/{name}", pod["metadata"]["name"], namespace, container, previous=previous
+                        )
+                    except TROUBLE as error:
+                        self.store.left_out(f"{directory}/logs/{name}", f"could not be read: {error}")
 
-    def _kinds(self, kinds: Sequence[str], namespace: str | None, directory: Path) -> None:
-        """Keep all objects of some kinds, one file for each."""
-        for kind in kinds:
-            path = directory / f"{kind.split('/')[-1].lower()}s.yaml"
-            self._write(path, lambda kind=kind: "---\n".join(as_yaml(o) for o in self.kube.list(kind, namespace)))  # type: ignore[misc]
+    def _log(self, path: str, pod: str, namespace: str, container: str, *, previous: bool) -> None:
+        """Keep the end of one container's log; one line more is asked for, to know whether there are more."""
+        log = self.asking.logs(pod, namespace, container, previous=previous, tail=LOG_LINES + 1)
+        lines = log.splitlines(keepends=True)
+        more = f"of this log the last {LOG_LINES} lines; there are more before" if len(lines) > LOG_LINES else ""
+        what = "log of the run before the last restart" if previous else "log"
+        self.store.text(path, "".join(lines[-LOG_LINES:]), what, keep="end", more=more)
 
-    def _log(self, directory: Path, pod: str, namespace: str, container: str, *, previous: bool) -> None:
-        """Keep the end of one container's log."""
-        path = directory / f"{pod}.{container}{'.previous' if previous else ''}.log"
-        self._write(path, lambda: self.kube.logs(pod, namespace, container, previous=previous, tail=LOG_LINES))
+    def _trees(self) -> None:
+        """Keep what Argo CD knows of each Application, down to the pods."""
+        owned = [one for kind in OWNED_KINDS for one in self.asking.list(kind)]
+        roots = tree.trees(self.asking.list(argocd.APPLICATION), owned)
+        if roots:
+            self.store.text(
+                "argocd/tree.txt", tree.as_text(roots), "every Application with its resources, down to the pods"
+            )
+            shown = json.dumps(redact.plain([root.as_json() for root in roots]), indent=1, default=str)
+            self.store.text("argocd/tree.json", shown + "\n", "the same for programs")
 
-    def _write(self, path: Path, read: Callable[[], str]) -> None:
-        """Write what can be read, redacted, or why it cannot; nothing where there is nothing."""
-        try:
-            content = read() if time.monotonic() < self.end else "not read: reading the evidence took too long\n"
-        except (HarnessError, OSError) as error:
-            content = f"could not be read: {error}\n"
-        if content:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(redact.text(content), encoding="utf-8")
+    def _versions(self) -> None:
+        """Keep what ran."""
+        found = versions.versions(
+            self.asking.version(), self.asking.list("v1/Node"), self.asking.list("v1/Pod"), self.beside.foundations
+        )
+        self.store.text("versions.txt", versions.as_text(found), "versions of everything, images by digest")
+        self.store.text(
+            "versions.json", json.dumps(redact.plain(found), indent=1, default=str) + "\n", "the same for programs"
+        )
+
+    def _served(self) -> None:
+        """Keep the layer as it is served."""
+        if self.beside.repository is None or not self.beside.repository.exists():
+            self.store.left_out("layer as served", "nothing was served yet")
+            return
+        sha, archive = served.served(self.beside.repository, self.beside.branch)
+        self.store.data(f"layer-{sha[:12]}.tar.gz", archive, f"the layer as served at {sha}, without Secrets")
+
+    def _node_logs(self) -> None:
+        """Keep the ends of the nodes' own logs, of kubelet, containerd and the control plane."""
+        for path in sorted(self.beside.logs.glob("*/*.log")) if self.beside.logs else ():
+            with path.open("rb") as file:
+                file.seek(0, 2)
+                size = file.tell()
+                file.seek(max(0, size - self.store.most))
+                lines = file.read().decode(errors="replace").splitlines(keepends=True)
+            more = f"of this log the last {LOG_LINES} lines; it has {size} bytes" if len(lines) > LOG_LINES else ""
+            name = path.relative_to(self.beside.logs) if self.beside.logs else path
+            self.store.text(f"nodes/{name}", "".join(lines[-LOG_LINES:]), "log of the node", keep="end", more=more)
+
+    def _metallb(self) -> None:
+        """Keep the metrics of controller and speakers."""
+        for pod in self.asking.list("v1/Pod"):
+            port = metallb.metrics_port(pod)
+            if port is not None:
+                meta = pod["metadata"]
+                try:
+                    told = metallb.own(self.asking.pod(meta["namespace"], meta["name"], port, "/metrics"))
+                    self.store.text(f"metallb/{meta['name']}.metrics.txt", told, "MetalLB's own metrics")
+                except TROUBLE as error:
+                    self.store.left_out(f"metallb/{meta['name']}.metrics.txt", f"could not be read: {error}")
+
+    def _monitoring(self) -> None:
+        """Keep what each Prometheus and Alertmanager says of itself."""
+        for namespace, service in monitoring.services(self.asking):
+            directory = f"{service.partition('-')[0]}-{namespace}"
+            for name, what, ask in monitoring.answers(self.asking, namespace, service):
+                try:
+                    answer = ask()
+                except TROUBLE as error:
+                    self.store.left_out(f"{directory}/{name}.json", f"could not be read: {error}")
+                    continue
+                self.store.text(f"{directory}/{name}.json", json.dumps(redact.plain(answer), indent=1) + "\n", what)
+                if name == "targets":
+                    self.store.text(
+                        f"{directory}/targets.txt", monitoring.targets_text(answer), "active targets as a table"
+                    )
+
+    def _node(self, name: str, namespaces: Sequence[str]) -> None:
+        """Keep what only the node itself knows."""
+        services = [
+            "/".join((s["metadata"]["namespace"], s["metadata"]["name"]))
+            for s in self.asking.list("v1/Service")
+            if (s.get("spec") or {}).get("type") == "LoadBalancer" or s["metadata"]["namespace"] in namespaces
+        ]
+        self.store.text(
+            f"nodes/{name}/facts.txt", nodes.facts(self.beside.hosts[name](), services), "what the node says of itself"
+        )
 
 
-def keep_logs(source: Path, directory: Path) -> None:
-    """Keep the ends of the nodes' own logs, of kubelet, containerd and the control plane.
+def _named(texts: Iterable[str]) -> list[tuple[str, str, str | None]]:
+    """Return kind, name and namespace of every object that texts name and whose kind is known."""
+    found = (match.group("kind", "name", "namespace") for text in texts for match in OBJECT.finditer(text))
+    return list(dict.fromkeys((kind, name.rstrip("."), namespace) for kind, name, namespace in found if _known(kind)))
 
-    Args:
-        source: has one directory for each node, with NAME.log in it.
-        directory: to keep them in.
-    """
-    for path in sorted(source.glob("*/*.log")):
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
-        if lines:
-            target = directory / path.relative_to(source)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(redact.text("".join(lines[-LOG_LINES:])), encoding="utf-8")
+
+def _known(kind: str) -> str:
+    """Return a kind with its API, by its short name; an empty text where it is no kind that is kept."""
+    known = (*NAMESPACE_KINDS, *CLUSTER_KINDS, *OTHER_KINDS)
+    return next((k for k in known if k.rpartition("/")[2].lower() == kind.rpartition("/")[2].lower()), "")
 
 
 def as_yaml(obj: Mapping[str, Any]) -> str:
-    """Return an object as YAML without its secrets and without managedFields, which nobody can read."""
+    """Return an object as YAML without its secrets and without managedFields, which `bundle.fields` has for people."""
     if not obj:
         return ""
     shown = redact.plain(dict(obj))
@@ -184,6 +381,7 @@ def as_yaml(obj: Mapping[str, Any]) -> str:
         shown["metadata"].pop("managedFields", None)
     writer = YAML(typ="safe")
     writer.default_flow_style = False
+    writer.width = LINE_CHARACTERS
     stream = StringIO()
     writer.dump(shown, stream)
     return stream.getvalue()

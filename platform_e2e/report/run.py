@@ -89,11 +89,14 @@ class Run:
     def claim(self, name: str) -> bool:
         """Tell whether this call is the run's first with that name, over all its processes."""
         marks = self.directory / "marks"
-        marks.mkdir(parents=True, exist_ok=True)
         try:
+            marks.mkdir(parents=True, exist_ok=True)
             (marks / name.replace("/", "-")).touch(exist_ok=False)
         except FileExistsError:
             return False
+        except OSError as error:
+            # On a full disk each process is the first: said twice is better than not at all.
+            self.timeline.trouble = f"{marks} takes nothing more: {error.strerror}"
         return True
 
     @property
@@ -129,7 +132,10 @@ class Run:
         path = self.timeline.path
         if path is None or not path.exists():
             return []
-        events = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
+        events = []
+        for line in path.read_text(encoding="utf-8").splitlines():
+            with contextlib.suppress(ValueError):  # a line that a full disk has cut off
+                events.append(json.loads(line))
         return [event for event in events if event["mono"] <= self.interrupted]
 
     def ended(self, phase: str) -> bool:
@@ -140,9 +146,20 @@ class Run:
         """Store plain data in the directory, redacted, so that a reader sees the whole or nothing."""
         path = self.directory / name
         scratch = path.with_name(f".{path.name}.new")
-        scratch.write_text(json.dumps(redact.plain(data), indent=1, default=str) + "\n", encoding="utf-8")
-        scratch.replace(path)
+        self.write_text(scratch.name, json.dumps(redact.plain(data), indent=1, default=str) + "\n")
+        with contextlib.suppress(FileNotFoundError):
+            scratch.replace(path)
         return path
+
+    def write_text(self, name: str, content: str) -> None:
+        """Store a text without secrets in the directory, or say at the end of the run why it is not there."""
+        path = self.directory / name
+        try:
+            path.write_text(content, encoding="utf-8")
+        except OSError as error:
+            self.timeline.trouble = f"{path} cannot be written: {error.strerror}"
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def phase_of(error: BaseException) -> str:

@@ -8,7 +8,8 @@ from bisect import bisect_left
 from platform_e2e.report.redaction.names import HIDDEN
 
 SECRET_MANIFEST = re.compile(
-    r"""^[-+ ]?[ \t]{0,80}(?:- ){0,3}(?:\{.*)?['"]?kind['"]?:[ \t]*['"]?Secret['"]?[ \t]*(?:[,}].*|\#.*)?\r?$""", re.MULTILINE
+    r"""^[-+ ]?[ \t]{0,80}(?:- ){0,3}(?:\{.*)?['"]?kind['"]?:[ \t]*['"]?Secret['"]?[ \t]*(?:[,}].*|\#.*)?\r?$""",
+    re.MULTILINE,
 )
 """A line that makes a manifest a Secret's, also in a patch."""
 

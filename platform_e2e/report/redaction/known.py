@@ -36,10 +36,15 @@ _PLAIN = re.compile(
 )
 """Numbers, times, addresses, versions and URLs without credentials."""
 
-_NO_SECRETS = frozenset({"ca.crt", "tls.crt", "namespace", "username", "user", "service-ca.crt", "ca-bundle.crt", "admin-user"})
+_NO_SECRETS = frozenset(
+    {"ca.crt", "tls.crt", "namespace", "username", "user", "service-ca.crt", "ca-bundle.crt", "admin-user"}
+)
 """Keys whose values are none: certificates are public, the others name something (core/v1, SecretType...)."""
 
-_LINE = re.compile(r"^[\s\"']*(?:export )?(?P<name>[\w.-]{2,80})[\"']?\s*[:=]\s*[\"']?(?P<value>[^\s\"',;]{6,500})[\"']?,?\s*$", re.MULTILINE)
+_LINE = re.compile(
+    r"^[\s\"']*(?:export )?(?P<name>[\w.-]{2,80})[\"']?\s*[:=]\s*[\"']?(?P<value>[^\s\"',;]{6,500})[\"']?,?\s*$",
+    re.MULTILINE,
+)
 _KEY_LINE = re.compile(r"^[A-Za-z0-9+/]{40,}={0,2}\r?$", re.MULTILINE)
 
 
@@ -155,7 +160,7 @@ def _decoded(encoded: Any) -> str | None:
 
 def _of(key: str, value: str) -> set[str]:
     """Return what of one datum is looked for elsewhere."""
-    if key in _NO_SECRETS or "-----BEGIN CERTIFICATE-----" in value and "PRIVATE KEY" not in value:
+    if key in _NO_SECRETS or ("-----BEGIN CERTIFICATE-----" in value and "PRIVATE KEY" not in value):
         return set()
     bare = value.strip()
     if "\n" not in bare:
@@ -163,7 +168,11 @@ def _of(key: str, value: str) -> set[str]:
     # A file: as a whole, the lines of a key, and the values in it whose names say it.
     found = {bare} if len(bare) < LONGEST else set()
     found |= {line.strip() for line in _KEY_LINE.findall(bare)} if "PRIVATE KEY" in bare else set()
-    found |= {one["value"] for one in _LINE.finditer(bare) if is_secret_name(one["name"]) and _secret(one["name"], one["value"])}
+    found |= {
+        one["value"]
+        for one in _LINE.finditer(bare)
+        if is_secret_name(one["name"]) and _secret(one["name"], one["value"])
+    }
     return found
 
 

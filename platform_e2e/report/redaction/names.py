@@ -37,8 +37,42 @@ CORE = (
 """The end of such a name in a text in lower case; what comes before it does not matter."""
 
 _WORDS = frozenset(
-    "true false yes no on off null none nil undefined unset empty redacted hidden masked disabled enabled optional required "
-    "default string bytes object file env auto active inactive expired invalid missing revoked valid unknown".split()
+    [
+        "true",
+        "false",
+        "yes",
+        "no",
+        "on",
+        "off",
+        "null",
+        "none",
+        "nil",
+        "undefined",
+        "unset",
+        "empty",
+        "redacted",
+        "hidden",
+        "masked",
+        "disabled",
+        "enabled",
+        "optional",
+        "required",
+        "default",
+        "string",
+        "bytes",
+        "object",
+        "file",
+        "env",
+        "auto",
+        "active",
+        "inactive",
+        "expired",
+        "invalid",
+        "missing",
+        "revoked",
+        "valid",
+        "unknown",
+    ]
 )
 """Values that say something about a secret and are none."""
 

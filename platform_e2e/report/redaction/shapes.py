@@ -52,7 +52,10 @@ TOKENS: tuple[Shape, ...] = (
     _shape("gl", r"(?<![\w-])gl(?:pat|dt|rt|rtr|cbt|ptt|ft|imt|agent|soat|ffct|oas)-[\w-]{15,}"),
     # Slack.
     _shape("xox xapp-", r"(?<![\w-])(?:xox[abeprs]|xapp)-[\w-]{10,}"),
-    _shape("hooks.slack.com discord", r"(?P<head>(?:hooks\.slack\.com/(?:services|workflows)|discord(?:app)?\.com/api/webhooks)/)[\w/-]{16,}"),
+    _shape(
+        "hooks.slack.com discord",
+        r"(?P<head>(?:hooks\.slack\.com/(?:services|workflows)|discord(?:app)?\.com/api/webhooks)/)[\w/-]{16,}",
+    ),
     # AWS: ids of keys; the keys themselves are recognised by name only.
     _shape("akia asia abia acca", r"(?<![A-Z0-9])A(?:KIA|SIA|BIA|CCA)[0-9A-Z]{16}(?![A-Z0-9])"),
     # Google: API keys, OAuth access tokens and client secrets.
@@ -75,10 +78,17 @@ TOKENS: tuple[Shape, ...] = (
     _shape("glsa_ glc_", r"(?<!\w)gl(?:sa|c)_[A-Za-z0-9+/=_]{20,}"),
     _shape("do", r"(?<!\w)do[opr]_v1_[a-f0-9]{32,}"),
     _shape("sk-", r"(?<![\w-])sk-[A-Za-z0-9_-]{20,}"),
-    _shape("hf_ shp dapi lin_api_ nrak-", r"(?<!\w)(?:hf_[A-Za-z]{30,}|shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}|dapi[a-f0-9]{32}|lin_api_\w{30,}|NRAK-[A-Z0-9]{27})"),
+    _shape(
+        "hf_ shp dapi lin_api_ nrak-",
+        r"(?<!\w)(?:hf_[A-Za-z]{30,}|shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}|dapi[a-f0-9]{32}|lin_api_\w{30,}|NRAK-[A-Z0-9]{27})",
+    ),
     _shape(":aa", r"(?<!\d)\d{8,10}:AA[\w-]{33}"),
     # Bootstrap tokens; the second part of an event's name, which looks alike, is hexadecimal.
-    _shape(".", r"(?<![\w./-])(?=[a-z0-9]{6}\.[a-z0-9]{0,15}\d)(?![a-z0-9]{6}\.[0-9a-f]{16}\b)[a-z0-9]{6}\.[a-z0-9]{16}(?![\w./-])", HIDDEN + " bootstrap token"),
+    _shape(
+        ".",
+        r"(?<![\w./-])(?=[a-z0-9]{6}\.[a-z0-9]{0,15}\d)(?![a-z0-9]{6}\.[0-9a-f]{16}\b)[a-z0-9]{6}\.[a-z0-9]{16}(?![\w./-])",
+        HIDDEN + " bootstrap token",
+    ),
     # Hashes of passwords, crypt(5), bcrypt and Argon2: they can be guessed at.
     _shape("$", r"\$(?:2[abxy]|apr1|1|5|6|y|gy|argon2(?:id?|d))\$[./A-Za-z0-9$,=+-]{13,}", HIDDEN + " hash"),
     _shape("{sha} {ssha}", r"(?P<head>\{S?SHA\})[A-Za-z0-9+/]{20,}={0,2}"),
@@ -90,7 +100,9 @@ URLS: tuple[Shape, ...] = (
     # A password that should have been escaped: it has a slash or an @. A port is none.
     _shape("://", rf"(?P<head>://){_NOT_DONE}[^\s/@:'\"<>]{{1,200}}:(?!\d{{1,5}}/)[^\s'\"<>]{{1,300}}@", HIDDEN + "@"),
     _shape("://", rf"(?P<head>://){_NOT_DONE}[^\s/@:'\"<>]{{16,1000}}@", HIDDEN + "@"),
-    _shape("jdbc:oracle", rf"(?P<head>jdbc:oracle:\w{{1,10}}:){_NOT_DONE}[^\s/@]{{1,100}}/[^\s@]{{1,300}}@", HIDDEN + "@"),
+    _shape(
+        "jdbc:oracle", rf"(?P<head>jdbc:oracle:\w{{1,10}}:){_NOT_DONE}[^\s/@]{{1,100}}/[^\s@]{{1,300}}@", HIDDEN + "@"
+    ),
     # Go's driver for MySQL: user:password@tcp(host).
     _shape("@tcp( @unix(", r"(?<![^\s'\"=])[^\s:/@'\"=]{1,100}:[^\s'\"]{1,300}@(?=tcp\(|unix\()", HIDDEN + "@"),
     # What is signed with a key, and keys as parameters.
@@ -106,25 +118,37 @@ URLS: tuple[Shape, ...] = (
 HEADERS: tuple[Shape, ...] = (
     _shape(
         "authorization",
-        rf"(?P<head>(?<![\w])(?:proxy-)?authorization\\*['\"]?[ \t]*[:=][ \t]*\[?\\*['\"]?(?:(?:basic|bearer|token|digest|negotiate|"
-        rf"apikey|aws4-hmac-sha256|splunk|bot)[ \t]+)?)(?![\s\[{{]|\[redacted\])[^\n\r'\"\\\]{{}}]+",
+        r"(?P<head>(?<![\w])(?:proxy-)?authorization\\*['\"]?[ \t]*[:=][ \t]*\[?\\*['\"]?(?:(?:basic|bearer|token|digest|negotiate|"
+        r"apikey|aws4-hmac-sha256|splunk|bot)[ \t]+)?)(?![\s\[{]|\[redacted\])[^\n\r'\"\\\]{}]+",
         HIDDEN,
         _I,
     ),
     _shape(
         "cookie",
-        rf"(?P<head>(?<![\w])(?:set-)?cookie2?\\*['\"]?[ \t]*[:=][ \t]*\[?\\*['\"]?)(?!\[redacted\]|\{{|\[)(?=[^\s=;:]{{1,100}}=)[^\n\r'\"\\\]]+",
+        r"(?P<head>(?<![\w])(?:set-)?cookie2?\\*['\"]?[ \t]*[:=][ \t]*\[?\\*['\"]?)(?!\[redacted\]|\{|\[)(?=[^\s=;:]{1,100}=)[^\n\r'\"\\\]]+",
         HIDDEN,
         _I,
     ),
-    _shape("bearer", r"(?P<head>(?<!\w)bearer[ \t]+)(?=[A-Za-z0-9._~+/=-]{0,200}[0-9._~+/=A-Z])[A-Za-z0-9._~+/=-]{8,}", HIDDEN, _I),
+    _shape(
+        "bearer",
+        r"(?P<head>(?<!\w)bearer[ \t]+)(?=[A-Za-z0-9._~+/=-]{0,200}[0-9._~+/=A-Z])[A-Za-z0-9._~+/=-]{8,}",
+        HIDDEN,
+        _I,
+    ),
     # Basic authentication on its own; short words such as "basic authentication" have no such length or letters.
-    _shape("basic", r"(?P<head>(?<!\w)basic[ \t]+)(?=[A-Za-z0-9+/]{0,200}[0-9A-Z=])[A-Za-z0-9+/]{10,}={0,2}(?![\w-])", HIDDEN, _I),
+    _shape(
+        "basic",
+        r"(?P<head>(?<!\w)basic[ \t]+)(?=[A-Za-z0-9+/]{0,200}[0-9A-Z=])[A-Za-z0-9+/]{10,}={0,2}(?![\w-])",
+        HIDDEN,
+        _I,
+    ),
     _shape("curl", r"(?P<head>(?<=[ \t])(?:-u|--user)[ =]?['\"]?)(?!\[redacted\])[^\s:'\"]{1,100}:[^\s'\"]{1,300}"),
     _shape("mysql", r"(?P<head>\bmysql(?:dump|admin)?[ \t][^\n]{0,40}?-p)(?!\[redacted\])[^\s'\"-][^\s'\"]{2,200}"),
     _shape("sshpass", r"(?P<head>\bsshpass[ \t]+-p[ \t]*['\"]?)(?!\[redacted\])[^\s'\"]{1,300}"),
     # netrc(5): machine HOST login USER password SECRET, and the lines of .pgpass.
-    _shape("5432:", r"(?P<head>(?<![\w.*-])[\w.*-]{1,200}:5432:[\w*-]{1,64}:[\w*-]{1,64}:)(?!\[redacted\])[^\s:]{1,200}"),
+    _shape(
+        "5432:", r"(?P<head>(?<![\w.*-])[\w.*-]{1,200}:5432:[\w*-]{1,64}:[\w*-]{1,64}:)(?!\[redacted\])[^\s:]{1,200}"
+    ),
 )
 """Headers of HTTP and command lines."""
 

@@ -1,0 +1,89 @@
+"""The layer as the git server in the cluster serves it, as an archive without secrets."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from platform_e2e import shell
+from platform_e2e.report import redact
+from platform_e2e.report.redaction.documents import SECRET_MANIFEST
+
+GIT_SECONDS = 20.0
+"""For one local git command; it takes milliseconds."""
+
+NOTE = "NOT-AS-SERVED.txt"
+"""Name, in the archive, of the list of what differs from what is served."""
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of an archive: path, content, and whether it may be executed."""
+
+    path: str
+    content: bytes
+    executable: bool = False
+
+
+def served(repository: Path, branch: str) -> tuple[str, bytes]:
+    """Return the commit that a branch is at, and its tree without secrets as a tar.gz.
+
+    Files with a Secret and files that are no text are left out, other secrets are taken out; a note in the archive names them.
+    SealedSecrets are ciphertext and stay.
+
+    Args:
+        repository: bare, on this machine; what it has is what was pushed.
+        branch: which one.
+
+    Raises:
+        CommandError: there is no such repository or branch.
+    """
+    git: list[str | Path] = ["git", f"--git-dir={repository}"]
+    sha = shell.run([*git, "rev-parse", "--verify", f"refs/heads/{branch}"], timeout=GIT_SECONDS).stdout.strip()
+    # Beside the repository, which has the same content; it goes with the cluster, whatever happens.
+    with tempfile.TemporaryDirectory(prefix="served-", dir=repository) as scratch:
+        path = Path(scratch) / "layer.tar"
+        shell.run([*git, "archive", "--format=tar", f"--output={path}", sha], timeout=GIT_SECONDS)
+        with tarfile.open(path) as tree:
+            members = [(one, tree.extractfile(one)) for one in tree if one.isfile()]
+            files = [File(one.name, file.read() if file else b"", bool(one.mode & 0o100)) for one, file in members]
+    return sha, packed(without_secrets(files, sha))
+
+
+def without_secrets(files: Iterable[File], sha: str) -> list[File]:
+    """Return the files without secrets, and the note that says of which."""
+    kept, notes = [], []
+    for file in files:
+        try:
+            text = file.content.decode()
+        except UnicodeDecodeError:
+            notes.append(f"{file.path}: left out, it is no text")
+            continue
+        if SECRET_MANIFEST.search(text):
+            notes.append(f"{file.path}: left out, it has a Secret")
+            continue
+        shown = redact.text(text)
+        if shown != text:
+            notes.append(f"{file.path}: secrets are replaced by {redact.HIDDEN}")
+        kept.append(File(file.path, shown.encode(), file.executable))
+    head = f"The layer as it was served at commit {sha}."
+    said = "\n".join(
+        ["Not as served:", *(redact.text(note) for note in notes)] if notes else ["Every file is as served."]
+    )
+    return [*kept, File(NOTE, f"{head}\n{said}\n".encode())]
+
+
+def packed(files: Iterable[File]) -> bytes:
+    """Return files as a tar.gz that is the same for the same files: sorted, without owners and times."""
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for file in sorted(files, key=lambda one: one.path):
+            info = tarfile.TarInfo(file.path)
+            info.size, info.mode = len(file.content), 0o755 if file.executable else 0o644
+            archive.addfile(info, io.BytesIO(file.content))
+    return gzip.compress(plain.getvalue(), mtime=0)

@@ -1,0 +1,272 @@
+"""Write evidence: redacted, within limits, and nothing of it silently cut."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from platform_e2e.report import redact
+
+SHARE = 10
+"""One file has at most this part of all: a log that floods leaves room for the others."""
+
+LONGEST = 5_000_000
+"""Bytes of one file at most: what an editor still opens at once."""
+
+LEAST = 4_096
+"""Bytes that must be left for another file to be begun: less is not worth reading."""
+
+RESERVE = 16_000_000
+"""Bytes that evidence leaves free on the disk: JUnit XML, run.json and the timeline are written after it."""
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What a system says when a disk, a quota or a file is full."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file of the index.
+
+    Attributes:
+        path: relative to the evidence's directory.
+        bytes: its size.
+        what: what it has, in a few words.
+        truncated: whether something of it was left out.
+        of_bytes: the size without that; None where nobody knows, or where nothing was left out.
+    """
+
+    path: str
+    bytes: int
+    what: str
+    truncated: bool = False
+    of_bytes: int | None = None
+
+
+class Store:
+    """Write below one directory; several processes and threads may do so, with one limit for all.
+
+    Args:
+        directory: of the evidence; made when there is something to keep.
+        ledger: what was written and what was left out, a line each, shared by the processes of the run.
+        limit: bytes of all evidence together.
+        end: monotonic second after which nothing more is written.
+    """
+
+    def __init__(self, directory: Path, ledger: Path, *, limit: int, end: float = float("inf")) -> None:
+        """Write nothing yet."""
+        self.directory = directory
+        self.limit = limit
+        self.end = end
+        self.trouble = ""
+        self._ledger = ledger
+        self._threads = threading.Lock()
+
+    @property
+    def most(self) -> int:
+        """Return how many bytes one file may have."""
+        return min(LONGEST, self.limit // SHARE)
+
+    def text(
+        self, path: str, content: str, what: str, *, keep: Literal["start", "end"] = "start", more: str = ""
+    ) -> None:
+        """Write a text without its secrets; nothing where there is nothing.
+
+        Args:
+            path: relative to the directory.
+            content: the text.
+            what: it is, for the index.
+            keep: which part is kept where it is too long; of a log the end.
+            more: why there is more of it elsewhere that was not even read, as the last line says; empty where this is all.
+        """
+        if not content:
+            return
+        size = len(content.encode(errors="replace"))
+        # A line at a time is looked at for secrets: a part that cannot be kept need not be.
+        shown = redact.text(_cut(content, 3 * self.most, keep))
+        self._write(path, shown.encode(errors="replace"), what, keep=keep, size=size, more=more)
+
+    def data(self, path: str, content: bytes, what: str) -> None:
+        """Write an archive whose parts have no secrets any more; whole or not at all."""
+        self._write(path, content, what, keep=None, size=len(content))
+
+    def left_out(self, what: str, why: str) -> None:
+        """Note what is not there."""
+        self._note({"what": what, "why": redact.text(why)})
+
+    def _write(
+        self, path: str, content: bytes, what: str, *, keep: Literal["start", "end"] | None, size: int, more: str = ""
+    ) -> None:
+        """Write bytes within the limits, or note why not."""
+        with self._locked() as known:
+            room = self.limit - sum(entry["bytes"] for entry in known if "bytes" in entry)
+            why = self._refused(room, len(content), whole=keep is None)
+            if why:
+                self._note({"what": f"{path} ({what})", "why": why}, locked=True)
+                return
+            truncated = bool(more)
+            most = min(self.most, room)
+            if keep is not None and len(content) > most:
+                kept = _cut(content.decode(errors="replace"), most, keep)
+                left = size - len(kept.encode())
+                reason = (
+                    f"a file has at most {self.most} bytes"
+                    if most == self.most
+                    else f"all evidence has at most {self.limit} bytes"
+                )
+                where = "the start" if keep == "end" else "the end"
+                content = f"{kept.rstrip(chr(10))}\n[{left} of {size} bytes left out at {where}: {reason}]\n".encode()
+                truncated = True
+            elif more:
+                content = content.rstrip(b"\n") + f"\n[{more}]\n".encode()
+            if self._put(self.directory / path, content, f"{path} ({what})"):
+                self._note(
+                    asdict(Entry(path, len(content), what, truncated, size if truncated and not more else None)),
+                    locked=True,
+                )
+
+    def _refused(self, room: int, size: int, *, whole: bool) -> str:
+        """Return why nothing more is written, or an empty text."""
+        if self.trouble:
+            return self.trouble
+        if time.monotonic() >= self.end:
+            return "reading the evidence took too long"
+        if room < (size if whole else min(size, LEAST)):
+            return f"all evidence has at most {self.limit} bytes (--evidence-limit)"
+        if whole and size > self.limit // 2:
+            return f"its {size} bytes are more than half of all evidence may have (--evidence-limit)"
+        existing = next(one for one in (self.directory, *self.directory.parents) if one.exists())
+        free = shutil.disk_usage(existing).free
+        if free < RESERVE + min(size, self.most):
+            self.trouble = f"the disk is full: {existing} has {free} bytes left, which the results need"
+        return self.trouble
+
+    def _put(self, path: Path, content: bytes, what: str) -> bool:
+        """Write a file, whole or not at all."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        except OSError as error:
+            if error.errno in NO_ROOM:
+                self.trouble = f"the disk is full: {path.parent} takes nothing more"
+            self._remove(path)
+            self._note({"what": what, "why": f"it could not be written: {error.strerror}"}, locked=True)
+            return False
+        return True
+
+    def _remove(self, path: Path) -> None:
+        """Remove what was written of a file."""
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            self.trouble = self.trouble or f"{path} cannot be removed: {error.strerror}"
+
+    @contextmanager
+    def _locked(self) -> Iterator[list[Mapping[str, Any]]]:
+        """Hold the ledger against other threads and processes; yield what it has. Without one there is no limit to keep."""
+        with self._threads:
+            try:
+                self._ledger.parent.mkdir(parents=True, exist_ok=True)
+                file = self._ledger.open("a+", encoding="utf-8")
+            except OSError as error:
+                self.trouble = self.trouble or f"{self._ledger} cannot be written: {error.strerror}"
+                yield []
+                return
+            with file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                file.seek(0)
+                yield _parsed(file.read())
+
+    def _note(self, entry: Mapping[str, Any], *, locked: bool = False) -> None:
+        """Append a line to the ledger."""
+        if not locked:
+            with self._locked():
+                self._note(entry, locked=True)
+            return
+        try:
+            with self._ledger.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry) + "\n")
+        except OSError as error:
+            self.trouble = self.trouble or f"{self._ledger} cannot be written: {error.strerror}"
+
+    def entries(self) -> tuple[list[Entry], list[Mapping[str, str]]]:
+        """Return the files, and what was left out with the reasons."""
+        with self._locked() as known:
+            files = {one["path"]: Entry(**one) for one in known if "path" in one}
+            absent = {one["what"]: one for one in known if "why" in one}
+        for path in sorted(self.directory.rglob("*")) if self.directory.exists() else ():
+            name = str(path.relative_to(self.directory))
+            if path.is_file() and name not in files and name not in {"index.json", "index.txt"}:
+                files[name] = Entry(name, path.stat().st_size, _guess(path))
+        there = {name: entry for name, entry in files.items() if (self.directory / name).exists()}
+        return [there[name] for name in sorted(there)], list(absent.values())
+
+
+def _parsed(text: str) -> list[Mapping[str, Any]]:
+    """Return the lines of a ledger; a last one that a full disk has cut off says nothing."""
+    found = []
+    for line in text.splitlines():
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            continue
+    return found
+
+
+def _guess(path: Path) -> str:
+    """Return what a file has that others wrote."""
+    return "what the test printed and logged" if path.name == "captured.txt" else "kept by the test"
+
+
+def _cut(content: str, most: int, keep: Literal["start", "end"]) -> str:
+    """Return a text's start or end of at most so many bytes, whole lines where that leaves something."""
+    raw = content.encode(errors="replace")
+    if len(raw) <= most:
+        return content
+    part = raw[:most] if keep == "start" else raw[-most:]
+    text = part.decode(errors="ignore")
+    head, _, tail = text.rpartition("\n") if keep == "start" else text.partition("\n")[::-1]
+    return (head + "\n" if keep == "start" else head) if len(head) > most // 2 else (text if tail or not head else head)
+
+
+def write_index(store: Store) -> None:
+    """Write what the evidence has: `index.json` for programs, `index.txt` for people; nothing where there is none."""
+    files, absent = store.entries()
+    if not files and not absent:
+        return
+    data = {"files": [asdict(file) for file in files], "left_out": [dict(one) for one in absent], "limit": store.limit}
+    texts = {"index.json": json.dumps(data, indent=1) + "\n", "index.txt": index_text(files, absent, store.limit)}
+    try:
+        store.directory.mkdir(parents=True, exist_ok=True)
+        for name, content in texts.items():
+            scratch = store.directory / f".{name}.new"
+            scratch.write_text(content, encoding="utf-8")
+            scratch.replace(store.directory / name)
+    except OSError as error:
+        store.trouble = store.trouble or f"the index cannot be written: {error.strerror}"
+
+
+def index_text(files: Sequence[Entry], absent: Sequence[Mapping[str, str]], limit: int) -> str:
+    """Return the index for people: every file in a line, then what is missing and why."""
+    total = sum(file.bytes for file in files)
+    lines = [f"{len(files)} files, {total} bytes of at most {limit}. Secrets are [redacted].", ""]
+    for file in files:
+        cut = (
+            f"  CUT, of {file.of_bytes} bytes"
+            if file.of_bytes
+            else "  CUT, its last line says how"
+            if file.truncated
+            else ""
+        )
+        lines.append(f"{file.bytes:>9}  {file.path:<60}  {file.what}{cut}")
+    if absent:
+        lines += ["", "Not here:", *(f"  {one['what']}: {one['why']}" for one in absent)]
+    return "\n".join(lines) + "\n"
