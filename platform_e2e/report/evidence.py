@@ -281,8 +281,9 @@ class Evidence:
 
     def _trees(self) -> None:
         """Keep what Argo CD knows of each Application, down to the pods."""
-        owned = [one for kind in OWNED_KINDS for one in self.asking.list(kind)]
-        roots = tree.trees(self.asking.list(argocd.APPLICATION), owned)
+        # Without secrets before messages are put into one line: a block of YAML could not be recognised there.
+        owned = [redact.plain(one) for kind in OWNED_KINDS for one in self.asking.list(kind)]
+        roots = tree.trees([redact.plain(one) for one in self.asking.list(argocd.APPLICATION)], owned)
         if roots:
             self.store.text(
                 "argocd/tree.txt", tree.as_text(roots), "every Application with its resources, down to the pods"
@@ -338,11 +339,11 @@ class Evidence:
             directory = f"{service.partition('-')[0]}-{namespace}"
             for name, what, ask in monitoring.answers(self.asking, namespace, service):
                 try:
-                    answer = ask()
+                    answer = redact.plain(ask())
                 except TROUBLE as error:
                     self.store.left_out(f"{directory}/{name}.json", f"could not be read: {error}")
                     continue
-                self.store.text(f"{directory}/{name}.json", json.dumps(redact.plain(answer), indent=1) + "\n", what)
+                self.store.text(f"{directory}/{name}.json", json.dumps(answer, indent=1) + "\n", what)
                 if name == "targets":
                     self.store.text(
                         f"{directory}/targets.txt", monitoring.targets_text(answer), "active targets as a table"
@@ -376,9 +377,13 @@ def as_yaml(obj: Mapping[str, Any]) -> str:
     """Return an object as YAML without its secrets and without managedFields, which `bundle.fields` has for people."""
     if not obj:
         return ""
-    shown = redact.plain(dict(obj))
-    if isinstance(shown.get("metadata"), dict):
-        shown["metadata"].pop("managedFields", None)
+    meta = obj.get("metadata")
+    bare = (
+        {**obj, "metadata": {k: v for k, v in meta.items() if k != "managedFields"}}
+        if isinstance(meta, dict)
+        else dict(obj)
+    )
+    shown = redact.plain(bare)
     writer = YAML(typ="safe")
     writer.default_flow_style = False
     writer.width = LINE_CHARACTERS
@@ -408,7 +413,7 @@ def events_as_text(events: Iterable[Mapping[str, Any]]) -> str:
             or event.get("eventTime")
             or event.get("metadata", {}).get("creationTimestamp", "")
         )
-        message = " ".join(str(event.get("message", "")).split())
+        message = " ".join(redact.text(str(event.get("message", ""))).split())
         lines.append(
             f"{moment} {event.get('type', ''):7} x{event.get('count') or 1} "
             f"{involved.get('kind', '')}/{involved.get('name', '')} {event.get('reason', '')}: {message}"

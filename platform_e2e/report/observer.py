@@ -21,6 +21,7 @@ from platform_e2e.errors import HarnessError
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.following import follow
 from platform_e2e.kube.objects import Object, key, uid
+from platform_e2e.report import redact
 from platform_e2e.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Applications:
             "heals": done.self_heal_attempts > 0,
             "revision": next(iter(argocd.revisions(app)), "")[:12],
             "of_tests": self.tests in (app["metadata"].get("labels") or {}),
-            "why": " ".join((conditions or trouble).split())[:WHY_CHARACTERS],
+            "why": " ".join(redact.text(conditions or trouble).split())[:WHY_CHARACTERS],
         }
 
 
@@ -153,7 +154,7 @@ class Warnings:
             f"{str(about.get('kind', '')).lower()}/{about.get('name', '')}{where}",
             reason=event.get("reason", ""),
             count=count,
-            why=" ".join(str(event.get("message", "")).split())[:WHY_CHARACTERS],
+            why=" ".join(redact.text(str(event.get("message", ""))).split())[:WHY_CHARACTERS],
         )
 
 

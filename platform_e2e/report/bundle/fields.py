@@ -7,6 +7,8 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from platform_e2e.report import redact
+
 WIDTH = 140
 """Columns of the list of fields: what a wide terminal shows in one line."""
 
@@ -60,11 +62,12 @@ def _name(key: str) -> str:
     """Return the name of a field, or the key of an item of a list in brackets."""
     kind, _, rest = key.partition(":")
     if kind == "f":
-        return rest
+        return redact.text(rest)
+    # Before lines are broken: what is broken cannot be recognised any more.
     if kind == "k":
         try:
-            keys = json.loads(rest)
+            keys = redact.plain(json.loads(rest))
         except ValueError:
-            return f"[{rest}]"
-        return "[" + ",".join(str(value) for value in keys.values()) + "]"
-    return f"[{rest}]"
+            return f"[{redact.text(rest)}]"
+        return "[" + ",".join(" ".join(str(value).split()) for value in keys.values()) + "]"
+    return f"[{' '.join(redact.text(rest).split())}]"

@@ -25,6 +25,10 @@ _NAME = re.compile(
 _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 """ASCII's letters only: others may have more characters in lower case."""
 
+_VALUE_BELOW = re.compile(r"\n[\s+-]{0,200}value[ \t]*:")
+_NAME_CHARACTERS = 40
+"""The longest name that is looked for at the end of a line."""
+
 _HEAD_CHARACTERS = 160
 """How far before a name the start of its line is looked for."""
 
@@ -46,11 +50,14 @@ _LONG_SINGLE = re.compile(r"'[^']{0,16000}+'")
 _ESCAPED = re.compile(r"(\\+)([\"'])")
 _WHOLE = re.compile(r"[^\n]+")
 _WORD = re.compile(r"[^\s\"'`,;&)}\]<>\\]+")
+_TEMPLATE = re.compile(r"\{\{[^{}\n]{0,200}\}\}")
+_UNTIL = {'"': re.compile(r'[^"\n]+'), "'": re.compile(r"[^'\n]+")}
 _LIST = re.compile(r"\[[^\]\n]*+\]?")
 _BLOCK = re.compile(r"[|>][+-]?\d?[+-]?[ \t]*(?:#[^\n]*)?\r?(?=\n)")
 _ESCAPED_BLOCK = re.compile(
     r"[|>][+-]?(?:\\r)?(?P<end>\\+n)(?P<indent> +)(?:[^\"\\\n]|\\(?!n))*+(?:(?P=end)(?:(?P=indent)(?:[^\"\\\n]|\\(?!n))*+|(?=\\+n)))*+"
 )
+_FLAT_BLOCK = re.compile(r"[|>][+-]? +(?P<value>(?![\w.-]+: )[^\s]+(?: (?![\w.-]+: )[^\s]+)*+)")
 _BELOW = re.compile(r"\r?\n[+ -]?(?P<indent>[ ]{1,64})(?P<value>[^\s:#{\[|>&*!-][^\s:]*)[ \t]*\r?(?=\n|\Z)")
 _COMMENT = re.compile(r"[ \t]+#[^\n]*$")
 
@@ -70,10 +77,13 @@ def values(text: str) -> str:
             at = found.end("name")
             continue
         start, end, shown = _value(text, found)
-        if shown is not None:
+        at = max(end, found.end("name"))
+        if shown is not None and start >= done:
             parts += [text[done:start], shown]
             done = end
-        at = max(end, found.end("name"))
+            if end < len(text) and text[end] == "\n" and _VALUE_BELOW.match(lower, end):
+                # A line that is hidden as a whole may end with the name of the value in the next one.
+                at = max(found.end("name"), end - _NAME_CHARACTERS)
     return "".join([*parts, text[done:]]) if parts else text
 
 
@@ -91,7 +101,7 @@ def _is_pair(text: str, found: re.Match[str]) -> bool:
 
 def _value(text: str, found: re.Match[str]) -> tuple[int, int, str | None]:
     """Return where a value begins and ends and what is shown in its place, None where it is no secret."""
-    name, start = found["name"], found.end()
+    name, start = _exact(text, found), found.end()
     line = _line(text, found.start())
     whole = found["sep"] is not None and line is not None and _LINE.match(text[line : found.start()]) is not None
     following = text[start : start + 1]
@@ -101,6 +111,8 @@ def _value(text: str, found: re.Match[str]) -> tuple[int, int, str | None]:
         if following in {"|", ">"} and (inner := _ESCAPED_BLOCK.match(text, start)) is not None:
             shown = f"|{inner['end']}{inner['indent']}{HIDDEN}"
             return start, inner.end(), None if inner[0] == shown else shown
+        if following in {"|", ">"} and (flat := _FLAT_BLOCK.match(text, start)) is not None:
+            return flat.start("value"), flat.end("value"), None if flat["value"].strip() == HIDDEN else HIDDEN
         if following in {"\n", "\r"} and (below := _BELOW.match(text, start)) is not None:
             deeper = whole and line is not None and len(below["indent"]) > _indent(text[line : found.start()])
             hide = deeper and not harmless(below["value"], name)
@@ -117,11 +129,13 @@ def _line(text: str, at: int) -> int | None:
     return found + 1 if found >= 0 else 0 if low == 0 else None
 
 
-def _inline(text: str, found: re.Match[str], start: int, *, whole: bool) -> tuple[int, int, str | None]:
+def _inline(text: str, found: re.Match[str], start: int, *, whole: bool) -> tuple[int, int, str | None]:  # noqa: PLR0911 - one for each way to write it
     """Return the same of a value in the line of its name."""
-    name, following = found["name"], text[start : start + 1]
+    name, following = _exact(text, found), text[start : start + 1]
     if text.startswith(HIDDEN, start):
         return start, start + len(HIDDEN), None
+    if (template := _TEMPLATE.match(text, start)) is not None:
+        return start, template.end(), None
     if following in {'"', "'"}:
         return _quoted(text, name, start, long=whole and "=" in (found["sep"] or ""))
     if (escaped := _ESCAPED.match(text, start)) is not None:
@@ -130,7 +144,11 @@ def _inline(text: str, found: re.Match[str], start: int, *, whole: bool) -> tupl
         words = re.findall(r"[^\s,\[\]\"']+", several[0])
         hide = name.lower() != "secrets" and any(not harmless(word, name) for word in words)
         return start, several.end(), f"[{HIDDEN}]" if hide else None
-    pattern = _WHOLE if whole and found["close"] in {"", '"', "'"} and following not in {"{", "["} else _WORD
+    if whole and not found["close"] and (quote := _open_quote(text, found)):
+        # "--name=value": the quote was opened before the name.
+        pattern = _UNTIL[quote]
+    else:
+        pattern = _WHOLE if whole and found["close"] in {"", '"', "'"} and following not in {"{", "["} else _WORD
     value = pattern.match(text, start)
     if value is None or (following == "{" and not value[0].startswith("{{")):
         return start, start, None
@@ -139,12 +157,24 @@ def _inline(text: str, found: re.Match[str], start: int, *, whole: bool) -> tupl
         said = _COMMENT.sub("", said.rstrip("\r")) if len(said) < 2000 else said.rstrip("\r")
         said = said.rstrip(" \t,")
         end = start + len(said)
-    return start, end, None if _innocent(said, found, whole=whole) else HIDDEN
+    return start, end, None if _innocent(said, name, found["sep"] or "=", whole=whole) else HIDDEN
 
 
-def _innocent(said: str, found: re.Match[str], *, whole: bool) -> bool:
+def _open_quote(text: str, found: re.Match[str]) -> str:
+    """Return the quote that the line begins with, before the name; empty where it begins with none."""
+    line = _line(text, found.start())
+    head = _LINE.match(text[line : found.start()]) if line is not None else None
+    return head["quote"] if head else ""
+
+
+def _exact(text: str, found: re.Match[str]) -> str:
+    """Return the name that was found, marked where it is only the end of one."""
+    before = text[found.start() - 1 : found.start()] if found.start() else ""
+    return f"_{found['name']}" if before.isalnum() or before in {"_", "-", "."} else found["name"]
+
+
+def _innocent(said: str, name: str, sep: str, *, whole: bool) -> bool:
     """Tell whether an unquoted value is none that must be hidden."""
-    name, sep = found["name"], found["sep"] or "="
     if harmless(said, name):
         return True
     if ":" not in sep or PASSWORD_NAME.search(name):

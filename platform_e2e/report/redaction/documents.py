@@ -31,6 +31,10 @@ _YAML_LINE = re.compile(r"(?P<indent> *)(?P<key>['\"]?[\w.@/-]+['\"]?:)?")
 _KIND = re.compile(r"(?P<indent> *)(?P<items>(?:- )*)['\"]?kind['\"]?: *['\"]?Secret['\"]? *(?:#.*)?\r?$")
 _GENERATED = re.compile(r"^(?P<head>[-+ ]?[ \t]*- +['\"]?[\w.-]+=)(?P<value>[^\n]*?)(?P<tail>['\"]?[ \t\r]*)$")
 
+_FLAT = re.compile(r"(?P<head>\bkind: Secret [^\n]{0,2000}?\b(?:stringData|data): )(?P<rest>[^\n]+)")
+_FLAT_VALUE = re.compile(r"(?P<head>[\w.-]{1,250}: )[^\s]+")
+"""A manifest in one line, as messages have it."""
+
 _JSON_KIND = re.compile(r"\\*\"kind\\*\"\s{0,20}:\s{0,20}\\*\"Secret\\*\"")
 _JSON_DATA = re.compile(r"\\*\"(?:data|stringData)\\*\"\s{0,20}:\s{0,20}\{[^{}]*+\}?")
 _JSON_VALUE = re.compile(r"(?P<head>:\s{0,20}(?P<quote>\\*\"))(?P<value>(?:(?!(?P=quote)).)*+)", re.DOTALL)
@@ -83,6 +87,8 @@ def manifests(text: str) -> str:
         text = _JSON_DATA.sub(_json_data, text)
     if "Secret" in text and SECRET_MANIFEST.search(text):
         text = "\n---".join(map(_yaml, text.split("\n---")))
+    if "kind: Secret " in text:
+        text = _FLAT.sub(lambda one: one["head"] + _FLAT_VALUE.sub(rf"\g<head>{HIDDEN}", one["rest"]), text)
     return _literals(text) if "secretGenerator" in text else text
 
 

@@ -118,27 +118,20 @@ URLS: tuple[Shape, ...] = (
 HEADERS: tuple[Shape, ...] = (
     _shape(
         "authorization",
-        r"(?P<head>(?<![\w])(?:proxy-)?authorization\\*['\"]?[ \t]*[:=][ \t]*\[?\\*['\"]?(?:(?:basic|bearer|token|digest|negotiate|"
+        r"(?P<head>(?<![\w])(?:proxy-)?authorization\\*['\"]?[ \t]*[:=][ \t]*(?!\[redacted)\[?\\*['\"]?(?:(?:basic|bearer|token|digest|negotiate|"
         r"apikey|aws4-hmac-sha256|splunk|bot)[ \t]+)?)(?![\s\[{]|\[redacted\])[^\n\r'\"\\\]{}]+",
         HIDDEN,
         _I,
     ),
     _shape(
         "cookie",
-        r"(?P<head>(?<![\w])(?:set-)?cookie2?\\*['\"]?[ \t]*[:=][ \t]*\[?\\*['\"]?)(?!\[redacted\]|\{|\[)(?=[^\s=;:]{1,100}=)[^\n\r'\"\\\]]+",
+        r"(?P<head>(?<![\w])(?:set-)?cookie2?\\*['\"]?[ \t]*[:=][ \t]*(?!\[redacted)\[?\\*['\"]?)(?!\[redacted\]|\{|\[)(?=[^\s=;:]{1,100}=)[^\n\r'\"\\\]]+",
         HIDDEN,
         _I,
     ),
     _shape(
         "bearer",
-        r"(?P<head>(?<!\w)bearer[ \t]+)(?=[A-Za-z0-9._~+/=-]{0,200}[0-9._~+/=A-Z])[A-Za-z0-9._~+/=-]{8,}",
-        HIDDEN,
-        _I,
-    ),
-    # Basic authentication on its own; short words such as "basic authentication" have no such length or letters.
-    _shape(
-        "basic",
-        r"(?P<head>(?<!\w)basic[ \t]+)(?=[A-Za-z0-9+/]{0,200}[0-9A-Z=])[A-Za-z0-9+/]{10,}={0,2}(?![\w-])",
+        r"(?P<head>(?<!\w)bearer[ \t]+)(?=(?-i:[A-Za-z0-9._~+/=-]{0,200}[0-9_~+/=A-Z]))[A-Za-z0-9._~+/=-]{8,}",
         HIDDEN,
         _I,
     ),

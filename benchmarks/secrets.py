@@ -1,0 +1,106 @@
+"""Plant secrets of many shapes in a layer, make a red run of it on a real cluster, search all artifacts: `nox -s benchmark -- secrets`.
+
+Prints how many files were searched, how many secrets were taken out of each sort of artifact, and every one that was found.
+Ends with 1 where one was found, with 3 where the run was not red or has not shown what was planted: nothing was proven then.
+"""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.planted.layer import plant
+from benchmarks.planted.search import contents, search
+from benchmarks.planted.shapes import Shape, shapes
+from platform_e2e import paths, shell
+from platform_e2e.cli import Parser
+from platform_e2e.errors import BrokenHarness
+from platform_e2e.report import redact
+from platform_e2e.report.bundle.pack import pack
+from platform_e2e.report.verdict import ExitCode
+
+RUN_SECONDS = 3600.0
+"""For the run; its own deadline is half of it."""
+
+SORTS = (
+    "run.json",
+    "timeline.jsonl",
+    "junit.xml",
+    "uncommitted.patch",
+    "pods.yaml",
+    ".log",
+    "layer-",
+    "applications.yaml",
+)
+"""Artifacts that must show that something was taken out of them; else the secrets never came there."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Make the run, or search one that is there, and print what was found."""
+    parser = Parser(
+        prog="nox -s benchmark -- secrets", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the secrets; another each time by default")
+    parser.add_argument(
+        "--search", type=Path, default=None, metavar="DIR", help="search this run of that seed, make none"
+    )
+    parser.add_argument("--provider", default="embedded", metavar="NAME", help="of the cluster")
+    known = parser.parse_args(argv)
+    seed = known.seed or secrets.randbelow(10**9)
+    planted = shapes(seed)
+    run = known.search or make(planted, known.provider)
+    return report(run.resolve(), planted, seed)
+
+
+def make(planted: Sequence[Shape], provider: str) -> Path:
+    """Make a run of a layer with the secrets and return its directory."""
+    artifacts = paths.artifacts() / "planted"
+    with tempfile.TemporaryDirectory(prefix="platform-e2e-planted-") as scratch:
+        layer = plant(paths.ROOT / "platform", Path(scratch) / "platform", planted)
+        words: list[str | Path] = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", paths.ROOT / "e2e"]
+        done = shell.run(
+            [*words, "-k", "test_applications", "--layer", layer, "--provider", provider, "-o", "junit_logging=all"],
+            timeout=RUN_SECONDS,
+            ok=range(-64, 256),
+            cwd=paths.ROOT,
+            env={"PLATFORM_E2E_ARTIFACTS": str(artifacts), "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+    latest = artifacts / "latest"
+    if done.returncode != ExitCode.BROKEN_PLATFORM or not latest.exists():
+        print(redact.text(done.stdout[-6000:] + done.stderr[-2000:]))
+        raise BrokenHarness(
+            f"the run ended with {done.returncode} and not with 1, so it proves nothing", "read what it said"
+        )
+    (latest / "output.txt").write_text(redact.text(done.stdout + done.stderr))
+    screen = [shape.name for shape in planted for secret in shape.secrets if secret in done.stdout + done.stderr]
+    print(f"secrets on the screen: {', '.join(sorted(set(screen))) or 'none'}")
+    return latest
+
+
+def report(run: Path, planted: Sequence[Shape], seed: int) -> int:
+    """Search a run and print what was found."""
+    taken: Counter[str] = Counter()
+    files = 0
+    for name, data in contents(run):
+        files += 1
+        for sort in SORTS:
+            taken[sort] += data.count(redact.HIDDEN.encode()) if sort in name else 0
+    hits = search(run, planted) + search(pack(run), planted)
+    print(f"{len(planted)} shapes of seed {seed}; {files} files and names of {run}, then its bundle")
+    for sort in SORTS:
+        print(f"  {sort:<20} {taken[sort]:>6} taken out")
+    for hit in hits:
+        print(f"  FOUND {hit.shape} as {hit.coat} in {hit.file}")
+    print(f"{len(hits)} found")
+    if hits:
+        return ExitCode.BROKEN_PLATFORM
+    return ExitCode.HOLDS if all(taken[sort] for sort in SORTS if sort != "junit.xml") else ExitCode.BROKEN_HARNESS
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
