@@ -20,8 +20,9 @@ from platform_e2e.gitops.repository import File, Repository, Step
 from platform_e2e.report import redact
 from platform_e2e.report import run as runs
 from platform_e2e.report.bundle.pack import pack
+from platform_e2e.report.bundle.state import Beside
 from platform_e2e.report.bundle.store import Store
-from platform_e2e.report.evidence import Beside, Evidence
+from platform_e2e.report.evidence import Evidence
 from platform_e2e.report.redaction.known import Known
 from platform_e2e.report.run import Run
 from platform_e2e.report.verdict import Outcome, Result

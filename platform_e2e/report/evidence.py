@@ -7,29 +7,23 @@ is needed most, should there be no room or no time for all.
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
-from platform_e2e.errors import HarnessError
 from platform_e2e.gitops import argocd
 from platform_e2e.report import redact
-from platform_e2e.report.bundle import fields, metallb, monitoring, nodes, served, tree, versions
+from platform_e2e.report.bundle import fields, metallb
 from platform_e2e.report.bundle.reading import Asking, Cluster
+from platform_e2e.report.bundle.state import LOG_LINES, TROUBLE, Beside, Job, State
 from platform_e2e.report.bundle.store import Store, write_index
-
-LOG_LINES = 500
-"""How many last lines of each container's log are kept: some minutes of a chatty controller."""
 
 LIMIT_SECONDS = 60.0
 """For all evidence of one failure; on a cluster that answers it takes a few seconds."""
@@ -74,36 +68,8 @@ OTHER_KINDS = (
 )
 """What else a finding may be about, most often one of a heal; its short name alone does not say which API has it."""
 
-OWNED_KINDS = ("apps/v1/ReplicaSet", "batch/v1/Job", "v1/Pod", "discovery.k8s.io/v1/EndpointSlice")
-"""What controllers make of what is in Git."""
-
 OBJECT = re.compile(r"(?P<kind>[A-Za-z][\w./-]*)/(?P<name>[\w.-]+)(?: -n (?P<namespace>[\w.-]+))?")
 """How a finding names its object."""
-
-TROUBLE = (HarnessError, OSError, LookupError, ValueError, TypeError, AttributeError)
-"""What reading may end with, an answer of another form than known included; evidence never fails a run."""
-
-Job = tuple[str, Callable[[], None]]
-"""What is kept, in words, and how."""
-
-
-@dataclass(frozen=True)
-class Beside:
-    """What is known of the cluster beside its API.
-
-    Attributes:
-        hosts: by the name of a node a function that returns testinfra's host of it.
-        logs: directory of the nodes' own logs on this machine, one directory for each node; None where there is none.
-        repository: what the git server in the cluster has, on this machine; None where there is none.
-        branch: that Argo CD reads.
-        foundations: facts of the timeline about releases.
-    """
-
-    hosts: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
-    logs: Path | None = None
-    repository: Path | None = None
-    branch: str = "main"
-    foundations: Sequence[Mapping[str, Any]] = ()
 
 
 class Evidence:
@@ -223,17 +189,9 @@ class Evidence:
         return sorted({one.namespace for one in argocd.resources(app) if one.namespace})
 
     def _state(self, namespaces: Sequence[str]) -> list[Job]:
-        """Return what keeps the state of the whole, each for the first that asks."""
-        jobs: list[Job] = [
-            ("trees of the Applications", self._trees),
-            ("versions", self._versions),
-            ("layer as served", self._served),
-            ("logs of the nodes", self._node_logs),
-            ("MetalLB's metrics", self._metallb),
-            ("Prometheus and Alertmanager", self._monitoring),
-            *((f"facts of node {name}", partial(self._node, name, namespaces)) for name in self.beside.hosts),
-            *((kind, partial(self._kind, kind, None, "cluster")) for kind in CLUSTER_KINDS),
-        ]
+        """Return what keeps the state of the whole, for the first that asks."""
+        jobs = State(self.asking, self.store, self.beside).jobs(namespaces)
+        jobs += [(kind, partial(self._kind, kind, None, "cluster")) for kind in CLUSTER_KINDS]
         return jobs if self.first("evidence-cluster") else []
 
     def _namespace(self, namespace: str, directory: str) -> list[Job]:
@@ -248,10 +206,11 @@ class Evidence:
         """Keep all objects of a kind in one file, and who owns their fields in another."""
         objects = self.asking.list(kind, namespace)
         short = kind.rsplit("/", maxsplit=1)[-1].lower()
+        short += "es" if short.endswith("s") else "s"
         self.store.text(
-            f"{directory}/{short}s.yaml", "---\n".join(as_yaml(one) for one in objects), "objects with status"
+            f"{directory}/{short}.yaml", "---\n".join(as_yaml(one) for one in objects), "objects with status"
         )
-        self.store.text(f"{directory}/{short}s.fields.txt", fields.owners(objects), "who owns which field, since when")
+        self.store.text(f"{directory}/{short}.fields.txt", fields.owners(objects), "who owns which field, since when")
 
     def _events(self, namespace: str, directory: str) -> None:
         """Keep a namespace's events, of too many the newest."""
@@ -278,87 +237,6 @@ class Evidence:
         more = f"of this log the last {LOG_LINES} lines; there are more before" if len(lines) > LOG_LINES else ""
         what = "log of the run before the last restart" if previous else "log"
         self.store.text(path, "".join(lines[-LOG_LINES:]), what, keep="end", more=more)
-
-    def _trees(self) -> None:
-        """Keep what Argo CD knows of each Application, down to the pods."""
-        # Without secrets before messages are put into one line: a block of YAML could not be recognised there.
-        owned = [redact.plain(one) for kind in OWNED_KINDS for one in self.asking.list(kind)]
-        roots = tree.trees([redact.plain(one) for one in self.asking.list(argocd.APPLICATION)], owned)
-        if roots:
-            self.store.text(
-                "argocd/tree.txt", tree.as_text(roots), "every Application with its resources, down to the pods"
-            )
-            shown = json.dumps(redact.plain([root.as_json() for root in roots]), indent=1, default=str)
-            self.store.text("argocd/tree.json", shown + "\n", "the same for programs")
-
-    def _versions(self) -> None:
-        """Keep what ran."""
-        found = versions.versions(
-            self.asking.version(), self.asking.list("v1/Node"), self.asking.list("v1/Pod"), self.beside.foundations
-        )
-        self.store.text("versions.txt", versions.as_text(found), "versions of everything, images by digest")
-        self.store.text(
-            "versions.json", json.dumps(redact.plain(found), indent=1, default=str) + "\n", "the same for programs"
-        )
-
-    def _served(self) -> None:
-        """Keep the layer as it is served."""
-        if self.beside.repository is None or not self.beside.repository.exists():
-            self.store.left_out("layer as served", "nothing was served yet")
-            return
-        sha, archive = served.served(self.beside.repository, self.beside.branch)
-        self.store.data(f"layer-{sha[:12]}.tar.gz", archive, f"the layer as served at {sha}, without Secrets")
-
-    def _node_logs(self) -> None:
-        """Keep the ends of the nodes' own logs, of kubelet, containerd and the control plane."""
-        for path in sorted(self.beside.logs.glob("*/*.log")) if self.beside.logs else ():
-            with path.open("rb") as file:
-                file.seek(0, 2)
-                size = file.tell()
-                file.seek(max(0, size - self.store.most))
-                lines = file.read().decode(errors="replace").splitlines(keepends=True)
-            more = f"of this log the last {LOG_LINES} lines; it has {size} bytes" if len(lines) > LOG_LINES else ""
-            name = path.relative_to(self.beside.logs) if self.beside.logs else path
-            self.store.text(f"nodes/{name}", "".join(lines[-LOG_LINES:]), "log of the node", keep="end", more=more)
-
-    def _metallb(self) -> None:
-        """Keep the metrics of controller and speakers."""
-        for pod in self.asking.list("v1/Pod"):
-            port = metallb.metrics_port(pod)
-            if port is not None:
-                meta = pod["metadata"]
-                try:
-                    told = metallb.own(self.asking.pod(meta["namespace"], meta["name"], port, "/metrics"))
-                    self.store.text(f"metallb/{meta['name']}.metrics.txt", told, "MetalLB's own metrics")
-                except TROUBLE as error:
-                    self.store.left_out(f"metallb/{meta['name']}.metrics.txt", f"could not be read: {error}")
-
-    def _monitoring(self) -> None:
-        """Keep what each Prometheus and Alertmanager says of itself."""
-        for namespace, service in monitoring.services(self.asking):
-            directory = f"{service.partition('-')[0]}-{namespace}"
-            for name, what, ask in monitoring.answers(self.asking, namespace, service):
-                try:
-                    answer = redact.plain(ask())
-                except TROUBLE as error:
-                    self.store.left_out(f"{directory}/{name}.json", f"could not be read: {error}")
-                    continue
-                self.store.text(f"{directory}/{name}.json", json.dumps(answer, indent=1) + "\n", what)
-                if name == "targets":
-                    self.store.text(
-                        f"{directory}/targets.txt", monitoring.targets_text(answer), "active targets as a table"
-                    )
-
-    def _node(self, name: str, namespaces: Sequence[str]) -> None:
-        """Keep what only the node itself knows."""
-        services = [
-            "/".join((s["metadata"]["namespace"], s["metadata"]["name"]))
-            for s in self.asking.list("v1/Service")
-            if (s.get("spec") or {}).get("type") == "LoadBalancer" or s["metadata"]["namespace"] in namespaces
-        ]
-        self.store.text(
-            f"nodes/{name}/facts.txt", nodes.facts(self.beside.hosts[name](), services), "what the node says of itself"
-        )
 
 
 def _named(texts: Iterable[str]) -> list[tuple[str, str, str | None]]:
