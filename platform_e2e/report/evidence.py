@@ -25,9 +25,6 @@ from platform_e2e.report.bundle.reading import Asking, Cluster
 from platform_e2e.report.bundle.state import LOG_LINES, TROUBLE, Beside, Job, State
 from platform_e2e.report.bundle.store import Store, write_index
 
-LIMIT_SECONDS = 60.0
-"""For all evidence of one failure; on a cluster that answers it takes a few seconds."""
-
 THREADS = 4
 """How many questions are asked at once: a cluster of one node has two cores or four."""
 

@@ -16,6 +16,9 @@ from typing import Any, Literal
 
 from platform_e2e.report import redact
 
+LIMIT_SECONDS = 60.0
+"""For all evidence of one failure; on a cluster that answers it takes a few seconds."""
+
 SHARE = 10
 """One file has at most this part of all: a log that floods leaves room for the others."""
 

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from tests.test_run_in_a_box import Box, box  # noqa: F401 - a fixture
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_what_is_known_to_be_a_secret_only_later_reaches_no_result(box: Box, workers: str) -> None:  # noqa: F811
+    box.tests("""
+from platform_e2e.report import redact
+@pytest.mark.promise("monitoring")
+def test_a_says_it(cluster, promises, run):
+    run.timeline.event("fact", "x", text="the code is swordfish2026")
+    promises.report(figures={"code": "swordfish2026"})
+@pytest.mark.promise("monitoring")
+def test_b_learns_it(cluster):
+    redact.learn([{"data": {"room": "c3dvcmRmaXNoMjAyNg=="}}])
+""")
+    status, out = box.run("e2e", "-n", workers)
+    assert status == 0, out
+    run = (box.artifacts / "latest").resolve()
+    for name in ("run.json", "junit.xml", "timeline.jsonl"):
+        text = (run / name).read_text()
+        assert "swordfish2026" not in text, name
+        assert "[redacted]" in text, name
+
+
+def test_a_reason_to_skip_is_told_without_its_secret(box: Box) -> None:  # noqa: F811
+    box.tests("""
+def test_it(cluster):
+    pytest.skip("cannot log in with password=hunter2")
+def test_other(cluster): ...
+""")
+    box.run()
+    (skipped,) = ET.parse(box.artifacts / "latest" / "junit.xml").iter("skipped")
+    assert "password=[redacted]" in (skipped.get("message") or "")
+
+
+def test_a_file_of_tests_that_cannot_be_read_is_quoted_without_its_secret(box: Box) -> None:  # noqa: F811
+    box.tests("raise RuntimeError('password=hunter2')\n")
+    status, _ = box.run()
+    assert status == 3
+    assert "hunter2" not in (box.artifacts / "latest" / "junit.xml").read_text()
+
+
+def test_a_full_disk_is_named_and_does_not_hide_the_verdict(box: Box) -> None:  # noqa: F811
+    # /dev/full answers every write as a full disk does.
+    box.tests("""
+@pytest.mark.promise("loadbalancer")
+def test_address(cluster, promises, run):
+    os.symlink("/dev/full", run.directory / "junit.xml")
+    os.symlink("/dev/full", run.directory / ".run.json.new")
+    promises.report([FINDING])
+""")
+    status, out = box.run()
+    assert status == 1, out
+    assert "INTERNALERROR" not in out
+    assert "cause:    the pool `default` has no free address [loadbalancer-pool-full]" in out
+    assert "BROKEN" in out[out.index("= verdict =") :]
+    assert out.count("No space left on device") == 2, "one line for each file"
