@@ -1,0 +1,177 @@
+"""The first screen: the verdict in one sentence, its causes, the promises, the facts, and what changed."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from platform_e2e.report.console import duration
+from platform_e2e.report.html.course import Course
+from platform_e2e.report.html.plain import mapping, mappings, number, text, texts
+from platform_e2e.report.html.problems import FAILED, NotRun, Problem
+from platform_e2e.report.html.source import Source
+from platform_e2e.report.verdict import ExitCode
+
+OUTCOMES = ("failed", "error", "blocked", "skipped", "passed")
+"""In the order in which a person wants to know of them."""
+
+
+def head(source: Source, found: Sequence[Problem], idle: Sequence[NotRun], happened: Course) -> dict[str, Any]:
+    """Return the first screen for the template.
+
+    Args:
+        source: the run's files.
+        found: what went wrong.
+        idle: what was not judged.
+        happened: the course of the run.
+    """
+    run, verdict = source.run, mapping(source.run.get("verdict"))
+    rows = [_row(row, found, idle) for row in mappings(verdict.get("promises"))]
+    look, title = said(run, rows)
+    seconds = number(run.get("seconds")) or happened.seconds
+    started = number(run.get("started")) or happened.began
+    counts = Counter(text(one.get("outcome")) for one in mappings(verdict.get("tests")))
+    return {
+        "id": source.directory.resolve().name,
+        "look": look,
+        "title": title,
+        "counts": [(counts[outcome], outcome) for outcome in OUTCOMES if counts[outcome]],
+        "tests": sum(counts.values()),
+        "took": duration(seconds) if seconds else "",
+        "started": moment(started),
+        "complete": verdict.get("complete") is not False,
+        "promises": rows,
+        "facts": facts(source, started, seconds),
+        "instead": instead(run),
+        "exempt": [(name, texts(reasons)) for name, reasons in mapping(run.get("exemptions")).items() if texts(reasons)],
+        "history": history(run),
+        "replay": replay_line(source.directory),
+        "debug": any(text(one.get("outcome")) in FAILED for one in mappings(verdict.get("tests"))),
+    }
+
+
+def said(run: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    """Return the verdict: how it looks, and one sentence."""
+    code = run.get("exit_code")
+    broken = [row["promise"] for row in rows if row["look"] == "bad"]
+    phase = text(mapping(run.get("verdict")).get("broken_phase"))
+    if code == ExitCode.HOLDS:
+        whole = rows and all(row["look"] == "good" for row in rows)
+        return ("good", "Every promise holds") if whole else ("good", "What was run holds")
+    if code == ExitCode.BROKEN_PLATFORM:
+        if broken:
+            be = "is" if len(broken) == 1 else "are"
+            return "bad", f"{len(broken)} of {_counted(len(rows), 'promise')} {be} broken"
+        return "bad", f"The platform is broken: phase {phase} failed" if phase else "The platform is broken"
+    if code == ExitCode.INTERRUPTED:
+        return "odd", "The run was interrupted"
+    if code == ExitCode.BROKEN_HARNESS:
+        return "odd", "Not judged: the harness or the machine broke"
+    if code == ExitCode.WRONG_USAGE:
+        return "odd", "Nothing was judged: an option or a file of the layer is wrong"
+    return "odd", "No verdict was recorded"
+
+
+def _counted(number_of: int, noun: str) -> str:
+    """Return a number of things in words."""
+    return f"{number_of} {noun}{'' if number_of == 1 else 's'}"
+
+
+def _row(row: Mapping[str, Any], found: Sequence[Problem], idle: Sequence[NotRun]) -> dict[str, Any]:
+    """Return one promise for the template; a cause that blocks it is told where it is the cause."""
+    name, verdict = text(row.get("promise")), text(row.get("verdict"))
+    places = [place for place, one in enumerate(found, start=1) if one.promise == name]
+    if verdict.startswith("blocked"):
+        causes = [one.cause for one in idle if one.cause and one.reason == verdict]
+        places += [place for place, one in enumerate(found, start=1) if one.id in causes]
+        verdict = f"blocked by {_blocker(verdict)}"
+    look = "good" if row.get("holds") is True else "bad" if verdict == "BROKEN" else "odd"
+    return {
+        "promise": name,
+        "verdict": verdict.lower() if verdict == "BROKEN" else verdict,
+        "look": look,
+        "tests": text(row.get("tests")),
+        "figures": [one for one in text(row.get("figures")).split("; ") if one],
+        "places": places,
+    }
+
+
+def _blocker(verdict: str) -> str:
+    """Return what blocks, without the id of the cause."""
+    return verdict.removeprefix("blocked by ").partition(" [")[0]
+
+
+def facts(source: Source, started: float, seconds: float) -> list[tuple[str, str]]:
+    """Return what was judged, where and when, as pairs of a name and its value."""
+    run = source.run
+    known = {text(one.get("name")): text(one.get("text")) for one in mappings(run.get("facts"))}
+    if not known:
+        known = {text(e.get("name")): text(e.get("text")) for e in source.events if e.get("kind") == "fact"}
+    layer, options, machine = (mapping(run.get(name)) for name in ("layer", "options", "machine"))
+    changed = texts(layer.get("uncommitted"))
+    at = text(layer.get("commit"))[:12]
+    place = shortly(text(options.get("layer")), text(mapping(run.get("versions")).get("root")))
+    cores, system = text(machine.get("cores")), text(machine.get("system"))
+    pairs = [
+        ("layer", f"{place}{f' at {at}' if at else ''}".strip()),
+        ("uncommitted", f"{_counted(len(changed), 'file')}: {', '.join(one[3:] for one in changed[:4])}{', …' if len(changed) > 4 else ''}" if changed else ""),
+        ("cluster", known.get("cluster", "")),
+        ("started", moment(started)),
+        ("took", duration(seconds) if seconds else ""),
+        ("machine", ", ".join(one for one in (f"{cores} cores" if cores else "", system) if one)),
+        ("harness", text(mapping(run.get("versions")).get("platform-e2e"))),
+        ("exit status", text(run.get("exit_code"))),
+    ]  # fmt: skip
+    return [(name, words) for name, words in pairs if words]
+
+
+def shortly(path: str, root: str) -> str:
+    """Return a path below the checkout as a person would write it."""
+    return path.removeprefix(f"{root}/") if root else path
+
+
+def instead(run: Mapping[str, Any]) -> list[str]:
+    """Return what ran in place of the version that the layer pins."""
+    versions = dict.fromkeys(text(one.get("version")) for one in mappings(run.get("facts")))
+    return [one for one in versions if " in place of " in one or " without " in one]
+
+
+def history(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what changed since the previous green run, and which tests changed their verdict without a reason."""
+    known = mapping(run.get("history"))
+    green = mapping(known.get("previous_green"))
+    return {
+        "known": bool(known),
+        "green": text(green.get("id")),
+        "when": moment(number(green.get("started"))),
+        "changes": [sentence(one) for one in mappings(known.get("changes"))],
+        "flakes": [
+            {"test": text(one.get("test")), "text": text(one.get("text")), "verdicts": texts(one.get("verdicts"))}
+            for one in mappings(known.get("flakes"))
+        ],
+    }
+
+
+def sentence(change: Mapping[str, Any]) -> str:
+    """Return a change in one sentence."""
+    told = text(change.get("text"))
+    if told:
+        return told
+    name = " ".join(one for one in (text(change.get("kind")), text(change.get("name"))) if one)
+    return f"{name}: {change.get('now')!r}, was {change.get('before')!r}"
+
+
+def moment(seconds: float) -> str:
+    """Return a time of the wall clock as a person reads it, in UTC; empty where it is unknown."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if 0 < seconds < 1e11 else ""
+
+
+def replay_line(directory: Path) -> str:
+    """Return the command that runs again what failed."""
+    place = directory.resolve()
+    short = Path(place.parent.name, place.name) if place.parent.name == "artifacts" else place
+    return f"nox -s e2e -- --replay {shlex.quote(str(short))}"

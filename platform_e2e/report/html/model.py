@@ -1,0 +1,262 @@
+"""All that the page shows, as plain data: what the template writes, and what its script draws."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+from urllib.parse import quote
+
+from platform_e2e.report import redact
+from platform_e2e.report.console import duration
+from platform_e2e.report.html import excerpts, headline
+from platform_e2e.report.html.course import Course, Item, Lane, course, outcomes_of
+from platform_e2e.report.html.plain import mapping, mappings, number, sequence, text
+from platform_e2e.report.html.problems import FAILED, NotRun, Problem, not_run, problems
+from platform_e2e.report.html.source import Kept, Source
+from platform_e2e.report.verdict import summarise
+
+PROBLEMS_SHOWN = 60
+"""How many problems have a card of their own; nobody reads more, and where there are more they have few causes."""
+
+CASES_SHOWN, TESTS_SHOWN = 40, 100
+"""How many objects and tests a card lists."""
+
+TOLD = 8_000
+"""How much of pytest's account of an error a card has, half of it from each end; run.json has more."""
+
+ITEMS_SHOWN = 4000
+"""How many items one lane has: more than a screen has columns."""
+
+POINTS_SHOWN = 3000
+"""How many values of one plot are drawn; the longest ones where there are more."""
+
+CHARACTERS = 400
+"""How much of one text an item of the timeline has; the files have the whole."""
+
+
+class Words:
+    """Texts that come again and again, each kept once."""
+
+    def __init__(self) -> None:
+        """Know of none."""
+        self._number: dict[str, int] = {}
+
+    def __call__(self, words: str) -> int:
+        """Return a text's number."""
+        return self._number.setdefault(words, len(self._number))
+
+    def all(self) -> list[str]:
+        """Return the texts by number."""
+        return list(self._number)
+
+
+def page(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what the template writes and what the script draws, both without secrets.
+
+    Args:
+        source: the run's files.
+    """
+    run = source.run
+    happened = course(source.events, outcomes_of(run))
+    found, idle = problems(run, happened.waits), not_run(run)
+    logs = {id(one): excerpts.chosen(one, source.files) for one in found[:PROBLEMS_SHOWN]}
+    # The first log of every problem before the second of any: it is the one that is read.
+    ranked = [files[rank].path for rank in range(excerpts.LOGS_SHOWN) for files in logs.values() if rank < len(files)]
+    ends = excerpts.excerpts(source.directory, ranked)
+    ids = [text(one.get("test")) for one in mappings(mapping(run.get("verdict")).get("tests"))]
+    for lane in happened.lanes:
+        if len(lane.items) > ITEMS_SHOWN:
+            source.missing.append(
+                f"{len(lane.items) - ITEMS_SHOWN} of the timeline's {lane.name or lane.group} are in timeline.jsonl only."
+            )
+            # What is bad stays.
+            kept = sorted(lane.items, key=lambda item: item.look != "bad")[:ITEMS_SHOWN]
+            lane.items = sorted(kept, key=lambda item: item.start)
+    written = {
+        "head": headline.head(source, found[:PROBLEMS_SHOWN], idle, happened),
+        "problems": [
+            _problem(place, one, logs[id(one)], happened, source)
+            for place, one in enumerate(found[:PROBLEMS_SHOWN], start=1)
+        ],
+        "more_problems": max(len(found) - PROBLEMS_SHOWN, 0),
+        "not_run": [_idle(one, found[:PROBLEMS_SHOWN]) for one in idle],
+        "files": [_file(one) for one in source.files],
+        "left_out": source.left_out,
+        "missing": source.missing,
+    }
+    words = Words()
+    drawn = {
+        "began": happened.began,
+        "seconds": round(happened.seconds, 3),
+        "lanes": _lanes(happened.lanes, {test: place for place, test in enumerate(ids)}, words),
+        "short": happened.short,
+        "tests": _tests(run, happened, found, words),
+        "logs": {path: asdict(one) for path, one in ends.items()},
+        "plots": _plots(run, happened),
+    }
+    # What a run keeps was redacted when it was written; an older harness knew fewer shapes of secrets.
+    safe: dict[str, Any] = redact.plain(drawn)
+    safe["words"] = [redact.text(one) for one in words.all()]
+    return redact.plain(written), safe
+
+
+def _problem(place: int, one: Problem, logs: Sequence[Kept], happened: Course, source: Source) -> dict[str, Any]:
+    """Return one problem for the template."""
+    ran = [happened.tests[name] for test in one.tests if (name := text(test.get("test"))) in happened.tests]
+    own = {text(test.get("evidence")) for test in one.tests} - {""}
+    kept = [file for file in source.files if any(file.path.startswith(f"{directory}/") for directory in own)]
+    return {
+        "anchor": f"cause-{place}",
+        "place": place,
+        "id": one.id,
+        "promise": one.promise,
+        "sentence": one.sentence or "no cause could be worked out",
+        "remedy": one.remedy,
+        "harness": one.harness,
+        "cases": [asdict(case) for case in one.cases[:CASES_SHOWN]],
+        "more_cases": max(len(one.cases) - CASES_SHOWN, 0),
+        "tests": [_test(test) for test in one.tests[:TESTS_SHOWN]],
+        "more_tests": max(len(one.tests) - TESTS_SHOWN, 0),
+        "text": both_ends(one.text),
+        "waits": [_wait(wait) for wait in _each_once(one.waits)],
+        "logs": [_file(file) for file in logs],
+        "files": [_file(file) for file in kept if file not in logs],
+        "window": [round(min(start for start, *_ in ran), 3), round(max(end for _, end, _ in ran), 3)] if ran else [],
+    }
+
+
+def _each_once(waits: Iterable[Any]) -> list[Any]:
+    """Return waits without those that tell the same again, the longest first; four are enough to see how it went."""
+    known = {(wait.what, tuple(step.split("  ", 1)[-1] for step in wait.steps)): wait for wait in waits}
+    return sorted(known.values(), key=lambda wait: -wait.seconds)[:4]
+
+
+def _wait(wait: Any) -> dict[str, Any]:
+    """Return one wait for the template: each state with when it was seen."""
+    steps = [step.partition("  ") for step in wait.steps]
+    return {
+        "what": wait.what,
+        "outcome": wait.outcome,
+        "steps": [(when.strip(), words.strip()) if words else ("", when) for when, _, words in steps],
+    }
+
+
+def _test(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return one test for the template."""
+    return {
+        "id": text(result.get("test")),
+        "proves": text(result.get("proves")),
+        "took": duration(number(result.get("seconds"))),
+    }
+
+
+def _idle(one: NotRun, found: Sequence[Problem]) -> dict[str, Any]:
+    """Return tests that were not judged, with the place of the cause that blocks them."""
+    place = next((place for place, problem in enumerate(found, start=1) if one.cause and problem.id == one.cause), 0)
+    return {**asdict(one), "place": place}
+
+
+def _file(file: Kept) -> dict[str, Any]:
+    """Return one file with a link that leads nowhere but to it."""
+    return {"path": file.path, "link": quote(f"./{file.path}"), "size": size(file.size), "what": file.what, "cut": file.cut, "kept": "/" in file.path}
+
+
+def size(octets: int) -> str:
+    """Return how much that is: 900 B, 12 kB, 3.4 MB."""
+    if octets < 1000:
+        return f"{octets} B"
+    return f"{octets / 1000:.0f} kB" if octets < 1_000_000 else f"{octets / 1_000_000:.1f} MB"
+
+
+def both_ends(words: str) -> str:
+    """Return a text without its middle, and told so, where it is longer than a card can show."""
+    left, half = len(words) - TOLD, TOLD // 2
+    return words if left <= 0 else f"{words[:half]}\n... {left} characters are left out here; run.json has them ...\n{words[-half:]}"
+
+
+def shortened(words: str) -> str:
+    """Return the beginning of a text that is longer than an item can show."""
+    return words if len(words) <= CHARACTERS else words[: CHARACTERS - 1] + "…"
+
+
+def _lanes(lanes: Iterable[Lane], places: Mapping[str, int], words: Words) -> list[dict[str, Any]]:
+    """Return the lanes, each item as a list: start, end, look, title, text, number of the test, steps; empty ends are left off."""
+
+    def listed(item: Item) -> list[Any]:
+        made: list[Any] = [
+            round(item.start, 3),
+            round(item.end, 3),
+            words(item.look),
+            words(shortened(item.title)),
+            words(shortened(item.text)),
+            places.get(item.test, -1),
+        ]
+        return [*made, [shortened(step) for step in item.steps]] if item.steps else made
+
+    return [{"group": lane.group, "label": lane.name, "items": [listed(item) for item in lane.items]} for lane in lanes]
+
+
+def _tests(run: Mapping[str, Any], happened: Course, found: Sequence[Problem], words: Words) -> list[list[Any]]:
+    """Return the tests, each as a list: id, promise, outcome, seconds, object, what it proves, expected, observed, place of its problem, start, end."""
+    place_of = {
+        text(test.get("test")): place for place, one in reversed(list(enumerate(found, start=1))) for test in one.tests
+    }
+    made = []
+    for result in mappings(mapping(run.get("verdict")).get("tests")):
+        name, outcome = text(result.get("test")), text(result.get("outcome"))
+        findings = mappings(result.get("findings"))
+        expected = "; ".join(dict.fromkeys(text(one.get("expected")) for one in findings))
+        observed = "; ".join(dict.fromkeys(text(one.get("observed")) for one in findings))
+        if not findings:
+            observed = text(result.get("reason")) if outcome != "passed" else summarise([_figures(result)])
+        objects = list(dict.fromkeys(text(one.get("object")) for one in findings)) or [text(result.get("object"))]
+        start, end, _ = happened.tests.get(name, (-1.0, -1.0, ""))
+        made.append(
+            [
+                name, words(text(result.get("promise"))), words(outcome), round(number(result.get("seconds")), 3),
+                words(", ".join(objects)), words(text(result.get("proves"))), words(shortened(expected)),
+                words(shortened(observed)), place_of.get(name, 0), round(start, 3), round(end, 3),
+            ]
+        )  # fmt: skip
+    return made
+
+
+def _figures(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a test's figures that can be summed up."""
+    simple = (str, int, float)
+    return {
+        name: [one for one in sequence(it) if isinstance(one, simple)] if isinstance(it, list) else it
+        for name, it in mapping(result.get("figures")).items()
+        if isinstance(it, (*simple, list))
+    }
+
+
+def _plots(run: Mapping[str, Any], happened: Course) -> dict[str, Any]:
+    """Return what the plots draw: names and seconds."""
+    tests = mappings(mapping(run.get("verdict")).get("tests"))
+    waits = sorted(happened.waits, key=lambda wait: -wait.seconds)
+    trends = mapping(mapping(run.get("history")).get("trends"))
+    return {
+        "heals": sorted(
+            ([name, round(seconds, 3)] for name, _, seconds in happened.heals), key=lambda one: -float(one[1])
+        )[:POINTS_SHOWN],
+        "waits": [
+            [shortened(wait.what), round(wait.seconds, 3), wait.outcome] for wait in waits if wait.seconds >= 0.001
+        ][:POINTS_SHOWN],
+        "durations": [
+            [place, round(number(one.get("seconds")), 3), int(text(one.get("outcome")) in FAILED)]
+            for place, one in enumerate(tests)
+            if text(one.get("outcome")) in {"passed", *FAILED}
+        ],
+        "phases": [
+            [text(one.get("name")), round(number(one.get("seconds")), 3), int(bool(text(one.get("error"))))]
+            for one in mappings(run.get("phases"))
+        ],
+        "trends": {
+            name: points
+            for name, values in trends.items()
+            if len(points := [[number(v[0]), number(v[1])] for v in sequence(values) if len(sequence(v)) == 2]) > 1
+        },
+    }
+

@@ -1,0 +1,198 @@
+"""What went wrong, told once for each cause: its objects, tests, waits and files, however many tests ran into it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from platform_e2e.report.html.course import Wait
+from platform_e2e.report.html.plain import count, mapping, mappings, number, text
+from platform_e2e.report.verdict import Outcome, in_short
+
+OBJECT = re.compile(r"[a-z][\w.-]*/[\w.-]*\w(?: -n [\w.-]*\w)?")
+"""How a sentence names an object."""
+
+CAUSE_LINE = re.compile(r"^\s*cause:\s+(?P<words>.+?)(?: \[(?P<id>[\w-]+)\])?$", re.MULTILINE)
+REMEDY_LINE = re.compile(r"^\s*remedy:\s+(?P<words>.+)$", re.MULTILINE | re.IGNORECASE)
+"""How an error that is no finding tells its cause and remedy."""
+
+FAILED = {Outcome.FAILED.value, Outcome.ERROR.value}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One object that is not as it must be.
+
+    Attributes:
+        object: as findings name it.
+        expected: what must be true.
+        observed: what was.
+        sentence: why, where it is said otherwise than for the problem as a whole.
+        remedy: what to do, where it is another one.
+        details: figures by name.
+    """
+
+    object: str
+    expected: str
+    observed: str
+    sentence: str = ""
+    remedy: str = ""
+    details: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass
+class Problem:
+    """One cause of one broken promise, or one error.
+
+    Attributes:
+        id: of the cause; empty for an error.
+        promise: that it breaks; may be empty.
+        sentence: the cause.
+        remedy: what to do.
+        harness: whether the harness or the machine is at fault, so that the platform was not judged.
+        cases: the objects.
+        tests: results of the tests that it failed.
+        text: what pytest says of an error.
+        waits: what these tests waited for in vain.
+    """
+
+    id: str
+    promise: str
+    sentence: str
+    remedy: str
+    harness: bool = False
+    cases: list[Case] = field(default_factory=list)
+    tests: list[Mapping[str, Any]] = field(default_factory=list)
+    text: str = ""
+    waits: list[Wait] = field(default_factory=list)
+
+    @property
+    def names(self) -> set[str]:
+        """Return the names of the objects and namespaces that it is about, for looking up what was kept of them."""
+        words = " ".join([self.sentence, *(f"{case.object} {case.observed} {case.sentence}" for case in self.cases)])
+        found = (re.split(r"/| -n ", match) for match in OBJECT.findall(words))
+        return {part for parts in found for part in parts[1:]}
+
+
+@dataclass(frozen=True)
+class NotRun:
+    """Tests that were not judged for one reason.
+
+    Attributes:
+        reason: in one sentence.
+        outcome: blocked or skipped.
+        tests: their ids.
+        cause: id of the cause that blocks them, where the report has it.
+    """
+
+    reason: str
+    outcome: str
+    tests: tuple[str, ...]
+    cause: str = ""
+
+
+def problems(run: Mapping[str, Any], waits: Sequence[Wait]) -> list[Problem]:
+    """Return what went wrong, that with a proven cause first, then the errors."""
+    verdict = mapping(run.get("verdict"))
+    proven: dict[tuple[str, str, str], Problem] = {}
+    errors: dict[tuple[str, str], Problem] = {}
+    in_vain: dict[str, list[Wait]] = {}
+    for wait in waits:
+        if wait.outcome != "met" and wait.test:
+            in_vain.setdefault(wait.test, []).append(wait)
+    for result in mappings(verdict.get("tests")):
+        if text(result.get("outcome")) not in FAILED:
+            continue
+        found = mappings(result.get("findings"))
+        for problem in _proven(found, proven) if found else [_error(result, errors)]:
+            problem.tests.append(result)
+            problem.waits += in_vain.get(text(result.get("test")), [])
+    order = [text(row.get("promise")) for row in mappings(verdict.get("promises"))]
+    known = sorted(
+        proven.values(), key=lambda one: order.index(one.promise) if one.promise in order else len(order)
+    )
+    return [*known, *_phase(run, errors), *errors.values()]
+
+
+def _proven(findings: Iterable[Mapping[str, Any]], known: dict[tuple[str, str, str], Problem]) -> list[Problem]:
+    """Return the problems that a test's findings belong to, each once."""
+    touched: list[Problem] = []
+    for finding in findings:
+        cause = mapping(finding.get("cause"))
+        sentence, remedy = text(cause.get("sentence")), text(cause.get("remedy"))
+        key = text(finding.get("promise")), text(cause.get("id")), OBJECT.sub("…", sentence)
+        problem = known.setdefault(key, Problem(key[1], key[0], sentence, remedy))
+        case = Case(
+            text(finding.get("object")),
+            text(finding.get("expected")),
+            text(finding.get("observed")),
+            sentence if sentence != problem.sentence else "",
+            remedy if remedy != problem.remedy else "",
+            tuple((name.replace("_", " "), plainly(it)) for name, it in mapping(finding.get("details")).items()),
+        )
+        if case not in problem.cases:
+            problem.cases.append(case)
+        if problem not in touched:
+            touched.append(problem)
+    return touched
+
+
+def _error(result: Mapping[str, Any], known: dict[tuple[str, str], Problem]) -> Problem:
+    """Return the problem that an error without a finding is, the same for all tests that say the same."""
+    told, reason = text(result.get("text")), text(result.get("reason"))
+    harness = count(result.get("exit_code")) != 1
+    key = text(result.get("promise")), OBJECT.sub("…", reason)
+    if key not in known:
+        cause, remedy = CAUSE_LINE.search(told), REMEDY_LINE.search(told)
+        known[key] = Problem(
+            (cause["id"] or "") if cause else "",
+            key[0],
+            cause["words"] if cause else reason or "the test failed without a word",
+            remedy["words"] if remedy else "",
+            harness,
+            text=told if told.strip() != reason.strip() else "",
+        )
+    return known[key]
+
+
+def _phase(run: Mapping[str, Any], errors: Mapping[tuple[str, str], Problem]) -> list[Problem]:
+    """Return the phase that failed, where no test tells of it."""
+    name = text(mapping(run.get("verdict")).get("broken_phase"))
+    if not name or any(f"phase {name} failed" in one.text + one.sentence for one in errors.values()):
+        return []
+    error = next((text(one.get("error")) for one in mappings(run.get("phases")) if text(one.get("name")) == name), "")
+    remedy = REMEDY_LINE.search(error)
+    first = next(iter(error.splitlines()), "")
+    sentence = f"phase {name} failed: {first}" if first else f"phase {name} failed"
+    harness = count(run.get("exit_code")) != 1
+    return [Problem("", "", sentence, remedy["words"] if remedy else "", harness, text=error)]
+
+
+def not_run(run: Mapping[str, Any]) -> list[NotRun]:
+    """Return what was blocked or skipped, once for each reason, the most first."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    causes: dict[tuple[str, str], str] = {}
+    for result in mappings(mapping(run.get("verdict")).get("tests")):
+        outcome = text(result.get("outcome"))
+        if outcome not in {Outcome.BLOCKED.value, Outcome.SKIPPED.value}:
+            continue
+        reason = text(result.get("reason"))
+        key = outcome, in_short(reason)
+        groups.setdefault(key, []).append(text(result.get("test")))
+        cause = re.search(r"\[([\w-]+)\]$", reason)
+        causes[key] = cause[1] if cause else ""
+    made = [NotRun(key[1] or "no reason was given", key[0], tuple(tests), causes[key]) for key, tests in groups.items()]
+    return sorted(made, key=lambda one: (one.outcome != Outcome.BLOCKED.value, -len(one.tests)))
+
+
+def plainly(value: object) -> str:
+    """Return a figure as a person reads it."""
+    if isinstance(value, list | tuple):
+        return ", ".join(plainly(item) for item in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {plainly(item)}" for name, item in value.items())
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    return f"{number(value):.3g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,213 @@
+/* The lanes as SVG. Only what is in view is drawn, and what is narrower than a pixel is drawn as one with its like. */
+
+const GROUPS = {
+  phases: "Phases", applications: "Applications", own: "Applications of tests", cluster: "Cluster",
+  changes: "Changes by tests", tests: "Tests", waits: "Waits",
+};
+const LOOKS = {
+  ok: "good", passed: "good", heal: "good", bad: "bad", failed: "bad", error: "bad", warn: "odd", blocked: "odd",
+  skipped: "none", open: "busy", note: "none",
+};
+const SYNC = { Synced: "good", OutOfSync: "odd", Unknown: "none" };
+const HEALTH = { Healthy: "good", Progressing: "busy", Degraded: "bad", Missing: "lost", Suspended: "none", Unknown: "none" };
+const BAD = new Set(["bad", "failed", "error"]);
+
+function items() {
+  const all = [];
+  for (const lane of DATA.lanes) {
+    lane.items = lane.items.map(([start, end, look, title, text, test, steps]) => {
+      const name = test >= 0 ? DATA.tests[test][0] : "";
+      const item = {
+        lane, start, end, look: WORDS[look], title: WORDS[title] || name, text: WORDS[text], test, name, steps: steps || [],
+        point: end <= start && lane.group !== "tests" && lane.group !== "waits",
+      };
+      if (lane.label === "findings" || lane.label === "facts") item.point = true;
+      item.bad = BAD.has(item.look) || item.look.endsWith("/Degraded");
+      all.push(item);
+      return item;
+    });
+  }
+  return all.sort((one, other) => one.start - other.start);
+}
+
+/* Made when somebody searches: the text of twenty thousand items costs more than drawing them. */
+function searched(item) {
+  item.text_of_all ??= `${item.title} ${item.text} ${item.name} ${item.look} ${item.steps.join(" ")}`.toLowerCase();
+  return item.text_of_all;
+}
+
+function fits(text, width, size = 6.1) {
+  const room = Math.floor((width - 8) / size);
+  if (room < 3) return "";
+  return text.length <= room ? text : `${text.slice(0, room - 1)}…`;
+}
+
+function ticks(from, to, wanted) {
+  const steps = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
+  const step = steps.find((one) => (to - from) / one <= wanted) || 7200;
+  const made = [];
+  for (let at = Math.ceil(from / step) * step; at <= to; at += step) made.push(at);
+  return { step, made };
+}
+
+/* Where each lane lies: on a phone its name stands above it. */
+function layOut(lanes, width) {
+  const narrow = width < 620;
+  const left = narrow ? 0 : Math.min(220, Math.round(width * 0.2));
+  const places = [];
+  let y = 26;
+  let group = "";
+  for (const lane of lanes) {
+    if (lane.group !== group) {
+      group = lane.group;
+      places.push({ group: GROUPS[group], y: y + 8 });
+      y += 26;
+    }
+    const named = narrow && lane.label && lane.label !== GROUPS[group].toLowerCase();
+    if (named) y += 15;
+    places.push({ lane, y, height: 16, named });
+    y += 20;
+  }
+  return { narrow, left, width, height: y + 8, places };
+}
+
+class Drawing {
+  constructor(svg) {
+    this.svg = svg;
+    this.hits = [];
+  }
+
+  draw(lanes, view, matches, picked) {
+    const place = layOut(lanes, this.svg.parentNode.clientWidth);
+    this.place = place;
+    this.view = view;
+    this.hits = [];
+    this.svg.setAttribute("viewBox", `0 0 ${place.width} ${place.height}`);
+    this.svg.style.height = `${place.height}px`;
+    const parts = document.createDocumentFragment();
+    this.axis(parts, place);
+    for (const row of place.places) {
+      if (row.group) {
+        parts.append(draw("line", { class: "rule", x1: 0, x2: place.width, y1: row.y - 5.5, y2: row.y - 5.5 }));
+        parts.append(draw("text", { class: "group", x: 10, y: row.y + 10 }, row.group));
+      } else this.lane(parts, row, place, matches, picked);
+    }
+    this.svg.replaceChildren(parts);
+  }
+
+  x(seconds) {
+    const { left, width } = this.place;
+    return left + ((seconds - this.view.from) / (this.view.to - this.view.from)) * (width - left);
+  }
+
+  seconds(x) {
+    const { left, width } = this.place;
+    return this.view.from + ((x - left) / (width - left)) * (this.view.to - this.view.from);
+  }
+
+  axis(parts, place) {
+    const { step, made } = ticks(this.view.from, this.view.to, place.narrow ? 5 : 10);
+    for (const at of made) {
+      const x = Math.round(this.x(at)) + 0.5;
+      parts.append(draw("line", { class: "rule", x1: x, x2: x, y1: 20, y2: place.height }));
+      const anchor = x < 24 ? "start" : x > place.width - 24 ? "end" : "middle";
+      parts.append(draw("text", { class: "soft", x, y: 15, "text-anchor": anchor }, clock(at, step < 1)));
+    }
+  }
+
+  lane(parts, row, place, matches, picked) {
+    const { lane, y, height } = row;
+    const same = lane.label && lane.label === GROUPS[lane.group].toLowerCase();
+    if (lane.label && !same && place.narrow) parts.append(draw("text", { class: "soft", x: 10, y: y - 4 }, fits(lane.label, place.width)));
+    const open = new Map();
+    const front = [];
+    for (const item of lane.items) {
+      if (item.end < this.view.from || item.start > this.view.to) continue;
+      const from = Math.max(this.x(item.start), place.left);
+      const to = Math.min(this.x(item.end), place.width);
+      const dim = matches && !matches(searched(item));
+      this.hits.push({ item, from, to: Math.max(to, from + (item.point ? 7 : 3)), y, height });
+      if (item.point) this.point(front, item, from, y, dim);
+      else if (lane.group === "applications" || lane.group === "own") this.state(parts, item, from, to, y, dim);
+      else this.bar(parts, item, from, to, y, height, dim, open, front);
+      if (item === picked) front.push(draw("rect", { class: "picked", x: from - (item.point ? 7 : 1), y: y - 2, width: Math.max(to - from, 2) + (item.point ? 12 : 2), height: height + 4, rx: 3 }));
+    }
+    parts.append(...front);
+    if (lane.label && !same && !place.narrow) parts.append(draw("text", { x: 10, y: y + 12 }, fits(lane.label, place.left - 8)));
+  }
+
+  bar(parts, item, from, to, y, height, dim, open, front) {
+    const look = LOOKS[item.look] || "none";
+    const width = Math.max(to - from - 1, item.bad ? 3 : 1);
+    const key = `${look} ${dim}`;
+    const before = open.get(key);
+    if (before && width < 3 && from - before.end < 1) {
+      before.end = Math.max(before.end, from + width);
+      before.node.setAttribute("width", before.end - before.from);
+      return;
+    }
+    const attributes = { class: `f-${look}${dim ? " dim" : ""}`, x: from, y, width, height };
+    const node = draw("rect", width > 6 ? { ...attributes, rx: 2 } : attributes);
+    if (item.bad) front.push(node);
+    else parts.append(node);
+    open.set(key, { node, from, end: from + width });
+    const label = fits(item.lane.group === "tests" ? item.title.split("::").pop() : item.title, width);
+    if (label && width > 44 && !dim) front.push(draw("text", { class: "in", x: from + 5, y: y + 12 }, label));
+  }
+
+  /* Sync is the strip above, health the bar below. */
+  state(parts, item, from, to, y, dim) {
+    const [sync, health] = item.look.split("/");
+    if (sync === "gone") return;
+    const width = Math.max(to - from, 1);
+    const faded = dim ? " dim" : "";
+    parts.append(draw("rect", { class: `f-${SYNC[sync] || "none"}${faded}`, x: from, y, width, height: 4 }));
+    parts.append(draw("rect", { class: `f-${HEALTH[health] || "none"}${faded}`, x: from, y: y + 5, width, height: 11 }));
+    const sound = sync === "Synced" && health === "Healthy";
+    const label = sound ? "" : [sync === "Synced" ? "" : sync, health === "Healthy" ? "" : health].filter(Boolean).join(", ");
+    if (label && width > 44 && !dim) parts.append(draw("text", { class: "in", x: from + 4, y: y + 14 }, fits(label, width)));
+  }
+
+  point(front, item, x, y, dim) {
+    const look = `f-${LOOKS[item.look] || "none"}${dim ? " dim" : ""}`;
+    const shape = item.bad ? `M${x - 6} ${y + 8}l6 -7l6 7l-6 7z` : item.look === "warn" ? `M${x - 6} ${y + 14}l6 -12l6 12z` : `M${x - 4} ${y + 8}a4 4 0 1 0 8 0a4 4 0 1 0 -8 0z`;
+    front.push(draw("path", { class: look, d: shape }));
+  }
+
+  at(x, y) {
+    let best = null;
+    let least = 8;
+    for (const hit of this.hits) {
+      if (y < hit.y - 2 || y > hit.y + hit.height + 2) continue;
+      const far = x < hit.from ? hit.from - x : x > hit.to ? x - hit.to : 0;
+      if (far < least || (far === least && best && hit.item.bad)) {
+        least = far;
+        best = hit.item;
+      }
+    }
+    return best;
+  }
+}
+
+function drawOverview(svg, lanes, total, view) {
+  const width = svg.clientWidth;
+  if (!width) return;
+  svg.setAttribute("viewBox", `0 0 ${width} 30`);
+  const x = (seconds) => (seconds / total) * width;
+  const parts = [];
+  for (const lane of lanes) {
+    if (lane.group === "phases" && lane.label !== "facts") {
+      for (const item of lane.items) parts.push(draw("rect", { class: `f-${LOOKS[item.look]}`, x: x(item.start), y: 6, width: Math.max(x(item.end) - x(item.start), 2), height: 4 }));
+    }
+    if (lane.group === "tests" || lane.label === "restarts") {
+      let last = -9;
+      for (const item of lane.items) {
+        if (!item.bad || x(item.start) - last < 2) continue;
+        last = x(item.start);
+        parts.push(draw("rect", { class: "f-bad", x: last, y: 14, width: 3, height: 10 }));
+      }
+    }
+  }
+  parts.push(draw("rect", { class: "view", x: Math.max(x(view.from), 0.5), y: 0.5, width: Math.max(x(view.to) - x(view.from) - 1, 4), height: 29, rx: 3 }));
+  svg.replaceChildren(...parts);
+}

@@ -1,0 +1,74 @@
+"""Write the page: a template, a style sheet and a script that lie beside this file, and the run's data in one block."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from platform_e2e.errors import BrokenHarness
+from platform_e2e.report.html import model
+from platform_e2e.report.html.source import Source
+
+NAME = "report.html"
+"""Of the page, in the run's directory."""
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+SCRIPTS = ("page.js", "drawing.js", "timeline.js", "moving.js", "finding.js", "tests.js", "plots.js", "start.js")
+"""The parts of the script in their order; together they are one."""
+
+
+def write(run_directory: Path) -> Path:
+    """Make the page of a run and return its path.
+
+    What cannot be read of the run is told in the page; what was there before stays until the new page is whole.
+
+    Args:
+        run_directory: has `run.json`, `timeline.jsonl` and `evidence/`, as far as the run came to write them.
+
+    Raises:
+        BrokenHarness: the page cannot be made or written.
+    """
+    path = run_directory / NAME
+    try:
+        content = render(Source.read(run_directory))
+        scratch = path.with_name(f".{NAME}.new")
+        scratch.write_text(content, encoding="utf-8")
+        scratch.replace(path)
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError, jinja2.TemplateError) as error:
+        # A run's verdict must not depend on its report, whatever shape a hostile layer or a cut file has given the data.
+        problem = f"the report {path} cannot be made: {type(error).__name__}: {error}"
+        raise BrokenHarness(problem, "read run.json and timeline.jsonl beside it") from error
+    return path
+
+
+def render(source: Source) -> str:
+    """Return the page as text.
+
+    Args:
+        source: the run's files.
+    """
+    written, drawn = model.page(source)
+    script = "\n".join((TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    # Nothing else in the page may run: no attribute, no second script, whatever a name in the layer looks like.
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "ensure_ascii": False}
+    page: Any = environment.get_template("report.html.j2")
+    style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
+    texts = {"style": style, "style_digest": _digest(style), "script": script, "digest": _digest(script)}
+    return str(page.render(**written, **texts, data=drawn))
+
+
+def _digest(content: str) -> str:
+    """Return how a content security policy names what may be used."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
