@@ -73,7 +73,9 @@ class Made:
 
     def event(self, at: float, kind: str, name: str, *, pid: int = 100, **facts: Any) -> None:
         """Add an event that happened so many seconds after the run began."""
-        self.lines.append((at, {"at": BEGAN + at, "mono": 5000.0 + at, "pid": pid, "kind": kind, "name": name, **facts}))
+        self.lines.append(
+            (at, {"at": BEGAN + at, "mono": 5000.0 + at, "pid": pid, "kind": kind, "name": name, **facts})
+        )
 
     def phase(self, start: float, end: float, name: str, title: str = "", *, error: str | None = None) -> None:
         """Add a phase, and what run.json says of it."""
@@ -83,7 +85,7 @@ class Made:
 
     def fact(self, at: float, name: str, text: str, version: str = "") -> None:
         """Add a fact, and what run.json says of it."""
-        more = {"version": version} if version else {}
+        more: dict[str, Any] = {"version": version} if version else {}
         self.event(at, "fact", name, text=text, **more)
         self.run.setdefault("facts", []).append({"kind": "fact", "name": name, "text": text, **more})
 
@@ -93,14 +95,16 @@ class Made:
         """Add a test, and what run.json says of it."""
         pid, evidence = 200 + worker, more.pop("evidence", "")
         self.event(start, "test-start", name, pid=pid, worker=f"gw{worker}")
-        self.event(start + seconds, "test-end", name, pid=pid, seconds=seconds, setup=0.2, call=seconds - 0.2, teardown=0.0)
+        self.event(
+            start + seconds, "test-end", name, pid=pid, seconds=seconds, setup=0.2, call=seconds - 0.2, teardown=0.0
+        )
         result = {
             "test": name, "outcome": outcome, "promise": "", "seconds": seconds, "figures": {}, "findings": [], "reason": "",
             "exit_code": 1 if outcome == "failed" else 0, "object": "", "proves": "", "text": "", "evidence": evidence,
         }  # fmt: skip
         self.run.setdefault("verdict", {}).setdefault("tests", []).append({**result, **more})
         for finding in more.get("findings", ()):
-            facts = {"object": finding["object"], "promise": finding["promise"]}
+            facts: dict[str, Any] = {"object": finding["object"], "promise": finding["promise"]}
             self.event(start + seconds, "finding", finding["cause"]["id"], pid=pid, test=name, **facts)
 
     def file(self, path: str, content: str) -> None:
@@ -143,8 +147,12 @@ def phases(made: Made) -> None:
     ):
         made.fact(at, f"release {name}", f"{text}: installed", text)
     made.phase(11.0, 61.5, "applications")
-    made.event(20.0, "phase-progress", "applications", text="0 of 7 Applications have converged; chat-dev: it does not exist")
-    made.event(46.0, "phase-progress", "applications", text="5 of 7 Applications have converged; chat-prod: Progressing")
+    made.event(
+        20.0, "phase-progress", "applications", text="0 of 7 Applications have converged; chat-dev: it does not exist"
+    )
+    made.event(
+        46.0, "phase-progress", "applications", text="5 of 7 Applications have converged; chat-prod: Progressing"
+    )
 
 
 APPLICATIONS = (
@@ -155,12 +163,31 @@ APPLICATIONS = (
 def applications(made: Made) -> None:
     """Let Applications come to their states; one stays Progressing."""
     for place, name in enumerate(APPLICATIONS):
-        state = {"operation": "", "heals": False, "revision": "19bde1c40a52", "of_tests": False, "why": ""}
+        state: dict[str, Any] = {
+            "operation": "",
+            "heals": False,
+            "revision": "19bde1c40a52",
+            "of_tests": False,
+            "why": "",
+        }
         made.event(22.0 + place, "application", name, sync="OutOfSync", health="Missing", **state)
-        made.event(28.0 + place, "application", name, sync="Synced", health="Progressing", **{**state, "operation": "Succeeded"})
+        made.event(
+            28.0 + place,
+            "application",
+            name,
+            sync="Synced",
+            health="Progressing",
+            **{**state, "operation": "Succeeded"},
+        )
         if name != "chat-prod":
             made.event(36.0 + 2 * place, "application", name, sync="Synced", health="Healthy", **state)
-    drifted = {"operation": "", "heals": False, "revision": "19bde1c40a52", "of_tests": False, "why": ""}
+    drifted: dict[str, Any] = {
+        "operation": "",
+        "heals": False,
+        "revision": "19bde1c40a52",
+        "of_tests": False,
+        "why": "",
+    }
     for start, name in ((90.0, "metallb-config"), (101.0, "monitoring-config"), (112.0, "secrets-config")):
         made.event(start, "application", name, sync="OutOfSync", health="Healthy", **drifted)
         made.event(start + 0.9, "application", name, sync="Synced", health="Healthy", **{**drifted, "heals": True})
@@ -181,7 +208,14 @@ def red(directory: Path, *, secret: str = "") -> Path:
     phases(made)
     applications(made)
     for at, pod in ((14.0, "argocd-repo-server-6c9d7b5f4-x2vkq"), (29.0, "speaker-r8m2p")):
-        made.event(at, "warning", f"pod/{pod} -n argocd", reason="Unhealthy", count=4, why="Readiness probe failed: connection refused")
+        made.event(
+            at,
+            "warning",
+            f"pod/{pod} -n argocd",
+            reason="Unhealthy",
+            count=4,
+            why="Readiness probe failed: connection refused",
+        )
     made.event(26.0, "warning", "service/chat -n chat-prod", reason="AllocationFailed", count=8,
                why='Failed to allocate IP for "chat-prod/chat": ["10.89.0.240"] is not allowed in config')  # fmt: skip
     made.event(104.5, "restart", "pod/chat-7d9f8c6b5-h4zlt -n chat-dev", container="chat", count=1, why="OOMKilled 137")
@@ -195,7 +229,9 @@ def red(directory: Path, *, secret: str = "") -> Path:
 
 def _loadbalancer(made: Made, secret: str) -> None:
     base = "e2e/test_loadbalancer.py::test_service_answers_at_an_address_of_its_pool"
-    proves = "It has an address that the rules allow, alone, announced by one node, and answers there as the layer says."
+    proves = (
+        "It has an address that the rules allow, alone, announced by one node, and answers there as the layer says."
+    )
     for place, env in enumerate(("chat-dev", "chat-staging")):
         made.test(62.0 + place, 0.8, f"{base}[service/chat -n {env}]", promise="loadbalancer", proves=proves,
                   object=f"service/chat -n {env}", figures={"address": f"10.89.0.20{place + 1}", "arp_seconds": 0.002,
@@ -206,7 +242,7 @@ def _loadbalancer(made: Made, secret: str) -> None:
                outcome="not within 30 s", steps=[
                    "+0.00 s  nothing was read",
                    "+0.02 s  it has no address (seen 2 times)",
-                   "+4.10 s  it has no address; event AllocationFailed: [\"10.89.0.240\"] is not allowed in config",
+                   '+4.10 s  it has no address; event AllocationFailed: ["10.89.0.240"] is not allowed in config',
                ])  # fmt: skip
     made.test(64.2, 30.6, name, "failed", promise="loadbalancer", proves=proves, object="service/chat -n chat-prod",
               findings=[OUTSIDE], evidence=evidence)  # fmt: skip
@@ -233,7 +269,16 @@ def _loadbalancer(made: Made, secret: str) -> None:
 def _monitoring(made: Made) -> None:
     proves = "It is selected, every target that replicas or nodes say is up, scraped just now, and delivers what is declared."
     base = "e2e/test_monitoring.py::test_service_monitor_is_scraped"
-    for place, name in enumerate(("argocd-server", "argocd-repo-server", "argocd-controller", "metallb-controller", "metallb-speaker", "prometheus")):
+    for place, name in enumerate(
+        (
+            "argocd-server",
+            "argocd-repo-server",
+            "argocd-controller",
+            "metallb-controller",
+            "metallb-speaker",
+            "prometheus",
+        )
+    ):
         made.test(62.5 + 2 * place, 1.4, f"{base}[servicemonitor/{name} -n monitoring]", worker=1, promise="monitoring", proves=proves,
                   object=f"servicemonitor/{name} -n monitoring", figures={"targets": 1, "samples": 431 + place})  # fmt: skip
     test = f"{base}[servicemonitor/sealed-secrets -n monitoring]"
@@ -241,13 +286,28 @@ def _monitoring(made: Made) -> None:
                outcome="not within 60 s", steps=["+0.00 s  nothing was read", "+0.04 s  no Prometheus selects it  (seen 61 times)"])  # fmt: skip
     made.test(75.8, 60.3, test, "failed", worker=1, promise="monitoring", proves=proves, findings=[UNSELECTED],
               object=UNSELECTED["object"], evidence="evidence/test_service_monitor_is_scraped-sealed-secrets")  # fmt: skip
-    made.file("evidence/test_service_monitor_is_scraped-sealed-secrets/monitoring/servicemonitor-sealed-secrets.yaml", "kind: ServiceMonitor\n")
-    made.file("evidence/monitoring/logs/kube-prometheus-stack-operator-7c5.operator.log", "level=info msg=\"sync prometheus\"\n" * 8)
-    made.test(137.0, 0.4, "e2e/test_monitoring.py::test_no_other_service_monitor_goes_unselected", worker=1, promise="monitoring")
+    made.file(
+        "evidence/test_service_monitor_is_scraped-sealed-secrets/monitoring/servicemonitor-sealed-secrets.yaml",
+        "kind: ServiceMonitor\n",
+    )
+    made.file(
+        "evidence/monitoring/logs/kube-prometheus-stack-operator-7c5.operator.log",
+        'level=info msg="sync prometheus"\n' * 8,
+    )
+    made.test(
+        137.0,
+        0.4,
+        "e2e/test_monitoring.py::test_no_other_service_monitor_goes_unselected",
+        worker=1,
+        promise="monitoring",
+    )
 
 
 def _selfheal(made: Made) -> None:
-    base, change = "e2e/test_selfheal.py::test_application_says_that_it_heals", "e2e/test_selfheal.py::test_change_is_healed"
+    base, change = (
+        "e2e/test_selfheal.py::test_application_says_that_it_heals",
+        "e2e/test_selfheal.py::test_change_is_healed",
+    )
     for place, env in enumerate(("dev", "prod", "staging")):
         made.test(106.0 + place / 2, 0.3, f"{base}[application/chat-{env} -n argocd]", "failed", promise="selfheal",
                   proves="Every Application heals by default; one whose line was removed is red here.",
@@ -261,7 +321,16 @@ def _selfheal(made: Made) -> None:
     for place, name in enumerate(names):
         start, seconds = 109.0 + 3.2 * place, (0.31, 0.42, 0.38, 1.13, 0.55, 0.47)[place]
         test = f"{change}[field-edited {name}]"
-        made.event(start + 0.3, "disturbance-start", name, pid=200, test=test, change="field-edited", field="/spec/labels/team", application="monitoring-config")
+        made.event(
+            start + 0.3,
+            "disturbance-start",
+            name,
+            pid=200,
+            test=test,
+            change="field-edited",
+            field="/spec/labels/team",
+            application="monitoring-config",
+        )
         made.event(start + 0.3 + seconds, "disturbance-healed", name, pid=200, test=test, seconds=seconds)
         made.event(start + 2.2, "disturbance-end", name, pid=200, test=test, undone_by_harness=False)
         made.event(start + 0.3 + seconds, "wait", f"{name} is as in Git again after field-edited", pid=200, test=test, seconds=seconds,

@@ -183,7 +183,11 @@ def _warning(event: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def _finding(event: Mapping[str, Any]) -> tuple[str, str, str]:
-    return "bad", text(event.get("object")), f"breaks the promise {text(event.get('promise'))} [{text(event.get('name'))}]"
+    return (
+        "bad",
+        text(event.get("object")),
+        f"breaks the promise {text(event.get('promise'))} [{text(event.get('name'))}]",
+    )
 
 
 def _applications(events: Iterable[tuple[float, Mapping[str, Any]]], end: float) -> list[Lane]:
@@ -233,9 +237,7 @@ def _changes(events: Iterable[tuple[float, Mapping[str, Any]]], made: Course) ->
     return items
 
 
-def _tests(
-    events: Iterable[tuple[float, Mapping[str, Any]]], made: Course, outcomes: Mapping[str, str]
-) -> list[Lane]:
+def _tests(events: Iterable[tuple[float, Mapping[str, Any]]], made: Course, outcomes: Mapping[str, str]) -> list[Lane]:
     """Return one lane for each process that ran tests, and note when each test ran."""
     lanes: dict[str, Lane] = {}
     names: dict[str, str] = {}

@@ -19,6 +19,12 @@ LINES_SHOWN = 60
 BYTES_SHOWN = 12_000
 """How much of each; one line of a structured log can be as long as twenty others."""
 
+LOOKED_AT = 400
+"""How many logs are looked through for the names of a problem's objects; evidence of a red run has about fifty."""
+
+BYTES_READ = 2_000_000
+"""How much of a log is read, from its end."""
+
 BYTES_OF_ALL = 1_200_000
 """How much of all logs together, so that the page stays below 5 MB whatever a run leaves behind."""
 
@@ -38,27 +44,70 @@ class Excerpt:
     said: str
 
 
-def chosen(problem: Problem, files: Sequence[Kept]) -> list[Kept]:
-    """Return the logs that belong to a problem, what names its objects first.
+class Logs:
+    """The logs of a run.
+
+    Args:
+        directory: of the run.
+        files: all that was kept.
+    """
+
+    def __init__(self, directory: Path, files: Sequence[Kept]) -> None:
+        """Read nothing yet."""
+        self.directory = directory
+        self.files = [
+            file
+            for file in files
+            if file.size and file.path.startswith("evidence/") and PurePosixPath(file.path).suffix in {".log", ".txt"}
+        ]
+        self._read: dict[str, str] = {}
+
+    def mention(self, path: str) -> str:
+        """Return what a log says, as far as it is looked through."""
+        if path not in self._read:
+            full = len(self._read) >= LOOKED_AT
+            self._read[path] = "" if full else _read(self.directory / path, BYTES_READ // 10)
+        return self._read[path]
+
+
+def chosen(problem: Problem, logs: Logs) -> list[Kept]:
+    """Return the logs that belong to a problem, what tells of its objects first.
 
     Args:
         problem: whose tests have directories of their own, and whose objects have namespaces.
-        files: all that was kept.
+        logs: all that were kept.
     """
     own = {str(test.get("evidence") or "\0") for test in problem.tests}
     names = problem.names
     ranked = []
-    for file in files:
+    told = [f"{namespace}/{name}" for name, namespace in map(_place, problem.objects) if namespace]
+    for file in logs.files:
         path = PurePosixPath(file.path)
-        if not file.path.startswith("evidence/") or path.suffix not in {".log", ".txt"} or not file.size:
-            continue
         mine = any(file.path.startswith(f"{directory}/") for directory in own)
         named = any(path.name.startswith((f"{name}.", f"{name}-")) for name in names)
         near = bool(names.intersection(path.parts[1:-1]))
-        score = 4 * named + 2 * mine + near
+        # Controllers, which are elsewhere, write `namespace/name`.
+        tells = any(name in logs.mention(file.path) for name in told)
+        score = 4 * named + 4 * tells + 2 * mine + near
         if score:
             ranked.append((-score, ".previous." not in file.path, file.path, file))
     return [file for *_, file in sorted(ranked, key=lambda one: one[:3])[:LOGS_SHOWN]]
+
+
+def _place(described: str) -> tuple[str, str]:
+    """Return name and namespace of an object as findings name it."""
+    object_, _, namespace = described.partition(" -n ")
+    return object_.rpartition("/")[2], namespace
+
+
+def _read(path: Path, most: int) -> str:
+    """Return the end of a file, nothing where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(path.stat().st_size - most, 0))
+            return file.read().decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def excerpts(directory: Path, wanted: Iterable[str]) -> Mapping[str, Excerpt]:
@@ -81,11 +130,9 @@ def excerpts(directory: Path, wanted: Iterable[str]) -> Mapping[str, Excerpt]:
 
 def _end_of(directory: Path, path: str) -> Excerpt:
     """Return the end of one file."""
-    try:
-        content = (directory / path).read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        return Excerpt(path, "", f"cannot be read: {error.strerror}")
-    safe = redact.text(content)
+    safe = redact.text(_read(directory / path, BYTES_READ))
+    if not safe:
+        return Excerpt(path, "", "it cannot be read")
     lines = safe.splitlines()
     shown = "\n".join(lines[-LINES_SHOWN:])
     if len(shown) > BYTES_SHOWN:

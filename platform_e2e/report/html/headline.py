@@ -19,6 +19,13 @@ from platform_e2e.report.verdict import ExitCode
 OUTCOMES = ("failed", "error", "blocked", "skipped", "passed")
 """In the order in which a person wants to know of them."""
 
+OTHERWISE = {
+    ExitCode.INTERRUPTED: "The run was interrupted",
+    ExitCode.BROKEN_HARNESS: "Not judged: the harness or the machine broke",
+    ExitCode.WRONG_USAGE: "Nothing was judged: an option or a file of the layer is wrong",
+}
+"""The verdict where the platform was not judged, by exit status."""
+
 
 def head(source: Source, found: Sequence[Problem], idle: Sequence[NotRun], happened: Course) -> dict[str, Any]:
     """Return the first screen for the template.
@@ -47,7 +54,9 @@ def head(source: Source, found: Sequence[Problem], idle: Sequence[NotRun], happe
         "promises": rows,
         "facts": facts(source, started, seconds),
         "instead": instead(run),
-        "exempt": [(name, texts(reasons)) for name, reasons in mapping(run.get("exemptions")).items() if texts(reasons)],
+        "exempt": [
+            (name, texts(reasons)) for name, reasons in mapping(run.get("exemptions")).items() if texts(reasons)
+        ],
         "history": history(run),
         "replay": replay_line(source.directory),
         "debug": any(text(one.get("outcome")) in FAILED for one in mappings(verdict.get("tests"))),
@@ -57,23 +66,19 @@ def head(source: Source, found: Sequence[Problem], idle: Sequence[NotRun], happe
 def said(run: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     """Return the verdict: how it looks, and one sentence."""
     code = run.get("exit_code")
-    broken = [row["promise"] for row in rows if row["look"] == "bad"]
-    phase = text(mapping(run.get("verdict")).get("broken_phase"))
     if code == ExitCode.HOLDS:
-        whole = rows and all(row["look"] == "good" for row in rows)
-        return ("good", "Every promise holds") if whole else ("good", "What was run holds")
-    if code == ExitCode.BROKEN_PLATFORM:
-        if broken:
-            be = "is" if len(broken) == 1 else "are"
-            return "bad", f"{len(broken)} of {_counted(len(rows), 'promise')} {be} broken"
-        return "bad", f"The platform is broken: phase {phase} failed" if phase else "The platform is broken"
-    if code == ExitCode.INTERRUPTED:
-        return "odd", "The run was interrupted"
-    if code == ExitCode.BROKEN_HARNESS:
-        return "odd", "Not judged: the harness or the machine broke"
-    if code == ExitCode.WRONG_USAGE:
-        return "odd", "Nothing was judged: an option or a file of the layer is wrong"
-    return "odd", "No verdict was recorded"
+        return "good", "Every promise holds" if rows and all(
+            row["look"] == "good" for row in rows
+        ) else "What was run holds"
+    if code != ExitCode.BROKEN_PLATFORM:
+        return "odd", OTHERWISE.get(code, "No verdict was recorded") if isinstance(
+            code, int
+        ) else "No verdict was recorded"
+    broken = sum(row["look"] == "bad" for row in rows)
+    phase = text(mapping(run.get("verdict")).get("broken_phase"))
+    if broken:
+        return "bad", f"{broken} of {_counted(len(rows), 'promise')} {'is' if broken == 1 else 'are'} broken"
+    return "bad", f"The platform is broken: phase {phase} failed" if phase else "The platform is broken"
 
 
 def _counted(number_of: int, noun: str) -> str:

@@ -60,7 +60,8 @@ def page(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
     run = source.run
     happened = course(source.events, outcomes_of(run))
     found, idle = problems(run, happened.waits), not_run(run)
-    logs = {id(one): excerpts.chosen(one, source.files) for one in found[:PROBLEMS_SHOWN]}
+    kept = excerpts.Logs(source.directory, source.files)
+    logs = {id(one): excerpts.chosen(one, kept) for one in found[:PROBLEMS_SHOWN]}
     # The first log of every problem before the second of any: it is the one that is read.
     ranked = [files[rank].path for rank in range(excerpts.LOGS_SHOWN) for files in logs.values() if rank < len(files)]
     ends = excerpts.excerpts(source.directory, ranked)
@@ -71,8 +72,8 @@ def page(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
                 f"{len(lane.items) - ITEMS_SHOWN} of the timeline's {lane.name or lane.group} are in timeline.jsonl only."
             )
             # What is bad stays.
-            kept = sorted(lane.items, key=lambda item: item.look != "bad")[:ITEMS_SHOWN]
-            lane.items = sorted(kept, key=lambda item: item.start)
+            shown = sorted(lane.items, key=lambda item: item.look != "bad")[:ITEMS_SHOWN]
+            lane.items = sorted(shown, key=lambda item: item.start)
     written = {
         "head": headline.head(source, found[:PROBLEMS_SHOWN], idle, happened),
         "problems": [
@@ -159,7 +160,14 @@ def _idle(one: NotRun, found: Sequence[Problem]) -> dict[str, Any]:
 
 def _file(file: Kept) -> dict[str, Any]:
     """Return one file with a link that leads nowhere but to it."""
-    return {"path": file.path, "link": quote(f"./{file.path}"), "size": size(file.size), "what": file.what, "cut": file.cut, "kept": "/" in file.path}
+    return {
+        "path": file.path,
+        "link": quote(f"./{file.path}"),
+        "size": size(file.size),
+        "what": file.what,
+        "cut": file.cut,
+        "kept": "/" in file.path,
+    }
 
 
 def size(octets: int) -> str:
@@ -172,7 +180,11 @@ def size(octets: int) -> str:
 def both_ends(words: str) -> str:
     """Return a text without its middle, and told so, where it is longer than a card can show."""
     left, half = len(words) - TOLD, TOLD // 2
-    return words if left <= 0 else f"{words[:half]}\n... {left} characters are left out here; run.json has them ...\n{words[-half:]}"
+    return (
+        words
+        if left <= 0
+        else f"{words[:half]}\n... {left} characters are left out here; run.json has them ...\n{words[-half:]}"
+    )
 
 
 def shortened(words: str) -> str:
@@ -235,12 +247,11 @@ def _figures(result: Mapping[str, Any]) -> dict[str, Any]:
 def _plots(run: Mapping[str, Any], happened: Course) -> dict[str, Any]:
     """Return what the plots draw: names and seconds."""
     tests = mappings(mapping(run.get("verdict")).get("tests"))
+    heals = sorted(happened.heals, key=lambda heal: -heal[2])
     waits = sorted(happened.waits, key=lambda wait: -wait.seconds)
     trends = mapping(mapping(run.get("history")).get("trends"))
     return {
-        "heals": sorted(
-            ([name, round(seconds, 3)] for name, _, seconds in happened.heals), key=lambda one: -float(one[1])
-        )[:POINTS_SHOWN],
+        "heals": [[name, round(seconds, 3)] for name, _, seconds in heals][:POINTS_SHOWN],
         "waits": [
             [shortened(wait.what), round(wait.seconds, 3), wait.outcome] for wait in waits if wait.seconds >= 0.001
         ][:POINTS_SHOWN],
@@ -259,4 +270,3 @@ def _plots(run: Mapping[str, Any], happened: Course) -> dict[str, Any]:
             if len(points := [[number(v[0]), number(v[1])] for v in sequence(values) if len(sequence(v)) == 2]) > 1
         },
     }
-

@@ -69,10 +69,15 @@ class Problem:
     waits: list[Wait] = field(default_factory=list)
 
     @property
+    def objects(self) -> list[str]:
+        """Return the objects that its cases and sentences name."""
+        words = " ".join([self.sentence, *(f"{case.object} {case.observed} {case.sentence}" for case in self.cases)])
+        return list(dict.fromkeys(OBJECT.findall(words)))
+
+    @property
     def names(self) -> set[str]:
         """Return the names of the objects and namespaces that it is about, for looking up what was kept of them."""
-        words = " ".join([self.sentence, *(f"{case.object} {case.observed} {case.sentence}" for case in self.cases)])
-        found = (re.split(r"/| -n ", match) for match in OBJECT.findall(words))
+        found = (re.split(r"/| -n ", match) for match in self.objects)
         return {part for parts in found for part in parts[1:]}
 
 
@@ -110,9 +115,7 @@ def problems(run: Mapping[str, Any], waits: Sequence[Wait]) -> list[Problem]:
             problem.tests.append(result)
             problem.waits += in_vain.get(text(result.get("test")), [])
     order = [text(row.get("promise")) for row in mappings(verdict.get("promises"))]
-    known = sorted(
-        proven.values(), key=lambda one: order.index(one.promise) if one.promise in order else len(order)
-    )
+    known = sorted(proven.values(), key=lambda one: order.index(one.promise) if one.promise in order else len(order))
     return [*known, *_phase(run, errors), *errors.values()]
 
 
@@ -128,15 +131,27 @@ def _proven(findings: Iterable[Mapping[str, Any]], known: dict[tuple[str, str, s
             text(finding.get("object")),
             text(finding.get("expected")),
             text(finding.get("observed")),
-            sentence if sentence != problem.sentence else "",
+            _unless_alike(sentence, problem.sentence, finding, problem),
             remedy if remedy != problem.remedy else "",
-            tuple((name.replace("_", " "), plainly(it)) for name, it in mapping(finding.get("details")).items()),
+            tuple(
+                (name.replace("_", " "), plainly(it))
+                for name, it in mapping(finding.get("details")).items()
+                if it not in (None, "", [], {})
+            ),
         )
         if case not in problem.cases:
             problem.cases.append(case)
         if problem not in touched:
             touched.append(problem)
     return touched
+
+
+def _unless_alike(sentence: str, first: str, finding: Mapping[str, Any], problem: Problem) -> str:
+    """Return a case's sentence, or nothing where it says of its object just what the problem says of its first one."""
+    if not problem.cases or sentence == first:
+        return ""
+    alike = first.replace(problem.cases[0].object, text(finding.get("object")))
+    return "" if sentence == alike else sentence
 
 
 def _error(result: Mapping[str, Any], known: dict[tuple[str, str], Problem]) -> Problem:

@@ -75,7 +75,7 @@ class Source:
         """Return a file's plain data, or None and note what is lost."""
         path = self.directory / name
         try:
-            return json.loads(path.read_text(encoding="utf-8", errors="replace"))  # type: ignore[no-any-return]
+            known: object = json.loads(path.read_text(encoding="utf-8", errors="replace"))
         except FileNotFoundError:
             if not optional:
                 self.missing.append(f"{name} is missing: {loss}.")
@@ -83,6 +83,8 @@ class Source:
             self.missing.append(f"{name} cannot be read ({error.strerror}): {loss}.")
         except (ValueError, RecursionError):
             self.missing.append(f"{name} is damaged: {loss}.")
+        else:
+            return known
         return None
 
     def _timeline(self) -> None:
@@ -94,7 +96,9 @@ class Source:
             self.missing.append("timeline.jsonl is missing: the course of the run is not shown.")
             return
         except OSError as error:
-            self.missing.append(f"timeline.jsonl cannot be read ({error.strerror}): the course of the run is not shown.")
+            self.missing.append(
+                f"timeline.jsonl cannot be read ({error.strerror}): the course of the run is not shown."
+            )
             return
         for line in lines:
             event = _event(line)

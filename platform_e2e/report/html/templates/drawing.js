@@ -152,7 +152,7 @@ class Drawing {
     else parts.append(node);
     open.set(key, { node, from, end: from + width });
     const label = fits(item.lane.group === "tests" ? item.title.split("::").pop() : item.title, width);
-    if (label && width > 44 && !dim) front.push(draw("text", { class: "in", x: from + 5, y: y + 12 }, label));
+    if (label && width > 44 && !dim) front.push(draw("text", { class: `in on-${look}`, x: from + 5, y: y + 12 }, label));
   }
 
   /* Sync is the strip above, health the bar below. */
@@ -165,7 +165,7 @@ class Drawing {
     parts.append(draw("rect", { class: `f-${HEALTH[health] || "none"}${faded}`, x: from, y: y + 5, width, height: 11 }));
     const sound = sync === "Synced" && health === "Healthy";
     const label = sound ? "" : [sync === "Synced" ? "" : sync, health === "Healthy" ? "" : health].filter(Boolean).join(", ");
-    if (label && width > 44 && !dim) parts.append(draw("text", { class: "in", x: from + 4, y: y + 14 }, fits(label, width)));
+    if (label && width > 44 && !dim) parts.append(draw("text", { class: `in on-${HEALTH[health] || "none"}`, x: from + 4, y: y + 14 }, fits(label, width)));
   }
 
   point(front, item, x, y, dim) {
@@ -193,6 +193,7 @@ function drawOverview(svg, lanes, total, view) {
   const width = svg.clientWidth;
   if (!width) return;
   svg.setAttribute("viewBox", `0 0 ${width} 30`);
+  svg.setAttribute("preserveAspectRatio", "none");
   const x = (seconds) => (seconds / total) * width;
   const parts = [];
   for (const lane of lanes) {

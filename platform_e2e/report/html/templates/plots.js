@@ -26,18 +26,27 @@ function nice(value) {
   return [1, 2, 2.5, 5, 10].map((one) => one * power).find((one) => one >= value) || value;
 }
 
-function axis(svg, y, top) {
-  svg.append(draw("line", { class: "axis", x1: 0, x2: WIDTH, y1: y + 0.5, y2: y + 0.5 }));
-  for (const [share, anchor] of [[0, "start"], [0.5, "middle"], [1, "end"]]) svg.append(draw("text", { class: "soft", x: share * WIDTH, y: y + 15, "text-anchor": anchor }, took(share * top)));
+/* Where a value lies from left to right. What spans more than two powers of ten is told by its powers. */
+function scale(values) {
+  const most = Math.max(...values, 0.001);
+  const least = Math.max(Math.min(...values.filter((value) => value > 0), most), 0.001);
+  if (most / least < 100) {
+    const top = nice(most);
+    return { at: (value) => value / top, marks: [0, top / 2, top] };
+  }
+  const [low, high] = [Math.floor(Math.log10(least)), Math.ceil(Math.log10(most))];
+  const marks = [];
+  for (let power = low; power <= high; power++) marks.push(10 ** power);
+  return { at: (value) => (Math.log10(Math.max(value, least)) - low) / (high - low), marks };
 }
 
 /* One dot for each value, piled up where they are near each other. */
 function dots(title, noun, pairs) {
   const seconds = pairs.map((pair) => pair[1]);
-  const top = nice(Math.max(...seconds, 0.001));
+  const { at, marks } = scale(seconds);
   const columns = new Map();
   for (const value of seconds) {
-    const column = Math.min(Math.floor((value / top) * 59), 58);
+    const column = Math.min(Math.floor(at(value) * 59), 58);
     columns.set(column, (columns.get(column) || 0) + 1);
   }
   const most = Math.max(...columns.values());
@@ -48,7 +57,12 @@ function dots(title, noun, pairs) {
     if (pitch >= 3) for (let place = 0; place < many; place++) svg.append(draw("circle", { class: "f-busy", cx: column * 6 + 4, cy: high - 4 - place * pitch, r: Math.min(2.6, pitch / 2) }));
     else svg.append(draw("rect", { class: "f-busy", x: column * 6 + 1, y: high - many * pitch, width: 5, height: many * pitch }));
   }
-  axis(svg, high, top);
+  svg.append(draw("line", { class: "axis", x1: 0, x2: WIDTH, y1: high + 0.5, y2: high + 0.5 }));
+  for (const mark of marks) {
+    const anchor = mark === marks[0] ? "start" : mark === marks[marks.length - 1] ? "end" : "middle";
+    const share = mark === marks[0] ? 0 : at(mark);
+    svg.append(draw("text", { class: "soft", x: share * WIDTH, y: high + 15, "text-anchor": anchor }, mark ? took(mark) : "0"));
+  }
   plot(title, `${pairs.length} ${pairs.length === 1 ? "time" : "times"}: ${range(seconds)}`, svg);
 }
 
@@ -77,7 +91,7 @@ function trend(name, points) {
   svg.append(draw("polyline", { class: "trend", points: sorted.map((point) => `${x(point[0])},${y(point[1])}`).join(" ") }));
   const last = sorted[sorted.length - 1];
   svg.append(draw("circle", { class: "f-busy", cx: x(last[0]), cy: y(last[1]), r: 4 }));
-  plot(name.replaceAll("_", " "), `last ${took(last[1])}; over ${sorted.length} runs ${range(values)}`, svg);
+  plot(`Trend: ${name.replace(/_seconds$/, "").replaceAll("_", " ")}`, `last ${took(last[1])}; over ${sorted.length} runs ${range(values)}`, svg);
 }
 
 function setUpPlots() {
