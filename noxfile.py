@@ -194,6 +194,19 @@ def breaks(session: nox.Session) -> None:
 
 
 @nox.session
+def report(session: nox.Session) -> None:
+    """Make the report.html of a run again; -- DIR, artifacts/latest by default."""
+    _platform_e2e(session, "report", *session.posargs)
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """Test the report in headless Chromium: content, mouse, touch, keyboard, contrast, speed; -- takes pytest's arguments."""
+    _install(session, "browser")
+    _run(session, "python", "-m", "pytest", "-p", "no:cacheprovider", "browser", *session.posargs)
+
+
+@nox.session
 def leaks(session: nox.Session) -> None:
     """End runs in every way there is, kill -9 included, and compare the host before and after."""
     _platform_e2e(session, "leaks", *session.posargs)

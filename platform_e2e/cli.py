@@ -1,4 +1,4 @@
-"""The command line: what `nox -s cluster`, `doctor`, `breaks` and `leaks` call, usable without nox too."""
+"""The command line: what `nox -s cluster`, `doctor`, `breaks`, `report` and `leaks` call, usable without nox too."""
 
 from __future__ import annotations
 
@@ -121,6 +121,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     bundle.set_defaults(command=_bundle, passes_on=False)
 
+    report = commands.add_parser("report", help="make a run's report.html again, from what the run left behind")
+    report.add_argument("directory", nargs="?", type=Path, metavar="DIR", help="of the run; artifacts/latest")
+    report.set_defaults(command=_report, passes_on=False)
+
     leaks = commands.add_parser("leaks", help="end runs in every way there is and compare the host before and after")
     leaks.set_defaults(command=_leaks, passes_on=True)
     return parser
@@ -238,6 +242,20 @@ def _bundle(known: argparse.Namespace, rest: Sequence[str]) -> int:
 
     path = pack(Path(known.directory or paths.artifacts() / "latest"))
     print(f"{path} ({path.stat().st_size} bytes)")
+    return 0
+
+
+def _report(known: argparse.Namespace, rest: Sequence[str]) -> int:
+    """Make a run's page again and print where it is."""
+    del rest
+    from platform_e2e import paths
+    from platform_e2e.errors import WrongUsage
+    from platform_e2e.report import html
+
+    directory = known.directory or paths.artifacts() / "latest"
+    if not any((directory / name).exists() for name in ("run.json", "timeline.jsonl")):
+        raise WrongUsage(f"{directory} has neither run.json nor timeline.jsonl.", "name the directory of a run.")
+    print(html.write(directory.resolve()))
     return 0
 
 

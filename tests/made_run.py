@@ -11,6 +11,9 @@ from typing import Any
 BEGAN = 1_795_400_000.0
 """Wall clock of its first event: 2026-11-23T02:13:20Z."""
 
+HOSTILE = "</script><script>window.hit = 1</script><img src=x onerror='window.hit = 1'>\"'&\u2028"
+"""What somebody could call a thing who wants to get into the page that tells of it."""
+
 UNSELECTED = {
     "object": "servicemonitor/sealed-secrets -n monitoring",
     "promise": "monitoring",
@@ -409,3 +412,23 @@ def history() -> dict[str, Any]:
             "run_seconds": [[BEGAN - 86_400 * day, 118 + (day * 11 % 7) * 4] for day in range(14)],
         },
     }  # fmt: skip
+
+
+def hostile(directory: Path) -> Path:
+    """Make the red run with markup in every text, every name and one file's name."""
+    red(directory)
+    run = _poisoned(json.loads((directory / "run.json").read_text()))
+    (directory / "run.json").write_text(json.dumps(run))
+    events = [json.loads(line) for line in (directory / "timeline.jsonl").read_text().splitlines()]
+    (directory / "timeline.jsonl").write_text("".join(json.dumps(_poisoned(event)) + "\n" for event in events))
+    (directory / "evidence" / "chat-prod" / "x<img src=x onerror=hit()>.log").write_text(HOSTILE)
+    return directory
+
+
+def _poisoned(value: Any, name: str = "") -> Any:
+    """Return plain data with markup in its texts; what the harness alone writes stays."""
+    if isinstance(value, dict):
+        return {key: _poisoned(item, key) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_poisoned(item) for item in value]
+    return value + HOSTILE if isinstance(value, str) and name not in {"kind", "outcome"} else value

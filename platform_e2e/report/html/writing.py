@@ -21,6 +21,9 @@ TEMPLATES = Path(__file__).parent / "templates"
 SCRIPTS = ("page.js", "drawing.js", "timeline.js", "moving.js", "finding.js", "tests.js", "plots.js", "start.js")
 """The parts of the script in their order; together they are one."""
 
+UNEXPECTED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What data of an unforeseen shape can raise."""
+
 
 def write(run_directory: Path) -> Path:
     """Make the page of a run and return its path.
@@ -39,7 +42,7 @@ def write(run_directory: Path) -> Path:
         scratch = path.with_name(f".{NAME}.new")
         scratch.write_text(content, encoding="utf-8")
         scratch.replace(path)
-    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError, jinja2.TemplateError) as error:
+    except (*UNEXPECTED, OSError, jinja2.TemplateError) as error:
         # A run's verdict must not depend on its report, whatever shape a hostile layer or a cut file has given the data.
         problem = f"the report {path} cannot be made: {type(error).__name__}: {error}"
         raise BrokenHarness(problem, "read run.json and timeline.jsonl beside it") from error

@@ -1,4 +1,4 @@
-/* The lanes as SVG. Only what is in view is drawn, and what is narrower than a pixel is drawn as one with its like. */
+/* The lanes as SVG. Only what is in view is drawn. */
 
 const GROUPS = {
   phases: "Phases", applications: "Applications", own: "Applications of tests", cluster: "Cluster",
@@ -71,6 +71,32 @@ function layOut(lanes, width) {
   return { narrow, left, width, height: y + 8, places };
 }
 
+class Shapes {
+  constructor() {
+    this.known = new Map();
+    this.last = new Map();
+  }
+
+  add(look, dim, shape) {
+    const name = `f-${look}${dim ? " dim" : ""}`;
+    if (!this.known.has(name)) this.known.set(name, []);
+    this.known.get(name).push(shape);
+  }
+
+  /* One that ends in the same pixel as the one before is not seen, and not drawn. */
+  box(look, dim, x, y, width, height) {
+    const key = `${look} ${dim} ${y}`;
+    if (x + width < (this.last.get(key) ?? -1) + 0.5) return;
+    this.last.set(key, x + width);
+    this.add(look, dim, `M${x.toFixed(1)} ${y}h${width.toFixed(1)}v${height}h-${width.toFixed(1)}z`);
+  }
+
+  paths() {
+    const names = [...this.known.keys()].sort((one, other) => one.includes("bad") - other.includes("bad"));
+    return names.map((name) => draw("path", { class: name, d: this.known.get(name).join("") }));
+  }
+}
+
 class Drawing {
   constructor(svg) {
     this.svg = svg;
@@ -115,11 +141,12 @@ class Drawing {
     }
   }
 
+  /* What looks the same in a lane is one path, however much it is; what is bad is drawn last. */
   lane(parts, row, place, matches, picked) {
     const { lane, y, height } = row;
     const same = lane.label && lane.label === GROUPS[lane.group].toLowerCase();
     if (lane.label && !same && place.narrow) parts.append(draw("text", { class: "soft", x: 10, y: y - 4 }, fits(lane.label, place.width)));
-    const open = new Map();
+    const shapes = new Shapes();
     const front = [];
     for (const item of lane.items) {
       if (item.end < this.view.from || item.start > this.view.to) continue;
@@ -127,51 +154,40 @@ class Drawing {
       const to = Math.min(this.x(item.end), place.width);
       const dim = matches && !matches(searched(item));
       this.hits.push({ item, from, to: Math.max(to, from + (item.point ? 7 : 3)), y, height });
-      if (item.point) this.point(front, item, from, y, dim);
-      else if (lane.group === "applications" || lane.group === "own") this.state(parts, item, from, to, y, dim);
-      else this.bar(parts, item, from, to, y, height, dim, open, front);
+      if (item.point) this.point(shapes, item, from, y, dim);
+      else if (lane.group === "applications" || lane.group === "own") this.state(shapes, front, item, from, to, y, dim);
+      else this.bar(shapes, front, item, from, to, y, height, dim);
       if (item === picked) front.push(draw("rect", { class: "picked", x: from - (item.point ? 7 : 1), y: y - 2, width: Math.max(to - from, 2) + (item.point ? 12 : 2), height: height + 4, rx: 3 }));
     }
-    parts.append(...front);
+    parts.append(...shapes.paths(), ...front);
     if (lane.label && !same && !place.narrow) parts.append(draw("text", { x: 10, y: y + 12 }, fits(lane.label, place.left - 8)));
   }
 
-  bar(parts, item, from, to, y, height, dim, open, front) {
+  bar(shapes, front, item, from, to, y, height, dim) {
     const look = LOOKS[item.look] || "none";
     const width = Math.max(to - from - 1, item.bad ? 3 : 1);
-    const key = `${look} ${dim}`;
-    const before = open.get(key);
-    if (before && width < 3 && from - before.end < 1) {
-      before.end = Math.max(before.end, from + width);
-      before.node.setAttribute("width", before.end - before.from);
-      return;
-    }
-    const attributes = { class: `f-${look}${dim ? " dim" : ""}`, x: from, y, width, height };
-    const node = draw("rect", width > 6 ? { ...attributes, rx: 2 } : attributes);
-    if (item.bad) front.push(node);
-    else parts.append(node);
-    open.set(key, { node, from, end: from + width });
+    shapes.box(look, dim, from, y, width, height);
+    if (width <= 44 || dim) return;
     const label = fits(item.lane.group === "tests" ? item.title.split("::").pop() : item.title, width);
-    if (label && width > 44 && !dim) front.push(draw("text", { class: `in on-${look}`, x: from + 5, y: y + 12 }, label));
+    if (label) front.push(draw("text", { class: `in on-${look}`, x: from + 5, y: y + 12 }, label));
   }
 
   /* Sync is the strip above, health the bar below. */
-  state(parts, item, from, to, y, dim) {
+  state(shapes, front, item, from, to, y, dim) {
     const [sync, health] = item.look.split("/");
     if (sync === "gone") return;
     const width = Math.max(to - from, 1);
-    const faded = dim ? " dim" : "";
-    parts.append(draw("rect", { class: `f-${SYNC[sync] || "none"}${faded}`, x: from, y, width, height: 4 }));
-    parts.append(draw("rect", { class: `f-${HEALTH[health] || "none"}${faded}`, x: from, y: y + 5, width, height: 11 }));
-    const sound = sync === "Synced" && health === "Healthy";
-    const label = sound ? "" : [sync === "Synced" ? "" : sync, health === "Healthy" ? "" : health].filter(Boolean).join(", ");
-    if (label && width > 44 && !dim) parts.append(draw("text", { class: `in on-${HEALTH[health] || "none"}`, x: from + 4, y: y + 14 }, fits(label, width)));
+    const look = HEALTH[health] || "none";
+    shapes.box(SYNC[sync] || "none", dim, from, y, width, 4);
+    shapes.box(look, dim, from, y + 5, width, 11);
+    if (width <= 44 || dim) return;
+    const label = [sync === "Synced" ? "" : sync, health === "Healthy" ? "" : health].filter(Boolean).join(", ");
+    if (label) front.push(draw("text", { class: `in on-${look}`, x: from + 4, y: y + 14 }, fits(label, width)));
   }
 
-  point(front, item, x, y, dim) {
-    const look = `f-${LOOKS[item.look] || "none"}${dim ? " dim" : ""}`;
+  point(shapes, item, x, y, dim) {
     const shape = item.bad ? `M${x - 6} ${y + 8}l6 -7l6 7l-6 7z` : item.look === "warn" ? `M${x - 6} ${y + 14}l6 -12l6 12z` : `M${x - 4} ${y + 8}a4 4 0 1 0 8 0a4 4 0 1 0 -8 0z`;
-    front.push(draw("path", { class: look, d: shape }));
+    shapes.add(LOOKS[item.look] || "none", dim, shape);
   }
 
   at(x, y) {

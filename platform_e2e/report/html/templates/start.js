@@ -1,5 +1,6 @@
 /* Set everything up; what is below the first screen waits until the browser has shown that. */
 
+byId("unscripted").remove();
 setUpTheme();
 setUpCopying();
 setUpLogs();
@@ -18,6 +19,7 @@ requestAnimationFrame(() =>
     setUpTests();
     setUpPlots();
     // A test, and a person with a slow machine, can see that the page is whole.
+    window.readyAt = performance.now();
     document.documentElement.dataset.ready = "yes";
   }),
 );
