@@ -9,15 +9,20 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from html.parser import HTMLParser
+from importlib import resources
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from fixtures import reporting
 from platform_e2e import cli
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.report.html import model, write
 from platform_e2e.report.html.source import Source
+from platform_e2e.report.html.writing import SCRIPTS
+from platform_e2e.report.run import Run
 from tests.made_run import HOSTILE, Made, hostile, red
 
 TOKEN = "ghp_" + "a1B2c3D4" * 5
@@ -182,7 +187,7 @@ def test_a_run_of_any_other_shape_still_has_a_page(directory: Path) -> None:
     run["verdict"]["tests"] = list({test["outcome"]: test for test in reversed(run["verdict"]["tests"])}.values())
     run["verdict"]["tests"].sort(key=lambda test: test["outcome"] != "failed")
     for place, path in enumerate(leaves(run)):
-        for other in ODD if len(path) < 3 else ODD[place % 2 :: 2]:
+        for other in ODD if len(path) < 2 else ODD[place % 3 :: 3]:
             model.page(Source(directory, replaced(run, path, other)))
 
 
@@ -307,3 +312,18 @@ def test_the_command_refuses_what_is_no_run(tmp_path: Path, capsys: pytest.Captu
     assert cli.main(["report", str(tmp_path)]) == 4
     assert "has neither run.json nor timeline.jsonl" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_run_whose_page_cannot_be_made_says_so_in_one_line(tmp_path: Path) -> None:
+    run = cast("Run", SimpleNamespace(directory=tmp_path))
+    assert reporting.written(run) == str(tmp_path / "report.html")
+    (tmp_path / "report.html").unlink()
+    (tmp_path / "report.html").mkdir()
+    said = reporting.written(run)
+    assert said.startswith(f"not made: the report {tmp_path}/report.html cannot be made: ")
+    assert "\n" not in said
+
+
+def test_the_templates_lie_in_the_package_that_the_wheel_has() -> None:
+    lies = resources.files("platform_e2e.report.html") / "templates"
+    assert {*SCRIPTS, "report.css", "report.html.j2"} == {one.name for one in lies.iterdir()}

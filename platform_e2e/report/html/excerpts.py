@@ -13,6 +13,9 @@ from platform_e2e.report.html.source import Kept
 LOGS_SHOWN = 6
 """How many logs a problem shows: those of the pods it names and of the controllers beside them."""
 
+NEAR_SHOWN = 2
+"""How many of them may be of the same namespace only."""
+
 LINES_SHOWN = 60
 """How many last lines of each: two screens."""
 
@@ -91,7 +94,9 @@ def chosen(problem: Problem, logs: Logs) -> list[Kept]:
         score = 4 * named + 4 * tells + 2 * mine + near
         if score:
             ranked.append((-score, ".previous." not in file.path, file.path, file))
-    return [file for *_, file in sorted(ranked, key=lambda one: one[:3])[:LOGS_SHOWN]]
+    ordered = sorted(ranked, key=lambda one: one[:3])[:LOGS_SHOWN]
+    # What is merely in the same namespace is worth a look only where nothing tells more.
+    return [file for place, (score, *_, file) in enumerate(ordered) if score < -1 or place < NEAR_SHOWN]
 
 
 def _place(described: str) -> tuple[str, str]:

@@ -115,7 +115,7 @@ function setUpLogs() {
       if (!end) return;
       log.querySelector("p").append(make("span", { class: "muted" }, `, ${end.said}`));
       if (!end.text) return;
-      const shown = make("pre", { tabindex: "0", "aria-label": `The end of ${log.dataset.path}` }, end.text);
+      const shown = make("pre", { tabindex: "0", role: "region", "aria-label": `The end of ${log.dataset.path}` }, end.text);
       log.append(shown);
       shown.scrollTop = shown.scrollHeight;
     });
