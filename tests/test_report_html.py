@@ -20,6 +20,7 @@ from fixtures import reporting
 from platform_e2e import cli
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.report.html import model, write
+from platform_e2e.report.html.excerpts import LINES_SHOWN, excerpts
 from platform_e2e.report.html.source import Source
 from platform_e2e.report.html.writing import SCRIPTS
 from platform_e2e.report.run import Run
@@ -137,6 +138,14 @@ def test_no_secret_that_was_left_in_a_file_reaches_the_page(directory: Path) -> 
     content = write(directory).read_text()
     assert TOKEN not in content
     assert "[redacted]" in content
+
+
+def test_a_private_key_that_the_end_of_a_log_cuts_is_hidden_too(tmp_path: Path) -> None:
+    body = "\n".join(f"MIIEpAIBAAKCAQEA{place:048}" for place in range(LINES_SHOWN + 20))
+    (tmp_path / "a.log").write_text(
+        f"starts\n-----BEGIN RSA PRIVATE KEY-----\n{body}\n-----END RSA PRIVATE KEY-----\nends\n"
+    )
+    assert "MIIE" not in excerpts(tmp_path, ["a.log"])["a.log"].text
 
 
 def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
