@@ -312,6 +312,23 @@ def test_what_did_not_end_or_was_not_healed_is_drawn_as_such(tmp_path: Path) -> 
     assert "not healed, the harness put it back" in words[items["changes"][4]]
 
 
+def test_a_control_that_wanted_its_change_to_stay_is_nothing_bad(tmp_path: Path) -> None:
+    made = Made(tmp_path / "run", {"exit_code": 0})
+    made.event(
+        2,
+        "disturbance-start",
+        "application/platform -n argocd",
+        change="field-edited",
+        field="/spec",
+        test="e2e/a.py::c",
+    )
+    made.event(9, "disturbance-end", "application/platform -n argocd", test="e2e/a.py::c", undone_by_harness=True)
+    made.test(1, 9, "e2e/a.py::c")
+    page = Page(write(made.write()))
+    looks = {lane["group"]: page.data["words"][lane["items"][0][2]] for lane in page.data["lanes"]}
+    assert looks == {"changes": "note", "tests": "passed"}
+
+
 def test_the_command_makes_it_again_and_prints_where(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["report", str(directory)]) == 0
     assert capsys.readouterr().out.strip() == str(directory / "report.html")

@@ -94,7 +94,9 @@ def chosen(problem: Problem, logs: Logs) -> list[Kept]:
         score = 4 * named + 4 * tells + 2 * mine + near
         if score:
             ranked.append((-score, ".previous." not in file.path, file.path, file))
-    ordered = sorted(ranked, key=lambda one: one[:3])[:LOGS_SHOWN]
+    # A test's own directory may have the same log as its namespace's, some seconds apart.
+    each = {PurePosixPath(one[2]).name: one for one in sorted(ranked, key=lambda one: one[:3], reverse=True)}
+    ordered = sorted(each.values(), key=lambda one: one[:3])[:LOGS_SHOWN]
     # What is merely in the same namespace is worth a look only where nothing tells more.
     return [file for place, (score, *_, file) in enumerate(ordered) if score < -1 or place < NEAR_SHOWN]
 

@@ -53,6 +53,7 @@ def head(source: Source, found: Sequence[Problem], idle: Sequence[NotRun], happe
         "complete": verdict.get("complete") is not False,
         "promises": rows,
         "facts": facts(source, started, seconds),
+        "uncommitted": [one[3:] for one in texts(mapping(run.get("layer")).get("uncommitted"))],
         "instead": instead(run),
         "exempt": [
             (name, texts(reasons)) for name, reasons in mapping(run.get("exemptions")).items() if texts(reasons)
@@ -116,18 +117,16 @@ def facts(source: Source, started: float, seconds: float) -> list[tuple[str, str
     known = {text(one.get("name")): text(one.get("text")) for one in mappings(run.get("facts"))}
     if not known:
         known = {text(e.get("name")): text(e.get("text")) for e in source.events if e.get("kind") == "fact"}
-    layer, options, machine = (mapping(run.get(name)) for name in ("layer", "options", "machine"))
-    changed = texts(layer.get("uncommitted"))
+    layer, options = mapping(run.get("layer")), mapping(run.get("options"))
     at = text(layer.get("commit"))[:12]
     place = shortly(text(options.get("layer")), text(mapping(run.get("versions")).get("root")))
-    cores, system = text(machine.get("cores")), text(machine.get("system"))
+    cores = text(mapping(run.get("machine")).get("cores"))
     pairs = [
         ("layer", f"{place}{f' at {at}' if at else ''}".strip()),
-        ("uncommitted", f"{_counted(len(changed), 'file')}: {', '.join(one[3:] for one in changed[:4])}{', …' if len(changed) > 4 else ''}" if changed else ""),
         ("cluster", known.get("cluster", "")),
         ("started", moment(started)),
         ("took", duration(seconds) if seconds else ""),
-        ("machine", ", ".join(one for one in (f"{cores} cores" if cores else "", system) if one)),
+        ("machine", f"{cores} cores" if cores else ""),
         ("harness", text(mapping(run.get("versions")).get("platform-e2e"))),
         ("exit status", text(run.get("exit_code"))),
     ]  # fmt: skip

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
 from platform_e2e.report import redact
 from platform_e2e.report.console import duration
 from platform_e2e.report.html import excerpts, headline
-from platform_e2e.report.html.course import Course, Item, Lane, course, outcomes_of
+from platform_e2e.report.html.course import Course, Item, Lane, Wait, course, outcomes_of
 from platform_e2e.report.html.plain import mapping, mappings, number, sequence, text
 from platform_e2e.report.html.problems import FAILED, NotRun, Problem, not_run, problems
 from platform_e2e.report.html.source import Kept, Source
@@ -21,6 +22,9 @@ PROBLEMS_SHOWN = 60
 
 CASES_SHOWN, TESTS_SHOWN = 40, 100
 """How many objects and tests a card lists."""
+
+WAITS_SHOWN = 4
+"""How many waits in vain a card tells the states of."""
 
 TOLD = 8_000
 """How much of pytest's account of an error a card has, half of it from each end; run.json has more."""
@@ -127,13 +131,16 @@ def _problem(place: int, one: Problem, logs: Sequence[Kept], happened: Course, s
     }
 
 
-def _each_once(waits: Iterable[Any]) -> list[Any]:
-    """Return waits without those that tell the same again, the longest first; four are enough to see how it went."""
+def _each_once(waits: Iterable[Wait]) -> list[Wait]:
+    """Return the waits that tell how it went: none twice, the longest first, none that only looked once where others waited."""
     known = {(wait.what, tuple(step.split("  ", 1)[-1] for step in wait.steps)): wait for wait in waits}
-    return sorted(known.values(), key=lambda wait: -wait.seconds)[:4]
+    longest = sorted(known.values(), key=lambda wait: -wait.seconds)
+    return [wait for place, wait in enumerate(longest) if not place or wait.seconds >= 1 or len(wait.steps) > 1][
+        :WAITS_SHOWN
+    ]
 
 
-def _wait(wait: Any) -> dict[str, Any]:
+def _wait(wait: Wait) -> dict[str, Any]:
     """Return one wait for the template: each state with when it was seen."""
     steps = [step.partition("  ") for step in wait.steps]
     return {
@@ -160,8 +167,11 @@ def _idle(one: NotRun, found: Sequence[Problem]) -> dict[str, Any]:
 
 def _file(file: Kept) -> dict[str, Any]:
     """Return one file with a link that leads nowhere but to it."""
+    path = PurePosixPath(file.path)
     return {
         "path": file.path,
+        "name": path.name,
+        "place": "/".join(part for part in path.parts[1:-1] if part != "logs"),
         "link": quote(f"./{file.path}"),
         "size": size(file.size),
         "what": file.what,

@@ -19,9 +19,8 @@ function items() {
       const name = test >= 0 ? DATA.tests[test][0] : "";
       const item = {
         lane, start, end, look: WORDS[look], title: WORDS[title] || name, text: WORDS[text], test, name, steps: steps || [],
-        point: end <= start && lane.group !== "tests" && lane.group !== "waits",
+        point: lane.group === "cluster" || lane.label === "findings" || lane.label === "facts",
       };
-      if (lane.label === "findings" || lane.label === "facts") item.point = true;
       item.bad = BAD.has(item.look) || item.look.endsWith("/Degraded");
       all.push(item);
       return item;
@@ -148,6 +147,7 @@ class Drawing {
     if (lane.label && !same && place.narrow) parts.append(draw("text", { class: "soft", x: 10, y: y - 4 }, fits(lane.label, place.width)));
     const shapes = new Shapes();
     const front = [];
+    const names = [];
     for (const item of lane.items) {
       if (item.end < this.view.from || item.start > this.view.to) continue;
       const from = Math.max(this.x(item.start), place.left);
@@ -155,9 +155,12 @@ class Drawing {
       const dim = matches && !matches(searched(item));
       this.hits.push({ item, from, to: Math.max(to, from + (item.point ? 7 : 3)), y, height });
       if (item.point) this.point(shapes, item, from, y, dim);
-      else if (lane.group === "applications" || lane.group === "own") this.state(shapes, front, item, from, to, y, dim);
+      else if (lane.group === "applications" || lane.group === "own") this.state(shapes, names, item, from, to, y, dim);
       else this.bar(shapes, front, item, from, to, y, height, dim);
       if (item === picked) front.push(draw("rect", { class: "picked", x: from - (item.point ? 7 : 1), y: y - 2, width: Math.max(to - from, 2) + (item.point ? 12 : 2), height: height + 4, rx: 3 }));
+    }
+    for (const { label, look, from, to, dim } of names) {
+      if (label && to - from > 44 && !dim) front.push(draw("text", { class: `in on-${look}`, x: from + 4, y: y + 14 }, fits(label, to - from)));
     }
     parts.append(...shapes.paths(), ...front);
     if (lane.label && !same && !place.narrow) parts.append(draw("text", { x: 10, y: y + 12 }, fits(lane.label, place.left - 8)));
@@ -172,17 +175,20 @@ class Drawing {
     if (label) front.push(draw("text", { class: `in on-${look}`, x: from + 5, y: y + 12 }, label));
   }
 
-  /* Sync is the strip above, health the bar below. */
-  state(shapes, front, item, from, to, y, dim) {
+  /* Sync is the strip above, health the bar below. A state that goes on with another reason is named once. */
+  state(shapes, names, item, from, to, y, dim) {
     const [sync, health] = item.look.split("/");
+    const last = names[names.length - 1];
+    const look = HEALTH[health] || "none";
+    if (last && last.state === item.look && last.dim === dim) last.to = to;
+    else {
+      const label = [sync === "Synced" ? "" : sync, health === "Healthy" ? "" : health].filter(Boolean).join(", ");
+      names.push({ state: item.look, label: sync === "gone" ? "" : label, look, from, to, dim });
+    }
     if (sync === "gone") return;
     const width = Math.max(to - from, 1);
-    const look = HEALTH[health] || "none";
     shapes.box(SYNC[sync] || "none", dim, from, y, width, 4);
     shapes.box(look, dim, from, y + 5, width, 11);
-    if (width <= 44 || dim) return;
-    const label = [sync === "Synced" ? "" : sync, health === "Healthy" ? "" : health].filter(Boolean).join(", ");
-    if (label) front.push(draw("text", { class: `in on-${look}`, x: from + 4, y: y + 14 }, fits(label, width)));
   }
 
   point(shapes, item, x, y, dim) {

@@ -78,7 +78,8 @@ function setUpTheme() {
     else document.documentElement.setAttribute("data-theme", theme);
     button.textContent = `Theme: ${theme}`;
   };
-  let now = themes.includes(remember()) ? remember() : "auto";
+  const stored = remember();
+  let now = themes.includes(stored) ? stored : "auto";
   show(now);
   button.hidden = false;
   button.addEventListener("click", () => {
