@@ -246,6 +246,7 @@ FILE, LINK = tarfile.REGTYPE, tarfile.SYMTYPE
         (hostile(("a", tarfile.FIFOTYPE, "")), "a is neither a file nor a link"),
         (b"no archive", "cannot be unpacked"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_hostile_copy_is_not_unpacked(tmp_path: Path, packed: bytes, words: str) -> None:
     target = tmp_path / "in" / "layer"
