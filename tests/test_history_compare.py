@@ -184,6 +184,22 @@ def test_changes_are_told_by_name() -> None:
     assert changes["harness"]["before"] == "19bde1c8d54c (content 4a44)"
 
 
+def test_what_a_promise_has_looked_at_in_all_is_told_once() -> None:
+    def of(targets: int) -> dict[str, Any]:
+        return {"monitoring": {"verdict": "holds", "tests": {}, "figures": {"targets": targets}}}
+
+    def told(targets: int, **tests: int) -> list[str]:
+        seen = dict(monitor(name, targets=tests.get(name, 2)) for name in "abc")
+        return [
+            one["text"] for one in compare(entry(2, seen, promises=of(targets)), [entry(1, promises=of(6))]).changes
+        ]
+
+    assert told(6) == []
+    assert told(5) == ["5 targets of the promise monitoring, 6 before"]
+    assert told(8) == ["8 targets of the promise monitoring, 6 before"]
+    assert told(5, a=1) == ["1 target of servicemonitor/a -n a, 2 before"]
+
+
 def flaking(*outcomes: str, **last: Any) -> Comparison:
     runs = [
         entry(number, dict([monitor("a", one)]), exit_code=int(one != "passed"))
@@ -239,7 +255,9 @@ def test_flakes_are_seen_in_parts_of_runs_too_and_forgotten_after_a_while() -> N
 
 def test_trends_have_medians_of_comparable_runs_oldest_first_and_say_what_is_far_slower() -> None:
     runs = [entry(number) for number in range(1, 41)]
-    slow = {"monitoring": {"verdict": "holds", "tests": {}, "figures": {"heal_seconds": [0.1, 9.5, 11.0]}}}
+    slow = {
+        "monitoring": {"verdict": "holds", "tests": {}, "figures": {"targets": 6, "heal_seconds": [0.1, 9.5, 11.0]}}
+    }
     past = compare(entry(41, promises=slow, seconds=130.0), runs)
     assert past.trends is not None
     heal = past.trends["monitoring heal seconds"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -10,7 +10,7 @@ from typing import Any
 
 from platform_e2e.report import flakes as flaking
 from platform_e2e.report.entry import Case, Entry
-from platform_e2e.report.fewer import Fewer, fewer, results
+from platform_e2e.report.fewer import Fewer, fewer, number, results
 from platform_e2e.report.flakes import Flake
 from platform_e2e.report.ledger import Ledger
 from platform_e2e.report.verdict import Outcome, Result
@@ -130,6 +130,7 @@ def _changes(before: Entry, now: Entry, losses: Sequence[Fewer]) -> list[dict[st
         found.append(_change("exempt", name, "", promise, f"{name} is now exempt from {promise}"))
     if now.whole:
         found += _more(before.tests, now.tests)
+        found += _counts(before, now, {(one.promise, one.what) for one in losses})
     for name, test in now.tests.items():
         then = before.tests[name].outcome if name in before.tests else ""
         if then and then != test.outcome and Outcome.BLOCKED not in {then, test.outcome}:
@@ -151,6 +152,20 @@ def _more(before: Mapping[str, Case], now: Mapping[str, Case]) -> list[dict[str,
         if today > then:
             name = promise or "without a promise"
             found.append(_change("more-tests", name, then, today, f"{today} tests of {name}, {then} before"))
+    return found
+
+
+def _counts(before: Entry, now: Entry, told: Collection[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Return which promises have looked at more or fewer things in all, also where they are red."""
+    found = []
+    for promise in sorted(set(before.promises) & set(now.promises)):
+        then, today = before.promises[promise]["figures"], now.promises[promise]["figures"]
+        for what, count in then.items():
+            if isinstance(count, list) or today.get(what, 0) == count or (promise, what) in told:
+                continue
+            less = today.get(what, 0) < count
+            text = f"{number(int(today.get(what, 0)), what)} of the promise {promise}, {int(count)} before"
+            found.append(_change(f"{'fewer' if less else 'more'}-{what}", promise, count, today.get(what, 0), text))
     return found
 
 
