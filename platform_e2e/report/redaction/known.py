@@ -27,6 +27,9 @@ LONGEST = 100_000
 MOST = 20_000
 """Values that are kept, all coats counted: some hundred Secrets with ten values each."""
 
+HELM = "helm.sh/release.v1"
+"""Type of the Secrets in which Helm keeps its releases: compressed, so that nothing of them is found anywhere as it is."""
+
 _WORDS = re.compile(r"[A-Za-z]+(?:[ ._/-][A-Za-z]+)*$")
 """Words, names of objects, hosts: what a Secret holds beside its secret, such as a user or a type."""
 
@@ -79,6 +82,8 @@ class Known:
         names = set(words)
         found: set[str] = set()
         for secret in secrets:
+            if secret.get("type") == HELM:
+                continue
             names.update(str(v) for v in (secret.get("metadata") or {}).values() if isinstance(v, str))
             for key, encoded in (secret.get("data") or {}).items():
                 value = _decoded(encoded)
