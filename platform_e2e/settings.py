@@ -191,10 +191,18 @@ OPTIONS: tuple[Option, ...] = (
         str,
     ),
     Option("nodes", "N", "1", "how many nodes the cluster has, the servers included", _node_count),
-    Option("servers", "N", "1", "how many of them have a control plane; more than one needs k3s' own images", _node_count),
-    Option("images", "FROM", "auto", "where images come from: registry, mirror, built on this machine, or auto", _images),
     Option(
-        "registry_mirror", "URL", "", "fetch images from this mirror or pull-through cache; REGISTRY=URL,... for some", str
+        "servers", "N", "1", "how many of them have a control plane; more than one needs k3s' own images", _node_count
+    ),
+    Option(
+        "images", "FROM", "auto", "where images come from: registry, mirror, built on this machine, or auto", _images
+    ),
+    Option(
+        "registry_mirror",
+        "URL",
+        "",
+        "fetch images from this mirror or pull-through cache; REGISTRY=URL,... for some",
+        str,
     ),
     Option("layer", "DIR", str(paths.ROOT / "platform"), "the platform layer under test", _directory),
     Option("keep", "WHEN", "never", "whether the cluster outlives the run: never, on-failure or always", _keep),

@@ -167,17 +167,17 @@ class _Server(web.Server):
     def __init__(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], **options: Any) -> None:
         """Begin without clients."""
         super().__init__(handler, **options)
-        self._transports: dict[RequestHandler[Any], asyncio.Transport] = {}
+        self._transports: dict[RequestHandler, asyncio.Transport] = {}
         self._alone = asyncio.Event()
         self._alone.set()
 
-    def connection_made(self, handler: RequestHandler[Any], transport: asyncio.Transport) -> None:
+    def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
         """Remember a client's connection."""
         super().connection_made(handler, transport)
         self._transports[handler] = transport
         self._alone.clear()
 
-    def connection_lost(self, handler: RequestHandler[Any], exc: BaseException | None = None) -> None:
+    def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
         """Forget it."""
         super().connection_lost(handler, exc)
         self._transports.pop(handler, None)

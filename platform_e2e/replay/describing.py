@@ -55,8 +55,8 @@ def layer(run: Run, replay: Prepared | None) -> dict[str, Any]:
             said["repository"] = str(run.settings.layer.resolve()).removesuffix("/" + found.prefix.rstrip("/"))
             _write(run.directory / PATCH, found.patch)
         return {**said, **keeping.keep(run.settings.layer, run.directory, lambda name: _committed(run, found, name))}
-    except HarnessError as error:
-        # Whatever cannot be described must not keep the platform from being judged.
+    except (HarnessError, OSError) as error:
+        # Whatever cannot be described, or kept on a full disk, must not keep the platform from being judged.
         return {**said, "problem": str(error)}
 
 
