@@ -48,12 +48,16 @@ class Fewer:
         return f"fewer-{self.what}"
 
     @property
-    def text(self) -> str:
-        """Return it as a sentence."""
-        gone = f"; gone: {some(self.gone)}" if self.what == "tests" else ""
+    def numbers(self) -> str:
+        """Return how many there are and were."""
         of = f" of the promise {self.promise}" if self.promise else " without a promise"
         whose = of if self.what == "tests" else f" of {self.object}"
-        return f"{number(self.now, self.what)}{whose}, {self.before} before{gone}"
+        return f"{number(self.now, self.what)}{whose}, {self.before} before"
+
+    @property
+    def text(self) -> str:
+        """Return the same with the tests that are gone."""
+        return self.numbers + (f"; gone: {some(self.gone)}" if self.what == "tests" else "")
 
 
 def fewer(before: Entry, now: Entry) -> list[Fewer]:
@@ -182,17 +186,17 @@ def _why(loss: Fewer, before: Entry, now: Entry) -> tuple[str, str]:
         span = f"{then[:12]}..{today[:12]}" if then and today and then != today else then[:12]
         look = f"see what the layer has lost (git diff {span} -- {now.options.get('layer', '')})" if span else ""
         return (
-            f"the layer's content has changed since, and promises less: {loss.text}",
+            f"the layer's content has changed since, and promises less: {loss.numbers}",
             f"{look or 'see what the layer has lost'} and bring it back; if less is meant, {ACCEPT}",
         )
     if not _same(before.harness, now.harness):
         then = before.harness.get("commit", "")[:12]
         return (
-            f"the layer is the same, the harness's code has changed: {loss.text}",
+            f"the layer is the same, the harness's code has changed: {loss.numbers}",
             f"see what the tests have lost (git diff {then} -- e2e fixtures platform_e2e); if less is meant, {ACCEPT}",
         )
     return (
-        f"neither the layer nor the harness has changed: {loss.text}",
+        f"neither the layer nor the harness has changed: {loss.numbers}",
         f"see why in the run's verdict (a skipped test says its reason); if less is meant, {ACCEPT}",
     )
 

@@ -105,7 +105,7 @@ def compare(now: Entry, earlier: Sequence[Entry], *, accept: bool = False) -> Co
             previous, changes, flakes, trends, notes=(f"history: not compared in numbers of tests: {why}",)
         )
     if accept:
-        return Comparison(previous, changes, flakes, trends, accepted=tuple(one.text for one in same))
+        return Comparison(previous, changes, flakes, trends, accepted=tuple(one.numbers for one in same))
     broken = {one.promise for one in now.tests.values() if one.outcome in RED}
     return Comparison(previous, changes, flakes, trends, tuple(results(same, previous, now, broken)))
 
