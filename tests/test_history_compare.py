@@ -150,7 +150,7 @@ def test_what_is_not_green_whole_and_of_the_same_kind_is_no_measure(fields: dict
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"whole": False, "chosen": "-k chat"}, "not compared in numbers of tests: -k chat left out"),
+        ({"whole": False, "chosen": "-k chat"}, "not compared in numbers of tests: only -k chat was run"),
         ({"whole": False, "complete": False}, "it did not come to its end"),
     ],
 )

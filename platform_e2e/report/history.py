@@ -100,7 +100,11 @@ def compare(now: Entry, earlier: Sequence[Entry], *, accept: bool = False) -> Co
     same = [] if not now.whole else fewer(previous, now)
     changes = (*_changes(previous, now, same), *(_slower(trends, now.started) if now.whole else ()))
     if not now.whole:
-        why = f"{now.chosen or 'tests'} left out" if now.complete else "it did not come to its end"
+        why = (
+            (f"only {now.chosen} was run" if now.chosen else "tests were left out")
+            if now.complete
+            else "it did not come to its end"
+        )
         return Comparison(
             previous, changes, flakes, trends, notes=(f"history: not compared in numbers of tests: {why}",)
         )
