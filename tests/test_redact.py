@@ -96,6 +96,7 @@ def test_a_secret_in_a_text_is_hidden_and_the_reader_told(text: str, secret: str
         "token: /var/run/secrets/kubernetes.io/serviceaccount/token",
         "valueFrom:\n  secretKeyRef:\n    name: db\n    key: password",
         "basic authentication is off",
+        '{"yaml": "scrape_configs:\\n- authorization:\\n    type: Bearer\\n    credentials_file: /var/run/token"}',
         "a bearer of good news",
         "http://10.0.0.1:8080/path/of@sign",
         "argocd-server.18a1b2c3d4e5f6a7 Normal Pulled",

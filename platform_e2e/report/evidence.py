@@ -203,7 +203,7 @@ class Evidence:
         """Keep all objects of a kind in one file, and who owns their fields in another."""
         objects = self.asking.list(kind, namespace)
         short = kind.rsplit("/", maxsplit=1)[-1].lower()
-        short += "es" if short.endswith("s") else "s"
+        short = f"{short[:-1]}ies" if short.endswith("y") else f"{short}es" if short.endswith("s") else f"{short}s"
         self.store.text(
             f"{directory}/{short}.yaml", "---\n".join(as_yaml(one) for one in objects), "objects with status"
         )

@@ -160,12 +160,12 @@ class Store:
         except OSError as error:
             if error.errno in NO_ROOM:
                 self.trouble = f"the disk is full: {path.parent} takes nothing more"
-            self._remove(path)
+            self.remove(path)
             self._note({"what": what, "why": f"it could not be written: {error.strerror}"}, locked=True)
             return False
         return True
 
-    def _remove(self, path: Path) -> None:
+    def remove(self, path: Path) -> None:
         """Remove what was written of a file."""
         try:
             path.unlink(missing_ok=True)
@@ -247,14 +247,15 @@ def write_index(store: Store) -> None:
         return
     data = {"files": [asdict(file) for file in files], "left_out": [dict(one) for one in absent], "limit": store.limit}
     texts = {"index.json": json.dumps(data, indent=1) + "\n", "index.txt": index_text(files, absent, store.limit)}
-    try:
-        store.directory.mkdir(parents=True, exist_ok=True)
-        for name, content in texts.items():
-            scratch = store.directory / f".{name}.new"
+    for name, content in texts.items():
+        scratch = store.directory / f".{name}.new"
+        try:
+            store.directory.mkdir(parents=True, exist_ok=True)
             scratch.write_text(content, encoding="utf-8")
             scratch.replace(store.directory / name)
-    except OSError as error:
-        store.trouble = store.trouble or f"the index cannot be written: {error.strerror}"
+        except OSError as error:
+            store.trouble = store.trouble or f"the index cannot be written: {error.strerror}"
+            store.remove(scratch)
 
 
 def index_text(files: Sequence[Entry], absent: Sequence[Mapping[str, str]], limit: int) -> str:

@@ -118,14 +118,14 @@ URLS: tuple[Shape, ...] = (
 HEADERS: tuple[Shape, ...] = (
     _shape(
         "authorization",
-        r"(?P<head>(?<![\w])(?:proxy-)?authorization\\*['\"]?[ \t]*[:=][ \t]*(?!\[redacted)\[?\\*['\"]?(?:(?:basic|bearer|token|digest|negotiate|"
+        r"(?P<head>(?<![\w])(?:proxy-)?authorization\\*['\"]?[ \t]*[:=][ \t]*(?!\[redacted|\\+[nr])\[?\\*['\"]?(?:(?:basic|bearer|token|digest|negotiate|"
         r"apikey|aws4-hmac-sha256|splunk|bot)[ \t]+)?)(?![\s\[{]|\[redacted\])[^\n\r'\"\\\]{}]+",
         HIDDEN,
         _I,
     ),
     _shape(
         "cookie",
-        r"(?P<head>(?<![\w])(?:set-)?cookie2?\\*['\"]?[ \t]*[:=][ \t]*(?!\[redacted)\[?\\*['\"]?)(?!\[redacted\]|\{|\[)(?=[^\s=;:]{1,100}=)[^\n\r'\"\\\]]+",
+        r"(?P<head>(?<![\w])(?:set-)?cookie2?\\*['\"]?[ \t]*[:=][ \t]*(?!\[redacted|\\+[nr])\[?\\*['\"]?)(?!\[redacted\]|\{|\[)(?=[^\s=;:]{1,100}=)[^\n\r'\"\\\]]+",
         HIDDEN,
         _I,
     ),
