@@ -108,7 +108,7 @@ def test_address(cluster, promises, name):
 
 def test_a_sound_platform_ends_with_0_a_table_and_all_files(box: Box) -> None:
     box.tests(GREEN)
-    status, out = box.run()
+    status, out = box.run(BOX_REPORT="yes")
     assert status == 0, out
     assert "loadbalancer" in out
     assert "holds" in out
