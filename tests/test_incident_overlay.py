@@ -10,11 +10,13 @@ import pytest
 
 from platform_e2e import layer as layer_package
 from platform_e2e.checks.differences import Difference
-from platform_e2e.incident import hold, overlay
-from platform_e2e.incident.model import EXTRA, MISSING
+from platform_e2e.incident import hold, overlay, rollouts
+from platform_e2e.incident.missed import Missed
+from platform_e2e.incident.model import EXTRA, MISSING, ROLLING
 from platform_e2e.incident.overlay import lay, lose_address, patch_of
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.objects import Object
+from platform_e2e.layer import Rendered
 from tests import incidents, layers
 from tests.incidents import drift
 from tests.scripted_api import ScriptedApi
@@ -152,3 +154,81 @@ def test_healing_is_held_by_a_window_beside_those_that_there_are(api: ScriptedAp
     assert hold.WINDOW["kind"] == "deny"
     hold.let_go(kube, projects)
     assert api.objects["appprojects", "argocd", "default"]["spec"]["syncWindows"] == [own]
+
+
+def test_a_rollout_that_is_stuck_is_captured_with_what_the_older_template_has(api: ScriptedApi, kube: Kube) -> None:
+    halfway_rollout(api)
+    git = Rendered(deployment("new"), "one", "d.yaml", 1)
+    (found,) = rollouts.halfway(kube, [git], missed := Missed())
+    assert found.change == ROLLING
+    assert [(each.path, each.expected, each.observed) for each in found.differences] == [
+        ("/spec/template/spec/containers/0/image", "new", "old")
+    ]
+    assert missed.parts == {}
+    # One that has ended is none.
+    api.put("replicasets", "one", "d-1", metadata=owned("1"), spec={"template": template("old")}, status={})
+    assert rollouts.halfway(kube, [git], missed) == []
+
+
+def test_replica_sets_that_may_not_be_read_are_named(api: ScriptedApi, kube: Kube) -> None:
+    halfway_rollout(api)
+    api.fail("GET", "/replicasets", 403, body={"kind": "Status", "reason": "Forbidden", "message": "no"})
+    assert rollouts.halfway(kube, [Rendered(deployment("new"), "one", "d.yaml", 1)], missed := Missed()) == []
+    assert missed.parts == {"ReplicaSets": "forbidden: no"}
+
+
+def test_the_older_template_runs_before_that_of_git_comes_back(api: ScriptedApi, kube: Kube) -> None:
+    halfway_rollout(api)
+    images: list[str] = []
+    put = api.put
+
+    def noting(plural: str, namespace: str, name: str, **fields: Any) -> Object:
+        if plural == "deployments":
+            images.append(fields["spec"]["template"]["spec"]["containers"][0]["image"])
+        return put(plural, namespace, name, **fields)
+
+    api.put = noting  # type: ignore[method-assign]
+    image = Difference("/spec/template/spec/containers/0/image", "new", "old")
+    one = drift(kind="apps/v1/Deployment", name="d", change=ROLLING, live=None, differences=(image,))
+    assert rollouts.roll(kube, one).did == "rolled out anew from /spec/template/spec/containers/0/image 'old'"
+    assert images == ["old", "new"]
+
+
+def test_an_older_template_with_a_secret_in_it_cannot_run(api: ScriptedApi, kube: Kube) -> None:
+    halfway_rollout(api)
+    hidden = Difference("/spec/template/spec/containers/0/env/0/value", "[redacted]", "[redacted]")
+    one = drift(kind="apps/v1/Deployment", name="d", change=ROLLING, live=None, differences=(hidden,))
+    assert rollouts.roll(kube, one).problem == f"its older template cannot run: {hidden.path} is redacted"
+    assert not api.asked("PATCH")
+
+
+def template(image: str) -> Object:
+    return {"metadata": {"labels": {"app": "d"}}, "spec": {"containers": [{"name": "c", "image": image}]}}
+
+
+def deployment(image: str) -> Object:
+    metadata = {"name": "d", "namespace": "one"}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {"template": template(image)}}
+
+
+def owned(revision: str) -> Object:
+    return {
+        "ownerReferences": [{"kind": "Deployment", "name": "d", "uid": "uid-d"}],
+        "annotations": {rollouts.REVISION: revision},
+    }
+
+
+def halfway_rollout(api: ScriptedApi) -> None:
+    """Put a Deployment whose new pods do not come up, and the ReplicaSet of those that still run."""
+    api.serve("apps/v1", "replicasets", "ReplicaSet")
+    # The scripted server keeps no condition, so the rollout is complete as soon as it is asked for.
+    status = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}
+    metadata = {"annotations": {rollouts.REVISION: "2"}}
+    api.put(
+        "deployments", "one", "d", metadata=metadata, spec={"replicas": 1, "template": template("new")}, status=status
+    )
+    api.objects["deployments", "one", "d"]["metadata"]["uid"] = "uid-d"
+    old = template("old")
+    old["metadata"]["labels"]["pod-template-hash"] = "abc"
+    api.put("replicasets", "one", "d-1", metadata=owned("1"), spec={"template": old}, status={"availableReplicas": 1})
+    api.put("replicasets", "one", "d-2", metadata=owned("2"), spec={"template": template("new")}, status={})

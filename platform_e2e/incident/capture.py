@@ -22,11 +22,12 @@ from platform_e2e.errors import HarnessError, WrongUsage
 from platform_e2e.explain.objects import at
 from platform_e2e.gitops import argocd
 from platform_e2e.incident import archive, events, helm, origin, sources
-from platform_e2e.incident.drift import drifts
+from platform_e2e.incident.drift import drifts, wanted
 from platform_e2e.incident.files import files_of
 from platform_e2e.incident.missed import Missed
 from platform_e2e.incident.model import Incident
 from platform_e2e.incident.observing import UNASKED, Ground, findings, prometheus
+from platform_e2e.incident.rollouts import halfway
 from platform_e2e.incident.said import captured, say
 from platform_e2e.kube.objects import Object, key
 from platform_e2e.kube.reader import Reader
@@ -134,7 +135,8 @@ class Capture:
         self._parts["alerts"] = self._alerts()
         self._events()
         if layer is not None:
-            self._parts["drift"] = drifts(self._reader, layer, list(self._live), self._live, self.missed)
+            drift = drifts(self._reader, layer, list(self._live), self._live, self.missed)
+            self._parts["drift"] = drift + halfway(self._reader, wanted(layer, self._live), self.missed)
             whole = not self._apps
             ground = Ground(self._reader, layer, come.revision, list(self._live), whole, outside, missed=self.missed)
             self._parts["findings"] = findings(ground)

@@ -20,6 +20,9 @@ SCHEMA = 1
 CHANGED, MISSING, EXTRA = "changed", "missing", "extra"
 """How a live object may differ from Git: in fields, by its absence, or by being there although no file says so."""
 
+ROLLING = "rolling"
+"""How a Deployment may differ from Git only in what runs: an older template has not ended."""
+
 T = TypeVar("T")
 
 
@@ -32,9 +35,9 @@ class Drift:
         name: of the object.
         namespace: of the object, or empty.
         application: that renders it; empty for an object that no file of Git has.
-        change: `changed`, `missing` or `extra`.
+        change: `changed`, `missing`, `extra` or `rolling`.
         status: what the Application says about it: Synced, OutOfSync, or nothing.
-        differences: for a changed object each field, redacted.
+        differences: for a changed object each field, for a rolling one what its older template has, redacted.
         live: the object as the cluster has it, redacted; None where it is missing.
     """
 
@@ -231,7 +234,7 @@ def _finding(one: Mapping[str, Any]) -> Finding:
 
 def _drift(one: Any) -> Drift:
     data = _mapping(one, "drift")
-    if data["change"] not in {CHANGED, MISSING, EXTRA}:
+    if data["change"] not in {CHANGED, MISSING, EXTRA, ROLLING}:
         raise ValueError(f"change is {data['change']!r}")
     texts = {name: str(data.get(name) or "") for name in ("kind", "name", "namespace", "application", "status")}
     live = data.get("live")

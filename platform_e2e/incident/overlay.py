@@ -77,16 +77,20 @@ def _change(kube: Kube, one: Drift) -> Laid:
     live = kube.get(one.kind, one.name, one.namespace or None)
     if live is None:
         return Laid(str(one), "", "it does not exist here")
-    usable = [each for each in one.differences if not _unusable(each)]
-    left = [f"{each.path} {_unusable(each)}" for each in one.differences if _unusable(each)]
+    usable = [each for each in one.differences if not unusable(each)]
+    left = [f"{each.path} {unusable(each)}" for each in one.differences if unusable(each)]
     if usable:
         kube.patch(one.kind, one.name, patch_of(live, usable), one.namespace or None, manager=HAND)
     did = f"changed {', '.join(each.path for each in usable)}" if usable else ""
     return Laid(str(one), did, "; ".join(left))
 
 
-def _unusable(one: Difference) -> str:
-    """Return why a difference cannot be laid over, or nothing."""
+def unusable(one: Difference) -> str:
+    """Return why a difference cannot be laid over, or nothing.
+
+    Args:
+        one: a field with its redacted value.
+    """
     if HIDDEN in json.dumps(one.observed, default=str):
         return "is redacted"
     return "says where Git is read from, which is another place here" if one.path.endswith(SERVED) else ""

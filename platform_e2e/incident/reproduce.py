@@ -26,9 +26,10 @@ from platform_e2e.incident.capture import renderer
 from platform_e2e.incident.compare import Row, all_again, side_by_side
 from platform_e2e.incident.drift import wanted
 from platform_e2e.incident.missed import Missed
-from platform_e2e.incident.model import Drift, Incident, parse
+from platform_e2e.incident.model import ROLLING, Drift, Incident, parse
 from platform_e2e.incident.observing import UNASKED, Ground, findings
 from platform_e2e.incident.overlay import Laid, lay, lose_address, lose_sealing_key
+from platform_e2e.incident.rollouts import roll
 from platform_e2e.incident.said import Telling, console, line_of, say, several, table
 from platform_e2e.kube.expect import Met, Pending, Timeout, Verdict, poll
 from platform_e2e.layer import Layer
@@ -176,7 +177,9 @@ def overlay(incident: Incident, up: Standing) -> list[Laid]:
         incident: whose drift.
         up: the platform that has just come up.
     """
-    laid = [lay(up.kube, _moved(one, up)) for one in incident.drift]
+    # A rollout that is stuck began before whatever went wrong later, such as a key that its pods need.
+    laid = [roll(up.kube, one) for one in incident.drift if one.change == ROLLING]
+    laid += [lay(up.kube, _moved(one, up)) for one in incident.drift if one.change != ROLLING]
     if incident.sealing_key_lost:
         laid.append(lose_sealing_key(up.kube))
     for one in incident.findings:
@@ -229,12 +232,13 @@ def _heal(incident: Incident, up: Standing, held: Sequence[str]) -> None:
     refresh_all(up.kube, up.layer)
     healed = healing.watch(
         up.kube,
-        incident.drift,
+        [one for one in incident.drift if one.change != ROLLING],
         wanted(up.layer, [one.name for one in up.layer.applications]),
         timeout=healing.HEAL_SECONDS,
     )
-    several("healed", map(str, healed))
     rows = compared(replace(incident, findings=()), up, timeout=0.0)
+    causes = {row.now.object: f" [{row.now.cause.id}]" for row in rows if row.now is not None}
+    several("healed", (f"{one}{causes.get(one.object, '') if one.seconds is None else ''}" for one in healed))
     several("still found", (line_of(row.now) for row in rows if row.now is not None))
     gone = {(one.object, one.cause.id) for one in incident.findings} - {
         (row.now.object, row.now.cause.id) for row in rows if row.now

@@ -1,0 +1,98 @@
+"""A rollout that is stuck half-way has two templates: that of Git, and the one that still runs. Git tells only the first.
+
+Captured is what the older template has otherwise; reproduced is the rollout: first the older template, then that of Git.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from platform_e2e.checks.differences import Difference, changed
+from platform_e2e.errors import HarnessError
+from platform_e2e.explain.objects import annotations_of, at
+from platform_e2e.incident.drift import kept
+from platform_e2e.incident.missed import Missed
+from platform_e2e.incident.model import ROLLING, Drift
+from platform_e2e.incident.overlay import HAND, Laid, patch_of, unusable
+from platform_e2e.kube.client import Kube
+from platform_e2e.kube.expect import eventually
+from platform_e2e.kube.objects import Object, key
+from platform_e2e.kube.reader import Reader
+from platform_e2e.kube.rollouts import rolled_out
+from platform_e2e.layer import Rendered
+
+DEPLOYMENT = "apps/v1/Deployment"
+REVISION = "deployment.kubernetes.io/revision"
+"""Annotation of a Deployment and of each of its ReplicaSets (Kubernetes 1.34, pkg/controller/deployment/util)."""
+
+HASH = "pod-template-hash"
+"""The label that tells the pods of one template from those of another."""
+
+ROLLOUT_SECONDS = 60.0
+"""For the older template to run everywhere: its image was there a moment ago."""
+
+
+def halfway(reader: Reader, wanted: Sequence[Rendered], missed: Missed) -> list[Drift]:
+    """Return the Deployments of which an older template still runs, each with how that one differs.
+
+    Args:
+        reader: of the cluster.
+        wanted: the objects that Git says.
+        missed: is told what may not be read.
+    """
+    found: list[Drift] = []
+    for one in wanted:
+        if one.api == DEPLOYMENT:
+            with missed.of("ReplicaSets"):
+                live = reader.get(one.api, one.name, one.namespace)
+                older = _older(reader, live) if live else None
+                if live and older:
+                    found.append(_compared(one, live, older))
+    return found
+
+
+def _older(reader: Reader, live: Object) -> Object | None:
+    """Return the newest ReplicaSet of a Deployment that has available pods and is not of its newest template."""
+    mine = [
+        each
+        for each in reader.list("apps/v1/ReplicaSet", key(live)[0])
+        if any(
+            owner.get("uid") == at(live, "metadata", "uid") for owner in at(each, "metadata", "ownerReferences") or ()
+        )
+        and at(each, "status", "availableReplicas")
+        and annotations_of(each).get(REVISION) != annotations_of(live).get(REVISION)
+    ]
+    return max(mine, key=lambda each: int(annotations_of(each).get(REVISION) or 0), default=None)
+
+
+def _compared(one: Rendered, live: Object, older: Object) -> Drift:
+    """Return what the older template has otherwise, as fields of the Deployment, redacted."""
+    now, then = kept(live)["spec"]["template"], kept(older)["spec"]["template"]
+    (at(then, "metadata", "labels") or {}).pop(HASH, None)
+    different = changed({"spec": {"template": now}}, {"spec": {"template": then}})
+    return Drift(one.api, one.name, one.namespace or "", one.application, ROLLING, "", tuple(different))
+
+
+def roll(kube: Kube, one: Drift) -> Laid:
+    """Let the older template of a Deployment run, and roll out that of Git on top of it.
+
+    Args:
+        kube: the cluster.
+        one: what `halfway` returned.
+    """
+    problem = next((f"{each.path} {why}" for each in one.differences if (why := unusable(each))), "")
+    live = kube.get(one.kind, one.name, one.namespace)
+    if problem or live is None:
+        return Laid(str(one), "", f"its older template cannot run: {problem or 'it does not exist here'}")
+    current = live
+    try:
+        current = kube.patch(one.kind, one.name, patch_of(live, one.differences), one.namespace, manager=HAND)
+        source = kube.one(one.kind, one.name, one.namespace)
+        eventually(source, rolled_out, timeout=ROLLOUT_SECONDS, what=f"{one} runs its older template")
+        return Laid(str(one), f"rolled out anew from {', '.join(f'{d.path} {d.observed!r}' for d in one.differences)}")
+    except HarnessError as error:
+        return Laid(str(one), "", f"its older template does not run: {error.problem.splitlines()[0]}")
+    finally:
+        # Whatever became of the older one, Git's is what the incident ended with.
+        back = Difference("/spec/template", None, at(live, "spec", "template"))
+        kube.patch(one.kind, one.name, patch_of(current, [back]), one.namespace, manager=HAND)
