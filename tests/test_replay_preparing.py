@@ -11,8 +11,9 @@ import pytest
 from platform_e2e import cli, paths
 from platform_e2e.cluster import doctor, providers
 from platform_e2e.cluster.embedded import gomod
+from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.errors import BrokenHarness, WrongUsage
-from platform_e2e.replay import comparing, describing, preparing
+from platform_e2e.replay import comparing, describing, preparing, recorded
 from platform_e2e.replay.comparing import compare
 from platform_e2e.replay.preparing import compare_states, prepare
 from platform_e2e.replay.recorded import Then
@@ -180,8 +181,11 @@ def test_versions_that_this_checkout_has_in_place_of_others_are_named(tmp_path: 
     here = gomod.read().module("k8s.io/kubernetes").version
     state = {
         "kubernetes": "v1.20.0",
-        "releases": {"metallb": "v0.1.0", "argocd": "v3.2.11", "mine": "1.0"},
-        "charts": {"metallb": "metallb", "argocd": "argo-cd", "mine": "mine"},
+        "releases": [
+            {"release": "metallb", "running": "v0.1.0", "chart": "metallb 0.1.0"},
+            {"release": "argocd", "running": "v3.2.11", "chart": "argo-cd 3.2.11+assembled"},
+            {"release": "mine", "running": "1.0", "chart": "mine 1.0"},
+        ],
     }
     lacking = prepared(red(tmp_path / "r", state=state)).lacking
     assert lacking == [f"Kubernetes: {here} in place of v1.20.0", "release metallb: v0.15.3 in place of v0.1.0"]
@@ -203,6 +207,29 @@ def test_what_was_not_as_it_was_is_named_when_the_cluster_was_there() -> None:
         "image b: sha256:4 in place of sha256:2",
     ]
     assert compare_states(then, then) == []
+
+
+def test_what_is_called_like_a_secret_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redaction hides the values of such names: then nothing would be compared."""
+    monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path / "cache"))
+    run = Run.plan(resolve({"cluster": "mine"}, {"PLATFORM_E2E_ARTIFACTS": str(tmp_path / "artifacts")}))
+    run.begin()
+    place = paths.clusters() / "mine"
+    place.mkdir(parents=True)
+    ClusterFacts("mine", "embedded", "", "", "v1.34.4", ()).write(place / "cluster.json")
+    name, digest = "docker.io/bitnami/sealed-secrets-controller:0.31.0", "sha256:" + "ab" * 32
+
+    class Pods:
+        def list(self, *_words: str, patience: float | None = None) -> list[dict[str, Any]]:
+            return [{"status": {"containerStatuses": [{"image": name, "imageID": digest}]}}]
+
+    describing.note_state(run, Pods())
+    run.timeline.event("fact", "release sealed-secrets", running="0.32.0", chart="sealed-secrets 2.17.9")
+    written = json.loads(run.write_json("run.json", {"state": describing.state(run)}).read_text())
+    state = recorded.state(written["state"])
+    assert state["images"] == {name: digest}
+    assert (state["releases"], state["charts"]) == ({"sealed-secrets": "0.32.0"}, {"sealed-secrets": "sealed-secrets"})
+    assert (state["kubernetes"], state["nodes"]) == ("v1.34.4", 0)
 
 
 def test_images_are_those_that_pods_really_have() -> None:
@@ -237,7 +264,7 @@ WRONG: list[dict[str, Any]] = [
     {"layer": {"commit": {}, "withheld": [1], "patch_withheld": 1, "prefix": 1}},
     {"layer": 1},
     {"state": [1]},
-    {"state": {"releases": 1, "charts": [], "images": {"a": 1}, "pool": "x"}},
+    {"state": {"releases": [1, {}], "images": {"a": 1}, "pool": "x"}},
     {"harness": {"patch_withheld": 1, "besides": "../.."}},
     {"exit_code": "x"},
 ]

@@ -135,7 +135,7 @@ def note_state(run: Run, kube: Lister | None) -> None:
     if not place.exists() or not run.claim("state"):
         return
     facts = ClusterFacts.read(place)
-    state = {
+    state: dict[str, Any] = {
         "provider": facts.provider,
         "kubernetes": facts.kubernetes,
         "nodes": len(facts.nodes),
@@ -144,7 +144,9 @@ def note_state(run: Run, kube: Lister | None) -> None:
         "pool": facts.pool_map,
     }
     try:
-        state["images"] = digests(kube.list("v1/Pod", patience=LIST_SECONDS)) if kube is not None else {}
+        found = digests(kube.list("v1/Pod", patience=LIST_SECONDS)) if kube is not None else {}
+        # No names as keys: the value of one that is called like a secret, such as sealed-secrets, would be taken out.
+        state["images"] = [{"image": image, "digest": digest} for image, digest in found.items()]
     except HarnessError as error:
         state["problem"] = str(error)
     run.write_json(STATE, state)
@@ -165,13 +167,12 @@ def state(run: Run) -> dict[str, Any]:
     """Return what the cluster was, with the releases that were installed in it."""
     path = run.directory / STATE
     noted: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    releases = [event for event in run.events() if event["kind"] == "fact" and event.get("running")]
-    names = {str(event["name"]).removeprefix("release "): event for event in releases}
-    return {
-        **noted,
-        "releases": {name: event["running"] for name, event in names.items()},
-        "charts": {name: event.get("chart", "") for name, event in names.items()},
+    releases = {
+        str(event["name"]).removeprefix("release "): {"running": event["running"], "chart": event.get("chart", "")}
+        for event in run.events()
+        if event["kind"] == "fact" and event.get("running")
     }
+    return {**noted, "releases": [{"release": name, **said} for name, said in releases.items()]}
 
 
 def failed(tests: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

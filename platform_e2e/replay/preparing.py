@@ -250,7 +250,12 @@ def _versions(run: Recorded, provider: str, images: str) -> list[str]:
 
 
 def compare_states(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Return what was not as in the earlier run, now that the cluster was there: versions, pool, nodes, images by digest."""
+    """Return what was not as in the earlier run, now that the cluster was there: versions, pool, nodes, images by digest.
+
+    Args:
+        then: from `recorded.state`.
+        now: the same of this run.
+    """
     said = []
     for name, what in (("provider", "provider"), ("kubernetes", "Kubernetes"), ("nodes", "nodes"), ("pool", "pool")):
         before, after = then.get(name), now.get(name)

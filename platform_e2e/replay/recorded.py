@@ -19,9 +19,6 @@ BAD = ("failed", "error")
 BLOCKED = "blocked"
 """The outcome of a test that hung on another; run again only where nothing else failed."""
 
-MAPPINGS = ("pool", "images", "releases", "charts")
-"""What of the cluster's state is told by name."""
-
 TAKEN = (
     "provider",
     "nodes",
@@ -129,7 +126,7 @@ def read(kept: Kept) -> Recorded:
         harness=_mapping(data.get("harness")),
         tests=tuple(tests),
         exit_code=data["exit_code"] if isinstance(data.get("exit_code"), int) else 3,
-        state=_state(_mapping(data.get("state"))),
+        state=state(_mapping(data.get("state"))),
         sealing_key=str(data.get("sealing_key_sha256") or ""),
     )
 
@@ -156,10 +153,21 @@ def harness_commit(recorded: Recorded) -> str:
     return _commit(recorded.harness)
 
 
-def _state(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the cluster was, with mappings where there must be some."""
-    known = {name: {str(k): str(v) for k, v in _mapping(said.get(name)).items()} for name in MAPPINGS}
-    return {name: value for name, value in said.items() if isinstance(value, str | int)} | known
+def state(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the cluster was: single values, `pool` by range, `images` and `releases` and `charts` by name.
+
+    Args:
+        said: `state` of a run.json, in which releases and images are lists: a name as a key may read like a secret's.
+    """
+    releases = [one for one in _list(said.get("releases")) if isinstance(one, dict)]
+    images = [one for one in _list(said.get("images")) if isinstance(one, dict)]
+    return {
+        **{name: value for name, value in said.items() if isinstance(value, str | int)},
+        "pool": {str(stated): str(used) for stated, used in _mapping(said.get("pool")).items()},
+        "images": {str(one.get("image", "")): str(one.get("digest", "")) for one in images},
+        "releases": {str(one.get("release", "")): str(one.get("running", "")) for one in releases},
+        "charts": {str(one.get("release", "")): str(one.get("chart", "")).partition(" ")[0] for one in releases},
+    }
 
 
 def strings(value: Any) -> list[str]:
