@@ -170,8 +170,6 @@ def apply_layer(
 
     def hopeless(app: Object) -> tuple[str, float] | None:
         """Return the cause that holds an Application, where it is known how long that is worth waiting."""
-        if not founded():
-            return None
         cause = explain(app, kube)
         limit = patience(cause) if cause else None
         return (cause.id, limit) if cause and limit is not None else None
@@ -185,6 +183,7 @@ def apply_layer(
         pool_map=facts.pool_map,
         explain=lambda app: explain(app, kube),
         hopeless=hopeless,
+        founded=founded,
     )
 
 

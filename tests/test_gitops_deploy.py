@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -296,6 +297,29 @@ def test_an_error_that_stays_the_same_ends_the_wait(
         Refuted, match=r"application/one -n argocd: ComparisonError: manifests/one: app path does not exist \(for"
     ):
         deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=60)
+
+
+def test_an_error_before_the_foundations_are_there_does_not(
+    kube: Any, layer: Layer, timeline: Timeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrival, "_SAME_ERROR", 0.1)
+    failing(kube, "unknown flag: --enable-everything")
+    began = time.monotonic()
+
+    def founded() -> bool:
+        if time.monotonic() - began > 0.4:
+            kube.put(APPLICATION, converged("one"))
+        return False
+
+    deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=10, founded=founded)
+
+
+def test_an_error_that_argo_cd_remembers_is_asked_about_anew(kube: Any, layer: Layer, timeline: Timeline) -> None:
+    failing(kube, "Manifest generation error (cached): unknown flag")
+    kube.on_patch = lambda kind, name, patch: kube.put(kind, converged(name))
+    deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=10)
+    ((_, name, patch),) = kube.patches
+    assert (name, patch["metadata"]["annotations"]) == ("one", {argocd.REFRESH: "hard"})
 
 
 @pytest.mark.parametrize(

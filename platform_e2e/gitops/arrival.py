@@ -39,6 +39,10 @@ _STARTING = re.compile(
 _HELD = re.compile(r"waiting for (?:healthy state|completion of hook)")
 """What an operation says that has no end of its own (gitops-engine, pkg/sync/sync_context.go): of an older commit, nobody needs it."""
 
+_REMEMBERED = "Manifest generation error (cached)"
+"""What the repo-server says for an hour after three failures on one commit, whatever was mended meanwhile, unless it is to forget
+(Argo CD 3.2.11, reposerver/repository/repository.go, cachedManifestResponse)."""
+
 _SHORT = 100
 """Characters of an Application's sentence while the wait goes on: Argo CD's own can fill a screen."""
 
@@ -57,6 +61,8 @@ class Arrival:
         timeline: gets the progress.
         hopeless: returns the cause that holds an Application and for how many seconds it is worth waiting while it stays
             the same, or None where nobody can tell.
+        founded: tells whether the foundations are there; before that nothing is given up: they may bring, or change, what an
+            Application lacks.
         began: monotonic time of the wait's begin.
         seconds: for each Application after how many seconds it had converged.
         stuck: for each Application that is not waited for the cause.
@@ -67,6 +73,7 @@ class Arrival:
     sha: str
     timeline: Timeline
     hopeless: Callable[[Object], tuple[str, float] | None] | None = None
+    founded: Callable[[], bool] = lambda: True
     began: float = field(default_factory=time.monotonic)
     seconds: dict[str, float] = field(default_factory=dict)
     stuck: dict[str, str] = field(default_factory=dict)
@@ -109,6 +116,8 @@ class Arrival:
 
     def _is_stuck(self, name: str, app: Object) -> bool:
         """Tell whether the cause that holds an Application has been the same for as long as is worth waiting."""
+        if not self.founded():
+            return False
         now = time.monotonic()
         known, since, asked = self._held.get(name, ("", now, now - _LOOK_AGAIN))
         if self.hopeless is not None and now - asked >= _LOOK_AGAIN:
@@ -158,8 +167,11 @@ class Arrival:
             self._errors.pop(one.name, None)
             return verdict
         if not argocd.refresh_asked(app) and not operation.running:
-            self._once(one.name, now, lambda: argocd.ask_refresh(self.kube, one.name, namespace=one.namespace))
-        if not errors or _STARTING.search(errors[0]):
+            hard = any(_REMEMBERED in error for error in errors)
+            self._once(
+                one.name, now, lambda: argocd.ask_refresh(self.kube, one.name, hard=hard, namespace=one.namespace)
+            )
+        if not errors or _STARTING.search(errors[0]) or not self.founded():
             self._errors.pop(one.name, None)
             return verdict
         error, first = self._errors.get(one.name, ("", now))

@@ -53,6 +53,7 @@ def deploy(
     pool_map: Mapping[str, str] | None = None,
     explain: Callable[[Object], Cause | None] | None = None,
     hopeless: Callable[[Object], tuple[str, float] | None] | None = None,
+    founded: Callable[[], bool] = lambda: True,
 ) -> Deployment:
     """Serve the working tree's layer, apply its roots, and wait until all of it has converged.
 
@@ -68,6 +69,7 @@ def deploy(
         pool_map: ClusterFacts.pool_map.
         explain: works out why an Application does not converge.
         hopeless: tells causes that stay, so that one broken Application does not keep the others from being judged.
+        founded: tells whether the foundations are there; before that no Application is given up.
 
     Raises:
         SourceError: the layer reads what cannot be served.
@@ -85,7 +87,7 @@ def deploy(
         refresh_all(kube, layer)
     left = max(1.0, timeout - (time.monotonic() - began))
     seconds = wait_converged(
-        kube, layer, commit.sha, timeline=timeline, timeout=left, explain=explain, hopeless=hopeless
+        kube, layer, commit.sha, timeline=timeline, timeout=left, explain=explain, hopeless=hopeless, founded=founded
     )
     return Deployment(commit, applied, seconds)
 
@@ -135,6 +137,7 @@ def wait_converged(
     timeout: float,
     explain: Callable[[Object], Cause | None] | None = None,
     hopeless: Callable[[Object], tuple[str, float] | None] | None = None,
+    founded: Callable[[], bool] = lambda: True,
 ) -> dict[str, float]:
     """Wait until every Application of the layer, generated ones included, is what a commit says, workloads rolled out.
 
@@ -150,6 +153,7 @@ def wait_converged(
         explain: works out why an Application does not converge.
         hopeless: returns the cause that holds an Application and for how many seconds it is worth waiting while that cause
             stays, or None. Such an Application is then left behind; without it every one is waited for.
+        founded: tells whether the foundations are there; before that no Application is given up.
 
     Returns:
         For each Application that has converged the seconds after which it had.
@@ -158,7 +162,7 @@ def wait_converged(
         Timeout: not all did in time; the text says what each one lacks.
         Refuted: Argo CD has given up on this commit for one of them, or it cannot be rendered.
     """
-    wait = Arrival(kube, layer, sha, timeline, hopeless)
+    wait = Arrival(kube, layer, sha, timeline, hopeless, founded)
     namespaces = {one.namespace for one in layer.applications} | {one.namespace for one in layer.applicationsets}
     namespace = namespaces.pop() if len(namespaces) == 1 else None
     apps = eventually(
