@@ -12,6 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from platform_e2e import layer
+from platform_e2e.checks.place import place_of
 from platform_e2e.finding import Promise
 from platform_e2e.layer import Layer
 from tests import layers
@@ -180,6 +181,15 @@ def test_every_object_knows_its_file_and_line(demo: Layer) -> None:
         assert one.line is not None
         text = "\n".join(lines[one.line - 1 : one.line + 12])
         assert f"name: {one.name}" in text, f"{one} {one.file}:{one.line}"
+
+
+def test_what_an_overlay_patches_names_the_patch_before_the_base(demo: Layer) -> None:
+    places = {str(one): place_of(one) for one in demo.rendered}
+    assert places["service/chat -n chat-prod"] == (
+        "manifests/chat/overlays/prod/service.yaml, which patches manifests/chat/base/service.yaml:3"
+    )
+    assert places["deployment/chat -n chat-prod"] == "manifests/chat/base/deployment.yaml:1"
+    assert places["service/chat-metrics -n chat-prod"] == "manifests/chat/base/service.yaml:20"
 
 
 def test_releases_are_pinned(demo: Layer) -> None:

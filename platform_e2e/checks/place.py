@@ -6,5 +6,9 @@ from platform_e2e.layer import Rendered
 
 
 def place_of(rendered: Rendered) -> str:
-    """Return file and line of a rendered object; the file alone where the line is not known."""
-    return f"{rendered.file}:{rendered.line}" if rendered.line else rendered.file
+    """Return file and line of a rendered object; the file alone where the line is not known.
+
+    Files that patch it come first: a base is shared, and what is wrong in one overlay only is most often written there.
+    """
+    written = f"{rendered.file}:{rendered.line}" if rendered.line else rendered.file
+    return f"{', '.join(rendered.patches)}, which patches {written}" if rendered.patches else written

@@ -45,11 +45,13 @@ class Reads:
         files: absolute paths, the kustomizations included.
         objects: documents of its resources: what is rendered was written there.
         kustomizations: the documents of it and of those that it is made of.
+        patches: documents of files that change what is written elsewhere, the innermost kustomization's first.
     """
 
     files: set[Path] = field(default_factory=set)
     objects: list[Document] = field(default_factory=list)
     kustomizations: list[Document] = field(default_factory=list)
+    patches: list[Document] = field(default_factory=list)
 
 
 def kustomization_in(root: Path, directory: Path) -> Path | None:
@@ -159,7 +161,7 @@ class _Follow:
             path = self._local(document, directory, entry, at)
             if path not in self.found.files and at[0] not in _GENERATORS:
                 # Kustomize takes the last of two equal keys in a patch without a word.
-                yamlfile.read(self.root, path)
+                self.found.patches += yamlfile.read(self.root, path)
             self.found.files.add(path)
         for at, text in _inline_patches(document):
             _check_inline(document, text, at)

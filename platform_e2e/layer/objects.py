@@ -54,12 +54,14 @@ class Rendered:
         application: name of the Application that owns it.
         file: where it is written, relative to the layer.
         line: from 1; None where only the file is known.
+        patches: files of its Application's kustomization that change it, the outermost first.
     """
 
     object: dict[str, Any]
     application: str
     file: str
     line: int | None
+    patches: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:

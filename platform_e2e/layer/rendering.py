@@ -116,8 +116,23 @@ def _located(data: Any, reads: Reads) -> Document:
     for found in (exact, inside):
         same = [item for item in found if item.data["metadata"].get("namespace") in (namespace, None)] or found
         if same:
-            return Document(data, same[0].file, same[0].line)
+            written = same[0]
+            names = {name, written.data["metadata"]["name"]}
+            return Document(data, written.file, written.line, patches=_patches(reads, kind, names))
     return _generated(data, reads) or Document(data, kustomization.file, 1)
+
+
+def _patches(reads: Reads, kind: str, names: AbstractSet[str]) -> tuple[str, ...]:
+    """Return the files of patches that name an object, the outermost first: what it says last is written there."""
+    found = [
+        patch.file
+        for patch in reversed(reads.patches)
+        if isinstance(patch.data, dict)
+        and patch.data.get("kind") == kind
+        and isinstance(patch.data.get("metadata"), dict)
+        and patch.data["metadata"].get("name") in names
+    ]
+    return tuple(dict.fromkeys(found))
 
 
 def _generated(data: dict[str, Any], reads: Reads) -> Document | None:
@@ -144,4 +159,4 @@ def _rendered(document: Document, application: Application, cluster_scoped: Abst
     elif not data["metadata"].get("namespace") and application.destination:
         # As Argo CD does before it applies.
         data["metadata"]["namespace"] = application.destination
-    return Rendered(data, application.name, document.file, document.line)
+    return Rendered(data, application.name, document.file, document.line, document.patches)

@@ -50,12 +50,14 @@ class Document:
         file: relative to the layer.
         line: of its first key, from 1.
         node: the parsed document, which knows its lines; None for JSON.
+        patches: files that change it while it is rendered, the outermost first.
     """
 
     data: Any
     file: str
     line: int
     node: Any = None
+    patches: tuple[str, ...] = ()
 
     def line_of(self, *keys: str | int) -> int:
         """Return the line of a field, or of the nearest enclosing one that exists."""
