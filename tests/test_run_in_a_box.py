@@ -183,6 +183,21 @@ def test_address(cluster, promises):
     assert properties["promise"] == "loadbalancer"
 
 
+def test_what_is_logged_while_the_cluster_goes_is_no_part_of_the_last_failure(box: Box) -> None:
+    box.tests("""
+import logging
+@pytest.fixture(scope="session")
+def client():
+    yield
+    logging.getLogger("client").debug("the connection is refused")
+def test_address(cluster, client, promises):
+    promises.report([FINDING])
+""")
+    status, out = box.run()
+    assert status == 1, out
+    assert "the connection is refused" not in out
+
+
 @pytest.mark.parametrize(
     ("code", "expected"),
     [
