@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -67,8 +69,12 @@ def _raise(error: OSError) -> None:
 def _entry(path: Path, root: Path) -> bytes:
     """Return what one file adds: each part has its length before it, so that no two trees look alike."""
     name = os.fsencode(path.relative_to(root) if path != root else path.name)
-    if path.is_symlink():
+    mode = path.lstat().st_mode
+    if stat.S_ISLNK(mode):
         kind, content = b"l", os.fsencode(path.readlink())
+    elif stat.S_ISREG(mode):
+        kind, content = (b"x" if mode & 0o100 else b"f"), path.read_bytes()
     else:
-        kind, content = (b"x" if path.stat().st_mode & 0o100 else b"f"), path.read_bytes()
+        # To open a named pipe is to wait for whoever writes to it, which may be for ever.
+        raise OSError(errno.EINVAL, "is no regular file", str(path))
     return b"%d:%s%s%d:%s" % (len(name), name, kind, len(content), hashlib.sha256(content).digest())
