@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.comparing import layer_digest
+from fixtures.comparing import layer_digest, layer_name
+from platform_e2e import paths, shell
 from platform_e2e.layer import tree
 from platform_e2e.report import digest
 
@@ -17,6 +18,10 @@ def layer(tmp_path: Path) -> Path:
     (tmp_path / "platform" / "apps").mkdir(parents=True)
     (tmp_path / "platform" / "apps" / "one.yaml").write_text("one")
     return tmp_path / "platform"
+
+
+def git(directory: Path, *words: str) -> str:
+    return shell.run(["git", "-C", directory, *words], timeout=10).stdout.strip()
 
 
 def test_a_digest_is_of_the_content_without_the_runs(layer: Path) -> None:
@@ -39,3 +44,27 @@ def test_what_no_layer_may_have_is_not_opened_and_has_no_digest(layer: Path, mon
     monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"{path} is read"))
     assert layer_digest(layer, layer / "artifacts") == ""
     assert layer_digest(layer / "none", layer / "artifacts") == ""
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://ci:t0ken@git.example.com/team/platform.git", "https://git.example.com/team/platform.git"),
+        ("https://ci:t0@ken@git.example.com:8443/team/p/", "https://git.example.com:8443/team/p"),
+        ("git@git.example.com:team/platform.git", "git.example.com:team/platform.git"),
+        ("/srv/git/platform@2.git", "/srv/git/platform@2.git"),
+    ],
+)
+def test_a_layer_in_a_checkout_is_called_as_its_repository(layer: Path, url: str, shown: str) -> None:
+    git(layer, "init", "-q")
+    git(layer, "config", "remote.origin.url", url)
+    git(layer, "config", "remote.another.url", "https://fork.example.com/")
+    assert layer_name(layer) == shown
+    assert layer_name(layer / "apps") == f"{shown}/apps"
+
+
+def test_any_other_layer_is_called_as_its_directory(layer: Path) -> None:
+    assert layer_name(layer) == "platform"
+    git(layer, "init", "-q")
+    assert layer_name(layer) == "platform", "it has no remote repository"
+    assert layer_name(paths.ROOT / "platform" / "apps") == "platform/apps"

@@ -116,3 +116,10 @@ def test_what_cannot_be_removed_is_said_and_the_others_go(
 
 def test_a_directory_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     assert "cannot be read" in apply(tmp_path / "nothing", 1, set()).failed[0]
+
+
+def test_of_many_kinds_those_that_were_run_last_are_needed() -> None:
+    kinds = [{"layer": f"/builds/{number}/platform"} for number in range(1, 9)]
+    entries = [entry(number, options=options) for number, options in enumerate(kinds, 1)]
+    entries.append(entry(9, options=kinds[0]))
+    assert needed(entries) == {entry(number).id for number in (5, 6, 7, 8, 9)}

@@ -37,6 +37,9 @@ INHERITED = (
 _DIFF = ("--binary", "--unified=100000", "--no-ext-diff", "--no-textconv", "--no-color", "--no-renames", "--full-index")
 """Whole files as context: that a change is one of a Secret is said at the top of it. Nothing of the user's own settings."""
 
+_USER = re.compile(r"(?<=://)[^/]*@|^[^/:@]+@(?=[^/]+:)")
+"""Who asks a repository, and with which password, in an URL or in `user@host:path`."""
+
 _PREFIXES = ("--src-prefix=a/", "--dst-prefix=b/")
 
 
@@ -87,6 +90,25 @@ def describe(directory: Path, *, besides: Path | None = None, new: frozenset[str
         patch = git(directory, "diff", *_DIFF, *_PREFIXES, "HEAD", "--", *scope, env=aside).stdout
     safe, taken_out = _redacted(patch)
     return Checkout(commit, prefix, tuple(status), safe, (*left_out, *taken_out))
+
+
+def remote(directory: Path) -> str:
+    """Return the remote repository of a directory's checkout, without credentials, and the directory's path in there.
+
+    Returns:
+        As `https://host/team/platform.git/envs/prod`; an empty string where it is no checkout, has no remote repository, or
+        there is no git.
+    """
+    if not directory.is_dir() or shell.which("git") is None:
+        return ""
+    within = git(directory, "rev-parse", "--show-prefix")
+    # As it is written down: what `insteadOf` makes of it is this machine's, and has a token in many CI systems.
+    urls = git(directory, "config", "--get-regexp", r"^remote\..*\.url$")
+    named = dict(line.split(" ", 1) for line in urls.stdout.splitlines() if " " in line)
+    if within.returncode != 0 or not named:
+        return ""
+    url = _USER.sub("", named.get("remote.origin.url") or next(iter(named.values())))
+    return f"{url.rstrip('/')}/{within.stdout.strip()}".rstrip("/")
 
 
 def git(

@@ -23,6 +23,10 @@ UNKNOWN_SECONDS = 86_400.0
 """How long a directory without verdict and lock counts as one of a run still going: no run takes a day."""
 
 
+MOST_KINDS = 5
+"""Of how many kinds the newest green run stays: a team has one or two, and one that is never run again must not stay for ever."""
+
+
 @dataclass(frozen=True)
 class Removal:
     """What was done.
@@ -78,12 +82,17 @@ def apply(artifacts: Path, keep: int, needed: Collection[str]) -> Removal:
 
 
 def needed(entries: Iterable[Entry]) -> set[str]:
-    """Return the newest green run of each kind, which later ones are compared with.
+    """Return the newest green run of each kind that was run last, which later ones are compared with.
 
     Args:
         entries: the history, oldest first.
     """
-    return set({one.kind: one.id for one in entries if one.green}.values())
+    newest: dict[str, str] = {}
+    for one in entries:
+        if one.green:
+            newest.pop(one.kind, None)
+            newest[one.kind] = one.id
+    return set(list(newest.values())[-MOST_KINDS:])
 
 
 def _is_run(entry: os.DirEntry[str]) -> bool:
