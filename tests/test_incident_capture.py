@@ -12,6 +12,7 @@ import pytest
 
 from platform_e2e import cli
 from platform_e2e.incident import archive, capture, drift, helm
+from platform_e2e.incident.missed import Missed
 from platform_e2e.incident.model import EXTRA, MISSING, Incident, parse
 from platform_e2e.incident.reproduce import drift_documents
 from platform_e2e.layer import Rendered
@@ -186,6 +187,36 @@ def test_foundations_are_those_of_helms_own_secrets_the_newest_revision(
     assert (found.name, found.chart, found.version, found.app_version) == ("argocd", "argo-cd", "9.3.7", "v3.2.11")
     assert found.values == {"replicas": 11, "password": "[redacted]"}
     assert "none of Helm's" in incident.missed["release other -n argocd"]
+
+
+@pytest.mark.parametrize(
+    ("packed", "why"),
+    [
+        (gzip.compress(b"{}" * 9)[:10] + b"\xff" * 20, "error"),
+        (gzip.compress(b" " * (9 << 20)), "it unpacks to more than 8 MiB"),
+        (gzip.compress(b"[]"), "the release is no mapping"),
+        (gzip.compress(b'{"chart": "argo-cd"}'), "its chart is no mapping"),
+        (gzip.compress(b'{"chart": {"metadata": ["argo-cd"]}}'), "its chart's metadata is no mapping"),
+        (gzip.compress(b'{"chart": {"metadata": {}}, "config": "x"}'), "its config is no mapping"),
+        (gzip.compress(b"[" * 200_000), "RecursionError"),
+    ],
+    ids=["no-deflate", "bomb", "list", "chart", "metadata", "config", "deep"],
+)
+def test_a_release_that_is_none_is_named_and_the_others_are_read(
+    api: ScriptedApi, monkeypatch: pytest.MonkeyPatch, packed: bytes, why: str
+) -> None:
+    monkeypatch.setattr(helm, "MOST_BYTES", 8 << 20)
+    incidents.platform(api, "a" * 40)
+    for name, data in (
+        ("argocd", release()),
+        ("bad", {"release": base64.b64encode(base64.b64encode(packed)).decode()}),
+    ):
+        labels = {"owner": "helm", "name": name, "status": "deployed", "version": "1"}
+        api.put("secrets", "argocd", f"sh.helm.release.v1.{name}.v1", metadata={"labels": labels}, data=data)
+    missed = Missed()
+    with api.client() as kube:
+        assert [one.name for one in helm.releases(kube, missed)] == ["argocd"]
+    assert missed.parts == {"release bad -n argocd": f"its Secret is none of Helm's: {why}"}
 
 
 def test_no_secret_reaches_the_disk(api: ScriptedApi, take: Take, tmp_path: Path) -> None:

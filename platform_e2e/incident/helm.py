@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import gzip
+import io
 import json
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,6 +20,10 @@ from platform_e2e.report import redact
 
 SHOWN = 6
 """How many fields of values that differ are named of each release; all of them are in foundations.json."""
+
+
+MOST_BYTES = 32 << 20
+"""Of a release, unpacked: etcd takes 1.5 MiB of a Secret, and manifests pack to a tenth. A file of zeros packs to a thousandth."""
 
 
 def releases(reader: Reader, missed: Missed) -> list[Installed]:
@@ -40,9 +45,15 @@ def releases(reader: Reader, missed: Missed) -> list[Installed]:
     for (namespace, name), secret in sorted(newest.items()):
         try:
             found.append(unpacked(secret))
-        except (KeyError, TypeError, ValueError, OSError, binascii.Error, EOFError) as error:
-            missed.add(f"release {name} -n {namespace}", f"its Secret is none of Helm's: {type(error).__name__}")
+        except (KeyError, TypeError, ValueError, OSError, EOFError, RecursionError, zlib.error) as error:
+            # A text of ours quotes nothing of the Secret; that of a library may.
+            why = error if type(error) is _NotHelms else type(error).__name__
+            missed.add(f"release {name} -n {namespace}", f"its Secret is none of Helm's: {why}")
     return found
+
+
+class _NotHelms(ValueError):
+    """A release Secret has what Helm writes into none."""
 
 
 def _number(secret: Object) -> int:
@@ -52,11 +63,22 @@ def _number(secret: Object) -> int:
 
 def unpacked(secret: Object) -> Installed:
     """Return what a release Secret says of the release (Helm 3, pkg/storage/driver/util.go)."""
-    release = json.loads(gzip.decompress(base64.b64decode(base64.b64decode(secret["data"]["release"]))))
-    chart = release["chart"]["metadata"]
-    values = redact.plain(release.get("config") or {})
+    packed = base64.b64decode(base64.b64decode(secret["data"]["release"]))
+    with gzip.GzipFile(fileobj=io.BytesIO(packed)) as stream:
+        plain = stream.read(MOST_BYTES + 1)
+    if len(plain) > MOST_BYTES:
+        raise _NotHelms(f"it unpacks to more than {MOST_BYTES >> 20} MiB")
+    release = _mapping(json.loads(plain), "the release")
+    chart = _mapping(_mapping(release["chart"], "its chart")["metadata"], "its chart's metadata")
+    values = redact.plain(_mapping(release.get("config") or {}, "its config"))
     texts = (str(release["name"]), str(release["namespace"]), str(chart["name"]))
     return Installed(*texts, str(chart.get("version", "")), str(chart.get("appVersion", "")), values)
+
+
+def _mapping(value: Any, what: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise _NotHelms(f"{what} is no mapping")
+    return value
 
 
 def nearest(one: Installed, several: Sequence[Installed]) -> Installed | None:
