@@ -9,8 +9,10 @@ import pytest
 
 from fixtures.comparing import layer_digest, layer_name
 from platform_e2e import paths, shell
+from platform_e2e.incident import origin
 from platform_e2e.layer import tree
 from platform_e2e.report import digest
+from platform_e2e.report.bundle.served import served
 
 
 @pytest.fixture
@@ -68,3 +70,18 @@ def test_any_other_layer_is_called_as_its_directory(layer: Path) -> None:
     git(layer, "init", "-q")
     assert layer_name(layer) == "platform", "it has no remote repository"
     assert layer_name(paths.ROOT / "platform" / "apps") == "platform/apps"
+
+
+def test_what_a_git_hook_sets_names_no_other_repository(
+    layer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(layer, "init", "-q", "-b", "main")
+    git(layer, "add", ".")
+    git(layer, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "-m", "one")
+    commit = git(layer, "rev-parse", "HEAD")
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "another.git"))
+    monkeypatch.setenv("GIT_OBJECT_DIRECTORY", str(tmp_path / "another.git" / "objects"))
+    assert digest.head(layer) == commit
+    assert served(layer / ".git", "main")[0] == commit
+    origin.export(layer, commit, tmp_path / "out")
+    assert (tmp_path / "out" / "apps" / "one.yaml").read_text() == "one"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tarfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from platform_e2e.errors import BrokenHarness
 from platform_e2e.explain.objects import at
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object, key
+from platform_e2e.report import checkout
 
 COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 """A commit of Git, by either of its hashes."""
@@ -102,12 +103,11 @@ def export(directory: Path, revision: str, target: Path) -> None:
         with tarfile.open(packed) as tar:
             # What a checkout may have and a layer must not: links that lead outside.
             tar.extractall(target, filter="data")
-    except tarfile.TarError as error:
+    except (tarfile.TarError, OSError) as error:
         raise BrokenHarness(f"the layer at {revision[:12]} cannot be unpacked: {error}") from error
     finally:
         packed.unlink(missing_ok=True)
 
 
 def _git(directory: Path, *words: str, ok: Sequence[int] = (0,)) -> shell.Completed:
-    settings: Mapping[str, str] = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8"}
-    return shell.run(["git", "-C", directory, *words], timeout=GIT_SECONDS, ok=ok, env=settings)
+    return checkout.ask(directory, *words, timeout=GIT_SECONDS, ok=ok)

@@ -122,15 +122,20 @@ def git(
 
 
 def ask(
-    directory: Path, *words: str, env: Mapping[str, str] | None = None, stdin: str | None = None
+    directory: Path,
+    *words: str,
+    env: Mapping[str, str] | None = None,
+    stdin: str | None = None,
+    timeout: float = SECONDS,
+    ok: Sequence[int] = range(256),
 ) -> shell.Completed:
-    """Ask git something about a directory that it must trust by itself; whatever status it ends with is returned."""
+    """Ask git something about a directory that it must trust by itself; by default whatever status it ends with is returned."""
     unset = [word for name in INHERITED for word in ("-u", name)]
     quiet = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8"}
     return shell.run(
         ["env", *unset, *(f"{k}={v}" for k, v in (env or {}).items()), "git", "-C", directory, *words],
-        timeout=SECONDS,
-        ok=range(256),
+        timeout=timeout,
+        ok=ok,
         env=quiet,
         stdin=stdin,
     )

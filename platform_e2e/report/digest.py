@@ -10,15 +10,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from platform_e2e import shell
+from platform_e2e.report import checkout
 
 DIGITS = 20
 """Hexadecimal digits of a digest: 80 bits, as many as a person may have to compare."""
 
 NO_CONTENT = frozenset({".git", "__pycache__", ".ruff_cache", ".mypy_cache", ".pytest_cache"})
 """Directories whose files change nothing of what is tested."""
-
-GIT_SECONDS = 20.0
-"""How long git may take to name a commit; it only reads."""
 
 
 def tree(*roots: Path) -> str:
@@ -42,11 +40,9 @@ def tree(*roots: Path) -> str:
 
 def head(directory: Path) -> str:
     """Return the commit that a directory's checkout is at, or an empty string."""
-    git = shell.which("git")
-    if git is None:
+    if shell.which("git") is None:
         return ""
-    command: list[str | Path] = [git, "-c", "safe.directory=*", "-C", directory, "rev-parse", "HEAD"]
-    done = shell.run(command, timeout=GIT_SECONDS, ok=range(256))
+    done = checkout.git(directory, "rev-parse", "HEAD")
     return done.stdout.strip() if done.returncode == 0 else ""
 
 

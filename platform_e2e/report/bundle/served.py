@@ -8,10 +8,10 @@ import tarfile
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from platform_e2e import shell
-from platform_e2e.report import redact
+from platform_e2e.report import checkout, redact
 from platform_e2e.report.redaction.documents import SECRET_MANIFEST
 
 GIT_SECONDS = 20.0
@@ -43,12 +43,12 @@ def served(repository: Path, branch: str) -> tuple[str, bytes]:
     Raises:
         CommandError: there is no such repository or branch.
     """
-    git: list[str | Path] = ["git", f"--git-dir={repository}"]
-    sha = shell.run([*git, "rev-parse", "--verify", f"refs/heads/{branch}"], timeout=GIT_SECONDS).stdout.strip()
+    git = partial(checkout.ask, repository, f"--git-dir={repository.absolute()}", timeout=GIT_SECONDS, ok=(0,))
+    sha = git("rev-parse", "--verify", f"refs/heads/{branch}").stdout.strip()
     # Beside the repository, which has the same content; it goes with the cluster, whatever happens.
     with tempfile.TemporaryDirectory(prefix="served-", dir=repository) as scratch:
         path = Path(scratch) / "layer.tar"
-        shell.run([*git, "archive", "--format=tar", f"--output={path}", sha], timeout=GIT_SECONDS)
+        git("archive", "--format=tar", f"--output={path.absolute()}", sha)
         with tarfile.open(path) as tree:
             members = [(one, tree.extractfile(one)) for one in tree if one.isfile()]
             files = [File(one.name, file.read() if file else b"", bool(one.mode & 0o100)) for one, file in members]
