@@ -202,6 +202,18 @@ def test_an_older_template_with_a_secret_in_it_cannot_run(api: ScriptedApi, kube
     assert not api.asked("PATCH")
 
 
+def test_a_template_that_cannot_be_put_back_is_a_problem(api: ScriptedApi, kube: Kube) -> None:
+    halfway_rollout(api)
+    refused = {"kind": "Status", "reason": "Forbidden", "message": "no"}
+    api.fail("PATCH", "/deployments/d", 403, times=2, body=refused)
+    image = Difference("/spec/template/spec/containers/0/image", "new", "old")
+    one = drift(kind="apps/v1/Deployment", name="d", change=ROLLING, live=None, differences=(image,))
+    done = rollouts.roll(kube, one)
+    assert done.did == ""
+    for words in ("its older template does not run: ", "; the template of Git cannot be put back: "):
+        assert words in done.problem
+
+
 def template(image: str) -> Object:
     return {"metadata": {"labels": {"app": "d"}}, "spec": {"containers": [{"name": "c", "image": image}]}}
 

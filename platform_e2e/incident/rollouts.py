@@ -84,15 +84,26 @@ def roll(kube: Kube, one: Drift) -> Laid:
     live = kube.get(one.kind, one.name, one.namespace)
     if problem or live is None:
         return Laid(str(one), "", f"its older template cannot run: {problem or 'it does not exist here'}")
-    current = live
+    current, did = live, ""
     try:
         current = kube.patch(one.kind, one.name, patch_of(live, one.differences), one.namespace, manager=HAND)
         source = kube.one(one.kind, one.name, one.namespace)
         eventually(source, rolled_out, timeout=ROLLOUT_SECONDS, what=f"{one} runs its older template")
-        return Laid(str(one), f"rolled out anew from {', '.join(f'{d.path} {d.observed!r}' for d in one.differences)}")
+        did = f"rolled out anew from {', '.join(f'{d.path} {d.observed!r}' for d in one.differences)}"
     except HarnessError as error:
-        return Laid(str(one), "", f"its older template does not run: {error.problem.splitlines()[0]}")
+        problem = f"its older template does not run: {error.problem.splitlines()[0]}"
     finally:
         # Whatever became of the older one, Git's is what the incident ended with.
-        back = Difference("/spec/template", None, at(live, "spec", "template"))
+        not_back = _put_back(kube, one, current, live)
+    problem = "; ".join(filter(None, (problem, not_back)))
+    return Laid(str(one), "" if problem else did, problem)
+
+
+def _put_back(kube: Kube, one: Drift, current: Object, live: Object) -> str:
+    """Let the template of Git run again, and return why that cannot be, or nothing."""
+    back = Difference("/spec/template", None, at(live, "spec", "template"))
+    try:
         kube.patch(one.kind, one.name, patch_of(current, [back]), one.namespace, manager=HAND)
+    except HarnessError as error:
+        return f"the template of Git cannot be put back: {error.problem.splitlines()[0]}"
+    return ""
