@@ -57,7 +57,13 @@ class Standing:
 
 @contextlib.contextmanager
 def stand(
-    settings: Settings, layer: Layer, *, nodes: int, releases: Sequence[Release], timeline: Timeline
+    settings: Settings,
+    layer: Layer,
+    *,
+    nodes: int,
+    releases: Sequence[Release],
+    timeline: Timeline,
+    made: Callable[[ClusterFacts], None],
 ) -> Iterator[Standing]:
     """Make a cluster that stays, and apply a layer to it.
 
@@ -67,6 +73,7 @@ def stand(
         nodes: how many.
         releases: the foundations, in the versions that are wanted.
         timeline: is told what goes on.
+        made: is told of the cluster as soon as it is there, for from then on it stays, whatever becomes of the rest.
 
     Raises:
         WrongUsage: there is a cluster of that name already.
@@ -82,12 +89,13 @@ def stand(
     mirror = settings.registry_mirror or ""
     spec = ClusterSpec(settings.cluster, nodes, pools, source=Images(choice.images), mirror=mirror)
     provider = providers.choose(choice.provider)
-    with timeline.phase("cluster", f"{nodes} node(s) by {choice}"):
-        held = lease.acquire(spec, provider, keep=lambda: True, timeline=timeline)
-        entered = contextlib.ExitStack()
-        facts = entered.enter_context(held).facts
-    built = programs.ensure(timeline)
-    with entered, Kube.from_kubeconfig(Path(facts.kubeconfig)) as kube:
+    with contextlib.ExitStack() as entered:
+        with timeline.phase("cluster", f"{nodes} node(s) by {choice}"):
+            held = lease.acquire(spec, provider, keep=lambda: True, timeline=timeline)
+            facts = entered.enter_context(held).facts
+            made(facts)
+        built = programs.ensure(timeline)
+        kube = entered.enter_context(Kube.from_kubeconfig(Path(facts.kubeconfig)))
         with timeline.phase("foundations"):
             installed = install_foundations(kube, facts, settings, releases, helm=built.path("helm"), timeline=timeline)
         git = git_server(kube, facts, layer, built.path("kubectl"))

@@ -14,6 +14,7 @@ import pytest
 from platform_e2e import cli
 from platform_e2e import layer as layer_package
 from platform_e2e.cluster.provider import ClusterFacts, NodeFacts
+from platform_e2e.errors import BrokenHarness
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.incident import archive, compare, healing, helm, reproduce
 from platform_e2e.incident.files import files_of
@@ -63,8 +64,9 @@ def again(api: ScriptedApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     facts = ClusterFacts("incident", "embedded", "", "kubeconfig", "v1.99.0", (NodeFacts("n1", "192.0.2.9", ""),))
 
     @contextlib.contextmanager
-    def stand(settings: Any, layer: Any, **_: Any) -> Iterator[Standing]:
+    def stand(settings: Any, layer: Any, *, made: Callable[[ClusterFacts], None], **_: Any) -> Iterator[Standing]:
         assert settings.cluster == "incident"
+        made(facts)
         with api.client() as kube:
             yield Standing(facts, kube, layer, None, SHA, ())  # type: ignore[arg-type]  # nothing is pushed
 
@@ -98,6 +100,24 @@ def test_the_drift_is_laid_over_with_healing_held_and_the_finding_is_seen_again(
     assert "release argocd (argo-cd 10.1.1) was there then and is not here" in said
     for line in ("cluster -- shell incident", "cluster -- down incident", "export KUBECONFIG=kubeconfig"):
         assert line in said
+
+
+@pytest.mark.parametrize(("error", "status"), [(BrokenHarness("no foundation"), 3), (KeyboardInterrupt(), 2)])
+def test_a_cluster_that_stays_is_named_on_every_way_out(
+    again: Reproduce,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: BaseException,
+    status: int,
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(reproduce, "overlay", fail)
+    assert again() == status
+    said = capsys.readouterr().out
+    assert "cluster incident stays:" in said
+    assert "cluster -- down incident" in said
 
 
 def test_a_finding_that_is_not_seen_again_ends_with_1_and_says_why(

@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -71,8 +71,13 @@ def main(known: argparse.Namespace, settings: Settings) -> int:
     shell = not known.no_shell and sys.stdin.isatty()
     with tempfile.TemporaryDirectory(prefix="platform-e2e-incident-") as scratch:
         layer = layer_of(incident, files, given, Path(scratch) / "layer")
-        status, facts = _reproduce(incident, layer, settings, then=known.then)
-    _ways_in(facts)
+        made: list[ClusterFacts] = []
+        try:
+            status, facts = _reproduce(incident, layer, settings, then=known.then, made=made.append)
+        finally:
+            # After an error or Ctrl-C, too: it goes on running, and nobody would know how to remove it.
+            for one in made:
+                _ways_in(one)
     if shell:
         os.environ["PLATFORM_E2E_CLUSTER"] = facts.name
         say("a shell with KUBECONFIG, kubectl and PLATFORM_E2E_CLUSTER set; leave it by `exit`, the cluster stays")
@@ -128,7 +133,9 @@ def layer_of(incident: Incident, files: Mapping[str, bytes], given: Path | None,
     return layers.load(target, renderer())
 
 
-def _reproduce(incident: Incident, layer: Layer, settings: Settings, *, then: str) -> tuple[int, ClusterFacts]:
+def _reproduce(
+    incident: Incident, layer: Layer, settings: Settings, *, then: str, made: Callable[[ClusterFacts], None]
+) -> tuple[int, ClusterFacts]:
     """Bring it about, compare, and let Argo CD go if asked to."""
     say(f"incident of {incident.cluster}, {incident.captured}: {len(incident.findings)} findings, {len(incident.drift)} objects "
         f"not as in Git; layer at {incident.revision[:12]}")  # fmt: skip
@@ -137,7 +144,7 @@ def _reproduce(incident: Incident, layer: Layer, settings: Settings, *, then: st
     releases = helm.pinned(layer.releases, incident.foundations)
     nodes = min(max(incident.nodes, settings.nodes, 1), MOST_NODES)
     timeline = Telling()
-    with stand(settings, layer, nodes=nodes, releases=releases, timeline=timeline) as up:
+    with stand(settings, layer, nodes=nodes, releases=releases, timeline=timeline, made=made) as up:
         missed = Missed()
         absent = {one.name: one.absent for one in up.installed}
         lines = list(helm.differences(incident.foundations, helm.releases(up.kube, missed), absent))
