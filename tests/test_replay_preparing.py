@@ -223,6 +223,8 @@ def test_what_is_called_like_a_secret_is_kept(tmp_path: Path, monkeypatch: pytes
         def list(self, *_words: str, patience: float | None = None) -> list[dict[str, Any]]:
             return [{"status": {"containerStatuses": [{"image": name, "imageID": digest}]}}]
 
+    # A process whose tests need no client ends first.
+    describing.note_state(run, None)
     describing.note_state(run, Pods())
     run.timeline.event("fact", "release sealed-secrets", running="0.32.0", chart="sealed-secrets 2.17.9")
     written = json.loads(run.write_json("run.json", {"state": describing.state(run)}).read_text())

@@ -21,6 +21,9 @@ from platform_e2e.report.run import Run
 STATE = "marks/state.json"
 """Where the process that ends first leaves what the cluster was, for the one that writes run.json."""
 
+IMAGES = "marks/images.json"
+"""Where the first one of those that have a client leaves which images there were."""
+
 LIST_SECONDS = 5.0
 """For the list of pods, when everything else is done: an API server that is gone must not keep the run from its end."""
 
@@ -125,31 +128,34 @@ def sealing_key(run: Run) -> str:
 
 
 def note_state(run: Run, kube: Lister | None) -> None:
-    """Leave what the cluster is, while it is there, for run.json; the first process that ends does so.
+    """Leave what the cluster is, while it is there, for run.json: the first process that ends, and of images one with a client.
 
     Args:
         run: whose cluster it is.
         kube: its client, or None where there is none.
     """
     place = paths.clusters() / run.settings.cluster / "cluster.json"
-    if not place.exists() or not run.claim("state"):
+    if place.exists() and run.claim("state"):
+        facts = ClusterFacts.read(place)
+        state = {
+            "provider": facts.provider,
+            "kubernetes": facts.kubernetes,
+            "nodes": len(facts.nodes),
+            "image_source": facts.images,
+            "segment": facts.segment,
+            "pool": facts.pool_map,
+        }
+        run.write_json(STATE, state)
+    if kube is None or not place.exists() or not run.claim("images"):
         return
-    facts = ClusterFacts.read(place)
-    state: dict[str, Any] = {
-        "provider": facts.provider,
-        "kubernetes": facts.kubernetes,
-        "nodes": len(facts.nodes),
-        "image_source": facts.images,
-        "segment": facts.segment,
-        "pool": facts.pool_map,
-    }
+    noted: dict[str, Any]
     try:
-        found = digests(kube.list("v1/Pod", patience=LIST_SECONDS)) if kube is not None else {}
+        found = digests(kube.list("v1/Pod", patience=LIST_SECONDS))
         # No names as keys: the value of one that is called like a secret, such as sealed-secrets, would be taken out.
-        state["images"] = [{"image": image, "digest": digest} for image, digest in found.items()]
+        noted = {"images": [{"image": image, "digest": digest} for image, digest in found.items()]}
     except HarnessError as error:
-        state["problem"] = str(error)
-    run.write_json(STATE, state)
+        noted = {"problem": str(error)}
+    run.write_json(IMAGES, noted)
 
 
 def digests(pods: Iterable[Mapping[str, Any]]) -> dict[str, str]:
@@ -165,8 +171,10 @@ def digests(pods: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 
 def state(run: Run) -> dict[str, Any]:
     """Return what the cluster was, with the releases that were installed in it."""
-    path = run.directory / STATE
-    noted: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    noted: dict[str, Any] = {}
+    for path in (run.directory / STATE, run.directory / IMAGES):
+        if path.exists():
+            noted |= json.loads(path.read_text(encoding="utf-8"))
     releases = {
         str(event["name"]).removeprefix("release "): {"running": event["running"], "chart": event.get("chart", "")}
         for event in run.events()

@@ -147,7 +147,8 @@ class Run:
         """Store plain data in the directory, redacted, so that a reader sees the whole or nothing."""
         path = self.directory / name
         scratch = path.with_name(f".{path.name}.new")
-        self.write_text(scratch.name, json.dumps(redact.plain(data), indent=1, default=str) + "\n")
+        whole = json.dumps(redact.plain(data), indent=1, default=str) + "\n"
+        self.write_text(str(scratch.relative_to(self.directory)), whole)
         with contextlib.suppress(FileNotFoundError):
             scratch.replace(path)
         return path
