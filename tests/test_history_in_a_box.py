@@ -53,7 +53,9 @@ def test_fewer_tests_of_a_changed_layer_are_red_until_they_are_accepted(box: Box
     ):
         assert line in out
     assert "BROKEN" in out
+    assert "reproduce:" not in out, "no test failed that could be run again"
     result = box.result
+    assert result["failed"] == []
     assert result["exit_code"] == 1
     green = result["history"]["previous_green"]
     assert green["id"] == lines(box)[0]["id"]

@@ -107,6 +107,16 @@ def test_what_is_blocked_is_run_where_nothing_else_failed(tmp_path: Path) -> Non
 
 
 @pytest.mark.usefixtures("here")
+def test_what_comes_of_the_comparison_with_earlier_runs_is_no_test_to_run_again(tmp_path: Path) -> None:
+    of_history: dict[str, Any] = {"test": "history::monitoring", "outcome": "failed", "findings": []}
+    passed = {"test": "e2e/a.py::d", "outcome": "passed"}
+    assert prepared(red(tmp_path / "r", tests=[of_history, passed])).tests == ()
+    failed = {"test": "e2e/a.py::a", "outcome": "failed"}
+    assert [one.test for one in prepared(red(tmp_path / "r", tests=[of_history, failed])).tests] == ["e2e/a.py::a"]
+    assert describing.failed([of_history, failed]) == [{"test": "e2e/a.py::a", "causes": []}]
+
+
+@pytest.mark.usefixtures("here")
 def test_the_command_line_outranks_the_run_and_the_run_the_environment(tmp_path: Path) -> None:
     environment = {"PLATFORM_E2E_NODES": "4", "PLATFORM_E2E_CHARTS_DIR": "/charts", "PLATFORM_E2E_SERVERS": "1"}
     found = prepared(red(tmp_path / "r"), environment, deadline="5m", strict_versions=True)

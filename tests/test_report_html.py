@@ -105,6 +105,18 @@ def test_a_cause_has_its_objects_its_waits_its_logs_and_the_line_that_reproduces
     assert controller["said"] == "the last 60 of 300 lines"
 
 
+def test_where_only_the_comparison_with_earlier_runs_failed_no_line_reproduces_it(tmp_path: Path) -> None:
+    place = red(tmp_path / "artifacts" / "2026-11-23-e2e")
+    run = json.loads((place / "run.json").read_text())
+    failed = next(one for one in run["verdict"]["tests"] if one["outcome"] == "failed")
+    passed = [one for one in run["verdict"]["tests"] if one["outcome"] == "passed"]
+    run["verdict"]["tests"] = [{**failed, "test": "history::monitoring"}, *passed]
+    (place / "run.json").write_text(json.dumps(run))
+    made = Page(write(place))
+    assert len([1 for tag, _ in made.tags if tag == "article"]) == 1
+    assert "--replay" not in made.text
+
+
 def test_three_objects_with_one_cause_are_one_cause(page: Page) -> None:
     assert len([1 for tag, attrs in page.tags if tag == "article"]) == 3
     assert page.text.count("keeps drift") == 2, "once in the list of what to do, once as the cause"

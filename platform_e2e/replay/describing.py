@@ -14,7 +14,7 @@ from platform_e2e.errors import HarnessError
 from platform_e2e.replay import keeping, preparing
 from platform_e2e.replay.opening import HARNESS_PATCH, PATCH
 from platform_e2e.replay.preparing import Prepared
-from platform_e2e.replay.recorded import BAD, Then
+from platform_e2e.replay.recorded import BAD, ended
 from platform_e2e.report import checkout
 from platform_e2e.report.run import Run
 
@@ -185,5 +185,4 @@ def state(run: Run) -> dict[str, Any]:
 
 def failed(tests: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the tests that failed, each with the ids of its causes."""
-    ended = [Then.of(test) for test in tests]
-    return [{"test": one.test, "causes": list(one.causes)} for one in ended if one.outcome in BAD]
+    return [{"test": one.test, "causes": list(one.causes)} for one in ended(tests) if one.outcome in BAD]

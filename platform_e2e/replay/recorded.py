@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from platform_e2e.errors import WrongUsage
 from platform_e2e.replay.opening import Kept
+from platform_e2e.report.entry import OF_HISTORY
 
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 """A commit, which becomes an argument of git."""
@@ -72,7 +73,7 @@ class Recorded:
         options: what it was run with, by name, as a person would write it; only those of `TAKEN` that it had.
         layer: what it says of its layer.
         harness: what it says of the harness that ran it.
-        tests: how each test ended.
+        tests: how each test ended; none of the comparison with earlier runs.
         exit_code: of the run.
         state: cluster, releases and images as they were.
         sealing_key: SHA-256 of the file with the key of Sealed Secrets, or an empty string.
@@ -90,8 +91,7 @@ class Recorded:
     @property
     def failed(self) -> tuple[Then, ...]:
         """Return the tests that failed; where none did, those that something blocked which no test shows."""
-        bad = tuple(one for one in self.tests if one.outcome in BAD)
-        return bad or tuple(one for one in self.tests if one.outcome == BLOCKED)
+        return to_run_again(self.tests)
 
     @property
     def commit(self) -> str:
@@ -103,6 +103,22 @@ class Recorded:
         """Return what the layer was, in a few words."""
         at = self.commit[:12] + (" with uncommitted changes" if self.layer.get("uncommitted") else "")
         return f"layer of {self.kept.name}" + (f" at {at}" if at.strip() else "")
+
+
+def ended(tests: Iterable[Mapping[str, Any]]) -> tuple[Then, ...]:
+    """Return how the tests ended, without the results of the comparison with earlier runs: no test has their ids.
+
+    Args:
+        tests: entries of run.json's verdict.
+    """
+    found = (Then.of(test) for test in tests)
+    return tuple(one for one in found if not one.test.startswith(OF_HISTORY))
+
+
+def to_run_again(tests: Iterable[Then]) -> tuple[Then, ...]:
+    """Return the tests that failed; where none did, those that something blocked which no test shows."""
+    then = tuple(tests)
+    return tuple(one for one in then if one.outcome in BAD) or tuple(one for one in then if one.outcome == BLOCKED)
 
 
 def read(kept: Kept) -> Recorded:
@@ -118,13 +134,13 @@ def read(kept: Kept) -> Recorded:
             f"--replay: run.json of {kept.where} is not one of platform-e2e: it lacks options or verdict",
             "name the directory of a run",
         )
-    tests = (Then.of(one) for one in _list(verdict.get("tests")) if isinstance(one, dict))
+    tests = ended(one for one in _list(verdict.get("tests")) if isinstance(one, dict))
     return Recorded(
         kept=kept,
         options={name: text for name in TAKEN if (text := _written(name, data["options"].get(name)))},
         layer=_mapping(data.get("layer")),
         harness=_mapping(data.get("harness")),
-        tests=tuple(tests),
+        tests=tests,
         exit_code=data["exit_code"] if isinstance(data.get("exit_code"), int) else 3,
         state=state(_mapping(data.get("state"))),
         sealing_key=str(data.get("sealing_key_sha256") or ""),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from platform_e2e.report.console import duration
+from platform_e2e.report.entry import OF_HISTORY
 from platform_e2e.report.html.course import Course
 from platform_e2e.report.html.plain import mapping, mappings, number, text, texts
 from platform_e2e.report.html.problems import FAILED, NotRun, Problem
@@ -59,7 +60,7 @@ def head(source: Source, found: Sequence[Problem], idle: Sequence[NotRun], happe
             (name, texts(reasons)) for name, reasons in mapping(run.get("exemptions")).items() if texts(reasons)
         ],
         "history": history(run),
-        "replay": replay_line(source.directory),
+        "replay": replay_line(source.directory) if _has_failed(verdict) else "",
         "debug": any(text(one.get("outcome")) in FAILED for one in mappings(verdict.get("tests"))),
     }
 
@@ -172,6 +173,14 @@ def sentence(change: Mapping[str, Any]) -> str:
 def moment(seconds: float) -> str:
     """Return a time of the wall clock as a person reads it, in UTC; empty where it is unknown."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if 0 < seconds < 1e11 else ""
+
+
+def _has_failed(verdict: Mapping[str, Any]) -> bool:
+    """Tell whether there is a test to run again: what comes of the comparison with earlier runs is none."""
+    return any(
+        text(one.get("outcome")) in {*FAILED, "blocked"} and not text(one.get("test")).startswith(OF_HISTORY)
+        for one in mappings(verdict.get("tests"))
+    )
 
 
 def replay_line(directory: Path) -> str:
