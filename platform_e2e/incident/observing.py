@@ -95,14 +95,16 @@ def prometheus(reader: Reader, missed: Missed) -> Prometheus | None:
 
 
 def _applications(ground: Ground, view: Remembered, live: Mapping[str, Object]) -> Iterator[Finding]:
-    with ground.missed.of("checks of Applications"):
-        mine = [one for one in ground.layer.applications if one.name in ground.apps]
-        for one in mine:
+    mine = [one for one in ground.layer.applications if one.name in ground.apps]
+    for one in mine:
+        # Each by itself: rights may end at a namespace.
+        with ground.missed.of("checks of Applications"):
             yield from applications.policy(one)
             app = live.get(one.name)
             yield from applications.convergence(one, app, ground.sha, view)
             yield from applications.as_in_git(one, app) if app else ()
-        if ground.whole:
+    if ground.whole:
+        with ground.missed.of("checks of Applications"):
             yield from applications.registered(mine, list(live.values()))
             for environment in ground.layer.environments:
                 yield from applications.environment(environment)
@@ -110,15 +112,16 @@ def _applications(ground: Ground, view: Remembered, live: Mapping[str, Object]) 
 
 def _services(ground: Ground, view: Remembered) -> Iterator[Finding]:
     layer = ground.layer
-    with ground.missed.of("checks of LoadBalancer Services"):
-        for one in layer.load_balancers():
-            if one.service.application in ground.apps and not one.exempt:
+    for one in layer.load_balancers():
+        if one.service.application in ground.apps and not one.exempt:
+            with ground.missed.of("checks of LoadBalancer Services"):
                 wants = loadbalancer.Wanted.served(one, layer, ground.pool_map)
                 yield from loadbalancer.check(wants, loadbalancer.observe(wants, view, ground.outside))
-        for service in layer.of_kind("v1/Service"):
-            if service.application in ground.apps:
-                yield from loadbalancer.typed(service)
-        if ground.whole:
+    for service in layer.of_kind("v1/Service"):
+        if service.application in ground.apps:
+            yield from loadbalancer.typed(service)
+    if ground.whole:
+        with ground.missed.of("checks of LoadBalancer Services"):
             known = {(str(one.service.namespace), one.service.name) for one in layer.load_balancers()}
             yield from loadbalancer.unplanned(view, known, TESTS)
 
@@ -126,16 +129,15 @@ def _services(ground: Ground, view: Remembered) -> Iterator[Finding]:
 def _monitors(ground: Ground, view: Remembered) -> Iterator[Finding]:
     layer = ground.layer
     asked = prometheus(ground.reader, ground.missed)
-    if asked is not None:
-        with ground.missed.of("checks of ServiceMonitors"):
-            since = asked.now() - FRESH
-            for one in layer.service_monitors():
-                if one.application in ground.apps and not one.exempt(Promise.MONITORING):
-                    wants = monitoring.Wanted.of(one, layer)
-                    yield from monitoring.check(wants, monitoring.observe(wants, view, asked, since))
-    with ground.missed.of("checks of metrics ports"):
-        for port in layer.metrics_services():
-            if port.service.application in ground.apps:
+    for one in layer.service_monitors():
+        if asked is not None and one.application in ground.apps and not one.exempt(Promise.MONITORING):
+            with ground.missed.of("checks of ServiceMonitors"):
+                wants = monitoring.Wanted.of(one, layer)
+                yield from monitoring.check(wants, monitoring.observe(wants, view, asked, asked.now() - FRESH))
+    for port in layer.metrics_services():
+        if port.service.application in ground.apps:
+            # One that another promise blocks is none of the others' affair.
+            with ground.missed.of("checks of metrics ports"):
                 yield from monitoring.covered(port, layer, view)
     if ground.whole:
         with ground.missed.of("checks of the foundations' metrics"):
