@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import shutil
 import tarfile
 from collections import namedtuple
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 
 from platform_e2e import cli
 from platform_e2e.errors import BrokenHarness, WrongUsage
+from platform_e2e.report.bundle import store as store_module
 from platform_e2e.report.bundle.pack import pack
 from platform_e2e.report.bundle.store import RESERVE, Store, write_index
 from platform_e2e.settings import size
@@ -173,3 +176,51 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
 def test_an_archive_that_cannot_be_written_is_an_error_with_a_remedy(tmp_path: Path) -> None:
     with pytest.raises(BrokenHarness, match=r"cannot be written: .*\n  remedy: make room"):
         pack(a_run(tmp_path), tmp_path / "nowhere" / "x.tar.gz")
+
+
+def test_json_stays_json_whatever_its_texts_quote(tmp_path: Path) -> None:
+    kept = store(tmp_path)
+    data = [{"message": 'panic: bad token: "', "why": '"secret":"chat-db'}, {"password": "hunter2", "at": Path("/x")}]
+    kept.json("versions.json", data, "versions")
+    read = json.loads((tmp_path / "evidence" / "versions.json").read_text())
+    assert read[1] == {"password": "[redacted]", "at": "/x"}
+    assert read[0]["message"].startswith("panic: bad token: ")
+
+
+def test_nobody_writes_between_reading_what_is_there_and_writing_the_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = store(tmp_path)
+    kept.text("a.txt", "kept\n", "text")
+    replace, free = Path.replace, []
+
+    def tried(path: Path, target: Path) -> Path:
+        with (tmp_path / "marks" / "evidence.jsonl").open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                free.append(False)
+            else:
+                free.append(True)
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", tried)
+    write_index(kept)
+    assert free == [False, False], "both files are written while the ledger is locked"
+
+
+def test_a_ledger_is_parsed_once_however_much_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    parse = store_module._parsed
+
+    def counted(text: str) -> list[Mapping[str, Any]]:
+        lines.extend(text.splitlines())
+        return parse(text)
+
+    monkeypatch.setattr(store_module, "_parsed", counted)
+    kept, other = store(tmp_path), store(tmp_path)
+    for number in range(20):
+        (other if number % 5 else kept).text(f"{number:02}.txt", "x\n", "text")
+    write_index(kept)
+    assert len(index(tmp_path)["files"]) == 20
+    assert len(lines) <= 2 * 20, "a line is read once by each store"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -88,8 +87,7 @@ class State:
             self.store.text(
                 "argocd/tree.txt", tree.as_text(roots), "every Application with its resources, down to the pods"
             )
-            shown = json.dumps(redact.plain([root.as_json() for root in roots]), indent=1, default=str)
-            self.store.text("argocd/tree.json", shown + "\n", "the same for programs")
+            self.store.json("argocd/tree.json", [root.as_json() for root in roots], "the same for programs")
 
     def _versions(self) -> None:
         """Keep what ran."""
@@ -97,9 +95,7 @@ class State:
             self.asking.version(), self.asking.list("v1/Node"), self.asking.list("v1/Pod"), self.beside.foundations
         )
         self.store.text("versions.txt", versions.as_text(found), "versions of everything, images by digest")
-        self.store.text(
-            "versions.json", json.dumps(redact.plain(found), indent=1, default=str) + "\n", "the same for programs"
-        )
+        self.store.json("versions.json", found, "the same for programs")
 
     def _served(self) -> None:
         """Keep the layer as it is served."""
@@ -143,7 +139,7 @@ class State:
                 except TROUBLE as error:
                     self.store.left_out(f"{directory}/{name}.json", f"could not be read: {error}")
                     continue
-                self.store.text(f"{directory}/{name}.json", json.dumps(answer, indent=1) + "\n", what)
+                self.store.json(f"{directory}/{name}.json", answer, what)
                 if name == "targets":
                     self.store.text(
                         f"{directory}/targets.txt", monitoring.targets_text(answer), "active targets as a table"

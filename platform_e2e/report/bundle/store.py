@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 from platform_e2e.report import redact
 
@@ -72,6 +72,9 @@ class Store:
         self.trouble = ""
         self._ledger = ledger
         self._threads = threading.Lock()
+        self._known: list[Mapping[str, Any]] = []
+        self._offset = 0
+        self._total = 0
 
     @property
     def most(self) -> int:
@@ -97,6 +100,18 @@ class Store:
         shown = redact.text(_cut(content, 3 * self.most, keep))
         self._write(path, shown.encode(errors="replace"), what, keep=keep, size=size, more=more)
 
+    def json(self, path: str, data: Any, what: str) -> None:
+        """Write plain data as JSON without its secrets; looked at as a text too, it might be JSON no more.
+
+        Args:
+            path: relative to the directory.
+            data: of lists, mappings and what JSON has; what it has not is written as a text.
+            what: it is, for the index.
+        """
+        parsed = json.loads(json.dumps(data, default=str))
+        content = (json.dumps(redact.plain(parsed), indent=1) + "\n").encode()
+        self._write(path, content, what, keep="start", size=len(content))
+
     def data(self, path: str, content: bytes, what: str) -> None:
         """Write an archive whose parts have no secrets any more; whole or not at all."""
         self._write(path, content, what, keep=None, size=len(content))
@@ -109,8 +124,8 @@ class Store:
         self, path: str, content: bytes, what: str, *, keep: Literal["start", "end"] | None, size: int, more: str = ""
     ) -> None:
         """Write bytes within the limits, or note why not."""
-        with self._locked() as known:
-            room = self.limit - sum(entry["bytes"] for entry in known if "bytes" in entry)
+        with self._locked():
+            room = self.limit - self._total
             why = self._refused(room, len(content), whole=keep is None)
             if why:
                 self._note({"what": f"{path} ({what})", "why": why}, locked=True)
@@ -178,15 +193,25 @@ class Store:
         with self._threads:
             try:
                 self._ledger.parent.mkdir(parents=True, exist_ok=True)
-                file = self._ledger.open("a+", encoding="utf-8")
+                file = self._ledger.open("a+b")
             except OSError as error:
                 self.trouble = self.trouble or f"{self._ledger} cannot be written: {error.strerror}"
                 yield []
                 return
             with file:
                 fcntl.flock(file, fcntl.LOCK_EX)
-                file.seek(0)
-                yield _parsed(file.read())
+                self._read(file)
+                yield self._known
+
+    def _read(self, file: BinaryIO) -> None:
+        """Take over the whole lines that were added to the ledger since it was last read."""
+        file.seek(self._offset)
+        added = file.read()
+        added = added[: added.rfind(b"\n") + 1]
+        self._offset += len(added)
+        entries = _parsed(added.decode(errors="replace"))
+        self._known += entries
+        self._total += sum(entry["bytes"] for entry in entries if "bytes" in entry)
 
     def _note(self, entry: Mapping[str, Any], *, locked: bool = False) -> None:
         """Append a line to the ledger."""
@@ -200,11 +225,15 @@ class Store:
         except OSError as error:
             self.trouble = self.trouble or f"{self._ledger} cannot be written: {error.strerror}"
 
-    def entries(self) -> tuple[list[Entry], list[Mapping[str, str]]]:
-        """Return the files, and what was left out with the reasons."""
+    @contextmanager
+    def entries(self) -> Iterator[tuple[list[Entry], list[Mapping[str, str]]]]:
+        """Yield the files, and what was left out with the reasons; until that is written nobody else writes."""
         with self._locked() as known:
-            files = {one["path"]: Entry(**one) for one in known if "path" in one}
-            absent = {one["what"]: one for one in known if "why" in one}
+            yield self._entries(known)
+
+    def _entries(self, known: Sequence[Mapping[str, Any]]) -> tuple[list[Entry], list[Mapping[str, str]]]:
+        files = {one["path"]: Entry(**one) for one in known if "path" in one}
+        absent = {one["what"]: one for one in known if "why" in one}
         for path in sorted(self.directory.rglob("*")) if self.directory.exists() else ():
             name = str(path.relative_to(self.directory))
             if path.is_file() and name not in files and name not in {"index.json", "index.txt"}:
@@ -242,9 +271,13 @@ def _cut(content: str, most: int, keep: Literal["start", "end"]) -> str:
 
 def write_index(store: Store) -> None:
     """Write what the evidence has: `index.json` for programs, `index.txt` for people; nothing where there is none."""
-    files, absent = store.entries()
-    if not files and not absent:
-        return
+    # All processes of a run write the same two files.
+    with store.entries() as (files, absent):
+        if files or absent:
+            _write_index(store, files, absent)
+
+
+def _write_index(store: Store, files: Sequence[Entry], absent: Sequence[Mapping[str, str]]) -> None:
     data = {"files": [asdict(file) for file in files], "left_out": [dict(one) for one in absent], "limit": store.limit}
     texts = {"index.json": json.dumps(data, indent=1) + "\n", "index.txt": index_text(files, absent, store.limit)}
     for name, content in texts.items():
