@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+import errno
+import json
+from collections.abc import Callable
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from fixtures import redaction
+from platform_e2e.report import redact
 from tests.test_run_in_a_box import Box, box  # noqa: F401 - a fixture
 
 
@@ -61,3 +67,54 @@ def test_address(cluster, promises, run):
     assert "cause:    the pool `default` has no free address [loadbalancer-pool-full]" in out
     assert "BROKEN" in out[out.index("= verdict =") :]
     assert out.count("No space left on device") == 2, "one line for each file"
+
+
+CUT = ['panic: bad token: "', '"secret":"chat-db', "it ends with password=\\"]
+
+
+@pytest.mark.parametrize("cut", CUT)
+def test_a_property_that_is_json_stays_json_whatever_it_quotes(cut: str) -> None:
+    findings = json.dumps([{"observed": cut, "token": "hunter2", "object": "service/chat"}])
+    (read,) = json.loads(redaction._safe(findings))
+    assert read["object"] == "service/chat"
+    assert read["token"] == "[redacted]"
+
+
+def test_a_finding_that_quotes_a_log_cut_in_a_value_is_still_a_finding(box: Box) -> None:  # noqa: F811
+    box.tests(f"""
+from dataclasses import replace
+@pytest.mark.promise("loadbalancer")
+def test_address(cluster, promises):
+    promises.report([replace(FINDING, observed={CUT[0]!r})], figures={{"log": {CUT[0]!r}}})
+""")
+    status, out = box.run()
+    assert "INTERNALERROR" not in out
+    assert status == 1, out
+    (test,) = box.result["verdict"]["tests"]
+    assert len(test["findings"]) == 1
+
+
+def test_a_disk_that_fills_up_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "timeline.jsonl").write_text("the code is swordfish2027\n")
+    (tmp_path / "junit.xml").write_text("<testsuites><testcase name='password=hunter2'/></testsuites>")
+    redact.learn([{"data": {"room": "c3dvcmRmaXNoMjAyNw=="}}])
+    write = Path.write_text
+
+    def full(path: Path, data: str, encoding: str | None = None) -> int:
+        write(path, data[:3], encoding=encoding)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    works: dict[str, Callable[[], None]] = {
+        "timeline.jsonl": lambda: redaction.written_before(tmp_path),
+        "junit.xml": lambda: redaction.sweep(tmp_path / "junit.xml"),
+    }
+    for name, work in works.items():
+        before = (tmp_path / name).read_text()
+        with pytest.raises(OSError, match="No space left"):
+            work()
+        assert (tmp_path / name).read_text() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["junit.xml", "timeline.jsonl"], "no scratch file stays"
+    monkeypatch.undo()
+    redaction.written_before(tmp_path)
+    assert (tmp_path / "timeline.jsonl").read_text() == "the code is [redacted]\n"
