@@ -196,3 +196,10 @@ def test_waits_are_counted_by_test() -> None:
         {"kind": "fact", "name": "x", "test": "t"},
     ]
     assert waits_of(events) == {"t": junit.Waits(3, 3.0, "b")}
+
+
+def test_what_is_no_regular_file_is_left_as_it_is(tmp_path: Path) -> None:
+    device = tmp_path / "junit.xml"
+    device.symlink_to("/dev/null")
+    rewrite(device, Suite(()))
+    assert device.is_symlink()
