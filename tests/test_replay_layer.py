@@ -16,6 +16,7 @@ import pytest
 
 from platform_e2e import paths
 from platform_e2e.errors import WrongUsage
+from platform_e2e.incident import sources
 from platform_e2e.replay import describing, keeping, rebuilding
 from platform_e2e.replay.opening import Kept
 from platform_e2e.replay.recorded import Recorded
@@ -323,3 +324,37 @@ def test_no_value_of_a_secret_is_kept(name: str, content: bytes) -> None:
     assert b"hunter2" not in kept
     assert b"aHVudGVyMg" not in kept
     assert what
+
+
+@pytest.mark.parametrize("line", ["imagePullSecretPassword: hunter2x", "secretNamePassword: abcdefgh1"])
+def test_a_field_that_only_contains_the_name_of_a_reference_is_none(line: str) -> None:
+    content, what = withheld.file("values.yaml", line.encode())
+    assert line.split()[1].encode() not in content
+    assert what == "values that look like secrets"
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-16-le"])
+def test_a_file_in_another_encoding_keeps_no_secret(encoding: str) -> None:
+    text = "# für alle\npassword: hunter2x\n"
+    content, what = withheld.file("values.yaml", text.encode(encoding))
+    assert "hunter2x".encode(encoding.replace("utf-16", "utf-16-le").replace("-le-le", "-le")) not in content
+    assert what
+    if encoding == "latin-1":
+        assert content.decode("latin-1").startswith("# für alle\npassword: ")
+
+
+@pytest.mark.parametrize("head", ["diff --git a/k.p12 b/k.p12", 'diff --git "a/k\\303\\274.p12" "b/k\\303\\274.p12"'])
+def test_a_patch_has_nothing_of_a_file_that_is_no_text(head: str) -> None:
+    patch = f"{head}\nindex 1..2\nGIT binary patch\nliteral 6\nNcmZ?wbhEHbWMp7uVE_P<w*cV)\n"
+    kept = withheld.section(patch)
+    assert kept.startswith(head + "\n# ")
+    assert "literal" not in kept
+
+
+def test_an_incident_has_nothing_of_a_file_that_is_no_text() -> None:
+    kept, changed = sources.redacted(
+        {"k.p12": b"text", "a.yaml": b"\0secret", "v.yaml": b"existingSecretPassword: hunter2x\n"}
+    )
+    assert kept["k.p12"] == kept["a.yaml"] == b""
+    assert b"hunter2x" not in kept["v.yaml"]
+    assert changed == ["k.p12", "a.yaml", "v.yaml"]

@@ -6,6 +6,7 @@ Manifests are taken apart, so that a SealedSecret stays what it is; in other fil
 from __future__ import annotations
 
 import base64
+import codecs
 import io
 import re
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from platform_e2e.report import redact
+from platform_e2e.report.withheld import KEYSTORES
 
 MANIFEST = frozenset({".yaml", ".yml"})
 CODE = frozenset({".c", ".go", ".java", ".js", ".json", ".kt", ".md", ".py", ".rb", ".rs", ".ts"})
@@ -25,8 +27,13 @@ KEY_BLOCK = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-
 ASSIGNED = re.compile(r"[\w.'\"-]+\s*[:=]\s*(?:\"[^\"\n]*\"|'[^'\n]*')")
 """A name with a quoted value."""
 
-REFERENCE = re.compile(r"existing\w*secret\w*|(?:admin)?(?:password|token|user(?:name)?)key", re.IGNORECASE)
+REFERENCE = re.compile(
+    r"existing\w*secret(?:name|key|ref)?|(?:admin)?(?:password|token|user(?:name)?)key", re.IGNORECASE
+)
 """Names of values that say where a secret is kept, as charts have them; without these no release could be installed."""
+
+WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
+"""How text begins whose letters take two bytes or four: no pattern of a secret fits it."""
 
 WORD = re.compile(r"[^\s'\"=]+")
 NO_VALUE = base64.b64encode(redact.HIDDEN.encode()).decode()
@@ -49,10 +56,15 @@ def redacted(files: Mapping[str, bytes]) -> tuple[dict[str, bytes], list[str]]:
 
 
 def _file(suffix: str, content: bytes) -> bytes:
+    if suffix in KEYSTORES or content.startswith(WIDE) or (suffix in MANIFEST and b"\0" in content):
+        # Nothing can be taken out of what cannot be read.
+        return b""
+    if b"\0" in content:
+        return content
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
-        return content if b"\0" in content else _file(suffix, content.decode("latin-1").encode("utf-8"))
+        return _file(suffix, content.decode("latin-1").encode("utf-8"))
     if suffix in MANIFEST:
         return _manifest(text).encode("utf-8")
     return (_code(text) if suffix in CODE else redact.text(text)).encode("utf-8")
@@ -80,7 +92,9 @@ def _referring(before: Any, after: Any) -> Any:
     """Return redacted data with the references to secrets that it had."""
     if isinstance(before, dict) and isinstance(after, dict) and before.get("kind") != "Secret":
         return {
-            name: before[name] if REFERENCE.fullmatch(str(name)) else _referring(before[name], value)
+            name: before[name]
+            if REFERENCE.fullmatch(str(name)) and isinstance(before[name], str)
+            else _referring(before[name], value)
             for name, value in after.items()
         }
     if isinstance(before, list) and isinstance(after, list):

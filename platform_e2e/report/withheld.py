@@ -34,7 +34,7 @@ _PLAIN = re.compile(r"(?:true|false|null|~)(?:\s+#.*)?,?", re.IGNORECASE)
 _NAME = re.compile(r"""["']?[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?["']?(?:\s+#.*)?,?""")
 """The name of an object."""
 
-_REFERENCE = re.compile(r"existing\w*secret|pullsecrets?|secretname|secretref", re.IGNORECASE)
+_REFERENCE = re.compile(r"(?:existing\w*secret|pullsecrets?|secretname|secretref)$", re.IGNORECASE)
 """Fields that name a Secret and have none."""
 
 _NAMING = re.compile(r"(?:name|ref)$", re.IGNORECASE)
@@ -51,18 +51,27 @@ def file(name: str, content: bytes) -> tuple[bytes, str]:
         name: relative to the layer.
         content: of the file.
     """
-    if PurePosixPath(name).suffix.lower() in KEYSTORES:
+    if is_keystore(name):
         return b"", "a store of keys"
+    if b"\0" in content:
+        return b"", "what is no text, so that nothing could be taken out of it"
     try:
         written = content.decode()
     except UnicodeDecodeError:
-        return content, ""
+        # Every byte is a character of Latin-1, and comes back as it was.
+        kept = lines(content.decode("latin-1")).encode("latin-1")
+        return kept, "" if kept == content else "values that look like secrets"
     if SECRET.search(written) and PurePosixPath(name).suffix.lower() in MANIFESTS:
         emptied = _without_data(written)
         if emptied is not None:
             return emptied.encode(), "the values of its Secret"
     safe = lines(written)
     return safe.encode(), "" if safe == written else "values that look like secrets"
+
+
+def is_keystore(name: str) -> bool:
+    """Tell whether a file of that name holds keys and no text; Git puts names with other letters than ASCII between quotes."""
+    return PurePosixPath(name.rstrip('"')).suffix.lower() in KEYSTORES
 
 
 def lines(written: str) -> str:
@@ -85,6 +94,8 @@ def section(patch: str) -> str:
     head = patch.partition("\n")[0]
     if SECRET.search(patch) and PurePosixPath(head).suffix.lower() in MANIFESTS:
         return f"{head}\n# {redact.HIDDEN}: the file has a Secret\n"
+    if "\nGIT binary patch\n" in patch:
+        return f"{head}\n# {redact.HIDDEN}: the file is no text\n"
     safe = redact.patch(patch)
     # A patch is given with whole files as context, so what says that it is a Secret is in it.
     return lines(patch) if "\n@@" in safe and safe != patch else safe
