@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.report.console import Follower, PhasePrinter, duration, verdict_table
 from platform_e2e.report.verdict import Outcome, PromiseBroken, Result, Verdict, summarise
+from platform_e2e.timeline import Timeline
 
 
 def result(outcome: Outcome, promise: str = "monitoring", exit_code: int = 0, reason: str = "") -> Result:
@@ -195,3 +197,14 @@ def test_a_follower_shows_what_was_written_last_before_it_stops(tmp_path: Path) 
         shown.read_text()
         == "\n  programs                       starts\n  programs                       done (1.0 s)\n"
     )
+
+
+def test_the_middle_of_a_line_is_passed_over(tmp_path: Path) -> None:
+    path, out = tmp_path / "timeline.jsonl", StringIO()
+    Timeline(path).event("fact", "cluster", text="a secret that was found late")
+    follower = Follower(path, out, position=30)
+    follower.start()
+    Timeline(path).event("phase-start", "foundations", title="foundations")
+    follower.stop()
+    assert "foundations" in out.getvalue()
+    assert "secret" not in out.getvalue()

@@ -110,7 +110,8 @@ class Follower:
                     rest += file.read()
                     position = file.tell()
             *whole, rest = rest.split("\n")
-            lines = [line for text in whole if text for line in self.printer.lines(_parse(text))]
+            events = [event for text in whole if (event := _parse(text)) is not None]
+            lines = [line for event in events for line in self.printer.lines(event)]
             if lines:
                 column = self.column()
                 self.out.write(("\n" if column not in {0, left} else "") + "".join(line + "\n" for line in lines))
@@ -120,10 +121,16 @@ class Follower:
                 return
 
 
-def _parse(line: str) -> dict[str, Any]:
-    """Return one event of a timeline."""
-    event: dict[str, Any] = json.loads(line)
-    return event
+def _parse(line: str) -> dict[str, Any] | None:
+    """Return one event of a timeline; None for half a line.
+
+    The file becomes shorter where a secret is found in it late, and what was read on from is then the middle of a line.
+    """
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) else None
 
 
 def shortened(text: str) -> str:
