@@ -111,6 +111,15 @@ def test_what_failed_fails_again_with_the_same_causes(box: Box, red: Red, worker
     assert f"reproduce: nox -s e2e -- --replay artifacts/{(box.artifacts / 'latest').resolve().name}" in out
 
 
+def test_the_run_that_is_replayed_outlives_its_replay(box: Box) -> None:
+    box.tests(RED)
+    box.run()
+    earlier = (box.artifacts / "latest").resolve()
+    status, out = box.run("e2e", "--replay", str(earlier), "--keep-runs", "1")
+    assert status == 1, out
+    assert (earlier / "run.json").is_file(), out
+
+
 CHANGED = RED.replace("def test_plain(", "def test_renamed(").replace("[FINDING] if", "[OTHER] if").replace(
     "@pytest.mark.promise", "import dataclasses\nOTHER = dataclasses.replace(FINDING, cause=Cause('other', 'o', 'r'))\n"
     "@pytest.mark.promise", 1
