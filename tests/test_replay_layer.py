@@ -358,3 +358,22 @@ def test_an_incident_has_nothing_of_a_file_that_is_no_text() -> None:
     assert kept["k.p12"] == kept["a.yaml"] == b""
     assert b"hunter2x" not in kept["v.yaml"]
     assert changed == ["k.p12", "a.yaml", "v.yaml"]
+
+
+def test_nothing_is_put_back_through_links_that_lead_out_together(tmp_path: Path, repository: Path) -> None:
+    deep = "a/b/c/d/e/f/g"
+    name = f"{deep}/m/victim"
+    (repository / "platform" / deep / "m").mkdir(parents=True)
+    (repository / "platform" / name).write_text("from Git")
+    git(repository, "add", "--all")
+    git(repository, "commit", "--quiet", "--message", "Second")
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "victim").write_text("mine")
+    run = a_run(tmp_path, repository / "platform")
+    entry = {"path": name, "what": "values", "committed": True}
+    run.source = {**describing.layer(run, None), "withheld": [entry]}
+    packed = hostile((f"{deep}/l", LINK, "../" * 7), (f"{deep}/m", LINK, "l/" + "../" * 5 + "outside"))
+    with pytest.raises(WrongUsage, match="outside of the layer"):
+        rebuilding.rebuild(recorded(run, layer_tar_gz=packed))
+    assert (outside / "victim").read_text() == "mine"

@@ -62,6 +62,8 @@ def rebuild(recorded: Recorded) -> Rebuilt:
         layer.mkdir()
         if COPY in files:
             unpack(files[COPY], layer, recorded.kept.where)
+            # Links that are harmless one by one may lead out together; nothing is written through them before that is known.
+            tree.files(layer.resolve())
             lacking = _put_back(recorded, repository, layer)
         elif repository is not None:
             lacking = _check_out(recorded, repository, layer)
