@@ -377,3 +377,14 @@ def test_nothing_is_put_back_through_links_that_lead_out_together(tmp_path: Path
     with pytest.raises(WrongUsage, match="outside of the layer"):
         rebuilding.rebuild(recorded(run, layer_tar_gz=packed))
     assert (outside / "victim").read_text() == "mine"
+
+
+def test_a_repository_is_used_from_its_top_wherever_one_stands(
+    tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = a_run(tmp_path, repository / "platform")
+    run.source = describing.layer(run, None)
+    monkeypatch.chdir(repository / "platform")
+    monkeypatch.setattr(paths, "ROOT", tmp_path / "elsewhere")
+    made = rebuilding.rebuild(recorded(run, layer_tar_gz=None))
+    assert contents(made.directory)

@@ -9,7 +9,7 @@ import re
 import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -210,7 +210,9 @@ def _repository(recorded: Recorded) -> tuple[Repository | None, str]:
     named = Path(str(recorded.layer.get("repository") or "/nonexistent"))
     for one in (Repository(paths.ROOT, ours=True), Repository(Path.cwd(), ours=True), Repository(named, ours=False)):
         if one.place.is_dir() and one.ask("cat-file", "-e", f"{commit}^{{commit}}").returncode == 0:
-            return one, ""
+            # From below its top, git would write only what lies below.
+            top = one.ask("rev-parse", "--show-toplevel").stdout.strip()
+            return replace(one, place=Path(top or one.place)), ""
     return None, f"its commit {commit[:12]} is in no checkout here"
 
 
