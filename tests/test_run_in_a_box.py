@@ -117,7 +117,9 @@ def test_a_sound_platform_ends_with_0_a_table_and_all_files(box: Box) -> None:
     assert "exempt from loadbalancer: service/kiosk -n shop (no address in the lab)" in out
     assert "JUnit XML: artifacts/" in out
     assert "report:    artifacts/" in out
-    assert "Every promise holds" in (box.artifacts / "latest" / "report.html").read_text()
+    page = (box.artifacts / "latest" / "report.html").read_text()
+    assert "Every promise holds" in page
+    assert all(name in page for name in ("summary.md", "junit.xml", "layer.tar.gz"))
     assert box.result["exit_code"] == 0
     assert [row["verdict"] for row in box.result["verdict"]["promises"]] == ["holds"]
     assert ET.parse(box.artifacts / "latest" / "junit.xml").getroot().find(".//testcase") is not None

@@ -17,7 +17,10 @@ KNOWN = {
     "run.json": "verdict, options, versions, figures and findings",
     "junit.xml": "every test, for a CI system",
     "timeline.jsonl": "every event, one a line",
-    "uncommitted.patch": "what the working tree had on top of the commit",
+    "layer.tar.gz": "the layer's files as the run began",
+    "layer.sha256": "their checksums",
+    "uncommitted.patch": "what the layer's directory had on top of the commit",
+    "harness.patch": "the same of the harness's own checkout",
     "summary.md": "the verdict for a job page",
 }
 """The files at the top of a run's directory, and what each has."""
