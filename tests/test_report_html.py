@@ -365,3 +365,12 @@ def test_a_run_whose_page_cannot_be_made_says_so_in_one_line(tmp_path: Path) -> 
 def test_the_templates_lie_in_the_package_that_the_wheel_has() -> None:
     lies = resources.files("platform_e2e.report.html") / "templates"
     assert {*SCRIPTS, "report.css", "report.html.j2"} == {one.name for one in lies.iterdir()}
+
+
+def test_what_was_accepted_and_why_nothing_was_compared_is_said(tmp_path: Path) -> None:
+    note, accepted = "not compared in numbers of tests: only -k chat ran", "2 tests of <monitoring>, 19 before"
+    run = {"history": {"previous_green": None, "notes": [note], "accepted": [accepted]}}
+    (tmp_path / "run.json").write_text(json.dumps(run))
+    page = write(tmp_path).read_text()
+    assert note in page
+    assert "2 tests of &lt;monitoring&gt;, 19 before" in page

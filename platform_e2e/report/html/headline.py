@@ -154,6 +154,8 @@ def history(run: Mapping[str, Any]) -> dict[str, Any]:
         "green": text(green.get("id")),
         "when": moment(number(green.get("started"))),
         "changes": [sentence(one) for one in mappings(known.get("changes"))],
+        "accepted": texts(known.get("accepted")),
+        "notes": texts(known.get("notes")),
         "flakes": [
             {"test": text(one.get("test")), "text": text(one.get("text")), "verdicts": texts(one.get("verdicts"))}
             for one in mappings(known.get("flakes"))
