@@ -136,7 +136,11 @@ def note_state(run: Run, kube: Lister | None) -> None:
     """
     place = paths.clusters() / run.settings.cluster / "cluster.json"
     if place.exists() and run.claim("state"):
-        facts = ClusterFacts.read(place)
+        try:
+            facts = ClusterFacts.read(place)
+        except FileNotFoundError:
+            # The last process to let go of the cluster has just removed it.
+            return
         state = {
             "provider": facts.provider,
             "kubernetes": facts.kubernetes,
