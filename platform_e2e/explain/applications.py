@@ -188,13 +188,9 @@ def _suspects(application: Object) -> list[tuple[str, Mapping[str, Any]]]:
 
 def _cause_of_held(application: Object, objects: str, view: View) -> Cause | None:
     """Return what holds the objects that a wave waits for, such as the Applications of a root, where that is known."""
-    for entry in at(application, "status", "resources") or ():
-        named = f"{entry.get('group') or ''}/{entry.get('kind')}/{entry.get('name')}"
-        if re.search(rf"(?:^|[\s,]){re.escape(named)}(?:$|[\s,])", objects):
-            group = f"{entry['group']}/" if entry.get("group") else ""
-            found = view.get(
-                f"{group}{entry.get('version')}/{entry.get('kind')}", str(entry["name"]), entry.get("namespace")
-            )
+    for one in argocd.resources(application):
+        if re.search(rf"(?:^|[\s,]){re.escape(f'{one.group}/{one.kind}/{one.name}')}(?:$|[\s,])", objects):
+            found = view.get(one.api, one.name, one.namespace or None)
             cause = explain(found, view) if found else None
             if cause is not None:
                 return cause
