@@ -6,9 +6,12 @@ import contextlib
 import fcntl
 import socket
 import struct
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.box import Box, new_box
 
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
 """Of linux/sockios.h and linux/if.h."""
@@ -27,3 +30,9 @@ def pytest_configure(config: pytest.Config) -> None:
             # Without the right to do so, the tests that need it say what is missing.
             with contextlib.suppress(PermissionError):
                 fcntl.ioctl(probe, SIOCSIFFLAGS, request.pack(b"lo", flags | IFF_UP))
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Box:
+    """Return an empty box."""
+    return new_box(tmp_path)

@@ -107,8 +107,19 @@ def decide(*_asked: str) -> FakeChoice:
     return FakeChoice(provider="fake", images=Images.BUILT)
 
 
+def write_page(directory: Path) -> Path:
+    """Make no page: a run needs a third of a second for it, and one test looks at it."""
+    path = directory / "report.html"
+    if os.environ.get("BOX_REPORT"):
+        sys.modules.pop("platform_e2e.report.html")
+        import_module("platform_e2e.report.html").write(directory)
+    return path
+
+
 def install() -> None:
-    """Put the fakes where the fixtures import from."""
+    """Put the fakes where the fixtures import from, once: the process of a run may be forked from one that has them."""
+    if isinstance(sys.modules.get("platform_e2e.layer"), Fake):
+        return
     # What a layer's files are is no fake: a run keeps a copy of them.
     tree = import_module("platform_e2e.layer.tree")
     provider = SimpleNamespace(name="fake", capabilities=frozenset({Capability.NODES}))
@@ -116,16 +127,18 @@ def install() -> None:
         "platform_e2e.cluster.lease": {"acquire": acquire},
         "platform_e2e.cluster.providers": {"choose": lambda _name: provider, "decide": decide},
         "platform_e2e.layer": {"load": load, "tree": tree},
+        "platform_e2e.report.html": {"write": write_page},
     }
-    if not os.environ.get("BOX_REPORT"):
-        # A run needs a third of a second for its page, which one test looks at.
-        fakes["platform_e2e.report.html"] = {"write": lambda directory: directory / "report.html"}
     for name, members in fakes.items():
-        module = ModuleType(name)
+        module = Fake(name)
         module.__dict__.update(members)
         sys.modules[name] = module
         parent, _, child = name.rpartition(".")
         setattr(__import__(parent, fromlist=["_"]), child, module)
+
+
+class Fake(ModuleType):
+    """A module of nothing in the place of a real one."""
 
 
 def broken_platform(text: str) -> BrokenPlatform:

@@ -144,7 +144,7 @@ def _commit_many(root: Path, worker: int) -> None:
     setup = object.__new__(Setup)
     setup.kube, setup.kubectl, setup.directory = FakeKube(), root / "bin dir" / "kubectl", root / "run"
     server = setup.start()
-    for number in range(5):
+    for number in range(3):
         server.commit({f"main-{worker}-{number}": b"x"}, "Main")
         server.branch(f"b-{worker}").commit({f"own-{number}": b"x"}, "Own")
 
@@ -152,17 +152,17 @@ def _commit_many(root: Path, worker: int) -> None:
 def test_processes_commit_to_shared_and_own_branches_at_once(setup: Setup, layer: Path, tmp_path: Path) -> None:
     setup.git.publish(layer)
     context = multiprocessing.get_context("fork")
-    workers = [context.Process(target=_commit_many, args=(tmp_path, number)) for number in range(4)]
+    workers = [context.Process(target=_commit_many, args=(tmp_path, number)) for number in range(3)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join(60)
-    assert [worker.exitcode for worker in workers] == [0] * 4
+    assert [worker.exitcode for worker in workers] == [0] * 3
     names = git(setup.pod, "ls-tree", "-r", "--name-only", "main").splitlines()
-    assert sum(name.startswith("main-") for name in names) == 20
+    assert sum(name.startswith("main-") for name in names) == 9
     assert setup.served() == setup.git.head()
-    for number in range(4):
-        assert len(git(setup.pod, "ls-tree", "-r", "--name-only", f"b-{number}").splitlines()) == 5
+    for number in range(3):
+        assert len(git(setup.pod, "ls-tree", "-r", "--name-only", f"b-{number}").splitlines()) == 3
 
 
 def test_the_users_git_settings_and_a_hooks_variables_change_nothing(

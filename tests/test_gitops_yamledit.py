@@ -57,7 +57,7 @@ def expected(value: Any, key: str = "") -> Any:
     return URL if key == "repoURL" and value == OWN else value
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     documents=st.lists(apps, min_size=1, max_size=3),
     flow=st.sampled_from([True, False, None]),

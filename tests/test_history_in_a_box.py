@@ -6,9 +6,7 @@ import json
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from tests.test_run_in_a_box import Box, box
-
-__all__ = ["box"]  # a fixture
+from tests.box import Box
 
 OF_THE_LAYER = """
 from pathlib import Path

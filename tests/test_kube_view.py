@@ -109,6 +109,9 @@ class World:
             case "answer" if self.pending:
                 self.take(self.pending.pop())
             case "relist":
+                # A stream lists once at a time: the answer to an earlier list is never told after a newer list.
+                while self.pending:
+                    self.take(self.pending.pop())
                 self.undelivered.clear()
                 self.disturbed = True
                 self.take(self.listed(relisted=True, fresh=how == "wanted"))

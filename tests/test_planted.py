@@ -27,7 +27,7 @@ from platform_e2e.report.redaction.known import Known
 from platform_e2e.report.run import Run
 from platform_e2e.report.verdict import Outcome, Result
 from platform_e2e.settings import resolve
-from tests.test_run_in_a_box import Box, box  # noqa: F401 - a fixture
+from tests.box import Box
 
 SHAPES = shapes(seed=7)
 TEXTS = [shape.text for shape in SHAPES]
@@ -221,7 +221,7 @@ def test_the_search_finds_a_secret_in_any_coat_and_in_archives(tmp_path: Path) -
     assert "innocent.txt" not in found
 
 
-def test_pytest_itself_writes_none_of_what_tests_print_raise_or_are_skipped_for(box: Box) -> None:  # noqa: F811
+def test_pytest_itself_writes_none_of_what_tests_print_raise_or_are_skipped_for(box: Box) -> None:
     (box.directory / "texts.json").write_text(json.dumps(TEXTS))
     box.tests("""
 import json, logging, sys

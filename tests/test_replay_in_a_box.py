@@ -10,10 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import test_run_in_a_box
-from tests.test_run_in_a_box import Box, new_box
-
-box = test_run_in_a_box.box
+from tests.box import Box, new_box
 
 RED = """
 from fixtures.layer import layer_of
@@ -126,10 +123,9 @@ CHANGED = RED.replace("def test_plain(", "def test_renamed(").replace("[FINDING]
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
-def test_what_is_another_now_and_what_there_is_no_more_is_said(box: Box, red: Red, workers: str) -> None:
+def test_what_is_another_now_and_what_there_is_no_more_is_said(box: Box, red: Red) -> None:
     box.tests(CHANGED)
-    status, out = box.run("e2e", "--replay", str(red.run), "-n", workers, "--nodes", "1")
+    status, out = box.run("e2e", "--replay", str(red.run), "--nodes", "1")
     assert status == 1, out
     assert verdicts(box) == {"test_address": ("other", "different"), "test_plain": ("", "no longer exists")}
     gone = out.index("replay: e2e/test_it.py::test_plain no longer exists")

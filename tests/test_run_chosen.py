@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests import test_run_in_a_box
-from tests.test_run_in_a_box import Box
-
-box = test_run_in_a_box.box
+from tests.box import Box
 
 SOME = """
 @pytest.mark.promise("loadbalancer")

@@ -4,99 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
-import subprocess
-import sys
 import time
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests import harness_in_a_box
-
-ROOT = Path(__file__).resolve().parent.parent
-
-HEADER = """
-import contextlib, os, pytest, threading
-from platform_e2e.errors import BrokenHarness, BrokenPlatform
-from platform_e2e.finding import Cause, Finding, Promise
-
-FINDING = Finding(
-    "Service/chat -n chat-dev", Promise.LOADBALANCER, "an address of 10.89.0.200-10.89.0.220", "no address",
-    Cause("loadbalancer-pool-full", "the pool `default` has no free address", "Widen the pool."),
-)
-"""
-
-
-@dataclass
-class Box:
-    """A directory with tests of a platform that does not exist."""
-
-    directory: Path
-    environment: dict[str, str]
-
-    def tests(self, code: str) -> None:
-        (self.directory / "e2e" / "test_it.py").write_text(HEADER + code)
-
-    def start(self, *args: str, **environment: str) -> subprocess.Popen[str]:
-        # Whatever a shell starts in the background inherits that SIGINT is ignored.
-        words = ["env", "--default-signal=INT", sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
-        return subprocess.Popen(
-            [*words, "-p", "xdist.plugin", *(args or ("e2e",))],
-            cwd=self.directory,
-            env={**os.environ, **self.environment, **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def run(self, *args: str, **environment: str) -> tuple[int, str]:
-        process = self.start(*args, **environment)
-        out, _ = process.communicate(timeout=50)
-        return process.returncode, out
-
-    @property
-    def notes(self) -> list[str]:
-        path = Path(self.environment["HARNESS_IN_A_BOX"])
-        return path.read_text().splitlines() if path.exists() else []
-
-    @property
-    def artifacts(self) -> Path:
-        return self.directory / "artifacts"
-
-    @property
-    def result(self) -> dict[str, Any]:
-        return json.loads((self.artifacts / "latest" / "run.json").read_text())  # type: ignore[no-any-return]
-
-
-@pytest.fixture
-def box(tmp_path: Path) -> Box:
-    return new_box(tmp_path)
-
-
-def new_box(tmp_path: Path) -> Box:
-    for name in ("e2e", "layer"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "conftest.py").write_text(harness_in_a_box.conftest(ROOT))
-    (tmp_path / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text())
-    environment = {
-        "PLATFORM_E2E_CACHE": str(tmp_path / "cache"),
-        "PLATFORM_E2E_ARTIFACTS": str(tmp_path / "artifacts"),
-        "PLATFORM_E2E_LAYER": str(tmp_path / "layer"),
-        "HARNESS_IN_A_BOX": str(tmp_path / "notes"),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        # On GitHub these tests run in a job with a page of its own.
-        "GITHUB_STEP_SUMMARY": "",
-        # A third of the time; test_options.py loads all plugins together.
-        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-        "COLUMNS": "140",
-    }
-    return Box(tmp_path, environment)
-
+from tests.box import Box
 
 GREEN = """
 @pytest.mark.promise("loadbalancer")
@@ -126,10 +41,11 @@ def test_a_sound_platform_ends_with_0_a_table_and_all_files(box: Box) -> None:
     assert box.notes == ["acquire " + box.result["options"]["cluster"] + " 1", "removed"]
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_workers_give_the_same_verdict(box: Box, workers: str) -> None:
-    box.tests(GREEN)
-    status, out = box.run("e2e", "-n", workers)
+def test_workers_give_the_same_verdict_and_leave_nothing_in_the_systems_temporary_directory(box: Box) -> None:
+    box.tests(GREEN.replace("name)", "name, tmp_path)", 1) + "    (tmp_path / 'x').write_text('x')\n")
+    system = box.directory / "system"
+    system.mkdir()
+    status, out = box.run("e2e", "-n", "2", TMPDIR=str(system))
     assert status == 0, out
     assert box.result["verdict"]["counts"]["passed"] == 2
     assert box.result["verdict"]["promises"][0]["figures"].startswith("address 10.89.0.20")
@@ -138,6 +54,8 @@ def test_workers_give_the_same_verdict(box: Box, workers: str) -> None:
     assert len(runs) == 1, "one run directory, not one for each worker"
     assert len((box.artifacts / "history.jsonl").read_text().splitlines()) == 1, "and one line"
     assert len({note for note in box.notes if note.startswith("acquire")}) == 1, "all workers ask for the same cluster"
+    assert not list(system.rglob("*"))
+    assert not list(box.artifacts.glob("*/scratch"))
 
 
 @pytest.mark.parametrize("option", ["--collect-only", "--help", "--markers", "--fixtures"])
@@ -342,16 +260,6 @@ def test_keep_says_how_to_get_in_and_how_to_remove(box: Box, keep: str, red: boo
         assert (line in out) is kept
 
 
-def test_workers_leave_nothing_in_the_systems_temporary_directory(box: Box, tmp_path: Path) -> None:
-    box.tests("def test_writes(tmp_path, cluster):\n    (tmp_path / 'x').write_text('x')\n")
-    system = tmp_path / "system"
-    system.mkdir()
-    status, out = box.run("e2e", "-n", "2", TMPDIR=str(system))
-    assert status == 0, out
-    assert [path.name for path in system.rglob("*")] == []
-    assert not list(box.artifacts.glob("*/scratch"))
-
-
 def test_a_failure_in_one_worker_keeps_the_cluster_of_all(box: Box) -> None:
     box.tests("""
 @pytest.mark.parametrize("number", range(4))
@@ -399,11 +307,13 @@ def test_waits(cluster):
     threading.Event().wait(60)
 """)
     os.mkfifo(box.directory / "waiting")
+    waiting = os.open(box.directory / "waiting", os.O_RDONLY | os.O_NONBLOCK)
     process = box.start("e2e")
-    (box.directory / "waiting").read_text()  # returns when the test has opened and closed it
+    select.select([waiting], [], [], 20)  # returns when the test has opened and closed it
+    os.close(waiting)
     process.send_signal(number)
-    out, _ = process.communicate(timeout=20)
-    assert process.returncode == 2, out
+    status, out = process.finish(timeout=20)
+    assert status == 2, out
     assert box.notes[-1] == "removed"
     assert box.result["exit_code"] == 2
     assert box.result["verdict"]["counts"]["passed"] == 1, "what was interrupted did not pass"

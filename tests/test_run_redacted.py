@@ -10,11 +10,11 @@ import pytest
 
 from fixtures import redaction
 from platform_e2e.report import redact
-from tests.test_run_in_a_box import Box, box  # noqa: F401 - a fixture
+from tests.box import Box
 
 
 @pytest.mark.parametrize("workers", ["0", "1"])
-def test_what_is_known_to_be_a_secret_only_later_reaches_no_result(box: Box, workers: str) -> None:  # noqa: F811
+def test_what_is_known_to_be_a_secret_only_later_reaches_no_result(box: Box, workers: str) -> None:
     box.tests("""
 from platform_e2e.report import redact
 @pytest.mark.promise("monitoring")
@@ -34,7 +34,7 @@ def test_b_learns_it(cluster):
         assert "[redacted]" in text, name
 
 
-def test_a_reason_to_skip_is_told_without_its_secret(box: Box) -> None:  # noqa: F811
+def test_a_reason_to_skip_is_told_without_its_secret(box: Box) -> None:
     box.tests("""
 def test_it(cluster):
     pytest.skip("cannot log in with password=hunter2")
@@ -45,14 +45,14 @@ def test_other(cluster): ...
     assert "password=[redacted]" in (skipped.get("message") or "")
 
 
-def test_a_file_of_tests_that_cannot_be_read_is_quoted_without_its_secret(box: Box) -> None:  # noqa: F811
+def test_a_file_of_tests_that_cannot_be_read_is_quoted_without_its_secret(box: Box) -> None:
     box.tests("raise RuntimeError('password=hunter2')\n")
     status, _ = box.run()
     assert status == 3
     assert "hunter2" not in (box.artifacts / "latest" / "junit.xml").read_text()
 
 
-def test_a_full_disk_is_named_and_does_not_hide_the_verdict(box: Box) -> None:  # noqa: F811
+def test_a_full_disk_is_named_and_does_not_hide_the_verdict(box: Box) -> None:
     # /dev/full answers every write as a full disk does.
     box.tests("""
 @pytest.mark.promise("loadbalancer")
@@ -80,7 +80,7 @@ def test_a_property_that_is_json_stays_json_whatever_it_quotes(cut: str) -> None
     assert read["token"] == "[redacted]"
 
 
-def test_a_finding_that_quotes_a_log_cut_in_a_value_is_still_a_finding(box: Box) -> None:  # noqa: F811
+def test_a_finding_that_quotes_a_log_cut_in_a_value_is_still_a_finding(box: Box) -> None:
     box.tests(f"""
 from dataclasses import replace
 @pytest.mark.promise("loadbalancer")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +121,16 @@ def parse(text: str, file: str) -> list[Document]:
     Raises:
         LayerError: as `read`.
     """
+    # Whoever gets a document may change what it holds; its lines nobody changes.
+    try:
+        return [replace(one, data=deepcopy(one.data)) for one in _parsed(text, file)]
+    except RecursionError as error:
+        raise LayerError(file, None, "is nested too deeply, or contains itself") from error
+
+
+@lru_cache(maxsize=1024)
+def _parsed(text: str, file: str) -> tuple[Document, ...]:
+    """Parse once: the base of three overlays is read for each of them, and parsing is most of what a layer costs."""
     yaml = YAML(typ="rt", pure=True)
     yaml.Constructor = _Constructor
     yaml.allow_duplicate_keys = False
@@ -142,9 +154,7 @@ def parse(text: str, file: str) -> list[Document]:
         raise LayerError(file, line, f"is not valid YAML: {error.reason}") from error
     except YAMLError as error:
         raise LayerError(file, None, f"is not valid YAML: {error}") from error
-    except RecursionError as error:
-        raise LayerError(file, None, "is nested too deeply, or contains itself") from error
-    return found
+    return tuple(found)
 
 
 def _check_depth(text: str, file: str) -> None:

@@ -1,0 +1,142 @@
+"""A directory with tests of a platform that does not exist, and whole runs of pytest over them."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import multiprocessing
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests import harness_in_a_box
+
+if TYPE_CHECKING:
+    from multiprocessing.context import ForkServerProcess
+
+ROOT = Path(__file__).resolve().parent.parent
+
+RUN_SECONDS = 50.0
+"""How long a run may take; the longest needs about five."""
+
+HEADER = """
+import contextlib, os, pytest, threading
+from platform_e2e.errors import BrokenHarness, BrokenPlatform
+from platform_e2e.finding import Cause, Finding, Promise
+
+FINDING = Finding(
+    "Service/chat -n chat-dev", Promise.LOADBALANCER, "an address of 10.89.0.200-10.89.0.220", "no address",
+    Cause("loadbalancer-pool-full", "the pool `default` has no free address", "Widen the pool."),
+)
+"""
+
+FORKS = multiprocessing.get_context("forkserver")
+"""Each run is a process of its own, forked from one that has loaded pytest and the harness: loading takes half a second
+of processor time, and there are about seventy runs."""
+FORKS.set_forkserver_preload(["tests.preloaded"])
+
+
+class Run:
+    """A run of pytest in a process of its own."""
+
+    def __init__(self, process: ForkServerProcess, out: Path) -> None:
+        self._process = process
+        self._out = out
+
+    def send_signal(self, number: signal.Signals) -> None:
+        assert self._process.pid is not None
+        os.kill(self._process.pid, number)
+
+    def finish(self, timeout: float = RUN_SECONDS) -> tuple[int, str]:
+        """Return the exit status and what the run printed; one that takes longer than ``timeout`` seconds is killed."""
+        self._process.join(timeout)
+        status = self._process.exitcode
+        if status is None:
+            self._process.kill()
+            self._process.join()
+        out = self._out.read_text()
+        assert status is not None, f"not finished in {timeout:g} s:\n{out}"
+        return status, out
+
+
+@dataclass
+class Box:
+    """A directory with tests of a platform that does not exist."""
+
+    directory: Path
+    environment: dict[str, str]
+
+    def tests(self, code: str) -> None:
+        (self.directory / "e2e" / "test_it.py").write_text(HEADER + code)
+
+    def start(self, *args: str, **environment: str) -> Run:
+        words = ["-p", "no:cacheprovider", "-p", "xdist.plugin", *(args or ("e2e",))]
+        # Beside the directory: what a run leaves in it is looked at.
+        out = self.directory.with_name(f"{self.directory.name}.out")
+        process = FORKS.Process(
+            target=_pytest, args=(words, self.directory, {**os.environ, **self.environment, **environment}, out)
+        )
+        process.start()
+        return Run(process, out)
+
+    def run(self, *args: str, **environment: str) -> tuple[int, str]:
+        return self.start(*args, **environment).finish()
+
+    @property
+    def notes(self) -> list[str]:
+        path = Path(self.environment["HARNESS_IN_A_BOX"])
+        return path.read_text().splitlines() if path.exists() else []
+
+    @property
+    def artifacts(self) -> Path:
+        return self.directory / "artifacts"
+
+    @property
+    def result(self) -> dict[str, Any]:
+        return json.loads((self.artifacts / "latest" / "run.json").read_text())  # type: ignore[no-any-return]
+
+
+def new_box(directory: Path) -> Box:
+    for name in ("e2e", "layer"):
+        (directory / name).mkdir()
+    (directory / "conftest.py").write_text(harness_in_a_box.conftest(ROOT))
+    (directory / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text())
+    environment = {
+        "PLATFORM_E2E_CACHE": str(directory / "cache"),
+        "PLATFORM_E2E_ARTIFACTS": str(directory / "artifacts"),
+        "PLATFORM_E2E_LAYER": str(directory / "layer"),
+        "HARNESS_IN_A_BOX": str(directory / "notes"),
+        # Nothing beside the harness's own files; nox says where else what is compiled may be kept.
+        "PYTHONDONTWRITEBYTECODE": "" if sys.pycache_prefix else "1",
+        # On GitHub these tests run in a job with a page of its own.
+        "GITHUB_STEP_SUMMARY": "",
+        # A third of the time; test_options.py loads all plugins together.
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "COLUMNS": "140",
+    }
+    return Box(directory, environment)
+
+
+def _pytest(words: list[str], directory: Path, environment: dict[str, str], out: Path) -> None:
+    """Be `python -m pytest WORDS` in that directory, as a shell starts it."""
+    os.chdir(directory)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = ["pytest", *words]
+    sys.path.insert(0, str(directory))
+    with out.open("w") as file:
+        os.dup2(file.fileno(), sys.stdout.fileno())
+        os.dup2(file.fileno(), sys.stderr.fileno())
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Whatever a shell starts in the background inherits that SIGINT is ignored.
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    try:
+        sys.exit(pytest.console_main())
+    finally:
+        # A forked process leaves these to the one it was forked from.
+        atexit._run_exitfuncs()
