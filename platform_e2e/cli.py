@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import signal
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -13,9 +15,12 @@ from typing import Any, NoReturn
 
 from platform_e2e.addresses import AddressRange
 from platform_e2e.ask import arguments
-from platform_e2e.errors import HarnessError, WrongUsage
+from platform_e2e.errors import BrokenHarness, HarnessError, WrongUsage
 from platform_e2e.incident import arguments as incidents
 from platform_e2e.settings import OPTIONS, Settings, resolve
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+"""What no command can do anything about; any other error of the system that is not told as ours is a bug."""
 
 INTERRUPTED = 2
 WRONG_USAGE = 4
@@ -59,6 +64,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except HarnessError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        full = BrokenHarness(
+            f"{error.filename or tempfile.gettempdir()} cannot be written: {error.strerror}",
+            "make room there, or name another place by TMPDIR, PLATFORM_E2E_CACHE or PLATFORM_E2E_ARTIFACTS",
+        )
+        print(full, file=sys.stderr)
+        return full.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -62,6 +63,17 @@ def test_an_error_is_its_text_and_its_status(
     monkeypatch.setattr(sys.modules["platform_e2e.cluster.leaks"], "main", fail)
     assert cli.main(["leaks"]) == status
     assert capsys.readouterr().err.strip() == str(error)
+
+
+def test_a_full_disk_is_no_traceback(commands: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    def fail(*_args: object, **_options: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device", "/tmp/x")
+
+    monkeypatch.setattr(sys.modules["platform_e2e.cluster.leaks"], "main", fail)
+    assert cli.main(["leaks"]) == 3
+    said = capsys.readouterr().err
+    assert said.startswith("/tmp/x cannot be written: No space left on device")
+    assert "PLATFORM_E2E_CACHE" in said
 
 
 def test_ctrl_c_is_no_traceback(commands: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:

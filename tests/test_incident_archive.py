@@ -47,6 +47,16 @@ def test_what_is_written_is_read_again_and_only_its_owner_may_read_it(tmp_path: 
     assert [one.name for one in tmp_path.iterdir()] == ["incident.tar.gz"]
 
 
+def test_what_is_interrupted_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tarfile.TarFile, "addfile", stop)
+    with pytest.raises(KeyboardInterrupt):
+        archive.write(tmp_path / "a", HEAD)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_same_incident_is_the_same_file(tmp_path: Path) -> None:
     for name in ("a", "b"):
         archive.write(tmp_path / name, HEAD)

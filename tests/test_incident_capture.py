@@ -54,6 +54,7 @@ clusters: [{{name: c, cluster: {{server: "http://127.0.0.1:{api.port}"}}}}]
         output = tmp_path / "incident.tar.gz"
         status = cli.main(["capture", "--kubeconfig", str(kubeconfig), "--output", str(output), *words])
         files = archive.read(output) if output.exists() else {}
+        output.unlink(missing_ok=True)
         return status, files, parse(files, drift_documents(files)) if files else Incident("", "", "")
 
     return run
@@ -74,6 +75,17 @@ def test_it_asks_with_get_alone(api: ScriptedApi, take: Take, tmp_path: Path) ->
     assert len(api.requests) > 10
     assert {method for method, _, _ in api.requests} == {"GET"}
     assert not api.asked(watch="true")
+
+
+def test_a_file_that_is_there_is_not_replaced(
+    api: ScriptedApi, take: Take, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "incident.tar.gz").write_text("of last week")
+    with pytest.raises(archive.UnsafeArchive):
+        take()
+    assert (tmp_path / "incident.tar.gz").read_text() == "of last week"
+    assert "incident.tar.gz is there already" in capsys.readouterr().err
+    assert not api.requests
 
 
 def test_drift_that_argo_cd_was_told_to_ignore_is_a_finding_with_the_field(

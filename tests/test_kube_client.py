@@ -7,10 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from platform_e2e.errors import WrongUsage
+from platform_e2e.errors import BrokenHarness, WrongUsage
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.errors import Conflict, Forbidden, Invalid, KindNotServed, NotFound, Unavailable
+from platform_e2e.kube.kubeconfig import Endpoint
 from platform_e2e.kube.objects import Object
+from platform_e2e.kube.reader import Reader
 from tests.scripted_api import ScriptedApi
 
 
@@ -185,6 +187,20 @@ def test_no_api_server_is_said_with_its_address_and_what_to_look_at(api: Scripte
         kube.version()
     assert f"http://127.0.0.1:{api.port} does not answer (Connection refused)" in str(refused.value)
     assert "is the cluster running?" in str(refused.value)
+
+
+def test_a_reader_sends_nothing_but_get(api: ScriptedApi) -> None:
+    with Reader(Endpoint(f"http://127.0.0.1:{api.port}", None, None, {})) as reader:
+        with pytest.raises(BrokenHarness, match="POST /api/v1/namespaces was to be sent by a client that only reads"):
+            reader.raw("POST", "/api/v1/namespaces", {})
+        assert not api.requests
+        assert reader.version() == "v1.99.0"
+
+
+def test_what_is_no_api_server_is_said(kube: Kube, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kube, "raw", lambda *_: "<html>welcome</html>")
+    with pytest.raises(Unavailable, match="answers, and says no version: it is no API server"):
+        kube.version()
 
 
 def test_a_request_waits_for_an_api_server_that_comes_back(api: ScriptedApi, kube: Kube) -> None:

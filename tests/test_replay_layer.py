@@ -192,7 +192,7 @@ def test_what_differs_from_the_checksums_is_named(tmp_path: Path, repository: Pa
     assert any("left no checksums" in one for one in rebuilding.rebuild(recorded(run, layer_sha256=None)).lacking)
 
 
-def test_a_layer_in_which_somebody_worked_is_made_anew(tmp_path: Path, repository: Path) -> None:
+def test_a_layer_in_which_somebody_worked_is_set_aside_and_made_anew(tmp_path: Path, repository: Path) -> None:
     run = a_run(tmp_path, repository / "platform")
     run.source = describing.layer(run, None)
     first = rebuilding.rebuild(recorded(run))
@@ -200,7 +200,10 @@ def test_a_layer_in_which_somebody_worked_is_made_anew(tmp_path: Path, repositor
     again = rebuilding.rebuild(recorded(run))
     assert again.directory == first.directory
     assert (again.directory / "run.sh").read_text() == "#!/bin/sh\n"
-    assert again.lacking == first.lacking
+    aside = first.directory.parent.with_name(f"{first.directory.parent.name}.changed-1") / "layer"
+    assert (aside / "run.sh").read_text() == "worked on"
+    said = f"layer: the one that was made earlier has been changed since; it is {aside} now, and is not used"
+    assert again.lacking == [said, *first.lacking]
 
 
 def test_checksums_are_those_of_sha256sum(tmp_path: Path) -> None:

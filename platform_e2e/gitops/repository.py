@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from platform_e2e import shell
+from platform_e2e import gitcommand, shell
 from platform_e2e.errors import BrokenHarness, WrongUsage
 from platform_e2e.layer import tree
 
@@ -27,20 +27,6 @@ AUTHOR = "platform-e2e"
 
 _TIMEOUT = 30.0
 """Seconds for a local git command; a layer has some hundred small files and each takes milliseconds."""
-
-_INHERITED = (
-    "GIT_DIR",
-    "GIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_COMMON_DIR",
-    "GIT_NAMESPACE",
-    "GIT_PREFIX",
-    "GIT_CONFIG_PARAMETERS",
-    "GIT_CONFIG_COUNT",
-)
-"""Variables that a git hook sets for what it starts (git rev-parse --local-env-vars); ours is another repository."""
 
 _SETTINGS = {
     "GIT_CONFIG_GLOBAL": os.devnull,
@@ -298,8 +284,7 @@ def _git(
     ok: Sequence[int] = (0,),
     timeout: float = _TIMEOUT,
 ) -> shell.Completed:
-    unset = [word for name in _INHERITED for word in ("-u", name)]
-    return shell.run(["env", *unset, "git", *arguments], timeout=timeout, stdin=stdin, ok=ok, env=_SETTINGS)
+    return shell.run(gitcommand.command(*arguments), timeout=timeout, stdin=stdin, ok=ok, env=_SETTINGS)
 
 
 def _command(path: str, file: File | None) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import tarfile
@@ -59,8 +60,11 @@ def write(path: Path, files: Mapping[str, bytes]) -> None:
                 tar.addfile(member, io.BytesIO(content))
         scratch.replace(path)
     except OSError as error:
-        scratch.unlink(missing_ok=True)
         raise WrongUsage(f"{path} cannot be written: {error.strerror}", "name another file by --output") from error
+    finally:
+        # Also after Ctrl-C; what is whole has its name by then.
+        with contextlib.suppress(OSError):
+            scratch.unlink(missing_ok=True)
 
 
 def read(path: Path) -> dict[str, bytes]:

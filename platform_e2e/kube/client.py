@@ -12,7 +12,7 @@ dictionaries, as JSON has them. One client serves all threads of a process; so s
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from platform_e2e.errors import WrongUsage
 from platform_e2e.kube.errors import NotFound
@@ -34,6 +34,8 @@ PATCH_TYPES = {
 
 class Kube(Reader):
     """Read from and write to one API server, from any thread."""
+
+    WRITES: ClassVar[bool] = True
 
     @classmethod
     def from_kubeconfig(cls, path: Path, *, context: str | None = None, patience: float = PATIENCE) -> Self:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from urllib.parse import quote
 
 from platform_e2e.kube.collect import Collector
 from platform_e2e.kube.discovery import Discovery, Resource
-from platform_e2e.kube.errors import NotFound
+from platform_e2e.kube.errors import NotFound, Unavailable
 from platform_e2e.kube.kubeconfig import Endpoint
 from platform_e2e.kube.objects import Object, Objects, describe, revision
 from platform_e2e.kube.selection import LabelSelector
@@ -34,10 +34,13 @@ class Reader:
         patience: seconds that a request is tried for while there is no answer or a 429 or 5xx.
     """
 
+    WRITES: ClassVar[bool] = False
+    """Whether it may ask for anything but GET: a platform that is captured must not change."""
+
     def __init__(self, endpoint: Endpoint, *, patience: float = PATIENCE) -> None:
         """Open nothing yet."""
         self.server = endpoint.server
-        self._http = Transport(endpoint, patience)
+        self._http = Transport(endpoint, patience, writes=self.WRITES)
         self._discovery = Discovery(lambda path, patience: self._json(Request("GET", path), patience=patience))
         self._collector = Collector(self._http, self._discovery)
         self.watches = Watches(self._collector)
@@ -217,7 +220,12 @@ class Reader:
 
     def version(self) -> str:
         """Return the API server's version, `v1.35.1`."""
-        return str(self.raw("GET", "/version")["gitVersion"])
+        answer = self.raw("GET", "/version")
+        if not isinstance(answer, dict) or "gitVersion" not in answer:
+            # A proxy's page, or something else that is no API server.
+            problem = f"{self.server} answers, and says no version: it is no API server"
+            raise Unavailable("get /version", 0, "NoApiServer", problem)
+        return str(answer["gitVersion"])
 
     def raw(
         self,

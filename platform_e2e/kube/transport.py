@@ -139,10 +139,12 @@ class Transport:
     Args:
         endpoint: where, and as whom.
         patience: seconds that a request is tried for while the API server does not answer or asks to come later.
+        writes: whether anything but GET may be sent.
     """
 
-    def __init__(self, endpoint: Endpoint, patience: float) -> None:
+    def __init__(self, endpoint: Endpoint, patience: float, *, writes: bool) -> None:
         """Open nothing yet."""
+        self._writes = writes
         self._endpoint = endpoint
         self.patience = patience
         options: dict[str, Any] = {}
@@ -207,6 +209,8 @@ class Transport:
 
     def _send(self, request: Request, timeout: urllib3.Timeout) -> urllib3.BaseHTTPResponse:
         """Return the answer with its body still to be read."""
+        if request.method != "GET" and not self._writes:
+            raise BrokenHarness(f"bug: {request} was to be sent by a client that only reads", "report it")
         headers = {"User-Agent": "platform-e2e", "Accept": request.accept, **self._credentials()}
         if request.body is not None:
             headers["Content-Type"] = request.content_type

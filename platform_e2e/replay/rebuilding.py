@@ -79,13 +79,24 @@ def rebuild(recorded: Recorded) -> Rebuilt:
     described = json.dumps([recorded.commit, recorded.layer.get("withheld"), str(repository)], default=str)
     key = cache.digest(files.get(COPY, b""), files.get(PATCH, b""), described)
     place = paths.cache() / KIND / key
+    worked_in: list[str] = []
     if place.is_dir() and sums(place / "layer") != json.loads((place / MADE).read_text(encoding="utf-8"))["sums"]:
-        # Somebody has worked in it, on a cluster that was kept.
-        cache.remove(place)
+        worked_in = _set_aside(place)
     place = cache.entry(KIND, key, make, phase="replay", timeline=Timeline(None), nested=True)
     origin = "the copy that the run kept" if COPY in files else f"commit {recorded.commit[:12]} and the patch"
     lacking = json.loads((place / MADE).read_text(encoding="utf-8"))["lacking"]
-    return Rebuilt(place / "layer", origin, [*lacking, *differences(recorded, place / "layer")])
+    return Rebuilt(place / "layer", origin, [*worked_in, *lacking, *differences(recorded, place / "layer")])
+
+
+def _set_aside(place: Path) -> list[str]:
+    """Keep a layer in which somebody has worked, on a cluster that was kept, and say where it is now."""
+    number = 1
+    while (aside := place.with_name(f"{place.name}.changed-{number}")).exists():
+        number += 1
+    place.rename(aside)
+    return [
+        f"layer: the one that was made earlier has been changed since; it is {aside / 'layer'} now, and is not used"
+    ]
 
 
 def differences(recorded: Recorded, place: Path) -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from platform_e2e import shell
+from platform_e2e import gitcommand, shell
 from platform_e2e.report import withheld
 
 SECONDS = 20.0
@@ -21,18 +21,6 @@ LARGEST_NEW_FILE = 1 << 20
 
 LARGEST_PATCH = 5 << 20
 """Bytes of a patch: ten times the text of this whole repository."""
-
-INHERITED = (
-    "GIT_DIR",
-    "GIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_COMMON_DIR",
-    "GIT_NAMESPACE",
-    "GIT_PREFIX",
-)
-"""Variables that a git hook sets for what it starts (git rev-parse --local-env-vars); they would name another repository."""
 
 _DIFF = ("--binary", "--unified=100000", "--no-ext-diff", "--no-textconv", "--no-color", "--no-renames", "--full-index")
 """Whole files as context: that a change is one of a Secret is said at the top of it. Nothing of the user's own settings."""
@@ -130,10 +118,9 @@ def ask(
     ok: Sequence[int] = range(256),
 ) -> shell.Completed:
     """Ask git something about a directory that it must trust by itself; by default whatever status it ends with is returned."""
-    unset = [word for name in INHERITED for word in ("-u", name)]
     quiet = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8"}
     return shell.run(
-        ["env", *unset, *(f"{k}={v}" for k, v in (env or {}).items()), "git", "-C", directory, *words],
+        gitcommand.command("-C", directory, *words, env=env),
         timeout=timeout,
         ok=ok,
         env=quiet,

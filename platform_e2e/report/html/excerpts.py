@@ -28,6 +28,9 @@ LOOKED_AT = 400
 BYTES_READ = 2_000_000
 """How much of a log is read, from its end."""
 
+BYTES_REDACTED = 100_000
+"""How much of it is redacted for what is shown: sixty lines, however long."""
+
 BYTES_OF_ALL = 1_200_000
 """How much of all logs together, so that the page stays below 5 MB whatever a run leaves behind."""
 
@@ -137,12 +140,23 @@ def excerpts(directory: Path, wanted: Iterable[str]) -> Mapping[str, Excerpt]:
 
 def _end_of(directory: Path, path: str) -> Excerpt:
     """Return the end of one file."""
-    safe = redact.text(_read(directory / path, BYTES_READ))
+    # It was redacted whole before it was written; what is shown is redacted again, and no more than that.
+    safe = redact.text(_read(directory / path, BYTES_REDACTED))
     if not safe:
         return Excerpt(path, "", "it cannot be read")
     lines = safe.splitlines()
+    total = max(_count(directory / path), len(lines))
     shown = "\n".join(lines[-LINES_SHOWN:])
     if len(shown) > BYTES_SHOWN:
         shown = "…" + shown[-BYTES_SHOWN:]
-    cut = len(shown) < len(safe.rstrip("\n"))
-    return Excerpt(path, shown, f"the last {shown.count(chr(10)) + 1} of {len(lines)} lines" if cut else "all of it")
+    cut = len(shown) < len(safe.rstrip("\n")) or total > len(lines)
+    return Excerpt(path, shown, f"the last {shown.count(chr(10)) + 1} of {total} lines" if cut else "all of it")
+
+
+def _count(path: Path) -> int:
+    """Return how many lines a file has, 0 where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return sum(1 for _ in file)
+    except OSError:
+        return 0
