@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+import gc
+from importlib import import_module, metadata
 
 from _pytest.config import builtin_plugins
 
@@ -18,6 +19,13 @@ OF_A_RUN = (
 harness_in_a_box.install()
 for _name in sorted(builtin_plugins):
     import_module(f"_pytest.{_name}")
-import_module("execnet")
+for _name in ("execnet", "tomllib"):
+    import_module(_name)
 for _name in OF_A_RUN:
     import_module(f"platform_e2e.{_name}")
+
+# What is not of the harness costs each run a third of its time: fourteen looks at all that is installed, and what the
+# collector of garbage goes through.
+_PLUGINS = [one for one in metadata.distributions() if one.entry_points.select(group="pytest11")]
+metadata.distributions = lambda **_: _PLUGINS
+gc.freeze()
