@@ -17,11 +17,11 @@ WHOLE = (0.0, 1.0)
 def view(page: Page) -> tuple[float, float]:
     """Return which part of the run is shown, as shares of it, from the window in the overview."""
     page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    width, x, wide = page.evaluate(
-        "(() => { const one = document.querySelector('#overview .view'); return ["
-        "document.getElementById('overview').clientWidth, one.x.baseVal.value, one.width.baseVal.value]; })()"
+    left, width, x, wide = page.evaluate(
+        "(() => { const one = document.querySelector('#overview .view'); const all = one.parentNode.clientWidth; return ["
+        "gutter(all), all, one.x.baseVal.value, one.width.baseVal.value]; })()"
     )
-    return round((x - 0.5) / width, 2), round((x + wide + 0.5) / width, 2)
+    return round((x - left - 0.5) / (width - left), 2), round((x + wide + 0.5 - left) / (width - left), 2)
 
 
 @pytest.fixture

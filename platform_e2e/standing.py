@@ -176,11 +176,10 @@ def apply_layer(
         WaitError: not all have converged.
     """
 
-    def hopeless(app: Object) -> tuple[str, float] | None:
-        """Return the cause that holds an Application, where it is known how long that is worth waiting."""
+    def hopeless(app: Object) -> tuple[str, float | None] | None:
+        """Return the cause that holds an Application, and how long that is worth waiting where it is known."""
         cause = explain(app, kube)
-        limit = patience(cause) if cause else None
-        return (cause.id, limit) if cause and limit is not None else None
+        return (cause.id, patience(cause)) if cause else None
 
     return deploy(
         kube,

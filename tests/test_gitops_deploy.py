@@ -348,7 +348,7 @@ def test_what_argocd_has_given_up_ends_the_wait_with_its_name(kube: Any, layer: 
         deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=60)
 
 
-def hopeless(name: str, patience: float = 0.0) -> Callable[[dict[str, Any]], tuple[str, float] | None]:
+def hopeless(name: str, patience: float | None) -> Callable[[dict[str, Any]], tuple[str, float | None] | None]:
     return lambda app: ("pod-image", patience) if app["metadata"]["name"] == name else None
 
 
@@ -374,6 +374,19 @@ def test_a_cause_that_goes_away_in_time_is_waited_for(kube: Any, layer: Layer, t
         kube, layer, SHA, timeline=timeline, timeout=60, hopeless=hopeless("chat-prod", 30.0)
     )
     assert sorted(seconds) == NAMES
+
+
+@pytest.mark.parametrize("patience", [None, 30.0])
+def test_what_still_has_a_cause_at_the_end_of_the_wait_is_left_behind(
+    kube: Any, layer: Layer, timeline: Timeline, monkeypatch: pytest.MonkeyPatch, patience: float | None
+) -> None:
+    monkeypatch.setattr(arrival, "_LAST_CALL", 59.8)
+    kube.up(*NAMES)
+    kube.objects[APPLICATION, "chat-prod"]["status"]["health"]["status"] = "Progressing"
+    seconds = deploy.wait_converged(
+        kube, layer, SHA, timeline=timeline, timeout=60, hopeless=hopeless("chat-prod", patience)
+    )
+    assert sorted(seconds) == ["chat-dev", "one"]
 
 
 def test_when_nothing_has_converged_nothing_is_left_behind(kube: Any, layer: Layer, timeline: Timeline) -> None:

@@ -42,6 +42,9 @@ RETRIED = 90.0
 """Patience with a sync that is tried again: five attempts that begin 5 s apart and double have pauses of up to 80 s, so that one at
 least was made meanwhile."""
 
+HOOKS = 150.0
+"""Patience with a hook: a migration of a new cluster's empty database takes seconds; one that waits for somebody takes for ever."""
+
 _APPLICATIONS, _ENVIRONMENTS = Promise.APPLICATIONS, Promise.ENVIRONMENTS
 _LOADBALANCER, _MONITORING, _SELFHEAL = Promise.LOADBALANCER, Promise.MONITORING, Promise.SELFHEAL
 
@@ -61,7 +64,7 @@ CAUSES: dict[str, Known] = {
     "application-sync-failed": Known(_APPLICATIONS, STUCK),
     "application-retrying": Known(_APPLICATIONS, RETRIED),
     "application-wave-held": Known(_APPLICATIONS, HELD),
-    "application-hook-running": Known(_APPLICATIONS),
+    "application-hook-running": Known(_APPLICATIONS, HOOKS),
     "application-stale-revision": Known(_APPLICATIONS, HELD),
     "application-shared-resource": Known(_APPLICATIONS, STUCK),
     "application-object-missing": Known(_APPLICATIONS),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import textwrap
 import time
@@ -28,6 +29,9 @@ _LOOK_AGAIN = 2.0
 
 _SAME_ERROR = 12.0
 """Seconds after which a comparison error that stayed the same is taken for the layer's own fault."""
+
+_LAST_CALL = 15.0
+"""Seconds before the end of the wait: several looks at each Application."""
 
 _STARTING = re.compile(
     r"connection refused|connection reset|no such host|i/o timeout|server misbehaving|Unavailable|DeadlineExceeded"
@@ -60,7 +64,8 @@ class Arrival:
         sha: the commit that is served.
         timeline: gets the progress.
         hopeless: returns the cause that holds an Application and for how many seconds it is worth waiting while it stays
-            the same, or None where nobody can tell.
+            the same, None instead of them where nobody can tell; or None where no cause is known.
+        ends: monotonic time at which the wait is over: shortly before, whatever has a cause is left behind.
         founded: tells whether the foundations are there; before that nothing is given up: they may bring, or change, what an
             Application lacks.
         began: monotonic time of the wait's begin.
@@ -72,7 +77,8 @@ class Arrival:
     layer: Layer
     sha: str
     timeline: Timeline
-    hopeless: Callable[[Object], tuple[str, float] | None] | None = None
+    hopeless: Callable[[Object], tuple[str, float | None] | None] | None = None
+    ends: float = math.inf
     founded: Callable[[], bool] = lambda: True
     began: float = field(default_factory=time.monotonic)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -121,11 +127,12 @@ class Arrival:
         now = time.monotonic()
         known, since, asked = self._held.get(name, ("", now, now - _LOOK_AGAIN))
         if self.hopeless is not None and now - asked >= _LOOK_AGAIN:
-            cause, patience = self.hopeless(app) or ("", 0.0)
+            cause, patience = self.hopeless(app) or ("", None)
             since = since if cause == known else now
             self._held[name] = (cause, since, now)
             self.stuck.pop(name, None)
-            if cause and now - since >= patience:
+            # What is broken in one of them shall not keep the others from being judged, however long it goes on.
+            if cause and (now >= self.ends - _LAST_CALL or (patience is not None and now - since >= patience)):
                 self.stuck[name] = cause
         return name in self.stuck
 

@@ -52,7 +52,7 @@ def deploy(
     timeout: float,
     pool_map: Mapping[str, str] | None = None,
     explain: Callable[[Object], Cause | None] | None = None,
-    hopeless: Callable[[Object], tuple[str, float] | None] | None = None,
+    hopeless: Callable[[Object], tuple[str, float | None] | None] | None = None,
     founded: Callable[[], bool] = lambda: True,
 ) -> Deployment:
     """Serve the working tree's layer, apply its roots, and wait until all of it has converged.
@@ -136,7 +136,7 @@ def wait_converged(
     timeline: Timeline,
     timeout: float,
     explain: Callable[[Object], Cause | None] | None = None,
-    hopeless: Callable[[Object], tuple[str, float] | None] | None = None,
+    hopeless: Callable[[Object], tuple[str, float | None] | None] | None = None,
     founded: Callable[[], bool] = lambda: True,
 ) -> dict[str, float]:
     """Wait until every Application of the layer, generated ones included, is what a commit says, workloads rolled out.
@@ -152,7 +152,8 @@ def wait_converged(
         timeout: seconds.
         explain: works out why an Application does not converge.
         hopeless: returns the cause that holds an Application and for how many seconds it is worth waiting while that cause
-            stays, or None. Such an Application is then left behind; without it every one is waited for.
+            stays, None where nobody can tell; or None without a cause. Such an Application is then left behind, shortly before
+            the end of the wait in any case; without it every one is waited for.
         founded: tells whether the foundations are there; before that no Application is given up.
 
     Returns:
@@ -162,7 +163,7 @@ def wait_converged(
         Timeout: not all did in time; the text says what each one lacks.
         Refuted: Argo CD has given up on this commit for one of them, or it cannot be rendered.
     """
-    wait = Arrival(kube, layer, sha, timeline, hopeless, founded)
+    wait = Arrival(kube, layer, sha, timeline, hopeless, time.monotonic() + timeout, founded)
     namespaces = {one.namespace for one in layer.applications} | {one.namespace for one in layer.applicationsets}
     namespace = namespaces.pop() if len(namespaces) == 1 else None
     apps = eventually(

@@ -124,7 +124,7 @@ def facts(source: Source, started: float, seconds: float) -> list[tuple[str, str
     cores = text(mapping(run.get("machine")).get("cores"))
     pairs = [
         ("layer", f"{place}{f' at {at}' if at else ''}".strip()),
-        ("cluster", known.get("cluster", "")),
+        ("cluster", known.get("cluster", "") + (stays(run) if known.get("cluster") else "")),
         ("started", moment(started)),
         ("took", duration(seconds) if seconds else ""),
         ("machine", f"{cores} cores" if cores else ""),
@@ -132,6 +132,14 @@ def facts(source: Source, started: float, seconds: float) -> list[tuple[str, str
         ("exit status", text(run.get("exit_code"))),
     ]  # fmt: skip
     return [(name, words) for name, words in pairs if words]
+
+
+def stays(run: Mapping[str, Any]) -> str:
+    """Return what became of the cluster after the run: whose it is must not be guessed."""
+    keep = text(mapping(run.get("options")).get("keep"))
+    if keep == "always" or (keep == "on-failure" and run.get("exit_code")):
+        return "; it was kept"
+    return "; it was made for this run and removed after it" if keep else ""
 
 
 def shortly(path: str, root: str) -> str:

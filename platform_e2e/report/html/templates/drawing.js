@@ -49,10 +49,15 @@ function ticks(from, to, wanted) {
   return { step, made };
 }
 
-/* Where each lane lies: on a phone its name stands above it. */
+/* How much room the lanes' names have at the left: on a phone they stand above. */
+function gutter(width) {
+  return width < 620 ? 0 : Math.min(220, Math.round(width * 0.2));
+}
+
+/* Where each lane lies. */
 function layOut(lanes, width) {
-  const narrow = width < 620;
-  const left = narrow ? 0 : Math.min(220, Math.round(width * 0.2));
+  const left = gutter(width);
+  const narrow = !left;
   const places = [];
   let y = 26;
   let group = "";
@@ -182,7 +187,8 @@ class Drawing {
     const look = HEALTH[health] || "none";
     if (last && last.state === item.look && last.dim === dim) last.to = to;
     else {
-      const label = [sync === "Synced" ? "" : sync, health === "Healthy" ? "" : health].filter(Boolean).join(", ");
+      // On a bar that is green for its health a word about sync would contradict it; the strip above tells.
+      const label = health === "Healthy" ? "" : [sync === "Synced" ? "" : sync, health].filter(Boolean).join(", ");
       names.push({ state: item.look, label: sync === "gone" ? "" : label, look, from, to, dim });
     }
     if (sync === "gone") return;
@@ -216,7 +222,9 @@ function drawOverview(svg, lanes, total, view) {
   if (!width) return;
   svg.setAttribute("viewBox", `0 0 ${width} 30`);
   svg.setAttribute("preserveAspectRatio", "none");
-  const x = (seconds) => (seconds / total) * width;
+  // Below each moment of the whole run lies the same moment of the lanes, as long as they show the whole run.
+  const left = gutter(width);
+  const x = (seconds) => left + (seconds / total) * (width - left);
   const parts = [];
   for (const lane of lanes) {
     if (lane.group === "phases" && lane.label !== "facts") {
@@ -231,6 +239,6 @@ function drawOverview(svg, lanes, total, view) {
       }
     }
   }
-  parts.push(draw("rect", { class: "view", x: Math.max(x(view.from), 0.5), y: 0.5, width: Math.max(x(view.to) - x(view.from) - 1, 4), height: 29, rx: 3 }));
+  parts.push(draw("rect", { class: "view", x: Math.max(x(view.from), left + 0.5), y: 0.5, width: Math.max(x(view.to) - x(view.from) - 1, 4), height: 29, rx: 3 }));
   svg.replaceChildren(...parts);
 }

@@ -116,7 +116,8 @@ function setUpMoving(timeline) {
   const overview = byId("overview");
   const centre = (event) => {
     const box = overview.getBoundingClientRect();
-    const middle = ((event.clientX - box.left) / box.width) * timeline.total;
+    const left = gutter(overview.clientWidth);
+    const middle = ((event.clientX - box.left - left) / (box.width - left)) * timeline.total;
     const half = (timeline.view.to - timeline.view.from) / 2;
     timeline.show(middle - half, middle + half);
   };

@@ -36,7 +36,9 @@ function scale(values) {
   }
   const [low, high] = [Math.floor(Math.log10(least)), Math.ceil(Math.log10(most))];
   const marks = [];
-  for (let power = low; power <= high; power++) marks.push(10 ** power);
+  const step = Math.ceil((high - low) / 4); // more labels would lie on each other
+  for (let power = low; power < high; power += step) marks.push(10 ** power);
+  if ((high - low) % step === 0) marks.push(10 ** high);
   return { at: (value) => (Math.log10(Math.max(value, least)) - low) / (high - low), marks };
 }
 
@@ -59,7 +61,7 @@ function dots(title, noun, pairs) {
   }
   svg.append(draw("line", { class: "axis", x1: 0, x2: WIDTH, y1: high + 0.5, y2: high + 0.5 }));
   for (const mark of marks) {
-    const anchor = mark === marks[0] ? "start" : mark === marks[marks.length - 1] ? "end" : "middle";
+    const anchor = mark === marks[0] ? "start" : at(mark) > 0.95 ? "end" : "middle";
     const share = mark === marks[0] ? 0 : at(mark);
     svg.append(draw("text", { class: "soft", x: share * WIDTH, y: high + 15, "text-anchor": anchor }, mark ? took(mark) : "0"));
   }
