@@ -16,7 +16,7 @@ from platform_e2e.errors import WrongUsage
 from platform_e2e.explain import explain, patience
 from platform_e2e.foundations import Installed, install, restore_sealing_key
 from platform_e2e.foundations.embedded import CHARTS
-from platform_e2e.gitops.deploy import Deployment, deploy
+from platform_e2e.gitops.deploy import Deployment, deploy, refresh_all, wait_converged
 from platform_e2e.gitops.git import GitServer
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.objects import Object
@@ -176,11 +176,6 @@ def apply_layer(
         WaitError: not all have converged.
     """
 
-    def hopeless(app: Object) -> tuple[str, float | None] | None:
-        """Return the cause that holds an Application, and how long that is worth waiting where it is known."""
-        cause = explain(app, kube)
-        return (cause.id, patience(cause)) if cause else None
-
     return deploy(
         kube,
         layer,
@@ -189,9 +184,42 @@ def apply_layer(
         timeout=CONVERGE_SECONDS,
         pool_map=facts.pool_map,
         explain=lambda app: explain(app, kube),
-        hopeless=hopeless,
+        hopeless=lambda app: _hopeless(app, kube),
         founded=founded,
     )
+
+
+def compare_again(kube: Kube, layer: Layer, sha: str, timeline: Timeline) -> dict[str, float]:
+    """Have all Applications compared with Git once more: a foundation that has changed may render or judge them otherwise.
+
+    Args:
+        kube: the cluster.
+        layer: that was applied.
+        sha: the commit that is served.
+        timeline: is told what goes on.
+
+    Returns:
+        For each Application that has converged the seconds after which it had.
+
+    Raises:
+        WaitError: not all have converged.
+    """
+    refresh_all(kube, layer)
+    return wait_converged(
+        kube,
+        layer,
+        sha,
+        timeline=timeline,
+        timeout=CONVERGE_SECONDS,
+        explain=lambda app: explain(app, kube),
+        hopeless=lambda app: _hopeless(app, kube),
+    )
+
+
+def _hopeless(app: Object, kube: Kube) -> tuple[str, float | None] | None:
+    """Return the cause that holds an Application, and how long that is worth waiting where it is known."""
+    cause = explain(app, kube)
+    return (cause.id, patience(cause)) if cause else None
 
 
 def load_own_images(facts: ClusterFacts, layer: Layer, timeline: Timeline) -> None:
