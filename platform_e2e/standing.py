@@ -175,7 +175,6 @@ def apply_layer(
     Raises:
         WaitError: not all have converged.
     """
-
     return deploy(
         kube,
         layer,
