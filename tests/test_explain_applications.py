@@ -15,8 +15,12 @@ WEBHOOK = (
 
 
 def application(**status: Any) -> Object:
+    return called("chat-dev", **status)
+
+
+def called(application: str, /, **status: Any) -> Object:
     spec = {"project": "chat"}
-    return made("argoproj.io/v1alpha1/Application", "chat-dev", "argocd", spec=spec, status=status)
+    return made("argoproj.io/v1alpha1/Application", application, "argocd", spec=spec, status=status)
 
 
 def condition(kind: str, message: str) -> dict[str, Any]:
@@ -200,7 +204,7 @@ def test_a_wave_that_waits_for_another_application_has_that_ones_cause() -> None
         "namespace": "argocd",
     }
     held = operation("Running", "waiting for healthy state of argoproj.io/Application/chat-dev and 1 more resources")
-    root = application(**held, resources=[{**entry, "name": "chat"}, entry])
+    root = called("platform", **held, resources=[{**entry, "name": "chat"}, entry])
     child = application(**condition("InvalidSpecError", "application destination is not permitted in project 'chat'"))
     other = made(
         "argoproj.io/v1alpha1/Application", "chat", "argocd", status=condition("ComparisonError", "no such path")
@@ -210,3 +214,16 @@ def test_a_wave_that_waits_for_another_application_has_that_ones_cause() -> None
     assert found.id == "application-not-permitted"
     assert "application/chat-dev" in found.sentence
     assert explain(root, RecordedView()).id == "application-wave-held"  # type: ignore[union-attr]
+
+
+def test_a_root_whose_only_fault_is_an_application_of_it_has_that_ones_cause() -> None:
+    entry = {"group": "argoproj.io", "version": "v1alpha1", "kind": "Application", "namespace": "argocd"}
+    # The root is among its own objects, as where a team lets it manage itself.
+    entries = [{**entry, "name": name} for name in ("platform", "chat-dev")]
+    root = called("platform", health={"status": "Degraded"}, resources=entries)
+    child = application(**condition("ComparisonError", "app path does not exist"), health={"status": "Degraded"})
+    found = explain(root, RecordedView(root, child))
+    assert found is not None
+    assert found.id == "application-render-error"
+    assert "application/chat-dev" in found.sentence
+    assert explain(root, RecordedView(root)) is None

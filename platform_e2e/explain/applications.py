@@ -30,6 +30,7 @@ WITH_HEALTH = (
     "apps/v1/Deployment",
     "v1/Pod",
     "v1/Service",
+    APPLICATION_KIND,
 )
 """Kinds whose health Argo CD judges and that an explanation is known for; a Secret that is missing keeps pods from starting."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Protocol
 
 from platform_e2e.finding import Cause
-from platform_e2e.kube.objects import Object, kind_of
+from platform_e2e.kube.objects import Key, Object, key, kind_of
 
 
 class View(Protocol):
@@ -42,6 +43,9 @@ Explainer = Callable[[Object, View], Cause | None]
 
 _EXPLAINERS: dict[str, list[Explainer]] = {}
 
+_ASKED: ContextVar[frozenset[tuple[str, Key]]] = ContextVar("asked", default=frozenset())
+"""What is being explained, from the first object that was asked about to the one that it led to."""
+
 
 def explains(*kinds: str) -> Callable[[Explainer], Explainer]:
     """Register a function as an explanation of objects of the kinds, such as `v1/Service`.
@@ -64,11 +68,16 @@ def explain(obj: Object, view: View) -> Cause | None:
         obj: the object as it is in the cluster.
         view: where else to look.
     """
-    for function in _EXPLAINERS.get(kind_of(obj), ()):
-        cause = function(obj, view)
-        if cause is not None:
-            return cause
-    return None
+    asked = (kind_of(obj), key(obj))
+    if asked in _ASKED.get():
+        # An Application can be among its own objects, or two be each other's.
+        return None
+    token = _ASKED.set(_ASKED.get() | {asked})
+    try:
+        causes = (function(obj, view) for function in _EXPLAINERS.get(kind_of(obj), ()))
+        return next((cause for cause in causes if cause is not None), None)
+    finally:
+        _ASKED.reset(token)
 
 
 def registered() -> Mapping[str, Sequence[Explainer]]:
