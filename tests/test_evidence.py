@@ -353,7 +353,7 @@ def test_the_layer_as_served_is_an_archive_without_secrets(tmp_path: Path) -> No
     sealed = secret.replace(b"kind: Secret", b"kind: SealedSecret")
     changes: dict[str, File | None] = {
         "a/config.yaml": File(b"level: info\npassword: hunter2\n"), "a/secret.yaml": File(secret), "a/sealed.yaml": File(sealed),
-        "run.sh": File(b"#!/bin/sh\n", "100755"), "logo.png": File(b"\x89PNG\xff\xfe"),
+        "run.sh": File(b"#!/bin/sh\n", "100755"), "logo.png": File(b"\x89PNG\0\xff\xfe"),
     }  # fmt: skip
     (sha,) = repository.write(None, [Step("The layer", changes)])
     repository.move("main", sha, None)
@@ -361,13 +361,16 @@ def test_the_layer_as_served_is_an_archive_without_secrets(tmp_path: Path) -> No
     with tarfile.open(tmp_path / "evidence" / f"layer-{sha[:12]}.tar.gz") as archive:
         parts = {one.name: archive.extractfile(one).read().decode() for one in archive}  # type: ignore[union-attr]
         assert {one.uid for one in archive} == {0}
-    assert set(parts) == {"NOT-AS-SERVED.txt", "a/config.yaml", "a/sealed.yaml", "run.sh"}
+    assert set(parts) == {"NOT-AS-SERVED.txt", "logo.png", *(name for name in changes if not name.startswith("logo"))}
+    assert parts["logo.png"] == ""
+    assert "room" in parts["a/secret.yaml"]
+    assert "wordfish" not in parts["a/secret.yaml"]
     assert parts["a/config.yaml"] == "level: info\npassword: [redacted]\n"
     assert parts["a/sealed.yaml"] == sealed.decode()
     for said in (
-        "a/secret.yaml: left out, it has a Secret",
-        "logo.png: left out, it is no text",
-        "a/config.yaml: secrets are",
+        "a/secret.yaml: without the values of its Secret",
+        "logo.png: without what is no text",
+        "a/config.yaml: without values that look like secrets",
     ):
         assert said in parts["NOT-AS-SERVED.txt"]
     assert not list(repository.directory.glob("served-*"))

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from platform_e2e.report import checkout, redact
-from platform_e2e.report.redaction.documents import SECRET_MANIFEST
+from platform_e2e.report import checkout, redact, withheld
 
 GIT_SECONDS = 20.0
 """For one local git command; it takes milliseconds."""
@@ -33,8 +32,7 @@ class File:
 def served(repository: Path, branch: str) -> tuple[str, bytes]:
     """Return the commit that a branch is at, and its tree without secrets as a tar.gz.
 
-    Files with a Secret and files that are no text are left out, other secrets are taken out; a note in the archive names them.
-    SealedSecrets are ciphertext and stay.
+    What may be kept of a file is what the run's own copy of the layer keeps; a note in the archive names what is not.
 
     Args:
         repository: bare, on this machine; what it has is what was pushed.
@@ -59,18 +57,10 @@ def without_secrets(files: Iterable[File], sha: str) -> list[File]:
     """Return the files without secrets, and the note that says of which."""
     kept, notes = [], []
     for file in files:
-        try:
-            text = file.content.decode()
-        except UnicodeDecodeError:
-            notes.append(f"{file.path}: left out, it is no text")
-            continue
-        if SECRET_MANIFEST.search(text):
-            notes.append(f"{file.path}: left out, it has a Secret")
-            continue
-        shown = redact.text(text)
-        if shown != text:
-            notes.append(f"{file.path}: secrets are replaced by {redact.HIDDEN}")
-        kept.append(File(file.path, shown.encode(), file.executable))
+        content, taken = withheld.file(file.path, file.content)
+        if taken:
+            notes.append(f"{file.path}: without {taken}")
+        kept.append(File(file.path, content, file.executable))
     head = f"The layer as it was served at commit {sha}."
     said = "\n".join(
         ["Not as served:", *(redact.text(note) for note in notes)] if notes else ["Every file is as served."]
