@@ -16,7 +16,7 @@ def test_heals(cluster): ...
 """
 
 
-@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+@pytest.mark.parametrize("workers", ["-n0", "-n1"])
 def test_what_was_not_chosen_is_shown_as_such(box: Box, workers: str) -> None:
     box.tests(SOME)
     status, out = box.run("e2e", "-k", "address and not 0", workers)

@@ -193,10 +193,9 @@ def test_target(cluster, number):
 """
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
-def test_one_cause_is_shown_once_and_blocks_the_rest(box: Box, workers: str) -> None:
+def test_one_cause_is_shown_once_and_blocks_the_rest(box: Box) -> None:
     box.tests(MANY)
-    status, out = box.run("e2e", "-n", workers, BOX_CLUSTER="broken-harness")
+    status, out = box.run("e2e", "-n", "2", BOX_CLUSTER="broken-harness")
     assert status == 3, out
     shown = out[out.index("= ERRORS =") :]
     assert shown.count("phase cluster failed: the bridge cannot be made") == 1 + shown.count("ERROR e2e")
@@ -341,8 +340,7 @@ def teardown():
     assert box.result["verdict"]["broken_phase"] == ""
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
-def test_the_timeline_has_every_test_and_run_json_what_it_is_about(box: Box, workers: str) -> None:
+def test_the_timeline_has_every_test_and_run_json_what_it_is_about(box: Box) -> None:
     box.tests("""
 class Service:
     def __str__(self): return "service/chat -n chat-dev"
@@ -356,7 +354,7 @@ def test_address(cluster, promises, case):
     assert False, "it does not"
 def test_all(cluster): ...
 """)
-    box.run("e2e", "-n", workers)
+    box.run("e2e", "-n", "1")
     lines = (box.artifacts / "latest" / "timeline.jsonl").read_text().splitlines()
     events = [event for event in map(json.loads, lines) if event["kind"] in {"test-start", "test-end"}]
     ids = ["e2e/test_it.py::test_address[chat]", "e2e/test_it.py::test_all"]
@@ -364,7 +362,7 @@ def test_all(cluster): ...
         assert sorted(event["name"] for event in events if event["kind"] == kind) == ids
     ended = next(event for event in events if event["kind"] == "test-end")
     assert ended["seconds"] >= ended["setup"] + ended["call"]
-    assert events[0]["worker"].startswith("gw" if workers == "2" else "")
+    assert events[0]["worker"].startswith("gw")
     one, other = sorted(box.result["verdict"]["tests"], key=lambda test: str(test["test"]))
     assert (one["object"], one["proves"]) == ("service/chat -n chat-dev", "It answers.")
     assert "it does not" in one["text"]
