@@ -30,6 +30,9 @@ SLOWER_TIMES, SLOWER_SECONDS = 2.0, 1.0
 USUAL_RUNS = 3
 """From how many green runs on there is a usual time."""
 
+NO_GREEN = "history: no green run of this kind to compare with yet"
+"""What a run is told that has nothing to be compared with."""
+
 RED = frozenset({Outcome.FAILED, Outcome.ERROR, Outcome.BLOCKED})
 
 
@@ -96,7 +99,7 @@ def compare(now: Entry, earlier: Sequence[Entry], *, accept: bool = False) -> Co
     trends = _trends([*alike, *([now] if now.whole else [])][-TREND_RUNS:])
     flakes = tuple(flaking.flakes(earlier, now))
     if previous is None:
-        return Comparison(None, (), flakes, trends, notes=("history: no green run of this kind to compare with yet",))
+        return Comparison(None, (), flakes, trends, notes=(NO_GREEN,))
     same = [] if not now.whole else fewer(previous, now)
     changes = (*_changes(previous, now, same), *(_slower(trends, now.started) if now.whole else ()))
     if not now.whole:

@@ -11,6 +11,7 @@ from typing import Any
 
 from platform_e2e.report.console import duration
 from platform_e2e.report.entry import OF_HISTORY
+from platform_e2e.report.history import NO_GREEN
 from platform_e2e.report.html.course import Course
 from platform_e2e.report.html.plain import mapping, mappings, number, text, texts
 from platform_e2e.report.html.problems import FAILED, NotRun, Problem
@@ -163,7 +164,8 @@ def history(run: Mapping[str, Any]) -> dict[str, Any]:
         "when": moment(number(green.get("started"))),
         "changes": [sentence(one) for one in mappings(known.get("changes"))],
         "accepted": texts(known.get("accepted")),
-        "notes": texts(known.get("notes")),
+        # That there is none is said where the changes would stand.
+        "notes": [one for one in texts(known.get("notes")) if one != NO_GREEN],
         "flakes": [
             {"test": text(one.get("test")), "text": text(one.get("text")), "verdicts": texts(one.get("verdicts"))}
             for one in mappings(known.get("flakes"))
