@@ -376,6 +376,19 @@ def test_a_cause_that_goes_away_in_time_is_waited_for(kube: Any, layer: Layer, t
     assert sorted(seconds) == NAMES
 
 
+def test_a_sync_that_failed_for_good_before_the_foundations_are_there_is_left_behind_later(
+    kube: Any, layer: Layer, timeline: Timeline
+) -> None:
+    kube.up(*NAMES)
+    kube.objects[APPLICATION, "chat-prod"]["status"]["operationState"]["phase"] = "Failed"
+    founded = threading.Event()
+    threading.Timer(0.3, founded.set).start()
+    seconds = deploy.wait_converged(
+        kube, layer, SHA, timeline=timeline, timeout=60, hopeless=hopeless("chat-prod", 0.1), founded=founded.is_set
+    )
+    assert sorted(seconds) == ["chat-dev", "one"]
+
+
 @pytest.mark.parametrize("patience", [None, 30.0])
 def test_what_still_has_a_cause_at_the_end_of_the_wait_is_left_behind(
     kube: Any, layer: Layer, timeline: Timeline, monkeypatch: pytest.MonkeyPatch, patience: float | None

@@ -109,7 +109,9 @@ class Arrival:
                 verdict = self._push(one, app, verdict)
                 if self._is_stuck(one.name, app):
                     continue
-            if isinstance(verdict, Failed) and not self._held.get(one.name, ("",))[0]:
+            # Where causes are known, one broken Application is waited for as any other, and then left behind.
+            untold = self.hopeless is None or (self.founded() and not self._held.get(one.name, ("",))[0])
+            if isinstance(verdict, Failed) and untold:
                 return Failed(f"application/{one.name} -n {one.namespace}: {verdict.why}")
             lacking[one.name] = verdict.why
         lacking |= self._generated(state[0], state[1])
