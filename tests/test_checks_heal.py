@@ -175,6 +175,17 @@ def test_healed_by_somebody_else() -> None:
     assert "no operation has begun since the change" in finding.observed
 
 
+def test_a_heal_that_waits_for_a_wave_has_the_cause_of_that() -> None:
+    def begun(cluster: Cluster) -> None:
+        replace_object(cluster, GIT)
+        held = "waiting for healthy state of argoproj.io/Application/secrets-config"
+        replace_object(cluster, application(HEALED, attempts=1, phase="Running", message=held))
+
+    finding = the_finding(Cluster(GIT, application(), then=begun), edit())
+    assert finding.cause.id == "application-wave-held"
+    assert "the operation runs" in finding.observed
+
+
 def test_healed_to_something_else_than_it_was() -> None:
     anew = copy.deepcopy(GIT)
     anew["data"]["extra"] = "x"

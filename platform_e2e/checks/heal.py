@@ -219,7 +219,7 @@ def heal(drift: Drift, kube: Kube, *, during: Callable[[Disturbance], None] = la
         try:
             eventually(application, recorded(disturbance), timeout=RECORD_SECONDS, what=what)
         except Timeout as error:
-            return Healed(seconds, [_unrecorded(disturbance, error)])
+            return Healed(seconds, [_unrecorded(disturbance, error, kube)])
         return Healed(seconds, [])
     finally:
         undo(disturbance, kube)
@@ -265,10 +265,13 @@ def _named(drift: Drift) -> str:
     return f"application/{drift.application}" if drift.application else "the ApplicationSet"
 
 
-def _unrecorded(disturbance: Disturbance, error: Timeout) -> Finding:
-    """Return the finding that something else than Argo CD's self-heal undid a change."""
+def _unrecorded(disturbance: Disturbance, error: Timeout, kube: Kube) -> Finding:
+    """Return the finding that something else than Argo CD's self-heal undid a change, or what keeps the heal from its end."""
     drift = disturbance.drift
-    cause = Cause(
+    application = _healer(drift, kube)
+    # A root's heal goes on until the Applications of its waves are healthy: what holds one of them is the cause.
+    held_up = application is not None and argocd.operation(application).running
+    cause = (explain(application, kube) if application and held_up else None) or Cause(
         "drift-healed-by-another",
         f"{drift.target} is as in Git again, and application/{drift.application} records no heal of it: {error.report.last}",
         "look in metadata.managedFields who wrote the field",
