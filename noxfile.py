@@ -119,17 +119,19 @@ def tests(session: nox.Session) -> None:
         )
         # Every worker compiles every test, and every run in a box the plugins: a minute of processor time, each time.
         compiled = _compiled(session, scratch)
-        session.env.update({"PYTHONPYCACHEPREFIX": str(compiled), "PYTHONDONTWRITEBYTECODE": ""})
+        session.env.update({"PYTHONPYCACHEPREFIX": str(compiled), "PYTHONDONTWRITEBYTECODE": "", "TMPDIR": scratch})
         # Twice as many as cores: half of the time the tests wait, for whole runs and for streams that end on purpose.
         workers = str(2 * (os.cpu_count() or 2))
         parallel = () if any(word.startswith("-n") for word in session.posargs) else ("-n", workers)
         paths = () if any(Path(word.split("::")[0]).exists() for word in session.posargs) else ("tests",)
-        _run(
-            session, "python", "-m", "pytest", "-p", "no:cacheprovider", "--basetemp", f"{scratch}/pytest",
-            *parallel, *paths, *session.posargs,
-        )  # fmt: skip
-        # What tests wrote and compiled there is never needed again.
-        shutil.rmtree(compiled / Path(scratch).relative_to("/"), ignore_errors=True)
+        try:
+            _run(
+                session, "python", "-m", "pytest", "-p", "no:cacheprovider", "--basetemp", f"{scratch}/pytest",
+                *parallel, *paths, *session.posargs,
+            )  # fmt: skip
+        finally:
+            # What tests wrote and compiled there is never needed again.
+            shutil.rmtree(compiled / Path(scratch).relative_to("/"), ignore_errors=True)
 
 
 @nox.session

@@ -7,7 +7,6 @@ import errno
 import logging
 import signal
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -65,11 +64,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return error.exit_code
     except OSError as error:
-        if error.errno not in NO_ROOM:
+        if error.errno not in NO_ROOM and "temporary directory" not in str(error):
             raise
+        # What writes to an open file does not know its name any more.
         full = BrokenHarness(
-            f"{error.filename or tempfile.gettempdir()} cannot be written: {error.strerror}",
-            "make room there, or name another place by TMPDIR, PLATFORM_E2E_CACHE or PLATFORM_E2E_ARTIFACTS",
+            f"{error.filename or 'a file'} cannot be written: {error.strerror}",
+            "make room (`df -h`), or name other places by TMPDIR, PLATFORM_E2E_CACHE and PLATFORM_E2E_ARTIFACTS",
         )
         print(full, file=sys.stderr)
         return full.exit_code

@@ -29,7 +29,7 @@ SEALED_SECRETS = "sealed-secrets"
 """The chart whose controller needs the team's backup of its key before it starts for the first time."""
 
 CONVERGE_SECONDS = 300.0
-"""For all Applications after the foundations are there; 80 s from an empty cluster is usual."""
+"""For all Applications, beside the foundations that are installed meanwhile; 80 s from an empty cluster is usual."""
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,8 @@ def compare_again(kube: Kube, layer: Layer, sha: str, timeline: Timeline) -> dic
     Raises:
         WaitError: not all have converged.
     """
-    refresh_all(kube, layer)
+    # Hard: what was rendered with other options is remembered under the same name.
+    refresh_all(kube, layer, hard=True)
     return wait_converged(
         kube,
         layer,

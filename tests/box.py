@@ -124,6 +124,10 @@ def new_box(directory: Path) -> Box:
 
 def _pytest(words: list[str], directory: Path, environment: dict[str, str], out: Path) -> None:
     """Be `python -m pytest WORDS` in that directory, as a shell starts it."""
+    # Costs nothing where it was loaded before the fork, and says what is wrong with it, which a fork server does not.
+    import tests.preloaded  # noqa: F401
+
+    sys.dont_write_bytecode = not sys.pycache_prefix
     os.chdir(directory)
     os.environ.clear()
     os.environ.update(environment)

@@ -65,14 +65,30 @@ def test_an_error_is_its_text_and_its_status(
     assert capsys.readouterr().err.strip() == str(error)
 
 
-def test_a_full_disk_is_no_traceback(commands: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/tmp/x"),
+            "/tmp/x cannot be written: No space left on device",
+        ),
+        (OSError(errno.ENOSPC, "No space left on device"), "a file cannot be written: No space left on device"),
+        (
+            FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']"),
+            "a file cannot be written: No usable temporary directory found in ['/tmp']",
+        ),
+    ],
+)
+def test_a_full_disk_is_no_traceback(
+    commands: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: Any, error: OSError, words: str
+) -> None:
     def fail(*_args: object, **_options: object) -> int:
-        raise OSError(errno.ENOSPC, "No space left on device", "/tmp/x")
+        raise error
 
     monkeypatch.setattr(sys.modules["platform_e2e.cluster.leaks"], "main", fail)
     assert cli.main(["leaks"]) == 3
     said = capsys.readouterr().err
-    assert said.startswith("/tmp/x cannot be written: No space left on device")
+    assert said.startswith(words)
     assert "PLATFORM_E2E_CACHE" in said
 
 

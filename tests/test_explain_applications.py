@@ -227,3 +227,5 @@ def test_a_root_whose_only_fault_is_an_application_of_it_has_that_ones_cause() -
     assert found.id == "application-render-error"
     assert "application/chat-dev" in found.sentence
     assert explain(root, RecordedView(root)) is None
+    healthy = called("chat-dev", **condition("SharedResourceWarning", "a and b"), health={"status": "Healthy"})
+    assert explain(root, RecordedView(root, healthy)) is None

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from fixtures.platform import _side_by_side
+from fixtures.platform import _side_by_side, _still_converged
 from platform_e2e.errors import BrokenHarness, BrokenPlatform
 
 
@@ -36,3 +36,17 @@ def test_an_error_of_the_second_is_told_only_when_the_first_has_done_its_part() 
     with pytest.raises(BrokenHarness, match="git"):
         _side_by_side(lambda: done.append("foundations"), lambda: fail(BrokenHarness("git cannot be started")))
     assert done == ["foundations"]
+
+
+@pytest.mark.parametrize("action", ["upgraded", "repaired"])
+def test_after_a_foundation_has_changed_only_what_still_converges_counts(action: str) -> None:
+    releases = [{"action": "unchanged"}, {"action": action}]
+    found = _still_converged(releases, {"chat-dev": 20.5, "chat-prod": 21.5}, lambda: {"chat-dev": 0.5, "late": 0.7})
+    assert found == {"chat-dev": 20.5, "late": 0.7}
+
+
+@pytest.mark.parametrize("action", ["installed", "unchanged"])
+def test_without_a_changed_foundation_nothing_is_compared_again(action: str) -> None:
+    assert _still_converged([{"action": action}], {"chat-dev": 20.5}, lambda: pytest.fail("asked")) == {
+        "chat-dev": 20.5
+    }

@@ -19,7 +19,7 @@ import pytest
 from fixtures import reporting
 from platform_e2e import cli
 from platform_e2e.errors import BrokenHarness
-from platform_e2e.report.html import model, write
+from platform_e2e.report.html import headline, model, write
 from platform_e2e.report.html.excerpts import LINES_SHOWN, excerpts
 from platform_e2e.report.html.source import Source
 from platform_e2e.report.html.writing import SCRIPTS
@@ -103,6 +103,26 @@ def test_a_cause_has_its_objects_its_waits_its_logs_and_the_line_that_reproduces
     controller = next(end for path, end in logs.items() if "controller" in path)
     assert "chat-prod/chat" in controller["text"], "a controller's log that tells of the object is chosen"
     assert controller["said"] == "the last 60 of 300 lines"
+
+
+@pytest.mark.parametrize(
+    ("name", "kept", "said"),
+    [
+        ("2026-11-23-e2e-6f1d20aa", False, "1 node(s); it was made for this run and removed after it"),
+        ("2026-11-23-e2e-6f1d20aa", True, "1 node(s); it was kept"),
+        # A cluster that was there before may have stayed.
+        ("2026-11-23-e2e-11111111", False, "1 node(s)"),
+        ("2026-11-23-e2e-6f1d20aa", None, "1 node(s)"),
+    ],
+)
+def test_what_became_of_the_cluster_is_said_as_far_as_it_is_known(
+    tmp_path: Path, name: str, kept: bool | None, said: str
+) -> None:
+    place = red(tmp_path / name)
+    source = Source.read(place)
+    known = {**source.run, **({} if kept is None else {"kept": kept})}
+    words = dict(headline.facts(Source(place, known, source.events), 0.0, 0.0))
+    assert words["cluster"] == f"embedded cluster `e2e-6f1d20aa`, Kubernetes v1.34.4, {said}"
 
 
 def test_where_only_the_comparison_with_earlier_runs_failed_no_line_reproduces_it(tmp_path: Path) -> None:

@@ -309,7 +309,7 @@ def test_waits(cluster):
     os.mkfifo(box.directory / "waiting")
     waiting = os.open(box.directory / "waiting", os.O_RDONLY | os.O_NONBLOCK)
     process = box.start("e2e")
-    select.select([waiting], [], [], 20)  # returns when the test has opened and closed it
+    assert select.select([waiting], [], [], 20)[0], "the test has opened and closed it"
     os.close(waiting)
     process.send_signal(number)
     status, out = process.finish(timeout=20)

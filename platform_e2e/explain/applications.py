@@ -203,6 +203,9 @@ def waits_for_object(application: Object, view: View) -> Cause | None:
     """An object of it is not healthy; what holds that object is the cause."""
     for kind, entry in _suspects(application):
         found = view.get(kind, str(entry.get("name")), entry.get("namespace"))
+        if found and kind == APPLICATION_KIND and argocd.health(found) == "Healthy":
+            # Whatever else is the matter with it, it is not what its root waits for.
+            continue
         cause = explain(found, view) if found else None
         if cause is not None:
             return cause

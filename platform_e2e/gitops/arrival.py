@@ -96,6 +96,8 @@ class Arrival:
         """
         live = {(app["metadata"]["namespace"], app["metadata"]["name"]): app for app in state[0]}
         expected = converged_on(self.sha)
+        # Once for all of them: another process may say so between two questions.
+        founded = self.founded()
         lacking: dict[str, str] = {}
         for one in self.layer.applications:
             app = live.get((one.namespace, one.name))
@@ -106,11 +108,11 @@ class Arrival:
                 continue
             self.seconds.pop(one.name, None)
             if app is not None:
-                verdict = self._push(one, app, verdict)
-                if self._is_stuck(one.name, app):
+                verdict = self._push(one, app, verdict, founded=founded)
+                if founded and self._is_stuck(one.name, app):
                     continue
             # Where causes are known, one broken Application is waited for as any other, and then left behind.
-            untold = self.hopeless is None or (self.founded() and not self._held.get(one.name, ("",))[0])
+            untold = self.hopeless is None or (founded and not self._held.get(one.name, ("",))[0])
             if isinstance(verdict, Failed) and untold:
                 return Failed(f"application/{one.name} -n {one.namespace}: {verdict.why}")
             lacking[one.name] = verdict.why
@@ -124,8 +126,6 @@ class Arrival:
 
     def _is_stuck(self, name: str, app: Object) -> bool:
         """Tell whether the cause that holds an Application has been the same for as long as is worth waiting."""
-        if not self.founded():
-            return False
         now = time.monotonic()
         known, since, asked = self._held.get(name, ("", now, now - _LOOK_AGAIN))
         if self.hopeless is not None and now - asked >= _LOOK_AGAIN:
@@ -158,7 +158,7 @@ class Arrival:
                 lacking[f"ApplicationSet {one.name}"] = verdict.why
         return lacking
 
-    def _push(self, one: Application, app: Object, verdict: Pending | Failed) -> Pending | Failed:
+    def _push(self, one: Application, app: Object, verdict: Pending | Failed, *, founded: bool) -> Pending | Failed:
         """Ask for what Argo CD would do only after a long pause, and recognise what will not get better."""
         now = time.monotonic()
         operation = argocd.operation(app)
@@ -180,7 +180,7 @@ class Arrival:
             self._once(
                 one.name, now, lambda: argocd.ask_refresh(self.kube, one.name, hard=hard, namespace=one.namespace)
             )
-        if not errors or _STARTING.search(errors[0]) or not self.founded():
+        if not errors or _STARTING.search(errors[0]) or not founded:
             self._errors.pop(one.name, None)
             return verdict
         error, first = self._errors.get(one.name, ("", now))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -181,8 +182,14 @@ def wait_converged(
     return wait.seconds
 
 
-def refresh_all(kube: Kube, layer: Layer) -> None:
-    """Ask every ApplicationSet and Application of the layer to look at Git now; those that do not exist yet are left out."""
+def refresh_all(kube: Kube, layer: Layer, *, hard: bool = False) -> None:
+    """Ask every ApplicationSet and Application of the layer to look at Git now; those that do not exist yet are left out.
+
+    Args:
+        kube: the cluster.
+        layer: whose they are.
+        hard: render all manifests again, even where the commit is the same.
+    """
 
     def ask(kind_and_name: tuple[Callable[..., None], str, str]) -> None:
         function, name, namespace = kind_and_name
@@ -194,7 +201,7 @@ def refresh_all(kube: Kube, layer: Layer) -> None:
     wanted: list[tuple[Callable[..., None], str, str]] = [
         (argocd.ask_applicationset_refresh, one.name, one.namespace) for one in layer.applicationsets
     ]
-    wanted += [(argocd.ask_refresh, one.name, one.namespace) for one in layer.applications]
+    wanted += [(partial(argocd.ask_refresh, hard=hard), one.name, one.namespace) for one in layer.applications]
     in_parallel(ask, wanted)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import io
+import os
 import tarfile
 import zlib
 from collections.abc import Mapping
@@ -58,13 +59,28 @@ def write(path: Path, files: Mapping[str, bytes]) -> None:
                 member = tarfile.TarInfo(name)
                 member.size, member.mode = len(content), 0o644
                 tar.addfile(member, io.BytesIO(content))
-        scratch.replace(path)
+        _name(scratch, path)
+    except FileExistsError as error:
+        raise WrongUsage(f"{path} is there already", "name another file by --output, or move that one away") from error
     except OSError as error:
         raise WrongUsage(f"{path} cannot be written: {error.strerror}", "name another file by --output") from error
     finally:
         # Also after Ctrl-C; what is whole has its name by then.
         with contextlib.suppress(OSError):
             scratch.unlink(missing_ok=True)
+
+
+def _name(scratch: Path, path: Path) -> None:
+    """Give a file that is whole its name, unless another has it already."""
+    try:
+        os.link(scratch, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        # A file system without hard links: between the question and the renaming nobody else is expected.
+        if path.exists():
+            raise FileExistsError(path) from None
+        scratch.rename(path)
 
 
 def read(path: Path) -> dict[str, bytes]:

@@ -26,6 +26,10 @@ MOST_VALUES = 200_000
 """Values of one document once its aliases are resolved; a file within LARGEST_FILE reaches it only by aliases of aliases."""
 
 
+REMEMBERED = 8_192
+"""Characters of a text whose documents are remembered, of the 128 that were read last: with their lines they take a hundred times
+as much memory."""
+
 DEEPEST = 500
 """Levels of nesting. Objects of Kubernetes have some twenty; the parser's time grows with the square of the depth."""
 
@@ -122,15 +126,21 @@ def parse(text: str, file: str) -> list[Document]:
         LayerError: as `read`.
     """
     # Whoever gets a document may change what it holds; its lines nobody changes.
+    parsed = _remembered if len(text) <= REMEMBERED else _parsed
     try:
-        return [replace(one, data=deepcopy(one.data)) for one in _parsed(text, file)]
+        return [replace(one, data=deepcopy(one.data)) for one in parsed(text, file)]
     except RecursionError as error:
         raise LayerError(file, None, "is nested too deeply, or contains itself") from error
 
 
-@lru_cache(maxsize=1024)
-def _parsed(text: str, file: str) -> tuple[Document, ...]:
+@lru_cache(maxsize=128)
+def _remembered(text: str, file: str) -> tuple[Document, ...]:
     """Parse once: the base of three overlays is read for each of them, and parsing is most of what a layer costs."""
+    return _parsed(text, file)
+
+
+def _parsed(text: str, file: str) -> tuple[Document, ...]:
+    """Parse."""
     yaml = YAML(typ="rt", pure=True)
     yaml.Constructor = _Constructor
     yaml.allow_duplicate_keys = False

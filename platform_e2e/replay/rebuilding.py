@@ -26,6 +26,9 @@ from platform_e2e.timeline import Timeline
 KIND = "replays"
 """Of the cache's entries: one directory for each layer that was made again."""
 
+CHANGED = "replays-changed"
+"""Beside them: those in which somebody has worked. Only their owner knows what they are worth."""
+
 MADE = "made.json"
 """Beside each: what of it could not be had, and its checksums, so that one in which somebody worked is made anew."""
 
@@ -79,24 +82,30 @@ def rebuild(recorded: Recorded) -> Rebuilt:
     described = json.dumps([recorded.commit, recorded.layer.get("withheld"), str(repository)], default=str)
     key = cache.digest(files.get(COPY, b""), files.get(PATCH, b""), described)
     place = paths.cache() / KIND / key
-    worked_in: list[str] = []
-    if place.is_dir() and sums(place / "layer") != json.loads((place / MADE).read_text(encoding="utf-8"))["sums"]:
-        worked_in = _set_aside(place)
+    aside = _set_aside(place)
     place = cache.entry(KIND, key, make, phase="replay", timeline=Timeline(None), nested=True)
     origin = "the copy that the run kept" if COPY in files else f"commit {recorded.commit[:12]} and the patch"
     lacking = json.loads((place / MADE).read_text(encoding="utf-8"))["lacking"]
-    return Rebuilt(place / "layer", origin, [*worked_in, *lacking, *differences(recorded, place / "layer")])
+    if aside:
+        origin += f" (one that was made earlier has been changed since, it is {aside} now)"
+    return Rebuilt(place / "layer", origin, [*lacking, *differences(recorded, place / "layer")])
 
 
-def _set_aside(place: Path) -> list[str]:
-    """Keep a layer in which somebody has worked, on a cluster that was kept, and say where it is now."""
-    number = 1
-    while (aside := place.with_name(f"{place.name}.changed-{number}")).exists():
-        number += 1
-    place.rename(aside)
-    return [
-        f"layer: the one that was made earlier has been changed since; it is {aside / 'layer'} now, and is not used"
-    ]
+def _set_aside(place: Path) -> Path | None:
+    """Keep a layer in which somebody has worked, on a cluster that was kept, where nothing is ever swept, and return it."""
+    with cache.held(KIND, phase="replay", timeline=Timeline(None)):
+        if not place.is_dir():
+            return None
+        made = json.loads((place / MADE).read_text(encoding="utf-8"))
+        if sums(place / "layer") == made["sums"]:
+            return None
+        changed = paths.cache() / CHANGED
+        changed.mkdir(exist_ok=True)
+        number = 1
+        while (aside := changed / f"{place.name}-{number}").exists():
+            number += 1
+        place.rename(aside)
+        return aside / "layer"
 
 
 def differences(recorded: Recorded, place: Path) -> list[str]:

@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from platform_e2e.report import redact
+from platform_e2e.report.redaction import documents
 
 SECRET = re.compile(r"""["']?\bkind["']?\s*:\s*["']?Secret\b(?!\w)""")
 """Where a manifest, in YAML or JSON, is one of a Secret."""
@@ -77,15 +78,17 @@ def is_keystore(name: str) -> bool:
 def lines(written: str) -> str:
     """Return a text without its secrets; a line that only reads like one of a secret stays.
 
-    A layer in which `automountServiceAccountToken: false` or `existingSecret: NAME` is replaced is another layer.
+    A layer in which `automountServiceAccountToken: false` or `existingSecret: NAME` is replaced is another layer. A value of
+    a Secret's manifest never stays, whatever its key: `username: NAME` reads like a reference.
     """
     safe = redact.text(written)
-    before, after = written.split("\n"), safe.split("\n")
-    if safe == written or len(before) != len(after):
+    before, after, emptied = written.split("\n"), safe.split("\n"), documents.manifests(written).split("\n")
+    if safe == written or not len(before) == len(after) == len(emptied):
         return safe
     sealed = bool(SEALED.search(written))
     return "\n".join(
-        was if was != now and _harmless(was, sealed=sealed) else now for was, now in zip(before, after, strict=True)
+        was if was != now and was == empty and _harmless(was, sealed=sealed) else now
+        for was, now, empty in zip(before, after, emptied, strict=True)
     )
 
 
@@ -122,14 +125,15 @@ def _without_data(written: str) -> str | None:
     """
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
+    out = StringIO()
     try:
         given = list(yaml.load_all(written))
-    except YAMLError:
+        if not any(_has_values(document) for document in given):
+            return None
+        yaml.dump_all([_emptied(redact.plain(document), document) for document in given], out)
+    except (YAMLError, ValueError, LookupError, TypeError, RecursionError):
+        # No YAML, or a Secret that no API server takes: data that is a list, a key that is a credential itself, a 13th month.
         return f"# {redact.HIDDEN}: the file has a Secret and cannot be read\n"
-    if not any(_has_values(document) for document in given):
-        return None
-    out = StringIO()
-    yaml.dump_all([_emptied(redact.plain(document), document) for document in given], out)
     return out.getvalue()
 
 

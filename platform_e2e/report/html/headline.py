@@ -125,7 +125,7 @@ def facts(source: Source, started: float, seconds: float) -> list[tuple[str, str
     cores = text(mapping(run.get("machine")).get("cores"))
     pairs = [
         ("layer", f"{place}{f' at {at}' if at else ''}".strip()),
-        ("cluster", known.get("cluster", "") + (stays(run) if known.get("cluster") else "")),
+        ("cluster", known.get("cluster", "") + (stays(source) if known.get("cluster") else "")),
         ("started", moment(started)),
         ("took", duration(seconds) if seconds else ""),
         ("machine", f"{cores} cores" if cores else ""),
@@ -135,12 +135,14 @@ def facts(source: Source, started: float, seconds: float) -> list[tuple[str, str
     return [(name, words) for name, words in pairs if words]
 
 
-def stays(run: Mapping[str, Any]) -> str:
-    """Return what became of the cluster after the run: whose it is must not be guessed."""
-    keep = text(mapping(run.get("options")).get("keep"))
-    if keep == "always" or (keep == "on-failure" and run.get("exit_code")):
+def stays(source: Source) -> str:
+    """Return what became of the cluster after the run, as far as it is known: whose it is must not be guessed."""
+    if source.run.get("kept"):
         return "; it was kept"
-    return "; it was made for this run and removed after it" if keep else ""
+    own = text(mapping(source.run.get("options")).get("cluster"))
+    # A cluster without a name of its own is called after the run that makes it.
+    made = own and source.directory.resolve().name.endswith(f"-{own}")
+    return "; it was made for this run and removed after it" if made and source.run.get("kept") is False else ""
 
 
 def shortly(path: str, root: str) -> str:
