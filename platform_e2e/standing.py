@@ -213,6 +213,7 @@ def compare_again(kube: Kube, layer: Layer, sha: str, timeline: Timeline) -> dic
         timeout=CONVERGE_SECONDS,
         explain=lambda app: explain(app, kube),
         hopeless=lambda app: _hopeless(app, kube),
+        came_up=True,
     )
 
 

@@ -419,6 +419,18 @@ def test_when_nothing_has_converged_nothing_is_left_behind(kube: Any, layer: Lay
         )
 
 
+def test_what_had_come_up_before_is_judged_even_when_all_of_it_is_left_behind(
+    kube: Any, layer: Layer, timeline: Timeline
+) -> None:
+    kube.up(*NAMES)
+    for name in NAMES:
+        kube.objects[APPLICATION, name]["status"]["health"]["status"] = "Progressing"
+    found = deploy.wait_converged(
+        kube, layer, SHA, timeline=timeline, timeout=60, hopeless=lambda _: ("pod-image", 0.0), came_up=True
+    )
+    assert found == {}
+
+
 def test_an_api_server_that_refuses_a_refresh_is_asked_again_later(kube: Any, layer: Layer, timeline: Timeline) -> None:
     kube.up(*NAMES)
     kube.up("one", sha=OLD)

@@ -66,6 +66,7 @@ class Arrival:
         hopeless: returns the cause that holds an Application and for how many seconds it is worth waiting while it stays
             the same, None instead of them where nobody can tell; or None where no cause is known.
         ends: monotonic time at which the wait is over: shortly before, whatever has a cause is left behind.
+        came_up: whether the layer had come up before, so that it can be judged even where all of it is left behind.
         founded: tells whether the foundations are there; before that nothing is given up: they may bring, or change, what an
             Application lacks.
         began: monotonic time of the wait's begin.
@@ -79,6 +80,7 @@ class Arrival:
     timeline: Timeline
     hopeless: Callable[[Object], tuple[str, float | None] | None] | None = None
     ends: float = math.inf
+    came_up: bool = False
     founded: Callable[[], bool] = lambda: True
     began: float = field(default_factory=time.monotonic)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -117,7 +119,7 @@ class Arrival:
                 return Failed(f"application/{one.name} -n {one.namespace}: {verdict.why}")
             lacking[one.name] = verdict.why
         lacking |= self._generated(state[0], state[1])
-        if not self.seconds:
+        if not self.seconds and not self.came_up:
             lacking |= self.stuck
         self._progress(lacking)
         if lacking:

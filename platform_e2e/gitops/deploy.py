@@ -139,6 +139,7 @@ def wait_converged(
     explain: Callable[[Object], Cause | None] | None = None,
     hopeless: Callable[[Object], tuple[str, float | None] | None] | None = None,
     founded: Callable[[], bool] = lambda: True,
+    came_up: bool = False,
 ) -> dict[str, float]:
     """Wait until every Application of the layer, generated ones included, is what a commit says, workloads rolled out.
 
@@ -156,6 +157,7 @@ def wait_converged(
             stays, None where nobody can tell; or None without a cause. Such an Application is then left behind, shortly before
             the end of the wait in any case; without it every one is waited for.
         founded: tells whether the foundations are there; before that no Application is given up.
+        came_up: whether the layer had come up before; else one Application at least must converge.
 
     Returns:
         For each Application that has converged the seconds after which it had.
@@ -164,7 +166,7 @@ def wait_converged(
         Timeout: not all did in time; the text says what each one lacks.
         Refuted: Argo CD has given up on this commit for one of them, or it cannot be rendered.
     """
-    wait = Arrival(kube, layer, sha, timeline, hopeless, time.monotonic() + timeout, founded)
+    wait = Arrival(kube, layer, sha, timeline, hopeless, time.monotonic() + timeout, came_up, founded)
     namespaces = {one.namespace for one in layer.applications} | {one.namespace for one in layer.applicationsets}
     namespace = namespaces.pop() if len(namespaces) == 1 else None
     apps = eventually(
