@@ -284,7 +284,7 @@ def _git(
     ok: Sequence[int] = (0,),
     timeout: float = _TIMEOUT,
 ) -> shell.Completed:
-    return shell.run(gitcommand.command(*arguments), timeout=timeout, stdin=stdin, ok=ok, env=_SETTINGS)
+    return shell.run(gitcommand.command(*arguments, own=True), timeout=timeout, stdin=stdin, ok=ok, env=_SETTINGS)
 
 
 def _command(path: str, file: File | None) -> bytes:
