@@ -13,6 +13,7 @@ from platform_e2e.breaks.judge import judge, judge_sound
 from platform_e2e.breaks.runner import broken_copy, options_of, select, table
 from platform_e2e.errors import WrongUsage
 from platform_e2e.finding import Promise
+from platform_e2e.layer import yamlfile
 from platform_e2e.settings import Settings, resolve
 
 SOUND = """\
@@ -216,7 +217,11 @@ BREAKS = sorted((paths.ROOT / "breaks").glob("*.yaml"))
 
 @pytest.mark.parametrize("path", BREAKS, ids=[path.stem for path in BREAKS])
 def test_each_break_of_this_repository_fits_its_layer(path: Path, tmp_path: Path) -> None:
-    broken_copy(load(path), paths.ROOT / "platform", tmp_path / "copy")
+    fault, copy = load(path), tmp_path / "copy"
+    broken_copy(fault, paths.ROOT / "platform", copy)
+    for change in fault.changes:
+        if change.file.endswith(".yaml") and not change.delete:
+            assert yamlfile.read(copy, copy / change.file), "what it leaves is YAML: no break is about a file that is none"
 
 
 def test_a_run_has_every_option_that_was_chosen(tmp_path: Path) -> None:
