@@ -221,7 +221,9 @@ def test_each_break_of_this_repository_fits_its_layer(path: Path, tmp_path: Path
     broken_copy(fault, paths.ROOT / "platform", copy)
     for change in fault.changes:
         if change.file.endswith(".yaml") and not change.delete:
-            assert yamlfile.read(copy, copy / change.file), "what it leaves is YAML: no break is about a file that is none"
+            assert yamlfile.read(copy, copy / change.file), (
+                "what it leaves is YAML: no break is about a file that is none"
+            )
 
 
 def test_a_run_has_every_option_that_was_chosen(tmp_path: Path) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import IPv4Network
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from platform_e2e.addresses import AddressRange
 from platform_e2e.cluster import doctor
+from platform_e2e.cluster.embedded import remains
+from platform_e2e.cluster.embedded.provider import EmbeddedProvider
 from platform_e2e.cluster.provider import ClusterSpec
 
 SOUND = doctor.Machine(
@@ -100,3 +103,17 @@ def test_paragraph_says_problem_then_remedy() -> None:
     assert text.startswith(
         "problem: 1.0 GiB of memory are available; a cluster needs 4 GiB\n  remedy: end other programs"
     )
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_a_cluster_of_that_name_is_in_the_way_unless_it_is_one_of_this_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: bool
+) -> None:
+    monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path))
+    monkeypatch.setattr(doctor, "observe", lambda: SOUND)
+    monkeypatch.setattr(remains, "find", lambda name: [f"process 4711 of {name}"])
+    if here:
+        (tmp_path / "clusters" / SPEC.name).mkdir(parents=True)
+    said = [problem.what for problem in EmbeddedProvider().doctor(SPEC)]
+    other = f"a cluster {SPEC.name} runs already, made with another cache directory than {tmp_path}"
+    assert said == ([] if here else [other])

@@ -403,13 +403,19 @@ def test_a_container_with_an_address_of_a_pool_is_refused() -> None:
         parts.keep_out_of_pools(spec, plan, {"k3d-c-tools": IPv4Address("10.89.0.201")})
 
 
-def test_a_name_that_docker_has_already_is_said_before_anything_is_made(answering: FakeTools) -> None:
+def test_a_name_that_docker_has_already_is_said_before_anything_is_made(
+    answering: FakeTools, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path))
     has(answering, container("k3d-c-server-0"))
     problems = K3dProvider().doctor(ClusterSpec("c", source=Images.REGISTRY))
     taken = [problem for problem in problems if "Docker has a k3d cluster c already" in problem.what]
     assert [problem.remedy for problem in taken] == [
         "choose another name with --cluster, or remove it: k3d cluster delete c"
     ]
+    (tmp_path / "clusters" / "c").mkdir(parents=True)
+    kept = K3dProvider().doctor(ClusterSpec("c", source=Images.REGISTRY))
+    assert not [problem for problem in kept if "already" in problem.what], "a kept one is used again"
 
 
 # --- a cluster that stands

@@ -93,7 +93,8 @@ class EmbeddedProvider:
         if any(problem.fatal for problem in problems):
             # Another system has nothing of what is looked at below.
             return problems
-        if any(line.startswith("process ") for line in remains.find(spec.name)):
+        ours = (paths.clusters() / spec.name).exists()  # a kept one is used again
+        if not ours and any(line.startswith("process ") for line in remains.find(spec.name)):
             # Its cgroups and its interface are called by the name alone, so the one would be removed with the other.
             problems.append(
                 Problem(

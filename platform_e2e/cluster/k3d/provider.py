@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from platform_e2e import paths
 from platform_e2e.cluster import doctor
 from platform_e2e.cluster.embedded import remains
 from platform_e2e.cluster.k3d import binary, daemon, making, network, parts, upkeep
@@ -40,7 +41,8 @@ class K3dProvider:
                     "use --servers 1, or --images registry",
                 )
             )
-        if docker.containers(spec.name):
+        ours = (paths.clusters() / spec.name).exists()  # a kept one is used again
+        if not ours and docker.containers(spec.name):
             # Whoever made it still wants it: what a run of ours left is swept before this is asked.
             problems.append(
                 Problem(
