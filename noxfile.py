@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import nox
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import FrameType
 
 nox.needs_version = ">=2025.10"
@@ -47,8 +48,8 @@ signal.signal(signal.SIGHUP, _hand_down)
 
 def _install(session: nox.Session, *groups: str) -> None:
     """Install the project's dependencies and the named groups, unless this environment has just these already."""
-    wanted = [*PYPROJECT["project"]["dependencies"], *nox.project.dependency_groups(PYPROJECT, *groups)]
-    digest = hashlib.sha256(json.dumps(sorted(wanted)).encode()).hexdigest()
+    wanted = _wanted(*groups)
+    digest = _digest(wanted)
     stamp = Path(session.virtualenv.location, "installed.sha256")
     if stamp.exists() and stamp.read_text() == digest:
         return
@@ -66,6 +67,7 @@ def _run(session: nox.Session, *argv: str) -> None:
         session.run(
             *argv,
             env={"PYTHONUNBUFFERED": "1"},
+            external=Path(argv[0]).is_absolute(),
             interrupt_timeout=INTERRUPT_SECONDS,
             terminate_timeout=TERMINATE_SECONDS,
         )
@@ -78,9 +80,23 @@ def _run(session: nox.Session, *argv: str) -> None:
 
 
 def _platform_e2e(session: nox.Session, *argv: str) -> None:
-    """Run one of the harness's own commands."""
-    _install(session, "e2e")
-    _run(session, "python", "-m", "platform_e2e", *argv)
+    """Run one of the harness's own commands, in the environment of `e2e`: a dozen of the same would cost ten minutes."""
+    environment = Path(session._runner.global_config.envdir, "e2e")  # noqa: SLF001 - nox shares no environment
+    stamp = environment / "installed.sha256"
+    if not stamp.exists() or stamp.read_text() != _digest(_wanted("e2e")):
+        words = ("-f", __file__, "--envdir", str(environment.parent), "-s", "e2e", "--install-only")
+        session.run_install(sys.executable, "-m", "nox", *words, external=True)
+    _run(session, str(environment / "bin" / "python"), "-m", "platform_e2e", *argv)
+
+
+def _wanted(*groups: str) -> list[str]:
+    """Return the project's dependencies and those of the named groups."""
+    return [*PYPROJECT["project"]["dependencies"], *nox.project.dependency_groups(PYPROJECT, *groups)]
+
+
+def _digest(wanted: Sequence[str]) -> str:
+    """Return what an environment is stamped with that has just these."""
+    return hashlib.sha256(json.dumps(sorted(wanted)).encode()).hexdigest()
 
 
 def _compiled(session: nox.Session, scratch: str) -> Path:
@@ -150,43 +166,43 @@ def types(session: nox.Session) -> None:
     _run(session, "mypy", *session.posargs)
 
 
-@nox.session
+@nox.session(venv_backend="none")
 def cluster(session: nox.Session) -> None:
     """Handle a cluster by hand: -- up|down|list|shell|kubeconfig [NAME]."""
     _platform_e2e(session, "cluster", *session.posargs)
 
 
-@nox.session
+@nox.session(venv_backend="none")
 def doctor(session: nox.Session) -> None:
     """Say what this machine lacks for a run, each with its remedy."""
     _platform_e2e(session, "doctor", *session.posargs)
 
 
-@nox.session
+@nox.session(venv_backend="none")
 def wait(session: nox.Session) -> None:
     """Wait until objects of a cluster are as they should be, and say why when they are not: -- OBJECT (--help tells more)."""
     _platform_e2e(session, "wait", *session.posargs)
 
 
-@nox.session
+@nox.session(venv_backend="none")
 def explain(session: nox.Session) -> None:
     """Say what holds an object of a cluster, or everything that is held: -- [OBJECT] (--help tells more)."""
     _platform_e2e(session, "explain", *session.posargs)
 
 
-@nox.session
+@nox.session(venv_backend="none")
 def history(session: nox.Session) -> None:
     """List the last runs: verdict, seconds, heal times, flaky tests; -- --last N, --json."""
     _platform_e2e(session, "history", *session.posargs)
 
 
-@nox.session
+@nox.session(venv_backend="none")
 def capture(session: nox.Session) -> None:
     """Take a read-only, redacted picture of a live platform into one file: -- --context NAME --app NAME."""
     _platform_e2e(session, "capture", *session.posargs)
 
 
-@nox.session
+@nox.session(venv_backend="none")
 def reproduce(session: nox.Session) -> None:
     """Bring a captured incident about on a cluster of its own, and say which findings are seen again: -- FILE."""
     _platform_e2e(session, "reproduce", *session.posargs)
@@ -199,19 +215,19 @@ def incidents(session: nox.Session) -> None:
     _run(session, "python", "-m", "incidents", *session.posargs)
 
 
-@nox.session
+@nox.session(venv_backend="none")
 def bundle(session: nox.Session) -> None:
     """Pack a run's directory into one file for a ticket: -- [DIR], artifacts/latest by default."""
     _platform_e2e(session, "bundle", *session.posargs)
 
 
-@nox.session
+@nox.session(venv_backend="none")
 def breaks(session: nox.Session) -> None:
     """Break a sound layer on purpose, once for each file in breaks/, and demand the declared verdict; -- NAME... -k TEXT."""
     _platform_e2e(session, "breaks", *session.posargs)
 
 
-@nox.session
+@nox.session(venv_backend="none")
 def report(session: nox.Session) -> None:
     """Make the report.html of a run again; -- DIR, artifacts/latest by default."""
     _platform_e2e(session, "report", *session.posargs)
@@ -224,7 +240,7 @@ def browser(session: nox.Session) -> None:
     _run(session, "python", "-m", "pytest", "-p", "no:cacheprovider", "browser", *session.posargs)
 
 
-@nox.session
+@nox.session(venv_backend="none")
 def leaks(session: nox.Session) -> None:
     """End runs in every way there is, kill -9 included, and compare the host before and after."""
     _platform_e2e(session, "leaks", *session.posargs)

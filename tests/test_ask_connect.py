@@ -82,6 +82,11 @@ def test_several_kept_clusters_have_to_be_told_apart(make: Make) -> None:
     ):
         meant()
     assert meant(cluster="two").kube.server == "http://two"
+    release = Place("one").hold()
+    try:
+        assert meant().kube.server == "http://two", "a run is using the other one"
+    finally:
+        release()
 
 
 def test_a_cluster_that_is_named_need_not_be_kept(make: Make) -> None:

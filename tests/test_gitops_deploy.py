@@ -409,6 +409,18 @@ def test_what_still_has_a_cause_at_the_end_of_the_wait_is_left_behind(
     assert sorted(seconds) == ["chat-dev", "one"]
 
 
+@pytest.mark.parametrize("there", [NAMES, ["one", "chat-dev"]])
+def test_an_applicationset_that_cannot_generate_is_left_behind_with_what_it_has_not_made(
+    kube: Any, layer: Layer, timeline: Timeline, there: list[str]
+) -> None:
+    kube.up(*there, "chat-old")
+    seconds = deploy.wait_converged(
+        kube, layer, SHA, timeline=timeline, timeout=60,
+        hopeless=hopeless("chat", 0.1),
+    )  # fmt: skip
+    assert sorted(seconds) == sorted(there)
+
+
 def test_when_nothing_has_converged_nothing_is_left_behind(kube: Any, layer: Layer, timeline: Timeline) -> None:
     kube.up(*NAMES)
     for name in NAMES:

@@ -69,6 +69,9 @@ def _only_kept() -> ClusterFacts | None:
     kept = [each for each in place.every() if each.keep.exists() and each.supervisor.is_held()]
     found = [facts for each in kept if (facts := each.facts()) is not None]
     if len(found) > 1:
+        # One that somebody's run is using is not the one that a person has kept to look at.
+        found = [facts for facts in found if not Place(facts.name).holders()] or found
+    if len(found) > 1:
         raise WrongUsage(
             f"{len(found)} clusters of this harness are kept: {', '.join(facts.name for facts in found)}",
             "name one by --cluster, or another one's file by --kubeconfig",

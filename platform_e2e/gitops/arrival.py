@@ -100,6 +100,7 @@ class Arrival:
         expected = converged_on(self.sha)
         # Once for all of them: another process may say so between two questions.
         founded = self.founded()
+        ungenerated = self._generated(state[0], state[1], founded=founded)
         lacking: dict[str, str] = {}
         for one in self.layer.applications:
             app = live.get((one.namespace, one.name))
@@ -109,6 +110,9 @@ class Arrival:
                 self.stuck.pop(one.name, None)
                 continue
             self.seconds.pop(one.name, None)
+            if app is None and one.generated_by and (maker := _of_set(one.generated_by)) in self.stuck:
+                self.stuck[one.name] = self.stuck[maker]
+                continue
             if app is not None:
                 verdict = self._push(one, app, verdict, founded=founded)
                 if founded and self._is_stuck(one.name, app):
@@ -118,7 +122,7 @@ class Arrival:
             if isinstance(verdict, Failed) and untold:
                 return Failed(f"application/{one.name} -n {one.namespace}: {verdict.why}")
             lacking[one.name] = verdict.why
-        lacking |= self._generated(state[0], state[1])
+        lacking |= ungenerated
         if not self.seconds and not self.came_up:
             lacking |= self.stuck
         self._progress(lacking)
@@ -150,14 +154,19 @@ class Arrival:
         causes = (explain(app) for app in lacking) if explain else iter(())
         return next((cause for cause in causes if cause), None)
 
-    def _generated(self, apps: Sequence[Object], sets: Sequence[Object]) -> dict[str, str]:
+    def _generated(self, apps: Sequence[Object], sets: Sequence[Object], *, founded: bool) -> dict[str, str]:
+        """Return what each ApplicationSet lacks that is waited for."""
         live = {(one["metadata"]["namespace"], one["metadata"]["name"]): one for one in sets}
         lacking = {}
         for one in self.layer.applicationsets:
             expected = argocd.generated_exactly(one.name, frozenset(one.generates))
             verdict = expected((live.get((one.namespace, one.name)), list(apps)))
-            if not isinstance(verdict, Met):
-                lacking[f"ApplicationSet {one.name}"] = verdict.why
+            if isinstance(verdict, Met):
+                self.stuck.pop(_of_set(one.name), None)
+                continue
+            found = live.get((one.namespace, one.name))
+            if not (founded and found is not None and self._is_stuck(_of_set(one.name), found)):
+                lacking[_of_set(one.name)] = verdict.why
         return lacking
 
     def _push(self, one: Application, app: Object, verdict: Pending | Failed, *, founded: bool) -> Pending | Failed:
@@ -216,3 +225,8 @@ class Arrival:
         if sentence != self._said:
             self._said = sentence
             self.timeline.progress(PHASE, sentence)
+
+
+def _of_set(name: str) -> str:
+    """Return how an ApplicationSet is called beside Applications, which may have its name."""
+    return f"ApplicationSet {name}"
