@@ -89,6 +89,15 @@ def test_a_crash_quotes_the_log_of_the_run_before() -> None:
     assert "log_level says LOUD" in cause.sentence
 
 
+@pytest.mark.parametrize(("ready", "cause"), [(False, "pod-crash"), (True, "pod-starting")])
+def test_a_container_that_runs_for_a_moment_between_two_ends_crashes_all_the_same(ready: bool, cause: str) -> None:
+    crashing = pod({"running": {}}, last={"terminated": {"exitCode": 1, "reason": "Error"}}, restarts=2)
+    crashing["status"]["containerStatuses"][0]["ready"] = ready
+    found = explain(crashing, RecordedView())
+    assert found is not None
+    assert found.id == cause, "one that is ready has got over it"
+
+
 def test_a_crash_whose_log_is_gone_is_still_named() -> None:
     class WithoutLogs(RecordedView):
         def logs(

@@ -94,7 +94,10 @@ def crash(pod: Object, view: View) -> Cause | None:
     """A container ends again and again."""
     for container in _containers(pod):
         ended = at(container, "state", "terminated") or at(container, "lastState", "terminated")
-        if not ended or ended.get("exitCode") == 0 or at(container, "state", "running") is not None:
+        if not ended or ended.get("exitCode") == 0:
+            continue
+        if at(container, "state", "running") is not None and (is_ready(pod) or container.get("ready")):
+            # It got over it. Else it runs for a moment between two ends, and its probe fails until the next.
             continue
         previous = bool(at(container, "lastState", "terminated"))
         log = _log(pod, view, str(container.get("name")), previous=previous)
