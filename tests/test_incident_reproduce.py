@@ -79,6 +79,7 @@ def again(api: ScriptedApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
                 "layer/argocd/applications/one.yaml": incidents.application_yaml().encode(),
                 "layer/manifests/one/configmap.yaml": layers.CONFIGMAP.encode(),
             }
+        (tmp_path / "a.tar.gz").unlink(missing_ok=True)
         archive.write(tmp_path / "a.tar.gz", files)
         return cli.main(["reproduce", str(tmp_path / "a.tar.gz"), "--no-shell", *words])
 
