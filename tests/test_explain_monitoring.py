@@ -17,6 +17,7 @@ from platform_e2e.explain.monitoring import (
     undelivered,
     without_monitor,
 )
+from platform_e2e.explain.objects import since
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object
 from tests.recorded_view import RecordedView, made
@@ -206,6 +207,11 @@ SAID = (
     '"monitoring/sealed-secrets" was rejected due to invalid configuration: endpoints[0]: '
     'scrapeTimeout "1m" greater than scrapeInterval "5s"'
 )
+
+
+def test_an_object_as_git_has_it_is_older_than_every_event() -> None:
+    event: Object = {"reason": "InvalidConfiguration", "lastTimestamp": "2026-01-01T00:02:00Z"}
+    assert since([event], {"kind": "ServiceMonitor", "metadata": {"name": "chat"}}) == [event]
 
 
 @pytest.mark.parametrize(

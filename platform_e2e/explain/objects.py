@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from platform_e2e.explain.registry import View
@@ -107,10 +107,14 @@ def workloads_of(view: View, service: Object) -> list[Object]:
 
 
 def changed_at(obj: Object) -> datetime:
-    """Return when anything but an object's status was written last (ManagedFieldsEntry.time), in whole seconds."""
+    """Return when anything but an object's status was written last (ManagedFieldsEntry.time), in whole seconds.
+
+    An object as Git has it was never written: everything happened after it.
+    """
     entries = at(obj, "metadata", "managedFields") or ()
     written = [entry["time"] for entry in entries if entry.get("time") and entry.get("subresource") != "status"]
-    return max(datetime.fromisoformat(str(text)) for text in (*written, at(obj, "metadata", "creationTimestamp")))
+    texts = (*written, at(obj, "metadata", "creationTimestamp"))
+    return max((datetime.fromisoformat(str(text)) for text in texts if text), default=datetime.min.replace(tzinfo=UTC))
 
 
 def since(events: Sequence[Object], *objects: Object) -> list[Object]:
