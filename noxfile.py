@@ -29,6 +29,8 @@ INTERRUPT_SECONDS = 120.0
 """How long an interrupted run may take to gather evidence and remove its cluster."""
 TERMINATE_SECONDS = 60.0
 """The same after SIGTERM."""
+STAMP = "installed.sha256"
+"""File of an environment that says what was installed into it."""
 ASKS_ONLY = {"--collect-only", "--co", "--help", "-h", "--markers", "--fixtures", "--version"}
 """Arguments of pytest with which no test runs, so that nobody needs the doctor."""
 
@@ -48,14 +50,12 @@ signal.signal(signal.SIGHUP, _hand_down)
 
 def _install(session: nox.Session, *groups: str) -> None:
     """Install the project's dependencies and the named groups, unless this environment has just these already."""
-    wanted = _wanted(*groups)
-    digest = _digest(wanted)
-    stamp = Path(session.virtualenv.location, "installed.sha256")
-    if stamp.exists() and stamp.read_text() == digest:
+    wanted, environment = _wanted(*groups), Path(session.virtualenv.location)
+    if _has(environment, wanted):
         return
     session.install(*wanted)
     if not session._runner.global_config.no_install:  # noqa: SLF001 - with --no-install (-R) nothing was installed
-        stamp.write_text(digest)
+        (environment / STAMP).write_text(_digest(wanted))
 
 
 def _run(session: nox.Session, *argv: str) -> None:
@@ -82,8 +82,7 @@ def _run(session: nox.Session, *argv: str) -> None:
 def _platform_e2e(session: nox.Session, *argv: str) -> None:
     """Run one of the harness's own commands, in the environment of `e2e`: a dozen of the same would cost ten minutes."""
     environment = Path(session._runner.global_config.envdir, "e2e")  # noqa: SLF001 - nox shares no environment
-    stamp = environment / "installed.sha256"
-    if not stamp.exists() or stamp.read_text() != _digest(_wanted("e2e")):
+    if not _has(environment, _wanted("e2e")):
         words = ("-f", __file__, "--envdir", str(environment.parent), "-s", "e2e", "--install-only")
         session.run_install(sys.executable, "-m", "nox", *words, external=True)
     _run(session, str(environment / "bin" / "python"), "-m", "platform_e2e", *argv)
@@ -92,6 +91,12 @@ def _platform_e2e(session: nox.Session, *argv: str) -> None:
 def _wanted(*groups: str) -> list[str]:
     """Return the project's dependencies and those of the named groups."""
     return [*PYPROJECT["project"]["dependencies"], *nox.project.dependency_groups(PYPROJECT, *groups)]
+
+
+def _has(environment: Path, wanted: Sequence[str]) -> bool:
+    """Tell whether an environment has just these."""
+    stamp = environment / STAMP
+    return stamp.exists() and stamp.read_text() == _digest(wanted)
 
 
 def _digest(wanted: Sequence[str]) -> str:

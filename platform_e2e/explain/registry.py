@@ -68,13 +68,14 @@ def explain(obj: Object, view: View) -> Cause | None:
         obj: the object as it is in the cluster.
         view: where else to look.
     """
-    asked = (kind_of(obj), key(obj))
+    kind = kind_of(obj)
+    asked = (kind, key(obj))
     if asked in _ASKED.get():
         # An Application can be among its own objects, or two be each other's.
         return None
     token = _ASKED.set(_ASKED.get() | {asked})
     try:
-        causes = (function(obj, view) for function in _EXPLAINERS.get(kind_of(obj), ()))
+        causes = (function(obj, view) for function in _EXPLAINERS.get(kind, ()))
         return next((cause for cause in causes if cause is not None), None)
     finally:
         _ASKED.reset(token)

@@ -61,13 +61,18 @@ def write(path: Path, files: Mapping[str, bytes]) -> None:
                 tar.addfile(member, io.BytesIO(content))
         _name(scratch, path)
     except FileExistsError as error:
-        raise WrongUsage(f"{path} is there already", "name another file by --output, or move that one away") from error
+        raise taken(path) from error
     except OSError as error:
         raise WrongUsage(f"{path} cannot be written: {error.strerror}", "name another file by --output") from error
     finally:
         # Also after Ctrl-C; what is whole has its name by then.
         with contextlib.suppress(OSError):
             scratch.unlink(missing_ok=True)
+
+
+def taken(path: Path) -> WrongUsage:
+    """Return the error that a file of that name is there, which nobody replaces."""
+    return WrongUsage(f"{path} is there already", "name another file by --output, or move that one away")
 
 
 def _name(scratch: Path, path: Path) -> None:

@@ -60,7 +60,7 @@ def main(known: argparse.Namespace) -> int:
         HarnessError: the cluster does not answer, or nothing could be written.
     """
     if known.output is not None and known.output.exists():
-        raise WrongUsage(f"{known.output} is there already", "name another file by --output, or move that one away")
+        raise archive.taken(known.output)  # before anything is read, which takes minutes
     cluster = chosen_cluster(known)
     connection = connect(kubeconfig=known.kubeconfig, cluster=cluster, context=known.context, patience=PATIENCE)
     with connection.kube as reader, tempfile.TemporaryDirectory(prefix="platform-e2e-capture-") as scratch:

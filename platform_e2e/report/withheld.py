@@ -82,8 +82,10 @@ def lines(written: str) -> str:
     a Secret's manifest never stays, whatever its key: `username: NAME` reads like a reference.
     """
     safe = redact.text(written)
-    before, after, emptied = written.split("\n"), safe.split("\n"), documents.manifests(written).split("\n")
-    if safe == written or not len(before) == len(after) == len(emptied):
+    if safe == written:
+        return safe
+    before, after, emptied = (text.split("\n") for text in (written, safe, documents.manifests(written)))
+    if not len(before) == len(after) == len(emptied):
         return safe
     sealed = bool(SEALED.search(written))
     return "\n".join(

@@ -25,11 +25,11 @@ BYTES_SHOWN = 12_000
 LOOKED_AT = 400
 """How many logs are looked through for the names of a problem's objects; evidence of a red run has about fifty."""
 
-BYTES_READ = 2_000_000
-"""How much of a log is read, from its end."""
+BYTES_READ = 200_000
+"""How much of a log is looked through for them, from its end."""
 
 BYTES_REDACTED = 100_000
-"""How much of it is redacted for what is shown: sixty lines, however long."""
+"""How much of a log is redacted for what is shown: sixty lines, however long."""
 
 BYTES_OF_ALL = 1_200_000
 """How much of all logs together, so that the page stays below 5 MB whatever a run leaves behind."""
@@ -72,7 +72,7 @@ class Logs:
         """Return what a log says, as far as it is looked through."""
         if path not in self._read:
             full = len(self._read) >= LOOKED_AT
-            self._read[path] = "" if full else _read(self.directory / path, BYTES_READ // 10)
+            self._read[path] = "" if full else _read(self.directory / path, BYTES_READ)
         return self._read[path]
 
 
