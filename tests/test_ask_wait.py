@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from platform_e2e.ask.voice import Voice
 from platform_e2e.gitops.argocd import REFRESH
 from platform_e2e.kube.objects import Object
 from tests.asking import Run, api, deployment, pod, run
@@ -19,21 +19,22 @@ from tests.scripted_api import ScriptedApi
 
 __all__ = ["api", "run"]  # fixtures
 
-Later = Callable[[float, Callable[[], object]], None]
+OnceTold = Callable[[str, Callable[[], object]], None]
 
 
 @pytest.fixture
-def later() -> Iterator[Later]:
-    """Return a function that has something done some seconds from now."""
-    timers: list[threading.Timer] = []
+def once_told(monkeypatch: pytest.MonkeyPatch) -> OnceTold:
+    """Return a function that has something done once the command has told some words: seconds pass otherwise if busy."""
+    expected: list[tuple[str, Callable[[], object]]] = []
+    say = Voice.say
 
-    def start(seconds: float, work: Callable[[], object]) -> None:
-        timers.append(threading.Timer(seconds, work))
-        timers[-1].start()
+    def and_then(voice: Voice, words: str) -> None:
+        say(voice, words)
+        if expected and expected[0][0] in words:
+            expected.pop(0)[1]()
 
-    yield start
-    for timer in timers:
-        timer.join()
+    monkeypatch.setattr(Voice, "say", and_then)
+    return lambda words, work: expected.append((words, work))
 
 
 def test_what_is_so_already_is_met_at_once(api: ScriptedApi, run: Run, capsys: Any) -> None:
@@ -46,10 +47,10 @@ def test_what_is_so_already_is_met_at_once(api: ScriptedApi, run: Run, capsys: A
 
 
 def test_what_is_absent_is_waited_for_and_each_state_is_told(
-    api: ScriptedApi, run: Run, later: Later, capsys: Any
+    api: ScriptedApi, run: Run, once_told: OnceTold, capsys: Any
 ) -> None:
-    later(0.3, lambda: deployment(api, available=0))
-    later(0.5, lambda: deployment(api))
+    once_told("does not exist", lambda: deployment(api, available=0))
+    once_told("0 of 1 replicas are available", lambda: deployment(api))
     assert run("wait", "deployments.apps", "chat", "-n", "chat-dev", "--timeout", "10s") == 0
     told = [line.split("s  ", 1)[1] for line in capsys.readouterr().err.splitlines()[1:]]
     assert told == ["does not exist", "0 of 1 replicas are available", "as expected"]
@@ -116,11 +117,11 @@ def test_json_is_one_object_for_each_outcome(api: ScriptedApi, run: Run, capsys:
 
 
 def test_several_objects_must_all_be_so_and_only_news_is_told(
-    api: ScriptedApi, run: Run, later: Later, capsys: Any
+    api: ScriptedApi, run: Run, once_told: OnceTold, capsys: Any
 ) -> None:
     deployment(api, available=0)
     pod(api, ready=True)
-    later(0.4, lambda: deployment(api))
+    once_told("pod/chat-1 -n chat-dev: as expected", lambda: deployment(api))
     assert run("wait", "deploy/chat", "po/chat-1", "-n", "chat-dev", "--timeout", "10") == 0
     out, err = capsys.readouterr()
     told = [line.split("s  ", 1)[1] for line in err.splitlines()[1:]]
@@ -144,9 +145,9 @@ def test_several_in_vain_name_each_and_explain_the_first(api: ScriptedApi, run: 
     assert "[pod-image]" in err
 
 
-def test_a_set_needs_an_object_and_each_of_it(api: ScriptedApi, run: Run, later: Later, capsys: Any) -> None:
-    later(0.2, lambda: pod(api, ready=False))
-    later(0.4, lambda: pod(api, ready=True))
+def test_a_set_needs_an_object_and_each_of_it(api: ScriptedApi, run: Run, once_told: OnceTold, capsys: Any) -> None:
+    once_told("there is none", lambda: pod(api, ready=False))
+    once_told("it is Pending and not ready", lambda: pod(api, ready=True))
     pod(api, "other", "argocd", ready=False)
     assert run("wait", "pods", "-l", "app=chat", "-n", "chat-dev", "--timeout", "10") == 0
     out, err = capsys.readouterr()
@@ -155,10 +156,10 @@ def test_a_set_needs_an_object_and_each_of_it(api: ScriptedApi, run: Run, later:
     assert out.startswith("each of pods -n chat-dev -l app=chat is ready (after ")
 
 
-def test_gone(api: ScriptedApi, run: Run, later: Later, capsys: Any) -> None:
+def test_gone(api: ScriptedApi, run: Run, once_told: OnceTold, capsys: Any) -> None:
     assert run("wait", "cm/a", "--gone") == 0
     api.put("configmaps", "default", "a", metadata={"finalizers": ["example.org/x"]})
-    later(0.2, lambda: api.remove("configmaps", "default", "a"))
+    once_told("s  a ", lambda: api.remove("configmaps", "default", "a"))
     assert run("wait", "cm/a", "--gone", "--timeout", "10") == 0
     meta = {"finalizers": ["example.org/x"], "deletionTimestamp": "2026-01-01T00:00:00Z"}
     api.put("configmaps", "default", "a", metadata=meta)
@@ -190,9 +191,9 @@ def test_what_is_waited_for_can_be_said(api: ScriptedApi, run: Run, words: list[
     assert run("wait", "deploy/chat", *words, "--timeout", "0") == status
 
 
-def test_for_wants_it_to_stay(api: ScriptedApi, run: Run, later: Later, capsys: Any) -> None:
+def test_for_wants_it_to_stay(api: ScriptedApi, run: Run, once_told: OnceTold, capsys: Any) -> None:
     deployment(api)
-    later(0.4, lambda: deployment(api, available=0))
+    once_told("as expected", lambda: deployment(api, available=0))
     assert run("wait", "deploy/chat", "-n", "chat-dev", "--for", "2", "--timeout", "1") == 1
     assert "is rolled out for 2 s: did not stay so for 2 s within 1 s\n" in capsys.readouterr().err
 
@@ -329,19 +330,19 @@ def test_an_api_server_that_does_not_answer_is_told_and_ends_with_3(api: Scripte
     assert err.splitlines()[-1].startswith("  remedy: is the cluster running, and is this its kubeconfig?")
 
 
-def test_an_api_server_that_comes_back_is_no_failure(api: ScriptedApi, run: Run, later: Later) -> None:
+def test_an_api_server_that_comes_back_is_no_failure(api: ScriptedApi, run: Run, once_told: OnceTold) -> None:
     deployment(api)
     api.stop()
-    later(0.5, api.start)
+    once_told("does not answer", api.start)
     assert run("wait", "deploy/chat", "-n", "chat-dev", "--timeout", "10") == 0
 
 
-def test_a_kind_with_its_group_may_come_later(api: ScriptedApi, run: Run, later: Later, capsys: Any) -> None:
+def test_a_kind_with_its_group_may_come_later(api: ScriptedApi, run: Run, once_told: OnceTold, capsys: Any) -> None:
     def install() -> None:
         api.serve("example.org/v1", "widgets", "Widget")
         api.put("widgets", "default", "w")
 
-    later(0.3, install)
+    once_told("its CRD is not installed", install)
     assert run("wait", "widget.example.org/w", "--exists", "--timeout", "10") == 0
     assert "s  the API server serves no kind widget.example.org: its CRD is not installed\n" in capsys.readouterr().err
 
@@ -356,9 +357,11 @@ def test_no_value_of_a_secret_is_shown(api: ScriptedApi, run: Run, capsys: Any) 
 
 
 @pytest.mark.parametrize("output", ["text", "json"])
-def test_ctrl_c_tells_what_was_seen_so_far(api: ScriptedApi, run: Run, later: Later, capsys: Any, output: str) -> None:
+def test_ctrl_c_tells_what_was_seen_so_far(
+    api: ScriptedApi, run: Run, once_told: OnceTold, capsys: Any, output: str
+) -> None:
     deployment(api, available=0)
-    later(0.6, lambda: os.kill(os.getpid(), signal.SIGTERM))  # which the command line takes as Ctrl-C
+    once_told("0 of 1 replicas", lambda: os.kill(os.getpid(), signal.SIGTERM))  # which the command line takes as Ctrl-C
     assert run("wait", "deploy/chat", "-n", "chat-dev", "--timeout", "60", "-o", output) == 2
     out, err = capsys.readouterr()
     if output == "json":
@@ -407,12 +410,12 @@ def asked(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_head_is_what_argo_cd_finds_when_it_is_asked_to_look(
-    api: ScriptedApi, run: Run, later: Later, asked: list[str], capsys: Any
+    api: ScriptedApi, run: Run, once_told: OnceTold, asked: list[str], capsys: Any
 ) -> None:
     newer = "c" * 40
     application(api)
     deployment(api)
-    later(0.4, lambda: application(api, newer))
+    once_told("has not done the refresh", lambda: application(api, newer))
     assert run("wait", "application/chat-dev", "--converged-on", "HEAD", "--timeout", "10") == 0
     assert asked == ["argocd/chat-dev"]
     out, err = capsys.readouterr()
@@ -439,11 +442,11 @@ def test_each_application_of_a_set_is_asked(api: ScriptedApi, run: Run, asked: l
 
 
 def test_a_refresh_of_somebody_else_is_waited_for_before_our_own(
-    api: ScriptedApi, run: Run, later: Later, capsys: Any
+    api: ScriptedApi, run: Run, once_told: OnceTold, capsys: Any
 ) -> None:
     deployment(api)
     application(api, annotations={REFRESH: "normal"})
-    later(0.3, lambda: application(api))
+    once_told("somebody else asked for", lambda: application(api))
     assert run("wait", "app/chat-dev", "--timeout", "10") == 0
     assert api.asked("PATCH", "applications/chat-dev") == 1
     assert (

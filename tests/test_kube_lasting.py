@@ -57,18 +57,18 @@ Later = Callable[[float, Callable[[], object]], None]
 
 def test_it_lasts_from_the_first_state_that_is_as_expected(api: ScriptedApi, kube: Kube, later: Later) -> None:
     put(api, "no")
+    start = time.monotonic()
     later(0.2, lambda: put(api, "yes", 1))
     later(0.4, lambda: put(api, "yes", 2))
-    start = time.monotonic()
     assert eventually(kube.one(KIND, "switch", "ns"), is_on, timeout=5, for_=0.5, what="on") == 2
     assert 0.65 <= time.monotonic() - start < 2
 
 
 def test_a_break_begins_the_while_anew(api: ScriptedApi, kube: Kube, later: Later) -> None:
     put(api, "yes")
+    start = time.monotonic()
     later(0.3, lambda: put(api, "no"))
     later(0.35, lambda: put(api, "yes", 7))
-    start = time.monotonic()
     assert eventually(kube.one(KIND, "switch", "ns"), is_on, timeout=5, for_=0.5, what="on") == 7
     assert time.monotonic() - start >= 0.8
 
@@ -81,8 +81,8 @@ def test_a_break_that_two_changes_in_one_go_make_is_seen(api: ScriptedApi, kube:
             put(api, "no")
             put(api, "yes")
 
-    later(0.3, flicker)
     start = time.monotonic()
+    later(0.3, flicker)
     eventually(kube.one(KIND, "switch", "ns"), is_on, timeout=5, for_=0.5, what="on")
     assert time.monotonic() - start >= 0.75
 
@@ -133,9 +133,13 @@ def test_a_while_is_not_over_before_its_last_changes_were_seen(
     monkeypatch.setattr("platform_e2e.kube.waiting.PATIENCE", 0.5)
     monkeypatch.setattr("platform_e2e.kube.watched.EVENTS_PATIENCE", 0)
     put(api, "yes")
-    later(0.2, api.stop)
+
+    def judge(obj: Object | None) -> Verdict:
+        later(0.2, api.stop)
+        return is_on(obj)
+
     with pytest.raises(Unobserved, match=r"could not be read to the end of 0\.4 s"):
-        eventually(kube.one(KIND, "switch", "ns"), is_on, timeout=5, for_=0.4, what="on")
+        eventually(kube.one(KIND, "switch", "ns"), judge, timeout=5, for_=0.4, what="on")
 
 
 def test_progress_is_each_state_that_differs_when_it_comes() -> None:
