@@ -9,11 +9,12 @@ import pytest
 from platform_e2e import timeline
 from platform_e2e.checks import controls
 from platform_e2e.checks.applications import TESTS
+from platform_e2e.checks.blame import BlockedByPromise
 from platform_e2e.checks.controls import Sandbox, has_colour, has_key, is_sync, pool_of_one, synced_with_key
 from platform_e2e.explain.addresses import pool, requested_pool
 from platform_e2e.gitops.git import GitServer
 from platform_e2e.kube.client import Kube
-from platform_e2e.kube.expect import Met, Polled
+from platform_e2e.kube.expect import Met, Polled, Timeout
 from platform_e2e.kube.objects import Object
 from platform_e2e.timeline import Timeline
 from tests.recorded_view import RecordedView, made
@@ -130,3 +131,31 @@ def test_expectations_say_what_is_there_instead() -> None:
     assert isinstance(synced_with_key("colour")((synced, SETTINGS)), Met)
     assert str(synced_with_key("shape")((synced, SETTINGS))) == "Pending(why='there is no key shape')"
     assert str(synced_with_key("colour")((None, SETTINGS))) == "Pending(why='it is not compared')"
+
+
+@pytest.mark.parametrize("compares", [True, False])
+def test_a_control_of_which_argo_cd_sees_nothing_is_blocked_by_what_the_layers_own_applications_tell(
+    compares: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = Cluster()
+    labels = {"app.kubernetes.io/component": "application-controller"}
+    controller = made(
+        "apps/v1/StatefulSet", "argocd-application-controller", "argocd", spec={"replicas": int(compares)}
+    )
+    controller["metadata"]["labels"] = labels
+    controller["status"] = {"readyReplicas": int(compares)}
+    cluster.objects.append(controller)
+    monkeypatch.setattr(controls, "CONVERGE_SECONDS", 0.1)
+    monkeypatch.setattr("platform_e2e.gitops.argocd.ask_refresh", lambda *_, **__: None)
+    branch = Git().branch("e2e-1")
+    branch.name, branch.commit = "e2e-1", lambda *_: "a" * 40
+    sandbox = Sandbox(cast("Kube", cluster), branch, "e2e-1")
+
+    with pytest.raises(Timeout if compares else BlockedByPromise) as told:
+        sandbox.application(self_heal=True)
+    if not compares:
+        assert getattr(told.value, "by", "") == (
+            "promise applications: nobody compares application/e2e-1 -n argocd with Git: "
+            "statefulset/argocd-application-controller -n argocd has 0 replicas; it was never compared "
+            "[application-stale-revision]"
+        )

@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from platform_e2e import timeline
 from platform_e2e.checks.applications import TESTS
+from platform_e2e.checks.blame import BlockedByPromise
+from platform_e2e.explain import explain
 from platform_e2e.explain.addresses import POOL_KIND
+from platform_e2e.finding import Finding, Promise
 from platform_e2e.gitops import argocd
 from platform_e2e.gitops.convergence import converge
-from platform_e2e.kube.expect import Expectation, Met, Pending, Source, Verdict, eventually_gone
+from platform_e2e.kube.expect import Expectation, Met, Pending, Source, Timeout, Verdict, eventually_gone
 from platform_e2e.kube.objects import Object
 
 if TYPE_CHECKING:
@@ -35,6 +38,9 @@ CONVERGE_SECONDS = 60.0
 
 GONE_SECONDS = 30.0
 """For an Application without a finalizer, which goes at once unless an operation runs."""
+
+NOT_COMPARED = "application-stale-revision"
+"""The cause of an Application that is never compared; of an own one, of which Git has one commit, it is Argo CD's."""
 
 LONE_ADDRESS = "192.0.2.1"
 """An address that no network uses (RFC 5737, TEST-NET-1), so a pool of it clashes with nobody's."""
@@ -107,10 +113,32 @@ class Sandbox:
             sandbox.branch.delete()
 
     def application(self, *, self_heal: bool) -> Own:
-        """Commit one ConfigMap, make an automated Application of it, and wait until it has converged."""
+        """Commit one ConfigMap, make an automated Application of it, and wait until it has converged.
+
+        Raises:
+            BlockedByPromise: Argo CD compares nothing, which the tests of the layer's own Applications tell.
+            Timeout: it has not converged.
+        """
         sha = self.branch.commit({"manifests/settings.json": json.dumps(settings()).encode()}, "Add settings")
         self.kube.create(application(self.namespace, self.branch.url, self.branch.name, self_heal=self_heal))
-        converge(self.kube, [self.namespace], sha, timeout=CONVERGE_SECONDS, by_operation=True)
+        try:
+            converge(
+                self.kube,
+                [self.namespace],
+                sha,
+                timeout=CONVERGE_SECONDS,
+                by_operation=True,
+                explain=lambda app: explain(app, self.kube),
+            )
+        except Timeout as error:
+            cause = error.cause
+            if cause is None or cause.id != NOT_COMPARED:
+                raise
+            name = f"application/{self.namespace} -n {argocd.NAMESPACE}"
+            finding = Finding(
+                name, Promise.APPLICATIONS, f"it is what commit {sha[:12]} says", error.report.last, cause
+            )
+            raise BlockedByPromise([finding]) from error
         return Own(self.namespace, self.namespace, sha, self.kube)
 
 
