@@ -89,6 +89,29 @@ def test_a_crash_quotes_the_log_of_the_run_before() -> None:
     assert "log_level says LOUD" in cause.sentence
 
 
+GONE = "unable to retrieve container logs for containerd://87f4"
+ENDED = {"terminated": {"exitCode": 2, "reason": "Error"}}
+
+
+@pytest.mark.parametrize(
+    ("state", "logs"),
+    [
+        (ENDED, {"chat-0/chat": "no such file", "chat-0/chat/previous": "of the run before"}),
+        (ENDED, {"chat-0/chat": GONE, "chat-0/chat/previous": "no such file"}),
+        ({"waiting": {}}, {"chat-0/chat/previous": GONE, "chat-0/chat": "no such file"}),
+        ({"running": {}}, {"chat-0/chat/previous": "no such file", "chat-0/chat": "started"}),
+        ({"waiting": {}}, {"chat-0/chat/previous": GONE, "chat-0/chat": GONE}),
+    ],
+)
+def test_a_crash_quotes_the_run_that_ended_last_or_the_one_that_the_kubelet_still_has(
+    state: dict[str, Any], logs: dict[str, str]
+) -> None:
+    cause = explain(pod(state, last=ENDED, restarts=2), RecordedView(logs=logs))
+    assert cause is not None
+    quoted = "; its log ends: no such file" if "no such file" in logs.values() else ""
+    assert cause.sentence.endswith(f"has ended 2 times (Error, exit status 2){quoted}")
+
+
 @pytest.mark.parametrize(("ready", "cause"), [(False, "pod-crash"), (True, "pod-starting")])
 def test_a_container_that_runs_for_a_moment_between_two_ends_crashes_all_the_same(ready: bool, cause: str) -> None:
     crashing = pod({"running": {}}, last={"terminated": {"exitCode": 1, "reason": "Error"}}, restarts=2)

@@ -26,6 +26,10 @@ LOG_LINES = 3
 """How many last lines of a crashed container's log a cause quotes."""
 
 
+LOG_GONE = "unable to retrieve container logs for "
+"""What the kubelet answers, with status 200, where the run is removed (pkg/kubelet/kuberuntime/kuberuntime_container.go)."""
+
+
 def is_ready(pod: Object) -> bool:
     """Tell whether a pod is ready, or has done its work."""
     return condition(pod, "Ready").get("status") == "True" or at(pod, "status", "phase") == "Succeeded"
@@ -99,8 +103,7 @@ def crash(pod: Object, view: View) -> Cause | None:
         if at(container, "state", "running") is not None and (is_ready(pod) or container.get("ready")):
             # It got over it. Else it runs for a moment between two ends, and its probe fails until the next.
             continue
-        previous = bool(at(container, "lastState", "terminated"))
-        log = _log(pod, view, str(container.get("name")), previous=previous)
+        log = _last_words(pod, view, container)
         quoted = "; its log ends: " + " | ".join(log.strip().splitlines()[-LOG_LINES:]) if log.strip() else ""
         why = f"{ended.get('reason', 'Error')}, exit status {ended.get('exitCode')}"
         return Cause(
@@ -112,13 +115,23 @@ def crash(pod: Object, view: View) -> Cause | None:
     return None
 
 
+def _last_words(pod: Object, view: View, container: Mapping[str, Any]) -> str:
+    """Return the end of the log of the run that ended last, or of the one beside it where the kubelet has that alone."""
+    # It keeps one ended run of a container (MaxPerPodContainer), so of two in the status the older one's log is gone.
+    latest_ended = bool(at(container, "state", "terminated"))
+    name = str(container.get("name"))
+    first = _log(pod, view, name, previous=not latest_ended)
+    return first if first.strip() else _log(pod, view, name, previous=latest_ended)
+
+
 def _log(pod: Object, view: View, container: str, *, previous: bool) -> str:
     """Return the end of a container's log; an empty text where the kubelet no longer has it."""
     namespace, name = key(pod)
     try:
-        return view.logs(name, namespace, container, previous=previous, tail=LOG_LINES)
+        log = view.logs(name, namespace, container, previous=previous, tail=LOG_LINES)
     except ApiError:
         return ""
+    return "" if log.startswith(LOG_GONE) else log
 
 
 @explains("v1/Pod")
