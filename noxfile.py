@@ -141,9 +141,10 @@ def tests(session: nox.Session) -> None:
         # Every worker compiles every test, and every run in a box the plugins: a minute of processor time, each time.
         compiled = _compiled(session, scratch)
         session.env.update({"PYTHONPYCACHEPREFIX": str(compiled), "PYTHONDONTWRITEBYTECODE": "", "TMPDIR": scratch})
-        # Twice as many as cores: half of the time the tests wait, for whole runs and for streams that end on purpose.
-        workers = str(2 * (os.cpu_count() or 2))
-        parallel = () if any(word.startswith("-n") for word in session.posargs) else ("-n", workers)
+        # Twice as many as cores: half of the time the tests wait, for whole runs and for streams that end on purpose. What
+        # one worker still has at the end, such as a file with many runs, another takes from it.
+        workers = ("-n", str(2 * (os.cpu_count() or 2)), "--dist", "worksteal")
+        parallel = () if any(word.startswith("-n") for word in session.posargs) else workers
         paths = () if any(Path(word.split("::")[0]).exists() for word in session.posargs) else ("tests",)
         try:
             _run(

@@ -63,11 +63,11 @@ def describe(directory: Path, *, besides: Path | None = None, new: frozenset[str
     """
     if not directory.is_dir() or shell.which("git") is None:
         return None
-    head = git(directory, "rev-parse", "HEAD", "--show-toplevel", "--git-path", "index", "--git-path", "objects")
+    wanted = ("HEAD", "--show-toplevel", "--show-prefix", "--git-path", "index", "--git-path", "objects")
+    head = git(directory, "rev-parse", *wanted)
     if head.returncode != 0:
         return None
-    commit, top, index, objects = head.stdout.splitlines()[:4]
-    prefix = git(directory, "rev-parse", "--show-prefix").stdout.strip("\n")
+    commit, top, prefix, index, objects = head.stdout.splitlines()[:5]
     scope = [f":(top){prefix}"]
     if besides is not None and besides.resolve().is_relative_to(Path(top)):
         scope.append(f":(top,exclude){besides.resolve().relative_to(top).as_posix()}")
