@@ -40,6 +40,15 @@ def test_the_oldest_go_beyond_the_number(runs: list[Path], tmp_path: Path) -> No
     assert (tmp_path / "latest").resolve() == runs[-1]
 
 
+def test_of_two_runs_of_one_second_the_later_one_stays(tmp_path: Path) -> None:
+    names = [f"2026-11-01T02-17-00Z-e2e-{ending}" for ending in ("b", "c", "a")]
+    for age, name in enumerate(names):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text("{}")
+        os.utime(tmp_path / name, (age, age))
+    assert apply(tmp_path, 1, set()).removed == (names[0], names[1])
+
+
 def test_what_is_needed_and_what_latest_shows_stays(runs: list[Path], tmp_path: Path) -> None:
     (tmp_path / "latest").unlink()
     (tmp_path / "latest").symlink_to(runs[1].name)

@@ -62,7 +62,7 @@ def apply(artifacts: Path, keep: int, needed: Collection[str]) -> Removal:
     """
     stays = {*needed, _latest(artifacts)}
     try:
-        names = sorted(entry.name for entry in os.scandir(artifacts) if _is_run(entry))
+        names = [entry.name for entry in sorted(filter(_is_run, os.scandir(artifacts)), key=_age)]
     except OSError as error:
         return Removal(failed=(f"{artifacts} cannot be read: {error}",))
     removed, failed = [], []
@@ -101,6 +101,14 @@ def _is_run(entry: os.DirEntry[str]) -> bool:
         return False
     # Its first event makes the timeline, so also a run that was killed has one of them.
     return any(Path(entry.path, name).is_file() for name in ("run.json", "timeline.jsonl", GOING))
+
+
+def _age(entry: os.DirEntry[str]) -> tuple[str, int]:
+    """Return when a run began: its name has the second, and of two in one second the later one was written to last."""
+    try:
+        return entry.name[: len("2026-01-01T00-00-00Z")], entry.stat(follow_symlinks=False).st_mtime_ns
+    except FileNotFoundError:  # another run has just removed it
+        return entry.name, 0
 
 
 def _latest(artifacts: Path) -> str:
