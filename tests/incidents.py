@@ -50,6 +50,11 @@ def drift(**fields: Any) -> Drift:
 def checkout(root: Path, **files: str) -> tuple[Path, str]:
     """Write the small layer into the directory `platform` of a Git checkout, and return it and its commit."""
     directory = layers.write(root / "platform", {"argocd/applications/one.yaml": application_yaml(), **files})
+    return directory, commit(root)
+
+
+def commit(root: Path) -> str:
+    """Make a Git checkout of a directory, with all that is in it, and return its commit."""
     git: list[str | Path] = [
         "git",
         "-C",
@@ -64,7 +69,7 @@ def checkout(root: Path, **files: str) -> tuple[Path, str]:
     shell.run([*git, "init", "-q"], timeout=10)
     shell.run([*git, "add", "."], timeout=10)
     shell.run([*git, "commit", "-q", "-m", "layer"], timeout=10)
-    return directory, shell.run([*git, "rev-parse", "HEAD"], timeout=10).stdout.strip()
+    return shell.run([*git, "rev-parse", "HEAD"], timeout=10).stdout.strip()
 
 
 def application_yaml() -> str:

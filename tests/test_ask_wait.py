@@ -24,7 +24,7 @@ OnceTold = Callable[[str, Callable[[], object]], None]
 
 @pytest.fixture
 def once_told(monkeypatch: pytest.MonkeyPatch) -> OnceTold:
-    """Return a function that has something done once the command has told some words: seconds pass otherwise if busy."""
+    """Return a function that has something done once the command has told some words, however long that takes."""
     expected: list[tuple[str, Callable[[], object]]] = []
     say = Voice.say
 

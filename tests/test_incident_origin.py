@@ -6,16 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from platform_e2e import shell
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.incident import origin
-
-
-def committed(layer: Path) -> str:
-    """Commit all that a directory has."""
-    for words in (("init", "-q"), ("add", "."), ("-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "one")):
-        shell.run(["git", "-C", str(layer), *words], timeout=20)
-    return shell.run(["git", "-C", str(layer), "rev-parse", "HEAD"], timeout=20).stdout.strip()
+from tests.incidents import commit
 
 
 @pytest.fixture
@@ -31,7 +24,7 @@ def test_files_links_and_executable_bits_are_as_in_git(layer: Path, tmp_path: Pa
     (layer / "run").chmod(0o755)
     (layer / "apps" / "same.yaml").symlink_to("deep/one.yaml")
     out = tmp_path / "out"
-    origin.export(layer, committed(layer), out)
+    origin.export(layer, commit(layer), out)
     assert (out / "apps" / "deep" / "one.yaml").read_text() == "one"
     assert (out / "apps" / "same.yaml").readlink() == Path("deep/one.yaml")
     modes = [(out / name).stat().st_mode & 0o777 for name in ("run", "apps/deep/one.yaml")]
@@ -43,5 +36,5 @@ def test_files_links_and_executable_bits_are_as_in_git(layer: Path, tmp_path: Pa
 def test_a_link_that_leads_out_of_the_layer_is_refused(layer: Path, tmp_path: Path, leads_to: str) -> None:
     (layer / "apps" / "out.yaml").symlink_to(leads_to)
     with pytest.raises(BrokenHarness, match=r"cannot be unpacked: apps/out\.yaml leads out of the layer"):
-        origin.export(layer, committed(layer), tmp_path / "out")
+        origin.export(layer, commit(layer), tmp_path / "out")
     assert not (tmp_path / "out" / "apps" / "out.yaml").is_symlink()

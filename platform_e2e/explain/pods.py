@@ -25,7 +25,6 @@ MOUNT_REASONS = frozenset({"FailedMount", "FailedAttachVolume"})
 LOG_LINES = 3
 """How many last lines of a crashed container's log a cause quotes."""
 
-
 LOG_GONE = "unable to retrieve container logs for "
 """What the kubelet answers, with status 200, where the run is removed (pkg/kubelet/kuberuntime/kuberuntime_container.go)."""
 
