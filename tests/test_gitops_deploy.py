@@ -4,13 +4,15 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd, arrival, deploy
-from platform_e2e.gitops.argocd import APPLICATION, APPLICATIONSET
+from platform_e2e.gitops.argocd import APPLICATION, APPLICATIONSET, APPPROJECT
 from platform_e2e.gitops.git import Commit
 from platform_e2e.kube.errors import ApiError, KindNotServed, NotFound
 from platform_e2e.kube.expect import Refuted, Timeout
@@ -42,6 +44,8 @@ spec:
       destination: {namespace: "chat-{{env}}"}
 """
 PROJECT = "apiVersion: argoproj.io/v1alpha1\nkind: AppProject\nmetadata: {name: p}\nspec: {sourceRepos: ['*']}\n"
+JUDGED = datetime(2026, 1, 1, 10, 0, 5, tzinfo=UTC)
+"""When an Application of tests/gitops_fakes.py was compared."""
 NAMES = ["chat-dev", "chat-prod", "one"]
 
 
@@ -92,12 +96,13 @@ class Cluster(FakeKube):
         super().__init__()
         self.applied: list[dict[str, Any]] = []
         self.refusals: list[ApiError] = []
+        self.made_of_it: dict[str, Any] = {}
 
     def apply(self, obj: dict[str, Any]) -> dict[str, Any]:
         if self.refusals:
             raise self.refusals.pop(0)
         self.applied.append(obj)
-        return obj
+        return {**obj, "metadata": {**obj["metadata"], **self.made_of_it}}
 
     def up(self, *names: str, sha: str = SHA) -> None:
         """Let Applications be converged, generated ones with their owner."""
@@ -119,8 +124,9 @@ def git(layer: Layer, commit: Commit | None = None) -> Any:
 
 
 def test_roots_are_applied_as_served_projects_first(kube: Any, layer: Layer) -> None:
-    applied = deploy.apply_roots(kube, layer, git(layer), timeout=5)
-    assert applied == ("appproject/p", "application/one", "applicationset/chat")
+    roots = deploy.apply_roots(kube, layer, git(layer), timeout=5)
+    assert roots.changed == {}
+    assert roots.names == ("appproject/p", "application/one", "applicationset/chat")
     assert [obj["metadata"]["namespace"] for obj in kube.applied] == ["argocd"] * 3
     assert kube.applied[1]["spec"]["source"]["repoURL"] == SERVED
     assert kube.applied[2]["spec"]["template"]["spec"]["source"]["repoURL"] == SERVED
@@ -131,11 +137,44 @@ def test_roots_wait_for_the_kinds_and_the_namespace(kube: Any, layer: Layer) -> 
         KindNotServed("argoproj.io/v1alpha1/AppProject"),
         NotFound("PATCH", 404, "NotFound", "namespaces argocd"),
     ]
-    assert len(deploy.apply_roots(kube, layer, git(layer), timeout=5)) == 3
+    assert len(deploy.apply_roots(kube, layer, git(layer), timeout=5).names) == 3
     kube.refusals = [KindNotServed("argoproj.io/v1alpha1/AppProject")] * 1000
     with pytest.raises(Timeout, match="the API server takes appproject/p -n argocd: not within") as caught:
         deploy.apply_roots(kube, layer, git(layer), timeout=0.05)
     assert "the API server serves no such kind" in str(caught.value)
+
+
+@pytest.mark.parametrize(("generation", "changed"), [(1, {}), (2, {"p": JUDGED})])
+def test_a_project_that_said_something_else_is_told_with_the_time_of_the_change(
+    kube: Any, layer: Layer, generation: int, changed: dict[str, datetime]
+) -> None:
+    kube.put(APPPROJECT, {"metadata": {"name": "p", "namespace": "argocd", "generation": 1}})
+    kube.made_of_it = {
+        "generation": generation,
+        "managedFields": [{"time": "2026-01-01T09:00:00Z"}, {"time": "2026-01-01T10:00:05Z"}],
+    }
+    assert deploy.apply_roots(kube, layer, git(layer), timeout=5).changed == changed
+
+
+def test_an_application_that_was_compared_before_its_project_was_changed_is_refreshed(
+    kube: Any, layer: Layer, timeline: Timeline
+) -> None:
+    kube.up(*NAMES)
+    for name in ("one", "chat-dev"):
+        kube.objects[APPLICATION, name]["spec"]["project"] = "p"
+    # Times are in whole seconds: what was compared in the same one may have been compared before.
+    kube.objects[APPLICATION, "chat-dev"]["status"]["reconciledAt"] = "2026-01-01T10:00:06Z"
+    wait = partial(deploy.wait_converged, kube, layer, SHA, timeline=timeline, projects={"p": JUDGED})
+    with pytest.raises(Timeout, match="one: it was compared at 10:00:05, not since its project p was changed"):
+        wait(timeout=0.1)
+    kube.patches.clear()
+
+    def compare(kind: str, name: str, _patch: Any) -> None:
+        kube.objects[kind, name]["status"]["reconciledAt"] = "2026-01-01T10:00:07Z"
+
+    kube.on_patch = compare
+    assert sorted(wait(timeout=10)) == NAMES
+    assert kube.patches == [(APPLICATION, "one", {"metadata": {"annotations": {argocd.REFRESH: "normal"}}})]
 
 
 def test_a_root_that_the_api_server_refuses_is_an_error_at_once(kube: Any, layer: Layer) -> None:

@@ -8,6 +8,7 @@ import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from platform_e2e.finding import Cause
@@ -69,6 +70,8 @@ class Arrival:
         came_up: whether the layer had come up before, so that it can be judged even where all of it is left behind.
         founded: tells whether the foundations are there; before that nothing is given up: they may bring, or change, what an
             Application lacks.
+        projects: names of AppProjects that were changed, and when. Argo CD compares nothing anew because of that, and what it
+            compares at once may still be by the project as it was.
         began: monotonic time of the wait's begin.
         seconds: for each Application after how many seconds it had converged.
         stuck: for each Application that is not waited for the cause.
@@ -82,6 +85,7 @@ class Arrival:
     ends: float = math.inf
     came_up: bool = False
     founded: Callable[[], bool] = lambda: True
+    projects: Mapping[str, datetime] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
     seconds: dict[str, float] = field(default_factory=dict)
     stuck: dict[str, str] = field(default_factory=dict)
@@ -105,6 +109,8 @@ class Arrival:
         for one in self.layer.applications:
             app = live.get((one.namespace, one.name))
             verdict = expected(app)
+            if isinstance(verdict, Met):
+                verdict = self._before_its_project(app or {}) or verdict
             if isinstance(verdict, Met):
                 self.seconds.setdefault(one.name, time.monotonic() - self.began)
                 self.stuck.pop(one.name, None)
@@ -169,6 +175,14 @@ class Arrival:
                 lacking[_of_set(one.name)] = verdict.why
         return lacking
 
+    def _before_its_project(self, app: Object) -> Pending | None:
+        """Tell whether an Application was compared by what its project no longer says; times are in whole seconds."""
+        name = (app.get("spec") or {}).get("project") or "default"
+        changed, judged = self.projects.get(name), argocd.reconciled_at(app)
+        if changed is None or judged is None or judged > changed:
+            return None
+        return Pending(f"it was compared at {judged:%H:%M:%S}, not since its project {name} was changed")
+
     def _push(self, one: Application, app: Object, verdict: Pending | Failed, *, founded: bool) -> Pending | Failed:
         """Ask for what Argo CD would do only after a long pause, and recognise what will not get better."""
         now = time.monotonic()
@@ -183,6 +197,7 @@ class Arrival:
             f"{kind}: {' '.join(text.split())}" for kind, text in argocd.conditions(app) if kind.endswith("Error")
         ]
         stale = argocd.revisions(app) != () and self.sha not in argocd.revisions(app)
+        stale = stale or self._before_its_project(app) is not None
         if not errors and not stale and argocd.sync_status(app) != "Unknown":
             self._errors.pop(one.name, None)
             return verdict

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -18,7 +20,7 @@ from platform_e2e.gitops.git import Commit, GitServer
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.errors import KindNotServed, NotFound
 from platform_e2e.kube.expect import Met, Pending, Polled, Verdict, all_of, eventually, poll
-from platform_e2e.kube.objects import Object
+from platform_e2e.kube.objects import Object, kind_of
 from platform_e2e.layer import Layer
 from platform_e2e.timeline import Timeline
 
@@ -27,6 +29,19 @@ _ORDER = (argocd.APPPROJECT, argocd.APPLICATION, argocd.APPLICATIONSET)
 
 _TICK = 0.5
 """Seconds after which Applications are looked at even when nothing changed, so that a refresh can be asked for again."""
+
+
+@dataclass(frozen=True)
+class Roots:
+    """What was applied by hand.
+
+    Attributes:
+        names: `kind/name` of each.
+        changed: names of the AppProjects that said something else before, and when the API server took the change.
+    """
+
+    names: tuple[str, ...]
+    changed: Mapping[str, datetime]
 
 
 @dataclass(frozen=True)
@@ -83,17 +98,25 @@ def deploy(
     if kept and commit.pushed:
         timeline.event("fact", "layer changed", files=list(commit.changed), commit=commit.sha)
         timeline.progress(PHASE, f"{len(commit.changed)} files changed since: {', '.join(commit.changed[:5])}")
-    applied = apply_roots(kube, layer, git, timeout=timeout)
+    roots = apply_roots(kube, layer, git, timeout=timeout)
     if kept and commit.pushed:
         refresh_all(kube, layer)
     left = max(1.0, timeout - (time.monotonic() - began))
     seconds = wait_converged(
-        kube, layer, commit.sha, timeline=timeline, timeout=left, explain=explain, hopeless=hopeless, founded=founded
+        kube,
+        layer,
+        commit.sha,
+        timeline=timeline,
+        timeout=left,
+        explain=explain,
+        hopeless=hopeless,
+        founded=founded,
+        projects=roots.changed,
     )
-    return Deployment(commit, applied, seconds)
+    return Deployment(commit, roots.names, seconds)
 
 
-def apply_roots(kube: Kube, layer: Layer, git: GitServer, *, timeout: float) -> tuple[str, ...]:
+def apply_roots(kube: Kube, layer: Layer, git: GitServer, *, timeout: float) -> Roots:
     """Apply the AppProjects, Applications and ApplicationSets under `argocd/` as they are served, by server-side apply.
 
     Begins as soon as Argo CD's kinds are served; its controllers need not run yet.
@@ -104,9 +127,6 @@ def apply_roots(kube: Kube, layer: Layer, git: GitServer, *, timeout: float) -> 
         git: has the files as they are served.
         timeout: seconds until Argo CD's kinds must be served.
 
-    Returns:
-        `kind/name` of what was applied.
-
     Raises:
         Timeout: Argo CD's kinds or its namespace did not come.
         ApiError: the API server refused an object.
@@ -114,19 +134,22 @@ def apply_roots(kube: Kube, layer: Layer, git: GitServer, *, timeout: float) -> 
     files = {one.file for one in layer.projects} | {one.file for one in layer.applicationsets}
     files |= {one.file for one in layer.applications if one.generated_by is None}
     objects = [obj for file in sorted(files) for obj in YAML(typ="safe", pure=True).load_all(git.read(file)) if obj]
-    applied = []
+    applied: list[str] = []
+    changed: dict[str, datetime] = {}
     for kind in _ORDER:
         wanted = [obj for obj in _flat(objects) if f"{obj.get('apiVersion')}/{obj.get('kind')}" == kind]
         for obj in wanted:
             obj["metadata"].setdefault("namespace", argocd.NAMESPACE)
             name = f"{obj['kind'].lower()}/{obj['metadata']['name']}"
-            poll(
+            before, after = poll(
                 _apply(kube, obj),
                 timeout=timeout,
                 what=f"the API server takes {name} -n {obj['metadata']['namespace']}",
             )
             applied.append(name)
-    return tuple(applied)
+            if kind == argocd.APPPROJECT and before and _generation(before) != _generation(after):
+                changed[after["metadata"]["name"]] = _changed_at(after)
+    return Roots(tuple(applied), changed)
 
 
 def wait_converged(
@@ -140,6 +163,7 @@ def wait_converged(
     hopeless: Callable[[Object], tuple[str, float | None] | None] | None = None,
     founded: Callable[[], bool] = lambda: True,
     came_up: bool = False,
+    projects: Mapping[str, datetime] = MappingProxyType({}),
 ) -> dict[str, float]:
     """Wait until every Application of the layer, generated ones included, is what a commit says, workloads rolled out.
 
@@ -158,6 +182,7 @@ def wait_converged(
             the end of the wait in any case; without it every one is waited for.
         founded: tells whether the foundations are there; before that no Application is given up.
         came_up: whether the layer had come up before; else one Application at least must converge.
+        projects: names of AppProjects and since when they are what they are: an earlier comparison of theirs says nothing.
 
     Returns:
         For each Application that has converged the seconds after which it had.
@@ -166,7 +191,7 @@ def wait_converged(
         Timeout: not all did in time; the text says what each one lacks.
         Refuted: Argo CD has given up on this commit for one of them, or it cannot be rendered.
     """
-    wait = Arrival(kube, layer, sha, timeline, hopeless, time.monotonic() + timeout, came_up, founded)
+    wait = Arrival(kube, layer, sha, timeline, hopeless, time.monotonic() + timeout, came_up, founded, projects)
     namespaces = {one.namespace for one in layer.applications} | {one.namespace for one in layer.applicationsets}
     namespace = namespaces.pop() if len(namespaces) == 1 else None
     apps = eventually(
@@ -208,14 +233,26 @@ def refresh_all(kube: Kube, layer: Layer, *, hard: bool = False) -> None:
 
 
 def _apply(kube: Kube, obj: Object) -> Callable[[], Verdict]:
+    """Return the work that applies an object and ends with what it was before, if it was there, and what it is."""
+
     def work() -> Verdict:
         try:
-            kube.apply(obj)
+            before = kube.get(kind_of(obj), obj["metadata"]["name"], obj["metadata"]["namespace"])
+            return Met((before, kube.apply(obj)))
         except (KindNotServed, NotFound) as error:
             return Pending(error.problem)
-        return Met()
 
     return work
+
+
+def _changed_at(obj: Object) -> datetime:
+    """Return when an object was changed last, as the API server tells the time, in whole seconds."""
+    times = (argocd.time(entry.get("time")) for entry in obj["metadata"].get("managedFields") or ())
+    return max(filter(None, times), default=datetime.now(UTC).replace(microsecond=0))
+
+
+def _generation(obj: Object) -> int:
+    return int(obj["metadata"].get("generation") or 0)
 
 
 def _flat(objects: Sequence[Any]) -> list[Object]:
