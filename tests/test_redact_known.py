@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from platform_e2e.report import redact
 from platform_e2e.report.redaction.known import Known
 from platform_e2e.report.redaction.names import HIDDEN, harmless
 
@@ -106,3 +107,14 @@ def test_many_values_cost_no_more_than_one() -> None:
     start = time.thread_time()
     assert found.hide(text) == text
     assert time.thread_time() - start < 1
+
+
+def test_what_was_looked_through_before_a_value_was_known_is_looked_through_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = Known()
+    monkeypatch.setattr(redact, "KNOWN", found)
+    said = "the room is called tulip-garden-9"
+    assert redact.text(said) == said
+    found.learn([secret(room="tulip-garden-9")])
+    assert redact.text(said) == f"the room is called {HIDDEN}"

@@ -26,9 +26,9 @@ MOST_VALUES = 200_000
 """Values of one document once its aliases are resolved; a file within LARGEST_FILE reaches it only by aliases of aliases."""
 
 
-REMEMBERED = 8_192
-"""Characters of a text whose documents are remembered, of the 128 that were read last: with their lines they take a hundred times
-as much memory."""
+REMEMBERED = ((8_192, 256), (65_536, 16))
+"""Characters of a text whose documents are remembered, and of how many that were read last: with their lines they take a hundred
+times as much memory, in a usual layer 30 MB."""
 
 DEEPEST = 500
 """Levels of nesting. Objects of Kubernetes have some twenty; the parser's time grows with the square of the depth."""
@@ -126,17 +126,11 @@ def parse(text: str, file: str) -> list[Document]:
         LayerError: as `read`.
     """
     # Whoever gets a document may change what it holds; its lines nobody changes.
-    parsed = _remembered if len(text) <= REMEMBERED else _parsed
+    parsed = next((remembered for most, remembered in _REMEMBERED if len(text) <= most), _parsed)
     try:
         return [replace(one, data=deepcopy(one.data)) for one in parsed(text, file)]
     except RecursionError as error:
         raise LayerError(file, None, "is nested too deeply, or contains itself") from error
-
-
-@lru_cache(maxsize=128)
-def _remembered(text: str, file: str) -> tuple[Document, ...]:
-    """Parse once: the base of three overlays is read for each of them, and parsing is most of what a layer costs."""
-    return _parsed(text, file)
 
 
 def _parsed(text: str, file: str) -> tuple[Document, ...]:
@@ -165,6 +159,10 @@ def _parsed(text: str, file: str) -> tuple[Document, ...]:
     except YAMLError as error:
         raise LayerError(file, None, f"is not valid YAML: {error}") from error
     return tuple(found)
+
+
+_REMEMBERED = [(most, lru_cache(maxsize=several)(_parsed)) for most, several in REMEMBERED]
+"""The base of three overlays is read for each of them, and parsing is most of what a layer costs."""
 
 
 def _check_depth(text: str, file: str) -> None:
