@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import atexit
 import json
-import multiprocessing
 import os
 import signal
 import sys
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests import harness_in_a_box
+from tests import forks, harness_in_a_box
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerProcess
@@ -34,11 +33,6 @@ FINDING = Finding(
     Cause("loadbalancer-pool-full", "the pool `default` has no free address", "Widen the pool."),
 )
 """
-
-FORKS = multiprocessing.get_context("forkserver")
-"""Each run is a process of its own, forked from one that has loaded pytest and the harness: loading takes half a second
-of processor time, and there are about seventy runs."""
-FORKS.set_forkserver_preload(["tests.preloaded"])
 
 
 class Run:
@@ -78,10 +72,9 @@ class Box:
         words = ["-p", "no:cacheprovider", "-p", "xdist.plugin", *(args or ("e2e",))]
         # Beside the directory: what a run leaves in it is looked at.
         out = self.directory.with_name(f"{self.directory.name}.out")
-        process = FORKS.Process(
-            target=_pytest, args=(words, self.directory, {**os.environ, **self.environment, **environment}, out)
+        process = forks.start(
+            _pytest, words, self.directory, out, env={**os.environ, **self.environment, **environment}
         )
-        process.start()
         return Run(process, out)
 
     def run(self, *args: str, **environment: str) -> tuple[int, str]:
@@ -122,25 +115,19 @@ def new_box(directory: Path) -> Box:
     return Box(directory, environment)
 
 
-def _pytest(words: list[str], directory: Path, environment: dict[str, str], out: Path) -> None:
-    """Be `python -m pytest WORDS` in that directory, as a shell starts it."""
-    # Costs nothing where it was loaded before the fork, and says what is wrong with it, which a fork server does not.
-    import tests.preloaded  # noqa: F401
+def _pytest(words: list[str], directory: Path, out: Path) -> None:
+    """Be `python -m pytest WORDS` in that directory."""
+    from tests.preloaded import OF_THE_HARNESS, PLUGINS
 
-    sys.dont_write_bytecode = not sys.pycache_prefix
+    metadata.distributions = lambda **_: PLUGINS
+    harness_in_a_box.install()
+    OF_THE_HARNESS.remember()
     os.chdir(directory)
-    os.environ.clear()
-    os.environ.update(environment)
     sys.argv = ["pytest", *words]
     sys.path.insert(0, str(directory))
-    with out.open("w") as file:
+    # Its workers append to the same file.
+    with out.open("a") as file:
         os.dup2(file.fileno(), sys.stdout.fileno())
         os.dup2(file.fileno(), sys.stderr.fileno())
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # Whatever a shell starts in the background inherits that SIGINT is ignored.
-        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-    try:
-        sys.exit(pytest.console_main())
-    finally:
-        # A forked process leaves these to the one it was forked from.
-        atexit._run_exitfuncs()
+    forks.workers_too()
+    sys.exit(pytest.console_main())

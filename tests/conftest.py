@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests import forks
 from tests.box import Box, new_box
 
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
@@ -22,7 +23,8 @@ settings.load_profile("harness")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Set the loopback interface up: in a fresh network namespace (`unshare -n`) it is down."""
+    """Set the loopback interface up: in a fresh network namespace (`unshare -n`) it is down. Let workers be forks."""
+    forks.workers_too()
     request = struct.Struct("16sh14x")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         _, flags = request.unpack(fcntl.ioctl(probe, SIOCGIFFLAGS, request.pack(b"lo", 0)))

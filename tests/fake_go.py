@@ -18,7 +18,7 @@ def install(directory: Path) -> None:
     """Put an executable `go` into the directory."""
     directory.mkdir(parents=True, exist_ok=True)
     go = directory / "go"
-    go.write_text(f'#!/bin/sh\nexec {sys.executable} {Path(__file__).resolve()} "$@"\n')
+    go.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S {Path(__file__).resolve()} "$@"\n')
     go.chmod(go.stat().st_mode | stat.S_IXUSR)
 
 

@@ -88,11 +88,16 @@ class FakeProvider:
         return []
 
 
-if __name__ == "__main__":
+def main(cluster: str) -> None:
+    """Supervise a cluster of nothing."""
     provider = FakeProvider()
 
     def choose(name: str | None) -> Provider:
         return provider
 
     providers.choose = choose
-    supervisor.main(sys.argv[1])
+    supervisor.main(cluster)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -7,16 +7,22 @@ import fcntl
 import os
 import sys
 import threading
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from platform_e2e import paths
 from platform_e2e.cluster.provider import Capability, ClusterFacts, Images, NodeFacts
 from platform_e2e.errors import BrokenHarness, BrokenPlatform, WrongUsage
+from platform_e2e.replay import preparing
+from platform_e2e.report import digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from platform_e2e.report.checkout import Checkout
 
 CONFTEST = """
 from __future__ import annotations
@@ -114,6 +120,31 @@ def write_page(directory: Path) -> Path:
         sys.modules.pop("platform_e2e.report.html")
         import_module("platform_e2e.report.html").write(directory)
     return path
+
+
+@dataclass(frozen=True)
+class OfTheHarness:
+    """What Git says of the harness itself: a tenth of a second, and the same in every run.
+
+    Attributes:
+        work: its uncommitted work.
+        commit: the one it is at.
+    """
+
+    work: Checkout | None
+    commit: str
+
+    @classmethod
+    def look(cls) -> OfTheHarness:
+        """Ask Git."""
+        return cls(preparing.work(None), digest.head(paths.ROOT))
+
+    def remember(self) -> None:
+        """Let nobody in this process ask Git or read all sources again."""
+        head, tree = digest.head, digest.tree
+        preparing.work = lambda besides: self.work
+        digest.head = lambda directory: self.commit if directory == paths.ROOT else head(directory)
+        digest.tree = lambda *roots: tree(*(root for root in roots if not root.is_relative_to(paths.ROOT)))
 
 
 def install() -> None:

@@ -1,31 +1,41 @@
-"""Load what every boxed run loads, but for the plugins: pytest compiles those itself, with its own assertions."""
+"""Load what the tests and all that they start need, but for what pytest compiles itself: its plugins and the tests.
+
+To load it takes two seconds of processor time, and eighty processes need most of it.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import sys
 from importlib import import_module, metadata
+from pkgutil import walk_packages
 
 from _pytest.config import builtin_plugins
 
+import platform_e2e
 from tests import harness_in_a_box
 
-OF_A_RUN = (
-    "cluster.place", "cluster.waiting", "errors", "finding", "kube.client", "kube.expect", "paths", "replay.comparing",
-    "replay.describing", "replay.preparing", "replay.recorded", "report.checkout", "report.console", "report.digest",
-    "report.entry", "report.history", "report.junit", "report.ledger", "report.observer", "report.redact",
-    "report.retention", "report.run", "report.summary", "report.verdict", "settings", "timeline",
-)  # fmt: skip
+OF_OTHERS = ("aiohttp.web", "execnet", "jsonschema", "prometheus_client", "requests_oauthlib", "tomllib")
 
-harness_in_a_box.install()
-for _name in sorted(builtin_plugins):
+# Those that pytest itself compiles are no part of every run.
+for _name in sorted(builtin_plugins - {"pytester", "pytester_assertions"}):
     import_module(f"_pytest.{_name}")
-for _name in ("execnet", "tomllib"):
+for _name in OF_OTHERS:
     import_module(_name)
-for _name in OF_A_RUN:
-    import_module(f"platform_e2e.{_name}")
+# A plugin of pytest's as well, which must compile it: what imports it is loaded by whoever needs it.
+sys.modules["testinfra"] = None  # type: ignore[assignment]
+for _module in walk_packages(platform_e2e.__path__, "platform_e2e."):
+    with contextlib.suppress(ImportError):
+        if not _module.name.endswith(".__main__"):
+            import_module(_module.name)
+del sys.modules["testinfra"]
+import_module("tests.fake_supervisor")
 
-# What is not of the harness costs each run a third of its time: fourteen looks at all that is installed, and what the
-# collector of garbage goes through.
-_PLUGINS = [one for one in metadata.distributions() if one.entry_points.select(group="pytest11")]
-metadata.distributions = lambda **_: _PLUGINS
+PLUGINS = [one for one in metadata.distributions() if one.entry_points.select(group="pytest11")]
+"""Pytest looks fourteen times at all that is installed; in a box it is shown only these."""
+
+OF_THE_HARNESS = harness_in_a_box.OfTheHarness.look()
+
+# What the collector of garbage need not go through in each of the processes.
 gc.freeze()

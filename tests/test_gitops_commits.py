@@ -40,28 +40,24 @@ def test_commit_changes_adds_and_removes(setup: Setup, layer: Path) -> None:
     assert names == ["config/cm.yaml", 'config/\u00e9 "q" \\.bin']
 
 
-@pytest.mark.parametrize(
-    ("changes", "text"),
-    [
+def test_a_commit_that_changes_nothing_is_refused(setup: Setup, layer: Path) -> None:
+    sha = setup.git.publish(layer).sha
+    refused: list[tuple[dict[str, bytes | None], str]] = [
         ({"config/cm.yaml": b"kind: ConfigMap\n"}, "every file is like this already"),
         ({"config/cm.yaml": b"x", "absent.yaml": None}, "absent.yaml is not there to be removed"),
         ({}, "every file is like this already"),
-    ],
-)
-def test_a_commit_that_changes_nothing_is_refused(
-    setup: Setup, layer: Path, changes: dict[str, bytes | None], text: str
-) -> None:
-    sha = setup.git.publish(layer).sha
-    with pytest.raises(GitError, match=text):
-        setup.git.commit(changes, "Nothing")
-    assert setup.served() == setup.git.head() == sha
+    ]
+    for changes, text in refused:
+        with pytest.raises(GitError, match=text):
+            setup.git.commit(changes, "Nothing")
+        assert setup.served() == setup.git.head() == sha
 
 
-@pytest.mark.parametrize("path", ["/etc/passwd", "../x", "a/../b", ".git/config", ""])
-def test_a_path_that_is_not_in_the_layer_is_refused(setup: Setup, layer: Path, path: str) -> None:
+def test_a_path_that_is_not_in_the_layer_is_refused(setup: Setup, layer: Path) -> None:
     setup.git.publish(layer)
-    with pytest.raises(WrongUsage, match="not a path relative to the layer"):
-        setup.git.commit({path: b""}, "Escape")
+    for path in ("/etc/passwd", "../x", "a/../b", ".git/config", ""):
+        with pytest.raises(WrongUsage, match="not a path relative to the layer"):
+            setup.git.commit({path: b""}, "Escape")
 
 
 def test_revert_restores_the_content_by_a_new_commit(setup: Setup, layer: Path) -> None:
@@ -88,13 +84,13 @@ def test_revert_that_conflicts_moves_nothing(setup: Setup, layer: Path) -> None:
     assert not list(setup.directory.glob("worktrees/*"))
 
 
-@pytest.mark.parametrize("sha", ["0" * 40, "no-such"])
-def test_revert_of_an_unknown_commit_says_so(setup: Setup, layer: Path, sha: str) -> None:
+def test_revert_of_an_unknown_commit_says_so(setup: Setup, layer: Path) -> None:
     setup.git.publish(layer)
-    with pytest.raises(GitError, match=rf"{sha[:12]} cannot be reverted on branch main"):
-        setup.git.revert(sha)
-    with pytest.raises(GitError, match="there is no branch other"):
-        setup.git.revert(sha, branch="other")
+    for sha in ("0" * 40, "no-such"):
+        with pytest.raises(GitError, match=rf"{sha[:12]} cannot be reverted on branch main"):
+            setup.git.revert(sha)
+        with pytest.raises(GitError, match="there is no branch other"):
+            setup.git.revert(sha, branch="other")
 
 
 def test_a_branch_without_start_has_only_its_own_files(setup: Setup, layer: Path) -> None:
