@@ -383,6 +383,9 @@ def test_the_daemon_of_a_cluster_is_remembered(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("DOCKER_HOST", "unix:///two.sock")
     assert parts.daemon_of(tmp_path).environment == {"DOCKER_HOST": "unix:///one.sock"}
     assert parts.daemon_of(tmp_path / "none").environment == {"DOCKER_HOST": "unix:///two.sock"}
+    # What k3d leaves in the directory for temporary files goes with the cluster.
+    assert parts.environment_of(tmp_path) == {"DOCKER_HOST": "unix:///one.sock", "TMPDIR": str(tmp_path / "scratch")}
+    assert (tmp_path / "scratch").is_dir()
 
 
 def test_networks_of_docker_are_taken(tools: FakeTools) -> None:

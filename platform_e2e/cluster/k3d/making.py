@@ -136,7 +136,7 @@ class Making:
                 timeout=CREATE_SECONDS,
                 on_line=lambda line: self.timeline.progress("cluster", f"k3d: {parts.plain(line)}"),
                 log_file=logs / "create.log",
-                env={**self.docker.environment, **nodes.environment},
+                env={**parts.environment_of(self.directory), **nodes.environment},
                 tied=True,
             )
         except CommandError as error:
@@ -146,7 +146,7 @@ class Making:
     def _kubeconfig(self) -> Path:
         """Write the administrator's kubeconfig into the cluster's directory; the user's own is left alone."""
         words: list[str | Path] = [self.k3d.path, "kubeconfig", "get", self.spec.name]
-        told = run(words, timeout=COMMAND_SECONDS, env=self.docker.environment)
+        told = run(words, timeout=COMMAND_SECONDS, env=parts.environment_of(self.directory))
         write(self.directory, {"kubeconfig": told.stdout.encode()})
         return self.directory / "kubeconfig"
 

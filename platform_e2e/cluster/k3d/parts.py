@@ -35,6 +35,20 @@ def daemon_of(directory: Path) -> Docker:
     return Docker.read(directory / DAEMON)
 
 
+def environment_of(directory: Path) -> dict[str, str]:
+    """Return the variables with which k3d is run for a cluster.
+
+    k3d never removes what it puts into the directory for temporary files: its configuration, and the nodes' hosts files
+    (5.9.0, cmd/util/config/config.go and pkg/client/hooks.go). So it is given one that goes with the cluster.
+
+    Args:
+        directory: of the cluster.
+    """
+    scratch = directory / "scratch"
+    scratch.mkdir(mode=0o700, exist_ok=True)
+    return {**daemon_of(directory).environment, "TMPDIR": str(scratch)}
+
+
 def plain(text: str) -> str:
     """Return what k3d prints without colours."""
     return COLOURS.sub("", text).rstrip()

@@ -31,7 +31,7 @@ def load_image(facts: ClusterFacts, archive: Path) -> None:
     words: list[str | Path] = [k3d.path, "image", "import", "--cluster", facts.name, "--mode", "direct", archive]
     try:
         # k3d ends with 0 also where a node refuses.
-        run(words, timeout=LOAD_SECONDS, env=docker.environment)
+        run(words, timeout=LOAD_SECONDS, env=parts.environment_of(Path(facts.directory)))
     except CommandError as error:
         raise failures.explain(f"k3d could not load {archive}", parts.plain(error.output)) from error
     digests = config_digests(archive)
