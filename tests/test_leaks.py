@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -139,6 +140,17 @@ def a_run(box: Path, cluster: str, code: str = RUN) -> list[str]:
 def test_a_run_that_cleans_up_after_a_signal_is_clean(quiet_host: Path, ending: Ending) -> None:
     (result,) = leaks.run_leaks(lambda _, cluster: a_run(quiet_host, cluster), endings=[ending])
     assert (result.status, result.left, result.clean) == (2, (), True)
+
+
+def test_a_run_is_interrupted_too_where_the_comparison_itself_ignores_it(quiet_host: Path) -> None:
+    waits = "try: threading.Event().wait(20)\nexcept KeyboardInterrupt: clean()"
+    code = USE.replace("signal.SIGINT, ", "") + waits
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        (result,) = leaks.run_leaks(lambda _, cluster: a_run(quiet_host, cluster, code), endings=[Ending.INTERRUPT])
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (result.status, result.clean) == (2, True)
 
 
 def test_a_run_that_nobody_cleans_up_after_is_not_clean(quiet_host: Path) -> None:

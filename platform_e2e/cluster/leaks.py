@@ -159,9 +159,9 @@ def _one(ending: Ending, argv: Sequence[str], mark: Mark, ignored: Sequence[str]
     # Results of their own, and no page of a job: nobody wants to read of runs that are ended on purpose, nor have them
     # push others out of artifacts/.
     own = {"PLATFORM_E2E_ARTIFACTS": str(paths.artifacts() / "leaks"), "GITHUB_STEP_SUMMARY": ""}
-    process = background(
-        ["env", f"--chdir={paths.ROOT}", *argv], log_file=log, env={**os.environ, **own, hoststate.TOKEN: mark.token}
-    )
+    # Whatever a script starts in the background ignores Ctrl-C, and so would its runs.
+    command = ["env", "--default-signal=INT", f"--chdir={paths.ROOT}", *argv]
+    process = background(command, log_file=log, env={**os.environ, **own, hoststate.TOKEN: mark.token})
     trouble = ""
     try:
         if ending is not Ending.NORMAL:
