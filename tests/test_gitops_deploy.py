@@ -4,7 +4,6 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -44,8 +43,6 @@ spec:
       destination: {namespace: "chat-{{env}}"}
 """
 PROJECT = "apiVersion: argoproj.io/v1alpha1\nkind: AppProject\nmetadata: {name: p}\nspec: {sourceRepos: ['*']}\n"
-JUDGED = datetime(2026, 1, 1, 10, 0, 5, tzinfo=UTC)
-"""When an Application of tests/gitops_fakes.py was compared."""
 NAMES = ["chat-dev", "chat-prod", "one"]
 
 
@@ -96,13 +93,12 @@ class Cluster(FakeKube):
         super().__init__()
         self.applied: list[dict[str, Any]] = []
         self.refusals: list[ApiError] = []
-        self.made_of_it: dict[str, Any] = {}
 
     def apply(self, obj: dict[str, Any]) -> dict[str, Any]:
         if self.refusals:
             raise self.refusals.pop(0)
         self.applied.append(obj)
-        return {**obj, "metadata": {**obj["metadata"], **self.made_of_it}}
+        return obj
 
     def up(self, *names: str, sha: str = SHA) -> None:
         """Let Applications be converged, generated ones with their owner."""
@@ -125,7 +121,6 @@ def git(layer: Layer, commit: Commit | None = None) -> Any:
 
 def test_roots_are_applied_as_served_projects_first(kube: Any, layer: Layer) -> None:
     roots = deploy.apply_roots(kube, layer, git(layer), timeout=5)
-    assert roots.changed == {}
     assert roots.names == ("appproject/p", "application/one", "applicationset/chat")
     assert [obj["metadata"]["namespace"] for obj in kube.applied] == ["argocd"] * 3
     assert kube.applied[1]["spec"]["source"]["repoURL"] == SERVED
@@ -144,16 +139,15 @@ def test_roots_wait_for_the_kinds_and_the_namespace(kube: Any, layer: Layer) -> 
     assert "the API server serves no such kind" in str(caught.value)
 
 
-@pytest.mark.parametrize(("generation", "changed"), [(1, {}), (2, {"p": JUDGED})])
-def test_a_project_that_said_something_else_is_told_with_the_time_of_the_change(
-    kube: Any, layer: Layer, generation: int, changed: dict[str, datetime]
-) -> None:
-    kube.put(APPPROJECT, {"metadata": {"name": "p", "namespace": "argocd", "generation": 1}})
-    kube.made_of_it = {
-        "generation": generation,
-        "managedFields": [{"time": "2026-01-01T09:00:00Z"}, {"time": "2026-01-01T10:00:05Z"}],
-    }
-    assert deploy.apply_roots(kube, layer, git(layer), timeout=5).changed == changed
+def test_the_generation_that_a_project_had_before_is_told(kube: Any, layer: Layer) -> None:
+    assert deploy.apply_roots(kube, layer, git(layer), timeout=5).projects == {}
+    kube.put(APPPROJECT, project(3))
+    assert deploy.apply_roots(kube, layer, git(layer), timeout=5).projects == {"p": 3}
+
+
+def project(generation: int, changed: str = "2026-01-01T10:00:05Z") -> dict[str, Any]:
+    times = [{"time": "2026-01-01T09:00:00Z"}, {"time": changed}]
+    return {"metadata": {"name": "p", "namespace": "argocd", "generation": generation, "managedFields": times}}
 
 
 def test_an_application_that_was_compared_before_its_project_was_changed_is_refreshed(
@@ -164,17 +158,36 @@ def test_an_application_that_was_compared_before_its_project_was_changed_is_refr
         kube.objects[APPLICATION, name]["spec"]["project"] = "p"
     # Times are in whole seconds: what was compared in the same one may have been compared before.
     kube.objects[APPLICATION, "chat-dev"]["status"]["reconciledAt"] = "2026-01-01T10:00:06Z"
-    wait = partial(deploy.wait_converged, kube, layer, SHA, timeline=timeline, projects={"p": JUDGED})
+    kube.put(APPPROJECT, project(2))
+    wait = partial(deploy.wait_converged, kube, layer, SHA, timeline=timeline)
+    assert sorted(wait(timeout=10, projects={"p": 2})) == NAMES, "it is as it was"
     with pytest.raises(Timeout, match="one: it was compared at 10:00:05, not since its project p was changed"):
-        wait(timeout=0.1)
+        wait(timeout=0.1, projects={"p": 1})
     kube.patches.clear()
 
     def compare(kind: str, name: str, _patch: Any) -> None:
         kube.objects[kind, name]["status"]["reconciledAt"] = "2026-01-01T10:00:07Z"
 
     kube.on_patch = compare
-    assert sorted(wait(timeout=10)) == NAMES
+    assert sorted(wait(timeout=10, projects={"p": 1})) == NAMES
     assert kube.patches == [(APPLICATION, "one", {"metadata": {"annotations": {argocd.REFRESH: "normal"}}})]
+
+
+def test_a_project_that_is_changed_again_while_it_is_waited_for_counts_from_then(
+    kube: Any, layer: Layer, timeline: Timeline
+) -> None:
+    kube.up(*NAMES)
+    kube.objects[APPLICATION, "one"] |= {"spec": {"project": "p"}}
+    kube.objects[APPLICATION, "chat-dev"]["status"]["health"]["status"] = "Progressing"
+    kube.put(APPPROJECT, project(2, "2026-01-01T10:00:01Z"))
+
+    def go_on() -> None:
+        kube.put(APPPROJECT, project(3, "2026-01-01T10:00:06Z"))
+        threading.Timer(0.1, lambda: kube.up("chat-dev")).start()
+
+    threading.Timer(0.1, go_on).start()
+    with pytest.raises(Timeout, match="one: it was compared at 10:00:05, not since its project p was changed"):
+        deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=0.6)
 
 
 def test_a_root_that_the_api_server_refuses_is_an_error_at_once(kube: Any, layer: Layer) -> None:

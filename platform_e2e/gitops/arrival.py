@@ -8,7 +8,7 @@ import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from platform_e2e.finding import Cause
@@ -17,7 +17,7 @@ from platform_e2e.gitops.convergence import converged_on
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.errors import ApiError
 from platform_e2e.kube.expect import Failed, Met, Pending, Verdict
-from platform_e2e.kube.objects import Object
+from platform_e2e.kube.objects import Object, generation
 from platform_e2e.layer import Application, Layer
 from platform_e2e.timeline import Timeline
 
@@ -70,8 +70,9 @@ class Arrival:
         came_up: whether the layer had come up before, so that it can be judged even where all of it is left behind.
         founded: tells whether the foundations are there; before that nothing is given up: they may bring, or change, what an
             Application lacks.
-        projects: names of AppProjects that were changed, and when. Argo CD compares nothing anew because of that, and what it
-            compares at once may still be by the project as it was.
+        projects: names of AppProjects and the generation of each that was seen last. Argo CD compares nothing anew because
+            its project was changed, and a project changes more than once: while the Application that has it is still at the
+            commit before, it heals what was applied by hand.
         began: monotonic time of the wait's begin.
         seconds: for each Application after how many seconds it had converged.
         stuck: for each Application that is not waited for the cause.
@@ -85,16 +86,17 @@ class Arrival:
     ends: float = math.inf
     came_up: bool = False
     founded: Callable[[], bool] = lambda: True
-    projects: Mapping[str, datetime] = field(default_factory=dict)
+    projects: dict[str, int] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
     seconds: dict[str, float] = field(default_factory=dict)
     stuck: dict[str, str] = field(default_factory=dict)
+    _changed: dict[str, datetime] = field(default_factory=dict)
     _held: dict[str, tuple[str, float, float]] = field(default_factory=dict)
     _said: str = ""
     _asked: dict[str, float] = field(default_factory=dict)
     _errors: dict[str, tuple[str, float]] = field(default_factory=dict)
 
-    def judge(self, state: tuple[list[Object], list[Object], Any]) -> Verdict:
+    def judge(self, state: tuple[list[Object], list[Object], list[Object], Any]) -> Verdict:
         """Expect every Application converged and every ApplicationSet to have made exactly its own.
 
         Where `hopeless` tells causes that stay, an Application with such a cause is not waited for, as long as another one
@@ -102,6 +104,7 @@ class Arrival:
         """
         live = {(app["metadata"]["namespace"], app["metadata"]["name"]): app for app in state[0]}
         expected = converged_on(self.sha)
+        self._look_at_projects(state[2])
         # Once for all of them: another process may say so between two questions.
         founded = self.founded()
         ungenerated = self._generated(state[0], state[1], founded=founded)
@@ -151,7 +154,9 @@ class Arrival:
         return name in self.stuck
 
     def explain(
-        self, state: tuple[list[Object], list[Object], Any], explain: Callable[[Object], Cause | None] | None
+        self,
+        state: tuple[list[Object], list[Object], list[Object], Any],
+        explain: Callable[[Object], Cause | None] | None,
     ) -> Cause | None:
         """Return the cause of the first Application that has not converged and has one."""
         expected = converged_on(self.sha)
@@ -175,10 +180,19 @@ class Arrival:
                 lacking[_of_set(one.name)] = verdict.why
         return lacking
 
+    def _look_at_projects(self, projects: Sequence[Object]) -> None:
+        """Note when a project was changed, as the API server tells the time."""
+        for project in projects:
+            name, now = project["metadata"]["name"], generation(project)
+            if self.projects.setdefault(name, now) != now:
+                times = (argocd.time(entry.get("time")) for entry in project["metadata"].get("managedFields") or ())
+                self._changed[name] = max(filter(None, times), default=datetime.now(UTC))
+                self.projects[name] = now
+
     def _before_its_project(self, app: Object) -> Pending | None:
         """Tell whether an Application was compared by what its project no longer says; times are in whole seconds."""
         name = (app.get("spec") or {}).get("project") or "default"
-        changed, judged = self.projects.get(name), argocd.reconciled_at(app)
+        changed, judged = self._changed.get(name), argocd.reconciled_at(app)
         if changed is None or judged is None or judged > changed:
             return None
         return Pending(f"it was compared at {judged:%H:%M:%S}, not since its project {name} was changed")

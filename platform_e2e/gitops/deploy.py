@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -20,7 +19,7 @@ from platform_e2e.gitops.git import Commit, GitServer
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.errors import KindNotServed, NotFound
 from platform_e2e.kube.expect import Met, Pending, Polled, Verdict, all_of, eventually, poll
-from platform_e2e.kube.objects import Object, kind_of
+from platform_e2e.kube.objects import Object, generation, kind_of
 from platform_e2e.layer import Layer
 from platform_e2e.timeline import Timeline
 
@@ -37,11 +36,11 @@ class Roots:
 
     Attributes:
         names: `kind/name` of each.
-        changed: names of the AppProjects that said something else before, and when the API server took the change.
+        projects: names of the AppProjects that were there before, and their generations then.
     """
 
     names: tuple[str, ...]
-    changed: Mapping[str, datetime]
+    projects: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,7 @@ def deploy(
         explain=explain,
         hopeless=hopeless,
         founded=founded,
-        projects=roots.changed,
+        projects=roots.projects,
     )
     return Deployment(commit, roots.names, seconds)
 
@@ -135,21 +134,21 @@ def apply_roots(kube: Kube, layer: Layer, git: GitServer, *, timeout: float) -> 
     files |= {one.file for one in layer.applications if one.generated_by is None}
     objects = [obj for file in sorted(files) for obj in YAML(typ="safe", pure=True).load_all(git.read(file)) if obj]
     applied: list[str] = []
-    changed: dict[str, datetime] = {}
+    projects: dict[str, int] = {}
     for kind in _ORDER:
         wanted = [obj for obj in _flat(objects) if f"{obj.get('apiVersion')}/{obj.get('kind')}" == kind]
         for obj in wanted:
             obj["metadata"].setdefault("namespace", argocd.NAMESPACE)
             name = f"{obj['kind'].lower()}/{obj['metadata']['name']}"
-            before, after = poll(
+            before = poll(
                 _apply(kube, obj),
                 timeout=timeout,
                 what=f"the API server takes {name} -n {obj['metadata']['namespace']}",
             )
             applied.append(name)
-            if kind == argocd.APPPROJECT and before and _generation(before) != _generation(after):
-                changed[after["metadata"]["name"]] = _changed_at(after)
-    return Roots(tuple(applied), changed)
+            if kind == argocd.APPPROJECT and before:
+                projects[obj["metadata"]["name"]] = generation(before)
+    return Roots(tuple(applied), projects)
 
 
 def wait_converged(
@@ -163,7 +162,7 @@ def wait_converged(
     hopeless: Callable[[Object], tuple[str, float | None] | None] | None = None,
     founded: Callable[[], bool] = lambda: True,
     came_up: bool = False,
-    projects: Mapping[str, datetime] = MappingProxyType({}),
+    projects: Mapping[str, int] = MappingProxyType({}),
 ) -> dict[str, float]:
     """Wait until every Application of the layer, generated ones included, is what a commit says, workloads rolled out.
 
@@ -182,7 +181,7 @@ def wait_converged(
             the end of the wait in any case; without it every one is waited for.
         founded: tells whether the foundations are there; before that no Application is given up.
         came_up: whether the layer had come up before; else one Application at least must converge.
-        projects: names of AppProjects and since when they are what they are: an earlier comparison of theirs says nothing.
+        projects: names of AppProjects and their generations before anything was changed; those of now, where none are named.
 
     Returns:
         For each Application that has converged the seconds after which it had.
@@ -191,13 +190,14 @@ def wait_converged(
         Timeout: not all did in time; the text says what each one lacks.
         Refuted: Argo CD has given up on this commit for one of them, or it cannot be rendered.
     """
-    wait = Arrival(kube, layer, sha, timeline, hopeless, time.monotonic() + timeout, came_up, founded, projects)
+    wait = Arrival(kube, layer, sha, timeline, hopeless, time.monotonic() + timeout, came_up, founded, dict(projects))
     namespaces = {one.namespace for one in layer.applications} | {one.namespace for one in layer.applicationsets}
     namespace = namespaces.pop() if len(namespaces) == 1 else None
     apps = eventually(
         all_of(
             kube.many(argocd.APPLICATION, namespace),
             kube.many(argocd.APPLICATIONSET, namespace),
+            kube.many(argocd.APPPROJECT, namespace),
             Polled(Met, "the clock", first=_TICK, most=_TICK),
         ),
         wait.judge,
@@ -233,26 +233,17 @@ def refresh_all(kube: Kube, layer: Layer, *, hard: bool = False) -> None:
 
 
 def _apply(kube: Kube, obj: Object) -> Callable[[], Verdict]:
-    """Return the work that applies an object and ends with what it was before, if it was there, and what it is."""
+    """Return the work that applies an object and ends with what it was before, if it was there."""
 
     def work() -> Verdict:
         try:
             before = kube.get(kind_of(obj), obj["metadata"]["name"], obj["metadata"]["namespace"])
-            return Met((before, kube.apply(obj)))
+            kube.apply(obj)
         except (KindNotServed, NotFound) as error:
             return Pending(error.problem)
+        return Met(before)
 
     return work
-
-
-def _changed_at(obj: Object) -> datetime:
-    """Return when an object was changed last, as the API server tells the time, in whole seconds."""
-    times = (argocd.time(entry.get("time")) for entry in obj["metadata"].get("managedFields") or ())
-    return max(filter(None, times), default=datetime.now(UTC).replace(microsecond=0))
-
-
-def _generation(obj: Object) -> int:
-    return int(obj["metadata"].get("generation") or 0)
 
 
 def _flat(objects: Sequence[Any]) -> list[Object]:

@@ -57,6 +57,11 @@ def revision(obj: Object) -> int:
     return int(text)
 
 
+def generation(obj: Object) -> int:
+    """Return which version of its spec an object has; 0 where its kind counts none."""
+    return int((obj.get("metadata") or {}).get("generation") or 0)
+
+
 def uid(obj: Object) -> str:
     """Return what tells an object from a later one of the same name."""
     return str((obj.get("metadata") or {}).get("uid") or "")
