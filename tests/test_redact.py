@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from platform_e2e.finding import Promise
 from platform_e2e.report import redact
 from platform_e2e.report.redaction.names import harmless
 
@@ -320,3 +321,9 @@ def test_no_text_takes_more_than_linear_time(part: str) -> None:
     redact.text(text)
     # About 0.05 s; what looks at each character once for each character would take minutes.
     assert time.thread_time() - start < 2
+
+
+def test_what_is_given_back_is_a_plain_string_whatever_was_asked_of_before() -> None:
+    assert type(redact.text(Promise.SELFHEAL)) is str
+    assert type(redact.text("selfheal")) is str
+    assert type(redact.plain({"promise": Promise.MONITORING})["promise"]) is str

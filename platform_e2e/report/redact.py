@@ -50,7 +50,9 @@ def text(value: str) -> str:
 
     Twice is once; the time is linear in the length, whatever the text has.
     """
-    return _remembered(value, KNOWN, KNOWN.edition) if len(value) <= REMEMBERED else _looked_through(value)
+    # A plain string: what is remembered of a member of an enumeration would be given to whoever asks of the same letters.
+    plainly = str.__str__(value)
+    return _remembered(plainly, KNOWN, KNOWN.edition) if len(value) <= REMEMBERED else _looked_through(plainly)
 
 
 @lru_cache(maxsize=8192)
