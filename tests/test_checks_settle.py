@@ -5,8 +5,9 @@ import time
 import pytest
 
 from platform_e2e.checks import settle
-from platform_e2e.checks.blame import BlockedByPromise, own, require
+from platform_e2e.checks.blame import PODS, WHATEVER_RUNS, BlockedByPromise, own, require
 from platform_e2e.checks.settle import settled
+from platform_e2e.explain.causes import CAUSES
 from platform_e2e.finding import Cause, Finding, Promise
 
 
@@ -88,6 +89,20 @@ def test_a_known_cause_below_is_the_cause() -> None:
     below = finding("pod-image", Promise.APPLICATIONS)
     with pytest.raises(BlockedByPromise, match="pod-image"):
         own([finding("loadbalancer-unreachable")], lambda: [below])
+
+
+def test_what_objects_say_is_reported_beside_pods_that_do_not_run() -> None:
+    port, silent = finding("monitor-port-name", Promise.MONITORING), finding("scrape-error", Promise.MONITORING)
+    image = finding("pod-image", Promise.APPLICATIONS)
+    assert own([silent, port], lambda: [image]) == [port]
+    with pytest.raises(BlockedByPromise, match="pod-image"):
+        own([silent], lambda: [image])
+    with pytest.raises(BlockedByPromise, match="application-sync-failed"):
+        own([port], lambda: [finding("application-sync-failed", Promise.APPLICATIONS)])
+
+
+def test_every_cause_of_the_ground_is_one_that_is_known() -> None:
+    assert CAUSES.keys() >= PODS | WHATEVER_RUNS
 
 
 @pytest.mark.parametrize("cause", ["unexplained", "loadbalancer-pool-full"])

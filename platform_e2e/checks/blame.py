@@ -8,6 +8,25 @@ from platform_e2e.errors import BrokenPlatform
 from platform_e2e.explain import home
 from platform_e2e.finding import Finding
 
+PODS = frozenset(
+    {
+        "pod-configuration", "pod-crash", "pod-image", "pod-probe", "pod-starting", "pod-unschedulable",
+        "secret-not-unsealed", "workload-quota",
+    }
+)  # fmt: skip
+"""Causes of an Application whose objects are as in Git, and whose pods do not run."""
+
+WHATEVER_RUNS = frozenset(
+    {
+        "loadbalancer-address-outside-pools", "loadbalancer-address-taken", "loadbalancer-class-missing",
+        "loadbalancer-no-pool", "loadbalancer-other-class", "loadbalancer-pool-full", "loadbalancer-pool-not-allowed",
+        "loadbalancer-pool-unknown", "loadbalancer-wrong-address", "loadbalancer-wrong-pool",
+        "monitor-namespace-unselected", "monitor-no-endpoints", "monitor-port-name", "monitor-rejected",
+        "monitor-service-unmatched", "monitor-unselected",
+    }
+)  # fmt: skip
+"""Causes that objects show by what they say: with all pods running they would be the same."""
+
 
 class BlockedByPromise(BrokenPlatform):
     """Another promise is broken, and this one cannot be judged before it is mended.
@@ -40,7 +59,8 @@ def own(findings: Sequence[Finding], ground: Callable[[], Sequence[Finding]] = t
     Args:
         findings: what a check returned.
         ground: returns what is wrong with what the check stands on, such as the Application that renders the object; asked
-            only where there are findings. A known cause there is the cause of these, too.
+            only where there are findings. A known cause there is the cause of these, too, but for pods that do not run:
+            whoever mends those still has a port that no Service names.
 
     Raises:
         BlockedByPromise: there are findings, and the cause of all of them belongs to another promise.
@@ -50,5 +70,9 @@ def own(findings: Sequence[Finding], ground: Callable[[], Sequence[Finding]] = t
         raise BlockedByPromise(findings)
     if mine:
         promise = mine[0].promise
-        require([below for below in ground() if home(below.cause, promise) != promise])
+        below = [one for one in ground() if home(one.cause, promise) != promise]
+        apart = [one for one in mine if one.cause.id in WHATEVER_RUNS]
+        if below and apart and all(one.cause.id in PODS for one in below):
+            return apart
+        require(below)
     return mine
