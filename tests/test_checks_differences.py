@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from platform_e2e.checks.differences import bare, changed, escaped, missing_from, quantity, value_at
+from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object
 from tests.recorded_view import made
 
@@ -133,3 +134,16 @@ def test_every_key_is_found_by_its_pointer(data: dict[str, int]) -> None:
 @pytest.mark.parametrize("pointer", ["/a/1/b", "/a/7", "/a/x", "/b", "/a/0/b/c"])
 def test_a_pointer_to_nothing_finds_none(pointer: str) -> None:
     assert value_at({"a": [{"b": 1}, {"c": 2}]}, pointer) is None
+
+
+def test_what_argo_cd_is_asked_for_is_no_change_of_an_application() -> None:
+    app = made("argoproj.io/v1alpha1/Application", "one", "argocd", spec={"project": "p"})
+    asked = {
+        **app,
+        "operation": {"sync": {}},
+        "metadata": {**app["metadata"], "annotations": {argocd.REFRESH: "normal"}},
+    }
+    assert changed(asked, app) == changed(app, asked) == []
+    assert [one.path for one in changed(app, {**app, "spec": {"project": "q"}})] == ["/spec/project"]
+    quota = made("v1/ResourceQuota", "one", "n")
+    assert [one.path for one in changed(quota, {**quota, "operation": {}})] == ["/operation"]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object, kind_of
 
 HIDDEN = "[redacted]"
@@ -32,8 +33,13 @@ SERVER_SET = (
 )
 """What the API server and controllers fill in, and an object that was deleted and recreated has anew (meta/v1, ObjectMeta)."""
 
-SERVER_SET_ANNOTATIONS = ("deployment.kubernetes.io/revision", "kubectl.kubernetes.io/last-applied-configuration")
-"""Annotations that controllers and clients write about their own work."""
+SERVER_SET_ANNOTATIONS = (
+    "deployment.kubernetes.io/revision",
+    "kubectl.kubernetes.io/last-applied-configuration",
+    argocd.REFRESH,
+    argocd.APPLICATIONSET_REFRESH,
+)
+"""Annotations that controllers and clients write about their own work, or with which they are asked for some."""
 
 QUANTITY = re.compile(r"(?P<number>[+-]?\d+(?:\.\d+)?)(?P<suffix>[numkMGTPE]|[KMGTPE]i)?")
 """A resource quantity, its exponent form left out (apimachinery, api/resource/quantity.go)."""
@@ -96,6 +102,9 @@ def bare(obj: Object) -> Object:
         for name in path[:-1]:
             holder = holder.get(name) or {}
         holder.pop(path[-1], None)
+    if kind_of(obj) == argocd.APPLICATION:
+        # A sync that is asked for, by Argo CD itself too; it is gone when the sync begins.
+        result.pop("operation", None)
     annotations = result.get("metadata", {}).get("annotations") or {}
     for name in SERVER_SET_ANNOTATIONS:
         annotations.pop(name, None)
