@@ -25,11 +25,13 @@ class Cause:
         id: stable, lower case, hyphens; breaks/ and JUnit properties refer to it.
         sentence: one sentence with the names of the objects involved.
         remedy: what to change, and where.
+        about: `kind/name -n namespace` of what is to be changed, where it is not what is broken.
     """
 
     id: str
     sentence: str
     remedy: str
+    about: str = ""
 
 
 @dataclass(frozen=True)

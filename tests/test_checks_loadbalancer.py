@@ -13,6 +13,7 @@ from platform_e2e.checks import arp, loadbalancer, outside
 from platform_e2e.checks.loadbalancer import Observed, Outside, Wanted, check, figures, observe
 from platform_e2e.checks.loadbalancer_seen import moved
 from platform_e2e.explain.addresses import pool
+from platform_e2e.explain.objects import name_of
 from platform_e2e.finding import Cause, Finding
 from platform_e2e.kube.expect import Met
 from platform_e2e.layer import Probe, Rendered
@@ -255,6 +256,25 @@ def test_a_service_that_nobody_announces_is_not_asked(segment: dict[str, arp.Rep
     assert seen.answer is None
     (finding,) = check(WANTED, seen)
     assert finding.cause.id == "loadbalancer-not-announced-no-advertisement"
+
+
+@pytest.mark.usefixtures("segment")
+@pytest.mark.parametrize("beside", ["manifests/metallb/pool.yaml:2", ""])
+def test_a_remedy_names_the_file_of_what_it_changes(beside: str) -> None:
+    objects = without(without(loadbalancers.platform(), "ServiceL2Status"), "L2Advertisement")
+    wanted = replace(WANTED, beside={name_of(loadbalancers.pool()): beside} if beside else {})
+    (finding,) = check(wanted, observe(wanted, RecordedView(service(), *objects), HOST))
+    where = f" ({beside})" if beside else ""
+    assert finding.cause.remedy == f"add an L2Advertisement for the pool to the layer{where}"
+
+
+def test_the_layer_says_where_pools_and_advertisements_are() -> None:
+    layer = layers.demo()
+    wanted = Wanted.served(layer.load_balancers()[0], layer, {})
+    assert wanted.beside == {
+        "ipaddresspool/platform -n metallb-system": "manifests/metallb/address-pool.yaml:2",
+        "l2advertisement/platform -n metallb-system": "manifests/metallb/l2-advertisement.yaml:2",
+    }
 
 
 def test_an_address_that_is_not_of_git_is_explained_and_not_asked(segment: dict[str, arp.Reply | None]) -> None:

@@ -54,7 +54,8 @@ def check(wanted: Wanted, seen: Observed) -> list[Finding]:
         problem = link(wanted, seen)
         if problem is not None:
             expected, observed, cause = problem
-            remedy = f"{cause.remedy} ({wanted.place})" if wanted.place else cause.remedy
+            place = wanted.to_change(cause)
+            remedy = f"{cause.remedy} ({place})" if place else cause.remedy
             finding = Finding(
                 name_of(wanted.service), Promise.LOADBALANCER, expected, observed, replace(cause, remedy=remedy)
             )

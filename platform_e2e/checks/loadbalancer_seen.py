@@ -16,7 +16,7 @@ from platform_e2e.checks.remote import Asker, Container, Here
 from platform_e2e.cluster.k3d import parts
 from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.explain import View, explain
-from platform_e2e.explain.addresses import Pool, pool
+from platform_e2e.explain.addresses import ADVERTISEMENT_KIND, POOL_KIND, Pool, pool
 from platform_e2e.explain.loadbalancer import ingress, statuses_of
 from platform_e2e.explain.objects import annotations_of, at, labels_of, name_of
 from platform_e2e.finding import Cause
@@ -44,12 +44,14 @@ class Wanted:
         pools: every pool of Git.
         probe: what it must answer over HTTP, or None where the layer does not say.
         place: file and line, for the remedy.
+        beside: the same of pools and L2Advertisements, by the names that findings give them.
     """
 
     service: Object
     pools: tuple[Pool, ...]
     probe: Probe | None = None
     place: str = ""
+    beside: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, service: LoadBalancer, layer: Layer, facts: ClusterFacts) -> Wanted:
@@ -65,7 +67,16 @@ class Wanted:
             tuple(pool(moved(one.rendered.object, pool_map)) for one in layer.pools),
             service.probe,
             place_of(rendered),
+            {
+                name_of(one.object): place_of(one)
+                for kind in (POOL_KIND, ADVERTISEMENT_KIND)
+                for one in layer.of_kind(kind)
+            },
         )
+
+    def to_change(self, cause: Cause) -> str:
+        """Return file and line of what a remedy changes; nothing where the layer has it not."""
+        return self.beside.get(cause.about, "") if cause.about else self.place
 
     @property
     def tcp_port(self) -> int | None:

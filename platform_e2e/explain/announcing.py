@@ -68,12 +68,14 @@ def no_advertisement(service: Object, view: View) -> Cause | None:
             "loadbalancer-not-announced-selectors",
             f"{has}, and none of the L2Advertisements {listed([key(adv)[1] for adv in advertisements])} selects that pool",
             "add the pool to spec.ipAddressPools of an L2Advertisement",
+            about=name_of(advertisements[0]),
         )
     if not mine:
         return Cause(
             "loadbalancer-not-announced-no-advertisement",
             f"{has}, and no L2Advertisement announces that pool",
             "add an L2Advertisement for the pool to the layer",
+            about=name_of(pool) if pool else "",
         )
     return _no_node(service, mine, view) or _no_interface(service, mine, view)
 
@@ -103,6 +105,7 @@ def _no_node(service: Object, advertisements: Sequence[Object], view: View) -> C
             f"no node may announce {listed(ingress(service))} of {name_of(service)}: the nodeSelectors of L2Advertisement "
             f"{listed([key(adv)[1] for adv in advertisements])} select none",
             "correct spec.nodeSelectors of the L2Advertisement; see `kubectl get nodes --show-labels`",
+            about=name_of(advertisements[0]),
         )
     unable = f"no speaker can announce {listed(ingress(service))} of {name_of(service)}"
     nowhere = no_speaker(view)
@@ -174,6 +177,7 @@ def _no_interface(service: Object, advertisements: Sequence[Object], view: View)
         f"L2Advertisement {listed([key(adv)[1] for adv in advertisements])}, and the node has none of them: "
         f"{' '.join(str(failed[-1].get('message', '')).split())}",
         "correct spec.interfaces of the L2Advertisement; see `ip link` on the node",
+        about=name_of(advertisements[0]),
     )
 
 
