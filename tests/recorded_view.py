@@ -55,7 +55,8 @@ class RecordedView:
         self, pod: str, namespace: str, container: str | None = None, *, previous: bool = False, tail: int = 50
     ) -> str:
         assert namespace
-        return self._logs.get(f"{pod}/{container}{'/previous' if previous else ''}", "")[-tail * 1000 :]
+        log = self._logs.get(f"{pod}/{container}{'/previous' if previous else ''}", "")
+        return "".join(log.splitlines(keepends=True)[-tail:])
 
 
 def made(kind: str, name: str, namespace: str = "", labels: Mapping[str, str] | None = None, **fields: Any) -> Object:

@@ -89,6 +89,14 @@ def test_a_crash_quotes_the_log_of_the_run_before() -> None:
     assert "log_level says LOUD" in cause.sentence
 
 
+def test_a_secret_that_a_crash_has_printed_is_hidden_before_its_last_lines_are_quoted() -> None:
+    printed = "kind: Secret\nmetadata:\n  name: room\nstringData:\n  room: qkGrWpLZTjCkr\ntype: Opaque\nthat was all\n"
+    crashed = pod({"waiting": {}}, last=ENDED, restarts=3)
+    cause = explain(crashed, RecordedView(logs={"chat-0/chat/previous": f"apiVersion: v1\n{printed}"}))
+    assert cause is not None
+    assert cause.sentence.endswith("; its log ends: room: [redacted] | type: Opaque | that was all"), cause.sentence
+
+
 GONE = "unable to retrieve container logs for containerd://87f4"
 ENDED = {"terminated": {"exitCode": 2, "reason": "Error"}}
 

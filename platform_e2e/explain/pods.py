@@ -10,6 +10,7 @@ from platform_e2e.explain.registry import View, explains
 from platform_e2e.finding import Cause
 from platform_e2e.kube.errors import ApiError
 from platform_e2e.kube.objects import Object, key
+from platform_e2e.report import redact
 
 IMAGE_REASONS = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError"}
@@ -24,6 +25,9 @@ MOUNT_REASONS = frozenset({"FailedMount", "FailedAttachVolume"})
 
 LOG_LINES = 3
 """How many last lines of a crashed container's log a cause quotes."""
+
+LOG_READ = 200
+"""How many are read: that a line is one of a Secret may be said many lines before it."""
 
 LOG_GONE = "unable to retrieve container logs for "
 """What the kubelet answers, with status 200, where the run is removed (pkg/kubelet/kuberuntime/kuberuntime_container.go)."""
@@ -102,8 +106,8 @@ def crash(pod: Object, view: View) -> Cause | None:
         if at(container, "state", "running") is not None and (is_ready(pod) or container.get("ready")):
             # It got over it. Else it runs for a moment between two ends, and its probe fails until the next.
             continue
-        log = _last_words(pod, view, container)
-        quoted = "; its log ends: " + " | ".join(log.strip().splitlines()[-LOG_LINES:]) if log.strip() else ""
+        log = redact.text(_last_words(pod, view, container)).strip()
+        quoted = "; its log ends: " + " | ".join(line.strip() for line in log.splitlines()[-LOG_LINES:]) if log else ""
         why = f"{ended.get('reason', 'Error')}, exit status {ended.get('exitCode')}"
         return Cause(
             "pod-crash",
@@ -127,7 +131,7 @@ def _log(pod: Object, view: View, container: str, *, previous: bool) -> str:
     """Return the end of a container's log; an empty text where the kubelet no longer has it."""
     namespace, name = key(pod)
     try:
-        log = view.logs(name, namespace, container, previous=previous, tail=LOG_LINES)
+        log = view.logs(name, namespace, container, previous=previous, tail=LOG_READ)
     except ApiError:
         return ""
     return "" if log.startswith(LOG_GONE) else log
