@@ -19,7 +19,7 @@ import pytest
 from fixtures import reporting
 from platform_e2e import cli
 from platform_e2e.errors import BrokenHarness
-from platform_e2e.report.html import headline, model, write
+from platform_e2e.report.html import headline, model, problems, write
 from platform_e2e.report.html.excerpts import LINES_SHOWN, excerpts
 from platform_e2e.report.html.source import Source
 from platform_e2e.report.html.writing import SCRIPTS
@@ -140,6 +140,21 @@ def test_where_only_the_comparison_with_earlier_runs_failed_no_line_reproduces_i
 def test_three_objects_with_one_cause_are_one_cause(page: Page) -> None:
     assert len([1 for tag, attrs in page.tags if tag == "article"]) == 3
     assert page.text.count("keeps drift") == 2, "once in the list of what to do, once as the cause"
+
+
+@pytest.mark.parametrize(("about", "several"), [("l2advertisement/platform -n metallb-system", 1), ("", 2)])
+def test_what_is_mended_at_one_place_is_one_cause_whatever_each_object_says(about: str, several: int) -> None:
+    def finding(environment: str, address: str) -> dict[str, Any]:
+        sentence = f"service/chat -n {environment} has {address} from the pool platform, and nobody announces it"
+        cause = {"id": "loadbalancer-not-announced-selectors", "sentence": sentence, "remedy": "add it", "about": about}
+        return {"object": f"service/chat -n {environment}", "promise": "loadbalancer", "cause": cause}
+
+    tests = [
+        {"test": name, "outcome": "failed", "findings": [finding(name, address)]}
+        for name, address in (("chat-dev", "10.89.0.201"), ("chat-prod", "10.89.0.203"))
+    ]
+    found = problems.problems({"verdict": {"tests": tests}}, [])
+    assert [len(one.cases) for one in found] == [2 // several] * several
 
 
 def test_what_is_blocked_is_told_once_and_leads_to_its_cause(page: Page) -> None:

@@ -125,7 +125,9 @@ def _proven(findings: Iterable[Mapping[str, Any]], known: dict[tuple[str, str, s
     for finding in findings:
         cause = mapping(finding.get("cause"))
         sentence, remedy = text(cause.get("sentence")), text(cause.get("remedy"))
-        key = text(finding.get("promise")), text(cause.get("id")), OBJECT.sub("…", sentence)
+        # What is mended at one place is one problem, however many objects tell of it, each with its own address.
+        same = text(cause.get("about")) or OBJECT.sub("…", sentence)
+        key = text(finding.get("promise")), text(cause.get("id")), same
         problem = known.setdefault(key, Problem(key[1], key[0], sentence, remedy))
         case = Case(
             text(finding.get("object")),
