@@ -149,6 +149,23 @@ def test_an_application_that_cannot_be_rendered_says_why(demo: Layer) -> None:
     assert finding.cause.id == "application-render-error"
 
 
+def test_what_keeps_a_pod_from_running_is_mended_where_its_workload_is_written(demo: Layer) -> None:
+    one = demo.application("chat-dev")
+    app = converged(one)
+    app["status"]["health"]["status"] = "Progressing"
+    app["status"]["resources"].append(
+        {"group": "apps", "version": "v1", "kind": "Deployment", "namespace": "chat-dev", "name": "chat",
+         "status": "Synced", "health": {"status": "Progressing"}}
+    )  # fmt: skip
+    deployment = next(each.object for each in one.objects if each.kind == "Deployment")
+    labels = deployment["spec"]["selector"]["matchLabels"]
+    waiting = {"name": "chat", "image": "chat:9", "state": {"waiting": {"reason": "ErrImagePull"}}}
+    pod = made("v1/Pod", "chat-1", "chat-dev", labels, status={"containerStatuses": [waiting]})
+    (finding,) = convergence(one, app, SHA, RecordedView({**deployment, "status": {}}, pod))
+    assert finding.cause.id == "pod-image"
+    assert finding.cause.remedy.endswith("(manifests/chat/base/deployment.yaml:1)"), finding.cause.remedy
+
+
 def test_an_application_that_does_not_exist(demo: Layer) -> None:
     (finding,) = convergence(demo.application("chat-dev"), None, SHA, RecordedView())
     assert finding.cause.id == "application-missing"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
+from platform_e2e.checks.blame import PODS
 from platform_e2e.checks.differences import Difference, missing_from
+from platform_e2e.checks.place import place_of
 from platform_e2e.checks.settle import settled
 from platform_e2e.explain import View, explain, unexplained
 from platform_e2e.explain.objects import labels_of, listed, name_of
@@ -178,9 +180,17 @@ def convergence(application: Application, live: Object | None, sha: str, view: V
     if isinstance(verdict, Met):
         return []
     cause = explain(live, view) or unexplained(verdict.why)
+    place = _place_of_ill(application, live) if cause.id in PODS else ""
+    cause = replace(cause, remedy=f"{cause.remedy} ({place})") if place else cause
     expected = f"synced to commit {sha[:12]} and healthy"
     observed = f"{argocd.sync_status(live) or 'not compared'}, {argocd.health(live) or 'no health'}: {verdict.why}"
     return [Finding(str(application), Promise.APPLICATIONS, expected, observed, cause)]
+
+
+def _place_of_ill(application: Application, live: Object) -> str:
+    """Return file and line of the first object that Argo CD does not call healthy; nothing where it is not of Git."""
+    ill = [(one.kind, one.name) for one in argocd.resources(live) if one.health not in ("Healthy", "")]
+    return next((place_of(one) for one in application.objects if (one.kind, one.name) in ill), "")
 
 
 def environment(environment: Environment) -> list[Finding]:
