@@ -70,7 +70,10 @@ def test_in_vain_it_says_what_held_it_and_ends_with_1(api: ScriptedApi, run: Run
         "  cause:    the image chat:9.9.9 of pod/chat-1 -n chat-dev, container chat, cannot be had (ErrImagePull) [pod-image]",
     ]
     assert "  history:" in lines
-    assert lines[-1] == "  remedy: correct the image's name or tag in the pod template, or push that tag"
+    assert (
+        lines[-1]
+        == "  remedy: correct the image's name or tag in the pod template, or push that tag; see that the node reaches its registry"
+    )
 
 
 def test_what_is_absent_to_the_end_is_compared_with_what_is_there(api: ScriptedApi, run: Run, capsys: Any) -> None:

@@ -61,6 +61,34 @@ def test_an_old_mount_problem_of_a_pod_that_runs_is_no_cause() -> None:
     assert "HTTP 500" in cause.sentence
 
 
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        (
+            (
+                'Back-off pulling image "chat:9": ErrImagePull: failed to pull and unpack image "chat:9": failed to resolve '
+                'reference "chat:9": chat:9: not found'
+            ),
+            'failed to resolve reference "chat:9": chat:9: not found',
+        ),
+        (
+            (
+                'failed to do request: Head "https://ghcr.io/v2/chat": dial tcp: lookup ghcr.io on [::1]:53: read udp [::1]:1:'
+                " read: connection refused"
+            ),
+            "read udp [::1]:1: read: connection refused",
+        ),
+        ('Back-off pulling image "chat:9"', ""),
+        ("", ""),
+    ],
+)
+def test_an_image_that_cannot_be_had_says_what_refused_it(message: str, told: str) -> None:
+    cause = explain(pod({"waiting": {"reason": "ImagePullBackOff", "message": message}}), RecordedView())
+    assert cause is not None
+    assert cause.sentence.endswith(f"cannot be had (ImagePullBackOff{f': {told}' if told else ''})")
+    assert cause.about.startswith("image ")
+
+
 def test_no_node_takes_it() -> None:
     conditions = [
         {

@@ -23,6 +23,9 @@ CONFIGURATION_REASONS = frozenset({"CreateContainerConfigError", "CreateContaine
 MOUNT_REASONS = frozenset({"FailedMount", "FailedAttachVolume"})
 """Reasons of events about volumes (pkg/kubelet/events/event.go)."""
 
+REFUSAL_PARTS = 3
+"""How many of the last parts of an error, which Go joins by `: `, are quoted: `chat:9.9.9: not found` is two of them."""
+
 LOG_LINES = 3
 """How many last lines of a crashed container's log a cause quotes."""
 
@@ -67,10 +70,17 @@ def image(pod: Object, _view: View) -> Cause | None:
             return Cause(
                 "pod-image",
                 f"the image {container.get('image')} of {name_of(pod)}, container {container.get('name')}, cannot be had "
-                f"({waiting['reason']})",
-                "correct the image's name or tag in the pod template, or push that tag",
+                f"({waiting['reason']}{_refusal(str(waiting.get('message') or ''))})",
+                "correct the image's name or tag in the pod template, or push that tag; see that the node reaches its registry",
+                about=f"image {container.get('image')}",
             )
     return None
+
+
+def _refusal(message: str) -> str:
+    """Return what the registry, or the way to it, has said last: each program on the way has put its own words before it."""
+    said = ": ".join(" ".join(message.split()).split(": ")[-REFUSAL_PARTS:])
+    return f": {said}" if "rror" in message or "ailed" in message else ""
 
 
 @explains("v1/Pod")
