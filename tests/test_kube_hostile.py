@@ -314,7 +314,7 @@ def test_the_first_list_waits_for_a_crowd_that_still_comes() -> None:
 
     api = Slow()
     api.write("x")
-    with patch.object(stream_module, "GATHER", 0.15), ThreadPoolExecutor(20) as pool:
+    with patch.object(stream_module, "GATHER", 0.6), ThreadPoolExecutor(20) as pool:
         waits = []
         for number in range(20):
             waits.append(pool.submit(eventually, api.source(), lambda _: Met(), timeout=10, what="any state"))
