@@ -120,7 +120,6 @@ def _pytest(words: list[str], directory: Path, out: Path) -> None:
     from tests.preloaded import OF_THE_HARNESS, PLUGINS
 
     metadata.distributions = lambda **_: PLUGINS
-    harness_in_a_box.install()
     OF_THE_HARNESS.remember()
     os.chdir(directory)
     sys.argv = ["pytest", *words]

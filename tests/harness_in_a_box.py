@@ -148,9 +148,7 @@ class OfTheHarness:
 
 
 def install() -> None:
-    """Put the fakes where the fixtures import from, once: the process of a run may be forked from one that has them."""
-    if isinstance(sys.modules.get("platform_e2e.layer"), Fake):
-        return
+    """Put the fakes where the fixtures import from."""
     # What a layer's files are is no fake: a run keeps a copy of them.
     tree = import_module("platform_e2e.layer.tree")
     provider = SimpleNamespace(name="fake", capabilities=frozenset({Capability.NODES}))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from platform_e2e.checks.blame import PODS
 from platform_e2e.checks.differences import Difference, missing_from
-from platform_e2e.checks.place import place_of
+from platform_e2e.checks.place import place_of, placed
 from platform_e2e.checks.settle import settled
 from platform_e2e.explain import View, explain, unexplained
 from platform_e2e.explain.objects import labels_of, listed, name_of
@@ -180,8 +180,8 @@ def convergence(application: Application, live: Object | None, sha: str, view: V
     if isinstance(verdict, Met):
         return []
     cause = explain(live, view) or unexplained(verdict.why)
-    place = _place_of_ill(application, live) if cause.id in PODS else ""
-    cause = replace(cause, remedy=f"{cause.remedy} ({place})") if place else cause
+    if cause.id in PODS:
+        cause = placed(cause, _place_of_ill(application, live))
     expected = f"synced to commit {sha[:12]} and healthy"
     observed = f"{argocd.sync_status(live) or 'not compared'}, {argocd.health(live) or 'no health'}: {verdict.why}"
     return [Finding(str(application), Promise.APPLICATIONS, expected, observed, cause)]

@@ -11,7 +11,7 @@ from typing import Any
 
 from platform_e2e.checks import outside
 from platform_e2e.checks.loadbalancer_seen import SHARING, Observed, Outside, Wanted, observe
-from platform_e2e.checks.place import place_of
+from platform_e2e.checks.place import place_of, placed
 from platform_e2e.checks.settle import settled
 from platform_e2e.explain import View, unexplained
 from platform_e2e.explain.addresses import allocated_pool, allowed_pools, requested_addresses, requested_pool
@@ -54,11 +54,8 @@ def check(wanted: Wanted, seen: Observed) -> list[Finding]:
         problem = link(wanted, seen)
         if problem is not None:
             expected, observed, cause = problem
-            place = wanted.to_change(cause)
-            remedy = f"{cause.remedy} ({place})" if place else cause.remedy
-            finding = Finding(
-                name_of(wanted.service), Promise.LOADBALANCER, expected, observed, replace(cause, remedy=remedy)
-            )
+            found = placed(cause, wanted.to_change(cause))
+            finding = Finding(name_of(wanted.service), Promise.LOADBALANCER, expected, observed, found)
             return [replace(finding, details=figures(seen))]
     return []
 

@@ -6,12 +6,11 @@ A ServiceMonitor has at most one finding: that of the first link of the chain wh
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 from platform_e2e.checks.blame import require
 from platform_e2e.checks.monitoring_seen import SAMPLES, Observed, Wanted, observe, replicas
-from platform_e2e.checks.place import place_of
+from platform_e2e.checks.place import place_of, placed
 from platform_e2e.checks.prometheus import Prometheus
 from platform_e2e.checks.settle import settled
 from platform_e2e.explain import View, explain, unexplained
@@ -64,8 +63,7 @@ def check(wanted: Wanted, seen: Observed) -> list[Finding]:
         problem = link(wanted, seen)
         if problem is not None:
             expected, observed, cause = problem
-            remedy = f"{cause.remedy} ({wanted.place})" if wanted.place else cause.remedy
-            found = replace(cause, remedy=remedy)
+            found = placed(cause, wanted.place)
             return [Finding(name_of(wanted.monitor), Promise.MONITORING, expected, observed, found, figures(seen))]
     return []
 
@@ -217,8 +215,8 @@ def covered(port: MetricsService, layer: Layer, view: View) -> list[Finding]:
     service = port.service
     require(_meant(str(service.namespace), [one.object for one in layer.service_monitors()], view))
     cause = without_monitor(service.object, [port.port])
-    placed = replace(cause, remedy=f"{cause.remedy} ({place_of(service)})")
-    return [Finding(str(service), Promise.MONITORING, "a ServiceMonitor scrapes it", "none does", placed)]
+    found = placed(cause, place_of(service))
+    return [Finding(str(service), Promise.MONITORING, "a ServiceMonitor scrapes it", "none does", found)]
 
 
 MEANT = frozenset({"monitor-service-unmatched", "monitor-port-name", "monitor-without-endpoints"})

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from platform_e2e.finding import Cause
 from platform_e2e.layer import Rendered
 
 
@@ -12,3 +15,8 @@ def place_of(rendered: Rendered) -> str:
     """
     written = f"{rendered.file}:{rendered.line}" if rendered.line else rendered.file
     return f"{', '.join(rendered.patches)}, which patches {written}" if rendered.patches else written
+
+
+def placed(cause: Cause, place: str) -> Cause:
+    """Return a cause whose remedy names file and line; the cause as it is where they are not known."""
+    return replace(cause, remedy=f"{cause.remedy} ({place})") if place else cause

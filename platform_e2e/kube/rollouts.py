@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from platform_e2e.kube.errors import ApiError, KindNotServed, NotFound, Unavailable
-from platform_e2e.kube.objects import Object, described
+from platform_e2e.kube.objects import Object, described, generation
 from platform_e2e.kube.verdict import Expectation, Failed, Met, Pending, Verdict
 
 if TYPE_CHECKING:
@@ -35,10 +35,10 @@ def rolled_out(obj: Object | None) -> Verdict:
 
 def _unseen(obj: Object) -> Pending | None:
     """Return that the controller has not looked at the newest generation, or None when it has."""
-    generation = (obj.get("metadata") or {}).get("generation") or 0
+    newest = generation(obj)
     observed = (obj.get("status") or {}).get("observedGeneration") or 0
-    if observed < generation:
-        return Pending(f"generation {generation} is not observed yet (last observed: {observed or 'none'})")
+    if observed < newest:
+        return Pending(f"generation {newest} is not observed yet (last observed: {observed or 'none'})")
     return None
 
 
@@ -113,11 +113,11 @@ def condition(type_: str, status: str = "True") -> Expectation[Object | None]:
         if found is None:
             there = ", ".join(str(c.get("type")) for c in conditions)
             return Pending(f"has no condition {type_} yet (has: {there or 'none'})")
-        generation = obj["metadata"].get("generation") or 0
+        newest = generation(obj)
         # A condition says itself which generation it is about, or the status as a whole does, or nobody does.
         observed = found.get("observedGeneration", obj["status"].get("observedGeneration"))
-        if observed is not None and observed < generation:
-            return Pending(f"condition {type_} is about generation {observed}, the newest is {generation}")
+        if observed is not None and observed < newest:
+            return Pending(f"condition {type_} is about generation {observed}, the newest is {newest}")
         if found.get("status") == status:
             return Met(found)
         words = [part for part in (found.get("reason"), found.get("message")) if part]
