@@ -187,7 +187,7 @@ def test_a_project_that_is_changed_again_while_it_is_waited_for_counts_from_then
 
     threading.Timer(0.1, go_on).start()
     with pytest.raises(Timeout, match="one: it was compared at 10:00:05, not since its project p was changed"):
-        deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=0.6)
+        deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=0.6, projects={"p": 1})
 
 
 def test_a_root_that_the_api_server_refuses_is_an_error_at_once(kube: Any, layer: Layer) -> None:
