@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from platform_e2e.checks.blame import PODS
 from platform_e2e.checks.differences import Difference, missing_from
 from platform_e2e.checks.place import place_of, placed
 from platform_e2e.checks.settle import settled
-from platform_e2e.explain import View, explain, unexplained
+from platform_e2e.explain import Shows, View, explain, shows, unexplained
 from platform_e2e.explain.objects import labels_of, listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.gitops import argocd
@@ -180,7 +179,7 @@ def convergence(application: Application, live: Object | None, sha: str, view: V
     if isinstance(verdict, Met):
         return []
     cause = explain(live, view) or unexplained(verdict.why)
-    if cause.id in PODS:
+    if shows(cause) is Shows.PODS:
         cause = placed(cause, _place_of_ill(application, live))
     expected = f"synced to commit {sha[:12]} and healthy"
     observed = f"{argocd.sync_status(live) or 'not compared'}, {argocd.health(live) or 'no health'}: {verdict.why}"

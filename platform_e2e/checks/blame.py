@@ -5,27 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from platform_e2e.errors import BrokenPlatform
-from platform_e2e.explain import home
+from platform_e2e.explain import Shows, home, shows
 from platform_e2e.finding import Finding
-
-PODS = frozenset(
-    {
-        "pod-configuration", "pod-crash", "pod-image", "pod-probe", "pod-starting", "pod-unschedulable",
-        "secret-not-unsealed", "workload-quota",
-    }
-)  # fmt: skip
-"""Causes of an Application whose objects are as in Git, and whose pods do not run."""
-
-WHATEVER_RUNS = frozenset(
-    {
-        "loadbalancer-address-outside-pools", "loadbalancer-address-taken", "loadbalancer-class-missing",
-        "loadbalancer-no-pool", "loadbalancer-other-class", "loadbalancer-pool-full", "loadbalancer-pool-not-allowed",
-        "loadbalancer-pool-unknown", "loadbalancer-wrong-address", "loadbalancer-wrong-pool",
-        "monitor-namespace-unselected", "monitor-no-endpoints", "monitor-port-name", "monitor-rejected",
-        "monitor-service-unmatched", "monitor-unselected",
-    }
-)  # fmt: skip
-"""Causes that objects show by what they say: with all pods running they would be the same."""
 
 
 class BlockedByPromise(BrokenPlatform):
@@ -71,8 +52,8 @@ def own(findings: Sequence[Finding], ground: Callable[[], Sequence[Finding]] = t
     if mine:
         promise = mine[0].promise
         below = [one for one in ground() if home(one.cause, promise) != promise]
-        apart = [one for one in mine if one.cause.id in WHATEVER_RUNS]
-        if below and apart and all(one.cause.id in PODS for one in below):
+        apart = [one for one in mine if shows(one.cause) is Shows.WORDS]
+        if below and apart and all(shows(one.cause) is Shows.PODS for one in below):
             return apart
         require(below)
     return mine

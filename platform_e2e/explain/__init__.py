@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from platform_e2e.explain import announcing, applications, loadbalancer, monitoring, pods, services, workloads
-from platform_e2e.explain.causes import home, patience, unexplained
+from platform_e2e.explain.causes import Shows, home, patience, shows, unexplained
 from platform_e2e.explain.registry import View, explain, explains
 
 __all__ = [
+    "Shows",
     "View",
     "announcing",
     "applications",
@@ -18,6 +19,7 @@ __all__ = [
     "patience",
     "pods",
     "services",
+    "shows",
     "unexplained",
     "workloads",
 ]

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.finding import Cause, Promise
+
+
+class Shows(Enum):
+    """What a cause is seen from, where that decides what it hides."""
+
+    PODS = auto()
+    """Pods that do not run, of an Application whose objects are as in Git."""
+    WORDS = auto()
+    """What objects say: with all pods running it would be the same."""
+    ANYTHING = auto()
 
 
 @dataclass(frozen=True)
@@ -16,10 +27,12 @@ class Known:
         promise: the one that it breaks first. A test of another promise that meets it is blocked by this one, so that one
             cause gives one failure.
         patience: seconds after which waiting no longer helps while the cause stays the same; None where nobody can tell.
+        shows: what it is seen from.
     """
 
     promise: Promise
     patience: float | None = None
+    shows: Shows = Shows.ANYTHING
 
 
 GIT = 0.0
@@ -47,6 +60,7 @@ HOOKS = 150.0
 
 _APPLICATIONS, _ENVIRONMENTS = Promise.APPLICATIONS, Promise.ENVIRONMENTS
 _LOADBALANCER, _MONITORING, _SELFHEAL = Promise.LOADBALANCER, Promise.MONITORING, Promise.SELFHEAL
+_PODS, _WORDS = Shows.PODS, Shows.WORDS
 
 CAUSES: dict[str, Known] = {
     "application-missing": Known(_APPLICATIONS),
@@ -71,27 +85,27 @@ CAUSES: dict[str, Known] = {
     "object-missing": Known(_APPLICATIONS),
     "applicationset-error": Known(_ENVIRONMENTS, STUCK),
     "environment-missing": Known(_ENVIRONMENTS, GIT),
-    "pod-image": Known(_APPLICATIONS, STUCK),
-    "pod-crash": Known(_APPLICATIONS, STUCK),
-    "pod-probe": Known(_APPLICATIONS, HELD),
-    "pod-unschedulable": Known(_APPLICATIONS, STUCK),
-    "pod-configuration": Known(_APPLICATIONS, STUCK),
-    "pod-starting": Known(_APPLICATIONS),
-    "secret-not-unsealed": Known(_APPLICATIONS, STUCK),
-    "workload-quota": Known(_APPLICATIONS, STUCK),
+    "pod-image": Known(_APPLICATIONS, STUCK, shows=_PODS),
+    "pod-crash": Known(_APPLICATIONS, STUCK, shows=_PODS),
+    "pod-probe": Known(_APPLICATIONS, HELD, shows=_PODS),
+    "pod-unschedulable": Known(_APPLICATIONS, STUCK, shows=_PODS),
+    "pod-configuration": Known(_APPLICATIONS, STUCK, shows=_PODS),
+    "pod-starting": Known(_APPLICATIONS, shows=_PODS),
+    "secret-not-unsealed": Known(_APPLICATIONS, STUCK, shows=_PODS),
+    "workload-quota": Known(_APPLICATIONS, STUCK, shows=_PODS),
     "service-no-endpoints": Known(_APPLICATIONS),
     "deletion-held": Known(_APPLICATIONS),
     "loadbalancer-other-controller": Known(_LOADBALANCER, OBJECTS),
-    "loadbalancer-other-class": Known(_LOADBALANCER, OBJECTS),
-    "loadbalancer-class-missing": Known(_LOADBALANCER, OBJECTS),
-    "loadbalancer-no-pool": Known(_LOADBALANCER, OBJECTS),
-    "loadbalancer-pool-unknown": Known(_LOADBALANCER, OBJECTS),
-    "loadbalancer-pool-not-allowed": Known(_LOADBALANCER, OBJECTS),
-    "loadbalancer-address-outside-pools": Known(_LOADBALANCER, OBJECTS),
-    "loadbalancer-address-taken": Known(_LOADBALANCER, OBJECTS),
-    "loadbalancer-pool-full": Known(_LOADBALANCER, OBJECTS),
-    "loadbalancer-wrong-pool": Known(_LOADBALANCER, OBJECTS),
-    "loadbalancer-wrong-address": Known(_LOADBALANCER, OBJECTS),
+    "loadbalancer-other-class": Known(_LOADBALANCER, OBJECTS, shows=_WORDS),
+    "loadbalancer-class-missing": Known(_LOADBALANCER, OBJECTS, shows=_WORDS),
+    "loadbalancer-no-pool": Known(_LOADBALANCER, OBJECTS, shows=_WORDS),
+    "loadbalancer-pool-unknown": Known(_LOADBALANCER, OBJECTS, shows=_WORDS),
+    "loadbalancer-pool-not-allowed": Known(_LOADBALANCER, OBJECTS, shows=_WORDS),
+    "loadbalancer-address-outside-pools": Known(_LOADBALANCER, OBJECTS, shows=_WORDS),
+    "loadbalancer-address-taken": Known(_LOADBALANCER, OBJECTS, shows=_WORDS),
+    "loadbalancer-pool-full": Known(_LOADBALANCER, OBJECTS, shows=_WORDS),
+    "loadbalancer-wrong-pool": Known(_LOADBALANCER, OBJECTS, shows=_WORDS),
+    "loadbalancer-wrong-address": Known(_LOADBALANCER, OBJECTS, shows=_WORDS),
     "loadbalancer-shared-address": Known(_LOADBALANCER, OBJECTS),
     "loadbalancer-no-endpoints": Known(_LOADBALANCER, OBJECTS),
     "loadbalancer-target-port": Known(_LOADBALANCER, OBJECTS),
@@ -110,13 +124,13 @@ CAUSES: dict[str, Known] = {
     "loadbalancer-source-ranges": Known(_LOADBALANCER, OBJECTS),
     "loadbalancer-unreachable": Known(_LOADBALANCER, STUCK),
     "loadbalancer-wrong-answer": Known(_LOADBALANCER),
-    "monitor-unselected": Known(_MONITORING, OBJECTS),
-    "monitor-namespace-unselected": Known(_MONITORING, OBJECTS),
-    "monitor-service-unmatched": Known(_MONITORING, OBJECTS),
-    "monitor-port-name": Known(_MONITORING, OBJECTS),
-    "monitor-no-endpoints": Known(_MONITORING, OBJECTS),
+    "monitor-unselected": Known(_MONITORING, OBJECTS, shows=_WORDS),
+    "monitor-namespace-unselected": Known(_MONITORING, OBJECTS, shows=_WORDS),
+    "monitor-service-unmatched": Known(_MONITORING, OBJECTS, shows=_WORDS),
+    "monitor-port-name": Known(_MONITORING, OBJECTS, shows=_WORDS),
+    "monitor-no-endpoints": Known(_MONITORING, OBJECTS, shows=_WORDS),
     "monitor-without-endpoints": Known(_MONITORING, OBJECTS),
-    "monitor-rejected": Known(_MONITORING, OBJECTS),
+    "monitor-rejected": Known(_MONITORING, OBJECTS, shows=_WORDS),
     "monitor-not-loaded": Known(_MONITORING),
     "monitor-targets-dropped": Known(_MONITORING, SCRAPES),
     "monitor-target-count": Known(_MONITORING),
@@ -151,6 +165,12 @@ def patience(cause: Cause) -> float | None:
     """Return how many seconds it is worth waiting while a cause stays the same; None where nobody can tell."""
     known = CAUSES.get(cause.id)
     return known.patience if known else None
+
+
+def shows(cause: Cause) -> Shows:
+    """Return what a cause is seen from."""
+    known = CAUSES.get(cause.id)
+    return known.shows if known else Shows.ANYTHING
 
 
 def unexplained(what: str) -> Cause:
