@@ -107,13 +107,13 @@ def _digest(wanted: Sequence[str]) -> str:
 
 
 def _compiled(session: nox.Session, scratch: str) -> Path:
-    """Return where compiled Python is kept: out of the tree, and from run to run where this user may write."""
+    """Return where compiled Python is kept from run to run, out of the tree; another user's is as good to read."""
     kept = Path(session.virtualenv.location).parent / ".cache" / "compiled"
-    try:
+    with contextlib.suppress(OSError):
         kept.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return Path(scratch, "compiled")
-    return kept if os.access(kept, os.W_OK) else Path(scratch, "compiled")
+        if os.access(kept, os.W_OK) or any(kept.iterdir()):
+            return kept
+    return Path(scratch, "compiled")
 
 
 def _quick_directory() -> Path | None:
