@@ -98,13 +98,13 @@ def test_a_disk_that_fills_up_leaves_what_was_there(tmp_path: Path, monkeypatch:
     (tmp_path / "timeline.jsonl").write_text("the code is swordfish2027\n")
     (tmp_path / "junit.xml").write_text("<testsuites><testcase name='password=hunter2'/></testsuites>")
     redact.learn([{"data": {"room": "c3dvcmRmaXNoMjAyNw=="}}])
-    write = Path.write_text
+    write = Path.write_bytes
 
-    def full(path: Path, data: str, encoding: str | None = None) -> int:
-        write(path, data[:3], encoding=encoding)
+    def full(path: Path, data: bytes) -> int:
+        write(path, data[:3])
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     works: dict[str, Callable[[], None]] = {
         "timeline.jsonl": lambda: redaction.written_before(tmp_path),
         "junit.xml": lambda: redaction.sweep(tmp_path / "junit.xml"),

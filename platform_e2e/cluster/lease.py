@@ -26,6 +26,7 @@ from platform_e2e.cluster.place import Place, write_spec
 from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec, Provider
 from platform_e2e.cluster.waiting import wait_until
 from platform_e2e.errors import BrokenHarness, WrongUsage
+from platform_e2e.replacing import write_anew
 from platform_e2e.shell import run
 from platform_e2e.timeline import Timeline
 
@@ -130,9 +131,7 @@ class Lease:
             finally:
                 # Of an interrupted attempt nothing is known, so the next process tries again.
                 if len(record) > 2:
-                    scratch = file.with_suffix(".new")
-                    scratch.write_text(json.dumps(record))
-                    scratch.replace(file)
+                    write_anew(file, json.dumps(record))
             # As the other processes get it: tuples have become lists there.
             return json.loads(file.read_text())["result"]
 

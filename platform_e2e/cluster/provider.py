@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from platform_e2e.addresses import AddressRange as AddressRange  # noqa: PLC0414 - callers know it from here
 from platform_e2e.errors import WrongUsage
+from platform_e2e.replacing import write_anew
 from platform_e2e.settings import CLUSTER_NAME
 from platform_e2e.timeline import Timeline
 
@@ -127,10 +128,8 @@ class ClusterFacts:
 
     def write(self, path: Path) -> None:
         """Store it so that a reader sees the whole or nothing."""
-        scratch = path.with_suffix(".new")
         data = {k: v for k, v in self.__dict__.items() if k != "nodes"}
-        scratch.write_text(json.dumps({**data, "nodes": [n.__dict__ for n in self.nodes]}, indent=1))
-        scratch.replace(path)
+        write_anew(path, json.dumps({**data, "nodes": [n.__dict__ for n in self.nodes]}, indent=1))
 
     @classmethod
     def read(cls, path: Path) -> ClusterFacts:

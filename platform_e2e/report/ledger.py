@@ -13,6 +13,8 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 import filelock
 
+from platform_e2e.replacing import write_anew
+
 LINES_KEPT = 2000
 """Of one file: five years of nights."""
 
@@ -131,10 +133,7 @@ class Ledger:
                 break
             kept.append(line)
         # Through a symbolic link that a person has made, to where they want it.
-        target = self.path.resolve()
-        scratch = target.with_name(f".{target.name}.new")
-        scratch.write_bytes(b"".join(reversed(kept)))
-        scratch.replace(target)
+        write_anew(self.path.resolve(), b"".join(reversed(kept)))
 
     def _regular(self) -> Path:
         """Return the path, unless something is there that is no file: a device would be read for ever."""

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
+from platform_e2e.replacing import write_anew
 from platform_e2e.report import redact
 
 LIMIT_SECONDS = 60.0
@@ -175,12 +176,12 @@ class Store:
         except OSError as error:
             if error.errno in NO_ROOM:
                 self.trouble = f"the disk is full: {path.parent} takes nothing more"
-            self.remove(path)
+            self._remove(path)
             self._note({"what": what, "why": f"it could not be written: {error.strerror}"}, locked=True)
             return False
         return True
 
-    def remove(self, path: Path) -> None:
+    def _remove(self, path: Path) -> None:
         """Remove what was written of a file."""
         try:
             path.unlink(missing_ok=True)
@@ -281,14 +282,11 @@ def _write_index(store: Store, files: Sequence[Entry], absent: Sequence[Mapping[
     data = {"files": [asdict(file) for file in files], "left_out": [dict(one) for one in absent], "limit": store.limit}
     texts = {"index.json": json.dumps(data, indent=1) + "\n", "index.txt": index_text(files, absent, store.limit)}
     for name, content in texts.items():
-        scratch = store.directory / f".{name}.new"
         try:
             store.directory.mkdir(parents=True, exist_ok=True)
-            scratch.write_text(content, encoding="utf-8")
-            scratch.replace(store.directory / name)
+            write_anew(store.directory / name, content)
         except OSError as error:
             store.trouble = store.trouble or f"the index cannot be written: {error.strerror}"
-            store.remove(scratch)
 
 
 def index_text(files: Sequence[Entry], absent: Sequence[Mapping[str, str]], limit: int) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import jinja2
 
 from platform_e2e.errors import BrokenHarness
+from platform_e2e.replacing import write_anew
 from platform_e2e.report.html import model
 from platform_e2e.report.html.source import Source
 
@@ -38,10 +39,7 @@ def write(run_directory: Path) -> Path:
     """
     path = run_directory / NAME
     try:
-        content = render(Source.read(run_directory))
-        scratch = path.with_name(f".{NAME}.new")
-        scratch.write_text(content, encoding="utf-8")
-        scratch.replace(path)
+        write_anew(path, render(Source.read(run_directory)))
     except (*UNEXPECTED, OSError, jinja2.TemplateError) as error:
         # A run's verdict must not depend on its report, whatever shape a hostile layer or a cut file has given the data.
         problem = f"the report {path} cannot be made: {type(error).__name__}: {error}"
