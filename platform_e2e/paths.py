@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from platformdirs import user_cache_path
@@ -20,6 +23,20 @@ def cache() -> Path:
 def clusters() -> Path:
     """Return the directory that has one directory for each living cluster of this user."""
     return cache() / "clusters"
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    """Yield a directory for what is needed for a while: within the cache, so that a run that is killed leaves it nowhere else."""
+    place = cache() / "scratch"
+    parent: Path | None = place
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        # Whoever may not write there has no cluster, and may still ask what would be run.
+        parent = None
+    with tempfile.TemporaryDirectory(prefix="platform-e2e-", dir=parent) as directory:
+        yield Path(directory)
 
 
 def artifacts() -> Path:

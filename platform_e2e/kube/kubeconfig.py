@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
+import os
 import ssl
+import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -151,17 +154,35 @@ def _tls(path: Path, cluster: Mapping[str, Any], user: Mapping[str, Any]) -> ssl
         else:
             context.load_default_certs()
         if certificate and key:
-            # The ssl module loads keys from files only; the file is its owner's and gone before this returns.
-            with tempfile.NamedTemporaryFile(prefix="platform-e2e-") as file:
-                file.write(certificate + b"\n" + key)
-                file.flush()
-                context.load_cert_chain(file.name)
+            with _file(certificate + b"\n" + key) as name:
+                context.load_cert_chain(name)
     except (ssl.SSLError, UnicodeDecodeError) as error:
         raise KubeconfigError(
             f"a certificate or key of {path} cannot be loaded: {error}",
             "write it as PEM, certificate and key in a pair",
         ) from error
     return context
+
+
+@contextlib.contextmanager
+def _file(content: bytes) -> Iterator[str]:
+    """Put a key where the ssl module can load it, which is from files only, and yield the file's name.
+
+    In memory where the system can: of a process that is killed meanwhile nothing stays. Elsewhere it is its owner's alone.
+    """
+    if sys.platform == "linux":
+        number = os.memfd_create("key", os.MFD_CLOEXEC)
+        try:
+            with os.fdopen(os.dup(number), "wb") as file:
+                file.write(content)
+            yield f"/proc/self/fd/{number}"
+        finally:
+            os.close(number)
+    else:
+        with tempfile.NamedTemporaryFile(prefix="platform-e2e-") as file:
+            file.write(content)
+            file.flush()
+            yield file.name
 
 
 def _pem(path: Path, entry: Mapping[str, Any], field: str) -> bytes | None:

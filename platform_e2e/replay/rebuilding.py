@@ -7,7 +7,6 @@ import io
 import json
 import re
 import tarfile
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -212,7 +211,7 @@ class Repository:
 
     def take(self, tree_ish: str, target: Path, *names: str) -> str:
         """Write files as a checkout has them; all where none is named. Return git's complaint, or nothing."""
-        with tempfile.TemporaryDirectory(prefix="platform-e2e-git-") as scratch:
+        with paths.scratch() as scratch:
             index = {"GIT_INDEX_FILE": f"{scratch}/index"}
             chosen = ("--", *names) if names else ("--all",)
             for words in (("read-tree", tree_ish), ("checkout-index", f"--prefix={target}/", *chosen)):
@@ -256,9 +255,9 @@ def _put_back(recorded: Recorded, repository: Repository | None, directory: Path
 
 def _from_git(repository: Repository, commit: str, name: str, target: Path) -> str:
     """Write a file as Git has it; return why that could not be done, or nothing."""
-    with tempfile.TemporaryDirectory(prefix="platform-e2e-git-") as scratch:
-        problem = repository.take(commit, Path(scratch), name)
-        made = Path(scratch, name)
+    with paths.scratch() as scratch:
+        problem = repository.take(commit, scratch, name)
+        made = scratch / name
         if problem or not made.is_file() or made.is_symlink():
             return problem or "Git has no such file"
         target.write_bytes(made.read_bytes())

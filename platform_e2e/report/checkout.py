@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from platform_e2e import gitcommand, shell
+from platform_e2e import gitcommand, paths, shell
 from platform_e2e.report import withheld
 
 SECONDS = 20.0
@@ -72,8 +71,8 @@ def describe(directory: Path, *, besides: Path | None = None, new: frozenset[str
     if besides is not None and besides.resolve().is_relative_to(Path(top)):
         scope.append(f":(top,exclude){besides.resolve().relative_to(top).as_posix()}")
     status = git(directory, "status", "--porcelain", "--", *scope).stdout.splitlines()
-    with tempfile.TemporaryDirectory(prefix="platform-e2e-git-") as scratch:
-        aside = _aside(directory, Path(scratch), Path(directory, index), Path(directory, objects))
+    with paths.scratch() as scratch:
+        aside = _aside(directory, scratch, Path(directory, index), Path(directory, objects))
         left_out = _take_in_new_files(Path(top), scope, aside, new)
         patch = git(directory, "diff", *_DIFF, *_PREFIXES, "HEAD", "--", *scope, env=aside).stdout
     safe, taken_out = _redacted(patch)
