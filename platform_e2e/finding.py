@@ -25,13 +25,16 @@ class Cause:
         id: stable, lower case, hyphens; breaks/ and JUnit properties refer to it.
         sentence: one sentence with the names of the objects involved.
         remedy: what to change, and where.
-        about: `kind/name -n namespace` of what is to be changed, where it is not what is broken.
+        about: `kind/name -n namespace` of what is to be changed, where it is not what is broken, or another name of it, such as
+            `image NAME`; what has the same is mended together.
+        through: `kind/name -n namespace` of the object of an Application that led to it, such as the Deployment of a pod.
     """
 
     id: str
     sentence: str
     remedy: str
     about: str = ""
+    through: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,12 @@ from platformdirs import user_cache_path
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout that this code runs from."""
+
+SCRATCH = "platform-e2e-"
+"""How directories are called that are needed for a while."""
+
+SCRATCH_SECONDS = 24 * 3600.0
+"""How old one is that nobody has any more: the longest need is that of a first run's build, half an hour."""
 
 
 def cache() -> Path:
@@ -27,16 +35,24 @@ def clusters() -> Path:
 
 @contextlib.contextmanager
 def scratch() -> Iterator[Path]:
-    """Yield a directory for what is needed for a while: within the cache, so that a run that is killed leaves it nowhere else."""
-    place = cache() / "scratch"
-    parent: Path | None = place
+    """Yield a directory for what a run needs for a while, in the cache: one that is killed leaves it, and somebody sweeps there."""
+    parent = cache() / "scratch"
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        parent.mkdir(parents=True, exist_ok=True)
+        made = tempfile.TemporaryDirectory(prefix=SCRATCH, dir=parent)
     except OSError:
         # Whoever may not write there has no cluster, and may still ask what would be run.
-        parent = None
-    with tempfile.TemporaryDirectory(prefix="platform-e2e-", dir=parent) as directory:
+        made = tempfile.TemporaryDirectory(prefix=SCRATCH)
+    with made as directory:
         yield Path(directory)
+
+
+def sweep_scratch() -> None:
+    """Remove what killed runs have left of `scratch`; nothing there is needed for a day."""
+    for left in (cache() / "scratch").glob(f"{SCRATCH}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > SCRATCH_SECONDS:
+                shutil.rmtree(left)
 
 
 def artifacts() -> Path:

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,13 +46,17 @@ class Run:
         assert self._process.pid is not None
         os.kill(self._process.pid, number)
 
+    def end(self) -> None:
+        """Kill it where it still runs: whoever leaves this process would wait for it."""
+        if self._process.exitcode is None:
+            self._process.kill()
+            self._process.join()
+
     def finish(self, timeout: float = RUN_SECONDS) -> tuple[int, str]:
         """Return the exit status and what the run printed; one that takes longer than ``timeout`` seconds is killed."""
         self._process.join(timeout)
         status = self._process.exitcode
-        if status is None:
-            self._process.kill()
-            self._process.join()
+        self.end()
         out = self._out.read_text()
         assert status is not None, f"not finished in {timeout:g} s:\n{out}"
         return status, out
@@ -64,6 +68,7 @@ class Box:
 
     directory: Path
     environment: dict[str, str]
+    runs: list[Run] = field(default_factory=list)
 
     def tests(self, code: str) -> None:
         (self.directory / "e2e" / "test_it.py").write_text(HEADER + code)
@@ -72,10 +77,12 @@ class Box:
         words = ["-p", "no:cacheprovider", "-p", "xdist.plugin", *(args or ("e2e",))]
         # Beside the directory: what a run leaves in it is looked at.
         out = self.directory.with_name(f"{self.directory.name}.out")
+        out.write_text("")
         process = forks.start(
             _pytest, words, self.directory, out, env={**os.environ, **self.environment, **environment}
         )
-        return Run(process, out)
+        self.runs.append(Run(process, out))
+        return self.runs[-1]
 
     def run(self, *args: str, **environment: str) -> tuple[int, str]:
         return self.start(*args, **environment).finish()

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import socket
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def box(tmp_path: Path) -> Box:
-    """Return an empty box."""
-    return new_box(tmp_path)
+def box(tmp_path: Path) -> Iterator[Box]:
+    """Yield an empty box; of what was started in it nothing goes on after the test."""
+    made = new_box(tmp_path)
+    yield made
+    for run in made.runs:
+        run.end()

@@ -70,7 +70,8 @@ class FakeKube:
     def many(self, kind: str, namespace: str | None = None, labels: Any = None) -> Polled[list[Object]]:
         def read() -> list[Object]:
             with self.lock:
-                return [copy.deepcopy(obj) for (of, _), obj in sorted(self.objects.items()) if of == kind]
+                found = [obj for (of, _), obj in sorted(self.objects.items()) if of == kind]
+                return copy.deepcopy([obj for obj in found if namespace in (None, obj["metadata"]["namespace"])])
 
         return Polled(read, f"{kind} objects", first=0.001, most=0.01)
 

@@ -5,7 +5,6 @@ To load it takes two seconds of processor time, and eighty processes need most o
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import sys
 from importlib import import_module, metadata
@@ -26,9 +25,12 @@ for _name in OF_OTHERS:
 # A plugin of pytest's as well, which must compile it: what imports it is loaded by whoever needs it.
 sys.modules["testinfra"] = None  # type: ignore[assignment]
 for _module in walk_packages(platform_e2e.__path__, "platform_e2e."):
-    with contextlib.suppress(ImportError):
+    try:
         if not _module.name.endswith(".__main__"):
             import_module(_module.name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "testinfra":
+            raise
 del sys.modules["testinfra"]
 import_module("tests.fake_supervisor")
 

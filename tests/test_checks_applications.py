@@ -9,6 +9,7 @@ import pytest
 from platform_e2e import layer
 from platform_e2e.checks import applications
 from platform_e2e.checks.applications import as_in_git, convergence, environment, policy, registered
+from platform_e2e.checks.blame import APPLIED
 from platform_e2e.kube.objects import Object
 from platform_e2e.layer import Automation, Environment, Layer, recorded
 from tests import layers
@@ -155,7 +156,7 @@ def test_what_keeps_a_pod_from_running_is_mended_where_its_workload_is_written(d
     app["status"]["health"]["status"] = "Progressing"
     app["status"]["resources"].append(
         {"group": "apps", "version": "v1", "kind": "Deployment", "namespace": "chat-dev", "name": "chat",
-         "status": "Synced", "health": {"status": "Progressing"}}
+         "status": "Synced"}
     )  # fmt: skip
     deployment = next(each.object for each in one.objects if each.kind == "Deployment")
     labels = deployment["spec"]["selector"]["matchLabels"]
@@ -164,6 +165,10 @@ def test_what_keeps_a_pod_from_running_is_mended_where_its_workload_is_written(d
     (finding,) = convergence(one, app, SHA, RecordedView({**deployment, "status": {}}, pod))
     assert finding.cause.id == "pod-image"
     assert finding.cause.remedy.endswith("(manifests/chat/base/deployment.yaml:1)"), finding.cause.remedy
+    assert finding.details == {APPLIED: True}
+    app["status"]["operationState"]["phase"] = "Running"
+    (finding,) = convergence(one, app, SHA, RecordedView({**deployment, "status": {}}, pod))
+    assert finding.details == {APPLIED: False}, "a later wave is not applied yet"
 
 
 def test_an_application_that_does_not_exist(demo: Layer) -> None:

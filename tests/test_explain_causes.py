@@ -10,7 +10,7 @@ from platform_e2e import checks, paths
 from platform_e2e import explain as package
 from platform_e2e.breaks.declaration import Break, load_all
 from platform_e2e.errors import BrokenHarness
-from platform_e2e.explain import home, patience, registry, unexplained
+from platform_e2e.explain import Shows, home, patience, registry, unexplained
 from platform_e2e.explain.causes import CAUSES
 from platform_e2e.finding import Cause, Promise
 
@@ -89,3 +89,18 @@ def test_every_cause_about_addresses_and_targets_has_a_break_or_a_reason() -> No
     about = {one for one in CAUSES if one.startswith(("loadbalancer-", "monitor-"))}
     broken = {fault.cause for fault in breaks()}
     assert about - broken == WITHOUT_BREAK.keys()
+
+
+def test_what_a_cause_is_seen_from_decides_what_it_hides() -> None:
+    assert {cause for cause, known in CAUSES.items() if known.shows is Shows.WORKLOAD_NOT_READY} == {
+        "pod-configuration", "pod-crash", "pod-image", "pod-probe", "pod-starting", "pod-unschedulable", "secret-not-unsealed",
+        "workload-quota",
+    }  # fmt: skip
+    # Not monitor-no-endpoints, though selectors say it too: a pod that has no node or volume has no address.
+    assert {cause for cause, known in CAUSES.items() if known.shows is Shows.CONFIGURATION} == {
+        "loadbalancer-address-outside-pools", "loadbalancer-address-taken", "loadbalancer-class-missing",
+        "loadbalancer-no-pool", "loadbalancer-other-class", "loadbalancer-pool-full", "loadbalancer-pool-not-allowed",
+        "loadbalancer-pool-unknown", "loadbalancer-wrong-address", "loadbalancer-wrong-pool",
+        "monitor-namespace-unselected", "monitor-port-name", "monitor-rejected", "monitor-service-unmatched",
+        "monitor-unselected",
+    }  # fmt: skip

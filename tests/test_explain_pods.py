@@ -69,16 +69,28 @@ def test_an_old_mount_problem_of_a_pod_that_runs_is_no_cause() -> None:
                 'Back-off pulling image "chat:9": ErrImagePull: failed to pull and unpack image "chat:9": failed to resolve '
                 'reference "chat:9": chat:9: not found'
             ),
-            'failed to resolve reference "chat:9": chat:9: not found',
+            "chat:9: not found",
+        ),
+        (
+            (
+                "rpc error: code = Unknown desc = failed to pull and unpack image "
+                '"docker.io/team/chat:9": failed to resolve reference "docker.io/team/chat:9": pull access denied, repository '
+                "does not exist or may require authorization: server message: insufficient_scope: authorization failed"
+            ),
+            (
+                "pull access denied, repository does not exist or may require authorization: server message: "
+                "insufficient_scope: authorization failed"
+            ),
         ),
         (
             (
                 'failed to do request: Head "https://ghcr.io/v2/chat": dial tcp: lookup ghcr.io on [::1]:53: read udp [::1]:1:'
                 " read: connection refused"
             ),
-            "read udp [::1]:1: read: connection refused",
+            "dial tcp: lookup ghcr.io on [::1]:53: read udp [::1]:1: read: connection refused",
         ),
-        ('Back-off pulling image "chat:9"', ""),
+        ("rpc error: code = Canceled desc = context canceled", "context canceled"),
+        ('Back-off pulling image "ghcr.io/errors/failed:9"', ""),
         ("", ""),
     ],
 )

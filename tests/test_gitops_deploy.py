@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -156,12 +157,13 @@ def test_an_application_that_was_compared_before_its_project_was_changed_is_refr
     kube.up(*NAMES)
     for name in ("one", "chat-dev"):
         kube.objects[APPLICATION, name]["spec"]["project"] = "p"
-    # Times are in whole seconds: what was compared in the same one may have been compared before.
-    kube.objects[APPLICATION, "chat-dev"]["status"]["reconciledAt"] = "2026-01-01T10:00:06Z"
+    # Times are in whole seconds: what was compared in the next one may have been compared a moment before it was seen.
+    kube.objects[APPLICATION, "one"]["status"]["reconciledAt"] = "2026-01-01T10:00:06Z"
+    kube.objects[APPLICATION, "chat-dev"]["status"]["reconciledAt"] = "2026-01-01T10:00:07Z"
     kube.put(APPPROJECT, project(2))
     wait = partial(deploy.wait_converged, kube, layer, SHA, timeline=timeline)
     assert sorted(wait(timeout=10, projects={"p": 2})) == NAMES, "it is as it was"
-    with pytest.raises(Timeout, match="one: it was compared at 10:00:05, not since its project p was changed"):
+    with pytest.raises(Timeout, match="one: it was compared at 10:00:06, not since its project p was changed"):
         wait(timeout=0.1, projects={"p": 1})
     kube.patches.clear()
 
@@ -171,6 +173,17 @@ def test_an_application_that_was_compared_before_its_project_was_changed_is_refr
     kube.on_patch = compare
     assert sorted(wait(timeout=10, projects={"p": 1})) == NAMES
     assert kube.patches == [(APPLICATION, "one", {"metadata": {"annotations": {argocd.REFRESH: "normal"}}})]
+
+
+def test_the_projects_of_applications_in_other_namespaces_are_argo_cds_own(kube: Any, timeline: Timeline) -> None:
+    kube.up("one")
+    kube.objects[APPLICATION, "one"]["metadata"]["namespace"] = "team"
+    kube.objects[APPLICATION, "one"]["spec"]["project"] = "p"
+    kube.put(APPPROJECT, project(2))
+    one: Any = SimpleNamespace(namespace="team", name="one", generated_by="")
+    elsewhere: Any = SimpleNamespace(applications=(one,), applicationsets=())
+    with pytest.raises(Timeout, match="one: it was compared at 10:00:05, not since its project p was changed"):
+        deploy.wait_converged(kube, elsewhere, SHA, timeline=timeline, timeout=0.1, projects={"p": 1})
 
 
 def test_a_project_that_is_changed_again_while_it_is_waited_for_counts_from_then(

@@ -8,7 +8,6 @@ import os
 import secrets
 import shutil
 import sys
-import tempfile
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -66,8 +65,8 @@ def main(settings: Settings, names: Sequence[str], *, chosen: str = "", only_lis
         return ExitCode.HOLDS
     # Each job's cluster is kept between its breaks and removed at the end; two such commands share none.
     clusters = [f"breaks-{secrets.token_hex(4)}" for _ in range(min(max(jobs, 1), len(faults)))]
-    with tempfile.TemporaryDirectory(prefix="platform-e2e-breaks-") as scratch:
-        copies = {fault.name: broken_copy(fault, settings.layer, Path(scratch) / fault.name) for fault in faults}
+    with paths.scratch() as scratch:
+        copies = {fault.name: broken_copy(fault, settings.layer, scratch / fault.name) for fault in faults}
         share = Share(settings, faults, copies, console)
         try:
             judgements = share.work(clusters[0]) if len(clusters) == 1 else _together(share, clusters)

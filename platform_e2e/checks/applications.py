@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from platform_e2e.checks.blame import APPLIED
 from platform_e2e.checks.differences import Difference, missing_from
 from platform_e2e.checks.place import place_of, placed
 from platform_e2e.checks.settle import settled
@@ -179,17 +180,14 @@ def convergence(application: Application, live: Object | None, sha: str, view: V
     if isinstance(verdict, Met):
         return []
     cause = explain(live, view) or unexplained(verdict.why)
-    if shows(cause) is Shows.PODS:
-        cause = placed(cause, _place_of_ill(application, live))
+    if shows(cause) is Shows.WORKLOAD_NOT_READY:
+        cause = placed(cause, next((place_of(one) for one in application.objects if str(one) == cause.through), ""))
     expected = f"synced to commit {sha[:12]} and healthy"
     observed = f"{argocd.sync_status(live) or 'not compared'}, {argocd.health(live) or 'no health'}: {verdict.why}"
-    return [Finding(str(application), Promise.APPLICATIONS, expected, observed, cause)]
-
-
-def _place_of_ill(application: Application, live: Object) -> str:
-    """Return file and line of the first object that Argo CD does not call healthy; nothing where it is not of Git."""
-    ill = [(one.kind, one.name) for one in argocd.resources(live) if one.health not in ("Healthy", "")]
-    return next((place_of(one) for one in application.objects if (one.kind, one.name) in ill), "")
+    applied = (
+        argocd.sync_status(live) == "Synced" and sha in argocd.revisions(live) and not argocd.operation(live).running
+    )
+    return [Finding(str(application), Promise.APPLICATIONS, expected, observed, cause, {APPLIED: applied})]
 
 
 def environment(environment: Environment) -> list[Finding]:

@@ -8,6 +8,9 @@ from platform_e2e.errors import BrokenPlatform
 from platform_e2e.explain import Shows, home, shows
 from platform_e2e.finding import Finding
 
+APPLIED = "applied"
+"""Figure of a finding about an Application: whether all its objects are as in Git, and no sync goes on."""
+
 
 class BlockedByPromise(BrokenPlatform):
     """Another promise is broken, and this one cannot be judged before it is mended.
@@ -34,6 +37,14 @@ def require(findings: Sequence[Finding]) -> None:
         raise BlockedByPromise(findings)
 
 
+def _only_not_ready(finding: Finding) -> bool:
+    """Tell whether all objects of an Application are as in Git, and only its workloads are not ready.
+
+    Before all of them are applied, an object that another one lacks may be one of a later sync wave.
+    """
+    return shows(finding.cause) is Shows.WORKLOAD_NOT_READY and bool(finding.details.get(APPLIED))
+
+
 def own(findings: Sequence[Finding], ground: Callable[[], Sequence[Finding]] = tuple) -> list[Finding]:
     """Return the findings whose cause belongs to the promise that they say is broken.
 
@@ -52,8 +63,8 @@ def own(findings: Sequence[Finding], ground: Callable[[], Sequence[Finding]] = t
     if mine:
         promise = mine[0].promise
         below = [one for one in ground() if home(one.cause, promise) != promise]
-        apart = [one for one in mine if shows(one.cause) is Shows.WORDS]
-        if below and apart and all(shows(one.cause) is Shows.PODS for one in below):
+        apart = [one for one in mine if shows(one.cause) is Shows.CONFIGURATION]
+        if below and apart and all(map(_only_not_ready, below)):
             return apart
         require(below)
     return mine

@@ -20,13 +20,13 @@ from urllib.parse import quote
 
 from platform_e2e import paths
 from platform_e2e.addresses import AddressRange
+from platform_e2e.atomic import atomic_write
 from platform_e2e.cluster import sweeping
 from platform_e2e.cluster.locks import FileLock
 from platform_e2e.cluster.place import Place, write_spec
 from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec, Provider
 from platform_e2e.cluster.waiting import wait_until
 from platform_e2e.errors import BrokenHarness, WrongUsage
-from platform_e2e.replacing import write_anew
 from platform_e2e.shell import run
 from platform_e2e.timeline import Timeline
 
@@ -131,7 +131,7 @@ class Lease:
             finally:
                 # Of an interrupted attempt nothing is known, so the next process tries again.
                 if len(record) > 2:
-                    write_anew(file, json.dumps(record))
+                    atomic_write(file, json.dumps(record))
             # As the other processes get it: tuples have become lists there.
             return json.loads(file.read_text())["result"]
 

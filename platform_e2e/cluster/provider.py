@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from platform_e2e.addresses import AddressRange as AddressRange  # noqa: PLC0414 - callers know it from here
+from platform_e2e.atomic import atomic_write
 from platform_e2e.errors import WrongUsage
-from platform_e2e.replacing import write_anew
 from platform_e2e.settings import CLUSTER_NAME
 from platform_e2e.timeline import Timeline
 
@@ -129,7 +129,7 @@ class ClusterFacts:
     def write(self, path: Path) -> None:
         """Store it so that a reader sees the whole or nothing."""
         data = {k: v for k, v in self.__dict__.items() if k != "nodes"}
-        write_anew(path, json.dumps({**data, "nodes": [n.__dict__ for n in self.nodes]}, indent=1))
+        atomic_write(path, json.dumps({**data, "nodes": [n.__dict__ for n in self.nodes]}, indent=1))
 
     @classmethod
     def read(cls, path: Path) -> ClusterFacts:

@@ -38,6 +38,7 @@ def sweep(*, besides: str = "") -> Swept:
         besides: the name of one that is left, because the caller holds its lock.
     """
     swept = Swept()
+    paths.sweep_scratch()
     for name in sorted(names() - {besides}):
         each = Place(name)
         release = None if each.supervisor.is_held() else each.lock.try_take("sweeps what is left of the cluster")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from platform_e2e.explain.objects import at, condition, listed, name_of
@@ -192,10 +193,16 @@ def _cause_of_held(application: Object, objects: str, view: View) -> Cause | Non
     for one in argocd.resources(application):
         if re.search(rf"(?:^|[\s,]){re.escape(f'{one.group}/{one.kind}/{one.name}')}(?:$|[\s,])", objects):
             found = view.get(one.api, one.name, one.namespace or None)
-            cause = explain(found, view) if found else None
+            cause = _through(found, view) if found else None
             if cause is not None:
                 return cause
     return None
+
+
+def _through(found: Object, view: View) -> Cause | None:
+    """Return what holds an object of an Application, which it then names; of an Application within it, that one's object."""
+    cause = explain(found, view)
+    return replace(cause, through=cause.through or name_of(found)) if cause else None
 
 
 @explains(APPLICATION_KIND)
@@ -206,7 +213,7 @@ def waits_for_object(application: Object, view: View) -> Cause | None:
         if found and kind == APPLICATION_KIND and argocd.health(found) == "Healthy":
             # Whatever else is the matter with it, it is not what its root waits for.
             continue
-        cause = explain(found, view) if found else None
+        cause = _through(found, view) if found else None
         if cause is not None:
             return cause
     held = WAVE.search(str(_operation(application).get("message", "")))

@@ -12,9 +12,9 @@ from platform_e2e.finding import Cause, Promise
 class Shows(Enum):
     """What a cause is seen from, where that decides what it hides."""
 
-    PODS = auto()
-    """Pods that do not run, of an Application whose objects are as in Git."""
-    WORDS = auto()
+    WORKLOAD_NOT_READY = auto()
+    """Pods that do not run or cannot be made."""
+    CONFIGURATION = auto()
     """What objects say: with all pods running it would be the same."""
     ANYTHING = auto()
 
@@ -60,7 +60,7 @@ HOOKS = 150.0
 
 _APPLICATIONS, _ENVIRONMENTS = Promise.APPLICATIONS, Promise.ENVIRONMENTS
 _LOADBALANCER, _MONITORING, _SELFHEAL = Promise.LOADBALANCER, Promise.MONITORING, Promise.SELFHEAL
-_PODS, _WORDS = Shows.PODS, Shows.WORDS
+_NOT_READY, _WRITTEN = Shows.WORKLOAD_NOT_READY, Shows.CONFIGURATION
 
 CAUSES: dict[str, Known] = {
     "application-missing": Known(_APPLICATIONS),
@@ -85,27 +85,27 @@ CAUSES: dict[str, Known] = {
     "object-missing": Known(_APPLICATIONS),
     "applicationset-error": Known(_ENVIRONMENTS, STUCK),
     "environment-missing": Known(_ENVIRONMENTS, GIT),
-    "pod-image": Known(_APPLICATIONS, STUCK, shows=_PODS),
-    "pod-crash": Known(_APPLICATIONS, STUCK, shows=_PODS),
-    "pod-probe": Known(_APPLICATIONS, HELD, shows=_PODS),
-    "pod-unschedulable": Known(_APPLICATIONS, STUCK, shows=_PODS),
-    "pod-configuration": Known(_APPLICATIONS, STUCK, shows=_PODS),
-    "pod-starting": Known(_APPLICATIONS, shows=_PODS),
-    "secret-not-unsealed": Known(_APPLICATIONS, STUCK, shows=_PODS),
-    "workload-quota": Known(_APPLICATIONS, STUCK, shows=_PODS),
+    "pod-image": Known(_APPLICATIONS, STUCK, shows=_NOT_READY),
+    "pod-crash": Known(_APPLICATIONS, STUCK, shows=_NOT_READY),
+    "pod-probe": Known(_APPLICATIONS, HELD, shows=_NOT_READY),
+    "pod-unschedulable": Known(_APPLICATIONS, STUCK, shows=_NOT_READY),
+    "pod-configuration": Known(_APPLICATIONS, STUCK, shows=_NOT_READY),
+    "pod-starting": Known(_APPLICATIONS, shows=_NOT_READY),
+    "secret-not-unsealed": Known(_APPLICATIONS, STUCK, shows=_NOT_READY),
+    "workload-quota": Known(_APPLICATIONS, STUCK, shows=_NOT_READY),
     "service-no-endpoints": Known(_APPLICATIONS),
     "deletion-held": Known(_APPLICATIONS),
     "loadbalancer-other-controller": Known(_LOADBALANCER, OBJECTS),
-    "loadbalancer-other-class": Known(_LOADBALANCER, OBJECTS, shows=_WORDS),
-    "loadbalancer-class-missing": Known(_LOADBALANCER, OBJECTS, shows=_WORDS),
-    "loadbalancer-no-pool": Known(_LOADBALANCER, OBJECTS, shows=_WORDS),
-    "loadbalancer-pool-unknown": Known(_LOADBALANCER, OBJECTS, shows=_WORDS),
-    "loadbalancer-pool-not-allowed": Known(_LOADBALANCER, OBJECTS, shows=_WORDS),
-    "loadbalancer-address-outside-pools": Known(_LOADBALANCER, OBJECTS, shows=_WORDS),
-    "loadbalancer-address-taken": Known(_LOADBALANCER, OBJECTS, shows=_WORDS),
-    "loadbalancer-pool-full": Known(_LOADBALANCER, OBJECTS, shows=_WORDS),
-    "loadbalancer-wrong-pool": Known(_LOADBALANCER, OBJECTS, shows=_WORDS),
-    "loadbalancer-wrong-address": Known(_LOADBALANCER, OBJECTS, shows=_WORDS),
+    "loadbalancer-other-class": Known(_LOADBALANCER, OBJECTS, shows=_WRITTEN),
+    "loadbalancer-class-missing": Known(_LOADBALANCER, OBJECTS, shows=_WRITTEN),
+    "loadbalancer-no-pool": Known(_LOADBALANCER, OBJECTS, shows=_WRITTEN),
+    "loadbalancer-pool-unknown": Known(_LOADBALANCER, OBJECTS, shows=_WRITTEN),
+    "loadbalancer-pool-not-allowed": Known(_LOADBALANCER, OBJECTS, shows=_WRITTEN),
+    "loadbalancer-address-outside-pools": Known(_LOADBALANCER, OBJECTS, shows=_WRITTEN),
+    "loadbalancer-address-taken": Known(_LOADBALANCER, OBJECTS, shows=_WRITTEN),
+    "loadbalancer-pool-full": Known(_LOADBALANCER, OBJECTS, shows=_WRITTEN),
+    "loadbalancer-wrong-pool": Known(_LOADBALANCER, OBJECTS, shows=_WRITTEN),
+    "loadbalancer-wrong-address": Known(_LOADBALANCER, OBJECTS, shows=_WRITTEN),
     "loadbalancer-shared-address": Known(_LOADBALANCER, OBJECTS),
     "loadbalancer-no-endpoints": Known(_LOADBALANCER, OBJECTS),
     "loadbalancer-target-port": Known(_LOADBALANCER, OBJECTS),
@@ -124,13 +124,13 @@ CAUSES: dict[str, Known] = {
     "loadbalancer-source-ranges": Known(_LOADBALANCER, OBJECTS),
     "loadbalancer-unreachable": Known(_LOADBALANCER, STUCK),
     "loadbalancer-wrong-answer": Known(_LOADBALANCER),
-    "monitor-unselected": Known(_MONITORING, OBJECTS, shows=_WORDS),
-    "monitor-namespace-unselected": Known(_MONITORING, OBJECTS, shows=_WORDS),
-    "monitor-service-unmatched": Known(_MONITORING, OBJECTS, shows=_WORDS),
-    "monitor-port-name": Known(_MONITORING, OBJECTS, shows=_WORDS),
-    "monitor-no-endpoints": Known(_MONITORING, OBJECTS, shows=_WORDS),
+    "monitor-unselected": Known(_MONITORING, OBJECTS, shows=_WRITTEN),
+    "monitor-namespace-unselected": Known(_MONITORING, OBJECTS, shows=_WRITTEN),
+    "monitor-service-unmatched": Known(_MONITORING, OBJECTS, shows=_WRITTEN),
+    "monitor-port-name": Known(_MONITORING, OBJECTS, shows=_WRITTEN),
+    "monitor-no-endpoints": Known(_MONITORING, OBJECTS),
     "monitor-without-endpoints": Known(_MONITORING, OBJECTS),
-    "monitor-rejected": Known(_MONITORING, OBJECTS, shows=_WORDS),
+    "monitor-rejected": Known(_MONITORING, OBJECTS, shows=_WRITTEN),
     "monitor-not-loaded": Known(_MONITORING),
     "monitor-targets-dropped": Known(_MONITORING, SCRAPES),
     "monitor-target-count": Known(_MONITORING),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -23,8 +25,14 @@ CONFIGURATION_REASONS = frozenset({"CreateContainerConfigError", "CreateContaine
 MOUNT_REASONS = frozenset({"FailedMount", "FailedAttachVolume"})
 """Reasons of events about volumes (pkg/kubelet/events/event.go)."""
 
-REFUSAL_PARTS = 3
-"""How many of the last parts of an error, which Go joins by `: `, are quoted: `chat:9.9.9: not found` is two of them."""
+ON_THE_WAY = re.compile(
+    r'^.*(?:failed to (?:pull and unpack image|pull image|resolve reference|do request: [A-Z][a-z]+) "[^"]*":|\bdesc =) '
+)
+"""What the kubelet and containerd put before what the registry, or the way to it, has said (containerd 2, core/remotes/docker and
+client/pull.go; cri-api's errors by gRPC)."""
+
+LONGEST_REFUSAL = 300
+"""Characters of it that are quoted."""
 
 LOG_LINES = 3
 """How many last lines of a crashed container's log a cause quotes."""
@@ -78,9 +86,10 @@ def image(pod: Object, _view: View) -> Cause | None:
 
 
 def _refusal(message: str) -> str:
-    """Return what the registry, or the way to it, has said last: each program on the way has put its own words before it."""
-    said = ": ".join(" ".join(message.split()).split(": ")[-REFUSAL_PARTS:])
-    return f": {said}" if "rror" in message or "ailed" in message else ""
+    """Return what the registry, or the way to it, has said, without what each program on the way has put before it."""
+    line = " ".join(message.split())
+    found = ON_THE_WAY.match(line)
+    return f": {textwrap.shorten(line[found.end() :], LONGEST_REFUSAL, placeholder=' ...')}" if found else ""
 
 
 @explains("v1/Pod")

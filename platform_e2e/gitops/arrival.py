@@ -8,7 +8,7 @@ import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from platform_e2e.finding import Cause
@@ -190,10 +190,11 @@ class Arrival:
                 self.projects[name] = now
 
     def _before_its_project(self, app: Object) -> Pending | None:
-        """Tell whether an Application was compared by what its project no longer says; times are in whole seconds."""
+        """Return that an Application was compared by what its project no longer says, or None."""
         name = (app.get("spec") or {}).get("project") or "default"
         changed, judged = self._changed.get(name), argocd.reconciled_at(app)
-        if changed is None or judged is None or judged > changed:
+        # Both times are of whole seconds, cut off: of the second after the change it may be one before Argo CD has seen it.
+        if changed is None or judged is None or judged - changed > timedelta(seconds=1):
             return None
         return Pending(f"it was compared at {judged:%H:%M:%S}, not since its project {name} was changed")
 

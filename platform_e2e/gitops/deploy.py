@@ -197,7 +197,7 @@ def wait_converged(
         all_of(
             kube.many(argocd.APPLICATION, namespace),
             kube.many(argocd.APPLICATIONSET, namespace),
-            kube.many(argocd.APPPROJECT, namespace),
+            kube.many(argocd.APPPROJECT, argocd.NAMESPACE),
             Polled(Met, "the clock", first=_TICK, most=_TICK),
         ),
         wait.judge,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from platform_e2e.replacing import write_anew
+from platform_e2e.atomic import atomic_write
 from platform_e2e.report import redact
 from platform_e2e.report.entry import OF_HISTORY
 from platform_e2e.report.verdict import ExitCode, Outcome, Result
@@ -120,7 +120,7 @@ def rewrite(path: Path, suite: Suite) -> None:
         raise ValueError(f"{path} has no testsuite")
     _fill(element, suite)
     _clean(root)
-    write_anew(path, b'<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="utf-8") + b"\n")
+    atomic_write(path, b'<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="utf-8") + b"\n")
 
 
 def _fill(element: ET.Element, suite: Suite) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 import filelock
 
-from platform_e2e.replacing import write_anew
+from platform_e2e.atomic import atomic_write
 
 LINES_KEPT = 2000
 """Of one file: five years of nights."""
@@ -133,7 +133,7 @@ class Ledger:
                 break
             kept.append(line)
         # Through a symbolic link that a person has made, to where they want it.
-        write_anew(self.path.resolve(), b"".join(reversed(kept)))
+        atomic_write(self.path.resolve(), b"".join(reversed(kept)))
 
     def _regular(self) -> Path:
         """Return the path, unless something is there that is no file: a device would be read for ever."""

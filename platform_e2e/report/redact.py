@@ -52,11 +52,11 @@ def text(value: str) -> str:
     """
     # A plain string: what is remembered of a member of an enumeration would be given to whoever asks of the same letters.
     plainly = str.__str__(value)
-    return _remembered(plainly, KNOWN, KNOWN.edition) if len(value) <= REMEMBERED else _looked_through(plainly)
+    return _remembered(plainly, KNOWN, KNOWN.version) if len(value) <= REMEMBERED else _looked_through(plainly)
 
 
 @lru_cache(maxsize=8192)
-def _remembered(value: str, _known: Known, _edition: int) -> str:
+def _remembered(value: str, _known: Known, _version: int) -> str:
     """Look through a text once: most are keys and names, which stand in every object of their kind."""
     return _looked_through(value)
 

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-from platform_e2e.replacing import write_anew
+from platform_e2e.atomic import atomic_write
 from platform_e2e.report import redact
 
 LIMIT_SECONDS = 60.0
@@ -284,7 +284,7 @@ def _write_index(store: Store, files: Sequence[Entry], absent: Sequence[Mapping[
     for name, content in texts.items():
         try:
             store.directory.mkdir(parents=True, exist_ok=True)
-            write_anew(store.directory / name, content)
+            atomic_write(store.directory / name, content)
         except OSError as error:
             store.trouble = store.trouble or f"the index cannot be written: {error.strerror}"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import jinja2
 
+from platform_e2e.atomic import atomic_write
 from platform_e2e.errors import BrokenHarness
-from platform_e2e.replacing import write_anew
 from platform_e2e.report.html import model
 from platform_e2e.report.html.source import Source
 
@@ -39,7 +39,7 @@ def write(run_directory: Path) -> Path:
     """
     path = run_directory / NAME
     try:
-        write_anew(path, render(Source.read(run_directory)))
+        atomic_write(path, render(Source.read(run_directory)))
     except (*UNEXPECTED, OSError, jinja2.TemplateError) as error:
         # A run's verdict must not depend on its report, whatever shape a hostile layer or a cut file has given the data.
         problem = f"the report {path} cannot be made: {type(error).__name__}: {error}"

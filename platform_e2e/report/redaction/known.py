@@ -57,12 +57,12 @@ class Known:
     Any thread may learn and hide.
 
     Attributes:
-        edition: another number whenever another value may be known.
+        version: another number whenever another value may be known.
     """
 
     def __init__(self) -> None:
         """Know of none."""
-        self.edition = 0
+        self.version = 0
         self._values: set[str] = set()
         self._forms: dict[str, tuple[str, ...]] = {}
         self._count = 0
@@ -114,8 +114,8 @@ class Known:
                         self._count += 1
             # The longest first: one may hold another. Replaced as a whole, so that who reads needs no lock.
             self._forms = {head: tuple(sorted(several, key=len, reverse=True)) for head, several in forms.items()}
-            # Last: what somebody hid meanwhile and remembers of this edition has at least the values of it hidden.
-            self.edition += 1
+            # Last: what somebody hid meanwhile and remembers of this version has at least the values of it hidden.
+            self.version += 1
 
     def hide(self, text: str) -> str:
         """Return a text without any of them; the time is linear in its length, however many there are."""

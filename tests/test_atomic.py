@@ -7,24 +7,32 @@ from pathlib import Path
 
 import pytest
 
-from platform_e2e.replacing import write_anew
+from platform_e2e.atomic import atomic_write
 
 
 @pytest.mark.parametrize("content", ["später\r\n", "später\r\n".encode()])
 def test_the_new_one_has_every_character(tmp_path: Path, content: str | bytes) -> None:
     path = tmp_path / "run.json"
     path.write_text("before")
-    write_anew(path, content)
+    atomic_write(path, content)
     assert path.read_bytes() == "später\r\n".encode()
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_disk_that_fills_up_leaves_the_one_before(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ends", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+def test_what_does_not_come_to_its_end_leaves_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: BaseException
+) -> None:
     path = tmp_path / "run.json"
     path.write_text("before")
-    (tmp_path / ".run.json.new").symlink_to("/dev/full")
-    with pytest.raises(OSError, match="No space left") as raised:
-        write_anew(path, "after")
-    assert raised.value.errno == errno.ENOSPC
+    write = Path.write_bytes
+
+    def stop(path: Path, data: bytes) -> int:
+        write(path, data[:3])
+        raise ends
+
+    monkeypatch.setattr(Path, "write_bytes", stop)
+    with pytest.raises(type(ends)):
+        atomic_write(path, "after")
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path], "nothing of the new one"
