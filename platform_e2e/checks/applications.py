@@ -187,7 +187,9 @@ def convergence(application: Application, live: Object | None, sha: str, view: V
     applied = (
         argocd.sync_status(live) == "Synced" and sha in argocd.revisions(live) and not argocd.operation(live).running
     )
-    return [Finding(str(application), Promise.APPLICATIONS, expected, observed, cause, {APPLIED: applied})]
+    return [
+        Finding(str(application), Promise.APPLICATIONS, expected, observed, cause, {APPLIED: "yes"} if applied else {})
+    ]
 
 
 def environment(environment: Environment) -> list[Finding]:

@@ -8,8 +8,8 @@ from platform_e2e.errors import BrokenPlatform
 from platform_e2e.explain import Shows, home, shows
 from platform_e2e.finding import Finding
 
-APPLIED = "applied"
-"""Figure of a finding about an Application: whether all its objects are as in Git, and no sync goes on."""
+APPLIED = "all objects applied"
+"""Figure of a finding about an Application whose objects are all as in Git, with no sync going on; others have none."""
 
 
 class BlockedByPromise(BrokenPlatform):
@@ -42,7 +42,7 @@ def _only_not_ready(finding: Finding) -> bool:
 
     Before all of them are applied, an object that another one lacks may be one of a later sync wave.
     """
-    return shows(finding.cause) is Shows.WORKLOAD_NOT_READY and bool(finding.details.get(APPLIED))
+    return shows(finding.cause) is Shows.WORKLOAD_NOT_READY and APPLIED in finding.details
 
 
 def own(findings: Sequence[Finding], ground: Callable[[], Sequence[Finding]] = tuple) -> list[Finding]:
