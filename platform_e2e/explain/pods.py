@@ -79,7 +79,8 @@ def image(pod: Object, _view: View) -> Cause | None:
                 "pod-image",
                 f"the image {container.get('image')} of {name_of(pod)}, container {container.get('name')}, cannot be had "
                 f"({waiting['reason']}{_refusal(str(waiting.get('message') or ''))})",
-                "correct the image's name or tag in the pod template, or push that tag; see that the node reaches its registry",
+                "correct the image's name or tag in the pod template or under `images` of a kustomization, or push that tag; "
+                "see that the node reaches its registry",
                 about=f"image {container.get('image')}",
             )
     return None
