@@ -259,7 +259,10 @@ def test_explain_prints_object_expected_observed_cause_and_remedy_first(
         "  expected: is rolled out",
         "  observed: 0 of 1 replicas are available",
         "  cause:    the image chat:9.9.9 of pod/chat-1 -n chat-dev, container chat, cannot be had (ErrImagePull) [pod-image]",
-        "  remedy:   correct the image's name or tag in the pod template, or push that tag; see that the node reaches its registry",
+        (
+            "  remedy:   correct the image's name or tag in the pod template or under `images` of a kustomization, or push that tag; "
+            "see that the node reaches its registry"
+        ),
         "  held by:",
         "    pod/chat-1 -n chat-dev: it is Pending and not ready (chat: ErrImagePull)",
     ]

@@ -72,7 +72,8 @@ def test_in_vain_it_says_what_held_it_and_ends_with_1(api: ScriptedApi, run: Run
     assert "  history:" in lines
     assert (
         lines[-1]
-        == "  remedy: correct the image's name or tag in the pod template, or push that tag; see that the node reaches its registry"
+        == "  remedy: correct the image's name or tag in the pod template or under `images` of a kustomization, or push that tag; "
+        "see that the node reaches its registry"
     )
 
 
