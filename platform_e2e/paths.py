@@ -19,7 +19,7 @@ SCRATCH = "platform-e2e-"
 """How directories are called that are needed for a while."""
 
 SCRATCH_SECONDS = 24 * 3600.0
-"""How old one is that nobody has any more: the longest need is that of a first run's build, half an hour."""
+"""How old one is that nobody has any more: the longest need is that of all breaks, two hours."""
 
 
 def cache() -> Path:

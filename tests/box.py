@@ -47,10 +47,8 @@ class Run:
         os.kill(self._process.pid, number)
 
     def end(self) -> None:
-        """Kill it where it still runs: whoever leaves this process would wait for it."""
-        if self._process.exitcode is None:
-            self._process.kill()
-            self._process.join()
+        """Kill it where it still runs."""
+        forks.end(self._process)
 
     def finish(self, timeout: float = RUN_SECONDS) -> tuple[int, str]:
         """Return the exit status and what the run printed; one that takes longer than ``timeout`` seconds is killed."""
@@ -79,7 +77,7 @@ class Box:
         out = self.directory.with_name(f"{self.directory.name}.out")
         out.write_text("")
         process = forks.start(
-            _pytest, words, self.directory, out, env={**os.environ, **self.environment, **environment}
+            _pytest, words, out, env={**os.environ, **self.environment, **environment}, directory=self.directory
         )
         self.runs.append(Run(process, out))
         return self.runs[-1]
@@ -122,15 +120,14 @@ def new_box(directory: Path) -> Box:
     return Box(directory, environment)
 
 
-def _pytest(words: list[str], directory: Path, out: Path) -> None:
+def _pytest(words: list[str], out: Path) -> None:
     """Be `python -m pytest WORDS` in that directory."""
     from tests.preloaded import OF_THE_HARNESS, PLUGINS
 
     metadata.distributions = lambda **_: PLUGINS
     OF_THE_HARNESS.remember()
-    os.chdir(directory)
     sys.argv = ["pytest", *words]
-    sys.path.insert(0, str(directory))
+    sys.path.insert(0, str(Path.cwd()))
     # Its workers append to the same file.
     with out.open("a") as file:
         os.dup2(file.fileno(), sys.stdout.fileno())

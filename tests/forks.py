@@ -24,17 +24,27 @@ FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["tests.preloaded"])
 
 
-def start(target: Callable[..., None], *args: Any, env: Mapping[str, str]) -> ForkServerProcess:
+def start(
+    target: Callable[..., None], *args: Any, env: Mapping[str, str], directory: Path | None = None
+) -> ForkServerProcess:
     """Start a process as a shell does.
 
     Args:
         target: what it does, a function of a module.
         args: what that is given.
         env: all variables that it has.
+        directory: in which it begins; that of this process, where none is named.
     """
-    process = FORKS.Process(target=_be, args=(target, args, dict(env), Path.cwd()))
+    process = FORKS.Process(target=_be, args=(target, args, dict(env), directory or Path.cwd()))
     process.start()
     return process
+
+
+def end(process: ForkServerProcess) -> None:
+    """Kill a process where it still runs: whoever leaves this one would wait for it."""
+    if process.exitcode is None:
+        process.kill()
+        process.join()
 
 
 def workers_too() -> None:

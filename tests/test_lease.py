@@ -54,9 +54,7 @@ def forked(argv: Sequence[str], *, timeout: float, env: Mapping[str, str]) -> No
     assert tuple(argv[:-1]) == (sys.executable, *SUPERVISOR)
     process = forks.start(fake_supervisor.main, argv[-1], env={**os.environ, **env})
     process.join(timeout)
-    if process.exitcode is None:
-        process.kill()
-        process.join()
+    forks.end(process)
     assert process.exitcode == 0
 
 

@@ -15,7 +15,7 @@ from platform_e2e.explain import Shows, View, explain, shows, unexplained
 from platform_e2e.explain.objects import labels_of, listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.gitops import argocd
-from platform_e2e.gitops.convergence import converged_on
+from platform_e2e.gitops.convergence import converged_on, synced_on
 from platform_e2e.kube.expect import Met
 from platform_e2e.kube.objects import Object, key
 from platform_e2e.layer import EXEMPT, Application, Environment, Unread
@@ -184,12 +184,8 @@ def convergence(application: Application, live: Object | None, sha: str, view: V
         cause = placed(cause, next((place_of(one) for one in application.objects if str(one) == cause.through), ""))
     expected = f"synced to commit {sha[:12]} and healthy"
     observed = f"{argocd.sync_status(live) or 'not compared'}, {argocd.health(live) or 'no health'}: {verdict.why}"
-    applied = (
-        argocd.sync_status(live) == "Synced" and sha in argocd.revisions(live) and not argocd.operation(live).running
-    )
-    return [
-        Finding(str(application), Promise.APPLICATIONS, expected, observed, cause, {APPLIED: "yes"} if applied else {})
-    ]
+    applied = {APPLIED: "yes"} if synced_on(live, sha) and not argocd.operation(live).running else {}
+    return [Finding(str(application), Promise.APPLICATIONS, expected, observed, cause, applied)]
 
 
 def environment(environment: Environment) -> list[Finding]:

@@ -71,6 +71,11 @@ def converged_on(
     return judge
 
 
+def synced_on(app: Object, sha: Wanted) -> bool:
+    """Tell whether Argo CD has compared an Application with a commit and found all of it as it says."""
+    return argocd.sync_status(app) == "Synced" and _is(argocd.revisions(app), sha)
+
+
 def converge(
     kube: Kube,
     names: Iterable[str],
@@ -185,7 +190,7 @@ def _succeeded(app: Object, sha: Wanted) -> Verdict | None:
     if found.phase in ("Failed", "Error"):
         if _is(found.revisions, sha):
             return Failed(f"the sync of commit {commit} is {found.phase} and is not tried again: {found.message}")
-        if argocd.sync_status(app) == "Synced" and _is(argocd.revisions(app), sha):
+        if synced_on(app, sha):
             # What failed had changed nothing that this commit does not take back: Argo CD has nothing left to do.
             return None
         return Pending(

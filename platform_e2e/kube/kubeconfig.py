@@ -170,19 +170,11 @@ def _file(content: bytes) -> Iterator[str]:
 
     In memory where the system can: of a process that is killed meanwhile nothing stays. Elsewhere it is its owner's alone.
     """
-    if sys.platform == "linux":
-        number = os.memfd_create("key", os.MFD_CLOEXEC)
-        try:
-            with os.fdopen(os.dup(number), "wb") as file:
-                file.write(content)
-            yield f"/proc/self/fd/{number}"
-        finally:
-            os.close(number)
-    else:
-        with tempfile.NamedTemporaryFile(prefix="platform-e2e-") as file:
-            file.write(content)
-            file.flush()
-            yield file.name
+    in_memory = sys.platform == "linux"
+    with os.fdopen(os.memfd_create("key"), "wb") if in_memory else tempfile.NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        yield f"/proc/self/fd/{file.fileno()}" if in_memory else file.name
 
 
 def _pem(path: Path, entry: Mapping[str, Any], field: str) -> bytes | None:
