@@ -172,6 +172,18 @@ def tests(session: nox.Session) -> None:
             shutil.rmtree(compiled / Path(scratch).relative_to("/"), ignore_errors=True)
 
 
+@nox.session(venv_backend="none")
+def security(session: nox.Session) -> None:
+    """Test that nothing from outside runs, reads or ends anything here: the part of the tests that is about strangers."""
+    session.notify("tests", posargs=["-m", "security", *session.posargs])
+
+
+@nox.session(venv_backend="none")
+def assurance(session: nox.Session) -> None:
+    """Write docs/assurance.md: each point that the harness assures about itself, with its tests."""
+    session.notify("tests", posargs=["-n0", "-q", "--collect-only", "--write-assurance", *session.posargs])
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, formatting and the direction of imports."""

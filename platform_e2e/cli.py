@@ -102,6 +102,12 @@ def _parser() -> argparse.ArgumentParser:
     breaks = commands.add_parser("breaks", help="break a sound layer on purpose and demand the declared verdict")
     breaks.add_argument("names", nargs="*", metavar="NAME", help="files of breaks/, without .yaml; all by default")
     breaks.add_argument("-k", dest="chosen", default="", metavar="TEXT", help="only breaks whose name contains TEXT")
+    breaks.add_argument(
+        "--cases",
+        type=Path,
+        metavar="DIR",
+        help="take the files of DIR in place of breaks/; cause `legitimate`: must stay green",
+    )
     breaks.add_argument("--list", action="store_true", help="only list the breaks")
     breaks.add_argument("--jobs", type=int, default=1, metavar="N", help="how many clusters share the breaks; 1")
     add_options(breaks)
@@ -198,7 +204,9 @@ def _breaks(known: argparse.Namespace, rest: Sequence[str]) -> int:
     chosen = settings(known)
     if chosen.replay:
         raise WrongUsage("--replay: breaks are made in a sound layer", "use it with nox -s e2e")
-    return runner.main(chosen, known.names, chosen=known.chosen, only_list=known.list, jobs=known.jobs)
+    return runner.main(
+        chosen, known.names, cases=known.cases, chosen=known.chosen, only_list=known.list, jobs=known.jobs
+    )
 
 
 def _wait(known: argparse.Namespace, rest: Sequence[str]) -> int:

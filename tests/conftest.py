@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests import forks
+from tests import forks, points
 from tests.box import Box, new_box
 
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
@@ -26,8 +26,18 @@ settings.register_profile("harness", database=None, deadline=None)
 settings.load_profile("harness")
 
 
+ASSURANCE = Path(__file__).parent.parent / "docs" / "assurance.md"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that writes the table of what the tests assure."""
+    parser.addoption("--write-assurance", action="store_true", help="write docs/assurance.md from the tests' markers")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Set the loopback interface up: in a fresh network namespace (`unshare -n`) it is down. Let workers be forks."""
+    config.addinivalue_line("markers", "point(id): what of docs/assurance.md the test shows")
+    config.addinivalue_line("markers", "security: it shows a point of being safe with strangers")
     forks.workers_too()
     request = struct.Struct("16sh14x")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
@@ -38,8 +48,18 @@ def pytest_configure(config: pytest.Config) -> None:
                 fcntl.ioctl(probe, SIOCSIFFLAGS, request.pack(b"lo", flags | IFF_UP))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what waits: one worker does while the others compute, and takes no second more at the end."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what shows a point of security, and begin with what waits: one worker does while the others compute."""
+    marked = [(str(mark.args[0]), item) for item in items for mark in item.iter_markers("point")]
+    unknown = {point for point, _ in marked} - points.POINTS.keys()
+    if unknown:
+        raise pytest.UsageError(f"tests/points.py must have each marked point, lacks {', '.join(sorted(unknown))}")
+    for point, item in marked:
+        if points.POINTS[point][0] == points.SECURITY:
+            item.add_marker("security")
+    if config.getoption("--write-assurance"):
+        ASSURANCE.write_text(points.table((point, item.nodeid) for point, item in marked), encoding="utf-8")
     places = {name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: places.get(item.path.name, len(LONG)))
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from platform_e2e import paths
 from platform_e2e.breaks import runner
-from platform_e2e.breaks.declaration import Break, Change, apply, load, load_all
+from platform_e2e.breaks.declaration import LEGITIMATE, Break, Change, apply, load, load_all
 from platform_e2e.breaks.judge import judge, judge_sound
 from platform_e2e.breaks.runner import broken_copy, options_of, select, table
 from platform_e2e.errors import WrongUsage
@@ -54,6 +55,13 @@ RED = ("failed", "loadbalancer", [finding()])
 def test_the_declared_verdict_is_right() -> None:
     judgement = judge(FAULT, run(GREEN, RED, RED, ("skipped", "selfheal", [])))
     assert judgement.right, judgement.reason
+
+
+def test_a_legitimate_change_must_stay_green() -> None:
+    case = replace(FAULT, cause=LEGITIMATE)
+    assert judge(case, run(GREEN, status=0)).right
+    assert "the layer is not green: status 1" in judge(case, run(GREEN, RED)).reason
+    assert judge(case, run(status=0)).reason == "the run on the layer judged nothing"
 
 
 def blocked_by(reason: str) -> dict[str, Any]:

@@ -16,6 +16,9 @@ from platform_e2e.finding import Promise
 
 FIELDS = {"promise", "cause", "sentence", "change", "why"}
 
+LEGITIMATE = "legitimate"
+"""In place of a cause's id: the change is right, and the layer must stay green."""
+
 
 @dataclass(frozen=True)
 class Change:
@@ -43,7 +46,7 @@ class Break:
     Attributes:
         name: of its file, without .yaml.
         promise: the only one that may turn red.
-        cause: id of the cause that every finding must have.
+        cause: id of the cause that every finding must have, or `legitimate` where nothing may turn red.
         sentence: regular expression that the cause's sentence must match.
         changes: what makes the fault.
         why: what a reader learns from it.

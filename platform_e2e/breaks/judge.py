@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from platform_e2e.breaks.declaration import Break
+from platform_e2e.breaks.declaration import LEGITIMATE, Break
 from platform_e2e.report.verdict import ExitCode, Outcome
 
 
@@ -33,25 +33,29 @@ class Judgement:
 
 
 def judge(fault: Break, run: Mapping[str, Any]) -> Judgement:
-    """Judge a run on a broken layer.
+    """Judge a run on a changed layer: red as declared, or green where the change is legitimate.
 
     Args:
         fault: what was broken and must be found.
         run: run.json, with `status`, `seconds` and `last_line` of the process.
     """
-    reason = _wrong(fault, run)
+    reason = _not_green("the layer", run) if fault.cause == LEGITIMATE else _wrong(fault, run)
     return Judgement(fault.name, fault.promise, fault.cause, not reason, reason, float(run.get("seconds", 0.0)))
 
 
 def judge_sound(name: str, run: Mapping[str, Any]) -> Judgement:
     """Judge a run on the sound layer: it must be green, and must have judged something."""
-    tests = _tests(run)
-    reason = ""
-    if run.get("status") != ExitCode.HOLDS:
-        reason = f"the sound layer is not green: status {run.get('status')}; {_first_bad(run)}"
-    elif not any(test["outcome"] == Outcome.PASSED for test in tests):
-        reason = "the sound layer's run judged nothing"
+    reason = _not_green("the sound layer", run)
     return Judgement(name, "", "", not reason, reason, float(run.get("seconds", 0.0)))
+
+
+def _not_green(layer: str, run: Mapping[str, Any]) -> str:
+    """Return why a run is not green, or judged nothing; an empty string where it is."""
+    if run.get("status") != ExitCode.HOLDS:
+        return f"{layer} is not green: status {run.get('status')}; {_first_bad(run)}"
+    if not any(test["outcome"] == Outcome.PASSED for test in _tests(run)):
+        return f"the run on {layer} judged nothing"
+    return ""
 
 
 def _wrong(fault: Break, run: Mapping[str, Any]) -> str:

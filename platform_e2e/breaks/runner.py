@@ -41,12 +41,21 @@ MARGIN_SECONDS = 180.0
 """How much longer than its deadline a run may take: grace, teardown and start of the interpreter."""
 
 
-def main(settings: Settings, names: Sequence[str], *, chosen: str = "", only_list: bool = False, jobs: int = 1) -> int:
+def main(
+    settings: Settings,
+    names: Sequence[str],
+    *,
+    cases: Path | None = None,
+    chosen: str = "",
+    only_list: bool = False,
+    jobs: int = 1,
+) -> int:
     """Run breaks and print the table.
 
     Args:
         settings: of every run; `layer` is the sound one.
         names: of breaks; all when empty.
+        cases: directory of the breaks; `breaks/` of this repository by default.
         chosen: only names that contain this text.
         only_list: print the breaks and run nothing.
         jobs: how many clusters share the breaks; each is green with the sound layer before and after its own.
@@ -57,7 +66,7 @@ def main(settings: Settings, names: Sequence[str], *, chosen: str = "", only_lis
     Raises:
         WrongUsage: a name has no file, or a break does not fit the layer.
     """
-    faults = select(load_all(paths.ROOT / "breaks"), names, chosen)
+    faults = select(load_all(cases or paths.ROOT / "breaks"), names, chosen)
     console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
     if only_list:
         for fault in faults:
