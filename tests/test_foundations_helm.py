@@ -48,11 +48,6 @@ def test_upgrade_installs_too_and_waits_for_nothing(helm: Helm, tmp_path: Path) 
     assert "--repo" not in argv
 
 
-def test_a_chart_of_a_repository_is_asked_for_by_url_and_version(helm: Helm, tmp_path: Path) -> None:
-    helm.upgrade("demo", "chart", "ns", version="1.2.3", repository="https://charts.example.org")
-    assert "--repo https://charts.example.org --version 1.2.3" in (tmp_path / "argv").read_text()
-
-
 def test_nothing_of_the_user_s_helm_is_used(helm: Helm, tmp_path: Path) -> None:
     helm.template("demo", Path("/chart"), "ns")
     environment = dict(line.split("=", 1) for line in (tmp_path / "env").read_text().splitlines() if "=" in line)
@@ -72,11 +67,11 @@ def test_an_error_of_helm_is_quoted(tmp_path: Path) -> None:
     program.write_text("#!/bin/sh\necho 'Error: chart not found' >&2; exit 1\n")
     program.chmod(0o755)
     with pytest.raises(CommandError, match="Error: chart not found"):
-        Helm(program).show_crds("chart")
+        Helm(program).show_crds(Path("chart"))
 
 
 def test_crds_among_templates_are_marked_as_the_release_s_own(helm: Helm) -> None:
-    chart = Chart("/chart", "1", "1", "from a directory")
+    chart = Chart(Path("/chart"), "1", "1", "from a directory")
     (found,) = origins.templated_definitions(chart, helm, "demo", "ns", values=[], kubernetes="v1.34.4")
     assert found["metadata"]["labels"] == {"x": "y", "app.kubernetes.io/managed-by": "Helm"}
     assert found["metadata"]["annotations"] == {
@@ -87,7 +82,7 @@ def test_crds_among_templates_are_marked_as_the_release_s_own(helm: Helm) -> Non
 
 
 def test_an_assembled_chart_has_none_among_its_templates(helm: Helm, tmp_path: Path) -> None:
-    chart = Chart("/chart", "1", "1", "assembled", assembled=True)
+    chart = Chart(Path("/chart"), "1", "1", "assembled", assembled=True)
     assert origins.templated_definitions(chart, helm, "demo", "ns", values=[], kubernetes="v1.34.4") == []
     assert not (tmp_path / "argv").exists()
 
@@ -97,11 +92,9 @@ def test_a_chart_s_identity_changes_with_its_content(tmp_path: Path, monkeypatch
     directory = tmp_path / "demo"
     directory.mkdir()
     (directory / "values.yaml").write_text("a: 1\n")
-    chart = Chart(str(directory), "1", "1", "from a directory")
+    chart = Chart(directory, "1", "1", "from a directory")
     before = origins.identity(chart)
     (directory / "values.yaml").write_text("a: 2\n")
     assert origins.identity(chart) != before
-    cached = Chart(str(tmp_path / "cache" / "charts" / "demo-abc" / "chart"), "1", "1", "made")
+    cached = Chart(tmp_path / "cache" / "charts" / "demo-abc" / "chart", "1", "1", "made")
     assert origins.identity(cached) == "demo-abc"
-    fetched = Chart("demo", "1", "1", "from there", repository="https://charts.example.org")
-    assert origins.identity(fetched) == "https://charts.example.org demo 1"

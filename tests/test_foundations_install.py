@@ -35,8 +35,19 @@ class FakeHelm:
         self.memory = memory
         self.upgraded: list[dict[str, Any]] = []
         self.refuses: set[str] = set()
+        self.pulled: list[tuple[str, str, str]] = []
 
-    def upgrade(self, release: str, chart: str, namespace: str, *, labels: dict[str, str], **how: Any) -> None:
+    def pull(self, chart: str, version: str, repository: str, directory: Path) -> None:
+        self.pulled.append((chart, version, repository))
+        (directory / f"{chart}-{version}.tgz").write_bytes(b"")
+
+    def show_chart(self, chart: Path) -> Object:
+        return {"version": "2.0.0", "appVersion": "v2"}
+
+    def template(self, *_: Any, **__: Any) -> list[Object]:
+        return []
+
+    def upgrade(self, release: str, chart: Path, namespace: str, *, labels: dict[str, str], **how: Any) -> None:
         self.upgraded.append({"release": release, "chart": chart, "labels": labels, **how})
         if release in self.refuses:
             raise CommandError(["helm", "upgrade", release], "ended with status 1", "values don't meet the schema")
@@ -56,9 +67,9 @@ def helm(memory: MemoryKube, monkeypatch: pytest.MonkeyPatch) -> FakeHelm:
     monkeypatch.setattr(f"{MODULE}.Helm", lambda *_: fake)
     monkeypatch.setattr(
         f"{MODULE}.making.made",
-        lambda chart, **_: Chart(f"/cache/{chart}", "2.0.0+assembled", "v2", "assembled", absent=("grafana",)),
+        lambda chart, **_: Chart(Path(f"/cache/{chart}"), "2.0.0+assembled", "v2", "assembled", absent=("grafana",)),
     )
-    monkeypatch.setattr(f"{MODULE}.origins.identity", lambda chart: chart.path)
+    monkeypatch.setattr(f"{MODULE}.origins.identity", lambda chart: str(chart.path))
     monkeypatch.setattr(f"{MODULE}.origins.definitions", lambda chart, helm: [])
     monkeypatch.setattr(f"{MODULE}.origins.templated_definitions", lambda *_, **__: [])
     monkeypatch.setattr(f"{MODULE}.verify", lambda kube, release, namespace, manifest, *_, **__: len(manifest))
@@ -199,12 +210,13 @@ def test_another_version_is_told_and_with_strict_versions_refused(
 
 
 def test_without_modules_the_chart_comes_from_its_repository(
-    memory: MemoryKube, helm: FakeHelm, release: Release
+    memory: MemoryKube, helm: FakeHelm, release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path / "cache"))
     (done,) = run(memory.kube, [release], module_directory=None)
     assert done.origin == "from https://charts.example.org"
-    assert helm.upgraded[0]["repository"] == "https://charts.example.org"
-    assert helm.upgraded[0]["version"] == "2.0.0"
+    assert helm.pulled == [("demo", "2.0.0", "https://charts.example.org")]
+    assert helm.upgraded[0]["chart"].name == "demo-2.0.0.tgz"
 
 
 def test_charts_dir_comes_first_and_says_what_is_missing(
@@ -212,7 +224,7 @@ def test_charts_dir_comes_first_and_says_what_is_missing(
 ) -> None:
     directory = tmp_path / "charts"
     directory.mkdir()
-    with pytest.raises(WrongUsage, match=r"neither demo-2.0.0.tgz nor a directory demo is in it") as error:
+    with pytest.raises(WrongUsage, match=r"must have demo-2.0.0.tgz or a directory demo, has neither") as error:
         run(memory.kube, [release], charts_dir=directory)
     assert "helm pull demo --version 2.0.0" in error.value.remedy
     (directory / "demo-2.0.0.tgz").write_bytes(b"")

@@ -28,3 +28,11 @@ def test_words_that_yaml_1_1_takes_for_truth_values_survive(tmp_path: Path) -> N
     manifests.write(path, {"args": ["--appendonly", "no"], "tag": "3.10"})
     assert '"no"' in path.read_text()
     assert manifests.read(path) == {"args": ["--appendonly", "no"], "tag": "3.10"}
+
+
+def test_documents_are_told_apart_and_do_not_share_what_they_say() -> None:
+    text = "--- # first\na: |\n  --- within\nb: {c: 1}\n---\n# nothing\n---\n\n--- {a: 2}\n"
+    first, second = manifests.parse(text)
+    assert (first["a"], second) == ("--- within\n", {"a": 2})
+    first["b"]["c"] = 7
+    assert manifests.parse(text)[0]["b"] == {"c": 1}

@@ -7,10 +7,13 @@ from pathlib import Path
 
 from platform_e2e import paths
 from platform_e2e.foundations.manifests import Object, parse
-from platform_e2e.shell import Completed, run
+from platform_e2e.shell import CommandError, Completed, run
 
 RENDER_SECONDS = 60.0
 """`helm template` of the largest chart takes 0.3 s; on a machine that compiles at the same time perhaps ten times that."""
+
+PULL_SECONDS = 300.0
+"""For one try to fetch a chart: the largest index has 4 MiB (prometheus-community), which takes that long at 15 kB/s."""
 
 INSTALL_SECONDS = 180.0
 """`helm upgrade --install` without --wait: a hundred objects take 2 s; a busy API server answers some of them only after a while."""
@@ -39,24 +42,20 @@ class Helm:
     def template(
         self,
         release: str,
-        chart: Path | str,
+        chart: Path,
         namespace: str,
         *,
         values: Sequence[Path] = (),
         kubernetes: str = "",
-        version: str = "",
-        repository: str = "",
     ) -> list[Object]:
         """Render a chart without a cluster.
 
         Args:
             release: name of the release.
-            chart: directory of the chart, or its name in a repository.
+            chart: directory or archive of the chart.
             namespace: of the release.
             values: files of values, the last one wins.
             kubernetes: version that the chart is rendered for; the program's own idea if empty.
-            version: of the chart, where it comes from a repository.
-            repository: URL of the repository, where it comes from one.
 
         Returns:
             The objects, CRDs of a crds/ directory left out.
@@ -66,29 +65,24 @@ class Helm:
         """
         argv = ["template", release, str(chart), "--namespace", namespace, *_files(values)]
         argv += ["--kube-version", kubernetes] if kubernetes else []
-        argv += ["--repo", repository, "--version", version] if repository else []
         return parse(self._run(argv, timeout=RENDER_SECONDS).stdout)
 
     def upgrade(
         self,
         release: str,
-        chart: Path | str,
+        chart: Path,
         namespace: str,
         *,
         values: Sequence[Path] = (),
-        version: str = "",
-        repository: str = "",
         labels: Mapping[str, str] | None = None,
     ) -> Completed:
         """Install the release, or upgrade it, and wait for nothing: `verify` waits, and for more than Helm would.
 
         Args:
             release: name of the release.
-            chart: directory of the chart, or its name in a repository.
+            chart: directory or archive of the chart.
             namespace: of the release; it must exist.
             values: files of values, the last one wins.
-            version: of the chart, where it comes from a repository.
-            repository: URL of the repository, where it comes from one.
             labels: that Helm puts on the Secret in which it keeps the release.
 
         Raises:
@@ -98,20 +92,44 @@ class Helm:
         # The CRDs of a crds/ directory are applied before, because Helm never upgrades those. The objects are validated by the
         # API server itself; downloading its whole OpenAPI document first would cost each release a second.
         argv += ["--skip-crds", "--disable-openapi-validation", "--history-max", "3"]
-        if repository:
-            argv += ["--repo", repository, "--version", version]
         if labels:
             argv += ["--labels", ",".join(f"{key}={value}" for key, value in sorted(labels.items()))]
         return self._run(argv, timeout=INSTALL_SECONDS)
 
-    def show_crds(self, chart: Path | str, *, version: str = "", repository: str = "") -> list[Object]:
+    def show_crds(self, chart: Path) -> list[Object]:
         """Return the CRDs in the crds/ directories of a chart and of its subcharts.
 
         Raises:
-            CommandError: the chart cannot be read or fetched.
+            CommandError: the chart cannot be read.
         """
-        argv = ["show", "crds", str(chart), *(["--repo", repository, "--version", version] if repository else [])]
-        return parse(self._run(argv, timeout=INSTALL_SECONDS).stdout)
+        return parse(self._run(["show", "crds", str(chart)], timeout=RENDER_SECONDS).stdout)
+
+    def show_chart(self, chart: Path) -> Object:
+        """Return what a chart's Chart.yaml says, such as `version` and `appVersion`.
+
+        Raises:
+            CommandError: the chart cannot be read.
+        """
+        return next(iter(parse(self._run(["show", "chart", str(chart)], timeout=RENDER_SECONDS).stdout)), {})
+
+    def pull(self, chart: str, version: str, repository: str, directory: Path) -> None:
+        """Fetch the archive of a chart from its repository, once: the repository's index may have megabytes.
+
+        Args:
+            chart: its name.
+            version: of the chart.
+            repository: URL of the repository, `oci://` too.
+            directory: where CHART-VERSION.tgz is put.
+
+        Raises:
+            CommandError: the repository does not have it, or cannot be reached.
+        """
+        oci = repository.startswith("oci://")
+        name = [f"{repository.rstrip('/')}/{chart}"] if oci else [chart, "--repo", repository]
+        argv = ["pull", *name, "--version", version, "--destination", str(directory)]
+        done = run([self._program, *argv], timeout=PULL_SECONDS, env=self._environment)
+        if not any(directory.glob("*.tgz")):
+            raise CommandError(done.argv, "left no archive of the chart", done.stdout + done.stderr)
 
     def _run(self, argv: Sequence[str], *, timeout: float) -> Completed:
         cluster = ["--kubeconfig", str(self._kubeconfig)] if self._kubeconfig else []

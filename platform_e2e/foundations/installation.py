@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from platform_e2e.cluster.embedded import cache
 from platform_e2e.errors import WrongUsage
-from platform_e2e.foundations import before, crds, making, manifests, origins, stored
+from platform_e2e.foundations import before, crds, making, manifests, origins, stored, versions
 from platform_e2e.foundations.drift import drift, repair
 from platform_e2e.foundations.failure import ReleaseFailed
 from platform_e2e.foundations.helm import Helm
@@ -55,7 +55,7 @@ class Installed:
         name: of the release.
         namespace: of the release.
         pinned: version of the product that foundations.yaml pins.
-        running: version of the product that runs.
+        running: version of the product that runs, by the image of its pods.
         chart: name and version of the chart that was installed.
         origin: where the chart comes from.
         action: `installed`, `upgraded`, `repaired` or `unchanged`.
@@ -136,10 +136,11 @@ def install(
         return []
     with timeline.phase("charts", "charts of the foundations"), ThreadPoolExecutor(len(releases)) as pool:
         plans = list(pool.map(lambda release: _plan(release, here, module_directory, charts_dir, timeline), releases))
+    built = module_directory is not None
     if strict_versions:
-        _refuse_others(plans)
+        _refuse_others(plans, here, built=built)
     with ThreadPoolExecutor(len(plans)) as pool:
-        futures = [pool.submit(_settle, kube, here, plan, timeline, timeout) for plan in plans]
+        futures = [pool.submit(_settle, kube, here, plan, timeline, timeout, built=built) for plan in plans]
     errors = [error for error in (future.exception() for future in futures) if error is not None]
     if errors:
         raise _first(errors)
@@ -155,23 +156,25 @@ def _plan(
 ) -> _Plan:
     """Find the chart and the values of a release."""
     if charts_dir is not None:
-        chart = origins.given(release.chart, release.version, release.app_version, charts_dir)
+        chart = origins.given(release.chart, release.version, charts_dir, helm)
     elif module_directory is not None:
         chart = making.made(release.chart, helm=helm, module_directory=module_directory, timeline=timeline)
     else:
-        chart = origins.upstream(release.chart, release.version, release.app_version, release.repository)
+        chart = origins.upstream(release.chart, release.version, release.repository, helm, timeline)
     speed = SPEED / f"{release.chart}.yaml"
     values = (release.values, speed) if speed.is_file() else (release.values,)
     return _Plan(release, chart, values, cache.digest(origins.identity(chart), release.namespace, *values))
 
 
-def _refuse_others(plans: Sequence[_Plan]) -> None:
-    """Raise if a release would run another version than the layer pins."""
-    others = [
-        f"{plan.release.name} {plan.chart.app_version} in place of {plan.release.app_version}"
-        for plan in plans
-        if plan.chart.app_version != plan.release.app_version
-    ]
+def _refuse_others(plans: Sequence[_Plan], helm: Helm, *, built: bool) -> None:
+    """Raise if a release would run another version than the layer pins: another chart's, or that of a tag in its values."""
+    others = []
+    for plan in plans:
+        release, chart = plan.release, plan.chart
+        rendered = helm.template(release.name, chart.path, release.namespace, values=plan.values)
+        found = versions.running(release.chart, chart.app_version, rendered, built=built)
+        if found != release.app_version:
+            others.append(f"{release.name} {found} in place of {release.app_version}")
     if others:
         raise OtherVersions(
             f"--strict-versions: foundations.yaml pins other versions than can be had here: {', '.join(others)}.",
@@ -179,7 +182,7 @@ def _refuse_others(plans: Sequence[_Plan]) -> None:
         )
 
 
-def _settle(kube: Kube, helm: Helm, plan: _Plan, timeline: Timeline, timeout: float) -> Installed:
+def _settle(kube: Kube, helm: Helm, plan: _Plan, timeline: Timeline, timeout: float, *, built: bool) -> Installed:
     """Bring one release to what its plan says."""
     release = plan.release
     with timeline.phase(f"release-{release.name}", f"release {release.name} {plan.chart.app_version}"):
@@ -199,7 +202,7 @@ def _settle(kube: Kube, helm: Helm, plan: _Plan, timeline: Timeline, timeout: fl
         name=release.name,
         namespace=release.namespace,
         pinned=release.app_version,
-        running=plan.chart.app_version,
+        running=versions.running(release.chart, plan.chart.app_version, manifest, built=built),
         chart=f"{release.chart} {plan.chart.version}",
         origin=plan.chart.origin,
         action=action,
@@ -236,8 +239,6 @@ def _apply(kube: Kube, helm: Helm, plan: _Plan) -> tuple[tuple[Object, ...], lis
             chart.path,
             release.namespace,
             values=plan.values,
-            version=chart.version,
-            repository=chart.repository,
             labels={stored.FINGERPRINT: plan.fingerprint},
         )
     except CommandError as error:

@@ -74,7 +74,7 @@ def made(chart: str, *, helm: Helm, module_directory: Callable[[str], Path], tim
     path = cache.entry("charts", f"{chart}-{_key(chart, have)}", make, phase=PHASE, timeline=timeline, nested=True)
     written = manifests.read(path / "chart" / "Chart.yaml")
     return Chart(
-        str(path / "chart"),
+        path / "chart",
         written["version"],
         str(written["appVersion"]),
         f"assembled from {have.module}" if have.assembled else f"in the module {have.module}",

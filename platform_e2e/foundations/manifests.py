@@ -6,7 +6,10 @@ reads and writes YAML 1.2. So what goes into a chart is written as JSON, which e
 
 from __future__ import annotations
 
+import copy
+import functools
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,12 @@ from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.nodes import Node
 
 Object = dict[str, Any]
+
+DOCUMENT = re.compile(r"^---(?=\s|$)", re.MULTILINE)
+"""What begins a document; no text within one may have it at the start of a line (YAML 1.2, section 9.1.2)."""
+
+DOCUMENTS_KEPT = 512
+"""How many documents are remembered: the four releases have some 300."""
 
 
 class _Constructor(SafeConstructor):
@@ -35,9 +44,15 @@ def parse(text: str) -> list[Object]:
     Raises:
         YAMLError: it is not YAML, or a key stands twice in one map.
     """
+    return [copy.deepcopy(loaded) for document in DOCUMENT.split(text) for loaded in _loaded(document) if loaded]
+
+
+@functools.lru_cache(maxsize=DOCUMENTS_KEPT)
+def _loaded(document: str) -> tuple[Any, ...]:
+    """Return what one document says; a release's megabytes are read as Helm renders them, and again as it stored them."""
     yaml = YAML(typ="safe")
     yaml.Constructor = _Constructor
-    return [loaded for loaded in yaml.load_all(text) if loaded]
+    return tuple(yaml.load_all(document))
 
 
 def read(path: Path) -> Object:
