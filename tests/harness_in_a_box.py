@@ -49,6 +49,12 @@ class FakeLease:
         self.directory = directory
         self.facts = facts
         self.created = True
+        self.layers: list[tuple[str, str]] = []
+
+    @contextlib.contextmanager
+    def for_layer(self, fingerprint: str, name: str) -> Iterator[None]:
+        self.layers.append((fingerprint, name))
+        yield
 
     @contextlib.contextmanager
     def shared(self, name: str) -> Iterator[None]:
@@ -105,7 +111,12 @@ def load(directory: Path, *_args: Any, **_options: Any) -> Any:
     )
     exempt = SimpleNamespace(object="service/kiosk -n shop", promise="loadbalancer", reason="no address in the lab")
     return SimpleNamespace(
-        pool_ranges=lambda: (), releases=(), directory=directory, exemptions=(exempt,), rendered=rendered
+        pool_ranges=lambda: (),
+        releases=(),
+        directory=directory,
+        exemptions=(exempt,),
+        rendered=rendered,
+        fingerprint=lambda: digest.tree(directory),
     )
 
 
