@@ -568,6 +568,7 @@ class OtherRun:
 
     def tests(self, seconds: float = 10.0) -> bool:
         """Tell whether its turn comes."""
+        assert self.process.stdout is not None
         return bool(select.select([self.process.stdout], [], [], seconds)[0])
 
     def ends(self) -> None:
