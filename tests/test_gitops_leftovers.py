@@ -81,9 +81,7 @@ def test_a_cluster_as_a_new_one_would_be_loses_nothing(api: ScriptedApi, kube: K
     assert api.asked("DELETE") == 0
 
 
-def test_objects_of_an_application_that_went_without_a_finalizer_go(
-    api: ScriptedApi, kube: Kube, layer: Layer
-) -> None:
+def test_objects_of_an_application_that_went_without_a_finalizer_go(api: ScriptedApi, kube: Kube, layer: Layer) -> None:
     marked(api, "orphan", annotation="gone")
     assert removed(kube, layer) == ["ConfigMap orphan -n one"]
     assert kube.get("v1/ConfigMap", "orphan", "one") is None
@@ -141,7 +139,10 @@ def test_what_does_not_go_means_another_cluster(api: ScriptedApi, kube: Kube, la
 def test_an_application_is_synced_as_argocd_itself_would_and_every_object_is_applied() -> None:
     kube = FakeKube()
     app = converged("one")
-    app["spec"]["syncPolicy"] |= {"syncOptions": ["ServerSideApply=true", "ApplyOutOfSyncOnly=true"], "retry": {"limit": 2}}
+    app["spec"]["syncPolicy"] |= {
+        "syncOptions": ["ServerSideApply=true", "ApplyOutOfSyncOnly=true"],
+        "retry": {"limit": 2},
+    }
     argocd.ask_sync(kube, app)  # type: ignore[arg-type]
     ((_, name, patch),) = kube.patches
     assert name == "one"
