@@ -11,7 +11,7 @@ import pytest
 from fixtures.cluster import Cluster
 from fixtures.layer import layer_of
 from fixtures.platform import Platform
-from platform_e2e.checks import applications, drift, loadbalancer, monitoring
+from platform_e2e.checks import applications, drift, loadbalancer, monitoring, waves
 from platform_e2e.checks.controls import Sandbox
 from platform_e2e.finding import Finding, Promise
 from platform_e2e.kube.client import Kube
@@ -45,9 +45,10 @@ class Ground:
 
     def settled(self, seconds: float) -> list[Finding]:
         """Return what is still wrong with the Application after waiting as long as is worth it."""
-        return applications.wait_converged(
+        findings = applications.wait_converged(
             self.application, self.platform.sha, self.kube, timeout=self.at_most(seconds)
         )
+        return (findings and waves.behind(self.application, self.platform.layer)) or findings
 
 
 Cases = Iterable[tuple[str, object]]

@@ -6,8 +6,8 @@ import pytest
 
 from fixtures.platform import Platform
 from fixtures.probes import Promises
-from platform_e2e.checks import applications, heal
-from platform_e2e.checks.blame import own
+from platform_e2e.checks import applications, heal, waves
+from platform_e2e.checks.blame import own, require
 from platform_e2e.checks.drift import Drift
 from platform_e2e.checks.settle import settled
 from platform_e2e.finding import Finding, Promise
@@ -36,7 +36,16 @@ def test_application_has_converged(
 ) -> None:
     """It is what its file says, Synced to the commit that is served, and Healthy (scenario A1 in full)."""
     findings = applications.wait_converged(application, platform.sha, kube, timeout=CONVERGED_SECONDS)
+    if findings:
+        require(waves.behind(application, platform.layer))
     promises.report(own(findings), figures={"converged_seconds": platform.converged.get(application.name)})
+
+
+@pytest.mark.smoke
+@pytest.mark.promise("applications")
+def test_application_needs_nothing_of_a_later_wave(application: Application, layer: Layer, promises: Promises) -> None:
+    """A cluster that has the layer already hides what its first installation would wait for without an end."""
+    promises.report(waves.check(application, layer))
 
 
 @pytest.mark.promise("applications")

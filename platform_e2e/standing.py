@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from platform_e2e.checks.applications import TESTS
 from platform_e2e.cluster import lease, providers
 from platform_e2e.cluster.embedded import images, programs
 from platform_e2e.cluster.k3d import appimage, parts
@@ -14,8 +15,9 @@ from platform_e2e.cluster.place import Place
 from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec, Images
 from platform_e2e.errors import WrongUsage
 from platform_e2e.explain import explain, patience
-from platform_e2e.foundations import Installed, install, restore_sealing_key
+from platform_e2e.foundations import Installed, install, restore_sealing_key, stored
 from platform_e2e.foundations.embedded import CHARTS
+from platform_e2e.gitops import leftovers
 from platform_e2e.gitops.deploy import Deployment, deploy, refresh_all, wait_converged
 from platform_e2e.gitops.git import GitServer
 from platform_e2e.kube.client import Kube
@@ -127,7 +129,14 @@ def install_foundations(
         releases: the foundations.
         helm: the program.
         timeline: is told what goes on.
+
+    Raises:
+        MadeForAnother: a kept cluster has a release that the layer does not have.
     """
+    others = stored.others(kube, releases)
+    if others:
+        # Helm would leave its CRDs and the objects of these kinds.
+        raise leftovers.MadeForAnother(facts.name, f"it has {', '.join(others)} of an earlier layer")
     if any(release.chart == SEALED_SECRETS for release in releases):
         restore_sealing_key(kube, settings.sealing_key)
     return install(
@@ -175,7 +184,7 @@ def apply_layer(
     Raises:
         WaitError: not all have converged.
     """
-    return deploy(
+    done = deploy(
         kube,
         layer,
         git,
@@ -186,13 +195,20 @@ def apply_layer(
         hopeless=lambda app: _hopeless(app, kube),
         founded=founded,
     )
+    if done.commit.before is None or not done.commit.pushed or not _tidied(kube, facts, layer, timeline):
+        return done
+    # What is gone may be what something of this layer waited for.
+    return replace(done, seconds=_converged(kube, layer, done.commit.sha, timeline))
 
 
-def compare_again(kube: Kube, layer: Layer, sha: str, timeline: Timeline) -> dict[str, float]:
-    """Have all Applications compared with Git once more: a foundation that has changed may render or judge them otherwise.
+def compare_again(kube: Kube, facts: ClusterFacts, layer: Layer, sha: str, timeline: Timeline) -> dict[str, float]:
+    """Have all Applications compared with Git and synced once more, after a foundation of a kept cluster has changed.
+
+    It may render, judge, mark or complete objects otherwise than before, and Argo CD takes what it finds for what it made.
 
     Args:
         kube: the cluster.
+        facts: of the cluster.
         layer: that was applied.
         sha: the commit that is served.
         timeline: is told what goes on.
@@ -202,9 +218,26 @@ def compare_again(kube: Kube, layer: Layer, sha: str, timeline: Timeline) -> dic
 
     Raises:
         WaitError: not all have converged.
+        MadeForAnother: the cluster has of an earlier layer what cannot be removed.
     """
     # Hard: what was rendered with other options is remembered under the same name.
     refresh_all(kube, layer, hard=True)
+    seconds = _converged(kube, layer, sha, timeline)
+    leftovers.sync_again(kube, layer, seconds)
+    seconds = _converged(kube, layer, sha, timeline)
+    return _converged(kube, layer, sha, timeline) if _tidied(kube, facts, layer, timeline) else seconds
+
+
+def _tidied(kube: Kube, facts: ClusterFacts, layer: Layer, timeline: Timeline) -> bool:
+    """Remove what earlier layers left in a kept cluster, say what, and tell whether there was anything."""
+    removed = leftovers.remove(kube, layer, cluster=facts.name, spared=TESTS)
+    if removed:
+        timeline.event("fact", "leftovers", text=f"removed of an earlier layer: {', '.join(removed)}")
+    return bool(removed)
+
+
+def _converged(kube: Kube, layer: Layer, sha: str, timeline: Timeline) -> dict[str, float]:
+    """Wait until every Application is what a commit says, on a cluster whose layer had come up before."""
     return wait_converged(
         kube,
         layer,

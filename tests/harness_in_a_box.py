@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from platform_e2e import paths
 from platform_e2e.cluster.provider import Capability, ClusterFacts, Images, NodeFacts
 from platform_e2e.errors import BrokenHarness, BrokenPlatform, WrongUsage
+from platform_e2e.layer.objects import Rendered
 from platform_e2e.replay import preparing
 from platform_e2e.report import digest
 
@@ -48,6 +49,12 @@ class FakeLease:
         self.directory = directory
         self.facts = facts
         self.created = True
+        self.layers: list[tuple[str, str]] = []
+
+    @contextlib.contextmanager
+    def for_layer(self, fingerprint: str, name: str) -> Iterator[None]:
+        self.layers.append((fingerprint, name))
+        yield
 
     @contextlib.contextmanager
     def shared(self, name: str) -> Iterator[None]:
@@ -95,8 +102,22 @@ def load(directory: Path, *_args: Any, **_options: Any) -> Any:
     """Return a layer of nothing, or refuse a file that says so."""
     if (directory / "broken.yaml").exists():
         raise WrongUsage(f"{directory / 'broken.yaml'}:3: the key `speaker` stands here twice.", "Remove one.")
+    rendered = tuple(
+        Rendered(
+            {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"hostPID": True}}, "one", file, 7
+        )
+        for file in ("hostpid.yaml",)
+        if (directory / file).exists()
+    )
     exempt = SimpleNamespace(object="service/kiosk -n shop", promise="loadbalancer", reason="no address in the lab")
-    return SimpleNamespace(pool_ranges=lambda: (), releases=(), directory=directory, exemptions=(exempt,))
+    return SimpleNamespace(
+        pool_ranges=lambda: (),
+        releases=(),
+        directory=directory,
+        exemptions=(exempt,),
+        rendered=rendered,
+        fingerprint=lambda: digest.tree(directory),
+    )
 
 
 class FakeChoice(SimpleNamespace):

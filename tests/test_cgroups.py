@@ -1,13 +1,33 @@
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from platform_e2e.cluster import naming
 from platform_e2e.cluster.embedded import cgroups
 from platform_e2e.cluster.embedded.cgroups import Hierarchy, Layout, NoCgroups, layout, parse
 
+pytestmark = pytest.mark.usefixtures("cache")
+
 DATA = Path(__file__).parent / "data" / "mountinfo"
+
+
+@pytest.fixture
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a cache of its own, whose identity the cluster's directory carries."""
+    monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+def on_host() -> str:
+    """Return the name of the cluster's directory in a hierarchy."""
+    return f"platform-e2e-{naming.on_host('c')}"
 
 
 def recorded(name: str) -> tuple[Hierarchy, ...]:
@@ -78,7 +98,7 @@ def v1_tree(root: Path) -> Hierarchy:
     """Make a directory that looks like a cpuset hierarchy, whose new directories have the files that a kernel makes."""
     (root / "cpuset.cpus").write_text("0-1\n")
     (root / "cpuset.mems").write_text("0\n")
-    for directory in (root / "platform-e2e-c", root / "platform-e2e-c" / "n1"):
+    for directory in (root / on_host(), root / on_host() / "n1"):
         directory.mkdir()
         for name in ("cpuset.cpus", "cpuset.mems"):
             (directory / name).write_text("\n")
@@ -87,13 +107,13 @@ def v1_tree(root: Path) -> Hierarchy:
 
 def test_version_1_directories_get_their_processors_from_above(tmp_path: Path) -> None:
     made = cgroups.make([v1_tree(tmp_path)], "c", "n1")
-    assert made == [tmp_path / "platform-e2e-c" / "n1"]
+    assert made == [tmp_path / on_host() / "n1"]
     assert (made[0] / "cpuset.cpus").read_text() == "0-1\n"
     assert (made[0] / "cpuset.mems").read_text() == "0\n"
 
 
 def test_version_2_directories_get_every_controller_that_is_not_on_yet(tmp_path: Path) -> None:
-    top = tmp_path / "platform-e2e-c"
+    top = tmp_path / on_host()
     for directory, enabled in ((tmp_path, "cpu memory"), (top, "")):
         directory.mkdir(exist_ok=True)
         (directory / "cgroup.controllers").write_text("cpu memory pids\n")
@@ -104,22 +124,84 @@ def test_version_2_directories_get_every_controller_that_is_not_on_yet(tmp_path:
 
 
 def test_a_hierarchy_that_allows_nothing_is_named(tmp_path: Path) -> None:
-    (tmp_path / "platform-e2e-c").write_text("a file is in the way")
-    with pytest.raises(NoCgroups, match=str(tmp_path / "platform-e2e-c" / "n1")):
+    (tmp_path / on_host()).write_text("a file is in the way")
+    with pytest.raises(NoCgroups, match=str(tmp_path / on_host() / "n1")):
         cgroups.make([Hierarchy(1, tmp_path)], "c", "n1")
 
 
 def test_processes_of_every_level_are_found_and_processes_of_other_namespaces_are_not(tmp_path: Path) -> None:
-    inner = tmp_path / "platform-e2e-c" / "n1" / "kubepods" / "pod1"
+    inner = tmp_path / on_host() / "n1" / "kubepods" / "pod1"
     inner.mkdir(parents=True)
     (inner / "cgroup.procs").write_text("12\n13\n")
     (inner.parent / "cgroup.procs").write_text("0\n14\n")
     assert cgroups.processes([Hierarchy(1, tmp_path)], "c") == {12, 13, 14}
 
 
+@pytest.fixture
+def running() -> Iterator[subprocess.Popen[bytes]]:
+    """Yield a process that waits to be ended."""
+    with subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE) as process:
+        yield process
+        process.kill()
+
+
+def in_group(root: Path, *processes: int) -> Path:
+    """Make a node's directory with processes in it, and return the file that lists them."""
+    listing = root / on_host() / "n1" / "cgroup.procs"
+    listing.parent.mkdir(parents=True)
+    listing.write_text("".join(f"{process}\n" for process in processes))
+    return listing
+
+
+@pytest.mark.point("kills-only-its-own")
+def test_what_runs_in_a_clusters_group_is_killed(tmp_path: Path, running: subprocess.Popen[bytes]) -> None:
+    in_group(tmp_path, running.pid)
+    assert cgroups.kill([Hierarchy(1, tmp_path)], "c", "n2") == set()
+    assert cgroups.kill([Hierarchy(1, tmp_path)], "c") == {running.pid}
+    assert running.wait(10) == -signal.SIGKILL
+
+
+@pytest.mark.point("kills-only-its-own")
+@pytest.mark.parametrize("moment", ["before it is held", "after it is held"])
+def test_a_process_that_has_the_id_of_one_that_ended_is_not_killed(
+    tmp_path: Path, running: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    listing = in_group(tmp_path, running.pid)
+    read = cgroups.processes
+
+    def reads(*args: Any) -> set[int]:
+        found = read(*args)
+        if moment == "before it is held":
+            # The cluster's process ends here, and its id is given to one that is nobody's.
+            listing.write_text("")
+        return found
+
+    hold = os.pidfd_open
+
+    def holds(process: int) -> int:
+        held = hold(process)
+        listing.write_text("")
+        return held
+
+    monkeypatch.setattr(cgroups, "processes", reads)
+    monkeypatch.setattr(os, "pidfd_open", holds)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    assert cgroups.kill([Hierarchy(1, tmp_path)], "c") == set()
+    assert running.poll() is None
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+@pytest.mark.point("kills-only-its-own")
+def test_one_that_ends_while_it_is_killed_is_no_error(tmp_path: Path, running: subprocess.Popen[bytes]) -> None:
+    with subprocess.Popen(["true"]) as ended:
+        ended.wait()
+    in_group(tmp_path, ended.pid, running.pid)
+    assert cgroups.kill([Hierarchy(1, tmp_path)], "c") == {running.pid}
+
+
 def test_directories_are_removed_from_the_bottom_and_stuck_ones_are_returned(tmp_path: Path) -> None:
-    stuck = tmp_path / "platform-e2e-c" / "n1" / "stuck"
-    free = tmp_path / "platform-e2e-c" / "n2" / "pod"
+    stuck = tmp_path / on_host() / "n1" / "stuck"
+    free = tmp_path / on_host() / "n2" / "pod"
     stuck.mkdir(parents=True)
     free.mkdir(parents=True)
     (stuck / "file").touch()

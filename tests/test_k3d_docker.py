@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from platform_e2e.addresses import AddressRange
-from platform_e2e.cluster import providers
+from platform_e2e.cluster import naming, providers
 from platform_e2e.cluster.embedded import network as embedded
 from platform_e2e.cluster.k3d import binary, daemon, failures, network, parts, pulled, sources, traces, upkeep
 from platform_e2e.cluster.k3d.daemon import GIB, Daemon, Silence
@@ -39,13 +39,15 @@ INFO: dict[str, Any] = {
 SOUND = Daemon("28.2.2", "Debian", 8 * GIB, "/var/lib/docker", 50 * GIB, "2", endpoint="unix:///var/run/docker.sock")
 
 
-def container(name: str, address: str = "", *, running: bool = True, pinned: str = "") -> dict[str, Any]:
+def container(
+    name: str, address: str = "", *, running: bool = True, pinned: str = "", cluster: str = "c"
+) -> dict[str, Any]:
     endpoint = {"IPAddress": address, "IPAMConfig": {"IPv4Address": pinned} if pinned else None}
     return {
         "Id": f"id-{name}",
         "Name": f"/{name}",
         "State": {"Running": running},
-        "NetworkSettings": {"Networks": {"k3d-c": endpoint}},
+        "NetworkSettings": {"Networks": {f"k3d-{cluster}": endpoint}},
     }
 
 
@@ -412,9 +414,11 @@ def test_a_name_that_docker_has_already_is_said_before_anything_is_made(
     monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path))
     has(answering, container("k3d-c-server-0"))
     problems = K3dProvider().doctor(ClusterSpec("c", source=Images.REGISTRY))
-    taken = [problem for problem in problems if "Docker has a k3d cluster c already" in problem.what]
+    own = naming.on_host("c")
+    assert f"docker ps --all --quiet --no-trunc --filter label=k3d.cluster={own}" in answering.asked()
+    taken = [problem for problem in problems if f"Docker has a k3d cluster {own} already" in problem.what]
     assert [problem.remedy for problem in taken] == [
-        "choose another name with --cluster, or remove it: k3d cluster delete c"
+        f"choose another name with --cluster, or remove it: k3d cluster delete {own}"
     ]
     (tmp_path / "clusters" / "c").mkdir(parents=True)
     kept = K3dProvider().doctor(ClusterSpec("c", source=Images.REGISTRY))
@@ -424,23 +428,30 @@ def test_a_name_that_docker_has_already_is_said_before_anything_is_made(
 # --- a cluster that stands
 
 
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Have a cache of its own, and return how the cluster is called in Docker."""
+    monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path))
+    return naming.on_host("c")
+
+
 def facts(directory: Path) -> ClusterFacts:
     nodes = (NodeFacts("k3d-c-agent-0", "10.89.0.2", "docker://k3d-c-agent-0"),)
     return ClusterFacts("c", "k3d", str(directory), "", "v1", nodes)
 
 
-def test_a_stopped_node_keeps_its_address(tools: FakeTools, tmp_path: Path) -> None:
-    has(tools, container("k3d-c-agent-0", running=False))
+def test_a_stopped_node_keeps_its_address(tools: FakeTools, tmp_path: Path, own: str) -> None:
+    has(tools, container("k3d-c-agent-0", running=False, cluster=own))
     upkeep.stop_node(facts(tmp_path), "k3d-c-agent-0")
     assert [line for line in tools.asked() if "inspect" not in line] == [
         "docker kill k3d-c-agent-0",
-        "docker network disconnect --force k3d-c k3d-c-agent-0",
-        "docker network connect --ip 10.89.0.2 k3d-c k3d-c-agent-0",
+        f"docker network disconnect --force k3d-{own} k3d-c-agent-0",
+        f"docker network connect --ip 10.89.0.2 k3d-{own} k3d-c-agent-0",
     ]
 
 
-def test_an_address_that_is_the_nodes_own_already_is_left(tools: FakeTools, tmp_path: Path) -> None:
-    has(tools, container("k3d-c-agent-0", running=False, pinned="10.89.0.2"))
+def test_an_address_that_is_the_nodes_own_already_is_left(tools: FakeTools, tmp_path: Path, own: str) -> None:
+    has(tools, container("k3d-c-agent-0", running=False, pinned="10.89.0.2", cluster=own))
     upkeep.stop_node(facts(tmp_path), "k3d-c-agent-0")
     assert not [line for line in tools.asked() if "network connect" in line]
 

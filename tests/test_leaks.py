@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from platform_e2e import paths
-from platform_e2e.cluster import hoststate, leaks
+from platform_e2e.cluster import hoststate, leaks, naming
 from platform_e2e.cluster.hoststate import HostState, Mark
 from platform_e2e.cluster.k3d import traces
 from platform_e2e.cluster.leaks import Ending, Leak
@@ -43,7 +43,11 @@ def test_a_process_or_a_file_of_somebody_else_may_go() -> None:
         ("PLATFORM_E2E_CLUSTER_NAME", "cc", False),
     ],
 )
-def test_a_runs_processes_are_known_by_a_variable(variable: str, value: str, seen: bool) -> None:
+def test_a_runs_processes_are_known_by_a_variable(
+    variable: str, value: str, seen: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path))
+    value = naming.on_host(value) if variable != hoststate.TOKEN else value
     sleeper = subprocess.Popen(
         [sys.executable, "-c", "import sys; print(flush=True); sys.stdin.read()"],
         stdin=subprocess.PIPE,
@@ -63,7 +67,7 @@ def test_other_clusters_are_none_of_a_runs_business(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path))
     for name in ("c", "other"):
         (paths.clusters() / name).mkdir(parents=True)
-    assert MARK.others() == {"other"}
+    assert MARK.others() == {naming.on_host("other")}
 
 
 def test_files_outside_of_the_cache_are_seen_and_those_inside_are_not(
@@ -210,4 +214,4 @@ def test_what_docker_has_is_looked_at_and_other_clusters_of_ours_are_left_out(
     monkeypatch.setattr(traces, "belongings", belongings)
     docker = [line for line in hoststate.look(MARK).lines if line.startswith("docker ")]
     assert docker == ["docker container k3d-c-server-0"]
-    assert asked == [{"other"}]
+    assert asked == [{naming.on_host("other")}]

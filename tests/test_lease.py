@@ -6,6 +6,7 @@ import asyncio
 import errno
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -539,6 +540,90 @@ def test_taking_a_part_twice_is_refused_instead_of_waiting_for_oneself(box: Box)
         held.exclusive("metallb"),
     ):
         pass
+
+
+LAYER = """
+import sys
+from pathlib import Path
+from platform_e2e.cluster import lease
+from platform_e2e.cluster.provider import ClusterSpec
+from platform_e2e.timeline import Timeline
+from tests.fake_supervisor import FakeProvider
+lease.SUPERVISOR = ("-m", "tests.fake_supervisor")
+timeline = Timeline(Path(sys.argv[3]))
+with lease.acquire(ClusterSpec("c"), FakeProvider(), keep=lambda: False, timeline=timeline) as held:
+    with held.for_layer(sys.argv[1], sys.argv[2]):
+        print(sys.argv[1], flush=True)
+        sys.stdin.read()
+"""
+
+
+class OtherRun:
+    """Another run, which tests a layer."""
+
+    def __init__(self, box: Box, fingerprint: str, name: str) -> None:
+        words = [sys.executable, "-c", LAYER, fingerprint, name, str(box.timeline.path)]
+        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=paths.ROOT)
+        box.started.append(self.process)
+
+    def tests(self, seconds: float = 10.0) -> bool:
+        """Tell whether its turn comes."""
+        assert self.process.stdout is not None
+        return bool(select.select([self.process.stdout], [], [], seconds)[0])
+
+    def ends(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        # What is closed already is nothing that `communicate` may flush.
+        self.process.stdin = None
+
+
+def waits(box: Box) -> list[str]:
+    return [text for line in box.told.splitlines() if "another layer" in (text := json.loads(line).get("text", ""))]
+
+
+@pytest.mark.point("kept-cluster-one-layer")
+@pytest.mark.parametrize("end", ["by itself", "killed"])
+def test_a_run_with_another_layer_waits_for_the_one_before_and_says_for_which(box: Box, end: str) -> None:
+    first = OtherRun(box, "a", "/layers/first")
+    assert first.tests()
+    second = OtherRun(box, "b", "/layers/second")
+    wait_until(lambda: bool(waits(box)) or "it does not wait", timeout=10, what="the second run says that it waits")
+    assert not second.tests(0.2), "both judge one cluster"
+    assert f"another layer: waits for process {first.process.pid} " in waits(box)[0]
+    assert waits(box)[0].endswith("tests the layer /layers/first")
+    if end == "killed":
+        first.process.kill()
+    else:
+        first.ends()
+    assert second.tests()
+    (met,) = [one for line in box.told.splitlines() if (one := json.loads(line))["kind"] == "wait"]
+    assert met["name"] == "the end of the runs that test another layer"
+
+
+@pytest.mark.point("kept-cluster-one-layer")
+def test_runs_with_one_layer_share_a_cluster_and_all_of_them_are_waited_for(box: Box) -> None:
+    first, beside = OtherRun(box, "a", "/first"), OtherRun(box, "a", "/first")
+    assert first.tests()
+    assert beside.tests()
+    other = OtherRun(box, "b", "/second")
+    wait_until(lambda: bool(waits(box)) or "it does not wait", timeout=10, what="the other run says that it waits")
+    first.ends()
+    assert not other.tests(0.2)
+    late = OtherRun(box, "a", "/first")
+    assert late.tests(), "a worker of a run that goes on is let in"
+    late.ends()
+    beside.ends()
+    assert other.tests()
+
+
+@pytest.mark.point("kept-cluster-one-layer")
+def test_a_layer_that_was_tested_before_is_nobodys_any_more(box: Box) -> None:
+    with box.acquire() as held:
+        for fingerprint in ("a", "b", "b", "a"):
+            with held.for_layer(fingerprint, "/x"):
+                pass
+    assert not waits(box)
 
 
 def test_list_shows_every_cluster_with_its_state(box: Box, capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,7 +26,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         started.append(list(argv))
         return shell.Completed(tuple(argv), 3, "out", "err", 0.0)
 
-    monkeypatch.setattr(cgroups, "processes", lambda _hierarchies, name: set(IDS) if name == "c/n1" else set())
+    monkeypatch.setattr(cgroups, "processes", lambda _all, *where: set(IDS) if where == ("c", "n1") else set())
     monkeypatch.setattr(backend, "_ids", IDS.get)
     monkeypatch.setattr(backend, "run", run)
     return started

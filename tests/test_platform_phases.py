@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,15 +40,37 @@ def test_an_error_of_the_second_is_told_only_when_the_first_has_done_its_part() 
     assert done == ["foundations"]
 
 
+def release(action: str, revision: int = 1) -> dict[str, Any]:
+    return {"name": "argocd", "action": action, "revision": revision}
+
+
 @pytest.mark.parametrize("action", ["upgraded", "repaired"])
-def test_after_a_foundation_has_changed_only_what_still_converges_counts(action: str) -> None:
-    releases = [{"action": "unchanged"}, {"action": action}]
-    found = _still_converged(releases, {"chat-dev": 20.5, "chat-prod": 21.5}, lambda: {"chat-dev": 0.5, "late": 0.7})
+def test_after_a_foundation_has_changed_only_what_still_converges_counts(action: str, tmp_path: Path) -> None:
+    releases = [release("unchanged"), release(action)]
+    known = {"chat-dev": 20.5, "chat-prod": 21.5}
+    found = _still_converged(releases, known, lambda: {"chat-dev": 0.5, "late": 0.7}, tmp_path / "compared")
     assert found == {"chat-dev": 20.5, "late": 0.7}
 
 
 @pytest.mark.parametrize("action", ["installed", "unchanged"])
-def test_without_a_changed_foundation_nothing_is_compared_again(action: str) -> None:
-    assert _still_converged([{"action": action}], {"chat-dev": 20.5}, lambda: pytest.fail("asked")) == {
-        "chat-dev": 20.5
-    }
+def test_without_a_changed_foundation_nothing_is_compared_again(action: str, tmp_path: Path) -> None:
+    def asked() -> dict[str, float]:
+        pytest.fail("asked")
+
+    record = tmp_path / "compared"
+    assert _still_converged([release(action)], {"chat-dev": 20.5}, asked, record) == {"chat-dev": 20.5}
+    assert _still_converged([release("unchanged")], {"chat-dev": 20.5}, asked, record) == {"chat-dev": 20.5}
+
+
+@pytest.mark.point("kept-cluster-as-new")
+def test_a_comparison_that_another_run_was_ended_in_is_made_by_the_next_one(tmp_path: Path) -> None:
+    record = tmp_path / "compared"
+    _still_converged([release("installed")], {}, dict, record)
+
+    def ended() -> dict[str, float]:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        _still_converged([release("upgraded", 2)], {}, ended, record)
+    assert _still_converged([release("unchanged", 2)], {}, lambda: {"chat-dev": 0.5}, record) == {"chat-dev": 0.5}
+    assert _still_converged([release("unchanged", 2)], {"chat-dev": 1.0}, ended, record) == {"chat-dev": 1.0}

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+from collections.abc import Iterator
 from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
 
 from platform_e2e.addresses import AddressRange
-from platform_e2e.cluster import doctor, waiting
-from platform_e2e.cluster.embedded import cgroups, links, provider, remains, reservations
+from platform_e2e.cluster import doctor, naming, waiting
+from platform_e2e.cluster.embedded import cgroups, claims, links, provider, remains, reservations
 from platform_e2e.cluster.embedded.cgroups import Hierarchy
 from platform_e2e.cluster.provider import ClusterSpec
 from platform_e2e.cluster.waiting import NotInTime
@@ -18,14 +20,23 @@ POOL = AddressRange.parse("10.89.0.200-10.89.0.220")
 
 
 @pytest.fixture
-def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Be a host with one cgroup hierarchy, no interfaces of ours, and a cache of its own."""
     monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path / "cache"))
     (tmp_path / "cgroup").mkdir()
     monkeypatch.setattr(cgroups, "parse", lambda _text: (Hierarchy(1, tmp_path / "cgroup"),))
     monkeypatch.setattr(links, "exists", lambda _cluster: False)
     monkeypatch.setattr(links, "taken", list)
-    return tmp_path
+    # Other tests and real clusters of this machine claim networks too.
+    monkeypatch.setattr(claims, "PREFIX", f"platform-e2e-test-{os.getpid()}/")
+    yield tmp_path
+    for made in (tmp_path / "cache" / "clusters").glob("*"):
+        claims.drop(made)
+
+
+def group_of(host: Path, cluster: str) -> Path:
+    """Return the directory of a cluster in the host's hierarchy."""
+    return host / "cgroup" / f"platform-e2e-{naming.on_host(cluster)}"
 
 
 def directory(host: Path, name: str) -> Path:
@@ -36,7 +47,7 @@ def directory(host: Path, name: str) -> Path:
 
 def test_every_trace_is_found_and_then_gone(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     there = directory(host, "c")
-    group = host / "cgroup" / "platform-e2e-c" / "n1"
+    group = group_of(host, "c") / "n1"
     group.mkdir(parents=True)
     assert remains.find("c") == [f"cgroup {group}", f"cgroup {group.parent}", f"directory {there}"]
     remains.remove("c", there)
@@ -45,7 +56,7 @@ def test_every_trace_is_found_and_then_gone(host: Path, monkeypatch: pytest.Monk
 
 
 def test_another_clusters_traces_stay(host: Path) -> None:
-    other = host / "cgroup" / "platform-e2e-cc" / "n1"
+    other = group_of(host, "cc") / "n1"
     other.mkdir(parents=True)
     remains.remove("c", directory(host, "c"))
     assert other.is_dir()
@@ -110,19 +121,17 @@ def test_a_node_that_has_ended_is_not_waited_for(tmp_path: Path) -> None:
     assert "mounting overlay on /: invalid argument" in caught.value.problem
 
 
-def test_a_living_cluster_of_the_same_name_from_another_cache_is_left_alone(
-    host: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_living_cluster_whose_directory_is_gone_is_not_joined(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "observe", lambda: None)
     monkeypatch.setattr(doctor, "judge", lambda _machine, _spec: [])
     asked = provider.EmbeddedProvider()
     assert list(asked.doctor(ClusterSpec("e2e"))) == []
-    group = host / "cgroup" / "platform-e2e-e2e" / "n1"
+    group = group_of(host, "e2e") / "n1"
     group.mkdir(parents=True)
     (group / "cgroup.procs").write_text("1\n")
     (problem,) = asked.doctor(ClusterSpec("e2e"))
     assert problem.fatal
-    assert "a cluster e2e runs already" in problem.what
+    assert "an earlier cluster e2e still runs" in problem.what
     assert "another name" in problem.remedy
 
 

@@ -398,3 +398,24 @@ def test_phase(run):
     assert "abcdefghijklmnop" not in everything
     assert "s3cr3t-value" not in everything
     assert "[redacted]" in everything
+
+
+@pytest.mark.point("kept-cluster-one-layer")
+def test_all_workers_hold_the_cluster_for_the_layer_that_their_run_began_with(box: Box) -> None:
+    (box.directory / "layer" / "a.yaml").write_text("a: 1")
+    box.tests(
+        "from pathlib import Path\n"
+        "@pytest.mark.parametrize('number', range(4))\n"
+        "def test_it(cluster, promises, number):\n"
+        "    Path(os.environ['PLATFORM_E2E_LAYER'], 'a.yaml').write_text(f'a: {number}')\n"
+        "    ((fingerprint, name),) = cluster.lease.layers\n"
+        "    assert name.endswith('/layer')\n"
+        "    with Path(os.environ['HARNESS_IN_A_BOX']).open('a') as notes:\n"
+        "        notes.write(f'tests {fingerprint}\\n')\n"
+    )
+    status, out = box.run("e2e", "-n", "2")
+    assert status == 0, out
+    tested = [note for note in box.notes if note.startswith("tests ")]
+    assert len(tested) == 4
+    assert len(set(tested)) == 1
+    assert tested[0].split()[1], "it has a digest"

@@ -40,7 +40,14 @@ def process(cluster: str) -> int:
 
 def kill(cluster: str) -> None:
     """Kill a cluster's API server as a crash would."""
-    os.kill(process(cluster), signal.SIGKILL)
+    number = process(cluster)
+    held = os.pidfd_open(number)
+    try:
+        # Its number may be another process's since it was read; what is held is the one that is still there.
+        if process(cluster) == number:
+            signal.pidfd_send_signal(held, signal.SIGKILL)
+    finally:
+        os.close(held)
 
 
 def wait_until_ready(kube: Kube) -> None:

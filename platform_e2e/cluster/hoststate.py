@@ -1,8 +1,8 @@
 """What a run could leave on this host, written down so that before and after can be compared.
 
 Looked at: processes of the run, mounts, interfaces, addresses, routes, network namespaces, cgroups, packet filter rules,
-kernel settings, what Docker has, and files outside of the cache. Another cluster that lives on this host goes on meanwhile; what belongs to
-it is left out.
+kernel settings, what Docker has, and files outside of the cache. Other clusters that live on this host, of this cache or of
+another one, go on meanwhile; what belongs to them is left out.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from pathlib import Path
 from pyroute2 import IPRoute
 
 from platform_e2e import paths
-from platform_e2e.cluster import place
+from platform_e2e.cluster import naming, place
 from platform_e2e.cluster.embedded import cgroups, links
 from platform_e2e.cluster.embedded.remains import words
 from platform_e2e.cluster.k3d import traces
@@ -79,9 +80,18 @@ class Mark:
     cluster: str
     token: str
 
+    @property
+    def name(self) -> str:
+        """Return the name of the run's cluster on this host."""
+        return naming.on_host(self.cluster)
+
     def others(self) -> set[str]:
-        """Return the names of the other clusters."""
-        return {each.name for each in place.every()} - {self.cluster}
+        """Return the names on this host of the other clusters of this cache."""
+        return {naming.on_host(each.name) for each in place.every()} - {self.name}
+
+    def is_foreign(self, name: str) -> bool:
+        """Tell whether a name on this host is that of a cluster of another cache, or of another one of this cache."""
+        return not naming.is_ours(name) or name in self.others()
 
 
 def look(mark: Mark, ignored: Sequence[str] = ()) -> HostState:
@@ -96,9 +106,9 @@ def look(mark: Mark, ignored: Sequence[str] = ()) -> HostState:
     everything = (
         *processes(mark),
         *_mounts(),
-        *_network({links.interface(name) for name in others}),
-        *_namespaces(others, foreign),
-        *_cgroups(others),
+        *_network(mark),
+        *_namespaces(mark, foreign),
+        *_cgroups(mark),
         *traces.lines(),
         *_rules(),
         *_settings(),
@@ -110,7 +120,7 @@ def look(mark: Mark, ignored: Sequence[str] = ()) -> HostState:
 
 def processes(mark: Mark) -> Iterator[str]:
     """Yield the processes that a run has started."""
-    signs = (f"{TOKEN}={mark.token}", f"PLATFORM_E2E_CLUSTER_NAME={mark.cluster}")
+    signs = (f"{TOKEN}={mark.token}", f"PLATFORM_E2E_CLUSTER_NAME={mark.name}")
     for directory in Path("/proc").glob("[0-9]*"):
         # It may end while it is read.
         with contextlib.suppress(OSError):
@@ -124,11 +134,14 @@ def _mounts() -> Iterator[str]:
         yield f"mount {line.split()[4]}"
 
 
-def _network(foreign: set[str]) -> Iterator[str]:
-    """Yield interfaces, addresses and routes, but for those of the named interfaces."""
+def _network(mark: Mark) -> Iterator[str]:
+    """Yield interfaces, addresses and routes, but for those of other clusters' interfaces."""
     with IPRoute() as netlink:
-        everything = {link["index"]: link.get_attr("IFLA_IFNAME") for link in netlink.get_links()}
-        names = {index: name for index, name in everything.items() if name not in foreign}
+        names = {
+            link["index"]: link.get_attr("IFLA_IFNAME")
+            for link in netlink.get_links()
+            if not _is_another_clusters(str(link.get_attr("IFLA_IFALIAS") or ""), mark)
+        }
         yield from (f"interface {name}" for name in names.values())
         for address in netlink.get_addr():
             if address["index"] in names:
@@ -141,14 +154,19 @@ def _network(foreign: set[str]) -> Iterator[str]:
                 yield f"route {destination} on {names.get(index)}"
 
 
-def _namespaces(others: set[str], containers: frozenset[str]) -> Iterator[str]:
+def _is_another_clusters(alias: str, mark: Mark) -> bool:
+    """Tell whether an interface's alias says that it is another cluster's."""
+    return alias.startswith(links.ALIAS) and mark.is_foreign(alias.removeprefix(links.ALIAS))
+
+
+def _namespaces(mark: Mark, containers: frozenset[str]) -> Iterator[str]:
     """Yield the network namespaces that processes run in, but for those of other clusters, and those that have a name."""
     seen = set()
-    foreign = (*(f"{cgroups.PREFIX}{name}/" for name in others), *containers)
     for directory in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             group = (directory / "cgroup").read_text()
-            if not any(name in group for name in foreign):
+            clusters = re.findall(rf"/{cgroups.PREFIX}([^/\s]+)", group)
+            if not any(map(mark.is_foreign, clusters)) and not any(name in group for name in containers):
                 seen.add(str((directory / "ns" / "net").readlink()))
     yield from (f"network namespace {name}" for name in seen)
     for directory in (Path("/run/netns"), Path("/var/run/netns")):
@@ -156,12 +174,13 @@ def _namespaces(others: set[str], containers: frozenset[str]) -> Iterator[str]:
             yield from (f"network namespace {path}" for path in directory.iterdir())
 
 
-def _cgroups(others: set[str]) -> Iterator[str]:
-    foreign = {f"{cgroups.PREFIX}{name}" for name in others}
+def _cgroups(mark: Mark) -> Iterator[str]:
     for hierarchy in cgroups.parse(Path("/proc/self/mountinfo").read_text()):
-        for pattern in (f"{cgroups.PREFIX}*", "kubepods*", "docker/*/"):
-            found = hierarchy.mount_point.glob(pattern)
-            yield from (f"cgroup {path}" for path in found if path.name not in foreign)
+        for path in hierarchy.mount_point.glob(f"{cgroups.PREFIX}*"):
+            if not mark.is_foreign(path.name.removeprefix(cgroups.PREFIX)):
+                yield f"cgroup {path}"
+        for pattern in ("kubepods*", "docker/*/"):
+            yield from (f"cgroup {path}" for path in hierarchy.mount_point.glob(pattern))
 
 
 def _rules() -> Iterator[str]:

@@ -162,6 +162,44 @@ class Lease:
             yield
 
     @contextlib.contextmanager
+    def for_layer(self, fingerprint: str, name: str) -> Iterator[None]:
+        """Hold the cluster for one layer, together with whoever tests the same; others would have theirs judged by this one.
+
+        Another layer is waited for, whose name is shown, as long as somebody tests it.
+
+        Args:
+            fingerprint: of the layer's content and of what else is made of the cluster.
+            name: of the layer, for those who wait.
+        """
+        directory = self.place.directory / "locks"
+        which, lock = directory / "layer", FileLock(directory / "layer.lock")
+        gate = FileLock(directory / "layer.gate.lock")
+        began, words = time.monotonic(), f"tests the layer {name}"
+        while True:
+            # Who comes at the same moment must not find the lock taken and the layer not named yet.
+            with gate.held(words):
+                same = which.exists() and which.read_text() == fingerprint
+                release = lock.try_take(words, shared=same)
+                if release is not None and not same:
+                    try:
+                        which.write_text(fingerprint)
+                    finally:
+                        release()
+                    release = lock.try_take(words, shared=True)
+            if release is not None:
+                break
+            # Its end is waited for; whose layer the cluster has next is told above.
+            with lock.held(f"waits to test the layer {name}", waiting=lambda who: self._waits("another layer", who)):
+                pass
+        waited = time.monotonic() - began
+        if waited >= WORTH_TELLING:
+            self.timeline.wait("the end of the runs that test another layer", seconds=waited, outcome="met")
+        try:
+            yield
+        finally:
+            release()
+
+    @contextlib.contextmanager
     def _held(self, name: str, *, shared: bool) -> Iterator[None]:
         if name in self._mine:
             raise WrongUsage(f"the lock {name} is held by this process already", "release it before taking it again")

@@ -66,9 +66,9 @@ class FileLock:
                 descriptor = self._try(operation)
         return self._announced(descriptor, what)
 
-    def try_take(self, what: str) -> Callable[[], None] | None:
-        """Take the lock alone if it is free now, and return what lets go of it."""
-        descriptor = self._try(fcntl.LOCK_EX | fcntl.LOCK_NB)
+    def try_take(self, what: str, *, shared: bool = False) -> Callable[[], None] | None:
+        """Take the lock if it is free now, alone or together with other shared holders, and return what lets go of it."""
+        descriptor = self._try((fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         return None if descriptor is None else self._announced(descriptor, what)
 
     def is_held(self) -> bool:

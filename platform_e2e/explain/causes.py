@@ -69,6 +69,7 @@ CAUSES: dict[str, Known] = {
     "application-not-automated": Known(_APPLICATIONS, GIT),
     "application-not-pruning": Known(_APPLICATIONS, GIT),
     "manifests-without-application": Known(_APPLICATIONS, GIT),
+    "application-needs-later-wave": Known(_APPLICATIONS, GIT),
     "application-not-selfhealing": Known(_SELFHEAL, GIT),
     "application-not-healed": Known(_SELFHEAL),
     "application-render-error": Known(_APPLICATIONS, STUCK),

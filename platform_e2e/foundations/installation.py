@@ -63,6 +63,7 @@ class Installed:
         absent: parts of the upstream chart that the installed one has not.
         speed: settings that differ from the layer's own so that a test need not wait, `path.of.value: value`.
         checks: how many things were verified.
+        revision: Helm's number of what was installed.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Installed:
     absent: tuple[str, ...]
     speed: tuple[str, ...]
     checks: int
+    revision: int
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain data."""
@@ -188,11 +190,11 @@ def _settle(kube: Kube, helm: Helm, plan: _Plan, timeline: Timeline, timeout: fl
     with timeline.phase(f"release-{release.name}", f"release {release.name} {plan.chart.app_version}"):
         found = stored.newest(kube, release.name, release.namespace)
         if found is not None and found.status == "deployed" and found.fingerprint == plan.fingerprint:
-            action, manifest = "unchanged", found.manifest
+            action, manifest, revision = "unchanged", found.manifest, found.revision
             definitions: list[Object] = []
         else:
             action = "installed" if found is None else "upgraded"
-            manifest, definitions = _apply(kube, helm, plan)
+            manifest, definitions, revision = _apply(kube, helm, plan)
         # An upgrade alone would not put right what Helm does not compare: see drift.py.
         repaired = () if found is None else _repair(kube, release, manifest, timeline)
         action = "repaired" if repaired and action == "unchanged" else action
@@ -210,6 +212,7 @@ def _settle(kube: Kube, helm: Helm, plan: _Plan, timeline: Timeline, timeout: fl
         absent=plan.chart.absent,
         speed=tuple(line for path in plan.values[1:] for line in _settings(manifests.read(path))),
         checks=number,
+        revision=revision,
     )
 
 
@@ -223,8 +226,8 @@ def _repair(kube: Kube, release: Release, manifest: Sequence[Object], timeline: 
     return sentences
 
 
-def _apply(kube: Kube, helm: Helm, plan: _Plan) -> tuple[tuple[Object, ...], list[Object]]:
-    """Apply CRDs, then the release, and return what Helm applied, and the CRDs that are not in it."""
+def _apply(kube: Kube, helm: Helm, plan: _Plan) -> tuple[tuple[Object, ...], list[Object], int]:
+    """Apply CRDs, then the release, and return what Helm applied, the CRDs that are not in it, and the revision's number."""
     release, chart = plan.release, plan.chart
     stored.forget_interrupted(kube, release.name, release.namespace)
     before.prepare(kube, release.chart, release.name, release.namespace)
@@ -251,7 +254,7 @@ def _apply(kube: Kube, helm: Helm, plan: _Plan) -> tuple[tuple[Object, ...], lis
             f"The values are in {release.values}; the chart is {chart.origin}.",
         ) from error
     applied = stored.newest(kube, release.name, release.namespace)
-    return (applied.manifest if applied is not None else ()), definitions
+    return (applied.manifest, definitions, applied.revision) if applied is not None else ((), definitions, 0)
 
 
 def _settings(values: Any, path: str = "") -> Iterator[str]:

@@ -6,7 +6,9 @@ import base64
 import binascii
 import gzip
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from platform_e2e.foundations.manifests import Object, parse
 from platform_e2e.kube.client import Kube
@@ -17,6 +19,15 @@ FINGERPRINT = "platform-e2e/fingerprint"
 
 INTERRUPTED = frozenset({"pending-install", "pending-upgrade", "pending-rollback"})
 """Statuses that Helm leaves behind when it is killed, and that make it refuse every later upgrade."""
+
+
+class Release(Protocol):
+    """What tells a release of a layer."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def namespace(self) -> str: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -60,6 +71,22 @@ def newest(kube: Kube, release: str, namespace: str) -> Stored | None:
         labels.get(FINGERPRINT, ""),
         tuple(_manifest(secret, namespace)),
     )
+
+
+def others(kube: Kube, releases: Iterable[Release]) -> list[str]:
+    """Return the releases that this harness has made and that are not among these, as `release NAME -n NAMESPACE`.
+
+    Args:
+        kube: the client.
+        releases: those that there shall be.
+    """
+    wanted = {(release.namespace, release.name) for release in releases}
+    made = {
+        (str(secret["metadata"]["namespace"]), str(secret["metadata"]["labels"].get("name")))
+        for secret in kube.list("v1/Secret", None, {"owner": "helm"})
+        if FINGERPRINT in secret["metadata"]["labels"]
+    }
+    return [f"release {name} -n {namespace}" for namespace, name in sorted(made - wanted)]
 
 
 def forget_interrupted(kube: Kube, release: str, namespace: str) -> None:

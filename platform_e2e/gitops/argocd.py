@@ -237,6 +237,27 @@ def ask_refresh(kube: Kube, name: str, *, hard: bool = False, namespace: str = N
     kube.patch(APPLICATION, name, {"metadata": {"annotations": annotations}}, namespace)
 
 
+def ask_sync(kube: Kube, app: Object) -> None:
+    """Ask for the sync that Argo CD itself would begin, of the commit that it has compared with, without waiting for it.
+
+    Every object is applied, also one that is taken for Synced.
+
+    Args:
+        kube: the cluster.
+        app: the Application, automated.
+    """
+    policy = (app.get("spec") or {}).get("syncPolicy") or {}
+    sync: dict[str, Any] = {
+        "prune": (policy.get("automated") or {}).get("prune") is True,
+        "syncOptions": [one for one in policy.get("syncOptions") or () if not one.startswith("ApplyOutOfSyncOnly=")],
+    }
+    compared = (status(app).get("sync") or {}).keys() & {"revision", "revisions"}
+    sync |= {name: status(app)["sync"][name] for name in compared}
+    # As autoSync in controller/appcontroller.go has it.
+    operation = {"initiatedBy": {"automated": True}, "retry": policy.get("retry") or {"limit": 5}, "sync": sync}
+    kube.patch(APPLICATION, app["metadata"]["name"], {"operation": operation}, app["metadata"]["namespace"])
+
+
 def refresh(
     kube: Kube, name: str, *, hard: bool = False, namespace: str = NAMESPACE, timeout: float = REFRESH_SECONDS
 ) -> Object:

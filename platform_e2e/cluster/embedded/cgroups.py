@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from platform_e2e.cluster import naming
 from platform_e2e.errors import BrokenHarness
 
 PREFIX = "platform-e2e-"
@@ -59,8 +60,8 @@ class Hierarchy:
     writable: bool = True
 
     def directory(self, cluster: str) -> Path:
-        """Return the cluster's directory in it."""
-        return self.mount_point / f"{PREFIX}{cluster}"
+        """Return the directory in it of a cluster of this cache."""
+        return self.mount_point / f"{PREFIX}{naming.on_host(cluster)}"
 
 
 def parse(mountinfo: str) -> tuple[Hierarchy, ...]:
@@ -183,9 +184,9 @@ def delegated(hierarchies: Sequence[Hierarchy]) -> str:
     return "/sys/fs/cgroup" if layout(hierarchies) is Layout.V2 else ""
 
 
-def directories(hierarchies: Sequence[Hierarchy], cluster: str) -> list[Path]:
-    """Return what exists of a cluster's cgroups, children before their parents."""
-    tops = [hierarchy.directory(cluster) for hierarchy in hierarchies]
+def directories(hierarchies: Sequence[Hierarchy], cluster: str, node: str = "") -> list[Path]:
+    """Return what exists of a cluster's cgroups, or of those of one of its nodes, children before their parents."""
+    tops = [hierarchy.directory(cluster) / node for hierarchy in hierarchies]
     return [path for top in tops for path in _below(top)]
 
 
@@ -194,23 +195,37 @@ def _below(top: Path) -> Iterator[Path]:
         yield Path(path)
 
 
-def processes(hierarchies: Sequence[Hierarchy], cluster: str) -> set[int]:
-    """Return the ids of all processes that run in a cluster's cgroups."""
+def processes(hierarchies: Sequence[Hierarchy], cluster: str, node: str = "") -> set[int]:
+    """Return the ids of all processes that run in a cluster's cgroups, or in those of one of its nodes."""
     found: set[int] = set()
-    for directory in directories(hierarchies, cluster):
+    for directory in directories(hierarchies, cluster, node):
         # It may vanish while it is read.
         with contextlib.suppress(OSError):
             found.update(int(word) for word in (directory / "cgroup.procs").read_text().split())
     return found - {0}
 
 
-def kill(hierarchies: Sequence[Hierarchy], cluster: str) -> set[int]:
-    """Kill what runs in a cluster's cgroups now and return the ids; it may take a moment until they are gone."""
-    found = processes(hierarchies, cluster)
-    for process in found:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
-    return found
+def kill(hierarchies: Sequence[Hierarchy], cluster: str, node: str = "") -> set[int]:
+    """Kill what runs in a cluster's cgroups now, or in those of one of its nodes; it may take a moment until it is gone.
+
+    An id that was read belongs to another process as soon as its own has ended. So each process is held by a descriptor
+    first, and the list is read once more: whose id is still in it is the process that is held, or that one is dead and
+    takes no signal any more.
+
+    Returns:
+        The ids of the processes that were killed.
+    """
+    with contextlib.ExitStack() as stack:
+        held = {}
+        for process in processes(hierarchies, cluster, node):
+            with contextlib.suppress(ProcessLookupError):
+                held[process] = os.pidfd_open(process)
+                stack.callback(os.close, held[process])
+        killed = held.keys() & processes(hierarchies, cluster, node)
+        for process in killed:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(held[process], signal.SIGKILL)
+        return killed
 
 
 def remove(hierarchies: Sequence[Hierarchy], cluster: str) -> list[Path]:

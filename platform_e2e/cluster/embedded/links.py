@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
+from platform_e2e.cluster import naming
 from platform_e2e.cluster.embedded.network import Plan
 from platform_e2e.errors import BrokenHarness
 
@@ -37,6 +38,9 @@ CLONE_NEWNET = 0x40000000
 PREFIX = "pe-"
 """Of the host's interface; `leaks` looks for it."""
 
+ALIAS = "platform-e2e "
+"""Of what the host's interface is said to be for: a cluster's name on this host follows."""
+
 MAIN_TABLE = 254
 """RT_TABLE_MAIN of linux/rtnetlink.h: the routes that `ip route` shows."""
 
@@ -49,8 +53,8 @@ class NetworkError(BrokenHarness):
 
 
 def interface(cluster: str) -> str:
-    """Return the name of the host's interface to a cluster: 13 characters, of the 15 that the kernel allows."""
-    return PREFIX + hashlib.sha256(cluster.encode()).hexdigest()[:10]
+    """Return the name of the host's interface to a cluster of this cache: 13 characters, of the kernel's 15."""
+    return PREFIX + hashlib.sha256(naming.on_host(cluster).encode()).hexdigest()[:10]
 
 
 def taken() -> list[IPv4Network]:
@@ -216,7 +220,7 @@ def _host(netlink: Any, plan: Plan, cluster: str, segment: int) -> None:
     name = interface(cluster)
     netlink.link("add", ifname=name, kind="veth", peer={"ifname": "host", "net_ns_fd": segment})
     index = int(netlink.link_lookup(ifname=name)[0])
-    netlink.link("set", index=index, ifalias=f"platform-e2e {cluster}")
+    netlink.link("set", index=index, ifalias=f"{ALIAS}{naming.on_host(cluster)}")
 
     def plug(inner: Any) -> None:
         inner.link("set", index=_up(inner, "host"), master=inner.link_lookup(ifname="bridge")[0])

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from platform_e2e import paths
-from platform_e2e.cluster import doctor
+from platform_e2e.cluster import doctor, naming
 from platform_e2e.cluster.embedded import (
     addons,
     cgroups,
@@ -95,12 +95,11 @@ class EmbeddedProvider:
             return problems
         ours = (paths.clusters() / spec.name).exists()  # a kept one is used again
         if not ours and any(line.startswith("process ") for line in remains.find(spec.name)):
-            # Its cgroups and its interface are called by the name alone, so the one would be removed with the other.
+            # Its cgroups are this cache's, so the new one would be ended together with it.
             problems.append(
                 Problem(
-                    f"a cluster {spec.name} runs already, made with another cache directory than {paths.cache()}",
-                    "choose another name, or remove that one with its own PLATFORM_E2E_CACHE: "
-                    f"nox -s cluster -- down {spec.name}",
+                    f"an earlier cluster {spec.name} still runs, whose directory in {paths.clusters()} is gone",
+                    "run again: its supervisor removes it; else choose another name with --cluster",
                 )
             )
         return problems
@@ -214,7 +213,7 @@ class EmbeddedProvider:
     def alive(self, facts: ClusterFacts) -> bool:
         """Tell whether every node of the cluster still runs."""
         running = cgroups.of_this_host()
-        return all(cgroups.processes(running, f"{facts.name}/{each.name}") for each in facts.nodes)
+        return all(cgroups.processes(running, facts.name, each.name) for each in facts.nodes)
 
     def tend(self, name: str, directory: Path) -> None:
         """Start the stopped nodes that are asked for: they must be children of the process that made the cluster."""
@@ -269,7 +268,7 @@ def environment(cluster: str) -> dict[str, str]:
         "HOME": "/root",
         "LANG": "C.UTF-8",
         "KUBECONFIG": "/etc/kubernetes/admin.conf",
-        "PLATFORM_E2E_CLUSTER_NAME": cluster,
+        "PLATFORM_E2E_CLUSTER_NAME": naming.on_host(cluster),
     }
 
 

@@ -1,4 +1,7 @@
-"""Two clusters that are made at the same moment must not choose the same network: choosing is done under a lock."""
+"""Two clusters that are made at the same moment must not choose the same network: choosing is done under a lock.
+
+Those of one cache see each other's files; those of another cache on this host, and of other users, see `claims`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 from platform_e2e.addresses import AddressRange
-from platform_e2e.cluster.embedded import links, network
+from platform_e2e.cluster.embedded import claims, links, network
 from platform_e2e.cluster.embedded.network import Plan
 from platform_e2e.cluster.locks import FileLock
 
@@ -24,7 +27,7 @@ def choose(
     first: int = 0,
     taken: Callable[[], Sequence[IPv4Network]] | None = None,
 ) -> Plan:
-    """Plan a cluster's network and reserve it until the cluster's directory is removed.
+    """Plan a cluster's network and reserve it until the cluster's directory is removed, on this host until this process ends.
 
     Args:
         directory: of the cluster.
@@ -35,10 +38,13 @@ def choose(
 
     Raises:
         NoFreeNetwork: every network that could be used is taken.
+        NotInTime: another process of this host does not end its choice.
     """
-    with FileLock(directory.parent / ".networks.lock").held("choosing a network"):
-        reserved = others(directory)
+    with FileLock(directory.parent / ".networks.lock").held("choosing a network"), claims.choosing():
+        claims.drop(directory)
+        reserved = [*others(directory), *claims.claimed()]
         plan = network.plan(pools, nodes, [*(taken or links.taken)(), *reserved], first=first)
+        claims.claim(directory, plan.segment)
         (directory / FILE).write_text(json.dumps(plan.as_json(), indent=1))
     return plan
 

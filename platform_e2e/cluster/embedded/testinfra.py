@@ -71,7 +71,7 @@ def first_process(name: str) -> int:
     """
     each, _, cluster = name.partition("@")
     hierarchies = cgroups.parse(Path("/proc/self/mountinfo").read_text())
-    for process in sorted(cgroups.processes(hierarchies, f"{cluster}/{each}")):
+    for process in sorted(cgroups.processes(hierarchies, cluster, each)):
         # What runs in a node has an id in the node besides the one here; containers have one more.
         if _ids(process)[1:] == ["1"]:
             return process

@@ -46,7 +46,7 @@ def stop_node(facts: ClusterFacts, node: str) -> None:
     hierarchies = cgroups.of_this_host()
 
     def look() -> bool | str:
-        left = cgroups.kill(hierarchies, f"{facts.name}/{node}")
+        left = cgroups.kill(hierarchies, facts.name, node)
         return f"processes {', '.join(map(str, sorted(left)[:10]))} still run" if left else True
 
     wait_until(look, timeout=remains.END_SECONDS, what=f"node {node} of cluster {facts.name} is stopped", most=0.1)
@@ -63,7 +63,7 @@ def start_node(facts: ClusterFacts, node: str) -> None:
     hierarchies = cgroups.of_this_host()
 
     def look() -> bool | str:
-        runs = not wish.exists() and cgroups.processes(hierarchies, f"{facts.name}/{node}")
+        runs = not wish.exists() and cgroups.processes(hierarchies, facts.name, node)
         return True if runs else "its process is not there"
 
     wait_until(

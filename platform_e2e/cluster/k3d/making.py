@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from platform_e2e.cluster import naming
 from platform_e2e.cluster.embedded import materials
 from platform_e2e.cluster.embedded.identity import write
 from platform_e2e.cluster.embedded.network import Plan
@@ -71,6 +72,11 @@ class Making:
     directory: Path
     timeline: Timeline
 
+    @property
+    def name(self) -> str:
+        """Return the name by which k3d and Docker know the cluster."""
+        return naming.on_host(self.spec.name)
+
     def run(self) -> ClusterFacts:
         """Make it and return when every node takes pods.
 
@@ -84,7 +90,7 @@ class Making:
             kubeconfig = self._kubeconfig()
             nodes.complete(kubeconfig)
         except BaseException:
-            parts.keep_logs(self.docker, self.spec.name, self.directory / "logs" / "k3d")
+            parts.keep_logs(self.docker, self.name, self.directory / "logs" / "k3d")
             raise
         self.timeline.progress("cluster", f"{self.spec.nodes} node(s) ready")
         return self._facts(kubeconfig)
@@ -115,7 +121,7 @@ class Making:
     def _create(self, nodes: Nodes) -> None:
         """Have k3d make the containers, and wait until it says that it has."""
         shape = Shape(
-            self.spec.name,
+            self.name,
             nodes.image,
             self.spec.servers,
             self.spec.nodes - self.spec.servers,
@@ -141,11 +147,11 @@ class Making:
             )
         except CommandError as error:
             output = parts.plain(error.output)
-            raise failures.explain(f"k3d could not make cluster {shape.name}", output) from error
+            raise failures.explain(f"k3d could not make cluster {self.spec.name}", output) from error
 
     def _kubeconfig(self) -> Path:
         """Write the administrator's kubeconfig into the cluster's directory; the user's own is left alone."""
-        words: list[str | Path] = [self.k3d.path, "kubeconfig", "get", self.spec.name]
+        words: list[str | Path] = [self.k3d.path, "kubeconfig", "get", self.name]
         told = run(words, timeout=COMMAND_SECONDS, env=parts.environment_of(self.directory))
         write(self.directory, {"kubeconfig": told.stdout.encode()})
         return self.directory / "kubeconfig"
@@ -157,14 +163,14 @@ class Making:
         else:
             image = pulled.at(probe.IMAGE, sources.parse_mirror(self.spec.mirror))
             pulled.pull(self.docker, image, self.timeline)
-        address = probe.start(self.docker, self.spec.name, image)
+        address = probe.start(self.docker, self.name, image)
         self.timeline.progress("cluster", f"this host is no client on the segment: {address}, a container, asks there")
         return address
 
     def _facts(self, kubeconfig: Path) -> ClusterFacts:
-        bridge = parts.bridge(self.docker, self.spec.name) if self.daemon.reachable else ""
+        bridge = parts.bridge(self.docker, self.name) if self.daemon.reachable else ""
         asker = str(self.plan.host) if bridge else self._probe()
-        found = parts.addresses(self.docker, self.spec.name)
+        found = parts.addresses(self.docker, self.name)
         parts.keep_out_of_pools(self.spec, self.plan, found)
         return ClusterFacts(
             name=self.spec.name,
@@ -178,5 +184,5 @@ class Making:
             host_interface=bridge,
             pool_map=self.plan.pool_map,
             images=self.spec.source.value,
-            probe="" if bridge else probe.container_name(self.spec.name),
+            probe="" if bridge else probe.container_name(self.name),
         )

@@ -1,4 +1,7 @@
-"""What there is of a cluster in Docker: its containers, volumes and network; found, judged and removed by the cluster's name."""
+"""What there is of a cluster in Docker: its containers, volumes and network; found, judged and removed by the cluster's name.
+
+That is the name on this host (`cluster.naming`): Docker is shared by every cache, and by clusters that are not ours.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from platform_e2e.addresses import AddressRange
+from platform_e2e.cluster import naming
 from platform_e2e.cluster.embedded.network import Plan
 from platform_e2e.cluster.k3d import daemon
 from platform_e2e.cluster.k3d.daemon import Silence
@@ -143,8 +147,8 @@ def remove(docker: Docker, cluster: str) -> None:
     there = daemon.ask(docker)
     if isinstance(there, Silence):
         raise K3dFailed(
-            f"cluster {cluster} cannot be removed: {there.reason}",
-            f"{there.remedy}, then run: nox -s cluster -- down {cluster}",
+            f"cluster {naming.in_cache(cluster)} cannot be removed: {there.reason}",
+            f"{there.remedy}, then run: nox -s cluster -- down {naming.in_cache(cluster)}",
         )
     containers = [str(each["Id"]) for each in docker.containers(cluster)]
     if containers:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from platform_e2e import paths
-from platform_e2e.cluster import doctor
+from platform_e2e.cluster import doctor, naming
 from platform_e2e.cluster.embedded import remains
 from platform_e2e.cluster.k3d import binary, daemon, making, network, parts, upkeep
 from platform_e2e.cluster.k3d.daemon import Silence
@@ -42,12 +42,12 @@ class K3dProvider:
                 )
             )
         ours = (paths.clusters() / spec.name).exists()  # a kept one is used again
-        if not ours and docker.containers(spec.name):
+        if not ours and docker.containers(naming.on_host(spec.name)):
             # Whoever made it still wants it: what a run of ours left is swept before this is asked.
             problems.append(
                 Problem(
-                    f"Docker has a k3d cluster {spec.name} already",
-                    f"choose another name with --cluster, or remove it: k3d cluster delete {spec.name}",
+                    f"Docker has a k3d cluster {naming.on_host(spec.name)} already",
+                    f"choose another name with --cluster, or remove it: k3d cluster delete {naming.on_host(spec.name)}",
                 )
             )
         return problems
@@ -73,12 +73,12 @@ class K3dProvider:
         k3d = binary.ensure(timeline)
         agents = spec.nodes - spec.servers
         plan = network.choose(docker, directory, spec.pools, spec.servers, agents)
-        names = parts.node_names(spec.name, spec.servers, agents)
+        names = parts.node_names(naming.on_host(spec.name), spec.servers, agents)
         return Making(spec, docker, there, k3d, plan, names, directory, timeline).run()
 
     def alive(self, facts: ClusterFacts) -> bool:
         """Tell whether every node of the cluster still runs."""
-        running = parts.running(parts.daemon_of(Path(facts.directory)), facts.name)
+        running = parts.running(parts.daemon_of(Path(facts.directory)), naming.on_host(facts.name))
         return running >= {each.name for each in facts.nodes}
 
     def tend(self, name: str, directory: Path) -> None:
@@ -108,9 +108,9 @@ class K3dProvider:
         Raises:
             K3dFailed: no daemon answers: the cluster's files stay, or nobody would know of the rest any more.
         """
-        parts.remove(parts.daemon_of(directory), name)
+        parts.remove(parts.daemon_of(directory), naming.on_host(name))
         remains.remove(name, directory)
 
     def leftovers(self, name: str) -> Sequence[str]:
         """Return what of this cluster still exists."""
-        return [*parts.find(Docker.of_environment(), name), *remains.find(name)]
+        return [*parts.find(Docker.of_environment(), naming.on_host(name)), *remains.find(name)]

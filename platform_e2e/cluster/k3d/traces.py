@@ -27,7 +27,7 @@ def belongings(clusters: Iterable[str]) -> frozenset[str]:
     """Return words by which lines about these clusters are known: ids, names, interfaces, mount points.
 
     Args:
-        clusters: names of clusters of ours, of whatever provider.
+        clusters: the names on this host of clusters of ours, of whatever provider.
     """
     docker = Docker.of_environment()
     if isinstance(daemon.ask(docker), Silence):

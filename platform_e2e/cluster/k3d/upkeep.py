@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from platform_e2e.cluster import naming
 from platform_e2e.cluster.k3d import binary, failures, parts
 from platform_e2e.cluster.k3d.docker import Docker, network_name
 from platform_e2e.cluster.k3d.failures import K3dFailed
@@ -28,7 +29,16 @@ def load_image(facts: ClusterFacts, archive: Path) -> None:
     """
     docker = parts.daemon_of(Path(facts.directory))
     k3d = binary.ensure(Timeline(None))
-    words: list[str | Path] = [k3d.path, "image", "import", "--cluster", facts.name, "--mode", "direct", archive]
+    words: list[str | Path] = [
+        k3d.path,
+        "image",
+        "import",
+        "--cluster",
+        naming.on_host(facts.name),
+        "--mode",
+        "direct",
+        archive,
+    ]
     try:
         # k3d ends with 0 also where a node refuses.
         run(words, timeout=LOAD_SECONDS, env=parts.environment_of(Path(facts.directory)))
@@ -65,7 +75,7 @@ def stop_node(facts: ClusterFacts, node: str) -> None:
     docker = parts.daemon_of(Path(facts.directory))
     address = next(each.address for each in facts.nodes if each.name == node)
     docker.run("kill", node, ok=(0, 1))
-    pin(docker, facts.name, node, address)
+    pin(docker, naming.on_host(facts.name), node, address)
 
 
 def pin(docker: Docker, cluster: str, container: str, address: str) -> None:

@@ -1,0 +1,272 @@
+"""What a first installation would meet and a cluster that has the layer already hides: a workload that needs a later wave.
+
+Argo CD begins a wave when all of the wave before is healthy (gitops-engine, pkg/sync/sync_context.go). A pod that refers to a
+ConfigMap of a later wave never starts, its workload never gets healthy, and the wave with the ConfigMap never begins. The same
+holds between Applications, where Argo CD was told to judge the health of one, for the waves of the Application that makes both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from platform_e2e.explain.objects import at
+from platform_e2e.finding import Cause, Finding, Promise
+from platform_e2e.foundations import manifests
+from platform_e2e.layer import Application, Layer
+from platform_e2e.layer.objects import Rendered
+
+POD_TEMPLATES: Mapping[str, tuple[str, ...]] = {
+    "Pod": ("spec",),
+    **dict.fromkeys(
+        ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "Rollout"), ("spec", "template", "spec")
+    ),
+}
+"""Kinds that are not healthy before their pods are, and where the pod is; a CronJob is healthy at once."""
+
+REFERENCES = (
+    ("configMap", "name", "ConfigMap"),
+    ("configMapRef", "name", "ConfigMap"),
+    ("configMapKeyRef", "name", "ConfigMap"),
+    ("secret", "secretName", "Secret"),
+    ("secret", "name", "Secret"),
+    ("secretRef", "name", "Secret"),
+    ("secretKeyRef", "name", "Secret"),
+    ("persistentVolumeClaim", "claimName", "PersistentVolumeClaim"),
+)
+"""Fields of volumes and variables without which a container does not start; `secret.name` is that of a projected volume."""
+
+NAMES = (
+    ("serviceAccountName", "ServiceAccount"),
+    ("priorityClassName", "PriorityClass"),
+    ("runtimeClassName", "RuntimeClass"),
+)
+"""Fields of a pod without whose object it is refused. A missing imagePullSecret keeps no container from starting."""
+
+ALWAYS = frozenset({("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")})
+"""Objects that every namespace gets by itself."""
+
+MADE_OF = {"SealedSecret": "Secret"}
+"""Kinds whose controller makes an object of another one, of the same name, as soon as they are there."""
+
+PHASES = ("PreSync", "Sync", "PostSync")
+HOOK, WAVE = "argocd.argoproj.io/hook", "argocd.argoproj.io/sync-wave"
+HELM_HOOK, HELM_WEIGHT = "helm.sh/hook", "helm.sh/hook-weight"
+"""Annotations that place an object in a sync, Helm's where Argo CD's own are not there (gitops-engine, pkg/sync/hook, syncwaves)."""
+
+HELM_PHASES = {"pre": "PreSync", "post": "PostSync", "crd": "Sync"}
+"""By the first word of a Helm hook."""
+
+APPLICATION_HEALTH = "resource.customizations.health.argoproj.io_Application"
+"""Setting in argocd-cm without which Argo CD waits for no Application (docs/operator-manual/health.md)."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A place in a sync.
+
+    Attributes:
+        application: whose sync it is.
+        phase: number of its phase.
+        wave: of the phase.
+        through: the object that is applied there.
+    """
+
+    application: str
+    phase: int
+    wave: int
+    through: Rendered
+
+    @property
+    def when(self) -> tuple[int, int]:
+        """Return what orders two steps of one sync."""
+        return self.phase, self.wave
+
+    def __str__(self) -> str:
+        """Say it as Git does."""
+        return f"wave {self.wave}" if self.phase == 1 else f"the phase {PHASES[self.phase]}"
+
+
+def check(application: Application, layer: Layer) -> list[Finding]:
+    """Return a finding for each object that a workload of an Application needs and that comes only after it.
+
+    Args:
+        application: whose workloads are judged.
+        layer: which has what they need.
+    """
+    makers, waits = _makers(layer), _waits_for_applications(layer)
+    found = (
+        _later(workload, _providers(layer, kind, name, workload.namespace), makers, waits=waits)
+        for workload in application.objects
+        for kind, name in dict.fromkeys(_needs(workload))
+    )
+    return [_finding(*one) for one in found if one is not None]
+
+
+def behind(application: Application, layer: Layer) -> list[Finding]:
+    """Return the findings about an Application and those that it makes: why none of these may have converged.
+
+    Args:
+        application: which has not converged.
+        layer: it is of.
+    """
+    makers = _makers(layer)
+    below = (one for one in layer.applications if one is application or application.name in _above(one, makers))
+    return [finding for one in below for finding in check(one, layer)]
+
+
+def _needs(workload: Rendered) -> Iterator[tuple[str, str]]:
+    """Yield kind and name of what the pods of a workload cannot start without; nothing where there are no pods to start."""
+    path = POD_TEMPLATES.get(workload.kind)
+    pod = at(workload.object, *path) if path else None
+    spec = workload.spec
+    if not isinstance(pod, Mapping) or spec.get("replicas") == 0 or spec.get("suspend") or spec.get("paused"):
+        return
+    for name, kind in NAMES:
+        if isinstance(pod.get(name), str) and pod[name]:
+            yield kind, pod[name]
+    waiting: list[Any] = [pod.get(key) for key in ("volumes", "initContainers", "containers")]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting += value
+        elif isinstance(value, Mapping):
+            for field, key, kind in REFERENCES:
+                reference = value.get(field)
+                if (
+                    isinstance(reference, Mapping)
+                    and isinstance(reference.get(key), str)
+                    and not reference.get("optional")
+                ):
+                    yield kind, reference[key]
+            waiting += value.values()
+
+
+def _providers(layer: Layer, kind: str, name: str, namespace: str | None) -> list[Rendered]:
+    """Return the objects of the layer that are, or become, what is needed; none where it is always there."""
+    if (kind, name) in ALWAYS:
+        return []
+    return [
+        one
+        for one in layer.rendered
+        if one.name == name and kind in (one.kind, MADE_OF.get(one.kind)) and one.namespace in (namespace, None)
+    ]
+
+
+def _later(
+    workload: Rendered, providers: Sequence[Rendered], makers: Mapping[str, Rendered], *, waits: bool
+) -> tuple[Rendered, Rendered, Step, Step] | None:
+    """Return workload, what it needs, and both steps, where all that provides it comes after the workload."""
+    own = _steps(workload, makers)
+    found = []
+    for one in providers:
+        other = _steps(one, makers)
+        if not other:
+            # It is applied on occasion only.
+            continue
+        order = _order(own, other, waits=waits)
+        if order is None:
+            return None
+        found.append((workload, one, *order))
+    return min(found, key=lambda each: each[3].when, default=None)
+
+
+def _order(own: Sequence[Step], other: Sequence[Step], *, waits: bool) -> tuple[Step, Step] | None:
+    """Return the two steps of one sync of which the first has to be healthy before the second begins, or None."""
+    for depth, (mine, theirs) in enumerate(zip(own, other, strict=False)):
+        if mine.application != theirs.application:
+            return None
+        if mine.when < theirs.when:
+            # What is applied there has to be waited for: the workload itself, or Applications all the way down to it.
+            held = all(step.through.kind == "Application" for step in own[depth:-1])
+            return (mine, theirs) if held and (waits or depth == len(own) - 1) else None
+        if mine.when > theirs.when or mine.through.identity != theirs.through.identity:
+            return None
+    return None
+
+
+def _steps(one: Rendered, makers: Mapping[str, Rendered]) -> list[Step]:
+    """Return where an object is applied, from the Application that was applied by hand down; nothing where it is not."""
+    steps: list[Step] = []
+    at_object: Rendered | None = one
+    while at_object is not None:
+        place = _place(at_object)
+        if place is None:
+            return []
+        steps.insert(0, Step(at_object.application, *place, at_object))
+        maker = makers.get(at_object.application)
+        # An Application may be one of its own objects.
+        known = {step.application for step in steps}
+        at_object = None if maker is None or maker.application in known else maker
+    return steps
+
+
+def _place(one: Rendered) -> tuple[int, int] | None:
+    """Return phase and wave of an object; None where a sync does not apply it."""
+    annotations = one.annotations
+    if HOOK in annotations:
+        written = [word.strip() for word in annotations[HOOK].split(",")]
+    else:
+        written = [
+            HELM_PHASES.get(word.strip().partition("-")[0], "") for word in annotations.get(HELM_HOOK, "crd").split(",")
+        ]
+    phases = [PHASES.index(word) for word in written if word in PHASES]
+    if not phases:
+        return None
+    try:
+        wave = int(annotations.get(WAVE) or annotations.get(HELM_WEIGHT) or 0)
+    except ValueError:
+        wave = 0
+    return min(phases), wave
+
+
+def _makers(layer: Layer) -> dict[str, Rendered]:
+    """Return for each Application the object by which another one makes it: it itself, or its ApplicationSet."""
+    written = {(one.kind, one.name): one for one in layer.rendered if one.kind in {"Application", "ApplicationSet"}}
+    found = {
+        one.name: written.get(("ApplicationSet", one.generated_by) if one.generated_by else ("Application", one.name))
+        for one in layer.applications
+    }
+    return {name: maker for name, maker in found.items() if maker is not None}
+
+
+def _above(application: Application, makers: Mapping[str, Rendered]) -> set[str]:
+    """Return the names of the Applications that make an Application, directly or not."""
+    found: set[str] = set()
+    maker = makers.get(application.name)
+    while maker is not None and maker.application not in found:
+        found.add(maker.application)
+        maker = makers.get(maker.application)
+    return found
+
+
+def _waits_for_applications(layer: Layer) -> bool:
+    """Tell whether Argo CD, as the layer configures it, waits until an Application is healthy."""
+    return any(_has_health(release.values) for release in layer.releases if release.chart == "argo-cd")
+
+
+def _has_health(values: Path) -> bool:
+    settings = at(manifests.read(values), "configs", "cm")
+    return isinstance(settings, Mapping) and (
+        APPLICATION_HEALTH in settings or "argoproj.io/Application:" in str(settings.get("resource.customizations", ""))
+    )
+
+
+def _finding(workload: Rendered, needed: Rendered, mine: Step, theirs: Step) -> Finding:
+    direct = mine.through.identity == workload.identity
+    held = "" if direct else f", through {mine.through}"
+    cause = Cause(
+        "application-hook-running" if mine.phase != 1 else "application-needs-later-wave",
+        f"{workload} of {mine}{held} needs {needed} of {theirs}, which application/{mine.application} applies only when "
+        f"{workload if direct else mine.through} is healthy",
+        f"give {theirs.through} ({_file(theirs.through)}) a wave that is not after that of {mine.through} "
+        f"({_file(mine.through)}); a cluster that has {needed} already does not show it",
+        about=str(needed),
+    )
+    return Finding(str(workload), Promise.APPLICATIONS, f"{needed} is there before it", f"it comes in {theirs}", cause)
+
+
+def _file(one: Rendered) -> str:
+    return f"{one.file}:{one.line}" if one.line else one.file

@@ -1,0 +1,257 @@
+"""What a kept cluster has of layers and settings before these, and a new one would not: removed, or named where that cannot be.
+
+Argo CD removes what it tracks for an Application that is there. It leaves the objects of an Application that went without a
+finalizer, the Applications that were applied by hand, and whatever it tracked by another method than now: after a change of the
+method it takes an object with the old mark for Synced (3.2.11, util/argo/resource_tracking.go, Normalize) and hears of no change
+to it. So every Application is synced once more then, and what still bears an old mark alone is left over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from platform_e2e.errors import BrokenHarness
+from platform_e2e.gitops import argocd
+from platform_e2e.gitops.convergence import in_parallel
+from platform_e2e.kube.client import MANAGER, Kube
+from platform_e2e.kube.errors import ApiError, KindNotServed, NotFound
+from platform_e2e.kube.expect import Met, Pending, Timeout, Verdict, poll
+from platform_e2e.kube.kinds import kinds
+from platform_e2e.kube.objects import Object, described, kind_of, uid
+from platform_e2e.layer import Layer
+
+CONTROLLER = "argocd-controller"
+"""Field manager of what Argo CD has applied (3.2.11, common/common.go, ArgoCDSSAManager)."""
+
+TRACKING = "argocd.argoproj.io/tracking-id"
+"""Annotation by which an object is tracked: APPLICATION:GROUP/KIND:NAMESPACE/NAME; on a copy the rest is not the copy's own."""
+
+LABEL_KEY, METHOD = "application.instanceLabelKey", "application.resourceTrackingMethod"
+"""Settings in argocd-cm: the label by which an object is tracked, and by which of both it is."""
+
+DEFAULT_LABEL, DEFAULT_METHOD = "app.kubernetes.io/instance", "annotation"
+"""Of Argo CD since 3.0."""
+
+COPIES = frozenset({"Endpoints", "EndpointSlice", "Event"})
+"""Kinds that get labels of other objects, or are too many to be asked for."""
+
+GONE_SECONDS = 60.0
+"""For what is left over to be gone; only a finalizer that nobody serves takes longer than some seconds."""
+
+_ROOTS = (argocd.APPLICATIONSET, argocd.APPLICATION, argocd.APPPROJECT)
+"""Kinds that are applied by hand, what makes others first."""
+
+
+class MadeForAnother(BrokenHarness):
+    """A kept cluster has of an earlier layer what cannot be removed, and a new one would not have."""
+
+    def __init__(self, cluster: str, what: str) -> None:
+        """Say what, and how the cluster is made again."""
+        super().__init__(
+            f"the kept cluster {cluster} is not what a new one would be: {what}",
+            f"make it again: nox -s cluster -- down {cluster}, then the same command",
+        )
+
+
+@dataclass
+class Found:
+    """What was found.
+
+    Attributes:
+        left: objects of an earlier layer.
+        stale: objects of this layer that Argo CD does not know as its own.
+    """
+
+    left: list[Object] = field(default_factory=list)
+    stale: list[Object] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """How Argo CD knows its objects.
+
+    Attributes:
+        label: by which label.
+        method: `annotation`, `label` or `annotation+label`.
+        objects: what each Application has, by the name that marks have for it.
+    """
+
+    label: str
+    method: str
+    objects: Mapping[str, frozenset[tuple[str, str, str, str]]]
+
+    @classmethod
+    def read(cls, kube: Kube) -> Tracking:
+        """Read Argo CD's settings and its Applications."""
+        data = (kube.get("v1/ConfigMap", "argocd-cm", argocd.NAMESPACE) or {}).get("data") or {}
+        return cls(
+            data.get(LABEL_KEY) or DEFAULT_LABEL,
+            data.get(METHOD) or DEFAULT_METHOD,
+            {
+                _instance(app): frozenset(
+                    (one.group, one.kind, one.namespace, one.name) for one in argocd.resources(app)
+                )
+                for app in kube.list(argocd.APPLICATION)
+            },
+        )
+
+    def judge(self, obj: Object, found: Found) -> None:
+        """Take an object that Argo CD has applied into what was found, if it belongs there."""
+        metadata = obj["metadata"]
+        managers = {entry.get("manager") for entry in metadata.get("managedFields") or ()}
+        if CONTROLLER not in managers or metadata.get("ownerReferences") or metadata.get("deletionTimestamp"):
+            return
+        by_label = (metadata.get("labels") or {}).get(self.label, "")
+        by_annotation, _, own = (metadata.get("annotations") or {}).get(TRACKING, "").partition(":")
+        if own != _own(obj):
+            by_annotation = ""
+        seen = by_label if self.method == "label" else by_annotation
+        if not (seen or by_label or by_annotation):
+            return
+        if any(_identity(obj) in objects for objects in self.objects.values()):
+            if not seen:
+                found.stale.append(obj)
+        elif seen not in self.objects:
+            # One that Argo CD sees for an Application that is there it removes itself, or was told not to.
+            found.left.append(obj)
+
+
+def remove(kube: Kube, layer: Layer, *, cluster: str, spared: str) -> list[str]:
+    """Remove what a kept cluster has of earlier layers; for when all Applications have converged.
+
+    Args:
+        kube: the cluster.
+        layer: that was applied.
+        cluster: its name, for the error's text.
+        spared: label of what tests make for themselves.
+
+    Returns:
+        `kind/name -n namespace` of what was removed.
+
+    Raises:
+        MadeForAnother: something does not go, or does not get Argo CD's mark.
+    """
+    removed: dict[str, None] = {}
+    found = Found()
+
+    def look() -> Verdict:
+        nonlocal found
+        found = find(kube, layer, spared)
+        for obj in found.left:
+            removed[described(obj)] = None
+        in_parallel(lambda obj: _delete(kube, obj), found.left)
+        return Pending(f"{described(found.left[0])} is there") if found.left else Met()
+
+    try:
+        poll(look, timeout=GONE_SECONDS, what="what earlier layers left is gone", first=0.2, most=1.0)
+    except Timeout:
+        raise MadeForAnother(cluster, f"{_some(found.left)} of an earlier layer cannot be removed") from None
+    if found.stale:
+        raise MadeForAnother(cluster, f"{_some(found.stale)} still has the mark of another tracking method of Argo CD")
+    return list(removed)
+
+
+def find(kube: Kube, layer: Layer, spared: str) -> Found:
+    """Return what of earlier layers and settings is in a cluster.
+
+    Args:
+        kube: the cluster.
+        layer: that was applied.
+        spared: label of what tests make for themselves.
+    """
+    found = Found(list(_roots(kube, layer, spared)))
+    if found.left:
+        # What these have made is told by their absence.
+        return found
+    tracking = Tracking.read(kube)
+    served = [
+        kind.resource.kind
+        for kind in kinds(kube).all
+        if kind.resource.short not in COPIES and {"list", "delete"} <= kind.resource.verbs
+    ]
+    for objects in in_parallel(lambda kind: _list(kube, kind), served):
+        for obj in objects:
+            tracking.judge(obj, found)
+    return found
+
+
+def _roots(kube: Kube, layer: Layer, spared: str) -> Iterator[Object]:
+    """Yield what this harness has applied for an earlier layer, as a team does by hand."""
+    wanted = {
+        *((argocd.APPLICATION, one.namespace, one.name) for one in layer.applications),
+        *((argocd.APPLICATIONSET, one.namespace, one.name) for one in layer.applicationsets),
+        *((argocd.APPPROJECT, one.namespace or argocd.NAMESPACE, one.name) for one in layer.projects),
+    }
+    for kind in _ROOTS:
+        for obj in _list(kube, kind):
+            metadata = obj["metadata"]
+            ours = any(
+                entry.get("manager") == MANAGER and entry.get("operation") == "Apply"
+                for entry in metadata.get("managedFields") or ()
+            )
+            known = (kind, metadata["namespace"], metadata["name"]) in wanted
+            if ours and not known and spared not in (metadata.get("labels") or {}):
+                yield obj
+
+
+def _list(kube: Kube, kind: str) -> list[Object]:
+    """Return all objects of a kind; none where it is gone meanwhile, or is served by somebody who does not answer."""
+    try:
+        return [
+            {**obj, "apiVersion": kind.rpartition("/")[0], "kind": kind.rpartition("/")[2]} for obj in kube.list(kind)
+        ]
+    except ApiError:
+        return []
+
+
+def _delete(kube: Kube, obj: Object) -> None:
+    metadata = obj["metadata"]
+    try:
+        kube.delete(kind_of(obj), metadata["name"], metadata.get("namespace"), uid=uid(obj))
+    except (NotFound, KindNotServed):
+        return
+
+
+def _instance(app: Object) -> str:
+    """Return how marks call an Application (3.2.11, types.go, InstanceName)."""
+    metadata = app["metadata"]
+    name, namespace = str(metadata["name"]), str(metadata["namespace"])
+    return name if namespace == argocd.NAMESPACE else f"{namespace}_{name}"
+
+
+def _identity(obj: Object) -> tuple[str, str, str, str]:
+    metadata = obj["metadata"]
+    group = str(obj["apiVersion"]).rpartition("/")[0]
+    return group, str(obj["kind"]), str(metadata.get("namespace") or ""), str(metadata["name"])
+
+
+def _own(obj: Object) -> str:
+    """Return what follows the Application's name in an object's own mark; without a namespace it has its Application's."""
+    group, kind, namespace, name = _identity(obj)
+    written = str((obj["metadata"].get("annotations") or {}).get(TRACKING, "")).rpartition(":")[2].partition("/")[0]
+    return f"{group}/{kind}:{namespace or written}/{name}"
+
+
+def _some(objects: list[Object]) -> str:
+    more = f" and {len(objects) - 1} more" if len(objects) > 1 else ""
+    return f"{described(objects[0])}{more}"
+
+
+def sync_again(kube: Kube, layer: Layer, names: Mapping[str, Any]) -> None:
+    """Ask for a sync of every automated Application among some, so that its objects are as Argo CD applies them now.
+
+    Args:
+        kube: the cluster.
+        layer: whose they are.
+        names: of those that have converged.
+    """
+
+    def ask(place: tuple[str, str]) -> None:
+        namespace, name = place
+        app = kube.get(argocd.APPLICATION, name, namespace)
+        if app is not None and ((app.get("spec") or {}).get("syncPolicy") or {}).get("automated") is not None:
+            argocd.ask_sync(kube, app)
+
+    in_parallel(ask, [(one.namespace, one.name) for one in layer.applications if one.name in names])
