@@ -98,6 +98,7 @@ class Settings:
     cache: Path
     artifacts: Path
     replay: str | None = None
+    trust: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return them as plain data for run.json."""
@@ -236,6 +237,7 @@ OPTIONS: tuple[Option, ...] = (
         "rebuild the state of an earlier run and run what failed: its directory, a .tar.gz or .zip of it, or its name",
         str,
     ),
+    Option("trust", "", "no", "run what a stranger's layer, run or incident brings", _switch),
     Option("evidence_limit", "SIZE", "50MB", "the most that the evidence of one run may have: 500kB, 50MB, 2GB", size),
     Option("cache", "DIR", "", "where built programs, images and living clusters are kept", _path, flag=False),
     Option("artifacts", "DIR", "", "where each run leaves its results", _path, flag=False),
