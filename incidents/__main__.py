@@ -57,7 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         incident = _captured(output)
         _down(first)
         options = ["--provider", known.platform_e2e_provider] if known.platform_e2e_provider else []
-        reproduced = cli.main(["reproduce", str(output), "--no-shell", "--then", "heal", "--cluster", second, *options])
+        reproduced = cli.main(
+            ["reproduce", str(output), "--trust", "--no-shell", "--then", "heal", "--cluster", second, *options]
+        )
     except HarnessError as error:
         say(str(error))
         return error.exit_code

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from platform_e2e.outside.shown import lines
+
 
 class HarnessError(Exception):
     """Say what went wrong with which object, and how to mend it.
@@ -24,10 +26,10 @@ class HarnessError(Exception):
     exit_code: ClassVar[int] = 3
 
     def __init__(self, problem: str, remedy: str = "") -> None:
-        """Join both sentences into the error's text."""
-        super().__init__(f"{problem}\n  remedy: {remedy}" if remedy else problem)
-        self.problem = problem
-        self.remedy = remedy
+        """Join both sentences into the error's text, which may quote what a stranger wrote and goes to a terminal."""
+        self.problem = lines(problem)
+        self.remedy = lines(remedy)
+        super().__init__(f"{self.problem}\n  remedy: {self.remedy}" if remedy else self.problem)
 
 
 class BrokenPlatform(HarnessError):

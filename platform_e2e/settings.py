@@ -98,6 +98,7 @@ class Settings:
     cache: Path
     artifacts: Path
     replay: str | None = None
+    repository: Path | None = None
     trust: bool = False
 
     def as_json(self) -> dict[str, Any]:
@@ -236,6 +237,13 @@ OPTIONS: tuple[Option, ...] = (
         "",
         "rebuild the state of an earlier run and run what failed: its directory, a .tar.gz or .zip of it, or its name",
         str,
+    ),
+    Option(
+        "repository",
+        "DIR",
+        "",
+        "with --replay: a checkout that has the layer's commit, where it is another one",
+        _directory,
     ),
     Option("trust", "", "no", "run what a stranger's layer, run or incident brings", _switch),
     Option("evidence_limit", "SIZE", "50MB", "the most that the evidence of one run may have: 500kB, 50MB, 2GB", size),

@@ -70,6 +70,7 @@ def run(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     remedy: str = "",
+    alone: bool = False,
 ) -> Completed:
     """Run a program to its end and return what it printed.
 
@@ -81,6 +82,7 @@ def run(
         cwd: its working directory.
         env: variables added to this process's own.
         remedy: what the error tells its reader to do.
+        alone: whether `env` is all that it has of variables.
 
     Raises:
         CommandError: it is not installed, did not end in time, or ended with a status outside of `ok`.
@@ -95,7 +97,7 @@ def run(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=cwd,
-            env={**os.environ, **(env or {})},
+            env={**({} if alone else os.environ), **(env or {})},
             start_new_session=True,
         )
     except OSError as error:

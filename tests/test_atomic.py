@@ -25,14 +25,29 @@ def test_what_does_not_come_to_its_end_leaves_the_one_before(
 ) -> None:
     path = tmp_path / "run.json"
     path.write_text("before")
-    write = Path.write_bytes
 
-    def stop(path: Path, data: bytes) -> int:
-        write(path, data[:3])
+    def stop(*_names: object) -> None:
         raise ends
 
-    monkeypatch.setattr(Path, "write_bytes", stop)
+    monkeypatch.setattr(Path, "replace", stop)
     with pytest.raises(type(ends)):
         atomic_write(path, "after")
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path], "nothing of the new one"
+
+
+@pytest.mark.point("host-files-stay")
+def test_a_planted_link_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where others may write, too, they may plant what this process would write to."""
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    monkeypatch.setattr("platform_e2e.atomic.secrets.token_hex", lambda _: "known")
+    path = tmp_path / "run.json"
+    (tmp_path / ".run.json.known.new").symlink_to(victim)
+    with pytest.raises(FileExistsError):
+        atomic_write(path, "after")
+    (tmp_path / ".run.json.known.new").unlink(missing_ok=True)
+    path.symlink_to(victim)
+    atomic_write(path, "after")
+    assert victim.read_text() == "mine"
+    assert not path.is_symlink()

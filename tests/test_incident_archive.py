@@ -14,10 +14,10 @@ import pytest
 
 from platform_e2e.errors import WrongUsage
 from platform_e2e.incident import archive
-from platform_e2e.incident.archive import UnsafeArchive
 from platform_e2e.incident.files import files_of
 from platform_e2e.incident.model import SCHEMA, Incident, parse
 from platform_e2e.incident.reproduce import drift_documents
+from platform_e2e.outside.archive import UnsafeArchive
 from tests.incidents import FINDING, drift
 
 HEAD = {"incident.json": b"{}"}
@@ -63,26 +63,24 @@ def test_the_same_incident_is_the_same_file(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
-@pytest.mark.parametrize(
-    "name", ["../outside", "/etc/passwd", "layer/../../outside", "layer/./a", "a\\b", "a//b", "a\nb", "x" * 500]
-)
+@pytest.mark.parametrize("name", ["../outside", "/etc/passwd", "layer/../../outside", "..\\b", "a\nb", "x" * 500])
 def test_a_name_that_leads_out_or_cannot_be_printed_is_refused(tmp_path: Path, name: str) -> None:
     path = packed(tmp_path / "a.tar.gz", (member(name), b"x"))
-    with pytest.raises(UnsafeArchive, match=r"its name|is there twice"):
+    with pytest.raises(UnsafeArchive, match=r"leads out of it|a name that is too long or cannot be printed"):
         archive.read(path)
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
 def test_links_and_devices_are_refused(tmp_path: Path, kind: bytes) -> None:
     path = packed(tmp_path / "a.tar.gz", (member("layer/link", type=kind, linkname="/etc/passwd"), b""))
-    with pytest.raises(UnsafeArchive, match="it is no plain file"):
+    with pytest.raises(UnsafeArchive, match=r"it is no plain file|is a link to|is neither a file"):
         archive.read(path)
 
 
 @pytest.mark.parametrize("names", [("a", "a"), ("a", "a/b"), ("a/b", "a")])
 def test_no_file_is_there_twice_or_below_another_one(tmp_path: Path, names: tuple[str, str]) -> None:
     path = packed(tmp_path / "a.tar.gz", *((member(name), b"x") for name in names))
-    with pytest.raises(UnsafeArchive, match="it is there twice"):
+    with pytest.raises(UnsafeArchive, match=r"it has .* twice"):
         archive.read(path)
 
 
@@ -91,18 +89,18 @@ def test_a_bomb_is_ended_before_it_fills_the_memory(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(archive, "MOST_FILES", 10)
     zeros = packed(tmp_path / "a.tar.gz", (member("layer/zeros"), bytes(3 << 20)))
     assert zeros.stat().st_size < 10_000
-    with pytest.raises(UnsafeArchive, match="larger than 1048576 bytes"):
+    with pytest.raises(UnsafeArchive, match="layer/zeros has more than 1 MiB"):
         archive.read(zeros)
     # One whose header says nothing of its size: a name of some megabytes in an extended header.
     long = packed(tmp_path / "b.tar.gz", (member("n" * (3 << 20)), b""))
-    with pytest.raises(UnsafeArchive, match="unpacks to more than"):
+    with pytest.raises(UnsafeArchive, match="it has a header of more than"):
         archive.read(long)
 
 
 def test_too_many_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = packed(tmp_path / "a.tar.gz", *((member(f"f{index}"), b"") for index in range(12)))
     monkeypatch.setattr(archive, "MOST_FILES", 10)
-    with pytest.raises(UnsafeArchive, match="more than 10 files"):
+    with pytest.raises(UnsafeArchive, match="more than 10 members"):
         archive.read(path)
 
 
@@ -113,12 +111,12 @@ def test_what_is_no_archive_is_said_to_be_none(tmp_path: Path, spoil: Callable[[
     path = tmp_path / "a.tar.gz"
     archive.write(path, {"incident.json": bytes(range(256)) * 64})
     path.write_bytes(spoil(path.read_bytes()))
-    with pytest.raises(UnsafeArchive, match=r"a\.tar\.gz (is no tar\.gz|ends within)"):
+    with pytest.raises(UnsafeArchive, match=r"a\.tar\.gz is not read: it (is neither|cannot be read)"):
         archive.read(path)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(WrongUsage, match=r"there is no file .*nowhere"):
+    with pytest.raises(WrongUsage, match=r"nowhere cannot be read: No such file"):
         archive.read(tmp_path / "nowhere")
 
 
@@ -162,8 +160,8 @@ def test_another_schema_is_refused_with_the_version_that_wrote_it() -> None:
     ("name", "content", "words"),
     [
         ("incident.json", b"[]", "is no mapping"),
-        ("incident.json", b"{", "is no JSON"),
-        ("incident.json", b"[" * 100_000, "is no JSON"),
+        ("incident.json", b"{", "cannot be read as JSON"),
+        ("incident.json", b"[" * 100_000, "cannot be read as JSON"),
         ("findings.json", b"{}", "is no list"),
         ("findings.json", b"[1]", "is no mapping"),
         ("findings.json", b'[{"cause": 1}]', "has an entry that is none"),
@@ -193,5 +191,5 @@ def test_drift_that_is_none_is_refused(spoil: dict[str, Any]) -> None:
 
 
 def test_drift_that_is_no_yaml_is_refused() -> None:
-    with pytest.raises(WrongUsage, match=r"drift/a\.yaml of the incident is no YAML"):
+    with pytest.raises(WrongUsage, match=r"drift/a\.yaml of the incident cannot be read as YAML"):
         drift_documents({"drift/a.yaml": b"a: [1"})

@@ -16,6 +16,7 @@ from platform_e2e.incident.missed import Missed
 from platform_e2e.incident.model import EXTRA, MISSING, Incident, parse
 from platform_e2e.incident.reproduce import drift_documents
 from platform_e2e.layer import Rendered
+from platform_e2e.outside.archive import UnsafeArchive
 from tests import incidents, layers
 from tests.recorded_view import made
 from tests.scripted_api import ScriptedApi
@@ -81,7 +82,7 @@ def test_a_file_that_is_there_is_not_replaced(
     api: ScriptedApi, take: Take, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "incident.tar.gz").write_text("of last week")
-    with pytest.raises(archive.UnsafeArchive):
+    with pytest.raises(UnsafeArchive):
         take()
     assert (tmp_path / "incident.tar.gz").read_text() == "of last week"
     assert "incident.tar.gz is there already" in capsys.readouterr().err

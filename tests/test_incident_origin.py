@@ -35,6 +35,6 @@ def test_files_links_and_executable_bits_are_as_in_git(layer: Path, tmp_path: Pa
 @pytest.mark.parametrize("leads_to", ["/etc/passwd", "../../outside", "deep/../../../outside"])
 def test_a_link_that_leads_out_of_the_layer_is_refused(layer: Path, tmp_path: Path, leads_to: str) -> None:
     (layer / "apps" / "out.yaml").symlink_to(leads_to)
-    with pytest.raises(BrokenHarness, match=r"cannot be unpacked: apps/out\.yaml leads out of the layer"):
+    with pytest.raises(BrokenHarness, match=r"cannot be used: apps/out\.yaml: is a symbolic link to"):
         origin.export(layer, commit(layer), tmp_path / "out")
     assert not (tmp_path / "out" / "apps" / "out.yaml").is_symlink()

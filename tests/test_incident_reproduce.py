@@ -81,7 +81,7 @@ def again(api: ScriptedApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
             }
         (tmp_path / "a.tar.gz").unlink(missing_ok=True)
         archive.write(tmp_path / "a.tar.gz", files)
-        return cli.main(["reproduce", str(tmp_path / "a.tar.gz"), "--no-shell", *words])
+        return cli.main(["reproduce", str(tmp_path / "a.tar.gz"), "--no-shell", "--trust", *words])
 
     return run
 
@@ -157,7 +157,7 @@ def test_without_a_layer_in_the_archive_a_checkout_must_be_named(
 def test_what_is_no_archive_is_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a").write_text("no archive")
     assert cli.main(["reproduce", str(tmp_path / "a")]) == 4
-    assert "is no tar.gz that can be read" in capsys.readouterr().err
+    assert "is neither a directory nor a .tar.gz" in capsys.readouterr().err
 
 
 def test_the_same_object_with_another_cause_is_not_seen_again() -> None:

@@ -90,7 +90,7 @@ def test_a_red_run_says_how_to_make_it_again_and_keeps_what_that_takes(red: Red)
 def test_what_failed_fails_again_with_the_same_causes(box: Box, red: Red, workers: str) -> None:
     box.tests(RED)
     what = red.run if workers == "0" else zipped(red.run, box.directory / "e2e-4711.zip")
-    status, out = box.run("e2e", "--replay", str(what), "-n", workers, PLATFORM_E2E_NODES="2")
+    status, out = box.run("e2e", "--replay", str(what), "--trust", "-n", workers, PLATFORM_E2E_NODES="2")
     assert status == 1, out
     assert verdicts(box) == {
         "test_address": ("loadbalancer-pool-full", "same"),
@@ -125,7 +125,7 @@ CHANGED = RED.replace("def test_plain(", "def test_renamed(").replace("[FINDING]
 
 def test_what_is_another_now_and_what_there_is_no_more_is_said(box: Box, red: Red) -> None:
     box.tests(CHANGED)
-    status, out = box.run("e2e", "--replay", str(red.run), "--nodes", "1")
+    status, out = box.run("e2e", "--replay", str(red.run), "--trust", "--nodes", "1")
     assert status == 1, out
     assert verdicts(box) == {"test_address": ("other", "different"), "test_plain": ("", "no longer exists")}
     gone = out.index("replay: e2e/test_it.py::test_plain no longer exists")
@@ -137,7 +137,9 @@ def test_what_is_another_now_and_what_there_is_no_more_is_said(box: Box, red: Re
 def test_a_layer_that_is_given_is_tested_against_what_failed(box: Box, red: Red) -> None:
     box.tests(RED.replace("raise BrokenPlatform", "print"))
     (box.directory / "layer" / "service.yaml").write_text("kind: Service # mended\n")
-    status, out = box.run("e2e", "--replay", str(red.run), "--layer", str(box.directory / "layer"), "--keep", "always")
+    status, out = box.run(
+        "e2e", "--replay", str(red.run), "--trust", "--layer", str(box.directory / "layer"), "--keep", "always"
+    )
     assert status == 0, out
     assert set(verdicts(box).values()) == {("passed", "passes now")}
     assert any("as given, in place of the layer of" in one for one in lacking(box))
@@ -152,7 +154,7 @@ def test_a_layer_that_is_given_is_tested_against_what_failed(box: Box, red: Red)
 
 def test_what_the_caller_chooses_runs_in_the_state_of_the_run(box: Box, red: Red) -> None:
     box.tests(RED)
-    status, out = box.run("e2e", "--replay", str(red.run), "-k", "test_target")
+    status, out = box.run("e2e", "--replay", str(red.run), "--trust", "-k", "test_target")
     assert status == 0, out
     assert box.result["verdict"]["counts"]["passed"] == 1
     assert box.result["options"]["nodes"] == 3
@@ -161,7 +163,7 @@ def test_what_the_caller_chooses_runs_in_the_state_of_the_run(box: Box, red: Red
 
 def test_listing_starts_nothing(box: Box, red: Red) -> None:
     box.tests(RED)
-    status, out = box.run("e2e", "--replay", str(red.run), "--collect-only", "-q")
+    status, out = box.run("e2e", "--replay", str(red.run), "--trust", "--collect-only", "-q")
     assert status == 0, out
     assert "e2e/test_it.py::test_address" in out
     assert "test_target" not in out

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from platform_e2e.errors import WrongUsage
+from platform_e2e.outside.archive import Limits, leads_out
 from platform_e2e.replay import opening
-from platform_e2e.replay.opening import find, leads_out
+from platform_e2e.replay.opening import find
 
 
 def said(status: int = 1) -> bytes:
@@ -106,7 +107,7 @@ def test_what_is_no_run_says_so(tmp_path: Path) -> None:
     ):
         with pytest.raises(WrongUsage, match=words) as refused:
             find(what if what == "nothing" else str(tmp_path / what), tmp_path)
-        assert "name a run's directory" in str(refused.value)
+        assert "a run's directory" in str(refused.value)
 
 
 def encrypted(path: Path) -> Path:
@@ -136,8 +137,11 @@ HOSTILE: dict[str, tuple[Callable[[Path], Path], str]] = {
     ),
     "link-absolute": (lambda path: tar(path, {"run.json": said()}, link("x", "/etc/shadow")), "out of it"),
     "hard-link": (lambda path: tar(path, {"run.json": said()}, link("x", "../y", tarfile.LNKTYPE)), "out of it"),
-    "device": (lambda path: tar(path, {"run.json": said()}, link("x", "", tarfile.CHRTYPE)), "is neither a file nor"),
-    "twice": (lambda path: tar(path, {"run.json": said(), "./run.json": said(0)}), "it has run.json twice"),
+    "device": (
+        lambda path: tar(path, {"run.json": said()}, link("x", "", tarfile.CHRTYPE)),
+        "is neither a file, a directory nor a link",
+    ),
+    "twice": (lambda path: tar(path, {"run.json": said(), "./run.json": said(0)}), r"it has \./run\.json twice"),
     "encrypted": (encrypted, "cannot be read to its end"),
     "cut": (cut, "cannot be read to its end"),
     "terminal": (lambda path: tar(path, {"/\x1b]0;owned\x07": b""}), r"/\?\]0;owned\? leads out of it"),
@@ -156,14 +160,12 @@ def test_a_hostile_archive_is_refused_as_a_whole(tmp_path: Path, name: str) -> N
 
 
 def test_an_archive_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opening, "LARGEST_FILE", 1000)
-    monkeypatch.setattr(opening, "LARGEST_ARCHIVE", 100_000)
-    monkeypatch.setattr(opening, "MOST_MEMBERS", 10)
+    monkeypatch.setattr(opening, "LIMITS", Limits(archive=100_000, members=10, kept=3000, file=1000))
     zeros = bytes(200_000)
     lying = zipped(tmp_path / "lying.zip", {"run.json": bytes(5000)})
     lying.write_bytes(lying.read_bytes().replace((5000).to_bytes(4, "little"), (10).to_bytes(4, "little")))
     for path, words in (
-        (tar(tmp_path / "large.tar.gz", {"run.json": bytes(2000)}), "run.json has 0 MiB"),
+        (tar(tmp_path / "large.tar.gz", {"run.json": bytes(2000)}), "run.json has more than 1000 bytes"),
         (tar(tmp_path / "bomb.tar.gz", {"other": zeros, "run.json": said()}), "its members have more than"),
         (zipped(tmp_path / "bomb.zip", {"other": zeros, "run.json": said()}), "its members have more than"),
         (zipped(tmp_path / "large.zip", {"run.json": bytes(2000)}), "has more than"),
@@ -177,7 +179,7 @@ def test_an_archive_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.M
 def test_what_is_only_gzip_is_no_archive(tmp_path: Path) -> None:
     path = tmp_path / "x.gz"
     path.write_bytes(gzip.compress(b"no tar" * 100))
-    with pytest.raises(WrongUsage, match="cannot be read to its end"):
+    with pytest.raises(WrongUsage, match="is neither a directory nor"):
         find(str(path), tmp_path)
 
 

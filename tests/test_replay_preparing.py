@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from platform_e2e.cluster import doctor, providers
 from platform_e2e.cluster.embedded import gomod
 from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.errors import BrokenHarness, WrongUsage
-from platform_e2e.replay import comparing, describing, preparing, recorded
+from platform_e2e.replay import comparing, describing, made_here, opening, preparing, recorded
 from platform_e2e.replay.comparing import compare
 from platform_e2e.replay.preparing import compare_states, prepare
 from platform_e2e.replay.recorded import Then
@@ -74,7 +75,7 @@ def red(place: Path, commit: str = "a" * 40, files: dict[str, str] | None = None
 
 
 def prepared(place: Path, environment: dict[str, str] | None = None, **chosen: Any) -> preparing.Prepared:
-    found = prepare({"replay": str(place), **chosen}, environment or {})
+    found = prepare({"replay": str(place), "trust": True, **chosen}, environment or {})
     assert found is not None
     return found
 
@@ -118,16 +119,17 @@ def test_what_comes_of_the_comparison_with_earlier_runs_is_no_test_to_run_again(
 
 @pytest.mark.usefixtures("here")
 def test_the_command_line_outranks_the_run_and_the_run_the_environment(tmp_path: Path) -> None:
-    environment = {"PLATFORM_E2E_NODES": "4", "PLATFORM_E2E_CHARTS_DIR": "/charts", "PLATFORM_E2E_SERVERS": "1"}
+    charts = str(tmp_path)
+    environment = {"PLATFORM_E2E_NODES": "4", "PLATFORM_E2E_CHARTS_DIR": charts, "PLATFORM_E2E_SERVERS": "1"}
     found = prepared(red(tmp_path / "r"), environment, deadline="5m", strict_versions=True)
     assert found.lacking == [
         "option: PLATFORM_E2E_NODES=4 is set and not used; the run had 2",
         "option: --deadline 5m as given; the run had 900s",
-        "option: PLATFORM_E2E_CHARTS_DIR=/charts is set and not used; the run had none",
+        f"option: --charts-dir {tmp_path} as given; the run had none",
     ]
     settings = resolve(found.chosen, preparing.environment(environment))
-    assert (settings.nodes, settings.charts_dir, settings.deadline) == (2, None, 300)
-    by_variable = prepare({"replay": None}, {"PLATFORM_E2E_REPLAY": str(tmp_path / "r")})
+    assert (settings.nodes, settings.charts_dir, settings.deadline) == (2, tmp_path, 300)
+    by_variable = prepare({"replay": None}, {"PLATFORM_E2E_REPLAY": str(tmp_path / "r"), "PLATFORM_E2E_TRUST": "yes"})
     assert by_variable is not None
 
 
@@ -149,39 +151,96 @@ def test_a_provider_that_cannot_be_had_is_named_and_this_machine_chooses(
     assert prepared(place, provider="embedded").lacking[0] == "option: --provider embedded as given; the run had k3d"
 
 
+@pytest.mark.point("replay-trusts-no-path")
 @pytest.mark.usefixtures("here")
-def test_directories_keys_and_mirrors_that_are_not_here_are_named(tmp_path: Path) -> None:
-    options = {"charts_dir": "/gone/charts", "registry_mirror": "https://[redacted]@mirror.example"}
-    found = prepared(red(tmp_path / "r", options=options, sealing_key_sha256="0" * 64))
+def test_no_place_is_taken_from_a_run_and_each_is_asked_for(tmp_path: Path) -> None:
+    mine, charts = tmp_path / "key.yaml", tmp_path / "charts"
+    mine.write_text("mine")
+    charts.mkdir()
+    digest = describing.sealing_key(Run.plan(resolve({"sealing_key": str(mine)}, {})))
+    options = {"charts_dir": str(charts), "registry_mirror": "https://mirror.example", "sealing_key": str(mine)}
+    place = red(tmp_path / "r", options=options, sealing_key_sha256=digest)
+    found = prepared(place)
     key = next(option.default for option in OPTIONS if option.name == "sealing_key")
-    assert found.chosen["sealing_key"] == key
-    assert found.chosen["charts_dir"] == ""
+    settings = resolve(found.chosen, preparing.environment({}))
+    assert (settings.sealing_key, settings.charts_dir, settings.registry_mirror) == (Path(key), None, None)
+    assert not any(text in " ".join(map(str, found.chosen.values())) for text in options.values())
+    ask = "A place is never taken from a run: give"
     assert found.lacking == [
-        "option: --registry-mirror had credentials, which are not kept: give it again",
-        "charts: /gone/charts is not here; the charts come from where --provider has them. Give --charts-dir",
+        f"option: --registry-mirror: the run had https://mirror.example. {ask} --registry-mirror again",
+        f"option: --charts-dir: the run had {charts}. {ask} --charts-dir again",
         f"sealing key: the run had another than {key}, and keys are not kept, so SealedSecrets may not open: --sealing-key",
     ]
-    mine = tmp_path / "key.yaml"
-    mine.write_text("mine")
-    digest = describing.sealing_key(Run.plan(resolve({"sealing_key": str(mine)}, {})))
-    same = prepared(red(tmp_path / "s", options={"sealing_key": str(mine)}, sealing_key_sha256=digest))
-    assert (same.chosen["sealing_key"], same.lacking) == (str(mine), [])
+    same = prepared(place, charts_dir=str(charts), sealing_key=str(mine))
+    assert same.lacking == found.lacking[:1]
+    settings = resolve(same.chosen, {})
+    assert (settings.sealing_key, settings.charts_dir) == (mine, charts)
 
 
+@pytest.mark.point("replay-trusts-no-path")
+def test_the_line_that_reproduces_a_run_has_the_places_that_it_had(tmp_path: Path) -> None:
+    charts = tmp_path / "my charts"
+    charts.mkdir()
+    settings = resolve({"charts_dir": str(charts), "registry_mirror": "https://a:hunter2hunter2@m.example"}, {})
+    assert preparing.again(settings, str(paths.ROOT)) == (
+        f" --registry-mirror 'https://[redacted]@m.example' --charts-dir '{charts}'"
+    )
+    assert preparing.again(resolve({}, {}), "/home/team/it's") == " --repository '/home/team/it'\"'\"'s'"
+    assert preparing.again(resolve({}, {}), "") == ""
+
+
+@pytest.mark.point("replay-asks-for-trust")
+@pytest.mark.usefixtures("here")
+def test_a_run_that_was_made_elsewhere_is_replayed_only_with_trust(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path / "cache"))
+    place = red(tmp_path / "r", files={"layer.tar.gz": "packed", "uncommitted.patch": "diff"})
+    with pytest.raises(WrongUsage) as refused:
+        prepare({"replay": str(place)}, {})
+    assert refused.value.exit_code == 4
+    for words in ("was not made with this cache", "layer of r at bbbbbbbbbbbb", "--nodes 2", "2 test(s) that failed"):
+        assert words in refused.value.problem
+    assert "with --trust" in refused.value.remedy
+    assert not (tmp_path / "cache").exists(), "nothing was made"
+    made_here.seal(place, opening.NEEDED)
+    assert prepare({"replay": str(place)}, {}) is not None
+    assert (tmp_path / "cache" / made_here.KEY).stat().st_mode & 0o077 == 0
+    for name in ("run.json", "layer.tar.gz", "uncommitted.patch", "run.seal"):
+        before = (place / name).read_bytes()
+        (place / name).write_bytes(before[:-2] + b"x" + before[-1:])
+        with pytest.raises(WrongUsage):
+            prepare({"replay": str(place)}, {})
+        (place / name).write_bytes(before)
+    (place / "harness.patch").write_text("added")
+    with pytest.raises(WrongUsage, match="or was changed since"):
+        prepare({"replay": str(place)}, {})
+    (place / "harness.patch").unlink()
+    (tmp_path / "cache" / made_here.KEY).unlink()
+    with pytest.raises(WrongUsage, match="was not made with this cache"):
+        prepare({"replay": str(place)}, {"PLATFORM_E2E_TRUST": "no"})
+    assert prepare({"replay": str(place)}, {"PLATFORM_E2E_TRUST": "yes"}) is not None
+
+
+@pytest.mark.point("harness-patch-warned")
 def test_another_harness_is_named_with_the_commands_that_get_it(tmp_path: Path, here: str) -> None:
     other = "c" * 40
-    place = red(
-        tmp_path / "r", other, {"harness.patch": "diff"}, harness={"patch_withheld": ["core: new, and no source"]}
-    )
-    (said, missing) = prepared(place).lacking
+    withheld = {"patch_withheld": ["core: new, and no source"]}
+    place = red(tmp_path / "r it's", other, {"harness.patch": "diff"}, harness=withheld)
+    (said, patch, missing) = prepared(place).lacking
     assert said == (
-        f"harness: it was at {other[:12]} with uncommitted changes, this one is at {here[:12]}. To have that one: git fetch, "
-        f"then git worktree add ../platform-e2e-{other[:12]} {other[:12]} && "
-        f"git -C ../platform-e2e-{other[:12]} apply {place}/harness.patch"
+        f"harness: it was at {other[:12]}, this one is at {here[:12]}. To have that one: git fetch, "
+        f"then git worktree add ../platform-e2e-{other[:12]} {other[:12]}"
     )
     assert missing == "harness: core: new, and no source"
+    quoted = shlex.quote(f"{place}/harness.patch")
+    assert patch == (
+        f"harness: it had uncommitted changes, 4 bytes in {quoted}. They are code that would run with your rights, and a "
+        f"stranger may have written them: read them before you apply them in ../platform-e2e-{other[:12]}"
+    )
+    assert "git apply" not in "".join(prepared(place).lines())
     (changed,) = prepared(red(tmp_path / "s", harness={"digest": "0" * 64})).lacking
-    assert changed.startswith("harness: its uncommitted changes are others now. To have those of the run: ")
+    assert changed.startswith("harness: its uncommitted changes are others now. To have its commit: ")
     (unknown,) = prepared(red(tmp_path / "t", "no commit; rm -rf /")).lacking
     assert unknown == "harness: the run does not say at which commit it was"
 
@@ -266,7 +325,7 @@ def test_a_terminal_is_not_given_what_it_would_obey(tmp_path: Path, here: str) -
 @pytest.mark.parametrize("text", ["[]", "{}", '{"options": {}}', '{"verdict": [], "options": {}}', "no json"])
 def test_a_run_json_of_something_else_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "run.json").write_text(text)
-    with pytest.raises(WrongUsage, match=r"is not one of platform-e2e|is no JSON"):
+    with pytest.raises(WrongUsage, match=r"is not one of platform-e2e|cannot be read as JSON"):
         prepared(tmp_path)
 
 
@@ -344,9 +403,11 @@ def test_the_doctor_looks_at_what_the_run_had(
 
     monkeypatch.setattr(doctor, "main", main)
     place = red(tmp_path / "r", here)
-    assert cli.main(["doctor", "--before-run", "--replay", str(place), "-n", "4"]) == 0
+    assert cli.main(["doctor", "--before-run", "--replay", str(place), "-n", "4"]) == 4
+    assert "was not made with this cache" in capsys.readouterr().err
+    assert cli.main(["doctor", "--before-run", "--replay", str(place), "--trust", "-n", "4"]) == 0
     assert (seen[0].nodes, seen[0].provider) == (2, "embedded")
     assert cli.main(["doctor", "--replay", str(tmp_path / "nothing")]) == 4
     assert "there is no" in capsys.readouterr().err
-    assert cli.main(["breaks", "--replay", str(place)]) == 4
+    assert cli.main(["breaks", "--replay", str(place), "--trust"]) == 4
     assert "--replay: breaks are made in a sound layer" in capsys.readouterr().err

@@ -28,17 +28,12 @@ AUTHOR = "platform-e2e"
 _TIMEOUT = 30.0
 """Seconds for a local git command; a layer has some hundred small files and each takes milliseconds."""
 
-_SETTINGS = {
-    "GIT_CONFIG_GLOBAL": os.devnull,
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_TERMINAL_PROMPT": "0",
-    "LC_ALL": "C.UTF-8",
+_AUTHOR = {
     "GIT_AUTHOR_NAME": AUTHOR,
     "GIT_AUTHOR_EMAIL": f"{AUTHOR}@localhost",
     "GIT_COMMITTER_NAME": AUTHOR,
     "GIT_COMMITTER_EMAIL": f"{AUTHOR}@localhost",
 }
-"""The user's own settings (signing, hooks, templates) must not change what a test commits."""
 
 
 class GitError(BrokenHarness):
@@ -119,10 +114,16 @@ class Repository:
         return repository
 
     def git(
-        self, *arguments: str, stdin: str | bytes | None = None, ok: Sequence[int] = (0,), timeout: float = _TIMEOUT
+        self,
+        *arguments: str,
+        stdin: str | bytes | None = None,
+        ok: Sequence[int] = (0,),
+        timeout: float = _TIMEOUT,
+        inherit: bool = False,
     ) -> shell.Completed:
         """Run git on this repository, untouched by the user's settings and by a hook's variables."""
-        return _git([f"--git-dir={self.directory}", *arguments], stdin=stdin, ok=ok, timeout=timeout)
+        words = (f"--git-dir={self.directory}", *arguments)
+        return gitcommand.run(*words, stdin=stdin, ok=ok, timeout=timeout, env=_AUTHOR, inherit=inherit)
 
     @contextlib.contextmanager
     def lock(self, name: str, *, shared: bool = False) -> Iterator[None]:
@@ -247,7 +248,9 @@ class Repository:
         """
         refs = [f"+{sha or ''}:refs/heads/{branch}" for branch, sha in commits.items()]
         # git refuses this transport by default, since the URL could come from a stranger's submodule; this one is ours.
-        self.git("-c", "protocol.ext.allow=always", "push", "--quiet", remote, *refs, timeout=timeout)
+        allowed = ("-c", "protocol.ext.allow=always", "-c", "protocol.file.allow=always")
+        # What it starts is kubectl, which may need a proxy's variables.
+        self.git(*allowed, "push", "--quiet", remote, *refs, timeout=timeout, inherit=True)
         lines = [f"update refs/pushed/{branch} {sha}" if sha else f"delete refs/pushed/{branch}"
                  for branch, sha in commits.items()]  # fmt: skip
         self.git("update-ref", "--stdin", stdin="\n".join([*lines, ""]))
@@ -265,26 +268,18 @@ class Repository:
             place = str(Path(scratch) / "tree")
             self.git("worktree", "add", "--quiet", "--detach", place, head)
             try:
-                done = _git(["-C", place, "revert", "--no-edit", commit], ok=(0, 1, 128))
+                done = gitcommand.run(
+                    "-C", place, "revert", "--no-edit", commit, env=_AUTHOR, timeout=_TIMEOUT, ok=(0, 1, 128)
+                )
                 if done.returncode:
                     said = (done.stderr or done.stdout).strip().splitlines() or [""]
                     raise GitError(
                         f"commit {commit[:12]} cannot be reverted on branch {branch}: {said[0]}",
                         "revert the later commits that touch the same lines first",
                     )
-                return _git(["-C", place, "rev-parse", "HEAD"]).stdout.strip()
+                return gitcommand.run("-C", place, "rev-parse", "HEAD").stdout.strip()
             finally:
                 self.git("worktree", "remove", "--force", place)
-
-
-def _git(
-    arguments: Sequence[str],
-    *,
-    stdin: str | bytes | None = None,
-    ok: Sequence[int] = (0,),
-    timeout: float = _TIMEOUT,
-) -> shell.Completed:
-    return shell.run(gitcommand.command(*arguments, own=True), timeout=timeout, stdin=stdin, ok=ok, env=_SETTINGS)
 
 
 def _command(path: str, file: File | None) -> bytes:

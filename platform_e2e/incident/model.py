@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -13,6 +12,7 @@ from platform_e2e.errors import WrongUsage
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.kube.objects import Object, key, kind_of
 from platform_e2e.layer.objects import described
+from platform_e2e.outside import documents
 
 SCHEMA = 1
 """Of the archive; one that is read must have the same."""
@@ -22,6 +22,9 @@ CHANGED, MISSING, EXTRA = "changed", "missing", "extra"
 
 ROLLING = "rolling"
 """How a Deployment may differ from Git only in what runs: an older template has not ended."""
+
+MOST_VALUES = 100_000
+"""Of each file of JSON in an archive; five thousand findings have some sixty thousand."""
 
 T = TypeVar("T")
 
@@ -182,9 +185,9 @@ def _json(files: Mapping[str, bytes], name: str) -> Any:
     if name not in files:
         raise WrongUsage(f"the archive has no {name}, so it is no incident", "name a file of `platform-e2e capture`")
     try:
-        return json.loads(files[name])
-    except (ValueError, RecursionError) as error:
-        raise WrongUsage(f"{name} of the incident is no JSON: {error}", "capture again") from error
+        return documents.from_json(files[name], MOST_VALUES)
+    except documents.NoDocument as error:
+        raise WrongUsage(f"{name} of the incident cannot be read as JSON: {error}", "capture again") from error
 
 
 def _each(files: Mapping[str, bytes], name: str, make: Callable[[Mapping[str, Any]], T]) -> list[T]:

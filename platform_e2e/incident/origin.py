@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import re
+import shlex
 import shutil
-import tarfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from platform_e2e import shell
-from platform_e2e.errors import BrokenHarness
+from platform_e2e import paths
+from platform_e2e.errors import BrokenHarness, HarnessError
 from platform_e2e.explain.objects import at
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object, key
-from platform_e2e.report import checkout
-
-COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-"""A commit of Git, by either of its hashes."""
-
-GIT_SECONDS = 60.0
-"""For one git command on a local checkout; a large one takes seconds to write an archive."""
+from platform_e2e.layer import tree
+from platform_e2e.outside import repository
+from platform_e2e.outside.repository import COMMIT
 
 
 class NoCommit(BrokenHarness):
@@ -84,54 +79,22 @@ def export(directory: Path, revision: str, target: Path) -> None:
     """
     if not COMMIT.fullmatch(revision):
         raise NoCommit(f"`{revision}` is no commit", "refresh the Applications, then capture again")
-    inside = _git(directory, "rev-parse", "--show-prefix", ok=(0, 128))
-    if inside.returncode:
-        raise NoCommit(f"{directory} is in no Git checkout", "name the layer in a checkout by --layer DIR")
-    there = _git(directory, "cat-file", "-e", f"{revision}^{{commit}}", ok=(0, 1, 128))
-    if there.returncode:
-        raise NoCommit(
-            f"the checkout of {directory} has no commit {revision[:12]}",
-            f"git -C {directory} fetch origin {revision}, or name the right checkout by --layer DIR",
-        )
-    prefix = inside.stdout.strip().rstrip("/")
-    target.mkdir(parents=True, exist_ok=True)
-    packed = target.parent / f"{target.name}.tar"
-    tree = f"{revision}:{prefix}" if prefix else revision
-    # Within a working tree git would take the tree's paths for those below its directory.
-    inner = _git(directory, "rev-parse", "--absolute-git-dir").stdout.strip()
-    _git(Path(inner), f"--git-dir={inner}", "archive", "--format=tar", f"--output={packed.absolute()}", tree)
+    # A repository that a cluster of ours is served from; what else says that it is a bare one may be a part of the layer.
+    own = directory.resolve().is_relative_to(paths.clusters().resolve())
+    with repository.opened(directory, bare=own) as found:
+        if found is None:
+            raise NoCommit(f"{directory} is in no Git checkout", "name the layer in a checkout by --layer DIR")
+        if not found.has(revision):
+            raise NoCommit(
+                f"the checkout of {directory} has no commit {revision[:12]}",
+                f"git -C {shlex.quote(str(directory))} fetch origin {revision}, or name the right checkout by --layer DIR",
+            )
+        target.mkdir(parents=True, exist_ok=True)
+        problem = found.write(revision, found.prefix, target)
     try:
-        _unpack(packed, target)
-    except (tarfile.TarError, OSError) as error:
-        raise BrokenHarness(f"the layer at {revision[:12]} cannot be unpacked: {error}") from error
-    finally:
-        packed.unlink(missing_ok=True)
-
-
-def _unpack(packed: Path, target: Path) -> None:
-    """Write what `git archive` has packed: directories, files with their executable bit, and links that stay inside.
-
-    The filters of `tarfile` came with Python 3.11.4; Debian 12 has 3.11.2.
-
-    Raises:
-        TarError: a link, or a path through one, leads out of the layer, which a checkout may have and a layer must not.
-    """
-    top = target.resolve()
-    with tarfile.open(packed) as tar:
-        for member in tar:
-            path = top / member.name
-            leads_to = path.parent / member.linkname if member.issym() else path.parent
-            if not leads_to.resolve().is_relative_to(top):
-                raise tarfile.TarError(f"{member.name} leads out of the layer")
-            if member.issym():
-                path.symlink_to(member.linkname)
-            elif member.isdir():
-                path.mkdir(exist_ok=True)
-            elif (content := tar.extractfile(member)) is not None:
-                with path.open("xb") as file:
-                    shutil.copyfileobj(content, file)
-                path.chmod(0o755 if member.mode & 0o100 else 0o644)
-
-
-def _git(directory: Path, *words: str, ok: Sequence[int] = (0,)) -> shell.Completed:
-    return checkout.ask(directory, *words, timeout=GIT_SECONDS, ok=ok)
+        tree.files(target.resolve())
+    except HarnessError as error:
+        problem = error.problem
+    if problem:
+        shutil.rmtree(target)
+        raise BrokenHarness(f"the layer at {revision[:12]} cannot be used: {problem}")

@@ -10,9 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from platform_e2e import layer as layers
 from platform_e2e import paths
 from platform_e2e.checks.loadbalancer import NO_ADDRESS, Outside
@@ -33,6 +30,8 @@ from platform_e2e.incident.rollouts import roll
 from platform_e2e.incident.said import Telling, console, line_of, say, several, table
 from platform_e2e.kube.expect import Met, Pending, Timeout, Verdict, poll
 from platform_e2e.layer import Layer
+from platform_e2e.outside import documents
+from platform_e2e.outside.shown import shown
 from platform_e2e.report.verdict import ExitCode
 from platform_e2e.settings import OPTIONS, Settings
 from platform_e2e.standing import Standing, stand
@@ -45,6 +44,15 @@ AGAIN_SECONDS = 120.0
 
 MOST_NODES = 9
 """That a cluster here can have."""
+
+MOST_DRIFT_VALUES = 100_000
+"""In all objects that are not as in Git together; one has a few hundred."""
+
+LARGEST_DRIFT = 8 << 20
+"""Bytes of their files together."""
+
+SHOWN = 10
+"""How many objects a sentence names."""
 
 HEAL = "heal"
 """What --then can say."""
@@ -61,10 +69,13 @@ def main(known: argparse.Namespace, settings: Settings) -> int:
         0 when every finding of the incident is seen again, else 1. Does not return where it becomes a shell.
 
     Raises:
-        HarnessError: the archive cannot be used, or the cluster or a foundation did not come up.
+        WrongUsage: the archive cannot be used, or nobody has said that what it brings may run here.
+        HarnessError: the cluster or a foundation did not come up.
     """
     files = archive.read(known.archive)
     incident = parse(files, drift_documents(files))
+    if not settings.trust:
+        raise _untrusted(incident, files, known)
     given = Path(named) if (named := _chosen(known, "layer")) else None
     if not _chosen(known, "cluster"):
         settings = replace(settings, cluster=CLUSTER)
@@ -98,13 +109,35 @@ def drift_documents(files: Mapping[str, bytes]) -> list[object]:
         WrongUsage: one is no YAML.
     """
     found: list[object] = []
+    left, size = MOST_DRIFT_VALUES, LARGEST_DRIFT
     for name in sorted(files):
         if name.startswith("drift/"):
+            size -= len(files[name])
             try:
-                found.append(YAML(typ="safe", pure=True).load(files[name].decode("utf-8")))
-            except (YAMLError, UnicodeDecodeError, RecursionError) as error:
-                raise WrongUsage(f"{name} of the incident is no YAML", "capture again") from error
+                if size < 0:
+                    raise documents.NoDocument(f"all of drift/ has more than {LARGEST_DRIFT >> 20} MiB")
+                document, values = documents.from_yaml(files[name], left)
+            except documents.NoDocument as error:
+                raise WrongUsage(f"{name} of the incident cannot be read as YAML: {error}", "capture again") from error
+            found.append(document)
+            left -= values
     return found
+
+
+def _untrusted(incident: Incident, files: Mapping[str, bytes], known: argparse.Namespace) -> WrongUsage:
+    """Return the error for an incident that nobody has said may run here: it says what would run."""
+    layer = [name for name in files if name.startswith("layer/")]
+    what = f"a layer of {len(layer)} files" if layer and not _chosen(known, "layer") else "no layer of its own"
+    drift = ", ".join(str(one) for one in incident.drift[:SHOWN]) + ("..." if len(incident.drift) > SHOWN else "")
+    releases = ", ".join(f"{one.name} ({one.chart} {one.version})" for one in incident.foundations[:SHOWN])
+    return WrongUsage(
+        shown(
+            f"{known.archive} was made elsewhere. It would run on a cluster of this machine, whose pods are then pods of this "
+            f"machine: {what}; {len(incident.drift)} changed object(s){f' ({drift})' if drift else ''}; values of "
+            f"{len(incident.foundations)} release(s){f' ({releases})' if releases else ''}"
+        ),
+        "look at what it has (tar -tzf FILE), and if you trust who captured it, reproduce it with --trust",
+    )
 
 
 def layer_of(incident: Incident, files: Mapping[str, bytes], given: Path | None, target: Path) -> Layer:

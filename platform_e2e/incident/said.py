@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -15,6 +16,7 @@ from rich.text import Text
 from platform_e2e.finding import Finding
 from platform_e2e.incident.compare import AGAIN, Row
 from platform_e2e.incident.model import Incident
+from platform_e2e.outside.shown import lines
 from platform_e2e.report import redact
 from platform_e2e.report.console import PhasePrinter
 from platform_e2e.timeline import Timeline
@@ -25,7 +27,7 @@ LOG_WIDTH = 160
 
 def clean(words: str) -> str:
     """Return words that may be printed: no secrets, no control characters but line ends."""
-    return redact.text("".join(one if one.isprintable() or one == "\n" else "?" for one in words))
+    return redact.text(lines(words))
 
 
 def say(words: str) -> None:
@@ -34,9 +36,9 @@ def say(words: str) -> None:
     sys.stdout.flush()
 
 
-def several(title: str, lines: Iterable[str]) -> None:
+def several(title: str, words: Iterable[str]) -> None:
     """Print lines below a title, if there are any."""
-    found = list(lines)
+    found = list(words)
     if found:
         say(f"{title}:")
         for line in found:
@@ -75,7 +77,7 @@ def captured(incident: Incident, output: Path) -> None:
     several("not captured", (f"{part}: {why}" for part, why in incident.missed.items()))
     needs = "" if incident.has_layer else " --layer DIR"
     say(f"{output}: {output.stat().st_size} bytes, redacted")
-    say(f"  reproduce it: nox -s reproduce -- {output}{needs}")
+    say(f"  reproduce it: nox -s reproduce -- {shlex.quote(str(output))} --trust{needs}")
 
 
 def alert_line(labels: Any) -> str:

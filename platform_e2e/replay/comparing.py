@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from platform_e2e.replay.preparing import printable
+from platform_e2e.outside.shown import shown
 from platform_e2e.replay.recorded import BAD, BLOCKED, Then
 
 SAME, DIFFERENT, PASSES, GONE, NOT_RUN = "same", "different", "passes now", "no longer exists", "not run"
@@ -72,9 +72,9 @@ def _key(one: Then) -> object:
 
 def _cause(one: Then) -> str:
     """Return a test's cause as a person reads it."""
+    words = shown(", ".join(one.causes) or one.reason or one.outcome)
     if one.causes:
-        return ", ".join(one.causes)
-    words = printable(one.reason or one.outcome)
+        return words
     return words if len(words) <= CELL else words[: CELL - 1] + "…"
 
 
@@ -100,13 +100,13 @@ def table(compared: Sequence[Compared], *, width: int, colour: bool) -> str:
         width: columns of the terminal.
         colour: whether escape sequences are welcome.
     """
-    shown = Table(expand=False, pad_edge=False, show_edge=False)
+    result = Table(expand=False, pad_edge=False, show_edge=False)
     for name in ("test", "cause then", "cause now", "verdict"):
-        shown.add_column(name, overflow="fold")
+        result.add_column(name, overflow="fold")
     styles = {SAME: "bold red", PASSES: "green"}
     for one in compared:
         verdict = Text(one.verdict, styles.get(one.verdict, "yellow"))
-        shown.add_row(Text(printable(one.test)), Text(one.then), Text(one.now), verdict)
+        result.add_row(Text(shown(one.test)), Text(one.then), Text(one.now), verdict)
     out = StringIO()
-    Console(file=out, width=max(width, 60), force_terminal=colour, no_color=not colour, highlight=False).print(shown)
+    Console(file=out, width=max(width, 60), force_terminal=colour, no_color=not colour, highlight=False).print(result)
     return out.getvalue()

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 from platform_e2e import paths
 from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.errors import HarnessError
+from platform_e2e.outside import repository
+from platform_e2e.outside.shown import shown
 from platform_e2e.replay import keeping, preparing
 from platform_e2e.replay.opening import HARNESS_PATCH, PATCH
 from platform_e2e.replay.preparing import Prepared
@@ -67,13 +69,13 @@ def _of_earlier(run: Run, replay: Prepared) -> dict[str, Any]:
     """Return what the earlier run said of its layer, and write its patch."""
     earlier = replay.recorded
     _write(run.directory / PATCH, earlier.kept.text(PATCH))
-    known = ("prefix", "uncommitted", "patch_withheld", "repository")
+    known = ("prefix", "uncommitted", "patch_withheld")
     withheld = earlier.layer.get("withheld")
     entries = [one for one in withheld if isinstance(one, dict) and "path" in one] if isinstance(withheld, list) else []
     return {
         **{name: earlier.layer[name] for name in known if name in earlier.layer},
         **({"commit": earlier.commit} if earlier.commit else {}),
-        "name": f"layer of {preparing.printable(earlier.kept.name)}",
+        "name": f"layer of {shown(earlier.kept.name)}",
         "withheld_then": entries,
     }
 
@@ -111,8 +113,9 @@ def _committed(run: Run, found: checkout.Checkout | None, name: str) -> bool:
     if found is None:
         return False
     words = ("status", "--porcelain", "--ignored", "--untracked-files=all", "--", f":(literal){name}")
-    status = checkout.git(run.settings.layer, *words)
-    return status.returncode == 0 and not status.stdout
+    with repository.opened(run.settings.layer) as git:
+        status = git.git(*words) if git is not None else None
+    return status is not None and status.returncode == 0 and not status.stdout
 
 
 def _write(path: Path, patch: str) -> None:

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from platform_e2e import paths
-from platform_e2e.errors import HarnessError
+from platform_e2e.errors import HarnessError, WrongUsage
+from platform_e2e.outside import repository
+from platform_e2e.outside.archive import leads_out
+from platform_e2e.outside.shown import shown
 from platform_e2e.replay import opening, recorded
+from platform_e2e.replay.keeping import COPY
 from platform_e2e.replay.opening import HARNESS_PATCH
 from platform_e2e.replay.recorded import Recorded, Then
 from platform_e2e.report import checkout, redact
-from platform_e2e.settings import OPTIONS, Option
+from platform_e2e.settings import OPTIONS, Option, Settings
+
+KNOWN = {option.name: option for option in OPTIONS}
 
 BUILT = "built"
 """Of --images: the versions of everything are then those of this checkout."""
@@ -56,7 +63,7 @@ class Prepared:
         said += [f"  runs:     {len(self.tests)} test(s) that failed" if self.tests else "  runs:     what was chosen"]
         said += [f"  cannot be had, or differs: {one}" for one in self.lacking]
         said += [] if self.lacking else ["  nothing is known that cannot be had any more or differs"]
-        return [printable(redact.text(line)) for line in said if line.strip()]
+        return [shown(redact.text(line)) for line in said if line.strip()]
 
 
 def prepare(chosen: Mapping[str, object], environment: Mapping[str, str] | None = None) -> Prepared | None:
@@ -70,19 +77,23 @@ def prepare(chosen: Mapping[str, object], environment: Mapping[str, str] | None 
         environment: instead of this process's own.
 
     Raises:
-        WrongUsage: there is no such run.
+        WrongUsage: there is no such run, or it was made elsewhere and nobody has said that it may run here.
     """
     variables = os.environ if environment is None else environment
-    known = {option.name: option for option in OPTIONS}
-    what = chosen.get("replay") or variables.get(known["replay"].variable)
+    what = _given("replay", chosen, variables)
     if not what:
         return None
-    run = recorded.read(opening.find(str(what), paths.artifacts()))
-    prepared = Prepared(run, {**chosen, "replay": str(what)}, tests=run.failed)
+    run = recorded.read(opening.find(what, paths.artifacts()))
+    if not run.kept.made_here and not _trusted(chosen, variables):
+        raise _untrusted(run)
+    prepared = Prepared(run, {**chosen, "replay": what}, tests=run.failed)
     own = {name for name, value in chosen.items() if value not in {None, "", False}}
-    usable = _usable(run, own, prepared.lacking)
+    usable = {name: run.options.get(name, "") for name in recorded.TAKEN}
+    if "provider" not in own:
+        prepared.lacking += _provider(usable, own, _given("registry_mirror", chosen, variables))
     for name in recorded.TAKEN:
-        _choose(prepared, known[name], usable.get(name, ""), variables, given=name in own)
+        _choose(prepared, KNOWN[name], usable.get(name, ""), variables, given=name in own)
+    prepared.lacking += _asked(run, chosen, variables)
     if "layer" in own:
         prepared.lacking.append(f"layer: --layer {chosen['layer']} as given, in place of the {run.title}")
     prepared.lacking += _harness(run)
@@ -99,7 +110,8 @@ def with_layer(prepared: Prepared) -> Prepared:
     from platform_e2e.replay import rebuilding  # noqa: PLC0415 - the doctor needs no layer
 
     if not prepared.chosen.get("layer"):
-        made = rebuilding.rebuild(prepared.recorded)
+        given = _given("repository", prepared.chosen, os.environ)
+        made = rebuilding.rebuild(prepared.recorded, KNOWN["repository"].parse(given) if given else None)
         prepared.chosen["layer"] = str(made.directory)
         prepared.origin = made.origin
         prepared.lacking += made.lacking
@@ -108,14 +120,58 @@ def with_layer(prepared: Prepared) -> Prepared:
 
 def environment(variables: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the environment without the variables that would choose something else than the earlier run had."""
-    ours = {option.variable for option in OPTIONS if option.name in {*recorded.TAKEN, "layer"}}
+    ours = {KNOWN[name].variable for name in (*recorded.TAKEN, "layer")}
     given = os.environ if variables is None else variables
     return {name: value for name, value in given.items() if name not in ours}
 
 
-def printable(text: str) -> str:
-    """Return a text, parts of which a stranger wrote, without what a terminal would obey."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+def again(settings: Settings, repository: str) -> str:
+    """Return the options that a replay of a run must be given, since it takes no place from what the run says of itself.
+
+    Args:
+        settings: of the run.
+        repository: the top of the checkout that its layer is in; an empty string where that is none.
+    """
+    words = []
+    for name in (*recorded.ASKED, "repository"):
+        value = getattr(settings, name)
+        if name == "repository" and value is None and repository and not paths.ROOT.is_relative_to(repository):
+            value = repository
+        if value is not None and str(value) != KNOWN[name].default:
+            words.append(f" {KNOWN[name].option} {shlex.quote(redact.text(str(value)))}")
+    return "".join(words)
+
+
+def _given(name: str, chosen: Mapping[str, object], variables: Mapping[str, str]) -> str:
+    """Return what a person says now of an option; an empty string where nothing."""
+    return str(chosen.get(name) or variables.get(KNOWN[name].variable) or "")
+
+
+def _trusted(chosen: Mapping[str, object], variables: Mapping[str, str]) -> bool:
+    """Tell whether a person says that what a stranger brings may run here."""
+    if chosen.get("trust"):
+        return True
+    try:
+        return bool(KNOWN["trust"].parse(variables.get(KNOWN["trust"].variable) or "no"))
+    except ValueError:
+        # `settings.resolve` says what is wrong with it.
+        return False
+
+
+def _untrusted(run: Recorded) -> WrongUsage:
+    """Return the error for a run that was made elsewhere: it says what would run."""
+    layer = f"the {run.title}" + (f", {len(run.kept.files[COPY])} bytes packed" if COPY in run.kept.files else "")
+    with_options = "".join(
+        f" --{name.replace('_', '-')} {run.options[name]}" for name in recorded.TAKEN if name in run.options
+    )
+    tests = f"{len(run.failed)} test(s) that failed" if run.failed else "no test that failed"
+    return WrongUsage(
+        shown(
+            f"--replay: {run.kept.where} was not made with this cache ({paths.cache()}), or was changed since. It would run "
+            f"here: {layer}, whose pods are then pods of this machine;{with_options or ' no options'}; {tests}"
+        ),
+        "look at what it has, and if you trust who made it, replay it with --trust",
+    )
 
 
 def _choose(
@@ -143,49 +199,33 @@ def _choose(
     prepared.chosen[option.name] = text or option.default
 
 
-def _usable(run: Recorded, own: set[str], lacking: list[str]) -> dict[str, str]:
-    """Return the options of the earlier run that this machine can have, and say which it cannot."""
-    usable = dict(run.options)
-    if redact.HIDDEN in usable.get("registry_mirror", ""):
-        lacking.append("option: --registry-mirror had credentials, which are not kept: give it again")
-        del usable["registry_mirror"]
-    directory = usable.get("charts_dir")
-    if directory and "charts_dir" not in own and not Path(directory).is_dir():
-        lacking.append(
-            f"charts: {directory} is not here; the charts come from where --provider has them. Give --charts-dir"
+def _asked(run: Recorded, chosen: Mapping[str, object], variables: Mapping[str, str]) -> list[str]:
+    """Say of each option that names a place how it is beside what the run had: only what is given now is used."""
+    said = []
+    for name in ("registry_mirror", "charts_dir"):
+        then, now, option = run.options.get(name, ""), _given(name, chosen, variables), KNOWN[name].option
+        if now and now != then:
+            said.append(f"option: {option} {now} as given; the run had {then or 'none'}")
+        elif then and not now:
+            said.append(f"option: {option}: the run had {then}. A place is never taken from a run: give {option} again")
+    path = Path(_given("sealing_key", chosen, variables) or KNOWN["sealing_key"].default).expanduser()
+    same = path.is_file() and run.sealing_key == hashlib.sha256(path.read_bytes()).hexdigest()
+    if run.sealing_key and not same:
+        said.append(
+            f"sealing key: the run had another than {path}, and keys are not kept, so SealedSecrets may not open: --sealing-key"
         )
-        del usable["charts_dir"]
-    if "sealing_key" not in own:
-        lacking += _sealing_key(run, usable)
-    if "provider" not in own:
-        lacking += _provider(usable, own)
-    return usable
+    return said
 
 
-def _sealing_key(run: Recorded, usable: dict[str, str]) -> list[str]:
-    """Choose the key of Sealed Secrets: the file that the run had, else this checkout's own."""
-    path = Path(usable.get("sealing_key") or "/nonexistent")
-    option = next(option for option in OPTIONS if option.name == "sealing_key")
-    if not path.is_file():
-        path = Path(option.default)
-    usable["sealing_key"] = str(path)
-    same = run.sealing_key and path.is_file() and run.sealing_key == hashlib.sha256(path.read_bytes()).hexdigest()
-    if same or not run.sealing_key:
-        return []
-    return [
-        f"sealing key: the run had another than {path}, and keys are not kept, so SealedSecrets may not open: --sealing-key"
-    ]
-
-
-def _provider(usable: dict[str, str], own: set[str]) -> list[str]:
+def _provider(usable: dict[str, str], own: set[str], mirror: str) -> list[str]:
     """Let this machine choose where it cannot have the run's provider or images."""
     from platform_e2e.cluster import providers  # noqa: PLC0415 - only a replay asks so early
 
     provider, images = usable.get("provider", ""), usable.get("images", "")
     try:
-        providers.decide(provider, images if "images" not in own else "auto", usable.get("registry_mirror", ""))
+        providers.decide(provider, images if "images" not in own else "auto", mirror)
     except HarnessError as error:
-        for name in ("provider", "images", "registry_mirror"):
+        for name in ("provider", "images"):
             usable.pop(name, None)
         return [f"provider: {provider} with images {images}: {error.problem}. This machine chooses in its place"]
     return []
@@ -197,27 +237,41 @@ def _harness(run: Recorded) -> list[str]:
     if not then:
         return ["harness: the run does not say at which commit it was"]
     now = work(run_layer_besides(run))
-    known = now is not None and checkout.git(paths.ROOT, "cat-file", "-e", f"{then}^{{commit}}").returncode == 0
-    patch = f"{run.kept.directory or 'DIRECTORY'}/{HARNESS_PATCH}"
-    changed = bool(run.kept.text(HARNESS_PATCH))
+    known = False
+    if now is not None:
+        with repository.opened(paths.ROOT) as git:
+            known = git is not None and git.has(then)
     place = f"../platform-e2e-{then[:12]}"
-    get = f"git worktree add {place} {then[:12]}" + (f" && git -C {place} apply {patch}" if changed else "")
-    if not known:
-        get = f"git fetch, then {get}"
+    get = ("" if known else "git fetch, then ") + f"git worktree add {place} {then[:12]}"
     missing = [f"harness: {one}" for one in recorded.strings(run.harness.get("patch_withheld"))]
+    if run.kept.text(HARNESS_PATCH):
+        missing = [_patch(run, place), *missing]
     if now is None or now.commit != then:
         here = now.commit[:12] if now is not None else "no checkout"
-        more = " with uncommitted changes" if changed else ""
-        return [f"harness: it was at {then[:12]}{more}, this one is at {here}. To have that one: {get}", *missing]
+        return [f"harness: it was at {then[:12]}, this one is at {here}. To have that one: {get}", *missing]
     if run.harness.get("digest") != digest_of(now):
-        return [f"harness: its uncommitted changes are others now. To have those of the run: {get}", *missing]
+        return [f"harness: its uncommitted changes are others now. To have its commit: {get}", *missing]
     return []
+
+
+def _patch(run: Recorded, place: str) -> str:
+    """Offer the patch of the harness that ran it: code of whoever made the run, which would run with the rights of its reader."""
+    size = len(run.kept.files[HARNESS_PATCH])
+    if run.kept.directory is None:
+        where = f"{HARNESS_PATCH} of {run.kept.where}"
+    else:
+        where = shlex.quote(str(run.kept.directory / HARNESS_PATCH))
+    whose = "a run of this cache had them" if run.kept.made_here else "a stranger may have written them"
+    return (
+        f"harness: it had uncommitted changes, {size} bytes in {where}. They are code that would run with your rights, and {whose}: "
+        f"read them before you apply them in {place}"
+    )
 
 
 def run_layer_besides(run: Recorded) -> Path | None:
     """Return which directory's changes the run did not count as the harness's: that of its layer within this checkout."""
     besides = run.harness.get("besides")
-    return paths.ROOT / besides if isinstance(besides, str) and besides and not opening.leads_out(besides) else None
+    return paths.ROOT / besides if isinstance(besides, str) and besides and not leads_out(besides) else None
 
 
 def work(besides: Path | None) -> checkout.Checkout | None:
@@ -269,7 +323,7 @@ def compare_states(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
             for name in known
             if before[name] != after[name]
         ]
-    return [printable(one) for one in said]
+    return [shown(one) for one in said]
 
 
 def _words(value: Any) -> str:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
 import re
-import tarfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from platform_e2e import paths, shell
+from platform_e2e import gitcommand, paths
 from platform_e2e.cluster.embedded import cache
 from platform_e2e.errors import WrongUsage
 from platform_e2e.layer import tree
+from platform_e2e.outside import archive, plainfile, repository
+from platform_e2e.outside.archive import Kind, Limits, leads_out
+from platform_e2e.outside.repository import Repository
 from platform_e2e.replay.keeping import COPY, SUMS, parse_sums, sums
-from platform_e2e.replay.opening import PATCH, leads_out
+from platform_e2e.replay.opening import PATCH
 from platform_e2e.replay.recorded import Recorded, strings
 from platform_e2e.report import checkout
 from platform_e2e.timeline import Timeline
@@ -26,10 +29,13 @@ KIND = "replays"
 """Of the cache's entries: one directory for each layer that was made again."""
 
 CHANGED = "replays-changed"
-"""Beside them: those in which somebody has worked. Only their owner knows what they are worth."""
+"""Beside them: those in which somebody has worked; they stay until they were left alone for `cache.UNUSED_SECONDS`."""
 
 MADE = "made.json"
 """Beside each: what of it could not be had, and its checksums, so that one in which somebody worked is made anew."""
+
+GROWS = re.compile(r"(?m)^(?:copy|rename) (?:from|to) |^delta \d|^literal \d{8}")
+"""What makes more of a small patch than can be seen in it: copies, differences to binary files, contents of more than 10 MB."""
 
 SHOWN = 5
 """How many files a sentence names."""
@@ -50,14 +56,22 @@ class Rebuilt:
     lacking: list[str] = field(default_factory=list)
 
 
-def rebuild(recorded: Recorded) -> Rebuilt:
+def rebuild(recorded: Recorded, given: Path | None = None) -> Rebuilt:
     """Make the layer of an earlier run again, and compare it with what was run.
+
+    Args:
+        recorded: the earlier run.
+        given: a checkout that may have the layer's commit; besides, this harness's own and the current directory are asked.
 
     Raises:
         WrongUsage: it cannot be had, or its copy has what no layer may have; the text says what was tried.
     """
+    with ExitStack() as stack:
+        return _rebuild(recorded, *_repository(recorded, given, stack))
+
+
+def _rebuild(recorded: Recorded, git: Repository | None, tried: str) -> Rebuilt:
     files = recorded.kept.files
-    repository, tried = _repository(recorded)
 
     def make(directory: Path) -> None:
         layer = directory / "layer"
@@ -66,19 +80,27 @@ def rebuild(recorded: Recorded) -> Rebuilt:
             unpack(files[COPY], layer, recorded.kept.where)
             # Links that are harmless one by one may lead out together; nothing is written through them before that is known.
             tree.files(layer.resolve())
-            lacking = _put_back(recorded, repository, layer)
-        elif repository is not None:
-            lacking = _check_out(recorded, repository, layer)
+            lacking = _put_back(recorded, git, layer)
+        elif git is not None:
+            lacking = _check_out(recorded, git, layer)
         else:
             raise WrongUsage(
                 f"--replay: the layer of {recorded.kept.name} cannot be had: it has no {COPY}, and {tried}",
-                f"fetch its commit {recorded.commit[:12]} into this checkout, or give a layer with --layer"
+                f"fetch its commit {recorded.commit[:12]} into this checkout, name one that has it by --repository, or give a "
+                "layer with --layer"
                 if recorded.commit
                 else "give a layer with --layer",
             )
         (directory / MADE).write_text(json.dumps({"lacking": lacking, "sums": sums(layer)}), encoding="utf-8")
+        # Secrets that were put back from Git are for nobody else.
+        directory.chmod(0o700)
+        for path in tree.files(layer.resolve()):
+            if not path.is_symlink():
+                path.chmod(0o700 if path.stat().st_mode & 0o100 else 0o600)
 
-    described = json.dumps([recorded.commit, recorded.layer.get("withheld"), str(repository)], default=str)
+    described = json.dumps(
+        [recorded.commit, recorded.layer.get("withheld"), str(git.top if git else None)], default=str
+    )
     key = cache.digest(files.get(COPY, b""), files.get(PATCH, b""), described)
     place = paths.cache() / KIND / key
     aside = _set_aside(place)
@@ -100,11 +122,20 @@ def _set_aside(place: Path) -> Path | None:
             return None
         changed = paths.cache() / CHANGED
         changed.mkdir(exist_ok=True)
+        _forget(changed)
         number = 1
         while (aside := changed / f"{place.name}-{number}").exists():
             number += 1
         place.rename(aside)
         return aside / "layer"
+
+
+def _forget(changed: Path) -> None:
+    """Remove what somebody has worked in, when that was as long ago as unused entries of the cache stay."""
+    for place in changed.iterdir():
+        newest = max((path.lstat().st_mtime for path in (place, *place.rglob("*"))), default=0.0)
+        if time.time() - newest > cache.UNUSED_SECONDS:
+            cache.remove(place)
 
 
 def differences(recorded: Recorded, place: Path) -> list[str]:
@@ -137,157 +168,116 @@ def unpack(packed: bytes, directory: Path, where: str) -> None:
     Raises:
         WrongUsage: a member leads out of it, or is neither file nor link, or there are too many bytes.
     """
+    limits = Limits(2 * tree.LARGEST_LAYER, tree.MOST_FILES, tree.LARGEST_LAYER, tree.LARGEST_FILE)
+    packed_as = f"--replay: {COPY} of {where}"
     try:
-        for member, content in _members(packed, where):
+        for member, content in archive.members(
+            io.BytesIO(packed), packed_as, "take a copy that the harness made", limits, lambda _: True
+        ):
             target = directory / member.name
+            if member.kind is Kind.DIRECTORY:
+                target.mkdir(parents=True, exist_ok=True)
+                continue
             target.parent.mkdir(parents=True, exist_ok=True)
-            if member.issym():
-                target.symlink_to(member.linkname)
+            if member.kind is Kind.LINK:
+                target.symlink_to(member.target)
+            elif member.kind is Kind.FILE:
+                with target.open("xb") as file:
+                    file.write(content)
+                target.chmod(0o700 if member.executable else 0o600)
             else:
-                target.write_bytes(content)
-                target.chmod(0o755 if member.mode & 0o100 else 0o644)
-    except (tarfile.TarError, gzip.BadGzipFile, EOFError, OSError) as error:
-        raise WrongUsage(
-            f"--replay: {COPY} of {where} cannot be unpacked: {error}", "take another copy of the run"
-        ) from error
+                raise WrongUsage(f"{packed_as} is not read: {member.name} is neither a file nor a link")
+    except (OSError, ValueError) as error:
+        raise WrongUsage(f"{packed_as} cannot be unpacked: {error}", "take another copy of the run") from error
 
 
-def _members(packed: bytes, where: str) -> Iterator[tuple[tarfile.TarInfo, bytes]]:
-    """Yield what may be written of a copy."""
-    links: set[PurePosixPath] = set()
-    seen: set[PurePosixPath] = set()
-    total = 0
-    with gzip.GzipFile(fileobj=io.BytesIO(packed)) as raw, tarfile.open(fileobj=raw, mode="r|") as archive:
-        for member in archive:
-            name = PurePosixPath(member.name)
-            total += member.size
-            why = _wrong_with(member)
-            if name in seen or links.intersection(name.parents):
-                why = why or "would be written through a link or over another file"
-            if total > tree.LARGEST_LAYER or len(seen) >= tree.MOST_FILES:
-                why = why or f"is too much: more than {tree.LARGEST_LAYER >> 20} MiB or {tree.MOST_FILES} files"
-            if why:
-                shown = "".join(letter if letter.isprintable() else "?" for letter in member.name[:200])
-                raise WrongUsage(
-                    f"--replay: {COPY} of {where} is not unpacked: {shown} {why}", "take a copy that the harness made"
-                )
-            seen.add(name)
-            if member.issym():
-                links.add(name)
-                yield member, b""
-            elif member.isreg():
-                file = archive.extractfile(member)
-                yield member, file.read() if file else b""
+def _repository(recorded: Recorded, given: Path | None, stack: ExitStack) -> tuple[Repository | None, str]:
+    """Return a repository here that has the layer's commit, or what was looked at in vain.
 
-
-def _wrong_with(member: tarfile.TarInfo) -> str:
-    """Return why a member of a copy may not be written; empty where it may."""
-    name = PurePosixPath(member.name)
-    if leads_out(member.name) or not name.parts:
-        return "leads out of it"
-    if any(part.lower() == ".git" for part in name.parts):
-        # Git runs programs that a repository's own configuration names.
-        return "would make it a repository of Git"
-    if member.issym():
-        return "is a link out of it" if leads_out(member.linkname, name.parent) else ""
-    return "" if member.isreg() or member.isdir() else "is neither a file nor a link"
-
-
-@dataclass(frozen=True)
-class Repository:
-    """A repository on this machine that has the layer's commit.
-
-    Attributes:
-        place: of its checkout.
-        ours: whether it is read whoever owns it; in one that only run.json names, Git's own check of the owner holds.
+    Where the earlier run says that it had it is not looked at: it may be any place of this machine. Nor is what lies in the run's
+    own directory, or in the cache, where others' layers are unpacked.
     """
-
-    place: Path
-    ours: bool
-
-    def ask(self, *words: str, env: Mapping[str, str] | None = None) -> shell.Completed:
-        """Ask git something."""
-        return (checkout.git if self.ours else checkout.ask)(self.place, *words, env=env)
-
-    def take(self, tree_ish: str, target: Path, *names: str) -> str:
-        """Write files as a checkout has them; all where none is named. Return git's complaint, or nothing."""
-        with paths.scratch() as scratch:
-            index = {"GIT_INDEX_FILE": f"{scratch}/index"}
-            chosen = ("--", *names) if names else ("--all",)
-            for words in (("read-tree", tree_ish), ("checkout-index", f"--prefix={target}/", *chosen)):
-                done = self.ask(*words, env=index)
-                if done.returncode:
-                    return next(iter(done.stderr.splitlines()), "") or f"git {words[0]} failed"
-        return ""
-
-
-def _repository(recorded: Recorded) -> tuple[Repository | None, str]:
-    """Return a repository here that has the layer's commit, or what was looked at in vain."""
-    commit = recorded.commit
-    if not commit:
+    if not recorded.commit:
         return None, "it was in no Git repository"
-    named = Path(str(recorded.layer.get("repository") or "/nonexistent"))
-    for one in (Repository(paths.ROOT, ours=True), Repository(Path.cwd(), ours=True), Repository(named, ours=False)):
-        if one.place.is_dir() and one.ask("cat-file", "-e", f"{commit}^{{commit}}").returncode == 0:
-            # From below its top, git would write only what lies below.
-            top = one.ask("rev-parse", "--show-toplevel").stdout.strip()
-            return replace(one, place=Path(top or one.place)), ""
-    return None, f"its commit {commit[:12]} is in no checkout here"
-
-
-def _put_back(recorded: Recorded, repository: Repository | None, directory: Path) -> list[str]:
-    """Take from Git what was taken out of the copy, where it was committed; return what cannot be had."""
-    said = []
-    prefix = _prefix(recorded)
-    for one in withheld(recorded):
-        name, target = str(one["path"]), directory / str(one["path"])
-        if leads_out(name) or not target.is_file() or target.is_symlink():
+    theirs = [place.resolve() for place in (paths.cache(), recorded.kept.directory) if place is not None]
+    for place in (given, paths.ROOT, Path.cwd()):
+        if place is None or any(place.resolve().is_relative_to(one) for one in theirs):
             continue
-        why = "it was not committed"
-        if one.get("committed") is True:
-            why = f"commit {recorded.commit[:12]} is not here"
-            if repository is not None and prefix is not None:
-                why = _from_git(repository, recorded.commit, prefix + name, target)
-        if why:
-            said.append(f"layer: {name}: {one.get('what', 'a part')} taken out of the copy, and {why}")
-    return said
+        found = stack.enter_context(repository.opened(place))
+        if (
+            found is not None
+            and not any(found.top.is_relative_to(one) for one in theirs)
+            and found.has(recorded.commit)
+        ):
+            return found, ""
+    return None, f"its commit {recorded.commit[:12]} is in no checkout here"
 
 
-def _from_git(repository: Repository, commit: str, name: str, target: Path) -> str:
-    """Write a file as Git has it; return why that could not be done, or nothing."""
+def _put_back(recorded: Recorded, git: Repository | None, directory: Path) -> list[str]:
+    """Take from Git what was taken out of the copy, where it was committed; return what cannot be had."""
+    prefix = _prefix(recorded)
+    entries = {
+        name: one
+        for one in withheld(recorded)
+        if not leads_out(name := str(one["path"])) and _is_plain(directory / name, directory)
+    }
+    committed = [name for name, one in entries.items() if one.get("committed") is True]
     with paths.scratch() as scratch:
-        problem = repository.take(commit, scratch, name)
-        made = scratch / name
-        if problem or not made.is_file() or made.is_symlink():
-            return problem or "Git has no such file"
-        target.write_bytes(made.read_bytes())
-    return ""
+        problem = f"commit {recorded.commit[:12]} is not here"
+        if git is not None and prefix is not None and committed:
+            (scratch / "tree").mkdir()
+            problem = git.write(recorded.commit, prefix, scratch / "tree", committed) or "Git has no such file"
+        put = {name for name in committed if _put(scratch / "tree" / name, scratch, directory / name)}
+    return [
+        f"layer: {name}: {one.get('what', 'a part')} taken out of the copy, and "
+        f"{problem if name in committed else 'it was not committed'}"
+        for name, one in entries.items()
+        if name not in put
+    ]
 
 
-def _check_out(recorded: Recorded, repository: Repository, directory: Path) -> list[str]:
+def _is_plain(path: Path, below: Path) -> bool:
+    """Tell whether a path is one of a plain file, by no link."""
+    try:
+        plainfile.opened(path, below).close()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _put(made: Path, below: Path, target: Path) -> bool:
+    """Write a file as Git has it; tell whether Git has one."""
+    try:
+        content = plainfile.read(made, tree.LARGEST_FILE, below)
+    except (OSError, ValueError):
+        return False
+    target.write_bytes(content)
+    return True
+
+
+def _check_out(recorded: Recorded, git: Repository, directory: Path) -> list[str]:
     """Make the layer from its commit and the patch; return what of the patch cannot be had."""
     prefix = _prefix(recorded)
     if prefix is None:
         raise WrongUsage(
             "--replay: run.json does not say where in its repository the layer was", "give it with --layer"
         )
-    problem = repository.take(f"{recorded.commit}:{prefix.rstrip('/')}", directory)
+    problem = git.write(recorded.commit, prefix, directory)
     if problem:
         raise WrongUsage(f"--replay: the layer's commit cannot be checked out: {problem}", "give a layer with --layer")
     sections = re.split(r"(?m)^(?=diff --git )", recorded.kept.text(PATCH))
     whole = [one for one in sections if re.search(r"(?m)^(?:@@|GIT binary patch|deleted file|new file|old mode)", one)]
     said = strings(recorded.layer.get("patch_withheld"))
-    if whole:
+    grows = [one for one in whole if GROWS.search(one)]
+    if grows or len(recorded.kept.files.get(PATCH, b"")) > checkout.LARGEST_PATCH:
+        said.append("all of it: it copies files or has binary content, or is too large")
+    elif whole:
         depth = 1 + len(PurePosixPath(prefix).parts)
-        # Outside of any repository, so that git applies it to files and not to what it knows.
-        done = shell.run(
-            ["git", "apply", f"-p{depth}", "--whitespace=nowarn", "-"],
-            timeout=checkout.SECONDS,
-            cwd=directory,
-            env={"GIT_CEILING_DIRECTORIES": str(directory.parent)},
-            stdin="".join(whole),
-            ok=range(256),
-        )
+        # Of no repository, so that git applies it to files and not to what it knows.
+        done = gitcommand.run(
+            "apply", f"-p{depth}", "--whitespace=nowarn", "-", cwd=directory, env={"GIT_DIR": gitcommand.NOTHING},
+            stdin="".join(whole), ok=range(256),
+        )  # fmt: skip
         if done.returncode:
             said.append(f"all of it: {next(iter(done.stderr.splitlines()), 'git apply failed')}")
     return [f"uncommitted.patch: {one}" for one in said]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,13 +26,17 @@ TAKEN = (
     "nodes",
     "servers",
     "images",
-    "registry_mirror",
     "deadline",
-    "charts_dir",
     "strict_versions",
-    "sealing_key",
 )
 """Options that are part of the state of a run. Whether and as what a cluster is kept is the caller's business."""
+
+ASKED = ("registry_mirror", "charts_dir", "sealing_key")
+"""Options that are part of it too, and name places: files of this machine, or where images come from. What a run says of them is
+shown and never taken; who replays it gives them."""
+
+LONGEST_VALUE = 200
+"""Characters of an option's value; a path may have more, and is cut where it is shown."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +59,13 @@ class Then:
     def of(cls, test: Mapping[str, Any]) -> Then:
         """Return what a test's entry in run.json says."""
         causes = [
-            str(one.get("cause", {}).get("id", "")) for one in _list(test.get("findings")) if isinstance(one, dict)
+            _text(_mapping(one.get("cause")).get("id")) for one in _list(test.get("findings")) if isinstance(one, dict)
         ]
         return cls(
-            test=str(test.get("test", "")),
-            outcome=str(test.get("outcome", "")),
+            test=_text(test.get("test")),
+            outcome=_text(test.get("outcome")),
             causes=tuple(dict.fromkeys(causes)),
-            reason=str(test.get("reason", "")),
+            reason=_text(test.get("reason")),
         )
 
 
@@ -70,7 +75,7 @@ class Recorded:
 
     Attributes:
         kept: its files.
-        options: what it was run with, by name, as a person would write it; only those of `TAKEN` that it had.
+        options: what it was run with, by name, as a person would write it; only those of `TAKEN` and `ASKED` that it had.
         layer: what it says of its layer.
         harness: what it says of the harness that ran it.
         tests: how each test ended; none of the comparison with earlier runs.
@@ -137,13 +142,13 @@ def read(kept: Kept) -> Recorded:
     tests = ended(one for one in _list(verdict.get("tests")) if isinstance(one, dict))
     return Recorded(
         kept=kept,
-        options={name: text for name in TAKEN if (text := _written(name, data["options"].get(name)))},
+        options={name: text for name in (*TAKEN, *ASKED) if (text := _written(name, data["options"].get(name)))},
         layer=_mapping(data.get("layer")),
         harness=_mapping(data.get("harness")),
         tests=tests,
         exit_code=data["exit_code"] if isinstance(data.get("exit_code"), int) else 3,
         state=state(_mapping(data.get("state"))),
-        sealing_key=str(data.get("sealing_key_sha256") or ""),
+        sealing_key=_text(data.get("sealing_key_sha256")),
     )
 
 
@@ -153,14 +158,14 @@ def _written(name: str, value: Any) -> str:
         return "yes"
     if value is None or value is False:
         return ""
-    if name == "deadline" and isinstance(value, int | float):
+    if name == "deadline" and isinstance(value, int | float) and value < sys.maxsize:
         return f"{max(value, 1):.0f}s"
-    return str(value)
+    return str(value)[:LONGEST_VALUE]
 
 
 def _commit(described: Mapping[str, Any]) -> str:
     """Return the commit that run.json states, if it is one."""
-    commit = str(described.get("commit") or "")
+    commit = _text(described.get("commit"))
     return commit if COMMIT.fullmatch(commit) else ""
 
 
@@ -179,16 +184,20 @@ def state(said: Mapping[str, Any]) -> dict[str, Any]:
     images = [one for one in _list(said.get("images")) if isinstance(one, dict)]
     return {
         **{name: value for name, value in said.items() if isinstance(value, str | int)},
-        "pool": {str(stated): str(used) for stated, used in _mapping(said.get("pool")).items()},
-        "images": {str(one.get("image", "")): str(one.get("digest", "")) for one in images},
-        "releases": {str(one.get("release", "")): str(one.get("running", "")) for one in releases},
-        "charts": {str(one.get("release", "")): str(one.get("chart", "")).partition(" ")[0] for one in releases},
+        "pool": {str(stated): _text(used) for stated, used in _mapping(said.get("pool")).items()},
+        "images": {_text(one.get("image")): _text(one.get("digest")) for one in images},
+        "releases": {_text(one.get("release")): _text(one.get("running")) for one in releases},
+        "charts": {_text(one.get("release")): _text(one.get("chart")).partition(" ")[0] for one in releases},
     }
 
 
 def strings(value: Any) -> list[str]:
     """Return the texts of a list; none where it is no list."""
     return [one for one in _list(value) if isinstance(one, str)]
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _mapping(value: Any) -> dict[str, Any]:

@@ -9,8 +9,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from platform_e2e import shell
-from platform_e2e.report import checkout
+from platform_e2e.outside import repository
 
 DIGITS = 20
 """Hexadecimal digits of a digest: 80 bits, as many as a person may have to compare."""
@@ -40,10 +39,8 @@ def tree(*roots: Path) -> str:
 
 def head(directory: Path) -> str:
     """Return the commit that a directory's checkout is at, or an empty string."""
-    if shell.which("git") is None:
-        return ""
-    done = checkout.git(directory, "rev-parse", "HEAD")
-    return done.stdout.strip() if done.returncode == 0 else ""
+    with repository.opened(directory) as found:
+        return found.commit if found is not None else ""
 
 
 def _files(root: Path) -> Iterable[Path]:

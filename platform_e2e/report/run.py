@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from platform_e2e import paths
+from platform_e2e.atomic import atomic_write
 from platform_e2e.report import redact
 from platform_e2e.settings import Settings
 from platform_e2e.timeline import Timeline
@@ -146,11 +147,10 @@ class Run:
     def write_json(self, name: str, data: object) -> Path:
         """Store plain data in the directory, redacted, so that a reader sees the whole or nothing."""
         path = self.directory / name
-        scratch = path.with_name(f".{path.name}.new")
-        whole = json.dumps(redact.plain(data), indent=1, default=str) + "\n"
-        self.write_text(str(scratch.relative_to(self.directory)), whole)
-        with contextlib.suppress(FileNotFoundError):
-            scratch.replace(path)
+        try:
+            atomic_write(path, json.dumps(redact.plain(data), indent=1, default=str) + "\n")
+        except OSError as error:
+            self.timeline.trouble = f"{path} cannot be written: {error.strerror}"
         return path
 
     def write_text(self, name: str, content: str) -> None:

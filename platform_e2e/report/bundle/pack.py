@@ -8,7 +8,9 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from platform_e2e.atomic import whole_file
 from platform_e2e.errors import BrokenHarness, WrongUsage
+from platform_e2e.outside import plainfile
 
 LEFT = frozenset({"marks", "scratch"})
 """Directories of a run that only its processes need."""
@@ -37,18 +39,15 @@ def pack(directory: Path, target: Path | None = None) -> Path:
             f"{directory} is not the directory of a run: it has no {' and no '.join(SIGNS)}", "name one of artifacts/"
         )
     path = target or run.parent / f"{run.name}.tar.gz"
-    scratch = path.with_name(f".{path.name}.new")
     try:
         with (
-            scratch.open("wb") as raw,
+            whole_file(path) as raw,
             gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as zipped,
             tarfile.open(fileobj=zipped, mode="w", format=tarfile.PAX_FORMAT) as archive,
         ):
             for file in files(run):
                 _add(archive, file, f"{run.name}/{file.relative_to(run)}")
-        scratch.replace(path)
     except OSError as error:
-        scratch.unlink(missing_ok=True)
         raise BrokenHarness(
             f"{path} cannot be written: {error.strerror}", "make room, or name another directory"
         ) from error
@@ -65,7 +64,7 @@ def files(run: Path) -> Iterator[Path]:
 
 def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:
     """Add one file under a relative name, with nobody as its owner."""
-    with path.open("rb") as file:
+    with plainfile.opened(path) as file:
         info = tarfile.TarInfo(name)
         stat = os.fstat(file.fileno())
         info.size, info.mode, info.mtime = stat.st_size, 0o644, int(stat.st_mtime)

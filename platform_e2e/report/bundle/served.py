@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from platform_e2e.report import checkout, redact, withheld
+from platform_e2e import gitcommand
+from platform_e2e.report import redact, withheld
 
 GIT_SECONDS = 20.0
 """For one local git command; it takes milliseconds."""
@@ -41,7 +42,7 @@ def served(repository: Path, branch: str) -> tuple[str, bytes]:
     Raises:
         CommandError: there is no such repository or branch.
     """
-    git = partial(checkout.ask, repository, f"--git-dir={repository.absolute()}", timeout=GIT_SECONDS, ok=(0,))
+    git = partial(gitcommand.run, f"--git-dir={repository.absolute()}", timeout=GIT_SECONDS)
     sha = git("rev-parse", "--verify", f"refs/heads/{branch}").stdout.strip()
     # Beside the repository, which has the same content; it goes with the cluster, whatever happens.
     with tempfile.TemporaryDirectory(prefix="served-", dir=repository) as scratch:

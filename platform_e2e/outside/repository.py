@@ -1,0 +1,281 @@
+"""A repository of Git that somebody else made, read as data: its objects, its index and where HEAD is, never its configuration.
+
+Git runs what a repository's configuration names. So it is given a directory of our own with a configuration of our own, which
+borrows the objects of the other one; what HEAD means is read here. It does not matter then who owns a checkout, and what a
+bare layout that is committed as part of a layer has in its `config`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from platform_e2e import gitcommand, paths, shell
+from platform_e2e.outside import plainfile
+
+COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+"""A commit, by either of Git's hashes."""
+
+LARGEST_TEXT = 64 << 20
+"""Bytes of HEAD, packed-refs or a configuration; packed-refs of a million references have as many."""
+
+LARGEST_INDEX = 512 << 20
+"""Bytes of an index; that of two million files has about as many."""
+
+ROOMS = (".git", "gitdir: ")
+"""The name that makes a directory a checkout, and what it begins with where it is a file that names another place."""
+
+REMOTE = re.compile(r"remote\.(.+)\.url", re.DOTALL)
+
+TAKEN: Mapping[str, re.Pattern[str]] = {
+    "core.filemode": re.compile("true|false"),
+    "core.ignorecase": re.compile("true|false"),
+    "core.symlinks": re.compile("true|false"),
+    "core.precomposeunicode": re.compile("true|false"),
+    "core.autocrlf": re.compile("true|false|input"),
+    "core.eol": re.compile("lf|crlf|native"),
+    "extensions.objectformat": re.compile("sha1|sha256"),
+}
+"""Settings of the other repository that say how its files are stored, and the values that are taken; none names a program."""
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A repository that can be asked.
+
+    Attributes:
+        top: of its checkout; its own directory where it is bare.
+        prefix: of the directory that was asked for within `top`, with a slash at its end; empty where it is all of it.
+        commit: that HEAD means; empty where there is none yet.
+        urls: of its remotes by name, as they are written down.
+        own: our directory, which Git takes for the repository.
+        index: whether there is an index, and so a checkout.
+    """
+
+    top: Path
+    prefix: str
+    commit: str
+    urls: Mapping[str, str]
+    own: Path
+    index: bool
+
+    def git(
+        self,
+        *words: str,
+        env: Mapping[str, str] | None = None,
+        stdin: str | None = None,
+        timeout: float = gitcommand.SECONDS,
+        ok: Sequence[int] = range(256),
+    ) -> shell.Completed:
+        """Ask Git something; by default whatever status it ends with is returned.
+
+        Args:
+            words: after `git`.
+            env: variables for this call.
+            stdin: what it reads.
+            timeout: seconds.
+            ok: exit statuses that are no error.
+        """
+        place = {"GIT_DIR": str(self.own), **({"GIT_WORK_TREE": str(self.top)} if self.index else {})}
+        directory = self.top / self.prefix
+        return gitcommand.run(
+            *words,
+            env={**place, **(env or {})},
+            stdin=stdin,
+            timeout=timeout,
+            ok=ok,
+            cwd=directory if self.index and directory.is_dir() else self.own,
+        )
+
+    def has(self, commit: str) -> bool:
+        """Tell whether it has a commit."""
+        return bool(COMMIT.fullmatch(commit)) and not self.git("cat-file", "-e", f"{commit}^{{commit}}").returncode
+
+    def write(self, commit: str, prefix: str, target: Path, names: Sequence[str] = ()) -> str:
+        """Write files as a checkout has them, and return Git's complaint, or nothing.
+
+        Args:
+            commit: of which.
+            prefix: of the directory in it that is wanted, which becomes `target`.
+            target: an empty directory.
+            names: of files below the prefix; all where none is named.
+        """
+        index = {"GIT_INDEX_FILE": str(self.own / "index-of-commit"), "GIT_WORK_TREE": str(target)}
+        tree = f"{commit}:{prefix.rstrip('/')}"
+        chosen = ("--stdin", "-z") if names else ("--all",)
+        for words, stdin in (
+            (("read-tree", tree), None),
+            (("checkout-index", "--quiet", f"--prefix={target}/", *chosen), "\0".join(names) or None),
+        ):
+            done = self.git(*words, env=index, stdin=stdin)
+            # Of files that are named, those that are not in the commit are told by their absence.
+            if done.returncode and (words[0] == "read-tree" or not names):
+                return next(iter(done.stderr.splitlines()), "") or f"git {words[0]} failed"
+        return ""
+
+
+@contextlib.contextmanager
+def opened(directory: Path, *, bare: bool = False) -> Iterator[Repository | None]:
+    """Yield the repository whose checkout a directory is in; None where it is in none, or there is no git.
+
+    Args:
+        directory: in a checkout.
+        bare: it is itself a repository, which has no checkout; one of ours, since nothing else may say so of itself.
+    """
+    found = None
+    if shell.which("git") is not None and directory.is_dir():
+        place = directory.resolve()
+        found = (place, place, place) if bare else _found(place)
+    if found is None:
+        yield None
+        return
+    top, own, common = found
+    with paths.scratch() as scratch:
+        try:
+            stated = _stated(common)
+            made = _borrowed(top, own, common, scratch / "git", _settings(stated), index=not bare)
+        except OSError:
+            # What cannot be read, or has a named pipe in place of a file, is no repository for us.
+            yield None
+            return
+        inside = "" if bare else directory.resolve().relative_to(top).as_posix()
+        prefix = "" if inside in {"", "."} else f"{inside}/"
+        yield Repository(top, prefix, _head(own, common), _urls(stated), made, not bare)
+
+
+def _found(place: Path) -> tuple[Path, Path, Path] | None:
+    """Return the top of a checkout, its directory of Git, and the one that it shares with other checkouts."""
+    for top in (place, *place.parents):
+        git = top / ROOMS[0]
+        if not os.path.lexists(git):
+            continue
+        with contextlib.suppress(OSError):
+            own = git.resolve() if git.is_dir() else Path(top, _named(git, ROOMS[1])).resolve()
+            common = own
+            if (own / "commondir").exists():
+                common = Path(own, _text(own / "commondir").strip()).resolve()
+            whose = top.stat().st_uid
+            elsewhere = [one for one in (own, common) if one != git]
+            # A checkout of another user must not lead to what only this user may read.
+            if whose == os.geteuid() or all(one.stat().st_uid == whose for one in elsewhere):
+                return (top, own, common) if (common / "objects").is_dir() else None
+        return None
+    return None
+
+
+def _named(file: Path, mark: str) -> str:
+    text = _text(file)
+    if not text.startswith(mark):
+        raise OSError(f"{file} names no directory")
+    return text.removeprefix(mark).rstrip("\n")
+
+
+def _text(path: Path) -> str:
+    return plainfile.read(path, LARGEST_TEXT).decode(errors="replace")
+
+
+def _borrowed(top: Path, own: Path, common: Path, made: Path, settings: Mapping[str, str], *, index: bool) -> Path:
+    """Make our directory of Git, which has the objects of the other one and a copy of its index."""
+    for name in ("objects/info", "refs", "info"):
+        (made / name).mkdir(parents=True)
+    objects = common / "objects"
+    for name in ("alternates", "commit-graph"):
+        if os.path.lexists(objects / "info" / name):
+            plainfile.opened(objects / "info" / name).close()
+    (made / "objects" / "info" / "alternates").write_text(f"{_quoted(objects)}\n", encoding="utf-8")
+    commit = _head(own, common)
+    (made / "HEAD").write_text(f"{commit or 'ref: refs/heads/none'}\n", encoding="utf-8")
+    lines = [
+        "[core]",
+        f"\trepositoryformatversion = {int('extensions.objectformat' in settings)}",
+        f"\tbare = {str(not index).lower()}",
+    ]
+    for name, value in settings.items():
+        section, _, key = name.partition(".")
+        lines += [f"[{section}]", f"\t{key} = {value}"]
+    (made / "config").write_text("\n".join([*lines, ""]), encoding="utf-8")
+    if index:
+        for source in (own / "index", *sorted(own.glob("sharedindex.*"))):
+            _copied(source, made / source.name, LARGEST_INDEX)
+        _copied(common / "info" / "exclude", made / "info" / "exclude", LARGEST_TEXT)
+        if not (made / "index").exists() and commit:
+            env = {"GIT_DIR": str(made), "GIT_WORK_TREE": str(top)}
+            gitcommand.run("read-tree", commit, env=env, cwd=made, ok=range(256))
+    if index and os.path.lexists(common / "shallow"):
+        _copied(common / "shallow", made / "shallow", LARGEST_TEXT)
+    return made
+
+
+def _quoted(path: Path) -> str:
+    """Return a path as a line of `alternates` may have it: in quotes where it would be read as something else."""
+    text = str(path)
+    if re.fullmatch(r"[\w./@+-]+", text):
+        return text
+    return (
+        '"'
+        + "".join(
+            f"\\{byte:03o}" if byte < 33 or byte > 126 or byte in b'"\\' else chr(byte) for byte in os.fsencode(path)
+        )
+        + '"'
+    )
+
+
+def _copied(source: Path, target: Path, most: int) -> None:
+    """Copy a plain file, where there is one."""
+    with contextlib.suppress(FileNotFoundError), plainfile.opened(source) as file:
+        if os.fstat(file.fileno()).st_size <= most:
+            with target.open("xb") as copy:
+                shutil.copyfileobj(file, copy)
+
+
+def _stated(common: Path) -> list[tuple[str, str]]:
+    """Return what a repository's configuration says of how files are stored, and of its remotes; what it includes is not read."""
+    text = _text(common / "config") if os.path.lexists(common / "config") else ""
+    words = ("config", "--file", "-", "--no-includes", "--null", "--get-regexp", r"^(core|extensions|remote)\.")
+    said = gitcommand.run(*words, stdin=text, ok=range(256), cwd=Path("/"), env={"GIT_DIR": gitcommand.NOTHING})
+    # Each is a name in small letters, a line end, and the value.
+    return [(name, value) for name, _, value in (one.partition("\n") for one in said.stdout.split("\0")) if value]
+
+
+def _settings(stated: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Return those settings that say how files are stored."""
+    return {name: value.lower() for name, value in stated if name in TAKEN and TAKEN[name].fullmatch(value.lower())}
+
+
+def _urls(stated: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Return the URLs of the remotes, by the name of each."""
+    found = ((REMOTE.fullmatch(name), value) for name, value in stated)
+    return {match[1]: value for match, value in found if match}
+
+
+def _head(own: Path, common: Path) -> str:
+    """Return the commit that HEAD means; empty where that cannot be told, as where references are kept in tables (reftable)."""
+    name = "HEAD"
+    for _ in range(5):  # as many symbolic references as Git follows
+        text = ""
+        for place in (own, common):
+            with contextlib.suppress(OSError):
+                text = text or _text(place / name).strip()
+        if COMMIT.fullmatch(text):
+            return text
+        if not text.startswith("ref: "):
+            return _packed(common, name)
+        name = text.removeprefix("ref: ").strip()
+        if not re.fullmatch(r"refs(?:/[^/\s.][^/\s]*)+", name) or ".." in name:
+            return ""
+    return ""
+
+
+def _packed(common: Path, name: str) -> str:
+    """Return the commit of a reference that is packed with others."""
+    with contextlib.suppress(OSError):
+        for line in _text(common / "packed-refs").splitlines():
+            commit, _, packed = line.partition(" ")
+            if packed == name and COMMIT.fullmatch(commit):
+                return commit
+    return ""
