@@ -39,6 +39,12 @@ INFO: dict[str, Any] = {
 SOUND = Daemon("28.2.2", "Debian", 8 * GIB, "/var/lib/docker", 50 * GIB, "2", endpoint="unix:///var/run/docker.sock")
 
 
+@pytest.fixture(autouse=True)
+def frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Be a user who may send frames, whoever runs the tests."""
+    monkeypatch.setattr(daemon, "may_send_frames", lambda: True)
+
+
 def container(name: str, address: str = "", *, running: bool = True, pinned: str = "") -> dict[str, Any]:
     endpoint = {"IPAddress": address, "IPAMConfig": {"IPv4Address": pinned} if pinned else None}
     return {

@@ -15,6 +15,10 @@ SAVE_SECONDS = 300.0
 
 CONTAINERFILE = "Containerfile"
 
+ENVIRONMENT = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+"""With provenance beside it an image is a list, whose parts for no platform k3d cannot import (k3d#1538); the option
+--provenance=false says the same, which a Docker without buildx refuses."""
+
 
 def build(docker: Docker, directory: Path, name: str, archive: Path) -> None:
     """Build an image and write it as an archive.
@@ -29,7 +33,8 @@ def build(docker: Docker, directory: Path, name: str, archive: Path) -> None:
         K3dFailed: it does not build; the text has the end of what Docker said.
     """
     try:
-        docker.run("build", "--file", directory / CONTAINERFILE, "--tag", name, directory, timeout=BUILD_SECONDS)
+        words = ("build", "--file", directory / CONTAINERFILE, "--tag", name, directory)
+        Docker({**docker.environment, **ENVIRONMENT}).run(*words, timeout=BUILD_SECONDS)
         docker.run("save", "--output", archive, name, timeout=SAVE_SECONDS)
     except CommandError as error:
         raise failures.explain(f"the image {name} cannot be built from {directory}", error.output) from error

@@ -17,6 +17,11 @@ KUBELET = ("sync-frequency=2s", "node-status-update-frequency=5s")
 """What makes tests fast, as `embedded.nodefiles.kubelet` has it; watching ConfigMaps and Secrets is a kubelet's default."""
 
 
+IN_USER_NAMESPACE = "feature-gates=KubeletInUserNamespace=true"
+"""Without it a kubelet ends where it may not write kernel settings; k3s sets it for its own --rootless only (k3d's page on
+rootless daemons, docs/usage/advanced/podman.md)."""
+
+
 @dataclass(frozen=True)
 class Volume:
     """A directory of this host in a node.
@@ -47,6 +52,8 @@ class Shape:
         api: this host's address that the API server is published on.
         volumes: what the nodes see of this host.
         registries: k3s' own registries.yaml, or empty.
+        rootless: whether the daemon has no root, so that the kubelet must be told.
+        device_mapper: whether the nodes need the /dev/mapper of the daemon's host, as on btrfs (k3d's FAQ).
     """
 
     name: str
@@ -57,6 +64,8 @@ class Shape:
     api: str = "127.0.0.1"
     volumes: tuple[Volume, ...] = ()
     registries: str = ""
+    rootless: bool = False
+    device_mapper: bool = False
 
 
 def render(shape: Shape) -> str:
@@ -66,9 +75,16 @@ def render(shape: Shape) -> str:
     servers: it would be another image to fetch, and the first server takes its place.
     """
     servers, every = ["server:*"], ["all"]
+    kubelet = (*KUBELET, *((IN_USER_NAMESPACE,) if shape.rootless else ()))
+    volumes = [
+        {"volume": f"{each.source}:{each.target}{':ro' if each.read_only else ''}", "nodeFilters": [each.node]}
+        for each in shape.volumes
+    ]
+    if shape.device_mapper:
+        volumes.append({"volume": "/dev/mapper:/dev/mapper", "nodeFilters": every})
     arguments = [
         *({"arg": f"--disable={part}", "nodeFilters": servers} for part in DISABLED),
-        *({"arg": f"--kubelet-arg={setting}", "nodeFilters": every} for setting in KUBELET),
+        *({"arg": f"--kubelet-arg={setting}", "nodeFilters": every} for setting in kubelet),
     ]
     config: dict[str, Any] = {
         "apiVersion": "k3d.io/v1alpha5",
@@ -79,10 +95,7 @@ def render(shape: Shape) -> str:
         "image": shape.image,
         "subnet": str(shape.subnet),
         "kubeAPI": {"hostIP": shape.api},
-        "volumes": [
-            {"volume": f"{each.source}:{each.target}{':ro' if each.read_only else ''}", "nodeFilters": [each.node]}
-            for each in shape.volumes
-        ],
+        "volumes": volumes,
         # By this the processes of a cluster are known, as the embedded ones' are.
         "env": [{"envVar": f"PLATFORM_E2E_CLUSTER_NAME={shape.name}", "nodeFilters": every}],
         "options": {

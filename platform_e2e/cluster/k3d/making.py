@@ -9,7 +9,7 @@ from pathlib import Path
 from platform_e2e.cluster.embedded import materials
 from platform_e2e.cluster.embedded.identity import write
 from platform_e2e.cluster.embedded.network import Plan
-from platform_e2e.cluster.k3d import built, config, failures, nodeimage, parts, probe, pulled, sources
+from platform_e2e.cluster.k3d import built, config, daemon, failures, nodeimage, parts, probe, pulled, sources
 from platform_e2e.cluster.k3d.binary import Binary
 from platform_e2e.cluster.k3d.config import Shape, Volume
 from platform_e2e.cluster.k3d.daemon import Daemon
@@ -122,6 +122,8 @@ class Making:
             self.plan.segment,
             volumes=nodes.volumes,
             registries=nodes.registries,
+            rootless=self.daemon.rootless,
+            device_mapper=self.daemon.storage == "btrfs",
         )
         file = self.directory / "k3d.yaml"
         file.write_text(config.render(shape))
@@ -150,20 +152,21 @@ class Making:
         write(self.directory, {"kubeconfig": told.stdout.encode()})
         return self.directory / "kubeconfig"
 
-    def _probe(self) -> str:
-        """Start a container that asks on the segment in this host's place, and return its address."""
+    def _probe(self, why: str) -> str:
+        """Start a container that asks on the segment in this host's place, and return its address; `why` is shown."""
         if self.spec.source is Images.BUILT:
             image = probe.ensure_built(self.docker, self.timeline)
         else:
             image = pulled.at(probe.IMAGE, sources.parse_mirror(self.spec.mirror))
             pulled.pull(self.docker, image, self.timeline)
         address = probe.start(self.docker, self.spec.name, image)
-        self.timeline.progress("cluster", f"this host is no client on the segment: {address}, a container, asks there")
+        self.timeline.progress("cluster", f"{why}: {address}, a container, asks there")
         return address
 
     def _facts(self, kubeconfig: Path) -> ClusterFacts:
-        bridge = parts.bridge(self.docker, self.spec.name) if self.daemon.reachable else ""
-        asker = str(self.plan.host) if bridge else self._probe()
+        why = daemon.why_no_client(self.daemon)
+        bridge = "" if why else parts.bridge(self.docker, self.spec.name)
+        asker = str(self.plan.host) if bridge else self._probe(why or "this host has no interface on the segment")
         found = parts.addresses(self.docker, self.spec.name)
         parts.keep_out_of_pools(self.spec, self.plan, found)
         return ClusterFacts(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import requests
 
+from platform_e2e.cluster.k3d.daemon import listing
 from platform_e2e.cluster.provider import Images
 from platform_e2e.errors import WrongUsage
 
@@ -135,8 +136,4 @@ def cannot_build(*, local: bool, system: str = sys.platform, user: int | None = 
 def _said(silent: Mapping[str, str]) -> str:
     names = sorted(silent)
     reasons = sorted(set(silent.values()))
-    return f"{_listing(names)} cannot be reached ({', '.join(reasons)})"
-
-
-def _listing(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return f"{listing(names)} cannot be reached ({', '.join(reasons)})"
