@@ -192,7 +192,7 @@ def _pools(directory: Path) -> tuple[AddressRange, ...]:
     from platform_e2e.cluster.embedded import programs
     from platform_e2e.timeline import Timeline
 
-    kustomize = programs.ensure(Timeline(None)).path("kustomize")
+    kustomize = programs.ensure(Timeline(None), ["kustomize"]).path("kustomize")
     return tuple(layer.load(directory, layer.kustomize_build(kustomize)).pool_ranges())
 
 

@@ -94,7 +94,7 @@ def stand(
             held = lease.acquire(spec, provider, keep=lambda: True, timeline=timeline)
             facts = entered.enter_context(held).facts
             made(facts)
-        built = programs.ensure(timeline)
+        built = programs.ensure(timeline, programs.TOOLS_OF_HOST if from_registry(facts) else ())
         kube = entered.enter_context(Kube.from_kubeconfig(Path(facts.kubeconfig)))
         with timeline.phase("foundations"):
             installed = install_foundations(kube, facts, settings, releases, helm=built.path("helm"), timeline=timeline)

@@ -13,7 +13,7 @@ from pathlib import Path
 from platform_e2e import paths
 from platform_e2e.addresses import AddressRange
 from platform_e2e.cluster import providers
-from platform_e2e.cluster.embedded import cgroups, hostpackages
+from platform_e2e.cluster.embedded import cgroups, hostpackages, programs
 from platform_e2e.cluster.provider import ClusterSpec, Problem
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.settings import Settings
@@ -22,6 +22,12 @@ GIB = 1024**3
 
 COLD_DISK = 15 * GIB
 """Free bytes that a first build needs: 4.9 GB of build cache, 4 GB of modules, 3 GB of programs and images, and room to link."""
+
+COLD_TOOLS_DISK = 4 * GIB
+"""The same where only helm, kubectl and kustomize are built, because nodes and pods come from a registry."""
+
+WARM_TOOLS_DISK = 1 * GIB
+"""Free bytes that a run with these three needs: logs, evidence and the layer's own images; the cluster's files are Docker's."""
 
 WARM_DISK = 4 * GIB
 """Free bytes that a run with everything built needs: container layers, etcd, logs and evidence of one cluster."""
@@ -58,6 +64,7 @@ class Machine:
         routes: destinations of this host's routes.
         missing_tools: packages that are needed and not there, and that the run will not install.
         warm: whether the programs are built already.
+        tools: whether at least those that run on this host are.
     """
 
     system: str
@@ -71,6 +78,7 @@ class Machine:
     routes: tuple[IPv4Network, ...]
     missing_tools: tuple[str, ...]
     warm: bool
+    tools: bool = False
 
 
 def judge(machine: Machine, spec: ClusterSpec) -> list[Problem]:
@@ -118,12 +126,19 @@ def judge(machine: Machine, spec: ClusterSpec) -> list[Problem]:
     return problems
 
 
-def resources(machine: Machine) -> list[Problem]:
-    """Judge disk, memory and inotify limits."""
+def resources(machine: Machine, *, built: bool = True) -> list[Problem]:
+    """Judge disk, memory and inotify limits.
+
+    Args:
+        machine: this one.
+        built: whether nodes and pods are built here; else only the tools that run on this host are.
+    """
     problems: list[Problem] = []
-    need = WARM_DISK if machine.warm else COLD_DISK
+    warm = machine.warm if built else machine.tools
+    need = (WARM_DISK if warm else COLD_DISK) if built else (WARM_TOOLS_DISK if warm else COLD_TOOLS_DISK)
     if machine.disk < need:
-        why = "a run" if machine.warm else "the first run, which builds everything,"
+        what = "everything" if built else "helm, kubectl and kustomize"
+        why = "a run" if warm else f"the first run, which builds {what},"
         problems.append(
             Problem(
                 f"{machine.disk / GIB:.1f} GiB are free below {paths.cache()}; {why} needs {need / GIB:.0f} GiB",
@@ -180,7 +195,8 @@ def observe() -> Machine:
         cgroups=cgroup_layout(Path("/proc/self/mountinfo").read_text()) if linux else "",
         routes=routes(Path("/proc/net/route").read_text()) if linux else (),
         missing_tools=_missing_tools(),
-        warm=any((paths.cache() / "programs").glob("*")),
+        warm=programs.has([programs.KUBERNETES]),
+        tools=programs.has(programs.TOOLS_OF_HOST),
     )
 
 
@@ -239,7 +255,7 @@ def summary(machine: Machine) -> str:
     return (
         f"{machine.system}, {'root' if machine.root else 'not root'}, {resource} CAP_SYS_RESOURCE, cgroups {machine.cgroups},"
         f" {machine.disk / GIB:.0f} GiB of disk and {machine.memory / GIB:.0f} GiB of memory free,"
-        f" {'programs are built' if machine.warm else 'nothing is built yet'}"
+        f" {'programs are built' if machine.warm else 'the tools are built' if machine.tools else 'nothing is built yet'}"
     )
 
 

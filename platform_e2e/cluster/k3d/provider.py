@@ -33,7 +33,7 @@ class K3dProvider:
         if spec.source is Images.BUILT:
             problems += doctor.judge(doctor.observe(), spec)
         elif found.local:
-            problems += doctor.resources(doctor.observe())
+            problems += doctor.resources(doctor.observe(), built=False)
         if spec.source is Images.BUILT and spec.servers > 1:
             problems.append(
                 Problem(
