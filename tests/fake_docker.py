@@ -10,7 +10,7 @@ import pytest
 
 SCRIPT = """\
 #!/bin/sh
-echo "$0 $*" | sed 's|^.*/||' >> {notes}
+echo "${{0##*/}} $*" >> {notes}
 for file in {answers}/*; do
   [ ! -e "$file" ] || . "$file"
 done

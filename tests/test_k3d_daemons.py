@@ -257,7 +257,7 @@ def test_an_image_is_built_without_attestations(tmp_path: Path, monkeypatch: pyt
         seen.append((str(words[0]), docker.environment.get("BUILDX_NO_DEFAULT_ATTESTATIONS")))
 
     monkeypatch.setattr(Docker, "run", note)
-    appimage.build(Docker({"DOCKER_HOST": "unix:///s"}), tmp_path, "chat:1", tmp_path / "chat.tar")
+    appimage.build(Docker({"DOCKER_HOST": "unix:///s"}), tmp_path, "chat:1", tmp_path / "chat.tar", {})
     assert seen == [("build", "1"), ("save", None)]
 
 

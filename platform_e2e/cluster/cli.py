@@ -57,6 +57,7 @@ def main(argv: Sequence[str], pools: Pools) -> int:
             source=choice.images,
             mirror=known.registry_mirror,
             servers=known.servers,
+            registry_ca=str(known.registry_ca.absolute()) if known.registry_ca else "",
         )
         up(spec, choice.provider)
     elif known.command == "down":
@@ -86,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--images", default=providers.AUTO, metavar="FROM", help=f"one of: {', '.join(IMAGES)}")
     made.add_argument("--registry-mirror", default="", metavar="URL", help="fetch images from there")
+    made.add_argument("--registry-ca", type=Path, metavar="FILE", help="certificates that nodes trust beside their own")
     made.add_argument(
         "--layer", type=Path, default=paths.ROOT / "platform", metavar="DIR", help="of the platform layer"
     )

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from platform_e2e import paths
 from platform_e2e.addresses import AddressRange
@@ -17,6 +18,9 @@ from platform_e2e.cluster.embedded import cgroups, hostpackages, programs
 from platform_e2e.cluster.provider import ClusterSpec, Problem
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.settings import Settings
+
+if TYPE_CHECKING:
+    from platform_e2e.cluster.k3d.sources import Supplies
 
 GIB = 1024**3
 
@@ -259,12 +263,19 @@ def summary(machine: Machine) -> str:
     )
 
 
-def main(settings: Settings, *, pools: tuple[AddressRange, ...] = (), quiet: bool = False) -> int:
+def main(
+    settings: Settings,
+    *,
+    pools: tuple[AddressRange, ...] = (),
+    supplies: Supplies | None = None,
+    quiet: bool = False,
+) -> int:
     """Print what was found.
 
     Args:
         settings: provider, nodes and source of images of the run.
         pools: address ranges that the layer states.
+        supplies: what a run of the layer needs from elsewhere.
         quiet: print nothing where nothing keeps a run from working, notes aside.
 
     Returns:
@@ -276,9 +287,10 @@ def main(settings: Settings, *, pools: tuple[AddressRange, ...] = (), quiet: boo
         pools=pools,
         mirror=settings.registry_mirror or "",
         servers=settings.servers,
+        registry_ca=str(settings.registry_ca or ""),
     )
     try:
-        choice = providers.decide(settings.provider, settings.images, settings.registry_mirror or "")
+        choice = providers.decide(settings.provider, settings.images, settings.registry_mirror or "", supplies)
     except BrokenHarness as error:
         print(render([Problem(error.problem, error.remedy)]))
         return error.exit_code

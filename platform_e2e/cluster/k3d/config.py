@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,13 @@ KUBELET = ("sync-frequency=2s", "node-status-update-frequency=5s")
 IN_USER_NAMESPACE = "feature-gates=KubeletInUserNamespace=true"
 """Without it a kubelet ends where it may not write kernel settings; k3s sets it for its own --rootless only (k3d's page on
 rootless daemons, docs/usage/advanced/podman.md)."""
+
+
+MIRRORS_ONLY = "--disable-default-registry-endpoint"
+"""containerd else goes on to the registry itself where a mirror does not answer (k3s documentation, "Default Endpoint Fallback")."""
+
+GIVEN = "PLATFORM_E2E_NODE_"
+"""Before the name of a node's variable: the variable of k3d that has its value."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,11 @@ class Shape:
         subnet: of the cluster's network.
         api: this host's address that the API server is published on.
         volumes: what the nodes see of this host.
-        registries: k3s' own registries.yaml, or empty.
+        host: name or address under which the API server is reached, where that is not `api`.
+        registries: file with k3s' own registries.yaml, or None.
+        mirrored: whether nodes take images from their mirrors only, and never from elsewhere without a word.
+        environment: names of variables of the nodes; k3d finds the values among its own, so that no file has them.
+        files: of the directory of this configuration, and where the nodes have each.
         rootless: whether the daemon has no root, so that the kubelet must be told.
         device_mapper: whether the nodes need the /dev/mapper of the daemon's host, as on btrfs (k3d's FAQ).
     """
@@ -63,7 +75,11 @@ class Shape:
     subnet: IPv4Network
     api: str = "127.0.0.1"
     volumes: tuple[Volume, ...] = ()
-    registries: str = ""
+    host: str = ""
+    registries: Path | None = None
+    mirrored: bool = False
+    environment: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
     rootless: bool = False
     device_mapper: bool = False
 
@@ -85,6 +101,11 @@ def render(shape: Shape) -> str:
     arguments = [
         *({"arg": f"--disable={part}", "nodeFilters": servers} for part in DISABLED),
         *({"arg": f"--kubelet-arg={setting}", "nodeFilters": every} for setting in kubelet),
+        *([{"arg": MIRRORS_ONLY, "nodeFilters": every}] if shape.mirrored else []),
+    ]
+    variables = [
+        f"PLATFORM_E2E_CLUSTER_NAME={shape.name}",
+        *(f"{name}=${{{GIVEN}{name}}}" for name in shape.environment),
     ]
     config: dict[str, Any] = {
         "apiVersion": "k3d.io/v1alpha5",
@@ -94,10 +115,10 @@ def render(shape: Shape) -> str:
         "agents": shape.agents,
         "image": shape.image,
         "subnet": str(shape.subnet),
-        "kubeAPI": {"hostIP": shape.api},
+        "kubeAPI": {"hostIP": shape.api, **({"host": shape.host} if shape.host else {})},
         "volumes": volumes,
-        # By this the processes of a cluster are known, as the embedded ones' are.
-        "env": [{"envVar": f"PLATFORM_E2E_CLUSTER_NAME={shape.name}", "nodeFilters": every}],
+        # By the first the processes of a cluster are known, as the embedded ones' are.
+        "env": [{"envVar": each, "nodeFilters": every} for each in variables],
         "options": {
             # Nothing is rolled back by k3d: what it leaves is removed here, after its logs were read.
             "k3d": {"wait": True, "disableLoadbalancer": True, "disableRollback": True},
@@ -106,7 +127,11 @@ def render(shape: Shape) -> str:
         },
     }
     if shape.registries:
-        config["registries"] = {"config": shape.registries}
+        config["registries"] = {"config": str(shape.registries)}
+    if shape.files:
+        config["files"] = [
+            {"source": source, "destination": target, "nodeFilters": every} for source, target in shape.files.items()
+        ]
     yaml = YAML()
     yaml.default_flow_style = False
     text = io.StringIO()

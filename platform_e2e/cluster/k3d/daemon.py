@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.cluster.provider import ClusterSpec, Images, Problem
-from platform_e2e.shell import CommandError, which
+from platform_e2e.shell import CommandError, run, which
 
 GIB = 1024**3
 
@@ -67,6 +68,7 @@ class Daemon:
         local: whether it sees this host's files and this host its networks.
         endpoint: where it listens.
         storage: file system that its files lie on, such as `extfs` or `btrfs`; empty where it does not say.
+        insecure: registries and networks that it asks by http or without a known certificate, by its settings.
         undelegated: controllers of cgroups that it lacks, of those that k3s needs; it may not have asked for them.
     """
 
@@ -80,12 +82,22 @@ class Daemon:
     local: bool = True
     endpoint: str = ""
     storage: str = ""
+    insecure: tuple[str, ...] = ()
     undelegated: tuple[str, ...] = ()
 
     @property
     def desktop(self) -> bool:
         """Tell whether it lives in Docker Desktop's virtual machine."""
         return "docker desktop" in self.system.lower()
+
+    @property
+    def host(self) -> str:
+        """Return the other machine that it lives on, as this one reaches it; empty where it lives on this one."""
+        scheme, _, rest = self.endpoint.partition("://")
+        if scheme not in {"tcp", "ssh", "http", "https"}:
+            return ""
+        name = urlsplit(f"//{rest}").hostname or ""
+        return "" if name == "localhost" or name.startswith("127.") or name == "::1" else name
 
     @property
     def reachable(self) -> bool:
@@ -155,6 +167,7 @@ def read(said: Mapping[str, Any], endpoint: str) -> Daemon:
         local=local,
         endpoint=endpoint,
         storage=_storage(said),
+        insecure=_insecure(said.get("RegistryConfig") or {}),
         undelegated=tuple(
             name for name, keys in CONTROLLERS.items() if not all(said.get(key, True) is not False for key in keys)
         ),
@@ -233,6 +246,13 @@ def judge(daemon: Daemon, spec: ClusterSpec) -> list[Problem]:
                 "use --servers 1, or give Docker a directory on another file system (data-root in its daemon.json)",
             )
         )
+    if daemon.host and not _resolves(daemon.host):
+        problems.append(
+            Problem(
+                f"{daemon} is on {daemon.host}, which means nothing here: the API server of a cluster there is not reached",
+                "name the machine in DOCKER_HOST, or in the context, by an address or a name that this host can resolve",
+            )
+        )
     why = why_no_client(daemon)
     if why:
         problems.append(
@@ -249,6 +269,14 @@ def judge(daemon: Daemon, spec: ClusterSpec) -> list[Problem]:
 def listing(names: Sequence[str]) -> str:
     """Return names as a sentence has them."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _resolves(host: str) -> bool:
+    try:
+        socket.getaddrinfo(host, None)
+    except OSError:
+        return False
+    return True
 
 
 def _podman(docker: Docker, said: Mapping[str, Any], endpoint: str) -> str | None:
@@ -272,6 +300,12 @@ def _podman(docker: Docker, said: Mapping[str, Any], endpoint: str) -> str | Non
     return None
 
 
+def _insecure(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what the daemon's `insecure-registries` are: hosts, with their ports, and networks."""
+    hosts = (name for name, each in (settings.get("IndexConfigs") or {}).items() if each.get("Secure") is False)
+    return (*map(str, hosts), *map(str, settings.get("InsecureRegistryCIDRs") or ()))
+
+
 def _storage(said: Mapping[str, Any]) -> str:
     """Return the file system below the daemon's directory."""
     driver = str(said.get("Driver", ""))
@@ -283,12 +317,25 @@ def _endpoint(docker: Docker) -> str:
     """Return where the daemon listens, without asking it."""
     host = docker.environment.get("DOCKER_HOST")
     if host:
-        return host
+        return _by_address(host)
     if docker.environment.get("DOCKER_CONTEXT") or (Path.home() / ".docker" / "config.json").exists():
         with contextlib.suppress(CommandError):
             words = ("context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
-            return docker.run(*words, timeout=INFO_SECONDS).stdout.strip()
+            return _by_address(docker.run(*words, timeout=INFO_SECONDS).stdout.strip())
     return "unix:///var/run/docker.sock"
+
+
+def _by_address(endpoint: str) -> str:
+    """Return an endpoint with the machine's own name where it is an alias of ssh's configuration, which nothing else knows."""
+    if not endpoint.startswith("ssh://") or which("ssh") is None:
+        return endpoint
+    split = urlsplit(endpoint)
+    with contextlib.suppress(CommandError):
+        # It prints what would be used, and connects nowhere.
+        for line in run(["ssh", "-G", split.hostname or ""], timeout=INFO_SECONDS).stdout.splitlines():
+            if line.startswith("hostname "):
+                return split._replace(netloc=line.removeprefix("hostname ")).geturl()
+    return endpoint
 
 
 def _no_socket(endpoint: str) -> Silence | None:

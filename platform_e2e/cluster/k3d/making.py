@@ -9,13 +9,17 @@ from pathlib import Path
 from platform_e2e.cluster.embedded import materials
 from platform_e2e.cluster.embedded.identity import write
 from platform_e2e.cluster.embedded.network import Plan
-from platform_e2e.cluster.k3d import built, config, daemon, failures, nodeimage, parts, probe, pulled, sources
+from platform_e2e.cluster.k3d import access, built, config, daemon, failures, nodeimage, parts, probe, pulled, sources
+from platform_e2e.cluster.k3d.access import NONE, Access
 from platform_e2e.cluster.k3d.binary import Binary
 from platform_e2e.cluster.k3d.config import Shape, Volume
 from platform_e2e.cluster.k3d.daemon import Daemon
 from platform_e2e.cluster.k3d.docker import Docker
+from platform_e2e.cluster.k3d.failures import K3dFailed
 from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec, Images, NodeFacts
+from platform_e2e.cluster.waiting import NotInTime
 from platform_e2e.kube.client import Kube
+from platform_e2e.kube.errors import ApiError
 from platform_e2e.shell import CommandError, run, stream
 from platform_e2e.timeline import Timeline
 
@@ -37,14 +41,14 @@ class Nodes:
         environment: variables for k3d.
         complete: makes the cluster complete when k3d is done, given its kubeconfig; returns when every node is ready.
         volumes: what the containers see of this host.
-        registries: k3s' registries.yaml, or empty.
+        access: how they reach registries.
     """
 
     image: str
     environment: Mapping[str, str]
     complete: Callable[[Path], None]
     volumes: tuple[Volume, ...] = ()
-    registries: str = ""
+    access: Access = NONE
 
 
 @dataclass(frozen=True)
@@ -102,15 +106,30 @@ class Making:
     def _pulled(self) -> Nodes:
         """Return k3s' own nodes."""
         mirrors = sources.parse_mirror(self.spec.mirror)
+        reached = access.lay(self.spec, self.docker, self.daemon, self.plan, names=self.names, directory=self.directory)
+        for sentence in reached.notes:
+            self.timeline.progress("cluster", sentence)
         image, tools = pulled.images(mirrors, self.k3d.version)
         for each in (image, tools):
             pulled.pull(self.docker, each, self.timeline)
         return Nodes(
             image,
-            {"K3D_IMAGE_TOOLS": tools},
-            lambda kubeconfig: pulled.wait_until_ready(kubeconfig, self.names),
-            registries=pulled.registries(mirrors),
+            {"K3D_IMAGE_TOOLS": tools, **reached.given},
+            self._reach,
+            access=reached,
         )
+
+    def _reach(self, kubeconfig: Path) -> None:
+        """Wait until every node takes pods; on another machine the way there may be closed."""
+        try:
+            pulled.wait_until_ready(kubeconfig, self.names)
+        except (NotInTime, ApiError) as error:
+            if not self.daemon.host:
+                raise
+            raise K3dFailed(
+                f"the nodes of cluster {self.spec.name} on {self.daemon.host} are not seen from here: {error.problem}",
+                f"open the ports of Docker's containers in the firewall of {self.daemon.host}, or run this on that machine",
+            ) from error
 
     def _create(self, nodes: Nodes) -> None:
         """Have k3d make the containers, and wait until it says that it has."""
@@ -120,8 +139,14 @@ class Making:
             self.spec.servers,
             self.spec.nodes - self.spec.servers,
             self.plan.segment,
+            # Elsewhere a loopback address is another machine's.
+            api="0.0.0.0" if self.daemon.host else "127.0.0.1",
+            host=self.daemon.host,
             volumes=nodes.volumes,
-            registries=nodes.registries,
+            registries=nodes.access.registries,
+            mirrored=bool(self.spec.mirror),
+            environment=tuple(nodes.access.proxies),
+            files=nodes.access.files,
             rootless=self.daemon.rootless,
             device_mapper=self.daemon.storage == "btrfs",
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from platform_e2e import paths
 from platform_e2e.cluster import doctor
 from platform_e2e.cluster.embedded import remains
-from platform_e2e.cluster.k3d import binary, daemon, making, network, parts, upkeep
+from platform_e2e.cluster.k3d import binary, daemon, making, mirrors, network, parts, sources, upkeep
 from platform_e2e.cluster.k3d.daemon import Silence
 from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.cluster.k3d.failures import K3dFailed
@@ -34,6 +34,8 @@ class K3dProvider:
             problems += doctor.judge(doctor.observe(), spec)
         elif found.local:
             problems += doctor.resources(doctor.observe(), built=False)
+        if spec.source is Images.MIRROR:
+            problems += mirrors.judge(sources.parse_mirror(spec.mirror), found, docker.gateway())
         if spec.source is Images.BUILT and spec.servers > 1:
             problems.append(
                 Problem(
