@@ -86,7 +86,7 @@ def stand(
             f"remove it: nox -s cluster -- down {settings.cluster}, or name another one by --cluster",
         )
     needed = supplies.of(settings)
-    choice = providers.decide(settings.provider, settings.images, settings.registry_mirror or "", needed)
+    choice = providers.decide(settings.provider, settings.images, settings.registry_mirror or "", supplies=needed)
     spec = ClusterSpec(
         settings.cluster,
         nodes,

@@ -54,7 +54,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_the_demo_layer_asks_every_registry_and_repository_that_its_charts_use(asked: list[str]) -> None:
     needed = supplies.of(resolve({}, {}))
     assert needed.registries == ("docker.io", "ecr-public.aws.com", "ghcr.io", "quay.io", "registry.k8s.io")
-    choice = providers.decide("k3d", "auto", "", needed)
+    choice = providers.decide("k3d", "auto", supplies=needed)
     assert choice.images == Images.REGISTRY
     assert set(asked) == {
         "https://registry-1.docker.io/v2/",
@@ -79,7 +79,7 @@ def test_charts_of_a_directory_need_no_repository(tmp_path: Path) -> None:
 
 @pytest.mark.point("registries-asked")
 def test_a_layer_without_foundations_asks_for_the_nodes_own_images_only(tmp_path: Path, asked: list[str]) -> None:
-    providers.decide("k3d", "auto", "", supplies.of(resolve({"layer": str(tmp_path)}, {})))
+    providers.decide("k3d", "auto", supplies=supplies.of(resolve({"layer": str(tmp_path)}, {})))
     assert sorted(asked) == ["https://ghcr.io/v2/", "https://registry-1.docker.io/v2/"]
 
 
@@ -123,14 +123,14 @@ def test_a_link_in_a_layer_is_not_followed(tmp_path: Path) -> None:
 @pytest.mark.point("registries-asked")
 def test_a_repository_that_is_a_registry_is_asked_as_one(tmp_path: Path, asked: list[str]) -> None:
     needed = supplies.of(layer(tmp_path, repository="oci://charts.example.com/team"))
-    providers.decide("k3d", "auto", "", needed)
+    providers.decide("k3d", "auto", supplies=needed)
     assert "https://charts.example.com/v2/" in asked
 
 
 @pytest.mark.point("registries-asked")
 def test_a_mirror_is_asked_for_what_it_mirrors_and_the_rest_directly(asked: list[str]) -> None:
     needed = Supplies(("docker.io", "quay.io"), ("https://charts.example.com",))
-    providers.decide("k3d", "auto", "docker.io=http://localhost:5001", needed)
+    providers.decide("k3d", "auto", "docker.io=http://localhost:5001", supplies=needed)
     assert set(asked) == {
         "http://localhost:5001/v2/",
         "https://quay.io/v2/",
@@ -138,7 +138,7 @@ def test_a_mirror_is_asked_for_what_it_mirrors_and_the_rest_directly(asked: list
         "https://charts.example.com/index.yaml",
     }
     asked.clear()
-    providers.decide("k3d", "auto", "http://localhost:5001", replace(needed, repositories=()))
+    providers.decide("k3d", "auto", "http://localhost:5001", supplies=replace(needed, repositories=()))
     assert asked == ["http://localhost:5001/v2/"]
 
 

@@ -137,18 +137,7 @@ def resources(machine: Machine, *, built: bool = True) -> list[Problem]:
         machine: this one.
         built: whether nodes and pods are built here; else only the tools that run on this host are.
     """
-    problems: list[Problem] = []
-    warm = machine.warm if built else machine.tools
-    need = (WARM_DISK if warm else COLD_DISK) if built else (WARM_TOOLS_DISK if warm else COLD_TOOLS_DISK)
-    if machine.disk < need:
-        what = "everything" if built else "helm, kubectl and kustomize"
-        why = "a run" if warm else f"the first run, which builds {what},"
-        problems.append(
-            Problem(
-                f"{machine.disk / GIB:.1f} GiB are free below {paths.cache()}; {why} needs {need / GIB:.0f} GiB",
-                "free some, or set PLATFORM_E2E_CACHE to a directory on a larger disk",
-            )
-        )
+    problems = disk(machine, built=built)
     if machine.memory < MEMORY:
         problems.append(
             Problem(
@@ -167,6 +156,28 @@ def resources(machine: Machine, *, built: bool = True) -> list[Problem]:
                     f"sysctl -w fs.inotify.{name}={least}",
                 )
             )
+    return problems
+
+
+def disk(machine: Machine, *, built: bool = True) -> list[Problem]:
+    """Judge the room for the cache.
+
+    Args:
+        machine: this one.
+        built: as for `resources`.
+    """
+    problems: list[Problem] = []
+    warm = machine.warm if built else machine.tools
+    need = (WARM_DISK if warm else COLD_DISK) if built else (WARM_TOOLS_DISK if warm else COLD_TOOLS_DISK)
+    if machine.disk < need:
+        what = "everything" if built else "helm, kubectl and kustomize"
+        why = "a run" if warm else f"the first run, which builds {what},"
+        problems.append(
+            Problem(
+                f"{machine.disk / GIB:.1f} GiB are free below {paths.cache()}; {why} needs {need / GIB:.0f} GiB",
+                "free some, or set PLATFORM_E2E_CACHE to a directory on a larger disk",
+            )
+        )
     return problems
 
 
@@ -290,7 +301,7 @@ def main(
         registry_ca=str(settings.registry_ca or ""),
     )
     try:
-        choice = providers.decide(settings.provider, settings.images, settings.registry_mirror or "", supplies)
+        choice = providers.decide(settings.provider, settings.images, settings.registry_mirror or "", supplies=supplies)
     except BrokenHarness as error:
         print(render([Problem(error.problem, error.remedy)]))
         return error.exit_code

@@ -64,7 +64,7 @@ def choose(name: str | None) -> Provider:
     return EmbeddedProvider()
 
 
-def decide(provider: str, images: str = AUTO, mirror: str = "", supplies: Supplies | None = None) -> Choice:
+def decide(provider: str, images: str = AUTO, mirror: str = "", *, supplies: Supplies | None = None) -> Choice:
     """Choose the provider and the source of its images: k3d where Docker answers and can get its images, else embedded.
 
     Args:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import shutil
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -240,7 +239,7 @@ def key(program: Program, go_version: str) -> str:
     parts: list[str | Path] = [
         gomod.MODULE / "go.mod",
         gomod.MODULE / "go.sum",
-        json.dumps([program.package, program.link, TAGS, gobuild.FLAGS, go_version, platform.machine()]),
+        json.dumps([program.package, program.link, TAGS, gobuild.FLAGS, go_version, toolchain.machine()]),
     ]
     if program.package.startswith("./"):
         cmd = gomod.MODULE / "cmd"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,8 +33,10 @@ class K3dProvider:
         problems = daemon.judge(found, spec)
         if spec.source is Images.BUILT:
             problems += doctor.judge(doctor.observe(), spec)
-        elif found.local:
-            problems += doctor.resources(doctor.observe(), built=False)
+        else:
+            # Memory and its like are those of the daemon's machine.
+            judged = doctor.resources if found.local else doctor.disk
+            problems += judged(doctor.observe(), built=False)
         if spec.source is Images.MIRROR:
             problems += mirrors.judge(sources.parse_mirror(spec.mirror), found, docker.gateway())
         if spec.source is Images.BUILT and spec.servers > 1:
@@ -111,8 +114,13 @@ class K3dProvider:
             K3dFailed: no daemon answers: the cluster's files stay, or nobody would know of the rest any more.
         """
         parts.remove(parts.daemon_of(directory), name)
-        remains.remove(name, directory)
+        if sys.platform == "linux":
+            remains.remove(name, directory)
+        else:
+            remains.forget(directory)
 
     def leftovers(self, name: str) -> Sequence[str]:
         """Return what of this cluster still exists."""
-        return [*parts.find(Docker.of_environment(), name), *remains.find(name)]
+        directory = paths.clusters() / name
+        here = remains.find(name) if sys.platform == "linux" else [f"directory {directory}"] * directory.exists()
+        return [*parts.find(Docker.of_environment(), name), *here]
