@@ -147,6 +147,20 @@ def contract(session: nox.Session) -> None:
 
 
 @nox.session
+def registry(session: nox.Session) -> None:
+    """Prove the platform through a registry on this machine, filled for it: the path of k3d with a mirror; -- pytest's arguments."""
+    _install(session, "e2e")
+    _run(session, "python", "-m", "contract.registry", *session.posargs)
+
+
+@nox.session
+def mac(session: nox.Session) -> None:
+    """Compile for macOS what runs there: helm, kubectl, kustomize and k3d; -- arm64 or amd64 for one of the two."""
+    _install(session, "e2e")
+    _run(session, "python", "-m", "contract.mac", *session.posargs)
+
+
+@nox.session
 def tests(session: nox.Session) -> None:
     """Test the harness itself: no cluster, no network, no privileges, seconds."""
     _install(session, "tests")

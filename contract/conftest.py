@@ -62,8 +62,15 @@ def provider(choice: Choice) -> Provider:
 @pytest.fixture(scope="session")
 def spec(choice: Choice, pytestconfig: pytest.Config) -> ClusterSpec:
     """Return what is asked for; each cluster has a name of its own."""
-    mirror = settings_of(pytestconfig).registry_mirror or ""
-    return ClusterSpec(named("c"), NODES, (POOL,), source=choice.images, mirror=mirror)
+    settings = settings_of(pytestconfig)
+    return ClusterSpec(
+        named("c"),
+        NODES,
+        (POOL,),
+        source=choice.images,
+        mirror=settings.registry_mirror or "",
+        registry_ca=str(settings.registry_ca or ""),
+    )
 
 
 def named(prefix: str) -> str:

@@ -170,12 +170,14 @@ def settings(known: argparse.Namespace) -> Settings:
 
 def _doctor(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Print what the doctor finds; status 3 where something keeps a run from working."""
+    from platform_e2e import supplies
     from platform_e2e.cluster import doctor
 
     if rest and not known.before_run:
         print(f"unrecognized arguments: {' '.join(rest)}", file=sys.stderr)
         return WRONG_USAGE
-    return doctor.main(settings(known), quiet=known.before_run)
+    chosen = settings(known)
+    return doctor.main(chosen, supplies=supplies.of(chosen), quiet=known.before_run)
 
 
 def _cluster(known: argparse.Namespace, rest: Sequence[str]) -> int:
@@ -192,7 +194,7 @@ def _pools(directory: Path) -> tuple[AddressRange, ...]:
     from platform_e2e.cluster.embedded import programs
     from platform_e2e.timeline import Timeline
 
-    kustomize = programs.ensure(Timeline(None)).path("kustomize")
+    kustomize = programs.ensure(Timeline(None), ["kustomize"]).path("kustomize")
     return tuple(layer.load(directory, layer.kustomize_build(kustomize)).pool_ranges())
 
 

@@ -85,6 +85,7 @@ class Settings:
     servers: int
     images: str
     registry_mirror: str | None
+    registry_ca: Path | None
     layer: Path
     keep: Keep
     cluster: str
@@ -205,6 +206,13 @@ OPTIONS: tuple[Option, ...] = (
         "",
         "fetch images from this mirror or pull-through cache; REGISTRY=URL,... for some",
         str,
+    ),
+    Option(
+        "registry_ca",
+        "FILE",
+        "",
+        "certificates that nodes trust beside their own, for registries, mirrors and proxies; SSL_CERT_FILE's by default",
+        _file,
     ),
     Option("layer", "DIR", str(paths.ROOT / "platform"), "the platform layer under test", _directory),
     Option("keep", "WHEN", "never", "whether the cluster outlives the run: never, on-failure or always", _keep),

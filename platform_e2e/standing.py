@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from platform_e2e import supplies
 from platform_e2e.checks.applications import TESTS
 from platform_e2e.cluster import lease, providers
 from platform_e2e.cluster.embedded import images, programs
-from platform_e2e.cluster.k3d import appimage, parts
-from platform_e2e.cluster.place import Place
+from platform_e2e.cluster.k3d import appimage, parts, sources
+from platform_e2e.cluster.place import Place, read_spec
 from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec, Images
 from platform_e2e.errors import WrongUsage
 from platform_e2e.explain import explain, patience
@@ -86,17 +87,24 @@ def stand(
             f"there is a cluster {settings.cluster} already",
             f"remove it: nox -s cluster -- down {settings.cluster}, or name another one by --cluster",
         )
-    choice = providers.decide(settings.provider, settings.images, settings.registry_mirror or "")
-    pools = tuple(layer.pool_ranges())
-    mirror = settings.registry_mirror or ""
-    spec = ClusterSpec(settings.cluster, nodes, pools, source=Images(choice.images), mirror=mirror)
+    needed = supplies.of(settings)
+    choice = providers.decide(settings.provider, settings.images, settings.registry_mirror or "", supplies=needed)
+    spec = ClusterSpec(
+        settings.cluster,
+        nodes,
+        tuple(layer.pool_ranges()),
+        source=Images(choice.images),
+        mirror=settings.registry_mirror or "",
+        registries=needed.registries,
+        registry_ca=needed.ca,
+    )
     provider = providers.choose(choice.provider)
     with contextlib.ExitStack() as entered:
         with timeline.phase("cluster", f"{nodes} node(s) by {choice}"):
             held = lease.acquire(spec, provider, keep=lambda: True, timeline=timeline)
             facts = entered.enter_context(held).facts
             made(facts)
-        built = programs.ensure(timeline)
+        built = programs.ensure(timeline, programs.TOOLS_OF_HOST if from_registry(facts) else ())
         kube = entered.enter_context(Kube.from_kubeconfig(Path(facts.kubeconfig)))
         with timeline.phase("foundations"):
             installed = install_foundations(kube, facts, settings, releases, helm=built.path("helm"), timeline=timeline)
@@ -263,12 +271,13 @@ def load_own_images(facts: ClusterFacts, layer: Layer, timeline: Timeline) -> No
     directory = Path(facts.directory)
     docker = parts.daemon_of(directory)
     named = images.names(layer.directory / "apps")
+    mirrors = sources.parse_mirror(read_spec(Place(facts.name).spec_file)[0].mirror)
     with timeline.phase("images", "images of the layer's own applications"):
         for file in sorted(layer.directory.glob(f"apps/*/{appimage.CONTAINERFILE}")):
             name = named.get(file.parent.name)
             if name is not None:
                 timeline.progress("images", f"builds {name}")
                 archive = directory / f"{file.parent.name}.tar"
-                appimage.build(docker, file.parent, name, archive)
+                appimage.build(docker, file.parent, name, archive, mirrors)
                 providers.choose(facts.provider).load_image(facts, archive)
                 archive.unlink()

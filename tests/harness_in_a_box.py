@@ -127,7 +127,7 @@ class FakeChoice(SimpleNamespace):
         return "fake, because the box has no other"
 
 
-def decide(*_asked: str) -> FakeChoice:
+def decide(*_asked: str, **_options: Any) -> FakeChoice:
     """Return the fake provider, or refuse as the environment says."""
     if os.environ.get("BOX_CLUSTER") == "no-images":
         raise BrokenHarness("k3d cannot get its images", "Name a mirror.")

@@ -38,6 +38,7 @@ def test_the_doctor_before_a_run_reads_our_options_and_leaves_pytests(commands: 
     )
     (settings,), options = commands["doctor"]
     assert settings.nodes == 2
+    assert options.pop("supplies").registries, "what the layer needs from elsewhere is known"
     assert options == {"quiet": True}
 
 

@@ -14,6 +14,9 @@ from platform_e2e.cluster import doctor
 from platform_e2e.cluster.embedded import remains
 from platform_e2e.cluster.embedded.provider import EmbeddedProvider
 from platform_e2e.cluster.provider import ClusterSpec
+from tests.fake_docker import FakeTools, tools
+
+__all__ = ["tools"]
 
 SOUND = doctor.Machine(
     system="linux",
@@ -117,3 +120,52 @@ def test_a_cluster_of_that_name_is_in_the_way_unless_it_is_one_of_this_cache(
     said = [problem.what for problem in EmbeddedProvider().doctor(SPEC)]
     other = f"a cluster {SPEC.name} runs already, made with another cache directory than {tmp_path}"
     assert said == ([] if here else [other])
+
+
+@pytest.mark.point("builds-what-it-uses")
+@pytest.mark.parametrize(
+    ("disk", "tools", "said"),
+    [
+        (5, False, []),
+        (3, False, ["the first run, which builds helm, kubectl and kustomize, needs 4 GiB"]),
+        (3, True, []),
+        (0, True, ["a run needs 1 GiB"]),
+    ],
+)
+def test_with_a_registry_disk_is_asked_for_three_tools_only(disk: int, tools: bool, said: list[str]) -> None:
+    machine = replace(SOUND, disk=disk * doctor.GIB, tools=tools)
+    whats = [problem.what for problem in doctor.resources(machine, built=False)]
+    assert [what.endswith(text) for what, text in zip(whats, said, strict=True)] == [True] * len(said)
+
+
+@pytest.mark.point("builds-what-it-uses")
+def test_the_doctor_of_k3d_with_a_registry_asks_for_no_build(
+    tmp_path: Path, tools: FakeTools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from platform_e2e.cluster.k3d import daemon
+    from platform_e2e.cluster.k3d.provider import K3dProvider
+    from platform_e2e.cluster.provider import Images
+
+    monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path))
+    monkeypatch.setattr(doctor, "observe", lambda: replace(SOUND, disk=5 * doctor.GIB))
+    monkeypatch.setattr(daemon, "may_send_frames", lambda: True)
+    monkeypatch.setattr(daemon, "ask", lambda _: daemon.Daemon("28.2.2", "Debian", endpoint="unix:///s"))
+    assert K3dProvider().doctor(replace(SPEC, source=Images.REGISTRY)) == []
+
+
+@pytest.mark.point("builds-what-it-uses")
+@pytest.mark.parametrize("command", ["doctor", "cluster list", "cluster down e2e", "history"])
+def test_a_command_that_runs_none_of_the_programs_builds_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    from platform_e2e import cli
+    from platform_e2e.cluster.embedded import programs
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError(f"{command} builds programs")
+
+    monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path))
+    monkeypatch.setenv("PLATFORM_E2E_ARTIFACTS", str(tmp_path))
+    monkeypatch.setattr(programs, "ensure", refuse)
+    monkeypatch.setattr("platform_e2e.cluster.k3d.sources.ask", lambda _: "no network in this test")
+    cli.main(command.split())

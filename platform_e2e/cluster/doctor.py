@@ -9,19 +9,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from platform_e2e import paths
 from platform_e2e.addresses import AddressRange
 from platform_e2e.cluster import providers
-from platform_e2e.cluster.embedded import cgroups, hostpackages
+from platform_e2e.cluster.embedded import cgroups, hostpackages, programs
 from platform_e2e.cluster.provider import ClusterSpec, Problem
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.settings import Settings
+
+if TYPE_CHECKING:
+    from platform_e2e.cluster.k3d.sources import Supplies
 
 GIB = 1024**3
 
 COLD_DISK = 15 * GIB
 """Free bytes that a first build needs: 4.9 GB of build cache, 4 GB of modules, 3 GB of programs and images, and room to link."""
+
+COLD_TOOLS_DISK = 4 * GIB
+"""The same where only helm, kubectl and kustomize are built, because nodes and pods come from a registry."""
+
+WARM_TOOLS_DISK = 1 * GIB
+"""Free bytes that a run with these three needs: logs, evidence and the layer's own images; the cluster's files are Docker's."""
 
 WARM_DISK = 4 * GIB
 """Free bytes that a run with everything built needs: container layers, etcd, logs and evidence of one cluster."""
@@ -58,6 +68,7 @@ class Machine:
         routes: destinations of this host's routes.
         missing_tools: packages that are needed and not there, and that the run will not install.
         warm: whether the programs are built already.
+        tools: whether at least those that run on this host are.
     """
 
     system: str
@@ -71,6 +82,7 @@ class Machine:
     routes: tuple[IPv4Network, ...]
     missing_tools: tuple[str, ...]
     warm: bool
+    tools: bool = False
 
 
 def judge(machine: Machine, spec: ClusterSpec) -> list[Problem]:
@@ -118,18 +130,14 @@ def judge(machine: Machine, spec: ClusterSpec) -> list[Problem]:
     return problems
 
 
-def resources(machine: Machine) -> list[Problem]:
-    """Judge disk, memory and inotify limits."""
-    problems: list[Problem] = []
-    need = WARM_DISK if machine.warm else COLD_DISK
-    if machine.disk < need:
-        why = "a run" if machine.warm else "the first run, which builds everything,"
-        problems.append(
-            Problem(
-                f"{machine.disk / GIB:.1f} GiB are free below {paths.cache()}; {why} needs {need / GIB:.0f} GiB",
-                "free some, or set PLATFORM_E2E_CACHE to a directory on a larger disk",
-            )
-        )
+def resources(machine: Machine, *, built: bool = True) -> list[Problem]:
+    """Judge disk, memory and inotify limits.
+
+    Args:
+        machine: this one.
+        built: whether nodes and pods are built here; else only the tools that run on this host are.
+    """
+    problems = disk(machine, built=built)
     if machine.memory < MEMORY:
         problems.append(
             Problem(
@@ -148,6 +156,28 @@ def resources(machine: Machine) -> list[Problem]:
                     f"sysctl -w fs.inotify.{name}={least}",
                 )
             )
+    return problems
+
+
+def disk(machine: Machine, *, built: bool = True) -> list[Problem]:
+    """Judge the room for the cache.
+
+    Args:
+        machine: this one.
+        built: as for `resources`.
+    """
+    problems: list[Problem] = []
+    warm = machine.warm if built else machine.tools
+    need = (WARM_DISK if warm else COLD_DISK) if built else (WARM_TOOLS_DISK if warm else COLD_TOOLS_DISK)
+    if machine.disk < need:
+        what = "everything" if built else "helm, kubectl and kustomize"
+        why = "a run" if warm else f"the first run, which builds {what},"
+        problems.append(
+            Problem(
+                f"{machine.disk / GIB:.1f} GiB are free below {paths.cache()}; {why} needs {need / GIB:.0f} GiB",
+                "free some, or set PLATFORM_E2E_CACHE to a directory on a larger disk",
+            )
+        )
     return problems
 
 
@@ -180,7 +210,8 @@ def observe() -> Machine:
         cgroups=cgroup_layout(Path("/proc/self/mountinfo").read_text()) if linux else "",
         routes=routes(Path("/proc/net/route").read_text()) if linux else (),
         missing_tools=_missing_tools(),
-        warm=any((paths.cache() / "programs").glob("*")),
+        warm=programs.has([programs.KUBERNETES]),
+        tools=programs.has(programs.TOOLS_OF_HOST),
     )
 
 
@@ -239,16 +270,23 @@ def summary(machine: Machine) -> str:
     return (
         f"{machine.system}, {'root' if machine.root else 'not root'}, {resource} CAP_SYS_RESOURCE, cgroups {machine.cgroups},"
         f" {machine.disk / GIB:.0f} GiB of disk and {machine.memory / GIB:.0f} GiB of memory free,"
-        f" {'programs are built' if machine.warm else 'nothing is built yet'}"
+        f" {'programs are built' if machine.warm else 'the tools are built' if machine.tools else 'nothing is built yet'}"
     )
 
 
-def main(settings: Settings, *, pools: tuple[AddressRange, ...] = (), quiet: bool = False) -> int:
+def main(
+    settings: Settings,
+    *,
+    pools: tuple[AddressRange, ...] = (),
+    supplies: Supplies | None = None,
+    quiet: bool = False,
+) -> int:
     """Print what was found.
 
     Args:
         settings: provider, nodes and source of images of the run.
         pools: address ranges that the layer states.
+        supplies: what a run of the layer needs from elsewhere.
         quiet: print nothing where nothing keeps a run from working, notes aside.
 
     Returns:
@@ -260,9 +298,10 @@ def main(settings: Settings, *, pools: tuple[AddressRange, ...] = (), quiet: boo
         pools=pools,
         mirror=settings.registry_mirror or "",
         servers=settings.servers,
+        registry_ca=str(settings.registry_ca or ""),
     )
     try:
-        choice = providers.decide(settings.provider, settings.images, settings.registry_mirror or "")
+        choice = providers.decide(settings.provider, settings.images, settings.registry_mirror or "", supplies=supplies)
     except BrokenHarness as error:
         print(render([Problem(error.problem, error.remedy)]))
         return error.exit_code

@@ -145,6 +145,8 @@ def write_spec(path: Path, spec: ClusterSpec, provider: str, timeline: Path | No
         "kubernetes": spec.kubernetes,
         "source": spec.source,
         "mirror": spec.mirror,
+        "registries": list(spec.registries),
+        "registry_ca": spec.registry_ca,
         "provider": provider,
         "timeline": None if timeline is None else str(timeline.absolute()),
     }
@@ -163,5 +165,7 @@ def read_spec(path: Path) -> tuple[ClusterSpec, str, Path | None]:
         kubernetes=data["kubernetes"],
         source=Images(data.get("source", Images.BUILT)),
         mirror=data.get("mirror", ""),
+        registries=tuple(data.get("registries", ())),
+        registry_ca=data.get("registry_ca", ""),
     )
     return spec, data["provider"], Path(data["timeline"]) if data["timeline"] else None

@@ -51,6 +51,8 @@ class ClusterSpec:
         source: where images come from.
         mirror: of the registries, as the option --registry-mirror has it, where `source` is that.
         servers: how many of the nodes have a control plane.
+        registries: that the pods' images come from, as far as that is known; the user's logins there go to the nodes.
+        registry_ca: file with certificates that nodes trust beside their own, or empty.
     """
 
     name: str
@@ -60,6 +62,8 @@ class ClusterSpec:
     source: Images = Images.BUILT
     mirror: str = ""
     servers: int = 1
+    registries: tuple[str, ...] = ()
+    registry_ca: str = ""
 
     def __post_init__(self) -> None:
         """Refuse a name that is more than a name, since directories that are removed are called so, and senseless sizes.

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from platform_e2e.cluster.provider import Images, Provider
 from platform_e2e.errors import BrokenHarness, WrongUsage
+
+if TYPE_CHECKING:
+    from platform_e2e.cluster.k3d.sources import Supplies
 
 EMBEDDED, K3D = "embedded", "k3d"
 
@@ -60,13 +64,14 @@ def choose(name: str | None) -> Provider:
     return EmbeddedProvider()
 
 
-def decide(provider: str, images: str = AUTO, mirror: str = "") -> Choice:
+def decide(provider: str, images: str = AUTO, mirror: str = "", *, supplies: Supplies | None = None) -> Choice:
     """Choose the provider and the source of its images: k3d where Docker answers and can get its images, else embedded.
 
     Args:
         provider: a name, or `auto`.
         images: `registry`, `mirror`, `built`, or `auto`.
         mirror: the value of --registry-mirror.
+        supplies: what the run needs from elsewhere; by default only what a cluster itself does.
 
     Raises:
         WrongUsage: the options do not fit together, or name what does not exist.
@@ -88,7 +93,8 @@ def decide(provider: str, images: str = AUTO, mirror: str = "") -> Choice:
         if forced:
             raise NoDaemon(f"k3d needs Docker: {found.reason}", f"{found.remedy}, or use --provider embedded")
         return Choice(EMBEDDED, Images.BUILT, found.reason)
-    decided = sources.decide("" if images == AUTO else images, mirror, local=found.local)
+    asked_for = "" if images == AUTO else images
+    decided = sources.decide(asked_for, mirror, supplies or sources.NOTHING, local=found.local)
     if decided.source is None:
         if forced:
             raise NoImages(

@@ -77,7 +77,7 @@ def main(known: argparse.Namespace) -> int:
 
 def renderer() -> Renderer:
     """Return what renders kustomizations here; the programs are built the first time."""
-    return layers.kustomize_build(programs.ensure(Timeline(None)).path("kustomize"))
+    return layers.kustomize_build(programs.ensure(Timeline(None), ["kustomize"]).path("kustomize"))
 
 
 def _cluster_of(connection: Connection) -> str:

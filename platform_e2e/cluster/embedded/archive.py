@@ -70,7 +70,7 @@ MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def write_image(path: Path, name: str, layers: Sequence[Path], config: Config) -> None:
+def write_image(path: Path, name: str, layers: Sequence[Path], config: Config, volumes: Sequence[str] = ()) -> None:
     """Write an image.
 
     Args:
@@ -78,6 +78,7 @@ def write_image(path: Path, name: str, layers: Sequence[Path], config: Config) -
         name: of the image, with its tag.
         layers: tar files, lowest first.
         config: how its containers are started.
+        volumes: directories of its containers that are no part of their own file systems.
     """
     digests = [file_digest(layer) for layer in layers]
     variables = {"PATH": PATH, **config.environment}
@@ -91,6 +92,7 @@ def write_image(path: Path, name: str, layers: Sequence[Path], config: Config) -
             "User": config.user,
             "Env": [f"{variable}={value}" for variable, value in variables.items()],
             "WorkingDir": config.directory,
+            **({"Volumes": {volume: {} for volume in volumes}} if volumes else {}),
         },
         "rootfs": {"type": "layers", "diff_ids": digests},
         "history": [{"created": "2026-01-01T00:00:00Z", "created_by": "platform-e2e"} for _ in layers],

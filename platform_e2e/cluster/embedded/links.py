@@ -13,6 +13,7 @@ import errno
 import functools
 import hashlib
 import os
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -20,12 +21,14 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
-
 from platform_e2e.cluster import naming
 from platform_e2e.cluster.embedded.network import Plan
 from platform_e2e.errors import BrokenHarness
+
+if sys.platform == "linux":
+    # The k3d provider shares this package, and runs where there is no netlink.
+    from pyroute2 import IPRoute
+    from pyroute2.netlink.exceptions import NetlinkError
 
 T = TypeVar("T")
 

@@ -1,5 +1,7 @@
 """The embedded cluster's programs: built from the pinned modules of `programs/go.mod`, once for each state of it.
 
+A run whose cluster comes from a registry needs three of them and builds no other (`TOOLS_OF_HOST`).
+
 What a program is made of (go.mod, go.sum, its flags, the version of Go, and for our own the sources in `programs/`)
 names it in the cache; so a change of one of our own sources links one program again, and only a change of go.mod links
 all of them. Go's module cache and build cache lie in the same cache directory, as `go/mod` and `go/build`. Go itself
@@ -11,9 +13,8 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +56,14 @@ KUBERNETES_NAMES = (
 )
 """The names under which the program `kubernetes` is started."""
 
+KUBERNETES = "kubernetes"
+
+TOOLS_OF_HOST = ("helm", "kubectl", "kustomize")
+"""What the harness itself runs on this host: all that a run needs whose cluster comes from a registry."""
+
+KUBECTL = "k8s.io/kubernetes/cmd/kubectl"
+"""kubectl by itself: a twentieth of what all of Kubernetes takes to compile."""
+
 VERSION_PACKAGE = "github.com/prometheus/common/version"
 """Where everything made by the Prometheus authors and kube-state-metrics keeps its version."""
 
@@ -92,11 +101,12 @@ class Programs:
         return path
 
 
-def ensure(timeline: Timeline) -> Programs:
+def ensure(timeline: Timeline, only: Collection[str] = ()) -> Programs:
     """Return the built programs, building those that are not in the cache.
 
     Args:
         timeline: shows program, packages done, and seconds while it builds.
+        only: names of those that are needed, such as `TOOLS_OF_HOST`; all by default.
 
     Raises:
         BuildError: a program does not build; the text names it and has the end of the log.
@@ -106,7 +116,7 @@ def ensure(timeline: Timeline) -> Programs:
     """
     prune = _prune_asked()
     tools = toolchain.choose()
-    wanted = table()
+    wanted = _some(only, tools) if only else table()
     keys = {program.name: key(program, tools.version) for program in wanted}
 
     def make(directory: Path) -> None:
@@ -114,14 +124,39 @@ def ensure(timeline: Timeline) -> Programs:
         missing = [program for program in wanted if program.name not in reused]
         if missing:
             _build(missing, directory, tools, timeline)
-        for name in KUBERNETES_NAMES:
-            (directory / name).symlink_to("kubernetes")
+        for name in KUBERNETES_NAMES if KUBERNETES in keys else ():
+            (directory / name).symlink_to(KUBERNETES)
         (directory / "keys.json").write_text(json.dumps(keys, indent=1, sort_keys=True))
         if prune and missing:
             prune_build_cache()
 
     total = cache.digest(json.dumps(keys, sort_keys=True))
     return Programs(cache.entry("programs", total, make, phase=PHASE, timeline=timeline), keys)
+
+
+def _some(only: Collection[str], tools: Toolchain) -> tuple[Program, ...]:
+    """Return the programs of these names; kubectl alone where the one that plays all of Kubernetes is not built."""
+    every = {program.name: program for program in table()}
+    found = [every[name] for name in sorted(only) if name != "kubectl"]
+    if "kubectl" in only:
+        whole = every[KUBERNETES]
+        there = key(whole, tools.version) in _built().values()
+        found.append(whole if there else Program("kubectl", KUBECTL, whole.link))
+    return tuple(found)
+
+
+def has(names: Collection[str]) -> bool:
+    """Tell whether programs of these names were built here before, in whatever version; quick, for the doctor."""
+    built = {name for _, name in _built()}
+    return built.issuperset(set(names) - {"kubectl"}) and (
+        "kubectl" not in names or bool(built & {"kubectl", KUBERNETES})
+    )
+
+
+def _built() -> dict[tuple[Path, str], str]:
+    """Return what each program in the cache was made of, by its directory and its name."""
+    listings = sorted((paths.cache() / "programs").glob("*/keys.json"))
+    return {(file.parent, name): made_of for file in listings for name, made_of in json.loads(file.read_text()).items()}
 
 
 def table() -> tuple[Program, ...]:
@@ -136,7 +171,7 @@ def table() -> tuple[Program, ...]:
         raise BrokenHarness(f"programs.TOOLS has no name for {', '.join(unnamed)}", "give the program a name there")
     own = sorted(path.name for path in (gomod.MODULE / "cmd").iterdir() if any(path.glob("*.go")))
     # Kubernetes is by far the largest: begun first, it is linked while others still compile.
-    own.sort(key=lambda name: name != "kubernetes")
+    own.sort(key=lambda name: name != KUBERNETES)
     flags = _versions(pinned)
     return (
         *(Program(name, f"./cmd/{name}", _kubernetes_version(pinned)) for name in own),
@@ -204,7 +239,7 @@ def key(program: Program, go_version: str) -> str:
     parts: list[str | Path] = [
         gomod.MODULE / "go.mod",
         gomod.MODULE / "go.sum",
-        json.dumps([program.package, program.link, TAGS, gobuild.FLAGS, go_version, platform.machine()]),
+        json.dumps([program.package, program.link, TAGS, gobuild.FLAGS, go_version, toolchain.machine()]),
     ]
     if program.package.startswith("./"):
         cmd = gomod.MODULE / "cmd"
@@ -220,11 +255,10 @@ def key(program: Program, go_version: str) -> str:
 def _reuse(directory: Path, keys: dict[str, str]) -> set[str]:
     """Link programs that an earlier entry of the cache already has, and return their names."""
     found: set[str] = set()
-    for listing in sorted((paths.cache() / "programs").glob("*/keys.json")):
-        for name, made_of in json.loads(listing.read_text()).items():
-            if keys.get(name) == made_of and name not in found:
-                os.link(listing.parent / name, directory / name)
-                found.add(name)
+    for (place, name), made_of in _built().items():
+        if keys.get(name) == made_of and name not in found:
+            os.link(place / name, directory / name)
+            found.add(name)
     return found
 
 

@@ -61,6 +61,11 @@ def remove(cluster: str, directory: Path) -> None:
     for mount in reversed(mounts(directory)):
         # None is expected: every mount of a node is in the node's own namespace.
         links.libc().umount2(str(mount).encode(), links.MNT_DETACH)
+    forget(directory)
+
+
+def forget(directory: Path) -> None:
+    """Remove a cluster's directory, which is all of it that this host has where Docker has the rest."""
     # Out of sight at once: nobody must take a directory that is being removed for a cluster.
     doomed = directory.with_name(f".{directory.name}.removed")
     cache.remove(doomed)

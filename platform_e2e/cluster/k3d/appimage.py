@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from platform_e2e.cluster.k3d import failures
+from platform_e2e.cluster.k3d import failures, pulled
 from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.shell import CommandError
+from platform_e2e.timeline import Timeline
 
 BUILD_SECONDS = 900.0
 """For fetching the base image and the packages on it; a minute is usual."""
@@ -15,8 +18,14 @@ SAVE_SECONDS = 300.0
 
 CONTAINERFILE = "Containerfile"
 
+ENVIRONMENT = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+"""With provenance beside it an image is a list, whose parts for no platform k3d cannot import (k3d#1538); the option
+--provenance=false says the same, which a Docker without buildx refuses."""
 
-def build(docker: Docker, directory: Path, name: str, archive: Path) -> None:
+FROM = re.compile(r"^[ \t]*FROM[ \t]+(?:--\S+[ \t]+)*(\S+)(?:[ \t]+AS[ \t]+(\S+))?", re.MULTILINE | re.IGNORECASE)
+
+
+def build(docker: Docker, directory: Path, name: str, archive: Path, mirrors: Mapping[str, str]) -> None:
     """Build an image and write it as an archive.
 
     Args:
@@ -24,12 +33,30 @@ def build(docker: Docker, directory: Path, name: str, archive: Path) -> None:
         directory: with the Containerfile and what that copies.
         name: of the image, with its tag.
         archive: the file to write.
+        mirrors: where base images come from, as `sources.parse_mirror` returns them.
 
     Raises:
         K3dFailed: it does not build; the text has the end of what Docker said.
     """
+    for base in bases((directory / CONTAINERFILE).read_text(encoding="utf-8")) if mirrors else ():
+        mirrored = pulled.at(base, mirrors)
+        if mirrored != base and not docker.has_image(base):
+            # Docker's builder knows no mirror, and takes what it has under the base's own name.
+            pulled.pull(docker, mirrored, Timeline(None))
+            docker.run("tag", mirrored, base)
     try:
-        docker.run("build", "--file", directory / CONTAINERFILE, "--tag", name, directory, timeout=BUILD_SECONDS)
+        words = ("build", "--file", directory / CONTAINERFILE, "--tag", name, directory)
+        Docker({**docker.environment, **ENVIRONMENT}).run(*words, timeout=BUILD_SECONDS)
         docker.run("save", "--output", archive, name, timeout=SAVE_SECONDS)
     except CommandError as error:
         raise failures.explain(f"the image {name} cannot be built from {directory}", error.output) from error
+
+
+def bases(text: str) -> Sequence[str]:
+    """Return the images that a Containerfile begins with, by their full names; not its own stages, nor what a variable names."""
+    found, stages = [], {"scratch"}
+    for image, stage in FROM.findall(text):
+        if image not in stages and "$" not in image:
+            found.append(pulled.full_name(image))
+        stages.add(stage)
+    return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import platform
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,25 +61,41 @@ def on_path() -> Binary | None:
 
 def _built(timeline: Timeline) -> Binary:
     version = versions.pinned()
-    tools = toolchain.choose(gomod.read(versions.MODULE / "go.mod").go)
     link = (f"{versions.PACKAGE}/version.Version={version}",)
+    target = gobuild.Target("k3d", versions.PACKAGE, link)
+    return Binary(program(versions.MODULE, target, timeline), version, "built from its Go module")
+
+
+def program(module: Path, target: gobuild.Target, timeline: Timeline) -> Path:
+    """Return a program of a Go module of its own, building it where the cache has it not.
+
+    Args:
+        module: directory with go.mod and go.sum.
+        target: the program; its name is the kind of the cache's entry.
+        timeline: shows what is being done.
+
+    Raises:
+        BuildError: it does not build; the text has the end of the log.
+        NoToolchain: there is no Go, and PyPI's could not be had.
+        CacheBusy: another process builds it for too long.
+    """
+    tools = toolchain.choose(gomod.read(module / "go.mod").go)
     key = cache.digest(
-        versions.MODULE / "go.mod",
-        versions.MODULE / "go.sum",
-        json.dumps([link, gobuild.FLAGS, tools.version, platform.machine()]),
+        module / "go.mod",
+        module / "go.sum",
+        json.dumps([target.link, gobuild.FLAGS, tools.version, toolchain.machine()]),
     )
 
     def make(directory: Path) -> None:
-        timeline.progress(PHASE, f"builds k3d {version} from its Go module")
-        with cache.scratch("k3d") as scratch:
+        timeline.progress(PHASE, f"builds {target.name} from its Go module")
+        with cache.scratch(target.name) as scratch:
             gobuild.Builder(
                 go=tools.command(timeline),
-                module=versions.MODULE,
+                module=module,
                 tags="",
                 environment={**toolchain.environment(), "GOTMPDIR": str(scratch)},
-                log=cache.log_file("k3d"),
+                log=cache.log_file(target.name),
                 progress=lambda text: timeline.progress(PHASE, text),
-            ).build([gobuild.Target("k3d", versions.PACKAGE, link)], directory)
+            ).build([target], directory)
 
-    place = cache.entry("k3d", key, make, phase=PHASE, timeline=timeline)
-    return Binary(place / "k3d", version, "built from its Go module")
+    return cache.entry(target.name, key, make, phase=PHASE, timeline=timeline) / target.name

@@ -81,32 +81,44 @@ def lay(stock: Materials, plan: Plan, names: Sequence[str], directory: Path) -> 
     for each in nodes:
         each.make_directories()
         root = each.directory / "upper"
-        identity.write(root, {**identities.nodes[each.name], **_own(each, plan, names, identities)})
-        # What containers get is decided in the node: its runtime changes nothing where nothing is lacking.
-        for path, content in nodefiles.files(each, plan, names, clamped=True).items():
-            if path not in DOCKERS:
-                file = root / path.lstrip("/")
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(content)
+        identity.write(root, files(each, plan, names, identities))
         volumes += _volumes(each, root)
     with ThreadPoolExecutor() as pool:
         list(pool.map(stock.lay, [each.directory / "containerd" for each in nodes]))
     return Built(plan, tuple(names), identities, tuple(volumes))
 
 
+def files(each: Node, plan: Plan, names: Sequence[str], identities: Identities) -> dict[str, bytes]:
+    """Return what a node finds when it starts: path in the node to content; keys are among it.
+
+    Args:
+        each: the node.
+        plan: the cluster's addresses.
+        names: of the nodes, the server first.
+        identities: their keys and the administrator's.
+    """
+    # What containers get is decided in the node: its runtime changes nothing where nothing is lacking.
+    plain = nodefiles.files(each, plan, names, clamped=True)
+    return {
+        **identities.nodes[each.name],
+        **_own(each, plan, names, identities),
+        **{path: content for path, content in plain.items() if path not in DOCKERS},
+    }
+
+
 def _own(each: Node, plan: Plan, names: Sequence[str], identities: Identities) -> dict[str, bytes]:
     """Return the files that only a node under k3d has."""
     neighbours = [f"{name} {plan.pods_of(number)}\n" for number, name in enumerate(names) if name != each.name]
-    files = {
+    texts = {
         "/etc/kubernetes/node.json": json.dumps(node.inside(each, plan, contained=True), indent=1),
         "/etc/kubernetes/neighbours": "".join(neighbours),
     }
     if each.is_server:
         items = [obj for _, obj in addons.objects(plan)]
         # JSON is YAML; k3d reads one document after the other.
-        files["/etc/kubernetes/coredns.yaml"] = "".join(f"---\n{json.dumps(obj)}\n" for obj in items)
-        files["/etc/kubernetes/k3s.yaml"] = k3s_kubeconfig(identities.admin)
-    return {path: text.encode() for path, text in files.items()}
+        texts["/etc/kubernetes/coredns.yaml"] = "".join(f"---\n{json.dumps(obj)}\n" for obj in items)
+        texts["/etc/kubernetes/k3s.yaml"] = k3s_kubeconfig(identities.admin)
+    return {path: text.encode() for path, text in texts.items()}
 
 
 def _volumes(each: Node, root: Path) -> list[Volume]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,18 @@ DISABLED = ("servicelb", "traefik")
 
 KUBELET = ("sync-frequency=2s", "node-status-update-frequency=5s")
 """What makes tests fast, as `embedded.nodefiles.kubelet` has it; watching ConfigMaps and Secrets is a kubelet's default."""
+
+
+IN_USER_NAMESPACE = "feature-gates=KubeletInUserNamespace=true"
+"""Without it a kubelet ends where it may not write kernel settings; k3s sets it for its own --rootless only (k3d's page on
+rootless daemons, docs/usage/advanced/podman.md)."""
+
+
+MIRRORS_ONLY = "--disable-default-registry-endpoint"
+"""containerd else goes on to the registry itself where a mirror does not answer (k3s documentation, "Default Endpoint Fallback")."""
+
+GIVEN = "PLATFORM_E2E_NODE_"
+"""Before the name of a node's variable: the variable of k3d that has its value."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +59,13 @@ class Shape:
         subnet: of the cluster's network.
         api: this host's address that the API server is published on.
         volumes: what the nodes see of this host.
-        registries: k3s' own registries.yaml, or empty.
+        host: name or address under which the API server is reached, where that is not `api`.
+        registries: file with k3s' own registries.yaml, or None.
+        mirrored: whether nodes take images from their mirrors only, and never from elsewhere without a word.
+        environment: names of variables of the nodes; k3d finds the values among its own, so that no file has them.
+        files: of the directory of this configuration, and where the nodes have each.
+        rootless: whether the daemon has no root, so that the kubelet must be told.
+        device_mapper: whether the nodes need the /dev/mapper of the daemon's host, as on btrfs (k3d's FAQ).
     """
 
     name: str
@@ -56,7 +75,13 @@ class Shape:
     subnet: IPv4Network
     api: str = "127.0.0.1"
     volumes: tuple[Volume, ...] = ()
-    registries: str = ""
+    host: str = ""
+    registries: Path | None = None
+    mirrored: bool = False
+    environment: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    rootless: bool = False
+    device_mapper: bool = False
 
 
 def render(shape: Shape) -> str:
@@ -66,9 +91,21 @@ def render(shape: Shape) -> str:
     servers: it would be another image to fetch, and the first server takes its place.
     """
     servers, every = ["server:*"], ["all"]
+    kubelet = (*KUBELET, *((IN_USER_NAMESPACE,) if shape.rootless else ()))
+    volumes = [
+        {"volume": f"{each.source}:{each.target}{':ro' if each.read_only else ''}", "nodeFilters": [each.node]}
+        for each in shape.volumes
+    ]
+    if shape.device_mapper:
+        volumes.append({"volume": "/dev/mapper:/dev/mapper", "nodeFilters": every})
     arguments = [
         *({"arg": f"--disable={part}", "nodeFilters": servers} for part in DISABLED),
-        *({"arg": f"--kubelet-arg={setting}", "nodeFilters": every} for setting in KUBELET),
+        *({"arg": f"--kubelet-arg={setting}", "nodeFilters": every} for setting in kubelet),
+        *([{"arg": MIRRORS_ONLY, "nodeFilters": every}] if shape.mirrored else []),
+    ]
+    variables = [
+        f"PLATFORM_E2E_CLUSTER_NAME={shape.name}",
+        *(f"{name}=${{{GIVEN}{name}}}" for name in shape.environment),
     ]
     config: dict[str, Any] = {
         "apiVersion": "k3d.io/v1alpha5",
@@ -78,13 +115,10 @@ def render(shape: Shape) -> str:
         "agents": shape.agents,
         "image": shape.image,
         "subnet": str(shape.subnet),
-        "kubeAPI": {"hostIP": shape.api},
-        "volumes": [
-            {"volume": f"{each.source}:{each.target}{':ro' if each.read_only else ''}", "nodeFilters": [each.node]}
-            for each in shape.volumes
-        ],
-        # By this the processes of a cluster are known, as the embedded ones' are.
-        "env": [{"envVar": f"PLATFORM_E2E_CLUSTER_NAME={shape.name}", "nodeFilters": every}],
+        "kubeAPI": {"hostIP": shape.api, **({"host": shape.host} if shape.host else {})},
+        "volumes": volumes,
+        # By the first the processes of a cluster are known, as the embedded ones' are.
+        "env": [{"envVar": each, "nodeFilters": every} for each in variables],
         "options": {
             # Nothing is rolled back by k3d: what it leaves is removed here, after its logs were read.
             "k3d": {"wait": True, "disableLoadbalancer": True, "disableRollback": True},
@@ -93,7 +127,11 @@ def render(shape: Shape) -> str:
         },
     }
     if shape.registries:
-        config["registries"] = {"config": shape.registries}
+        config["registries"] = {"config": str(shape.registries)}
+    if shape.files:
+        config["files"] = [
+            {"source": source, "destination": target, "nodeFilters": every} for source, target in shape.files.items()
+        ]
     yaml = YAML()
     yaml.default_flow_style = False
     text = io.StringIO()

@@ -7,14 +7,15 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.cluster.provider import ClusterSpec, Images, Problem
-from platform_e2e.shell import CommandError, which
+from platform_e2e.shell import CommandError, run, which
 
 GIB = 1024**3
 
@@ -35,6 +36,22 @@ DISK = 6 * GIB
 OLDEST = (20, 10)
 """Debian 12's; what is older has no private cgroups and was not tried."""
 
+CONTROLLERS = {
+    "cpu": ("CPUShares", "CpuCfsQuota"),
+    "cpuset": ("CPUSet",),
+    "memory": ("MemoryLimit",),
+    "pids": ("PidsLimit",),
+}
+"""Controllers of cgroups that a kubelet needs, and where `docker info` says that the daemon has them."""
+
+DELEGATION = (
+    "write `[Service]` and `Delegate=cpu cpuset io memory pids` into /etc/systemd/system/user@.service.d/delegate.conf, run "
+    "`sudo systemctl daemon-reload`, and log in again (https://rootlesscontaine.rs/getting-started/common/cgroup2/)"
+)
+
+PODMANS_STORE = "containers/storage"
+"""The end of Podman's directory, whoever runs it."""
+
 
 @dataclass(frozen=True)
 class Daemon:
@@ -50,6 +67,9 @@ class Daemon:
         rootless: whether it runs without root.
         local: whether it sees this host's files and this host its networks.
         endpoint: where it listens.
+        storage: file system that its files lie on, such as `extfs` or `btrfs`; empty where it does not say.
+        insecure: registries and networks that it asks by http or without a known certificate, by its settings.
+        undelegated: controllers of cgroups that it lacks, of those that k3s needs; it may not have asked for them.
     """
 
     version: str
@@ -61,11 +81,23 @@ class Daemon:
     rootless: bool = False
     local: bool = True
     endpoint: str = ""
+    storage: str = ""
+    insecure: tuple[str, ...] = ()
+    undelegated: tuple[str, ...] = ()
 
     @property
     def desktop(self) -> bool:
         """Tell whether it lives in Docker Desktop's virtual machine."""
         return "docker desktop" in self.system.lower()
+
+    @property
+    def host(self) -> str:
+        """Return the other machine that it lives on, as this one reaches it; empty where it lives on this one."""
+        scheme, _, rest = self.endpoint.partition("://")
+        if scheme not in {"tcp", "ssh", "http", "https"}:
+            return ""
+        name = urlsplit(f"//{rest}").hostname or ""
+        return "" if name == "localhost" or name.startswith("127.") or name == "::1" else name
 
     @property
     def reachable(self) -> bool:
@@ -100,6 +132,12 @@ def ask(docker: Docker) -> Daemon | Silence:
         return Silence(
             f"the Docker daemon at {endpoint} does not answer: {_last_line(str(error))}", "see `docker info`"
         )
+    podman = _podman(docker, said, endpoint)
+    if podman is not None:
+        return Silence(
+            f"{f'Podman {podman}'.rstrip()} answers at {endpoint}, and Podman is not supported",
+            "use Docker 20.10 or newer (DOCKER_HOST says which daemon is asked), or --provider embedded on Linux as root",
+        )
     if said.get("ServerErrors"):
         return Silence(
             f"the Docker daemon at {endpoint} does not answer: {said['ServerErrors'][0]}", "see `docker info`"
@@ -128,7 +166,28 @@ def read(said: Mapping[str, Any], endpoint: str) -> Daemon:
         rootless=any("rootless" in option for option in options),
         local=local,
         endpoint=endpoint,
+        storage=_storage(said),
+        insecure=_insecure(said.get("RegistryConfig") or {}),
+        undelegated=tuple(
+            name for name, keys in CONTROLLERS.items() if not all(said.get(key, True) is not False for key in keys)
+        ),
     )
+
+
+def why_no_client(daemon: Daemon) -> str:
+    """Return why this process cannot ask on the daemon's networks itself, as the start of a sentence; empty where it can."""
+    if not daemon.reachable:
+        return f"this host is no client on the networks of {daemon}"
+    return "" if may_send_frames() else "this user may not send ARP requests (CAP_NET_RAW)"
+
+
+def may_send_frames() -> bool:
+    """Tell whether this process may send frames. Tried, not read: a capability counts in the namespace that owns the network."""
+    try:
+        socket.socket(socket.AF_PACKET, socket.SOCK_RAW).close()
+    except OSError:
+        return False
+    return True
 
 
 def judge(daemon: Daemon, spec: ClusterSpec) -> list[Problem]:
@@ -171,28 +230,112 @@ def judge(daemon: Daemon, spec: ClusterSpec) -> list[Problem]:
                 "use --images registry, a Docker daemon of root's, or --provider embedded",
             )
         )
-    if not daemon.reachable:
+    if daemon.rootless and daemon.cgroups == "2" and daemon.undelegated:
+        several = len(daemon.undelegated) > 1
         problems.append(
             Problem(
-                f"this host is no client on the networks of {daemon}: addresses are asked for from a container on the "
-                "cluster's network",
-                "nothing to do; that an address answers on this host itself can be seen on Linux only",
+                f"{daemon} was not given the cgroup controller{'s' * several} {listing(daemon.undelegated)}; "
+                f"k3s needs {'them' if several else 'it'}",
+                DELEGATION,
+            )
+        )
+    if daemon.storage == "zfs" and spec.servers > 1 and spec.source is not Images.BUILT:
+        problems.append(
+            Problem(
+                f"{daemon} keeps its files on ZFS, where several servers do not form a cluster",
+                "use --servers 1, or give Docker a directory on another file system (data-root in its daemon.json)",
+            )
+        )
+    if daemon.host and not _resolves(daemon.host):
+        problems.append(
+            Problem(
+                f"{daemon} is on {daemon.host}, which means nothing here: the API server of a cluster there is not reached",
+                "name the machine in DOCKER_HOST, or in the context, by an address or a name that this host can resolve",
+            )
+        )
+    why = why_no_client(daemon)
+    if why:
+        problems.append(
+            Problem(
+                f"{why}: addresses are asked for from a container on the cluster's network",
+                "nothing to do; that an address answers on this host itself can be seen only on Linux by root, with a daemon of "
+                "root's",
                 fatal=False,
             )
         )
     return problems
 
 
+def listing(names: Sequence[str]) -> str:
+    """Return names as a sentence has them."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _resolves(host: str) -> bool:
+    try:
+        socket.getaddrinfo(host, None)
+    except OSError:
+        return False
+    return True
+
+
+def _podman(docker: Docker, said: Mapping[str, Any], endpoint: str) -> str | None:
+    """Return the version of Podman where it answers in Docker's place, or None.
+
+    Podman's own command has another form of `info`. Behind Docker's, Podman states its own version, which is older than any
+    Docker that is used, and says by its components what it is.
+    """
+    if "host" in said and "store" in said:
+        return str((said.get("version") or {}).get("Version", ""))
+    version = str(said.get("ServerVersion", ""))
+    if "podman" in endpoint or str(said.get("DockerRootDir", "")).rstrip("/").endswith(PODMANS_STORE):
+        return version
+    if not version or _numbers(version) >= OLDEST:
+        return None
+    with contextlib.suppress(CommandError, json.JSONDecodeError):
+        words = ("version", "--format", "{{json .Server.Components}}")
+        for each in json.loads(docker.run(*words, timeout=INFO_SECONDS).stdout) or ():
+            if "podman" in str(each.get("Name", "")).lower():
+                return version
+    return None
+
+
+def _insecure(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what the daemon's `insecure-registries` are: hosts, with their ports, and networks."""
+    hosts = (name for name, each in (settings.get("IndexConfigs") or {}).items() if each.get("Secure") is False)
+    return (*map(str, hosts), *map(str, settings.get("InsecureRegistryCIDRs") or ()))
+
+
+def _storage(said: Mapping[str, Any]) -> str:
+    """Return the file system below the daemon's directory."""
+    driver = str(said.get("Driver", ""))
+    backing = {str(row[0]): str(row[1]) for row in said.get("DriverStatus") or () if len(row) == 2}
+    return driver if driver in {"btrfs", "zfs"} else backing.get("Backing Filesystem", "")
+
+
 def _endpoint(docker: Docker) -> str:
     """Return where the daemon listens, without asking it."""
     host = docker.environment.get("DOCKER_HOST")
     if host:
-        return host
+        return _by_address(host)
     if docker.environment.get("DOCKER_CONTEXT") or (Path.home() / ".docker" / "config.json").exists():
         with contextlib.suppress(CommandError):
             words = ("context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
-            return docker.run(*words, timeout=INFO_SECONDS).stdout.strip()
+            return _by_address(docker.run(*words, timeout=INFO_SECONDS).stdout.strip())
     return "unix:///var/run/docker.sock"
+
+
+def _by_address(endpoint: str) -> str:
+    """Return an endpoint with the machine's own name where it is an alias of ssh's configuration, which nothing else knows."""
+    if not endpoint.startswith("ssh://") or which("ssh") is None:
+        return endpoint
+    split = urlsplit(endpoint)
+    with contextlib.suppress(CommandError):
+        # It prints what would be used, and connects nowhere.
+        for line in run(["ssh", "-G", split.hostname or ""], timeout=INFO_SECONDS).stdout.splitlines():
+            if line.startswith("hostname "):
+                return split._replace(netloc=line.removeprefix("hostname ")).geturl()
+    return endpoint
 
 
 def _no_socket(endpoint: str) -> Silence | None:

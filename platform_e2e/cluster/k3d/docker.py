@@ -99,6 +99,14 @@ class Docker:
         configs = [config for each in self.inspect("network", ids) for config in each["IPAM"]["Config"] or []]
         return [IPv4Network(config["Subnet"]) for config in configs if ":" not in config.get("Subnet", ":")]
 
+    def gateway(self) -> str:
+        """Return the daemon's host on Docker's own network, empty where there is none."""
+        for each in self.inspect("network", ["bridge"]):
+            for config in each["IPAM"]["Config"] or []:
+                if ":" not in config.get("Gateway", ":"):
+                    return str(config["Gateway"])
+        return ""
+
     def has_image(self, name: str) -> bool:
         """Tell whether the daemon has an image."""
         return bool(self.inspect("image", [name]))

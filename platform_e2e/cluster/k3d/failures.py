@@ -74,12 +74,50 @@ MEANINGS: Sequence[Meaning] = (
         "start the daemon with a runtime that asks for no more than there is, as .ci/docker does (docs/providers.md)",
     ),
     Meaning(
+        r"server gave HTTP response to HTTPS client",
+        "the registry speaks http, and Docker asks it by https",
+        "name it as localhost, which Docker asks by http, or add it to insecure-registries in Docker's daemon.json; the nodes "
+        "are told by --registry-mirror http://...",
+    ),
+    Meaning(
+        r"x509: |tls: failed to verify certificate|certificate signed by unknown authority",
+        "the registry's certificate is not trusted, or not valid now",
+        "give the nodes its CA with --registry-ca FILE, and Docker itself with /etc/docker/certs.d/HOST/ca.crt; see the clock "
+        "where it has expired",
+    ),
+    Meaning(
+        r"error getting credentials|docker-credential-\S+: executable file not found",
+        "Docker cannot read the credential store that its config.json names",
+        "install the helper, or take credsStore and credHelpers out of ~/.docker/config.json and run `docker login`",
+    ),
+    Meaning(
+        r"proxyconnect|407 Proxy Authentication|Proxy Authentication Required",
+        "the proxy before the registry does not let Docker through",
+        "check HTTP_PROXY, HTTPS_PROXY and NO_PROXY, here and in Docker's own settings (systemctl show docker, daemon.json)",
+    ),
+    Meaning(
+        r"pull access denied|repository does not exist or may require",
+        "the registry does not have an image of that name, or does not show it to this account",
+        "see the name in the lines above, and log in with `docker login`; a mirror must have what docker.io has under the same "
+        "path",
+    ),
+    Meaning(
+        r"unauthorized|authentication required|401 Unauthorized|no basic auth credentials",
+        "the registry wants a login, or refuses the one that it got",
+        "log in with `docker login HOST`; the nodes are given the same credentials",
+    ),
+    Meaning(
+        r"\bdenied: |403 Forbidden|insufficient_scope",
+        "the registry does not allow this account to fetch the image",
+        "log in with `docker login HOST` as an account that may read it",
+    ),
+    Meaning(
         r"no such host|i/o timeout|TLS handshake timeout|connection refused|server misbehaving",
         "a registry cannot be reached",
         "check the network and Docker's proxy settings, use --registry-mirror, or --images built",
     ),
     Meaning(
-        r"manifest unknown|manifest for \S+ not found|repository does not exist|pull access denied",
+        r"manifest unknown|manifest for \S+ not found|repository does not exist|name unknown",
         "the registry does not have an image of that name",
         "see the name in the lines above; a mirror must have what docker.io has under the same path",
     ),

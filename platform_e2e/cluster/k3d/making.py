@@ -10,13 +10,17 @@ from platform_e2e.cluster import naming
 from platform_e2e.cluster.embedded import materials
 from platform_e2e.cluster.embedded.identity import write
 from platform_e2e.cluster.embedded.network import Plan
-from platform_e2e.cluster.k3d import built, config, failures, nodeimage, parts, probe, pulled, sources
+from platform_e2e.cluster.k3d import access, built, config, daemon, failures, nodeimage, parts, probe, pulled, sources
+from platform_e2e.cluster.k3d.access import NONE, Access
 from platform_e2e.cluster.k3d.binary import Binary
 from platform_e2e.cluster.k3d.config import Shape, Volume
 from platform_e2e.cluster.k3d.daemon import Daemon
 from platform_e2e.cluster.k3d.docker import Docker
+from platform_e2e.cluster.k3d.failures import K3dFailed
 from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec, Images, NodeFacts
+from platform_e2e.cluster.waiting import NotInTime
 from platform_e2e.kube.client import Kube
+from platform_e2e.kube.errors import ApiError
 from platform_e2e.shell import CommandError, run, stream
 from platform_e2e.timeline import Timeline
 
@@ -38,14 +42,14 @@ class Nodes:
         environment: variables for k3d.
         complete: makes the cluster complete when k3d is done, given its kubeconfig; returns when every node is ready.
         volumes: what the containers see of this host.
-        registries: k3s' registries.yaml, or empty.
+        access: how they reach registries.
     """
 
     image: str
     environment: Mapping[str, str]
     complete: Callable[[Path], None]
     volumes: tuple[Volume, ...] = ()
-    registries: str = ""
+    access: Access = NONE
 
 
 @dataclass(frozen=True)
@@ -108,15 +112,30 @@ class Making:
     def _pulled(self) -> Nodes:
         """Return k3s' own nodes."""
         mirrors = sources.parse_mirror(self.spec.mirror)
+        reached = access.lay(self.spec, self.docker, self.daemon, self.plan, names=self.names, directory=self.directory)
+        for sentence in reached.notes:
+            self.timeline.progress("cluster", sentence)
         image, tools = pulled.images(mirrors, self.k3d.version)
         for each in (image, tools):
             pulled.pull(self.docker, each, self.timeline)
         return Nodes(
             image,
-            {"K3D_IMAGE_TOOLS": tools},
-            lambda kubeconfig: pulled.wait_until_ready(kubeconfig, self.names),
-            registries=pulled.registries(mirrors),
+            {"K3D_IMAGE_TOOLS": tools, **reached.given},
+            self._reach,
+            access=reached,
         )
+
+    def _reach(self, kubeconfig: Path) -> None:
+        """Wait until every node takes pods; on another machine the way there may be closed."""
+        try:
+            pulled.wait_until_ready(kubeconfig, self.names)
+        except (NotInTime, ApiError) as error:
+            if not self.daemon.host:
+                raise
+            raise K3dFailed(
+                f"the nodes of cluster {self.spec.name} on {self.daemon.host} are not seen from here: {error.problem}",
+                f"open the ports of Docker's containers in the firewall of {self.daemon.host}, or run this on that machine",
+            ) from error
 
     def _create(self, nodes: Nodes) -> None:
         """Have k3d make the containers, and wait until it says that it has."""
@@ -126,8 +145,16 @@ class Making:
             self.spec.servers,
             self.spec.nodes - self.spec.servers,
             self.plan.segment,
+            # Elsewhere a loopback address is another machine's.
+            api="0.0.0.0" if self.daemon.host else "127.0.0.1",
+            host=self.daemon.host,
             volumes=nodes.volumes,
-            registries=nodes.registries,
+            registries=nodes.access.registries,
+            mirrored=bool(self.spec.mirror),
+            environment=tuple(nodes.access.proxies),
+            files=nodes.access.files,
+            rootless=self.daemon.rootless,
+            device_mapper=self.daemon.storage == "btrfs",
         )
         file = self.directory / "k3d.yaml"
         file.write_text(config.render(shape))
@@ -156,20 +183,21 @@ class Making:
         write(self.directory, {"kubeconfig": told.stdout.encode()})
         return self.directory / "kubeconfig"
 
-    def _probe(self) -> str:
-        """Start a container that asks on the segment in this host's place, and return its address."""
+    def _probe(self, why: str) -> str:
+        """Start a container that asks on the segment in this host's place, and return its address; `why` is shown."""
         if self.spec.source is Images.BUILT:
             image = probe.ensure_built(self.docker, self.timeline)
         else:
             image = pulled.at(probe.IMAGE, sources.parse_mirror(self.spec.mirror))
             pulled.pull(self.docker, image, self.timeline)
         address = probe.start(self.docker, self.name, image)
-        self.timeline.progress("cluster", f"this host is no client on the segment: {address}, a container, asks there")
+        self.timeline.progress("cluster", f"{why}: {address}, a container, asks there")
         return address
 
     def _facts(self, kubeconfig: Path) -> ClusterFacts:
-        bridge = parts.bridge(self.docker, self.name) if self.daemon.reachable else ""
-        asker = str(self.plan.host) if bridge else self._probe()
+        why = daemon.why_no_client(self.daemon)
+        bridge = "" if why else parts.bridge(self.docker, self.name)
+        asker = str(self.plan.host) if bridge else self._probe(why or "this host has no interface on the segment")
         found = parts.addresses(self.docker, self.name)
         parts.keep_out_of_pools(self.spec, self.plan, found)
         return ClusterFacts(

@@ -14,7 +14,7 @@ from platform_e2e.cluster.embedded.archive import Config, Entry
 from platform_e2e.cluster.embedded.images import Image
 from platform_e2e.cluster.embedded.materials import Materials
 from platform_e2e.cluster.embedded.node import CONTAINERD_SOCKET, PATH, PROGRAMS
-from platform_e2e.cluster.embedded.programs import KUBERNETES_NAMES
+from platform_e2e.cluster.embedded.programs import KUBERNETES_NAMES, Programs
 from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.timeline import Timeline
 
@@ -49,7 +49,6 @@ def ensure(docker: Docker, stock: Materials, timeline: Timeline) -> str:
         stock: root file system and programs.
         timeline: shows what is being done.
     """
-    entries = _entries(stock)
     made_of = [stock.programs.keys[name] for name in ("etcd", "kubernetes", "node", "oci-runtime")]
     key = cache.digest(LAUNCHER, stock.rootfs.parent.name, repr(CONFIG), *made_of)
     name = f"{REPOSITORY}:{key}"
@@ -57,26 +56,27 @@ def ensure(docker: Docker, stock: Materials, timeline: Timeline) -> str:
         with cache.held("k3d-node-image", phase=PHASE, timeline=timeline):
             if not docker.has_image(name):
                 timeline.progress(PHASE, "assembles the node image and loads it into Docker")
-                _load(docker, name, stock.rootfs, entries)
+                _load(docker, name, stock.rootfs, entries(stock.programs))
     return name
 
 
-def _entries(stock: Materials) -> Sequence[Entry]:
+def entries(programs: Programs) -> Sequence[Entry]:
+    """Return what the image has besides the root file system: the launcher and the programs."""
     return [
         Entry("/usr/bin/k3s", source=LAUNCHER),
         *(
-            Entry(f"{PROGRAMS}/{name}", source=stock.programs.path(name))
+            Entry(f"{PROGRAMS}/{name}", source=programs.path(name))
             for name in ("etcd", "kubernetes", "node", "oci-runtime")
         ),
         *(Entry(f"{PROGRAMS}/{name}", link="kubernetes") for name in KUBERNETES_NAMES),
     ]
 
 
-def _load(docker: Docker, name: str, rootfs: Path, entries: Sequence[Entry]) -> None:
+def _load(docker: Docker, name: str, rootfs: Path, added: Sequence[Entry]) -> None:
     with cache.scratch("k3d-node-image") as scratch:
         layers = [scratch / "rootfs.tar", scratch / "programs.tar"]
         archive.write_tree(layers[0], rootfs)
-        archive.write_entries(layers[1], entries)
+        archive.write_entries(layers[1], added)
         archive.write_image(scratch / "image.tar", name, layers, CONFIG)
         for layer in layers:
             layer.unlink()

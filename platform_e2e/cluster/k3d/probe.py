@@ -1,4 +1,7 @@
-"""A container that is a client on a cluster's network, for hosts that are none: Docker Desktop's and rootless Docker's."""
+"""A container that is a client on a cluster's network, for hosts and users that are none.
+
+Docker Desktop and rootless Docker have networks that this host has no interface on, and an ordinary user may not send frames.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,8 @@ def start(docker: Docker, cluster: str, image: str) -> str:
     """
     name = container_name(cluster)
     words = ("--name", name, "--network", network_name(cluster), "--label", f"{CLUSTER_LABEL}={cluster}")
-    docker.run("run", "--detach", "--init", *words, image, *SLEEP)
+    # Docker's default, which a daemon's settings can take away.
+    docker.run("run", "--detach", "--init", "--cap-add", "NET_RAW", *words, image, *SLEEP)
     found = parts.addresses(docker, cluster).get(name)
     if found is None:
         raise K3dFailed(f"the container {name} has no address on the network {network_name(cluster)}", "run again")

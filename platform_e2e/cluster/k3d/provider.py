@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from platform_e2e import paths
 from platform_e2e.cluster import doctor, naming
 from platform_e2e.cluster.embedded import remains
-from platform_e2e.cluster.k3d import binary, daemon, making, network, parts, upkeep
+from platform_e2e.cluster.k3d import binary, daemon, making, mirrors, network, parts, sources, upkeep
 from platform_e2e.cluster.k3d.daemon import Silence
 from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.cluster.k3d.failures import K3dFailed
@@ -32,8 +33,12 @@ class K3dProvider:
         problems = daemon.judge(found, spec)
         if spec.source is Images.BUILT:
             problems += doctor.judge(doctor.observe(), spec)
-        elif found.local:
-            problems += doctor.resources(doctor.observe())
+        else:
+            # Memory and its like are those of the daemon's machine.
+            judged = doctor.resources if found.local else doctor.disk
+            problems += judged(doctor.observe(), built=False)
+        if spec.source is Images.MIRROR:
+            problems += mirrors.judge(sources.parse_mirror(spec.mirror), found, docker.gateway())
         if spec.source is Images.BUILT and spec.servers > 1:
             problems.append(
                 Problem(
@@ -109,8 +114,13 @@ class K3dProvider:
             K3dFailed: no daemon answers: the cluster's files stay, or nobody would know of the rest any more.
         """
         parts.remove(parts.daemon_of(directory), naming.on_host(name))
-        remains.remove(name, directory)
+        if sys.platform == "linux":
+            remains.remove(name, directory)
+        else:
+            remains.forget(directory)
 
     def leftovers(self, name: str) -> Sequence[str]:
         """Return what of this cluster still exists."""
-        return [*parts.find(Docker.of_environment(), naming.on_host(name)), *remains.find(name)]
+        directory = paths.clusters() / name
+        here = remains.find(name) if sys.platform == "linux" else [f"directory {directory}"] * directory.exists()
+        return [*parts.find(Docker.of_environment(), naming.on_host(name)), *here]

@@ -1,8 +1,7 @@
-"""k3s' own nodes, from a registry or a mirror of it: their image, their registries.yaml, and when they are ready."""
+"""k3s' own nodes, from a registry or a mirror of it: their image, and when they are ready."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -61,15 +60,12 @@ def at(image: str, mirrors: Mapping[str, str]) -> str:
     return f"{url.partition('//')[2]}/{path}" if url else image
 
 
-def registries(mirrors: Mapping[str, str]) -> str:
-    """Return k3s' registries.yaml, as JSON, which is YAML too; empty without mirrors.
-
-    Args:
-        mirrors: as `sources.parse_mirror` returns them.
-    """
-    if not mirrors:
-        return ""
-    return json.dumps({"mirrors": {registry: {"endpoint": [url]} for registry, url in mirrors.items()}}, indent=1)
+def full_name(image: str) -> str:
+    """Return an image's name with its registry (distribution/reference, ParseNormalizedNamed)."""
+    first, slash, rest = image.partition("/")
+    if slash and ("." in first or ":" in first or first == "localhost"):
+        return image if first != "docker.io" or "/" in rest else f"docker.io/library/{rest}"
+    return f"docker.io/{image}" if slash else f"docker.io/library/{image}"
 
 
 def wait_until_ready(kubeconfig: Path, names: Sequence[str]) -> None:

@@ -22,7 +22,7 @@ K3S_IMAGE = f"docker.io/rancher/k3s:{K3S}"
 
 @dataclass(frozen=True, order=True)
 class Version:
-    """A version of three numbers; a pre-release counts as the release before it."""
+    """A version of three numbers, of a release."""
 
     major: int
     minor: int
@@ -41,17 +41,17 @@ BELOW = Version(6, 0, 0)
 
 
 def parse(text: str) -> Version | None:
-    """Return the version in what `k3d version` says, or None for a development build.
+    """Return the version in what `k3d version` says, or None for what is no release.
+
+    What comes before a release lacks some of it, and its image for tools may not exist.
 
     Args:
         text: such as `k3d version v5.9.0` and further lines.
     """
     found = re.search(r"\bk3d version v(\d+)\.(\d+)\.(\d+)(-\S+)?", text)
-    if found is None:
+    if found is None or found[4]:
         return None
-    major, minor, patch = (int(found[number]) for number in (1, 2, 3))
-    # What comes before a release lacks some of it.
-    return Version(major, minor, patch - 1 if found[4] else patch)
+    return Version(*(int(found[number]) for number in (1, 2, 3)))
 
 
 def fits(version: Version) -> bool:

@@ -1,0 +1,109 @@
+"""Fill a registry on this machine and prove the platform through it; the words after `--` are pytest's.
+
+With `--serve` the registry only stands, and the command that uses it is printed: for runs by hand, as another user for example.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from contract.registry import crane, standin, stock
+from platform_e2e import layer as layers
+from platform_e2e import paths
+from platform_e2e.cluster.embedded import cache, hostpackages, programs
+from platform_e2e.cluster.k3d import daemon, versions
+from platform_e2e.cluster.k3d.docker import Docker
+from platform_e2e.errors import BrokenHarness, HarnessError, WrongUsage
+from platform_e2e.incident.said import Telling, say
+from platform_e2e.shell import stream
+
+CLUSTER = "registry"
+"""The node image is made for a cluster of this name."""
+
+RUN_SECONDS = 3 * 3600.0
+"""The run's own deadline comes earlier."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Fill the registry, and run.
+
+    Args:
+        argv: the words after the program's name.
+
+    Returns:
+        The run's exit status; 3 where no run was possible.
+    """
+    parser = argparse.ArgumentParser(prog="registry", description=__doc__)
+    parser.add_argument("--serve", action="store_true", help="run nothing: print the command, and serve until Ctrl-C")
+    parser.add_argument("--port", type=int, default=0, help="of the registry; a free one by default")
+    parser.add_argument(
+        "--directory", type=Path, help="for the registry's files, which then stay; the cache by default"
+    )
+    known, rest = parser.parse_known_args(argv)
+    timeline = Telling()
+    try:
+        if (paths.clusters() / CLUSTER).exists():
+            raise WrongUsage(f"there is a cluster {CLUSTER} already", f"remove it: nox -s cluster -- down {CLUSTER}")
+        docker = Docker.of_environment()
+        found = daemon.ask(docker)
+        if isinstance(found, daemon.Silence):
+            raise BrokenHarness(f"this needs Docker: {found.reason}", found.remedy)
+        hostpackages.install_or_explain(timeline)
+        with cache.scratch("registry") as scratch:
+            directory = known.directory.absolute() if known.directory else scratch / "registry"
+            with crane.serving(directory, timeline, known.port) as registry:
+                words = _filled(registry, docker, directory, scratch, timeline)
+                return _serve(words) if known.serve else _run([*words, *rest])
+    except HarnessError as error:
+        say(str(error))
+        return error.exit_code
+
+
+def _filled(
+    registry: crane.Registry, docker: Docker, directory: Path, scratch: Path, timeline: Telling
+) -> list[str | Path]:
+    """Push every image, make layer and charts, and return the command that uses them."""
+    with timeline.phase("registry", f"a registry at {registry.url} is filled"):
+        stock.push_images(registry, scratch, timeline)
+        layer, charts = directory / "layer", directory / "charts"
+        stock.layer(paths.ROOT / "platform", layer, charts, timeline)
+        kustomize = programs.ensure(timeline).path("kustomize")
+        pools = tuple(layers.load(layer, layers.kustomize_build(kustomize)).pool_ranges())
+        timeline.progress(
+            "registry", f"pushes {versions.K3S_IMAGE}: a built node that takes every image from the mirror"
+        )
+        addresses = standin.plan(docker, pools, scratch)
+        standin.write(scratch / "node.tar", versions.K3S_IMAGE, CLUSTER, addresses, scratch=scratch, timeline=timeline)
+        registry.push(scratch / "node.tar", versions.K3S_IMAGE)
+        (scratch / "node.tar").unlink()
+    return [
+        *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "e2e", "--provider", "k3d"),
+        *("--registry-mirror", registry.url, "--cluster", CLUSTER, "--charts-dir", charts, "--layer", layer),
+    ]
+
+
+def _run(words: Sequence[str | Path]) -> int:
+    say(f"runs: {shlex.join(map(str, words))}")
+    done = stream(
+        words, timeout=RUN_SECONDS, on_line=say, ok=range(256), cwd=paths.ROOT, env={"PYTHONUNBUFFERED": "1"}, tied=True
+    )
+    return done.returncode
+
+
+def _serve(words: Sequence[str | Path]) -> int:
+    say(f"serves until Ctrl-C; in {Path.cwd()}:\n  {shlex.join(map(str, words))}")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        signal.pause()
+    except KeyboardInterrupt:
+        say("the registry ends")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

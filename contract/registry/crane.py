@@ -1,0 +1,86 @@
+"""A registry of our own, and what is pushed there: both are the program crane."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from platform_e2e.cluster.embedded.gobuild import Target
+from platform_e2e.cluster.k3d import binary, sources
+from platform_e2e.cluster.waiting import wait_until
+from platform_e2e.shell import background, run
+from platform_e2e.timeline import Timeline
+
+MODULE = Path(__file__).parent / "crane"
+PACKAGE = "github.com/google/go-containerregistry/cmd/crane"
+
+PUSH_SECONDS = 600.0
+"""For pushing one image; the largest has half a gigabyte, which is compressed on the way."""
+
+START_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Registry:
+    """A registry that listens on every address of this host.
+
+    Attributes:
+        crane: the program.
+        url: as this host names it.
+    """
+
+    crane: Path
+    url: str
+
+    def push(self, archive: Path, image: str) -> None:
+        """Push an image under its own name, without its registry: so a mirror has it.
+
+        Args:
+            archive: as `docker save` writes it.
+            image: its full name.
+        """
+        name = f"{self.url.partition('//')[2]}/{image.partition('/')[2]}"
+        run([self.crane, "push", archive, name], timeout=PUSH_SECONDS)
+
+    def has(self, image: str) -> bool:
+        """Tell whether an image is there."""
+        name = f"{self.url.partition('//')[2]}/{image.partition('/')[2]}"
+        return not run([self.crane, "digest", name], timeout=PUSH_SECONDS, ok=range(256)).returncode
+
+
+@contextlib.contextmanager
+def serving(directory: Path, timeline: Timeline, port: int = 0) -> Iterator[Registry]:
+    """Serve a registry as long as the context lasts.
+
+    Args:
+        directory: of its images and its log.
+        timeline: shows what is being built.
+        port: that it listens on; a free one by default.
+    """
+    crane = binary.program(MODULE, Target("crane", PACKAGE), timeline)
+    blobs = directory / "blobs"
+    blobs.mkdir(parents=True, exist_ok=True)
+    port = port or _free_port()
+    words: list[str | Path] = [crane, "registry", "serve", "--address", f"0.0.0.0:{port}", "--disk", blobs]
+    process = background(words, log_file=directory / "registry.log", env=dict(os.environ))
+    try:
+        url = f"http://localhost:{port}"
+        wait_until(
+            lambda: sources.ask(f"{url}/v2/") or True, timeout=START_SECONDS, what=f"the registry at {url} answers"
+        )
+        yield Registry(crane, url)
+    finally:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(START_SECONDS)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return int(probe.getsockname()[1])

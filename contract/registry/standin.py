@@ -1,0 +1,64 @@
+"""The node image that stands in for k3s': a built node whose images all come from the mirror, made for one cluster.
+
+Its keys and addresses are in it, so it is right for the one cluster that it is made for. k3s itself cannot be built from a Go module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from platform_e2e.addresses import AddressRange
+from platform_e2e.cluster.embedded import archive, identity, programs, rootfs
+from platform_e2e.cluster.embedded.archive import Entry
+from platform_e2e.cluster.embedded.network import Plan
+from platform_e2e.cluster.embedded.node import Node
+from platform_e2e.cluster.k3d import built, network, nodeimage, parts
+from platform_e2e.cluster.k3d.docker import Docker
+from platform_e2e.timeline import Timeline
+
+LAUNCHER = Path(__file__).parent / "node" / "k3s"
+
+VOLUMES = ("/var/lib/containerd", "/var/lib/etcd", "/var/lib/kubelet")
+"""What cannot lie on a container's own file system, as k3s' image has it."""
+
+MIRRORS = """
+  [plugins."io.containerd.grpc.v1.cri".registry]
+    config_path = "/etc/containerd/certs.d"
+"""
+"""The end of containerd's configuration: where the launcher writes the mirror that k3d was told."""
+
+
+def plan(docker: Docker, pools: Sequence[AddressRange], scratch: Path) -> Plan:
+    """Return the addresses that a cluster with one node will have, as they are chosen when it is made."""
+    directory = scratch / "plan"
+    directory.mkdir()
+    return network.choose(docker, directory, pools, 1, 0)
+
+
+def write(path: Path, name: str, cluster: str, addresses: Plan, *, scratch: Path, timeline: Timeline) -> None:
+    """Write the node image of a cluster.
+
+    Args:
+        path: of the archive.
+        name: of the image.
+        cluster: its name.
+        addresses: of the cluster.
+        scratch: a directory with room for the image's layers.
+        timeline: shows what is being built.
+    """
+    names = parts.node_names(cluster, 1, 0)
+    root = rootfs.ensure("node", timeline)
+    node = Node(names[0], 0, scratch / "node", scratch / "logs")
+    files = built.files(node, addresses, names, identity.make(addresses, names))
+    files["/etc/containerd/config.toml"] += MIRRORS.encode()
+    own = [Entry(path, content=content, mode=0o600) for path, content in files.items()]
+    launchers = [Entry("/usr/bin/k3s", source=LAUNCHER), Entry("/usr/libexec/k3s-built", source=nodeimage.LAUNCHER)]
+    added = [entry for entry in nodeimage.entries(programs.ensure(timeline)) if entry.path != "/usr/bin/k3s"]
+    layers = [scratch / "rootfs.tar", scratch / "programs.tar", scratch / "own.tar"]
+    archive.write_tree(layers[0], root)
+    archive.write_entries(layers[1], [*added, *launchers])
+    archive.write_entries(layers[2], own)
+    archive.write_image(path, name, layers, nodeimage.CONFIG, VOLUMES)
+    for layer in layers:
+        layer.unlink()

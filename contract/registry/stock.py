@@ -1,0 +1,92 @@
+"""What the registry is filled with, and the layer and the charts that name just that."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+from contract.registry.crane import Registry
+from platform_e2e.cluster.embedded import images, programs, rootfs
+from platform_e2e.cluster.embedded.archive import Config, write_image
+from platform_e2e.cluster.k3d import appimage, probe, pulled, versions
+from platform_e2e.foundations import making
+from platform_e2e.foundations.helm import Helm
+from platform_e2e.layer import releases
+from platform_e2e.timeline import Timeline
+
+PHASE = "registry"
+
+
+def push_images(registry: Registry, scratch: Path, timeline: Timeline) -> None:
+    """Push every image that pods of the embedded cluster have, and those that k3d and the harness itself ask for.
+
+    Each has the name that is asked for; what stands in for another product is what `images` says of it.
+
+    Args:
+        registry: that gets them.
+        scratch: a directory with room for one image.
+        timeline: shows which is being pushed.
+    """
+    archive = scratch / "image.tar"
+    made = images.ensure(timeline)
+    for image in made:
+        # The layer's own image is built with Docker and in no registry.
+        if "/chat:" not in image.name:
+            timeline.progress(PHASE, f"pushes {image.name}: {image.contains}")
+            image.write(archive)
+            registry.push(archive, image.name)
+    pause = next(image for image in made if "/pause:" in image.name)
+    pause.write(archive)
+    registry.push(archive, f"{pulled.TOOLS}:{versions.pinned().removeprefix('v')}")
+    # The probe's Python, and the base of the layer's own image with the packages that its Containerfile would install.
+    python = rootfs.get("chat", timeline)
+    for name in (probe.IMAGE, "docker.io/library/debian:trixie-slim"):
+        timeline.progress(PHASE, f"pushes {name}: Debian with Python")
+        write_image(archive, name, [python.path], Config(("/usr/bin/env",)))
+        registry.push(archive, name)
+    archive.unlink()
+
+
+def layer(source: Path, target: Path, charts: Path, timeline: Timeline) -> None:
+    """Copy a layer, and make the charts that it pins: in the versions whose images the registry has.
+
+    Args:
+        source: the layer.
+        target: the copy.
+        charts: the directory for --charts-dir.
+        timeline: shows what is being made.
+    """
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    built = programs.ensure(timeline)
+    file = target / "foundations" / "foundations.yaml"
+    text = file.read_text(encoding="utf-8")
+    for release in releases.read(source):
+        chart = making.made(
+            release.chart,
+            helm=Helm(built.path("helm")),
+            module_directory=programs.module_directory,
+            timeline=timeline,
+        )
+        shutil.copytree(chart.path, charts / release.chart)
+        for definition in chart.crds:
+            place = charts / release.chart / "crds" / definition.name
+            place.parent.mkdir(exist_ok=True)
+            shutil.copy(definition, place)
+        text = _pinned(text, release.chart, chart.version, chart.app_version)
+    file.write_text(text, encoding="utf-8")
+    for containerfile in target.glob(f"apps/*/{appimage.CONTAINERFILE}"):
+        # The base in the registry has the packages already: a build there fetches nothing.
+        words = containerfile.read_text(encoding="utf-8")
+        containerfile.write_text(
+            re.sub(r"^RUN apt-get(?:.*\\\n)*.*\n", "", words, flags=re.MULTILINE), encoding="utf-8"
+        )
+
+
+def _pinned(text: str, chart: str, version: str, app_version: str) -> str:
+    """Return foundations.yaml with other versions of a chart."""
+    head, found, rest = text.partition(f"chart: {chart}\n")
+    entry, separator, after = rest.partition("\n\n")
+    entry = re.sub(r"^( +version:) .*$", rf"\1 {version}", entry, flags=re.MULTILINE)
+    entry = re.sub(r"^( +appVersion:) .*$", rf"\1 {app_version}", entry, flags=re.MULTILINE)
+    return head + found + entry + separator + after

@@ -1,0 +1,77 @@
+"""What a run of a layer needs from elsewhere: registries and chart repositories, known before anything is built or made.
+
+A layer is not rendered for it, since that needs programs that are built first: every image that a file of it names counts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from platform_e2e.cluster.k3d.sources import Supplies
+from platform_e2e.foundations import upstream
+from platform_e2e.layer import releases
+from platform_e2e.settings import Settings
+
+IMAGE = re.compile(r"^[ \t-]*[\"']?(?:image|newName)[\"']?:[ \t]+[\"']?([\w][\w./:@-]{0,250})", re.MULTILINE)
+"""An image in a pod, or in the transformation of a kustomization."""
+
+REGISTRY = re.compile(
+    r"^[ \t-]*[\"']?(?:registry|imageRegistry)[\"']?:[ \t]+[\"']?([\w][\w.-]{0,250}(?::\d{1,5})?)", re.MULTILINE
+)
+"""A registry in the values of a chart."""
+
+HUB = "docker.io"
+
+SUFFIXES = frozenset({".yaml", ".yml", ".json"})
+MOST_FILES = 5000
+MOST_BYTES = 1 << 20
+"""A layer is not read without bounds, nor is a file of it."""
+
+
+def of(settings: Settings) -> Supplies:
+    """Return what a run with these settings needs from elsewhere where it builds nothing itself.
+
+    Raises:
+        WrongUsage: the layer's foundations.yaml cannot be used.
+    """
+    found = releases.read(settings.layer)
+    registries = set(named(settings.layer))
+    repositories: set[str] = set()
+    downloads: set[str] = set()
+    for release in found:
+        known = upstream.CHARTS.get(release.chart, upstream.Upstream(()))
+        registries.update(known.registries)
+        if settings.charts_dir is None:
+            repositories.add(release.repository)
+            downloads.update(known.downloads)
+    ca = str(settings.registry_ca or "")
+    return Supplies(tuple(sorted(registries)), tuple(sorted(repositories)), tuple(sorted(downloads)), ca)
+
+
+def named(layer: Path) -> Sequence[str]:
+    """Return the registries of the images that a layer's files name, without those of images that it brings itself."""
+    own = {file.parent.name for file in layer.glob("apps/*/Containerfile")}
+    found: set[str] = set()
+    for text in _texts(layer):
+        found.update(match[1] for match in REGISTRY.finditer(text) if "." in match[1] or ":" in match[1])
+        for match in IMAGE.finditer(text):
+            name = match[1].partition("@")[0]
+            if name.rpartition("/")[2].partition(":")[0] not in own:
+                found.add(registry_of(name))
+    return sorted(found)
+
+
+def registry_of(image: str) -> str:
+    """Return the registry that an image's name means (distribution/reference, ParseNormalizedNamed)."""
+    first, slash, _ = image.partition("/")
+    return first if slash and ("." in first or ":" in first or first == "localhost") else HUB
+
+
+def _texts(layer: Path) -> Iterator[str]:
+    """Yield the texts of a layer's files; links are not followed."""
+    files = (path for path in layer.rglob("*") if path.suffix in SUFFIXES and path.is_file() and not path.is_symlink())
+    for _, path in zip(range(MOST_FILES), files, strict=False):
+        if path.stat().st_size <= MOST_BYTES:
+            yield path.read_text(encoding="utf-8", errors="replace")
