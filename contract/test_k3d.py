@@ -9,6 +9,7 @@ import pytest
 from contract.conftest import Standing
 from platform_e2e.checks.loadbalancer import Outside
 from platform_e2e.checks.remote import Container
+from platform_e2e.cluster import naming
 from platform_e2e.cluster.k3d import parts, probe
 from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.cluster.provider import Provider
@@ -29,7 +30,7 @@ def docker(standing: Standing) -> Docker:
 
 def test_servicelb_and_traefik_are_off_on_every_server(standing: Standing, docker: Docker) -> None:
     """k3s is told so where it starts, and not only asked for so in a file."""
-    containers = {parts.name_of(each): each for each in docker.containers(standing.spec.name)}
+    containers = {parts.name_of(each): each for each in docker.containers(naming.on_host(standing.spec.name))}
     for each in standing.facts.nodes[: standing.spec.servers]:
         arguments = containers[each.name]["Config"]["Cmd"]
         assert arguments[0] == "server"
@@ -39,15 +40,15 @@ def test_servicelb_and_traefik_are_off_on_every_server(standing: Standing, docke
 def test_the_configuration_of_k3d_is_kept_with_the_cluster(standing: Standing) -> None:
     """It can be read, and used again by hand."""
     text = (Path(standing.facts.directory) / "k3d.yaml").read_text()
-    assert f"name: {standing.spec.name}" in text
+    assert f"name: {naming.on_host(standing.spec.name)}" in text
     assert f"subnet: {standing.facts.segment}" in text
 
 
 def test_a_container_sees_what_this_host_sees(standing: Standing, docker: Docker, timeline: Timeline) -> None:
     """So a host that is no client on Docker's networks judges addresses by the same means."""
     host = Outside.of(standing.facts).asker
-    address = probe.start(docker, standing.spec.name, probe.ensure_built(docker, timeline))
-    container = Container(docker, probe.container_name(standing.spec.name), address)
+    address = probe.start(docker, naming.on_host(standing.spec.name), probe.ensure_built(docker, timeline))
+    container = Container(docker, probe.container_name(naming.on_host(standing.spec.name)), address)
     try:
         for each in standing.facts.nodes:
             seen, same = host.who_has(each.address, timeout=2), container.who_has(each.address, timeout=2)

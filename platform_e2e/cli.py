@@ -17,6 +17,7 @@ from platform_e2e.ask import arguments
 from platform_e2e.errors import BrokenHarness, HarnessError, WrongUsage
 from platform_e2e.incident import arguments as incidents
 from platform_e2e.settings import OPTIONS, Settings, resolve
+from platform_e2e.terminal import visible
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 """What no command can do anything about; any other error of the system that is not told as ours is a bug."""
@@ -61,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(known.command(known, rest))
     except HarnessError as error:
-        print(error, file=sys.stderr)
+        print(visible(str(error)), file=sys.stderr)
         return error.exit_code
     except OSError as error:
         if error.errno not in NO_ROOM and "temporary directory" not in str(error):

@@ -258,9 +258,20 @@ def test_endpoints_are_counted(api: ScriptedApi, run: Run, capsys: Any) -> None:
             "use --rolled-out, --condition TYPE, --field PATH=VALUE, --exists or --gone",
         ),
         (
-            ["svc/a", "--converged-on", "HEAD"],
+            ["svc/a", "--converged-on", "HEAD", "--refresh"],
             "--converged-on is for Application, and service/a -n default is no such object",
             "use --endpoints, --condition TYPE",
+        ),
+        (
+            ["app/a", "--converged-on", "HEAD"],
+            "--converged-on HEAD must have --refresh: which commit is HEAD is known once Argo CD has looked at Git",
+            "add --refresh, which annotates the Application, or give the commit",
+        ),
+        (["app/a", "--exists", "--refresh"], "--refresh was given without --converged-on", "say what is waited for"),
+        (
+            ["svc/a", "--refresh"],
+            "--refresh is for Application, and service/a -n default is no such object",
+            "use --end",
         ),
         (
             ["ipaddresspool/a"],
@@ -420,7 +431,7 @@ def test_head_is_what_argo_cd_finds_when_it_is_asked_to_look(
     application(api)
     deployment(api)
     once_told("has not done the refresh", lambda: application(api, newer))
-    assert run("wait", "application/chat-dev", "--converged-on", "HEAD", "--timeout", "10") == 0
+    assert run("wait", "application/chat-dev", "--converged-on", "HEAD", "--refresh", "--timeout", "10") == 0
     assert asked == ["argocd/chat-dev"]
     out, err = capsys.readouterr()
     assert out.startswith(f"application/chat-dev -n argocd is what its newest commit says (commit {newer[:12]}, after ")
@@ -432,7 +443,7 @@ def test_an_application_is_not_believed_before_argo_cd_has_looked(
 ) -> None:
     deployment(api)
     application(api)
-    assert run("wait", "app/chat-dev", "--timeout", "1") == 1
+    assert run("wait", "app/chat-dev", "--refresh", "--timeout", "1") == 1
     assert asked == ["argocd/chat-dev"]
     err = capsys.readouterr().err
     assert "application/chat-dev -n argocd is what its newest commit says: not within 1 s" in err
@@ -441,7 +452,7 @@ def test_an_application_is_not_believed_before_argo_cd_has_looked(
 
 def test_each_application_of_a_set_is_asked(api: ScriptedApi, run: Run, asked: list[str]) -> None:
     application(api, labels={"team": "chat"})
-    assert run("wait", "app", "-l", "team=chat", "--timeout", "0") == 1
+    assert run("wait", "app", "-l", "team=chat", "--refresh", "--timeout", "0") == 1
     assert asked == ["argocd/chat-dev"]
 
 
@@ -451,7 +462,7 @@ def test_a_refresh_of_somebody_else_is_waited_for_before_our_own(
     deployment(api)
     application(api, annotations={REFRESH: "normal"})
     once_told("somebody else asked for", lambda: application(api))
-    assert run("wait", "app/chat-dev", "--timeout", "10") == 0
+    assert run("wait", "app/chat-dev", "--refresh", "--timeout", "10") == 0
     assert api.asked("PATCH", "applications/chat-dev") == 1
     assert (
         "s  Argo CD has not done the refresh of application/chat-dev that somebody else asked for\n"
@@ -474,16 +485,16 @@ def test_the_rollouts_of_its_workloads_are_awaited_at_the_end(api: ScriptedApi, 
     assert run("wait", "app/chat-dev", "--timeout", "1") == 1
     err = capsys.readouterr().err
     assert "observed: deployment/chat -n chat-dev: 0 of 1 replicas are available" in err
-    assert "application/chat-dev -n argocd is what its newest commit says: not within 1 s" in err
+    assert "application/chat-dev -n argocd is what Argo CD compared it with last: not within 1 s" in err
 
 
 def test_who_may_not_ask_for_a_refresh_must_name_the_commit(api: ScriptedApi, run: Run, capsys: Any) -> None:
     deployment(api)
     application(api)
     api.fail("PATCH", "applications/chat-dev", 403, times=2)
-    assert run("wait", "app/chat-dev") == 3
+    assert run("wait", "app/chat-dev", "--refresh") == 3
     assert "PATCH Application chat-dev -n argocd: 403 " in capsys.readouterr().err
-    assert run("wait", "app/chat-dev", "--converged-on", SHA) == 0
+    assert run("wait", "app/chat-dev", "--converged-on", SHA, "--refresh") == 0
     assert (
         "Argo CD is not asked to look at Git and does so by itself every few minutes: as the" in capsys.readouterr().err
     )
@@ -501,5 +512,5 @@ def test_a_commit_of_one_of_several_repositories_is_refused(api: ScriptedApi, ru
     assert run("wait", "app/chat-dev", "--converged-on", SHA) == 4
     assert (
         f"application/chat-dev reads 2 Git repositories, and commit {SHA[:12]} can be of one only\n"
-        "  remedy: use --converged-on HEAD\n"
+        "  remedy: use --converged-on HEAD --refresh\n"
     ) in capsys.readouterr().err

@@ -71,6 +71,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.changed = threading.Condition()
+        self.held = 1 << 30
         self.revision = 10
         self.compacted = 0
         self.generation = 0

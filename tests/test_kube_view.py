@@ -34,6 +34,9 @@ class NoFeed:
     def fetch(self, deadline: float) -> None:
         raise AssertionError("nobody lists by itself here")
 
+    def took(self, size: int) -> None:
+        pass
+
     def leave(self) -> None:
         pass
 

@@ -1,7 +1,8 @@
-"""What `--converged-on` means: Argo CD is asked to look at Git now, and the Application must be what is there (scenario A1).
+"""What `--converged-on` and `--refresh` mean: the Application must be what a commit says, or what Git has now (scenario A1).
 
 HEAD is the commit that the Application's own branch or tag has when Argo CD looks after the command has begun, or a later one.
-So it needs no access to Git from here, and it is never an answer from before the command.
+So it needs no access to Git from here, and it is never an answer from before the command. But Argo CD has to be asked to look,
+by an annotation of the Application: the one thing that is ever written, and only where a person says `--refresh`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from platform_e2e.kube.objects import Object, key
 
 HEAD = "HEAD"
 
+COMPARED = "is what Argo CD compared it with last"
+"""In words that follow an Application's name, what is demanded where neither a commit nor a look at Git is asked for."""
+
 
 def phrase(revision: str) -> str:
     """Return in words that follow an Application's name what is demanded."""
@@ -28,7 +32,8 @@ def at(revision: str) -> Expectation[Object | None]:
     """Return the expectation that an Application is what a commit says; its value is the Application.
 
     Args:
-        revision: HEAD, for an Application whose refresh was asked for before, or the first digits of a commit.
+        revision: the first digits of a commit; HEAD for the one that Argo CD compared with last, which is Git's newest where
+            a refresh was asked for before.
     """
 
     def judge(app: Object | None) -> Verdict:
@@ -53,7 +58,7 @@ def _of_each_source(app: Object, sha: str) -> Wanted:
         name = app["metadata"]["name"]
         raise WrongUsage(
             f"application/{name} reads {len(repositories)} Git repositories, and commit {sha[:12]} can be of one only",
-            "use --converged-on HEAD",
+            "use --converged-on HEAD --refresh",
         )
     return tuple(now if one.get("chart") else sha for now, one in zip(found, sources, strict=True))
 

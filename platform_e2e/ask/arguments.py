@@ -14,6 +14,9 @@ OUTPUTS = ("text", "json")
 TIMEOUT = 60.0
 """Seconds that a wait lasts where nobody says more: a rollout of a small service with its image at hand takes below 20."""
 
+EXPLAIN = 60.0
+"""Seconds that `explain` may read: a cluster of a thousand pods takes a few."""
+
 KUBECTL = {
     "condition=": "--condition",
     "jsonpath=": "--field",
@@ -29,7 +32,7 @@ deploy, Deployment, deployments.apps, app, applications.argoproj.io
 
 DEFAULTS = """\
 what is waited for where nothing is said, by kind:
-  Application                         as --converged-on HEAD
+  Application                         what Argo CD compared it with last; with --refresh as --converged-on HEAD
   ApplicationSet                      condition ResourcesUpToDate
   Deployment, StatefulSet, DaemonSet  as --rolled-out
   Job                                 as --complete
@@ -52,7 +55,12 @@ def of_wait(parser: argparse.ArgumentParser) -> None:
         "--converged-on",
         metavar="REV",
         type=_revision,
-        help="the Application is what this commit says: HEAD, or at least 7 digits of it",
+        help="the Application is what this commit says: at least 7 digits of it, or HEAD with --refresh",
+    )
+    wanted.add_argument(
+        "--refresh",
+        action="store_true",
+        help="let Argo CD look at Git now, by an annotation of the Application: the only thing that is ever written",
     )
     wanted.add_argument("--rolled-out", action="store_true", help="the newest template runs everywhere")
     wanted.add_argument(
@@ -101,7 +109,24 @@ def of_explain(parser: argparse.ArgumentParser) -> None:
         "cluster (without an object). Ends with 1 where something is held. Changes nothing.\n\n" + OBJECTS
     )
     parser.add_argument("objects", nargs="*", metavar="OBJECT", help="what to explain; everything by default")
+    add_limit(parser, EXPLAIN)
     _common(parser)
+
+
+def add_limit(parser: argparse.ArgumentParser, seconds_: float) -> None:
+    """Add the option that says how long a command may read.
+
+    Args:
+        parser: of the command.
+        seconds_: where nobody says more.
+    """
+    parser.add_argument(
+        "--timeout",
+        type=_duration,
+        default=seconds_,
+        metavar="DURATION",
+        help=f"after which reading ends, whatever the API server does: 90, 90s, 5m; {seconds_:g}s by default",
+    )
 
 
 def _common(parser: argparse.ArgumentParser) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +12,20 @@ from platform_e2e.cluster import place
 from platform_e2e.cluster.place import Place
 from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.errors import WrongUsage
+from platform_e2e.kube.answers import ASKED, Limits
 from platform_e2e.kube.client import Kube
-from platform_e2e.kube.kubeconfig import load
+from platform_e2e.kube.kubeconfig import Endpoint, load
+from platform_e2e.kube.reader import Reader
+from platform_e2e.terminal import visible
 
 LIST = "`python -m platform_e2e cluster list` shows the clusters of this harness"
+
+UNVERIFIED = (
+    "the certificate of {server} is NOT VERIFIED, for {path} says insecure-skip-tls-verify: "
+    "another machine on the way can take the credentials and forge every answer; "
+    "put the cluster's CA into certificate-authority-data"
+)
+"""What is said of a connection that trusts everybody."""
 
 
 @dataclass(frozen=True)
@@ -21,24 +33,48 @@ class Connection:
     """A cluster that was chosen.
 
     Attributes:
-        kube: its client.
+        kube: its client, whose transport sends nothing but GET.
         name: how a person names it.
-        namespace: that its context is for, or None.
+        endpoint: where it is, and as whom to ask.
     """
 
-    kube: Kube
+    kube: Reader
     name: str
-    namespace: str | None
+    endpoint: Endpoint
+
+    @property
+    def namespace(self) -> str | None:
+        """Return the namespace that its context is for, or None."""
+        return self.endpoint.namespace
+
+    def writer(self, *, patience: float, ends: float) -> Kube:
+        """Return another client of it, which can write.
+
+        Args:
+            patience: seconds that a request is tried for.
+            ends: monotonic time from which on nothing is asked any more.
+        """
+        return Kube(self.endpoint, patience=patience, limits=ASKED, ends=ends)
 
 
-def connect(*, kubeconfig: Path | None, cluster: str, context: str, patience: float) -> Connection:
-    """Return the client of the cluster that is meant; asks nothing of it yet.
+def connect(
+    *,
+    kubeconfig: Path | None,
+    cluster: str,
+    context: str,
+    patience: float,
+    limits: Limits = ASKED,
+    ends: float = math.inf,
+) -> Connection:
+    """Return a client that can only read of the cluster that is meant; asks nothing of it yet.
 
     Args:
         kubeconfig: its file, or None.
         cluster: name of a cluster of this harness, or empty.
         context: of the kubeconfig, or empty for its current one.
         patience: seconds that a request is tried for.
+        limits: of what is answered.
+        ends: monotonic time from which on nothing is asked any more.
 
     Raises:
         WrongUsage: no cluster, or more than one, could be meant.
@@ -50,7 +86,10 @@ def connect(*, kubeconfig: Path | None, cluster: str, context: str, patience: fl
     path = kubeconfig or (Path(facts.kubeconfig) if facts else _users())
     endpoint = load(path, context or None)
     name = f"cluster {facts.name}" if facts else f"context {endpoint.context} of {path}"
-    return Connection(Kube(endpoint, patience=patience), name, endpoint.namespace)
+    if not endpoint.verified:
+        # Once for a command, however many requests it makes.
+        sys.stderr.write(visible(f"WARNING: {UNVERIFIED.format(server=endpoint.server, path=path)}\n"))
+    return Connection(Reader(endpoint, patience=patience, limits=limits, ends=ends), name, endpoint)
 
 
 def _ours(name: str) -> ClusterFacts:

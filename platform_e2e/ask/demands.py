@@ -10,16 +10,16 @@ from typing import Any
 from platform_e2e.ask import applications
 from platform_e2e.ask.sound import SOUND
 from platform_e2e.ask.targets import Target
-from platform_e2e.errors import WrongUsage
+from platform_e2e.errors import BrokenHarness, WrongUsage
 from platform_e2e.explain.objects import name_of
 from platform_e2e.gitops import argocd
 from platform_e2e.gitops.convergence import WORKLOADS
-from platform_e2e.kube.client import Kube
 from platform_e2e.kube.discovery import Resource
 from platform_e2e.kube.expect import Expectation, Failed, Met, Pending, Polled, Source, Verdict, all_of, gone
 from platform_e2e.kube.fields import Field, field
 from platform_e2e.kube.kinds import Kind
 from platform_e2e.kube.objects import Object
+from platform_e2e.kube.reader import Reader
 from platform_e2e.kube.ready import SERVICE, SERVICE_NAME, SLICE, addressed, exists, serving
 from platform_e2e.kube.rollouts import condition, crd_served, endpoints_ready, job_complete, rolled_out
 from platform_e2e.kube.source import pending_on
@@ -29,12 +29,16 @@ JOB = "batch/v1/Job"
 
 FOR_KINDS = {
     "converged_on": ("--converged-on", (argocd.APPLICATION,)),
+    "refresh": ("--refresh", (argocd.APPLICATION,)),
     "rolled_out": ("--rolled-out", WORKLOADS),
     "complete": ("--complete", (JOB,)),
     "endpoints": ("--endpoints", (SERVICE,)),
     "served": ("--served", (CRD,)),
 }
 """Options that make sense for some kinds only."""
+
+MOST_STREAMS = 200
+"""Kinds and namespaces that one wait watches: each is a connection and a thread, and a stranger's status names them."""
 
 NAMED = 3
 """How many objects of a set a sentence names before it counts the rest."""
@@ -74,11 +78,12 @@ class Options:
     fields: tuple[Field, ...]
     exists: bool
     gone: bool
+    refresh: bool = False
 
     @property
     def none(self) -> bool:
-        """Tell whether nothing was chosen."""
-        return not any(self.__dict__.values())
+        """Tell whether nothing was chosen that an object must be."""
+        return not any(chosen for name, chosen in self.__dict__.items() if name != "refresh")
 
 
 def options(known: argparse.Namespace) -> Options:
@@ -98,13 +103,21 @@ def options(known: argparse.Namespace) -> Options:
         tuple(field(text) for text in known.field),
         known.exists,
         known.gone,
+        known.refresh,
     )
+    if found.converged_on == applications.HEAD and not found.refresh:
+        raise WrongUsage(
+            "--converged-on HEAD must have --refresh: which commit is HEAD is known once Argo CD has looked at Git",
+            "add --refresh, which annotates the Application, or give the commit: --converged-on $(git rev-parse HEAD)",
+        )
+    if found.refresh and not (found.converged_on or found.none):
+        raise WrongUsage("--refresh was given without --converged-on", "say what is waited for: --converged-on HEAD")
     if found.gone and not replace(found, gone=False).none:
         raise WrongUsage("--gone was given together with something that only an object can be", "give --gone alone")
     return found
 
 
-def demands(kube: Kube, target: Target, chosen: Options) -> list[Demand]:
+def demands(kube: Reader, target: Target, chosen: Options) -> list[Demand]:
     """Return what is waited for of one target.
 
     Args:
@@ -121,10 +134,10 @@ def demands(kube: Kube, target: Target, chosen: Options) -> list[Demand]:
             raise WrongUsage(f"{option} is for {names}, and {target} is no such object", _instead(target))
     if chosen.gone:
         return [Demand(target, "is gone", _source(kube, target), gone, _first)]
-    return _default(kube, target) if chosen.none else _chosen(kube, target, chosen)
+    return _default(kube, target, refresh=chosen.refresh) if chosen.none else _chosen(kube, target, chosen)
 
 
-def _chosen(kube: Kube, target: Target, chosen: Options) -> list[Demand]:
+def _chosen(kube: Reader, target: Target, chosen: Options) -> list[Demand]:
     """Return what the options ask for; what is said of the object itself is judged together."""
     parts: list[tuple[str, Expectation[Object | None]]] = []
     if chosen.converged_on:
@@ -149,11 +162,12 @@ def _chosen(kube: Kube, target: Target, chosen: Options) -> list[Demand]:
     return found
 
 
-def _default(kube: Kube, target: Target) -> list[Demand]:
+def _default(kube: Reader, target: Target, *, refresh: bool) -> list[Demand]:
     """Return what is meant where nothing was said."""
     if target.api == argocd.APPLICATION:
         head = applications.HEAD
-        return [replace(_of(kube, target, applications.phrase(head), applications.at(head)), revision=head)]
+        words = applications.phrase(head) if refresh else applications.COMPARED
+        return [replace(_of(kube, target, words, applications.at(head)), revision=head)]
     if target.api == CRD and target.name:
         return [_served(kube, target)]
     if target.api == SERVICE and target.name:
@@ -166,7 +180,7 @@ def _default(kube: Kube, target: Target) -> list[Demand]:
     raise WrongUsage(f"it is not known when {target} is as it should be", _instead(target))
 
 
-def _of(kube: Kube, target: Target, phrase: str, judge: Expectation[Object | None]) -> Demand:
+def _of(kube: Reader, target: Target, phrase: str, judge: Expectation[Object | None]) -> Demand:
     """Return the demand on an object, or on each of a set."""
     if target.name:
         return Demand(target, phrase, _source(kube, target), judge, _first)
@@ -177,7 +191,7 @@ def _of(kube: Kube, target: Target, phrase: str, judge: Expectation[Object | Non
     return Demand(target, phrase, _source(kube, target), _each(judge), suspect)
 
 
-def _source(kube: Kube, target: Target) -> Source[Any]:
+def _source(kube: Reader, target: Target) -> Source[Any]:
     if target.name:
         return kube.one(target.api, target.name, target.namespace)
     return kube.many(target.api, target.namespace, target.labels)
@@ -207,7 +221,7 @@ def _each(judge: Expectation[Object | None]) -> Expectation[list[Object]]:
     return judge_all
 
 
-def _service(kube: Kube, target: Target) -> Demand:
+def _service(kube: Reader, target: Target) -> Demand:
     """Return the demand on a Service by its type, which is known only when it is there."""
     name, namespace = str(target.name), target.namespace
     source = all_of(kube.one(SERVICE, name, namespace), kube.many(SLICE, namespace, {SERVICE_NAME: name}))
@@ -219,7 +233,7 @@ def _service(kube: Kube, target: Target) -> Demand:
     return Demand(target, "has its address or a ready endpoint", source, judge, lambda state: _first(state[0]))
 
 
-def _endpoints(kube: Kube, target: Target, number: int) -> Demand:
+def _endpoints(kube: Reader, target: Target, number: int) -> Demand:
     if not target.name:
         raise WrongUsage(f"--endpoints is asked of {target}", "name one Service")
     source = kube.many(SLICE, target.namespace, {SERVICE_NAME: target.name})
@@ -228,7 +242,7 @@ def _endpoints(kube: Kube, target: Target, number: int) -> Demand:
     return Demand(target, phrase, source, endpoints_ready(number), lambda _: kube.get(SERVICE, name, namespace))
 
 
-def _served(kube: Kube, target: Target) -> Demand:
+def _served(kube: Reader, target: Target) -> Demand:
     if not target.name:
         raise WrongUsage(f"--served is asked of {target}", "name one CRD")
     name = target.name
@@ -242,11 +256,17 @@ def _instead(target: Target) -> str:
     return f"use {', '.join([*special, '--condition TYPE', '--field PATH=VALUE', '--exists'])} or --gone"
 
 
-def of_workloads(kube: Kube, app: Object) -> list[Demand]:
+def of_workloads(kube: Reader, app: Object) -> list[Demand]:
     """Return that each workload of an Application has rolled out: Argo CD may judge its health by what it was before."""
+    workloads = [one for one in argocd.resources(app) if one.api in WORKLOADS]
+    places = {(one.api, one.namespace) for one in workloads}
+    if len(places) > MOST_STREAMS:
+        raise BrokenHarness(
+            f"{name_of(app)} must have workloads of at most {MOST_STREAMS} kinds and namespaces, got {len(places)}",
+            "wait for its workloads by themselves",
+        )
     found = []
-    for one in argocd.resources(app):
-        if one.api in WORKLOADS:
-            kind = Kind(Resource(one.api, f"{one.kind.lower()}s", namespaced=True), one.kind.lower())
-            found.append(_of(kube, Target(kind, one.name, one.namespace), "is rolled out", rolled_out))
+    for one in workloads:
+        kind = Kind(Resource(one.api, f"{one.kind.lower()}s", namespaced=True), one.kind.lower())
+        found.append(_of(kube, Target(kind, one.name, one.namespace), "is rolled out", rolled_out))
     return found

@@ -14,6 +14,8 @@ from platform_e2e.explain.monitoring import MONITOR_KIND, matched_services
 from platform_e2e.explain.objects import WORKLOAD_KINDS, at, labels_of, name_of, pods_of, selects, workloads_of
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd
+from platform_e2e.kube.answers import understood
+from platform_e2e.kube.errors import BadAnswer
 from platform_e2e.kube.objects import Object, key, kind_of
 from platform_e2e.kube.ready import SERVICE
 from platform_e2e.kube.show import event_lines
@@ -91,6 +93,20 @@ def diagnose(obj: Object, view: View) -> Diagnosis:
         obj: as it is in the cluster.
         view: of the cluster.
     """
+    try:
+        with understood(name_of(obj)):
+            return _diagnose(obj, view)
+    except BadAnswer as error:
+        return odd(obj, error)
+
+
+def odd(obj: Object, error: BadAnswer) -> Diagnosis:
+    """Return what is known of an object that cannot be judged, since it, or what belongs to it, has an odd shape."""
+    return Diagnosis(name_of(obj), "can be judged", "it has an odd shape", trouble=str(error), unread=True)
+
+
+def _diagnose(obj: Object, view: View) -> Diagnosis:
+    """Return what holds an object of the documented shape."""
     state = judged(obj, view)
     met = isinstance(state.verdict, Met)
     plain = Diagnosis(
@@ -98,6 +114,8 @@ def diagnose(obj: Object, view: View) -> Diagnosis:
     )
     try:
         cause = cause_now(obj, view)
+    except BadAnswer:
+        raise
     except HarnessError as error:
         return replace(plain, trouble=str(error), events=_events(obj, view))
     if cause is None:
@@ -120,7 +138,8 @@ def absent(kind: str, name: str, namespace: str | None, view: View) -> Diagnosis
     """
     plain = Diagnosis(described(kind.rsplit("/", 1)[1], name, namespace), "exists", "it does not exist")
     try:
-        return replace(plain, cause=why_absent(kind, name, namespace, view))
+        with understood(plain.object):
+            return replace(plain, cause=why_absent(kind, name, namespace, view))
     except HarnessError as error:
         return replace(plain, trouble=str(error))
 
@@ -132,6 +151,12 @@ def cause_now(obj: Object, view: View) -> Cause | None:
         obj: as it is in the cluster.
         view: of the cluster.
     """
+    with understood(name_of(obj)):
+        return _cause_now(obj, view)
+
+
+def _cause_now(obj: Object, view: View) -> Cause | None:
+    """Return what holds an object of the documented shape."""
     held = held_deletion(obj, view)
     if held is not None:
         return held
@@ -195,6 +220,7 @@ def _events(obj: Object, view: View) -> tuple[str, ...]:
     """Return the newest events about an object as lines; an error while telling of an error is a line, too."""
     namespace, name = key(obj)
     try:
-        return tuple(event_lines(view.events(kind_of(obj), name, namespace or None)))
+        with understood(f"events of {name_of(obj)}"):
+            return tuple(event_lines(view.events(kind_of(obj), name, namespace or None)))
     except HarnessError as error:
         return (f"cannot be read: {error.problem}",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 
 from platform_e2e.ask.arguments import chosen_cluster
 from platform_e2e.ask.connect import Connection, connect
@@ -12,6 +13,7 @@ from platform_e2e.ask.scan import scan
 from platform_e2e.ask.targets import Target, asked, target
 from platform_e2e.ask.voice import Voice
 from platform_e2e.errors import HarnessError, WrongUsage
+from platform_e2e.kube.answers import KEPT, understood
 from platform_e2e.kube.errors import Forbidden
 from platform_e2e.kube.kinds import kinds
 from platform_e2e.report.verdict import ExitCode
@@ -34,14 +36,19 @@ def main(known: argparse.Namespace) -> int:
     voice = Voice(as_json=known.output == "json", quiet=False)
     try:
         connection = connect(
-            kubeconfig=known.kubeconfig, cluster=chosen_cluster(known), context=known.context, patience=PATIENCE
+            kubeconfig=known.kubeconfig,
+            cluster=chosen_cluster(known),
+            context=known.context,
+            patience=PATIENCE,
+            limits=KEPT,
+            ends=time.monotonic() + known.timeout,
         )
-        with connection.kube:
+        with connection.kube, understood("what the API server answered"):
             about, found = _diagnoses(known, connection)
+            voice.explained(about, found)
     except HarnessError as error:
         voice.failed(error)
         return error.exit_code
-    voice.explained(about, found)
     if any(one.cause is not None or (not one.met and not one.unread) for one in found):
         return ExitCode.BROKEN_PLATFORM
     return ExitCode.HOLDS if all(one.sound for one in found) else ExitCode.BROKEN_HARNESS

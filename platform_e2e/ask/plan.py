@@ -11,6 +11,7 @@ from platform_e2e.explain import View, explain
 from platform_e2e.explain.deletion import held_deletion
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd
+from platform_e2e.kube.answers import understood
 from platform_e2e.kube.expect import Failed, Met, Pending, Source, Verdict, all_of, gone
 from platform_e2e.kube.history import AS_EXPECTED
 from platform_e2e.kube.objects import Object
@@ -56,7 +57,8 @@ class Plan:
     def judge(self, state: Any) -> Verdict:
         """Judge a state of the source; where there are several targets, each reason names its own."""
         self.state = state
-        verdicts = [(str(one.target), one.judge(part)) for one, part in self._parts(state)]
+        with understood(self.source.describe()):
+            verdicts = [(str(one.target), one.judge(part)) for one, part in self._parts(state)]
         several = len({name for name, _ in verdicts}) > 1
         self._now = dict.fromkeys((name for name, _ in verdicts), AS_EXPECTED) if several else {}
         verdict: Verdict = Met()
@@ -82,14 +84,15 @@ class Plan:
 
     def explain(self, state: Any) -> Cause | None:
         """Return why the first demand that is not met is not."""
-        for one, part in self._parts(state):
-            if isinstance(one.judge(part), Met):
-                continue
-            obj = one.suspect(part)
-            if one.judge is gone:
-                return held_deletion(obj, self._view) if obj else None
-            return cause_of(one, obj, self._view)
-        return None
+        with understood(self.source.describe()):
+            for one, part in self._parts(state):
+                if isinstance(one.judge(part), Met):
+                    continue
+                obj = one.suspect(part)
+                if one.judge is gone:
+                    return held_deletion(obj, self._view) if obj else None
+                return cause_of(one, obj, self._view)
+            return None
 
     def commits(self) -> str:
         """Return in words the commits that the Applications of the last state are at; empty without Applications."""

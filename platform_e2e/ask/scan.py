@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from platform_e2e.ask.diagnosis import Diagnosis, cause_now, diagnose
+from platform_e2e.ask.diagnosis import Diagnosis, cause_now, diagnose, odd
 from platform_e2e.explain import View
 from platform_e2e.explain.objects import at, name_of
 from platform_e2e.explain.registry import registered
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd
-from platform_e2e.kube.errors import Forbidden
+from platform_e2e.kube.answers import understood
+from platform_e2e.kube.errors import BadAnswer, Forbidden
 from platform_e2e.kube.objects import Object, key, kind_of
 
 FROM_BELOW = ("v1/Pod", "bitnami.com/v1alpha1/SealedSecret", "batch/v1/Job")
@@ -27,7 +28,7 @@ def scan(view: View, namespace: str | None = None) -> list[Diagnosis]:
         namespace: only what lives in it, or is deployed to it by an Application; None for the whole cluster.
 
     Returns:
-        What could not be read for want of a permission stands at the end, named by kind.
+        What has an odd shape, and what could not be read for want of a permission, named by kind, stands at the end.
 
     Raises:
         ApiError: the API server did not answer.
@@ -35,13 +36,19 @@ def scan(view: View, namespace: str | None = None) -> list[Diagnosis]:
     groups: dict[tuple[str, str], list[Object]] = {}
     by_sentence: dict[str, tuple[str, str]] = {}
     unread: dict[str, Forbidden] = {}
+    strange: list[Diagnosis] = []
     for kind in _kinds():
         try:
-            for obj in _objects(kind, view, namespace):
-                cause = cause_now(obj, view)
-                if cause is not None:
-                    place = by_sentence.setdefault(cause.sentence, _group(obj, cause))
-                    groups.setdefault(place, []).append(obj)
+            for obj in view.list(kind, None if kind == argocd.APPLICATION else namespace):
+                try:
+                    with understood(name_of(obj)):
+                        cause = cause_now(obj, view) if _is_meant(obj, namespace) else None
+                        place = (cause.sentence, _group(obj, cause)) if cause else None
+                except BadAnswer as error:
+                    strange.append(odd(obj, error))
+                    continue
+                if place is not None:
+                    groups.setdefault(by_sentence.setdefault(*place), []).append(obj)
         except Forbidden as error:
             # Whoever may see only a part is told about that part, and what is missing.
             unread[kind.rsplit("/", 1)[1]] = error
@@ -49,7 +56,7 @@ def scan(view: View, namespace: str | None = None) -> list[Diagnosis]:
         replace(diagnose(first, view), holds=tuple(name_of(other) for other in others))
         for first, *others in groups.values()
     ]
-    return [*found, *_unread(unread)]
+    return [*found, *strange, *_unread(unread)]
 
 
 def _unread(errors: Mapping[str, Forbidden]) -> Iterator[Diagnosis]:
@@ -75,11 +82,9 @@ def _kinds() -> list[str]:
     return [*FROM_BELOW, *between, *FROM_ABOVE]
 
 
-def _objects(kind: str, view: View, namespace: str | None) -> Iterator[Object]:
-    """Yield the objects of a kind that are meant."""
-    for obj in view.list(kind, None if kind == argocd.APPLICATION else namespace):
-        if _belongs(obj, namespace) and not _is_ending(obj):
-            yield obj
+def _is_meant(obj: Object, namespace: str | None) -> bool:
+    """Tell whether an object is to be looked at."""
+    return _belongs(obj, namespace) and not _is_ending(obj)
 
 
 def _belongs(obj: Object, namespace: str | None) -> bool:

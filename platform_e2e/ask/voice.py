@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TextIO
 
 from platform_e2e.ask.diagnosis import Diagnosis
 from platform_e2e.errors import HarnessError
@@ -15,6 +15,7 @@ from platform_e2e.finding import Cause
 from platform_e2e.kube.history import AS_EXPECTED, History
 from platform_e2e.kube.waiting import Refuted, Timeout, Unobserved, WaitError
 from platform_e2e.report import redact
+from platform_e2e.terminal import visible
 
 VERDICTS: dict[type[HarnessError], str] = {Timeout: "timeout", Refuted: "refuted", Unobserved: "unobserved"}
 """How a program tells the outcomes of a wait apart; beside these there are met, interrupted and error."""
@@ -40,7 +41,7 @@ class Voice:
     def say(self, words: str) -> None:
         """Tell something besides, unless it is quiet."""
         if not self.quiet:
-            print(redact.text(words), file=sys.stderr, flush=True)
+            _print(words, sys.stderr)
 
     def step(self, words: str) -> None:
         """Tell a state that differs from the one before, with the seconds since the command began."""
@@ -64,12 +65,12 @@ class Voice:
             self._json({"verdict": "met", "expected": what, "commits": commits})
         elif not self.quiet:
             about = f"commit {commits}, " if commits else ""
-            print(redact.text(f"{what} ({about}after {self.history.waited:.2f} s)"), flush=True)
+            _print(f"{what} ({about}after {self.history.waited:.2f} s)", sys.stdout)
 
     def failed(self, error: HarnessError) -> None:
         """Tell why it was in vain."""
         if not self.as_json:
-            print(redact.text(str(error)), file=sys.stderr, flush=True)
+            _print(str(error), sys.stderr)
         elif isinstance(error, WaitError):
             report = error.report
             self._json(
@@ -99,7 +100,7 @@ class Voice:
         lines = [f"{what}: {outcome}", *([f"  object:   {source}"] if source else []), f"  observed: {last}"]
         for title, part in (("state", state), ("history", self.history.render())):
             lines += [f"  {title}:", *(f"    {line}" for line in part)] if part else []
-        print(redact.text("\n".join(lines)), file=sys.stderr, flush=True)
+        _print("\n".join(lines), sys.stderr)
 
     def explained(self, about: str, found: Sequence[Diagnosis]) -> None:
         """Tell what holds the objects that were asked about."""
@@ -110,12 +111,17 @@ class Voice:
             return
         texts = ["\n".join(_lines(one)) for one in held]
         texts += [f"{one.object} {one.expected}; nothing holds it" for one in found if one.sound]
-        print(redact.text("\n\n".join(texts) or f"nothing is held {about}"), flush=True)
+        _print("\n\n".join(texts) or f"nothing is held {about}", sys.stdout)
 
     def _json(self, answer: dict[str, Any]) -> None:
         steps = [{"seconds": round(step.seconds, 3), "state": step.words} for step in self.history.steps]
         whole = {**answer, "seconds": round(self.history.waited, 3), "history": steps}
         print(json.dumps(redact.plain(whole), indent=1), flush=True)
+
+
+def _print(words: str, where: TextIO) -> None:
+    """Print words of ours and of strangers: no secrets, nothing that steers the terminal."""
+    print(visible(redact.text(words)), file=where, flush=True)
 
 
 def _lines(one: Diagnosis) -> list[str]:

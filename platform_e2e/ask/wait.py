@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import time
 from dataclasses import replace
 
@@ -15,16 +16,21 @@ from platform_e2e.ask.targets import Asked, Target, asked, target
 from platform_e2e.ask.voice import Voice, short
 from platform_e2e.errors import HarnessError, WrongUsage
 from platform_e2e.gitops import argocd
-from platform_e2e.kube.client import Kube
+from platform_e2e.kube.answers import understood
 from platform_e2e.kube.expect import Met, Pending, Polled, Timeout, Unobserved, Verdict, eventually
 from platform_e2e.kube.kinds import kinds
 from platform_e2e.kube.objects import Object
+from platform_e2e.kube.reader import Reader
 from platform_e2e.kube.source import pending_on
 from platform_e2e.kube.waiting import WaitError
 from platform_e2e.report.verdict import ExitCode
 
 PATIENCE = 0.5
 """Seconds that one request is tried for: the wait itself goes on while the API server is away, and says so."""
+
+
+AFTER = 6.0
+"""Seconds after the timeout in which something is still asked: three for the last look, the others for the cause and the events."""
 
 
 def main(known: argparse.Namespace) -> int:
@@ -39,7 +45,8 @@ def main(known: argparse.Namespace) -> int:
     voice = Voice(as_json=known.output == "json", quiet=known.quiet)
     wait = _Wait(known, voice)
     try:
-        wait.run()
+        with understood("what the API server answered"):
+            wait.run()
     except HarnessError as error:
         voice.failed(error)
         return error.exit_code
@@ -69,12 +76,24 @@ class _Wait:
         unnamed = next((one for one in words if not one.name), None)
         if unnamed and not known.selector:
             raise WrongUsage(f"`{unnamed}` names no object", f"write {unnamed}/NAME, or give labels by -l")
+        ends = self._deadline + AFTER
         connection = connect(
-            kubeconfig=known.kubeconfig, cluster=chosen_cluster(known), context=known.context, patience=PATIENCE
+            kubeconfig=known.kubeconfig,
+            cluster=chosen_cluster(known),
+            context=known.context,
+            patience=PATIENCE,
+            ends=ends,
         )
-        with connection.kube as kube:
-            plan = self._plan = Plan(self._prepare(connection, words, wanted), kube)
+        with contextlib.ExitStack() as entered:
+            kube = entered.enter_context(connection.kube)
+            looks = None
+            if wanted.refresh:
+                writer = entered.enter_context(connection.writer(patience=PATIENCE, ends=ends))
+                looks = Looks(writer, self._voice.say)
+            plan = self._plan = Plan(self._prepare(connection, words, wanted, looks), kube)
             self._voice.say(f"{connection.name}: {plan.what}?")
+            if wanted.converged_on and not wanted.refresh:
+                self._voice.say("Argo CD looks at Git by itself, every few minutes; --refresh asks it to look now")
             follows = bool([one for one in plan.demands if one.revision])
             self._eventually(plan, last=not follows)
             later = [more for app in plan.applications() for more in of_workloads(kube, app)]
@@ -88,10 +107,11 @@ class _Wait:
     def _lasting(self) -> str:
         return f" for {self._known.hold:g} s" if self._known.hold else ""
 
-    def _prepare(self, connection: Connection, words: list[Asked], wanted: Options) -> list[Demand]:
-        """Find out what the words mean in this cluster, as soon as it answers, and let Argo CD look at Git."""
+    def _prepare(
+        self, connection: Connection, words: list[Asked], wanted: Options, looks: Looks | None
+    ) -> list[Demand]:
+        """Find out what the words mean in this cluster, as soon as it answers, and let Argo CD look at Git where it is asked for."""
         kube = connection.kube
-        looks = Looks(kube, self._voice.say)
 
         def prepare() -> Verdict:
             known = kinds(kube)
@@ -114,7 +134,7 @@ class _Wait:
             found = [demand for each in targets for demand in demands(kube, each, wanted)]
             revision = next((one.revision for one in found if one.revision), "")
             apps = [app for each, objects in read if each.api == argocd.APPLICATION for app in objects]
-            before = [looks.ask(app, revision) for app in apps if revision]
+            before = [looks.ask(app, revision) for app in apps if revision and looks]
             return next((one for one in before if one), Met(found))
 
         what = f"{', '.join(map(str, words))} is as expected"
@@ -127,7 +147,7 @@ class _Wait:
         return found
 
     @staticmethod
-    def _list(kube: Kube, each: Target) -> list[Object]:
+    def _list(kube: Reader, each: Target) -> list[Object]:
         """Return the objects that are meant, as they are now."""
         name = {"metadata.name": each.name} if each.name else None
         return kube.list(each.api, each.namespace, each.labels or None, name)
@@ -151,10 +171,12 @@ class _Wait:
     def _whole(self, error: WaitError) -> WaitError:
         """Return the error with the seconds that were asked for, and with all that was seen since the command began."""
         asked_for = f"{self._known.timeout:g} s"
+        # Whoever could not read to the end knows of a state that may be over.
+        kind = Unobserved if error.report.trouble else type(error)
         outcome = f"not within {asked_for}"
         if "did not stay" in error.report.outcome:
             outcome = f"did not stay so for {self._known.hold:g} s within {asked_for}"
-        return type(error)(
+        return kind(
             replace(error.report, outcome=outcome, history=[short(line) for line in self._voice.history.render()])
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -18,7 +19,7 @@ from platform_e2e.checks.loadbalancer import Outside
 from platform_e2e.checks.prometheus import Sample
 from platform_e2e.cluster.embedded import programs
 from platform_e2e.cluster.place import Place
-from platform_e2e.errors import HarnessError, WrongUsage
+from platform_e2e.errors import BrokenHarness, HarnessError, WrongUsage
 from platform_e2e.explain.objects import at
 from platform_e2e.gitops import argocd
 from platform_e2e.incident import archive, events, helm, origin, sources
@@ -29,6 +30,7 @@ from platform_e2e.incident.model import Incident
 from platform_e2e.incident.observing import UNASKED, Ground, findings, prometheus
 from platform_e2e.incident.rollouts import halfway
 from platform_e2e.incident.said import captured, say
+from platform_e2e.kube.answers import KEPT, understood
 from platform_e2e.kube.objects import Object, key
 from platform_e2e.kube.reader import Reader
 from platform_e2e.layer import Layer, Renderer
@@ -57,14 +59,26 @@ def main(known: argparse.Namespace) -> int:
         0 when the file was written, whatever is wrong with the platform.
 
     Raises:
-        HarnessError: the cluster does not answer, or nothing could be written.
+        HarnessError: the cluster does not answer, nothing of it could be read, or nothing could be written.
     """
     if known.output is not None and known.output.exists():
         raise archive.taken(known.output)  # before anything is read, which takes minutes
     cluster = chosen_cluster(known)
-    connection = connect(kubeconfig=known.kubeconfig, cluster=cluster, context=known.context, patience=PATIENCE)
-    with connection.kube as reader, tempfile.TemporaryDirectory(prefix="platform-e2e-capture-") as scratch:
-        taking = Capture(reader, connection.name, known.app)
+    connection = connect(
+        kubeconfig=known.kubeconfig,
+        cluster=cluster,
+        context=known.context,
+        patience=PATIENCE,
+        limits=KEPT,
+        ends=time.monotonic() + known.timeout,
+    )
+    with (
+        understood("what the API server answered"),
+        connection.kube as reader,
+        tempfile.TemporaryDirectory(prefix="platform-e2e-capture-") as scratch,
+    ):
+        places = [*known.namespace, argocd.NAMESPACE, connection.namespace or ""]
+        taking = Capture(reader, connection.name, known.app, [one for one in places if one])
         say(f"{connection.name}: reads, and changes nothing")
         directory = known.layer or _own_repository(cluster or _cluster_of(connection)) or paths.ROOT / "platform"
         taking.take(directory, Path(scratch), renderer, Outside() if known.probe else UNASKED)
@@ -95,15 +109,19 @@ class Capture:
     """Read a cluster part by part.
 
     Args:
-        reader: of the cluster; it has no method that writes.
+        reader: of the cluster; its transport sends nothing but GET.
         cluster: how a person names it.
         apps: names of the Applications that it is about; all when empty.
+        places: namespaces to look into where not all may be listed.
     """
 
-    def __init__(self, reader: Reader, cluster: str, apps: Sequence[str] = ()) -> None:
+    def __init__(
+        self, reader: Reader, cluster: str, apps: Sequence[str] = (), places: Sequence[str] = (argocd.NAMESPACE,)
+    ) -> None:
         """Have read nothing."""
         self.missed = Missed()
         self._reader = reader
+        self._reader.instead = tuple(dict.fromkeys(places))
         self._cluster = cluster
         self._apps = tuple(apps)
         self._parts: dict[str, Any] = {}
@@ -123,6 +141,7 @@ class Capture:
         Raises:
             WrongUsage: there is no such Application.
             ApiError: the API server does not answer.
+            BrokenHarness: nothing could be read.
         """
         self._parts["kubernetes"] = self._reader.version()
         self._applications()
@@ -136,18 +155,37 @@ class Capture:
         self._parts["lost"] = self._key_is_lost()
         self._parts["alerts"] = self._alerts()
         self._events()
+        self._demand_something()
         if layer is not None:
             drift = drifts(self._reader, layer, list(self._live), self._live, self.missed)
             self._parts["drift"] = drift + halfway(self._reader, wanted(layer, self._live), self.missed)
             whole = not self._apps
             ground = Ground(self._reader, layer, come.revision, list(self._live), whole, outside, missed=self.missed)
             self._parts["findings"] = findings(ground)
+        if self._reader.narrowed:
+            where = ", ".join(self._reader.instead)
+            words = f"this user may list them only in single namespaces; looked into {where} (-n NAME adds one)"
+            self.missed.add(f"{', '.join(sorted(self._reader.narrowed))} of other namespaces", words)
+
+    def _demand_something(self) -> None:
+        """Refuse to call it a picture where everything was refused."""
+        parts = self._parts
+        seen = self._live or parts.get("nodes") or parts["foundations"] or parts["alerts"] or parts["events"]
+        if not seen and self.missed.refused:
+            lines = [f"\n  {part}: {self.missed.parts[part]}" for part in dict.fromkeys(self.missed.refused)]
+            raise BrokenHarness(
+                f"{self._cluster}: nothing could be read, so nothing is captured{''.join(lines)}",
+                "give the kubeconfig's user the verbs `get` and `list` on these, in the whole cluster or in namespaces that -n "
+                "names, or use another kubeconfig",
+            )
 
     def _applications(self) -> None:
         with self.missed.of("Applications"):
             for app in self._reader.list(argocd.APPLICATION):
                 if not self._apps or key(app)[1] in self._apps:
                     self._live[key(app)[1]] = app
+            spaces = [str(at(app, "spec", "destination", "namespace") or "") for app in self._live.values()]
+            self._reader.instead = tuple(dict.fromkeys([*self._reader.instead, *filter(None, spaces)]))
             unknown = sorted(set(self._apps) - self._live.keys())
             if unknown:
                 raise WrongUsage(
@@ -216,7 +254,8 @@ class Capture:
         for namespace in sorted(spaces - {""}):
             with self.missed.of(f"events of namespace {namespace}"):
                 found = self._reader.list("v1/Event", namespace)
-                lines += [f"# namespace {namespace}: {len(found)} events", *events.lines(found)]
+                if found:
+                    lines += [f"# namespace {namespace}: {len(found)} events", *events.lines(found)]
         self._parts["events"] = lines
 
     def incident(self) -> Incident:

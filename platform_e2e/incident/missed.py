@@ -8,17 +8,24 @@ from typing import TypeVar
 
 from platform_e2e.checks.blame import BlockedByPromise
 from platform_e2e.checks.prometheus import PrometheusError
+from platform_e2e.kube.answers import understood
 from platform_e2e.kube.errors import ApiError, Forbidden
 
 T = TypeVar("T")
 
 
 class Missed:
-    """Collect what could not be read, once for each part."""
+    """Collect what could not be read, once for each part.
+
+    Attributes:
+        parts: by name, why.
+        refused: those of them that the API server refused, or answered with what cannot be read; others are not there.
+    """
 
     def __init__(self) -> None:
         """Have missed nothing."""
         self.parts: dict[str, str] = {}
+        self.refused: list[str] = []
 
     def add(self, part: str, why: str) -> None:
         """Note that a part is not captured."""
@@ -28,12 +35,15 @@ class Missed:
     def of(self, part: str) -> Iterator[None]:
         """Go on after what the API server refuses; a cluster that does not answer at all is no such thing."""
         try:
-            yield
+            with understood(part):
+                yield
         except Forbidden as error:
+            self.refused.append(part)
             self.add(part, f"forbidden: {error.message}")
         except ApiError as error:
             if error.status == 0:
                 raise
+            self.refused.append(part)
             self.add(part, error.problem)
         except (PrometheusError, BlockedByPromise) as error:
             self.add(part, error.problem)

@@ -40,6 +40,8 @@ class Listener:
         asked: when it last asked for a list, by the audience's own count.
         answered: whether that list was delivered.
         view: what the messages are for.
+        told: bytes in memory of all changes that it was told.
+        taken: of those of them that it has done with.
     """
 
     audience: Audience
@@ -49,6 +51,12 @@ class Listener:
     asked: int = 0
     answered: bool = False
     view: View[Any] | None = None
+    told: int = 0
+    taken: int = 0
+
+    def took(self, size: int) -> None:
+        """Note that it has done with changes."""
+        self.taken += size
 
     def post(self, message: object) -> None:
         """Put a message into the wait's inbox."""
@@ -151,11 +159,20 @@ class Audience:
                 listener.post(NotServed(fresh))
                 listener.answered = listener.answered or fresh
 
-    def change(self, change: Changed) -> None:
-        """Deliver a change to those whom it may concern."""
+    def change(self, change: Changed) -> int:
+        """Deliver a change to those whom it may concern, and return the most bytes that one of them has still to take."""
+        backlog = 0
         with self._lock:
             for listener in [*self._many, *self._one.get(change.key, ())]:
                 listener.post(change)
+                listener.told += change.size
+                backlog = max(backlog, listener.told - listener.taken)
+        return backlog
+
+    def backlog(self) -> int:
+        """Return the most bytes that a listener has still to take."""
+        with self._lock:
+            return max((listener.told - listener.taken for listener in self._all()), default=0)
 
     def tell(self, trouble: str) -> None:
         """Tell everybody that the stream cannot be read, or by an empty text that it can.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from platform_e2e.errors import WrongUsage
+from platform_e2e.kube.answers import checked, cost, mapping, too_much
 from platform_e2e.kube.discovery import Discovery, Resource
-from platform_e2e.kube.errors import Unavailable
+from platform_e2e.kube.errors import BadAnswer, TooLarge, Unavailable
 from platform_e2e.kube.objects import Key, Object, key, revision
 from platform_e2e.kube.selection import Choice
 from platform_e2e.kube.stream import Collection
@@ -18,6 +18,9 @@ PAGE = 1000
 """Objects asked for at once: twice what kubectl asks for (--chunk-size), or five hundred ConfigMaps, with the one that
 Kubernetes adds to each namespace, would be two requests for each list.
 """
+
+FEWER = 4
+"""By how much fewer objects are asked for at once where a page has more bytes than an answer may have."""
 
 
 class Collector:
@@ -30,6 +33,7 @@ class Collector:
 
     def __init__(self, http: Transport, discovery: Discovery) -> None:
         """Ask nothing yet."""
+        self.held = http.limits.memory
         self._http = http
         self._discovery = discovery
 
@@ -105,20 +109,39 @@ class Collector:
 
         Raises:
             Expired: it took so long that the API server forgot the revision.
+            BadAnswer: it is longer than the client's limits, has no end, or has odd objects.
             ApiError: the API server refused.
         """
         objects: dict[Key, Object] = {}
         what = resource.plural + (f" -n {namespace}" if namespace else "")
+        limits, size, limit = self._http.limits, 0, PAGE
         token: str | None = None
-        while True:
-            query = {**(params or {}), "limit": PAGE, "continue": token}
+        seen: set[str] = set()
+        for _ in range(limits.pages):
+            query = {**(params or {}), "limit": limit, "continue": token}
             request = Request("GET", resource.path(namespace), params=query, what=what)
-            page = json.loads(self._http.request(request, patience=patience))
-            for item in page.get("items") or []:
+            try:
+                body = self._http.request(request, patience=patience)
+            except TooLarge:
+                if limit == 1:
+                    raise
+                limit = max(limit // FEWER, 1)
+                continue
+            size += cost(body)
+            if size > limits.memory:
+                raise too_much(str(request), limits.memory)
+            page = mapping(self._http.parse(body, request), str(request))
+            items, meta = page.get("items") or [], mapping(page.get("metadata") or {}, f"{request}, its metadata")
+            if not isinstance(items, list):
+                raise BadAnswer(str(request), "items must be a list, got another value")
+            for item in items:
                 # The items of a list do not name their kind; what is read singly does.
-                obj = {"apiVersion": resource.api_version, "kind": resource.short, **item}
+                obj = {"apiVersion": resource.api_version, "kind": resource.short, **checked(item, str(request))}
                 objects[key(obj)] = obj
-            meta = page.get("metadata") or {}
             token = meta.get("continue")
             if not token:
                 return Collection(revision({"metadata": meta}), objects)
+            if not isinstance(token, str) or token in seen:
+                raise BadAnswer(str(request), "each page must be continued by a new token, got the same one or none")
+            seen.add(token)
+        raise BadAnswer(f"GET {what}", f"it must end within {limits.pages} pages, and does not")

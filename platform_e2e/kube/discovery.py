@@ -7,12 +7,16 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from platform_e2e.errors import WrongUsage
-from platform_e2e.kube.errors import KindNotServed, NotFound, Unavailable
+from platform_e2e.kube.answers import understood
+from platform_e2e.kube.errors import BadAnswer, KindNotServed, NotFound, Unavailable
 
 ASKED_BY_ANOTHER = 1.0
 """Least seconds to wait for the answer that another thread has asked for."""
+
+_PLURAL = re.compile(r"[a-z0-9]([-.a-z0-9]{0,252}[a-z0-9])?")
 
 _KIND = re.compile(r"(?:[a-z0-9.-]+/)?v[0-9][a-z0-9]*/[A-Z][A-Za-z0-9]*")
 
@@ -60,9 +64,9 @@ class Resource:
             )
         parts = [group_path(self.api_version)]
         if self.namespaced and namespace:
-            parts += ["namespaces", namespace]
+            parts += ["namespaces", segment(namespace)]
         parts.append(self.plural)
-        parts += [part for part in (name, subresource) if part]
+        parts += [segment(part) for part in (name, subresource) if part]
         return "/".join(parts)
 
 
@@ -71,11 +75,16 @@ def group_path(api_version: str) -> str:
     return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
 
 
+def segment(name: str) -> str:
+    """Return a name as one segment of a path, whatever it has: names come from objects of strangers, too."""
+    return quote(name, safe=":").replace(".", "%2E") if name in {".", ".."} else quote(name, safe=":")
+
+
 class Discovery:
     """Remember what the API server serves; what it does not serve is asked for anew each time.
 
     Args:
-        get: returns the JSON at a path, or raises `NotFound`; tries for the given seconds, or for the client's own.
+        get: returns the mapping at a path, or raises `NotFound`; tries for the given seconds, or for the client's own.
     """
 
     def __init__(self, get: Callable[[str, float | None], Any]) -> None:
@@ -128,10 +137,7 @@ class Discovery:
 
     def all(self) -> list[Resource]:
         """Return every kind that is served, the core group first, each in its group's preferred version."""
-        versions = ["v1"]
-        versions += [
-            group["preferredVersion"]["groupVersion"] for group in self._get("/apis", None).get("groups") or []
-        ]
+        versions = preferred(self._get("/apis", None))
         with self._lock:
             for version in versions:
                 self._learn(version, None)
@@ -143,8 +149,34 @@ class Discovery:
             answer = self._get(group_path(api_version), patience)
         except NotFound:
             return
-        for entry in answer.get("resources") or []:
-            if "/" in entry["name"]:  # a subresource
-                continue
-            kind = f"{api_version}/{entry['kind']}"
-            self._known[kind] = Resource(kind, entry["name"], entry["namespaced"], frozenset(entry.get("verbs") or []))
+        path = group_path(api_version)
+        with understood(f"GET {path}"):
+            for entry in answer.get("resources") or []:
+                if "/" in entry["name"]:  # a subresource
+                    continue
+                kind = f"{api_version}/{entry['kind']}"
+                verbs = frozenset(entry.get("verbs") or [])
+                self._known[kind] = Resource(kind, plural(entry["name"], path), bool(entry["namespaced"]), verbs)
+
+
+def preferred(answer: dict[str, Any]) -> list[str]:
+    """Return the versions that the groups of an API server prefer, the core group first.
+
+    Args:
+        answer: an APIGroupList.
+    """
+    with understood("GET /apis"):
+        return ["v1", *(str(group["preferredVersion"]["groupVersion"]) for group in answer.get("groups") or [])]
+
+
+def plural(name: Any, path: str) -> str:
+    """Return a kind's name in paths, which the API server tells.
+
+    Raises:
+        BadAnswer: it is no such name.
+    """
+    if not isinstance(name, str) or not _PLURAL.fullmatch(name):
+        raise BadAnswer(
+            f"GET {path}", f"the name of a resource must be lower case letters and digits, got {name!r:.60}"
+        )
+    return name

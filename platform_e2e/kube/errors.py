@@ -28,6 +28,9 @@ UNPERMITTED = re.compile(
 TEMPORARY = frozenset({429, 500, 502, 503, 504})
 """Statuses that the same request may get over: client-go retries the same ones (rest/with_retry.go)."""
 
+LONGEST = 2000
+"""Characters of the API server's own sentence that are kept; those of RBAC and of admission have a few hundred."""
+
 BUSY_MOST = 10.0
 """Most seconds that a busy API server (429) makes us wait; it asks for one second itself."""
 
@@ -88,6 +91,19 @@ class Unavailable(ApiError):
     """The API server did not answer, or answered with an error that passes (429 and 5xx)."""
 
 
+class BadAnswer(ApiError):
+    """The API server answered with what cannot be read: too large, no JSON, too deep, or of another shape than documented."""
+
+    def __init__(self, request: str, message: str, remedy: str = "") -> None:
+        """Name the request, and what its answer must be."""
+        remedy = remedy or "see that this is the API server, and that nothing on the way changes its answers"
+        super().__init__(request, 200, "BadAnswer", message, remedy=remedy)
+
+
+class TooLarge(BadAnswer):
+    """An answer has more bytes than one may have."""
+
+
 class KindNotServed(ApiError):
     """The API server serves no such kind: its CRD is absent, or the version is another one."""
 
@@ -121,9 +137,11 @@ def api_error(request: str, status: int, body: Mapping[str, Any] | str, *, secre
         reason, message = "NoStatus", " ".join(body.split())[:500]
         fields: list[str] = []
     else:
-        reason, message = str(body.get("reason") or "Unknown"), str(body.get("message") or "")
-        causes = (body.get("details") or {}).get("causes") or []
-        fields = [str(cause.get("field")) for cause in causes if cause.get("field")]
+        reason, message = str(body.get("reason") or "Unknown")[:100], str(body.get("message") or "")[:LONGEST]
+        details = body.get("details")
+        causes = details.get("causes") if isinstance(details, dict) else None
+        several = causes if isinstance(causes, list) else []
+        fields = [str(cause["field"]) for cause in several if isinstance(cause, dict) and cause.get("field")]
     if secret and status in {400, 422}:
         message = f"the Secret is not valid ({', '.join(fields) or 'no field named'}; the sentence may quote values)"
     most = BUSY_MOST if status == 429 else STARTING_MOST

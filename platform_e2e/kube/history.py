@@ -13,6 +13,12 @@ FIRST_KEPT = 4
 LAST_KEPT = 12
 """How many steps of a history a text shows from its start and its end: what fits the first screen."""
 
+MOST = 1000
+"""How many steps are remembered: a state that changes each second for a quarter of an hour."""
+
+WORDS = 4000
+"""Characters of a step: what an Application says of its comparison can fill a screen."""
+
 AS_EXPECTED = "as expected"
 """What a history says of a state that an expectation was waiting for."""
 
@@ -33,12 +39,14 @@ class History:
     Attributes:
         progress: is given the words of each new step when it comes.
         began: monotonic time of the start.
-        steps: in their order.
+        steps: in their order; of very many those of the start and of the end.
+        dropped: how many are not among them.
     """
 
     progress: Callable[[str], None] | None = None
     began: float = field(default_factory=time.monotonic)
     steps: list[Step] = field(default_factory=list)
+    dropped: int = 0
 
     def add(self, verdict: Verdict) -> str:
         """Note a verdict and return its words."""
@@ -48,10 +56,14 @@ class History:
 
     def note(self, words: str) -> None:
         """Note what was seen just now."""
+        words = words if len(words) <= WORDS else f"{words[: WORDS - 3]}..."
         if self.steps and self.steps[-1].words == words:
             self.steps[-1].times += 1
         else:
             self.steps.append(Step(time.monotonic() - self.began, words))
+            if len(self.steps) > MOST:
+                del self.steps[MOST // 2]
+                self.dropped += 1
             if self.progress is not None:
                 self.progress(words)
 
@@ -66,7 +78,7 @@ class History:
             f"+{step.seconds:.2f} s  {step.words}" + (f"  (seen {step.times} times)" if step.times > 1 else "")
             for step in self.steps
         ]
-        left_out = len(lines) - FIRST_KEPT - LAST_KEPT
+        left_out = len(lines) + self.dropped - FIRST_KEPT - LAST_KEPT
         if left_out > 1:
             lines[FIRST_KEPT:-LAST_KEPT] = [f"... {left_out} more steps ..."]
         return lines

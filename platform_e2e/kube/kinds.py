@@ -12,14 +12,18 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from platform_e2e.errors import WrongUsage
-from platform_e2e.kube.discovery import Resource, group_path
-from platform_e2e.kube.errors import NotFound, Unavailable
+from platform_e2e.kube.answers import mapping, understood
+from platform_e2e.kube.discovery import Resource, group_path, plural, preferred
+from platform_e2e.kube.errors import BadAnswer, NotFound, Unavailable
 
 AGGREGATED = ",".join(
     [f"application/json;g=apidiscovery.k8s.io;v={v};as=APIGroupDiscoveryList" for v in ("v2", "v2beta1")]
     + ["application/json"]
 )
 """What kubectl accepts as an answer about all kinds (client-go, discovery/discovery_client.go)."""
+
+MOST = 10_000
+"""Kinds of an API server: a cluster with every CRD of a large cloud's operator has 3,000, and among more none is found by its likeness."""
 
 NEAR = 3
 """How many kinds a person is offered in place of one that does not exist."""
@@ -126,29 +130,33 @@ def kinds(api: Api) -> Kinds:
     Raises:
         ApiError: the API server refused, or did not answer.
     """
-    core = api.raw("GET", "/api", accept=AGGREGATED)
-    others = api.raw("GET", "/apis", accept=AGGREGATED)
-    if core.get("kind") == others.get("kind") == "APIGroupDiscoveryList":
-        return Kinds([*_aggregated(core), *_aggregated(others)])
-    versions = ["v1", *(group["preferredVersion"]["groupVersion"] for group in others.get("groups") or ())]
-    return Kinds([kind for version in versions for kind in _of_group(api, version)])
+    core = mapping(api.raw("GET", "/api", accept=AGGREGATED), "GET /api")
+    others = mapping(api.raw("GET", "/apis", accept=AGGREGATED), "GET /apis")
+    with understood("GET /api and /apis"):
+        if core.get("kind") == others.get("kind") == "APIGroupDiscoveryList":
+            found = [*_aggregated(core), *_aggregated(others)]
+        else:
+            found = [kind for version in preferred(others) for kind in _of_group(api, version)]
+    if len(found) > MOST:
+        raise BadAnswer("GET /apis", f"the API server must serve at most {MOST} kinds, got {len(found)}")
+    return Kinds(found)
 
 
 def _aggregated(answer: Mapping[str, Any]) -> Iterator[Kind]:
     """Yield the kinds of an aggregated answer, each in the version that its group prefers among those that have it."""
     for group in answer.get("items") or ():
-        name = (group.get("metadata") or {}).get("name") or ""
+        its_name = (group.get("metadata") or {}).get("name") or ""
         seen: set[str] = set()
         for version in group.get("versions") or ():
-            api_version = f"{name}/{version['version']}" if name else str(version["version"])
+            api_version = f"{its_name}/{version['version']}" if its_name else str(version["version"])
             for entry in version.get("resources") or ():
-                plural, kind = str(entry["resource"]), (entry.get("responseKind") or {}).get("kind")
-                if plural in seen or not kind:
+                name, kind = plural(entry["resource"], "/apis"), (entry.get("responseKind") or {}).get("kind")
+                if name in seen or not kind:
                     continue
-                seen.add(plural)
+                seen.add(name)
                 below = {sub.get("subresource") for sub in entry.get("subresources") or ()}
                 namespaced = entry.get("scope") == "Namespaced"
-                resource = Resource(f"{api_version}/{kind}", plural, namespaced, frozenset(entry.get("verbs") or ()))
+                resource = Resource(f"{api_version}/{kind}", name, namespaced, frozenset(entry.get("verbs") or ()))
                 yield _kind(resource, entry.get("singularResource"), entry.get("shortNames"), below)
 
 
@@ -159,14 +167,14 @@ def _of_group(api: Api, api_version: str) -> Iterator[Kind]:
     except (NotFound, Unavailable):
         return
     for entry in entries:
-        plural = str(entry["name"])
-        if "/" in plural:  # a subresource
+        if "/" in entry["name"]:  # a subresource
             continue
-        below = {one["name"].partition("/")[2] for one in entries if one["name"].startswith(f"{plural}/")}
+        name = plural(entry["name"], group_path(api_version))
+        below = {one["name"].partition("/")[2] for one in entries if one["name"].startswith(f"{name}/")}
         verbs = frozenset(entry.get("verbs") or ())
-        resource = Resource(f"{api_version}/{entry['kind']}", plural, bool(entry["namespaced"]), verbs)
+        resource = Resource(f"{api_version}/{entry['kind']}", name, bool(entry["namespaced"]), verbs)
         yield _kind(resource, entry.get("singularName"), entry.get("shortNames"), below)
 
 
 def _kind(resource: Resource, singular: str | None, short: Iterable[str] | None, below: set[str | None]) -> Kind:
-    return Kind(resource, singular or resource.short.lower(), tuple(short or ()), "status" in below)
+    return Kind(resource, str(singular or resource.short.lower()), tuple(map(str, short or ())), "status" in below)

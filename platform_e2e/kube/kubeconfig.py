@@ -1,4 +1,4 @@
-"""Reads a kubeconfig: where the API server is, whom to trust, and who asks.
+"""Reads a kubeconfig: where the API server is, whom to trust, who asks and as whom. It may come from a stranger.
 
 By hand, since the import of the official client takes 0.3 s and every command of this harness would pay it.
 """
@@ -6,10 +6,11 @@ By hand, since the import of the official client takes 0.3 s and every command o
 from __future__ import annotations
 
 import base64
-import binascii
 import contextlib
 import os
 import ssl
+import stat
+import string
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -19,8 +20,17 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.events import AliasEvent
+from urllib3.exceptions import LocationParseError
+from urllib3.util import parse_url
 
+from platform_e2e.errors import BrokenHarness
 from platform_e2e.kube.errors import KubeconfigError
+
+MOST_BYTES = 1 << 20
+"""Of a kubeconfig, and of each file that it names: two hundred contexts with their certificates have that."""
+
+REMEDY = "give the path of a kubeconfig, as `kubectl config view --raw` prints one"
 
 REFUSED = {
     "exec": "runs a program to get a credential",
@@ -37,7 +47,8 @@ class Endpoint:
         server: its URL without a slash at the end.
         tls: whom to trust and the client certificate, or None for plain HTTP.
         server_name: host name that the certificate must have, where it is not the URL's.
-        headers: sent with each request.
+        headers: that say who asks; sent with each request.
+        impersonated: headers that say as whom, each as often as it has values; sent with each request.
         token_file: where the bearer token is read from anew, or None.
         context: name of the context that it was read from, or empty.
         namespace: that the context is for, or None.
@@ -50,6 +61,12 @@ class Endpoint:
     token_file: Path | None = None
     context: str = ""
     namespace: str | None = None
+    impersonated: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def verified(self) -> bool:
+        """Tell whether the API server's certificate is verified, where it has one."""
+        return self.tls is None or self.tls.verify_mode != ssl.CERT_NONE
 
 
 def load(path: Path, context: str | None = None) -> Endpoint:
@@ -63,52 +80,113 @@ def load(path: Path, context: str | None = None) -> Endpoint:
         KubeconfigError: the file is absent or broken, has no such context, or asks for a credential plugin.
     """
     data = _read(path)
-    name = context or data.get("current-context")
+    name = context or _text(path, data, "current-context")
     if not name:
         raise KubeconfigError(f"{path} has no current-context", "name one, or set it by `kubectl config use-context`")
-    chosen = _entry(path, data, "contexts", "context", str(name))
-    cluster = _entry(path, data, "clusters", "cluster", str(chosen.get("cluster")))
-    user = _entry(path, data, "users", "user", str(chosen["user"])) if chosen.get("user") else {}
+    chosen = _entry(path, data, "contexts", "context", name)
+    of_cluster, of_user = _text(path, chosen, "cluster"), _text(path, chosen, "user")
+    cluster = _entry(path, data, "clusters", "cluster", of_cluster)
+    user = _entry(path, data, "users", "user", of_user) if of_user else {}
     for field, meaning in REFUSED.items():
         if field in user:
             raise KubeconfigError(
-                f"user {chosen['user']!r} of {path} {meaning} ({field}), which is not supported",
+                f"user {of_user!r} of {path} {meaning} ({field}), which is not supported",
                 "make a kubeconfig with a token: `kubectl create token NAME -n NAMESPACE`",
             )
     if cluster.get("proxy-url"):
         raise KubeconfigError(
-            f"cluster {chosen['cluster']!r} of {path} has a proxy-url, which is not supported",
+            f"cluster {of_cluster!r} of {path} has a proxy-url, which is not supported",
             "run where the API server can be reached directly",
         )
-    server = str(cluster.get("server") or "").rstrip("/")
-    if not server.startswith(("https://", "http://")):
-        raise KubeconfigError(
-            f"cluster {chosen['cluster']!r} of {path} has the server {server!r}", "write it as https://HOST:PORT"
-        )
+    server = _server(path, of_cluster, _text(path, cluster, "server").rstrip("/"))
+    token_file = _text(path, user, "tokenFile")
     return Endpoint(
         server=server,
         tls=_tls(path, cluster, user) if server.startswith("https://") else None,
-        server_name=cluster.get("tls-server-name"),
-        headers=_headers(user),
-        token_file=path.parent / user["tokenFile"] if user.get("tokenFile") else None,
-        context=str(name),
-        namespace=chosen.get("namespace") or None,
+        server_name=_text(path, cluster, "tls-server-name") or None,
+        headers=_headers(path, user),
+        token_file=path.parent / token_file if token_file else None,
+        context=name,
+        namespace=_text(path, chosen, "namespace") or None,
+        impersonated=_impersonated(path, user),
     )
+
+
+def bearer(file: Path) -> str:
+    """Return the header for the token in a file.
+
+    Raises:
+        BrokenHarness: the file cannot be read, or has no token.
+    """
+    try:
+        token = _file_bytes(file).decode("ascii").strip()
+    except OSError as error:
+        problem = f"the token file {file} cannot be read: {error.strerror or error}"
+        raise BrokenHarness(problem, "renew the token") from error
+    except UnicodeDecodeError:
+        token = ""
+    if not token.isprintable() or not token:
+        raise BrokenHarness(f"the token file {file} must have one token in one line, and has not", "renew the token")
+    return f"Bearer {token}"
+
+
+def _server(path: Path, cluster: str, server: str) -> str:
+    """Return the URL of an API server.
+
+    Raises:
+        KubeconfigError: it is none.
+    """
+    try:
+        sound = server.startswith(("https://", "http://")) and server.isprintable() and parse_url(server).host
+    except (LocationParseError, ValueError):
+        sound = None
+    if not sound:
+        raise KubeconfigError(
+            f"cluster {cluster!r} of {path} has the server {server[:200]!r}", "write it as https://HOST:PORT"
+        )
+    return server
 
 
 def _read(path: Path) -> Mapping[str, Any]:
     """Parse the file."""
-    remedy = "give the path of a kubeconfig, as `kubectl config view --raw` prints one"
     try:
-        data = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        text = _file_bytes(path).decode()
+        yaml = YAML(typ="safe", pure=True)
+        if "*" in text and any(isinstance(event, AliasEvent) for event in yaml.parse(text)):
+            # A few of them can stand for more than any memory has.
+            raise KubeconfigError(
+                f"kubeconfig {path} must have no YAML aliases, got one", "write out what it stands for"
+            )
+        data = YAML(typ="safe", pure=True).load(text)
     except OSError as error:
-        raise KubeconfigError(f"kubeconfig {path} cannot be read: {error.strerror}", remedy) from error
-    except (YAMLError, UnicodeDecodeError) as error:
+        raise KubeconfigError(f"kubeconfig {path} cannot be read: {error.strerror or error}", REMEDY) from error
+    except (YAMLError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         # Only where, never what: a parser quotes the line, and the line may be a key.
-        raise KubeconfigError(f"kubeconfig {path} is not YAML{_where(error)}", remedy) from None
+        raise KubeconfigError(f"kubeconfig {path} is not YAML{_where(error)}", REMEDY) from None
     if not isinstance(data, dict):
-        raise KubeconfigError(f"kubeconfig {path} is not a mapping", remedy)
+        raise KubeconfigError(f"kubeconfig {path} is not a mapping", REMEDY)
     return data
+
+
+def _file_bytes(path: Path) -> bytes:
+    """Return what a file has; a device or a pipe that never ends is no file.
+
+    Raises:
+        OSError: it cannot be read, has too much, or is none.
+    """
+    # Without blocking: to open a named pipe can take for ever.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        mode = os.fstat(file.fileno()).st_mode
+        # `--kubeconfig <(command)` is a pipe that somebody writes already.
+        if not stat.S_ISREG(mode) and not (
+            stat.S_ISFIFO(mode) and str(path).startswith(("/dev/fd/", "/proc/self/fd/"))
+        ):
+            raise OSError("it is no regular file")
+        os.set_blocking(file.fileno(), True)
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise OSError(f"it must have at most {MOST_BYTES} bytes, got more")
+    return content
 
 
 def _where(error: Exception) -> str:
@@ -119,22 +197,87 @@ def _where(error: Exception) -> str:
 
 def _entry(path: Path, data: Mapping[str, Any], section: str, field: str, name: str) -> dict[str, Any]:
     """Return the named entry of one of the file's lists."""
-    entries = {str(entry.get("name")): entry.get(field) or {} for entry in data.get(section) or []}
+    several = data.get(section) or []
+    if not isinstance(several, list) or not all(isinstance(entry, dict) for entry in several):
+        raise KubeconfigError(f"{section} of {path} must be a list of mappings, got another value", REMEDY)
+    entries = {_text(path, entry, "name"): entry.get(field) or {} for entry in several}
     if name not in entries:
         raise KubeconfigError(
-            f"{path} has no {field} {name!r} in {section}", f"it has: {', '.join(sorted(entries)) or 'none'}"
+            f"{path} has no {field} {name[:200]!r} in {section}",
+            f"it has: {', '.join(sorted(entries))[:1000] or 'none'}",
         )
+    if not isinstance(entries[name], dict):
+        raise KubeconfigError(f"{field} {name!r} of {path} must be a mapping, got another value", REMEDY)
     return dict(entries[name])
 
 
-def _headers(user: Mapping[str, Any]) -> dict[str, str]:
+def _text(path: Path, entry: Mapping[str, Any], field: str) -> str:
+    """Return a field that is a text, or an empty one where it is absent.
+
+    Raises:
+        KubeconfigError: it is something else, which is never quoted: it may be long, or a secret.
+    """
+    value = entry.get(field)
+    if value is not None and not isinstance(value, str):
+        raise KubeconfigError(f"{field} of {path} must be a text, got another value", "put it in quotation marks")
+    return value or ""
+
+
+def _headers(path: Path, user: Mapping[str, Any]) -> dict[str, str]:
     """Return the headers that say who asks."""
-    if user.get("token") and not user.get("tokenFile"):
-        return {"Authorization": f"Bearer {user['token']}"}
-    if user.get("username"):
-        pair = f"{user['username']}:{user.get('password', '')}".encode()
+    token, name = _text(path, user, "token"), _text(path, user, "username")
+    if token and not user.get("tokenFile"):
+        return {"Authorization": _header(path, "token", f"Bearer {token}")}
+    if name:
+        pair = f"{name}:{_text(path, user, 'password')}".encode()
         return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
     return {}
+
+
+def _impersonated(path: Path, user: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return the headers for `as` and its companions, as kubectl sends them (client-go, transport/round_trippers.go).
+
+    Raises:
+        KubeconfigError: one of them cannot be sent, or stands there without `as`.
+    """
+    name, uid = _text(path, user, "as"), _text(path, user, "as-uid")
+    groups, extra = user.get("as-groups") or [], user.get("as-user-extra") or {}
+    if not _texts(groups) or not isinstance(extra, dict) or not all(map(_texts, extra.values())):
+        raise KubeconfigError(
+            f"as-groups of {path} must be a list of texts, and as-user-extra a mapping of such lists, got another value",
+            "correct it, or remove it to ask as yourself",
+        )
+    if not name and (uid or groups or extra):
+        raise KubeconfigError(
+            f"as-uid, as-groups and as-user-extra of {path} must stand beside `as`, got none",
+            "say by `as` which user is meant, or remove them to ask as yourself",
+        )
+    pairs = [("Impersonate-User", name)] if name else []
+    pairs += [("Impersonate-Uid", uid)] if uid else []
+    pairs += [("Impersonate-Group", group) for group in groups]
+    pairs += [(f"Impersonate-Extra-{_escaped(str(one))}", value) for one, values in extra.items() for value in values]
+    return tuple((header, _header(path, header, value)) for header, value in pairs)
+
+
+def _texts(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(value, str) for value in values)
+
+
+def _escaped(key: str) -> str:
+    """Return a key of as-user-extra as a part of a header's name (client-go, headerKeyEscape)."""
+    legal = frozenset(f"{string.ascii_letters}{string.digits}!#$&'*+-.^_`|~".encode())
+    return "".join(chr(byte) if byte in legal else f"%{byte:02X}" for byte in key.encode())
+
+
+def _header(path: Path, field: str, value: str) -> str:
+    """Return a value as a header may have it: UTF-8 without control characters, in the letters that http.client sends.
+
+    Raises:
+        KubeconfigError: it has a control character, such as a line end.
+    """
+    if any(ord(sign) < 32 or ord(sign) == 127 for sign in value):
+        raise KubeconfigError(f"{field} of {path} must have no control characters, got one", "remove it")
+    return value.encode().decode("latin-1")
 
 
 def _tls(path: Path, cluster: Mapping[str, Any], user: Mapping[str, Any]) -> ssl.SSLContext:
@@ -146,7 +289,7 @@ def _tls(path: Path, cluster: Mapping[str, Any], user: Mapping[str, Any]) -> ssl
     authority = _pem(path, cluster, "certificate-authority")
     certificate, key = _pem(path, user, "client-certificate"), _pem(path, user, "client-key")
     try:
-        if cluster.get("insecure-skip-tls-verify"):
+        if cluster.get("insecure-skip-tls-verify") is True:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         elif authority:
@@ -155,8 +298,9 @@ def _tls(path: Path, cluster: Mapping[str, Any], user: Mapping[str, Any]) -> ssl
             context.load_default_certs()
         if certificate and key:
             with _file(certificate + b"\n" + key) as name:
-                context.load_cert_chain(name)
-    except (ssl.SSLError, UnicodeDecodeError) as error:
+                # Without a password OpenSSL would ask for it at the terminal.
+                context.load_cert_chain(name, password=lambda: b"")
+    except (ssl.SSLError, ValueError) as error:
         raise KubeconfigError(
             f"a certificate or key of {path} cannot be loaded: {error}",
             "write it as PEM, certificate and key in a pair",
@@ -179,20 +323,20 @@ def _file(content: bytes) -> Iterator[str]:
 
 def _pem(path: Path, entry: Mapping[str, Any], field: str) -> bytes | None:
     """Return what `field-data` or the file of `field` holds; data wins, as it does for kubectl."""
-    inline = entry.get(f"{field}-data")
+    inline, name = _text(path, entry, f"{field}-data"), _text(path, entry, field)
     try:
         if inline:
-            return base64.b64decode(str(inline), validate=True)
-        if entry.get(field):
+            return base64.b64decode(inline, validate=True)
+        if name:
             # A relative path is relative to the kubeconfig.
-            return (path.parent / str(entry[field])).read_bytes()
-    except binascii.Error as error:
+            return _file_bytes(path.parent / name)
+    except ValueError as error:  # binascii.Error is one
         raise KubeconfigError(
             f"{field}-data of {path} is not base64", "encode the PEM text with `base64 -w0`"
         ) from error
     except OSError as error:
         raise KubeconfigError(
-            f"{field} of {path} cannot be read: {error.strerror}",
-            f"is {entry[field]} there, and may this user read it?",
+            f"{field} of {path} cannot be read: {error.strerror or error}",
+            f"is {name[:200]} there, and may this user read it?",
         ) from error
     return None

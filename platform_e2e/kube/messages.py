@@ -16,11 +16,13 @@ class Changed:
         key: of the object.
         revision: of the change.
         obj: what it is now, or None when it was deleted.
+        size: bytes that it takes in memory, about.
     """
 
     key: Key
     revision: int
     obj: Object | None
+    size: int = 0
 
 
 @dataclass(frozen=True)

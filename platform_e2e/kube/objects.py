@@ -16,6 +16,10 @@ Key = tuple[str, str]
 """Namespace (empty for a cluster-scoped object) and name: what is unique within a kind."""
 
 
+LONGEST = 20
+"""Digits of a resource version: etcd counts in 64 bits."""
+
+
 def key(obj: Object) -> Key:
     """Return the namespace and the name of an object."""
     meta = obj.get("metadata") or {}
@@ -49,9 +53,9 @@ def revision(obj: Object) -> int:
         BrokenHarness: it is not a number.
     """
     text = str((obj.get("metadata") or {}).get("resourceVersion") or "0")
-    if not text.isdecimal():
+    if not text.isdecimal() or len(text) > LONGEST:
         raise BrokenHarness(
-            f"{described(obj)} has the resource version {text!r}, which is no number",
+            f"{described(obj)} has the resource version {text!r:.80}, which is no number",
             "use an API server whose versions can be compared, as Kubernetes promises since 1.35",
         )
     return int(text)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, ClassVar, Self
 from urllib.parse import quote
 
+from platform_e2e.kube.answers import OURS, Limits, checked, mapping
 from platform_e2e.kube.collect import Collector
 from platform_e2e.kube.discovery import Discovery, Resource
-from platform_e2e.kube.errors import NotFound, Unavailable
+from platform_e2e.kube.errors import Forbidden, NotFound, Unavailable
 from platform_e2e.kube.kubeconfig import Endpoint
 from platform_e2e.kube.objects import Object, Objects, describe, revision
 from platform_e2e.kube.selection import LabelSelector
@@ -32,16 +33,26 @@ class Reader:
     Args:
         endpoint: where it is, and as whom to ask.
         patience: seconds that a request is tried for while there is no answer or a 429 or 5xx.
+        limits: of what is answered.
+        ends: monotonic time from which on nothing is asked any more.
+
+    Attributes:
+        instead: namespaces that are listed where this user may not list all of them.
+        narrowed: kinds of which only these were listed.
     """
 
     WRITES: ClassVar[bool] = False
     """Whether it may ask for anything but GET: a platform that is captured must not change."""
 
-    def __init__(self, endpoint: Endpoint, *, patience: float = PATIENCE) -> None:
+    def __init__(
+        self, endpoint: Endpoint, *, patience: float = PATIENCE, limits: Limits = OURS, ends: float = math.inf
+    ) -> None:
         """Open nothing yet."""
         self.server = endpoint.server
-        self._http = Transport(endpoint, patience, writes=self.WRITES)
-        self._discovery = Discovery(lambda path, patience: self._json(Request("GET", path), patience=patience))
+        self.instead: tuple[str, ...] = ()
+        self.narrowed: set[str] = set()
+        self._http = Transport(endpoint, patience, writes=self.WRITES, limits=limits, ends=ends)
+        self._discovery = Discovery(self._mapping)
         self._collector = Collector(self._http, self._discovery)
         self.watches = Watches(self._collector)
 
@@ -72,10 +83,9 @@ class Reader:
             return None
         try:
             request = Request("GET", resource.path(namespace, name), what=describe(kind, name, namespace))
-            found: Object = self._json(request)
+            return checked(self._json(request), str(request))
         except NotFound:
             return None
-        return found
 
     def list(
         self,
@@ -104,14 +114,21 @@ class Reader:
         resource = self._discovery.find(kind, patience=patience)
         if resource is None:
             return []
+        query = {"labelSelector": selector, "fieldSelector": fields}
         try:
-            found = self._collector.pages(
-                resource, namespace, {"labelSelector": selector, "fieldSelector": fields}, patience=patience
-            )
+            try:
+                found = self._collector.pages(resource, namespace, query, patience=patience).objects
+            except Forbidden:
+                if namespace or not resource.namespaced or not self.instead:
+                    raise
+                found = {}
+                for each in self.instead:
+                    found |= self._collector.pages(resource, each, query, patience=patience).objects
+                self.narrowed.add(resource.plural)
         except NotFound:
             self._discovery.forget(kind)
             return []
-        return [found.objects[k] for k in sorted(found.objects)]
+        return [found[k] for k in sorted(found)]
 
     def one(self, kind: str, name: str, namespace: str | None = None) -> Source[Object | None]:
         """Return the source of one object for `eventually` and its like; its state is None while it does not exist."""
@@ -177,7 +194,7 @@ class Reader:
         short = kind.rsplit("/", 1)[-1]
         found = []
         for event in self.list("v1/Event", namespace or "default", patience=patience):
-            about = event.get("involvedObject") or {}
+            about = mapping(event.get("involvedObject") or {}, f"events -n {namespace}, an event's involvedObject")
             itself = about.get("name") == name and about.get("kind") == short
             owned = namespace and str(about.get("name")).startswith(f"{name}-")
             if itself or owned:
@@ -216,7 +233,7 @@ class Reader:
             what=f"{path} of {describe('v1/Service', service, namespace)} by proxy",
             accept="*/*",
         )
-        return self._http.request(request, patience=0)
+        return bytes(self._http.request(request, patience=0))
 
     def version(self) -> str:
         """Return the API server's version, `v1.35.1`."""
@@ -249,12 +266,13 @@ class Reader:
             ApiError: the API server refused.
         """
         request = Request(method, path, params=params, body=body, accept=accept)
-        text = self._http.request(request).decode()
-        try:
-            return json.loads(text)
-        except ValueError:
-            return text
+        return self._http.json(request, or_text=True)
 
     def _json(self, request: Request, *, patience: float | None = None) -> Any:
         """Send a request and parse the answer."""
-        return json.loads(self._http.request(request, patience=patience))
+        return self._http.json(request, patience=patience)
+
+    def _mapping(self, path: str, patience: float | None) -> dict[str, Any]:
+        """Return the mapping at a path."""
+        request = Request("GET", path)
+        return mapping(self._json(request, patience=patience), str(request))

@@ -15,6 +15,7 @@ from platform_e2e.kube.verdict import Expectation, Failed, Met, Pending, Verdict
 
 if TYPE_CHECKING:
     from platform_e2e.kube.client import Kube
+    from platform_e2e.kube.reader import Reader
 
 ABSENT = Pending("does not exist")
 
@@ -163,7 +164,7 @@ def endpoints_ready(at_least: int = 1) -> Expectation[list[Object]]:
     return judge
 
 
-def crd_served(kube: Kube, name: str) -> Verdict:
+def crd_served(kube: Reader, name: str) -> Verdict:
     """Judge, by asking the API server, whether a CRD is established and each of its served versions can be listed.
 
     For `poll(lambda: crd_served(kube, name), ...)`: a kind can be listed only a moment after its CRD is established, and no

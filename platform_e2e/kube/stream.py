@@ -7,7 +7,6 @@ pauses. The thread ends when nobody has listened for a while.
 
 from __future__ import annotations
 
-import json
 import logging
 import random
 import threading
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from platform_e2e.errors import HarnessError
+from platform_e2e.kube.answers import checked, cost, mapping, parsed, understood
 from platform_e2e.kube.audience import Audience, Listener
 from platform_e2e.kube.backoff import Backoff
 from platform_e2e.kube.errors import ApiError, Expired, NotFound, Unavailable, api_error
@@ -28,6 +28,12 @@ from platform_e2e.kube.source import Inbox, View
 from platform_e2e.kube.transport import Stream as HttpStream
 
 log = logging.getLogger(__name__)
+
+BACKLOG = 8_000_000
+"""Bytes in memory of the changes that a wait has not taken yet, from which on the stream waits for it."""
+
+DELETED_COST = 400
+"""Bytes in memory of what a wait remembers of an object that is gone."""
 
 LINGER = 30.0
 """Seconds that a stream without listeners is kept: a test's waits follow each other more closely than that."""
@@ -67,7 +73,13 @@ class Collection:
 
 
 class Api(Protocol):
-    """What a stream needs of the API server."""
+    """What a stream needs of the API server.
+
+    Attributes:
+        held: bytes in memory that the objects of a kind may take.
+    """
+
+    held: int
 
     def check(self, kind: str, choice: Choice) -> None:
         """Refuse by `WrongUsage` what can never be seen."""
@@ -115,6 +127,8 @@ class WatchStream:
         self._position: int | None = None
         self._newest = 0
         self._events = 0
+        self._told: dict[Key, int] = {}
+        self._told_whole = 0
         self._crowded_until = 0.0
         self._backoff = Backoff()
 
@@ -182,6 +196,8 @@ class WatchStream:
     def _list(self, *, relisted: bool, patience: float) -> int:
         """List, deliver, and return the list's revision; with the lock for listing held."""
         sent, newest = self._audience.moment(), self._newest
+        if relisted:
+            self._told, self._told_whole = {}, 0
         found = self._api.collect(self.kind, self.namespace, patience=patience)
         # A list is never older than what was told before it was asked for, unless the store itself was replaced.
         restored = found.revision < newest
@@ -306,27 +322,41 @@ class WatchStream:
 
     def _event(self, line: bytes) -> None:
         """Deliver one event of the API server."""
-        try:
-            event: dict[str, Any] = json.loads(line)
-        except ValueError as error:
-            request = f"watch {self.kind}"
-            raise Unavailable(request, 0, "NoJson", "the API server sent a line that is no JSON") from error
-        kind, obj = event["type"], event["object"]
+        request = f"watch {self.kind}"
+        event = mapping(parsed(line, request, self._api.held), request)
+        kind, obj = event.get("type"), mapping(event.get("object"), request)
         if kind == "ERROR":
-            raise _told_error(f"watch {self.kind}", obj)
-        position = revision(obj)
+            raise _told_error(request, obj)
+        position = revision({"metadata": mapping(obj.get("metadata"), request)})
         self._newest = max(self._newest, position)
         if self._position is not None:
             self._position = position
         self._events += 1
         self._backoff.reset()
         if kind != "BOOKMARK":
-            self._audience.change(Changed(key(obj), position, None if kind == "DELETED" else obj))
+            size = cost(line)
+            change = Changed(key(checked(obj, request)), position, None if kind == "DELETED" else obj, size)
+            self._hold_back(self._audience.change(change))
+            self._remember(change.key, DELETED_COST if kind == "DELETED" else size)
+
+    def _hold_back(self, backlog: int) -> None:
+        """Read on only when the slowest wait has taken most of what it was told."""
+        while backlog > BACKLOG and not self._ended_here():
+            pause(GATHER)
+            backlog = self._audience.backlog()
+
+    def _remember(self, of: Key, size: int) -> None:
+        """Count what the waits hold since the last list; begin anew from a list, which is bounded, where it is too much."""
+        self._told_whole += size - self._told.get(of, 0)
+        self._told[of] = size
+        if self._told_whole > self._api.held:
+            self._position = None
 
 
 def _told_error(request: str, status: dict[str, Any]) -> ApiError:
     """Return the error that a watch was told instead of an event."""
-    code = int(status.get("code") or 500)
+    with understood(request):
+        code = int(status.get("code") or 500)
     error = api_error(request, code, status, secret=False, retry=None)
     # Only an answer to a request says that the kind is gone.
     return error if code != 404 else Unavailable(request, code, error.reason, error.message)

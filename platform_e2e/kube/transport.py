@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import math
 import socket
 import ssl
 import time
@@ -16,16 +18,18 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError, ProtocolError, SSLError
 
 from platform_e2e.errors import BrokenHarness
+from platform_e2e.kube.answers import OURS, Limits, NoJson, cost, parsed, too_much, unpacked
 from platform_e2e.kube.backoff import Backoff
-from platform_e2e.kube.errors import Unavailable, api_error
+from platform_e2e.kube.errors import LONGEST, BadAnswer, Unavailable, api_error
 from platform_e2e.kube.expect import pause
-from platform_e2e.kube.kubeconfig import Endpoint
+from platform_e2e.kube.kubeconfig import Endpoint, bearer
+from platform_e2e.kube.metered import FRAMING, POOLS, Meter, use
+
+# What it warns of, with a traceback, an error tells as well where it matters.
+logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 CONNECT_TIMEOUT = 5.0
 """Seconds to reach the API server: it is on this machine or in this network."""
-
-READ_TIMEOUT = 30.0
-"""Seconds for an answer: admission webhooks may take 30 s at most (AdmissionConfiguration's limit for timeoutSeconds)."""
 
 SILENCE = 90.0
 """Seconds after which a silent stream is given up: the API server sends a bookmark each minute (cacher.go, bookmarkFrequency)."""
@@ -99,22 +103,35 @@ class Request:
 class Stream:
     """The lines of an answer that does not end by itself."""
 
-    def __init__(self, response: urllib3.BaseHTTPResponse, request: Request) -> None:
-        """Take the answer over."""
+    def __init__(self, response: urllib3.BaseHTTPResponse, request: Request, meter: Meter, longest: int) -> None:
+        """Take the answer over; a line may have so many bytes."""
         self._response = response
         self._request = request
+        self._meter = meter
+        self._longest = longest
 
     def lines(self) -> Iterator[bytes]:
         """Yield each line as it arrives, and end when the server ends the stream.
 
         Raises:
             Unavailable: the connection broke, or nothing came for `SILENCE` seconds.
+            BadAnswer: a line has too many bytes.
         """
-        rest = b""
+        rest = bytearray()
         try:
             for chunk in self._response.stream(1 << 16, decode_content=False):
-                *whole, rest = (rest + chunk).split(b"\n")
-                yield from whole
+                self._meter.reset()
+                if b"\n" in chunk:
+                    first, *whole = chunk.split(b"\n")
+                    yield bytes(rest + first)
+                    rest = bytearray(whole.pop())
+                    yield from whole
+                else:
+                    rest += chunk
+                if len(rest) > self._longest:
+                    raise BadAnswer(
+                        str(self._request), f"a line of it must have at most {self._longest} bytes, got more"
+                    )
         except (HTTPError, OSError, ValueError) as error:  # ValueError: closed from outside while it was read
             raise Unavailable(str(self._request), 0, "Broken", _words(error)) from error
         finally:
@@ -140,12 +157,25 @@ class Transport:
         endpoint: where, and as whom.
         patience: seconds that a request is tried for while the API server does not answer or asks to come later.
         writes: whether anything but GET may be sent.
+        limits: of what is answered.
+        ends: monotonic time from which on nothing is asked any more.
     """
 
-    def __init__(self, endpoint: Endpoint, patience: float, *, writes: bool) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        patience: float,
+        *,
+        writes: bool,
+        limits: Limits = OURS,
+        ends: float = math.inf,
+    ) -> None:
         """Open nothing yet."""
         self._writes = writes
         self._endpoint = endpoint
+        self._ends = ends
+        self._spent = 0
+        self.limits = limits
         self.patience = patience
         options: dict[str, Any] = {}
         if endpoint.tls is not None:
@@ -161,8 +191,39 @@ class Transport:
             socket_options=_SOCKET_OPTIONS,
             **options,
         )
+        self._pool.pool_classes_by_scheme = POOLS
 
-    def request(self, request: Request, *, patience: float | None = None) -> bytes:
+    def json(self, request: Request, *, patience: float | None = None, or_text: bool = False) -> Any:
+        """Send a request and return the JSON value of the answer.
+
+        Args:
+            request: what to send.
+            patience: seconds to try for, the transport's by default.
+            or_text: return the text of an answer that is no JSON.
+
+        Raises:
+            ApiError: the API server refused, could not be reached in time, or answered with what cannot be read.
+        """
+        body = self.request(request, patience=patience)
+        try:
+            return self.parse(body, request)
+        except NoJson:
+            if or_text:
+                return body.decode(errors="replace")
+            raise
+
+    def parse(self, body: bytes | bytearray, request: Request) -> Any:
+        """Return the JSON value of an answer, and count what all answers take in memory, for a client that keeps them.
+
+        Raises:
+            BadAnswer: it cannot be read, or takes too much, alone or with the others.
+        """
+        self._spent += cost(body)
+        if self._spent > self.limits.whole:
+            raise too_much(f"{request}, with what was read before", self.limits.whole)
+        return parsed(body, str(request), self.limits.memory)
+
+    def request(self, request: Request, *, patience: float | None = None) -> bytes | bytearray:
         """Send a request and return the body of the answer.
 
         Args:
@@ -181,7 +242,7 @@ class Transport:
                 # 429 and a refused connection were not carried out, whatever the method.
                 certain = request.repeatable or error.status == 429 or error.reason == "Refused"
                 wait = backoff.pause(error.retry_after)
-                if not certain or time.monotonic() + wait >= deadline:
+                if not certain or time.monotonic() + wait >= min(deadline, self._ends):
                     raise
                 pause(wait)
 
@@ -191,35 +252,42 @@ class Transport:
         Raises:
             ApiError: the API server refused, or could not be reached.
         """
-        response = self._send(request, urllib3.Timeout(connect=CONNECT_TIMEOUT, read=SILENCE))
+        meter = self._meter(request, self.limits.line)
+        response = self._send(request, meter)
         if response.status != 200:
             raise self._refusal(request, response)
-        return Stream(response, request)
+        meter.ends = math.inf  # from here on it is bounded by its lines, and ended from outside
+        return Stream(response, request, meter, self.limits.line)
 
     def close(self) -> None:
         """Close the pooled connections."""
         self._pool.clear()
 
-    def _once(self, request: Request) -> bytes:
+    def _meter(self, request: Request, most: int) -> Meter:
+        """Return what an answer may take from now on."""
+        ends = min(time.monotonic() + self.limits.seconds, self._ends)
+        return Meter(str(request), ends=ends, most=most + FRAMING, silence=SILENCE)
+
+    def _once(self, request: Request) -> bytes | bytearray:
         """Send once."""
-        response = self._send(request, urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT))
+        response = self._send(request, self._meter(request, self.limits.answer))
         if not 200 <= response.status < 300:
             raise self._refusal(request, response)
         return self._read(request, response)
 
-    def _send(self, request: Request, timeout: urllib3.Timeout) -> urllib3.BaseHTTPResponse:
+    def _send(self, request: Request, meter: Meter) -> urllib3.BaseHTTPResponse:
         """Return the answer with its body still to be read."""
         if request.method != "GET" and not self._writes:
             raise BrokenHarness(f"bug: {request} was to be sent by a client that only reads", "report it")
-        headers = {"User-Agent": "platform-e2e", "Accept": request.accept, **self._credentials()}
-        if request.body is not None:
-            headers["Content-Type"] = request.content_type
+        left = meter.left()
+        timeout = urllib3.Timeout(connect=min(left, CONNECT_TIMEOUT), read=left)
+        use(meter)
         try:
             return self._pool.urlopen(
                 request.method,
                 self._endpoint.server + request.target,
                 body=request.data,
-                headers=headers,
+                headers=self._headers(request),
                 timeout=timeout,
                 preload_content=False,
                 redirect=False,
@@ -227,35 +295,42 @@ class Transport:
         except (HTTPError, OSError) as error:
             raise self._broken(request, error) from error
 
-    def _credentials(self) -> Mapping[str, str]:
-        """Return the headers that say who asks; a token file is read each time, since it is replaced while we run."""
-        file = self._endpoint.token_file
-        if file is None:
-            return self._endpoint.headers
-        try:
-            return {"Authorization": f"Bearer {file.read_text().strip()}"}
-        except OSError as error:
-            raise BrokenHarness(f"the token file {file} cannot be read: {error.strerror}", "renew the token") from error
+    def _headers(self, request: Request) -> urllib3.HTTPHeaderDict:
+        """Return the headers of a request, those that say who asks and as whom among them.
 
-    def _read(self, request: Request, response: urllib3.BaseHTTPResponse) -> bytes:
+        A token file is read each time, since it is replaced while we run.
+        """
+        headers = urllib3.HTTPHeaderDict({"User-Agent": "platform-e2e", "Accept": request.accept})
+        headers.extend(self._endpoint.headers)
+        headers.extend(self._endpoint.impersonated)
+        if self._endpoint.token_file is not None:
+            headers["Authorization"] = bearer(self._endpoint.token_file)
+        if request.body is not None:
+            headers["Content-Type"] = request.content_type
+        return headers
+
+    def _read(self, request: Request, response: urllib3.BaseHTTPResponse) -> bytes | bytearray:
         """Return the whole body and give the connection back."""
+        body, most = bytearray(), self.limits.answer
         try:
-            return response.read(decode_content=True)
-        except (HTTPError, OSError) as error:
+            for chunk in response.stream(1 << 16, decode_content=False):
+                body += chunk
+        except (HTTPError, OSError, ValueError) as error:  # ValueError: of the length of a chunk
             raise self._broken(request, error) from error
         finally:
             response.release_conn()
+        return unpacked(body, response.headers.get("Content-Encoding", ""), str(request), most)
 
     def _refusal(self, request: Request, response: urllib3.BaseHTTPResponse) -> Exception:
         """Return the error that an answer stands for."""
-        text = self._read(request, response).decode(errors="replace")
-        body: Mapping[str, Any] | str = text
+        data = self._read(request, response)
+        body: Mapping[str, Any] | str = data[:LONGEST].decode(errors="replace")
         try:
-            parsed = json.loads(text)
-        except ValueError:
-            parsed = None
-        if isinstance(parsed, dict) and parsed.get("kind") == "Status":
-            body = parsed
+            found = parsed(data, str(request), self.limits.memory)
+        except BadAnswer:
+            found = None
+        if isinstance(found, dict) and found.get("kind") == "Status":
+            body = found
         retry = response.headers.get("Retry-After")
         return api_error(str(request), response.status, body, secret=request.secret, retry=retry)
 

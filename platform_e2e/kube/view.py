@@ -32,6 +32,10 @@ class Feed(Protocol):
         """List now, together with all others that need one."""
         ...
 
+    def took(self, size: int) -> None:
+        """Note that changes of so many bytes are done with."""
+        ...
+
     def leave(self) -> None:
         """Hear no more."""
         ...
@@ -118,6 +122,8 @@ class WatchView(View[S], Generic[S]):
     def _change(self, change: Changed) -> Iterator[None]:
         if self._replacing:
             self._kept.append(change)
+        else:
+            self._feed.took(change.size)
         if self._known and change.revision > self._floor and self._apply(change):
             yield
 
@@ -145,7 +151,8 @@ class WatchView(View[S], Generic[S]):
         self._known = self._served = True
         self.trouble = ""
         if listed.fresh:
-            self._replacing, self._kept = False, []
+            self._replacing = False
+            self._forget()
         if first:
             yield
         for change in kept:
@@ -162,10 +169,16 @@ class WatchView(View[S], Generic[S]):
         news = bool(self._objects) or not self._known or self._replacing
         self._objects, self._seen, self._known, self._served = {}, {}, True, False
         if message.fresh:
-            self._replacing, self._kept = False, []
+            self._replacing = False
+            self._forget()
             self._goal = Listed(0, {}) if self._comparing else None
         if news:
             yield
+
+    def _forget(self) -> None:
+        """Let go of the changes that were kept."""
+        self._feed.took(sum(change.size for change in self._kept))
+        self._kept = []
 
     def _reached(self, goal: Listed) -> bool:
         """Tell whether every change was seen that the list contains."""

@@ -87,6 +87,7 @@ class Watching(Generic[S]):
         self._last = "nothing was read"
         self._trouble = ""
         self._gaps = 0
+        self._messages = 0
 
     def __enter__(self) -> Self:
         return self
@@ -122,7 +123,7 @@ class Watching(Generic[S]):
 
     def states(self, until: float, done: Callable[[], bool] = lambda: False) -> Iterator[S]:
         """Yield each state as it comes, until a monotonic time or until it is done."""
-        view = self._view
+        view, last = self._view, None
         while not done():
             now, due = time.monotonic(), view.due()
             if due is not None and due <= now:
@@ -132,8 +133,11 @@ class Watching(Generic[S]):
                 until_due = until if due is None else min(due, until)
                 yield from self._next(max(until_due - now, 0.0))
             self._note_trouble()
-            if time.monotonic() >= until and self._inbox.empty():
-                return
+            if time.monotonic() >= until:
+                # What has come by now counts; what comes while it is judged does not, or an endless stream had no end.
+                last = self._messages + self._inbox.qsize() if last is None else last
+                if self._messages >= last or self._inbox.empty():
+                    return
 
     def _next(self, seconds: float) -> Iterator[S]:
         """Take the next message in and yield the states that it brings."""
@@ -141,6 +145,7 @@ class Watching(Generic[S]):
             part, message = self._inbox.get(timeout=seconds)
         except Empty:
             return
+        self._messages += 1
         for _ in part.take(message):
             if self._view.known():
                 yield self._view.state()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from platform_e2e.errors import HarnessError
+from platform_e2e.kube.answers import understood
 from platform_e2e.kube.objects import Key, Object, describe, kind_of
 from platform_e2e.kube.selection import Choice, LabelSelector
 from platform_e2e.kube.show import event_lines, state_lines
@@ -55,7 +56,7 @@ class One(Source[Object | None]):
 
     def show(self, state: Object | None) -> list[str]:
         """Return generation, phase, replicas and conditions."""
-        return state_lines(state) if state else []
+        return _shown([state] if state else [])
 
     def events(self) -> list[str]:
         """Return the newest events about it and what it owns."""
@@ -93,7 +94,7 @@ class Many(Source[list[Object]]):
 
     def show(self, state: list[Object]) -> list[str]:
         """Return what `One` shows, for the first few objects."""
-        lines = [line for obj in state[:SHOWN] for line in state_lines(obj)]
+        lines = _shown(state[:SHOWN])
         return lines + ([f"... {len(state) - SHOWN} more"] if len(state) > SHOWN else [])
 
     def events(self) -> list[str]:
@@ -105,9 +106,19 @@ class Many(Source[list[Object]]):
         return lines
 
 
+def _shown(objects: Sequence[Object]) -> list[str]:
+    """Return objects as lines; one of an odd shape is a line, too."""
+    try:
+        with understood("the object"):
+            return [line for obj in objects for line in state_lines(obj)]
+    except HarnessError as error:
+        return [f"cannot be shown: {error.problem}"]
+
+
 def _events(reader: Reader, kind: str, name: str, namespace: str | None) -> list[str]:
     """Return events as lines; an error while telling of an error is a line, too."""
     try:
-        return event_lines(reader.events(kind, name, namespace, patience=EVENTS_PATIENCE))
+        with understood(f"events of {describe(kind, name, namespace)}"):
+            return event_lines(reader.events(kind, name, namespace, patience=EVENTS_PATIENCE))
     except HarnessError as error:
         return [f"cannot be read: {error.problem}"]

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from platform_e2e.report.verdict import Verdict
+from platform_e2e.terminal import visible
 
 PROGRESS_SECONDS = 10.0
 """In a log, where no line can be overwritten, how often a running phase says what it does."""
@@ -114,7 +115,9 @@ class Follower:
             lines = [line for event in events for line in self.printer.lines(event)]
             if lines:
                 column = self.column()
-                self.out.write(("\n" if column not in {0, left} else "") + "".join(line + "\n" for line in lines))
+                self.out.write(
+                    ("\n" if column not in {0, left} else "") + "".join(visible(f"{each}\n") for each in lines)
+                )
                 self.out.flush()
                 left = column
             if last:
@@ -172,10 +175,11 @@ def verdict_table(verdict: Verdict, headline: str, *, width: int, colour: bool) 
         table.add_column(name, overflow="fold")
     for row in verdict.rows():
         style = "green" if row.holds else "yellow" if row.verdict.startswith(("blocked", "not ")) else "bold red"
-        table.add_row(row.promise, Text(row.verdict, style=style), row.tests, Text(row.figures))
+        cells = [Text(visible(part)) for part in (row.promise, row.tests, row.figures)]
+        table.add_row(cells[0], Text(visible(row.verdict), style=style), *cells[1:])
     out = StringIO()
     console = Console(file=out, width=max(width, 60), force_terminal=colour, no_color=not colour, highlight=False)
     if headline:
-        console.print(Text(headline))
+        console.print(Text(visible(headline)))
     console.print(table)
     return out.getvalue()

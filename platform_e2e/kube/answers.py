@@ -1,0 +1,248 @@
+"""What an API server may answer with: bounded in bytes, memory, depth and pages, text in UTF-8, objects of the documented shape.
+
+An API server is a stranger. What it sends ends in a value that the rest of the harness can read, or in `BadAnswer`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import re
+import traceback
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from platform_e2e.kube.errors import BadAnswer, TooLarge
+from platform_e2e.kube.objects import Object
+
+DEEPEST = 128
+"""Levels of lists and mappings in one answer: CRDs nest about 60 deep, and Python's stack ends at 1,000 calls."""
+
+ODD = (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError)
+"""What Python says when a value has another type or size than code relies on."""
+
+_WIDE = re.compile(rb"\\u(?!00)")
+"""An escape of a character above U+00FF."""
+
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+_TEXTS = ("name", "namespace", "resourceVersion", "uid", "creationTimestamp", "deletionTimestamp")
+_MAPPINGS = ("labels", "annotations")
+_LISTS = {"ownerReferences": dict, "managedFields": dict, "finalizers": str}
+"""Fields of ObjectMeta by their type (meta/v1)."""
+
+
+class NoJson(BadAnswer):
+    """The answer is a text, such as a log or the page of a proxy."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much is taken of one API server.
+
+    Attributes:
+        seconds: for a whole answer that is no stream; admission webhooks may take 30 s at most.
+        answer: bytes of an answer, as it is sent and as it is unpacked.
+        memory: bytes that the objects of a list may take in memory, as `cost` estimates them.
+        whole: the same of all answers of one client together, for a client that keeps what it reads.
+        pages: of one list.
+        line: bytes of one event of a watch; etcd stores 1.5 MiB at most.
+    """
+
+    seconds: float = 30.0
+    answer: int = 128 << 20
+    memory: int = 1 << 30
+    whole: float = math.inf
+    pages: int = 5000
+    line: int = 16 << 20
+
+
+OURS = Limits()
+"""Of the cluster that the harness has made, whose size is nobody's attack."""
+
+ASKED = Limits(answer=8 << 20, memory=56_000_000, pages=500, line=4 << 20)
+"""Of a cluster that a command waits on: the process stays below 200 MB, 45 of which are Python's and our own."""
+
+KEPT = Limits(answer=8 << 20, memory=56_000_000, whole=96_000_000, pages=500, line=4 << 20)
+"""Of a cluster that a command takes a picture of, all of whose answers are kept until its end."""
+
+
+def cost(data: bytes | bytearray) -> int:
+    """Return about how many bytes a JSON text takes as Python objects; measured on CPython 3.11, never less for large ones."""
+    wide = not data.isascii() or _WIDE.search(data) is not None
+    empty = data.count(b"{}")
+    containers = (data.count(b"{") - empty) * 184 + empty * 64 + data.count(b"[") * 88
+    return len(data) * (4 if wide else 1) + containers + data.count(b",") * 64
+
+
+def unpacked(data: bytearray, encoding: str, request: str, most: int) -> bytes | bytearray:
+    """Return the body of an answer without its content encoding.
+
+    Args:
+        data: as it was sent.
+        encoding: of the header Content-Encoding, or empty.
+        request: for the error.
+        most: bytes that it may unpack to.
+
+    Raises:
+        TooLarge: it unpacks to more.
+        BadAnswer: it cannot be unpacked.
+    """
+    if encoding.lower() in {"", "identity"}:
+        return data
+    if encoding.lower() not in {"gzip", "x-gzip"}:
+        raise BadAnswer(request, f"its encoding must be gzip or none, got {encoding[:40]!r}")
+    unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    try:
+        plain = unpacker.decompress(data, most + 1)
+    except zlib.error as error:
+        raise BadAnswer(request, "it must be gzip, as it says, and is not") from error
+    if len(plain) > most:
+        raise TooLarge(request, f"it must unpack to at most {megabytes(most)}, got more")
+    if not unpacker.eof:
+        raise BadAnswer(request, "it must be gzip, as it says, and ends in the middle")
+    return plain
+
+
+def parsed(data: bytes | bytearray, request: str, most: int) -> Any:
+    """Return the JSON value of an answer.
+
+    Args:
+        data: the body.
+        request: for the error.
+        most: bytes that it may take in memory.
+
+    Raises:
+        BadAnswer: it takes more, is no JSON in UTF-8, or nests too deeply.
+    """
+    if cost(data) > most:
+        raise too_much(request, most)
+    try:
+        text = data.decode()
+        found = json.loads(text)
+        if _SURROGATE.search(data):
+            # Half of a surrogate pair is no character; what prints or writes it would fail.
+            json.dumps(found, ensure_ascii=False).encode()
+    except RecursionError as error:
+        raise _deep(request) from error
+    except UnicodeError as error:
+        raise BadAnswer(request, "it must be text in UTF-8, and is not") from error
+    except ValueError as error:
+        raise NoJson(request, f"it must be JSON, got {bytes(data[:60])!r}") from error
+    if data.count(b"{") + data.count(b"[") > DEEPEST and _depth(found) > DEEPEST:
+        raise _deep(request)
+    return found
+
+
+def _depth(value: Any) -> int:
+    """Return how deep a value nests, or a number above `DEEPEST`, without recursion."""
+    depth, level = 0, [value]
+    while level and depth <= DEEPEST:
+        depth += 1
+        parts = [part for one in level for part in (one.values() if isinstance(one, dict) else one)]
+        level = [part for part in parts if isinstance(part, dict | list)]
+    return depth
+
+
+def too_much(request: str, most: float) -> BadAnswer:
+    """Return the error for an answer that takes too much memory."""
+    return BadAnswer(
+        request,
+        f"it must fit into {megabytes(most)} of memory, and does not",
+        "ask for less: name a namespace by -n, labels by -l, or single objects",
+    )
+
+
+def _deep(request: str) -> BadAnswer:
+    return BadAnswer(request, f"it must nest at most {DEEPEST} levels deep, got more")
+
+
+def megabytes(size: float) -> str:
+    """Return a size as a person reads it."""
+    return f"{size / 1e6:.0f} MB" if size >= 1e6 else f"{size:.0f} bytes"
+
+
+def mapping(value: Any, request: str) -> dict[str, Any]:
+    """Return an answer that has to be a mapping.
+
+    Raises:
+        BadAnswer: it is none.
+    """
+    if not isinstance(value, dict):
+        raise BadAnswer(request, f"it must be a mapping, got {_kind(value)}")
+    return value
+
+
+def checked(value: Any, request: str) -> Object:
+    """Return an object whose metadata has the documented types; what an object says besides is its kind's own affair.
+
+    Args:
+        value: one object, or one item of a list.
+        request: for the error.
+
+    Raises:
+        BadAnswer: it is no object, or its metadata is odd.
+    """
+    obj = mapping(value, f"{request}, an object")
+    meta = obj.get("metadata")
+    if not isinstance(meta, dict) or not isinstance(name := meta.get("name"), str) or not name:
+        got = f"the name {meta.get('name')!r:.60}" if isinstance(meta, dict) else _kind(meta)
+        raise BadAnswer(request, f"metadata of an object must be a mapping with a name, got {got}")
+    odd = next(_oddities(meta), None)
+    if odd is not None:
+        raise BadAnswer(
+            request, f"metadata.{odd} of {name!r:.80} must have its documented type, got {_kind(meta[odd])}"
+        )
+    for field in ("apiVersion", "kind"):
+        if not isinstance(obj.get(field, ""), str):
+            raise BadAnswer(request, f"{field} of {name!r:.80} must be a text, got {_kind(obj[field])}")
+    return obj
+
+
+def _oddities(meta: dict[str, Any]) -> Iterator[str]:
+    """Yield the fields of an object's metadata that have another type than documented."""
+    for field in _TEXTS:
+        if not isinstance(meta.get(field, ""), str | None):
+            yield field
+    for field in _MAPPINGS:
+        pairs = meta.get(field)
+        if pairs and not (isinstance(pairs, dict) and all(isinstance(one, str) for one in pairs.values())):
+            yield field
+    for field, kind in _LISTS.items():
+        several = meta.get(field)
+        if several and not (isinstance(several, list) and all(isinstance(one, kind) for one in several)):
+            yield field
+    if not isinstance(meta.get("generation", 0), int | None):
+        yield "generation"
+
+
+def _kind(value: Any) -> str:
+    """Return what JSON calls a value."""
+    names = {dict: "a mapping", list: "a list", str: "a text", bool: "a truth value", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+@contextlib.contextmanager
+def understood(what: str) -> Iterator[None]:
+    """Turn what code stumbles over in data of an odd shape into a sentence.
+
+    Args:
+        what: is looked at, as a person names it.
+
+    Raises:
+        BadAnswer: it has another shape than documented.
+    """
+    try:
+        yield
+    except ODD as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        said = f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
+        raise BadAnswer(
+            what,
+            f"it must have the shape that Kubernetes documents, got another one ({said}: {error!s:.120})",
+            "look at it with `kubectl get -o yaml`; where it is sound, report this line",
+        ) from error
