@@ -268,7 +268,11 @@ def test_endpoints_are_counted(api: ScriptedApi, run: Run, capsys: Any) -> None:
             "add --refresh, which annotates the Application, or give the commit",
         ),
         (["app/a", "--exists", "--refresh"], "--refresh was given without --converged-on", "say what is waited for"),
-        (["svc/a", "--refresh"], "--refresh is for Application, and service/a -n default is no such object", "use --end"),
+        (
+            ["svc/a", "--refresh"],
+            "--refresh is for Application, and service/a -n default is no such object",
+            "use --end",
+        ),
         (
             ["ipaddresspool/a"],
             "it is not known when ipaddresspool/a -n default is as it should be",
