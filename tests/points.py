@@ -27,6 +27,7 @@ POINTS: Mapping[str, tuple[str, str]] = {
     "clusters-apart": (SECURITY, "clusters of two caches on one host never meet"),
     "kills-only-its-own": (SECURITY, "only a process that is provably a cluster's own is ended"),
     "impersonation-sent": (SECURITY, "`as` and `as-groups` of a kubeconfig are sent or refused"),
+    "kubeconfig-bounded": (SECURITY, "a huge, nested, odd or endless kubeconfig ends as a sentence with status 4"),
     "tls-unverified-said": (SECURITY, "insecure-skip-tls-verify is said once"),
     "client-cannot-write": (SECURITY, "capture, explain and wait have a client that cannot write"),
     "server-bounded": (

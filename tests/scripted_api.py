@@ -6,8 +6,8 @@ import copy
 import json
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -50,6 +50,8 @@ class Fault:
     times: int
     headers: dict[str, str] = field(default_factory=dict)
     body: Object | None = None
+    but: tuple[str, ...] = ()  # namespaces that it is not about
+    raw: Callable[[Callable[[bytes], object]], object] | None = None  # writes the whole answer by itself
 
 
 class ScriptedApi:
@@ -66,6 +68,7 @@ class ScriptedApi:
         self.objects: dict[tuple[str, str, str], Object] = {}
         self.log: list[tuple[int, str, str, Object]] = []
         self.requests: list[tuple[str, str, dict[str, str]]] = []
+        self.headers: list[list[tuple[str, str]]] = []
         self.faults: list[Fault] = []
         self.held = False
         self.generation = 0  # streams of an older one are closed
@@ -128,6 +131,19 @@ class ScriptedApi:
         """Answer the next requests whose path and query contain the part with a status."""
         with self.changed:
             self.faults.append(Fault(method, part, status, times, headers, body))
+
+    def forbid(self, *plurals: str, only_in: tuple[str, ...] = ()) -> None:
+        """Refuse to list or get kinds as RBAC does, everywhere or but in some namespaces."""
+        for plural in plurals:
+            message = f'{plural} is forbidden: User "jane" cannot list resource "{plural}" in API group "" at the cluster scope'
+            body = {"kind": "Status", "code": 403, "reason": "Forbidden", "message": message}
+            with self.changed:
+                self.faults.append(Fault("GET", f"/{plural}", 403, 1000, body=body, but=only_in))
+
+    def hack(self, part: str, raw: Callable[[Callable[[bytes], object]], object], times: int = 1000) -> None:
+        """Let a function write the whole answer to the next GETs of a path and query with the part."""
+        with self.changed:
+            self.faults.append(Fault("GET", part, 0, times, raw=raw))
 
     def forget(self) -> None:
         """Compact: a watch from an older version than the present is answered by 410."""
@@ -225,18 +241,28 @@ class _Handler(BaseHTTPRequestHandler):
         with self.owner.changed:
             self.generation = self.owner.generation  # what closes streams from now on closes this one
             self.owner.requests.append((self.command, unquote(url.path), query))
+            self.owner.headers.append(list(self.headers.items()))
             fault = next(
-                (f for f in self.owner.faults if f.times and f.method == self.command and f.part in self.path), None
+                (f for f in self.owner.faults if f.times and f.method == self.command and self._meant(f)), None
             )
             if fault:
                 fault.times -= 1
         if self.owner._server is None:
             self.close_connection = True
             return
+        if fault and fault.raw:
+            with suppress(OSError):
+                fault.raw(self.wfile.write)
+            self.close_connection = True
+            return
         if fault:
             self._status(fault.status, "Scripted", "as the test asked", fault.headers, fault.body)
             return
         self._route(url.path, query, json.loads(raw) if raw else None)
+
+    def _meant(self, fault: Fault) -> bool:
+        """Tell whether a fault is for this request."""
+        return fault.part in self.path and not any(f"/namespaces/{one}/" in self.path for one in fault.but)
 
     do_GET = do_POST = do_PATCH = do_DELETE = _handle  # noqa: N815  the base class's names
 

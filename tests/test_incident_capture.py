@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,13 +18,43 @@ from platform_e2e.incident.model import EXTRA, MISSING, Incident, parse
 from platform_e2e.incident.reproduce import drift_documents
 from platform_e2e.layer import Rendered
 from platform_e2e.outside.archive import UnsafeArchive
-from tests import incidents, layers
+from tests import incidents, layers, test_kube_stranger
 from tests.recorded_view import made
 from tests.scripted_api import ScriptedApi
+from tests.test_kube_stranger import BODIES
 
 PASSWORD = "correct-horse-battery"
+LISTED = (
+    "applications",
+    "appprojects",
+    "nodes",
+    "secrets",
+    "services",
+    "events",
+    "sealedsecrets",
+    "configmaps",
+    "ipaddresspools",
+    "l2advertisements",
+    "servicemonitors",
+    "pods",
+    "deployments",
+    "endpointslices",
+    "namespaces",
+)
 KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA7vWzCaptured\n-----END RSA PRIVATE KEY-----"
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJzeXN0ZW0ifQ.c2lnbmF0dXJlMTIzNA"
+
+CHOSEN = (
+    "drips-a-body",
+    "floods-chunks",
+    "gzip-bomb",
+    "redirects",
+    "text",
+    "nested-lists",
+    "item-is-null",
+    "continue-is-the-same",
+)
+"""Hostile answers of each kind; the client itself is shown all of them."""
 
 Taken = tuple[int, dict[str, bytes], Incident]
 Take = Callable[..., Taken]
@@ -306,3 +337,119 @@ def test_what_keeps_argo_cd_from_healing_is_told(api: ScriptedApi, take: Take, t
     window = {"kind": "deny", "schedule": "0 22 * * *", "duration": "1h"}
     api.put("appprojects", "argocd", "default", spec={"syncWindows": [window]})
     assert take("--layer", str(layer))[2].held == ("appproject/default: sync window deny '0 22 * * *' for 1h",)
+
+
+@pytest.mark.point("empty-capture-said")
+def test_a_capture_of_nothing_is_none(
+    api: ScriptedApi, take: Take, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    incidents.platform(api, "a" * 40)
+    api.forbid(*LISTED)
+    status, files, _ = take()
+    assert (status, files) == (3, {})
+    err = capsys.readouterr().err
+    assert "context prod of " in err
+    assert "nothing could be read, so nothing is captured\n" in err
+    for plural in ("applications", "nodes", "secrets", "services", "appprojects"):
+        assert f'User "jane" cannot list resource "{plural}"' in err
+    assert "remedy: give the kubeconfig's user the verbs `get` and `list` on these" in err
+
+
+@pytest.mark.point("empty-capture-said")
+@pytest.mark.parametrize("readable", ["nodes", "applications"])
+def test_a_capture_of_a_part_is_one_and_says_what_it_lacks(
+    api: ScriptedApi, take: Take, capsys: pytest.CaptureFixture[str], readable: str
+) -> None:
+    incidents.platform(api, "a" * 40)
+    api.forbid(*(one for one in LISTED if one != readable))
+    status, files, incident = take()
+    assert status == 0
+    assert files
+    assert "foundations" in incident.missed
+    assert "not captured:\n" in capsys.readouterr().out
+    assert (incident.nodes, incident.apps) == ((1, ()) if readable == "nodes" else (0, ("one",)))
+
+
+@pytest.mark.point("empty-capture-said")
+def test_an_empty_cluster_that_may_be_read_is_captured(api: ScriptedApi, take: Take) -> None:
+    assert take()[0] == 0
+
+
+@pytest.mark.point("empty-capture-said")
+def test_who_may_list_only_in_namespaces_captures_these(
+    api: ScriptedApi, take: Take, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    layer, sha = incidents.checkout(tmp_path)
+    incidents.platform(api, sha, key="other")
+    secret = {"labels": {"owner": "helm", "name": "mine", "status": "deployed", "version": "1"}}
+    api.put("secrets", "mine", "sh.helm.release.v1.mine.v1", metadata=secret, data=release("mine"))
+    api.forbid(*LISTED, only_in=("argocd", "one", "mine"))
+    status, _, incident = take("--layer", str(layer), "--app", "one")
+    assert status == 0
+    assert incident.apps == ("one",)
+    assert [str(one) for one in incident.drift] == ["configmap/one -n one"]
+    lacks = incident.missed["other namespaces"]
+    assert lacks.startswith("this user may list applications, appprojects, ")
+    assert lacks.endswith("only in single namespaces; looked into argocd, one (-n NAME adds one)")
+    assert not incident.foundations
+    capsys.readouterr()
+    assert [one.name for one in take("--layer", str(layer), "-n", "mine")[2].foundations] == ["mine"]
+
+
+@pytest.mark.point("server-bounded")
+def test_a_capture_of_a_hostile_server_ends(
+    api: ScriptedApi, take: Take, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capture, "KEPT", test_kube_stranger.SMALL)
+    monkeypatch.setattr(capture, "PATIENCE", 0)
+    layer, sha = incidents.checkout(tmp_path)
+    incidents.platform(api, sha)
+    cases = {**test_kube_stranger.WIRE, **{k: test_kube_stranger.plain(v) for k, v in BODIES.items()}}
+    for part in ("", "/applications?", "/nodes?"):
+        for name in CHOSEN:
+            api.faults.clear()
+            api.hack(part, cases[name])
+            began = time.monotonic()
+            status, files, incident = take("--layer", str(layer), "--timeout", "1")
+            assert time.monotonic() - began < 4, (part, name)
+            out, err = capsys.readouterr()
+            assert "Traceback" not in out + err
+            if part and status == 0:
+                assert {"Applications", "nodes"} & incident.missed.keys(), (part, name)
+            else:
+                assert (status, files) == (3, {}), (part, name)
+                assert "remedy: " in err
+
+
+@pytest.mark.point("server-bounded")
+@pytest.mark.parametrize(
+    ("plural", "field"),
+    [
+        ("applications", "spec"),
+        ("applications", "status"),
+        ("appprojects", "spec"),
+        ("configmaps", "data"),
+        ("events", "involvedObject"),
+        ("secrets", "data"),
+        ("services", "spec"),
+    ],
+)
+@pytest.mark.parametrize("value", [[1], "abc", {"a": [1], "resources": 7, "conditions": "x", "sync": [], "ports": 7}])
+def test_a_capture_goes_on_after_what_has_an_odd_shape(  # noqa: PLR0917  fixtures and parameters
+    api: ScriptedApi,
+    take: Take,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    plural: str,
+    field: str,
+    value: object,
+) -> None:
+    layer, sha = incidents.checkout(tmp_path)
+    incidents.platform(api, sha)
+    labels = {"owner": "helm", "name": "one", "status": "deployed", "version": "1"}
+    api.put(plural, "one", "odd", **{"metadata": {"labels": labels}, field: value})
+    status, _, incident = take("--layer", str(layer))
+    out, err = capsys.readouterr()
+    assert "Traceback" not in out + err
+    assert status in {0, 3}
+    assert status == 3 or "one" in incident.apps

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import os
 import ssl
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,8 +15,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from platform_e2e import cli
+from platform_e2e.errors import BrokenHarness
 from platform_e2e.kube.errors import KubeconfigError
-from platform_e2e.kube.kubeconfig import load
+from platform_e2e.kube.kubeconfig import bearer, load
 
 
 @pytest.fixture(scope="module")
@@ -161,3 +165,113 @@ def test_broken_yaml_is_reported_by_its_line_without_what_it_says(tmp_path: Path
     assert "s3cr3t" not in str(error.value)
     assert error.value.__cause__ is None
     assert error.value.__suppress_context__
+
+
+SOUND = "contexts: [{name: c, context: {cluster: c, user: u}}]\nclusters: [{name: c, cluster: {server: 'https://a'}}]\n"
+BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"{one}: &{one} [{','.join([f'*{before}'] * 9)}]\n"
+    for before, one in zip("abcdefghijklmn", "bcdefghijklmno", strict=True)
+)
+MERGES = "a: &a {x: 1}\n" + "".join(
+    f"{one}: &{one}\n  <<: [{','.join([f'*{before}'] * 9)}]\n"
+    for before, one in zip("abcdefghijk", "bcdefghijkl", strict=True)
+)
+HOSTILE = {
+    "empty": "",
+    "text": "hello",
+    "list": "[]",
+    "null": "null",
+    "nul": "a\0b",
+    "huge": "# " + "x" * 3_000_000,
+    "nested": "[" * 20_000,
+    "nested-far": "[" * 900_000,
+    "many-items": "- a\n" * 200_000,
+    "many-texts": "[" + "a," * 400_000 + "]",
+    "nested-in-blocks": "".join(f"{' ' * n}a:\n" for n in range(1200)),
+    "aliases": f"{BOMB}current-context: *o\n{SOUND}",
+    "merged-aliases": f"{MERGES}current-context: c\n{SOUND}",
+    "alias-as-a-name": f"{BOMB}current-context: c\ncontexts: [{{name: c, context: {{cluster: *o}}}}]\n",
+    "odd-tag": "a: !!int x",
+    "another-tag": "a: !!python/object/apply:os.system [id]",
+    "odd-date": "a: 2026-99-99",
+    "a-key-that-is-a-list": "? [a]\n: b",
+    "twice": "current-context: a\ncurrent-context: b\n",
+    "a-context-that-is-a-number": f"current-context: 7\n{SOUND}",
+    "contexts-are-a-text": "current-context: c\ncontexts: abc",
+    "contexts-are-a-mapping": "current-context: c\ncontexts: {a: b}",
+    "contexts-are-numbers": "current-context: c\ncontexts: [1]",
+    "a-context-is-a-list": "current-context: c\ncontexts: [{name: c, context: [1]}]",
+    "a-name-is-a-list": "current-context: c\ncontexts: [{name: [1], context: {}}]",
+    "a-cluster-is-a-list": SOUND.replace("{server: 'https://a'}", "[1]") + "current-context: c",
+    "a-server-is-a-list": SOUND.replace("'https://a'", "[1]") + "current-context: c",
+    "a-server-without-host": SOUND.replace("https://a", "https://") + "current-context: c",
+    "a-server-with-an-odd-port": SOUND.replace("https://a", "https://a:99999999") + "current-context: c",
+    "a-server-with-a-bracket": SOUND.replace("https://a", "https://[::1") + "current-context: c",
+    "a-server-with-a-line-end": SOUND.replace("'https://a'", '"https://a\\r\\nX: y"') + "current-context: c",
+    "a-file": SOUND.replace("https://a", "file:///etc/passwd") + "current-context: c",
+    "a-user-is-a-text": SOUND + "current-context: c\nusers: [{name: u, user: abc}]",
+    "a-token-is-a-mapping": SOUND + "current-context: c\nusers: [{name: u, user: {token: {a: b}}}]",
+    "a-token-file-is-a-list": SOUND + "current-context: c\nusers: [{name: u, user: {tokenFile: [a]}}]",
+    "a-password-is-a-number": SOUND + "current-context: c\nusers: [{name: u, user: {username: a, password: 7}}]",
+    "a-ca-is-a-list": SOUND.replace("'https://a'", "'https://a', certificate-authority-data: [1]")
+    + "current-context: c",
+    "a-ca-is-no-ascii": SOUND.replace("'https://a'", "'https://a', certificate-authority-data: ü")
+    + "current-context: c",
+    "a-ca-is-endless": SOUND.replace("'https://a'", "'https://a', certificate-authority: /dev/zero")
+    + "current-context: c",
+    "a-ca-is-a-terminal": SOUND.replace("'https://a'", "'https://a', certificate-authority: /dev/tty")
+    + "current-context: c",
+    "a-ca-is-a-pipe": SOUND.replace("'https://a'", "'https://a', certificate-authority: pipe") + "current-context: c",
+    "a-ca-is-a-directory": SOUND.replace("'https://a'", "'https://a', certificate-authority: .") + "current-context: c",
+    "a-key-is-endless": SOUND
+    + "current-context: c\nusers: [{name: u, user: {client-certificate: /dev/zero, client-key: /dev/zero}}]",
+    "a-plugin": SOUND + "current-context: c\nusers: [{name: u, user: {exec: {command: touch, args: [ran]}}}]",
+    "a-proxy": SOUND.replace("'https://a'", "'https://a', proxy-url: 'http://p'") + "current-context: c",
+}
+
+
+@pytest.mark.point("kubeconfig-bounded")
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_kubeconfig_is_a_sentence_with_4(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path / "cache"))
+    os.mkfifo(tmp_path / "pipe")
+    path = tmp_path / "kubeconfig"
+    path.write_text(HOSTILE[name])
+    began = time.monotonic()
+    assert cli.main(["explain", "--kubeconfig", str(path), "--timeout", "1"]) == 4
+    assert time.monotonic() - began < 5
+    err = capsys.readouterr().err
+    assert str(path) in err
+    assert "remedy: " in err
+    assert len(err) < 3000
+    assert "Traceback" not in err
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.point("kubeconfig-bounded")
+@pytest.mark.parametrize("file", ["/dev/zero", "pipe", "."])
+def test_a_kubeconfig_that_is_no_file(tmp_path: Path, file: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(KubeconfigError, match="cannot be read"):
+        load(tmp_path / file)
+
+
+def test_a_kubeconfig_may_be_what_a_program_writes(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, write(tmp_path).read_bytes())
+    os.close(writing)
+    assert load(Path(f"/dev/fd/{reading}")).context == "here"
+    os.close(reading)
+
+
+@pytest.mark.point("kubeconfig-bounded")
+@pytest.mark.parametrize("content", [b"", b"a\nb", b"\xff", b"a\x00", b"x" * 2_000_000])
+def test_a_token_file_has_one_token(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "t").write_bytes(content)
+    with pytest.raises(BrokenHarness, match="the token file"):
+        bearer(tmp_path / "t")
+    (tmp_path / "t").write_text("abc\n")
+    assert bearer(tmp_path / "t") == "Bearer abc"

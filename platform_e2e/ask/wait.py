@@ -16,7 +16,7 @@ from platform_e2e.ask.targets import Asked, Target, asked, target
 from platform_e2e.ask.voice import Voice, short
 from platform_e2e.errors import HarnessError, WrongUsage
 from platform_e2e.gitops import argocd
-from platform_e2e.kube.answers import understood
+from platform_e2e.kube.answers import ASKED, understood
 from platform_e2e.kube.expect import Met, Pending, Polled, Timeout, Unobserved, Verdict, eventually
 from platform_e2e.kube.kinds import kinds
 from platform_e2e.kube.objects import Object
@@ -82,6 +82,7 @@ class _Wait:
             cluster=chosen_cluster(known),
             context=known.context,
             patience=PATIENCE,
+            limits=ASKED,
             ends=ends,
         )
         with contextlib.ExitStack() as entered:

@@ -164,8 +164,9 @@ class Capture:
             self._parts["findings"] = findings(ground)
         if self._reader.narrowed:
             where = ", ".join(self._reader.instead)
-            words = f"this user may list them only in single namespaces; looked into {where} (-n NAME adds one)"
-            self.missed.add(f"{', '.join(sorted(self._reader.narrowed))} of other namespaces", words)
+            kinds = ", ".join(sorted(self._reader.narrowed))
+            words = f"this user may list {kinds} only in single namespaces; looked into {where} (-n NAME adds one)"
+            self.missed.add("other namespaces", words)
 
     def _demand_something(self) -> None:
         """Refuse to call it a picture where everything was refused."""

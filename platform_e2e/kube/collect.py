@@ -19,7 +19,7 @@ PAGE = 1000
 Kubernetes adds to each namespace, would be two requests for each list.
 """
 
-FEWER = 4
+FEWER = 10
 """By how much fewer objects are asked for at once where a page has more bytes than an answer may have."""
 
 
@@ -131,10 +131,10 @@ class Collector:
             if size > limits.memory:
                 raise too_much(str(request), limits.memory)
             page = mapping(self._http.parse(body, request), str(request))
-            items, meta = page.get("items") or [], mapping(page.get("metadata") or {}, f"{request}, its metadata")
-            if not isinstance(items, list):
-                raise BadAnswer(str(request), "items must be a list, got another value")
-            for item in items:
+            items, meta = page.get("items", ""), mapping(page.get("metadata") or {}, f"{request}, its metadata")
+            if not isinstance(items, list | None):
+                raise BadAnswer(str(request), "items must be a list, got another value or none")
+            for item in items or []:
                 # The items of a list do not name their kind; what is read singly does.
                 obj = {"apiVersion": resource.api_version, "kind": resource.short, **checked(item, str(request))}
                 objects[key(obj)] = obj

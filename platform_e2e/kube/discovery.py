@@ -16,6 +16,9 @@ from platform_e2e.kube.errors import BadAnswer, KindNotServed, NotFound, Unavail
 ASKED_BY_ANOTHER = 1.0
 """Least seconds to wait for the answer that another thread has asked for."""
 
+POD = "v1/Pod"
+"""What every API server serves that a kubeconfig may lead to."""
+
 _PLURAL = re.compile(r"[a-z0-9]([-.a-z0-9]{0,252}[a-z0-9])?")
 
 _KIND = re.compile(r"(?:[a-z0-9.-]+/)?v[0-9][a-z0-9]*/[A-Z][A-Za-z0-9]*")
@@ -148,15 +151,18 @@ class Discovery:
         try:
             answer = self._get(group_path(api_version), patience)
         except NotFound:
-            return
+            answer = {"resources": ()}
         path = group_path(api_version)
         with understood(f"GET {path}"):
-            for entry in answer.get("resources") or []:
+            for entry in answer["resources"] or []:
                 if "/" in entry["name"]:  # a subresource
                     continue
                 kind = f"{api_version}/{entry['kind']}"
                 verbs = frozenset(entry.get("verbs") or [])
                 self._known[kind] = Resource(kind, plural(entry["name"], path), bool(entry["namespaced"]), verbs)
+        if api_version == "v1" and POD not in self._known:
+            # It would serve nothing at all, so that nothing could be wrong.
+            raise BadAnswer(f"GET {path}", "an API server must serve pods, got none")
 
 
 def preferred(answer: dict[str, Any]) -> list[str]:
@@ -166,7 +172,7 @@ def preferred(answer: dict[str, Any]) -> list[str]:
         answer: an APIGroupList.
     """
     with understood("GET /apis"):
-        return ["v1", *(str(group["preferredVersion"]["groupVersion"]) for group in answer.get("groups") or [])]
+        return ["v1", *(str(group["preferredVersion"]["groupVersion"]) for group in answer["groups"] or [])]
 
 
 def plural(name: Any, path: str) -> str:

@@ -19,6 +19,11 @@ REMEDIES = {
 }
 """What a reader can do about a status, where the sentence of the API server does not say it."""
 
+STRANGE = (
+    "see that the server of the kubeconfig is the API server itself, and that nothing on the way changes its answers"
+)
+"""The same for what no API server answers: a redirection, the page of a proxy."""
+
 UNPERMITTED = re.compile(
     r'User "(?P<user>[^"]*)" cannot (?P<verb>\w+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"'
     r'(?: in the namespace "(?P<namespace>[^"]+)")?'
@@ -59,7 +64,8 @@ class ApiError(BrokenHarness):
         retry_after: float | None = None,
     ) -> None:
         """Name the request, the status and the API server's own sentence."""
-        super().__init__(f"{request}: {status} {reason}: {message}", remedy or REMEDIES.get(status, ""))
+        other = STRANGE if status >= 100 and status not in TEMPORARY else ""
+        super().__init__(f"{request}: {status} {reason}: {message}", remedy or REMEDIES.get(status, other))
         self.request = request
         self.status = status
         self.reason = reason
@@ -96,7 +102,6 @@ class BadAnswer(ApiError):
 
     def __init__(self, request: str, message: str, remedy: str = "") -> None:
         """Name the request, and what its answer must be."""
-        remedy = remedy or "see that this is the API server, and that nothing on the way changes its answers"
         super().__init__(request, 200, "BadAnswer", message, remedy=remedy)
 
 

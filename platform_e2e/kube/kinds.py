@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any, Protocol
 
 from platform_e2e.errors import WrongUsage
@@ -134,17 +135,20 @@ def kinds(api: Api) -> Kinds:
     others = mapping(api.raw("GET", "/apis", accept=AGGREGATED), "GET /apis")
     with understood("GET /api and /apis"):
         if core.get("kind") == others.get("kind") == "APIGroupDiscoveryList":
-            found = [*_aggregated(core), *_aggregated(others)]
+            told = chain(_aggregated(core), _aggregated(others))
         else:
-            found = [kind for version in preferred(others) for kind in _of_group(api, version)]
-    if len(found) > MOST:
-        raise BadAnswer("GET /apis", f"the API server must serve at most {MOST} kinds, got {len(found)}")
+            told = chain.from_iterable(_of_group(api, version) for version in preferred(others))
+        found = list(islice(told, MOST + 1))
+    if not 0 < len(found) <= MOST:
+        raise BadAnswer(
+            "GET /apis", f"an API server must serve kinds, at most {MOST}, got {'more' if found else 'none'}"
+        )
     return Kinds(found)
 
 
 def _aggregated(answer: Mapping[str, Any]) -> Iterator[Kind]:
     """Yield the kinds of an aggregated answer, each in the version that its group prefers among those that have it."""
-    for group in answer.get("items") or ():
+    for group in answer["items"] or ():
         its_name = (group.get("metadata") or {}).get("name") or ""
         seen: set[str] = set()
         for version in group.get("versions") or ():
@@ -163,7 +167,7 @@ def _aggregated(answer: Mapping[str, Any]) -> Iterator[Kind]:
 def _of_group(api: Api, api_version: str) -> Iterator[Kind]:
     """Yield the kinds of one group's version; none where an aggregated API server does not answer for its group."""
     try:
-        entries = api.raw("GET", group_path(api_version)).get("resources") or []
+        entries = mapping(api.raw("GET", group_path(api_version)), group_path(api_version))["resources"] or []
     except (NotFound, Unavailable):
         return
     for entry in entries:

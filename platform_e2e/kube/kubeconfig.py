@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,12 @@ from platform_e2e.kube.errors import KubeconfigError
 
 MOST_BYTES = 1 << 20
 """Of a kubeconfig, and of each file that it names: two hundred contexts with their certificates have that."""
+
+MOST_PARTS = 30_000
+"""Line ends, commas and brackets of a kubeconfig: the parser takes up to 60 microseconds for each, and a context has about 50."""
+
+DEEPEST = 32
+"""Brackets in each other: a context nests four deep, and the parser takes the square of the depth in time."""
 
 REMEDY = "give the path of a kubeconfig, as `kubectl config view --raw` prints one"
 
@@ -151,6 +158,7 @@ def _read(path: Path) -> Mapping[str, Any]:
     """Parse the file."""
     try:
         text = _file_bytes(path).decode()
+        _check_size(path, text)
         yaml = YAML(typ="safe", pure=True)
         if "*" in text and any(isinstance(event, AliasEvent) for event in yaml.parse(text)):
             # A few of them can stand for more than any memory has.
@@ -166,6 +174,23 @@ def _read(path: Path) -> Mapping[str, Any]:
     if not isinstance(data, dict):
         raise KubeconfigError(f"kubeconfig {path} is not a mapping", REMEDY)
     return data
+
+
+def _check_size(path: Path, text: str) -> None:
+    """Refuse what the parser would take minutes for.
+
+    Raises:
+        KubeconfigError: it has too many parts, or nests too deeply.
+    """
+    if sum(map(text.count, "\n,[{")) > MOST_PARTS:
+        raise KubeconfigError(
+            f"kubeconfig {path} must have at most {MOST_PARTS} lines and items, got more",
+            "write the context that is meant into a file of its own: `kubectl config view --raw --minify`",
+        )
+    steps = (1 if sign in "[{" else -1 for sign in text if sign in "[]{}")
+    # What is only closed, such as in a comment, lowers nothing.
+    if any(depth > DEEPEST for depth in accumulate(steps, lambda depth, step: max(depth + step, 0))):
+        raise KubeconfigError(f"kubeconfig {path} must nest at most {DEEPEST} brackets deep, got more", REMEDY)
 
 
 def _file_bytes(path: Path) -> bytes:

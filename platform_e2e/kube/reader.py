@@ -11,7 +11,7 @@ from urllib.parse import quote
 from platform_e2e.kube.answers import OURS, Limits, checked, mapping
 from platform_e2e.kube.collect import Collector
 from platform_e2e.kube.discovery import Discovery, Resource
-from platform_e2e.kube.errors import Forbidden, NotFound, Unavailable
+from platform_e2e.kube.errors import STRANGE, Forbidden, NotFound, Unavailable
 from platform_e2e.kube.kubeconfig import Endpoint
 from platform_e2e.kube.objects import Object, Objects, describe, revision
 from platform_e2e.kube.selection import LabelSelector
@@ -241,7 +241,7 @@ class Reader:
         if not isinstance(answer, dict) or "gitVersion" not in answer:
             # A proxy's page, or something else that is no API server.
             problem = f"{self.server} answers, and says no version: it is no API server"
-            raise Unavailable("get /version", 0, "NoApiServer", problem)
+            raise Unavailable("get /version", 0, "NoApiServer", problem, remedy=STRANGE)
         return str(answer["gitVersion"])
 
     def raw(
