@@ -109,7 +109,7 @@ def test_paragraph_says_problem_then_remedy() -> None:
 
 
 @pytest.mark.parametrize("here", [True, False])
-def test_a_cluster_of_that_name_is_in_the_way_unless_it_is_one_of_this_cache(
+def test_what_runs_of_an_earlier_cluster_is_in_the_way_unless_its_directory_is_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: bool
 ) -> None:
     monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path))
@@ -118,8 +118,8 @@ def test_a_cluster_of_that_name_is_in_the_way_unless_it_is_one_of_this_cache(
     if here:
         (tmp_path / "clusters" / SPEC.name).mkdir(parents=True)
     said = [problem.what for problem in EmbeddedProvider().doctor(SPEC)]
-    other = f"a cluster {SPEC.name} runs already, made with another cache directory than {tmp_path}"
-    assert said == ([] if here else [other])
+    gone = f"an earlier cluster {SPEC.name} still runs, whose directory in {tmp_path / 'clusters'} is gone"
+    assert said == ([] if here else [gone])
 
 
 @pytest.mark.point("builds-what-it-uses")
