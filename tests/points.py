@@ -95,6 +95,10 @@ POINTS: Mapping[str, tuple[str, str]] = {
     "podman": (DOCKER, "Podman is refused by its name"),
     "charts-dir-versions": (DOCKER, "--charts-dir claims the version that runs"),
     "indexes-once": (DOCKER, "a repository's index is fetched once, with retries"),
+    "both-ways-run": (
+        DOCKER,
+        "the README's first screen says what happens with Docker and without, and the workflow for GitHub runs both",
+    ),
     "docker-failures-named": (DOCKER, "a failure of Docker, a registry or k3d has its remedy"),
 }
 """Each point's id, its part and its sentence."""

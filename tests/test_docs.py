@@ -152,3 +152,32 @@ def test_the_example_of_an_explanation_is_what_is_printed(api: ScriptedApi, run:
     pod(api, ready=False, reason="ErrImagePull")
     assert run("explain", *example[0].split()) == 1
     assert capsys.readouterr().out == example[1]
+
+
+@pytest.mark.point("both-ways-run")
+def test_the_readmes_first_screen_says_what_happens_with_docker_and_without() -> None:
+    screen = (ROOT / "README.md").read_text().partition("\n## ")[0]
+    assert len(screen.splitlines()) <= 40
+    for word in (
+        "with Docker",
+        "without",
+        "--provider k3d",
+        "--provider embedded",
+        "macOS",
+        "root",
+        "GB",
+        "registries",
+    ):
+        assert word in screen, word
+
+
+@pytest.mark.point("both-ways-run")
+def test_the_workflow_runs_the_path_with_a_registry_as_an_ordinary_user() -> None:
+    workflow = YAML(typ="safe", pure=True).load(ROOT / ".github" / "workflows" / "e2e.yml")
+    steps = [step.get("run", "") for job in workflow["jobs"].values() for step in job["steps"]]
+    pulled = [step for step in steps if "--provider k3d --images registry" in step]
+    assert {step.partition(" -- ")[0] for step in pulled} == {"nox -s e2e", "nox -s contract"}
+    assert not [step for step in pulled if "sudo" in step]
+    installs = [step for step in steps if "pipx install" in step]
+    assert installs
+    assert all('pipx install --python "$(which python)"' in step for step in installs), "pipx has a Python of its own"

@@ -26,13 +26,18 @@ from platform_e2e.cluster.k3d import (
     sources,
 )
 from platform_e2e.cluster.k3d.access import Access
+from platform_e2e.cluster.k3d.binary import Binary
 from platform_e2e.cluster.k3d.credentials import Login
 from platform_e2e.cluster.k3d.daemon import Daemon
 from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.cluster.k3d.failures import K3dFailed
+from platform_e2e.cluster.k3d.making import Making
 from platform_e2e.cluster.place import read_spec, write_spec
 from platform_e2e.cluster.provider import ClusterSpec, Images
-from platform_e2e.errors import WrongUsage
+from platform_e2e.cluster.waiting import NotInTime
+from platform_e2e.errors import HarnessError, WrongUsage
+from platform_e2e.kube.errors import ApiError
+from platform_e2e.timeline import Timeline
 from tests.fake_docker import FakeTools, tools
 from tests.test_k3d_config import rendered
 from tests.test_k3d_docker import INFO, SOUND
@@ -500,3 +505,43 @@ def test_a_base_image_comes_from_the_mirror_too(tools: FakeTools, tmp_path: Path
 )
 def test_an_image_without_a_registry_is_docker_hubs(name: str, full: str) -> None:
     assert pulled.full_name(name) == full
+
+
+@pytest.mark.point("mirrors")
+@pytest.mark.parametrize(
+    ("configs", "address"),
+    [
+        ([{"Subnet": "172.17.0.0/16"}], "172.17.0.1"),
+        ([{"Subnet": "fd00::/64", "Gateway": "fd00::1"}, {"Subnet": "10.9.0.0/24", "Gateway": "10.9.0.7"}], "10.9.0.7"),
+        (None, ""),
+    ],
+)
+def test_where_containers_reach_this_host_is_known_from_dockers_own_network(
+    tools: FakeTools, configs: Any, address: str
+) -> None:
+    tools.says("docker network inspect bridge", [{"IPAM": {"Config": configs}}])
+    assert Docker().gateway() == address
+
+
+@pytest.mark.point("remote-daemon")
+@pytest.mark.parametrize(
+    "error", [NotInTime("not within 180 s: no route to host"), ApiError("GET /", 0, "", "refused")]
+)
+@pytest.mark.parametrize("there", [SOUND, REMOTE])
+def test_nodes_elsewhere_that_are_not_seen_point_to_that_machines_firewall(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: HarnessError, there: Daemon
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(pulled, "wait_until_ready", fail)
+    spec = ClusterSpec("c", source=Images.REGISTRY)
+    k3d = Binary(Path("k3d"), "v5.9.0", "")
+    made = Making(spec, Docker(), there, k3d, PLAN, ["k3d-c-server-0"], tmp_path, Timeline(None))
+    with pytest.raises(HarnessError) as caught:
+        made._reach(tmp_path / "kubeconfig")
+    if there is SOUND:
+        assert caught.value is error
+    else:
+        assert "the nodes of cluster c on build are not seen from here" in caught.value.problem
+        assert "firewall of build" in caught.value.remedy

@@ -103,8 +103,9 @@ class Docker:
         """Return the daemon's host on Docker's own network, empty where there is none."""
         for each in self.inspect("network", ["bridge"]):
             for config in each["IPAM"]["Config"] or []:
-                if ":" not in config.get("Gateway", ":"):
-                    return str(config["Gateway"])
+                if ":" not in config.get("Subnet", ":"):
+                    # Some versions leave out the gateway that they have chosen themselves, which is the first address.
+                    return str(config.get("Gateway") or IPv4Network(config["Subnet"])[1])
         return ""
 
     def has_image(self, name: str) -> bool:
