@@ -532,3 +532,37 @@ def test_a_podmonitor_that_the_layer_does_not_render_must_be_selected_too() -> N
     view = RecordedView(taking, monitor(), pod_monitor({}))
     (finding,) = unselected(view, {("ServiceMonitor", "chat-dev", "chat")}, "platform-e2e/run")
     assert finding.object == "podmonitor/chat -n chat-dev"
+
+
+@pytest.mark.point("service-takes-others")
+def test_a_target_that_is_down_for_it_is_of_another_workload() -> None:
+    def of(name: str, owner: str) -> Object:
+        by = [{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": owner, "controller": True}]
+        return made("v1/Pod", name, "chat-dev", {"app": "chat"}, metadata={"ownerReferences": by}, spec=PORTS)
+
+    def scraped(pod: str, health: str) -> Target:
+        labels = {"pod": pod, "namespace": "chat-dev", "instance": pod}
+        return replace(
+            TARGET, labels=labels, url=f"http://{pod}/metrics", health=health, error="" if health == "up" else "refused"
+        )
+
+    view = RecordedView(
+        monitor(), prometheus(), service(), endpoint_slice(), of("chat-0", "chat"), of("chat-1", "chat"), of("w-0", "w")
+    )
+    up = [scraped("chat-0", "up"), scraped("chat-1", "up")]
+    (finding,) = check(
+        Wanted(monitor()), observe(Wanted(monitor()), view, Answering(*up, scraped("w-0", "down")), SINCE)
+    )
+    assert finding.cause.id == "scrape-error"
+    assert finding.cause.sentence.endswith(
+        "refused; it is of statefulset/w -n chat-dev, and those of other workloads are scraped"
+    )
+    assert finding.cause.remedy.startswith(
+        "let spec.selector of the Service leave out the pods of statefulset/w -n chat-dev"
+    )
+    both = Answering(up[0], scraped("chat-1", "down"), scraped("w-0", "up"))
+    (finding,) = check(Wanted(monitor()), observe(Wanted(monitor()), view, both, SINCE))
+    assert finding.cause.sentence.endswith("cannot scrape it: refused")
+
+
+PORTS = {"containers": [{"name": "chat", "ports": [{"name": "metrics", "containerPort": 9090}]}]}

@@ -126,7 +126,7 @@ def _up(_wanted: Wanted, seen: Observed) -> Problem:
     if not down or seen.monitor is None:
         return None
     observed = f"{len(down)} of {len(seen.targets)} are not"
-    return "every target is up", observed, seen.cause or scrape_error(seen.monitor, down)
+    return "every target is up", observed, seen.cause or scrape_error(seen.monitor, down, seen.apart)
 
 
 def _fresh(wanted: Wanted, seen: Observed) -> Problem:

@@ -84,6 +84,7 @@ class Observed:
         samples: for each target's labels how many samples its last scrape left.
         delivered: for each wanted series whether a target delivers it.
         since: when looking began, by Prometheus' clock.
+        apart: by name what makes the pods that cannot be scraped, where others make those that can.
         cause: what the explanations say.
         lacking: why a wanted series cannot be delivered, where that is not the application's own affair.
     """
@@ -96,6 +97,7 @@ class Observed:
     samples: Mapping[frozenset[tuple[str, str]], float] = field(default_factory=dict)
     delivered: Mapping[str, bool] = field(default_factory=dict)
     since: datetime | None = None
+    apart: Sequence[str] = ()
     cause: Cause | None = None
     lacking: Cause | None = None
 
@@ -133,9 +135,24 @@ def observe(wanted: Wanted, view: View, prometheus: Prometheus, since: datetime)
         samples={sample.identity: sample.value for sample in prometheus.query(SAMPLES)},
         delivered=delivered,
         since=since,
+        apart=_apart(targets, view),
         cause=explain(monitor, view),
         lacking=next(filter(None, lacking), None),
     )
+
+
+def _apart(targets: Sequence[Target], view: View) -> list[str]:
+    """Return by name what makes the pods of the targets that are down, where none of theirs is up and others are."""
+    if all(target.health == "up" for target in targets):
+        return []
+    pods: dict[bool, list[Object]] = {True: [], False: []}
+    for target in targets:
+        name, namespace = target.labels.get("pod"), target.labels.get("namespace")
+        pod = view.get("v1/Pod", name, namespace) if name and namespace else None
+        if pod is not None:
+            pods[target.health == "up"].append(pod)
+    good, bad = named(pods[True], view), named(pods[False], view)
+    return bad if good and not set(good) & set(bad) else []
 
 
 def _expected(entry: Entry, monitor: Object, view: View, declared: Declared) -> tuple[int, str]:

@@ -53,20 +53,29 @@ REMEDIES = (
 """What to do about an error of a scrape, by what Prometheus quotes (Go's net/http, crypto/tls and net; Prometheus 3, scrape)."""
 
 
-def scrape_error(monitor: Object, errors: Mapping[str, str]) -> Cause:
+def scrape_error(monitor: Object, errors: Mapping[str, str], makers: Sequence[str] = ()) -> Cause:
     """Return the cause of targets that are found and cannot be scraped.
 
     Args:
         monitor: whose targets they are.
         errors: Prometheus' lastError for each target's address.
+        makers: by name what makes the pods that they are, where the targets that are up are pods of something else.
     """
     first, error = next(iter(errors.items()))
     others = f", and {len(errors) - 1} more" if len(errors) > 1 else ""
     fitting = (remedy for pattern, remedy in REMEDIES if re.search(pattern, error))
+    found = (
+        f"Prometheus finds {first}{others} through {name_of(monitor)} and cannot scrape it: {error or 'no error given'}"
+    )
+    if makers:
+        chosen = "the PodMonitor" if is_of_pods(monitor) else "the Service"
+        return Cause(
+            "scrape-error",
+            f"{found}; it is of {listed(makers)}, and those of other workloads are scraped",
+            f"let spec.selector of {chosen} leave out the pods of {listed(makers)}, or let them deliver metrics there",
+        )
     return Cause(
-        "scrape-error",
-        f"Prometheus finds {first}{others} through {name_of(monitor)} and cannot scrape it: {error or 'no error given'}",
-        next(fitting, f"correct path, scheme or port of the {monitor['kind']}'s endpoint"),
+        "scrape-error", found, next(fitting, f"correct path, scheme or port of the {monitor['kind']}'s endpoint")
     )
 
 
