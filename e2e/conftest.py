@@ -59,8 +59,9 @@ def _load_balancers(layer: Layer) -> Cases:
     return ((_place(one.service), one) for one in layer.load_balancers() if not one.exempt)
 
 
-def _service_monitors(layer: Layer) -> Cases:
-    return ((_place(one), one) for one in layer.service_monitors() if not one.exempt(Promise.MONITORING))
+def _monitors(layer: Layer) -> Cases:
+    monitors = (one for one in layer.monitors() if not one.exempt(Promise.MONITORING))
+    return ((f"{_place(one)}{'-pods' if one.kind == 'PodMonitor' else ''}", one) for one in monitors)
 
 
 def _metrics_ports(layer: Layer) -> Cases:
@@ -87,7 +88,7 @@ def _edits(choose: Callable[[Layer], Iterable[drift.Drift]]) -> Callable[[Layer]
 
 CASES: dict[str, Callable[[Layer], Cases]] = {
     "load_balancer": _load_balancers,
-    "service_monitor": _service_monitors,
+    "monitor": _monitors,
     "metrics_port": _metrics_ports,
     "application": _applications,
     "environment": _environments,
@@ -153,9 +154,9 @@ def wanted(load_balancer: LoadBalancer, platform: Platform, cluster: Cluster) ->
 
 
 @pytest.fixture
-def wanted_monitor(service_monitor: Rendered, platform: Platform) -> monitoring.Wanted:
-    """Return what must be true of the ServiceMonitor at hand."""
-    return monitoring.Wanted.of(service_monitor, platform.layer)
+def wanted_monitor(monitor: Rendered, platform: Platform) -> monitoring.Wanted:
+    """Return what must be true of the ServiceMonitor or PodMonitor at hand."""
+    return monitoring.Wanted.of(monitor, platform.layer)
 
 
 @pytest.fixture

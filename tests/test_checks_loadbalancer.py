@@ -370,3 +370,61 @@ def test_a_service_is_pending_or_has_an_address() -> None:
     assert isinstance(loadbalancer.is_pending(service(address="")), Met)
     assert not isinstance(loadbalancer.is_pending(service()), Met)
     assert not isinstance(loadbalancer.is_pending(None), Met)
+
+
+@pytest.mark.point("service-takes-others")
+def test_a_service_that_takes_in_the_pods_of_another() -> None:
+    url = "http://10.89.0.201:80/"
+    refused = outside.Answer("HTTP", url, "NewConnectionError: [Errno 111] Connection refused", False, 0.01, 24, 13)
+    live = service(selector={"environment": "dev"})
+    others = ("deployment/chat -n chat-dev", "deployment/worker -n chat-dev")
+    finding = found(replace(SOUND, service=live, answer=refused, others=others))
+    assert_break("service-takes-others", finding.cause)
+    assert finding.observed.startswith("11 of 24 requests are not answered so: ")
+    assert finding.cause.remedy.startswith("let spec.selector of the Service choose the pods of one of them only")
+    wrong = replace(refused, connected=True, problem="app is 'worker' instead of 'chat'")
+    finding = found(replace(SOUND, service=live, answer=wrong, others=others))
+    assert finding.cause.id == "loadbalancer-wrong-answer"
+    assert "reaches pods of deployment/chat -n chat-dev and of deployment/worker" in finding.cause.sentence
+
+
+@pytest.mark.point("service-takes-others")
+def test_where_no_request_is_answered_it_is_not_for_the_others() -> None:
+    refused = outside.Answer("HTTP", "http://10.89.0.201:80/", "refused", False, 0.01, 24, 0)
+    finding = found(
+        replace(SOUND, answer=refused, others=("deployment/chat -n chat-dev", "deployment/canary -n chat-dev"))
+    )
+    assert "reaches pods" not in finding.cause.sentence
+    assert finding.observed == "refused"
+
+
+@pytest.mark.point("service-takes-others")
+@pytest.mark.parametrize(("ready", "asked"), [(1, 1), (2, 24), (3, 36), (50, 240)])
+@pytest.mark.usefixtures("segment")
+def test_every_endpoint_is_asked_several_times(ready: int, asked: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    times: list[int] = []
+
+    def fetch(*_: object) -> outside.Answer:
+        times.append(1)
+        return ANSWER
+
+    monkeypatch.setattr(outside, "fetch", fetch)
+    objects = without(loadbalancers.platform(), "EndpointSlice")
+    piece = loadbalancers.endpoint_slice()
+    piece["endpoints"] = [{"addresses": [f"10.0.0.{number}"]} for number in range(ready)]
+    piece["endpoints"].append({"addresses": ["10.0.1.1"], "conditions": {"ready": False}})
+    seen = observe(WANTED, RecordedView(service(), *objects, piece), HOST)
+    assert len(times) == asked
+    assert check(WANTED, seen) == []
+
+
+@pytest.mark.point("shared-address")
+@pytest.mark.usefixtures("segment")
+def test_services_agree_to_share_under_either_prefix() -> None:
+    old = {"metallb.universe.tf/allow-shared-ip": "web"}
+    other = service("other", annotations={"metallb.io/allow-shared-ip": "web"})
+    seen = observe(WANTED, RecordedView(service(annotations=old), other, *loadbalancers.platform()), HOST)
+    assert seen.sharers == {"10.89.0.201": [("service/other -n chat-dev", "web")]}
+    assert check(replace(WANTED, service=service(address="", annotations=old)), seen) == []
+    (finding,) = check(WANTED, seen)
+    assert finding.cause.sentence.endswith("of metallb.io/allow-shared-ip service/other -n chat-dev says web")

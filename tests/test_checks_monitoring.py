@@ -10,16 +10,18 @@ import pytest
 
 from platform_e2e import paths
 from platform_e2e.breaks.declaration import load
-from platform_e2e.checks import monitoring
+from platform_e2e.checks import monitoring, unmonitored
 from platform_e2e.checks.blame import BlockedByPromise
-from platform_e2e.checks.monitoring import Observed, Wanted, check, covered, figures, observe, replicas, unselected
+from platform_e2e.checks.monitoring import Observed, Wanted, check, figures, observe
 from platform_e2e.checks.prometheus import Prometheus, Sample, Target
+from platform_e2e.checks.unmonitored import covered, unselected
+from platform_e2e.explain.owners import replicas
 from platform_e2e.finding import Cause, Finding
 from platform_e2e.kube.objects import Object
 from platform_e2e.layer import Layer, MetricsService, Rendered
 from platform_e2e.layer.releases import Release
 from tests.recorded_view import RecordedView, made
-from tests.test_explain_monitoring import endpoint_slice, monitor, prometheus, service
+from tests.test_explain_monitoring import RELEASE, endpoint_slice, monitor, prometheus, service
 
 SINCE = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 POOL = "serviceMonitor/chat-dev/chat/0"
@@ -28,7 +30,7 @@ TARGET = Target(POOL, "http://10.244.0.5:9090/metrics", LABELS, "up", "", SINCE 
 WANTED = Wanted(monitor(), ("chat_messages_total",), "manifests/chat/base/servicemonitor.yaml:1")
 SOUND = Observed(
     monitor(),
-    selected=True,
+    takers=(prometheus(),),
     expected={POOL: (1, "deployment/chat -n chat-dev with 1")},
     jobs=frozenset({POOL}),
     targets=(TARGET,),
@@ -102,6 +104,16 @@ def test_a_configuration_that_prometheus_has_not_loaded() -> None:
     assert found(replace(SOUND, targets=(), jobs=frozenset())).cause.id == "monitor-not-loaded"
 
 
+@pytest.mark.point("own-events-quoted")
+def test_what_the_operator_says_of_prometheus_is_quoted() -> None:
+    said = {"type": "Reconciled", "status": "False", "message": "failed to create\n StatefulSet"}
+    stack = {**prometheus(), "status": {"conditions": [said, {"type": "Available", "status": "True", "message": ""}]}}
+    cause = found(replace(SOUND, targets=(), jobs=frozenset(), takers=(stack,))).cause
+    assert cause.sentence.endswith(
+        "selects the ServiceMonitor; prometheus/stack -n monitoring is not Reconciled: failed to create StatefulSet"
+    )
+
+
 @pytest.mark.parametrize("error", ["server returned HTTP status 404 Not Found", ""])
 def test_every_target_is_up(error: str) -> None:
     finding = found(replace(SOUND, targets=(replace(TARGET, health="down", error=error),)))
@@ -160,13 +172,14 @@ class Answering(Prometheus):
     def __init__(self, *targets: Target, series: dict[str, list[Sample]] | None = None) -> None:
         super().__init__(lambda _path, _parameters: b"")
         self.known = list(targets)
+        self.jobs = {POOL, "serviceMonitor/other/x/0"}
         self.series = series or {}
 
     def targets(self) -> list[Target]:
         return self.known
 
     def scrape_jobs(self) -> set[str]:
-        return {POOL, "serviceMonitor/other/x/0"}
+        return self.jobs
 
     def query(self, expression: str) -> list[Sample]:
         if expression == monitoring.SAMPLES:
@@ -219,7 +232,7 @@ def test_why_a_series_cannot_be_delivered_is_seen() -> None:
 
 def test_an_unselected_monitor_is_not_asked_further() -> None:
     seen = observe(WANTED, RecordedView(monitor({}), prometheus()), Answering(), SINCE)
-    assert not seen.selected
+    assert not seen.takers
     assert seen.cause is not None
     assert seen.cause.id == "monitor-unselected"
 
@@ -240,7 +253,8 @@ def test_how_many_pods_a_workload_must_have(workload: Object, declared: Object |
 def test_a_service_without_a_selector_counts_by_its_addresses() -> None:
     bare = service()
     del bare["spec"]["selector"]
-    view = RecordedView(monitor(), prometheus(), bare, endpoint_slice())
+    written = {**endpoint_slice(), "ports": [{"name": "metrics", "port": 9090}, {"name": "http", "port": 8080}]}
+    view = RecordedView(monitor(), prometheus(), bare, written)
     seen = observe(WANTED, view, Answering(TARGET), SINCE)
     assert seen.expected[POOL] == (1, "1 addresses of service/chat-metrics -n chat-dev")
 
@@ -265,7 +279,7 @@ def layer_with(*monitors: Object) -> Layer:
     )
 
 
-PORT = MetricsService(rendered(service()), "metrics", (), None)
+PORT = MetricsService(rendered(service()), service()["spec"]["ports"][0], None)
 
 
 def test_a_metrics_port_that_nobody_scrapes() -> None:
@@ -275,7 +289,7 @@ def test_a_metrics_port_that_nobody_scrapes() -> None:
 
 
 def test_a_metrics_port_that_is_scraped_or_exempt() -> None:
-    assert covered(replace(PORT, monitors=(rendered(monitor()),)), layer_with(), RecordedView()) == []
+    assert covered(PORT, layer_with(monitor()), RecordedView()) == []
     assert covered(replace(PORT, exempt="nobody reads it"), layer_with(), RecordedView()) == []
 
 
@@ -303,7 +317,7 @@ def test_monitors_that_the_layer_does_not_render_must_be_selected_too() -> None:
     mine["metadata"]["namespace"] = "e2e-1"
     tests = made("v1/Namespace", "e2e-1", labels={"platform-e2e/run": "x"})
     view = RecordedView(prometheus(), theirs, mine, monitor({}), tests)
-    (finding,) = unselected(view, {("chat-dev", "chat")}, "platform-e2e/run")
+    (finding,) = unselected(view, {("ServiceMonitor", "chat-dev", "chat")}, "platform-e2e/run")
     assert finding.object == "servicemonitor/theirs -n argocd"
     assert finding.cause.id == "monitor-unselected"
 
@@ -327,7 +341,7 @@ def of_release(**annotations: str) -> Object:
 
 
 def test_a_release_whose_monitor_was_removed_from_git() -> None:
-    (finding,) = monitoring.unwatched(RecordedView(of_release(), prometheus()), RELEASES)
+    (finding,) = unmonitored.unwatched(RecordedView(of_release(), prometheus()), RELEASES)
     assert finding.object == "service/sealed-secrets-metrics -n chat-dev"
     assert_break("servicemonitor-of-release-removed", finding.cause)
 
@@ -340,7 +354,7 @@ def test_a_release_that_is_watched(endpoint: dict[str, Any]) -> None:
     pods["spec"]["template"]["spec"] = {"containers": [{"ports": [{"containerPort": 9090}]}]}
     # An unselected one counts: that nobody selects it is a finding of its own.
     view = RecordedView(of_release(), prometheus(), monitor({}, endpoints=[endpoint]), pods)
-    assert monitoring.unwatched(view, RELEASES) == []
+    assert unmonitored.unwatched(view, RELEASES) == []
 
 
 def test_a_port_that_the_upstream_chart_itself_scrapes_is_a_metrics_port_whatever_its_name() -> None:
@@ -356,33 +370,199 @@ def test_a_port_that_the_upstream_chart_itself_scrapes_is_a_metrics_port_whateve
     )
     theirs["spec"]["ports"] = [{"name": "http-web", "port": 9090}]
     releases = (release("kube-prometheus-stack", "monitoring"),)
-    (finding,) = monitoring.unwatched(RecordedView(theirs, prometheus()), releases)
+    (finding,) = unmonitored.unwatched(RecordedView(theirs, prometheus()), releases)
     assert finding.cause.id == "release-without-monitor"
     assert "has the metrics port http-web" in finding.cause.sentence
     watched = monitor({}, selector={"matchLabels": {"app": "kube-prometheus-stack-prometheus"}})
     watched["spec"]["endpoints"] = [{"port": "http-web"}]
-    assert monitoring.unwatched(RecordedView(theirs, prometheus(), watched), releases) == []
+    assert unmonitored.unwatched(RecordedView(theirs, prometheus(), watched), releases) == []
 
 
 def test_another_port_of_a_release_is_not_its_metrics() -> None:
     theirs = of_release()
     theirs["spec"]["ports"].append({"name": "http", "port": 80})
     view = RecordedView(theirs, prometheus(), monitor(endpoints=[{"port": "http"}]))
-    assert [finding.cause.id for finding in monitoring.unwatched(view, RELEASES)] == ["release-without-monitor"]
+    assert [finding.cause.id for finding in unmonitored.unwatched(view, RELEASES)] == ["release-without-monitor"]
 
 
 def test_what_is_no_release_of_the_layer_or_says_why_is_let_be() -> None:
     reason = {"platform-e2e/exempt-monitoring": "scraped by the provider"}
     theirs = service("kube-dns")
     view = RecordedView(of_release(**reason), theirs, prometheus())
-    assert monitoring.unwatched(view, RELEASES) == []
-    assert monitoring.excused(view, RELEASES) == [
+    assert unmonitored.unwatched(view, RELEASES) == []
+    assert unmonitored.excused(view, RELEASES) == [
         "service/sealed-secrets-metrics -n chat-dev (scraped by the provider)"
     ]
-    assert monitoring.unwatched(RecordedView(of_release(), prometheus()), ()) == []
+    assert unmonitored.unwatched(RecordedView(of_release(), prometheus()), ()) == []
 
 
 def test_a_wrong_monitor_that_is_meant_for_a_release_is_the_one_finding() -> None:
     wrong = monitor(endpoints=[{"port": "http-metrics"}])
     with pytest.raises(BlockedByPromise, match="servicemonitor/chat -n chat-dev"):
-        monitoring.unwatched(RecordedView(of_release(), prometheus(), wrong), RELEASES)
+        unmonitored.unwatched(RecordedView(of_release(), prometheus(), wrong), RELEASES)
+
+
+def template(name: str, number: int, **labels: str) -> Object:
+    """Return a Deployment whose pods declare a port for requests and one for metrics."""
+    ports = [{"name": "http", "containerPort": 8080}, {"name": "metrics", "containerPort": 9090}]
+    spec = {
+        "metadata": {"labels": {"app": "chat", **labels}},
+        "spec": {"containers": [{"name": "chat", "ports": ports}]},
+    }
+    return made("apps/v1/Deployment", name, "chat-dev", spec={"replicas": number, "template": spec})
+
+
+def pod_monitor(labels: dict[str, str] | None = None, **spec: Any) -> Object:
+    """Return a PodMonitor of the same pods."""
+    found = monitor(labels, podMetricsEndpoints=[{"port": "metrics"}], **spec)
+    del found["spec"]["endpoints"]
+    return {**found, "kind": "PodMonitor"}
+
+
+def expected(target: Object, *objects: Object) -> tuple[int, str]:
+    """Return how many targets the first entry of a monitor must have, and who says so."""
+    taking = prometheus(podMonitorSelector={}, podMonitorNamespaceSelector={})
+    seen = observe(Wanted(target), RecordedView(target, taking, *objects), Answering(), SINCE)
+    return next(iter(seen.expected.values()))
+
+
+@pytest.mark.point("pod-monitors")
+def test_a_podmonitor_is_judged_by_its_pods() -> None:
+    target, pool = pod_monitor(), "podMonitor/chat-dev/chat/0"
+    taking = prometheus(podMonitorSelector={}, podMonitorNamespaceSelector={})
+    pods = [made("v1/Pod", "chat-0", "chat-dev", {"app": "chat"}, status={"phase": "Running", "podIP": "10.244.0.5"})]
+    view = RecordedView(target, taking, template("chat", 1), *pods)
+    wanted = Wanted(target)
+    assert wanted.pools == [pool]
+    good = Answering(replace(TARGET, pool=pool))
+    good.jobs = {pool}
+    assert check(wanted, observe(wanted, view, good, SINCE)) == []
+    (finding,) = check(wanted, observe(wanted, view, Answering(), SINCE))
+    assert (finding.object, finding.cause.id) == ("podmonitor/chat -n chat-dev", "monitor-not-loaded")
+    assert finding.expected == f"1 targets in {pool} (deployment/chat -n chat-dev with 1)"
+    (finding,) = check(wanted, observe(wanted, RecordedView(taking), Answering(), SINCE))
+    assert (finding.cause.id, finding.expected) == ("object-missing", "the PodMonitor exists")
+
+
+@pytest.mark.point("pod-monitors")
+def test_a_podmonitor_counts_no_pod_that_has_ended() -> None:
+    def of_job(name: str, phase: str) -> Object:
+        by = [{"apiVersion": "batch/v1", "kind": "Job", "name": "job", "controller": True}]
+        spec = {"containers": [{"name": "job", "ports": [{"name": "metrics", "containerPort": 1}]}]}
+        return made(
+            "v1/Pod",
+            name,
+            "chat-dev",
+            {"app": "chat"},
+            metadata={"ownerReferences": by},
+            spec=spec,
+            status={"phase": phase},
+        )
+
+    jobs = [of_job("running", "Running"), of_job("done", "Succeeded"), of_job("failed", "Failed")]
+    number, words = expected(pod_monitor(), template("chat", 2), *jobs)
+    assert (number, words) == (3, "deployment/chat -n chat-dev with 2, 1 pods of job/job -n chat-dev")
+
+
+@pytest.mark.point("monitor-target-port")
+def test_a_port_of_the_containers_counts_as_that_of_the_service() -> None:
+    named = service()
+    named["spec"]["ports"] = [{"name": "metrics", "port": 80, "targetPort": "metrics"}]
+    for entry in ({"targetPort": 9090}, {"targetPort": "metrics"}, {"port": "metrics"}):
+        number, words = expected(monitor(endpoints=[entry]), named, template("chat", 2), endpoint_slice())
+        assert (number, words) == (2, "deployment/chat -n chat-dev with 2"), entry
+
+
+@pytest.mark.point("service-takes-others")
+def test_a_canary_is_one_more_target() -> None:
+    both = [template("chat", 2), template("chat-canary", 1, track="canary")]
+    number, words = expected(monitor(), service(), *both, endpoint_slice())
+    assert (number, words) == (3, "deployment/chat -n chat-dev with 2, deployment/chat-canary -n chat-dev with 1")
+
+
+@pytest.mark.point("autoscaler-owns-replicas")
+def test_an_autoscaler_says_how_many_targets_there_are() -> None:
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "chat"}
+    spec = {"scaleTargetRef": target, "minReplicas": 2, "maxReplicas": 4}
+    scaler = made("autoscaling/v2/HorizontalPodAutoscaler", "chat", "chat-dev", spec=spec)
+    view = RecordedView(monitor(), prometheus(), service(), endpoint_slice(), template("chat", 3), scaler)
+    seen = observe(replace(WANTED, declared=lambda _: template("chat", 1)), view, Answering(), SINCE)
+    assert seen.expected[POOL] == (3, "deployment/chat -n chat-dev with 3 by horizontalpodautoscaler/chat -n chat-dev")
+
+
+@pytest.mark.point("monitor-target-port")
+def test_a_metrics_port_that_is_scraped_by_the_containers_port() -> None:
+    named = service()
+    entry = {"name": "metrics", "port": 80, "targetPort": "metrics"}
+    named["spec"]["ports"] = [entry]
+    port = MetricsService(rendered(named), entry, None)
+    by_number, pods = monitor(endpoints=[{"targetPort": 9090}]), template("chat", 1)
+    assert covered(port, layer_with(by_number), RecordedView(named, pods)) == []
+    # Before anything runs Git tells what the pods will declare.
+    assert covered(port, layer_with(by_number, pods), RecordedView()) == []
+    assert covered(port, layer_with(pod_monitor()), RecordedView(named, pods)) == []
+    wrong = monitor(endpoints=[{"targetPort": 8080}])
+    (finding,) = covered(port, layer_with(wrong), RecordedView(named, pods, wrong, prometheus(), endpoint_slice()))
+    assert finding.cause.id == "service-without-monitor"
+
+
+@pytest.mark.point("one-fault-one-failure")
+def test_a_monitor_that_looks_elsewhere_is_the_one_finding() -> None:
+    lost = monitor()
+    lost["metadata"]["namespace"] = "monitoring"
+    view = RecordedView(lost, prometheus(), of_release(), endpoint_slice())
+    with pytest.raises(BlockedByPromise, match="servicemonitor/chat -n monitoring"):
+        unmonitored.unwatched(view, RELEASES)
+    with pytest.raises(BlockedByPromise, match="servicemonitor/chat -n monitoring"):
+        covered(PORT, layer_with(lost), RecordedView(lost, prometheus(), service(), endpoint_slice()))
+
+
+@pytest.mark.point("one-fault-one-failure")
+def test_a_podmonitor_that_takes_nothing_is_the_one_finding() -> None:
+    wrong = pod_monitor(RELEASE)
+    wrong["spec"]["podMetricsEndpoints"] = [{"portNumber": 80}]
+    taking = prometheus(podMonitorSelector={}, podMonitorNamespaceSelector={})
+    with pytest.raises(BlockedByPromise, match="podmonitor/chat -n chat-dev"):
+        covered(PORT, layer_with(wrong), RecordedView(wrong, taking, service(), template("chat", 1)))
+
+
+@pytest.mark.point("pod-monitors")
+def test_a_podmonitor_that_the_layer_does_not_render_must_be_selected_too() -> None:
+    taking = prometheus(podMonitorSelector={"matchLabels": RELEASE}, podMonitorNamespaceSelector={})
+    view = RecordedView(taking, monitor(), pod_monitor({}))
+    (finding,) = unselected(view, {("ServiceMonitor", "chat-dev", "chat")}, "platform-e2e/run")
+    assert finding.object == "podmonitor/chat -n chat-dev"
+
+
+@pytest.mark.point("service-takes-others")
+def test_a_target_that_is_down_for_it_is_of_another_workload() -> None:
+    def of(name: str, owner: str) -> Object:
+        by = [{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": owner, "controller": True}]
+        return made("v1/Pod", name, "chat-dev", {"app": "chat"}, metadata={"ownerReferences": by}, spec=PORTS)
+
+    def scraped(pod: str, health: str) -> Target:
+        labels = {"pod": pod, "namespace": "chat-dev", "instance": pod}
+        return replace(
+            TARGET, labels=labels, url=f"http://{pod}/metrics", health=health, error="" if health == "up" else "refused"
+        )
+
+    view = RecordedView(
+        monitor(), prometheus(), service(), endpoint_slice(), of("chat-0", "chat"), of("chat-1", "chat"), of("w-0", "w")
+    )
+    up = [scraped("chat-0", "up"), scraped("chat-1", "up")]
+    (finding,) = check(
+        Wanted(monitor()), observe(Wanted(monitor()), view, Answering(*up, scraped("w-0", "down")), SINCE)
+    )
+    assert finding.cause.id == "scrape-error"
+    assert finding.cause.sentence.endswith(
+        "refused; it is of statefulset/w -n chat-dev, and those of other workloads are scraped"
+    )
+    assert finding.cause.remedy.startswith(
+        "let spec.selector of the Service leave out the pods of statefulset/w -n chat-dev"
+    )
+    both = Answering(up[0], scraped("chat-1", "down"), scraped("w-0", "up"))
+    (finding,) = check(Wanted(monitor()), observe(Wanted(monitor()), view, both, SINCE))
+    assert finding.cause.sentence.endswith("cannot scrape it: refused")
+
+
+PORTS = {"containers": [{"name": "chat", "ports": [{"name": "metrics", "containerPort": 9090}]}]}

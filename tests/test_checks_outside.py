@@ -3,6 +3,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import ClassVar
 
@@ -95,3 +96,22 @@ def test_a_connection_is_enough_without_a_probe(port: int, closed: int) -> None:
     assert (answer.how, answer.where, answer.problem, answer.connected) == ("TCP", f"127.0.0.1:{port}", "", True)
     refused = outside.connect("127.0.0.1", closed)
     assert (refused.problem, refused.connected) == ("Connection refused", False)
+
+
+@pytest.mark.point("service-takes-others")
+def test_every_other_request_that_is_refused_is_seen() -> None:
+    sent = iter(range(24))
+    good = outside.Answer("HTTP", "here", "", True, 0.01)
+
+    def ask() -> outside.Answer:
+        return replace(good, problem="refused", connected=False) if next(sent) % 2 else good
+
+    answer = outside.several(ask, 24)
+    assert (answer.problem, answer.connected, answer.asked, answer.good) == ("refused", False, 24, 12)
+    assert outside.several(lambda: good, 3) == replace(good, asked=3, good=3)
+
+
+def test_what_is_dropped_is_not_asked_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(0, 1000, 5))
+    monkeypatch.setattr("platform_e2e.checks.outside.time.monotonic", lambda: float(next(clock)))
+    assert outside.several(lambda: outside.Answer("TCP", "x", "no answer", False, 5.0), 240).asked == 2

@@ -59,17 +59,22 @@ def there(**asked: Any) -> Any:
 
 
 def test_the_program_needs_nothing_but_python(server: int) -> None:
-    said = there(what="get", scheme="http", address="127.0.0.1", port=server, path="/", timeout=5)
-    assert (said["status"], json.loads(said["body"])) == (200, {"app": "chat"})
-    assert "problem" not in there(what="connect", address="127.0.0.1", port=server, timeout=5)
+    often = {"times": 5, "patience": 5}
+    (said,) = there(what="get", scheme="http", address="127.0.0.1", port=server, path="/", timeout=5, **often)[
+        "answers"
+    ]
+    assert (said["status"], json.loads(said["body"]), said["times"]) == (200, {"app": "chat"}, 5)
+    (said,) = there(what="connect", address="127.0.0.1", port=server, timeout=5, **often)["answers"]
+    assert "problem" not in said
 
 
 def test_the_program_says_why_there_is_no_answer() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    assert "Connection refused" in there(what="connect", address="127.0.0.1", port=port, timeout=5)["problem"]
-    said = there(what="get", scheme="http", address="127.0.0.1", port=port, path="/", timeout=5)
+    (said,) = there(what="connect", address="127.0.0.1", port=port, timeout=5)["answers"]
+    assert "Connection refused" in said["problem"]
+    (said,) = there(what="get", scheme="http", address="127.0.0.1", port=port, path="/", timeout=5)["answers"]
     assert said["problem"].startswith("ConnectionRefusedError")
 
 
@@ -85,15 +90,30 @@ def test_nobody_answers(tools: FakeTools) -> None:
 
 
 def test_an_answer_is_compared_with_what_the_layer_says(tools: FakeTools) -> None:
-    tools.says("docker exec k3d-c-probe", {"status": 200, "body": '{"app": "chat"}', "seconds": 0.01})
+    tools.says(
+        "docker exec k3d-c-probe",
+        {"answers": [{"status": 200, "body": '{"app": "chat"}', "seconds": 0.01, "times": 24}]},
+    )
     assert HERE.fetch("10.89.0.201", Probe(80, json={"app": "chat"})).problem == ""
     wrong = HERE.fetch("10.89.0.201", Probe(80, json={"app": "shop"}))
     assert (wrong.connected, wrong.where) == (True, "http://10.89.0.201:80/")
     assert "app is 'chat' instead of 'shop'" in wrong.problem
 
 
+@pytest.mark.point("service-takes-others")
+def test_one_good_answer_of_many_is_no_proof(tools: FakeTools) -> None:
+    good = {"status": 200, "body": '{"app": "chat"}', "seconds": 0.01, "times": 13}
+    bad = {"problem": "ConnectionRefusedError: refused", "seconds": 0.01, "times": 11}
+    tools.says("docker exec k3d-c-probe", {"answers": [good, bad]})
+    answer = HERE.fetch("10.89.0.201", Probe(80, json={"app": "chat"}), 24)
+    assert (answer.problem, answer.connected, answer.asked, answer.good) == (bad["problem"], False, 24, 13)
+    assert '"times": 24, "patience": 10.0' in "\n".join(tools.asked())
+
+
 def test_no_answer_is_no_connection(tools: FakeTools) -> None:
-    tools.says("docker exec k3d-c-probe", {"problem": "no answer within 5 s", "seconds": 5.0})
+    tools.says(
+        "docker exec k3d-c-probe", {"answers": [{"problem": "no answer within 5 s", "seconds": 5.0, "times": 2}]}
+    )
     for answer in (HERE.fetch("10.89.0.201", Probe(80)), HERE.connect("10.89.0.201", 80)):
         assert (answer.connected, answer.problem, answer.seconds) == (False, "no answer within 5 s", 5.0)
 

@@ -100,7 +100,7 @@ def test_what_a_cause_is_seen_from_decides_what_it_hides() -> None:
     assert {cause for cause, known in CAUSES.items() if known.shows is Shows.CONFIGURATION} == {
         "loadbalancer-address-outside-pools", "loadbalancer-address-taken", "loadbalancer-class-missing",
         "loadbalancer-no-pool", "loadbalancer-other-class", "loadbalancer-pool-full", "loadbalancer-pool-not-allowed",
-        "loadbalancer-pool-unknown", "loadbalancer-wrong-address", "loadbalancer-wrong-pool",
-        "monitor-namespace-unselected", "monitor-port-name", "monitor-rejected", "monitor-service-unmatched",
-        "monitor-unselected",
+        "loadbalancer-pool-unknown", "loadbalancer-refused", "loadbalancer-wrong-address", "loadbalancer-wrong-pool",
+        "monitor-namespace-unselected", "monitor-pod-unmatched", "monitor-port-name", "monitor-rejected",
+        "monitor-service-unmatched", "monitor-target-port", "monitor-unselected",
     }  # fmt: skip

@@ -284,3 +284,34 @@ def test_a_target_port_that_no_container_names() -> None:
     ports = [{"name": "http", "port": 80, "targetPort": "web"}]
     cause = cause_of(service(ports=ports), two, *without(platform(), "Pod"), speaker())
     assert_break("target-port", cause)
+
+
+@pytest.mark.point("remedies-fit")
+def test_an_advertisement_by_bgp_is_named() -> None:
+    by_bgp = {**advertisement("platform"), "kind": "BGPAdvertisement"}
+    objects = without(without(platform(), "ServiceL2Status"), "L2Advertisement")
+    cause = cause_of(service(), by_bgp, *objects)
+    assert_break("advertisement-by-bgp", cause)
+    assert cause.remedy == "add an L2Advertisement for the pool to the layer"
+    peer = made("metallb.io/v1beta2/BGPPeer", "router", "metallb-system")
+    assert cause_of(service(), by_bgp, peer, *objects).sentence.endswith("to bgppeer/router -n metallb-system only")
+    of_another = {**advertisement("gold"), "kind": "BGPAdvertisement"}
+    assert cause_of(service(), of_another, *objects).sentence.endswith("no L2Advertisement announces that pool")
+
+
+def test_a_service_without_a_selector_has_its_addresses_from_slices() -> None:
+    bare = service()
+    del bare["spec"]["selector"]
+    cause = cause_of(bare, *without(without(platform(), "EndpointSlice"), "ServiceL2Status"))
+    assert cause.id == "loadbalancer-no-endpoints"
+    assert cause.sentence == "service/chat -n chat-dev has no selector, and no EndpointSlice of it has a ready address"
+    assert explain(bare, RecordedView(bare, *platform())) is None
+
+
+def test_a_service_of_pods_that_have_ended() -> None:
+    done = pod(phase="Succeeded")
+    objects = without(without(platform(), "EndpointSlice"), "Pod")
+    cause = cause_of(service(), *objects, speaker(), done)
+    assert (
+        cause.sentence == "service/chat -n chat-dev has no endpoint: what it selects has ended, pod/chat-0 -n chat-dev"
+    )

@@ -8,16 +8,11 @@ import pytest
 from platform_e2e import paths
 from platform_e2e.breaks.declaration import load
 from platform_e2e.explain import explain
-from platform_e2e.explain.monitoring import (
-    matched_services,
-    miscounted,
-    seconds_of,
-    selected_by,
-    takes,
-    undelivered,
-    without_monitor,
-)
+from platform_e2e.explain.monitoring import seconds_of, without_monitor
+from platform_e2e.explain.monitors import matched_services, selected_by
 from platform_e2e.explain.objects import since
+from platform_e2e.explain.scrapes import miscounted, undelivered
+from platform_e2e.explain.targets import takes
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object
 from tests.recorded_view import RecordedView, made

@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 
 from platform_e2e import layer
 from platform_e2e.checks.place import place_of
+from platform_e2e.explain.targets import takes_port
 from platform_e2e.finding import Promise
 from platform_e2e.layer import Layer
 from tests import layers
@@ -132,8 +133,13 @@ def test_the_image_of_every_environment_is_the_version_of_the_source(demo: Layer
     assert images == {f"ghcr.io/platform-team/chat:{version}"}
 
 
+def taking(port: layer.MetricsService, demo: Layer) -> list[str]:
+    """Return the monitors that take a metrics port, by what is written alone."""
+    return [str(one) for one in demo.monitors() if takes_port(one.object, port.service.object, port.entry, [])]
+
+
 def test_every_metrics_port_has_its_servicemonitor(demo: Layer) -> None:
-    found = {str(one.service): [str(monitor) for monitor in one.monitors] for one in demo.metrics_services()}
+    found = {str(one.service): taking(one, demo) for one in demo.metrics_services()}
     assert found == {
         "service/metallb-controller-metrics -n metallb-system": ["servicemonitor/metallb-controller -n monitoring"],
         "service/metallb-speaker-metrics -n metallb-system": ["servicemonitor/metallb-speaker -n monitoring"],
@@ -142,10 +148,10 @@ def test_every_metrics_port_has_its_servicemonitor(demo: Layer) -> None:
 
 
 def test_every_servicemonitor_and_rule_has_the_label_that_prometheus_selects_by(demo: Layer) -> None:
-    every = demo.service_monitors() + demo.of_kind("PrometheusRule")
+    every = demo.monitors() + demo.of_kind("PrometheusRule")
     assert len(every) == 16
     assert {one.labels.get("release") for one in every} == {"kube-prometheus-stack"}
-    assert all(layer.series(one) for one in demo.service_monitors())
+    assert all(layer.series(one) for one in demo.monitors())
 
 
 def test_dashboards_are_json_with_the_label_that_grafana_looks_for(demo: Layer) -> None:
@@ -246,7 +252,7 @@ def test_a_metrics_service_whose_label_changes_loses_its_monitor(tmp_path: Path)
         "    app.kubernetes.io/name: metallb-speaker-metrics",
         "    app.kubernetes.io/name: other",
     )
-    without = [one.service.name for one in found.metrics_services() if not one.monitors]
+    without = [one.service.name for one in found.metrics_services() if not taking(one, found)]
     assert without == ["metallb-speaker-metrics"]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from platform_e2e import layer
+from platform_e2e.explain.targets import takes_port
 from platform_e2e.finding import Promise
 from platform_e2e.layer import LayerError, Rendered, probe_of
 from tests import layers
@@ -109,12 +110,13 @@ def test_an_unknown_operator_is_an_error() -> None:
     ],
 )
 def test_what_a_servicemonitor_scrapes(spec: dict[str, Any], expected: bool) -> None:
-    assert layer.scrapes(rendered("ServiceMonitor", spec), service(), {"name": "web", "port": 80}) is expected
+    monitor = rendered("ServiceMonitor", spec).object
+    assert takes_port(monitor, service().object, {"name": "web", "port": 80}, []) is expected
 
 
 def test_a_servicemonitor_looks_in_its_own_namespace_by_default() -> None:
     monitor = rendered("ServiceMonitor", {"selector": {}, "endpoints": [{"port": "web"}]}, namespace="monitoring")
-    assert not layer.selects(monitor, service())
+    assert not takes_port(monitor.object, service().object, {"name": "web", "port": 80}, [])
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from platform_e2e.ask.sound import judged
 from platform_e2e.errors import HarnessError
 from platform_e2e.explain import View, explain
 from platform_e2e.explain.deletion import held_deletion
-from platform_e2e.explain.monitoring import MONITOR_KIND, matched_services
+from platform_e2e.explain.monitors import MONITOR_KINDS, matched
 from platform_e2e.explain.objects import WORKLOAD_KINDS, at, labels_of, name_of, pods_of, selects, workloads_of
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd
@@ -196,8 +196,8 @@ def _children(obj: Object, view: View) -> Sequence[Object]:
         entries = [one for one in argocd.resources(obj) if one.health != "Healthy"]
         found = [view.get(one.api, one.name, one.namespace or None) for one in entries]
         return [one for one in found if one is not None]
-    if kind == MONITOR_KIND:
-        return matched_services(obj, view)
+    if kind in MONITOR_KINDS:
+        return matched(obj, view)
     if kind == SERVICE:
         return [*workloads_of(view, obj), *_newest(pods_of(view, obj))]
     if kind in {*WORKLOAD_KINDS, "batch/v1/Job"}:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from platform_e2e.ask.diagnosis import Diagnosis, cause_now, diagnose, odd
 from platform_e2e.explain import View
+from platform_e2e.explain.monitors import MONITOR_KINDS
 from platform_e2e.explain.objects import at, name_of
 from platform_e2e.explain.registry import registered
 from platform_e2e.finding import Cause
@@ -16,7 +17,7 @@ from platform_e2e.kube.errors import BadAnswer, Forbidden
 from platform_e2e.kube.objects import Object, key, kind_of
 
 FROM_BELOW = ("v1/Pod", "bitnami.com/v1alpha1/SealedSecret", "batch/v1/Job")
-FROM_ABOVE = ("v1/Service", "monitoring.coreos.com/v1/ServiceMonitor", argocd.APPLICATION, argocd.APPLICATIONSET)
+FROM_ABOVE = ("v1/Service", *MONITOR_KINDS, argocd.APPLICATION, argocd.APPLICATIONSET)
 """Kinds in the order in which a fault climbs; what is not named, such as workloads, lies in between."""
 
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from platform_e2e.explain import View
-from platform_e2e.explain.monitoring import MONITOR_KIND
+from platform_e2e.explain.monitors import MONITOR_KINDS, rules_of
 from platform_e2e.gitops import argocd
 from platform_e2e.gitops.convergence import converged_on
 from platform_e2e.kube.objects import Object, key, kind_of
@@ -54,8 +54,9 @@ def judged(obj: Object, view: View) -> Judged:
         return _application(obj)
     if kind == SERVICE:
         return _service(obj, view)
-    if kind == MONITOR_KIND:
-        return Judged("is taken by a Prometheus, and selects Services with endpoints", exists(obj), whole=False)
+    if kind in MONITOR_KINDS:
+        selects = "selects pods" if rules_of(obj).chosen == "pod" else "selects Services with endpoints"
+        return Judged(f"is taken by a Prometheus, and {selects}", exists(obj), whole=False)
     ready = SOUND.get(kind)
     if ready is None:
         return Judged("exists", exists(obj), whole=False)

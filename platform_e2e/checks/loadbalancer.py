@@ -6,17 +6,18 @@ A Service has at most one finding: that of the first link of the chain which is 
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from typing import Any
 
-from platform_e2e.checks import outside
-from platform_e2e.checks.loadbalancer_seen import SHARING, Observed, Outside, Wanted, observe
+from platform_e2e.checks.loadbalancer_seen import Observed, Outside, Wanted, observe
 from platform_e2e.checks.place import place_of, placed
 from platform_e2e.checks.settle import settled
+from platform_e2e.checks.unanswered import unreachable, wrong_answer
 from platform_e2e.explain import View, unexplained
 from platform_e2e.explain.addresses import allocated_pool, allowed_pools, requested_addresses, requested_pool
 from platform_e2e.explain.loadbalancer import ingress
-from platform_e2e.explain.objects import annotations_of, at, labels_of, listed, name_of
+from platform_e2e.explain.objects import at, labels_of, listed, name_of
+from platform_e2e.explain.sharing import SHARING, sharing_key
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.kube.expect import Met, Pending, Verdict
 from platform_e2e.kube.objects import Object, key
@@ -167,14 +168,17 @@ def _strange(wanted: Wanted, seen: Observed) -> Cause:
 
 
 def _alone(wanted: Wanted, seen: Observed) -> Problem:
-    mine = annotations_of(wanted.service).get(SHARING, "")
+    mine = sharing_key(wanted.service)
     for address, sharers in seen.sharers.items():
         strangers = [name for name, sharing in sharers if not mine or sharing != mine]
         if strangers:
+            said = {name_of(wanted.service): mine, **{name: sharing for name, sharing in sharers if name in strangers}}
+            keys = listed([f"{name} says {value}" for name, value in said.items() if value])
             cause = Cause(
                 "loadbalancer-shared-address",
-                f"{address} belongs to {name_of(wanted.service)} and to {listed(strangers)}, and they did not agree to share it",
-                f"give one of them another address, or both the same {SHARING}",
+                f"{address} belongs to {name_of(wanted.service)} and to {listed(strangers)}, and they did not agree to share "
+                f"it: of {SHARING} {keys if any(said.values()) else 'none has a value'}",
+                f"give one of them another address, or both the same value of {SHARING}",
             )
             return f"{address} belongs to it alone", f"{listed(strangers)} has it too", cause
     return None
@@ -231,36 +235,13 @@ def _answers(wanted: Wanted, seen: Observed) -> Problem:
         return None
     what = f"status {wanted.probe.status}" if wanted.probe else "a connection"
     expected = f"{answer.where} answers from outside the cluster: {what}"
+    observed = answer.problem
+    if answer.good:
+        expected += " every time"
+        observed = f"{answer.asked - answer.good} of {answer.asked} requests are not answered so: {answer.problem}"
     if answer.connected:
-        cause = Cause(
-            "loadbalancer-wrong-answer",
-            f"{answer.where} answers, but not as the layer says: {answer.problem}",
-            "look whether the Service's selector picks another application, or correct the annotation platform-e2e/probe",
-        )
-        return expected, answer.problem, cause
-    return expected, answer.problem, seen.cause or _unreachable(seen, answer)
-
-
-def _unreachable(seen: Observed, answer: outside.Answer) -> Cause:
-    """Explain that nobody answers at an address that is announced."""
-    ranges = [str(text) for text in at(seen.service, "spec", "loadBalancerSourceRanges") or ()]
-    asker = seen.asked_from and ip_address(seen.asked_from)
-    if asker and ranges and not any(asker in ip_network(text.strip(), strict=False) for text in ranges):
-        return Cause(
-            "loadbalancer-source-ranges",
-            f"{answer.where} does not answer {asker}: spec.loadBalancerSourceRanges of {name_of(seen.service or {})} lets "
-            f"in clients of {listed(ranges)} only",
-            "add the network of the clients that should get in, this one's included, or remove the field",
-        )
-    ways = [
-        f"port {port.get('port')} goes to port {port.get('targetPort') or port.get('port')} of its pods"
-        for port in at(seen.service, "spec", "ports") or ()
-    ]
-    return Cause(
-        "loadbalancer-unreachable",
-        f"{answer.where} is announced and does not answer ({answer.problem}); {listed(ways)}",
-        "see that the application listens on that port; then look at kube-proxy on the announcing node, and for a NetworkPolicy",
-    )
+        return expected, observed, wrong_answer(seen, answer)
+    return expected, observed, seen.cause or unreachable(seen, answer)
 
 
 def typed(service: Rendered) -> list[Finding]:

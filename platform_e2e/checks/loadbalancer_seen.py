@@ -17,19 +17,25 @@ from platform_e2e.cluster.k3d import parts
 from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.explain import View, explain
 from platform_e2e.explain.addresses import ADVERTISEMENT_KIND, POOL_KIND, Pool, pool
+from platform_e2e.explain.announcing import takes_others
 from platform_e2e.explain.loadbalancer import ingress, statuses_of
-from platform_e2e.explain.objects import annotations_of, at, labels_of, name_of
+from platform_e2e.explain.objects import at, endpoints, is_ready, labels_of, name_of
+from platform_e2e.explain.sharing import sharing_key
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import pools as moves
 from platform_e2e.kube.objects import Object, key
 from platform_e2e.layer import Layer, LoadBalancer, Probe
 
-SHARING = "metallb.io/allow-shared-ip"
-"""Services with the same value may have one address together (MetalLB 0.15.3, controller/service.go)."""
-
 EVENTS_SECONDS = 50 * 60
 """How long after a Service was made its first events must still exist: the API server keeps them for an hour
 (kube-apiserver 1.34, --event-ttl), less ten minutes for clocks that differ."""
+
+ASKED_EACH = 12
+"""Requests for each ready endpoint. Kube-proxy chooses one by chance for every connection: that one of two is left out by 24
+happens once in eight million times."""
+
+ASKED_MOST = 240
+"""Requests in all; on the cluster's segment that is a second."""
 
 ARP_SECONDS = 2.0
 """How long nobody may answer for an address until it counts as silent: seven requests."""
@@ -166,6 +172,7 @@ class Observed:
         node_mac: who answered for the announcing node's own address.
         answer: what came back from outside, or None where it was not asked.
         asked_from: the address that it was asked from; empty where that is not known.
+        others: by name what makes the pods that answer, where that is more than one workload.
         cause: what the explanations say.
         arp_seconds: how long the ARP answer took.
     """
@@ -179,6 +186,7 @@ class Observed:
     node_mac: str | None = None
     answer: outside.Answer | None = None
     asked_from: str = ""
+    others: Sequence[str] = ()
     cause: Cause | None = None
     arp_seconds: float | None = None
 
@@ -208,14 +216,15 @@ def observe(wanted: Wanted, view: View, host: Outside) -> Observed:
         return replace(seen, cause=explain(service, view))
     if not host.asks:
         return seen
-    seen = _ask(seen, wanted, host)
+    ready = [one for one in endpoints(view, service) if is_ready(one)]
+    seen = _ask(seen, wanted, host, min(ASKED_EACH * len(ready), ASKED_MOST) if len(ready) > 1 else 1)
     troubled = None in seen.macs.values() or (seen.answer is not None and seen.answer.problem)
-    return replace(seen, cause=explain(service, view)) if troubled else seen
+    return replace(seen, cause=explain(service, view), others=takes_others(service, view)) if troubled else seen
 
 
 def _sharers(view: View, service: Object, address: str) -> list[tuple[str, str]]:
     others = [other for other in view.list("v1/Service") if key(other) != key(service) and address in ingress(other)]
-    return [(name_of(other), annotations_of(other).get(SHARING, "")) for other in others]
+    return [(name_of(other), sharing_key(other)) for other in others]
 
 
 def _events(view: View, service: Object) -> frozenset[str] | None:
@@ -232,8 +241,8 @@ def _events(view: View, service: Object) -> frozenset[str] | None:
     )
 
 
-def _ask(seen: Observed, wanted: Wanted, host: Outside) -> Observed:
-    """Ask for the Service's addresses on the segment, then connect."""
+def _ask(seen: Observed, wanted: Wanted, host: Outside, times: int) -> Observed:
+    """Ask for the Service's addresses on the segment, then connect, so many times."""
     addresses = ingress(seen.service or {})
     macs: dict[str, str | None] = {}
     node_mac = arp_seconds = None
@@ -248,7 +257,7 @@ def _ask(seen: Observed, wanted: Wanted, host: Outside) -> Observed:
         node_mac = reply.mac if reply else None
     answer = None
     if wanted.probe is not None:
-        answer = host.asker.fetch(addresses[0], wanted.probe)
+        answer = host.asker.fetch(addresses[0], wanted.probe, times)
     elif wanted.tcp_port is not None:
-        answer = host.asker.connect(addresses[0], wanted.tcp_port)
+        answer = host.asker.connect(addresses[0], wanted.tcp_port, times)
     return replace(seen, macs=macs, node_mac=node_mac, answer=answer, asked_from=host.address, arp_seconds=arp_seconds)

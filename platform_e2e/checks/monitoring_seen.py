@@ -1,17 +1,28 @@
-"""What can be seen of a ServiceMonitor: who selects it, which targets it must have, and which Prometheus scrapes."""
+"""What can be seen of a ServiceMonitor or a PodMonitor: who selects it, which targets it must have, and which Prometheus scrapes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from platform_e2e.checks.place import place_of
 from platform_e2e.checks.prometheus import Prometheus, Target
 from platform_e2e.explain import View, explain
-from platform_e2e.explain.monitoring import MONITOR_KIND, matched_services, selected_by, takes, undelivered
-from platform_e2e.explain.objects import at, endpoints, name_of, pods_of, workloads_of
+from platform_e2e.explain.monitors import (
+    Entry,
+    entries,
+    is_of_pods,
+    matched_pods,
+    matched_services,
+    pool_of,
+    rules_of,
+    selected_by,
+)
+from platform_e2e.explain.objects import at, listed, name_of
+from platform_e2e.explain.owners import Makers, behind, named, replicas, scaler_of, spec_of
+from platform_e2e.explain.scrapes import undelivered
+from platform_e2e.explain.targets import addressed, takes, targets_per_pod
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object, key, kind_of
 from platform_e2e.layer import Layer, Rendered, series
@@ -31,7 +42,7 @@ def declared_in(layer: Layer) -> Declared:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What must be true of one ServiceMonitor.
+    """What must be true of one ServiceMonitor or PodMonitor.
 
     Attributes:
         monitor: as Git has it.
@@ -47,117 +58,136 @@ class Wanted:
 
     @classmethod
     def of(cls, rendered: Rendered, layer: Layer) -> Wanted:
-        """Return what the layer says about a ServiceMonitor."""
+        """Return what the layer says about a monitor."""
         return cls(rendered.object, series(rendered), place_of(rendered), declared_in(layer))
 
     def pool(self, index: int) -> str:
-        """Return the name of an endpoint's scrape pool (prometheus-operator 0.88.0, pkg/prometheus/promcfg.go)."""
-        namespace, name = key(self.monitor)
-        return f"serviceMonitor/{namespace}/{name}/{index}"
+        """Return the name of an endpoint's scrape pool."""
+        return pool_of(self.monitor, index)
 
     @property
     def pools(self) -> list[str]:
         """Return the scrape pools of all its endpoints."""
-        return [self.pool(index) for index in range(len(at(self.monitor, "spec", "endpoints") or ()))]
+        return [self.pool(index) for index in range(len(entries(self.monitor)))]
 
 
 @dataclass(frozen=True)
 class Observed:
-    """What was seen of one ServiceMonitor.
+    """What was seen of one ServiceMonitor or PodMonitor.
 
     Attributes:
         monitor: as the cluster has it, or None.
-        selected: whether a Prometheus takes it.
+        takers: the Prometheus objects that take it.
         expected: for each scrape pool how many targets there must be, and who says so.
         jobs: whether each scrape pool is in the configuration that Prometheus has loaded.
         targets: those of its scrape pools.
         samples: for each target's labels how many samples its last scrape left.
         delivered: for each wanted series whether a target delivers it.
         since: when looking began, by Prometheus' clock.
+        apart: by name what makes the pods that cannot be scraped, where others make those that can.
         cause: what the explanations say.
         lacking: why a wanted series cannot be delivered, where that is not the application's own affair.
     """
 
     monitor: Object | None
-    selected: bool = False
+    takers: Sequence[Object] = ()
     expected: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     jobs: frozenset[str] = frozenset()
     targets: tuple[Target, ...] = ()
     samples: Mapping[frozenset[tuple[str, str]], float] = field(default_factory=dict)
     delivered: Mapping[str, bool] = field(default_factory=dict)
     since: datetime | None = None
+    apart: Sequence[str] = ()
     cause: Cause | None = None
     lacking: Cause | None = None
 
 
 def observe(wanted: Wanted, view: View, prometheus: Prometheus, since: datetime) -> Observed:
-    """Read what the cluster and Prometheus say about a ServiceMonitor.
+    """Read what the cluster and Prometheus say about a monitor.
 
     Args:
-        wanted: the ServiceMonitor.
+        wanted: the ServiceMonitor or PodMonitor.
         view: of the cluster.
         prometheus: that scrapes.
         since: when looking began, by Prometheus' clock.
     """
     namespace, name = key(wanted.monitor)
-    monitor = view.get(MONITOR_KIND, name, namespace)
+    monitor = view.get(kind_of(wanted.monitor), name, namespace)
     if monitor is None:
         return Observed(None)
-    if not selected_by(monitor, view):
+    takers = selected_by(monitor, view)
+    if not takers:
         return Observed(monitor, cause=explain(monitor, view))
+    prometheus = prometheus.of(takers)
     pools = set(wanted.pools)
     targets = tuple(target for target in prometheus.targets() if target.pool in pools)
     delivered = {series: _delivered(series, targets, prometheus) for series in wanted.series}
     lacking = (undelivered(series, view) for series, comes in delivered.items() if not comes)
     return Observed(
         monitor,
-        selected=True,
+        takers=takers,
         expected={
-            wanted.pool(index): _expected(endpoint, monitor, view, wanted.declared)
-            for index, endpoint in enumerate(at(monitor, "spec", "endpoints") or ())
+            wanted.pool(index): _expected(entry, monitor, view, wanted.declared)
+            for index, entry in enumerate(entries(monitor))
         },
         jobs=frozenset(prometheus.scrape_jobs() & pools),
         targets=targets,
         samples={sample.identity: sample.value for sample in prometheus.query(SAMPLES)},
         delivered=delivered,
         since=since,
+        apart=_apart(targets, view),
         cause=explain(monitor, view),
         lacking=next(filter(None, lacking), None),
     )
 
 
-def _expected(endpoint: Mapping[str, Any], monitor: Object, view: View, declared: Declared) -> tuple[int, str]:
-    """Return how many targets an endpoint must have, and in words who says so."""
-    services = [service for service in matched_services(monitor, view) if takes(endpoint, service, view)]
-    counts = [_behind(service, view, declared) for service in services]
-    return sum(number for number, _ in counts), "; ".join(words for _, words in counts) or "no Service that it selects"
+def _apart(targets: Sequence[Target], view: View) -> list[str]:
+    """Return by name what makes the pods of the targets that are down, where none of theirs is up and others are."""
+    if all(target.health == "up" for target in targets):
+        return []
+    pods: dict[bool, list[Object]] = {True: [], False: []}
+    for target in targets:
+        name, namespace = target.labels.get("pod"), target.labels.get("namespace")
+        pod = view.get("v1/Pod", name, namespace) if name and namespace else None
+        if pod is not None:
+            pods[target.health == "up"].append(pod)
+    good, bad = named(pods[True], view), named(pods[False], view)
+    return bad if good and not set(good) & set(bad) else []
 
 
-def _behind(service: Object, view: View, declared: Declared) -> tuple[int, str]:
-    """Return how many pods must be behind a Service: as many as Git asks for, or as there are nodes."""
-    workloads = workloads_of(view, service)
-    if workloads:
-        counts = [(workload, replicas(workload, declared(workload))) for workload in workloads]
-        return sum(n for _, n in counts), ", ".join(f"{name_of(w)} with {n}" for w, n in counts)
-    pods = pods_of(view, service)
-    if pods:
-        return len(pods), f"{len(pods)} pods of {name_of(service)}"
-    addresses = {a for entry in endpoints(view, service) for a in entry.get("addresses") or ()}
-    return len(addresses), f"{len(addresses)} addresses of {name_of(service)}"
+def _expected(entry: Entry, monitor: Object, view: View, declared: Declared) -> tuple[int, str]:
+    """Return how many targets an entry of a monitor must have, and in words who says so."""
+    if is_of_pods(monitor):
+        found = matched_pods(monitor, view)
+        counts = [_of(found, entry, None, view, declared)] if found.specs else []
+    else:
+        services = [service for service in matched_services(monitor, view) if takes(entry, service, view)]
+        counts = [_behind(service, entry, view, declared) for service in services]
+    nothing = f"no {rules_of(monitor).chosen} that it selects"
+    return sum(number for number, _ in counts), "; ".join(words for _, words in counts) or nothing
 
 
-def replicas(workload: Object, declared: Object | None) -> int:
-    """Return how many pods a workload must have.
+def _behind(service: Object, entry: Entry, view: View, declared: Declared) -> tuple[int, str]:
+    """Return how many targets there must be behind a Service; without pods those of its EndpointSlices."""
+    found = behind(service, view)
+    if found.specs or at(service, "spec", "selector"):
+        return _of(found, entry, service, view, declared)
+    number = addressed(entry, service, view)
+    return number, f"{number} addresses of {name_of(service)}"
 
-    Args:
-        workload: as the cluster has it.
-        declared: as Git has it, or None.
-    """
-    if kind_of(workload) == "apps/v1/DaemonSet":
-        return int(at(workload, "status", "desiredNumberScheduled") or 0)
-    stated = at(declared, "spec", "replicas")
-    number = stated if stated is not None else at(workload, "spec", "replicas")
-    return 1 if number is None else int(number)
+
+def _of(found: Makers, entry: Entry, service: Object | None, view: View, declared: Declared) -> tuple[int, str]:
+    """Return how many targets pods must be: as many pods as Git or an autoscaler asks for, or as there are nodes."""
+    number, words = 0, []
+    for workload in found.workloads:
+        scaler = scaler_of(workload, view)
+        pods = replicas(workload, declared(workload), scaler)
+        number += pods * targets_per_pod(entry, spec_of(workload), service)
+        words.append(f"{name_of(workload)} with {pods}" + (f" by {name_of(scaler)}" if scaler else ""))
+    number += sum(targets_per_pod(entry, spec_of(pod), service) for pod in found.apart)
+    if found.apart:
+        words.append(f"{len(found.apart)} pods of {listed(named(found.apart, view))}")
+    return number, ", ".join(words) or f"no pods of {name_of(service) if service else 'the selector'}"
 
 
 def _delivered(series: str, targets: Sequence[Target], prometheus: Prometheus) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 import time
 import warnings
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 import requests
@@ -33,6 +34,8 @@ class Answer:
         problem: what was not as expected, empty where nothing was.
         connected: whether anybody was there at all.
         seconds: until the whole answer had come, connecting included.
+        asked: how many requests it is the outcome of: one of those that went wrong, where any did.
+        good: how many of them were answered as they should.
     """
 
     how: str
@@ -40,6 +43,37 @@ class Answer:
     problem: str
     connected: bool
     seconds: float
+    asked: int = 1
+    good: int = 0
+
+
+PATIENCE = 2 * TIMEOUT
+"""Seconds after which no further request is sent: what is refused is refused at once, and what is dropped is dropped again."""
+
+
+def worst(answers: Sequence[tuple[Answer, int]]) -> Answer:
+    """Return the outcome of several requests: the first that went wrong, or the first of all, with how many there were.
+
+    Args:
+        answers: each with how often it came, in the order of coming.
+    """
+    bad = [answer for answer, _ in answers if answer.problem]
+    first = bad[0] if bad else answers[0][0]
+    good = sum(number for answer, number in answers if not answer.problem)
+    return replace(first, asked=sum(number for _, number in answers), good=good)
+
+
+def several(ask: Callable[[], Answer], times: int) -> Answer:
+    """Ask several times, for behind one address are several endpoints, and return the outcome.
+
+    Args:
+        ask: sends one request, on a connection of its own.
+        times: how often.
+    """
+    start, answers = time.monotonic(), [ask()]
+    while len(answers) < times and time.monotonic() - start < PATIENCE:
+        answers.append(ask())
+    return worst([(answer, 1) for answer in answers])
 
 
 def fetch(address: str, probe: Probe) -> Answer:

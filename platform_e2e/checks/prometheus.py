@@ -6,7 +6,7 @@ The API is that of Prometheus 3 (docs/querying/api.md): /api/v1/targets, /api/v1
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -70,6 +70,10 @@ class Prometheus:
     def __init__(self, get: Get) -> None:
         """Remember how to ask."""
         self._get = get
+
+    def of(self, takers: Sequence[Any]) -> Prometheus:  # noqa: ARG002  others choose by them
+        """Return what is asked about monitors that certain Prometheus objects take: this one, where it is the only one."""
+        return self
 
     def _data(self, path: str, **parameters: str) -> Any:
         """Return the data of an answer.

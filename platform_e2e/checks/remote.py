@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from platform_e2e.checks import arp, outside, wire
 from platform_e2e.checks.arp import Reply
-from platform_e2e.checks.outside import TIMEOUT, Answer
+from platform_e2e.checks.outside import PATIENCE, TIMEOUT, Answer
 from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.layer.probe import Probe
 
@@ -31,12 +32,12 @@ class Asker(Protocol):
         """Return who answers for an address, or None where nobody does."""
         ...
 
-    def fetch(self, address: str, probe: Probe) -> Answer:
-        """Ask over HTTP and compare the answer with what the layer says."""
+    def fetch(self, address: str, probe: Probe, times: int = 1) -> Answer:
+        """Ask over HTTP, so many times, and compare the answers with what the layer says."""
         ...
 
-    def connect(self, address: str, port: int) -> Answer:
-        """Open a TCP connection and close it again."""
+    def connect(self, address: str, port: int, times: int = 1) -> Answer:
+        """Open a TCP connection and close it again, so many times."""
         ...
 
 
@@ -56,13 +57,13 @@ class Here:
         """Return who answers for an address, or None where nobody does."""
         return arp.who_has(self.interface, self.address, wanted, timeout=timeout)
 
-    def fetch(self, address: str, probe: Probe) -> Answer:
-        """Ask over HTTP and compare the answer with what the layer says."""
-        return outside.fetch(address, probe)
+    def fetch(self, address: str, probe: Probe, times: int = 1) -> Answer:
+        """Ask over HTTP, so many times, and compare the answers with what the layer says."""
+        return outside.several(lambda: outside.fetch(address, probe), times)
 
-    def connect(self, address: str, port: int) -> Answer:
-        """Open a TCP connection and close it again."""
-        return outside.connect(address, port)
+    def connect(self, address: str, port: int, times: int = 1) -> Answer:
+        """Open a TCP connection and close it again, so many times."""
+        return outside.several(lambda: outside.connect(address, port), times)
 
 
 @dataclass(frozen=True)
@@ -84,20 +85,31 @@ class Container:
         said = self._ask(what="who_has", interface=INTERFACE, source=self.address, wanted=wanted, timeout=timeout)
         return Reply(said["mac"], said["seconds"]) if said else None
 
-    def fetch(self, address: str, probe: Probe) -> Answer:
-        """Ask over HTTP and compare the answer with what the layer says."""
+    def fetch(self, address: str, probe: Probe, times: int = 1) -> Answer:
+        """Ask over HTTP, so many times, and compare the answers with what the layer says."""
         url = f"{probe.scheme}://{address}:{probe.port}{probe.path}"
         where = {"scheme": probe.scheme, "address": address, "port": probe.port, "path": probe.path}
-        said = self._ask(what="get", **where, timeout=TIMEOUT)
-        if "problem" in said:
-            return Answer("HTTP", url, said["problem"], False, said["seconds"])
-        return outside.judge(url, probe, said["status"], said["body"], said["seconds"])
 
-    def connect(self, address: str, port: int) -> Answer:
-        """Open a TCP connection and close it again."""
-        said = self._ask(what="connect", address=address, port=port, timeout=TIMEOUT)
-        problem = str(said.get("problem", ""))
-        return Answer("TCP", f"{address}:{port}", problem, not problem, said["seconds"])
+        def judged(said: dict[str, Any]) -> Answer:
+            if "problem" in said:
+                return Answer("HTTP", url, said["problem"], False, said["seconds"])
+            return outside.judge(url, probe, said["status"], said["body"], said["seconds"])
+
+        return self._several(judged, times, what="get", **where)
+
+    def connect(self, address: str, port: int, times: int = 1) -> Answer:
+        """Open a TCP connection and close it again, so many times."""
+
+        def judged(said: dict[str, Any]) -> Answer:
+            problem = str(said.get("problem", ""))
+            return Answer("TCP", f"{address}:{port}", problem, not problem, said["seconds"])
+
+        return self._several(judged, times, what="connect", address=address, port=port)
+
+    def _several(self, judged: Callable[[dict[str, Any]], Answer], times: int, **asked: Any) -> Answer:
+        """Ask several times within one run of the program, and return the outcome."""
+        said = self._ask(**asked, times=times, patience=PATIENCE, timeout=TIMEOUT)
+        return outside.worst([(judged(one), int(one["times"])) for one in said["answers"]])
 
     def _ask(self, *, timeout: float, **asked: Any) -> dict[str, Any]:
         """Run `wire` in the container.
@@ -107,5 +119,6 @@ class Container:
         """
         request = json.dumps({**asked, "timeout": timeout})
         words = ("exec", self.name, "python3", "-c", inspect.getsource(wire), request)
+        timeout += float(asked.get("patience", 0.0))
         said: dict[str, Any] = json.loads(self.docker.run(*words, timeout=timeout + MARGIN_SECONDS).stdout)
         return said

@@ -131,17 +131,34 @@ def connect(address: str, port: int, timeout: float) -> dict[str, Any]:
         return {"problem": error.strerror or str(error) or type(error).__name__, "seconds": time.monotonic() - start}
 
 
+def again(ask: Any, times: int, patience: float) -> dict[str, Any]:
+    """Send a request several times; return each different answer once, with how often it came.
+
+    Args:
+        ask: sends it once.
+        times: how often.
+        patience: seconds after which it is not sent again.
+    """
+    answers: dict[tuple[Any, ...], dict[str, Any]] = {}
+    start, sent = time.monotonic(), 0
+    while not sent or (sent < times and time.monotonic() - start < patience):
+        said, sent = ask(), sent + 1
+        alike = answers.setdefault((said.get("status"), said.get("body"), said.get("problem")), {**said, "times": 0})
+        alike["times"] += 1
+    return {"answers": list(answers.values())}
+
+
 def serve(asked: dict[str, Any]) -> dict[str, Any]:
     """Do what a request asks for.
 
     Args:
-        asked: `what` is `who_has`, `get` or `connect`; the rest are that function's arguments.
+        asked: `what` is `who_has`, `get` or `connect`; the rest are that function's arguments, for the last two those of
+            `again` beside them.
     """
     what = asked.pop("what")
-    if what == "get":
-        return get(**asked)
-    if what == "connect":
-        return connect(**asked)
+    if what in {"get", "connect"}:
+        times, patience = asked.pop("times", 1), asked.pop("patience", 0.0)
+        return again(lambda: (get if what == "get" else connect)(**asked), times, patience)
     wanted = IPv4Address(asked["wanted"])
     frame = request_frame(mac_of(asked["interface"]), IPv4Address(asked["source"]), wanted)
     with open_packets(asked["interface"]) as packets:

@@ -116,25 +116,50 @@ def _range(text: str) -> tuple[int, int, int]:
     return low.version, int(low), int(high)
 
 
-def _annotation(service: Object, name: str) -> str:
+def annotated(service: Object, name: str) -> str:
+    """Return the value of one of MetalLB's annotations, without its prefix; empty where it has none.
+
+    The newer prefix wins also where its value is empty (valueForAnnotation, SharingKey).
+    """
     annotations = annotations_of(service)
-    return next((str(annotations[f"{p}/{name}"]) for p in PREFIXES if annotations.get(f"{p}/{name}")), "")
+    return next((str(annotations[f"{p}/{name}"]) for p in PREFIXES if f"{p}/{name}" in annotations), "")
+
+
+def written_at(service: Object, name: str) -> str:
+    """Return under which name a Service has one of MetalLB's annotations: with its older prefix where that is the one there."""
+    annotations = annotations_of(service)
+    return next((f"{p}/{name}" for p in PREFIXES if f"{p}/{name}" in annotations), f"{PREFIXES[0]}/{name}")
+
+
+def asks_in(service: Object) -> str:
+    """Return in words where a Service says which addresses it wants."""
+    if annotated(service, "loadBalancerIPs") or not at(service, "spec", "loadBalancerIP"):
+        return f"the annotation {written_at(service, 'loadBalancerIPs')}"
+    return "spec.loadBalancerIP"
 
 
 def requested_addresses(service: Object) -> list[str]:
-    """Return the addresses that a Service asks for, in the order of its annotation or field."""
-    text = _annotation(service, "loadBalancerIPs") or str(at(service, "spec", "loadBalancerIP") or "")
-    return [str(ip_address(word.strip())) for word in text.split(",") if word.strip()]
+    """Return the addresses that a Service asks for, in the order of its annotation or field; what is none is left out."""
+    text = annotated(service, "loadBalancerIPs") or str(at(service, "spec", "loadBalancerIP") or "")
+    return [found for word in text.split(",") if (found := _address(word.strip()))]
+
+
+def _address(text: str) -> str:
+    """Return an address as it is written canonically; empty where it is none."""
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        return ""
 
 
 def requested_pool(service: Object) -> str:
     """Return the pool that a Service asks for, or an empty string."""
-    return _annotation(service, "address-pool")
+    return annotated(service, "address-pool")
 
 
 def allocated_pool(service: Object) -> str:
     """Return the pool that MetalLB says the address came from, or an empty string."""
-    return _annotation(service, "ip-allocated-from-pool")
+    return annotated(service, "ip-allocated-from-pool")
 
 
 def allowed_pools(service: Object, namespace_labels: Mapping[str, str], pools: Sequence[Pool]) -> list[Pool]:

@@ -13,6 +13,7 @@ from platform_e2e.explain import addresses
 from platform_e2e.explain.addresses import ADVERTISEMENT_KIND, POOL_KIND
 from platform_e2e.explain.loadbalancer import ingress, is_load_balancer, statuses_of
 from platform_e2e.explain.objects import (
+    about,
     at,
     container_ports,
     endpoints,
@@ -25,10 +26,15 @@ from platform_e2e.explain.objects import (
     selects,
     since,
 )
+from platform_e2e.explain.owners import has_ended, named
 from platform_e2e.explain.registry import View, explains
 from platform_e2e.explain.services import nothing_ready
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object, key
+
+BGP_ADVERTISEMENT_KIND = "metallb.io/v1beta1/BGPAdvertisement"
+BGP_PEER_KIND = "metallb.io/v1beta2/BGPPeer"
+"""Version that MetalLB 0.15.3 stores (api/v1beta2/bgppeer_types.go)."""
 
 EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
 """On a node: its speaker announces nothing (internal/k8s/nodes)."""
@@ -73,11 +79,21 @@ def no_advertisement(service: Object, view: View) -> Cause | None:
     if not mine:
         return Cause(
             "loadbalancer-not-announced-no-advertisement",
-            f"{has}, and no L2Advertisement announces that pool",
+            f"{has}, and no L2Advertisement announces that pool{_by_bgp(pool, view)}",
             "add an L2Advertisement for the pool to the layer",
             about=name_of(pool) if pool else "",
         )
     return _no_node(service, mine, view) or _no_interface(service, mine, view)
+
+
+def _by_bgp(pool: Object | None, view: View) -> str:
+    """Return in words who announces a pool to BGP routers: nobody on the segment hears of it."""
+    kinds = [one for one in view.list(BGP_ADVERTISEMENT_KIND) if pool and _advertises(one, pool)]
+    if not kinds:
+        return ""
+    peers = [name_of(one) for one in view.list(BGP_PEER_KIND)]
+    to = f"to {listed(peers)} only" if peers else "to BGP peers only, and there is no BGPPeer"
+    return f"; {listed([name_of(one) for one in kinds])} announces it {to}"
 
 
 def _holds(pool: Object, wanted: Sequence[str]) -> bool:
@@ -167,7 +183,7 @@ def _no_interface(service: Object, advertisements: Sequence[Object], view: View)
     """Explain that the node which should announce has none of the interfaces that it may announce on."""
     names = sorted({str(one) for adv in advertisements for one in at(adv, "spec", "interfaces") or ()})
     namespace, name = key(service)
-    events = since(view.events("v1/Service", name, namespace), *advertisements)
+    events = since(about(view.events("v1/Service", name, namespace), service), *advertisements)
     failed = [event for event in events if event.get("reason") == NO_INTERFACE]
     if not names or not failed:
         return None
@@ -199,7 +215,8 @@ def target_port(service: Object, view: View) -> Cause | None:
     """A named targetPort that no container declares: the Service has an endpoint without a port."""
     if not is_load_balancer(service):
         return None
-    declared = {port.get("name") for port in container_ports(pods_of(view, service))}
+    running = [pod for pod in pods_of(view, service) if not has_ended(pod)]
+    declared = {port.get("name") for port in container_ports(running)}
     for port in at(service, "spec", "ports") or ():
         target = port.get("targetPort")
         if isinstance(target, str) and declared and target not in declared:
@@ -210,3 +227,14 @@ def target_port(service: Object, view: View) -> Cause | None:
                 "correct targetPort of the Service, or the name of the container's port",
             )
     return None
+
+
+def takes_others(service: Object, view: View) -> list[str]:
+    """Return by name what makes the pods that a Service sends requests to, where that is more than one; else nothing."""
+    ready = {
+        at(endpoint, "targetRef", "name")
+        for endpoint in endpoints(view, service)
+        if is_ready(endpoint) and at(endpoint, "targetRef", "kind") == "Pod"
+    }
+    makers = named([pod for pod in pods_of(view, service) if key(pod)[1] in ready], view)
+    return makers if len(makers) > 1 else []

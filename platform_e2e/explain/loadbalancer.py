@@ -15,11 +15,14 @@ from platform_e2e.explain.addresses import (
     POOL_KIND,
     Pool,
     allowed_pools,
+    asks_in,
     requested_addresses,
     requested_pool,
+    written_at,
 )
-from platform_e2e.explain.objects import at, includes, labels_of, listed, name_of
+from platform_e2e.explain.objects import at, includes, labels_of, listed, name_of, of_now, one_line, since
 from platform_e2e.explain.registry import View, explains
+from platform_e2e.explain.sharing import refusal
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object, key
 
@@ -32,6 +35,12 @@ CONTROLLER = {"app.kubernetes.io/name": "metallb", "app.kubernetes.io/component"
 
 CLASS_ARGUMENT = "--lb-class="
 """With it MetalLB serves the Services of one class only (controller/main.go); the chart's value is loadBalancerClass."""
+
+COMPONENT = "metallb"
+"""How the components that leave events on Services are called: metallb-controller, metallb-speaker (internal/k8s/k8s.go)."""
+
+NO_REFUSAL = frozenset({"deprecatedAnnotation"})
+"""Reasons of MetalLB's warnings that refuse nothing (controller/main.go)."""
 
 K3S_LABEL = "svccontroller.k3s.cattle.io/"
 """Of the DaemonSets that k3s' servicelb makes: this and `svcname`, `svcnamespace` (k3s 1.34, pkg/cloudprovider/servicelb.go)."""
@@ -142,7 +151,7 @@ def no_address(service: Object, view: View) -> Cause | None:
             "loadbalancer-pool-unknown",
             f"{name_of(service)} asks for the pool {name}, and there is none of that name; there is "
             f"{listed([pool.name for pool in pools])}",
-            "correct the annotation metallb.io/address-pool, or add the pool",
+            f"correct the annotation {written_at(service, 'address-pool')}, or add the pool",
         )
     allowed = allowed_pools(service, _namespace_labels(view, service), pools)
     if requested_addresses(service):
@@ -165,18 +174,45 @@ def _requested_address(
                 "loadbalancer-address-outside-pools",
                 f"{asks}, which lies {f'outside of the pool {name} that it asks for' if name else 'in no pool'}; "
                 f"{'; '.join(f'{pool.name} has {pool.written}' for pool in pools)}",
-                "correct the annotation metallb.io/loadBalancerIPs, or widen the pool",
+                f"correct {asks_in(service)}, or widen the pool",
             )
         if not any(pool in allowed for pool in holding):
             return _not_allowed(f"{asks}, which it may not be given", holding, asked=True)
-        holders = [name_of(other) for other in others if address in ingress(other)]
-        if holders:
+        refused = [
+            (name_of(other), why)
+            for other in others
+            if address in ingress(other) and (why := refusal(service, other)) is not None
+        ]
+        if refused:
+            first = refused[0][1]
+            because = f"; {first.why}" if first.why else ""
             return Cause(
                 "loadbalancer-address-taken",
-                f"{asks}, which {listed(holders)} has",
-                "give the Service another address, or let both share one with metallb.io/allow-shared-ip",
+                f"{asks}, which {listed([name for name, _ in refused])} has{because}",
+                f"give the Service another address, or {first.remedy}",
             )
     return None
+
+
+@explains("v1/Service")
+def refused_by_metallb(service: Object, view: View) -> Cause | None:
+    """None of the rules above explains it, and MetalLB itself says why."""
+    if not is_load_balancer(service) or ingress(service):
+        return None
+    namespace, name = key(service)
+    told = [
+        one_line(event)
+        for event in since(of_now(view.events("v1/Service", name, namespace), service), *view.list(POOL_KIND), service)
+        if event.get("type") == "Warning" and str(at(event, "source", "component")).startswith(COMPONENT)
+        if event.get("reason") not in NO_REFUSAL
+    ]
+    if not told:
+        return None
+    return Cause(
+        "loadbalancer-refused",
+        f"MetalLB gives {name_of(service)} no address: {told[-1]}",
+        "correct what the message names: annotations, loadBalancerIP or IP families of the Service, or the pool",
+    )
 
 
 def _not_allowed(effect: str, pools: Sequence[Pool], *, asked: bool) -> Cause:

@@ -1,43 +1,62 @@
-"""Why the targets of a ServiceMonitor are missing: nobody selects it, it selects nothing, or no port has that name.
+"""Why the targets of a ServiceMonitor or a PodMonitor are missing: no Prometheus takes it, it selects nothing, no port fits.
 
-The rules are those of prometheus-operator 0.88.0: pkg/prometheus/resource_selector.go for which monitors a Prometheus takes,
-pkg/prometheus/promcfg.go (generateServiceMonitorConfig) for which endpoints a monitor takes.
+The order is that of the operator: which monitors a Prometheus takes, which of them are valid, what each selects (`monitors`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from platform_e2e.explain.addresses import POOL_KIND
+from platform_e2e.explain import ports
 from platform_e2e.explain.announcing import SPEAKER, no_speaker
-from platform_e2e.explain.loadbalancer import without_pool
+from platform_e2e.explain.monitors import (
+    MONITOR_KINDS,
+    PROMETHEUS_KIND,
+    Entry,
+    chooses,
+    entries,
+    everything,
+    in_reach,
+    is_of_pods,
+    labels_for,
+    looks_at,
+    matched,
+    matched_pods,
+    matched_services,
+    namespaces_of,
+    rules_of,
+    selected_by,
+    takes_labels,
+)
 from platform_e2e.explain.objects import (
     at,
-    container_ports,
     endpoints,
     includes,
     labels_of,
     listed,
     mismatches,
     name_of,
-    pods_of,
-    selects,
-    since,
-    workloads_of,
+    of_now,
+    one_line,
+    requirements,
 )
 from platform_e2e.explain.registry import View, explains
-from platform_e2e.explain.services import nothing_ready
+from platform_e2e.explain.services import nothing_made, nothing_ready
+from platform_e2e.explain.targets import takes, targets_per_pod
 from platform_e2e.finding import Cause
-from platform_e2e.kube.objects import Object, key
-
-MONITOR_KIND = "monitoring.coreos.com/v1/ServiceMonitor"
-PROMETHEUS_KIND = "monitoring.coreos.com/v1/Prometheus"
+from platform_e2e.kube.errors import ApiError
+from platform_e2e.kube.objects import Object, key, kind_of
 
 REJECTED = "InvalidConfiguration"
 """Reason of the operator's event about an object that it leaves out (pkg/operator/operator.go, InvalidConfigurationEvent)."""
+
+MISSING = re.compile(
+    r'(?:unable to get|key "(?P<key>[^"]+)" in) (?P<kind>secret|configmap) "(?P<name>[^"]+)"(?::| not found)'
+)
+"""What the operator says of a Secret or a ConfigMap that a monitor names and that is not there (pkg/assets/store.go)."""
 
 LOOKBACK_SECONDS = 300.0
 """How old a sample may be for a query to see it (Prometheus 3, --query.lookback-delta)."""
@@ -46,196 +65,201 @@ DURATION = re.compile(r"(\d+)(ms|[ywdhms])")
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0, "y": 365 * 86400.0}
 """A duration as Prometheus writes it, `1m30s` (prometheus/common, model.ParseDuration)."""
 
-DROPPING = frozenset({"drop", "keep", "dropequal", "keepequal", "hashmod"})
-"""Actions of a relabeling after which a target may not be scraped (Prometheus 3, model/relabel)."""
 
-OF_POOLS = "metallb_allocator_addresses_"
-"""How the series begin that MetalLB's controller delivers for each IPAddressPool (internal/allocator/stats.go)."""
-
-
-def selected_by(monitor: Object, view: View) -> list[Object]:
-    """Return the Prometheus objects that take a ServiceMonitor."""
-    return [
-        prometheus
-        for prometheus in view.list(PROMETHEUS_KIND)
-        if selects(at(prometheus, "spec", "serviceMonitorSelector"), labels_of(monitor))
-        and _takes_namespace(prometheus, monitor, view)
-    ]
-
-
-def _takes_namespace(prometheus: Object, monitor: Object, view: View) -> bool:
-    """Tell whether a Prometheus looks into a monitor's namespace; without a selector only into its own."""
-    selector = at(prometheus, "spec", "serviceMonitorNamespaceSelector")
-    namespace = key(monitor)[0]
-    if selector is None:
-        return namespace == key(prometheus)[0]
-    found = view.get("v1/Namespace", namespace) if selector else {}
-    return selects(selector, labels_of(found or {}))
-
-
-def namespaces_of(monitor: Object) -> list[str] | None:
-    """Return the namespaces whose Services a monitor looks at; None for all of them."""
-    chosen = at(monitor, "spec", "namespaceSelector") or {}
-    if chosen.get("any"):
-        return None
-    return list(chosen.get("matchNames") or [key(monitor)[0]])
-
-
-def in_reach(monitor: Object, view: View) -> list[Object]:
-    """Return all Services of the namespaces that a monitor looks at."""
-    names = namespaces_of(monitor)
-    if names is None:
-        return list(view.list("v1/Service"))
-    return [service for name in names for service in view.list("v1/Service", name)]
-
-
-def matched_services(monitor: Object, view: View) -> list[Object]:
-    """Return the Services that a monitor's selector selects."""
-    selector = at(monitor, "spec", "selector") or {}
-    return [service for service in in_reach(monitor, view) if selects(selector, labels_of(service))]
-
-
-def takes(endpoint: Mapping[str, Any], service: Object, view: View) -> bool:
-    """Tell whether an endpoint entry of a monitor takes a port of a Service, by the port's name or by its target."""
-    ports = at(service, "spec", "ports") or ()
-    if endpoint.get("port"):
-        return any(port.get("name") == endpoint["port"] for port in ports)
-    target = endpoint.get("targetPort")
-    if target is None:
-        return bool(ports)
-    objects = [*pods_of(view, service), *workloads_of(view, service)]
-    declared = list(container_ports(objects))
-    return any(target in {port.get("name"), port.get("containerPort")} for port in declared)
-
-
-@explains(MONITOR_KIND)
+@explains(*MONITOR_KINDS)
 def unselected(monitor: Object, view: View) -> Cause | None:
     """No Prometheus takes the monitor, for its labels."""
     everyone = view.list(PROMETHEUS_KIND)
-    for prometheus in everyone:
-        if selects(at(prometheus, "spec", "serviceMonitorSelector"), labels_of(monitor)):
-            return None
+    if any(takes_labels(prometheus, monitor) for prometheus in everyone):
+        return None
     if not everyone:
         return Cause(
             "monitor-unselected",
             f"there is no Prometheus that could take {name_of(monitor)}",
             "look at the release kube-prometheus-stack",
         )
+    field = rules_of(monitor).selector
+    selectors = [(name_of(p), at(p, "spec", field)) for p in everyone]
     lacking = "; ".join(
-        f"{name_of(p)} wants {listed(mismatches(selector, labels_of(monitor)))}"
-        if (selector := at(p, "spec", "serviceMonitorSelector")) is not None
-        else f"{name_of(p)} takes none at all"
-        for p in everyone
+        f"{name} takes none at all"
+        if selector is None
+        else f"{name} wants {listed(mismatches(selector, labels_of(monitor)))}"
+        for name, selector in selectors
     )
-    return Cause(
-        "monitor-unselected",
-        f"no Prometheus selects {name_of(monitor)}: {lacking}",
-        "give the ServiceMonitor the labels that serviceMonitorSelector asks for",
+    remedy = (
+        f"give the {monitor['kind']} the labels that {field} asks for"
+        if any(selector is not None for _, selector in selectors)
+        else f"set {field} in the values of Prometheus' release; `{{}}` takes every {monitor['kind']}"
     )
+    return Cause("monitor-unselected", f"no Prometheus selects {name_of(monitor)}: {lacking}", remedy)
 
 
-@explains(MONITOR_KIND)
+@explains(*MONITOR_KINDS)
 def namespace_unselected(monitor: Object, view: View) -> Cause | None:
     """No Prometheus looks into its namespace."""
     if selected_by(monitor, view):
         return None
-    namespace = key(monitor)[0]
+    namespace, field = key(monitor)[0], rules_of(monitor).namespaces
     labels = labels_of(view.get("v1/Namespace", namespace) or {})
     looking = "; ".join(
         f"{name_of(p)} looks only where the namespace has {listed(mismatches(selector, labels))}"
-        if (selector := at(p, "spec", "serviceMonitorNamespaceSelector")) is not None
+        if (selector := at(p, "spec", field)) is not None
         else f"{name_of(p)} looks into its own only"
         for p in view.list(PROMETHEUS_KIND)
-        if selects(at(p, "spec", "serviceMonitorSelector"), labels_of(monitor))
+        if takes_labels(p, monitor)
     )
     return Cause(
         "monitor-namespace-unselected",
         f"no Prometheus looks into namespace {namespace} for {name_of(monitor)}: {looking}",
-        "widen serviceMonitorNamespaceSelector in the values of Prometheus' release, or label the namespace as it asks",
+        f"widen {field} in the values of Prometheus' release, or label the namespace as it asks",
     )
 
 
-@explains(MONITOR_KIND)
+@explains(*MONITOR_KINDS)
 def without_endpoints(monitor: Object, _view: View) -> Cause | None:
     """It names no port at all."""
-    if at(monitor, "spec", "endpoints"):
+    if entries(monitor):
         return None
+    field = f"spec.{rules_of(monitor).entries}"
     return Cause(
         "monitor-without-endpoints",
-        f"{name_of(monitor)} has no entry in spec.endpoints, so nothing is scraped through it",
-        "name the port in spec.endpoints of the ServiceMonitor, or delete it",
+        f"{name_of(monitor)} has no entry in {field}, so nothing is scraped through it",
+        f"name the port in {field} of the {monitor['kind']}, or delete it",
     )
 
 
-@explains(MONITOR_KIND)
+@explains(*MONITOR_KINDS)
 def rejected(monitor: Object, view: View) -> Cause | None:
     """The operator finds it invalid and leaves it out of what Prometheus is given."""
     namespace, name = key(monitor)
-    about = [event for event in view.events(MONITOR_KIND, name, namespace) if event.get("reason") == REJECTED]
-    told = since(about, monitor)
-    if not told:
+    events = of_now(view.events(kind_of(monitor), name, namespace), monitor)
+    told = [one_line(event) for event in events if event.get("reason") == REJECTED]
+    if not told or _there_now(told[-1], namespace, view):
         return None
-    message = " ".join(str(told[-1].get("message", "")).split())
     return Cause(
         "monitor-rejected",
-        f"the Prometheus operator leaves out {name_of(monitor)}: {message.partition('invalid configuration: ')[2] or message}",
-        "correct the field that it names; Prometheus goes on without this ServiceMonitor",
+        f"the Prometheus operator leaves out {name_of(monitor)}: {told[-1].partition('invalid configuration: ')[2] or told[-1]}",
+        f"{_missing_remedy(told[-1], namespace)}; Prometheus goes on without this {monitor['kind']}",
     )
 
 
-@explains(MONITOR_KIND)
-def service_unmatched(monitor: Object, view: View) -> Cause | None:
-    """Its selector matches no Service."""
-    if matched_services(monitor, view):
+def _missing_remedy(message: str, namespace: str) -> str:
+    found = MISSING.search(message)
+    if found is None:
+        return "correct the field that it names"
+    what = f"{found['kind']} {found['name']}" + (f" with the key {found['key']}" if found["key"] else "")
+    return f"see that there is a {what} in namespace {namespace}, or correct its name in the monitor"
+
+
+def _there_now(message: str, namespace: str, view: View) -> bool:
+    """Tell whether what the operator missed has come since: its event stays, although it takes the monitor then."""
+    found = MISSING.search(message)
+    if found is None:
+        return False
+    kind = "v1/Secret" if found["kind"] == "secret" else "v1/ConfigMap"
+    try:
+        obj = view.get(kind, found["name"], namespace)
+    except ApiError:
+        # Who may not read Secrets has the operator's word only.
+        return False
+    return obj is not None and (not found["key"] or found["key"] in (obj.get("data") or {}))
+
+
+@explains(*MONITOR_KINDS)
+def unmatched(monitor: Object, view: View) -> Cause | None:
+    """Its selector matches no Service, or no pod."""
+    if matched(monitor, view):
         return None
-    selector = at(monitor, "spec", "selector") or {}
-    names = namespaces_of(monitor)
+    chosen, names = rules_of(monitor).chosen, namespaces_of(monitor)
     where = f"namespaces {listed(names)}" if names is not None else "any namespace"
-    nearest = min(
-        in_reach(monitor, view),
-        key=lambda service: (len(mismatches(selector, labels_of(service))), key(service)),
-        default=None,
-    )
-    hint = ""
-    if nearest is not None:
-        hint = f"; the nearest is {name_of(nearest)}, which lacks {listed(mismatches(selector, labels_of(nearest)))}"
-    return Cause(
-        "monitor-service-unmatched",
-        f"the selector of {name_of(monitor)} matches the labels of no Service in {where}{hint}",
-        "correct spec.selector or spec.namespaceSelector of the ServiceMonitor, or the Service's labels",
-    )
-
-
-@explains(MONITOR_KIND)
-def port_name(monitor: Object, view: View) -> Cause | None:
-    """None of its Services has a port of that name."""
-    services = matched_services(monitor, view)
-    for endpoint in at(monitor, "spec", "endpoints") or ():
-        if any(takes(endpoint, service, view) for service in services):
-            continue
-        asked = endpoint.get("port") or endpoint.get("targetPort")
-        named = "; ".join(f"{name_of(s)} names {listed(list(_port_names(s)), 'none')}" for s in services)
-        return Cause(
-            "monitor-port-name",
-            f"{name_of(monitor)} asks for the port {asked}, and no Service that it selects has it: {named}",
-            "write the name of the Service's port, not its number and not the container's, into spec.endpoints[].port",
+    absent = [one for one in names or () if view.get("v1/Namespace", one) is None and view.list("v1/Namespace")]
+    hints = [f"there is no namespace {listed(absent)}"] if absent else []
+    near = _nearest(monitor, view)
+    elsewhere = _elsewhere(monitor, view)
+    selector = at(monitor, "spec", "selector") or {}
+    if near is not None and (not elsewhere or _met(selector, labels_for(monitor, near))):
+        hints.append(
+            f"the nearest is {name_of(near)}, which lacks {listed(mismatches(selector, labels_for(monitor, near)))}"
         )
+    remedy = f"correct spec.selector or spec.namespaceSelector of the {monitor['kind']}, or the {chosen}'s labels"
+    if elsewhere:
+        hints.append(
+            f"{listed([name_of(one) for one in elsewhere])} has them, where spec.namespaceSelector does not look"
+        )
+        fitting = ", ".join(sorted({key(one)[0] for one in elsewhere}))
+        remedy = f"write spec.namespaceSelector.matchNames: [{fitting}] into the {monitor['kind']}"
+        remedy += "" if len(hints) == 1 else f", or correct its spec.selector, or the {chosen}'s labels"
+    return Cause(
+        "monitor-pod-unmatched" if is_of_pods(monitor) else "monitor-service-unmatched",
+        "; ".join([f"the selector of {name_of(monitor)} matches the labels of no {chosen} in {where}", *hints]),
+        remedy,
+    )
+
+
+def _met(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    """Tell whether labels meet at least one of a selector's requirements."""
+    return len(mismatches(selector, labels)) < requirements(selector)
+
+
+def _nearest(monitor: Object, view: View) -> Object | None:
+    """Return what of a monitor's namespaces lacks the fewest labels; of those alike, what has the port that it asks for."""
+    selector = at(monitor, "spec", "selector") or {}
+
+    def far(obj: Object) -> tuple[int, bool, tuple[str, str]]:
+        fits = any(_has_port(monitor, entry, obj, view) for entry in entries(monitor))
+        return len(mismatches(selector, labels_for(monitor, obj))), not fits, key(obj)
+
+    return min(in_reach(monitor, view), key=far, default=None)
+
+
+def _has_port(monitor: Object, entry: Entry, obj: Object, view: View) -> bool:
+    if is_of_pods(monitor):
+        return targets_per_pod(entry, at(obj, "spec", "template", "spec") or obj.get("spec") or {}, None) > 0
+    return takes(entry, obj, view)
+
+
+def _elsewhere(monitor: Object, view: View) -> list[Object]:
+    """Return what has the labels in namespaces that a monitor does not look at, and that no other monitor selects."""
+    if namespaces_of(monitor) is None or not requirements(at(monitor, "spec", "selector") or {}):
+        return []
+    fitting = [one for one in everything(monitor, view) if chooses(monitor, labels_for(monitor, one))]
+    others = [one for one in view.list(kind_of(monitor)) if key(one) != key(monitor)]
+    return [
+        one
+        for one in fitting
+        if not any(looks_at(other, key(one)[0]) and chooses(other, labels_for(other, one)) for other in others)
+    ]
+
+
+@explains(*MONITOR_KINDS)
+def port_name(monitor: Object, view: View) -> Cause | None:
+    """None of its Services has a port of that name, or none of the containers one of that name or number."""
+    for entry in entries(monitor):
+        cause = (ports.of_pods if is_of_pods(monitor) else ports.of_services)(monitor, entry, view)
+        if cause is not None:
+            return cause
     return None
 
 
-def _port_names(service: Object) -> Iterator[str]:
-    for port in at(service, "spec", "ports") or ():
-        yield str(port.get("name") or f"(unnamed {port.get('port')})")
-
-
-@explains(MONITOR_KIND)
+@explains(*MONITOR_KINDS)
 def no_endpoints(monitor: Object, view: View) -> Cause | None:
-    """Nothing stands behind the Services that it selects."""
-    services = matched_services(monitor, view)
-    if any(endpoints(view, service) for service in services):
-        return None
-    found = (_metallb(service, view) or nothing_ready(service, view, "monitor-no-endpoints") for service in services)
-    cause = next((one for one in found if one is not None), None)
+    """Nothing stands behind the Services that it selects, or nothing runs of the pods."""
+    if is_of_pods(monitor):
+        found = matched_pods(monitor, view)
+        running = [
+            pod for pod in view.list("v1/Pod") if looks_at(monitor, key(pod)[0]) and chooses(monitor, labels_of(pod))
+        ]
+        if any(at(pod, "status", "podIP") for pod in running):
+            return None
+        cause = nothing_made("", running, found.workloads, view, "monitor-no-endpoints")
+    else:
+        services = matched_services(monitor, view)
+        if any(endpoints(view, service) for service in services):
+            return None
+        causes = (
+            _metallb(service, view) or nothing_ready(service, view, "monitor-no-endpoints") for service in services
+        )
+        cause = next((one for one in causes if one is not None), None)
     if cause is None or cause.id != "monitor-no-endpoints":
         return cause
     return replace(cause, sentence=f"{name_of(monitor)} has nothing to scrape: {cause.sentence}")
@@ -246,17 +270,18 @@ def _metallb(service: Object, view: View) -> Cause | None:
     return no_speaker(view) if includes(SPEAKER, at(service, "spec", "selector") or {}) else None
 
 
-@explains(MONITOR_KIND)
+@explains(*MONITOR_KINDS)
 def seldom(monitor: Object, _view: View) -> Cause | None:
     """Its targets are scraped so seldom that queries do not see them in between."""
-    for index, endpoint in enumerate(at(monitor, "spec", "endpoints") or ()):
-        interval = str(endpoint.get("interval") or "")
+    for index, entry in enumerate(entries(monitor)):
+        interval = str(entry.get("interval") or "")
         if seconds_of(interval) >= LOOKBACK_SECONDS:
             return Cause(
                 "monitor-scrape-interval",
                 f"{name_of(monitor)} is scraped every {interval} only, and Prometheus forgets a sample after "
                 f"{LOOKBACK_SECONDS:.0f} s: its series, and alerts on them, come and go",
-                f"lower spec.endpoints[{index}].interval of the ServiceMonitor to 2m or less, or leave it out",
+                f"lower spec.{rules_of(monitor).entries}[{index}].interval of the {monitor['kind']} to 2m or less, or leave "
+                "it out",
             )
     return None
 
@@ -266,66 +291,10 @@ def seconds_of(duration: str) -> float:
     return sum(int(number) * UNITS[unit] for number, unit in DURATION.findall(duration))
 
 
-def scrape_error(monitor: Object, errors: Mapping[str, str]) -> Cause:
-    """Return the cause of targets that are found and cannot be scraped.
-
-    Args:
-        monitor: whose targets they are.
-        errors: Prometheus' lastError for each target's address.
-    """
-    first, error = next(iter(errors.items()))
-    others = f", and {len(errors) - 1} more" if len(errors) > 1 else ""
-    return Cause(
-        "scrape-error",
-        f"Prometheus finds {first}{others} through {name_of(monitor)} and cannot scrape it: {error or 'no error given'}",
-        "correct path, scheme or port of the ServiceMonitor's endpoint; for a timeout look for a NetworkPolicy",
-    )
-
-
 def without_monitor(service: Object, ports: Sequence[str]) -> Cause:
-    """Return the cause of a Service with a metrics port that no ServiceMonitor selects."""
+    """Return the cause of a Service with a metrics port that no monitor takes."""
     return Cause(
         "service-without-monitor",
         f"{name_of(service)} has the metrics port {listed(list(ports))}, and no ServiceMonitor of the layer takes it",
         "add a ServiceMonitor to the layer, or say in platform-e2e/exempt-monitoring why there is none",
     )
-
-
-def miscounted(monitor: Object, pool: str, pods: Sequence[str], wanted: int, who: str) -> Cause:
-    """Return the cause of a number of targets that is not that of the pods.
-
-    Args:
-        monitor: whose targets they are.
-        pool: the scrape pool, whose last part is the number of the endpoint.
-        pods: those that the targets are, by their names or addresses.
-        wanted: how many there must be.
-        who: in words, who says so.
-    """
-    index = int(pool.rpartition("/")[2])
-    endpoint = (at(monitor, "spec", "endpoints") or ())[index]
-    drops = [
-        f"{rule['action']} by {listed(rule.get('sourceLabels') or [], 'no label')}"
-        for rule in endpoint.get("relabelings") or ()
-        if rule.get("action") in DROPPING
-    ]
-    has = f"Prometheus scrapes {len(pods)} targets through {name_of(monitor)} and should scrape {wanted} ({who})"
-    field = f"spec.endpoints[{index}].relabelings"
-    if drops and len(pods) < wanted:
-        return Cause("monitor-targets-dropped", f"{has}; its {field} drop targets: {listed(drops)}", f"correct {field}")
-    return Cause(
-        "monitor-target-count",
-        f"{has}: {listed(sorted(pods))}",
-        "look for pods that are not ready, and for others that the Service selects besides those of the workload",
-    )
-
-
-def undelivered(series: str, view: View) -> Cause | None:
-    """Return why no target can deliver a series, or None where that is the application's own affair.
-
-    Args:
-        series: its name.
-        view: of the cluster.
-    """
-    if series.startswith(OF_POOLS) and not view.list(POOL_KIND):
-        return without_pool(f"MetalLB has no series {series}")
-    return None

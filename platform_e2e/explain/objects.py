@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from platform_e2e.explain.registry import View
@@ -16,6 +16,8 @@ SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 
 WORKLOAD_KINDS = ("apps/v1/Deployment", "apps/v1/StatefulSet", "apps/v1/DaemonSet")
 """What makes pods and stays."""
+
+SECOND = timedelta(seconds=1)
 
 
 def name_of(obj: Object) -> str:
@@ -62,6 +64,11 @@ def mismatches(selector: Mapping[str, Any], labels: Mapping[str, str]) -> list[s
         if not matches({"matchExpressions": [expression]}, labels)
     ]
     return wanted
+
+
+def requirements(selector: Mapping[str, Any]) -> int:
+    """Return how many requirements a LabelSelector has."""
+    return len(selector.get("matchLabels") or {}) + len(selector.get("matchExpressions") or ())
 
 
 def includes(selector: Mapping[str, str], labels: Mapping[str, str]) -> bool:
@@ -121,6 +128,40 @@ def since(events: Sequence[Object], *objects: Object) -> list[Object]:
     """Return the events that happened after all of the objects were written: an older one may tell of a fault that is mended."""
     changed = max(changed_at(obj) for obj in objects)
     return [event for event in events if _happened(event) >= changed]
+
+
+def about(events: Sequence[Object], obj: Object) -> list[Object]:
+    """Return the events about an object itself, not those of others whose names begin alike, nor of one before of its name."""
+    metadata = obj.get("metadata") or {}
+    mine = {"kind": obj.get("kind"), "name": metadata.get("name"), "uid": metadata.get("uid")}
+    found = [(event, event.get("involvedObject") or event.get("regarding") or {}) for event in events]
+    return [
+        event
+        for event, of in found
+        if all(of.get(field) in {None, "", value} for field, value in mine.items() if value)
+    ]
+
+
+def of_now(events: Sequence[Object], obj: Object) -> list[Object]:
+    """Return the events that tell of an object as it is: of no other, and of none of its earlier content.
+
+    Args:
+        events: the oldest first.
+        obj: as it is in the cluster.
+    """
+    changed, version = changed_at(obj), at(obj, "metadata", "resourceVersion")
+
+    def is_earlier(event: Object) -> bool:
+        # Times of writing are whole seconds: within the same one the version tells, where the event names it.
+        told = at(event, "involvedObject", "resourceVersion")
+        return bool(told and version and told != version and _happened(event) < changed + SECOND)
+
+    return [event for event in since(about(events, obj), obj) if not is_earlier(event)]
+
+
+def one_line(event: Object) -> str:
+    """Return what an event says, in one line."""
+    return " ".join(str(event.get("message", "")).split())
 
 
 def _happened(event: Object) -> datetime:

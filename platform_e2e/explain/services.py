@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from platform_e2e.explain.objects import (
+    SERVICE_NAME_LABEL,
     WORKLOAD_KINDS,
     at,
     endpoints,
@@ -15,6 +16,7 @@ from platform_e2e.explain.objects import (
     pods_of,
     workloads_of,
 )
+from platform_e2e.explain.owners import has_ended
 from platform_e2e.explain.registry import View, explain, explains
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object, key
@@ -31,29 +33,60 @@ def nothing_ready(service: Object, view: View, cause_id: str) -> Cause | None:
         cause_id: of the cause that lies in the Service itself, or in who makes its pods.
     """
     pods, workloads = pods_of(view, service), workloads_of(view, service)
+    ended = [name_of(pod) for pod in pods if has_ended(pod)]
+    if ended and len(ended) == len(pods) and not workloads:
+        return Cause(
+            cause_id,
+            f"{name_of(service)} has no endpoint: what it selects has ended, {listed(ended)}",
+            "select pods that stay, or run what ends, such as a Job, as a Deployment",
+        )
+    if pods or workloads:
+        return nothing_made(f"{name_of(service)} has no endpoint", pods, workloads, view, cause_id)
+    if not at(service, "spec", "selector"):
+        return Cause(
+            cause_id,
+            f"{name_of(service)} has no selector, and no EndpointSlice of it has a ready address",
+            f"write the addresses into an EndpointSlice with the label {SERVICE_NAME_LABEL}, or give the Service a selector",
+        )
+    selector = _pairs(at(service, "spec", "selector") or {}) or "empty"
+    sentence = f"the selector of {name_of(service)} ({selector}) selects no pod of its namespace"
+    return Cause(cause_id, sentence, f"{SELECTOR_REMEDY}{_nearest(service, view)}")
+
+
+def nothing_made(
+    effect: str, pods: Sequence[Object], workloads: Sequence[Object], view: View, cause_id: str
+) -> Cause | None:
+    """Return why no pod is ready of those that are chosen; None where they are only about to be ready.
+
+    Args:
+        effect: what comes of it, as a main clause; empty where the caller says it.
+        pods: that are chosen.
+        workloads: whose pods are chosen.
+        view: of the cluster.
+        cause_id: of the cause that lies in what makes the pods.
+    """
     for obj in [*pods, *workloads]:
         cause = explain(obj, view)
         if cause is not None:
             return cause
-    if pods:
+    if pods or not workloads:
         return None
     idle = [name_of(workload) for workload in workloads if at(workload, "spec", "replicas") == 0]
     if idle and len(idle) == len(workloads):
         return Cause(
             cause_id,
-            f"{name_of(service)} has no endpoint, since {listed(idle)} is scaled to 0 replicas",
+            f"{effect}, since {listed(idle)} is scaled to 0 replicas"
+            if effect
+            else f"{listed(idle)} is scaled to 0 replicas",
             f"scale it up, in Git where Git says how many: `kubectl scale {idle[0]} --replicas 1`; metadata.managedFields "
             "tells who scaled it down",
         )
-    if workloads:
-        names = listed([name_of(workload) for workload in workloads])
-        sentence = f"{name_of(service)} has no endpoint: {names} has made no pod"
-        return Cause(
-            cause_id, sentence, "wait; if it stays so, look at the events of the workload and of its ReplicaSet"
-        )
-    selector = _pairs(at(service, "spec", "selector") or {}) or "empty"
-    sentence = f"the selector of {name_of(service)} ({selector}) selects no pod of its namespace"
-    return Cause(cause_id, sentence, f"{SELECTOR_REMEDY}{_nearest(service, view)}")
+    made = f"{listed([name_of(workload) for workload in workloads])} has made no pod"
+    return Cause(
+        cause_id,
+        f"{effect}: {made}" if effect else made,
+        "wait; if it stays so, look at the events of the workload and of its ReplicaSet",
+    )
 
 
 @explains("v1/Service")

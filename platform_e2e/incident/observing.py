@@ -9,9 +9,10 @@ from datetime import timedelta
 from platform_e2e.ask.diagnosis import cause_now
 from platform_e2e.ask.remembered import Remembered
 from platform_e2e.ask.sound import judged
-from platform_e2e.checks import applications, ignored, loadbalancer, monitoring
+from platform_e2e.checks import applications, ignored, loadbalancer, monitoring, unmonitored
 from platform_e2e.checks.applications import TESTS
 from platform_e2e.checks.differences import missing_from
+from platform_e2e.checks.instances import OPERATED, Operated
 from platform_e2e.checks.loadbalancer import Outside
 from platform_e2e.checks.prometheus import Prometheus
 from platform_e2e.explain import home
@@ -23,9 +24,6 @@ from platform_e2e.kube.expect import Met
 from platform_e2e.kube.objects import Object, key
 from platform_e2e.kube.reader import Reader
 from platform_e2e.layer import Layer, Rendered
-
-OPERATED = "prometheus-operated"
-"""The Service that the Prometheus operator makes for every Prometheus, whatever its release is called."""
 
 FRESH = timedelta(minutes=3)
 """How old a target's last scrape may be in a picture of one moment: three times the longest usual interval."""
@@ -89,7 +87,7 @@ def prometheus(reader: Reader, missed: Missed) -> Prometheus | None:
     with missed.of("Prometheus"):
         places = [key(one)[0] for one in reader.list("v1/Service", fields={"metadata.name": OPERATED})]
         if len(places) == 1:
-            return Prometheus(lambda path, parameters: reader.proxy(places[0], OPERATED, 9090, path, parameters))
+            return Operated(reader, places[0])
         missed.add("Prometheus", f"{len(places)} Services are called {OPERATED}")
     return None
 
@@ -129,22 +127,22 @@ def _services(ground: Ground, view: Remembered) -> Iterator[Finding]:
 def _monitors(ground: Ground, view: Remembered) -> Iterator[Finding]:
     layer = ground.layer
     asked = prometheus(ground.reader, ground.missed)
-    for one in layer.service_monitors():
+    for one in layer.monitors():
         if asked is not None and one.application in ground.apps and not one.exempt(Promise.MONITORING):
-            with ground.missed.of("checks of ServiceMonitors"):
+            with ground.missed.of("checks of monitors"):
                 wants = monitoring.Wanted.of(one, layer)
                 yield from monitoring.check(wants, monitoring.observe(wants, view, asked, asked.now() - FRESH))
     for port in layer.metrics_services():
         if port.service.application in ground.apps:
             # One that another promise blocks is none of the others' affair.
             with ground.missed.of("checks of metrics ports"):
-                yield from monitoring.covered(port, layer, view)
+                yield from unmonitored.covered(port, layer, view)
     if ground.whole:
         with ground.missed.of("checks of the foundations' metrics"):
-            yield from monitoring.unwatched(view, layer.releases)
-        with ground.missed.of("checks of other ServiceMonitors"):
-            known = {(str(one.namespace), one.name) for one in layer.service_monitors()}
-            yield from monitoring.unselected(view, known, TESTS)
+            yield from unmonitored.unwatched(view, layer.releases)
+        with ground.missed.of("checks of other monitors"):
+            known = {unmonitored.identity(one.object) for one in layer.monitors()}
+            yield from unmonitored.unselected(view, known, TESTS)
 
 
 def _hidden(ground: Ground, live: Mapping[str, Object]) -> Iterator[Finding]:

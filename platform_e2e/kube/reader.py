@@ -209,8 +209,10 @@ class Reader:
         path: str,
         params: Mapping[str, Any] | None = None,
         scheme: str = "http",
+        *,
+        of: str = "services",
     ) -> bytes:
-        """Send a GET to a Service through the API server and return the body; works from outside of the cluster.
+        """Send a GET to a Service, or a pod, through the API server and return the body; works from outside of the cluster.
 
         Args:
             namespace: of the Service.
@@ -219,6 +221,7 @@ class Reader:
             path: of the request, with its slash at the start.
             params: of the query.
             scheme: `http` or `https`.
+            of: what has that name, `services` or `pods`.
 
         Raises:
             Unavailable: no endpoint answers (503), or the Service itself answered with 5xx; sent only once.
@@ -228,9 +231,9 @@ class Reader:
         target = f"{prefix}{service}:{port}"
         request = Request(
             "GET",
-            f"/api/v1/namespaces/{namespace}/services/{target}/proxy/{path.lstrip('/')}",
+            f"/api/v1/namespaces/{namespace}/{of}/{target}/proxy/{path.lstrip('/')}",
             params=params,
-            what=f"{path} of {describe('v1/Service', service, namespace)} by proxy",
+            what=f"{path} of {describe('v1/Pod' if of == 'pods' else 'v1/Service', service, namespace)} by proxy",
             accept="*/*",
         )
         return bytes(self._http.request(request, patience=0))

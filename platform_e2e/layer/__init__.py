@@ -13,7 +13,7 @@ from platform_e2e.layer.load import load
 from platform_e2e.layer.objects import EXEMPT, Exemption, Rendered
 from platform_e2e.layer.probe import PROBE, Probe, probe_of
 from platform_e2e.layer.releases import Release
-from platform_e2e.layer.selectors import matches, scrapes, selects
+from platform_e2e.layer.selectors import matches
 from platform_e2e.layer.unread import Unread
 
 __all__ = [
@@ -42,7 +42,5 @@ __all__ = [
     "load",
     "matches",
     "probe_of",
-    "scrapes",
-    "selects",
     "series",
 ]

@@ -9,12 +9,11 @@ from typing import Any
 
 from platform_e2e.addresses import AddressRange
 from platform_e2e.finding import Promise
-from platform_e2e.layer import selectors
 from platform_e2e.layer.objects import Rendered
 from platform_e2e.layer.probe import PROBE, Probe, probe_of
 
 SERIES = "platform-e2e/series"
-"""Annotation of a ServiceMonitor: series, separated by commas, of which every target must deliver samples."""
+"""Annotation of a ServiceMonitor or PodMonitor: series, separated by commas, of which every target must deliver samples."""
 
 ADDRESSES = ("metallb.io/loadBalancerIPs", "metallb.universe.tf/loadBalancerIPs")
 """Annotations with which a Service asks MetalLB for addresses; the second is the older name that it still reads."""
@@ -66,19 +65,22 @@ class LoadBalancer:
 
 @dataclass(frozen=True)
 class MetricsService:
-    """One port of a Service that its name calls metrics, and the ServiceMonitors of the layer that scrape it.
+    """One port of a Service that its name calls metrics.
 
     Attributes:
         service: the Service.
-        port: name of the port.
-        monitors: those that scrape it; empty is a broken promise, unless it is exempt.
+        entry: of its spec.ports.
         exempt: why it does not make the promise, or None.
     """
 
     service: Rendered
-    port: str
-    monitors: tuple[Rendered, ...]
+    entry: Mapping[str, Any]
     exempt: str | None
+
+    @property
+    def port(self) -> str:
+        """Return the port's name."""
+        return str(self.entry["name"])
 
 
 def pool(rendered: Rendered) -> Pool:
@@ -140,20 +142,14 @@ def is_metrics(port: Mapping[str, Any]) -> bool:
     return "metrics" in str(port.get("name") or "").split("-")
 
 
-def metrics_services(services: tuple[Rendered, ...], monitors: tuple[Rendered, ...]) -> tuple[MetricsService, ...]:
-    """Return every metrics port of the Services, with the ServiceMonitors that scrape it.
+def metrics_services(services: tuple[Rendered, ...]) -> tuple[MetricsService, ...]:
+    """Return every metrics port of the Services.
 
     Args:
         services: of the layer.
-        monitors: ServiceMonitors of the layer.
     """
     return tuple(
-        MetricsService(
-            service,
-            port["name"],
-            tuple(monitor for monitor in monitors if selectors.scrapes(monitor, service, port)),
-            service.exempt(Promise.MONITORING),
-        )
+        MetricsService(service, port, service.exempt(Promise.MONITORING))
         for service in services
         for port in service.spec.get("ports") or ()
         if is_metrics(port)
@@ -161,5 +157,5 @@ def metrics_services(services: tuple[Rendered, ...], monitors: tuple[Rendered, .
 
 
 def series(monitor: Rendered) -> tuple[str, ...]:
-    """Return the series that a ServiceMonitor's annotation names."""
+    """Return the series that a monitor's annotation names."""
     return tuple(part.strip() for part in monitor.annotations.get(SERIES, "").split(",") if part.strip())

@@ -71,13 +71,13 @@ class Layer:
         services = (one for one in self.of_kind("v1/Service") if one.spec.get("type") == "LoadBalancer")
         return tuple(inventory.load_balancer(service) for service in services)
 
-    def service_monitors(self) -> tuple[Rendered, ...]:
-        """Return every ServiceMonitor: each promises to be scraped."""
-        return self.of_kind("ServiceMonitor")
+    def monitors(self) -> tuple[Rendered, ...]:
+        """Return every ServiceMonitor and PodMonitor: each promises to be scraped."""
+        return self.of_kind("ServiceMonitor") + self.of_kind("PodMonitor")
 
     def metrics_services(self) -> tuple[MetricsService, ...]:
-        """Return every port that a rendered Service calls metrics: each promises to have a ServiceMonitor."""
-        return inventory.metrics_services(self.of_kind("v1/Service"), self.service_monitors())
+        """Return every port that a rendered Service calls metrics: each promises to have a monitor."""
+        return inventory.metrics_services(self.of_kind("v1/Service"))
 
     def expected_environments(self) -> tuple[Environment, ...]:
         """Return the environments that must exist: all but the exempt."""

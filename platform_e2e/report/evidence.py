@@ -42,6 +42,7 @@ NAMESPACE_KINDS = (
     "batch/v1/Job",
     "networking.k8s.io/v1/NetworkPolicy",
     "monitoring.coreos.com/v1/ServiceMonitor",
+    "monitoring.coreos.com/v1/PodMonitor",
     "monitoring.coreos.com/v1/PrometheusRule",
     "bitnami.com/v1alpha1/SealedSecret",
 )

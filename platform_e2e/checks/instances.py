@@ -1,0 +1,130 @@
+"""Several Prometheus asked as one: replicas that scrape everything each, shards that share the targets, one beside another.
+
+What the Service `prometheus-operated` leads to is any pod of any Prometheus in its namespace; two answers in a row may be of two.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+from platform_e2e.checks.prometheus import Prometheus, Sample, Target
+from platform_e2e.explain.objects import condition, labels_of
+from platform_e2e.kube.objects import Object, key
+
+OPERATED = "prometheus-operated"
+"""The Service that the Prometheus operator makes for every Prometheus of a namespace, whatever its release is called."""
+
+PORT = 9090
+
+NAME_LABEL = "operator.prometheus.io/name"
+"""On a pod: the Prometheus object that it is one of (prometheus-operator 0.88.0, pkg/prometheus/common.go)."""
+
+WORST = ("down", "unknown", "up")
+"""A target's health, the worst first."""
+
+
+K = TypeVar("K")
+
+
+class Asks(Protocol):
+    """What is needed of a client of the cluster."""
+
+    def list(
+        self, kind: str, namespace: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> Sequence[Object]:
+        """Return the objects of a kind."""
+        ...
+
+    def proxy(
+        self,
+        namespace: str,
+        service: str,
+        port: str | int,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        *,
+        of: str = "services",
+    ) -> bytes:
+        """Send a GET to a Service or a pod through the API server and return the body."""
+        ...
+
+
+class Operated(Prometheus):
+    """The Prometheus of a namespace.
+
+    Args:
+        client: of the cluster.
+        namespace: of the Service that the operator makes for it.
+    """
+
+    def __init__(self, client: Asks, namespace: str) -> None:
+        """Remember whom to ask."""
+        super().__init__(lambda path, parameters: client.proxy(namespace, OPERATED, PORT, path, parameters))
+        self._client = client
+        self._namespace = namespace
+
+    def of(self, takers: Sequence[Object]) -> Prometheus:
+        """Return those that Prometheus objects stand for, asked pod by pod where the Service leads to more than one.
+
+        Args:
+            takers: the Prometheus objects.
+        """
+        groups: dict[tuple[str, str, str], list[Prometheus]] = defaultdict(list)
+        pods = [pod for one in takers for pod in self._pods(key(one)[0], key(one)[1])]
+        here = [pod for pod in self._client.list("v1/Pod", self._namespace) if NAME_LABEL in labels_of(pod)]
+        if len({key(pod) for pod in (*pods, *here)}) <= 1 or not pods:
+            return self
+        for pod in pods:
+            namespace, name = key(pod)
+            ask = partial(self._client.proxy, namespace, name, PORT, of="pods")
+            # The pods of a replica are those with its number, one of each shard: prometheus-x-0, prometheus-x-shard-1-0.
+            groups[namespace, labels_of(pod)[NAME_LABEL], name.rpartition("-")[2]].append(Prometheus(ask))
+        return Together(list(groups.values()))
+
+    def _pods(self, namespace: str, name: str) -> list[Object]:
+        """Return the pods of a Prometheus that are ready; that others are not is its own foundation's affair."""
+        pods = self._client.list("v1/Pod", namespace, labels={NAME_LABEL: name})
+        return [pod for pod in pods if condition(pod, "Ready").get("status") == "True"]
+
+
+class Together(Prometheus):
+    """Several as one that is as good as the worst: what one of them lacks or cannot scrape is lacking, or down.
+
+    Args:
+        replicas: of each the shards.
+    """
+
+    def __init__(self, replicas: Sequence[Sequence[Prometheus]]) -> None:
+        """Remember whom to ask."""
+        super().__init__(lambda _path, _parameters: b"")
+        self._replicas = replicas
+
+    def targets(self) -> list[Target]:
+        """Return every target that each replica scrapes, as the worst of them sees it."""
+        seen = [
+            {(one.pool, one.url, one.identity): one for shard in shards for one in shard.targets()}
+            for shards in self._replicas
+        ]
+        return [min((each[name] for each in seen), key=_bad) for name in _in_all(seen)]
+
+    def query(self, expression: str) -> list[Sample]:
+        """Return what an expression is at every replica, the least where they differ."""
+        seen = [{one.identity: one for shard in shards for one in shard.query(expression)} for shards in self._replicas]
+        return [min((each[name] for each in seen), key=lambda one: one.value) for name in _in_all(seen)]
+
+    def scrape_jobs(self) -> set[str]:
+        """Return the names of the jobs that all of them have loaded."""
+        return set.intersection(*(shard.scrape_jobs() for shards in self._replicas for shard in shards))
+
+
+def _in_all(seen: Sequence[Mapping[K, Any]]) -> Iterable[K]:
+    """Yield the keys that every mapping has, in the order of the first."""
+    return (name for name in seen[0] if all(name in each for each in seen))
+
+
+def _bad(target: Target) -> tuple[int, object]:
+    """Return what puts the worst first: its health, an error, then how long ago it was scraped."""
+    return WORST.index(target.health), (not target.error, target.last_scrape)

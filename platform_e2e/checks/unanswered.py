@@ -1,0 +1,62 @@
+"""Why an address that is announced does not answer, or not as it should, or not every time."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_network
+
+from platform_e2e.checks.loadbalancer_seen import Observed
+from platform_e2e.checks.outside import Answer
+from platform_e2e.explain.objects import at, listed, name_of
+from platform_e2e.finding import Cause
+
+
+def wrong_answer(seen: Observed, answer: Answer) -> Cause:
+    """Explain that something else answers at an address than the layer says."""
+    return Cause(
+        "loadbalancer-wrong-answer",
+        f"{answer.where} answers, but not as the layer says: {answer.problem}{_at_times(seen, answer)}",
+        _narrow(seen, answer)
+        or "look whether the Service's selector picks another application, or correct the annotation platform-e2e/probe",
+    )
+
+
+def unreachable(seen: Observed, answer: Answer) -> Cause:
+    """Explain that there is no answer at an address that is announced, or not every time."""
+    ranges = [str(text) for text in at(seen.service, "spec", "loadBalancerSourceRanges") or ()]
+    asker = seen.asked_from and ip_address(seen.asked_from)
+    if asker and ranges and not any(asker in ip_network(text.strip(), strict=False) for text in ranges):
+        return Cause(
+            "loadbalancer-source-ranges",
+            f"{answer.where} does not answer {asker}: spec.loadBalancerSourceRanges of {name_of(seen.service or {})} lets "
+            f"in clients of {listed(ranges)} only",
+            "add the network of the clients that should get in, this one's included, or remove the field",
+        )
+    ways = [
+        f"port {port.get('port')} goes to port {port.get('targetPort') or port.get('port')} of its pods"
+        for port in at(seen.service, "spec", "ports") or ()
+    ]
+    return Cause(
+        "loadbalancer-unreachable",
+        f"{answer.where} is announced and does not answer ({answer.problem}){_at_times(seen, answer)}; {listed(ways)}",
+        _narrow(seen, answer)
+        or "see that the application listens on that port; then look at kube-proxy on the announcing node, and for a NetworkPolicy",
+    )
+
+
+def _at_times(seen: Observed, answer: Answer) -> str:
+    """Return in words how many requests went wrong, and whose pods they may have gone to; nothing where all did."""
+    if not answer.good:
+        return ""
+    words = f"; so it is with {answer.asked - answer.good} of {answer.asked} requests"
+    if not seen.others:
+        return words
+    selector = at(seen.service, "spec", "selector") or {}
+    pairs = ", ".join(f"{name}={value}" for name, value in selector.items())
+    return f"{words}, for {name_of(seen.service or {})} ({pairs}) reaches pods of {' and of '.join(seen.others)} alike"
+
+
+def _narrow(seen: Observed, answer: Answer) -> str:
+    """Return the remedy for a Service that takes in pods of others; empty where it does not."""
+    if not answer.good or not seen.others:
+        return ""
+    return "let spec.selector of the Service choose the pods of one of them only, or let all of them answer alike"

@@ -1,0 +1,190 @@
+"""What delivers metrics and is scraped by no monitor, and monitors that no Prometheus selects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from platform_e2e.checks.blame import require
+from platform_e2e.checks.place import place_of, placed
+from platform_e2e.explain import View, explain, unexplained
+from platform_e2e.explain.monitoring import without_monitor
+from platform_e2e.explain.monitors import MONITOR_KINDS, chooses, is_of_pods, labels_for, looks_at, selected_by
+from platform_e2e.explain.objects import WORKLOAD_KINDS, annotations_of, at, includes, labels_of, listed, name_of
+from platform_e2e.explain.owners import behind, template_labels
+from platform_e2e.explain.targets import takes_port
+from platform_e2e.finding import Cause, Finding, Promise
+from platform_e2e.foundations import facts
+from platform_e2e.kube.objects import Object, key
+from platform_e2e.layer import Layer, MetricsService
+from platform_e2e.layer.inventory import is_metrics
+from platform_e2e.layer.objects import EXEMPT
+from platform_e2e.layer.releases import Release
+
+RELEASE = "meta.helm.sh/release"
+"""Annotations that Helm puts on what it installs: this and `-name`, `-namespace` (helm 3, pkg/action/validate.go)."""
+
+
+def covered(port: MetricsService, layer: Layer, view: View) -> list[Finding]:
+    """Return the finding that a Service's metrics port is scraped by no monitor of the layer.
+
+    Args:
+        port: a port that its name calls metrics.
+        layer: whose ServiceMonitors and PodMonitors should scrape it.
+        view: of the cluster.
+
+    Raises:
+        BlockedByPromise: a monitor that may be meant for it has a finding of its own.
+    """
+    service, monitors = port.service.object, [one.object for one in layer.monitors()]
+    if port.exempt or any(
+        takes_port(monitor, service, port.entry, _pods(service, layer, view)) for monitor in monitors
+    ):
+        return []
+    require(_meant(service, monitors, view))
+    cause = without_monitor(service, [port.port])
+    found = placed(cause, place_of(port.service))
+    return [Finding(str(port.service), Promise.MONITORING, "a ServiceMonitor scrapes it", "none does", found)]
+
+
+def _pods(service: Object, layer: Layer | None, view: View) -> list[Object]:
+    """Return what makes the pods behind a Service: of the cluster, and of Git where it is not there yet."""
+    found = behind(service, view)
+    live = [*found.workloads, *found.apart]
+    selector = at(service, "spec", "selector") or {}
+    if live or not selector or layer is None:
+        return live
+    return [
+        one.object
+        for kind in WORKLOAD_KINDS
+        for one in layer.of_kind(kind)
+        if one.namespace == key(service)[0] and includes(selector, template_labels(one.object))
+    ]
+
+
+MEANT = frozenset(
+    {
+        "monitor-service-unmatched",
+        "monitor-pod-unmatched",
+        "monitor-port-name",
+        "monitor-target-port",
+        "monitor-without-endpoints",
+    }
+)
+"""Causes of a monitor that takes nothing, so that what it was meant for has none."""
+
+
+def _meant(service: Object, monitors: Iterable[Object], view: View) -> list[Finding]:
+    """Return why a monitor that may be meant for a Service takes nothing, port names and selectors being the reasons.
+
+    It is one that looks at the Service's namespace, or that selects its labels and looks elsewhere.
+    """
+    findings = []
+    pods = behind(service, view)
+    for monitor in monitors:
+        chosen = [*pods.workloads, *pods.apart] if is_of_pods(monitor) else [service]
+        named = bool(at(monitor, "spec", "selector")) and any(
+            chooses(monitor, labels_for(monitor, one)) for one in chosen
+        )
+        if not named and not looks_at(monitor, key(service)[0]):
+            continue
+        cause = explain(monitor, view)
+        if cause is not None and cause.id in MEANT:
+            findings.append(Finding(name_of(monitor), Promise.MONITORING, "it scrapes something", "it does not", cause))
+    return findings
+
+
+def unwatched(view: View, releases: Iterable[Release]) -> list[Finding]:
+    """Return the Services of the foundations whose metrics ports no monitor takes.
+
+    The layer does not render them, so that removing their ServiceMonitor from Git would leave nothing behind to test. A
+    port delivers metrics if its name says so or if the upstream chart itself has a ServiceMonitor for it.
+
+    Args:
+        view: of the cluster.
+        releases: of the layer.
+
+    Raises:
+        BlockedByPromise: a monitor that may be meant for one of them has a finding of its own.
+    """
+    monitors = [monitor for kind in MONITOR_KINDS for monitor in view.list(kind)]
+    findings = []
+    by_name = {(release.namespace, release.name): release for release in releases}
+    for service in view.list("v1/Service"):
+        release = by_name.get(release_of(service))
+        ports = _metrics_ports(service, release) if release else []
+        if not ports or _excuse(service):
+            continue
+        pods = _pods(service, None, view)
+        if any(takes_port(monitor, service, port, pods) for monitor in monitors for port in ports):
+            continue
+        require(_meant(service, monitors, view))
+        cause = Cause(
+            "release-without-monitor",
+            f"{name_of(service)} of the release {release_of(service)[1]} has the metrics port "
+            f"{listed([str(port.get('name')) for port in ports])}, and no ServiceMonitor takes it",
+            "add a ServiceMonitor to the layer, or let the release's values switch the Service off or say on it why there "
+            f"is none: {EXEMPT}{Promise.MONITORING}",
+        )
+        findings.append(
+            Finding(name_of(service), Promise.MONITORING, "a ServiceMonitor scrapes it", "none does", cause)
+        )
+    return findings
+
+
+def _metrics_ports(service: Object, release: Release) -> list[Object]:
+    """Return the ports of a release's Service that deliver metrics."""
+    by_chart = [
+        ports for labels, ports in facts.scraped(release.chart, release.name) if includes(labels, labels_of(service))
+    ]
+    return [
+        port
+        for port in at(service, "spec", "ports") or ()
+        if is_metrics(port) or any(port.get("name") in ports for ports in by_chart)
+    ]
+
+
+def release_of(service: Object) -> tuple[str, str]:
+    """Return namespace and name of the Helm release that an object belongs to; empty where it is of none."""
+    annotations = annotations_of(service)
+    return annotations.get(f"{RELEASE}-namespace", ""), annotations.get(f"{RELEASE}-name", "")
+
+
+def excused(view: View, releases: Iterable[Release]) -> list[str]:
+    """Return the Services of the foundations that say why nobody need scrape them, with the reason, for the report."""
+    ours = {(release.namespace, release.name) for release in releases}
+    services = [service for service in view.list("v1/Service") if release_of(service) in ours]
+    return [f"{name_of(service)} ({reason})" for service in services if (reason := _excuse(service))]
+
+
+def _excuse(service: Object) -> str:
+    return annotations_of(service).get(EXEMPT + Promise.MONITORING, "").strip()
+
+
+Identity = tuple[str, str, str]
+"""Kind, namespace and name of a monitor."""
+
+
+def identity(monitor: Object) -> Identity:
+    """Return what a monitor is recognised by."""
+    return str(monitor["kind"]), *key(monitor)
+
+
+def unselected(view: View, known: set[Identity], ours: str) -> list[Finding]:
+    """Return the monitors of the cluster, from whatever source, that no Prometheus selects.
+
+    Args:
+        view: of the cluster.
+        known: those that have a test of their own.
+        ours: label that marks namespaces of tests, whose monitors are none of the platform's.
+    """
+    tests = {key(namespace)[1] for namespace in view.list("v1/Namespace") if ours in labels_of(namespace)}
+    return [
+        Finding(name_of(monitor), Promise.MONITORING, "a Prometheus selects it", "none does", _cause(monitor, view))
+        for kind in MONITOR_KINDS
+        for monitor in view.list(kind)
+        if identity(monitor) not in known and key(monitor)[0] not in tests and not selected_by(monitor, view)
+    ]
+
+
+def _cause(monitor: Object, view: View) -> Cause:
+    return explain(monitor, view) or unexplained("no Prometheus selects it")

@@ -1,0 +1,162 @@
+"""Who selects a ServiceMonitor or a PodMonitor, and what it selects itself; `targets` tells which ports it takes of that.
+
+The rules are those of prometheus-operator 0.88.0: pkg/prometheus/resource_selector.go for which monitors a Prometheus takes,
+pkg/prometheus/promcfg.go (getNamespacesFromNamespaceSelector) for where a monitor looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from platform_e2e.explain.objects import at, labels_of, selects
+from platform_e2e.explain.owners import Makers, makers, template_labels
+from platform_e2e.explain.registry import View
+from platform_e2e.kube.objects import Object, key
+
+MONITOR_KIND = "monitoring.coreos.com/v1/ServiceMonitor"
+POD_MONITOR_KIND = "monitoring.coreos.com/v1/PodMonitor"
+MONITOR_KINDS = (MONITOR_KIND, POD_MONITOR_KIND)
+PROMETHEUS_KIND = "monitoring.coreos.com/v1/Prometheus"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What differs between the kinds of monitors.
+
+    Attributes:
+        selector: field of a Prometheus that chooses monitors by their labels.
+        namespaces: field of a Prometheus that chooses their namespaces.
+        entries: field of a monitor with what is scraped.
+        pool: how the names of its scrape pools begin.
+        chosen: what its selector chooses, in words.
+    """
+
+    selector: str
+    namespaces: str
+    entries: str
+    pool: str
+    chosen: str
+
+
+RULES = {
+    "ServiceMonitor": Rules(
+        "serviceMonitorSelector", "serviceMonitorNamespaceSelector", "endpoints", "serviceMonitor", "Service"
+    ),
+    "PodMonitor": Rules(
+        "podMonitorSelector", "podMonitorNamespaceSelector", "podMetricsEndpoints", "podMonitor", "pod"
+    ),
+}
+
+Entry = Mapping[str, Any]
+"""One of spec.endpoints or spec.podMetricsEndpoints."""
+
+
+def rules_of(monitor: Object) -> Rules:
+    """Return what differs for a monitor's kind."""
+    return RULES[str(monitor["kind"])]
+
+
+def is_of_pods(monitor: Object) -> bool:
+    """Tell whether a monitor selects pods and not Services."""
+    return bool(monitor["kind"] == "PodMonitor")
+
+
+def entries(monitor: Object) -> Sequence[Entry]:
+    """Return what a monitor says is to be scraped."""
+    return at(monitor, "spec", rules_of(monitor).entries) or ()
+
+
+def pool_of(monitor: Object, index: int) -> str:
+    """Return the name of an entry's scrape pool."""
+    namespace, name = key(monitor)
+    return f"{rules_of(monitor).pool}/{namespace}/{name}/{index}"
+
+
+def selected_by(monitor: Object, view: View) -> list[Object]:
+    """Return the Prometheus objects that take a monitor."""
+    return [
+        prometheus
+        for prometheus in view.list(PROMETHEUS_KIND)
+        if takes_labels(prometheus, monitor) and _takes_namespace(prometheus, monitor, view)
+    ]
+
+
+def takes_labels(prometheus: Object, monitor: Object) -> bool:
+    """Tell whether a Prometheus takes monitors of such labels: an empty selector takes all, an absent one none."""
+    return selects(at(prometheus, "spec", rules_of(monitor).selector), labels_of(monitor))
+
+
+def _takes_namespace(prometheus: Object, monitor: Object, view: View) -> bool:
+    """Tell whether a Prometheus looks into a monitor's namespace; without a selector only into its own."""
+    selector = at(prometheus, "spec", rules_of(monitor).namespaces)
+    namespace = key(monitor)[0]
+    if selector is None:
+        return namespace == key(prometheus)[0]
+    found = view.get("v1/Namespace", namespace) if selector else {}
+    return selects(selector, labels_of(found or {}))
+
+
+def namespaces_of(monitor: Object) -> list[str] | None:
+    """Return the namespaces that a monitor looks at; None for all of them."""
+    chosen = at(monitor, "spec", "namespaceSelector") or {}
+    if chosen.get("any"):
+        return None
+    return list(chosen.get("matchNames") or [key(monitor)[0]])
+
+
+def _places(monitor: Object) -> Sequence[str | None]:
+    """Return the namespaces that a monitor looks at, as a list of objects takes them."""
+    names = namespaces_of(monitor)
+    return [None] if names is None else names
+
+
+def looks_at(monitor: Object, namespace: str) -> bool:
+    """Tell whether a monitor looks at a namespace."""
+    names = namespaces_of(monitor)
+    return names is None or namespace in names
+
+
+def chooses(monitor: Object, labels: Mapping[str, str]) -> bool:
+    """Tell whether a monitor's selector selects labels, of a Service or of pods; without one it selects all."""
+    return selects(at(monitor, "spec", "selector") or {}, labels)
+
+
+def in_reach(monitor: Object, view: View) -> list[Object]:
+    """Return what a monitor may choose of the namespaces that it looks at: Services, or what makes pods."""
+    return [obj for namespace in _places(monitor) for obj in everything(monitor, view, namespace)]
+
+
+def everything(monitor: Object, view: View, namespace: str | None = None) -> list[Object]:
+    """Return what a monitor of this kind may choose of a namespace, or of all."""
+    if not is_of_pods(monitor):
+        return list(view.list("v1/Service", namespace))
+    found = makers(view, namespace, lambda _: True)
+    return [*found.workloads, *found.apart]
+
+
+def labels_for(monitor: Object, obj: Object) -> Mapping[str, str]:
+    """Return the labels that a monitor's selector is compared with: a Service's, or those of the pods."""
+    return template_labels(obj) if is_of_pods(monitor) else labels_of(obj)
+
+
+def matched_services(monitor: Object, view: View) -> list[Object]:
+    """Return the Services that a ServiceMonitor's selector selects; none for a PodMonitor."""
+    if is_of_pods(monitor):
+        return []
+    return [service for service in in_reach(monitor, view) if chooses(monitor, labels_of(service))]
+
+
+def matched_pods(monitor: Object, view: View) -> Makers:
+    """Return what makes the pods that a PodMonitor's selector selects."""
+    found = [makers(view, namespace, lambda labels: chooses(monitor, labels)) for namespace in _places(monitor)]
+    return Makers(tuple(w for one in found for w in one.workloads), tuple(p for one in found for p in one.apart))
+
+
+def matched(monitor: Object, view: View) -> list[Object]:
+    """Return what a monitor's selector selects: Services, or what makes pods."""
+    if not is_of_pods(monitor):
+        return matched_services(monitor, view)
+    found = matched_pods(monitor, view)
+    return [*found.workloads, *found.apart]
