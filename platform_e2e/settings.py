@@ -98,6 +98,7 @@ class Settings:
     cache: Path
     artifacts: Path
     replay: str | None = None
+    layer_checkout: Path | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return them as plain data for run.json."""
@@ -237,6 +238,14 @@ OPTIONS: tuple[Option, ...] = (
         str,
     ),
     Option("evidence_limit", "SIZE", "50MB", "the most that the evidence of one run may have: 500kB, 50MB, 2GB", size),
+    Option(
+        "layer_checkout",
+        "DIR",
+        "",
+        "where Git knows the branches and tags that the layer names, if that is not the layer's own directory",
+        _directory,
+        flag=False,
+    ),
     Option("cache", "DIR", "", "where built programs, images and living clusters are kept", _path, flag=False),
     Option("artifacts", "DIR", "", "where each run leaves its results", _path, flag=False),
 )

@@ -178,7 +178,7 @@ def test_a_crash_whose_log_is_gone_is_still_named() -> None:
 
     cause = explain(pod({"terminated": {"exitCode": 137, "reason": "OOMKilled"}}), WithoutLogs())
     assert cause is not None
-    assert "OOMKilled, exit status 137" in cause.sentence
+    assert "OOMKilled without a memory limit of its own (ended 1 time, exit status 137)" in cause.sentence
     assert "its log" not in cause.sentence
 
 

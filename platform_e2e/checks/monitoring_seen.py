@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from platform_e2e.checks.autoscaling import is_scaled
 from platform_e2e.checks.place import place_of
 from platform_e2e.checks.prometheus import Prometheus, Target
 from platform_e2e.explain import View, explain
@@ -137,7 +138,11 @@ def _behind(service: Object, view: View, declared: Declared) -> tuple[int, str]:
     """Return how many pods must be behind a Service: as many as Git asks for, or as there are nodes."""
     workloads = workloads_of(view, service)
     if workloads:
-        counts = [(workload, replicas(workload, declared(workload))) for workload in workloads]
+        # An autoscaler owns the number of pods, whatever Git has said before there was one.
+        counts = [
+            (workload, replicas(workload, None if is_scaled(workload, view) else declared(workload)))
+            for workload in workloads
+        ]
         return sum(n for _, n in counts), ", ".join(f"{name_of(w)} with {n}" for w, n in counts)
     pods = pods_of(view, service)
     if pods:

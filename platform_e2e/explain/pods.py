@@ -98,7 +98,7 @@ def configuration(pod: Object, view: View) -> Cause | None:
     """A ConfigMap, a Secret or a volume that the pod refers to is not there."""
     for container in _containers(pod):
         waiting = at(container, "state", "waiting") or {}
-        if waiting.get("reason") in CONFIGURATION_REASONS:
+        if waiting.get("reason") in CONFIGURATION_REASONS and not _out_of_memory(waiting):
             return _configuration(
                 pod, f"container {container.get('name')}: {waiting.get('message', waiting['reason'])}"
             )
@@ -121,6 +121,9 @@ def crash(pod: Object, view: View) -> Cause | None:
     """A container ends again and again."""
     for container in _containers(pod):
         ended = at(container, "state", "terminated") or at(container, "lastState", "terminated")
+        waiting = at(container, "state", "waiting") or {}
+        if not ended and _out_of_memory(waiting):
+            ended = {"exitCode": 128, **waiting}
         if not ended or ended.get("exitCode") == 0:
             continue
         if at(container, "state", "running") is not None and (is_ready(pod) or container.get("ready")):
@@ -128,14 +131,38 @@ def crash(pod: Object, view: View) -> Cause | None:
             continue
         log = redact.text(_last_words(pod, view, container)).strip()
         quoted = "; its log ends: " + " | ".join(line.strip() for line in log.splitlines()[-LOG_LINES:]) if log else ""
+        times = max(int(container.get("restartCount") or 0), 1)
+        what = f"container {container.get('name')} of {name_of(pod)}"
+        if _out_of_memory(ended):
+            limit = _memory_limit(pod, str(container.get("name")))
+            return Cause(
+                "pod-crash",
+                f"{what} is OOMKilled {f'at its memory limit of {limit}' if limit else 'without a memory limit of its own'} "
+                f"(ended {times} time{'s' * (times > 1)}, exit status {ended.get('exitCode')}){quoted}",
+                f"raise resources.limits.memory of container {container.get('name')}, or let it need less"
+                if limit
+                else "look which of the node's pods needs so much memory, and give this one a request",
+            )
         why = f"{ended.get('reason', 'Error')}, exit status {ended.get('exitCode')}"
         return Cause(
             "pod-crash",
-            f"container {container.get('name')} of {name_of(pod)} has ended {container.get('restartCount', 0)} times "
-            f"({why}){quoted}",
-            "correct what its log names; for OOMKilled raise its memory limit",
+            f"{what} has ended {times} time{'s' * (times > 1)} ({why}){quoted}",
+            "correct what its log names" if log else "look at its command and at what it needs: it has logged nothing",
         )
     return None
+
+
+def _out_of_memory(ended: Mapping[str, Any]) -> bool:
+    """Tell whether the kernel ended a container at its memory limit, or before it began (runc's words)."""
+    return ended.get("reason") == "OOMKilled" or "OOM-killed" in str(ended.get("message", ""))
+
+
+def _memory_limit(pod: Object, container: str) -> str:
+    """Return the memory limit of a container, or of its pod; empty where neither has one."""
+    spec = pod.get("spec") or {}
+    every = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
+    own = next((at(one, "resources", "limits", "memory") for one in every if one.get("name") == container), None)
+    return str(own or at(spec, "resources", "limits", "memory") or "")
 
 
 def _last_words(pod: Object, view: View, container: Mapping[str, Any]) -> str:
