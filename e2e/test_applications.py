@@ -69,8 +69,11 @@ def test_hooks_of_an_application_succeed(
 ) -> None:
     """Where this commit was not synced with its hooks, the first sync that a heal begins would meet them."""
     with cluster.lease.exclusive(f"application {hooked.name}"):
-        require(applications.wait_converged(hooked, platform.sha, kube, timeout=CONVERGED_SECONDS))
-        promises.report(hookruns.check(hooked, platform.sha, kube))
+        found = applications.wait_converged(hooked, platform.sha, kube, timeout=CONVERGED_SECONDS)
+        # A heal of another test may have met the hook, after the test above was content.
+        failed = [one for one in found if one.cause.id == hookruns.FAILED]
+        require([] if failed else found)
+        promises.report(failed or hookruns.check(hooked, platform.sha, kube))
 
 
 @pytest.mark.smoke

@@ -122,7 +122,7 @@ def test_an_exemption_with_a_reason_is_respected(demo: Layer) -> None:
 @pytest.mark.point("fields-ignored")
 def test_what_a_controller_writes_is_its_own(demo: Layer) -> None:
     rule = {**DEPLOYMENT, "jsonPointers": [IMAGE]}
-    containers = {"f:containers": {'k:{"name":"chat"}': {"f:image": {}}}}
+    containers: dict[str, Any] = {"f:containers": {'k:{"name":"chat"}': {"f:image": {}}}}
     fields = {"f:spec": {"f:template": {"f:spec": containers}}}
 
     def written(manager: str) -> RecordedView:

@@ -195,3 +195,30 @@ def test_an_object_that_git_has_dropped_holds_nothing() -> None:
     told = {"conditions": [{"type": "ReplicaFailure", "status": "True", "message": "exceeded quota"}]}
     gone = made("apps/v1/Deployment", "c", "a", spec={"selector": {"matchLabels": {"a": "b"}}}, status=told)
     assert explain(app, RecordedView(gone)) is None
+
+
+@pytest.mark.point("remedies-fit")
+@pytest.mark.parametrize("refresh", [True, False])
+def test_a_remedy_does_not_advise_what_is_there(refresh: bool) -> None:
+    policy = {"automated": {}, "retry": {"limit": 5, "refresh": refresh}}
+    for message, phase, revision in (
+        ("denied. Retrying attempt #2 at 12:00PM.", "Running", SHA),
+        ("waiting for healthy state of apps/Deployment/c", "Running", OLD),
+    ):
+        app = application(message, phase=phase, revision=revision)
+        app["spec"]["syncPolicy"] = policy
+        assert ("retry.refresh" in cause_of(app).remedy) is not refresh
+    missing = application('no matches for kind "Widget" in version "example.org/v1"')
+    assert "SkipDryRunOnMissingResource" in cause_of(missing).remedy
+    missing["spec"]["syncPolicy"]["syncOptions"] = ["SkipDryRunOnMissingResource=true"]
+    assert "SkipDryRunOnMissingResource" not in cause_of(missing).remedy
+
+
+@pytest.mark.point("events-of-now")
+def test_a_hook_that_is_left_from_an_earlier_sync_holds_nothing() -> None:
+    entry = {"group": "batch", "version": "v1", "kind": "Job", "namespace": "a", "name": "c", "hook": True}
+    status = {"health": {"status": "Progressing"}, "resources": [entry]}
+    app = made("argoproj.io/v1alpha1/Application", "a", "argocd", status=status)
+    event = {"reason": "FailedCreate", "message": "exceeded quota", "lastTimestamp": "2026-01-02T00:00:00Z"}
+    job = made("batch/v1/Job", "c", "a", spec={"selector": {"matchLabels": {"a": "b"}}})
+    assert explain(app, RecordedView(job, events={"a/c": [event]})) is None

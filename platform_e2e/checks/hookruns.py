@@ -22,6 +22,9 @@ from platform_e2e.layer import Application
 if TYPE_CHECKING:
     from platform_e2e.kube.client import Kube
 
+FAILED = "application-hook-failed"
+"""The cause of a hook that was run and failed."""
+
 BY = "platform-e2e"
 """Who has asked for the sync, in Argo CD's records."""
 

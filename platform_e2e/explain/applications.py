@@ -46,6 +46,8 @@ MISSING_CRD = re.compile(
 """What the API server, its client and Argo CD say about a kind that is not served (apimachinery, meta.NoKindMatchError; Argo CD's
 util/argo/argo.go, FormatAppConditions)."""
 
+SKIP_DRY_RUN = "SkipDryRunOnMissingResource=true"
+
 WEBHOOK = re.compile(r"failed calling webhook \\?\"(?P<name>[\w.-]+)\\?\"")
 """What the API server says when an admission webhook does not answer (apiserver, webhook/errors)."""
 
@@ -147,6 +149,11 @@ def webhook(application: Object, _view: View) -> Cause | None:
     return None
 
 
+def _skips_dry_run(application: Object) -> bool:
+    """Tell whether an Application as a whole is applied although a kind is missing."""
+    return SKIP_DRY_RUN in (at(application, "spec", "syncPolicy", "syncOptions") or ())
+
+
 @explains(APPLICATION_KIND)
 def missing_crd(application: Object, _view: View) -> Cause | None:
     """A kind is not served, in any version or in the one that Git has."""
@@ -165,7 +172,8 @@ def missing_crd(application: Object, _view: View) -> Cause | None:
             return Cause(
                 "application-missing-crd",
                 f"{name_of(application)} has objects of a kind that the cluster does not serve: {message}",
-                "install the release that brings the CRD; SkipDryRunOnMissingResource=true lets the rest be applied meanwhile",
+                "install the release that brings the CRD"
+                + ("" if _skips_dry_run(application) else f"; {SKIP_DRY_RUN} lets the rest be applied meanwhile"),
             )
     return None
 
@@ -204,8 +212,9 @@ def _suspects(application: Object) -> list[tuple[str, Mapping[str, Any]]]:
     """
     if at(application, "status", "health", "status") in {None, "Healthy", "Suspended"}:
         return []
-    # What Git no longer has is waited for by nobody.
-    entries = [e for e in at(application, "status", "resources") or () if not e.get("requiresPruning")]
+    # Nothing waits for what Git no longer has, and a hook that is left from an earlier sync counts for no health.
+    every = at(application, "status", "resources") or ()
+    entries = [e for e in every if not e.get("requiresPruning") and not e.get("hook")]
     named = [(f"{e['group']}/" if e.get("group") else "", e) for e in entries]
     found = [(f"{group}{e.get('version')}/{e.get('kind')}", e) for group, e in named]
     asked = [(kind, e) for kind, e in found if kind in WITH_HEALTH and at(e, "health", "status") != "Healthy"]
@@ -311,8 +320,14 @@ def old_operation(application: Object, _view: View) -> Cause | None:
     return Cause(
         "application-stale-revision",
         f"the sync of {name_of(application)} is still of commit {old}, Git has {new}: {operation.message or operation.phase}",
-        f"terminate it (argocd app terminate-op {key(application)[1]}); spec.syncPolicy.retry.refresh takes a newer commit up",
+        f"terminate it (argocd app terminate-op {key(application)[1]})"
+        + ("" if _refreshes(application) else "; spec.syncPolicy.retry.refresh: true takes a newer commit up"),
     )
+
+
+def _refreshes(application: Object) -> bool:
+    """Tell whether a newer commit is taken up while a sync is tried again."""
+    return at(application, "spec", "syncPolicy", "retry", "refresh") is True
 
 
 @explains(APPLICATION_KIND)
@@ -328,7 +343,8 @@ def retrying(application: Object, _view: View) -> Cause | None:
         "application-retrying",
         f"the sync of {name_of(application)} failed and is tried again, {left} attempts are left: "
         f"{' '.join(str(operation.get('message')).split())}",
-        "correct what the message names; a new commit is taken up at once only with retry.refresh",
+        "correct what the message names; a new commit is taken up at once"
+        + ("" if _refreshes(application) else " only with spec.syncPolicy.retry.refresh: true"),
     )
 
 
