@@ -104,6 +104,20 @@ def test_what_git_does_not_say_may_be_ignored(demo: Layer, rule: dict[str, Any])
 
 
 @pytest.mark.point("fields-ignored")
+def test_the_ca_of_a_webhook_is_who_serves_its_own(demo: Layer) -> None:
+    hooks = [{"name": "a.example.org", "clientConfig": {"caBundle": "Cg=="}, "failurePolicy": "Fail"}]
+    config = made("admissionregistration.k8s.io/v1/ValidatingWebhookConfiguration", "gate", webhooks=hooks)
+
+    def hides(expression: str) -> int:
+        rule = {"group": "admissionregistration.k8s.io", "kind": "*", "jqPathExpressions": [expression]}
+        one = replace(ignoring(demo, rule), objects=(Rendered(config, "chat-dev", "f.yaml", 1),))
+        return len(hidden.check(one, demo, RecordedView()))
+
+    assert hides(".webhooks[]?.clientConfig.caBundle") == 0
+    assert hides(".webhooks[0].failurePolicy") == 1
+
+
+@pytest.mark.point("fields-ignored")
 def test_a_rule_for_every_application_counts(demo: Layer) -> None:
     data = {"resource.customizations.ignoreDifferences.apps_Deployment": f"jsonPointers: ['{IMAGE}']\n"}
     (one,) = found(demo, view=RecordedView(made("v1/ConfigMap", "argocd-cm", "argocd", data=data)))
