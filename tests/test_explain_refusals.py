@@ -222,3 +222,24 @@ def test_a_hook_that_is_left_from_an_earlier_sync_holds_nothing() -> None:
     event = {"reason": "FailedCreate", "message": "exceeded quota", "lastTimestamp": "2026-01-02T00:00:00Z"}
     job = made("batch/v1/Job", "c", "a", spec={"selector": {"matchLabels": {"a": "b"}}})
     assert explain(app, RecordedView(job, events={"a/c": [event]})) is None
+
+
+@pytest.mark.point("events-of-now")
+@pytest.mark.parametrize(("made_at", "held"), [("2026-01-01T00:00:00Z", True), ("2026-01-03T00:00:00Z", False)])
+def test_a_mount_that_failed_before_its_config_map_was_there_is_no_cause(made_at: str, held: bool) -> None:
+    message = 'MountVolume.SetUp failed for volume "c" : configmap "chat" not found'
+    event = {"reason": "FailedMount", "message": message, "lastTimestamp": "2026-01-02T00:00:00Z"}
+    pod = made("v1/Pod", "c-0", "a", status={"phase": "Pending"})
+    there = made("v1/ConfigMap", "chat", "a", metadata={"creationTimestamp": made_at})
+    view = RecordedView(there, events={"a/c-0": [event]})
+    assert cause_of(pod, view).id == ("pod-configuration" if held else "pod-starting")
+    assert cause_of(pod, RecordedView(events={"a/c-0": [event]})).id == "pod-configuration"
+
+
+@pytest.mark.point("events-of-now")
+@pytest.mark.parametrize(("seen", "held"), [(1, False), (2, True), (None, True)])
+def test_what_the_controller_said_of_an_earlier_sealed_secret_is_no_cause(seen: int | None, held: bool) -> None:
+    told = [{"type": "Synced", "status": "False", "message": "no key could decrypt secret (k)"}]
+    status = {"conditions": told} | ({"observedGeneration": seen} if seen else {})
+    sealed = made("bitnami.com/v1alpha1/SealedSecret", "k", "a", metadata={"generation": 2}, status=status)
+    assert (explain(sealed, RecordedView()) is not None) is held

@@ -397,7 +397,9 @@ def generator_error(applicationset: Object, _view: View) -> Cause | None:
 def not_unsealed(sealed: Object, _view: View) -> Cause | None:
     """It cannot be decrypted, or its Secret belongs to somebody else."""
     synced = condition(sealed, "Synced")
-    if synced.get("status") != "False":
+    seen, newest = at(sealed, "status", "observedGeneration"), at(sealed, "metadata", "generation")
+    # What the controller says of earlier content may be mended.
+    if synced.get("status") != "False" or (seen and newest and seen < newest):
         return None
     return Cause(
         "secret-not-unsealed",

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from platform_e2e.explain.objects import at, name_of
+from platform_e2e.explain.pods import NOT_FOUND
 from platform_e2e.explain.registry import View, explain
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd
@@ -15,9 +16,6 @@ from platform_e2e.layer.objects import described
 
 WAITS = re.compile(r"waiting for completion of hook (?P<objects>.+)")
 """What an operation that runs waits for (gitops-engine, pkg/sync/sync_context.go, setRunningPhase)."""
-
-NAMED = re.compile(r"(?:configmap|secret)s? \\?\"(?P<name>[\w.-]+)\\?\" not found", re.IGNORECASE)
-"""The kubelet's words for what a pod refers to (pkg/volume and pkg/kubelet/kuberuntime)."""
 
 
 def results(operation: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -89,7 +87,7 @@ def running(application: Object, operation: Mapping[str, Any], view: View) -> Ca
 
 def _remedy(application: Object, hook: Mapping[str, Any], inner: Cause) -> str:
     """Return what lets a hook begin: most often what it needs is of the same commit, and comes after it."""
-    missing = NAMED.search(inner.sentence)
+    missing = NOT_FOUND.search(inner.sentence)
     later = [
         one for one in argocd.resources(application) if missing and one.name == missing["name"] and one.kind in ("ConfigMap", "Secret", "SealedSecret")
     ]  # fmt: skip

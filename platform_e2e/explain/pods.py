@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from platform_e2e.explain.objects import at, condition, name_of
+from platform_e2e.explain.objects import at, condition, name_of, since
 from platform_e2e.explain.registry import View, explains
 from platform_e2e.finding import Cause
 from platform_e2e.kube.errors import ApiError
@@ -24,6 +24,11 @@ CONFIGURATION_REASONS = frozenset({"CreateContainerConfigError", "CreateContaine
 
 MOUNT_REASONS = frozenset({"FailedMount", "FailedAttachVolume"})
 """Reasons of events about volumes (pkg/kubelet/events/event.go)."""
+
+NOT_FOUND = re.compile(r"(?P<kind>configmap|secret) \\?\"(?P<name>[\w.-]+)\\?\" not found", re.IGNORECASE)
+"""The kubelet's words for what a volume refers to (pkg/volume/configmap, pkg/volume/secret)."""
+
+REFERRED = {"configmap": "ConfigMap", "secret": "Secret"}
 
 ON_THE_WAY = re.compile(
     r'^.*(?:failed to (?:pull and unpack image|pull image|resolve reference|do request: [A-Z][a-z]+) "[^"]*":|\bdesc =) '
@@ -105,7 +110,15 @@ def configuration(pod: Object, view: View) -> Cause | None:
     if is_ready(pod) or any(at(c, "state", "running") is not None for c in _containers(pod)):
         return None
     failed = [e for e in view.events("v1/Pod", key(pod)[1], key(pod)[0]) if e.get("reason") in MOUNT_REASONS]
-    return _configuration(pod, " ".join(str(failed[-1].get("message", "")).split())) if failed else None
+    if not failed:
+        return None
+    message = " ".join(str(failed[-1].get("message", "")).split())
+    missing = NOT_FOUND.search(message)
+    there = view.get(f"v1/{REFERRED[missing['kind'].lower()]}", missing["name"], key(pod)[0]) if missing else None
+    if there is not None and not since([failed[-1]], there):
+        # The kubelet looks again after two minutes at most.
+        return None
+    return _configuration(pod, message)
 
 
 def _configuration(pod: Object, why: str) -> Cause:
