@@ -70,10 +70,6 @@ def _applications(layer: Layer) -> Cases:
     return ((one.name, one) for one in layer.applications)
 
 
-def _hooked(layer: Layer) -> Cases:
-    return ((one.name, one) for one in layer.applications if any(each.hooks for each in one.objects))
-
-
 def _applicationsets(layer: Layer) -> Cases:
     return ((one.name, one) for one in layer.applicationsets)
 
@@ -98,7 +94,6 @@ CASES: dict[str, Callable[[Layer], Cases]] = {
     "service_monitor": _service_monitors,
     "metrics_port": _metrics_ports,
     "application": _applications,
-    "hooked": _hooked,
     "applicationset": _applicationsets,
     "environment": _environments,
     "change": _drifts,

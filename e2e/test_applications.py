@@ -64,16 +64,19 @@ def test_manifests_have_an_application(layer: Layer, promises: Promises) -> None
 
 
 @pytest.mark.promise("applications")
-def test_hooks_of_an_application_succeed(
-    hooked: Application, platform: Platform, cluster: Cluster, kube: Kube, promises: Promises
-) -> None:
+def test_hooks_succeed(platform: Platform, cluster: Cluster, kube: Kube, promises: Promises) -> None:
     """Where this commit was not synced with its hooks, the first sync that a heal begins would meet them."""
-    with cluster.lease.exclusive(f"application {hooked.name}"):
-        found = applications.wait_converged(hooked, platform.sha, kube, timeout=CONVERGED_SECONDS)
-        # A heal of another test may have met the hook, after the test above was content.
-        failed = [one for one in found if one.cause.id == hookruns.FAILED]
-        require([] if failed else found)
-        promises.report(failed or hookruns.check(hooked, platform.sha, kube))
+    hooks = {one.name: [each for each in one.objects if each.hooks] for one in platform.layer.applications}
+    found, held = [], []
+    for one in (each for each in platform.layer.applications if hooks[each.name]):
+        with cluster.lease.exclusive(f"application {one.name}"):
+            others = applications.wait_converged(one, platform.sha, kube, timeout=CONVERGED_SECONDS)
+            # A heal of another test may have met the hook, after the test above was content.
+            failed = [each for each in others if each.cause.id == hookruns.FAILED]
+            found += failed or ([] if others else hookruns.check(one, platform.sha, kube))
+            held += [] if failed else others
+    require([] if found else held)
+    promises.report(found, figures={"hooks": sum(map(len, hooks.values()))})
 
 
 @pytest.mark.smoke

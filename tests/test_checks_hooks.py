@@ -214,7 +214,8 @@ def test_a_sync_is_asked_for_where_this_commit_had_none_and_its_failure_is_the_p
 
 @pytest.mark.point("hook-failure-told")
 def test_a_commit_that_was_synced_with_its_hooks_is_not_synced_again() -> None:
-    done = application("Succeeded", "successfully synced")
+    done = application("Succeeded", "successfully synced (heal)", revision="a" * 40)
+    done["status"]["history"] = [{"id": 1, "revision": "a" * 40}, {"id": 2, "revision": SHA}]
     cluster = Cluster(done, done, logs={})
     assert hookruns.check(hooked(), SHA, cast("Kube", cluster), timeout=2) == []
     assert cluster.asked == []

@@ -33,7 +33,8 @@ def check(layer: Layer) -> list[Finding]:
     if not layer.of_kind(SEALED) and not any(release.chart == "sealed-secrets" for release in layer.releases):
         return []
     found = []
-    for one in layer.of_kind("v1/Secret"):
+    # Those that are hooks, too: Git keeps them.
+    for one in (each for each in layer.rendered if each.api == "v1/Secret"):
         keys = [] if one.exempt(Promise.APPLICATIONS) else sorted(credentials(one))
         if keys:
             found.append(_finding(one, keys))

@@ -41,7 +41,9 @@ def holding(application: Object, view: View, now: datetime | None = None) -> Cau
         now: the moment; by default this one.
     """
     name = str(at(application, "spec", "project") or "default")
-    project = view.get(argocd.APPPROJECT, name, key(application)[0])
+    # Applications may live in namespaces of their own, projects beside Argo CD alone.
+    places = dict.fromkeys((key(application)[0], argocd.NAMESPACE))
+    project = next((found for place in places if (found := view.get(argocd.APPPROJECT, name, place))), None)
     windows = [one for one in at(project, "spec", "syncWindows") or () if matches(one, application)]
     moment = now or datetime.now(UTC)
     try:
