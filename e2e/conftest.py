@@ -72,13 +72,18 @@ def _applications(layer: Layer) -> Cases:
     return ((one.name, one) for one in layer.applications)
 
 
+def _applicationsets(layer: Layer) -> Cases:
+    return ((one.name, one) for one in layer.applicationsets)
+
+
 def _environments(layer: Layer) -> Cases:
     return ((f"{one.applicationset}-{one.name}", one) for one in layer.environments if not one.exempt)
 
 
 def _drifts(layer: Layer) -> Cases:
     """Return the changes to Applications that say they heal; those that do not are red in test_it_says_that_it_heals."""
-    healing = (one for one in layer.applications if one.automation.self_heal and not one.exempt(Promise.SELFHEAL))
+    heals = (one for one in layer.applications if one.automation.enabled and one.automation.self_heal)
+    healing = (one for one in heals if not one.exempt(Promise.SELFHEAL))
     return ((str(one), one) for application in healing for one in drift.drifts(application))
 
 
@@ -91,6 +96,7 @@ CASES: dict[str, Callable[[Layer], Cases]] = {
     "monitor": _monitors,
     "metrics_port": _metrics_ports,
     "application": _applications,
+    "applicationset": _applicationsets,
     "environment": _environments,
     "change": _drifts,
     "edit_of_kept": _edits(drift.application_edits),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from fixtures.cluster import Cluster
 from fixtures.platform import Platform
 from fixtures.probes import Promises
-from platform_e2e.checks import applications, heal, waves
+from platform_e2e.checks import applications, applicationsets, heal, hookruns, plainsecrets, revisions, waves
 from platform_e2e.checks.blame import own, require
 from platform_e2e.checks.drift import Drift
 from platform_e2e.checks.settle import settled
@@ -14,7 +15,8 @@ from platform_e2e.finding import Finding, Promise
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import consistently
-from platform_e2e.layer import Application, Environment, Layer
+from platform_e2e.layer import Application, ApplicationSet, Environment, Layer
+from platform_e2e.report.run import Run
 
 CONVERGED_SECONDS = 30.0
 """For an Application that had converged and was disturbed by another test; most have nothing to wait for."""
@@ -23,9 +25,13 @@ STAYS_SECONDS = 5.0
 """How long a change that nobody heals must stay."""
 
 
+def _made(layer: Layer, owner: ApplicationSet) -> list[Application]:
+    return [one for one in layer.applications if one.generated_by == owner.name]
+
+
 @pytest.mark.promise("applications")
 def test_application_is_automated_and_prunes(application: Application, promises: Promises) -> None:
-    """Both hold by default; an Application whose line was removed is red, not out of the test."""
+    """Both hold by default, as do retries; an Application whose line was removed is red, not out of the test."""
     promises.report([one for one in applications.policy(application) if one.promise == Promise.APPLICATIONS])
 
 
@@ -66,6 +72,47 @@ def test_manifests_have_an_application(layer: Layer, promises: Promises) -> None
     promises.report([finding for one in layer.unread for finding in applications.unread(one)])
 
 
+@pytest.mark.promise("applications")
+def test_hooks_succeed(platform: Platform, cluster: Cluster, kube: Kube, promises: Promises) -> None:
+    """Where this commit was not synced with its hooks, the first sync that a heal begins would meet them."""
+    hooks = {one.name: [each for each in one.objects if each.hooks] for one in platform.layer.applications}
+    found, held = [], []
+    for one in (each for each in platform.layer.applications if hooks[each.name]):
+        with cluster.lease.exclusive(f"application {one.name}"):
+            others = applications.wait_converged(one, platform.sha, kube, timeout=CONVERGED_SECONDS)
+            # A heal of another test may have met the hook, after the test above was content.
+            failed = [each for each in others if each.cause.id == hookruns.FAILED]
+            found += failed or ([] if others else hookruns.check(one, platform.sha, kube))
+            held += [] if failed else others
+    require([] if found else held)
+    count = sum(map(len, hooks.values()))
+    promises.report(found, figures={"hooks": count} if count else {})
+
+
+@pytest.mark.smoke
+@pytest.mark.promise("applications")
+def test_applicationset_keeps_its_applications(
+    applicationset: ApplicationSet, layer: Layer, kube: Kube, promises: Promises
+) -> None:
+    """What its template says reaches the Applications that exist, and what Git drops goes."""
+    promises.report(applicationsets.check(applicationset, _made(layer, applicationset), kube))
+
+
+@pytest.mark.smoke
+@pytest.mark.promise("applications")
+def test_revisions_exist(layer: Layer, run: Run, promises: Promises) -> None:
+    """Each is a branch, a tag or a commit of the repository; a test serves every one of them, so nothing else would tell."""
+    findings, unjudged = revisions.check(layer, revisions.references(run.settings.layer_checkout or layer.directory))
+    promises.report(findings, figures={"not judged": unjudged} if unjudged else {})
+
+
+@pytest.mark.smoke
+@pytest.mark.promise("applications")
+def test_no_credential_stands_in_git(layer: Layer, promises: Promises) -> None:
+    """A layer that seals its Secrets seals all of them, or says why not."""
+    promises.report(plainsecrets.check(layer))
+
+
 @pytest.mark.smoke
 @pytest.mark.promise("environments")
 def test_environment_is_deployed(environment: Environment, promises: Promises) -> None:
@@ -83,8 +130,14 @@ def test_edit_of_an_application_is_reverted_by_the_root(edit_of_kept: Drift, kub
 
 @pytest.mark.promise("selfheal")
 @pytest.mark.usefixtures("healing")
-def test_edit_of_a_generated_application_is_reverted(edit_of_generated: Drift, kube: Kube, promises: Promises) -> None:
+def test_edit_of_a_generated_application_is_reverted(
+    edit_of_generated: Drift, layer: Layer, kube: Kube, promises: Promises
+) -> None:
     """The ApplicationSet controller keeps what it has generated."""
+    maker = layer.application(edit_of_generated.target.name).generated_by
+    for one in layer.applicationsets:
+        if one.name == maker:
+            require(applicationsets.check(one, _made(layer, one), kube))
     healed = heal.heal(edit_of_generated, kube)
     promises.report(own(healed.findings), figures=healed.figures)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from e2e.conftest import Ground
+from fixtures.platform import Platform
 from fixtures.probes import Promises
-from platform_e2e.checks import applications, controls
+from platform_e2e.checks import applications, controls, hidden
 from platform_e2e.checks.blame import own, require
 from platform_e2e.checks.controls import Sandbox
 from platform_e2e.checks.drift import Drift, drifts
@@ -34,6 +35,13 @@ def test_application_says_that_it_heals(application: Application, promises: Prom
     require([one for one in findings if one.cause.id == "application-not-automated"])
     untried = {} if drifts(application) else {"nothing to change in": application.name}
     promises.report([one for one in findings if one.promise == Promise.SELFHEAL], figures=untried)
+
+
+def test_nothing_that_git_says_is_ignored(
+    application: Application, platform: Platform, kube: Kube, promises: Promises
+) -> None:
+    """A field that Argo CD was told to ignore stays as anybody sets it, also one that nobody has changed yet."""
+    promises.report(hidden.check(application, platform.layer, kube))
 
 
 @pytest.mark.smoke

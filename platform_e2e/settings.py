@@ -101,6 +101,7 @@ class Settings:
     replay: str | None = None
     repository: Path | None = None
     trust: bool = False
+    layer_checkout: Path | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return them as plain data for run.json."""
@@ -255,6 +256,14 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("trust", "", "no", "run what a stranger's layer, run or incident brings", _switch),
     Option("evidence_limit", "SIZE", "50MB", "the most that the evidence of one run may have: 500kB, 50MB, 2GB", size),
+    Option(
+        "layer_checkout",
+        "DIR",
+        "",
+        "where Git knows the branches and tags that the layer names, if that is not the layer's own directory",
+        _directory,
+        flag=False,
+    ),
     Option("cache", "DIR", "", "where built programs, images and living clusters are kept", _path, flag=False),
     Option("artifacts", "DIR", "", "where each run leaves its results", _path, flag=False),
 )

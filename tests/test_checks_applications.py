@@ -10,8 +10,11 @@ from platform_e2e import layer
 from platform_e2e.checks import applications
 from platform_e2e.checks.applications import as_in_git, convergence, environment, policy, registered
 from platform_e2e.checks.blame import APPLIED
+from platform_e2e.explain import explain
 from platform_e2e.kube.objects import Object
 from platform_e2e.layer import Automation, Environment, Layer, recorded
+from platform_e2e.layer.applications import parse
+from platform_e2e.layer.yamlfile import Document
 from tests import layers
 from tests.recorded_view import RecordedView, made
 
@@ -183,3 +186,60 @@ def test_every_directory_of_an_environment_has_its_application() -> None:
     assert "manifests/chat/overlays/staging" in finding.cause.sentence
     assert "argocd/applicationsets/chat.yaml" in finding.cause.remedy
     assert environment(replace(DEV, application=None, exempt="not open yet")) == []
+
+
+def saying(demo: Layer, name: str = "monitoring-config", **changes: Any) -> list[Any]:
+    one = demo.application(name)
+    written = {**one.manifest["spec"]["syncPolicy"], **changes}
+    manifest = {**one.manifest, "spec": {**one.manifest["spec"], "syncPolicy": written}}
+    read = parse(Document(manifest, one.file, one.line), one.generated_by)
+    return policy(read)
+
+
+@pytest.mark.point("automation-disabled")
+@pytest.mark.parametrize(("name", "field"), [("monitoring-config", "spec"), ("chat-dev", "spec.template.spec")])
+def test_automation_that_is_switched_off_is_none(demo: Layer, name: str, field: str) -> None:
+    (one,) = saying(demo, name, automated={"enabled": False, "prune": True, "selfHeal": True})
+    assert (one.promise, one.cause.id) == ("applications", "application-not-automated")
+    assert one.cause.sentence.endswith(f"is synced by nobody: {field}.syncPolicy.automated.enabled is false")
+    assert one.cause.remedy.startswith(f"remove {field}.syncPolicy.automated.enabled from argocd/")
+    assert saying(demo, name, automated={"enabled": True, "prune": True, "selfHeal": True}) == []
+
+
+@pytest.mark.point("automation-disabled")
+@pytest.mark.parametrize("automated", [None, False, []])
+def test_automation_that_is_not_there_is_to_be_added(demo: Layer, automated: Any) -> None:
+    (one,) = saying(demo, automated=automated)
+    assert one.cause.remedy.startswith(
+        "add spec.syncPolicy.automated: {} in argocd/applications/monitoring-config.yaml"
+    )
+
+
+@pytest.mark.point("automation-disabled")
+@pytest.mark.parametrize(
+    ("automated", "told"), [({"enabled": False, "selfHeal": True}, "enabled is false"), (None, "does not say")]
+)
+def test_an_application_that_nothing_syncs_is_out_of_sync_for_that_reason(automated: Any, told: str) -> None:
+    spec = {"syncPolicy": {"automated": automated}}
+    entry = {"kind": "ConfigMap", "name": "chat", "status": "OutOfSync"}
+    status = {"sync": {"status": "OutOfSync"}, "resources": [entry]}
+    cause = explain(made("argoproj.io/v1alpha1/Application", "a", "argocd", spec=spec, status=status), RecordedView())
+    assert cause is not None
+    assert cause.id == "application-not-automated"
+    assert told in cause.sentence
+
+
+@pytest.mark.point("retries-off")
+@pytest.mark.parametrize("retry", [{"limit": 0}, {}, {"backoff": {"duration": "5s"}}, {"limit": None}])
+def test_a_retry_block_without_attempts_is_none(demo: Layer, retry: dict[str, Any]) -> None:
+    (one,) = saying(demo, retry=retry)
+    assert (one.promise, one.cause.id) == ("applications", "application-not-retrying")
+    assert one.cause.sentence.endswith(
+        "gives a failed sync up at once: Git does not say spec.syncPolicy.retry.limit: 5"
+    )
+
+
+@pytest.mark.point("retries-off")
+@pytest.mark.parametrize("retry", [None, {"limit": 1}, {"limit": -1}])
+def test_argo_cds_own_attempts_are_attempts(demo: Layer, retry: Any) -> None:
+    assert saying(demo, retry=retry) == []

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 from decimal import Decimal
 from typing import Any
 
@@ -101,6 +102,23 @@ def test_a_secret_shows_no_values() -> None:
 def test_the_plain_text_of_a_secret_is_not_shown_either() -> None:
     git = made("v1/Secret", "key", stringData={"password": "hunter2"})
     assert "hunter2" not in " ".join(map(str, missing_from(git, made("v1/Secret", "key"))))
+
+
+@pytest.mark.point("string-data")
+@pytest.mark.parametrize("text", ["hunter2", "", "zwölf", "a: 1\nb: 2\n"])
+def test_the_plain_text_of_a_secret_is_what_the_api_server_makes_of_it(text: str) -> None:
+    git = made("v1/Secret", "key", stringData={"a": text}, data={"b": "eA=="})
+    stored = {"a": base64.b64encode(text.encode()).decode(), "b": "eA=="}
+    assert missing_from(git, made("v1/Secret", "key", data=stored)) == []
+    assert missing_from(git, made("v1/Secret", "key", data={**stored, "more": "eA=="})) == []
+    (one,) = missing_from(git, made("v1/Secret", "key", data={**stored, "a": "Y2hhbmdlZA=="}))
+    assert (one.path, one.expected, one.observed) == ("/data/a", "[redacted]", "[redacted]")
+
+
+@pytest.mark.point("string-data")
+def test_plain_text_wins_over_data_as_with_the_api_server() -> None:
+    git = made("v1/Secret", "key", stringData={"a": "new"}, data={"a": "b2xk"})
+    assert missing_from(git, made("v1/Secret", "key", data={"a": "bmV3"})) == []
 
 
 def test_an_object_made_anew_is_what_it_was() -> None:

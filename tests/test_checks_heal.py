@@ -311,3 +311,69 @@ def test_a_healer_that_is_busy_for_a_moment_is_waited_for() -> None:
 
     cluster.get = get  # type: ignore[method-assign]
     assert heal(edit(), kube(cluster)).findings == []
+
+
+SCALED = made("apps/v1/Deployment", "chat", "chat-dev", spec={"replicas": 1, "revisionHistoryLimit": 3})
+REPLICAS = {"group": "apps", "kind": "Deployment", "jsonPointers": ["/spec/replicas"]}
+
+
+def of_deployment(replicas: int, limit: int) -> Object:
+    return {**copy.deepcopy(SCALED), "spec": {"replicas": replicas, "revisionHistoryLimit": limit}}
+
+
+def disturbed(*others: Object, rules: list[dict[str, Any]]) -> Disturbance:
+    drift = Drift(
+        "chat-dev", Kind.FIELD_EDITED, Rendered(SCALED, "chat-dev", "f.yaml", 1), "/spec/revisionHistoryLimit", 4
+    )
+    app = application()
+    app["spec"]["ignoreDifferences"] = rules
+    live = of_deployment(2, 3)
+
+    class Patched(Cluster):
+        def patch(self, *_: Any, **__: Any) -> Object:
+            return {}
+
+    return inject(drift, kube(Patched(live, app, *others)))
+
+
+@pytest.mark.point("autoscaler-owns-replicas")
+@pytest.mark.parametrize("after", [2, 3], ids=["as before", "scaled meanwhile"])
+@pytest.mark.parametrize("owner", ["rule", "autoscaler"])
+def test_replicas_that_an_autoscaler_owns_are_not_healed_and_not_missed(owner: str, after: int) -> None:
+    target = {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "chat"}}
+    autoscaler = made("autoscaling/v2/HorizontalPodAutoscaler", "any", "chat-dev", spec=target)
+    found = disturbed(rules=[REPLICAS]) if owner == "rule" else disturbed(autoscaler, rules=[])
+    assert isinstance(restored(found)(of_deployment(after, 3)), Met)
+    verdict = restored(found)(of_deployment(after, 4))
+    assert isinstance(verdict, Pending)
+    assert "/spec/revisionHistoryLimit" in verdict.why
+
+
+def test_replicas_that_nobody_owns_are_missed() -> None:
+    verdict = restored(disturbed(rules=[]))(of_deployment(2, 3))
+    assert isinstance(verdict, Pending)
+    assert "/spec/replicas: expected 1, is 2" in verdict.why
+
+
+@pytest.mark.point("fields-ignored")
+def test_a_change_that_argo_cd_was_told_to_ignore_is_told_so() -> None:
+    app = application()
+    app["spec"]["ignoreDifferences"] = [{"kind": "ConfigMap", "jsonPointers": ["/data/greeting"]}]
+    finding = the_finding(Cluster(GIT, app), edit())
+    assert finding.cause.id == "drift-ignored"
+    assert (
+        "spec.ignoreDifferences of application/chat-dev (kind ConfigMap, jsonPointers /data/greeting)"
+        in finding.cause.sentence
+    )
+
+
+@pytest.mark.point("automation-disabled")
+def test_a_change_that_nothing_syncs_is_told_so() -> None:
+    app = application()
+    app["spec"]["syncPolicy"]["automated"]["enabled"] = False
+    assert the_cause(Cluster(GIT, app), edit()) == "application-not-automated"
+
+
+def the_cause(cluster: Cluster, drift: Drift) -> str:
+    (finding,) = heal(drift, kube(cluster)).findings
+    return finding.cause.id

@@ -25,7 +25,9 @@ def app(*entries: dict[str, Any]) -> Object:
 
 
 def live(**managed: Any) -> Object:
-    return made("apps/v1/Deployment", "chat", "chat-dev", spec={"replicas": 2}, metadata={"managedFields": [managed]})
+    containers = [{"name": "chat", "image": "b"}]
+    spec = {"replicas": 2, "template": {"spec": {"containers": containers}}}
+    return made("apps/v1/Deployment", "chat", "chat-dev", spec=spec, metadata={"managedFields": [managed]})
 
 
 def found(

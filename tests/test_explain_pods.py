@@ -178,7 +178,7 @@ def test_a_crash_whose_log_is_gone_is_still_named() -> None:
 
     cause = explain(pod({"terminated": {"exitCode": 137, "reason": "OOMKilled"}}), WithoutLogs())
     assert cause is not None
-    assert "OOMKilled, exit status 137" in cause.sentence
+    assert "OOMKilled without a memory limit of its own (ended 1 time, exit status 137)" in cause.sentence
     assert "its log" not in cause.sentence
 
 
@@ -215,3 +215,25 @@ def test_the_newest_pod_of_a_workload_is_asked_first() -> None:
     cause = explain(workload, RecordedView(old, new))
     assert cause is not None
     assert cause.id == "pod-starting"
+
+
+@pytest.mark.point("remedies-fit")
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"terminated": {"exitCode": 137, "reason": "OOMKilled"}},
+        {"waiting": {"reason": "CreateContainerError", "message": "container init was OOM-killed (memory limit too low?)"}},
+        {"terminated": {"exitCode": 128, "reason": "StartError", "message": "container init was OOM-killed (memory limit too low?)"}},
+    ],
+)  # fmt: skip
+def test_a_container_that_the_kernel_ended_is_told_with_its_limit(state: dict[str, Any]) -> None:
+    small = pod(state)
+    small["spec"] = {"containers": [{"name": "chat", "resources": {"limits": {"memory": "20Mi"}}}]}
+    cause = explain(small, RecordedView())
+    assert cause is not None
+    assert cause.id == "pod-crash"
+    assert (
+        "container chat of pod/chat-0 -n chat-dev is OOMKilled at its memory limit of 20Mi (ended 1 time"
+        in cause.sentence
+    )
+    assert cause.remedy.startswith("raise resources.limits.memory of container chat")

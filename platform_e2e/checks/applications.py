@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from platform_e2e.checks.blame import APPLIED
@@ -12,7 +12,10 @@ from platform_e2e.checks.differences import Difference, missing_from
 from platform_e2e.checks.place import place_of, placed
 from platform_e2e.checks.settle import settled
 from platform_e2e.explain import Shows, View, explain, shows, unexplained
+from platform_e2e.explain.applications import unautomated
+from platform_e2e.explain.causes import CAUSES
 from platform_e2e.explain.objects import labels_of, listed, name_of
+from platform_e2e.explain.windows import holding
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.gitops import argocd
 from platform_e2e.gitops.convergence import converged_on, synced_on
@@ -34,7 +37,7 @@ TESTS = "platform-e2e/run"
 
 
 def policy(application: Application) -> list[Finding]:
-    """Return which of the three promises that every Application makes by default it does not make.
+    """Return which of the promises that every Application makes by default it does not make.
 
     The expectation is the default and not what the Application says, so removing a line cannot remove the promise.
 
@@ -42,38 +45,49 @@ def policy(application: Application) -> list[Finding]:
         application: as Git has it.
     """
     automation = application.automation
-    what = "spec.template.spec.syncPolicy.automated" if application.generated_by else "spec.syncPolicy.automated"
+    policy = "spec.template.spec.syncPolicy" if application.generated_by else "spec.syncPolicy"
+    what = f"{policy}.automated"
+    if not automation.enabled:
+        # What nothing syncs can neither prune, heal nor be tried again: the other lines would not help.
+        off = unautomated(str(application), application.sync_policy.get("automated"), what, application.file)
+        return [] if application.exempt(Promise.APPLICATIONS) else [_policy(application, off, f"{what}: {{}}")]
     rules = (
-        (automation.enabled, Promise.APPLICATIONS, "application-not-automated", "is synced by nobody", f"{what}: {{}}"),
+        (automation.prune, "application-not-pruning", "keeps what Git drops", f"{what}.prune: true"),
+        (automation.self_heal, "application-not-selfhealing", "keeps drift", f"{what}.selfHeal: true"),
         (
-            automation.prune,
-            Promise.APPLICATIONS,
-            "application-not-pruning",
-            "keeps what Git drops",
-            f"{what}.prune: true",
-        ),
-        (
-            automation.self_heal,
-            Promise.SELFHEAL,
-            "application-not-selfhealing",
-            "keeps drift",
-            f"{what}.selfHeal: true",
+            _retries(application),
+            "application-not-retrying",
+            "gives a failed sync up at once",
+            f"{policy}.retry.limit: 5",
         ),
     )
-    findings = []
-    for holds, promise, cause_id, effect, field in rules:
-        if holds or application.exempt(promise):
-            continue
-        cause = Cause(
-            cause_id,
-            f"{application} {effect}: Git does not say {field}",
-            f"add {field} in {application.file}, or the annotation platform-e2e/exempt-{promise} with the reason",
+    return [
+        _policy(
+            application,
+            Cause(
+                cause_id, f"{application} {effect}: Git does not say {field}", f"write {field} in {application.file}"
+            ),
+            field,
         )
-        findings.append(Finding(str(application), promise, field, "it is not there", cause))
-        if not automation.enabled:
-            # What nothing syncs can neither prune nor heal: the other lines would not help.
-            break
-    return findings
+        for holds, cause_id, effect, field in rules
+        if not holds and not application.exempt(CAUSES[cause_id].promise)
+    ]
+
+
+def _policy(application: Application, cause: Cause, field: str) -> Finding:
+    promise = CAUSES[cause.id].promise
+    remedy = f"{cause.remedy}, or the annotation {EXEMPT}{promise} with the reason"
+    return Finding(str(application), promise, field, "Git says otherwise", replace(cause, remedy=remedy))
+
+
+def _retries(application: Application) -> bool:
+    """Tell whether a sync that fails is tried again.
+
+    Without a block Argo CD tries an automated sync five times more; with one that gives no limit, not once (3.2.11,
+    controller/appcontroller.go, autoSync; RetryStrategy.Limit is 0 where it is left out, and below 0 there is none).
+    """
+    block = application.sync_policy.get("retry")
+    return not isinstance(block, Mapping) or bool(block.get("limit"))
 
 
 def registered(expected: Sequence[Application], live: Sequence[Object]) -> list[Finding]:
@@ -140,7 +154,7 @@ def unserved(differences: Sequence[Difference]) -> list[Difference]:
 
 
 def converged(application: Application, sha: str, kube: Kube) -> list[Finding]:
-    """Return what is wrong with an Application of the cluster: that it has not converged, or is not what its file says.
+    """Return what is wrong with an Application of the cluster: it has not converged, is not what its file says, or may not sync.
 
     Args:
         application: as Git has it.
@@ -148,7 +162,25 @@ def converged(application: Application, sha: str, kube: Kube) -> list[Finding]:
         kube: the cluster.
     """
     live = kube.get(argocd.APPLICATION, application.name, application.namespace)
-    return convergence(application, live, sha, kube) or as_in_git(application, live or {})
+    return (
+        convergence(application, live, sha, kube)
+        or as_in_git(application, live or {})
+        or may_sync(application, live or {}, kube)
+    )
+
+
+def may_sync(application: Application, live: Object, view: View) -> list[Finding]:
+    """Return the finding that sync windows keep an Application from syncing now, though it is as in Git at the moment.
+
+    Args:
+        application: as Git has it.
+        live: as the cluster has it.
+        view: of the cluster, for its AppProject.
+    """
+    cause = holding(live, view) if application.automation.enabled else None
+    if cause is None:
+        return []
+    return [Finding(str(application), Promise.APPLICATIONS, "it is synced by itself", "no sync may begin", cause)]
 
 
 def wait_converged(application: Application, sha: str, kube: Kube, *, timeout: float) -> list[Finding]:
@@ -180,7 +212,7 @@ def convergence(application: Application, live: Object | None, sha: str, view: V
     if isinstance(verdict, Met):
         return []
     cause = explain(live, view) or unexplained(verdict.why)
-    if shows(cause) is Shows.WORKLOAD_NOT_READY:
+    if shows(cause) is Shows.WORKLOAD_NOT_READY or cause.through:
         cause = placed(cause, next((place_of(one) for one in application.objects if str(one) == cause.through), ""))
     expected = f"synced to commit {sha[:12]} and healthy"
     observed = f"{argocd.sync_status(live) or 'not compared'}, {argocd.health(live) or 'no health'}: {verdict.why}"

@@ -6,6 +6,7 @@ write one value are no difference either: `0.5` and `500m`, `80` and `"80"` in a
 
 from __future__ import annotations
 
+import base64
 import copy
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -117,7 +118,10 @@ def _normal(obj: Object) -> Object:
     """Return an object with a Secret's stringData where the API server puts it: encoded, in data."""
     if kind_of(obj) != "v1/Secret" or "stringData" not in obj:
         return obj
-    encoded = {key: f"(stringData) {len(str(value))} characters" for key, value in obj["stringData"].items()}
+    texts = obj["stringData"] or {}
+    encoded = {
+        key: base64.b64encode(str("" if text is None else text).encode()).decode() for key, text in texts.items()
+    }
     return {key: value for key, value in obj.items() if key != "stringData"} | {
         "data": {**(obj.get("data") or {}), **encoded}
     }

@@ -6,12 +6,13 @@ field that no other test looks at, an object that nothing else hangs on while it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from platform_e2e.checks.differences import escaped, value_at
+from platform_e2e.checks.ignored import Rule, rules
 from platform_e2e.layer import Application, Layer, Rendered
 
 
@@ -110,14 +111,24 @@ def drifts(application: Application) -> list[Drift]:
 
 def edit(application: Application) -> Drift | None:
     """Return the field to change, or None where every object of the Application must be left alone."""
-    edits = (edit_of(target) for target in sorted(application.objects, key=lambda one: _rank(GENTLEST, one)))
+    kept = (one for one in application.objects if one.kept)
+    ignored = rules(application.manifest, None)
+    edits = (edit_of(target, ignored) for target in sorted(kept, key=lambda one: _rank(GENTLEST, one)))
     return next((drift for drift in edits if drift is not None), None)
 
 
-def edit_of(target: Rendered) -> Drift | None:
-    """Return the change of the most harmless field of an object, or None where it has none that Git mentions."""
+def edit_of(target: Rendered, ignored: Sequence[Rule] = ()) -> Drift | None:
+    """Return the change of the most harmless field of an object, or None where it has none that Git mentions and heals.
+
+    Args:
+        target: the object.
+        ignored: rules of ignoreDifferences; whether what they cover may be covered is another check's to say.
+    """
+    about = [rule for rule in ignored if rule.about(target)]
     for pointer in _fields(target):
         value = value_at(target.object, pointer)
+        if any(rule.covers(pointer, target.object) for rule in about):
+            continue
         if isinstance(value, str | int) and not isinstance(value, bool):
             return Drift(target.application, Kind.FIELD_EDITED, target, pointer, other(value))
     return None
@@ -125,8 +136,9 @@ def edit_of(target: Rendered) -> Drift | None:
 
 def application_edits(layer: Layer) -> list[Drift]:
     """Return one harmless change of each Application that another Application keeps."""
+    ignored = {one.name: rules(one.manifest, None) for one in layer.applications}
     kept = (one for one in layer.rendered if one.api == "argoproj.io/v1alpha1/Application")
-    return [drift for one in kept if (drift := edit_of(one)) is not None]
+    return [drift for one in kept if (drift := edit_of(one, ignored.get(one.application, ()))) is not None]
 
 
 def generated_edits(layer: Layer) -> list[Drift]:
@@ -162,7 +174,7 @@ def _rank(order: tuple[str, ...], target: Rendered) -> int:
 
 
 def _may_go(target: Rendered) -> bool:
-    if target.api not in DELETABLE:
+    if target.api not in DELETABLE or not target.kept:
         return False
     if target.kind == "Application":
         return FINALIZER not in (target.object["metadata"].get("finalizers") or ())
@@ -172,7 +184,7 @@ def _may_go(target: Rendered) -> bool:
 def _fields(target: Rendered) -> Iterator[str]:
     """Yield the fields of an object that may be changed, the most harmless first."""
     yield from HARMLESS.get(target.api, ())
-    if target.api == "v1/ConfigMap":
+    if target.api == "v1/ConfigMap" and target.object.get("immutable") is not True:
         # The longest text is for people or for Grafana; short ones are settings.
         data = target.object.get("data") or {}
         for key in sorted(data, key=lambda name: len(str(data[name])), reverse=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -11,8 +11,10 @@ from platform_e2e import timeline
 from platform_e2e.checks.applications import unserved
 from platform_e2e.checks.differences import Difference, bare, changed, missing_from, value_at
 from platform_e2e.checks.drift import Drift, Kind
+from platform_e2e.checks.ignored import Rule, looked_away
 from platform_e2e.checks.settle import settled
 from platform_e2e.explain import explain
+from platform_e2e.explain.applications import unautomated
 from platform_e2e.explain.objects import at, listed
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.gitops import argocd
@@ -41,12 +43,14 @@ class Disturbance:
         before: the object before it.
         application: the Application before it.
         at: monotonic time of the API server's answer to it.
+        others: rules about the fields that are another controller's, so that they may change meanwhile.
     """
 
     drift: Drift
     before: Object
     application: Object
     at: float
+    others: Sequence[Rule] = ()
 
 
 @dataclass(frozen=True)
@@ -76,11 +80,12 @@ def inject(drift: Drift, kube: Kube) -> Disturbance:
     target = drift.target
     before = kube.get(target.api, target.name, target.namespace) or {}
     application = _healer(drift, kube) or {}
+    others = looked_away(target, application, kube)
     if drift.kind is Kind.FIELD_EDITED:
         kube.patch(target.api, target.name, drift.patch, target.namespace, type="json", manager=BY_HAND)
     else:
         kube.delete(target.api, target.name, target.namespace, uid=uid(before))
-    disturbance = Disturbance(drift, before, application, time.monotonic())
+    disturbance = Disturbance(drift, before, application, time.monotonic(), others)
     timeline.current().event(
         "disturbance-start", str(target), change=str(drift.kind), field=drift.pointer, application=drift.application
     )
@@ -133,10 +138,19 @@ def drifted(disturbance: Disturbance) -> Expectation[Object | None]:
 
 
 def left(disturbance: Disturbance, live: Object) -> list[Difference]:
-    """Return in which fields an object is not as in Git, or not as it was before the change."""
+    """Return in which fields an object is not as in Git, or not as it was before the change.
+
+    What was changed counts in any case; other fields only where Argo CD looks after them.
+    """
     from_git = unserved(missing_from(disturbance.drift.target.object, live))
     known = {one.path for one in from_git}
-    return from_git + [one for one in changed(disturbance.before, live) if one.path not in known]
+    found = from_git + [one for one in changed(disturbance.before, live) if one.path not in known]
+    pointer = disturbance.drift.pointer
+    return [
+        one
+        for one in found
+        if (pointer and one.path == pointer) or not any(rule.covers(one.path, live) for rule in disturbance.others)
+    ]
 
 
 def recorded(disturbance: Disturbance) -> Expectation[Object | None]:
@@ -233,7 +247,18 @@ def _unhealed(disturbance: Disturbance, kube: Kube) -> Finding:
     observed = listed([str(one) for one in different], "it is as it was" if live else "it does not exist")
     application = _healer(drift, kube)
     fields = {one.path for one in different}
-    if application and not at(application, "spec", "syncPolicy", "automated", "selfHeal"):
+    covering = [rule for rule in disturbance.others if drift.pointer and rule.covers(drift.pointer, live or {})]
+    if application and not argocd.automated(application):
+        automated = at(application, "spec", "syncPolicy", "automated")
+        cause = unautomated(_named(drift), automated, "spec.syncPolicy.automated")
+    elif covering:
+        cause = Cause(
+            "drift-ignored",
+            f"{_named(drift)} does not undo the change of {drift.target} at {drift.pointer}: {covering[0].origin} "
+            f"({covering[0].words}) lets it differ",
+            "remove the rule, or take the field out of Git where something else is to write it",
+        )
+    elif application and not at(application, "spec", "syncPolicy", "automated", "selfHeal"):
         cause = Cause(
             "application-not-selfhealing",
             f"{_named(drift)} keeps drift: its spec.syncPolicy.automated does not say selfHeal: true",

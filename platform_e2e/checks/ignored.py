@@ -1,4 +1,4 @@
-"""Drift that nobody heals, because Argo CD was told to look away: a field that differs from Git while it says Synced.
+"""Drift that nobody heals, because Argo CD was told to look away: a field that differs from Git while it says Synced, or may.
 
 The rules are those of Argo CD 3.2.11: spec.ignoreDifferences of an Application (util/argo/normalizers), and
 `resource.customizations.ignoreDifferences.GROUP_KIND` or `.all` in the ConfigMap argocd-cm.
@@ -7,7 +7,6 @@ The rules are those of Argo CD 3.2.11: spec.ignoreDifferences of an Application 
 from __future__ import annotations
 
 import fnmatch
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -15,17 +14,18 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from platform_e2e.checks.autoscaling import REPLICAS, is_scaled
 from platform_e2e.checks.differences import Difference
+from platform_e2e.checks.jqpath import reached
+from platform_e2e.explain import View
 from platform_e2e.explain.objects import at, listed
 from platform_e2e.finding import Cause, Finding, Promise
+from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object, key
 from platform_e2e.layer import Rendered
 
 SYSTEM = "resource.customizations.ignoreDifferences."
 """Prefix of the keys in argocd-cm."""
-
-JQ_STEP = re.compile(r"\.(?P<name>[A-Za-z_][\w-]*)|\.?\[\"(?P<quoted>[^\"]*)\"\]|(?P<any>\[\])|\[(?P<index>\d+)\]")
-"""A step of a jq path that names one field, one item, or all items."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,28 @@ class Rule:
     Attributes:
         origin: where it is written, in words.
         spec: the entry.
+        own: whether it is the Application's own, and not one for all of them.
     """
 
     origin: str
     spec: Mapping[str, Any]
+    own: bool = False
+
+    @property
+    def words(self) -> str:
+        """Return what it is about and covers, as it is written."""
+        parts = [f"{name} {self.spec[name]}" for name in ("group", "kind", "name", "namespace") if self.spec.get(name)]
+        for name in ("jsonPointers", "jqPathExpressions", "managedFieldsManagers"):
+            parts += [f"{name} {listed([str(one) for one in self.spec[name]])}"] if self.spec.get(name) else []
+        return ", ".join(parts)
+
+    def leads_to(self, obj: Object) -> list[str]:
+        """Return JSON pointers of what it surely covers in an object: of a jq path only where all of it is understood."""
+        found = [str(one) for one in self.spec.get("jsonPointers") or () if one]
+        for expression in map(str, self.spec.get("jqPathExpressions") or ()):
+            led = reached(expression, obj)
+            found += [one for one in led.pointers if one] if led.exact else []
+        return found
 
     def about(self, one: Rendered) -> bool:
         """Tell whether it is about an object; group and kind may have wildcards."""
@@ -55,16 +73,17 @@ class Rule:
 
         Args:
             path: JSON pointer of the field.
-            live: the object, for who manages the field.
+            live: the object, for who manages the field, and where a jq path leads.
         """
         pointers = [str(one) for one in self.spec.get("jsonPointers") or ()]
         if any(_within(path, one) for one in pointers):
             return True
-        if any(_jq(str(one), path) for one in self.spec.get("jqPathExpressions") or ()):
+        expressions = map(str, self.spec.get("jqPathExpressions") or ())
+        if any(_within(path, one) for expression in expressions for one in reached(expression, live).pointers):
             return True
         managers = set(map(str, self.spec.get("managedFieldsManagers") or ()))
         return any(
-            str(entry.get("manager")) in managers and _owns(entry.get("fieldsV1"), path)
+            str(entry.get("manager")) in managers and owns(entry.get("fieldsV1"), path)
             for entry in at(live, "metadata", "managedFields") or ()
         )
 
@@ -77,7 +96,7 @@ def rules(application: Object, settings: Object | None) -> list[Rule]:
         settings: the ConfigMap argocd-cm, or None.
     """
     own = f"spec.ignoreDifferences of application/{key(application)[1]}"
-    found = [Rule(own, entry) for entry in at(application, "spec", "ignoreDifferences") or ()]
+    found = [Rule(own, entry, own=True) for entry in at(application, "spec", "ignoreDifferences") or ()]
     for name, text in (at(settings, "data") or {}).items():
         if not name.startswith(SYSTEM):
             continue
@@ -87,6 +106,26 @@ def rules(application: Object, settings: Object | None) -> list[Rule]:
         if isinstance(entry, dict):
             found.append(Rule(f"{name} in configmap/argocd-cm", {**entry, **about}))
     return found
+
+
+def looked_away(one: Rendered, application: Object, view: View) -> list[Rule]:
+    """Return the rules that let fields of one object differ, and one for the replicas that an autoscaler owns.
+
+    Args:
+        one: the object.
+        application: that heals it, as the cluster has it.
+        view: of the cluster.
+    """
+    found = [rule for rule in rules(application, settings(view)) if rule.about(one)]
+    if is_scaled(one.object, view):
+        about = {"group": one.identity[0], "kind": one.kind, "name": one.name}
+        found.append(Rule("an autoscaler", {**about, "jsonPointers": [REPLICAS]}))
+    return found
+
+
+def settings(view: View) -> Object | None:
+    """Return the ConfigMap in which Argo CD is told what holds for every Application."""
+    return view.get("v1/ConfigMap", "argocd-cm", argocd.NAMESPACE)
 
 
 def check(
@@ -122,21 +161,10 @@ def check(
 
 def _within(path: str, pointer: str) -> bool:
     """Tell whether one of two pointers leads into the other: a difference may be told at the object or list above."""
-    return path == pointer or path.startswith(f"{pointer}/") or pointer.startswith(f"{path}/")
+    return bool(pointer) and (path == pointer or path.startswith(f"{pointer}/") or pointer.startswith(f"{path}/"))
 
 
-def _jq(expression: str, path: str) -> bool:
-    """Tell whether a jq path covers a field; from a step on that only jq understands, it may be any field below."""
-    pattern, rest = "", expression.strip()
-    while rest and (step := JQ_STEP.match(rest)):
-        name = step["name"] if step["name"] is not None else step["quoted"]
-        escaped = re.escape(name.replace("~", "~0").replace("/", "~1")) if name is not None else None
-        pattern += f"/{escaped if escaped is not None else step['index'] or '[0-9]+'}"
-        rest = rest[step.end() :]
-    return bool(pattern) and re.match(rf"{pattern}(?:/|$)", path) is not None
-
-
-def _owns(fields: Any, path: str) -> bool:
+def owns(fields: Any, path: str) -> bool:
     """Tell whether managed fields (fieldsV1) have a field; items of lists are known by keys, so a list counts as a whole."""
     for part in path.split("/")[1:]:
         if not isinstance(fields, Mapping) or any(str(name).startswith("k:") for name in fields):

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from platform_e2e.explain import announcing, applications, loadbalancer, monitoring, pods, services, workloads
+from platform_e2e.explain import (
+    announcing,
+    applications,
+    ingresses,
+    loadbalancer,
+    monitoring,
+    pods,
+    services,
+    workloads,
+)
 from platform_e2e.explain.causes import Shows, home, patience, shows, unexplained
 from platform_e2e.explain.registry import View, explain, explains
 
@@ -14,6 +23,7 @@ __all__ = [
     "explain",
     "explains",
     "home",
+    "ingresses",
     "loadbalancer",
     "monitoring",
     "patience",

@@ -11,8 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from platform_e2e.explain import hooks, windows
 from platform_e2e.explain.objects import at, condition, listed, name_of
 from platform_e2e.explain.registry import View, explain, explains
+from platform_e2e.explain.served import unserved
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object, key
@@ -31,17 +33,20 @@ WITH_HEALTH = (
     "apps/v1/Deployment",
     "v1/Pod",
     "v1/Service",
+    "networking.k8s.io/v1/Ingress",
     APPLICATION_KIND,
 )
 """Kinds whose health Argo CD judges and that an explanation is known for; a Secret that is missing keeps pods from starting."""
 
 MISSING_CRD = re.compile(
     r"no matches for kind \"?[\w.]+\"?|could not find the requested resource|\\?\"[\w.]+\\?\" CRD is installed|"
-    r"resource mapping not found",
+    r"resource mapping not found|could not find version \\?\"",
     re.IGNORECASE,
 )
 """What the API server, its client and Argo CD say about a kind that is not served (apimachinery, meta.NoKindMatchError; Argo CD's
 util/argo/argo.go, FormatAppConditions)."""
+
+SKIP_DRY_RUN = "SkipDryRunOnMissingResource=true"
 
 WEBHOOK = re.compile(r"failed calling webhook \\?\"(?P<name>[\w.-]+)\\?\"")
 """What the API server says when an admission webhook does not answer (apiserver, webhook/errors)."""
@@ -51,20 +56,30 @@ FORBIDDEN = re.compile(
 )
 
 WAVE = re.compile(r"waiting for healthy state of (?P<objects>.+)")
-HOOK = re.compile(r"waiting for completion of hook (?P<objects>.+)")
 """What an operation that runs waits for (gitops-engine, pkg/sync/sync_context.go)."""
+
+COMMIT = re.compile(r"\b[0-9a-f]{40}\b")
+"""A commit, as conditions name it: `Failed last sync attempt to [COMMIT]` (controller/appcontroller.go, autoSync)."""
 
 RETRY = re.compile(r"Retrying attempt #(?P<number>\d+)")
 """controller/appcontroller.go, processRequestedAppOperation."""
 
 
 def _conditions(application: Object) -> Iterator[tuple[str, str]]:
+    """Yield type and message of what an Application says of the commit that it was compared with last."""
+    newest = set(argocd.revisions(application))
     for entry in at(application, "status", "conditions") or ():
-        yield str(entry.get("type", "")), " ".join(str(entry.get("message", "")).split())
+        message = " ".join(str(entry.get("message", "")).split())
+        named = set(COMMIT.findall(message)) if entry.get("type") == "SyncError" else set()
+        if not named or not newest or named & newest:
+            yield str(entry.get("type", "")), message
 
 
 def _operation(application: Object) -> Mapping[str, Any]:
-    return at(application, "status", "operationState") or {}
+    """Return the last operation, unless it is of an earlier commit: what that one met may be mended, or gone from Git."""
+    done, newest = argocd.operation(application).revisions, argocd.revisions(application)
+    of_now = not done or not newest or done == newest
+    return (at(application, "status", "operationState") or {}) if of_now else {}
 
 
 def _messages(application: Object) -> Iterator[str]:
@@ -134,15 +149,31 @@ def webhook(application: Object, _view: View) -> Cause | None:
     return None
 
 
+def _skips_dry_run(application: Object) -> bool:
+    """Tell whether an Application as a whole is applied although a kind is missing."""
+    return SKIP_DRY_RUN in (at(application, "spec", "syncPolicy", "syncOptions") or ())
+
+
 @explains(APPLICATION_KIND)
 def missing_crd(application: Object, _view: View) -> Cause | None:
-    """A kind is not served."""
+    """A kind is not served, in any version or in the one that Git has."""
     for message in _messages(application):
         if MISSING_CRD.search(message):
+            other = unserved(message)
+            if other is not None:
+                return Cause(
+                    "application-api-not-served",
+                    f"{name_of(application)} has an object of {other.kind}, which this version of "
+                    f"{'Kubernetes' if other.builtin else 'its CRD'} does not serve: {message}",
+                    f"write apiVersion {other.instead}, and the fields as they are there"
+                    if other.instead
+                    else "correct apiVersion and kind: no CRD brings a group of Kubernetes itself",
+                )
             return Cause(
                 "application-missing-crd",
                 f"{name_of(application)} has objects of a kind that the cluster does not serve: {message}",
-                "install the release that brings the CRD; SkipDryRunOnMissingResource=true lets the rest be applied meanwhile",
+                "install the release that brings the CRD"
+                + ("" if _skips_dry_run(application) else f"; {SKIP_DRY_RUN} lets the rest be applied meanwhile"),
             )
     return None
 
@@ -181,7 +212,9 @@ def _suspects(application: Object) -> list[tuple[str, Mapping[str, Any]]]:
     """
     if at(application, "status", "health", "status") in {None, "Healthy", "Suspended"}:
         return []
-    entries = at(application, "status", "resources") or ()
+    # Nothing waits for what Git no longer has, and a hook that is left from an earlier sync counts for no health.
+    every = at(application, "status", "resources") or ()
+    entries = [e for e in every if not e.get("requiresPruning") and not e.get("hook")]
     named = [(f"{e['group']}/" if e.get("group") else "", e) for e in entries]
     found = [(f"{group}{e.get('version')}/{e.get('kind')}", e) for group, e in named]
     asked = [(kind, e) for kind, e in found if kind in WITH_HEALTH and at(e, "health", "status") != "Healthy"]
@@ -206,6 +239,56 @@ def _through(found: Object, view: View) -> Cause | None:
 
 
 @explains(APPLICATION_KIND)
+def hook_failed(application: Object, view: View) -> Cause | None:
+    """A hook of the sync has failed."""
+    operation = _operation(application)
+    if operation.get("phase") not in {"Failed", "Error", "Running"}:
+        return None
+    return hooks.failed(application, operation, view)
+
+
+@explains(APPLICATION_KIND)
+def sync_window(application: Object, view: View) -> Cause | None:
+    """Sync windows keep it from the sync that it needs."""
+    blocked = "blocked by sync window" in str(_operation(application).get("message", ""))
+    return windows.holding(application, view) if blocked or argocd.sync_status(application) == "OutOfSync" else None
+
+
+@explains(APPLICATION_KIND)
+def not_automated(application: Object, _view: View) -> Cause | None:
+    """Nothing syncs it by itself."""
+    if argocd.automated(application) or argocd.sync_status(application) != "OutOfSync":
+        return None
+    if argocd.operation(application).running:
+        return None
+    return unautomated(
+        name_of(application), at(application, "spec", "syncPolicy", "automated"), "spec.syncPolicy.automated"
+    )
+
+
+def unautomated(name: str, automated: Any, field: str, file: str = "the Application's file") -> Cause:
+    """Return that nothing syncs an Application by itself.
+
+    Args:
+        name: of the Application, as findings have it.
+        automated: what its sync policy says.
+        field: where that stands, from the top of the file.
+        file: where it is written.
+    """
+    if isinstance(automated, Mapping):
+        return Cause(
+            "application-not-automated",
+            f"{name} is synced by nobody: {field}.enabled is false",
+            f"remove {field}.enabled from {file}, or set it to true",
+        )
+    return Cause(
+        "application-not-automated",
+        f"{name} is synced by nobody: Git does not say {field}: {{}}",
+        f"add {field}: {{}} in {file}",
+    )
+
+
+@explains(APPLICATION_KIND)
 def waits_for_object(application: Object, view: View) -> Cause | None:
     """An object of it is not healthy; what holds that object is the cause."""
     for kind, entry in _suspects(application):
@@ -223,14 +306,7 @@ def waits_for_object(application: Object, view: View) -> Cause | None:
             f"the next sync wave of {name_of(application)} waits for {held['objects']}",
             "look at what holds that object",
         )
-    hook = HOOK.search(str(_operation(application).get("message", "")))
-    if hook:
-        return Cause(
-            "application-hook-running",
-            f"the sync of {name_of(application)} waits for the hook {hook['objects']}",
-            "look at the hook's Job and its log",
-        )
-    return None
+    return hooks.running(application, _operation(application), view)
 
 
 @explains(APPLICATION_KIND)
@@ -244,8 +320,14 @@ def old_operation(application: Object, _view: View) -> Cause | None:
     return Cause(
         "application-stale-revision",
         f"the sync of {name_of(application)} is still of commit {old}, Git has {new}: {operation.message or operation.phase}",
-        f"terminate it (argocd app terminate-op {key(application)[1]}); spec.syncPolicy.retry.refresh takes a newer commit up",
+        f"terminate it (argocd app terminate-op {key(application)[1]})"
+        + ("" if _refreshes(application) else "; spec.syncPolicy.retry.refresh: true takes a newer commit up"),
     )
+
+
+def _refreshes(application: Object) -> bool:
+    """Tell whether a newer commit is taken up while a sync is tried again."""
+    return at(application, "spec", "syncPolicy", "retry", "refresh") is True
 
 
 @explains(APPLICATION_KIND)
@@ -261,7 +343,8 @@ def retrying(application: Object, _view: View) -> Cause | None:
         "application-retrying",
         f"the sync of {name_of(application)} failed and is tried again, {left} attempts are left: "
         f"{' '.join(str(operation.get('message')).split())}",
-        "correct what the message names; a new commit is taken up at once only with retry.refresh",
+        "correct what the message names; a new commit is taken up at once"
+        + ("" if _refreshes(application) else " only with spec.syncPolicy.retry.refresh: true"),
     )
 
 
@@ -285,14 +368,15 @@ def object_missing(application: Object, _view: View) -> Cause | None:
     differing = [
         f"{entry.get('kind')}/{entry.get('name')} {at(entry, 'health', 'status') or entry.get('status')}"
         for entry in at(application, "status", "resources") or ()
-        if at(entry, "health", "status") == "Missing" or entry.get("status") == "OutOfSync"
+        if (at(entry, "health", "status") == "Missing" or entry.get("status") == "OutOfSync") and not entry.get("hook")
     ]
     if not differing:
         return None
     return Cause(
         "application-object-missing",
         f"{name_of(application)} differs from Git in {listed(differing[:5])}",
-        "look at the Application's events; with automated sync it should have been applied",
+        "look at the Application's events and at the log of the application controller: it is automated, and should have been "
+        "synced",
     )
 
 
@@ -313,7 +397,9 @@ def generator_error(applicationset: Object, _view: View) -> Cause | None:
 def not_unsealed(sealed: Object, _view: View) -> Cause | None:
     """It cannot be decrypted, or its Secret belongs to somebody else."""
     synced = condition(sealed, "Synced")
-    if synced.get("status") != "False":
+    seen, newest = at(sealed, "status", "observedGeneration"), at(sealed, "metadata", "generation")
+    # What the controller says of earlier content may be mended.
+    if synced.get("status") != "False" or (seen and newest and seen < newest):
         return None
     return Cause(
         "secret-not-unsealed",

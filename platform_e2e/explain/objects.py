@@ -172,7 +172,8 @@ def _happened(event: Object) -> datetime:
         event.get("eventTime"),
         at(event, "metadata", "creationTimestamp"),
     )
-    return max(datetime.fromisoformat(str(text)) for text in texts if text)
+    # One that tells no time is taken for one of now.
+    return max((datetime.fromisoformat(str(text)) for text in texts if text), default=datetime.max.replace(tzinfo=UTC))
 
 
 def container_ports(objects: Iterable[Object]) -> Iterator[Mapping[str, Any]]:

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from platform_e2e.explain.objects import at, condition, name_of
+from platform_e2e.explain.objects import at, condition, name_of, since
 from platform_e2e.explain.registry import View, explains
 from platform_e2e.finding import Cause
 from platform_e2e.kube.errors import ApiError
@@ -24,6 +24,11 @@ CONFIGURATION_REASONS = frozenset({"CreateContainerConfigError", "CreateContaine
 
 MOUNT_REASONS = frozenset({"FailedMount", "FailedAttachVolume"})
 """Reasons of events about volumes (pkg/kubelet/events/event.go)."""
+
+NOT_FOUND = re.compile(r"(?P<kind>configmap|secret) \\?\"(?P<name>[\w.-]+)\\?\" not found", re.IGNORECASE)
+"""The kubelet's words for what a volume refers to (pkg/volume/configmap, pkg/volume/secret)."""
+
+REFERRED = {"configmap": "ConfigMap", "secret": "Secret"}
 
 ON_THE_WAY = re.compile(
     r'^.*(?:failed to (?:pull and unpack image|pull image|resolve reference|do request: [A-Z][a-z]+) "[^"]*":|\bdesc =) '
@@ -98,14 +103,22 @@ def configuration(pod: Object, view: View) -> Cause | None:
     """A ConfigMap, a Secret or a volume that the pod refers to is not there."""
     for container in _containers(pod):
         waiting = at(container, "state", "waiting") or {}
-        if waiting.get("reason") in CONFIGURATION_REASONS:
+        if waiting.get("reason") in CONFIGURATION_REASONS and not _out_of_memory(waiting):
             return _configuration(
                 pod, f"container {container.get('name')}: {waiting.get('message', waiting['reason'])}"
             )
     if is_ready(pod) or any(at(c, "state", "running") is not None for c in _containers(pod)):
         return None
     failed = [e for e in view.events("v1/Pod", key(pod)[1], key(pod)[0]) if e.get("reason") in MOUNT_REASONS]
-    return _configuration(pod, " ".join(str(failed[-1].get("message", "")).split())) if failed else None
+    if not failed:
+        return None
+    message = " ".join(str(failed[-1].get("message", "")).split())
+    missing = NOT_FOUND.search(message)
+    there = view.get(f"v1/{REFERRED[missing['kind'].lower()]}", missing["name"], key(pod)[0]) if missing else None
+    if there is not None and not since([failed[-1]], there):
+        # The kubelet looks again after two minutes at most.
+        return None
+    return _configuration(pod, message)
 
 
 def _configuration(pod: Object, why: str) -> Cause:
@@ -121,6 +134,9 @@ def crash(pod: Object, view: View) -> Cause | None:
     """A container ends again and again."""
     for container in _containers(pod):
         ended = at(container, "state", "terminated") or at(container, "lastState", "terminated")
+        waiting = at(container, "state", "waiting") or {}
+        if not ended and _out_of_memory(waiting):
+            ended = {"exitCode": 128, **waiting}
         if not ended or ended.get("exitCode") == 0:
             continue
         if at(container, "state", "running") is not None and (is_ready(pod) or container.get("ready")):
@@ -128,14 +144,38 @@ def crash(pod: Object, view: View) -> Cause | None:
             continue
         log = redact.text(_last_words(pod, view, container)).strip()
         quoted = "; its log ends: " + " | ".join(line.strip() for line in log.splitlines()[-LOG_LINES:]) if log else ""
+        times = max(int(container.get("restartCount") or 0), 1)
+        what = f"container {container.get('name')} of {name_of(pod)}"
+        if _out_of_memory(ended):
+            limit = _memory_limit(pod, str(container.get("name")))
+            return Cause(
+                "pod-crash",
+                f"{what} is OOMKilled {f'at its memory limit of {limit}' if limit else 'without a memory limit of its own'} "
+                f"(ended {times} time{'s' * (times > 1)}, exit status {ended.get('exitCode')}){quoted}",
+                f"raise resources.limits.memory of container {container.get('name')}, or let it need less"
+                if limit
+                else "look which of the node's pods needs so much memory, and give this one a request",
+            )
         why = f"{ended.get('reason', 'Error')}, exit status {ended.get('exitCode')}"
         return Cause(
             "pod-crash",
-            f"container {container.get('name')} of {name_of(pod)} has ended {container.get('restartCount', 0)} times "
-            f"({why}){quoted}",
-            "correct what its log names; for OOMKilled raise its memory limit",
+            f"{what} has ended {times} time{'s' * (times > 1)} ({why}){quoted}",
+            "correct what its log names" if log else "look at its command and at what it needs: it has logged nothing",
         )
     return None
+
+
+def _out_of_memory(ended: Mapping[str, Any]) -> bool:
+    """Tell whether the kernel ended a container at its memory limit, or before it began (runc's words)."""
+    return ended.get("reason") == "OOMKilled" or "OOM-killed" in str(ended.get("message", ""))
+
+
+def _memory_limit(pod: Object, container: str) -> str:
+    """Return the memory limit of a container, or of its pod; empty where neither has one."""
+    spec = pod.get("spec") or {}
+    every = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
+    own = next((at(one, "resources", "limits", "memory") for one in every if one.get("name") == container), None)
+    return str(own or at(spec, "resources", "limits", "memory") or "")
 
 
 def _last_words(pod: Object, view: View, container: Mapping[str, Any]) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from platform_e2e.explain.objects import at, condition, labels_of, name_of, selects
+import re
+
+from platform_e2e.explain.objects import at, condition, labels_of, name_of, selects, since
 from platform_e2e.explain.pods import is_ready
 from platform_e2e.explain.registry import View, explain, explains
 from platform_e2e.finding import Cause
@@ -20,19 +22,46 @@ def pods_not_ready(workload: Object, view: View) -> Cause | None:
     return None
 
 
-@explains("apps/v1/Deployment", "apps/v1/StatefulSet", "apps/v1/DaemonSet")
+REFUSALS = (
+    (
+        re.compile(r"serviceaccount \"?[\w.-]+\"? not found", re.IGNORECASE),
+        "create the ServiceAccount that the pod template names",
+    ),
+    (re.compile(r"exceeded quota|failed quota"), "raise the quota, or state requests and limits as it demands"),
+    (
+        re.compile(r"no PriorityClass with name"),
+        "create the PriorityClass that the pod template names; a project must permit it",
+    ),
+    (re.compile(r"RuntimeClass.* not found", re.IGNORECASE), "create the RuntimeClass that the pod template names"),
+    (
+        re.compile(r"violates PodSecurity"),
+        "set the fields that the message names, or lower the namespace's pod-security label",
+    ),
+    (re.compile(r"(?:maximum|minimum) .* usage per|LimitRange"), "keep to the namespace's LimitRange, or widen it"),
+    (re.compile(r"failed calling webhook"), "look at the pods behind the webhook's Service"),
+    (re.compile(r"admission webhook .* denied the request|ValidatingAdmissionPolicy"), "correct what the policy names"),
+)
+"""What the API server says when it takes no pod (Kubernetes 1.34, plugin/pkg/admission), and what mends it."""
+
+QUOTA = re.compile(r"exceeded quota|failed quota")
+
+
+@explains("apps/v1/Deployment", "apps/v1/StatefulSet", "apps/v1/DaemonSet", "batch/v1/Job")
 def refused(workload: Object, view: View) -> Cause | None:
     """Pods cannot be created: a quota, an admission rule, a missing ServiceAccount."""
     failure = condition(workload, "ReplicaFailure")
     namespace, name = key(workload)
-    created = [e for e in view.events(_kind(workload), name, namespace) if e.get("reason") == "FailedCreate"]
-    message = failure.get("message") or (created[-1].get("message") if created else None)
+    events = since(view.events(_kind(workload), name, namespace), workload)
+    created = [e for e in events if e.get("reason") == "FailedCreate"]
+    message = failure.get("message") if failure.get("status") == "True" else None
+    message = message or (created[-1].get("message") if created else None)
     if not message:
         return None
+    said = " ".join(str(message).split())
     return Cause(
-        "workload-quota",
-        f"{name_of(workload)} cannot create its pods: {' '.join(str(message).split())}",
-        "raise the quota, or correct what the admission rule names",
+        "workload-quota" if QUOTA.search(said) else "workload-refused",
+        f"{name_of(workload)} cannot create its pods: {said}",
+        next((remedy for words, remedy in REFUSALS if words.search(said)), "correct what the message names"),
     )
 
 

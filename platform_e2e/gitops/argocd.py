@@ -128,6 +128,12 @@ def sync_status(app: Object) -> str:
     return str((status(app).get("sync") or {}).get("status") or "")
 
 
+def automated(app: Object) -> bool:
+    """Tell whether it is synced by itself; since 3.1 `enabled: false` keeps the block and switches it off."""
+    policy = ((app.get("spec") or {}).get("syncPolicy") or {}).get("automated")
+    return isinstance(policy, dict) and policy.get("enabled") is not False
+
+
 def health(app: Object) -> str:
     """Return Healthy, Progressing, Degraded, Suspended, Missing, Unknown, or nothing."""
     return str((status(app).get("health") or {}).get("status") or "")

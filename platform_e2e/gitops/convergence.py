@@ -213,8 +213,7 @@ def _in_sync(app: Object, sha: Wanted) -> Verdict | None:  # noqa: ARG001  every
     # Objects without a status are hooks and what another controller copied the tracking annotation to.
     wrong += [f"{one} is missing" for one in objects if one.health == "Missing" and one.status in ("Synced", "")]
     if argocd.sync_status(app) != "Synced":
-        policy = (app.get("spec") or {}).get("syncPolicy") or {}
-        idle = "" if policy.get("automated") is not None else "; it is not automated, so nothing syncs it"
+        idle = "" if argocd.automated(app) else "; it is not automated, so nothing syncs it"
         return Pending(f"it is {argocd.sync_status(app)}: {_some(wrong) or 'no object is named'}{idle}")
     if wrong:
         return Pending(f"it is Synced, but {_some(wrong)}")

@@ -32,14 +32,14 @@ Identity = tuple[str, str, str, str]
 
 
 def wanted(layer: Layer, apps: Iterable[str]) -> list[Rendered]:
-    """Return every object that Git says, of some Applications, the Applications themselves included.
+    """Return every object that Git keeps, of some Applications, the Applications themselves included; no hooks.
 
     Args:
         layer: at the revision.
         apps: names of the Applications.
     """
     names = set(apps)
-    found = [one for one in layer.rendered if one.application in names]
+    found = [one for one in layer.rendered if one.application in names and one.kept]
     known = {one.identity for one in found}
     # Nobody renders the root, and generated ones are the ApplicationSet's.
     own = [_as_rendered(one) for one in layer.applications if one.name in names]

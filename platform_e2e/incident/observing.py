@@ -11,6 +11,7 @@ from platform_e2e.ask.remembered import Remembered
 from platform_e2e.ask.sound import judged
 from platform_e2e.checks import applications, ignored, loadbalancer, monitoring, unmonitored
 from platform_e2e.checks.applications import TESTS
+from platform_e2e.checks.autoscaling import REPLICAS, is_scaled
 from platform_e2e.checks.differences import missing_from
 from platform_e2e.checks.instances import OPERATED, Operated
 from platform_e2e.checks.loadbalancer import Outside
@@ -149,7 +150,7 @@ def _hidden(ground: Ground, live: Mapping[str, Object]) -> Iterator[Finding]:
     """Yield drift that Argo CD was told to look away from."""
     settings = None
     with ground.missed.of("configmap/argocd-cm"):
-        settings = ground.reader.get("v1/ConfigMap", "argocd-cm", argocd.NAMESPACE)
+        settings = ignored.settings(ground.reader)
     for one in wanted(ground.layer, ground.apps):
         app = live.get(one.application)
         status = status_of(one, dict(ignored.statuses(app or {})))
@@ -161,7 +162,10 @@ def _hidden(ground: Ground, live: Mapping[str, Object]) -> Iterator[Finding]:
                 continue
             drift = compared(one, obj, status)
             if drift is not None:
-                yield from ignored.check(one, obj, drift.differences, status, ignored.rules(app, settings))
+                # Where an autoscaler owns the number of pods, Git's is from before it.
+                owned = is_scaled(obj, ground.reader)
+                different = [each for each in drift.differences if not (owned and each.path == REPLICAS)]
+                yield from ignored.check(one, obj, different, status, ignored.rules(app, settings))
 
 
 def _objects(ground: Ground, view: Remembered, told: set[str]) -> Iterator[Finding]:

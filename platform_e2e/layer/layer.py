@@ -46,8 +46,11 @@ class Layer:
     unread: tuple[Unread, ...] = ()
 
     def of_kind(self, kind: str) -> tuple[Rendered, ...]:
-        """Return the rendered objects of one kind, given alone (Service) or with its group and version (v1/Service)."""
-        return tuple(one for one in self.rendered if kind in (one.kind, one.api))
+        """Return the rendered objects of one kind, given alone (Service) or with its group and version (v1/Service).
+
+        Hooks are left out: they come and go with a sync.
+        """
+        return tuple(one for one in self.rendered if one.kept and kind in (one.kind, one.api))
 
     def application(self, name: str) -> Application:
         """Return an Application by its name.

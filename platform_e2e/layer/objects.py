@@ -12,6 +12,21 @@ from platform_e2e.layer.errors import LayerError
 EXEMPT = "platform-e2e/exempt-"
 """Prefix of the annotation that takes an object out of a promise; its value is the reason."""
 
+HOOK = "argocd.argoproj.io/hook"
+HELM_HOOK = "helm.sh/hook"
+"""Annotations that make an object a hook, the second where the first is not there (gitops-engine, pkg/sync/hook/hook.go)."""
+
+SYNC_PHASES = ("PreSync", "Sync", "PostSync")
+"""Phases of every sync; hooks of the others, such as SyncFail, run on occasion."""
+
+HELM_PHASES = {
+    "pre-install": "PreSync",
+    "pre-upgrade": "PreSync",
+    "post-install": "PostSync",
+    "post-upgrade": "PostSync",
+}
+"""What Argo CD makes of Helm's hooks (gitops-engine, pkg/sync/hook/helm/type.go)."""
+
 CLUSTER_SCOPED = frozenset(
     {
         "APIService",
@@ -104,6 +119,25 @@ class Rendered:
         """Return what makes it this object: group, kind, namespace, name. Two versions of a group are one object."""
         group = str(self.object["apiVersion"]).rpartition("/")[0]
         return group, self.kind, self.namespace, self.name
+
+    @property
+    def kept(self) -> bool:
+        """Tell whether Argo CD keeps the object as Git says: a hook it runs, and what is to be skipped it leaves out.
+
+        Helm's `crd-install` is none (gitops-engine, pkg/sync/hook/helm/hook.go).
+        """
+        return HOOK not in self.annotations and self.annotations.get(HELM_HOOK, "crd-install") == "crd-install"
+
+    @property
+    def hooks(self) -> tuple[str, ...]:
+        """Return the phases of a sync in which the object is run as a hook, of PreSync, Sync and PostSync."""
+        if self.kept:
+            return ()
+        own = [text.strip() for text in self.annotations.get(HOOK, "").split(",")]
+        helm = [HELM_PHASES.get(text.strip(), "") for text in self.annotations.get(HELM_HOOK, "").split(",")]
+        # Helm's count only where there are none of Argo CD's.
+        found = own if HOOK in self.annotations else helm
+        return tuple(dict.fromkeys(phase for phase in found if phase in SYNC_PHASES))
 
     def exempt(self, promise: Promise) -> str | None:
         """Return why the object does not make the promise, or None."""

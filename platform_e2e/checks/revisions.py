@@ -1,0 +1,133 @@
+"""Every revision that an Application reads is one of the team's repository: what a test serves has all of them."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from platform_e2e.finding import Cause, Finding, Promise
+from platform_e2e.layer import EXEMPT, Layer
+from platform_e2e.report import checkout
+
+RANGE = re.compile(r"[\^~<>=*, |]|(?:^|\.)[xX](?:\.|$)")
+"""A semantic version's range, for which Argo CD takes the newest tag in it; a branch cannot be called so."""
+
+VERSION = re.compile(r"v?\d+(?:\.\d+){0,2}(?:[-+].*)?")
+
+DIGITS = re.compile(r"[0-9a-f]{7,64}")
+"""A commit, or its first digits."""
+
+
+@dataclass(frozen=True)
+class References:
+    """What a checkout knows of its repository.
+
+    Attributes:
+        directory: of the checkout.
+        branches: local ones, and those of remotes by their own names.
+        tags: by name.
+        trouble: why a revision that is not among these may be there all the same; empty where it cannot.
+    """
+
+    directory: Path
+    branches: frozenset[str] = frozenset()
+    tags: frozenset[str] = frozenset()
+    trouble: str = ""
+
+    def has(self, revision: str) -> bool:
+        """Tell whether the repository has a revision, by any name that Argo CD resolves."""
+        name = re.sub(r"^(?:refs/)?(?:heads|tags|remotes/origin)/", "", revision)
+        if revision == "HEAD" or name in self.branches | self.tags:
+            return True
+        if RANGE.search(revision):
+            return any(VERSION.fullmatch(tag) for tag in self.tags)
+        if not DIGITS.fullmatch(revision):
+            return False
+        return checkout.git(self.directory, "cat-file", "-e", f"{revision}^{{commit}}").returncode == 0
+
+
+def references(directory: Path) -> References:
+    """Return what a checkout knows of its repository's branches and tags.
+
+    Args:
+        directory: the layer's, or any other within the checkout.
+    """
+    shallow = checkout.git(directory, "rev-parse", "--is-shallow-repository", "--show-prefix")
+    if shallow.returncode != 0:
+        return References(directory, trouble="the layer is in no checkout of Git")
+    if shallow.stdout.startswith("true"):
+        return References(directory, trouble="the checkout is shallow")
+    fetched = checkout.git(directory, "config", "--get-regexp", r"^remote\..*\.(fetch|tagopt)$").stdout
+    remotes = checkout.git(directory, "remote").stdout.split()
+    if remotes and ("refs/heads/*:" not in fetched or "--no-tags" in fetched):
+        return References(directory, trouble="the checkout has not all branches and tags")
+    branches, tags = set(), set()
+    for line in checkout.git(directory, "for-each-ref", "--format=%(refname)").stdout.splitlines():
+        kind, _, name = line.removeprefix("refs/").partition("/")
+        if kind == "tags":
+            tags.add(name)
+        elif kind == "heads":
+            branches.add(name)
+        elif kind == "remotes":
+            branches.add(name.partition("/")[2])
+    return References(directory, frozenset(branches), frozenset(tags))
+
+
+def check(layer: Layer, known: References) -> tuple[list[Finding], str]:
+    """Return a finding for each revision that is not there, and why nothing could be judged where that is so.
+
+    Args:
+        layer: the layer.
+        known: of its repository.
+    """
+    named = {revision: None for _, _, revision in _named(layer) if revision != "HEAD"}
+    if known.trouble:
+        return [], known.trouble
+    there = {revision for revision in named if known.has(revision)}
+    if named and not there:
+        return [], f"the checkout has none of the revisions {', '.join(named)}: it is another repository's"
+    found = [
+        _finding(subject, file, revision, known)
+        for subject, file, revision in _named(layer)
+        if revision != "HEAD" and revision not in there
+    ]
+    return found, ""
+
+
+def _named(layer: Layer) -> Iterator[tuple[str, str, str]]:
+    """Yield each Application and ApplicationSet with its file and the revisions that it reads."""
+    for one in layer.applications:
+        if not one.exempt(Promise.APPLICATIONS):
+            for revision in dict.fromkeys(source.revision for source in one.sources):
+                yield str(one), one.file, revision
+    for owner in layer.applicationsets:
+        if not owner.annotations.get(EXEMPT + Promise.APPLICATIONS):
+            for revision in dict.fromkeys(_of_generators((owner.manifest.get("spec") or {}).get("generators"))):
+                yield str(owner), owner.file, revision
+
+
+def _of_generators(value: Any) -> Iterator[str]:
+    if isinstance(value, list):
+        for one in value:
+            yield from _of_generators(one)
+    elif isinstance(value, dict):
+        for name, inside in value.items():
+            if name == "git" and isinstance(inside, dict):
+                yield str(inside.get("revision") or "HEAD")
+            else:
+                yield from _of_generators(inside)
+
+
+def _finding(subject: str, file: str, revision: str, known: References) -> Finding:
+    near = difflib.get_close_matches(revision, known.branches | known.tags, n=1, cutoff=0.6)
+    hint = f"; the nearest is {near[0]}" if near else ""
+    cause = Cause(
+        "application-revision-missing",
+        f"{subject} reads revision {revision}, which is no branch, tag or commit of the layer's repository{hint}",
+        f"correct the revision in {file}, or push it",
+    )
+    return Finding(subject, Promise.APPLICATIONS, "its revision exists", f"there is no {revision}", cause)

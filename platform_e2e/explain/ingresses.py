@@ -1,0 +1,49 @@
+"""Why an Ingress has no address: no IngressClass says who serves it, or who should does not."""
+
+from __future__ import annotations
+
+from platform_e2e.explain.objects import annotations_of, at, listed, name_of
+from platform_e2e.explain.registry import View, explains
+from platform_e2e.finding import Cause
+from platform_e2e.kube.objects import Object, key
+
+INGRESS_KIND = "networking.k8s.io/v1/Ingress"
+CLASS_KIND = "networking.k8s.io/v1/IngressClass"
+
+BY_ANNOTATION = "kubernetes.io/ingress.class"
+"""What named the class before 1.18; controllers still read it."""
+
+DEFAULT = "ingressclass.kubernetes.io/is-default-class"
+"""Annotation of the IngressClass that is filled in where an Ingress names none (networking/v1, AnnotationIsDefaultIngressClass)."""
+
+
+@explains(INGRESS_KIND)
+def unserved(ingress: Object, view: View) -> Cause | None:
+    """Nothing serves it, so that its status has no address and Argo CD calls it Progressing."""
+    if at(ingress, "status", "loadBalancer", "ingress"):
+        return None
+    classes = {key(one)[1]: one for one in view.list(CLASS_KIND)}
+    there = listed([f"{name} ({at(one, 'spec', 'controller')})" for name, one in sorted(classes.items())], "none")
+    wanted = at(ingress, "spec", "ingressClassName") or annotations_of(ingress).get(BY_ANNOTATION)
+    if not wanted:
+        return _cause(
+            ingress,
+            f"it names no IngressClass and none is the default; the cluster has: {there}",
+            f'name one in spec.ingressClassName, or mark one as the default ({DEFAULT}: "true")',
+        )
+    if wanted not in classes:
+        return _cause(
+            ingress,
+            f"no controller serves its class {wanted}, of which there is no IngressClass; the cluster has: {there}",
+            "install the controller that brings this class, or name one that is there in spec.ingressClassName",
+        )
+    controller = at(classes[wanted], "spec", "controller")
+    return _cause(
+        ingress,
+        f"the controller {controller} of its class {wanted} gives it none",
+        f"see that a controller runs that serves {controller}, and that it may publish addresses (its log, its Service's address)",
+    )
+
+
+def _cause(ingress: Object, why: str, remedy: str) -> Cause:
+    return Cause("ingress-without-controller", f"{name_of(ingress)} has no address in its status: {why}", remedy)
