@@ -14,7 +14,7 @@ def wrong_answer(seen: Observed, answer: Answer) -> Cause:
     """Explain that something else answers at an address than the layer says."""
     return Cause(
         "loadbalancer-wrong-answer",
-        f"{answer.where} answers, but not as the layer says: {answer.problem}{_at_times(seen, answer)}",
+        f"{answer.where} answers, but not as the layer says: {answer.problem}{_at_times(answer)}{_others(seen, answer)}",
         _narrow(seen, answer)
         or "look whether the Service's selector picks another application, or correct the annotation platform-e2e/probe",
     )
@@ -37,22 +37,30 @@ def unreachable(seen: Observed, answer: Answer) -> Cause:
     ]
     return Cause(
         "loadbalancer-unreachable",
-        f"{answer.where} is announced and does not answer ({answer.problem}){_at_times(seen, answer)}; {listed(ways)}",
+        f"{answer.where} is announced and does not answer{_requests(answer)} ({answer.problem}){_others(seen, answer)}; "
+        f"{listed(ways)}",
         _narrow(seen, answer)
         or "see that the application listens on that port; then look at kube-proxy on the announcing node, and for a NetworkPolicy",
     )
 
 
-def _at_times(seen: Observed, answer: Answer) -> str:
-    """Return in words how many requests went wrong, and whose pods they may have gone to; nothing where all did."""
-    if not answer.good:
+def _requests(answer: Answer) -> str:
+    """Return in words how many requests went wrong; nothing where all did."""
+    return f" {answer.asked - answer.good} of {answer.asked} requests" if answer.good else ""
+
+
+def _at_times(answer: Answer) -> str:
+    """Return in words that not all requests went wrong; nothing where they did."""
+    return f"; so it is with{_requests(answer)}" if answer.good else ""
+
+
+def _others(seen: Observed, answer: Answer) -> str:
+    """Return in words whose pods the requests that went wrong may have gone to; nothing where all did."""
+    if not answer.good or not seen.others:
         return ""
-    words = f"; so it is with {answer.asked - answer.good} of {answer.asked} requests"
-    if not seen.others:
-        return words
     selector = at(seen.service, "spec", "selector") or {}
     pairs = ", ".join(f"{name}={value}" for name, value in selector.items())
-    return f"{words}, for {name_of(seen.service or {})} ({pairs}) reaches pods of {' and of '.join(seen.others)} alike"
+    return f", for {name_of(seen.service or {})} ({pairs}) reaches pods of {' and of '.join(seen.others)} alike"
 
 
 def _narrow(seen: Observed, answer: Answer) -> str:
