@@ -74,7 +74,7 @@ def _replay(path: Path) -> int:
 
 def _reproduce(path: Path) -> int:
     """Refuse to trust: all of the archive is read before that is asked."""
-    capture.renderer = lambda: layers.no_objects  # type: ignore[assignment]
+    capture.renderer = lambda: layers.no_objects
     return cli.main(["reproduce", str(path), "--no-shell"])
 
 
