@@ -201,7 +201,7 @@ def test_the_versions_of_the_incident_are_asked_for(tmp_path: Path) -> None:
 
 
 def test_no_control_character_of_an_archive_reaches_the_terminal() -> None:
-    assert clean("a\x1b[2Jb\nc\r") == "a?[2Jb\nc?"
+    assert clean("a\x1b[2Jb\nc\r") == "a\\x1b[2Jb\nc\\r"
 
 
 def test_an_object_that_comes_back_is_told_with_its_seconds(api: ScriptedApi, tmp_path: Path) -> None:

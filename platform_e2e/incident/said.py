@@ -16,9 +16,9 @@ from rich.text import Text
 from platform_e2e.finding import Finding
 from platform_e2e.incident.compare import AGAIN, Row
 from platform_e2e.incident.model import Incident
-from platform_e2e.outside.shown import lines
 from platform_e2e.report import redact
 from platform_e2e.report.console import PhasePrinter
+from platform_e2e.terminal import visible
 from platform_e2e.timeline import Timeline
 
 LOG_WIDTH = 160
@@ -26,8 +26,8 @@ LOG_WIDTH = 160
 
 
 def clean(words: str) -> str:
-    """Return words that may be printed: no secrets, no control characters but line ends."""
-    return redact.text(lines(words))
+    """Return words that may be printed: no secrets, nothing that steers the terminal."""
+    return visible(redact.text(words))
 
 
 def say(words: str) -> None:
@@ -36,9 +36,9 @@ def say(words: str) -> None:
     sys.stdout.flush()
 
 
-def several(title: str, words: Iterable[str]) -> None:
+def several(title: str, lines: Iterable[str]) -> None:
     """Print lines below a title, if there are any."""
-    found = list(words)
+    found = list(lines)
     if found:
         say(f"{title}:")
         for line in found:
