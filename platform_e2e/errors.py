@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from platform_e2e.outside.shown import lines
+from platform_e2e.terminal import visible
 
 
 class HarnessError(Exception):
@@ -27,8 +27,8 @@ class HarnessError(Exception):
 
     def __init__(self, problem: str, remedy: str = "") -> None:
         """Join both sentences into the error's text, which may quote what a stranger wrote and goes to a terminal."""
-        self.problem = lines(problem)
-        self.remedy = lines(remedy)
+        self.problem = visible(problem)
+        self.remedy = visible(remedy)
         super().__init__(f"{self.problem}\n  remedy: {self.remedy}" if remedy else self.problem)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from platform_e2e.errors import BrokenHarness
+from platform_e2e.outside import plainfile
 
 log = logging.getLogger(__name__)
 
@@ -200,7 +201,7 @@ def stream(
         on_line(text)
 
     try:
-        with open(log_file or os.devnull, "ab") as copy:  # noqa: PTH123 - os.devnull is no Path
+        with plainfile.appended(log_file) if log_file else open(os.devnull, "ab") as copy:  # noqa: PTH123 - no Path
             ended = _pump(process.stdout, copy, line, on_tick, tick=tick, deadline=start + timeout)
         # A program may close its output and go on.
         process.wait(max(0.0, start + timeout - time.monotonic()) if ended else 0)
@@ -274,7 +275,7 @@ def background(
     words = [str(word) for word in argv]
     log.debug("%s in the background", shlex.join(words))
     try:
-        with log_file.open("ab") as output:
+        with plainfile.appended(log_file) as output:
             return subprocess.Popen(
                 words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=dict(env), start_new_session=True
             )

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from platform_e2e import atomic
 from platform_e2e.cluster import providers, supervisor
 from platform_e2e.cluster.embedded import cache
 from platform_e2e.cluster.provider import Capability, ClusterFacts, ClusterSpec, NodeFacts, Problem, Provider
@@ -48,6 +49,7 @@ class FakeProvider:
 
             for name in ("write_text", "write_bytes"):
                 setattr(Path, name, full)
+            atomic.whole_file = full  # type: ignore[assignment]
             full()
         if kind == "crash":
             raise ZeroDivisionError

@@ -284,11 +284,25 @@ def test_a_whole_run_on_a_foreign_layer_runs_nothing(planted: Planted, box: Box)
     assert not planted.said()
 
 
+def _pipe(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+
+
+def _packed(git: Path) -> None:
+    (git / "refs" / "heads" / "main").unlink()
+    _pipe(git / "packed-refs")
+
+
+def _text(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
 HOSTILE: dict[str, Callable[[Path], None]] = {
     "head-is-a-pipe": lambda git: _pipe(git / "HEAD"),
     "config-is-a-pipe": lambda git: _pipe(git / "config"),
     "index-is-a-pipe": lambda git: _pipe(git / "index"),
-    "packed-refs-is-a-pipe": lambda git: (_pipe(git / "packed-refs"), (git / "refs" / "heads" / "main").unlink())[0],
+    "packed-refs-is-a-pipe": _packed,
     "alternates-is-a-pipe": lambda git: _pipe(git / "objects" / "info" / "alternates"),
     "head-leads-out": lambda git: _text(git / "HEAD", "ref: refs/../../../../etc/passwd\n"),
     "head-is-itself": lambda git: _text(git / "HEAD", "ref: HEAD\n"),
@@ -298,15 +312,6 @@ HOSTILE: dict[str, Callable[[Path], None]] = {
     "config-is-none": lambda git: _text(git / "config", "[core\n\0"),
     "tables": lambda git: _text(git / "HEAD", "ref: refs/heads/.invalid\n"),
 }
-
-
-def _pipe(path: Path) -> None:
-    path.unlink(missing_ok=True)
-    os.mkfifo(path)
-
-
-def _text(path: Path, text: str) -> None:
-    path.write_text(text)
 
 
 @pytest.mark.point("git-runs-nothing")

@@ -144,7 +144,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], Path], str]] = {
     "twice": (lambda path: tar(path, {"run.json": said(), "./run.json": said(0)}), r"it has \./run\.json twice"),
     "encrypted": (encrypted, "cannot be read to its end"),
     "cut": (cut, "cannot be read to its end"),
-    "terminal": (lambda path: tar(path, {"/\x1b]0;owned\x07": b""}), r"/\?\]0;owned\? leads out of it"),
+    "terminal": (lambda path: tar(path, {"/\x1b]0;owned\x07": b""}), r"/\\x1b\]0;owned\\x07 leads out of it"),
 }
 
 

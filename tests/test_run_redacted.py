@@ -55,10 +55,13 @@ def test_a_file_of_tests_that_cannot_be_read_is_quoted_without_its_secret(box: B
 def test_a_full_disk_is_named_and_does_not_hide_the_verdict(box: Box) -> None:
     # /dev/full answers every write as a full disk does.
     box.tests("""
+from platform_e2e.report import run as runs
 @pytest.mark.promise("loadbalancer")
 def test_address(cluster, promises, run):
     os.symlink("/dev/full", run.directory / "junit.xml")
-    os.symlink("/dev/full", run.directory / ".run.json.new")
+    def full(path, content):
+        raise OSError(28, "No space left on device", str(path))
+    runs.atomic_write = full
     promises.report([FINDING])
 """)
     status, out = box.run()
@@ -98,13 +101,11 @@ def test_a_disk_that_fills_up_leaves_what_was_there(tmp_path: Path, monkeypatch:
     (tmp_path / "timeline.jsonl").write_text("the code is swordfish2027\n")
     (tmp_path / "junit.xml").write_text("<testsuites><testcase name='password=hunter2'/></testsuites>")
     redact.learn([{"data": {"room": "c3dvcmRmaXNoMjAyNw=="}}])
-    write = Path.write_bytes
 
-    def full(path: Path, data: bytes) -> int:
-        write(path, data[:3])
+    def full(_path: Path, _target: Path) -> Path:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(Path, "replace", full)
     works: dict[str, Callable[[], None]] = {
         "timeline.jsonl": lambda: redaction.written_before(tmp_path),
         "junit.xml": lambda: redaction.sweep(tmp_path / "junit.xml"),

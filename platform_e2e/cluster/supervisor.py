@@ -19,11 +19,13 @@ from pathlib import Path
 from types import FrameType
 
 from platform_e2e import paths
+from platform_e2e.atomic import atomic_write
 from platform_e2e.cluster import providers
 from platform_e2e.cluster.place import Place, read_spec
 from platform_e2e.cluster.provider import Provider
 from platform_e2e.cluster.waiting import NotInTime, wait_until
 from platform_e2e.errors import HarnessError
+from platform_e2e.outside import plainfile
 from platform_e2e.report import redact
 from platform_e2e.timeline import Timeline
 
@@ -38,6 +40,10 @@ START_SECONDS = 10.0
 
 ROOM = 16384
 """Bytes on the disk that are taken at once for the reason of a failure, which may be a full disk."""
+
+
+MOST_KEPT = 10 << 20
+"""Bytes of the end of each log that outlive a cluster; a first start has some hundred thousand."""
 
 
 class Ended(KeyboardInterrupt):
@@ -126,10 +132,16 @@ class Supervisor:
         kept = of_run.parent / "evidence" / "nodes" if of_run else paths.cache() / "logs" / f"cluster-{self.spec.name}"
         logs = self.place.directory / "logs"
         try:
-            for file in (self.place.log, *logs.glob("*/*.log")):
+            # Pods of the layer may write into the directories of the nodes' logs, whatever they like.
+            for file in (self.place.log, *plainfile.in_directories(logs, ".log")):
                 target = kept / (file.relative_to(logs) if logs in file.parents else file.name)
+                try:
+                    content, _ = plainfile.end_of(file, MOST_KEPT, self.place.directory)
+                except plainfile.NotPlain as error:
+                    log.warning("%s is not kept: it %s", file, error.strerror)
+                    continue
                 target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_text(redact.text(file.read_text(errors="replace")))
+                atomic_write(target, redact.text(content.decode(errors="replace")))
         except OSError:
             log.exception("the logs could not be kept")
             return None

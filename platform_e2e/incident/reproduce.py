@@ -45,7 +45,7 @@ AGAIN_SECONDS = 120.0
 MOST_NODES = 9
 """That a cluster here can have."""
 
-MOST_DRIFT_VALUES = 100_000
+MOST_DRIFT_VALUES = 60_000
 """In all objects that are not as in Git together; one has a few hundred."""
 
 LARGEST_DRIFT = 8 << 20

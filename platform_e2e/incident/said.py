@@ -36,9 +36,9 @@ def say(words: str) -> None:
     sys.stdout.flush()
 
 
-def several(title: str, words: Iterable[str]) -> None:
+def several(title: str, lines: Iterable[str]) -> None:
     """Print lines below a title, if there are any."""
-    found = list(words)
+    found = list(lines)
     if found:
         say(f"{title}:")
         for line in found:

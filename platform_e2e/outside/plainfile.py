@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import stat
 from collections.abc import Iterator
@@ -95,6 +96,50 @@ def end_of(path: Path, most: int, below: Path | None = None) -> tuple[bytes, int
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - most))
         return file.read(most), size
+
+
+def appended(path: Path) -> BinaryIO:
+    """Open a plain file to add to its end; where there is none it is made.
+
+    Args:
+        path: of the file; its last part must not be a link.
+
+    Raises:
+        NotPlain: it is no plain file.
+        OSError: it cannot be opened.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    try:
+        found = os.open(path, flags, 0o666)
+    except OSError as error:
+        # ENXIO is a named pipe that nobody reads.
+        if error.errno in {errno.ELOOP, errno.ENXIO, errno.EISDIR}:
+            raise NotPlain(error.errno, "is no plain file", str(path)) from error
+        raise
+    if not stat.S_ISREG(os.fstat(found).st_mode):
+        os.close(found)
+        raise NotPlain(errno.EINVAL, "is no plain file", str(path))
+    os.set_blocking(found, True)
+    return os.fdopen(found, "ab")
+
+
+def in_directories(root: Path, suffix: str) -> list[Path]:
+    """Return what is called so in the directories of a directory, sorted; whether it is a plain file shows when it is opened.
+
+    Args:
+        root: whose directories are looked into; a link among them is itself returned.
+        suffix: of the names.
+    """
+    found: list[Path] = []
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(root) as entries:
+        for entry in itertools.islice(entries, MOST_ENTRIES):
+            if entry.is_symlink():
+                found.append(Path(entry))
+            elif entry.is_dir(follow_symlinks=False):
+                with contextlib.suppress(OSError), os.scandir(entry) as inner:
+                    names = (one for one in itertools.islice(inner, MOST_ENTRIES) if one.name.endswith(suffix))
+                    found += [Path(one) for one in names]
+    return sorted(found)
 
 
 def walk(root: Path, deepest: int) -> Iterator[tuple[Path, list[str]]]:

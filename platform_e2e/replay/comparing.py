@@ -106,7 +106,7 @@ def table(compared: Sequence[Compared], *, width: int, colour: bool) -> str:
     styles = {SAME: "bold red", PASSES: "green"}
     for one in compared:
         verdict = Text(one.verdict, styles.get(one.verdict, "yellow"))
-        result.add_row(Text(shown(one.test)), Text(one.then), Text(one.now), verdict)
+        result.add_row(*(Text(shown(part)) for part in (one.test, one.then, one.now)), verdict)
     out = StringIO()
     Console(file=out, width=max(width, 60), force_terminal=colour, no_color=not colour, highlight=False).print(result)
     return out.getvalue()

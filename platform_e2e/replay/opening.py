@@ -30,7 +30,7 @@ PATCH, HARNESS_PATCH = "uncommitted.patch", "harness.patch"
 NEEDED = frozenset({RUN, COPY, SUMS, PATCH, HARNESS_PATCH, SEAL})
 """The files of a run that a replay reads."""
 
-LIMITS = Limits(archive=1 << 30, members=50_000, kept=48 << 20, file=24 << 20)
+LIMITS = Limits(archive=256 << 20, members=20_000, kept=48 << 20, file=24 << 20)
 """Of an archive: the evidence of a run has 50 MB by default, and some thousand files. The copy of a layer is bounded to 20 MiB,
 run.json of 2,000 tests has about 4. An archive with more can be unpacked by hand."""
 

@@ -169,11 +169,13 @@ def unpack(packed: bytes, directory: Path, where: str) -> None:
         WrongUsage: a member leads out of it, or is neither file nor link, or there are too many bytes.
     """
     limits = Limits(2 * tree.LARGEST_LAYER, tree.MOST_FILES, tree.LARGEST_LAYER, tree.LARGEST_FILE)
-    packed_as = f"--replay: {COPY} of {where}"
+    packed_as, remedy = f"--replay: {COPY} of {where}", "take a copy that the harness made"
     try:
-        for member, content in archive.members(
-            io.BytesIO(packed), packed_as, "take a copy that the harness made", limits, lambda _: True
-        ):
+        # All of it is looked at before anything is written.
+        for member, _ in archive.members(io.BytesIO(packed), packed_as, remedy, limits, lambda _: False):
+            if member.kind is Kind.HARD_LINK:
+                raise WrongUsage(f"{packed_as} is not read: {member.name} is neither a file nor a link", remedy)
+        for member, content in archive.members(io.BytesIO(packed), packed_as, remedy, limits, lambda _: True):
             target = directory / member.name
             if member.kind is Kind.DIRECTORY:
                 target.mkdir(parents=True, exist_ok=True)
@@ -181,12 +183,10 @@ def unpack(packed: bytes, directory: Path, where: str) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             if member.kind is Kind.LINK:
                 target.symlink_to(member.target)
-            elif member.kind is Kind.FILE:
+            else:
                 with target.open("xb") as file:
                     file.write(content)
                 target.chmod(0o700 if member.executable else 0o600)
-            else:
-                raise WrongUsage(f"{packed_as} is not read: {member.name} is neither a file nor a link")
     except (OSError, ValueError) as error:
         raise WrongUsage(f"{packed_as} cannot be unpacked: {error}", "take another copy of the run") from error
 

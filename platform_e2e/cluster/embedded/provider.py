@@ -34,6 +34,7 @@ from platform_e2e.cluster.embedded.node import Node
 from platform_e2e.cluster.provider import Capability, ClusterFacts, ClusterSpec, NodeFacts, Problem
 from platform_e2e.cluster.waiting import wait_until
 from platform_e2e.errors import BrokenHarness
+from platform_e2e.outside import plainfile
 from platform_e2e.shell import background
 from platform_e2e.timeline import Timeline
 
@@ -44,6 +45,9 @@ API_SECONDS = 120.0
 
 NODE_SECONDS = 120.0
 """For every node to be Ready after that: 3 s were seen."""
+
+LOOKED_AT = 64 << 10
+"""Bytes of the end of each log, for its last lines."""
 
 NAME = "embedded"
 
@@ -301,7 +305,12 @@ def ends_of_logs(directory: Path, processes: Sequence[subprocess.Popen[bytes]]) 
         for process in processes
         if process.poll() is not None
     ]
-    for file in sorted(directory.glob("*/*.log")):
-        lines = file.read_text(errors="replace").splitlines()[-5:]
+    for file in plainfile.in_directories(directory, ".log"):
+        try:
+            content, _ = plainfile.end_of(file, LOOKED_AT, directory)
+        except OSError as error:
+            told.append(f"{file.parent.name}/{file.name} {error.strerror}")
+            continue
+        lines = content.decode(errors="replace").splitlines()[-5:]
         told += [f"{file.parent.name}/{file.name}:", *(f"  {line[:300]}" for line in lines)]
     return "\n".join(told)

@@ -10,6 +10,7 @@ from typing import Any
 
 from platform_e2e.errors import HarnessError
 from platform_e2e.gitops import argocd
+from platform_e2e.outside import plainfile
 from platform_e2e.report import redact
 from platform_e2e.report.bundle import metallb, monitoring, nodes, served, tree, versions
 from platform_e2e.report.bundle.reading import Asking
@@ -107,15 +108,18 @@ class State:
 
     def _node_logs(self) -> None:
         """Keep the ends of the nodes' own logs, of kubelet, containerd and the control plane."""
-        for path in sorted(self.beside.logs.glob("*/*.log")) if self.beside.logs else ():
-            with path.open("rb") as file:
-                file.seek(0, 2)
-                size = file.tell()
-                file.seek(max(0, size - self.store.most))
-                lines = file.read().decode(errors="replace").splitlines(keepends=True)
+        logs = self.beside.logs
+        for path in plainfile.in_directories(logs, ".log") if logs else ():
+            name = f"nodes/{path.relative_to(logs) if logs else path}"
+            try:
+                # Pods of the layer may write there, whatever they like.
+                content, size = plainfile.end_of(path, self.store.most, logs)
+            except plainfile.NotPlain as error:
+                self.store.left_out(name, f"it {error.strerror}")
+                continue
+            lines = content.decode(errors="replace").splitlines(keepends=True)
             more = f"of this log the last {LOG_LINES} lines; it has {size} bytes" if len(lines) > LOG_LINES else ""
-            name = path.relative_to(self.beside.logs) if self.beside.logs else path
-            self.store.text(f"nodes/{name}", "".join(lines[-LOG_LINES:]), "log of the node", keep="end", more=more)
+            self.store.text(name, "".join(lines[-LOG_LINES:]), "log of the node", keep="end", more=more)
 
     def _metallb(self) -> None:
         """Keep the metrics of controller and speakers."""

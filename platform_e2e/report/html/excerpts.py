@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from platform_e2e.outside import plainfile
 from platform_e2e.report import redact
 from platform_e2e.report.html.problems import Problem
 from platform_e2e.report.html.source import Kept
@@ -33,6 +35,10 @@ BYTES_REDACTED = 100_000
 
 BYTES_OF_ALL = 1_200_000
 """How much of all logs together, so that the page stays below 5 MB whatever a run leaves behind."""
+
+
+LINES_COUNTED = 10_000_000
+"""Of a log, to say how many there are; more is more than anybody reads."""
 
 
 @dataclass(frozen=True)
@@ -113,9 +119,7 @@ def _place(described: str) -> tuple[str, str]:
 def _read(path: Path, most: int) -> str:
     """Return the end of a file, nothing where it cannot be read."""
     try:
-        with path.open("rb") as file:
-            file.seek(max(path.stat().st_size - most, 0))
-            return file.read().decode(errors="replace")
+        return plainfile.end_of(path, most)[0].decode(errors="replace")
     except OSError:
         return ""
 
@@ -156,7 +160,7 @@ def _end_of(directory: Path, path: str) -> Excerpt:
 def _count(path: Path) -> int:
     """Return how many lines a file has, 0 where it cannot be read."""
     try:
-        with path.open("rb") as file:
-            return sum(1 for _ in file)
+        with plainfile.opened(path) as file:
+            return sum(1 for _ in itertools.islice(file, LINES_COUNTED))
     except OSError:
         return 0

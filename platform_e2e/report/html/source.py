@@ -8,10 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from platform_e2e.outside import documents, plainfile
 from platform_e2e.report.html.plain import mapping, mappings, number, text, texts
 
 FILES_SHOWN = 2000
 """How many files of the evidence are listed; a run over two hundred namespaces has fewer."""
+
+MOST_VALUES = 1_000_000
+"""Of a run.json; that of a run whose thousand tests all failed has a third of it."""
+
+LARGEST_TIMELINE = 64 << 20
+"""Bytes; that of a run of two hours has about one million."""
 
 KNOWN = {
     "run.json": "verdict, options, versions, figures and findings",
@@ -22,6 +29,7 @@ KNOWN = {
     "uncommitted.patch": "what the layer's directory had on top of the commit",
     "harness.patch": "the same of the harness's own checkout",
     "summary.md": "the verdict for a job page",
+    "run.seal": "by which the cache that made the run knows it again",
 }
 """The files at the top of a run's directory, and what each has."""
 
@@ -78,13 +86,14 @@ class Source:
         """Return a file's plain data, or None and note what is lost."""
         path = self.directory / name
         try:
-            known: object = json.loads(path.read_text(encoding="utf-8", errors="replace"))
+            content = plainfile.read(path, documents.LARGEST_JSON).decode(errors="replace").encode()
+            known: object = documents.from_json(content, MOST_VALUES)
         except FileNotFoundError:
             if not optional:
                 self.missing.append(f"{name} is missing: {loss}.")
         except OSError as error:
             self.missing.append(f"{name} cannot be read ({error.strerror}): {loss}.")
-        except (ValueError, RecursionError):
+        except ValueError:
             self.missing.append(f"{name} is damaged: {loss}.")
         else:
             return known
@@ -94,7 +103,7 @@ class Source:
         """Take over every whole line of the timeline."""
         path, damaged = self.directory / "timeline.jsonl", 0
         try:
-            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+            lines = plainfile.read(path, LARGEST_TIMELINE).decode(errors="replace").splitlines()
         except FileNotFoundError:
             self.missing.append("timeline.jsonl is missing: the course of the run is not shown.")
             return
