@@ -223,6 +223,10 @@ class Transport:
             raise too_much(f"{request}, with what was read before", self.limits.whole)
         return parsed(body, str(request), self.limits.memory)
 
+    def give_back(self, size: int) -> None:
+        """Note that so much of what was read is not kept."""
+        self._spent -= size
+
     def request(self, request: Request, *, patience: float | None = None) -> bytes | bytearray:
         """Send a request and return the body of the answer.
 
