@@ -41,7 +41,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform_e2e.ask.explaining.KEPT", SMALL)
     monkeypatch.setattr("platform_e2e.ask.explaining.PATIENCE", 0)
     monkeypatch.setattr("platform_e2e.ask.wait.AFTER", 0.5)
-    monkeypatch.setattr("platform_e2e.incident.capture.KEPT", SMALL)
+    monkeypatch.setattr("platform_e2e.incident.capture.TAKEN", SMALL)
     monkeypatch.setattr("platform_e2e.incident.capture.PATIENCE", 0)
     monkeypatch.setattr("platform_e2e.ask.wait.ASKED", SMALL)
 
