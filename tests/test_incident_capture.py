@@ -400,7 +400,7 @@ def test_who_may_list_only_in_namespaces_captures_these(
 def test_a_capture_of_a_hostile_server_ends(
     api: ScriptedApi, take: Take, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(capture, "KEPT", test_kube_stranger.SMALL)
+    monkeypatch.setattr(capture, "TAKEN", test_kube_stranger.SMALL)
     monkeypatch.setattr(capture, "PATIENCE", 0)
     layer, sha = incidents.checkout(tmp_path)
     incidents.platform(api, sha)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from platform_e2e.errors import BrokenHarness, WrongUsage
+from platform_e2e.kube.answers import Limits
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.errors import Conflict, Forbidden, Invalid, KindNotServed, NotFound, Unavailable
 from platform_e2e.kube.kubeconfig import Endpoint
@@ -55,10 +56,8 @@ def test_discovery_is_asked_once_for_a_kind_that_is_served(api: ScriptedApi, kub
     assert sum(path == "/apis/apps/v1" for _, path, _ in api.requests) == 1
 
 
-def test_list_reads_all_pages_sorted_and_names_the_kind(
-    api: ScriptedApi, kube: Kube, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("platform_e2e.kube.collect.PAGE", 3)
+def test_list_reads_all_pages_sorted_and_names_the_kind(api: ScriptedApi) -> None:
+    kube = Reader(Endpoint(f"http://127.0.0.1:{api.port}", None, None, {}), limits=Limits(page=3))
     for number in reversed(range(8)):
         api.put("configmaps", "ns", f"c{number}")
     api.put("configmaps", "other", "c0")
@@ -66,6 +65,8 @@ def test_list_reads_all_pages_sorted_and_names_the_kind(
     assert [obj["metadata"]["name"] for obj in found] == [f"c{number}" for number in range(8)]
     assert {(obj["apiVersion"], obj["kind"]) for obj in found} == {("v1", "ConfigMap")}
     assert len(kube.list("v1/ConfigMap")) == 9
+    assert api.asked("GET", "configmaps", limit="3") == 6
+    kube.close()
 
 
 def test_list_sends_the_selectors(api: ScriptedApi, kube: Kube) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import subprocess
 import sys
 import time
@@ -42,7 +41,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform_e2e.ask.explaining.KEPT", SMALL)
     monkeypatch.setattr("platform_e2e.ask.explaining.PATIENCE", 0)
     monkeypatch.setattr("platform_e2e.ask.wait.AFTER", 0.5)
-    monkeypatch.setattr("platform_e2e.incident.capture.KEPT", SMALL)
+    monkeypatch.setattr("platform_e2e.incident.capture.TAKEN", SMALL)
     monkeypatch.setattr("platform_e2e.incident.capture.PATIENCE", 0)
     monkeypatch.setattr("platform_e2e.ask.wait.ASKED", SMALL)
 
@@ -457,6 +456,20 @@ DENSE: dict[str, bytes] = {
 }
 
 
+def test_who_owns_which_field_is_not_kept_of_lists(api: ScriptedApi) -> None:
+    fields: dict[str, Any] = {"f:data": {"f:a": {}, "f:b": {"f:c": {}}}}
+    managed = [{"manager": "kubectl", "time": "2026-01-01T00:00:00Z", "fieldsV1": fields}]
+    api.put("configmaps", "ns", "a", metadata={"managedFields": managed})
+    with reader(api, slim=True) as found:
+        before = found._http._spent
+        (one,) = found.list("v1/ConfigMap")
+        assert one["metadata"]["managedFields"] == [{"manager": "kubectl", "time": "2026-01-01T00:00:00Z"}]
+        single = found.get("v1/ConfigMap", "a", "ns")
+        assert single is not None
+        assert single["metadata"]["managedFields"][0]["fieldsV1"] == fields
+        assert found._http._spent > before
+
+
 @pytest.mark.parametrize("name", DENSE)
 def test_the_memory_of_an_answer_is_not_underestimated(name: str) -> None:
     import tracemalloc
@@ -506,9 +519,18 @@ contexts: [{{name: c, context: {{cluster: c}}}}]
 clusters: [{{name: c, cluster: {{server: "http://127.0.0.1:{api.port}"}}}}]
 """
     )
-    argv = [sys.executable, "-m", "platform_e2e", *words, "--kubeconfig", str(kubeconfig)]
-    with (tmp_path / "said").open("wb") as said:
-        process = subprocess.Popen(argv, stdout=said, stderr=said, cwd=Path(cli.__file__).parents[1])
-        _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, usage.ru_maxrss * 1024, (tmp_path / "said").read_text(errors="replace")
+    argv = [sys.executable, "-c", MEASURED, *words, "--kubeconfig", str(kubeconfig)]
+    done = subprocess.run(argv, cwd=Path(cli.__file__).parents[1], capture_output=True, check=False, timeout=60)
+    said, _, peak = done.stderr.decode().rpartition("VmHWM:")
+    return done.returncode, int(peak.split()[0]) * 1024, done.stdout.decode() + said
+
+
+MEASURED = """
+import sys
+from pathlib import Path
+from platform_e2e import cli
+status = cli.main(sys.argv[1:])
+sys.stderr.write(next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")))
+sys.exit(status)
+"""
+"""Runs a command and says how much memory it had at most; what `wait4` tells counts the process that has forked it, too."""

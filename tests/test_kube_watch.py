@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from platform_e2e.errors import WrongUsage
+from platform_e2e.kube.answers import OURS
 from platform_e2e.kube.client import Kube
-from platform_e2e.kube.collect import PAGE
 from platform_e2e.kube.expect import (
     Expectation,
     Met,
@@ -200,7 +200,7 @@ def test_a_closed_stream_is_a_reconnect_and_no_answer(api: ScriptedApi, kube: Ku
     api.until_watched(5)
     put(api, "2")
     waiting.result()
-    lists = api.asked("GET", "configmaps", limit=str(PAGE))
+    lists = api.asked("GET", "configmaps", limit=str(OURS.page))
     assert lists <= 2, "a closed stream was answered by a new list"
 
 

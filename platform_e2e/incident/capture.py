@@ -30,7 +30,7 @@ from platform_e2e.incident.model import Incident
 from platform_e2e.incident.observing import UNASKED, Ground, findings, prometheus
 from platform_e2e.incident.rollouts import halfway
 from platform_e2e.incident.said import captured, say
-from platform_e2e.kube.answers import KEPT, understood
+from platform_e2e.kube.answers import TAKEN, understood
 from platform_e2e.kube.objects import Object, key
 from platform_e2e.kube.reader import Reader
 from platform_e2e.layer import Layer, Renderer
@@ -69,7 +69,7 @@ def main(known: argparse.Namespace) -> int:
         cluster=cluster,
         context=known.context,
         patience=PATIENCE,
-        limits=KEPT,
+        limits=TAKEN,
         ends=time.monotonic() + known.timeout,
     )
     with (

@@ -6,18 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from platform_e2e.errors import WrongUsage
-from platform_e2e.kube.answers import checked, cost, mapping, too_much
+from platform_e2e.kube.answers import checked, cost, mapping, slimmed, too_much
 from platform_e2e.kube.discovery import Discovery, Resource
 from platform_e2e.kube.errors import BadAnswer, TooLarge, Unavailable
 from platform_e2e.kube.objects import Key, Object, key, revision
 from platform_e2e.kube.selection import Choice
 from platform_e2e.kube.stream import Collection
 from platform_e2e.kube.transport import Request, Stream, Transport
-
-PAGE = 1000
-"""Objects asked for at once: twice what kubectl asks for (--chunk-size), or five hundred ConfigMaps, with the one that
-Kubernetes adds to each namespace, would be two requests for each list.
-"""
 
 FEWER = 10
 """By how much fewer objects are asked for at once where a page has more bytes than an answer may have."""
@@ -114,7 +109,7 @@ class Collector:
         """
         objects: dict[Key, Object] = {}
         what = resource.plural + (f" -n {namespace}" if namespace else "")
-        limits, size, limit = self._http.limits, 0, PAGE
+        limits, size, limit = self._http.limits, 0, self._http.limits.page
         token: str | None = None
         seen: set[str] = set()
         for _ in range(limits.pages):
@@ -134,9 +129,14 @@ class Collector:
             items, meta = page.get("items", ""), mapping(page.get("metadata") or {}, f"{request}, its metadata")
             if not isinstance(items, list | None):
                 raise BadAnswer(str(request), "items must be a list, got another value or none")
-            for item in items or []:
+            sound = [checked(item, str(request)) for item in items or []]
+            if limits.slim:
+                gone = slimmed(sound)
+                size -= gone
+                self._http.give_back(gone)
+            for item in sound:
                 # The items of a list do not name their kind; what is read singly does.
-                obj = {"apiVersion": resource.api_version, "kind": resource.short, **checked(item, str(request))}
+                obj = {"apiVersion": resource.api_version, "kind": resource.short, **item}
                 objects[key(obj)] = obj
             token = meta.get("continue")
             if not token:

@@ -18,7 +18,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError, ProtocolError, SSLError
 
 from platform_e2e.errors import BrokenHarness
-from platform_e2e.kube.answers import OURS, Limits, NoJson, cost, parsed, too_much, unpacked
+from platform_e2e.kube.answers import OURS, SINGLE, Limits, NoJson, cost, parsed, too_much, unpacked
 from platform_e2e.kube.backoff import Backoff
 from platform_e2e.kube.errors import LONGEST, BadAnswer, Unavailable, api_error
 from platform_e2e.kube.expect import pause
@@ -206,22 +206,31 @@ class Transport:
         """
         body = self.request(request, patience=patience)
         try:
-            return self.parse(body, request)
+            return self.parse(body, request, free=SINGLE)
         except NoJson:
             if or_text:
                 return body.decode(errors="replace")
             raise
 
-    def parse(self, body: bytes | bytearray, request: Request) -> Any:
+    def parse(self, body: bytes | bytearray, request: Request, *, free: int = 0) -> Any:
         """Return the JSON value of an answer, and count what all answers take in memory, for a client that keeps them.
+
+        Args:
+            body: of the answer.
+            request: for the error.
+            free: bytes of it that are not counted.
 
         Raises:
             BadAnswer: it cannot be read, or takes too much, alone or with the others.
         """
-        self._spent += cost(body)
+        self._spent += max(cost(body) - free, 0)
         if self._spent > self.limits.whole:
             raise too_much(f"{request}, with what was read before", self.limits.whole)
         return parsed(body, str(request), self.limits.memory)
+
+    def give_back(self, size: int) -> None:
+        """Note that so much of what was read is not kept."""
+        self._spent -= size
 
     def request(self, request: Request, *, patience: float | None = None) -> bytes | bytearray:
         """Send a request and return the body of the answer.
