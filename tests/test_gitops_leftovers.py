@@ -88,6 +88,14 @@ def test_objects_of_an_application_that_went_without_a_finalizer_go(api: Scripte
     assert kube.get("v1/ConfigMap", "one", "one") is not None
 
 
+def test_objects_without_a_namespace_are_known_by_their_mark_too(api: ScriptedApi, kube: Kube, layer: Layer) -> None:
+    api.serve("rbac.authorization.k8s.io/v1", "clusterroles", "ClusterRole", namespaced=False)
+    for name, app, of in (("a:b", "gone", "a:b"), ("a:c", "one", "a:c"), ("a:d", "gone", "a:x")):
+        mark = {"argocd.argoproj.io/tracking-id": f"{app}:rbac.authorization.k8s.io/ClusterRole:one/{of}"}
+        api.put("clusterroles", "", name, metadata={"annotations": mark, "managedFields": BY_ARGOCD})
+    assert removed(kube, layer) == ["ClusterRole a:b"]
+
+
 def test_what_was_applied_by_hand_for_an_earlier_layer_goes_with_what_it_made(
     api: ScriptedApi, kube: Kube, layer: Layer
 ) -> None:

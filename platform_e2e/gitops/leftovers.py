@@ -105,7 +105,7 @@ class Tracking:
             return
         by_label = (metadata.get("labels") or {}).get(self.label, "")
         by_annotation, _, own = (metadata.get("annotations") or {}).get(TRACKING, "").partition(":")
-        if own != _own(obj):
+        if own != _own(obj, own):
             by_annotation = ""
         seen = by_label if self.method == "label" else by_annotation
         if not (seen or by_label or by_annotation):
@@ -227,11 +227,12 @@ def _identity(obj: Object) -> tuple[str, str, str, str]:
     return group, str(obj["kind"]), str(metadata.get("namespace") or ""), str(metadata["name"])
 
 
-def _own(obj: Object) -> str:
-    """Return what follows the Application's name in an object's own mark; without a namespace it has its Application's."""
+def _own(obj: Object, mark: str) -> str:
+    """Return what has to follow the Application's name in an object's mark; without a namespace it has its Application's."""
     group, kind, namespace, name = _identity(obj)
-    written = str((obj["metadata"].get("annotations") or {}).get(TRACKING, "")).rpartition(":")[2].partition("/")[0]
-    return f"{group}/{kind}:{namespace or written}/{name}"
+    # Names of RBAC's kinds have colons of their own.
+    place = mark.split(":", 1)[-1].partition("/")[0]
+    return f"{group}/{kind}:{namespace or place}/{name}"
 
 
 def _some(objects: list[Object]) -> str:
