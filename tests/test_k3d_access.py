@@ -463,7 +463,7 @@ def test_an_alias_of_ssh_is_taken_by_the_name_that_it_stands_for(
 ) -> None:
     ssh = tmp_path / "ssh"
     ssh.write_text(
-        '#!/bin/sh\n[ "$1 $2" = "-G build" ] && printf "user me\\nhostname build.example.com\\nport 22\\n"\n'
+        '#!/bin/sh\n[ "$*" = "-G -- build" ] && printf "user me\\nhostname build.example.com\\nport 22\\n"\n'
     )
     ssh.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
