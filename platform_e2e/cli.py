@@ -184,9 +184,10 @@ def _doctor(known: argparse.Namespace, rest: Sequence[str]) -> int:
 def _cluster(known: argparse.Namespace, rest: Sequence[str]) -> int:
     """Hand over to the commands of the cluster package."""
     del known
+    from platform_e2e import supplies
     from platform_e2e.cluster import cli
 
-    return cli.main(rest, _pools)
+    return cli.main(rest, _pools, supplies.registries)
 
 
 def _pools(directory: Path) -> tuple[AddressRange, ...]:

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from platform_e2e.cluster.k3d.sources import Supplies
 from platform_e2e.foundations import upstream
+from platform_e2e.foundations.upstream import Upstream
 from platform_e2e.layer import releases
+from platform_e2e.layer.releases import Release
 from platform_e2e.settings import Settings
 
 IMAGE = re.compile(r"^[ \t-]*[\"']?(?:image|newName)[\"']?:[ \t]+[\"']?([\w][\w./:@-]{0,250})", re.MULTILINE)
@@ -36,18 +38,26 @@ def of(settings: Settings) -> Supplies:
     Raises:
         WrongUsage: the layer's foundations.yaml cannot be used.
     """
-    found = releases.read(settings.layer)
-    registries = set(named(settings.layer))
-    repositories: set[str] = set()
-    downloads: set[str] = set()
-    for release in found:
-        known = upstream.CHARTS.get(release.chart, upstream.Upstream(()))
-        registries.update(known.registries)
-        if settings.charts_dir is None:
-            repositories.add(release.repository)
-            downloads.update(known.downloads)
+    found = releases.read(settings.layer) if settings.charts_dir is None else ()
+    repositories = {release.repository for release in found}
+    downloads = {url for release in found for url in _known(release).downloads}
     ca = str(settings.registry_ca or "")
-    return Supplies(tuple(sorted(registries)), tuple(sorted(repositories)), tuple(sorted(downloads)), ca)
+    return Supplies(registries(settings.layer), tuple(sorted(repositories)), tuple(sorted(downloads)), ca)
+
+
+def registries(layer: Path) -> tuple[str, ...]:
+    """Return the registries of all images of a layer and of the foundations below it.
+
+    Raises:
+        WrongUsage: the layer's foundations.yaml cannot be used.
+    """
+    charts = (_known(release).registries for release in releases.read(layer))
+    return tuple(sorted({*named(layer), *(registry for each in charts for registry in each)}))
+
+
+def _known(release: Release) -> Upstream:
+    """Return what is known of a release's chart."""
+    return upstream.CHARTS.get(release.chart, Upstream(()))
 
 
 def named(layer: Path) -> Sequence[str]:

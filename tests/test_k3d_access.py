@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from platform_e2e.cluster.embedded import network as embedded
 from platform_e2e.cluster.k3d import (
@@ -463,12 +464,20 @@ def test_an_alias_of_ssh_is_taken_by_the_name_that_it_stands_for(
 ) -> None:
     ssh = tmp_path / "ssh"
     ssh.write_text(
-        '#!/bin/sh\n[ "$1 $2" = "-G build" ] && printf "user me\\nhostname build.example.com\\nport 22\\n"\n'
+        '#!/bin/sh\n[ "$*" = "-G -- build" ] && printf "user me\\nhostname build.example.com\\nport 22\\n"\n'
     )
     ssh.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     assert daemon._endpoint(Docker({"DOCKER_HOST": "ssh://me@build"})) == "ssh://build.example.com"
     assert daemon._endpoint(Docker({"DOCKER_HOST": "tcp://build:2375"})) == "tcp://build:2375"
+
+
+@pytest.mark.point("credentials-proxies-cas")
+def test_a_password_of_any_letters_is_read_by_k3ds_yaml_as_it_is() -> None:
+    word = 'pä"ß\\ 😀: #$x'
+    text = registries.render({}, {"quay.io": Login("me", word)})
+    assert YAML(typ="safe").load(text)["configs"]["quay.io"]["auth"]["password"] == word
+    assert "\\ud83d" not in text, "YAML knows no pairs of surrogates"
 
 
 @pytest.mark.point("mirrors")

@@ -57,8 +57,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         with cache.scratch("registry") as scratch:
             directory = known.directory.absolute() if known.directory else scratch / "registry"
             with crane.serving(directory, timeline, known.port) as registry:
-                words = _filled(registry, docker, directory, scratch, timeline)
-                return _serve(words) if known.serve else _run([*words, *rest])
+                try:
+                    _forget(docker, registry)  # what an earlier one served at that port is another node's
+                    words = _filled(registry, docker, directory, scratch, timeline)
+                    return _serve(words) if known.serve else _run([*words, *rest])
+                finally:
+                    _forget(docker, registry)
     except HarnessError as error:
         say(str(error))
         return error.exit_code
@@ -85,6 +89,15 @@ def _filled(
         *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "e2e", "--provider", "k3d"),
         *("--registry-mirror", registry.url, "--cluster", CLUSTER, "--charts-dir", charts, "--layer", layer),
     ]
+
+
+def _forget(docker: Docker, registry: crane.Registry) -> None:
+    """Take out of Docker what it has pulled from the registry."""
+    host = registry.url.partition("//")[2]
+    listed = docker.run("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").stdout.split()
+    ours = [name for name in listed if name.startswith(f"{host}/")]
+    if ours:
+        docker.run("image", "rm", "--force", *ours)
 
 
 def _run(words: Sequence[str | Path]) -> int:

@@ -1,6 +1,6 @@
 """The node image that stands in for k3s': a built node whose images all come from the mirror, made for one cluster.
 
-Its keys and addresses are in it, so it is right for the one cluster that it is made for. k3s itself cannot be built from a Go module.
+Its keys are in it, so it is right for clusters of one name with one node. k3s itself cannot be built from a Go module.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MIRRORS = """
 
 
 def plan(docker: Docker, pools: Sequence[AddressRange], scratch: Path) -> Plan:
-    """Return the addresses that a cluster with one node will have, as they are chosen when it is made."""
+    """Return addresses for the files of a node; those that its cluster gets in the end may be others (`node/k3s`)."""
     directory = scratch / "plan"
     directory.mkdir()
     return network.choose(docker, directory, pools, 1, 0)

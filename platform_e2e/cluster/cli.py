@@ -27,6 +27,9 @@ DEFAULT_NAME = "e2e"
 Pools = Callable[[Path], Sequence[AddressRange]]
 """Reads the address ranges that the layer in a directory states."""
 
+Registries = Callable[[Path], Sequence[str]]
+"""Reads the registries of the images that the layer in a directory names."""
+
 
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are the harness's own: exit status 4, not argparse's 2, which means interrupted here."""
@@ -36,12 +39,13 @@ class Parser(argparse.ArgumentParser):
         raise WrongUsage(message, self.format_usage().strip())
 
 
-def main(argv: Sequence[str], pools: Pools) -> int:
+def main(argv: Sequence[str], pools: Pools, registries: Registries = lambda _: ()) -> int:
     """Run one command.
 
     Args:
         argv: the words after `cluster`.
         pools: reads a layer's address ranges; clusters themselves know nothing of layers.
+        registries: reads a layer's registries; none by default.
 
     Returns:
         An exit status of platform_e2e/errors.py.
@@ -57,6 +61,7 @@ def main(argv: Sequence[str], pools: Pools) -> int:
             source=choice.images,
             mirror=known.registry_mirror,
             servers=known.servers,
+            registries=tuple(registries(known.layer)),
             registry_ca=str(known.registry_ca.absolute()) if known.registry_ca else "",
         )
         up(spec, choice.provider)

@@ -332,7 +332,7 @@ def _by_address(endpoint: str) -> str:
     split = urlsplit(endpoint)
     with contextlib.suppress(CommandError):
         # It prints what would be used, and connects nowhere.
-        for line in run(["ssh", "-G", split.hostname or ""], timeout=INFO_SECONDS).stdout.splitlines():
+        for line in run(["ssh", "-G", "--", split.hostname or ""], timeout=INFO_SECONDS).stdout.splitlines():
             if line.startswith("hostname "):
                 return split._replace(netloc=line.removeprefix("hostname ")).geturl()
     return endpoint

@@ -28,7 +28,7 @@ def render(mirrors: Mapping[str, str], logins: Mapping[str, Login]) -> str:
         entries[HUB_ENDPOINT] = entries[HUB]
     if entries:
         config["configs"] = entries
-    return json.dumps(config, indent=1) if config else ""
+    return json.dumps(config, indent=1, ensure_ascii=False) if config else ""
 
 
 def host(url: str) -> str:
