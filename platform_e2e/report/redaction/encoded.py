@@ -7,6 +7,7 @@ import binascii
 import json
 import re
 from collections.abc import Callable
+from urllib.parse import quote, unquote
 
 from platform_e2e.report.redaction.names import HIDDEN
 
@@ -45,7 +46,7 @@ def strings(text: str, clean: Callable[[str], str]) -> str:
     """
 
     def replaced(found: re.Match[str]) -> str:
-        if "\\n" not in found[0]:
+        if "\\n" not in found[0] and '\\"' not in found[0]:
             return found[0]
         try:
             inner = json.loads(found[0])
@@ -101,3 +102,25 @@ def decode(run: str) -> str | None:
     except (binascii.Error, UnicodeDecodeError):
         return None
     return decoded if all(c.isprintable() or c in "\r\n\t" for c in decoded) else None
+
+
+_ENCODED = re.compile(r"[A-Za-z0-9_.~+*-]{0,2000}(?:%[0-9A-Fa-f]{2}[A-Za-z0-9_.~+*-]{0,2000}+){3,}+")
+
+
+def in_url(text: str, clean: Callable[[str], str]) -> str:
+    """Return a text in which what is encoded as in a URL has no secrets.
+
+    Args:
+        text: to look through.
+        clean: takes the secrets out of what it stands for.
+    """
+
+    def replaced(found: re.Match[str]) -> str:
+        try:
+            inner = unquote(found[0], errors="strict")
+        except UnicodeDecodeError:
+            return found[0]
+        shown = clean(inner)
+        return found[0] if shown == inner else quote(shown, safe="")
+
+    return _ENCODED.sub(replaced, text)

@@ -1,0 +1,172 @@
+"""Take secrets out of a text by its structure: whatever YAML or JSON is in it, or in what a patch changes, keeps all but them."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from platform_e2e.report.redaction.data import taken
+from platform_e2e.report.redaction.names import HIDDEN, HIDDEN_IN_BASE64, placeholder
+from platform_e2e.report.redaction.reading import Leaf, leaves, read
+
+LARGEST = 12_000_000
+"""Characters of a text whose structure is looked at: more than any file of a layer or any artifact has."""
+
+_WORTH = re.compile(
+    r"kind[\"'\\]{0,6}[ \t]*:|secretGenerator|/(?:stringData|data)\b|stringData|\\[xu]00|^[ \t]*[-+ ]?[ \t]*[\"']?(?:value|credentials|secrets|"
+    r"basic_?auth)\w*[\"']?[ \t]*:|[{,] {0,4}[\"']?value[\"']? {0,4}:|random_password|[\"']auth[\"'] ?:",
+    re.MULTILINE | re.IGNORECASE,
+)
+"""What a text has in which the structure says more than the names in its lines."""
+
+_SECRET = re.compile(
+    r"secret|stringdata|pass|pwd|token|cred|auth|key|/data|\\[xu]00|psk", re.IGNORECASE
+)
+_PATCH = re.compile(r"^(?:@@ |diff --git |\+)", re.MULTILINE)
+_HEAD = re.compile(r"(?:---|\+\+\+|diff --git|index|new file|deleted file|similarity|rename|@@|\\) ?")
+
+
+@dataclass
+class Marker:
+    """Remember where secrets stand in a text.
+
+    Attributes:
+        text: what was read.
+        spans: of each, its start, its end and what stands there instead.
+        usable: the text must still be one of the same format, as the API server takes it.
+    """
+
+    text_: str
+    usable: bool
+    spans: dict[tuple[int, int], str] = field(default_factory=dict)
+    sealed: list[tuple[int, int]] = field(default_factory=list)
+    found: bool = False
+    done: set[int] = field(default_factory=set)
+
+    def secret(self, value: Any, *, data: bool = False) -> Any:
+        """Mark every scalar in it."""
+        self.found = True
+        for leaf in leaves(value):
+            self._mark(leaf, HIDDEN_IN_BASE64 if data and self.usable else HIDDEN)
+        return value
+
+    def pair(self, value: str) -> Any:
+        """Mark what comes after the first equals sign."""
+        key, equals, inner = value.partition("=")
+        if isinstance(value, Leaf) and equals and inner.strip("'\"") not in {"", HIDDEN}:
+            at = self.text_.find("=", value.start, value.end) + 1
+            if at:
+                self.spans[(at, value.end)] = HIDDEN
+        return value
+
+    def text(self, value: str, *, of_secret: bool = False) -> Any:
+        """Look at the structure of a text in the text."""
+        if isinstance(value, Leaf) and value.style in {"|", ">"} and value.body not in self.done and (of_secret or _worth(value)):
+            self.done.add(value.body)
+            for root in read(self.text_, value.body, value.end):
+                taken(root, "", self, of_secret=of_secret)
+        return value
+
+    def key(self, value: Any) -> Any:
+        """Leave it."""
+        return value
+
+    def public(self, value: Any) -> Any:
+        """Remember that it may stay."""
+        self.sealed += [(leaf.start, leaf.end) for leaf in leaves(value)]
+        return value
+
+    def _mark(self, leaf: Leaf, shown: str) -> None:
+        bare = leaf.strip()
+        if leaf.end <= leaf.start or (placeholder(bare) and not bare.startswith("$")) or bare.startswith("${"):
+            return
+        start = leaf.start
+        if not leaf.style and self.text_[leaf.start : leaf.end].startswith("{{"):
+            return  # a template: what it is filled with is elsewhere
+        if self.usable and leaf.style not in {'"', "'"} and shown == HIDDEN:
+            shown = f'"{HIDDEN}"'
+        self.spans[(start, leaf.end)] = shown
+
+
+def _worth(value: str) -> bool:
+    return _SECRET.search(value) is not None and _WORTH.search(value) is not None
+
+
+def hidden(text: str, *, usable: bool = False, of_secret: bool = False) -> str:
+    """Return a text without the values that its structure says are secrets.
+
+    Args:
+        text: of any kind; what is no YAML and no JSON stays.
+        usable: what stands in their place is a string of YAML, and base64 where a Secret has base64.
+        of_secret: it is a patch of a Secret, as a kustomization has them.
+    """
+    if not (of_secret or _worth(text)) or len(text) > LARGEST:
+        return text
+    return _replaced(text, marked(text, usable=usable, of_secret=of_secret).spans)
+
+
+def marked(text: str, *, usable: bool = False, of_secret: bool = False) -> Marker:
+    """Return where the secrets of a text stand; in a patch those of the file before and of the file after it."""
+    marker = Marker(text, usable)
+    for root in read(text):
+        taken(root, "", marker, of_secret=of_secret)
+    if _PATCH.search(text):
+        for sign in "-+":
+            view, places = _view(text, sign)
+            if view:
+                _of_view(text, view, places, marker)
+    return marker
+
+
+def has_secret(text: str) -> bool:
+    """Tell whether a patch, or a manifest, has values of a Secret."""
+    return _worth(text) and marked(text).found
+
+
+def _of_view(text: str, view: str, places: list[tuple[int, int]], into: Marker) -> None:
+    """Mark in a patch what is a secret in one of its two files."""
+    marker = Marker(view, into.usable)
+    for root in read(view):
+        taken(root, "", marker)
+    starts = [start for start, _ in places]
+    into.found = into.found or marker.found
+    for (start, end), shown in marker.spans.items():
+        at = start
+        while at < end:
+            number = bisect_right(starts, at) - 1
+            newline = view.find("\n", at, end)
+            stop = end if newline < 0 else newline
+            first = at + len(view[at:stop]) - len(view[at:stop].lstrip(" ")) if at != start else at
+            if first < stop:
+                offset = places[number][1] - places[number][0]
+                into.spans[(first + offset, stop + offset)] = shown if at == start else HIDDEN
+            at = stop + 1
+
+
+def _view(text: str, sign: str) -> tuple[str, list[tuple[int, int]]]:
+    """Return one of the files of a patch, as far as it is there, and where each of its lines stands in the file and in the patch."""
+    parts, places, length, at = [], [], 0, 0
+    for line in text.split("\n"):
+        if line[:1] in {" ", sign} and not (line[:4] in {"--- ", "+++ "} and line[4:6] in {"a/", "b/", "/d"}):
+            places.append((length, at + 1))
+            parts.append(line[1:])
+            length += len(line)
+        elif line.startswith(("@@", "diff --git")):
+            places.append((length, at))
+            parts.append("---")
+            length += 4
+        at += len(line) + 1
+    return "\n".join(parts), places
+
+
+def _replaced(text: str, spans: Iterable[tuple[tuple[int, int], str]] | dict[tuple[int, int], str]) -> str:
+    parts, done = [], 0
+    items = spans.items() if isinstance(spans, dict) else spans
+    for (start, end), shown in sorted(items, key=lambda one: (one[0][0], -one[0][1])):
+        if start >= done:
+            parts += [text[done:start], shown]
+            done = end
+    return "".join([*parts, text[done:]]) if parts else text
