@@ -32,6 +32,8 @@ REMEMBERED = 200
 KNOWN = Known()
 """What the Secrets of this process's cluster hold; in memory only."""
 
+_HUNK = re.compile(r"^@@ -\d", re.MULTILINE)
+
 is_secret_name = names.is_secret_name
 
 
@@ -68,7 +70,7 @@ def _looked_through(value: str) -> str:
         if shown == value:
             break
         value = shown
-    return value
+    return structure.each_side(value, _looked_through) if "@@ -" in value and _HUNK.search(value) else value
 
 
 def _once(value: str, depth: int) -> str:
@@ -141,7 +143,7 @@ def plain(value: Any, name: str = "") -> Any:
 class _Plain:
     """Put `HIDDEN` in the place of secrets."""
 
-    def secret(self, _value: Any, **_: bool) -> str:
+    def secret(self, _value: Any, **_: object) -> str:
         """Hide it."""
         return HIDDEN
 

@@ -39,6 +39,9 @@ _ENTRY_NAMES = ("name", "key", "Name", "Key", "header")
 _ENTRY_VALUES = frozenset({"value", "Value", "default"})
 
 _BASE64 = re.compile(r"(?=[A-Za-z0-9+/]*[A-Z=])(?=[A-Za-z0-9+/]*[a-z])[A-Za-z0-9+/]{6,}={0,2}\Z")
+_CIPHER = re.compile(r"Ag[A-Za-z0-9+/]{100,}={0,2}\Z")
+"""A value of a SealedSecret: two bytes of length, a session key, the ciphertext."""
+
 _RESULTS = frozenset({"result", "bcrypt_hash", "private_key_pem", "private_key_openssh"})
 """What Terraform's random and tls providers keep in its state."""
 
@@ -46,8 +49,8 @@ _RESULTS = frozenset({"result", "bcrypt_hash", "private_key_pem", "private_key_o
 class Taker(Protocol):
     """What becomes of values."""
 
-    def secret(self, value: Any, *, data: bool = False) -> Any:
-        """Return what stands in the place of a secret; `data` where it must be base64."""
+    def secret(self, value: Any, *, data: bool = False, whose: str = "") -> Any:
+        """Return what stands in the place of a secret; `data` where it must be base64, `whose` where it is a Secret's."""
 
     def pair(self, value: str) -> Any:
         """Return `KEY=VALUE` without the value."""
@@ -120,7 +123,7 @@ def _mapping(value: dict[Any, Any], name: str, to: Taker, *, of_secret: bool) ->
     result: dict[Any, Any] = {}
     for key, item in _pairs(value):
         shown = to.key(key)
-        if (secret and key in {"data", "stringData"} and item) or (key == "stringData" and isinstance(item, dict) and name != "properties"):
+        if (secret and key in {"data", "stringData"} and item) or (key == "stringData" and isinstance(item, dict) and not kinds and name != "properties"):
             result[shown] = _emptied(item, to, data=key == "data")
         elif listed and key == "items" and isinstance(item, list):
             result[shown] = [taken(one, "", to, of_secret=True) for one in item]
@@ -134,7 +137,7 @@ def _mapping(value: dict[Any, Any], name: str, to: Taker, *, of_secret: bool) ->
             result[shown] = taken(item, name, to)
         elif key == LAST_APPLIED:
             result[shown] = to.secret(item)
-        elif key in _PUBLIC or (sealed and key == "encryptedData"):
+        elif key in _PUBLIC or (sealed and isinstance(item, str) and _CIPHER.match(item)):
             result[shown] = to.public(item)
         elif key == "patch" and isinstance(item, str) and _of_a_secret(value):
             result[shown] = to.text(item, of_secret=True)
@@ -154,8 +157,8 @@ def _mapping(value: dict[Any, Any], name: str, to: Taker, *, of_secret: bool) ->
 def _emptied(item: Any, to: Taker, *, data: bool) -> Any:
     """Return the data of a Secret without its values."""
     if isinstance(item, dict) and not isinstance(item, Map):
-        return {to.key(str(key)): _emptied(one, to, data=data) if isinstance(one, dict) else to.secret(one, data=data) for key, one in item.items()}
-    return to.secret(item, data=data)
+        return {to.key(str(key)): _emptied(one, to, data=data) if isinstance(one, dict) else to.secret(one, data=data, whose="Secret") for key, one in item.items()}
+    return to.secret(item, data=data, whose="Secret")
 
 
 def _generated(item: Any, to: Taker) -> Any:

@@ -38,7 +38,7 @@ STEM = (
 _BEFORE_KEY = re.compile(rf"(?:{_SPECIFIC}|{_VAGUE}|client)[-_. ]?\Z")
 _BEFORE_PW = re.compile(r"(?:bind|root|admin|user|ldap|db|mysql|smtp|ftp)[-_]?\Z")
 _NOT_PASS = ("by", "com", "tres", "sur", "over", "under", "im")
-_NOT_SECRET = re.compile(r"(?:sealed|external|existing)[-_ ]?\Z")
+_NOT_SECRET = re.compile(r"(?:sealed|external|existing|imagepull|superuser)[-_ ]?\Z")
 
 
 def qualified(stem: str, before: str) -> str:
@@ -150,8 +150,8 @@ _CALL = re.compile(
 _SEALED = re.compile(r"Ag[A-D][A-Za-z0-9+/]{300,}={0,2}$")
 """Ciphertext of a SealedSecret: two bytes of length, 512 for the 4096 bits of its RSA key, before it (sealed-secrets, crypto.go)."""
 
-_SPOKEN = re.compile(r"(?:[a-z]{1,20}|[A-Z]{1,20}|[A-Z][a-z]{1,19}|[a-z]{1,15}(?:[A-Z][a-z]{2,15}){1,3})[.,;)]*$")
-"""A word: a state, a type, a field."""
+_SPOKEN = re.compile(r"(?:[a-z]{1,6}|[A-Z]{1,6}|[A-Z][a-z]{1,9})[.,;)]*$")
+"""A short word: a state, a mode, a type."""
 
 _OBJECT = re.compile(r"(?=[a-z0-9.-]{0,60}[a-z]{3})[a-z][a-z0-9]{0,20}(?:[-.][a-z0-9]{1,20})+$")
 _NAMESPACED = re.compile(r"[a-z][a-z0-9-]*/[a-z][a-z0-9.-]*$")

@@ -87,7 +87,7 @@ _DASH = re.compile(r"-(?:[ \t]+|(?=\r?(?:\n|\Z)))")
 _PROPERTIES = re.compile(r"(?:(?:![^\s,\[\]{}]*|&(?P<anchor>[^\s,\[\]{}]+))(?:[ \t]+|(?=\r?(?:\n|\Z))))+")
 _KEY = re.compile(
     r"""(?:"(?P<double>[^"\\\n]*+(?:\\.[^"\\\n]*+)*+)"|'(?P<single>[^'\n]*+(?:''[^'\n]*+)*+)'"""
-    r"""|(?P<plain>(?![-?:][ \t\r\n])(?:\{\{[^{}\n]{0,200}\}\}|[^\s#"'\[\]{},&*!|>%@`])[^\n:]{0,300}+(?::(?![ \t\r\n]|\Z)[^\n:]{0,300}+){0,40}+))"""
+    r"""|(?P<plain>(?![-?:][ \t\r\n])(?:\{\{[^{}\n]{0,200}\}\}|[^\s#"'\[\]{},&*!|>%@`])[^\n:"{]{0,300}+(?::(?![ \t\r\n]|\Z)[^\n:"{]{0,300}+){0,40}+))"""
     r"""[ \t]*:(?=[ \t\r\n]|\Z)"""
 )
 _BLOCK = re.compile(r"(?P<style>[|>])[-+0-9]{0,2}[ \t]*(?:#[^\n]*)?\r?(?=\n|\Z)")
@@ -274,7 +274,8 @@ class _Reader:
         stop = last
         while not comment and (line := _LINE.match(text, end + 1, self.end)) and end < self.end:
             rest = line["rest"]
-            if rest is None or len(line["indent"]) <= column or _DASH.match(rest) or _KEY.match(rest):
+            deeper = len(line["indent"]) > max(column, 0)
+            if rest is None or not deeper or rest[0] in "{[\"'" or _DASH.match(rest) or _KEY.match(rest):
                 break
             stop = end = line.end()
             words.append(rest)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ LARGEST = 12_000_000
 """Characters of a text whose structure is looked at: more than any file of a layer or any artifact has."""
 
 _WORTH = re.compile(
-    r"kind[\"'\\]{0,6}[ \t]*:|secretGenerator|/(?:stringData|data)\b|stringData|\\[xu]00|^[ \t]*[-+ ]?[ \t]*[\"']?(?:value|credentials|secrets|"
+    r"kind[\"'\\]{0,6}[ \t]*:|secretGenerator|/(?:stringData|data)\b|stringData|\\[xu]00|^[-+ \t]*[\"']?(?:value|credentials|secrets|"
     r"basic_?auth)\w*[\"']?[ \t]*:|[{,] {0,4}[\"']?value[\"']? {0,4}:|random_password|[\"']auth[\"'] ?:",
     re.MULTILINE | re.IGNORECASE,
 )
@@ -25,6 +25,8 @@ _WORTH = re.compile(
 _SECRET = re.compile(
     r"secret|stringdata|pass|pwd|token|cred|auth|key|/data|\\[xu]00|psk", re.IGNORECASE
 )
+_CIPHERTEXT = re.compile(r"Ag[A-Za-z0-9+/]{8,}={0,2}\Z")
+_ASIDE = re.compile(r"<sealed-\d+>")
 _PATCH = re.compile(r"^(?:@@ |diff --git |\+)", re.MULTILINE)
 _HEAD = re.compile(r"(?:---|\+\+\+|diff --git|index|new file|deleted file|similarity|rename|@@|\\) ?")
 
@@ -43,14 +45,13 @@ class Marker:
     usable: bool
     spans: dict[tuple[int, int], str] = field(default_factory=dict)
     sealed: list[tuple[int, int]] = field(default_factory=list)
-    found: bool = False
+    of_secret: bool = False
     done: set[int] = field(default_factory=set)
 
-    def secret(self, value: Any, *, data: bool = False) -> Any:
+    def secret(self, value: Any, *, data: bool = False, whose: str = "") -> Any:
         """Mark every scalar in it."""
-        self.found = True
         for leaf in leaves(value):
-            self._mark(leaf, HIDDEN_IN_BASE64 if data and self.usable else HIDDEN)
+            self._mark(leaf, HIDDEN_IN_BASE64 if data and self.usable else HIDDEN, whose)
         return value
 
     def pair(self, value: str) -> Any:
@@ -79,7 +80,7 @@ class Marker:
         self.sealed += [(leaf.start, leaf.end) for leaf in leaves(value)]
         return value
 
-    def _mark(self, leaf: Leaf, shown: str) -> None:
+    def _mark(self, leaf: Leaf, shown: str, whose: str) -> None:
         bare = leaf.strip()
         if leaf.end <= leaf.start or (placeholder(bare) and not bare.startswith("$")) or bare.startswith("${"):
             return
@@ -88,6 +89,7 @@ class Marker:
             return  # a template: what it is filled with is elsewhere
         if self.usable and leaf.style not in {'"', "'"} and shown == HIDDEN:
             shown = f'"{HIDDEN}"'
+        self.of_secret = self.of_secret or bool(whose)
         self.spans[(start, leaf.end)] = shown
 
 
@@ -108,6 +110,23 @@ def hidden(text: str, *, usable: bool = False, of_secret: bool = False) -> str:
     return _replaced(text, marked(text, usable=usable, of_secret=of_secret).spans)
 
 
+def emptied(text: str, clean: Callable[[str], str], *, usable: bool) -> tuple[str, bool]:
+    """Return a file's text without secrets, and whether values of a Secret were among it.
+
+    Args:
+        text: of the file.
+        clean: takes the secrets out of what no structure has told of; ciphertext that is meant for Git is kept from it.
+        usable: as `hidden` has it.
+    """
+    if not _worth(text) or len(text) > LARGEST:
+        return clean(text), False
+    marker = marked(text, usable=usable)
+    aside = {span: f"<sealed-{number}>" for number, span in enumerate(marker.sealed) if _CIPHERTEXT.match(text[slice(*span)])}
+    shown = clean(_replaced(text, marker.spans | aside))
+    put_back = {word: text[slice(*span)] for span, word in aside.items()}
+    return _ASIDE.sub(lambda found: put_back.get(found[0], found[0]), shown) if aside else shown, marker.of_secret
+
+
 def marked(text: str, *, usable: bool = False, of_secret: bool = False) -> Marker:
     """Return where the secrets of a text stand; in a patch those of the file before and of the file after it."""
     marker = Marker(text, usable)
@@ -123,7 +142,34 @@ def marked(text: str, *, usable: bool = False, of_secret: bool = False) -> Marke
 
 def has_secret(text: str) -> bool:
     """Tell whether a patch, or a manifest, has values of a Secret."""
-    return _worth(text) and marked(text).found
+    return _worth(text) and marked(text).of_secret
+
+
+def each_side(text: str, clean: Callable[[str], str]) -> str:
+    """Return a patch in which the lines of the file before and of the file after it have no secrets.
+
+    Args:
+        text: with the hunks of a patch.
+        clean: takes the secrets out of a file's text.
+    """
+    lines = text.split("\n")
+    for sign in "-+":
+        numbers = [number for number, line in enumerate(lines) if _belongs(line, sign)]
+        before = [lines[number][1:] if lines[number][:1] in {" ", sign} else "---" for number in numbers]
+        after = clean("\n".join(before)).split("\n")
+        if len(after) != len(before):
+            continue  # a value of several lines: what knows of the signs takes it out
+        for number, was, now in zip(numbers, before, after, strict=True):
+            if was != now:
+                lines[number] = lines[number][:1] + now
+    return "\n".join(lines)
+
+
+def _belongs(line: str, sign: str) -> bool:
+    """Tell whether a line of a patch is one of a file, or where a hunk begins."""
+    if line.startswith(("@@", "diff --git")):
+        return True
+    return line[:1] in {" ", sign} and not (line[:4] in {"--- ", "+++ "} and line[4:6] in {"a/", "b/", "/d"})
 
 
 def _of_view(text: str, view: str, places: list[tuple[int, int]], into: Marker) -> None:
@@ -132,7 +178,7 @@ def _of_view(text: str, view: str, places: list[tuple[int, int]], into: Marker) 
     for root in read(view):
         taken(root, "", marker)
     starts = [start for start, _ in places]
-    into.found = into.found or marker.found
+    into.of_secret = into.of_secret or marker.of_secret
     for (start, end), shown in marker.spans.items():
         at = start
         while at < end:
@@ -150,22 +196,18 @@ def _view(text: str, sign: str) -> tuple[str, list[tuple[int, int]]]:
     """Return one of the files of a patch, as far as it is there, and where each of its lines stands in the file and in the patch."""
     parts, places, length, at = [], [], 0, 0
     for line in text.split("\n"):
-        if line[:1] in {" ", sign} and not (line[:4] in {"--- ", "+++ "} and line[4:6] in {"a/", "b/", "/d"}):
-            places.append((length, at + 1))
-            parts.append(line[1:])
-            length += len(line)
-        elif line.startswith(("@@", "diff --git")):
-            places.append((length, at))
-            parts.append("---")
-            length += 4
+        if _belongs(line, sign):
+            of_file = line[:1] in {" ", sign}
+            places.append((length, at + of_file))
+            parts.append(line[1:] if of_file else "---")
+            length += len(parts[-1]) + 1
         at += len(line) + 1
     return "\n".join(parts), places
 
 
-def _replaced(text: str, spans: Iterable[tuple[tuple[int, int], str]] | dict[tuple[int, int], str]) -> str:
+def _replaced(text: str, spans: Mapping[tuple[int, int], str]) -> str:
     parts, done = [], 0
-    items = spans.items() if isinstance(spans, dict) else spans
-    for (start, end), shown in sorted(items, key=lambda one: (one[0][0], -one[0][1])):
+    for (start, end), shown in sorted(spans.items(), key=lambda one: (one[0][0], -one[0][1])):
         if start >= done:
             parts += [text[done:start], shown]
             done = end
