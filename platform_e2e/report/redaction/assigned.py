@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from platform_e2e.report.redaction.names import HIDDEN, PASSWORD_NAME, STEM, harmless, qualified
+from platform_e2e.report.redaction.names import HIDDEN, PASSWORD_NAME, STEM, harmless, qualified, random_looking
 
 _NAME = re.compile(
     rf"(?P<name>{STEM})(?:[-_]?v?\d{{1,2}})?(?P<close>\\*[\"']?\]?)"
@@ -41,7 +41,10 @@ _ENTRY = re.compile(r"(?:name|key)\\*[\"']?[ \t]*[:=][ \t]*\\*[\"']?[A-Za-z0-9_.
 _SUM = re.compile(r"(?:checksum|(?<![A-Za-z])(?:hash|digest|sha\d{1,3}|md5))[/._-][\w.-]{0,40}$", re.IGNORECASE)
 """What stands before it where the value is the checksum of a secret."""
 
-_PROSE = re.compile(r"[ \t]*(?:#|//|[A-Za-z][^\n=:{}\"']{0,80}[a-z,] [a-z][^\n=:{}\"']{0,60}[a-z,] )[^\n=:{}\"']{0,60}$|[^\n]{0,100}[ \t]#[^\n=:{}\"']{0,60}$")
+_VARIABLE = re.compile(r"\$\{\w*$")
+"""What stands before it in a variable with a default: ${TOKEN:-}."""
+
+_PROSE = re.compile(r"[-+ \t]*(?:#|//|[A-Za-z][^\n=:{}\"']{0,80}[a-z,] [a-z][^\n=:{}\"']{0,60}[a-z,] )[^\n=:{}\"']{0,60}$|[^\n]{0,100}[ \t]#[^\n=:{}\"']{0,60}$")
 """What stands between the start of a line and it where it is a comment, or in the middle of a sentence."""
 
 _LINE = re.compile(
@@ -101,7 +104,8 @@ def _is_pair(text: str, found: re.Match[str]) -> bool:
         # The verdict of a test: "--- PASS: TestIt"; a variable has another word before it.
         return text[found.start() - 1 : found.start()] == "_" if found.start() else "=" in found["sep"]
     if found["sep"] is not None:
-        return _SUM.search(text, max(0, found.start() - 60), found.start()) is None
+        before = text[max(0, found.start() - 60) : found.start()]
+        return _SUM.search(before) is None and not (found["sep"] == ":" and _VARIABLE.search(before))
     before = text[max(0, found.start() - 60) : found.start()]
     if found["entry"] is not None:
         return bool(_ENTRY.search(before))
@@ -130,7 +134,9 @@ def _value(text: str, found: re.Match[str], name: str) -> tuple[int, int, str | 
             hide = deeper and not harmless(below["value"], name)
             return below.start("value"), below.end("value"), HIDDEN if hide else None
     if found["flag"] is not None and following == "-":
-        return start, start, None
+        word = _WORD.match(text, start)
+        hide = word is not None and text[start + 1 : start + 2] != "-" and random_looking(word[0], 24)
+        return start, word.end() if word and hide else start, HIDDEN if hide else None
     return _inline(text, found, start, name, whole=whole)
 
 

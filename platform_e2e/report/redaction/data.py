@@ -39,6 +39,7 @@ _ENTRY_NAMES = ("name", "key", "Name", "Key", "header")
 _ENTRY_VALUES = frozenset({"value", "Value", "default"})
 
 _BASE64 = re.compile(r"(?=[A-Za-z0-9+/]*[A-Z=])(?=[A-Za-z0-9+/]*[a-z])[A-Za-z0-9+/]{6,}={0,2}\Z")
+_MASK = re.compile(r"[*+•]{4,}")
 _CIPHER = re.compile(r"Ag[A-Za-z0-9+/]{100,}={0,2}\Z")
 """A value of a SealedSecret: two bytes of length, a session key, the ciphertext."""
 
@@ -49,8 +50,15 @@ _RESULTS = frozenset({"result", "bcrypt_hash", "private_key_pem", "private_key_o
 class Taker(Protocol):
     """What becomes of values."""
 
-    def secret(self, value: Any, *, data: bool = False, whose: str = "") -> Any:
-        """Return what stands in the place of a secret; `data` where it must be base64, `whose` where it is a Secret's."""
+    def secret(self, value: Any, *, data: bool = False, whose: str = "", name: str = "") -> Any:
+        """Return what stands in the place of a secret.
+
+        Args:
+            value: the secret, or a container of secrets.
+            data: it must be base64.
+            whose: `Secret` where it is the data of one.
+            name: which has told that it is one.
+        """
 
     def pair(self, value: str) -> Any:
         """Return `KEY=VALUE` without the value."""
@@ -82,10 +90,10 @@ def taken(value: Any, name: str, to: Taker, *, of_secret: bool = False) -> Any:
         value = value.decode(errors="replace")
     if isinstance(value, str):
         if value and is_secret_name(name) and not harmless(value, name):
-            return to.secret(value)
+            return to.secret(value, name=name)
         return to.text(value, of_secret=of_secret)
     if isinstance(value, int | float) and not isinstance(value, bool) and is_secret_name(name):
-        return value if harmless(str(value), name) else to.secret(value)
+        return value if harmless(str(value), name) else to.secret(value, name=name)
     return value
 
 
@@ -145,6 +153,8 @@ def _mapping(value: dict[Any, Any], name: str, to: Taker, *, of_secret: bool) ->
             result[shown] = _results(item, to)
         elif key == "auth" and isinstance(item, str) and value.keys() <= {"auth", "email", "username", "password"}:
             result[shown] = to.secret(item) if random_looking(item, shortest=12) else to.text(item)
+        elif name == "chpasswd" and key in {"list", "users"} and item and not isinstance(item, dict):
+            result[shown] = to.secret(item)
         elif container and isinstance(item, str) and _in_container(str(key), item, name):
             result[shown] = to.secret(item)
         elif schema and key in _SAID:
@@ -158,6 +168,8 @@ def _emptied(item: Any, to: Taker, *, data: bool) -> Any:
     """Return the data of a Secret without its values."""
     if isinstance(item, dict) and not isinstance(item, Map):
         return {to.key(str(key)): _emptied(one, to, data=data) if isinstance(one, dict) else to.secret(one, data=data, whose="Secret") for key, one in item.items()}
+    if isinstance(item, str) and _MASK.fullmatch(item.strip()):
+        return item
     return to.secret(item, data=data, whose="Secret")
 
 

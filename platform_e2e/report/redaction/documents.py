@@ -18,7 +18,7 @@ _KEY_CHARACTERS = 24_000
 """How far the end of a private key is looked for: one of RSA with 16384 bits has 13,000 characters, more where escaped."""
 
 _PUTTY = re.compile(
-    r"Private-Lines: \d+[^\n]*(?:\n[ \t]*[A-Za-z0-9+/=]+[ \t\r]*(?=\n|\Z))*+(?:\n[ \t]*Private-MAC: [0-9a-fA-F]+)?"
+    r"Private-Lines: \d+[^\n]*(?:\n[-+ \t]*[A-Za-z0-9+/=]+[ \t\r]*(?=\n|\Z))*+(?:\n[-+ \t]*Private-MAC: [0-9a-fA-F]+)?"
 )
 """The private part of PuTTY's key files."""
 

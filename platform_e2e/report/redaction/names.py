@@ -90,7 +90,7 @@ REFERENCE_NAME = re.compile(
     r"count|enabled|url(?<!webhook_url)(?<!webhookurl)|review|policy|audiences?|expiration(?:seconds)?|seconds|length|size|min|max|"
     r"limit|arn|format|encryption|hash(?:ed)?|algorithm|(?:issued|expires|created|updated|changed|rotated)[-_]?(?:at|on)|"
     r"(?:password|passwd|token|username|user)[-_]?key|(?:sealed|external|existing|pull)[-_ ]?secrets?|"
-    r"(?:existing\w*|pull|tls|superuser)[-_]?secrets?)$",
+    r"(?:existing\w*|pull|tls|superuser)[-_]?secrets?|\.(?:ya?ml|json|toml|ini|conf|cfg|properties|xml|sh|py|tpl|tmpl|md))$",
     re.IGNORECASE,
 )
 """Endings that turn such a name into a reference to a secret, or a word about it, which a reader needs: secretName."""
@@ -155,6 +155,10 @@ _SPOKEN = re.compile(r"(?:[a-z]{1,6}|[A-Z]{1,6}|[A-Z][a-z]{1,9})[.,;)]*$")
 
 _OBJECT = re.compile(r"(?=[a-z0-9.-]{0,60}[a-z]{3})[a-z][a-z0-9]{0,20}(?:[-.][a-z0-9]{1,20})+$")
 _NAMESPACED = re.compile(r"[a-z][a-z0-9-]*/[a-z][a-z0-9.-]*$")
+_LOWER_PATH = re.compile(r"\.{0,2}/[a-z0-9._/-]+$")
+_NAME = re.compile(r"[a-z]+[0-9]{0,4}(?:[-_./:][a-z]+[0-9]{0,4}|[-_./:]v?[0-9]{1,4})*$|[A-Z]?[a-z]+(?:[A-Z][a-z]+)*[0-9]{0,4}$")
+"""Words with signs between them, and numbers after them."""
+
 _TOKEN = re.compile(r"[A-Za-z0-9+/_=.,~!@#$%^&*;:-]+$")
 _HEX = re.compile(r"[0-9a-fA-F]{32,}$|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$")
 _CLASSES = re.compile(r"[a-z]+|[A-Z]+|[0-9]+|[^a-zA-Z0-9]+")
@@ -188,17 +192,17 @@ def random_looking(value: str, shortest: int = 16) -> bool:
         return True
     if " " in bare:
         return any(random_looking(word, shortest) for word in bare.split()[:10])
-    if not _TOKEN.match(bare) or bare.startswith(("/", "./", "http://", "https://", "AAAA", "MII", "LS0tLS1CRUdJTiBDRVJU")):
+    if not _TOKEN.match(bare) or _LOWER_PATH.match(bare) or bare.startswith(("http://", "https://", "AAAA", "MII", "LS0tLS1CRUdJTiBDRVJU")):
         return False
     has = [any(c.isdigit() for c in bare), any(c.isupper() for c in bare), any(c.islower() for c in bare)]
     if shortest < 16:
         return has[0] and (has[1] or has[2]) and not re.match(r"[a-z]+(?:-[a-z0-9]+)*$", bare) or sum(has) == 2 and _mixed(bare)
-    return sum(has) >= 2 and _mixed(bare)
+    return sum(has) >= 2 and not _NAME.match(bare) and _mixed(bare)
 
 
 def _mixed(value: str) -> bool:
-    """Tell whether the sort of characters changes at least at each third one."""
-    return len(_CLASSES.findall(value)) >= max(3, len(value) * 0.3)
+    """Tell whether the sort of characters changes at least at each fifth one."""
+    return len(_CLASSES.findall(value)) >= max(3, len(value) * 0.2)
 
 
 def harmless(value: str, name: str = "") -> bool:
@@ -223,7 +227,12 @@ def harmless(value: str, name: str = "") -> bool:
     words = bare.split()
     if len(words) >= 3 and sum(word.strip(".,;:()").isalpha() for word in words) >= len(words) - 1:
         return True
-    return bool(_PATH.match(bare) or _CODE.match(bare))
+    return bool((_PATH.match(bare) and not any(map(_encoded, bare.split("/")))) or _CODE.match(bare))
+
+
+def _encoded(part: str) -> bool:
+    """Tell whether a part of what looks like a path is one of base64, which has slashes too."""
+    return len(part) >= 12 and any(map(str.isupper, part)) and any(map(str.isdigit, part)) and any(map(str.islower, part))
 
 
 def _vague(name: str) -> bool:

@@ -242,8 +242,7 @@ class _Reader:
             if anchor:
                 self._anchored(anchor, node)
             self._put(node)
-        if isinstance(node, Map | Seq):
-            self._embedded(end)
+        self._embedded(end)
         self._skip_line(max(end, at))
 
     def _scalar(self, at: int, column: int) -> tuple[Any, int]:  # noqa: PLR0911 - one for each way to write it

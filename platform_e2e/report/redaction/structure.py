@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from platform_e2e.report.redaction.data import taken
-from platform_e2e.report.redaction.names import HIDDEN, HIDDEN_IN_BASE64, placeholder
+from platform_e2e.report.redaction.names import HIDDEN, HIDDEN_IN_BASE64, STEM, placeholder
 from platform_e2e.report.redaction.reading import Leaf, leaves, read
 
 LARGEST = 12_000_000
@@ -27,6 +27,7 @@ _SECRET = re.compile(
 )
 _CIPHERTEXT = re.compile(r"Ag[A-Za-z0-9+/]{8,}={0,2}\Z")
 _ASIDE = re.compile(r"<sealed-\d+>")
+_ENDS = re.compile(rf"{STEM}:$")
 _PATCH = re.compile(r"^(?:@@ |diff --git |\+)", re.MULTILINE)
 _HEAD = re.compile(r"(?:---|\+\+\+|diff --git|index|new file|deleted file|similarity|rename|@@|\\) ?")
 
@@ -48,9 +49,11 @@ class Marker:
     of_secret: bool = False
     done: set[int] = field(default_factory=set)
 
-    def secret(self, value: Any, *, data: bool = False, whose: str = "") -> Any:
+    def secret(self, value: Any, *, data: bool = False, whose: str = "", name: str = "") -> Any:
         """Mark every scalar in it."""
         for leaf in leaves(value):
+            if name and not self.usable and _ENDS.search(f"{name.lower()}:") and name in self.text_[max(0, leaf.start - len(name) - 8) : leaf.start]:
+                continue  # the name stands beside it: `assigned` takes it
             self._mark(leaf, HIDDEN_IN_BASE64 if data and self.usable else HIDDEN, whose)
         return value
 
@@ -68,6 +71,9 @@ class Marker:
         if isinstance(value, Leaf) and value.style in {"|", ">"} and value.body not in self.done and (of_secret or _worth(value)):
             self.done.add(value.body)
             for root in read(self.text_, value.body, value.end):
+                taken(root, "", self, of_secret=of_secret)
+        elif isinstance(value, Leaf) and value.style in {"'", '"'} and '{"' in value and _worth(value):
+            for root in read(self.text_, value.start, value.end):
                 taken(root, "", self, of_secret=of_secret)
         return value
 
