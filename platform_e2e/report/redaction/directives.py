@@ -43,7 +43,7 @@ DIRECTIVES: tuple[Shape, ...] = (
     ),
     # BIND: a name of an object has no capitals.
     _shape(
-        "secret token", r"(?P<head>(?<![\w-])(?i:secret|token)[ \t]+\")(?P<value>(?=[^\"\n]{0,200}[0-9])(?=[^\"\n]{0,200}[A-Z])[A-Za-z0-9+/=_-]{16,500})(?=\")"
+        'secret␣" token␣"', r"(?P<head>(?<![\w-])(?i:secret|token)[ \t]+\")(?P<value>(?=[^\"\n]{0,200}[0-9])(?=[^\"\n]{0,200}[A-Z])[A-Za-z0-9+/=_-]{16,500})(?=\")"
     ),
     _shape("createuser", r"(?P<head>\bcreateUser[ \t]+\S{1,100}[ \t]+(?:MD5|SHA\S{0,8})[ \t]+['\"]?)(?!\[redacted\])(?P<value>[^\s'\"]{4,200})", flags=_I),
     _shape(
@@ -61,7 +61,7 @@ DIRECTIVES: tuple[Shape, ...] = (
         flags=_M,
     ),
     # Command lines and Dockerfiles.
-    _shape("env arg", rf"(?P<head>^[ \t]{{0,20}}(?:ENV|ARG)[ \t]+[\w.-]{{0,60}}?(?:{NAMED})\w{{0,3}}[ \t]+['\"]?)(?!\[redacted\]|=)(?P<value>[^\s'\"=]{{4,500}})", flags=_I | _M),
+    _shape("env␣ arg␣", rf"(?P<head>^[ \t]{{0,20}}(?:ENV|ARG)[ \t]+[\w.-]{{0,60}}?(?:{NAMED})\w{{0,3}}[ \t]+['\"]?)(?!\[redacted\]|=)(?P<value>[^\s'\"=]{{4,500}})", flags=_I | _M),
     _shape("redis-cli", r"(?P<head>\bredis-cli\b[^\n|;]{0,200}?[ \t]-a[ \t]+['\"]?)(?!\[redacted\])(?P<value>[^\s'\"]{1,200})"),
     _shape("redis-cli", r"(?P<head>\bredis-cli['\"]\s{0,4},(?:[^\]\n]{0,200},)?\s{0,4}['\"]-a['\"]\s{0,4},\s{0,4}['\"])(?!\[redacted\])(?P<value>[^\s'\"]{1,200})"),
     _shape("htpasswd", r"(?P<head>\bhtpasswd[ \t]+-[a-zA-Z]{0,6}b[a-zA-Z]{0,6}[ \t]+(?:\S{1,200}[ \t]+){1,2})(?!\[redacted\])(?P<value>[^\s;|&]{4,200})(?=[ \t]*(?:$|[;|&\n'\"]))", flags=_M),
@@ -91,7 +91,7 @@ DIRECTIVES: tuple[Shape, ...] = (
         flags=_I,
     ),
     _shape(
-        "=\"",
+        "value=\" </string> </entry> </setting> </param>",
         rf"(?P<head>\b(?:name|key|id)=\"[\w.\- ]{{0,80}}?(?:{NAMED})\"[^<>]{{0,80}}?(?:\bvalue=\"|>\s{{0,20}}))(?!\[redacted\])(?P<value>[^<>\"]{{3,2000}}?)(?=\"|\s{{0,20}}</)",
         flags=_I,
     ),

@@ -14,6 +14,9 @@ from platform_e2e.report.redaction.names import HIDDEN
 _RUN = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{16,}={0,2}")
 """What may be base64 of something that is long enough for a secret with its name."""
 
+SHORTEST_QUOTED = 24
+"""Characters of a string with quotes in it that is looked into: a name and a secret have as many."""
+
 SHORTEST = 16
 """Characters of base64 that are looked at: they stand for twelve."""
 
@@ -46,7 +49,7 @@ def strings(text: str, clean: Callable[[str], str]) -> str:
     """
 
     def replaced(found: re.Match[str]) -> str:
-        if "\\n" not in found[0] and '\\"' not in found[0]:
+        if "\\n" not in found[0] and ('\\"' not in found[0] or len(found[0]) < SHORTEST_QUOTED):
             return found[0]
         try:
             inner = json.loads(found[0])

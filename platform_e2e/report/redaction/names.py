@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 HIDDEN = "[redacted]"
 """What stands in a secret's place."""
@@ -89,7 +90,7 @@ REFERENCE_NAME = re.compile(
     r"(?:name|names|ref|refs|path|file|files|dir|class|type|namespace|keyref|(?<!secret[-_])(?<!secret)id|ids|ttl|mount|mtime|version|"
     r"count|enabled|url(?<!webhook_url)(?<!webhookurl)|review|policy|audiences?|expiration(?:seconds)?|seconds|length|size|min|max|"
     r"limit|arn|format|encryption|hash(?:ed)?|algorithm|(?:issued|expires|created|updated|changed|rotated)[-_]?(?:at|on)|"
-    r"(?:password|passwd|token|username|user)[-_]?key|(?:sealed|external|existing|pull)[-_ ]?secrets?|"
+    r"(?:password|passwd|token|username)[-_]?key|(?:sealed|external|existing|pull)[-_ ]?secrets?|"
     r"(?:existing\w*|pull|tls|superuser)[-_]?secrets?|\.(?:ya?ml|json|toml|ini|conf|cfg|properties|xml|sh|py|tpl|tmpl|md))$",
     re.IGNORECASE,
 )
@@ -164,6 +165,7 @@ _HEX = re.compile(r"[0-9a-fA-F]{32,}$|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12
 _CLASSES = re.compile(r"[a-z]+|[A-Z]+|[0-9]+|[^a-zA-Z0-9]+")
 
 
+@lru_cache(maxsize=8192)
 def is_secret_name(name: str) -> bool:
     """Tell whether a field, variable or parameter of that name has a secret as its value."""
     if len(name) > 100 or "=" in name or name.count(" ") > 2 or _SUM.search(name):
@@ -235,6 +237,7 @@ def _encoded(part: str) -> bool:
     return len(part) >= 12 and any(map(str.isupper, part)) and any(map(str.isdigit, part)) and any(map(str.islower, part))
 
 
+@lru_cache(maxsize=1024)
 def _vague(name: str) -> bool:
     spread = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.rpartition("/")[2])
     return bool(VAGUE_NAME.search(spread)) and not SECRET_NAME.search(spread)

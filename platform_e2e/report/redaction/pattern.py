@@ -40,7 +40,7 @@ def _placeholder(value: str) -> bool:
 
 
 def shape(needles: str, pattern: str, then: str = HIDDEN, flags: int = 0) -> Shape:
-    return Shape(tuple(needles.split()), re.compile(pattern, flags), then)
+    return Shape(tuple(needle.replace("␣", " ") for needle in needles.split()), re.compile(pattern, flags), then)
 
 
 def without(shapes: tuple[Shape, ...], text: str, lower: str) -> str:

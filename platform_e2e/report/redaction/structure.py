@@ -15,12 +15,32 @@ from platform_e2e.report.redaction.reading import Leaf, leaves, read
 LARGEST = 12_000_000
 """Characters of a text whose structure is looked at: more than any file of a layer or any artifact has."""
 
-_WORTH = re.compile(
-    r"kind[\"'\\]{0,6}[ \t]*:|secretGenerator|/(?:stringData|data)\b|stringData|\\[xu]00|^[-+ \t]*[\"']?(?:value|credentials|secrets|"
-    r"basic_?auth)\w*[\"']?[ \t]*:|[{,] {0,4}[\"']?value[\"']? {0,4}:|random_password|[\"']auth[\"'] ?:",
-    re.MULTILINE | re.IGNORECASE,
+_WORTH = tuple(
+    (needle, re.compile(pattern, re.MULTILINE))
+    for needle, pattern in {
+        "kind": r"kind[\"'\\]{0,6}[ \t]*:",
+        "secretGenerator": "secretGenerator",
+        "tringData": "tringData",
+        "/data": r"/data\b",
+        "\\": r"\\[xu]00",
+        "value": r"value[\"']?[ \t]*:",
+        "credentials": r"credentials[\"']?[ \t]*:",
+        "redentials": r"redentials\w{0,20}[\"']?[ \t]*:",
+        "ecrets": r"ecrets[\"']?[ \t]*:",
+        "asswords": r"asswords[\"']?[ \t]*:",
+        "okens": r"okens[\"']?[ \t]*:",
+        "ecret": r"ecret(?:Data|Env|Contents)?[\"']?[ \t]*:[ \t]*[\r\n{&!]",
+        "Keys": r"[iI]Keys[\"']?[ \t]*:",
+        "asic": r"asic_?[aA]uth\w{0,20}[\"']?[ \t]*:",
+        "ecure": r"secure(?:JsonData|Settings)",
+        "random_password": "random_password",
+        "tls_private_key": "tls_private_key",
+        "passwd": "chpasswd:",
+        '"auth"': r'"auth" ?:',
+        "redis-cli": "redis-cli",
+    }.items()
 )
-"""What a text has in which the structure says more than the names in its lines."""
+"""What a text has in which the structure says more than the names in its lines; the first is looked for before the second."""
 
 _SECRET = re.compile(
     r"secret|stringdata|pass|pwd|token|cred|auth|key|/data|\\[xu]00|psk", re.IGNORECASE
@@ -100,7 +120,7 @@ class Marker:
 
 
 def _worth(value: str) -> bool:
-    return _SECRET.search(value) is not None and _WORTH.search(value) is not None
+    return any(needle in value and pattern.search(value) for needle, pattern in _WORTH) and _SECRET.search(value) is not None
 
 
 def hidden(text: str, *, usable: bool = False, of_secret: bool = False) -> str:
