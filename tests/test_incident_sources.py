@@ -76,5 +76,6 @@ def test_what_only_tells_of_secrets_stays(name: str, text: str) -> None:
     assert redacted({name: text.encode()}) == ({name: text.encode()}, [])
 
 
-def test_what_is_no_text_stays() -> None:
-    assert redacted({"a.png": b"\x89PNG\0\xff"}) == ({"a.png": b"\x89PNG\0\xff"}, [])
+def test_a_picture_stays_and_nothing_else_that_is_no_text() -> None:
+    picture = b"\x89PNG\r\n\x1a\n\0\xff"
+    assert redacted({"a.png": picture, "a.db": b"SQLite format 3\0"}) == ({"a.png": picture, "a.db": b""}, ["a.db"])

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from platform_e2e.report.redaction import assigned, documents, encoded, names, shapes
+from platform_e2e.report.redaction import assigned, data, documents, encoded, names, shapes, structure
 from platform_e2e.report.redaction.known import Known
 
 HIDDEN = names.HIDDEN
@@ -31,6 +31,8 @@ REMEMBERED = 200
 
 KNOWN = Known()
 """What the Secrets of this process's cluster hold; in memory only."""
+
+_HUNK = re.compile(r"^@@ -\d", re.MULTILINE)
 
 is_secret_name = names.is_secret_name
 
@@ -68,7 +70,7 @@ def _looked_through(value: str) -> str:
         if shown == value:
             break
         value = shown
-    return value
+    return structure.each_side(value, _looked_through) if "@@ -" in value and _HUNK.search(value) else value
 
 
 def _once(value: str, depth: int) -> str:
@@ -79,13 +81,15 @@ def _once(value: str, depth: int) -> str:
         depth: how many coats, of escapes or base64, are taken off.
     """
     value = KNOWN.hide(value)
-    if depth and "\\n" in value:
+    if depth and "%" in value:
+        value = encoded.in_url(value, lambda inner: _once(inner, depth - 1))
+    if depth and ("\\n" in value or '\\"' in value):
         value = encoded.strings(value, lambda inner: _once(inner, depth - 1))
     if "PRIVATE KEY" in value:
         value = documents.private_keys(value)
     if "Private-Lines" in value:
         value = documents.putty(value)
-    value = documents.manifests(value)
+    value = structure.hidden(documents.manifests(value))
     value = shapes.tokens(value)
     value = assigned.values(value)
     if depth and len(value) >= encoded.SHORTEST:
@@ -105,7 +109,7 @@ def patch(value: str) -> str:
 
 def _section(section: str) -> str:
     """Return what a patch says of one file."""
-    if not documents.SECRET_MANIFEST.search(section):
+    if not structure.has_secret(section):
         return text(section)
     head = section.splitlines()[0]
     return f"{text(head)}\n# {HIDDEN}: the file has a Secret\n"
@@ -133,66 +137,39 @@ def plain(value: Any, name: str = "") -> Any:
         value: of JSON or YAML.
         name: of the field that has the value, which may say that it is a secret.
     """
-    if isinstance(value, dict):
-        return _mapping(value, name)
-    if isinstance(value, list | tuple):
-        return _items(value, "" if name in names.LISTS_OF_NAMES else name)
-    if isinstance(value, bytes):
-        value = value.decode(errors="replace")
-    if isinstance(value, str):
-        if value and is_secret_name(name) and not names.harmless(value, name):
-            return HIDDEN
-        return _string(value)
-    if isinstance(value, int | float) and not isinstance(value, bool) and is_secret_name(name):
-        return value if names.harmless(str(value), name) else HIDDEN
-    return value
+    return data.taken(value, name, _Plain())
 
 
-def _string(value: str) -> str:
-    """Return a string without its secrets; where it is JSON its fields are judged by their names, as those around it are."""
-    if value[:1] in {"{", "["} and value.rstrip()[-1:] in {"}", "]"} and len(value) <= LONGEST_JSON:
-        try:
-            parsed = json.loads(value)
-        except (ValueError, RecursionError):
-            return text(value)
-        shown = plain(parsed)
-        if shown != parsed:
-            return text(json.dumps(shown, separators=(",", ":"), ensure_ascii=False))
-    return text(value)
+class _Plain:
+    """Put `HIDDEN` in the place of secrets."""
 
+    def secret(self, _value: Any, **_: object) -> str:
+        """Hide it."""
+        return HIDDEN
 
-def _items(value: list[Any] | tuple[Any, ...], name: str) -> list[Any]:
-    """Return a list without its secrets: where an item is an option such as `--password` the next one is its value."""
-    result: list[Any] = []
-    hide = False
-    for item in value:
-        if hide and isinstance(item, str) and not item.startswith("-"):
-            result.append(item if names.harmless(item, "password") else HIDDEN)
-            hide = False
-            continue
-        hide = isinstance(item, str) and item.startswith("-") and "=" not in item and is_secret_name(item.lstrip("-"))
-        result.append(plain(item, name))
-    return result
+    def pair(self, value: str) -> str:
+        """Keep the key."""
+        key, equals, inner = value.partition("=")
+        return f"{key}={HIDDEN}" if equals and inner else text(value)
 
+    def text(self, value: str, *, of_secret: bool = False) -> str:
+        """Look through a string; where it is JSON its fields are judged by their names, as those around it are."""
+        if of_secret:
+            value = structure.hidden(value, of_secret=True)
+        if value[:1] in {"{", "["} and value.rstrip()[-1:] in {"}", "]"} and len(value) <= LONGEST_JSON:
+            try:
+                parsed = json.loads(value)
+            except (ValueError, RecursionError):
+                return text(value)
+            shown = plain(parsed)
+            if shown != parsed:
+                return text(json.dumps(shown, separators=(",", ":"), ensure_ascii=False))
+        return text(value)
 
-def _mapping(value: dict[Any, Any], name: str) -> dict[Any, Any]:
-    """Return a mapping without its secrets: a Secret's data, env entries by their name, and fields by theirs."""
-    secret = value.get("kind") == "Secret" and ("apiVersion" in value or "data" in value or "stringData" in value)
-    entry = next((value[k] for k in ("name", "key") if "value" in value and isinstance(value.get(k), str)), None)
-    result: dict[Any, Any] = {}
-    for key, item in value.items():
-        shown = text(key) if isinstance(key, str) else key
-        if secret and key in {"data", "stringData"} and isinstance(item, dict):
-            result[shown] = dict.fromkeys((text(str(k)) for k in item), HIDDEN)
-        elif secret and key in {"data", "stringData"} and item:
-            result[shown] = HIDDEN
-        elif key == "value" and (entry is not None or name):
-            result[shown] = plain(item, entry if entry is not None else name)
-        elif key == "kubectl.kubernetes.io/last-applied-configuration":
-            # A whole object as text, Secret data included; the object itself is kept beside it.
-            result[shown] = HIDDEN
-        elif key in {"encryptedData", "caBundle"}:
-            result[shown] = item
-        else:
-            result[shown] = plain(item, str(key))
-    return result
+    def key(self, value: Any) -> Any:
+        """Look through it."""
+        return text(value) if isinstance(value, str) else value
+
+    def public(self, value: Any) -> Any:
+        """Leave it."""
+        return value

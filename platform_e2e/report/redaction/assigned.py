@@ -12,10 +12,10 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from platform_e2e.report.redaction.names import CORE, HIDDEN, PASSWORD_NAME, harmless
+from platform_e2e.report.redaction.names import HIDDEN, PASSWORD_NAME, STEM, harmless, qualified, random_looking
 
 _NAME = re.compile(
-    rf"(?P<name>{CORE})(?:[-_]?v?\d{{1,2}})?(?P<close>\\*[\"']?\]?)"
+    rf"(?P<name>{STEM})(?:[-_]?v?\d{{1,2}})?(?P<close>\\*[\"']?\]?)"
     r"(?:(?P<sep>[ \t]*(?:%3[ad]|:=|=>|==?|:)[ \t]*)"
     r"|(?P<entry>,?[\s+-]{0,200}\\*[\"']?value\\*[\"']?[ \t]*[:=][ \t]*)"
     r"|(?P<flag>[ \t]+|[ \t]*,\s{0,80}|\s{0,80}\n[ \t+]{0,80}-[ \t]+))"
@@ -38,6 +38,15 @@ _APART = re.compile(r"[\s\"'\[,(]")
 _ENTRY = re.compile(r"(?:name|key)\\*[\"']?[ \t]*[:=][ \t]*\\*[\"']?[A-Za-z0-9_./-]*$", re.IGNORECASE)
 """What stands before it where the name is itself a value, as of a container's environment."""
 
+_SUM = re.compile(r"(?:checksum|(?<![A-Za-z])(?:hash|digest|sha\d{1,3}|md5))[/._-][\w.-]{0,40}$", re.IGNORECASE)
+"""What stands before it where the value is the checksum of a secret."""
+
+_VARIABLE = re.compile(r"\$\{\w*$")
+"""What stands before it in a variable with a default: ${TOKEN:-}."""
+
+_PROSE = re.compile(r"[-+ \t]*(?:#|//|[A-Za-z][^\n=:{}\"']{0,80}[a-z,] [a-z][^\n=:{}\"']{0,60}[a-z,] )[^\n=:{}\"']{0,60}$|[^\n]{0,100}[ \t]#[^\n=:{}\"']{0,60}$")
+"""What stands between the start of a line and it where it is a comment, or in the middle of a sentence."""
+
 _LINE = re.compile(
     r"[+ -]?[ \t]{0,64}(?:- ){0,3}(?:export |set |declare -x |setenv |ENV |ARG |env )?(?P<quote>['\"]?)[\w.$/-]{0,80}$"
 )
@@ -59,6 +68,7 @@ _ESCAPED_BLOCK = re.compile(
 )
 _FLAT_BLOCK = re.compile(r"[|>][+-]? +(?P<value>(?![\w.-]+: )[^\s]+(?: (?![\w.-]+: )[^\s]+)*+)")
 _BELOW = re.compile(r"\r?\n[+ -]?(?P<indent>[ ]{1,64})(?P<value>[^\s:#{\[|>&*!-][^\s:]*)[ \t]*\r?(?=\n|\Z)")
+_BRACED = re.compile(r"\{[^{}=:\n]{1,200}\}")
 _COMMENT = re.compile(r"[ \t]+#[^\n]*$")
 
 _ESCAPED_CHARACTERS = 8000
@@ -73,10 +83,11 @@ def values(text: str) -> str:
     parts, done, at = [], 0, 0
     # In lower case: told to ignore it, the search takes ten times as long.
     while (found := _NAME.search(lower, at)) is not None:
-        if not _is_pair(text, found):
+        name = qualified(found["name"], lower[max(0, found.start() - 20) : found.start()])
+        if not name or not _is_pair(text, found):
             at = found.end("name")
             continue
-        start, end, shown = _value(text, found)
+        start, end, shown = _value(text, found, name)
         at = max(end, found.end("name"))
         if shown is not None and start >= done:
             parts += [text[done:start], shown]
@@ -89,19 +100,24 @@ def values(text: str) -> str:
 
 def _is_pair(text: str, found: re.Match[str]) -> bool:
     """Tell whether what was found is a name with a value."""
+    if found["name"] == "pass" and text[found.start() : found.end("name")] == "PASS" and found["sep"] is not None:
+        # The verdict of a test: "--- PASS: TestIt"; a variable has another word before it.
+        return text[found.start() - 1 : found.start()] == "_" if found.start() else "=" in found["sep"]
     if found["sep"] is not None:
-        return True
+        before = text[max(0, found.start() - 60) : found.start()]
+        return _SUM.search(before) is None and not (found["sep"] == ":" and _VARIABLE.search(before))
     before = text[max(0, found.start() - 60) : found.start()]
     if found["entry"] is not None:
         return bool(_ENTRY.search(before))
     dash = before.rfind("-")
     # An option: a word that begins with a dash, of which the name is the end.
-    return dash >= 0 and _APART.search(before, dash) is None and _APART.split(before)[-1].startswith("-")
+    word = _APART.split(before)[-1]
+    return dash >= 0 and _APART.search(before, dash) is None and word.startswith("-") and "=" not in word
 
 
-def _value(text: str, found: re.Match[str]) -> tuple[int, int, str | None]:
+def _value(text: str, found: re.Match[str], name: str) -> tuple[int, int, str | None]:
     """Return where a value begins and ends and what is shown in its place, None where it is no secret."""
-    name, start = _exact(text, found), found.end()
+    name, start = _exact(text, found, name), found.end()
     line = _line(text, found.start())
     whole = found["sep"] is not None and line is not None and _LINE.match(text[line : found.start()]) is not None
     following = text[start : start + 1]
@@ -118,8 +134,10 @@ def _value(text: str, found: re.Match[str]) -> tuple[int, int, str | None]:
             hide = deeper and not harmless(below["value"], name)
             return below.start("value"), below.end("value"), HIDDEN if hide else None
     if found["flag"] is not None and following == "-":
-        return start, start, None
-    return _inline(text, found, start, whole=whole)
+        word = _WORD.match(text, start)
+        hide = word is not None and text[start + 1 : start + 2] != "-" and random_looking(word[0], 24)
+        return start, word.end() if word and hide else start, HIDDEN if hide else None
+    return _inline(text, found, start, name, whole=whole)
 
 
 def _line(text: str, at: int) -> int | None:
@@ -129,9 +147,9 @@ def _line(text: str, at: int) -> int | None:
     return found + 1 if found >= 0 else 0 if low == 0 else None
 
 
-def _inline(text: str, found: re.Match[str], start: int, *, whole: bool) -> tuple[int, int, str | None]:  # noqa: PLR0911 - one for each way to write it
+def _inline(text: str, found: re.Match[str], start: int, name: str, *, whole: bool) -> tuple[int, int, str | None]:  # noqa: PLR0911 - one for each way to write it
     """Return the same of a value in the line of its name."""
-    name, following = _exact(text, found), text[start : start + 1]
+    following = text[start : start + 1]
     if text.startswith(HIDDEN, start):
         return start, start + len(HIDDEN), None
     if (template := _TEMPLATE.match(text, start)) is not None:
@@ -149,6 +167,8 @@ def _inline(text: str, found: re.Match[str], start: int, *, whole: bool) -> tupl
         pattern = _UNTIL[quote]
     else:
         pattern = _WHOLE if whole and found["close"] in {"", '"', "'"} and following not in {"{", "["} else _WORD
+    if following == "{" and "=" in (found["sep"] or "") and PASSWORD_NAME.search(name) and (braced := _BRACED.match(text, start)):
+        return start, braced.end(), None if harmless(braced[0], name) or braced[0][1:-1] == HIDDEN else f"{{{HIDDEN}}}"
     value = pattern.match(text, start)
     if value is None or (following == "{" and not value[0].startswith("{{")):
         return start, start, None
@@ -157,7 +177,19 @@ def _inline(text: str, found: re.Match[str], start: int, *, whole: bool) -> tupl
         said = _COMMENT.sub("", said.rstrip("\r")) if len(said) < 2000 else said.rstrip("\r")
         said = said.rstrip(" \t,")
         end = start + len(said)
-    return start, end, None if _innocent(said, name, found["sep"] or "=", whole=whole) else HIDDEN
+    if _innocent(said, name, found["sep"] or "=", whole=whole) or (not whole and _spoken_of(text, found, start)):
+        return start, end, None
+    return start, end, HIDDEN
+
+
+def _spoken_of(text: str, found: re.Match[str], start: int) -> bool:
+    """Tell whether a sentence goes on after the name: `# password: taken from the Secret`."""
+    line = _line(text, found.start())
+    if found["sep"] is None or ":" not in found["sep"] or line is None or not _PROSE.match(text[line : found.start()]):
+        return False
+    end = text.find("\n", start, start + 400)
+    words = text[start : end if end >= 0 else start + 400].split()
+    return len(words) >= 3 and sum(word.strip(".,;:()`'").isalpha() for word in words) >= len(words) - 1
 
 
 def _open_quote(text: str, found: re.Match[str]) -> str:
@@ -167,10 +199,11 @@ def _open_quote(text: str, found: re.Match[str]) -> str:
     return head["quote"] if head else ""
 
 
-def _exact(text: str, found: re.Match[str]) -> str:
+def _exact(text: str, found: re.Match[str], name: str) -> str:
     """Return the name that was found, marked where it is only the end of one."""
-    before = text[found.start() - 1 : found.start()] if found.start() else ""
-    return f"_{found['name']}" if before.isalnum() or before in {"_", "-", "."} else found["name"]
+    start = found.end("name") - len(name)
+    before = text[start - 1 : start] if start > 0 else ""
+    return f"_{name}" if before.isalnum() or before in {"_", "-", "."} else name
 
 
 def _innocent(said: str, name: str, sep: str, *, whole: bool) -> bool:

@@ -7,11 +7,15 @@ import binascii
 import json
 import re
 from collections.abc import Callable
+from urllib.parse import quote, unquote
 
 from platform_e2e.report.redaction.names import HIDDEN
 
 _RUN = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{16,}={0,2}")
 """What may be base64 of something that is long enough for a secret with its name."""
+
+SHORTEST_QUOTED = 24
+"""Characters of a string with quotes in it that is looked into: a name and a secret have as many."""
 
 SHORTEST = 16
 """Characters of base64 that are looked at: they stand for twelve."""
@@ -45,7 +49,7 @@ def strings(text: str, clean: Callable[[str], str]) -> str:
     """
 
     def replaced(found: re.Match[str]) -> str:
-        if "\\n" not in found[0]:
+        if "\\n" not in found[0] and ('\\"' not in found[0] or len(found[0]) < SHORTEST_QUOTED):
             return found[0]
         try:
             inner = json.loads(found[0])
@@ -101,3 +105,25 @@ def decode(run: str) -> str | None:
     except (binascii.Error, UnicodeDecodeError):
         return None
     return decoded if all(c.isprintable() or c in "\r\n\t" for c in decoded) else None
+
+
+_ENCODED = re.compile(r"[A-Za-z0-9_.~+*-]{0,2000}(?:%[0-9A-Fa-f]{2}[A-Za-z0-9_.~+*-]{0,2000}+){3,}+")
+
+
+def in_url(text: str, clean: Callable[[str], str]) -> str:
+    """Return a text in which what is encoded as in a URL has no secrets.
+
+    Args:
+        text: to look through.
+        clean: takes the secrets out of what it stands for.
+    """
+
+    def replaced(found: re.Match[str]) -> str:
+        try:
+            inner = unquote(found[0], errors="strict")
+        except UnicodeDecodeError:
+            return found[0]
+        shown = clean(inner)
+        return found[0] if shown == inner else quote(shown, safe="")
+
+    return _ENCODED.sub(replaced, text)
