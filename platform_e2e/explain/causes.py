@@ -64,6 +64,10 @@ _NOT_READY, _WRITTEN = Shows.WORKLOAD_NOT_READY, Shows.CONFIGURATION
 
 CAUSES: dict[str, Known] = {
     "application-missing": Known(_APPLICATIONS),
+    "application-refused": Known(_APPLICATIONS, GIT),
+    "application-namespace-unwatched": Known(_APPLICATIONS, STUCK),
+    "foundation-not-applied": Known(_APPLICATIONS, GIT),
+    "foundation-not-ready": Known(_APPLICATIONS, GIT),
     "application-unknown": Known(_APPLICATIONS, OBJECTS),
     "application-changed": Known(_APPLICATIONS, OBJECTS),
     "application-not-automated": Known(_APPLICATIONS, GIT),
@@ -104,6 +108,7 @@ CAUSES: dict[str, Known] = {
     "loadbalancer-address-outside-pools": Known(_LOADBALANCER, OBJECTS, shows=_WRITTEN),
     "loadbalancer-address-taken": Known(_LOADBALANCER, OBJECTS, shows=_WRITTEN),
     "loadbalancer-pool-full": Known(_LOADBALANCER, OBJECTS, shows=_WRITTEN),
+    "loadbalancer-refused": Known(_LOADBALANCER, OBJECTS, shows=_WRITTEN),
     "loadbalancer-wrong-pool": Known(_LOADBALANCER, OBJECTS, shows=_WRITTEN),
     "loadbalancer-wrong-address": Known(_LOADBALANCER, OBJECTS, shows=_WRITTEN),
     "loadbalancer-shared-address": Known(_LOADBALANCER, OBJECTS),
