@@ -15,8 +15,9 @@ from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec, Images
 from platform_e2e.errors import WrongUsage
 from platform_e2e.explain import explain, patience, unexplained
 from platform_e2e.finding import Cause
-from platform_e2e.foundations import Installed, install, restore_sealing_key
+from platform_e2e.foundations import Installed, ReleaseFailed, install, restore_sealing_key
 from platform_e2e.foundations.embedded import CHARTS
+from platform_e2e.gitops.argocd import APPLICATION
 from platform_e2e.gitops.arrival import Held
 from platform_e2e.gitops.deploy import Deployment, deploy, refresh_all, wait_converged
 from platform_e2e.gitops.git import GitServer
@@ -99,7 +100,10 @@ def stand(
         built = programs.ensure(timeline)
         kube = entered.enter_context(Kube.from_kubeconfig(Path(facts.kubeconfig)))
         with timeline.phase("foundations"):
-            installed = install_foundations(kube, facts, settings, releases, helm=built.path("helm"), timeline=timeline)
+            helm = built.path("helm")
+            installed, failures = install_foundations(kube, facts, settings, releases, helm=helm, timeline=timeline)
+            if failures:
+                raise failures[0].beside(failures[1:])
         git = git_server(kube, facts, layer, built.path("kubectl"))
         load_own_images(facts, layer, timeline)
         with timeline.phase("applications"):
@@ -116,8 +120,8 @@ def from_registry(facts: ClusterFacts) -> bool:
 
 def install_foundations(
     kube: Kube, facts: ClusterFacts, settings: Settings, releases: Sequence[Release], *, helm: Path, timeline: Timeline
-) -> list[Installed]:
-    """Load the team's key, then install or verify the foundations.
+) -> tuple[list[Installed], list[ReleaseFailed]]:
+    """Load the team's key, then install or verify the foundations; return those that are ready, and why others are not.
 
     Args:
         kube: the cluster.
@@ -137,6 +141,7 @@ def install_foundations(
         charts_dir=settings.charts_dir,
         module_directory=None if from_registry(facts) else programs.module_directory,
         strict_versions=settings.strict_versions,
+        beside=(APPLICATION,),
         timeline=timeline,
     )
 

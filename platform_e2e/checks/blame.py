@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from platform_e2e.checks import found
 from platform_e2e.errors import BrokenPlatform
 from platform_e2e.explain import Shows, home, shows
 from platform_e2e.finding import Finding
@@ -17,12 +18,15 @@ class BlockedByPromise(BrokenPlatform):
 
     Attributes:
         by: what blocks, in the words of the report.
+        findings: what blocks, for the report of this test where no other one reports it.
     """
 
     def __init__(self, findings: Sequence[Finding]) -> None:
         """Name the promise and what breaks it."""
         first = findings[0]
-        promise = home(first.cause, first.promise)
+        # Where its test has reported it already, that is where it stands in the table.
+        promise = found.current().promise(first) or home(first.cause, first.promise)
+        self.findings = tuple(findings)
         self.by = f"promise {promise}: {first.cause.sentence} [{first.cause.id}]"
         super().__init__(f"{first.object} cannot be judged: {self.by}", first.cause.remedy)
 

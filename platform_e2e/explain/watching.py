@@ -6,6 +6,7 @@ the ConfigMap argocd-cmd-params-cm) and util/glob (a pattern, or a regular expre
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
@@ -67,7 +68,7 @@ def _others(controller: Object, view: View) -> Iterator[str]:
     for container in at(controller, "spec", "template", "spec", "containers") or ():
         words = [str(word) for word in (*(container.get("command") or ()), *(container.get("args") or ()))]
         texts += [word.partition("=")[2] for word in words if word.startswith(f"{ARGUMENT}=")]
-        texts += [after for word, after in zip(words, words[1:], strict=False) if word == ARGUMENT]
+        texts += [after for word, after in itertools.pairwise(words) if word == ARGUMENT]
         texts += [str(one.get("value") or "") for one in container.get("env") or () if one.get("name") == VARIABLE]
     for text in texts:
         yield from (word.strip() for word in text.split(",") if word.strip())

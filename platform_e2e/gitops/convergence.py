@@ -14,14 +14,14 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import Expectation, Failed, Met, Pending, Polled, Verdict, all_of, eventually
 from platform_e2e.kube.objects import Object
-from platform_e2e.kube.progress import STILL_SECONDS, TICK
+from platform_e2e.kube.progress import TICK, unless_still
 from platform_e2e.kube.rollouts import rolled_out
 
 T = TypeVar("T")
@@ -141,16 +141,10 @@ def roll_out(kube: Kube, app: Object, *, timeout: float, still: Callable[[], flo
         name = app["metadata"]["name"]
         sources = [kube.one(one.api, one.name, one.namespace) for one in workloads]
         what = f"{', '.join(map(str, workloads))} of application/{name} {'has' if len(sources) == 1 else 'have'} rolled out"
-        judge = _all_rolled_out(list(map(str, workloads)))
-
-        def moving(states: tuple[Any, ...]) -> Verdict:
-            verdict = judge(states[:-1])
-            if isinstance(verdict, Pending) and still() >= STILL_SECONDS:
-                return Failed(f"{verdict.why}, and nothing moves any more")
-            return verdict
-
+        rolled_out_all = _all_rolled_out(list(map(str, workloads)))
+        judge = unless_still(lambda states: rolled_out_all(states[:-1]), still)
         clock = Polled(Met, "the clock", first=TICK, most=TICK)
-        eventually(all_of(*sources, clock), moving, timeout=timeout, what=what)
+        eventually(all_of(*sources, clock), judge, timeout=timeout, what=what)
 
 
 def in_parallel(work: Callable[[T], R], items: Sequence[T]) -> list[R]:

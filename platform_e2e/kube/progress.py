@@ -19,6 +19,7 @@ from platform_e2e.errors import HarnessError
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.following import follow
 from platform_e2e.kube.objects import Object, key
+from platform_e2e.kube.verdict import Expectation, Failed, Pending, Verdict
 
 QUIET_SECONDS = 20.0
 """Without news for so long, what nothing goes on with will stay as it is. Controllers react within a second, on a busy machine within
@@ -159,6 +160,23 @@ class Movement(Progress):
             except HarnessError:
                 # Whoever waits is told by its own reading that the API server does not answer.
                 self._stop.wait(AGAIN_SECONDS)
+
+
+def unless_still(expectation: Expectation[Any], still: Callable[[], float]) -> Expectation[Any]:
+    """Return an expectation that fails where it is pending and nothing moves any more.
+
+    Args:
+        expectation: judges a state.
+        still: returns for how many seconds nothing has told anything new.
+    """
+
+    def judge(state: Any) -> Verdict:
+        verdict = expectation(state)
+        if isinstance(verdict, Pending) and still() >= STILL_SECONDS:
+            return Failed(f"{verdict.why}, and nothing moves any more")
+        return verdict
+
+    return judge
 
 
 def _named(obj: Object) -> str:
