@@ -135,7 +135,9 @@ def test_roots_wait_for_the_kinds_and_the_namespace(kube: Any, layer: Layer) -> 
     ]
     assert len(deploy.apply_roots(kube, layer, git(layer), timeout=5).names) == 3
     kube.refusals = [KindNotServed("argoproj.io/v1alpha1/AppProject")] * 1000
-    with pytest.raises(Timeout, match="the API server takes appproject/p -n argocd, application/one .*: not within") as caught:
+    with pytest.raises(
+        Timeout, match=r"the API server takes appproject/p -n argocd, application/one .*: not within"
+    ) as caught:
         deploy.apply_roots(kube, layer, git(layer), timeout=0.05)
     assert "the API server serves no such kind" in str(caught.value)
 

@@ -154,9 +154,13 @@ CAUSES: dict[str, Known] = {
 }
 
 
+MET = frozenset({"unexplained", "foundation-not-applied", "foundation-not-ready"})
+"""Causes that belong to the promise that met them: what no explanation covers, and a release, which its promise stands on."""
+
+
 def home(cause: Cause, otherwise: Promise) -> Promise:
     """Return the promise that a cause belongs to; what is unexplained belongs to the promise that met it."""
-    if cause.id == "unexplained":
+    if cause.id in MET:
         return otherwise
     known = CAUSES.get(cause.id)
     if known is None:

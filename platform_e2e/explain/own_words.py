@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from platform_e2e.explain.causes import unexplained
-from platform_e2e.explain.loadbalancer import ingress, is_load_balancer
 from platform_e2e.explain.objects import at, name_of, since
-from platform_e2e.explain.registry import View, explains
+from platform_e2e.explain.registry import View
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object, key, kind_of
@@ -77,18 +76,3 @@ def _objects(obj: Object, view: View) -> Iterator[Object]:
         found = view.get(one.api, one.name, one.namespace or None)
         if found is not None:
             yield found
-
-
-@explains("v1/Service")
-def refused(service: Object, view: View) -> Cause | None:
-    """MetalLB, or whoever serves it, says why it gives no address."""
-    if not is_load_balancer(service) or ingress(service):
-        return None
-    said = own_words(service, view)
-    if not said:
-        return None
-    return Cause(
-        "loadbalancer-refused",
-        f"{name_of(service)} is given no address: {said}",
-        "correct what that sentence names in the Service's spec and annotations",
-    )

@@ -213,15 +213,24 @@ def _facts(obj: Object) -> Iterator[tuple[str, ...]]:
 def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     """Yield path and value of every field, without what is another one each time."""
     if isinstance(value, dict):
-        for name, below in value.items():
-            if name not in COUNTERS and not TIMES.search(str(name)):
-                yield from _leaves(below, (*path, str(name)))
+        told = [
+            leaf
+            for name, below in value.items()
+            if not _varies(str(name))
+            for leaf in _leaves(below, (*path, str(name)))
+        ]
+        # A container that runs says only since when.
+        yield from told or [path]
     elif isinstance(value, list):
         for item in value:
             yield from _leaves(item, (*path, _identity(item)))
     else:
         varies = isinstance(value, str) and path[-1] != "revision"
         yield (*path, VARYING.sub("#", value) if varies else str(value))
+
+
+def _varies(name: str) -> bool:
+    return name in COUNTERS or TIMES.search(name) is not None
 
 
 def _identity(item: Any) -> str:
