@@ -6,8 +6,8 @@ import pytest
 
 from fixtures.platform import Platform
 from fixtures.probes import Promises
-from platform_e2e.checks import applications, heal
-from platform_e2e.checks.blame import own
+from platform_e2e.checks import applications, grounds, heal
+from platform_e2e.checks.blame import behind, own, require
 from platform_e2e.checks.drift import Drift
 from platform_e2e.checks.settle import settled
 from platform_e2e.finding import Finding, Promise
@@ -38,6 +38,8 @@ def test_application_has_converged(
     known = platform.held.get(application.name)
     seconds = 0.0 if known else CONVERGED_SECONDS
     findings = applications.wait_converged(application, platform.sha, kube, timeout=seconds, known=known)
+    kept = grounds.kept_by(application.name, platform.layer)
+    require([one for finding in findings if (one := behind(finding, platform.lacking(), kept))])
     promises.report(own(findings), figures={"converged_seconds": platform.converged.get(application.name)})
 
 

@@ -43,7 +43,7 @@ def test_a_cause_that_was_waited_for_ends_the_next_wait_at_once(tmp_path: Path) 
 @pytest.mark.point("one-fault-one-failure")
 def test_another_cause_and_another_object_have_their_own_wait(tmp_path: Path) -> None:
     memory = Found(tmp_path)
-    memory.note(finding())
+    memory.note(finding(), Promise.APPLICATIONS)
     assert memory.promise(finding()) == Promise.APPLICATIONS
     assert memory.promise(finding(replace(CRASH, id="pod-probe"))) is None
     elsewhere = Cause("pod-crash", "another", "look", through="deployment/chat -n chat-prod")
@@ -70,5 +70,5 @@ def test_a_cause_blocks_in_the_name_of_the_test_that_reports_it(tmp_path: Path) 
 
 
 def test_outside_of_a_run_nothing_is_remembered() -> None:
-    found.current().note(finding())
+    found.current().note(finding(), Promise.APPLICATIONS)
     assert found.current().promise(finding()) is None

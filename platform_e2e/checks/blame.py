@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from platform_e2e.checks import found
 from platform_e2e.errors import BrokenPlatform
@@ -11,6 +12,10 @@ from platform_e2e.finding import Finding
 
 APPLIED = "all objects applied"
 """Figure of a finding about an Application whose objects are all as in Git, with no sync going on; others have none."""
+
+
+WAITS = "application-wave-held"
+"""Cause of an operation that waits for an object, such as another Application, of which it knows no more."""
 
 
 class BlockedByPromise(BrokenPlatform):
@@ -39,6 +44,28 @@ def require(findings: Sequence[Finding]) -> None:
     """
     if findings:
         raise BlockedByPromise(findings)
+
+
+def behind(finding: Finding, held: Mapping[str, Finding], kept: Iterable[str] = ()) -> Finding | None:
+    """Return what holds an Application that a finding about another one only waits for, or None.
+
+    A root is healthy only once the Applications that it keeps are; each of them has a test of its own.
+
+    Args:
+        finding: about the one that waits.
+        held: by name what holds each Application that has not converged.
+        kept: names of the Applications that the one that waits keeps.
+    """
+    cause = finding.cause
+    for name, below in held.items():
+        waits = cause.id == WAITS and re.search(rf"\bApplication/{re.escape(name)}(?![\w.-])", cause.sentence)
+        same = cause.id == below.cause.id and (cause.sentence, cause.through) == (
+            below.cause.sentence,
+            below.cause.through,
+        )
+        if waits or (name in kept and (same or cause.id == "unexplained")):
+            return below
+    return None
 
 
 def _only_not_ready(finding: Finding) -> bool:

@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from platform_e2e.explain import home
 from platform_e2e.finding import Finding, Promise
 
 
@@ -26,12 +25,12 @@ class Found:
         """Make nothing yet; the first finding makes the directory."""
         self._directory = directory
 
-    def note(self, finding: Finding, promise: Promise | None = None) -> None:
+    def note(self, finding: Finding, promise: Promise) -> None:
         """Remember a finding that waiting did not take away.
 
         Args:
             finding: what was found.
-            promise: whose test reports it; the one that its cause belongs to by default.
+            promise: whose test reports it.
         """
         if self._directory is None:
             return
@@ -40,7 +39,7 @@ class Found:
             self._directory.mkdir(parents=True, exist_ok=True)
             for name in _names(finding):
                 with contextlib.suppress(FileExistsError), (self._directory / name).open("x") as file:
-                    file.write(promise or home(finding.cause, finding.promise))
+                    file.write(promise)
 
     def promise(self, finding: Finding) -> Promise | None:
         """Return whose test reports the cause of a finding; None where nothing of the kind was found yet."""

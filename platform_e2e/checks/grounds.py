@@ -18,6 +18,14 @@ def changed(case: object) -> frozenset[str]:
     return frozenset({case.application, target} - {""})
 
 
+def kept_by(name: str, layer: Layer) -> frozenset[str]:
+    """Return the Applications that an Application keeps as its objects, or has an ApplicationSet make."""
+    mine = [one for one in layer.rendered if one.application == name]
+    sets = {one.name for one in mine if one.kind == "ApplicationSet"}
+    made = {one.name for one in layer.applications if one.generated_by in sets}
+    return frozenset(made | {one.name for one in mine if one.kind == "Application"})
+
+
 def judged(case: object, layer: Layer) -> frozenset[str]:
     """Return the Applications whose objects a case is judged by.
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from platform_e2e.checks import found
-from platform_e2e.explain import patience
+from platform_e2e.explain import home, patience
 from platform_e2e.finding import Finding
 from platform_e2e.kube.expect import Failed, Met, Pending, Refuted, Timeout, Verdict, poll
 
@@ -38,7 +38,7 @@ def settled(look: Callable[[], list[Finding]], *, timeout: float, what: str) -> 
         poll(verdict, timeout=timeout, what=what)
     except (Timeout, Refuted):
         for finding in last if timeout > 0 else ():
-            found.current().note(finding)
+            found.current().note(finding, home(finding.cause, finding.promise))
     return last
 
 
