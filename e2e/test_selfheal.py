@@ -45,7 +45,6 @@ def test_nothing_that_git_says_is_ignored(
 
 
 @pytest.mark.smoke
-@pytest.mark.usefixtures("healing")
 def test_change_is_healed(change: Drift, ground: Ground, kube: Kube, promises: Promises) -> None:
     """The object is exactly as in Git again, by an operation that Argo CD began by itself and that names it."""
     require(ground.settled(READY_SECONDS))

@@ -101,7 +101,6 @@ class Settings:
     replay: str | None = None
     repository: Path | None = None
     trust: bool = False
-    layer_checkout: Path | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return them as plain data for run.json."""
@@ -251,19 +250,11 @@ OPTIONS: tuple[Option, ...] = (
         "repository",
         "DIR",
         "",
-        "with --replay: a checkout that has the layer's commit, where it is another one",
+        "a checkout of the team's repository, where the layer's directory is in none: has its commits, branches and tags",
         _directory,
     ),
     Option("trust", "", "no", "run what a stranger's layer, run or incident brings", _switch),
     Option("evidence_limit", "SIZE", "50MB", "the most that the evidence of one run may have: 500kB, 50MB, 2GB", size),
-    Option(
-        "layer_checkout",
-        "DIR",
-        "",
-        "where Git knows the branches and tags that the layer names, if that is not the layer's own directory",
-        _directory,
-        flag=False,
-    ),
     Option("cache", "DIR", "", "where built programs, images and living clusters are kept", _path, flag=False),
     Option("artifacts", "DIR", "", "where each run leaves its results", _path, flag=False),
 )

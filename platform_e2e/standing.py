@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,24 +15,27 @@ from platform_e2e.cluster.k3d import appimage, parts, sources
 from platform_e2e.cluster.place import Place, read_spec
 from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec, Images
 from platform_e2e.errors import WrongUsage
-from platform_e2e.explain import explain, patience
-from platform_e2e.foundations import Installed, install, restore_sealing_key, stored
+from platform_e2e.explain import explain, patience, unexplained, unexplained_of
+from platform_e2e.finding import Cause
+from platform_e2e.foundations import Installed, ReleaseFailed, install, restore_sealing_key, stored
 from platform_e2e.foundations.embedded import CHARTS
 from platform_e2e.gitops import leftovers
+from platform_e2e.gitops.argocd import APPLICATION
+from platform_e2e.gitops.arrival import Held
 from platform_e2e.gitops.deploy import Deployment, deploy, refresh_all, wait_converged
 from platform_e2e.gitops.git import GitServer
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.objects import Object
-from platform_e2e.kube.waiting import WaitError
-from platform_e2e.layer import Layer, Release
+from platform_e2e.layer import Application, Layer, Release
 from platform_e2e.settings import Settings
 from platform_e2e.timeline import Timeline
 
 SEALED_SECRETS = "sealed-secrets"
 """The chart whose controller needs the team's backup of its key before it starts for the first time."""
 
-CONVERGE_SECONDS = 300.0
-"""For all Applications, beside the foundations that are installed meanwhile; 80 s from an empty cluster is usual."""
+CONVERGE_SECONDS = 900.0
+"""The end of the wait for all Applications, beside the foundations that are installed meanwhile. It ends when nothing moves any more;
+this is for a layer that moves for ever. 80 s from an empty cluster is usual."""
 
 
 @dataclass(frozen=True)
@@ -107,17 +110,17 @@ def stand(
         built = programs.ensure(timeline, programs.TOOLS_OF_HOST if from_registry(facts) else ())
         kube = entered.enter_context(Kube.from_kubeconfig(Path(facts.kubeconfig)))
         with timeline.phase("foundations"):
-            installed = install_foundations(kube, facts, settings, releases, helm=built.path("helm"), timeline=timeline)
+            helm = built.path("helm")
+            installed, failures = install_foundations(kube, facts, settings, releases, helm=helm, timeline=timeline)
+            if failures:
+                raise failures[0].beside(failures[1:])
         git = git_server(kube, facts, layer, built.path("kubectl"))
         load_own_images(facts, layer, timeline)
-        late = ""
         with timeline.phase("applications"):
-            try:
-                sha = apply_layer(kube, facts, layer, git, timeline).commit.sha
-            except WaitError as error:
-                # An incident's layer may be the incident: what it lacks is told by the checks.
-                sha, late = git.head(), error.report.last
-        yield Standing(facts, kube, layer, git, sha, installed, late)
+            done = apply_layer(kube, facts, layer, git, timeline)
+        # An incident's layer may be the incident: what holds an Application for a known cause is told by the checks.
+        late = "; ".join(f"{name}: {held.why}" for name, held in done.held.items() if held.cause is None)
+        yield Standing(facts, kube, layer, git, done.commit.sha, installed, late)
 
 
 def from_registry(facts: ClusterFacts) -> bool:
@@ -127,8 +130,8 @@ def from_registry(facts: ClusterFacts) -> bool:
 
 def install_foundations(
     kube: Kube, facts: ClusterFacts, settings: Settings, releases: Sequence[Release], *, helm: Path, timeline: Timeline
-) -> list[Installed]:
-    """Load the team's key, then install or verify the foundations.
+) -> tuple[list[Installed], list[ReleaseFailed]]:
+    """Load the team's key, then install or verify the foundations; return those that are ready, and why others are not.
 
     Args:
         kube: the cluster.
@@ -155,6 +158,7 @@ def install_foundations(
         charts_dir=settings.charts_dir,
         module_directory=None if from_registry(facts) else programs.module_directory,
         strict_versions=settings.strict_versions,
+        beside=(APPLICATION,),
         timeline=timeline,
     )
 
@@ -176,7 +180,7 @@ def apply_layer(
     *,
     founded: Callable[[], bool] = lambda: True,
 ) -> Deployment:
-    """Serve a layer, apply its roots as a team does, and wait until all Applications have converged.
+    """Serve a layer, apply its roots as a team does, and wait until all Applications have converged or nothing moves any more.
 
     One that is held by a cause which stays is left behind.
 
@@ -186,11 +190,8 @@ def apply_layer(
         layer: to apply.
         git: the server that Argo CD reads from.
         timeline: is told what goes on.
-        founded: tells whether the foundations are there; before that nothing is given up, for what an Application lacks may
-            come with them.
-
-    Raises:
-        WaitError: not all have converged.
+        founded: tells whether the foundations are there, or will not come; before that nothing is given up, for what an
+            Application lacks may come with them.
     """
     done = deploy(
         kube,
@@ -199,17 +200,19 @@ def apply_layer(
         timeline=timeline,
         timeout=CONVERGE_SECONDS,
         pool_map=facts.pool_map,
-        explain=lambda app: explain(app, kube),
         hopeless=lambda app: _hopeless(app, kube),
         founded=founded,
     )
     if done.commit.before is None or not done.commit.pushed or not _tidied(kube, facts, layer, timeline):
         return done
     # What is gone may be what something of this layer waited for.
-    return replace(done, seconds=_converged(kube, layer, done.commit.sha, timeline))
+    seconds, held = _converged(kube, layer, done.commit.sha, timeline)
+    return replace(done, seconds=seconds, held=held)
 
 
-def compare_again(kube: Kube, facts: ClusterFacts, layer: Layer, sha: str, timeline: Timeline) -> dict[str, float]:
+def compare_again(
+    kube: Kube, facts: ClusterFacts, layer: Layer, sha: str, timeline: Timeline
+) -> tuple[Mapping[str, float], Mapping[str, Cause]]:
     """Have all Applications compared with Git and synced once more, after a foundation of a kept cluster has changed.
 
     It may render, judge, mark or complete objects otherwise than before, and Argo CD takes what it finds for what it made.
@@ -222,18 +225,19 @@ def compare_again(kube: Kube, facts: ClusterFacts, layer: Layer, sha: str, timel
         timeline: is told what goes on.
 
     Returns:
-        For each Application that has converged the seconds after which it had.
+        For each Application that has converged the seconds after which it had, and for each other one the cause that holds it.
 
     Raises:
-        WaitError: not all have converged.
         MadeForAnother: the cluster has of an earlier layer what cannot be removed.
     """
     # Hard: what was rendered with other options is remembered under the same name.
     refresh_all(kube, layer, hard=True)
-    seconds = _converged(kube, layer, sha, timeline)
+    seconds, _ = _converged(kube, layer, sha, timeline)
     leftovers.sync_again(kube, layer, seconds)
-    seconds = _converged(kube, layer, sha, timeline)
-    return _converged(kube, layer, sha, timeline) if _tidied(kube, facts, layer, timeline) else seconds
+    seconds, held = _converged(kube, layer, sha, timeline)
+    if _tidied(kube, facts, layer, timeline):
+        seconds, held = _converged(kube, layer, sha, timeline)
+    return seconds, causes(kube, layer, held)
 
 
 def _tidied(kube: Kube, facts: ClusterFacts, layer: Layer, timeline: Timeline) -> bool:
@@ -244,7 +248,9 @@ def _tidied(kube: Kube, facts: ClusterFacts, layer: Layer, timeline: Timeline) -
     return bool(removed)
 
 
-def _converged(kube: Kube, layer: Layer, sha: str, timeline: Timeline) -> dict[str, float]:
+def _converged(
+    kube: Kube, layer: Layer, sha: str, timeline: Timeline
+) -> tuple[Mapping[str, float], Mapping[str, Held]]:
     """Wait until every Application is what a commit says, on a cluster whose layer had come up before."""
     return wait_converged(
         kube,
@@ -252,16 +258,38 @@ def _converged(kube: Kube, layer: Layer, sha: str, timeline: Timeline) -> dict[s
         sha,
         timeline=timeline,
         timeout=CONVERGE_SECONDS,
-        explain=lambda app: explain(app, kube),
         hopeless=lambda app: _hopeless(app, kube),
-        came_up=True,
     )
 
 
-def _hopeless(app: Object, kube: Kube) -> tuple[str, float | None] | None:
+def _hopeless(app: Object, kube: Kube) -> tuple[Cause, float | None] | None:
     """Return the cause that holds an Application, and how long that is worth waiting where it is known."""
     cause = explain(app, kube)
-    return (cause.id, patience(cause)) if cause else None
+    return (cause, patience(cause)) if cause else None
+
+
+def causes(kube: Kube, layer: Layer, held: Mapping[str, Held]) -> dict[str, Cause]:
+    """Return for each Application that was left behind the cause that holds it, `unexplained` where none is known.
+
+    Args:
+        kube: the cluster.
+        layer: whose Applications they are.
+        held: what holds each of them.
+    """
+    return {name: _cause(kube, layer.application(name), one) for name, one in held.items()}
+
+
+def _cause(kube: Kube, application: Application, held: Held) -> Cause:
+    if held.cause is not None:
+        return held.cause
+    if not held.refused:
+        live = kube.get(APPLICATION, application.name, application.namespace)
+        return unexplained_of(live, kube, held.why) if live else unexplained(held.why)
+    return Cause(
+        "application-refused",
+        f"{application} is not in the cluster, for the API server takes it, its ApplicationSet or its project not: {held.why}",
+        f"correct what the sentence names ({application.file}:{application.line}); a namespace must exist before it",
+    )
 
 
 def load_own_images(facts: ClusterFacts, layer: Layer, timeline: Timeline) -> None:

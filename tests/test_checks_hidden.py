@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from platform_e2e.checks import hidden, monitoring_seen
+from platform_e2e.checks import hidden
 from platform_e2e.checks.autoscaling import Scaled, is_scaled, scaled
 from platform_e2e.checks.drift import application_edits, edit
 from platform_e2e.finding import Finding
@@ -175,18 +175,6 @@ def test_what_scales_is_known_by_its_target() -> None:
     view = RecordedView(stateful)
     assert is_scaled(made("apps/v1/StatefulSet", "db", "a"), view)
     assert not is_scaled(made("apps/v1/Deployment", "db", "a"), view)
-
-
-@pytest.mark.point("autoscaler-owns-replicas")
-def test_as_many_targets_are_right_as_the_autoscaler_wants() -> None:
-    git = made("apps/v1/Deployment", "chat", "a", spec={"replicas": 1})
-    live = made(
-        "apps/v1/Deployment", "chat", "a", spec={"replicas": 3, "template": {"metadata": {"labels": {"app": "chat"}}}}
-    )
-    service = made("v1/Service", "chat", "a", spec={"selector": {"app": "chat"}})
-    behind = monitoring_seen._behind
-    assert behind(service, RecordedView(live), lambda _: git)[0] == 1
-    assert behind(service, RecordedView(live, autoscaler(namespace="a")), lambda _: git)[0] == 3
 
 
 @pytest.mark.point("fields-ignored")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from platform_e2e.checks.revisions import References, check, references
+from platform_e2e.finding import Finding
 from platform_e2e.layer import Layer
 from tests import layers
 
@@ -44,22 +45,26 @@ def reading(*revisions: str) -> Layer:
     return replace(demo, applications=tuple(made), applicationsets=())
 
 
+def judged(layer: Layer, directory: Path) -> tuple[list[Finding], str]:
+    return check(layer, references(directory, layer))
+
+
 @pytest.mark.parametrize(
     "revision",
     ["main", "HEAD", "v1.2.0", "release/1", "refs/heads/main", "refs/tags/v1.2.0", "v1.*", "^1.0.0", ">=1, <2"],
 )
 def test_what_the_repository_has_is_found(team: Path, revision: str) -> None:
-    assert check(reading("main", revision), references(team)) == ([], "")
+    assert judged(reading("main", revision), team) == ([], "")
 
 
 def test_a_commit_is_found_by_its_first_digits(team: Path) -> None:
     commit = git(team, "rev-parse", "HEAD")
-    assert check(reading("main", commit, commit[:8]), references(team)) == ([], "")
+    assert judged(reading("main", commit, commit[:8]), team) == ([], "")
 
 
 @pytest.mark.parametrize("revision", ["release-1", "v1.3.0", "f" * 40, "refs/heads/gone", "production"])
 def test_what_it_does_not_have_is_told(team: Path, revision: str) -> None:
-    ((one,), unjudged) = check(reading("main", revision), references(team))
+    ((one,), unjudged) = judged(reading("main", revision), team)
     assert unjudged == ""
     assert (one.promise, one.cause.id) == ("applications", "application-revision-missing")
     assert (
@@ -70,20 +75,17 @@ def test_what_it_does_not_have_is_told(team: Path, revision: str) -> None:
 
 def test_a_branch_of_the_remote_is_one_of_the_repository(team: Path, tmp_path: Path) -> None:
     git(tmp_path, "clone", "-q", str(team), "mine")
-    assert check(reading("main", "release/1"), references(tmp_path / "mine")) == ([], "")
+    assert judged(reading("main", "release/1"), tmp_path / "mine") == ([], "")
 
 
 def test_what_cannot_be_known_is_not_judged_and_said(team: Path, tmp_path: Path) -> None:
     outside = layers.write(tmp_path / "copy", {})
-    assert check(reading("gone"), references(outside)) == ([], "the layer is in no checkout of Git")
+    assert judged(reading("gone"), outside) == ([], "the layer is in no checkout of Git")
     git(tmp_path, "clone", "-q", "--depth", "1", f"file://{team}", "shallow")
-    assert check(reading("main", "gone"), references(tmp_path / "shallow")) == ([], "the checkout is shallow")
+    assert judged(reading("main", "gone"), tmp_path / "shallow") == ([], "the checkout is shallow")
     git(tmp_path, "clone", "-q", "--single-branch", f"file://{team}", "single")
-    assert (
-        check(reading("main", "gone"), references(tmp_path / "single"))[1]
-        == "the checkout has not all branches and tags"
-    )
-    assert "another repository's" in check(reading("gone"), references(team))[1]
+    assert judged(reading("main", "gone"), tmp_path / "single")[1] == "the checkout has not all branches and tags"
+    assert "another repository's" in judged(reading("gone"), team)[1]
 
 
 def test_the_revision_of_a_generator_counts() -> None:
@@ -92,5 +94,5 @@ def test_the_revision_of_a_generator_counts() -> None:
     inner = {"git": {"repoURL": "x", "revision": "gone", "directories": []}}
     spec = {**owner.manifest["spec"], "generators": [{"matrix": {"generators": [inner]}}]}
     changed = replace(demo, applicationsets=(replace(owner, manifest={**owner.manifest, "spec": spec}),))
-    ((one,), _) = check(changed, References(Path(), frozenset({"main"})))
+    ((one,), _) = check(changed, References(frozenset({"main"})))
     assert one.object == "applicationset/chat -n argocd"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fixtures.platform import _side_by_side, _still_converged
+from fixtures.platform import _compared, _side_by_side
 from platform_e2e.errors import BrokenHarness, BrokenPlatform
 
 
@@ -40,6 +40,9 @@ def test_an_error_of_the_second_is_told_only_when_the_first_has_done_its_part() 
     assert done == ["foundations"]
 
 
+DEPLOYED = {"sha": "a", "seconds": {"chat-dev": 20.5, "chat-prod": 21.5}, "held": {}}
+
+
 def release(action: str, revision: int = 1) -> dict[str, Any]:
     return {"name": "argocd", "action": action, "revision": revision}
 
@@ -47,9 +50,10 @@ def release(action: str, revision: int = 1) -> dict[str, Any]:
 @pytest.mark.parametrize("action", ["upgraded", "repaired"])
 def test_after_a_foundation_has_changed_only_what_still_converges_counts(action: str, tmp_path: Path) -> None:
     releases = [release("unchanged"), release(action)]
-    known = {"chat-dev": 20.5, "chat-prod": 21.5}
-    found = _still_converged(releases, known, lambda: {"chat-dev": 0.5, "late": 0.7}, tmp_path / "compared")
-    assert found == {"chat-dev": 20.5, "late": 0.7}
+    held = {"chat-prod": {"id": "pod-image"}}
+    again = {"seconds": {"chat-dev": 0.5, "late": 0.7}, "held": held}
+    found = _compared(releases, DEPLOYED, lambda: again, tmp_path / "compared")
+    assert found == {"seconds": {"chat-dev": 20.5, "late": 0.7}, "held": held}
 
 
 @pytest.mark.parametrize("action", ["installed", "unchanged"])
@@ -58,19 +62,20 @@ def test_without_a_changed_foundation_nothing_is_compared_again(action: str, tmp
         pytest.fail("asked")
 
     record = tmp_path / "compared"
-    assert _still_converged([release(action)], {"chat-dev": 20.5}, asked, record) == {"chat-dev": 20.5}
-    assert _still_converged([release("unchanged")], {"chat-dev": 20.5}, asked, record) == {"chat-dev": 20.5}
+    assert _compared([release(action)], DEPLOYED, asked, record) == DEPLOYED
+    assert _compared([release("unchanged")], DEPLOYED, asked, record) == DEPLOYED
 
 
 @pytest.mark.point("kept-cluster-as-new")
 def test_a_comparison_that_another_run_was_ended_in_is_made_by_the_next_one(tmp_path: Path) -> None:
     record = tmp_path / "compared"
-    _still_converged([release("installed")], {}, dict, record)
+    _compared([release("installed")], DEPLOYED, dict, record)
+    again = {"seconds": {"chat-dev": 0.5}, "held": {}}
 
     def ended() -> dict[str, float]:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        _still_converged([release("upgraded", 2)], {}, ended, record)
-    assert _still_converged([release("unchanged", 2)], {}, lambda: {"chat-dev": 0.5}, record) == {"chat-dev": 0.5}
-    assert _still_converged([release("unchanged", 2)], {"chat-dev": 1.0}, ended, record) == {"chat-dev": 1.0}
+        _compared([release("upgraded", 2)], DEPLOYED, ended, record)
+    assert _compared([release("unchanged", 2)], DEPLOYED, lambda: again, record)["seconds"] == {"chat-dev": 20.5}
+    assert _compared([release("unchanged", 2)], DEPLOYED, ended, record) == DEPLOYED

@@ -202,7 +202,7 @@ def _run(settings: Settings, layer: Path, name: str) -> dict[str, Any]:
             # Its own, emptied above: a broken layer is nothing that a later run may be compared with.
             "PLATFORM_E2E_ARTIFACTS": str(artifacts),
             # A broken copy is in no checkout; its branches and tags are those of the sound one.
-            "PLATFORM_E2E_LAYER_CHECKOUT": str(settings.layer_checkout or settings.layer),
+            "PLATFORM_E2E_REPOSITORY": str(settings.repository or settings.layer),
             # The page of the job is not for runs that are red on purpose.
             "GITHUB_STEP_SUMMARY": "",
             "PYTHONDONTWRITEBYTECODE": "1",

@@ -11,7 +11,8 @@ from typing import Any
 
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.layer import EXEMPT, Layer
-from platform_e2e.report import checkout
+from platform_e2e.outside import repository
+from platform_e2e.outside.repository import Repository
 
 RANGE = re.compile(r"[\^~<>=*, |]|(?:^|\.)[xX](?:\.|$)")
 """A semantic version's range, for which Argo CD takes the newest tag in it; a branch cannot be called so."""
@@ -27,54 +28,58 @@ class References:
     """What a checkout knows of its repository.
 
     Attributes:
-        directory: of the checkout.
         branches: local ones, and those of remotes by their own names.
         tags: by name.
+        commits: those of the wanted ones that are there, as they are written.
         trouble: why a revision that is not among these may be there all the same; empty where it cannot.
     """
 
-    directory: Path
     branches: frozenset[str] = frozenset()
     tags: frozenset[str] = frozenset()
+    commits: frozenset[str] = frozenset()
     trouble: str = ""
 
     def has(self, revision: str) -> bool:
         """Tell whether the repository has a revision, by any name that Argo CD resolves."""
         name = re.sub(r"^(?:refs/)?(?:heads|tags|remotes/origin)/", "", revision)
-        if revision == "HEAD" or name in self.branches | self.tags:
+        if revision == "HEAD" or name in self.branches | self.tags | self.commits:
             return True
-        if RANGE.search(revision):
-            return any(VERSION.fullmatch(tag) for tag in self.tags)
-        if not DIGITS.fullmatch(revision):
-            return False
-        return checkout.git(self.directory, "cat-file", "-e", f"{revision}^{{commit}}").returncode == 0
+        return bool(RANGE.search(revision)) and any(VERSION.fullmatch(tag) for tag in self.tags)
 
 
-def references(directory: Path) -> References:
-    """Return what a checkout knows of its repository's branches and tags.
+def references(directory: Path, layer: Layer) -> References:
+    """Return what a checkout knows of its repository's branches and tags, and of the commits that a layer names.
 
     Args:
         directory: the layer's, or any other within the checkout.
+        layer: whose revisions are looked for.
     """
-    shallow = checkout.git(directory, "rev-parse", "--is-shallow-repository", "--show-prefix")
-    if shallow.returncode != 0:
-        return References(directory, trouble="the layer is in no checkout of Git")
-    if shallow.stdout.startswith("true"):
-        return References(directory, trouble="the checkout is shallow")
-    fetched = checkout.git(directory, "config", "--get-regexp", r"^remote\..*\.(fetch|tagopt)$").stdout
-    remotes = checkout.git(directory, "remote").stdout.split()
-    if remotes and ("refs/heads/*:" not in fetched or "--no-tags" in fetched):
-        return References(directory, trouble="the checkout has not all branches and tags")
-    branches, tags = set(), set()
-    for line in checkout.git(directory, "for-each-ref", "--format=%(refname)").stdout.splitlines():
-        kind, _, name = line.removeprefix("refs/").partition("/")
-        if kind == "tags":
-            tags.add(name)
-        elif kind == "heads":
-            branches.add(name)
-        elif kind == "remotes":
-            branches.add(name.partition("/")[2])
-    return References(directory, frozenset(branches), frozenset(tags))
+    with repository.opened(directory) as found:
+        if found is None:
+            return References(trouble="the layer is in no checkout of Git")
+        names = found.references()
+        trouble = _trouble(found, names)
+        if trouble or names is None:
+            return References(trouble=trouble)
+        wanted = {revision for _, _, revision in _named(layer) if DIGITS.fullmatch(revision)}
+        commits = frozenset(one for one in wanted if not found.git("cat-file", "-e", f"{one}^{{commit}}").returncode)
+        split = [name.removeprefix("refs/").partition("/") for name in names]
+        branches = {name for kind, _, name in split if kind == "heads"}
+        branches |= {name.partition("/")[2] for kind, _, name in split if kind == "remotes"}
+        return References(frozenset(branches), frozenset(name for kind, _, name in split if kind == "tags"), commits)
+
+
+def _trouble(found: Repository, names: frozenset[str] | None) -> str:
+    """Return why a revision that a checkout does not know may be in its repository all the same."""
+    if names is None:
+        return "the checkout keeps its branches and tags in tables, which are not read"
+    if found.shallow:
+        return "the checkout is shallow"
+    fetched = [value for name, value in found.stated if name.startswith("remote.") and name.endswith(".fetch")]
+    options = [value for name, value in found.stated if name.startswith("remote.") and name.endswith(".tagopt")]
+    if found.urls and (not any("refs/heads/*:" in each for each in fetched) or "--no-tags" in options):
+        return "the checkout has not all branches and tags"
+    return ""
 
 
 def check(layer: Layer, known: References) -> tuple[list[Finding], str]:

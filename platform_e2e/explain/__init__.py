@@ -8,11 +8,14 @@ from platform_e2e.explain import (
     ingresses,
     loadbalancer,
     monitoring,
+    own_words,
     pods,
     services,
+    watching,
     workloads,
 )
 from platform_e2e.explain.causes import Shows, home, patience, shows, unexplained
+from platform_e2e.explain.own_words import unexplained_of
 from platform_e2e.explain.registry import View, explain, explains
 
 __all__ = [
@@ -26,10 +29,13 @@ __all__ = [
     "ingresses",
     "loadbalancer",
     "monitoring",
+    "own_words",
     "patience",
     "pods",
     "services",
     "shows",
     "unexplained",
+    "unexplained_of",
+    "watching",
     "workloads",
 ]

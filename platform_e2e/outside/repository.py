@@ -52,17 +52,42 @@ class Repository:
         top: of its checkout; its own directory where it is bare.
         prefix: of the directory that was asked for within `top`, with a slash at its end; empty where it is all of it.
         commit: that HEAD means; empty where there is none yet.
-        urls: of its remotes by name, as they are written down.
+        stated: what its configuration says of how files are stored and of its remotes: names in small letters, and values.
         own: our directory, which Git takes for the repository.
+        theirs: its own directory of Git, which is only read.
         index: whether there is an index, and so a checkout.
     """
 
     top: Path
     prefix: str
     commit: str
-    urls: Mapping[str, str]
+    stated: Sequence[tuple[str, str]]
     own: Path
+    theirs: Path
     index: bool
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """Return the URLs of its remotes by name, as they are written down."""
+        found = ((REMOTE.fullmatch(name), value) for name, value in self.stated)
+        return {match[1]: value for match, value in found if match}
+
+    @property
+    def shallow(self) -> bool:
+        """Tell whether it has only the newest of its commits."""
+        return os.path.lexists(self.theirs / "shallow")
+
+    def references(self) -> frozenset[str] | None:
+        """Return the full names of its branches and tags, remote ones too; None where they are kept in tables (reftable)."""
+        if os.path.lexists(self.theirs / "reftable"):
+            return None
+        names = set()
+        for directory, _, files in os.walk(self.theirs / "refs"):
+            names |= {Path(directory, name).relative_to(self.theirs).as_posix() for name in files}
+        with contextlib.suppress(OSError):
+            lines = _text(self.theirs / "packed-refs").splitlines()
+            names |= {line.partition(" ")[2] for line in lines if line[:1] not in {"#", "^"}}
+        return frozenset(names - {""})
 
     def git(
         self,
@@ -145,7 +170,7 @@ def opened(directory: Path, *, bare: bool = False) -> Iterator[Repository | None
             return
         inside = "" if bare else directory.resolve().relative_to(top).as_posix()
         prefix = "" if inside in {"", "."} else f"{inside}/"
-        yield Repository(top, prefix, _head(own, common), _urls(stated), made, not bare)
+        yield Repository(top, prefix, _head(own, common), stated, made, common, not bare)
 
 
 def _found(place: Path) -> tuple[Path, Path, Path] | None:
@@ -245,12 +270,6 @@ def _stated(common: Path) -> list[tuple[str, str]]:
 def _settings(stated: Sequence[tuple[str, str]]) -> dict[str, str]:
     """Return those settings that say how files are stored."""
     return {name: value.lower() for name, value in stated if name in TAKEN and TAKEN[name].fullmatch(value.lower())}
-
-
-def _urls(stated: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Return the URLs of the remotes, by the name of each."""
-    found = ((REMOTE.fullmatch(name), value) for name, value in stated)
-    return {match[1]: value for match, value in found if match}
 
 
 def _head(own: Path, common: Path) -> str:
