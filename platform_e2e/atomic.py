@@ -39,7 +39,7 @@ def whole_file(path: Path, *, mode: int = 0o666, replace: bool = True) -> Iterat
         FileExistsError: one is there, and may not be replaced.
         OSError: it cannot be written; what was there still is.
     """
-    # Of a name that nobody can know before, and never through a link: the directory may be one that others may write to.
+    # Of a name that cannot be known before, and never through a link: the directory may be one that others may write to.
     scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
     descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     try:
@@ -62,7 +62,7 @@ def _name(scratch: Path, path: Path) -> None:
     except FileExistsError:
         raise
     except OSError:
-        # A file system without hard links: between the question and the renaming nobody else is expected.
+        # A file system without hard links: between the question and the renaming no other process is expected.
         if os.path.lexists(path):
             raise FileExistsError(path) from None
         scratch.rename(path)

@@ -1,4 +1,4 @@
-"""The one way in which Git is run: with settings and an environment of our own, whoever's repository it is about.
+"""The one way in which Git is run: with settings and an environment of our own, whosever repository it is about.
 
 Git runs programs that its configuration names: filters, hooks, `core.fsmonitor`, transports, pagers, a diff or merge driver.
 So the configuration of the system and of the user is never read, no variable of this process that Git knows is handed on, and

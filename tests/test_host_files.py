@@ -122,7 +122,7 @@ def test_a_program_writes_its_log_through_no_link(tmp_path: Path, plant: Callabl
     victim = tmp_path / "victim"
     victim.write_text("mine")
     plant(tmp_path / "node.log", victim)
-    with pytest.raises(shell.CommandError, match="is no plain file"):
+    with pytest.raises(shell.CommandError, match="is not a plain file"):
         shell.background(["true"], log_file=tmp_path / "node.log", env={})
     assert victim.read_text() == "mine"
 

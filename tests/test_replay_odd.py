@@ -14,7 +14,7 @@ import pytest
 
 from platform_e2e import paths
 from platform_e2e.errors import HarnessError, WrongUsage
-from platform_e2e.outside.archive import Kind
+from platform_e2e.outside.tarformat import Kind
 from platform_e2e.replay import keeping, preparing, rebuilding
 from platform_e2e.replay.comparing import as_json, compare, summary, table
 from platform_e2e.settings import resolve

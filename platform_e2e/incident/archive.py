@@ -11,8 +11,9 @@ from pathlib import Path
 from platform_e2e.atomic import whole_file
 from platform_e2e.errors import WrongUsage
 from platform_e2e.outside import archive, plainfile
-from platform_e2e.outside.archive import Kind, Limits, UnsafeArchive
+from platform_e2e.outside.archive import Limits, UnsafeArchive
 from platform_e2e.outside.shown import shown
+from platform_e2e.outside.tarformat import Kind
 
 MOST_BYTES = 48 << 20
 """Of all files together, unpacked; a layer of a thousand objects has about 2 MB, five thousand events about as much."""
@@ -82,7 +83,7 @@ def read(path: Path) -> dict[str, bytes]:
                 if member.kind is Kind.FILE:
                     files[str(member.name)] = content
                 elif member.kind is not Kind.DIRECTORY:
-                    raise UnsafeArchive(f"{path} has {shown(str(member.name))}: it is no plain file", CAPTURE_AGAIN)
+                    raise UnsafeArchive(f"{path} has {shown(str(member.name))}: it is not a plain file", CAPTURE_AGAIN)
     except (OSError, ValueError, RuntimeError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise WrongUsage(

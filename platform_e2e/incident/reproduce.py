@@ -69,7 +69,7 @@ def main(known: argparse.Namespace, settings: Settings) -> int:
         0 when every finding of the incident is seen again, else 1. Does not return where it becomes a shell.
 
     Raises:
-        WrongUsage: the archive cannot be used, or nobody has said that what it brings may run here.
+        WrongUsage: the archive cannot be used, or --trust was not given.
         HarnessError: the cluster or a foundation did not come up.
     """
     files = archive.read(known.archive)
@@ -125,7 +125,7 @@ def drift_documents(files: Mapping[str, bytes]) -> list[object]:
 
 
 def _untrusted(incident: Incident, files: Mapping[str, bytes], known: argparse.Namespace) -> WrongUsage:
-    """Return the error for an incident that nobody has said may run here: it says what would run."""
+    """Return the error for an incident without --trust: it says what would run."""
     layer = [name for name in files if name.startswith("layer/")]
     what = f"a layer of {len(layer)} files" if layer and not _chosen(known, "layer") else "no layer of its own"
     drift = ", ".join(str(one) for one in incident.drift[:SHOWN]) + ("..." if len(incident.drift) > SHOWN else "")

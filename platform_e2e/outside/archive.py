@@ -13,15 +13,27 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import PurePosixPath
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from platform_e2e.errors import WrongUsage
 from platform_e2e.outside.shown import shown
-
-BLOCK = 512
-"""Bytes of a tar header, and what every part of such an archive is filled up to (POSIX pax)."""
+from platform_e2e.outside.tarformat import (
+    BLOCK,
+    CHUNK,
+    EXTENDED,
+    TYPES,
+    Counted,
+    Exactly,
+    Gunzip,
+    Kind,
+    Stream,
+    extended_by,
+    is_sound,
+    name_of,
+    number_of,
+    text_of,
+)
 
 LARGEST_HEADER = 16 << 10
 """Bytes of an extended header: a name has at most 4,096 (PATH_MAX of linux/limits.h)."""
@@ -38,22 +50,10 @@ LONGEST_LINK = 4096
 DEEPEST = 40
 """Directories in a member's name."""
 
-CHUNK = 64 << 10
-
 LARGEST_DIRECTORY = 4 << 20
 """Bytes of the directory at a zip's end: of 40,000 members with usual names."""
 
 NONE = "it is neither a directory nor a .tar.gz, .tgz, .tar or .zip"
-
-
-class Kind(StrEnum):
-    """What a member is."""
-
-    FILE = "file"
-    DIRECTORY = "directory"
-    LINK = "link"
-    HARD_LINK = "hard link"
-    OTHER = "neither a file, a directory nor a link"
 
 
 @dataclass(frozen=True)
@@ -96,14 +96,6 @@ class UnsafeArchive(WrongUsage):
     """A file is no archive, or has what no archive of ours has."""
 
 
-class Stream(Protocol):
-    """What an archive is read from."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return at most that many bytes; none at the end."""
-        ...
-
-
 def members(
     file: BinaryIO, where: str, remedy: str, limits: Limits, wanted: Callable[[Member], bool]
 ) -> Iterator[tuple[Member, bytes]]:
@@ -128,7 +120,7 @@ def members(
             yield from reading.zip(file)
         else:
             packed = head.startswith(b"\x1f\x8b")
-            yield from reading.tar(_Gunzip(file) if packed else file)
+            yield from reading.tar(Gunzip(file) if packed else file)
     except (
         zipfile.BadZipFile,
         zlib.error,
@@ -280,25 +272,25 @@ class _Reading:
             return self.content(member, file.read)
 
     def tar(self, stream: Stream) -> Iterator[tuple[Member, bytes]]:
-        source = _Exactly(stream, self.spend)
+        source = Exactly(stream, self.spend)
         said: dict[str, str] = {}
         extended = 0
         first = True
         while (block := source.block()).strip(b"\0"):
-            if not _sound(block):
+            if not is_sound(block):
                 raise self.refused(NONE if first else "it cannot be read to its end: a broken header")
             first = False
-            sort, size = block[156:157], _number(block[124:136])
+            sort, size = block[156:157], number_of(block[124:136])
             if size < 0:
                 raise self.refused("it has a member of less than no bytes")
-            if sort in _EXTENDED:
+            if sort in EXTENDED:
                 extended += 1
                 if size > LARGEST_HEADER or extended > MOST_HEADERS:
                     raise self.refused(
                         f"it has a header of more than {LARGEST_HEADER} bytes, or more than {MOST_HEADERS} for one member"
                     )
                 self.counted()
-                said |= _extended(sort, source.data(size))
+                said |= extended_by(sort, source.data(size))
                 if any("sparse" in name.lower() for name in said):
                     raise self.refused("it has a sparse file")
                 continue
@@ -306,17 +298,17 @@ class _Reading:
             extended = 0
             # As pax says it, not as the header does, which has room for 8 GiB.
             size = int(said["size"]) if said.get("size", "").isdecimal() else size
-            kind = _TYPES.get(sort, Kind.OTHER)
+            kind = TYPES.get(sort, Kind.OTHER)
             # An old archive has no type for directories.
-            name = said.get("path") or _name(block)
+            name = said.get("path") or name_of(block)
             kind = Kind.DIRECTORY if kind is Kind.FILE and name.endswith("/") else kind
-            target = said.get("linkpath") or _text(block[157:257])
+            target = said.get("linkpath") or text_of(block[157:257])
             said = {}
-            mode = _number(block[100:108])
+            mode = number_of(block[100:108])
             member = self.member(name, kind, target=target, executable=bool(mode & 0o100), size=size)
             size = size if kind is Kind.FILE else 0
             if member is not None and kind is Kind.FILE and self.wanted(member):
-                left = _Counted(source, size)
+                left = Counted(source, size)
                 yield member, self.content(member, left.read)
                 source.skip(-size % BLOCK)
                 continue
@@ -327,19 +319,6 @@ class _Reading:
             raise self.refused(NONE)
 
 
-_TYPES = {
-    b"0": Kind.FILE,
-    b"\0": Kind.FILE,
-    b"7": Kind.FILE,
-    b"1": Kind.HARD_LINK,
-    b"2": Kind.LINK,
-    b"5": Kind.DIRECTORY,
-}
-"""Types of members by the byte of the header; devices (3, 4), named pipes (6), sparse files (S) and all else are none of ours."""
-
-_EXTENDED = frozenset({b"x", b"g", b"X", b"L", b"K"})
-"""Headers about the member that follows: of POSIX, of Solaris, and of GNU a long name or link."""
-
 _SORTS = {0: Kind.FILE, stat.S_IFREG: Kind.FILE, stat.S_IFLNK: Kind.LINK, stat.S_IFDIR: Kind.DIRECTORY}
 
 
@@ -347,129 +326,8 @@ def _amount(size: int) -> str:
     return f"{size >> 20} MiB" if size >= 1 << 20 else f"{size} bytes"
 
 
-def _sound(block: bytes) -> bool:
-    """Tell whether a header's checksum fits: the sum of its bytes, with spaces in place of the checksum itself."""
-    if len(block) < BLOCK:
-        return False
-    try:
-        stated = _number(block[148:156])
-    except ValueError:
-        return False
-    return stated == sum(block) - sum(block[148:156]) + 8 * 0x20
-
-
-def _number(field: bytes) -> int:
-    """Return a number of a header: octal, or in base 256 as GNU writes what has no room."""
-    if field[0] & 0x80:
-        return int.from_bytes(field, "big", signed=True) if field[0] == 0xFF else int.from_bytes(field[1:], "big")
-    digits = field.split(b"\0")[0].strip()
-    return int(digits, 8) if digits else 0
-
-
-def _text(field: bytes) -> str:
-    return field.split(b"\0")[0].decode("utf-8", "surrogateescape")
-
-
-def _name(block: bytes) -> str:
-    name, prefix = _text(block[:100]), _text(block[345:500])
-    return f"{prefix}/{name}" if block[257:263] == b"ustar\0" and prefix else name
-
-
-def _extended(sort: bytes, data: bytes) -> dict[str, str]:
-    """Return what an extended header says of the member that follows."""
-    if sort in {b"L", b"K"}:
-        text = data.split(b"\0")[0].decode("utf-8", "surrogateescape")
-        return {"path" if sort == b"L" else "linkpath": text}
-    said = {}
-    while data.strip(b"\0"):
-        number, _, _ = data.partition(b" ")
-        length = int(number) if number.isdigit() and len(number) < 8 else 0
-        record = data[len(number) + 1 : length]
-        name, mark, value = record.partition(b"=")
-        if length < len(number) + 3 or length > len(data) or not mark or not value.endswith(b"\n"):
-            raise ValueError("a broken extended header")
-        said[name.decode("utf-8", "replace")] = value[:-1].decode("utf-8", "surrogateescape")
-        data = data[length:]
-    # What holds for all members is a comment, of `git archive` for instance.
-    return said if sort != b"g" else {name: value for name, value in said.items() if "sparse" in name.lower()}
-
-
-class _Gunzip:
-    """Unpack gzip, one archive after the other as `gzip` does, never more than was asked for."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._packed = b""
-        self._unpacker = zlib.decompressobj(wbits=31)
-        self._first = True
-
-    def read(self, size: int, /) -> bytes:
-        while True:
-            self._packed = self._packed or self._file.read(CHUNK)
-            if self._unpacker.eof:
-                if not self._packed.lstrip(b"\0"):
-                    return b""
-                self._unpacker = zlib.decompressobj(wbits=31)
-            if not self._packed:
-                raise EOFError("it ends too early")
-            data = self._unpacker.decompress(self._packed, size)
-            self._packed = self._unpacker.unused_data if self._unpacker.eof else self._unpacker.unconsumed_tail
-            if data:
-                return data
-
-
-class _Exactly:
-    """Read whole parts of a stream, and count what was read."""
-
-    def __init__(self, stream: Stream, spend: Callable[[int], None]) -> None:
-        self._stream = stream
-        self._spend = spend
-
-    def read(self, size: int) -> bytes:
-        data = self._stream.read(size)
-        self._spend(len(data))
-        return data
-
-    def data(self, size: int) -> bytes:
-        found = b""
-        padded = size + -size % BLOCK
-        while len(found) < padded:
-            chunk = self.read(padded - len(found))
-            if not chunk:
-                raise EOFError("it ends too early")
-            found += chunk
-        return found[:size]
-
-    def block(self) -> bytes:
-        """Return a header; nothing at the end, which some programs do not mark."""
-        found = b""
-        while len(found) < BLOCK and (chunk := self.read(BLOCK - len(found))):
-            found += chunk
-        return found
-
-    def skip(self, size: int) -> None:
-        while size > 0:
-            chunk = self.read(min(CHUNK, size))
-            if not chunk:
-                raise EOFError("it ends too early")
-            size -= len(chunk)
-
-
-class _Counted:
-    """Read so many bytes of a stream and no more."""
-
-    def __init__(self, source: _Exactly, size: int) -> None:
-        self._source = source
-        self._left = size
-
-    def read(self, size: int) -> bytes:
-        data = self._source.read(min(size, self._left)) if self._left else b""
-        self._left -= len(data)
-        return data
-
-
 class _Chunks(io.RawIOBase):
-    """A file of which nobody may read much at once: zipfile reads the directory at the end as a whole, however large."""
+    """A file of which only a part may be read at once: zipfile reads the directory at the end as a whole, however large."""
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__()

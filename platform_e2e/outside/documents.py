@@ -57,7 +57,7 @@ def from_json(data: bytes, most: int = MOST_VALUES) -> Any:
 
 
 def _refused(word: str) -> None:
-    raise NoDocument(f"{word} is no number of JSON")
+    raise NoDocument(f"{word} is not a number of JSON")
 
 
 def from_yaml(data: bytes, most: int) -> tuple[Any, int]:
@@ -107,7 +107,7 @@ def _plain(value: Any) -> Any:
     """Return a value that JSON has, too.
 
     Raises:
-        NoDocument: it has a date, a set or a key that is no text.
+        NoDocument: it has a date, a set or a key that is not a text.
     """
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
         return {key: _plain(one) for key, one in value.items()}

@@ -29,7 +29,7 @@ def opened(path: Path, below: Path | None = None) -> BinaryIO:
         below: a directory of ours; of what is in it no part of the path may be a link.
 
     Raises:
-        NotPlain: it is no plain file, or is behind a link.
+        NotPlain: it is not a plain file, or is behind a link.
         OSError: it cannot be opened, for instance because it is not there.
     """
     inner = path.relative_to(below).parts if below is not None else (path.name,)
@@ -45,19 +45,19 @@ def opened(path: Path, below: Path | None = None) -> BinaryIO:
         os.close(descriptor)
     if not stat.S_ISREG(os.fstat(found).st_mode):
         os.close(found)
-        raise NotPlain(errno.EINVAL, "is no plain file", str(path))
+        raise NotPlain(errno.EINVAL, "is not a plain file", str(path))
     return os.fdopen(found, "rb")
 
 
 def _open(part: str, directory: int, path: Path, flags: int) -> int:
     if part in {"", ".", ".."}:
-        raise NotPlain(errno.EINVAL, "is no plain file", str(path))
+        raise NotPlain(errno.EINVAL, "is not a plain file", str(path))
     try:
         return os.open(part, _FLAGS | flags, dir_fd=directory)
     except OSError as error:
         # ELOOP is a link, ENOTDIR one in place of a directory, ENXIO a socket or a device without its driver.
         if error.errno in {errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.ENODEV}:
-            raise NotPlain(error.errno, "is no plain file, or is behind a link", str(path)) from error
+            raise NotPlain(error.errno, "is not a plain file, or is behind a link", str(path)) from error
         raise
 
 
@@ -70,7 +70,7 @@ def read(path: Path, most: int, below: Path | None = None) -> bytes:
         below: as `opened` takes it.
 
     Raises:
-        NotPlain: it is no plain file, is behind a link, or has more bytes.
+        NotPlain: it is not a plain file, is behind a link, or has more bytes.
         OSError: it cannot be read.
     """
     with opened(path, below) as file:
@@ -89,7 +89,7 @@ def end_of(path: Path, most: int, below: Path | None = None) -> tuple[bytes, int
         below: as `opened` takes it.
 
     Raises:
-        NotPlain: it is no plain file, or is behind a link.
+        NotPlain: it is not a plain file, or is behind a link.
         OSError: it cannot be read.
     """
     with opened(path, below) as file:
@@ -105,7 +105,7 @@ def appended(path: Path) -> BinaryIO:
         path: of the file; its last part must not be a link.
 
     Raises:
-        NotPlain: it is no plain file.
+        NotPlain: it is not a plain file.
         OSError: it cannot be opened.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
@@ -114,11 +114,11 @@ def appended(path: Path) -> BinaryIO:
     except OSError as error:
         # ENXIO is a named pipe that nobody reads.
         if error.errno in {errno.ELOOP, errno.ENXIO, errno.EISDIR}:
-            raise NotPlain(error.errno, "is no plain file", str(path)) from error
+            raise NotPlain(error.errno, "is not a plain file", str(path)) from error
         raise
     if not stat.S_ISREG(os.fstat(found).st_mode):
         os.close(found)
-        raise NotPlain(errno.EINVAL, "is no plain file", str(path))
+        raise NotPlain(errno.EINVAL, "is not a plain file", str(path))
     os.set_blocking(found, True)
     return os.fdopen(found, "ab")
 

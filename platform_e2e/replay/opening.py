@@ -15,8 +15,9 @@ from typing import Any
 
 from platform_e2e.errors import WrongUsage
 from platform_e2e.outside import archive, documents, plainfile
-from platform_e2e.outside.archive import Kind, Limits, Member
+from platform_e2e.outside.archive import Limits, Member
 from platform_e2e.outside.shown import shown
+from platform_e2e.outside.tarformat import Kind
 from platform_e2e.replay import made_here
 from platform_e2e.replay.keeping import COPY, SUMS
 from platform_e2e.replay.made_here import SEAL

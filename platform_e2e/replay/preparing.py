@@ -77,7 +77,7 @@ def prepare(chosen: Mapping[str, object], environment: Mapping[str, str] | None 
         environment: instead of this process's own.
 
     Raises:
-        WrongUsage: there is no such run, or it was made elsewhere and nobody has said that it may run here.
+        WrongUsage: there is no such run, or it was made elsewhere and --trust was not given.
     """
     variables = os.environ if environment is None else environment
     what = _given("replay", chosen, variables)
@@ -255,7 +255,7 @@ def _harness(run: Recorded) -> list[str]:
 
 
 def _patch(run: Recorded, place: str) -> str:
-    """Offer the patch of the harness that ran it: code of whoever made the run, which would run with the rights of its reader."""
+    """Offer the patch of the harness that ran it: code of who made the run, which would run with the rights of its reader."""
     size = len(run.kept.files[HARNESS_PATCH])
     if run.kept.directory is None:
         where = f"{HARNESS_PATCH} of {run.kept.where}"

@@ -17,8 +17,9 @@ from platform_e2e.cluster.embedded import cache
 from platform_e2e.errors import WrongUsage
 from platform_e2e.layer import tree
 from platform_e2e.outside import archive, plainfile, repository
-from platform_e2e.outside.archive import Kind, Limits, leads_out
+from platform_e2e.outside.archive import Limits, leads_out
 from platform_e2e.outside.repository import Repository
+from platform_e2e.outside.tarformat import Kind
 from platform_e2e.replay.keeping import COPY, SUMS, parse_sums, sums
 from platform_e2e.replay.opening import PATCH
 from platform_e2e.replay.recorded import Recorded, strings
@@ -92,7 +93,7 @@ def _rebuild(recorded: Recorded, git: Repository | None, tried: str) -> Rebuilt:
                 else "give a layer with --layer",
             )
         (directory / MADE).write_text(json.dumps({"lacking": lacking, "sums": sums(layer)}), encoding="utf-8")
-        # Secrets that were put back from Git are for nobody else.
+        # Secrets that were put back from Git are for this user alone.
         directory.chmod(0o700)
         for path in tree.files(layer.resolve()):
             if not path.is_symlink():
