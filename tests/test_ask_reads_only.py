@@ -248,7 +248,11 @@ def test_no_escape_of_an_api_server_reaches_the_terminal(api: ScriptedApi, run: 
 
 
 @pytest.mark.point("terminal-escapes-shown")
-def test_no_escape_of_a_kubeconfig_reaches_the_terminal(tmp_path: Path, capsys: Any) -> None:
+def test_no_escape_of_a_kubeconfig_reaches_the_terminal(
+    tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform_e2e.ask.explaining.PATIENCE", 0)
+    monkeypatch.setattr("platform_e2e.incident.capture.PATIENCE", 0)
     path = tmp_path / "k"
     for name in ("cluster", "server"):
         odd = '"a\\e[2J\\a\\r"'
@@ -258,7 +262,7 @@ def test_no_escape_of_a_kubeconfig_reaches_the_terminal(tmp_path: Path, capsys: 
             f"current-context: {odd}\ncontexts: [{{name: {odd}, context: {{cluster: {cluster}}}}}]\n"
             f"clusters: [{{name: {cluster}, cluster: {{server: {server!s}}}}}]\n"
         )
-        for words in (["explain"], ["wait", "deploy/a", "--timeout", "1"], ["capture"]):
+        for words in (["explain"], ["wait", "deploy/a", "--timeout", "0"], ["capture"]):
             assert cli.main([*words, "--kubeconfig", str(path)]) in {3, 4}
     shown(*capsys.readouterr())
 

@@ -90,7 +90,7 @@ def cost(data: bytes | bytearray) -> int:
 
     It is at most by half too little, for mappings of many names each of which stands there once.
     """
-    wide = not data.isascii() or _WIDE.search(data) is not None
+    wide = not data.isascii() or (b"\\u" in data and _WIDE.search(data) is not None)
     empty = data.count(b"{}")
     containers = (data.count(b"{") - empty) * MAPPING + empty * EMPTY + data.count(b"[") * 88
     return len(data) * (4 if wide else 1) + containers + data.count(b",") * 64
@@ -145,23 +145,20 @@ def unpacked(data: bytearray, encoding: str, request: str, most: int) -> bytes |
     return plain
 
 
-def parsed(data: bytes | bytearray, request: str, most: int) -> Any:
-    """Return the JSON value of an answer.
+def parsed(data: bytes | bytearray, request: str) -> Any:
+    """Return the JSON value of an answer whose `cost` is bearable.
 
     Args:
         data: the body.
         request: for the error.
-        most: bytes that it may take in memory.
 
     Raises:
-        BadAnswer: it takes more, is no JSON in UTF-8, or nests too deeply.
+        BadAnswer: it is no JSON in UTF-8, or nests too deeply.
     """
-    if cost(data) > most:
-        raise too_much(request, most)
     try:
         text = data.decode()
         found = json.loads(text)
-        if _SURROGATE.search(data):
+        if b"\\" in data and _SURROGATE.search(data):
             # Half of a surrogate pair is no character; what prints or writes it would fail.
             json.dumps(found, ensure_ascii=False).encode()
     except RecursionError as error:
@@ -170,9 +167,21 @@ def parsed(data: bytes | bytearray, request: str, most: int) -> Any:
         raise BadAnswer(request, "it must be text in UTF-8, and is not") from error
     except ValueError as error:
         raise NoJson(request, f"it must be JSON, got {bytes(data[:60])!r}") from error
-    if data.count(b"{") + data.count(b"[") > DEEPEST and _depth(found) > DEEPEST:
+    if _deepest(data) > DEEPEST and _depth(found) > DEEPEST:
         raise _deep(request)
     return found
+
+
+_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
+
+
+def _deepest(data: bytes | bytearray) -> int:
+    """Return how deep a text may nest at most: as many levels as it has openings that nothing has closed directly."""
+    left = data.translate(None, _BRACKETS)
+    for _ in range(2):
+        # Most of what nests is closed within these two.
+        left = left.replace(b"{}", b"").replace(b"[]", b"")
+    return left.count(b"{") + left.count(b"[")
 
 
 def _depth(value: Any) -> int:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from platform_e2e.errors import HarnessError
-from platform_e2e.kube.answers import checked, cost, mapping, parsed, understood
+from platform_e2e.kube.answers import checked, cost, mapping, parsed, too_much, understood
 from platform_e2e.kube.audience import Audience, Listener
 from platform_e2e.kube.backoff import Backoff
 from platform_e2e.kube.errors import ApiError, Expired, NotFound, Unavailable, api_error
@@ -31,6 +31,12 @@ log = logging.getLogger(__name__)
 
 BACKLOG = 8_000_000
 """Bytes in memory of the changes that a wait has not taken yet, from which on the stream waits for it."""
+
+ROOM = 1 << 30
+"""Bytes of memory from which on it is not looked closely at what an event takes."""
+
+ROUGHLY = 8
+"""How many bytes of memory a byte of an event takes, with room: a pod takes five."""
 
 DELETED_COST = 400
 """Bytes in memory of what a wait remembers of an object that is gone."""
@@ -323,7 +329,11 @@ class WatchStream:
     def _event(self, line: bytes) -> None:
         """Deliver one event of the API server."""
         request = f"watch {self.kind}"
-        event = mapping(parsed(line, request, self._api.held), request)
+        # Of a cluster of our own it need not be exact, and an event is heard sooner.
+        size = cost(line) if self._api.held < ROOM else ROUGHLY * len(line)
+        if size > self._api.held:
+            raise too_much(request, self._api.held)
+        event = mapping(parsed(line, request), request)
         kind, obj = event.get("type"), mapping(event.get("object"), request)
         if kind == "ERROR":
             raise _told_error(request, obj)
@@ -334,7 +344,6 @@ class WatchStream:
         self._events += 1
         self._backoff.reset()
         if kind != "BOOKMARK":
-            size = cost(line)
             change = Changed(key(checked(obj, request)), position, None if kind == "DELETED" else obj, size)
             self._hold_back(self._audience.change(change))
             self._remember(change.key, DELETED_COST if kind == "DELETED" else size)

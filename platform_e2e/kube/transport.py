@@ -223,10 +223,13 @@ class Transport:
         Raises:
             BadAnswer: it cannot be read, or takes too much, alone or with the others.
         """
-        self._spent += max(cost(body) - free, 0)
+        size = cost(body)
+        self._spent += max(size - free, 0)
+        if size > self.limits.memory:
+            raise too_much(str(request), self.limits.memory)
         if self._spent > self.limits.whole:
             raise too_much(f"{request}, with what was read before", self.limits.whole)
-        return parsed(body, str(request), self.limits.memory)
+        return parsed(body, str(request))
 
     def give_back(self, size: int) -> None:
         """Note that so much of what was read is not kept."""
@@ -335,7 +338,7 @@ class Transport:
         data = self._read(request, response)
         body: Mapping[str, Any] | str = data[:LONGEST].decode(errors="replace")
         try:
-            found = parsed(data, str(request), self.limits.memory)
+            found = self.parse(data, request, free=SINGLE)
         except BadAnswer:
             found = None
         if isinstance(found, dict) and found.get("kind") == "Status":
