@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
+from platform_e2e.checks.applicationsets import lets_differ
 from platform_e2e.checks.blame import APPLIED
 from platform_e2e.checks.differences import Difference, missing_from
 from platform_e2e.checks.place import place_of, placed
@@ -128,20 +129,25 @@ def _unknown(app: Object) -> Cause:
     )
 
 
-def as_in_git(application: Application, live: Object) -> list[Finding]:
+def as_in_git(application: Application, live: Object, view: View | None = None) -> list[Finding]:
     """Return the finding that an Application of the cluster is not what its file says.
 
     Args:
         application: as Git has it.
         live: as the cluster has it.
+        view: of the cluster, for what its ApplicationSet leaves alone.
     """
     different = unserved(missing_from(application.manifest, live))
     if not different:
         return []
+    why = lets_differ(live, different[0].path, view) if view else ""
     cause = Cause(
         "application-changed",
-        f"{application} is not what {application.file} says: {listed([str(one) for one in different])}",
-        "look who changed it (metadata.managedFields), and that its owner, the root or the ApplicationSet, heals it",
+        f"{application} is not what {application.file} says: {listed([str(one) for one in different])}"
+        + (f", because {why}" if why else ""),
+        f"let the ApplicationSet in {application.file} keep what it has made"
+        if why
+        else "look who changed it (metadata.managedFields), and that its owner, the root or the ApplicationSet, heals it",
     )
     details = {"differences": [asdict(one) for one in different]}
     expected = f"as {application.file} says"
@@ -164,7 +170,7 @@ def converged(application: Application, sha: str, kube: Kube) -> list[Finding]:
     live = kube.get(argocd.APPLICATION, application.name, application.namespace)
     return (
         convergence(application, live, sha, kube)
-        or as_in_git(application, live or {})
+        or as_in_git(application, live or {}, kube)
         or may_sync(application, live or {}, kube)
     )
 
