@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from platform_e2e.checks.applications import as_in_git
 from platform_e2e.checks.applicationsets import check
 from platform_e2e.finding import Finding
 from platform_e2e.layer import Layer
@@ -104,3 +106,28 @@ def test_an_exemption_with_a_reason_is_respected(demo: Layer) -> None:
         found(demo, {"platform-e2e/exempt-applications": "teams switch their own sync off"}, **policy("create-only"))
         == []
     )
+
+
+@pytest.mark.parametrize(
+    ("spec", "why"),
+    [
+        ({"ignoreApplicationDifferences": [{"jsonPointers": ["/spec/syncPolicy"]}]}, "ignores it"),
+        (policy("create-only"), "spec.syncPolicy.applicationsSync of applicationset/chat -n argocd is create-only"),
+        ({}, ""),
+        ({"ignoreApplicationDifferences": [{"jsonPointers": ["/spec/project"]}]}, ""),
+    ],
+    ids=str,
+)
+def test_an_application_that_its_applicationset_leaves_behind_says_so(
+    demo: Layer, spec: dict[str, Any], why: str
+) -> None:
+    one = demo.application("chat-dev")
+    owners = [{"kind": "ApplicationSet", "name": "chat"}]
+    live = copy.deepcopy(one.manifest)
+    live["metadata"] |= {"namespace": "argocd", "ownerReferences": owners}
+    live["spec"]["syncPolicy"]["retry"]["limit"] = 8
+    owner = made("argoproj.io/v1alpha1/ApplicationSet", "chat", "argocd", spec=spec)
+    (finding,) = as_in_git(one, live, RecordedView(owner))
+    assert finding.cause.id == "application-changed"
+    assert (", because " in finding.cause.sentence) is bool(why)
+    assert finding.cause.sentence.endswith(why or "expected 5, is 8")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
+from platform_e2e.checks.applicationsets import lets_differ
 from platform_e2e.checks.blame import APPLIED
 from platform_e2e.checks.differences import Difference, missing_from
 from platform_e2e.checks.place import place_of, placed
@@ -140,20 +141,25 @@ def _unknown(app: Object) -> Cause:
     )
 
 
-def as_in_git(application: Application, live: Object) -> list[Finding]:
+def as_in_git(application: Application, live: Object, view: View | None = None) -> list[Finding]:
     """Return the finding that an Application of the cluster is not what its file says.
 
     Args:
         application: as Git has it.
         live: as the cluster has it.
+        view: of the cluster, for what its ApplicationSet leaves alone.
     """
     different = unserved(missing_from(application.manifest, live))
     if not different:
         return []
+    why = lets_differ(live, different[0].path, view) if view else ""
     cause = Cause(
         "application-changed",
-        f"{application} is not what {application.file} says: {listed([str(one) for one in different])}",
-        "look who changed it (metadata.managedFields), and that its owner, the root or the ApplicationSet, heals it",
+        f"{application} is not what {application.file} says: {listed([str(one) for one in different])}"
+        + (f", because {why}" if why else ""),
+        f"let the ApplicationSet in {application.file} keep what it has made"
+        if why
+        else "look who changed it (metadata.managedFields), and that its owner, the root or the ApplicationSet, heals it",
     )
     details = {"differences": [asdict(one) for one in different]}
     expected = f"as {application.file} says"
@@ -179,7 +185,10 @@ def converged(application: Application, sha: str, kube: Kube, known: Cause | Non
     if live is None:
         return [replace(one, cause=known) for one in found] if known else found
     return (
-        found or as_in_git(application, live) or may_sync(application, live, kube) or unrolled(application, live, kube)
+        found
+        or as_in_git(application, live, kube)
+        or may_sync(application, live, kube)
+        or unrolled(application, live, kube)
     )
 
 

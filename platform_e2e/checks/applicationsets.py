@@ -11,9 +11,10 @@ from typing import Any
 from platform_e2e.checks.hidden import stated
 from platform_e2e.checks.ignored import Rule
 from platform_e2e.explain import View
-from platform_e2e.explain.objects import at, listed
+from platform_e2e.explain.objects import at, listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.gitops import argocd
+from platform_e2e.kube.objects import Object, key
 from platform_e2e.layer import EXEMPT, Application, ApplicationSet
 
 PARAMETERS = "argocd-cmd-params-cm"
@@ -40,7 +41,7 @@ def check(owner: ApplicationSet, made: list[Application], view: View) -> list[Fi
     """
     if owner.annotations.get(EXEMPT + Promise.APPLICATIONS):
         return []
-    policy, where = _policy(owner, view)
+    policy, where = _policy(owner.manifest, view)
     if policy in KEEPS_CHANGES:
         return [
             _changed(owner, f"{where} is {policy}: what its template says never reaches an Application that exists")
@@ -64,11 +65,31 @@ def check(owner: ApplicationSet, made: list[Application], view: View) -> list[Fi
     return []
 
 
-def _policy(owner: ApplicationSet, view: View) -> tuple[str, str]:
+def lets_differ(app: Object, pointer: str, view: View) -> str:
+    """Return why the ApplicationSet of an Application does not bring a field back, in words; empty where it does.
+
+    Args:
+        app: the Application, as the cluster has it.
+        pointer: JSON pointer of the field.
+        view: of the cluster.
+    """
+    name = argocd.generated_by(app)
+    owner = view.get(argocd.APPLICATIONSET, name, key(app)[0]) if name else None
+    if owner is None:
+        return ""
+    policy, where = _policy(owner, view)
+    if policy in KEEPS_CHANGES:
+        return f"{where} of {name_of(owner)} is {policy}"
+    if any(pointer == one or pointer.startswith(f"{one}/") for one in _pointers(owner, app)):
+        return f"spec.ignoreApplicationDifferences of {name_of(owner)} ignores it"
+    return ""
+
+
+def _policy(owner: Object, view: View) -> tuple[str, str]:
     """Return the policy that holds for an ApplicationSet, and where it stands."""
     given = at(view.get("v1/ConfigMap", PARAMETERS, argocd.NAMESPACE) or {}, "data") or {}
     general = str(given.get(POLICY) or "")
-    own = str(at(owner.manifest, "spec", "syncPolicy", "applicationsSync") or "")
+    own = str(at(owner, "spec", "syncPolicy", "applicationsSync") or "")
     overridden = str(given.get(OVERRIDE) or ("false" if general else "true")) == "true"
     if own and overridden:
         return own, "spec.syncPolicy.applicationsSync"
@@ -77,12 +98,16 @@ def _policy(owner: ApplicationSet, view: View) -> tuple[str, str]:
 
 def _ignored(owner: ApplicationSet, made: list[Application]) -> Iterator[str]:
     """Yield the fields of the template that the ApplicationSet leaves alone in an Application that exists."""
-    for entry in at(owner.manifest, "spec", "ignoreApplicationDifferences") or ():
-        for one in made:
-            if entry.get("name") in {None, "", one.name}:
-                pointers = Rule("", _as_rule(entry)).leads_to(one.manifest)
-                fields = stated(one.manifest)
-                yield from (f for f in fields if any(f == p or f.startswith(f"{p}/") for p in pointers))
+    for one in made:
+        pointers = _pointers(owner.manifest, one.manifest)
+        yield from (f for f in stated(one.manifest) if any(f == p or f.startswith(f"{p}/") for p in pointers))
+
+
+def _pointers(owner: Object, app: Object) -> list[str]:
+    """Return JSON pointers of what an ApplicationSet leaves alone in one of its Applications."""
+    entries = at(owner, "spec", "ignoreApplicationDifferences") or ()
+    about = [entry for entry in entries if entry.get("name") in {None, "", key(app)[1]}]
+    return [pointer for entry in about for pointer in Rule("", _as_rule(entry)).leads_to(app)]
 
 
 def _as_rule(entry: dict[str, Any]) -> dict[str, Any]:

@@ -101,7 +101,7 @@ def _applications(ground: Ground, view: Remembered, live: Mapping[str, Object]) 
             yield from applications.policy(one)
             app = live.get(one.name)
             yield from applications.convergence(one, app, ground.sha, view)
-            yield from applications.as_in_git(one, app) if app else ()
+            yield from applications.as_in_git(one, app, view) if app else ()
     if ground.whole:
         with ground.missed.of("checks of Applications"):
             yield from applications.registered(mine, list(live.values()))
