@@ -11,11 +11,11 @@ import pytest
 from fixtures.cluster import Cluster
 from fixtures.layer import layer_of
 from fixtures.platform import Platform
-from platform_e2e.checks import applications, drift, loadbalancer, monitoring
+from platform_e2e.checks import applications, drift, foundations, grounds, loadbalancer, monitoring
 from platform_e2e.checks.controls import Sandbox
 from platform_e2e.finding import Finding, Promise
 from platform_e2e.kube.client import Kube
-from platform_e2e.layer import Application, Layer, LoadBalancer, Rendered
+from platform_e2e.layer import Application, Layer, LoadBalancer, Release, Rendered
 
 HEALED_SECONDS = 15.0
 """For the change of another test to be healed; it takes about one second, and longer where everything runs at once."""
@@ -29,19 +29,22 @@ class Ground:
         application: that renders the object at hand, or heals it.
         platform: which the Application belongs to.
         kube: the cluster.
+        broken: whether a release is not ready that the test's promise cannot be kept without.
     """
 
     application: Application
     platform: Platform
     kube: Kube
+    broken: bool = False
 
     def __call__(self) -> list[Finding]:
         """Return what is wrong with the Application, once a change that another test has just made is healed."""
         return self.settled(HEALED_SECONDS)
 
     def at_most(self, seconds: float) -> float:
-        """Return how long to wait for the object: not again where its Application was waited for in vain already."""
-        return seconds if self.application.name in self.platform.converged else 0.0
+        """Return how long to wait for the object: not again where what it stands on was waited for in vain already."""
+        known = self.broken or self.application.name not in self.platform.converged
+        return 0.0 if known else seconds
 
     def settled(self, seconds: float) -> list[Finding]:
         """Return what is still wrong with the Application after waiting as long as is worth it."""
@@ -74,6 +77,10 @@ def _environments(layer: Layer) -> Cases:
     return ((f"{one.applicationset}-{one.name}", one) for one in layer.environments if not one.exempt)
 
 
+def _releases(layer: Layer) -> Cases:
+    return ((one.name, one) for one in layer.releases)
+
+
 def _drifts(layer: Layer) -> Cases:
     """Return the changes to Applications that say they heal; those that do not are red in test_it_says_that_it_heals."""
     healing = (one for one in layer.applications if one.automation.self_heal and not one.exempt(Promise.SELFHEAL))
@@ -90,6 +97,7 @@ CASES: dict[str, Callable[[Layer], Cases]] = {
     "metrics_port": _metrics_ports,
     "application": _applications,
     "environment": _environments,
+    "release": _releases,
     "change": _drifts,
     "edit_of_kept": _edits(drift.application_edits),
     "edit_of_generated": _edits(drift.generated_edits),
@@ -113,13 +121,42 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def _marks(value: object) -> list[pytest.MarkDecorator]:
-    """Return the locks that a case needs: while an Application is gone, no other test can judge what it keeps."""
+    """Return the promise of a release, and the locks that a case needs beside those of `_undisturbed`.
+
+    While an Application is gone, no other test can judge what it keeps.
+    """
+    if isinstance(value, Release):
+        return [pytest.mark.promise(str(foundations.promise_of(value)))]
     gone = (
         isinstance(value, drift.Drift)
         and value.kind is drift.Kind.OBJECT_DELETED
         and value.target.kind == "Application"
     )
     return [pytest.mark.exclusive("applications")] if gone else []
+
+
+@pytest.fixture(autouse=True)
+def _undisturbed(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Keep what a test changes from all tests that judge it, and from those that change it too: Argo CD would heal both at once.
+
+    A test that looks at the whole layer says so by `@pytest.mark.judges_all`.
+    """
+    spec = getattr(request.node, "callspec", None)
+    case = next(iter(spec.params.values()), None) if spec else None
+    whole = request.node.get_closest_marker("judges_all") is not None
+    if "platform" not in request.fixturenames or (case is None and not whole):
+        yield
+        return
+    # It must stand before anything is locked: whoever comes first sets it up, which takes its time.
+    layer = request.getfixturevalue("platform").layer
+    lease = request.getfixturevalue("cluster").lease
+    mine = grounds.changed(case)
+    with contextlib.ExitStack() as stack:
+        # Always in the same order, so that no two processes wait for each other.
+        for name in sorted(mine | grounds.judged(case, layer)):
+            part = f"application {name}"
+            stack.enter_context(lease.exclusive(part) if name in mine else lease.shared(part))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -142,7 +179,9 @@ def ground(request: pytest.FixtureRequest, platform: Platform, kube: Kube) -> Gr
     """Return what the case at hand stands on: the Application itself, or the one that renders the object."""
     case = next(iter(request.node.callspec.params.values()))
     name = case.service.application if isinstance(case, LoadBalancer) else case.application
-    return Ground(platform.layer.application(name), platform, kube)
+    promises = [str(marker.args[0]) for marker in request.node.iter_markers("promise")]
+    broken = any(foundations.stands_on(promise, platform.not_ready()) for promise in promises)
+    return Ground(platform.layer.application(name), platform, kube, broken)
 
 
 @pytest.fixture
@@ -155,18 +194,6 @@ def wanted(load_balancer: LoadBalancer, platform: Platform, cluster: Cluster) ->
 def wanted_monitor(service_monitor: Rendered, platform: Platform) -> monitoring.Wanted:
     """Return what must be true of the ServiceMonitor at hand."""
     return monitoring.Wanted.of(service_monitor, platform.layer)
-
-
-@pytest.fixture
-def healing(request: pytest.FixtureRequest, platform: Platform, cluster: Cluster) -> Iterator[None]:  # noqa: ARG001 - it must stand
-    """Keep other processes from changing what belongs to the same Applications: Argo CD would heal both changes at once."""
-    change = next(value for value in request.node.callspec.params.values() if isinstance(value, drift.Drift))
-    names = {change.application, change.target.name if change.target.kind == "Application" else ""} - {""}
-    with contextlib.ExitStack() as stack:
-        # Always in the same order, so that no two processes wait for each other.
-        for name in sorted(names):
-            stack.enter_context(cluster.lease.exclusive(f"application {name}"))
-        yield
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 
 from fixtures.platform import Platform
 from fixtures.probes import Promises
-from platform_e2e.checks import applications, heal
-from platform_e2e.checks.blame import own
+from platform_e2e.checks import applications, grounds, heal
+from platform_e2e.checks.blame import behind, own, require
 from platform_e2e.checks.drift import Drift
 from platform_e2e.checks.settle import settled
 from platform_e2e.finding import Finding, Promise
@@ -35,17 +35,21 @@ def test_application_has_converged(
     application: Application, platform: Platform, kube: Kube, promises: Promises
 ) -> None:
     """It is what its file says, Synced to the commit that is served, and Healthy (scenario A1 in full)."""
-    findings = applications.wait_converged(application, platform.sha, kube, timeout=CONVERGED_SECONDS)
+    known = platform.held.get(application.name)
+    seconds = 0.0 if known else CONVERGED_SECONDS
+    findings = applications.wait_converged(application, platform.sha, kube, timeout=seconds, known=known)
+    kept = grounds.kept_by(application.name, platform.layer)
+    require([one for finding in findings if (one := behind(finding, platform.lacking(), kept))])
     promises.report(own(findings), figures={"converged_seconds": platform.converged.get(application.name)})
 
 
 @pytest.mark.promise("applications")
 def test_applications_are_those_of_git(platform: Platform, kube: Kube, promises: Promises) -> None:
-    """No file without its Application, and no Application without a file."""
+    """No Application without a file; that each file has its Application is proven above, one by one."""
     expected = platform.layer.applications
 
     def look() -> list[Finding]:
-        return applications.registered(expected, kube.list(argocd.APPLICATION))
+        return applications.unknown(expected, kube.list(argocd.APPLICATION))
 
     promises.report(settled(look, timeout=CONVERGED_SECONDS, what="the Applications are those of Git"))
 
@@ -65,7 +69,7 @@ def test_environment_is_deployed(environment: Environment, promises: Promises) -
 
 
 @pytest.mark.promise("selfheal")
-@pytest.mark.usefixtures("healing")
+@pytest.mark.usefixtures("platform")
 def test_edit_of_an_application_is_reverted_by_the_root(edit_of_kept: Drift, kube: Kube, promises: Promises) -> None:
     """The Applications of files are objects of the root, which heals them like any other."""
     healed = heal.heal(edit_of_kept, kube)
@@ -73,7 +77,7 @@ def test_edit_of_an_application_is_reverted_by_the_root(edit_of_kept: Drift, kub
 
 
 @pytest.mark.promise("selfheal")
-@pytest.mark.usefixtures("healing")
+@pytest.mark.usefixtures("platform")
 def test_edit_of_a_generated_application_is_reverted(edit_of_generated: Drift, kube: Kube, promises: Promises) -> None:
     """The ApplicationSet controller keeps what it has generated."""
     healed = heal.heal(edit_of_generated, kube)
@@ -81,7 +85,7 @@ def test_edit_of_a_generated_application_is_reverted(edit_of_generated: Drift, k
 
 
 @pytest.mark.promise("selfheal")
-@pytest.mark.usefixtures("healing")
+@pytest.mark.usefixtures("platform")
 def test_control_nobody_heals_the_root(edit_of_root: Drift, kube: Kube) -> None:
     """The layer says so: who applied the root applies it again. The change stays, so the tests above prove the root's work."""
     disturbance = heal.inject(edit_of_root, kube)

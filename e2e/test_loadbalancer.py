@@ -44,6 +44,7 @@ def test_service_that_says_it_has_an_address_is_of_type_loadbalancer(layer: Laye
     promises.report([finding for one in layer.of_kind("v1/Service") for finding in loadbalancer.typed(one)])
 
 
+@pytest.mark.judges_all
 def test_no_service_outside_of_git_takes_an_address(platform: Platform, kube: Kube, promises: Promises) -> None:
     """Every other LoadBalancer Service of the cluster would take addresses that nobody has planned."""
     known = {(str(one.service.namespace), one.service.name) for one in platform.layer.load_balancers()}

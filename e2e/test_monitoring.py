@@ -37,6 +37,7 @@ def test_metrics_port_has_a_service_monitor(
     promises.report(monitoring.covered(metrics_port, platform.layer, kube))
 
 
+@pytest.mark.judges_all
 def test_metrics_of_the_foundations_have_a_service_monitor(platform: Platform, kube: Kube, promises: Promises) -> None:
     """The layer does not render their Services: without this, removing their ServiceMonitor would remove the promise."""
     releases = platform.layer.releases
@@ -46,6 +47,7 @@ def test_metrics_of_the_foundations_have_a_service_monitor(platform: Platform, k
     promises.report(own(findings), figures={"exempt": monitoring.excused(kube, releases)})
 
 
+@pytest.mark.judges_all
 def test_no_other_service_monitor_goes_unselected(platform: Platform, kube: Kube, promises: Promises) -> None:
     """One that a release of the foundations brings is found by Prometheus, too."""
     known = {(str(one.namespace), one.name) for one in platform.layer.service_monitors()}

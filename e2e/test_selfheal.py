@@ -37,7 +37,6 @@ def test_application_says_that_it_heals(application: Application, promises: Prom
 
 
 @pytest.mark.smoke
-@pytest.mark.usefixtures("healing")
 def test_change_is_healed(change: Drift, ground: Ground, kube: Kube, promises: Promises) -> None:
     """The object is exactly as in Git again, by an operation that Argo CD began by itself and that names it."""
     require(ground.settled(READY_SECONDS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -68,6 +69,11 @@ class Finding:
                 f"  remedy:   {self.cause.remedy}",
             )
         )
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Finding:
+        """Return the finding that `as_json` has written."""
+        return cls(**{**data, "promise": Promise(data["promise"]), "cause": Cause(**data["cause"])})
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain data for run.json and JUnit properties."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,23 +13,26 @@ from platform_e2e.cluster.k3d import appimage, parts
 from platform_e2e.cluster.place import Place
 from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec, Images
 from platform_e2e.errors import WrongUsage
-from platform_e2e.explain import explain, patience
-from platform_e2e.foundations import Installed, install, restore_sealing_key
+from platform_e2e.explain import explain, patience, unexplained
+from platform_e2e.finding import Cause
+from platform_e2e.foundations import Installed, ReleaseFailed, install, restore_sealing_key
 from platform_e2e.foundations.embedded import CHARTS
+from platform_e2e.gitops.argocd import APPLICATION
+from platform_e2e.gitops.arrival import Held
 from platform_e2e.gitops.deploy import Deployment, deploy, refresh_all, wait_converged
 from platform_e2e.gitops.git import GitServer
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.objects import Object
-from platform_e2e.kube.waiting import WaitError
-from platform_e2e.layer import Layer, Release
+from platform_e2e.layer import Application, Layer, Release
 from platform_e2e.settings import Settings
 from platform_e2e.timeline import Timeline
 
 SEALED_SECRETS = "sealed-secrets"
 """The chart whose controller needs the team's backup of its key before it starts for the first time."""
 
-CONVERGE_SECONDS = 300.0
-"""For all Applications, beside the foundations that are installed meanwhile; 80 s from an empty cluster is usual."""
+CONVERGE_SECONDS = 900.0
+"""The end of the wait for all Applications, beside the foundations that are installed meanwhile. It ends when nothing moves any more;
+this is for a layer that moves for ever. 80 s from an empty cluster is usual."""
 
 
 @dataclass(frozen=True)
@@ -97,17 +100,17 @@ def stand(
         built = programs.ensure(timeline)
         kube = entered.enter_context(Kube.from_kubeconfig(Path(facts.kubeconfig)))
         with timeline.phase("foundations"):
-            installed = install_foundations(kube, facts, settings, releases, helm=built.path("helm"), timeline=timeline)
+            helm = built.path("helm")
+            installed, failures = install_foundations(kube, facts, settings, releases, helm=helm, timeline=timeline)
+            if failures:
+                raise failures[0].beside(failures[1:])
         git = git_server(kube, facts, layer, built.path("kubectl"))
         load_own_images(facts, layer, timeline)
-        late = ""
         with timeline.phase("applications"):
-            try:
-                sha = apply_layer(kube, facts, layer, git, timeline).commit.sha
-            except WaitError as error:
-                # An incident's layer may be the incident: what it lacks is told by the checks.
-                sha, late = git.head(), error.report.last
-        yield Standing(facts, kube, layer, git, sha, installed, late)
+            done = apply_layer(kube, facts, layer, git, timeline)
+        # An incident's layer may be the incident: what holds an Application for a known cause is told by the checks.
+        late = "; ".join(f"{name}: {held.why}" for name, held in done.held.items() if held.cause is None)
+        yield Standing(facts, kube, layer, git, done.commit.sha, installed, late)
 
 
 def from_registry(facts: ClusterFacts) -> bool:
@@ -117,8 +120,8 @@ def from_registry(facts: ClusterFacts) -> bool:
 
 def install_foundations(
     kube: Kube, facts: ClusterFacts, settings: Settings, releases: Sequence[Release], *, helm: Path, timeline: Timeline
-) -> list[Installed]:
-    """Load the team's key, then install or verify the foundations.
+) -> tuple[list[Installed], list[ReleaseFailed]]:
+    """Load the team's key, then install or verify the foundations; return those that are ready, and why others are not.
 
     Args:
         kube: the cluster.
@@ -138,6 +141,7 @@ def install_foundations(
         charts_dir=settings.charts_dir,
         module_directory=None if from_registry(facts) else programs.module_directory,
         strict_versions=settings.strict_versions,
+        beside=(APPLICATION,),
         timeline=timeline,
     )
 
@@ -159,7 +163,7 @@ def apply_layer(
     *,
     founded: Callable[[], bool] = lambda: True,
 ) -> Deployment:
-    """Serve a layer, apply its roots as a team does, and wait until all Applications have converged.
+    """Serve a layer, apply its roots as a team does, and wait until all Applications have converged or nothing moves any more.
 
     One that is held by a cause which stays is left behind.
 
@@ -169,11 +173,8 @@ def apply_layer(
         layer: to apply.
         git: the server that Argo CD reads from.
         timeline: is told what goes on.
-        founded: tells whether the foundations are there; before that nothing is given up, for what an Application lacks may
-            come with them.
-
-    Raises:
-        WaitError: not all have converged.
+        founded: tells whether the foundations are there, or will not come; before that nothing is given up, for what an
+            Application lacks may come with them.
     """
     return deploy(
         kube,
@@ -182,13 +183,14 @@ def apply_layer(
         timeline=timeline,
         timeout=CONVERGE_SECONDS,
         pool_map=facts.pool_map,
-        explain=lambda app: explain(app, kube),
         hopeless=lambda app: _hopeless(app, kube),
         founded=founded,
     )
 
 
-def compare_again(kube: Kube, layer: Layer, sha: str, timeline: Timeline) -> dict[str, float]:
+def compare_again(
+    kube: Kube, layer: Layer, sha: str, timeline: Timeline
+) -> tuple[Mapping[str, float], Mapping[str, Cause]]:
     """Have all Applications compared with Git once more: a foundation that has changed may render or judge them otherwise.
 
     Args:
@@ -198,29 +200,45 @@ def compare_again(kube: Kube, layer: Layer, sha: str, timeline: Timeline) -> dic
         timeline: is told what goes on.
 
     Returns:
-        For each Application that has converged the seconds after which it had.
-
-    Raises:
-        WaitError: not all have converged.
+        For each Application that has converged the seconds after which it had, and for each other one the cause that holds it.
     """
     # Hard: what was rendered with other options is remembered under the same name.
     refresh_all(kube, layer, hard=True)
-    return wait_converged(
+    seconds, held = wait_converged(
         kube,
         layer,
         sha,
         timeline=timeline,
         timeout=CONVERGE_SECONDS,
-        explain=lambda app: explain(app, kube),
         hopeless=lambda app: _hopeless(app, kube),
-        came_up=True,
     )
+    return seconds, causes(layer, held)
 
 
-def _hopeless(app: Object, kube: Kube) -> tuple[str, float | None] | None:
+def _hopeless(app: Object, kube: Kube) -> tuple[Cause, float | None] | None:
     """Return the cause that holds an Application, and how long that is worth waiting where it is known."""
     cause = explain(app, kube)
-    return (cause.id, patience(cause)) if cause else None
+    return (cause, patience(cause)) if cause else None
+
+
+def causes(layer: Layer, held: Mapping[str, Held]) -> dict[str, Cause]:
+    """Return for each Application that was left behind the cause that holds it, `unexplained` where none is known.
+
+    Args:
+        layer: whose Applications they are.
+        held: what holds each of them.
+    """
+    return {name: _cause(layer.application(name), one) for name, one in held.items()}
+
+
+def _cause(application: Application, held: Held) -> Cause:
+    if not held.refused:
+        return held.cause or unexplained(held.why)
+    return Cause(
+        "application-refused",
+        f"{application} is not in the cluster, for the API server takes it, its ApplicationSet or its project not: {held.why}",
+        f"correct what the sentence names ({application.file}:{application.line}); a namespace must exist before it",
+    )
 
 
 def load_own_images(facts: ClusterFacts, layer: Layer, timeline: Timeline) -> None:

@@ -11,6 +11,7 @@ from typing import Any, cast
 from platform_e2e.foundations.manifests import Object
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.errors import Invalid, NotFound
+from platform_e2e.kube.expect import Polled
 
 Objects = list[Object]
 
@@ -46,6 +47,9 @@ class MemoryKube:
             and namespace in {None, where}
             and (labels or {}).items() <= (item["metadata"].get("labels") or {}).items()
         ]
+
+    def many(self, kind: str, namespace: str | None = None, labels: dict[str, str] | None = None) -> Polled[Objects]:
+        return Polled(lambda: self.list(kind, namespace, labels), kind)
 
     def apply(self, obj: Object, *, manager: str = "", force: bool = True, dry_run: bool = False) -> Object:
         self.managers.add(manager)

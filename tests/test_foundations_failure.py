@@ -46,7 +46,10 @@ def test_the_error_is_about_the_platform_and_says_who_holds_it() -> None:
 
 
 def test_others_that_failed_are_named_with_the_first() -> None:
-    error = ReleaseFailed("metallb", "Deployment a -n ns", "late", "\n    evidence", "mend it").beside(["argocd"])
+    error = ReleaseFailed("metallb", "Deployment a -n ns", "late", "\n    evidence", "mend it")
+    other = ReleaseFailed("argocd", "", "Helm could not apply it")
+    error = error.beside([other])
+    assert error.others == (other,)
     assert "\n    evidence\n    also not ready: argocd\n  remedy: mend it" in str(error)
     assert error.release == "metallb"
 

@@ -88,6 +88,13 @@ def named(name: str, directory: Path, version: str = "v2") -> Release:
 
 
 def run(kube: Kube, releases: Sequence[Release], **how: Any) -> list[Any]:
+    done, failures = both(kube, releases, **how)
+    if failures:
+        raise failures[0].beside(failures[1:])
+    return done
+
+
+def both(kube: Kube, releases: Sequence[Release], **how: Any) -> tuple[list[Any], list[ReleaseFailed]]:
     return install(
         kube,
         releases,

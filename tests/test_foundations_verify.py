@@ -10,7 +10,8 @@ import pytest
 
 from platform_e2e.foundations.failure import ReleaseFailed
 from platform_e2e.foundations.manifests import Object
-from platform_e2e.foundations.verify import UNPULLED_SECONDS, Running, checks, verify
+from platform_e2e.foundations.running import UNPULLED_SECONDS, Running
+from platform_e2e.foundations.verify import checks, verify
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import Failed, Met, Pending, Verdict
 from tests.scripted_api import ScriptedApi
@@ -61,7 +62,7 @@ def test_a_workload_runs_when_it_is_rolled_out() -> None:
 def test_a_daemon_set_that_no_node_wants_is_not_there() -> None:
     status = {"observedGeneration": 1, "desiredNumberScheduled": 0, "updatedNumberScheduled": 0, "numberAvailable": 0}
     verdict = running(workload("DaemonSet", **status), [])
-    assert isinstance(verdict, Pending)
+    assert isinstance(verdict, Failed)
     assert verdict.why == "no node wants a pod of it"
 
 

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from fixtures.platform import _side_by_side, _still_converged
+from fixtures.platform import _compared, _side_by_side
 from platform_e2e.errors import BrokenHarness, BrokenPlatform
 
 
@@ -38,15 +38,17 @@ def test_an_error_of_the_second_is_told_only_when_the_first_has_done_its_part() 
     assert done == ["foundations"]
 
 
+DEPLOYED = {"sha": "a", "seconds": {"chat-dev": 20.5, "chat-prod": 21.5}, "held": {}}
+
+
 @pytest.mark.parametrize("action", ["upgraded", "repaired"])
 def test_after_a_foundation_has_changed_only_what_still_converges_counts(action: str) -> None:
     releases = [{"action": "unchanged"}, {"action": action}]
-    found = _still_converged(releases, {"chat-dev": 20.5, "chat-prod": 21.5}, lambda: {"chat-dev": 0.5, "late": 0.7})
-    assert found == {"chat-dev": 20.5, "late": 0.7}
+    held = {"chat-prod": {"id": "pod-image"}}
+    again = {"seconds": {"chat-dev": 0.5, "late": 0.7}, "held": held}
+    assert _compared(releases, DEPLOYED, lambda: again) == {"seconds": {"chat-dev": 20.5, "late": 0.7}, "held": held}
 
 
 @pytest.mark.parametrize("action", ["installed", "unchanged"])
 def test_without_a_changed_foundation_nothing_is_compared_again(action: str) -> None:
-    assert _still_converged([{"action": action}], {"chat-dev": 20.5}, lambda: pytest.fail("asked")) == {
-        "chat-dev": 20.5
-    }
+    assert _compared([{"action": action}], DEPLOYED, lambda: pytest.fail("asked")) == DEPLOYED

@@ -8,7 +8,7 @@ import pytest
 
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.report.console import Follower, PhasePrinter, duration, verdict_table
-from platform_e2e.report.verdict import Outcome, PromiseBroken, Result, Verdict, summarise
+from platform_e2e.report.verdict import Outcome, PromiseBroken, Result, Verdict, summarise, told
 from platform_e2e.timeline import Timeline
 
 
@@ -208,3 +208,44 @@ def test_the_middle_of_a_line_is_passed_over(tmp_path: Path) -> None:
     follower.stop()
     assert "foundations" in out.getvalue()
     assert "secret" not in out.getvalue()
+
+
+CAUSE = {"id": "pod-image", "sentence": "no image", "remedy": "push it"}
+WHY = "blocked by promise applications: no image [pod-image]"
+BLOCKING = (
+    {"object": "application/a -n argocd", "promise": "applications", "expected": "x", "observed": "y", "cause": CAUSE},
+)
+
+
+def blocked(name: str, promise: str = "monitoring") -> Result:
+    return Result(name, Outcome.BLOCKED, promise, reason=WHY, blocking=BLOCKING)
+
+
+@pytest.mark.point("hook-failure-told")
+@pytest.mark.point("one-fault-one-failure")
+def test_what_blocks_without_a_failure_of_its_own_is_the_failure_of_the_first_that_it_blocks() -> None:
+    passed = Result("c", Outcome.PASSED, "applications")
+    first, second, ours = told([blocked("b", "selfheal"), blocked("a"), passed])
+    assert [one.test for one in (first, second, ours)] == ["b", "a", "c"]
+    assert (second.outcome, second.findings, second.exit_code) == (Outcome.FAILED, BLOCKING, 1)
+    assert second.reason == "application/a -n argocd breaks the promise 'applications'"
+    assert (first.outcome, first.reason) == (Outcome.BLOCKED, "blocked by promise monitoring: no image [pod-image]")
+    assert ours == passed
+    assert Verdict(told([blocked("a"), passed])).exit_code() == 1
+
+
+@pytest.mark.point("hook-failure-told")
+def test_what_a_failure_of_the_promise_tells_blocks_as_it_did() -> None:
+    results = (blocked("a"), Result("b", Outcome.FAILED, "applications", exit_code=1))
+    assert told(results) == results
+    other = (Result("a", Outcome.BLOCKED, "monitoring", reason="blocked by cluster"),)
+    assert told(other) == other
+
+
+@pytest.mark.point("foundation-by-values")
+def test_that_a_foundation_runs_promises_nothing_by_itself() -> None:
+    ready = Result(
+        "test_release_is_ready[metallb]", Outcome.PASSED, "monitoring", object="release/metallb -n metallb-system"
+    )
+    (row,) = Verdict((ready, EMPTY)).rows()
+    assert row.verdict == "not judged: the layer has nothing that promises it"

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from platform_e2e.checks.blame import APPLIED
 from platform_e2e.checks.differences import Difference, missing_from
 from platform_e2e.checks.place import place_of, placed
 from platform_e2e.checks.settle import settled
-from platform_e2e.explain import Shows, View, explain, shows, unexplained
+from platform_e2e.explain import Shows, View, explain, shows, unexplained, unexplained_of
 from platform_e2e.explain.objects import labels_of, listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.gitops import argocd
-from platform_e2e.gitops.convergence import converged_on, synced_on
+from platform_e2e.gitops.convergence import WORKLOADS, converged_on, synced_on
 from platform_e2e.kube.expect import Met
 from platform_e2e.kube.objects import Object, key
+from platform_e2e.kube.rollouts import rolled_out
 from platform_e2e.layer import EXEMPT, Application, Environment, Unread
 
 if TYPE_CHECKING:
@@ -90,10 +91,21 @@ def registered(expected: Sequence[Application], live: Sequence[Object]) -> list[
         for place, one in wanted.items()
         if place not in found
     ]
-    return missing + [
+    return missing + unknown(expected, live)
+
+
+def unknown(expected: Sequence[Application], live: Sequence[Object]) -> list[Finding]:
+    """Return Applications of the cluster that Git does not have.
+
+    Args:
+        expected: all of the layer, generated ones included.
+        live: all of the cluster.
+    """
+    wanted = {(one.namespace, one.name) for one in expected}
+    return [
         Finding(name_of(app), Promise.APPLICATIONS, "it comes from a file of Git", "no file says so", _unknown(app))
-        for place, app in found.items()
-        if place not in wanted
+        for app in live
+        if TESTS not in labels_of(app) and key(app) not in wanted
     ]
 
 
@@ -139,19 +151,45 @@ def unserved(differences: Sequence[Difference]) -> list[Difference]:
     return [one for one in differences if not SERVED.search(one.path)]
 
 
-def converged(application: Application, sha: str, kube: Kube) -> list[Finding]:
+def converged(application: Application, sha: str, kube: Kube, known: Cause | None = None) -> list[Finding]:
     """Return what is wrong with an Application of the cluster: that it has not converged, or is not what its file says.
 
     Args:
         application: as Git has it.
         sha: the commit that is served.
         kube: the cluster.
+        known: why it is not there, where that is known already.
     """
     live = kube.get(argocd.APPLICATION, application.name, application.namespace)
-    return convergence(application, live, sha, kube) or as_in_git(application, live or {})
+    found = convergence(application, live, sha, kube)
+    if live is None:
+        return [replace(one, cause=known) for one in found] if known else found
+    return found or as_in_git(application, live) or unrolled(application, live, kube)
 
 
-def wait_converged(application: Application, sha: str, kube: Kube, *, timeout: float) -> list[Finding]:
+def unrolled(application: Application, live: Object, view: View) -> list[Finding]:
+    """Return the finding that a workload of an Application does not run what it says; Argo CD may judge by what was before.
+
+    Args:
+        application: as Git has it.
+        live: as the cluster has it.
+        view: of the cluster.
+    """
+    for one in argocd.resources(live):
+        if one.api not in WORKLOADS:
+            continue
+        workload = view.get(one.api, one.name, one.namespace or None)
+        verdict = rolled_out(workload)
+        if not isinstance(verdict, Met):
+            cause = (explain(workload, view) if workload else None) or unexplained(f"{one}: {verdict.why}")
+            cause = placed(cause, next((place_of(of) for of in application.objects if str(of) == str(one)), ""))
+            return [Finding(str(application), Promise.APPLICATIONS, f"{one} has rolled out", verdict.why, cause)]
+    return []
+
+
+def wait_converged(
+    application: Application, sha: str, kube: Kube, *, timeout: float, known: Cause | None = None
+) -> list[Finding]:
     """Return what is still wrong with an Application when waiting no longer helps.
 
     Args:
@@ -159,9 +197,12 @@ def wait_converged(application: Application, sha: str, kube: Kube, *, timeout: f
         sha: the commit that is served.
         kube: the cluster.
         timeout: seconds.
+        known: why it is not there, where that is known already.
     """
     return settled(
-        lambda: converged(application, sha, kube), timeout=timeout, what=f"{application} is what commit {sha[:12]} says"
+        lambda: converged(application, sha, kube, known),
+        timeout=timeout,
+        what=f"{application} is what commit {sha[:12]} says",
     )
 
 
@@ -179,7 +220,7 @@ def convergence(application: Application, live: Object | None, sha: str, view: V
     verdict = converged_on(sha)(live)
     if isinstance(verdict, Met):
         return []
-    cause = explain(live, view) or unexplained(verdict.why)
+    cause = explain(live, view) or unexplained_of(live, view, verdict.why)
     if shows(cause) is Shows.WORKLOAD_NOT_READY:
         cause = placed(cause, next((place_of(one) for one in application.objects if str(one) == cause.through), ""))
     expected = f"synced to commit {sha[:12]} and healthy"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from platform_e2e.checks import found
 from platform_e2e.errors import BrokenPlatform
 from platform_e2e.explain import Shows, home, shows
 from platform_e2e.finding import Finding
@@ -12,17 +14,24 @@ APPLIED = "all objects applied"
 """Figure of a finding about an Application whose objects are all as in Git, with no sync going on; others have none."""
 
 
+WAITS = "application-wave-held"
+"""Cause of an operation that waits for an object, such as another Application, of which it knows no more."""
+
+
 class BlockedByPromise(BrokenPlatform):
     """Another promise is broken, and this one cannot be judged before it is mended.
 
     Attributes:
         by: what blocks, in the words of the report.
+        findings: what blocks, for the report of this test where no other one reports it.
     """
 
     def __init__(self, findings: Sequence[Finding]) -> None:
         """Name the promise and what breaks it."""
         first = findings[0]
-        promise = home(first.cause, first.promise)
+        # Where its test has reported it already, that is where it stands in the table.
+        promise = found.current().promise(first) or home(first.cause, first.promise)
+        self.findings = tuple(findings)
         self.by = f"promise {promise}: {first.cause.sentence} [{first.cause.id}]"
         super().__init__(f"{first.object} cannot be judged: {self.by}", first.cause.remedy)
 
@@ -35,6 +44,28 @@ def require(findings: Sequence[Finding]) -> None:
     """
     if findings:
         raise BlockedByPromise(findings)
+
+
+def behind(finding: Finding, held: Mapping[str, Finding], kept: Iterable[str] = ()) -> Finding | None:
+    """Return what holds an Application that a finding about another one only waits for, or None.
+
+    A root is healthy only once the Applications that it keeps are; each of them has a test of its own.
+
+    Args:
+        finding: about the one that waits.
+        held: by name what holds each Application that has not converged.
+        kept: names of the Applications that the one that waits keeps.
+    """
+    cause = finding.cause
+    for name, below in held.items():
+        waits = cause.id == WAITS and re.search(rf"\bApplication/{re.escape(name)}(?![\w.-])", cause.sentence)
+        same = cause.id == below.cause.id and (cause.sentence, cause.through) == (
+            below.cause.sentence,
+            below.cause.through,
+        )
+        if waits or (name in kept and (same or cause.id == "unexplained")):
+            return below
+    return None
 
 
 def _only_not_ready(finding: Finding) -> bool:

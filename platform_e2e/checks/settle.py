@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from platform_e2e.explain import patience
+from platform_e2e.checks import found
+from platform_e2e.explain import home, patience
 from platform_e2e.finding import Finding
 from platform_e2e.kube.expect import Failed, Met, Pending, Refuted, Timeout, Verdict, poll
 
@@ -15,7 +16,8 @@ def settled(look: Callable[[], list[Finding]], *, timeout: float, what: str) -> 
 
     Args:
         look: observes and checks.
-        timeout: seconds after which what was found last is returned; earlier when the causes are such that they stay.
+        timeout: seconds after which what was found last is returned; earlier when the causes are such that they stay, and at once
+            when all of them were waited for in this run already.
         what: what should become true, for the record of the wait.
     """
     last: list[Finding] = []
@@ -35,11 +37,16 @@ def settled(look: Callable[[], list[Finding]], *, timeout: float, what: str) -> 
     try:
         poll(verdict, timeout=timeout, what=what)
     except (Timeout, Refuted):
-        return last
+        for finding in last if timeout > 0 else ():
+            found.current().note(finding, home(finding.cause, finding.promise))
     return last
 
 
 def _stays(findings: Sequence[Finding], seconds: float) -> bool:
     """Tell whether causes that have been the same for some seconds will not go away by themselves."""
-    limits = [patience(finding.cause) for finding in findings]
-    return all(limit is not None and seconds >= limit for limit in limits)
+    return all(_stayed(finding, seconds) or found.current().promise(finding) for finding in findings)
+
+
+def _stayed(finding: Finding, seconds: float) -> bool:
+    limit = patience(finding.cause)
+    return limit is not None and seconds >= limit

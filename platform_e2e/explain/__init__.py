@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from platform_e2e.explain import announcing, applications, loadbalancer, monitoring, pods, services, workloads
+from platform_e2e.explain import (
+    announcing,
+    applications,
+    loadbalancer,
+    monitoring,
+    own_words,
+    pods,
+    services,
+    watching,
+    workloads,
+)
 from platform_e2e.explain.causes import Shows, home, patience, shows, unexplained
+from platform_e2e.explain.own_words import unexplained_of
 from platform_e2e.explain.registry import View, explain, explains
 
 __all__ = [
@@ -16,10 +27,13 @@ __all__ = [
     "home",
     "loadbalancer",
     "monitoring",
+    "own_words",
     "patience",
     "pods",
     "services",
     "shows",
     "unexplained",
+    "unexplained_of",
+    "watching",
     "workloads",
 ]

@@ -64,6 +64,10 @@ _NOT_READY, _WRITTEN = Shows.WORKLOAD_NOT_READY, Shows.CONFIGURATION
 
 CAUSES: dict[str, Known] = {
     "application-missing": Known(_APPLICATIONS),
+    "application-refused": Known(_APPLICATIONS, GIT),
+    "application-namespace-unwatched": Known(_APPLICATIONS, STUCK),
+    "foundation-not-applied": Known(_APPLICATIONS, GIT),
+    "foundation-not-ready": Known(_APPLICATIONS, GIT),
     "application-unknown": Known(_APPLICATIONS, OBJECTS),
     "application-changed": Known(_APPLICATIONS, OBJECTS),
     "application-not-automated": Known(_APPLICATIONS, GIT),
@@ -104,6 +108,7 @@ CAUSES: dict[str, Known] = {
     "loadbalancer-address-outside-pools": Known(_LOADBALANCER, OBJECTS, shows=_WRITTEN),
     "loadbalancer-address-taken": Known(_LOADBALANCER, OBJECTS, shows=_WRITTEN),
     "loadbalancer-pool-full": Known(_LOADBALANCER, OBJECTS, shows=_WRITTEN),
+    "loadbalancer-refused": Known(_LOADBALANCER, OBJECTS, shows=_WRITTEN),
     "loadbalancer-wrong-pool": Known(_LOADBALANCER, OBJECTS, shows=_WRITTEN),
     "loadbalancer-wrong-address": Known(_LOADBALANCER, OBJECTS, shows=_WRITTEN),
     "loadbalancer-shared-address": Known(_LOADBALANCER, OBJECTS),
@@ -149,9 +154,13 @@ CAUSES: dict[str, Known] = {
 }
 
 
+MET = frozenset({"unexplained", "foundation-not-applied", "foundation-not-ready"})
+"""Causes that belong to the promise that met them: what no explanation covers, and a release, which its promise stands on."""
+
+
 def home(cause: Cause, otherwise: Promise) -> Promise:
     """Return the promise that a cause belongs to; what is unexplained belongs to the promise that met it."""
-    if cause.id == "unexplained":
+    if cause.id in MET:
         return otherwise
     known = CAUSES.get(cause.id)
     if known is None:

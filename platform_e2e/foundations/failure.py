@@ -22,20 +22,31 @@ class ReleaseFailed(BrokenPlatform):
     Attributes:
         release: its name.
         holder: the object that holds it, `Deployment/x -n y`, or empty.
+        why: what it lacks, or what Helm says.
+        item: the object that holds it, as the cluster has it; None where there is none.
+        others: the failures of other releases in the same run.
     """
 
-    def __init__(self, release: str, holder: str, why: str, evidence: str = "", remedy: str = "") -> None:
+    def __init__(
+        self, release: str, holder: str, why: str, evidence: str = "", remedy: str = "", *, item: Object | None = None
+    ) -> None:
         """Say which object holds which release, and show the evidence."""
         held = f"{holder} holds it: {why}" if holder else why
         super().__init__(f"release {release} is not ready: {held}{evidence}", remedy)
         self.release = release
         self.holder = holder
-        self._parts = (release, holder, why, evidence, remedy)
+        self.why = why
+        self.evidence = evidence
+        self.item = item
+        self.others: tuple[ReleaseFailed, ...] = ()
 
-    def beside(self, others: Sequence[str]) -> ReleaseFailed:
-        """Return the same failure with the names of other releases that failed in the same run."""
-        release, holder, why, shown, remedy = self._parts
-        return ReleaseFailed(release, holder, why, f"{shown}\n    also not ready: {', '.join(others)}", remedy)
+    def beside(self, others: Sequence[ReleaseFailed]) -> ReleaseFailed:
+        """Return the same failure with other releases that failed in the same run."""
+        names = ", ".join(one.release for one in others)
+        shown = f"{self.evidence}\n    also not ready: {names}" if names else self.evidence
+        failure = ReleaseFailed(self.release, self.holder, self.why, shown, self.remedy, item=self.item)
+        failure.others = tuple(others)
+        return failure
 
 
 def evidence(kube: Kube, item: Object | None) -> str:

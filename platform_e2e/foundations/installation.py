@@ -16,8 +16,10 @@ from platform_e2e.foundations.failure import ReleaseFailed
 from platform_e2e.foundations.helm import Helm
 from platform_e2e.foundations.manifests import Object
 from platform_e2e.foundations.origins import Chart
+from platform_e2e.foundations.running import Still
 from platform_e2e.foundations.verify import READY_SECONDS, verify
 from platform_e2e.kube.client import Kube
+from platform_e2e.kube.progress import Movement
 from platform_e2e.shell import CommandError
 from platform_e2e.timeline import Timeline
 
@@ -88,12 +90,13 @@ class OtherVersions(WrongUsage):
 
 @dataclass(frozen=True)
 class _Plan:
-    """A release and what it is installed from."""
+    """A release and what it is installed from; `built` tells whether its images are made of the embedded programs."""
 
     release: Release
     chart: Chart
     values: tuple[Path, ...]
     fingerprint: str
+    built: bool
 
 
 def install(
@@ -106,9 +109,10 @@ def install(
     module_directory: Callable[[str], Path] | None = None,
     charts_dir: Path | None = None,
     strict_versions: bool = False,
+    beside: Sequence[str] = (),
     timeout: float = READY_SECONDS,
-) -> list[Installed]:
-    """Install every release, or upgrade or repair it, side by side, and wait until each is really there.
+) -> tuple[list[Installed], list[ReleaseFailed]]:
+    """Install every release, or upgrade or repair it, side by side, and wait until each is really there, or nothing moves any more.
 
     Args:
         kube: the client.
@@ -120,31 +124,33 @@ def install(
             their repositories.
         charts_dir: take the charts from this directory instead.
         strict_versions: refuse to run another version than the layer pins.
-        timeout: seconds that a release gets to be ready after it was applied.
+        beside: kinds whose objects tell of progress too, such as what is applied at the same time.
+        timeout: seconds that a release gets at most to be ready after it was applied, also while something moves.
 
     Returns:
-        One entry for each release, in their order.
+        One entry for each release that is ready, and why each other one is not, in their order.
 
     Raises:
         OtherVersions: `strict_versions`, and versions differ; nothing was installed.
         WrongUsage: a chart cannot be had.
         ChartUnlikeUpstream: a chart that was made differs from upstream's.
-        ReleaseFailed: a release could not be applied or does not get ready.
     """
     here = Helm(helm, kubeconfig)
     if not releases:
-        return []
+        return [], []
     with timeline.phase("charts", "charts of the foundations"), ThreadPoolExecutor(len(releases)) as pool:
         plans = list(pool.map(lambda release: _plan(release, here, module_directory, charts_dir, timeline), releases))
-    built = module_directory is not None
     if strict_versions:
-        _refuse_others(plans, here, built=built)
-    with ThreadPoolExecutor(len(plans)) as pool:
-        futures = [pool.submit(_settle, kube, here, plan, timeline, timeout, built=built) for plan in plans]
-    errors = [error for error in (future.exception() for future in futures) if error is not None]
-    if errors:
-        raise _first(errors)
-    return [future.result() for future in futures]
+        _refuse_others(plans, here)
+    with Movement(kube, beside) as moving, ThreadPoolExecutor(len(plans)) as pool:
+        futures = [
+            pool.submit(_settle, kube, here, plan, timeline, still=moving.still, timeout=timeout) for plan in plans
+        ]
+    done = [future.result() for future in futures]
+    return (
+        [one for one in done if isinstance(one, Installed)],
+        [one for one in done if isinstance(one, ReleaseFailed)],
+    )
 
 
 def _plan(
@@ -163,16 +169,17 @@ def _plan(
         chart = origins.upstream(release.chart, release.version, release.repository, helm, timeline)
     speed = SPEED / f"{release.chart}.yaml"
     values = (release.values, speed) if speed.is_file() else (release.values,)
-    return _Plan(release, chart, values, cache.digest(origins.identity(chart), release.namespace, *values))
+    key = cache.digest(origins.identity(chart), release.namespace, *values)
+    return _Plan(release, chart, values, key, built=module_directory is not None)
 
 
-def _refuse_others(plans: Sequence[_Plan], helm: Helm, *, built: bool) -> None:
+def _refuse_others(plans: Sequence[_Plan], helm: Helm) -> None:
     """Raise if a release would run another version than the layer pins: another chart's, or that of a tag in its values."""
     others = []
     for plan in plans:
         release, chart = plan.release, plan.chart
         rendered = helm.template(release.name, chart.path, release.namespace, values=plan.values)
-        found = versions.running(release.chart, chart.app_version, rendered, built=built)
+        found = versions.running(release.chart, chart.app_version, rendered, built=plan.built)
         if found != release.app_version:
             others.append(f"{release.name} {found} in place of {release.app_version}")
     if others:
@@ -182,27 +189,44 @@ def _refuse_others(plans: Sequence[_Plan], helm: Helm, *, built: bool) -> None:
         )
 
 
-def _settle(kube: Kube, helm: Helm, plan: _Plan, timeline: Timeline, timeout: float, *, built: bool) -> Installed:
-    """Bring one release to what its plan says."""
+def _settle(
+    kube: Kube, helm: Helm, plan: _Plan, timeline: Timeline, *, still: Still, timeout: float
+) -> Installed | ReleaseFailed:
+    """Bring one release to what its plan says, or return why it does not get there."""
+    phase = f"release-{plan.release.name}"
+    with timeline.phase(phase, f"release {plan.release.name} {plan.chart.app_version}"):
+        try:
+            return _bring(kube, helm, plan, timeline, still=still, timeout=timeout)
+        except ReleaseFailed as failure:
+            # What its own values hold is the platform's fault, told by the test of that release; no phase has failed.
+            timeline.progress(phase, f"is not ready: {failure.holder or failure.why}")
+            return failure
+
+
+def _bring(kube: Kube, helm: Helm, plan: _Plan, timeline: Timeline, *, still: Still, timeout: float) -> Installed:
+    """Bring one release to what its plan says.
+
+    Raises:
+        ReleaseFailed: it could not be applied or does not get ready.
+    """
     release = plan.release
-    with timeline.phase(f"release-{release.name}", f"release {release.name} {plan.chart.app_version}"):
-        found = stored.newest(kube, release.name, release.namespace)
-        if found is not None and found.status == "deployed" and found.fingerprint == plan.fingerprint:
-            action, manifest = "unchanged", found.manifest
-            definitions: list[Object] = []
-        else:
-            action = "installed" if found is None else "upgraded"
-            manifest, definitions = _apply(kube, helm, plan)
-        # An upgrade alone would not put right what Helm does not compare: see drift.py.
-        repaired = () if found is None else _repair(kube, release, manifest, timeline)
-        action = "repaired" if repaired and action == "unchanged" else action
-        timeline.progress(f"release-{release.name}", f"{action}, waits until it is ready")
-        number = verify(kube, release.name, release.namespace, manifest, definitions, timeout=timeout)
+    found = stored.newest(kube, release.name, release.namespace)
+    if found is not None and found.status == "deployed" and found.fingerprint == plan.fingerprint:
+        action, manifest = "unchanged", found.manifest
+        definitions: list[Object] = []
+    else:
+        action = "installed" if found is None else "upgraded"
+        manifest, definitions = _apply(kube, helm, plan)
+    # An upgrade alone would not put right what Helm does not compare: see drift.py.
+    repaired = () if found is None else _repair(kube, release, manifest, timeline)
+    action = "repaired" if repaired and action == "unchanged" else action
+    timeline.progress(f"release-{release.name}", f"{action}, waits until it is ready")
+    number = verify(kube, release.name, release.namespace, manifest, definitions, still=still, timeout=timeout)
     return Installed(
         name=release.name,
         namespace=release.namespace,
         pinned=release.app_version,
-        running=versions.running(release.chart, plan.chart.app_version, manifest, built=built),
+        running=versions.running(release.chart, plan.chart.app_version, manifest, built=plan.built),
         chart=f"{release.chart} {plan.chart.version}",
         origin=plan.chart.origin,
         action=action,
@@ -264,10 +288,3 @@ def _settings(values: Any, path: str = "") -> Iterator[str]:
             yield from _settings({k: v for k, v in item.items() if k != "name"}, f"{path}[{item.get('name', '')}]")
     else:
         yield f"{path}: {values}"
-
-
-def _first(errors: Sequence[BaseException]) -> BaseException:
-    """Return the first error, with the names of the other releases that failed too."""
-    first, *others = errors
-    names = [error.release for error in others if isinstance(error, ReleaseFailed)]
-    return first.beside(names) if names and isinstance(first, ReleaseFailed) else first

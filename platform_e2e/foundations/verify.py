@@ -14,30 +14,32 @@ from platform_e2e.errors import HarnessError
 from platform_e2e.foundations import crds
 from platform_e2e.foundations.failure import ReleaseFailed, evidence
 from platform_e2e.foundations.manifests import Object
+from platform_e2e.foundations.running import Running, Still
 from platform_e2e.kube.client import Kube
-from platform_e2e.kube.expect import Failed, Met, Pending, Refuted, Timeout, Verdict, all_of, eventually, poll
+from platform_e2e.kube.expect import (
+    Expectation,
+    Met,
+    Pending,
+    Polled,
+    Refuted,
+    Source,
+    Timeout,
+    Verdict,
+    all_of,
+    eventually,
+)
 from platform_e2e.kube.objects import describe, kind_of
-from platform_e2e.kube.rollouts import condition, rolled_out, webhook_answering
+from platform_e2e.kube.progress import TICK, unless_still
+from platform_e2e.kube.rollouts import condition, webhook_answering
+from platform_e2e.kube.source import pending_on
 
-READY_SECONDS = 180.0
-"""All four releases are ready 12 s after they were applied on 2 cores, and 25 s after with five times as much to do."""
+READY_SECONDS = 1800.0
+"""The end of the wait for a release that moves for ever. It ends when nothing moves any more: all four releases are ready 12 s after they
+were applied on 2 cores, 25 s after with five times as much to do, and as much later as a slow line needs for their images."""
 
 WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 OPERATED = {"Prometheus": "prometheus-{name}", "Alertmanager": "alertmanager-{name}"}
 """Kinds that an operator makes a StatefulSet for, and the StatefulSet's name."""
-
-HOPELESS = frozenset({"ErrImageNeverPull", "InvalidImageName"})
-"""Reasons for which a container waits that no waiting mends."""
-
-UNPULLED = frozenset({"ErrImagePull", "ImagePullBackOff"})
-UNPULLED_SECONDS = 60.0
-"""How long an image may fail to be pulled: a kubelet has tried it four times by then (after 10, 20 and 40 s)."""
-
-PULL_LIMIT = ("toomanyrequests", "429 Too Many Requests", "pull rate limit")
-"""How registries say that they allow no more pulls for now; that lasts for hours."""
-
-GIVEN_UP_RESTARTS = 5
-"""A container that has ended so often does not start: the back-off between two attempts is by then a minute and more."""
 
 PROBES: Mapping[str, Object] = {
     "ipaddresspools": {
@@ -61,12 +63,12 @@ class Check:
 
     Attributes:
         holder: the object that holds the release as long as it is not.
-        wait: waits, at most so many seconds.
+        wait: waits, at most so many seconds, and not longer than something moves, as its second argument tells.
         item: returns the object for the evidence.
     """
 
     holder: str
-    wait: Callable[[float], Any]
+    wait: Callable[[float, Still], Any]
     item: Callable[[], Object | None]
 
 
@@ -77,9 +79,10 @@ def verify(
     manifest: Sequence[Object],
     definitions: Sequence[Object] = (),
     *,
+    still: Still = lambda: 0.0,
     timeout: float = READY_SECONDS,
 ) -> int:
-    """Wait until a release is really there.
+    """Wait until a release is really there, as long as something moves.
 
     Args:
         kube: the client.
@@ -87,7 +90,8 @@ def verify(
         namespace: of the release.
         manifest: its objects, as Helm applied them.
         definitions: CRDs that belong to it and are not in the manifest.
-        timeout: seconds for all of it together.
+        still: returns for how many seconds nothing in the cluster has told anything new (`kube.progress.Movement`).
+        timeout: seconds for all of it together, also while something moves.
 
     Returns:
         How many things were checked.
@@ -100,14 +104,16 @@ def verify(
     for check in checks(kube, namespace, manifest, definitions):
         number += 1
         try:
-            check.wait(max(deadline - time.monotonic(), 0.0))
+            check.wait(max(deadline - time.monotonic(), 0.0), still)
         except (Timeout, Refuted) as error:
+            item = _known(check.item)
             raise ReleaseFailed(
                 release,
                 check.holder,
                 f"{error.report.last}, {error.report.outcome}",
-                evidence(kube, _known(check.item)),
+                evidence(kube, item),
                 "Mend what the lines above name; most often a value in foundations/values, or an image that cannot be had.",
+                item=item,
             ) from error
     return number
 
@@ -133,53 +139,9 @@ def checks(
         yield _exists(kube, "argoproj.io/v1alpha1/AppProject", "default", namespace)
 
 
-class Running:
-    """Judges one workload for as long as it is waited for."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Begin without a memory."""
-        self._clock = clock
-        self._unpulled: dict[str, float] = {}
-
-    def __call__(self, state: tuple[Object | None, Sequence[Object]]) -> Verdict:
-        """Judge whether a workload runs its newest generation somewhere, and whether its pods still can.
-
-        Args:
-            state: a Deployment, a StatefulSet or a DaemonSet, and its pods.
-        """
-        workload, pods = state
-        verdict = rolled_out(workload)
-        if not isinstance(verdict, Met):
-            hopeless = [why for pod in pods for why in self._hopeless(pod)]
-            return Failed(hopeless[0]) if hopeless else verdict
-        if (
-            workload is not None
-            and workload["kind"] == "DaemonSet"
-            and not workload["status"]["desiredNumberScheduled"]
-        ):
-            return Pending("no node wants a pod of it")
-        return verdict
-
-    def _hopeless(self, pod: Object) -> Iterator[str]:
-        """Yield why a pod will not get ready, however long one waits."""
-        status = pod.get("status") or {}
-        for container in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
-            waiting = (container.get("state") or {}).get("waiting") or {}
-            reason = waiting.get("reason")
-            name = f"Pod/{pod['metadata']['name']} container {container['name']}"
-            message = str(waiting.get("message") or "")
-            if reason in UNPULLED and any(words in message for words in PULL_LIMIT):
-                yield f"{name}: the registry's pull limit is reached, log in or use a mirror: {message}"
-            elif reason in UNPULLED:
-                since = self._unpulled.setdefault(name, self._clock())
-                if self._clock() - since >= UNPULLED_SECONDS:
-                    yield f"{name}: {reason} for {UNPULLED_SECONDS:g} s"
-            else:
-                self._unpulled.pop(name, None)
-            if reason in HOPELESS:
-                yield f"{name}: {reason}: {message}"
-            elif reason == "CrashLoopBackOff" and container.get("restartCount", 0) >= GIVEN_UP_RESTARTS:
-                yield f"{name} ended {container['restartCount']} times"
+def _clock() -> Source[Verdict]:
+    """Return a source that lets a wait look at the clock where nothing changes."""
+    return Polled(Met, "the clock", first=TICK, most=TICK)
 
 
 def _served(kube: Kube, definition: Object) -> Check:
@@ -187,17 +149,24 @@ def _served(kube: Kube, definition: Object) -> Check:
     kind = "apiextensions.k8s.io/v1/CustomResourceDefinition"
     return Check(
         describe(kind, name, None),
-        lambda seconds: poll(lambda: crds.served(kube, definition), timeout=seconds, what=f"{name} is served"),
+        lambda seconds, still: eventually(
+            Polled(lambda: crds.served(kube, definition), name),
+            unless_still(pending_on, still),
+            timeout=seconds,
+            what=f"{name} is served",
+        ),
         lambda: kube.get(kind, name),
     )
 
 
 def _runs(kube: Kube, kind: str, name: str, namespace: str, selector: Mapping[str, str]) -> Check:
-    source = all_of(kube.one(kind, name, namespace), kube.many("v1/Pod", namespace, selector))
+    source = all_of(kube.one(kind, name, namespace), kube.many("v1/Pod", namespace, selector), _clock())
     what = describe(kind, name, namespace)
     return Check(
         what,
-        lambda seconds: eventually(source, Running(), timeout=seconds, what=f"{what} runs its newest generation"),
+        lambda seconds, still: eventually(
+            source, Running(still=still), timeout=seconds, what=f"{what} runs its newest generation"
+        ),
         lambda: kube.get(kind, name, namespace),
     )
 
@@ -211,16 +180,20 @@ def _operated(kube: Kube, item: Object, namespace: str) -> Iterator[Check]:
     selector = {"app.kubernetes.io/instance": name, "app.kubernetes.io/managed-by": "prometheus-operator"}
     yield Check(
         what,
-        lambda seconds: eventually(
-            kube.one(kind, name, namespace), condition("Reconciled"), timeout=seconds, what=f"{what} is reconciled"
+        lambda seconds, still: _until(
+            kube.one(kind, name, namespace),
+            condition("Reconciled"),
+            still,
+            timeout=seconds,
+            what=f"{what} is reconciled",
         ),
         lambda: kube.get(kind, name, namespace),
     )
     yield _runs(kube, "apps/v1/StatefulSet", statefulset, namespace, selector)
     yield Check(
         what,
-        lambda seconds: eventually(
-            kube.one(kind, name, namespace), condition("Available"), timeout=seconds, what=f"{what} is available"
+        lambda seconds, still: _until(
+            kube.one(kind, name, namespace), condition("Available"), still, timeout=seconds, what=f"{what} is available"
         ),
         lambda: kube.get(kind, name, namespace),
     )
@@ -239,8 +212,11 @@ def _webhooks(kube: Kube, item: Object, namespace: str) -> Iterator[Check]:
         probe = {**PROBES[resource], "metadata": {"name": "platform-e2e-probe", "namespace": namespace}}
         yield Check(
             describe(kind, name, None),
-            lambda seconds, probe=probe: poll(  # type: ignore[misc]
-                lambda: webhook_answering(kube, probe), timeout=seconds, what=f"the webhook {name} answers"
+            lambda seconds, still, probe=probe: eventually(  # type: ignore[misc]
+                Polled(lambda: webhook_answering(kube, probe), name),
+                unless_still(pending_on, still),
+                timeout=seconds,
+                what=f"the webhook {name} answers",
             ),
             lambda: kube.get(kind, name),
         )
@@ -250,14 +226,23 @@ def _exists(kube: Kube, kind: str, name: str, namespace: str) -> Check:
     what = describe(kind, name, namespace)
     return Check(
         what,
-        lambda seconds: eventually(
+        lambda seconds, still: _until(
             kube.one(kind, name, namespace),
             lambda item: Met(item) if item is not None else Pending("does not exist"),
+            still,
             timeout=seconds,
             what=f"{what} exists",
         ),
         lambda: kube.get(kind, name, namespace),
     )
+
+
+def _until(
+    source: Source[Object | None], expectation: Expectation[Object | None], still: Still, *, timeout: float, what: str
+) -> Any:
+    """Wait for one object as long as something moves."""
+    judge = unless_still(lambda state: expectation(state[0]), still)
+    return eventually(all_of(source, _clock()), judge, timeout=timeout, what=what)
 
 
 def _selector(item: Object) -> Mapping[str, str]:

@@ -18,6 +18,7 @@ from platform_e2e.kube.client import Kube
 from platform_e2e.kube.errors import ApiError
 from platform_e2e.kube.expect import Failed, Met, Pending, Verdict
 from platform_e2e.kube.objects import Object, generation
+from platform_e2e.kube.progress import QUIET_SECONDS, STILL_SECONDS
 from platform_e2e.layer import Application, Layer
 from platform_e2e.timeline import Timeline
 
@@ -30,9 +31,6 @@ _LOOK_AGAIN = 2.0
 
 _SAME_ERROR = 12.0
 """Seconds after which a comparison error that stayed the same is taken for the layer's own fault."""
-
-_LAST_CALL = 15.0
-"""Seconds before the end of the wait: several looks at each Application."""
 
 _STARTING = re.compile(
     r"connection refused|connection reset|no such host|i/o timeout|server misbehaving|Unavailable|DeadlineExceeded"
@@ -55,6 +53,25 @@ _LONG = 600
 """The same in the error after a wait in vain."""
 
 
+Hopeless = Callable[[Object], tuple[Cause, float | None] | None]
+"""Returns the cause that holds an object and the seconds that it is worth waiting while it stays; None where no cause is known."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """Why an Application is not waited for any more.
+
+    Attributes:
+        why: what it lacks.
+        cause: what holds it; None where no known cause does.
+        refused: whether the API server does not take the Application itself.
+    """
+
+    why: str
+    cause: Cause | None = None
+    refused: bool = False
+
+
 @dataclass
 class Arrival:
     """One wait for a whole layer: judges all Applications together and pushes what is stuck.
@@ -65,9 +82,11 @@ class Arrival:
         sha: the commit that is served.
         timeline: gets the progress.
         hopeless: returns the cause that holds an Application and for how many seconds it is worth waiting while it stays
-            the same, None instead of them where nobody can tell; or None where no cause is known.
-        ends: monotonic time at which the wait is over: shortly before, whatever has a cause is left behind.
-        came_up: whether the layer had come up before, so that it can be judged even where all of it is left behind.
+            the same, None instead of them where nobody can tell; or None where no cause is known. Without it every
+            Application is waited for.
+        still: returns for how many seconds nothing in the cluster has told anything new.
+        ends: monotonic time at which whatever is not there is left behind.
+        refused: for each Application that the API server does not take its sentence.
         founded: tells whether the foundations are there; before that nothing is given up: they may bring, or change, what an
             Application lacks.
         projects: names of AppProjects and the generation of each that was seen last. Argo CD compares nothing anew because
@@ -75,21 +94,22 @@ class Arrival:
             commit before, it heals what was applied by hand.
         began: monotonic time of the wait's begin.
         seconds: for each Application after how many seconds it had converged.
-        stuck: for each Application that is not waited for the cause.
+        stuck: for each Application that is not waited for any more what holds it.
     """
 
     kube: Kube
     layer: Layer
     sha: str
     timeline: Timeline
-    hopeless: Callable[[Object], tuple[str, float | None] | None] | None = None
+    hopeless: Hopeless | None = None
+    still: Callable[[], float] = lambda: 0.0
     ends: float = math.inf
-    came_up: bool = False
+    refused: Mapping[str, str] = field(default_factory=dict)
     founded: Callable[[], bool] = lambda: True
     projects: dict[str, int] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
     seconds: dict[str, float] = field(default_factory=dict)
-    stuck: dict[str, str] = field(default_factory=dict)
+    stuck: dict[str, Held] = field(default_factory=dict)
     _changed: dict[str, datetime] = field(default_factory=dict)
     _held: dict[str, tuple[str, float, float]] = field(default_factory=dict)
     _said: str = ""
@@ -99,8 +119,8 @@ class Arrival:
     def judge(self, state: tuple[list[Object], list[Object], list[Object], Any]) -> Verdict:
         """Expect every Application converged and every ApplicationSet to have made exactly its own.
 
-        Where `hopeless` tells causes that stay, an Application with such a cause is not waited for, as long as another one
-        has converged: what is broken in one of them shall not keep the others from being judged.
+        Where `hopeless` tells causes, an Application is not waited for any more once its cause has stayed, or once nothing in
+        the cluster moves: what is broken in one of them, known or not, shall not keep the others from being judged.
         """
         live = {(app["metadata"]["namespace"], app["metadata"]["name"]): app for app in state[0]}
         expected = converged_on(self.sha)
@@ -124,46 +144,48 @@ class Arrival:
                 continue
             if app is not None:
                 verdict = self._push(one, app, verdict, founded=founded)
-                if founded and self._is_stuck(one.name, app):
-                    continue
+            if founded and self._is_stuck(one.name, app, verdict):
+                continue
             # Where causes are known, one broken Application is waited for as any other, and then left behind.
-            untold = self.hopeless is None or (founded and not self._held.get(one.name, ("",))[0])
-            if isinstance(verdict, Failed) and untold:
+            if isinstance(verdict, Failed) and self.hopeless is None:
                 return Failed(f"application/{one.name} -n {one.namespace}: {verdict.why}")
             lacking[one.name] = verdict.why
         lacking |= ungenerated
-        if not self.seconds and not self.came_up:
-            lacking |= self.stuck
         self._progress(lacking)
         if lacking:
             return Pending(self._sentence(lacking))
         return Met([live[one.namespace, one.name] for one in self.layer.applications if one.name not in self.stuck])
 
-    def _is_stuck(self, name: str, app: Object) -> bool:
-        """Tell whether the cause that holds an Application has been the same for as long as is worth waiting."""
+    def _is_stuck(self, name: str, obj: Object | None, verdict: Pending | Failed) -> bool:
+        """Tell whether waiting for an Application or ApplicationSet no longer helps."""
+        if self.hopeless is None:
+            return False
+        if name in self.refused:
+            self.stuck[name] = Held(self.refused[name], refused=True)
+            return True
         now = time.monotonic()
-        known, since, asked = self._held.get(name, ("", now, now - _LOOK_AGAIN))
-        if self.hopeless is not None and now - asked >= _LOOK_AGAIN:
-            cause, patience = self.hopeless(app) or ("", None)
-            since = since if cause == known else now
-            self._held[name] = (cause, since, now)
+        known, since, asked = self._held.get(name, ("", now, -math.inf))
+        if now - asked >= _LOOK_AGAIN:
+            cause, patience = (self.hopeless(obj) if obj else None) or (None, None)
+            if cause is None and isinstance(verdict, Failed):
+                patience = QUIET_SECONDS
+            told = cause.id if cause else type(verdict).__name__
+            since = since if told == known else now
+            self._held[name] = (told, since, now)
+            stays = patience is not None and now - since >= patience
             self.stuck.pop(name, None)
-            # What is broken in one of them shall not keep the others from being judged, however long it goes on.
-            if cause and (now >= self.ends - _LAST_CALL or (patience is not None and now - since >= patience)):
-                self.stuck[name] = cause
+            if stays or now >= self.ends or self._is_still(obj, cause):
+                self.stuck[name] = Held(verdict.why, cause)
         return name in self.stuck
 
-    def explain(
-        self,
-        state: tuple[list[Object], list[Object], list[Object], Any],
-        explain: Callable[[Object], Cause | None] | None,
-    ) -> Cause | None:
-        """Return the cause of the first Application that has not converged and has one."""
-        expected = converged_on(self.sha)
-        ours = {one.name for one in self.layer.applications}
-        lacking = [app for app in state[0] if app["metadata"]["name"] in ours and not isinstance(expected(app), Met)]
-        causes = (explain(app) for app in lacking) if explain else iter(())
-        return next((cause for cause in causes if cause), None)
+    def _is_still(self, obj: Object | None, cause: Cause | None) -> bool:
+        """Tell whether nothing moves any more that could bring what an object lacks."""
+        operation = argocd.operation(obj or {})
+        if operation.backing_off:
+            # Its next attempt comes by itself, however long the pause.
+            return False
+        rests = cause is None and not operation.running and self.sha in argocd.revisions(obj or {})
+        return self.still() >= (QUIET_SECONDS if rests else STILL_SECONDS)
 
     def _generated(self, apps: Sequence[Object], sets: Sequence[Object], *, founded: bool) -> dict[str, str]:
         """Return what each ApplicationSet lacks that is waited for."""
@@ -176,7 +198,7 @@ class Arrival:
                 self.stuck.pop(_of_set(one.name), None)
                 continue
             found = live.get((one.namespace, one.name))
-            if not (founded and found is not None and self._is_stuck(_of_set(one.name), found)):
+            if not (founded and self._is_stuck(_of_set(one.name), found, verdict)):
                 lacking[_of_set(one.name)] = verdict.why
         return lacking
 

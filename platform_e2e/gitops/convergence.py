@@ -19,8 +19,9 @@ from typing import TypeVar
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.client import Kube
-from platform_e2e.kube.expect import Expectation, Failed, Met, Pending, Verdict, all_of, eventually
+from platform_e2e.kube.expect import Expectation, Failed, Met, Pending, Polled, Verdict, all_of, eventually
 from platform_e2e.kube.objects import Object
+from platform_e2e.kube.progress import TICK, unless_still
 from platform_e2e.kube.rollouts import rolled_out
 
 T = TypeVar("T")
@@ -122,23 +123,28 @@ def converge(
     return dict(zip(wanted, in_parallel(wait, wanted), strict=True))
 
 
-def roll_out(kube: Kube, app: Object, *, timeout: float) -> None:
+def roll_out(kube: Kube, app: Object, *, timeout: float, still: Callable[[], float] = lambda: 0.0) -> None:
     """Wait until the workloads of an Application have rolled out, by the API server's own account.
 
     Args:
         kube: the cluster.
         app: the Application, which names its objects.
         timeout: seconds for all of them.
+        still: returns for how many seconds nothing in the cluster has told anything new; the wait ends with that.
 
     Raises:
         Timeout: one did not in time.
+        Refuted: one cannot any more, or nothing moves any more.
     """
     workloads = [one for one in argocd.resources(app) if one.api in WORKLOADS]
     if workloads:
         name = app["metadata"]["name"]
         sources = [kube.one(one.api, one.name, one.namespace) for one in workloads]
         what = f"{', '.join(map(str, workloads))} of application/{name} {'has' if len(sources) == 1 else 'have'} rolled out"
-        eventually(all_of(*sources), _all_rolled_out(list(map(str, workloads))), timeout=timeout, what=what)
+        rolled_out_all = _all_rolled_out(list(map(str, workloads)))
+        judge = unless_still(lambda states: rolled_out_all(states[:-1]), still)
+        clock = Polled(Met, "the clock", first=TICK, most=TICK)
+        eventually(all_of(*sources, clock), judge, timeout=timeout, what=what)
 
 
 def in_parallel(work: Callable[[T], R], items: Sequence[T]) -> list[R]:

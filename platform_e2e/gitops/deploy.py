@@ -4,30 +4,31 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 from ruamel.yaml import YAML
 
-from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd
-from platform_e2e.gitops.arrival import PHASE, Arrival
+from platform_e2e.gitops.arrival import PHASE, Arrival, Held, Hopeless
 from platform_e2e.gitops.convergence import in_parallel, roll_out
 from platform_e2e.gitops.git import Commit, GitServer
 from platform_e2e.kube.client import Kube
-from platform_e2e.kube.errors import KindNotServed, NotFound
+from platform_e2e.kube.errors import ApiError, KindNotServed, NotFound, Unavailable
 from platform_e2e.kube.expect import Met, Pending, Polled, Verdict, all_of, eventually, poll
 from platform_e2e.kube.objects import Object, generation, kind_of
+from platform_e2e.kube.progress import STILL_SECONDS, TICK, Movement
+from platform_e2e.kube.waiting import WaitError
 from platform_e2e.layer import Layer
 from platform_e2e.timeline import Timeline
 
 _ORDER = (argocd.APPPROJECT, argocd.APPLICATION, argocd.APPLICATIONSET)
 """An Application is refused while its project does not exist, so projects come first."""
 
-_TICK = 0.5
-"""Seconds after which Applications are looked at even when nothing changed, so that a refresh can be asked for again."""
+_LAST_SECONDS = 10.0
+"""Within them everything that has not converged by the end of the wait was asked about once more, and is left behind."""
 
 
 @dataclass(frozen=True)
@@ -37,25 +38,29 @@ class Roots:
     Attributes:
         names: `kind/name` of each.
         projects: names of the AppProjects that were there before, and their generations then.
+        refused: for each `kind/name` that the API server does not take its sentence.
     """
 
     names: tuple[str, ...]
     projects: Mapping[str, int]
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """A layer that has come up.
+    """A layer that has come up, as far as it can.
 
     Attributes:
         commit: what is served.
         applied: `kind/name` of what was applied by hand.
         seconds: for each Application that has converged after how many seconds it had.
+        held: for each other one what holds it.
     """
 
     commit: Commit
     applied: tuple[str, ...]
     seconds: Mapping[str, float]
+    held: Mapping[str, Held] = field(default_factory=dict)
 
 
 def deploy(
@@ -66,11 +71,10 @@ def deploy(
     timeline: Timeline,
     timeout: float,
     pool_map: Mapping[str, str] | None = None,
-    explain: Callable[[Object], Cause | None] | None = None,
-    hopeless: Callable[[Object], tuple[str, float | None] | None] | None = None,
+    hopeless: Hopeless | None = None,
     founded: Callable[[], bool] = lambda: True,
 ) -> Deployment:
-    """Serve the working tree's layer, apply its roots, and wait until all of it has converged.
+    """Serve the working tree's layer, apply its roots, and wait until all of it has converged, or nothing moves any more.
 
     On a cluster that has the layer already, what changed since is pushed, named in the timeline, and refreshed; where
     nothing changed, nothing is pushed.
@@ -80,11 +84,10 @@ def deploy(
         layer: to deploy.
         git: that Argo CD reads from.
         timeline: gets the progress.
-        timeout: seconds until everything must have converged.
+        timeout: seconds after which the wait ends, also while something still moves.
         pool_map: ClusterFacts.pool_map.
-        explain: works out why an Application does not converge.
         hopeless: tells causes that stay, so that one broken Application does not keep the others from being judged.
-        founded: tells whether the foundations are there; before that no Application is given up.
+        founded: tells whether the foundations are there, or will not come; before that no Application is given up.
 
     Raises:
         SourceError: the layer reads what cannot be served.
@@ -97,25 +100,34 @@ def deploy(
     if kept and commit.pushed:
         timeline.event("fact", "layer changed", files=list(commit.changed), commit=commit.sha)
         timeline.progress(PHASE, f"{len(commit.changed)} files changed since: {', '.join(commit.changed[:5])}")
-    roots = apply_roots(kube, layer, git, timeout=timeout)
-    if kept and commit.pushed:
-        refresh_all(kube, layer)
-    left = max(1.0, timeout - (time.monotonic() - began))
-    seconds = wait_converged(
-        kube,
-        layer,
-        commit.sha,
-        timeline=timeline,
-        timeout=left,
-        explain=explain,
-        hopeless=hopeless,
-        founded=founded,
-        projects=roots.projects,
-    )
-    return Deployment(commit, roots.names, seconds)
+    with Movement(kube, (argocd.APPLICATION, argocd.APPLICATIONSET)) as moving:
+        roots = apply_roots(
+            kube, layer, git, timeout=timeout, given_up=lambda: founded() and moving.still() >= STILL_SECONDS
+        )
+        if kept and commit.pushed:
+            refresh_all(kube, layer)
+        left = max(1.0, timeout - (time.monotonic() - began))
+        wait = Arrival(kube, layer, commit.sha, timeline, hopeless, moving.still, founded=founded)
+        wait.projects, wait.refused = dict(roots.projects), _of_applications(layer, roots.refused)
+        seconds, held = _wait(wait, left)
+    return Deployment(commit, roots.names, seconds, held)
 
 
-def apply_roots(kube: Kube, layer: Layer, git: GitServer, *, timeout: float) -> Roots:
+def _of_applications(layer: Layer, refused: Mapping[str, str]) -> dict[str, str]:
+    """Return for each Application that is not taken, or whose project or ApplicationSet is not, the API server's sentence."""
+    found = {}
+    for one in layer.applications:
+        asked = (f"application/{one.name}", f"applicationset/{one.generated_by}", f"appproject/{one.project}")
+        whys = [refused[name] for name in asked if name in refused]
+        if whys:
+            found[one.name] = whys[0]
+    return found | {f"ApplicationSet {one.name}": why for one in layer.applicationsets
+                    if (why := refused.get(f"applicationset/{one.name}"))}  # fmt: skip
+
+
+def apply_roots(
+    kube: Kube, layer: Layer, git: GitServer, *, timeout: float, given_up: Callable[[], bool] | None = None
+) -> Roots:
     """Apply the AppProjects, Applications and ApplicationSets under `argocd/` as they are served, by server-side apply.
 
     Begins as soon as Argo CD's kinds are served; its controllers need not run yet.
@@ -125,30 +137,78 @@ def apply_roots(kube: Kube, layer: Layer, git: GitServer, *, timeout: float) -> 
         layer: says in which files they are.
         git: has the files as they are served.
         timeout: seconds until Argo CD's kinds must be served.
+        given_up: tells that a kind or a namespace which is not there will not come. With it an object that is not taken is named
+            in the result; without it, it is an error.
 
     Raises:
         Timeout: Argo CD's kinds or its namespace did not come.
-        ApiError: the API server refused an object.
+        ApiError: the API server refused an object, or did not answer.
     """
     files = {one.file for one in layer.projects} | {one.file for one in layer.applicationsets}
     files |= {one.file for one in layer.applications if one.generated_by is None}
     objects = [obj for file in sorted(files) for obj in YAML(typ="safe", pure=True).load_all(git.read(file)) if obj]
-    applied: list[str] = []
-    projects: dict[str, int] = {}
-    for kind in _ORDER:
-        wanted = [obj for obj in _flat(objects) if f"{obj.get('apiVersion')}/{obj.get('kind')}" == kind]
-        for obj in wanted:
-            obj["metadata"].setdefault("namespace", argocd.NAMESPACE)
-            name = f"{obj['kind'].lower()}/{obj['metadata']['name']}"
-            before = poll(
-                _apply(kube, obj),
-                timeout=timeout,
-                what=f"the API server takes {name} -n {obj['metadata']['namespace']}",
-            )
-            applied.append(name)
-            if kind == argocd.APPPROJECT and before:
-                projects[obj["metadata"]["name"]] = generation(before)
-    return Roots(tuple(applied), projects)
+    wanted = [obj for kind in _ORDER for obj in _flat(objects) if f"{obj.get('apiVersion')}/{obj.get('kind')}" == kind]
+    for obj in wanted:
+        obj["metadata"].setdefault("namespace", argocd.NAMESPACE)
+    roots = _Roots(kube, wanted, given_up)
+    what = f"the API server takes {', '.join(_where(obj) for obj in wanted[:3])}{' and others' if wanted[3:] else ''}"
+    poll(roots.apply, timeout=timeout, what=what)
+    return Roots(tuple(roots.applied), roots.projects, roots.refused)
+
+
+class _Roots:
+    """Applies objects, those later that are not taken yet: one of them shall not keep the others from being applied.
+
+    Args:
+        kube: the cluster.
+        wanted: the objects, in the order in which they are to be applied.
+        given_up: as for `apply_roots`.
+    """
+
+    def __init__(self, kube: Kube, wanted: Sequence[Object], given_up: Callable[[], bool] | None) -> None:
+        """Apply nothing yet."""
+        self._kube = kube
+        self._left = list(wanted)
+        self._given_up = given_up
+        self.applied: list[str] = []
+        self.projects: dict[str, int] = {}
+        self.refused: dict[str, str] = {}
+
+    def apply(self) -> Verdict:
+        """Apply what is left; what lacks its kind or its namespace stays left until that is given up."""
+        over = self._given_up is not None and self._given_up()
+        lacking: list[tuple[Object, str]] = []
+        for obj in self._left:
+            try:
+                self._apply(obj)
+            except (KindNotServed, NotFound) as error:
+                lacking.append((obj, error.problem))
+            except Unavailable:
+                raise
+            except ApiError as error:
+                if self._given_up is None:
+                    raise
+                self.refused[_root(obj)] = error.problem
+        if over:
+            self.refused |= {_root(obj): problem for obj, problem in lacking}
+            lacking = []
+        self._left = [obj for obj, _ in lacking]
+        return Pending(f"{_where(lacking[0][0])}: {lacking[0][1]}") if lacking else Met()
+
+    def _apply(self, obj: Object) -> None:
+        before = self._kube.get(kind_of(obj), obj["metadata"]["name"], obj["metadata"]["namespace"])
+        self._kube.apply(obj)
+        self.applied.append(_root(obj))
+        if kind_of(obj) == argocd.APPPROJECT and before:
+            self.projects[obj["metadata"]["name"]] = generation(before)
+
+
+def _root(obj: Object) -> str:
+    return f"{obj['kind'].lower()}/{obj['metadata']['name']}"
+
+
+def _where(obj: Object) -> str:
+    return f"{_root(obj)} -n {obj['metadata']['namespace']}"
 
 
 def wait_converged(
@@ -158,12 +218,10 @@ def wait_converged(
     *,
     timeline: Timeline,
     timeout: float,
-    explain: Callable[[Object], Cause | None] | None = None,
-    hopeless: Callable[[Object], tuple[str, float | None] | None] | None = None,
+    hopeless: Hopeless | None = None,
     founded: Callable[[], bool] = lambda: True,
-    came_up: bool = False,
     projects: Mapping[str, int] = MappingProxyType({}),
-) -> dict[str, float]:
+) -> tuple[dict[str, float], dict[str, Held]]:
     """Wait until every Application of the layer, generated ones included, is what a commit says, workloads rolled out.
 
     Applications are refreshed as long as they cannot be compared, and an operation of an earlier commit that waits for its
@@ -174,23 +232,29 @@ def wait_converged(
         layer: names the Applications and what each ApplicationSet generates.
         sha: the commit that is served.
         timeline: gets the progress: how many of how many, and why each other one is pending.
-        timeout: seconds.
-        explain: works out why an Application does not converge.
+        timeout: seconds after which the wait ends, also while something still moves.
         hopeless: returns the cause that holds an Application and for how many seconds it is worth waiting while that cause
-            stays, None where nobody can tell; or None without a cause. Such an Application is then left behind, shortly before
-            the end of the wait in any case; without it every one is waited for.
-        founded: tells whether the foundations are there; before that no Application is given up.
-        came_up: whether the layer had come up before; else one Application at least must converge.
+            stays, None where nobody can tell; or None without a cause. Such an Application is then left behind, as is every one
+            that has not converged when nothing moves any more; without it every one is waited for.
+        founded: tells whether the foundations are there, or will not come; before that no Application is given up.
         projects: names of AppProjects and their generations before anything was changed; those of now, where none are named.
 
     Returns:
-        For each Application that has converged the seconds after which it had.
+        For each Application that has converged the seconds after which it had, and for each other one what holds it.
 
     Raises:
-        Timeout: not all did in time; the text says what each one lacks.
-        Refuted: Argo CD has given up on this commit for one of them, or it cannot be rendered.
+        Timeout: without `hopeless`, not all did in time; the text says what each one lacks.
+        Refuted: without `hopeless`, Argo CD has given up on this commit for one of them, or it cannot be rendered.
     """
-    wait = Arrival(kube, layer, sha, timeline, hopeless, time.monotonic() + timeout, came_up, founded, dict(projects))
+    with Movement(kube, (argocd.APPLICATION, argocd.APPLICATIONSET)) as moving:
+        wait = Arrival(kube, layer, sha, timeline, hopeless, moving.still, founded=founded, projects=dict(projects))
+        return _wait(wait, timeout)
+
+
+def _wait(wait: Arrival, timeout: float) -> tuple[dict[str, float], dict[str, Held]]:
+    """Wait for a layer, then for the workloads of what has converged."""
+    kube, layer = wait.kube, wait.layer
+    wait.ends = time.monotonic() + timeout
     namespaces = {one.namespace for one in layer.applications} | {one.namespace for one in layer.applicationsets}
     namespace = namespaces.pop() if len(namespaces) == 1 else None
     apps = eventually(
@@ -198,15 +262,27 @@ def wait_converged(
             kube.many(argocd.APPLICATION, namespace),
             kube.many(argocd.APPLICATIONSET, namespace),
             kube.many(argocd.APPPROJECT, argocd.NAMESPACE),
-            Polled(Met, "the clock", first=_TICK, most=_TICK),
+            Polled(Met, "the clock", first=TICK, most=TICK),
         ),
         wait.judge,
-        timeout=timeout,
-        what=f"the {len(layer.applications)} Applications of the layer are what commit {sha[:12]} says",
-        explain=lambda state: wait.explain(state, explain),
+        # What gives up waits a moment longer than it asks its last question.
+        timeout=timeout + (_LAST_SECONDS if wait.hopeless else 0.0),
+        what=f"the {len(layer.applications)} Applications of the layer are what commit {wait.sha[:12]} says",
     )
-    in_parallel(lambda app: roll_out(kube, app, timeout=timeout), apps)
-    return wait.seconds
+
+    def rolled_out(app: Object) -> None:
+        try:
+            roll_out(kube, app, timeout=max(wait.ends - time.monotonic(), 1.0), still=wait.still)
+        except WaitError as error:
+            if wait.hopeless is None:
+                raise
+            name = app["metadata"]["name"]
+            wait.seconds.pop(name, None)
+            wait.stuck[name] = Held(error.report.last)
+
+    in_parallel(rolled_out, apps)
+    of = {one.name for one in layer.applications}
+    return wait.seconds, {name: held for name, held in wait.stuck.items() if name in of}
 
 
 def refresh_all(kube: Kube, layer: Layer, *, hard: bool = False) -> None:
@@ -230,20 +306,6 @@ def refresh_all(kube: Kube, layer: Layer, *, hard: bool = False) -> None:
     ]
     wanted += [(partial(argocd.ask_refresh, hard=hard), one.name, one.namespace) for one in layer.applications]
     in_parallel(ask, wanted)
-
-
-def _apply(kube: Kube, obj: Object) -> Callable[[], Verdict]:
-    """Return the work that applies an object and ends with what it was before, if it was there."""
-
-    def work() -> Verdict:
-        try:
-            before = kube.get(kind_of(obj), obj["metadata"]["name"], obj["metadata"]["namespace"])
-            kube.apply(obj)
-        except (KindNotServed, NotFound) as error:
-            return Pending(error.problem)
-        return Met(before)
-
-    return work
 
 
 def _flat(objects: Sequence[Any]) -> list[Object]:

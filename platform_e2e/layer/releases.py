@@ -39,6 +39,10 @@ class Release:
     namespace: str
     values: Path
 
+    def __str__(self) -> str:
+        """Name it as findings do."""
+        return f"release/{self.name} -n {self.namespace}"
+
 
 def read(root: Path) -> tuple[Release, ...]:
     """Return the layer's releases in the order of the file; none where it has no foundations.

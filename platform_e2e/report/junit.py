@@ -205,6 +205,11 @@ def _describe(case: ET.Element, result: Result, suite: Suite) -> None:
     waits = suite.waits.get(result.test, Waits())
     ours = _known(result, waits)
     case.append(_properties({**{name: ours[name] for name in PROPERTIES if name in ours}, **_rest(recorded, ours)}))
+    if result.outcome is Outcome.FAILED:
+        # What only blocked it, as pytest saw it, no other test has told.
+        for child in case.findall("skipped"):
+            case.remove(child)
+            ET.SubElement(case, "failure")
     for tag in ("failure", "error"):
         for child in case.findall(tag):
             _explain(child, result)
@@ -234,7 +239,7 @@ def _known(result: Result, waits: Waits) -> dict[str, object]:
 
 def _rest(recorded: Mapping[str, str], ours: Mapping[str, object]) -> dict[str, str]:
     """Return what tests have recorded besides; the findings are told by the failure itself."""
-    return {name: value for name, value in recorded.items() if name not in {*ours, "findings"}}
+    return {name: value for name, value in recorded.items() if name not in {*ours, "findings", "blocking"}}
 
 
 def _seconds(value: Any) -> str:

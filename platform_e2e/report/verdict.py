@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from statistics import median
 from typing import Any
@@ -17,6 +17,9 @@ FIGURES_SHOWN = 4
 
 BY_PROMISE = "blocked by promise "
 """How the reason of a test begins that another broken promise blocks, and no failed phase (checks/blame.py)."""
+
+OF_RELEASE = "release/"
+"""How the object of a test begins that is about a foundation: that it runs promises nothing by itself."""
 
 NOTHING_OF_IT = "got empty parameter set"
 """How pytest's reason begins for a test whose cases are read from the layer, where the layer has none."""
@@ -68,6 +71,7 @@ class Result:
         proves: what must be true, in one sentence.
         text: what pytest says of a failure that no finding explains.
         evidence: directory of what was kept of a failure, relative to the run's.
+        blocking: what another promise's test should report, as plain data, where it blocks this one.
     """
 
     test: str
@@ -82,6 +86,7 @@ class Result:
     proves: str = ""
     text: str = ""
     evidence: str = ""
+    blocking: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)
@@ -165,6 +170,38 @@ class Verdict:
         }
 
 
+def told(results: Sequence[Result]) -> tuple[Result, ...]:
+    """Return the results with every cause that blocks told by a failure.
+
+    A test is blocked by another promise because that one's own test reports the cause. Where none of its tests has failed - they
+    were not chosen, or looked at another moment - the first test that the cause blocks is its failure, and blocks the others.
+
+    Args:
+        results: of every test of a run that has ended.
+    """
+    failed = {one.promise for one in results if one.outcome is Outcome.FAILED}
+    shown: dict[str, str] = {}
+    whole = {one.test: one for one in results}
+    for one in sorted(results, key=lambda result: result.test):
+        promise, _, cause = one.reason.removeprefix(BY_PROMISE).partition(": ")
+        if one.outcome is not Outcome.BLOCKED or not one.reason.startswith(BY_PROMISE) or promise in failed:
+            continue
+        if cause in shown:
+            whole[one.test] = replace(one, reason=f"{BY_PROMISE}{shown[cause]}: {cause}")
+        elif one.blocking:
+            shown[cause] = one.promise
+            first = f"{one.blocking[0]['object']} breaks the promise '{one.blocking[0]['promise']}'"
+            whole[one.test] = replace(
+                one,
+                outcome=Outcome.FAILED,
+                findings=one.blocking,
+                blocking=(),
+                reason=first,
+                exit_code=ExitCode.BROKEN_PLATFORM,
+            )
+    return tuple(whole.values())
+
+
 def _row(promise: str, results: Sequence[Result], *, complete: bool, left_out: int, not_run: int) -> Row:
     """Sum up the tests of one promise; it holds only where all of them were run, one at least for something of the layer."""
     counts = {outcome: sum(result.outcome is outcome for result in results) for outcome in Outcome}
@@ -201,7 +238,8 @@ def in_short(reason: str) -> str:
 def _of_nothing(results: Sequence[Result]) -> bool:
     """Tell whether only tests were judged that need nothing of the layer, such as controls, and the others had no case."""
     empty = any(one.outcome is Outcome.SKIPPED and one.reason.startswith(NOTHING_OF_IT) for one in results)
-    return empty and not any(one.outcome is Outcome.PASSED and "[" in one.test for one in results)
+    cases = [one for one in results if "[" in one.test and not one.object.startswith(OF_RELEASE)]
+    return empty and not any(one.outcome is Outcome.PASSED for one in cases)
 
 
 def _holding(*, complete: bool, left_out: int) -> str:

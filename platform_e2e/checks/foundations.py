@@ -1,0 +1,95 @@
+"""A release that its own values hold breaks the promise that stands on it; what else that breaks follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from platform_e2e.checks.place import placed
+from platform_e2e.checks.values import place_in
+from platform_e2e.explain import Shows, View, explain, home, shows
+from platform_e2e.finding import Cause, Finding, Promise
+
+if TYPE_CHECKING:
+    from platform_e2e.foundations import ReleaseFailed
+    from platform_e2e.layer import Release
+
+RELEASE = "release"
+"""Figure of a finding about a release: its name."""
+
+STANDS_ON: dict[str, tuple[Promise, ...]] = {
+    "metallb": (Promise.LOADBALANCER,),
+    "kube-prometheus-stack": (Promise.MONITORING,),
+    "argo-cd": (Promise.APPLICATIONS, Promise.SELFHEAL, Promise.ENVIRONMENTS),
+    "sealed-secrets": (Promise.APPLICATIONS,),
+}
+"""By a release's chart the promises that cannot be kept without it; its own finding breaks the first."""
+
+CALLED = frozenset({"application-webhook", "application-missing-crd"})
+"""Causes by which an Application misses what a release brings: its webhook, its kinds."""
+
+UNTOLD = frozenset({"pod-starting"})
+"""Causes that say no more than that something is not there yet: what the wait for the release found last says more."""
+
+
+def promise_of(release: Release) -> Promise:
+    """Return the promise that a release breaks first by not being ready."""
+    return STANDS_ON.get(release.chart, (Promise.APPLICATIONS,))[0]
+
+
+def broken(failure: ReleaseFailed, release: Release, root: Path, view: View) -> Finding:
+    """Return the finding that a release is not ready and never will be.
+
+    Args:
+        failure: how the wait for it ended.
+        release: as the layer has it.
+        root: the layer's directory.
+        view: of the cluster, for the cause.
+    """
+    known = explain(failure.item, view) if failure.item else None
+    if known is None or known.id in UNTOLD:
+        known = Cause(
+            "foundation-not-ready" if failure.holder else "foundation-not-applied",
+            f"{failure.holder} of {release} is not ready: {failure.why}"
+            if failure.holder
+            else f"{release}: {failure.why}: {' '.join(failure.evidence.split())}",
+            "correct the value that holds it" if failure.holder else "correct what Helm's sentence names",
+        )
+    said = f"{known.sentence} {failure.why} {failure.evidence}"
+    cause = placed(known, place_in(root, release, failure.item, said))
+    observed = f"{failure.holder} holds it: {failure.why}" if failure.holder else f"{failure.why}:{failure.evidence}"
+    return Finding(str(release), promise_of(release), "the release is ready", observed, cause, {RELEASE: release.name})
+
+
+def stands_on(promise: str, releases: Sequence[tuple[Release, Finding]]) -> Finding | None:
+    """Return the finding of a release that a promise cannot be kept without, or None.
+
+    Args:
+        promise: its name.
+        releases: those that are not ready, each with its finding.
+    """
+    fitting = (told for release, told in releases if promise in STANDS_ON.get(release.chart, ()))
+    return next(fitting, None)
+
+
+def follows_from(findings: Sequence[Finding], releases: Sequence[tuple[Release, Finding]]) -> Finding | None:
+    """Return the finding of a release from which all of a test's findings follow, or None.
+
+    What objects say, such as the name of a port, is wrong whatever runs.
+
+    Args:
+        findings: of the test.
+        releases: those that are not ready, each with its finding.
+    """
+    for release, told in releases:
+        if findings and all(_follows(finding, release) for finding in findings):
+            return told
+    return None
+
+
+def _follows(finding: Finding, release: Release) -> bool:
+    if RELEASE in finding.details or shows(finding.cause) is Shows.CONFIGURATION:
+        return False
+    promises = STANDS_ON.get(release.chart, (Promise.APPLICATIONS,))
+    return finding.promise in promises or home(finding.cause, finding.promise) in promises or finding.cause.id in CALLED

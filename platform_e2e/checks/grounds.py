@@ -1,0 +1,73 @@
+"""What a verdict stands on: the Applications whose objects it looks at, so that no other test changes them meanwhile."""
+
+from __future__ import annotations
+
+from platform_e2e.checks.drift import Drift
+from platform_e2e.layer import Application, Layer, LoadBalancer, MetricsService, Rendered
+from platform_e2e.layer.selectors import scrapes
+
+METALLB = "metallb.io/"
+"""Group of what gives a Service its address, and lets it be announced."""
+
+
+def changed(case: object) -> frozenset[str]:
+    """Return the Applications that a case changes: the one that heals, and the one that is edited or deleted itself."""
+    if not isinstance(case, Drift):
+        return frozenset()
+    target = case.target.name if case.target.kind == "Application" else ""
+    return frozenset({case.application, target} - {""})
+
+
+def kept_by(name: str, layer: Layer) -> frozenset[str]:
+    """Return the Applications that an Application keeps as its objects, or has an ApplicationSet make."""
+    mine = [one for one in layer.rendered if one.application == name]
+    sets = {one.name for one in mine if one.kind == "ApplicationSet"}
+    made = {one.name for one in layer.applications if one.generated_by in sets}
+    return frozenset(made | {one.name for one in mine if one.kind == "Application"})
+
+
+def judged(case: object, layer: Layer) -> frozenset[str]:
+    """Return the Applications whose objects a case is judged by.
+
+    Args:
+        case: of a test: an Application, a Service with an address, a monitor, a port, a change; None for a test of the whole layer.
+        layer: that it comes from.
+    """
+    if case is None:
+        return frozenset(one.name for one in layer.applications)
+    return (
+        changed(case) | frozenset(one.application for one in _looked_at(case, layer) if one.application) | _itself(case)
+    )
+
+
+def _itself(case: object) -> frozenset[str]:
+    return frozenset({case.name}) if isinstance(case, Application) else frozenset()
+
+
+def _looked_at(case: object, layer: Layer) -> list[Rendered]:
+    """Return the objects that a case is judged by."""
+    match case:
+        case LoadBalancer():
+            return [case.service, *_metallb(layer)]
+        case MetricsService():
+            return [case.service, *(case.monitors or layer.service_monitors())]
+        case Drift():
+            # Healed is what has converged before: a Service of the Application needs its address for that.
+            needs = any(one.service.application == case.application for one in layer.load_balancers())
+            return _metallb(layer) if needs else []
+        case Rendered():
+            return [case, *_scraped(case, layer)]
+        case _:
+            return []
+
+
+def _metallb(layer: Layer) -> list[Rendered]:
+    return [one for one in layer.rendered if one.api.startswith(METALLB)]
+
+
+def _scraped(monitor: Rendered, layer: Layer) -> list[Rendered]:
+    return [
+        one
+        for one in layer.of_kind("v1/Service")
+        if any(scrapes(monitor, one, port) for port in one.spec.get("ports") or ())
+    ]

@@ -1,0 +1,102 @@
+"""Which value of a release's file holds an object, with file and line, for a remedy that can be followed without searching."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from platform_e2e.kube.objects import Object
+from platform_e2e.layer import Release, yamlfile
+from platform_e2e.layer.yamlfile import Document
+
+FIELDS: tuple[tuple[re.Pattern[str], frozenset[str]], ...] = tuple(
+    (re.compile(words, re.IGNORECASE), frozenset(fields.lower().split()))
+    for words, fields in (
+        (r"untolerated taint", "tolerations nodeSelector affinity"),
+        (r"node affinity|selector|no node wants|node\(s\) didn't", "nodeSelector affinity nodeAffinity tolerations"),
+        (r"topology spread", "topologySpreadConstraints"),
+        (
+            r"insufficient|exceeded quota|OOMKilled|status 137",
+            "resources requests limits cpu memory replicas replicaCount",
+        ),
+        (r"\bport", "hostPort hostNetwork ports port nodePort"),
+        (r"image|pull", "image repository tag registry digest"),
+        (r"priority ?class", "priorityClassName"),
+        (r"service ?account", "serviceAccount serviceAccountName"),
+        (r"PersistentVolumeClaim|storage", "storageClassName storageClass persistence storageSpec volumeClaimTemplate"),
+        (r"secret|configmap|mount", "existingSecret secret secretName configMap volumes extraVolumes envFrom env"),
+        (r"probe|unhealthy", "readinessProbe livenessProbe startupProbe"),
+        (r"ended|crash|exit|status \d", "args extraArgs command env extraEnv config logLevel logFormat"),
+    )
+)
+"""What is said of an object that cannot run, and the fields that charts let one set for it, in lower case."""
+
+
+def place_in(root: Path, release: Release, item: Object | None, said: str) -> str:
+    """Return file and line of the value that holds an object, with its path; the file alone where none is recognised.
+
+    Args:
+        root: the layer's directory.
+        release: whose values may be the reason.
+        item: the object that holds the release, as the cluster has it, or None.
+        said: what is said of it; Helm's own sentence may name the value.
+    """
+    file = release.values.relative_to(root).as_posix()
+    documents = yamlfile.read(root, release.values) if release.values.is_file() else []
+    scored = [
+        (_score(keys, value, item, said), keys, document) for document in documents for keys, value in _leaves(document)
+    ]
+    best = max(scored, key=lambda one: one[0], default=None)
+    if best is None or best[0] < _ENOUGH:
+        return file
+    _, keys, document = best
+    return f"{file}:{document.line_of(*keys)}, {'.'.join(map(str, keys))}"
+
+
+_NAMED, _FIELD, _SAME, _OWN = 8, 4, 3, 2
+_ENOUGH = _FIELD + _OWN
+"""A field that fits is not enough: another component of the same release may set it too, unless the object has the value."""
+
+
+def _leaves(document: Document) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """Yield path and value of every single value; an empty map or list is one."""
+
+    def below(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+        items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        inner = [leaf for key, item in items for leaf in below(item, (*path, key))]
+        yield from inner or [(path, value)]
+
+    yield from (leaf for leaf in below(document.data, ()) if leaf[0])
+
+
+def _score(keys: tuple[str | int, ...], value: Any, item: Object | None, said: str) -> int:
+    """Return how likely it is that a value is meant."""
+    names = [str(key).lower() for key in keys]
+    score = 0
+    if len(keys) > 1 and any(separator.join(map(str, keys)) in said for separator in (".", "/")):
+        score += _NAMED
+    fields = next((fields for words, fields in FIELDS if words.search(said)), frozenset())
+    if fields.intersection(names):
+        score += _FIELD
+    if item is None:
+        return score
+    metadata = item.get("metadata") or {}
+    component = re.sub(
+        r"[^a-z0-9]", "", " ".join([str(metadata.get("name")), *(metadata.get("labels") or {}).values()]).lower()
+    )
+    if any(re.sub(r"[^a-z0-9]", "", name) in component for name in names[:-1] if len(name) > 2):
+        score += _OWN
+    if _is_in(str(value), item.get("spec")):
+        score += _SAME
+    return score
+
+
+def _is_in(text: str, value: Any) -> bool:
+    """Tell whether a value of some length, or a short one as a whole, stands in an object."""
+    if isinstance(value, dict):
+        return any(_is_in(text, below) for below in value.values())
+    if isinstance(value, list):
+        return any(_is_in(text, below) for below in value)
+    return str(value) == text or (len(text) > 3 and text in str(value))

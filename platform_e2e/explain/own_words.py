@@ -1,0 +1,78 @@
+"""What a controller itself says of an object, where no explanation applies: its newest warning, or a condition that does not hold."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import replace
+
+from platform_e2e.explain.causes import unexplained
+from platform_e2e.explain.objects import at, name_of, since
+from platform_e2e.explain.registry import View
+from platform_e2e.finding import Cause
+from platform_e2e.gitops import argocd
+from platform_e2e.kube.objects import Object, key, kind_of
+from platform_e2e.report import redact
+
+LONGEST = 300
+"""Characters of a sentence that are quoted."""
+
+ASKED = 50
+"""How many objects of an Application are asked what is said of them."""
+
+GOOD = frozenset({"True", "Unknown", ""})
+"""Statuses of a condition that say nothing against an object."""
+
+
+def own_words(obj: Object, view: View) -> str:
+    """Return what was said last against an object as it is now: who, reason, sentence; an empty text where nothing was.
+
+    Args:
+        obj: as it is in the cluster.
+        view: of the cluster.
+    """
+    namespace, name = key(obj)
+    kind = kind_of(obj)
+    told = [event for event in view.events(kind, name, namespace or None) if event.get("type") == "Warning"]
+    latest = since(told, obj)
+    if latest:
+        event = latest[-1]
+        who = at(event, "source", "component") or event.get("reportingComponent") or "an event"
+        return f"{who} says {event.get('reason')}: {_short(event.get('message'))}"
+    for condition in at(obj, "status", "conditions") or ():
+        if condition.get("message") and str(condition.get("status", "")) not in GOOD:
+            return f"its condition {condition.get('type')} is {condition.get('status')}: {_short(condition['message'])}"
+    return ""
+
+
+def _short(message: object) -> str:
+    return textwrap.shorten(redact.text(str(message)), LONGEST, placeholder=" ...")
+
+
+def unexplained_of(obj: Object, view: View, what: str) -> Cause:
+    """Return the cause of what no explanation covers, with what is said of the object, or of one that an Application has.
+
+    Args:
+        obj: as it is in the cluster.
+        view: of the cluster.
+        what: what was seen last.
+    """
+    cause = unexplained(what)
+    for one in (obj, *_objects(obj, view)):
+        said = own_words(one, view)
+        if said:
+            through = "" if one is obj else name_of(one)
+            about = f"of {through}, " if through else ""
+            return replace(cause, sentence=f"{cause.sentence}; {about}{said}", through=through)
+    return cause
+
+
+def _objects(obj: Object, view: View) -> Iterator[Object]:
+    """Yield the objects of an Application that may not be as they should, those that it says so of first."""
+    if kind_of(obj) != argocd.APPLICATION:
+        return
+    entries = [one for one in argocd.resources(obj) if one.health not in {"Healthy", "Suspended"}]
+    for one in sorted(entries, key=lambda one: (not one.health, one.status == "Synced"))[:ASKED]:
+        found = view.get(one.api, one.name, one.namespace or None)
+        if found is not None:
+            yield found

@@ -1,0 +1,90 @@
+"""What a test changes is locked for all that judge it; an Application that waits for another one is blocked by it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from platform_e2e import layer
+from platform_e2e.checks.blame import behind
+from platform_e2e.checks.drift import application_edits, drifts, generated_edits, root_edits
+from platform_e2e.checks.grounds import changed, judged, kept_by
+from platform_e2e.finding import Cause, Finding, Promise
+from platform_e2e.layer import Layer, recorded
+from tests import layers
+
+
+@pytest.fixture(scope="module")
+def demo() -> Layer:
+    return layer.load(layers.DEMO, recorded.renderer(layers.DEMO, layers.RECORDS))
+
+
+@pytest.mark.point("tests-do-not-meet")
+def test_whatever_judges_an_application_shares_it_with_nobody_who_changes_it(demo: Layer) -> None:
+    everything = [
+        *demo.applications,
+        *demo.load_balancers(),
+        *demo.service_monitors(),
+        *demo.metrics_services(),
+        *(one for app in demo.applications for one in drifts(app)),
+    ]
+    for case in everything:
+        names = judged(case, demo)
+        assert names, case
+        assert changed(case) <= names
+    assert judged(None, demo) == {one.name for one in demo.applications}
+
+
+@pytest.mark.point("tests-do-not-meet")
+def test_an_edit_of_an_application_locks_it_and_who_heals_it(demo: Layer) -> None:
+    kept = next(one for one in application_edits(demo) if one.target.name == "metallb-config")
+    assert changed(kept) == {"platform", "metallb-config"}
+    made = next(one for one in generated_edits(demo) if one.target.name == "chat-dev")
+    assert changed(made) == {"chat-dev"}
+    assert [changed(one) for one in root_edits(demo)] == [{"platform"}]
+    assert changed(demo.application("chat-dev")) == frozenset()
+
+
+@pytest.mark.point("tests-do-not-meet")
+def test_an_address_is_judged_by_its_pool_and_a_monitor_by_the_services_that_it_scrapes(demo: Layer) -> None:
+    service = next(one for one in demo.load_balancers() if one.service.namespace == "chat-dev")
+    assert judged(service, demo) == {"chat-dev", "metallb-config"}
+    monitor = next(one for one in demo.service_monitors() if one.namespace == "chat-prod")
+    assert judged(monitor, demo) == {"chat-prod"}
+    speaker = next(one for one in demo.service_monitors() if "metallb" in one.name)
+    assert judged(speaker, demo) == {"monitoring-config", "metallb-config"}
+    port = next(one for one in demo.metrics_services() if one.service.namespace == "chat-dev")
+    assert judged(port, demo) == {"chat-dev"}
+    uncovered = replace(port, monitors=())
+    assert judged(uncovered, demo) >= {"chat-dev", "chat-prod", "monitoring-config"}
+
+
+@pytest.mark.point("tests-do-not-meet")
+def test_a_heal_needs_the_address_of_what_was_converged_before(demo: Layer) -> None:
+    change = drifts(demo.application("chat-dev"))[0]
+    assert judged(change, demo) == {"chat-dev", "metallb-config"}
+    assert judged(drifts(demo.application("monitoring-config"))[0], demo) == {"monitoring-config"}
+
+
+def finding(cause: Cause, name: str = "application/platform -n argocd") -> Finding:
+    return Finding(name, Promise.APPLICATIONS, "synced", "Progressing", cause)
+
+
+@pytest.mark.point("one-fault-one-failure")
+def test_a_root_that_waits_for_an_application_is_blocked_by_what_holds_that(demo: Layer) -> None:
+    kept = kept_by("platform", demo)
+    assert kept == {"metallb-config", "monitoring-config", "secrets-config", "chat-dev", "chat-staging", "chat-prod"}
+    image = Cause("pod-image", "no image", "push it", through="deployment/chat -n chat-dev")
+    below = finding(image, "application/chat-dev -n argocd")
+    held = {"chat-dev": below}
+    waits = Cause("application-wave-held", "waits for argoproj.io/Application/chat-dev", "look")
+    other = Cause("application-wave-held", "waits for argoproj.io/Application/chat-dev-two", "look")
+    unknown = Cause("unexplained", "its health is Progressing", "look")
+    assert behind(finding(image), held, kept) is below
+    assert behind(finding(waits), held) is below
+    assert behind(finding(unknown), held, kept) is below
+    assert behind(finding(unknown), held) is None
+    assert behind(finding(other), held, kept) is None
+    assert behind(finding(replace(image, through="deployment/chat -n chat-prod")), held, kept) is None
+    assert behind(below, held) is None, "it keeps nothing, so it is its own failure"

@@ -1,0 +1,152 @@
+"""What counts as progress: facts that were never seen before. Nothing else keeps a wait from its end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from platform_e2e.kube.expect import Failed, Met, Pending
+from platform_e2e.kube.progress import EVENT, POD, STILL_SECONDS, Progress, unless_still
+
+APPLICATION = "argoproj.io/v1alpha1/Application"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def progress(clock: Clock) -> Progress:
+    return Progress(clock)
+
+
+def pod(
+    name: str = "a-1", *, version: int = 0, restarts: int = 0, image: str = "app:1", **state: Any
+) -> dict[str, Any]:
+    container = {"name": "main", "image": image, "restartCount": restarts, "ready": False, "state": state}
+    metadata = {"name": name, "namespace": "ns", "generateName": "a-", "resourceVersion": str(version)}
+    return {"metadata": metadata, "status": {"phase": "Pending", "containerStatuses": [container]}}
+
+
+def event(reason: str, message: str = "", *, about: str = "a-1", version: int = 1, count: int = 1) -> dict[str, Any]:
+    return {
+        "metadata": {"name": f"{about}.{version}", "namespace": "ns", "resourceVersion": str(version)},
+        "involvedObject": {"kind": "Pod", "namespace": "ns", "name": about},
+        "reason": reason,
+        "message": message,
+        "count": count,
+    }
+
+
+def waiting(reason: str, message: str = "") -> dict[str, Any]:
+    return {"reason": reason, "message": message}
+
+
+@pytest.mark.point("wait-ends-when-still")
+def test_a_state_that_was_never_seen_is_progress(progress: Progress, clock: Clock) -> None:
+    progress.look(POD, [pod(waiting=waiting("ContainerCreating"))])
+    clock.now = 30
+    assert progress.still() == 30
+    progress.look(POD, [pod(running={})])
+    assert progress.still() == 0
+
+
+@pytest.mark.point("wait-ends-when-still")
+def test_what_happens_again_and_again_is_none(progress: Progress, clock: Clock) -> None:
+    for round_ in range(40):
+        clock.now = 10.0 * round_
+        progress.look(POD, [pod(restarts=round_, running={"startedAt": f"10:{round_}"})])
+        progress.look(POD, [pod(restarts=round_, terminated={"exitCode": 2, "finishedAt": f"10:{round_}"})])
+        message = f"back-off {10 * round_}s restarting failed container=main"
+        progress.look(POD, [pod(restarts=round_, waiting=waiting("CrashLoopBackOff", message))])
+        progress.look(EVENT, [event("BackOff", message, version=round_ + 1, count=round_)])
+    assert progress.still() == 390
+
+
+@pytest.mark.point("wait-ends-when-still")
+def test_the_next_pod_of_the_same_owner_is_none(progress: Progress, clock: Clock) -> None:
+    progress.look(POD, [pod("a-x7f9a", running={})])
+    progress.look(EVENT, [event("Started", 'Started container "main"', about="a-x7f9a")])
+    clock.now = 50
+    progress.look(POD, [pod("a-q8m2k", running={})])
+    progress.look(EVENT, [event("Started", 'Started container "main"', about="a-q8m2k", version=2)])
+    assert progress.still() == 50
+
+
+@pytest.mark.point("wait-ends-when-still")
+def test_a_job_of_a_cronjob_is_none_either(progress: Progress, clock: Clock) -> None:
+    def made(number: int) -> dict[str, Any]:
+        metadata = {"name": f"clean-{number}-abcde", "namespace": "ns", "generateName": f"clean-{number}-"}
+        return {"metadata": metadata, "status": {"phase": "Succeeded"}}
+
+    progress.look(POD, [made(28391110)])
+    clock.now = 60
+    progress.look(POD, [made(28391110), made(28391111)])
+    assert progress.still() == 60
+
+
+@pytest.mark.point("wait-ends-when-still")
+def test_an_image_on_its_way_keeps_time_however_long_it_takes(progress: Progress, clock: Clock) -> None:
+    creating = pod(waiting=waiting("ContainerCreating"))
+    progress.look(POD, [creating])
+    progress.look(EVENT, [event("Pulling", 'Pulling image "app:1"', version=1)])
+    clock.now = 900
+    assert progress.pulling() == ["app:1"]
+    assert progress.still() == 0
+    progress.look(EVENT, [event("Failed", 'Failed to pull image "app:1": not found', version=2)])
+    assert progress.pulling() == []
+    clock.now = 1000
+    assert progress.still() == 100
+
+
+@pytest.mark.point("wait-ends-when-still")
+def test_what_was_pulled_long_ago_keeps_nothing(progress: Progress, clock: Clock) -> None:
+    progress.look(POD, [pod(running={})])
+    progress.look(EVENT, [event("Pulling", 'Pulling image "app:1"')])
+    clock.now = 40
+    assert progress.pulling() == []
+    assert progress.still() == 40
+
+
+@pytest.mark.point("wait-ends-when-still")
+def test_an_application_moves_with_its_attempts_and_not_with_its_refreshes(progress: Progress, clock: Clock) -> None:
+    def app(retries: int, reconciled: str, heals: int = 0) -> dict[str, Any]:
+        state = {
+            "phase": "Running",
+            "retryCount": retries,
+            "operation": {"sync": {"autoHealAttemptsCount": heals}},
+            "startedAt": reconciled,
+        }
+        return {
+            "metadata": {"name": "chat", "namespace": "argocd"},
+            "status": {"reconciledAt": reconciled, "operationState": state, "sync": {"revision": "a" * 40}},
+        }
+
+    progress.look(APPLICATION, [app(1, "10:00")])
+    clock.now = 20
+    progress.look(APPLICATION, [app(1, "10:20", heals=5)])
+    assert progress.still() == 20
+    progress.look(APPLICATION, [app(2, "10:20")])
+    assert progress.still() == 0
+
+
+@pytest.mark.point("wait-ends-when-still")
+def test_an_expectation_fails_only_where_it_is_pending_and_nothing_moves() -> None:
+    still = 0.0
+    judge = unless_still(lambda state: state, lambda: still)
+    assert isinstance(judge(Pending("it is not there")), Pending)
+    still = STILL_SECONDS
+    verdict = judge(Pending("it is not there"))
+    assert isinstance(verdict, Failed)
+    assert verdict.why == "it is not there, and nothing moves any more"
+    assert isinstance(judge(Met()), Met)
