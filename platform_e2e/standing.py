@@ -13,7 +13,7 @@ from platform_e2e.cluster.k3d import appimage, parts
 from platform_e2e.cluster.place import Place
 from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec, Images
 from platform_e2e.errors import WrongUsage
-from platform_e2e.explain import explain, patience, unexplained
+from platform_e2e.explain import explain, patience, unexplained, unexplained_of
 from platform_e2e.finding import Cause
 from platform_e2e.foundations import Installed, ReleaseFailed, install, restore_sealing_key
 from platform_e2e.foundations.embedded import CHARTS
@@ -212,7 +212,7 @@ def compare_again(
         timeout=CONVERGE_SECONDS,
         hopeless=lambda app: _hopeless(app, kube),
     )
-    return seconds, causes(layer, held)
+    return seconds, causes(kube, layer, held)
 
 
 def _hopeless(app: Object, kube: Kube) -> tuple[Cause, float | None] | None:
@@ -221,19 +221,23 @@ def _hopeless(app: Object, kube: Kube) -> tuple[Cause, float | None] | None:
     return (cause, patience(cause)) if cause else None
 
 
-def causes(layer: Layer, held: Mapping[str, Held]) -> dict[str, Cause]:
+def causes(kube: Kube, layer: Layer, held: Mapping[str, Held]) -> dict[str, Cause]:
     """Return for each Application that was left behind the cause that holds it, `unexplained` where none is known.
 
     Args:
+        kube: the cluster.
         layer: whose Applications they are.
         held: what holds each of them.
     """
-    return {name: _cause(layer.application(name), one) for name, one in held.items()}
+    return {name: _cause(kube, layer.application(name), one) for name, one in held.items()}
 
 
-def _cause(application: Application, held: Held) -> Cause:
+def _cause(kube: Kube, application: Application, held: Held) -> Cause:
+    if held.cause is not None:
+        return held.cause
     if not held.refused:
-        return held.cause or unexplained(held.why)
+        live = kube.get(APPLICATION, application.name, application.namespace)
+        return unexplained_of(live, kube, held.why) if live else unexplained(held.why)
     return Cause(
         "application-refused",
         f"{application} is not in the cluster, for the API server takes it, its ApplicationSet or its project not: {held.why}",

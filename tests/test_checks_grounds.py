@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import inspect
+from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
+from e2e import conftest
 from platform_e2e import layer
 from platform_e2e.checks.blame import behind
 from platform_e2e.checks.drift import application_edits, drifts, generated_edits, root_edits
@@ -67,6 +72,50 @@ def test_a_heal_needs_the_address_of_what_was_converged_before(demo: Layer) -> N
     assert judged(drifts(demo.application("monitoring-config"))[0], demo) == {"monitoring-config"}
 
 
+class Lease:
+    """Notes which locks are held, in their order."""
+
+    def __init__(self) -> None:
+        self.held: list[str] = []
+
+    @contextlib.contextmanager
+    def shared(self, name: str) -> Iterator[None]:
+        self.held.append(f"shared {name}")
+        yield
+
+    @contextlib.contextmanager
+    def exclusive(self, name: str) -> Iterator[None]:
+        self.held.append(f"alone {name}")
+        yield
+
+
+def locks(
+    demo: Layer, case: object = None, *, whole: bool = False, fixtures: tuple[str, ...] = ("platform",)
+) -> list[str]:
+    """Return what a test of e2e/ locks, by its case."""
+    lease = Lease()
+    values = {"platform": SimpleNamespace(layer=demo), "cluster": SimpleNamespace(lease=lease)}
+    node = SimpleNamespace(get_closest_marker=lambda name: whole or None)
+    if case is not None:
+        node.callspec = SimpleNamespace(params={"case": case})
+    request = SimpleNamespace(node=node, fixturenames=fixtures, getfixturevalue=values.__getitem__)
+    for _ in inspect.unwrap(conftest._undisturbed)(request):
+        pass
+    return lease.held
+
+
+@pytest.mark.point("tests-do-not-meet")
+def test_a_test_that_changes_holds_alone_what_the_others_share_in_one_order(demo: Layer) -> None:
+    edit = next(one for one in application_edits(demo) if one.target.name == "metallb-config")
+    assert locks(demo, edit) == ["alone application metallb-config", "alone application platform"]
+    change = drifts(demo.application("chat-dev"))[0]
+    assert locks(demo, change) == ["alone application chat-dev", "shared application metallb-config"]
+    assert locks(demo, demo.application("metallb-config")) == ["shared application metallb-config"]
+    assert locks(demo, whole=True) == [f"shared application {one}" for one in sorted(a.name for a in demo.applications)]
+    assert locks(demo) == [], "a control that works in a namespace of its own"
+    assert locks(demo, edit, fixtures=()) == [], "what is judged without a cluster"
+
+
 def finding(cause: Cause, name: str = "application/platform -n argocd") -> Finding:
     return Finding(name, Promise.APPLICATIONS, "synced", "Progressing", cause)
 
@@ -82,9 +131,12 @@ def test_a_root_that_waits_for_an_application_is_blocked_by_what_holds_that(demo
     other = Cause("application-wave-held", "waits for argoproj.io/Application/chat-dev-two", "look")
     unknown = Cause("unexplained", "its health is Progressing", "look")
     assert behind(finding(image), held, kept) is below
+    assert behind(finding(replace(image, sentence="it has ended 4 times")), held, kept) is below
+    assert behind(finding(replace(image, sentence="later", through=below.object)), held, kept) is below
     assert behind(finding(waits), held) is below
     assert behind(finding(unknown), held, kept) is below
     assert behind(finding(unknown), held) is None
     assert behind(finding(other), held, kept) is None
-    assert behind(finding(replace(image, through="deployment/chat -n chat-prod")), held, kept) is None
+    elsewhere = replace(image, sentence="another", through="deployment/chat -n chat-prod")
+    assert behind(finding(elsewhere), held, kept) is None
     assert behind(below, held) is None, "it keeps nothing, so it is its own failure"

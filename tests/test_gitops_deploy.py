@@ -587,15 +587,22 @@ def test_a_workload_that_does_not_roll_out_holds_its_application_alone(
 
 @pytest.mark.usefixtures("still")
 @pytest.mark.point("unknown-hides-nothing")
+@pytest.mark.parametrize(
+    "error",
+    [
+        NotFound("PATCH application/one", 404, "NotFound", 'namespaces "team" not found'),
+        ApiError("PATCH application/one", 422, "Invalid", 'spec.sources in namespaces "team" not found'),
+    ],
+)
 def test_a_root_that_the_api_server_does_not_take_holds_its_applications_alone(
-    kube: Any, layer: Layer, timeline: Timeline
+    kube: Any, layer: Layer, timeline: Timeline, error: ApiError
 ) -> None:
     kube.up("chat-dev", "chat-prod")
     apply = kube.apply
 
     def refuse(obj: dict[str, Any]) -> dict[str, Any]:
         if obj["metadata"]["name"] == "one":
-            raise NotFound("PATCH application/one", 404, "NotFound", 'namespaces "team" not found')
+            raise error
         taken: dict[str, Any] = apply(obj)
         return taken
 

@@ -59,10 +59,9 @@ def behind(finding: Finding, held: Mapping[str, Finding], kept: Iterable[str] = 
     cause = finding.cause
     for name, below in held.items():
         waits = cause.id == WAITS and re.search(rf"\bApplication/{re.escape(name)}(?![\w.-])", cause.sentence)
-        same = cause.id == below.cause.id and (cause.sentence, cause.through) == (
-            below.cause.sentence,
-            below.cause.through,
-        )
+        # A sentence may count: how often a container has ended.
+        through = cause.through and cause.through in {below.cause.through, below.object}
+        same = cause.id == below.cause.id and (through or cause.sentence == below.cause.sentence)
         if waits or (name in kept and (same or cause.id == "unexplained")):
             return below
     return None

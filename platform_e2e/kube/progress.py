@@ -74,10 +74,14 @@ class Progress:
 
     def look(self, kind: str, objects: Iterable[Object]) -> None:
         """Take in the objects of one kind as they are now."""
-        objects = sorted(objects, key=_version)
+        objects = list(objects)
         if kind == POD:
             self._pods = objects
-        for obj in objects:
+        new = [
+            obj for obj in objects if not (version := _version(obj)) or self._looked.get((kind, key(obj))) != version
+        ]
+        # In the order in which it happened: a pull that is begun again is told by an older event.
+        for obj in sorted(new, key=_version):
             self._look_at(kind, obj)
 
     def still(self) -> float:
@@ -91,10 +95,7 @@ class Progress:
         )
 
     def _look_at(self, kind: str, obj: Object) -> None:
-        place, version = (kind, key(obj)), _version(obj)
-        if version and self._looked.get(place) == version:
-            return
-        self._looked[place] = version
+        self._looked[kind, key(obj)] = _version(obj)
         if kind == EVENT:
             self._look_at_pull(obj)
         news = {(kind, _named(obj), *fact) for fact in (_told(obj) if kind == EVENT else _facts(obj))}

@@ -1,0 +1,112 @@
+"""Whole runs over fakes: what blocks is told by a failure, once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from tests.box import Box
+
+BROKEN = """
+from types import SimpleNamespace
+from fixtures.run import BROKEN, LACKING
+from platform_e2e.checks.blame import BlockedByPromise
+from platform_e2e.finding import Cause, Finding, Promise
+from platform_e2e.report.verdict import PromiseBroken
+
+SPEAKER = Finding(
+    "release/metallb -n metallb-system", Promise.LOADBALANCER, "the release is ready", "no node wants a pod of it",
+    Cause("loadbalancer-not-announced-no-speaker", "the speaker runs on no node", "correct it (values.yaml:3)"),
+    {"release": "metallb"},
+)
+
+def found(cause, promise=Promise.LOADBALANCER):
+    return Finding("service/chat -n chat-dev", promise, "x", "y", Cause(cause, f"because of {cause}", "mend it"))
+
+@pytest.fixture(autouse=True)
+def broken(request):
+    request.config.stash[BROKEN] = [(SimpleNamespace(chart="metallb", name="metallb"), SPEAKER)]
+"""
+
+RELEASE = """
+@pytest.mark.promise("loadbalancer")
+def test_release(cluster):
+    raise PromiseBroken([SPEAKER])
+"""
+
+FOLLOWS = """
+@pytest.mark.promise("loadbalancer")
+def test_silent(cluster):
+    raise PromiseBroken([found("loadbalancer-arp-silent")])
+
+@pytest.mark.promise("loadbalancer")
+def test_control(cluster):
+    assert False, "it stays pending"
+
+@pytest.mark.promise("loadbalancer")
+def test_written(cluster):
+    raise PromiseBroken([found("loadbalancer-pool-unknown")])
+
+@pytest.mark.promise("monitoring")
+def test_scraped(cluster): ...
+"""
+
+NOWHERE = """
+from platform_e2e.checks.blame import BlockedByPromise
+from platform_e2e.finding import Cause, Finding, Promise
+
+HOOK = Finding(
+    "application/a -n argocd", Promise.APPLICATIONS, "synced", "a hook fails", Cause("pod-crash", "the hook ended with 1", "read its log")
+)
+
+@pytest.mark.promise("applications")
+def test_converged(cluster): ...
+
+@pytest.mark.promise("selfheal")
+@pytest.mark.parametrize("number", range(2))
+def test_heals(cluster, number):
+    raise BlockedByPromise([HOOK])
+"""
+
+
+def outcomes(box: Box) -> dict[str, str]:
+    return {one["test"].rpartition("::")[2]: one["outcome"] for one in box.result["verdict"]["tests"]}
+
+
+@pytest.mark.point("foundation-by-values")
+@pytest.mark.point("one-fault-one-failure")
+def test_what_follows_from_a_release_that_is_not_ready_is_blocked_by_its_test(box: Box) -> None:
+    box.tests(BROKEN + RELEASE + FOLLOWS)
+    status, out = box.run()
+    assert status == 1, out
+    assert outcomes(box) == {
+        "test_release": "failed",
+        "test_silent": "blocked",
+        "test_control": "blocked",
+        "test_written": "failed",
+        "test_scraped": "passed",
+    }
+    reasons = {one["reason"] for one in box.result["verdict"]["tests"] if one["outcome"] == "blocked"}
+    assert reasons == {
+        "blocked by promise loadbalancer: the speaker runs on no node [loadbalancer-not-announced-no-speaker]"
+    }
+    assert box.result["verdict"]["broken_phase"] == ""
+
+
+@pytest.mark.point("hook-failure-told")
+def test_what_no_test_of_its_promise_has_told_is_the_failure_of_the_first_that_it_blocks(box: Box) -> None:
+    box.tests(NOWHERE)
+    status, out = box.run()
+    assert status == 1, out
+    assert outcomes(box) == {"test_converged": "passed", "test_heals[0]": "failed", "test_heals[1]": "blocked"}
+    (first,) = [one for one in box.result["verdict"]["tests"] if one["outcome"] == "failed"]
+    assert [one["cause"]["id"] for one in first["findings"]] == ["pod-crash"]
+    (second,) = [one for one in box.result["verdict"]["tests"] if one["outcome"] == "blocked"]
+    assert second["reason"] == "blocked by promise selfheal: the hook ended with 1 [pod-crash]"
+    rows = {row["promise"]: row["verdict"] for row in box.result["verdict"]["promises"]}
+    assert rows == {"applications": "holds", "selfheal": "BROKEN"}
+    junit = ET.parse(Path(box.artifacts / "latest" / "junit.xml"))
+    assert [one.get("type") for one in junit.iter("failure")] == ["pod-crash"]
+    assert len(list(junit.iter("skipped"))) == 1
