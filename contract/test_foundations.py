@@ -83,14 +83,14 @@ def test_a_release_waits_for_a_secret_that_comes_late(settle: Settle, standing: 
     }
     timer = threading.Timer(LATE_SECONDS, lambda: standing.kube.apply(late))
     timer.start()
-    done, failures = settle(secret="late")
+    done, failures = settle(needs="late")
     timer.join()
     assert [one.action for one in done] == ["installed"], failures
 
 
 def test_a_release_whose_secret_does_not_come_is_ended_when_nothing_moves(settle: Settle) -> None:
     """It says which one it waits for."""
-    _, (failure,) = settle(secret="absent")
+    _, (failure,) = settle(needs="absent")
     assert failure.holder.startswith("Deployment hooked-")
     assert 'secret "absent" not found' in str(failure)
     assert "nothing moves any more" in failure.why
