@@ -6,10 +6,15 @@ import pytest
 
 from fixtures.platform import Platform
 from fixtures.probes import Promises
+from platform_e2e.checks.blame import require
+from platform_e2e.checks.foundations import promise_of
 from platform_e2e.layer import Release
 
 
 @pytest.mark.smoke
 def test_release_is_ready(release: Release, platform: Platform, promises: Promises) -> None:
     """One that its own values hold breaks the promise that stands on it, and nothing else of the layer is kept from being judged."""
-    promises.report([platform.broken[release.name]] if release.name in platform.broken else [])
+    findings = [platform.broken[release.name]] if release.name in platform.broken else []
+    # One that waits for what the layer brings is told by the test of the Application that does not bring it.
+    require([one for one in findings if one.promise != promise_of(release)])
+    promises.report(findings)

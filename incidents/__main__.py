@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from incidents.five import APPLICATIONSET, KINDS, Kind, freeze, ignored
+from incidents.five import APPLICATIONSET, KINDS, STACK, Kind, freeze, ignored, needing
 from platform_e2e import cli, paths
 from platform_e2e import layer as layers
 from platform_e2e.cluster.place import Place
@@ -81,8 +81,9 @@ def _make(known: argparse.Namespace, cluster: str, output: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="platform-e2e-incidents-") as scratch:
         directory = Path(scratch) / "layer"
         shutil.copytree(settings.layer, directory, ignore=shutil.ignore_patterns("__pycache__"))
-        file = directory / APPLICATIONSET
-        file.write_text(ignored(file.read_text(encoding="utf-8")), encoding="utf-8")
+        for name, change in ((APPLICATIONSET, ignored), (STACK, needing)):
+            file = directory / name
+            file.write_text(change(file.read_text(encoding="utf-8")), encoding="utf-8")
         layer = layers.load(directory, renderer())
         with stand(
             settings, layer, nodes=settings.nodes, releases=layer.releases, timeline=Telling(), made=_known

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from platform_e2e import supplies
 from platform_e2e.checks.applications import TESTS
+from platform_e2e.checks.foundations import WAITS, broken
 from platform_e2e.cluster import lease, providers
 from platform_e2e.cluster.embedded import images, programs
 from platform_e2e.cluster.k3d import appimage, parts, sources
@@ -19,6 +20,8 @@ from platform_e2e.explain import explain, patience, unexplained, unexplained_of
 from platform_e2e.finding import Cause
 from platform_e2e.foundations import Installed, ReleaseFailed, install, restore_sealing_key, stored
 from platform_e2e.foundations.embedded import CHARTS
+from platform_e2e.foundations.failure import ImageNotDelivered
+from platform_e2e.foundations.verify import READY_SECONDS
 from platform_e2e.gitops import leftovers
 from platform_e2e.gitops.argocd import APPLICATION
 from platform_e2e.gitops.arrival import Held
@@ -26,16 +29,18 @@ from platform_e2e.gitops.deploy import Deployment, deploy, refresh_all, wait_con
 from platform_e2e.gitops.git import GitServer
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.objects import Object
+from platform_e2e.kube.pulls import SLOW
 from platform_e2e.layer import Application, Layer, Release
 from platform_e2e.settings import Settings
 from platform_e2e.timeline import Timeline
+from platform_e2e.together import together
 
 SEALED_SECRETS = "sealed-secrets"
 """The chart whose controller needs the team's backup of its key before it starts for the first time."""
 
-CONVERGE_SECONDS = 900.0
-"""The end of the wait for all Applications, beside the foundations that are installed meanwhile. It ends when nothing moves any more;
-this is for a layer that moves for ever. 80 s from an empty cluster is usual."""
+CONVERGE_SECONDS = READY_SECONDS + 300.0
+"""The end of the wait for all Applications, beside the foundations that are installed meanwhile: longer than that of these, which Argo CD
+is one of. It ends when nothing moves any more; this is for a layer that moves for ever. 80 s from an empty cluster is usual."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,8 @@ class Standing:
         git: the server that Argo CD reads from.
         sha: the commit that is served.
         installed: the foundations.
-        late: why not every Application has converged; empty where all have, or are held by a known cause.
+        late: why not every Application has converged and not every release is ready, which waits for the layer; empty where all have,
+            or are held by a known cause.
     """
 
     facts: ClusterFacts
@@ -109,18 +115,37 @@ def stand(
             made(facts)
         built = programs.ensure(timeline, programs.TOOLS_OF_HOST if from_registry(facts) else ())
         kube = entered.enter_context(Kube.from_kubeconfig(Path(facts.kubeconfig)))
-        with timeline.phase("foundations"):
-            helm = built.path("helm")
-            installed, failures = install_foundations(kube, facts, settings, releases, helm=helm, timeline=timeline)
-            if failures:
-                raise failures[0].beside(failures[1:])
-        git = git_server(kube, facts, layer, built.path("kubectl"))
-        load_own_images(facts, layer, timeline)
-        with timeline.phase("applications"):
-            done = apply_layer(kube, facts, layer, git, timeline)
+
+        def foundations() -> tuple[list[Installed], list[ReleaseFailed]]:
+            with timeline.phase("foundations"):
+                helm = built.path("helm")
+                return install_foundations(kube, facts, settings, releases, helm=helm, timeline=timeline)
+
+        def applications(founded: Callable[[], bool]) -> tuple[GitServer, Deployment]:
+            git = git_server(kube, facts, layer, built.path("kubectl"))
+            load_own_images(facts, layer, timeline)
+            with timeline.phase("applications"):
+                return git, apply_layer(kube, facts, layer, git, timeline, founded=founded)
+
+        (installed, failures), (git, done) = together(foundations, applications)
         # An incident's layer may be the incident: what holds an Application for a known cause is told by the checks.
-        late = "; ".join(f"{name}: {held.why}" for name, held in done.held.items() if held.cause is None)
-        yield Standing(facts, kube, layer, git, done.commit.sha, installed, late)
+        late = [f"{name}: {held.why}" for name, held in done.held.items() if held.cause is None]
+        late += _waiting_for_layer(kube, layer, failures)
+        yield Standing(facts, kube, layer, git, done.commit.sha, installed, "; ".join(late))
+
+
+def _waiting_for_layer(kube: Kube, layer: Layer, failures: Sequence[ReleaseFailed]) -> list[str]:
+    """Return what releases that are not ready wait for, each with what holds it.
+
+    Raises:
+        ReleaseFailed: one waits for nothing that the layer brings.
+    """
+    named = {release.name: release for release in layer.releases}
+    told = [(one, broken(one, named[one.release], layer.directory, kube, layer.rendered)) for one in failures]
+    own = [failure for failure, finding in told if WAITS not in finding.details]
+    if own:
+        raise own[0].beside(own[1:])
+    return [f"{finding.object}: {finding.cause.sentence}" for _, finding in told]
 
 
 def from_registry(facts: ClusterFacts) -> bool:
@@ -192,6 +217,9 @@ def apply_layer(
         timeline: is told what goes on.
         founded: tells whether the foundations are there, or will not come; before that nothing is given up, for what an
             Application lacks may come with them.
+
+    Raises:
+        ImageNotDelivered: a registry that is there does not deliver an image of it.
     """
     done = deploy(
         kube,
@@ -203,11 +231,17 @@ def apply_layer(
         hopeless=lambda app: _hopeless(app, kube),
         founded=founded,
     )
-    if done.commit.before is None or not done.commit.pushed or not _tidied(kube, facts, layer, timeline):
-        return done
-    # What is gone may be what something of this layer waited for.
-    seconds, held = _converged(kube, layer, done.commit.sha, timeline)
-    return replace(done, seconds=seconds, held=held)
+    if done.commit.before is not None and done.commit.pushed and _tidied(kube, facts, layer, timeline):
+        # What is gone may be what something of this layer waited for.
+        seconds, held = _converged(kube, layer, done.commit.sha, timeline)
+        done = replace(done, seconds=seconds, held=held)
+    for name, held_by in done.held.items():
+        cause = held_by.cause
+        # Where the foundations have come the network works: a registry that does not exist is a name that is written wrong.
+        if cause and cause.id == "pod-image" and from_registry(facts) and SLOW.search(cause.sentence):
+            image = cause.about.removeprefix("image ")
+            raise ImageNotDelivered(image, cause.sentence, str(layer.application(name)))
+    return done
 
 
 def compare_again(

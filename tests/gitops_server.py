@@ -28,19 +28,25 @@ class FakeKube:
         self.applied: list[dict[str, Any]] = []
         self.uid = uid
         self.asked: list[Any] = []
+        self.ready = True
 
     def apply(self, obj: dict[str, Any]) -> dict[str, Any]:
         self.applied.append(obj)
         return obj
 
-    def many(self, kind: str, namespace: str, labels: dict[str, str]) -> Polled[list[dict[str, Any]]]:
+    def many(
+        self, kind: str, namespace: str = "", labels: dict[str, str] | None = None
+    ) -> Polled[list[dict[str, Any]]]:
+        return Polled(lambda: self.list(kind, namespace, labels), "pods")
+
+    def list(self, kind: str, namespace: str = "", labels: dict[str, str] | None = None) -> list[dict[str, Any]]:
         self.asked.append((kind, namespace, labels))
-        return Polled(lambda: [pod("git-1", ready=True, uid=self.uid)], "pods")
+        return [pod("git-1", ready=self.ready, uid=self.uid)]
 
 
 def pod(name: str, *, ready: bool, uid: str = "u", deleting: bool = False) -> dict[str, Any]:
     meta = {"name": name, "uid": uid} | ({"deletionTimestamp": "2026-01-01T00:00:00Z"} if deleting else {})
-    waiting = {"name": "git", "state": {"waiting": {"reason": "ImagePullBackOff"}}}
+    waiting = {"name": "git", "image": "argocd:1", "state": {"waiting": {"reason": "ImagePullBackOff"}}}
     return {
         "metadata": meta,
         "status": {

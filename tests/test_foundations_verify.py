@@ -10,7 +10,7 @@ import pytest
 
 from platform_e2e.foundations.failure import ReleaseFailed
 from platform_e2e.foundations.manifests import Object
-from platform_e2e.foundations.running import UNPULLED_SECONDS, Running
+from platform_e2e.foundations.running import MOUNT_SECONDS, UNPULLED_SECONDS, Running
 from platform_e2e.foundations.verify import checks, verify
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import Failed, Met, Pending, Verdict
@@ -92,16 +92,52 @@ def test_an_image_that_cannot_be_pulled_gets_some_attempts() -> None:
     now *= 3
     verdict = judge((workload(), [unpulled]))
     assert isinstance(verdict, Failed)
-    assert verdict.why == "Pod/a-1 container main: ErrImagePull for 60 s"
+    assert verdict.why == "Pod/a-1 container main: ErrImagePull for 122 s"
 
 
-def test_a_pull_limit_is_named_at_once() -> None:
-    message = "failed to pull: 429 Too Many Requests: toomanyrequests: You have reached your pull rate limit"
-    verdict = running(workload(), [pod(reason="ErrImagePull", message=message)])
+@pytest.mark.point("limits-by-progress")
+def test_a_pull_limit_is_final_only_when_it_lasts() -> None:
+    """A registry answers it for more than one pull a second, too, and the kubelet's next try mends that."""
+    message = "failed to pull: 429 Too Many Requests: toomanyrequests: Rate exceeded"
+    now = 0.0
+    judge = Running(clock=lambda: now)
+    refused = pod(reason="ErrImagePull", message=message)
+    assert isinstance(judge((workload(), [refused])), Pending)
+    now = UNPULLED_SECONDS
+    verdict = judge((workload(), [refused]))
     assert isinstance(verdict, Failed)
-    assert verdict.why == (
-        f"Pod/a-1 container main: the registry's pull limit is reached, log in or use a mirror: {message}"
-    )
+    assert verdict.why == f"Pod/a-1 container main: ErrImagePull for 60 s: {message}"
+
+
+@pytest.mark.point("limits-by-progress")
+def test_an_image_that_is_pulled_again_has_the_time_that_it_takes() -> None:
+    now, pulls = 0.0, ["app:1"]
+    judge = Running(clock=lambda: now, pulling=lambda: pulls)
+    again = pod(reason="ErrImagePull")
+    again["status"]["containerStatuses"][0]["image"] = "app:1"
+    assert isinstance(judge((workload(), [again])), Pending)
+    now = 300
+    assert isinstance(judge((workload(), [again])), Pending)
+    pulls.clear()
+    assert isinstance(judge((workload(), [again])), Failed)
+
+
+@pytest.mark.point("limits-by-progress")
+def test_a_deployment_that_passes_its_deadline_while_something_moves_is_waited_for() -> None:
+    late = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "timed out"}
+    item = workload(observedGeneration=1, replicas=1, updatedReplicas=1, conditions=[late])
+    creating = [pod(reason="ContainerCreating")]
+    assert isinstance(Running()((item, creating)), Pending)
+    verdict = Running(still=lambda: MOUNT_SECONDS)((item, creating))
+    assert isinstance(verdict, Failed)
+    assert verdict.why == "passed its progress deadline: timed out, and nothing moves any more"
+
+
+@pytest.mark.point("foundation-waits-for-layer")
+def test_a_volume_that_came_late_has_the_kubelet_s_longest_pause() -> None:
+    item, creating = workload(**{**READY, "availableReplicas": 0}), [pod(reason="ContainerCreating")]
+    assert isinstance(Running(still=lambda: MOUNT_SECONDS - 1)((item, creating)), Pending)
+    assert isinstance(Running(still=lambda: MOUNT_SECONDS)((item, creating)), Failed)
 
 
 def test_a_secret_that_comes_with_the_layer_is_waited_for() -> None:

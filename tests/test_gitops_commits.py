@@ -11,9 +11,10 @@ import pytest
 
 from platform_e2e.errors import WrongUsage
 from platform_e2e.gitops import server
-from platform_e2e.gitops.git import _remote, ready_pod
+from platform_e2e.gitops.git import PushError, _remote, ready_pod
 from platform_e2e.gitops.repository import File, GitError, Repository, Step, files_of
 from platform_e2e.kube.expect import Met, Pending
+from platform_e2e.kube.progress import STILL_SECONDS, Movement
 from platform_e2e.layer.errors import LayerError
 from tests.gitops_server import FakeKube, Setup, git, make_layer, pod
 
@@ -218,11 +219,39 @@ def test_move_refuses_a_branch_that_has_moved(tmp_path: Path) -> None:
     assert repository.log("main") == ((two, "2"), (one, "1"))
 
 
+@pytest.mark.point("limits-by-progress")
+def test_the_server_s_pod_has_the_time_that_its_image_takes(
+    setup: Setup, layer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup.kube.ready = False
+    asked = len(setup.kube.asked)
+
+    def still(_: object) -> float:
+        # The image comes once the wait has looked some times.
+        setup.kube.ready = len(setup.kube.asked) > asked + 3
+        return 0.0
+
+    monkeypatch.setattr(Movement, "still", still)
+    assert setup.git.publish(layer).sha == setup.served()
+
+
+@pytest.mark.point("limits-by-progress")
+def test_a_server_that_does_not_get_ready_any_more_is_told_with_its_image(
+    setup: Setup, layer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup.kube.ready = False
+    monkeypatch.setattr(Movement, "still", lambda _: STILL_SECONDS)
+    with pytest.raises(PushError) as error:
+        setup.git.publish(layer)
+    assert error.value.exit_code == 3
+    assert "pod git-1 is Pending ImagePullBackOff argocd:1, and nothing moves any more" in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("pods", "verdict"),
     [
         ([], Pending("there is no pod yet")),
-        ([pod("a", ready=False)], Pending("pod a is Pending ImagePullBackOff")),
+        ([pod("a", ready=False)], Pending("pod a is Pending ImagePullBackOff argocd:1")),
         ([pod("a", ready=True, deleting=True)], Pending("pod a is being deleted")),
         ([pod("a", ready=True, deleting=True), pod("b", ready=True, uid="2")], Met(("b", "2"))),
     ],

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from platform_e2e.kube.expect import Failed, Met, Pending
-from platform_e2e.kube.progress import EVENT, POD, STILL_SECONDS, Progress, unless_still
+from platform_e2e.kube.progress import EVENT, POD, STILL_SECONDS, TRIES, Progress, unless_still
 
 APPLICATION = "argoproj.io/v1alpha1/Application"
 
@@ -107,6 +107,18 @@ def test_an_image_on_its_way_keeps_time_however_long_it_takes(progress: Progress
     assert progress.pulling() == []
     clock.now = 1000
     assert progress.still() == 100
+
+
+@pytest.mark.point("limits-by-progress")
+def test_the_next_tries_of_an_image_keep_time_too_and_only_so_many(progress: Progress, clock: Clock) -> None:
+    progress.look(POD, [pod(waiting=waiting("ErrImagePull", "i/o timeout"))])
+    seen = []
+    for number in range(2 * TRIES):
+        progress.look(EVENT, [event("Pulling", 'Pulling image "app:1"', version=2 * number + 1, count=number)])
+        clock.now += 100
+        seen.append(progress.still() == 0)
+        progress.look(EVENT, [event("Failed", 'Failed to pull image "app:1": timeout', version=2 * number + 2)])
+    assert seen == [True] * TRIES + [False] * TRIES
 
 
 @pytest.mark.point("wait-ends-when-still")

@@ -1,44 +1,11 @@
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fixtures.platform import _compared, _side_by_side
-from platform_e2e.errors import BrokenHarness, BrokenPlatform
-
-
-def fail(error: Exception) -> None:
-    raise error
-
-
-def test_both_results_come_back_in_order() -> None:
-    met = threading.Barrier(2, timeout=5)
-
-    def work(name: str) -> str:
-        met.wait()  # breaks unless both run at once
-        return name
-
-    assert _side_by_side(lambda: work("foundations"), lambda: work("applications")) == ("foundations", "applications")
-
-
-def test_an_error_of_the_first_is_raised_without_waiting_for_the_second() -> None:
-    hang = threading.Event()
-    try:
-        with pytest.raises(BrokenPlatform, match="metallb is not ready"):
-            _side_by_side(lambda: fail(BrokenPlatform("metallb is not ready")), hang.wait)
-    finally:
-        hang.set()
-
-
-def test_an_error_of_the_second_is_told_only_when_the_first_has_done_its_part() -> None:
-    done = []
-    with pytest.raises(BrokenHarness, match="git"):
-        _side_by_side(lambda: done.append("foundations"), lambda: fail(BrokenHarness("git cannot be started")))
-    assert done == ["foundations"]
-
+from fixtures.platform import _compared
 
 DEPLOYED = {"sha": "a", "seconds": {"chat-dev": 20.5, "chat-prod": 21.5}, "held": {}}
 

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from platform_e2e.checks.place import placed
+from platform_e2e.checks.brought import bringing, need
+from platform_e2e.checks.place import place_of, placed
 from platform_e2e.checks.values import place_in
 from platform_e2e.explain import Shows, View, explain, home, shows
 from platform_e2e.finding import Cause, Finding, Promise
+from platform_e2e.gitops.argocd import APPLICATION
+from platform_e2e.kube.objects import key
 
 if TYPE_CHECKING:
     from platform_e2e.foundations import ReleaseFailed
-    from platform_e2e.layer import Release
+    from platform_e2e.layer import Release, Rendered
 
 RELEASE = "release"
 """Figure of a finding about a release: its name."""
+
+WAITS = "waits for"
+"""Figure of a finding about a release that waits for what the layer brings: that object."""
 
 STANDS_ON: dict[str, tuple[Promise, ...]] = {
     "metallb": (Promise.LOADBALANCER,),
@@ -38,7 +45,9 @@ def promise_of(release: Release) -> Promise:
     return STANDS_ON.get(release.chart, (Promise.APPLICATIONS,))[0]
 
 
-def broken(failure: ReleaseFailed, release: Release, root: Path, view: View) -> Finding:
+def broken(
+    failure: ReleaseFailed, release: Release, root: Path, view: View, rendered: Sequence[Rendered] = ()
+) -> Finding:
     """Return the finding that a release is not ready and never will be.
 
     Args:
@@ -46,6 +55,8 @@ def broken(failure: ReleaseFailed, release: Release, root: Path, view: View) -> 
         release: as the layer has it.
         root: the layer's directory.
         view: of the cluster, for the cause.
+        rendered: every object of the layer: a release may wait for one of them. Where that one is held by a known cause, the
+            finding has this cause, and the promise that it belongs to.
     """
     known = explain(failure.item, view) if failure.item else None
     if known is None or known.id in UNTOLD:
@@ -57,9 +68,33 @@ def broken(failure: ReleaseFailed, release: Release, root: Path, view: View) -> 
             "correct the value that holds it" if failure.holder else "correct what Helm's sentence names",
         )
     said = f"{known.sentence} {failure.why} {failure.evidence}"
-    cause = placed(known, place_in(root, release, failure.item, said))
     observed = f"{failure.holder} holds it: {failure.why}" if failure.holder else f"{failure.why}:{failure.evidence}"
-    return Finding(str(release), promise_of(release), "the release is ready", observed, cause, {RELEASE: release.name})
+    wanted = need(said, str(((failure.item or {}).get("metadata") or {}).get("namespace") or release.namespace))
+    brings = wanted and bringing(wanted, rendered)
+    promise, details = promise_of(release), {RELEASE: release.name}
+    if brings:
+        details[WAITS] = str(wanted)
+        cause, held = _waiting(f"{failure.holder} of {release} waits for {wanted}", brings, view)
+        promise = home(cause, promise) if held else promise
+    else:
+        if wanted and rendered:
+            known = replace(known, sentence=f"{known.sentence}; no Application of the layer brings {wanted}")
+        cause = placed(known, place_in(root, release, failure.item, said))
+    return Finding(str(release), promise, "the release is ready", observed, cause, details)
+
+
+def _waiting(said: str, brings: Rendered, view: View) -> tuple[Cause, bool]:
+    """Return why a release waits for what an object of the layer brings, and whether that is the cause which holds this object."""
+    of = f"application/{brings.application}"
+    sentence = f"{said}, which {brings.kind.lower()}/{brings.name} of {of} brings ({place_of(brings)})"
+    live = view.get(brings.api, brings.name, brings.namespace)
+    application = next((one for one in view.list(APPLICATION) if key(one)[1] == brings.application), None)
+    for one in (live, application):
+        cause = explain(one, view) if one else None
+        if cause is not None and cause.id not in UNTOLD:
+            return replace(cause, sentence=f"{cause.sentence}; {sentence}"), True
+    lacks = "and which the cluster does not have" if live is None else "and of which it is not made"
+    return Cause("foundation-waits-for-layer", f"{sentence} {lacks}", f"see why {of} does not bring it"), False
 
 
 def stands_on(promise: str, releases: Sequence[tuple[Release, Finding]]) -> Finding | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
-from platform_e2e.errors import BrokenPlatform, HarnessError
+from platform_e2e.errors import BrokenHarness, BrokenPlatform, HarnessError
 from platform_e2e.foundations.manifests import Object
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.errors import ApiError
+from platform_e2e.kube.pulls import undelivered
 
 EVENTS_SHOWN = 5
 """The last events of the object and its pods; older ones are about steps that went well."""
@@ -47,6 +48,41 @@ class ReleaseFailed(BrokenPlatform):
         failure = ReleaseFailed(self.release, self.holder, self.why, shown, self.remedy, item=self.item)
         failure.others = tuple(others)
         return failure
+
+
+class ImageNotDelivered(BrokenHarness):
+    """The way to a registry keeps an image from being there: the platform was not judged."""
+
+    def __init__(self, image: str, why: str, what: str) -> None:
+        """Name the image, what came of its pull, and what needs it."""
+        super().__init__(
+            f"the image {image}, which {what} needs, cannot be pulled: {why}",
+            "see that the nodes reach that registry and that its name is written right (`docker pull` here tries the same way); "
+            "for a pull limit log in or give a mirror by --registry-mirror; then run again",
+        )
+        self.image = image
+
+
+def not_delivered(kube: Kube, failure: ReleaseFailed, pulling: Collection[str] = ()) -> ImageNotDelivered | None:
+    """Return that the way to a registry is why a release is not ready, or None.
+
+    Args:
+        kube: the client.
+        failure: how the wait for the release ended.
+        pulling: images that are still on their way.
+    """
+    if failure.item is None:
+        return None
+    try:
+        pods = _pods(kube, failure.item)
+    except HarnessError:
+        return None
+    what = f"{failure.holder} of release {failure.release}"
+    lost = undelivered(pods)
+    if lost is not None:
+        return ImageNotDelivered(lost.image, lost.why, what)
+    late = [container["image"] for pod in pods for container in _statuses(pod) if container.get("image") in pulling]
+    return ImageNotDelivered(late[0], "it is still on its way", what) if late else None
 
 
 def evidence(kube: Kube, item: Object | None) -> str:
@@ -111,12 +147,12 @@ def _pods(kube: Kube, item: Object) -> list[Object]:
     """Return the pods of a workload that are not ready; of an operator's object, those that carry its name."""
     metadata = item["metadata"]
     selector = ((item.get("spec") or {}).get("selector") or {}).get("matchLabels")
-    if item["kind"] in {"Deployment", "StatefulSet", "DaemonSet"} and selector:
+    if item["kind"] in {"Deployment", "StatefulSet", "DaemonSet", "Job"} and selector:
         pods = kube.list("v1/Pod", metadata.get("namespace"), selector)
     elif item["kind"] in {"Prometheus", "Alertmanager"}:
         pods = kube.list("v1/Pod", metadata.get("namespace"), {"app.kubernetes.io/instance": metadata["name"]})
     else:
-        pods = []
+        pods = [item] if item["kind"] == "Pod" else []
     return [pod for pod in pods if any(pod_troubles(pod))]
 
 

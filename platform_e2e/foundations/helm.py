@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from platform_e2e import paths
 from platform_e2e.foundations.manifests import Object, parse
-from platform_e2e.shell import CommandError, Completed, run
+from platform_e2e.shell import CommandError, Completed, run, stream
 
 RENDER_SECONDS = 60.0
 """`helm template` of the largest chart takes 0.3 s; on a machine that compiles at the same time perhaps ten times that."""
@@ -15,8 +15,9 @@ RENDER_SECONDS = 60.0
 PULL_SECONDS = 300.0
 """For one try to fetch a chart: the largest index has 4 MiB (prometheus-community), which takes that long at 15 kB/s."""
 
-INSTALL_SECONDS = 180.0
-"""`helm upgrade --install` without --wait: a hundred objects take 2 s; a busy API server answers some of them only after a while."""
+INSTALL_SECONDS = 1200.0
+"""The end of `helm upgrade --install` without --wait. A hundred objects take 2 s; what takes longer are hooks, whose images are pulled:
+who calls it watches them, and ends it when nothing moves any more."""
 
 
 class Helm:
@@ -75,8 +76,9 @@ class Helm:
         *,
         values: Sequence[Path] = (),
         labels: Mapping[str, str] | None = None,
-    ) -> Completed:
-        """Install the release, or upgrade it, and wait for nothing: `verify` waits, and for more than Helm would.
+        watch: Callable[[], None] | None = None,
+    ) -> None:
+        """Install the release, or upgrade it, and wait for its hooks only: `verify` waits, and for more than Helm would.
 
         Args:
             release: name of the release.
@@ -84,6 +86,7 @@ class Helm:
             namespace: of the release; it must exist.
             values: files of values, the last one wins.
             labels: that Helm puts on the Secret in which it keeps the release.
+            watch: is called each second; an error of it ends Helm and is raised.
 
         Raises:
             CommandError: Helm's error, with what it printed.
@@ -92,9 +95,17 @@ class Helm:
         # The CRDs of a crds/ directory are applied before, because Helm never upgrades those. The objects are validated by the
         # API server itself; downloading its whole OpenAPI document first would cost each release a second.
         argv += ["--skip-crds", "--disable-openapi-validation", "--history-max", "3"]
+        argv += ["--timeout", f"{INSTALL_SECONDS:g}s"]
         if labels:
             argv += ["--labels", ",".join(f"{key}={value}" for key, value in sorted(labels.items()))]
-        return self._run(argv, timeout=INSTALL_SECONDS)
+        stream(
+            [self._program, *argv, *self._cluster()],
+            # Helm ends by itself, and says what it waits for.
+            timeout=INSTALL_SECONDS + RENDER_SECONDS,
+            on_line=lambda _: None,
+            on_tick=watch,
+            env=self._environment,
+        )
 
     def show_crds(self, chart: Path) -> list[Object]:
         """Return the CRDs in the crds/ directories of a chart and of its subcharts.
@@ -132,8 +143,10 @@ class Helm:
             raise CommandError(done.argv, "left no archive of the chart", done.stdout + done.stderr)
 
     def _run(self, argv: Sequence[str], *, timeout: float) -> Completed:
-        cluster = ["--kubeconfig", str(self._kubeconfig)] if self._kubeconfig else []
-        return run([self._program, *argv, *cluster], timeout=timeout, env=self._environment)
+        return run([self._program, *argv, *self._cluster()], timeout=timeout, env=self._environment)
+
+    def _cluster(self) -> list[str]:
+        return ["--kubeconfig", str(self._kubeconfig)] if self._kubeconfig else []
 
 
 def _files(values: Sequence[Path]) -> list[str]:

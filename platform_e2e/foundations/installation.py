@@ -12,13 +12,14 @@ from platform_e2e.cluster.embedded import cache
 from platform_e2e.errors import WrongUsage
 from platform_e2e.foundations import before, crds, making, manifests, origins, stored, versions
 from platform_e2e.foundations.drift import drift, repair
-from platform_e2e.foundations.failure import ReleaseFailed
+from platform_e2e.foundations.failure import ReleaseFailed, evidence, not_delivered
 from platform_e2e.foundations.helm import Helm
+from platform_e2e.foundations.hooks import Hooks
 from platform_e2e.foundations.manifests import Object
 from platform_e2e.foundations.origins import Chart
-from platform_e2e.foundations.running import Still
 from platform_e2e.foundations.verify import READY_SECONDS, verify
 from platform_e2e.kube.client import Kube
+from platform_e2e.kube.objects import described
 from platform_e2e.kube.progress import Movement
 from platform_e2e.shell import CommandError
 from platform_e2e.timeline import Timeline
@@ -136,6 +137,7 @@ def install(
         OtherVersions: `strict_versions`, and versions differ; nothing was installed.
         WrongUsage: a chart cannot be had.
         ChartUnlikeUpstream: a chart that was made differs from upstream's.
+        ImageNotDelivered: the way to a registry keeps a release from being ready.
     """
     here = Helm(helm, kubeconfig)
     if not releases:
@@ -145,9 +147,7 @@ def install(
     if strict_versions:
         _refuse_others(plans, here)
     with Movement(kube, beside) as moving, ThreadPoolExecutor(len(plans)) as pool:
-        futures = [
-            pool.submit(_settle, kube, here, plan, timeline, still=moving.still, timeout=timeout) for plan in plans
-        ]
+        futures = [pool.submit(_settle, kube, here, plan, timeline, moving, timeout=timeout) for plan in plans]
     done = [future.result() for future in futures]
     return (
         [one for one in done if isinstance(one, Installed)],
@@ -192,20 +192,28 @@ def _refuse_others(plans: Sequence[_Plan], helm: Helm) -> None:
 
 
 def _settle(
-    kube: Kube, helm: Helm, plan: _Plan, timeline: Timeline, *, still: Still, timeout: float
+    kube: Kube, helm: Helm, plan: _Plan, timeline: Timeline, moving: Movement, *, timeout: float
 ) -> Installed | ReleaseFailed:
-    """Bring one release to what its plan says, or return why it does not get there."""
+    """Bring one release to what its plan says, or return why it does not get there.
+
+    Raises:
+        ImageNotDelivered: an image of it is not delivered.
+    """
     phase = f"release-{plan.release.name}"
     with timeline.phase(phase, f"release {plan.release.name} {plan.chart.app_version}"):
         try:
-            return _bring(kube, helm, plan, timeline, still=still, timeout=timeout)
+            return _bring(kube, helm, plan, timeline, moving, timeout=timeout)
         except ReleaseFailed as failure:
+            # Where images are made here, there is no way to a registry that could be at fault.
+            lost = None if plan.built else not_delivered(kube, failure, moving.pulling())
+            if lost is not None:
+                raise lost from failure
             # What its own values hold is the platform's fault, told by the test of that release; no phase has failed.
             timeline.progress(phase, f"is not ready: {failure.holder or failure.why}")
             return failure
 
 
-def _bring(kube: Kube, helm: Helm, plan: _Plan, timeline: Timeline, *, still: Still, timeout: float) -> Installed:
+def _bring(kube: Kube, helm: Helm, plan: _Plan, timeline: Timeline, moving: Movement, *, timeout: float) -> Installed:
     """Bring one release to what its plan says.
 
     Raises:
@@ -218,12 +226,21 @@ def _bring(kube: Kube, helm: Helm, plan: _Plan, timeline: Timeline, *, still: St
         definitions: list[Object] = []
     else:
         action = "installed" if found is None else "upgraded"
-        manifest, definitions, revision = _apply(kube, helm, plan)
+        manifest, definitions, revision = _apply(kube, helm, plan, timeline, moving)
     # An upgrade alone would not put right what Helm does not compare: see drift.py.
     repaired = () if found is None else _repair(kube, release, manifest, timeline)
     action = "repaired" if repaired and action == "unchanged" else action
     timeline.progress(f"release-{release.name}", f"{action}, waits until it is ready")
-    number = verify(kube, release.name, release.namespace, manifest, definitions, still=still, timeout=timeout)
+    number = verify(
+        kube,
+        release.name,
+        release.namespace,
+        manifest,
+        definitions,
+        still=moving.still,
+        pulling=moving.pulling,
+        timeout=timeout,
+    )
     return Installed(
         name=release.name,
         namespace=release.namespace,
@@ -250,9 +267,19 @@ def _repair(kube: Kube, release: Release, manifest: Sequence[Object], timeline: 
     return sentences
 
 
-def _apply(kube: Kube, helm: Helm, plan: _Plan) -> tuple[tuple[Object, ...], list[Object], int]:
+def _apply(
+    kube: Kube, helm: Helm, plan: _Plan, timeline: Timeline, moving: Movement
+) -> tuple[tuple[Object, ...], list[Object], int]:
     """Apply CRDs, then the release, and return what Helm applied, the CRDs that are not in it, and the revision's number."""
     release, chart = plan.release, plan.chart
+    hooks = Hooks(
+        kube,
+        release.name,
+        release.namespace,
+        lambda text: timeline.progress(f"release-{release.name}", text),
+        still=moving.still,
+        pulling=moving.pulling,
+    )
     stored.forget_interrupted(kube, release.name, release.namespace)
     before.prepare(kube, release.chart, release.name, release.namespace)
     try:
@@ -267,15 +294,23 @@ def _apply(kube: Kube, helm: Helm, plan: _Plan) -> tuple[tuple[Object, ...], lis
             release.namespace,
             values=plan.values,
             labels={stored.FINGERPRINT: plan.fingerprint},
+            watch=hooks,
         )
     except CommandError as error:
-        said = "".join(f"\n    {line}" for line in error.output.strip().splitlines()[-LINES_SHOWN:])
+        # Before its error Helm says what it does.
+        lines = error.output.strip().splitlines()
+        began = next((number for number, line in enumerate(lines) if line.startswith("Error: ")), 0)
+        said = "".join(f"\n    {line}" for line in lines[began:][-LINES_SHOWN:]) or f"\n    {error.problem}"
+        hook = hooks.failed() if "hook" in error.output else None
+        if hook is not None:
+            said += evidence(kube, hook)
         raise ReleaseFailed(
             release.name,
-            "",
+            described(hook) if hook else "",
             "Helm could not apply it",
-            said or f"\n    {error.problem}",
+            said,
             f"The values are in {release.values}; the chart is {chart.origin}.",
+            item=hook,
         ) from error
     applied = stored.newest(kube, release.name, release.namespace)
     return (applied.manifest, definitions, applied.revision) if applied is not None else ((), definitions, 0)

@@ -8,7 +8,7 @@ import gzip
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from platform_e2e.foundations.manifests import Object, parse
 from platform_e2e.kube.client import Kube
@@ -57,19 +57,16 @@ def newest(kube: Kube, release: str, namespace: str) -> Stored | None:
         release: its name.
         namespace: of the release.
     """
-    secrets = kube.list("v1/Secret", namespace, {"owner": "helm", "name": release})
-    revisions = {int(secret["metadata"]["labels"]["version"]): secret for secret in secrets}
-    if not revisions:
+    secret = _newest(kube, release, namespace)
+    if secret is None:
         return None
-    revision = max(revisions)
-    secret = revisions[revision]
     labels = secret["metadata"]["labels"]
     return Stored(
         secret["metadata"]["name"],
-        revision,
+        int(labels["version"]),
         labels["status"],
         labels.get(FINGERPRINT, ""),
-        tuple(_manifest(secret, namespace)),
+        tuple(parse(str(_unpacked(secret)["manifest"]))),
     )
 
 
@@ -89,6 +86,20 @@ def others(kube: Kube, releases: Iterable[Release]) -> list[str]:
     return [f"release {name} -n {namespace}" for namespace, name in sorted(made - wanted)]
 
 
+def hooks(kube: Kube, release: str, namespace: str) -> list[tuple[str, str]]:
+    """Return kind and name of each hook of a release's newest revision that Helm waits for: its Jobs and pods.
+
+    Args:
+        kube: the client.
+        release: its name.
+        namespace: of the release.
+    """
+    secret = _newest(kube, release, namespace)
+    told = _unpacked(secret).get("hooks") if secret is not None else None
+    kinds = {"Job": "batch/v1/Job", "Pod": "v1/Pod"}
+    return [(kinds[hook["kind"]], str(hook["name"])) for hook in told or () if hook.get("kind") in kinds]
+
+
 def forget_interrupted(kube: Kube, release: str, namespace: str) -> None:
     """Remove the newest revision if Helm was killed while it made it; what it had applied stays and is taken over."""
     found = newest(kube, release, namespace)
@@ -96,19 +107,25 @@ def forget_interrupted(kube: Kube, release: str, namespace: str) -> None:
         kube.delete("v1/Secret", found.secret, namespace)
 
 
-def _manifest(secret: Object, namespace: str) -> list[Object]:
-    """Return the objects in a release Secret, each with its namespace.
+def _newest(kube: Kube, release: str, namespace: str) -> Object | None:
+    """Return the Secret of the newest revision of a release."""
+    secrets = kube.list("v1/Secret", namespace, {"owner": "helm", "name": release})
+    return max(secrets, key=lambda secret: int(secret["metadata"]["labels"]["version"]), default=None)
+
+
+def _unpacked(secret: Object) -> dict[str, Any]:
+    """Return what Helm keeps in a release Secret.
 
     Raises:
         CommandError: the Secret is not one of Helm's.
     """
-    name = secret["metadata"]["name"]
+    name, namespace = secret["metadata"]["name"], secret["metadata"].get("namespace")
     try:
         packed = base64.b64decode(base64.b64decode(secret["data"]["release"]))
-        release = json.loads(gzip.decompress(packed))
-        manifest: str = release["manifest"]
-    except (KeyError, ValueError, OSError, binascii.Error) as error:
+        release: dict[str, Any] = json.loads(gzip.decompress(packed))
+        release["manifest"]
+    except (KeyError, TypeError, ValueError, OSError, binascii.Error) as error:
         raise CommandError(
             ["helm", "status"], f"left the Secret {name} -n {namespace} unreadable: {error}", remedy=f"delete {name}"
         ) from error
-    return parse(manifest)
+    return release

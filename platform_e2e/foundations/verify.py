@@ -14,7 +14,7 @@ from platform_e2e.errors import HarnessError
 from platform_e2e.foundations import crds
 from platform_e2e.foundations.failure import ReleaseFailed, evidence
 from platform_e2e.foundations.manifests import Object
-from platform_e2e.foundations.running import Running, Still
+from platform_e2e.foundations.running import Pulling, Running, Still
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import (
     Expectation,
@@ -33,9 +33,10 @@ from platform_e2e.kube.progress import TICK, unless_still
 from platform_e2e.kube.rollouts import condition, webhook_answering
 from platform_e2e.kube.source import pending_on
 
-READY_SECONDS = 1800.0
+READY_SECONDS = 1200.0
 """The end of the wait for a release that moves for ever. It ends when nothing moves any more: all four releases are ready 12 s after they
-were applied on 2 cores, 25 s after with five times as much to do, and as much later as a slow line needs for their images."""
+were applied on 2 cores, 25 s after with five times as much to do, and as much later as a slow line needs for their images: 0.9 GB
+(some, compressed) take 20 minutes at 6 Mbit/s. With it a run ends by itself, and says why, before the usual --deadline."""
 
 WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 OPERATED = {"Prometheus": "prometheus-{name}", "Alertmanager": "alertmanager-{name}"}
@@ -80,6 +81,7 @@ def verify(
     definitions: Sequence[Object] = (),
     *,
     still: Still = lambda: 0.0,
+    pulling: Pulling = lambda: (),
     timeout: float = READY_SECONDS,
 ) -> int:
     """Wait until a release is really there, as long as something moves.
@@ -91,6 +93,7 @@ def verify(
         manifest: its objects, as Helm applied them.
         definitions: CRDs that belong to it and are not in the manifest.
         still: returns for how many seconds nothing in the cluster has told anything new (`kube.progress.Movement`).
+        pulling: returns the images that are being pulled.
         timeout: seconds for all of it together, also while something moves.
 
     Returns:
@@ -101,7 +104,7 @@ def verify(
     """
     deadline = time.monotonic() + timeout
     number = 0
-    for check in checks(kube, namespace, manifest, definitions):
+    for check in checks(kube, namespace, manifest, definitions, pulling):
         number += 1
         try:
             check.wait(max(deadline - time.monotonic(), 0.0), still)
@@ -119,7 +122,11 @@ def verify(
 
 
 def checks(
-    kube: Kube, namespace: str, manifest: Sequence[Object], definitions: Sequence[Object] = ()
+    kube: Kube,
+    namespace: str,
+    manifest: Sequence[Object],
+    definitions: Sequence[Object] = (),
+    pulling: Pulling = lambda: (),
 ) -> Iterator[Check]:
     """Yield what must be true of a release, in the order in which it becomes true."""
     for definition in [*definitions, *(item for item in manifest if item["kind"] == "CustomResourceDefinition")]:
@@ -127,10 +134,11 @@ def checks(
     for item in manifest:
         if item["kind"] in WORKLOADS:
             metadata = item["metadata"]
-            yield _runs(kube, kind_of(item), metadata["name"], metadata.get("namespace", namespace), _selector(item))
+            where = metadata.get("namespace", namespace)
+            yield _runs(kube, kind_of(item), metadata["name"], where, _selector(item), pulling=pulling)
     for item in manifest:
         if item["kind"] in OPERATED:
-            yield from _operated(kube, item, namespace)
+            yield from _operated(kube, item, namespace, pulling)
     for item in manifest:
         if item["kind"].endswith("WebhookConfiguration"):
             yield from _webhooks(kube, item, namespace)
@@ -159,19 +167,19 @@ def _served(kube: Kube, definition: Object) -> Check:
     )
 
 
-def _runs(kube: Kube, kind: str, name: str, namespace: str, selector: Mapping[str, str]) -> Check:
+def _runs(kube: Kube, kind: str, name: str, namespace: str, selector: Mapping[str, str], *, pulling: Pulling) -> Check:
     source = all_of(kube.one(kind, name, namespace), kube.many("v1/Pod", namespace, selector), _clock())
     what = describe(kind, name, namespace)
     return Check(
         what,
         lambda seconds, still: eventually(
-            source, Running(still=still), timeout=seconds, what=f"{what} runs its newest generation"
+            source, Running(still=still, pulling=pulling), timeout=seconds, what=f"{what} runs its newest generation"
         ),
         lambda: kube.get(kind, name, namespace),
     )
 
 
-def _operated(kube: Kube, item: Object, namespace: str) -> Iterator[Check]:
+def _operated(kube: Kube, item: Object, namespace: str, pulling: Pulling) -> Iterator[Check]:
     """Yield that an operator made what an object asks for, of the object's newest generation, and that it runs."""
     kind, name = kind_of(item), item["metadata"]["name"]
     namespace = item["metadata"].get("namespace", namespace)
@@ -189,7 +197,7 @@ def _operated(kube: Kube, item: Object, namespace: str) -> Iterator[Check]:
         ),
         lambda: kube.get(kind, name, namespace),
     )
-    yield _runs(kube, "apps/v1/StatefulSet", statefulset, namespace, selector)
+    yield _runs(kube, "apps/v1/StatefulSet", statefulset, namespace, selector, pulling=pulling)
     yield Check(
         what,
         lambda seconds, still: _until(

@@ -21,11 +21,13 @@ from platform_e2e.gitops import server
 from platform_e2e.gitops.repository import File, GitError, Repository, Step, files_of
 from platform_e2e.gitops.transform import BRANCH, Change, message, transform
 from platform_e2e.kube.client import Kube
-from platform_e2e.kube.expect import Met, Pending, Verdict, eventually
+from platform_e2e.kube.expect import Met, Pending, Polled, Refuted, Timeout, Verdict, all_of, eventually
 from platform_e2e.kube.objects import Object
+from platform_e2e.kube.progress import TICK, Movement, unless_still
 
-READY_SECONDS = 120.0
-"""How long the server's pod may take; it needs a node and about a second, but a cluster that is just made is busy."""
+READY_SECONDS = 1200.0
+"""The end of the wait for the server's pod, which ends when nothing moves any more: it needs a node and about a second, and its image,
+which is Argo CD's, as long as a slow line needs for it."""
 
 _PUSH_SECONDS = 30.0
 """Seconds for one push; it takes less than one."""
@@ -234,11 +236,32 @@ class GitServer:
             ) from error
 
     def _pod(self) -> tuple[str, str]:
-        """Wait until the server's pod is ready, and return its name and UID."""
+        """Wait until the server's pod is ready, and return its name and UID.
+
+        Raises:
+            PushError: it does not get ready any more.
+        """
         pods = self._kube.many("v1/Pod", server.NAMESPACE, labels=server.LABELS)
         what = f"the git server in namespace {server.NAMESPACE} is ready"
-        name, uid = eventually(pods, ready_pod, timeout=READY_SECONDS, what=what)
-        return str(name), str(uid)
+        there = ready_pod(self._kube.list("v1/Pod", server.NAMESPACE, server.LABELS))
+        if isinstance(there, Met):
+            return _named(there.value)
+        try:
+            with Movement(self._kube) as moving:
+                return _named(
+                    eventually(
+                        all_of(pods, Polled(Met, "the clock", first=TICK, most=TICK)),
+                        unless_still(lambda state: ready_pod(state[0]), moving.still),
+                        timeout=READY_SECONDS,
+                        what=what,
+                    )
+                )
+        except (Timeout, Refuted) as error:
+            raise PushError(
+                f"{what}: {error.report.last}",
+                f"look at the pod: kubectl -n {server.NAMESPACE} describe pod; its image is Argo CD's, which the nodes must be "
+                "able to pull",
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -285,10 +308,15 @@ def ready_pod(pods: list[Object]) -> Verdict:
         elif ready:
             return Met((name, pod["metadata"]["uid"]))
         else:
-            waiting = [s["state"]["waiting"]["reason"] for s in status.get("containerStatuses", ())
-                       if "waiting" in s.get("state", {})]  # fmt: skip
+            waiting = [" ".join(f"{w['reason']} {w.get('message') or s.get('image') or ''}".split())
+                       for s in status.get("containerStatuses", ()) if (w := s.get("state", {}).get("waiting"))]  # fmt: skip
             seen.append(f"pod {name} is {status.get('phase', 'Pending')} {' '.join(waiting)}".strip())
     return Pending("; ".join(seen) or "there is no pod yet")
+
+
+def _named(pod: tuple[object, object]) -> tuple[str, str]:
+    name, uid = pod
+    return str(name), str(uid)
 
 
 def _branch_lock(branch: str) -> str:

@@ -19,6 +19,7 @@ from platform_e2e.errors import HarnessError
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.following import follow
 from platform_e2e.kube.objects import Object, key
+from platform_e2e.kube.pulls import UNPULLED
 from platform_e2e.kube.verdict import Expectation, Failed, Pending, Verdict
 
 QUIET_SECONDS = 20.0
@@ -52,6 +53,10 @@ STEPS = frozenset({"Pulling", "Pulled", "Created", "Started"})
 STARTING = frozenset({"ContainerCreating", "PodInitializing"})
 """Reasons for which a container waits while its image is pulled or its volumes are mounted (pkg/kubelet/kubelet_pods.go)."""
 
+TRIES = 4
+"""How often an image may fail to be pulled: what a slow or busy registry refuses once is there at the next try, after 10, 20 or 40 s;
+what has failed so often is not on its way any more."""
+
 AGAIN_SECONDS = 1.0
 """How soon a kind is read again that could not be."""
 
@@ -70,6 +75,7 @@ class Progress:
         self._looked: dict[tuple[str, tuple[str, str]], int] = {}
         self._pods: Sequence[Object] = ()
         self._pulled: dict[tuple[tuple[str, str], str], bool] = {}
+        self._failed: dict[tuple[tuple[str, str], str], int] = {}
         self._news = clock()
 
     def look(self, kind: str, objects: Iterable[Object]) -> None:
@@ -89,10 +95,12 @@ class Progress:
         return 0.0 if self.pulling() else self._clock() - self._news
 
     def pulling(self) -> list[str]:
-        """Return the images that are being pulled: the kubelet has begun, and has told of neither success nor failure."""
-        return sorted(
-            {image for pod in self._pods for image in _waiting(pod) if self._pulled.get((key(pod), image)) is False}
-        )
+        """Return the images that are being pulled: the kubelet has begun, and has told of neither success nor failure.
+
+        One that has failed too often is none of them, however often it is tried again.
+        """
+        waited = {(key(pod), image) for pod in self._pods for image in _waiting(pod)}
+        return sorted({one[1] for one in waited if self._pulled.get(one) is False and self._failed.get(one, 0) < TRIES})
 
     def _look_at(self, kind: str, obj: Object) -> None:
         self._looked[kind, key(obj)] = _version(obj)
@@ -108,7 +116,10 @@ class Progress:
         reason, images = event.get("reason"), re.findall(r'"([^"]+)"', str(event.get("message") or ""))
         if about.get("kind") != "Pod" or not images or reason not in {"Pulling", "Pulled", "Failed"}:
             return
-        self._pulled[(str(about.get("namespace") or ""), str(about.get("name"))), images[0]] = reason != "Pulling"
+        pull = ((str(about.get("namespace") or ""), str(about.get("name"))), images[0])
+        self._pulled[pull] = reason != "Pulling"
+        if reason == "Failed":
+            self._failed[pull] = self._failed.get(pull, 0) + 1
 
 
 class Movement(Progress):
@@ -242,8 +253,8 @@ def _identity(item: Any) -> str:
 
 
 def _waiting(pod: Object) -> Iterator[str]:
-    """Yield the image of each container that waits for it or for its volumes."""
+    """Yield the image of each container that waits for it or for its volumes; the next try of one that failed says nothing else."""
     status = pod.get("status") or {}
     for container in [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]:
-        if ((container.get("state") or {}).get("waiting") or {}).get("reason") in STARTING:
+        if ((container.get("state") or {}).get("waiting") or {}).get("reason") in STARTING | UNPULLED:
             yield str(container.get("image") or "")

@@ -127,7 +127,6 @@ class Run:
                 if not phase_of(error):
                     error.add_note(f"phase: {name}")
                 raise
-        self.claim(f"ended-{name}")
 
     def events(self) -> list[dict[str, Any]]:
         """Return what the timeline has so far, without what threads still wrote after an interruption."""
@@ -139,10 +138,6 @@ class Run:
             with contextlib.suppress(ValueError):  # a line that a full disk has cut off
                 events.append(json.loads(line))
         return [event for event in events if event["mono"] <= self.interrupted]
-
-    def ended(self, phase: str) -> bool:
-        """Tell whether a phase has ended well, in whichever process; cheap enough to be asked at every event of a wait."""
-        return (self.directory / "marks" / f"ended-{phase}").exists()
 
     def write_json(self, name: str, data: object) -> Path:
         """Store plain data in the directory, redacted, so that a reader sees the whole or nothing."""

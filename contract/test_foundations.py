@@ -1,0 +1,96 @@
+"""How long a foundation is waited for, on a real cluster: its hooks, its images, and what somebody else has to bring."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contract import pods
+from contract.conftest import Standing
+from platform_e2e.cluster.embedded import programs
+from platform_e2e.foundations import Installed, ReleaseFailed, install
+from platform_e2e.foundations.failure import ImageNotDelivered
+from platform_e2e.layer import Release
+from platform_e2e.timeline import Timeline
+
+CHARTS = Path(__file__).parent / "charts"
+
+LATE_SECONDS = 15.0
+"""After how long another one brings the Secret: the kubelet has given up to make the container by then, and tries again."""
+
+Settle = Callable[..., tuple[Sequence[Installed], Sequence[ReleaseFailed]]]
+
+
+@pytest.fixture
+def name() -> str:
+    """Return the name of a release, and of its namespace, that no other test has."""
+    return f"hooked-{secrets.token_hex(3)}"
+
+
+@pytest.fixture
+def settle(standing: Standing, tmp_path: Path, timeline: Timeline, name: str) -> Settle:
+    """Return what installs the chart `hooked` with some values."""
+
+    def work(**values: Any) -> tuple[Sequence[Installed], Sequence[ReleaseFailed]]:
+        file = tmp_path / "values.yaml"
+        file.write_text(json.dumps({"image": pods.dns_image(standing), **values}))
+        release = Release(name, "hooked", "https://charts.example.org", "1.0.0", "1.0.0", name, file)
+        return install(
+            standing.kube,
+            [release],
+            helm=programs.ensure(timeline).path("helm"),
+            kubeconfig=Path(standing.facts.kubeconfig),
+            timeline=timeline,
+            charts_dir=CHARTS,
+        )
+
+    return work
+
+
+def test_a_hook_that_ends_well_is_followed_by_the_release(settle: Settle) -> None:
+    """Helm waits for it, and for nothing else."""
+    done, failures = settle()
+    assert [one.action for one in done] == ["installed"], failures
+
+
+def test_a_hook_that_fails_is_named_with_the_end_of_its_log(settle: Settle) -> None:
+    """What it said is why Helm does not apply the rest."""
+    _, (failure,) = settle(args=["-conf", "/nowhere/Corefile"])
+    assert failure.holder.startswith("Job hooked-")
+    assert "pre-install" in str(failure)
+    assert "/nowhere/Corefile" in str(failure)
+
+
+def test_a_hook_whose_image_no_registry_delivers_is_no_fault_of_the_platform(settle: Settle) -> None:
+    """The way to a registry is the machine's."""
+    with pytest.raises(ImageNotDelivered, match=r"the image registry\.invalid/none:1, which Job hooked-\S+-init"):
+        settle(image="registry.invalid/none:1")
+
+
+def test_a_release_waits_for_a_secret_that_comes_late(settle: Settle, standing: Standing, name: str) -> None:
+    """As for what a layer brings that is applied beside it."""
+    late = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "late", "namespace": name},
+        "stringData": {"a": "b"},
+    }
+    timer = threading.Timer(LATE_SECONDS, lambda: standing.kube.apply(late))
+    timer.start()
+    done, failures = settle(needs="late")
+    timer.join()
+    assert [one.action for one in done] == ["installed"], failures
+
+
+def test_a_release_whose_secret_does_not_come_is_ended_when_nothing_moves(settle: Settle) -> None:
+    """It says which one it waits for."""
+    _, (failure,) = settle(needs="absent")
+    assert failure.holder.startswith("Deployment hooked-")
+    assert 'secret "absent" not found' in str(failure)
+    assert "nothing moves any more" in failure.why
