@@ -29,7 +29,7 @@ def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (directory / "Chart.yaml").write_text(f"name: {chart}\n")
         (tmp_path / "crd.json").write_text("{}")
         version = CHARTS[chart].app_version
-        return Chart(str(directory), f"{version}+made", version, "made", crds=(tmp_path / "crd.json",))
+        return Chart(directory, f"{version}+made", version, "made", crds=(tmp_path / "crd.json",))
 
     class Built:
         @staticmethod
@@ -87,7 +87,7 @@ def test_the_node_refuses_to_start_where_k3d_did_not_hand_over_the_mirror(
     )
     bash = shutil.which("bash")
     assert bash is not None
-    words = [bash, script, *arguments.split()]
+    words = [bash, str(script), *arguments.split()]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=30)
     assert done.returncode == 1
     assert text in done.stderr

@@ -54,11 +54,12 @@ class Stage:
         choice = SimpleNamespace(provider="k3d", images="registry")
         for name, value in {
             "Place": lambda _: SimpleNamespace(directory=Path("/nowhere")),
-            "providers.decide": lambda *_: choice,
+            "providers.decide": lambda *_, **__: choice,
             "providers.choose": lambda _: None,
             "ClusterSpec": lambda *_, **__: None,
             "lease.acquire": lambda *_, **__: held,
-            "programs.ensure": lambda _: SimpleNamespace(path=Path),
+            "programs.ensure": lambda *_: SimpleNamespace(path=Path),
+            "supplies.of": lambda _: None,
             "Kube.from_kubeconfig": lambda _: contextlib.nullcontext(view),
             "install_foundations": self.install,
             "git_server": lambda *_: "git",
@@ -75,7 +76,7 @@ class Stage:
     def deploy(self, *_: Any, founded: Any, **__: Any) -> Any:
         self.founded.append(founded())
         self.needed.set()
-        return SimpleNamespace(commit=SimpleNamespace(sha="abc"), held=self.held)
+        return SimpleNamespace(commit=SimpleNamespace(sha="abc", before=None, pushed=True), held=self.held)
 
     @contextlib.contextmanager
     def stand(self) -> Iterator[standing.Standing]:
