@@ -170,6 +170,10 @@ class _Plain:
         """Look through it."""
         return text(value) if isinstance(value, str) else value
 
+    def applied(self, _value: Any) -> str:
+        """Hide it; the object itself is kept beside it."""
+        return HIDDEN
+
     def public(self, value: Any) -> Any:
         """Leave it."""
         return value

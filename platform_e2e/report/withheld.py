@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -25,7 +26,7 @@ WIDE = (b"\xff\xfe", b"\xfe\xff")
 """How text begins whose letters take two bytes or four: no pattern of a secret fits it."""
 
 _SECRET = re.compile(r"\bkind\W{0,20}(?:!\S{0,40}\s{1,20})?(?:[|>][-+]?\s{1,80})?\W{0,4}Secret(?:List)?\b")
-_LARGEST_PARSED = 200_000
+_LARGEST_PARSED = 60_000
 """Characters of a file with a Secret that is parsed once more: a Secret has at most 1 MiB, those in Git a few kilobytes."""
 
 TAKEN_OF_SECRET = "the values of its Secret"
@@ -80,8 +81,11 @@ def section(patch: str) -> str:
 
 def _has_values(written: str) -> bool:
     """Tell whether a parser finds a Secret with values."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.allow_duplicate_keys = True
     try:
-        return any(_values(document) for document in YAML(typ="safe", pure=True).load_all(written))
+        with warnings.catch_warnings(action="ignore"):
+            return any(_values(document) for document in yaml.load_all(written))
     except (YAMLError, ValueError, LookupError, TypeError, RecursionError):
         return False  # no YAML: the API server would not find more in it than `structure` does
 

@@ -84,6 +84,8 @@ def values(text: str) -> str:
     # In lower case: told to ignore it, the search takes ten times as long.
     while (found := _NAME.search(lower, at)) is not None:
         name = qualified(found["name"], lower[max(0, found.start() - 20) : found.start()])
+        if text[found.start() : found.end("name")].isupper():
+            name = name.upper()
         if not name or not _is_pair(text, found):
             at = found.end("name")
             continue
@@ -100,7 +102,7 @@ def values(text: str) -> str:
 
 def _is_pair(text: str, found: re.Match[str]) -> bool:
     """Tell whether what was found is a name with a value."""
-    if found["name"] == "pass" and text[found.start() : found.end("name")] == "PASS" and found["sep"] is not None:
+    if found["name"].lower() == "pass" and text[found.start() : found.end("name")] == "PASS" and found["sep"] is not None:
         # The verdict of a test: "--- PASS: TestIt"; a variable has another word before it.
         return text[found.start() - 1 : found.start()] == "_" if found.start() else "=" in found["sep"]
     if found["sep"] is not None:
@@ -123,7 +125,7 @@ def _value(text: str, found: re.Match[str], name: str) -> tuple[int, int, str | 
     following = text[start : start + 1]
     if found["sep"] is not None and ":" in found["sep"]:
         if whole and line is not None and following in {"|", ">"} and (block := _BLOCK.match(text, start)) is not None:
-            return _block(text, line, block)
+            return _block(text, line, block, name)
         if following in {"|", ">"} and (inner := _ESCAPED_BLOCK.match(text, start)) is not None:
             shown = f"|{inner['end']}{inner['indent']}{HIDDEN}"
             return start, inner.end(), None if inner[0] == shown else shown
@@ -249,7 +251,7 @@ def _indent(before: str) -> int:
     return len(bare) - len(bare.lstrip(" -"))
 
 
-def _block(text: str, line: int, block: re.Match[str]) -> tuple[int, int, str | None]:
+def _block(text: str, line: int, block: re.Match[str], name: str) -> tuple[int, int, str | None]:
     """Return where the lines of a block scalar begin and end: all that are indented further than its key."""
     head = re.match(r"(?P<sign>[+-]?)(?P<indent> *)(?P<items>(?:- )*)", text[line : block.start()])
     sign, indent = (head["sign"], len(head["indent"])) if head else ("", 0)
@@ -258,7 +260,7 @@ def _block(text: str, line: int, block: re.Match[str]) -> tuple[int, int, str | 
     lines = _deeper(indent + 1, patch=bool(sign) or text[line : line + 1] == " ").match(text, block.end())
     if lines is None or not lines[0].strip():
         return block.end(), block.end(), None
-    if lines[0].strip(" +-\r\n") == HIDDEN:
+    if lines[0].strip(" +-\r\n") == HIDDEN or harmless(lines[0], name):
         return block.end(), lines.end(), None
     return block.end(), lines.end(), f"\n{sign}{' ' * (indent + 2)}{HIDDEN}"
 

@@ -69,6 +69,9 @@ class Taker(Protocol):
     def key(self, value: Any) -> Any:
         """Return a key."""
 
+    def applied(self, value: Any) -> Any:
+        """Return an object that stands in an annotation as a text."""
+
     def public(self, value: Any) -> Any:
         """Return what may be read by everybody."""
 
@@ -139,12 +142,14 @@ def _mapping(value: dict[Any, Any], name: str, to: Taker, *, of_secret: bool) ->
             result[shown] = _generated(item, to)
         elif key == "value" and patched is not None:
             result[shown] = _patch_value(patched, item, to, of_secret=of_secret)
+        elif schema and key in _SAID:
+            result[shown] = to.text(item) if isinstance(item, str) else item
         elif key in _ENTRY_VALUES and entry is not None:
             result[shown] = taken(item, entry, to)
         elif key in _INNER and name and not schema:
             result[shown] = taken(item, name, to)
         elif key == LAST_APPLIED:
-            result[shown] = to.secret(item)
+            result[shown] = to.applied(item)
         elif key in _PUBLIC or (sealed and isinstance(item, str) and _CIPHER.match(item)):
             result[shown] = to.public(item)
         elif key == "patch" and isinstance(item, str) and _of_a_secret(value):
@@ -157,8 +162,6 @@ def _mapping(value: dict[Any, Any], name: str, to: Taker, *, of_secret: bool) ->
             result[shown] = to.secret(item)
         elif container and isinstance(item, str) and _in_container(str(key), item, name):
             result[shown] = to.secret(item)
-        elif schema and key in _SAID:
-            result[shown] = to.text(item) if isinstance(item, str) else item
         else:
             result[shown] = taken(item, str(key), to)
     return result
@@ -226,6 +229,6 @@ def _results(item: Any, to: Taker) -> Any:
 
 def _in_container(key: str, value: str, name: str) -> bool:
     """Tell whether a value is a secret because it is among secrets: `credentials: {shop: VALUE}`."""
-    if refers(key) or harmless(value, name):
+    if refers(key) or harmless(value, name) or len(value.split()) > 4:
         return False
     return random_looking(value, shortest=6)

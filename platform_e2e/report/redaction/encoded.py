@@ -36,7 +36,7 @@ _BASIC = re.compile(r"(?:basic\s{1,5}|\"?auth\\*\"?\s{0,5}[:=]\s{0,5}\\*\"?)$", 
 """What stands before such a pair."""
 
 
-_STRING = re.compile(r'"[^"\\\n]*+(?:\\.[^"\\\n]*+)++"')
+_STRING = re.compile(r'(?<!\\)"[^"\\\n]*+(?:\\.[^"\\\n]*+)++"')
 """A string of JSON, Go or YAML with something escaped in it."""
 
 

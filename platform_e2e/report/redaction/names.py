@@ -39,6 +39,11 @@ STEM = (
 _BEFORE_KEY = re.compile(rf"(?:{_SPECIFIC}|{_VAGUE}|client)[-_. ]?\Z")
 _BEFORE_PW = re.compile(r"(?:bind|root|admin|user|ldap|db|mysql|smtp|ftp)[-_]?\Z")
 _NOT_PASS = ("by", "com", "tres", "sur", "over", "under", "im")
+_OWN_SECRET = re.compile(
+    r"(?:client|app|shared|oauth2?|jwt|api|consumer|hmac|cookie|session|webhook|token|totp|access|auth|signing)[-_]?\Z", re.IGNORECASE
+)
+"""What stands before `secret` in a name whose value is one; others, as `tlsSecret`, have the name of an object as often."""
+
 _NOT_SECRET = re.compile(r"(?:sealed|external|existing|imagepull|superuser)[-_ ]?\Z")
 
 
@@ -63,7 +68,8 @@ def qualified(stem: str, before: str) -> str:
     if stem.startswith("secret") and stem.endswith("id"):
         return stem if apart else ""
     if stem in {"secret", "secrets"}:
-        return "" if _NOT_SECRET.search(before) else stem
+        own = _OWN_SECRET.search(before)
+        return "" if _NOT_SECRET.search(before) else f"{own[0]}{stem}" if own else stem
     if stem == "seed":
         return stem if apart else ""
     if stem == "salt":
@@ -89,7 +95,7 @@ VAGUE_NAME = re.compile(
 REFERENCE_NAME = re.compile(
     r"(?:name|names|ref|refs|path|file|files|dir|class|type|namespace|keyref|(?<!secret[-_])(?<!secret)id|ids|ttl|mount|mtime|version|"
     r"count|enabled|url(?<!webhook_url)(?<!webhookurl)|review|policy|audiences?|expiration(?:seconds)?|seconds|length|size|min|max|"
-    r"limit|arn|format|encryption|hash(?:ed)?|algorithm|(?:issued|expires|created|updated|changed|rotated)[-_]?(?:at|on)|"
+    r"limit|arn|format|spec|config|provider|store|manager|mode|helper|source|encryption|hash(?:ed)?|algorithm|(?:issued|expires|created|updated|changed|rotated)[-_]?(?:at|on)|"
     r"(?:password|passwd|token|username)[-_]?key|(?:sealed|external|existing|pull)[-_ ]?secrets?|"
     r"(?:existing\w*|pull|tls|superuser)[-_]?secrets?|\.(?:ya?ml|json|toml|ini|conf|cfg|properties|xml|sh|py|tpl|tmpl|md))$",
     re.IGNORECASE,
@@ -124,20 +130,20 @@ _WORDS = frozenset(
 """Values that say something about a secret and are none."""
 
 PLACEHOLDER = re.compile(
-    r"\[redacted\]|(?:[*x.•#<>_~-]|\+{4})+$|[*•+]{4,}(?=[\s,;\"'])|</?[\w .:/#-]+>$|\$\(|`|\$\{|\$[A-Z_][A-Z0-9_]*(?![A-Za-z0-9])|\$[a-z_]+(?:\.[A-Za-z_][\w-]*)*$|\$arg_\w+$|"
+    r"\[redacted\]|(?:[*x.•#<>_~-]|\+{4})+$|[*•+]{4,}(?=[\s,;\"'])|</?[\w .:/#-]+>$|\$\(|`|\$\{|\$[A-Z_][A-Z0-9_]*(?![A-Za-z0-9])|\$[a-z_]+(?:[.-][A-Za-z_][\w-]*)*$|\$arg_\w+$|"
     r"\{\{|\$\{\{|%[sdvq]$|%\{|%\([\w.]+\)s|!(?:vault|reference)\b|\.\.\.|ENC\[[A-Z0-9_]+,|vault:[\w./-]+#|ref\+\w+://|arn:aws|W3JlZGFjdGVkXQ==$|"
     r"(?:sha(?:1|224|256|384|512)|md5|h1|zh)[-:=][A-Za-z0-9+/=]+$|\d+ (?:bytes|B)$|\d{4}-\d\d-\d\d(?:[T ][\d:.]+(?:Z|[+-]\d\d:?\d\d)?)?$",
     re.IGNORECASE,
 )
 """What stands in the place of a value: a mask, a reference to a variable, a template, a checksum, a time, a size."""
 
-_VARIABLE = re.compile(r"\$[A-Z_][A-Z0-9_]*$|\$[a-z_]+(?:\.[A-Za-z_][\w-]*)*$")
+_VARIABLE = re.compile(r"\$[A-Z_][A-Z0-9_]*$|\$[a-z_]+(?:[.-][A-Za-z_][\w-]*)*$")
 
 _PATH = re.compile(r"(?:\.{0,2}|~)(?:/[\w.@+-]+){2,}/?$")
 """A file that has the secret; two parts at least, for base64 has slashes too."""
 
 _CODE = re.compile(
-    r"(?:[a-z_]+\.)*[a-z_]+(?:\(|\[\S)|[a-z_]+(?:\.[a-z_]+)+[,)\]}]*$|[A-Z][a-z]+\[|[\w./-]+\.(?:key|pem|crt|ya?ml|json|txt)$|\(|"
+    r"(?:[a-z_]+\.)*[a-z_]+(?:\(|\[\S)|[a-z_]+(?:\.[a-z_]+|\.[A-Z][A-Za-z]+)+[,)\]}]*$|[A-Z][a-z]+\[|[\w./-]+\.(?:key|pem|crt|ya?ml|json|txt)$|\(|"
     r"https?://[^\s@?]+$"
 )
 """An expression of a program, as tracebacks quote them, the name of a file, an address without credentials."""
@@ -210,7 +216,7 @@ def _mixed(value: str) -> bool:
 def harmless(value: str, name: str = "") -> bool:
     """Tell whether a value is no secret although its name says so: a word, a mask, a reference, a file, ciphertext."""
     bare = value.strip()
-    if not bare or bare.lower() in _WORDS or placeholder(bare):
+    if len(bare) < 2 or bare.lower() in _WORDS or placeholder(bare):
         return True
     if _SEALED.match(bare) or _CALL.match(bare):
         return True
@@ -222,9 +228,9 @@ def harmless(value: str, name: str = "") -> bool:
         return True
     if _vague(name):
         return not random_looking(bare)
-    if _SPOKEN.match(bare) or (name.lower().endswith(("secret", "secrets")) and _NAMESPACED.match(bare)):
+    if _SPOKEN.match(bare) or (len(bare) < 24 and bare.replace("_", "").isalpha() and is_secret_name(bare)) or (name.lower().endswith(("secret", "secrets")) and _NAMESPACED.match(bare)):
         return True
-    if name.lower() in {"secret", "secrets"} and _OBJECT.match(bare) and not random_looking(bare):
+    if _may_refer(name) and _OBJECT.match(bare) and not random_looking(bare):
         return True
     words = bare.split()
     if len(words) >= 3 and sum(word.strip(".,;:()").isalpha() for word in words) >= len(words) - 1:
@@ -235,6 +241,13 @@ def harmless(value: str, name: str = "") -> bool:
 def _encoded(part: str) -> bool:
     """Tell whether a part of what looks like a path is one of base64, which has slashes too."""
     return len(part) >= 12 and any(map(str.isupper, part)) and any(map(str.isdigit, part)) and any(map(str.islower, part))
+
+
+@lru_cache(maxsize=1024)
+def _may_refer(name: str) -> bool:
+    """Tell whether a field has a secret or the name of one: `secret`, `tlsSecret`."""
+    head, found, _ = re.sub(r"s$", "", name).lower().rpartition("secret")
+    return bool(found) and name.lower().rstrip("s").endswith("secret") and not name.isupper() and not _OWN_SECRET.search(head)
 
 
 @lru_cache(maxsize=1024)

@@ -21,7 +21,10 @@ MOST_REPEATED = 10_000
 """Values that an alias stands for; one of more stands for nothing (YAML bombs)."""
 
 FAILURES = 20
-"""Quotes and brackets that never end before all others are only looked at within their line."""
+"""Quotes that never end before all others are only looked at within their line."""
+
+MOST_WASTED = 100_000
+"""The same of brackets: characters that were looked through in vain for where they end."""
 
 
 class Leaf(str):
@@ -128,7 +131,7 @@ class _Reader:
         self.open: list[tuple[int, Any]] = []
         self.anchors: dict[str, Any] = {}
         self.sizes: dict[int, tuple[int, int]] = {}
-        self.failures = 0
+        self.failures = self.wasted = 0
         self.within: list[Any] = []
         self.repeated = 0
         self.explicit = -1
@@ -199,9 +202,9 @@ class _Reader:
                 if self.open and self.open[-1][0] == column and type(self.open[-1][1]) is kind:
                     return
         node = kind()
-        self._put(node)
         if len(self.open) >= DEEPEST:
             self.open.pop()
+        self._put(node)
         self.open.append((column, node))
 
     def _put(self, node: Any) -> None:
@@ -286,11 +289,11 @@ class _Reader:
     def _brackets(self, at: int) -> tuple[Any, int]:
         """Return what is in brackets; where they never end, what is in them in their line."""
         end = self.text.find("\n", at, self.end)
-        if self.failures < FAILURES:
+        if self.wasted < MOST_WASTED:
             node, after, complete = self._flow(at, self.end)
             if complete or end < 0:
                 return node, after
-            self.failures += 1
+            self.wasted += after - at
         node, after, _ = self._flow(at, self.end if end < 0 else end)
         return node, after
 

@@ -101,6 +101,10 @@ class Marker:
         """Leave it."""
         return value
 
+    def applied(self, value: Any) -> Any:
+        """Look at the structure of it."""
+        return self.text(value) if isinstance(value, Leaf) and "Secret" not in value else self.secret(value)
+
     def public(self, value: Any) -> Any:
         """Remember that it may stay."""
         self.sealed += [(leaf.start, leaf.end) for leaf in leaves(value)]
