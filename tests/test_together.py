@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -33,7 +34,8 @@ def test_the_layer_is_told_when_the_foundations_are_there() -> None:
     def layer(founded: Callable[[], bool]) -> tuple[bool, bool]:
         before = founded()
         go.set()
-        while not founded():
+        deadline = time.monotonic() + 5
+        while not founded() and time.monotonic() < deadline:
             done.wait(0.001)
         return before, founded()
 
