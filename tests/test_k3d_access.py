@@ -19,6 +19,7 @@ from platform_e2e.cluster.k3d import (
     appimage,
     credentials,
     daemon,
+    judging,
     mirrors,
     network,
     proxies,
@@ -452,10 +453,10 @@ def test_the_api_server_of_a_cluster_elsewhere_is_published_there_and_certified_
 @pytest.mark.point("remote-daemon")
 def test_a_machine_that_means_nothing_here_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = ClusterSpec("c", source=Images.REGISTRY)
-    monkeypatch.setattr(daemon, "_resolves", lambda host: host == "known")
-    (problem,) = [one for one in daemon.judge(REMOTE, spec) if one.fatal]
+    monkeypatch.setattr(judging, "_resolves", lambda host: host == "known")
+    (problem,) = [one for one in judging.judge(REMOTE, spec) if one.fatal]
     assert "is on build, which means nothing here" in problem.what
-    assert [one for one in daemon.judge(replace(REMOTE, endpoint="tcp://known:1"), spec) if one.fatal] == []
+    assert [one for one in judging.judge(replace(REMOTE, endpoint="tcp://known:1"), spec) if one.fatal] == []
 
 
 @pytest.mark.point("remote-daemon")

@@ -11,7 +11,7 @@ import pytest
 
 from platform_e2e.cluster import providers
 from platform_e2e.cluster.embedded import network as embedded
-from platform_e2e.cluster.k3d import appimage, binary, daemon, failures, making, network, probe, versions
+from platform_e2e.cluster.k3d import appimage, binary, daemon, failures, judging, making, network, probe, versions
 from platform_e2e.cluster.k3d.daemon import GIB, Daemon, Silence
 from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.cluster.provider import ClusterSpec, Images
@@ -49,7 +49,7 @@ def test_who_may_not_send_frames_asks_from_the_container_and_is_told_before_a_bu
     monkeypatch.setattr(daemon, "may_send_frames", may_send_frames)
     monkeypatch.setattr("socket.socket", refuse)
     assert "CAP_NET_RAW" in daemon.why_no_client(SOUND)
-    (note,) = daemon.judge(SOUND, REGISTRY)
+    (note,) = judging.judge(SOUND, REGISTRY)
     assert note.what == (
         "this user may not send ARP requests (CAP_NET_RAW): addresses are asked for from a container on the cluster's network"
     )
@@ -121,7 +121,7 @@ def test_the_kubelet_of_rootless_docker_is_told_that_it_has_no_root() -> None:
 )
 def test_controllers_that_are_not_delegated_are_named(said: dict[str, Any], missing: str) -> None:
     found = daemon.read({**INFO, "SecurityOptions": ["name=rootless"], **said}, ROOTLESS.endpoint)
-    (problem,) = [one for one in daemon.judge(found, REGISTRY) if one.fatal]
+    (problem,) = [one for one in judging.judge(found, REGISTRY) if one.fatal]
     assert problem.what.startswith("rootless Docker 28.2.2 was not given the cgroup controller")
     assert f" {missing}; k3s needs " in problem.what
     assert "Delegate=cpu cpuset io memory pids" in problem.remedy
@@ -131,13 +131,13 @@ def test_controllers_that_are_not_delegated_are_named(said: dict[str, Any], miss
 def test_a_rootless_daemon_with_all_controllers_runs_clusters() -> None:
     said = {"CPUSet": True, "CPUShares": True, "CpuCfsQuota": True, "MemoryLimit": True, "PidsLimit": True}
     found = daemon.read({**INFO, "SecurityOptions": ["name=rootless"], **said}, ROOTLESS.endpoint)
-    assert [one.what for one in daemon.judge(found, REGISTRY) if one.fatal] == []
+    assert [one.what for one in judging.judge(found, REGISTRY) if one.fatal] == []
 
 
 @pytest.mark.point("rootless-docker")
 def test_a_daemon_of_root_has_every_controller_whatever_it_says() -> None:
     """On cgroups of version 1 a daemon says of some that it has them not, and containers run all the same."""
-    assert daemon.judge(daemon.read({**INFO, "CPUSet": False}, "unix:///var/run/docker.sock"), REGISTRY) == []
+    assert judging.judge(daemon.read({**INFO, "CPUSet": False}, "unix:///var/run/docker.sock"), REGISTRY) == []
 
 
 # --- Podman
@@ -182,7 +182,7 @@ def test_an_old_docker_is_no_podman(tools: FakeTools) -> None:
     tools.says("docker version", [{"Name": "Engine", "Version": "19.3.1"}])
     found = daemon.ask(TCP)
     assert isinstance(found, Daemon)
-    assert "older than 20.10" in daemon.judge(found, REGISTRY)[0].what
+    assert "older than 20.10" in judging.judge(found, REGISTRY)[0].what
 
 
 @pytest.mark.point("podman")
@@ -265,9 +265,9 @@ def test_an_image_is_built_without_attestations(tmp_path: Path, monkeypatch: pyt
 def test_zfs_has_one_server_only() -> None:
     for status in ({"Driver": "zfs"}, {"Driver": "overlay2", "DriverStatus": [["Backing Filesystem", "zfs"]]}):
         found = daemon.read({**INFO, **status}, "unix:///var/run/docker.sock")
-        (problem,) = daemon.judge(found, replace(REGISTRY, nodes=3, servers=3))
+        (problem,) = judging.judge(found, replace(REGISTRY, nodes=3, servers=3))
         assert "keeps its files on ZFS, where several servers do not form a cluster" in problem.what
-        assert daemon.judge(found, REGISTRY) == []
+        assert judging.judge(found, REGISTRY) == []
 
 
 @pytest.mark.point("docker-failures-named")

@@ -14,7 +14,7 @@ import pytest
 from platform_e2e.addresses import AddressRange
 from platform_e2e.cluster import naming, providers
 from platform_e2e.cluster.embedded import network as embedded
-from platform_e2e.cluster.k3d import binary, daemon, failures, network, parts, pulled, sources, traces, upkeep
+from platform_e2e.cluster.k3d import binary, daemon, failures, judging, network, parts, pulled, sources, traces, upkeep
 from platform_e2e.cluster.k3d.daemon import GIB, Daemon, Silence
 from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.cluster.k3d.failures import K3dFailed
@@ -133,7 +133,7 @@ def test_a_daemon_that_answers_with_an_error_is_a_silence(tools: FakeTools) -> N
 def test_what_a_daemon_lacks_is_named_with_the_remedy(
     change: dict[str, Any], spec: dict[str, Any], what: str, remedy: str
 ) -> None:
-    (problem,) = daemon.judge(Daemon(**{**SOUND.__dict__, **change}), ClusterSpec("c", **spec))
+    (problem,) = judging.judge(Daemon(**{**SOUND.__dict__, **change}), ClusterSpec("c", **spec))
     assert problem.what == what
     assert remedy in problem.remedy
     assert problem.fatal
@@ -141,7 +141,7 @@ def test_what_a_daemon_lacks_is_named_with_the_remedy(
 
 def test_docker_desktops_memory_is_a_setting() -> None:
     desktop = Daemon("28.2.2", "Docker Desktop", 2 * GIB, local=False)
-    little, elsewhere = daemon.judge(desktop, ClusterSpec("c", source=Images.REGISTRY))
+    little, elsewhere = judging.judge(desktop, ClusterSpec("c", source=Images.REGISTRY))
     assert "in its settings, under Resources" in little.remedy
     assert "addresses are asked for from a container on the cluster's network" in elsewhere.what
     assert not elsewhere.fatal
@@ -149,7 +149,7 @@ def test_docker_desktops_memory_is_a_setting() -> None:
 
 def test_a_rootless_daemon_wants_cgroups_v2_and_a_registry() -> None:
     rootless = Daemon("28.2.2", "Debian", 8 * GIB, cgroups="1", rootless=True)
-    whats = [problem.what for problem in daemon.judge(rootless, ClusterSpec("c")) if problem.fatal]
+    whats = [problem.what for problem in judging.judge(rootless, ClusterSpec("c")) if problem.fatal]
     assert whats == [
         "rootless Docker 28.2.2 has cgroups of version 1; k3s needs version 2 there",
         "rootless Docker 28.2.2 cannot run nodes that are built here: their files belong to root",
@@ -157,7 +157,7 @@ def test_a_rootless_daemon_wants_cgroups_v2_and_a_registry() -> None:
 
 
 def test_a_sound_daemon_has_no_problem() -> None:
-    assert daemon.judge(SOUND, ClusterSpec("c")) == []
+    assert judging.judge(SOUND, ClusterSpec("c")) == []
 
 
 # --- which provider

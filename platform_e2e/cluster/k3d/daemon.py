@@ -7,14 +7,13 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from platform_e2e.cluster.k3d.docker import Docker
-from platform_e2e.cluster.provider import ClusterSpec, Images, Problem
 from platform_e2e.shell import CommandError, run, which
 
 GIB = 1024**3
@@ -23,15 +22,6 @@ INFO_SECONDS = 10.0
 """For `docker info`; a tenth of a second is usual."""
 
 SOCKET_SECONDS = 1.0
-
-NODE_MEMORY = 1 * GIB
-"""For each node beyond the first."""
-
-MEMORY = 4 * GIB
-"""What Docker must have for one node: all programs together were measured at 2.2 GiB; Docker Desktop's old default is 2 GiB."""
-
-DISK = 6 * GIB
-"""Free bytes that Docker needs: the node image and the platform's own unpacked, and what the cluster writes."""
 
 OLDEST = (20, 10)
 """Debian 12's; what is older has no private cgroups and was not tried."""
@@ -43,11 +33,6 @@ CONTROLLERS = {
     "pids": ("PidsLimit",),
 }
 """Controllers of cgroups that a kubelet needs, and where `docker info` says that the daemon has them."""
-
-DELEGATION = (
-    "write `[Service]` and `Delegate=cpu cpuset io memory pids` into /etc/systemd/system/user@.service.d/delegate.conf, run "
-    "`sudo systemctl daemon-reload`, and log in again (https://rootlesscontaine.rs/getting-started/common/cgroup2/)"
-)
 
 PODMANS_STORE = "containers/storage"
 """The end of Podman's directory, whoever runs it."""
@@ -190,95 +175,6 @@ def may_send_frames() -> bool:
     return True
 
 
-def judge(daemon: Daemon, spec: ClusterSpec) -> list[Problem]:
-    """Return what keeps a cluster of k3d from running on a daemon, and what makes it another one than on Linux.
-
-    Args:
-        daemon: what was observed.
-        spec: the cluster that is asked for.
-    """
-    problems: list[Problem] = []
-    if _numbers(daemon.version) < OLDEST:
-        problems.append(Problem(f"{daemon} is older than {OLDEST[0]}.{OLDEST[1]}", "install a newer Docker"))
-    need = MEMORY + (spec.nodes - 1) * NODE_MEMORY
-    if daemon.memory and daemon.memory < need:
-        where = "in its settings, under Resources" if daemon.desktop else "to its machine, or ask for fewer --nodes"
-        problems.append(
-            Problem(
-                f"{daemon} has {daemon.memory / GIB:.1f} GiB of memory; {spec.nodes} node(s) need {need / GIB:.0f} GiB",
-                f"give it more {where}",
-            )
-        )
-    if daemon.free is not None and daemon.free < DISK:
-        problems.append(
-            Problem(
-                f"{daemon.free / GIB:.1f} GiB are free below {daemon.root}; Docker needs {DISK / GIB:.0f} GiB there",
-                "free some: `docker system df` says what is used, `docker system prune` removes what nobody needs",
-            )
-        )
-    if daemon.rootless and daemon.cgroups != "2":
-        problems.append(
-            Problem(
-                f"{daemon} has cgroups of version {daemon.cgroups}; k3s needs version 2 there",
-                "start the kernel with systemd.unified_cgroup_hierarchy=1, or use Docker as root",
-            )
-        )
-    if daemon.rootless and spec.source is Images.BUILT:
-        problems.append(
-            Problem(
-                f"{daemon} cannot run nodes that are built here: their files belong to root",
-                "use --images registry, a Docker daemon of root's, or --provider embedded",
-            )
-        )
-    if daemon.rootless and daemon.cgroups == "2" and daemon.undelegated:
-        several = len(daemon.undelegated) > 1
-        problems.append(
-            Problem(
-                f"{daemon} was not given the cgroup controller{'s' * several} {listing(daemon.undelegated)}; "
-                f"k3s needs {'them' if several else 'it'}",
-                DELEGATION,
-            )
-        )
-    if daemon.storage == "zfs" and spec.servers > 1 and spec.source is not Images.BUILT:
-        problems.append(
-            Problem(
-                f"{daemon} keeps its files on ZFS, where several servers do not form a cluster",
-                "use --servers 1, or give Docker a directory on another file system (data-root in its daemon.json)",
-            )
-        )
-    if daemon.host and not _resolves(daemon.host):
-        problems.append(
-            Problem(
-                f"{daemon} is on {daemon.host}, which means nothing here: the API server of a cluster there is not reached",
-                "name the machine in DOCKER_HOST, or in the context, by an address or a name that this host can resolve",
-            )
-        )
-    why = why_no_client(daemon)
-    if why:
-        problems.append(
-            Problem(
-                f"{why}: addresses are asked for from a container on the cluster's network",
-                "nothing to do; that an address answers on this host itself can be seen only on Linux by root, with a daemon of "
-                "root's",
-                fatal=False,
-            )
-        )
-    return problems
-
-
-def listing(names: Sequence[str]) -> str:
-    """Return names as a sentence has them."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _resolves(host: str) -> bool:
-    try:
-        socket.getaddrinfo(host, None)
-    except OSError:
-        return False
-    return True
-
-
 def _podman(docker: Docker, said: Mapping[str, Any], endpoint: str) -> str | None:
     """Return the version of Podman where it answers in Docker's place, or None.
 
@@ -290,7 +186,7 @@ def _podman(docker: Docker, said: Mapping[str, Any], endpoint: str) -> str | Non
     version = str(said.get("ServerVersion", ""))
     if "podman" in endpoint or str(said.get("DockerRootDir", "")).rstrip("/").endswith(PODMANS_STORE):
         return version
-    if not version or _numbers(version) >= OLDEST:
+    if not version or numbers(version) >= OLDEST:
         return None
     with contextlib.suppress(CommandError, json.JSONDecodeError):
         words = ("version", "--format", "{{json .Server.Components}}")
@@ -365,7 +261,8 @@ def _free(root: Path) -> int | None:
     return stats.f_bavail * stats.f_frsize
 
 
-def _numbers(version: str) -> tuple[int, ...]:
+def numbers(version: str) -> tuple[int, ...]:
+    """Return a version's first two numbers."""
     return tuple(int(part) for part in version.split("-", maxsplit=1)[0].split(".")[:2] if part.isdecimal())
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from platform_e2e import paths
 from platform_e2e.cluster import doctor, naming
 from platform_e2e.cluster.embedded import remains
-from platform_e2e.cluster.k3d import binary, daemon, making, mirrors, network, parts, sources, upkeep
+from platform_e2e.cluster.k3d import binary, daemon, judging, making, mirrors, network, parts, sources, upkeep
 from platform_e2e.cluster.k3d.daemon import Silence
 from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.cluster.k3d.failures import K3dFailed
@@ -30,7 +30,7 @@ class K3dProvider:
         found = daemon.ask(docker)
         if isinstance(found, Silence):
             return [Problem(f"k3d needs Docker: {found.reason}", found.remedy)]
-        problems = daemon.judge(found, spec)
+        problems = judging.judge(found, spec)
         if spec.source is Images.BUILT:
             problems += doctor.judge(doctor.observe(), spec)
         else:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import requests
 
-from platform_e2e.cluster.k3d.daemon import listing
+from platform_e2e.cluster.k3d.judging import listing
 from platform_e2e.cluster.provider import Images
 from platform_e2e.errors import WrongUsage
 
