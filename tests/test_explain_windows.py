@@ -78,9 +78,9 @@ def test_a_window_is_about_applications_clusters_and_namespaces(about: dict[str,
 @pytest.mark.parametrize(
     ("windows", "held"),
     [
-        ([window()], "denies it, deny from `* * * * *` for 24h (applications *)"),
-        ([window("allow", "0 3 * * *", "1h")], "no sync window of AppProject chat that allows it is open"),
-        ([window("allow"), window()], "denies it"),
+        ([window()], "denies syncs, deny from `* * * * *` for 24h (applications *)"),
+        ([window("allow", "0 3 * * *", "1h")], "no sync window of AppProject chat that allows syncs is open"),
+        ([window("allow"), window()], "denies syncs"),
         ([window("allow"), window("allow", "0 3 * * *", "1h")], None),
         ([window("deny", "0 3 * * *", "1h")], None),
         ([window("deny", applications=["other"])], None),

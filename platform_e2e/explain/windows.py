@@ -55,13 +55,13 @@ def holding(application: Object, view: View, now: datetime | None = None) -> Cau
     if denying:
         return _cause(
             application,
-            f"a sync window of AppProject {name} denies it, {listed([_words(one) for one in denying])}, so that",
+            f"a sync window of AppProject {name} denies syncs, {listed([_words(one) for one in denying])}, so that",
             f"remove or narrow the window in the file of AppProject {name}{_by_hand(denying)}",
         )
     if closed:
         return _cause(
             application,
-            f"no sync window of AppProject {name} that allows it is open, {listed([_words(one) for one in closed])}, so that",
+            f"no sync window of AppProject {name} that allows syncs is open, {listed([_words(one) for one in closed])}, so that",
             f"wait for it, or widen the window in the file of AppProject {name}{_by_hand(closed)}",
         )
     return None
