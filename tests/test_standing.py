@@ -59,7 +59,7 @@ class Stage:
             "ClusterSpec": lambda *_, **__: None,
             "lease.acquire": lambda *_, **__: held,
             "programs.ensure": lambda *_: SimpleNamespace(path=Path),
-            "supplies.of": lambda _: SimpleNamespace(registries=()),
+            "supplies.of": lambda _: SimpleNamespace(registries=(), ca=""),
             "Kube.from_kubeconfig": lambda _: contextlib.nullcontext(view),
             "install_foundations": self.install,
             "git_server": lambda *_: "git",
