@@ -231,7 +231,7 @@ def apply_layer(
         hopeless=lambda app: _hopeless(app, kube),
         founded=founded,
     )
-    if done.commit.before is not None and done.commit.pushed and _tidied(kube, facts, layer, timeline):
+    if done.commit.before is not None and done.commit.pushed and _tidied(kube, facts, layer, timeline, settled=False):
         # What is gone may be what something of this layer waited for.
         seconds, held = _converged(kube, layer, done.commit.sha, timeline)
         done = replace(done, seconds=seconds, held=held)
@@ -269,14 +269,14 @@ def compare_again(
     seconds, _ = _converged(kube, layer, sha, timeline)
     leftovers.sync_again(kube, layer, seconds)
     seconds, held = _converged(kube, layer, sha, timeline)
-    if _tidied(kube, facts, layer, timeline):
+    if _tidied(kube, facts, layer, timeline, settled=True):
         seconds, held = _converged(kube, layer, sha, timeline)
     return seconds, causes(kube, layer, held)
 
 
-def _tidied(kube: Kube, facts: ClusterFacts, layer: Layer, timeline: Timeline) -> bool:
+def _tidied(kube: Kube, facts: ClusterFacts, layer: Layer, timeline: Timeline, *, settled: bool) -> bool:
     """Remove what earlier layers left in a kept cluster, say what, and tell whether there was anything."""
-    removed = leftovers.remove(kube, layer, cluster=facts.name, spared=TESTS)
+    removed = leftovers.remove(kube, layer, cluster=facts.name, spared=TESTS, settled=settled)
     if removed:
         timeline.event("fact", "leftovers", text=f"removed of an earlier layer: {', '.join(removed)}")
     return bool(removed)

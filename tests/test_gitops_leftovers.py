@@ -64,8 +64,8 @@ def marked(api: ScriptedApi, name: str, annotation: str = "", label: str = "", *
     api.put("configmaps", "one", name, metadata={**made, **metadata}, data={})
 
 
-def removed(kube: Kube, layer: Layer) -> list[str]:
-    return leftovers.remove(kube, layer, cluster="e2e", spared=TESTS)
+def removed(kube: Kube, layer: Layer, *, settled: bool = True) -> list[str]:
+    return leftovers.remove(kube, layer, cluster="e2e", spared=TESTS, settled=settled)
 
 
 def test_a_cluster_as_a_new_one_would_be_loses_nothing(api: ScriptedApi, kube: Kube, layer: Layer) -> None:
@@ -135,6 +135,52 @@ def test_an_object_of_git_that_argocd_does_not_know_as_its_own_means_another_clu
     assert caught.value.exit_code == 3
     assert "kept cluster e2e is not what a new one would be: ConfigMap one -n one" in caught.value.problem
     assert caught.value.remedy == "make it again: nox -s cluster -- down e2e, then the same command"
+
+
+def test_before_the_sync_with_new_settings_a_mark_that_is_to_come_is_not_missed(
+    api: ScriptedApi, kube: Kube, layer: Layer
+) -> None:
+    marked(api, "one", label="one")
+    assert removed(kube, layer, settled=False) == []
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        ("Prune=false", {"automated": {"prune": True}}, True),
+        ("Delete=false, Prune=confirm", {"automated": {"prune": True}}, True),
+        ("", {"automated": {}}, True),
+        ("", {"automated": {"prune": True}, "syncOptions": ["Prune=false"]}, True),
+        ("", {"automated": {"prune": True}}, False),
+    ],
+)
+def test_what_argocd_was_told_to_keep_goes_with_the_layer_that_had_it(
+    api: ScriptedApi, kube: Kube, layer: Layer, told: tuple[str, dict[str, Any], bool]
+) -> None:
+    options, policy, goes = told
+    api.serve("v1", "namespaces", "Namespace", namespaced=False)
+    entries = [
+        {"version": "v1", "kind": "ConfigMap", "namespace": "one", "name": "kept", "requiresPruning": True},
+        {"version": "v1", "kind": "Namespace", "name": "one", "requiresPruning": True},
+        {"version": "v1", "kind": "ConfigMap", "namespace": "one", "name": "one", "status": "Synced"},
+    ]
+    api.put("applications", "argocd", "one", metadata={"managedFields": BY_US}, spec={"syncPolicy": policy},
+            status={"resources": entries})  # fmt: skip
+    said = {"argocd.argoproj.io/sync-options": options}
+    mark = {"argocd.argoproj.io/tracking-id": "one:/ConfigMap:one/kept"}
+    marked(api, "kept", annotations={**mark, **said})
+    api.put(
+        "namespaces",
+        "",
+        "one",
+        metadata={"annotations": {"argocd.argoproj.io/tracking-id": "one:/Namespace:/one", **said}},
+    )
+    found = removed(kube, layer)
+    assert [line.partition(",")[0] for line in found] == (["ConfigMap kept -n one", "Namespace one"] if goes else [])
+    namespace = kube.get("v1/Namespace", "one")
+    assert namespace is not None
+    assert ("argocd.argoproj.io/tracking-id" in namespace["metadata"].get("annotations", {})) is not goes
+    assert (kube.get("v1/ConfigMap", "kept", "one") is None) is goes
 
 
 def test_what_does_not_go_means_another_cluster(api: ScriptedApi, kube: Kube, layer: Layer) -> None:

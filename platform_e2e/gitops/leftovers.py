@@ -34,6 +34,10 @@ LABEL_KEY, METHOD = "application.instanceLabelKey", "application.resourceTrackin
 DEFAULT_LABEL, DEFAULT_METHOD = "app.kubernetes.io/instance", "annotation"
 """Of Argo CD since 3.0."""
 
+SYNC_OPTIONS = "argocd.argoproj.io/sync-options"
+NOT_PRUNED = frozenset({"Prune=false", "Prune=confirm"})
+"""Options of an object or an Application (3.2.11, docs/user-guide/sync-options.md)."""
+
 COPIES = frozenset({"Endpoints", "EndpointSlice", "Event"})
 """Kinds that get labels of other objects, or are too many to be asked for."""
 
@@ -62,10 +66,12 @@ class Found:
     Attributes:
         left: objects of an earlier layer.
         stale: objects of this layer that Argo CD does not know as its own.
+        unpruned: objects that Git has no more, and that Argo CD keeps because it was told to.
     """
 
     left: list[Object] = field(default_factory=list)
     stale: list[Object] = field(default_factory=list)
+    unpruned: list[Object] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,13 @@ class Tracking:
             },
         )
 
+    def mark(self, obj: Object) -> bool:
+        """Tell whether an object has the mark that Argo CD looks for."""
+        metadata = obj["metadata"]
+        if self.method == "label":
+            return self.label in (metadata.get("labels") or {})
+        return TRACKING in (metadata.get("annotations") or {})
+
     def judge(self, obj: Object, found: Found) -> None:
         """Take an object that Argo CD has applied into what was found, if it belongs there."""
         metadata = obj["metadata"]
@@ -118,14 +131,18 @@ class Tracking:
             found.left.append(obj)
 
 
-def remove(kube: Kube, layer: Layer, *, cluster: str, spared: str) -> list[str]:
+def remove(kube: Kube, layer: Layer, *, cluster: str, spared: str, settled: bool) -> list[str]:
     """Remove what a kept cluster has of earlier layers; for when all Applications have converged.
+
+    Of a Namespace that Git has no more only Argo CD's mark is taken: the layer's own objects are in it.
 
     Args:
         kube: the cluster.
         layer: that was applied.
         cluster: its name, for the error's text.
         spared: label of what tests make for themselves.
+        settled: whether every Application was synced with Argo CD's settings as they are now. Before that an object that lacks
+            their mark is not told: the foundations may be upgraded at the same time, and the sync is still to come.
 
     Returns:
         `kind/name -n namespace` of what was removed.
@@ -142,13 +159,18 @@ def remove(kube: Kube, layer: Layer, *, cluster: str, spared: str) -> list[str]:
         for obj in found.left:
             removed[described(obj)] = None
         in_parallel(lambda obj: _delete(kube, obj), found.left)
-        return Pending(f"{described(found.left[0])} is there") if found.left else Met()
+        for obj in found.unpruned:
+            removed[f"{described(obj)}, which Git has no more and Argo CD was told to keep"] = None
+        in_parallel(lambda obj: _let_go(kube, obj), found.unpruned)
+        rest = [*found.left, *found.unpruned]
+        return Pending(f"{described(rest[0])} is there") if rest else Met()
 
     try:
         poll(look, timeout=GONE_SECONDS, what="what earlier layers left is gone", first=0.2, most=1.0)
     except Timeout:
-        raise MadeForAnother(cluster, f"{_some(found.left)} of an earlier layer cannot be removed") from None
-    if found.stale:
+        rest = [*found.left, *found.unpruned]
+        raise MadeForAnother(cluster, f"{_some(rest)} of an earlier layer cannot be removed") from None
+    if settled and found.stale:
         raise MadeForAnother(cluster, f"{_some(found.stale)} still has the mark of another tracking method of Argo CD")
     return list(removed)
 
@@ -174,7 +196,35 @@ def find(kube: Kube, layer: Layer, spared: str) -> Found:
     for objects in in_parallel(lambda kind: _list(kube, kind), served):
         for obj in objects:
             tracking.judge(obj, found)
+    found.unpruned += _unpruned(kube, tracking)
     return found
+
+
+def _unpruned(kube: Kube, tracking: Tracking) -> Iterator[Object]:
+    """Yield what Argo CD still has for its own although Git has it no more: it was told not to prune it."""
+    for app in kube.list(argocd.APPLICATION):
+        for one in argocd.resources(app):
+            obj = kube.get(one.api, one.name, one.namespace or None) if one.requires_pruning else None
+            if obj is not None and tracking.mark(obj) and _kept(app, obj):
+                yield {**obj, "apiVersion": one.api.rpartition("/")[0], "kind": one.kind}
+
+
+def _kept(app: Object, obj: Object) -> bool:
+    """Tell whether Argo CD was told to keep an object that Git has no more."""
+    policy = (app.get("spec") or {}).get("syncPolicy") or {}
+    options = [*(policy.get("syncOptions") or ()), (obj["metadata"].get("annotations") or {}).get(SYNC_OPTIONS, "")]
+    said = {word.strip() for option in options for word in str(option).split(",")}
+    return bool(said & NOT_PRUNED) or not (policy.get("automated") or {}).get("prune")
+
+
+def _let_go(kube: Kube, obj: Object) -> None:
+    """Delete an object that Git has no more; of a Namespace only take Argo CD's mark."""
+    if obj["kind"] != "Namespace":
+        _delete(kube, obj)
+        return
+    label = Tracking.read(kube).label
+    marks = {"annotations": {TRACKING: None}, "labels": {label: None}}
+    kube.patch(kind_of(obj), obj["metadata"]["name"], {"metadata": marks})
 
 
 def _roots(kube: Kube, layer: Layer, spared: str) -> Iterator[Object]:
