@@ -323,6 +323,21 @@ def test_a_sync_of_an_older_commit_that_waits_without_end_is_stopped(
     assert kube.patches == [(APPLICATION, "one", {"status": {"operationState": {"phase": "Terminating"}}})]
 
 
+@pytest.mark.point("sync-windows")
+@pytest.mark.parametrize("sha", [SHA, OLD])
+def test_a_sync_that_a_window_had_blocked_is_looked_at_again(
+    kube: Any, layer: Layer, timeline: Timeline, sha: str
+) -> None:
+    kube.up(*NAMES)
+    kube.up("one", sha=sha)
+    state = kube.objects[APPLICATION, "one"]["status"]["operationState"]
+    state.pop("finishedAt")
+    state |= {"phase": "Running", "message": "Sync operation blocked by sync window"}
+    kube.on_patch = lambda kind, name, patch: kube.put(kind, converged(name))
+    deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=10)
+    assert kube.patches == [(APPLICATION, "one", {"metadata": {"annotations": {argocd.REFRESH: "normal"}}})]
+
+
 @pytest.mark.parametrize(("sha", "message"), [(SHA, HELD[0]), (SHA, HELD[1]), (OLD, "waiting for 1 more")])
 def test_a_sync_that_is_needed_or_goes_on_is_not_stopped(
     kube: Any, layer: Layer, timeline: Timeline, sha: str, message: str

@@ -42,6 +42,9 @@ _STARTING = re.compile(
 _HELD = re.compile(r"waiting for (?:healthy state|completion of hook)")
 """What an operation says that has no end of its own (gitops-engine, pkg/sync/sync_context.go): of an older commit, nobody needs it."""
 
+_BLOCKED = "blocked by sync window"
+"""What an operation says that may not begin (Argo CD 3.2.11, controller/sync.go)."""
+
 _REMEMBERED = "Manifest generation error (cached)"
 """What the repo-server says for an hour after three failures on one commit, whatever was mended meanwhile, unless it is to forget
 (Argo CD 3.2.11, reposerver/repository/repository.go, cachedManifestResponse)."""
@@ -229,6 +232,10 @@ class Arrival:
             self._once(one.name, now, lambda: self.kube.patch(
                 argocd.APPLICATION, one.name, {"status": {"operationState": {"phase": "Terminating"}}}, one.namespace
             ))  # fmt: skip
+            return verdict
+        if operation.running and _BLOCKED in operation.message:
+            # Argo CD does not look again because its project has lost the window; any change of the Application makes it.
+            self._once(one.name, now, lambda: argocd.ask_refresh(self.kube, one.name, namespace=one.namespace))
             return verdict
         errors = [
             f"{kind}: {' '.join(text.split())}" for kind, text in argocd.conditions(app) if kind.endswith("Error")
