@@ -64,6 +64,15 @@ def test_a_legitimate_change_must_stay_green() -> None:
     assert judge(case, run(status=0)).reason == "the run on the layer judged nothing"
 
 
+def test_a_layer_that_its_reader_refuses_for_the_fault_is_judged_right() -> None:
+    fault = replace(FAULT, cause="application-shared-resource", changes=(Change("argocd/two.yaml", create="x"),))
+    said = "ERROR: argocd/one.yaml:2: application/a -n argocd is there a second time\n  remedy: the first is in argocd/two.yaml:1"
+    assert judge(fault, {**run(status=4), "said": said}).right
+    assert not judge(fault, {**run(status=4), "said": said.replace("two.yaml", "else.yaml")}).right
+    assert not judge(fault, {**run(status=4), "said": "argocd/two.yaml cannot be read"}).right
+    assert not judge(FAULT, {**run(status=4), "said": said}).right
+
+
 def blocked_by(reason: str) -> dict[str, Any]:
     broken = run(RED, ("blocked", "monitoring", []))
     broken["verdict"]["tests"][1]["reason"] = f"blocked by {reason}"

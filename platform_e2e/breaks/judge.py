@@ -11,6 +11,10 @@ from platform_e2e.breaks.declaration import LEGITIMATE, Break
 from platform_e2e.report.verdict import ExitCode, Outcome
 
 
+REFUSALS: Mapping[str, str] = {"application-shared-resource": "is there a second time"}
+"""Causes that the reader of a layer sees where two files make one object, and what it says then (layer/load.py)."""
+
+
 @dataclass(frozen=True)
 class Judgement:
     """What is to be said about one run.
@@ -37,7 +41,7 @@ def judge(fault: Break, run: Mapping[str, Any]) -> Judgement:
 
     Args:
         fault: what was broken and must be found.
-        run: run.json, with `status`, `seconds` and `last_line` of the process.
+        run: run.json, with `status`, `seconds`, `last_line` and `said` of the process.
     """
     reason = _not_green("the layer", run) if fault.cause == LEGITIMATE else _wrong(fault, run)
     return Judgement(fault.name, fault.promise, fault.cause, not reason, reason, float(run.get("seconds", 0.0)))
@@ -63,6 +67,8 @@ def _wrong(fault: Break, run: Mapping[str, Any]) -> str:
     status = run.get("status")
     if status == ExitCode.HOLDS:
         return "missed: the run is green"
+    if status == ExitCode.WRONG_USAGE and _refused(fault, str(run.get("said", ""))):
+        return ""
     if status != ExitCode.BROKEN_PLATFORM:
         return f"not judged: status {status}; {_first_bad(run)}"
     bad = [
@@ -73,6 +79,12 @@ def _wrong(fault: Break, run: Mapping[str, Any]) -> str:
     if not bad:
         return "missed: no test is red"
     return next(filter(None, (_misplaced(fault, test) or _miscalled(fault, test) for test in bad)), "")
+
+
+def _refused(fault: Break, said: str) -> bool:
+    """Tell whether the reader of the layer names the fault before anything is started: by its words and by a changed file."""
+    words = REFUSALS.get(fault.cause)
+    return bool(words) and str(words) in said and any(change.file in said for change in fault.changes)
 
 
 def _waits_for(fault: Break, test: Mapping[str, Any]) -> bool:

@@ -31,6 +31,9 @@ from platform_e2e.settings import OPTIONS, Keep, Settings
 LOG_WIDTH = 140
 """Columns of the table where the output is no terminal."""
 
+LINES_KEPT = 20
+"""How many last lines of a run are looked at: a refusal of the layer has two."""
+
 TEARDOWN_SECONDS = 180.0
 """For removing that cluster: a provider's own limits are far below."""
 
@@ -213,8 +216,9 @@ def _run(settings: Settings, layer: Path, name: str) -> dict[str, Any]:
     (artifacts / "output.txt").write_text(done.stdout + done.stderr, encoding="utf-8")
     result = artifacts / "latest" / "run.json"
     data: dict[str, Any] = json.loads(result.read_text(encoding="utf-8")) if result.exists() else {}
-    last = next(iter(reversed((done.stdout + done.stderr).strip().splitlines())), "")
-    return {**data, "status": done.returncode, "seconds": done.seconds, "last_line": last, "artifacts": str(artifacts)}
+    lines = (done.stdout + done.stderr).strip().splitlines()
+    said = {"last_line": next(iter(reversed(lines)), ""), "said": "\n".join(lines[-LINES_KEPT:])}
+    return {**data, **said, "status": done.returncode, "seconds": done.seconds, "artifacts": str(artifacts)}
 
 
 def options_of(settings: Settings, layer: Path) -> list[str]:
