@@ -1,5 +1,8 @@
 """Plant secrets of many shapes in a layer, make a red run of it on a real cluster, search all artifacts: `nox -s benchmark -- secrets`.
 
+With --texts, no cluster: hundreds of small files, with secrets and without, go by every way that a text takes to a reader; prints
+each secret that was missed and each text that was changed for nothing. Ends with 1 where there is one that is not known, or too many.
+
 Prints how many files were searched, how many secrets were taken out of each sort of artifact, and every one that was found.
 Ends with 1 where one was found, with 3 where the run was not red or has not shown what was planted: nothing was proven then.
 """
@@ -7,6 +10,7 @@ Ends with 1 where one was found, with 3 where the run was not red or has not sho
 from __future__ import annotations
 
 import argparse
+import random
 import secrets
 import sys
 import tempfile
@@ -14,9 +18,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.planted.corpus import measure
 from benchmarks.planted.layer import plant
 from benchmarks.planted.search import contents, search
 from benchmarks.planted.shapes import Shape, shapes
+from benchmarks.planted.ways import MISSED, MOST_CHANGED, WAYS
 from platform_e2e import paths, shell
 from platform_e2e.cli import Parser
 from platform_e2e.errors import BrokenHarness
@@ -44,11 +50,33 @@ def main(argv: Sequence[str]) -> int:
         "--search", type=Path, default=None, metavar="DIR", help="search this run of that seed, make none"
     )
     parser.add_argument("--provider", default="embedded", metavar="NAME", help="of the cluster")
+    parser.add_argument(
+        "--texts", action="store_true", help="measure small files only; needs no cluster, takes seconds"
+    )
     known = parser.parse_args(argv)
     seed = known.seed or secrets.randbelow(10**9)
+    if known.texts:
+        return texts(seed)
     planted = shapes(seed)
     run = known.search or make(planted, known.provider)
     return report(run.resolve(), planted, seed)
+
+
+def texts(seed: int) -> int:
+    """Run the planted shapes and the innocuous texts by every way, and print what was missed and what was changed."""
+    wrong = False
+    for way, redacted in WAYS.items():
+        done = measure(redacted, random.Random(seed))  # noqa: S311 - the values of secrets that are none
+        print(
+            f"{way}, seed {seed}: {len(done.missed)} of {done.planted} shapes missed, "
+            f"{len(done.changed)} of {done.innocuous} innocuous texts changed"
+        )
+        for missed in done.missed:
+            print(f"  MISSED {missed}{' (known)' if missed in MISSED[way] else ''}")
+        for changed in done.changed:
+            print(f"  CHANGED {changed}")
+        wrong |= bool(set(done.missed) - MISSED[way]) or len(done.changed) > MOST_CHANGED * done.innocuous
+    return ExitCode.BROKEN_PLATFORM if wrong else ExitCode.HOLDS
 
 
 def make(planted: Sequence[Shape], provider: str) -> Path:

@@ -143,7 +143,7 @@ def plain(value: Any, name: str = "") -> Any:
 class _Plain:
     """Put `HIDDEN` in the place of secrets."""
 
-    def secret(self, _value: Any, **_: object) -> str:
+    def secret(self, value: Any, *, data: bool = False, whose: str = "", name: str = "") -> str:  # noqa: ARG002 - all the same here
         """Hide it."""
         return HIDDEN
 
@@ -170,7 +170,7 @@ class _Plain:
         """Look through it."""
         return text(value) if isinstance(value, str) else value
 
-    def applied(self, _value: Any) -> str:
+    def applied(self, value: Any) -> str:  # noqa: ARG002 - all the same here
         """Hide it; the object itself is kept beside it."""
         return HIDDEN
 

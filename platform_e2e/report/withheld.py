@@ -29,8 +29,11 @@ _SECRET = re.compile(r"\bkind\W{0,20}(?:!\S{0,40}\s{1,20})?(?:[|>][-+]?\s{1,80})
 _LARGEST_PARSED = 60_000
 """Characters of a file with a Secret that is parsed once more: a Secret has at most 1 MiB, those in Git a few kilobytes."""
 
-TAKEN_OF_SECRET = "the values of its Secret"
-TAKEN = "values that look like secrets"
+_DEEPEST_PARSED = 100
+"""Brackets in each other of a file that is parsed; a manifest has some ten."""
+
+OF_SECRET = "the values of its Secret"  # noqa: S105 - words about it
+LOOKING = "values that look like secrets"
 
 
 def file(name: str, content: bytes) -> tuple[bytes, str]:
@@ -62,8 +65,8 @@ def _text(name: str, written: str) -> tuple[str, str]:
     kept, of_secret = structure.emptied(written, redact.text, usable=manifest)
     if manifest and _SECRET.search(kept) and len(kept) <= _LARGEST_PARSED and _has_values(kept):
         # A spelling that only a parser understands.
-        return f"# {redact.HIDDEN}: the file has a Secret and cannot be read\n", TAKEN_OF_SECRET
-    return kept, "" if kept == written else TAKEN_OF_SECRET if of_secret else TAKEN
+        return f"# {redact.HIDDEN}: the file has a Secret and cannot be read\n", OF_SECRET
+    return kept, "" if kept == written else OF_SECRET if of_secret else LOOKING
 
 
 def is_keystore(name: str) -> bool:
@@ -81,6 +84,8 @@ def section(patch: str) -> str:
 
 def _has_values(written: str) -> bool:
     """Tell whether a parser finds a Secret with values."""
+    if _depth(written) > _DEEPEST_PARSED:
+        return True  # the parser's time grows with the square of it
     yaml = YAML(typ="safe", pure=True)
     yaml.allow_duplicate_keys = True
     try:
@@ -88,6 +93,15 @@ def _has_values(written: str) -> bool:
             return any(_values(document) for document in yaml.load_all(written))
     except (YAMLError, ValueError, LookupError, TypeError, RecursionError):
         return False  # no YAML: the API server would not find more in it than `structure` does
+
+
+def _depth(written: str) -> int:
+    """Return how many brackets are open at most."""
+    deepest = depth = 0
+    for found in re.finditer(r"[\[{}\]]", written):
+        depth += 1 if found[0] in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _values(given: Any, *, listed: bool = False) -> bool:

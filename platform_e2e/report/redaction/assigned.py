@@ -44,7 +44,9 @@ _SUM = re.compile(r"(?:checksum|(?<![A-Za-z])(?:hash|digest|sha\d{1,3}|md5))[/._
 _VARIABLE = re.compile(r"\$\{\w*$")
 """What stands before it in a variable with a default: ${TOKEN:-}."""
 
-_PROSE = re.compile(r"[-+ \t]*(?:#|//|[A-Za-z][^\n=:{}\"']{0,80}[a-z,] [a-z][^\n=:{}\"']{0,60}[a-z,] )[^\n=:{}\"']{0,60}$|[^\n]{0,100}[ \t]#[^\n=:{}\"']{0,60}$")
+_PROSE = re.compile(
+    r"[-+ \t]*(?:#|//|[A-Za-z][^\n=:{}\"']{0,80}[a-z,] [a-z][^\n=:{}\"']{0,60}[a-z,] )[^\n=:{}\"']{0,60}$|[^\n]{0,100}[ \t]#[^\n=:{}\"']{0,60}$"
+)
 """What stands between the start of a line and it where it is a comment, or in the middle of a sentence."""
 
 _LINE = re.compile(
@@ -102,7 +104,11 @@ def values(text: str) -> str:
 
 def _is_pair(text: str, found: re.Match[str]) -> bool:
     """Tell whether what was found is a name with a value."""
-    if found["name"].lower() == "pass" and text[found.start() : found.end("name")] == "PASS" and found["sep"] is not None:
+    if (
+        found["name"].lower() == "pass"
+        and text[found.start() : found.end("name")] == "PASS"
+        and found["sep"] is not None
+    ):
         # The verdict of a test: "--- PASS: TestIt"; a variable has another word before it.
         return text[found.start() - 1 : found.start()] == "_" if found.start() else "=" in found["sep"]
     if found["sep"] is not None:
@@ -149,7 +155,7 @@ def _line(text: str, at: int) -> int | None:
     return found + 1 if found >= 0 else 0 if low == 0 else None
 
 
-def _inline(text: str, found: re.Match[str], start: int, name: str, *, whole: bool) -> tuple[int, int, str | None]:  # noqa: PLR0911 - one for each way to write it
+def _inline(text: str, found: re.Match[str], start: int, name: str, *, whole: bool) -> tuple[int, int, str | None]:  # noqa: C901, PLR0911 - one for each way to write it
     """Return the same of a value in the line of its name."""
     following = text[start : start + 1]
     if text.startswith(HIDDEN, start):
@@ -169,7 +175,12 @@ def _inline(text: str, found: re.Match[str], start: int, name: str, *, whole: bo
         pattern = _UNTIL[quote]
     else:
         pattern = _WHOLE if whole and found["close"] in {"", '"', "'"} and following not in {"{", "["} else _WORD
-    if following == "{" and "=" in (found["sep"] or "") and PASSWORD_NAME.search(name) and (braced := _BRACED.match(text, start)):
+    if (
+        following == "{"
+        and "=" in (found["sep"] or "")
+        and PASSWORD_NAME.search(name)
+        and (braced := _BRACED.match(text, start))
+    ):
         return start, braced.end(), None if harmless(braced[0], name) or braced[0][1:-1] == HIDDEN else f"{{{HIDDEN}}}"
     value = pattern.match(text, start)
     if value is None or (following == "{" and not value[0].startswith("{{")):

@@ -12,14 +12,13 @@ from typing import Any, Protocol
 
 from platform_e2e.report.redaction.names import (
     CONTAINERS,
-    HIDDEN,
     LISTS_OF_NAMES,
     harmless,
     is_secret_name,
     random_looking,
     refers,
 )
-from platform_e2e.report.redaction.reading import Map
+from platform_e2e.report.redaction.nodes import Map
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 """An annotation with a whole object as text, Secret data included; the object itself is kept beside it."""
@@ -92,12 +91,17 @@ def taken(value: Any, name: str, to: Taker, *, of_secret: bool = False) -> Any:
     if isinstance(value, bytes):
         value = value.decode(errors="replace")
     if isinstance(value, str):
-        if value and is_secret_name(name) and not harmless(value, name):
+        if value and is_secret_name(name) and not harmless(value, name) and not _is_file(name, value):
             return to.secret(value, name=name)
         return to.text(value, of_secret=of_secret)
     if isinstance(value, int | float) and not isinstance(value, bool) and is_secret_name(name):
         return value if harmless(str(value), name) else to.secret(value, name=name)
     return value
+
+
+def _is_file(name: str, value: str) -> bool:
+    """Tell whether a field is a file, as a ConfigMap has them: what is in it is judged line by line."""
+    return "\n" in value.strip() and re.search(r"\.[a-z]{2,10}\Z", name) is not None and "PRIVATE KEY" not in value
 
 
 def _pairs(value: dict[Any, Any]) -> Iterable[tuple[Any, Any]]:
@@ -120,7 +124,7 @@ def _items(value: list[Any] | tuple[Any, ...], name: str, to: Taker, *, of_secre
     return result
 
 
-def _mapping(value: dict[Any, Any], name: str, to: Taker, *, of_secret: bool) -> dict[Any, Any]:
+def _mapping(value: dict[Any, Any], name: str, to: Taker, *, of_secret: bool) -> dict[Any, Any]:  # noqa: C901, PLR0912 - one for each place that a secret has
     """Return a mapping without its secrets: a Secret's data, env entries by their name, and fields by theirs."""
     kinds = {str(item).strip() for key, item in _pairs(value) if key == "kind" and isinstance(item, str)}
     secret = "Secret" in kinds or of_secret
@@ -128,13 +132,17 @@ def _mapping(value: dict[Any, Any], name: str, to: Taker, *, of_secret: bool) ->
     sealed = kinds & {"SealedSecret"}
     schema = bool(value.keys() & _SCHEMA) and name != ""
     patched = _patched(value)
-    entry = next((value[k] for k in _ENTRY_NAMES if value.keys() & _ENTRY_VALUES and isinstance(value.get(k), str)), None)
+    entry = next(
+        (value[k] for k in _ENTRY_NAMES if value.keys() & _ENTRY_VALUES and isinstance(value.get(k), str)), None
+    )
     generated = _random(value)
     container = name in CONTAINERS
     result: dict[Any, Any] = {}
     for key, item in _pairs(value):
         shown = to.key(key)
-        if (secret and key in {"data", "stringData"} and item) or (key == "stringData" and isinstance(item, dict) and not kinds and name != "properties"):
+        if (secret and key in {"data", "stringData"} and item) or (
+            key == "stringData" and isinstance(item, dict) and not kinds and name != "properties"
+        ):
             result[shown] = _emptied(item, to, data=key == "data")
         elif listed and key == "items" and isinstance(item, list):
             result[shown] = [taken(one, "", to, of_secret=True) for one in item]
@@ -158,9 +166,9 @@ def _mapping(value: dict[Any, Any], name: str, to: Taker, *, of_secret: bool) ->
             result[shown] = _results(item, to)
         elif key == "auth" and isinstance(item, str) and value.keys() <= {"auth", "email", "username", "password"}:
             result[shown] = to.secret(item) if random_looking(item, shortest=12) else to.text(item)
-        elif name == "chpasswd" and key in {"list", "users"} and item and not isinstance(item, dict):
-            result[shown] = to.secret(item)
-        elif container and isinstance(item, str) and _in_container(str(key), item, name):
+        elif (container and isinstance(item, str) and _in_container(str(key), item, name)) or (
+            name == "chpasswd" and key in {"list", "users"} and item and not isinstance(item, dict)
+        ):
             result[shown] = to.secret(item)
         else:
             result[shown] = taken(item, str(key), to)
@@ -170,7 +178,7 @@ def _mapping(value: dict[Any, Any], name: str, to: Taker, *, of_secret: bool) ->
 def _emptied(item: Any, to: Taker, *, data: bool) -> Any:
     """Return the data of a Secret without its values."""
     if isinstance(item, dict) and not isinstance(item, Map):
-        return {to.key(str(key)): _emptied(one, to, data=data) if isinstance(one, dict) else to.secret(one, data=data, whose="Secret") for key, one in item.items()}
+        return {to.key(str(key)): _emptied(one, to, data=data) for key, one in item.items()}
     if isinstance(item, str) and _MASK.fullmatch(item.strip()):
         return item
     return to.secret(item, data=data, whose="Secret")
@@ -183,7 +191,10 @@ def _generated(item: Any, to: Taker) -> Any:
     if isinstance(item, list):
         return [_generated(one, to) for one in item]
     if isinstance(item, dict):
-        return {key: _generated(one, to) if key in {"literals", "secretGenerator"} else taken(one, str(key), to) for key, one in _pairs(item)}
+        return {
+            key: _generated(one, to) if key in {"literals", "secretGenerator"} else taken(one, str(key), to)
+            for key, one in _pairs(item)
+        }
     return item
 
 

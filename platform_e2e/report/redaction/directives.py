@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from platform_e2e.report.redaction.names import HIDDEN, NAMED
+from platform_e2e.report.redaction.names import NAMED
 from platform_e2e.report.redaction.pattern import Shape
 from platform_e2e.report.redaction.pattern import shape as _shape
 
@@ -25,15 +25,23 @@ DIRECTIVES: tuple[Shape, ...] = (
     # Redis, Sentinel, OpenLDAP, nss_ldap, keepalived, HAProxy, MaxMind.
     _shape(
         "requirepass masterauth auth-pass bindpw rootpw auth_pass insecure-password licensekey",
-        _LINE + r"(?:requirepass|masterauth|sentinel[ \t]+auth-pass[ \t]+\S+|bindpw|rootpw|auth_pass|user[ \t]+\S+[ \t]+insecure-password|licensekey)"
+        _LINE
+        + r"(?:requirepass|masterauth|sentinel[ \t]+auth-pass[ \t]+\S+|bindpw|rootpw|auth_pass|user[ \t]+\S+[ \t]+insecure-password|licensekey)"
         r"[ \t]+['\"]?)(?!\[redacted\])(?P<value>[^\s'\";]{1,500})",
         flags=_I | _M,
     ),
-    _shape("user ", _LINE + r"(?:ACL SETUSER|user)[ \t]+\S{1,100}[ \t](?:[^\n>]{0,200}[ \t])?>)(?!\[redacted\])(?P<value>\S{4,500})", flags=_I | _M),
+    _shape(
+        "user ",
+        _LINE
+        + r"(?:ACL SETUSER|user)[ \t]+\S{1,100}[ \t](?:[^\n>]{0,200}[ \t])?>)(?!\[redacted\])(?P<value>\S{4,500})",
+        flags=_I | _M,
+    ),
     # FRR, Cisco, SNMP, Squid, libreswan.
     _shape(
         "password passphrase passwd",
-        r"(?P<head>^[^\n'\"=:#]{0,80}?(?<![\w-])(?:password|passphrase|passwd)[ \t]+(?:[0-9][ \t]+)?)" + _RANDOM + r"(?=[ \t]*;?[ \t\r]*$)",
+        r"(?P<head>^[^\n'\"=:#]{0,80}?(?<![\w-])(?:password|passphrase|passwd)[ \t]+(?:[0-9][ \t]+)?)"
+        + _RANDOM
+        + r"(?=[ \t]*;?[ \t\r]*$)",
         flags=_I | _M,
     ),
     _shape(
@@ -43,9 +51,14 @@ DIRECTIVES: tuple[Shape, ...] = (
     ),
     # BIND: a name of an object has no capitals.
     _shape(
-        'secret␣" token␣"', r"(?P<head>(?<![\w-])(?i:secret|token)[ \t]+\")(?P<value>(?=[^\"\n]{0,200}[0-9])(?=[^\"\n]{0,200}[A-Z])[A-Za-z0-9+/=_-]{16,500})(?=\")"
+        'secret␣" token␣"',
+        r"(?P<head>(?<![\w-])(?i:secret|token)[ \t]+\")(?P<value>(?=[^\"\n]{0,200}[0-9])(?=[^\"\n]{0,200}[A-Z])[A-Za-z0-9+/=_-]{16,500})(?=\")",
     ),
-    _shape("createuser", r"(?P<head>\bcreateUser[ \t]+\S{1,100}[ \t]+(?:MD5|SHA\S{0,8})[ \t]+['\"]?)(?!\[redacted\])(?P<value>[^\s'\"]{4,200})", flags=_I),
+    _shape(
+        "createuser",
+        r"(?P<head>\bcreateUser[ \t]+\S{1,100}[ \t]+(?:MD5|SHA\S{0,8})[ \t]+['\"]?)(?!\[redacted\])(?P<value>[^\s'\"]{4,200})",
+        flags=_I,
+    ),
     _shape(
         "createuser",
         r"(?P<head>\bcreateUser[ \t]+\S{1,100}[ \t]+(?:MD5|SHA\S{0,8})[ \t]+\S{1,220}[ \t]+(?:DES|AES\S{0,8})[ \t]+['\"]?)(?!\[redacted\])(?P<value>[^\s'\"]{4,200})",
@@ -53,7 +66,11 @@ DIRECTIVES: tuple[Shape, ...] = (
     ),
     _shape("login=", r"(?P<head>[ \t]login=[^\s:=]{1,100}:)(?!\[redacted\])(?P<value>[^\s]{1,200})"),
     # Postfix: [host]:port user:password.
-    _shape("]:", r"(?P<head>^\[[\w.-]{1,200}\](?::\d{1,5})?[ \t]+[^\s:]{1,100}:)(?!\[redacted\])(?P<value>\S{1,200})", flags=_M),
+    _shape(
+        "]:",
+        r"(?P<head>^\[[\w.-]{1,200}\](?::\d{1,5})?[ \t]+[^\s:]{1,100}:)(?!\[redacted\])(?P<value>\S{1,200})",
+        flags=_M,
+    ),
     # PostgreSQL, the file .pgpass: host:port:database:user:password.
     _shape(
         ":",
@@ -61,14 +78,41 @@ DIRECTIVES: tuple[Shape, ...] = (
         flags=_M,
     ),
     # Command lines and Dockerfiles.
-    _shape("env␣ arg␣", rf"(?P<head>^[ \t]{{0,20}}(?:ENV|ARG)[ \t]+[\w.-]{{0,60}}?(?:{NAMED})\w{{0,3}}[ \t]+['\"]?)(?!\[redacted\]|=)(?P<value>[^\s'\"=]{{4,500}})", flags=_I | _M),
-    _shape("redis-cli", r"(?P<head>\bredis-cli\b[^\n|;]{0,200}?[ \t]-a[ \t]+['\"]?)(?!\[redacted\])(?P<value>[^\s'\"]{1,200})"),
-    _shape("redis-cli", r"(?P<head>\bredis-cli['\"]\s{0,4},(?:[^\]\n]{0,200},)?\s{0,4}['\"]-a['\"]\s{0,4},\s{0,4}['\"])(?!\[redacted\])(?P<value>[^\s'\"]{1,200})"),
-    _shape("htpasswd", r"(?P<head>\bhtpasswd[ \t]+-[a-zA-Z]{0,6}b[a-zA-Z]{0,6}[ \t]+(?:\S{1,200}[ \t]+){1,2})(?!\[redacted\])(?P<value>[^\s;|&]{4,200})(?=[ \t]*(?:$|[;|&\n'\"]))", flags=_M),
-    _shape("chpasswd", r"(?P<head>\becho[ \t]+['\"]?[\w-]{1,40}:)(?!\[redacted\])(?P<value>[^\s'\"|]{1,200})(?=['\"]?[ \t]*\|[ \t]*(?:sudo[ \t]+)?chpasswd)"),
-    _shape("chpasswd", r"(?P<head>\bchpasswd:[^\n]{0,60}?['\"]?[\w-]{1,40}:)(?!\[redacted\]|[ \t])(?P<value>[^\s'\"}|,]{4,200})"),
-    _shape("--from-literal", r"(?P<head>--from-literal[= ]['\"]?[\w.-]{1,253}=['\"]?)(?!\[redacted\])(?P<value>[^\s'\"]{1,500})"),
-    _shape("digest", r"(?P<head>\bDigest[ \t][^\n]{0,400}?\bresponse=\"?)(?!\[redacted\])(?P<value>[0-9a-f]{32,128})", flags=_I),
+    _shape(
+        "env␣ arg␣",
+        rf"(?P<head>^[ \t]{{0,20}}(?:ENV|ARG)[ \t]+[\w.-]{{0,60}}?(?:{NAMED})\w{{0,3}}[ \t]+['\"]?)(?!\[redacted\]|=)(?P<value>[^\s'\"=]{{4,500}})",
+        flags=_I | _M,
+    ),
+    _shape(
+        "redis-cli",
+        r"(?P<head>\bredis-cli\b[^\n|;]{0,200}?[ \t]-a[ \t]+['\"]?)(?!\[redacted\])(?P<value>[^\s'\"]{1,200})",
+    ),
+    _shape(
+        "redis-cli",
+        r"(?P<head>\bredis-cli['\"]\s{0,4},(?:[^\]\n]{0,200},)?\s{0,4}['\"]-a['\"]\s{0,4},\s{0,4}['\"])(?!\[redacted\])(?P<value>[^\s'\"]{1,200})",
+    ),
+    _shape(
+        "htpasswd",
+        r"(?P<head>\bhtpasswd[ \t]+-[a-zA-Z]{0,6}b[a-zA-Z]{0,6}[ \t]+(?:\S{1,200}[ \t]+){1,2})(?!\[redacted\])(?P<value>[^\s;|&]{4,200})(?=[ \t]*(?:$|[;|&\n'\"]))",
+        flags=_M,
+    ),
+    _shape(
+        "chpasswd",
+        r"(?P<head>\becho[ \t]+['\"]?[\w-]{1,40}:)(?!\[redacted\])(?P<value>[^\s'\"|]{1,200})(?=['\"]?[ \t]*\|[ \t]*(?:sudo[ \t]+)?chpasswd)",
+    ),
+    _shape(
+        "chpasswd",
+        r"(?P<head>\bchpasswd:[^\n]{0,60}?['\"]?[\w-]{1,40}:)(?!\[redacted\]|[ \t])(?P<value>[^\s'\"}|,]{4,200})",
+    ),
+    _shape(
+        "--from-literal",
+        r"(?P<head>--from-literal[= ]['\"]?[\w.-]{1,253}=['\"]?)(?!\[redacted\])(?P<value>[^\s'\"]{1,500})",
+    ),
+    _shape(
+        "digest",
+        r"(?P<head>\bDigest[ \t][^\n]{0,400}?\bresponse=\"?)(?!\[redacted\])(?P<value>[0-9a-f]{32,128})",
+        flags=_I,
+    ),
     # Calls of two quoted words: define('DB_PASSWORD', 'x'), setenv("TOKEN", "x").
     _shape(
         "define( setenv( putenv( set( sub(",
@@ -81,17 +125,29 @@ DIRECTIVES: tuple[Shape, ...] = (
         rf"(?P<head>\bvariable[ \t]+\"[\w-]{{0,60}}?(?:{NAMED})\w{{0,3}}\"[ \t]*\{{[^{{}}]{{0,600}}?\bdefault[ \t]*=[ \t]*\")(?!\[redacted\])(?P<value>[^\"\n]{{4,500}})",
         flags=_I,
     ),
-    _shape("arg_", rf"(?P<head>\$(?:arg|http)_\w{{0,40}}?(?:{NAMED})[ \t]*[!=]=?[ \t]*['\"])(?!\[redacted\])(?P<value>[^'\"\n]{{6,200}})", flags=_I),
-    _shape("\"\"\" '''", rf"(?P<head>(?:{NAMED})[ \t]*=[ \t]*(?P<triple>\"\"\"|'''))(?!\[redacted\])(?P<value>[^\"\']{{4,500}})", flags=_I),
+    _shape(
+        "arg_",
+        rf"(?P<head>\$(?:arg|http)_\w{{0,40}}?(?:{NAMED})[ \t]*[!=]=?[ \t]*['\"])(?!\[redacted\])(?P<value>[^'\"\n]{{6,200}})",
+        flags=_I,
+    ),
+    _shape(
+        "\"\"\" '''",
+        rf"(?P<head>(?:{NAMED})[ \t]*=[ \t]*(?P<triple>\"\"\"|'''))(?!\[redacted\])(?P<value>[^\"\']{{4,500}})",
+        flags=_I,
+    ),
     # XML: an element, an attribute beside one that names it, a property.
-    _shape("</", rf"(?P<head><(?P<tag>(?:[\w.-]{{1,60}}:)?[\w.-]{{0,60}}?(?:{NAMED}))(?:\s[^<>]{{0,200}})?>\s{{0,40}}(?:<!\[CDATA\[)?)(?!\[redacted\])(?P<value>[^<>]{{3,2000}}?)(?=\s{{0,40}}(?:\]\]>)?</)", flags=_I),
+    _shape(
+        "</",
+        rf"(?P<head><(?P<tag>(?:[\w.-]{{1,60}}:)?[\w.-]{{0,60}}?(?:{NAMED}))(?:\s[^<>]{{0,200}})?>\s{{0,40}}(?:<!\[CDATA\[)?)(?!\[redacted\])(?P<value>[^<>]{{3,2000}}?)(?=\s{{0,40}}(?:\]\]>)?</)",
+        flags=_I,
+    ),
     _shape(
         "</",
         rf"(?P<head><(?:name|key|param-name)>\s{{0,20}}[\w.\- ]{{0,80}}?(?:{NAMED})\s{{0,20}}</(?:name|key|param-name)>\s{{0,40}}<(?:value|string|param-value|data)[^<>]{{0,80}}>\s{{0,20}})(?!\[redacted\])(?P<value>[^<>]{{3,2000}}?)(?=\s{{0,20}}</)",
         flags=_I,
     ),
     _shape(
-        "value=\" </string> </entry> </setting> </param>",
+        'value=" </string> </entry> </setting> </param>',
         rf"(?P<head>\b(?:name|key|id)=\"[\w.\- ]{{0,80}}?(?:{NAMED})\"[^<>]{{0,80}}?(?:\bvalue=\"|>\s{{0,20}}))(?!\[redacted\])(?P<value>[^<>\"]{{3,2000}}?)(?=\"|\s{{0,20}}</)",
         flags=_I,
     ),

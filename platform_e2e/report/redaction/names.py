@@ -40,14 +40,15 @@ _BEFORE_KEY = re.compile(rf"(?:{_SPECIFIC}|{_VAGUE}|client)[-_. ]?\Z")
 _BEFORE_PW = re.compile(r"(?:bind|root|admin|user|ldap|db|mysql|smtp|ftp)[-_]?\Z")
 _NOT_PASS = ("by", "com", "tres", "sur", "over", "under", "im")
 _OWN_SECRET = re.compile(
-    r"(?:client|app|shared|oauth2?|jwt|api|consumer|hmac|cookie|session|webhook|token|totp|access|auth|signing)[-_]?\Z", re.IGNORECASE
+    r"(?:client|app|shared|oauth2?|jwt|api|consumer|hmac|cookie|session|webhook|token|totp|access|auth|signing)[-_]?\Z",
+    re.IGNORECASE,
 )
 """What stands before `secret` in a name whose value is one; others, as `tlsSecret`, have the name of an object as often."""
 
 _NOT_SECRET = re.compile(r"(?:sealed|external|existing|imagepull|superuser)[-_ ]?\Z")
 
 
-def qualified(stem: str, before: str) -> str:
+def qualified(stem: str, before: str) -> str:  # noqa: PLR0911 - one for each stem
     """Return the name that a stem is the end of, as far as it says what it is; nothing where it is no name of a secret.
 
     Args:
@@ -102,13 +103,19 @@ REFERENCE_NAME = re.compile(
 )
 """Endings that turn such a name into a reference to a secret, or a word about it, which a reader needs: secretName."""
 
-_SUM = re.compile(r"(?:checksum|(?<![a-z])(?:hash|digest|sha\d{1,3}|md5|fingerprint))[/._-]|integrity|[-_.](?:checksum|digest|sha256)$", re.IGNORECASE)
+_SUM = re.compile(
+    r"(?:checksum|(?<![a-z])(?:hash|digest|sha\d{1,3}|md5|fingerprint))[/._-]|integrity|[-_.](?:checksum|digest|sha256)$",
+    re.IGNORECASE,
+)
 """Names of checksums: what they are of may be a secret, they are none."""
 
 PASSWORD_NAME = re.compile(r"pass|pwd|pw$|psk$", re.IGNORECASE)
 """Names whose value is a secret even where it is a word or a short number."""
 
-_USER = re.compile(r"(?:user(?:name)?|login|host|port|server|domain|bucket|region|endpoint|database|url|email|create|use\w*|enabled)$", re.IGNORECASE)
+_USER = re.compile(
+    r"(?:user(?:name)?|login|host|port|server|domain|bucket|region|endpoint|database|url|email|create|use\w*|enabled)$",
+    re.IGNORECASE,
+)
 """Fields beside credentials that are none."""
 
 LISTS_OF_NAMES = frozenset({"secrets", "imagePullSecrets", "configSecrets"})
@@ -124,8 +131,47 @@ CONTAINERS = frozenset(
 """Fields of charts and programs that have secrets by names of their own: whatever looks random in them is one."""
 
 _WORDS = frozenset(
-    """true false yes no on off null none nil undefined unset empty redacted hidden masked disabled enabled optional required default
-    string str int bool path any bytes object file env auto active inactive expired invalid missing revoked valid unknown""".split()
+    [
+        "true",
+        "false",
+        "yes",
+        "no",
+        "on",
+        "off",
+        "null",
+        "none",
+        "nil",
+        "undefined",
+        "unset",
+        "empty",
+        "redacted",
+        "hidden",
+        "masked",
+        "disabled",
+        "enabled",
+        "optional",
+        "required",
+        "default",
+        "string",
+        "str",
+        "int",
+        "bool",
+        "path",
+        "any",
+        "bytes",
+        "object",
+        "file",
+        "env",
+        "auto",
+        "active",
+        "inactive",
+        "expired",
+        "invalid",
+        "missing",
+        "revoked",
+        "valid",
+        "unknown",
+    ]
 )
 """Values that say something about a secret and are none."""
 
@@ -163,7 +209,9 @@ _SPOKEN = re.compile(r"(?:[a-z]{1,6}|[A-Z]{1,6}|[A-Z][a-z]{1,9})[.,;)]*$")
 _OBJECT = re.compile(r"(?=[a-z0-9.-]{0,60}[a-z]{3})[a-z][a-z0-9]{0,20}(?:[-.][a-z0-9]{1,20})+$")
 _NAMESPACED = re.compile(r"[a-z][a-z0-9-]*/[a-z][a-z0-9.-]*$")
 _LOWER_PATH = re.compile(r"\.{0,2}/[a-z0-9._/-]+$")
-_NAME = re.compile(r"[a-z]+[0-9]{0,4}(?:[-_./:][a-z]+[0-9]{0,4}|[-_./:]v?[0-9]{1,4})*$|[A-Z]?[a-z]+(?:[A-Z][a-z]+)*[0-9]{0,4}$")
+_NAME = re.compile(
+    r"[a-z]+[0-9]{0,4}(?:[-_./:][a-z]+[0-9]{0,4}|[-_./:]v?[0-9]{1,4})*$|[A-Z]?[a-z]+(?:[A-Z][a-z]+)*[0-9]{0,4}$"
+)
 """Words with signs between them, and numbers after them."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9+/_=.,~!@#$%^&*;:-]+$")
@@ -200,11 +248,15 @@ def random_looking(value: str, shortest: int = 16) -> bool:
         return True
     if " " in bare:
         return any(random_looking(word, shortest) for word in bare.split()[:10])
-    if not _TOKEN.match(bare) or _LOWER_PATH.match(bare) or bare.startswith(("http://", "https://", "AAAA", "MII", "LS0tLS1CRUdJTiBDRVJU")):
+    if (
+        not _TOKEN.match(bare)
+        or _LOWER_PATH.match(bare)
+        or bare.startswith(("http://", "https://", "AAAA", "MII", "LS0tLS1CRUdJTiBDRVJU"))
+    ):
         return False
     has = [any(c.isdigit() for c in bare), any(c.isupper() for c in bare), any(c.islower() for c in bare)]
-    if shortest < 16:
-        return has[0] and (has[1] or has[2]) and not re.match(r"[a-z]+(?:-[a-z0-9]+)*$", bare) or sum(has) == 2 and _mixed(bare)
+    if shortest < 16 and has[0] and (has[1] or has[2]):
+        return not _NAME.match(bare)
     return sum(has) >= 2 and not _NAME.match(bare) and _mixed(bare)
 
 
@@ -213,22 +265,28 @@ def _mixed(value: str) -> bool:
     return len(_CLASSES.findall(value)) >= max(3, len(value) * 0.2)
 
 
-def harmless(value: str, name: str = "") -> bool:
+def harmless(value: str, name: str = "") -> bool:  # noqa: PLR0911 - one for each sort of value
     """Tell whether a value is no secret although its name says so: a word, a mask, a reference, a file, ciphertext."""
     bare = value.strip()
     if len(bare) < 2 or bare.lower() in _WORDS or placeholder(bare):
         return True
     if _SEALED.match(bare) or _CALL.match(bare):
         return True
-    if bare.lower() in {"password", "passwd", "token", "secret"} or (bare.isupper() and bare.isalpha() and is_secret_name(bare)):
+    if bare.lower() in {"password", "passwd", "token", "secret"} or (
+        bare.isupper() and bare.isalpha() and is_secret_name(bare)
+    ):
         return True  # usage: [--password PASSWORD]
     if PASSWORD_NAME.search(name):
-        return name.lower().strip("_") == "pass" and bool(re.fullmatch(r"\d{1,6}", bare))
+        return name.lower().strip("_") == "pass" and bool(re.match(r"\d{1,6}(?!\S)", bare))
     if bare.isdigit() and (len(bare) < 6 or name.lower().endswith("tokens")):
         return True
     if _vague(name):
         return not random_looking(bare)
-    if _SPOKEN.match(bare) or (len(bare) < 24 and bare.replace("_", "").isalpha() and is_secret_name(bare)) or (name.lower().endswith(("secret", "secrets")) and _NAMESPACED.match(bare)):
+    if (
+        _SPOKEN.match(bare)
+        or (len(bare) < 24 and bare.replace("_", "").isalpha() and is_secret_name(bare))
+        or (name.lower().endswith(("secret", "secrets")) and _NAMESPACED.match(bare))
+    ):
         return True
     if _may_refer(name) and _OBJECT.match(bare) and not random_looking(bare):
         return True
@@ -240,14 +298,21 @@ def harmless(value: str, name: str = "") -> bool:
 
 def _encoded(part: str) -> bool:
     """Tell whether a part of what looks like a path is one of base64, which has slashes too."""
-    return len(part) >= 12 and any(map(str.isupper, part)) and any(map(str.isdigit, part)) and any(map(str.islower, part))
+    return (
+        len(part) >= 12 and any(map(str.isupper, part)) and any(map(str.isdigit, part)) and any(map(str.islower, part))
+    )
 
 
 @lru_cache(maxsize=1024)
 def _may_refer(name: str) -> bool:
     """Tell whether a field has a secret or the name of one: `secret`, `tlsSecret`."""
     head, found, _ = re.sub(r"s$", "", name).lower().rpartition("secret")
-    return bool(found) and name.lower().rstrip("s").endswith("secret") and not name.isupper() and not _OWN_SECRET.search(head)
+    return (
+        bool(found)
+        and name.lower().rstrip("s").endswith("secret")
+        and not name.isupper()
+        and not _OWN_SECRET.search(head)
+    )
 
 
 @lru_cache(maxsize=1024)

@@ -40,6 +40,14 @@ def _placeholder(value: str) -> bool:
 
 
 def shape(needles: str, pattern: str, then: str = HIDDEN, flags: int = 0) -> Shape:
+    """Return a pattern.
+
+    Args:
+        needles: with blanks between them; `␣` is a blank in one.
+        pattern: see `Shape`.
+        then: stands in the secret's place.
+        flags: of the pattern.
+    """
     return Shape(tuple(needle.replace("␣", " ") for needle in needles.split()), re.compile(pattern, flags), then)
 
 

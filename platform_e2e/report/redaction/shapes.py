@@ -10,8 +10,8 @@ import re
 
 from platform_e2e.report.redaction.directives import DIRECTIVES
 from platform_e2e.report.redaction.names import HIDDEN
+from platform_e2e.report.redaction.pattern import Shape, without
 from platform_e2e.report.redaction.pattern import shape as _shape
-from platform_e2e.report.redaction.pattern import without
 from platform_e2e.report.redaction.providers import TOKENS
 
 _I = re.IGNORECASE
@@ -20,7 +20,11 @@ _NOT_DONE = r"(?!\[redacted\])"
 URLS: tuple[Shape, ...] = (
     _shape("://", rf"(?P<head>://){_NOT_DONE}[^\s/@:'\"<>]{{0,200}}:(?P<value>[^\s/@'\"<>]{{0,1000}})@", HIDDEN + "@"),
     # A password that should have been escaped: it has a slash or an @. A port is none.
-    _shape("://", rf"(?P<head>://){_NOT_DONE}[^\s/@:'\"<>]{{1,200}}:(?!\d{{1,5}}/)(?P<value>[^\s'\"<>]{{1,300}})@", HIDDEN + "@"),
+    _shape(
+        "://",
+        rf"(?P<head>://){_NOT_DONE}[^\s/@:'\"<>]{{1,200}}:(?!\d{{1,5}}/)(?P<value>[^\s'\"<>]{{1,300}})@",
+        HIDDEN + "@",
+    ),
     _shape("://", rf"(?P<head>://){_NOT_DONE}(?P<value>[^\s/@:'\"<>]{{16,1000}})@", HIDDEN + "@"),
     _shape(
         "jdbc:oracle", rf"(?P<head>jdbc:oracle:\w{{1,10}}:){_NOT_DONE}[^\s/@]{{1,100}}/[^\s@]{{1,300}}@", HIDDEN + "@"
@@ -57,7 +61,10 @@ HEADERS: tuple[Shape, ...] = (
         HIDDEN,
         _I,
     ),
-    _shape("curl", r"(?P<head>(?<=[ \t])(?:-u|--user)[ =]?['\"]?)(?!\[redacted\])[^\s:'\"]{1,100}:(?P<value>[^\s'\"]{1,300})"),
+    _shape(
+        "curl",
+        r"(?P<head>(?<=[ \t])(?:-u|--user)[ =]?['\"]?)(?!\[redacted\])[^\s:'\"]{1,100}:(?P<value>[^\s'\"]{1,300})",
+    ),
     _shape("mysql", r"(?P<head>\bmysql(?:dump|admin)?[ \t][^\n]{0,40}?-p)(?!\[redacted\])[^\s'\"-][^\s'\"]{2,200}"),
     _shape("{sha} {ssha}", r"(?P<head>\{S?SHA\})[A-Za-z0-9+/]{20,}={0,2}"),
     _shape("sshpass", r"(?P<head>\bsshpass[ \t]+-p[ \t]*['\"]?)(?!\[redacted\])[^\s'\"]{1,300}"),

@@ -10,7 +10,8 @@ from typing import Any
 
 from platform_e2e.report.redaction.data import taken
 from platform_e2e.report.redaction.names import HIDDEN, HIDDEN_IN_BASE64, STEM, placeholder
-from platform_e2e.report.redaction.reading import Leaf, leaves, read
+from platform_e2e.report.redaction.nodes import Leaf, leaves
+from platform_e2e.report.redaction.reading import read
 
 LARGEST = 12_000_000
 """Characters of a text whose structure is looked at: more than any file of a layer or any artifact has."""
@@ -42,9 +43,7 @@ _WORTH = tuple(
 )
 """What a text has in which the structure says more than the names in its lines; the first is looked for before the second."""
 
-_SECRET = re.compile(
-    r"secret|stringdata|pass|pwd|token|cred|auth|key|/data|\\[xu]00|psk", re.IGNORECASE
-)
+_SECRET = re.compile(r"secret|stringdata|pass|pwd|token|cred|auth|key|/data|\\[xu]00|psk", re.IGNORECASE)
 _CIPHERTEXT = re.compile(r"Ag[A-Za-z0-9+/]{8,}={0,2}\Z")
 _ASIDE = re.compile(r"<sealed-\d+>")
 _ENDS = re.compile(rf"{STEM}:$")
@@ -57,12 +56,15 @@ class Marker:
     """Remember where secrets stand in a text.
 
     Attributes:
-        text: what was read.
+        source: what was read.
         spans: of each, its start, its end and what stands there instead.
         usable: the text must still be one of the same format, as the API server takes it.
+        sealed: where values stand that everybody may read.
+        of_secret: there are values of a Secret among them.
+        done: blocks that were looked into.
     """
 
-    text_: str
+    source: str
     usable: bool
     spans: dict[tuple[int, int], str] = field(default_factory=dict)
     sealed: list[tuple[int, int]] = field(default_factory=list)
@@ -72,28 +74,38 @@ class Marker:
     def secret(self, value: Any, *, data: bool = False, whose: str = "", name: str = "") -> Any:
         """Mark every scalar in it."""
         for leaf in leaves(value):
-            if name and not self.usable and _ENDS.search(f"{name.lower()}:") and name in self.text_[max(0, leaf.start - len(name) - 8) : leaf.start]:
+            if (
+                name
+                and not self.usable
+                and _ENDS.search(f"{name.lower()}:")
+                and name in self.source[max(0, leaf.start - len(name) - 8) : leaf.start]
+            ):
                 continue  # the name stands beside it: `assigned` takes it
             self._mark(leaf, HIDDEN_IN_BASE64 if data and self.usable else HIDDEN, whose)
         return value
 
     def pair(self, value: str) -> Any:
         """Mark what comes after the first equals sign."""
-        key, equals, inner = value.partition("=")
+        _, equals, inner = value.partition("=")
         if isinstance(value, Leaf) and equals and inner.strip("'\"") not in {"", HIDDEN}:
-            at = self.text_.find("=", value.start, value.end) + 1
+            at = self.source.find("=", value.start, value.end) + 1
             if at:
                 self.spans[(at, value.end)] = HIDDEN
         return value
 
     def text(self, value: str, *, of_secret: bool = False) -> Any:
         """Look at the structure of a text in the text."""
-        if isinstance(value, Leaf) and value.style in {"|", ">"} and value.body not in self.done and (of_secret or _worth(value)):
+        if (
+            isinstance(value, Leaf)
+            and value.style in {"|", ">"}
+            and value.body not in self.done
+            and (of_secret or _worth(value))
+        ):
             self.done.add(value.body)
-            for root in read(self.text_, value.body, value.end):
+            for root in read(self.source, value.body, value.end):
                 taken(root, "", self, of_secret=of_secret)
         elif isinstance(value, Leaf) and value.style in {"'", '"'} and '{"' in value and _worth(value):
-            for root in read(self.text_, value.start, value.end):
+            for root in read(self.source, value.start, value.end):
                 taken(root, "", self, of_secret=of_secret)
         return value
 
@@ -115,7 +127,7 @@ class Marker:
         if leaf.end <= leaf.start or (placeholder(bare) and not bare.startswith("$")) or bare.startswith("${"):
             return
         start = leaf.start
-        if not leaf.style and self.text_[leaf.start : leaf.end].startswith("{{"):
+        if not leaf.style and self.source[leaf.start : leaf.end].startswith("{{"):
             return  # a template: what it is filled with is elsewhere
         if self.usable and leaf.style not in {'"', "'"} and shown == HIDDEN:
             shown = f'"{HIDDEN}"'
@@ -124,7 +136,10 @@ class Marker:
 
 
 def _worth(value: str) -> bool:
-    return any(needle in value and pattern.search(value) for needle, pattern in _WORTH) and _SECRET.search(value) is not None
+    return (
+        any(needle in value and pattern.search(value) for needle, pattern in _WORTH)
+        and _SECRET.search(value) is not None
+    )
 
 
 def hidden(text: str, *, usable: bool = False, of_secret: bool = False) -> str:
@@ -151,7 +166,9 @@ def emptied(text: str, clean: Callable[[str], str], *, usable: bool) -> tuple[st
     if not _worth(text) or len(text) > LARGEST:
         return clean(text), False
     marker = marked(text, usable=usable)
-    aside = {span: f"<sealed-{number}>" for number, span in enumerate(marker.sealed) if _CIPHERTEXT.match(text[slice(*span)])}
+    aside = {
+        span: f"<sealed-{number}>" for number, span in enumerate(marker.sealed) if _CIPHERTEXT.match(text[slice(*span)])
+    }
     shown = clean(_replaced(text, marker.spans | aside))
     put_back = {word: text[slice(*span)] for span, word in aside.items()}
     return _ASIDE.sub(lambda found: put_back.get(found[0], found[0]), shown) if aside else shown, marker.of_secret
@@ -166,7 +183,7 @@ def marked(text: str, *, usable: bool = False, of_secret: bool = False) -> Marke
         for sign in "-+":
             view, places = _view(text, sign)
             if view:
-                _of_view(text, view, places, marker)
+                _of_view(view, places, marker)
     return marker
 
 
@@ -202,7 +219,7 @@ def _belongs(line: str, sign: str) -> bool:
     return line[:1] in {" ", sign} and not (line[:4] in {"--- ", "+++ "} and line[4:6] in {"a/", "b/", "/d"})
 
 
-def _of_view(text: str, view: str, places: list[tuple[int, int]], into: Marker) -> None:
+def _of_view(view: str, places: list[tuple[int, int]], into: Marker) -> None:
     """Mark in a patch what is a secret in one of its two files."""
     marker = Marker(view, into.usable)
     for root in read(view):

@@ -1,0 +1,142 @@
+"""Read what is in brackets: JSON, and YAML that is written like it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from platform_e2e.report.redaction.names import HIDDEN
+from platform_e2e.report.redaction.nodes import DEEPEST, Anchors, Leaf, Map, Seq, unquoted
+
+DOUBLE = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+SINGLE = re.compile(r"'[^']*+(?:''[^']*+)*+'")
+ALIAS = re.compile(r"\*(?P<name>[^\s,\[\]{}]+)")
+PROPERTIES = re.compile(r"(?:(?:!<[^>\n]*>|![^\s,\[\]{}]*|&(?P<anchor>[^\s,\[\]{}]+))(?:[ \t]+|(?=\r?(?:\n|\Z))))+")
+_SPACE = re.compile(r"(?:[\s,]+|#[^\n]*)+")
+_PLAIN = re.compile(
+    r"[^\s,\[\]{}\"':][^,\[\]{}\n:]*+(?::(?![\s,\[\]{}]|\Z)[^,\[\]{}\n:]*+)*+|:+(?![\s,\[\]{}]|\Z)[^,\[\]{}\n:]*+"
+)
+_COLON = re.compile(r"\s*:")
+_AFTER_COLON = frozenset(" \t\r\n,}]")
+
+
+class Flow:
+    """Read one value in brackets.
+
+    Args:
+        text: that has it.
+        at: where it begins.
+        end: where to stop, if it does not end before.
+        anchors: of the text.
+        unfinished: containers around it.
+
+    Attributes:
+        root: the value; what there is of it where it does not end.
+        at: where reading has stopped.
+        complete: it has ended.
+    """
+
+    def __init__(self, text: str, at: int, end: int, anchors: Anchors, unfinished: list[Any]) -> None:
+        """Read it."""
+        self.text, self.at, self.end = text, at, end
+        self.root: Any = None
+        self.complete = False
+        self._anchors, self._unfinished = anchors, unfinished
+        self._stack: list[Any] = []
+        self._keyed: list[bool] = []
+        self._beyond = 0
+        self._anchor = ""
+        while self.at < end and not self.complete:
+            self._step()
+
+    def _step(self) -> None:
+        """Read one sign or value."""
+        text, at, end = self.text, self.at, self.end
+        if self._stack and (space := _SPACE.match(text, at, end)) is not None:
+            if "," in space[0]:
+                self._keyed[-1] = False
+            self.at = space.end()
+            return
+        following = text[at]
+        if following in "{[" and not self._instead(at):
+            self._open(Map() if following == "{" else Seq())
+        elif following in "}]":
+            self._close()
+        elif following in "{[":
+            return
+        elif following in "\"'" and (found := (DOUBLE if following == '"' else SINGLE).match(text, at, end)):
+            self.at = found.end()
+            value = unquoted(found[0][1:-1], double=following == '"')
+            self._scalar(Leaf.at(value, found.start() + 1, self.at - 1, following))
+        elif following in "!&" and (properties := PROPERTIES.match(text, at, end)) is not None:
+            self._anchor, self.at = properties["anchor"] or self._anchor, properties.end()
+        elif following == "*" and (alias := ALIAS.match(text, at, end)) is not None:
+            self._put(self._anchors.alias(alias["name"], [*self._unfinished, *self._stack]))
+            self.at = alias.end()
+        elif (plain := _PLAIN.match(text, at, end)) is not None:
+            value = plain[0].rstrip()
+            self.at = plain.end()
+            self._scalar(Leaf.at(value, plain.start(), plain.start() + len(value)))
+        else:
+            self.at += 1
+
+    def _instead(self, at: int) -> bool:
+        """Take in what begins with a bracket and is a value: a template, and what stands for a secret already."""
+        if not self._stack:
+            return False
+        if self.text.startswith(HIDDEN, at):
+            end = at + len(HIDDEN)
+        elif self.text.startswith("{{", at) and (found := self.text.find("}}", at, min(self.end, at + 300))) > 0:
+            end = found + 2
+        else:
+            return False
+        self._put(Leaf.at(self.text[at:end], at, end))
+        self.at = end
+        return True
+
+    def _open(self, node: Map | Seq) -> None:
+        self.at += 1
+        if len(self._stack) >= DEEPEST:
+            self._beyond += 1
+            return
+        if self._stack:
+            self._put(node)
+        else:
+            self.root = node
+        self._stack.append(node)
+        self._keyed.append(False)
+
+    def _close(self) -> None:
+        self.at += 1
+        if self._beyond:
+            self._beyond -= 1
+            return
+        self._stack.pop()
+        self._keyed.pop()
+        self.complete = not self._stack
+
+    def _scalar(self, leaf: Leaf) -> None:
+        """Take in a scalar as what it is: a key, if a colon follows; a value else."""
+        top = self._stack[-1]
+        if not isinstance(top, Map) or self._keyed[-1]:
+            self._put(leaf)
+            return
+        top.add(str(leaf))
+        colon = _COLON.match(self.text, self.at, self.end)
+        if colon is not None and (leaf.style or self.text[colon.end() : colon.end() + 1] in {"", *_AFTER_COLON}):
+            self._keyed[-1] = True
+            self.at = colon.end()
+
+    def _put(self, node: Any) -> None:
+        """Give the innermost container a value."""
+        if self._anchor:
+            self._anchors.named[self._anchor] = node
+            self._anchor = ""
+        top = self._stack[-1]
+        if isinstance(top, Seq):
+            top.append(node)
+        elif self._keyed[-1]:
+            top.fill(node)
+            self._keyed[-1] = False
+        elif isinstance(node, Map | Seq):
+            top.add("", node)
