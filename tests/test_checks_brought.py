@@ -136,7 +136,7 @@ def test_an_application_that_does_not_bring_it_is_the_cause_where_its_object_is_
 
 def test_without_a_known_cause_the_release_says_itself_what_it_waits_for(release: Release, tmp_path: Path) -> None:
     found = broken(FAILURE, release, tmp_path, RecordedView(GRAFANA, POD), [SEALED])
-    assert (found.promise, found.cause.id) == (Promise.MONITORING, "foundation-waits-for-layer")
+    assert (found.promise, found.cause.id) == (Promise.MONITORING, "foundation-lacks-object")
     assert "waits for secret/grafana-admin -n monitoring, which sealedsecret/grafana-admin" in found.cause.sentence
     assert found.cause.sentence.endswith("and which the cluster does not have")
     assert found.cause.remedy == "see why application/secrets-config does not bring it"
@@ -145,7 +145,7 @@ def test_without_a_known_cause_the_release_says_itself_what_it_waits_for(release
 def test_what_nothing_of_the_layer_brings_is_said_so(release: Release, tmp_path: Path) -> None:
     other = rendered("ConfigMap", "x")
     found = broken(FAILURE, release, tmp_path, RecordedView(GRAFANA, POD), [other])
-    assert (found.promise, found.cause.id) == (Promise.MONITORING, "pod-configuration")
+    assert (found.promise, found.cause.id) == (Promise.MONITORING, "foundation-lacks-object")
     assert found.cause.sentence.endswith(
         'secret "grafana-admin" not found; no Application of the layer brings secret/grafana-admin -n monitoring'
     )

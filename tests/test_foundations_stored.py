@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import gzip
+import json
 
 import pytest
 
@@ -50,6 +52,18 @@ def test_a_finished_revision_stays() -> None:
     memory = MemoryKube(release_secret("metallb", "ns", MANIFEST))
     stored.forget_interrupted(memory.kube, "metallb", "ns")
     assert stored.newest(memory.kube, "metallb", "ns") is not None
+
+
+def test_a_release_of_hooks_alone_has_no_objects_and_its_hooks_are_told() -> None:
+    release = {"name": "init", "hooks": [{"name": "rights", "kind": "Role"}, {"name": "init", "kind": "Job"}]}
+    secret = release_secret("init", "ns", "")
+    secret["data"]["release"] = base64.b64encode(base64.b64encode(gzip.compress(json.dumps(release).encode()))).decode()
+    memory = MemoryKube(secret)
+    found = stored.newest(memory.kube, "init", "ns")
+    assert found is not None
+    assert found.manifest == ()
+    assert stored.hooks(memory.kube, "init", "ns") == [("batch/v1/Job", "init")]
+    assert stored.hooks(memory.kube, "other", "ns") == []
 
 
 def test_an_unreadable_release_is_named_without_its_content() -> None:

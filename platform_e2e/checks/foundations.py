@@ -78,7 +78,11 @@ def broken(
         promise = home(cause, promise) if held else promise
     else:
         if wanted and rendered:
-            known = replace(known, sentence=f"{known.sentence}; no Application of the layer brings {wanted}")
+            known = replace(
+                known,
+                id="foundation-lacks-object",
+                sentence=f"{known.sentence}; no Application of the layer brings {wanted}",
+            )
         cause = placed(known, place_in(root, release, failure.item, said))
     return Finding(str(release), promise, "the release is ready", observed, cause, details)
 
@@ -94,7 +98,7 @@ def _waiting(said: str, brings: Rendered, view: View) -> tuple[Cause, bool]:
         if cause is not None and cause.id not in UNTOLD:
             return replace(cause, sentence=f"{cause.sentence}; {sentence}"), True
     lacks = "and which the cluster does not have" if live is None else "and of which it is not made"
-    return Cause("foundation-waits-for-layer", f"{sentence} {lacks}", f"see why {of} does not bring it"), False
+    return Cause("foundation-lacks-object", f"{sentence} {lacks}", f"see why {of} does not bring it"), False
 
 
 def stands_on(promise: str, releases: Sequence[tuple[Release, Finding]]) -> Finding | None:

@@ -68,7 +68,7 @@ CAUSES: dict[str, Known] = {
     "application-namespace-unwatched": Known(_APPLICATIONS, STUCK),
     "foundation-not-applied": Known(_APPLICATIONS, GIT),
     "foundation-not-ready": Known(_APPLICATIONS, GIT),
-    "foundation-waits-for-layer": Known(_APPLICATIONS, GIT),
+    "foundation-lacks-object": Known(_APPLICATIONS, GIT),
     "application-unknown": Known(_APPLICATIONS, OBJECTS),
     "application-changed": Known(_APPLICATIONS, OBJECTS),
     "application-not-automated": Known(_APPLICATIONS, GIT),
@@ -166,7 +166,7 @@ CAUSES: dict[str, Known] = {
 }
 
 
-MET = frozenset({"unexplained", "foundation-not-applied", "foundation-not-ready", "foundation-waits-for-layer"})
+MET = frozenset({"unexplained", "foundation-not-applied", "foundation-not-ready", "foundation-lacks-object"})
 """Causes that belong to the promise that met them: what no explanation covers, and a release, which its promise stands on."""
 
 

@@ -105,6 +105,8 @@ class Helm:
             on_line=lambda _: None,
             on_tick=watch,
             env=self._environment,
+            # A hook may keep it for long; what it had applied is taken over by the next run.
+            tied=True,
         )
 
     def show_crds(self, chart: Path) -> list[Object]:

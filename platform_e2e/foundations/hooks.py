@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from platform_e2e.errors import HarnessError
 from platform_e2e.foundations import stored
 from platform_e2e.foundations.failure import ReleaseFailed, evidence, pod_troubles
 from platform_e2e.foundations.manifests import Object
 from platform_e2e.foundations.running import Pulling, Running, Still
 from platform_e2e.kube.client import Kube
+from platform_e2e.kube.errors import ApiError
 from platform_e2e.kube.objects import described
 
 PATIENCE = 3.0
@@ -71,7 +71,7 @@ class Hooks:
         try:
             hook = self._waited_for()
             pods = _pods(self._kube, hook) if hook else []
-        except HarnessError:
+        except ApiError:
             # Helm itself is told that the API server does not answer.
             return
         if hook is None:
@@ -98,7 +98,7 @@ class Hooks:
         """Return the hook that has failed, or None."""
         try:
             return next((hook for hook in self._existing() if _is(hook, "Failed")), None)
-        except HarnessError:
+        except ApiError:
             return None
 
     def _waited_for(self) -> Object | None:

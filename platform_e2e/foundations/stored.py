@@ -66,7 +66,7 @@ def newest(kube: Kube, release: str, namespace: str) -> Stored | None:
         int(labels["version"]),
         labels["status"],
         labels.get(FINGERPRINT, ""),
-        tuple(parse(str(_unpacked(secret)["manifest"]))),
+        tuple(parse(str(_unpacked(secret).get("manifest") or ""))),
     )
 
 
@@ -123,8 +123,7 @@ def _unpacked(secret: Object) -> dict[str, Any]:
     try:
         packed = base64.b64decode(base64.b64decode(secret["data"]["release"]))
         release: dict[str, Any] = json.loads(gzip.decompress(packed))
-        release["manifest"]
-    except (KeyError, TypeError, ValueError, OSError, binascii.Error) as error:
+    except (KeyError, ValueError, OSError, binascii.Error) as error:
         raise CommandError(
             ["helm", "status"], f"left the Secret {name} -n {namespace} unreadable: {error}", remedy=f"delete {name}"
         ) from error
