@@ -90,7 +90,7 @@ def _has_values(written: str) -> bool:
     yaml.allow_duplicate_keys = True
     try:
         with warnings.catch_warnings(action="ignore"):
-            return any(_values(document) for document in yaml.load_all(written))
+            return any(_values(document, set()) for document in yaml.load_all(written))
     except (YAMLError, ValueError, LookupError, TypeError, RecursionError):
         return False  # no YAML: the API server would not find more in it than `structure` does
 
@@ -104,24 +104,24 @@ def _depth(written: str) -> int:
     return deepest
 
 
-def _values(given: Any, *, listed: bool = False) -> bool:
-    """Tell whether there is a Secret with values in a document."""
-    if isinstance(given, list):
-        return any(_values(one, listed=listed) for one in given)
-    if not isinstance(given, dict):
+def _values(given: Any, seen: set[int], *, listed: bool = False) -> bool:
+    """Tell whether there is a Secret with values in a document; what aliases repeat is looked at once."""
+    if not isinstance(given, list | dict) or (id(given) in seen and not listed):
         return False
-    kind = str(given.get("kind")).strip()
-    if kind == "Secret" or listed:
-        held = [given.get(field) for field in ("data", "stringData")]
-        if any(not _empty(one) for one in held):
-            return True
-    return any(_values(one, listed=kind == "SecretList" and key == "items") for key, one in given.items())
+    seen.add(id(given))
+    if isinstance(given, list):
+        return any(_values(one, seen, listed=listed) for one in given)
+    kind = str(given["kind"]).strip() if isinstance(given.get("kind"), str) else ""
+    if (kind == "Secret" or listed) and not all(_empty(given.get(field), set()) for field in ("data", "stringData")):
+        return True
+    return any(_values(one, seen, listed=kind == "SecretList" and key == "items") for key, one in given.items())
 
 
-def _empty(held: Any) -> bool:
+def _empty(held: Any, seen: set[int]) -> bool:
     """Tell whether the data of a Secret has no values, or only what stands in their place."""
-    if isinstance(held, dict):
-        return all(_empty(one) for one in held.values())
-    if isinstance(held, list):
-        return all(_empty(one) for one in held)
+    if isinstance(held, dict | list):
+        if id(held) in seen:
+            return True
+        seen.add(id(held))
+        return all(_empty(one, seen) for one in (held.values() if isinstance(held, dict) else held))
     return held is None or names.placeholder(str(held).strip()) or not str(held).strip()
