@@ -13,6 +13,7 @@ import platform
 import signal
 import socket
 import sys
+import zoneinfo  # noqa: F401 - asks for how Python was built, which is only there for this system
 from types import ModuleType
 from typing import Any, NoReturn
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from platform_e2e.cluster import providers
+from platform_e2e.cluster import naming, providers
 from platform_e2e.cluster.embedded import network as embedded
 from platform_e2e.cluster.k3d import appimage, binary, daemon, failures, judging, making, network, probe, versions
 from platform_e2e.cluster.k3d.daemon import GIB, Daemon, Silence
@@ -64,7 +64,7 @@ def test_a_cluster_of_who_may_not_send_frames_has_a_container_that_asks(
     monkeypatch.setattr(daemon, "why_no_client", lambda _: "" if may_send else "it may not")
     monkeypatch.setattr("platform_e2e.cluster.k3d.parts.bridge", lambda *_: "br-0123456789ab")
     monkeypatch.setattr(making.Making, "_probe", lambda *_: "10.89.0.9")
-    has(tools, container("k3d-c-server-0", "10.89.0.3"))
+    has(tools, container("k3d-c-server-0", "10.89.0.3", cluster=naming.on_host("c")))
 
     class Cluster:
         @staticmethod
@@ -85,7 +85,9 @@ def test_a_cluster_of_who_may_not_send_frames_has_a_container_that_asks(
     )
     facts = made._facts(tmp_path / "kubeconfig")
     assert (facts.host_interface, facts.host_address, facts.probe) == (
-        ("br-0123456789ab", "10.89.0.1", "") if may_send else ("", "10.89.0.9", "k3d-c-probe")
+        ("br-0123456789ab", "10.89.0.1", "")
+        if may_send
+        else ("", "10.89.0.9", probe.container_name(naming.on_host("c")))
     )
 
 
