@@ -221,6 +221,25 @@ def test_only_what_is_automated_and_has_converged_is_synced_again(layer: Layer) 
     assert len(kube.patches) == 1
 
 
+@pytest.mark.parametrize("going", [{"operation": {"sync": {}}}, {"status": {"operationState": {"phase": "Running"}}}])
+def test_a_sync_is_asked_for_when_no_other_operation_goes_on(
+    layer: Layer, monkeypatch: pytest.MonkeyPatch, going: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(leftovers, "GONE_SECONDS", 5.0)
+    kube = FakeKube()
+    app = converged("one")
+    looks: list[int] = []
+
+    def get(kind: str, name: str, namespace: str | None = None) -> Any:
+        looks.append(len(kube.patches))
+        return {**app, **going} if len(looks) < 3 else app
+
+    monkeypatch.setattr(kube, "get", get)
+    leftovers.sync_again(kube, layer, {"one": 1.0})  # type: ignore[arg-type]
+    assert looks == [0, 0, 0]
+    assert len(kube.patches) == 1
+
+
 def test_a_release_that_the_layer_has_no_more_means_another_cluster(
     api: ScriptedApi, kube: Kube, layer: Layer, tmp_path: Path
 ) -> None:

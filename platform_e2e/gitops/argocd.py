@@ -250,7 +250,10 @@ def ask_sync(kube: Kube, app: Object) -> None:
 
     Args:
         kube: the cluster.
-        app: the Application, automated.
+        app: the Application, automated, without an operation: another one would be merged with this one.
+
+    Raises:
+        Conflict: the Application was changed meanwhile, perhaps by an operation.
     """
     policy = (app.get("spec") or {}).get("syncPolicy") or {}
     sync: dict[str, Any] = {
@@ -261,7 +264,15 @@ def ask_sync(kube: Kube, app: Object) -> None:
     sync |= {name: status(app)["sync"][name] for name in compared}
     # As autoSync in controller/appcontroller.go has it.
     operation = {"initiatedBy": {"automated": True}, "retry": policy.get("retry") or {"limit": 5}, "sync": sync}
-    kube.patch(APPLICATION, app["metadata"]["name"], {"operation": operation}, app["metadata"]["namespace"])
+    metadata = app["metadata"]
+    patch = {"metadata": {"resourceVersion": metadata.get("resourceVersion")}, "operation": operation}
+    kube.patch(APPLICATION, metadata["name"], patch, metadata["namespace"])
+
+
+def busy(app: Object) -> bool:
+    """Tell whether an operation is asked for, or goes on."""
+    phase = (status(app).get("operationState") or {}).get("phase")
+    return bool(app.get("operation")) or phase in {"Running", "Terminating"}
 
 
 def refresh(

@@ -8,6 +8,7 @@ to it. So every Application is synced once more then, and what still bears an ol
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +17,7 @@ from platform_e2e.errors import BrokenHarness
 from platform_e2e.gitops import argocd
 from platform_e2e.gitops.convergence import in_parallel
 from platform_e2e.kube.client import MANAGER, Kube
-from platform_e2e.kube.errors import ApiError, KindNotServed, NotFound
+from platform_e2e.kube.errors import ApiError, Conflict, KindNotServed, NotFound
 from platform_e2e.kube.expect import Met, Pending, Timeout, Verdict, poll
 from platform_e2e.kube.kinds import kinds
 from platform_e2e.kube.objects import Object, described, kind_of, uid
@@ -162,16 +163,17 @@ def remove(kube: Kube, layer: Layer, *, cluster: str, spared: str, settled: bool
         for obj in found.unpruned:
             removed[f"{described(obj)}, which Git has no more and Argo CD was told to keep"] = None
         in_parallel(lambda obj: _let_go(kube, obj), found.unpruned)
-        rest = [*found.left, *found.unpruned]
-        return Pending(f"{described(rest[0])} is there") if rest else Met()
+        rest = [*found.left, *found.unpruned, *(found.stale if settled else ())]
+        return Pending(f"{described(rest[0])} is there as it was") if rest else Met()
 
     try:
         poll(look, timeout=GONE_SECONDS, what="what earlier layers left is gone", first=0.2, most=1.0)
     except Timeout:
         rest = [*found.left, *found.unpruned]
-        raise MadeForAnother(cluster, f"{_some(rest)} of an earlier layer cannot be removed") from None
-    if settled and found.stale:
-        raise MadeForAnother(cluster, f"{_some(found.stale)} still has the mark of another tracking method of Argo CD")
+        if rest:
+            raise MadeForAnother(cluster, f"{_some(rest)} of an earlier layer cannot be removed") from None
+        mark = "still has the mark of another tracking method of Argo CD"
+        raise MadeForAnother(cluster, f"{_some(found.stale)} {mark}") from None
     return list(removed)
 
 
@@ -299,10 +301,23 @@ def sync_again(kube: Kube, layer: Layer, names: Mapping[str, Any]) -> None:
         names: of those that have converged.
     """
 
+    def asked(name: str, namespace: str) -> Verdict:
+        app = kube.get(argocd.APPLICATION, name, namespace)
+        if app is None or ((app.get("spec") or {}).get("syncPolicy") or {}).get("automated") is None:
+            return Met()
+        if argocd.busy(app):
+            # Argo CD forgets what is asked for beside it, or joins both: a heal of single objects takes no other ones in.
+            return Pending("another operation goes on")
+        try:
+            argocd.ask_sync(kube, app)
+        except Conflict:
+            return Pending("it was changed meanwhile")
+        return Met()
+
     def ask(place: tuple[str, str]) -> None:
         namespace, name = place
-        app = kube.get(argocd.APPLICATION, name, namespace)
-        if app is not None and ((app.get("spec") or {}).get("syncPolicy") or {}).get("automated") is not None:
-            argocd.ask_sync(kube, app)
+        # One that is never free is told by the marks that its objects lack.
+        with contextlib.suppress(Timeout):
+            poll(lambda: asked(name, namespace), timeout=GONE_SECONDS, what=f"application {name} is free", most=0.5)
 
     in_parallel(ask, [(one.namespace, one.name) for one in layer.applications if one.name in names])
