@@ -15,6 +15,7 @@ from pathlib import Path
 from contract.registry import crane, standin, stock
 from platform_e2e import layer as layers
 from platform_e2e import paths
+from platform_e2e.cluster import naming
 from platform_e2e.cluster.embedded import cache, hostpackages, programs
 from platform_e2e.cluster.k3d import daemon, versions
 from platform_e2e.cluster.k3d.docker import Docker
@@ -82,7 +83,14 @@ def _filled(
             "registry", f"pushes {versions.K3S_IMAGE}: a built node that takes every image from the mirror"
         )
         addresses = standin.plan(docker, pools, scratch)
-        standin.write(scratch / "node.tar", versions.K3S_IMAGE, CLUSTER, addresses, scratch=scratch, timeline=timeline)
+        standin.write(
+            scratch / "node.tar",
+            versions.K3S_IMAGE,
+            naming.on_host(CLUSTER),
+            addresses,
+            scratch=scratch,
+            timeline=timeline,
+        )
         registry.push(scratch / "node.tar", versions.K3S_IMAGE)
         (scratch / "node.tar").unlink()
     return [

@@ -42,7 +42,7 @@ def write(path: Path, name: str, cluster: str, addresses: Plan, *, scratch: Path
     Args:
         path: of the archive.
         name: of the image.
-        cluster: its name.
+        cluster: its name on this host.
         addresses: of the cluster.
         scratch: a directory with room for the image's layers.
         timeline: shows what is being built.
