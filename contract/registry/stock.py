@@ -70,9 +70,10 @@ def layer(source: Path, target: Path, charts: Path, timeline: Timeline) -> None:
         )
         shutil.copytree(chart.path, charts / release.chart)
         for definition in chart.crds:
-            place = charts / release.chart / "crds" / definition.name
+            place = charts / release.chart / "crds" / f"{definition.stem}.yaml"
             place.parent.mkdir(exist_ok=True)
-            shutil.copy(definition, place)
+            # As upstream's begin: `helm show crds` puts nothing between the files (helm 3.19.4, pkg/action/show.go).
+            place.write_text(f"---\n{definition.read_text(encoding='utf-8')}", encoding="utf-8")
         text = _pinned(text, release.chart, chart.version, chart.app_version)
     file.write_text(text, encoding="utf-8")
     for containerfile in target.glob(f"apps/*/{appimage.CONTAINERFILE}"):
