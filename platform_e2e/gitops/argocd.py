@@ -265,7 +265,11 @@ def ask_sync(kube: Kube, app: Object) -> None:
     # As autoSync in controller/appcontroller.go has it.
     operation = {"initiatedBy": {"automated": True}, "retry": policy.get("retry") or {"limit": 5}, "sync": sync}
     metadata = app["metadata"]
-    patch = {"metadata": {"resourceVersion": metadata.get("resourceVersion")}, "operation": operation}
+    # Argo CD merges the new state into that of the operation before: a heal of single objects would leave its list of them,
+    # and nothing but these is applied after the first wave (3.2.11, setOperationState; seen).
+    forgotten = {"operationState": None}
+    lock = {"resourceVersion": metadata.get("resourceVersion")}
+    patch = {"metadata": lock, "operation": operation, "status": forgotten}
     kube.patch(APPLICATION, metadata["name"], patch, metadata["namespace"])
 
 
