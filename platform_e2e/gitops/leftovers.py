@@ -68,11 +68,13 @@ class Found:
         left: objects of an earlier layer.
         stale: objects of this layer that Argo CD does not know as its own.
         unpruned: objects that Git has no more, and that Argo CD keeps because it was told to.
+        label: by which Argo CD may have marked them.
     """
 
     left: list[Object] = field(default_factory=list)
     stale: list[Object] = field(default_factory=list)
     unpruned: list[Object] = field(default_factory=list)
+    label: str = DEFAULT_LABEL
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,7 @@ def remove(kube: Kube, layer: Layer, *, cluster: str, spared: str, settled: bool
         in_parallel(lambda obj: _delete(kube, obj), found.left)
         for obj in found.unpruned:
             removed[f"{described(obj)}, which Git has no more and Argo CD was told to keep"] = None
-        in_parallel(lambda obj: _let_go(kube, obj), found.unpruned)
+        in_parallel(lambda obj: _let_go(kube, obj, found.label), found.unpruned)
         rest = [*found.left, *found.unpruned, *(found.stale if settled else ())]
         return Pending(f"{described(rest[0])} is there as it was") if rest else Met()
 
@@ -198,6 +200,7 @@ def find(kube: Kube, layer: Layer, spared: str) -> Found:
     for objects in in_parallel(lambda kind: _list(kube, kind), served):
         for obj in objects:
             tracking.judge(obj, found)
+    found.label = tracking.label
     found.unpruned += _unpruned(kube, tracking)
     return found
 
@@ -219,12 +222,11 @@ def _kept(app: Object, obj: Object) -> bool:
     return bool(said & NOT_PRUNED) or not (policy.get("automated") or {}).get("prune")
 
 
-def _let_go(kube: Kube, obj: Object) -> None:
+def _let_go(kube: Kube, obj: Object, label: str) -> None:
     """Delete an object that Git has no more; of a Namespace only take Argo CD's mark."""
     if obj["kind"] != "Namespace":
         _delete(kube, obj)
         return
-    label = Tracking.read(kube).label
     marks = {"annotations": {TRACKING: None}, "labels": {label: None}}
     kube.patch(kind_of(obj), obj["metadata"]["name"], {"metadata": marks})
 
@@ -303,7 +305,7 @@ def sync_again(kube: Kube, layer: Layer, names: Mapping[str, Any]) -> None:
 
     def asked(name: str, namespace: str) -> Verdict:
         app = kube.get(argocd.APPLICATION, name, namespace)
-        if app is None or ((app.get("spec") or {}).get("syncPolicy") or {}).get("automated") is None:
+        if app is None or not argocd.automated(app):
             return Met()
         if argocd.busy(app):
             # Argo CD forgets what is asked for beside it, or joins both: a heal of single objects takes no other ones in.
