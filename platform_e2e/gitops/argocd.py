@@ -275,8 +275,7 @@ def ask_sync(kube: Kube, app: Object) -> None:
 
 def busy(app: Object) -> bool:
     """Tell whether an operation is asked for, or goes on."""
-    phase = (status(app).get("operationState") or {}).get("phase")
-    return bool(app.get("operation")) or phase in {"Running", "Terminating"}
+    return bool(app.get("operation")) or operation(app).running
 
 
 def refresh(
