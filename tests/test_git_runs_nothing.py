@@ -18,6 +18,7 @@ from platform_e2e import cli, gitcommand, paths
 from platform_e2e.errors import HarnessError, WrongUsage
 from platform_e2e.gitops.repository import Repository, Step, files_of
 from platform_e2e.incident import capture, origin
+from platform_e2e.outside.repository import opened
 from platform_e2e.replay import describing, preparing
 from platform_e2e.report import checkout, digest
 from platform_e2e.report.run import Run
@@ -96,6 +97,16 @@ def test_a_checkout_of_another_user_is_read_without_its_configuration(planted: P
     assert "+kind: Job" in found.patch
     assert found.prefix == "platform/"
     assert not planted.said()
+
+
+def test_the_copy_of_an_index_keeps_its_time(planted: Planted) -> None:
+    """By it Git knows that a file may have changed in the second in which it was added; it reads such a file again."""
+    team = planted.place / "team"
+    planted.repository(team)
+    os.utime(team / ".git" / "index", ns=(10**18, 10**18))
+    with opened(team) as repository:
+        assert repository is not None
+        assert (repository.own / "index").stat().st_mtime_ns == 10**18
 
 
 @pytest.mark.point("git-other-owner")

@@ -256,6 +256,10 @@ def _copied(source: Path, target: Path, most: int) -> None:
         if os.fstat(file.fileno()).st_size <= most:
             with target.open("xb") as copy:
                 shutil.copyfileobj(file, copy)
+            # Git reads a file again whose time is not before the index's (git-racy(7)): with a later time of the index a
+            # change of the same second and size would be missed.
+            at = os.fstat(file.fileno())
+            os.utime(target, ns=(at.st_atime_ns, at.st_mtime_ns))
 
 
 def _stated(common: Path) -> list[tuple[str, str]]:
