@@ -1,22 +1,16 @@
-"""The only place that names pytest plugins: fixtures and hooks over the harness library."""
+"""Loads the plugin of this checkout, unless one is installed: a module must not be loaded from two places."""
 
 from __future__ import annotations
 
-# Whoever imports another one comes after it, so that pytest can rewrite its assertions.
-pytest_plugins = [
-    "pytester",
-    "fixtures.options",
-    "fixtures.run",
-    "fixtures.console",
-    "fixtures.deadline",
-    "fixtures.layer",
-    "fixtures.recording",
-    "fixtures.remembering",
-    "fixtures.replay",
-    "fixtures.reporting",
-    "fixtures.blocking",
-    "fixtures.redaction",
-    "fixtures.cluster",
-    "fixtures.platform",
-    "fixtures.probes",
-]
+import pytest
+
+pytest_plugins = ["pytester"]
+
+INSTALLED, HERE = "platform-e2e", "platform_e2e.fixtures"
+"""The plugin's name as an entry point (pyproject.toml), and as a module."""
+
+
+def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Load the plugin, early enough for it to add its options."""
+    if not pluginmanager.has_plugin(INSTALLED):
+        pluginmanager.import_plugin(HERE)

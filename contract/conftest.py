@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.options import settings_of
 from platform_e2e.addresses import AddressRange
 from platform_e2e.cluster import lease, providers
 from platform_e2e.cluster.lease import Lease
 from platform_e2e.cluster.provider import Capability, ClusterFacts, ClusterSpec, Provider
 from platform_e2e.cluster.providers import Choice
 from platform_e2e.kube.client import Kube
+from platform_e2e.pytest_plugin.options import settings_of
 from platform_e2e.timeline import Timeline
 
 POOL = AddressRange.parse("10.89.0.200-10.89.0.220")

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from fixtures.cluster import Cluster
-from fixtures.platform import Platform
-from fixtures.probes import Promises
 from platform_e2e.checks import (
     applications,
     applicationsets,
@@ -21,6 +18,9 @@ from platform_e2e.checks.blame import behind, own, require
 from platform_e2e.checks.drift import Drift
 from platform_e2e.checks.settle import settled
 from platform_e2e.finding import Finding, Promise
+from platform_e2e.fixtures.cluster import Cluster
+from platform_e2e.fixtures.platform import Platform
+from platform_e2e.fixtures.probes import Promises
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import consistently
@@ -113,9 +113,11 @@ def test_applicationset_keeps_its_applications(
 
 @pytest.mark.smoke
 @pytest.mark.promise("applications")
-def test_revisions_exist(layer: Layer, run: Run, promises: Promises) -> None:
+def test_revisions_exist(layer: Layer, platform_e2e_run: Run, promises: Promises) -> None:
     """Each is a branch, a tag or a commit of the repository; a test serves every one of them, so nothing else would tell."""
-    findings, unjudged = revisions.check(layer, revisions.references(run.settings.repository or layer.directory, layer))
+    findings, unjudged = revisions.check(
+        layer, revisions.references(platform_e2e_run.settings.repository or layer.directory, layer)
+    )
     promises.report(findings, figures={"not judged": unjudged} if unjudged else {})
 
 

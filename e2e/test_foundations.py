@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from fixtures.platform import Platform
-from fixtures.probes import Promises
 from platform_e2e.checks.blame import require
 from platform_e2e.checks.foundations import promise_of
+from platform_e2e.fixtures.platform import Platform
+from platform_e2e.fixtures.probes import Promises
 from platform_e2e.layer import Release
 
 

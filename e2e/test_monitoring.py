@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 
 from e2e.conftest import Ground
-from fixtures.platform import Platform
-from fixtures.probes import Promises
 from platform_e2e.checks import controls, monitoring, unmonitored
 from platform_e2e.checks.applications import TESTS
 from platform_e2e.checks.blame import own
@@ -14,6 +12,8 @@ from platform_e2e.checks.prometheus import Prometheus
 from platform_e2e.checks.settle import settled
 from platform_e2e.explain.monitors import selected_by
 from platform_e2e.explain.objects import name_of
+from platform_e2e.fixtures.platform import Platform
+from platform_e2e.fixtures.probes import Promises
 from platform_e2e.kube.client import Kube
 from platform_e2e.layer import MetricsService
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from e2e.conftest import Ground
-from fixtures.platform import Platform
-from fixtures.probes import Promises
 from platform_e2e.checks import applications, controls, hidden
 from platform_e2e.checks.blame import own, require
 from platform_e2e.checks.controls import Sandbox
 from platform_e2e.checks.drift import Drift, drifts
 from platform_e2e.checks.heal import heal
 from platform_e2e.finding import Promise
+from platform_e2e.fixtures.platform import Platform
+from platform_e2e.fixtures.probes import Promises
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import all_of, consistently, eventually
 from platform_e2e.layer import Application

@@ -12,8 +12,29 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-ROOT = Path(__file__).resolve().parent.parent
-"""The checkout that this code runs from."""
+PACKAGE = Path(__file__).resolve().parent
+"""This package."""
+
+ROOT = PACKAGE.parent
+"""The directory that Python finds the package in: a checkout of the harness, or where packages are installed."""
+
+CHECKOUT = ROOT if (ROOT / "pyproject.toml").is_file() and (ROOT / "fixtures").is_dir() else None
+"""The checkout of the harness that this code runs from; None where it is installed."""
+
+MARKS = (".git", "pyproject.toml")
+"""What a repository has at its top."""
+
+
+def project() -> Path:
+    """Return the top of the repository whose platform is under test.
+
+    It is the nearest directory upwards from the current one that has `.git` or `pyproject.toml`; where there is none, the
+    checkout of the harness, or the current directory.
+    """
+    here = Path.cwd()
+    found = (place for place in (here, *here.parents) if any((place / mark).exists() for mark in MARKS))
+    return next(found, CHECKOUT or here)
+
 
 SCRATCH = "platform-e2e-"
 """How directories are called that are needed for a while."""
@@ -56,5 +77,5 @@ def sweep_scratch() -> None:
 
 
 def artifacts() -> Path:
-    """Return the directory that has one directory for each run: PLATFORM_E2E_ARTIFACTS or artifacts/."""
-    return Path(os.environ.get("PLATFORM_E2E_ARTIFACTS") or ROOT / "artifacts")
+    """Return the directory that has one directory for each run: PLATFORM_E2E_ARTIFACTS or artifacts/ of the project."""
+    return Path(os.environ.get("PLATFORM_E2E_ARTIFACTS") or project() / "artifacts")

@@ -51,6 +51,7 @@ class Option:
         help: one sentence.
         parse: makes the value from what was written, or raises ValueError with the reason.
         flag: whether it is an option too, or an environment variable only.
+        of_project: whether the default is a path below `paths.project()`; one that does not exist is none.
     """
 
     name: str
@@ -59,6 +60,15 @@ class Option:
     help: str
     parse: Callable[[str], Any]
     flag: bool = True
+    of_project: bool = False
+
+    @property
+    def usual(self) -> str:
+        """Return what holds when nothing was chosen, as a person would write it where they are."""
+        if not self.of_project:
+            return self.default
+        place = paths.project() / self.default
+        return "" if self.parse is _file and not place.is_file() else str(place)
 
     @property
     def option(self) -> str:
@@ -92,7 +102,7 @@ class Settings:
     deadline: float
     charts_dir: Path | None
     strict_versions: bool
-    sealing_key: Path
+    sealing_key: Path | None
     keep_runs: int
     accept_fewer: bool
     evidence_limit: int
@@ -214,7 +224,7 @@ OPTIONS: tuple[Option, ...] = (
         "certificates that nodes trust beside their own, for registries, mirrors and proxies; SSL_CERT_FILE's by default",
         _file,
     ),
-    Option("layer", "DIR", str(paths.ROOT / "platform"), "the platform layer under test", _directory),
+    Option("layer", "DIR", "platform", "the platform layer under test", _directory, of_project=True),
     Option("keep", "WHEN", "never", "whether the cluster outlives the run: never, on-failure or always", _keep),
     Option(
         "cluster", "NAME", "", "the cluster's name, to use a kept one again; unique by default, `e2e` when kept", _name
@@ -227,9 +237,10 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "sealing_key",
         "FILE",
-        str(paths.ROOT / "fixtures/sealed-secrets-key/key.yaml"),
+        "fixtures/sealed-secrets-key/key.yaml",
         "the backup of the layer's Sealed Secrets key, loaded before its controller starts",
         _file,
+        of_project=True,
     ),
     Option("keep_runs", "N", "20", "how many runs' directories stay; older ones are removed after a run", _run_count),
     Option(
@@ -276,7 +287,7 @@ def resolve(chosen: Mapping[str, object], environment: Mapping[str, str] | None 
     for option in OPTIONS:
         given, origin = chosen.get(option.name), option.option
         if given in {None, "", False}:
-            given, origin = variables.get(option.variable) or option.default, option.variable
+            given, origin = variables.get(option.variable) or option.usual, option.variable
         text = "yes" if given is True else str(given)
         if not text:
             values.setdefault(option.name, None)
@@ -299,6 +310,6 @@ def as_markdown() -> str:
     rows = ["| option | variable | default | meaning |", "|---|---|---|---|"]
     for option in OPTIONS:
         shown = f"`{option.option}{' ' + option.metavar if option.metavar else ''}`" if option.flag else ""
-        default = option.default.replace(f"{paths.ROOT}/", "")
-        rows.append(f"| {shown} | `{option.variable}` | {f'`{default}`' if default else ''} | {option.help} |")
+        default = f"`{option.default}`" if option.default else ""
+        rows.append(f"| {shown} | `{option.variable}` | {default} | {option.help} |")
     return "\n".join(rows) + "\n"

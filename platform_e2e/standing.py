@@ -173,7 +173,7 @@ def install_foundations(
     if others:
         # Helm would leave its CRDs and the objects of these kinds.
         raise leftovers.MadeForAnother(facts.name, f"it has {', '.join(others)} of an earlier layer")
-    if any(release.chart == SEALED_SECRETS for release in releases):
+    if any(release.chart == SEALED_SECRETS for release in releases) and settings.sealing_key is not None:
         restore_sealing_key(kube, settings.sealing_key)
     return install(
         kube,

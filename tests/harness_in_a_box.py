@@ -31,15 +31,13 @@ import sys
 sys.path.insert(0, {root!r})
 from tests import harness_in_a_box
 harness_in_a_box.install()
-pytest_plugins = {plugins!r}
+pytest_plugins = ["platform_e2e.fixtures"]
 """
 
 
 def conftest(root: Path) -> str:
-    """Return a root conftest.py that loads the harness's plugins over the fakes."""
-    named: dict[str, Any] = {}
-    exec((root / "conftest.py").read_text(), named)
-    return CONFTEST.format(root=str(root), plugins=[name for name in named["pytest_plugins"] if name != "pytester"])
+    """Return a root conftest.py that loads the harness's plugin over the fakes."""
+    return CONFTEST.format(root=str(root))
 
 
 class FakeLease:

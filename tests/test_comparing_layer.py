@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.comparing import layer_digest, layer_name
 from platform_e2e import paths, shell
 from platform_e2e.incident import origin
 from platform_e2e.layer import tree
+from platform_e2e.pytest_plugin.comparing import layer_digest, layer_name
 from platform_e2e.report import digest
 from platform_e2e.report.bundle.served import served
 

@@ -38,7 +38,7 @@ sources.ask = lambda url, ca="": ""
 from platform_e2e import cli, standing
 from platform_e2e.cluster import lease, supervisor
 from platform_e2e.cluster.k3d import making
-import fixtures.cluster, fixtures.layer, fixtures.platform
+import platform_e2e.fixtures.cluster, platform_e2e.fixtures.platform, platform_e2e.pytest_plugin.layer
 {body}
 """
 

@@ -6,7 +6,7 @@ from importlib import import_module
 
 import pytest
 
-from fixtures.options import MARKERS
+from platform_e2e.pytest_plugin.options import MARKERS
 from platform_e2e.settings import OPTIONS
 
 PLUGINS = ("pytest_kind.plugin", "testinfra.plugin", "xdist.plugin")

@@ -14,9 +14,9 @@ import pytest
 
 from benchmarks.planted.search import search
 from benchmarks.planted.shapes import Shape, shapes
-from fixtures.redaction import sweep
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.gitops.repository import File, Repository, Step
+from platform_e2e.pytest_plugin.redaction import sweep
 from platform_e2e.replay import describing
 from platform_e2e.report import redact
 from platform_e2e.report.bundle.pack import pack
@@ -247,8 +247,8 @@ def test_is_blocked(cluster):
     error = BrokenPlatform("x")
     error.by = "promise x: " + "; ".join(TEXTS)
     raise error
-def test_phase(run):
-    with run.phase("foundations"):
+def test_phase(platform_e2e_run):
+    with platform_e2e_run.phase("foundations"):
         raise BrokenPlatform("\\n".join(TEXTS))
 """)
     (box.directory / "texts.json").chmod(0o600)

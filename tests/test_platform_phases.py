@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fixtures.platform import _compared
+from platform_e2e.fixtures.platform import _compared
 
 DEPLOYED = {"sha": "a", "seconds": {"chat-dev": 20.5, "chat-prod": 21.5}, "held": {}}
 

@@ -13,7 +13,7 @@ import pytest
 from tests.box import Box, new_box
 
 RED = """
-from fixtures.layer import layer_of
+from platform_e2e.pytest_plugin.layer import layer_of
 @pytest.mark.promise("loadbalancer")
 def test_address(cluster, promises, pytestconfig):
     text = (layer_of(pytestconfig).directory / "service.yaml").read_text()

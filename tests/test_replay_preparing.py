@@ -161,7 +161,7 @@ def test_no_place_is_taken_from_a_run_and_each_is_asked_for(tmp_path: Path) -> N
     options = {"charts_dir": str(charts), "registry_mirror": "https://mirror.example", "sealing_key": str(mine)}
     place = red(tmp_path / "r", options=options, sealing_key_sha256=digest)
     found = prepared(place)
-    key = next(option.default for option in OPTIONS if option.name == "sealing_key")
+    key = next(option.usual for option in OPTIONS if option.name == "sealing_key")
     settings = resolve(found.chosen, preparing.environment({}))
     assert (settings.sealing_key, settings.charts_dir, settings.registry_mirror) == (Path(key), None, None)
     assert not any(text in " ".join(map(str, found.chosen.values())) for text in options.values())

@@ -16,9 +16,9 @@ from typing import Any, cast
 
 import pytest
 
-from fixtures import reporting
 from platform_e2e import cli
 from platform_e2e.errors import BrokenHarness
+from platform_e2e.pytest_plugin import reporting
 from platform_e2e.report.html import headline, model, problems, write
 from platform_e2e.report.html.excerpts import LINES_SHOWN, excerpts
 from platform_e2e.report.html.source import Source

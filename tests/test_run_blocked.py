@@ -11,7 +11,7 @@ from tests.box import Box
 
 BROKEN = """
 from types import SimpleNamespace
-from fixtures.run import BROKEN, LACKING
+from platform_e2e.pytest_plugin.run import BROKEN, LACKING
 from platform_e2e.checks.blame import BlockedByPromise
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.report.verdict import PromiseBroken

@@ -322,9 +322,9 @@ def test_waits(cluster):
 
 def test_what_fails_because_of_the_interruption_is_no_verdict(box: Box) -> None:
     box.tests("""
-def test_waits(cluster, run):
+def test_waits(cluster, platform_e2e_run):
     def phase():
-        with contextlib.suppress(BrokenPlatform), run.phase("foundations"):
+        with contextlib.suppress(BrokenPlatform), platform_e2e_run.phase("foundations"):
             threading.Event().wait(0.4)
             raise BrokenPlatform("the API server is gone")
     threading.Thread(target=phase, daemon=True).start()
@@ -382,8 +382,8 @@ def test_blocked(cluster):
     error = BrokenPlatform("cannot be judged")
     error.by = "promise applications: the pod says password=hunter2-in-a-log [pod-crash]"
     raise error
-def test_phase(run):
-    with run.phase("foundations"):
+def test_phase(platform_e2e_run):
+    with platform_e2e_run.phase("foundations"):
         raise BrokenPlatform("the end of its log: password=hunter2-in-a-phase")
 """)
     _, out = box.run()

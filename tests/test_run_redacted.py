@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from fixtures import redaction
+from platform_e2e.pytest_plugin import redaction
 from platform_e2e.report import redact
 from tests.box import Box
 
@@ -18,8 +18,8 @@ def test_what_is_known_to_be_a_secret_only_later_reaches_no_result(box: Box, wor
     box.tests("""
 from platform_e2e.report import redact
 @pytest.mark.promise("monitoring")
-def test_a_says_it(cluster, promises, run):
-    run.timeline.event("fact", "x", text="the code is swordfish2026")
+def test_a_says_it(cluster, promises, platform_e2e_run):
+    platform_e2e_run.timeline.event("fact", "x", text="the code is swordfish2026")
     promises.report(figures={"code": "swordfish2026"})
 @pytest.mark.promise("monitoring")
 def test_b_learns_it(cluster):
@@ -57,8 +57,8 @@ def test_a_full_disk_is_named_and_does_not_hide_the_verdict(box: Box) -> None:
     box.tests("""
 from platform_e2e.report import run as runs
 @pytest.mark.promise("loadbalancer")
-def test_address(cluster, promises, run):
-    os.symlink("/dev/full", run.directory / "junit.xml")
+def test_address(cluster, promises, platform_e2e_run):
+    os.symlink("/dev/full", platform_e2e_run.directory / "junit.xml")
     def full(path, content):
         raise OSError(28, "No space left on device", str(path))
     runs.atomic_write = full

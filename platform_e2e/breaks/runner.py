@@ -69,7 +69,7 @@ def main(
     Raises:
         WrongUsage: a name has no file, or a break does not fit the layer.
     """
-    faults = select(load_all(cases or paths.ROOT / "breaks"), names, chosen)
+    faults = select(load_all(cases or paths.project() / "breaks"), names, chosen)
     console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
     if only_list:
         for fault in faults:
@@ -194,13 +194,13 @@ def _run(settings: Settings, layer: Path, name: str) -> dict[str, Any]:
         "-q",
         "-n",
         WORKERS,
-        paths.ROOT / "e2e",
+        paths.project() / "e2e",
     ]
     done = shell.run(
         [*command, *options_of(settings, layer)],
         timeout=settings.deadline + MARGIN_SECONDS,
         ok=range(-64, 256),
-        cwd=paths.ROOT,
+        cwd=paths.project(),
         env={
             # Its own, emptied above: a broken layer is nothing that a later run may be compared with.
             "PLATFORM_E2E_ARTIFACTS": str(artifacts),
@@ -240,7 +240,7 @@ def _remove_cluster(name: str) -> None:
         [sys.executable, "-m", "platform_e2e", "cluster", "down", "--force", name],
         timeout=TEARDOWN_SECONDS,
         ok=range(-64, 256),
-        cwd=paths.ROOT,
+        cwd=paths.project(),
         env={**os.environ},
     )
 

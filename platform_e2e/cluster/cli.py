@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--registry-mirror", default="", metavar="URL", help="fetch images from there")
     made.add_argument("--registry-ca", type=Path, metavar="FILE", help="certificates that nodes trust beside their own")
     made.add_argument(
-        "--layer", type=Path, default=paths.ROOT / "platform", metavar="DIR", help="of the platform layer"
+        "--layer", type=Path, default=paths.project() / "platform", metavar="DIR", help="of the platform layer"
     )
     gone = commands.add_parser("down", help="remove a cluster and every trace of it")
     gone.add_argument("--force", action="store_true", help="also while a run uses it")

@@ -199,7 +199,7 @@ def _settings() -> Iterator[str]:
 
 def _files() -> Iterator[str]:
     home = Path.home()
-    spared = {paths.cache(), paths.artifacts(), paths.ROOT}
+    spared = {paths.cache(), paths.artifacts(), paths.project(), paths.ROOT}
     for top in dict.fromkeys([*map(Path, TROUBLED), home]):
         yield from (f"file {path}" for path in _below(top, spared, DEPTH))
 

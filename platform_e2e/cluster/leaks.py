@@ -160,7 +160,7 @@ def _one(ending: Ending, argv: Sequence[str], mark: Mark, ignored: Sequence[str]
     # push others out of artifacts/.
     own = {"PLATFORM_E2E_ARTIFACTS": str(paths.artifacts() / "leaks"), "GITHUB_STEP_SUMMARY": ""}
     # Whatever a script starts in the background ignores Ctrl-C, and so would its runs.
-    command = ["env", "--default-signal=INT", f"--chdir={paths.ROOT}", *argv]
+    command = ["env", "--default-signal=INT", f"--chdir={paths.project()}", *argv]
     process = background(command, log_file=log, env={**os.environ, **own, hoststate.TOKEN: mark.token})
     trouble = ""
     try:

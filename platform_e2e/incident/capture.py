@@ -80,7 +80,7 @@ def main(known: argparse.Namespace) -> int:
         places = [*known.namespace, argocd.NAMESPACE, connection.namespace or ""]
         taking = Capture(reader, connection.name, known.app, [one for one in places if one])
         say(f"{connection.name}: reads, and changes nothing")
-        directory = known.layer or _own_repository(cluster or _cluster_of(connection)) or paths.ROOT / "platform"
+        directory = known.layer or _own_repository(cluster or _cluster_of(connection)) or paths.project() / "platform"
         taking.take(directory, Path(scratch), renderer, Outside() if known.probe else UNASKED)
         incident = taking.incident()
         output = known.output or Path(f"incident-{incident.captured.replace(':', '-')}.tar.gz")

@@ -204,7 +204,7 @@ def _other_differences(incident: Incident, up: Standing) -> list[str]:
     found += [f"pool {used} in place of {stated}" for stated, used in up.facts.pool_map.items()]
     found += [f"held then by {one}" for one in incident.held]
     if up.facts.images == Images.BUILT.value:
-        built, asked = images.names(paths.ROOT / "platform" / "apps"), images.names(up.layer.directory / "apps")
+        built, asked = images.names(paths.project() / "platform" / "apps"), images.names(up.layer.directory / "apps")
         found += [f"{asked[name]} is not there; {built.get(name, 'no image')} is, which this checkout makes"
                   for name in asked if asked[name] != built.get(name)]  # fmt: skip
     return found + ([f"not all has converged: {up.late}"] if up.late else [])

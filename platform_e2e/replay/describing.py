@@ -127,7 +127,7 @@ def _write(path: Path, patch: str) -> None:
 def sealing_key(run: Run) -> str:
     """Return the SHA-256 of the file with the key: of a private key it tells nothing else."""
     path = run.settings.sealing_key
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path and path.is_file() else ""
 
 
 def note_state(run: Run, kube: Lister | None) -> None:

@@ -135,9 +135,9 @@ def again(settings: Settings, repository: str) -> str:
     words = []
     for name in (*recorded.ASKED, "repository"):
         value = getattr(settings, name)
-        if name == "repository" and value is None and repository and not paths.ROOT.is_relative_to(repository):
+        if name == "repository" and value is None and repository and not paths.project().is_relative_to(repository):
             value = repository
-        if value is not None and str(value) != KNOWN[name].default:
+        if value is not None and str(value) != KNOWN[name].usual:
             words.append(f" {KNOWN[name].option} {shlex.quote(redact.text(str(value)))}")
     return "".join(words)
 
@@ -208,11 +208,12 @@ def _asked(run: Recorded, chosen: Mapping[str, object], variables: Mapping[str, 
             said.append(f"option: {option} {now} as given; the run had {then or 'none'}")
         elif then and not now:
             said.append(f"option: {option}: the run had {then}. A place is never taken from a run: give {option} again")
-    path = Path(_given("sealing_key", chosen, variables) or KNOWN["sealing_key"].default).expanduser()
+    key = _given("sealing_key", chosen, variables) or KNOWN["sealing_key"].usual
+    path = Path(key).expanduser()
     same = path.is_file() and run.sealing_key == hashlib.sha256(path.read_bytes()).hexdigest()
     if run.sealing_key and not same:
         said.append(
-            f"sealing key: the run had another than {path}, and keys are not kept, so SealedSecrets may not open: --sealing-key"
+            f"sealing key: the run had another than {key or 'none'}, and keys are not kept, so SealedSecrets may not open: --sealing-key"
         )
     return said
 
@@ -275,8 +276,8 @@ def run_layer_besides(run: Recorded) -> Path | None:
 
 
 def work(besides: Path | None) -> checkout.Checkout | None:
-    """Return what Git says of the harness, without the changes of a layer within it."""
-    return checkout.describe(paths.ROOT, besides=besides, new=SOURCES)
+    """Return what Git says of the harness, without the changes of a layer within it; None where it is installed."""
+    return checkout.describe(paths.CHECKOUT, besides=besides, new=SOURCES) if paths.CHECKOUT else None
 
 
 def digest_of(found: checkout.Checkout | None) -> str:

@@ -201,7 +201,7 @@ def _repository(recorded: Recorded, given: Path | None, stack: ExitStack) -> tup
     if not recorded.commit:
         return None, "it was in no Git repository"
     theirs = [place.resolve() for place in (paths.cache(), recorded.kept.directory) if place is not None]
-    for place in (given, paths.ROOT, Path.cwd()):
+    for place in (given, paths.project(), paths.ROOT, Path.cwd()):
         if place is None or any(place.resolve().is_relative_to(one) for one in theirs):
             continue
         found = stack.enter_context(repository.opened(place))

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -178,13 +179,15 @@ def machine() -> dict[str, Any]:
 
 
 def versions() -> dict[str, Any]:
-    """Return the harness's own version and where it runs from."""
-    return {"platform-e2e": _own_version(), "root": str(paths.ROOT)}
+    """Return the harness's own version, and the repository whose platform it proves."""
+    return {"platform-e2e": _own_version(), "root": str(paths.project())}
 
 
 def _own_version() -> str:
-    """Return the version in pyproject.toml: the harness runs from a checkout, installed or not."""
+    """Return the version in pyproject.toml of the checkout that the harness runs from, else that which is installed."""
     import tomllib  # noqa: PLC0415 - only for run.json, once per run
 
-    with (paths.ROOT / "pyproject.toml").open("rb") as file:
+    if paths.CHECKOUT is None:
+        return metadata.version("platform-e2e")
+    with (paths.CHECKOUT / "pyproject.toml").open("rb") as file:
         return str(tomllib.load(file)["project"]["version"])

@@ -72,7 +72,7 @@ def ensure(timeline: Timeline, layer: Path | None = None) -> list[Image]:
     built = programs.ensure(timeline)
     bases = sorted({recipe.base for recipe in recipes().values()} - {""})
     roots = rootfs.get_all(["node", *bases], timeline)
-    return assemble(Sources(built, roots["node"].path, roots, (layer or paths.ROOT / "platform") / "apps"))
+    return assemble(Sources(built, roots["node"].path, roots, (layer or paths.project() / "platform") / "apps"))
 
 
 def assemble(sources: Sources) -> list[Image]:
@@ -87,7 +87,7 @@ def table(apps: Path | None = None) -> dict[str, str]:
     Args:
         apps: directory of the layer's applications; `platform/apps` by default.
     """
-    named = names(apps or paths.ROOT / "platform" / "apps")
+    named = names(apps or paths.project() / "platform" / "apps")
     return {named[name]: recipe.contains for name, recipe in recipes().items() if name in named}
 
 

@@ -1,0 +1,196 @@
+"""The plugin in each way in which it can be had: a checkout, an installation of it, a wheel, and a checkout with a wheel beside it."""
+
+from __future__ import annotations
+
+import os
+import site
+import subprocess
+import venv
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hatchling import build
+
+ROOT = Path(__file__).resolve().parent.parent
+
+SECONDS = 50
+
+SAYS_WHERE = """
+import sys
+def test_it(layer):
+    modules = [module for name, module in sorted(sys.modules.items()) if name.startswith("platform_e2e")]
+    for module in modules:
+        print("from", module.__file__)
+    print("applications:", *layer.applications)
+"""
+
+APPLICATION = """apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: root, namespace: argocd}
+spec:
+  project: default
+  source: {repoURL: "https://git.example/platform.git", targetRevision: main, path: manifests}
+  destination: {server: "https://kubernetes.default.svc", namespace: shop}
+  syncPolicy: {automated: {prune: true, selfHeal: true}}
+"""
+
+
+@dataclass
+class Environment:
+    """An environment of Python that has what the tests have, and one thing more."""
+
+    python: Path
+    packages: Path
+
+    def run(self, *words: str, where: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+        dropped = {"PYTHONPATH", "PYTEST_ADDOPTS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD"}
+        kept = {name: value for name, value in os.environ.items() if name not in dropped and "PYTEST" not in name}
+        return subprocess.run(
+            [self.python, "-m", *words],
+            cwd=where,
+            env={**kept, "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "140", "PYTHONSAFEPATH": "1", **variables},
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+
+
+def environment(directory: Path, wheel: Path | None) -> Environment:
+    """Make an environment, and install a wheel in it as an installer does: by unpacking it."""
+    venv.create(directory, with_pip=False, symlinks=True)
+    packages = next(directory.glob("lib/python*/site-packages"))
+    (packages / "of-the-tests.pth").write_text("".join(f"{path}\n" for path in [*site.getsitepackages()]))
+    if wheel is not None:
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(packages)
+    return Environment(directory / "bin" / "python", packages)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _built("build_wheel", tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module")
+def editable(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _built("build_editable", tmp_path_factory.mktemp("editable"))
+
+
+def _built(how: str, directory: Path) -> Path:
+    here = Path.cwd()
+    os.chdir(ROOT)
+    try:
+        return directory / str(getattr(build, how)(str(directory)))
+    finally:
+        os.chdir(here)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A team's repository: its layer, one test, no conftest.py and no settings."""
+    made = tmp_path / "team"
+    for path, text in {
+        ".git/HEAD": "ref: refs/heads/main\n",
+        "platform/foundations.yaml": "foundations: []\n",
+        "platform/argocd/root.yaml": APPLICATION,
+        "platform/manifests/cm.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: shop}\n",
+        "test_layer.py": SAYS_WHERE,
+    }.items():
+        (made / path).parent.mkdir(parents=True, exist_ok=True)
+        (made / path).write_text(text)
+    return made
+
+
+def where_from(out: str) -> set[Path]:
+    return {Path(line.removeprefix("from ")) for line in out.splitlines() if line.startswith("from ")}
+
+
+def test_a_wheel_serves_a_repository_that_has_one_test_and_a_layer(
+    wheel: Path, tmp_path: Path, repository: Path
+) -> None:
+    here = environment(tmp_path / "env", wheel)
+    done = here.run("pytest", "-s", "-p", "no:cacheprovider", where=repository)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "applications: application/root -n argocd" in done.stdout
+    assert all(path.is_relative_to(here.packages) for path in where_from(done.stdout))
+    assert sorted(path.name for path in repository.iterdir()) == [".git", "platform", "test_layer.py"]
+
+
+def test_an_editable_installation_serves_the_same_repository(editable: Path, tmp_path: Path, repository: Path) -> None:
+    here = environment(tmp_path / "env", editable)
+    done = here.run("pytest", "-s", "-p", "no:cacheprovider", where=repository)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "applications: application/root -n argocd" in done.stdout
+    assert all(path.is_relative_to(ROOT) for path in where_from(done.stdout))
+
+
+@pytest.mark.parametrize("has_wheel", [False, True], ids=["alone", "with-a-wheel-beside-it"])
+def test_in_a_checkout_each_module_is_loaded_from_one_place(wheel: Path, tmp_path: Path, *, has_wheel: bool) -> None:
+    here = environment(tmp_path / "env", wheel if has_wheel else None)
+    (tmp_path / "places.py").write_text(
+        "import sys\n"
+        "def pytest_collection_finish(session):\n"
+        "    names = [name for name, _ in session.config.pluginmanager.list_name_plugin()]\n"
+        "    print('plugins:', [name for name in names if name in {'platform-e2e', 'platform_e2e.fixtures'}])\n"
+        "    for name in sorted(sys.modules):\n"
+        "        if name.startswith('platform_e2e'):\n"
+        "            print('from', sys.modules[name].__file__)\n"
+    )
+    words = ("pytest", "-s", "-p", "no:cacheprovider", "-p", "places", "--collect-only", "-q", "e2e")
+    done = here.run(*words, where=ROOT, PYTHONPATH=str(tmp_path), PLATFORM_E2E_ARTIFACTS=str(tmp_path / "artifacts"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "test_loadbalancer.py" in done.stdout
+    assert f"plugins: {['platform-e2e'] if has_wheel else ['platform_e2e.fixtures']}" in done.stdout
+    # Of both the checkout's own code is tested: `pythonpath` puts it first.
+    assert [path for path in where_from(done.stdout) if not path.is_relative_to(ROOT)] == []
+
+
+def test_tests_that_do_not_use_the_plugin_see_nothing_of_it(wheel: Path, tmp_path: Path) -> None:
+    here, other = environment(tmp_path / "env", wheel), tmp_path / "other"
+    other.mkdir()
+    (other / "conftest.py").write_text(
+        "import pytest\n@pytest.fixture\ndef cluster():\n    return 'of mine'\n@pytest.fixture\ndef layer():\n    return 1\n"
+    )
+    (other / "test_other.py").write_text(
+        "import sys\n"
+        "def test_other(cluster, layer):\n"
+        "    assert (cluster, layer) == ('of mine', 1)\n"
+        "    heavy = {'kubernetes', 'requests', 'testinfra', 'jinja2', 'cryptography', 'ruamel', 'rich', 'urllib3'}\n"
+        "    print('loaded:', len([name for name in sys.modules if name.startswith('platform_e2e')]))\n"
+        "    print('heavy:', sorted(heavy & set(sys.modules)))\n"
+    )
+    words = ("pytest", "-s", "-p", "no:cacheprovider", "-p", "no:testinfra", "-p", "no:pytest-kind")
+    done = here.run(*words, where=other, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1", PYTEST_PLUGINS="platform_e2e.fixtures")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "heavy: []" in done.stdout
+    assert sorted(path.name for path in other.iterdir()) == ["conftest.py", "test_other.py"]
+
+
+TAKES = """
+def pytest_addoption(parser):
+    parser.addoption("--layer", dest="their_layer")
+"""
+
+
+@pytest.mark.parametrize("theirs", ["a-before-ours", "z-after-ours"])
+def test_an_option_that_another_plugin_has_stays_that_plugins(
+    wheel: Path, tmp_path: Path, repository: Path, theirs: str
+) -> None:
+    here = environment(tmp_path / "env", wheel)
+    (here.packages / "their_plugin.py").write_text(TAKES)
+    info = here.packages / f"{theirs.replace('-', '_')}-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {theirs}\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(f"[pytest11]\n{theirs} = their_plugin\n")
+    (repository / "other").symlink_to("platform")
+    words = ("pytest", "-s", "-p", "no:cacheprovider", "--layer", "nowhere", "--platform-e2e-layer", "other")
+    done = here.run(*words, where=repository)
+    assert "ValueError" not in done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "applications: application/root -n argocd" in done.stdout
+    shown = here.run("pytest", "--help", where=repository).stdout
+    assert "--platform-e2e-layer" in shown
+    assert "--platform-e2e-deadline" not in shown, "a long name is shown where the short one is taken"
