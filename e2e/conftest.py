@@ -8,14 +8,22 @@ from dataclasses import dataclass
 
 import pytest
 
-from platform_e2e.checks import applications, drift, foundations, grounds, loadbalancer, monitoring, waves
-from platform_e2e.checks.controls import Sandbox
-from platform_e2e.finding import Finding, Promise
-from platform_e2e.fixtures.cluster import Cluster
-from platform_e2e.fixtures.platform import Platform
-from platform_e2e.kube.client import Kube
-from platform_e2e.layer import Application, Layer, LoadBalancer, Release, Rendered
-from platform_e2e.pytest_plugin.layer import layer_of
+from platform_e2e.testing import Cluster, Finding, Kube, Layer, Platform, Rendered
+from platform_e2e.testing.nightly import (
+    Application,
+    LoadBalancer,
+    Promise,
+    Release,
+    Sandbox,
+    applications,
+    drift,
+    foundations,
+    grounds,
+    layer_of,
+    loadbalancer,
+    monitoring,
+    waves,
+)
 
 HEALED_SECONDS = 15.0
 """For the change of another test to be healed; it takes about one second, and longer where everything runs at once."""

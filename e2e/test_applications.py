@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import pytest
 
-from platform_e2e.checks import (
+from platform_e2e.testing import Cluster, Finding, Kube, Layer, Platform, Promises, consistently, own, require
+from platform_e2e.testing.nightly import (
+    Application,
+    ApplicationSet,
+    Drift,
+    Environment,
+    Promise,
+    Run,
     applications,
     applicationsets,
+    argocd,
+    behind,
     grounds,
     heal,
     hookruns,
     plainsecrets,
     revisions,
+    settled,
     waves,
 )
-from platform_e2e.checks.blame import behind, own, require
-from platform_e2e.checks.drift import Drift
-from platform_e2e.checks.settle import settled
-from platform_e2e.finding import Finding, Promise
-from platform_e2e.fixtures.cluster import Cluster
-from platform_e2e.fixtures.platform import Platform
-from platform_e2e.fixtures.probes import Promises
-from platform_e2e.gitops import argocd
-from platform_e2e.kube.client import Kube
-from platform_e2e.kube.expect import consistently
-from platform_e2e.layer import Application, ApplicationSet, Environment, Layer
-from platform_e2e.report.run import Run
 
 CONVERGED_SECONDS = 30.0
 """For an Application that had converged and was disturbed by another test; most have nothing to wait for."""

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from platform_e2e.checks.blame import require
-from platform_e2e.checks.foundations import promise_of
-from platform_e2e.fixtures.platform import Platform
-from platform_e2e.fixtures.probes import Promises
-from platform_e2e.layer import Release
+from platform_e2e.testing import Platform, Promises, require
+from platform_e2e.testing.nightly import Release, foundations
 
 
 @pytest.mark.smoke
@@ -16,5 +13,5 @@ def test_release_is_ready(release: Release, platform: Platform, promises: Promis
     """One that its own values hold breaks the promise that stands on it, and nothing else of the layer is kept from being judged."""
     findings = [platform.broken[release.name]] if release.name in platform.broken else []
     # One that waits for what the layer brings is told by the test of the Application that does not bring it.
-    require([one for one in findings if one.promise != promise_of(release)])
+    require([one for one in findings if one.promise != foundations.promise_of(release)])
     promises.report(findings)

@@ -5,17 +5,8 @@ from __future__ import annotations
 import pytest
 
 from e2e.conftest import Ground
-from platform_e2e.checks import controls, loadbalancer, node
-from platform_e2e.checks.applications import TESTS
-from platform_e2e.checks.blame import own, require
-from platform_e2e.explain import explain
-from platform_e2e.explain.loadbalancer import ingress, served_class
-from platform_e2e.fixtures.cluster import Cluster
-from platform_e2e.fixtures.platform import Platform
-from platform_e2e.fixtures.probes import Promises
-from platform_e2e.kube.client import Kube
-from platform_e2e.kube.expect import consistently, eventually
-from platform_e2e.layer import Layer
+from platform_e2e.testing import Cluster, Kube, Layer, Platform, Promises, consistently, eventually, own, require
+from platform_e2e.testing.nightly import TESTS, controls, explain, ingress, loadbalancer, node, served_class
 
 pytestmark = pytest.mark.promise("loadbalancer")
 

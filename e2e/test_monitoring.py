@@ -5,17 +5,18 @@ from __future__ import annotations
 import pytest
 
 from e2e.conftest import Ground
-from platform_e2e.checks import controls, monitoring, unmonitored
-from platform_e2e.checks.applications import TESTS
-from platform_e2e.checks.blame import own
-from platform_e2e.checks.prometheus import Prometheus
-from platform_e2e.checks.settle import settled
-from platform_e2e.explain.monitors import selected_by
-from platform_e2e.explain.objects import name_of
-from platform_e2e.fixtures.platform import Platform
-from platform_e2e.fixtures.probes import Promises
-from platform_e2e.kube.client import Kube
-from platform_e2e.layer import MetricsService
+from platform_e2e.testing import Kube, Platform, Promises, own
+from platform_e2e.testing.nightly import (
+    TESTS,
+    MetricsService,
+    Prometheus,
+    controls,
+    monitoring,
+    name_of,
+    selected_by,
+    settled,
+    unmonitored,
+)
 
 pytestmark = pytest.mark.promise("monitoring")
 

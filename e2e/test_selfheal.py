@@ -5,17 +5,19 @@ from __future__ import annotations
 import pytest
 
 from e2e.conftest import Ground
-from platform_e2e.checks import applications, controls, hidden
-from platform_e2e.checks.blame import own, require
-from platform_e2e.checks.controls import Sandbox
-from platform_e2e.checks.drift import Drift, drifts
-from platform_e2e.checks.heal import heal
-from platform_e2e.finding import Promise
-from platform_e2e.fixtures.platform import Platform
-from platform_e2e.fixtures.probes import Promises
-from platform_e2e.kube.client import Kube
-from platform_e2e.kube.expect import all_of, consistently, eventually
-from platform_e2e.layer import Application
+from platform_e2e.testing import Kube, Platform, Promises, consistently, eventually, own, require
+from platform_e2e.testing.nightly import (
+    Application,
+    Drift,
+    Promise,
+    Sandbox,
+    all_of,
+    applications,
+    controls,
+    drift,
+    heal,
+    hidden,
+)
 
 pytestmark = pytest.mark.promise("selfheal")
 
@@ -33,7 +35,7 @@ def test_application_says_that_it_heals(application: Application, promises: Prom
     """Every Application heals by default; one whose line was removed is red here, and its changes below are not made."""
     findings = applications.policy(application)
     require([one for one in findings if one.cause.id == "application-not-automated"])
-    untried = {} if drifts(application) else {"nothing to change in": application.name}
+    untried = {} if drift.drifts(application) else {"nothing to change in": application.name}
     promises.report([one for one in findings if one.promise == Promise.SELFHEAL], figures=untried)
 
 
@@ -48,7 +50,7 @@ def test_nothing_that_git_says_is_ignored(
 def test_change_is_healed(change: Drift, ground: Ground, kube: Kube, promises: Promises) -> None:
     """The object is exactly as in Git again, by an operation that Argo CD began by itself and that names it."""
     require(ground.settled(READY_SECONDS))
-    healed = heal(change, kube)
+    healed = heal.heal(change, kube)
     promises.report(own(healed.findings), figures=healed.figures)
 
 

@@ -2,20 +2,47 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
+from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any
 
+PROMISE_NAME = re.compile(r"[a-z][a-z0-9-]{0,40}")
+"""What a promise may be called: it is part of annotations (`platform-e2e/exempt-NAME`) and of file names."""
+
 
 class Promise(StrEnum):
-    """What a layer cannot drop silently; the names are those of the verdict's table and of breaks/."""
+    """The promises that this package proves; a test of a team's own may have any name that `PROMISE_NAME` matches."""
 
     LOADBALANCER = "loadbalancer"
     MONITORING = "monitoring"
     SELFHEAL = "selfheal"
     APPLICATIONS = "applications"
     ENVIRONMENTS = "environments"
+
+
+PROVEN: ContextVar[str] = ContextVar("proven", default="")
+"""The promise that the test at hand proves, an empty string where it proves none."""
+
+
+def promise_name(text: str) -> str:
+    """Return the name of a promise, one of ours or of a team's own.
+
+    Raises:
+        ValueError: it cannot be one, or is one of ours misspelt.
+    """
+    if text in set(Promise):
+        return text
+    meant = get_close_matches(text, list(Promise), 1)
+    if meant or not PROMISE_NAME.fullmatch(text):
+        instead = (
+            f"`{meant[0]}`" if meant else f"one of {', '.join(Promise)}, or one that a test's marker `promise` names"
+        )
+        raise ValueError(f"promise must be {instead}, got `{text}`")
+    return text
 
 
 @dataclass(frozen=True)
@@ -52,7 +79,7 @@ class Finding:
     """
 
     object: str
-    promise: Promise
+    promise: str
     expected: str
     observed: str
     cause: Cause
@@ -73,7 +100,7 @@ class Finding:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Finding:
         """Return the finding that `as_json` has written."""
-        return cls(**{**data, "promise": Promise(data["promise"]), "cause": Cause(**data["cause"])})
+        return cls(**{**data, "cause": Cause(**data["cause"])})
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain data for run.json and JUnit properties."""

@@ -133,14 +133,14 @@ def test_a_break_is_read(tmp_path: Path) -> None:
     (tmp_path / "no-l2.yaml").write_text(SOUND)
     fault = load(tmp_path / "no-l2.yaml")
     assert fault.name == "no-l2"
-    assert fault.promise is Promise.LOADBALANCER
+    assert fault.promise == "loadbalancer"
     assert fault.changes == (Change("metallb/l2.yaml", delete=True),)
 
 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("loadbalancer", "lodbalancer", "promise `lodbalancer` is none of loadbalancer,"),
+        ("loadbalancer", "lodbalancer", "promise must be `loadbalancer`, got `lodbalancer`"),
         ("cause:", "cuase:", "must have promise, cause, sentence and change"),
         ("why:", "because:", "and nothing else"),
         ("no L2Advertisement .*", "no L2Advertisement (", "sentence is no regular expression"),

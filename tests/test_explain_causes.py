@@ -4,12 +4,9 @@ import functools
 import re
 from pathlib import Path
 
-import pytest
-
 from platform_e2e import checks, paths
 from platform_e2e import explain as package
 from platform_e2e.breaks.declaration import Break, load_all
-from platform_e2e.errors import BrokenHarness
 from platform_e2e.explain import Shows, home, patience, registry, unexplained
 from platform_e2e.explain.causes import CAUSES
 from platform_e2e.finding import Cause, Promise
@@ -46,9 +43,8 @@ def test_what_is_unexplained_belongs_to_who_met_it() -> None:
     assert patience(unexplained("nothing")) is None
 
 
-def test_a_cause_that_is_not_in_the_table_is_the_harness_fault() -> None:
-    with pytest.raises(BrokenHarness, match=r"`made-up` is not in the table"):
-        home(Cause("made-up", "", ""), Promise.MONITORING)
+def test_a_cause_of_a_teams_own_belongs_to_the_promise_that_met_it() -> None:
+    assert home(Cause("issuer-missing", "", ""), "certificates") == "certificates"
 
 
 def test_what_git_says_need_not_be_waited_for() -> None:

@@ -183,7 +183,7 @@ def test_an_exemption_of_an_application_is_counted_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("annotation", "expected"),
     [
-        ("platform-e2e/exempt-selfheel: x", "platform-e2e/exempt-selfheel names no promise"),
+        ("platform-e2e/exempt-selfheel: x", "platform-e2e/exempt-selfheel: promise must be `selfheal`, got `selfheel`"),
         ("platform-e2e/exempt-selfheal: ' '", "platform-e2e/exempt-selfheal gives no reason"),
     ],
 )

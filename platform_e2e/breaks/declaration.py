@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from platform_e2e.errors import WrongUsage
-from platform_e2e.finding import Promise
+from platform_e2e.finding import promise_name
 
 FIELDS = {"promise", "cause", "sentence", "change", "why"}
 
@@ -53,7 +53,7 @@ class Break:
     """
 
     name: str
-    promise: Promise
+    promise: str
     cause: str
     sentence: str
     changes: tuple[Change, ...]
@@ -72,8 +72,10 @@ def load(path: Path) -> Break:
         raise WrongUsage(f"{path.name} cannot be read: {error}") from error
     if not isinstance(data, dict) or not {"promise", "cause", "sentence", "change"} <= data.keys() <= FIELDS:
         raise WrongUsage(f"{path.name} must have promise, cause, sentence and change, may have why, and nothing else.")
-    if data["promise"] not in list(Promise):
-        raise WrongUsage(f"{path.name}: promise `{data['promise']}` is none of {', '.join(Promise)}.")
+    try:
+        promise = promise_name(str(data["promise"]))
+    except ValueError as error:
+        raise WrongUsage(f"{path.name}: {error}.") from error
     try:
         re.compile(str(data["sentence"]))
     except re.error as error:
@@ -83,7 +85,7 @@ def load(path: Path) -> Break:
         raise WrongUsage(f"{path.name}: change is empty, so nothing would break.")
     return Break(
         path.stem,
-        Promise(data["promise"]),
+        promise,
         str(data["cause"]),
         str(data["sentence"]),
         changes,

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from platform_e2e.finding import Finding, Promise
+from platform_e2e.finding import Finding
 
 
 class Found:
@@ -25,7 +25,7 @@ class Found:
         """Make nothing yet; the first finding makes the directory."""
         self._directory = directory
 
-    def note(self, finding: Finding, promise: Promise) -> None:
+    def note(self, finding: Finding, promise: str) -> None:
         """Remember a finding that waiting did not take away.
 
         Args:
@@ -41,13 +41,13 @@ class Found:
                 with contextlib.suppress(FileExistsError), (self._directory / name).open("x") as file:
                     file.write(promise)
 
-    def promise(self, finding: Finding) -> Promise | None:
+    def promise(self, finding: Finding) -> str | None:
         """Return whose test reports the cause of a finding; None where nothing of the kind was found yet."""
         if self._directory is None:
             return None
         for name in _names(finding):
             with contextlib.suppress(OSError, ValueError):
-                return Promise((self._directory / name).read_text())
+                return (self._directory / name).read_text()
         return None
 
 

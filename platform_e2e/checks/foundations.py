@@ -71,7 +71,8 @@ def broken(
     observed = f"{failure.holder} holds it: {failure.why}" if failure.holder else f"{failure.why}:{failure.evidence}"
     wanted = need(said, str(((failure.item or {}).get("metadata") or {}).get("namespace") or release.namespace))
     brings = wanted and bringing(wanted, rendered)
-    promise, details = promise_of(release), {RELEASE: release.name}
+    promise: str = promise_of(release)
+    details = {RELEASE: release.name}
     if brings:
         details[WAITS] = str(wanted)
         cause, held = _waiting(f"{failure.holder} of {release} waits for {wanted}", brings, view)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from platform_e2e.checks.differences import Difference
 from platform_e2e.errors import WrongUsage
-from platform_e2e.finding import Cause, Finding, Promise
+from platform_e2e.finding import Cause, Finding
 from platform_e2e.kube.objects import Object, key, kind_of
 from platform_e2e.layer.objects import described
 from platform_e2e.outside import documents
@@ -231,7 +231,7 @@ def _installed(one: Mapping[str, Any]) -> Installed:
 
 def _finding(one: Mapping[str, Any]) -> Finding:
     cause = Cause(**{name: str(one["cause"][name]) for name in ("id", "sentence", "remedy")})
-    texts = (str(one["object"]), Promise(one["promise"]), str(one["expected"]), str(one["observed"]))
+    texts = (str(one["object"]), str(one["promise"]), str(one["expected"]), str(one["observed"]))
     return Finding(*texts, cause, dict(one.get("details") or {}))
 
 

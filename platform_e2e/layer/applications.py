@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from platform_e2e.finding import Promise
 from platform_e2e.layer.objects import EXEMPT, Rendered, described
 from platform_e2e.layer.yamlfile import Document
 
@@ -107,7 +106,7 @@ class Application:
         """Return its labels."""
         return self.manifest["metadata"].get("labels") or {}
 
-    def exempt(self, promise: Promise) -> str | None:
+    def exempt(self, promise: str) -> str | None:
         """Return why it does not make the promise, or None."""
         return self.annotations.get(EXEMPT + promise)
 

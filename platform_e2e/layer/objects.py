@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from platform_e2e.finding import Promise
+from platform_e2e.finding import Promise, promise_name
 from platform_e2e.layer.errors import LayerError
 
 EXEMPT = "platform-e2e/exempt-"
@@ -139,7 +139,7 @@ class Rendered:
         found = own if HOOK in self.annotations else helm
         return tuple(dict.fromkeys(phase for phase in found if phase in SYNC_PHASES))
 
-    def exempt(self, promise: Promise) -> str | None:
+    def exempt(self, promise: str) -> str | None:
         """Return why the object does not make the promise, or None."""
         return self.annotations.get(EXEMPT + promise)
 
@@ -164,7 +164,7 @@ class Exemption:
     """
 
     object: str
-    promise: Promise
+    promise: str
     reason: str
     file: str
 
@@ -191,12 +191,14 @@ def exemptions(annotations: Mapping[str, Any], subject: str, file: str, line: in
         if not key.startswith(EXEMPT):
             continue
         name = key.removeprefix(EXEMPT)
-        if name not in set(Promise):
+        try:
+            promise = promise_name(name)
+        except ValueError as error:
             known = ", ".join(EXEMPT + promise for promise in Promise)
-            raise LayerError(file, line, f"{subject}: {key} names no promise", f"known are {known}")
+            raise LayerError(file, line, f"{subject}: {key}: {error}", f"known are {known}") from error
         if not isinstance(reason, str) or not reason.strip():
             raise LayerError(
                 file, line, f"{subject}: {key} gives no reason", "write why the promise does not hold here"
             )
-        found.append(Exemption(subject, Promise(name), reason.strip(), file))
+        found.append(Exemption(subject, promise, reason.strip(), file))
     return found

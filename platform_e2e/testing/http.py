@@ -1,0 +1,96 @@
+"""Ask a Service over HTTP: at its own address where it has one of a load balancer, else through the API server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import requests
+
+from platform_e2e.explain.loadbalancer import ingress
+from platform_e2e.kube.client import Kube
+from platform_e2e.kube.errors import ApiError
+from platform_e2e.kube.objects import Object
+
+ANSWER_SECONDS = 10.0
+"""For connecting, and again for each read."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a Service answered.
+
+    Attributes:
+        status: of HTTP.
+        text: the body.
+        url: that was asked.
+        headers: of the answer; none where it came through the API server.
+    """
+
+    status: int
+    text: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def json(self) -> Any:
+        """Return the body read as JSON."""
+        return json.loads(self.text)
+
+
+@dataclass(frozen=True)
+class Http:
+    """A client of one Service.
+
+    Attributes:
+        kube: the client of the cluster.
+        there: returns the Service, or fails the test because it does not exist.
+        fail: is given what was expected and observed, and fails the test.
+    """
+
+    kube: Kube
+    there: Callable[[], Object]
+    fail: Callable[[str, str], NoReturn]
+
+    def get(self, path: str = "/", *, port: int | None = None, timeout: float = ANSWER_SECONDS) -> Answer:
+        """Send one GET and return the answer, whatever its status.
+
+        Args:
+            path: with a slash at its start.
+            port: of the Service; its first one where none is named.
+            timeout: seconds for connecting, and again for each read.
+
+        Raises:
+            PromiseBroken: the Service does not exist, or nothing answers; the finding has the cause that is known of it.
+        """
+        service = self.there()
+        chosen = port or int(service["spec"]["ports"][0]["port"])
+        address = next(iter(ingress(service)), "")
+        try:
+            if address:
+                return _asked(f"http://{f'[{address}]' if ':' in address else address}:{chosen}{path}", timeout)
+            return self._proxied(service["metadata"], chosen, path)
+        except requests.RequestException as error:
+            self.fail(f"it answers GET {path}", f"{type(error).__name__} at {address}:{chosen}")
+        except ApiError as error:
+            self.fail(f"it answers GET {path}", str(error))
+
+    def _proxied(self, meta: Mapping[str, Any], port: int, path: str) -> Answer:
+        """Ask through the API server, whose own refusals are no answers of the Service."""
+        namespace, name = str(meta["namespace"]), str(meta["name"])
+        url = f"service/{name}:{port}{path} -n {namespace}, through the API server"
+        try:
+            return Answer(200, self.kube.proxy(namespace, name, port, path).decode(errors="replace"), url)
+        except ApiError as error:
+            if not 400 <= error.status < 500 or error.reason in {"Forbidden", "Unauthorized"}:
+                raise
+            return Answer(error.status, str(error), url)
+
+
+def _asked(url: str, timeout: float) -> Answer:
+    with requests.Session() as session:
+        # A proxy of the environment knows nothing of the cluster's segment.
+        session.trust_env = False
+        answer = session.get(url, timeout=timeout, allow_redirects=False)
+    return Answer(answer.status_code, answer.text, url, dict(answer.headers))

@@ -1,0 +1,247 @@
+"""The platform as a test sees it: what is expected of its objects, and findings about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from platform_e2e.checks import applications
+from platform_e2e.checks.blame import own
+from platform_e2e.checks.place import place_of, placed
+from platform_e2e.checks.settle import settled
+from platform_e2e.errors import WrongUsage
+from platform_e2e.explain import explain, unexplained_of
+from platform_e2e.finding import PROVEN, Cause, Finding, Promise
+from platform_e2e.gitops.git import GitServer
+from platform_e2e.kube.client import Kube
+from platform_e2e.kube.fields import field as field_of
+from platform_e2e.kube.objects import Object
+from platform_e2e.kube.ready import exists
+from platform_e2e.kube.rollouts import condition
+from platform_e2e.kube.verdict import Expectation, Met
+from platform_e2e.layer import Layer, Release
+from platform_e2e.layer.objects import Rendered, described
+from platform_e2e.report.verdict import PromiseBroken
+from platform_e2e.testing.http import Http
+
+TIMEOUT = 30.0
+"""Seconds for what Argo CD has applied already; most objects have nothing left to wait for."""
+
+
+@dataclass(frozen=True)
+class Platform:
+    """The layer under test on the cluster; the fixture `platform` is one.
+
+    Attributes:
+        layer: as read from its directory: what must be true.
+        kube: the client of the cluster.
+        git: the server that Argo CD reads from; tests commit, revert and make branches of their own there.
+        sha: the commit that is served: the working tree, with the visible changes for this cluster on top.
+        releases: of the foundations, the fields of `foundations.Installed` for each.
+        converged: for each Application that has converged after how many seconds it had.
+        held: for each other one the cause that holds it.
+        broken: for each release that is not ready and never will be the finding that says so.
+    """
+
+    layer: Layer
+    kube: Kube
+    git: GitServer
+    sha: str
+    releases: Sequence[Mapping[str, Any]] = ()
+    converged: Mapping[str, float] = field(default_factory=dict)
+    held: Mapping[str, Cause] = field(default_factory=dict)
+    broken: Mapping[str, Finding] = field(default_factory=dict)
+
+    def expect(self, each: Rendered | str) -> Expected:
+        """Return what can be expected of an object.
+
+        Args:
+            each: an object of the layer, or `kind/NAME -n NAMESPACE` of any object; the kind with its group and version
+                where it is none of Kubernetes' core, such as `apps/v1/Deployment/chat -n chat-dev`.
+
+        Raises:
+            WrongUsage: the text names no object.
+        """
+        return Expected(self, Target.of(each))
+
+    def http(self, each: Rendered | str) -> Http:
+        """Return an HTTP client of a Service: an object of the layer, or `service/NAME -n NAMESPACE`."""
+        expected = self.expect(each)
+        return Http(self.kube, expected.exists, expected.fail)
+
+    def explain(self, each: Rendered | Object) -> Cause | None:
+        """Return the known cause that holds an object as it is in the cluster now; None where none is known.
+
+        Args:
+            each: an object of the layer, or one that the client has returned.
+        """
+        live = self.kube.get(each.api, each.name, each.namespace) if isinstance(each, Rendered) else each
+        return explain(live, self.kube) if live is not None else None
+
+    def finding(
+        self, each: Rendered | str, *, expected: str, observed: str, cause: Cause | None = None, **details: Any
+    ) -> Finding:
+        """Return a finding of the promise that the test proves; `promises.report([finding])` fails the test with it.
+
+        Args:
+            each: what is broken: an object of the layer, or `kind/NAME -n NAMESPACE`.
+            expected: what must be true.
+            observed: what is true.
+            cause: why. Where none is given it is the one that is known of the object, or what its newest event says.
+            details: figures for the report.
+        """
+        return self._finding(Target.of(each), expected, observed, cause, details)
+
+    def _finding(
+        self,
+        target: Target,
+        expected: str,
+        observed: str,
+        cause: Cause | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> Finding:
+        why = cause or self._cause(target, observed)
+        return Finding(str(target), PROVEN.get(), expected, observed, target.placed(why), dict(details or {}))
+
+    def lacking(self) -> dict[str, Finding]:
+        """Return for each Application that has not converged the finding that says what holds it."""
+        names = {name: str(self.layer.application(name)) for name in self.held}
+        return {
+            name: Finding(names[name], Promise.APPLICATIONS, "it converges", "it does not", cause)
+            for name, cause in self.held.items()
+        }
+
+    def not_ready(self) -> list[tuple[Release, Finding]]:
+        """Return the releases that are not ready, each with its finding."""
+        return [(one, self.broken[one.name]) for one in self.layer.releases if one.name in self.broken]
+
+    def _cause(self, target: Target, observed: str) -> Cause:
+        """Return why an object is not as expected."""
+        live = self.kube.get(target.api, target.name, target.namespace)
+        if live is not None:
+            return explain(live, self.kube) or unexplained_of(live, self.kube, observed)
+        remedy = "look at the Application that renders it" if target.rendered else "create it, or correct its name"
+        return Cause("object-missing", f"{target} is not in the cluster", remedy)
+
+    def _application(self, target: Target) -> list[Finding]:
+        """Return what is wrong with the Application that renders an object."""
+        if target.rendered is None:
+            return []
+        application = self.layer.application(target.rendered.application)
+        return applications.wait_converged(application, self.sha, self.kube, timeout=0)
+
+
+@dataclass(frozen=True)
+class Target:
+    """An object that a test is about.
+
+    Attributes:
+        api: apiVersion and kind.
+        name: of the object.
+        namespace: None for kinds that have none.
+        rendered: as the layer has it, None where it does not.
+    """
+
+    api: str
+    name: str
+    namespace: str | None
+    rendered: Rendered | None = None
+
+    @classmethod
+    def of(cls, each: Rendered | str) -> Target:
+        """Return the target that an object of the layer is, or that a text such as `service/chat -n chat-dev` names.
+
+        Raises:
+            WrongUsage: the text names no object.
+        """
+        if isinstance(each, Rendered):
+            return cls(each.api, each.name, each.namespace, each)
+        words, _, namespace = each.partition(" -n ")
+        kind, _, name = words.rpartition("/")
+        if not kind or not name or " " in words:
+            raise WrongUsage(
+                f"object must be written `kind/NAME -n NAMESPACE`, got `{each}`",
+                "write it as `service/chat -n chat-dev`, or as `apps/v1/Deployment/chat -n chat-dev`",
+            )
+        api = kind if "/" in kind else f"v1/{kind[:1].upper()}{kind[1:]}"
+        return cls(api, name, namespace.strip() or None)
+
+    def placed(self, cause: Cause) -> Cause:
+        """Return a cause whose remedy names file and line, where the layer has the object."""
+        return placed(cause, place_of(self.rendered)) if self.rendered else cause
+
+    def __str__(self) -> str:
+        """Name it as findings do."""
+        return described(self.api.rpartition("/")[2], self.name, self.namespace)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Wait for what is expected of one object; each method returns the object once it is so.
+
+    In vain it raises `PromiseBroken` with the finding, or `BlockedByPromise` where the cause belongs to another promise: then
+    that promise's own test fails, and this one is blocked.
+
+    Attributes:
+        platform: that has the object.
+        target: the object.
+    """
+
+    platform: Platform
+    target: Target
+
+    def exists(self, *, timeout: float = TIMEOUT) -> Object:
+        """Expect that the object exists within `timeout` seconds."""
+        return self.satisfies(exists, "it exists", timeout=timeout)
+
+    def condition(self, type_: str, status: str = "True", *, timeout: float = TIMEOUT) -> Object:
+        """Expect a condition of the object's status.
+
+        Args:
+            type_: of the condition, such as `Ready`.
+            status: that it must have, `True`, `False` or `Unknown`.
+            timeout: seconds.
+        """
+        return self.satisfies(condition(type_, status), f"condition {type_} is {status}", timeout=timeout)
+
+    def field(self, path: str, value: object = None, *, timeout: float = TIMEOUT) -> Object:
+        """Expect a value of a field.
+
+        Args:
+            path: as kubectl writes it, such as `.status.phase` or `.spec.containers[0].image`.
+            value: that it must have; any, but not none, where none is given.
+            timeout: seconds.
+        """
+        demand = path if value is None else f"{path}={value}"
+        return self.satisfies(field_of(demand).judge, f"{path} is {value or 'set'}", timeout=timeout)
+
+    def satisfies(self, expectation: Expectation[Object | None], expected: str, *, timeout: float = TIMEOUT) -> Object:
+        """Expect anything of the object.
+
+        Args:
+            expectation: takes the object, None while it is absent, and returns `Met()`, `Pending(why)` or `Failed(why)`.
+            expected: the same in words, for the finding.
+            timeout: seconds. A cause that is known not to go away by itself ends the wait earlier.
+        """
+        target, seen = self.target, [Object()]
+
+        def look() -> list[Finding]:
+            live = self.platform.kube.get(target.api, target.name, target.namespace)
+            verdict = expectation(live)
+            if isinstance(verdict, Met):
+                seen[0] = live or {}
+                return []
+            return [self.platform._finding(target, expected, verdict.why)]  # noqa: SLF001
+
+        findings = settled(look, timeout=timeout, what=f"{target}: {expected}")
+        if findings:
+            self._fail(findings)
+        return seen[0]
+
+    def fail(self, expected: str, observed: str) -> NoReturn:
+        """Fail the test with a finding about the object: what was expected, and what was observed, in words."""
+        self._fail([self.platform._finding(self.target, expected, observed)])  # noqa: SLF001
+
+    def _fail(self, findings: Sequence[Finding]) -> NoReturn:
+        raise PromiseBroken(own(findings, lambda: self.platform._application(self.target)))  # noqa: SLF001

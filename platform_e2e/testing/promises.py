@@ -1,0 +1,40 @@
+"""The recorder through which a test reports findings and figures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from platform_e2e.finding import Finding
+from platform_e2e.report import redact
+from platform_e2e.report.verdict import PromiseBroken
+
+
+class Promises:
+    """Take over what a check found, and the figures that prove it looked.
+
+    Args:
+        properties: of the test, as pytest keeps them.
+    """
+
+    def __init__(self, properties: list[tuple[str, object]]) -> None:
+        """Begin without figures."""
+        self.properties = properties
+        self.figures: dict[str, Any] = {}
+
+    def report(self, findings: Sequence[Finding] = (), figures: Mapping[str, Any] | None = None) -> None:
+        """Note figures for the verdict and fail the test with the findings, if there are any.
+
+        Args:
+            findings: what a check returned.
+            figures: plain values by name; texts are listed, integers summed, floats (`..._seconds`) shown as a range.
+
+        Raises:
+            PromiseBroken: there are findings; its text has object, expected, observed, cause and remedy of each.
+        """
+        self.figures.update(redact.plain(dict(figures or {})))
+        others = [item for item in self.properties if item[0] != "figures"]
+        self.properties[:] = [*others, ("figures", json.dumps(self.figures, default=str))]
+        if findings:
+            raise PromiseBroken(findings)
