@@ -122,9 +122,15 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
             f"{metafunc.definition.nodeid}: with @pytest.mark.each it must have the argument `{EACH}`"
         )
     from platform_e2e.pytest_plugin.layer import layer_of
+    from platform_e2e.report.verdict import ExitCode
 
     promise = metafunc.definition.get_closest_marker("promise")
-    found = [one for kind in kinds for one in layer_of(metafunc.config).of_kind(kind)]
+    try:
+        layer = layer_of(metafunc.config)
+    except pytest.UsageError as error:
+        # Raised here it would become the error of one file, with its traceback, and the status of a broken harness.
+        pytest.exit(str(error), returncode=ExitCode.WRONG_USAGE)
+    found = [one for kind in kinds for one in layer.of_kind(kind)]
     cases = [one for one in found if promise is None or not one.exempt(str(promise.args[0]))]
     metafunc.parametrize(EACH, cases, ids=["/".join(filter(None, (one.namespace, one.name))) for one in cases])
 
