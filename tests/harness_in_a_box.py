@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from platform_e2e import paths
@@ -168,25 +168,17 @@ class OfTheHarness:
 
 def install() -> None:
     """Put the fakes where the fixtures import from."""
-    # What a layer's files are is no fake: a run keeps a copy of them.
-    tree = import_module("platform_e2e.layer.tree")
     provider = SimpleNamespace(name="fake", capabilities=frozenset({Capability.NODES}))
     fakes: dict[str, dict[str, Any]] = {
         "platform_e2e.cluster.lease": {"acquire": acquire},
         "platform_e2e.cluster.providers": {"choose": lambda _name: provider, "decide": decide},
-        "platform_e2e.layer": {"load": load, "tree": tree},
+        "platform_e2e.layer": {"load": load},
         "platform_e2e.report.html": {"write": write_page},
     }
     for name, members in fakes.items():
-        module = Fake(name)
-        module.__dict__.update(members)
-        sys.modules[name] = module
-        parent, _, child = name.rpartition(".")
-        setattr(__import__(parent, fromlist=["_"]), child, module)
-
-
-class Fake(ModuleType):
-    """A module of nothing in the place of a real one."""
+        module = import_module(name)
+        for member, fake in members.items():
+            setattr(module, member, fake)
 
 
 def broken_platform(text: str) -> BrokenPlatform:

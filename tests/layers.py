@@ -10,7 +10,7 @@ from typing import Any
 from platform_e2e import layer, paths
 from platform_e2e.layer import Layer, recorded
 
-DEMO = paths.ROOT / "platform"
+DEMO = paths.ROOT / "tests" / "layer"
 RECORDS = paths.ROOT / "tests" / "data" / "rendered"
 
 APPLICATION = """\

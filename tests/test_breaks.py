@@ -235,7 +235,7 @@ BREAKS = sorted((paths.ROOT / "breaks").glob("*.yaml"))
 @pytest.mark.parametrize("path", BREAKS, ids=[path.stem for path in BREAKS])
 def test_each_break_of_this_repository_fits_its_layer(path: Path, tmp_path: Path) -> None:
     fault, copy = load(path), tmp_path / "copy"
-    broken_copy(fault, paths.ROOT / "platform", copy)
+    broken_copy(fault, paths.ROOT / "tests" / "layer", copy)
     for change in fault.changes:
         if change.file.endswith(".yaml") and not change.delete:
             assert yamlfile.read(copy, copy / change.file), (

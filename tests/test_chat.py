@@ -22,7 +22,7 @@ from aiohttp import WSServerHandshakeError
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 
-SOURCE = Path(__file__).parent.parent / "platform" / "apps" / "chat" / "chat.py"
+SOURCE = Path(__file__).parent / "layer" / "apps" / "chat" / "chat.py"
 KEY = "0123456789abcdef"
 
 

@@ -24,6 +24,7 @@ from platform_e2e.cluster.embedded.rootfs import Rootfs
 from platform_e2e.errors import WrongUsage
 from platform_e2e.shell import run
 from platform_e2e.timeline import Timeline
+from tests import layers
 
 SILENT = Timeline(None)
 
@@ -127,7 +128,7 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sources:
     (module / "hack/git-verify-wrapper.sh").write_text("x")
     monkeypatch.setattr(programs, "module_directory", lambda _: module)
     apps = tmp_path / "apps"
-    shutil.copytree(paths.ROOT / "platform/apps/chat", apps / "chat")
+    shutil.copytree(paths.ROOT / "tests/layer/apps/chat", apps / "chat")
     return Sources(Programs(directory, keys), node, roots, apps)
 
 
@@ -152,7 +153,7 @@ def test_the_names_are_those_that_charts_and_manifests_ask_for(sources: Sources)
         "registry.k8s.io/pause:3.10",
     }
     assert {image.name for image in images.assemble(sources)} == expected
-    assert images.table().keys() == expected
+    assert images.table(layers.DEMO / "apps").keys() == expected
 
 
 def test_the_node_asks_for_images_that_there_are() -> None:

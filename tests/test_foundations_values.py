@@ -15,7 +15,7 @@ from platform_e2e.foundations.making import TEMPLATES
 from platform_e2e.paths import ROOT
 
 ASSEMBLED = ("argo-cd", "kube-prometheus-stack")
-LAYER = ROOT / "platform" / "foundations" / "values"
+LAYER = ROOT / "tests" / "layer" / "foundations" / "values"
 
 
 def of(chart: str, value: Any) -> list[str]:

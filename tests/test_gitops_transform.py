@@ -298,7 +298,9 @@ def test_the_commits_message_lists_every_change_with_its_place() -> None:
 
 
 def test_this_repositorys_layer_changes_in_values_only() -> None:
-    files = {name: file.content for name, file in files_of(paths.ROOT / "platform").items() if file.mode != "120000"}
+    files = {
+        name: file.content for name, file in files_of(paths.ROOT / "tests" / "layer").items() if file.mode != "120000"
+    }
     done = transform(files, url=URL, pool_map=MAP)
     assert len(done.changes) >= 10
     left = re.compile(rb"repoURL: (?!git://)")

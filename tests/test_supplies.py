@@ -15,6 +15,7 @@ from platform_e2e.cluster.provider import Images
 from platform_e2e.foundations import upstream
 from platform_e2e.layer import releases
 from platform_e2e.settings import Settings, resolve
+from tests import layers
 from tests.test_k3d_docker import SOUND
 
 FOUNDATIONS = """\
@@ -52,7 +53,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.mark.point("registries-asked")
 def test_the_demo_layer_asks_every_registry_and_repository_that_its_charts_use(asked: list[str]) -> None:
-    needed = supplies.of(resolve({}, {}))
+    needed = supplies.of(resolve({"layer": str(layers.DEMO)}, {}))
     assert needed.registries == ("docker.io", "ecr-public.aws.com", "ghcr.io", "quay.io", "registry.k8s.io")
     choice = providers.decide("k3d", "auto", supplies=needed)
     assert choice.images == Images.REGISTRY
@@ -158,4 +159,4 @@ def test_what_is_used_and_does_not_answer_is_named_before_anything_is_made(
 
 @pytest.mark.point("registries-asked")
 def test_every_pinned_chart_has_its_registries() -> None:
-    assert {release.chart for release in releases.read(paths.ROOT / "platform")} == set(upstream.CHARTS)
+    assert {release.chart for release in releases.read(paths.ROOT / "tests" / "layer")} == set(upstream.CHARTS)
