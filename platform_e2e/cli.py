@@ -16,6 +16,7 @@ from platform_e2e.addresses import AddressRange
 from platform_e2e.ask import arguments
 from platform_e2e.errors import BrokenHarness, HarnessError, WrongUsage
 from platform_e2e.incident import arguments as incidents
+from platform_e2e.paths import command
 from platform_e2e.settings import OPTIONS, Settings, resolve
 from platform_e2e.terminal import visible
 
@@ -207,7 +208,7 @@ def _breaks(known: argparse.Namespace, rest: Sequence[str]) -> int:
 
     chosen = settings(known)
     if chosen.replay:
-        raise WrongUsage("--replay: breaks are made in a sound layer", "use it with nox -s e2e")
+        raise WrongUsage("--replay: breaks are made in a sound layer", f"use it with {command('e2e', more=False)}")
     return runner.main(
         chosen, known.names, cases=known.cases, chosen=known.chosen, only_list=known.list, jobs=known.jobs
     )

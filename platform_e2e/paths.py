@@ -43,6 +43,18 @@ SCRATCH_SECONDS = 24 * 3600.0
 """How old one is that nobody has any more: the longest need is that of all breaks, two hours."""
 
 
+def command(name: str, *, more: bool = True) -> str:
+    """Return how a person here runs a command: by nox in a checkout of the harness, else as it is installed.
+
+    Args:
+        name: of the command; `e2e` runs the tests of the platform.
+        more: whether arguments follow.
+    """
+    if CHECKOUT is not None:
+        return f"nox -s {name} --" if more else f"nox -s {name}"
+    return "pytest" if name == "e2e" else f"platform-e2e {name}"
+
+
 def cache() -> Path:
     """Return the directory of all that may be deleted and built again: PLATFORM_E2E_CACHE or the user's cache."""
     chosen = os.environ.get("PLATFORM_E2E_CACHE")

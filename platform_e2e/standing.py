@@ -31,6 +31,7 @@ from platform_e2e.kube.client import Kube
 from platform_e2e.kube.objects import Object
 from platform_e2e.kube.pulls import SLOW
 from platform_e2e.layer import Application, Layer, Release
+from platform_e2e.paths import command
 from platform_e2e.settings import Settings
 from platform_e2e.timeline import Timeline
 from platform_e2e.together import together
@@ -94,7 +95,7 @@ def stand(
     if Place(settings.cluster).directory.exists():
         raise WrongUsage(
             f"there is a cluster {settings.cluster} already",
-            f"remove it: nox -s cluster -- down {settings.cluster}, or name another one by --cluster",
+            f"remove it: {command('cluster')} down {settings.cluster}, or name another one by --cluster",
         )
     needed = supplies.of(settings)
     choice = providers.decide(settings.provider, settings.images, settings.registry_mirror or "", supplies=needed)

@@ -16,6 +16,7 @@ from platform_e2e.kube.answers import ASKED, Limits
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.kubeconfig import Endpoint, load
 from platform_e2e.kube.reader import Reader
+from platform_e2e.paths import command
 from platform_e2e.terminal import visible
 
 LIST = "`python -m platform_e2e cluster list` shows the clusters of this harness"
@@ -134,6 +135,6 @@ def _users() -> Path:
         said = f"{origin} {found}, which does not exist" if files else f"{origin} {found} does not exist"
         raise WrongUsage(
             f"no cluster is known: {said}",
-            "give --kubeconfig FILE, or keep a cluster: `nox -s cluster -- up`, then --cluster NAME",
+            f"give --kubeconfig FILE, or keep a cluster: `{command('cluster')} up`, then --cluster NAME",
         )
     return found

@@ -13,6 +13,7 @@ from ipaddress import IPv4Address
 
 from platform_e2e.checks import wire
 from platform_e2e.errors import BrokenHarness
+from platform_e2e.paths import command
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,9 @@ def who_has(interface: str, source: str, wanted: str, *, timeout: float) -> Repl
     try:
         mac = wire.mac_of(interface)
     except OSError as error:
-        raise BrokenHarness(f"this host has no interface {interface}", "see `nox -s doctor`") from error
+        raise BrokenHarness(
+            f"this host has no interface {interface}", f"see `{command('doctor', more=False)}`"
+        ) from error
     frame = wire.request_frame(mac, IPv4Address(source), IPv4Address(wanted))
     with _packets(interface) as packets:
         found = wire.ask(packets, frame, IPv4Address(wanted), timeout)

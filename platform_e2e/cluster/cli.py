@@ -18,6 +18,7 @@ from platform_e2e.cluster.place import Place
 from platform_e2e.cluster.provider import Capability, ClusterFacts, ClusterSpec, Images
 from platform_e2e.cluster.waiting import wait_until
 from platform_e2e.errors import WrongUsage
+from platform_e2e.paths import command
 from platform_e2e.settings import IMAGES
 from platform_e2e.timeline import Timeline
 
@@ -101,8 +102,8 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("list", help="show every cluster of this user")
     stopped = commands.add_parser("stop", help="stop the nodes of a cluster, or one, as if the power failed")
     started = commands.add_parser("start", help="start stopped nodes again, with the addresses that they had")
-    for command in (stopped, started):
-        command.add_argument("--node", default="", metavar="NODE", help="only this one")
+    for each in (stopped, started):
+        each.add_argument("--node", default="", metavar="NODE", help="only this one")
     entered = commands.add_parser("shell", help="open a shell with kubectl for a cluster, or in one of its nodes")
     entered.add_argument("--node", default="", metavar="NODE", help="in this node, instead of on this host")
     told = commands.add_parser("kubeconfig", help="print the path of a cluster's kubeconfig")
@@ -128,8 +129,8 @@ def up(spec: ClusterSpec, provider: str) -> None:
     print(f"cluster {name}: Kubernetes {facts.kubernetes}, nodes {', '.join(node.name for node in facts.nodes)}")
     print(f"  export KUBECONFIG={facts.kubeconfig}")
     options = f"--provider {facts.provider} --images {facts.images} --nodes {len(facts.nodes)}"
-    print(f"  test on it:  nox -s e2e -- --cluster {name} {options}")
-    print(f"  remove it:   nox -s cluster -- down {name}")
+    print(f"  test on it:  {command('e2e')} --cluster {name} {options}")
+    print(f"  remove it:   {command('cluster')} down {name}")
 
 
 def down(name: str, *, force: bool = False) -> None:
@@ -190,7 +191,7 @@ def show() -> None:
     for each in place.every():
         facts, holders = each.facts(), each.holders()
         if not each.supervisor.is_held():
-            state = f"abandoned; remove it: nox -s cluster -- down {each.name}"
+            state = f"abandoned; remove it: {command('cluster')} down {each.name}"
         elif facts is None:
             state = "being made"
         else:
@@ -219,7 +220,7 @@ def _chosen(name: str) -> str:
             return found
     raise WrongUsage(
         f"there is no cluster {name}" if name else "name the cluster",
-        f"there are: {', '.join(there)}" if there else "there is none; make one: nox -s cluster -- up",
+        f"there are: {', '.join(there)}" if there else f"there is none; make one: {command('cluster')} up",
     )
 
 
@@ -232,7 +233,7 @@ def facts_of(name: str) -> ClusterFacts:
     facts = Place(name).facts()
     if facts is None:
         raise WrongUsage(
-            f"cluster {name} is still being made", "wait until `nox -s cluster -- list` says that it is kept"
+            f"cluster {name} is still being made", f"wait until `{command('cluster')} list` says that it is kept"
         )
     return facts
 

@@ -17,6 +17,7 @@ from platform_e2e.cluster import providers
 from platform_e2e.cluster.embedded import cgroups, hostpackages, programs
 from platform_e2e.cluster.provider import ClusterSpec, Problem
 from platform_e2e.errors import BrokenHarness
+from platform_e2e.paths import command
 from platform_e2e.settings import Settings
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def judge(machine: Machine, spec: ClusterSpec) -> list[Problem]:
         problems.append(
             Problem(
                 "this user is not root: namespaces with networks and mounts need root",
-                "run it as `sudo -E nox -s e2e`, or use a provider that runs on Docker",
+                f"run it as `sudo -E {command('e2e', more=False)}`, or use a provider that runs on Docker",
             )
         )
     else:
@@ -142,7 +143,7 @@ def resources(machine: Machine, *, built: bool = True) -> list[Problem]:
         problems.append(
             Problem(
                 f"{machine.memory / GIB:.1f} GiB of memory are available; a cluster needs {MEMORY / GIB:.0f} GiB",
-                "end other programs or clusters (nox -s cluster -- list)",
+                f"end other programs or clusters ({command('cluster')} list)",
             )
         )
     for name, limit, least in (

@@ -19,6 +19,7 @@ from platform_e2e.cluster.hoststate import HostState, Mark
 from platform_e2e.cluster.place import Place
 from platform_e2e.cluster.waiting import NotInTime, wait_until
 from platform_e2e.errors import WrongUsage
+from platform_e2e.paths import command
 from platform_e2e.shell import background
 
 RUN_SECONDS = 3600.0
@@ -139,7 +140,9 @@ def run_leaks(
         WrongUsage: this user is not root, and would see neither cgroups nor namespaces.
     """
     if os.geteuid() != 0:
-        raise WrongUsage("only root sees everything that a run could leave", "run it as `sudo -E nox -s leaks`")
+        raise WrongUsage(
+            "only root sees everything that a run could leave", f"run it as `sudo -E {command('leaks', more=False)}`"
+        )
     for name in sweeping.sweep().removed:
         print(f"swept what an earlier run had left of cluster {name}", file=sys.stderr)
     results = []

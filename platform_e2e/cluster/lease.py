@@ -27,6 +27,7 @@ from platform_e2e.cluster.place import Place, write_spec
 from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec, Provider
 from platform_e2e.cluster.waiting import wait_until
 from platform_e2e.errors import BrokenHarness, WrongUsage
+from platform_e2e.paths import command
 from platform_e2e.shell import run
 from platform_e2e.timeline import Timeline
 
@@ -255,7 +256,9 @@ def acquire(spec: ClusterSpec, provider: Provider, *, keep: Callable[[], bool], 
         facts = _wait_for(place)
         _same(spec, facts)
         if not created and not provider.alive(facts):
-            raise Dead(f"cluster {place.name} does not run any more", f"remove it: nox -s cluster -- down {place.name}")
+            raise Dead(
+                f"cluster {place.name} does not run any more", f"remove it: {command('cluster')} down {place.name}"
+            )
         try:
             yield Lease(facts, created, place, timeline, generation)
         finally:
@@ -282,7 +285,7 @@ def _enter(
             timeout=REMOVAL_SECONDS,
             what=f"the earlier cluster {place.name} is removed",
             most=0.05,
-            remedy=f"read {place.log}, then run: nox -s cluster -- down {place.name}",
+            remedy=f"read {place.log}, then run: {command('cluster')} down {place.name}",
         )
 
 
@@ -359,12 +362,12 @@ def _same(spec: ClusterSpec, facts: ClusterFacts) -> None:
     if strange:
         raise WrongUsage(
             f"cluster {spec.name} exists, and its segment {network} was not laid for the pool {strange[0]}",
-            f"choose another name, or remove it: nox -s cluster -- down {spec.name}",
+            f"choose another name, or remove it: {command('cluster')} down {spec.name}",
         )
     if len(facts.nodes) != spec.nodes:
         raise WrongUsage(
             f"cluster {spec.name} exists and has {len(facts.nodes)} node(s), not {spec.nodes}",
-            f"ask for {len(facts.nodes)} node(s), choose another name, or remove it: nox -s cluster -- down {spec.name}",
+            f"ask for {len(facts.nodes)} node(s), choose another name, or remove it: {command('cluster')} down {spec.name}",
         )
 
 
@@ -389,5 +392,5 @@ def _leave(place: Place) -> None:
         timeout=REMOVAL_SECONDS,
         what=f"cluster {place.name} is removed",
         most=0.05,
-        remedy=f"read {place.log}, then run: nox -s cluster -- down {place.name}",
+        remedy=f"read {place.log}, then run: {command('cluster')} down {place.name}",
     )

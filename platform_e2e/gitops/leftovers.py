@@ -22,6 +22,7 @@ from platform_e2e.kube.expect import Met, Pending, Timeout, Verdict, poll
 from platform_e2e.kube.kinds import kinds
 from platform_e2e.kube.objects import Object, described, kind_of, uid
 from platform_e2e.layer import Layer
+from platform_e2e.paths import command
 
 CONTROLLER = "argocd-controller"
 """Field manager of what Argo CD has applied (3.2.11, common/common.go, ArgoCDSSAManager)."""
@@ -56,7 +57,7 @@ class MadeForAnother(BrokenHarness):
         """Say what, and how the cluster is made again."""
         super().__init__(
             f"the kept cluster {cluster} is not what a new one would be: {what}",
-            f"make it again: nox -s cluster -- down {cluster}, then the same command",
+            f"make it again: {command('cluster')} down {cluster}, then the same command",
         )
 
 

@@ -32,6 +32,7 @@ from platform_e2e.kube.expect import Met, Pending, Timeout, Verdict, poll
 from platform_e2e.layer import Layer
 from platform_e2e.outside import documents
 from platform_e2e.outside.shown import shown
+from platform_e2e.paths import command
 from platform_e2e.report.verdict import ExitCode
 from platform_e2e.settings import OPTIONS, Settings
 from platform_e2e.standing import Standing, stand
@@ -291,7 +292,7 @@ def _heal(incident: Incident, up: Standing, held: Sequence[str]) -> None:
 
 def _ways_in(facts: ClusterFacts) -> None:
     say(f"cluster {facts.name} stays:")
-    say(f"  get in:     nox -s cluster -- shell {facts.name}")
-    say(f"  ask it:     nox -s explain -- --cluster {facts.name}")
+    say(f"  get in:     {command('cluster')} shell {facts.name}")
+    say(f"  ask it:     {command('explain')} --cluster {facts.name}")
     say(f"  kubectl:    export KUBECONFIG={facts.kubeconfig}")
-    say(f"  remove it:  nox -s cluster -- down {facts.name}")
+    say(f"  remove it:  {command('cluster')} down {facts.name}")

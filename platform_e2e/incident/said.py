@@ -16,6 +16,7 @@ from rich.text import Text
 from platform_e2e.finding import Finding
 from platform_e2e.incident.compare import AGAIN, Row
 from platform_e2e.incident.model import Incident
+from platform_e2e.paths import command
 from platform_e2e.report import redact
 from platform_e2e.report.console import PhasePrinter
 from platform_e2e.terminal import visible
@@ -77,7 +78,7 @@ def captured(incident: Incident, output: Path) -> None:
     several("not captured", (f"{part}: {why}" for part, why in incident.missed.items()))
     needs = "" if incident.has_layer else " --layer DIR"
     say(f"{output}: {output.stat().st_size} bytes, redacted")
-    say(f"  reproduce it: nox -s reproduce -- {shlex.quote(str(output))} --trust{needs}")
+    say(f"  reproduce it: {command('reproduce')} {shlex.quote(str(output))} --trust{needs}")
 
 
 def alert_line(labels: Any) -> str:

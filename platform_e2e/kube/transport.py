@@ -24,6 +24,7 @@ from platform_e2e.kube.errors import LONGEST, BadAnswer, Unavailable, api_error
 from platform_e2e.kube.expect import pause
 from platform_e2e.kube.kubeconfig import Endpoint, bearer
 from platform_e2e.kube.metered import FRAMING, POOLS, Meter, use
+from platform_e2e.paths import command
 
 # What it warns of, with a traceback, an error tells as well where it matters.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
@@ -362,7 +363,7 @@ class Transport:
             0,
             "Refused" if refused else "NoAnswer",
             f"{server} does not answer ({_words(error)})",
-            remedy="is the cluster running? `nox -s cluster -- list` tells; its API server's log tells why not",
+            remedy=f"is the cluster running? `{command('cluster')} list` tells; its API server's log tells why not",
         )
 
 

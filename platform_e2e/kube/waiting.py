@@ -14,6 +14,7 @@ from platform_e2e.finding import Cause
 from platform_e2e.kube.history import History, Report
 from platform_e2e.kube.source import Inbox, Source, View
 from platform_e2e.kube.verdict import Expectation, Failed, Verdict
+from platform_e2e.paths import command
 
 S = TypeVar("S")
 
@@ -23,9 +24,7 @@ LAST_LOOK = 3.0
 PATIENCE = 30.0
 """Seconds that `consistently` and `never` wait for an API server that does not answer; one needs about 20 s to restart."""
 
-UNREAD = (
-    "is the cluster running, and is this its kubeconfig? `nox -s cluster -- list` shows the clusters of this harness"
-)
+UNREAD = f"is the cluster running, and is this its kubeconfig? `{command('cluster')} list` shows the clusters of this harness"
 """What a person can do where the API server did not answer to the end of a wait."""
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from platform_e2e.cluster.provider import Capability
+from platform_e2e.paths import command
 from platform_e2e.pytest_plugin.layer import layer_of
 from platform_e2e.pytest_plugin.options import runs_platform, settings_of
 from platform_e2e.pytest_plugin.run import is_worker, run_of
@@ -53,7 +54,12 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
         return True if gone else "its supervisor is removing it"
 
     try:
-        wait_until(look, timeout=REMOVAL_SECONDS, what=f"cluster {place.name} is removed", remedy="nox -s leaks")
+        wait_until(
+            look,
+            timeout=REMOVAL_SECONDS,
+            what=f"cluster {place.name} is removed",
+            remedy=f"{command('leaks', more=False)}",
+        )
     except NotInTime as error:
         run.timeline.event("fact", "teardown", text=str(error))
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from platform_e2e.addresses import AddressRange
 from platform_e2e.errors import BrokenHarness
+from platform_e2e.paths import command
 
 USUAL_PREFIX = 24
 """Length of a segment's prefix where the pools fit in: what a home or office network has."""
@@ -116,7 +117,7 @@ def plan(pools: Sequence[AddressRange], nodes: int, taken: Sequence[IPv4Network]
             return _filled(segment, list(moved.values()), nodes, mapping)
     raise NoFreeNetwork(
         f"every network in {', '.join(map(str, CANDIDATES))} clashes with an address or route of this host",
-        "see `ip route`; take a VPN down or remove clusters that are no longer needed (`nox -s cluster -- list`)",
+        f"see `ip route`; take a VPN down or remove clusters that are no longer needed (`{command('cluster')} list`)",
     )
 
 

@@ -15,6 +15,7 @@ from testinfra.backend import base
 
 from platform_e2e.cluster.embedded import cgroups, node
 from platform_e2e.errors import BrokenHarness
+from platform_e2e.paths import command
 from platform_e2e.shell import run
 
 COMMAND_SECONDS = 60.0
@@ -77,7 +78,7 @@ def first_process(name: str) -> int:
             return process
     raise NoSuchNode(
         f"node {each} of cluster {cluster} does not run",
-        "see which clusters there are (nox -s cluster -- list), and node.log in the cluster's logs",
+        f"see which clusters there are ({command('cluster')} list), and node.log in the cluster's logs",
     )
 
 

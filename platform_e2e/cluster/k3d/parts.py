@@ -20,6 +20,7 @@ from platform_e2e.cluster.k3d.daemon import Silence
 from platform_e2e.cluster.k3d.docker import Docker, network_name
 from platform_e2e.cluster.k3d.failures import K3dFailed
 from platform_e2e.cluster.provider import ClusterSpec
+from platform_e2e.paths import command
 from platform_e2e.shell import CommandError
 
 DAEMON = "docker.json"
@@ -148,7 +149,7 @@ def remove(docker: Docker, cluster: str) -> None:
     if isinstance(there, Silence):
         raise K3dFailed(
             f"cluster {naming.in_cache(cluster)} cannot be removed: {there.reason}",
-            f"{there.remedy}, then run: nox -s cluster -- down {naming.in_cache(cluster)}",
+            f"{there.remedy}, then run: {command('cluster')} down {naming.in_cache(cluster)}",
         )
     containers = [str(each["Id"]) for each in docker.containers(cluster)]
     if containers:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from platform_e2e.paths import command
 from platform_e2e.report.console import duration
 from platform_e2e.report.entry import OF_HISTORY
 from platform_e2e.report.history import NO_GREEN
@@ -201,4 +202,4 @@ def replay_line(directory: Path) -> str:
     """Return the command that runs again what failed."""
     place = directory.resolve()
     short = Path(place.parent.name, place.name) if place.parent.name == "artifacts" else place
-    return f"nox -s e2e -- --replay {shlex.quote(str(short))}"
+    return f"{command('e2e')} --replay {shlex.quote(str(short))}"
