@@ -107,8 +107,8 @@ def _parser() -> argparse.ArgumentParser:
     entered = commands.add_parser("shell", help="open a shell with kubectl for a cluster, or in one of its nodes")
     entered.add_argument("--node", default="", metavar="NODE", help="in this node, instead of on this host")
     told = commands.add_parser("kubeconfig", help="print the path of a cluster's kubeconfig")
-    for command in (made, gone, entered, told, stopped, started):
-        command.add_argument("name", nargs="?", default="", metavar="NAME", help="of the cluster")
+    for each in (made, gone, entered, told, stopped, started):
+        each.add_argument("name", nargs="?", default="", metavar="NAME", help="of the cluster")
     return parser
 
 
