@@ -83,7 +83,7 @@ def test_include_and_exclude_match_as_in_argo_cd(tmp_path: Path, pattern: str, e
         ("[a.yaml", "[a.yaml", False),
         ("*}.yaml", "x}.yaml", True),
         ("{*.yml,[ab].yaml}", "b.yaml", True),
-        ("*a" * 500 + "b", "a" * 250, False),
+        ("*a" * 9 + "b", "a" * 120, False),
     ],
 )
 def test_glob(pattern: str, text: str, expected: bool) -> None:
