@@ -92,6 +92,11 @@ DIRECTIVES: tuple[Shape, ...] = (
         r"(?P<head>\bredis-cli['\"]\s{0,4},(?:[^\]\n]{0,200},)?\s{0,4}['\"]-a['\"]\s{0,4},\s{0,4}['\"])(?!\[redacted\])(?P<value>[^\s'\"]{1,200})",
     ),
     _shape(
+        "--requirepass --masterauth",
+        r"(?P<head>--(?:requirepass|masterauth)(?:=|[ \t]+|['\"]?\s{0,4},\s{0,80}|['\"]?[ \t]*\n[ \t+]{0,80}-[ \t]+)['\"]?)"
+        r"(?!\[redacted\]|-)(?P<value>[^\s'\",\[\]]{1,500})",
+    ),
+    _shape(
         "htpasswd",
         r"(?P<head>\bhtpasswd[ \t]+-[a-zA-Z]{0,6}b[a-zA-Z]{0,6}[ \t]+(?:\S{1,200}[ \t]+){1,2})(?!\[redacted\])(?P<value>[^\s;|&]{4,200})(?=[ \t]*(?:$|[;|&\n'\"]))",
         flags=_M,
