@@ -90,7 +90,7 @@ def check(application: Application, layer: Layer) -> list[Finding]:
     """
     made_by, waits = makers(layer), _waits_for_applications(layer)
     found = (
-        _later(workload, providers(layer, kind, name, workload.namespace), made_by, waits=waits)
+        _later(workload, _providers(layer, kind, name, workload.namespace), made_by, waits=waits)
         for workload in application.objects
         for kind, name in dict.fromkeys(needs(workload))
     )
@@ -136,7 +136,7 @@ def needs(workload: Rendered) -> Iterator[tuple[str, str]]:
             waiting += value.values()
 
 
-def providers(layer: Layer, kind: str, name: str, namespace: str | None) -> list[Rendered]:
+def _providers(layer: Layer, kind: str, name: str, namespace: str | None) -> list[Rendered]:
     """Return the objects of the layer that are, or become, what is needed; none where it is always there."""
     if (kind, name) in ALWAYS:
         return []
