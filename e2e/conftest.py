@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from fixtures.cluster import Cluster
 from fixtures.layer import layer_of
 from fixtures.platform import Platform
-from platform_e2e.checks import applications, drift, foundations, grounds, loadbalancer, monitoring, waves
+from platform_e2e.checks import applications, drift, foundations, grounds, loadbalancer, monitoring, unmade, waves
 from platform_e2e.checks.controls import Sandbox
 from platform_e2e.finding import Finding, Promise
 from platform_e2e.kube.client import Kube
@@ -26,12 +26,14 @@ class Ground:
     """What a case stands on.
 
     Attributes:
+        case: the object at hand, or the change.
         application: that renders the object at hand, or heals it.
         platform: which the Application belongs to.
         kube: the cluster.
         broken: whether a release is not ready that the test's promise cannot be kept without.
     """
 
+    case: object
     application: Application
     platform: Platform
     kube: Kube
@@ -51,7 +53,13 @@ class Ground:
         findings = applications.wait_converged(
             self.application, self.platform.sha, self.kube, timeout=self.at_most(seconds)
         )
-        return (findings and waves.behind(self.application, self.platform.layer)) or findings
+        behind = findings and waves.behind(self.application, self.platform.layer)
+        return behind or self.unmade(findings) or findings
+
+    def unmade(self, findings: Sequence[Finding]) -> list[Finding]:
+        """Return what holds the Applications that should have made what findings about the case lack."""
+        platform = self.platform
+        return unmade.holding(findings, self.case, platform.layer, platform.lacking(), self.kube)
 
 
 Cases = Iterable[tuple[str, object]]
@@ -189,7 +197,7 @@ def ground(request: pytest.FixtureRequest, platform: Platform, kube: Kube) -> Gr
     name = case.service.application if isinstance(case, LoadBalancer) else case.application
     promises = [str(marker.args[0]) for marker in request.node.iter_markers("promise")]
     broken = any(foundations.stands_on(promise, platform.not_ready()) for promise in promises)
-    return Ground(platform.layer.application(name), platform, kube, broken)
+    return Ground(case, platform.layer.application(name), platform, kube, broken)
 
 
 @pytest.fixture
