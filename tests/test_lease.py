@@ -6,6 +6,7 @@ import asyncio
 import errno
 import json
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -201,6 +202,41 @@ def test_what_cannot_be_made_is_told_to_everybody_and_removed(box: Box, monkeypa
     assert "the bridge cannot be made" in (kept / "supervisor.log").read_text()
     assert caught.value.exit_code == 3
     assert not Place(NAME).directory.exists(), "what could not be made is not kept"
+
+
+def test_a_cluster_that_is_being_removed_has_no_holders(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = Place(NAME)
+    (there.directory / "holders").mkdir(parents=True)
+    listed = os.listdir
+
+    def gone(directory: Path) -> list[str]:
+        shutil.rmtree(there.directory)
+        return listed(directory)
+
+    monkeypatch.setattr(os, "listdir", gone)
+    assert there.holders() == []
+
+
+def test_the_end_of_a_removal_is_waited_for_where_its_lock_is_gone_already(box: Box) -> None:
+    there = Place(NAME)
+    there.directory.mkdir(parents=True)
+    supervises = there.supervisor.take("supervises")
+    removes = there.lock.take("removes the cluster")
+
+    def remove() -> None:
+        (there.directory / "supervisor.lock").unlink()
+        supervises()
+        # Several looks happen meanwhile.
+        threading.Event().wait(0.2)
+        shutil.rmtree(there.directory)
+        removes()
+
+    thread = threading.Timer(0.1, remove)
+    thread.start()
+    lease._leave(there)
+    there_is_one = there.directory.exists()
+    thread.join()
+    assert not there_is_one
 
 
 def test_a_crash_of_the_supervisor_is_told_too(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
