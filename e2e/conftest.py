@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -22,6 +22,7 @@ from platform_e2e.testing.nightly import (
     layer_of,
     loadbalancer,
     monitoring,
+    unmade,
     waves,
 )
 
@@ -34,12 +35,14 @@ class Ground:
     """What a case stands on.
 
     Attributes:
+        case: the object at hand, or the change.
         application: that renders the object at hand, or heals it.
         platform: which the Application belongs to.
         kube: the cluster.
         broken: whether a release is not ready that the test's promise cannot be kept without.
     """
 
+    case: object
     application: Application
     platform: Platform
     kube: Kube
@@ -59,7 +62,13 @@ class Ground:
         findings = applications.wait_converged(
             self.application, self.platform.sha, self.kube, timeout=self.at_most(seconds)
         )
-        return (findings and waves.behind(self.application, self.platform.layer)) or findings
+        behind = findings and waves.behind(self.application, self.platform.layer)
+        return behind or self.unmade(findings) or findings
+
+    def unmade(self, findings: Sequence[Finding]) -> list[Finding]:
+        """Return what holds the Applications that should have made what findings about the case lack."""
+        platform = self.platform
+        return unmade.holding(findings, self.case, platform.layer, platform.lacking(), self.kube)
 
 
 Cases = Iterable[tuple[str, object]]
@@ -197,7 +206,7 @@ def ground(request: pytest.FixtureRequest, platform: Platform, kube: Kube) -> Gr
     name = case.service.application if isinstance(case, LoadBalancer) else case.application
     promises = [str(marker.args[0]) for marker in request.node.iter_markers("promise")]
     broken = any(foundations.stands_on(promise, platform.not_ready()) for promise in promises)
-    return Ground(platform.layer.application(name), platform, kube, broken)
+    return Ground(case, platform.layer.application(name), platform, kube, broken)
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from platform_e2e.testing.nightly import (
     plainsecrets,
     revisions,
     settled,
+    unmade,
     waves,
 )
 
@@ -54,6 +55,7 @@ def test_application_has_converged(
     kept = grounds.kept_by(application.name, platform.layer)
     if findings:
         require(waves.behind(application, platform.layer))
+    require(unmade.holding(findings, application, platform.layer, platform.lacking(), kube))
     require([one for finding in findings if (one := behind(finding, platform.lacking(), kept))])
     promises.report(own(findings), figures={"converged_seconds": platform.converged.get(application.name)})
 
@@ -73,7 +75,9 @@ def test_applications_are_those_of_git(platform: Platform, kube: Kube, promises:
     def look() -> list[Finding]:
         return applications.unknown(expected, kube.list(argocd.APPLICATION))
 
-    promises.report(settled(look, timeout=CONVERGED_SECONDS, what="the Applications are those of Git"))
+    findings = settled(look, timeout=CONVERGED_SECONDS, what="the Applications are those of Git")
+    require(unmade.unpruned(findings, platform.lacking(), kube))
+    promises.report(findings)
 
 
 @pytest.mark.smoke

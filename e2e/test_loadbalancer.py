@@ -6,7 +6,7 @@ import pytest
 
 from e2e.conftest import Ground
 from platform_e2e.testing import Cluster, Kube, Layer, Platform, Promises, consistently, eventually, own, require
-from platform_e2e.testing.nightly import TESTS, controls, explain, ingress, loadbalancer, node, served_class
+from platform_e2e.testing.nightly import TESTS, controls, explain, ingress, loadbalancer, node, served_class, unmade
 
 pytestmark = pytest.mark.promise("loadbalancer")
 
@@ -26,6 +26,7 @@ def test_service_answers_at_an_address_of_its_pool(
 ) -> None:
     """It has an address that the rules allow, alone, announced by one node, and answers there as the layer says."""
     seen, findings = loadbalancer.watch(wanted, kube, outside, timeout=ground.at_most(ANNOUNCE_SECONDS))
+    require(ground.unmade(findings))
     promises.report(own(findings, ground), figures=loadbalancer.figures(seen))
 
 
@@ -39,7 +40,9 @@ def test_service_that_says_it_has_an_address_is_of_type_loadbalancer(layer: Laye
 def test_no_service_outside_of_git_takes_an_address(platform: Platform, kube: Kube, promises: Promises) -> None:
     """Every other LoadBalancer Service of the cluster would take addresses that nobody has planned."""
     known = {(str(one.service.namespace), one.service.name) for one in platform.layer.load_balancers()}
-    promises.report(loadbalancer.unplanned(kube, known, TESTS))
+    findings = loadbalancer.unplanned(kube, known, TESTS)
+    require(unmade.unpruned(findings, platform.lacking(), kube))
+    promises.report(findings)
 
 
 @pytest.mark.smoke
@@ -49,7 +52,7 @@ def test_node_knows_the_address_only_as_a_rule(
 ) -> None:
     """The address sits on no interface of the announcing node, and kube-proxy's rules take in what is sent to it."""
     seen, findings = loadbalancer.watch(wanted, ground.kube, outside, timeout=ground.at_most(ANNOUNCE_SECONDS))
-    require(findings)
+    require(ground.unmade(findings) or findings)
     host = cluster.node(seen.nodes[0]).host
     promises.report(node.check(wanted.service, ingress(seen.service or {}), seen.nodes[0], host))
 

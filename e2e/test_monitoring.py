@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from e2e.conftest import Ground
-from platform_e2e.testing import Kube, Platform, Promises, own
+from platform_e2e.testing import Kube, Platform, Promises, own, require
 from platform_e2e.testing.nightly import (
     TESTS,
     MetricsService,
@@ -15,6 +15,7 @@ from platform_e2e.testing.nightly import (
     name_of,
     selected_by,
     settled,
+    unmade,
     unmonitored,
 )
 
@@ -30,6 +31,7 @@ def test_service_monitor_is_scraped(
 ) -> None:
     """It is selected, every target that replicas or nodes say is up, scraped just now, and delivers what is declared."""
     seen, findings = monitoring.watch(wanted_monitor, kube, prometheus, timeout=ground.at_most(SCRAPED_SECONDS))
+    require(ground.unmade(findings))
     promises.report(own(findings, ground), figures=monitoring.figures(seen))
 
 
@@ -47,6 +49,7 @@ def test_metrics_of_the_foundations_have_a_service_monitor(platform: Platform, k
     findings = settled(
         lambda: unmonitored.unwatched(kube, releases), timeout=SCRAPED_SECONDS, what="the foundations are scraped"
     )
+    require(unmade.holding(findings, None, platform.layer, platform.lacking(), kube))
     promises.report(own(findings), figures={"exempt": unmonitored.excused(kube, releases)})
 
 
@@ -54,7 +57,9 @@ def test_metrics_of_the_foundations_have_a_service_monitor(platform: Platform, k
 def test_no_other_service_monitor_goes_unselected(platform: Platform, kube: Kube, promises: Promises) -> None:
     """One that a release of the foundations brings is found by Prometheus, too."""
     known = {unmonitored.identity(one.object) for one in platform.layer.monitors()}
-    promises.report(unmonitored.unselected(kube, known, TESTS))
+    findings = unmonitored.unselected(kube, known, TESTS)
+    require(unmade.unpruned(findings, platform.lacking(), kube))
+    promises.report(findings)
 
 
 @pytest.mark.usefixtures("platform")

@@ -7,7 +7,7 @@ import errno
 import logging
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status of platform_e2e/errors.py; 2 when interrupted.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    parser = _parser()
+    parser = _parser(words)
     known, rest = parser.parse_known_args(words)
     if rest and not known.passes_on:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
@@ -85,71 +85,105 @@ def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt(signal.Signals(number).name)
 
 
-def _parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands."""
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    """Return the parser of these words: of the command that they call alone, of all where they call none, for their list.
+
+    To make the parsers of all takes longer than to parse.
+    """
     parser = Parser(prog="platform-e2e", description=sys.modules["platform_e2e"].__doc__)
     parser.add_argument("-v", "--verbose", action="store_true", help="log what is done")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
+    called = next((word for word in words if word not in {"-v", "--verbose"}), "")
+    for name in (called,) if called in COMMANDS else COMMANDS:
+        about, add_arguments = COMMANDS[name]
+        add_arguments(commands.add_parser(name, help=about, add_help=name != "cluster"))
+    return parser
 
-    doctor = commands.add_parser("doctor", help="say what this machine lacks for a run, each with its remedy")
-    doctor.add_argument(
+
+def _of_doctor(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--before-run", action="store_true", help="say nothing where all is well; ignore pytest's arguments"
     )
-    add_options(doctor)
-    doctor.set_defaults(command=_doctor, passes_on=True)
+    add_options(parser)
+    parser.set_defaults(command=_doctor, passes_on=True)
 
-    cluster = commands.add_parser("cluster", help="handle a cluster by hand", add_help=False)
-    cluster.set_defaults(command=_cluster, passes_on=True)
 
-    breaks = commands.add_parser("breaks", help="break a sound layer on purpose and demand the declared verdict")
-    breaks.add_argument("names", nargs="*", metavar="NAME", help="files of breaks/, without .yaml; all by default")
-    breaks.add_argument("-k", dest="chosen", default="", metavar="TEXT", help="only breaks whose name contains TEXT")
-    breaks.add_argument(
+def _of_cluster(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_cluster, passes_on=True)
+
+
+def _of_breaks(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", nargs="*", metavar="NAME", help="files of breaks/, without .yaml; all by default")
+    parser.add_argument("-k", dest="chosen", default="", metavar="TEXT", help="only breaks whose name contains TEXT")
+    parser.add_argument(
         "--cases",
         type=Path,
         metavar="DIR",
         help="take the files of DIR in place of breaks/; cause `legitimate`: must stay green",
     )
-    breaks.add_argument("--list", action="store_true", help="only list the breaks")
-    breaks.add_argument("--jobs", type=int, default=1, metavar="N", help="how many clusters share the breaks; 1")
-    add_options(breaks)
-    breaks.set_defaults(command=_breaks, passes_on=False)
+    parser.add_argument("--list", action="store_true", help="only list the breaks")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="how many clusters share the breaks; 1")
+    add_options(parser)
+    parser.set_defaults(command=_breaks, passes_on=False)
 
-    waits = commands.add_parser("wait", help="wait until objects are as they should be, and say why when they are not")
-    arguments.of_wait(waits)
-    waits.set_defaults(command=_wait, passes_on=False)
 
-    explains = commands.add_parser("explain", help="say what holds an object, or everything that is held")
-    arguments.of_explain(explains)
-    explains.set_defaults(command=_explain, passes_on=False)
+def _of_wait(parser: argparse.ArgumentParser) -> None:
+    arguments.of_wait(parser)
+    parser.set_defaults(command=_wait, passes_on=False)
 
-    history = commands.add_parser("history", help="list the last runs: verdict, seconds, heal times, flaky tests")
-    history.add_argument("--last", type=_positive, default=20, metavar="N", help="how many; 20")
-    history.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    history.set_defaults(command=_history, passes_on=False)
 
-    captures = commands.add_parser("capture", help="take a read-only picture of a live platform into one redacted file")
-    incidents.of_capture(captures)
-    captures.set_defaults(command=_capture, passes_on=False)
+def _of_explain(parser: argparse.ArgumentParser) -> None:
+    arguments.of_explain(parser)
+    parser.set_defaults(command=_explain, passes_on=False)
 
-    reproduces = commands.add_parser("reproduce", help="bring a captured incident about on a cluster of its own")
-    incidents.of_reproduce(reproduces)
-    add_options(reproduces)
-    reproduces.set_defaults(command=_reproduce, passes_on=False)
 
-    bundle = commands.add_parser("bundle", help="pack a run's directory into one RUN.tar.gz for a ticket")
-    bundle.add_argument(
+def _of_history(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--last", type=_positive, default=20, metavar="N", help="how many; 20")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.set_defaults(command=_history, passes_on=False)
+
+
+def _of_capture(parser: argparse.ArgumentParser) -> None:
+    incidents.of_capture(parser)
+    parser.set_defaults(command=_capture, passes_on=False)
+
+
+def _of_reproduce(parser: argparse.ArgumentParser) -> None:
+    incidents.of_reproduce(parser)
+    add_options(parser)
+    parser.set_defaults(command=_reproduce, passes_on=False)
+
+
+def _of_bundle(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "directory", nargs="?", default="", metavar="DIR", help="of the run; artifacts/latest by default"
     )
-    bundle.set_defaults(command=_bundle, passes_on=False)
+    parser.set_defaults(command=_bundle, passes_on=False)
 
-    report = commands.add_parser("report", help="make a run's report.html again, from what the run left behind")
-    report.add_argument("directory", nargs="?", type=Path, metavar="DIR", help="of the run; artifacts/latest")
-    report.set_defaults(command=_report, passes_on=False)
 
-    leaks = commands.add_parser("leaks", help="end runs in every way there is and compare the host before and after")
-    leaks.set_defaults(command=_leaks, passes_on=True)
-    return parser
+def _of_report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("directory", nargs="?", type=Path, metavar="DIR", help="of the run; artifacts/latest")
+    parser.set_defaults(command=_report, passes_on=False)
+
+
+def _of_leaks(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_leaks, passes_on=True)
+
+
+COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
+    "doctor": ("say what this machine lacks for a run, each with its remedy", _of_doctor),
+    "cluster": ("handle a cluster by hand", _of_cluster),
+    "breaks": ("break a sound layer on purpose and demand the declared verdict", _of_breaks),
+    "wait": ("wait until objects are as they should be, and say why when they are not", _of_wait),
+    "explain": ("say what holds an object, or everything that is held", _of_explain),
+    "history": ("list the last runs: verdict, seconds, heal times, flaky tests", _of_history),
+    "capture": ("take a read-only picture of a live platform into one redacted file", _of_capture),
+    "reproduce": ("bring a captured incident about on a cluster of its own", _of_reproduce),
+    "bundle": ("pack a run's directory into one RUN.tar.gz for a ticket", _of_bundle),
+    "report": ("make a run's report.html again, from what the run left behind", _of_report),
+    "leaks": ("end runs in every way there is and compare the host before and after", _of_leaks),
+}
+"""By name: what is said of a command, and what adds its arguments."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import selectors
@@ -18,6 +19,7 @@ from typing import IO
 
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.outside import plainfile
+from platform_e2e.programs import Programs
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +74,7 @@ def run(
     env: Mapping[str, str] | None = None,
     remedy: str = "",
     alone: bool = False,
+    among: Programs | None = None,
 ) -> Completed:
     """Run a program to its end and return what it printed.
 
@@ -84,6 +87,7 @@ def run(
         env: variables added to this process's own.
         remedy: what the error tells its reader to do.
         alone: whether `env` is all that it has of variables.
+        among: the programs that are ended together with it.
 
     Raises:
         CommandError: it is not installed, did not end in time, or ended with a status outside of `ok`.
@@ -104,7 +108,8 @@ def run(
     except OSError as error:
         raise CommandError(words, f"could not be started: {error.strerror}", remedy=remedy) from error
     try:
-        out, err = process.communicate(data, timeout=timeout)
+        with among.having(process) if among else contextlib.nullcontext():
+            out, err = process.communicate(data, timeout=timeout)
     except subprocess.TimeoutExpired:
         output = _kill(process)
         raise CommandError(words, f"did not end within {timeout:g} s", output, remedy) from None

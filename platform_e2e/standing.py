@@ -16,7 +16,7 @@ from platform_e2e.cluster.k3d import appimage, parts, sources
 from platform_e2e.cluster.place import Place, read_spec
 from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec, Images
 from platform_e2e.errors import WrongUsage
-from platform_e2e.explain import explain, patience, unexplained, unexplained_of
+from platform_e2e.explain import unexplained, unexplained_of, worth_waiting
 from platform_e2e.finding import Cause
 from platform_e2e.foundations import Installed, ReleaseFailed, install, restore_sealing_key, stored
 from platform_e2e.foundations.embedded import CHARTS
@@ -28,7 +28,6 @@ from platform_e2e.gitops.arrival import Held
 from platform_e2e.gitops.deploy import Deployment, deploy, refresh_all, wait_converged
 from platform_e2e.gitops.git import GitServer
 from platform_e2e.kube.client import Kube
-from platform_e2e.kube.objects import Object
 from platform_e2e.kube.pulls import SLOW
 from platform_e2e.layer import Application, Layer, Release
 from platform_e2e.paths import command
@@ -229,7 +228,7 @@ def apply_layer(
         timeline=timeline,
         timeout=CONVERGE_SECONDS,
         pool_map=facts.pool_map,
-        hopeless=lambda app: _hopeless(app, kube),
+        hopeless=lambda app: worth_waiting(app, kube),
         founded=founded,
     )
     if done.commit.before is not None and done.commit.pushed and _tidied(kube, facts, layer, timeline, settled=False):
@@ -293,14 +292,8 @@ def _converged(
         sha,
         timeline=timeline,
         timeout=CONVERGE_SECONDS,
-        hopeless=lambda app: _hopeless(app, kube),
+        hopeless=lambda app: worth_waiting(app, kube),
     )
-
-
-def _hopeless(app: Object, kube: Kube) -> tuple[Cause, float | None] | None:
-    """Return the cause that holds an Application, and how long that is worth waiting where it is known."""
-    cause = explain(app, kube)
-    return (cause, patience(cause)) if cause else None
 
 
 def causes(kube: Kube, layer: Layer, held: Mapping[str, Held]) -> dict[str, Cause]:

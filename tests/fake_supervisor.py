@@ -1,21 +1,28 @@
-"""The real supervisor with a provider that makes clusters of nothing; started by test_lease.py in its own processes."""
+"""The real supervisor with a provider that makes clusters of nothing, and runs that hold one; test_lease.py starts them."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from platform_e2e import atomic
-from platform_e2e.cluster import providers, supervisor
+from platform_e2e.cluster import lease, providers, supervisor
 from platform_e2e.cluster.embedded import cache
 from platform_e2e.cluster.provider import Capability, ClusterFacts, ClusterSpec, NodeFacts, Problem, Provider
 from platform_e2e.cluster.waiting import wait_until
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.timeline import Timeline
+from tests import forks
+
+SUPERVISOR = ("-m", "tests.fake_supervisor")
+"""Words after the interpreter's name that start it as a program."""
 
 
 def note(text: str) -> None:
@@ -99,6 +106,43 @@ def main(cluster: str) -> None:
 
     providers.choose = choose
     supervisor.main(cluster)
+
+
+def forked(argv: Sequence[str], *, timeout: float, env: Mapping[str, str]) -> None:
+    """Start the supervisor as `shell.run` does, but as a fork of a process that has loaded it already."""
+    assert tuple(argv[:-1]) == (sys.executable, *SUPERVISOR)
+    process = forks.start(main, argv[-1], env={**os.environ, **env})
+    process.join(timeout)
+    forks.end(process)
+    assert process.exitcode == 0
+
+
+def hold(
+    cluster: str,
+    layer: tuple[str, str] | None,
+    timeline: Path | None,
+    told: Connection[Any, Any],
+    ends: Connection[Any, Any],
+) -> None:
+    """Hold a cluster, for the tests of a layer where one is given, until the other end of a pipe is closed.
+
+    Args:
+        cluster: its name.
+        layer: its fingerprint and its name.
+        timeline: of the run.
+        told: gets whether it was this process that had the cluster made, once its tests may begin.
+        ends: the pipe.
+    """
+    lease.SUPERVISOR, lease.run = SUPERVISOR, forked  # type: ignore[assignment, attr-defined]
+    with (
+        lease.acquire(ClusterSpec(cluster), FakeProvider(), keep=lambda: False, timeline=Timeline(timeline)) as held,
+        contextlib.ExitStack() as stack,
+    ):
+        if layer is not None:
+            stack.enter_context(held.for_layer(*layer))
+        told.send(held.created)
+        with contextlib.suppress(EOFError):
+            ends.recv()
 
 
 if __name__ == "__main__":

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import copy
 import threading
+import time
 from typing import Any
 
+from platform_e2e.gitops import argocd
 from platform_e2e.kube.expect import Polled
 
 SHA = "a" * 40
+
+REFRESH_SECONDS = 0.05
+"""How long a refresh takes here: several readings, so that each who waits has seen it."""
 
 Object = dict[str, Any]
 
@@ -56,13 +61,21 @@ class FakeKube:
         self.patches: list[tuple[str, str, Any]] = []
         self.lock = threading.Lock()
         self.on_patch: Any = lambda kind, name, patch: None
+        self._refreshing: dict[tuple[str, str], float] = {}
 
     def put(self, kind: str, obj: Object) -> None:
         self.objects[kind, obj["metadata"]["name"]] = obj
 
     def get(self, kind: str, name: str, namespace: str | None = None) -> Object | None:
         with self.lock:
-            return copy.deepcopy(self.objects.get((kind, name)))
+            return self._seen(kind, name) if (kind, name) in self.objects else None
+
+    def _seen(self, kind: str, name: str) -> Object:
+        """Return an object as it is read; a refresh that was asked for is seen for a moment, and done then."""
+        found: Object = copy.deepcopy(self.objects[kind, name])
+        if time.monotonic() < self._refreshing.get((kind, name), 0.0):
+            found["metadata"].setdefault("annotations", {})[argocd.REFRESH] = "normal"
+        return found
 
     def one(self, kind: str, name: str, namespace: str | None = None) -> Polled[Object | None]:
         return Polled(lambda: self.get(kind, name, namespace), f"{kind} {name}", first=0.001, most=0.01)
@@ -70,8 +83,8 @@ class FakeKube:
     def many(self, kind: str, namespace: str | None = None, labels: Any = None) -> Polled[list[Object]]:
         def read() -> list[Object]:
             with self.lock:
-                found = [obj for (of, _), obj in sorted(self.objects.items()) if of == kind]
-                return copy.deepcopy([obj for obj in found if namespace in (None, obj["metadata"]["namespace"])])
+                found = [self._seen(of, name) for of, name in sorted(self.objects) if of == kind]
+                return [obj for obj in found if namespace in (None, obj["metadata"]["namespace"])]
 
         return Polled(read, f"{kind} objects", first=0.001, most=0.01)
 
@@ -79,5 +92,7 @@ class FakeKube:
         with self.lock:
             self.patches.append((kind, name, patch))
             self.on_patch(kind, name, patch)
+            if kind == argocd.APPLICATION and argocd.REFRESH in patch.get("metadata", {}).get("annotations", {}):
+                self._refreshing[kind, name] = time.monotonic() + REFRESH_SECONDS
             found: Object = self.objects.get((kind, name), {})
             return found

@@ -224,6 +224,14 @@ def with_submodule(planted: Planted, place: Path) -> str:
     return planted.git(place, "rev-parse", "HEAD").strip()
 
 
+def with_submodule_to_look_into(planted: Planted, place: Path) -> str:
+    """Make a checkout with such a submodule, and a `.gitmodules` by which no setting keeps Git from looking into it."""
+    commit = with_submodule(planted, place)
+    with (place / ".gitmodules").open("a") as file:
+        file.write("\tignore = none\n")
+    return commit
+
+
 def with_promisor(planted: Planted, place: Path) -> str:
     """Make a checkout that lacks objects, which Git would fetch from where its configuration says."""
     commit = planted.repository(place)
@@ -239,5 +247,6 @@ KINDS: dict[str, Callable[[Planted, Path], str]] = {
     "bare-layout": bare_layout,
     "named-elsewhere": named_elsewhere,
     "submodule": with_submodule,
+    "submodule-to-look-into": with_submodule_to_look_into,
     "promisor": with_promisor,
 }

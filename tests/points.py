@@ -58,6 +58,7 @@ POINTS: Mapping[str, tuple[str, str]] = {
     "events-of-now": (VERDICTS, "an event of earlier content, or an operation of an earlier commit, is no cause"),
     "hook-failure-told": (VERDICTS, "a hook that fails is a failure with its own cause, exit code and end of its log"),
     "unknown-hides-nothing": (VERDICTS, "what no explanation covers has a finding, and everything else is judged"),
+    "right-comparison": (VERDICTS, "what Argo CD remembers of a comparison that failed is not taken for one"),
     "wait-ends-when-still": (VERDICTS, "a wait ends when nothing moves"),
     "tests-do-not-meet": (VERDICTS, "what a test changes is another test's finding never"),
     "one-fault-one-failure": (VERDICTS, "one fault is one failure, and is waited for once"),

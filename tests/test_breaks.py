@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import itertools
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -293,3 +297,60 @@ def test_what_no_job_came_to_is_no_success(monkeypatch: pytest.MonkeyPatch, caps
     monkeypatch.setattr(runner, "_remove_cluster", lambda _: None)
     assert runner.main(resolve({}, {}), ["image-tag", "service-type"], jobs=2) == 1
     assert capsys.readouterr().out.count("not run") == 2
+
+
+INTERRUPTED = """
+import signal, sys
+from pathlib import Path
+from platform_e2e import cli, shell
+from platform_e2e.breaks import runner
+
+# A shell starts what it puts into the background with SIGINT ignored; whoever runs this test may have been started so.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+PLACE = Path(sys.argv[1])
+RUN = '''
+import signal, sys, time
+from pathlib import Path
+
+def end(*_):
+    with open(sys.argv[1] + ".cleaned", "a") as file:
+        file.write("once ")
+    time.sleep(0.3)
+    sys.exit(2)
+
+signal.signal(signal.SIGTERM, end)
+Path(sys.argv[1]).touch()
+time.sleep(60)
+'''
+
+def run(settings, layer, name):
+    done = shell.run([sys.executable, "-c", RUN, PLACE / settings.cluster], timeout=90, ok=range(-64, 256), among=runner.RUNS)
+    return {"status": done.returncode}
+
+def remove(cluster):
+    ended = (PLACE / (cluster + ".cleaned")).exists()
+    (PLACE / (cluster + ".removed")).write_text("after its run" if ended else "under its run")
+
+runner._run, runner._remove_cluster = run, remove
+sys.exit(cli.main(["breaks", "--jobs", sys.argv[2], "image-tag", "service-type"]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=str)
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_interruption_ends_the_runs_of_all_jobs_before_their_clusters_are_removed(
+    tmp_path: Path, number: signal.Signals, jobs: int
+) -> None:
+    began = time.monotonic()
+    command = [sys.executable, "-c", INTERRUPTED, str(tmp_path), str(jobs)]
+    with subprocess.Popen(command, cwd=paths.ROOT) as process:
+        while len([one for one in tmp_path.iterdir() if not one.suffix]) < jobs:
+            assert process.poll() is None
+            assert time.monotonic() - began < 30
+            time.sleep(0.05)
+        process.send_signal(number)
+        assert process.wait(30) == 2
+    removed = {one.read_text() for one in tmp_path.glob("*.removed")}
+    assert removed == {"after its run"}
+    assert [one.read_text() for one in tmp_path.glob("*.cleaned")] == ["once "] * jobs
+    assert len(list(tmp_path.glob("*.removed"))) == jobs

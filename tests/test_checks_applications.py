@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -11,11 +11,14 @@ from platform_e2e.checks import applications
 from platform_e2e.checks.applications import as_in_git, convergence, environment, policy, registered
 from platform_e2e.checks.blame import APPLIED
 from platform_e2e.explain import explain
+from platform_e2e.gitops import argocd
+from platform_e2e.kube.client import Kube
 from platform_e2e.kube.objects import Object
 from platform_e2e.layer import Automation, Environment, Layer, recorded
 from platform_e2e.layer.applications import parse
 from platform_e2e.layer.yamlfile import Document
-from tests import layers
+from tests import gitops_fakes, layers
+from tests.gitops_fakes import FakeKube
 from tests.recorded_view import RecordedView, made
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
@@ -151,6 +154,26 @@ def test_an_application_that_cannot_be_rendered_says_why(demo: Layer) -> None:
     app["status"]["conditions"] = [{"type": "ComparisonError", "message": "app path does not exist"}]
     (finding,) = convergence(one, app, SHA, RecordedView())
     assert finding.cause.id == "application-render-error"
+
+
+@pytest.mark.point("right-comparison")
+def test_what_says_synced_is_compared_once_more(demo: Layer) -> None:
+    kube = FakeKube()
+    kube.put(argocd.APPLICATION, gitops_fakes.converged("chat-dev", SHA))
+    application = demo.application("chat-dev")
+
+    def refresh(_kind: str, name: str, _patch: Any) -> None:
+        app = kube.objects[argocd.APPLICATION, name]
+        app["status"]["sync"]["status"] = "Unknown"
+        app["status"]["conditions"] = [{"type": "ComparisonError", "message": "duplicate entries for key"}]
+
+    kube.on_patch = refresh
+    (finding,) = applications.converged(application, SHA, cast("Kube", kube))
+    assert finding.cause.id == "application-render-error"
+    kube.objects.clear()
+    (finding,) = applications.converged(application, SHA, cast("Kube", kube))
+    assert finding.cause.id == "application-missing"
+    assert len(kube.patches) == 1
 
 
 def test_what_keeps_a_pod_from_running_is_mended_where_its_workload_is_written(demo: Layer) -> None:

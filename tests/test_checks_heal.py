@@ -63,15 +63,20 @@ class Cluster(RecordedView):
     def __init__(self, *objects: Object, then: Callable[[Cluster], None] = lambda _: None) -> None:
         super().__init__(*copy.deepcopy(objects))
         self.then = then
+        self.refreshed: Callable[[Object], None] = lambda _: None
         self.written: list[str] = []
 
     def get(self, kind: str, name: str, namespace: str | None = None) -> Object | None:
         return copy.deepcopy(super().get(kind, name, namespace))
 
     def patch(self, kind: str, name: str, patch: Any, namespace: str | None = None, **options: Any) -> Object:
-        assert options["type"] == "json"
         found = super().get(kind, name, namespace)
         assert found is not None
+        if kind == argocd.APPLICATION:
+            assert patch == {"metadata": {"annotations": {argocd.REFRESH: "normal"}}}
+            self.refreshed(found)
+            return found
+        assert options["type"] == "json"
         for one in patch:
             if one["op"] == "replace":
                 found["data"][one["path"].rpartition("/")[2]] = one["value"]
@@ -147,6 +152,20 @@ def test_drift_that_stays_is_a_finding_and_is_undone() -> None:
     assert finding.cause.id == "drift-not-healed"
     assert "/data/greeting: expected 'hello', is 'bye'" in finding.observed
     assert cluster.get("v1/ConfigMap", "chat", "chat-dev") == GIT
+
+
+@pytest.mark.point("right-comparison")
+def test_what_says_synced_and_cannot_be_compared_cannot_heal() -> None:
+    """Argo CD forgets a comparison that failed, until one is asked for."""
+
+    def refreshed(app: Object) -> None:
+        app["status"]["conditions"] = [{"type": "ComparisonError", "message": "duplicate entries for key"}]
+
+    cluster = Cluster(GIT, application())
+    cluster.refreshed = refreshed
+    finding = the_finding(cluster, edit())
+    assert finding.cause.id == "application-render-error"
+    assert "duplicate entries for key" in finding.cause.sentence
 
 
 def test_a_deleted_object_that_stays_away_is_made_again() -> None:

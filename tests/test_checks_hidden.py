@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from platform_e2e.checks import hidden
-from platform_e2e.checks.autoscaling import Scaled, is_scaled, scaled
 from platform_e2e.checks.drift import application_edits, edit
+from platform_e2e.explain.owners import Scaled, scaled, scaler_of
 from platform_e2e.finding import Finding
 from platform_e2e.kube.objects import Object
 from platform_e2e.layer import Application, Layer, Rendered
@@ -173,8 +173,8 @@ def test_what_scales_is_known_by_its_target() -> None:
     stateful = autoscaler(namespace="a", apiVersion="apps/v1", kind="StatefulSet", name="db")
     assert scaled([stateful, made("v1/Service", "s", "a")]) == {Scaled("apps", "StatefulSet", "a", "db")}
     view = RecordedView(stateful)
-    assert is_scaled(made("apps/v1/StatefulSet", "db", "a"), view)
-    assert not is_scaled(made("apps/v1/Deployment", "db", "a"), view)
+    assert scaler_of(made("apps/v1/StatefulSet", "db", "a"), view) is stateful
+    assert scaler_of(made("apps/v1/Deployment", "db", "a"), view) is None
 
 
 @pytest.mark.point("fields-ignored")

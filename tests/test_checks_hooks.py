@@ -60,6 +60,18 @@ def test_what_helm_calls_a_hook_and_argo_cd_keeps_is_kept() -> None:
     assert annotated(helm="pre-install,pre-upgrade").hooks == ("PreSync",)
     assert annotated(helm="test").hooks == annotated(argo="SyncFail").hooks == annotated(argo="Skip").hooks == ()
     assert annotated().hooks == ()
+    assert annotated().phases == annotated(helm="crd-install").phases == ("Sync",)
+    assert annotated(helm="pre-delete").phases == annotated(argo="Skip").phases == ()
+
+
+@pytest.mark.parametrize(
+    ("wave", "weight", "number"),
+    [("3", None, 3), (None, "-5", -5), ("2", "7", 2), ("soon", "7", 7), ("soon", None, 0), (None, None, 0)],
+)
+def test_the_wave_is_argo_cds_number_or_helms(wave: str | None, weight: str | None, number: int) -> None:
+    written = {"argocd.argoproj.io/sync-wave": wave, "helm.sh/hook-weight": weight}
+    metadata = {"annotations": {name: value for name, value in written.items() if value is not None}}
+    assert Rendered(made("v1/ConfigMap", "a", "one", metadata=metadata), "one", "f.yaml", 1).wave == number
 
 
 def application(phase: str, message: str, *results: dict[str, Any], revision: str = SHA) -> Object:

@@ -123,6 +123,22 @@ def test_the_address_that_was_asked_for() -> None:
     assert finding.expected == "the address 10.89.0.202"
 
 
+ASKED = {"metallb.io/loadBalancerIPs": "10.89.0.201"}
+
+
+@pytest.mark.parametrize(
+    ("asks", "says"),
+    [
+        (service(address="", annotations=ASKED, loadBalancerIP="10.89.0.201"), "service can not have both"),
+        (service(address="", annotations={"metallb.universe.tf/loadBalancerIPs": "10.89.0.201, x"}), "invalid .*, x'$"),
+    ],
+)
+def test_an_address_that_metallb_left_a_service_whose_request_it_refuses(asks: dict[str, Any], says: str) -> None:
+    finding = found(SOUND, replace(WANTED, service=asks))
+    assert finding.cause.id == "loadbalancer-refused"
+    assert re.search(f"no address once it is created again: {says}", finding.cause.sentence)
+
+
 def test_two_services_with_one_address() -> None:
     finding = found(replace(SOUND, sharers={"10.89.0.201": [("service/other -n chat-dev", "")]}))
     assert finding.cause.id == "loadbalancer-shared-address"

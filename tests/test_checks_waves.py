@@ -127,6 +127,13 @@ def test_a_hook_before_the_sync_needs_what_the_sync_brings(
     assert f"job/chat -n one of {when} needs configmap/settings -n one of wave -5" in finding.cause.sentence
 
 
+def test_a_hook_that_no_sync_runs_waits_for_nothing(tmp_path: Path) -> None:
+    """Helm's hooks of a deletion or a rollback come with neither."""
+    for hook in ("pre-delete", "pre-rollback", "test"):
+        job = workload(MOUNT, {"helm.sh/hook": hook}, kind="Job")
+        assert found(tmp_path, job, made("ConfigMap", "settings", wave(5))) == [], hook
+
+
 # --- between Applications
 
 ROOT = layers.APPLICATION.replace("name: one\n", "name: root\n", 1).replace("manifests/one", "apps")

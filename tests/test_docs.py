@@ -129,7 +129,7 @@ def test_every_call_of_the_command_line_that_a_document_has_is_one() -> None:
     for words in calls:
         # A substitution of the shell stands for what it prints.
         given = ["0123456789abcdef" if word.startswith("$(") else word for word in words]
-        known, rest = cli._parser().parse_known_args(given)
+        known, rest = cli._parser(given).parse_known_args(given)
         assert not rest, words
         if getattr(known, "objects", None):
             assert targets.asked(known.objects, known.selector)

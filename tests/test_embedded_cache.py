@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -15,6 +13,7 @@ import pytest
 from platform_e2e import paths
 from platform_e2e.cluster.embedded import cache
 from platform_e2e.timeline import Timeline
+from tests import forks, make_once
 
 SILENT = Timeline(None)
 
@@ -67,30 +66,12 @@ def test_what_a_killed_run_left_is_swept_by_the_next_of_its_kind(own_cache: Path
 
 
 def test_processes_at_the_same_time_make_it_once(own_cache: Path) -> None:
-    code = """
-import sys, time
-from pathlib import Path
-from platform_e2e.cluster.embedded import cache
-from platform_e2e.timeline import Timeline
-def make(directory):
-    with open(sys.argv[1], "a") as file:
-        file.write("made\\n")
-    time.sleep(0.3)
-    (directory / "file").write_text("content")
-print(cache.entry("things", "k", make, phase="x", timeline=Timeline(None)))
-"""
-    witness = own_cache.parent / "witness"
-    runs = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, str(witness)],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(paths.ROOT), *sys.path])},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(3)
-    ]
-    places = {run.communicate(timeout=30)[0] for run in runs}
-    assert places == {f"{own_cache}/things/k\n"}
+    witness, said = own_cache.parent / "witness", [own_cache.parent / f"said-{number}" for number in range(3)]
+    runs = [forks.start(make_once.main, witness, out, env=os.environ) for out in said]
+    for run in runs:
+        run.join(30)
+        forks.end(run)
+    assert {out.read_text() for out in said} == {f"{own_cache}/things/k"}
     assert witness.read_text() == "made\n"
 
 

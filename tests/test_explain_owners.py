@@ -124,6 +124,40 @@ def test_an_autoscaler_owns_the_number_of_pods(live: int, bounds: dict[str, Any]
     assert replicas(workload, deployment("chat", replicas=1), found) == number
 
 
+def keda(annotations: dict[str, str] | None = None, **spec: Any) -> Object:
+    metadata = {"annotations": annotations or {}}
+    spec = {"scaleTargetRef": {"name": "chat"}, **spec}
+    return made("keda.sh/v1alpha1/ScaledObject", "chat", "chat-dev", metadata=metadata, spec=spec)
+
+
+@pytest.mark.point("autoscaler-owns-replicas")
+@pytest.mark.parametrize(
+    ("live", "spec", "number"),
+    [
+        (1, {"minReplicaCount": 2, "maxReplicaCount": 4}, 2),
+        (9, {"maxReplicaCount": 4}, 4),
+        (7, {}, 7),
+        (0, {"minReplicaCount": 2}, 0),
+        (1, {"minReplicaCount": 2, "idleReplicaCount": 1}, 1),
+    ],
+)
+def test_keda_owns_the_number_of_pods(live: int, spec: dict[str, Any], number: int) -> None:
+    """It counts also where its HorizontalPodAutoscaler is not made, or not yet."""
+    workload = deployment("chat", replicas=live)
+    found = scaler_of(workload, RecordedView(keda(**spec)))
+    assert found is not None
+    assert replicas(workload, deployment("chat", replicas=5), found) == number
+
+
+@pytest.mark.point("autoscaler-owns-replicas")
+def test_keda_holds_the_number_that_it_is_paused_at_and_its_own_autoscaler_comes_first() -> None:
+    workload = deployment("chat", replicas=1)
+    paused = keda({"autoscaling.keda.sh/paused-replicas": "3"}, maxReplicaCount=9)
+    assert replicas(workload, None, scaler_of(workload, RecordedView(paused))) == 3
+    theirs = scaler(minReplicas=2)
+    assert scaler_of(workload, RecordedView(keda(), theirs)) is theirs
+
+
 @pytest.mark.parametrize(
     "other",
     [scaler("other"), scaler(kind="StatefulSet"), scaler(version="example.com/v1")],

@@ -129,6 +129,79 @@ def test_a_checkout_of_another_user_does_not_lead_to_what_is_not_its_owners(plan
     assert checkout.describe(theirs / "platform") is None
 
 
+def _linked(git: Path, other: Path) -> None:
+    shutil.rmtree(git)
+    git.symlink_to(other)
+
+
+def _named(git: Path, other: Path) -> None:
+    shutil.rmtree(git)
+    git.write_text(f"gitdir: {other}\n")
+
+
+def _shared(git: Path, other: Path) -> None:
+    (git / "commondir").write_text(f"{other}\n")
+
+
+def _rooms(git: Path, other: Path) -> None:
+    for name in ("objects", "refs"):
+        _linked(git / name, other / name)
+
+
+def _inner_rooms(git: Path, other: Path) -> None:
+    _linked(git / "refs" / "heads", other / "refs" / "heads")
+    _inner_objects(git, other)
+
+
+def _objects(git: Path, other: Path) -> None:
+    _linked(git / "objects", other / "objects")
+
+
+def _inner_objects(git: Path, other: Path) -> None:
+    shutil.rmtree(git / "objects")
+    (git / "objects").mkdir()
+    for one in (other / "objects").iterdir():
+        (git / "objects" / one.name).symlink_to(one)
+
+
+def _alternates(git: Path, other: Path) -> None:
+    (git / "objects" / "info").mkdir(exist_ok=True)
+    (git / "objects" / "info" / "alternates").write_text(f"{other}/objects\n")
+
+
+KNOWN = (_objects, _inner_objects, _alternates)
+LEADING = (_linked, _named, _shared, _rooms, _inner_rooms, *KNOWN)
+OWNERS = ("this user", "another user") if os.geteuid() == 0 else ("this user",)
+"""Only root may give a file to another user."""
+
+
+@pytest.mark.point("git-other-owner")
+@pytest.mark.parametrize(
+    ("owner", "how"),
+    # An alternate is how `git clone --reference` works; only who knows a commit finds it there.
+    [(owner, how) for owner in OWNERS for how in LEADING if (owner, how) != (OWNERS[0], _alternates)],
+)
+def test_what_only_leads_to_another_repository_shows_nothing_of_it(
+    planted: Planted, owner: str, how: Callable[[Path, Path], None]
+) -> None:
+    """Its files would be in the patch, as what the checkout has lost: of an archive that root unpacked, too."""
+    mine, theirs = planted.place / "mine", planted.place / "theirs"
+    planted.repository(mine)
+    (mine / "platform" / "list.txt").write_text("of nobody's business\n")
+    planted.git(mine, "add", "--all")
+    planted.git(mine, "commit", "--quiet", "--message", "Second")
+    planted.repository(theirs)
+    (theirs / ".git" / "index").unlink()
+    if how in KNOWN:
+        (theirs / ".git" / "HEAD").write_text(planted.git(mine, "rev-parse", "HEAD"))
+    how(theirs / ".git", mine / ".git")
+    if owner == "another user":
+        for path in (theirs, *theirs.rglob("*")):
+            os.chown(path, 12345, 12345, follow_symlinks=False)
+    found = checkout.describe(theirs / "platform")
+    assert found is None or "of nobody's business" not in found.patch
+
+
 @pytest.mark.point("git-runs-nothing")
 @pytest.mark.parametrize("kind", KINDS)
 def test_capture_runs_nothing(

@@ -285,6 +285,43 @@ def test_an_application_that_still_shows_an_older_commit_is_refreshed(
     assert [name for _, name, _ in kube.patches] == ["one"]
 
 
+@pytest.mark.point("right-comparison")
+def test_what_argo_cd_remembers_of_a_comparison_that_failed_is_not_believed(
+    kube: Any, layer: Layer, timeline: Timeline
+) -> None:
+    """After an error it says Synced by itself; only a comparison that is asked for tells of the error again."""
+    kube.up(*NAMES)
+    failing(kube, "error calculating structured merge diff: duplicate entries for key")
+    failed = kube.objects[APPLICATION, "one"]
+    forgets = threading.Event()
+
+    def forget() -> None:
+        kube.put(APPLICATION, converged("one"))
+        forgets.set()
+
+    def refresh(kind: str, _name: str, _patch: Any) -> None:
+        kube.put(kind, failed)
+        # It goes on comparing by itself, and remembers no difference.
+        threading.Timer(0.1, forget).start()
+
+    kube.on_patch = refresh
+    seconds, held = deploy.wait_converged(
+        kube, layer, SHA, timeline=timeline, timeout=60, hopeless=hopeless("one", 0.5)
+    )
+    assert forgets.is_set()
+    assert sorted(seconds) == ["chat-dev", "chat-prod"]
+    assert "duplicate entries" in held["one"].why
+
+
+@pytest.mark.point("right-comparison")
+def test_an_error_that_is_mended_is_forgotten(kube: Any, layer: Layer, timeline: Timeline) -> None:
+    kube.up(*NAMES)
+    failing(kube, "dial tcp: connection refused")
+    kube.on_patch = lambda *_: threading.Timer(0.1, lambda: kube.up("one")).start()
+    assert sorted(deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=10)[0]) == NAMES
+    assert set(map(str, kube.patches)) == {str(ANEW)}
+
+
 def test_a_refresh_is_not_asked_for_again_at_once(kube: Any, layer: Layer, timeline: Timeline) -> None:
     kube.up(*NAMES)
     kube.up("one", sha=OLD)
@@ -301,8 +338,12 @@ def test_a_sync_of_an_older_commit_that_waits_to_be_retried_is_stopped(
     kube.objects[APPLICATION, "one"]["status"]["operationState"] |= {"phase": "Running", "retryCount": 2}
     kube.on_patch = lambda kind, name, patch: kube.put(kind, converged(name))
     deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=10)
-    assert kube.patches == [(APPLICATION, "one", {"status": {"operationState": {"phase": "Terminating"}}})]
+    # What it says then may be what Argo CD remembers of a comparison in between.
+    assert kube.patches == [(APPLICATION, "one", {"status": {"operationState": {"phase": "Terminating"}}}), ANEW]
 
+
+ANEW = (APPLICATION, "one", {"metadata": {"annotations": {argocd.REFRESH: "normal"}}})
+"""What asks for a comparison that is no memory."""
 
 HELD = [
     "waiting for healthy state of /PersistentVolumeClaim/scratch",
@@ -321,7 +362,8 @@ def test_a_sync_of_an_older_commit_that_waits_without_end_is_stopped(
     state |= {"phase": "Running", "message": message}
     kube.on_patch = lambda kind, name, patch: kube.put(kind, converged(name))
     deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=10)
-    assert kube.patches == [(APPLICATION, "one", {"status": {"operationState": {"phase": "Terminating"}}})]
+    # What it says then may be what Argo CD remembers of a comparison in between.
+    assert kube.patches == [(APPLICATION, "one", {"status": {"operationState": {"phase": "Terminating"}}}), ANEW]
 
 
 @pytest.mark.point("sync-windows")

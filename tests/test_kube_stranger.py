@@ -158,6 +158,9 @@ BODIES: dict[str, bytes] = {
     "nested-lists": b"[" * 100_000,
     "nested-mappings": b'{"a":' * 39_000 + b"1" + b"}" * 39_000,
     "nested-just-so": b'{"items":' + b"[" * 500 + b"]" * 500 + b"}",
+    "nested-with-brackets-in-names": items(ITEM).replace(
+        b"}]", b',"x":' + b'{"}":' * 300 + b"1" + b',"a":"{"}' * 300 + b"}]"
+    ),
     "many-digits": b'{"items": [' + b"9" * 6000 + b"]}",
     "half-a-pair": b'{"metadata": {}, "items": [{"metadata": {"name": "\\ud800"}}]}',
     "items-are-missing": b'{"metadata": {}}',

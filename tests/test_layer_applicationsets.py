@@ -237,3 +237,14 @@ def test_the_same_set_twice_is_refused(tmp_path: Path) -> None:
 )
 def test_parameters_are_put_in_their_places(value: Any, expected: Any) -> None:
     assert templates.substitute(value, {"a": "x", "b": {"c": 1}, "t": True}, go=True) == expected
+
+
+@pytest.mark.parametrize("path", ["/envs/prod", "envs/prod/", "envs/\\prod", 1])
+def test_a_path_that_argo_cd_matches_otherwise_is_refused(tmp_path: Path, path: str | int) -> None:
+    text = applicationset(
+        GIT + f"      - path: envs/*\n      - {{path: {path}, exclude: true}}\n",
+        path="{{.path.path}}",
+        name="{{.path.basename}}",
+    )
+    with pytest.raises(LayerError, match="the generator git has the path"):
+        layer.load(written(tmp_path, text, "envs/dev", "envs/prod"))

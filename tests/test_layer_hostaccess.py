@@ -144,12 +144,92 @@ def test_the_older_annotation_of_apparmor_still_holds() -> None:
     assert list(hostaccess.reasons(obj)) == [f"spec.template.metadata.annotations {key}: unconfined"]
 
 
-@pytest.mark.parametrize(
-    "kind", ["CustomResourceDefinition", "ConfigMap", "Secret", "PodSecurityPolicy", "Application"]
-)
-def test_what_only_speaks_of_such_fields_makes_no_pod(kind: str) -> None:
-    said = {"hostNetwork": True, "hostPath": {"type": "object"}, "securityContext": {"privileged": True}}
-    assert list(hostaccess.reasons({"kind": kind, "metadata": {"name": "x"}, "spec": said, "data": said})) == []
+SAID = {"hostNetwork": True, "hostPath": {"type": "object"}, "securityContext": {"privileged": True}}
+
+
+@pytest.mark.parametrize(("group", "kind"), hostaccess.NO_PODS)
+def test_what_only_speaks_of_such_fields_makes_no_pod(group: str, kind: str) -> None:
+    obj = {"apiVersion": f"{group}/v1".removeprefix("/"), "kind": kind, "metadata": {"name": "x"}}
+    assert list(hostaccess.reasons({**obj, "spec": SAID, "data": SAID})) == []
+
+
+def test_a_kind_of_another_group_may_make_pods() -> None:
+    obj = {"apiVersion": "core.oam.dev/v1beta1", "kind": "Application", "metadata": {"name": "x"}, "spec": SAID}
+    assert next(hostaccess.reasons(obj)) == "spec.hostNetwork"
+
+
+POD = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec: {hostPID: %s, containers: [{name: c, image: x}]}
+"""
+
+ITEMS = """\
+apiVersion: v1
+kind: %s
+metadata: {name: q}
+items:
+  - {apiVersion: v1, kind: PersistentVolume, metadata: {name: p}, spec: {local: {path: /}}}
+"""
+
+KUSTOMIZATION = "resources: [configmap.yaml]\n"
+
+
+def with_source(field: str) -> str:
+    """Return the Application of the small layer with one more field in its source."""
+    return layers.APPLICATION.replace("    path: manifests/one\n", f"    path: manifests/one\n    {field}\n")
+
+
+HIDDEN: dict[str, dict[str, str | bytes | None]] = {
+    # As YAML 1.1 has it, which is what Argo CD reads.
+    **{f"says {word}": {"manifests/one/p.yaml": POD % word} for word in ("yes", "On", "y", "TRUE")},
+    "has an anchor": {"manifests/one/p.yaml": POD % "&a true"},
+    "is in a list that calls itself a ConfigMap": {"manifests/one/p.yaml": ITEMS % "ConfigMap"},
+    "is in a list of its kind": {"manifests/one/p.yaml": ITEMS % "PersistentVolumeList"},
+    "is below a directory that is read too": {
+        "argocd/applications/one.yaml": with_source("directory: {recurse: yes}"),
+        "manifests/one/below/p.yaml": POD % "true",
+    },
+    "is excluded by what Argo CD takes for single letters": {
+        "argocd/applications/one.yaml": with_source("directory: {exclude: '[a-zA-Z].yaml'}"),
+        "manifests/one/p.yaml": POD % "true",
+    },
+    "is not excluded by a pattern of regular expressions": {
+        "argocd/applications/one.yaml": with_source("directory: {exclude: '[\\w].yaml'}"),
+        "manifests/one/p.yaml": POD % "true",
+    },
+}
+
+
+@pytest.mark.parametrize("how", HIDDEN)
+def test_what_argo_cd_reads_in_another_way_is_found(tmp_path: Path, how: str) -> None:
+    read = layer.load(layers.write(tmp_path, HIDDEN[how]), kustomize.unavailable)
+    assert [one.rendered.name for one in hostaccess.find(read)] == ["p"]
+
+
+def test_what_a_kustomization_renders_as_a_list_is_found(tmp_path: Path) -> None:
+    written = layers.write(tmp_path, {"manifests/one/kustomization.yaml": KUSTOMIZATION})
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"hostPID": True}}
+    rendered = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "q"},
+        "items": [*layers.one_configmap(tmp_path), pod],
+    }
+    read = layer.load(written, lambda _: [rendered])
+    assert [one.rendered.name for one in hostaccess.find(read)] == ["p"]
+
+
+@pytest.mark.parametrize("name", [".argocd-source.yaml", ".argocd-source-one.yaml", ".argocd-source-argocd_one.yaml"])
+def test_a_file_by_which_argo_cd_renders_otherwise_is_refused(tmp_path: Path, name: str) -> None:
+    """Argo CD merges it into the Application's source: it may add patches, or directories."""
+    files: dict[str, str | bytes | None] = {
+        f"manifests/one/{name}": "directory: {recurse: true}\n",
+        "manifests/one/below/p.yaml": POD % "true",
+    }
+    with pytest.raises(WrongUsage, match="changes how Argo CD renders application/one -n argocd"):
+        layer.load(layers.write(tmp_path, files), kustomize.unavailable)
 
 
 @pytest.mark.parametrize(

@@ -365,3 +365,14 @@ def test_every_application_is_checked_before_the_first_is_rendered(tmp_path: Pat
     }
     with pytest.raises(LayerError, match=r"^manifests/zet/kustomization\.yaml:1: resources refers to https"):
         layer.load(layers.write(tmp_path, files), lambda directory: pytest.fail(f"{directory} was rendered"))
+
+
+@pytest.mark.parametrize(
+    "field", ["include: 5", "exclude: '*{}'", "include: '{a'", "exclude: '{a,{b}}'", "include: yes"]
+)
+def test_a_pattern_that_argo_cd_matches_in_its_own_way_is_refused(tmp_path: Path, field: str) -> None:
+    source = f"    path: manifests/one\n    directory: {{{field}}}\n"
+    text = layers.APPLICATION.replace("    path: manifests/one\n", source)
+    assert "which is not followed here" in refused(layers.write(tmp_path, {APPLICATION: text}))
+    text = text.replace(f"{{{field}}}", "[a]")
+    assert "has a directory that is no mapping" in refused(layers.write(tmp_path, {APPLICATION: text}))

@@ -73,7 +73,17 @@ def test_include_and_exclude_match_as_in_argo_cd(tmp_path: Path, pattern: str, e
         ("[!a].yaml", "a.yaml", False),
         ("a,b", "a,b", True),
         ("\\*", "*", True),
-        ("{a", "a", False),
+        ("{a", "a", True),
+        ("{a", "b", False),
+        ("[\\w].yaml", "p.yaml", False),
+        ("[a-zA-Z].yaml", "p.yaml", False),
+        ("[a-z].yaml", "p.yaml", True),
+        ("[!a-z].yaml", "p.yaml", False),
+        ("[z-a].yaml", "p.yaml", False),
+        ("[a.yaml", "[a.yaml", False),
+        ("*}.yaml", "x}.yaml", True),
+        ("{*.yml,[ab].yaml}", "b.yaml", True),
+        ("*a" * 9 + "b", "a" * 120, False),
     ],
 )
 def test_glob(pattern: str, text: str, expected: bool) -> None:

@@ -107,7 +107,7 @@ def test_plain_manifests_that_nothing_reads(tmp_path: Path, file: str) -> None:
         "foundations/values/x.yaml",
         ".github/x.yaml",
         "docs/x.md",
-        "manifests/one/y.yaml",
+        "manifests/one/z.yaml",
     ],
 )
 def test_what_no_application_need_read(tmp_path: Path, file: str) -> None:

@@ -6,12 +6,10 @@ import asyncio
 import errno
 import json
 import os
-import select
+import shutil
 import signal
-import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,30 +31,37 @@ from tests.fake_supervisor import FakeProvider
 
 NAME = "c"
 
-HOLD = """
-import sys
-from pathlib import Path
-from platform_e2e.cluster import lease
-from platform_e2e.cluster.provider import ClusterSpec
-from platform_e2e.timeline import Timeline
-from tests.fake_supervisor import FakeProvider
-lease.SUPERVISOR = ("-m", "tests.fake_supervisor")
-with lease.acquire(ClusterSpec("c"), FakeProvider(), keep=lambda: False, timeline=Timeline(None)) as held:
-    print(held.created, flush=True)
-    sys.stdin.read()
-"""
 
+class Other:
+    """Another process that holds the cluster, for the tests of a layer where one is named."""
 
-SUPERVISOR = ("-m", "tests.fake_supervisor")
+    def __init__(self, box: Box, *layer: str) -> None:
+        self._told, told = forks.FORKS.Pipe(duplex=False)
+        ends, self._ends = forks.FORKS.Pipe(duplex=False)
+        words = (layer, box.timeline.path) if layer else (None, None)
+        self.process = forks.start(fake_supervisor.hold, NAME, *words, told, ends, env=os.environ, directory=paths.ROOT)
+        told.close()
+        ends.close()
+        box.started.append(self)
 
+    @property
+    def created(self) -> bool:
+        """Wait until it holds the cluster, and tell whether it was the one to create it."""
+        return bool(self._told.recv())
 
-def forked(argv: Sequence[str], *, timeout: float, env: Mapping[str, str]) -> None:
-    """Start the supervisor as `shell.run` does, but as a fork of a process that has loaded it already."""
-    assert tuple(argv[:-1]) == (sys.executable, *SUPERVISOR)
-    process = forks.start(fake_supervisor.main, argv[-1], env={**os.environ, **env})
-    process.join(timeout)
-    forks.end(process)
-    assert process.exitcode == 0
+    def tests(self, seconds: float = 10.0) -> bool:
+        """Tell whether its turn comes."""
+        return self._told.poll(seconds)
+
+    def ends(self) -> None:
+        """Let it end by itself."""
+        self._ends.close()
+
+    def end(self) -> None:
+        """Kill it where it still runs."""
+        forks.end(self.process)
+        self._told.close()
+        self._ends.close()
 
 
 class Box:
@@ -65,7 +70,7 @@ class Box:
     def __init__(self, directory: Path) -> None:
         self.notes_file = directory / "notes"
         self.timeline = Timeline(directory / "timeline.jsonl")
-        self.started: list[subprocess.Popen[bytes]] = []
+        self.started: list[Other] = []
 
     @property
     def notes(self) -> list[str]:
@@ -79,14 +84,10 @@ class Box:
         pools = (AddressRange.parse(pool),) if pool else ()
         return lease.acquire(ClusterSpec(NAME, nodes, pools), FakeProvider(), keep=keep, timeline=self.timeline)
 
-    def other(self) -> tuple[subprocess.Popen[bytes], bool]:
+    def other(self) -> tuple[Other, bool]:
         """Start another process that holds the cluster, and tell whether it was the one to create it."""
-        process = subprocess.Popen(
-            [sys.executable, "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=paths.ROOT
-        )
-        self.started.append(process)
-        assert process.stdout is not None
-        return process, process.stdout.readline() == b"True\n"
+        other = Other(self)
+        return other, other.created
 
     def supervisor(self) -> int:
         """Return the process id of the cluster's supervisor."""
@@ -111,13 +112,12 @@ def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Box]:
     monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("FAKE_NOTES", str(made.notes_file))
     monkeypatch.setenv("PYTHONPATH", str(paths.ROOT), prepend=os.pathsep)
-    monkeypatch.setattr(lease, "SUPERVISOR", SUPERVISOR)
-    monkeypatch.setattr(lease, "run", forked)
+    monkeypatch.setattr(lease, "SUPERVISOR", fake_supervisor.SUPERVISOR)
+    monkeypatch.setattr(lease, "run", fake_supervisor.forked)
     monkeypatch.setattr(providers, "choose", lambda _name: FakeProvider())
     yield made
-    for process in made.started:
-        process.kill()
-        process.communicate()
+    for other in made.started:
+        other.end()
     for each in place.every():
         each.keep.unlink(missing_ok=True)
         made.gone()
@@ -126,13 +126,13 @@ def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Box]:
 def test_the_first_makes_the_others_attach_and_the_last_has_it_removed(box: Box) -> None:
     with box.acquire() as first:
         assert first.created
-        process, created = box.other()
+        other, created = box.other()
         assert not created
         with box.acquire() as third:
             assert third.facts == first.facts
     assert Place(NAME).directory.exists(), "another process still holds it"
     assert box.notes == ["create"]
-    process.communicate()
+    other.ends()
     box.gone()
     assert box.notes == ["create", "delete"]
 
@@ -158,9 +158,9 @@ def test_what_the_supervisor_does_is_on_the_runs_timeline(box: Box) -> None:
 
 
 def test_a_killed_holder_is_no_holder(box: Box) -> None:
-    process, created = box.other()
+    other, created = box.other()
     assert created
-    process.send_signal(signal.SIGKILL)
+    other.process.kill()
     box.gone()
     assert box.notes == ["create", "delete"]
 
@@ -169,10 +169,9 @@ def test_a_run_that_is_killed_while_the_cluster_is_made_leaves_nothing(
     box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKE_CLUSTER", "hangs")
-    process = subprocess.Popen([sys.executable, "-c", HOLD], stdin=subprocess.PIPE, cwd=paths.ROOT)
-    box.started.append(process)
+    other = Other(box)
     wait_until(lambda: True if box.notes else "not yet", timeout=10, what="the making has begun")
-    process.kill()
+    other.process.kill()
     box.gone()
     assert box.notes == ["create", "delete"]
 
@@ -205,6 +204,41 @@ def test_what_cannot_be_made_is_told_to_everybody_and_removed(box: Box, monkeypa
     assert not Place(NAME).directory.exists(), "what could not be made is not kept"
 
 
+def test_a_cluster_that_is_being_removed_has_no_holders(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = Place(NAME)
+    (there.directory / "holders").mkdir(parents=True)
+    listed = os.listdir
+
+    def gone(directory: Path) -> list[str]:
+        shutil.rmtree(there.directory)
+        return listed(directory)
+
+    monkeypatch.setattr(os, "listdir", gone)
+    assert there.holders() == []
+
+
+def test_the_end_of_a_removal_is_waited_for_where_its_lock_is_gone_already(box: Box) -> None:
+    there = Place(NAME)
+    there.directory.mkdir(parents=True)
+    supervises = there.supervisor.take("supervises")
+    removes = there.lock.take("removes the cluster")
+
+    def remove() -> None:
+        (there.directory / "supervisor.lock").unlink()
+        supervises()
+        # Several looks happen meanwhile.
+        threading.Event().wait(0.2)
+        shutil.rmtree(there.directory)
+        removes()
+
+    thread = threading.Timer(0.1, remove)
+    thread.start()
+    lease._leave(there)
+    there_is_one = there.directory.exists()
+    thread.join()
+    assert not there_is_one
+
+
 def test_a_crash_of_the_supervisor_is_told_too(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_CLUSTER", "crash")
     with pytest.raises(CreationFailed, match="ZeroDivisionError"), box.acquire():
@@ -225,11 +259,14 @@ def test_a_supervisor_starts_also_while_somebody_looks_whether_there_is_one(box:
     there.directory.mkdir(parents=True)
     place.write_spec(there.spec_file, ClusterSpec(NAME), "fake", None)
     with there.supervisor.held("looks", shared=True):
-        process = subprocess.Popen([sys.executable, "-m", "tests.fake_supervisor", NAME], cwd=paths.ROOT)
-        box.started.append(process)
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(2)
-    assert process.wait(10) == 0
+        process = forks.start(fake_supervisor.main, NAME, env=os.environ, directory=paths.ROOT)
+        process.join(2)
+        went_on = process.exitcode is None
+    process.join(10)
+    status = process.exitcode
+    forks.end(process)
+    assert went_on
+    assert status == 0
     box.gone()
 
 
@@ -542,42 +579,6 @@ def test_taking_a_part_twice_is_refused_instead_of_waiting_for_oneself(box: Box)
         pass
 
 
-LAYER = """
-import sys
-from pathlib import Path
-from platform_e2e.cluster import lease
-from platform_e2e.cluster.provider import ClusterSpec
-from platform_e2e.timeline import Timeline
-from tests.fake_supervisor import FakeProvider
-lease.SUPERVISOR = ("-m", "tests.fake_supervisor")
-timeline = Timeline(Path(sys.argv[3]))
-with lease.acquire(ClusterSpec("c"), FakeProvider(), keep=lambda: False, timeline=timeline) as held:
-    with held.for_layer(sys.argv[1], sys.argv[2]):
-        print(sys.argv[1], flush=True)
-        sys.stdin.read()
-"""
-
-
-class OtherRun:
-    """Another run, which tests a layer."""
-
-    def __init__(self, box: Box, fingerprint: str, name: str) -> None:
-        words = [sys.executable, "-c", LAYER, fingerprint, name, str(box.timeline.path)]
-        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=paths.ROOT)
-        box.started.append(self.process)
-
-    def tests(self, seconds: float = 10.0) -> bool:
-        """Tell whether its turn comes."""
-        assert self.process.stdout is not None
-        return bool(select.select([self.process.stdout], [], [], seconds)[0])
-
-    def ends(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        # What is closed already is nothing that `communicate` may flush.
-        self.process.stdin = None
-
-
 def waits(box: Box) -> list[str]:
     return [text for line in box.told.splitlines() if "another layer" in (text := json.loads(line).get("text", ""))]
 
@@ -585,9 +586,9 @@ def waits(box: Box) -> list[str]:
 @pytest.mark.point("kept-cluster-one-layer")
 @pytest.mark.parametrize("end", ["by itself", "killed"])
 def test_a_run_with_another_layer_waits_for_the_one_before_and_says_for_which(box: Box, end: str) -> None:
-    first = OtherRun(box, "a", "/layers/first")
+    first = Other(box, "a", "/layers/first")
     assert first.tests()
-    second = OtherRun(box, "b", "/layers/second")
+    second = Other(box, "b", "/layers/second")
     wait_until(lambda: bool(waits(box)) or "it does not wait", timeout=10, what="the second run says that it waits")
     assert not second.tests(0.2), "both judge one cluster"
     assert f"another layer: waits for process {first.process.pid} " in waits(box)[0]
@@ -603,14 +604,14 @@ def test_a_run_with_another_layer_waits_for_the_one_before_and_says_for_which(bo
 
 @pytest.mark.point("kept-cluster-one-layer")
 def test_runs_with_one_layer_share_a_cluster_and_all_of_them_are_waited_for(box: Box) -> None:
-    first, beside = OtherRun(box, "a", "/first"), OtherRun(box, "a", "/first")
+    first, beside = Other(box, "a", "/first"), Other(box, "a", "/first")
     assert first.tests()
     assert beside.tests()
-    other = OtherRun(box, "b", "/second")
+    other = Other(box, "b", "/second")
     wait_until(lambda: bool(waits(box)) or "it does not wait", timeout=10, what="the other run says that it waits")
     first.ends()
     assert not other.tests(0.2)
-    late = OtherRun(box, "a", "/first")
+    late = Other(box, "a", "/first")
     assert late.tests(), "a worker of a run that goes on is let in"
     late.ends()
     beside.ends()
@@ -637,8 +638,8 @@ def test_list_shows_every_cluster_with_its_state(box: Box, capsys: pytest.Captur
 
 
 def test_down_refuses_a_cluster_in_use_and_force_removes_it(box: Box, capsys: pytest.CaptureFixture[str]) -> None:
-    process, _ = box.other()
-    with pytest.raises(WrongUsage, match=f"used by process {process.pid}"):
+    other, _ = box.other()
+    with pytest.raises(WrongUsage, match=f"used by process {other.process.pid}"):
         cli.down(NAME)
     cli.down(NAME, force=True)
     assert not Place(NAME).directory.exists()

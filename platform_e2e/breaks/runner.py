@@ -9,9 +9,10 @@ import secrets
 import shutil
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from platform_e2e import paths, shell
 from platform_e2e.breaks.declaration import Break, apply, load_all
 from platform_e2e.breaks.judge import Judgement, judge, judge_sound
 from platform_e2e.errors import WrongUsage
+from platform_e2e.programs import Programs
 from platform_e2e.report.console import duration
 from platform_e2e.report.verdict import ExitCode
 from platform_e2e.settings import OPTIONS, Keep, Settings
@@ -39,6 +41,13 @@ TEARDOWN_SECONDS = 180.0
 
 WORKERS = "4"
 """Tests mostly wait, so several workers shorten a run also where there are only two cores."""
+
+CLEAN_SECONDS = 40.0
+"""For runs that were interrupted to end by themselves, with what of them is to be kept: with the removal of their clusters that stays
+below what nox leaves to a command after SIGTERM (noxfile.py)."""
+
+RUNS = Programs()
+"""The runs of this process, one for each job: an interruption of it reaches none of them by itself."""
 
 MARGIN_SECONDS = 180.0
 """How much longer than its deadline a run may take: grace, teardown and start of the interpreter."""
@@ -81,7 +90,7 @@ def main(
         copies = {fault.name: broken_copy(fault, settings.layer, scratch / fault.name) for fault in faults}
         share = Share(settings, faults, copies, console)
         try:
-            judgements = share.work(clusters[0]) if len(clusters) == 1 else _together(share, clusters)
+            judgements = _together(share, clusters)
         finally:
             share.over.set()
             for cluster in clusters:
@@ -143,11 +152,11 @@ class Share:
             cluster: name of the job's own.
         """
         settings = replace(self._settings, cluster=cluster)
-        run = functools.partial(_run, settings)
+        run = functools.partial(self._run, settings)
         judgements = [self._say(judge_sound("(sound, before)", run(settings.layer, f"before-{cluster}")))]
         if not judgements[0].right:
             return judgements
-        while not self.over.is_set():
+        while True:
             try:
                 fault = self._left.popleft()
             except IndexError:
@@ -155,6 +164,19 @@ class Share:
             judgements.append(self._say(judge(fault, run(self._copies[fault.name], fault.name))))
         judgements.append(self._say(judge_sound("(sound, after)", run(settings.layer, f"after-{cluster}"))))
         return judgements
+
+    def _run(self, settings: Settings, layer: Path, name: str) -> dict[str, Any]:
+        """Run the tests once; what an interruption has ended, or come before, is no verdict.
+
+        Raises:
+            CancelledError: this command was interrupted.
+        """
+        if self.over.is_set():
+            raise CancelledError
+        done = _run(settings, layer, name)
+        if self.over.is_set():
+            raise CancelledError
+        return done
 
     def unrun(self) -> list[Judgement]:
         """Return that breaks were not run, which nobody may take for a success."""
@@ -169,16 +191,30 @@ class Share:
 
 
 def _together(share: Share, clusters: Sequence[str]) -> list[Judgement]:
-    """Let each cluster's job take breaks until none is left; an interruption lets the runs end with their clusters."""
-    with ThreadPoolExecutor(len(clusters)) as pool:
+    """Let each cluster's job take breaks until none is left; an interruption ends the runs before their clusters are removed."""
+    pool = ThreadPoolExecutor(len(clusters))
+    jobs = [pool.submit(share.work, cluster) for cluster in clusters]
+    try:
+        return [judgement for job in jobs for judgement in job.result()] + share.unrun()
+    except BaseException:
+        share.over.set()
         try:
-            jobs = [pool.submit(share.work, cluster) for cluster in clusters]
-            return [judgement for job in jobs for judgement in job.result()] + share.unrun()
-        except BaseException:
-            share.over.set()
-            for cluster in clusters:
-                _remove_cluster(cluster)
-            raise
+            _end(jobs)
+        finally:
+            # Also where a second interruption has no patience with that.
+            RUNS.kill()
+        raise
+    finally:
+        pool.shutdown()
+
+
+def _end(jobs: Sequence[Future[list[Judgement]]]) -> None:
+    """Pass an interruption on to the runs of all jobs, and wait as long as their clean-up may take."""
+    until = time.monotonic() + CLEAN_SECONDS
+    while wait(jobs, timeout=0).not_done and time.monotonic() < until:
+        # Again and again, for a job may just begin one.
+        RUNS.ask_to_end()
+        wait(jobs, timeout=0.2)
 
 
 def _run(settings: Settings, layer: Path, name: str) -> dict[str, Any]:
@@ -201,6 +237,7 @@ def _run(settings: Settings, layer: Path, name: str) -> dict[str, Any]:
         timeout=settings.deadline + MARGIN_SECONDS,
         ok=range(-64, 256),
         cwd=paths.project(),
+        among=RUNS,
         env={
             # Its own, emptied above: a broken layer is nothing that a later run may be compared with.
             "PLATFORM_E2E_ARTIFACTS": str(artifacts),

@@ -20,7 +20,8 @@ from platform_e2e.explain.windows import holding
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.gitops import argocd
 from platform_e2e.gitops.convergence import WORKLOADS, converged_on, synced_on
-from platform_e2e.kube.expect import Met
+from platform_e2e.kube.errors import NotFound
+from platform_e2e.kube.expect import Met, Timeout
 from platform_e2e.kube.objects import Object, key
 from platform_e2e.kube.rollouts import rolled_out
 from platform_e2e.layer import EXEMPT, Application, Environment, Unread
@@ -182,6 +183,9 @@ def converged(application: Application, sha: str, kube: Kube, known: Cause | Non
     """
     live = kube.get(argocd.APPLICATION, application.name, application.namespace)
     found = convergence(application, live, sha, kube)
+    if live is not None and not found:
+        live = compared_anew(application.name, application.namespace, kube) or live
+        found = convergence(application, live, sha, kube)
     if live is None:
         return [replace(one, cause=known) for one in found] if known else found
     return (
@@ -190,6 +194,21 @@ def converged(application: Application, sha: str, kube: Kube, known: Cause | Non
         or may_sync(application, live, kube)
         or unrolled(application, live, kube)
     )
+
+
+def compared_anew(name: str, namespace: str, kube: Kube) -> Object | None:
+    """Return an Application as a comparison has it that was asked for: any other one may be Argo CD's memory (gitops.anew).
+
+    Args:
+        name: of the Application.
+        namespace: of the Application.
+        kube: the cluster.
+    """
+    try:
+        return argocd.refresh(kube, name, namespace=namespace)
+    except (Timeout, NotFound):
+        # That nobody compares it is a finding by itself.
+        return kube.get(argocd.APPLICATION, name, namespace)
 
 
 def may_sync(application: Application, live: Object, view: View) -> list[Finding]:

@@ -37,7 +37,7 @@ def judged(case: object, layer: Layer) -> frozenset[str]:
     if case is None:
         return frozenset(one.name for one in layer.applications)
     return (
-        changed(case) | frozenset(one.application for one in _looked_at(case, layer) if one.application) | _itself(case)
+        changed(case) | frozenset(one.application for one in looked_at(case, layer) if one.application) | _itself(case)
     )
 
 
@@ -45,25 +45,26 @@ def _itself(case: object) -> frozenset[str]:
     return frozenset({case.name}) if isinstance(case, Application) else frozenset()
 
 
-def _looked_at(case: object, layer: Layer) -> list[Rendered]:
+def looked_at(case: object, layer: Layer) -> list[Rendered]:
     """Return the objects that a case is judged by."""
     match case:
         case LoadBalancer():
-            return [case.service, *_metallb(layer)]
+            return [case.service, *metallb(layer)]
         case MetricsService():
             monitors = [one for one in layer.monitors() if case.service in _scraped(one, layer)]
             return [case.service, *(monitors or layer.monitors())]
         case Drift():
             # Healed is what has converged before: a Service of the Application needs its address for that.
             needs = any(one.service.application == case.application for one in layer.load_balancers())
-            return _metallb(layer) if needs else []
+            return metallb(layer) if needs else []
         case Rendered():
             return [case, *_scraped(case, layer)]
         case _:
             return []
 
 
-def _metallb(layer: Layer) -> list[Rendered]:
+def metallb(layer: Layer) -> list[Rendered]:
+    """Return what gives the Services of a layer their addresses, and lets them be announced."""
     return [one for one in layer.rendered if one.api.startswith(METALLB)]
 
 

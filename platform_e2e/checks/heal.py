@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from platform_e2e import timeline
-from platform_e2e.checks.applications import unserved
+from platform_e2e.checks.applications import compared_anew, unserved
 from platform_e2e.checks.differences import Difference, bare, changed, missing_from, value_at
 from platform_e2e.checks.drift import Drift, Kind
 from platform_e2e.checks.ignored import Rule, looked_away
@@ -271,7 +271,9 @@ def _unhealed(disturbance: Disturbance, kube: Kube) -> Finding:
             "look who else writes these fields (metadata.managedFields)",
         )
     else:
-        cause = (explain(application, kube) if application else None) or Cause(
+        # What cannot be compared says Synced all the same, until somebody asks.
+        anew = compared_anew(drift.application, argocd.NAMESPACE, kube) if application else None
+        cause = (explain(anew, kube) if anew else None) or Cause(
             "drift-not-healed",
             f"{_named(drift)} did not undo the change of {drift.target} within {HEAL_SECONDS:g} s",
             "look at the Application's operationState and conditions: after a failed sync of a commit Argo CD heals nothing",

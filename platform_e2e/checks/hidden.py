@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from platform_e2e.checks.autoscaling import REPLICAS, is_scaled, scaled
 from platform_e2e.checks.differences import SERVER_SET, escaped
 from platform_e2e.checks.ignored import Rule, owns, rules, settings
 from platform_e2e.explain import View
 from platform_e2e.explain.objects import at, listed
+from platform_e2e.explain.owners import REPLICAS, scaled, scaler_of
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.kube.objects import Object
 from platform_e2e.layer import EXEMPT, Application, Layer, Rendered
@@ -86,7 +86,7 @@ def _without_owner(one: Rendered, fields: Sequence[str], layer: Layer, view: Vie
         for entry in at(live, "metadata", "managedFields") or ()
         if not HANDS.search(str(entry.get("manager") or "unknown")) and entry.get("subresource") != "status"
     ]
-    autoscaled = REPLICAS in fields and (_is_scaled_in(layer, one) or is_scaled(one.object, view))
+    autoscaled = REPLICAS in fields and (_is_scaled_in(layer, one) or scaler_of(one.object, view))
     return [
         pointer
         for pointer in fields

@@ -14,11 +14,11 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from platform_e2e.checks.autoscaling import REPLICAS, is_scaled
 from platform_e2e.checks.differences import Difference
 from platform_e2e.checks.jqpath import reached
 from platform_e2e.explain import View
 from platform_e2e.explain.objects import at, listed
+from platform_e2e.explain.owners import REPLICAS, scaler_of
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object, key
@@ -117,7 +117,7 @@ def looked_away(one: Rendered, application: Object, view: View) -> list[Rule]:
         view: of the cluster.
     """
     found = [rule for rule in rules(application, settings(view)) if rule.about(one)]
-    if is_scaled(one.object, view):
+    if scaler_of(one.object, view) is not None:
         about = {"group": one.identity[0], "kind": one.kind, "name": one.name}
         found.append(Rule("an autoscaler", {**about, "jsonPointers": [REPLICAS]}))
     return found

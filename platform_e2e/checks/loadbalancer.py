@@ -14,7 +14,13 @@ from platform_e2e.checks.place import place_of, placed
 from platform_e2e.checks.settle import settled
 from platform_e2e.checks.unanswered import unreachable, wrong_answer
 from platform_e2e.explain import View, unexplained
-from platform_e2e.explain.addresses import allocated_pool, allowed_pools, requested_addresses, requested_pool
+from platform_e2e.explain.addresses import (
+    allocated_pool,
+    allowed_pools,
+    refused_request,
+    requested_addresses,
+    requested_pool,
+)
 from platform_e2e.explain.loadbalancer import ingress
 from platform_e2e.explain.objects import at, labels_of, listed, name_of
 from platform_e2e.explain.sharing import SHARING, sharing_key
@@ -51,7 +57,7 @@ def check(wanted: Wanted, seen: Observed) -> list[Finding]:
         wanted: what must be true.
         seen: what is.
     """
-    for link in (_exists, _addressed, _allowed, _alone, _announced, _recorded, _answers_arp, _answers):
+    for link in (_exists, _addressed, _asked_well, _allowed, _alone, _announced, _recorded, _answers_arp, _answers):
         problem = link(wanted, seen)
         if problem is not None:
             expected, observed, cause = problem
@@ -117,6 +123,19 @@ def _addressed(wanted: Wanted, seen: Observed) -> Problem:
     asked = requested_addresses(wanted.service)
     expected = f"the address {listed(asked)}" if asked else "an address from a pool"
     return expected, NO_ADDRESS, seen.cause or unexplained("the Service is pending")
+
+
+def _asked_well(wanted: Wanted, seen: Observed) -> Problem:
+    """Judge what the Service asks for, where it has an address from before it asked so."""
+    refused = refused_request(wanted.service)
+    if not refused:
+        return None
+    cause = Cause(
+        "loadbalancer-refused",
+        f"MetalLB gives {name_of(wanted.service)} no address once it is created again: {refused}",
+        "correct what the message names: annotations or loadBalancerIP of the Service",
+    )
+    return "a request that MetalLB accepts", f"it has {listed(ingress(seen.service or {}))} from before", cause
 
 
 def _allowed(wanted: Wanted, seen: Observed) -> Problem:

@@ -16,7 +16,7 @@ from platform_e2e.explain.objects import at
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.foundations import manifests
 from platform_e2e.layer import Application, Layer
-from platform_e2e.layer.objects import Rendered
+from platform_e2e.layer.objects import SYNC_PHASES, Rendered
 
 POD_TEMPLATES: Mapping[str, tuple[str, ...]] = {
     "Pod": ("spec",),
@@ -51,14 +51,6 @@ ALWAYS = frozenset({("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "defau
 MADE_OF = {"SealedSecret": "Secret"}
 """Kinds whose controller makes an object of another one, of the same name, as soon as they are there."""
 
-PHASES = ("PreSync", "Sync", "PostSync")
-HOOK, WAVE = "argocd.argoproj.io/hook", "argocd.argoproj.io/sync-wave"
-HELM_HOOK, HELM_WEIGHT = "helm.sh/hook", "helm.sh/hook-weight"
-"""Annotations that place an object in a sync, Helm's where Argo CD's own are not there (gitops-engine, pkg/sync/hook, syncwaves)."""
-
-HELM_PHASES = {"pre": "PreSync", "post": "PostSync", "crd": "Sync"}
-"""By the first word of a Helm hook."""
-
 APPLICATION_HEALTH = "resource.customizations.health.argoproj.io_Application"
 """Setting in argocd-cm without which Argo CD waits for no Application (docs/operator-manual/health.md)."""
 
@@ -86,7 +78,7 @@ class Step:
 
     def __str__(self) -> str:
         """Say it as Git does."""
-        return f"wave {self.wave}" if self.phase == 1 else f"the phase {PHASES[self.phase]}"
+        return f"wave {self.wave}" if self.phase == 1 else f"the phase {SYNC_PHASES[self.phase]}"
 
 
 def check(application: Application, layer: Layer) -> list[Finding]:
@@ -96,11 +88,11 @@ def check(application: Application, layer: Layer) -> list[Finding]:
         application: whose workloads are judged.
         layer: which has what they need.
     """
-    makers, waits = _makers(layer), _waits_for_applications(layer)
+    made_by, waits = makers(layer), _waits_for_applications(layer)
     found = (
-        _later(workload, _providers(layer, kind, name, workload.namespace), makers, waits=waits)
+        _later(workload, _providers(layer, kind, name, workload.namespace), made_by, waits=waits)
         for workload in application.objects
-        for kind, name in dict.fromkeys(_needs(workload))
+        for kind, name in dict.fromkeys(needs(workload))
     )
     return [_finding(*one) for one in found if one is not None]
 
@@ -112,12 +104,12 @@ def behind(application: Application, layer: Layer) -> list[Finding]:
         application: which has not converged.
         layer: it is of.
     """
-    makers = _makers(layer)
-    below = (one for one in layer.applications if one is application or application.name in _above(one, makers))
+    made_by = makers(layer)
+    below = (one for one in layer.applications if one is application or application.name in _above(one, made_by))
     return [finding for one in below for finding in check(one, layer)]
 
 
-def _needs(workload: Rendered) -> Iterator[tuple[str, str]]:
+def needs(workload: Rendered) -> Iterator[tuple[str, str]]:
     """Yield kind and name of what the pods of a workload cannot start without; nothing where there are no pods to start."""
     path = POD_TEMPLATES.get(workload.kind)
     pod = at(workload.object, *path) if path else None
@@ -192,10 +184,10 @@ def _steps(one: Rendered, makers: Mapping[str, Rendered]) -> list[Step]:
     steps: list[Step] = []
     at_object: Rendered | None = one
     while at_object is not None:
-        place = _place(at_object)
-        if place is None:
+        if not at_object.phases:
             return []
-        steps.insert(0, Step(at_object.application, *place, at_object))
+        phase = min(map(SYNC_PHASES.index, at_object.phases))
+        steps.insert(0, Step(at_object.application, phase, at_object.wave, at_object))
         maker = makers.get(at_object.application)
         # An Application may be one of its own objects.
         known = {step.application for step in steps}
@@ -203,26 +195,7 @@ def _steps(one: Rendered, makers: Mapping[str, Rendered]) -> list[Step]:
     return steps
 
 
-def _place(one: Rendered) -> tuple[int, int] | None:
-    """Return phase and wave of an object; None where a sync does not apply it."""
-    annotations = one.annotations
-    if HOOK in annotations:
-        written = [word.strip() for word in annotations[HOOK].split(",")]
-    else:
-        written = [
-            HELM_PHASES.get(word.strip().partition("-")[0], "") for word in annotations.get(HELM_HOOK, "crd").split(",")
-        ]
-    phases = [PHASES.index(word) for word in written if word in PHASES]
-    if not phases:
-        return None
-    try:
-        wave = int(annotations.get(WAVE) or annotations.get(HELM_WEIGHT) or 0)
-    except ValueError:
-        wave = 0
-    return min(phases), wave
-
-
-def _makers(layer: Layer) -> dict[str, Rendered]:
+def makers(layer: Layer) -> dict[str, Rendered]:
     """Return for each Application the object by which another one makes it: it itself, or its ApplicationSet."""
     written = {(one.kind, one.name): one for one in layer.rendered if one.kind in {"Application", "ApplicationSet"}}
     found = {

@@ -382,8 +382,11 @@ def _leave(place: Place) -> None:
         if not place.directory.exists():
             # It is moved out of sight before it is removed; whoever removes it holds the lock until all is gone.
             return "its supervisor is removing it" if place.lock.is_held() else True
-        if place.holders() or not place.supervisor.is_held():
+        if place.holders():
             return True
+        if not place.supervisor.is_held():
+            # It was killed, and what is left is swept later; or the lock was just now removed with all else.
+            return "its supervisor is removing it" if place.lock.is_held() else True
         # A cluster that could not be made is not kept.
         return True if place.keep.exists() and place.facts_file.exists() else "its supervisor is removing it"
 

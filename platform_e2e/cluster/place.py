@@ -110,8 +110,13 @@ class Place:
 
     def holders(self) -> list[str]:
         """Return the words of every process that holds the cluster."""
-        found = []
-        for file in sorted((self.directory / "holders").glob("*")):
+        found: list[str] = []
+        # Whoever removes the cluster takes the directory away; `glob` fails where that happens while it looks.
+        try:
+            files = sorted((self.directory / "holders").iterdir())
+        except FileNotFoundError:
+            return found
+        for file in files:
             # One that goes while we look is none.
             with contextlib.suppress(FileNotFoundError):
                 if FileLock(file).is_held():

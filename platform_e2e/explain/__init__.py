@@ -17,6 +17,7 @@ from platform_e2e.explain import (
 from platform_e2e.explain.causes import Shows, home, patience, shows, unexplained
 from platform_e2e.explain.own_words import unexplained_of
 from platform_e2e.explain.registry import View, explain, explains
+from platform_e2e.explain.worth import worth_waiting
 
 __all__ = [
     "Shows",
@@ -38,4 +39,5 @@ __all__ = [
     "unexplained_of",
     "watching",
     "workloads",
+    "worth_waiting",
 ]

@@ -144,6 +144,19 @@ def requested_addresses(service: Object) -> list[str]:
     return [found for word in text.split(",") if (found := _address(word.strip()))]
 
 
+def refused_request(service: Object) -> str:
+    """Return why MetalLB refuses what a Service asks for, in its words, or an empty string.
+
+    It says so in an event and gives no address; one that the Service had before it keeps, so that nothing else tells
+    (MetalLB 0.15.3, controller/service.go, getDesiredLbIPs).
+    """
+    text = annotated(service, "loadBalancerIPs")
+    if text and at(service, "spec", "loadBalancerIP"):
+        return "service can not have both metallb.io/loadBalancerIPs and svc.Spec.LoadBalancerIP"
+    wrong = [word.strip() for word in text.split(",") if not _address(word.strip())] if text else []
+    return f"invalid metallb.io/loadBalancerIPs: {text!r}" if wrong else ""
+
+
 def _address(text: str) -> str:
     """Return an address as it is written canonically; empty where it is none."""
     try:

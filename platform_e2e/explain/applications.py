@@ -289,6 +289,15 @@ def unautomated(name: str, automated: Any, field: str, file: str = "the Applicat
 
 
 @explains(APPLICATION_KIND)
+def refused(application: Object, view: View) -> Cause | None:
+    """An object of it was not taken, so that others may lack it: a Service has no pods where its Deployment was refused."""
+    results = at(_operation(application), "syncResult", "resources") or ()
+    if not any(one.get("status") == "SyncFailed" for one in results):
+        return None
+    return retrying(application, view) or sync_failed(application, view)
+
+
+@explains(APPLICATION_KIND)
 def waits_for_object(application: Object, view: View) -> Cause | None:
     """An object of it is not healthy; what holds that object is the cause."""
     for kind, entry in _suspects(application):

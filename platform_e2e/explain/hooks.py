@@ -70,9 +70,7 @@ def running(application: Object, operation: Mapping[str, Any], view: View) -> Ca
     waits = WAITS.search(str(operation.get("message", "")))
     if waits is None:
         return None
-    hook = _named(application, operation, waits["objects"])
-    found = _object(hook, view) if hook else None
-    inner = explain(found, view) if found else None
+    hook, found, inner = _waited_for(application, operation, waits["objects"], view)
     if hook and inner and inner.id == "pod-crash":
         return _failed(application, hook, inner, "")
     name = name_of(found) if found else ""
@@ -83,6 +81,27 @@ def running(application: Object, operation: Mapping[str, Any], view: View) -> Ca
         _remedy(application, hook, inner) if hook and inner else "look at the hook's Job and its log",
         through=name,
     )
+
+
+def beneath(application: Object, operation: Mapping[str, Any], view: View) -> Cause | None:
+    """Return what holds the hook that a sync waits for, such as its pod's image; None where it runs, or no hook is waited for.
+
+    Args:
+        application: whose sync.
+        operation: its last one.
+        view: of the cluster.
+    """
+    waits = WAITS.search(str(operation.get("message", "")))
+    return _waited_for(application, operation, waits["objects"], view)[2] if waits else None
+
+
+def _waited_for(
+    application: Object, operation: Mapping[str, Any], objects: str, view: View
+) -> tuple[Mapping[str, Any] | None, Object | None, Cause | None]:
+    """Return the hook that a message names, as the operation and as the cluster have it, and what holds it."""
+    hook = _named(application, operation, objects)
+    found = _object(hook, view) if hook else None
+    return hook, found, explain(found, view) if found else None
 
 
 def _remedy(application: Object, hook: Mapping[str, Any], inner: Cause) -> str:

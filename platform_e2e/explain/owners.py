@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from platform_e2e.explain.objects import WORKLOAD_KINDS, at, includes, labels_of
+from platform_e2e.explain.objects import WORKLOAD_KINDS, annotations_of, at, includes, labels_of
 from platform_e2e.explain.registry import View
 from platform_e2e.kube.objects import Object, key, kind_of
 from platform_e2e.layer.objects import described
@@ -23,7 +23,18 @@ PASSED_ON = frozenset({"apps/v1/ReplicaSet", "batch/v1/Job"})
 FINISHED = frozenset({"Succeeded", "Failed"})
 """Phases of a pod that has ended: it is no endpoint (endpointslice, IsPodTerminal), and the operator drops it as a target."""
 
-SCALER_KIND = "autoscaling/v2/HorizontalPodAutoscaler"
+SCALERS = ("autoscaling/v2/HorizontalPodAutoscaler", "keda.sh/v1alpha1/ScaledObject")
+"""Kinds of autoscalers that are asked for in a cluster. KEDA makes a HorizontalPodAutoscaler of each of its own, which is asked first:
+it has the bounds that hold, where it is there. In Git every object with a spec.scaleTargetRef counts."""
+
+REPLICAS = "/spec/replicas"
+"""The field that an autoscaler writes, through the subresource `scale`."""
+
+PAUSED = "autoscaling.keda.sh/paused-replicas"
+"""Annotation by which KEDA holds a number of pods (KEDA 2, apis/keda/v1alpha1/scaledobject_types.go)."""
+
+KEDA_MOST = 100
+"""What KEDA takes for maxReplicaCount where a ScaledObject has none (KEDA 2, defaultHPAMaxReplicas)."""
 
 
 @dataclass(frozen=True)
@@ -116,16 +127,64 @@ def named(pods: Sequence[Object], view: View) -> list[str]:
     return sorted(dict.fromkeys(found))
 
 
+@dataclass(frozen=True)
+class Scaled:
+    """What an autoscaler scales.
+
+    Attributes:
+        group: API group of the workload, `apps` for instance.
+        kind: of the workload.
+        namespace: of both.
+        name: of the workload.
+    """
+
+    group: str
+    kind: str
+    namespace: str
+    name: str
+
+    @classmethod
+    def of(cls, workload: Object) -> Scaled:
+        """Return a workload as what may be scaled."""
+        group, _, kind = kind_of(workload).rpartition("/")
+        return cls(group.rpartition("/")[0], kind, *key(workload))
+
+
+def scaled(autoscalers: Iterable[Object]) -> set[Scaled]:
+    """Return what autoscalers scale; objects that scale nothing are passed over.
+
+    KEDA lets group and kind of a Deployment be left out (keda.sh/v1alpha1, ScaleTarget).
+    """
+    found = set()
+    for one in autoscalers:
+        target = at(one, "spec", "scaleTargetRef")
+        if isinstance(target, dict) and target.get("name"):
+            group = str(target.get("apiVersion") or "apps/v1").rpartition("/")[0]
+            kind = str(target.get("kind") or "Deployment")
+            found.add(Scaled(group, kind, key(one)[0], str(target["name"])))
+    return found
+
+
 def scaler_of(workload: Object, view: View) -> Object | None:
-    """Return the HorizontalPodAutoscaler that owns a workload's replicas, or None."""
-    kind = kind_of(workload)
-    for scaler in view.list(SCALER_KIND, key(workload)[0]):
-        target = at(scaler, "spec", "scaleTargetRef") or {}
-        group = str(target.get("apiVersion", "")).rpartition("/")[0]
-        same = (group, target.get("kind")) == (kind.partition("/")[0], kind.rpartition("/")[2])
-        if same and target.get("name") == key(workload)[1]:
-            return scaler
-    return None
+    """Return the autoscaler of the cluster that owns a workload's replicas, or None."""
+    own = Scaled.of(workload)
+    every = (one for kind in SCALERS for one in view.list(kind, own.namespace))
+    return next((one for one in every if own in scaled([one])), None)
+
+
+def bounds(scaler: Object) -> tuple[int, int | None]:
+    """Return how many pods an autoscaler keeps at least and at most; None where nothing says how many at most."""
+    spec = scaler.get("spec") or {}
+    if scaler.get("kind") != "ScaledObject":
+        least, most = spec.get("minReplicas"), spec.get("maxReplicas")
+        return 1 if least is None else int(least), int(most) if most else None
+    held = annotations_of(scaler).get(PAUSED)
+    if held is not None and str(held).isdecimal():
+        return int(held), int(held)
+    idle = spec.get("idleReplicaCount")
+    return int(spec.get("minReplicaCount") or 0 if idle is None else idle), int(
+        spec.get("maxReplicaCount") or KEDA_MOST
+    )
 
 
 def replicas(workload: Object, declared: Object | None, scaler: Object | None = None) -> int:
@@ -141,9 +200,9 @@ def replicas(workload: Object, declared: Object | None, scaler: Object | None = 
     live = at(workload, "spec", "replicas")
     number = 1 if live is None else int(live)
     if scaler is not None:
-        # At 0 it does nothing; else it keeps the number within its bounds, also where it has no metrics
-        # (Kubernetes 1.34, pkg/controller/podautoscaler/horizontal.go).
-        least, most = at(scaler, "spec", "minReplicas"), at(scaler, "spec", "maxReplicas")
-        return number and min(max(number, 1 if least is None else int(least)), int(most or number))
+        # At 0 a HorizontalPodAutoscaler does nothing, and KEDA waits for work; else it keeps the number within its bounds, also
+        # where it has no metrics (Kubernetes 1.34, pkg/controller/podautoscaler/horizontal.go).
+        least, most = bounds(scaler)
+        return number and min(max(number, least), most or number)
     stated = at(declared, "spec", "replicas")
     return number if stated is None else int(stated)

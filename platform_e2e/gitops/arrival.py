@@ -9,10 +9,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd
+from platform_e2e.gitops.anew import Comparisons
+from platform_e2e.gitops.attempts import Attempts
 from platform_e2e.gitops.convergence import converged_on
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.errors import ApiError
@@ -115,6 +118,8 @@ class Arrival:
     stuck: dict[str, Held] = field(default_factory=dict)
     _changed: dict[str, datetime] = field(default_factory=dict)
     _held: dict[str, tuple[str, float, float]] = field(default_factory=dict)
+    _attempts: Attempts = field(default_factory=Attempts)
+    _comparisons: Comparisons = field(default_factory=Comparisons)
     _said: str = ""
     _asked: dict[str, float] = field(default_factory=dict)
     _errors: dict[str, tuple[str, float]] = field(default_factory=dict)
@@ -134,9 +139,15 @@ class Arrival:
         lacking: dict[str, str] = {}
         for one in self.layer.applications:
             app = live.get((one.namespace, one.name))
+            app = self._comparisons.look(app) if app is not None else None
             verdict = expected(app)
             if isinstance(verdict, Met):
                 verdict = self._before_its_project(app or {}) or verdict
+            if isinstance(verdict, Met) and (why := self._from_memory(one)):
+                # It lacks nothing that is known, so there is nothing that could hold it.
+                self.seconds.pop(one.name, None)
+                lacking[one.name] = why
+                continue
             if isinstance(verdict, Met):
                 self.seconds.setdefault(one.name, time.monotonic() - self.began)
                 self.stuck.pop(one.name, None)
@@ -167,6 +178,8 @@ class Arrival:
             self.stuck[name] = Held(self.refused[name], refused=True)
             return True
         now = time.monotonic()
+        # Each state counts, not only those that a cause is asked of.
+        vain = obj is not None and self._attempts.vain(obj, now, self.still())
         known, since, asked = self._held.get(name, ("", now, -math.inf))
         if now - asked >= _LOOK_AGAIN:
             cause, patience = (self.hopeless(obj) if obj else None) or (None, None)
@@ -177,7 +190,7 @@ class Arrival:
             self._held[name] = (told, since, now)
             stays = patience is not None and now - since >= patience
             self.stuck.pop(name, None)
-            if stays or now >= self.ends or self._is_still(obj, cause):
+            if stays or vain or now >= self.ends or self._is_still(obj, cause):
                 self.stuck[name] = Held(verdict.why, cause)
         return name in self.stuck
 
@@ -222,6 +235,15 @@ class Arrival:
         if changed is None or judged is None or judged - changed > timedelta(seconds=1):
             return None
         return Pending(f"it was compared at {judged:%H:%M:%S}, not since its project {name} was changed")
+
+    def _from_memory(self, one: Application) -> str:
+        """Return that what an Application says may be of Argo CD's cache, and ask for a comparison; empty where it was made."""
+        if not self._comparisons.doubted(one.name):
+            return ""
+        # Not the pause of what is asked for before it: nothing else is in this one's way.
+        ask = partial(argocd.ask_refresh, self.kube, one.name, namespace=one.namespace)
+        self._once(f"{one.name} anew", time.monotonic(), ask)
+        return "it is compared once more, since what it says may be from before its last sync"
 
     def _push(self, one: Application, app: Object, verdict: Pending | Failed, *, founded: bool) -> Pending | Failed:
         """Ask for what Argo CD would do only after a long pause, and recognise what will not get better."""

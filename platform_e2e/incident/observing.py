@@ -11,12 +11,12 @@ from platform_e2e.ask.remembered import Remembered
 from platform_e2e.ask.sound import judged
 from platform_e2e.checks import applications, ignored, loadbalancer, monitoring, unmonitored
 from platform_e2e.checks.applications import TESTS
-from platform_e2e.checks.autoscaling import REPLICAS, is_scaled
 from platform_e2e.checks.differences import missing_from
 from platform_e2e.checks.instances import OPERATED, Operated
 from platform_e2e.checks.loadbalancer import Outside
 from platform_e2e.checks.prometheus import Prometheus
-from platform_e2e.explain import home
+from platform_e2e.explain import explain, home
+from platform_e2e.explain.owners import REPLICAS, scaler_of
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.gitops import argocd
 from platform_e2e.incident.drift import compared, status_of, wanted
@@ -74,7 +74,14 @@ def findings(ground: Ground) -> list[Finding]:
     told |= {one.object for one in found.values()}
     for one in (*_hidden(ground, live), *_objects(ground, view, told)):
         found.setdefault((one.object, one.cause.id), one)
-    return list(found.values())
+    makers = {str(one): one.application for one in ground.layer.rendered}
+    return [_by_its_maker(one, live.get(makers.get(one.object, "")), view) for one in found.values()]
+
+
+def _by_its_maker(finding: Finding, app: Object | None, view: Remembered) -> Finding:
+    """Give an object that is not there the cause that holds the Application which should have made it, where one is known."""
+    cause = explain(app, view) if app and finding.cause.id == "object-missing" else None
+    return replace(finding, cause=cause) if cause else finding
 
 
 def live_applications(ground: Ground) -> dict[str, Object]:
@@ -163,7 +170,7 @@ def _hidden(ground: Ground, live: Mapping[str, Object]) -> Iterator[Finding]:
             drift = compared(one, obj, status)
             if drift is not None:
                 # Where an autoscaler owns the number of pods, Git's is from before it.
-                owned = is_scaled(obj, ground.reader)
+                owned = scaler_of(obj, ground.reader) is not None
                 different = [each for each in drift.differences if not (owned and each.path == REPLICAS)]
                 yield from ignored.check(one, obj, different, status, ignored.rules(app, settings))
 

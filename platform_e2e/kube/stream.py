@@ -122,6 +122,7 @@ class WatchStream:
         self.kind = kind
         self.namespace = namespace
         self.live = False
+        self._request = f"watch {kind}"
         self._api = api
         self._audience = Audience()
         self._listing = threading.Lock()
@@ -328,16 +329,17 @@ class WatchStream:
 
     def _event(self, line: bytes) -> None:
         """Deliver one event of the API server."""
-        request = f"watch {self.kind}"
+        request, held = self._request, self._api.held
         # Of a cluster of our own it need not be exact, and an event is heard sooner.
-        size = cost(line) if self._api.held < ROOM else ROUGHLY * len(line)
-        if size > self._api.held:
-            raise too_much(request, self._api.held)
+        size = cost(line) if held < ROOM else ROUGHLY * len(line)
+        if size > held:
+            raise too_much(request, held)
         event = mapping(parsed(line, request), request)
         kind, obj = event.get("type"), mapping(event.get("object"), request)
         if kind == "ERROR":
             raise _told_error(request, obj)
-        position = revision({"metadata": mapping(obj.get("metadata"), request)})
+        mapping(obj.get("metadata"), request)
+        position = revision(obj)
         self._newest = max(self._newest, position)
         if self._position is not None:
             self._position = position

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -12,6 +13,9 @@ from platform_e2e.layer.yamlfile import Document
 
 NAMESPACE = "argocd"
 """Where an Application without a namespace lives: `kubectl apply -f` by the layer's README is run in Argo CD's namespace."""
+
+PATTERN = re.compile(r"(?:[^{}\\]|\\.|\{[^{},\\]+(?:,[^{},\\]+)*\})*", re.DOTALL)
+"""Patterns of files that mean here what they mean to Argo CD, whose matcher has ways of its own with empty alternatives."""
 
 _UNSERVED = {
     "chart": "a Helm chart from a repository",
@@ -173,9 +177,7 @@ def _source(document: Document, source: Any, at: tuple[str | int, ...]) -> Sourc
     if source.get("kustomize"):
         problem = f"Application {name} changes its kustomization in spec.source.kustomize, which is not rendered here"
         raise document.error(problem, "make the change in the overlay's kustomization", (*at, "kustomize"))
-    directory = source.get("directory") or {}
-    if directory.get("jsonnet"):
-        raise document.error(f"Application {name} renders Jsonnet, which is not rendered here", at=(*at, "directory"))
+    directory = _directory(document, source.get("directory") or {}, (*at, "directory"))
     path = source.get("path")
     if not isinstance(path, str) or not path:
         raise document.error(f"Application {name} has a source without path", at=at)
@@ -190,3 +192,19 @@ def _source(document: Document, source: Any, at: tuple[str | int, ...]) -> Sourc
         include=directory.get("include") or "",
         exclude=directory.get("exclude") or "",
     )
+
+
+def _directory(document: Document, directory: Any, at: tuple[str | int, ...]) -> dict[str, Any]:
+    """Return how a source reads a plain directory."""
+    name = document.data["metadata"]["name"]
+    if not isinstance(directory, dict):
+        raise document.error(f"Application {name} has a directory that is no mapping", at=at)
+    for key in ("include", "exclude"):
+        pattern = directory.get(key) or ""
+        if not isinstance(pattern, str) or not PATTERN.fullmatch(pattern):
+            problem = f"Application {name} has {key}: {pattern!r}, which is not followed here"
+            remedy = "write a text with *, ?, [abc] and {a,b}, no braces in braces and none that is not closed"
+            raise document.error(problem, remedy, (*at, key))
+    if directory.get("jsonnet"):
+        raise document.error(f"Application {name} renders Jsonnet, which is not rendered here", at=at)
+    return directory

@@ -79,6 +79,13 @@ class Expansion:
         if body.get("files"):
             raise GeneratorError("the generator git reads parameters from files, which is not followed here")
         wanted = body.get("directories") or []
+        for entry in wanted:
+            path = entry.get("path") if isinstance(entry, Mapping) else None
+            if not isinstance(path, str) or path != path.strip("/") or "\\" in path:
+                # Argo CD finds nothing below a path with a slash at an end, and excludes nothing by it either.
+                raise GeneratorError(
+                    f"the generator git has the path {path!r}; one without outer slashes and \\ is known"
+                )
         included = [entry["path"] for entry in wanted if not entry.get("exclude")]
         excluded = [entry["path"] for entry in wanted if entry.get("exclude")]
         prefix, values = body.get("pathParamPrefix") or "", body.get("values") or {}
@@ -170,7 +177,7 @@ def _any_match(patterns: list[str], directory: str) -> bool:
 def _match(pattern: str, directory: str) -> bool:
     """Match as Go's path.Match: `*` ends at a slash."""
     signs = {"*": "[^/]*", "?": "[^/]"}
-    parts = re.split(r"(\*|\?|\[[^\]]+\])", pattern.strip("/"))
+    parts = re.split(r"(\*|\?|\[[^\]]+\])", pattern)
     text = "".join(
         part if part.startswith("[") and len(part) > 2 else signs.get(part, re.escape(part)) for part in parts
     )

@@ -50,17 +50,18 @@ APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
 
 NO_PODS = frozenset(
     {
-        "Application",
-        "ApplicationSet",
-        "AppProject",
-        "ConfigMap",
-        "CustomResourceDefinition",
-        "PodSecurityPolicy",
-        "Secret",
-        "SecurityContextConstraints",
+        ("argoproj.io", "Application"),
+        ("argoproj.io", "ApplicationSet"),
+        ("argoproj.io", "AppProject"),
+        ("", "ConfigMap"),
+        ("apiextensions.k8s.io", "CustomResourceDefinition"),
+        ("policy", "PodSecurityPolicy"),
+        ("", "Secret"),
+        ("security.openshift.io", "SecurityContextConstraints"),
     }
 )
-"""Kinds that name such fields and make no pod: what an Application renders is judged itself, the others are texts and rules."""
+"""Kinds, each with its group, that name such fields and make no pod: what an Application renders is judged itself, the others are
+texts and rules. An Application of another group (core.oam.dev) does make pods."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def reasons(obj: Mapping[str, Any]) -> Iterator[str]:
     Args:
         obj: as Argo CD applies it.
     """
-    if obj.get("kind") in NO_PODS:
+    if (str(obj.get("apiVersion", "")).rpartition("/")[0], obj.get("kind")) in NO_PODS:
         return
     if obj.get("kind") == "PersistentVolume" and isinstance(obj.get("spec"), Mapping) and "local" in obj["spec"]:
         yield "spec.local"

@@ -19,7 +19,7 @@ SKIP = "+argocd:skip-file-rendering"
 
 
 def objects(document: Document) -> Iterator[Document]:
-    """Yield the objects of a document: itself, or the items of a `kind: List`.
+    """Yield the objects of a document: itself, or those of its list `items`, of whatever kind it says to be, as Argo CD does.
 
     A document without apiVersion, kind and metadata is something else and is passed over, as Argo CD does.
 
@@ -34,8 +34,9 @@ def objects(document: Document) -> Iterator[Document]:
     for key in ("apiVersion", "kind"):
         if not isinstance(data.get(key), str) or not data[key]:
             raise document.error(f"is no Kubernetes object: it has no {key}", f"add {key}")
-    if data["kind"] == "List":
-        for index, item in enumerate(data.get("items") or []):
+    items = data.get("items")
+    if isinstance(items, list) or data["kind"] == "List":
+        for index, item in enumerate(items or []):
             yield from objects(Document(item, document.file, document.line_of("items", index)))
         return
     metadata = data.get("metadata")
@@ -102,23 +103,43 @@ def _walk(path: Path, *, recurse: bool) -> Iterator[Path]:
 def glob(pattern: str, text: str) -> bool:
     """Match as Argo CD matches `include` and `exclude`: `*` and `?` cross slashes, {a,b} are alternatives.
 
+    What it takes for an error matches nothing. In one pass over the pattern, so that none of a stranger takes long.
+
     Args:
-        pattern: with *, ?, [abc], [!abc] and {a,b}.
+        pattern: with *, ?, [abc], [a-c], [!abc] and {a,b}.
         text: the path below the directory.
     """
-    signs = {"*": ".*", "**": ".*", "?": ".", "{": "(?:", "}": ")"}
-    parts, depth = [], 0
-    for part in re.findall(r"\*\*|\*|\?|\{|\}|,|\[[^\]]+\]|\\.|.", pattern, re.DOTALL):
-        depth += (part == "{") - (part == "}")
-        if part in signs:
-            parts.append(signs[part])
-        elif part == "," and depth:
-            parts.append("|")
-        elif len(part) > 2 and part[0] == "[":
-            parts.append(part.replace("[!", "[^", 1))
-        else:
-            parts.append(re.escape(part.removeprefix("\\") if len(part) > 1 else part))
-    try:
-        return re.fullmatch("".join(parts), text, re.DOTALL) is not None
-    except re.error:
-        return False
+    ends = {0}
+    opened: list[tuple[set[int], set[int]]] = []
+    for token in _TOKEN.finditer(pattern):
+        word = token[0]
+        if word[0] == "*":
+            ends = set(range(min(ends), len(text) + 1)) if ends else ends
+        elif word == "{":
+            opened.append((ends, set()))
+        elif word == "," and opened:
+            opened[-1][1].update(ends)
+            ends = opened[-1][0]
+        elif word == "}" and opened:
+            ends = ends | opened.pop()[1]
+        elif word == "[" or (token["low"] and token["low"] > token["high"]):
+            return False
+        elif word != "\\":
+            ends = {end + 1 for end in ends if end < len(text) and _fits(token, text[end])}
+    return len(text) in ends.union(*(before for _, before in opened))
+
+
+_TOKEN = re.compile(
+    r"\*\*?|[?{},]|\[(?P<not>!?+)(?:(?P<low>.)-(?P<high>.)|(?!.-)(?P<list>(?:\\.|[^\]\\])+))\]|\\(?P<plain>.)|.",
+    re.DOTALL,
+)
+"""Parts of a pattern (github.com/gobwas/glob, syntax/lexer/lexer.go). Within brackets there is one range, or a list."""
+
+
+def _fits(token: re.Match[str], char: str) -> bool:
+    """Tell whether a part of a pattern that is about one character fits it."""
+    if token["low"]:
+        return (token["low"] <= char <= token["high"]) != bool(token["not"])
+    if token["list"]:
+        return (char in re.sub(r"\\(.)", r"\1", token["list"], flags=re.DOTALL)) != bool(token["not"])
+    return token[0] == "?" or char == (token["plain"] or token[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,11 @@ EXEMPT = "platform-e2e/exempt-"
 HOOK = "argocd.argoproj.io/hook"
 HELM_HOOK = "helm.sh/hook"
 """Annotations that make an object a hook, the second where the first is not there (gitops-engine, pkg/sync/hook/hook.go)."""
+
+WAVE = "argocd.argoproj.io/sync-wave"
+HELM_WEIGHT = "helm.sh/hook-weight"
+"""Annotations that say in which wave of its phase an object is applied, the second where the first has no number
+(gitops-engine, pkg/sync/syncwaves)."""
 
 SYNC_PHASES = ("PreSync", "Sync", "PostSync")
 """Phases of every sync; hooks of the others, such as SyncFail, run on occasion."""
@@ -131,13 +137,26 @@ class Rendered:
     @property
     def hooks(self) -> tuple[str, ...]:
         """Return the phases of a sync in which the object is run as a hook, of PreSync, Sync and PostSync."""
+        return () if self.kept else self.phases
+
+    @property
+    def phases(self) -> tuple[str, ...]:
+        """Return the phases of every sync in which the object is applied; none for a hook that is run on occasion only."""
         if self.kept:
-            return ()
+            return ("Sync",)
         own = [text.strip() for text in self.annotations.get(HOOK, "").split(",")]
         helm = [HELM_PHASES.get(text.strip(), "") for text in self.annotations.get(HELM_HOOK, "").split(",")]
         # Helm's count only where there are none of Argo CD's.
         found = own if HOOK in self.annotations else helm
         return tuple(dict.fromkeys(phase for phase in found if phase in SYNC_PHASES))
+
+    @property
+    def wave(self) -> int:
+        """Return the wave of its phase in which the object is applied."""
+        for name in (WAVE, HELM_WEIGHT):
+            with contextlib.suppress(ValueError):
+                return int(str(self.annotations.get(name, "")))
+        return 0
 
     def exempt(self, promise: str) -> str | None:
         """Return why the object does not make the promise, or None."""

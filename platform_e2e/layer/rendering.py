@@ -79,6 +79,11 @@ def _input(root: Path, application: Application, source: Source) -> Input:
     if (directory / "Chart.yaml").is_file():
         problem = f"{application}: its path {source.path} is a Helm chart, which is not rendered here"
         raise LayerError(application.file, application.line, problem, "use a directory or a kustomization")
+    for name in _overrides(application):
+        if (directory / name).exists():
+            file = (directory / name).relative_to(root).as_posix()
+            problem = f"changes how Argo CD renders {application}, which is not followed here"
+            raise LayerError(file, 1, problem, "write it into the Application's source or the kustomization")
     # Any field of spec.source.directory makes Argo CD read a plain directory, even where there is a kustomization.
     explicit = source.recurse or source.include or source.exclude
     if not explicit and kustomize.kustomization_in(root, directory):
@@ -89,6 +94,12 @@ def _input(root: Path, application: Application, source: Source) -> Input:
     return Input(directory, documents, None)
 
 
+def _overrides(application: Application) -> tuple[str, ...]:
+    """Return the files beside manifests that Argo CD merges into a source (reposerver/repository/repository.go)."""
+    names = (application.name, f"{application.namespace}_{application.name}")
+    return (".argocd-source.yaml", *(f".argocd-source-{name}.yaml" for name in names))
+
+
 def _documents(one: Input, renderer: Renderer) -> list[Document]:
     if one.reads is None:
         return one.documents
@@ -97,16 +108,21 @@ def _documents(one: Input, renderer: Renderer) -> list[Document]:
     except LayerError as error:
         said = error.problem.partition(": ")[2] or error.problem
         raise LayerError(one.reads.kustomizations[0].file, 1, said) from error
-    return [_located(data, one.reads) for data in rendered if data]
+    return [_located(item.data, one.reads) for data in rendered if data for item in _objects(data, one.reads)]
 
 
-def _located(data: Any, reads: Reads) -> Document:
+def _objects(data: Any, reads: Reads) -> list[Document]:
+    """Return the objects of what a renderer returned, which is checked like a file's content."""
+    kustomization = reads.kustomizations[0]
+    found = list(manifests.objects(Document(data, kustomization.file, 1)))
+    if not found:
+        raise kustomization.error("renders something that is no Kubernetes object")
+    return found
+
+
+def _located(data: dict[str, Any], reads: Reads) -> Document:
     """Find where a rendered object is written: a resource of the same kind and name, else a generator, else the kustomization."""
     kustomization = reads.kustomizations[0]
-    # Whatever the renderer returns is checked like a file's content.
-    document = next(manifests.objects(Document(data, kustomization.file, 1)), None)
-    if document is None:
-        raise kustomization.error("renders something that is no Kubernetes object")
     kind, name = data["kind"], data["metadata"]["name"]
     namespace = data["metadata"].get("namespace")
     candidates = [item for written in reads.objects for item in manifests.objects(written) if item.data["kind"] == kind]

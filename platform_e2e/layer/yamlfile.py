@@ -15,7 +15,11 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedBase
 from ruamel.yaml.constructor import ConstructorError, RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.resolver import VersionedResolver
+from ruamel.yaml.scalarbool import ScalarBoolean
+from ruamel.yaml.tag import Tag
 
 from platform_e2e.layer.errors import LayerError
 
@@ -32,6 +36,23 @@ times as much memory, in a usual layer 30 MB."""
 
 DEEPEST = 500
 """Levels of nesting. Objects of Kubernetes have some twenty; the parser's time grows with the square of the depth."""
+
+
+BOOLEANS = frozenset(
+    form(word) for word in ("y", "n", "yes", "no", "on", "off") for form in (str, str.title, str.upper)
+)
+"""Words that are true or false where they stand without quotes, besides those of YAML 1.2: Argo CD, kubectl and the API server
+read YAML 1.1 (sigs.k8s.io/yaml), and `hostPID: yes` is the node's processes."""
+
+
+class _Resolver(VersionedResolver):
+    """Tell the type of a scalar as Kubernetes does."""
+
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+        """Return the tag of a node that states none."""
+        if kind is ScalarNode and implicit[0] and value in BOOLEANS:
+            return Tag(suffix="tag:yaml.org,2002:bool")
+        return super().resolve(kind, value, implicit)
 
 
 class _Constructor(RoundTripConstructor):
@@ -137,6 +158,7 @@ def _parsed(text: str, file: str) -> tuple[Document, ...]:
     """Parse."""
     yaml = YAML(typ="rt", pure=True)
     yaml.Constructor = _Constructor
+    yaml.Resolver = _Resolver
     yaml.allow_duplicate_keys = False
     yaml.composer.warn_double_anchors = False  # YAML allows to use an anchor again, and so does Kubernetes
     _check_depth(text, file)
@@ -192,7 +214,8 @@ class _Plain:
             return {self._key(key): self.value(value) for key, value in node.items()}
         if isinstance(node, Sequence) and not isinstance(node, str | bytes):
             return [self.value(value) for value in node]
-        if isinstance(node, bool):
+        if isinstance(node, bool | ScalarBoolean):
+            # One with an anchor is a ScalarBoolean, which is a number.
             return bool(node)
         for sort in (int, float, str):
             if isinstance(node, sort):
@@ -202,8 +225,8 @@ class _Plain:
         raise LayerError(self.file, self.line, f"has a value of a type that JSON does not know: {type(node).__name__}")
 
     def _key(self, key: Any) -> str:
-        if isinstance(key, bool):
-            return str(key).lower()
+        if isinstance(key, bool | ScalarBoolean):
+            return str(bool(key)).lower()
         if isinstance(key, str | int | float):
             return str(key)
         raise LayerError(self.file, self.line, f"has a key that is no text: {key!r}")

@@ -30,6 +30,10 @@ LARGEST_INDEX = 512 << 20
 ROOMS = (".git", "gitdir: ")
 """The name that makes a directory a checkout, and what it begins with where it is a file that names another place."""
 
+LOOKING = frozenset({"status", "diff"})
+"""Commands that look into submodules, whose own configuration Git then obeys, where `.gitmodules` of the checkout says so (`ignore =
+none`): that outranks every setting, and only the option outranks it."""
+
 REMOTE = re.compile(r"remote\.(.+)\.url", re.DOTALL)
 
 TAKEN: Mapping[str, re.Pattern[str]] = {
@@ -81,7 +85,9 @@ class Repository:
         """Return the full names of its branches and tags, remote ones too; None where they are kept in tables (reftable)."""
         if os.path.lexists(self.theirs / "reftable"):
             return None
-        names = set()
+        names: set[str] = set()
+        if (self.theirs / "refs").is_symlink():
+            return None
         for directory, _, files in os.walk(self.theirs / "refs"):
             names |= {Path(directory, name).relative_to(self.theirs).as_posix() for name in files}
         with contextlib.suppress(OSError):
@@ -106,6 +112,8 @@ class Repository:
             timeout: seconds.
             ok: exit statuses that are no error.
         """
+        if words[0] in LOOKING:
+            words = (words[0], "--ignore-submodules=all", *words[1:])
         place = {"GIT_DIR": str(self.own), **({"GIT_WORK_TREE": str(self.top)} if self.index else {})}
         directory = self.top / self.prefix
         return gitcommand.run(
@@ -180,17 +188,43 @@ def _found(place: Path) -> tuple[Path, Path, Path] | None:
         if not os.path.lexists(git):
             continue
         with contextlib.suppress(OSError):
-            own = git.resolve() if git.is_dir() else Path(top, _named(git, ROOMS[1])).resolve()
+            own = git if git.is_dir() else Path(top, _named(git, ROOMS[1])).resolve()
             common = own
             if (own / "commondir").exists():
                 common = Path(own, _text(own / "commondir").strip()).resolve()
-            whose = top.stat().st_uid
-            elsewhere = [one for one in (own, common) if one != git]
-            # A checkout of another user must not lead to what only this user may read.
-            if whose == os.geteuid() or all(one.stat().st_uid == whose for one in elsewhere):
-                return (top, own, common) if (common / "objects").is_dir() else None
+            return (top, own, common) if _is_its_own(top, git, own, common) else None
         return None
     return None
+
+
+def _is_its_own(top: Path, git: Path, own: Path, common: Path) -> bool:
+    """Tell whether a directory of Git is that of a checkout, and not another one to which what a stranger made only leads.
+
+    Whoever unpacks an archive as root has a `.git` of root's, whatever it leads to: what is there would be shown as what the checkout
+    has lost. So another place has to name the checkout, and within it no link leads further.
+    """
+    if git.is_symlink() or (own != git and not _names(own, common, top)):
+        return False
+    if common != own and own.parent != common / "worktrees":
+        return False
+    objects = common / "objects"
+    with os.scandir(objects) as entries:
+        if objects.is_symlink() or any(entry.is_symlink() for entry in entries):
+            return False
+    whose = top.stat().st_uid
+    # A checkout of another user must not lead to what only this user may read.
+    return whose == os.geteuid() or (
+        all(one.stat().st_uid == whose for one in (own, common) if one != git)
+        and not os.path.lexists(objects / "info" / "alternates")
+    )
+
+
+def _names(own: Path, common: Path, top: Path) -> bool:
+    """Tell whether a directory of Git says that it is a checkout's: a worktree's says where its `.git` is, a submodule's its top."""
+    if own != common:
+        return Path(own, _text(own / "gitdir").strip()).resolve() == top / ROOMS[0]
+    stated = dict(_stated(common))
+    return "core.worktree" in stated and Path(own, stated["core.worktree"]).resolve() == top
 
 
 def _named(file: Path, mark: str) -> str:
@@ -200,8 +234,8 @@ def _named(file: Path, mark: str) -> str:
     return text.removeprefix(mark).rstrip("\n")
 
 
-def _text(path: Path) -> str:
-    return plainfile.read(path, LARGEST_TEXT).decode(errors="replace")
+def _text(path: Path, below: Path | None = None) -> str:
+    return plainfile.read(path, LARGEST_TEXT, below).decode(errors="replace")
 
 
 def _borrowed(top: Path, own: Path, common: Path, made: Path, settings: Mapping[str, str], *, index: bool) -> Path:
@@ -283,7 +317,7 @@ def _head(own: Path, common: Path) -> str:
         text = ""
         for place in (own, common):
             with contextlib.suppress(OSError):
-                text = text or _text(place / name).strip()
+                text = text or _text(place / name, below=place).strip()
         if COMMIT.fullmatch(text):
             return text
         if not text.startswith("ref: "):

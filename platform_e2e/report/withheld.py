@@ -20,7 +20,10 @@ KEYSTORES = frozenset({".p12", ".pfx", ".jks", ".keystore", ".kdbx", ".gpg"})
 """Endings of files that hold private keys and are no text, so that nothing can be taken out of them."""
 
 PICTURES = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"\0\0\1\0", b"wOFF", b"wOF2", b"\0\1\0\0\0", b"OTTO")
-"""How pictures and fonts begin, which are no text and have no secrets."""
+"""How pictures and fonts begin, which are no text and have no secrets. A text may begin so, too: `OTTO_PASSWORD=`."""
+
+_HEAD = 64
+"""Bytes within which each of them has a NUL: of a length, a size or a number of tables."""
 
 WIDE = (b"\xff\xfe", b"\xfe\xff")
 """How text begins whose letters take two bytes or four: no pattern of a secret fits it."""
@@ -45,7 +48,7 @@ def file(name: str, content: bytes) -> tuple[bytes, str]:
     """
     if is_keystore(name):
         return b"", "a store of keys"
-    if content.startswith(PICTURES):
+    if content.startswith(PICTURES) and b"\0" in content[:_HEAD]:
         return content, ""
     if b"\0" in content or content.startswith(WIDE):
         return b"", "what is no text, so that nothing could be taken out of it"

@@ -20,6 +20,7 @@ from platform_e2e.checks import (
     node,
     plainsecrets,
     revisions,
+    unmade,
     unmonitored,
     waves,
 )
@@ -77,6 +78,7 @@ __all__ = [
     "selected_by",
     "served_class",
     "settled",
+    "unmade",
     "unmonitored",
     "waves",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from platform_e2e.errors import BrokenHarness
@@ -58,12 +59,18 @@ class GoMod:
 
 def read(path: Path | None = None) -> GoMod:
     """Parse a go.mod as the go command writes it; the one of the embedded cluster's programs by default."""
+    return _parsed((path or MODULE / "go.mod").read_text(encoding="utf-8"))
+
+
+@lru_cache(maxsize=8)
+def _parsed(text: str) -> GoMod:
+    """Return what a go.mod says; nearly every command asks the same one several times for its versions."""
     go = ""
     requires: dict[str, str] = {}
     replaced: dict[str, Module] = {}
     tools: list[str] = []
     block = ""
-    for raw in (path or MODULE / "go.mod").read_text(encoding="utf-8").splitlines():
+    for raw in text.splitlines():
         words = raw.partition("//")[0].split()
         if not words:
             continue

@@ -76,6 +76,7 @@ DIRECTIVES: tuple[Shape, ...] = (
         ":",
         r"(?P<head>^(?:[\w-]{1,60}(?:\.[\w-]{1,60}){0,8}|\*|[\d.]{7,15}):(?:\d{2,5}|\*):[\w*-]{1,64}:[\w*-]{1,64}:)(?!\[redacted\])(?P<value>(?=\S{0,100}[A-Za-z])[^\s:]{6,200})$",
         flags=_M,
+        sure=r":(?:\d{2,5}|\*):[\w*-]{1,64}:[\w*-]{1,64}:",
     ),
     # Command lines and Dockerfiles.
     _shape(
@@ -90,6 +91,11 @@ DIRECTIVES: tuple[Shape, ...] = (
     _shape(
         "redis-cli",
         r"(?P<head>\bredis-cli['\"]\s{0,4},(?:[^\]\n]{0,200},)?\s{0,4}['\"]-a['\"]\s{0,4},\s{0,4}['\"])(?!\[redacted\])(?P<value>[^\s'\"]{1,200})",
+    ),
+    _shape(
+        "--requirepass --masterauth",
+        r"(?P<head>--(?:requirepass|masterauth)(?:=|[ \t]+|['\"]?\s{0,4},\s{0,80}|['\"]?[ \t]*\n[ \t+]{0,80}-[ \t]+)['\"]?)"
+        r"(?!\[redacted\]|-)(?P<value>[^\s'\",\[\]]{1,500})",
     ),
     _shape(
         "htpasswd",
@@ -134,6 +140,7 @@ DIRECTIVES: tuple[Shape, ...] = (
         "\"\"\" '''",
         rf"(?P<head>(?:{NAMED})[ \t]*=[ \t]*(?P<triple>\"\"\"|'''))(?!\[redacted\])(?P<value>[^\"\']{{4,500}})",
         flags=_I,
+        sure=r"=[ \t]*(?:\"\"\"|''')",
     ),
     # XML: an element, an attribute beside one that names it, a property.
     _shape(

@@ -26,6 +26,12 @@ _HEX = re.compile(r"[0-9a-fA-F-]+$")
 _WRAPPED = re.compile(r"(?:^[ \t]*[A-Za-z0-9+/]{60,76}[ \t]*\r?\n){2,}[ \t]*[A-Za-z0-9+/]*={0,2}", re.MULTILINE)
 """base64 over several lines, as base64(1) and MIME break it (RFC 2045: 76 characters)."""
 
+_SECOND_LINE = re.compile(r"\n[ \t]*[A-Za-z0-9+/]{60}")
+"""What every such text has, and is quicker to look for: it begins with a literal."""
+
+_NO_TEXT = re.compile(rb"[\x00-\x08\xf5-\xff]")
+"""Bytes that no text has."""
+
 _COMPRESSED = "H4sI"
 """How base64 of a gzip stream begins; Helm keeps its releases so, values included (helm, storage/driver/util.go)."""
 
@@ -68,7 +74,8 @@ def base64_runs(text: str, clean: Callable[[str], str]) -> str:
         text: to look through.
         clean: takes the secrets out of what was decoded.
     """
-    text = _WRAPPED.sub(lambda found: _wrapped(found, clean), text)
+    if _SECOND_LINE.search(text):
+        text = _WRAPPED.sub(lambda found: _wrapped(found, clean), text)
 
     def replaced(found: re.Match[str]) -> str:
         run = found[0]
@@ -99,7 +106,7 @@ def decode(run: str) -> str | None:
     try:
         raw = base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
         # Most of what is no base64 of a text shows it at once.
-        if any(byte < 9 or byte > 0xF4 for byte in raw[:24]):
+        if _NO_TEXT.search(raw):
             return None
         decoded = raw.decode()
     except (binascii.Error, UnicodeDecodeError):

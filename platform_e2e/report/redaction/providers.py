@@ -70,6 +70,7 @@ TOKENS: tuple[Shape, ...] = (
         ".",
         r"(?<![\w./-])(?=[a-z0-9]{6}\.[a-z0-9]{0,15}\d)(?![a-z0-9]{6}\.[0-9a-f]{16}\b)[a-z0-9]{6}\.[a-z0-9]{16}(?![\w./-])",
         HIDDEN + " bootstrap token",
+        sure=r"\.(?<=(?<![\w./-])[a-z0-9]{6}\.)[a-z0-9]{16}(?![\w./-])",
     ),
     # Hashes of passwords, crypt(5), bcrypt and Argon2: they can be guessed at.
     _shape("$", r"\$(?:2[abxy]|apr1|1|5|6|y|gy|argon2(?:id?|d))\$[./A-Za-z0-9$,=+-]{13,}", HIDDEN + " hash"),
@@ -220,6 +221,7 @@ TOKENS: tuple[Shape, ...] = (
     _shape(
         ".",
         r"(?<![\w./-])(?:[MNO][A-Za-z0-9]{23,25}\.[\w-]{6}\.[\w-]{27,38}|[ps]k\.[A-Za-z0-9]{60,}\.[A-Za-z0-9]{22})(?![\w.-])",
+        sure=r"\.(?:[\w-]{6}\.[\w-]{27}|[A-Za-z0-9]{22})",
     ),
     _shape("access-", r"(?<!\w)access-(?:sandbox|development|production)-[0-9a-f-]{36}"),
     # Addresses that may be posted to by whoever knows them.

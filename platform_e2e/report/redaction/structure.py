@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -43,7 +44,8 @@ _WORTH = tuple(
 )
 """What a text has in which the structure says more than the names in its lines; the first is looked for before the second."""
 
-_SECRET = re.compile(r"secret|stringdata|pass|pwd|token|cred|auth|key|/data|\\[xu]00|psk", re.IGNORECASE)
+_SECRET = ("secret", "stringdata", "pass", "pwd", "token", "cred", "auth", "key", "/data", "\\x00", "\\u00", "psk")
+"""In lower case, one of these is in every text that has one: a tenth of the time that a pattern takes which ignores the case."""
 _CIPHERTEXT = re.compile(r"Ag[A-Za-z0-9+/]{8,}={0,2}\Z")
 _ASIDE = re.compile(r"<sealed-\d+>")
 _ENDS = re.compile(rf"{STEM}:$")
@@ -135,11 +137,29 @@ class Marker:
         self.spans[(start, leaf.end)] = shown
 
 
+class _Empty(threading.local):
+    """The file in whose structure this thread has last found nothing: what cleans its text by other means need not look again.
+
+    Attributes:
+        text: of the file. What is found where a text need not stay usable is found where it must, too.
+    """
+
+    text = ""
+
+    def has(self, text: str) -> bool:
+        """Tell whether it is that text."""
+        return text == self.text
+
+
+_EMPTY = _Empty()
+
+
 def _worth(value: str) -> bool:
-    return (
-        any(needle in value and pattern.search(value) for needle, pattern in _WORTH)
-        and _SECRET.search(value) is not None
-    )
+    for needle, pattern in _WORTH:
+        if needle in value and pattern.search(value):
+            lower = value.lower()
+            return any(word in lower for word in _SECRET)
+    return False
 
 
 def hidden(text: str, *, usable: bool = False, of_secret: bool = False) -> str:
@@ -150,7 +170,7 @@ def hidden(text: str, *, usable: bool = False, of_secret: bool = False) -> str:
         usable: what stands in their place is a string of YAML, and base64 where a Secret has base64.
         of_secret: it is a patch of a Secret, as a kustomization has them.
     """
-    if not (of_secret or _worth(text)) or len(text) > LARGEST:
+    if not (of_secret or _worth(text)) or len(text) > LARGEST or (not of_secret and _EMPTY.has(text)):
         return text
     return _replaced(text, marked(text, usable=usable, of_secret=of_secret).spans)
 
@@ -166,6 +186,8 @@ def emptied(text: str, clean: Callable[[str], str], *, usable: bool) -> tuple[st
     if not _worth(text) or len(text) > LARGEST:
         return clean(text), False
     marker = marked(text, usable=usable)
+    if not marker.spans:
+        _EMPTY.text = text
     aside = {
         span: f"<sealed-{number}>" for number, span in enumerate(marker.sealed) if _CIPHERTEXT.match(text[slice(*span)])
     }

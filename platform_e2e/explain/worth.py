@@ -1,0 +1,31 @@
+"""How long it is worth waiting for an Application, by what holds it."""
+
+from __future__ import annotations
+
+from platform_e2e.explain import hooks
+from platform_e2e.explain.causes import patience
+from platform_e2e.explain.objects import at
+from platform_e2e.explain.registry import View, explain
+from platform_e2e.finding import Cause
+from platform_e2e.kube.objects import Object
+
+HOOK_RUNS = "application-hook-running"
+"""Cause of a sync that waits for a hook."""
+
+
+def worth_waiting(application: Object, view: View) -> tuple[Cause, float | None] | None:
+    """Return the cause that holds an Application, and for how many seconds it is worth waiting while it stays; None without a cause.
+
+    A hook may run for long, and one that cannot begin is worth no more than what keeps it from that.
+
+    Args:
+        application: as it is in the cluster.
+        view: of the cluster.
+    """
+    cause = explain(application, view)
+    if cause is None:
+        return None
+    operation = at(application, "status", "operationState") or {}
+    inner = hooks.beneath(application, operation, view) if cause.id == HOOK_RUNS else None
+    limits = [limit for one in (cause, inner) if one and (limit := patience(one)) is not None]
+    return cause, min(limits, default=None)

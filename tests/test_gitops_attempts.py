@@ -1,0 +1,77 @@
+"""Attempts that fail in the same words while nothing comes that could change it are not waited for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from platform_e2e.gitops.attempts import Attempts
+
+pytestmark = pytest.mark.point("wait-ends-when-still")
+
+WEBHOOK = 'Internal error occurred: failed calling webhook "x.metallb.io": connection refused'
+INVALID = 'Service "chat" is invalid: spec.ipFamilyPolicy: Invalid value: "RequireDualStack"'
+
+
+def app(retries: int, message: str = WEBHOOK, *, waits: bool = True, phase: str = "Running") -> dict[str, Any]:
+    """Return an Application whose attempts have failed so often; one that does not wait has begun the next one."""
+    state: dict[str, Any] = {
+        "phase": phase,
+        "message": f"one or more objects failed to apply, reason: {message}. Retrying attempt #{retries + 1} at 1:0{retries}PM.",
+        "retryCount": retries,
+        "syncResult": {"resources": [{"kind": "Service", "name": "chat", "status": "SyncFailed", "message": message}]},
+    }
+    if waits:
+        state["finishedAt"] = f"2026-01-01T10:00:0{retries}Z"
+    return {"metadata": {"name": "chat-dev"}, "status": {"operationState": state}}
+
+
+def test_an_attempt_after_a_quiet_pause_that_fails_alike_is_the_last_that_is_waited_for() -> None:
+    attempts = Attempts()
+    assert not attempts.vain(app(0), now=0, still=0)
+    assert not attempts.vain(app(1), now=6, still=4), "the second"
+    assert not attempts.vain(app(2), now=17, still=10), "what came 6 s before it may not be seen by all"
+    assert not attempts.vain(app(2), now=36, still=29), "so the next one tells"
+    assert not attempts.vain(app(3, waits=False), now=37, still=0)
+    assert attempts.vain(app(3), now=38, still=1), "it began 29 s after the last news"
+
+
+def test_what_comes_in_the_pause_is_waited_for() -> None:
+    attempts = Attempts()
+    for number, now in ((0, 0), (1, 6), (2, 17)):
+        attempts.vain(app(number), now=now, still=5)
+    attempts.vain(app(2), now=40, still=28)
+    assert attempts.vain(app(3), now=42, still=1)
+    assert not attempts.vain(app(3), now=60, still=2), "a pod has become ready"
+    assert not attempts.vain(app(4), now=100, still=1.0), "and this attempt began after that"
+
+
+def test_an_attempt_that_fails_otherwise_counts_anew() -> None:
+    attempts = Attempts()
+    for number, now in ((0, 0), (1, 6), (2, 17)):
+        attempts.vain(app(number), now=now, still=25)
+    assert attempts.vain(app(3), now=42, still=1)
+    assert not attempts.vain(app(4, "another reason"), now=90, still=1)
+    assert not attempts.vain(app(0), now=100, still=60), "another operation"
+    attempts.vain(app(0, phase="Succeeded"), now=101, still=0)
+    assert not attempts.vain(app(5), now=102, still=60)
+
+
+def test_what_the_api_server_refuses_by_itself_needs_no_pause() -> None:
+    attempts = Attempts()
+    assert not attempts.vain(app(0, INVALID), now=0, still=0)
+    assert not attempts.vain(app(1, INVALID), now=30, still=25)
+    assert not attempts.vain(app(2, INVALID), now=31, still=1), "something still moves"
+    assert attempts.vain(app(2, INVALID), now=51, still=20)
+    taken = f"{INVALID}: provided IP is already allocated"
+    other = Attempts()
+    assert not any(other.vain(app(number, taken), now=10 * number, still=9) for number in range(5))
+    assert not other.vain(app(4, taken), now=80, still=40), "another object may free it"
+
+
+def test_numbers_and_times_are_no_other_words() -> None:
+    attempts = Attempts()
+    for number in range(3):
+        attempts.vain(app(number, f"{INVALID} at 12:0{number} by node {number}"), now=10 * number, still=0)
+    assert attempts.vain(app(2, f"{INVALID} at 12:09 by node 7"), now=50, still=20)
