@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
@@ -85,11 +86,16 @@ class Finding:
     cause: Cause
     details: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def headline(self) -> str:
+        """Return which promise of which object is broken."""
+        return f"{self.object} breaks the promise '{self.promise}'"
+
     def render(self) -> str:
         """Return the five lines a person reads first: object, expected, observed, cause, remedy."""
         return "\n".join(
             (
-                f"{self.object} breaks the promise '{self.promise}'",
+                self.headline,
                 f"  expected: {self.expected}",
                 f"  observed: {self.observed}",
                 f"  cause:    {self.cause.sentence} [{self.cause.id}]",
@@ -101,6 +107,29 @@ class Finding:
     def from_json(cls, data: Mapping[str, Any]) -> Finding:
         """Return the finding that `as_json` has written."""
         return cls(**{**data, "cause": Cause(**data["cause"])})
+
+    def markdown(self, cell: Callable[[Any], str], test: str = "") -> str:
+        """Return the same lines for a page that reads Markdown.
+
+        Args:
+            cell: escapes a text for it.
+            test: that has found it, in a form for the page; nothing where it is not to be named.
+        """
+        cause = self.cause
+        return "\n".join(
+            (
+                f"**{cell(self.object)}** breaks the promise {cell(self.promise)}{test}",
+                f"- expected: {cell(self.expected)}",
+                f"- observed: {cell(self.observed)}",
+                f"- cause: {cell(cause.sentence)} `{cause.id}`",
+                f"- remedy: {cell(cause.remedy)}",
+            )
+        )
+
+    @classmethod
+    def several(cls, text: str) -> tuple[Finding, ...]:
+        """Return the findings of a property of a test: a JSON list of what `as_json` returns, or an empty text."""
+        return tuple(cls.from_json(one) for one in json.loads(text or "[]"))
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain data for run.json and JUnit properties."""

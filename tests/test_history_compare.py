@@ -24,7 +24,7 @@ def kinds(comparison: Comparison) -> list[str]:
 def finding(comparison: Comparison) -> dict[str, Any]:
     (result,) = comparison.broken
     (one,) = result.findings
-    return dict(one)
+    return one.as_json()
 
 
 def test_the_same_again_is_compared_and_says_nothing() -> None:
@@ -60,11 +60,11 @@ def test_a_test_that_is_gone_from_the_same_layer_is_a_broken_harness() -> None:
     two = dict(map(monitor, ("a", "c")))
     (changed,) = compare(entry(2, two, harness=CHANGED), [entry(1)]).broken
     assert (changed.outcome, changed.exit_code) == (Outcome.ERROR, 3)
-    assert "the layer is the same, the harness's code has changed" in changed.findings[0]["cause"]["sentence"]
-    assert "git diff 19bde1c8d54c -- e2e fixtures platform_e2e" in changed.findings[0]["cause"]["remedy"]
+    assert "the layer is the same, the harness's code has changed" in changed.findings[0].cause.sentence
+    assert "git diff 19bde1c8d54c -- e2e fixtures platform_e2e" in changed.findings[0].cause.remedy
     (same,) = compare(entry(2, two), [entry(1)]).broken
     assert same.exit_code == 3
-    assert "neither the layer nor the harness has changed" in same.findings[0]["cause"]["sentence"]
+    assert "neither the layer nor the harness has changed" in same.findings[0].cause.sentence
 
 
 def test_a_test_that_is_skipped_now_is_gone_too() -> None:

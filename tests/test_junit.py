@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from platform_e2e.finding import Cause, Finding
 from platform_e2e.report import junit
 from platform_e2e.report.junit import Suite, Waits, address, rewrite, waits_of
 from platform_e2e.report.verdict import Outcome, Result
@@ -20,17 +22,8 @@ CASE = {"name", "classname", "time", "file", "line"}
 
 CHILDREN = ["properties", "skipped", "error", "failure", "system-out", "system-err"]
 
-FINDING = {
-    "object": "service/chat -n chat-dev",
-    "promise": "loadbalancer",
-    "expected": "an address",
-    "observed": "none",
-    "cause": {
-        "id": "loadbalancer-pool-full",
-        "sentence": "the pool `default` has no free address",
-        "remedy": "Widen it.",
-    },
-}
+FULL = Cause("loadbalancer-pool-full", "the pool `default` has no free address", "Widen it.")
+FINDING = Finding("service/chat -n chat-dev", "loadbalancer", "an address", "none", FULL)
 
 PYTESTS = """<?xml version="1.0" encoding="utf-8"?><testsuites name="pytest tests"><testsuite name="pytest" errors="1"
  failures="1" skipped="1" tests="5" time="3.1" timestamp="2026-11-24T11:56:35+00:00" hostname="h">
@@ -49,7 +42,7 @@ BROKEN = Result(
     exit_code=1, object="service/chat -n chat-dev", proves="It answers.", evidence="evidence/test_answers",
 )  # fmt: skip
 HEALED = Result("e2e/test_lb.py::test_heals", Outcome.PASSED, "selfheal", 1.0, {"heal_seconds": 0.41234})
-FEWER = Result("history::monitoring", Outcome.FAILED, "monitoring", 0.0, {}, ({**FINDING, "cause": {"id": "fewer-tests", "sentence": "less", "remedy": "r"}},), exit_code=1)  # fmt: skip
+FEWER = Result("history::monitoring", Outcome.FAILED, "monitoring", 0.0, {}, (replace(FINDING, cause=Cause("fewer-tests", "less", "r")),), exit_code=1)  # fmt: skip
 
 
 def written(tmp_path: Path, content: str = PYTESTS, **suite: Any) -> ET.Element:
@@ -164,7 +157,7 @@ def test_a_failure_without_a_finding_says_whose_it_is(tmp_path: Path) -> None:
 
 
 def test_what_xml_cannot_have_and_what_nobody_may_see_is_replaced(tmp_path: Path) -> None:
-    finding = {**FINDING, "object": "service/\x1b[31m\x00\ud800 -n x", "observed": "password=hunter2-and-more"}
+    finding = replace(FINDING, object="service/\x1b[31m\x00\ud800 -n x", observed="password=hunter2-and-more")
     hostile = Result(BROKEN.test, Outcome.FAILED, findings=(finding,), exit_code=1, object="a\x0bb")
     root = written(tmp_path, PYTESTS.replace(">service/chat -n chat-dev breaks<", "><"), results=(hostile,))
     check(root)

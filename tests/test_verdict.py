@@ -210,11 +210,8 @@ def test_the_middle_of_a_line_is_passed_over(tmp_path: Path) -> None:
     assert "secret" not in out.getvalue()
 
 
-CAUSE = {"id": "pod-image", "sentence": "no image", "remedy": "push it"}
 WHY = "blocked by promise applications: no image [pod-image]"
-BLOCKING = (
-    {"object": "application/a -n argocd", "promise": "applications", "expected": "x", "observed": "y", "cause": CAUSE},
-)
+BLOCKING = (Finding("application/a -n argocd", "applications", "x", "y", Cause("pod-image", "no image", "push it")),)
 
 
 def blocked(name: str, promise: str = "monitoring") -> Result:

@@ -226,7 +226,7 @@ def _known(result: Result, waits: Waits) -> dict[str, object]:
     found: dict[str, object] = {
         "promise": result.promise,
         "causes": " ".join(causes(result)),
-        "object": result.object or next((str(one["object"]) for one in result.findings), ""),
+        "object": result.object or next((finding.object for finding in result.findings), ""),
         "proves": result.proves,
         "heal_seconds": "" if heal is None else _seconds(heal),
         "waits": waits.number or "",
@@ -249,7 +249,7 @@ def _seconds(value: Any) -> str:
 
 def causes(result: Result) -> list[str]:
     """Return the ids of the causes that a test has found, each once."""
-    return list(dict.fromkeys(str(one["cause"]["id"]) for one in result.findings))
+    return list(dict.fromkeys(finding.cause.id for finding in result.findings))
 
 
 def _explain(child: ET.Element, result: Result) -> None:
@@ -257,21 +257,12 @@ def _explain(child: ET.Element, result: Result) -> None:
     if result.findings:
         finding = result.findings[0]
         more = f" (and {len(result.findings) - 1} more)" if len(result.findings) > 1 else ""
-        message = f"{finding['object']}: {finding['cause']['sentence']}{more}"
-        child.text = child.text or "\n\n".join(map(_told, result.findings))
+        message = f"{finding.object}: {finding.cause.sentence}{more}"
+        child.text = child.text or "\n\n".join(finding.render() for finding in result.findings)
     else:
         message = result.reason or next(iter((child.text or "").splitlines()), "")
     child.set("message", _short(message))
     child.set("type", (causes(result) or [WHOSE.get(result.exit_code, "failed")])[0])
-
-
-def _told(finding: Mapping[str, Any]) -> str:
-    """Return a finding as the terminal shows it."""
-    cause = finding["cause"]
-    return (
-        f"{finding['object']} breaks the promise '{finding['promise']}'\n  expected: {finding['expected']}\n"
-        f"  observed: {finding['observed']}\n  cause:    {cause['sentence']} [{cause['id']}]\n  remedy:   {cause['remedy']}"
-    )
 
 
 def _short(text: str) -> str:
@@ -284,7 +275,7 @@ def _account(result: Result, waits: Waits) -> Iterable[str]:
     if result.proves:
         yield f"proves: {result.proves}"
     for finding in result.findings:
-        yield f"remedy: {finding['cause']['remedy']}"
+        yield f"remedy: {finding.cause.remedy}"
     if waits.number:
         yield f"waits: {waits.number}, the longest {waits.longest:.1f} s: {waits.what}"
     if result.evidence:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from platform_e2e.finding import Finding
 from platform_e2e.report import redact
 from platform_e2e.report.console import duration
 from platform_e2e.report.entry import OF_HISTORY
@@ -122,16 +123,7 @@ def _failure(test: Mapping[str, Any]) -> Iterator[str]:
     if not test["findings"]:
         yield f"**{cell(test['test'])}**\n- {cell(test['reason'])}"
     for finding in test["findings"]:
-        cause = finding["cause"]
-        yield "\n".join(
-            (
-                f"**{cell(finding['object'])}** breaks the promise {cell(finding['promise'])}{whose}",
-                f"- expected: {cell(finding['expected'])}",
-                f"- observed: {cell(finding['observed'])}",
-                f"- cause: {cell(cause['sentence'])} `{cause['id']}`",
-                f"- remedy: {cell(cause['remedy'])}",
-            )
-        )
+        yield Finding.from_json(finding).markdown(cell, whose)
 
 
 def _changes(history: Mapping[str, Any]) -> str:

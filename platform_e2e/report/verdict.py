@@ -64,14 +64,14 @@ class Result:
         promise: which promise it proves, or an empty string.
         seconds: how long it took, setup included.
         figures: what it measured: addresses, targets, seconds.
-        findings: broken promises as plain data.
+        findings: broken promises.
         reason: why it was skipped, or what blocked it, or the first line of its error.
         exit_code: whose fault a failure is.
         object: what its case is about, as findings name it; empty where it is about all of the layer.
         proves: what must be true, in one sentence.
         text: what pytest says of a failure that no finding explains.
         evidence: directory of what was kept of a failure, relative to the run's.
-        blocking: what another promise's test should report, as plain data, where it blocks this one.
+        blocking: what another promise's test should report, where it blocks this one.
     """
 
     test: str
@@ -79,14 +79,14 @@ class Result:
     promise: str = ""
     seconds: float = 0.0
     figures: Mapping[str, Any] = field(default_factory=dict)
-    findings: Sequence[Mapping[str, Any]] = ()
+    findings: Sequence[Finding] = ()
     reason: str = ""
     exit_code: int = 0
     object: str = ""
     proves: str = ""
     text: str = ""
     evidence: str = ""
-    blocking: Sequence[Mapping[str, Any]] = ()
+    blocking: Sequence[Finding] = ()
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class Verdict:
                 return code
         return ExitCode.BROKEN_HARNESS if self.count(Outcome.BLOCKED) else ExitCode.HOLDS
 
-    def findings(self) -> list[Mapping[str, Any]]:
+    def findings(self) -> list[Finding]:
         """Return every broken promise."""
         return [finding for result in self.results for finding in result.findings]
 
@@ -190,7 +190,7 @@ def told(results: Sequence[Result]) -> tuple[Result, ...]:
             whole[one.test] = replace(one, reason=f"{BY_PROMISE}{shown[cause]}: {cause}")
         elif one.blocking:
             shown[cause] = one.promise
-            first = f"{one.blocking[0]['object']} breaks the promise '{one.blocking[0]['promise']}'"
+            first = one.blocking[0].headline
             whole[one.test] = replace(
                 one,
                 outcome=Outcome.FAILED,
