@@ -103,6 +103,24 @@ def test_lists_are_taken_apart_and_marked_files_left_out(tmp_path: Path) -> None
     assert names(layers.write(tmp_path, files)) == ["one", "x"]
 
 
+def test_a_crd_of_another_application_says_that_its_kind_has_no_namespace(tmp_path: Path) -> None:
+    crd = (
+        "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: tenants.tenancy.example.com}\n"
+        "spec: {group: tenancy.example.com, scope: Cluster, names: {kind: Tenant}}\n"
+    )
+    files = {
+        "argocd/applications/two.yaml": layers.APPLICATION.replace("one", "two"),
+        "manifests/two/crd.yaml": crd,
+        "manifests/one/tenant.yaml": "apiVersion: tenancy.example.com/v1\nkind: Tenant\nmetadata: {name: shop}\n",
+        "manifests/one/other.yaml": "apiVersion: other.example.com/v1\nkind: Tenant\nmetadata: {name: shop}\n",
+    }
+    found = layer.load(layers.write(tmp_path, files), layers.no_objects)
+    assert [(one.api, one.namespace) for one in found.of_kind("Tenant")] == [
+        ("other.example.com/v1/Tenant", "one"),
+        ("tenancy.example.com/v1/Tenant", None),
+    ]
+
+
 def test_objects_get_the_namespace_that_argo_cd_gives_them(tmp_path: Path) -> None:
     crd = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: w}\nspec: {scope: Cluster, names: {kind: Widget}}\n"
     files = {

@@ -62,6 +62,7 @@ def load(directory: Path, renderer: Renderer = kustomize.unavailable) -> Layer:
         )
     found.render()
     every = tuple(sorted(found.rendered.values(), key=lambda one: one.name))
+    every = rendering.scoped(every)
     rendered = tuple(one for application in every for one in application.objects)
     left = unread.unread(root, files, found.read, found.environments)
     return Layer(

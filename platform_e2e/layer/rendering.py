@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,30 @@ def render(application: Application, made_of: list[Input], renderer: Renderer) -
         if other is not one:
             raise one.error(f"is rendered twice by {application}", f"the other is in {other.file}:{other.line or 1}")
     return objects
+
+
+def scoped(applications: Sequence[Application]) -> tuple[Application, ...]:
+    """Return Applications with their objects in no namespace where a CRD of another Application says that their kind has none.
+
+    Argo CD asks the API server, which knows every CRD by then.
+
+    Args:
+        applications: all of the layer, rendered.
+    """
+    written = [one.object for application in applications for one in application.objects]
+    kinds = {
+        (spec.get("group"), spec["names"]["kind"])
+        for spec in (each.get("spec") or {} for each in written if each["kind"] == "CustomResourceDefinition")
+        if spec.get("scope") == "Cluster"
+    }
+
+    def without(one: Rendered) -> Rendered:
+        if one.namespace is None or one.identity[:2] not in kinds:
+            return one
+        metadata = {name: value for name, value in one.object["metadata"].items() if name != "namespace"}
+        return replace(one, object={**one.object, "metadata": metadata})
+
+    return tuple(replace(one, objects=tuple(map(without, one.objects))) for one in applications)
 
 
 def _input(root: Path, application: Application, source: Source) -> Input:
