@@ -207,6 +207,14 @@ def lint(session: nox.Session) -> None:
     _run(session, "lint-imports", "--no-cache")
 
 
+@nox.session(name="format")
+def formatted(session: nox.Session) -> None:
+    """Format the code, and mend what of its style can be mended without a person."""
+    _install(session, "lint")
+    _run(session, "ruff", "check", "--fix", *session.posargs)
+    _run(session, "ruff", "format")
+
+
 @nox.session
 def types(session: nox.Session) -> None:
     """Check the types of everything, tests and this file included."""

@@ -91,3 +91,10 @@ def sweep_scratch() -> None:
 def artifacts() -> Path:
     """Return the directory that has one directory for each run: PLATFORM_E2E_ARTIFACTS or artifacts/ of the project."""
     return Path(os.environ.get("PLATFORM_E2E_ARTIFACTS") or project() / "artifacts")
+
+
+def hide_from_git(directory: Path) -> None:
+    """Let Git pass over a directory of results, which may lie in anybody's repository; its parents must exist."""
+    directory.mkdir(exist_ok=True)
+    with contextlib.suppress(FileExistsError), (directory / ".gitignore").open("x", encoding="utf-8") as file:
+        file.write("# Made by platform-e2e: results are not part of the repository.\n*\n")

@@ -83,10 +83,19 @@ def main(known: argparse.Namespace) -> int:
         directory = known.layer or _own_repository(cluster or _cluster_of(connection)) or paths.project() / "platform"
         taking.take(directory, Path(scratch), renderer, Outside() if known.probe else UNASKED)
         incident = taking.incident()
-        output = known.output or Path(f"incident-{incident.captured.replace(':', '-')}.tar.gz")
+        output = known.output or _own_place() / f"incident-{incident.captured.replace(':', '-')}.tar.gz"
         archive.write(output, taking.files(incident))
     captured(incident, output)
     return ExitCode.HOLDS
+
+
+def _own_place() -> Path:
+    """Return the directory for incidents, where Git does not see them: an archive of production is not to be committed."""
+    place = paths.artifacts()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    paths.hide_from_git(place)
+    (place / "incidents").mkdir(exist_ok=True)
+    return place / "incidents"
 
 
 def renderer() -> Renderer:

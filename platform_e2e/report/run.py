@@ -34,6 +34,7 @@ class Run:
         before: lines of a timeline from before the run had a directory.
         interrupted: monotonic second at which it was told to end; what fails after that fails because of it.
         source: what the layer under test was when the run began: name, commit, uncommitted changes, checksums.
+        earlier: name of the directory that `latest` pointed to before.
     """
 
     settings: Settings
@@ -43,6 +44,7 @@ class Run:
     before: str = ""
     interrupted: float = math.inf
     source: dict[str, Any] = field(default_factory=dict)
+    earlier: str = ""
 
     def __post_init__(self) -> None:
         """Put the timeline in the directory; its first event makes the file."""
@@ -79,13 +81,26 @@ class Run:
 
         What happened before, such as the first build of all programs, has limits of its own.
         """
-        self.directory.mkdir(parents=True, exist_ok=True)
+        self.directory.parent.parent.mkdir(parents=True, exist_ok=True)
+        paths.hide_from_git(self.directory.parent)
+        self.directory.mkdir(exist_ok=True)
         if self.before:
             (self.directory / "timeline.jsonl").write_text(self.before, encoding="utf-8")
         self.end = time.monotonic() + self.settings.deadline
+        latest = self.directory.parent / "latest"
+        self.earlier = latest.readlink().name if latest.is_symlink() else ""
+        self._lead_to(self.directory.name)
+
+    def withdraw(self) -> None:
+        """Let `latest` point again to the run before this one: nothing was tested."""
+        if self.earlier and (self.directory.parent / self.earlier).is_dir():
+            self._lead_to(self.earlier)
+
+    def _lead_to(self, name: str) -> None:
+        """Let `latest` point to the directory of that name, in one step."""
         link = self.directory.parent / f".latest-{os.getpid()}"
         link.unlink(missing_ok=True)
-        link.symlink_to(self.directory.name)
+        link.symlink_to(name)
         link.replace(self.directory.parent / "latest")
 
     def claim(self, name: str) -> bool:
