@@ -324,6 +324,22 @@ def test_refresh_asks_and_waits_until_the_request_is_gone(kube: Any) -> None:
     assert kube.patches == [(APPLICATION, "app", {"metadata": {"annotations": {argocd.REFRESH: "hard"}}})]
 
 
+def test_refresh_that_argo_cd_has_lost_is_asked_for_again(kube: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And never withdrawn in between, or it would seem to be done."""
+    monkeypatch.setattr(argocd, "LOST_SECONDS", 0.1)
+    kube.put(APPLICATION, converged())
+    asked: list[str] = []
+
+    def controller(kind: str, name: str, patch: Any) -> None:
+        annotations = patch["metadata"]["annotations"]
+        asked.append(annotations[argocd.REFRESH])
+        kube.objects[kind, name]["metadata"]["annotations"] = {} if len(asked) == 3 else annotations
+
+    kube.on_patch = controller
+    argocd.refresh(kube, "app", hard=True, timeout=5)
+    assert asked == ["hard", "again", "hard"]
+
+
 def test_refresh_that_nobody_does_names_the_controller(kube: Any) -> None:
     kube.put(APPLICATION, changed("metadata", "annotations", to={argocd.REFRESH: "normal"}))
     with pytest.raises(Timeout, match="application controller refreshes application/app -n argocd: not within"):

@@ -330,6 +330,24 @@ def test_a_refresh_is_not_asked_for_again_at_once(kube: Any, layer: Layer, timel
     assert len(kube.patches) == 1
 
 
+def test_a_refresh_that_argo_cd_has_lost_is_asked_for_again(
+    kube: Any, layer: Layer, timeline: Timeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(argocd, "LOST_SECONDS", 0.1)
+    kube.up(*NAMES)
+    kube.objects[APPLICATION, "one"]["metadata"].setdefault("annotations", {})[argocd.REFRESH] = "normal"
+    asked: list[str] = []
+
+    def controller(kind: str, name: str, patch: Any) -> None:
+        asked.append(patch["metadata"]["annotations"][argocd.REFRESH])
+        if len(asked) == 2:
+            kube.put(kind, converged(name))
+
+    kube.on_patch = controller
+    deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=10)
+    assert asked == ["again", "normal"]
+
+
 def test_a_sync_of_an_older_commit_that_waits_to_be_retried_is_stopped(
     kube: Any, layer: Layer, timeline: Timeline
 ) -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
 from typing import Any
 
 from platform_e2e.errors import BrokenPlatform
 from platform_e2e.kube.client import Kube
-from platform_e2e.kube.expect import Expectation, Met, Pending, Verdict, eventually
+from platform_e2e.kube.expect import Expectation, Met, Pending, Timeout, Verdict, eventually
 from platform_e2e.kube.objects import Object
 
 NAMESPACE = "argocd"
@@ -22,6 +23,13 @@ APPPROJECT = "argoproj.io/v1alpha1/AppProject"
 
 REFRESH = "argocd.argoproj.io/refresh"
 """Set by who wants a refresh, removed by the application controller when it is done."""
+
+LOST_SECONDS = 3.0
+"""After which a refresh that was asked for counts as lost; one takes well below a second.
+
+The application controller writes the answer to its own patch into its cache of Applications, over what has come meanwhile
+(controller/appcontroller.go, writeBackToInformer). An Application that rests is not heard of again, and the request stays.
+"""
 
 APPLICATIONSET_REFRESH = "argocd.argoproj.io/application-set-refresh"
 """The same for an ApplicationSet; its generators are asked anew."""
@@ -230,7 +238,7 @@ def generated_by(app: Object) -> str | None:
     return next((one["name"] for one in owners if one.get("kind") == "ApplicationSet"), None)
 
 
-def ask_refresh(kube: Kube, name: str, *, hard: bool = False, namespace: str = NAMESPACE) -> None:
+def ask_refresh(kube: Kube, name: str, *, hard: bool = False, namespace: str = NAMESPACE, again: bool = False) -> None:
     """Ask for a comparison with what Git has now, without waiting for it.
 
     Args:
@@ -238,9 +246,13 @@ def ask_refresh(kube: Kube, name: str, *, hard: bool = False, namespace: str = N
         name: of the Application.
         hard: render the manifests again even where the commit is the same.
         namespace: of the Application.
+        again: the request before was lost (`LOST_SECONDS`).
     """
-    annotations = {REFRESH: "hard" if hard else "normal"}
-    kube.patch(APPLICATION, name, {"metadata": {"annotations": annotations}}, namespace)
+    wanted = "hard" if hard else "normal"
+    # To write the same value is no event, and without any the refresh would seem to be done. Every value but `hard` is a normal
+    # one (Application.IsRefreshRequested).
+    for value in ("again", wanted) if again else (wanted,):
+        kube.patch(APPLICATION, name, {"metadata": {"annotations": {REFRESH: value}}}, namespace)
 
 
 def ask_sync(kube: Kube, app: Object) -> None:
@@ -295,8 +307,17 @@ def refresh(
     """
     ask_refresh(kube, name, hard=hard, namespace=namespace)
     what = f"Argo CD's application controller refreshes application/{name} -n {namespace}"
-    app: Object = eventually(kube.one(APPLICATION, name, namespace), _refreshed, timeout=timeout, what=what)
-    return app
+    source, ends = kube.one(APPLICATION, name, namespace), monotonic() + timeout
+    while True:
+        left = ends - monotonic()
+        try:
+            app: Object = eventually(source, _refreshed, timeout=min(LOST_SECONDS, left), what=what)
+        except Timeout:
+            if left <= LOST_SECONDS:
+                raise
+            ask_refresh(kube, name, hard=hard, namespace=namespace, again=True)
+        else:
+            return app
 
 
 def ask_applicationset_refresh(kube: Kube, name: str, *, namespace: str = NAMESPACE) -> None:

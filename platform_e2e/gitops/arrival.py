@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import textwrap
@@ -123,6 +124,7 @@ class Arrival:
     _said: str = ""
     _asked: dict[str, float] = field(default_factory=dict)
     _errors: dict[str, tuple[str, float]] = field(default_factory=dict)
+    _refreshes: dict[str, float] = field(default_factory=dict)
 
     def judge(self, state: tuple[list[Object], list[Object], list[Object], Any]) -> Verdict:
         """Expect every Application converged and every ApplicationSet to have made exactly its own.
@@ -248,6 +250,7 @@ class Arrival:
     def _push(self, one: Application, app: Object, verdict: Pending | Failed, *, founded: bool) -> Pending | Failed:
         """Ask for what Argo CD would do only after a long pause, and recognise what will not get better."""
         now = time.monotonic()
+        self._ask_for_lost(one, app, now)
         operation = argocd.operation(app)
         waits = operation.backing_off or _HELD.search(operation.message)
         if operation.running and waits and operation.revisions and self.sha not in operation.revisions:
@@ -281,6 +284,15 @@ class Arrival:
         elif now - first > _SAME_ERROR:
             return Failed(f"{errors[0]} (for {now - first:.0f} s, through several refreshes)")
         return verdict
+
+    def _ask_for_lost(self, one: Application, app: Object, now: float) -> None:
+        """Ask again for a refresh that Argo CD has lost: it would never come."""
+        if not argocd.refresh_asked(app):
+            self._refreshes.pop(one.name, None)
+        elif now - self._refreshes.setdefault(one.name, now) >= argocd.LOST_SECONDS:
+            self._refreshes[one.name] = now
+            with contextlib.suppress(ApiError):
+                argocd.ask_refresh(self.kube, one.name, namespace=one.namespace, again=True)
 
     def _once(self, name: str, now: float, work: Callable[[], object]) -> None:
         """Do it unless the last time is too short ago; a refusal of the API server is left to the next time."""
