@@ -50,8 +50,7 @@ def test_application_has_converged(
 ) -> None:
     """It is what its file says, Synced to the commit that is served, and Healthy (scenario A1 in full)."""
     known = platform.held.get(application.name)
-    seconds = 0.0 if known else CONVERGED_SECONDS
-    findings = applications.wait_converged(application, platform.sha, kube, timeout=seconds, known=known)
+    findings = applications.wait_converged(application, platform.sha, kube, timeout=CONVERGED_SECONDS, known=known)
     kept = grounds.kept_by(application.name, platform.layer)
     if findings:
         require(waves.behind(application, platform.layer))

@@ -11,6 +11,7 @@ from platform_e2e.checks import applications
 from platform_e2e.checks.applications import as_in_git, convergence, environment, policy, registered
 from platform_e2e.checks.blame import APPLIED
 from platform_e2e.explain import explain
+from platform_e2e.finding import Cause, Finding
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.objects import Object
@@ -174,6 +175,25 @@ def test_what_says_synced_is_compared_once_more(demo: Layer) -> None:
     (finding,) = applications.converged(application, SHA, cast("Kube", kube))
     assert finding.cause.id == "application-missing"
     assert len(kube.patches) == 1
+
+
+@pytest.mark.parametrize(("known", "waits"), [("application-missing", False), ("unexplained", True)])
+def test_only_what_held_an_application_when_the_platform_came_up_is_not_waited_for_again(
+    demo: Layer, monkeypatch: pytest.MonkeyPatch, known: str, *, waits: bool
+) -> None:
+    """What else is wrong with it may be what another test has changed a moment ago, and be healed in the next one."""
+    application, kube = demo.application("chat-dev"), FakeKube()
+    looks: list[int] = []
+
+    def look(*_: object) -> list[Finding]:
+        looks.append(1)
+        cause = Cause("application-missing", "", "")
+        return [] if len(looks) > 2 else [Finding(str(application), "applications", "", "", cause)]
+
+    monkeypatch.setattr(applications, "converged", look)
+    held = Cause(known, "", "")
+    found = applications.wait_converged(application, SHA, cast("Kube", kube), timeout=5, known=held)
+    assert (not found) == waits
 
 
 def test_what_keeps_a_pod_from_running_is_mended_where_its_workload_is_written(demo: Layer) -> None:
