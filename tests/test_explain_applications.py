@@ -57,6 +57,12 @@ def operation(phase: str, message: str, **more: Any) -> dict[str, Any]:
             "is still of commit aaaaaaaaaaaa, Git has bbbbbbbbbbbb: Retrying attempt #2",
         ),
         (condition("ComparisonError", "app path does not exist"), "application-render-error", "app path does not exist"),
+        (
+            operation("Running", "one or more objects failed to apply, reason: failed to create typed patch object (x/chat; apps/v1, Kind=Deployment): "
+            '.spec.env: duplicate entries for key [name="A"]. Retrying attempt #3 at 1:35AM.', operation={"retry": {"limit": 5}}),
+            "application-render-error",
+            'duplicate entries for key [name="A"]',
+        ),
         (condition("SharedResourceWarning", "ConfigMap/chat is part of applications a and b"), "application-shared-resource", "a and b"),
         (operation("Running", "waiting for healthy state of apps/Deployment/chat"), "application-wave-held", "apps/Deployment/chat"),
         (operation("Running", "waiting for completion of hook batch/Job/migrate"), "application-hook-running", "batch/Job/migrate"),

@@ -38,6 +38,13 @@ WITH_HEALTH = (
 )
 """Kinds whose health Argo CD judges and that an explanation is known for; a Secret that is missing keeps pods from starting."""
 
+UNTYPED = re.compile(r"failed to create typed (?:patch |live )?object")
+"""How the API server says that fields do not fit their schema, such as two entries for one key (apimachinery,
+pkg/util/managedfields/internal/structuredmerge.go)."""
+
+RETRYING = re.compile(r"\. Retrying attempt #\d+ at .*$")
+"""What Argo CD adds to a failed sync that it tries again (controller/appcontroller.go, processRequestedAppOperation)."""
+
 MISSING_CRD = re.compile(
     r"no matches for kind \"?[\w.]+\"?|could not find the requested resource|\\?\"[\w.]+\\?\" CRD is installed|"
     r"resource mapping not found|could not find version \\?\"",
@@ -180,15 +187,16 @@ def missing_crd(application: Object, _view: View) -> Cause | None:
 
 @explains(APPLICATION_KIND)
 def render_error(application: Object, _view: View) -> Cause | None:
-    """Its manifests cannot be made from Git."""
-    for kind, message in _conditions(application):
-        if kind in {"ComparisonError", "UnknownError"}:
-            return Cause(
-                "application-render-error",
-                f"the manifests of {name_of(application)} cannot be made or compared: {message}",
-                "correct the file that the message names; `kustomize build` of the Application's path shows the same",
-            )
-    return None
+    """Its manifests cannot be made from Git, or are none of their kind, which a sync may tell before a comparison does."""
+    told = [message for kind, message in _conditions(application) if kind in {"ComparisonError", "UnknownError"}]
+    told += [RETRYING.sub("", message) for message in _messages(application) if UNTYPED.search(message)]
+    if not told:
+        return None
+    return Cause(
+        "application-render-error",
+        f"the manifests of {name_of(application)} cannot be made or compared: {told[0]}",
+        "correct the file that the message names; `kustomize build` of the Application's path shows the same",
+    )
 
 
 @explains(APPLICATION_KIND)
