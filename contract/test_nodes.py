@@ -10,7 +10,7 @@ import pytest
 
 from contract import pods
 from contract.conftest import Standing
-from platform_e2e.checks.node import addresses_on
+from platform_e2e.checks.loadbalancer.node import addresses_on
 from platform_e2e.cluster import nodes
 from platform_e2e.cluster.embedded import images, nodefiles
 from platform_e2e.cluster.embedded.addons import why_not_ready

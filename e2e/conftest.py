@@ -16,13 +16,13 @@ from platform_e2e.testing.nightly import (
     Release,
     Sandbox,
     applications,
-    drift,
+    case_applications,
     foundations,
-    grounds,
     layer_of,
     loadbalancer,
     monitoring,
-    unmade,
+    mutations,
+    unsynced,
     waves,
 )
 
@@ -31,7 +31,7 @@ HEALED_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
-class Ground:
+class Prerequisites:
     """What a case stands on.
 
     Attributes:
@@ -68,7 +68,7 @@ class Ground:
     def unmade(self, findings: Sequence[Finding]) -> list[Finding]:
         """Return what holds the Applications that should have made what findings about the case lack."""
         platform = self.platform
-        return unmade.holding(findings, self.case, platform.layer, platform.lacking(), self.kube)
+        return unsynced.holding(findings, self.case, platform.layer, platform.lacking(), self.kube)
 
 
 Cases = Iterable[tuple[str, object]]
@@ -108,10 +108,10 @@ def _drifts(layer: Layer) -> Cases:
     """Return the changes to Applications that say they heal; those that do not are red in test_it_says_that_it_heals."""
     heals = (one for one in layer.applications if one.automation.enabled and one.automation.self_heal)
     healing = (one for one in heals if not one.exempt(Promise.SELFHEAL))
-    return ((str(one), one) for application in healing for one in drift.drifts(application))
+    return ((str(one), one) for application in healing for one in mutations.mutations_of(application))
 
 
-def _edits(choose: Callable[[Layer], Iterable[drift.Drift]]) -> Callable[[Layer], Cases]:
+def _edits(choose: Callable[[Layer], Iterable[mutations.Mutation]]) -> Callable[[Layer], Cases]:
     return lambda layer: ((one.target.name, one) for one in choose(layer))
 
 
@@ -124,9 +124,9 @@ CASES: dict[str, Callable[[Layer], Cases]] = {
     "environment": _environments,
     "release": _releases,
     "change": _drifts,
-    "edit_of_kept": _edits(drift.application_edits),
-    "edit_of_generated": _edits(drift.generated_edits),
-    "edit_of_root": _edits(drift.root_edits),
+    "edit_of_kept": _edits(mutations.application_edits),
+    "edit_of_generated": _edits(mutations.generated_edits),
+    "edit_of_root": _edits(mutations.root_edits),
 }
 """For each argument that a test can have, what the layer has of it."""
 
@@ -153,8 +153,8 @@ def _marks(value: object) -> list[pytest.MarkDecorator]:
     if isinstance(value, Release):
         return [pytest.mark.promise(str(foundations.promise_of(value)))]
     gone = (
-        isinstance(value, drift.Drift)
-        and value.kind is drift.Kind.OBJECT_DELETED
+        isinstance(value, mutations.Mutation)
+        and value.kind is mutations.Kind.OBJECT_DELETED
         and value.target.kind == "Application"
     )
     return [pytest.mark.exclusive("applications")] if gone else []
@@ -175,10 +175,10 @@ def _undisturbed(request: pytest.FixtureRequest) -> Iterator[None]:
     # It must stand before anything is locked: whoever comes first sets it up, which takes its time.
     layer = request.getfixturevalue("platform").layer
     lease = request.getfixturevalue("cluster").lease
-    mine = grounds.changed(case)
+    mine = case_applications.changed_by(case)
     with contextlib.ExitStack() as stack:
         # Always in the same order, so that no two processes wait for each other.
-        for name in sorted(mine | grounds.judged(case, layer)):
+        for name in sorted(mine | case_applications.judged_by(case, layer)):
             part = f"application {name}"
             stack.enter_context(lease.exclusive(part) if name in mine else lease.shared(part))
         yield
@@ -200,13 +200,13 @@ def metallb(platform: Platform) -> str:
 
 
 @pytest.fixture
-def ground(request: pytest.FixtureRequest, platform: Platform, kube: Kube) -> Ground:
+def prerequisites(request: pytest.FixtureRequest, platform: Platform, kube: Kube) -> Prerequisites:
     """Return what the case at hand stands on: the Application itself, or the one that renders the object."""
     case = next(iter(request.node.callspec.params.values()))
     name = case.service.application if isinstance(case, LoadBalancer) else case.application
     promises = [str(marker.args[0]) for marker in request.node.iter_markers("promise")]
     broken = any(foundations.stands_on(promise, platform.not_ready()) for promise in promises)
-    return Ground(case, platform.layer.application(name), platform, kube, broken)
+    return Prerequisites(case, platform.layer.application(name), platform, kube, broken)
 
 
 @pytest.fixture

@@ -8,21 +8,21 @@ from platform_e2e.testing import Cluster, Finding, Kube, Layer, Platform, Promis
 from platform_e2e.testing.nightly import (
     Application,
     ApplicationSet,
-    Drift,
     Environment,
+    Mutation,
     Promise,
     Run,
     applications,
     applicationsets,
     argocd,
     behind,
-    grounds,
-    heal,
+    case_applications,
     hookruns,
     plainsecrets,
     revisions,
-    settled,
-    unmade,
+    selfheal,
+    unsynced,
+    until_no_findings,
     waves,
 )
 
@@ -51,10 +51,10 @@ def test_application_has_converged(
     """It is what its file says, Synced to the commit that is served, and Healthy (scenario A1 in full)."""
     known = platform.held.get(application.name)
     findings = applications.wait_converged(application, platform.sha, kube, timeout=CONVERGED_SECONDS, known=known)
-    kept = grounds.kept_by(application.name, platform.layer)
+    kept = case_applications.child_applications(application.name, platform.layer)
     if findings:
         require(waves.behind(application, platform.layer))
-    require(unmade.holding(findings, application, platform.layer, platform.lacking(), kube))
+    require(unsynced.holding(findings, application, platform.layer, platform.lacking(), kube))
     require([one for finding in findings if (one := behind(finding, platform.lacking(), kept))])
     promises.report(own(findings), figures={"converged_seconds": platform.converged.get(application.name)})
 
@@ -74,8 +74,8 @@ def test_applications_are_those_of_git(platform: Platform, kube: Kube, promises:
     def look() -> list[Finding]:
         return applications.unknown(expected, kube.list(argocd.APPLICATION))
 
-    findings = settled(look, timeout=CONVERGED_SECONDS, what="the Applications are those of Git")
-    require(unmade.unpruned(findings, platform.lacking(), kube))
+    findings = until_no_findings(look, timeout=CONVERGED_SECONDS, what="the Applications are those of Git")
+    require(unsynced.unpruned(findings, platform.lacking(), kube))
     promises.report(findings)
 
 
@@ -138,34 +138,34 @@ def test_environment_is_deployed(environment: Environment, promises: Promises) -
 
 @pytest.mark.promise("selfheal")
 @pytest.mark.usefixtures("platform")
-def test_edit_of_an_application_is_reverted_by_the_root(edit_of_kept: Drift, kube: Kube, promises: Promises) -> None:
+def test_edit_of_an_application_is_reverted_by_the_root(edit_of_kept: Mutation, kube: Kube, promises: Promises) -> None:
     """The Applications of files are objects of the root, which heals them like any other."""
-    healed = heal.heal(edit_of_kept, kube)
+    healed = selfheal.heal(edit_of_kept, kube)
     promises.report(own(healed.findings), figures=healed.figures)
 
 
 @pytest.mark.promise("selfheal")
 @pytest.mark.usefixtures("platform")
 def test_edit_of_a_generated_application_is_reverted(
-    edit_of_generated: Drift, layer: Layer, kube: Kube, promises: Promises
+    edit_of_generated: Mutation, layer: Layer, kube: Kube, promises: Promises
 ) -> None:
     """The ApplicationSet controller keeps what it has generated."""
     maker = layer.application(edit_of_generated.target.name).generated_by
     for one in layer.applicationsets:
         if one.name == maker:
             require(applicationsets.check(one, _made(layer, one), kube))
-    healed = heal.heal(edit_of_generated, kube)
+    healed = selfheal.heal(edit_of_generated, kube)
     promises.report(own(healed.findings), figures=healed.figures)
 
 
 @pytest.mark.promise("selfheal")
 @pytest.mark.usefixtures("platform")
-def test_control_nobody_heals_the_root(edit_of_root: Drift, kube: Kube) -> None:
+def test_control_nobody_heals_the_root(edit_of_root: Mutation, kube: Kube) -> None:
     """The layer says so: who applied the root applies it again. The change stays, so the tests above prove the root's work."""
-    disturbance = heal.inject(edit_of_root, kube)
+    disturbance = selfheal.inject(edit_of_root, kube)
     target = edit_of_root.target
     try:
         source = kube.one(target.api, target.name, target.namespace)
-        consistently(source, heal.drifted(disturbance), for_=STAYS_SECONDS, what=f"the change of {target} stays")
+        consistently(source, selfheal.drifted(disturbance), for_=STAYS_SECONDS, what=f"the change of {target} stays")
     finally:
-        heal.undo(disturbance, kube)
+        selfheal.undo(disturbance, kube)

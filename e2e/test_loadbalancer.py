@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from e2e.conftest import Ground
+from e2e.conftest import Prerequisites
 from platform_e2e.testing import Cluster, Kube, Layer, Platform, Promises, consistently, eventually, own, require
-from platform_e2e.testing.nightly import TESTS, controls, explain, ingress, loadbalancer, node, served_class, unmade
+from platform_e2e.testing.nightly import (
+    TESTS,
+    explain,
+    ingress,
+    loadbalancer,
+    negative_fixtures,
+    node,
+    served_class,
+    unsynced,
+)
 
 pytestmark = pytest.mark.promise("loadbalancer")
 
@@ -22,12 +31,16 @@ RELEASED_SECONDS = 60.0
 
 @pytest.mark.smoke
 def test_service_answers_at_an_address_of_its_pool(
-    wanted: loadbalancer.Wanted, outside: loadbalancer.Outside, ground: Ground, kube: Kube, promises: Promises
+    wanted: loadbalancer.Wanted,
+    outside: loadbalancer.Outside,
+    prerequisites: Prerequisites,
+    kube: Kube,
+    promises: Promises,
 ) -> None:
     """It has an address that the rules allow, alone, announced by one node, and answers there as the layer says."""
-    seen, findings = loadbalancer.watch(wanted, kube, outside, timeout=ground.at_most(ANNOUNCE_SECONDS))
-    require(ground.unmade(findings))
-    promises.report(own(findings, ground), figures=loadbalancer.figures(seen))
+    seen, findings = loadbalancer.watch(wanted, kube, outside, timeout=prerequisites.at_most(ANNOUNCE_SECONDS))
+    require(prerequisites.unmade(findings))
+    promises.report(own(findings, prerequisites), figures=loadbalancer.figures(seen))
 
 
 @pytest.mark.smoke
@@ -41,18 +54,24 @@ def test_no_service_outside_of_git_takes_an_address(platform: Platform, kube: Ku
     """Every other LoadBalancer Service of the cluster would take addresses that nobody has planned."""
     known = {(str(one.service.namespace), one.service.name) for one in platform.layer.load_balancers()}
     findings = loadbalancer.unplanned(kube, known, TESTS)
-    require(unmade.unpruned(findings, platform.lacking(), kube))
+    require(unsynced.unpruned(findings, platform.lacking(), kube))
     promises.report(findings)
 
 
 @pytest.mark.smoke
 @pytest.mark.needs("nodes")
 def test_node_knows_the_address_only_as_a_rule(
-    wanted: loadbalancer.Wanted, outside: loadbalancer.Outside, ground: Ground, cluster: Cluster, promises: Promises
+    wanted: loadbalancer.Wanted,
+    outside: loadbalancer.Outside,
+    prerequisites: Prerequisites,
+    cluster: Cluster,
+    promises: Promises,
 ) -> None:
     """The address sits on no interface of the announcing node, and kube-proxy's rules take in what is sent to it."""
-    seen, findings = loadbalancer.watch(wanted, ground.kube, outside, timeout=ground.at_most(ANNOUNCE_SECONDS))
-    require(ground.unmade(findings) or findings)
+    seen, findings = loadbalancer.watch(
+        wanted, prerequisites.kube, outside, timeout=prerequisites.at_most(ANNOUNCE_SECONDS)
+    )
+    require(prerequisites.unmade(findings) or findings)
     host = cluster.node(seen.nodes[0]).host
     promises.report(node.check(wanted.service, ingress(seen.service or {}), seen.nodes[0], host))
 
@@ -61,8 +80,8 @@ def test_node_knows_the_address_only_as_a_rule(
 def test_control_service_without_room_stays_pending(metallb: str, kube: Kube, namespace: str) -> None:
     """A pool of one address has none for a second Service: it stays pending, the cause is named, and it is the only one."""
     served = served_class(kube)
-    with controls.pool_of_one(kube, namespace, metallb) as pool:
-        first = kube.create(controls.service("first", namespace, pool, served))
+    with negative_fixtures.pool_of_one(kube, namespace, metallb) as pool:
+        first = kube.create(negative_fixtures.service("first", namespace, pool, served))
         eventually(
             kube.one("v1/Service", "first", namespace),
             loadbalancer.has_address,
@@ -70,7 +89,7 @@ def test_control_service_without_room_stays_pending(metallb: str, kube: Kube, na
             what="first has it",
         )
         # Only now: where MetalLB learns of the pool after both are there, it gives the address to either.
-        second = kube.create(controls.service("second", namespace, pool, served))
+        second = kube.create(negative_fixtures.service("second", namespace, pool, served))
         waiting = kube.one("v1/Service", "second", namespace)
         consistently(waiting, loadbalancer.is_pending, for_=PENDING_SECONDS, what="second stays pending")
         cause = explain(second, kube)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from e2e.conftest import Ground
+from e2e.conftest import Prerequisites
 from platform_e2e.testing import Kube, Platform, Promises, own, require
 from platform_e2e.testing.nightly import (
     TESTS,
     MetricsService,
     Prometheus,
-    controls,
     monitoring,
     name_of,
+    negative_fixtures,
     selected_by,
-    settled,
-    unmade,
     unmonitored,
+    unsynced,
+    until_no_findings,
 )
 
 pytestmark = pytest.mark.promise("monitoring")
@@ -27,12 +27,16 @@ SCRAPED_SECONDS = 60.0
 
 @pytest.mark.smoke
 def test_service_monitor_is_scraped(
-    wanted_monitor: monitoring.Wanted, ground: Ground, kube: Kube, prometheus: Prometheus, promises: Promises
+    wanted_monitor: monitoring.Wanted,
+    prerequisites: Prerequisites,
+    kube: Kube,
+    prometheus: Prometheus,
+    promises: Promises,
 ) -> None:
     """It is selected, every target that replicas or nodes say is up, scraped just now, and delivers what is declared."""
-    seen, findings = monitoring.watch(wanted_monitor, kube, prometheus, timeout=ground.at_most(SCRAPED_SECONDS))
-    require(ground.unmade(findings))
-    promises.report(own(findings, ground), figures=monitoring.figures(seen))
+    seen, findings = monitoring.watch(wanted_monitor, kube, prometheus, timeout=prerequisites.at_most(SCRAPED_SECONDS))
+    require(prerequisites.unmade(findings))
+    promises.report(own(findings, prerequisites), figures=monitoring.figures(seen))
 
 
 def test_metrics_port_has_a_service_monitor(
@@ -46,10 +50,10 @@ def test_metrics_port_has_a_service_monitor(
 def test_metrics_of_the_foundations_have_a_service_monitor(platform: Platform, kube: Kube, promises: Promises) -> None:
     """The layer does not render their Services: without this, removing their ServiceMonitor would remove the promise."""
     releases = platform.layer.releases
-    findings = settled(
+    findings = until_no_findings(
         lambda: unmonitored.unwatched(kube, releases), timeout=SCRAPED_SECONDS, what="the foundations are scraped"
     )
-    require(unmade.holding(findings, None, platform.layer, platform.lacking(), kube))
+    require(unsynced.holding(findings, None, platform.layer, platform.lacking(), kube))
     promises.report(own(findings), figures={"exempt": unmonitored.excused(kube, releases)})
 
 
@@ -58,14 +62,14 @@ def test_no_other_service_monitor_goes_unselected(platform: Platform, kube: Kube
     """One that a release of the foundations brings is found by Prometheus, too."""
     known = {unmonitored.identity(one.object) for one in platform.layer.monitors()}
     findings = unmonitored.unselected(kube, known, TESTS)
-    require(unmade.unpruned(findings, platform.lacking(), kube))
+    require(unsynced.unpruned(findings, platform.lacking(), kube))
     promises.report(findings)
 
 
 @pytest.mark.usefixtures("platform")
 def test_control_service_monitor_without_the_label_is_unselected(namespace: str, kube: Kube) -> None:
     """Without the label no error is raised anywhere: the check must say it, by name."""
-    control = kube.create(controls.monitor("control", namespace, labels={}))
+    control = kube.create(negative_fixtures.monitor("control", namespace, labels={}))
     if taking := selected_by(control, kube):
         pytest.skip(f"{name_of(taking[0])} takes every ServiceMonitor, those without labels too")
     found = {finding.object: finding.cause for finding in unmonitored.unselected(kube, set(), "")}

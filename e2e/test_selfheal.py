@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from e2e.conftest import Ground
+from e2e.conftest import Prerequisites
 from platform_e2e.testing import Kube, Platform, Promises, consistently, eventually, own, require
 from platform_e2e.testing.nightly import (
     Application,
-    Drift,
+    Mutation,
     Promise,
     Sandbox,
     all_of,
     applications,
-    controls,
-    drift,
-    heal,
-    hidden,
+    has_colour,
+    ignored_fields,
+    is_sync,
+    mutations,
+    selfheal,
+    synced_with_key,
 )
 
 pytestmark = pytest.mark.promise("selfheal")
@@ -35,7 +37,7 @@ def test_application_says_that_it_heals(application: Application, promises: Prom
     """Every Application heals by default; one whose line was removed is red here, and its changes below are not made."""
     findings = applications.policy(application)
     require([one for one in findings if one.cause.id == "application-not-automated"])
-    untried = {} if drift.drifts(application) else {"nothing to change in": application.name}
+    untried = {} if mutations.mutations_of(application) else {"nothing to change in": application.name}
     promises.report([one for one in findings if one.promise == Promise.SELFHEAL], figures=untried)
 
 
@@ -43,14 +45,14 @@ def test_nothing_that_git_says_is_ignored(
     application: Application, platform: Platform, kube: Kube, promises: Promises
 ) -> None:
     """A field that Argo CD was told to ignore stays as anybody sets it, also one that nobody has changed yet."""
-    promises.report(hidden.check(application, platform.layer, kube))
+    promises.report(ignored_fields.check(application, platform.layer, kube))
 
 
 @pytest.mark.smoke
-def test_change_is_healed(change: Drift, ground: Ground, kube: Kube, promises: Promises) -> None:
+def test_change_is_healed(change: Mutation, prerequisites: Prerequisites, kube: Kube, promises: Promises) -> None:
     """The object is exactly as in Git again, by an operation that Argo CD began by itself and that names it."""
-    require(ground.settled(READY_SECONDS))
-    healed = heal.heal(change, kube)
+    require(prerequisites.settled(READY_SECONDS))
+    healed = selfheal.heal(change, kube)
     promises.report(own(healed.findings), figures=healed.figures)
 
 
@@ -58,17 +60,15 @@ def test_control_without_self_heal_drift_stays(sandbox: Sandbox) -> None:
     """With self-heal off the same change is noticed and left: so it is Argo CD that heals, and nobody else."""
     application = sandbox.application(self_heal=False)
     application.change(colour="red")
-    eventually(
-        application.source, controls.is_sync("OutOfSync"), timeout=NOTICED_SECONDS, what="Argo CD sees the drift"
-    )
-    consistently(application.settings, controls.has_colour("red"), for_=STAYS_SECONDS, what="the drift stays")
+    eventually(application.source, is_sync("OutOfSync"), timeout=NOTICED_SECONDS, what="Argo CD sees the drift")
+    consistently(application.settings, has_colour("red"), for_=STAYS_SECONDS, what="the drift stays")
 
 
 def test_control_with_self_heal_the_same_drift_goes(sandbox: Sandbox) -> None:
     """The very same change of the very same object goes away where self-heal is on."""
     application = sandbox.application(self_heal=True)
     application.change(colour="red")
-    eventually(application.settings, controls.has_colour("blue"), timeout=NOTICED_SECONDS, what="the drift is healed")
+    eventually(application.settings, has_colour("blue"), timeout=NOTICED_SECONDS, what="the drift is healed")
 
 
 def test_control_field_that_git_does_not_mention_is_no_drift(sandbox: Sandbox) -> None:
@@ -76,4 +76,4 @@ def test_control_field_that_git_does_not_mention_is_no_drift(sandbox: Sandbox) -
     application = sandbox.application(self_heal=True)
     application.change(shape="round")
     both = all_of(application.source, application.settings)
-    consistently(both, controls.synced_with_key("shape"), for_=STAYS_SECONDS, what="Synced, and the addition stays")
+    consistently(both, synced_with_key("shape"), for_=STAYS_SECONDS, what="Synced, and the addition stays")

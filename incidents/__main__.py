@@ -14,6 +14,7 @@ from pathlib import Path
 from incidents.five import APPLICATIONSET, KINDS, STACK, Kind, freeze, ignored, needing
 from platform_e2e import cli, paths
 from platform_e2e import layer as layers
+from platform_e2e.bringup import RunningPlatform, bring_up
 from platform_e2e.cluster.place import Place
 from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.errors import HarnessError
@@ -26,7 +27,6 @@ from platform_e2e.incident.reproduce import drift_documents
 from platform_e2e.incident.said import Telling, say, several
 from platform_e2e.kube.expect import Met, Pending, Verdict, poll
 from platform_e2e.report.verdict import ExitCode
-from platform_e2e.standing import Standing, stand
 
 BROKEN_SECONDS = 240.0
 """For each to be found: a kubelet's back-off from an image, and the scrapes that Prometheus needs, come last."""
@@ -85,7 +85,7 @@ def _make(known: argparse.Namespace, cluster: str, output: Path) -> None:
             file = directory / name
             file.write_text(change(file.read_text(encoding="utf-8")), encoding="utf-8")
         layer = layers.load(directory, renderer())
-        with stand(
+        with bring_up(
             settings, layer, nodes=settings.nodes, releases=layer.releases, timeline=Telling(), made=_known
         ) as up:
             freeze(up)
@@ -103,7 +103,7 @@ def _known(facts: ClusterFacts) -> None:
     """Say nothing of a cluster that goes with this run, whatever becomes of it."""
 
 
-def _until_found(up: Standing, kinds: Sequence[Kind], *, steady: float = 0.0) -> None:
+def _until_found(up: RunningPlatform, kinds: Sequence[Kind], *, steady: float = 0.0) -> None:
     """Wait until some kinds are found, and the findings have been the same for a while.
 
     Args:

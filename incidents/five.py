@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from platform_e2e.bringup import RunningPlatform
 from platform_e2e.explain.objects import at
 from platform_e2e.incident.overlay import lose_address, lose_sealing_key
 from platform_e2e.kube.objects import key
-from platform_e2e.standing import Standing
 
 HAND = "somebody"
 """The field manager of whoever changes things by hand."""
@@ -44,7 +44,7 @@ class Kind:
     """
 
     name: str
-    make: Callable[[Standing], None]
+    make: Callable[[RunningPlatform], None]
     object: str
     cause: str
 
@@ -62,18 +62,18 @@ def needing(text: str) -> str:
     return text + "\nalertmanager:\n  alertmanagerSpec:\n    secrets: [grafana-admin]\n"
 
 
-def hidden(up: Standing) -> None:
+def hidden(up: RunningPlatform) -> None:
     """Scale an environment by hand, where Argo CD was told to look away."""
     up.kube.patch("apps/v1/Deployment", "chat", {"spec": {"replicas": 2}}, "chat-dev", manager=HAND)
 
 
-def freeze(up: Standing) -> None:
+def freeze(up: RunningPlatform) -> None:
     """Freeze the platform's own project, as before a holiday: what is changed by hand from now on stays."""
     window = {"kind": "deny", "schedule": "0 0 * * *", "duration": "24h", "applications": ["*"]}
     up.kube.patch("argoproj.io/v1alpha1/AppProject", "platform", {"spec": {"syncWindows": [window]}}, "argocd")
 
 
-def address_lost(up: Standing) -> None:
+def address_lost(up: RunningPlatform) -> None:
     """Delete the pool; MetalLB gives no address again to whoever asks anew."""
     up.kube.delete("metallb.io/v1beta1/IPAddressPool", "platform", "metallb-system")
     for service in up.kube.list("v1/Service"):
@@ -82,20 +82,20 @@ def address_lost(up: Standing) -> None:
             lose_address(up.kube, name, namespace)
 
 
-def unselected(up: Standing) -> None:
+def unselected(up: RunningPlatform) -> None:
     """Change the label that Prometheus selects by."""
     labels = {"metadata": {"labels": {"release": "prometheus"}}}
     kind = "monitoring.coreos.com/v1/ServiceMonitor"
     up.kube.patch(kind, "sealed-secrets", labels, "monitoring", manager=HAND)
 
 
-def bad_image(up: Standing) -> None:
+def bad_image(up: RunningPlatform) -> None:
     """Commit a tag that nobody has built, in staging."""
     text = up.git.read(STAGING)
     up.git.commit({STAGING: (text.rstrip("\n") + "\n" + NO_IMAGE).encode()}, "Release chat to staging")
 
 
-def key_lost(up: Standing) -> None:
+def key_lost(up: RunningPlatform) -> None:
     """Lose the key of Sealed Secrets, and start its controller anew."""
     lose_sealing_key(up.kube)
 

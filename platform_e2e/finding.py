@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any
@@ -64,6 +64,10 @@ class Cause:
     remedy: str
     about: str = ""
     through: str = ""
+
+    def located(self, location: str) -> Cause:
+        """Return the cause with a file and line in its remedy; unchanged where the location is empty."""
+        return replace(self, remedy=f"{self.remedy} ({location})") if location else self
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from platform_e2e.checks.brought import Need, bringing, need
+from platform_e2e.checks.foundation_needs import Need, bringing, need
 from platform_e2e.checks.foundations import WAITS, broken, stands_on
 from platform_e2e.finding import Promise
 from platform_e2e.foundations import ReleaseFailed

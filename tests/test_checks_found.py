@@ -11,7 +11,7 @@ import pytest
 from platform_e2e.checks import found
 from platform_e2e.checks.blame import BlockedByPromise, own
 from platform_e2e.checks.found import Found
-from platform_e2e.checks.settle import settled
+from platform_e2e.checks.polling import until_no_findings
 from platform_e2e.finding import Cause, Finding, Promise
 
 CRASH = Cause(
@@ -29,14 +29,14 @@ def finding(cause: Cause = CRASH, name: str = "service/chat -n chat-dev") -> Fin
 @pytest.mark.point("one-fault-one-failure")
 def test_a_cause_that_was_waited_for_ends_the_next_wait_at_once(tmp_path: Path) -> None:
     with found.kept_in(tmp_path / "found"):
-        assert settled(lambda: [finding()], timeout=0.2, what="it answers")
+        assert until_no_findings(lambda: [finding()], timeout=0.2, what="it answers")
         began = time.monotonic()
         # Another object, met through the same Deployment; its pod has ended once more meanwhile.
         other = finding(
             replace(CRASH, sentence="container chat of pod/chat-1 -n chat-dev has ended 4 times"),
             "configmap/a -n argocd",
         )
-        assert settled(lambda: [other], timeout=30, what="it can heal")
+        assert until_no_findings(lambda: [other], timeout=30, what="it can heal")
         assert time.monotonic() - began < 5
 
 
@@ -53,7 +53,7 @@ def test_another_cause_and_another_object_have_their_own_wait(tmp_path: Path) ->
 @pytest.mark.point("one-fault-one-failure")
 def test_a_look_without_a_wait_is_remembered_by_no_other_test(tmp_path: Path) -> None:
     with found.kept_in(tmp_path):
-        assert settled(lambda: [finding()], timeout=0.0, what="it answers")
+        assert until_no_findings(lambda: [finding()], timeout=0.0, what="it answers")
         assert found.current().promise(finding()) is None
     assert found.current().promise(finding()) is None
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from platform_e2e.checks.foundations import RELEASE, broken, follows_from, promise_of, stands_on
-from platform_e2e.checks.values import place_in
+from platform_e2e.checks.helm_values import location_in
 from platform_e2e.explain.announcing import SPEAKER
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.foundations import ReleaseFailed
@@ -86,7 +86,7 @@ def workload(name: str, kind: str = "DaemonSet", **spec: Any) -> dict[str, Any]:
 def test_the_value_that_holds_a_release_has_its_line(
     tmp_path: Path, release: Release, item: dict[str, Any] | None, said: str, place: str
 ) -> None:
-    assert place_in(tmp_path, release, item, said) == place
+    assert location_in(tmp_path, release, item, said) == place
 
 
 def node(**labels: str) -> dict[str, Any]:

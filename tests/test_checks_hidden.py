@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from platform_e2e.checks import hidden
-from platform_e2e.checks.drift import application_edits, edit
+from platform_e2e.checks import ignored_fields
+from platform_e2e.checks.mutations import application_edits, edit
 from platform_e2e.explain.owners import Scaled, scaled, scaler_of
 from platform_e2e.finding import Finding
 from platform_e2e.kube.objects import Object
@@ -35,7 +35,7 @@ def ignoring(demo: Layer, *rules: dict[str, Any], name: str = "chat-dev") -> App
 def found(
     demo: Layer, *rules: dict[str, Any], view: RecordedView | None = None, name: str = "chat-dev"
 ) -> list[Finding]:
-    return hidden.check(ignoring(demo, *rules, name=name), demo, view or RecordedView())
+    return ignored_fields.check(ignoring(demo, *rules, name=name), demo, view or RecordedView())
 
 
 def with_autoscaler(demo: Layer, autoscaler: Object, application: str = "chat-staging") -> Layer:
@@ -51,7 +51,7 @@ def autoscaler(
 
 @pytest.mark.point("fields-ignored")
 def test_a_sound_layer_ignores_nothing(demo: Layer) -> None:
-    assert [one for each in demo.applications for one in hidden.check(each, demo, RecordedView())] == []
+    assert [one for each in demo.applications for one in ignored_fields.check(each, demo, RecordedView())] == []
 
 
 @pytest.mark.point("fields-ignored")
@@ -111,7 +111,7 @@ def test_the_ca_of_a_webhook_is_who_serves_its_own(demo: Layer) -> None:
     def hides(expression: str) -> int:
         rule = {"group": "admissionregistration.k8s.io", "kind": "*", "jqPathExpressions": [expression]}
         one = replace(ignoring(demo, rule), objects=(Rendered(config, "chat-dev", "f.yaml", 1),))
-        return len(hidden.check(one, demo, RecordedView()))
+        return len(ignored_fields.check(one, demo, RecordedView()))
 
     assert hides(".webhooks[]?.clientConfig.caBundle") == 0
     assert hides(".webhooks[0].failurePolicy") == 1
@@ -130,7 +130,9 @@ def test_an_exemption_with_a_reason_is_respected(demo: Layer) -> None:
     one = ignoring(demo, {**DEPLOYMENT, "jsonPointers": [IMAGE]})
     exempt = {"platform-e2e/exempt-selfheal": "an updater sets the image"}
     metadata = {**one.manifest["metadata"], "annotations": exempt}
-    assert hidden.check(replace(one, manifest={**one.manifest, "metadata": metadata}), demo, RecordedView()) == []
+    assert (
+        ignored_fields.check(replace(one, manifest={**one.manifest, "metadata": metadata}), demo, RecordedView()) == []
+    )
 
 
 @pytest.mark.point("fields-ignored")
@@ -152,9 +154,9 @@ def test_what_a_controller_writes_is_its_own(demo: Layer) -> None:
 @pytest.mark.parametrize("where", ["chat-dev", "chat-staging"])
 def test_replicas_that_an_autoscaler_of_git_owns_may_be_ignored_in_every_environment(demo: Layer, where: str) -> None:
     changed = with_autoscaler(demo, autoscaler())
-    assert hidden.check(ignoring(demo, REPLICAS, name=where), changed, RecordedView()) == []
+    assert ignored_fields.check(ignoring(demo, REPLICAS, name=where), changed, RecordedView()) == []
     more = {**DEPLOYMENT, "jsonPointers": ["/spec"]}
-    (one,) = hidden.check(ignoring(demo, more, name=where), changed, RecordedView())
+    (one,) = ignored_fields.check(ignoring(demo, more, name=where), changed, RecordedView())
     assert "/spec/replicas" not in one.details["hidden"][f"deployment/chat -n {where}"]
 
 
@@ -162,7 +164,7 @@ def test_replicas_that_an_autoscaler_of_git_owns_may_be_ignored_in_every_environ
 def test_replicas_that_nothing_scales_must_not_be_ignored(demo: Layer) -> None:
     assert len(found(demo, REPLICAS)) == 1
     other = with_autoscaler(demo, autoscaler(apiVersion="apps/v1", kind="Deployment", name="another"))
-    assert len(hidden.check(ignoring(demo, REPLICAS), other, RecordedView())) == 1
+    assert len(ignored_fields.check(ignoring(demo, REPLICAS), other, RecordedView())) == 1
 
 
 @pytest.mark.point("autoscaler-owns-replicas")
@@ -191,4 +193,4 @@ def test_what_git_says_is_told_by_its_values() -> None:
     obj = made(
         "v1/ConfigMap", "a", "b", data={"x/y": "1", "empty": "", "none": None}, list=[{"n": False}], status={"s": 1}
     )
-    assert set(hidden.stated(copy.deepcopy(obj))) == {"/data/x~1y", "/list/0/n"}
+    assert set(ignored_fields.stated(copy.deepcopy(obj))) == {"/data/x~1y", "/list/0/n"}

@@ -8,7 +8,7 @@ import pytest
 
 from platform_e2e import layer
 from platform_e2e.checks import hookruns
-from platform_e2e.checks.drift import drifts
+from platform_e2e.checks.mutations import mutations_of
 from platform_e2e.explain import explain
 from platform_e2e.explain.causes import CAUSES
 from platform_e2e.gitops import argocd
@@ -47,7 +47,7 @@ def test_a_hook_is_neither_healed_nor_compared_nor_missing(
     found = layer.load(layers.write(tmp_path, {"manifests/one/a-hook.yaml": hook}))
     application = found.application("one")
     assert [one.name for one in application.objects] == ["a", "one"], "Argo CD is given it all the same"
-    assert {drift.target.name for drift in drifts(application)} == {"one"}
+    assert {drift.target.name for drift in mutations_of(application)} == {"one"}
     assert [str(one) for one in wanted(found, ["one"])] == ["configmap/one -n one", "application/one -n argocd"]
     assert [one.name for one in found.of_kind("v1/ConfigMap")] == ["one"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from platform_e2e.checks.differences import Difference
-from platform_e2e.checks.ignored import Rule, check, rules
+from platform_e2e.checks.ignore_differences import Rule, check, rules
 from platform_e2e.explain import home
 from platform_e2e.finding import Promise
 from platform_e2e.kube.objects import Object

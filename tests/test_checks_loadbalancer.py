@@ -10,8 +10,9 @@ import pytest
 from platform_e2e import paths
 from platform_e2e.breaks.declaration import load
 from platform_e2e.checks import arp, loadbalancer, outside
-from platform_e2e.checks.loadbalancer import Observed, Outside, Wanted, check, figures, observe
-from platform_e2e.checks.loadbalancer_seen import moved
+from platform_e2e.checks.loadbalancer import Observed, Outside, Wanted, figures
+from platform_e2e.checks.loadbalancer.check import check
+from platform_e2e.checks.loadbalancer.observe import moved, observe
 from platform_e2e.explain.addresses import pool
 from platform_e2e.explain.objects import name_of
 from platform_e2e.finding import Cause, Finding

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from platform_e2e.checks.node import addresses_on, check, rules_for
+from platform_e2e.checks.loadbalancer.node import addresses_on, check, rules_for
 from tests.loadbalancers import service
 
 ADDRESSES = """\

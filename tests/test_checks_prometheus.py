@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from platform_e2e.checks.prometheus import Prometheus, PrometheusError, Sample, moment
+from platform_e2e.checks.monitoring.prometheus import Prometheus, PrometheusError, Sample, moment
 
 
 def answering(data: Any, *, path: str, parameters: Mapping[str, str] | None = None) -> Prometheus:

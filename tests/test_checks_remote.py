@@ -15,7 +15,7 @@ import pytest
 
 from platform_e2e.checks import wire
 from platform_e2e.checks.arp import Reply
-from platform_e2e.checks.loadbalancer_seen import Outside
+from platform_e2e.checks.loadbalancer.observe import Outside
 from platform_e2e.checks.remote import Container, Here
 from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.cluster.provider import ClusterFacts

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from platform_e2e import layer
-from platform_e2e.checks import unmade
-from platform_e2e.checks.drift import drifts
+from platform_e2e.checks import unsynced
+from platform_e2e.checks.mutations import mutations_of
 from platform_e2e.explain import explain
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.gitops import argocd
@@ -56,22 +56,22 @@ def service(demo: Layer) -> Any:
 @pytest.mark.point("one-fault-one-failure")
 def test_a_service_of_a_later_wave_is_not_there_for_what_holds_the_wave_before(demo: Layer) -> None:
     view = RecordedView(app("chat-dev", demo, "Service", "Deployment"))
-    (below,) = unmade.holding(found("object-missing"), service(demo), demo, held(), view)
+    (below,) = unsynced.holding(found("object-missing"), service(demo), demo, held(), view)
     assert below.cause is SEALED
-    assert unmade.holding([], service(demo), demo, held(), view) == [], "nothing is wrong with it"
-    assert unmade.holding(found("object-missing"), service(demo), demo, {}, view) == [], "nothing is known of it"
+    assert unsynced.holding([], service(demo), demo, held(), view) == [], "nothing is wrong with it"
+    assert unsynced.holding(found("object-missing"), service(demo), demo, {}, view) == [], "nothing is known of it"
 
 
 @pytest.mark.point("one-fault-one-failure")
 def test_a_service_without_pods_lacks_the_deployment_that_was_never_applied(demo: Layer) -> None:
     case = service(demo)
     lacks = found("loadbalancer-no-endpoints")
-    (below,) = unmade.holding(lacks, case, demo, held(), RecordedView(app("chat-dev", demo, "Deployment")))
+    (below,) = unsynced.holding(lacks, case, demo, held(), RecordedView(app("chat-dev", demo, "Deployment")))
     assert below.cause is SEALED
     key = made("v1/Secret", "chat-signing-key", "chat-dev")
-    assert unmade.holding(lacks, case, demo, held(), RecordedView(app("chat-dev", demo), key)) == [], "all is applied"
+    assert unsynced.holding(lacks, case, demo, held(), RecordedView(app("chat-dev", demo), key)) == [], "all is applied"
     other = found("loadbalancer-wrong-answer")
-    assert unmade.holding(other, case, demo, held(), RecordedView(app("chat-dev", demo, "Deployment"))) == []
+    assert unsynced.holding(other, case, demo, held(), RecordedView(app("chat-dev", demo, "Deployment"))) == []
 
 
 @pytest.mark.point("one-fault-one-failure")
@@ -79,9 +79,9 @@ def test_what_holds_the_application_is_reported_where_it_was_found(demo: Layer) 
     pool = Cause("loadbalancer-pool-unknown", "there is no pool", "add it", through="service/chat -n chat-dev")
     view = RecordedView(app("chat-dev", demo, "Deployment"))
     lacks = found("loadbalancer-pool-unknown")
-    assert unmade.holding(lacks, service(demo), demo, held(pool), view) == []
+    assert unsynced.holding(lacks, service(demo), demo, held(pool), view) == []
     # MetalLB's words and the check's may differ; it is the same Service.
-    assert unmade.holding(lacks, service(demo), demo, held(replace(pool, id="loadbalancer-no-pool")), view) == []
+    assert unsynced.holding(lacks, service(demo), demo, held(replace(pool, id="loadbalancer-no-pool")), view) == []
 
 
 @pytest.mark.point("one-fault-one-failure")
@@ -89,14 +89,16 @@ def test_a_pool_of_another_application_is_missed_by_service_application_and_chan
     refused = held(Cause("application-sync-failed", "the sync failed", "correct it"), "metallb-config")
     view = RecordedView(app("metallb-config", demo, "IPAddressPool"), app("chat-dev", demo))
     lacks = found("loadbalancer-no-pool")
-    for case in (service(demo), demo.application("chat-dev"), drifts(demo.application("chat-dev"))[0]):
-        (below,) = unmade.holding(lacks, case, demo, refused, view)
+    for case in (service(demo), demo.application("chat-dev"), mutations_of(demo.application("chat-dev"))[0]):
+        (below,) = unsynced.holding(lacks, case, demo, refused, view)
         assert below.object == "application/metallb-config -n argocd"
-    assert unmade.holding(lacks, demo.application("monitoring-config"), demo, refused, view) == [], "it has no Service"
+    assert unsynced.holding(lacks, demo.application("monitoring-config"), demo, refused, view) == [], (
+        "it has no Service"
+    )
     there = RecordedView(app("metallb-config", demo), app("chat-dev", demo))
-    assert unmade.holding(lacks, service(demo), demo, refused, there) == []
+    assert unsynced.holding(lacks, service(demo), demo, refused, there) == []
     unasked = RecordedView(app("chat-dev", demo))
-    assert unmade.holding(lacks, service(demo), demo, refused, unasked), "the Application itself is not there"
+    assert unsynced.holding(lacks, service(demo), demo, refused, unasked), "the Application itself is not there"
 
 
 @pytest.mark.point("one-fault-one-failure")
@@ -104,11 +106,11 @@ def test_a_monitor_misses_the_service_and_the_foundations_the_monitor_of_another
     monitor = next(one for one in demo.monitors() if "metallb" in one.name)
     refused = held(Cause("application-render-error", "it cannot be rendered", "correct it"), "metallb-config")
     view = RecordedView(app("metallb-config", demo, "Service"), app("monitoring-config", demo))
-    assert unmade.holding(found("monitor-service-unmatched"), monitor, demo, refused, view)
+    assert unsynced.holding(found("monitor-service-unmatched"), monitor, demo, refused, view)
     alone = held(name="monitoring-config")
     unscraped = RecordedView(app("monitoring-config", demo, "ServiceMonitor"))
-    assert unmade.holding(found("release-without-monitor"), None, demo, alone, unscraped)
-    assert not unmade.holding(
+    assert unsynced.holding(found("release-without-monitor"), None, demo, alone, unscraped)
+    assert not unsynced.holding(
         found("release-without-monitor"), None, demo, alone, RecordedView(app("monitoring-config", demo))
     )
 
@@ -133,10 +135,10 @@ def test_a_pod_misses_the_secret_or_configmap_that_its_sentence_names(demo: Laye
         status = {"resources": [entry(one, status="OutOfSync") for one in kept]}
         return RecordedView(made(argocd.APPLICATION, "secrets-config", "argocd", status=status), *objects)
 
-    assert unmade.holding(lacks("chat-signing-key"), application, apart, known, view())
-    assert unmade.holding(lacks("another"), application, apart, known, view()) == []
+    assert unsynced.holding(lacks("chat-signing-key"), application, apart, known, view())
+    assert unsynced.holding(lacks("another"), application, apart, known, view()) == []
     there = view(made("v1/Secret", "chat-signing-key", "chat-dev"))
-    assert unmade.holding(lacks("chat-signing-key"), application, apart, known, there) == []
+    assert unsynced.holding(lacks("chat-signing-key"), application, apart, known, there) == []
 
 
 @pytest.mark.point("one-fault-one-failure")
@@ -153,10 +155,10 @@ def test_a_kind_and_a_namespace_that_another_application_brings_are_missed(demo:
         ("application-sync-failed", 'namespaces "metallb-system" not found'),
     ):
         lacks = found(cause, "application/metallb-config -n argocd", sentence)
-        assert unmade.holding(lacks, application, wider, known, view), cause
-        assert unmade.holding(lacks, demo.application("monitoring-config"), wider, known, view) == [], cause
+        assert unsynced.holding(lacks, application, wider, known, view), cause
+        assert unsynced.holding(lacks, demo.application("monitoring-config"), wider, known, view) == [], cause
         elsewhere = found(cause, sentence="something else")
-        assert unmade.holding(elsewhere, application, wider, known, view) == [], cause
+        assert unsynced.holding(elsewhere, application, wider, known, view) == [], cause
 
 
 @pytest.mark.point("one-fault-one-failure")
@@ -164,9 +166,9 @@ def test_an_application_is_not_there_for_what_holds_the_one_that_keeps_it(demo: 
     root = held(Cause("application-render-error", "it cannot be rendered", "correct it"), "platform")
     view = RecordedView(app("platform", demo, "Application"))
     lacks = found("application-missing", "application/metallb-config -n argocd")
-    (below,) = unmade.holding(lacks, demo.application("metallb-config"), demo, root, view)
+    (below,) = unsynced.holding(lacks, demo.application("metallb-config"), demo, root, view)
     assert below.object == "application/platform -n argocd"
-    assert unmade.holding(lacks, demo.application("metallb-config"), demo, held(name="metallb-config"), view) == []
+    assert unsynced.holding(lacks, demo.application("metallb-config"), demo, held(name="metallb-config"), view) == []
 
 
 @pytest.mark.point("one-fault-one-failure")
@@ -174,11 +176,11 @@ def test_what_an_application_has_not_pruned_is_its_own_fault(demo: Layer) -> Non
     old = {"version": "v1", "kind": "Service", "namespace": "chat-dev", "name": "old", "requiresPruning": True}
     view = RecordedView(made(argocd.APPLICATION, "chat-dev", "argocd", status={"resources": [old]}))
     left = found("loadbalancer-unplanned", "service/old -n chat-dev")
-    (below,) = unmade.unpruned(left, held(), view)
+    (below,) = unsynced.unpruned(left, held(), view)
     assert below.cause is SEALED
-    assert unmade.unpruned(left, {}, view) == [], "it has converged"
+    assert unsynced.unpruned(left, {}, view) == [], "it has converged"
     stranger = found("loadbalancer-unplanned", "service/by-hand -n chat-dev")
-    assert unmade.unpruned([*left, *stranger], held(), view) == [], "the other one is nobody's"
+    assert unsynced.unpruned([*left, *stranger], held(), view) == [], "the other one is nobody's"
 
 
 @pytest.mark.point("one-fault-one-failure")

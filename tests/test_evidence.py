@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from platform_e2e.checks.drift import DELETABLE, GENTLEST, HARMLESS
+from platform_e2e.checks.mutations import DELETABLE, GENTLEST, HARMLESS
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.gitops.repository import File, Repository, Step
 from platform_e2e.kube.errors import Unavailable

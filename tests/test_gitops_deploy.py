@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from platform_e2e.finding import Cause
-from platform_e2e.gitops import argocd, arrival, deploy
+from platform_e2e.gitops import argocd, deploy, rollout
 from platform_e2e.gitops.argocd import APPLICATION, APPLICATIONSET, APPPROJECT
 from platform_e2e.gitops.git import Commit
 from platform_e2e.kube.errors import ApiError, KindNotServed, NotFound
@@ -305,9 +305,7 @@ def test_what_argo_cd_remembers_of_a_comparison_that_failed_is_not_believed(
         threading.Timer(0.1, forget).start()
 
     kube.on_patch = refresh
-    seconds, held = deploy.wait_converged(
-        kube, layer, SHA, timeline=timeline, timeout=60, hopeless=hopeless("one", 0.5)
-    )
+    seconds, held = deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=60, give_up=give_up("one", 0.5))
     assert forgets.is_set()
     assert sorted(seconds) == ["chat-dev", "chat-prod"]
     assert "duplicate entries" in held["one"].why
@@ -433,7 +431,7 @@ def failing(kube: Any, message: str) -> None:
 def test_an_error_that_stays_the_same_ends_the_wait(
     kube: Any, layer: Layer, timeline: Timeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(arrival, "_SAME_ERROR", 0.2)
+    monkeypatch.setattr(rollout, "_SAME_ERROR", 0.2)
     failing(kube, "manifests/one: app path does not exist")
     with pytest.raises(
         Refuted, match=r"application/one -n argocd: ComparisonError: manifests/one: app path does not exist \(for"
@@ -444,16 +442,16 @@ def test_an_error_that_stays_the_same_ends_the_wait(
 def test_an_error_before_the_foundations_are_there_does_not(
     kube: Any, layer: Layer, timeline: Timeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(arrival, "_SAME_ERROR", 0.1)
+    monkeypatch.setattr(rollout, "_SAME_ERROR", 0.1)
     failing(kube, "unknown flag: --enable-everything")
     began = time.monotonic()
 
-    def founded() -> bool:
+    def foundations_ready() -> bool:
         if time.monotonic() - began > 0.4:
             kube.put(APPLICATION, converged("one"))
         return False
 
-    deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=10, founded=founded)
+    deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=10, foundations_ready=foundations_ready)
 
 
 def test_an_error_that_argo_cd_remembers_is_asked_about_anew(kube: Any, layer: Layer, timeline: Timeline) -> None:
@@ -475,7 +473,7 @@ def test_an_error_that_argo_cd_remembers_is_asked_about_anew(kube: Any, layer: L
 def test_an_error_of_something_that_is_still_starting_does_not(
     kube: Any, layer: Layer, timeline: Timeline, monkeypatch: pytest.MonkeyPatch, message: str
 ) -> None:
-    monkeypatch.setattr(arrival, "_SAME_ERROR", 0.01)
+    monkeypatch.setattr(rollout, "_SAME_ERROR", 0.01)
     failing(kube, message)
     with pytest.raises(Timeout):
         deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=0.7)
@@ -493,7 +491,7 @@ def test_what_argocd_has_given_up_ends_the_wait_with_its_name(kube: Any, layer: 
 IMAGE = Cause("pod-image", "the image cannot be had", "correct it")
 
 
-def hopeless(name: str, patience: float | None) -> Callable[[dict[str, Any]], tuple[Cause, float | None] | None]:
+def give_up(name: str, patience: float | None) -> Callable[[dict[str, Any]], tuple[Cause, float | None] | None]:
     return lambda app: (IMAGE, patience) if app["metadata"]["name"] == name else None
 
 
@@ -506,7 +504,7 @@ def test_an_application_that_stays_broken_is_left_behind(
     status["health"]["status"] = "Progressing"
     status["operationState"]["phase"] = phase
     seconds, _ = deploy.wait_converged(
-        kube, layer, SHA, timeline=timeline, timeout=60, hopeless=hopeless("chat-prod", 0.1)
+        kube, layer, SHA, timeline=timeline, timeout=60, give_up=give_up("chat-prod", 0.1)
     )
     assert sorted(seconds) == ["chat-dev", "one"]
 
@@ -516,7 +514,7 @@ def test_a_cause_that_goes_away_in_time_is_waited_for(kube: Any, layer: Layer, t
     kube.up("chat-prod", sha=OLD)
     threading.Timer(0.1, lambda: kube.up("chat-prod")).start()
     seconds, _ = deploy.wait_converged(
-        kube, layer, SHA, timeline=timeline, timeout=60, hopeless=hopeless("chat-prod", 30.0)
+        kube, layer, SHA, timeline=timeline, timeout=60, give_up=give_up("chat-prod", 30.0)
     )
     assert sorted(seconds) == NAMES
 
@@ -526,10 +524,16 @@ def test_a_sync_that_failed_for_good_before_the_foundations_are_there_is_left_be
 ) -> None:
     kube.up(*NAMES)
     kube.objects[APPLICATION, "chat-prod"]["status"]["operationState"]["phase"] = "Failed"
-    founded = threading.Event()
-    threading.Timer(0.3, founded.set).start()
+    foundations_ready = threading.Event()
+    threading.Timer(0.3, foundations_ready.set).start()
     seconds, _ = deploy.wait_converged(
-        kube, layer, SHA, timeline=timeline, timeout=60, hopeless=hopeless("chat-prod", 0.1), founded=founded.is_set
+        kube,
+        layer,
+        SHA,
+        timeline=timeline,
+        timeout=60,
+        give_up=give_up("chat-prod", 0.1),
+        foundations_ready=foundations_ready.is_set,
     )
     assert sorted(seconds) == ["chat-dev", "one"]
 
@@ -541,7 +545,7 @@ def test_what_has_not_converged_at_the_end_of_the_wait_is_left_behind(
     kube.up(*NAMES)
     kube.objects[APPLICATION, "chat-prod"]["status"]["health"]["status"] = "Progressing"
     seconds, held = deploy.wait_converged(
-        kube, layer, SHA, timeline=timeline, timeout=0.2, hopeless=hopeless("chat-prod", patience)
+        kube, layer, SHA, timeline=timeline, timeout=0.2, give_up=give_up("chat-prod", patience)
     )
     assert sorted(seconds) == ["chat-dev", "one"]
     assert held["chat-prod"].cause == IMAGE
@@ -554,7 +558,7 @@ def test_an_applicationset_that_cannot_generate_is_left_behind_with_what_it_has_
     kube.up(*there, "chat-old")
     seconds, _ = deploy.wait_converged(
         kube, layer, SHA, timeline=timeline, timeout=60,
-        hopeless=hopeless("chat", 0.1),
+        give_up=give_up("chat", 0.1),
     )  # fmt: skip
     assert sorted(seconds) == sorted(there)
 
@@ -567,7 +571,7 @@ def test_also_where_nothing_has_converged_all_of_it_is_left_behind_to_be_judged(
     for name in NAMES:
         kube.objects[APPLICATION, name]["status"]["health"]["status"] = "Progressing"
     seconds, held = deploy.wait_converged(
-        kube, layer, SHA, timeline=timeline, timeout=60, hopeless=lambda _: (IMAGE, 0.0)
+        kube, layer, SHA, timeline=timeline, timeout=60, give_up=lambda _: (IMAGE, 0.0)
     )
     assert seconds == {}
     assert sorted(held) == NAMES
@@ -576,9 +580,9 @@ def test_also_where_nothing_has_converged_all_of_it_is_left_behind_to_be_judged(
 @pytest.fixture
 def still(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a wait end after some tenths of a second in which nothing moves."""
-    monkeypatch.setattr(arrival, "QUIET_SECONDS", 0.3)
-    monkeypatch.setattr(arrival, "STILL_SECONDS", 0.6)
-    monkeypatch.setattr(arrival, "_LOOK_AGAIN", 0.05)
+    monkeypatch.setattr(rollout, "QUIET_SECONDS", 0.3)
+    monkeypatch.setattr(rollout, "STILL_SECONDS", 0.6)
+    monkeypatch.setattr(rollout, "_LOOK_AGAIN", 0.05)
     monkeypatch.setattr(deploy, "TICK", 0.05)
     monkeypatch.setattr(deploy, "STILL_SECONDS", 0.6)
 
@@ -595,7 +599,7 @@ def test_the_wait_ends_when_nothing_moves_and_what_is_lacking_is_told(
     kube.up(*NAMES)
     kube.objects[APPLICATION, "chat-prod"]["status"]["health"]["status"] = "Progressing"
     began = time.monotonic()
-    seconds, held = deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=60, hopeless=untold)
+    seconds, held = deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=60, give_up=untold)
     assert time.monotonic() - began < 10
     assert sorted(seconds) == ["chat-dev", "one"]
     assert held["chat-prod"].cause is None
@@ -613,7 +617,7 @@ def test_an_application_that_argo_cd_never_looks_at_is_left_behind(
         del kube.objects[APPLICATION, "one"]
     else:
         kube.objects[APPLICATION, "one"]["status"] = status
-    seconds, held = deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=60, hopeless=untold)
+    seconds, held = deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=60, give_up=untold)
     assert sorted(seconds) == ["chat-dev", "chat-prod"]
     assert sorted(held) == ["one"]
 
@@ -634,7 +638,7 @@ def test_what_goes_on_elsewhere_may_be_what_an_application_lacks(kube: Any, laye
         kube.up("chat-prod")
 
     threading.Thread(target=go_on).start()
-    seconds, _ = deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=60, hopeless=untold)
+    seconds, _ = deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=60, give_up=untold)
     assert sorted(seconds) == NAMES
     assert time.monotonic() - began > 1
 
@@ -645,7 +649,7 @@ def test_an_attempt_that_is_to_come_is_waited_for(kube: Any, layer: Layer, timel
     kube.up(*NAMES)
     kube.objects[APPLICATION, "one"]["status"]["operationState"] |= {"phase": "Running", "retryCount": 2}
     threading.Timer(1.2, lambda: kube.up("one")).start()
-    seconds, _ = deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=60, hopeless=untold)
+    seconds, _ = deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=60, give_up=untold)
     assert sorted(seconds) == NAMES
 
 
@@ -656,7 +660,7 @@ def test_a_workload_that_does_not_roll_out_holds_its_application_alone(
     kube.up(*NAMES)
     entry = {"group": "apps", "version": "v1", "kind": "Deployment", "namespace": "n", "name": "d", "status": "Synced"}
     kube.objects[APPLICATION, "one"]["status"]["resources"].append(entry)
-    seconds, held = deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=0.3, hopeless=untold)
+    seconds, held = deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=0.3, give_up=untold)
     assert sorted(seconds) == ["chat-dev", "chat-prod"]
     assert held["one"].why == "deployment/d -n n: does not exist"
 
@@ -683,7 +687,7 @@ def test_a_root_that_the_api_server_does_not_take_holds_its_applications_alone(
         return taken
 
     kube.apply = refuse
-    done = deploy.deploy(kube, layer, git(layer), timeline=timeline, timeout=60, hopeless=untold)
+    done = deploy.deploy(kube, layer, git(layer), timeline=timeline, timeout=60, give_up=untold)
     assert sorted(done.seconds) == ["chat-dev", "chat-prod"]
     assert done.held["one"].refused
     assert 'namespaces "team" not found' in done.held["one"].why

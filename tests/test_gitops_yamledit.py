@@ -11,7 +11,7 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import ScalarNode
 
 from platform_e2e.errors import WrongUsage
-from platform_e2e.gitops import fragments, pools, yamledit
+from platform_e2e.gitops import pool_remap, yaml_patches, yamledit
 from tests.gitops_layers import MAP, OWN, URL, run
 
 scalars = st.one_of(
@@ -101,7 +101,7 @@ def test_replace_writes_any_value_so_that_it_is_read_back(value: str, style: str
 @given(st.text(max_size=200))
 def test_any_text_is_parsed_or_refused_with_the_files_name(text: str) -> None:
     try:
-        problem = "" if fragments.read("kustomization.yaml", text) else "kustomization.yaml was not read"
+        problem = "" if yaml_patches.read("kustomization.yaml", text) else "kustomization.yaml was not read"
     except WrongUsage as error:
         problem = error.problem.partition("kustomization.yaml")[0]
     assert not problem
@@ -109,7 +109,7 @@ def test_any_text_is_parsed_or_refused_with_the_files_name(text: str) -> None:
 
 @given(st.integers(0, 20), st.integers(0, 20))
 def test_addresses_keep_their_place_and_stay_distinct(one: int, other: int) -> None:
-    moves = pools.ranges(MAP)
-    new_one, new_other = (pools.moved(f"10.89.0.{200 + n}", moves) for n in (one, other))
+    moves = pool_remap.ranges(MAP)
+    new_one, new_other = (pool_remap.moved(f"10.89.0.{200 + n}", moves) for n in (one, other))
     assert new_one == f"10.91.7.{10 + one}"
     assert (new_one == new_other) is (one == other)

@@ -13,6 +13,7 @@ import pytest
 
 from platform_e2e import cli
 from platform_e2e import layer as layer_package
+from platform_e2e.bringup import RunningPlatform
 from platform_e2e.cluster.provider import ClusterFacts, NodeFacts
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.finding import Cause, Finding, Promise
@@ -20,7 +21,6 @@ from platform_e2e.incident import archive, compare, healing, helm, reproduce
 from platform_e2e.incident.files import files_of
 from platform_e2e.incident.model import Incident, Installed
 from platform_e2e.incident.said import clean
-from platform_e2e.standing import Standing
 from tests import incidents, layers
 from tests.incidents import FINDING, drift
 from tests.scripted_api import ScriptedApi
@@ -64,13 +64,15 @@ def again(api: ScriptedApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     facts = ClusterFacts("incident", "embedded", "", "kubeconfig", "v1.99.0", (NodeFacts("n1", "192.0.2.9", ""),))
 
     @contextlib.contextmanager
-    def stand(settings: Any, layer: Any, *, made: Callable[[ClusterFacts], None], **_: Any) -> Iterator[Standing]:
+    def stand(
+        settings: Any, layer: Any, *, made: Callable[[ClusterFacts], None], **_: Any
+    ) -> Iterator[RunningPlatform]:
         assert settings.cluster == "incident"
         made(facts)
         with api.client() as kube:
-            yield Standing(facts, kube, layer, None, SHA, ())  # type: ignore[arg-type]  # nothing is pushed
+            yield RunningPlatform(facts, kube, layer, None, SHA, ())  # type: ignore[arg-type]  # nothing is pushed
 
-    monkeypatch.setattr(reproduce, "stand", stand)
+    monkeypatch.setattr(reproduce, "bring_up", stand)
 
     def run(incident: Incident = THEN, *words: str, layer: bool = True) -> int:
         files = files_of(incident, [], [])

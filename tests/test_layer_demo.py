@@ -12,7 +12,6 @@ import pytest
 from ruamel.yaml import YAML
 
 from platform_e2e import layer
-from platform_e2e.checks.place import place_of
 from platform_e2e.explain.targets import takes_port
 from platform_e2e.finding import Promise
 from platform_e2e.layer import Layer
@@ -190,7 +189,7 @@ def test_every_object_knows_its_file_and_line(demo: Layer) -> None:
 
 
 def test_what_an_overlay_patches_names_the_patch_before_the_base(demo: Layer) -> None:
-    places = {str(one): place_of(one) for one in demo.rendered}
+    places = {str(one): one.location for one in demo.rendered}
     assert places["service/chat -n chat-prod"] == (
         "manifests/chat/overlays/prod/service.yaml, which patches manifests/chat/base/service.yaml:3"
     )

@@ -35,7 +35,7 @@ import tests.as_a_mac
 import json, sys
 from platform_e2e.cluster.k3d import daemon, sources
 sources.ask = lambda url, ca="": ""
-from platform_e2e import cli, standing
+from platform_e2e import bringup, cli
 from platform_e2e.cluster import lease, supervisor
 from platform_e2e.cluster.k3d import making
 import platform_e2e.fixtures.cluster, platform_e2e.fixtures.platform, platform_e2e.pytest_plugin.layer

@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from platform_e2e import timeline
-from platform_e2e.checks.settle import settled
+from platform_e2e.checks.polling import until_no_findings
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.kube.expect import Met, Pending, Polled, Timeout, Verdict, eventually
 from platform_e2e.kube.objects import Object
@@ -103,7 +103,7 @@ def test_looking_again_in_vain_is_no_wait_that_was_met(line: Line) -> None:
     cause = Cause("application-not-selfhealing", "it does not say so", "say so")
     finding = Finding("application/a -n argocd", Promise.SELFHEAL, "selfHeal: true", "it is not there", cause)
     with timeline.kept_in(line):
-        assert settled(lambda: [finding], timeout=60, what="it heals") == [finding]
+        assert until_no_findings(lambda: [finding], timeout=60, what="it heals") == [finding]
     (wait,) = line.events("wait")
     assert wait["outcome"].startswith("failed after")
     assert "application/a -n argocd: it is not there" in wait["steps"][-1]

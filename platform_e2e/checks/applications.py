@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from platform_e2e.checks.applicationsets import lets_differ
 from platform_e2e.checks.blame import APPLIED
 from platform_e2e.checks.differences import Difference, missing_from
-from platform_e2e.checks.place import place_of, placed
-from platform_e2e.checks.settle import settled
+from platform_e2e.checks.polling import until_no_findings
 from platform_e2e.explain import Shows, View, explain, shows, unexplained, unexplained_of
 from platform_e2e.explain.applications import unautomated
 from platform_e2e.explain.causes import CAUSES
@@ -240,7 +239,7 @@ def unrolled(application: Application, live: Object, view: View) -> list[Finding
         verdict = rolled_out(workload)
         if not isinstance(verdict, Met):
             cause = (explain(workload, view) if workload else None) or unexplained(f"{one}: {verdict.why}")
-            cause = placed(cause, next((place_of(of) for of in application.objects if str(of) == str(one)), ""))
+            cause = cause.located(next((of.location for of in application.objects if str(of) == str(one)), ""))
             return [Finding(str(application), Promise.APPLICATIONS, f"{one} has rolled out", verdict.why, cause)]
     return []
 
@@ -266,7 +265,7 @@ def wait_converged(
         found = look()
         if not found or any(finding.cause.id == known.id for finding in found):
             return found
-    return settled(
+    return until_no_findings(
         look,
         timeout=timeout,
         what=f"{application} is what commit {sha[:12]} says",
@@ -289,7 +288,7 @@ def convergence(application: Application, live: Object | None, sha: str, view: V
         return []
     cause = explain(live, view) or unexplained_of(live, view, verdict.why)
     if shows(cause) is Shows.WORKLOAD_NOT_READY or cause.through:
-        cause = placed(cause, next((place_of(one) for one in application.objects if str(one) == cause.through), ""))
+        cause = cause.located(next((one.location for one in application.objects if str(one) == cause.through), ""))
     expected = f"synced to commit {sha[:12]} and healthy"
     observed = f"{argocd.sync_status(live) or 'not compared'}, {argocd.health(live) or 'no health'}: {verdict.why}"
     applied = {APPLIED: "yes"} if synced_on(live, sha) and not argocd.operation(live).running else {}

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from platform_e2e.checks.hidden import stated
-from platform_e2e.checks.ignored import Rule
+from platform_e2e.checks.ignore_differences import Rule
+from platform_e2e.checks.ignored_fields import stated
 from platform_e2e.explain import View
 from platform_e2e.explain.objects import at, listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise

@@ -7,9 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from platform_e2e.checks.brought import bringing, need
-from platform_e2e.checks.place import place_of, placed
-from platform_e2e.checks.values import place_in
+from platform_e2e.checks.foundation_needs import bringing, need
+from platform_e2e.checks.helm_values import location_in
 from platform_e2e.explain import Shows, View, explain, home, shows
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.gitops.argocd import APPLICATION
@@ -84,14 +83,14 @@ def broken(
                 id="foundation-lacks-object",
                 sentence=f"{known.sentence}; no Application of the layer brings {wanted}",
             )
-        cause = placed(known, place_in(root, release, failure.item, said))
+        cause = known.located(location_in(root, release, failure.item, said))
     return Finding(str(release), promise, "the release is ready", observed, cause, details)
 
 
 def _waiting(said: str, brings: Rendered, view: View) -> tuple[Cause, bool]:
     """Return why a release waits for what an object of the layer brings, and whether that is the cause which holds this object."""
     of = f"application/{brings.application}"
-    sentence = f"{said}, which {brings.kind.lower()}/{brings.name} of {of} brings ({place_of(brings)})"
+    sentence = f"{said}, which {brings.kind.lower()}/{brings.name} of {of} brings ({brings.location})"
     live = view.get(brings.api, brings.name, brings.namespace)
     application = next((one for one in view.list(APPLICATION) if key(one)[1] == brings.application), None)
     for one in (live, application):

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from platform_e2e import timeline
-from platform_e2e.checks.place import place_of, placed
 from platform_e2e.explain import explain, unexplained
 from platform_e2e.explain.objects import at
 from platform_e2e.finding import Finding, Promise
@@ -60,10 +59,10 @@ def check(application: Application, sha: str, kube: Kube, *, timeout: float = SY
         timeline.current().event("disturbance-end", str(application))
     done = argocd.operation(app)
     cause = explain(app, kube) or unexplained(f"the sync is {done.phase}: {done.message}")
-    place = next((place_of(one) for one in application.objects if str(one) == cause.through), "")
+    place = next((one.location for one in application.objects if str(one) == cause.through), "")
     observed = f"the sync is {done.phase}: {done.message}"
     expected = "a sync with its hooks succeeds"
-    return [Finding(str(application), Promise.APPLICATIONS, expected, observed, placed(cause, place))]
+    return [Finding(str(application), Promise.APPLICATIONS, expected, observed, cause.located(place))]
 
 
 def _sync(app: Object) -> Mapping[str, Any]:

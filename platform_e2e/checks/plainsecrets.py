@@ -7,7 +7,6 @@ import binascii
 import re
 from collections.abc import Iterator
 
-from platform_e2e.checks.place import place_of
 from platform_e2e.explain.objects import listed
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.layer import EXEMPT, Layer, Rendered
@@ -65,7 +64,7 @@ def _decoded(value: str) -> str:
 def _finding(one: Rendered, keys: list[str]) -> Finding:
     cause = Cause(
         "secret-in-git",
-        f"{one} stands in Git in plain text: {listed(keys)} in {place_of(one)}, beside Secrets that are sealed",
+        f"{one} stands in Git in plain text: {listed(keys)} in {one.location}, beside Secrets that are sealed",
         f"seal it (kubeseal) and replace what it holds, which everybody with the repository has had; or give the reason as "
         f"{EXEMPT}{Promise.APPLICATIONS} on it",
     )

@@ -12,9 +12,9 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from platform_e2e.gitops import argocd
-from platform_e2e.gitops.arrival import PHASE, Arrival, Held, Hopeless
 from platform_e2e.gitops.convergence import in_parallel, roll_out
 from platform_e2e.gitops.git import Commit, GitServer
+from platform_e2e.gitops.rollout import PHASE, GiveUp, Held, LayerRollout
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.errors import ApiError, KindNotServed, NotFound, Unavailable
 from platform_e2e.kube.expect import Met, Pending, Polled, Verdict, all_of, eventually, poll
@@ -71,8 +71,8 @@ def deploy(
     timeline: Timeline,
     timeout: float,
     pool_map: Mapping[str, str] | None = None,
-    hopeless: Hopeless | None = None,
-    founded: Callable[[], bool] = lambda: True,
+    give_up: GiveUp | None = None,
+    foundations_ready: Callable[[], bool] = lambda: True,
 ) -> Deployment:
     """Serve the working tree's layer, apply its roots, and wait until all of it has converged, or nothing moves any more.
 
@@ -86,8 +86,8 @@ def deploy(
         timeline: gets the progress.
         timeout: seconds after which the wait ends, also while something still moves.
         pool_map: ClusterFacts.pool_map.
-        hopeless: tells causes that stay, so that one broken Application does not keep the others from being judged.
-        founded: tells whether the foundations are there, or will not come; before that no Application is given up.
+        give_up: tells causes that stay, so that one broken Application does not keep the others from being judged.
+        foundations_ready: tells whether the foundations are there, or will not come; before that no Application is given up.
 
     Raises:
         SourceError: the layer reads what cannot be served.
@@ -102,12 +102,14 @@ def deploy(
         timeline.progress(PHASE, f"{len(commit.changed)} files changed since: {', '.join(commit.changed[:5])}")
     with Movement(kube, (argocd.APPLICATION, argocd.APPLICATIONSET)) as moving:
         roots = apply_roots(
-            kube, layer, git, timeout=timeout, given_up=lambda: founded() and moving.still() >= STILL_SECONDS
+            kube, layer, git, timeout=timeout, given_up=lambda: foundations_ready() and moving.still() >= STILL_SECONDS
         )
         if kept and commit.pushed:
             refresh_all(kube, layer)
         left = max(1.0, timeout - (time.monotonic() - began))
-        wait = Arrival(kube, layer, commit.sha, timeline, hopeless, moving.still, founded=founded)
+        wait = LayerRollout(
+            kube, layer, commit.sha, timeline, give_up, moving.still, foundations_ready=foundations_ready
+        )
         wait.projects, wait.refused = dict(roots.projects), _of_applications(layer, roots.refused)
         seconds, held = _wait(wait, left)
     return Deployment(commit, roots.names, seconds, held)
@@ -218,8 +220,8 @@ def wait_converged(
     *,
     timeline: Timeline,
     timeout: float,
-    hopeless: Hopeless | None = None,
-    founded: Callable[[], bool] = lambda: True,
+    give_up: GiveUp | None = None,
+    foundations_ready: Callable[[], bool] = lambda: True,
     projects: Mapping[str, int] = MappingProxyType({}),
 ) -> tuple[dict[str, float], dict[str, Held]]:
     """Wait until every Application of the layer, generated ones included, is what a commit says, workloads rolled out.
@@ -233,25 +235,34 @@ def wait_converged(
         sha: the commit that is served.
         timeline: gets the progress: how many of how many, and why each other one is pending.
         timeout: seconds after which the wait ends, also while something still moves.
-        hopeless: returns the cause that holds an Application and for how many seconds it is worth waiting while that cause
+        give_up: returns the cause that holds an Application and for how many seconds it is worth waiting while that cause
             stays, None where nobody can tell; or None without a cause. Such an Application is then left behind, as is every one
             that has not converged when nothing moves any more; without it every one is waited for.
-        founded: tells whether the foundations are there, or will not come; before that no Application is given up.
+        foundations_ready: tells whether the foundations are there, or will not come; before that no Application is given up.
         projects: names of AppProjects and their generations before anything was changed; those of now, where none are named.
 
     Returns:
         For each Application that has converged the seconds after which it had, and for each other one what holds it.
 
     Raises:
-        Timeout: without `hopeless`, not all did in time; the text says what each one lacks.
-        Refuted: without `hopeless`, Argo CD has given up on this commit for one of them, or it cannot be rendered.
+        Timeout: without `give_up`, not all did in time; the text says what each one lacks.
+        Refuted: without `give_up`, Argo CD has given up on this commit for one of them, or it cannot be rendered.
     """
     with Movement(kube, (argocd.APPLICATION, argocd.APPLICATIONSET)) as moving:
-        wait = Arrival(kube, layer, sha, timeline, hopeless, moving.still, founded=founded, projects=dict(projects))
+        wait = LayerRollout(
+            kube,
+            layer,
+            sha,
+            timeline,
+            give_up,
+            moving.still,
+            foundations_ready=foundations_ready,
+            projects=dict(projects),
+        )
         return _wait(wait, timeout)
 
 
-def _wait(wait: Arrival, timeout: float) -> tuple[dict[str, float], dict[str, Held]]:
+def _wait(wait: LayerRollout, timeout: float) -> tuple[dict[str, float], dict[str, Held]]:
     """Wait for a layer, then for the workloads of what has converged."""
     kube, layer = wait.kube, wait.layer
     wait.ends = time.monotonic() + timeout
@@ -266,7 +277,7 @@ def _wait(wait: Arrival, timeout: float) -> tuple[dict[str, float], dict[str, He
         ),
         wait.judge,
         # What gives up waits a moment longer than it asks its last question.
-        timeout=timeout + (_LAST_SECONDS if wait.hopeless else 0.0),
+        timeout=timeout + (_LAST_SECONDS if wait.give_up else 0.0),
         what=f"the {len(layer.applications)} Applications of the layer are what commit {wait.sha[:12]} says",
     )
 
@@ -274,15 +285,15 @@ def _wait(wait: Arrival, timeout: float) -> tuple[dict[str, float], dict[str, He
         try:
             roll_out(kube, app, timeout=max(wait.ends - time.monotonic(), 1.0), still=wait.still)
         except WaitError as error:
-            if wait.hopeless is None:
+            if wait.give_up is None:
                 raise
             name = app["metadata"]["name"]
             wait.seconds.pop(name, None)
-            wait.stuck[name] = Held(error.report.last)
+            wait.abandoned[name] = Held(error.report.last)
 
     in_parallel(rolled_out, apps)
     of = {one.name for one in layer.applications}
-    return wait.seconds, {name: held for name, held in wait.stuck.items() if name in of}
+    return wait.seconds, {name: held for name, held in wait.abandoned.items() if name in of}
 
 
 def refresh_all(kube: Kube, layer: Layer, *, hard: bool = False) -> None:

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from ruamel.yaml.nodes import Node, ScalarNode
 
 from platform_e2e.gitops import yamledit
-from platform_e2e.gitops.fragments import Fragment, Operation
+from platform_e2e.gitops.yaml_patches import Fragment, Operation
 
 _SCP = re.compile(r"(?:[\w.-]+@)?(?P<host>[\w.-]+):(?P<path>[^/].*)")
 """git@host:path, the short form of ssh URLs."""

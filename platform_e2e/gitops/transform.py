@@ -15,7 +15,7 @@ from ruamel.yaml.nodes import ScalarNode
 
 from platform_e2e.addresses import AddressRange
 from platform_e2e.errors import WrongUsage
-from platform_e2e.gitops import fragments, pools, sources, yamledit
+from platform_e2e.gitops import pool_remap, sources, yaml_patches, yamledit
 from platform_e2e.gitops.sources import Place, Role
 
 BRANCH = "main"
@@ -89,9 +89,9 @@ def transform(
         SourceError: a source cannot be served; every one is named with its Application and file.
         UnreadableYaml: a file that mentions a repository or a moved address is not YAML.
     """
-    moves = pools.ranges(pool_map or {})
+    moves = pool_remap.ranges(pool_map or {})
     read = {
-        file: fragments.read(file, content.decode("utf-8", errors="surrogateescape"))
+        file: yaml_patches.read(file, content.decode("utf-8", errors="surrogateescape"))
         for file, content in sorted(files.items())
         if _YAML.fullmatch(file) and _concerned(content, moves)
     }
@@ -105,7 +105,7 @@ def transform(
         for part in parts:
             wanted = [(place.owner, place.where, node, new) for place in sources.find(part)
                       for node, new in _served(place, own, url, also_own)]  # fmt: skip
-            wanted += [(move.owner, move.where, move.node, move.value) for move in pools.find(part, moves)]
+            wanted += [(move.owner, move.where, move.node, move.value) for move in pool_remap.find(part, moves)]
             edits += part.edits([(node, new) for _, _, node, new in wanted])
             changes += [Change(file, part.line(node), owner, where, str(node.value), new)
                         for owner, where, node, new in wanted]  # fmt: skip

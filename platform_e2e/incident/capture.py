@@ -16,7 +16,7 @@ from platform_e2e import paths
 from platform_e2e.ask.arguments import chosen_cluster
 from platform_e2e.ask.connect import Connection, connect
 from platform_e2e.checks.loadbalancer import Outside
-from platform_e2e.checks.prometheus import Sample
+from platform_e2e.checks.monitoring.prometheus import Sample
 from platform_e2e.cluster.embedded import programs
 from platform_e2e.cluster.place import Place
 from platform_e2e.errors import BrokenHarness, HarnessError, WrongUsage

@@ -9,12 +9,17 @@ from datetime import timedelta
 from platform_e2e.ask.diagnosis import cause_now
 from platform_e2e.ask.remembered import Remembered
 from platform_e2e.ask.sound import judged
-from platform_e2e.checks import applications, ignored, loadbalancer, monitoring, unmonitored
+from platform_e2e.checks import applications, ignore_differences, loadbalancer, monitoring
 from platform_e2e.checks.applications import TESTS
 from platform_e2e.checks.differences import missing_from
-from platform_e2e.checks.instances import OPERATED, Operated
 from platform_e2e.checks.loadbalancer import Outside
-from platform_e2e.checks.prometheus import Prometheus
+from platform_e2e.checks.loadbalancer.check import check as check_service
+from platform_e2e.checks.loadbalancer.observe import observe as observe_service
+from platform_e2e.checks.monitoring import unmonitored
+from platform_e2e.checks.monitoring.check import check as check_monitor
+from platform_e2e.checks.monitoring.instances import OPERATED, Operated
+from platform_e2e.checks.monitoring.observe import observe as observe_monitor
+from platform_e2e.checks.monitoring.prometheus import Prometheus
 from platform_e2e.explain import explain, home
 from platform_e2e.explain.owners import REPLICAS, scaler_of
 from platform_e2e.finding import Cause, Finding, Promise
@@ -122,7 +127,7 @@ def _services(ground: Ground, view: Remembered) -> Iterator[Finding]:
         if one.service.application in ground.apps and not one.exempt:
             with ground.missed.of("checks of LoadBalancer Services"):
                 wants = loadbalancer.Wanted.served(one, layer, ground.pool_map)
-                yield from loadbalancer.check(wants, loadbalancer.observe(wants, view, ground.outside))
+                yield from check_service(wants, observe_service(wants, view, ground.outside))
     for service in layer.of_kind("v1/Service"):
         if service.application in ground.apps:
             yield from loadbalancer.typed(service)
@@ -139,7 +144,7 @@ def _monitors(ground: Ground, view: Remembered) -> Iterator[Finding]:
         if asked is not None and one.application in ground.apps and not one.exempt(Promise.MONITORING):
             with ground.missed.of("checks of monitors"):
                 wants = monitoring.Wanted.of(one, layer)
-                yield from monitoring.check(wants, monitoring.observe(wants, view, asked, asked.now() - FRESH))
+                yield from check_monitor(wants, observe_monitor(wants, view, asked, asked.now() - FRESH))
     for port in layer.metrics_services():
         if port.service.application in ground.apps:
             # One that another promise blocks is none of the others' affair.
@@ -157,10 +162,10 @@ def _hidden(ground: Ground, live: Mapping[str, Object]) -> Iterator[Finding]:
     """Yield drift that Argo CD was told to look away from."""
     settings = None
     with ground.missed.of("configmap/argocd-cm"):
-        settings = ignored.settings(ground.reader)
+        settings = ignore_differences.settings(ground.reader)
     for one in wanted(ground.layer, ground.apps):
         app = live.get(one.application)
-        status = status_of(one, dict(ignored.statuses(app or {})))
+        status = status_of(one, dict(ignore_differences.statuses(app or {})))
         if app is None or status != "Synced":
             continue
         with ground.missed.of(f"{one.kind} objects"):
@@ -172,7 +177,9 @@ def _hidden(ground: Ground, live: Mapping[str, Object]) -> Iterator[Finding]:
                 # Where an autoscaler owns the number of pods, Git's is from before it.
                 owned = scaler_of(obj, ground.reader) is not None
                 different = [each for each in drift.differences if not (owned and each.path == REPLICAS)]
-                yield from ignored.check(one, obj, different, status, ignored.rules(app, settings))
+                yield from ignore_differences.check(
+                    one, obj, different, status, ignore_differences.rules(app, settings)
+                )
 
 
 def _objects(ground: Ground, view: Remembered, told: set[str]) -> Iterator[Finding]:

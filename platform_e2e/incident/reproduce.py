@@ -12,7 +12,9 @@ from pathlib import Path
 
 from platform_e2e import layer as layers
 from platform_e2e import paths
-from platform_e2e.checks.loadbalancer import NO_ADDRESS, Outside
+from platform_e2e.bringup import RunningPlatform, bring_up
+from platform_e2e.checks.loadbalancer import Outside
+from platform_e2e.checks.loadbalancer.check import NO_ADDRESS
 from platform_e2e.cluster import cli as clusters
 from platform_e2e.cluster.embedded import images
 from platform_e2e.cluster.provider import ClusterFacts, Images
@@ -35,7 +37,6 @@ from platform_e2e.outside.shown import shown
 from platform_e2e.paths import command
 from platform_e2e.report.verdict import ExitCode
 from platform_e2e.settings import OPTIONS, Settings
-from platform_e2e.standing import Standing, stand
 
 CLUSTER = "incident"
 """The cluster's name where none is chosen."""
@@ -178,7 +179,7 @@ def _reproduce(
     releases = helm.pinned(layer.releases, incident.foundations)
     nodes = min(max(incident.nodes, settings.nodes, 1), MOST_NODES)
     timeline = Telling()
-    with stand(settings, layer, nodes=nodes, releases=releases, timeline=timeline, made=made) as up:
+    with bring_up(settings, layer, nodes=nodes, releases=releases, timeline=timeline, made=made) as up:
         missed = Missed()
         absent = {one.name: one.absent for one in up.installed}
         lines = list(helm.differences(incident.foundations, helm.releases(up.kube, missed), absent))
@@ -197,7 +198,7 @@ def _reproduce(
         return (ExitCode.HOLDS if all_again(rows) else ExitCode.BROKEN_PLATFORM), up.facts
 
 
-def _other_differences(incident: Incident, up: Standing) -> list[str]:
+def _other_differences(incident: Incident, up: RunningPlatform) -> list[str]:
     here = up.kube.version()
     found = [] if here == incident.kubernetes else [f"Kubernetes {incident.kubernetes} then, {here} here"]
     if incident.nodes and incident.nodes != len(up.facts.nodes):
@@ -211,7 +212,7 @@ def _other_differences(incident: Incident, up: Standing) -> list[str]:
     return found + ([f"not all has converged: {up.late}"] if up.late else [])
 
 
-def overlay(incident: Incident, up: Standing) -> list[Laid]:
+def overlay(incident: Incident, up: RunningPlatform) -> list[Laid]:
     """Lay everything over that the incident has: objects, lost addresses, the lost key.
 
     Args:
@@ -230,7 +231,7 @@ def overlay(incident: Incident, up: Standing) -> list[Laid]:
     return laid
 
 
-def _moved(one: Drift, up: Standing) -> Drift:
+def _moved(one: Drift, up: RunningPlatform) -> Drift:
     """Return drift without addresses that this cluster has moved: the pool is another one here."""
     if not up.facts.pool_map:
         return one
@@ -238,7 +239,7 @@ def _moved(one: Drift, up: Standing) -> Drift:
     return replace(one, differences=kept)
 
 
-def compared(incident: Incident, up: Standing, laid: Sequence[Laid] = (), *, timeout: float) -> list[Row]:
+def compared(incident: Incident, up: RunningPlatform, laid: Sequence[Laid] = (), *, timeout: float) -> list[Row]:
     """Look until every finding of the incident is seen again, or the time is over, and return both side by side.
 
     Args:
@@ -266,7 +267,7 @@ def compared(incident: Incident, up: Standing, laid: Sequence[Laid] = (), *, tim
     return rows
 
 
-def _heal(incident: Incident, up: Standing, held: Sequence[str]) -> None:
+def _heal(incident: Incident, up: RunningPlatform, held: Sequence[str]) -> None:
     """Let Argo CD go and tell what happens."""
     say("Argo CD may heal now")
     hold.let_go(up.kube, held)

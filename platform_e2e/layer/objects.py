@@ -158,6 +158,15 @@ class Rendered:
                 return int(str(self.annotations.get(name, "")))
         return 0
 
+    @property
+    def location(self) -> str:
+        """Return the file and line where the object is written, for a remedy; the file alone where the line is not known.
+
+        Files that patch the object come first: a base is shared, and what is wrong in one overlay only is most often written there.
+        """
+        written = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{', '.join(self.patches)}, which patches {written}" if self.patches else written
+
     def exempt(self, promise: str) -> str | None:
         """Return why the object does not make the promise, or None."""
         return self.annotations.get(EXEMPT + promise)

@@ -8,28 +8,28 @@ from __future__ import annotations
 from platform_e2e.checks import (
     applications,
     applicationsets,
-    controls,
-    drift,
+    case_applications,
     foundations,
-    grounds,
-    heal,
-    hidden,
     hookruns,
+    ignored_fields,
     loadbalancer,
     monitoring,
-    node,
+    mutations,
+    negative_fixtures,
     plainsecrets,
     revisions,
-    unmade,
-    unmonitored,
+    selfheal,
+    unsynced,
     waves,
 )
 from platform_e2e.checks.applications import TESTS
 from platform_e2e.checks.blame import behind
-from platform_e2e.checks.controls import Sandbox
-from platform_e2e.checks.drift import Drift
-from platform_e2e.checks.prometheus import Prometheus
-from platform_e2e.checks.settle import settled
+from platform_e2e.checks.loadbalancer import node
+from platform_e2e.checks.monitoring import unmonitored
+from platform_e2e.checks.monitoring.prometheus import Prometheus
+from platform_e2e.checks.mutations import Mutation
+from platform_e2e.checks.polling import until_no_findings
+from platform_e2e.checks.sandbox import Sandbox, has_colour, is_sync, synced_with_key
 from platform_e2e.explain import explain
 from platform_e2e.explain.loadbalancer import ingress, served_class
 from platform_e2e.explain.monitors import selected_by
@@ -45,10 +45,10 @@ __all__ = [
     "TESTS",
     "Application",
     "ApplicationSet",
-    "Drift",
     "Environment",
     "LoadBalancer",
     "MetricsService",
+    "Mutation",
     "Prometheus",
     "Promise",
     "Release",
@@ -59,26 +59,29 @@ __all__ = [
     "applicationsets",
     "argocd",
     "behind",
-    "controls",
-    "drift",
+    "case_applications",
     "explain",
     "foundations",
-    "grounds",
-    "heal",
-    "hidden",
+    "has_colour",
     "hookruns",
+    "ignored_fields",
     "ingress",
+    "is_sync",
     "layer_of",
     "loadbalancer",
     "monitoring",
+    "mutations",
     "name_of",
+    "negative_fixtures",
     "node",
     "plainsecrets",
     "revisions",
     "selected_by",
+    "selfheal",
     "served_class",
-    "settled",
-    "unmade",
+    "synced_with_key",
     "unmonitored",
+    "unsynced",
+    "until_no_findings",
     "waves",
 ]

@@ -8,8 +8,7 @@ from typing import Any, NoReturn
 
 from platform_e2e.checks import applications
 from platform_e2e.checks.blame import own
-from platform_e2e.checks.place import place_of, placed
-from platform_e2e.checks.settle import settled
+from platform_e2e.checks.polling import until_no_findings
 from platform_e2e.errors import WrongUsage
 from platform_e2e.explain import explain, unexplained_of
 from platform_e2e.finding import PROVEN, Cause, Finding, Promise
@@ -102,7 +101,7 @@ class Platform:
         details: Mapping[str, Any] | None = None,
     ) -> Finding:
         why = cause or self._cause(target, observed)
-        return Finding(str(target), PROVEN.get(), expected, observed, target.placed(why), dict(details or {}))
+        return Finding(str(target), PROVEN.get(), expected, observed, target.located(why), dict(details or {}))
 
     def lacking(self) -> dict[str, Finding]:
         """Return for each Application that has not converged the finding that says what holds it."""
@@ -167,9 +166,9 @@ class Target:
         api = kind if "/" in kind else f"v1/{kind[:1].upper()}{kind[1:]}"
         return cls(api, name, namespace.strip() or None)
 
-    def placed(self, cause: Cause) -> Cause:
+    def located(self, cause: Cause) -> Cause:
         """Return a cause whose remedy names file and line, where the layer has the object."""
-        return placed(cause, place_of(self.rendered)) if self.rendered else cause
+        return cause.located(self.rendered.location) if self.rendered else cause
 
     def __str__(self) -> str:
         """Name it as findings do."""
@@ -234,7 +233,7 @@ class Expected:
                 return []
             return [self.platform._finding(target, expected, verdict.why)]  # noqa: SLF001
 
-        findings = settled(look, timeout=timeout, what=f"{target}: {expected}")
+        findings = until_no_findings(look, timeout=timeout, what=f"{target}: {expected}")
         if findings:
             self._fail(findings)
         return seen[0]

@@ -15,8 +15,8 @@ from typing import Any
 
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd
-from platform_e2e.gitops.anew import Comparisons
 from platform_e2e.gitops.attempts import Attempts
+from platform_e2e.gitops.comparisons import Comparisons
 from platform_e2e.gitops.convergence import converged_on
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.errors import ApiError
@@ -60,7 +60,7 @@ _LONG = 600
 """The same in the error after a wait in vain."""
 
 
-Hopeless = Callable[[Object], tuple[Cause, float | None] | None]
+GiveUp = Callable[[Object], tuple[Cause, float | None] | None]
 """Returns the cause that holds an object and the seconds that it is worth waiting while it stays; None where no cause is known."""
 
 
@@ -80,7 +80,7 @@ class Held:
 
 
 @dataclass
-class Arrival:
+class LayerRollout:
     """One wait for a whole layer: judges all Applications together and pushes what is stuck.
 
     Attributes:
@@ -88,35 +88,35 @@ class Arrival:
         layer: whose Applications are awaited.
         sha: the commit that is served.
         timeline: gets the progress.
-        hopeless: returns the cause that holds an Application and for how many seconds it is worth waiting while it stays
+        give_up: returns the cause that holds an Application and for how many seconds it is worth waiting while it stays
             the same, None instead of them where nobody can tell; or None where no cause is known. Without it every
             Application is waited for.
         still: returns for how many seconds nothing in the cluster has told anything new.
         ends: monotonic time at which whatever is not there is left behind.
         refused: for each Application that the API server does not take its sentence.
-        founded: tells whether the foundations are there; before that nothing is given up: they may bring, or change, what an
+        foundations_ready: tells whether the foundations are there; before that nothing is given up: they may bring, or change, what an
             Application lacks.
         projects: names of AppProjects and the generation of each that was seen last. Argo CD compares nothing anew because
             its project was changed, and a project changes more than once: while the Application that has it is still at the
             commit before, it heals what was applied by hand.
         began: monotonic time of the wait's begin.
         seconds: for each Application after how many seconds it had converged.
-        stuck: for each Application that is not waited for any more what holds it.
+        abandoned: for each Application that is not waited for any more what holds it.
     """
 
     kube: Kube
     layer: Layer
     sha: str
     timeline: Timeline
-    hopeless: Hopeless | None = None
+    give_up: GiveUp | None = None
     still: Callable[[], float] = lambda: 0.0
     ends: float = math.inf
     refused: Mapping[str, str] = field(default_factory=dict)
-    founded: Callable[[], bool] = lambda: True
+    foundations_ready: Callable[[], bool] = lambda: True
     projects: dict[str, int] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
     seconds: dict[str, float] = field(default_factory=dict)
-    stuck: dict[str, Held] = field(default_factory=dict)
+    abandoned: dict[str, Held] = field(default_factory=dict)
     _changed: dict[str, datetime] = field(default_factory=dict)
     _held: dict[str, tuple[str, float, float]] = field(default_factory=dict)
     _attempts: Attempts = field(default_factory=Attempts)
@@ -129,15 +129,15 @@ class Arrival:
     def judge(self, state: tuple[list[Object], list[Object], list[Object], Any]) -> Verdict:
         """Expect every Application converged and every ApplicationSet to have made exactly its own.
 
-        Where `hopeless` tells causes, an Application is not waited for any more once its cause has stayed, or once nothing in
+        Where `give_up` tells causes, an Application is not waited for any more once its cause has stayed, or once nothing in
         the cluster moves: what is broken in one of them, known or not, shall not keep the others from being judged.
         """
         live = {(app["metadata"]["namespace"], app["metadata"]["name"]): app for app in state[0]}
         expected = converged_on(self.sha)
         self._look_at_projects(state[2])
         # Once for all of them: another process may say so between two questions.
-        founded = self.founded()
-        ungenerated = self._generated(state[0], state[1], founded=founded)
+        foundations_ready = self.foundations_ready()
+        ungenerated = self._generated(state[0], state[1], foundations_ready=foundations_ready)
         lacking: dict[str, str] = {}
         for one in self.layer.applications:
             app = live.get((one.namespace, one.name))
@@ -152,49 +152,49 @@ class Arrival:
                 continue
             if isinstance(verdict, Met):
                 self.seconds.setdefault(one.name, time.monotonic() - self.began)
-                self.stuck.pop(one.name, None)
+                self.abandoned.pop(one.name, None)
                 continue
             self.seconds.pop(one.name, None)
-            if app is None and one.generated_by and (maker := _of_set(one.generated_by)) in self.stuck:
-                self.stuck[one.name] = self.stuck[maker]
+            if app is None and one.generated_by and (maker := _of_set(one.generated_by)) in self.abandoned:
+                self.abandoned[one.name] = self.abandoned[maker]
                 continue
             if app is not None:
-                verdict = self._push(one, app, verdict, founded=founded)
-            if founded and self._is_stuck(one.name, app, verdict):
+                verdict = self._push(one, app, verdict, foundations_ready=foundations_ready)
+            if foundations_ready and self._is_abandoned(one.name, app, verdict):
                 continue
             # Where causes are known, one broken Application is waited for as any other, and then left behind.
-            if isinstance(verdict, Failed) and self.hopeless is None:
+            if isinstance(verdict, Failed) and self.give_up is None:
                 return Failed(f"application/{one.name} -n {one.namespace}: {verdict.why}")
             lacking[one.name] = verdict.why
         lacking |= ungenerated
         self._progress(lacking)
         if lacking:
             return Pending(self._sentence(lacking))
-        return Met([live[one.namespace, one.name] for one in self.layer.applications if one.name not in self.stuck])
+        return Met([live[one.namespace, one.name] for one in self.layer.applications if one.name not in self.abandoned])
 
-    def _is_stuck(self, name: str, obj: Object | None, verdict: Pending | Failed) -> bool:
+    def _is_abandoned(self, name: str, obj: Object | None, verdict: Pending | Failed) -> bool:
         """Tell whether waiting for an Application or ApplicationSet no longer helps."""
-        if self.hopeless is None:
+        if self.give_up is None:
             return False
         if name in self.refused:
-            self.stuck[name] = Held(self.refused[name], refused=True)
+            self.abandoned[name] = Held(self.refused[name], refused=True)
             return True
         now = time.monotonic()
         # Each state counts, not only those that a cause is asked of.
         vain = obj is not None and self._attempts.vain(obj, now, self.still())
         known, since, asked = self._held.get(name, ("", now, -math.inf))
         if now - asked >= _LOOK_AGAIN:
-            cause, patience = (self.hopeless(obj) if obj else None) or (None, None)
+            cause, patience = (self.give_up(obj) if obj else None) or (None, None)
             if cause is None and isinstance(verdict, Failed):
                 patience = QUIET_SECONDS
             told = cause.id if cause else type(verdict).__name__
             since = since if told == known else now
             self._held[name] = (told, since, now)
             stays = patience is not None and now - since >= patience
-            self.stuck.pop(name, None)
+            self.abandoned.pop(name, None)
             if stays or vain or now >= self.ends or self._is_still(obj, cause):
-                self.stuck[name] = Held(verdict.why, cause)
-        return name in self.stuck
+                self.abandoned[name] = Held(verdict.why, cause)
+        return name in self.abandoned
 
     def _is_still(self, obj: Object | None, cause: Cause | None) -> bool:
         """Tell whether nothing moves any more that could bring what an object lacks."""
@@ -205,7 +205,7 @@ class Arrival:
         rests = cause is None and not operation.running and self.sha in argocd.revisions(obj or {})
         return self.still() >= (QUIET_SECONDS if rests else STILL_SECONDS)
 
-    def _generated(self, apps: Sequence[Object], sets: Sequence[Object], *, founded: bool) -> dict[str, str]:
+    def _generated(self, apps: Sequence[Object], sets: Sequence[Object], *, foundations_ready: bool) -> dict[str, str]:
         """Return what each ApplicationSet lacks that is waited for."""
         live = {(one["metadata"]["namespace"], one["metadata"]["name"]): one for one in sets}
         lacking = {}
@@ -213,10 +213,10 @@ class Arrival:
             expected = argocd.generated_exactly(one.name, frozenset(one.generates))
             verdict = expected((live.get((one.namespace, one.name)), list(apps)))
             if isinstance(verdict, Met):
-                self.stuck.pop(_of_set(one.name), None)
+                self.abandoned.pop(_of_set(one.name), None)
                 continue
             found = live.get((one.namespace, one.name))
-            if not (founded and self._is_stuck(_of_set(one.name), found, verdict)):
+            if not (foundations_ready and self._is_abandoned(_of_set(one.name), found, verdict)):
                 lacking[_of_set(one.name)] = verdict.why
         return lacking
 
@@ -247,7 +247,9 @@ class Arrival:
         self._once(f"{one.name} anew", time.monotonic(), ask)
         return "it is compared once more, since what it says may be from before its last sync"
 
-    def _push(self, one: Application, app: Object, verdict: Pending | Failed, *, founded: bool) -> Pending | Failed:
+    def _push(
+        self, one: Application, app: Object, verdict: Pending | Failed, *, foundations_ready: bool
+    ) -> Pending | Failed:
         """Ask for what Argo CD would do only after a long pause, and recognise what will not get better."""
         now = time.monotonic()
         self._ask_for_lost(one, app, now)
@@ -275,7 +277,7 @@ class Arrival:
             self._once(
                 one.name, now, lambda: argocd.ask_refresh(self.kube, one.name, hard=hard, namespace=one.namespace)
             )
-        if not errors or _STARTING.search(errors[0]) or not founded:
+        if not errors or _STARTING.search(errors[0]) or not foundations_ready:
             self._errors.pop(one.name, None)
             return verdict
         error, first = self._errors.get(one.name, ("", now))

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from platform_e2e.checks.place import place_of
-from platform_e2e.checks.prometheus import Prometheus, Target
+from platform_e2e.checks.monitoring.prometheus import Prometheus, Target
 from platform_e2e.explain import View, explain
 from platform_e2e.explain.monitors import (
     Entry,
@@ -59,7 +58,7 @@ class Wanted:
     @classmethod
     def of(cls, rendered: Rendered, layer: Layer) -> Wanted:
         """Return what the layer says about a monitor."""
-        return cls(rendered.object, series(rendered), place_of(rendered), declared_in(layer))
+        return cls(rendered.object, series(rendered), rendered.location, declared_in(layer))
 
     def pool(self, index: int) -> str:
         """Return the name of an endpoint's scrape pool."""

@@ -9,10 +9,9 @@ from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
 
-from platform_e2e.checks.loadbalancer_seen import Observed, Outside, Wanted, observe
-from platform_e2e.checks.place import place_of, placed
-from platform_e2e.checks.settle import settled
-from platform_e2e.checks.unanswered import unreachable, wrong_answer
+from platform_e2e.checks.loadbalancer.observe import Observed, Outside, Wanted, observe
+from platform_e2e.checks.loadbalancer.unanswered import unreachable, wrong_answer
+from platform_e2e.checks.polling import until_no_findings
 from platform_e2e.explain import View, unexplained
 from platform_e2e.explain.addresses import (
     allocated_pool,
@@ -28,20 +27,6 @@ from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.kube.expect import Met, Pending, Verdict
 from platform_e2e.kube.objects import Object, key
 from platform_e2e.layer import EXEMPT, Rendered, asking
-
-__all__ = [
-    "Observed",
-    "Outside",
-    "Wanted",
-    "check",
-    "figures",
-    "has_address",
-    "is_pending",
-    "observe",
-    "typed",
-    "unplanned",
-    "watch",
-]
 
 EVENTS = ("IPAllocated", "nodeAssigned")
 """Reasons of MetalLB's events (MetalLB 0.15.3, controller/service.go and speaker/main.go)."""
@@ -61,7 +46,7 @@ def check(wanted: Wanted, seen: Observed) -> list[Finding]:
         problem = link(wanted, seen)
         if problem is not None:
             expected, observed, cause = problem
-            found = placed(cause, wanted.to_change(cause))
+            found = cause.located(wanted.to_change(cause))
             finding = Finding(name_of(wanted.service), Promise.LOADBALANCER, expected, observed, found)
             return [replace(finding, details=figures(seen))]
     return []
@@ -83,7 +68,7 @@ def watch(wanted: Wanted, view: View, host: Outside, *, timeout: float) -> tuple
         seen = observe(wanted, view, host)
         return check(wanted, seen)
 
-    findings = settled(look, timeout=timeout, what=f"{name_of(wanted.service)} answers from outside")
+    findings = until_no_findings(look, timeout=timeout, what=f"{name_of(wanted.service)} answers from outside")
     return seen, findings
 
 
@@ -279,7 +264,7 @@ def typed(service: Rendered) -> list[Finding]:
         "service-not-loadbalancer",
         f"{service} is annotated with {listed(says)} and is of type {is_a}, so MetalLB gives it no address",
         f"write spec.type: LoadBalancer, remove the annotation, or give the reason as {EXEMPT}{Promise.LOADBALANCER} "
-        f"({place_of(service)})",
+        f"({service.location})",
     )
     return [Finding(str(service), Promise.LOADBALANCER, "spec.type: LoadBalancer", f"spec.type: {is_a}", cause)]
 

@@ -24,9 +24,9 @@ from platform_e2e.foundations.failure import ImageNotDelivered
 from platform_e2e.foundations.verify import READY_SECONDS
 from platform_e2e.gitops import leftovers
 from platform_e2e.gitops.argocd import APPLICATION
-from platform_e2e.gitops.arrival import Held
 from platform_e2e.gitops.deploy import Deployment, deploy, refresh_all, wait_converged
 from platform_e2e.gitops.git import GitServer
+from platform_e2e.gitops.rollout import Held
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.pulls import SLOW
 from platform_e2e.layer import Application, Layer, Release
@@ -44,7 +44,7 @@ is one of. It ends when nothing moves any more; this is for a layer that moves f
 
 
 @dataclass(frozen=True)
-class Standing:
+class RunningPlatform:
     """A platform that is up, as far as its layer lets it be.
 
     Attributes:
@@ -68,7 +68,7 @@ class Standing:
 
 
 @contextlib.contextmanager
-def stand(
+def bring_up(
     settings: Settings,
     layer: Layer,
     *,
@@ -76,7 +76,7 @@ def stand(
     releases: Sequence[Release],
     timeline: Timeline,
     made: Callable[[ClusterFacts], None],
-) -> Iterator[Standing]:
+) -> Iterator[RunningPlatform]:
     """Make a cluster that stays, and apply a layer to it.
 
     Args:
@@ -121,17 +121,17 @@ def stand(
                 helm = built.path("helm")
                 return install_foundations(kube, facts, settings, releases, helm=helm, timeline=timeline)
 
-        def applications(founded: Callable[[], bool]) -> tuple[GitServer, Deployment]:
+        def applications(foundations_ready: Callable[[], bool]) -> tuple[GitServer, Deployment]:
             git = git_server(kube, facts, layer, built.path("kubectl"))
             load_own_images(facts, layer, timeline)
             with timeline.phase("applications"):
-                return git, apply_layer(kube, facts, layer, git, timeline, founded=founded)
+                return git, apply_layer(kube, facts, layer, git, timeline, foundations_ready=foundations_ready)
 
         (installed, failures), (git, done) = together(foundations, applications)
         # An incident's layer may be the incident: what holds an Application for a known cause is told by the checks.
         late = [f"{name}: {held.why}" for name, held in done.held.items() if held.cause is None]
         late += _waiting_for_layer(kube, layer, failures)
-        yield Standing(facts, kube, layer, git, done.commit.sha, installed, "; ".join(late))
+        yield RunningPlatform(facts, kube, layer, git, done.commit.sha, installed, "; ".join(late))
 
 
 def _waiting_for_layer(kube: Kube, layer: Layer, failures: Sequence[ReleaseFailed]) -> list[str]:
@@ -203,7 +203,7 @@ def apply_layer(
     git: GitServer,
     timeline: Timeline,
     *,
-    founded: Callable[[], bool] = lambda: True,
+    foundations_ready: Callable[[], bool] = lambda: True,
 ) -> Deployment:
     """Serve a layer, apply its roots as a team does, and wait until all Applications have converged or nothing moves any more.
 
@@ -215,7 +215,7 @@ def apply_layer(
         layer: to apply.
         git: the server that Argo CD reads from.
         timeline: is told what goes on.
-        founded: tells whether the foundations are there, or will not come; before that nothing is given up, for what an
+        foundations_ready: tells whether the foundations are there, or will not come; before that nothing is given up, for what an
             Application lacks may come with them.
 
     Raises:
@@ -228,8 +228,8 @@ def apply_layer(
         timeline=timeline,
         timeout=CONVERGE_SECONDS,
         pool_map=facts.pool_map,
-        hopeless=lambda app: worth_waiting(app, kube),
-        founded=founded,
+        give_up=lambda app: worth_waiting(app, kube),
+        foundations_ready=foundations_ready,
     )
     if done.commit.before is not None and done.commit.pushed and _tidied(kube, facts, layer, timeline, settled=False):
         # What is gone may be what something of this layer waited for.
@@ -292,7 +292,7 @@ def _converged(
         sha,
         timeline=timeline,
         timeout=CONVERGE_SECONDS,
-        hopeless=lambda app: worth_waiting(app, kube),
+        give_up=lambda app: worth_waiting(app, kube),
     )
 
 

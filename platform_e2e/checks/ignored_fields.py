@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from platform_e2e.checks.differences import SERVER_SET, escaped
-from platform_e2e.checks.ignored import Rule, owns, rules, settings
+from platform_e2e.checks.ignore_differences import Rule, owns, rules, settings
 from platform_e2e.explain import View
 from platform_e2e.explain.objects import at, listed
 from platform_e2e.explain.owners import REPLICAS, scaled, scaler_of

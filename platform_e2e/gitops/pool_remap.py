@@ -22,7 +22,7 @@ from ruamel.yaml.nodes import Node, ScalarNode
 from platform_e2e.addresses import AddressRange
 from platform_e2e.errors import WrongUsage
 from platform_e2e.gitops import yamledit
-from platform_e2e.gitops.fragments import Fragment
+from platform_e2e.gitops.yaml_patches import Fragment
 
 PIN_ANNOTATIONS = ("metallb.io/loadBalancerIPs", "metallb.universe.tf/loadBalancerIPs")
 """MetalLB 0.15 reads both: internal/k8s, annotations of the current and of the former prefix."""

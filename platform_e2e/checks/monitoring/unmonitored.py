@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from platform_e2e.checks.blame import require
-from platform_e2e.checks.place import place_of, placed
 from platform_e2e.explain import View, explain, unexplained
 from platform_e2e.explain.monitoring import without_monitor
 from platform_e2e.explain.monitors import MONITOR_KINDS, chooses, is_of_pods, labels_for, looks_at, selected_by
@@ -42,7 +41,7 @@ def covered(port: MetricsService, layer: Layer, view: View) -> list[Finding]:
         return []
     require(_meant(service, monitors, view))
     cause = without_monitor(service, [port.port])
-    found = placed(cause, place_of(port.service))
+    found = cause.located(port.service.location)
     return [Finding(str(port.service), Promise.MONITORING, "a ServiceMonitor scrapes it", "none does", found)]
 
 

@@ -7,7 +7,15 @@ import pytest
 
 from platform_e2e import layer
 from platform_e2e.checks.differences import value_at
-from platform_e2e.checks.drift import Kind, application_edits, drifts, edit_of, generated_edits, other, root_edits
+from platform_e2e.checks.mutations import (
+    Kind,
+    application_edits,
+    edit_of,
+    generated_edits,
+    mutations_of,
+    other,
+    root_edits,
+)
 from platform_e2e.layer import Layer, Rendered, recorded
 from tests import layers
 from tests.recorded_view import made
@@ -28,20 +36,20 @@ def of(demo: Layer, *objects: Rendered) -> layer.Application:
 
 def test_every_application_of_the_demo_layer_is_drifted_in_both_ways(demo: Layer) -> None:
     for application in demo.applications:
-        kinds = [drift.kind for drift in drifts(application)]
+        kinds = [drift.kind for drift in mutations_of(application)]
         assert kinds == [Kind.FIELD_EDITED, Kind.OBJECT_DELETED], application.name
 
 
 def test_an_edit_changes_a_field_that_git_mentions(demo: Layer) -> None:
     for application in demo.applications:
-        edit = drifts(application)[0]
+        edit = mutations_of(application)[0]
         assert edit.git_value == value_at(edit.target.object, edit.pointer) is not None
         assert edit.value != edit.git_value
         assert type(edit.value) is type(edit.git_value)
 
 
 def test_a_patch_refuses_a_field_that_is_not_what_git_says(demo: Layer) -> None:
-    edit = drifts(demo.application("chat-dev"))[0]
+    edit = mutations_of(demo.application("chat-dev"))[0]
     assert edit.patch == [
         {"op": "test", "path": "/spec/revisionHistoryLimit", "value": 3},
         {"op": "replace", "path": "/spec/revisionHistoryLimit", "value": 4},
@@ -49,7 +57,7 @@ def test_a_patch_refuses_a_field_that_is_not_what_git_says(demo: Layer) -> None:
 
 
 def test_ids_name_application_and_kind(demo: Layer) -> None:
-    assert [str(drift) for drift in drifts(demo.application("chat-dev"))] == [
+    assert [str(drift) for drift in mutations_of(demo.application("chat-dev"))] == [
         "chat-dev-field-edited",
         "chat-dev-object-deleted",
     ]
@@ -59,18 +67,18 @@ def test_ids_name_application_and_kind(demo: Layer) -> None:
     "kind", ["apps/v1/Deployment", "v1/PersistentVolumeClaim", "metallb.io/v1beta1/IPAddressPool", "v1/Namespace"]
 )
 def test_what_takes_others_along_is_never_deleted(demo: Layer, kind: str) -> None:
-    assert all(drift.kind is not Kind.OBJECT_DELETED for drift in drifts(of(demo, target(kind))))
+    assert all(drift.kind is not Kind.OBJECT_DELETED for drift in mutations_of(of(demo, target(kind))))
 
 
 def test_an_address_is_not_given_back_for_a_test(demo: Layer) -> None:
-    assert drifts(of(demo, target("v1/Service", spec={"type": "LoadBalancer"}))) == []
-    assert drifts(of(demo, target("v1/Service", spec={"type": "ClusterIP"})))
+    assert mutations_of(of(demo, target("v1/Service", spec={"type": "LoadBalancer"}))) == []
+    assert mutations_of(of(demo, target("v1/Service", spec={"type": "ClusterIP"})))
 
 
 def test_an_application_that_takes_its_objects_along_is_not_deleted(demo: Layer) -> None:
     finalizer = {"finalizers": ["resources-finalizer.argocd.argoproj.io"]}
-    assert drifts(of(demo, target("argoproj.io/v1alpha1/Application", metadata=finalizer))) == []
-    assert drifts(of(demo, target("argoproj.io/v1alpha1/Application")))
+    assert mutations_of(of(demo, target("argoproj.io/v1alpha1/Application", metadata=finalizer))) == []
+    assert mutations_of(of(demo, target("argoproj.io/v1alpha1/Application")))
 
 
 def test_the_longest_text_of_a_config_map_is_edited() -> None:

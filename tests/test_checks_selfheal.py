@@ -9,9 +9,9 @@ from typing import Any, cast
 import pytest
 
 from platform_e2e import timeline
-from platform_e2e.checks import heal as module
-from platform_e2e.checks.drift import Drift, Kind
-from platform_e2e.checks.heal import Disturbance, drifted, heal, inject, recorded, restored, undo
+from platform_e2e.checks import selfheal as module
+from platform_e2e.checks.mutations import Kind, Mutation
+from platform_e2e.checks.selfheal import Disturbance, drifted, heal, inject, recorded, restored, undo
 from platform_e2e.finding import Finding
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.client import Kube
@@ -27,12 +27,12 @@ DEPLOYED = "2026-01-01T12:00:00Z"
 HEALED = "2026-01-01T12:05:00Z"
 
 
-def edit() -> Drift:
-    return Drift("chat-dev", Kind.FIELD_EDITED, FILE, "/data/greeting", "bye")
+def edit() -> Mutation:
+    return Mutation("chat-dev", Kind.FIELD_EDITED, FILE, "/data/greeting", "bye")
 
 
-def deletion() -> Drift:
-    return Drift("chat-dev", Kind.OBJECT_DELETED, FILE)
+def deletion() -> Mutation:
+    return Mutation("chat-dev", Kind.OBJECT_DELETED, FILE)
 
 
 def application(
@@ -129,7 +129,7 @@ def kube(cluster: Cluster) -> Kube:
     return cast("Kube", cluster)
 
 
-def the_finding(cluster: Cluster, drift: Drift) -> Finding:
+def the_finding(cluster: Cluster, drift: Mutation) -> Finding:
     (finding,) = heal(drift, kube(cluster)).findings
     assert finding.promise == "selfheal"
     assert finding.object == "configmap/chat -n chat-dev"
@@ -137,7 +137,7 @@ def the_finding(cluster: Cluster, drift: Drift) -> Finding:
 
 
 @pytest.mark.parametrize("drift", [edit(), deletion()], ids=str)
-def test_a_heal_is_timed_and_leaves_nothing_to_undo(drift: Drift) -> None:
+def test_a_heal_is_timed_and_leaves_nothing_to_undo(drift: Mutation) -> None:
     cluster = Cluster(GIT, application(), then=healed_by_argo)
     healed = heal(drift, kube(cluster))
     assert healed.findings == []
@@ -214,11 +214,11 @@ def test_healed_to_something_else_than_it_was() -> None:
 
 
 def test_an_application_that_nobody_records_for_is_only_compared() -> None:
-    drift = Drift("", Kind.FIELD_EDITED, FILE, "/data/greeting", "bye")
+    drift = Mutation("", Kind.FIELD_EDITED, FILE, "/data/greeting", "bye")
     assert heal(drift, kube(Cluster(GIT, then=lambda c: replace_object(c, GIT)))).findings == []
 
 
-def disturbance(before: Object = GIT, app: Object | None = None, drift: Drift | None = None) -> Disturbance:
+def disturbance(before: Object = GIT, app: Object | None = None, drift: Mutation | None = None) -> Disturbance:
     return Disturbance(drift or edit(), before, app or application(), 0.0)
 
 
@@ -341,7 +341,7 @@ def of_deployment(replicas: int, limit: int) -> Object:
 
 
 def disturbed(*others: Object, rules: list[dict[str, Any]]) -> Disturbance:
-    drift = Drift(
+    drift = Mutation(
         "chat-dev", Kind.FIELD_EDITED, Rendered(SCALED, "chat-dev", "f.yaml", 1), "/spec/revisionHistoryLimit", 4
     )
     app = application()
@@ -393,6 +393,6 @@ def test_a_change_that_nothing_syncs_is_told_so() -> None:
     assert the_cause(Cluster(GIT, app), edit()) == "application-not-automated"
 
 
-def the_cause(cluster: Cluster, drift: Drift) -> str:
+def the_cause(cluster: Cluster, drift: Mutation) -> str:
     (finding,) = heal(drift, kube(cluster)).findings
     return finding.cause.id

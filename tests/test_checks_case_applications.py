@@ -13,8 +13,8 @@ import pytest
 from e2e import conftest
 from platform_e2e import layer
 from platform_e2e.checks.blame import behind
-from platform_e2e.checks.drift import application_edits, drifts, generated_edits, root_edits
-from platform_e2e.checks.grounds import changed, judged, kept_by
+from platform_e2e.checks.case_applications import changed_by, child_applications, judged_by
+from platform_e2e.checks.mutations import application_edits, generated_edits, mutations_of, root_edits
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.layer import Layer, recorded
 from tests import layers
@@ -32,44 +32,44 @@ def test_whatever_judges_an_application_shares_it_with_nobody_who_changes_it(dem
         *demo.load_balancers(),
         *demo.monitors(),
         *demo.metrics_services(),
-        *(one for app in demo.applications for one in drifts(app)),
+        *(one for app in demo.applications for one in mutations_of(app)),
     ]
     for case in everything:
-        names = judged(case, demo)
+        names = judged_by(case, demo)
         assert names, case
-        assert changed(case) <= names
-    assert judged(None, demo) == {one.name for one in demo.applications}
+        assert changed_by(case) <= names
+    assert judged_by(None, demo) == {one.name for one in demo.applications}
 
 
 @pytest.mark.point("tests-do-not-meet")
 def test_an_edit_of_an_application_locks_it_and_who_heals_it(demo: Layer) -> None:
     kept = next(one for one in application_edits(demo) if one.target.name == "metallb-config")
-    assert changed(kept) == {"platform", "metallb-config"}
+    assert changed_by(kept) == {"platform", "metallb-config"}
     made = next(one for one in generated_edits(demo) if one.target.name == "chat-dev")
-    assert changed(made) == {"chat-dev"}
-    assert [changed(one) for one in root_edits(demo)] == [{"platform"}]
-    assert changed(demo.application("chat-dev")) == frozenset()
+    assert changed_by(made) == {"chat-dev"}
+    assert [changed_by(one) for one in root_edits(demo)] == [{"platform"}]
+    assert changed_by(demo.application("chat-dev")) == frozenset()
 
 
 @pytest.mark.point("tests-do-not-meet")
 def test_an_address_is_judged_by_its_pool_and_a_monitor_by_the_services_that_it_scrapes(demo: Layer) -> None:
     service = next(one for one in demo.load_balancers() if one.service.namespace == "chat-dev")
-    assert judged(service, demo) == {"chat-dev", "metallb-config"}
+    assert judged_by(service, demo) == {"chat-dev", "metallb-config"}
     monitor = next(one for one in demo.monitors() if one.namespace == "chat-prod")
-    assert judged(monitor, demo) == {"chat-prod"}
+    assert judged_by(monitor, demo) == {"chat-prod"}
     speaker = next(one for one in demo.monitors() if "metallb" in one.name)
-    assert judged(speaker, demo) == {"monitoring-config", "metallb-config"}
+    assert judged_by(speaker, demo) == {"monitoring-config", "metallb-config"}
     port = next(one for one in demo.metrics_services() if one.service.namespace == "chat-dev")
-    assert judged(port, demo) == {"chat-dev"}
+    assert judged_by(port, demo) == {"chat-dev"}
     others = tuple(one for one in demo.rendered if (one.kind, one.namespace) != ("ServiceMonitor", "chat-dev"))
-    assert judged(port, replace(demo, rendered=others)) >= {"chat-dev", "chat-prod", "monitoring-config"}
+    assert judged_by(port, replace(demo, rendered=others)) >= {"chat-dev", "chat-prod", "monitoring-config"}
 
 
 @pytest.mark.point("tests-do-not-meet")
 def test_a_heal_needs_the_address_of_what_was_converged_before(demo: Layer) -> None:
-    change = drifts(demo.application("chat-dev"))[0]
-    assert judged(change, demo) == {"chat-dev", "metallb-config"}
-    assert judged(drifts(demo.application("monitoring-config"))[0], demo) == {"monitoring-config"}
+    change = mutations_of(demo.application("chat-dev"))[0]
+    assert judged_by(change, demo) == {"chat-dev", "metallb-config"}
+    assert judged_by(mutations_of(demo.application("monitoring-config"))[0], demo) == {"monitoring-config"}
 
 
 class Lease:
@@ -108,7 +108,7 @@ def locks(
 def test_a_test_that_changes_holds_alone_what_the_others_share_in_one_order(demo: Layer) -> None:
     edit = next(one for one in application_edits(demo) if one.target.name == "metallb-config")
     assert locks(demo, edit) == ["alone application metallb-config", "alone application platform"]
-    change = drifts(demo.application("chat-dev"))[0]
+    change = mutations_of(demo.application("chat-dev"))[0]
     assert locks(demo, change) == ["alone application chat-dev", "shared application metallb-config"]
     assert locks(demo, demo.application("metallb-config")) == ["shared application metallb-config"]
     assert locks(demo, whole=True) == [f"shared application {one}" for one in sorted(a.name for a in demo.applications)]
@@ -122,7 +122,7 @@ def finding(cause: Cause, name: str = "application/platform -n argocd") -> Findi
 
 @pytest.mark.point("one-fault-one-failure")
 def test_a_root_that_waits_for_an_application_is_blocked_by_what_holds_that(demo: Layer) -> None:
-    kept = kept_by("platform", demo)
+    kept = child_applications("platform", demo)
     assert kept == {"metallb-config", "monitoring-config", "secrets-config", "chat-dev", "chat-staging", "chat-prod"}
     image = Cause("pod-image", "no image", "push it", through="deployment/chat -n chat-dev")
     below = finding(image, "application/chat-dev -n argocd")

@@ -7,24 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from platform_e2e.checks.monitoring_seen import SAMPLES, Observed, Wanted, observe
-from platform_e2e.checks.place import placed
-from platform_e2e.checks.prometheus import Prometheus
-from platform_e2e.checks.settle import settled
+from platform_e2e.checks.monitoring.observe import Observed, Wanted, observe
+from platform_e2e.checks.monitoring.prometheus import Prometheus
+from platform_e2e.checks.polling import until_no_findings
 from platform_e2e.explain import View, unexplained
 from platform_e2e.explain.objects import listed, name_of
 from platform_e2e.explain.scrapes import miscounted, not_loaded, scrape_error
 from platform_e2e.finding import Cause, Finding, Promise
-
-__all__ = [
-    "SAMPLES",
-    "Observed",
-    "Wanted",
-    "check",
-    "figures",
-    "observe",
-    "watch",
-]
 
 
 def check(wanted: Wanted, seen: Observed) -> list[Finding]:
@@ -38,7 +27,7 @@ def check(wanted: Wanted, seen: Observed) -> list[Finding]:
         problem = link(wanted, seen)
         if problem is not None:
             expected, observed, cause = problem
-            found = placed(cause, wanted.place)
+            found = cause.located(wanted.place)
             return [Finding(name_of(wanted.monitor), Promise.MONITORING, expected, observed, found, figures(seen))]
     return []
 
@@ -60,7 +49,7 @@ def watch(wanted: Wanted, view: View, prometheus: Prometheus, *, timeout: float)
         seen = observe(wanted, view, prometheus, since)
         return check(wanted, seen)
 
-    findings = settled(look, timeout=timeout, what=f"{name_of(wanted.monitor)} is scraped")
+    findings = until_no_findings(look, timeout=timeout, what=f"{name_of(wanted.monitor)} is scraped")
     return seen, findings
 
 

@@ -7,10 +7,12 @@ from typing import Any, cast
 import pytest
 
 from platform_e2e import timeline
-from platform_e2e.checks import controls
+from platform_e2e.checks import negative_fixtures
+from platform_e2e.checks import sandbox as sandboxes
 from platform_e2e.checks.applications import TESTS
 from platform_e2e.checks.blame import BlockedByPromise
-from platform_e2e.checks.controls import Sandbox, has_colour, has_key, is_sync, pool_of_one, synced_with_key
+from platform_e2e.checks.negative_fixtures import pool_of_one
+from platform_e2e.checks.sandbox import Sandbox, has_colour, has_key, is_sync, synced_with_key
 from platform_e2e.explain.addresses import pool, requested_pool
 from platform_e2e.gitops.git import GitServer
 from platform_e2e.kube.client import Kube
@@ -69,7 +71,7 @@ def test_a_sandbox_leaves_nothing_behind_whatever_happens() -> None:
 
     def interrupted() -> None:
         with Sandbox.open(cast("Kube", cluster), cast("GitServer", git), "e2e-1"):
-            cluster.create(controls.application("e2e-1", git.url, "e2e-1", self_heal=True))
+            cluster.create(sandboxes.application("e2e-1", git.url, "e2e-1", self_heal=True))
             raise RuntimeError("in the middle")
 
     with pytest.raises(RuntimeError, match="in the middle"):
@@ -80,13 +82,13 @@ def test_a_sandbox_leaves_nothing_behind_whatever_happens() -> None:
 
 
 def test_what_a_test_makes_is_marked_as_such() -> None:
-    for one in (controls.project("e2e-1", "git://x"), controls.application("e2e-1", "git://x", "b", self_heal=False)):
+    for one in (sandboxes.project("e2e-1", "git://x"), sandboxes.application("e2e-1", "git://x", "b", self_heal=False)):
         assert TESTS in one["metadata"]["labels"]
 
 
 @pytest.mark.parametrize("self_heal", [True, False])
 def test_the_controls_differ_in_self_heal_alone(self_heal: bool) -> None:
-    one = controls.application("e2e-1", "git://x", "b", self_heal=self_heal)
+    one = sandboxes.application("e2e-1", "git://x", "b", self_heal=self_heal)
     assert one["spec"]["syncPolicy"] == {"automated": {"prune": True, "selfHeal": self_heal}}
 
 
@@ -95,9 +97,9 @@ def test_a_pool_of_one_has_one_address_for_who_asks_for_it() -> None:
     with pool_of_one(cast("Kube", cluster), "small", "metallb-system") as name:
         made_pool = pool(cluster.objects[0])
         assert (made_pool.size, made_pool.auto_assign) == (1, False)
-        assert requested_pool(controls.service("a", "e2e-1", name)) == "small"
-        assert "loadBalancerClass" not in controls.service("a", "e2e-1", name)["spec"]
-        assert controls.service("a", "e2e-1", name, "ours")["spec"]["loadBalancerClass"] == "ours"
+        assert requested_pool(negative_fixtures.service("a", "e2e-1", name)) == "small"
+        assert "loadBalancerClass" not in negative_fixtures.service("a", "e2e-1", name)["spec"]
+        assert negative_fixtures.service("a", "e2e-1", name, "ours")["spec"]["loadBalancerClass"] == "ours"
     assert cluster.objects == []
 
 
@@ -109,7 +111,7 @@ def test_what_a_control_disturbs_is_on_the_runs_timeline(tmp_path: Path, monkeyp
         with pool_of_one(cast("Kube", cluster), "small", "metallb-system"):
             pass
         with Sandbox.open(cast("Kube", cluster), cast("GitServer", Git()), "e2e-1"):
-            controls.Own("e2e-1", "e2e-1", "sha", cast("Kube", cluster)).change(colour="red")
+            sandboxes.SandboxApplication("e2e-1", "e2e-1", "sha", cast("Kube", cluster)).change(colour="red")
     events = [json.loads(text) for text in (tmp_path / "timeline.jsonl").read_text().splitlines()]
     assert [(event["kind"], event["name"]) for event in events if event["kind"] != "wait"] == [
         ("disturbance-start", "ipaddresspool/small -n metallb-system"),
@@ -145,7 +147,7 @@ def test_a_control_of_which_argo_cd_sees_nothing_is_blocked_by_what_the_layers_o
     controller["metadata"]["labels"] = labels
     controller["status"] = {"readyReplicas": int(compares)}
     cluster.objects.append(controller)
-    monkeypatch.setattr(controls, "CONVERGE_SECONDS", 0.1)
+    monkeypatch.setattr(sandboxes, "CONVERGE_SECONDS", 0.1)
     monkeypatch.setattr("platform_e2e.gitops.argocd.ask_refresh", lambda *_, **__: None)
     branch = Git().branch("e2e-1")
     branch.name, branch.commit = "e2e-1", lambda *_: "a" * 40

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from platform_e2e.checks import grounds, waves
-from platform_e2e.checks.brought import Need, bringing
-from platform_e2e.checks.drift import Drift
+from platform_e2e.checks import case_applications, waves
+from platform_e2e.checks.foundation_needs import Need, bringing
+from platform_e2e.checks.mutations import Mutation
 from platform_e2e.explain.objects import WORKLOAD_KINDS, at, includes
 from platform_e2e.explain.owners import template_labels
 from platform_e2e.finding import Finding
@@ -165,10 +165,10 @@ def _needed(case: object, layer: Layer) -> Iterator[Needed]:
             yield from map(_itself, layer.monitors())
         case Application():
             yield from _of_application(case, layer)
-        case Drift():
+        case Mutation():
             yield from _of_application(layer.application(case.application), layer) if case.application else ()
         case LoadBalancer() | Rendered():
-            looked_at = grounds.looked_at(case, layer)
+            looked_at = case_applications.objects_of(case, layer)
             yield from map(_itself, looked_at)
             for workload in (each for one in looked_at for each in _selected(one, layer)):
                 yield _itself(workload)
@@ -187,7 +187,7 @@ def _of_application(application: Application, layer: Layer) -> Iterator[Needed]:
     for one in application.objects:
         yield from _of_pods(one, layer)
     if any(one.service.application == application.name for one in layer.load_balancers()):
-        yield from map(_itself, grounds.metallb(layer))
+        yield from map(_itself, case_applications.metallb(layer))
     kinds = {(one.identity[0], one.kind) for one in application.objects}
     spaces = {one.namespace for one in application.objects}
     for one in layer.rendered:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from platform_e2e.checks.drift import Drift
+from platform_e2e.checks.mutations import Mutation
 from platform_e2e.explain.monitors import chooses, is_of_pods, labels_for, looks_at
 from platform_e2e.explain.objects import WORKLOAD_KINDS
 from platform_e2e.layer import Application, Layer, LoadBalancer, MetricsService, Rendered
@@ -11,15 +11,15 @@ METALLB = "metallb.io/"
 """Group of what gives a Service its address, and lets it be announced."""
 
 
-def changed(case: object) -> frozenset[str]:
+def changed_by(case: object) -> frozenset[str]:
     """Return the Applications that a case changes: the one that heals, and the one that is edited or deleted itself."""
-    if not isinstance(case, Drift):
+    if not isinstance(case, Mutation):
         return frozenset()
     target = case.target.name if case.target.kind == "Application" else ""
     return frozenset({case.application, target} - {""})
 
 
-def kept_by(name: str, layer: Layer) -> frozenset[str]:
+def child_applications(name: str, layer: Layer) -> frozenset[str]:
     """Return the Applications that an Application keeps as its objects, or has an ApplicationSet make."""
     mine = [one for one in layer.rendered if one.application == name]
     sets = {one.name for one in mine if one.kind == "ApplicationSet"}
@@ -27,7 +27,7 @@ def kept_by(name: str, layer: Layer) -> frozenset[str]:
     return frozenset(made | {one.name for one in mine if one.kind == "Application"})
 
 
-def judged(case: object, layer: Layer) -> frozenset[str]:
+def judged_by(case: object, layer: Layer) -> frozenset[str]:
     """Return the Applications whose objects a case is judged by.
 
     Args:
@@ -37,7 +37,9 @@ def judged(case: object, layer: Layer) -> frozenset[str]:
     if case is None:
         return frozenset(one.name for one in layer.applications)
     return (
-        changed(case) | frozenset(one.application for one in looked_at(case, layer) if one.application) | _itself(case)
+        changed_by(case)
+        | frozenset(one.application for one in objects_of(case, layer) if one.application)
+        | _itself(case)
     )
 
 
@@ -45,7 +47,7 @@ def _itself(case: object) -> frozenset[str]:
     return frozenset({case.name}) if isinstance(case, Application) else frozenset()
 
 
-def looked_at(case: object, layer: Layer) -> list[Rendered]:
+def objects_of(case: object, layer: Layer) -> list[Rendered]:
     """Return the objects that a case is judged by."""
     match case:
         case LoadBalancer():
@@ -53,7 +55,7 @@ def looked_at(case: object, layer: Layer) -> list[Rendered]:
         case MetricsService():
             monitors = [one for one in layer.monitors() if case.service in _scraped(one, layer)]
             return [case.service, *(monitors or layer.monitors())]
-        case Drift():
+        case Mutation():
             # Healed is what has converged before: a Service of the Application needs its address for that.
             needs = any(one.service.application == case.application for one in layer.load_balancers())
             return metallb(layer) if needs else []

@@ -34,7 +34,7 @@ FIELDS: tuple[tuple[re.Pattern[str], frozenset[str]], ...] = tuple(
 """What is said of an object that cannot run, and the fields that charts let one set for it, in lower case."""
 
 
-def place_in(root: Path, release: Release, item: Object | None, said: str) -> str:
+def location_in(root: Path, release: Release, item: Object | None, said: str) -> str:
     """Return file and line of the value that holds an object, with its path; the file alone where none is recognised.
 
     Args:

@@ -11,13 +11,13 @@ from typing import Any, cast
 
 import pytest
 
-from platform_e2e import standing
+from platform_e2e import bringup
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.finding import Cause
 from platform_e2e.foundations import ReleaseFailed
 from platform_e2e.foundations.failure import ImageNotDelivered
 from platform_e2e.foundations.verify import READY_SECONDS
-from platform_e2e.gitops.arrival import Held
+from platform_e2e.gitops.rollout import Held
 from platform_e2e.layer import Layer, Release
 from platform_e2e.settings import Settings
 from platform_e2e.timeline import Timeline
@@ -42,7 +42,7 @@ class Stage:
         self.needed = threading.Event()
         self.failures: list[ReleaseFailed] = []
         self.held: dict[str, Held] = {}
-        self.founded: list[bool] = []
+        self.foundations_ready: list[bool] = []
         self.layer = SimpleNamespace(
             releases=(release,),
             rendered=(SEALED,),
@@ -66,23 +66,23 @@ class Stage:
             "load_own_images": lambda *_: None,
             "deploy": self.deploy,
         }.items():
-            monkeypatch.setattr(f"platform_e2e.standing.{name}", value)
+            monkeypatch.setattr(f"platform_e2e.bringup.{name}", value)
 
     def install(self, *_: Any, **__: Any) -> tuple[list[Any], list[ReleaseFailed]]:
         if not self.needed.wait(5):
             raise BrokenHarness("the layer was not applied while the foundations were waited for")
         return [], self.failures
 
-    def deploy(self, *_: Any, founded: Any, **__: Any) -> Any:
-        self.founded.append(founded())
+    def deploy(self, *_: Any, foundations_ready: Any, **__: Any) -> Any:
+        self.foundations_ready.append(foundations_ready())
         self.needed.set()
         return SimpleNamespace(commit=SimpleNamespace(sha="abc", before=None, pushed=True), held=self.held)
 
     @contextlib.contextmanager
-    def stand(self) -> Iterator[standing.Standing]:
+    def stand(self) -> Iterator[bringup.RunningPlatform]:
         settings = cast("Settings", SimpleNamespace(cluster="c", provider="k3d", images="registry", registry_mirror=""))
         layer = cast("Layer", self.layer)
-        with standing.stand(
+        with bringup.bring_up(
             settings, layer, nodes=1, releases=layer.releases, timeline=Timeline(None), made=lambda _: None
         ) as up:
             yield up
@@ -97,7 +97,7 @@ def stage(monkeypatch: pytest.MonkeyPatch, release: Release) -> Stage:
 def test_the_layer_is_applied_while_a_foundation_waits_for_what_it_brings(stage: Stage) -> None:
     with stage.stand() as up:
         assert (up.sha, up.late) == ("abc", "")
-    assert stage.founded == [False], "nothing of the layer is given up before the foundations are there"
+    assert stage.foundations_ready == [False], "nothing of the layer is given up before the foundations are there"
 
 
 @pytest.mark.point("foundation-waits-for-layer")
@@ -140,4 +140,4 @@ def test_a_name_that_is_written_wrong_is_the_application_s_fault(stage: Stage, s
 
 @pytest.mark.point("limits-by-progress")
 def test_the_layer_is_waited_for_longer_than_the_foundations_beside_it() -> None:
-    assert standing.CONVERGE_SECONDS > READY_SECONDS
+    assert bringup.CONVERGE_SECONDS > READY_SECONDS

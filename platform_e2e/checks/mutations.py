@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from platform_e2e.checks.differences import escaped, value_at
-from platform_e2e.checks.ignored import Rule, rules
+from platform_e2e.checks.ignore_differences import Rule, rules
 from platform_e2e.layer import Application, Layer, Rendered
 
 
@@ -68,7 +68,7 @@ OURS_ALONE = ("app.kubernetes.io/part-of", "app.kubernetes.io/managed-by", "envi
 
 
 @dataclass(frozen=True)
-class Drift:
+class Mutation:
     """One change to make.
 
     Attributes:
@@ -103,13 +103,13 @@ class Drift:
         ]
 
 
-def drifts(application: Application) -> list[Drift]:
+def mutations_of(application: Application) -> list[Mutation]:
     """Return one change of each kind for an Application, as far as it has an object that may be changed so."""
     chosen = (edit(application), deletion(application))
     return [drift for drift in chosen if drift is not None]
 
 
-def edit(application: Application) -> Drift | None:
+def edit(application: Application) -> Mutation | None:
     """Return the field to change, or None where every object of the Application must be left alone."""
     kept = (one for one in application.objects if one.kept)
     ignored = rules(application.manifest, None)
@@ -117,7 +117,7 @@ def edit(application: Application) -> Drift | None:
     return next((drift for drift in edits if drift is not None), None)
 
 
-def edit_of(target: Rendered, ignored: Sequence[Rule] = ()) -> Drift | None:
+def edit_of(target: Rendered, ignored: Sequence[Rule] = ()) -> Mutation | None:
     """Return the change of the most harmless field of an object, or None where it has none that Git mentions and heals.
 
     Args:
@@ -130,24 +130,24 @@ def edit_of(target: Rendered, ignored: Sequence[Rule] = ()) -> Drift | None:
         if any(rule.covers(pointer, target.object) for rule in about):
             continue
         if isinstance(value, str | int) and not isinstance(value, bool):
-            return Drift(target.application, Kind.FIELD_EDITED, target, pointer, other(value))
+            return Mutation(target.application, Kind.FIELD_EDITED, target, pointer, other(value))
     return None
 
 
-def application_edits(layer: Layer) -> list[Drift]:
+def application_edits(layer: Layer) -> list[Mutation]:
     """Return one harmless change of each Application that another Application keeps."""
     ignored = {one.name: rules(one.manifest, None) for one in layer.applications}
     kept = (one for one in layer.rendered if one.api == "argoproj.io/v1alpha1/Application")
     return [drift for one in kept if (drift := edit_of(one, ignored.get(one.application, ()))) is not None]
 
 
-def generated_edits(layer: Layer) -> list[Drift]:
+def generated_edits(layer: Layer) -> list[Mutation]:
     """Return one harmless change of each Application that an ApplicationSet makes; no Application heals it."""
     made = [one for one in layer.applications if one.generated_by]
     return [drift for one in made if (drift := edit_of(_rendered(one))) is not None]
 
 
-def root_edits(layer: Layer) -> list[Drift]:
+def root_edits(layer: Layer) -> list[Mutation]:
     """Return one harmless change of each Application that comes from neither: somebody has applied it by hand."""
     kept = {one.name for one in layer.rendered if one.api == "argoproj.io/v1alpha1/Application"}
     roots = [one for one in layer.applications if not one.generated_by and one.name not in kept]
@@ -158,10 +158,10 @@ def _rendered(application: Application) -> Rendered:
     return Rendered(application.manifest, "", application.file, application.line)
 
 
-def deletion(application: Application) -> Drift | None:
+def deletion(application: Application) -> Mutation | None:
     """Return the object to delete, or None where none may be."""
     candidates = sorted((one for one in application.objects if _may_go(one)), key=lambda one: _rank(DELETABLE, one))
-    return Drift(application.name, Kind.OBJECT_DELETED, candidates[0]) if candidates else None
+    return Mutation(application.name, Kind.OBJECT_DELETED, candidates[0]) if candidates else None
 
 
 def other(value: str | int) -> str | int:

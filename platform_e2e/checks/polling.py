@@ -11,7 +11,7 @@ from platform_e2e.finding import Finding
 from platform_e2e.kube.expect import Failed, Met, Pending, Refuted, Timeout, Verdict, poll
 
 
-def settled(look: Callable[[], list[Finding]], *, timeout: float, what: str) -> list[Finding]:
+def until_no_findings(look: Callable[[], list[Finding]], *, timeout: float, what: str) -> list[Finding]:
     """Return the findings that are left when waiting no longer helps; an empty list as soon as there are none.
 
     Args:

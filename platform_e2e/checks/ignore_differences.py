@@ -108,7 +108,7 @@ def rules(application: Object, settings: Object | None) -> list[Rule]:
     return found
 
 
-def looked_away(one: Rendered, application: Object, view: View) -> list[Rule]:
+def rules_for(one: Rendered, application: Object, view: View) -> list[Rule]:
     """Return the rules that let fields of one object differ, and one for the replicas that an autoscaler owns.
 
     Args:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from platform_e2e.addresses import AddressRange
 from platform_e2e.checks import outside
-from platform_e2e.checks.place import place_of
 from platform_e2e.checks.remote import Asker, Container, Here
 from platform_e2e.cluster.k3d import parts
 from platform_e2e.cluster.provider import ClusterFacts
@@ -22,7 +21,7 @@ from platform_e2e.explain.loadbalancer import ingress, statuses_of
 from platform_e2e.explain.objects import at, endpoints, is_ready, labels_of, name_of
 from platform_e2e.explain.sharing import sharing_key
 from platform_e2e.finding import Cause
-from platform_e2e.gitops import pools as moves
+from platform_e2e.gitops import pool_remap as moves
 from platform_e2e.kube.objects import Object, key
 from platform_e2e.layer import Layer, LoadBalancer, Probe
 
@@ -72,9 +71,9 @@ class Wanted:
             moved(rendered.object, pool_map),
             tuple(pool(moved(one.rendered.object, pool_map)) for one in layer.pools),
             service.probe,
-            place_of(rendered),
+            rendered.location,
             {
-                name_of(one.object): place_of(one)
+                name_of(one.object): one.location
                 for kind in (POOL_KIND, ADVERTISEMENT_KIND)
                 for one in layer.of_kind(kind)
             },

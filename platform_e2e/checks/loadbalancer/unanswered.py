@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address, ip_network
 
-from platform_e2e.checks.loadbalancer_seen import Observed
+from platform_e2e.checks.loadbalancer.observe import Observed
 from platform_e2e.checks.outside import Answer
 from platform_e2e.explain.objects import at, listed, name_of
 from platform_e2e.finding import Cause

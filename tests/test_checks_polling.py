@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from platform_e2e.checks import settle
+from platform_e2e.checks import polling
 from platform_e2e.checks.blame import APPLIED, BlockedByPromise, own, require
-from platform_e2e.checks.settle import settled
+from platform_e2e.checks.polling import until_no_findings
 from platform_e2e.finding import Cause, Finding, Promise
 
 
@@ -19,7 +19,7 @@ def finding(cause: str, promise: Promise = Promise.LOADBALANCER) -> Finding:
 
 def test_looking_ends_as_soon_as_nothing_is_wrong() -> None:
     looks = iter([[finding("loadbalancer-no-pool")], [], [finding("loadbalancer-no-pool")]])
-    assert settled(lambda: next(looks), timeout=10, what="it has an address") == []
+    assert until_no_findings(lambda: next(looks), timeout=10, what="it has an address") == []
     assert len(list(looks)) == 1
 
 
@@ -29,7 +29,7 @@ def test_what_was_found_last_is_returned_when_time_is_up() -> None:
     def look() -> list[Finding]:
         return [finding(causes.pop(0) if len(causes) > 1 else causes[0])]
 
-    (last,) = settled(look, timeout=0.2, what="it has an address")
+    (last,) = until_no_findings(look, timeout=0.2, what="it has an address")
     assert last.cause.id == "loadbalancer-pool-full"
 
 
@@ -40,19 +40,19 @@ def test_a_cause_that_waiting_cannot_change_ends_it_at_once() -> None:
         looks.append(1)
         return [finding("application-not-selfhealing", Promise.SELFHEAL)]
 
-    assert settled(look, timeout=60, what="it heals")
+    assert until_no_findings(look, timeout=60, what="it heals")
     assert len(looks) == 1
 
 
 def test_a_cause_that_another_test_may_undo_is_looked_at_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settle, "patience", lambda _: 0.2)
+    monkeypatch.setattr(polling, "patience", lambda _: 0.2)
     looks: list[float] = []
 
     def look() -> list[Finding]:
         looks.append(time.monotonic())
         return [finding("loadbalancer-no-pool" if len(looks) < 3 else "loadbalancer-pool-full")]
 
-    (last,) = settled(look, timeout=60, what="it has an address")
+    (last,) = until_no_findings(look, timeout=60, what="it has an address")
     assert last.cause.id == "loadbalancer-pool-full"
     assert 0.2 <= looks[-1] - looks[2] < 10
 

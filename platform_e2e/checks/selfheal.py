@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from platform_e2e import timeline
 from platform_e2e.checks.applications import compared_anew, unserved
 from platform_e2e.checks.differences import Difference, bare, changed, missing_from, value_at
-from platform_e2e.checks.drift import Drift, Kind
-from platform_e2e.checks.ignored import Rule, looked_away
-from platform_e2e.checks.settle import settled
+from platform_e2e.checks.ignore_differences import Rule, rules_for
+from platform_e2e.checks.mutations import Kind, Mutation
+from platform_e2e.checks.polling import until_no_findings
 from platform_e2e.explain import explain
 from platform_e2e.explain.applications import unautomated
 from platform_e2e.explain.objects import at, listed
@@ -39,14 +39,14 @@ class Disturbance:
     """A change that was made.
 
     Attributes:
-        drift: which.
+        mutation: which.
         before: the object before it.
         application: the Application before it.
         at: monotonic time of the API server's answer to it.
         others: rules about the fields that are another controller's, so that they may change meanwhile.
     """
 
-    drift: Drift
+    mutation: Mutation
     before: Object
     application: Object
     at: float
@@ -71,41 +71,45 @@ class Healed:
         return {} if self.seconds is None else {"heal_seconds": self.seconds}
 
 
-def inject(drift: Drift, kube: Kube) -> Disturbance:
+def inject(mutation: Mutation, kube: Kube) -> Disturbance:
     """Make a change, as somebody with kubectl would.
 
     Raises:
         ApiError: the API server refused, also where the field is not what Git says before the change.
     """
-    target = drift.target
+    target = mutation.target
     before = kube.get(target.api, target.name, target.namespace) or {}
-    application = _healer(drift, kube) or {}
-    others = looked_away(target, application, kube)
-    if drift.kind is Kind.FIELD_EDITED:
-        kube.patch(target.api, target.name, drift.patch, target.namespace, type="json", manager=BY_HAND)
+    application = _healer(mutation, kube) or {}
+    others = rules_for(target, application, kube)
+    if mutation.kind is Kind.FIELD_EDITED:
+        kube.patch(target.api, target.name, mutation.patch, target.namespace, type="json", manager=BY_HAND)
     else:
         kube.delete(target.api, target.name, target.namespace, uid=uid(before))
-    disturbance = Disturbance(drift, before, application, time.monotonic(), others)
+    disturbance = Disturbance(mutation, before, application, time.monotonic(), others)
     timeline.current().event(
-        "disturbance-start", str(target), change=str(drift.kind), field=drift.pointer, application=drift.application
+        "disturbance-start",
+        str(target),
+        change=str(mutation.kind),
+        field=mutation.pointer,
+        application=mutation.application,
     )
     return disturbance
 
 
-def _healer(drift: Drift, kube: Kube) -> Object | None:
-    return kube.get(argocd.APPLICATION, drift.application, argocd.NAMESPACE) if drift.application else None
+def _healer(mutation: Mutation, kube: Kube) -> Object | None:
+    return kube.get(argocd.APPLICATION, mutation.application, argocd.NAMESPACE) if mutation.application else None
 
 
 def undo(disturbance: Disturbance, kube: Kube) -> None:
     """Put the object back as it was, where nobody else did."""
-    target = disturbance.drift.target
+    target = disturbance.mutation.target
     live = kube.get(target.api, target.name, target.namespace)
     by_hand = live is None
     if live is None:
         kube.create(bare(disturbance.before))
-    elif changed(disturbance.before, live) and disturbance.drift.kind is Kind.FIELD_EDITED:
+    elif changed(disturbance.before, live) and disturbance.mutation.kind is Kind.FIELD_EDITED:
         by_hand = True
-        back = [{"op": "replace", "path": disturbance.drift.pointer, "value": disturbance.drift.git_value}]
+        back = [{"op": "replace", "path": disturbance.mutation.pointer, "value": disturbance.mutation.git_value}]
         kube.patch(target.api, target.name, back, target.namespace, type="json", manager=BY_HAND)
     timeline.current().event("disturbance-end", str(target), undone_by_harness=by_hand)
 
@@ -118,7 +122,7 @@ def restored(disturbance: Disturbance) -> Expectation[Object | None]:
             return Pending("the object does not exist")
         if at(live, "metadata", "deletionTimestamp"):
             return Pending("the object is being deleted")
-        if disturbance.drift.kind is Kind.OBJECT_DELETED and uid(live) == uid(disturbance.before):
+        if disturbance.mutation.kind is Kind.OBJECT_DELETED and uid(live) == uid(disturbance.before):
             return Pending("the object that was to be deleted is still there")
         different = left(disturbance, live)
         return Pending("; ".join(str(one) for one in different[:3])) if different else Met(live)
@@ -128,11 +132,15 @@ def restored(disturbance: Disturbance) -> Expectation[Object | None]:
 
 def drifted(disturbance: Disturbance) -> Expectation[Object | None]:
     """Return the expectation that the change is still there."""
-    drift = disturbance.drift
+    mutation = disturbance.mutation
 
     def judge(live: Object | None) -> Verdict:
-        found = value_at(live, drift.pointer)
-        return Met(live) if found == drift.value else Pending(f"{drift.pointer} is {found!r}, not {drift.value!r}")
+        found = value_at(live, mutation.pointer)
+        return (
+            Met(live)
+            if found == mutation.value
+            else Pending(f"{mutation.pointer} is {found!r}, not {mutation.value!r}")
+        )
 
     return judge
 
@@ -142,10 +150,10 @@ def left(disturbance: Disturbance, live: Object) -> list[Difference]:
 
     What was changed counts in any case; other fields only where Argo CD looks after them.
     """
-    from_git = unserved(missing_from(disturbance.drift.target.object, live))
+    from_git = unserved(missing_from(disturbance.mutation.target.object, live))
     known = {one.path for one in from_git}
     found = from_git + [one for one in changed(disturbance.before, live) if one.path not in known]
-    pointer = disturbance.drift.pointer
+    pointer = disturbance.mutation.pointer
     return [
         one
         for one in found
@@ -161,7 +169,7 @@ def recorded(disturbance: Disturbance) -> Expectation[Object | None]:
     """
     before = argocd.operation(disturbance.application)
     counts = before.revisions == argocd.revisions(disturbance.application)
-    target = disturbance.drift.target
+    target = disturbance.mutation.target
 
     def judge(app: Object | None) -> Verdict:
         now = argocd.operation(app or {})
@@ -181,14 +189,14 @@ def recorded(disturbance: Disturbance) -> Expectation[Object | None]:
     return judge
 
 
-def held(drift: Drift, kube: Kube) -> list[Finding]:
+def held(mutation: Mutation, kube: Kube) -> list[Finding]:
     """Return what keeps the Application from healing anything, as far as a cause is known: nothing is to be disturbed then.
 
     Args:
-        drift: the change that is to be made.
+        mutation: the change that is to be made.
         kube: the cluster.
     """
-    application = _healer(drift, kube)
+    application = _healer(mutation, kube)
     if application is None:
         return []
     running, sync, health = (
@@ -198,38 +206,40 @@ def held(drift: Drift, kube: Kube) -> list[Finding]:
         return []
     cause = explain(application, kube)
     expected, observed = "its Application can heal it", f"that is {sync or 'not compared'} and {health or 'not judged'}"
-    return [] if cause is None else [Finding(str(drift.target), Promise.SELFHEAL, expected, observed, cause)]
+    return [] if cause is None else [Finding(str(mutation.target), Promise.SELFHEAL, expected, observed, cause)]
 
 
-def heal(drift: Drift, kube: Kube, *, during: Callable[[Disturbance], None] = lambda _: None) -> Healed:
+def heal(mutation: Mutation, kube: Kube, *, during: Callable[[Disturbance], None] = lambda _: None) -> Healed:
     """Make a change, wait until it is undone, and return how long it took and what was wrong with it.
 
     What Argo CD does not undo, the harness does, so that one finding does not become many.
 
     Args:
-        drift: the change.
+        mutation: the change.
         kube: the cluster.
         during: called once the change is made, before waiting.
     """
-    unable = settled(lambda: held(drift, kube), timeout=HEAL_SECONDS, what=f"{_named(drift)} can heal {drift.target}")
+    unable = until_no_findings(
+        lambda: held(mutation, kube), timeout=HEAL_SECONDS, what=f"{_named(mutation)} can heal {mutation.target}"
+    )
     if unable:
         return Healed(None, unable)
-    disturbance = inject(drift, kube)
-    target = drift.target
+    disturbance = inject(mutation, kube)
+    target = mutation.target
     try:
         during(disturbance)
         source = kube.one(target.api, target.name, target.namespace)
-        what = f"{target} is as in Git again after {drift.kind}"
+        what = f"{target} is as in Git again after {mutation.kind}"
         try:
             eventually(source, restored(disturbance), timeout=HEAL_SECONDS, what=what)
         except Timeout:
             return Healed(None, [_unhealed(disturbance, kube)])
         seconds = time.monotonic() - disturbance.at
         timeline.current().event("disturbance-healed", str(target), seconds=seconds)
-        if not drift.application:
+        if not mutation.application:
             return Healed(seconds, [])
-        application = kube.one(argocd.APPLICATION, drift.application, argocd.NAMESPACE)
-        what = f"application/{drift.application} records the heal of {target}"
+        application = kube.one(argocd.APPLICATION, mutation.application, argocd.NAMESPACE)
+        what = f"application/{mutation.application} records the heal of {target}"
         try:
             eventually(application, recorded(disturbance), timeout=RECORD_SECONDS, what=what)
         except Timeout as error:
@@ -241,45 +251,45 @@ def heal(drift: Drift, kube: Kube, *, during: Callable[[Disturbance], None] = la
 
 def _unhealed(disturbance: Disturbance, kube: Kube) -> Finding:
     """Return the finding that a change was not undone, or not exactly."""
-    drift = disturbance.drift
-    live = kube.get(drift.target.api, drift.target.name, drift.target.namespace)
+    mutation = disturbance.mutation
+    live = kube.get(mutation.target.api, mutation.target.name, mutation.target.namespace)
     different = left(disturbance, live) if live else []
     observed = listed([str(one) for one in different], "it is as it was" if live else "it does not exist")
-    application = _healer(drift, kube)
+    application = _healer(mutation, kube)
     fields = {one.path for one in different}
-    covering = [rule for rule in disturbance.others if drift.pointer and rule.covers(drift.pointer, live or {})]
+    covering = [rule for rule in disturbance.others if mutation.pointer and rule.covers(mutation.pointer, live or {})]
     if application and not argocd.automated(application):
         automated = at(application, "spec", "syncPolicy", "automated")
-        cause = unautomated(_named(drift), automated, "spec.syncPolicy.automated")
+        cause = unautomated(_named(mutation), automated, "spec.syncPolicy.automated")
     elif covering:
         cause = Cause(
             "drift-ignored",
-            f"{_named(drift)} does not undo the change of {drift.target} at {drift.pointer}: {covering[0].origin} "
+            f"{_named(mutation)} does not undo the change of {mutation.target} at {mutation.pointer}: {covering[0].origin} "
             f"({covering[0].words}) lets it differ",
             "remove the rule, or take the field out of Git where something else is to write it",
         )
     elif application and not at(application, "spec", "syncPolicy", "automated", "selfHeal"):
         cause = Cause(
             "application-not-selfhealing",
-            f"{_named(drift)} keeps drift: its spec.syncPolicy.automated does not say selfHeal: true",
+            f"{_named(mutation)} keeps drift: its spec.syncPolicy.automated does not say selfHeal: true",
             "add it to the Application's file",
         )
-    elif live and drift.pointer and drift.pointer not in fields:
+    elif live and mutation.pointer and mutation.pointer not in fields:
         cause = Cause(
             "drift-healed-differently",
-            f"{drift.target} was healed, but not to what Git says and it was before: {observed}",
+            f"{mutation.target} was healed, but not to what Git says and it was before: {observed}",
             "look who else writes these fields (metadata.managedFields)",
         )
     else:
         # What cannot be compared says Synced all the same, until somebody asks.
-        anew = compared_anew(drift.application, argocd.NAMESPACE, kube) if application else None
+        anew = compared_anew(mutation.application, argocd.NAMESPACE, kube) if application else None
         cause = (explain(anew, kube) if anew else None) or Cause(
             "drift-not-healed",
-            f"{_named(drift)} did not undo the change of {drift.target} within {HEAL_SECONDS:g} s",
+            f"{_named(mutation)} did not undo the change of {mutation.target} within {HEAL_SECONDS:g} s",
             "look at the Application's operationState and conditions: after a failed sync of a commit Argo CD heals nothing",
         )
     return Finding(
-        str(drift.target),
+        str(mutation.target),
         Promise.SELFHEAL,
         f"as in Git within {HEAL_SECONDS:g} s",
         observed,
@@ -288,21 +298,25 @@ def _unhealed(disturbance: Disturbance, kube: Kube) -> Finding:
     )
 
 
-def _named(drift: Drift) -> str:
-    return f"application/{drift.application}" if drift.application else "the ApplicationSet"
+def _named(mutation: Mutation) -> str:
+    return f"application/{mutation.application}" if mutation.application else "the ApplicationSet"
 
 
 def _unrecorded(disturbance: Disturbance, error: Timeout, kube: Kube) -> Finding:
     """Return the finding that something else than Argo CD's self-heal undid a change, or what keeps the heal from its end."""
-    drift = disturbance.drift
-    application = _healer(drift, kube)
+    mutation = disturbance.mutation
+    application = _healer(mutation, kube)
     # A root's heal goes on until the Applications of its waves are healthy: what holds one of them is the cause.
     held_up = application is not None and argocd.operation(application).running
     cause = (explain(application, kube) if application and held_up else None) or Cause(
         "drift-healed-by-another",
-        f"{drift.target} is as in Git again, and application/{drift.application} records no heal of it: {error.report.last}",
+        f"{mutation.target} is as in Git again, and application/{mutation.application} records no heal of it: {error.report.last}",
         "look in metadata.managedFields who wrote the field",
     )
     return Finding(
-        str(drift.target), Promise.SELFHEAL, "an automated operation of Argo CD that names it", error.report.last, cause
+        str(mutation.target),
+        Promise.SELFHEAL,
+        "an automated operation of Argo CD that names it",
+        error.report.last,
+        cause,
     )

@@ -16,7 +16,6 @@ from platform_e2e import timeline
 from platform_e2e.checks.applications import TESTS
 from platform_e2e.checks.blame import BlockedByPromise
 from platform_e2e.explain import explain
-from platform_e2e.explain.addresses import POOL_KIND
 from platform_e2e.finding import Finding, Promise
 from platform_e2e.gitops import argocd
 from platform_e2e.gitops.convergence import converge
@@ -42,12 +41,9 @@ GONE_SECONDS = 30.0
 NOT_COMPARED = "application-stale-revision"
 """The cause of an Application that is never compared; of an own one, of which Git has one commit, it is Argo CD's."""
 
-LONE_ADDRESS = "192.0.2.1"
-"""An address that no network uses (RFC 5737, TEST-NET-1), so a pool of it clashes with nobody's."""
-
 
 @dataclass(frozen=True)
-class Own:
+class SandboxApplication:
     """An Application of a test's own.
 
     Attributes:
@@ -112,7 +108,7 @@ class Sandbox:
             kube.delete(argocd.APPPROJECT, namespace, argocd.NAMESPACE)
             sandbox.branch.delete()
 
-    def application(self, *, self_heal: bool) -> Own:
+    def application(self, *, self_heal: bool) -> SandboxApplication:
         """Commit one ConfigMap, make an automated Application of it, and wait until it has converged.
 
         Raises:
@@ -139,7 +135,7 @@ class Sandbox:
                 name, Promise.APPLICATIONS, f"it is what commit {sha[:12]} says", error.report.last, cause
             )
             raise BlockedByPromise([finding]) from error
-        return Own(self.namespace, self.namespace, sha, self.kube)
+        return SandboxApplication(self.namespace, self.namespace, sha, self.kube)
 
 
 def changed_object(namespace: str) -> str:
@@ -220,55 +216,3 @@ def synced_with_key(key: str) -> Expectation[tuple[Object | None, ...]]:
         return next((one for one in verdicts if not isinstance(one, Met)), Met(state))
 
     return judge
-
-
-@contextlib.contextmanager
-def pool_of_one(kube: Kube, name: str, namespace: str) -> Iterator[str]:
-    """Make an IPAddressPool of one address that is given only to Services which name it, and yield its name.
-
-    Args:
-        kube: the cluster.
-        name: of the pool.
-        namespace: of MetalLB.
-    """
-    metadata = {"name": name, "namespace": namespace, "labels": {TESTS: name}}
-    spec = {"addresses": [f"{LONE_ADDRESS}/32"], "autoAssign": False}
-    kube.create({"apiVersion": "metallb.io/v1beta1", "kind": "IPAddressPool", "metadata": metadata, "spec": spec})
-    shown = f"ipaddresspool/{name} -n {namespace}"
-    timeline.current().event("disturbance-start", shown, change="pool-of-one")
-    try:
-        yield name
-    finally:
-        kube.delete(POOL_KIND, name, namespace)
-        timeline.current().event("disturbance-end", shown)
-
-
-def service(name: str, namespace: str, pool: str, load_balancer_class: str = "") -> Object:
-    """Return a LoadBalancer Service that asks for an address of a pool, with nothing behind it.
-
-    Args:
-        name: of the Service.
-        namespace: of the Service.
-        pool: that it asks for.
-        load_balancer_class: the one that MetalLB serves; empty where it serves Services without one.
-    """
-    spec: Object = {"type": "LoadBalancer", "allocateLoadBalancerNodePorts": False, "ports": [{"port": 80}]}
-    if load_balancer_class:
-        spec["loadBalancerClass"] = load_balancer_class
-    annotations = {"metallb.io/address-pool": pool}
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": name, "namespace": namespace, "annotations": annotations},
-        "spec": spec,
-    }
-
-
-def monitor(name: str, namespace: str, labels: dict[str, str]) -> Object:
-    """Return a ServiceMonitor that selects nothing in particular."""
-    return {
-        "apiVersion": "monitoring.coreos.com/v1",
-        "kind": "ServiceMonitor",
-        "metadata": {"name": name, "namespace": namespace, "labels": labels},
-        "spec": {"selector": {"matchLabels": {"app": name}}, "endpoints": [{"port": "metrics"}]},
-    }

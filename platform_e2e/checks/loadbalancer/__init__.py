@@ -1,0 +1,18 @@
+"""The promise `loadbalancer`: what a Service must have, what is observed of it, and the first link of the chain that is broken."""
+
+from __future__ import annotations
+
+from platform_e2e.checks.loadbalancer.check import figures, has_address, is_pending, typed, unplanned, watch
+from platform_e2e.checks.loadbalancer.observe import Observed, Outside, Wanted
+
+__all__ = [
+    "Observed",
+    "Outside",
+    "Wanted",
+    "figures",
+    "has_address",
+    "is_pending",
+    "typed",
+    "unplanned",
+    "watch",
+]
