@@ -151,7 +151,7 @@ def _marks(value: object) -> list[pytest.MarkDecorator]:
     While an Application is gone, no other test can judge what it keeps.
     """
     if isinstance(value, Release):
-        return [pytest.mark.promise(str(foundations.promise_of(value)))]
+        return [pytest.mark.promise(str(foundations.promise_of_release(value)))]
     gone = (
         isinstance(value, mutations.Mutation)
         and value.kind is mutations.Kind.OBJECT_DELETED

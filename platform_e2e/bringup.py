@@ -15,8 +15,10 @@ from platform_e2e.cluster.embedded import images, programs
 from platform_e2e.cluster.k3d import appimage, parts, sources
 from platform_e2e.cluster.place import Place, read_spec
 from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec, Images
+from platform_e2e.diagnosis.causes import unexplained
+from platform_e2e.diagnosis.explain import unexplained_of
+from platform_e2e.diagnosis.give_up import worth_waiting
 from platform_e2e.errors import WrongUsage
-from platform_e2e.explain import unexplained, unexplained_of, worth_waiting
 from platform_e2e.finding import Cause
 from platform_e2e.foundations import Installed, ReleaseFailed, install, restore_sealing_key, stored
 from platform_e2e.foundations.embedded import CHARTS

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from platform_e2e.explain.addresses import allowed_pools, pool, requested_addresses, requested_pool
+from platform_e2e.diagnosis.explain.metallb_pools import allowed_pools, pool, requested_addresses, requested_pool
 from platform_e2e.kube.objects import Object
 from tests.recorded_view import made
 

@@ -9,8 +9,8 @@ import pytest
 from platform_e2e import layer
 from platform_e2e.checks import applications
 from platform_e2e.checks.applications import as_in_git, convergence, environment, policy, registered
-from platform_e2e.checks.blame import APPLIED
-from platform_e2e.explain import explain
+from platform_e2e.diagnosis.attribution import APPLIED
+from platform_e2e.diagnosis.explain import explain
 from platform_e2e.finding import Cause, Finding
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.client import Kube

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from platform_e2e.checks.foundations import RELEASE, broken, follows_from, promise_of, stands_on
+from platform_e2e.checks.foundations import RELEASE, broken, follows_from, promise_of_release, stands_on
 from platform_e2e.checks.helm_values import location_in
-from platform_e2e.explain.announcing import SPEAKER
+from platform_e2e.diagnosis.explain.metallb_l2 import SPEAKER
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.foundations import ReleaseFailed
 from platform_e2e.foundations.running import Running
@@ -123,7 +123,7 @@ def test_what_no_explanation_covers_is_told_as_it_was_seen(
     tmp_path: Path, release: Release, chart: str, promise: str
 ) -> None:
     one = replace(release, chart=chart)
-    assert promise_of(one) == promise
+    assert promise_of_release(one) == promise
     item = workload("metallb-controller", "Deployment")
     failure = ReleaseFailed("metallb", "Deployment metallb-controller -n metallb-system", "0 of 1 replicas", item=item)
     found = broken(failure, one, tmp_path, RecordedView(item))

@@ -10,7 +10,7 @@ import pytest
 
 from platform_e2e.checks import ignored_fields
 from platform_e2e.checks.mutations import application_edits, edit
-from platform_e2e.explain.owners import Scaled, scaled, scaler_of
+from platform_e2e.diagnosis.explain.owners import Scaled, scaled, scaler_of
 from platform_e2e.finding import Finding
 from platform_e2e.kube.objects import Object
 from platform_e2e.layer import Application, Layer, Rendered

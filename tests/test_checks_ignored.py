@@ -8,7 +8,7 @@ import pytest
 
 from platform_e2e.checks.differences import Difference
 from platform_e2e.checks.ignore_differences import Rule, check, rules
-from platform_e2e.explain import home
+from platform_e2e.diagnosis.causes import promise_of
 from platform_e2e.finding import Promise
 from platform_e2e.kube.objects import Object
 from platform_e2e.layer import Rendered
@@ -49,7 +49,7 @@ def test_the_finding_names_field_values_rule_and_file() -> None:
         "spec.ignoreDifferences of application/chat-dev lets it differ"
     )
     assert "manifests/chat/base/deployment.yaml" in one.cause.remedy
-    assert home(one.cause, Promise.APPLICATIONS) == Promise.SELFHEAL
+    assert promise_of(one.cause, Promise.APPLICATIONS) == Promise.SELFHEAL
 
 
 @pytest.mark.parametrize(

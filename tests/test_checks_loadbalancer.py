@@ -13,8 +13,8 @@ from platform_e2e.checks import arp, loadbalancer, outside
 from platform_e2e.checks.loadbalancer import Observed, Outside, Wanted, figures
 from platform_e2e.checks.loadbalancer.check import check
 from platform_e2e.checks.loadbalancer.observe import moved, observe
-from platform_e2e.explain.addresses import pool
-from platform_e2e.explain.objects import name_of
+from platform_e2e.diagnosis.explain.metallb_pools import pool
+from platform_e2e.diagnosis.objects import name_of
 from platform_e2e.finding import Cause, Finding
 from platform_e2e.kube.expect import Met
 from platform_e2e.layer import Probe, Rendered

@@ -11,13 +11,13 @@ import pytest
 from platform_e2e import paths
 from platform_e2e.breaks.declaration import load
 from platform_e2e.checks import monitoring
-from platform_e2e.checks.blame import BlockedByPromise
 from platform_e2e.checks.monitoring import Observed, Wanted, figures, unmonitored
 from platform_e2e.checks.monitoring.check import check
 from platform_e2e.checks.monitoring.observe import observe
 from platform_e2e.checks.monitoring.prometheus import Prometheus, Sample, Target
 from platform_e2e.checks.monitoring.unmonitored import covered, unselected
-from platform_e2e.explain.owners import replicas
+from platform_e2e.diagnosis.attribution import BlockedByPromise
+from platform_e2e.diagnosis.explain.owners import replicas
 from platform_e2e.finding import Cause, Finding
 from platform_e2e.kube.objects import Object
 from platform_e2e.layer import Layer, MetricsService, Rendered

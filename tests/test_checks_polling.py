@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from platform_e2e.checks import polling
-from platform_e2e.checks.blame import APPLIED, BlockedByPromise, own, require
 from platform_e2e.checks.polling import until_no_findings
+from platform_e2e.diagnosis.attribution import APPLIED, BlockedByPromise, depend_on, findings_of_promise
 from platform_e2e.finding import Cause, Finding, Promise
 
 
@@ -59,59 +59,59 @@ def test_a_cause_that_another_test_may_undo_is_looked_at_for_a_while(monkeypatch
 
 def test_own_findings_are_reported() -> None:
     mine = finding("loadbalancer-pool-full")
-    assert own([mine]) == [mine]
-    assert own([]) == []
+    assert findings_of_promise([mine]) == [mine]
+    assert findings_of_promise([]) == []
 
 
 def test_a_cause_of_another_promise_blocks_this_one() -> None:
     with pytest.raises(BlockedByPromise, match="service/chat -n chat-dev cannot be judged") as raised:
-        own([finding("pod-image")])
+        findings_of_promise([finding("pod-image")])
     assert raised.value.by == "promise applications: because of pod-image [pod-image]"
     assert raised.value.exit_code == 1
 
 
 def test_findings_of_both_sorts_are_reported_without_the_others() -> None:
     mine = finding("loadbalancer-pool-full")
-    assert own([finding("pod-image"), mine]) == [mine]
+    assert findings_of_promise([finding("pod-image"), mine]) == [mine]
 
 
 def test_what_cannot_be_explained_is_reported_by_who_met_it() -> None:
-    assert own([finding("unexplained")])
+    assert findings_of_promise([finding("unexplained")])
 
 
 def test_ground_that_does_not_hold_blocks_whatever_its_promise() -> None:
-    require([])
+    depend_on([])
     with pytest.raises(BlockedByPromise, match="loadbalancer-pool-full"):
-        require([finding("loadbalancer-pool-full")])
+        depend_on([finding("loadbalancer-pool-full")])
 
 
 def test_a_known_cause_below_is_the_cause() -> None:
     below = finding("pod-image", Promise.APPLICATIONS)
     with pytest.raises(BlockedByPromise, match="pod-image"):
-        own([finding("loadbalancer-unreachable")], lambda: [below])
+        findings_of_promise([finding("loadbalancer-unreachable")], lambda: [below])
 
 
 def test_what_objects_say_is_reported_beside_pods_that_do_not_run() -> None:
     port, silent = finding("monitor-port-name", Promise.MONITORING), finding("scrape-error", Promise.MONITORING)
     image = replace(finding("pod-image", Promise.APPLICATIONS), details={APPLIED: "yes"})
-    assert own([silent, port], lambda: [image]) == [port]
+    assert findings_of_promise([silent, port], lambda: [image]) == [port]
     with pytest.raises(BlockedByPromise, match="pod-image"):
-        own([silent], lambda: [image])
+        findings_of_promise([silent], lambda: [image])
     # The Service of the port may be one of a later sync wave.
     with pytest.raises(BlockedByPromise, match="pod-image"):
-        own([port], lambda: [replace(image, details={})])
+        findings_of_promise([port], lambda: [replace(image, details={})])
     with pytest.raises(BlockedByPromise, match="application-sync-failed"):
-        own([port], lambda: [finding("application-sync-failed", Promise.APPLICATIONS)])
+        findings_of_promise([port], lambda: [finding("application-sync-failed", Promise.APPLICATIONS)])
 
 
 @pytest.mark.parametrize("cause", ["unexplained", "loadbalancer-pool-full"])
 def test_what_is_unknown_below_or_follows_from_this_promise_blocks_nothing(cause: str) -> None:
     mine = finding("loadbalancer-pool-full")
-    assert own([mine], lambda: [finding(cause, Promise.APPLICATIONS)]) == [mine]
+    assert findings_of_promise([mine], lambda: [finding(cause, Promise.APPLICATIONS)]) == [mine]
 
 
 def test_the_ground_is_not_asked_when_nothing_is_wrong() -> None:
     def ground() -> list[Finding]:
         pytest.fail("nothing is wrong, so nothing below can be")
 
-    assert own([], ground) == []
+    assert findings_of_promise([], ground) == []

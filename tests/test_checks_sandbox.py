@@ -10,10 +10,10 @@ from platform_e2e import timeline
 from platform_e2e.checks import negative_fixtures
 from platform_e2e.checks import sandbox as sandboxes
 from platform_e2e.checks.applications import TESTS
-from platform_e2e.checks.blame import BlockedByPromise
 from platform_e2e.checks.negative_fixtures import pool_of_one
 from platform_e2e.checks.sandbox import Sandbox, has_colour, has_key, is_sync, synced_with_key
-from platform_e2e.explain.addresses import pool, requested_pool
+from platform_e2e.diagnosis.attribution import BlockedByPromise
+from platform_e2e.diagnosis.explain.metallb_pools import pool, requested_pool
 from platform_e2e.gitops.git import GitServer
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import Met, Polled, Timeout

@@ -10,7 +10,7 @@ import pytest
 from platform_e2e import layer
 from platform_e2e.checks import unsynced
 from platform_e2e.checks.mutations import mutations_of
-from platform_e2e.explain import explain
+from platform_e2e.diagnosis.explain import explain
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object

@@ -9,7 +9,7 @@ from typing import Any
 
 from platform_e2e import layer, paths
 from platform_e2e.breaks.declaration import load
-from platform_e2e.explain.registry import _EXPLAINERS
+from platform_e2e.diagnosis.registry import _EXPLAINERS
 from platform_e2e.kube.verdict import Met, Pending
 from platform_e2e.layer import recorded
 from tests import layers

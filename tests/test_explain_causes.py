@@ -5,10 +5,10 @@ import re
 from pathlib import Path
 
 from platform_e2e import checks, paths
-from platform_e2e import explain as package
 from platform_e2e.breaks.declaration import Break, load_all
-from platform_e2e.explain import Shows, home, patience, registry, unexplained
-from platform_e2e.explain.causes import CAUSES
+from platform_e2e.diagnosis import explain as package
+from platform_e2e.diagnosis import registry
+from platform_e2e.diagnosis.causes import CAUSES, Symptom, patience, promise_of, unexplained
 from platform_e2e.finding import Cause, Promise
 
 
@@ -35,16 +35,16 @@ def test_every_cause_that_can_be_named_is_in_the_table() -> None:
 
 def test_a_cause_belongs_to_one_promise_whoever_meets_it() -> None:
     cause = Cause("pod-image", "no image", "push it")
-    assert home(cause, Promise.LOADBALANCER) == Promise.APPLICATIONS
+    assert promise_of(cause, Promise.LOADBALANCER) == Promise.APPLICATIONS
 
 
 def test_what_is_unexplained_belongs_to_who_met_it() -> None:
-    assert home(unexplained("nothing"), Promise.MONITORING) == Promise.MONITORING
+    assert promise_of(unexplained("nothing"), Promise.MONITORING) == Promise.MONITORING
     assert patience(unexplained("nothing")) is None
 
 
 def test_a_cause_of_a_teams_own_belongs_to_the_promise_that_met_it() -> None:
-    assert home(Cause("issuer-missing", "", ""), "certificates") == "certificates"
+    assert promise_of(Cause("issuer-missing", "", ""), "certificates") == "certificates"
 
 
 def test_what_git_says_need_not_be_waited_for() -> None:
@@ -60,7 +60,7 @@ def test_every_explanation_says_in_its_first_line_what_it_is_about() -> None:
 
 
 def test_each_break_names_a_cause_of_its_promise() -> None:
-    found = {one.name: home(Cause(one.cause, "", ""), one.promise) for one in breaks()}
+    found = {one.name: promise_of(Cause(one.cause, "", ""), one.promise) for one in breaks()}
     assert found == {one.name: one.promise for one in breaks()}
 
 
@@ -89,12 +89,12 @@ def test_every_cause_about_addresses_and_targets_has_a_break_or_a_reason() -> No
 
 
 def test_what_a_cause_is_seen_from_decides_what_it_hides() -> None:
-    assert {cause for cause, known in CAUSES.items() if known.shows is Shows.WORKLOAD_NOT_READY} == {
+    assert {cause for cause, known in CAUSES.items() if known.symptom is Symptom.WORKLOAD_NOT_READY} == {
         "pod-configuration", "pod-crash", "pod-image", "pod-probe", "pod-starting", "pod-unschedulable", "secret-not-unsealed",
         "workload-quota", "workload-refused",
     }  # fmt: skip
     # Not monitor-no-endpoints, though selectors say it too: a pod that has no node or volume has no address.
-    assert {cause for cause, known in CAUSES.items() if known.shows is Shows.CONFIGURATION} == {
+    assert {cause for cause, known in CAUSES.items() if known.symptom is Symptom.CONFIGURATION} == {
         "loadbalancer-address-outside-pools", "loadbalancer-address-taken", "loadbalancer-class-missing",
         "loadbalancer-no-pool", "loadbalancer-other-class", "loadbalancer-pool-full", "loadbalancer-pool-not-allowed",
         "loadbalancer-pool-unknown", "loadbalancer-refused", "loadbalancer-wrong-address", "loadbalancer-wrong-pool",

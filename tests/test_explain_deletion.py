@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from platform_e2e.explain.deletion import held_deletion
+from platform_e2e.diagnosis.explain.deletion import held_deletion
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object
 from tests.recorded_view import RecordedView, made

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from platform_e2e.explain import explain
-from platform_e2e.explain.ingresses import CLASS_KIND, INGRESS_KIND
+from platform_e2e.diagnosis.explain import explain
+from platform_e2e.diagnosis.explain.ingresses import CLASS_KIND, INGRESS_KIND
 from platform_e2e.kube.objects import Object
 from tests.recorded_view import RecordedView, made
 

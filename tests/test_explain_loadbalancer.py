@@ -7,7 +7,7 @@ import pytest
 
 from platform_e2e import paths
 from platform_e2e.breaks.declaration import load
-from platform_e2e.explain import explain
+from platform_e2e.diagnosis.explain import explain
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object
 from tests.loadbalancers import (

@@ -9,10 +9,10 @@ import pytest
 
 from platform_e2e import paths
 from platform_e2e.breaks.declaration import load
-from platform_e2e.explain import explain
-from platform_e2e.explain.monitors import looks_at, matched_pods, selected_by
-from platform_e2e.explain.scrapes import scrape_error
-from platform_e2e.explain.targets import takes_port, targets_per_pod
+from platform_e2e.diagnosis.explain import explain
+from platform_e2e.diagnosis.explain.monitors import looks_at, matched_pods, selected_by
+from platform_e2e.diagnosis.explain.scrapes import scrape_error
+from platform_e2e.diagnosis.explain.targets import takes_port, targets_per_pod
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object
 from tests.recorded_view import RecordedView, made

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from platform_e2e.explain.announcing import takes_others
-from platform_e2e.explain.owners import behind, named, owner_of, replicas, scaler_of
+from platform_e2e.diagnosis.explain.metallb_l2 import takes_others
+from platform_e2e.diagnosis.explain.owners import behind, named, owner_of, replicas, scaler_of
 from platform_e2e.kube.objects import Object
 from tests.loadbalancers import service
 from tests.recorded_view import RecordedView, made

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from platform_e2e.explain import explain
+from platform_e2e.diagnosis.explain import explain
 from platform_e2e.kube.errors import NotFound
 from platform_e2e.kube.objects import Object
 from tests.recorded_view import RecordedView, made

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from platform_e2e.explain import explain
+from platform_e2e.diagnosis.explain import explain
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object
 from tests.recorded_view import RecordedView, made

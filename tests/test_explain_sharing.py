@@ -9,9 +9,9 @@ import pytest
 
 from platform_e2e import paths
 from platform_e2e.breaks.declaration import load
-from platform_e2e.explain import explain
-from platform_e2e.explain.addresses import asks_in, requested_addresses
-from platform_e2e.explain.sharing import refusal, sharing_key
+from platform_e2e.diagnosis.explain import explain
+from platform_e2e.diagnosis.explain.metallb_pools import asks_in, requested_addresses
+from platform_e2e.diagnosis.explain.metallb_sharing import refusal, sharing_key
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object
 from tests.loadbalancers import platform, service

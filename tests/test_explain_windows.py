@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from platform_e2e.checks.applications import may_sync
-from platform_e2e.explain import explain
-from platform_e2e.explain.windows import holding, is_active, matches
+from platform_e2e.diagnosis.explain import explain
+from platform_e2e.diagnosis.explain.sync_windows import holding, is_active, matches
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object
 from tests import layers

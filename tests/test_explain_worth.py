@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from platform_e2e.explain import worth_waiting
-from platform_e2e.explain.causes import HOOKS, STUCK
+from platform_e2e.diagnosis.causes import HOOKS, STUCK
+from platform_e2e.diagnosis.give_up import worth_waiting
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object
 from tests.recorded_view import RecordedView, made

@@ -7,7 +7,7 @@ from ruamel.yaml import YAML
 
 from incidents.five import APPLICATIONSET, KINDS, NO_IMAGE, STAGING, ignored
 from platform_e2e.checks.ignore_differences import rules
-from platform_e2e.explain.causes import CAUSES
+from platform_e2e.diagnosis.causes import CAUSES
 from tests import layers
 
 

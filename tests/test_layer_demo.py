@@ -12,7 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from platform_e2e import layer
-from platform_e2e.explain.targets import takes_port
+from platform_e2e.diagnosis.explain.targets import takes_port
 from platform_e2e.finding import Promise
 from platform_e2e.layer import Layer
 from tests import layers

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from platform_e2e import layer
-from platform_e2e.explain.targets import takes_port
+from platform_e2e.diagnosis.explain.targets import takes_port
 from platform_e2e.finding import Promise
 from platform_e2e.layer import LayerError, Rendered, probe_of
 from tests import layers

@@ -12,7 +12,7 @@ from tests.box import Box
 BROKEN = """
 from types import SimpleNamespace
 from platform_e2e.pytest_plugin.run import BROKEN, LACKING
-from platform_e2e.checks.blame import BlockedByPromise
+from platform_e2e.diagnosis.attribution import BlockedByPromise
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.report.verdict import PromiseBroken
 
@@ -54,7 +54,7 @@ def test_scraped(cluster): ...
 """
 
 NOWHERE = """
-from platform_e2e.checks.blame import BlockedByPromise
+from platform_e2e.diagnosis.attribution import BlockedByPromise
 from platform_e2e.finding import Cause, Finding, Promise
 
 HOOK = Finding(

@@ -5,18 +5,19 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
-from platform_e2e.explain import View, explain
-from platform_e2e.explain.objects import at, listed, name_of
+from platform_e2e.diagnosis.explain import explain
+from platform_e2e.diagnosis.objects import at, listed, name_of
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object, key
+from platform_e2e.kube.reader import ReadApi
 from platform_e2e.layer.objects import described
 
 NEAR = 3
 """How many names a person is offered."""
 
 
-def why_absent(kind: str, name: str, namespace: str | None, view: View) -> Cause:
+def why_absent(kind: str, name: str, namespace: str | None, view: ReadApi) -> Cause:
     """Return why an object is not there, as far as it can be told.
 
     Args:
@@ -48,7 +49,7 @@ def why_absent(kind: str, name: str, namespace: str | None, view: View) -> Cause
     return Cause("object-missing", f"{wanted} does not exist, and no Application has it", _offer(near, ""))
 
 
-def _owner(kind: str, name: str, namespace: str | None, view: View) -> Object | None:
+def _owner(kind: str, name: str, namespace: str | None, view: ReadApi) -> Object | None:
     """Return the Application that should have made an object."""
     for app in view.list(argocd.APPLICATION):
         for one in at(app, "status", "resources") or ():

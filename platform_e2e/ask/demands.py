@@ -10,8 +10,8 @@ from typing import Any
 from platform_e2e.ask import applications
 from platform_e2e.ask.sound import SOUND
 from platform_e2e.ask.targets import Target
+from platform_e2e.diagnosis.objects import name_of
 from platform_e2e.errors import BrokenHarness, WrongUsage
-from platform_e2e.explain.objects import name_of
 from platform_e2e.gitops import argocd
 from platform_e2e.gitops.convergence import WORKLOADS
 from platform_e2e.kube.discovery import Resource

@@ -7,16 +7,17 @@ from dataclasses import dataclass, replace
 
 from platform_e2e.ask.absent import why_absent
 from platform_e2e.ask.sound import judged
+from platform_e2e.diagnosis.explain import explain
+from platform_e2e.diagnosis.explain.deletion import held_deletion
+from platform_e2e.diagnosis.explain.monitors import MONITOR_KINDS, matched
+from platform_e2e.diagnosis.objects import WORKLOAD_KINDS, at, labels_of, name_of, pods_of, selects, workloads_of
 from platform_e2e.errors import HarnessError
-from platform_e2e.explain import View, explain
-from platform_e2e.explain.deletion import held_deletion
-from platform_e2e.explain.monitors import MONITOR_KINDS, matched
-from platform_e2e.explain.objects import WORKLOAD_KINDS, at, labels_of, name_of, pods_of, selects, workloads_of
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.answers import understood
 from platform_e2e.kube.errors import BadAnswer
 from platform_e2e.kube.objects import Object, key, kind_of
+from platform_e2e.kube.reader import ReadApi
 from platform_e2e.kube.ready import SERVICE
 from platform_e2e.kube.show import event_lines
 from platform_e2e.kube.verdict import Met
@@ -86,7 +87,7 @@ class Diagnosis:
         return self.met and self.cause is None and not self.trouble
 
 
-def diagnose(obj: Object, view: View) -> Diagnosis:
+def diagnose(obj: Object, view: ReadApi) -> Diagnosis:
     """Return what holds an object now.
 
     Args:
@@ -105,7 +106,7 @@ def odd(obj: Object, error: BadAnswer) -> Diagnosis:
     return Diagnosis(name_of(obj), "can be judged", "it has an odd shape", trouble=str(error), unread=True)
 
 
-def _diagnose(obj: Object, view: View) -> Diagnosis:
+def _diagnose(obj: Object, view: ReadApi) -> Diagnosis:
     """Return what holds an object of the documented shape."""
     state = judged(obj, view)
     met = isinstance(state.verdict, Met)
@@ -127,7 +128,7 @@ def _diagnose(obj: Object, view: View) -> Diagnosis:
     return replace(plain, observed=observed, cause=cause, chain=chain, events=_events(last, view))
 
 
-def absent(kind: str, name: str, namespace: str | None, view: View) -> Diagnosis:
+def absent(kind: str, name: str, namespace: str | None, view: ReadApi) -> Diagnosis:
     """Return why an object is not there.
 
     Args:
@@ -144,7 +145,7 @@ def absent(kind: str, name: str, namespace: str | None, view: View) -> Diagnosis
         return replace(plain, trouble=str(error))
 
 
-def cause_now(obj: Object, view: View) -> Cause | None:
+def cause_now(obj: Object, view: ReadApi) -> Cause | None:
     """Return what holds an object; None where it is as it should be and no known cause holds it all the same.
 
     Args:
@@ -155,7 +156,7 @@ def cause_now(obj: Object, view: View) -> Cause | None:
         return _cause_now(obj, view)
 
 
-def _cause_now(obj: Object, view: View) -> Cause | None:
+def _cause_now(obj: Object, view: ReadApi) -> Cause | None:
     """Return what holds an object of the documented shape."""
     held = held_deletion(obj, view)
     if held is not None:
@@ -170,7 +171,7 @@ def _cause_now(obj: Object, view: View) -> Cause | None:
     )
 
 
-def _below(obj: Object, view: View, seen: set[tuple[str, str, str]]) -> list[Link]:
+def _below(obj: Object, view: ReadApi, seen: set[tuple[str, str, str]]) -> list[Link]:
     """Return the links for the objects below one that are not as they should be."""
     if len(seen) > DEEPEST * 20:  # many objects are held alike: the first ones tell it
         return []
@@ -187,7 +188,7 @@ def _below(obj: Object, view: View, seen: set[tuple[str, str, str]]) -> list[Lin
     return links
 
 
-def _children(obj: Object, view: View) -> Sequence[Object]:
+def _children(obj: Object, view: ReadApi) -> Sequence[Object]:
     """Return the objects that may be why one is not as it should be."""
     kind = kind_of(obj)
     if kind == argocd.APPLICATIONSET:
@@ -216,7 +217,7 @@ def _identity(obj: Object) -> tuple[str, str, str]:
     return (kind_of(obj), *key(obj))
 
 
-def _events(obj: Object, view: View) -> tuple[str, ...]:
+def _events(obj: Object, view: ReadApi) -> tuple[str, ...]:
     """Return the newest events about an object as lines; an error while telling of an error is a line, too."""
     namespace, name = key(obj)
     try:

@@ -7,14 +7,15 @@ from typing import Any
 
 from platform_e2e.ask.absent import why_absent
 from platform_e2e.ask.demands import Demand
-from platform_e2e.explain import View, explain
-from platform_e2e.explain.deletion import held_deletion
+from platform_e2e.diagnosis.explain import explain
+from platform_e2e.diagnosis.explain.deletion import held_deletion
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.answers import understood
 from platform_e2e.kube.expect import Failed, Met, Pending, Source, Verdict, all_of, gone
 from platform_e2e.kube.history import AS_EXPECTED
 from platform_e2e.kube.objects import Object
+from platform_e2e.kube.reader import ReadApi
 
 
 class Plan:
@@ -29,7 +30,7 @@ class Plan:
         state: that was judged last; None before the first.
     """
 
-    def __init__(self, demands: Sequence[Demand], view: View) -> None:
+    def __init__(self, demands: Sequence[Demand], view: ReadApi) -> None:
         """Put the sources together."""
         self.demands = tuple(demands)
         self.source: Source[Any] = demands[0].source if len(demands) == 1 else all_of(*(one.source for one in demands))
@@ -109,7 +110,7 @@ class Plan:
         return list(zip(self.demands, (state,) if len(self.demands) == 1 else state, strict=True))
 
 
-def cause_of(demand: Demand, obj: Object | None, view: View) -> Cause | None:
+def cause_of(demand: Demand, obj: Object | None, view: ReadApi) -> Cause | None:
     """Return why an object is not as it is demanded, or why it is not there."""
     if obj is not None:
         return held_deletion(obj, view) or explain(obj, view)

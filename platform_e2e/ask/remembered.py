@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from platform_e2e.explain import View
 from platform_e2e.kube.objects import Object
+from platform_e2e.kube.reader import ReadApi
 
 
 class Remembered:
@@ -16,7 +16,7 @@ class Remembered:
         view: the cluster.
     """
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: ReadApi) -> None:
         """Know nothing yet."""
         self._view = view
         self._known: dict[Any, Any] = {}

@@ -6,22 +6,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from platform_e2e.ask.diagnosis import Diagnosis, cause_now, diagnose, odd
-from platform_e2e.explain import View
-from platform_e2e.explain.monitors import MONITOR_KINDS
-from platform_e2e.explain.objects import at, name_of
-from platform_e2e.explain.registry import registered
+from platform_e2e.diagnosis.explain.monitors import MONITOR_KINDS
+from platform_e2e.diagnosis.objects import at, name_of
+from platform_e2e.diagnosis.registry import registered
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.answers import understood
 from platform_e2e.kube.errors import BadAnswer, Forbidden
 from platform_e2e.kube.objects import Object, key, kind_of
+from platform_e2e.kube.reader import ReadApi
 
 FROM_BELOW = ("v1/Pod", "bitnami.com/v1alpha1/SealedSecret", "batch/v1/Job")
 FROM_ABOVE = ("v1/Service", *MONITOR_KINDS, argocd.APPLICATION, argocd.APPLICATIONSET)
 """Kinds in the order in which a fault climbs; what is not named, such as workloads, lies in between."""
 
 
-def scan(view: View, namespace: str | None = None) -> list[Diagnosis]:
+def scan(view: ReadApi, namespace: str | None = None) -> list[Diagnosis]:
     """Return one diagnosis for each cause: of the lowest object that it holds, with the names of the others.
 
     Args:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from platform_e2e.explain import View
-from platform_e2e.explain.monitors import MONITOR_KINDS, rules_of
+from platform_e2e.diagnosis.explain.monitors import MONITOR_KINDS, rules_of
 from platform_e2e.gitops import argocd
 from platform_e2e.gitops.convergence import converged_on
 from platform_e2e.kube.objects import Object, key, kind_of
+from platform_e2e.kube.reader import ReadApi
 from platform_e2e.kube.ready import READY, SERVICE, SERVICE_NAME, SLICE, Ready, exists, serving
 from platform_e2e.kube.rollouts import condition
 from platform_e2e.kube.verdict import Verdict
@@ -42,7 +42,7 @@ class Judged:
     whole: bool = True
 
 
-def judged(obj: Object, view: View) -> Judged:
+def judged(obj: Object, view: ReadApi) -> Judged:
     """Judge an object by what is expected of its kind.
 
     Args:
@@ -73,7 +73,7 @@ def _application(app: Object) -> Judged:
     return Judged(expected, converged_on(revisions)(app))
 
 
-def _service(service: Object, view: View) -> Judged:
+def _service(service: Object, view: ReadApi) -> Judged:
     """Judge a Service: an address and a ready endpoint, as far as its type and its selector promise them."""
     namespace, name = key(service)
     spec = service.get("spec") or {}

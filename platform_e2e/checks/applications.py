@@ -8,20 +8,21 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from platform_e2e.checks.applicationsets import lets_differ
-from platform_e2e.checks.blame import APPLIED
 from platform_e2e.checks.differences import Difference, missing_from
 from platform_e2e.checks.polling import until_no_findings
-from platform_e2e.explain import Shows, View, explain, shows, unexplained, unexplained_of
-from platform_e2e.explain.applications import unautomated
-from platform_e2e.explain.causes import CAUSES
-from platform_e2e.explain.objects import labels_of, listed, name_of
-from platform_e2e.explain.windows import holding
+from platform_e2e.diagnosis.attribution import APPLIED
+from platform_e2e.diagnosis.causes import CAUSES, Symptom, symptom, unexplained
+from platform_e2e.diagnosis.explain import explain, unexplained_of
+from platform_e2e.diagnosis.explain.applications import unautomated
+from platform_e2e.diagnosis.explain.sync_windows import holding
+from platform_e2e.diagnosis.objects import labels_of, listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.gitops import argocd
 from platform_e2e.gitops.convergence import WORKLOADS, converged_on, synced_on
 from platform_e2e.kube.errors import NotFound
 from platform_e2e.kube.expect import Met, Timeout
 from platform_e2e.kube.objects import Object, key
+from platform_e2e.kube.reader import ReadApi
 from platform_e2e.kube.rollouts import rolled_out
 from platform_e2e.layer import EXEMPT, Application, Environment, Unread
 
@@ -141,7 +142,7 @@ def _unknown(app: Object) -> Cause:
     )
 
 
-def as_in_git(application: Application, live: Object, view: View | None = None) -> list[Finding]:
+def as_in_git(application: Application, live: Object, view: ReadApi | None = None) -> list[Finding]:
     """Return the finding that an Application of the cluster is not what its file says.
 
     Args:
@@ -210,7 +211,7 @@ def compared_anew(name: str, namespace: str, kube: Kube) -> Object | None:
         return kube.get(argocd.APPLICATION, name, namespace)
 
 
-def may_sync(application: Application, live: Object, view: View) -> list[Finding]:
+def may_sync(application: Application, live: Object, view: ReadApi) -> list[Finding]:
     """Return the finding that sync windows keep an Application from syncing now, though it is as in Git at the moment.
 
     Args:
@@ -224,7 +225,7 @@ def may_sync(application: Application, live: Object, view: View) -> list[Finding
     return [Finding(str(application), Promise.APPLICATIONS, "it is synced by itself", "no sync may begin", cause)]
 
 
-def unrolled(application: Application, live: Object, view: View) -> list[Finding]:
+def unrolled(application: Application, live: Object, view: ReadApi) -> list[Finding]:
     """Return the finding that a workload of an Application does not run what it says; Argo CD may judge by what was before.
 
     Args:
@@ -272,7 +273,7 @@ def wait_converged(
     )
 
 
-def convergence(application: Application, live: Object | None, sha: str, view: View) -> list[Finding]:
+def convergence(application: Application, live: Object | None, sha: str, view: ReadApi) -> list[Finding]:
     """Return the finding that an Application is not what a commit says (scenario A1 in full).
 
     Args:
@@ -287,7 +288,7 @@ def convergence(application: Application, live: Object | None, sha: str, view: V
     if isinstance(verdict, Met):
         return []
     cause = explain(live, view) or unexplained_of(live, view, verdict.why)
-    if shows(cause) is Shows.WORKLOAD_NOT_READY or cause.through:
+    if symptom(cause) is Symptom.WORKLOAD_NOT_READY or cause.through:
         cause = cause.located(next((one.location for one in application.objects if str(one) == cause.through), ""))
     expected = f"synced to commit {sha[:12]} and healthy"
     observed = f"{argocd.sync_status(live) or 'not compared'}, {argocd.health(live) or 'no health'}: {verdict.why}"

@@ -10,11 +10,11 @@ from typing import Any
 
 from platform_e2e.checks.ignore_differences import Rule
 from platform_e2e.checks.ignored_fields import stated
-from platform_e2e.explain import View
-from platform_e2e.explain.objects import at, listed, name_of
+from platform_e2e.diagnosis.objects import at, listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object, key
+from platform_e2e.kube.reader import ReadApi
 from platform_e2e.layer import EXEMPT, Application, ApplicationSet
 
 PARAMETERS = "argocd-cmd-params-cm"
@@ -31,7 +31,7 @@ NAMED = 3
 """How many fields a sentence names before it counts the rest."""
 
 
-def check(owner: ApplicationSet, made: list[Application], view: View) -> list[Finding]:
+def check(owner: ApplicationSet, made: list[Application], view: ReadApi) -> list[Finding]:
     """Return that an ApplicationSet lets its Applications be otherwise than its template says, or keeps what it no longer makes.
 
     Args:
@@ -65,7 +65,7 @@ def check(owner: ApplicationSet, made: list[Application], view: View) -> list[Fi
     return []
 
 
-def lets_differ(app: Object, pointer: str, view: View) -> str:
+def lets_differ(app: Object, pointer: str, view: ReadApi) -> str:
     """Return why the ApplicationSet of an Application does not bring a field back, in words; empty where it does.
 
     Args:
@@ -85,7 +85,7 @@ def lets_differ(app: Object, pointer: str, view: View) -> str:
     return ""
 
 
-def _policy(owner: Object, view: View) -> tuple[str, str]:
+def _policy(owner: Object, view: ReadApi) -> tuple[str, str]:
     """Return the policy that holds for an ApplicationSet, and where it stands."""
     given = at(view.get("v1/ConfigMap", PARAMETERS, argocd.NAMESPACE) or {}, "data") or {}
     general = str(given.get(POLICY) or "")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from platform_e2e.checks.mutations import Mutation
-from platform_e2e.explain.monitors import chooses, is_of_pods, labels_for, looks_at
-from platform_e2e.explain.objects import WORKLOAD_KINDS
+from platform_e2e.diagnosis.explain.monitors import chooses, is_of_pods, labels_for, looks_at
+from platform_e2e.diagnosis.objects import WORKLOAD_KINDS
 from platform_e2e.layer import Application, Layer, LoadBalancer, MetricsService, Rendered
 
 METALLB = "metallb.io/"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from platform_e2e.explain.objects import at
+from platform_e2e.diagnosis.objects import at
 from platform_e2e.layer import Rendered
 
 KINDS = {

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 from platform_e2e.checks.foundation_needs import bringing, need
 from platform_e2e.checks.helm_values import location_in
-from platform_e2e.explain import Shows, View, explain, home, shows
+from platform_e2e.diagnosis.causes import Symptom, promise_of, symptom
+from platform_e2e.diagnosis.explain import explain
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.gitops.argocd import APPLICATION
 from platform_e2e.kube.objects import key
+from platform_e2e.kube.reader import ReadApi
 
 if TYPE_CHECKING:
     from platform_e2e.foundations import ReleaseFailed
@@ -39,13 +41,13 @@ UNTOLD = frozenset({"pod-starting"})
 """Causes that say no more than that something is not there yet: what the wait for the release found last says more."""
 
 
-def promise_of(release: Release) -> Promise:
+def promise_of_release(release: Release) -> Promise:
     """Return the promise that a release breaks first by not being ready."""
     return STANDS_ON.get(release.chart, (Promise.APPLICATIONS,))[0]
 
 
 def broken(
-    failure: ReleaseFailed, release: Release, root: Path, view: View, rendered: Sequence[Rendered] = ()
+    failure: ReleaseFailed, release: Release, root: Path, view: ReadApi, rendered: Sequence[Rendered] = ()
 ) -> Finding:
     """Return the finding that a release is not ready and never will be.
 
@@ -70,12 +72,12 @@ def broken(
     observed = f"{failure.holder} holds it: {failure.why}" if failure.holder else f"{failure.why}:{failure.evidence}"
     wanted = need(said, str(((failure.item or {}).get("metadata") or {}).get("namespace") or release.namespace))
     brings = wanted and bringing(wanted, rendered)
-    promise: str = promise_of(release)
+    promise: str = promise_of_release(release)
     details = {RELEASE: release.name}
     if brings:
         details[WAITS] = str(wanted)
         cause, held = _waiting(f"{failure.holder} of {release} waits for {wanted}", brings, view)
-        promise = home(cause, promise) if held else promise
+        promise = promise_of(cause, promise) if held else promise
     else:
         if wanted and rendered:
             known = replace(
@@ -87,7 +89,7 @@ def broken(
     return Finding(str(release), promise, "the release is ready", observed, cause, details)
 
 
-def _waiting(said: str, brings: Rendered, view: View) -> tuple[Cause, bool]:
+def _waiting(said: str, brings: Rendered, view: ReadApi) -> tuple[Cause, bool]:
     """Return why a release waits for what an object of the layer brings, and whether that is the cause which holds this object."""
     of = f"application/{brings.application}"
     sentence = f"{said}, which {brings.kind.lower()}/{brings.name} of {of} brings ({brings.location})"
@@ -128,7 +130,11 @@ def follows_from(findings: Sequence[Finding], releases: Sequence[tuple[Release, 
 
 
 def _follows(finding: Finding, release: Release) -> bool:
-    if RELEASE in finding.details or shows(finding.cause) is Shows.CONFIGURATION:
+    if RELEASE in finding.details or symptom(finding.cause) is Symptom.CONFIGURATION:
         return False
     promises = STANDS_ON.get(release.chart, (Promise.APPLICATIONS,))
-    return finding.promise in promises or home(finding.cause, finding.promise) in promises or finding.cause.id in CALLED
+    return (
+        finding.promise in promises
+        or promise_of(finding.cause, finding.promise) in promises
+        or finding.cause.id in CALLED
+    )

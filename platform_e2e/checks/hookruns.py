@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from platform_e2e import timeline
-from platform_e2e.explain import explain, unexplained
-from platform_e2e.explain.objects import at
+from platform_e2e.diagnosis.causes import unexplained
+from platform_e2e.diagnosis.explain import explain
+from platform_e2e.diagnosis.objects import at
 from platform_e2e.finding import Finding, Promise
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.expect import Expectation, Met, Pending, Timeout, Verdict, eventually

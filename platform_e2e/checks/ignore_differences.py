@@ -16,12 +16,12 @@ from ruamel.yaml.error import YAMLError
 
 from platform_e2e.checks.differences import Difference
 from platform_e2e.checks.jqpath import reached
-from platform_e2e.explain import View
-from platform_e2e.explain.objects import at, listed
-from platform_e2e.explain.owners import REPLICAS, scaler_of
+from platform_e2e.diagnosis.explain.owners import REPLICAS, scaler_of
+from platform_e2e.diagnosis.objects import at, listed
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object, key
+from platform_e2e.kube.reader import ReadApi
 from platform_e2e.layer import Rendered
 
 SYSTEM = "resource.customizations.ignoreDifferences."
@@ -108,7 +108,7 @@ def rules(application: Object, settings: Object | None) -> list[Rule]:
     return found
 
 
-def rules_for(one: Rendered, application: Object, view: View) -> list[Rule]:
+def rules_for(one: Rendered, application: Object, view: ReadApi) -> list[Rule]:
     """Return the rules that let fields of one object differ, and one for the replicas that an autoscaler owns.
 
     Args:
@@ -123,7 +123,7 @@ def rules_for(one: Rendered, application: Object, view: View) -> list[Rule]:
     return found
 
 
-def settings(view: View) -> Object | None:
+def settings(view: ReadApi) -> Object | None:
     """Return the ConfigMap in which Argo CD is told what holds for every Application."""
     return view.get("v1/ConfigMap", "argocd-cm", argocd.NAMESPACE)
 

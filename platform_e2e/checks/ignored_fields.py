@@ -8,11 +8,11 @@ from typing import Any
 
 from platform_e2e.checks.differences import SERVER_SET, escaped
 from platform_e2e.checks.ignore_differences import Rule, owns, rules, settings
-from platform_e2e.explain import View
-from platform_e2e.explain.objects import at, listed
-from platform_e2e.explain.owners import REPLICAS, scaled, scaler_of
+from platform_e2e.diagnosis.explain.owners import REPLICAS, scaled, scaler_of
+from platform_e2e.diagnosis.objects import at, listed
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.kube.objects import Object
+from platform_e2e.kube.reader import ReadApi
 from platform_e2e.layer import EXEMPT, Application, Layer, Rendered
 
 IDENTITY = ("/apiVersion", "/kind", "/metadata/name", "/metadata/namespace")
@@ -25,7 +25,7 @@ NAMED = 3
 """How many fields a sentence names before it counts the rest."""
 
 
-def check(application: Application, layer: Layer, view: View) -> list[Finding]:
+def check(application: Application, layer: Layer, view: ReadApi) -> list[Finding]:
     """Return a finding for each rule of ignoreDifferences that covers a field which Git says and no controller owns.
 
     Args:
@@ -59,7 +59,7 @@ def _leaves(pointer: str, value: Any) -> Iterator[str]:
         yield pointer
 
 
-def _hidden(application: Application, rule: Rule, layer: Layer, view: View) -> list[tuple[Rendered, list[str]]]:
+def _hidden(application: Application, rule: Rule, layer: Layer, view: ReadApi) -> list[tuple[Rendered, list[str]]]:
     """Return the objects that a rule is about, each with the fields that it hides and no controller owns."""
     found = []
     for one in application.objects:
@@ -78,7 +78,7 @@ def _covers(rule: Rule, pointer: str, git: Object) -> bool:
     return any(pointer == one or pointer.startswith(f"{one}/") for one in rule.leads_to(git))
 
 
-def _without_owner(one: Rendered, fields: Sequence[str], layer: Layer, view: View) -> list[str]:
+def _without_owner(one: Rendered, fields: Sequence[str], layer: Layer, view: ReadApi) -> list[str]:
     """Return the fields that no controller owns, as far as Git and the cluster tell."""
     live = view.get(one.api, one.name, one.namespace) or {}
     controllers = [

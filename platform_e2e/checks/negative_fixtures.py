@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from platform_e2e import timeline
 from platform_e2e.checks.applications import TESTS
-from platform_e2e.explain.addresses import POOL_KIND
+from platform_e2e.diagnosis.explain.metallb_pools import POOL_KIND
 from platform_e2e.kube.objects import Object
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import binascii
 import re
 from collections.abc import Iterator
 
-from platform_e2e.explain.objects import listed
+from platform_e2e.diagnosis.objects import listed
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.layer import EXEMPT, Layer, Rendered
 from platform_e2e.report.redaction import assigned, documents, names, shapes

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from platform_e2e.checks import found
-from platform_e2e.explain import home, patience
+from platform_e2e.diagnosis import known_findings
+from platform_e2e.diagnosis.causes import patience, promise_of
 from platform_e2e.finding import Finding
 from platform_e2e.kube.expect import Failed, Met, Pending, Refuted, Timeout, Verdict, poll
 
@@ -38,13 +38,13 @@ def until_no_findings(look: Callable[[], list[Finding]], *, timeout: float, what
         poll(verdict, timeout=timeout, what=what)
     except (Timeout, Refuted):
         for finding in last if timeout > 0 else ():
-            found.current().note(finding, home(finding.cause, finding.promise))
+            known_findings.current().note(finding, promise_of(finding.cause, finding.promise))
     return last
 
 
 def _stays(findings: Sequence[Finding], seconds: float) -> bool:
     """Tell whether causes that have been the same for some seconds will not go away by themselves."""
-    return all(_stayed(finding, seconds) or found.current().promise(finding) for finding in findings)
+    return all(_stayed(finding, seconds) or known_findings.current().promise(finding) for finding in findings)
 
 
 def _stayed(finding: Finding, seconds: float) -> bool:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from platform_e2e import timeline
 from platform_e2e.checks.applications import TESTS
-from platform_e2e.checks.blame import BlockedByPromise
-from platform_e2e.explain import explain
+from platform_e2e.diagnosis.attribution import BlockedByPromise
+from platform_e2e.diagnosis.explain import explain
 from platform_e2e.finding import Finding, Promise
 from platform_e2e.gitops import argocd
 from platform_e2e.gitops.convergence import converge

@@ -13,9 +13,9 @@ from platform_e2e.checks.differences import Difference, bare, changed, missing_f
 from platform_e2e.checks.ignore_differences import Rule, rules_for
 from platform_e2e.checks.mutations import Kind, Mutation
 from platform_e2e.checks.polling import until_no_findings
-from platform_e2e.explain import explain
-from platform_e2e.explain.applications import unautomated
-from platform_e2e.explain.objects import at, listed
+from platform_e2e.diagnosis.explain import explain
+from platform_e2e.diagnosis.explain.applications import unautomated
+from platform_e2e.diagnosis.objects import at, listed
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.expect import Expectation, Met, Pending, Timeout, Verdict, eventually

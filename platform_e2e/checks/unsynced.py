@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 from platform_e2e.checks import case_applications, waves
 from platform_e2e.checks.foundation_needs import Need, bringing
 from platform_e2e.checks.mutations import Mutation
-from platform_e2e.explain.objects import WORKLOAD_KINDS, at, includes
-from platform_e2e.explain.owners import template_labels
+from platform_e2e.diagnosis.explain.owners import template_labels
+from platform_e2e.diagnosis.objects import WORKLOAD_KINDS, at, includes
 from platform_e2e.finding import Finding
 from platform_e2e.gitops import argocd
 from platform_e2e.layer import Application, Layer, LoadBalancer, Rendered
 
 if TYPE_CHECKING:
-    from platform_e2e.explain import View
+    from platform_e2e.kube.reader import ReadApi
 
 FOLLOWS = frozenset(
     {
@@ -79,7 +79,7 @@ class Needed:
 
 
 def holding(
-    findings: Sequence[Finding], case: object, layer: Layer, held: Mapping[str, Finding], view: View
+    findings: Sequence[Finding], case: object, layer: Layer, held: Mapping[str, Finding], view: ReadApi
 ) -> list[Finding]:
     """Return what holds the Applications that should have made what findings lack; nothing where they have another cause.
 
@@ -104,7 +104,7 @@ def holding(
     return list(told.values())
 
 
-def unpruned(findings: Sequence[Finding], held: Mapping[str, Finding], view: View) -> list[Finding]:
+def unpruned(findings: Sequence[Finding], held: Mapping[str, Finding], view: ReadApi) -> list[Finding]:
     """Return what holds the Applications that should have removed what findings are about; nothing where none should.
 
     Args:
@@ -125,7 +125,7 @@ def unpruned(findings: Sequence[Finding], held: Mapping[str, Finding], view: Vie
     return [held[name] for name in dict.fromkeys(makers)] if all(makers) else []
 
 
-def _is_unmade(one: Needed, app: Mapping[str, object] | None, view: View) -> bool:
+def _is_unmade(one: Needed, app: Mapping[str, object] | None, view: ReadApi) -> bool:
     """Tell whether an Application has not made an object as Git says it, or what a controller makes of it is not there."""
     by = one.by
     if by.kind != one.kind:

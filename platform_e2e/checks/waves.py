@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from platform_e2e.explain.objects import at
+from platform_e2e.diagnosis.objects import at
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.foundations import manifests
 from platform_e2e.layer import Application, Layer

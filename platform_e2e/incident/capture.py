@@ -19,8 +19,8 @@ from platform_e2e.checks.loadbalancer import Outside
 from platform_e2e.checks.monitoring.prometheus import Sample
 from platform_e2e.cluster.embedded import programs
 from platform_e2e.cluster.place import Place
+from platform_e2e.diagnosis.objects import at
 from platform_e2e.errors import BrokenHarness, HarnessError, WrongUsage
-from platform_e2e.explain.objects import at
 from platform_e2e.gitops import argocd
 from platform_e2e.incident import archive, events, helm, origin, sources
 from platform_e2e.incident.drift import drifts, wanted

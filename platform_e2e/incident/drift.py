@@ -8,7 +8,7 @@ from typing import Any
 
 from platform_e2e.checks.differences import HIDDEN, Difference, missing_from, value_at
 from platform_e2e.checks.ignore_differences import statuses
-from platform_e2e.explain.objects import annotations_of, at
+from platform_e2e.diagnosis.objects import annotations_of, at
 from platform_e2e.incident.missed import Missed
 from platform_e2e.incident.model import CHANGED, EXTRA, MISSING, Drift
 from platform_e2e.kube.objects import Object, key, kind_of

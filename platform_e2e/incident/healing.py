@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from platform_e2e.checks.applications import unserved
 from platform_e2e.checks.differences import missing_from
-from platform_e2e.explain.objects import listed
+from platform_e2e.diagnosis.objects import listed
 from platform_e2e.incident.model import Drift
 from platform_e2e.kube.expect import Met, Pending, Timeout, Verdict, poll
 from platform_e2e.kube.reader import Reader

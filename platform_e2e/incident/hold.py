@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from platform_e2e.explain.objects import at
+from platform_e2e.diagnosis.objects import at
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.objects import Object

@@ -6,8 +6,8 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from platform_e2e.checks.blame import BlockedByPromise
 from platform_e2e.checks.monitoring.prometheus import PrometheusError
+from platform_e2e.diagnosis.attribution import BlockedByPromise
 from platform_e2e.kube.answers import understood
 from platform_e2e.kube.errors import ApiError, Forbidden
 

@@ -20,8 +20,9 @@ from platform_e2e.checks.monitoring.check import check as check_monitor
 from platform_e2e.checks.monitoring.instances import OPERATED, Operated
 from platform_e2e.checks.monitoring.observe import observe as observe_monitor
 from platform_e2e.checks.monitoring.prometheus import Prometheus
-from platform_e2e.explain import explain, home
-from platform_e2e.explain.owners import REPLICAS, scaler_of
+from platform_e2e.diagnosis.causes import promise_of
+from platform_e2e.diagnosis.explain import explain
+from platform_e2e.diagnosis.explain.owners import REPLICAS, scaler_of
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.gitops import argocd
 from platform_e2e.incident.drift import compared, status_of, wanted
@@ -197,7 +198,7 @@ def _objects(ground: Ground, view: Remembered, told: set[str]) -> Iterator[Findi
                 state = judged(obj, view)
                 observed = "it is held all the same" if isinstance(state.verdict, Met) else state.verdict.why
                 finding = Finding(str(one), Promise.APPLICATIONS, state.expected, observed, cause)
-                yield replace(finding, promise=home(cause, Promise.APPLICATIONS))
+                yield replace(finding, promise=promise_of(cause, Promise.APPLICATIONS))
 
 
 def _missing(one: Rendered) -> Finding:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from platform_e2e import paths
+from platform_e2e.diagnosis.objects import at
 from platform_e2e.errors import BrokenHarness, HarnessError
-from platform_e2e.explain.objects import at
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object, key
 from platform_e2e.layer import tree

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from platform_e2e.checks.differences import HIDDEN, Difference, bare
+from platform_e2e.diagnosis.objects import at
 from platform_e2e.errors import HarnessError
-from platform_e2e.explain.objects import at
 from platform_e2e.incident.model import CHANGED, MISSING, Drift
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.errors import ApiError

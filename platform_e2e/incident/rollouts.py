@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from platform_e2e.checks.differences import Difference, changed
+from platform_e2e.diagnosis.objects import annotations_of, at
 from platform_e2e.errors import HarnessError
-from platform_e2e.explain.objects import annotations_of, at
 from platform_e2e.incident.drift import kept
 from platform_e2e.incident.missed import Missed
 from platform_e2e.incident.model import ROLLING, Drift

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self
 from urllib.parse import quote
 
 from platform_e2e.kube.answers import OURS, Limits, checked, mapping
@@ -25,6 +25,34 @@ PATIENCE = 30.0
 
 Kinds = list[Resource]
 """Several kinds; `list` is the name of a method below."""
+
+
+class ReadApi(Protocol):
+    """The read-only client that explanations and checks take: `Kube`, `Reader`, a cache over one, or a recording in a unit test."""
+
+    def get(self, kind: str, name: str, namespace: str | None = None) -> Object | None:
+        """Return one object, or None where it or its kind is absent."""
+        ...
+
+    def list(
+        self,
+        kind: str,
+        namespace: str | None = None,
+        labels: str | Mapping[str, str] | None = None,
+        fields: str | None = None,
+    ) -> Sequence[Object]:
+        """Return the objects of a kind; none where the kind is absent."""
+        ...
+
+    def events(self, kind: str, name: str, namespace: str | None) -> Sequence[Object]:
+        """Return the events about one object."""
+        ...
+
+    def logs(
+        self, pod: str, namespace: str, container: str | None = None, *, previous: bool = False, tail: int = 50
+    ) -> str:
+        """Return the end of a container's log."""
+        ...
 
 
 class Reader:

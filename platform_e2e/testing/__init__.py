@@ -12,10 +12,10 @@ follow by themselves. `each` runs the test once for each object of a kind that t
 
 from __future__ import annotations
 
-from platform_e2e.checks.blame import BlockedByPromise
-from platform_e2e.checks.blame import own as own
-from platform_e2e.checks.blame import require as require
-from platform_e2e.explain import explains
+from platform_e2e.diagnosis.attribution import BlockedByPromise
+from platform_e2e.diagnosis.attribution import depend_on as require
+from platform_e2e.diagnosis.attribution import findings_of_promise as own
+from platform_e2e.diagnosis.registry import explains
 from platform_e2e.finding import Cause, Finding
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import consistently, eventually, never

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import requests
 
-from platform_e2e.explain.loadbalancer import ingress
+from platform_e2e.diagnosis.explain.loadbalancer import ingress
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.errors import ApiError
 from platform_e2e.kube.objects import Object

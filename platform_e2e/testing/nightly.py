@@ -23,17 +23,17 @@ from platform_e2e.checks import (
     waves,
 )
 from platform_e2e.checks.applications import TESTS
-from platform_e2e.checks.blame import behind
 from platform_e2e.checks.loadbalancer import node
 from platform_e2e.checks.monitoring import unmonitored
 from platform_e2e.checks.monitoring.prometheus import Prometheus
 from platform_e2e.checks.mutations import Mutation
 from platform_e2e.checks.polling import until_no_findings
 from platform_e2e.checks.sandbox import Sandbox, has_colour, is_sync, synced_with_key
-from platform_e2e.explain import explain
-from platform_e2e.explain.loadbalancer import ingress, served_class
-from platform_e2e.explain.monitors import selected_by
-from platform_e2e.explain.objects import name_of
+from platform_e2e.diagnosis.attribution import behind
+from platform_e2e.diagnosis.explain import explain
+from platform_e2e.diagnosis.explain.loadbalancer import ingress, served_class
+from platform_e2e.diagnosis.explain.monitors import selected_by
+from platform_e2e.diagnosis.objects import name_of
 from platform_e2e.finding import Promise
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.expect import all_of

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from platform_e2e.checks import applications
-from platform_e2e.checks.blame import own
 from platform_e2e.checks.polling import until_no_findings
+from platform_e2e.diagnosis.attribution import findings_of_promise
+from platform_e2e.diagnosis.explain import explain, unexplained_of
 from platform_e2e.errors import WrongUsage
-from platform_e2e.explain import explain, unexplained_of
 from platform_e2e.finding import PROVEN, Cause, Finding, Promise
 from platform_e2e.gitops.git import GitServer
 from platform_e2e.kube.client import Kube
@@ -243,4 +243,4 @@ class Expected:
         self._fail([self.platform._finding(self.target, expected, observed)])  # noqa: SLF001
 
     def _fail(self, findings: Sequence[Finding]) -> NoReturn:
-        raise PromiseBroken(own(findings, lambda: self.platform._application(self.target)))  # noqa: SLF001
+        raise PromiseBroken(findings_of_promise(findings, lambda: self.platform._application(self.target)))  # noqa: SLF001

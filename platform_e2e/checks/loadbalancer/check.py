@@ -12,20 +12,21 @@ from typing import Any
 from platform_e2e.checks.loadbalancer.observe import Observed, Outside, Wanted, observe
 from platform_e2e.checks.loadbalancer.unanswered import unreachable, wrong_answer
 from platform_e2e.checks.polling import until_no_findings
-from platform_e2e.explain import View, unexplained
-from platform_e2e.explain.addresses import (
+from platform_e2e.diagnosis.causes import unexplained
+from platform_e2e.diagnosis.explain.loadbalancer import ingress
+from platform_e2e.diagnosis.explain.metallb_pools import (
     allocated_pool,
     allowed_pools,
     refused_request,
     requested_addresses,
     requested_pool,
 )
-from platform_e2e.explain.loadbalancer import ingress
-from platform_e2e.explain.objects import at, labels_of, listed, name_of
-from platform_e2e.explain.sharing import SHARING, sharing_key
+from platform_e2e.diagnosis.explain.metallb_sharing import SHARING, sharing_key
+from platform_e2e.diagnosis.objects import at, labels_of, listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.kube.expect import Met, Pending, Verdict
 from platform_e2e.kube.objects import Object, key
+from platform_e2e.kube.reader import ReadApi
 from platform_e2e.layer import EXEMPT, Rendered, asking
 
 EVENTS = ("IPAllocated", "nodeAssigned")
@@ -52,7 +53,7 @@ def check(wanted: Wanted, seen: Observed) -> list[Finding]:
     return []
 
 
-def watch(wanted: Wanted, view: View, host: Outside, *, timeout: float) -> tuple[Observed, list[Finding]]:
+def watch(wanted: Wanted, view: ReadApi, host: Outside, *, timeout: float) -> tuple[Observed, list[Finding]]:
     """Look at a Service until nothing is wrong with it or waiting no longer helps; return what was seen and found last.
 
     Args:
@@ -269,7 +270,7 @@ def typed(service: Rendered) -> list[Finding]:
     return [Finding(str(service), Promise.LOADBALANCER, "spec.type: LoadBalancer", f"spec.type: {is_a}", cause)]
 
 
-def unplanned(view: View, known: set[tuple[str, str]], ours: str) -> list[Finding]:
+def unplanned(view: ReadApi, known: set[tuple[str, str]], ours: str) -> list[Finding]:
     """Return the LoadBalancer Services of the cluster that take an address and are not in Git.
 
     Args:

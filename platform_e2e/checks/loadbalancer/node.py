@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from platform_e2e.explain.objects import name_of
+from platform_e2e.diagnosis.objects import name_of
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.kube.objects import Object
 

@@ -14,15 +14,16 @@ from platform_e2e.checks import outside
 from platform_e2e.checks.remote import Asker, Container, Here
 from platform_e2e.cluster.k3d import parts
 from platform_e2e.cluster.provider import ClusterFacts
-from platform_e2e.explain import View, explain
-from platform_e2e.explain.addresses import ADVERTISEMENT_KIND, POOL_KIND, Pool, pool
-from platform_e2e.explain.announcing import takes_others
-from platform_e2e.explain.loadbalancer import ingress, statuses_of
-from platform_e2e.explain.objects import at, endpoints, is_ready, labels_of, name_of
-from platform_e2e.explain.sharing import sharing_key
+from platform_e2e.diagnosis.explain import explain
+from platform_e2e.diagnosis.explain.loadbalancer import ingress, statuses_of
+from platform_e2e.diagnosis.explain.metallb_l2 import takes_others
+from platform_e2e.diagnosis.explain.metallb_pools import ADVERTISEMENT_KIND, POOL_KIND, Pool, pool
+from platform_e2e.diagnosis.explain.metallb_sharing import sharing_key
+from platform_e2e.diagnosis.objects import at, endpoints, is_ready, labels_of, name_of
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import pool_remap as moves
 from platform_e2e.kube.objects import Object, key
+from platform_e2e.kube.reader import ReadApi
 from platform_e2e.layer import Layer, LoadBalancer, Probe
 
 EVENTS_SECONDS = 50 * 60
@@ -190,7 +191,7 @@ class Observed:
     arp_seconds: float | None = None
 
 
-def observe(wanted: Wanted, view: View, host: Outside) -> Observed:
+def observe(wanted: Wanted, view: ReadApi, host: Outside) -> Observed:
     """Read what the cluster says about a Service, and ask from outside.
 
     Args:
@@ -221,12 +222,12 @@ def observe(wanted: Wanted, view: View, host: Outside) -> Observed:
     return replace(seen, cause=explain(service, view), others=takes_others(service, view)) if troubled else seen
 
 
-def _sharers(view: View, service: Object, address: str) -> list[tuple[str, str]]:
+def _sharers(view: ReadApi, service: Object, address: str) -> list[tuple[str, str]]:
     others = [other for other in view.list("v1/Service") if key(other) != key(service) and address in ingress(other)]
     return [(name_of(other), sharing_key(other)) for other in others]
 
 
-def _events(view: View, service: Object) -> frozenset[str] | None:
+def _events(view: ReadApi, service: Object) -> frozenset[str] | None:
     """Return the reasons of a Service's events, or None where the first of them may have expired."""
     made = datetime.fromisoformat(str(at(service, "metadata", "creationTimestamp")))
     if (datetime.now(UTC) - made).total_seconds() > EVENTS_SECONDS:

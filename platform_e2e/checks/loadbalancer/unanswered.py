@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_network
 
 from platform_e2e.checks.loadbalancer.observe import Observed
 from platform_e2e.checks.outside import Answer
-from platform_e2e.explain.objects import at, listed, name_of
+from platform_e2e.diagnosis.objects import at, listed, name_of
 from platform_e2e.finding import Cause
 
 

@@ -10,10 +10,11 @@ from typing import Any
 from platform_e2e.checks.monitoring.observe import Observed, Wanted, observe
 from platform_e2e.checks.monitoring.prometheus import Prometheus
 from platform_e2e.checks.polling import until_no_findings
-from platform_e2e.explain import View, unexplained
-from platform_e2e.explain.objects import listed, name_of
-from platform_e2e.explain.scrapes import miscounted, not_loaded, scrape_error
+from platform_e2e.diagnosis.causes import unexplained
+from platform_e2e.diagnosis.explain.scrapes import miscounted, not_loaded, scrape_error
+from platform_e2e.diagnosis.objects import listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
+from platform_e2e.kube.reader import ReadApi
 
 
 def check(wanted: Wanted, seen: Observed) -> list[Finding]:
@@ -32,7 +33,7 @@ def check(wanted: Wanted, seen: Observed) -> list[Finding]:
     return []
 
 
-def watch(wanted: Wanted, view: View, prometheus: Prometheus, *, timeout: float) -> tuple[Observed, list[Finding]]:
+def watch(wanted: Wanted, view: ReadApi, prometheus: Prometheus, *, timeout: float) -> tuple[Observed, list[Finding]]:
     """Look at a monitor until nothing is wrong or waiting no longer helps; return what was seen and found last.
 
     Args:

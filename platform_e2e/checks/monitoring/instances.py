@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from platform_e2e.checks.monitoring.prometheus import Prometheus, Sample, Target
-from platform_e2e.explain.objects import condition, labels_of
+from platform_e2e.diagnosis.objects import condition, labels_of
 from platform_e2e.kube.objects import Object, key
 
 OPERATED = "prometheus-operated"

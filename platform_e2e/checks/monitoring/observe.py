@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from platform_e2e.checks.monitoring.prometheus import Prometheus, Target
-from platform_e2e.explain import View, explain
-from platform_e2e.explain.monitors import (
+from platform_e2e.diagnosis.explain import explain
+from platform_e2e.diagnosis.explain.monitors import (
     Entry,
     entries,
     is_of_pods,
@@ -18,12 +18,13 @@ from platform_e2e.explain.monitors import (
     rules_of,
     selected_by,
 )
-from platform_e2e.explain.objects import at, listed, name_of
-from platform_e2e.explain.owners import Makers, behind, named, replicas, scaler_of, spec_of
-from platform_e2e.explain.scrapes import undelivered
-from platform_e2e.explain.targets import addressed, takes, targets_per_pod
+from platform_e2e.diagnosis.explain.owners import Makers, behind, named, replicas, scaler_of, spec_of
+from platform_e2e.diagnosis.explain.scrapes import undelivered
+from platform_e2e.diagnosis.explain.targets import addressed, takes, targets_per_pod
+from platform_e2e.diagnosis.objects import at, listed, name_of
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object, key, kind_of
+from platform_e2e.kube.reader import ReadApi
 from platform_e2e.layer import Layer, Rendered, series
 
 SAMPLES = "scrape_samples_post_metric_relabeling"
@@ -101,7 +102,7 @@ class Observed:
     lacking: Cause | None = None
 
 
-def observe(wanted: Wanted, view: View, prometheus: Prometheus, since: datetime) -> Observed:
+def observe(wanted: Wanted, view: ReadApi, prometheus: Prometheus, since: datetime) -> Observed:
     """Read what the cluster and Prometheus say about a monitor.
 
     Args:
@@ -140,7 +141,7 @@ def observe(wanted: Wanted, view: View, prometheus: Prometheus, since: datetime)
     )
 
 
-def _apart(targets: Sequence[Target], view: View) -> list[str]:
+def _apart(targets: Sequence[Target], view: ReadApi) -> list[str]:
     """Return by name what makes the pods of the targets that are down, where none of theirs is up and others are."""
     if all(target.health == "up" for target in targets):
         return []
@@ -154,7 +155,7 @@ def _apart(targets: Sequence[Target], view: View) -> list[str]:
     return bad if good and not set(good) & set(bad) else []
 
 
-def _expected(entry: Entry, monitor: Object, view: View, declared: Declared) -> tuple[int, str]:
+def _expected(entry: Entry, monitor: Object, view: ReadApi, declared: Declared) -> tuple[int, str]:
     """Return how many targets an entry of a monitor must have, and in words who says so."""
     if is_of_pods(monitor):
         found = matched_pods(monitor, view)
@@ -166,7 +167,7 @@ def _expected(entry: Entry, monitor: Object, view: View, declared: Declared) -> 
     return sum(number for number, _ in counts), "; ".join(words for _, words in counts) or nothing
 
 
-def _behind(service: Object, entry: Entry, view: View, declared: Declared) -> tuple[int, str]:
+def _behind(service: Object, entry: Entry, view: ReadApi, declared: Declared) -> tuple[int, str]:
     """Return how many targets there must be behind a Service; without pods those of its EndpointSlices."""
     found = behind(service, view)
     if found.specs or at(service, "spec", "selector"):
@@ -175,7 +176,7 @@ def _behind(service: Object, entry: Entry, view: View, declared: Declared) -> tu
     return number, f"{number} addresses of {name_of(service)}"
 
 
-def _of(found: Makers, entry: Entry, service: Object | None, view: View, declared: Declared) -> tuple[int, str]:
+def _of(found: Makers, entry: Entry, service: Object | None, view: ReadApi, declared: Declared) -> tuple[int, str]:
     """Return how many targets pods must be: as many pods as Git or an autoscaler asks for, or as there are nodes."""
     number, words = 0, []
     for workload in found.workloads:

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from platform_e2e.checks.blame import require
-from platform_e2e.explain import View, explain, unexplained
-from platform_e2e.explain.monitoring import without_monitor
-from platform_e2e.explain.monitors import MONITOR_KINDS, chooses, is_of_pods, labels_for, looks_at, selected_by
-from platform_e2e.explain.objects import WORKLOAD_KINDS, annotations_of, at, includes, labels_of, listed, name_of
-from platform_e2e.explain.owners import behind, template_labels
-from platform_e2e.explain.targets import takes_port
+from platform_e2e.diagnosis.attribution import depend_on
+from platform_e2e.diagnosis.causes import unexplained
+from platform_e2e.diagnosis.explain import explain
+from platform_e2e.diagnosis.explain.monitoring import without_monitor
+from platform_e2e.diagnosis.explain.monitors import (
+    MONITOR_KINDS,
+    chooses,
+    is_of_pods,
+    labels_for,
+    looks_at,
+    selected_by,
+)
+from platform_e2e.diagnosis.explain.owners import behind, template_labels
+from platform_e2e.diagnosis.explain.targets import takes_port
+from platform_e2e.diagnosis.objects import WORKLOAD_KINDS, annotations_of, at, includes, labels_of, listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.foundations import facts
 from platform_e2e.kube.objects import Object, key
+from platform_e2e.kube.reader import ReadApi
 from platform_e2e.layer import Layer, MetricsService
 from platform_e2e.layer.inventory import is_metrics
 from platform_e2e.layer.objects import EXEMPT
@@ -23,7 +32,7 @@ RELEASE = "meta.helm.sh/release"
 """Annotations that Helm puts on what it installs: this and `-name`, `-namespace` (helm 3, pkg/action/validate.go)."""
 
 
-def covered(port: MetricsService, layer: Layer, view: View) -> list[Finding]:
+def covered(port: MetricsService, layer: Layer, view: ReadApi) -> list[Finding]:
     """Return the finding that a Service's metrics port is scraped by no monitor of the layer.
 
     Args:
@@ -39,13 +48,13 @@ def covered(port: MetricsService, layer: Layer, view: View) -> list[Finding]:
         takes_port(monitor, service, port.entry, _pods(service, layer, view)) for monitor in monitors
     ):
         return []
-    require(_meant(service, monitors, view))
+    depend_on(_meant(service, monitors, view))
     cause = without_monitor(service, [port.port])
     found = cause.located(port.service.location)
     return [Finding(str(port.service), Promise.MONITORING, "a ServiceMonitor scrapes it", "none does", found)]
 
 
-def _pods(service: Object, layer: Layer | None, view: View) -> list[Object]:
+def _pods(service: Object, layer: Layer | None, view: ReadApi) -> list[Object]:
     """Return what makes the pods behind a Service: of the cluster, and of Git where it is not there yet."""
     found = behind(service, view)
     live = [*found.workloads, *found.apart]
@@ -72,7 +81,7 @@ MEANT = frozenset(
 """Causes of a monitor that takes nothing, so that what it was meant for has none."""
 
 
-def _meant(service: Object, monitors: Iterable[Object], view: View) -> list[Finding]:
+def _meant(service: Object, monitors: Iterable[Object], view: ReadApi) -> list[Finding]:
     """Return why a monitor that may be meant for a Service takes nothing, port names and selectors being the reasons.
 
     It is one that looks at the Service's namespace, or that selects its labels and looks elsewhere.
@@ -92,7 +101,7 @@ def _meant(service: Object, monitors: Iterable[Object], view: View) -> list[Find
     return findings
 
 
-def unwatched(view: View, releases: Iterable[Release]) -> list[Finding]:
+def unwatched(view: ReadApi, releases: Iterable[Release]) -> list[Finding]:
     """Return the Services of the foundations whose metrics ports no monitor takes.
 
     The layer does not render them, so that removing their ServiceMonitor from Git would leave nothing behind to test. A
@@ -116,7 +125,7 @@ def unwatched(view: View, releases: Iterable[Release]) -> list[Finding]:
         pods = _pods(service, None, view)
         if any(takes_port(monitor, service, port, pods) for monitor in monitors for port in ports):
             continue
-        require(_meant(service, monitors, view))
+        depend_on(_meant(service, monitors, view))
         cause = Cause(
             "release-without-monitor",
             f"{name_of(service)} of the release {release_of(service)[1]} has the metrics port "
@@ -148,7 +157,7 @@ def release_of(service: Object) -> tuple[str, str]:
     return annotations.get(f"{RELEASE}-namespace", ""), annotations.get(f"{RELEASE}-name", "")
 
 
-def excused(view: View, releases: Iterable[Release]) -> list[str]:
+def excused(view: ReadApi, releases: Iterable[Release]) -> list[str]:
     """Return the Services of the foundations that say why nobody need scrape them, with the reason, for the report."""
     ours = {(release.namespace, release.name) for release in releases}
     services = [service for service in view.list("v1/Service") if release_of(service) in ours]
@@ -168,7 +177,7 @@ def identity(monitor: Object) -> Identity:
     return str(monitor["kind"]), *key(monitor)
 
 
-def unselected(view: View, known: set[Identity], ours: str) -> list[Finding]:
+def unselected(view: ReadApi, known: set[Identity], ours: str) -> list[Finding]:
     """Return the monitors of the cluster, from whatever source, that no Prometheus selects.
 
     Args:
@@ -185,5 +194,5 @@ def unselected(view: View, known: set[Identity], ours: str) -> list[Finding]:
     ]
 
 
-def _cause(monitor: Object, view: View) -> Cause:
+def _cause(monitor: Object, view: ReadApi) -> Cause:
     return explain(monitor, view) or unexplained("no Prometheus selects it")

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from platform_e2e.explain.registry import View
 from platform_e2e.kube.objects import Object, key
+from platform_e2e.kube.reader import ReadApi
 from platform_e2e.layer.objects import described
 from platform_e2e.layer.selectors import matches
 
@@ -81,7 +81,7 @@ def condition(obj: Object, kind: str) -> Mapping[str, Any]:
     return next((c for c in at(obj, "status", "conditions") or () if c.get("type") == kind), {})
 
 
-def endpoints(view: View, service: Object) -> list[Mapping[str, Any]]:
+def endpoints(view: ReadApi, service: Object) -> list[Mapping[str, Any]]:
     """Return the endpoints of all EndpointSlices of a Service, ready or not."""
     namespace, name = key(service)
     slices = view.list("discovery.k8s.io/v1/EndpointSlice", namespace, labels={SERVICE_NAME_LABEL: name})
@@ -93,14 +93,14 @@ def is_ready(endpoint: Mapping[str, Any]) -> bool:
     return at(endpoint, "conditions", "ready") is not False
 
 
-def pods_of(view: View, service: Object) -> list[Object]:
+def pods_of(view: ReadApi, service: Object) -> list[Object]:
     """Return the pods that a Service selects; none for a Service without a selector."""
     selector = at(service, "spec", "selector") or {}
     pods = view.list("v1/Pod", key(service)[0]) if selector else []
     return [pod for pod in pods if includes(selector, labels_of(pod))]
 
 
-def workloads_of(view: View, service: Object) -> list[Object]:
+def workloads_of(view: ReadApi, service: Object) -> list[Object]:
     """Return the workloads whose pods a Service selects, by the labels of their pod templates."""
     selector = at(service, "spec", "selector") or {}
     if not selector:

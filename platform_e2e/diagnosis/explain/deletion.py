@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from platform_e2e.explain.objects import at, listed, name_of
-from platform_e2e.explain.registry import View
+from platform_e2e.diagnosis.objects import at, listed, name_of
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object, kind_of
+from platform_e2e.kube.reader import ReadApi
 
 REMAINING = ("NamespaceContentRemaining", "NamespaceFinalizersRemaining", "NamespaceDeletionContentFailure")
 """Conditions of a namespace that is being deleted (Kubernetes 1.34, pkg/controller/namespace/deletion/status_condition_utils.go)."""
@@ -14,7 +14,7 @@ CASCADE = "resources-finalizer.argocd.argoproj.io"
 """Argo CD's finalizer for an Application whose objects are to go first (pkg/apis/application/v1alpha1/types.go)."""
 
 
-def held_deletion(obj: Object, _view: View) -> Cause | None:
+def held_deletion(obj: Object, _view: ReadApi) -> Cause | None:
     """Return what keeps an object whose deletion was asked for; None for one whose deletion nobody has asked for.
 
     Args:

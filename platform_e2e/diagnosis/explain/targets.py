@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from platform_e2e.explain.monitors import Entry, chooses, entries, is_of_pods, looks_at
-from platform_e2e.explain.objects import SERVICE_NAME_LABEL, at, labels_of
-from platform_e2e.explain.owners import behind, spec_of, template_labels
-from platform_e2e.explain.registry import View
+from platform_e2e.diagnosis.explain.monitors import Entry, chooses, entries, is_of_pods, looks_at
+from platform_e2e.diagnosis.explain.owners import behind, spec_of, template_labels
+from platform_e2e.diagnosis.objects import SERVICE_NAME_LABEL, at, labels_of
 from platform_e2e.kube.objects import Object, key
+from platform_e2e.kube.reader import ReadApi
 
 
 def is_like(pattern: Any, name: Any) -> bool:
@@ -91,7 +91,7 @@ def _taken(entry: Entry, spec: Mapping[str, Any], service: Object | None) -> set
     return {("", number) for number in numbers}
 
 
-def takes(entry: Entry, service: Object, view: View) -> bool:
+def takes(entry: Entry, service: Object, view: ReadApi) -> bool:
     """Tell whether an entry of a ServiceMonitor takes a port of a Service, by the port's name or by its target."""
     ports = at(service, "spec", "ports") or ()
     if entry.get("port"):
@@ -140,7 +140,7 @@ def _names(entry: Entry, port: Mapping[str, Any], pods: Sequence[Object]) -> boo
     )
 
 
-def addressed(entry: Entry, service: Object, view: View) -> int:
+def addressed(entry: Entry, service: Object, view: ReadApi) -> int:
     """Return how many targets an entry has of a Service without pods: an address of an EndpointSlice with such a port."""
     namespace, name = key(service)
     found = {

@@ -6,12 +6,12 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import replace
 
-from platform_e2e.explain.causes import unexplained
-from platform_e2e.explain.objects import at, name_of, since
-from platform_e2e.explain.registry import View
+from platform_e2e.diagnosis.causes import unexplained
+from platform_e2e.diagnosis.objects import at, name_of, since
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object, key, kind_of
+from platform_e2e.kube.reader import ReadApi
 from platform_e2e.report import redact
 
 LONGEST = 300
@@ -24,7 +24,7 @@ GOOD = frozenset({"True", "Unknown", ""})
 """Statuses of a condition that say nothing against an object."""
 
 
-def own_words(obj: Object, view: View) -> str:
+def own_words(obj: Object, view: ReadApi) -> str:
     """Return what was said last against an object as it is now: who, reason, sentence; an empty text where nothing was.
 
     Args:
@@ -49,7 +49,7 @@ def _short(message: object) -> str:
     return textwrap.shorten(redact.text(str(message)), LONGEST, placeholder=" ...")
 
 
-def unexplained_of(obj: Object, view: View, what: str) -> Cause:
+def unexplained_of(obj: Object, view: ReadApi, what: str) -> Cause:
     """Return the cause of what no explanation covers, with what is said of the object, or of one that an Application has.
 
     Args:
@@ -67,7 +67,7 @@ def unexplained_of(obj: Object, view: View, what: str) -> Cause:
     return cause
 
 
-def _objects(obj: Object, view: View) -> Iterator[Object]:
+def _objects(obj: Object, view: ReadApi) -> Iterator[Object]:
     """Yield the objects of an Application that may not be as they should, those that it says so of first."""
     if kind_of(obj) != argocd.APPLICATION:
         return

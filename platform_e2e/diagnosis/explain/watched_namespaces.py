@@ -11,12 +11,13 @@ import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
-from platform_e2e.explain.applications import APPLICATION_KIND, COMPONENT
-from platform_e2e.explain.objects import at, listed, name_of
-from platform_e2e.explain.registry import View, explains
+from platform_e2e.diagnosis.explain.applications import APPLICATION_KIND, COMPONENT
+from platform_e2e.diagnosis.objects import at, listed, name_of
+from platform_e2e.diagnosis.registry import explains
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object, key
+from platform_e2e.kube.reader import ReadApi
 
 PARAMETERS = "argocd-cmd-params-cm"
 SETTING, ARGUMENT, VARIABLE = "application.namespaces", "--application-namespaces", "ARGOCD_APPLICATION_NAMESPACES"
@@ -24,7 +25,7 @@ SETTING, ARGUMENT, VARIABLE = "application.namespaces", "--application-namespace
 
 
 @explains(APPLICATION_KIND)
-def not_watched(application: Object, view: View) -> Cause | None:
+def not_watched(application: Object, view: ReadApi) -> Cause | None:
     """It lies in a namespace that no application controller reads."""
     if argocd.sync_status(application) and not argocd.refresh_asked(application):
         return None
@@ -47,7 +48,7 @@ def not_watched(application: Object, view: View) -> Cause | None:
     )
 
 
-def _reads(controller: Object, namespace: str, view: View) -> bool:
+def _reads(controller: Object, namespace: str, view: ReadApi) -> bool:
     """Tell whether an application controller reads Applications of a namespace."""
     return key(controller)[0] == namespace or any(_matches(word, namespace) for word in _others(controller, view))
 
@@ -61,7 +62,7 @@ def _matches(pattern: str, namespace: str) -> bool:
     return fnmatchcase(namespace, pattern)
 
 
-def _others(controller: Object, view: View) -> Iterator[str]:
+def _others(controller: Object, view: ReadApi) -> Iterator[str]:
     """Yield the namespaces, or patterns of them, that a controller reads beside its own."""
     settings = view.get("v1/ConfigMap", PARAMETERS, key(controller)[0])
     texts = [str(at(settings, "data", SETTING) or "")]

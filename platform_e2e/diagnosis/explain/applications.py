@@ -11,13 +11,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from platform_e2e.explain import hooks, windows
-from platform_e2e.explain.objects import at, condition, listed, name_of
-from platform_e2e.explain.registry import View, explain, explains
-from platform_e2e.explain.served import unserved
+from platform_e2e.diagnosis.explain import hooks, sync_windows
+from platform_e2e.diagnosis.explain.unserved_kinds import unserved
+from platform_e2e.diagnosis.objects import at, condition, listed, name_of
+from platform_e2e.diagnosis.registry import explain, explains
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object, key
+from platform_e2e.kube.reader import ReadApi
 
 APPLICATION_KIND = "argoproj.io/v1alpha1/Application"
 APPLICATIONSET_KIND = "argoproj.io/v1alpha1/ApplicationSet"
@@ -103,7 +104,7 @@ def _messages(application: Object) -> Iterator[str]:
 
 
 @explains(APPLICATION_KIND)
-def not_compared(application: Object, view: View) -> Cause | None:
+def not_compared(application: Object, view: ReadApi) -> Cause | None:
     """Nobody compares it with Git, so that all it says is of an older commit."""
     if argocd.sync_status(application) and not argocd.refresh_asked(application):
         return None
@@ -125,7 +126,7 @@ def not_compared(application: Object, view: View) -> Cause | None:
 
 
 @explains(APPLICATION_KIND)
-def not_permitted(application: Object, _view: View) -> Cause | None:
+def not_permitted(application: Object, _view: ReadApi) -> Cause | None:
     """Its project does not allow what it wants."""
     for kind, message in _conditions(application):
         if kind == "InvalidSpecError" or (kind.endswith("Error") and FORBIDDEN.search(message)):
@@ -143,7 +144,7 @@ def _not_permitted(application: Object, message: str) -> Cause:
 
 
 @explains(APPLICATION_KIND)
-def webhook(application: Object, _view: View) -> Cause | None:
+def webhook(application: Object, _view: ReadApi) -> Cause | None:
     """An admission webhook does not answer."""
     for message in _messages(application):
         found = WEBHOOK.search(message)
@@ -162,7 +163,7 @@ def _skips_dry_run(application: Object) -> bool:
 
 
 @explains(APPLICATION_KIND)
-def missing_crd(application: Object, _view: View) -> Cause | None:
+def missing_crd(application: Object, _view: ReadApi) -> Cause | None:
     """A kind is not served, in any version or in the one that Git has."""
     for message in _messages(application):
         if MISSING_CRD.search(message):
@@ -186,7 +187,7 @@ def missing_crd(application: Object, _view: View) -> Cause | None:
 
 
 @explains(APPLICATION_KIND)
-def render_error(application: Object, _view: View) -> Cause | None:
+def render_error(application: Object, _view: ReadApi) -> Cause | None:
     """Its manifests cannot be made from Git, or are none of their kind, which a sync may tell before a comparison does."""
     told = [message for kind, message in _conditions(application) if kind in {"ComparisonError", "UnknownError"}]
     told += [RETRYING.sub("", message) for message in _messages(application) if UNTYPED.search(message)]
@@ -200,7 +201,7 @@ def render_error(application: Object, _view: View) -> Cause | None:
 
 
 @explains(APPLICATION_KIND)
-def shared_resource(application: Object, _view: View) -> Cause | None:
+def shared_resource(application: Object, _view: ReadApi) -> Cause | None:
     """An object of it belongs to another Application too."""
     for kind, message in _conditions(application):
         if kind in {"SharedResourceWarning", "RepeatedResourceWarning"}:
@@ -229,7 +230,7 @@ def _suspects(application: Object) -> list[tuple[str, Mapping[str, Any]]]:
     return sorted(asked, key=lambda suspect: WITH_HEALTH.index(suspect[0]))
 
 
-def _cause_of_held(application: Object, objects: str, view: View) -> Cause | None:
+def _cause_of_held(application: Object, objects: str, view: ReadApi) -> Cause | None:
     """Return what holds the objects that a wave waits for, such as the Applications of a root, where that is known."""
     for one in argocd.resources(application):
         if re.search(rf"(?:^|[\s,]){re.escape(f'{one.group}/{one.kind}/{one.name}')}(?:$|[\s,])", objects):
@@ -240,14 +241,14 @@ def _cause_of_held(application: Object, objects: str, view: View) -> Cause | Non
     return None
 
 
-def _through(found: Object, view: View) -> Cause | None:
+def _through(found: Object, view: ReadApi) -> Cause | None:
     """Return what holds an object of an Application, which it then names; of an Application within it, that one's object."""
     cause = explain(found, view)
     return replace(cause, through=cause.through or name_of(found)) if cause else None
 
 
 @explains(APPLICATION_KIND)
-def hook_failed(application: Object, view: View) -> Cause | None:
+def hook_failed(application: Object, view: ReadApi) -> Cause | None:
     """A hook of the sync has failed."""
     operation = _operation(application)
     if operation.get("phase") not in {"Failed", "Error", "Running"}:
@@ -256,14 +257,16 @@ def hook_failed(application: Object, view: View) -> Cause | None:
 
 
 @explains(APPLICATION_KIND)
-def sync_window(application: Object, view: View) -> Cause | None:
+def sync_window(application: Object, view: ReadApi) -> Cause | None:
     """Sync windows keep it from the sync that it needs."""
     blocked = "blocked by sync window" in str(_operation(application).get("message", ""))
-    return windows.holding(application, view) if blocked or argocd.sync_status(application) == "OutOfSync" else None
+    return (
+        sync_windows.holding(application, view) if blocked or argocd.sync_status(application) == "OutOfSync" else None
+    )
 
 
 @explains(APPLICATION_KIND)
-def not_automated(application: Object, _view: View) -> Cause | None:
+def not_automated(application: Object, _view: ReadApi) -> Cause | None:
     """Nothing syncs it by itself."""
     if argocd.automated(application) or argocd.sync_status(application) != "OutOfSync":
         return None
@@ -297,7 +300,7 @@ def unautomated(name: str, automated: Any, field: str, file: str = "the Applicat
 
 
 @explains(APPLICATION_KIND)
-def refused(application: Object, view: View) -> Cause | None:
+def refused(application: Object, view: ReadApi) -> Cause | None:
     """An object of it was not taken, so that others may lack it: a Service has no pods where its Deployment was refused."""
     results = at(_operation(application), "syncResult", "resources") or ()
     if not any(one.get("status") == "SyncFailed" for one in results):
@@ -306,7 +309,7 @@ def refused(application: Object, view: View) -> Cause | None:
 
 
 @explains(APPLICATION_KIND)
-def waits_for_object(application: Object, view: View) -> Cause | None:
+def waits_for_object(application: Object, view: ReadApi) -> Cause | None:
     """An object of it is not healthy; what holds that object is the cause."""
     for kind, entry in _suspects(application):
         found = view.get(kind, str(entry.get("name")), entry.get("namespace"))
@@ -327,7 +330,7 @@ def waits_for_object(application: Object, view: View) -> Cause | None:
 
 
 @explains(APPLICATION_KIND)
-def old_operation(application: Object, _view: View) -> Cause | None:
+def old_operation(application: Object, _view: ReadApi) -> Cause | None:
     """A sync of an older commit goes on, and the newest one waits for its end."""
     operation = argocd.operation(application)
     newest = argocd.revisions(application)
@@ -348,7 +351,7 @@ def _refreshes(application: Object) -> bool:
 
 
 @explains(APPLICATION_KIND)
-def retrying(application: Object, _view: View) -> Cause | None:
+def retrying(application: Object, _view: ReadApi) -> Cause | None:
     """A sync failed and is tried again."""
     operation = _operation(application)
     found = RETRY.search(str(operation.get("message", "")))
@@ -366,7 +369,7 @@ def retrying(application: Object, _view: View) -> Cause | None:
 
 
 @explains(APPLICATION_KIND)
-def sync_failed(application: Object, _view: View) -> Cause | None:
+def sync_failed(application: Object, _view: ReadApi) -> Cause | None:
     """A sync failed for good."""
     failed = _operation(application).get("phase") in {"Failed", "Error"}
     errors = [message for kind, message in _conditions(application) if kind.endswith("Error")]
@@ -380,7 +383,7 @@ def sync_failed(application: Object, _view: View) -> Cause | None:
 
 
 @explains(APPLICATION_KIND)
-def object_missing(application: Object, _view: View) -> Cause | None:
+def object_missing(application: Object, _view: ReadApi) -> Cause | None:
     """Objects of it are not there, or differ from Git, and nothing says why."""
     differing = [
         f"{entry.get('kind')}/{entry.get('name')} {at(entry, 'health', 'status') or entry.get('status')}"
@@ -398,7 +401,7 @@ def object_missing(application: Object, _view: View) -> Cause | None:
 
 
 @explains(APPLICATIONSET_KIND)
-def generator_error(applicationset: Object, _view: View) -> Cause | None:
+def generator_error(applicationset: Object, _view: ReadApi) -> Cause | None:
     """It cannot generate its Applications."""
     failed = condition(applicationset, "ErrorOccurred")
     if failed.get("status") != "True":
@@ -411,7 +414,7 @@ def generator_error(applicationset: Object, _view: View) -> Cause | None:
 
 
 @explains("bitnami.com/v1alpha1/SealedSecret")
-def not_unsealed(sealed: Object, _view: View) -> Cause | None:
+def not_unsealed(sealed: Object, _view: ReadApi) -> Cause | None:
     """It cannot be decrypted, or its Secret belongs to somebody else."""
     synced = condition(sealed, "Synced")
     seen, newest = at(sealed, "status", "observedGeneration"), at(sealed, "metadata", "generation")

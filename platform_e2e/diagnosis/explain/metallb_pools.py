@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
-from platform_e2e.explain.objects import annotations_of, at, labels_of, mismatches, selects
+from platform_e2e.diagnosis.objects import annotations_of, at, labels_of, mismatches, selects
 from platform_e2e.kube.objects import Object, key
 
 POOL_KIND = "metallb.io/v1beta1/IPAddressPool"

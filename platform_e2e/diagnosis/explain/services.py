@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from platform_e2e.explain.objects import (
+from platform_e2e.diagnosis.explain.owners import has_ended
+from platform_e2e.diagnosis.objects import (
     SERVICE_NAME_LABEL,
     WORKLOAD_KINDS,
     at,
@@ -16,15 +17,15 @@ from platform_e2e.explain.objects import (
     pods_of,
     workloads_of,
 )
-from platform_e2e.explain.owners import has_ended
-from platform_e2e.explain.registry import View, explain, explains
+from platform_e2e.diagnosis.registry import explain, explains
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object, key
+from platform_e2e.kube.reader import ReadApi
 
 SELECTOR_REMEDY = "correct spec.selector of the Service, or the labels of the pods"
 
 
-def nothing_ready(service: Object, view: View, cause_id: str) -> Cause | None:
+def nothing_ready(service: Object, view: ReadApi, cause_id: str) -> Cause | None:
     """Return why a Service without a ready endpoint has none; None where its pods are only about to be ready.
 
     Args:
@@ -54,7 +55,7 @@ def nothing_ready(service: Object, view: View, cause_id: str) -> Cause | None:
 
 
 def nothing_made(
-    effect: str, pods: Sequence[Object], workloads: Sequence[Object], view: View, cause_id: str
+    effect: str, pods: Sequence[Object], workloads: Sequence[Object], view: ReadApi, cause_id: str
 ) -> Cause | None:
     """Return why no pod is ready of those that are chosen; None where they are only about to be ready.
 
@@ -90,7 +91,7 @@ def nothing_made(
 
 
 @explains("v1/Service")
-def nothing_behind(service: Object, view: View) -> Cause | None:
+def nothing_behind(service: Object, view: ReadApi) -> Cause | None:
     """Nothing ready stands behind a Service of another type than LoadBalancer; that type is `announcing`'s."""
     if not at(service, "spec", "selector") or at(service, "spec", "type") in {"LoadBalancer", "ExternalName"}:
         return None
@@ -99,7 +100,7 @@ def nothing_behind(service: Object, view: View) -> Cause | None:
     return nothing_ready(service, view, "service-no-endpoints")
 
 
-def _nearest(service: Object, view: View) -> str:
+def _nearest(service: Object, view: ReadApi) -> str:
     """Return in words which workload of the namespace has the most of the labels that a Service asks for."""
     selector = at(service, "spec", "selector") or {}
     found = []

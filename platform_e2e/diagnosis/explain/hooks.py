@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from platform_e2e.explain.objects import at, name_of
-from platform_e2e.explain.pods import NOT_FOUND
-from platform_e2e.explain.registry import View, explain
+from platform_e2e.diagnosis.explain.pods import NOT_FOUND
+from platform_e2e.diagnosis.objects import at, name_of
+from platform_e2e.diagnosis.registry import explain
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object
+from platform_e2e.kube.reader import ReadApi
 from platform_e2e.layer.objects import described
 
 WAITS = re.compile(r"waiting for completion of hook (?P<objects>.+)")
@@ -25,7 +26,7 @@ def results(operation: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
             yield one
 
 
-def failed(application: Object, operation: Mapping[str, Any], view: View) -> Cause | None:
+def failed(application: Object, operation: Mapping[str, Any], view: ReadApi) -> Cause | None:
     """Return that a hook of the sync has failed; a hook for failures only where nothing else has.
 
     Args:
@@ -59,7 +60,7 @@ def _failed(application: Object, hook: Mapping[str, Any], inner: Cause | None, s
     )
 
 
-def running(application: Object, operation: Mapping[str, Any], view: View) -> Cause | None:
+def running(application: Object, operation: Mapping[str, Any], view: ReadApi) -> Cause | None:
     """Return that a sync waits for a hook, and what the hook waits for.
 
     Args:
@@ -83,7 +84,7 @@ def running(application: Object, operation: Mapping[str, Any], view: View) -> Ca
     )
 
 
-def beneath(application: Object, operation: Mapping[str, Any], view: View) -> Cause | None:
+def beneath(application: Object, operation: Mapping[str, Any], view: ReadApi) -> Cause | None:
     """Return what holds the hook that a sync waits for, such as its pod's image; None where it runs, or no hook is waited for.
 
     Args:
@@ -96,7 +97,7 @@ def beneath(application: Object, operation: Mapping[str, Any], view: View) -> Ca
 
 
 def _waited_for(
-    application: Object, operation: Mapping[str, Any], objects: str, view: View
+    application: Object, operation: Mapping[str, Any], objects: str, view: ReadApi
 ) -> tuple[Mapping[str, Any] | None, Object | None, Cause | None]:
     """Return the hook that a message names, as the operation and as the cluster have it, and what holds it."""
     hook = _named(application, operation, objects)
@@ -137,7 +138,7 @@ def _named(application: Object, operation: Mapping[str, Any], objects: str) -> M
     return None
 
 
-def _object(hook: Mapping[str, Any], view: View) -> Object | None:
+def _object(hook: Mapping[str, Any], view: ReadApi) -> Object | None:
     """Return the hook as the cluster has it; None where it is deleted already."""
     group = f"{hook['group']}/" if hook.get("group") else ""
     return view.get(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from platform_e2e.explain.addresses import POOL_KIND
-from platform_e2e.explain.loadbalancer import without_pool
-from platform_e2e.explain.monitors import entries, is_of_pods, rules_of
-from platform_e2e.explain.objects import at, listed, name_of
-from platform_e2e.explain.registry import View
+from platform_e2e.diagnosis.explain.loadbalancer import without_pool
+from platform_e2e.diagnosis.explain.metallb_pools import POOL_KIND
+from platform_e2e.diagnosis.explain.monitors import entries, is_of_pods, rules_of
+from platform_e2e.diagnosis.objects import at, listed, name_of
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object
+from platform_e2e.kube.reader import ReadApi
 
 DROPPING = frozenset({"drop", "keep", "dropequal", "keepequal", "hashmod"})
 """Actions of a relabeling after which a target may not be scraped (Prometheus 3, model/relabel)."""
@@ -131,7 +131,7 @@ def miscounted(monitor: Object, pool: str, pods: Sequence[str], wanted: int, who
     )
 
 
-def undelivered(series: str, view: View) -> Cause | None:
+def undelivered(series: str, view: ReadApi) -> Cause | None:
     """Return why no target can deliver a series, or None where that is the application's own affair.
 
     Args:

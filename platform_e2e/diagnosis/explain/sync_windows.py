@@ -13,11 +13,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 
-from platform_e2e.explain.objects import at, listed, name_of
-from platform_e2e.explain.registry import View
+from platform_e2e.diagnosis.objects import at, listed, name_of
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object, key
+from platform_e2e.kube.reader import ReadApi
 from platform_e2e.layer.manifests import glob
 
 DURATION = re.compile(r"(?P<number>\d+(?:\.\d*)?|\.\d+)(?P<unit>ns|us|µs|ms|s|m|h)")
@@ -32,7 +32,7 @@ class InvalidWindow(ValueError):
     """A schedule or a duration cannot be read: Argo CD then syncs nothing that the project's windows are about."""
 
 
-def holding(application: Object, view: View, now: datetime | None = None) -> Cause | None:
+def holding(application: Object, view: ReadApi, now: datetime | None = None) -> Cause | None:
     """Return that sync windows keep an Application from every sync that nobody asks for by hand.
 
     Args:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from platform_e2e.explain.objects import annotations_of, at, listed, name_of
-from platform_e2e.explain.registry import View, explains
+from platform_e2e.diagnosis.objects import annotations_of, at, listed, name_of
+from platform_e2e.diagnosis.registry import explains
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object, key
+from platform_e2e.kube.reader import ReadApi
 
 INGRESS_KIND = "networking.k8s.io/v1/Ingress"
 CLASS_KIND = "networking.k8s.io/v1/IngressClass"
@@ -18,7 +19,7 @@ DEFAULT = "ingressclass.kubernetes.io/is-default-class"
 
 
 @explains(INGRESS_KIND)
-def unserved(ingress: Object, view: View) -> Cause | None:
+def unserved(ingress: Object, view: ReadApi) -> Cause | None:
     """Nothing serves it, so that its status has no address and Argo CD calls it Progressing."""
     if at(ingress, "status", "loadBalancer", "ingress"):
         return None

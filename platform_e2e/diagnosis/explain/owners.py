@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from platform_e2e.explain.objects import WORKLOAD_KINDS, annotations_of, at, includes, labels_of
-from platform_e2e.explain.registry import View
+from platform_e2e.diagnosis.objects import WORKLOAD_KINDS, annotations_of, at, includes, labels_of
 from platform_e2e.kube.objects import Object, key, kind_of
+from platform_e2e.kube.reader import ReadApi
 from platform_e2e.layer.objects import described
 
 Owner = tuple[str, str, str]
@@ -66,13 +66,13 @@ def template_labels(obj: Object) -> Mapping[str, str]:
     return labels_of(obj) if obj.get("kind") == "Pod" else at(obj, "spec", "template", "metadata", "labels") or {}
 
 
-def behind(service: Object, view: View) -> Makers:
+def behind(service: Object, view: ReadApi) -> Makers:
     """Return what makes the pods that a Service selects; nothing for one without a selector."""
     selector = at(service, "spec", "selector") or {}
     return makers(view, key(service)[0], lambda labels: includes(selector, labels)) if selector else Makers()
 
 
-def makers(view: View, namespace: str | None, chooses: Chooses) -> Makers:
+def makers(view: ReadApi, namespace: str | None, chooses: Chooses) -> Makers:
     """Return what makes the pods that are chosen.
 
     Args:
@@ -97,7 +97,7 @@ def has_ended(pod: Object) -> bool:
     return at(pod, "status", "phase") in FINISHED
 
 
-def owner_of(pod: Object, view: View) -> Owner | None:
+def owner_of(pod: Object, view: ReadApi) -> Owner | None:
     """Return what makes a pod and stays, its Deployment and not its ReplicaSet; None for a pod that nothing controls."""
     namespace, found, obj = key(pod)[0], None, pod
     while reference := _controller(obj):
@@ -117,7 +117,7 @@ def _controller(obj: Object) -> Mapping[str, Any] | None:
     return next((one for one in at(obj, "metadata", "ownerReferences") or () if one.get("controller")), None)
 
 
-def named(pods: Sequence[Object], view: View) -> list[str]:
+def named(pods: Sequence[Object], view: ReadApi) -> list[str]:
     """Return by name what makes pods, each once; a pod that nothing controls by its own name."""
     found = []
     for pod in pods:
@@ -165,7 +165,7 @@ def scaled(autoscalers: Iterable[Object]) -> set[Scaled]:
     return found
 
 
-def scaler_of(workload: Object, view: View) -> Object | None:
+def scaler_of(workload: Object, view: ReadApi) -> Object | None:
     """Return the autoscaler of the cluster that owns a workload's replicas, or None."""
     own = Scaled.of(workload)
     every = (one for kind in SCALERS for one in view.list(kind, own.namespace))

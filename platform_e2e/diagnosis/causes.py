@@ -8,7 +8,7 @@ from enum import Enum, auto
 from platform_e2e.finding import Cause, Promise
 
 
-class Shows(Enum):
+class Symptom(Enum):
     """What a cause is seen from, where that decides what it hides."""
 
     WORKLOAD_NOT_READY = auto()
@@ -26,12 +26,12 @@ class Known:
         promise: the one that it breaks first. A test of another promise that meets it is blocked by this one, so that one
             cause gives one failure.
         patience: seconds after which waiting no longer helps while the cause stays the same; None where nobody can tell.
-        shows: what it is seen from.
+        symptom: what it is seen from.
     """
 
     promise: Promise
     patience: float | None = None
-    shows: Shows = Shows.ANYTHING
+    symptom: Symptom = Symptom.ANYTHING
 
 
 GIT = 0.0
@@ -59,7 +59,7 @@ HOOKS = 150.0
 
 _APPLICATIONS, _ENVIRONMENTS = Promise.APPLICATIONS, Promise.ENVIRONMENTS
 _LOADBALANCER, _MONITORING, _SELFHEAL = Promise.LOADBALANCER, Promise.MONITORING, Promise.SELFHEAL
-_NOT_READY, _WRITTEN = Shows.WORKLOAD_NOT_READY, Shows.CONFIGURATION
+_NOT_READY, _WRITTEN = Symptom.WORKLOAD_NOT_READY, Symptom.CONFIGURATION
 
 CAUSES: dict[str, Known] = {
     "application-missing": Known(_APPLICATIONS),
@@ -96,30 +96,30 @@ CAUSES: dict[str, Known] = {
     "object-missing": Known(_APPLICATIONS),
     "applicationset-error": Known(_ENVIRONMENTS, STUCK),
     "environment-missing": Known(_ENVIRONMENTS, GIT),
-    "pod-image": Known(_APPLICATIONS, STUCK, shows=_NOT_READY),
-    "pod-crash": Known(_APPLICATIONS, STUCK, shows=_NOT_READY),
-    "pod-probe": Known(_APPLICATIONS, HELD, shows=_NOT_READY),
-    "pod-unschedulable": Known(_APPLICATIONS, STUCK, shows=_NOT_READY),
-    "pod-configuration": Known(_APPLICATIONS, STUCK, shows=_NOT_READY),
-    "pod-starting": Known(_APPLICATIONS, shows=_NOT_READY),
-    "secret-not-unsealed": Known(_APPLICATIONS, STUCK, shows=_NOT_READY),
-    "workload-quota": Known(_APPLICATIONS, STUCK, shows=_NOT_READY),
-    "workload-refused": Known(_APPLICATIONS, STUCK, shows=_NOT_READY),
+    "pod-image": Known(_APPLICATIONS, STUCK, symptom=_NOT_READY),
+    "pod-crash": Known(_APPLICATIONS, STUCK, symptom=_NOT_READY),
+    "pod-probe": Known(_APPLICATIONS, HELD, symptom=_NOT_READY),
+    "pod-unschedulable": Known(_APPLICATIONS, STUCK, symptom=_NOT_READY),
+    "pod-configuration": Known(_APPLICATIONS, STUCK, symptom=_NOT_READY),
+    "pod-starting": Known(_APPLICATIONS, symptom=_NOT_READY),
+    "secret-not-unsealed": Known(_APPLICATIONS, STUCK, symptom=_NOT_READY),
+    "workload-quota": Known(_APPLICATIONS, STUCK, symptom=_NOT_READY),
+    "workload-refused": Known(_APPLICATIONS, STUCK, symptom=_NOT_READY),
     "ingress-without-controller": Known(_APPLICATIONS, HELD),
     "service-no-endpoints": Known(_APPLICATIONS),
     "deletion-held": Known(_APPLICATIONS),
     "loadbalancer-other-controller": Known(_LOADBALANCER, OBJECTS),
-    "loadbalancer-other-class": Known(_LOADBALANCER, OBJECTS, shows=_WRITTEN),
-    "loadbalancer-class-missing": Known(_LOADBALANCER, OBJECTS, shows=_WRITTEN),
-    "loadbalancer-no-pool": Known(_LOADBALANCER, OBJECTS, shows=_WRITTEN),
-    "loadbalancer-pool-unknown": Known(_LOADBALANCER, OBJECTS, shows=_WRITTEN),
-    "loadbalancer-pool-not-allowed": Known(_LOADBALANCER, OBJECTS, shows=_WRITTEN),
-    "loadbalancer-address-outside-pools": Known(_LOADBALANCER, OBJECTS, shows=_WRITTEN),
-    "loadbalancer-address-taken": Known(_LOADBALANCER, OBJECTS, shows=_WRITTEN),
-    "loadbalancer-pool-full": Known(_LOADBALANCER, OBJECTS, shows=_WRITTEN),
-    "loadbalancer-refused": Known(_LOADBALANCER, OBJECTS, shows=_WRITTEN),
-    "loadbalancer-wrong-pool": Known(_LOADBALANCER, OBJECTS, shows=_WRITTEN),
-    "loadbalancer-wrong-address": Known(_LOADBALANCER, OBJECTS, shows=_WRITTEN),
+    "loadbalancer-other-class": Known(_LOADBALANCER, OBJECTS, symptom=_WRITTEN),
+    "loadbalancer-class-missing": Known(_LOADBALANCER, OBJECTS, symptom=_WRITTEN),
+    "loadbalancer-no-pool": Known(_LOADBALANCER, OBJECTS, symptom=_WRITTEN),
+    "loadbalancer-pool-unknown": Known(_LOADBALANCER, OBJECTS, symptom=_WRITTEN),
+    "loadbalancer-pool-not-allowed": Known(_LOADBALANCER, OBJECTS, symptom=_WRITTEN),
+    "loadbalancer-address-outside-pools": Known(_LOADBALANCER, OBJECTS, symptom=_WRITTEN),
+    "loadbalancer-address-taken": Known(_LOADBALANCER, OBJECTS, symptom=_WRITTEN),
+    "loadbalancer-pool-full": Known(_LOADBALANCER, OBJECTS, symptom=_WRITTEN),
+    "loadbalancer-refused": Known(_LOADBALANCER, OBJECTS, symptom=_WRITTEN),
+    "loadbalancer-wrong-pool": Known(_LOADBALANCER, OBJECTS, symptom=_WRITTEN),
+    "loadbalancer-wrong-address": Known(_LOADBALANCER, OBJECTS, symptom=_WRITTEN),
     "loadbalancer-shared-address": Known(_LOADBALANCER, OBJECTS),
     "loadbalancer-no-endpoints": Known(_LOADBALANCER, OBJECTS),
     "loadbalancer-target-port": Known(_LOADBALANCER, OBJECTS),
@@ -138,15 +138,15 @@ CAUSES: dict[str, Known] = {
     "loadbalancer-source-ranges": Known(_LOADBALANCER, OBJECTS),
     "loadbalancer-unreachable": Known(_LOADBALANCER, STUCK),
     "loadbalancer-wrong-answer": Known(_LOADBALANCER),
-    "monitor-unselected": Known(_MONITORING, OBJECTS, shows=_WRITTEN),
-    "monitor-namespace-unselected": Known(_MONITORING, OBJECTS, shows=_WRITTEN),
-    "monitor-service-unmatched": Known(_MONITORING, OBJECTS, shows=_WRITTEN),
-    "monitor-pod-unmatched": Known(_MONITORING, OBJECTS, shows=_WRITTEN),
-    "monitor-port-name": Known(_MONITORING, OBJECTS, shows=_WRITTEN),
-    "monitor-target-port": Known(_MONITORING, OBJECTS, shows=_WRITTEN),
+    "monitor-unselected": Known(_MONITORING, OBJECTS, symptom=_WRITTEN),
+    "monitor-namespace-unselected": Known(_MONITORING, OBJECTS, symptom=_WRITTEN),
+    "monitor-service-unmatched": Known(_MONITORING, OBJECTS, symptom=_WRITTEN),
+    "monitor-pod-unmatched": Known(_MONITORING, OBJECTS, symptom=_WRITTEN),
+    "monitor-port-name": Known(_MONITORING, OBJECTS, symptom=_WRITTEN),
+    "monitor-target-port": Known(_MONITORING, OBJECTS, symptom=_WRITTEN),
     "monitor-no-endpoints": Known(_MONITORING, OBJECTS),
     "monitor-without-endpoints": Known(_MONITORING, OBJECTS),
-    "monitor-rejected": Known(_MONITORING, OBJECTS, shows=_WRITTEN),
+    "monitor-rejected": Known(_MONITORING, OBJECTS, symptom=_WRITTEN),
     "monitor-not-loaded": Known(_MONITORING),
     "monitor-targets-dropped": Known(_MONITORING, SCRAPES),
     "monitor-target-count": Known(_MONITORING),
@@ -169,7 +169,7 @@ MET = frozenset({"unexplained", "foundation-not-applied", "foundation-not-ready"
 """Causes that belong to the promise that met them: what no explanation covers, and a release, which its promise stands on."""
 
 
-def home(cause: Cause, otherwise: str) -> str:
+def promise_of(cause: Cause, otherwise: str) -> str:
     """Return the promise that a cause belongs to; what is unexplained, or a team's own, belongs to the promise that met it."""
     known = CAUSES.get(cause.id)
     return otherwise if known is None or cause.id in MET else known.promise
@@ -181,10 +181,10 @@ def patience(cause: Cause) -> float | None:
     return known.patience if known else None
 
 
-def shows(cause: Cause) -> Shows:
+def symptom(cause: Cause) -> Symptom:
     """Return what a cause is seen from."""
     known = CAUSES.get(cause.id)
-    return known.shows if known else Shows.ANYTHING
+    return known.symptom if known else Symptom.ANYTHING
 
 
 def unexplained(what: str) -> Cause:
@@ -192,5 +192,5 @@ def unexplained(what: str) -> Cause:
     return Cause(
         "unexplained",
         f"none of the known causes applies; {what}",
-        "look at the events and logs that were kept, then add the cause to platform_e2e/explain",
+        "look at the events and logs that were kept, then add the cause to platform_e2e/diagnosis/explain",
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 from platform_e2e.finding import Finding
 
 
-class Found:
+class KnownFindings:
     """Remembers findings in a directory that all processes of a run share.
 
     Args:
@@ -63,11 +63,11 @@ def _names(finding: Finding) -> Iterator[str]:
         yield hashlib.sha256(f"{cause.id} {text}".encode()).hexdigest()[:24]
 
 
-_OF_PROCESS = [Found(None)]
+_OF_PROCESS = [KnownFindings(None)]
 """The memory of the run that this process belongs to; a check deep in the library cannot be handed one."""
 
 
-def current() -> Found:
+def current() -> KnownFindings:
     """Return the memory of the run that this process belongs to; outside of a run one that remembers nothing."""
     return _OF_PROCESS[-1]
 
@@ -75,7 +75,7 @@ def current() -> Found:
 @contextlib.contextmanager
 def kept_in(directory: Path) -> Iterator[None]:
     """Make a directory the memory of this process while the block runs."""
-    found = Found(directory)
+    found = KnownFindings(directory)
     _OF_PROCESS.append(found)
     try:
         yield

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from platform_e2e.explain.objects import at, labels_of, selects
-from platform_e2e.explain.owners import Makers, makers, template_labels
-from platform_e2e.explain.registry import View
+from platform_e2e.diagnosis.explain.owners import Makers, makers, template_labels
+from platform_e2e.diagnosis.objects import at, labels_of, selects
 from platform_e2e.kube.objects import Object, key
+from platform_e2e.kube.reader import ReadApi
 
 MONITOR_KIND = "monitoring.coreos.com/v1/ServiceMonitor"
 POD_MONITOR_KIND = "monitoring.coreos.com/v1/PodMonitor"
@@ -74,7 +74,7 @@ def pool_of(monitor: Object, index: int) -> str:
     return f"{rules_of(monitor).pool}/{namespace}/{name}/{index}"
 
 
-def selected_by(monitor: Object, view: View) -> list[Object]:
+def selected_by(monitor: Object, view: ReadApi) -> list[Object]:
     """Return the Prometheus objects that take a monitor."""
     return [
         prometheus
@@ -88,7 +88,7 @@ def takes_labels(prometheus: Object, monitor: Object) -> bool:
     return selects(at(prometheus, "spec", rules_of(monitor).selector), labels_of(monitor))
 
 
-def _takes_namespace(prometheus: Object, monitor: Object, view: View) -> bool:
+def _takes_namespace(prometheus: Object, monitor: Object, view: ReadApi) -> bool:
     """Tell whether a Prometheus looks into a monitor's namespace; without a selector only into its own."""
     selector = at(prometheus, "spec", rules_of(monitor).namespaces)
     namespace = key(monitor)[0]
@@ -123,12 +123,12 @@ def chooses(monitor: Object, labels: Mapping[str, str]) -> bool:
     return selects(at(monitor, "spec", "selector") or {}, labels)
 
 
-def in_reach(monitor: Object, view: View) -> list[Object]:
+def in_reach(monitor: Object, view: ReadApi) -> list[Object]:
     """Return what a monitor may choose of the namespaces that it looks at: Services, or what makes pods."""
     return [obj for namespace in _places(monitor) for obj in everything(monitor, view, namespace)]
 
 
-def everything(monitor: Object, view: View, namespace: str | None = None) -> list[Object]:
+def everything(monitor: Object, view: ReadApi, namespace: str | None = None) -> list[Object]:
     """Return what a monitor of this kind may choose of a namespace, or of all."""
     if not is_of_pods(monitor):
         return list(view.list("v1/Service", namespace))
@@ -141,20 +141,20 @@ def labels_for(monitor: Object, obj: Object) -> Mapping[str, str]:
     return template_labels(obj) if is_of_pods(monitor) else labels_of(obj)
 
 
-def matched_services(monitor: Object, view: View) -> list[Object]:
+def matched_services(monitor: Object, view: ReadApi) -> list[Object]:
     """Return the Services that a ServiceMonitor's selector selects; none for a PodMonitor."""
     if is_of_pods(monitor):
         return []
     return [service for service in in_reach(monitor, view) if chooses(monitor, labels_of(service))]
 
 
-def matched_pods(monitor: Object, view: View) -> Makers:
+def matched_pods(monitor: Object, view: ReadApi) -> Makers:
     """Return what makes the pods that a PodMonitor's selector selects."""
     found = [makers(view, namespace, lambda labels: chooses(monitor, labels)) for namespace in _places(monitor)]
     return Makers(tuple(w for one in found for w in one.workloads), tuple(p for one in found for p in one.apart))
 
 
-def matched(monitor: Object, view: View) -> list[Object]:
+def matched(monitor: Object, view: ReadApi) -> list[Object]:
     """Return what a monitor's selector selects: Services, or what makes pods."""
     if not is_of_pods(monitor):
         return matched_services(monitor, view)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from platform_e2e.explain.addresses import PREFIXES, annotated
-from platform_e2e.explain.objects import at, listed, name_of
+from platform_e2e.diagnosis.explain.metallb_pools import PREFIXES, annotated
+from platform_e2e.diagnosis.objects import at, listed, name_of
 from platform_e2e.kube.objects import Object
 
 SHARING = f"{PREFIXES[0]}/allow-shared-ip"

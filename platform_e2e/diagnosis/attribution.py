@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from platform_e2e.checks import found
+from platform_e2e.diagnosis import known_findings
+from platform_e2e.diagnosis.causes import Symptom, promise_of, symptom
 from platform_e2e.errors import BrokenPlatform
-from platform_e2e.explain import Shows, home, shows
 from platform_e2e.finding import Finding
 
 APPLIED = "all objects applied"
@@ -30,13 +30,13 @@ class BlockedByPromise(BrokenPlatform):
         """Name the promise and what breaks it."""
         first = findings[0]
         # Where its test has reported it already, that is where it stands in the table.
-        promise = found.current().promise(first) or home(first.cause, first.promise)
+        promise = known_findings.current().promise(first) or promise_of(first.cause, first.promise)
         self.findings = tuple(findings)
         self.by = f"promise {promise}: {first.cause.sentence} [{first.cause.id}]"
         super().__init__(f"{first.object} cannot be judged: {self.by}", first.cause.remedy)
 
 
-def require(findings: Sequence[Finding]) -> None:
+def depend_on(findings: Sequence[Finding]) -> None:
     """Demand that nothing is wrong, as the ground that another test stands on.
 
     Raises:
@@ -72,10 +72,10 @@ def _only_not_ready(finding: Finding) -> bool:
 
     Before all of them are applied, an object that another one lacks may be one of a later sync wave.
     """
-    return shows(finding.cause) is Shows.WORKLOAD_NOT_READY and APPLIED in finding.details
+    return symptom(finding.cause) is Symptom.WORKLOAD_NOT_READY and APPLIED in finding.details
 
 
-def own(findings: Sequence[Finding], ground: Callable[[], Sequence[Finding]] = tuple) -> list[Finding]:
+def findings_of_promise(findings: Sequence[Finding], ground: Callable[[], Sequence[Finding]] = tuple) -> list[Finding]:
     """Return the findings whose cause belongs to the promise that they say is broken.
 
     Args:
@@ -87,14 +87,14 @@ def own(findings: Sequence[Finding], ground: Callable[[], Sequence[Finding]] = t
     Raises:
         BlockedByPromise: there are findings, and the cause of all of them belongs to another promise.
     """
-    mine = [finding for finding in findings if home(finding.cause, finding.promise) == finding.promise]
+    mine = [finding for finding in findings if promise_of(finding.cause, finding.promise) == finding.promise]
     if findings and not mine:
         raise BlockedByPromise(findings)
     if mine:
         promise = mine[0].promise
-        below = [one for one in ground() if home(one.cause, promise) != promise]
-        apart = [one for one in mine if shows(one.cause) is Shows.CONFIGURATION]
+        below = [one for one in ground() if promise_of(one.cause, promise) != promise]
+        apart = [one for one in mine if symptom(one.cause) is Symptom.CONFIGURATION]
         if below and apart and all(map(_only_not_ready, below)):
             return apart
-        require(below)
+        depend_on(below)
     return mine

@@ -7,11 +7,12 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from platform_e2e.explain.objects import at, condition, name_of, since
-from platform_e2e.explain.registry import View, explains
+from platform_e2e.diagnosis.objects import at, condition, name_of, since
+from platform_e2e.diagnosis.registry import explains
 from platform_e2e.finding import Cause
 from platform_e2e.kube.errors import ApiError
 from platform_e2e.kube.objects import Object, key
+from platform_e2e.kube.reader import ReadApi
 from platform_e2e.report import redact
 
 IMAGE_REASONS = frozenset(
@@ -62,7 +63,7 @@ def _containers(pod: Object) -> Iterator[Mapping[str, Any]]:
 
 
 @explains("v1/Pod")
-def unschedulable(pod: Object, _view: View) -> Cause | None:
+def unschedulable(pod: Object, _view: ReadApi) -> Cause | None:
     """No node takes the pod."""
     scheduled = condition(pod, "PodScheduled")
     if scheduled.get("status") != "False":
@@ -75,7 +76,7 @@ def unschedulable(pod: Object, _view: View) -> Cause | None:
 
 
 @explains("v1/Pod")
-def image(pod: Object, _view: View) -> Cause | None:
+def image(pod: Object, _view: ReadApi) -> Cause | None:
     """An image cannot be had."""
     for container in _containers(pod):
         waiting = at(container, "state", "waiting") or {}
@@ -99,7 +100,7 @@ def _refusal(message: str) -> str:
 
 
 @explains("v1/Pod")
-def configuration(pod: Object, view: View) -> Cause | None:
+def configuration(pod: Object, view: ReadApi) -> Cause | None:
     """A ConfigMap, a Secret or a volume that the pod refers to is not there."""
     for container in _containers(pod):
         waiting = at(container, "state", "waiting") or {}
@@ -130,7 +131,7 @@ def _configuration(pod: Object, why: str) -> Cause:
 
 
 @explains("v1/Pod")
-def crash(pod: Object, view: View) -> Cause | None:
+def crash(pod: Object, view: ReadApi) -> Cause | None:
     """A container ends again and again."""
     for container in _containers(pod):
         ended = at(container, "state", "terminated") or at(container, "lastState", "terminated")
@@ -178,7 +179,7 @@ def _memory_limit(pod: Object, container: str) -> str:
     return str(own or at(spec, "resources", "limits", "memory") or "")
 
 
-def _last_words(pod: Object, view: View, container: Mapping[str, Any]) -> str:
+def _last_words(pod: Object, view: ReadApi, container: Mapping[str, Any]) -> str:
     """Return the end of the log of the run that ended last, or of the one beside it where the kubelet has that alone."""
     # It keeps one ended run of a container (MaxPerPodContainer), so of two in the status the older one's log is gone.
     latest_ended = bool(at(container, "state", "terminated"))
@@ -187,7 +188,7 @@ def _last_words(pod: Object, view: View, container: Mapping[str, Any]) -> str:
     return first if first.strip() else _log(pod, view, name, previous=latest_ended)
 
 
-def _log(pod: Object, view: View, container: str, *, previous: bool) -> str:
+def _log(pod: Object, view: ReadApi, container: str, *, previous: bool) -> str:
     """Return the end of a container's log; an empty text where the kubelet no longer has it."""
     namespace, name = key(pod)
     try:
@@ -198,7 +199,7 @@ def _log(pod: Object, view: View, container: str, *, previous: bool) -> str:
 
 
 @explains("v1/Pod")
-def probe(pod: Object, view: View) -> Cause | None:
+def probe(pod: Object, view: ReadApi) -> Cause | None:
     """A probe fails."""
     if is_ready(pod):
         return None
@@ -213,7 +214,7 @@ def probe(pod: Object, view: View) -> Cause | None:
 
 
 @explains("v1/Pod")
-def starting(pod: Object, _view: View) -> Cause | None:
+def starting(pod: Object, _view: ReadApi) -> Cause | None:
     """Nothing is wrong but that it is not ready yet."""
     if is_ready(pod):
         return None

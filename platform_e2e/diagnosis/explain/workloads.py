@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 
-from platform_e2e.explain.objects import at, condition, labels_of, name_of, selects, since
-from platform_e2e.explain.pods import is_ready
-from platform_e2e.explain.registry import View, explain, explains
+from platform_e2e.diagnosis.explain.pods import is_ready
+from platform_e2e.diagnosis.objects import at, condition, labels_of, name_of, selects, since
+from platform_e2e.diagnosis.registry import explain, explains
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object, key
+from platform_e2e.kube.reader import ReadApi
 
 
 @explains("apps/v1/Deployment", "apps/v1/StatefulSet", "apps/v1/DaemonSet", "batch/v1/Job")
-def pods_not_ready(workload: Object, view: View) -> Cause | None:
+def pods_not_ready(workload: Object, view: ReadApi) -> Cause | None:
     """A pod of it is not ready; the newest one, since an older one may belong to a rollout before."""
     selector = at(workload, "spec", "selector")
     pods = [pod for pod in view.list("v1/Pod", key(workload)[0]) if selects(selector, labels_of(pod))]
@@ -47,7 +48,7 @@ QUOTA = re.compile(r"exceeded quota|failed quota")
 
 
 @explains("apps/v1/Deployment", "apps/v1/StatefulSet", "apps/v1/DaemonSet", "batch/v1/Job")
-def refused(workload: Object, view: View) -> Cause | None:
+def refused(workload: Object, view: ReadApi) -> Cause | None:
     """Pods cannot be created: a quota, an admission rule, a missing ServiceAccount."""
     failure = condition(workload, "ReplicaFailure")
     namespace, name = key(workload)

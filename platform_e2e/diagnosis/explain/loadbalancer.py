@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from ipaddress import ip_address
 
-from platform_e2e.explain import addresses
-from platform_e2e.explain.addresses import (
+from platform_e2e.diagnosis.explain import metallb_pools
+from platform_e2e.diagnosis.explain.metallb_pools import (
     POOL_KIND,
     Pool,
     allowed_pools,
@@ -20,11 +20,12 @@ from platform_e2e.explain.addresses import (
     requested_pool,
     written_at,
 )
-from platform_e2e.explain.objects import at, includes, labels_of, listed, name_of, of_now, one_line, since
-from platform_e2e.explain.registry import View, explains
-from platform_e2e.explain.sharing import refusal
+from platform_e2e.diagnosis.explain.metallb_sharing import refusal
+from platform_e2e.diagnosis.objects import at, includes, labels_of, listed, name_of, of_now, one_line, since
+from platform_e2e.diagnosis.registry import explains
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object, key
+from platform_e2e.kube.reader import ReadApi
 
 STATUS_KIND = "metallb.io/v1beta1/ServiceL2Status"
 SERVICE_LABEL, NAMESPACE_LABEL = "metallb.io/service-name", "metallb.io/service-namespace"
@@ -51,7 +52,7 @@ def ingress(service: Object) -> list[str]:
     return [str(entry["ip"]) for entry in at(service, "status", "loadBalancer", "ingress") or () if entry.get("ip")]
 
 
-def statuses_of(view: View, service: Object) -> list[Object]:
+def statuses_of(view: ReadApi, service: Object) -> list[Object]:
     """Return the ServiceL2Status objects that speakers keep for a Service."""
     namespace, name = key(service)
     return list(view.list(STATUS_KIND, labels={SERVICE_LABEL: name, NAMESPACE_LABEL: namespace}))
@@ -62,12 +63,12 @@ def is_load_balancer(service: Object) -> bool:
     return bool(at(service, "spec", "type") == "LoadBalancer")
 
 
-def _other_services(view: View, service: Object) -> list[Object]:
+def _other_services(view: ReadApi, service: Object) -> list[Object]:
     return [other for other in view.list("v1/Service") if is_load_balancer(other) and key(other) != key(service)]
 
 
 @explains("v1/Service")
-def other_controller(service: Object, view: View) -> Cause | None:
+def other_controller(service: Object, view: ReadApi) -> Cause | None:
     """K3s' own servicelb gives the address of a node."""
     if not is_load_balancer(service):
         return None
@@ -84,7 +85,7 @@ def other_controller(service: Object, view: View) -> Cause | None:
 
 
 @explains("v1/Service")
-def other_class(service: Object, view: View) -> Cause | None:
+def other_class(service: Object, view: ReadApi) -> Cause | None:
     """The Service asks for another controller than MetalLB, or MetalLB serves a class that the Service does not have."""
     if not is_load_balancer(service) or (ingress(service) and statuses_of(view, service)):
         return None
@@ -106,7 +107,7 @@ def other_class(service: Object, view: View) -> Cause | None:
     )
 
 
-def served_class(view: View) -> str:
+def served_class(view: ReadApi) -> str:
     """Return the class whose Services MetalLB serves; empty where it serves those without one."""
     for deployment in view.list("apps/v1/Deployment", labels=CONTROLLER):
         for container in at(deployment, "spec", "template", "spec", "containers") or ():
@@ -117,7 +118,7 @@ def served_class(view: View) -> str:
 
 
 @explains("v1/Service")
-def no_pool(service: Object, view: View) -> Cause | None:
+def no_pool(service: Object, view: ReadApi) -> Cause | None:
     """There is no pool at all."""
     if not is_load_balancer(service) or ingress(service) or view.list(POOL_KIND):
         return None
@@ -138,11 +139,11 @@ def without_pool(effect: str) -> Cause:
 
 
 @explains("v1/Service")
-def no_address(service: Object, view: View) -> Cause | None:
+def no_address(service: Object, view: ReadApi) -> Cause | None:
     """No pool has an address for it: the pool it names, the address it names, or any."""
     if not is_load_balancer(service) or ingress(service):
         return None
-    pools = [addresses.pool(obj) for obj in view.list(POOL_KIND)]
+    pools = [metallb_pools.pool(obj) for obj in view.list(POOL_KIND)]
     others = _other_services(view, service)
     name = requested_pool(service)
     named = [pool for pool in pools if pool.name == name]
@@ -195,7 +196,7 @@ def _requested_address(
 
 
 @explains("v1/Service")
-def refused_by_metallb(service: Object, view: View) -> Cause | None:
+def refused_by_metallb(service: Object, view: ReadApi) -> Cause | None:
     """None of the rules above explains it, and MetalLB itself says why."""
     if not is_load_balancer(service) or ingress(service):
         return None
@@ -244,6 +245,6 @@ def _full(service: Object, pools: Sequence[Pool], others: Sequence[Object]) -> C
     )
 
 
-def _namespace_labels(view: View, service: Object) -> dict[str, str]:
+def _namespace_labels(view: ReadApi, service: Object) -> dict[str, str]:
     namespace = view.get("v1/Namespace", key(service)[0])
     return dict(labels_of(namespace)) if namespace else {}

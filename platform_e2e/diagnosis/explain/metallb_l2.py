@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import ip_address
 
-from platform_e2e.explain import addresses
-from platform_e2e.explain.addresses import ADVERTISEMENT_KIND, POOL_KIND
-from platform_e2e.explain.loadbalancer import ingress, is_load_balancer, statuses_of
-from platform_e2e.explain.objects import (
+from platform_e2e.diagnosis.explain import metallb_pools
+from platform_e2e.diagnosis.explain.loadbalancer import ingress, is_load_balancer, statuses_of
+from platform_e2e.diagnosis.explain.metallb_pools import ADVERTISEMENT_KIND, POOL_KIND
+from platform_e2e.diagnosis.explain.owners import has_ended, named
+from platform_e2e.diagnosis.explain.services import nothing_ready
+from platform_e2e.diagnosis.objects import (
     about,
     at,
     container_ports,
@@ -26,11 +28,10 @@ from platform_e2e.explain.objects import (
     selects,
     since,
 )
-from platform_e2e.explain.owners import has_ended, named
-from platform_e2e.explain.registry import View, explains
-from platform_e2e.explain.services import nothing_ready
+from platform_e2e.diagnosis.registry import explains
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object, key
+from platform_e2e.kube.reader import ReadApi
 
 BGP_ADVERTISEMENT_KIND = "metallb.io/v1beta1/BGPAdvertisement"
 BGP_PEER_KIND = "metallb.io/v1beta2/BGPPeer"
@@ -50,7 +51,7 @@ NO_INTERFACE = "announceFailed"
 
 
 @explains("v1/Service")
-def no_endpoints(service: Object, view: View) -> Cause | None:
+def no_endpoints(service: Object, view: ReadApi) -> Cause | None:
     """Nothing stands behind the Service; MetalLB announces only what has an active endpoint."""
     if not is_load_balancer(service) or not ingress(service) or any(is_ready(e) for e in endpoints(view, service)):
         return None
@@ -58,7 +59,7 @@ def no_endpoints(service: Object, view: View) -> Cause | None:
 
 
 @explains("v1/Service")
-def no_advertisement(service: Object, view: View) -> Cause | None:
+def no_advertisement(service: Object, view: ReadApi) -> Cause | None:
     """The pool's addresses are announced by nobody."""
     if not is_load_balancer(service) or not ingress(service) or statuses_of(view, service):
         return None
@@ -86,7 +87,7 @@ def no_advertisement(service: Object, view: View) -> Cause | None:
     return _no_node(service, mine, view) or _no_interface(service, mine, view)
 
 
-def _by_bgp(pool: Object | None, view: View) -> str:
+def _by_bgp(pool: Object | None, view: ReadApi) -> str:
     """Return in words who announces a pool to BGP routers: nobody on the segment hears of it."""
     kinds = [one for one in view.list(BGP_ADVERTISEMENT_KIND) if pool and _advertises(one, pool)]
     if not kinds:
@@ -97,7 +98,7 @@ def _by_bgp(pool: Object | None, view: View) -> str:
 
 
 def _holds(pool: Object, wanted: Sequence[str]) -> bool:
-    parsed = addresses.pool(pool)
+    parsed = metallb_pools.pool(pool)
     return any(ip_address(address) in parsed for address in wanted)
 
 
@@ -110,7 +111,7 @@ def _advertises(advertisement: Object, pool: Object) -> bool:
     return key(pool)[1] in names or any(selects(selector, labels_of(pool)) for selector in selectors)
 
 
-def _no_node(service: Object, advertisements: Sequence[Object], view: View) -> Cause | None:
+def _no_node(service: Object, advertisements: Sequence[Object], view: ReadApi) -> Cause | None:
     """Explain that no node which may announce has a speaker that can."""
     nodes = view.list("v1/Node")
     selectors = [at(adv, "spec", "nodeSelectors") or [{}] for adv in advertisements]
@@ -143,7 +144,7 @@ def _no_node(service: Object, advertisements: Sequence[Object], view: View) -> C
     )
 
 
-def no_speaker(view: View) -> Cause | None:
+def no_speaker(view: ReadApi) -> Cause | None:
     """Return why there is no speaker on any node; None where there is one, or should be.
 
     Args:
@@ -162,7 +163,7 @@ def no_speaker(view: View) -> Cause | None:
 
 
 @explains("apps/v1/DaemonSet")
-def speakers_nowhere(daemonset: Object, _view: View) -> Cause | None:
+def speakers_nowhere(daemonset: Object, _view: ReadApi) -> Cause | None:
     """MetalLB's speakers are to run on no node; what scrapes them misses them, too."""
     status = daemonset.get("status") or {}
     seen = status.get("observedGeneration") == at(daemonset, "metadata", "generation")
@@ -179,7 +180,7 @@ def speakers_nowhere(daemonset: Object, _view: View) -> Cause | None:
     )
 
 
-def _no_interface(service: Object, advertisements: Sequence[Object], view: View) -> Cause | None:
+def _no_interface(service: Object, advertisements: Sequence[Object], view: ReadApi) -> Cause | None:
     """Explain that the node which should announce has none of the interfaces that it may announce on."""
     names = sorted({str(one) for adv in advertisements for one in at(adv, "spec", "interfaces") or ()})
     namespace, name = key(service)
@@ -198,7 +199,7 @@ def _no_interface(service: Object, advertisements: Sequence[Object], view: View)
 
 
 @explains("v1/Service")
-def other_proxy(service: Object, _view: View) -> Cause | None:
+def other_proxy(service: Object, _view: ReadApi) -> Cause | None:
     """Kube-proxy is told to leave the Service alone."""
     proxy = labels_of(service).get(PROXY_LABEL)
     if not is_load_balancer(service) or proxy is None:
@@ -211,7 +212,7 @@ def other_proxy(service: Object, _view: View) -> Cause | None:
 
 
 @explains("v1/Service")
-def target_port(service: Object, view: View) -> Cause | None:
+def target_port(service: Object, view: ReadApi) -> Cause | None:
     """A named targetPort that no container declares: the Service has an endpoint without a port."""
     if not is_load_balancer(service):
         return None
@@ -229,7 +230,7 @@ def target_port(service: Object, view: View) -> Cause | None:
     return None
 
 
-def takes_others(service: Object, view: View) -> list[str]:
+def takes_others(service: Object, view: ReadApi) -> list[str]:
     """Return by name what makes the pods that a Service sends requests to, where that is more than one; else nothing."""
     ready = {
         at(endpoint, "targetRef", "name")

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from platform_e2e.explain import ports
-from platform_e2e.explain.announcing import SPEAKER, no_speaker
-from platform_e2e.explain.monitors import (
+from platform_e2e.diagnosis.explain import ports
+from platform_e2e.diagnosis.explain.metallb_l2 import SPEAKER, no_speaker
+from platform_e2e.diagnosis.explain.monitors import (
     MONITOR_KINDS,
     PROMETHEUS_KIND,
     Entry,
@@ -31,7 +31,9 @@ from platform_e2e.explain.monitors import (
     selected_by,
     takes_labels,
 )
-from platform_e2e.explain.objects import (
+from platform_e2e.diagnosis.explain.services import nothing_made, nothing_ready
+from platform_e2e.diagnosis.explain.targets import takes, targets_per_pod
+from platform_e2e.diagnosis.objects import (
     at,
     endpoints,
     includes,
@@ -43,12 +45,11 @@ from platform_e2e.explain.objects import (
     one_line,
     requirements,
 )
-from platform_e2e.explain.registry import View, explains
-from platform_e2e.explain.services import nothing_made, nothing_ready
-from platform_e2e.explain.targets import takes, targets_per_pod
+from platform_e2e.diagnosis.registry import explains
 from platform_e2e.finding import Cause
 from platform_e2e.kube.errors import ApiError
 from platform_e2e.kube.objects import Object, key, kind_of
+from platform_e2e.kube.reader import ReadApi
 
 REJECTED = "InvalidConfiguration"
 """Reason of the operator's event about an object that it leaves out (pkg/operator/operator.go, InvalidConfigurationEvent)."""
@@ -67,7 +68,7 @@ UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 8
 
 
 @explains(*MONITOR_KINDS)
-def unselected(monitor: Object, view: View) -> Cause | None:
+def unselected(monitor: Object, view: ReadApi) -> Cause | None:
     """No Prometheus takes the monitor, for its labels."""
     everyone = view.list(PROMETHEUS_KIND)
     if any(takes_labels(prometheus, monitor) for prometheus in everyone):
@@ -95,7 +96,7 @@ def unselected(monitor: Object, view: View) -> Cause | None:
 
 
 @explains(*MONITOR_KINDS)
-def namespace_unselected(monitor: Object, view: View) -> Cause | None:
+def namespace_unselected(monitor: Object, view: ReadApi) -> Cause | None:
     """No Prometheus looks into its namespace."""
     if selected_by(monitor, view):
         return None
@@ -116,7 +117,7 @@ def namespace_unselected(monitor: Object, view: View) -> Cause | None:
 
 
 @explains(*MONITOR_KINDS)
-def without_endpoints(monitor: Object, _view: View) -> Cause | None:
+def without_endpoints(monitor: Object, _view: ReadApi) -> Cause | None:
     """It names no port at all."""
     if entries(monitor):
         return None
@@ -129,7 +130,7 @@ def without_endpoints(monitor: Object, _view: View) -> Cause | None:
 
 
 @explains(*MONITOR_KINDS)
-def rejected(monitor: Object, view: View) -> Cause | None:
+def rejected(monitor: Object, view: ReadApi) -> Cause | None:
     """The operator finds it invalid and leaves it out of what Prometheus is given."""
     namespace, name = key(monitor)
     events = of_now(view.events(kind_of(monitor), name, namespace), monitor)
@@ -151,7 +152,7 @@ def _missing_remedy(message: str, namespace: str) -> str:
     return f"see that there is a {what} in namespace {namespace}, or correct its name in the monitor"
 
 
-def _there_now(message: str, namespace: str, view: View) -> bool:
+def _there_now(message: str, namespace: str, view: ReadApi) -> bool:
     """Tell whether what the operator missed has come since: its event stays, although it takes the monitor then."""
     found = MISSING.search(message)
     if found is None:
@@ -166,7 +167,7 @@ def _there_now(message: str, namespace: str, view: View) -> bool:
 
 
 @explains(*MONITOR_KINDS)
-def unmatched(monitor: Object, view: View) -> Cause | None:
+def unmatched(monitor: Object, view: ReadApi) -> Cause | None:
     """Its selector matches no Service, or no pod."""
     if matched(monitor, view):
         return None
@@ -201,7 +202,7 @@ def _met(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
     return len(mismatches(selector, labels)) < requirements(selector)
 
 
-def _nearest(monitor: Object, view: View) -> Object | None:
+def _nearest(monitor: Object, view: ReadApi) -> Object | None:
     """Return what of a monitor's namespaces lacks the fewest labels; of those alike, what has the port that it asks for."""
     selector = at(monitor, "spec", "selector") or {}
 
@@ -212,13 +213,13 @@ def _nearest(monitor: Object, view: View) -> Object | None:
     return min(in_reach(monitor, view), key=far, default=None)
 
 
-def _has_port(monitor: Object, entry: Entry, obj: Object, view: View) -> bool:
+def _has_port(monitor: Object, entry: Entry, obj: Object, view: ReadApi) -> bool:
     if is_of_pods(monitor):
         return targets_per_pod(entry, at(obj, "spec", "template", "spec") or obj.get("spec") or {}, None) > 0
     return takes(entry, obj, view)
 
 
-def _elsewhere(monitor: Object, view: View) -> list[Object]:
+def _elsewhere(monitor: Object, view: ReadApi) -> list[Object]:
     """Return what has the labels in namespaces that a monitor does not look at, and that no other monitor selects."""
     if namespaces_of(monitor) is None or not requirements(at(monitor, "spec", "selector") or {}):
         return []
@@ -232,7 +233,7 @@ def _elsewhere(monitor: Object, view: View) -> list[Object]:
 
 
 @explains(*MONITOR_KINDS)
-def port_name(monitor: Object, view: View) -> Cause | None:
+def port_name(monitor: Object, view: ReadApi) -> Cause | None:
     """None of its Services has a port of that name, or none of the containers one of that name or number."""
     for entry in entries(monitor):
         cause = (ports.of_pods if is_of_pods(monitor) else ports.of_services)(monitor, entry, view)
@@ -242,7 +243,7 @@ def port_name(monitor: Object, view: View) -> Cause | None:
 
 
 @explains(*MONITOR_KINDS)
-def no_endpoints(monitor: Object, view: View) -> Cause | None:
+def no_endpoints(monitor: Object, view: ReadApi) -> Cause | None:
     """Nothing stands behind the Services that it selects, or nothing runs of the pods."""
     if is_of_pods(monitor):
         found = matched_pods(monitor, view)
@@ -265,13 +266,13 @@ def no_endpoints(monitor: Object, view: View) -> Cause | None:
     return replace(cause, sentence=f"{name_of(monitor)} has nothing to scrape: {cause.sentence}")
 
 
-def _metallb(service: Object, view: View) -> Cause | None:
+def _metallb(service: Object, view: ReadApi) -> Cause | None:
     """Return why MetalLB has no speaker, where the Service is one of its metrics: then addresses are not announced first."""
     return no_speaker(view) if includes(SPEAKER, at(service, "spec", "selector") or {}) else None
 
 
 @explains(*MONITOR_KINDS)
-def seldom(monitor: Object, _view: View) -> Cause | None:
+def seldom(monitor: Object, _view: ReadApi) -> Cause | None:
     """Its targets are scraped so seldom that queries do not see them in between."""
     for index, entry in enumerate(entries(monitor)):
         interval = str(entry.get("interval") or "")

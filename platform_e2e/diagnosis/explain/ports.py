@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from platform_e2e.explain.monitors import Entry, matched_pods, matched_services, rules_of
-from platform_e2e.explain.objects import at, listed, name_of
-from platform_e2e.explain.owners import behind
-from platform_e2e.explain.registry import View
-from platform_e2e.explain.targets import addressed, asked, declared_ports, takes, targets_per_pod
+from platform_e2e.diagnosis.explain.monitors import Entry, matched_pods, matched_services, rules_of
+from platform_e2e.diagnosis.explain.owners import behind
+from platform_e2e.diagnosis.explain.targets import addressed, asked, declared_ports, takes, targets_per_pod
+from platform_e2e.diagnosis.objects import at, listed, name_of
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object
+from platform_e2e.kube.reader import ReadApi
 
 
-def of_services(monitor: Object, entry: Entry, view: View) -> Cause | None:
+def of_services(monitor: Object, entry: Entry, view: ReadApi) -> Cause | None:
     """Return why no Service that a ServiceMonitor selects has the port that an entry asks for, or no pod behind one."""
     services = matched_services(monitor, view)
     taken = [service for service in services if takes(entry, service, view)]
@@ -32,13 +32,13 @@ def of_services(monitor: Object, entry: Entry, view: View) -> Cause | None:
     return next((cause for service in taken if (cause := _leads_nowhere(monitor, entry, service, view))), None)
 
 
-def _made(service: Object, view: View) -> list[Object]:
+def _made(service: Object, view: ReadApi) -> list[Object]:
     """Return what makes the pods behind a Service."""
     found = behind(service, view)
     return [*found.workloads, *found.apart]
 
 
-def _leads_somewhere(entry: Entry, service: Object, view: View) -> bool:
+def _leads_somewhere(entry: Entry, service: Object, view: ReadApi) -> bool:
     """Tell whether pods behind a Service have the port that an entry takes; without pods its EndpointSlices tell."""
     specs = behind(service, view).specs
     return (
@@ -46,7 +46,7 @@ def _leads_somewhere(entry: Entry, service: Object, view: View) -> bool:
     )
 
 
-def _leads_nowhere(monitor: Object, entry: Entry, service: Object, view: View) -> Cause | None:
+def _leads_nowhere(monitor: Object, entry: Entry, service: Object, view: ReadApi) -> Cause | None:
     """Explain a named targetPort of a Service that no container behind it declares."""
     pods = _made(service, view)
     for port in at(service, "spec", "ports") or ():
@@ -60,7 +60,7 @@ def _leads_nowhere(monitor: Object, entry: Entry, service: Object, view: View) -
     return None
 
 
-def of_pods(monitor: Object, entry: Entry, view: View) -> Cause | None:
+def of_pods(monitor: Object, entry: Entry, view: ReadApi) -> Cause | None:
     """Return why no pod that a PodMonitor selects has the port that an entry asks for."""
     found = matched_pods(monitor, view)
     if any(targets_per_pod(entry, spec, None) for spec in found.specs):

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from platform_e2e.explain import hooks
-from platform_e2e.explain.causes import patience
-from platform_e2e.explain.objects import at
-from platform_e2e.explain.registry import View, explain
+from platform_e2e.diagnosis.causes import patience
+from platform_e2e.diagnosis.explain import hooks
+from platform_e2e.diagnosis.objects import at
+from platform_e2e.diagnosis.registry import explain
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object
+from platform_e2e.kube.reader import ReadApi
 
 HOOK_RUNS = "application-hook-running"
 """Cause of a sync that waits for a hook."""
 
 
-def worth_waiting(application: Object, view: View) -> tuple[Cause, float | None] | None:
+def worth_waiting(application: Object, view: ReadApi) -> tuple[Cause, float | None] | None:
     """Return the cause that holds an Application, and for how many seconds it is worth waiting while it stays; None without a cause.
 
     A hook may run for long, and one that cannot begin is worth no more than what keeps it from that.

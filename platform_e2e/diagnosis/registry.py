@@ -4,41 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
-from typing import Protocol
 
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Key, Object, key, kind_of
+from platform_e2e.kube.reader import ReadApi
 
-
-class View(Protocol):
-    """What an explanation may look at; `platform_e2e.kube.client.Kube` is one, a recording in a unit test another."""
-
-    def get(self, kind: str, name: str, namespace: str | None = None) -> Object | None:
-        """Return one object, or None where it or its kind is absent."""
-        ...
-
-    def list(
-        self,
-        kind: str,
-        namespace: str | None = None,
-        labels: str | Mapping[str, str] | None = None,
-        fields: str | None = None,
-    ) -> Sequence[Object]:
-        """Return the objects of a kind; none where the kind is absent."""
-        ...
-
-    def events(self, kind: str, name: str, namespace: str | None) -> Sequence[Object]:
-        """Return the events about one object."""
-        ...
-
-    def logs(
-        self, pod: str, namespace: str, container: str | None = None, *, previous: bool = False, tail: int = 50
-    ) -> str:
-        """Return the end of a container's log."""
-        ...
-
-
-Explainer = Callable[[Object, View], Cause | None]
+Explainer = Callable[[Object, ReadApi], Cause | None]
 """Takes the object as it is and a view of the cluster; returns a cause when it is the one."""
 
 _EXPLAINERS: dict[str, list[Explainer]] = {}
@@ -61,7 +32,7 @@ def explains(*kinds: str) -> Callable[[Explainer], Explainer]:
     return register
 
 
-def explain(obj: Object, view: View) -> Cause | None:
+def explain(obj: Object, view: ReadApi) -> Cause | None:
     """Return the first cause that holds the object, or None where none of the known ones does.
 
     Args:

@@ -1,0 +1,33 @@
+"""Why an object does not do what it should: one small function for each cause, registered by the kind of object."""
+
+from __future__ import annotations
+
+from platform_e2e.diagnosis.explain import (
+    applications,
+    controller_messages,
+    ingresses,
+    loadbalancer,
+    metallb_l2,
+    monitoring,
+    pods,
+    services,
+    watched_namespaces,
+    workloads,
+)
+from platform_e2e.diagnosis.explain.controller_messages import unexplained_of
+from platform_e2e.diagnosis.registry import explain
+
+__all__ = [
+    "applications",
+    "controller_messages",
+    "explain",
+    "ingresses",
+    "loadbalancer",
+    "metallb_l2",
+    "monitoring",
+    "pods",
+    "services",
+    "unexplained_of",
+    "watched_namespaces",
+    "workloads",
+]
