@@ -23,12 +23,10 @@ from benchmarks.planted.layer import plant
 from benchmarks.planted.search import contents, search
 from benchmarks.planted.shapes import Shape, shapes
 from benchmarks.planted.ways import MISSED, MOST_CHANGED, WAYS
-from platform_e2e import paths, shell
+from platform_e2e import paths, redact, shell
 from platform_e2e.cli import Parser
-from platform_e2e.errors import BrokenHarness
-from platform_e2e.report import redact
+from platform_e2e.errors import BrokenHarness, ExitCode
 from platform_e2e.report.bundle.pack import pack
-from platform_e2e.report.verdict import ExitCode
 
 RUN_SECONDS = 3600.0
 """For the run; its own deadline is half of it."""

@@ -17,7 +17,7 @@ from platform_e2e import layer as layers
 from platform_e2e.bringup import RunningPlatform, bring_up
 from platform_e2e.cluster.place import Place
 from platform_e2e.cluster.provider import ClusterFacts
-from platform_e2e.errors import HarnessError
+from platform_e2e.errors import ExitCode, HarnessError
 from platform_e2e.gitops.deploy import refresh_all
 from platform_e2e.incident import archive
 from platform_e2e.incident.capture import renderer
@@ -26,7 +26,6 @@ from platform_e2e.incident.observing import Ground, findings
 from platform_e2e.incident.reproduce import drift_documents
 from platform_e2e.incident.said import Telling, say, several
 from platform_e2e.kube.expect import Met, Pending, Verdict, poll
-from platform_e2e.report.verdict import ExitCode
 
 BROKEN_SECONDS = 240.0
 """For each to be found: a kubelet's back-off from an image, and the scrapes that Prometheus needs, come last."""

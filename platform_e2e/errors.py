@@ -15,6 +15,16 @@ from typing import ClassVar
 from platform_e2e.terminal import visible
 
 
+class ExitCode:
+    """The exit statuses of a run and of every command."""
+
+    HOLDS = 0
+    BROKEN_PLATFORM = 1
+    INTERRUPTED = 2
+    BROKEN_HARNESS = 3
+    WRONG_USAGE = 4
+
+
 class HarnessError(Exception):
     """Say what went wrong with which object, and how to mend it.
 

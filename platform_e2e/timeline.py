@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from platform_e2e.report import redact
+from platform_e2e import redact
 
 STEP_CHARACTERS = 300
 """How much of one step of a wait's history is kept: three lines of a terminal."""

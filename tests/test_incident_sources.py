@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from ruamel.yaml import YAML
 
-from platform_e2e.incident.sources import NO_VALUE, redacted
+from platform_e2e.redact.layer_files import NO_VALUE, redacted
 from tests import layers
 
 SECRET = "hunter2hunter2"

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from platform_e2e.report import redact
-from platform_e2e.report.redaction.known import Known
-from platform_e2e.report.redaction.names import HIDDEN, harmless
+from platform_e2e import redact
+from platform_e2e.redact.known import Known
+from platform_e2e.redact.names import HIDDEN, harmless
 
 
 def secret(**data: str) -> dict[str, Any]:

@@ -10,9 +10,8 @@ import time
 import pytest
 from ruamel.yaml import YAML
 
-from platform_e2e import paths
-from platform_e2e.incident import sources
-from platform_e2e.report import redact, withheld
+from platform_e2e import paths, redact
+from platform_e2e.redact import layer_files, patches
 
 pytestmark = pytest.mark.point("secrets-withheld")
 
@@ -63,8 +62,8 @@ HELD = {
 
 def kept(name: str, text: str) -> str:
     """Return what of a file is in a layer's copy, and see that an incident has the same."""
-    content, _ = withheld.file(name, text.encode())
-    assert sources.redacted({name: text.encode()})[0][name] == content
+    content, _ = patches.file(name, text.encode())
+    assert layer_files.redacted({name: text.encode()})[0][name] == content
     return content.decode()
 
 
@@ -78,9 +77,7 @@ def test_a_secret_is_found_by_what_the_file_says(case: str) -> None:
     assert gone(kept(name, text))
     assert gone(redact.text(text))
     added = "".join(f"+{line}\n" for line in text.splitlines())
-    assert gone(
-        withheld.section(f"diff --git a/{name} b/{name}\n--- /dev/null\n+++ b/{name}\n@@ -0,0 +1,9 @@\n{added}")
-    )
+    assert gone(patches.section(f"diff --git a/{name} b/{name}\n--- /dev/null\n+++ b/{name}\n@@ -0,0 +1,9 @@\n{added}"))
 
 
 def test_all_but_the_values_stays_byte_for_byte_and_the_api_server_takes_it() -> None:
@@ -113,8 +110,8 @@ data: {{room: kitchen, script: "a \\
 
 
 def test_what_a_file_lost_is_said() -> None:
-    assert withheld.file("a.json", b'{"kind":"Secret","data":{"a":"eHg="}}')[1] == "the values of its Secret"
-    assert withheld.file("a.yaml", b"env: [{value: hunter2x, name: DB_PASS}]\n")[1] == "values that look like secrets"
+    assert patches.file("a.json", b'{"kind":"Secret","data":{"a":"eHg="}}')[1] == "the values of its Secret"
+    assert patches.file("a.yaml", b"env: [{value: hunter2x, name: DB_PASS}]\n")[1] == "values that look like secrets"
 
 
 def test_in_a_patch_each_side_is_read_by_itself() -> None:
@@ -131,9 +128,9 @@ diff --git a/kustomization.yaml b/kustomization.yaml
  resources:
  - a.yaml
 """
-    assert withheld.section(patch) == patch.replace("hunter2x", redact.HIDDEN).replace("tulip", redact.HIDDEN)
+    assert patches.section(patch) == patch.replace("hunter2x", redact.HIDDEN).replace("tulip", redact.HIDDEN)
     reference = patch.replace("secretGenerator", "configMapGenerator")
-    assert withheld.section(reference) == reference
+    assert patches.section(reference) == reference
 
 
 @pytest.mark.parametrize(
@@ -188,7 +185,7 @@ def test_what_only_tells_of_secrets_stays(line: str) -> None:
 def test_of_the_demo_layer_not_one_line_is_changed() -> None:
     files = {str(one): one.read_bytes() for one in (paths.ROOT / "tests" / "layer").rglob("*") if one.is_file()}
     assert len(files) > 40
-    assert sources.redacted(files) == (files, [])
+    assert layer_files.redacted(files) == (files, [])
 
 
 HOSTILE = {
@@ -203,7 +200,7 @@ HOSTILE = {
 def test_no_file_takes_more_than_linear_time(part: str) -> None:
     text = "kind: Secret\nstringData:\n  a: b\n---\n" + (part * 60_000)[:60_000]
     start = time.thread_time()
-    withheld.file("a.yaml", text.encode())
+    patches.file("a.yaml", text.encode())
     # About 0.2 s; what looks at each character once for each character would take minutes.
     assert time.thread_time() - start < 3
 

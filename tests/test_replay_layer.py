@@ -17,11 +17,11 @@ import pytest
 
 from platform_e2e import paths
 from platform_e2e.errors import WrongUsage
-from platform_e2e.incident import sources
+from platform_e2e.redact import layer_files, patches
 from platform_e2e.replay import describing, keeping, rebuilding
 from platform_e2e.replay.opening import Kept
 from platform_e2e.replay.recorded import Recorded
-from platform_e2e.report import checkout, withheld
+from platform_e2e.report import checkout
 from platform_e2e.report.run import Run
 from platform_e2e.settings import resolve
 
@@ -232,7 +232,7 @@ def test_checksums_are_those_of_sha256sum(tmp_path: Path) -> None:
     assert "b.yaml" not in listed.read_text(), "the checksum of a weak password tells it"
     assert said["withheld"] == [{"path": "b.yaml", "what": "the values of its Secret", "committed": False}]
     assert (tmp_path / "layer.tar.gz").read_bytes() == keeping.pack(
-        {name: ("file", withheld.file(name, (layer / name).read_bytes())[0], False) for name in ("a.yaml", "b.yaml")}
+        {name: ("file", patches.file(name, (layer / name).read_bytes())[0], False) for name in ("a.yaml", "b.yaml")}
     )
 
 
@@ -289,7 +289,7 @@ def test_the_demo_layer_is_kept_whole() -> None:
     for path in layer.rglob("*"):
         if path.is_file():
             content = path.read_bytes()
-            assert withheld.file(str(path), content) == (content, ""), path
+            assert patches.file(str(path), content) == (content, ""), path
 
 
 @pytest.mark.parametrize(
@@ -311,7 +311,7 @@ def test_the_demo_layer_is_kept_whole() -> None:
     ],
 )
 def test_what_only_reads_like_a_secret_stays(line: str, stays: bool) -> None:
-    content, what = withheld.file("a.yaml", line.encode())
+    content, what = patches.file("a.yaml", line.encode())
     assert (content == line.encode()) is stays
     assert (what == "") is stays
     assert stays or b"hunter2" not in content
@@ -319,7 +319,7 @@ def test_what_only_reads_like_a_secret_stays(line: str, stays: bool) -> None:
 
 def test_a_secret_keeps_its_keys_so_that_it_can_still_be_applied() -> None:
     yaml = pytest.importorskip("ruamel.yaml").YAML(typ="safe")
-    content, what = withheld.file("a.yaml", (SECRET + "---\nkind: ConfigMap\ndata: {a: b}\n").encode())
+    content, what = patches.file("a.yaml", (SECRET + "---\nkind: ConfigMap\ndata: {a: b}\n").encode())
     first, second = yaml.load_all(content)
     assert base64.b64decode(first["data"]["key"]) == b"[redacted]"
     assert first["stringData"] == {"pin": "[redacted]"}
@@ -352,7 +352,7 @@ def test_a_secret_keeps_its_keys_so_that_it_can_still_be_applied() -> None:
     ],
 )
 def test_no_value_of_a_secret_is_kept(name: str, content: bytes) -> None:
-    kept, what = withheld.file(name, content)
+    kept, what = patches.file(name, content)
     assert b"hunter2" not in kept
     assert b"aHVudGVyMg" not in kept
     assert what
@@ -360,7 +360,7 @@ def test_no_value_of_a_secret_is_kept(name: str, content: bytes) -> None:
 
 @pytest.mark.parametrize("line", ["imagePullSecretPassword: hunter2x", "secretNamePassword: abcdefgh1"])
 def test_a_field_that_only_contains_the_name_of_a_reference_is_none(line: str) -> None:
-    content, what = withheld.file("values.yaml", line.encode())
+    content, what = patches.file("values.yaml", line.encode())
     assert line.split()[1].encode() not in content
     assert what == "values that look like secrets"
 
@@ -368,7 +368,7 @@ def test_a_field_that_only_contains_the_name_of_a_reference_is_none(line: str) -
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-16-le"])
 def test_a_file_in_another_encoding_keeps_no_secret(encoding: str) -> None:
     text = "# für alle\npassword: hunter2x\n"
-    content, what = withheld.file("values.yaml", text.encode(encoding))
+    content, what = patches.file("values.yaml", text.encode(encoding))
     assert "hunter2x".encode(encoding.replace("utf-16", "utf-16-le").replace("-le-le", "-le")) not in content
     assert what
     if encoding == "latin-1":
@@ -378,13 +378,13 @@ def test_a_file_in_another_encoding_keeps_no_secret(encoding: str) -> None:
 @pytest.mark.parametrize("head", ["diff --git a/k.p12 b/k.p12", 'diff --git "a/k\\303\\274.p12" "b/k\\303\\274.p12"'])
 def test_a_patch_has_nothing_of_a_file_that_is_no_text(head: str) -> None:
     patch = f"{head}\nindex 1..2\nGIT binary patch\nliteral 6\nNcmZ?wbhEHbWMp7uVE_P<w*cV)\n"
-    kept = withheld.section(patch)
+    kept = patches.section(patch)
     assert kept.startswith(head + "\n# ")
     assert "literal" not in kept
 
 
 def test_an_incident_has_nothing_of_a_file_that_is_no_text() -> None:
-    kept, changed = sources.redacted(
+    kept, changed = layer_files.redacted(
         {"k.p12": b"text", "a.yaml": b"\0secret", "v.yaml": b"existingSecretPassword: hunter2x\n"}
     )
     assert kept["k.p12"] == kept["a.yaml"] == b""

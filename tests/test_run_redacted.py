@@ -8,8 +8,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from platform_e2e import redact
 from platform_e2e.pytest_plugin import redaction
-from platform_e2e.report import redact
 from tests.box import Box
 
 

@@ -8,8 +8,8 @@ from pathlib import PurePosixPath
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from platform_e2e.incident import sources
-from platform_e2e.report import redact, withheld
+from platform_e2e import redact
+from platform_e2e.redact import layer_files, patches
 
 MANIFESTS = frozenset({".yaml", ".yml", ".json"})
 
@@ -21,12 +21,12 @@ def text(_name: str, content: str) -> str:
 
 def layer(name: str, content: str) -> str:
     """Return what is left of a file in `layer.tar.gz` and in the bundle."""
-    return withheld.file(name, content.encode())[0].decode()
+    return patches.file(name, content.encode())[0].decode()
 
 
 def incident(name: str, content: str) -> str:
     """Return what is left of a file of the layer in an incident."""
-    return sources.redacted({name: content.encode()})[0][name].decode()
+    return layer_files.redacted({name: content.encode()})[0][name].decode()
 
 
 def patch(name: str, content: str) -> str:
@@ -36,7 +36,7 @@ def patch(name: str, content: str) -> str:
         f"diff --git a/{name} b/{name}\nnew file mode 100644\n--- /dev/null\n+++ b/{name}\n@@ -0,0 +1,{len(added)} @@\n"
     )
     given = head + "".join(f"+{line}\n" for line in added)
-    shown = withheld.section(given)
+    shown = patches.section(given)
     return content if shown == given else shown
 
 

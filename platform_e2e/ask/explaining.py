@@ -12,11 +12,10 @@ from platform_e2e.ask.remembered import Remembered
 from platform_e2e.ask.scan import scan
 from platform_e2e.ask.targets import Target, asked, target
 from platform_e2e.ask.voice import Voice
-from platform_e2e.errors import HarnessError, WrongUsage
+from platform_e2e.errors import ExitCode, HarnessError, WrongUsage
 from platform_e2e.kube.answers import KEPT, understood
 from platform_e2e.kube.errors import Forbidden
 from platform_e2e.kube.kinds import kinds
-from platform_e2e.report.verdict import ExitCode
 
 PATIENCE = 2.0
 """Seconds that one request is tried for: a person waits for the answer."""

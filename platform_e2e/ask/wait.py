@@ -14,7 +14,7 @@ from platform_e2e.ask.demands import Demand, Options, demands, of_workloads, opt
 from platform_e2e.ask.plan import Plan
 from platform_e2e.ask.targets import Asked, Target, asked, target
 from platform_e2e.ask.voice import Voice, short
-from platform_e2e.errors import HarnessError, WrongUsage
+from platform_e2e.errors import ExitCode, HarnessError, WrongUsage
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.answers import ASKED, understood
 from platform_e2e.kube.expect import Met, Pending, Polled, Timeout, Unobserved, Verdict, eventually
@@ -23,7 +23,6 @@ from platform_e2e.kube.objects import Object
 from platform_e2e.kube.reader import Reader
 from platform_e2e.kube.source import pending_on
 from platform_e2e.kube.waiting import WaitError
-from platform_e2e.report.verdict import ExitCode
 
 PATIENCE = 0.5
 """Seconds that one request is tried for: the wait itself goes on while the API server is away, and says so."""

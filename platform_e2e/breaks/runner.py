@@ -24,10 +24,9 @@ from rich.text import Text
 from platform_e2e import paths, shell
 from platform_e2e.breaks.declaration import Break, apply, load_all
 from platform_e2e.breaks.judge import Judgement, judge, judge_sound
-from platform_e2e.errors import WrongUsage
+from platform_e2e.errors import ExitCode, WrongUsage
 from platform_e2e.programs import Programs
 from platform_e2e.report.console import duration
-from platform_e2e.report.verdict import ExitCode
 from platform_e2e.settings import OPTIONS, Keep, Settings
 
 LOG_WIDTH = 140

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from platform_e2e.diagnosis.objects import listed
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.layer import EXEMPT, Layer, Rendered
-from platform_e2e.report.redaction import assigned, documents, names, shapes
+from platform_e2e.redact import assigned, documents, names, shapes
 
 SEALED = "bitnami.com/v1alpha1/SealedSecret"
 

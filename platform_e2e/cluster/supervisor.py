@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from platform_e2e import paths
+from platform_e2e import paths, redact
 from platform_e2e.atomic import atomic_write
 from platform_e2e.cluster import providers
 from platform_e2e.cluster.place import Place, read_spec
@@ -26,7 +26,6 @@ from platform_e2e.cluster.provider import Provider
 from platform_e2e.cluster.waiting import NotInTime, wait_until
 from platform_e2e.errors import HarnessError
 from platform_e2e.outside import plainfile
-from platform_e2e.report import redact
 from platform_e2e.timeline import Timeline
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from platform_e2e import layer as layers
-from platform_e2e import paths
+from platform_e2e import paths, redact
 from platform_e2e.ask.arguments import chosen_cluster
 from platform_e2e.ask.connect import Connection, connect
 from platform_e2e.checks.loadbalancer import Outside
@@ -20,9 +20,9 @@ from platform_e2e.checks.monitoring.prometheus import Sample
 from platform_e2e.cluster.embedded import programs
 from platform_e2e.cluster.place import Place
 from platform_e2e.diagnosis.objects import at
-from platform_e2e.errors import BrokenHarness, HarnessError, WrongUsage
+from platform_e2e.errors import BrokenHarness, ExitCode, HarnessError, WrongUsage
 from platform_e2e.gitops import argocd
-from platform_e2e.incident import archive, events, helm, origin, sources
+from platform_e2e.incident import archive, events, helm, origin
 from platform_e2e.incident.drift import drifts, wanted
 from platform_e2e.incident.files import files_of
 from platform_e2e.incident.missed import Missed
@@ -35,8 +35,7 @@ from platform_e2e.kube.objects import Object, key
 from platform_e2e.kube.reader import Reader
 from platform_e2e.layer import Layer, Renderer
 from platform_e2e.layer.tree import files as tree_files
-from platform_e2e.report import redact
-from platform_e2e.report.verdict import ExitCode
+from platform_e2e.redact import layer_files
 from platform_e2e.timeline import Timeline
 
 PATIENCE = 10.0
@@ -215,7 +214,7 @@ class Capture:
         target = scratch / "layer"
         try:
             origin.export(directory, come.revision, target)
-            self._layer_files, hidden = sources.redacted(_read(target))
+            self._layer_files, hidden = layer_files.redacted(_read(target))
             if hidden:
                 self._notes.append(f"the layer has secrets, which are left out: {', '.join(hidden)}")
             return layers.load(target, render())

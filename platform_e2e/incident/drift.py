@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from platform_e2e import redact
 from platform_e2e.checks.differences import HIDDEN, Difference, missing_from, value_at
 from platform_e2e.checks.ignore_differences import statuses
 from platform_e2e.diagnosis.objects import annotations_of, at
@@ -14,7 +15,6 @@ from platform_e2e.incident.model import CHANGED, EXTRA, MISSING, Drift
 from platform_e2e.kube.objects import Object, key, kind_of
 from platform_e2e.kube.reader import Reader
 from platform_e2e.layer import Application, Layer, Rendered
-from platform_e2e.report import redact
 
 GATHERED = (
     "v1/Service",

@@ -9,10 +9,10 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from platform_e2e import redact
 from platform_e2e.incident.drift import kept
 from platform_e2e.incident.model import Drift, Incident, plain_drift
 from platform_e2e.kube.objects import Object
-from platform_e2e.report import redact
 
 
 def files_of(incident: Incident, apps: Sequence[Object], lines: Sequence[str]) -> dict[str, bytes]:

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from platform_e2e import redact
 from platform_e2e.incident.missed import Missed
 from platform_e2e.incident.model import Installed
 from platform_e2e.kube.objects import Object
 from platform_e2e.kube.reader import Reader
 from platform_e2e.layer import Release
-from platform_e2e.report import redact
 
 SHOWN = 6
 """How many fields of values that differ are named of each release; all of them are in foundations.json."""

@@ -18,7 +18,7 @@ from platform_e2e.checks.loadbalancer.check import NO_ADDRESS
 from platform_e2e.cluster import cli as clusters
 from platform_e2e.cluster.embedded import images
 from platform_e2e.cluster.provider import ClusterFacts, Images
-from platform_e2e.errors import WrongUsage
+from platform_e2e.errors import ExitCode, WrongUsage
 from platform_e2e.gitops.deploy import refresh_all
 from platform_e2e.incident import archive, healing, helm, hold, origin
 from platform_e2e.incident.capture import renderer
@@ -35,7 +35,6 @@ from platform_e2e.layer import Layer
 from platform_e2e.outside import documents
 from platform_e2e.outside.shown import shown
 from platform_e2e.paths import command
-from platform_e2e.report.verdict import ExitCode
 from platform_e2e.settings import OPTIONS, Settings
 
 CLUSTER = "incident"

@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from platform_e2e import redact
 from platform_e2e.finding import Finding
 from platform_e2e.incident.compare import AGAIN, Row
 from platform_e2e.incident.model import Incident
 from platform_e2e.paths import command
-from platform_e2e.report import redact
 from platform_e2e.report.console import PhasePrinter
 from platform_e2e.terminal import visible
 from platform_e2e.timeline import Timeline

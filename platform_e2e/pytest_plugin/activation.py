@@ -121,8 +121,8 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
         raise pytest.UsageError(
             f"{metafunc.definition.nodeid}: with @pytest.mark.each it must have the argument `{EACH}`"
         )
+    from platform_e2e.errors import ExitCode
     from platform_e2e.pytest_plugin.layer import layer_of
-    from platform_e2e.report.verdict import ExitCode
 
     promise = metafunc.definition.get_closest_marker("promise")
     try:

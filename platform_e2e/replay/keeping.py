@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from platform_e2e.layer import tree
-from platform_e2e.report import withheld
+from platform_e2e.redact import patches
 
 COPY = "layer.tar.gz"
 """The layer's files, in the run's directory."""
@@ -43,7 +43,7 @@ def keep(layer: Path, directory: Path, committed: Callable[[str], bool]) -> dict
         if path.is_symlink():
             contents[name] = ("link", os.fsencode(path.readlink()), False)
             continue
-        kept, why = withheld.file(name, path.read_bytes())
+        kept, why = patches.file(name, path.read_bytes())
         contents[name] = ("file", kept, os.access(path, os.X_OK))
         if why:
             lacking.append({"path": name, "what": why, "committed": committed(name)})

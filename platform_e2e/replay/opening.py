@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from platform_e2e import redact
 from platform_e2e.errors import WrongUsage
 from platform_e2e.outside import archive, documents, plainfile
 from platform_e2e.outside.archive import Limits, Member
@@ -21,7 +22,6 @@ from platform_e2e.outside.tarformat import Kind
 from platform_e2e.replay import made_here
 from platform_e2e.replay.keeping import COPY, SUMS
 from platform_e2e.replay.made_here import SEAL
-from platform_e2e.report import redact
 
 RUN = "run.json"
 """What makes a directory one of a run."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from platform_e2e import paths
+from platform_e2e import paths, redact
 from platform_e2e.errors import HarnessError, WrongUsage
 from platform_e2e.outside import repository
 from platform_e2e.outside.archive import leads_out
@@ -19,7 +19,7 @@ from platform_e2e.replay import opening, recorded
 from platform_e2e.replay.keeping import COPY
 from platform_e2e.replay.opening import HARNESS_PATCH
 from platform_e2e.replay.recorded import Recorded, Then
-from platform_e2e.report import checkout, redact
+from platform_e2e.report import checkout
 from platform_e2e.settings import OPTIONS, Option, Settings
 
 KNOWN = {option.name: option for option in OPTIONS}

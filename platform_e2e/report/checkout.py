@@ -10,7 +10,7 @@ from pathlib import Path
 
 from platform_e2e.outside import repository
 from platform_e2e.outside.repository import Repository
-from platform_e2e.report import withheld
+from platform_e2e.redact import patches
 
 LARGEST_NEW_FILE = 1 << 20
 """Bytes of a file that Git does not know yet: a manifest or a source has less, a core dump has more."""
@@ -112,7 +112,7 @@ def _redacted(patch: str) -> tuple[str, list[str]]:
         return "", [f"all of it: {len(patch) >> 20} MiB, more than {LARGEST_PATCH >> 20} MiB"]
     kept, notes = [], []
     for section in re.split(r"(?m)^(?=diff --git )", patch):
-        safe = withheld.section(section)
+        safe = patches.section(section)
         kept.append(safe)
         name = section.splitlines()[0].partition(" b/")[2] if section else ""
         if "\ufffd" in section:

@@ -18,8 +18,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from platform_e2e import redact
 from platform_e2e.gitops import argocd
-from platform_e2e.report import redact
 from platform_e2e.report.bundle import fields, metallb
 from platform_e2e.report.bundle.reading import Asking, Cluster
 from platform_e2e.report.bundle.state import LOG_LINES, TROUBLE, Beside, Job, State

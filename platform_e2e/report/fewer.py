@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import cast
 
+from platform_e2e.errors import ExitCode
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.report.entry import OF_HISTORY, Case, Entry
-from platform_e2e.report.verdict import ExitCode, Outcome, Result
+from platform_e2e.report.verdict import Outcome, Result
 
 NAMES_SHOWN = 8
 """How many tests or objects a sentence names; run.json has all of them."""

@@ -13,11 +13,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from platform_e2e.errors import ExitCode
 from platform_e2e.report.console import duration
 from platform_e2e.report.entry import Entry
 from platform_e2e.report.history import FLAKES, RUNS_READ, read
 from platform_e2e.report.ledger import Ledger
-from platform_e2e.report.verdict import ExitCode, Outcome
+from platform_e2e.report.verdict import Outcome
 
 LOG_WIDTH = 160
 """Columns of the table where the output is no terminal."""

@@ -15,9 +15,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from platform_e2e import paths
+from platform_e2e import paths, redact
 from platform_e2e.atomic import atomic_write
-from platform_e2e.report import redact
 from platform_e2e.settings import Settings
 from platform_e2e.timeline import Timeline
 

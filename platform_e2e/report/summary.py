@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from platform_e2e import redact
+from platform_e2e.errors import ExitCode
 from platform_e2e.finding import Finding
-from platform_e2e.report import redact
 from platform_e2e.report.console import duration
 from platform_e2e.report.entry import OF_HISTORY
 from platform_e2e.report.fewer import day
-from platform_e2e.report.verdict import ExitCode, Outcome
+from platform_e2e.report.verdict import Outcome
 
 STEP_BYTES = 1024 * 1024
 """What GitHub shows of one step's summary; of a longer one it shows nothing."""

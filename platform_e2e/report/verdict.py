@@ -9,7 +9,7 @@ from enum import StrEnum
 from statistics import median
 from typing import Any
 
-from platform_e2e.errors import BrokenPlatform
+from platform_e2e.errors import BrokenPlatform, ExitCode
 from platform_e2e.finding import Finding, Promise
 
 FIGURES_SHOWN = 4
@@ -33,16 +33,6 @@ class Outcome(StrEnum):
     ERROR = "error"
     BLOCKED = "blocked"
     SKIPPED = "skipped"
-
-
-class ExitCode:
-    """What the run's exit status tells; errors.py says who must get up."""
-
-    HOLDS = 0
-    BROKEN_PLATFORM = 1
-    INTERRUPTED = 2
-    BROKEN_HARNESS = 3
-    WRONG_USAGE = 4
 
 
 class PromiseBroken(BrokenPlatform):

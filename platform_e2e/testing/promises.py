@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from platform_e2e import redact
 from platform_e2e.finding import Finding
-from platform_e2e.report import redact
 from platform_e2e.report.verdict import PromiseBroken
 
 

@@ -6,13 +6,13 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import replace
 
+from platform_e2e import redact
 from platform_e2e.diagnosis.causes import unexplained
 from platform_e2e.diagnosis.objects import at, name_of, since
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object, key, kind_of
 from platform_e2e.kube.reader import ReadApi
-from platform_e2e.report import redact
 
 LONGEST = 300
 """Characters of a sentence that are quoted."""

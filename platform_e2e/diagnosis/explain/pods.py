@@ -7,13 +7,13 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from platform_e2e import redact
 from platform_e2e.diagnosis.objects import at, condition, name_of, since
 from platform_e2e.diagnosis.registry import explains
 from platform_e2e.finding import Cause
 from platform_e2e.kube.errors import ApiError
 from platform_e2e.kube.objects import Object, key
 from platform_e2e.kube.reader import ReadApi
-from platform_e2e.report import redact
 
 IMAGE_REASONS = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError"}

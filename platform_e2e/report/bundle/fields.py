@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from platform_e2e.report import redact
+from platform_e2e import redact
 
 WIDTH = 140
 """Columns of the list of fields: what a wide terminal shows in one line."""

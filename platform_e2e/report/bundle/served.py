@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from platform_e2e import gitcommand
-from platform_e2e.report import redact, withheld
+from platform_e2e import gitcommand, redact
+from platform_e2e.redact import patches
 
 GIT_SECONDS = 20.0
 """For one local git command; it takes milliseconds."""
@@ -58,7 +58,7 @@ def without_secrets(files: Iterable[File], sha: str) -> list[File]:
     """Return the files without secrets, and the note that says of which."""
     kept, notes = [], []
     for file in files:
-        content, taken = withheld.file(file.path, file.content)
+        content, taken = patches.file(file.path, file.content)
         if taken:
             notes.append(f"{file.path}: without {taken}")
         kept.append(File(file.path, content, file.executable))

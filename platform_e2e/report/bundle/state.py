@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from platform_e2e import redact
 from platform_e2e.errors import HarnessError
 from platform_e2e.gitops import argocd
 from platform_e2e.outside import plainfile
-from platform_e2e.report import redact
 from platform_e2e.report.bundle import metallb, monitoring, nodes, served, tree, versions
 from platform_e2e.report.bundle.reading import Asking
 from platform_e2e.report.bundle.store import Store

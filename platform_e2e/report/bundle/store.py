@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
+from platform_e2e import redact
 from platform_e2e.atomic import atomic_write
-from platform_e2e.report import redact
 
 LIMIT_SECONDS = 60.0
 """For all evidence of one failure; on a cluster that answers it takes a few seconds."""

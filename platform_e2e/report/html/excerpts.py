@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from platform_e2e import redact
 from platform_e2e.outside import plainfile
-from platform_e2e.report import redact
 from platform_e2e.report.html.problems import Problem
 from platform_e2e.report.html.source import Kept
 

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
-from platform_e2e.report import redact
+from platform_e2e import redact
 from platform_e2e.report.console import duration
 from platform_e2e.report.html import excerpts, headline
 from platform_e2e.report.html.course import Course, Item, Lane, Wait, course, outcomes_of

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from platform_e2e.report import withheld
-from platform_e2e.report.redaction.names import HIDDEN_IN_BASE64
+from platform_e2e.redact import patches
+from platform_e2e.redact.names import HIDDEN_IN_BASE64
 
 NO_VALUE = HIDDEN_IN_BASE64
 """What stands in a Secret's data, which must be base64."""
@@ -19,5 +19,5 @@ def redacted(files: Mapping[str, bytes]) -> tuple[dict[str, bytes], list[str]]:
     Args:
         files: of a layer, by name.
     """
-    safe = {name: withheld.file(name, content)[0] for name, content in files.items()}
+    safe = {name: patches.file(name, content)[0] for name, content in files.items()}
     return safe, [name for name, content in files.items() if safe[name] != content]

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from platform_e2e.report.redaction.data import taken
-from platform_e2e.report.redaction.names import HIDDEN, HIDDEN_IN_BASE64, STEM, placeholder
-from platform_e2e.report.redaction.nodes import Leaf, leaves
-from platform_e2e.report.redaction.reading import read
+from platform_e2e.redact.data import taken
+from platform_e2e.redact.names import HIDDEN, HIDDEN_IN_BASE64, STEM, placeholder
+from platform_e2e.redact.nodes import Leaf, leaves
+from platform_e2e.redact.reading import read
 
 LARGEST = 12_000_000
 """Characters of a text whose structure is looked at: more than any file of a layer or any artifact has."""

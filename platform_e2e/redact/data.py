@@ -10,15 +10,8 @@ import re
 from collections.abc import Iterable
 from typing import Any, Protocol
 
-from platform_e2e.report.redaction.names import (
-    CONTAINERS,
-    LISTS_OF_NAMES,
-    harmless,
-    is_secret_name,
-    random_looking,
-    refers,
-)
-from platform_e2e.report.redaction.nodes import Map
+from platform_e2e.redact.names import CONTAINERS, LISTS_OF_NAMES, harmless, is_secret_name, random_looking, refers
+from platform_e2e.redact.nodes import Map
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 """An annotation with a whole object as text, Secret data included; the object itself is kept beside it."""

@@ -10,8 +10,8 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from platform_e2e.report import redact
-from platform_e2e.report.redaction import names, structure
+from platform_e2e import redact
+from platform_e2e.redact import names, structure
 
 MANIFESTS = frozenset({".yaml", ".yml", ".json"})
 """Endings of files that may have manifests; what stands in a secret's place there must be a string, and base64 in a Secret's data."""

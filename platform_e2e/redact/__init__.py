@@ -1,7 +1,7 @@
 """Take secrets out of whatever is about to reach a disk or a screen.
 
 Bundles are attached to tickets. What is replaced says so, so that a reader can tell a missing value from a hidden one.
-How secrets are recognised is in `platform_e2e.report.redaction`: by the names of their fields, by their shapes, by what they
+How secrets are recognised is in the modules of this package: by the names of their fields, by their shapes, by what they
 are encoded in, as the data of a Secret, and by what the Secrets of the cluster hold (`learn`).
 """
 
@@ -14,8 +14,8 @@ from functools import lru_cache
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from platform_e2e.report.redaction import assigned, data, documents, encoded, names, shapes, structure
-from platform_e2e.report.redaction.known import Known
+from platform_e2e.redact import assigned, data, documents, encoded, names, shapes, structure
+from platform_e2e.redact.known import Known
 
 HIDDEN = names.HIDDEN
 """What stands in a secret's place."""

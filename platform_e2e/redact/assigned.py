@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from platform_e2e.report.redaction.names import HIDDEN, PASSWORD_NAME, STEM, harmless, qualified, random_looking
+from platform_e2e.redact.names import HIDDEN, PASSWORD_NAME, STEM, harmless, qualified, random_looking
 
 _NAME = re.compile(
     rf"(?P<name>{STEM})(?:[-_]?v?\d{{1,2}})?(?P<close>\\*[\"']?\]?)"

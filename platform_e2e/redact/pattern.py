@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from platform_e2e.report.redaction.names import HIDDEN, placeholder
+from platform_e2e.redact.names import HIDDEN, placeholder
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 
-from platform_e2e.report.redaction.directives import DIRECTIVES
-from platform_e2e.report.redaction.names import HIDDEN
-from platform_e2e.report.redaction.pattern import Shape, without
-from platform_e2e.report.redaction.pattern import shape as _shape
-from platform_e2e.report.redaction.providers import TOKENS
+from platform_e2e.redact.directives import DIRECTIVES
+from platform_e2e.redact.names import HIDDEN
+from platform_e2e.redact.pattern import Shape, without
+from platform_e2e.redact.pattern import shape as _shape
+from platform_e2e.redact.providers import TOKENS
 
 _I = re.IGNORECASE
 _NOT_DONE = r"(?!\[redacted\])"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from platform_e2e.report.redaction.names import HIDDEN
-from platform_e2e.report.redaction.nodes import DEEPEST, Anchors, Leaf, Map, Seq, unquoted
+from platform_e2e.redact.names import HIDDEN
+from platform_e2e.redact.nodes import DEEPEST, Anchors, Leaf, Map, Seq, unquoted
 
 DOUBLE = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 SINGLE = re.compile(r"'[^']*+(?:''[^']*+)*+'")

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from platform_e2e.report.redaction.names import HIDDEN, harmless, is_secret_name
+from platform_e2e.redact.names import HIDDEN, harmless, is_secret_name
 
 SHORTEST = 6
 """Characters that a value must have: shorter ones are words such as `true` and `admin`, which stand everywhere."""

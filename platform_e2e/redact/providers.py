@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from platform_e2e.report.redaction.names import HIDDEN
-from platform_e2e.report.redaction.pattern import Shape
-from platform_e2e.report.redaction.pattern import shape as _shape
+from platform_e2e.redact.names import HIDDEN
+from platform_e2e.redact.pattern import Shape
+from platform_e2e.redact.pattern import shape as _shape
 
 _I = re.IGNORECASE
 

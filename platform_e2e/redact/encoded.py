@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import quote, unquote
 
-from platform_e2e.report.redaction.names import HIDDEN
+from platform_e2e.redact.names import HIDDEN
 
 _RUN = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{16,}={0,2}")
 """What may be base64 of something that is long enough for a secret with its name."""

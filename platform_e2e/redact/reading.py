@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from platform_e2e.report.redaction.flow import ALIAS, DOUBLE, PROPERTIES, SINGLE, Flow
-from platform_e2e.report.redaction.names import HIDDEN
-from platform_e2e.report.redaction.nodes import DEEPEST, Anchors, Leaf, Map, Seq, unquoted
+from platform_e2e.redact.flow import ALIAS, DOUBLE, PROPERTIES, SINGLE, Flow
+from platform_e2e.redact.names import HIDDEN
+from platform_e2e.redact.nodes import DEEPEST, Anchors, Leaf, Map, Seq, unquoted
 
 FAILURES = 20
 """Quotes that never end before all others are only looked at within their line."""
