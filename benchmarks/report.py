@@ -19,7 +19,7 @@ from rich.table import Table
 from benchmarks.reports.chromium import chromium, opened
 from benchmarks.reports.large import large
 from platform_e2e import paths
-from platform_e2e.cli import Parser
+from platform_e2e.commands.arguments import Parser
 from platform_e2e.errors import HarnessError
 from platform_e2e.report import html
 

@@ -24,7 +24,7 @@ from benchmarks.planted.search import contents, search
 from benchmarks.planted.shapes import Shape, shapes
 from benchmarks.planted.ways import MISSED, MOST_CHANGED, WAYS
 from platform_e2e import paths, redact, shell
-from platform_e2e.cli import Parser
+from platform_e2e.commands.arguments import Parser
 from platform_e2e.errors import BrokenHarness, ExitCode
 from platform_e2e.report.bundle.pack import pack
 

@@ -23,8 +23,8 @@ from benchmarks.waits import delay, hostile, load, report, stage
 from benchmarks.waits.peers import OURS, PEERS
 from benchmarks.waits.summary import Bar, Delays, delay_bars, hostile_bar, load_bars
 from platform_e2e import paths
-from platform_e2e.cli import INTERRUPTED, Parser
-from platform_e2e.errors import HarnessError
+from platform_e2e.commands.arguments import Parser
+from platform_e2e.errors import ExitCode, HarnessError
 
 LOG_WIDTH = 132
 """Columns of the tables in a log, where nobody says how wide it is."""
@@ -94,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        return INTERRUPTED
+        return ExitCode.INTERRUPTED
     return 0
 
 

@@ -17,6 +17,7 @@ from platform_e2e import layer as layers
 from platform_e2e.bringup import RunningPlatform, bring_up
 from platform_e2e.cluster.place import Place
 from platform_e2e.cluster.provider import ClusterFacts
+from platform_e2e.commands import arguments
 from platform_e2e.errors import ExitCode, HarnessError
 from platform_e2e.gitops.deploy import refresh_all
 from platform_e2e.incident import archive
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(prog="incidents", description=__doc__)
     parser.add_argument("--output", type=Path, help="where to leave the archive; artifacts/incidents by default")
-    cli.add_options(parser)
+    arguments.add_options(parser)
     known = parser.parse_args(argv)
     stem = f"inc-{secrets.token_hex(3)}"
     first, second = f"{stem}-a", f"{stem}-b"
@@ -76,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _make(known: argparse.Namespace, cluster: str, output: Path) -> None:
     """Bring a sound platform up, break it in five ways, and capture it."""
     known.platform_e2e_cluster = cluster
-    settings = cli.settings(known)
+    settings = arguments.settings_of(known)
     with tempfile.TemporaryDirectory(prefix="platform-e2e-incidents-") as scratch:
         directory = Path(scratch) / "layer"
         shutil.copytree(settings.layer, directory, ignore=shutil.ignore_patterns("__pycache__"))

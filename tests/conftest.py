@@ -19,7 +19,7 @@ from tests.box import Box, new_box
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
 """Of linux/sockios.h and linux/if.h."""
 
-LONG = ("test_run_in_a_box.py", "test_gitops_deploy.py", "test_lease.py", "test_kube_watch.py", "test_ask_wait.py")
+LONG = ("test_run_in_a_box.py", "test_gitops_deploy.py", "test_lease.py", "test_kube_watch.py", "test_wait_command.py")
 """Files whose tests wait for most of their time, 79 of the 155 seconds that all tests wait (measured); the longest first."""
 
 # The tree may belong to somebody else, and a shared machine may take its time.

@@ -3,14 +3,13 @@ from __future__ import annotations
 import errno
 import os
 import signal
-import sys
 from functools import partial
-from types import ModuleType
 from typing import Any
 
 import pytest
 
 from platform_e2e import cli
+from platform_e2e.commands import cluster, doctor, leaks
 from platform_e2e.errors import BrokenHarness, WrongUsage
 
 
@@ -21,13 +20,10 @@ def _note(called: dict[str, Any], name: str, *args: object, **options: object) -
 
 @pytest.fixture
 def commands(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Stand in for the packages that commands hand over to, and note what they were called with."""
+    """Stand in for what three commands do, and note what they were called with."""
     called: dict[str, Any] = {}
-    for name in ("doctor", "cli", "leaks"):
-        module = ModuleType(f"platform_e2e.cluster.{name}")
-        module.__dict__["main"] = partial(_note, called, name)
-        monkeypatch.setitem(sys.modules, module.__name__, module)
-        monkeypatch.setattr(f"platform_e2e.cluster.{name}", module, raising=False)
+    for name, module in (("doctor", doctor), ("cluster", cluster), ("leaks", leaks)):
+        monkeypatch.setattr(module, "main", partial(_note, called, name))
     return called
 
 
@@ -49,9 +45,9 @@ def test_the_doctor_by_hand_refuses_what_it_does_not_know(commands: dict[str, An
 
 def test_words_after_cluster_go_through(commands: dict[str, Any]) -> None:
     assert cli.main(["cluster", "down", "e2e", "--all"]) == 0
-    assert commands["cli"][0][0] == ["down", "e2e", "--all"]
+    assert commands["cluster"][0][0] == ["down", "e2e", "--all"]
     assert cli.main(["cluster", "--help"]) == 0
-    assert commands["cli"][0][0] == ["--help"]
+    assert commands["cluster"][0][0] == ["--help"]
 
 
 @pytest.mark.parametrize(("error", "status"), [(BrokenHarness("no disk", "Free some."), 3), (WrongUsage("no name"), 4)])
@@ -61,7 +57,7 @@ def test_an_error_is_its_text_and_its_status(
     def fail(*_args: object, **_options: object) -> int:
         raise error
 
-    monkeypatch.setattr(sys.modules["platform_e2e.cluster.leaks"], "main", fail)
+    monkeypatch.setattr(leaks, "main", fail)
     assert cli.main(["leaks"]) == status
     assert capsys.readouterr().err.strip() == str(error)
 
@@ -86,7 +82,7 @@ def test_a_full_disk_is_no_traceback(
     def fail(*_args: object, **_options: object) -> int:
         raise error
 
-    monkeypatch.setattr(sys.modules["platform_e2e.cluster.leaks"], "main", fail)
+    monkeypatch.setattr(leaks, "main", fail)
     assert cli.main(["leaks"]) == 3
     said = capsys.readouterr().err
     assert said.startswith(words)
@@ -97,7 +93,7 @@ def test_ctrl_c_is_no_traceback(commands: dict[str, Any], monkeypatch: pytest.Mo
     def stop(*_args: object, **_options: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sys.modules["platform_e2e.cluster.leaks"], "main", stop)
+    monkeypatch.setattr(leaks, "main", stop)
     assert cli.main(["leaks"]) == 2
     assert capsys.readouterr().err == "interrupted\n"
 
@@ -110,7 +106,7 @@ def test_a_signal_ends_a_command_as_ctrl_c_does(
         os.kill(os.getpid(), number)
         return 0
 
-    monkeypatch.setattr(sys.modules["platform_e2e.cluster.leaks"], "main", stop)
+    monkeypatch.setattr(leaks, "main", stop)
     assert cli.main(["leaks"]) == 2
     assert capsys.readouterr().err == "interrupted\n"
 

@@ -15,9 +15,10 @@ import pytest
 from ruamel.yaml import YAML
 
 from platform_e2e import cli, paths
-from platform_e2e.ask import arguments, demands, targets
+from platform_e2e.commands import wait
+from platform_e2e.diagnosis import conditions, object_refs
 from platform_e2e.settings import OPTIONS
-from tests.asking import Run, api, deployment, pod, run
+from tests.command_line import Run, api, deployment, pod, run
 from tests.scripted_api import ScriptedApi
 
 __all__ = ["api", "run"]  # fixtures
@@ -132,14 +133,14 @@ def test_every_call_of_the_command_line_that_a_document_has_is_one() -> None:
         known, rest = cli._parser(given).parse_known_args(given)
         assert not rest, words
         if getattr(known, "objects", None):
-            assert targets.asked(known.objects, known.selector)
+            assert object_refs.parse(known.objects, known.selector)
         if words[0] == "wait":
-            demands.options(known)
+            conditions.options(known)
 
 
 def test_the_page_about_waiting_has_every_option_of_its_parser() -> None:
     parser = argparse.ArgumentParser()
-    arguments.of_wait(parser)
+    wait.add_arguments(parser)
     text = (ROOT / "docs" / "wait-and-explain.md").read_text()
     for option in re.findall(r"--[a-z][a-z-]+", parser.format_usage()):
         assert f"`{option}" in text or option in {"--help", "--namespace", "--selector", "--output"}, option

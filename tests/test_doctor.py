@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from platform_e2e.addresses import AddressRange
-from platform_e2e.cluster import doctor
+from platform_e2e.cluster import machine as machines
 from platform_e2e.cluster.embedded import remains
 from platform_e2e.cluster.embedded.provider import EmbeddedProvider
 from platform_e2e.cluster.provider import ClusterSpec
@@ -18,12 +18,12 @@ from tests.fake_docker import FakeTools, tools
 
 __all__ = ["tools"]
 
-SOUND = doctor.Machine(
+SOUND = machines.Machine(
     system="linux",
     root=True,
     capabilities=(1 << 41) - 1,
-    disk=20 * doctor.GIB,
-    memory=8 * doctor.GIB,
+    disk=20 * machines.GIB,
+    memory=8 * machines.GIB,
     inotify_instances=128,
     inotify_watches=65536,
     cgroups="v2",
@@ -35,7 +35,7 @@ SPEC = ClusterSpec("e2e", pools=(AddressRange.parse("10.89.0.200-10.89.0.220"),)
 
 
 def test_sound_machine_has_no_problem() -> None:
-    assert doctor.judge(SOUND, SPEC) == []
+    assert machines.judge(SOUND, SPEC) == []
 
 
 @pytest.mark.parametrize(
@@ -53,9 +53,9 @@ def test_sound_machine_has_no_problem() -> None:
             "missing on this host: mmdebstrap",
             "apt-get install --no-install-recommends mmdebstrap",
         ),
-        ({"disk": 14 * doctor.GIB}, "the first run, which builds everything, needs 15 GiB", "PLATFORM_E2E_CACHE"),
-        ({"disk": 3 * doctor.GIB, "warm": True}, "a run needs 4 GiB", "PLATFORM_E2E_CACHE"),
-        ({"memory": doctor.GIB}, "1.0 GiB of memory are available", "nox -s cluster -- list"),
+        ({"disk": 14 * machines.GIB}, "the first run, which builds everything, needs 15 GiB", "PLATFORM_E2E_CACHE"),
+        ({"disk": 3 * machines.GIB, "warm": True}, "a run needs 4 GiB", "PLATFORM_E2E_CACHE"),
+        ({"memory": machines.GIB}, "1.0 GiB of memory are available", "nox -s cluster -- list"),
         (
             {"inotify_instances": 64},
             "fs.inotify.max_user_instances is 64",
@@ -66,20 +66,20 @@ def test_sound_machine_has_no_problem() -> None:
     ],
 )
 def test_each_lack_is_named_alone_and_stops_the_run(change: dict[str, Any], what: str, remedy: str) -> None:
-    (problem,) = doctor.judge(replace(SOUND, **change), SPEC)
+    (problem,) = machines.judge(replace(SOUND, **change), SPEC)
     assert what in problem.what
     assert remedy in problem.remedy
     assert problem.fatal
 
 
 def test_what_another_range_answers_is_a_note() -> None:
-    (problem,) = doctor.judge(replace(SOUND, routes=(IPv4Network("10.0.0.0/8"),)), SPEC)
+    (problem,) = machines.judge(replace(SOUND, routes=(IPv4Network("10.0.0.0/8"),)), SPEC)
     assert "the layer's address pool 10.89.0.200-10.89.0.220 is inside 10.0.0.0/8" in problem.what
     assert not problem.fatal
 
 
 def test_warm_cache_needs_less_disk() -> None:
-    assert doctor.judge(replace(SOUND, warm=True, disk=5 * doctor.GIB), SPEC) == []
+    assert machines.judge(replace(SOUND, warm=True, disk=5 * machines.GIB), SPEC) == []
 
 
 V1 = "38 31 0:35 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n"
@@ -89,7 +89,7 @@ V2 = "30 23 0:26 / /sys/fs/cgroup rw,nosuid,nodev,noexec,relatime shared:4 - cgr
 
 @pytest.mark.parametrize(("text", "layout"), [(V1, "v1"), (V1 + UNIFIED, "hybrid"), (V2, "v2"), ("", "")])
 def test_cgroup_layout_is_read_from_mountinfo(text: str, layout: str) -> None:
-    assert doctor.cgroup_layout(text) == layout
+    assert machines.cgroup_layout(text) == layout
 
 
 def test_routes_leave_the_default_out() -> None:
@@ -98,11 +98,11 @@ def test_routes_leave_the_default_out() -> None:
         "eth0\t00000000\t0100A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
         "eth0\t0000590A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n"
     )
-    assert doctor.routes(table) == (IPv4Network("10.89.0.0/24"),)
+    assert machines.routes(table) == (IPv4Network("10.89.0.0/24"),)
 
 
 def test_paragraph_says_problem_then_remedy() -> None:
-    text = doctor.render(doctor.judge(replace(SOUND, memory=doctor.GIB), SPEC))
+    text = machines.render(machines.judge(replace(SOUND, memory=machines.GIB), SPEC))
     assert text.startswith(
         "problem: 1.0 GiB of memory are available; a cluster needs 4 GiB\n  remedy: end other programs"
     )
@@ -113,7 +113,7 @@ def test_what_runs_of_an_earlier_cluster_is_in_the_way_unless_its_directory_is_t
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: bool
 ) -> None:
     monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path))
-    monkeypatch.setattr(doctor, "observe", lambda: SOUND)
+    monkeypatch.setattr(machines, "observe", lambda: SOUND)
     monkeypatch.setattr(remains, "find", lambda name: [f"process 4711 of {name}"])
     if here:
         (tmp_path / "clusters" / SPEC.name).mkdir(parents=True)
@@ -133,8 +133,8 @@ def test_what_runs_of_an_earlier_cluster_is_in_the_way_unless_its_directory_is_t
     ],
 )
 def test_with_a_registry_disk_is_asked_for_three_tools_only(disk: int, tools: bool, said: list[str]) -> None:
-    machine = replace(SOUND, disk=disk * doctor.GIB, tools=tools)
-    whats = [problem.what for problem in doctor.resources(machine, built=False)]
+    machine = replace(SOUND, disk=disk * machines.GIB, tools=tools)
+    whats = [problem.what for problem in machines.resources(machine, built=False)]
     assert [what.endswith(text) for what, text in zip(whats, said, strict=True)] == [True] * len(said)
 
 
@@ -147,7 +147,7 @@ def test_the_doctor_of_k3d_with_a_registry_asks_for_no_build(
     from platform_e2e.cluster.provider import Images
 
     monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path))
-    monkeypatch.setattr(doctor, "observe", lambda: replace(SOUND, disk=5 * doctor.GIB))
+    monkeypatch.setattr(machines, "observe", lambda: replace(SOUND, disk=5 * machines.GIB))
     monkeypatch.setattr(daemon, "may_send_frames", lambda: True)
     monkeypatch.setattr(daemon, "ask", lambda _: daemon.Daemon("28.2.2", "Debian", endpoint="unix:///s"))
     assert K3dProvider().doctor(replace(SPEC, source=Images.REGISTRY)) == []

@@ -64,7 +64,7 @@ def test_no_number_is_wrong_usage(capsys: Any) -> None:
     with pytest.raises(SystemExit) as error:
         cli.main(["history", "--last", "none"])
     assert error.value.code == 4
-    assert "`none` is no number from 1" in capsys.readouterr().err
+    assert "must be a whole number from 1 on, got `none`" in capsys.readouterr().err
 
 
 def test_a_digest_is_of_names_contents_links_and_executable_bits(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from platform_e2e.kube.answers import KEPT, Limits, cost, parsed
 from platform_e2e.kube.errors import BadAnswer, Unavailable
 from platform_e2e.kube.kubeconfig import Endpoint
 from platform_e2e.kube.reader import Reader
-from tests.asking import Run, api, deployment, pod, run
+from tests.command_line import Run, api, deployment, pod, run
 from tests.scripted_api import ScriptedApi
 
 __all__ = ["api", "run"]
@@ -38,12 +38,12 @@ PEAK = 200_000_000
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the commands take little, so that a test is quick."""
-    monkeypatch.setattr("platform_e2e.ask.explaining.KEPT", SMALL)
-    monkeypatch.setattr("platform_e2e.ask.explaining.PATIENCE", 0)
-    monkeypatch.setattr("platform_e2e.ask.wait.AFTER", 0.5)
+    monkeypatch.setattr("platform_e2e.kube.answers.KEPT", SMALL)
+    monkeypatch.setattr("platform_e2e.commands.explain.PATIENCE", 0)
+    monkeypatch.setattr("platform_e2e.diagnosis.wait.AFTER", 0.5)
     monkeypatch.setattr("platform_e2e.incident.capture.TAKEN", SMALL)
     monkeypatch.setattr("platform_e2e.incident.capture.PATIENCE", 0)
-    monkeypatch.setattr("platform_e2e.ask.wait.ASKED", SMALL)
+    monkeypatch.setattr("platform_e2e.diagnosis.wait.ASKED", SMALL)
 
 
 def http(*heads: str, body: bytes = b"", status: str = "200 OK") -> Raw:
@@ -266,7 +266,7 @@ DISCOVERY: dict[str, Any] = {
 def test_a_discovery_document_that_is_none(
     api: ScriptedApi, run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr("platform_e2e.ask.explaining.KEPT", KEPT)
+    monkeypatch.setattr("platform_e2e.kube.answers.KEPT", KEPT)
     api.hack("/api", plain(json.dumps(DISCOVERY[name]).encode()))
     for words in (["explain"], ["explain", "deploy/a"]):
         began = time.monotonic()

@@ -17,12 +17,13 @@ import pytest
 
 from platform_e2e import paths, shell
 from platform_e2e.addresses import AddressRange
-from platform_e2e.cluster import cli, lease, place, providers, supervisor, sweeping
+from platform_e2e.cluster import lease, manage, place, providers, supervisor, sweeping
 from platform_e2e.cluster.embedded import cache
 from platform_e2e.cluster.lease import Blocked, CreationFailed, Dead, Lease, Unfit
 from platform_e2e.cluster.place import Place
 from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec, NodeFacts
 from platform_e2e.cluster.waiting import wait_until
+from platform_e2e.commands import cluster
 from platform_e2e.errors import BrokenPlatform, WrongUsage
 from platform_e2e.shell import CommandError
 from platform_e2e.timeline import Timeline
@@ -348,7 +349,7 @@ def test_a_stuck_cluster_of_somebody_else_keeps_nobody_from_a_new_one(
         assert mine.created
     assert "could not remove what is left of cluster stuck: a process of cluster stuck does not end" in box.told
     with pytest.raises(BrokenPlatform, match="a process of cluster stuck does not end"):
-        cli.down("stuck", force=False)
+        manage.down("stuck", force=False)
     left.rmdir()
 
 
@@ -408,7 +409,7 @@ def test_a_name_that_is_no_plain_word_is_refused_before_a_path_is_made_of_it(box
     beside = paths.cache() / "go"
     beside.mkdir(parents=True)
     with pytest.raises(WrongUsage, match="1 to 20 characters of a-z"):
-        cli.up(ClusterSpec(name), "")
+        manage.up(ClusterSpec(name), "")
     assert beside.exists()
     assert box.notes == []
 
@@ -427,7 +428,7 @@ def test_whoever_is_refused_a_cluster_does_not_keep_it(box: Box) -> None:
 
 def test_a_cluster_that_was_removed_by_force_ends_its_run_without_another_error(box: Box) -> None:
     with box.acquire(keep=lambda: True):
-        cli.down(NAME, force=True)
+        manage.down(NAME, force=True)
     assert not Place(NAME).directory.exists()
 
 
@@ -630,7 +631,7 @@ def test_a_layer_that_was_tested_before_is_nobodys_any_more(box: Box) -> None:
 def test_list_shows_every_cluster_with_its_state(box: Box, capsys: pytest.CaptureFixture[str]) -> None:
     Place("dead").directory.mkdir(parents=True)
     with box.acquire():
-        cli.show()
+        manage.show()
     shown = capsys.readouterr().out.splitlines()
     assert shown[0].split() == ["NAME", "PROVIDER", "AGE", "NODES", "SEGMENT", "STATE"]
     assert f"used by process {os.getpid()}" in shown[1]
@@ -640,8 +641,8 @@ def test_list_shows_every_cluster_with_its_state(box: Box, capsys: pytest.Captur
 def test_down_refuses_a_cluster_in_use_and_force_removes_it(box: Box, capsys: pytest.CaptureFixture[str]) -> None:
     other, _ = box.other()
     with pytest.raises(WrongUsage, match=f"used by process {other.process.pid}"):
-        cli.down(NAME)
-    cli.down(NAME, force=True)
+        manage.down(NAME)
+    manage.down(NAME, force=True)
     assert not Place(NAME).directory.exists()
     assert "cluster c is removed" in capsys.readouterr().out
 
@@ -649,21 +650,21 @@ def test_down_refuses_a_cluster_in_use_and_force_removes_it(box: Box, capsys: py
 def test_down_removes_a_kept_cluster(box: Box) -> None:
     with box.acquire(keep=lambda: True):
         pass
-    assert cli.main(["down"], lambda _: ()) == 0
+    assert cluster.main(["down"]) == 0
     assert not Place(NAME).directory.exists()
     assert box.notes == ["create", "delete"]
 
 
 def test_a_cluster_that_does_not_exist_is_named_with_those_that_do(box: Box) -> None:
     with pytest.raises(WrongUsage, match=r"there is no cluster x\n.*there is none; make one"):
-        cli.main(["down", "x"], lambda _: ())
+        cluster.main(["down", "x"])
     with box.acquire(), pytest.raises(WrongUsage, match="there are: c"):
-        cli.main(["kubeconfig", "x"], lambda _: ())
+        cluster.main(["kubeconfig", "x"])
 
 
 def test_a_wrong_command_line_is_wrong_usage() -> None:
     with pytest.raises(WrongUsage, match="invalid choice: 'upp'"):
-        cli.main(["upp"], lambda _: ())
+        cluster.main(["upp"])
 
 
 def test_no_provider_of_that_name() -> None:

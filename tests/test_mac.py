@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from platform_e2e import paths
-from platform_e2e.cluster import doctor
+from platform_e2e.cluster import machine
 from platform_e2e.cluster.embedded import programs, toolchain
 from platform_e2e.cluster.k3d import daemon, versions
 from platform_e2e.cluster.k3d.daemon import GIB, Daemon
@@ -132,7 +132,7 @@ def test_go_comes_from_pypi_on_a_mac_too(monkeypatch: pytest.MonkeyPatch, system
 def test_a_mac_with_too_little_disk_for_the_tools_is_told(tools: FakeTools, monkeypatch: pytest.MonkeyPatch) -> None:
     from platform_e2e.cluster.k3d.provider import K3dProvider
 
-    monkeypatch.setattr(doctor, "observe", lambda: doctor.Machine(**{**SOUND.__dict__, "disk": GIB, "memory": 0}))
+    monkeypatch.setattr(machine, "observe", lambda: machine.Machine(**{**SOUND.__dict__, "disk": GIB, "memory": 0}))
     monkeypatch.setattr(daemon, "ask", lambda _: Daemon("28.2.2", "Docker Desktop", 8 * GIB, local=False))
     problems = [one.what for one in K3dProvider().doctor(ClusterSpec("c", source=Images.REGISTRY)) if one.fatal]
     assert len(problems) == 1

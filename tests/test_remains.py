@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from platform_e2e.addresses import AddressRange
-from platform_e2e.cluster import doctor, naming, waiting
+from platform_e2e.cluster import machine, naming, waiting
 from platform_e2e.cluster.embedded import cgroups, claims, links, provider, remains, reservations
 from platform_e2e.cluster.embedded.cgroups import Hierarchy
 from platform_e2e.cluster.provider import ClusterSpec
@@ -122,8 +122,8 @@ def test_a_node_that_has_ended_is_not_waited_for(tmp_path: Path) -> None:
 
 
 def test_a_living_cluster_whose_directory_is_gone_is_not_joined(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "observe", lambda: None)
-    monkeypatch.setattr(doctor, "judge", lambda _machine, _spec: [])
+    monkeypatch.setattr(machine, "observe", lambda: None)
+    monkeypatch.setattr(machine, "judge", lambda _machine, _spec: [])
     asked = provider.EmbeddedProvider()
     assert list(asked.doctor(ClusterSpec("e2e"))) == []
     group = group_of(host, "e2e") / "n1"

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from platform_e2e import cli, paths
-from platform_e2e.cluster import doctor, providers
+from platform_e2e.cluster import providers
 from platform_e2e.cluster.embedded import gomod
 from platform_e2e.cluster.provider import ClusterFacts
+from platform_e2e.commands import doctor
 from platform_e2e.errors import BrokenHarness, WrongUsage
 from platform_e2e.replay import comparing, describing, made_here, opening, preparing, recorded
 from platform_e2e.replay.comparing import compare

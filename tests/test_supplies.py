@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from platform_e2e import paths, supplies
-from platform_e2e.cluster import doctor, providers
+from platform_e2e.cluster import providers
 from platform_e2e.cluster.k3d import daemon, sources
 from platform_e2e.cluster.k3d.sources import Supplies
 from platform_e2e.cluster.provider import Images
+from platform_e2e.commands import doctor
 from platform_e2e.foundations import upstream
 from platform_e2e.layer import releases
 from platform_e2e.settings import Settings, resolve

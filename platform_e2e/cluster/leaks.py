@@ -14,7 +14,6 @@ from enum import StrEnum
 
 from platform_e2e import paths
 from platform_e2e.cluster import hoststate, sweeping
-from platform_e2e.cluster.cli import Parser
 from platform_e2e.cluster.hoststate import HostState, Mark
 from platform_e2e.cluster.place import Place
 from platform_e2e.cluster.waiting import NotInTime, wait_until
@@ -91,34 +90,6 @@ class Leak:
         verdict = "clean" if self.clean else self.trouble or "NOT CLEAN"
         head = f"{self.ending:<10} status {self.status}, {verdict} after {self.seconds:.1f} s"
         return "\n".join([head, *(f"  left: {line}" for line in self.left), *(f"  lost: {line}" for line in self.lost)])
-
-
-def main(argv: Sequence[str]) -> int:
-    """Run the check.
-
-    Args:
-        argv: `--ending NAME` and `--ignore PATTERN`, as often as wanted; the rest goes to the runs.
-
-    Returns:
-        0, or 3 where something was left.
-    """
-    parser = Parser(prog="platform-e2e leaks", description=__doc__)
-    parser.add_argument("--ending", action="append", choices=list(Ending), help="only this one; all by default")
-    parser.add_argument(
-        "--ignore",
-        action="append",
-        default=[],
-        metavar="PATTERN",
-        help="lines that others on this host cause: 'file /tmp/*'",
-    )
-    known, rest = parser.parse_known_args(argv)
-    results = run_leaks(
-        lambda ending, cluster: (*RUN, "--cluster", cluster, *EXTRA.get(ending, ()), *rest),
-        endings=[Ending(name) for name in known.ending or list(Ending)],
-        ignored=known.ignore,
-        told=lambda leak: print(leak.render(), flush=True),
-    )
-    return 0 if all(leak.clean for leak in results) else 3
 
 
 def run_leaks(

@@ -13,10 +13,9 @@ from typing import Any
 
 from platform_e2e import layer as layers
 from platform_e2e import paths, redact
-from platform_e2e.ask.arguments import chosen_cluster
-from platform_e2e.ask.connect import Connection, connect
 from platform_e2e.checks.loadbalancer import Outside
 from platform_e2e.checks.monitoring.prometheus import Sample
+from platform_e2e.cluster.connection import Connection, connect
 from platform_e2e.cluster.embedded import programs
 from platform_e2e.cluster.place import Place
 from platform_e2e.diagnosis.objects import at
@@ -48,11 +47,12 @@ FREEZE = "syncWindows"
 """The field of an AppProject that lets nothing be synced for a while."""
 
 
-def main(known: argparse.Namespace) -> int:
+def main(args: argparse.Namespace, cluster: str) -> int:
     """Capture an incident.
 
     Args:
-        known: as `arguments.of_capture` parses it.
+        args: as `platform_e2e.commands.capture` parses them.
+        cluster: name of a cluster of this harness, or empty.
 
     Returns:
         0 when the file was written, whatever is wrong with the platform.
@@ -60,29 +60,28 @@ def main(known: argparse.Namespace) -> int:
     Raises:
         HarnessError: the cluster does not answer, nothing of it could be read, or nothing could be written.
     """
-    if known.output is not None and known.output.exists():
-        raise archive.taken(known.output)  # before anything is read, which takes minutes
-    cluster = chosen_cluster(known)
+    if args.output is not None and args.output.exists():
+        raise archive.taken(args.output)  # before anything is read, which takes minutes
     connection = connect(
-        kubeconfig=known.kubeconfig,
+        kubeconfig=args.kubeconfig,
         cluster=cluster,
-        context=known.context,
+        context=args.context,
         patience=PATIENCE,
         limits=TAKEN,
-        ends=time.monotonic() + known.timeout,
+        ends=time.monotonic() + args.timeout,
     )
     with (
         understood("what the API server answered"),
         connection.kube as reader,
         tempfile.TemporaryDirectory(prefix="platform-e2e-capture-") as scratch,
     ):
-        places = [*known.namespace, argocd.NAMESPACE, connection.namespace or ""]
-        taking = Capture(reader, connection.name, known.app, [one for one in places if one])
+        places = [*args.namespace, argocd.NAMESPACE, connection.namespace or ""]
+        taking = Capture(reader, connection.name, args.app, [one for one in places if one])
         say(f"{connection.name}: reads, and changes nothing")
-        directory = known.layer or _own_repository(cluster or _cluster_of(connection)) or paths.project() / "platform"
-        taking.take(directory, Path(scratch), renderer, Outside() if known.probe else UNASKED)
+        directory = args.layer or _own_repository(cluster or _cluster_of(connection)) or paths.project() / "platform"
+        taking.take(directory, Path(scratch), renderer, Outside() if args.probe else UNASKED)
         incident = taking.incident()
-        output = known.output or _own_place() / f"incident-{incident.captured.replace(':', '-')}.tar.gz"
+        output = args.output or _own_place() / f"incident-{incident.captured.replace(':', '-')}.tar.gz"
         archive.write(output, taking.files(incident))
     captured(incident, output)
     return ExitCode.HOLDS

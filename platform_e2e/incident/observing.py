@@ -6,9 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from platform_e2e.ask.diagnosis import cause_now
-from platform_e2e.ask.remembered import Remembered
-from platform_e2e.ask.sound import judged
 from platform_e2e.checks import applications, ignore_differences, loadbalancer, monitoring
 from platform_e2e.checks.applications import TESTS
 from platform_e2e.checks.differences import missing_from
@@ -20,9 +17,12 @@ from platform_e2e.checks.monitoring.check import check as check_monitor
 from platform_e2e.checks.monitoring.instances import OPERATED, Operated
 from platform_e2e.checks.monitoring.observe import observe as observe_monitor
 from platform_e2e.checks.monitoring.prometheus import Prometheus
+from platform_e2e.diagnosis.cached import CachedReader
 from platform_e2e.diagnosis.causes import promise_of
 from platform_e2e.diagnosis.explain import explain
 from platform_e2e.diagnosis.explain.owners import REPLICAS, scaler_of
+from platform_e2e.diagnosis.readiness import assess
+from platform_e2e.diagnosis.tree import cause_now
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.gitops import argocd
 from platform_e2e.incident.drift import compared, status_of, wanted
@@ -70,7 +70,7 @@ def findings(ground: Ground) -> list[Finding]:
     Args:
         ground: what is looked at.
     """
-    view = Remembered(ground.reader)
+    view = CachedReader(ground.reader)
     live = live_applications(ground)
     found: dict[tuple[str, str], Finding] = {}
     told: set[str] = set()
@@ -84,7 +84,7 @@ def findings(ground: Ground) -> list[Finding]:
     return [_by_its_maker(one, live.get(makers.get(one.object, "")), view) for one in found.values()]
 
 
-def _by_its_maker(finding: Finding, app: Object | None, view: Remembered) -> Finding:
+def _by_its_maker(finding: Finding, app: Object | None, view: CachedReader) -> Finding:
     """Give an object that is not there the cause that holds the Application which should have made it, where one is known."""
     cause = explain(app, view) if app and finding.cause.id == "object-missing" else None
     return replace(finding, cause=cause) if cause else finding
@@ -106,7 +106,7 @@ def prometheus(reader: Reader, missed: Missed) -> Prometheus | None:
     return None
 
 
-def _applications(ground: Ground, view: Remembered, live: Mapping[str, Object]) -> Iterator[Finding]:
+def _applications(ground: Ground, view: CachedReader, live: Mapping[str, Object]) -> Iterator[Finding]:
     mine = [one for one in ground.layer.applications if one.name in ground.apps]
     for one in mine:
         # Each by itself: rights may end at a namespace.
@@ -122,7 +122,7 @@ def _applications(ground: Ground, view: Remembered, live: Mapping[str, Object]) 
                 yield from applications.environment(environment)
 
 
-def _services(ground: Ground, view: Remembered) -> Iterator[Finding]:
+def _services(ground: Ground, view: CachedReader) -> Iterator[Finding]:
     layer = ground.layer
     for one in layer.load_balancers():
         if one.service.application in ground.apps and not one.exempt:
@@ -138,7 +138,7 @@ def _services(ground: Ground, view: Remembered) -> Iterator[Finding]:
             yield from loadbalancer.unplanned(view, known, TESTS)
 
 
-def _monitors(ground: Ground, view: Remembered) -> Iterator[Finding]:
+def _monitors(ground: Ground, view: CachedReader) -> Iterator[Finding]:
     layer = ground.layer
     asked = prometheus(ground.reader, ground.missed)
     for one in layer.monitors():
@@ -183,7 +183,7 @@ def _hidden(ground: Ground, live: Mapping[str, Object]) -> Iterator[Finding]:
                 )
 
 
-def _objects(ground: Ground, view: Remembered, told: set[str]) -> Iterator[Finding]:
+def _objects(ground: Ground, view: CachedReader, told: set[str]) -> Iterator[Finding]:
     """Yield the objects of the layer that are held, where no check of their own has told it already."""
     for one in wanted(ground.layer, ground.apps):
         if str(one) in told or one.api == argocd.APPLICATION:
@@ -195,7 +195,7 @@ def _objects(ground: Ground, view: Remembered, told: set[str]) -> Iterator[Findi
                 continue
             cause = cause_now(obj, view)
             if cause is not None:
-                state = judged(obj, view)
+                state = assess(obj, view)
                 observed = "it is held all the same" if isinstance(state.verdict, Met) else state.verdict.why
                 finding = Finding(str(one), Promise.APPLICATIONS, state.expected, observed, cause)
                 yield replace(finding, promise=promise_of(cause, Promise.APPLICATIONS))

@@ -15,7 +15,7 @@ from platform_e2e import paths
 from platform_e2e.bringup import RunningPlatform, bring_up
 from platform_e2e.checks.loadbalancer import Outside
 from platform_e2e.checks.loadbalancer.check import NO_ADDRESS
-from platform_e2e.cluster import cli as clusters
+from platform_e2e.cluster import manage as clusters
 from platform_e2e.cluster.embedded import images
 from platform_e2e.cluster.provider import ClusterFacts, Images
 from platform_e2e.errors import ExitCode, WrongUsage
@@ -59,11 +59,11 @@ HEAL = "heal"
 """What --then can say."""
 
 
-def main(known: argparse.Namespace, settings: Settings) -> int:
+def main(args: argparse.Namespace, settings: Settings) -> int:
     """Reproduce an incident.
 
     Args:
-        known: as `arguments.of_reproduce` parses it.
+        args: as `platform_e2e.commands.reproduce` parses them.
         settings: of the cluster.
 
     Returns:
@@ -73,19 +73,19 @@ def main(known: argparse.Namespace, settings: Settings) -> int:
         WrongUsage: the archive cannot be used, or --trust was not given.
         HarnessError: the cluster or a foundation did not come up.
     """
-    files = archive.read(known.archive)
+    files = archive.read(args.archive)
     incident = parse(files, drift_documents(files))
     if not settings.trust:
-        raise _untrusted(incident, files, known)
-    given = Path(named) if (named := _chosen(known, "layer")) else None
-    if not _chosen(known, "cluster"):
+        raise _untrusted(incident, files, args)
+    given = Path(named) if (named := _chosen(args, "layer")) else None
+    if not _chosen(args, "cluster"):
         settings = replace(settings, cluster=CLUSTER)
-    shell = not known.no_shell and sys.stdin.isatty()
+    shell = not args.no_shell and sys.stdin.isatty()
     with tempfile.TemporaryDirectory(prefix="platform-e2e-incident-") as scratch:
         layer = layer_of(incident, files, given, Path(scratch) / "layer")
         made: list[ClusterFacts] = []
         try:
-            status, facts = _reproduce(incident, layer, settings, then=known.then, made=made.append)
+            status, facts = _reproduce(incident, layer, settings, then=args.then, made=made.append)
         finally:
             # After an error or Ctrl-C, too: it goes on running, and nobody would know how to remove it.
             for one in made:
@@ -97,10 +97,10 @@ def main(known: argparse.Namespace, settings: Settings) -> int:
     return status
 
 
-def _chosen(known: argparse.Namespace, name: str) -> str:
+def _chosen(args: argparse.Namespace, name: str) -> str:
     """Return what a person chose for an option or its variable; an empty string where its default holds."""
     option = next(one for one in OPTIONS if one.name == name)
-    return str(getattr(known, option.dest, None) or os.environ.get(option.variable) or "")
+    return str(getattr(args, option.dest, None) or os.environ.get(option.variable) or "")
 
 
 def drift_documents(files: Mapping[str, bytes]) -> list[object]:
@@ -125,15 +125,15 @@ def drift_documents(files: Mapping[str, bytes]) -> list[object]:
     return found
 
 
-def _untrusted(incident: Incident, files: Mapping[str, bytes], known: argparse.Namespace) -> WrongUsage:
+def _untrusted(incident: Incident, files: Mapping[str, bytes], args: argparse.Namespace) -> WrongUsage:
     """Return the error for an incident without --trust: it says what would run."""
     layer = [name for name in files if name.startswith("layer/")]
-    what = f"a layer of {len(layer)} files" if layer and not _chosen(known, "layer") else "no layer of its own"
+    what = f"a layer of {len(layer)} files" if layer and not _chosen(args, "layer") else "no layer of its own"
     drift = ", ".join(str(one) for one in incident.drift[:SHOWN]) + ("..." if len(incident.drift) > SHOWN else "")
     releases = ", ".join(f"{one.name} ({one.chart} {one.version})" for one in incident.foundations[:SHOWN])
     return WrongUsage(
         shown(
-            f"{known.archive} was made elsewhere. It would run on a cluster of this machine, whose pods are then pods of this "
+            f"{args.archive} was made elsewhere. It would run on a cluster of this machine, whose pods are then pods of this "
             f"machine: {what}; {len(incident.drift)} changed object(s){f' ({drift})' if drift else ''}; values of "
             f"{len(incident.foundations)} release(s){f' ({releases})' if releases else ''}"
         ),

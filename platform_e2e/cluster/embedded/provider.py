@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from platform_e2e import paths
-from platform_e2e.cluster import doctor, naming
+from platform_e2e.cluster import machine, naming
 from platform_e2e.cluster.embedded import (
     addons,
     cgroups,
@@ -93,7 +93,7 @@ class EmbeddedProvider:
 
     def doctor(self, spec: ClusterSpec) -> Sequence[Problem]:
         """Return what keeps the cluster from being made on this machine; nothing is changed."""
-        problems = doctor.judge(doctor.observe(), spec)
+        problems = machine.judge(machine.observe(), spec)
         if any(problem.fatal for problem in problems):
             # Another system has nothing of what is looked at below.
             return problems

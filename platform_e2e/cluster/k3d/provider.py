@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from platform_e2e import paths
-from platform_e2e.cluster import doctor, naming
+from platform_e2e.cluster import machine, naming
 from platform_e2e.cluster.embedded import remains
 from platform_e2e.cluster.k3d import binary, daemon, judging, making, mirrors, network, parts, sources, upkeep
 from platform_e2e.cluster.k3d.daemon import Silence
@@ -32,11 +32,11 @@ class K3dProvider:
             return [Problem(f"k3d needs Docker: {found.reason}", found.remedy)]
         problems = judging.judge(found, spec)
         if spec.source is Images.BUILT:
-            problems += doctor.judge(doctor.observe(), spec)
+            problems += machine.judge(machine.observe(), spec)
         else:
             # Memory and its like are those of the daemon's machine.
-            judged = doctor.resources if found.local else doctor.disk
-            problems += judged(doctor.observe(), built=False)
+            judged = machine.resources if found.local else machine.disk
+            problems += judged(machine.observe(), built=False)
         if spec.source is Images.MIRROR:
             problems += mirrors.judge(sources.parse_mirror(spec.mirror), found, docker.gateway())
         if spec.source is Images.BUILT and spec.servers > 1:

@@ -1,0 +1,163 @@
+"""Make, remove, list, stop, start and enter clusters that stay; `platform-e2e cluster` calls it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from platform_e2e import paths
+from platform_e2e.cluster import lease, place, providers, sweeping
+from platform_e2e.cluster.lease import REMOVAL_SECONDS
+from platform_e2e.cluster.place import Place
+from platform_e2e.cluster.provider import Capability, ClusterFacts, ClusterSpec, Images
+from platform_e2e.cluster.waiting import wait_until
+from platform_e2e.errors import WrongUsage
+from platform_e2e.paths import command
+from platform_e2e.timeline import Timeline
+
+DEFAULT_NAME = "e2e"
+"""The name that a kept cluster has unless another one is chosen; `platform_e2e.settings` has the same."""
+
+
+def up(spec: ClusterSpec, provider: str) -> None:
+    """Make a cluster, or find the one of that name, and keep it.
+
+    Args:
+        spec: what is asked for.
+        provider: name of who makes it.
+
+    Raises:
+        CreationFailed: it could not be made.
+    """
+    print(f"making cluster {spec.name}; on an empty cache everything is built first, see {paths.cache() / 'logs'}")
+    name = spec.name
+    with lease.acquire(spec, providers.choose(provider), keep=lambda: True, timeline=Timeline(None)) as held:
+        facts = held.facts
+    print(f"cluster {name}: Kubernetes {facts.kubernetes}, nodes {', '.join(node.name for node in facts.nodes)}")
+    print(f"  export KUBECONFIG={facts.kubeconfig}")
+    options = f"--provider {facts.provider} --images {facts.images} --nodes {len(facts.nodes)}"
+    print(f"  test on it:  {command('e2e')} --cluster {name} {options}")
+    print(f"  remove it:   {command('cluster')} down {name}")
+
+
+def down(name: str, *, force: bool = False) -> None:
+    """Remove a cluster, also one whose supervisor was killed.
+
+    Args:
+        name: of the cluster.
+        force: also while somebody holds it.
+
+    Raises:
+        WrongUsage: somebody holds it.
+        NotInTime: it is not gone after a minute.
+    """
+    there = Place(name)
+    holders = there.holders()
+    if holders and not force:
+        raise WrongUsage(
+            f"cluster {name} is used by {', '.join(holders)}", "wait for its end, or remove it with --force"
+        )
+    there.keep.unlink(missing_ok=True)
+    if holders:
+        there.end.touch()
+    wait_until(
+        lambda: f"the supervisor still runs, see {there.log}" if there.supervisor.is_held() else True,
+        timeout=REMOVAL_SECONDS,
+        what=f"cluster {name} is removed",
+    )
+    sweeping.sweep().demand(name)
+    print(f"cluster {name} is removed")
+
+
+def power(facts: ClusterFacts, node: str, *, on: bool) -> None:
+    """Stop or start the nodes of a cluster, the servers first when they start and last when they stop.
+
+    Args:
+        facts: of the cluster.
+        node: only this one; all of them if empty.
+        on: start them.
+
+    Raises:
+        WrongUsage: it has no such node, or its provider cannot do that.
+    """
+    provider = providers.choose(facts.provider)
+    names = [each.name for each in facts.nodes]
+    if Capability.STOP_NODE not in provider.capabilities:
+        raise WrongUsage(f"the provider {facts.provider} cannot stop nodes", "use another one")
+    if node and node not in names:
+        raise WrongUsage(f"cluster {facts.name} has no node {node}", f"it has {', '.join(names)}")
+    chosen = [node] if node else names if on else names[::-1]
+    for name in chosen:
+        (provider.start_node if on else provider.stop_node)(facts, name)
+        print(f"node {name} is {'started' if on else 'stopped'}")
+
+
+def show() -> None:
+    """Print one line for each cluster: name, provider, age, nodes, holders, segment."""
+    rows = [("NAME", "PROVIDER", "AGE", "NODES", "SEGMENT", "STATE")]
+    for each in place.every():
+        facts, holders = each.facts(), each.holders()
+        if not each.supervisor.is_held():
+            state = f"abandoned; remove it: {command('cluster')} down {each.name}"
+        elif facts is None:
+            state = "being made"
+        else:
+            state = f"used by {', '.join(holders)}" if holders else "kept" if each.keep.exists() else "being removed"
+        nodes, segment, provider = (str(len(facts.nodes)), facts.segment, facts.provider) if facts else ("", "", "")
+        rows.append((each.name, provider, age(each.directory), nodes, segment, state))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def age(directory: Path) -> str:
+    """Return how long ago a cluster's specification was written, as kubectl writes ages."""
+    file = directory / "spec.json"
+    seconds = int(time.time() - (file if file.exists() else directory).stat().st_mtime)
+    days, hours, minutes = seconds // 86400, seconds // 3600, seconds // 60
+    return f"{days}d" if days else f"{hours}h" if hours else f"{minutes}m" if minutes else f"{seconds}s"
+
+
+def chosen(name: str) -> str:
+    """Return the name, or that of the only cluster there is."""
+    there = [each.name for each in place.every()]
+    if name or len(there) == 1:
+        found = name or there[0]
+        if found in there:
+            return found
+    raise WrongUsage(
+        f"there is no cluster {name}" if name else "name the cluster",
+        f"there are: {', '.join(there)}" if there else f"there is none; make one: {command('cluster')} up",
+    )
+
+
+def facts_of(name: str) -> ClusterFacts:
+    """Return a cluster's facts.
+
+    Raises:
+        WrongUsage: it is still being made.
+    """
+    facts = Place(name).facts()
+    if facts is None:
+        raise WrongUsage(
+            f"cluster {name} is still being made", f"wait until `{command('cluster')} list` says that it is kept"
+        )
+    return facts
+
+
+def shell(facts: ClusterFacts, node: str) -> None:
+    """Become a shell with KUBECONFIG set and kubectl on PATH, or one in a node. Does not return."""
+    if node:
+        words = list(providers.choose(facts.provider).enter(facts, node))
+    else:
+        from platform_e2e.cluster.embedded import programs  # noqa: PLC0415 - only this command needs it
+
+        os.environ["KUBECONFIG"] = facts.kubeconfig
+        only = () if facts.images == Images.BUILT else programs.TOOLS_OF_HOST
+        os.environ["PATH"] = f"{programs.ensure(Timeline(None), only).directory}:{os.environ['PATH']}"
+        words = [os.environ.get("SHELL") or "/bin/sh"]
+    sys.stdout.flush()
+    # Nothing is left to do for this process, and a shell wants the terminal for itself.
+    os.execvp(words[0], words)  # noqa: S606 - a program by its name, no shell in between

@@ -1,0 +1,150 @@
+"""`platform-e2e history`: the last runs, one line each."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from platform_e2e.commands.arguments import positive, settings_of
+from platform_e2e.errors import ExitCode
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from platform_e2e.report.entry import Entry
+
+LOG_WIDTH = 160
+"""Columns of the table where the output is no terminal."""
+
+WORDS = {
+    ExitCode.HOLDS: "holds",
+    ExitCode.BROKEN_PLATFORM: "BROKEN",
+    ExitCode.INTERRUPTED: "interrupted",
+    ExitCode.BROKEN_HARNESS: "not judged",
+    ExitCode.WRONG_USAGE: "wrong usage",
+}
+"""What each exit status says, in a word."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `history` takes."""
+    parser.add_argument("--last", type=positive, default=20, metavar="N", help="how many; 20")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def run(args: argparse.Namespace) -> int:
+    """List the last runs."""
+    return main(settings_of(args).artifacts, last=args.last, as_json=args.json)
+
+
+def main(artifacts: Path, *, last: int, as_json: bool) -> int:
+    """Print the last runs, newest last.
+
+    Args:
+        artifacts: the directory of all runs.
+        last: how many.
+        as_json: one JSON document instead of a table.
+
+    Returns:
+        0, also where there is no run yet.
+    """
+    from rich.console import Console
+
+    from platform_e2e.report.history import RUNS_READ, read
+
+    entries, notes = read(artifacts, max(last, RUNS_READ))
+    flaky, more = _flaky(artifacts)
+    rows = [row(one, flaky[one.id]) for one in entries[-last:]]
+    for note in (*notes, *more):
+        print(note, file=sys.stderr)
+    if as_json:
+        print(json.dumps(rows, indent=1))
+    elif rows:
+        width = None if sys.stdout.isatty() else LOG_WIDTH
+        Console(file=sys.stdout, highlight=False, width=width).print(table(rows))
+    else:
+        print(f"no run has left a line in {artifacts / 'history.jsonl'} yet")
+    return ExitCode.HOLDS
+
+
+def _flaky(artifacts: Path) -> tuple[Counter[str], list[str]]:
+    """Return for each run how many tests changed their verdict in it without any other change."""
+    from platform_e2e.report.history import FLAKES
+    from platform_e2e.report.ledger import Ledger
+
+    try:
+        lines = Ledger(artifacts / FLAKES).read(_run_of_flake)
+    except OSError as error:
+        return Counter(), [f"history: {artifacts / FLAKES} cannot be read: {error}"]
+    said = f"history: {lines.damaged} damaged line(s) of {artifacts / FLAKES} left out"
+    return Counter(lines.whole), [said] if lines.damaged else []
+
+
+def _run_of_flake(line: Any) -> str:
+    try:
+        return str(line["runs"][-1])
+    except (KeyError, IndexError, TypeError) as error:
+        raise ValueError("is no flake") from error
+
+
+def row(run: Entry, flaky: int) -> dict[str, Any]:
+    """Return one run as plain data: what a script or a table needs of it."""
+    from platform_e2e.report.verdict import Outcome
+
+    passed = sum(one.outcome == Outcome.PASSED for one in run.tests.values())
+    heals = [
+        one["figures"]["heal_seconds"][1]
+        for one in run.promises.values()
+        if isinstance(one["figures"].get("heal_seconds"), list)
+    ]
+    return {
+        "id": run.id,
+        "started": run.started,
+        "verdict": WORDS.get(run.exit_code, f"status {run.exit_code}"),
+        "exit_code": run.exit_code,
+        "whole": run.whole,
+        "chosen": run.chosen,
+        "tests": sum(one.judged for one in run.tests.values()),
+        "passed": passed,
+        "seconds": run.seconds,
+        "heal_median_seconds": heals[0] if heals else None,
+        "flakes": flaky,
+        "provider": run.options.get("provider"),
+        "nodes": run.options.get("nodes"),
+        "layer": run.options.get("layer"),
+        "layer_commit": run.layer.get("commit", ""),
+        "layer_digest": run.layer.get("digest", ""),
+        "accepted": list(run.accepted),
+    }
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Return the rows as a person reads them."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from platform_e2e.report.console import duration
+
+    result = Table(title=None, show_edge=False, pad_edge=False)
+    for column in ("run", "verdict", "tests", "time", "heal", "flakes", "where", "layer"):
+        result.add_column(column, overflow="fold")
+    for one in rows:
+        said = one["verdict"] + ("" if one["whole"] else ", in part") + (", fewer accepted" if one["accepted"] else "")
+        heal = one["heal_median_seconds"]
+        content = f"{one['layer_commit'][:12] or 'no commit'} ({one['layer_digest'][:8]})"
+        result.add_row(
+            one["id"],
+            Text(said, style="green" if one["exit_code"] == ExitCode.HOLDS else "bold red"),
+            f"{one['passed']} of {one['tests']}",
+            duration(one["seconds"]),
+            "" if heal is None else f"{heal:.2f} s",
+            str(one["flakes"] or ""),
+            f"{one['provider']}, {one['nodes']} node(s)",
+            Text(content),
+        )
+    return result

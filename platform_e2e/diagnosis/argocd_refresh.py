@@ -1,0 +1,105 @@
+"""What `--converged-on` and `--refresh` mean: the Application must be what a commit says, or what Git has now (scenario A1).
+
+HEAD is the commit that the Application's own branch or tag has when Argo CD looks after the command has begun, or a later one.
+So it needs no access to Git from here, and it is never an answer from before the command. But Argo CD has to be asked to look,
+by an annotation of the Application: the one thing that is ever written, and only where a person says `--refresh`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from platform_e2e.errors import WrongUsage
+from platform_e2e.gitops import argocd
+from platform_e2e.gitops.convergence import Wanted, converged_on
+from platform_e2e.kube.client import Kube
+from platform_e2e.kube.errors import Forbidden
+from platform_e2e.kube.expect import Expectation, Pending, Verdict
+from platform_e2e.kube.objects import Object, key
+
+HEAD = "HEAD"
+
+COMPARED = "is what Argo CD compared it with last"
+"""In words that follow an Application's name, what is demanded where neither a commit nor a look at Git is asked for."""
+
+
+def phrase(revision: str) -> str:
+    """Return in words that follow an Application's name what is demanded."""
+    return "is what its newest commit says" if revision == HEAD else f"is what commit {revision[:12]} says"
+
+
+def converged_at(revision: str) -> Expectation[Object | None]:
+    """Return the expectation that an Application is what a commit says; its value is the Application.
+
+    Args:
+        revision: the first digits of a commit; HEAD for the one that Argo CD compared with last, which is Git's newest where
+            a refresh was asked for before.
+    """
+
+    def judge(app: Object | None) -> Verdict:
+        wanted = argocd.revisions(app or {}) if revision == HEAD else _of_each_source(app or {}, revision)
+        return converged_on(wanted)(app)
+
+    return judge
+
+
+def _of_each_source(app: Object, sha: str) -> Wanted:
+    """Return which revision each source must be at; a chart has a version of its own.
+
+    Raises:
+        WrongUsage: the commit cannot be of all sources.
+    """
+    sources = (app.get("spec") or {}).get("sources") or []
+    found = argocd.revisions(app)
+    if not sources or len(found) != len(sources):
+        return sha
+    repositories = {str(one.get("repoURL")) for one in sources if not one.get("chart")}
+    if len(repositories) != 1:
+        name = app["metadata"]["name"]
+        raise WrongUsage(
+            f"application/{name} reads {len(repositories)} Git repositories, and commit {sha[:12]} can be of one only",
+            "use --converged-on HEAD --refresh",
+        )
+    return tuple(now if one.get("chart") else sha for now, one in zip(found, sources, strict=True))
+
+
+class Refresher:
+    """Ask Argo CD once for each Application to look at Git now.
+
+    Args:
+        kube: the cluster.
+        tell: is given what a person should know.
+    """
+
+    def __init__(self, kube: Kube, tell: Callable[[str], None]) -> None:
+        """Have asked nothing yet."""
+        self._kube = kube
+        self._tell = tell
+        self._asked: set[tuple[str, str]] = set()
+
+    def ask(self, app: Object, revision: str) -> Pending | None:
+        """Ask, or return what has to be waited for before.
+
+        A look that somebody else has asked for may have begun before the commit was there, so its end is waited for. An
+        Application that does not exist needs none: it is compared with Git when it is made.
+
+        Args:
+            app: the Application as it was just read.
+            revision: that is waited for.
+
+        Raises:
+            Forbidden: the user may not ask, and HEAD cannot be known without.
+        """
+        namespace, name = key(app)
+        if (namespace, name) in self._asked:
+            return None
+        if argocd.refresh_asked(app):
+            return Pending(f"Argo CD has not done the refresh of application/{name} that somebody else asked for")
+        try:
+            argocd.ask_refresh(self._kube, name, namespace=namespace)
+        except Forbidden as error:
+            if revision == HEAD:
+                raise
+            self._tell(f"Argo CD is not asked to look at Git and does so by itself every few minutes: {error.message}")
+        self._asked.add((namespace, name))
+        return None

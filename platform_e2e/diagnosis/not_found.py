@@ -1,0 +1,69 @@
+"""Why an object that is asked for is not there: no such namespace, another name, another namespace, or who should have made it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+from platform_e2e.diagnosis.explain import explain
+from platform_e2e.diagnosis.objects import at, listed, name_of
+from platform_e2e.finding import Cause
+from platform_e2e.gitops import argocd
+from platform_e2e.kube.objects import Object, key
+from platform_e2e.kube.reader import ReadApi
+from platform_e2e.layer.objects import described
+
+NEAR = 3
+"""How many names a person is offered."""
+
+
+def why_not_found(kind: str, name: str, namespace: str | None, view: ReadApi) -> Cause:
+    """Return why an object is not there, as far as it can be told.
+
+    Args:
+        kind: as in a manifest, `v1/Service`.
+        name: of the object.
+        namespace: of the object, or None for a kind without.
+        view: of the cluster.
+    """
+    wanted = described(kind.rsplit("/", 1)[1], name, namespace)
+    owner = _owner(kind, name, namespace, view)
+    if owner is not None:
+        return explain(owner, view) or Cause(
+            "object-missing",
+            f"{wanted} belongs to {name_of(owner)} and is not there",
+            "with automated sync Argo CD makes it; look at the Application's conditions and its last operation",
+        )
+    if namespace and view.get("v1/Namespace", namespace) is None:
+        near = _near(namespace, [key(one)[1] for one in view.list("v1/Namespace")])
+        return Cause("object-missing", f"there is no namespace {namespace} for {wanted}", _offer(near, "-n "))
+    others = list(view.list(kind))
+    elsewhere = sorted(key(one)[0] for one in others if key(one)[1] == name)
+    if elsewhere:
+        return Cause(
+            "object-missing",
+            f"{wanted} does not exist; there is one of that name in {listed(elsewhere[:NEAR])}",
+            f"give {' or '.join(f'-n {one}' for one in elsewhere[:NEAR])}",
+        )
+    near = _near(name, [key(one)[1] for one in others if namespace in {None, key(one)[0]}])
+    return Cause("object-missing", f"{wanted} does not exist, and no Application has it", _offer(near, ""))
+
+
+def _owner(kind: str, name: str, namespace: str | None, view: ReadApi) -> Object | None:
+    """Return the Application that should have made an object."""
+    for app in view.list(argocd.APPLICATION):
+        for one in at(app, "status", "resources") or ():
+            group = f"{one['group']}/" if one.get("group") else ""
+            api = f"{group}{one.get('version')}/{one.get('kind')}"
+            if (api, one.get("name"), one.get("namespace") or None) == (kind, name, namespace):
+                return app
+    return None
+
+
+def _near(name: str, names: Sequence[str]) -> list[str]:
+    return difflib.get_close_matches(name, sorted(set(names)), n=NEAR, cutoff=0.6)
+
+
+def _offer(near: Sequence[str], before: str) -> str:
+    offered = " or ".join(f"{before}{one}" for one in near)
+    return f"did you mean {offered}?" if near else "create it, or correct its name and namespace"

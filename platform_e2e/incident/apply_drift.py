@@ -1,0 +1,199 @@
+"""Lay captured drift over a layer that has just come up: the same fields changed, the same objects gone or there.
+
+Only what differed is laid over, so that nothing of the other cluster's own (addresses, ids, versions) comes along. Values that
+are redacted cannot be laid over, and say so.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from platform_e2e.checks.differences import HIDDEN, Difference, bare
+from platform_e2e.checks.drift import CHANGED, MISSING, Drift
+from platform_e2e.diagnosis.objects import at
+from platform_e2e.errors import HarnessError
+from platform_e2e.kube.client import Kube
+from platform_e2e.kube.errors import ApiError
+from platform_e2e.kube.expect import eventually
+from platform_e2e.kube.objects import Object, key
+from platform_e2e.kube.rollouts import rolled_out
+
+HAND = "platform-e2e-incident"
+"""The field manager that the overlay is recorded under."""
+
+OWN_FIELDS = ("clusterIP", "clusterIPs", "healthCheckNodePort", "ipFamilies")
+"""Fields of a Service that its cluster has filled in."""
+
+SERVED = ("/repoURL", "/targetRevision")
+"""Ends of fields that say where this cluster reads Git from, and must."""
+
+KEY_LABEL = "sealedsecrets.bitnami.com/sealed-secrets-key"
+CONTROLLER = {"app.kubernetes.io/name": "sealed-secrets"}
+RESTART_SECONDS = 60.0
+"""For the Sealed Secrets controller to come up again; it needs about 5."""
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What was done about one object.
+
+    Attributes:
+        object: as findings name it.
+        did: what was done, in words; empty for nothing.
+        problem: why it is not as it was at the incident; empty where it is.
+    """
+
+    object: str
+    did: str
+    problem: str = ""
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        return f"{self.object}: {'; but '.join(part for part in (self.did, self.problem) if part)}"
+
+
+def apply(kube: Kube, one: Drift) -> Applied:
+    """Bring an object into the state that it had at the incident.
+
+    Args:
+        kube: the cluster.
+        one: how the object differed from Git.
+    """
+    try:
+        if one.change == MISSING:
+            there = kube.delete(one.kind, one.name, one.namespace or None)
+            return Applied(str(one), "deleted", "" if there else "it was not there")
+        return _change(kube, one) if one.change == CHANGED else _create(kube, one)
+    except HarnessError as error:
+        return Applied(str(one), "", f"it could not be laid over: {error.problem}")
+
+
+def _change(kube: Kube, one: Drift) -> Applied:
+    live = kube.get(one.kind, one.name, one.namespace or None)
+    if live is None:
+        return Applied(str(one), "", "it does not exist here")
+    usable = [each for each in one.differences if not unusable(each)]
+    left = [f"{each.path} {unusable(each)}" for each in one.differences if unusable(each)]
+    if usable:
+        kube.patch(one.kind, one.name, patch_of(live, usable), one.namespace or None, manager=HAND)
+    did = f"changed {', '.join(each.path for each in usable)}" if usable else ""
+    return Applied(str(one), did, "; ".join(left))
+
+
+def unusable(one: Difference) -> str:
+    """Return why a difference cannot be laid over, or nothing.
+
+    Args:
+        one: a field with its redacted value.
+    """
+    if HIDDEN in json.dumps(one.observed, default=str):
+        return "is redacted"
+    return "says where Git is read from, which is another place here" if one.path.endswith(SERVED) else ""
+
+
+def patch_of(live: Object, differences: Sequence[Difference]) -> Object:
+    """Return the merge patch that gives an object the observed values.
+
+    Args:
+        live: as it is here.
+        differences: paths and what was observed there; None for what was absent.
+    """
+    after = copy.deepcopy(live)
+    for one in differences:
+        _put(after, [part.replace("~1", "/").replace("~0", "~") for part in one.path.split("/")[1:]], one.observed)
+    found: Object = _merge(live, after)
+    return found
+
+
+def _put(holder: Any, path: Sequence[str], value: Any) -> None:
+    """Set a value at a path, or remove it; maps that are absent on the way are made."""
+    for part, following in itertools.pairwise(path):
+        if isinstance(holder, list):
+            if not part.isdecimal() or int(part) >= len(holder):
+                return
+            holder = holder[int(part)]
+            continue
+        if holder.get(part) is None:
+            holder[part] = [] if following.isdecimal() else {}
+        holder = holder[part]
+    last = path[-1]
+    if isinstance(holder, list):
+        if last.isdecimal() and int(last) < len(holder):
+            holder[int(last)] = value
+    elif isinstance(holder, dict) and value is None:
+        holder.pop(last, None)
+    elif isinstance(holder, dict):
+        holder[last] = value
+
+
+def _merge(before: Any, after: Any) -> Any:
+    """Return what a merge patch (RFC 7386) must say to get from one to the other; a list is said as a whole."""
+    if not isinstance(before, Mapping) or not isinstance(after, Mapping):
+        return after
+    changed = {name: _merge(before.get(name), value) for name, value in after.items() if before.get(name) != value}
+    return changed | dict.fromkeys(before.keys() - after.keys())
+
+
+def _create(kube: Kube, one: Drift) -> Applied:
+    if one.live is None or HIDDEN in json.dumps(one.live, default=str):
+        return Applied(str(one), "", "it has values that are redacted")
+    made = bare(one.live)
+    if made.get("kind") == "Service":
+        for name in OWN_FIELDS:
+            made["spec"].pop(name, None)
+        for port in at(made, "spec", "ports") or ():
+            port.pop("nodePort", None)
+    if one.namespace and kube.get("v1/Namespace", one.namespace) is None:
+        kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": one.namespace}}, manager=HAND)
+    kube.apply(made, manager=HAND)
+    return Applied(str(one), "created")
+
+
+def lose_address(kube: Kube, name: str, namespace: str) -> Applied:
+    """Take a Service's address away, so that MetalLB gives it another one if it can.
+
+    Args:
+        kube: the cluster.
+        name: of the Service.
+        namespace: of the Service.
+    """
+    label = f"service/{name} -n {namespace}"
+    service = kube.get("v1/Service", name, namespace)
+    if service is None or not at(service, "status", "loadBalancer", "ingress"):
+        return Applied(label, "has no address")
+    try:
+        kube.patch("v1/Service", name, {"status": {"loadBalancer": None}}, namespace, subresource="status")
+    except ApiError as error:
+        return Applied(label, "", f"its address could not be taken away: {error.problem}")
+    return Applied(label, "its address was taken away")
+
+
+def lose_sealing_key(kube: Kube) -> Applied:
+    """Delete every key of Sealed Secrets and start its controller anew, which then makes a key that fits nothing.
+
+    What it has unsealed before stays, as it does where a key is lost.
+
+    Args:
+        kube: the cluster.
+    """
+    label = "key of Sealed Secrets"
+    try:
+        keys = kube.list("v1/Secret", labels=KEY_LABEL)
+        for secret in keys:
+            kube.delete("v1/Secret", key(secret)[1], key(secret)[0])
+        for deployment in kube.list("apps/v1/Deployment", labels=CONTROLLER):
+            namespace, name = key(deployment)
+            stamp = {"platform-e2e/restarted-for": ",".join(sorted(key(one)[1] for one in keys)) or "no key"}
+            template = {"spec": {"template": {"metadata": {"annotations": stamp}}}}
+            kube.patch("apps/v1/Deployment", name, template, namespace, manager=HAND)
+            source = kube.one("apps/v1/Deployment", name, namespace)
+            eventually(source, rolled_out, timeout=RESTART_SECONDS, what=f"deployment/{name} -n {namespace} runs anew")
+    except HarnessError as error:
+        return Applied(label, "", f"it could not be lost: {error.problem}")
+    names = ", ".join(key(one)[1] for one in keys)
+    return Applied(label, f"deleted {names or 'none'} and restarted the controller")

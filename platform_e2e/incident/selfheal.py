@@ -1,0 +1,83 @@
+"""What Argo CD does with laid drift once it may: for each object when it is as in Git again, or why it stays."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from platform_e2e.checks.applications import unserved
+from platform_e2e.checks.differences import missing_from
+from platform_e2e.checks.drift import Drift
+from platform_e2e.diagnosis.objects import listed
+from platform_e2e.kube.expect import Met, Pending, Timeout, Verdict, poll
+from platform_e2e.kube.reader import Reader
+from platform_e2e.layer import Rendered
+
+HEAL_SECONDS = 60.0
+"""How long Argo CD is watched: it heals in about a second, and after a failed attempt again after some seconds more."""
+
+
+@dataclass(frozen=True)
+class Healed:
+    """What became of one object.
+
+    Attributes:
+        object: as findings name it.
+        seconds: until it was as in Git; None where it stays.
+        why: what still differs.
+    """
+
+    object: str
+    seconds: float | None
+    why: str = ""
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        if self.seconds is not None:
+            return f"{self.object}: as in Git after {self.seconds:.1f} s"
+        return f"{self.object}: stays: {self.why}"
+
+
+def watch(reader: Reader, drift: Sequence[Drift], wanted: Sequence[Rendered], *, timeout: float) -> list[Healed]:
+    """Return what becomes of each object that was laid over, in their order.
+
+    Args:
+        reader: of the cluster.
+        drift: the objects.
+        wanted: as Git has them.
+        timeout: seconds after which what is not healed stays.
+    """
+    git = {(one.api, one.namespace or "", one.name): one for one in wanted}
+    began = time.monotonic()
+    healed: dict[str, Healed] = {}
+    left: dict[str, str] = {}
+
+    def look() -> Verdict:
+        for one in drift:
+            if str(one) not in healed:
+                left[str(one)] = why = _differs(reader, one, git.get(one.identity))
+                if not why:
+                    healed[str(one)] = Healed(str(one), time.monotonic() - began)
+        still = [name for name in left if name not in healed]
+        return Pending(f"{len(still)} stay: {listed(still[:3])}") if still else Met()
+
+    _until(look, timeout)
+    return [healed.get(str(one)) or Healed(str(one), None, left.get(str(one), "")) for one in drift]
+
+
+def _differs(reader: Reader, one: Drift, git: Rendered | None) -> str:
+    """Return how an object is not as in Git, or nothing."""
+    live = reader.get(one.kind, one.name, one.namespace or None)
+    if git is None:
+        return "it is in no file of Git, and still there" if live is not None else ""
+    if live is None:
+        return "it does not exist"
+    return listed([str(each) for each in unserved(missing_from(git.object, live))[:3]], "")
+
+
+def _until(look: Callable[[], Verdict], timeout: float) -> None:
+    try:
+        poll(look, timeout=timeout, what="what was laid over is as in Git again")
+    except Timeout:
+        return

@@ -1,0 +1,195 @@
+"""Write into a run's directory what it takes to rebuild its state: layer, harness, cluster, images by digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from platform_e2e import paths
+from platform_e2e.cluster.provider import ClusterFacts
+from platform_e2e.errors import HarnessError
+from platform_e2e.outside import repository
+from platform_e2e.outside.shown import shown
+from platform_e2e.replay import run_options, snapshot
+from platform_e2e.replay.find_run import HARNESS_PATCH, PATCH
+from platform_e2e.replay.run_options import Prepared
+from platform_e2e.replay.run_record import BAD, ended
+from platform_e2e.report import checkout
+from platform_e2e.report.run import Run
+
+STATE = "marks/state.json"
+"""Where the process that ends first leaves what the cluster was, for the one that writes run.json."""
+
+IMAGES = "marks/images.json"
+"""Where the first one of those that have a client leaves which images there were."""
+
+LIST_SECONDS = 5.0
+"""For the list of pods, when everything else is done: an API server that is gone must not keep the run from its end."""
+
+CHANCE = "names of clusters, namespaces and branches, and pauses between attempts; nothing that decides what is tested"
+"""What is made at random. So there is no seed to keep; tests of the harness use Hypothesis, those of the platform do not."""
+
+
+class Lister(Protocol):
+    """What is needed of the Kubernetes client."""
+
+    def list(self, kind: str, *, patience: float | None = None) -> Sequence[dict[str, Any]]:
+        """Return the objects of a kind."""
+        ...
+
+
+def layer(run: Run, replay: Prepared | None) -> dict[str, Any]:
+    """Keep the layer as it is now, and return what run.json says of it.
+
+    Args:
+        run: which has a directory.
+        replay: the earlier run, where this one replays its layer; what that said of Git holds for this one, too.
+    """
+    said: dict[str, Any] = {}
+    try:
+        if replay is not None and replay.origin:
+            said = _of_earlier(run, replay)
+            known = {str(one["path"]) for one in said.pop("withheld_then") if one.get("committed") is True}
+            return {**said, **snapshot.take(run.settings.layer, run.directory, known.__contains__)}
+        found = checkout.describe(run.settings.layer)
+        if found is not None:
+            said = _of_git(found)
+            said["repository"] = str(run.settings.layer.resolve()).removesuffix("/" + found.prefix.rstrip("/"))
+            _write(run.directory / PATCH, found.patch)
+        return {**said, **snapshot.take(run.settings.layer, run.directory, lambda name: _committed(run, found, name))}
+    except (HarnessError, OSError) as error:
+        # Whatever cannot be described, or kept on a full disk, must not keep the platform from being judged.
+        return {**said, "problem": str(error)}
+
+
+def _of_earlier(run: Run, replay: Prepared) -> dict[str, Any]:
+    """Return what the earlier run said of its layer, and write its patch."""
+    earlier = replay.recorded
+    _write(run.directory / PATCH, earlier.kept.text(PATCH))
+    known = ("prefix", "uncommitted", "patch_withheld")
+    withheld = earlier.layer.get("withheld")
+    entries = [one for one in withheld if isinstance(one, dict) and "path" in one] if isinstance(withheld, list) else []
+    return {
+        **{name: earlier.layer[name] for name in known if name in earlier.layer},
+        **({"commit": earlier.commit} if earlier.commit else {}),
+        "name": f"layer of {shown(earlier.kept.name)}",
+        "withheld_then": entries,
+    }
+
+
+def harness(run: Run) -> dict[str, Any]:
+    """Return what run.json says of the harness: version, commit, and the patch of uncommitted work besides the layer's."""
+    within = run.settings.layer.resolve()
+    besides = within if within.is_relative_to(paths.ROOT) and within != paths.ROOT else None
+    try:
+        found = run_options.work(besides)
+    except HarnessError as error:
+        return {"problem": str(error)}
+    if found is None:
+        return {}
+    _write(run.directory / HARNESS_PATCH, found.patch)
+    return {
+        **_of_git(found),
+        "digest": run_options.digest_of(found),
+        "besides": besides.relative_to(paths.ROOT).as_posix() if besides else "",
+    }
+
+
+def _of_git(found: checkout.Checkout) -> dict[str, Any]:
+    """Return what Git says of a directory as plain data, without the patch, which has a file of its own."""
+    return {
+        "commit": found.commit,
+        "prefix": found.prefix,
+        "uncommitted": list(found.uncommitted),
+        "patch_withheld": list(found.withheld),
+    }
+
+
+def _committed(run: Run, found: checkout.Checkout | None, name: str) -> bool:
+    """Tell whether a file of the layer is in Git as it is."""
+    if found is None:
+        return False
+    words = ("status", "--porcelain", "--ignored", "--untracked-files=all", "--", f":(literal){name}")
+    with repository.opened(run.settings.layer) as git:
+        status = git.git(*words) if git is not None else None
+    return status is not None and status.returncode == 0 and not status.stdout
+
+
+def _write(path: Path, patch: str) -> None:
+    """Write a patch where there is one."""
+    if patch:
+        path.write_text(patch, encoding="utf-8", newline="")
+
+
+def sealing_key(run: Run) -> str:
+    """Return the SHA-256 of the file with the key: of a private key it tells nothing else."""
+    path = run.settings.sealing_key
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path and path.is_file() else ""
+
+
+def note_state(run: Run, kube: Lister | None) -> None:
+    """Leave what the cluster is, while it is there, for run.json: the first process that ends, and of images one with a client.
+
+    Args:
+        run: whose cluster it is.
+        kube: its client, or None where there is none.
+    """
+    place = paths.clusters() / run.settings.cluster / "cluster.json"
+    if place.exists() and run.claim("state"):
+        try:
+            facts = ClusterFacts.read(place)
+        except FileNotFoundError:
+            # The last process to let go of the cluster has just removed it.
+            return
+        state = {
+            "provider": facts.provider,
+            "kubernetes": facts.kubernetes,
+            "nodes": len(facts.nodes),
+            "image_source": facts.images,
+            "segment": facts.segment,
+            "pool": facts.pool_map,
+        }
+        run.write_json(STATE, state)
+    if kube is None or not place.exists() or not run.claim("images"):
+        return
+    noted: dict[str, Any]
+    try:
+        found = digests(kube.list("v1/Pod", patience=LIST_SECONDS))
+        # No names as keys: the value of one that is called like a secret, such as sealed-secrets, would be taken out.
+        noted = {"images": [{"image": image, "digest": digest} for image, digest in found.items()]}
+    except HarnessError as error:
+        noted = {"problem": str(error)}
+    run.write_json(IMAGES, noted)
+
+
+def digests(pods: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return what each image really is on the nodes, by the name that pods ask for; empty where it could not be had."""
+    found: dict[str, str] = {}
+    for pod in pods:
+        status = pod.get("status") or {}
+        for one in [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]:
+            name, digest = str(one.get("image", "")), str(one.get("imageID") or "").rpartition("@")[2]
+            found[name] = digest or found.get(name, "")
+    return dict(sorted(found.items()))
+
+
+def state(run: Run) -> dict[str, Any]:
+    """Return what the cluster was, with the releases that were installed in it."""
+    noted: dict[str, Any] = {}
+    for path in (run.directory / STATE, run.directory / IMAGES):
+        if path.exists():
+            noted |= json.loads(path.read_text(encoding="utf-8"))
+    releases = {
+        str(event["name"]).removeprefix("release "): {"running": event["running"], "chart": event.get("chart", "")}
+        for event in run.events()
+        if event["kind"] == "fact" and event.get("running")
+    }
+    return {**noted, "releases": [{"release": name, **said} for name, said in releases.items()]}
+
+
+def failed(tests: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the tests that failed, each with the ids of its causes."""
+    return [{"test": one.test, "causes": list(one.causes)} for one in ended(tests) if one.outcome in BAD]
