@@ -13,7 +13,7 @@ from platform_e2e.cluster.embedded import cache, gomod, programs, toolchain
 from platform_e2e.cluster.embedded.gobuild import Builder, Target
 from platform_e2e.cluster.k3d import versions
 from platform_e2e.errors import HarnessError
-from platform_e2e.incident.said import Telling, say
+from platform_e2e.incident.output import PrintedTimeline, say
 
 ARCHITECTURES = ("arm64", "amd64")
 
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="mac", description=__doc__)
     parser.add_argument("architectures", nargs="*", default=ARCHITECTURES, metavar="ARCH", help="arm64 and amd64")
     known = parser.parse_args(argv)
-    timeline = Telling()
+    timeline = PrintedTimeline()
     table = {program.name: program for program in programs.table()}
     tools = [
         Target("kubectl", programs.KUBECTL, table[programs.KUBERNETES].link),

@@ -15,6 +15,7 @@ from incidents.five import APPLICATIONSET, KINDS, STACK, Kind, freeze, ignored, 
 from platform_e2e import cli, paths
 from platform_e2e import layer as layers
 from platform_e2e.bringup import RunningPlatform, bring_up
+from platform_e2e.checks.all import CheckContext, run_all
 from platform_e2e.cluster.place import Place
 from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.commands import arguments
@@ -23,9 +24,8 @@ from platform_e2e.gitops.deploy import refresh_all
 from platform_e2e.incident import archive
 from platform_e2e.incident.capture import renderer
 from platform_e2e.incident.model import Incident, parse
-from platform_e2e.incident.observing import Ground, findings
+from platform_e2e.incident.output import PrintedTimeline, say, say_list
 from platform_e2e.incident.reproduce import drift_documents
-from platform_e2e.incident.said import Telling, say, several
 from platform_e2e.kube.expect import Met, Pending, Verdict, poll
 
 BROKEN_SECONDS = 240.0
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for name in (first, second):
             _down(name)
     found = {(one.object, one.cause.id) for one in incident.findings}
-    several(
+    say_list(
         "five kinds", (f"{one.name}: {'captured' if (one.object, one.cause) in found else 'MISSING'}" for one in KINDS)
     )
     complete = all((one.object, one.cause) in found for one in KINDS)
@@ -86,7 +86,7 @@ def _make(known: argparse.Namespace, cluster: str, output: Path) -> None:
             file.write_text(change(file.read_text(encoding="utf-8")), encoding="utf-8")
         layer = layers.load(directory, renderer())
         with bring_up(
-            settings, layer, nodes=settings.nodes, releases=layer.releases, timeline=Telling(), made=_known
+            settings, layer, nodes=settings.nodes, releases=layer.releases, timeline=PrintedTimeline(), made=_known
         ) as up:
             freeze(up)
             for kind in KINDS:
@@ -117,8 +117,8 @@ def _until_found(up: RunningPlatform, kinds: Sequence[Kind], *, steady: float = 
 
     def look() -> Verdict:
         nonlocal last, since
-        ground = Ground(up.kube, up.layer, up.git.head(), [one.name for one in up.layer.applications])
-        now = {(one.object, one.cause.id) for one in findings(ground)}
+        context = CheckContext(up.kube, up.layer, up.git.head(), [one.name for one in up.layer.applications])
+        now = {(one.object, one.cause.id) for one in run_all(context)}
         if now != last:
             last, since = now, time.monotonic()
         if wanted - now:

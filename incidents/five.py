@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from platform_e2e.bringup import RunningPlatform
 from platform_e2e.diagnosis.objects import at
-from platform_e2e.incident.overlay import lose_address, lose_sealing_key
+from platform_e2e.incident.apply_drift import lose_address, lose_sealing_key
 from platform_e2e.kube.objects import key
 
 HAND = "somebody"

@@ -17,7 +17,7 @@ from platform_e2e import paths
 from platform_e2e.cluster.provider import Capability, ClusterFacts, Images, NodeFacts
 from platform_e2e.errors import BrokenHarness, BrokenPlatform, WrongUsage
 from platform_e2e.layer.objects import Rendered
-from platform_e2e.replay import preparing
+from platform_e2e.replay import run_options
 from platform_e2e.report import digest
 
 if TYPE_CHECKING:
@@ -156,12 +156,12 @@ class OfTheHarness:
     @classmethod
     def look(cls) -> OfTheHarness:
         """Ask Git."""
-        return cls(preparing.work(None), digest.head(paths.ROOT))
+        return cls(run_options.work(None), digest.head(paths.ROOT))
 
     def remember(self) -> None:
         """Let nobody in this process ask Git or read all sources again."""
         head, tree = digest.head, digest.tree
-        preparing.work = lambda besides: self.work
+        run_options.work = lambda besides: self.work
         digest.head = lambda directory: self.commit if directory == paths.ROOT else head(directory)
         digest.tree = lambda *roots: tree(*(root for root in roots if not root.is_relative_to(paths.ROOT)))
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from platform_e2e import shell
 from platform_e2e.checks.differences import Difference
+from platform_e2e.checks.drift import CHANGED, Drift
 from platform_e2e.finding import Cause, Finding, Promise
-from platform_e2e.incident.model import CHANGED, Drift
 from platform_e2e.kube.objects import Object
 from tests import layers
 from tests.scripted_api import ScriptedApi

@@ -8,11 +8,11 @@ import pytest
 
 from platform_e2e import layer
 from platform_e2e.checks import hookruns
+from platform_e2e.checks.drift import wanted
 from platform_e2e.checks.mutations import mutations_of
 from platform_e2e.diagnosis.causes import CAUSES
 from platform_e2e.diagnosis.explain import explain
 from platform_e2e.gitops import argocd
-from platform_e2e.incident.drift import wanted
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import Polled
 from platform_e2e.kube.objects import Object

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from platform_e2e import paths, shell
-from platform_e2e.incident import origin
+from platform_e2e.incident import revision
 from platform_e2e.layer import tree
 from platform_e2e.pytest_plugin.comparing import layer_digest, layer_name
 from platform_e2e.report import digest
@@ -83,5 +83,5 @@ def test_what_a_git_hook_sets_names_no_other_repository(
     monkeypatch.setenv("GIT_OBJECT_DIRECTORY", str(tmp_path / "another.git" / "objects"))
     assert digest.head(layer) == commit
     assert served(layer / ".git", "main")[0] == commit
-    origin.export(layer, commit, tmp_path / "out")
+    revision.export(layer, commit, tmp_path / "out")
     assert (tmp_path / "out" / "apps" / "one.yaml").read_text() == "one"

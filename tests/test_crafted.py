@@ -17,7 +17,7 @@ import pytest
 
 from platform_e2e import cli
 from platform_e2e.incident import capture
-from platform_e2e.replay import preparing
+from platform_e2e.replay import run_options
 from tests import crafted, forks, layers
 
 MOST_MEMORY = 300 << 10
@@ -42,7 +42,7 @@ def batches(names: Iterable[str]) -> list[Any]:
 def _in_a_process(ways: Sequence[str], paths: Sequence[Path], out: Path) -> None:
     """Replay or reproduce things, as the command line does before anything is started, and write how that ended."""
     resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
-    preparing._harness = lambda _: []  # type: ignore[assignment]
+    run_options._harness = lambda _: []  # type: ignore[assignment]
     told = [_told(way, path) for path in paths for way in ways]
     out.write_text(json.dumps(told))
 
@@ -72,9 +72,9 @@ def _replay(path: Path) -> int:
     from platform_e2e.settings import resolve
 
     try:
-        prepared = preparing.prepare({"replay": str(path), "trust": True}, {})
+        prepared = run_options.prepare({"replay": str(path), "trust": True}, {})
         assert prepared is not None
-        preparing.with_layer(prepared)
+        run_options.with_layer(prepared)
         resolve(prepared.chosen, {})
         sys.stdout.write("\n".join(prepared.lines()))
     except HarnessError as error:

@@ -17,9 +17,9 @@ import pytest
 from platform_e2e import cli, gitcommand, paths
 from platform_e2e.errors import HarnessError, WrongUsage
 from platform_e2e.gitops.repository import Repository, Step, files_of
-from platform_e2e.incident import capture, origin
+from platform_e2e.incident import capture, revision
 from platform_e2e.outside.repository import opened
-from platform_e2e.replay import describing, preparing
+from platform_e2e.replay import provenance, run_options
 from platform_e2e.report import checkout, digest
 from platform_e2e.report.run import Run
 from platform_e2e.settings import resolve
@@ -41,7 +41,7 @@ def describe(directory: Path, artifacts: Path) -> Run:
     run = Run.plan(resolve({"layer": str(directory)}, {"PLATFORM_E2E_ARTIFACTS": str(artifacts)}))
     run = dataclasses.replace(run, directory=artifacts / "run")
     run.directory.mkdir(parents=True)
-    run.source = describing.layer(run, None)
+    run.source = provenance.layer(run, None)
     return run
 
 
@@ -79,7 +79,7 @@ def test_a_layer_runs_nothing(planted: Planted, tmp_path: Path, kind: str) -> No
 def test_a_layer_that_is_exported_runs_nothing(planted: Planted, tmp_path: Path, kind: str) -> None:
     commit = KINDS[kind](planted, planted.place / "team")
     try:
-        origin.export(planted.place / "team" / "platform", commit, tmp_path / "out")
+        revision.export(planted.place / "team" / "platform", commit, tmp_path / "out")
     except HarnessError:
         assert kind == "promisor", "it lacks a file, and none is fetched"
     else:
@@ -235,10 +235,10 @@ def run_json(commit: str, repository: str) -> bytes:
     return json.dumps({"exit_code": 1, "options": {}, "layer": layer, "verdict": {"tests": tests}}).encode()
 
 
-def replayed(what: Path) -> preparing.Prepared:
-    prepared = preparing.prepare({"replay": str(what), "trust": True}, {})
+def replayed(what: Path) -> run_options.Prepared:
+    prepared = run_options.prepare({"replay": str(what), "trust": True}, {})
     assert prepared is not None
-    return preparing.with_layer(prepared)
+    return run_options.with_layer(prepared)
 
 
 @pytest.mark.point("git-runs-nothing")
@@ -297,9 +297,9 @@ def test_what_is_put_back_from_a_foreign_checkout_runs_nothing(planted: Planted,
         "diff --git a/platform/b.yaml b/platform/b.yaml\nnew file mode 100644\n--- /dev/null\n+++ b/platform/b.yaml\n@@ -0,0 +1 @@\n+b\n"
     )
     chosen = {"replay": str(artifact), "trust": True, "repository": str(planted.place / "team")}
-    prepared = preparing.prepare(chosen, {})
+    prepared = run_options.prepare(chosen, {})
     assert prepared is not None
-    layer = Path(str(preparing.with_layer(prepared).chosen["layer"]))
+    layer = Path(str(run_options.with_layer(prepared).chosen["layer"]))
     assert (layer / "secret.yaml").read_text().endswith("hunter2hunter2}\n")
     assert (layer / "b.yaml").read_text() == "b\n"
     assert not planted.said()

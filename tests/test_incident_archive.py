@@ -14,7 +14,7 @@ import pytest
 
 from platform_e2e.errors import WrongUsage
 from platform_e2e.incident import archive
-from platform_e2e.incident.files import files_of
+from platform_e2e.incident.archive import files_of
 from platform_e2e.incident.model import SCHEMA, Incident, parse
 from platform_e2e.incident.reproduce import drift_documents
 from platform_e2e.outside.archive import UnsafeArchive

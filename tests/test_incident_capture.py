@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from platform_e2e import cli
-from platform_e2e.incident import archive, capture, drift, helm
-from platform_e2e.incident.missed import Missed
-from platform_e2e.incident.model import EXTRA, MISSING, Incident, parse
+from platform_e2e.checks import drift
+from platform_e2e.checks.drift import EXTRA, MISSING
+from platform_e2e.checks.partial import SkippedParts
+from platform_e2e.incident import archive, capture, helm
+from platform_e2e.incident.model import Incident, parse
 from platform_e2e.incident.reproduce import drift_documents
 from platform_e2e.layer import Rendered
 from platform_e2e.outside.archive import UnsafeArchive
@@ -257,10 +259,10 @@ def test_a_release_that_is_none_is_named_and_the_others_are_read(
     ):
         labels = {"owner": "helm", "name": name, "status": "deployed", "version": "1"}
         api.put("secrets", "argocd", f"sh.helm.release.v1.{name}.v1", metadata={"labels": labels}, data=data)
-    missed = Missed()
+    skipped = SkippedParts()
     with api.client() as kube:
-        assert [one.name for one in helm.releases(kube, missed)] == ["argocd"]
-    assert missed.parts == {"release bad -n argocd": f"its Secret is none of Helm's: {why}"}
+        assert [one.name for one in helm.releases(kube, skipped)] == ["argocd"]
+    assert skipped.parts == {"release bad -n argocd": f"its Secret is none of Helm's: {why}"}
 
 
 def test_no_secret_reaches_the_disk(api: ScriptedApi, take: Take, tmp_path: Path) -> None:

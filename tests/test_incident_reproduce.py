@@ -17,10 +17,10 @@ from platform_e2e.bringup import RunningPlatform
 from platform_e2e.cluster.provider import ClusterFacts, NodeFacts
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.finding import Cause, Finding, Promise
-from platform_e2e.incident import archive, compare, healing, helm, reproduce
-from platform_e2e.incident.files import files_of
+from platform_e2e.incident import archive, compare, helm, reproduce, selfheal
+from platform_e2e.incident.archive import files_of
 from platform_e2e.incident.model import Incident, Installed
-from platform_e2e.incident.said import clean
+from platform_e2e.incident.output import clean
 from tests import incidents, layers
 from tests.incidents import FINDING, drift
 from tests.scripted_api import ScriptedApi
@@ -60,7 +60,7 @@ def again(api: ScriptedApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.delenv(f"PLATFORM_E2E_{name}", raising=False)
     monkeypatch.setattr(reproduce, "renderer", lambda: layers.no_objects)
     monkeypatch.setattr(reproduce, "AGAIN_SECONDS", 0.3)
-    monkeypatch.setattr(healing, "HEAL_SECONDS", 0.3)
+    monkeypatch.setattr(selfheal, "HEAL_SECONDS", 0.3)
     facts = ClusterFacts("incident", "embedded", "", "kubeconfig", "v1.99.0", (NodeFacts("n1", "192.0.2.9", ""),))
 
     @contextlib.contextmanager
@@ -209,6 +209,6 @@ def test_no_control_character_of_an_archive_reaches_the_terminal() -> None:
 def test_an_object_that_comes_back_is_told_with_its_seconds(api: ScriptedApi, tmp_path: Path) -> None:
     layer = layer_package.load(layers.write(tmp_path, {}), layers.no_objects)
     with api.client() as kube:
-        (found,) = healing.watch(kube, [drift()], layer.rendered, timeout=1)
+        (found,) = selfheal.watch(kube, [drift()], layer.rendered, timeout=1)
     assert found.seconds is not None
     assert re.fullmatch(r"configmap/one -n one: as in Git after \d\.\d s", str(found))

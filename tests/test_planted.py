@@ -19,7 +19,7 @@ from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.gitops.repository import File, Repository, Step
 from platform_e2e.pytest_plugin.redaction import sweep
 from platform_e2e.redact.known import Known
-from platform_e2e.replay import describing
+from platform_e2e.replay import provenance
 from platform_e2e.report.bundle.pack import pack
 from platform_e2e.report.bundle.state import Beside
 from platform_e2e.report.bundle.store import Store
@@ -158,7 +158,7 @@ def leave(path: Path) -> Path:
     finding = Finding("service/x -n shop", Promise.MONITORING, ALL, ALL, Cause("x", ALL, ALL), {"figures": TEXTS})
     results = [Result(s.name, Outcome.FAILED, reason=s.text, text=s.text, figures={"x": s.text}) for s in SHAPES]
     results.append(Result("x", Outcome.FAILED, findings=[finding]))
-    described = describing.layer(run, None)
+    described = provenance.layer(run, None)
     run.write_json("run.json", {"tests": [asdict(one) for one in results], "layer": described, "events": run.events()})
     junit(run.junit)
     sweep(run.junit)

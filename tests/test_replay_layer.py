@@ -18,9 +18,9 @@ import pytest
 from platform_e2e import paths
 from platform_e2e.errors import WrongUsage
 from platform_e2e.redact import layer_files, patches
-from platform_e2e.replay import describing, keeping, rebuilding
-from platform_e2e.replay.opening import Kept
-from platform_e2e.replay.recorded import Recorded
+from platform_e2e.replay import provenance, restore, snapshot
+from platform_e2e.replay.find_run import FoundRun
+from platform_e2e.replay.run_record import RunRecord
 from platform_e2e.report import checkout
 from platform_e2e.report.run import Run
 from platform_e2e.settings import resolve
@@ -79,21 +79,21 @@ def a_run(tmp_path: Path, layer: Path) -> Run:
     return run
 
 
-def recorded(run: Run, **changes: Any) -> Recorded:
+def recorded(run: Run, **changes: Any) -> RunRecord:
     """Return what a replay reads of a run, with some of its files changed or, with None, missing."""
     files = {path.name: path.read_bytes() for path in run.directory.iterdir() if path.is_file()}
     files |= {name.replace("_", "."): content for name, content in changes.items() if content is not None}
     for name in (name for name, content in changes.items() if content is None):
         del files[name.replace("_", ".")]
-    return Recorded(Kept("the-run", "artifacts/the-run", run.directory, files), {}, run.source, {}, (), 1)
+    return RunRecord(FoundRun("the-run", "artifacts/the-run", run.directory, files), {}, run.source, {}, (), 1)
 
 
 GIVEN: list[Path] = []
 
 
-def rebuilt(run: Recorded) -> rebuilding.Rebuilt:
+def rebuilt(run: RunRecord) -> restore.Restored:
     """Make a layer again, with what the test's repository has."""
-    return rebuilding.rebuild(run, GIVEN[0] if GIVEN else None)
+    return restore.restore(run, GIVEN[0] if GIVEN else None)
 
 
 def contents(place: Path) -> dict[str, str]:
@@ -103,7 +103,7 @@ def contents(place: Path) -> dict[str, str]:
 def test_a_layer_is_made_again_when_its_directory_is_gone(tmp_path: Path, repository: Path) -> None:
     layer = repository / "platform"
     run = a_run(tmp_path, layer)
-    run.source = describing.layer(run, None)
+    run.source = provenance.layer(run, None)
     before = contents(layer)
     assert run.source["commit"] == git(repository, "rev-parse", "HEAD").strip()
     assert run.source["prefix"] == "platform/"
@@ -125,14 +125,14 @@ def test_nothing_of_the_users_repository_is_touched(tmp_path: Path, repository: 
     git(repository, "add", "platform/manifests/mine.yaml")
     files = {path: path.read_bytes() for path in (repository / ".git").rglob("*") if path.is_file()}
     run = a_run(tmp_path, repository / "platform")
-    describing.layer(run, None)
+    provenance.layer(run, None)
     assert {path: path.read_bytes() for path in (repository / ".git").rglob("*") if path.is_file()} == files
 
 
 def test_without_the_copy_commit_and_patch_make_the_layer_new_files_included(tmp_path: Path, repository: Path) -> None:
     layer = repository / "platform"
     run = a_run(tmp_path, layer)
-    run.source = describing.layer(run, None)
+    run.source = provenance.layer(run, None)
     before = contents(layer)
     made = rebuilt(recorded(run, layer_tar_gz=None))
     after = contents(made.directory)
@@ -174,7 +174,7 @@ def test_where_is_no_checkout_there_is_the_copy_alone(tmp_path: Path) -> None:
     layer.mkdir()
     (layer / "a.yaml").write_text("kind: Pod\n")
     run = a_run(tmp_path, layer)
-    run.source = describing.layer(run, None)
+    run.source = provenance.layer(run, None)
     assert "commit" not in run.source
     assert rebuilt(recorded(run)).lacking == []
     with pytest.raises(WrongUsage, match=r"it has no layer\.tar\.gz, and it was in no Git repository"):
@@ -183,7 +183,7 @@ def test_where_is_no_checkout_there_is_the_copy_alone(tmp_path: Path) -> None:
 
 def test_a_commit_that_is_nowhere_here_is_named_with_what_to_do(tmp_path: Path, repository: Path) -> None:
     run = a_run(tmp_path, repository / "platform")
-    run.source = {**describing.layer(run, None), "commit": "0" * 40}
+    run.source = {**provenance.layer(run, None), "commit": "0" * 40}
     lacking = rebuilt(recorded(run)).lacking
     assert "layer: manifests/committed.yaml: the values of its Secret taken out of the copy, and commit 000000000000 is not here" in lacking  # fmt: skip
     with pytest.raises(WrongUsage, match="its commit 000000000000 is in no checkout here") as refused:
@@ -195,8 +195,8 @@ def test_a_commit_that_is_nowhere_here_is_named_with_what_to_do(tmp_path: Path, 
 
 def test_what_differs_from_the_checksums_is_named(tmp_path: Path, repository: Path) -> None:
     run = a_run(tmp_path, repository / "platform")
-    run.source = describing.layer(run, None)
-    other = keeping.pack({"run.sh": ("file", b"other", True), "extra.yaml": ("file", b"x", False)})
+    run.source = provenance.layer(run, None)
+    other = snapshot.pack({"run.sh": ("file", b"other", True), "extra.yaml": ("file", b"x", False)})
     assert rebuilt(recorded(run, layer_tar_gz=other)).lacking == [
         "layer: current, manifests/new with space.yaml, manifests/service.yaml cannot be had",
         "layer: extra.yaml was not there then",
@@ -207,7 +207,7 @@ def test_what_differs_from_the_checksums_is_named(tmp_path: Path, repository: Pa
 
 def test_a_layer_in_which_somebody_worked_is_set_aside_and_made_anew(tmp_path: Path, repository: Path) -> None:
     run = a_run(tmp_path, repository / "platform")
-    run.source = describing.layer(run, None)
+    run.source = provenance.layer(run, None)
     first = rebuilt(recorded(run))
     (first.directory / "run.sh").write_text("worked on")
     again = rebuilt(recorded(run))
@@ -226,12 +226,12 @@ def test_checksums_are_those_of_sha256sum(tmp_path: Path) -> None:
     layer.mkdir()
     (layer / "a.yaml").write_text("kind: Pod\n")
     (layer / "b.yaml").write_text(SECRET)
-    said = keeping.keep(layer, tmp_path, lambda _: False)
+    said = snapshot.take(layer, tmp_path, lambda _: False)
     listed = tmp_path / "layer.sha256"
     subprocess.run(["sha256sum", "--check", "--quiet", listed], cwd=layer, check=True)
     assert "b.yaml" not in listed.read_text(), "the checksum of a weak password tells it"
     assert said["withheld"] == [{"path": "b.yaml", "what": "the values of its Secret", "committed": False}]
-    assert (tmp_path / "layer.tar.gz").read_bytes() == keeping.pack(
+    assert (tmp_path / "layer.tar.gz").read_bytes() == snapshot.pack(
         {name: ("file", patches.file(name, (layer / name).read_bytes())[0], False) for name in ("a.yaml", "b.yaml")}
     )
 
@@ -273,14 +273,14 @@ def test_a_hostile_copy_is_not_unpacked(tmp_path: Path, packed: bytes, words: st
     target = tmp_path / "in" / "layer"
     target.mkdir(parents=True)
     with pytest.raises(WrongUsage, match=words):
-        rebuilding.unpack(packed, target, "run.zip")
+        restore.unpack(packed, target, "run.zip")
     assert not [path for path in tmp_path.rglob("*") if path.name in {"x", "config"}]
 
 
 def test_a_copy_without_end_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform_e2e.layer.tree.LARGEST_LAYER", 2)
     with pytest.raises(WrongUsage, match=r"have more than [24] bytes"):
-        rebuilding.unpack(hostile(*((name, FILE, "") for name in "abc")), tmp_path, "run.zip")
+        restore.unpack(hostile(*((name, FILE, "") for name in "abc")), tmp_path, "run.zip")
 
 
 def test_the_demo_layer_is_kept_whole() -> None:
@@ -404,7 +404,7 @@ def test_nothing_is_put_back_through_links_that_lead_out_together(tmp_path: Path
     (outside / "victim").write_text("mine")
     run = a_run(tmp_path, repository / "platform")
     entry = {"path": name, "what": "values", "committed": True}
-    run.source = {**describing.layer(run, None), "withheld": [entry]}
+    run.source = {**provenance.layer(run, None), "withheld": [entry]}
     packed = hostile((f"{deep}/l", LINK, "../" * 7), (f"{deep}/m", LINK, "l/" + "../" * 5 + "outside"))
     with pytest.raises(WrongUsage, match="outside of the layer"):
         rebuilt(recorded(run, layer_tar_gz=packed))
@@ -415,7 +415,7 @@ def test_a_repository_is_used_from_its_top_wherever_one_stands(
     tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = a_run(tmp_path, repository / "platform")
-    run.source = describing.layer(run, None)
+    run.source = provenance.layer(run, None)
     monkeypatch.chdir(repository / "platform")
     monkeypatch.setattr(paths, "ROOT", tmp_path / "elsewhere")
     GIVEN.clear()

@@ -15,8 +15,8 @@ import pytest
 from platform_e2e import paths
 from platform_e2e.errors import HarnessError, WrongUsage
 from platform_e2e.outside.tarformat import Kind
-from platform_e2e.replay import keeping, preparing, rebuilding
-from platform_e2e.replay.comparing import as_json, compare, summary, table
+from platform_e2e.replay import restore, run_options, snapshot
+from platform_e2e.replay.compare import as_json, compare, summary, table
 from platform_e2e.settings import resolve
 from tests import crafted
 
@@ -102,16 +102,16 @@ def replaced(path: tuple[Any, ...], odd: Any) -> Any:
 @pytest.mark.parametrize("odd", ODD, ids=lambda one: repr(one)[:20])
 def test_any_value_may_be_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, odd: Any) -> None:
     monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(preparing, "work", lambda _: None)
+    monkeypatch.setattr(run_options, "work", lambda _: None)
     monkeypatch.setattr("platform_e2e.outside.repository._found", lambda _: None)
     place = crafted.directory(tmp_path / "run")
-    (place / "layer.tar.gz").write_bytes(keeping.pack({"a": ("file", b"x", False)}))
+    (place / "layer.tar.gz").write_bytes(snapshot.pack({"a": ("file", b"x", False)}))
     for path in places(SOUND):
         (place / "run.json").write_text(json.dumps(replaced(path, odd)))
         try:
-            prepared = preparing.prepare({"replay": str(place), "trust": True}, {})
+            prepared = run_options.prepare({"replay": str(place), "trust": True}, {})
             assert prepared is not None
-            preparing.with_layer(prepared)
+            run_options.with_layer(prepared)
             settings = resolve(prepared.chosen, {})
         except WrongUsage:
             continue
@@ -120,14 +120,14 @@ def test_any_value_may_be_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert table(compared, width=80, colour=False)
         assert summary(compared)
         assert json.dumps(as_json(compared))
-        preparing.compare_states(prepared.recorded.state, {"nodes": 1, "images": {}, "releases": {}})
+        run_options.compare_states(prepared.recorded.state, {"nodes": 1, "images": {}, "releases": {}})
         assert settings.layer.is_relative_to(tmp_path / "cache"), path
 
 
 def replay(place: Path) -> Path:
-    prepared = preparing.prepare({"replay": str(place), "trust": True}, {})
+    prepared = run_options.prepare({"replay": str(place), "trust": True}, {})
     assert prepared is not None
-    return Path(str(preparing.with_layer(prepared).chosen["layer"]))
+    return Path(str(run_options.with_layer(prepared).chosen["layer"]))
 
 
 @pytest.mark.point("replay-trusts-no-path")
@@ -137,7 +137,7 @@ def test_a_layer_that_was_made_again_is_its_makers_alone_and_goes_away(
     """Secrets that were put back from Git are in it."""
     monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path / "cache"))
     place = crafted.directory(tmp_path / "run")
-    packed = keeping.pack({"a/secret.yaml": ("file", b"x", False), "run.sh": ("file", b"x", True)})
+    packed = snapshot.pack({"a/secret.yaml": ("file", b"x", False), "run.sh": ("file", b"x", True)})
     (place / "layer.tar.gz").write_bytes(packed)
     layer = replay(place)
     made = [path for path in layer.parent.rglob("*") if path.is_file()]
@@ -148,7 +148,7 @@ def test_a_layer_that_was_made_again_is_its_makers_alone_and_goes_away(
     assert layer.parent.stat().st_mode & 0o077 == 0
     (layer / "run.sh").write_text("worked on")
     replay(place)
-    aside = paths.cache() / rebuilding.CHANGED
+    aside = paths.cache() / restore.CHANGED
     (first,) = aside.iterdir()
     long_ago = time.time() - 30 * 86_400
     for path in (first, *first.rglob("*")):
@@ -168,7 +168,7 @@ def test_nothing_is_written_where_a_link_of_the_copy_leads(tmp_path: Path) -> No
     for sort in (b"1", b"2"):
         packed = crafted.tar(crafted.member("a", sort=sort, link=b"../../victim"), crafted.member("a", b"theirs"))
         with pytest.raises(HarnessError):
-            rebuilding.unpack(packed, target, "run")
+            restore.unpack(packed, target, "run")
     assert victim.read_text() == "mine"
     assert not list(target.iterdir()), "a copy with anything like it is not unpacked at all"
     assert Kind.LINK

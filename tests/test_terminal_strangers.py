@@ -11,8 +11,8 @@ import pytest
 from platform_e2e import cli
 from platform_e2e.errors import WrongUsage
 from platform_e2e.incident import capture
-from platform_e2e.replay import comparing, preparing
-from platform_e2e.replay.recorded import Then
+from platform_e2e.replay import compare, run_options
+from platform_e2e.replay.run_record import Then
 from platform_e2e.report.verdict import PromiseBroken
 from tests import crafted, layers
 from tests.box import Box
@@ -44,18 +44,18 @@ def test_a_run_of_a_stranger_is_told_without_what_a_terminal_obeys(tmp_path: Pat
     place.mkdir()
     (place / "run.json").write_bytes(said)
     with pytest.raises(WrongUsage) as refused:
-        preparing.prepare({"replay": str(place)}, {})
+        run_options.prepare({"replay": str(place)}, {})
     assert sound(str(refused.value))
     assert "\nfake line" not in str(refused.value)
-    prepared = preparing.prepare({"replay": str(place), "trust": True}, {})
+    prepared = run_options.prepare({"replay": str(place), "trust": True}, {})
     assert prepared is not None
     told = "\n".join(prepared.lines())
     assert sound(told)
     assert "\nfake line" not in told
     (then,) = prepared.tests
     for now in ({}, {EVIL: Then(EVIL, "failed", (EVIL,), EVIL)}, {EVIL: Then(EVIL, EVIL, (), EVIL)}):
-        assert sound(comparing.table(comparing.compare([then], now), width=100, colour=False))
-    assert sound("\n".join(preparing.compare_states(prepared.recorded.state, {"kubernetes": "v1"})))
+        assert sound(compare.table(compare.compare([then], now), width=100, colour=False))
+    assert sound("\n".join(run_options.compare_states(prepared.recorded.state, {"kubernetes": "v1"})))
 
 
 @pytest.mark.point("terminal-escapes-shown")

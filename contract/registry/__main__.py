@@ -20,7 +20,7 @@ from platform_e2e.cluster.embedded import cache, hostpackages, programs
 from platform_e2e.cluster.k3d import daemon, versions
 from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.errors import BrokenHarness, HarnessError, WrongUsage
-from platform_e2e.incident.said import Telling, say
+from platform_e2e.incident.output import PrintedTimeline, say
 from platform_e2e.shell import stream
 
 CLUSTER = "registry"
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--directory", type=Path, help="for the registry's files, which then stay; the cache by default"
     )
     known, rest = parser.parse_known_args(argv)
-    timeline = Telling()
+    timeline = PrintedTimeline()
     try:
         if (paths.clusters() / CLUSTER).exists():
             raise WrongUsage(f"there is a cluster {CLUSTER} already", f"remove it: nox -s cluster -- down {CLUSTER}")
@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _filled(
-    registry: crane.Registry, docker: Docker, directory: Path, scratch: Path, timeline: Telling
+    registry: crane.Registry, docker: Docker, directory: Path, scratch: Path, timeline: PrintedTimeline
 ) -> list[str | Path]:
     """Push every image, make layer and charts, and return the command that uses them."""
     with timeline.phase("registry", f"a registry at {registry.url} is filled"):

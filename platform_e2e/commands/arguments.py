@@ -119,8 +119,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def settings_of(args: argparse.Namespace) -> Settings:
     """Return the settings that the parsed options, the environment and the defaults make together."""
-    from platform_e2e.replay import preparing
+    from platform_e2e.replay import run_options
 
     chosen = {option.name: getattr(args, option.dest, None) for option in OPTIONS}
-    replay = preparing.prepare(chosen)
-    return resolve(replay.chosen, preparing.environment()) if replay else resolve(chosen)
+    replay = run_options.prepare(chosen)
+    return resolve(replay.chosen, run_options.environment()) if replay else resolve(chosen)

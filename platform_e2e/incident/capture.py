@@ -13,22 +13,23 @@ from typing import Any
 
 from platform_e2e import layer as layers
 from platform_e2e import paths, redact
+from platform_e2e.checks.all import UNASKED, CheckContext, prometheus, run_all
+from platform_e2e.checks.drift import drifts, wanted
 from platform_e2e.checks.loadbalancer import Outside
 from platform_e2e.checks.monitoring.prometheus import Sample
+from platform_e2e.checks.partial import SkippedParts
 from platform_e2e.cluster.connection import Connection, connect
 from platform_e2e.cluster.embedded import programs
 from platform_e2e.cluster.place import Place
 from platform_e2e.diagnosis.objects import at
 from platform_e2e.errors import BrokenHarness, ExitCode, HarnessError, WrongUsage
 from platform_e2e.gitops import argocd
-from platform_e2e.incident import archive, events, helm, origin
-from platform_e2e.incident.drift import drifts, wanted
-from platform_e2e.incident.files import files_of
-from platform_e2e.incident.missed import Missed
+from platform_e2e.incident import archive, helm, revision
+from platform_e2e.incident.archive import files_of
 from platform_e2e.incident.model import Incident
-from platform_e2e.incident.observing import UNASKED, Ground, findings, prometheus
+from platform_e2e.incident.output import captured, say
 from platform_e2e.incident.rollouts import halfway
-from platform_e2e.incident.said import captured, say
+from platform_e2e.kube import events
 from platform_e2e.kube.answers import TAKEN, understood
 from platform_e2e.kube.objects import Object, key
 from platform_e2e.kube.reader import Reader
@@ -126,7 +127,7 @@ class Capture:
         self, reader: Reader, cluster: str, apps: Sequence[str] = (), places: Sequence[str] = (argocd.NAMESPACE,)
     ) -> None:
         """Have read nothing."""
-        self.missed = Missed()
+        self.skipped = SkippedParts()
         self._reader = reader
         self._reader.instead = tuple(dict.fromkeys(places))
         self._cluster = cluster
@@ -152,35 +153,37 @@ class Capture:
         """
         self._parts["kubernetes"] = self._reader.version()
         self._applications()
-        come = self._parts["origin"] = origin.origin_of(list(self._live.values()))
+        come = self._parts["origin"] = revision.origin_of(list(self._live.values()))
         self._parts["probed"] = outside.asks
         layer = self._layer(directory, come, scratch, render)
-        with self.missed.of("nodes"):
+        with self.skipped.skipping("nodes"):
             self._parts["nodes"] = len(self._reader.list("v1/Node"))
-        self._parts["foundations"] = helm.releases(self._reader, self.missed)
+        self._parts["foundations"] = helm.releases(self._reader, self.skipped)
         self._parts["held"] = self._held()
         self._parts["lost"] = self._key_is_lost()
         self._parts["alerts"] = self._alerts()
         self._events()
         self._demand_something()
         if layer is not None:
-            drift = drifts(self._reader, layer, list(self._live), self._live, self.missed)
-            self._parts["drift"] = drift + halfway(self._reader, wanted(layer, self._live), self.missed)
+            drift = drifts(self._reader, layer, list(self._live), self._live, self.skipped)
+            self._parts["drift"] = drift + halfway(self._reader, wanted(layer, self._live), self.skipped)
             whole = not self._apps
-            ground = Ground(self._reader, layer, come.revision, list(self._live), whole, outside, missed=self.missed)
-            self._parts["findings"] = findings(ground)
+            context = CheckContext(
+                self._reader, layer, come.revision, list(self._live), whole, outside, skipped=self.skipped
+            )
+            self._parts["findings"] = run_all(context)
         if self._reader.narrowed:
             where = ", ".join(self._reader.instead)
             kinds = ", ".join(sorted(self._reader.narrowed))
             words = f"this user may list {kinds} only in single namespaces; looked into {where} (-n NAME adds one)"
-            self.missed.add("other namespaces", words)
+            self.skipped.add("other namespaces", words)
 
     def _demand_something(self) -> None:
         """Refuse to call it a picture where everything was refused."""
         parts = self._parts
         seen = self._live or parts.get("nodes") or parts["foundations"] or parts["alerts"] or parts["events"]
-        if not seen and self.missed.refused:
-            lines = [f"\n  {part}: {self.missed.parts[part]}" for part in dict.fromkeys(self.missed.refused)]
+        if not seen and self.skipped.refused:
+            lines = [f"\n  {part}: {self.skipped.parts[part]}" for part in dict.fromkeys(self.skipped.refused)]
             raise BrokenHarness(
                 f"{self._cluster}: nothing could be read, so nothing is captured{''.join(lines)}",
                 "give the kubeconfig's user the verbs `get` and `list` on these, in the whole cluster or in namespaces that -n "
@@ -188,7 +191,7 @@ class Capture:
             )
 
     def _applications(self) -> None:
-        with self.missed.of("Applications"):
+        with self.skipped.skipping("Applications"):
             for app in self._reader.list(argocd.APPLICATION):
                 if not self._apps or key(app)[1] in self._apps:
                     self._live[key(app)[1]] = app
@@ -201,24 +204,24 @@ class Capture:
                     "`kubectl get applications -A` lists those that there are",
                 )
         if not self._live:
-            self.missed.add("Applications", "there are none")
+            self.skipped.add("Applications", "there are none")
 
-    def _layer(self, directory: Path, come: origin.Origin, scratch: Path, render: Any) -> Layer | None:
+    def _layer(self, directory: Path, come: revision.Origin, scratch: Path, render: Any) -> Layer | None:
         """Return the layer at the commit, and keep its files; None where it cannot be had, so nothing can be compared."""
         if come.others:
             self._notes.append(f"not at the layer's commit: {'; '.join(come.others)}")
         if not come.revision:
-            self.missed.add("layer, drift and findings", "no Application tells which commit it was compared with")
+            self.skipped.add("layer, drift and findings", "no Application tells which commit it was compared with")
             return None
         target = scratch / "layer"
         try:
-            origin.export(directory, come.revision, target)
+            revision.export(directory, come.revision, target)
             self._layer_files, hidden = layer_files.redacted(_read(target))
             if hidden:
                 self._notes.append(f"the layer has secrets, which are left out: {', '.join(hidden)}")
             return layers.load(target, render())
         except HarnessError as error:
-            self.missed.add("layer, drift and findings", str(error))
+            self.skipped.add("layer, drift and findings", str(error))
             return None
 
     def _held(self) -> tuple[str, ...]:
@@ -228,7 +231,7 @@ class Capture:
             for name, app in self._live.items()
             if not at(app, "spec", "syncPolicy", "automated", "selfHeal")
         ]
-        with self.missed.of("AppProjects"):
+        with self.skipped.skipping("AppProjects"):
             used = {at(app, "spec", "project") for app in self._live.values()}
             for project in self._reader.list(argocd.APPPROJECT):
                 if key(project)[1] in used:
@@ -242,15 +245,15 @@ class Capture:
     def _key_is_lost(self) -> bool:
         """Tell whether not one SealedSecret can be decrypted, for want of the key."""
         kind = "bitnami.com/v1alpha1/SealedSecret"
-        sealed: Sequence[Object] = self.missed.read("SealedSecrets", lambda: self._reader.list(kind), [])
+        sealed: Sequence[Object] = self.skipped.read("SealedSecrets", lambda: self._reader.list(kind), [])
         said = [str(at(one, "status", "conditions") or "") for one in sealed]
         return bool(said) and all(NO_KEY in one for one in said)
 
     def _alerts(self) -> list[dict[str, str]]:
-        asked = prometheus(self._reader, self.missed)
+        asked = prometheus(self._reader, self.skipped)
         if asked is None:
             return []
-        firing: Sequence[Sample] = self.missed.read("alerts", lambda: asked.query('ALERTS{alertstate="firing"}'), [])
+        firing: Sequence[Sample] = self.skipped.read("alerts", lambda: asked.query('ALERTS{alertstate="firing"}'), [])
         return [dict(one.labels) for one in firing]
 
     def _events(self) -> None:
@@ -260,7 +263,7 @@ class Capture:
         spaces |= {one.namespace for one in self._parts["foundations"]} if not self._apps else set()
         lines: list[str] = []
         for namespace in sorted(spaces - {""}):
-            with self.missed.of(f"events of namespace {namespace}"):
+            with self.skipped.skipping(f"events of namespace {namespace}"):
                 found = self._reader.list("v1/Event", namespace)
                 if found:
                     lines += [f"# namespace {namespace}: {len(found)} events", *events.lines(found)]
@@ -268,7 +271,7 @@ class Capture:
 
     def incident(self) -> Incident:
         """Return what was read."""
-        come: origin.Origin = self._parts["origin"]
+        come: revision.Origin = self._parts["origin"]
         return Incident(
             captured=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             harness=harness_version(),
@@ -283,7 +286,7 @@ class Capture:
             probed=self._parts["probed"],
             sealing_key_lost=self._parts["lost"],
             held=self._parts["held"],
-            missed=self.missed.parts,
+            missed=self.skipped.parts,
             notes=tuple(self._notes),
             foundations=tuple(self._parts["foundations"]),
             drift=tuple(self._parts.get("drift", ())),

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from platform_e2e import redact
-from platform_e2e.incident.missed import Missed
+from platform_e2e.checks.partial import SkippedParts
 from platform_e2e.incident.model import Installed
 from platform_e2e.kube.objects import Object
 from platform_e2e.kube.reader import Reader
@@ -26,15 +26,15 @@ MOST_BYTES = 32 << 20
 """Of a release, unpacked: etcd takes 1.5 MiB of a Secret, and manifests pack to a tenth. A file of zeros packs to a thousandth."""
 
 
-def releases(reader: Reader, missed: Missed) -> list[Installed]:
+def releases(reader: Reader, skipped: SkippedParts) -> list[Installed]:
     """Return the deployed Helm releases, without their secrets.
 
     Args:
         reader: of the cluster.
-        missed: is told where release Secrets may not be read.
+        skipped: is told where release Secrets may not be read.
     """
     newest: dict[tuple[str, str], Object] = {}
-    with missed.of("foundations"):
+    with skipped.skipping("foundations"):
         for secret in reader.list("v1/Secret", labels={"owner": "helm"}):
             labels = secret["metadata"].get("labels") or {}
             if labels.get("status") in {"deployed", "failed"} or str(labels.get("status")).startswith("pending"):
@@ -48,7 +48,7 @@ def releases(reader: Reader, missed: Missed) -> list[Installed]:
         except (KeyError, TypeError, ValueError, OSError, EOFError, RecursionError, zlib.error) as error:
             # A text of ours quotes nothing of the Secret; that of a library may.
             why = error if type(error) is _NotHelms else type(error).__name__
-            missed.add(f"release {name} -n {namespace}", f"its Secret is none of Helm's: {why}")
+            skipped.add(f"release {name} -n {namespace}", f"its Secret is none of Helm's: {why}")
     return found
 
 

@@ -8,59 +8,19 @@ from functools import partial
 from typing import Any, TypeVar
 
 from platform_e2e.checks.differences import Difference
+from platform_e2e.checks.drift import CHANGED, EXTRA, MISSING, ROLLING, Drift
 from platform_e2e.errors import WrongUsage
 from platform_e2e.finding import Cause, Finding
-from platform_e2e.kube.objects import Object, key, kind_of
-from platform_e2e.layer.objects import described
+from platform_e2e.kube.objects import key, kind_of
 from platform_e2e.outside import documents
 
 SCHEMA = 1
 """Of the archive; one that is read must have the same."""
 
-CHANGED, MISSING, EXTRA = "changed", "missing", "extra"
-"""How a live object may differ from Git: in fields, by its absence, or by being there although no file says so."""
-
-ROLLING = "rolling"
-"""How a Deployment may differ from Git only in what runs: an older template has not ended."""
-
 MOST_VALUES = 100_000
 """Of each file of JSON in an archive; five thousand findings have some sixty thousand."""
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Drift:
-    """A live object that is not what Git says.
-
-    Attributes:
-        kind: as the client takes it, `apps/v1/Deployment`.
-        name: of the object.
-        namespace: of the object, or empty.
-        application: that renders it; empty for an object that no file of Git has.
-        change: `changed`, `missing`, `extra` or `rolling`.
-        status: what the Application says about it: Synced, OutOfSync, or nothing.
-        differences: for a changed object each field, for a rolling one what its older template has, redacted.
-        live: the object as the cluster has it, redacted; None where it is missing.
-    """
-
-    kind: str
-    name: str
-    namespace: str
-    application: str
-    change: str
-    status: str = ""
-    differences: tuple[Difference, ...] = ()
-    live: Object | None = None
-
-    def __str__(self) -> str:
-        """Name the object as findings do."""
-        return described(self.kind.rsplit("/", 1)[-1], self.name, self.namespace or None)
-
-    @property
-    def identity(self) -> tuple[str, str, str]:
-        """Return what makes it this object."""
-        return self.kind, self.namespace, self.name
 
 
 @dataclass(frozen=True)

@@ -13,23 +13,23 @@ from pathlib import Path
 from platform_e2e import layer as layers
 from platform_e2e import paths
 from platform_e2e.bringup import RunningPlatform, bring_up
+from platform_e2e.checks.all import UNASKED, CheckContext, run_all
+from platform_e2e.checks.drift import ROLLING, Drift, wanted
 from platform_e2e.checks.loadbalancer import Outside
 from platform_e2e.checks.loadbalancer.check import NO_ADDRESS
+from platform_e2e.checks.partial import SkippedParts
 from platform_e2e.cluster import manage as clusters
 from platform_e2e.cluster.embedded import images
 from platform_e2e.cluster.provider import ClusterFacts, Images
 from platform_e2e.errors import ExitCode, WrongUsage
 from platform_e2e.gitops.deploy import refresh_all
-from platform_e2e.incident import archive, healing, helm, hold, origin
+from platform_e2e.incident import archive, helm, revision, selfheal, sync_pause
+from platform_e2e.incident.apply_drift import Applied, apply, lose_address, lose_sealing_key
 from platform_e2e.incident.capture import renderer
 from platform_e2e.incident.compare import Row, all_again, side_by_side
-from platform_e2e.incident.drift import wanted
-from platform_e2e.incident.missed import Missed
-from platform_e2e.incident.model import ROLLING, Drift, Incident, parse
-from platform_e2e.incident.observing import UNASKED, Ground, findings
-from platform_e2e.incident.overlay import Laid, lay, lose_address, lose_sealing_key
+from platform_e2e.incident.model import Incident, parse
+from platform_e2e.incident.output import PrintedTimeline, console, line_of, say, say_list, table
 from platform_e2e.incident.rollouts import roll
-from platform_e2e.incident.said import Telling, console, line_of, say, several, table
 from platform_e2e.kube.expect import Met, Pending, Timeout, Verdict, poll
 from platform_e2e.layer import Layer
 from platform_e2e.outside import documents
@@ -157,7 +157,7 @@ def layer_of(incident: Incident, files: Mapping[str, bytes], given: Path | None,
     if incident.has_layer and given is None:
         archive.unpack(files, target, "layer/")
     elif given is not None:
-        origin.export(given, incident.revision, target)
+        revision.export(given, incident.revision, target)
     else:
         raise WrongUsage(
             f"the archive has no layer; it was {incident.repository or 'of no repository that is known'} at "
@@ -173,21 +173,21 @@ def _reproduce(
     """Bring it about, compare, and let Argo CD go if asked to."""
     say(f"incident of {incident.cluster}, {incident.captured}: {len(incident.findings)} findings, {len(incident.drift)} objects "
         f"not as in Git; layer at {incident.revision[:12]}")  # fmt: skip
-    several("findings of the incident", (line_of(one) for one in incident.findings))
-    several("not captured", (f"{part}: {why}" for part, why in incident.missed.items()))
+    say_list("findings of the incident", (line_of(one) for one in incident.findings))
+    say_list("not captured", (f"{part}: {why}" for part, why in incident.missed.items()))
     releases = helm.pinned(layer.releases, incident.foundations)
     nodes = min(max(incident.nodes, settings.nodes, 1), MOST_NODES)
-    timeline = Telling()
+    timeline = PrintedTimeline()
     with bring_up(settings, layer, nodes=nodes, releases=releases, timeline=timeline, made=made) as up:
-        missed = Missed()
+        skipped = SkippedParts()
         absent = {one.name: one.absent for one in up.installed}
-        lines = list(helm.differences(incident.foundations, helm.releases(up.kube, missed), absent))
-        several("foundations differ", lines)
-        several("besides", _other_differences(incident, up))
-        held = hold.hold(up.kube, hold.projects_of(layer, [one.name for one in layer.applications]))
-        say(hold.SAID.format(", ".join(held)))
+        lines = list(helm.differences(incident.foundations, helm.releases(up.kube, skipped), absent))
+        say_list("foundations differ", lines)
+        say_list("besides", _other_differences(incident, up))
+        held = sync_pause.pause(up.kube, sync_pause.projects_of(layer, [one.name for one in layer.applications]))
+        say(sync_pause.SAID.format(", ".join(held)))
         laid = overlay(incident, up)
-        several("laid over", map(str, laid))
+        say_list("laid over", map(str, laid))
         rows = compared(incident, up, laid, timeout=AGAIN_SECONDS)
         console().print(table(rows, "findings of the incident"))
         seen = sum(row.verdict == "yes" for row in rows)
@@ -211,7 +211,7 @@ def _other_differences(incident: Incident, up: RunningPlatform) -> list[str]:
     return found + ([f"not all has converged: {up.late}"] if up.late else [])
 
 
-def overlay(incident: Incident, up: RunningPlatform) -> list[Laid]:
+def overlay(incident: Incident, up: RunningPlatform) -> list[Applied]:
     """Lay everything over that the incident has: objects, lost addresses, the lost key.
 
     Args:
@@ -220,7 +220,7 @@ def overlay(incident: Incident, up: RunningPlatform) -> list[Laid]:
     """
     # A rollout that is stuck began before whatever went wrong later, such as a key that its pods need.
     laid = [roll(up.kube, one) for one in incident.drift if one.change == ROLLING]
-    laid += [lay(up.kube, _moved(one, up)) for one in incident.drift if one.change != ROLLING]
+    laid += [apply(up.kube, _moved(one, up)) for one in incident.drift if one.change != ROLLING]
     if incident.sealing_key_lost:
         laid.append(lose_sealing_key(up.kube))
     for one in incident.findings:
@@ -238,7 +238,7 @@ def _moved(one: Drift, up: RunningPlatform) -> Drift:
     return replace(one, differences=kept)
 
 
-def compared(incident: Incident, up: RunningPlatform, laid: Sequence[Laid] = (), *, timeout: float) -> list[Row]:
+def compared(incident: Incident, up: RunningPlatform, laid: Sequence[Applied] = (), *, timeout: float) -> list[Row]:
     """Look until every finding of the incident is seen again, or the time is over, and return both side by side.
 
     Args:
@@ -252,10 +252,10 @@ def compared(incident: Incident, up: RunningPlatform, laid: Sequence[Laid] = (),
     rows: list[Row] = []
 
     def look() -> Verdict:
-        ground = Ground(
-            up.kube, up.layer, up.sha, incident.apps, not incident.chosen, outside, up.facts.pool_map, Missed()
+        context = CheckContext(
+            up.kube, up.layer, up.sha, incident.apps, not incident.chosen, outside, up.facts.pool_map, SkippedParts()
         )
-        rows[:] = side_by_side(incident.findings, findings(ground), reasons)
+        rows[:] = side_by_side(incident.findings, run_all(context), reasons)
         left = [str(row.then.object) for row in rows if row.then and row.verdict != "yes"]
         return Pending(f"not seen again: {', '.join(left)}") if left else Met()
 
@@ -269,18 +269,18 @@ def compared(incident: Incident, up: RunningPlatform, laid: Sequence[Laid] = (),
 def _heal(incident: Incident, up: RunningPlatform, held: Sequence[str]) -> None:
     """Let Argo CD go and tell what happens."""
     say("Argo CD may heal now")
-    hold.let_go(up.kube, held)
+    sync_pause.resume(up.kube, held)
     refresh_all(up.kube, up.layer)
-    healed = healing.watch(
+    healed = selfheal.watch(
         up.kube,
         [one for one in incident.drift if one.change != ROLLING],
         wanted(up.layer, [one.name for one in up.layer.applications]),
-        timeout=healing.HEAL_SECONDS,
+        timeout=selfheal.HEAL_SECONDS,
     )
     rows = compared(replace(incident, findings=()), up, timeout=0.0)
     causes = {row.now.object: f" [{row.now.cause.id}]" for row in rows if row.now is not None}
-    several("healed", (f"{one}{causes.get(one.object, '') if one.seconds is None else ''}" for one in healed))
-    several("still found", (line_of(row.now) for row in rows if row.now is not None))
+    say_list("healed", (f"{one}{causes.get(one.object, '') if one.seconds is None else ''}" for one in healed))
+    say_list("still found", (line_of(row.now) for row in rows if row.now is not None))
     gone = {(one.object, one.cause.id) for one in incident.findings} - {
         (row.now.object, row.now.cause.id) for row in rows if row.now
     }

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from platform_e2e.checks.differences import Difference, changed
+from platform_e2e.checks.drift import ROLLING, Drift, kept
+from platform_e2e.checks.partial import SkippedParts
 from platform_e2e.diagnosis.objects import annotations_of, at
 from platform_e2e.errors import HarnessError
-from platform_e2e.incident.drift import kept
-from platform_e2e.incident.missed import Missed
-from platform_e2e.incident.model import ROLLING, Drift
-from platform_e2e.incident.overlay import HAND, Laid, patch_of, unusable
+from platform_e2e.incident.apply_drift import HAND, Applied, patch_of, unusable
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import eventually
 from platform_e2e.kube.objects import Object, key
@@ -32,18 +31,18 @@ ROLLOUT_SECONDS = 60.0
 """For the older template to run everywhere: its image was there a moment ago."""
 
 
-def halfway(reader: Reader, wanted: Sequence[Rendered], missed: Missed) -> list[Drift]:
+def halfway(reader: Reader, wanted: Sequence[Rendered], skipped: SkippedParts) -> list[Drift]:
     """Return the Deployments of which an older template still runs, each with how that one differs.
 
     Args:
         reader: of the cluster.
         wanted: the objects that Git says.
-        missed: is told what may not be read.
+        skipped: is told what may not be read.
     """
     found: list[Drift] = []
     for one in wanted:
         if one.api == DEPLOYMENT:
-            with missed.of("ReplicaSets"):
+            with skipped.skipping("ReplicaSets"):
                 live = reader.get(one.api, one.name, one.namespace)
                 older = _older(reader, live) if live else None
                 if live and older:
@@ -73,7 +72,7 @@ def _compared(one: Rendered, live: Object, older: Object) -> Drift:
     return Drift(one.api, one.name, one.namespace or "", one.application, ROLLING, "", tuple(different))
 
 
-def roll(kube: Kube, one: Drift) -> Laid:
+def roll(kube: Kube, one: Drift) -> Applied:
     """Let the older template of a Deployment run, and roll out that of Git on top of it.
 
     Args:
@@ -83,7 +82,7 @@ def roll(kube: Kube, one: Drift) -> Laid:
     problem = next((f"{each.path} {why}" for each in one.differences if (why := unusable(each))), "")
     live = kube.get(one.kind, one.name, one.namespace)
     if problem or live is None:
-        return Laid(str(one), "", f"its older template cannot run: {problem or 'it does not exist here'}")
+        return Applied(str(one), "", f"its older template cannot run: {problem or 'it does not exist here'}")
     current, did = live, ""
     try:
         current = kube.patch(one.kind, one.name, patch_of(live, one.differences), one.namespace, manager=HAND)
@@ -96,7 +95,7 @@ def roll(kube: Kube, one: Drift) -> Laid:
         # Whatever became of the older one, Git's is what the incident ended with.
         not_back = _put_back(kube, one, current, live)
     problem = "; ".join(filter(None, (problem, not_back)))
-    return Laid(str(one), "" if problem else did, problem)
+    return Applied(str(one), "" if problem else did, problem)
 
 
 def _put_back(kube: Kube, one: Drift, current: Object, live: Object) -> str:
