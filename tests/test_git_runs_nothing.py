@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from platform_e2e import cli, gitcommand, paths
+from platform_e2e import cli, paths
 from platform_e2e.errors import HarnessError, WrongUsage
+from platform_e2e.git import gitcommand
+from platform_e2e.git.repository import opened
 from platform_e2e.gitops.repository import Repository, Step, files_of
 from platform_e2e.incident import capture, revision
-from platform_e2e.outside.repository import opened
 from platform_e2e.replay import provenance, run_options
 from platform_e2e.report import checkout, digest
 from platform_e2e.report.run import Run

@@ -103,7 +103,7 @@ def replaced(path: tuple[Any, ...], odd: Any) -> Any:
 def test_any_value_may_be_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, odd: Any) -> None:
     monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(run_options, "work", lambda _: None)
-    monkeypatch.setattr("platform_e2e.outside.repository._found", lambda _: None)
+    monkeypatch.setattr("platform_e2e.git.repository._found", lambda _: None)
     place = crafted.directory(tmp_path / "run")
     (place / "layer.tar.gz").write_bytes(snapshot.pack({"a": ("file", b"x", False)}))
     for path in places(SOUND):

@@ -16,7 +16,7 @@ from tests.box import Box
 @pytest.mark.parametrize("workers", ["0", "1"])
 def test_what_is_known_to_be_a_secret_only_later_reaches_no_result(box: Box, workers: str) -> None:
     box.tests("""
-from platform_e2e.report import redact
+from platform_e2e import redact
 @pytest.mark.promise("monitoring")
 def test_a_says_it(cluster, promises, platform_e2e_run):
     platform_e2e_run.timeline.event("fact", "x", text="the code is swordfish2026")

@@ -197,7 +197,7 @@ def converged(application: Application, sha: str, kube: Kube, known: Cause | Non
 
 
 def compared_anew(name: str, namespace: str, kube: Kube) -> Object | None:
-    """Return an Application as a comparison has it that was asked for: any other one may be Argo CD's memory (gitops.anew).
+    """Return an Application as a comparison has it that was asked for: any other one may be Argo CD's memory (gitops.comparisons).
 
     Args:
         name: of the Application.

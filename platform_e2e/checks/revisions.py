@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from platform_e2e.finding import Cause, Finding, Promise
+from platform_e2e.git import repository
+from platform_e2e.git.repository import Repository
 from platform_e2e.layer import EXEMPT, Layer
-from platform_e2e.outside import repository
-from platform_e2e.outside.repository import Repository
 
 RANGE = re.compile(r"[\^~<>=*, |]|(?:^|\.)[xX](?:\.|$)")
 """A semantic version's range, for which Argo CD takes the newest tag in it; a branch cannot be called so."""

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from platform_e2e import gitcommand, shell
+from platform_e2e import shell
 from platform_e2e.errors import BrokenHarness, WrongUsage
+from platform_e2e.git import gitcommand
 from platform_e2e.layer import tree
 
 AUTHOR = "platform-e2e"

@@ -12,11 +12,11 @@ from pathlib import Path
 from platform_e2e import paths
 from platform_e2e.diagnosis.objects import at
 from platform_e2e.errors import BrokenHarness, HarnessError
+from platform_e2e.git import repository
+from platform_e2e.git.repository import COMMIT
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object, key
 from platform_e2e.layer import tree
-from platform_e2e.outside import repository
-from platform_e2e.outside.repository import COMMIT
 
 
 class NoCommit(BrokenHarness):

@@ -30,9 +30,6 @@ HOOKS = (
 )
 """Modules of this package that are plugins of an active session, in the order in which they learn of it."""
 
-EACH = "each"
-"""The argument of a test that the marker of that name runs once for each object."""
-
 ACTIVE = pytest.StashKey[bool]()
 
 EXCLUSIVE_NAMES = pytest.StashKey[tuple[str, ...]]()
@@ -107,32 +104,6 @@ def note_exclusive(config: pytest.Config, items: Iterable[pytest.Item]) -> None:
     ours = (item for item in items if uses(item, RUN))
     names = {str(name) for item in ours for marker in item.iter_markers("exclusive") for name in marker.args}
     config.stash[EXCLUSIVE_NAMES] = tuple(sorted(names))
-
-
-def parametrize(metafunc: pytest.Metafunc) -> None:
-    """Run a test with the marker `each` once for each object of its kinds that the layer renders.
-
-    An object that the annotation `platform-e2e/exempt-PROMISE` takes out of the test's promise has no case.
-    """
-    kinds = [str(kind) for marker in metafunc.definition.iter_markers("each") for kind in marker.args]
-    if not kinds:
-        return
-    if EACH not in metafunc.fixturenames:
-        raise pytest.UsageError(
-            f"{metafunc.definition.nodeid}: with @pytest.mark.each it must have the argument `{EACH}`"
-        )
-    from platform_e2e.errors import ExitCode
-    from platform_e2e.pytest_plugin.layer import layer_of
-
-    promise = metafunc.definition.get_closest_marker("promise")
-    try:
-        layer = layer_of(metafunc.config)
-    except pytest.UsageError as error:
-        # Raised here it would become the error of one file, with its traceback, and the status of a broken harness.
-        pytest.exit(str(error), returncode=ExitCode.WRONG_USAGE)
-    found = [one for kind in kinds for one in layer.of_kind(kind)]
-    cases = [one for one in found if promise is None or not one.exempt(str(promise.args[0]))]
-    metafunc.parametrize(EACH, cases, ids=["/".join(filter(None, (one.namespace, one.name))) for one in cases])
 
 
 def needs_run(item: pytest.Item) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from platform_e2e import paths
 from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.errors import HarnessError
-from platform_e2e.outside import repository
+from platform_e2e.git import repository
 from platform_e2e.outside.shown import shown
 from platform_e2e.replay import run_options, snapshot
 from platform_e2e.replay.find_run import HARNESS_PATCH, PATCH

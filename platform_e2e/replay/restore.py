@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from platform_e2e import gitcommand, paths
+from platform_e2e import paths
 from platform_e2e.cluster.embedded import cache
 from platform_e2e.errors import WrongUsage
+from platform_e2e.git import gitcommand, repository
+from platform_e2e.git.repository import Repository
 from platform_e2e.layer import tree
-from platform_e2e.outside import archive, plainfile, repository
+from platform_e2e.outside import archive, plainfile
 from platform_e2e.outside.archive import Limits, leads_out
-from platform_e2e.outside.repository import Repository
 from platform_e2e.outside.tarformat import Kind
 from platform_e2e.replay.find_run import PATCH
 from platform_e2e.replay.run_record import RunRecord, strings

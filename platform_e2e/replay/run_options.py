@@ -12,7 +12,7 @@ from typing import Any
 
 from platform_e2e import paths, redact
 from platform_e2e.errors import HarnessError, WrongUsage
-from platform_e2e.outside import repository
+from platform_e2e.git import repository
 from platform_e2e.outside.archive import leads_out
 from platform_e2e.outside.shown import shown
 from platform_e2e.replay import find_run, run_record

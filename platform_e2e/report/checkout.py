@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from platform_e2e.outside import repository
-from platform_e2e.outside.repository import Repository
+from platform_e2e.git import repository
+from platform_e2e.git.repository import Repository
 from platform_e2e.redact import patches
 
 LARGEST_NEW_FILE = 1 << 20

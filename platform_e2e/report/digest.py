@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from platform_e2e.outside import repository
+from platform_e2e.git import repository
 
 DIGITS = 20
 """Hexadecimal digits of a digest: 80 bits, as many as a person may have to compare."""

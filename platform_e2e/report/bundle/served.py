@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from platform_e2e import gitcommand, redact
+from platform_e2e import redact
+from platform_e2e.git import gitcommand
 from platform_e2e.redact import patches
 
 GIT_SECONDS = 20.0

@@ -15,7 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from platform_e2e import gitcommand, paths, shell
+from platform_e2e import paths, shell
+from platform_e2e.git import gitcommand
 from platform_e2e.outside import plainfile
 
 COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")

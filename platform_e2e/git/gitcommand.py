@@ -2,7 +2,7 @@
 
 Git runs programs that its configuration names: filters, hooks, `core.fsmonitor`, transports, pagers, a diff or merge driver.
 So the configuration of the system and of the user is never read, no variable of this process that Git knows is handed on, and
-a repository that somebody else made is read through platform_e2e/outside/repository.py alone, without its configuration.
+a repository that somebody else made is read through platform_e2e/git/repository.py alone, without its configuration.
 """
 
 from __future__ import annotations

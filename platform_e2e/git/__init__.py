@@ -1,0 +1,1 @@
+"""Git: the one way to run it, and repositories that somebody else made, read without their configuration."""
