@@ -36,7 +36,6 @@ class HarnessError(Exception):
     exit_code: ClassVar[int] = 3
 
     def __init__(self, problem: str, remedy: str = "") -> None:
-        """Join both sentences into the error's text, which may quote what a stranger wrote and goes to a terminal."""
         self.problem = visible(problem)
         self.remedy = visible(remedy)
         super().__init__(f"{self.problem}\n  remedy: {self.remedy}" if remedy else self.problem)

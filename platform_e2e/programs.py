@@ -14,7 +14,6 @@ class Programs:
     """Programs that threads wait for, so that another thread can end them all."""
 
     def __init__(self) -> None:
-        """Have none."""
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[bytes]] = set()
         self._told: set[subprocess.Popen[bytes]] = set()

@@ -56,7 +56,6 @@ class CommandError(BrokenHarness):
     """A program could not be started, took too long, or ended with a status that was not expected."""
 
     def __init__(self, argv: Sequence[str], reason: str, output: str = "", remedy: str = "") -> None:
-        """Quote the command line and the end of what it printed."""
         tail = "\n".join(output.strip().splitlines()[-STDERR_LINES_SHOWN:])
         shown = "".join(f"\n    {line}" for line in tail.splitlines())
         super().__init__(f"`{shlex.join(argv)}` {reason}{shown}", remedy)

@@ -32,7 +32,6 @@ class Timeline:
     """
 
     def __init__(self, path: Path | None) -> None:
-        """Remember the file; it is created by the first event."""
         self.path = path
         self.test = ""
         self.trouble = ""

@@ -60,7 +60,6 @@ class ForkedIO(Popen2IO):
     """
 
     def __init__(self, args: Sequence[str], execmodel: Any) -> None:
-        """Start the worker."""
         theirs_in, ours_out = FORKS.Pipe(duplex=False)
         ours_in, theirs_out = FORKS.Pipe(duplex=False)
         stderr = Path(f"/proc/{os.getpid()}/fd/2")

@@ -135,7 +135,6 @@ class Share:
     def __init__(
         self, settings: Settings, faults: Sequence[Break], copies: Mapping[str, Path], console: Console
     ) -> None:
-        """Begin with all of them."""
         self.over = threading.Event()
         self._settings = settings
         self._left = deque(faults)

@@ -22,7 +22,7 @@ class SkippedParts:
         refused: those of them that the API server refused, or answered with what cannot be read; others are not there.
     """
 
-    def __init__(self) -> None:  # noqa: D107
+    def __init__(self) -> None:
         self.parts: dict[str, str] = {}
         self.refused: list[str] = []
 

@@ -59,7 +59,6 @@ class CreationFailed(BrokenHarness):
     """The cluster could not be made; every process that waits for it gets this."""
 
     def __init__(self, problem: str, remedy: str, exit_code: int = 3) -> None:
-        """Pass on what the supervisor was told."""
         super().__init__(problem, remedy)
         self.exit_code = exit_code  # type: ignore[misc]  # this one's own, for the reason that the supervisor met
 
@@ -73,7 +72,6 @@ class Blocked(BrokenHarness):
     """
 
     def __init__(self, by: str, why: str, exit_code: int) -> None:
-        """Name what failed and the first line of why."""
         super().__init__(f"blocked by {by}: {why.splitlines()[0] if why else 'it failed'}")
         self.by = by
         self.exit_code = exit_code  # type: ignore[misc]  # this one's own, of the failure it stands for

@@ -57,7 +57,6 @@ class Supervisor:
     """
 
     def __init__(self, place: Place) -> None:
-        """Read what is to be made."""
         self.place = place
         self.spec, provider, timeline = read_spec(place.spec_file)
         self.provider: Provider = providers.choose(provider)

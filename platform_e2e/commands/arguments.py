@@ -18,7 +18,7 @@ class Parser(argparse.ArgumentParser):
     Without abbreviations: words that are pytest's must not be taken for ours.
     """
 
-    def __init__(self, **options: Any) -> None:  # noqa: D107 - what argparse takes
+    def __init__(self, **options: Any) -> None:
         super().__init__(**{"allow_abbrev": False, **options})
 
     def error(self, message: str) -> NoReturn:

@@ -72,7 +72,6 @@ class Refresher:
     """
 
     def __init__(self, kube: Kube, tell: Callable[[str], None]) -> None:
-        """Have asked nothing yet."""
         self._kube = kube
         self._tell = tell
         self._asked: set[tuple[str, str]] = set()

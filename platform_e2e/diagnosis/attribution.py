@@ -27,7 +27,6 @@ class BlockedByPromise(BrokenPlatform):
     """
 
     def __init__(self, findings: Sequence[Finding]) -> None:
-        """Name the promise and what breaks it."""
         first = findings[0]
         # Where its test has reported it already, that is where it stands in the table.
         promise = known_findings.current().promise(first) or promise_of(first.cause, first.promise)

@@ -17,7 +17,6 @@ class CachedReader:
     """
 
     def __init__(self, view: ReadApi) -> None:
-        """Know nothing yet."""
         self._view = view
         self._known: dict[Any, Any] = {}
 

@@ -291,7 +291,6 @@ class JointCondition:
     """
 
     def __init__(self, parts: Sequence[WaitCondition], view: ReadApi) -> None:
-        """Put the sources together."""
         self.parts = tuple(parts)
         self.source: Source[Any] = parts[0].source if len(parts) == 1 else all_of(*(one.source for one in parts))
         self.state: Any = None

@@ -22,7 +22,6 @@ class KnownFindings:
     """
 
     def __init__(self, directory: Path | None) -> None:
-        """Make nothing yet; the first finding makes the directory."""
         self._directory = directory
 
     def note(self, finding: Finding, promise: str) -> None:

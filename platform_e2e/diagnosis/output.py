@@ -33,7 +33,6 @@ class Output:
     """
 
     def __init__(self, *, as_json: bool, quiet: bool) -> None:
-        """Begin to count the seconds."""
         self.as_json = as_json
         self.quiet = quiet
         self.history = History()

@@ -31,7 +31,6 @@ class ReleaseFailed(BrokenPlatform):
     def __init__(
         self, release: str, holder: str, why: str, evidence: str = "", remedy: str = "", *, item: Object | None = None
     ) -> None:
-        """Say which object holds which release, and show the evidence."""
         held = f"{holder} holds it: {why}" if holder else why
         super().__init__(f"release {release} is not ready: {held}{evidence}", remedy)
         self.release = release
@@ -54,7 +53,6 @@ class ImageNotDelivered(BrokenHarness):
     """The way to a registry keeps an image from being there: the platform was not judged."""
 
     def __init__(self, image: str, why: str, what: str) -> None:
-        """Name the image, what came of its pull, and what needs it."""
         super().__init__(
             f"the image {image}, which {what} needs, cannot be pulled: {why}",
             "see that the nodes reach that registry and that its name is written right (`docker pull` here tries the same way); "

@@ -29,7 +29,6 @@ class Helm:
     """
 
     def __init__(self, program: Path, kubeconfig: Path | None = None) -> None:
-        """Give it a home in the cache, so that a user's repositories, plugins and HELM_ variables do not matter."""
         self._program = program
         self._kubeconfig = kubeconfig
         home = paths.cache() / "helm"

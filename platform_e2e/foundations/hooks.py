@@ -47,7 +47,6 @@ class Hooks:
         pulling: Pulling = lambda: (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Look at nothing yet."""
         self._kube = kube
         self._release = release
         self._namespace = namespace

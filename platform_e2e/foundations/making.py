@@ -40,7 +40,6 @@ class ChartUnlikeUpstream(BrokenHarness):
     """A chart made here has other names, labels or ports than the upstream chart."""
 
     def __init__(self, chart: str, differences: list[str]) -> None:
-        """List every difference."""
         lines = "".join(f"\n    {line}" for line in differences)
         super().__init__(
             f"the chart {chart} of the embedded cluster differs from the upstream chart:{lines}",

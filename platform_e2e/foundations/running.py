@@ -45,7 +45,6 @@ class Running:
     def __init__(
         self, clock: Callable[[], float] = time.monotonic, still: Still = lambda: 0.0, pulling: Pulling = lambda: ()
     ) -> None:
-        """Begin without a memory."""
         self._clock = clock
         self._still = still
         self._pulling = pulling

@@ -58,7 +58,6 @@ class Attempts:
     """Knows of each Application how its attempts went; it is shown every state, in their order."""
 
     def __init__(self) -> None:
-        """Have seen none."""
         self._failed: dict[str, _Failed] = {}
 
     def vain(self, app: Object, now: float, still: float) -> bool:

@@ -23,7 +23,6 @@ class Comparisons:
     """
 
     def __init__(self) -> None:
-        """Doubt nothing: what stands still was not compared wrongly a moment ago."""
         self._asked: set[str] = set()
         self._doubted: set[str] = set()
         self._failed: dict[str, Object] = {}

@@ -168,7 +168,6 @@ class _Roots:
     """
 
     def __init__(self, kube: Kube, wanted: Sequence[Object], given_up: Callable[[], bool] | None) -> None:
-        """Apply nothing yet."""
         self._kube = kube
         self._left = list(wanted)
         self._given_up = given_up

@@ -71,7 +71,6 @@ class GitServer:
     url = server.URL
 
     def __init__(self, kube: Kube, kubeconfig: Path, kubectl: Path, repository: Repository) -> None:
-        """Remember what a push needs."""
         self.repository = repository
         self._kube = kube
         self._kubeconfig = kubeconfig

@@ -54,7 +54,6 @@ class MadeForAnother(BrokenHarness):
     """A kept cluster has of an earlier layer what cannot be removed, and a new one would not have."""
 
     def __init__(self, cluster: str, what: str) -> None:
-        """Say what, and how the cluster is made again."""
         super().__init__(
             f"the kept cluster {cluster} is not what a new one would be: {what}",
             f"make it again: {command('cluster')} down {cluster}, then the same command",

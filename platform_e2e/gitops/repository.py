@@ -98,7 +98,6 @@ class Repository:
     """
 
     def __init__(self, directory: Path) -> None:
-        """Remember the directory."""
         self.directory = directory
 
     @classmethod

@@ -126,7 +126,6 @@ class Capture:
     def __init__(
         self, reader: Reader, cluster: str, apps: Sequence[str] = (), places: Sequence[str] = (argocd.NAMESPACE,)
     ) -> None:
-        """Have read nothing."""
         self.skipped = SkippedParts()
         self._reader = reader
         self._reader.instead = tuple(dict.fromkeys(places))

@@ -50,7 +50,6 @@ class PrintedTimeline(Timeline):
     """A timeline that is told as it goes on, and not kept."""
 
     def __init__(self) -> None:
-        """Begin to tell."""
         super().__init__(None)
         self._printer = PhasePrinter()
 

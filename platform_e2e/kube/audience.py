@@ -85,7 +85,6 @@ class Audience:
     """The listeners of one stream, found by the object that they wait for."""
 
     def __init__(self) -> None:
-        """Begin without any."""
         self._lock = threading.Lock()
         self._clock = count(1)
         self._one: dict[Key, list[Listener]] = {}

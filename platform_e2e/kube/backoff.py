@@ -24,7 +24,6 @@ class Backoff:
     """
 
     def __init__(self, first: float = FIRST, most: float = MOST, chance: random.Random | None = None) -> None:
-        """Start with the first pause."""
         self._first = first
         self._most = most
         self._next = first

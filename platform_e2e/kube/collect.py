@@ -27,7 +27,6 @@ class Collector:
     """
 
     def __init__(self, http: Transport, discovery: Discovery) -> None:
-        """Ask nothing yet."""
         self.held = http.limits.memory
         self._http = http
         self._discovery = discovery

@@ -91,7 +91,6 @@ class Discovery:
     """
 
     def __init__(self, get: Callable[[str, float | None], Any]) -> None:
-        """Know nothing yet."""
         self._get = get
         self._lock = threading.Lock()
         self._known: dict[str, Resource] = {}

@@ -63,7 +63,6 @@ class ApiError(BrokenHarness):
         remedy: str = "",
         retry_after: float | None = None,
     ) -> None:
-        """Name the request, the status and the API server's own sentence."""
         other = STRANGE if status >= 100 and status not in TEMPORARY else ""
         super().__init__(f"{request}: {status} {reason}: {message}", remedy or REMEDIES.get(status, other))
         self.request = request
@@ -101,7 +100,6 @@ class BadAnswer(ApiError):
     """The API server answered with what cannot be read: too large, no JSON, too deep, or of another shape than documented."""
 
     def __init__(self, request: str, message: str, remedy: str = "") -> None:
-        """Name the request, and what its answer must be."""
         super().__init__(request, 200, "BadAnswer", message, remedy=remedy)
 
 
@@ -113,7 +111,6 @@ class KindNotServed(ApiError):
     """The API server serves no such kind: its CRD is absent, or the version is another one."""
 
     def __init__(self, kind: str) -> None:
-        """Name the kind."""
         super().__init__(
             f"kind {kind}",
             404,

@@ -86,7 +86,6 @@ class Kinds:
     """
 
     def __init__(self, kinds: Sequence[Kind]) -> None:
-        """Keep them in order."""
         self.all = tuple(kinds)
 
     def find(self, word: str) -> Kind | None:

@@ -30,7 +30,6 @@ class Meter:
     """
 
     def __init__(self, request: str, *, ends: float, most: int, silence: float) -> None:
-        """Begin to count."""
         self.ends = ends
         self._request = request
         self._began = time.monotonic()

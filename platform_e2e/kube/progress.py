@@ -69,7 +69,6 @@ class Progress:
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Begin now, with nothing seen."""
         self._clock = clock
         self._facts: set[tuple[str, ...]] = set()
         self._looked: dict[tuple[str, tuple[str, str]], int] = {}
@@ -135,7 +134,6 @@ class Movement(Progress):
     """
 
     def __init__(self, kube: Kube, kinds: Sequence[str] = (), clock: Callable[[], float] = time.monotonic) -> None:
-        """Look at nothing yet; `with` begins and ends it."""
         super().__init__(clock)
         self._stop = threading.Event()
         self._lock = threading.Lock()

@@ -75,7 +75,6 @@ class Reader:
     def __init__(
         self, endpoint: Endpoint, *, patience: float = PATIENCE, limits: Limits = OURS, ends: float = math.inf
     ) -> None:
-        """Open nothing yet."""
         self.server = endpoint.server
         self.instead: tuple[str, ...] = ()
         self.narrowed: set[str] = set()

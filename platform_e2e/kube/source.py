@@ -95,7 +95,6 @@ class Joint(Source[tuple[Any, ...]]):
     """Several sources whose states are judged together, as a tuple in the same order."""
 
     def __init__(self, sources: Sequence[Source[Any]]) -> None:
-        """Keep the sources in order."""
         self._sources = tuple(sources)
 
     def open(self, inbox: Inbox) -> View[tuple[Any, ...]]:
@@ -182,7 +181,6 @@ class Polled(Source[S]):
     """
 
     def __init__(self, read: Callable[[], S], what: str, *, first: float = 0.05, most: float = 1.0) -> None:
-        """Remember what to call and how often."""
         self.read = read
         self.first = first
         self.most = most

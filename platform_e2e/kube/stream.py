@@ -118,7 +118,6 @@ class WatchStream:
     """
 
     def __init__(self, api: Api, kind: str, namespace: str | None) -> None:
-        """Prepare; the thread starts with the first listener."""
         self.kind = kind
         self.namespace = namespace
         self.live = False

@@ -54,7 +54,6 @@ class WatchView(View[S], Generic[S]):
     """
 
     def __init__(self, feed: Feed, choice: Choice, shape: Callable[[Mapping[Key, Object]], S]) -> None:
-        """Know nothing until the first list."""
         self._feed = feed
         self._choice = choice
         self._shape = shape

@@ -32,7 +32,6 @@ class WaitError(HarnessError):
     """An error that tells a wait's report."""
 
     def __init__(self, report: Report) -> None:
-        """Render the report; the cause's remedy is the error's."""
         unread = UNREAD if report.trouble else ""
         super().__init__(report.render(), report.cause.remedy if report.cause else unread)
         self.report = report
@@ -76,7 +75,6 @@ class Watching(Generic[S]):
         explain: Callable[[S], Cause | None] | None,
         progress: Callable[[str], None] | None = None,
     ) -> None:
-        """Begin to read; `with` ends it."""
         self._source = source
         self._what = what
         self._explain = explain

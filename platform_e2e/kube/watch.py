@@ -21,7 +21,6 @@ class Watches:
     """
 
     def __init__(self, api: Api) -> None:
-        """Open nothing yet."""
         self._api = api
         self._lock = threading.Lock()
         self._streams: dict[tuple[str, str | None], WatchStream] = {}

@@ -35,7 +35,6 @@ class One(Source[Object | None]):
     """One object; its state is None while it, its namespace or its kind does not exist."""
 
     def __init__(self, reader: Reader, kind: str, name: str, namespace: str | None) -> None:
-        """Read nothing yet."""
         self._reader = reader
         self.kind = kind
         self.name = name
@@ -69,7 +68,6 @@ class Many(Source[list[Object]]):
     def __init__(
         self, reader: Reader, kind: str, namespace: str | None, labels: str | Mapping[str, str] | None
     ) -> None:
-        """Read nothing yet."""
         self._reader = reader
         self.kind = kind
         self.namespace = namespace or None

@@ -16,7 +16,6 @@ class LayerError(WrongUsage):
     """
 
     def __init__(self, file: str, line: int | None, problem: str, remedy: str = "") -> None:
-        """Put file and line first, so that an editor can follow them."""
         super().__init__(f"{file}:{line}: {problem}" if line else f"{file}: {problem}", remedy)
         self.file = file
         self.line = line

@@ -98,7 +98,6 @@ class Gunzip:
     """Unpack gzip, one archive after the other as `gzip` does, never more than was asked for."""
 
     def __init__(self, file: BinaryIO) -> None:
-        """Have read nothing."""
         self._file = file
         self._packed = b""
         self._unpacker = zlib.decompressobj(wbits=31)
@@ -123,7 +122,6 @@ class Exactly:
     """Read whole parts of a stream, and count what was read."""
 
     def __init__(self, stream: Stream, spend: Callable[[int], None]) -> None:
-        """Have read nothing; `spend` is told of every byte that is."""
         self._stream = stream
         self._spend = spend
 
@@ -164,7 +162,6 @@ class Counted:
     """Read so many bytes of a stream and no more."""
 
     def __init__(self, source: Exactly, size: int) -> None:
-        """Have read nothing of that many bytes."""
         self._source = source
         self._left = size
 

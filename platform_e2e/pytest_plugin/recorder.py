@@ -30,7 +30,7 @@ class Recorder:
         run: whose verdict it will be.
     """
 
-    def __init__(self, run: Run) -> None:  # noqa: D107
+    def __init__(self, run: Run) -> None:
         self.run = run
         self.results: dict[str, Result] = {}
         self.seconds: dict[str, float] = {}

@@ -37,7 +37,6 @@ class Flow:
     """
 
     def __init__(self, text: str, at: int, end: int, anchors: Anchors, unfinished: list[Any]) -> None:
-        """Read it."""
         self.text, self.at, self.end = text, at, end
         self.root: Any = None
         self.complete = False

@@ -61,7 +61,6 @@ class Known:
     """
 
     def __init__(self) -> None:
-        """Know of none."""
         self.version = 0
         self._values: set[str] = set()
         self._forms: dict[str, tuple[str, ...]] = {}

@@ -48,7 +48,6 @@ class Map(dict[str, Any]):
     """
 
     def __init__(self) -> None:
-        """Have none."""
         super().__init__()
         self.pairs: list[list[Any]] = []
         self.waiting = ""
@@ -88,7 +87,6 @@ class Anchors:
     """What the anchors of one text name."""
 
     def __init__(self) -> None:
-        """Know of none."""
         self.named: dict[str, Any] = {}
         self._sizes: dict[int, tuple[int, int]] = {}
         self._repeated = 0

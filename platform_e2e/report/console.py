@@ -34,7 +34,6 @@ class PhasePrinter:
     """
 
     def __init__(self, progress_seconds: float = PROGRESS_SECONDS) -> None:
-        """Know of no phase yet."""
         self.progress_seconds = progress_seconds
         self.titles: dict[str, str] = {}
         self.shown: dict[str, float] = {}
@@ -81,7 +80,6 @@ class Follower:
         position: int = 0,
         column: Callable[[], int] = int,
     ) -> None:
-        """Remember the file; nothing is read before `start`."""
         self.path = path
         self.position = position
         self.column = column

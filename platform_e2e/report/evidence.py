@@ -83,7 +83,6 @@ class Evidence:
     def __init__(
         self, cluster: Cluster, store: Store, first: Callable[[str], bool], beside: Beside | None = None
     ) -> None:
-        """Remember where from and where to."""
         self.asking = Asking(cluster)
         self.store = store
         self.first = first

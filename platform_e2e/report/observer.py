@@ -182,7 +182,6 @@ class Observer:
     """
 
     def __init__(self, kube: Kube, timeline: Timeline, lock: Path, first: Callable[[], bool], tests: str) -> None:
-        """Do nothing yet; `with` begins and ends it."""
         self._kube = kube
         # Of its own: what happens in the cluster belongs to no test of this process.
         self._timeline = Timeline(timeline.path)

@@ -39,7 +39,6 @@ class PromiseBroken(BrokenPlatform):
     """One or more findings; its text is theirs, so a test that reports them fails with them."""
 
     def __init__(self, findings: Sequence[Finding]) -> None:
-        """Join what the findings say."""
         super().__init__("\n\n".join(finding.render() for finding in findings))
         self.findings = tuple(findings)
 

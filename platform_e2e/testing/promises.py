@@ -19,7 +19,6 @@ class Promises:
     """
 
     def __init__(self, properties: list[tuple[str, object]]) -> None:
-        """Begin without figures."""
         self.properties = properties
         self.figures: dict[str, Any] = {}
 

@@ -61,7 +61,6 @@ class Operated(Prometheus):
     """
 
     def __init__(self, client: Asks, namespace: str) -> None:
-        """Remember whom to ask."""
         super().__init__(lambda path, parameters: client.proxy(namespace, OPERATED, PORT, path, parameters))
         self._client = client
         self._namespace = namespace
@@ -98,7 +97,6 @@ class Together(Prometheus):
     """
 
     def __init__(self, replicas: Sequence[Sequence[Prometheus]]) -> None:
-        """Remember whom to ask."""
         super().__init__(lambda _path, _parameters: b"")
         self._replicas = replicas
 

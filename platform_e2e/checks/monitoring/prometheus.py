@@ -68,7 +68,6 @@ class Prometheus:
     """
 
     def __init__(self, get: Get) -> None:
-        """Remember how to ask."""
         self._get = get
 
     def of(self, takers: Sequence[Any]) -> Prometheus:  # noqa: ARG002  others choose by them

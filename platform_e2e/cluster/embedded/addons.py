@@ -158,7 +158,6 @@ class Nodes:
     """
 
     def __init__(self, api: Api, plan: Plan, names: Sequence[str]) -> None:
-        """Remember what is to come."""
         self._api = api
         self._plan = plan
         self._names = names

@@ -29,7 +29,6 @@ class Api:
     """
 
     def __init__(self, plan: Plan, identities: Identities, directory: Path) -> None:
-        """Write the administrator's certificate and key, which the TLS library takes from files only."""
         write(
             directory / "admin",
             {

@@ -38,7 +38,6 @@ class Authority:
     """
 
     def __init__(self, name: str) -> None:
-        """Make its key and its own certificate."""
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         builder = _builder(self._name, self._name, self._key.public_key()).add_extension(

@@ -88,7 +88,6 @@ class EmbeddedProvider:
     capabilities = frozenset({Capability.NODES, Capability.NODE_NETWORK, Capability.LOAD_IMAGES, Capability.STOP_NODE})
 
     def __init__(self) -> None:
-        """Hold nothing yet."""
         self._running: dict[str, Running] = {}
 
     def doctor(self, spec: ClusterSpec) -> Sequence[Problem]:

@@ -38,7 +38,6 @@ class EmbeddedBackend(base.BaseBackend):  # type: ignore[misc]  # testinfra is p
     NAME = "embedded"
 
     def __init__(self, name: str, *args: Any, **kwargs: Any) -> None:
-        """Remember which node it is; it is looked up for each command, since it may be started anew."""
         self.name = name
         super().__init__(name, *args, **kwargs)
 

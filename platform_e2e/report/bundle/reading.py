@@ -57,7 +57,6 @@ class Asking:
     """
 
     def __init__(self, cluster: Cluster) -> None:
-        """Ask nothing yet."""
         self._cluster = cluster
         self._gone = ""
 

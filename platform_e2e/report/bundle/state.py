@@ -58,7 +58,6 @@ class State:
     """
 
     def __init__(self, asking: Asking, store: Store, beside: Beside) -> None:
-        """Remember where from and where to."""
         self.asking = asking
         self.store = store
         self.beside = beside

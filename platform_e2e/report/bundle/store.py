@@ -66,7 +66,6 @@ class Store:
     """
 
     def __init__(self, directory: Path, ledger: Path, *, limit: int, end: float = float("inf")) -> None:
-        """Write nothing yet."""
         self.directory = directory
         self.limit = limit
         self.end = end

@@ -65,7 +65,6 @@ class Logs:
     """
 
     def __init__(self, directory: Path, files: Sequence[Kept]) -> None:
-        """Read nothing yet."""
         self.directory = directory
         self.files = [
             file

@@ -43,7 +43,6 @@ class Words:
     """Texts that come again and again, each kept once."""
 
     def __init__(self) -> None:
-        """Know of none."""
         self._number: dict[str, int] = {}
 
     def __call__(self, words: str) -> int:

@@ -102,7 +102,6 @@ class Room:
     """
 
     def __init__(self, configuration: Configuration, registry: CollectorRegistry) -> None:
-        """Register every series at once, so that each exists from the first scrape on."""
         self.configuration = configuration
         self.registry = registry
         self._clients: set[web.WebSocketResponse] = set()
