@@ -76,37 +76,41 @@ Cases = Iterable[tuple[str, object]]
 
 
 def _load_balancers(layer: Layer) -> Cases:
-    return ((_place(one.service), one) for one in layer.load_balancers() if not one.exempt)
+    return ((_place(balancer.service), balancer) for balancer in layer.load_balancers() if not balancer.exempt)
 
 
 def _monitors(layer: Layer) -> Cases:
-    monitors = (one for one in layer.monitors() if not one.exempt(Promise.MONITORING))
-    return ((f"{_place(one)}{'-pods' if one.kind == 'PodMonitor' else ''}", one) for one in monitors)
+    monitors = (monitor for monitor in layer.monitors() if not monitor.exempt(Promise.MONITORING))
+    return ((f"{_place(monitor)}{'-pods' if monitor.kind == 'PodMonitor' else ''}", monitor) for monitor in monitors)
 
 
 def _metrics_ports(layer: Layer) -> Cases:
-    return ((f"{_place(one.service)}-{one.port}", one) for one in layer.metrics_services() if not one.exempt)
+    return ((f"{_place(port.service)}-{port.port}", port) for port in layer.metrics_services() if not port.exempt)
 
 
 def _applications(layer: Layer) -> Cases:
-    return ((one.name, one) for one in layer.applications)
+    return ((app.name, app) for app in layer.applications)
 
 
 def _applicationsets(layer: Layer) -> Cases:
-    return ((one.name, one) for one in layer.applicationsets)
+    return ((appset.name, appset) for appset in layer.applicationsets)
 
 
 def _environments(layer: Layer) -> Cases:
-    return ((f"{one.applicationset}-{one.name}", one) for one in layer.environments if not one.exempt)
+    return (
+        (f"{environment.applicationset}-{environment.name}", environment)
+        for environment in layer.environments
+        if not environment.exempt
+    )
 
 
 def _releases(layer: Layer) -> Cases:
-    return ((one.name, one) for one in layer.releases)
+    return ((release.name, release) for release in layer.releases)
 
 
 def _drifts(layer: Layer) -> Cases:
     """Return the changes to Applications that say they heal; those that do not are red in test_it_says_that_it_heals."""
-    heals = (one for one in layer.applications if one.automation.enabled and one.automation.self_heal)
+    heals = (app for app in layer.applications if app.automation.enabled and app.automation.self_heal)
     healing = (one for one in heals if not one.exempt(Promise.SELFHEAL))
     return ((str(one), one) for application in healing for one in mutations.mutations_of(application))
 

@@ -34,7 +34,7 @@ STAYS_SECONDS = 5.0
 
 
 def _made(layer: Layer, owner: ApplicationSet) -> list[Application]:
-    return [one for one in layer.applications if one.generated_by == owner.name]
+    return [app for app in layer.applications if app.generated_by == owner.name]
 
 
 @pytest.mark.promise("applications")
@@ -83,13 +83,13 @@ def test_applications_are_those_of_git(platform: Platform, kube: Kube, promises:
 @pytest.mark.promise("applications")
 def test_manifests_have_an_application(layer: Layer, promises: Promises) -> None:
     """With the file of an Application or ApplicationSet all of its cases go, and its manifests are what still tells of it."""
-    promises.report([finding for one in layer.unread for finding in applications.unread(one)])
+    promises.report([finding for part in layer.unread for finding in applications.unread(part)])
 
 
 @pytest.mark.promise("applications")
 def test_hooks_succeed(platform: Platform, cluster: Cluster, kube: Kube, promises: Promises) -> None:
     """Where this commit was not synced with its hooks, the first sync that a heal begins would meet them."""
-    hooks = {one.name: [each for each in one.objects if each.hooks] for one in platform.layer.applications}
+    hooks = {app.name: [each for each in app.objects if each.hooks] for app in platform.layer.applications}
     found, held = [], []
     for one in (each for each in platform.layer.applications if hooks[each.name]):
         with cluster.lease.exclusive(f"application {one.name}"):
@@ -151,9 +151,9 @@ def test_edit_of_a_generated_application_is_reverted(
 ) -> None:
     """The ApplicationSet controller keeps what it has generated."""
     maker = layer.application(edit_of_generated.target.name).generated_by
-    for one in layer.applicationsets:
-        if one.name == maker:
-            require(applicationsets.check(one, _made(layer, one), kube))
+    for appset in layer.applicationsets:
+        if appset.name == maker:
+            require(applicationsets.check(appset, _made(layer, appset), kube))
     healed = selfheal.heal(edit_of_generated, kube)
     promises.report(own(healed.findings), figures=healed.figures)
 

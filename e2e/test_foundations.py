@@ -13,5 +13,5 @@ def test_release_is_ready(release: Release, platform: Platform, promises: Promis
     """One that its own values hold breaks the promise that stands on it, and nothing else of the layer is kept from being judged."""
     findings = [platform.broken[release.name]] if release.name in platform.broken else []
     # One that waits for what the layer brings is told by the test of the Application that does not bring it.
-    require([one for one in findings if one.promise != foundations.promise_of_release(release)])
+    require([finding for finding in findings if finding.promise != foundations.promise_of_release(release)])
     promises.report(findings)

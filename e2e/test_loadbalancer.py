@@ -46,13 +46,13 @@ def test_service_answers_at_an_address_of_its_pool(
 @pytest.mark.smoke
 def test_service_that_says_it_has_an_address_is_of_type_loadbalancer(layer: Layer, promises: Promises) -> None:
     """A Service whose type was changed has no case above any more; its annotations still say what it promised."""
-    promises.report([finding for one in layer.of_kind("v1/Service") for finding in loadbalancer.typed(one)])
+    promises.report([finding for rendered in layer.of_kind("v1/Service") for finding in loadbalancer.typed(rendered)])
 
 
 @pytest.mark.judges_all
 def test_no_service_outside_of_git_takes_an_address(platform: Platform, kube: Kube, promises: Promises) -> None:
     """Every other LoadBalancer Service of the cluster would take addresses that nobody has planned."""
-    known = {(str(one.service.namespace), one.service.name) for one in platform.layer.load_balancers()}
+    known = {(str(balancer.service.namespace), balancer.service.name) for balancer in platform.layer.load_balancers()}
     findings = loadbalancer.unplanned(kube, known, TESTS)
     require(unsynced.unpruned(findings, platform.lacking(), kube))
     promises.report(findings)

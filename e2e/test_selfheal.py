@@ -36,9 +36,9 @@ STAYS_SECONDS = 5.0
 def test_application_says_that_it_heals(application: Application, promises: Promises) -> None:
     """Every Application heals by default; one whose line was removed is red here, and its changes below are not made."""
     findings = applications.policy(application)
-    require([one for one in findings if one.cause.id == "application-not-automated"])
+    require([finding for finding in findings if finding.cause.id == "application-not-automated"])
     untried = {} if mutations.mutations_of(application) else {"nothing to change in": application.name}
-    promises.report([one for one in findings if one.promise == Promise.SELFHEAL], figures=untried)
+    promises.report([finding for finding in findings if finding.promise == Promise.SELFHEAL], figures=untried)
 
 
 def test_nothing_that_git_says_is_ignored(

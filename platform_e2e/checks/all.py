@@ -80,7 +80,7 @@ def run_all(context: CheckContext) -> list[Finding]:
     told |= {one.object for one in found.values()}
     for one in (*_hidden(context, live), *_objects(context, view, told)):
         found.setdefault((one.object, one.cause.id), one)
-    makers = {str(one): one.application for one in context.layer.rendered}
+    makers = {str(rendered): rendered.application for rendered in context.layer.rendered}
     return [_by_its_maker(one, live.get(makers.get(one.object, "")), view) for one in found.values()]
 
 
@@ -124,27 +124,27 @@ def _applications(context: CheckContext, view: CachedReader, live: Mapping[str, 
 
 def _services(context: CheckContext, view: CachedReader) -> Iterator[Finding]:
     layer = context.layer
-    for one in layer.load_balancers():
-        if one.service.application in context.apps and not one.exempt:
+    for balancer in layer.load_balancers():
+        if balancer.service.application in context.apps and not balancer.exempt:
             with context.skipped.skipping("checks of LoadBalancer Services"):
-                wants = loadbalancer.Wanted.served(one, layer, context.pool_map)
+                wants = loadbalancer.Wanted.served(balancer, layer, context.pool_map)
                 yield from check_service(wants, observe_service(wants, view, context.outside))
     for service in layer.of_kind("v1/Service"):
         if service.application in context.apps:
             yield from loadbalancer.typed(service)
     if context.whole:
         with context.skipped.skipping("checks of LoadBalancer Services"):
-            known = {(str(one.service.namespace), one.service.name) for one in layer.load_balancers()}
+            known = {(str(balancer.service.namespace), balancer.service.name) for balancer in layer.load_balancers()}
             yield from loadbalancer.unplanned(view, known, TESTS)
 
 
 def _monitors(context: CheckContext, view: CachedReader) -> Iterator[Finding]:
     layer = context.layer
     asked = prometheus(context.reader, context.skipped)
-    for one in layer.monitors():
-        if asked is not None and one.application in context.apps and not one.exempt(Promise.MONITORING):
+    for monitor in layer.monitors():
+        if asked is not None and monitor.application in context.apps and not monitor.exempt(Promise.MONITORING):
             with context.skipped.skipping("checks of monitors"):
-                wants = monitoring.Wanted.of(one, layer)
+                wants = monitoring.Wanted.of(monitor, layer)
                 yield from check_monitor(wants, observe_monitor(wants, view, asked, asked.now() - FRESH))
     for port in layer.metrics_services():
         if port.service.application in context.apps:
@@ -155,7 +155,7 @@ def _monitors(context: CheckContext, view: CachedReader) -> Iterator[Finding]:
         with context.skipped.skipping("checks of the foundations' metrics"):
             yield from unmonitored.unwatched(view, layer.releases)
         with context.skipped.skipping("checks of other monitors"):
-            known = {unmonitored.identity(one.object) for one in layer.monitors()}
+            known = {unmonitored.identity(monitor.object) for monitor in layer.monitors()}
             yield from unmonitored.unselected(view, known, TESTS)
 
 
@@ -201,10 +201,10 @@ def _objects(context: CheckContext, view: CachedReader, told: set[str]) -> Itera
                 yield replace(finding, promise=promise_of(cause, Promise.APPLICATIONS))
 
 
-def _missing(one: Rendered) -> Finding:
+def _missing(rendered: Rendered) -> Finding:
     cause = Cause(
         "object-missing",
-        f"{one} is in {one.file} and not in the cluster",
-        f"look at application/{one.application}, which should have made it",
+        f"{rendered} is in {rendered.file} and not in the cluster",
+        f"look at application/{rendered.application}, which should have made it",
     )
-    return Finding(str(one), Promise.APPLICATIONS, "it exists", "it does not exist", cause)
+    return Finding(str(rendered), Promise.APPLICATIONS, "it exists", "it does not exist", cause)

@@ -156,20 +156,20 @@ def as_in_git(application: Application, live: Object, view: ReadApi | None = Non
     why = lets_differ(live, different[0].path, view) if view else ""
     cause = Cause(
         "application-changed",
-        f"{application} is not what {application.file} says: {listed([str(one) for one in different])}"
+        f"{application} is not what {application.file} says: {listed([str(difference) for difference in different])}"
         + (f", because {why}" if why else ""),
         f"let the ApplicationSet in {application.file} keep what it has made"
         if why
         else "look who changed it (metadata.managedFields), and that its owner, the root or the ApplicationSet, heals it",
     )
-    details = {"differences": [asdict(one) for one in different]}
+    details = {"differences": [asdict(difference) for difference in different]}
     expected = f"as {application.file} says"
     return [Finding(str(application), Promise.APPLICATIONS, expected, str(different[0]), cause, details)]
 
 
 def unserved(differences: Sequence[Difference]) -> list[Difference]:
     """Return the differences without those that serving the layer from inside the cluster makes on purpose."""
-    return [one for one in differences if not SERVED.search(one.path)]
+    return [difference for difference in differences if not SERVED.search(difference.path)]
 
 
 def converged(application: Application, sha: str, kube: Kube, known: Cause | None = None) -> list[Finding]:
@@ -233,15 +233,15 @@ def unrolled(application: Application, live: Object, view: ReadApi) -> list[Find
         live: as the cluster has it.
         view: of the cluster.
     """
-    for one in argocd.resources(live):
-        if one.api not in WORKLOADS:
+    for resource in argocd.resources(live):
+        if resource.api not in WORKLOADS:
             continue
-        workload = view.get(one.api, one.name, one.namespace or None)
+        workload = view.get(resource.api, resource.name, resource.namespace or None)
         verdict = rolled_out(workload)
         if not isinstance(verdict, Met):
-            cause = (explain(workload, view) if workload else None) or unexplained(f"{one}: {verdict.why}")
-            cause = cause.located(next((of.location for of in application.objects if str(of) == str(one)), ""))
-            return [Finding(str(application), Promise.APPLICATIONS, f"{one} has rolled out", verdict.why, cause)]
+            cause = (explain(workload, view) if workload else None) or unexplained(f"{resource}: {verdict.why}")
+            cause = cause.located(next((of.location for of in application.objects if str(of) == str(resource)), ""))
+            return [Finding(str(application), Promise.APPLICATIONS, f"{resource} has rolled out", verdict.why, cause)]
     return []
 
 
@@ -289,7 +289,7 @@ def convergence(application: Application, live: Object | None, sha: str, view: R
         return []
     cause = explain(live, view) or unexplained_of(live, view, verdict.why)
     if symptom(cause) is Symptom.WORKLOAD_NOT_READY or cause.through:
-        cause = cause.located(next((one.location for one in application.objects if str(one) == cause.through), ""))
+        cause = cause.located(next((obj.location for obj in application.objects if str(obj) == cause.through), ""))
     expected = f"synced to commit {sha[:12]} and healthy"
     observed = f"{argocd.sync_status(live) or 'not compared'}, {argocd.health(live) or 'no health'}: {verdict.why}"
     applied = {APPLIED: "yes"} if synced_on(live, sha) and not argocd.operation(live).running else {}

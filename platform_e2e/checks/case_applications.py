@@ -21,9 +21,9 @@ def changed_by(case: object) -> frozenset[str]:
 
 def child_applications(name: str, layer: Layer) -> frozenset[str]:
     """Return the Applications that an Application keeps as its objects, or has an ApplicationSet make."""
-    mine = [one for one in layer.rendered if one.application == name]
+    mine = [rendered for rendered in layer.rendered if rendered.application == name]
     sets = {one.name for one in mine if one.kind == "ApplicationSet"}
-    made = {one.name for one in layer.applications if one.generated_by in sets}
+    made = {app.name for app in layer.applications if app.generated_by in sets}
     return frozenset(made | {one.name for one in mine if one.kind == "Application"})
 
 
@@ -35,7 +35,7 @@ def judged_by(case: object, layer: Layer) -> frozenset[str]:
         layer: that it comes from.
     """
     if case is None:
-        return frozenset(one.name for one in layer.applications)
+        return frozenset(app.name for app in layer.applications)
     return (
         changed_by(case)
         | frozenset(one.application for one in objects_of(case, layer) if one.application)
@@ -53,11 +53,11 @@ def objects_of(case: object, layer: Layer) -> list[Rendered]:
         case LoadBalancer():
             return [case.service, *metallb(layer)]
         case MetricsService():
-            monitors = [one for one in layer.monitors() if case.service in _scraped(one, layer)]
+            monitors = [monitor for monitor in layer.monitors() if case.service in _scraped(monitor, layer)]
             return [case.service, *(monitors or layer.monitors())]
         case Mutation():
             # Healed is what has converged before: a Service of the Application needs its address for that.
-            needs = any(one.service.application == case.application for one in layer.load_balancers())
+            needs = any(balancer.service.application == case.application for balancer in layer.load_balancers())
             return metallb(layer) if needs else []
         case Rendered():
             return [case, *_scraped(case, layer)]
@@ -67,16 +67,16 @@ def objects_of(case: object, layer: Layer) -> list[Rendered]:
 
 def metallb(layer: Layer) -> list[Rendered]:
     """Return what gives the Services of a layer their addresses, and lets them be announced."""
-    return [one for one in layer.rendered if one.api.startswith(METALLB)]
+    return [rendered for rendered in layer.rendered if rendered.api.startswith(METALLB)]
 
 
 def _scraped(monitor: Rendered, layer: Layer) -> list[Rendered]:
     """Return the Services, or the workloads of pods, that a monitor of the layer chooses."""
     kinds = WORKLOAD_KINDS if is_of_pods(monitor.object) else ("v1/Service",)
     return [
-        one
+        rendered
         for kind in kinds
-        for one in layer.of_kind(kind)
-        if looks_at(monitor.object, one.namespace or "")
-        and chooses(monitor.object, labels_for(monitor.object, one.object))
+        for rendered in layer.of_kind(kind)
+        if looks_at(monitor.object, rendered.namespace or "")
+        and chooses(monitor.object, labels_for(monitor.object, rendered.object))
     ]

@@ -79,16 +79,16 @@ def wanted(layer: Layer, apps: Iterable[str]) -> list[Rendered]:
         apps: names of the Applications.
     """
     names = set(apps)
-    found = [one for one in layer.rendered if one.application in names and one.kept]
+    found = [rendered for rendered in layer.rendered if rendered.application in names and rendered.kept]
     known = {one.identity for one in found}
     # Nobody renders the root, and generated ones are the ApplicationSet's.
-    own = [_as_rendered(one) for one in layer.applications if one.name in names]
+    own = [_as_rendered(app) for app in layer.applications if app.name in names]
     return found + [one for one in own if one.identity not in known]
 
 
-def _as_rendered(one: Application) -> Rendered:
-    manifest = {**one.manifest, "metadata": {**one.manifest["metadata"], "namespace": one.namespace}}
-    return Rendered(manifest, one.name, one.file, one.line)
+def _as_rendered(app: Application) -> Rendered:
+    manifest = {**app.manifest, "metadata": {**app.manifest["metadata"], "namespace": app.namespace}}
+    return Rendered(manifest, app.name, app.file, app.line)
 
 
 def drifts(
@@ -113,37 +113,37 @@ def drifts(
     return found + list(_extras(reader, layer, apps, live_apps, skipped))
 
 
-def status_of(one: Rendered, said: Mapping[Identity, str]) -> str:
+def status_of(rendered: Rendered, said: Mapping[Identity, str]) -> str:
     """Return what an Application says about an object, which namespace it may have left out."""
-    group, kind, namespace, name = one.identity
+    group, kind, namespace, name = rendered.identity
     return said.get((group, kind, namespace or "", name), "")
 
 
-def compared(one: Rendered, live: Object | None, status: str = "") -> Drift | None:
+def compared(rendered: Rendered, live: Object | None, status: str = "") -> Drift | None:
     """Return how an object differs from Git, without a secret in it; None where it does not.
 
     Args:
-        one: as Git has it.
+        rendered: as Git has it.
         live: as the cluster has it, or None.
         status: what its Application says.
     """
-    drift = Drift(one.api, one.name, one.namespace or "", one.application, CHANGED, status)
+    drift = Drift(rendered.api, rendered.name, rendered.namespace or "", rendered.application, CHANGED, status)
     if live is None:
         return replace(drift, change=MISSING)
-    different = missing_from(one.object, live)
+    different = missing_from(rendered.object, live)
     if not different:
         return None
-    safe, git = kept(live), redact.plain(one.object)
+    safe, git = kept(live), redact.plain(rendered.object)
     return replace(drift, live=safe, differences=tuple(_safe(each, git, safe) for each in different))
 
 
-def _safe(one: Difference, git: Object, live: Object) -> Difference:
+def _safe(difference: Difference, git: Object, live: Object) -> Difference:
     """Return a difference with the values that stand in the redacted objects: names of fields above it may hide it."""
-    if HIDDEN in {str(one.expected), str(one.observed)}:
-        return one
-    expected = None if one.expected is None else value_at(git, one.path)
-    observed = None if one.observed is None else value_at(live, one.path)
-    return Difference(one.path, expected, observed)
+    if HIDDEN in {str(difference.expected), str(difference.observed)}:
+        return difference
+    expected = None if difference.expected is None else value_at(git, difference.path)
+    observed = None if difference.observed is None else value_at(live, difference.path)
+    return Difference(difference.path, expected, observed)
 
 
 def kept(live: Object) -> Object:
@@ -157,7 +157,7 @@ def _extras(
     reader: Reader, layer: Layer, apps: Sequence[str], live_apps: Mapping[str, Object], skipped: SkippedParts
 ) -> Iterator[Drift]:
     """Yield objects that no file of Git has: what Applications would prune, and what takes something from the layer."""
-    known = {one.identity for one in layer.rendered}
+    known = {rendered.identity for rendered in layer.rendered}
     for name in apps:
         for entry in at(live_apps.get(name), "status", "resources") or ():
             if entry.get("requiresPruning"):

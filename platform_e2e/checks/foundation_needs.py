@@ -73,7 +73,7 @@ def bringing(wanted: Need, rendered: Sequence[Rendered]) -> Rendered | None:
     )
 
 
-def _secrets(one: Rendered) -> set[str]:
+def _secrets(rendered: Rendered) -> set[str]:
     """Return the names of the Secrets that a controller may make of an object."""
-    stated = {str(at(one.object, *path)) for path in SECRET_NAMES if at(one.object, *path)}
-    return stated or ({one.name} if one.kind.endswith("Secret") else set())
+    stated = {str(at(rendered.object, *path)) for path in SECRET_NAMES if at(rendered.object, *path)}
+    return stated or ({rendered.name} if rendered.kind.endswith("Secret") else set())

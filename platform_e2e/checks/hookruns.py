@@ -60,7 +60,7 @@ def check(application: Application, sha: str, kube: Kube, *, timeout: float = SY
         timeline.current().event("disturbance-end", str(application))
     done = argocd.operation(app)
     cause = explain(app, kube) or unexplained(f"the sync is {done.phase}: {done.message}")
-    place = next((one.location for one in application.objects if str(one) == cause.through), "")
+    place = next((obj.location for obj in application.objects if str(obj) == cause.through), "")
     observed = f"the sync is {done.phase}: {done.message}"
     expected = "a sync with its hooks succeeds"
     return [Finding(str(application), Promise.APPLICATIONS, expected, observed, cause.located(place))]

@@ -55,17 +55,17 @@ class Rule:
         found = [str(one) for one in self.spec.get("jsonPointers") or () if one]
         for expression in map(str, self.spec.get("jqPathExpressions") or ()):
             led = reached(expression, obj)
-            found += [one for one in led.pointers if one] if led.exact else []
+            found += [pointer for pointer in led.pointers if pointer] if led.exact else []
         return found
 
-    def about(self, one: Rendered) -> bool:
+    def about(self, rendered: Rendered) -> bool:
         """Tell whether it is about an object; group and kind may have wildcards."""
-        group = one.identity[0]
+        group = rendered.identity[0]
         return (
             fnmatch.fnmatchcase(group, str(self.spec.get("group") or ""))
-            and fnmatch.fnmatchcase(one.kind, str(self.spec.get("kind") or ""))
-            and self.spec.get("name") in {None, "", one.name}
-            and self.spec.get("namespace") in {None, "", one.namespace}
+            and fnmatch.fnmatchcase(rendered.kind, str(self.spec.get("kind") or ""))
+            and self.spec.get("name") in {None, "", rendered.name}
+            and self.spec.get("namespace") in {None, "", rendered.namespace}
         )
 
     def covers(self, path: str, live: Object) -> bool:
@@ -76,10 +76,10 @@ class Rule:
             live: the object, for who manages the field, and where a jq path leads.
         """
         pointers = [str(one) for one in self.spec.get("jsonPointers") or ()]
-        if any(_within(path, one) for one in pointers):
+        if any(_within(path, pointer) for pointer in pointers):
             return True
         expressions = map(str, self.spec.get("jqPathExpressions") or ())
-        if any(_within(path, one) for expression in expressions for one in reached(expression, live).pointers):
+        if any(_within(path, pointer) for expression in expressions for pointer in reached(expression, live).pointers):
             return True
         managers = set(map(str, self.spec.get("managedFieldsManagers") or ()))
         return any(
@@ -108,17 +108,17 @@ def rules(application: Object, settings: Object | None) -> list[Rule]:
     return found
 
 
-def rules_for(one: Rendered, application: Object, view: ReadApi) -> list[Rule]:
+def rules_for(rendered: Rendered, application: Object, view: ReadApi) -> list[Rule]:
     """Return the rules that let fields of one object differ, and one for the replicas that an autoscaler owns.
 
     Args:
-        one: the object.
+        rendered: the object.
         application: that heals it, as the cluster has it.
         view: of the cluster.
     """
-    found = [rule for rule in rules(application, settings(view)) if rule.about(one)]
-    if scaler_of(one.object, view) is not None:
-        about = {"group": one.identity[0], "kind": one.kind, "name": one.name}
+    found = [rule for rule in rules(application, settings(view)) if rule.about(rendered)]
+    if scaler_of(rendered.object, view) is not None:
+        about = {"group": rendered.identity[0], "kind": rendered.kind, "name": rendered.name}
         found.append(Rule("an autoscaler", {**about, "jsonPointers": [REPLICAS]}))
     return found
 
@@ -129,12 +129,12 @@ def settings(view: ReadApi) -> Object | None:
 
 
 def check(
-    one: Rendered, live: Object, different: Sequence[Difference], status: str, known: Sequence[Rule]
+    rendered: Rendered, live: Object, different: Sequence[Difference], status: str, known: Sequence[Rule]
 ) -> list[Finding]:
     """Return the finding that an object differs from Git where Argo CD looks away.
 
     Args:
-        one: as Git has it.
+        rendered: as Git has it.
         live: as the cluster has it.
         different: the fields in which they differ, redacted.
         status: of the object as its Application tells it: Synced or OutOfSync.
@@ -142,7 +142,7 @@ def check(
     """
     if status != "Synced":
         return []
-    about = [rule for rule in known if rule.about(one)]
+    about = [rule for rule in known if rule.about(rendered)]
     fields = [each for each in different if any(rule.covers(each.path, live) for rule in about)]
     if not fields:
         return []
@@ -150,13 +150,13 @@ def check(
     first = fields[0]
     cause = Cause(
         "drift-ignored",
-        f"{one} is not as in Git at {listed([each.path for each in fields])}, and application/{one.application} says Synced: "
+        f"{rendered} is not as in Git at {listed([each.path for each in fields])}, and application/{rendered.application} says Synced: "
         f"{listed(origins)} lets it differ",
-        f"if something else is to write the field, take it out of {one.file}; else remove the rule, and Argo CD heals it",
+        f"if something else is to write the field, take it out of {rendered.file}; else remove the rule, and Argo CD heals it",
     )
     expected = f"{first.path} is {first.expected!r} as in Git"
     details = {"differences": [asdict(each) for each in fields]}
-    return [Finding(str(one), Promise.SELFHEAL, expected, f"it is {first.observed!r}", cause, details)]
+    return [Finding(str(rendered), Promise.SELFHEAL, expected, f"it is {first.observed!r}", cause, details)]
 
 
 def _within(path: str, pointer: str) -> bool:

@@ -62,12 +62,12 @@ def _leaves(pointer: str, value: Any) -> Iterator[str]:
 def _hidden(application: Application, rule: Rule, layer: Layer, view: ReadApi) -> list[tuple[Rendered, list[str]]]:
     """Return the objects that a rule is about, each with the fields that it hides and no controller owns."""
     found = []
-    for one in application.objects:
-        if not one.kept or one.exempt(Promise.SELFHEAL) or not rule.about(one):
+    for obj in application.objects:
+        if not obj.kept or obj.exempt(Promise.SELFHEAL) or not rule.about(obj):
             continue
-        fields = [pointer for pointer in stated(one.object) if _covers(rule, pointer, one.object)]
-        if fields and (left := _without_owner(one, fields, layer, view)):
-            found.append((one, left))
+        fields = [pointer for pointer in stated(obj.object) if _covers(rule, pointer, obj.object)]
+        if fields and (left := _without_owner(obj, fields, layer, view)):
+            found.append((obj, left))
     return found
 
 
@@ -78,15 +78,15 @@ def _covers(rule: Rule, pointer: str, git: Object) -> bool:
     return any(pointer == one or pointer.startswith(f"{one}/") for one in rule.leads_to(git))
 
 
-def _without_owner(one: Rendered, fields: Sequence[str], layer: Layer, view: ReadApi) -> list[str]:
+def _without_owner(rendered: Rendered, fields: Sequence[str], layer: Layer, view: ReadApi) -> list[str]:
     """Return the fields that no controller owns, as far as Git and the cluster tell."""
-    live = view.get(one.api, one.name, one.namespace) or {}
+    live = view.get(rendered.api, rendered.name, rendered.namespace) or {}
     controllers = [
         entry.get("fieldsV1")
         for entry in at(live, "metadata", "managedFields") or ()
         if not HANDS.search(str(entry.get("manager") or "unknown")) and entry.get("subresource") != "status"
     ]
-    autoscaled = REPLICAS in fields and (_is_scaled_in(layer, one) or scaler_of(one.object, view))
+    autoscaled = REPLICAS in fields and (_is_scaled_in(layer, rendered) or scaler_of(rendered.object, view))
     return [
         pointer
         for pointer in fields
@@ -97,7 +97,7 @@ def _without_owner(one: Rendered, fields: Sequence[str], layer: Layer, view: Rea
     ]
 
 
-def _is_scaled_in(layer: Layer, one: Rendered) -> bool:
+def _is_scaled_in(layer: Layer, rendered: Rendered) -> bool:
     """Tell whether an autoscaler of the layer owns the replicas of an object, or of the same one in another environment.
 
     The Applications of one ApplicationSet have one rule for all of them, and some need no autoscaler.
@@ -105,11 +105,11 @@ def _is_scaled_in(layer: Layer, one: Rendered) -> bool:
     siblings = {each.name: each.generated_by for each in layer.applications}
     for other in layer.rendered:
         for target in scaled([other.object]):
-            same = (target.group, target.kind, target.name) == (one.identity[0], one.kind, one.name)
+            same = (target.group, target.kind, target.name) == (rendered.identity[0], rendered.kind, rendered.name)
             made_alike = siblings.get(other.application) is not None and (
-                siblings.get(other.application) == siblings.get(one.application)
+                siblings.get(other.application) == siblings.get(rendered.application)
             )
-            if same and (target.namespace == one.namespace or made_alike):
+            if same and (target.namespace == rendered.namespace or made_alike):
                 return True
     return False
 

@@ -111,7 +111,7 @@ def mutations_of(application: Application) -> list[Mutation]:
 
 def edit(application: Application) -> Mutation | None:
     """Return the field to change, or None where every object of the Application must be left alone."""
-    kept = (one for one in application.objects if one.kept)
+    kept = (obj for obj in application.objects if obj.kept)
     ignored = rules(application.manifest, None)
     edits = (edit_of(target, ignored) for target in sorted(kept, key=lambda one: _rank(GENTLEST, one)))
     return next((drift for drift in edits if drift is not None), None)
@@ -136,21 +136,21 @@ def edit_of(target: Rendered, ignored: Sequence[Rule] = ()) -> Mutation | None:
 
 def application_edits(layer: Layer) -> list[Mutation]:
     """Return one harmless change of each Application that another Application keeps."""
-    ignored = {one.name: rules(one.manifest, None) for one in layer.applications}
-    kept = (one for one in layer.rendered if one.api == "argoproj.io/v1alpha1/Application")
+    ignored = {app.name: rules(app.manifest, None) for app in layer.applications}
+    kept = (rendered for rendered in layer.rendered if rendered.api == "argoproj.io/v1alpha1/Application")
     return [drift for one in kept if (drift := edit_of(one, ignored.get(one.application, ()))) is not None]
 
 
 def generated_edits(layer: Layer) -> list[Mutation]:
     """Return one harmless change of each Application that an ApplicationSet makes; no Application heals it."""
-    made = [one for one in layer.applications if one.generated_by]
+    made = [app for app in layer.applications if app.generated_by]
     return [drift for one in made if (drift := edit_of(_rendered(one))) is not None]
 
 
 def root_edits(layer: Layer) -> list[Mutation]:
     """Return one harmless change of each Application that comes from neither: somebody has applied it by hand."""
-    kept = {one.name for one in layer.rendered if one.api == "argoproj.io/v1alpha1/Application"}
-    roots = [one for one in layer.applications if not one.generated_by and one.name not in kept]
+    kept = {rendered.name for rendered in layer.rendered if rendered.api == "argoproj.io/v1alpha1/Application"}
+    roots = [app for app in layer.applications if not app.generated_by and app.name not in kept]
     return [drift for one in roots if (drift := edit_of(_rendered(one))) is not None]
 
 
@@ -160,7 +160,7 @@ def _rendered(application: Application) -> Rendered:
 
 def deletion(application: Application) -> Mutation | None:
     """Return the object to delete, or None where none may be."""
-    candidates = sorted((one for one in application.objects if _may_go(one)), key=lambda one: _rank(DELETABLE, one))
+    candidates = sorted((obj for obj in application.objects if _may_go(obj)), key=lambda one: _rank(DELETABLE, one))
     return Mutation(application.name, Kind.OBJECT_DELETED, candidates[0]) if candidates else None
 
 

@@ -61,11 +61,11 @@ def _decoded(value: str) -> str:
         return value
 
 
-def _finding(one: Rendered, keys: list[str]) -> Finding:
+def _finding(rendered: Rendered, keys: list[str]) -> Finding:
     cause = Cause(
         "secret-in-git",
-        f"{one} stands in Git in plain text: {listed(keys)} in {one.location}, beside Secrets that are sealed",
+        f"{rendered} stands in Git in plain text: {listed(keys)} in {rendered.location}, beside Secrets that are sealed",
         f"seal it (kubeseal) and replace what it holds, which everybody with the repository has had; or give the reason as "
         f"{EXEMPT}{Promise.APPLICATIONS} on it",
     )
-    return Finding(str(one), Promise.APPLICATIONS, "it is sealed", "Git has its values", cause)
+    return Finding(str(rendered), Promise.APPLICATIONS, "it is sealed", "Git has its values", cause)

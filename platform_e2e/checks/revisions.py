@@ -105,10 +105,10 @@ def check(layer: Layer, known: References) -> tuple[list[Finding], str]:
 
 def _named(layer: Layer) -> Iterator[tuple[str, str, str]]:
     """Yield each Application and ApplicationSet with its file and the revisions that it reads."""
-    for one in layer.applications:
-        if not one.exempt(Promise.APPLICATIONS):
-            for revision in dict.fromkeys(source.revision for source in one.sources):
-                yield str(one), one.file, revision
+    for app in layer.applications:
+        if not app.exempt(Promise.APPLICATIONS):
+            for revision in dict.fromkeys(source.revision for source in app.sources):
+                yield str(app), app.file, revision
     for owner in layer.applicationsets:
         if not owner.annotations.get(EXEMPT + Promise.APPLICATIONS):
             for revision in dict.fromkeys(_of_generators((owner.manifest.get("spec") or {}).get("generators"))):

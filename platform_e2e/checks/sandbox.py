@@ -213,6 +213,6 @@ def synced_with_key(key: str) -> Expectation[tuple[Object | None, ...]]:
 
     def judge(state: tuple[Object | None, ...]) -> Verdict:
         verdicts = (is_sync("Synced")(state[0]), has_key(key)(state[1]))
-        return next((one for one in verdicts if not isinstance(one, Met)), Met(state))
+        return next((verdict for verdict in verdicts if not isinstance(verdict, Met)), Met(state))
 
     return judge

@@ -125,7 +125,7 @@ def restored(disturbance: Disturbance) -> Expectation[Object | None]:
         if disturbance.mutation.kind is Kind.OBJECT_DELETED and uid(live) == uid(disturbance.before):
             return Pending("the object that was to be deleted is still there")
         different = left(disturbance, live)
-        return Pending("; ".join(str(one) for one in different[:3])) if different else Met(live)
+        return Pending("; ".join(str(difference) for difference in different[:3])) if different else Met(live)
 
     return judge
 
@@ -254,9 +254,9 @@ def _unhealed(disturbance: Disturbance, kube: Kube) -> Finding:
     mutation = disturbance.mutation
     live = kube.get(mutation.target.api, mutation.target.name, mutation.target.namespace)
     different = left(disturbance, live) if live else []
-    observed = listed([str(one) for one in different], "it is as it was" if live else "it does not exist")
+    observed = listed([str(difference) for difference in different], "it is as it was" if live else "it does not exist")
     application = _healer(mutation, kube)
-    fields = {one.path for one in different}
+    fields = {difference.path for difference in different}
     covering = [rule for rule in disturbance.others if mutation.pointer and rule.covers(mutation.pointer, live or {})]
     if application and not argocd.automated(application):
         automated = at(application, "spec", "syncPolicy", "automated")
@@ -294,7 +294,7 @@ def _unhealed(disturbance: Disturbance, kube: Kube) -> Finding:
         f"as in Git within {HEAL_SECONDS:g} s",
         observed,
         cause,
-        {"differences": [asdict(one) for one in different]},
+        {"differences": [asdict(difference) for difference in different]},
     )
 
 

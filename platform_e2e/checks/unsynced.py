@@ -115,21 +115,21 @@ def unpruned(findings: Sequence[Finding], held: Mapping[str, Finding], view: Rea
     if not findings or not held:
         return []
     left = {
-        str(one): key
+        str(resource): key
         for app in view.list(argocd.APPLICATION)
         if (key := app["metadata"]["name"]) in held
-        for one in argocd.resources(app)
-        if one.requires_pruning
+        for resource in argocd.resources(app)
+        if resource.requires_pruning
     }
-    makers = [left.get(one.object, "") for one in findings]
+    makers = [left.get(finding.object, "") for finding in findings]
     return [held[name] for name in dict.fromkeys(makers)] if all(makers) else []
 
 
-def _is_unmade(one: Needed, app: Mapping[str, object] | None, view: ReadApi) -> bool:
+def _is_unmade(need: Needed, app: Mapping[str, object] | None, view: ReadApi) -> bool:
     """Tell whether an Application has not made an object as Git says it, or what a controller makes of it is not there."""
-    by = one.by
-    if by.kind != one.kind:
-        return view.get(f"v1/{one.kind}", one.name, by.namespace) is None
+    by = need.by
+    if by.kind != need.kind:
+        return view.get(f"v1/{need.kind}", need.name, by.namespace) is None
     if not by.kept:
         return view.get(by.api, by.name, by.namespace) is None
     known = {(each.group, each.kind, each.namespace, each.name): each for each in argocd.resources(dict(app or {}))}
@@ -140,12 +140,12 @@ def _is_unmade(one: Needed, app: Mapping[str, object] | None, view: ReadApi) -> 
 
 def _is_among(known: Finding, findings: Sequence[Finding]) -> bool:
     """Tell whether what holds an Application is what was found: then it is no other fault's effect."""
-    return any(one.cause.id == known.cause.id or one.object == known.cause.through for one in findings)
+    return any(finding.cause.id == known.cause.id or finding.object == known.cause.through for finding in findings)
 
 
-def _told_by(findings: Sequence[Finding], one: Needed) -> bool:
+def _told_by(findings: Sequence[Finding], need: Needed) -> bool:
     """Tell whether findings may be there because an object is not."""
-    names = [one.name, str(at(one.by.spec, "names", "kind"))] if one.kind == CRD else [one.name]
+    names = [need.name, str(at(need.by.spec, "names", "kind"))] if need.kind == CRD else [need.name]
     return any(
         finding.cause.id in FOLLOWS
         or (finding.cause.id in NAMES_IT and any(_names(finding.cause.sentence, name) for name in names))
@@ -175,8 +175,8 @@ def _needed(case: object, layer: Layer) -> Iterator[Needed]:
                 yield from _of_pods(workload, layer)
 
 
-def _itself(one: Rendered) -> Needed:
-    return Needed(one, one.kind, one.name)
+def _itself(rendered: Rendered) -> Needed:
+    return Needed(rendered, rendered.kind, rendered.name)
 
 
 def _of_application(application: Application, layer: Layer) -> Iterator[Needed]:
@@ -184,16 +184,16 @@ def _of_application(application: Application, layer: Layer) -> Iterator[Needed]:
     maker = waves.makers(layer).get(application.name)
     if maker is not None:
         yield _itself(maker)
-    for one in application.objects:
-        yield from _of_pods(one, layer)
-    if any(one.service.application == application.name for one in layer.load_balancers()):
+    for obj in application.objects:
+        yield from _of_pods(obj, layer)
+    if any(balancer.service.application == application.name for balancer in layer.load_balancers()):
         yield from map(_itself, case_applications.metallb(layer))
-    kinds = {(one.identity[0], one.kind) for one in application.objects}
-    spaces = {one.namespace for one in application.objects}
-    for one in layer.rendered:
-        serves = one.kind == CRD and (one.spec.get("group"), at(one.spec, "names", "kind")) in kinds
-        if serves or (one.kind == "Namespace" and one.name in spaces):
-            yield _itself(one)
+    kinds = {(obj.identity[0], obj.kind) for obj in application.objects}
+    spaces = {obj.namespace for obj in application.objects}
+    for rendered in layer.rendered:
+        serves = rendered.kind == CRD and (rendered.spec.get("group"), at(rendered.spec, "names", "kind")) in kinds
+        if serves or (rendered.kind == "Namespace" and rendered.name in spaces):
+            yield _itself(rendered)
 
 
 def _of_pods(workload: Rendered, layer: Layer) -> Iterator[Needed]:
@@ -203,11 +203,11 @@ def _of_pods(workload: Rendered, layer: Layer) -> Iterator[Needed]:
             yield Needed(by, kind, name)
 
 
-def _selected(one: Rendered, layer: Layer) -> Iterator[Rendered]:
+def _selected(rendered: Rendered, layer: Layer) -> Iterator[Rendered]:
     """Yield the workloads whose pods a Service selects, and a workload itself."""
-    selector = one.spec.get("selector") if one.api == "v1/Service" else None
+    selector = rendered.spec.get("selector") if rendered.api == "v1/Service" else None
     for kind in WORKLOAD_KINDS:
         for workload in layer.of_kind(kind):
             behind = selector and includes(selector, template_labels(workload.object))
-            if workload is one or (behind and workload.namespace == one.namespace):
+            if workload is rendered or (behind and workload.namespace == rendered.namespace):
                 yield workload

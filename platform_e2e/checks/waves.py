@@ -105,7 +105,7 @@ def behind(application: Application, layer: Layer) -> list[Finding]:
         layer: it is of.
     """
     made_by = makers(layer)
-    below = (one for one in layer.applications if one is application or application.name in _above(one, made_by))
+    below = (app for app in layer.applications if app is application or application.name in _above(app, made_by))
     return [finding for one in below for finding in check(one, layer)]
 
 
@@ -141,9 +141,11 @@ def _providers(layer: Layer, kind: str, name: str, namespace: str | None) -> lis
     if (kind, name) in ALWAYS:
         return []
     return [
-        one
-        for one in layer.rendered
-        if one.name == name and kind in (one.kind, MADE_OF.get(one.kind)) and one.namespace in (namespace, None)
+        rendered
+        for rendered in layer.rendered
+        if rendered.name == name
+        and kind in (rendered.kind, MADE_OF.get(rendered.kind))
+        and rendered.namespace in (namespace, None)
     ]
 
 
@@ -179,10 +181,10 @@ def _order(own: Sequence[Step], other: Sequence[Step], *, waits: bool) -> tuple[
     return None
 
 
-def _steps(one: Rendered, makers: Mapping[str, Rendered]) -> list[Step]:
+def _steps(rendered: Rendered, makers: Mapping[str, Rendered]) -> list[Step]:
     """Return where an object is applied, from the Application that was applied by hand down; nothing where it is not."""
     steps: list[Step] = []
-    at_object: Rendered | None = one
+    at_object: Rendered | None = rendered
     while at_object is not None:
         if not at_object.phases:
             return []
@@ -197,10 +199,14 @@ def _steps(one: Rendered, makers: Mapping[str, Rendered]) -> list[Step]:
 
 def makers(layer: Layer) -> dict[str, Rendered]:
     """Return for each Application the object by which another one makes it: it itself, or its ApplicationSet."""
-    written = {(one.kind, one.name): one for one in layer.rendered if one.kind in {"Application", "ApplicationSet"}}
+    written = {
+        (rendered.kind, rendered.name): rendered
+        for rendered in layer.rendered
+        if rendered.kind in {"Application", "ApplicationSet"}
+    }
     found = {
-        one.name: written.get(("ApplicationSet", one.generated_by) if one.generated_by else ("Application", one.name))
-        for one in layer.applications
+        app.name: written.get(("ApplicationSet", app.generated_by) if app.generated_by else ("Application", app.name))
+        for app in layer.applications
     }
     return {name: maker for name, maker in found.items() if maker is not None}
 
@@ -241,5 +247,5 @@ def _finding(workload: Rendered, needed: Rendered, mine: Step, theirs: Step) -> 
     return Finding(str(workload), Promise.APPLICATIONS, f"{needed} is there before it", f"it comes in {theirs}", cause)
 
 
-def _file(one: Rendered) -> str:
-    return f"{one.file}:{one.line}" if one.line else one.file
+def _file(rendered: Rendered) -> str:
+    return f"{rendered.file}:{rendered.line}" if rendered.line else rendered.file

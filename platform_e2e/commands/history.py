@@ -59,7 +59,7 @@ def main(artifacts: Path, *, last: int, as_json: bool) -> int:
 
     entries, notes = read(artifacts, max(last, RUNS_READ))
     flaky, more = _flaky(artifacts)
-    rows = [row(one, flaky[one.id]) for one in entries[-last:]]
+    rows = [row(entry, flaky[entry.id]) for entry in entries[-last:]]
     for note in (*notes, *more):
         print(note, file=sys.stderr)
     if as_json:
@@ -96,11 +96,11 @@ def row(run: Entry, flaky: int) -> dict[str, Any]:
     """Return one run as plain data: what a script or a table needs of it."""
     from platform_e2e.report.verdict import Outcome
 
-    passed = sum(one.outcome == Outcome.PASSED for one in run.tests.values())
+    passed = sum(test.outcome == Outcome.PASSED for test in run.tests.values())
     heals = [
-        one["figures"]["heal_seconds"][1]
-        for one in run.promises.values()
-        if isinstance(one["figures"].get("heal_seconds"), list)
+        promise["figures"]["heal_seconds"][1]
+        for promise in run.promises.values()
+        if isinstance(promise["figures"].get("heal_seconds"), list)
     ]
     return {
         "id": run.id,
@@ -109,7 +109,7 @@ def row(run: Entry, flaky: int) -> dict[str, Any]:
         "exit_code": run.exit_code,
         "whole": run.whole,
         "chosen": run.chosen,
-        "tests": sum(one.judged for one in run.tests.values()),
+        "tests": sum(test.judged for test in run.tests.values()),
         "passed": passed,
         "seconds": run.seconds,
         "heal_median_seconds": heals[0] if heals else None,

@@ -53,7 +53,7 @@ def _of_each_source(app: Object, sha: str) -> Wanted:
     found = argocd.revisions(app)
     if not sources or len(found) != len(sources):
         return sha
-    repositories = {str(one.get("repoURL")) for one in sources if not one.get("chart")}
+    repositories = {str(source.get("repoURL")) for source in sources if not source.get("chart")}
     if len(repositories) != 1:
         name = app["metadata"]["name"]
         raise WrongUsage(

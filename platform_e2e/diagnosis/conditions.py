@@ -264,17 +264,17 @@ def _instead(target: ResolvedRef) -> str:
 
 def rollouts_of(kube: Reader, app: Object) -> list[WaitCondition]:
     """Return that each workload of an Application has rolled out: Argo CD may judge its health by what it was before."""
-    workloads = [one for one in argocd.resources(app) if one.api in WORKLOADS]
-    places = {(one.api, one.namespace) for one in workloads}
+    workloads = [resource for resource in argocd.resources(app) if resource.api in WORKLOADS]
+    places = {(workload.api, workload.namespace) for workload in workloads}
     if len(places) > MOST_STREAMS:
         raise BrokenHarness(
             f"{name_of(app)} must have workloads of at most {MOST_STREAMS} kinds and namespaces, got {len(places)}",
             "wait for its workloads by themselves",
         )
     found = []
-    for one in workloads:
-        kind = Kind(Resource(one.api, f"{one.kind.lower()}s", namespaced=True), one.kind.lower())
-        found.append(_of(kube, ResolvedRef(kind, one.name, one.namespace), "is rolled out", rolled_out))
+    for workload in workloads:
+        kind = Kind(Resource(workload.api, f"{workload.kind.lower()}s", namespaced=True), workload.kind.lower())
+        found.append(_of(kube, ResolvedRef(kind, workload.name, workload.namespace), "is rolled out", rolled_out))
     return found
 
 
@@ -292,7 +292,7 @@ class JointCondition:
 
     def __init__(self, parts: Sequence[WaitCondition], view: ReadApi) -> None:
         self.parts = tuple(parts)
-        self.source: Source[Any] = parts[0].source if len(parts) == 1 else all_of(*(one.source for one in parts))
+        self.source: Source[Any] = parts[0].source if len(parts) == 1 else all_of(*(part.source for part in parts))
         self.state: Any = None
         self._view = view
         self._words = ""
@@ -303,9 +303,9 @@ class JointCondition:
     def what(self) -> str:
         """Return the sentence of what is expected, what is expected of one target together."""
         phrases: dict[str, list[str]] = {}
-        for one in self.parts:
-            target = str(one.target) if one.target.name else f"each of {one.target}"
-            phrases.setdefault(target, []).append(one.phrase)
+        for part in self.parts:
+            target = str(part.target) if part.target.name else f"each of {part.target}"
+            phrases.setdefault(target, []).append(part.phrase)
         together: dict[str, list[str]] = {}
         for target, said in phrases.items():
             together.setdefault(" and ".join(said), []).append(target)
@@ -356,7 +356,7 @@ class JointCondition:
 
     def commits(self) -> str:
         """Return in words the commits that the Applications of the last state are at; empty without Applications."""
-        revisions = [one[:12] for app in self.applications() for one in argocd.revisions(app)]
+        revisions = [revision[:12] for app in self.applications() for revision in argocd.revisions(app)]
         return ", ".join(dict.fromkeys(revisions))
 
     def applications(self) -> list[Object]:

@@ -38,24 +38,24 @@ def why_not_found(kind: str, name: str, namespace: str | None, view: ReadApi) ->
         near = _near(namespace, [key(one)[1] for one in view.list("v1/Namespace")])
         return Cause("object-missing", f"there is no namespace {namespace} for {wanted}", _offer(near, "-n "))
     others = list(view.list(kind))
-    elsewhere = sorted(key(one)[0] for one in others if key(one)[1] == name)
+    elsewhere = sorted(key(other)[0] for other in others if key(other)[1] == name)
     if elsewhere:
         return Cause(
             "object-missing",
             f"{wanted} does not exist; there is one of that name in {listed(elsewhere[:NEAR])}",
             f"give {' or '.join(f'-n {one}' for one in elsewhere[:NEAR])}",
         )
-    near = _near(name, [key(one)[1] for one in others if namespace in {None, key(one)[0]}])
+    near = _near(name, [key(other)[1] for other in others if namespace in {None, key(other)[0]}])
     return Cause("object-missing", f"{wanted} does not exist, and no Application has it", _offer(near, ""))
 
 
 def _owner(kind: str, name: str, namespace: str | None, view: ReadApi) -> Object | None:
     """Return the Application that should have made an object."""
     for app in view.list(argocd.APPLICATION):
-        for one in at(app, "status", "resources") or ():
-            group = f"{one['group']}/" if one.get("group") else ""
-            api = f"{group}{one.get('version')}/{one.get('kind')}"
-            if (api, one.get("name"), one.get("namespace") or None) == (kind, name, namespace):
+        for resource in at(app, "status", "resources") or ():
+            group = f"{resource['group']}/" if resource.get("group") else ""
+            api = f"{group}{resource.get('version')}/{resource.get('kind')}"
+            if (api, resource.get("name"), resource.get("namespace") or None) == (kind, name, namespace):
                 return app
     return None
 

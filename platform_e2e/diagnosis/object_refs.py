@@ -83,11 +83,11 @@ def parse(words: Sequence[str], labels: str) -> list[ObjectRef]:
     return list(dict.fromkeys(found))
 
 
-def resolve(one: ObjectRef, kind: Kind, *, labels: str, namespace: str, context_namespace: str | None) -> ResolvedRef:
+def resolve(ref: ObjectRef, kind: Kind, *, labels: str, namespace: str, context_namespace: str | None) -> ResolvedRef:
     """Return what was asked for as the API server knows it.
 
     Args:
-        one: what was asked for.
+        ref: what was asked for.
         kind: of it.
         labels: of the option -l.
         namespace: of the option -n, or empty.
@@ -97,4 +97,4 @@ def resolve(one: ObjectRef, kind: Kind, *, labels: str, namespace: str, context_
     if kind.resource.namespaced:
         group = kind.resource.api_version.partition("/")[0]
         where = namespace or (argocd.NAMESPACE if group in ARGOCD else context_namespace or "default")
-    return ResolvedRef(kind, one.name, where, labels)
+    return ResolvedRef(kind, ref.name, where, labels)

@@ -123,22 +123,25 @@ def _print(words: str, where: TextIO) -> None:
     print(visible(redact.text(words)), file=where, flush=True)
 
 
-def _lines(one: Diagnosis) -> list[str]:
+def _lines(diagnosis: Diagnosis) -> list[str]:
     """Return a diagnosis as a person reads it: object, expected, observed, cause, remedy first."""
-    observed = short(one.observed) if one.cause else one.observed  # the cause quotes what is worth it
-    lines = [one.object, f"  expected: {one.expected}", f"  observed: {observed}"]
-    if one.cause is not None:
-        lines += [f"  cause:    {one.cause.sentence} [{one.cause.id}]", f"  remedy:   {one.cause.remedy}"]
-    if one.trouble:
-        lines.append(f"  cause:    could not be worked out: {one.trouble}")
-    for title, part in (("held by", one.chain), ("holds", one.holds), ("events", one.events)):
+    observed = short(diagnosis.observed) if diagnosis.cause else diagnosis.observed  # the cause quotes what is worth it
+    lines = [diagnosis.object, f"  expected: {diagnosis.expected}", f"  observed: {observed}"]
+    if diagnosis.cause is not None:
+        lines += [
+            f"  cause:    {diagnosis.cause.sentence} [{diagnosis.cause.id}]",
+            f"  remedy:   {diagnosis.cause.remedy}",
+        ]
+    if diagnosis.trouble:
+        lines.append(f"  cause:    could not be worked out: {diagnosis.trouble}")
+    for title, part in (("held by", diagnosis.chain), ("holds", diagnosis.holds), ("events", diagnosis.events)):
         lines += [f"  {title}:", *(f"    {line}" for line in part)] if part else []
     return lines
 
 
-def _diagnosis(one: Diagnosis) -> dict[str, Any]:
+def _diagnosis(diagnosis: Diagnosis) -> dict[str, Any]:
     """Return a diagnosis as plain data."""
-    return {**asdict(one), "sound": one.sound, "cause": as_json(one.cause)}
+    return {**asdict(diagnosis), "sound": diagnosis.sound, "cause": as_json(diagnosis.cause)}
 
 
 def short(words: str) -> str:

@@ -67,7 +67,7 @@ def _application(app: Object) -> Assessment:
     """Judge an Application by the commit that it was compared with last (scenario A1)."""
     revisions = argocd.revisions(app)
     # Where the comparison failed the branch stands in the commit's place.
-    commits = [one[:12] for one in revisions if COMMIT.fullmatch(one)]
+    commits = [revision[:12] for revision in revisions if COMMIT.fullmatch(revision)]
     commit = ", ".join(dict.fromkeys(commits))
     expected = f"is Synced and Healthy on commit {commit}" if commit else "is Synced and Healthy"
     return Assessment(expected, converged_on(revisions)(app))

@@ -194,8 +194,8 @@ def _children(obj: Object, view: ReadApi) -> Sequence[Object]:
     if kind == argocd.APPLICATIONSET:
         return [app for app in view.list(argocd.APPLICATION, key(obj)[0]) if argocd.generated_by(app) == key(obj)[1]]
     if kind == argocd.APPLICATION:
-        entries = [one for one in argocd.resources(obj) if one.health != "Healthy"]
-        found = [view.get(one.api, one.name, one.namespace or None) for one in entries]
+        entries = [resource for resource in argocd.resources(obj) if resource.health != "Healthy"]
+        found = [view.get(entry.api, entry.name, entry.namespace or None) for entry in entries]
         return [one for one in found if one is not None]
     if kind in MONITOR_KINDS:
         return matched(obj, view)

@@ -79,7 +79,7 @@ class _Wait:
         """
         args = self._args
         wanted, words = options(args), parse(args.objects, args.selector)
-        unnamed = next((one for one in words if not one.name), None)
+        unnamed = next((word for word in words if not word.name), None)
         if unnamed and not args.selector:
             raise WrongUsage(f"`{unnamed}` names no object", f"write {unnamed}/NAME, or give labels by -l")
         ends = self._deadline + AFTER
@@ -101,7 +101,7 @@ class _Wait:
             self._output.say(f"{connection.name}: {joint.what}?")
             if wanted.converged_on and not wanted.refresh:
                 self._output.say("Argo CD looks at Git by itself, every few minutes; --refresh asks it to look now")
-            follows = bool([one for one in joint.parts if one.revision])
+            follows = bool([part for part in joint.parts if part.revision])
             self._eventually(joint, last=not follows)
             later = [more for app in joint.applications() for more in rollouts_of(kube, app)]
             if follows:
@@ -123,14 +123,14 @@ class _Wait:
         def prepare() -> Verdict:
             known = kinds(kube)
             targets: list[ResolvedRef] = []
-            for one in words:
+            for word in words:
                 # A kind that is written with its group may come with a CRD that is still to be installed.
-                if "." in one.kind and known.find(one.kind) is None:
-                    return Pending(f"the API server serves no kind {one.kind}: its CRD is not installed")
+                if "." in word.kind and known.find(word.kind) is None:
+                    return Pending(f"the API server serves no kind {word.kind}: its CRD is not installed")
                 targets.append(
                     resolve(
-                        one,
-                        known.require(one.kind),
+                        word,
+                        known.require(word.kind),
                         labels=self._args.selector,
                         namespace=self._args.namespace,
                         context_namespace=connection.namespace,

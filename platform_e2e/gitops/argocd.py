@@ -159,7 +159,7 @@ def reconciled_at(app: Object) -> datetime | None:
 
 def conditions(app: Object) -> tuple[tuple[str, str], ...]:
     """Return type and message of what is wrong with it, or worth a warning."""
-    return tuple((one["type"], one.get("message", "")) for one in status(app).get("conditions") or ())
+    return tuple((condition["type"], condition.get("message", "")) for condition in status(app).get("conditions") or ())
 
 
 def operation(app: Object) -> Operation:
@@ -181,7 +181,7 @@ def operation(app: Object) -> Operation:
         retry_limit=int((asked.get("retry") or {}).get("limit") or 0),
         started=time(state.get("startedAt")),
         finished=time(state.get("finishedAt")),
-        resources=tuple(f"{one.get('kind')}/{one.get('name')}" for one in sync.get("resources") or ()),
+        resources=tuple(f"{resource.get('kind')}/{resource.get('name')}" for resource in sync.get("resources") or ()),
     )
 
 
@@ -202,19 +202,19 @@ def resources(app: Object) -> tuple[Resource, ...]:
     """Return the objects that belong to it."""
     return tuple(
         Resource(
-            group=one.get("group", ""),
-            version=one.get("version", ""),
-            kind=one.get("kind", ""),
-            namespace=one.get("namespace", ""),
-            name=one.get("name", ""),
-            status=one.get("status", ""),
-            health=(one.get("health") or {}).get("status", ""),
-            message=(one.get("health") or {}).get("message", ""),
-            requires_pruning=one.get("requiresPruning") is True,
-            hook=one.get("hook") is True,
-            wave=int(one.get("syncWave") or 0),
+            group=resource.get("group", ""),
+            version=resource.get("version", ""),
+            kind=resource.get("kind", ""),
+            namespace=resource.get("namespace", ""),
+            name=resource.get("name", ""),
+            status=resource.get("status", ""),
+            health=(resource.get("health") or {}).get("status", ""),
+            message=(resource.get("health") or {}).get("message", ""),
+            requires_pruning=resource.get("requiresPruning") is True,
+            hook=resource.get("hook") is True,
+            wave=int(resource.get("syncWave") or 0),
         )
-        for one in status(app).get("resources") or ()
+        for resource in status(app).get("resources") or ()
     )
 
 
@@ -222,8 +222,12 @@ def sync_results(app: Object) -> tuple[tuple[str, str, str], ...]:
     """Return what the last sync says of each object: `Kind/name`, its status or hook phase, its message."""
     results = ((status(app).get("operationState") or {}).get("syncResult") or {}).get("resources") or ()
     return tuple(
-        (f"{one.get('kind')}/{one.get('name')}", one.get("hookPhase") or one.get("status", ""), one.get("message", ""))
-        for one in results
+        (
+            f"{result.get('kind')}/{result.get('name')}",
+            result.get("hookPhase") or result.get("status", ""),
+            result.get("message", ""),
+        )
+        for result in results
     )
 
 
@@ -235,7 +239,7 @@ def refresh_asked(app: Object) -> bool:
 def generated_by(app: Object) -> str | None:
     """Return the name of the ApplicationSet that owns it."""
     owners = (app.get("metadata") or {}).get("ownerReferences") or ()
-    return next((one["name"] for one in owners if one.get("kind") == "ApplicationSet"), None)
+    return next((owner["name"] for owner in owners if owner.get("kind") == "ApplicationSet"), None)
 
 
 def ask_refresh(kube: Kube, name: str, *, hard: bool = False, namespace: str = NAMESPACE, again: bool = False) -> None:
@@ -368,9 +372,9 @@ def generated_exactly(name: str, expected: frozenset[str]) -> Expectation[tuple[
         if applicationset is None:
             return Pending(f"applicationset/{name} does not exist")
         errors = [
-            one.get("message", "")
-            for one in status(applicationset).get("conditions") or ()
-            if one.get("type") == "ErrorOccurred" and one.get("status") == "True"
+            condition.get("message", "")
+            for condition in status(applicationset).get("conditions") or ()
+            if condition.get("type") == "ErrorOccurred" and condition.get("status") == "True"
         ]
         owned = {app["metadata"]["name"] for app in apps if generated_by(app) == name}
         missing, extra = sorted(expected - owned), sorted(owned - expected)

@@ -52,7 +52,7 @@ class Comparisons:
 
 
 def _errors(app: Object) -> list[dict[str, str]]:
-    return [one for one in argocd.status(app).get("conditions") or () if one.get("type") == FAILED]
+    return [condition for condition in argocd.status(app).get("conditions") or () if condition.get("type") == FAILED]
 
 
 def _with(app: Object, failed: Object) -> Object:

@@ -136,10 +136,10 @@ def roll_out(kube: Kube, app: Object, *, timeout: float, still: Callable[[], flo
         Timeout: one did not in time.
         Refuted: one cannot any more, or nothing moves any more.
     """
-    workloads = [one for one in argocd.resources(app) if one.api in WORKLOADS]
+    workloads = [resource for resource in argocd.resources(app) if resource.api in WORKLOADS]
     if workloads:
         name = app["metadata"]["name"]
-        sources = [kube.one(one.api, one.name, one.namespace) for one in workloads]
+        sources = [kube.one(workload.api, workload.name, workload.namespace) for workload in workloads]
         what = f"{', '.join(map(str, workloads))} of application/{name} {'has' if len(sources) == 1 else 'have'} rolled out"
         rolled_out_all = _all_rolled_out(list(map(str, workloads)))
         judge = unless_still(lambda states: rolled_out_all(states[:-1]), still)
@@ -214,10 +214,10 @@ def _compared(app: Object, sha: Wanted) -> Verdict | None:
 
 def _in_sync(app: Object, sha: Wanted) -> Verdict | None:  # noqa: ARG001  every demand has the same signature
     objects = argocd.resources(app)
-    wrong = [f"{one} is {one.status}{' and must be pruned' if one.requires_pruning else ''}"
-             for one in objects if one.status not in ("Synced", "")]  # fmt: skip
+    wrong = [f"{obj} is {obj.status}{' and must be pruned' if obj.requires_pruning else ''}"
+             for obj in objects if obj.status not in ("Synced", "")]  # fmt: skip
     # Objects without a status are hooks and what another controller copied the tracking annotation to.
-    wrong += [f"{one} is missing" for one in objects if one.health == "Missing" and one.status in ("Synced", "")]
+    wrong += [f"{obj} is missing" for obj in objects if obj.health == "Missing" and obj.status in ("Synced", "")]
     if argocd.sync_status(app) != "Synced":
         idle = "" if argocd.automated(app) else "; it is not automated, so nothing syncs it"
         return Pending(f"it is {argocd.sync_status(app)}: {_some(wrong) or 'no object is named'}{idle}")
@@ -230,8 +230,8 @@ def _healthy(app: Object, sha: Wanted) -> Verdict | None:  # noqa: ARG001  every
     found = argocd.health(app)
     if found == "Healthy":
         return None
-    ill = [f"{one} is {one.health}{f' ({one.message})' if one.message else ''}"
-           for one in argocd.resources(app) if one.health not in ("Healthy", "")]  # fmt: skip
+    ill = [f"{resource} is {resource.health}{f' ({resource.message})' if resource.message else ''}"
+           for resource in argocd.resources(app) if resource.health not in ("Healthy", "")]  # fmt: skip
     return Pending(f"its health is {found or 'not known'}{': ' + _some(ill) if ill else ''}")
 
 

@@ -118,13 +118,13 @@ def deploy(
 def _of_applications(layer: Layer, refused: Mapping[str, str]) -> dict[str, str]:
     """Return for each Application that is not taken, or whose project or ApplicationSet is not, the API server's sentence."""
     found = {}
-    for one in layer.applications:
-        asked = (f"application/{one.name}", f"applicationset/{one.generated_by}", f"appproject/{one.project}")
+    for app in layer.applications:
+        asked = (f"application/{app.name}", f"applicationset/{app.generated_by}", f"appproject/{app.project}")
         whys = [refused[name] for name in asked if name in refused]
         if whys:
-            found[one.name] = whys[0]
-    return found | {f"ApplicationSet {one.name}": why for one in layer.applicationsets
-                    if (why := refused.get(f"applicationset/{one.name}"))}  # fmt: skip
+            found[app.name] = whys[0]
+    return found | {f"ApplicationSet {appset.name}": why for appset in layer.applicationsets
+                    if (why := refused.get(f"applicationset/{appset.name}"))}  # fmt: skip
 
 
 def apply_roots(
@@ -146,8 +146,8 @@ def apply_roots(
         Timeout: Argo CD's kinds or its namespace did not come.
         ApiError: the API server refused an object, or did not answer.
     """
-    files = {one.file for one in layer.projects} | {one.file for one in layer.applicationsets}
-    files |= {one.file for one in layer.applications if one.generated_by is None}
+    files = {project.file for project in layer.projects} | {appset.file for appset in layer.applicationsets}
+    files |= {app.file for app in layer.applications if app.generated_by is None}
     objects = [obj for file in sorted(files) for obj in YAML(typ="safe", pure=True).load_all(git.read(file)) if obj]
     wanted = [obj for kind in _ORDER for obj in _flat(objects) if f"{obj.get('apiVersion')}/{obj.get('kind')}" == kind]
     for obj in wanted:
@@ -265,7 +265,7 @@ def _wait(wait: LayerRollout, timeout: float) -> tuple[dict[str, float], dict[st
     """Wait for a layer, then for the workloads of what has converged."""
     kube, layer = wait.kube, wait.layer
     wait.ends = time.monotonic() + timeout
-    namespaces = {one.namespace for one in layer.applications} | {one.namespace for one in layer.applicationsets}
+    namespaces = {one.namespace for one in layer.applications} | {appset.namespace for appset in layer.applicationsets}
     namespace = namespaces.pop() if len(namespaces) == 1 else None
     apps = eventually(
         all_of(
@@ -312,9 +312,9 @@ def refresh_all(kube: Kube, layer: Layer, *, hard: bool = False) -> None:
             return
 
     wanted: list[tuple[Callable[..., None], str, str]] = [
-        (argocd.ask_applicationset_refresh, one.name, one.namespace) for one in layer.applicationsets
+        (argocd.ask_applicationset_refresh, appset.name, appset.namespace) for appset in layer.applicationsets
     ]
-    wanted += [(partial(argocd.ask_refresh, hard=hard), one.name, one.namespace) for one in layer.applications]
+    wanted += [(partial(argocd.ask_refresh, hard=hard), app.name, app.namespace) for app in layer.applications]
     in_parallel(ask, wanted)
 
 

@@ -100,7 +100,8 @@ class Tracking:
             data.get(METHOD) or DEFAULT_METHOD,
             {
                 _instance(app): frozenset(
-                    (one.group, one.kind, one.namespace, one.name) for one in argocd.resources(app)
+                    (resource.group, resource.kind, resource.namespace, resource.name)
+                    for resource in argocd.resources(app)
                 )
                 for app in kube.list(argocd.APPLICATION)
             },
@@ -208,10 +209,12 @@ def find(kube: Kube, layer: Layer, spared: str) -> Found:
 def _unpruned(kube: Kube, tracking: Tracking) -> Iterator[Object]:
     """Yield what Argo CD still has for its own although Git has it no more: it was told not to prune it."""
     for app in kube.list(argocd.APPLICATION):
-        for one in argocd.resources(app):
-            obj = kube.get(one.api, one.name, one.namespace or None) if one.requires_pruning else None
+        for resource in argocd.resources(app):
+            obj = (
+                kube.get(resource.api, resource.name, resource.namespace or None) if resource.requires_pruning else None
+            )
             if obj is not None and tracking.mark(obj) and _kept(app, obj):
-                yield {**obj, "apiVersion": one.api.rpartition("/")[0], "kind": one.kind}
+                yield {**obj, "apiVersion": resource.api.rpartition("/")[0], "kind": resource.kind}
 
 
 def _kept(app: Object, obj: Object) -> bool:
@@ -234,9 +237,9 @@ def _let_go(kube: Kube, obj: Object, label: str) -> None:
 def _roots(kube: Kube, layer: Layer, spared: str) -> Iterator[Object]:
     """Yield what this harness has applied for an earlier layer, as a team does by hand."""
     wanted = {
-        *((argocd.APPLICATION, one.namespace, one.name) for one in layer.applications),
-        *((argocd.APPLICATIONSET, one.namespace, one.name) for one in layer.applicationsets),
-        *((argocd.APPPROJECT, one.namespace or argocd.NAMESPACE, one.name) for one in layer.projects),
+        *((argocd.APPLICATION, app.namespace, app.name) for app in layer.applications),
+        *((argocd.APPLICATIONSET, appset.namespace, appset.name) for appset in layer.applicationsets),
+        *((argocd.APPPROJECT, project.namespace or argocd.NAMESPACE, project.name) for project in layer.projects),
     }
     for kind in _ROOTS:
         for obj in _list(kube, kind):

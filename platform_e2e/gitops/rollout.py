@@ -207,17 +207,17 @@ class LayerRollout:
 
     def _generated(self, apps: Sequence[Object], sets: Sequence[Object], *, foundations_ready: bool) -> dict[str, str]:
         """Return what each ApplicationSet lacks that is waited for."""
-        live = {(one["metadata"]["namespace"], one["metadata"]["name"]): one for one in sets}
+        live = {(appset["metadata"]["namespace"], appset["metadata"]["name"]): appset for appset in sets}
         lacking = {}
-        for one in self.layer.applicationsets:
-            expected = argocd.generated_exactly(one.name, frozenset(one.generates))
-            verdict = expected((live.get((one.namespace, one.name)), list(apps)))
+        for appset in self.layer.applicationsets:
+            expected = argocd.generated_exactly(appset.name, frozenset(appset.generates))
+            verdict = expected((live.get((appset.namespace, appset.name)), list(apps)))
             if isinstance(verdict, Met):
-                self.abandoned.pop(_of_set(one.name), None)
+                self.abandoned.pop(_of_set(appset.name), None)
                 continue
-            found = live.get((one.namespace, one.name))
-            if not (foundations_ready and self._is_abandoned(_of_set(one.name), found, verdict)):
-                lacking[_of_set(one.name)] = verdict.why
+            found = live.get((appset.namespace, appset.name))
+            if not (foundations_ready and self._is_abandoned(_of_set(appset.name), found, verdict)):
+                lacking[_of_set(appset.name)] = verdict.why
         return lacking
 
     def _look_at_projects(self, projects: Sequence[Object]) -> None:
@@ -238,13 +238,13 @@ class LayerRollout:
             return None
         return Pending(f"it was compared at {judged:%H:%M:%S}, not since its project {name} was changed")
 
-    def _from_memory(self, one: Application) -> str:
+    def _from_memory(self, app: Application) -> str:
         """Return that what an Application says may be of Argo CD's cache, and ask for a comparison; empty where it was made."""
-        if not self._comparisons.doubted(one.name):
+        if not self._comparisons.doubted(app.name):
             return ""
         # Not the pause of what is asked for before it: nothing else is in this one's way.
-        ask = partial(argocd.ask_refresh, self.kube, one.name, namespace=one.namespace)
-        self._once(f"{one.name} anew", time.monotonic(), ask)
+        ask = partial(argocd.ask_refresh, self.kube, app.name, namespace=app.namespace)
+        self._once(f"{app.name} anew", time.monotonic(), ask)
         return "it is compared once more, since what it says may be from before its last sync"
 
     def _push(

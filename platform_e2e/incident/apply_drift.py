@@ -57,43 +57,43 @@ class Applied:
         return f"{self.object}: {'; but '.join(part for part in (self.did, self.problem) if part)}"
 
 
-def apply(kube: Kube, one: Drift) -> Applied:
+def apply(kube: Kube, drift: Drift) -> Applied:
     """Bring an object into the state that it had at the incident.
 
     Args:
         kube: the cluster.
-        one: how the object differed from Git.
+        drift: how the object differed from Git.
     """
     try:
-        if one.change == MISSING:
-            there = kube.delete(one.kind, one.name, one.namespace or None)
-            return Applied(str(one), "deleted", "" if there else "it was not there")
-        return _change(kube, one) if one.change == CHANGED else _create(kube, one)
+        if drift.change == MISSING:
+            there = kube.delete(drift.kind, drift.name, drift.namespace or None)
+            return Applied(str(drift), "deleted", "" if there else "it was not there")
+        return _change(kube, drift) if drift.change == CHANGED else _create(kube, drift)
     except HarnessError as error:
-        return Applied(str(one), "", f"it could not be laid over: {error.problem}")
+        return Applied(str(drift), "", f"it could not be laid over: {error.problem}")
 
 
-def _change(kube: Kube, one: Drift) -> Applied:
-    live = kube.get(one.kind, one.name, one.namespace or None)
+def _change(kube: Kube, drift: Drift) -> Applied:
+    live = kube.get(drift.kind, drift.name, drift.namespace or None)
     if live is None:
-        return Applied(str(one), "", "it does not exist here")
-    usable = [each for each in one.differences if not unusable(each)]
-    left = [f"{each.path} {unusable(each)}" for each in one.differences if unusable(each)]
+        return Applied(str(drift), "", "it does not exist here")
+    usable = [each for each in drift.differences if not unusable(each)]
+    left = [f"{each.path} {unusable(each)}" for each in drift.differences if unusable(each)]
     if usable:
-        kube.patch(one.kind, one.name, patch_of(live, usable), one.namespace or None, manager=HAND)
+        kube.patch(drift.kind, drift.name, patch_of(live, usable), drift.namespace or None, manager=HAND)
     did = f"changed {', '.join(each.path for each in usable)}" if usable else ""
-    return Applied(str(one), did, "; ".join(left))
+    return Applied(str(drift), did, "; ".join(left))
 
 
-def unusable(one: Difference) -> str:
+def unusable(difference: Difference) -> str:
     """Return why a difference cannot be laid over, or nothing.
 
     Args:
-        one: a field with its redacted value.
+        difference: a field with its redacted value.
     """
-    if HIDDEN in json.dumps(one.observed, default=str):
+    if HIDDEN in json.dumps(difference.observed, default=str):
         return "is redacted"
-    return "says where Git is read from, which is another place here" if one.path.endswith(SERVED) else ""
+    return "says where Git is read from, which is another place here" if difference.path.endswith(SERVED) else ""
 
 
 def patch_of(live: Object, differences: Sequence[Difference]) -> Object:
@@ -104,8 +104,12 @@ def patch_of(live: Object, differences: Sequence[Difference]) -> Object:
         differences: paths and what was observed there; None for what was absent.
     """
     after = copy.deepcopy(live)
-    for one in differences:
-        _put(after, [part.replace("~1", "/").replace("~0", "~") for part in one.path.split("/")[1:]], one.observed)
+    for difference in differences:
+        _put(
+            after,
+            [part.replace("~1", "/").replace("~0", "~") for part in difference.path.split("/")[1:]],
+            difference.observed,
+        )
     found: Object = _merge(live, after)
     return found
 
@@ -139,19 +143,19 @@ def _merge(before: Any, after: Any) -> Any:
     return changed | dict.fromkeys(before.keys() - after.keys())
 
 
-def _create(kube: Kube, one: Drift) -> Applied:
-    if one.live is None or HIDDEN in json.dumps(one.live, default=str):
-        return Applied(str(one), "", "it has values that are redacted")
-    made = bare(one.live)
+def _create(kube: Kube, drift: Drift) -> Applied:
+    if drift.live is None or HIDDEN in json.dumps(drift.live, default=str):
+        return Applied(str(drift), "", "it has values that are redacted")
+    made = bare(drift.live)
     if made.get("kind") == "Service":
         for name in OWN_FIELDS:
             made["spec"].pop(name, None)
         for port in at(made, "spec", "ports") or ():
             port.pop("nodePort", None)
-    if one.namespace and kube.get("v1/Namespace", one.namespace) is None:
-        kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": one.namespace}}, manager=HAND)
+    if drift.namespace and kube.get("v1/Namespace", drift.namespace) is None:
+        kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": drift.namespace}}, manager=HAND)
     kube.apply(made, manager=HAND)
-    return Applied(str(one), "created")
+    return Applied(str(drift), "created")
 
 
 def lose_address(kube: Kube, name: str, namespace: str) -> Applied:

@@ -126,8 +126,8 @@ def files_of(incident: Incident, apps: Sequence[Object], lines: Sequence[str]) -
     found = {
         "incident.json": _json(incident.head()),
         "applications.json": _json([kept(app) for app in apps]),
-        "foundations.json": _json([one.__dict__ for one in incident.foundations]),
-        "findings.json": _json([one.as_json() for one in incident.findings]),
+        "foundations.json": _json([release.__dict__ for release in incident.foundations]),
+        "findings.json": _json([finding.as_json() for finding in incident.findings]),
         "alerts.json": _json(list(incident.alerts)),
         "events.txt": "".join(f"{redact.text(line)}\n" for line in lines).encode(),
     }
@@ -142,11 +142,11 @@ def _json(value: Any) -> bytes:
     return (json.dumps(redact.plain(value), indent=1, default=str) + "\n").encode()
 
 
-def _yaml(one: Drift) -> bytes:
+def _yaml(drift: Drift) -> bytes:
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     written = io.StringIO()
-    yaml.dump(_plain(redact.plain(plain_drift(one))), written)
+    yaml.dump(_plain(redact.plain(plain_drift(drift))), written)
     return written.getvalue().encode()
 
 

@@ -259,7 +259,7 @@ class Capture:
         """Keep the events of the namespaces that the Applications live in and deploy to."""
         spaces = {str(at(app, "spec", "destination", "namespace") or "") for app in self._live.values()}
         spaces |= {key(app)[0] for app in self._live.values()}
-        spaces |= {one.namespace for one in self._parts["foundations"]} if not self._apps else set()
+        spaces |= {release.namespace for release in self._parts["foundations"]} if not self._apps else set()
         lines: list[str] = []
         for namespace in sorted(spaces - {""}):
             with self.skipped.skipping(f"events of namespace {namespace}"):

@@ -81,15 +81,15 @@ def _mapping(value: Any, what: str) -> Mapping[str, Any]:
     return value
 
 
-def nearest(one: Installed, several: Sequence[Installed]) -> Installed | None:
+def nearest(release: Installed, several: Sequence[Installed]) -> Installed | None:
     """Return the release of that name and namespace, or else the only one of that chart.
 
     Args:
-        one: a release of one cluster.
+        release: a release of one cluster.
         several: those of another one.
     """
-    named = [each for each in several if (each.name, each.namespace) == (one.name, one.namespace)]
-    charts = [each for each in several if each.chart == one.chart]
+    named = [each for each in several if (each.name, each.namespace) == (release.name, release.namespace)]
+    charts = [each for each in several if each.chart == release.chart]
     return named[0] if named else charts[0] if len(charts) == 1 else None
 
 

@@ -216,15 +216,15 @@ def _drift(one: Any) -> Drift:
     return found
 
 
-def plain_drift(one: Drift) -> dict[str, Any]:
+def plain_drift(drift: Drift) -> dict[str, Any]:
     """Return a drift as its file has it, the fields that differ before the object."""
     return {
-        "kind": one.kind,
-        "name": one.name,
-        "namespace": one.namespace,
-        "application": one.application,
-        "change": one.change,
-        "status": one.status,
-        "differences": [asdict(each) for each in one.differences],
-        "live": one.live,
+        "kind": drift.kind,
+        "name": drift.name,
+        "namespace": drift.namespace,
+        "application": drift.application,
+        "change": drift.change,
+        "status": drift.status,
+        "differences": [asdict(each) for each in drift.differences],
+        "live": drift.live,
     }

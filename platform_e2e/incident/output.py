@@ -65,14 +65,19 @@ def captured(incident: Incident, output: Path) -> None:
     layer = f"layer {incident.repository} at {incident.revision[:12] or 'no commit'}"
     say(f"{layer}; Kubernetes {incident.kubernetes}, {incident.nodes} node(s); {len(incident.apps)} Applications")
     say_list(
-        "foundations", (f"{one.name}: {one.chart} {one.version} ({one.app_version})" for one in incident.foundations)
+        "foundations",
+        (
+            f"{release.name}: {release.chart} {release.version} ({release.app_version})"
+            for release in incident.foundations
+        ),
     )
     say_list(
-        "not as in Git", (f"{one}: {_how(one.change, [str(d) for d in one.differences])}" for one in incident.drift)
+        "not as in Git",
+        (f"{drift}: {_how(drift.change, [str(d) for d in drift.differences])}" for drift in incident.drift),
     )
     say_list("held", incident.held)
     say_list("alerts firing", sorted(alert_line(one) for one in incident.alerts))
-    say_list("findings", (line_of(one) for one in incident.findings))
+    say_list("findings", (line_of(finding) for finding in incident.findings))
     say_list("worth knowing", incident.notes)
     say_list("not captured", (f"{part}: {why}" for part, why in incident.missed.items()))
     needs = "" if incident.has_layer else " --layer DIR"
@@ -86,9 +91,9 @@ def alert_line(labels: Any) -> str:
     return f"{labels.get('alertname')} {' '.join(f'{k}={v}' for k, v in sorted(rest.items()))}"
 
 
-def line_of(one: Finding) -> str:
+def line_of(finding: Finding) -> str:
     """Return a finding in one line."""
-    return f"{one.object}: {one.cause.sentence} [{one.cause.id}]"
+    return f"{finding.object}: {finding.cause.sentence} [{finding.cause.id}]"
 
 
 def _how(change: str, differences: Sequence[str]) -> str:

@@ -130,7 +130,9 @@ def _untrusted(incident: Incident, files: Mapping[str, bytes], args: argparse.Na
     layer = [name for name in files if name.startswith("layer/")]
     what = f"a layer of {len(layer)} files" if layer and not _chosen(args, "layer") else "no layer of its own"
     drift = ", ".join(str(one) for one in incident.drift[:SHOWN]) + ("..." if len(incident.drift) > SHOWN else "")
-    releases = ", ".join(f"{one.name} ({one.chart} {one.version})" for one in incident.foundations[:SHOWN])
+    releases = ", ".join(
+        f"{release.name} ({release.chart} {release.version})" for release in incident.foundations[:SHOWN]
+    )
     return WrongUsage(
         shown(
             f"{args.archive} was made elsewhere. It would run on a cluster of this machine, whose pods are then pods of this "
@@ -173,18 +175,18 @@ def _reproduce(
     """Bring it about, compare, and let Argo CD go if asked to."""
     say(f"incident of {incident.cluster}, {incident.captured}: {len(incident.findings)} findings, {len(incident.drift)} objects "
         f"not as in Git; layer at {incident.revision[:12]}")  # fmt: skip
-    say_list("findings of the incident", (line_of(one) for one in incident.findings))
+    say_list("findings of the incident", (line_of(finding) for finding in incident.findings))
     say_list("not captured", (f"{part}: {why}" for part, why in incident.missed.items()))
     releases = helm.pinned(layer.releases, incident.foundations)
     nodes = min(max(incident.nodes, settings.nodes, 1), MOST_NODES)
     timeline = PrintedTimeline()
     with bring_up(settings, layer, nodes=nodes, releases=releases, timeline=timeline, made=made) as up:
         skipped = SkippedParts()
-        absent = {one.name: one.absent for one in up.installed}
+        absent = {release.name: release.absent for release in up.installed}
         lines = list(helm.differences(incident.foundations, helm.releases(up.kube, skipped), absent))
         say_list("foundations differ", lines)
         say_list("besides", _other_differences(incident, up))
-        held = sync_pause.pause(up.kube, sync_pause.projects_of(layer, [one.name for one in layer.applications]))
+        held = sync_pause.pause(up.kube, sync_pause.projects_of(layer, [app.name for app in layer.applications]))
         say(sync_pause.SAID.format(", ".join(held)))
         laid = overlay(incident, up)
         say_list("laid over", map(str, laid))
@@ -219,23 +221,23 @@ def overlay(incident: Incident, up: RunningPlatform) -> list[Applied]:
         up: the platform that has just come up.
     """
     # A rollout that is stuck began before whatever went wrong later, such as a key that its pods need.
-    laid = [roll(up.kube, one) for one in incident.drift if one.change == ROLLING]
-    laid += [apply(up.kube, _moved(one, up)) for one in incident.drift if one.change != ROLLING]
+    laid = [roll(up.kube, drift) for drift in incident.drift if drift.change == ROLLING]
+    laid += [apply(up.kube, _moved(drift, up)) for drift in incident.drift if drift.change != ROLLING]
     if incident.sealing_key_lost:
         laid.append(lose_sealing_key(up.kube))
-    for one in incident.findings:
-        if one.observed == NO_ADDRESS and one.object.startswith("service/"):
-            name, _, namespace = one.object.removeprefix("service/").partition(" -n ")
+    for finding in incident.findings:
+        if finding.observed == NO_ADDRESS and finding.object.startswith("service/"):
+            name, _, namespace = finding.object.removeprefix("service/").partition(" -n ")
             laid.append(lose_address(up.kube, name, namespace))
     return laid
 
 
-def _moved(one: Drift, up: RunningPlatform) -> Drift:
+def _moved(drift: Drift, up: RunningPlatform) -> Drift:
     """Return drift without addresses that this cluster has moved: the pool is another one here."""
     if not up.facts.pool_map:
-        return one
-    kept = tuple(each for each in one.differences if "/addresses" not in each.path)
-    return replace(one, differences=kept)
+        return drift
+    kept = tuple(each for each in drift.differences if "/addresses" not in each.path)
+    return replace(drift, differences=kept)
 
 
 def compared(incident: Incident, up: RunningPlatform, laid: Sequence[Applied] = (), *, timeout: float) -> list[Row]:
@@ -273,18 +275,18 @@ def _heal(incident: Incident, up: RunningPlatform, held: Sequence[str]) -> None:
     refresh_all(up.kube, up.layer)
     healed = selfheal.watch(
         up.kube,
-        [one for one in incident.drift if one.change != ROLLING],
-        wanted(up.layer, [one.name for one in up.layer.applications]),
+        [drift for drift in incident.drift if drift.change != ROLLING],
+        wanted(up.layer, [app.name for app in up.layer.applications]),
         timeout=selfheal.HEAL_SECONDS,
     )
     rows = compared(replace(incident, findings=()), up, timeout=0.0)
     causes = {row.now.object: f" [{row.now.cause.id}]" for row in rows if row.now is not None}
-    say_list("healed", (f"{one}{causes.get(one.object, '') if one.seconds is None else ''}" for one in healed))
+    say_list("healed", (f"{heal}{causes.get(heal.object, '') if heal.seconds is None else ''}" for heal in healed))
     say_list("still found", (line_of(row.now) for row in rows if row.now is not None))
-    gone = {(one.object, one.cause.id) for one in incident.findings} - {
+    gone = {(finding.object, finding.cause.id) for finding in incident.findings} - {
         (row.now.object, row.now.cause.id) for row in rows if row.now
     }
-    back = sum(one.seconds is not None for one in healed)
+    back = sum(heal.seconds is not None for heal in healed)
     say(
         f"{back} of {len(healed)} objects are as in Git again; {len(gone)} of {len(incident.findings)} findings are gone"
     )

@@ -64,45 +64,47 @@ def _older(reader: Reader, live: Object) -> Object | None:
     return max(mine, key=lambda each: int(annotations_of(each).get(REVISION) or 0), default=None)
 
 
-def _compared(one: Rendered, live: Object, older: Object) -> Drift:
+def _compared(rendered: Rendered, live: Object, older: Object) -> Drift:
     """Return what the older template has otherwise, as fields of the Deployment, redacted."""
     now, then = kept(live)["spec"]["template"], kept(older)["spec"]["template"]
     (at(then, "metadata", "labels") or {}).pop(HASH, None)
     different = changed({"spec": {"template": now}}, {"spec": {"template": then}})
-    return Drift(one.api, one.name, one.namespace or "", one.application, ROLLING, "", tuple(different))
+    return Drift(
+        rendered.api, rendered.name, rendered.namespace or "", rendered.application, ROLLING, "", tuple(different)
+    )
 
 
-def roll(kube: Kube, one: Drift) -> Applied:
+def roll(kube: Kube, drift: Drift) -> Applied:
     """Let the older template of a Deployment run, and roll out that of Git on top of it.
 
     Args:
         kube: the cluster.
-        one: what `halfway` returned.
+        drift: what `halfway` returned.
     """
-    problem = next((f"{each.path} {why}" for each in one.differences if (why := unusable(each))), "")
-    live = kube.get(one.kind, one.name, one.namespace)
+    problem = next((f"{each.path} {why}" for each in drift.differences if (why := unusable(each))), "")
+    live = kube.get(drift.kind, drift.name, drift.namespace)
     if problem or live is None:
-        return Applied(str(one), "", f"its older template cannot run: {problem or 'it does not exist here'}")
+        return Applied(str(drift), "", f"its older template cannot run: {problem or 'it does not exist here'}")
     current, did = live, ""
     try:
-        current = kube.patch(one.kind, one.name, patch_of(live, one.differences), one.namespace, manager=HAND)
-        source = kube.one(one.kind, one.name, one.namespace)
-        eventually(source, rolled_out, timeout=ROLLOUT_SECONDS, what=f"{one} runs its older template")
-        did = f"rolled out anew from {', '.join(f'{d.path} {d.observed!r}' for d in one.differences)}"
+        current = kube.patch(drift.kind, drift.name, patch_of(live, drift.differences), drift.namespace, manager=HAND)
+        source = kube.one(drift.kind, drift.name, drift.namespace)
+        eventually(source, rolled_out, timeout=ROLLOUT_SECONDS, what=f"{drift} runs its older template")
+        did = f"rolled out anew from {', '.join(f'{d.path} {d.observed!r}' for d in drift.differences)}"
     except HarnessError as error:
         problem = f"its older template does not run: {error.problem.splitlines()[0]}"
     finally:
         # Whatever became of the older one, Git's is what the incident ended with.
-        not_back = _put_back(kube, one, current, live)
+        not_back = _put_back(kube, drift, current, live)
     problem = "; ".join(filter(None, (problem, not_back)))
-    return Applied(str(one), "" if problem else did, problem)
+    return Applied(str(drift), "" if problem else did, problem)
 
 
-def _put_back(kube: Kube, one: Drift, current: Object, live: Object) -> str:
+def _put_back(kube: Kube, drift: Drift, current: Object, live: Object) -> str:
     """Let the template of Git run again, and return why that cannot be, or nothing."""
     back = Difference("/spec/template", None, at(live, "spec", "template"))
     try:
-        kube.patch(one.kind, one.name, patch_of(current, [back]), one.namespace, manager=HAND)
+        kube.patch(drift.kind, drift.name, patch_of(current, [back]), drift.namespace, manager=HAND)
     except HarnessError as error:
         return f"the template of Git cannot be put back: {error.problem.splitlines()[0]}"
     return ""

@@ -66,9 +66,9 @@ def watch(reader: Reader, drift: Sequence[Drift], wanted: Sequence[Rendered], *,
     return [healed.get(str(one)) or Healed(str(one), None, left.get(str(one), "")) for one in drift]
 
 
-def _differs(reader: Reader, one: Drift, git: Rendered | None) -> str:
+def _differs(reader: Reader, drift: Drift, git: Rendered | None) -> str:
     """Return how an object is not as in Git, or nothing."""
-    live = reader.get(one.kind, one.name, one.namespace or None)
+    live = reader.get(drift.kind, drift.name, drift.namespace or None)
     if git is None:
         return "it is in no file of Git, and still there" if live is not None else ""
     if live is None:

@@ -36,7 +36,7 @@ def projects_of(layer: Layer, apps: Iterable[str]) -> list[str]:
         apps: their names.
     """
     names = set(apps)
-    return sorted({one.project for one in layer.applications if one.name in names})
+    return sorted({app.project for app in layer.applications if app.name in names})
 
 
 def pause(kube: Kube, projects: Iterable[str]) -> list[str]:

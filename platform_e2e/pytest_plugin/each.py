@@ -29,6 +29,6 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
     except pytest.UsageError as error:
         # Raised here it would become the error of one file, with its traceback, and the status of a broken harness.
         pytest.exit(str(error), returncode=ExitCode.WRONG_USAGE)
-    found = [one for kind in kinds for one in layer.of_kind(kind)]
+    found = [rendered for kind in kinds for rendered in layer.of_kind(kind)]
     cases = [one for one in found if promise is None or not one.exempt(str(promise.args[0]))]
-    metafunc.parametrize(EACH, cases, ids=["/".join(filter(None, (one.namespace, one.name))) for one in cases])
+    metafunc.parametrize(EACH, cases, ids=["/".join(filter(None, (case.namespace, case.name))) for case in cases])

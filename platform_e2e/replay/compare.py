@@ -63,17 +63,17 @@ def _one(then: Then, now: Then | None, gone: bool) -> Compared:  # noqa: FBT001 
     return Compared(then.test, _cause(then), _cause(now), SAME if _key(then) == _key(now) else DIFFERENT)
 
 
-def _key(one: Then) -> object:
+def _key(test: Then) -> object:
     """Return what two failures with the same cause have in common."""
-    if one.causes:
-        return sorted(one.causes)
-    return one.outcome, CHANGING.sub("#", one.reason)
+    if test.causes:
+        return sorted(test.causes)
+    return test.outcome, CHANGING.sub("#", test.reason)
 
 
-def _cause(one: Then) -> str:
+def _cause(test: Then) -> str:
     """Return a test's cause as a person reads it."""
-    words = shown(", ".join(one.causes) or one.reason or one.outcome)
-    if one.causes:
+    words = shown(", ".join(test.causes) or test.reason or test.outcome)
+    if test.causes:
         return words
     return words if len(words) <= CELL else words[: CELL - 1] + "…"
 

@@ -207,10 +207,10 @@ def _the_one(path: Path, runs: list[FoundRun]) -> FoundRun:
             f"--replay: {path} has no {RUN}: it is no run's, or the run was killed before it could write one",
             f"name a run's directory, or {ARCHIVES} of it",
         )
-    red = [one for one in runs if len(runs) == 1 or _was_red(one.run)]
+    red = [run for run in runs if len(runs) == 1 or _was_red(run.run)]
     if len(red) == 1:
         return red[0]
-    names = ", ".join(shown(one.name) for one in runs[:SHOWN]) + ("..." if len(runs) > SHOWN else "")
+    names = ", ".join(shown(run.name) for run in runs[:SHOWN]) + ("..." if len(runs) > SHOWN else "")
     which: Callable[[str], str] = lambda text: f"--replay: {path} has {len(runs)} runs, {text}: {names}"  # noqa: E731
     raise WrongUsage(
         which(f"and {len(red)} of them were red" if red else "and none of them was red"),

@@ -161,7 +161,9 @@ def differences(recorded: RunRecord, place: Path) -> list[str]:
 def withheld(recorded: RunRecord) -> list[Mapping[str, Any]]:
     """Return what was taken out of the layer's copy, one entry for each file."""
     entries = recorded.layer.get("withheld")
-    return [one for one in entries if isinstance(one, dict) and "path" in one] if isinstance(entries, list) else []
+    return (
+        [entry for entry in entries if isinstance(entry, dict) and "path" in entry] if isinstance(entries, list) else []
+    )
 
 
 def unpack(packed: bytes, directory: Path, where: str) -> None:
@@ -268,7 +270,11 @@ def _check_out(recorded: RunRecord, git: Repository, directory: Path) -> list[st
     if problem:
         raise WrongUsage(f"--replay: the layer's commit cannot be checked out: {problem}", "give a layer with --layer")
     sections = re.split(r"(?m)^(?=diff --git )", recorded.kept.text(PATCH))
-    whole = [one for one in sections if re.search(r"(?m)^(?:@@|GIT binary patch|deleted file|new file|old mode)", one)]
+    whole = [
+        section
+        for section in sections
+        if re.search(r"(?m)^(?:@@|GIT binary patch|deleted file|new file|old mode)", section)
+    ]
     said = strings(recorded.layer.get("patch_withheld"))
     grows = [one for one in whole if GROWS.search(one)]
     if grows or len(recorded.kept.files.get(PATCH, b"")) > checkout.LARGEST_PATCH:

@@ -185,9 +185,11 @@ def state(said: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **{name: value for name, value in said.items() if isinstance(value, str | int)},
         "pool": {str(stated): _text(used) for stated, used in _mapping(said.get("pool")).items()},
-        "images": {_text(one.get("image")): _text(one.get("digest")) for one in images},
-        "releases": {_text(one.get("release")): _text(one.get("running")) for one in releases},
-        "charts": {_text(one.get("release")): _text(one.get("chart")).partition(" ")[0] for one in releases},
+        "images": {_text(image.get("image")): _text(image.get("digest")) for image in images},
+        "releases": {_text(release.get("release")): _text(release.get("running")) for release in releases},
+        "charts": {
+            _text(release.get("release")): _text(release.get("chart")).partition(" ")[0] for release in releases
+        },
     }
 
 

@@ -113,7 +113,7 @@ class Platform:
 
     def not_ready(self) -> list[tuple[Release, Finding]]:
         """Return the releases that are not ready, each with its finding."""
-        return [(one, self.broken[one.name]) for one in self.layer.releases if one.name in self.broken]
+        return [(release, self.broken[release.name]) for release in self.layer.releases if release.name in self.broken]
 
     def _cause(self, target: Target, observed: str) -> Cause:
         """Return why an object is not as expected."""

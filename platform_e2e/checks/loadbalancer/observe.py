@@ -216,7 +216,7 @@ def observe(wanted: Wanted, view: ReadApi, host: Outside) -> Observed:
         return replace(seen, cause=explain(service, view))
     if not host.asks:
         return seen
-    ready = [one for one in endpoints(view, service) if is_ready(one)]
+    ready = [endpoint for endpoint in endpoints(view, service) if is_ready(endpoint)]
     seen = _ask(seen, wanted, host, min(ASKED_EACH * len(ready), ASKED_MOST) if len(ready) > 1 else 1)
     troubled = None in seen.macs.values() or (seen.answer is not None and seen.answer.problem)
     return replace(seen, cause=explain(service, view), others=takes_others(service, view)) if troubled else seen

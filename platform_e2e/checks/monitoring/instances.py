@@ -103,7 +103,7 @@ class Together(Prometheus):
     def targets(self) -> list[Target]:
         """Return every target that each replica scrapes, as the worst of them sees it."""
         seen = [
-            {(one.pool, one.url, one.identity): one for shard in shards for one in shard.targets()}
+            {(target.pool, target.url, target.identity): target for shard in shards for target in shard.targets()}
             for shards in self._replicas
         ]
         return [min((each[name] for each in seen), key=_bad) for name in _in_all(seen)]

@@ -36,7 +36,7 @@ Declared = Callable[[Object], Object | None]
 
 def declared_in(layer: Layer) -> Declared:
     """Return what finds an object of the cluster in a layer."""
-    known = {(one.api, one.namespace or "", one.name): one.object for one in layer.rendered}
+    known = {(rendered.api, rendered.namespace or "", rendered.name): rendered.object for rendered in layer.rendered}
     return lambda live: known.get((kind_of(live), *key(live)))
 
 

@@ -62,10 +62,10 @@ def _pods(service: Object, layer: Layer | None, view: ReadApi) -> list[Object]:
     if live or not selector or layer is None:
         return live
     return [
-        one.object
+        rendered.object
         for kind in WORKLOAD_KINDS
-        for one in layer.of_kind(kind)
-        if one.namespace == key(service)[0] and includes(selector, template_labels(one.object))
+        for rendered in layer.of_kind(kind)
+        if rendered.namespace == key(service)[0] and includes(selector, template_labels(rendered.object))
     ]
 
 

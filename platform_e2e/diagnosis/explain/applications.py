@@ -232,9 +232,11 @@ def _suspects(application: Object) -> list[tuple[str, Mapping[str, Any]]]:
 
 def _cause_of_held(application: Object, objects: str, view: ReadApi) -> Cause | None:
     """Return what holds the objects that a wave waits for, such as the Applications of a root, where that is known."""
-    for one in argocd.resources(application):
-        if re.search(rf"(?:^|[\s,]){re.escape(f'{one.group}/{one.kind}/{one.name}')}(?:$|[\s,])", objects):
-            found = view.get(one.api, one.name, one.namespace or None)
+    for resource in argocd.resources(application):
+        if re.search(
+            rf"(?:^|[\s,]){re.escape(f'{resource.group}/{resource.kind}/{resource.name}')}(?:$|[\s,])", objects
+        ):
+            found = view.get(resource.api, resource.name, resource.namespace or None)
             cause = _through(found, view) if found else None
             if cause is not None:
                 return cause
@@ -303,7 +305,7 @@ def unautomated(name: str, automated: Any, field: str, file: str = "the Applicat
 def refused(application: Object, view: ReadApi) -> Cause | None:
     """An object of it was not taken, so that others may lack it: a Service has no pods where its Deployment was refused."""
     results = at(_operation(application), "syncResult", "resources") or ()
-    if not any(one.get("status") == "SyncFailed" for one in results):
+    if not any(result.get("status") == "SyncFailed" for result in results):
         return None
     return retrying(application, view) or sync_failed(application, view)
 

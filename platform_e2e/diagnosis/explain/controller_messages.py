@@ -71,8 +71,8 @@ def _objects(obj: Object, view: ReadApi) -> Iterator[Object]:
     """Yield the objects of an Application that may not be as they should, those that it says so of first."""
     if kind_of(obj) != argocd.APPLICATION:
         return
-    entries = [one for one in argocd.resources(obj) if one.health not in {"Healthy", "Suspended"}]
-    for one in sorted(entries, key=lambda one: (not one.health, one.status == "Synced"))[:ASKED]:
-        found = view.get(one.api, one.name, one.namespace or None)
+    entries = [resource for resource in argocd.resources(obj) if resource.health not in {"Healthy", "Suspended"}]
+    for entry in sorted(entries, key=lambda one: (not one.health, one.status == "Synced"))[:ASKED]:
+        found = view.get(entry.api, entry.name, entry.namespace or None)
         if found is not None:
             yield found

@@ -25,9 +25,9 @@ def held_deletion(obj: Object, _view: ReadApi) -> Cause | None:
         return None
     if kind_of(obj) == "v1/Namespace":
         left = [
-            " ".join(str(one.get("message", "")).split())
-            for one in at(obj, "status", "conditions") or ()
-            if one.get("type") in REMAINING and one.get("status") == "True"
+            " ".join(str(condition.get("message", "")).split())
+            for condition in at(obj, "status", "conditions") or ()
+            if condition.get("type") in REMAINING and condition.get("status") == "True"
         ]
         return Cause(
             "deletion-held",

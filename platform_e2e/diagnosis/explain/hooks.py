@@ -21,9 +21,9 @@ WAITS = re.compile(r"waiting for completion of hook (?P<objects>.+)")
 
 def results(operation: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Yield what an operation says of its hooks."""
-    for one in at(operation, "syncResult", "resources") or ():
-        if one.get("hookType"):
-            yield one
+    for resource in at(operation, "syncResult", "resources") or ():
+        if resource.get("hookType"):
+            yield resource
 
 
 def failed(application: Object, operation: Mapping[str, Any], view: ReadApi) -> Cause | None:
@@ -34,10 +34,12 @@ def failed(application: Object, operation: Mapping[str, Any], view: ReadApi) -> 
         operation: its last one.
         view: of the cluster.
     """
-    bad = [one for one in results(operation) if one.get("hookPhase") in {"Failed", "Error"}]
+    bad = [result for result in results(operation) if result.get("hookPhase") in {"Failed", "Error"}]
     first = next((one for one in bad if one["hookType"] != "SyncFail"), None)
     if first is None:
-        refused = any(one.get("status") == "SyncFailed" for one in at(operation, "syncResult", "resources") or ())
+        refused = any(
+            resource.get("status") == "SyncFailed" for resource in at(operation, "syncResult", "resources") or ()
+        )
         first = next(iter(bad), None) if not refused else None
     if first is None:
         return None
@@ -109,7 +111,7 @@ def _remedy(application: Object, hook: Mapping[str, Any], inner: Cause) -> str:
     """Return what lets a hook begin: most often what it needs is of the same commit, and comes after it."""
     missing = NOT_FOUND.search(inner.sentence)
     later = [
-        one for one in argocd.resources(application) if missing and one.name == missing["name"] and one.kind in ("ConfigMap", "Secret", "SealedSecret")
+        resource for resource in argocd.resources(application) if missing and resource.name == missing["name"] and resource.kind in ("ConfigMap", "Secret", "SealedSecret")
     ]  # fmt: skip
     if not later:
         return inner.remedy
@@ -122,9 +124,9 @@ def _remedy(application: Object, hook: Mapping[str, Any], inner: Cause) -> str:
 
 def _named(application: Object, operation: Mapping[str, Any], objects: str) -> Mapping[str, Any] | None:
     """Return the hook that a message names, with its namespace and phase."""
-    for one in results(operation):
-        if objects.startswith(f"{one.get('group') or ''}/{one.get('kind')}/{one.get('name')}"):
-            return one
+    for result in results(operation):
+        if objects.startswith(f"{result.get('group') or ''}/{result.get('kind')}/{result.get('name')}"):
+            return result
     for entry in argocd.resources(application):
         if entry.hook and objects.startswith(f"{entry.group}/{entry.kind}/{entry.name}"):
             return {

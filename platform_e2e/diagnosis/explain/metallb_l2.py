@@ -94,7 +94,7 @@ def _by_bgp(pool: Object | None, view: ReadApi) -> str:
         return ""
     peers = [name_of(one) for one in view.list(BGP_PEER_KIND)]
     to = f"to {listed(peers)} only" if peers else "to BGP peers only, and there is no BGPPeer"
-    return f"; {listed([name_of(one) for one in kinds])} announces it {to}"
+    return f"; {listed([name_of(kind) for kind in kinds])} announces it {to}"
 
 
 def _holds(pool: Object, wanted: Sequence[str]) -> bool:
@@ -182,7 +182,7 @@ def speakers_nowhere(daemonset: Object, _view: ReadApi) -> Cause | None:
 
 def _no_interface(service: Object, advertisements: Sequence[Object], view: ReadApi) -> Cause | None:
     """Explain that the node which should announce has none of the interfaces that it may announce on."""
-    names = sorted({str(one) for adv in advertisements for one in at(adv, "spec", "interfaces") or ()})
+    names = sorted({str(interface) for adv in advertisements for interface in at(adv, "spec", "interfaces") or ()})
     namespace, name = key(service)
     events = since(about(view.events("v1/Service", name, namespace), service), *advertisements)
     failed = [event for event in events if event.get("reason") == NO_INTERFACE]

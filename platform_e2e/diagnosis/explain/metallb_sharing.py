@@ -104,4 +104,4 @@ def _ports(service: Object, holder: Object) -> Refusal | None:
 
 
 def _numbers(service: Object) -> list[tuple[str, int]]:
-    return [(str(one.get("protocol") or "TCP"), int(one["port"])) for one in at(service, "spec", "ports") or ()]
+    return [(str(port.get("protocol") or "TCP"), int(port["port"])) for port in at(service, "spec", "ports") or ()]

@@ -173,7 +173,7 @@ def unmatched(monitor: Object, view: ReadApi) -> Cause | None:
         return None
     chosen, names = rules_of(monitor).chosen, namespaces_of(monitor)
     where = f"namespaces {listed(names)}" if names is not None else "any namespace"
-    absent = [one for one in names or () if view.get("v1/Namespace", one) is None and view.list("v1/Namespace")]
+    absent = [name for name in names or () if view.get("v1/Namespace", name) is None and view.list("v1/Namespace")]
     hints = [f"there is no namespace {listed(absent)}"] if absent else []
     near = _nearest(monitor, view)
     elsewhere = _elsewhere(monitor, view)

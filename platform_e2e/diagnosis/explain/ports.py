@@ -74,7 +74,7 @@ def _undeclared(monitor: Object, entry: Entry, pods: Sequence[Object]) -> Cause:
     field = next((name for name in ("port", "portNumber", "targetPort") if entry.get(name)), "port")
     return Cause(
         "monitor-target-port",
-        f"{name_of(monitor)} asks for the container port {asked(entry)}, and {listed([name_of(one) for one in pods])} "
+        f"{name_of(monitor)} asks for the container port {asked(entry)}, and {listed([name_of(pod) for pod in pods])} "
         f"declares {listed(declared_ports(pods), 'none')}",
         f"write a {'number' if number else 'name'} that a container declares into spec.{rules_of(monitor).entries}[].{field}, "
         "or declare the port in the container's ports: Prometheus finds no other",

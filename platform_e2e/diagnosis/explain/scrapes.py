@@ -88,10 +88,10 @@ def not_loaded(monitor: Object, pool: str, takers: Sequence[Object]) -> Cause:
         takers: the Prometheus objects that select the monitor; what the operator says in their conditions is quoted.
     """
     said = [
-        f"; {name_of(taker)} is not {one.get('type')}: {' '.join(str(one['message']).split())}"
+        f"; {name_of(taker)} is not {condition.get('type')}: {' '.join(str(condition['message']).split())}"
         for taker in takers
-        for one in at(taker, "status", "conditions") or ()
-        if one.get("status") == "False" and one.get("message")
+        for condition in at(taker, "status", "conditions") or ()
+        if condition.get("status") == "False" and condition.get("message")
     ]
     return Cause(
         "monitor-not-loaded",

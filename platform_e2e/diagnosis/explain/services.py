@@ -95,7 +95,7 @@ def nothing_behind(service: Object, view: ReadApi) -> Cause | None:
     """Nothing ready stands behind a Service of another type than LoadBalancer; that type is `announcing`'s."""
     if not at(service, "spec", "selector") or at(service, "spec", "type") in {"LoadBalancer", "ExternalName"}:
         return None
-    if any(is_ready(one) for one in endpoints(view, service)):
+    if any(is_ready(endpoint) for endpoint in endpoints(view, service)):
         return None
     return nothing_ready(service, view, "service-no-endpoints")
 

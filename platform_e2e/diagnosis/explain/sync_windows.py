@@ -47,8 +47,8 @@ def holding(application: Object, view: ReadApi, now: datetime | None = None) -> 
     windows = [one for one in at(project, "spec", "syncWindows") or () if matches(one, application)]
     moment = now or datetime.now(UTC)
     try:
-        denying = [one for one in windows if one.get("kind") == "deny" and is_active(one, moment)]
-        allows = [one for one in windows if one.get("kind") == "allow"]
+        denying = [window for window in windows if window.get("kind") == "deny" and is_active(window, moment)]
+        allows = [window for window in windows if window.get("kind") == "allow"]
         closed = allows if not any(is_active(one, moment) for one in allows) else []
     except InvalidWindow as error:
         return _cause(application, f"a sync window of AppProject {name} {error}, so that", "correct it")
@@ -123,7 +123,7 @@ def _words(window: Window) -> str:
 
 
 def _by_hand(windows: Sequence[Window]) -> str:
-    return "; `argocd app sync` works meanwhile" if all(one.get("manualSync") is True for one in windows) else ""
+    return "; `argocd app sync` works meanwhile" if all(window.get("manualSync") is True for window in windows) else ""
 
 
 def _cause(application: Object, why: str, remedy: str) -> Cause:

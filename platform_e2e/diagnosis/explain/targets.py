@@ -77,7 +77,11 @@ def _taken(entry: Entry, spec: Mapping[str, Any], service: Object | None) -> set
     wanted = asked(entry)
     declared = {(name, int(port["containerPort"])) for name, port in _declared(spec) if _is_asked(port, wanted)}
     if service is None:
-        bare = [one for one in spec.get("containers") or () if not one.get("ports")] if wanted is None else []
+        bare = (
+            [container for container in spec.get("containers") or () if not container.get("ports")]
+            if wanted is None
+            else []
+        )
         return {*declared, *((str(one.get("name")), None) for one in bare)}
     named = entry.get("port")
     ports = [
