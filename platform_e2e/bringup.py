@@ -28,7 +28,7 @@ from platform_e2e.gitops import leftovers
 from platform_e2e.gitops.argocd import APPLICATION
 from platform_e2e.gitops.deploy import Deployment, deploy, refresh_all, wait_converged
 from platform_e2e.gitops.git import GitServer
-from platform_e2e.gitops.rollout import Held
+from platform_e2e.gitops.rollout import GiveUp, Held
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.pulls import SLOW
 from platform_e2e.layer import Application, Layer, Release
@@ -67,6 +67,48 @@ class RunningPlatform:
     sha: str
     installed: Sequence[Installed]
     late: str = ""
+
+
+@dataclass(frozen=True)
+class Phases:
+    """The two phases in which foundations and layer come up on a cluster, side by side; every bring-up runs these.
+
+    Attributes:
+        kube: the cluster.
+        facts: of the cluster.
+        layer: to apply.
+        settings: key, charts and whether other versions are refused.
+        releases: the foundations, in the versions that are wanted.
+        built: the programs helm and kubectl.
+        timeline: is told what goes on.
+    """
+
+    kube: Kube
+    facts: ClusterFacts
+    layer: Layer
+    settings: Settings
+    releases: Sequence[Release]
+    built: programs.Programs
+    timeline: Timeline
+
+    def foundations(self) -> tuple[list[Installed], list[ReleaseFailed]]:
+        """Install or verify the foundations; return those that are ready, and why others are not."""
+        helm = self.built.path("helm")
+        return install_foundations(
+            self.kube, self.facts, self.settings, self.releases, helm=helm, timeline=self.timeline
+        )
+
+    def git(self) -> GitServer:
+        """Return the git server of the cluster, started where it does not run yet."""
+        return git_server(self.kube, self.facts, self.layer, self.built.path("kubectl"))
+
+    def applications(self, foundations_ready: Callable[[], bool]) -> tuple[GitServer, Deployment]:
+        """Serve the layer, apply its roots as a team does, and wait until all Applications have converged."""
+        load_own_images(self.facts, self.layer, self.timeline)
+        git = self.git()
+        return git, apply_layer(
+            self.kube, self.facts, self.layer, git, self.timeline, foundations_ready=foundations_ready
+        )
 
 
 @contextlib.contextmanager
@@ -118,16 +160,15 @@ def bring_up(
         built = programs.ensure(timeline, programs.TOOLS_OF_HOST if from_registry(facts) else ())
         kube = entered.enter_context(Kube.from_kubeconfig(Path(facts.kubeconfig)))
 
+        phases = Phases(kube, facts, layer, settings, releases, built, timeline)
+
         def foundations() -> tuple[list[Installed], list[ReleaseFailed]]:
             with timeline.phase("foundations"):
-                helm = built.path("helm")
-                return install_foundations(kube, facts, settings, releases, helm=helm, timeline=timeline)
+                return phases.foundations()
 
         def applications(foundations_ready: Callable[[], bool]) -> tuple[GitServer, Deployment]:
-            git = git_server(kube, facts, layer, built.path("kubectl"))
-            load_own_images(facts, layer, timeline)
             with timeline.phase("applications"):
-                return git, apply_layer(kube, facts, layer, git, timeline, foundations_ready=foundations_ready)
+                return phases.applications(foundations_ready)
 
         (installed, failures), (git, done) = together(foundations, applications)
         # An incident's layer may be the incident: what holds an Application for a known cause is told by the checks.
@@ -143,7 +184,10 @@ def _waiting_for_layer(kube: Kube, layer: Layer, failures: Sequence[ReleaseFaile
         ReleaseFailed: one waits for nothing that the layer brings.
     """
     named = {release.name: release for release in layer.releases}
-    told = [(one, broken(one, named[one.release], layer.directory, kube, layer.rendered)) for one in failures]
+    told = [
+        (failure, broken(failure, named[failure.release], layer.directory, kube, layer.rendered))
+        for failure in failures
+    ]
     own = [failure for failure, finding in told if WAITS not in finding.details]
     if own:
         raise own[0].beside(own[1:])
@@ -230,8 +274,7 @@ def apply_layer(
         timeline=timeline,
         timeout=CONVERGE_SECONDS,
         pool_map=facts.pool_map,
-        give_up=lambda app: worth_waiting(app, kube),
-        foundations_ready=foundations_ready,
+        give_up=GiveUp(lambda app: worth_waiting(app, kube), foundations_ready),
     )
     if done.commit.before is not None and done.commit.pushed and _tidied(kube, facts, layer, timeline, settled=False):
         # What is gone may be what something of this layer waited for.
@@ -294,7 +337,7 @@ def _converged(
         sha,
         timeline=timeline,
         timeout=CONVERGE_SECONDS,
-        give_up=lambda app: worth_waiting(app, kube),
+        give_up=GiveUp(lambda app: worth_waiting(app, kube)),
     )
 
 

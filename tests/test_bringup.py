@@ -30,7 +30,7 @@ FACTS = SimpleNamespace(kubeconfig="/k", directory="/d", images="registry", pool
 
 
 class Stage:
-    """The parts that `stand` puts together, without a cluster.
+    """The parts that `bring_up` puts together, without a cluster.
 
     Attributes:
         needed: set when the layer is applied; the foundations wait for it, as Grafana does for its Secret.
@@ -73,13 +73,13 @@ class Stage:
             raise BrokenHarness("the layer was not applied while the foundations were waited for")
         return [], self.failures
 
-    def deploy(self, *_: Any, foundations_ready: Any, **__: Any) -> Any:
-        self.foundations_ready.append(foundations_ready())
+    def deploy(self, *_: Any, give_up: Any, **__: Any) -> Any:
+        self.foundations_ready.append(give_up.foundations_ready())
         self.needed.set()
         return SimpleNamespace(commit=SimpleNamespace(sha="abc", before=None, pushed=True), held=self.held)
 
     @contextlib.contextmanager
-    def stand(self) -> Iterator[bringup.RunningPlatform]:
+    def bring_up(self) -> Iterator[bringup.RunningPlatform]:
         settings = cast("Settings", SimpleNamespace(cluster="c", provider="k3d", images="registry", registry_mirror=""))
         layer = cast("Layer", self.layer)
         with bringup.bring_up(
@@ -95,7 +95,7 @@ def stage(monkeypatch: pytest.MonkeyPatch, release: Release) -> Stage:
 
 @pytest.mark.point("foundation-waits-for-layer")
 def test_the_layer_is_applied_while_a_foundation_waits_for_what_it_brings(stage: Stage) -> None:
-    with stage.stand() as up:
+    with stage.bring_up() as up:
         assert (up.sha, up.late) == ("abc", "")
     assert stage.foundations_ready == [False], "nothing of the layer is given up before the foundations are there"
 
@@ -103,7 +103,7 @@ def test_the_layer_is_applied_while_a_foundation_waits_for_what_it_brings(stage:
 @pytest.mark.point("foundation-waits-for-layer")
 def test_a_foundation_that_waits_for_an_incident_s_layer_is_told_and_ends_nothing(stage: Stage) -> None:
     stage.failures = [FAILURE]
-    with stage.stand() as up:
+    with stage.bring_up() as up:
         assert up.late.startswith(
             "release/stack -n monitoring: sealedsecret/grafana-admin -n monitoring makes no Secret"
         )
@@ -113,7 +113,7 @@ def test_a_foundation_that_waits_for_an_incident_s_layer_is_told_and_ends_nothin
 @pytest.mark.point("foundation-waits-for-layer")
 def test_a_foundation_that_waits_for_nothing_of_the_layer_ends_it(stage: Stage) -> None:
     stage.failures = [ReleaseFailed("stack", "Deployment other -n monitoring", "0 of 1 replicas"), FAILURE]
-    with pytest.raises(ReleaseFailed, match="Deployment other -n monitoring holds it"), stage.stand():
+    with pytest.raises(ReleaseFailed, match="Deployment other -n monitoring holds it"), stage.bring_up():
         pass
 
 
@@ -126,7 +126,7 @@ def image(said: str) -> Held:
 def test_a_registry_that_does_not_deliver_an_application_s_image_is_not_its_fault(stage: Stage) -> None:
     stage.held = {"chat-dev": image("429 Too Many Requests")}
     words = "the image chat:1, which application/chat-dev -n argocd needs"
-    with pytest.raises(ImageNotDelivered, match=words), stage.stand():
+    with pytest.raises(ImageNotDelivered, match=words), stage.bring_up():
         pass
 
 
@@ -134,7 +134,7 @@ def test_a_registry_that_does_not_deliver_an_application_s_image_is_not_its_faul
 @pytest.mark.parametrize("said", ["chat:1: not found", "dial tcp: lookup ghrc.io: no such host"])
 def test_a_name_that_is_written_wrong_is_the_application_s_fault(stage: Stage, said: str) -> None:
     stage.held = {"chat-dev": image(said)}
-    with stage.stand() as up:
+    with stage.bring_up() as up:
         assert up.sha == "abc"
 
 

@@ -15,6 +15,7 @@ from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd, deploy, rollout
 from platform_e2e.gitops.argocd import APPLICATION, APPLICATIONSET, APPPROJECT
 from platform_e2e.gitops.git import Commit
+from platform_e2e.gitops.rollout import GiveUp
 from platform_e2e.kube.errors import ApiError, KindNotServed, NotFound
 from platform_e2e.kube.expect import Refuted, Timeout
 from platform_e2e.layer import Layer, load
@@ -451,7 +452,7 @@ def test_an_error_before_the_foundations_are_there_does_not(
             kube.put(APPLICATION, converged("one"))
         return False
 
-    deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=10, foundations_ready=foundations_ready)
+    deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=10, give_up=GiveUp(untold, foundations_ready))
 
 
 def test_an_error_that_argo_cd_remembers_is_asked_about_anew(kube: Any, layer: Layer, timeline: Timeline) -> None:
@@ -491,8 +492,8 @@ def test_what_argocd_has_given_up_ends_the_wait_with_its_name(kube: Any, layer: 
 IMAGE = Cause("pod-image", "the image cannot be had", "correct it")
 
 
-def give_up(name: str, patience: float | None) -> Callable[[dict[str, Any]], tuple[Cause, float | None] | None]:
-    return lambda app: (IMAGE, patience) if app["metadata"]["name"] == name else None
+def give_up(name: str, patience: float | None, foundations_ready: Callable[[], bool] = lambda: True) -> GiveUp:
+    return GiveUp(lambda app: (IMAGE, patience) if app["metadata"]["name"] == name else None, foundations_ready)
 
 
 @pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
@@ -532,8 +533,7 @@ def test_a_sync_that_failed_for_good_before_the_foundations_are_there_is_left_be
         SHA,
         timeline=timeline,
         timeout=60,
-        give_up=give_up("chat-prod", 0.1),
-        foundations_ready=foundations_ready.is_set,
+        give_up=give_up("chat-prod", 0.1, foundations_ready.is_set),
     )
     assert sorted(seconds) == ["chat-dev", "one"]
 
@@ -571,7 +571,7 @@ def test_also_where_nothing_has_converged_all_of_it_is_left_behind_to_be_judged(
     for name in NAMES:
         kube.objects[APPLICATION, name]["status"]["health"]["status"] = "Progressing"
     seconds, held = deploy.wait_converged(
-        kube, layer, SHA, timeline=timeline, timeout=60, give_up=lambda _: (IMAGE, 0.0)
+        kube, layer, SHA, timeline=timeline, timeout=60, give_up=GiveUp(lambda _: (IMAGE, 0.0))
     )
     assert seconds == {}
     assert sorted(held) == NAMES
@@ -599,7 +599,7 @@ def test_the_wait_ends_when_nothing_moves_and_what_is_lacking_is_told(
     kube.up(*NAMES)
     kube.objects[APPLICATION, "chat-prod"]["status"]["health"]["status"] = "Progressing"
     began = time.monotonic()
-    seconds, held = deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=60, give_up=untold)
+    seconds, held = deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=60, give_up=GiveUp(untold))
     assert time.monotonic() - began < 10
     assert sorted(seconds) == ["chat-dev", "one"]
     assert held["chat-prod"].cause is None
@@ -617,7 +617,7 @@ def test_an_application_that_argo_cd_never_looks_at_is_left_behind(
         del kube.objects[APPLICATION, "one"]
     else:
         kube.objects[APPLICATION, "one"]["status"] = status
-    seconds, held = deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=60, give_up=untold)
+    seconds, held = deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=60, give_up=GiveUp(untold))
     assert sorted(seconds) == ["chat-dev", "chat-prod"]
     assert sorted(held) == ["one"]
 
@@ -638,7 +638,7 @@ def test_what_goes_on_elsewhere_may_be_what_an_application_lacks(kube: Any, laye
         kube.up("chat-prod")
 
     threading.Thread(target=go_on).start()
-    seconds, _ = deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=60, give_up=untold)
+    seconds, _ = deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=60, give_up=GiveUp(untold))
     assert sorted(seconds) == NAMES
     assert time.monotonic() - began > 1
 
@@ -649,7 +649,7 @@ def test_an_attempt_that_is_to_come_is_waited_for(kube: Any, layer: Layer, timel
     kube.up(*NAMES)
     kube.objects[APPLICATION, "one"]["status"]["operationState"] |= {"phase": "Running", "retryCount": 2}
     threading.Timer(1.2, lambda: kube.up("one")).start()
-    seconds, _ = deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=60, give_up=untold)
+    seconds, _ = deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=60, give_up=GiveUp(untold))
     assert sorted(seconds) == NAMES
 
 
@@ -660,7 +660,7 @@ def test_a_workload_that_does_not_roll_out_holds_its_application_alone(
     kube.up(*NAMES)
     entry = {"group": "apps", "version": "v1", "kind": "Deployment", "namespace": "n", "name": "d", "status": "Synced"}
     kube.objects[APPLICATION, "one"]["status"]["resources"].append(entry)
-    seconds, held = deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=0.3, give_up=untold)
+    seconds, held = deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=0.3, give_up=GiveUp(untold))
     assert sorted(seconds) == ["chat-dev", "chat-prod"]
     assert held["one"].why == "deployment/d -n n: does not exist"
 
@@ -687,7 +687,7 @@ def test_a_root_that_the_api_server_does_not_take_holds_its_applications_alone(
         return taken
 
     kube.apply = refuse
-    done = deploy.deploy(kube, layer, git(layer), timeline=timeline, timeout=60, give_up=untold)
+    done = deploy.deploy(kube, layer, git(layer), timeline=timeline, timeout=60, give_up=GiveUp(untold))
     assert sorted(done.seconds) == ["chat-dev", "chat-prod"]
     assert done.held["one"].refused
     assert 'namespaces "team" not found' in done.held["one"].why

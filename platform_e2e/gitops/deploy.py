@@ -72,7 +72,6 @@ def deploy(
     timeout: float,
     pool_map: Mapping[str, str] | None = None,
     give_up: GiveUp | None = None,
-    foundations_ready: Callable[[], bool] = lambda: True,
 ) -> Deployment:
     """Serve the working tree's layer, apply its roots, and wait until all of it has converged, or nothing moves any more.
 
@@ -86,8 +85,7 @@ def deploy(
         timeline: gets the progress.
         timeout: seconds after which the wait ends, also while something still moves.
         pool_map: ClusterFacts.pool_map.
-        give_up: tells causes that stay, so that one broken Application does not keep the others from being judged.
-        foundations_ready: tells whether the foundations are there, or will not come; before that no Application is given up.
+        give_up: the policy by which one broken Application does not keep the others from being judged.
 
     Raises:
         SourceError: the layer reads what cannot be served.
@@ -102,14 +100,16 @@ def deploy(
         timeline.progress(PHASE, f"{len(commit.changed)} files changed since: {', '.join(commit.changed[:5])}")
     with Movement(kube, (argocd.APPLICATION, argocd.APPLICATIONSET)) as moving:
         roots = apply_roots(
-            kube, layer, git, timeout=timeout, given_up=lambda: foundations_ready() and moving.still() >= STILL_SECONDS
+            kube,
+            layer,
+            git,
+            timeout=timeout,
+            given_up=lambda: (give_up is None or give_up.foundations_ready()) and moving.still() >= STILL_SECONDS,
         )
         if kept and commit.pushed:
             refresh_all(kube, layer)
         left = max(1.0, timeout - (time.monotonic() - began))
-        wait = LayerRollout(
-            kube, layer, commit.sha, timeline, give_up, moving.still, foundations_ready=foundations_ready
-        )
+        wait = LayerRollout(kube, layer, commit.sha, timeline, give_up, moving.still)
         wait.projects, wait.refused = dict(roots.projects), _of_applications(layer, roots.refused)
         seconds, held = _wait(wait, left)
     return Deployment(commit, roots.names, seconds, held)
@@ -220,7 +220,6 @@ def wait_converged(
     timeline: Timeline,
     timeout: float,
     give_up: GiveUp | None = None,
-    foundations_ready: Callable[[], bool] = lambda: True,
     projects: Mapping[str, int] = MappingProxyType({}),
 ) -> tuple[dict[str, float], dict[str, Held]]:
     """Wait until every Application of the layer, generated ones included, is what a commit says, workloads rolled out.
@@ -234,10 +233,8 @@ def wait_converged(
         sha: the commit that is served.
         timeline: gets the progress: how many of how many, and why each other one is pending.
         timeout: seconds after which the wait ends, also while something still moves.
-        give_up: returns the cause that holds an Application and for how many seconds it is worth waiting while that cause
-            stays, None where nobody can tell; or None without a cause. Such an Application is then left behind, as is every one
-            that has not converged when nothing moves any more; without it every one is waited for.
-        foundations_ready: tells whether the foundations are there, or will not come; before that no Application is given up.
+        give_up: the policy by which an Application is left behind, as is every one that has not converged when nothing moves any
+            more; without it every one is waited for.
         projects: names of AppProjects and their generations before anything was changed; those of now, where none are named.
 
     Returns:
@@ -255,7 +252,6 @@ def wait_converged(
             timeline,
             give_up,
             moving.still,
-            foundations_ready=foundations_ready,
             projects=dict(projects),
         )
         return _wait(wait, timeout)

@@ -60,8 +60,19 @@ _LONG = 600
 """The same in the error after a wait in vain."""
 
 
-GiveUp = Callable[[Object], tuple[Cause, float | None] | None]
-"""Returns the cause that holds an object and the seconds that it is worth waiting while it stays; None where no cause is known."""
+@dataclass(frozen=True)
+class GiveUp:
+    """The policy by which a wait gives up an Application, so that it does not keep the others from being judged.
+
+    Attributes:
+        cause: returns the cause that holds an object and the seconds that it is worth waiting while it stays the same, None in
+            place of them where that is not known; or None where no cause is known.
+        foundations_ready: tells whether the foundations are there, or will not come; before that nothing is given up, for they
+            may bring, or change, what an Application lacks.
+    """
+
+    cause: Callable[[Object], tuple[Cause, float | None] | None]
+    foundations_ready: Callable[[], bool] = lambda: True
 
 
 @dataclass(frozen=True)
@@ -88,14 +99,10 @@ class LayerRollout:
         layer: whose Applications are awaited.
         sha: the commit that is served.
         timeline: gets the progress.
-        give_up: returns the cause that holds an Application and for how many seconds it is worth waiting while it stays
-            the same, None instead of them where nobody can tell; or None where no cause is known. Without it every
-            Application is waited for.
+        give_up: the policy by which an Application is not waited for any more; without it every one is waited for.
         still: returns for how many seconds nothing in the cluster has told anything new.
         ends: monotonic time at which whatever is not there is left behind.
         refused: for each Application that the API server does not take its sentence.
-        foundations_ready: tells whether the foundations are there; before that nothing is given up: they may bring, or change, what an
-            Application lacks.
         projects: names of AppProjects and the generation of each that was seen last. Argo CD compares nothing anew because
             its project was changed, and a project changes more than once: while the Application that has it is still at the
             commit before, it heals what was applied by hand.
@@ -112,7 +119,6 @@ class LayerRollout:
     still: Callable[[], float] = lambda: 0.0
     ends: float = math.inf
     refused: Mapping[str, str] = field(default_factory=dict)
-    foundations_ready: Callable[[], bool] = lambda: True
     projects: dict[str, int] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -129,14 +135,14 @@ class LayerRollout:
     def judge(self, state: tuple[list[Object], list[Object], list[Object], Any]) -> Verdict:
         """Expect every Application converged and every ApplicationSet to have made exactly its own.
 
-        Where `give_up` tells causes, an Application is not waited for any more once its cause has stayed, or once nothing in
+        With `give_up` an Application is not waited for any more once its cause has stayed, or once nothing in
         the cluster moves: what is broken in one of them, known or not, shall not keep the others from being judged.
         """
         live = {(app["metadata"]["namespace"], app["metadata"]["name"]): app for app in state[0]}
         expected = converged_on(self.sha)
         self._look_at_projects(state[2])
         # Once for all of them: another process may say so between two questions.
-        foundations_ready = self.foundations_ready()
+        foundations_ready = self.give_up is None or self.give_up.foundations_ready()
         ungenerated = self._generated(state[0], state[1], foundations_ready=foundations_ready)
         lacking: dict[str, str] = {}
         for one in self.layer.applications:
@@ -184,7 +190,7 @@ class LayerRollout:
         vain = obj is not None and self._attempts.vain(obj, now, self.still())
         known, since, asked = self._held.get(name, ("", now, -math.inf))
         if now - asked >= _LOOK_AGAIN:
-            cause, patience = (self.give_up(obj) if obj else None) or (None, None)
+            cause, patience = (self.give_up.cause(obj) if obj else None) or (None, None)
             if cause is None and isinstance(verdict, Failed):
                 patience = QUIET_SECONDS
             told = cause.id if cause else type(verdict).__name__
