@@ -86,6 +86,9 @@ def inject(drift: Drift, kube: Kube) -> Disturbance:
     else:
         kube.delete(target.api, target.name, target.namespace, uid=uid(before))
     disturbance = Disturbance(drift, before, application, time.monotonic(), others)
+    if target.kind == argocd.UNTRACKED and drift.application:
+        # What is proven is that it is healed, not how often Argo CD compares.
+        argocd.ask_refresh(kube, drift.application)
     timeline.current().event(
         "disturbance-start", str(target), change=str(drift.kind), field=drift.pointer, application=drift.application
     )
