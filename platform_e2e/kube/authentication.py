@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 REMEDY = "make a kubeconfig with a token: `kubectl create token NAME -n NAMESPACE`"
 
+RENEW = "log in again with the tool that wrote it"
+
 LOGIN_SECONDS = 30.0
 """For an issuer to renew a login, which takes two requests."""
 
@@ -96,7 +98,7 @@ class _Exec:
                 f"the credential plugin of {self._program.whose} must print an expirationTimestamp as RFC 3339 writes it",
                 self._program.remedy,
             ) from None
-        headers = {"Authorization": _header(self._program.whose, header)} if header else {}
+        headers = {"Authorization": _header(self._program.whose, header, self._program.remedy)} if header else {}
         return Held(headers, self._settings(loader.status), math.inf if left is None else left)
 
     def _settings(self, status: Mapping[str, Any]) -> ssl.SSLContext | None:
@@ -149,9 +151,9 @@ class _Login:
         except Unreadable:
             raise CredentialError(
                 f"the login of {self._whose} must have an id-token that is a JWT, got another value or none",
-                "log in again with the tool that wrote it",
+                RENEW,
             ) from None
-        return Held({"Authorization": _header(self._whose, header)}, self._tls)
+        return Held({"Authorization": _header(self._whose, header, RENEW)}, self._tls)
 
     def _renewed(self) -> oidc.Tokens:
         """Return new tokens, and keep them."""
@@ -160,7 +162,7 @@ class _Login:
         return tokens
 
 
-def _header(whose: str, value: str) -> str:
+def _header(whose: str, value: str, remedy: str) -> str:
     """Return a header's value.
 
     Raises:
@@ -169,6 +171,6 @@ def _header(whose: str, value: str) -> str:
     if not value.isascii() or not value.isprintable():
         raise CredentialError(
             f"the token of {whose} must be printable ASCII in one line, got something else",
-            "see what the plugin or the login writes",
+            remedy,
         )
     return value

@@ -163,9 +163,12 @@ def _program(path: Path, whose: str, command: str, remedy: str) -> str:
     Raises:
         KubeconfigError: there is none.
     """
-    if "/" in command:
-        found = str(path.absolute().parent / command)
-        there = os.access(found, os.X_OK) and not os.path.isdir(found)  # noqa: PTH112  a NUL is no error there
+    found = ""
+    if "\0" in command:
+        there = False
+    elif "/" in command:
+        beside = path.absolute().parent / command
+        found, there = str(beside), beside.is_file() and os.access(beside, os.X_OK)
     else:
         # Never out of the working directory, as Go's exec.LookPath: somebody else may have written that.
         absolute = [part for part in os.environ.get("PATH", "").split(os.pathsep) if part.startswith("/")]
