@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import re
 import select
@@ -21,8 +22,10 @@ import pytest
 
 from platform_e2e import cli
 from platform_e2e.cluster.embedded.pki import Authority
-from platform_e2e.kube.errors import KubeconfigError
+from platform_e2e.kube.errors import KubeconfigError, Unavailable
 from platform_e2e.kube.kubeconfig import load
+from platform_e2e.kube.reader import Reader
+from platform_e2e.kube.transport import Request
 from tests.asking import api, deployment
 from tests.scripted_api import ScriptedApi
 
@@ -271,10 +274,11 @@ def test_other_providers_are_named(tmp_path: Path, api: ScriptedApi) -> None:
 class Proxy:
     """A proxy that opens a tunnel to wherever it is asked for, and notes the heads of what it was asked."""
 
-    def __init__(self, status: bytes = b"200 OK") -> None:
+    def __init__(self, status: bytes = b"200 OK", settings: ssl.SSLContext | None = None) -> None:
         self.heads: list[str] = []
         self.status = status
-        self.listening = socket.create_server(("127.0.0.1", 0))
+        plain = socket.create_server(("127.0.0.1", 0))
+        self.listening = settings.wrap_socket(plain, server_side=True) if settings else plain
         self.port = self.listening.getsockname()[1]
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -284,7 +288,12 @@ class Proxy:
                 client, _ = self.listening.accept()
             except OSError:
                 return
-            threading.Thread(target=self._tunnel, args=(client,), daemon=True).start()
+            threading.Thread(target=self._serve_one, args=(client,), daemon=True).start()
+
+    def _serve_one(self, client: socket.socket) -> None:
+        # A client that is interrupted ends its connection without a word.
+        with contextlib.suppress(OSError):
+            self._tunnel(client)
 
     def _tunnel(self, client: socket.socket) -> None:
         head = b""
@@ -319,15 +328,35 @@ def secured(api: ScriptedApi, tmp_path: Path) -> str:
     return f", certificate-authority-data: {trusted}, tls-server-name: api.example.org"
 
 
-def test_a_proxy_leads_to_an_api_server_of_another_name(api: ScriptedApi, tmp_path: Path) -> None:
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_leads_to_an_api_server_of_another_name(
+    api: ScriptedApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
     deployment(api, "a", "default")
-    proxy = Proxy()
-    cluster = f"{secured(api, tmp_path)}, proxy-url: 'http://jane:p%40ss@127.0.0.1:{proxy.port}'"
+    settings = None
+    if scheme == "https":
+        authority = Authority("proxy")
+        pair = authority.server("proxy", [IPv4Address("127.0.0.1")])
+        (tmp_path / "proxy.pem").write_bytes(pair.certificate + pair.key)
+        (tmp_path / "known.pem").write_bytes(authority.pair.certificate)
+        settings = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        settings.load_cert_chain(tmp_path / "proxy.pem")
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "known.pem"))
+    proxy = Proxy(settings=settings)
+    cluster = f"{secured(api, tmp_path)}, proxy-url: '{scheme}://jane:p%40ss@127.0.0.1:{proxy.port}'"
     path = kubeconfig(tmp_path, api, "{token: t0k3n}", cluster, f"https://127.0.0.1:{api.port}")
     assert explain(path) == 0
     assert cli.main(["wait", "deploy/a", "-n", "default", "--for", "1s", "--kubeconfig", str(path)]) == 0
     assert asked_by(api) == {"Bearer t0k3n"}
     assert api.asked(watch="true")
+    with Reader(load(path)) as kube:
+        query = {"watch": True, "resourceVersion": str(api.revision)}
+        stream = kube._http.open(Request("GET", "/api/v1/namespaces/default/pods", params=query))
+        threading.Timer(0.2, stream.interrupt).start()
+        began = time.monotonic()
+        with contextlib.suppress(Unavailable):
+            list(stream.lines())
+        assert time.monotonic() - began < 5, "it was not ended from outside"
     for head in proxy.heads:
         assert head.startswith(f"CONNECT 127.0.0.1:{api.port} HTTP/1.")
         assert f"Proxy-Authorization: Basic {base64.b64encode(b'jane:p@ss').decode()}" in head.replace(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import ssl
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
@@ -352,6 +354,41 @@ def test_a_certificate_of_a_plugin_is_shown_and_written_nowhere(
     assert plugin.runs[0]["info"]["spec"]["cluster"]["certificate-authority-data"]
     after = {file for file in tmp_path.rglob("*") if file.is_file()} - set(before)
     assert not [file for file in after if b"PRIVATE KEY" in file.read_bytes()]
+
+
+@pytest.mark.point("credentials-stay")
+def test_a_command_that_is_killed_leaves_no_key(
+    api: ScriptedApi, secured: Authority, plugin: Plugin, tmp_path: Path
+) -> None:
+    pair = secured.client("jane")
+    (tmp_path / "ca.crt").write_bytes(secured.pair.certificate)
+    plugin.server = plugin.server.replace("http:", "https:")
+    plugin.name(cluster=f", certificate-authority: {tmp_path / 'ca.crt'}")
+    plugin.write(
+        f"answer(token='', clientCertificateData={pair.certificate.decode()!r}, clientKeyData={pair.key.decode()!r})"
+    )
+    asked = threading.Event()
+
+    def hang(_: object) -> None:
+        asked.set()
+        time.sleep(30)
+
+    api.hack("/api", hang)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    words = [sys.executable, "-m", "platform_e2e", "explain", "--kubeconfig", str(plugin.kubeconfig)]
+    command = subprocess.Popen(
+        words,
+        cwd=paths.ROOT,
+        env={**os.environ, "TMPDIR": str(scratch), "HOME": str(scratch)},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        assert asked.wait(30), "it has shown its certificate"
+    finally:
+        command.kill()
+        command.wait()
+    assert [file for file in scratch.rglob("*") if file.is_file()] == []
 
 
 def test_a_certificate_that_is_none_is_a_sentence(
