@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import selectors
+import re
 import shlex
 import shutil
 import signal
@@ -15,19 +15,16 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.outside import plainfile
+from platform_e2e.pipes import REST_SECONDS, TooMuch, gather, pump
 from platform_e2e.programs import Programs
 
 log = logging.getLogger(__name__)
 
 STDERR_LINES_SHOWN = 20
 """How many last lines of a failed program's output an error shows: what fits the first screen."""
-
-REST_SECONDS = 2.0
-"""How long a killed program's output is waited for; only what left its process group can still hold it open."""
 
 STREAM_LINES_KEPT = 200
 """How many last lines of a streamed program's output stay in memory; all of them are in its log file."""
@@ -125,6 +122,68 @@ def run(
     return done
 
 
+def confidential(
+    argv: Sequence[str | Path], *, timeout: float, most: int, env: Mapping[str, str], remedy: str = ""
+) -> Completed:
+    """Run a program that prints a secret: no log and no error has its arguments or what it printed, but for standard error.
+
+    Args:
+        argv: the program and its arguments; never a shell string.
+        timeout: seconds until its whole process group is killed.
+        most: bytes that it may print; of standard error the last ones are kept.
+        env: variables added to this process's own.
+        remedy: what the error tells its reader to do.
+
+    Raises:
+        CommandError: it is not installed, did not end in time, printed too much, or ended with a status other than 0.
+    """
+    words = [str(word) for word in argv]
+    named, start = words[:1], time.monotonic()
+    try:
+        process = subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **env},
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise CommandError(named, f"could not be started: {error.strerror}", remedy=remedy) from error
+    try:
+        out, err = gather(process, deadline=start + timeout, most=most)
+    except (subprocess.TimeoutExpired, TooMuch) as error:
+        _kill(process)
+        problem = (
+            f"printed more than {most} bytes" if isinstance(error, TooMuch) else f"did not end within {timeout:g} s"
+        )
+        raise CommandError(named, problem, remedy=remedy) from None
+    except BaseException:
+        _kill(process)
+        raise
+    for pipe in (process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
+    seconds = time.monotonic() - start
+    log.debug("%s -> %d in %.2f s", shlex.join(named), process.returncode, seconds)
+    done = Completed(
+        tuple(named), process.returncode, out.decode(errors="replace"), err.decode(errors="replace"), seconds
+    )
+    if done.returncode:
+        raise CommandError(named, f"ended with status {done.returncode}", _without(done), remedy)
+    return done
+
+
+def _without(done: Completed) -> str:
+    """Return a program's standard error without what it printed beside it, and without what looks like a secret."""
+    from platform_e2e import redact  # noqa: PLC0415  only after a failure
+
+    said = done.stderr
+    for word in sorted(set(re.findall(r"[^\s\"',:{}]{8,}", done.stdout)), key=len, reverse=True):
+        said = said.replace(word, redact.HIDDEN)
+    return redact.text(said)
+
+
 def _kill(process: subprocess.Popen[bytes]) -> str:
     """Kill a program's process group, bury the program, and return what it had printed, as far as that can be had."""
     # One that was buried already has no group that is surely its own, and must not turn an interruption into an error.
@@ -206,7 +265,7 @@ def stream(
 
     try:
         with plainfile.appended(log_file) if log_file else open(os.devnull, "ab") as copy:  # noqa: PTH123 - no Path
-            ended = _pump(process.stdout, copy, line, on_tick, tick=tick, deadline=start + timeout)
+            ended = pump(process.stdout, copy, line, on_tick, tick=tick, deadline=start + timeout)
         # A program may close its output and go on.
         process.wait(max(0.0, start + timeout - time.monotonic()) if ended else 0)
     except subprocess.TimeoutExpired:
@@ -225,41 +284,6 @@ def stream(
     if process.returncode not in ok:
         raise CommandError(words, f"ended with status {process.returncode}", output, remedy)
     return Completed(tuple(words), process.returncode, output, "", seconds)
-
-
-def _pump(
-    source: IO[bytes] | None,
-    copy: IO[bytes],
-    line: Callable[[str], None],
-    on_tick: Callable[[], None] | None,
-    *,
-    tick: float,
-    deadline: float,
-) -> bool:
-    """Hand on lines until the source ends; tell whether it did so before the deadline."""
-    if source is None:
-        return True
-    pending = b""
-    next_tick = time.monotonic() + tick
-    with selectors.DefaultSelector() as selector:
-        selector.register(source, selectors.EVENT_READ)
-        while (now := time.monotonic()) < deadline:
-            if now >= next_tick:
-                next_tick = now + tick
-                if on_tick is not None:
-                    on_tick()
-            if not selector.select(timeout=max(0.0, min(next_tick, deadline) - now)):
-                continue
-            data = os.read(source.fileno(), 1 << 16)
-            copy.write(data)
-            *lines, pending = (pending + data).split(b"\n")
-            if not data and pending:
-                lines.append(pending)
-            for one in lines:
-                line(one.decode(errors="replace").rstrip("\r"))
-            if not data:
-                return True
-    return False
 
 
 def background(

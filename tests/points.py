@@ -28,6 +28,11 @@ POINTS: Mapping[str, tuple[str, str]] = {
     "kills-only-its-own": (SECURITY, "only a process that is provably a cluster's own is ended"),
     "impersonation-sent": (SECURITY, "`as` and `as-groups` of a kubeconfig are sent or refused"),
     "kubeconfig-bounded": (SECURITY, "a huge, nested, odd or endless kubeconfig ends as a sentence with status 4"),
+    "plugins-of-users-only": (
+        SECURITY,
+        "a program that a kubeconfig names runs only where the user's environment names it",
+    ),
+    "credentials-stay": (SECURITY, "the answer of a credential plugin and a renewed login reach no log, error or file"),
     "tls-unverified-said": (SECURITY, "insecure-skip-tls-verify is said once"),
     "client-cannot-write": (SECURITY, "capture, explain and wait have a client that cannot write"),
     "server-bounded": (

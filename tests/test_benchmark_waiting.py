@@ -14,7 +14,9 @@ from benchmarks.waits.contender import Done, Order, Setup, Threaded
 from benchmarks.waits.faults import FAULTS
 from benchmarks.waits.peers import OURS, PEERS
 from benchmarks.waits.plan import MARGIN, READY_AFTER, REPLACED, RESTARTED, Tally, Trial, Worth, judge, plan
+from benchmarks.waits.stage import write_kubeconfig
 from benchmarks.waits.summary import Bar, Delays, Load, delay_bars, hostile_bar, load_bars, ratio
+from benchmarks.waits.worker import Worker
 
 SECOND = 1_000_000_000
 
@@ -231,3 +233,17 @@ def test_a_wrong_call_ends_as_wrong_usage(words: list[str], capsys: pytest.Captu
         waiting.parse(words)
     assert ended.value.code == 4
     assert words[0] in capsys.readouterr().err
+
+
+def test_what_a_contender_writes_for_itself_goes_with_its_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, scratch, shared = tmp_path / "kubeconfig", tmp_path / "scratch", tmp_path / "shared"
+    shared.mkdir()
+    monkeypatch.setenv("TMPDIR", str(shared))
+    write_kubeconfig(config, 1, b"an authority")
+    with Worker("official watch", Setup(config, "n", tmp_path, scratch)):
+        pass
+    written = [file.read_bytes() for file in scratch.iterdir() if file.is_file()]
+    assert written == [b"an authority"], "the official client writes no such files any more: nothing is tested here"
+    assert not list(shared.iterdir())

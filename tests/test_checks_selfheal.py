@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -144,6 +145,17 @@ def test_a_heal_is_timed_and_leaves_nothing_to_undo(drift: Mutation) -> None:
     assert healed.seconds is not None
     assert 0 < healed.seconds < 1
     assert len(cluster.written) == 1
+
+
+def test_argo_cd_is_asked_to_compare_what_it_does_not_hear_of() -> None:
+    """A CRD is marked as no Application's, so its change is seen only by the next comparison."""
+    crd = {**GIT, "kind": "CustomResourceDefinition"}
+    drift = replace(edit(), target=replace(FILE, object={**FILE.object, "kind": "CustomResourceDefinition"}))
+    for each, asked in ((drift, 1), (edit(), 0)):
+        cluster, told = Cluster(GIT, crd, application()), list[Object]()
+        cluster.refreshed = told.append
+        inject(each, kube(cluster))
+        assert len(told) == asked
 
 
 def test_drift_that_stays_is_a_finding_and_is_undone() -> None:

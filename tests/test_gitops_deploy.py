@@ -329,6 +329,22 @@ def test_a_refresh_is_not_asked_for_again_at_once(kube: Any, layer: Layer, timel
     assert len(kube.patches) == 1
 
 
+def test_an_application_with_crds_is_compared_until_they_are_established(
+    kube: Any, tmp_path: Path, timeline: Timeline
+) -> None:
+    crd = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: w}\nspec: {scope: Cluster, names: {kind: W}}\n"
+    own = load(layers.write(tmp_path / "own", {"argocd/projects/p.yaml": PROJECT, "manifests/one/crd.yaml": crd}))
+    kube.up("one")
+    status = kube.objects[APPLICATION, "one"]["status"]
+    status["health"]["status"] = "Progressing"
+    status["resources"] = [
+        {"group": "apiextensions.k8s.io", "version": "v1", "kind": "CustomResourceDefinition", "name": "w"}
+    ]
+    kube.on_patch = lambda kind, name, patch: kube.put(kind, converged(name))
+    deploy.wait_converged(kube, own, SHA, timeline=timeline, timeout=10)
+    assert kube.patches == [ANEW]
+
+
 def test_a_refresh_that_argo_cd_has_lost_is_asked_for_again(
     kube: Any, layer: Layer, timeline: Timeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -122,11 +122,21 @@ def test_a_server_name_and_no_verification(tmp_path: Path) -> None:
         (
             "server: 'https://a'",
             "exec: {command: aws}",
-            "runs a program to get a credential (exec)",
+            "gets its credential by exec, which runs only for a kubeconfig that your own environment names",
             "kubectl create token",
         ),
-        ("server: 'https://a'", "auth-provider: {name: x}", "removed in 1.26 (auth-provider)", "kubectl create token"),
-        ("server: 'https://a', proxy-url: 'http://p'", "", "has a proxy-url", "can be reached directly"),
+        (
+            "server: 'https://a'",
+            "auth-provider: {name: x}",
+            "gets its credential by auth-provider",
+            "kubectl create token",
+        ),
+        (
+            "server: 'https://a', proxy-url: 'socks5://u:pw@p'",
+            "",
+            "must be http:// or https://HOST:PORT, got ano",
+            "HTTP",
+        ),
         ("server: here", "", "has the server 'here'", "https://HOST:PORT"),
         ("server: 'https://a', certificate-authority: none.crt", "", "certificate-authority of", "is none.crt there"),
         ("server: 'https://a', certificate-authority-data: '%%'", "", "is not base64", "base64 -w0"),
@@ -225,8 +235,20 @@ HOSTILE = {
     "a-ca-is-a-directory": SOUND.replace("'https://a'", "'https://a', certificate-authority: .") + "current-context: c",
     "a-key-is-endless": SOUND
     + "current-context: c\nusers: [{name: u, user: {client-certificate: /dev/zero, client-key: /dev/zero}}]",
-    "a-plugin": SOUND + "current-context: c\nusers: [{name: u, user: {exec: {command: touch, args: [ran]}}}]",
-    "a-proxy": SOUND.replace("'https://a'", "'https://a', proxy-url: 'http://p'") + "current-context: c",
+    "a-plugin-of-no-version": SOUND
+    + "current-context: c\nusers: [{name: u, user: {exec: {command: touch, args: [ran]}}}]",
+    "a-plugin-that-asks": SOUND
+    + "current-context: c\nusers: [{name: u, user: {exec: {command: touch, args: [ran], interactiveMode: Always, "
+    "apiVersion: client.authentication.k8s.io/v1}}}]",
+    "a-plugin-with-a-nul": SOUND
+    + 'current-context: c\nusers: [{name: u, user: {exec: {command: touch, args: ["ran\\0"], '
+    "apiVersion: client.authentication.k8s.io/v1beta1}}}]",
+    "a-plugin-that-is-a-list": SOUND + "current-context: c\nusers: [{name: u, user: {exec: [touch]}}]",
+    "a-provider-that-is-gone": SOUND + "current-context: c\nusers: [{name: u, user: {auth-provider: {name: gcp}}}]",
+    "a-login-of-numbers": SOUND
+    + "current-context: c\nusers: [{name: u, user: {auth-provider: {name: oidc, config: {id-token: 7}}}}]",
+    "a-proxy": SOUND.replace("'https://a'", "'https://a', proxy-url: 'file:///p'")
+    + "current-context: c\nusers: [{name: u, user: {}}]",
 }
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from platform_e2e import paths
-from platform_e2e.cluster.locks import FileLock, this_process
+from platform_e2e.cluster.locks import FileLock, LockBusy, this_process
 
 HOLD = """
 import os, sys
@@ -146,3 +146,17 @@ def test_a_full_disk_takes_the_words_and_not_the_lock(path: Path, monkeypatch: p
 def test_a_lock_that_never_was_is_not_held(path: Path) -> None:
     assert not FileLock(path).is_held()
     assert not path.exists()
+
+
+def test_a_lock_that_is_not_free_in_time_names_its_holder(path: Path, others: list[Other]) -> None:
+    others.append(Other(path, "paints the door"))
+    with pytest.raises(
+        LockBusy, match=rf"(?s)process {others[0].process.pid} .*: paints the door holds {path} for more"
+    ):
+        FileLock(path).take("paints too", timeout=0.05)
+
+
+def test_a_lock_that_becomes_free_in_time_is_taken(path: Path, others: list[Other]) -> None:
+    others.append(Other(path, "paints the door"))
+    with FileLock(path).held("paints too", timeout=10, waiting=lambda _: others[0].kill()):
+        assert FileLock(path).is_held()

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import resource
 import signal
+import tempfile
 import threading
 import time
 import warnings
@@ -86,6 +87,8 @@ def surround(setup: Setup) -> None:
     for name in [name for name in os.environ if name.lower().endswith("_proxy") or name.startswith("KUBE")]:
         del os.environ[name]
     os.environ["HOME"] = str(setup.scratch)
+    # The official client writes certificates and keys into temporary files, and `end` leaves it no time to remove them.
+    os.environ["TMPDIR"] = tempfile.tempdir = str(setup.scratch)
     os.environ["PATH"] = f"{setup.programs}:{os.environ.get('PATH', '')}"
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import socket
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
+from typing import Any
 
 import requests
 from urllib3.exceptions import InsecureRequestWarning
 
+from platform_e2e.checks import wire
 from platform_e2e.layer.probe import Probe
 
 TIMEOUT = 5.0
@@ -76,27 +77,43 @@ def several(ask: Callable[[], Answer], times: int) -> Answer:
     return worst([(answer, 1) for answer in answers])
 
 
+def get(url: str, timeout: float = TIMEOUT) -> requests.Response:
+    """Send one GET from this host: what every question to a Service from outside goes through.
+
+    Args:
+        url: by an address out of a pool.
+        timeout: seconds for connecting, and again for each read.
+
+    Raises:
+        RequestException: nothing answers.
+    """
+    with requests.Session() as session:
+        # No proxy of the environment, no reused connection: kube-proxy shall choose an endpoint for every request.
+        session.trust_env = False
+        with warnings.catch_warnings():
+            # An address out of a pool has no certificate to verify; the layer asks for https knowingly.
+            warnings.simplefilter("ignore", InsecureRequestWarning)
+            return session.get(
+                url, headers={"Connection": "close"}, timeout=timeout, allow_redirects=False, verify=False
+            )
+
+
+def url_of(address: str, probe: Probe) -> str:
+    """Return where a probe asks."""
+    host = f"[{address}]" if ip_address(address).version == 6 else address
+    return f"{probe.scheme}://{host}:{probe.port}{probe.path}"
+
+
 def fetch(address: str, probe: Probe) -> Answer:
     """Ask over HTTP, on a connection of its own, and compare the answer with what the layer says."""
-    host = f"[{address}]" if ip_address(address).version == 6 else address
-    url = f"{probe.scheme}://{host}:{probe.port}{probe.path}"
-    start = time.monotonic()
+    url, start = url_of(address, probe), time.monotonic()
     try:
-        with requests.Session() as session:
-            # No proxy of the environment, no reused connection: kube-proxy shall choose an endpoint for every probe.
-            session.trust_env = False
-            with warnings.catch_warnings():
-                # An address out of a pool has no certificate to verify; the layer asks for https knowingly.
-                warnings.simplefilter("ignore", InsecureRequestWarning)
-                response = session.get(
-                    url, headers={"Connection": "close"}, timeout=TIMEOUT, allow_redirects=False, verify=False
-                )
-            body = response.text
+        response = get(url, TIMEOUT)
     except requests.Timeout:
         return Answer("HTTP", url, f"no answer within {TIMEOUT:g} s", False, time.monotonic() - start)
     except requests.RequestException as error:
         return Answer("HTTP", url, _reason(error), False, time.monotonic() - start)
-    return judge(url, probe, response.status_code, body, time.monotonic() - start)
+    return judge(url, probe, response.status_code, response.text, time.monotonic() - start)
 
 
 def judge(url: str, probe: Probe, status: int, body: str, seconds: float) -> Answer:
@@ -108,14 +125,13 @@ def judge(url: str, probe: Probe, status: int, body: str, seconds: float) -> Ans
 
 def connect(address: str, port: int) -> Answer:
     """Open a TCP connection and close it again; what answers is not known."""
-    where = f"{address}:{port}"
-    start = time.monotonic()
-    try:
-        with socket.create_connection((address, port), timeout=TIMEOUT):
-            return Answer("TCP", where, "", True, time.monotonic() - start)
-    except OSError as error:
-        reason = error.strerror or str(error) or type(error).__name__
-        return Answer("TCP", where, reason, False, time.monotonic() - start)
+    return connected(address, port, wire.connect(address, port, TIMEOUT))
+
+
+def connected(address: str, port: int, said: Mapping[str, Any]) -> Answer:
+    """Return what became of a connection, from what `wire.connect` says of it here or in a container."""
+    problem = str(said.get("problem", ""))
+    return Answer("TCP", f"{address}:{port}", problem, not problem, said["seconds"])
 
 
 def _reason(error: requests.RequestException) -> str:

@@ -87,7 +87,7 @@ class Container:
 
     def fetch(self, address: str, probe: Probe, times: int = 1) -> Answer:
         """Ask over HTTP, so many times, and compare the answers with what the layer says."""
-        url = f"{probe.scheme}://{address}:{probe.port}{probe.path}"
+        url = outside.url_of(address, probe)
         where = {"scheme": probe.scheme, "address": address, "port": probe.port, "path": probe.path}
 
         def judged(said: dict[str, Any]) -> Answer:
@@ -99,12 +99,9 @@ class Container:
 
     def connect(self, address: str, port: int, times: int = 1) -> Answer:
         """Open a TCP connection and close it again, so many times."""
-
-        def judged(said: dict[str, Any]) -> Answer:
-            problem = str(said.get("problem", ""))
-            return Answer("TCP", f"{address}:{port}", problem, not problem, said["seconds"])
-
-        return self._several(judged, times, what="connect", address=address, port=port)
+        return self._several(
+            lambda said: outside.connected(address, port, said), times, what="connect", address=address, port=port
+        )
 
     def _several(self, judged: Callable[[dict[str, Any]], Answer], times: int, **asked: Any) -> Answer:
         """Ask several times within one run of the program, and return the outcome."""

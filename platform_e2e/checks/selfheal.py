@@ -86,6 +86,9 @@ def inject(mutation: Mutation, kube: Kube) -> Disturbance:
     else:
         kube.delete(target.api, target.name, target.namespace, uid=uid(before))
     disturbance = Disturbance(mutation, before, application, time.monotonic(), others)
+    if target.kind == argocd.UNTRACKED and mutation.application:
+        # What is proven is that it is healed, not how often Argo CD compares.
+        argocd.ask_refresh(kube, mutation.application)
     timeline.current().event(
         "disturbance-start",
         str(target),

@@ -14,8 +14,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from platform_e2e.cluster.waiting import NotInTime, wait_until
+from platform_e2e.errors import BrokenHarness
+
 NUMBERS = itertools.count()
 """Tells two locks of one process apart."""
+
+
+class LockBusy(BrokenHarness):
+    """Another process holds a lock for longer than anybody should have to."""
 
 
 def this_process() -> str:
@@ -39,22 +46,38 @@ class FileLock:
     path: Path
 
     @contextlib.contextmanager
-    def held(self, what: str, *, shared: bool = False, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
-        """Hold the lock for a while, waiting for it as long as it takes.
+    def held(
+        self,
+        what: str,
+        *,
+        shared: bool = False,
+        waiting: Callable[[str], None] | None = None,
+        timeout: float | None = None,
+    ) -> Iterator[None]:
+        """Hold the lock for a while.
 
         Args:
             what: what for, in words that whoever waits meanwhile is shown.
             shared: together with other shared holders, instead of alone.
             waiting: called once with the holders' words if the lock is not free.
+            timeout: seconds to wait for it at most; as long as it takes by default.
+
+        Raises:
+            LockBusy: it was not free in time; the text names the holder.
         """
-        release = self.take(what, shared=shared, waiting=waiting)
+        release = self.take(what, shared=shared, waiting=waiting, timeout=timeout)
         try:
             yield
         finally:
             release()
 
     def take(
-        self, what: str, *, shared: bool = False, waiting: Callable[[str], None] | None = None
+        self,
+        what: str,
+        *,
+        shared: bool = False,
+        waiting: Callable[[str], None] | None = None,
+        timeout: float | None = None,
     ) -> Callable[[], None]:
         """Take the lock as `held` does, and return what lets go of it."""
         operation = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
@@ -62,6 +85,8 @@ class FileLock:
         if descriptor is None:
             if waiting is not None:
                 waiting(self.holders() or "another process")
+            if timeout is not None:
+                descriptor = self._within(operation, timeout)
             while descriptor is None:
                 descriptor = self._try(operation)
         return self._announced(descriptor, what)
@@ -125,6 +150,21 @@ class FileLock:
             os.close(descriptor)
             return None
         return descriptor
+
+    def _within(self, operation: int, timeout: float) -> int:
+        """Return a descriptor that holds the lock as soon as it is free; flock itself knows no timeout."""
+
+        def look() -> int | str:
+            descriptor = self._try(operation | fcntl.LOCK_NB)
+            return "it is held" if descriptor is None else descriptor
+
+        try:
+            return wait_until(look, timeout=timeout, what=f"{self.path} is free")
+        except NotInTime:
+            raise LockBusy(
+                f"{self.holders() or 'another process'} holds {self.path} for more than {timeout:g} s",
+                "see what that process does, end it if it hangs, and run again",
+            ) from None
 
     def _announced(self, descriptor: int, what: str) -> Callable[[], None]:
         words = self._directory / f"{os.getpid()}-{next(NUMBERS)}"

@@ -31,6 +31,10 @@ The application controller writes the answer to its own patch into its cache of 
 (controller/appcontroller.go, writeBackToInformer). An Application that rests is not heard of again, and the request stays.
 """
 
+UNTRACKED = "CustomResourceDefinition"
+"""The kind whose objects Argo CD does not mark as an Application's (reposerver/repository/repository.go, kube.IsCRD): it hears of no
+change of them, and sees it when it compares next, at the latest after `timeout.reconciliation`."""
+
 APPLICATIONSET_REFRESH = "argocd.argoproj.io/application-set-refresh"
 """The same for an ApplicationSet; its generators are asked anew."""
 

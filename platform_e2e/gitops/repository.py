@@ -8,7 +8,6 @@ the change was built on.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import stat
 import tempfile
@@ -19,6 +18,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from platform_e2e import shell
+from platform_e2e.cluster.locks import FileLock
 from platform_e2e.errors import BrokenHarness, WrongUsage
 from platform_e2e.git import gitcommand
 from platform_e2e.layer import tree
@@ -133,9 +133,8 @@ class Repository:
             name: what is locked, for instance a branch.
             shared: several may hold it at once, as long as none holds it alone.
         """
-        path = self.directory / f"platform-e2e-{quote(name, safe='')}.lock"
-        with path.open("a", encoding="utf-8") as file:
-            fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        lock = FileLock(self.directory / f"platform-e2e-{quote(name, safe='')}.lock")
+        with lock.held(f"changes {name} of {self.directory}", shared=shared):
             yield
 
     def head(self, branch: str) -> str | None:

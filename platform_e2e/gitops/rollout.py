@@ -258,7 +258,7 @@ class LayerRollout:
     ) -> Pending | Failed:
         """Ask for what Argo CD would do only after a long pause, and recognise what will not get better."""
         now = time.monotonic()
-        self._ask_for_lost(one, app, now)
+        self._have_compared(one, app, now)
         operation = argocd.operation(app)
         waits = operation.backing_off or _HELD.search(operation.message)
         if operation.running and waits and operation.revisions and self.sha not in operation.revisions:
@@ -293,10 +293,14 @@ class LayerRollout:
             return Failed(f"{errors[0]} (for {now - first:.0f} s, through several refreshes)")
         return verdict
 
-    def _ask_for_lost(self, one: Application, app: Object, now: float) -> None:
-        """Ask again for a refresh that Argo CD has lost: it would never come."""
+    def _have_compared(self, one: Application, app: Object, now: float) -> None:
+        """Ask for a comparison that Argo CD has lost, or that it makes by itself only after minutes."""
         if not argocd.refresh_asked(app):
             self._refreshes.pop(one.name, None)
+            rests = argocd.sync_status(app) == "Synced" and not argocd.operation(app).running
+            if rests and any(each.kind == argocd.UNTRACKED for each in argocd.resources(app)):
+                # That its CRDs are established since then.
+                self._once(one.name, now, lambda: argocd.ask_refresh(self.kube, one.name, namespace=one.namespace))
         elif now - self._refreshes.setdefault(one.name, now) >= argocd.LOST_SECONDS:
             self._refreshes[one.name] = now
             with contextlib.suppress(ApiError):

@@ -6,6 +6,7 @@ import io
 import socket
 import threading
 import time
+from functools import partial
 from http.client import HTTPResponse
 from typing import Any
 
@@ -133,6 +134,14 @@ class _Connection(HTTPConnection):
 
 class _SecureConnection(HTTPSConnection):
     response_class = _Response
+
+    def connect(self) -> None:
+        """Connect; through a proxy that is itself spoken to by TLS too, so that a stream can be ended from outside."""
+        super().connect()
+        sock: Any = self.sock
+        if not hasattr(sock, "shutdown"):
+            # urllib3's TLS within TLS has none, and the answer asks the connection for it.
+            sock.shutdown = partial(socket.socket.shutdown, sock.socket)
 
     def putrequest(self, *args: Any, **options: Any) -> None:
         _allow_to_send(self)

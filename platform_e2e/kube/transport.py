@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import socket
 import ssl
 import time
 from collections.abc import Iterator, Mapping
@@ -14,16 +13,18 @@ from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
-from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError, ProtocolError, SSLError
+from urllib3.util import parse_url
 
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.kube.answers import OURS, SINGLE, Limits, NoJson, cost, parsed, too_much, unpacked
 from platform_e2e.kube.backoff import Backoff
+from platform_e2e.kube.connections import connections
+from platform_e2e.kube.credential import Held
 from platform_e2e.kube.errors import LONGEST, BadAnswer, Unavailable, api_error
 from platform_e2e.kube.expect import pause
 from platform_e2e.kube.kubeconfig import Endpoint, bearer
-from platform_e2e.kube.metered import FRAMING, POOLS, Meter, use
+from platform_e2e.kube.metered import FRAMING, Meter, use
 from platform_e2e.paths import command
 
 # What it warns of, with a traceback, an error tells as well where it matters.
@@ -37,20 +38,6 @@ SILENCE = 90.0
 
 IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 """Methods that may be sent again although the first one may have been carried out."""
-
-_KEEPALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3}
-"""A peer that vanished without a word is noticed in about 11 s, on streams that are silent for a minute by nature."""
-
-_SOCKET_OPTIONS = [
-    *HTTPConnection.default_socket_options,
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    # Not every system has each of them.
-    *(
-        (socket.IPPROTO_TCP, getattr(socket, name), value)
-        for name, value in _KEEPALIVE.items()
-        if hasattr(socket, name)
-    ),
-]
 
 
 @dataclass(frozen=True)
@@ -178,21 +165,9 @@ class Transport:
         self._spent = 0
         self.limits = limits
         self.patience = patience
-        options: dict[str, Any] = {}
-        if endpoint.tls is not None:
-            options["ssl_context"] = endpoint.tls
-            if endpoint.tls.verify_mode == ssl.CERT_NONE:
-                options["cert_reqs"] = "CERT_NONE"
-            if endpoint.server_name:
-                options["server_hostname"] = options["assert_hostname"] = endpoint.server_name
-        # The environment's proxies are left out on purpose: clusters under test are on this machine or its network.
-        self._pool = urllib3.PoolManager(
-            maxsize=32,
-            retries=False,
-            socket_options=_SOCKET_OPTIONS,
-            **options,
-        )
-        self._pool.pool_classes_by_scheme = POOLS
+        self._fixed = Held(endpoint.headers, endpoint.tls)
+        self._pool = connections(endpoint, endpoint.tls)
+        self._pooled = endpoint.tls
 
     def json(self, request: Request, *, patience: float | None = None, or_text: bool = False) -> Any:
         """Send a request and return the JSON value of the answer.
@@ -292,15 +267,32 @@ class Transport:
         """Return the answer with its body still to be read."""
         if request.method != "GET" and not self._writes:
             raise BrokenHarness(f"bug: {request} was to be sent by a client that only reads", "report it")
+        held = self._held(meter)
+        response = self._sent(request, meter, held)
+        if response.status == 401 and held is not self._fixed:
+            again = self._held(meter, refused=held)
+            if again.headers != held.headers or again.tls is not held.tls:
+                # What is refused was not carried out, whatever the method.
+                response.close()
+                return self._sent(request, meter, again)
+        return response
+
+    def _held(self, meter: Meter, refused: Held | None = None) -> Held:
+        """Return what says who asks, and got again where it was refused."""
+        credential = self._endpoint.credential
+        return credential.held(meter.left(), refused=refused) if credential else self._fixed
+
+    def _sent(self, request: Request, meter: Meter, held: Held) -> urllib3.BaseHTTPResponse:
+        """Send once with a credential."""
         left = meter.left()
         timeout = urllib3.Timeout(connect=min(left, CONNECT_TIMEOUT), read=left)
         use(meter)
         try:
-            return self._pool.urlopen(
+            return self._pool_for(held).urlopen(
                 request.method,
                 self._endpoint.server + request.target,
                 body=request.data,
-                headers=self._headers(request),
+                headers=self._headers(request, held),
                 timeout=timeout,
                 preload_content=False,
                 redirect=False,
@@ -308,13 +300,19 @@ class Transport:
         except (HTTPError, OSError) as error:
             raise self._broken(request, error) from error
 
-    def _headers(self, request: Request) -> urllib3.HTTPHeaderDict:
+    def _pool_for(self, held: Held) -> urllib3.PoolManager:
+        """Return the connections for a credential: none that another certificate was shown on."""
+        if held.tls is not self._pooled:
+            self._pool, self._pooled = connections(self._endpoint, held.tls), held.tls
+        return self._pool
+
+    def _headers(self, request: Request, held: Held) -> urllib3.HTTPHeaderDict:
         """Return the headers of a request, those that say who asks and as whom among them.
 
         A token file is read each time, since it is replaced while we run.
         """
         headers = urllib3.HTTPHeaderDict({"User-Agent": "platform-e2e", "Accept": request.accept})
-        headers.extend(self._endpoint.headers)
+        headers.extend(held.headers)
         headers.extend(self._endpoint.impersonated)
         if self._endpoint.token_file is not None:
             headers["Authorization"] = bearer(self._endpoint.token_file)
@@ -357,12 +355,13 @@ class Transport:
                 f"{request}: the certificate of {server} is not trusted: {error.args[0].verify_message}",
                 "use the kubeconfig that was made for this cluster; a cluster that was made anew has a new CA",
             )
+        through = f" through the proxy {parse_url(self._endpoint.proxy).host}" if self._endpoint.proxy else ""
         refused = isinstance(error, urllib3.exceptions.NewConnectionError)
         return Unavailable(
             str(request),
             0,
             "Refused" if refused else "NoAnswer",
-            f"{server} does not answer ({_words(error)})",
+            f"{server} does not answer{through} ({_words(error)})",
             remedy=f"is the cluster running? `{command('cluster')} list` tells; its API server's log tells why not",
         )
 

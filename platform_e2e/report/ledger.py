@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, NoReturn, TypeVar
 
-import filelock
-
 from platform_e2e.atomic import atomic_write
+from platform_e2e.cluster.locks import FileLock, LockBusy
 
 LINES_KEPT = 2000
 """Of one file: five years of nights."""
@@ -71,7 +70,7 @@ class Ledger:
             return Lines(())
         with contextlib.ExitStack() as stack:
             # Where no lock can be had, as on a read-only disk, a line that is just being written counts as torn.
-            with contextlib.suppress(OSError, NotImplementedError):
+            with contextlib.suppress(OSError):
                 stack.enter_context(self._locked())
             content = self._regular().read_bytes()
         whole, damaged = [], 0
@@ -91,13 +90,9 @@ class Ledger:
         text = json.dumps(line, separators=(",", ":"), ensure_ascii=False, default=str, allow_nan=False)
         # A lone surrogate, as a file name can have it, is no UTF-8.
         raw = text.encode(errors="replace") + b"\n"
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with self._locked():
-                self._add(raw)
-                self._trim()
-        except NotImplementedError as error:
-            raise OSError(f"{self.path.parent}: {error}") from error
+        with self._locked():
+            self._add(raw)
+            self._trim()
 
     def _add(self, raw: bytes) -> None:
         """Write one line and have it on the disk, or nothing of it."""
@@ -144,9 +139,20 @@ class Ledger:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        """Hold the file alone, over all processes."""
-        with filelock.FileLock(self.path.with_name(f".{self.path.name}.lock"), timeout=LOCK_SECONDS):
+        """Hold the file alone, over all processes.
+
+        Raises:
+            OSError: no lock can be had there, or another process holds it for too long.
+        """
+        lock = FileLock(self.path.with_name(f".{self.path.name}.lock"))
+        try:
+            release = lock.take(f"reads or writes {self.path}", timeout=LOCK_SECONDS)
+        except LockBusy as error:
+            raise OSError(error.problem) from error
+        try:
             yield
+        finally:
+            release()
 
 
 def _refuse(constant: str) -> NoReturn:

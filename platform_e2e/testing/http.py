@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import requests
 
+from platform_e2e.checks import outside
 from platform_e2e.diagnosis.explain.loadbalancer import ingress
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.errors import ApiError
@@ -89,8 +90,5 @@ class Http:
 
 
 def _asked(url: str, timeout: float) -> Answer:
-    with requests.Session() as session:
-        # A proxy of the environment knows nothing of the cluster's segment.
-        session.trust_env = False
-        answer = session.get(url, timeout=timeout, allow_redirects=False)
+    answer = outside.get(url, timeout)
     return Answer(answer.status_code, answer.text, url, dict(answer.headers))

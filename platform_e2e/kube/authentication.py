@@ -1,0 +1,176 @@
+"""Who asks, where a kubeconfig does not hold it itself: by an exec plugin, or by a login at an OIDC issuer.
+
+What a kubeconfig says here is run: a program, or a request with a refresh token to an address of its choice. So it is done only
+for one that the user's own environment names, as kubectl does it; one that comes out of an archive or a layer runs nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from platform_e2e.kube import oidc, plugin
+from platform_e2e.kube.credential import Credential, CredentialError, Held
+from platform_e2e.kube.errors import KubeconfigError
+from platform_e2e.kube.tls import settings, text_of
+
+if TYPE_CHECKING:
+    from platform_e2e.kube.official import Loader
+
+REMEDY = "make a kubeconfig with a token: `kubectl create token NAME -n NAMESPACE`"
+
+RENEW = "log in again with the tool that wrote it"
+
+LOGIN_SECONDS = 30.0
+"""For an issuer to renew a login, which takes two requests."""
+
+FIELDS = ("exec", "auth-provider")
+"""Of a user, that say how to get a credential."""
+
+
+def of(
+    path: Path,
+    name: str,
+    user: Mapping[str, Any],
+    cluster: Mapping[str, Any],
+    tls: ssl.SSLContext | None,
+    *,
+    trusted: bool,
+) -> Credential | None:
+    """Return the credential of a user that must be asked for; None where the user's entry holds it. Runs nothing yet.
+
+    Args:
+        path: of the kubeconfig.
+        name: of the user there.
+        user: its entry.
+        cluster: entry of the cluster that it asks.
+        tls: whom to trust, and the certificate that the user's entry has.
+        trusted: whether the user's own environment names the kubeconfig.
+
+    Raises:
+        KubeconfigError: it is not trusted to run anything, or cannot be used.
+    """
+    given = [field for field in FIELDS if user.get(field)]
+    # What is written down needs no plugin, as in client-go (plugin/pkg/client/auth/exec, UpdateTransportConfig).
+    if not given or any(user.get(field) for field in ("token", "tokenFile", "username")):
+        return None
+    whose = f"user {name!r} of {path}"
+    if not trusted:
+        raise KubeconfigError(
+            f"{whose} gets its credential by {given[0]}, which runs only for a kubeconfig that your own environment names",
+            REMEDY,
+        )
+    if len(given) > 1:
+        raise KubeconfigError(f"{whose} must have exec or auth-provider, got both", "remove one of them")
+    if "exec" in given:
+        return Credential(_Exec(path, plugin.of(path, name, user["exec"], cluster), user, cluster, tls).get)
+    return Credential(_Login(path, name, whose, user, tls).get)
+
+
+class _Exec:
+    """A credential by a plugin."""
+
+    def __init__(
+        self,
+        path: Path,
+        program: plugin.Plugin,
+        user: Mapping[str, Any],
+        cluster: Mapping[str, Any],
+        tls: ssl.SSLContext | None,
+    ) -> None:
+        self._path, self._program, self._cluster, self._tls = path, program, cluster, tls
+        self._timeout = 0.0
+        self._user = {"exec": user["exec"]}
+        self._loader: Loader | None = None
+
+    def get(self, timeout: float) -> Held:
+        from platform_e2e.kube.official import Loader, Unreadable  # noqa: PLC0415  it takes 150 ms
+
+        self._timeout = timeout
+        loader = self._loader = self._loader or Loader(self._user, lambda: self._program.ask(self._timeout), dict)
+        try:
+            header, left = loader.authorization(), loader.left()
+        except Unreadable:
+            raise CredentialError(
+                f"the credential plugin of {self._program.whose} must print an expirationTimestamp as RFC 3339 writes it",
+                self._program.remedy,
+            ) from None
+        headers = {"Authorization": _header(self._program.whose, header, self._program.remedy)} if header else {}
+        return Held(headers, self._settings(loader.status), math.inf if left is None else left)
+
+    def _settings(self, status: Mapping[str, Any]) -> ssl.SSLContext | None:
+        """Return the TLS settings with the certificate that the plugin gave, or those from before."""
+        certificate, key = status.get("clientCertificateData"), status.get("clientKeyData")
+        if not certificate or not key or self._tls is None:
+            return self._tls
+        try:
+            return settings(self._path, self._cluster, certificate.encode(), key.encode())
+        except KubeconfigError as error:
+            raise CredentialError(
+                f"the credential plugin of {self._program.whose} must print a certificate and its key as PEM",
+                self._program.remedy,
+            ) from error
+
+
+class _Login:
+    """A credential by OIDC."""
+
+    def __init__(self, path: Path, name: str, whose: str, user: Mapping[str, Any], tls: ssl.SSLContext | None) -> None:
+        provider = user["auth-provider"]
+        kind = provider.get("name") if isinstance(provider, dict) else None
+        if kind != "oidc":
+            raise KubeconfigError(
+                f"auth-provider of {whose} must be oidc, got {str(kind)[:100]!r}; Kubernetes removed the others in 1.26",
+                f"use the exec plugin of that cloud, or {REMEDY}",
+            )
+        login = provider.get("config") or {}
+        if not isinstance(login, dict) or not all(isinstance(value, str) for value in login.values()):
+            raise KubeconfigError(
+                f"auth-provider.config of {whose} must be a mapping of texts, got another value",
+                "put it in quotation marks",
+            )
+        self._path, self._name, self._whose, self._tls = path, name, whose, tls
+        self._login: dict[str, str] = dict(login)
+        self._timeout = 0.0
+        self._loader: Loader | None = None
+        authority = "certificate-authority"
+        trusted = {f"{authority}{end}": text_of(path, login, f"idp-{authority}{end}") for end in ("", "-data")}
+        self._issuer = settings(path, trusted, None, None)
+
+    def get(self, timeout: float) -> Held:
+        from platform_e2e.kube.official import Loader, Unreadable  # noqa: PLC0415  it takes 150 ms
+
+        self._timeout = timeout
+        user = {"auth-provider": {"name": "oidc", "config": self._login}}
+        loader = self._loader = self._loader or Loader(user, dict, self._renewed)
+        try:
+            header = loader.authorization()
+        except Unreadable:
+            raise CredentialError(
+                f"the login of {self._whose} must have an id-token that is a JWT, got another value or none",
+                RENEW,
+            ) from None
+        return Held({"Authorization": _header(self._whose, header, RENEW)}, self._tls)
+
+    def _renewed(self) -> oidc.Tokens:
+        """Return new tokens, and keep them."""
+        tokens = oidc.refreshed(self._whose, self._login, self._issuer, min(self._timeout, LOGIN_SECONDS))
+        oidc.keep(self._path, self._name, tokens)
+        return tokens
+
+
+def _header(whose: str, value: str, remedy: str) -> str:
+    """Return a header's value.
+
+    Raises:
+        CredentialError: it has what no header may have; it is never quoted.
+    """
+    if not value.isascii() or not value.isprintable():
+        raise CredentialError(
+            f"the token of {whose} must be printable ASCII in one line, got something else",
+            remedy,
+        )
+    return value
