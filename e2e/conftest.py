@@ -176,7 +176,7 @@ def _undisturbed(request: pytest.FixtureRequest) -> Iterator[None]:
     if "platform" not in request.fixturenames or (case is None and not whole):
         yield
         return
-    # It must stand before anything is locked: whoever comes first sets it up, which takes its time.
+    # It must stand before anything is locked: the first process sets it up, which takes its time.
     layer = request.getfixturevalue("platform").layer
     lease = request.getfixturevalue("cluster").lease
     mine = case_applications.changed_by(case)

@@ -1,4 +1,4 @@
-"""Git says which Applications there are and what they say; each has converged, and somebody keeps the Applications, too."""
+"""Git says which Applications there are and what they say; each has converged, and the Applications themselves are kept, too."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CONVERGED_SECONDS = 30.0
 """For an Application that had converged and was disturbed by another test; most have nothing to wait for."""
 
 STAYS_SECONDS = 5.0
-"""How long a change that nobody heals must stay."""
+"""Seconds that a change must stay where nothing heals it."""
 
 
 def _made(layer: Layer, owner: ApplicationSet) -> list[Application]:

@@ -1,4 +1,4 @@
-"""LoadBalancer addresses come from the pool as it is in Git, a node announces them, and they answer from outside."""
+"""LoadBalancer addresses come from the pool that Git states, a node announces them, and they answer from outside."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_service_that_says_it_has_an_address_is_of_type_loadbalancer(layer: Laye
 
 @pytest.mark.judges_all
 def test_no_service_outside_of_git_takes_an_address(platform: Platform, kube: Kube, promises: Promises) -> None:
-    """Every other LoadBalancer Service of the cluster would take addresses that nobody has planned."""
+    """Every other LoadBalancer Service of the cluster would take addresses that were not planned."""
     known = {(str(balancer.service.namespace), balancer.service.name) for balancer in platform.layer.load_balancers()}
     findings = loadbalancer.unplanned(kube, known, TESTS)
     require(unsynced.unpruned(findings, platform.lacking(), kube))

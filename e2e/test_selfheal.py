@@ -30,7 +30,7 @@ READY_SECONDS = 30.0
 """For an Application that another change has just disturbed to be what Git says again."""
 
 STAYS_SECONDS = 5.0
-"""How long something must stay as it is; a heal takes about one second."""
+"""Seconds without a change; a heal takes about one second."""
 
 
 def test_application_says_that_it_heals(application: Application, promises: Promises) -> None:
@@ -44,7 +44,7 @@ def test_application_says_that_it_heals(application: Application, promises: Prom
 def test_nothing_that_git_says_is_ignored(
     application: Application, platform: Platform, kube: Kube, promises: Promises
 ) -> None:
-    """A field that Argo CD was told to ignore stays as anybody sets it, also one that nobody has changed yet."""
+    """A field that Argo CD was told to ignore keeps any value that is set, also one that was not changed yet."""
     promises.report(ignored_fields.check(application, platform.layer, kube))
 
 
@@ -57,7 +57,7 @@ def test_change_is_healed(change: Mutation, prerequisites: Prerequisites, kube: 
 
 
 def test_control_without_self_heal_drift_stays(sandbox: Sandbox) -> None:
-    """With self-heal off the same change is noticed and left: so it is Argo CD that heals, and nobody else."""
+    """With self-heal off the same change is noticed and left: so Argo CD heals, and nothing else does."""
     application = sandbox.application(self_heal=False)
     application.change(colour="red")
     eventually(application.source, is_sync("OutOfSync"), timeout=NOTICED_SECONDS, what="Argo CD sees the drift")

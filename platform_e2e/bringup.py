@@ -129,7 +129,7 @@ def bring_up(
         nodes: how many.
         releases: the foundations, in the versions that are wanted.
         timeline: is told what goes on.
-        made: is told of the cluster as soon as it is there, for from then on it stays, whatever becomes of the rest.
+        made: is told of the cluster as soon as it exists, for from then on it stays, even where the rest fails.
 
     Raises:
         WrongUsage: there is a cluster of that name already.

@@ -195,7 +195,7 @@ def test_the_older_template_runs_before_that_of_git_comes_back(api: ScriptedApi,
     api.put = noting  # type: ignore[method-assign]
     image = Difference("/spec/template/spec/containers/0/image", "new", "old")
     one = drift(kind="apps/v1/Deployment", name="d", change=ROLLING, live=None, differences=(image,))
-    assert rollouts.roll(kube, one).did == "rolled out anew from /spec/template/spec/containers/0/image 'old'"
+    assert rollouts.roll(kube, one).did == "rolled out again from /spec/template/spec/containers/0/image 'old'"
     assert images == ["old", "new"]
 
 

@@ -159,11 +159,11 @@ def test_another_schema_is_refused_with_the_version_that_wrote_it() -> None:
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("incident.json", b"[]", "is no mapping"),
+        ("incident.json", b"[]", "must be a mapping"),
         ("incident.json", b"{", "cannot be read as JSON"),
         ("incident.json", b"[" * 100_000, "cannot be read as JSON"),
-        ("findings.json", b"{}", "is no list"),
-        ("findings.json", b"[1]", "is no mapping"),
+        ("findings.json", b"{}", "must be a list"),
+        ("findings.json", b"[1]", "must be a mapping"),
         ("findings.json", b'[{"cause": 1}]', "has an entry that is none"),
         ("foundations.json", b'[{"name": "a"}]', "has an entry that is none"),
     ],

@@ -207,7 +207,7 @@ def compared_anew(name: str, namespace: str, kube: Kube) -> Object | None:
     try:
         return argocd.refresh(kube, name, namespace=namespace)
     except (Timeout, NotFound):
-        # That nobody compares it is a finding by itself.
+        # That it is not compared is a finding by itself.
         return kube.get(argocd.APPLICATION, name, namespace)
 
 

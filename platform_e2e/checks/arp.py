@@ -30,7 +30,7 @@ class Reply:
 
 
 def who_has(interface: str, source: str, wanted: str, *, timeout: float) -> Reply | None:
-    """Return who answers for an address on the segment of an interface, or None where nobody does.
+    """Return who answers for an address on the segment of an interface; None without an answer.
 
     Args:
         interface: of this host, on the segment.

@@ -1,7 +1,7 @@
 """Compare an object of the cluster with what Git says, or with what it was: every field that differs, and nothing else.
 
-What Git does not mention is no difference: the API server, controllers and other managers complete an object. Two ways to
-write one value are no difference either: `0.5` and `500m`, `80` and `"80"` in a map of strings.
+What Git does not mention is not a difference: the API server, controllers and other managers complete an object. Two ways to
+write one value are not a difference either: `0.5` and `500m`, `80` and `"80"` in a map of strings.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SERVER_SET = (
     ("metadata", "selfLink"),
     ("metadata", "ownerReferences"),
 )
-"""What the API server and controllers fill in, and an object that was deleted and recreated has anew (meta/v1, ObjectMeta)."""
+"""What the API server and controllers fill in, and that differs in an object that was deleted and recreated (meta/v1, ObjectMeta)."""
 
 SERVER_SET_ANNOTATIONS = (
     "deployment.kubernetes.io/revision",
@@ -90,7 +90,7 @@ def changed(before: Object, after: Object) -> list[Difference]:
 
     Args:
         before: the object at one time.
-        after: the object at a later time, or one that was made anew under its name.
+        after: the object at a later time, or another object made under its name.
     """
     return _redacted(before, list(_equal("", bare(before), bare(after))))
 

@@ -1,4 +1,4 @@
-"""Drift that nobody heals, because Argo CD was told to look away: a field that differs from Git while it says Synced, or may.
+"""Drift that is not healed because of ignoreDifferences: a field that differs from Git, or may, while Argo CD says Synced.
 
 The rules are those of Argo CD 3.2.11: spec.ignoreDifferences of an Application (util/argo/normalizers), and
 `resource.customizations.ignoreDifferences.GROUP_KIND` or `.all` in the ConfigMap argocd-cm.
@@ -44,7 +44,7 @@ class Rule:
 
     @property
     def words(self) -> str:
-        """Return what it is about and covers, as it is written."""
+        """Return what it is about and covers, in the words of the file."""
         parts = [f"{name} {self.spec[name]}" for name in ("group", "kind", "name", "namespace") if self.spec.get(name)]
         for name in ("jsonPointers", "jqPathExpressions", "managedFieldsManagers"):
             parts += [f"{name} {listed([str(one) for one in self.spec[name]])}"] if self.spec.get(name) else []

@@ -1,4 +1,4 @@
-"""What Git says and nobody would heal: fields that ignoreDifferences covers, whether they differ at the moment or not."""
+"""Fields that Git states and ignoreDifferences covers, so that a change of them is not healed, whether they differ now or not."""
 
 from __future__ import annotations
 

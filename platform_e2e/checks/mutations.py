@@ -72,7 +72,7 @@ class Mutation:
     """One change to make.
 
     Attributes:
-        application: that heals; empty for an Application that is healed by its ApplicationSet or by nobody.
+        application: that heals; empty for an Application that its ApplicationSet heals, or nothing does.
         kind: of change.
         target: the object, as Git has it.
         pointer: JSON pointer of the field; empty for a deletion.
@@ -148,7 +148,7 @@ def generated_edits(layer: Layer) -> list[Mutation]:
 
 
 def root_edits(layer: Layer) -> list[Mutation]:
-    """Return one harmless change of each Application that comes from neither: somebody has applied it by hand."""
+    """Return one harmless change of each Application that comes from neither: it was applied by hand."""
     kept = {rendered.name for rendered in layer.rendered if rendered.api == "argoproj.io/v1alpha1/Application"}
     roots = [app for app in layer.applications if not app.generated_by and app.name not in kept]
     return [drift for one in roots if (drift := edit_of(_rendered(one))) is not None]

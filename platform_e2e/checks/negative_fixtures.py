@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from platform_e2e.kube.client import Kube
 
 LONE_ADDRESS = "192.0.2.1"
-"""An address that no network uses (RFC 5737, TEST-NET-1), so a pool of it clashes with nobody's."""
+"""An address that no network uses (RFC 5737, TEST-NET-1), so a pool of it clashes with no other."""
 
 
 @contextlib.contextmanager

@@ -32,7 +32,7 @@ class SkippedParts:
 
     @contextlib.contextmanager
     def skipping(self, part: str) -> Iterator[None]:
-        """Go on after what the API server refuses; a cluster that does not answer at all is no such thing."""
+        """Go on after what the API server refuses; a cluster that does not answer at all is an error."""
         try:
             with understood(part):
                 yield

@@ -54,7 +54,7 @@ def credentials(secret: Rendered) -> Iterator[str]:
 
 
 def _decoded(value: str) -> str:
-    """Return what Base64 stands for; bytes that are no text as they are encoded."""
+    """Return what Base64 decodes to; bytes that are not text stay encoded."""
     try:
         return base64.b64decode(value, validate=False).decode()
     except (binascii.Error, UnicodeDecodeError, ValueError):

@@ -72,7 +72,7 @@ class Healed:
 
 
 def inject(mutation: Mutation, kube: Kube) -> Disturbance:
-    """Make a change, as somebody with kubectl would.
+    """Make a change, as a user with kubectl would.
 
     Raises:
         ApiError: the API server refused, also where the field is not what Git says before the change.
@@ -104,7 +104,7 @@ def _healer(mutation: Mutation, kube: Kube) -> Object | None:
 
 
 def undo(disturbance: Disturbance, kube: Kube) -> None:
-    """Put the object back as it was, where nobody else did."""
+    """Put the object back as it was before the change, unless it was put back already."""
     target = disturbance.mutation.target
     live = kube.get(target.api, target.name, target.namespace)
     by_hand = live is None
@@ -284,9 +284,9 @@ def _unhealed(disturbance: Disturbance, kube: Kube) -> Finding:
             "look who else writes these fields (metadata.managedFields)",
         )
     else:
-        # What cannot be compared says Synced all the same, until somebody asks.
-        anew = compared_anew(mutation.application, argocd.NAMESPACE, kube) if application else None
-        cause = (explain(anew, kube) if anew else None) or Cause(
+        # What cannot be compared says Synced until a comparison is requested.
+        refreshed = compared_anew(mutation.application, argocd.NAMESPACE, kube) if application else None
+        cause = (explain(refreshed, kube) if refreshed else None) or Cause(
             "drift-not-healed",
             f"{_named(mutation)} did not undo the change of {mutation.target} within {HEAL_SECONDS:g} s",
             "look at the Application's operationState and conditions: after a failed sync of a commit Argo CD heals nothing",

@@ -139,7 +139,7 @@ def _is_unmade(need: Needed, app: Mapping[str, object] | None, view: ReadApi) ->
 
 
 def _is_among(known: Finding, findings: Sequence[Finding]) -> bool:
-    """Tell whether what holds an Application is what was found: then it is no other fault's effect."""
+    """Tell whether what holds an Application is what was found: then it is not the effect of another fault."""
     return any(finding.cause.id == known.cause.id or finding.object == known.cause.through for finding in findings)
 
 

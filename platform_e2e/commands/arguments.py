@@ -48,7 +48,7 @@ def add_limit(parser: argparse.ArgumentParser, seconds_: float) -> None:
 
     Args:
         parser: of the command.
-        seconds_: where nobody says more.
+        seconds_: the default.
     """
     parser.add_argument(
         "--timeout",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from platform_e2e.report.entry import Entry
 
 LOG_WIDTH = 160
-"""Columns of the table where the output is no terminal."""
+"""Columns of the table where the output is not a terminal."""
 
 WORDS = {
     ExitCode.HOLDS: "holds",
@@ -89,7 +89,7 @@ def _run_of_flake(line: Any) -> str:
     try:
         return str(line["runs"][-1])
     except (KeyError, IndexError, TypeError) as error:
-        raise ValueError("is no flake") from error
+        raise ValueError("not a flake") from error
 
 
 def row(run: Entry, flaky: int) -> dict[str, Any]:

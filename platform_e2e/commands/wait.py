@@ -8,7 +8,7 @@ import re
 from platform_e2e.commands.arguments import OBJECTS, add_where, chosen_cluster, duration, positive
 
 TIMEOUT = 60.0
-"""Seconds that a wait lasts where nobody says more: a rollout of a small service with its image at hand takes below 20."""
+"""Seconds that a wait lasts by default: a rollout of a small service with its image at hand takes below 20."""
 
 KUBECTL = {
     "condition=": "--condition",
@@ -16,7 +16,7 @@ KUBECTL = {
     "delete": "--gone",
     "create": "--exists",
 }
-"""What somebody who knows `kubectl wait --for` may write after --for, and what it is called here."""
+"""What `kubectl wait --for` takes, and the option of that meaning here."""
 
 DEFAULTS = """\
 what is waited for where nothing is said, by kind:
@@ -76,7 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_hold,
         default=0.0,
         metavar="DURATION",
-        help="and stays so for this long; what holds for a moment only begins the while anew",
+        help="and stays so for this long; what holds for a moment only starts the duration again",
     )
     wanted.add_argument(
         "--timeout",

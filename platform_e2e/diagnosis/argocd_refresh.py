@@ -79,7 +79,7 @@ class Refresher:
     def ask(self, app: Object, revision: str) -> Pending | None:
         """Ask, or return what has to be waited for before.
 
-        A look that somebody else has asked for may have begun before the commit was there, so its end is waited for. An
+        A refresh requested by another client may have begun before the commit was there, so its end is waited for. An
         Application that does not exist needs none: it is compared with Git when it is made.
 
         Args:

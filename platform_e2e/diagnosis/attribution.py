@@ -81,7 +81,7 @@ def findings_of_promise(findings: Sequence[Finding], ground: Callable[[], Sequen
         findings: what a check returned.
         ground: returns what is wrong with what the check stands on, such as the Application that renders the object; asked
             only where there are findings. A known cause there is the cause of these, too, but for pods that do not run:
-            whoever mends those still has a port that no Service names.
+            once those run, a port that no Service names is still one.
 
     Raises:
         BlockedByPromise: there are findings, and the cause of all of them belongs to another promise.

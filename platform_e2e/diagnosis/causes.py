@@ -25,7 +25,7 @@ class Known:
     Attributes:
         promise: the one that it breaks first. A test of another promise that meets it is blocked by this one, so that one
             cause gives one failure.
-        patience: seconds after which waiting no longer helps while the cause stays the same; None where nobody can tell.
+        patience: seconds after which waiting no longer helps while the cause stays the same; None where it is not known.
         symptom: what it is seen from.
     """
 
@@ -55,7 +55,7 @@ RETRIED = 90.0
 least was made meanwhile."""
 
 HOOKS = 150.0
-"""Patience with a hook: a migration of a new cluster's empty database takes seconds; one that waits for somebody takes for ever."""
+"""Patience with a hook: a migration of a new cluster's empty database takes seconds; one that waits for a person does not end."""
 
 _APPLICATIONS, _ENVIRONMENTS = Promise.APPLICATIONS, Promise.ENVIRONMENTS
 _LOADBALANCER, _MONITORING, _SELFHEAL = Promise.LOADBALANCER, Promise.MONITORING, Promise.SELFHEAL
@@ -176,7 +176,7 @@ def promise_of(cause: Cause, otherwise: str) -> str:
 
 
 def patience(cause: Cause) -> float | None:
-    """Return how many seconds it is worth waiting while a cause stays the same; None where nobody can tell."""
+    """Return how many seconds it is worth waiting while a cause stays the same; None where it is not known."""
     known = CAUSES.get(cause.id)
     return known.patience if known else None
 

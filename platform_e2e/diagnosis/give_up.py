@@ -20,7 +20,7 @@ def worth_waiting(application: Object, view: ReadApi) -> tuple[Cause, float | No
     A hook may run for long, and one that cannot begin is worth no more than what keeps it from that.
 
     Args:
-        application: as it is in the cluster.
+        application: the live Application.
         view: of the cluster.
     """
     cause = explain(application, view)

@@ -39,7 +39,7 @@ class ResolvedRef:
         kind: what it is.
         name: of the object; None for those that have the labels.
         namespace: None for a kind that has none, and for objects of all namespaces.
-        labels: that the objects have, where there is no name.
+        labels: that the objects have, where no name was given.
     """
 
     kind: Kind
@@ -74,7 +74,10 @@ def parse(words: Sequence[str], labels: str) -> list[ObjectRef]:
         pairs = [word.partition("/") for word in words]
         odd = [word for word, (kind, _, name) in zip(words, pairs, strict=True) if not kind or not name or "/" in name]
         if odd:
-            raise WrongUsage(f"`{odd[0]}` is no object", "write each as KIND/NAME, or all of one kind as KIND NAME ...")
+            raise WrongUsage(
+                f"object must be KIND/NAME, got `{odd[0]}`",
+                "write each as KIND/NAME, or all of one kind as KIND NAME ...",
+            )
         found = [ObjectRef(kind, name) for kind, _, name in pairs]
     else:
         found = [ObjectRef(words[0], name) for name in words[1:]] or [ObjectRef(word, None) for word in words]

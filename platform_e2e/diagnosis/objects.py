@@ -21,7 +21,7 @@ SECOND = timedelta(seconds=1)
 
 
 def name_of(obj: Object) -> str:
-    """Return how a finding names an object: `service/chat -n chat-dev`, which `kubectl get` takes as it is."""
+    """Return how a finding names an object: `service/chat -n chat-dev`, which `kubectl get` takes unchanged."""
     namespace, name = key(obj)
     return described(str(obj.get("kind", "")), name, namespace)
 
@@ -143,11 +143,11 @@ def about(events: Sequence[Object], obj: Object) -> list[Object]:
 
 
 def of_now(events: Sequence[Object], obj: Object) -> list[Object]:
-    """Return the events that tell of an object as it is: of no other, and of none of its earlier content.
+    """Return the events about the current content of an object: not of another object, and not of its earlier content.
 
     Args:
         events: the oldest first.
-        obj: as it is in the cluster.
+        obj: the live object.
     """
     changed, version = changed_at(obj), at(obj, "metadata", "resourceVersion")
 

@@ -1,4 +1,4 @@
-"""When is an object as it should be? By its kind, in words and as a verdict; what `wait` and `explain` say where nobody says more."""
+"""Readiness by kind, in words and as a verdict: the default of `wait` and `explain`."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def assess(obj: Object, view: ReadApi) -> Assessment:
     """Judge an object by what is expected of its kind.
 
     Args:
-        obj: as it is in the cluster.
+        obj: the live object.
         view: where to look for what belongs to it.
     """
     kind = kind_of(obj)

@@ -10,7 +10,7 @@ from platform_e2e.kube.objects import Key, Object, key, kind_of
 from platform_e2e.kube.reader import ReadApi
 
 Explainer = Callable[[Object, ReadApi], Cause | None]
-"""Takes the object as it is and a view of the cluster; returns a cause when it is the one."""
+"""Takes a live object and a view of the cluster; returns its cause where it applies."""
 
 _EXPLAINERS: dict[str, list[Explainer]] = {}
 
@@ -36,7 +36,7 @@ def explain(obj: Object, view: ReadApi) -> Cause | None:
     """Return the first cause that holds the object, or None where none of the known ones does.
 
     Args:
-        obj: the object as it is in the cluster.
+        obj: the live object.
         view: where else to look.
     """
     kind = kind_of(obj)

@@ -91,7 +91,7 @@ def diagnose(obj: Object, view: ReadApi) -> Diagnosis:
     """Return what holds an object now.
 
     Args:
-        obj: as it is in the cluster.
+        obj: the live object.
         view: of the cluster.
     """
     try:
@@ -149,7 +149,7 @@ def cause_now(obj: Object, view: ReadApi) -> Cause | None:
     """Return what holds an object; None where it is as it should be and no known cause holds it all the same.
 
     Args:
-        obj: as it is in the cluster.
+        obj: the live object.
         view: of the cluster.
     """
     with understood(name_of(obj)):

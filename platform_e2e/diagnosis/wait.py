@@ -136,7 +136,7 @@ class _Wait:
                         context_namespace=connection.namespace,
                     )
                 )
-            # Read once by a plain list: whoever may not list would wait for a stream in vain.
+            # Read once by a plain list: a user who may not list would wait for a stream in vain.
             read = [(each, self._list(kube, each)) for each in targets]
             found = [demand for each in targets for demand in conditions_for(kube, each, wanted)]
             revision = next((one.revision for one in found if one.revision), "")

@@ -1,1 +1,1 @@
-"""Git: the one way to run it, and repositories that somebody else made, read without their configuration."""
+"""Git: the one way to run it, and foreign repositories, read without their configuration."""

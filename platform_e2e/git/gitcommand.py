@@ -2,7 +2,7 @@
 
 Git runs programs that its configuration names: filters, hooks, `core.fsmonitor`, transports, pagers, a diff or merge driver.
 So the configuration of the system and of the user is never read, no variable of this process that Git knows is handed on, and
-a repository that somebody else made is read through platform_e2e/git/repository.py alone, without its configuration.
+a foreign repository is read through platform_e2e/git/repository.py alone, without its configuration.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def run(
         stdin: what it reads.
         cwd: its working directory.
         timeout: seconds.
-        ok: exit statuses that are no error.
+        ok: exit statuses that are not errors.
         inherit: hand on all variables that are not Git's; a program that a push of ours starts may need them.
 
     Raises:

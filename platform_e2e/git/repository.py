@@ -1,4 +1,4 @@
-"""A repository of Git that somebody else made, read as data: its objects, its index and where HEAD is, never its configuration.
+"""A foreign Git repository, read as data: its objects, its index and where HEAD is, never its configuration.
 
 Git runs what a repository's configuration names. So it is given a directory of our own with a configuration of our own, which
 borrows the objects of the other one; what HEAD means is read here. It does not matter then who owns a checkout, and what a
@@ -111,7 +111,7 @@ class Repository:
             env: variables for this call.
             stdin: what it reads.
             timeout: seconds.
-            ok: exit statuses that are no error.
+            ok: exit statuses that are not errors.
         """
         if words[0] in LOOKING:
             words = (words[0], "--ignore-submodules=all", *words[1:])
@@ -174,7 +174,7 @@ def opened(directory: Path, *, bare: bool = False) -> Iterator[Repository | None
             stated = _stated(common)
             made = _borrowed(top, own, common, scratch / "git", _settings(stated), index=not bare)
         except OSError:
-            # What cannot be read, or has a named pipe in place of a file, is no repository for us.
+            # What cannot be read, or has a named pipe in place of a file, is not a repository for us.
             yield None
             return
         inside = "" if bare else directory.resolve().relative_to(top).as_posix()

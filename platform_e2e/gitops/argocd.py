@@ -36,7 +36,7 @@ UNTRACKED = "CustomResourceDefinition"
 change of them, and sees it when it compares next, at the latest after `timeout.reconciliation`."""
 
 APPLICATIONSET_REFRESH = "argocd.argoproj.io/application-set-refresh"
-"""The same for an ApplicationSet; its generators are asked anew."""
+"""The same for an ApplicationSet; its generators are asked again."""
 
 RUNNING_PHASES = ("Running", "Terminating")
 """Phases of an operation that has not ended; one that waits for its next attempt is Running with a time of ending."""
@@ -55,7 +55,7 @@ class Operation:
         revisions: commits that it applies, one for each source.
         automated: whether Argo CD began it by itself.
         initiated_by: the user who did otherwise.
-        self_heal_attempts: which heal of this commit it is, counted from 1; 0 for a sync that is no heal. A drift is
+        self_heal_attempts: which heal of this commit it is, counted from 1; 0 for a sync that is not a heal. A drift is
             undone by a heal only where the last operation was of the very commit that is compared with; after a commit
             that changed nothing of the Application it is undone by a full automated sync.
         retries: attempts after the first.
@@ -257,7 +257,7 @@ def ask_refresh(kube: Kube, name: str, *, hard: bool = False, namespace: str = N
         again: the request before was lost (`LOST_SECONDS`).
     """
     wanted = "hard" if hard else "normal"
-    # To write the same value is no event, and without any the refresh would seem to be done. Every value but `hard` is a normal
+    # To write the same value makes no event, and without any the refresh would seem to be done. Every value but `hard` is a normal
     # one (Application.IsRefreshRequested).
     for value in ("again", wanted) if again else (wanted,):
         kube.patch(APPLICATION, name, {"metadata": {"annotations": {REFRESH: value}}}, namespace)
@@ -301,7 +301,7 @@ def busy(app: Object) -> bool:
 def refresh(
     kube: Kube, name: str, *, hard: bool = False, namespace: str = NAMESPACE, timeout: float = REFRESH_SECONDS
 ) -> Object:
-    """Ask for a comparison with what Git has now, wait until it is done, and return the Application as it is then.
+    """Ask for a comparison with what Git has now, wait until it is done, and return the Application after it.
 
     Args:
         kube: the cluster.
@@ -329,7 +329,7 @@ def refresh(
 
 
 def ask_applicationset_refresh(kube: Kube, name: str, *, namespace: str = NAMESPACE) -> None:
-    """Ask an ApplicationSet's generators anew, without waiting for it."""
+    """Request that an ApplicationSet's generators run again, without waiting for it."""
     annotations = {APPLICATIONSET_REFRESH: "true"}
     kube.patch(APPLICATIONSET, name, {"metadata": {"annotations": annotations}}, namespace)
 

@@ -2,7 +2,7 @@
 
 Argo CD pauses longer before each attempt, over a minute at last. What makes one succeed is something that came meanwhile: a webhook
 that answers, a kind that is served. Where nothing has come since the attempt before, and it fails in the same words, the next one
-will, too, and nobody has to wait for it.
+will, too, and need not be waited for.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Attempts:
         """Tell whether an Application waits for an attempt that will fail like those before it.
 
         Args:
-            app: as it is now.
+            app: the live Application.
             now: monotonic time.
             still: for how many seconds nothing in the cluster has told anything new.
         """

@@ -1,7 +1,7 @@
 """Whether what an Application says was compared, or comes from Argo CD's cache after a comparison that failed.
 
 After a comparison that fails, Argo CD 3.2.11 remembers every object as not modified (controller/state.go, where StateDiffs has an
-error; util/argo/diff/diff.go, diffArrayCached). The next comparison that nobody has asked for takes that from its cache: the
+error; util/argo/diff/diff.go, diffArrayCached). The next comparison that was not requested takes that from its cache: the
 condition goes, and the Application is Synced, whatever its objects are. One that is asked for is always made (useDiffCache).
 """
 
@@ -17,7 +17,7 @@ FAILED = "ComparisonError"
 
 
 class Comparisons:
-    """Knows of each Application whether its last comparison that is no memory has succeeded.
+    """Knows of each Application whether its last comparison that did not come from the cache has succeeded.
 
     It is told every state of an Application, in their order: the first one after a refresh was asked for is what that has found.
     """

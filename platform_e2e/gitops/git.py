@@ -39,11 +39,11 @@ class PushError(BrokenHarness):
 
 @dataclass(frozen=True)
 class Commit:
-    """The layer as it is served.
+    """The layer that is served.
 
     Attributes:
         sha: the commit that Argo CD reads: the working tree with the changes on top.
-        layer: the commit below it: the working tree as it is.
+        layer: the commit below it: the unchanged working tree.
         before: the commit that was served until then; None the first time.
         changed: files that differ from what was served before, all of them the first time.
         pushed: False where the same was served already.
@@ -94,9 +94,9 @@ class GitServer:
     def publish(
         self, layer_directory: Path, *, pool_map: Mapping[str, str] | None = None, also_own: Sequence[str] = ()
     ) -> Commit:
-        """Serve the layer as it is on disk, uncommitted changes included.
+        """Serve the layer on disk, uncommitted changes included.
 
-        Two commits: the layer as it is, and on top of it what had to change for this cluster. What tests left on the
+        Two commits: the unchanged layer, and on top of it what had to change for this cluster. What tests left on the
         branch is undone by it. Where that makes no difference to what is served, nothing is pushed.
 
         Args:
@@ -195,7 +195,7 @@ class GitServer:
         return self.repository.resolve(branch)
 
     def read(self, path: str, *, branch: str = BRANCH) -> str:
-        """Return the text of a file as it is served.
+        """Return the text of a file that is served.
 
         Raises:
             GitError: there is no such branch or file.

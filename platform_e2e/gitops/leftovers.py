@@ -44,7 +44,7 @@ COPIES = frozenset({"Endpoints", "EndpointSlice", "Event"})
 """Kinds that get labels of other objects, or are too many to be asked for."""
 
 GONE_SECONDS = 60.0
-"""For what is left over to be gone; only a finalizer that nobody serves takes longer than some seconds."""
+"""For what is left over to be gone; only a finalizer without a controller takes longer than some seconds."""
 
 _ROOTS = (argocd.APPLICATIONSET, argocd.APPLICATION, argocd.APPPROJECT)
 """Kinds that are applied by hand, what makes others first."""
@@ -254,7 +254,7 @@ def _roots(kube: Kube, layer: Layer, spared: str) -> Iterator[Object]:
 
 
 def _list(kube: Kube, kind: str) -> list[Object]:
-    """Return all objects of a kind; none where it is gone meanwhile, or is served by somebody who does not answer."""
+    """Return all objects of a kind; none where it is gone meanwhile, or is served by an API service that does not answer."""
     try:
         return [
             {**obj, "apiVersion": kind.rpartition("/")[0], "kind": kind.rpartition("/")[2]} for obj in kube.list(kind)

@@ -7,7 +7,7 @@ Rewritten are, in documents and in patches:
   `spec.loadBalancerIP`, where an address lies in such a range: the n-th address of it becomes the n-th of the other;
 * JSON patches whose path is one of these fields.
 
-An address anywhere else (a ConfigMap's text, a dashboard) is left as it is.
+An address anywhere else (a ConfigMap's text, a dashboard) is left unchanged.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Moved:
 
 
 def parse(text: str) -> AddressRange | None:
-    """Return the range that a pool's entry means; None for IPv6 and for anything that is no range."""
+    """Return the range that a pool's entry means; None for IPv6 and for anything that is not a range."""
     try:
         return AddressRange.parse(text)
     except ValueError:
@@ -55,7 +55,7 @@ def ranges(pool_map: Mapping[str, str]) -> dict[AddressRange, AddressRange]:
     """Parse ClusterFacts.pool_map.
 
     Raises:
-        WrongUsage: one of its texts is no range, or the range in place is too small for the layer's own.
+        WrongUsage: one of its texts is not a range, or the range in place is too small for the layer's own.
     """
     parsed: dict[AddressRange, AddressRange] = {}
     for before, after in pool_map.items():

@@ -44,7 +44,7 @@ _STARTING = re.compile(
 """What Argo CD says while the repo-server, the cluster's DNS, a CRD or a webhook is not there yet."""
 
 _HELD = re.compile(r"waiting for (?:healthy state|completion of hook)")
-"""What an operation says that has no end of its own (gitops-engine, pkg/sync/sync_context.go): of an older commit, nobody needs it."""
+"""What an operation says that has no end of its own (gitops-engine, pkg/sync/sync_context.go): of an older commit, it is not needed."""
 
 _BLOCKED = "blocked by sync window"
 """What an operation says that may not begin (Argo CD 3.2.11, controller/sync.go)."""
@@ -103,7 +103,7 @@ class LayerRollout:
         still: returns for how many seconds nothing in the cluster has told anything new.
         ends: monotonic time at which whatever is not there is left behind.
         refused: for each Application that the API server does not take its sentence.
-        projects: names of AppProjects and the generation of each that was seen last. Argo CD compares nothing anew because
+        projects: names of AppProjects and the generation of each that was seen last. Argo CD does not compare again because
             its project was changed, and a project changes more than once: while the Application that has it is still at the
             commit before, it heals what was applied by hand.
         began: monotonic time of the wait's begin.
@@ -250,7 +250,7 @@ class LayerRollout:
             return ""
         # Not the pause of what is asked for before it: nothing else is in this one's way.
         ask = partial(argocd.ask_refresh, self.kube, app.name, namespace=app.namespace)
-        self._once(f"{app.name} anew", time.monotonic(), ask)
+        self._once(f"{app.name} again", time.monotonic(), ask)
         return "it is compared once more, since what it says may be from before its last sync"
 
     def _push(

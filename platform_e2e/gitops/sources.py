@@ -10,7 +10,7 @@ Searched are documents with an apiVersion of the group argoproj.io, also inside 
 
 Patches count wherever kustomize takes them: from a file or written inline in a kustomization.
 
-`templatePatch` is text for a template engine and is left as it is; one that mentions a repoURL is refused.
+`templatePatch` is text for a template engine and is left unchanged; one that mentions a repoURL is refused.
 """
 
 from __future__ import annotations
@@ -219,7 +219,7 @@ class _Object:
                 yield self.text(where, role, value, revision)
 
     def revisions(self, node: Node | None) -> list[str]:
-        """Return what a revision can be; a template that cannot be followed stays as it is."""
+        """Return what a revision can be; a template that cannot be followed stays unchanged."""
         text = yamledit.scalar(node) or ""
         stated = self.stated(text) if "{{" in text else []
         return [yamledit.scalar(value) or "" for value in stated] or [text]

@@ -118,7 +118,7 @@ def nodes(root: Node) -> Iterator[Node]:
 
 
 def raw(text: str, node: ScalarNode) -> str:
-    """Return a scalar as it is written, quotes included, without its anchor and tag."""
+    """Return a scalar's source text, quotes included, without its anchor and tag."""
     return text[_begin(text, node) : node.end_mark.index]
 
 

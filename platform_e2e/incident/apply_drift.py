@@ -100,7 +100,7 @@ def patch_of(live: Object, differences: Sequence[Difference]) -> Object:
     """Return the merge patch that gives an object the observed values.
 
     Args:
-        live: as it is here.
+        live: the live object.
         differences: paths and what was observed there; None for what was absent.
     """
     after = copy.deepcopy(live)
@@ -178,7 +178,7 @@ def lose_address(kube: Kube, name: str, namespace: str) -> Applied:
 
 
 def lose_sealing_key(kube: Kube) -> Applied:
-    """Delete every key of Sealed Secrets and start its controller anew, which then makes a key that fits nothing.
+    """Delete every key of Sealed Secrets and restart its controller, which then makes a key that fits nothing.
 
     What it has unsealed before stays, as it does where a key is lost.
 
@@ -196,7 +196,7 @@ def lose_sealing_key(kube: Kube) -> Applied:
             template = {"spec": {"template": {"metadata": {"annotations": stamp}}}}
             kube.patch("apps/v1/Deployment", name, template, namespace, manager=HAND)
             source = kube.one("apps/v1/Deployment", name, namespace)
-            eventually(source, rolled_out, timeout=RESTART_SECONDS, what=f"deployment/{name} -n {namespace} runs anew")
+            eventually(source, rolled_out, timeout=RESTART_SECONDS, what=f"deployment/{name} -n {namespace} runs again")
     except HarnessError as error:
         return Applied(label, "", f"it could not be lost: {error.problem}")
     names = ", ".join(key(one)[1] for one in keys)

@@ -66,7 +66,7 @@ def write(path: Path, files: Mapping[str, bytes]) -> None:
 
 
 def taken(path: Path) -> WrongUsage:
-    """Return the error that a file of that name is there, which nobody replaces."""
+    """Return the error that a file of that name exists, which is not replaced."""
     return WrongUsage(f"{path} is there already", "name another file by --output, or move that one away")
 
 

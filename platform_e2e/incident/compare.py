@@ -19,7 +19,7 @@ class Row:
         then: of the incident, or None where there was none.
         now: of the cluster here, or None where there is none.
         verdict: `yes`, `another cause`, `no`, or `only here`.
-        why: why it is not seen again, as far as it is known.
+        why: why it is not seen again, as far as that is known.
     """
 
     then: Finding | None

@@ -77,7 +77,7 @@ def unpacked(secret: Object) -> Installed:
 
 def _mapping(value: Any, what: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise _NotHelms(f"{what} is no mapping")
+        raise _NotHelms(f"{what} must be a mapping")
     return value
 
 

@@ -104,7 +104,7 @@ def parse(files: Mapping[str, bytes], drift: Sequence[Any]) -> Incident:
         drift: the documents of `drift/`.
 
     Raises:
-        WrongUsage: it is no incident, one of another schema, or a part of it is not what it must be.
+        WrongUsage: it is not an incident, has another schema, or a part of it is malformed.
     """
     head = _mapping(_json(files, "incident.json"), "incident.json")
     if head.get("schema") != SCHEMA:
@@ -143,7 +143,7 @@ _HEAD: Mapping[str, type] = {
 
 def _json(files: Mapping[str, bytes], name: str) -> Any:
     if name not in files:
-        raise WrongUsage(f"the archive has no {name}, so it is no incident", "name a file of `platform-e2e capture`")
+        raise WrongUsage(f"the archive must have {name} to be an incident", "name a file of `platform-e2e capture`")
     try:
         return documents.from_json(files[name], MOST_VALUES)
     except documents.NoDocument as error:
@@ -153,7 +153,7 @@ def _json(files: Mapping[str, bytes], name: str) -> Any:
 def _each(files: Mapping[str, bytes], name: str, make: Callable[[Mapping[str, Any]], T]) -> list[T]:
     several = _json(files, name) if name in files else []
     if not isinstance(several, list):
-        raise WrongUsage(f"{name} of the incident is no list", "capture again")
+        raise WrongUsage(f"{name} of the incident must be a list", "capture again")
     return [_checked(name, partial(make, _mapping(one, name))) for one in several]
 
 
@@ -167,7 +167,7 @@ def _checked(name: str, make: Callable[[], T]) -> T:
 
 def _mapping(value: Any, where: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise WrongUsage(f"{where} of the incident is no mapping", "capture again")
+        raise WrongUsage(f"{where} of the incident must be a mapping", "capture again")
     return value
 
 
@@ -180,7 +180,7 @@ def _demand(head: Mapping[str, Any], name: str, kind: type) -> Any:
 
 def _texts(value: Any, name: str) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        raise WrongUsage(f"incident.json: {name} is no list of texts", "capture again")
+        raise WrongUsage(f"incident.json: {name} must be a list of texts", "capture again")
     return value
 
 

@@ -87,7 +87,7 @@ def main(args: argparse.Namespace, settings: Settings) -> int:
         try:
             status, facts = _reproduce(incident, layer, settings, then=args.then, made=made.append)
         finally:
-            # After an error or Ctrl-C, too: it goes on running, and nobody would know how to remove it.
+            # After an error or Ctrl-C, too: it goes on running, and has to be removed.
             for one in made:
                 _ways_in(one)
     if shell:

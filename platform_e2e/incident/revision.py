@@ -57,7 +57,7 @@ def origin_of(apps: Sequence[Object]) -> Origin:
 
 
 def _commit(app: Object) -> tuple[str, str] | None:
-    """Return repository and commit of an Application's first source in Git; a chart's version is no commit."""
+    """Return repository and commit of an Application's first source in Git; a chart's version is not a commit."""
     sources = at(app, "spec", "sources") or [at(app, "spec", "source") or {}]
     for source, revision in zip(sources, argocd.revisions(app), strict=False):
         if not source.get("chart") and COMMIT.fullmatch(revision):
@@ -78,7 +78,7 @@ def export(directory: Path, revision: str, target: Path) -> None:
         BrokenHarness: it could not be written.
     """
     if not COMMIT.fullmatch(revision):
-        raise NoCommit(f"`{revision}` is no commit", "refresh the Applications, then capture again")
+        raise NoCommit(f"revision must be a commit, got `{revision}`", "refresh the Applications, then capture again")
     # A repository that a cluster of ours is served from; what else says that it is a bare one may be a part of the layer.
     own = directory.resolve().is_relative_to(paths.clusters().resolve())
     with repository.opened(directory, bare=own) as found:

@@ -90,7 +90,7 @@ def roll(kube: Kube, drift: Drift) -> Applied:
         current = kube.patch(drift.kind, drift.name, patch_of(live, drift.differences), drift.namespace, manager=HAND)
         source = kube.one(drift.kind, drift.name, drift.namespace)
         eventually(source, rolled_out, timeout=ROLLOUT_SECONDS, what=f"{drift} runs its older template")
-        did = f"rolled out anew from {', '.join(f'{d.path} {d.observed!r}' for d in drift.differences)}"
+        did = f"rolled out again from {', '.join(f'{d.path} {d.observed!r}' for d in drift.differences)}"
     except HarnessError as error:
         problem = f"its older template does not run: {error.problem.splitlines()[0]}"
     finally:

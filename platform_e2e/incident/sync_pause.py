@@ -18,7 +18,7 @@ from platform_e2e.layer import Layer
 WINDOW: Object = {
     "kind": "deny",
     "schedule": "* * * * *",
-    # A year: nobody has such a window, so this one is known again by it.
+    # A year: no other window has that, so this one is recognised by it.
     "duration": "8760h",
     "applications": ["*"],
     "manualSync": False,

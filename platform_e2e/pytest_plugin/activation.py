@@ -77,7 +77,7 @@ def activate(config: pytest.Config) -> None:
     """
     config.stash[ACTIVE] = True
     for name in HOOKS:
-        # Not by pytest's own import: it would compile these modules anew, for assertions that they do not have.
+        # Not by pytest's own import: it would compile these modules again, for assertions that they do not have.
         module = import_module(f"{__package__}.{name}")
         config.pluginmanager.register(module, f"platform-e2e-{name}")
 

@@ -42,7 +42,7 @@ def learn(secrets: Iterable[Mapping[str, Any]], words: Iterable[str] = ()) -> No
 
     Args:
         secrets: objects as the API server returns them.
-        words: names in the cluster that are no secrets whoever holds them.
+        words: names in the cluster that are never secrets.
     """
     KNOWN.learn(secrets, words)
 
@@ -52,7 +52,7 @@ def text(value: str) -> str:
 
     Twice is once; the time is linear in the length, whatever the text has.
     """
-    # A plain string: what is remembered of a member of an enumeration would be given to whoever asks of the same letters.
+    # A plain string: what is remembered of a member of an enumeration would be returned for any string of the same letters.
     plainly = str.__str__(value)
     return _remembered(plainly, KNOWN, KNOWN.version) if len(value) <= REMEMBERED else _looked_through(plainly)
 
@@ -116,7 +116,7 @@ def _section(section: str) -> str:
 
 
 def xml(content: str) -> str:
-    """Return an XML document without the secrets in its texts and attributes; what has none is returned as it is."""
+    """Return an XML document without the secrets in its texts and attributes; what has none is returned unchanged."""
     root = ET.fromstring(content)  # noqa: S314 - pytest has written it
     changed = False
     for element in root.iter():

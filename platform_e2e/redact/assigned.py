@@ -124,7 +124,7 @@ def _is_pair(text: str, found: re.Match[str]) -> bool:
 
 
 def _value(text: str, found: re.Match[str], name: str) -> tuple[int, int, str | None]:
-    """Return where a value begins and ends and what is shown in its place, None where it is no secret."""
+    """Return where a value begins and ends and what is shown in its place, None where it is not a secret."""
     name, start = _exact(text, found, name), found.end()
     line = _line(text, found.start())
     whole = found["sep"] is not None and line is not None and _LINE.match(text[line : found.start()]) is not None

@@ -23,7 +23,7 @@ _INNER = frozenset({"value", "values", "plaintext", "plain", "raw", "inline", "c
 """Fields that have the value of what they are in: `password: {value: x}`."""
 
 _SCHEMA = frozenset({"type", "description", "$ref", "format"})
-"""Fields of a schema, whose `default` is no secret, and neither is anything else in it."""
+"""Fields of a schema, whose `default` is not a secret, and neither is anything else in it."""
 
 _SAID = frozenset({"default", "example", "description", "title", "pattern", "enum"})
 

@@ -105,7 +105,7 @@ def decode(run: str) -> str | None:
         bare = bare[:-1]  # cut off
     try:
         raw = base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
-        # Most of what is no base64 of a text shows it at once.
+        # Most of what is not base64 of a text shows it at once.
         if _NO_TEXT.search(raw):
             return None
         decoded = raw.decode()

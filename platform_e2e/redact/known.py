@@ -28,7 +28,7 @@ MOST = 20_000
 """Values that are kept, all coats counted: some hundred Secrets with ten values each."""
 
 HELM = "helm.sh/release.v1"
-"""Type of the Secrets in which Helm keeps its releases: compressed, so that nothing of them is found anywhere as it is."""
+"""Type of the Secrets in which Helm keeps its releases: compressed, so that nothing of them is found anywhere in this form."""
 
 _WORDS = re.compile(r"[A-Za-z]+(?:[ ._/-][A-Za-z]+)*$")
 """Words, names of objects, hosts: what a Secret holds beside its secret, such as a user or a type."""
@@ -80,7 +80,7 @@ class Known:
 
         Args:
             secrets: objects as the API server returns them.
-            words: names of things in the cluster, which are no secrets whoever holds them.
+            words: names of things in the cluster, which are never secrets.
         """
         names = set(words)
         found: set[str] = set()
@@ -113,7 +113,7 @@ class Known:
                         self._count += 1
             # The longest first: one may hold another. Replaced as a whole, so that who reads needs no lock.
             self._forms = {head: tuple(sorted(several, key=len, reverse=True)) for head, several in forms.items()}
-            # Last: what somebody hid meanwhile and remembers of this version has at least the values of it hidden.
+            # Last: what another thread hid meanwhile and remembers of this version has at least the values of it hidden.
             self.version += 1
 
     def hide(self, text: str) -> str:
@@ -161,7 +161,7 @@ def coats(value: str) -> set[str]:
 
 
 def _decoded(encoded: Any) -> str | None:
-    """Return the text that a Secret's datum is; None where it is no text."""
+    """Return the text that a Secret's datum is; None where it is not text."""
     try:
         return base64.b64decode(str(encoded), validate=True).decode()
     except (binascii.Error, UnicodeDecodeError, ValueError):

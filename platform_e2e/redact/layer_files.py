@@ -1,4 +1,4 @@
-"""A layer's files without the secrets that somebody has committed: what travels in an archive must still be a layer."""
+"""A layer's files without the secrets that were committed: what travels in an archive must still be a layer."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ _NOT_SECRET = re.compile(r"(?:sealed|external|existing|imagepull|superuser)[-_ ]
 
 
 def qualified(stem: str, before: str) -> str:  # noqa: PLR0911 - one for each stem
-    """Return the name that a stem is the end of, as far as it says what it is; nothing where it is no name of a secret.
+    """Return the name that a stem is the end of, as far as it says what it is; nothing where it is not the name of a secret.
 
     Args:
         stem: what `STEM` has found.
@@ -235,7 +235,7 @@ def refers(name: str) -> bool:
 
 
 def random_looking(value: str, shortest: int = 16) -> bool:
-    """Tell whether a value is no word and no name: it changes often between digits, capitals and small letters.
+    """Tell whether a value is neither a word nor a name: it changes often between digits, capitals and small letters.
 
     Args:
         value: as it stands there.
@@ -266,7 +266,7 @@ def _mixed(value: str) -> bool:
 
 
 def harmless(value: str, name: str = "") -> bool:  # noqa: PLR0911 - one for each sort of value
-    """Tell whether a value is no secret although its name says so: a word, a mask, a reference, a file, ciphertext."""
+    """Tell whether a value is not a secret although its name says so: a word, a mask, a reference, a file, ciphertext."""
     bare = value.strip()
     if len(bare) < 2 or bare.lower() in _WORDS or placeholder(bare):
         return True

@@ -117,7 +117,7 @@ class Anchors:
 
 
 def unquoted(raw: str, *, double: bool) -> str:
-    """Return what stands between quotes as it is meant."""
+    """Return the value of a quoted text."""
     if not double:
         return raw.replace("''", "'")
     if "\\" not in raw:

@@ -17,10 +17,10 @@ MANIFESTS = frozenset({".yaml", ".yml", ".json"})
 """Endings of files that may have manifests; what stands in a secret's place there must be a string, and base64 in a Secret's data."""
 
 KEYSTORES = frozenset({".p12", ".pfx", ".jks", ".keystore", ".kdbx", ".gpg"})
-"""Endings of files that hold private keys and are no text, so that nothing can be taken out of them."""
+"""Endings of files that hold private keys and are not text, so that nothing can be taken out of them."""
 
 PICTURES = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"\0\0\1\0", b"wOFF", b"wOF2", b"\0\1\0\0\0", b"OTTO")
-"""How pictures and fonts begin, which are no text and have no secrets. A text may begin so, too: `OTTO_PASSWORD=`."""
+"""How pictures and fonts begin, which are not text and have no secrets. A text may begin so, too: `OTTO_PASSWORD=`."""
 
 _HEAD = 64
 """Bytes within which each of them has a NUL: of a length, a size or a number of tables."""

@@ -224,7 +224,7 @@ TOKENS: tuple[Shape, ...] = (
         sure=r"\.(?:[\w-]{6}\.[\w-]{27}|[A-Za-z0-9]{22})",
     ),
     _shape("access-", r"(?<!\w)access-(?:sandbox|development|production)-[0-9a-f-]{36}"),
-    # Addresses that may be posted to by whoever knows them.
+    # Addresses to which anybody who knows them may post.
     _shape(
         "webhook.office.com hooks.zapier.com /hooks/ logic.azure.com chat.googleapis.com hook.",
         r"(?P<head>(?:webhook\.office\.com/webhookb2|hooks\.zapier\.com/hooks/catch|hook\.[\w.]{1,20}\.com|/hooks)/)(?=[\w@/-]*\d)[\w@/-]{16,}",

@@ -1,7 +1,7 @@
 """Read the structure of whatever YAML or JSON a text has, and where each value of it stands.
 
 The text need not parse: templates, logs and pieces of files have structure, too. What does not fit is passed over. Nothing is
-copied back from here: a value is replaced where it stands, so every other byte of the text stays as it is. Each character is
+copied back from here: a value is replaced where it stands, so every other byte of the text stays unchanged. Each character is
 looked at a bounded number of times.
 """
 

@@ -42,7 +42,7 @@ class Lister(Protocol):
 
 
 def layer(run: Run, replay: Prepared | None) -> dict[str, Any]:
-    """Keep the layer as it is now, and return what run.json says of it.
+    """Keep the layer in its current state, and return what run.json says of it.
 
     Args:
         run: which has a directory.
@@ -109,7 +109,7 @@ def _of_git(found: checkout.Checkout) -> dict[str, Any]:
 
 
 def _committed(run: Run, found: checkout.Checkout | None, name: str) -> bool:
-    """Tell whether a file of the layer is in Git as it is."""
+    """Tell whether a file of the layer is in Git unchanged."""
     if found is None:
         return False
     words = ("status", "--porcelain", "--ignored", "--untracked-files=all", "--", f":(literal){name}")

@@ -31,10 +31,10 @@ KIND = "replays"
 """Of the cache's entries: one directory for each layer that was made again."""
 
 CHANGED = "replays-changed"
-"""Beside them: those in which somebody has worked; they stay until they were left alone for `cache.UNUSED_SECONDS`."""
+"""Beside them: layers that were edited; they stay until they were left alone for `cache.UNUSED_SECONDS`."""
 
 MADE = "made.json"
-"""Beside each: what of it could not be had, and its checksums, so that one in which somebody worked is made anew."""
+"""Beside each: what of it could not be had, and its checksums, so that one that was edited is made again."""
 
 GROWS = re.compile(r"(?m)^(?:copy|rename) (?:from|to) |^delta \d|^literal \d{8}")
 """What makes more of a small patch than can be seen in it: copies, differences to binary files, contents of more than 10 MB."""
@@ -48,7 +48,7 @@ class Restored:
     """A layer that was made again.
 
     Attributes:
-        directory: of it; nobody may change it.
+        directory: of it; read-only.
         origin: what it was made from, in a few words.
         lacking: what of it is not as it was, one sentence each.
     """
@@ -115,7 +115,7 @@ def _rebuild(recorded: RunRecord, git: Repository | None, tried: str) -> Restore
 
 
 def _set_aside(place: Path) -> Path | None:
-    """Keep a layer in which somebody has worked, on a cluster that was kept, where nothing is ever swept, and return it."""
+    """Keep a layer that was edited, where nothing is swept, and return its new place."""
     with cache.held(KIND, phase="replay", timeline=Timeline(None)):
         if not place.is_dir():
             return None
@@ -133,7 +133,7 @@ def _set_aside(place: Path) -> Path | None:
 
 
 def _forget(changed: Path) -> None:
-    """Remove what somebody has worked in, when that was as long ago as unused entries of the cache stay."""
+    """Remove layers that were edited, when that was as long ago as unused entries of the cache stay."""
     for place in changed.iterdir():
         newest = max((path.lstat().st_mtime for path in (place, *place.rglob("*"))), default=0.0)
         if time.time() - newest > cache.UNUSED_SECONDS:

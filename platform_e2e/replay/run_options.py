@@ -28,7 +28,7 @@ BUILT = "built"
 """Of --images: the versions of everything are then those of this checkout."""
 
 SOURCES = frozenset({".py", ".go", ".mod", ".sum", ".toml", ".yaml", ".yml", ".json", ".tpl", ".sh", ".md"})
-"""Endings of new files that may be part of the harness; what else lies in a checkout, such as a .env, is nobody's business."""
+"""Endings of new files that may be part of the harness; what else lies in a checkout, such as a .env, is not read."""
 
 EMBEDDED_LIKE = ("embedded", "k3d")
 """Providers whose built images are made by this checkout."""

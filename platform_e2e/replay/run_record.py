@@ -153,7 +153,7 @@ def read(kept: FoundRun) -> RunRecord:
 
 
 def _written(name: str, value: Any) -> str:
-    """Return an option's value as it is written on a command line; empty where it was not chosen."""
+    """Return an option's value in the form of a command line; empty where it was not chosen."""
     if value is True:
         return "yes"
     if value is None or value is False:
@@ -194,7 +194,7 @@ def state(said: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def strings(value: Any) -> list[str]:
-    """Return the texts of a list; none where it is no list."""
+    """Return the texts of a list; none where it is not a list."""
     return [one for one in _list(value) if isinstance(one, str)]
 
 

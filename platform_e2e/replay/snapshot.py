@@ -30,7 +30,7 @@ def take(layer: Path, directory: Path, committed: Callable[[str], bool]) -> dict
     Args:
         layer: its directory.
         directory: of the run.
-        committed: tells whether a file of the layer, by its relative path, is in Git as it is.
+        committed: tells whether a file of the layer, by its relative path, is in Git unchanged.
 
     Raises:
         LayerError: the layer has what no layer may have.

@@ -38,7 +38,7 @@ ASKED_MOST = 240
 """Requests in all; on the cluster's segment that is a second."""
 
 ARP_SECONDS = 2.0
-"""How long nobody may answer for an address until it counts as silent: seven requests."""
+"""Seconds without an answer after which an address counts as silent: seven requests."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Wanted:
 
 
 def moved(obj: Object, pool_map: Mapping[str, str]) -> Object:
-    """Return an IPAddressPool or a Service of Git as it is served to the cluster.
+    """Return an IPAddressPool or a Service of Git in the form that is served to the cluster.
 
     Args:
         obj: as written.
@@ -168,7 +168,7 @@ class Observed:
         nodes: those that say they announce it.
         sharers: for each of its addresses the other Services that have it too, as (name, sharing key).
         events: reasons of its events; None where they may have expired.
-        macs: who answered for each address, None for nobody; empty where it was not asked.
+        macs: the MAC address that answered for each address, None without an answer; empty where it was not asked.
         node_mac: who answered for the announcing node's own address.
         answer: what came back from outside, or None where it was not asked.
         asked_from: the address that it was asked from; empty where that is not known.

@@ -158,7 +158,7 @@ def release_of(service: Object) -> tuple[str, str]:
 
 
 def excused(view: ReadApi, releases: Iterable[Release]) -> list[str]:
-    """Return the Services of the foundations that say why nobody need scrape them, with the reason, for the report."""
+    """Return the Services of the foundations that are exempt from being scraped, with the reason, for the report."""
     ours = {(release.namespace, release.name) for release in releases}
     services = [service for service in view.list("v1/Service") if release_of(service) in ours]
     return [f"{name_of(service)} ({reason})" for service in services if (reason := _excuse(service))]

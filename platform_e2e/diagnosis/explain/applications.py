@@ -417,7 +417,7 @@ def generator_error(applicationset: Object, _view: ReadApi) -> Cause | None:
 
 @explains("bitnami.com/v1alpha1/SealedSecret")
 def not_unsealed(sealed: Object, _view: ReadApi) -> Cause | None:
-    """It cannot be decrypted, or its Secret belongs to somebody else."""
+    """It cannot be decrypted, or its Secret has another owner."""
     synced = condition(sealed, "Synced")
     seen, newest = at(sealed, "status", "observedGeneration"), at(sealed, "metadata", "generation")
     # What the controller says of earlier content may be mended.

@@ -25,10 +25,10 @@ GOOD = frozenset({"True", "Unknown", ""})
 
 
 def own_words(obj: Object, view: ReadApi) -> str:
-    """Return what was said last against an object as it is now: who, reason, sentence; an empty text where nothing was.
+    """Return the newest warning about the current state of an object: who, reason, sentence; an empty text where nothing was.
 
     Args:
-        obj: as it is in the cluster.
+        obj: the live object.
         view: of the cluster.
     """
     namespace, name = key(obj)
@@ -53,7 +53,7 @@ def unexplained_of(obj: Object, view: ReadApi, what: str) -> Cause:
     """Return the cause of what no explanation covers, with what is said of the object, or of one that an Application has.
 
     Args:
-        obj: as it is in the cluster.
+        obj: the live object.
         view: of the cluster.
         what: what was seen last.
     """

@@ -1,4 +1,4 @@
-"""Why an object that is to go is still there: finalizers that nobody removes, or what a namespace still has."""
+"""Why an object that is to go is still there: finalizers that no controller removes, or what a namespace still has."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ CASCADE = "resources-finalizer.argocd.argoproj.io"
 
 
 def held_deletion(obj: Object, _view: ReadApi) -> Cause | None:
-    """Return what keeps an object whose deletion was asked for; None for one whose deletion nobody has asked for.
+    """Return what keeps an object whose deletion was asked for; None for an object without a deletionTimestamp.
 
     Args:
-        obj: the object as it is in the cluster.
+        obj: the live object.
     """
     since = at(obj, "metadata", "deletionTimestamp")
     if not since:

@@ -1,4 +1,4 @@
-"""Why an address that a Service has is announced by nobody, or why nobody answers at it.
+"""Why no node announces the address of a Service, or why a request to it is not answered.
 
 The order follows MetalLB 0.15.3: speaker/layer2_controller.go (ShouldAnnounce, SetBalancer); then what kube-proxy needs.
 """
@@ -60,7 +60,7 @@ def no_endpoints(service: Object, view: ReadApi) -> Cause | None:
 
 @explains("v1/Service")
 def no_advertisement(service: Object, view: ReadApi) -> Cause | None:
-    """The pool's addresses are announced by nobody."""
+    """No node announces the pool's addresses."""
     if not is_load_balancer(service) or not ingress(service) or statuses_of(view, service):
         return None
     pool = next((obj for obj in view.list(POOL_KIND) if _holds(obj, ingress(service))), None)
@@ -88,7 +88,7 @@ def no_advertisement(service: Object, view: ReadApi) -> Cause | None:
 
 
 def _by_bgp(pool: Object | None, view: ReadApi) -> str:
-    """Return in words who announces a pool to BGP routers: nobody on the segment hears of it."""
+    """Return in words what announces a pool to BGP routers only: the segment hears nothing of it."""
     kinds = [one for one in view.list(BGP_ADVERTISEMENT_KIND) if pool and _advertises(one, pool)]
     if not kinds:
         return ""

@@ -158,7 +158,7 @@ def refused_request(service: Object) -> str:
 
 
 def _address(text: str) -> str:
-    """Return an address as it is written canonically; empty where it is none."""
+    """Return the canonical form of an address; empty where it is not one."""
     try:
         return str(ip_address(text))
     except ValueError:

@@ -21,7 +21,7 @@ PASSED_ON = frozenset({"apps/v1/ReplicaSet", "batch/v1/Job"})
 """What makes pods and is most often made by something else, a Deployment, a Rollout or a CronJob."""
 
 FINISHED = frozenset({"Succeeded", "Failed"})
-"""Phases of a pod that has ended: it is no endpoint (endpointslice, IsPodTerminal), and the operator drops it as a target."""
+"""Phases of a pod that has ended: it is not an endpoint (endpointslice, IsPodTerminal), and the operator drops it as a target."""
 
 SCALERS = ("autoscaling/v2/HorizontalPodAutoscaler", "keda.sh/v1alpha1/ScaledObject")
 """Kinds of autoscalers that are asked for in a cluster. KEDA makes a HorizontalPodAutoscaler of each of its own, which is asked first:

@@ -1,4 +1,4 @@
-"""Why nothing stands behind a Service: its pods are not ready, nobody makes any, or its selector selects none."""
+"""Why a Service has no ready endpoint: its pods are not ready, no workload makes any, or its selector selects none."""
 
 from __future__ import annotations
 

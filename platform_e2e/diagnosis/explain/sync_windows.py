@@ -33,7 +33,7 @@ class InvalidWindow(ValueError):
 
 
 def holding(application: Object, view: ReadApi, now: datetime | None = None) -> Cause | None:
-    """Return that sync windows keep an Application from every sync that nobody asks for by hand.
+    """Return that sync windows keep an Application from every automated sync.
 
     Args:
         application: as the cluster has it.
