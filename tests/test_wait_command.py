@@ -246,7 +246,11 @@ def test_endpoints_are_counted(api: ScriptedApi, run: Run, capsys: Any) -> None:
     ("words", "problem", "remedy"),
     [
         (["deploy"], "`deploy` names no object", "write deploy/NAME, or give labels by -l"),
-        (["deploy/"], "object must be KIND/NAME, got `deploy/`", "write each as KIND/NAME, or all of one kind as KIND NAME ..."),
+        (
+            ["deploy/"],
+            "object must be KIND/NAME, got `deploy/`",
+            "write each as KIND/NAME, or all of one kind as KIND NAME ...",
+        ),
         (["deploy/a", "b"], "object must be KIND/NAME, got `b`", "write each as KIND/NAME"),
         (["deploy/a", "-l", "x=y"], "deploy/a has a name and -l labels", "give the name or the labels"),
         (["deploi/a"], "the API server serves no kind `deploi`", "did you mean deployment? "),

@@ -1,4 +1,4 @@
-"""What a verdict stands on: the Applications whose objects it looks at, so that no other test changes them meanwhile."""
+"""The Applications that a case is judged by or changes, so that no other test changes them meanwhile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which live objects are not as Git says: read with get and list alone, and redacted before anybody keeps them."""
+"""Drift: the live objects that differ from Git, read with get and list alone, and redacted before they are kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a foundation waits for that the layer brings: a Secret, a ConfigMap, a volume claim, a ServiceAccount, a priority class."""
+"""The objects of the layer that a foundation waits for: a Secret, a ConfigMap, a volume claim, a ServiceAccount, a priority class."""
 
 from __future__ import annotations
 

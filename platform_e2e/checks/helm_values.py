@@ -1,4 +1,4 @@
-"""Which value of a release's file holds an object, with file and line, for a remedy that can be followed without searching."""
+"""The value of a release's file that holds an object, with file and line, for a remedy."""
 
 from __future__ import annotations
 

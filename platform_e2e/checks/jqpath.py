@@ -1,4 +1,4 @@
-"""Which fields of an object a jq path means: the part of jq in which `jqPathExpressions` are written, and no program.
+"""jq paths: the fields of an object that one selects, for the part of jq in which `jqPathExpressions` are written, without programs.
 
 Argo CD lets gojq delete what the expression leads to. Here fields, items, `select` with comparisons and `?` are followed;
 whatever else jq knows ends the walk, and what it has reached so far may be more than what is meant.

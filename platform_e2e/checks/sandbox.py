@@ -1,4 +1,4 @@
-"""What a control needs of its own: an Application with its branch, namespace and project, and a pool without room.
+"""Sandbox of a test: an Application of its own with branch, namespace and project.
 
 A control must not touch what the layer keeps: a generated Application would be reverted by its ApplicationSet, and the
 layer's pool serves everyone.

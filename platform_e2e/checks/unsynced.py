@@ -1,4 +1,4 @@
-"""What a cluster lacks, or still has, because an Application did not sync: its cause is the Application's, and no other one.
+"""Objects that a cluster lacks, or still has, because an Application did not sync: the cause is the Application's.
 
 An Application that is held leaves behind what it has not made, what it has not changed and what it has not pruned. Whatever
 looks at such an object finds something wrong with it: a Service that is not there, a Service without its pool, a pod without its

@@ -1,4 +1,4 @@
-"""What a first installation would meet and a cluster that has the layer already hides: a workload that needs a later wave.
+"""Sync waves: a workload that needs an object of a later wave, which only a first installation would meet.
 
 Argo CD begins a wave when all of the wave before is healthy (gitops-engine, pkg/sync/sync_context.go). A pod that refers to a
 ConfigMap of a later wave never starts, its workload never gets healthy, and the wave with the ConfigMap never begins. The same

@@ -1,1 +1,1 @@
-"""Why an object is not what it should be: its readiness, the cause that holds it, and the promise that the cause belongs to."""
+"""Diagnosis of an object: its readiness, the cause that holds it, and the promise that the cause belongs to."""

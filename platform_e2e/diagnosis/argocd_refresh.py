@@ -1,4 +1,4 @@
-"""What `--converged-on` and `--refresh` mean: the Application must be what a commit says, or what Git has now (scenario A1).
+"""Conditions on an Application's revision and the refresh of it: `--converged-on` and `--refresh` (scenario A1).
 
 HEAD is the commit that the Application's own branch or tag has when Argo CD looks after the command has begun, or a later one.
 So it needs no access to Git from here, and it is never an answer from before the command. But Argo CD has to be asked to look,

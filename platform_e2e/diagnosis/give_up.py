@@ -1,4 +1,4 @@
-"""How long it is worth waiting for an Application, by what holds it."""
+"""Give-up policy: the seconds that it is worth waiting for an Application, by the cause that holds it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was found in this run already, over all of its processes: a cause is waited for once, and blocks where it was reported.
+"""Findings of this run so far, shared by all of its processes: a cause is waited for once, and blocks where it was reported.
 
 Several tests look at what one fault has broken. The first waits as long as its cause is worth; the others meet a cause that is
 known, and end at once.

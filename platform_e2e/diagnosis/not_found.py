@@ -1,4 +1,4 @@
-"""Why an object that is asked for is not there: no such namespace, another name, another namespace, or who should have made it."""
+"""Explain an object that does not exist: no such namespace, another name, another namespace, or its Application."""
 
 from __future__ import annotations
 

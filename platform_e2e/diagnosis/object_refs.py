@@ -1,4 +1,4 @@
-"""Which objects a person means: `service/chat`, `deploy a b`, `pods -l app=chat`."""
+"""Object references of a command line: `service/chat`, `deploy a b`, `pods -l app=chat`."""
 
 from __future__ import annotations
 

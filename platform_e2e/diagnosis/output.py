@@ -1,4 +1,4 @@
-"""What a command says: how a wait goes on standard error as it goes, the outcome on standard output or as JSON. No secrets."""
+"""Output of a command: progress on standard error, the outcome on standard output as text or JSON. No secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What holds an object now: what it should be, what it is, the cause, and the objects below it that are held as well."""
+"""Diagnosis of one object: expected, observed, cause, and the tree of objects below it that are held as well."""
 
 from __future__ import annotations
 

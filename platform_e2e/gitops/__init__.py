@@ -1,1 +1,1 @@
-"""How the layer reaches the cluster: a git server inside it, and Argo CD that reads from there."""
+"""GitOps: a git server inside the cluster, and Argo CD that applies the layer from there."""

@@ -1,4 +1,4 @@
-"""Whether another attempt of a sync that is tried again could still end otherwise than those before it.
+"""Attempts of a sync that is tried again: whether another one could still end otherwise than those before it.
 
 Argo CD pauses longer before each attempt, over a minute at last. What makes one succeed is something that came meanwhile: a webhook
 that answers, a kind that is served. Where nothing has come since the attempt before, and it fails in the same words, the next one

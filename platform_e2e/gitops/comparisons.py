@@ -1,4 +1,4 @@
-"""Whether what an Application says was compared, or comes from Argo CD's cache after a comparison that failed.
+"""Comparisons of an Application with Git: whether its status was compared, or comes from Argo CD's cache after a comparison that failed.
 
 After a comparison that fails, Argo CD 3.2.11 remembers every object as not modified (controller/state.go, where StateDiffs has an
 error; util/argo/diff/diff.go, diffArrayCached). The next comparison that was not requested takes that from its cache: the

@@ -1,4 +1,4 @@
-"""What a kept cluster has of layers and settings before these, and a new one would not: removed, or named where that cannot be.
+"""Leftovers of earlier layers and settings in a kept cluster: removed, or named where they cannot be.
 
 Argo CD removes what it tracks for an Application that is there. It leaves the objects of an Application that went without a
 finalizer, the Applications that were applied by hand, and whatever it tracked by another method than now: after a change of the

@@ -1,4 +1,4 @@
-"""What is known of an incident, as plain data that goes to the archive and comes back from it checked."""
+"""Model of an incident: plain data that is written to the archive and checked when it is read."""
 
 from __future__ import annotations
 

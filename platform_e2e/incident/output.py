@@ -1,4 +1,4 @@
-"""What `capture` and `reproduce` tell a person. An archive is hostile: no control character of it reaches a terminal."""
+"""Output of `capture` and `reproduce`. An archive is hostile: no control character of it reaches a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which commit a live platform was deployed at, and where its layer can be had: from a checkout that has the commit."""
+"""The commit that a live platform was deployed at, and the export of its layer from a checkout that has that commit."""
 
 from __future__ import annotations
 

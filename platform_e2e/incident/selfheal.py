@@ -1,4 +1,4 @@
-"""What Argo CD does with laid drift once it may: for each object when it is as in Git again, or why it stays."""
+"""Watch Argo CD heal applied drift: for each object the seconds until it is as in Git again, or why it stays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a session proves a platform: decided before collection where that is declared, else by the tests that it has collected."""
+"""Activation of the plugin: decided before collection where the session declares it, else by the tests that it has collected."""
 
 from __future__ import annotations
 

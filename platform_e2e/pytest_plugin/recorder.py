@@ -1,4 +1,4 @@
-"""What the tests of a run reported: results, files and lines, and what was left out, in the controlling process."""
+"""Recorder of the tests' results, places and deselections, in the controlling process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which values of data, of YAML or JSON or an object of the API server, are secrets: by what they are in, and by their names.
+"""Secrets in data, of YAML or JSON or an object of the API server: by their place, and by their names.
 
 One set of rules for data that is at hand and for data that stands in a text (`reading`): who walks through it says what becomes
 of a secret.

@@ -1,4 +1,4 @@
-"""Which names say that a value is a secret, and which values are none whatever their name says."""
+"""Names that say that a value is a secret, and values that are not secrets whatever their name says."""
 
 from __future__ import annotations
 

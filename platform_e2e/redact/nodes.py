@@ -1,4 +1,4 @@
-"""What is in a text of YAML or JSON: scalars that know where they stand, mappings, sequences, and what aliases stand for."""
+"""Nodes of a text of YAML or JSON: scalars with their positions, mappings, sequences, and what aliases stand for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of a layer's files may be kept: Secrets and what looks like one are taken out, what must be there to run it again stays."""
+"""Redact a layer's files and patches: Secrets and what looks like one are taken out, what is needed to run it again stays."""
 
 from __future__ import annotations
 

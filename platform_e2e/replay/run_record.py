@@ -1,4 +1,4 @@
-"""What run.json says of an earlier run, as far as a replay needs it; nothing in it is believed to have the right type."""
+"""Record of an earlier run: the part of run.json that a replay needs, with no type taken for granted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What only the node itself knows about a LoadBalancer address, read through testinfra's host."""
+"""Check a LoadBalancer address on the node itself, through testinfra's host."""
 
 from __future__ import annotations
 

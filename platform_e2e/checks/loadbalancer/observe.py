@@ -1,4 +1,4 @@
-"""What can be seen of a LoadBalancer Service: in the API, on the segment, and from outside."""
+"""Observe a LoadBalancer Service: in the API, on the segment, and from outside."""
 
 from __future__ import annotations
 

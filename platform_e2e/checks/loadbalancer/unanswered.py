@@ -1,4 +1,4 @@
-"""Why an address that is announced does not answer, or not as it should, or not every time."""
+"""Causes of an announced address that does not answer, answers wrongly, or not every time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be seen of a ServiceMonitor or a PodMonitor: who selects it, which targets it must have, and which Prometheus scrapes."""
+"""Observe a ServiceMonitor or a PodMonitor: what selects it, the targets that it must have, and those that Prometheus scrapes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What delivers metrics and is scraped by no monitor, and monitors that no Prometheus selects."""
+"""Metrics that no monitor scrapes, and monitors that no Prometheus selects."""
 
 from __future__ import annotations
 

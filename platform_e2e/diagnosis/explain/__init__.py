@@ -1,4 +1,4 @@
-"""Why an object does not do what it should: one small function for each cause, registered by the kind of object."""
+"""Causes by kind of object: one small function for each cause, registered by the kind of object."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why an Application does not converge: it cannot be rendered, may not be applied, waits for an object, or tries again.
+"""Causes of an Application that does not converge: it cannot be rendered, may not be applied, waits for an object, or tries again.
 
 Conditions and messages are those of Argo CD 3.2.11: pkg/apis/application/v1alpha1/types.go (ApplicationCondition*),
 controller/state.go, controller/sync.go and gitops-engine's pkg/sync/sync_context.go.

@@ -1,4 +1,4 @@
-"""What a controller itself says of an object, where no explanation applies: its newest warning, or a condition that does not hold."""
+"""Messages of controllers, where no explanation applies: the newest warning, or a condition that does not hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why an object that is to go is still there: finalizers that no controller removes, or what a namespace still has."""
+"""Causes of an object that stays after its deletion: finalizers that no controller removes, or what a namespace still has."""
 
 from __future__ import annotations
 

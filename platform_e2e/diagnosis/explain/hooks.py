@@ -1,4 +1,4 @@
-"""Why a sync does not get past a hook: the hook's own object has failed, or cannot begin."""
+"""Causes of a sync that does not get past a hook: the hook's own object has failed, or cannot begin."""
 
 from __future__ import annotations
 

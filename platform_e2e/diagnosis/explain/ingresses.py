@@ -1,4 +1,4 @@
-"""Why an Ingress has no address: no IngressClass says who serves it, or who should does not."""
+"""Causes of an Ingress without an address: no IngressClass names a controller, or the controller does not serve it."""
 
 from __future__ import annotations
 

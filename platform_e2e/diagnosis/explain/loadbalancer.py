@@ -1,4 +1,4 @@
-"""Why a Service of type LoadBalancer has no address.
+"""Causes of a Service of type LoadBalancer without an address.
 
 The order follows MetalLB 0.15.3: internal/k8s/controllers/service_controller.go (filterByLoadBalancerClass),
 controller/service.go (convergeBalancer, allocateIPs) and internal/allocator/allocator.go. What keeps an address that is

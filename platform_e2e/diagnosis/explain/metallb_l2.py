@@ -1,4 +1,4 @@
-"""Why no node announces the address of a Service, or why a request to it is not answered.
+"""MetalLB's layer 2: causes of an address that no node announces, or at which no request is answered.
 
 The order follows MetalLB 0.15.3: speaker/layer2_controller.go (ShouldAnnounce, SetBalancer); then what kube-proxy needs.
 """

@@ -1,4 +1,4 @@
-"""Which pools MetalLB may take a Service's address from, by the rules of MetalLB 0.15.3.
+"""MetalLB's pools: those that a Service may get its address from, by the rules of MetalLB 0.15.3.
 
 Sources: controller/service.go (allocateIPs, getDesiredLbIPs), internal/allocator/allocator.go (Allocate,
 pinnedPoolsForService, isPoolCompatibleWithService, poolFor), api/v1beta1/ipaddresspool_types.go.

@@ -1,4 +1,4 @@
-"""Whether two Services may have one address together, by the rules of MetalLB 0.15.3.
+"""MetalLB's address sharing: whether two Services may have one address together, by the rules of MetalLB 0.15.3.
 
 Sources: controller/service.go (SharingKey), internal/allocator/k8salloc (Ports, BackendKey), internal/allocator/allocator.go
 (sharingOK, checkSharing).

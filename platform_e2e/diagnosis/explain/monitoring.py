@@ -1,4 +1,4 @@
-"""Why the targets of a ServiceMonitor or a PodMonitor are missing: no Prometheus takes it, it selects nothing, no port fits.
+"""Causes of missing targets of a ServiceMonitor or a PodMonitor: no Prometheus takes it, it selects nothing, no port fits.
 
 The order is that of the operator: which monitors a Prometheus takes, which of them are valid, what each selects (`monitors`).
 """

@@ -1,4 +1,4 @@
-"""Who selects a ServiceMonitor or a PodMonitor, and what it selects itself; `targets` tells which ports it takes of that.
+"""Selection of and by ServiceMonitors and PodMonitors; `targets` has the ports that they take.
 
 The rules are those of prometheus-operator 0.88.0: pkg/prometheus/resource_selector.go for which monitors a Prometheus takes,
 pkg/prometheus/promcfg.go (getNamespacesFromNamespaceSelector) for where a monitor looks.

@@ -1,4 +1,4 @@
-"""Who makes the pods that a Service or a PodMonitor chooses by their labels: ownership tells, labels alone do not."""
+"""Owners of the pods that a Service or a PodMonitor chooses by their labels: ownership tells, labels alone do not."""
 
 from __future__ import annotations
 

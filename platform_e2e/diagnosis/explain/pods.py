@@ -1,4 +1,4 @@
-"""Why a pod is not ready: where it cannot go, its image, its configuration, its end, its probe."""
+"""Causes of a pod that is not ready: its scheduling, its image, its configuration, its end, its probe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why nothing has the port that a monitor asks for: no Service names it, or no container declares it."""
+"""Causes of a missing port of a monitor: no Service names it, or no container declares it."""
 
 from __future__ import annotations
 

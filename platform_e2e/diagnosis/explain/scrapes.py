@@ -1,4 +1,4 @@
-"""Why what Prometheus scrapes is not what should be there: an error of a scrape, targets too many or too few, a series."""
+"""Causes of wrong scrapes: an error of a scrape, targets too many or too few, a missing series."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a Service has no ready endpoint: its pods are not ready, no workload makes any, or its selector selects none."""
+"""Causes of a Service without a ready endpoint: its pods are not ready, no workload makes any, or its selector selects none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which sync windows of its AppProject keep an Application from syncing at a moment.
+"""Sync windows of an AppProject that keep an Application from syncing at a moment.
 
 The rules are those of Argo CD 3.2.11 (pkg/apis/application/v1alpha1/types.go, SyncWindows.CanSync and Matches).
 """

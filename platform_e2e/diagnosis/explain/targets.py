@@ -1,4 +1,4 @@
-"""Which ports of pods and of Services an entry of a monitor takes, and how many targets come of it.
+"""Targets of a monitor: the ports of pods and of Services that an entry takes, and how many targets that makes.
 
 The rules are those of prometheus-operator 0.88.0, pkg/prometheus/promcfg.go (generateServiceMonitorConfig,
 generatePodMonitorConfig), and of Prometheus 3, discovery/kubernetes (endpointslice.go, pod.go).

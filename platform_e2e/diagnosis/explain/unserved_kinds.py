@@ -1,4 +1,4 @@
-"""Which kind of an Application the cluster does not serve, and whether a CRD is missing or the version is not right."""
+"""Kinds of an Application that the cluster does not serve: a missing CRD, or another version."""
 
 from __future__ import annotations
 

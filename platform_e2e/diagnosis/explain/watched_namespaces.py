@@ -1,4 +1,4 @@
-"""Whether Argo CD looks at an Application at all: its controller reads its own namespace, and others only where it is configured to.
+"""Namespaces that Argo CD watches: its own, and others only where it is configured to.
 
 Sources: Argo CD 3.2.11, cmd/argocd-application-controller/commands (--application-namespaces, from `application.namespaces` of
 the ConfigMap argocd-cmd-params-cm) and util/glob (a pattern, or a regular expression between slashes).

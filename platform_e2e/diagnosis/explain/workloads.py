@@ -1,4 +1,4 @@
-"""Why a Deployment, StatefulSet or DaemonSet is not complete: most often the first of its pods that is not ready."""
+"""Causes of a Deployment, StatefulSet or DaemonSet that is not complete: most often the first of its pods that is not ready."""
 
 from __future__ import annotations
 
