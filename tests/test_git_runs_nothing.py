@@ -350,7 +350,7 @@ def test_no_setting_of_this_machine_runs_anything(
 @pytest.mark.point("git-runs-nothing")
 def test_git_is_run_in_one_place_alone() -> None:
     """Nothing of the product starts Git by itself: what that place leaves out would be open there."""
-    own = {paths.ROOT / "platform_e2e" / "gitcommand.py"}
+    own = {paths.ROOT / "platform_e2e" / "git" / "gitcommand.py"}
     for package in ("platform_e2e", "fixtures", "e2e"):
         for path in (paths.ROOT / package).rglob("*.py"):
             text = path.read_text()
