@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import site
 import subprocess
+import sys
 import venv
 import zipfile
 from dataclasses import dataclass
@@ -25,6 +26,11 @@ class Environment:
     python: Path
     packages: Path
 
+    @property
+    def compiled(self) -> dict[str, str]:
+        """Return where compiled modules go: never into the tree, and to one place, or each process compiles all of them."""
+        return {"PYTHONPYCACHEPREFIX": sys.pycache_prefix or str(self.packages.parent / "compiled")}
+
     def run(
         self, *words: str, where: Path, timeout: float = SECONDS, **variables: str
     ) -> subprocess.CompletedProcess[str]:
@@ -33,7 +39,7 @@ class Environment:
         return subprocess.run(
             [self.python, "-m", *words],
             cwd=where,
-            env={**kept, "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "140", "PYTHONSAFEPATH": "1", **variables},
+            env={**kept, **self.compiled, "COLUMNS": "140", "PYTHONSAFEPATH": "1", **variables},
             capture_output=True,
             text=True,
             timeout=timeout,
