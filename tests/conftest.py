@@ -19,7 +19,13 @@ from tests.box import Box, new_box
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
 """Of linux/sockios.h and linux/if.h."""
 
-LONG = ("test_run_in_a_box.py", "test_gitops_deploy.py", "test_lease.py", "test_kube_watch.py", "test_wait_command.py")
+LONG = (
+    "pytest_plugin/test_run_in_a_box.py",
+    "gitops/test_deploy.py",
+    "cluster/test_lease.py",
+    "kube/test_watch.py",
+    "commands/test_wait.py",
+)
 """Files whose tests wait for most of their time, 79 of the 155 seconds that all tests wait (measured); the longest first."""
 
 # The tree may belong to somebody else, and a shared machine may take its time.
@@ -30,7 +36,9 @@ settings.load_profile("harness")
 BETWEEN_COLLECTIONS = 20_000
 """Objects more than were let go of, after which garbage is collected; at CPython's 700 it takes a twentieth of the tests' time."""
 
-ASSURANCE = Path(__file__).parent.parent / "docs" / "assurance.md"
+TESTS = Path(__file__).parent
+
+ASSURANCE = TESTS.parent / "docs" / "assurance.md"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -66,7 +74,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--write-assurance"):
         ASSURANCE.write_text(points.table((point, item.nodeid) for point, item in marked), encoding="utf-8")
     places = {name: place for place, name in enumerate(LONG)}
-    items.sort(key=lambda item: places.get(item.path.name, len(LONG)))
+    items.sort(key=lambda item: places.get(item.path.relative_to(TESTS).as_posix(), len(LONG)))
 
 
 def pytest_collection_finish() -> None:

@@ -17,7 +17,7 @@ from platform_e2e.foundations import upstream
 from platform_e2e.layer import releases
 from platform_e2e.settings import Settings, resolve
 from tests import layers
-from tests.test_k3d_docker import SOUND
+from tests.cluster.test_k3d_docker import SOUND
 
 FOUNDATIONS = """\
 releases:

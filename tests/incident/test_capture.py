@@ -20,10 +20,11 @@ from platform_e2e.incident.model import Incident, parse
 from platform_e2e.incident.reproduce import drift_documents
 from platform_e2e.layer import Rendered
 from platform_e2e.outside.archive import UnsafeArchive
-from tests import incidents, layers, test_kube_stranger
+from tests import incidents, layers
+from tests.kube import test_stranger
+from tests.kube.test_stranger import BODIES
 from tests.recorded_view import made
 from tests.scripted_api import ScriptedApi
-from tests.test_kube_stranger import BODIES
 
 PASSWORD = "correct-horse-battery"
 LISTED = (
@@ -402,11 +403,11 @@ def test_who_may_list_only_in_namespaces_captures_these(
 def test_a_capture_of_a_hostile_server_ends(
     api: ScriptedApi, take: Take, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(capture, "TAKEN", test_kube_stranger.SMALL)
+    monkeypatch.setattr(capture, "TAKEN", test_stranger.SMALL)
     monkeypatch.setattr(capture, "PATIENCE", 0)
     layer, sha = incidents.checkout(tmp_path)
     incidents.platform(api, sha)
-    cases = {**test_kube_stranger.WIRE, **{k: test_kube_stranger.plain(v) for k, v in BODIES.items()}}
+    cases = {**test_stranger.WIRE, **{k: test_stranger.plain(v) for k, v in BODIES.items()}}
     for part in ("", "/applications?", "/nodes?"):
         for name in CHOSEN:
             api.faults.clear()

@@ -22,7 +22,7 @@ from platform_e2e.layer.releases import Release
 from platform_e2e.shell import CommandError
 from platform_e2e.timeline import Timeline
 from tests.foundation_fakes import MemoryKube, release_secret
-from tests.test_foundations_install import MODULE, FakeHelm, helm, memory, release
+from tests.foundations.test_install import MODULE, FakeHelm, helm, memory, release
 
 __all__ = ["helm", "memory", "release"]
 

@@ -13,7 +13,7 @@ from platform_e2e.cluster.embedded.node import Node
 
 PLAN = network.plan([], 2, [])
 NAMES = ["n1", "n2"]
-HIERARCHIES = cgroups.parse((Path(__file__).parent / "data" / "mountinfo" / "v2.txt").read_text())
+HIERARCHIES = cgroups.parse((Path(__file__).parents[1] / "data" / "mountinfo" / "v2.txt").read_text())
 
 
 def made(number: int, directory: Path = Path("/cache/clusters/c")) -> Node:

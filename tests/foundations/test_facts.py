@@ -10,7 +10,7 @@ import pytest
 from platform_e2e.foundations import facts, manifests
 from platform_e2e.foundations.manifests import Object
 
-RECORDED = sorted((Path(__file__).parent / "data" / "upstream-charts").glob("*.json"))
+RECORDED = sorted((Path(__file__).parents[1] / "data" / "upstream-charts").glob("*.json"))
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from platform_e2e.cluster.embedded.cgroups import Hierarchy, Layout, NoCgroups, 
 
 pytestmark = pytest.mark.usefixtures("cache")
 
-DATA = Path(__file__).parent / "data" / "mountinfo"
+DATA = Path(__file__).parents[1] / "data" / "mountinfo"
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from platform_e2e.cluster.embedded import programs, toolchain
 from platform_e2e.cluster.k3d import daemon, versions
 from platform_e2e.cluster.k3d.daemon import GIB, Daemon
 from platform_e2e.cluster.provider import ClusterSpec, Images
+from tests.commands.test_doctor import SOUND
 from tests.fake_docker import FakeTools, tools
-from tests.test_doctor import SOUND
 
 __all__ = ["tools"]
 

@@ -15,7 +15,7 @@ from platform_e2e.foundations.helm import Helm
 from platform_e2e.foundations.manifests import Object
 from platform_e2e.timeline import Timeline
 
-RECORDED = Path(__file__).parent / "data" / "upstream-charts"
+RECORDED = Path(__file__).parents[1] / "data" / "upstream-charts"
 CRD = """\
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition

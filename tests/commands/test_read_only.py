@@ -22,8 +22,8 @@ from platform_e2e.kube.reader import Reader
 from platform_e2e.kube.transport import Request
 from platform_e2e.terminal import visible
 from tests.command_line import Run, api, deployment, run
+from tests.kube.test_kubeconfig import pems, write
 from tests.scripted_api import ScriptedApi
-from tests.test_kube_kubeconfig import pems, write
 
 __all__ = ["api", "pems", "run"]
 

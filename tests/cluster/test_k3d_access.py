@@ -40,9 +40,9 @@ from platform_e2e.cluster.waiting import NotInTime
 from platform_e2e.errors import HarnessError, WrongUsage
 from platform_e2e.kube.errors import ApiError
 from platform_e2e.timeline import Timeline
+from tests.cluster.test_k3d_config import rendered
+from tests.cluster.test_k3d_docker import INFO, SOUND
 from tests.fake_docker import FakeTools, tools
-from tests.test_k3d_config import rendered
-from tests.test_k3d_docker import INFO, SOUND
 
 __all__ = ["tools"]
 
