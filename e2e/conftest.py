@@ -112,7 +112,7 @@ def _drifts(layer: Layer) -> Cases:
     """Return the changes to Applications that say they heal; those that do not are red in test_it_says_that_it_heals."""
     heals = (app for app in layer.applications if app.automation.enabled and app.automation.self_heal)
     healing = (one for one in heals if not one.exempt(Promise.SELFHEAL))
-    return ((str(one), one) for application in healing for one in mutations.mutations_of(application))
+    return ((str(mutation), mutation) for application in healing for mutation in mutations.mutations_of(application))
 
 
 def _edits(choose: Callable[[Layer], Iterable[mutations.Mutation]]) -> Callable[[Layer], Cases]:

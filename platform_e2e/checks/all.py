@@ -164,40 +164,40 @@ def _hidden(context: CheckContext, live: Mapping[str, Object]) -> Iterator[Findi
     settings = None
     with context.skipped.skipping("configmap/argocd-cm"):
         settings = ignore_differences.settings(context.reader)
-    for one in wanted(context.layer, context.apps):
-        app = live.get(one.application)
-        status = status_of(one, dict(ignore_differences.statuses(app or {})))
+    for rendered in wanted(context.layer, context.apps):
+        app = live.get(rendered.application)
+        status = status_of(rendered, dict(ignore_differences.statuses(app or {})))
         if app is None or status != "Synced":
             continue
-        with context.skipped.skipping(f"{one.kind} objects"):
-            obj = context.reader.get(one.api, one.name, one.namespace)
-            if obj is None or not missing_from(one.object, obj):
+        with context.skipped.skipping(f"{rendered.kind} objects"):
+            obj = context.reader.get(rendered.api, rendered.name, rendered.namespace)
+            if obj is None or not missing_from(rendered.object, obj):
                 continue
-            drift = compared(one, obj, status)
+            drift = compared(rendered, obj, status)
             if drift is not None:
                 # Where an autoscaler owns the number of pods, Git's is from before it.
                 owned = scaler_of(obj, context.reader) is not None
                 different = [each for each in drift.differences if not (owned and each.path == REPLICAS)]
                 yield from ignore_differences.check(
-                    one, obj, different, status, ignore_differences.rules(app, settings)
+                    rendered, obj, different, status, ignore_differences.rules(app, settings)
                 )
 
 
 def _objects(context: CheckContext, view: CachedReader, told: set[str]) -> Iterator[Finding]:
     """Yield the objects of the layer that are held, where no check of their own has told it already."""
-    for one in wanted(context.layer, context.apps):
-        if str(one) in told or one.api == argocd.APPLICATION:
+    for rendered in wanted(context.layer, context.apps):
+        if str(rendered) in told or rendered.api == argocd.APPLICATION:
             continue
-        with context.skipped.skipping(f"{one.kind} objects"):
-            obj = view.get(one.api, one.name, one.namespace)
+        with context.skipped.skipping(f"{rendered.kind} objects"):
+            obj = view.get(rendered.api, rendered.name, rendered.namespace)
             if obj is None:
-                yield _missing(one)
+                yield _missing(rendered)
                 continue
             cause = cause_now(obj, view)
             if cause is not None:
                 state = assess(obj, view)
                 observed = "it is held all the same" if isinstance(state.verdict, Met) else state.verdict.why
-                finding = Finding(str(one), Promise.APPLICATIONS, state.expected, observed, cause)
+                finding = Finding(str(rendered), Promise.APPLICATIONS, state.expected, observed, cause)
                 yield replace(finding, promise=promise_of(cause, Promise.APPLICATIONS))
 
 

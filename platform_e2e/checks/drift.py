@@ -105,10 +105,10 @@ def drifts(
     """
     said = {name: dict(statuses(app)) for name, app in live_apps.items()}
     found: list[Drift] = []
-    for one in wanted(layer, apps):
-        with skipped.skipping(f"{one.kind} objects"):
-            live = reader.get(one.api, one.name, one.namespace)
-            drift = compared(one, live, status_of(one, said.get(one.application, {})))
+    for rendered in wanted(layer, apps):
+        with skipped.skipping(f"{rendered.kind} objects"):
+            live = reader.get(rendered.api, rendered.name, rendered.namespace)
+            drift = compared(rendered, live, status_of(rendered, said.get(rendered.application, {})))
             found += [drift] if drift else []
     return found + list(_extras(reader, layer, apps, live_apps, skipped))
 

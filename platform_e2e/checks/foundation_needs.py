@@ -68,8 +68,8 @@ def need(said: str, namespace: str) -> Need | None:
 def bringing(wanted: Need, rendered: Sequence[Rendered]) -> Rendered | None:
     """Return the object of the layer that brings what is needed: itself, or what a controller makes it of; None where none does."""
     near = [one for one in rendered if one.namespace in {wanted.namespace, None}]
-    return next((one for one in near if one.kind == wanted.kind and one.name == wanted.name), None) or next(
-        (one for one in near if wanted.kind == "Secret" and wanted.name in _secrets(one)), None
+    return next((obj for obj in near if obj.kind == wanted.kind and obj.name == wanted.name), None) or next(
+        (obj for obj in near if wanted.kind == "Secret" and wanted.name in _secrets(obj)), None
     )
 
 

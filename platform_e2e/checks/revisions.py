@@ -62,7 +62,9 @@ def references(directory: Path, layer: Layer) -> References:
         if trouble or names is None:
             return References(trouble=trouble)
         wanted = {revision for _, _, revision in _named(layer) if DIGITS.fullmatch(revision)}
-        commits = frozenset(one for one in wanted if not found.git("cat-file", "-e", f"{one}^{{commit}}").returncode)
+        commits = frozenset(
+            commit for commit in wanted if not found.git("cat-file", "-e", f"{commit}^{{commit}}").returncode
+        )
         split = [name.removeprefix("refs/").partition("/") for name in names]
         branches = {name for kind, _, name in split if kind == "heads"}
         branches |= {name.partition("/")[2] for kind, _, name in split if kind == "remotes"}

@@ -155,15 +155,15 @@ def _later(
     """Return workload, what it needs, and both steps, where all that provides it comes after the workload."""
     own = _steps(workload, makers)
     found = []
-    for one in providers:
-        other = _steps(one, makers)
+    for provider in providers:
+        other = _steps(provider, makers)
         if not other:
             # It is applied on occasion only.
             continue
         order = _order(own, other, waits=waits)
         if order is None:
             return None
-        found.append((workload, one, *order))
+        found.append((workload, provider, *order))
     return min(found, key=lambda each: each[3].when, default=None)
 
 

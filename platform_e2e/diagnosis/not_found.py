@@ -65,5 +65,5 @@ def _near(name: str, names: Sequence[str]) -> list[str]:
 
 
 def _offer(near: Sequence[str], before: str) -> str:
-    offered = " or ".join(f"{before}{one}" for one in near)
+    offered = " or ".join(f"{before}{obj}" for obj in near)
     return f"did you mean {offered}?" if near else "create it, or correct its name and namespace"

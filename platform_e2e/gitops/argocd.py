@@ -278,7 +278,9 @@ def ask_sync(kube: Kube, app: Object) -> None:
     policy = (app.get("spec") or {}).get("syncPolicy") or {}
     sync: dict[str, Any] = {
         "prune": (policy.get("automated") or {}).get("prune") is True,
-        "syncOptions": [one for one in policy.get("syncOptions") or () if not one.startswith("ApplyOutOfSyncOnly=")],
+        "syncOptions": [
+            option for option in policy.get("syncOptions") or () if not option.startswith("ApplyOutOfSyncOnly=")
+        ],
     }
     compared = (status(app).get("sync") or {}).keys() & {"revision", "revisions"}
     sync |= {name: status(app)["sync"][name] for name in compared}

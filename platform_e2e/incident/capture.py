@@ -77,7 +77,7 @@ def main(args: argparse.Namespace, cluster: str) -> int:
         tempfile.TemporaryDirectory(prefix="platform-e2e-capture-") as scratch,
     ):
         places = [*args.namespace, argocd.NAMESPACE, connection.namespace or ""]
-        taking = Capture(reader, connection.name, args.app, [one for one in places if one])
+        taking = Capture(reader, connection.name, args.app, [place for place in places if place])
         say(f"{connection.name}: reads, and changes nothing")
         directory = args.layer or _own_repository(cluster or _cluster_of(connection)) or paths.project() / "platform"
         taking.take(directory, Path(scratch), renderer, Outside() if args.probe else UNASKED)

@@ -44,19 +44,19 @@ def side_by_side(
     here = {(one.object, one.cause.id): one for one in now}
     taken: set[tuple[str, str]] = set()
     rows: list[Row] = []
-    for one in then:
-        place = one.object, one.cause.id
+    for finding in then:
+        place = finding.object, finding.cause.id
         if place in here:
             taken.add(place)
-            rows.append(Row(one, here[place], AGAIN))
+            rows.append(Row(finding, here[place], AGAIN))
             continue
-        others = [other for other in now if other.object == one.object]
-        why = known.get(one.object, "")
+        others = [other for other in now if other.object == finding.object]
+        why = known.get(finding.object, "")
         if others:
             taken.add((others[0].object, others[0].cause.id))
-            rows.append(Row(one, others[0], OTHER, why))
+            rows.append(Row(finding, others[0], OTHER, why))
         else:
-            rows.append(Row(one, None, GONE, why or "here nothing is wrong with it"))
+            rows.append(Row(finding, None, GONE, why or "here nothing is wrong with it"))
     return rows + [Row(None, one, NEW) for one in now if (one.object, one.cause.id) not in taken]
 
 

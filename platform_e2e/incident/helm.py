@@ -101,11 +101,11 @@ def pinned(wanted: Sequence[Release], captured: Sequence[Installed]) -> list[Rel
         captured: of the incident.
     """
     found = []
-    for one in wanted:
-        own = Installed(one.name, one.namespace, one.chart, one.version, one.app_version)
+    for release in wanted:
+        own = Installed(release.name, release.namespace, release.chart, release.version, release.app_version)
         then = nearest(own, captured)
-        same = then is not None and then.chart == one.chart and then.version and then.app_version
-        found.append(replace(one, version=then.version, app_version=then.app_version) if then and same else one)
+        same = then is not None and then.chart == release.chart and then.version and then.app_version
+        found.append(replace(release, version=then.version, app_version=then.app_version) if then and same else release)
     return found
 
 
@@ -119,21 +119,21 @@ def differences(
         here: of the cluster that it is reproduced on.
         absent: by release, parts of the upstream chart that the one here has not.
     """
-    for one in then:
-        now = nearest(one, here)
+    for release in then:
+        now = nearest(release, here)
         if now is None:
-            yield f"release {one.name} ({one.chart} {one.version}) was there then and is not here"
+            yield f"release {release.name} ({release.chart} {release.version}) was there then and is not here"
             continue
-        if _plain(one.app_version) != _plain(now.app_version):
-            yield f"release {one.name}: {one.app_version} then, {now.app_version} here"
-        elif one.version != now.version:
-            yield f"release {one.name}: chart {one.version} then, {now.version} here"
+        if _plain(release.app_version) != _plain(now.app_version):
+            yield f"release {release.name}: {release.app_version} then, {now.app_version} here"
+        elif release.version != now.version:
+            yield f"release {release.name}: chart {release.version} then, {now.version} here"
         if absent.get(now.name):
-            yield f"release {one.name}: without {', '.join(absent[now.name])} here"
-        fields = sorted(set(_different(one.values, now.values)))
+            yield f"release {release.name}: without {', '.join(absent[now.name])} here"
+        fields = sorted(set(_different(release.values, now.values)))
         if fields:
             more = f" and {len(fields) - SHOWN} more" if len(fields) > SHOWN else ""
-            yield f"release {one.name}: values differ at {', '.join(fields[:SHOWN])}{more}"
+            yield f"release {release.name}: values differ at {', '.join(fields[:SHOWN])}{more}"
     for one in here:
         if nearest(one, then) is None:
             yield f"release {one.name} ({one.chart} {one.version}) is here and was not captured"

@@ -76,7 +76,7 @@ def captured(incident: Incident, output: Path) -> None:
         (f"{drift}: {_how(drift.change, [str(d) for d in drift.differences])}" for drift in incident.drift),
     )
     say_list("held", incident.held)
-    say_list("alerts firing", sorted(alert_line(one) for one in incident.alerts))
+    say_list("alerts firing", sorted(alert_line(alert) for alert in incident.alerts))
     say_list("findings", (line_of(finding) for finding in incident.findings))
     say_list("worth knowing", incident.notes)
     say_list("not captured", (f"{part}: {why}" for part, why in incident.missed.items()))

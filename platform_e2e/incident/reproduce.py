@@ -249,7 +249,7 @@ def compared(incident: Incident, up: RunningPlatform, laid: Sequence[Applied] = 
         laid: what could not be laid over is why a finding is not seen.
         timeout: seconds.
     """
-    reasons = {one.object: one.problem for one in laid if one.problem}
+    reasons = {applied.object: applied.problem for applied in laid if applied.problem}
     outside = Outside.of(up.facts) if incident.probed else UNASKED
     rows: list[Row] = []
 

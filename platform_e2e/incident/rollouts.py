@@ -40,13 +40,13 @@ def halfway(reader: Reader, wanted: Sequence[Rendered], skipped: SkippedParts) -
         skipped: is told what may not be read.
     """
     found: list[Drift] = []
-    for one in wanted:
-        if one.api == DEPLOYMENT:
+    for rendered in wanted:
+        if rendered.api == DEPLOYMENT:
             with skipped.skipping("ReplicaSets"):
-                live = reader.get(one.api, one.name, one.namespace)
+                live = reader.get(rendered.api, rendered.name, rendered.namespace)
                 older = _older(reader, live) if live else None
                 if live and older:
-                    found.append(_compared(one, live, older))
+                    found.append(_compared(rendered, live, older))
     return found
 
 

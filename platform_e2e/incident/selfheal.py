@@ -48,7 +48,7 @@ def watch(reader: Reader, drift: Sequence[Drift], wanted: Sequence[Rendered], *,
         wanted: as Git has them.
         timeout: seconds after which what is not healed stays.
     """
-    git = {(one.api, one.namespace or "", one.name): one for one in wanted}
+    git = {(rendered.api, rendered.namespace or "", rendered.name): rendered for rendered in wanted}
     began = time.monotonic()
     healed: dict[str, Healed] = {}
     left: dict[str, str] = {}

@@ -62,6 +62,8 @@ def _windows(kube: Kube, name: str, ours: list[Object]) -> bool:
     project = kube.get(argocd.APPPROJECT, name, argocd.NAMESPACE)
     if project is None:
         return False
-    others = [one for one in at(project, "spec", "syncWindows") or () if one.get("duration") != WINDOW["duration"]]
+    others = [
+        window for window in at(project, "spec", "syncWindows") or () if window.get("duration") != WINDOW["duration"]
+    ]
     kube.patch(argocd.APPPROJECT, name, {"spec": {"syncWindows": others + ours or None}}, argocd.NAMESPACE)
     return True

@@ -49,7 +49,7 @@ def compare(then: Sequence[Then], now: Mapping[str, Then], gone: Sequence[str] =
         now: what ran, by test.
         gone: tests that this harness, or the layer, does not have any more.
     """
-    return [_one(one, now.get(one.test), one.test in gone) for one in then]
+    return [_one(test, now.get(test.test), test.test in gone) for test in then]
 
 
 def _one(then: Then, now: Then | None, gone: bool) -> Compared:  # noqa: FBT001 - private, and read in one place
@@ -80,13 +80,14 @@ def _cause(test: Then) -> str:
 
 def as_json(compared: Sequence[Compared]) -> list[dict[str, Any]]:
     """Return it as plain data for run.json."""
-    return [asdict(one) for one in compared]
+    return [asdict(comparison) for comparison in compared]
 
 
 def summary(compared: Sequence[Compared]) -> str:
     """Return one line: of how many tests what became of how many."""
     counts = {
-        verdict: sum(one.verdict == verdict for one in compared) for verdict in (SAME, DIFFERENT, PASSES, GONE, NOT_RUN)
+        verdict: sum(comparison.verdict == verdict for comparison in compared)
+        for verdict in (SAME, DIFFERENT, PASSES, GONE, NOT_RUN)
     }
     said = ", ".join(f"{number} {verdict}" for verdict, number in counts.items() if number)
     return f"of {len(compared)} test(s) that failed: {said}"
@@ -104,9 +105,9 @@ def table(compared: Sequence[Compared], *, width: int, colour: bool) -> str:
     for name in ("test", "cause then", "cause now", "verdict"):
         result.add_column(name, overflow="fold")
     styles = {SAME: "bold red", PASSES: "green"}
-    for one in compared:
-        verdict = Text(one.verdict, styles.get(one.verdict, "yellow"))
-        result.add_row(*(Text(shown(part)) for part in (one.test, one.then, one.now)), verdict)
+    for comparison in compared:
+        verdict = Text(comparison.verdict, styles.get(comparison.verdict, "yellow"))
+        result.add_row(*(Text(shown(part)) for part in (comparison.test, comparison.then, comparison.now)), verdict)
     out = StringIO()
     Console(file=out, width=max(width, 60), force_terminal=colour, no_color=not colour, highlight=False).print(result)
     return out.getvalue()

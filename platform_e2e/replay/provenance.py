@@ -71,7 +71,11 @@ def _of_earlier(run: Run, replay: Prepared) -> dict[str, Any]:
     _write(run.directory / PATCH, earlier.kept.text(PATCH))
     known = ("prefix", "uncommitted", "patch_withheld")
     withheld = earlier.layer.get("withheld")
-    entries = [one for one in withheld if isinstance(one, dict) and "path" in one] if isinstance(withheld, list) else []
+    entries = (
+        [entry for entry in withheld if isinstance(entry, dict) and "path" in entry]
+        if isinstance(withheld, list)
+        else []
+    )
     return {
         **{name: earlier.layer[name] for name in known if name in earlier.layer},
         **({"commit": earlier.commit} if earlier.commit else {}),

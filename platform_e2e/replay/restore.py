@@ -144,7 +144,7 @@ def differences(recorded: RunRecord, place: Path) -> list[str]:
     """Return how a layer that was made again differs from what was run; nothing where their checksums are equal."""
     if SUMS not in recorded.kept.files:
         return ["layer: the run left no checksums of it, so it cannot be compared with what was run"]
-    hidden = {str(one["path"]) for one in withheld(recorded)}
+    hidden = {str(entry["path"]) for entry in withheld(recorded)}
     then = parse_sums(recorded.kept.text(SUMS))
     now = {name: value for name, value in sums(place).items() if name not in hidden}
     said = []
@@ -221,9 +221,9 @@ def _put_back(recorded: RunRecord, git: Repository | None, directory: Path) -> l
     """Take from Git what was taken out of the copy, where it was committed; return what cannot be had."""
     prefix = _prefix(recorded)
     entries = {
-        name: one
-        for one in withheld(recorded)
-        if not leads_out(name := str(one["path"])) and _is_plain(directory / name, directory)
+        name: entry
+        for entry in withheld(recorded)
+        if not leads_out(name := str(entry["path"])) and _is_plain(directory / name, directory)
     }
     committed = [name for name, one in entries.items() if one.get("committed") is True]
     with paths.scratch() as scratch:

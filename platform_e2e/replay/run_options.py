@@ -244,7 +244,7 @@ def _harness(run: RunRecord) -> list[str]:
             known = git is not None and git.has(then)
     place = f"../platform-e2e-{then[:12]}"
     get = ("" if known else "git fetch, then ") + f"git worktree add {place} {then[:12]}"
-    missing = [f"harness: {one}" for one in run_record.strings(run.harness.get("patch_withheld"))]
+    missing = [f"harness: {text}" for text in run_record.strings(run.harness.get("patch_withheld"))]
     if run.kept.text(HARNESS_PATCH):
         missing = [_patch(run, place), *missing]
     if now is None or now.commit != then:

@@ -59,7 +59,9 @@ class Then:
     def of(cls, test: Mapping[str, Any]) -> Then:
         """Return what a test's entry in run.json says."""
         causes = [
-            _text(_mapping(one.get("cause")).get("id")) for one in _list(test.get("findings")) if isinstance(one, dict)
+            _text(_mapping(finding.get("cause")).get("id"))
+            for finding in _list(test.get("findings"))
+            if isinstance(finding, dict)
         ]
         return cls(
             test=_text(test.get("test")),
@@ -123,7 +125,9 @@ def ended(tests: Iterable[Mapping[str, Any]]) -> tuple[Then, ...]:
 def to_run_again(tests: Iterable[Then]) -> tuple[Then, ...]:
     """Return the tests that failed; where none did, those that something blocked which no test shows."""
     then = tuple(tests)
-    return tuple(one for one in then if one.outcome in BAD) or tuple(one for one in then if one.outcome == BLOCKED)
+    return tuple(test for test in then if test.outcome in BAD) or tuple(
+        test for test in then if test.outcome == BLOCKED
+    )
 
 
 def read(kept: FoundRun) -> RunRecord:
@@ -139,7 +143,7 @@ def read(kept: FoundRun) -> RunRecord:
             f"--replay: run.json of {kept.where} is not one of platform-e2e: it lacks options or verdict",
             "name the directory of a run",
         )
-    tests = ended(one for one in _list(verdict.get("tests")) if isinstance(one, dict))
+    tests = ended(test for test in _list(verdict.get("tests")) if isinstance(test, dict))
     return RunRecord(
         kept=kept,
         options={name: text for name in (*TAKEN, *ASKED) if (text := _written(name, data["options"].get(name)))},
@@ -180,8 +184,8 @@ def state(said: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         said: `state` of a run.json, in which releases and images are lists: a name as a key may read like a secret's.
     """
-    releases = [one for one in _list(said.get("releases")) if isinstance(one, dict)]
-    images = [one for one in _list(said.get("images")) if isinstance(one, dict)]
+    releases = [release for release in _list(said.get("releases")) if isinstance(release, dict)]
+    images = [image for image in _list(said.get("images")) if isinstance(image, dict)]
     return {
         **{name: value for name, value in said.items() if isinstance(value, str | int)},
         "pool": {str(stated): _text(used) for stated, used in _mapping(said.get("pool")).items()},
@@ -195,7 +199,7 @@ def state(said: Mapping[str, Any]) -> dict[str, Any]:
 
 def strings(value: Any) -> list[str]:
     """Return the texts of a list; none where it is not a list."""
-    return [one for one in _list(value) if isinstance(one, str)]
+    return [text for text in _list(value) if isinstance(text, str)]
 
 
 def _text(value: Any) -> str:

@@ -72,7 +72,7 @@ class Operated(Prometheus):
             takers: the Prometheus objects.
         """
         groups: dict[tuple[str, str, str], list[Prometheus]] = defaultdict(list)
-        pods = [pod for one in takers for pod in self._pods(key(one)[0], key(one)[1])]
+        pods = [pod for taker in takers for pod in self._pods(key(taker)[0], key(taker)[1])]
         here = [pod for pod in self._client.list("v1/Pod", self._namespace) if NAME_LABEL in labels_of(pod)]
         if len({key(pod) for pod in (*pods, *here)}) <= 1 or not pods:
             return self

@@ -110,15 +110,15 @@ def not_compared(application: Object, view: ReadApi) -> Cause | None:
         return None
     namespace = key(application)[0]
     controllers = view.list("apps/v1/StatefulSet", namespace, labels={COMPONENT: "application-controller"})
-    if not controllers or any(at(one, "status", "readyReplicas") for one in controllers):
+    if not controllers or any(at(controller, "status", "readyReplicas") for controller in controllers):
         return None
     seen = ", ".join(revision[:12] for revision in argocd.revisions(application))
     told = f"what it says is of commit {seen}" if seen else "it was never compared"
-    wanted = [at(one, "spec", "replicas") for one in controllers]
+    wanted = [at(controller, "spec", "replicas") for controller in controllers]
     state = "0 replicas" if not any(wanted) else "no ready replica"
     return Cause(
         "application-stale-revision",
-        f"nobody compares {name_of(application)} with Git: {listed([name_of(one) for one in controllers])} has {state}; {told}",
+        f"nobody compares {name_of(application)} with Git: {listed([name_of(controller) for controller in controllers])} has {state}; {told}",
         "look at the controller's pods"
         if any(wanted)
         else "give the controller a replica (controller.replicas of the chart)",

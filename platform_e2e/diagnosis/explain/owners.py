@@ -114,7 +114,7 @@ def owner_of(pod: Object, view: ReadApi) -> Owner | None:
 
 def _controller(obj: Object) -> Mapping[str, Any] | None:
     """Return the reference to what controls an object (meta/v1, OwnerReference)."""
-    return next((one for one in at(obj, "metadata", "ownerReferences") or () if one.get("controller")), None)
+    return next((owner for owner in at(obj, "metadata", "ownerReferences") or () if owner.get("controller")), None)
 
 
 def named(pods: Sequence[Object], view: ReadApi) -> list[str]:

@@ -35,13 +35,13 @@ def not_watched(application: Object, view: ReadApi) -> Cause | None:
         for kind in ("apps/v1/StatefulSet", "apps/v1/Deployment")
         for one in view.list(kind, labels={COMPONENT: "application-controller"})
     ]
-    if not controllers or any(_reads(one, namespace, view) for one in controllers):
+    if not controllers or any(_reads(controller, namespace, view) for controller in controllers):
         return None
-    homes = sorted({key(one)[0] for one in controllers})
+    homes = sorted({key(controller)[0] for controller in controllers})
     return Cause(
         "application-namespace-unwatched",
         f"Argo CD does not look at {name_of(application)}: its controller in namespace {listed(homes)} reads Applications of "
-        f"{listed(sorted({word for one in controllers for word in (key(one)[0], *_others(one, view))}))} only",
+        f"{listed(sorted({word for controller in controllers for word in (key(controller)[0], *_others(controller, view))}))} only",
         f"move the Application to namespace {homes[0]}, or let Argo CD read {namespace}: {SETTING} in the ConfigMap {PARAMETERS} "
         "(configs.params of the chart), and spec.sourceNamespaces of its AppProject",
         about=f"namespace/{namespace}",
