@@ -214,7 +214,7 @@ def dist(session: nox.Session) -> None:
     """Build the source archive and of it the wheel into dist/, and check both."""
     _install(session, "dist")
     _run(session, "python", "-m", "build", "--no-isolation", "--outdir", str(DIST), *session.posargs)
-    _check(session, "platform_e2e-[0-9]*")
+    _check(session, "platform_e2e-[0-9]*", "pyproject.toml")
 
 
 @nox.session(name="programs-wheel")
@@ -229,14 +229,15 @@ def programs_wheel(session: nox.Session) -> None:
         session.env["PROGRAMS_WHEEL_PACKAGE"] = package
         with session.chdir(".ci/programs-wheel"):
             _run(session, "python", "-m", "hatchling", "build", "-t", "wheel", "-d", str(DIST))
-    _check(session, "platform_e2e_programs-*")
+    _check(session, "platform_e2e_programs-*", ".ci/programs-wheel/pyproject.toml")
 
 
-def _check(session: nox.Session, pattern: str) -> None:
+def _check(session: nox.Session, pattern: str, configuration: str) -> None:
     """Check what was built as an index would, and that the wheel has nothing that it should not have."""
     built = sorted(map(str, DIST.glob(pattern)))
     _run(session, "python", "-m", "twine", "check", "--strict", *built)
-    _run(session, "check-wheel-contents", *(path for path in built if path.endswith(".whl")))
+    wheels = (path for path in built if path.endswith(".whl"))
+    _run(session, "check-wheel-contents", "--config", configuration, *wheels)
 
 
 @nox.session
