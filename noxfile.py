@@ -31,6 +31,8 @@ TERMINATE_SECONDS = 60.0
 """The same after SIGTERM."""
 SCRATCH_BYTES = 1 << 30
 """Room that tests need for what they write, ten times what was measured."""
+DIST = Path(__file__).resolve().parent / "dist"
+"""Where archives and wheels are built."""
 STAMP = "installed.sha256"
 """File of an environment that says what was installed into it."""
 ASKS_ONLY = {"--collect-only", "--co", "--help", "-h", "--markers", "--fixtures", "--version"}
@@ -213,6 +215,37 @@ def formatted(session: nox.Session) -> None:
     _install(session, "lint")
     _run(session, "ruff", "check", "--fix", *session.posargs)
     _run(session, "ruff", "format")
+
+
+@nox.session
+def dist(session: nox.Session) -> None:
+    """Build the source archive and of it the wheel into dist/, and check both."""
+    _install(session, "dist")
+    _run(session, "python", "-m", "build", "--no-isolation", "--outdir", str(DIST), *session.posargs)
+    _check(session, "platform_e2e-[0-9]*", "pyproject.toml")
+
+
+@nox.session(name="programs-wheel")
+def programs_wheel(session: nox.Session) -> None:
+    """Build the wheel platform-e2e-programs into dist/: where it is installed nothing compiles; Linux, root."""
+    _install(session, "dist")
+    DIST.mkdir(exist_ok=True)
+    # On the disk: it takes a gigabyte, and programs become links where the cache lies on the same one.
+    with tempfile.TemporaryDirectory(dir=DIST) as scratch:
+        package = f"{scratch}/platform_e2e_programs"
+        _run(session, "python", "-m", "platform_e2e.cluster.packing", package, PYPROJECT["project"]["version"])
+        session.env["PROGRAMS_WHEEL_PACKAGE"] = package
+        with session.chdir(".ci/programs-wheel"):
+            _run(session, "python", "-m", "hatchling", "build", "-t", "wheel", "-d", str(DIST))
+    _check(session, "platform_e2e_programs-*", ".ci/programs-wheel/pyproject.toml")
+
+
+def _check(session: nox.Session, pattern: str, configuration: str) -> None:
+    """Check what was built as an index would, and that the wheel has nothing that it should not have."""
+    built = sorted(map(str, DIST.glob(pattern)))
+    _run(session, "python", "-m", "twine", "check", "--strict", *built)
+    wheels = (path for path in built if path.endswith(".whl"))
+    _run(session, "check-wheel-contents", "--config", configuration, *wheels)
 
 
 @nox.session

@@ -21,6 +21,9 @@ ROOT = PACKAGE.parent
 CHECKOUT = ROOT if (ROOT / "pyproject.toml").is_file() and (ROOT / "fixtures").is_dir() else None
 """The checkout of the harness that this code runs from; None where it is installed."""
 
+PROJECT = "PLATFORM_E2E_PROJECT"
+"""The variable that says to a cluster's supervisor what `project` is to the process that started it."""
+
 MARKS = (".git", "pyproject.toml")
 """What a repository has at its top."""
 
@@ -29,8 +32,11 @@ def project() -> Path:
     """Return the top of the repository whose platform is under test.
 
     It is the nearest directory upwards from the current one that has `.git` or `pyproject.toml`; where there is none, the
-    checkout of the harness, or the current directory.
+    checkout of the harness, or the current directory. A cluster's supervisor, which stands in no repository, is told.
     """
+    told = os.environ.get(PROJECT)
+    if told:
+        return Path(told)
     here = Path.cwd()
     found = (place for place in (here, *here.parents) if any((place / mark).exists() for mark in MARKS))
     return next(found, CHECKOUT or here)

@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from platform_e2e import atomic
+from platform_e2e import atomic, paths
 from platform_e2e.cluster import lease, providers, supervisor
 from platform_e2e.cluster.embedded import cache
 from platform_e2e.cluster.provider import Capability, ClusterFacts, ClusterSpec, NodeFacts, Problem, Provider
@@ -62,6 +62,7 @@ class FakeProvider:
             raise ZeroDivisionError
         if kind == "hangs":
             wait_until(lambda: "never", timeout=60, what="it hangs")
+        (directory / "project").write_text(str(paths.project()))
         nodes = tuple(NodeFacts(f"n{number + 1}", "10.89.0.2", "") for number in range(spec.nodes))
         return ClusterFacts(spec.name, self.name, str(directory), "", "v1.34.4", nodes, segment="10.89.0.0/24")
 

@@ -26,15 +26,19 @@ __all__ = ["api", "run"]  # fixtures
 ROOT = paths.ROOT
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+RIGHTS = {("release.yml", "publish"): {"contents": "write", "id-token": "write", "attestations": "write"}}
+"""Of the jobs that may more than read: by workflow and name. Whoever may write runs nothing of this repository."""
 PYTEST_OPTIONS = {"--help", "--collect-only", "--co"}
 
 
 def sessions() -> dict[str, str]:
-    """Return the sessions of the noxfile with their help."""
+    """Return the sessions of the noxfile with their help; one may have another name than its function."""
     found = {}
     for node in ast.parse((ROOT / "noxfile.py").read_text()).body:
-        if isinstance(node, ast.FunctionDef) and any("session" in ast.unparse(d) for d in node.decorator_list):
-            found[node.name] = ast.get_docstring(node) or ""
+        decorators = [ast.unparse(decorator) for decorator in getattr(node, "decorator_list", ())]
+        if isinstance(node, ast.FunctionDef) and any("session" in text for text in decorators):
+            named = re.search(r"name='([^']+)'", " ".join(decorators))
+            found[named[1] if named else node.name] = ast.get_docstring(node) or ""
     return found
 
 
@@ -56,7 +60,7 @@ def test_every_session_and_option_that_a_document_names_exists(page: Path) -> No
     options = {option.option for option in OPTIONS} | PYTEST_OPTIONS
     for command in commands(page.read_text().replace('$venv/bin/nox" ', "nox ")):
         before, _, after = command.partition(" -- ")
-        named = [word for word in before.split()[1:] if re.fullmatch(r"[a-z0-9]+", word)]
+        named = [word for word in before.split()[1:] if re.fullmatch(r"[a-z0-9][a-z0-9-]*", word)]
         assert named, command
         assert set(named) <= set(sessions()), command
         if "e2e" in named:
@@ -84,13 +88,16 @@ def test_the_one_liner_for_the_last_runs_findings_works(tmp_path: Path) -> None:
 def test_a_workflow_has_no_more_rights_than_it_says_and_pins_what_it_uses(path: Path) -> None:
     workflow: dict[str, Any] = YAML(typ="safe", pure=True).load(path)
     assert workflow["permissions"] == {}
-    assert workflow["concurrency"]["cancel-in-progress"] is True
-    for job in workflow["jobs"].values():
-        assert job["permissions"] == {"contents": "read"}
+    # A release is not cut off by another push.
+    assert workflow["concurrency"]["cancel-in-progress"] is (path.name != "release.yml")
+    for name, job in workflow["jobs"].items():
+        assert job["permissions"] == RIGHTS.get((path.name, name), {"contents": "read"})
         assert job["timeout-minutes"] <= 90
         for step in job["steps"]:
             if "uses" in step:
-                assert re.fullmatch(r"[\w/.-]+@(v\d+|[0-9a-f]{40})", step["uses"])
+                # One of this repository is of the same commit.
+                local = step["uses"].startswith("./") and (ROOT / step["uses"] / "action.yml").is_file()
+                assert local or re.fullmatch(r"[\w/.-]+@(v\d+|[0-9a-f]{40})", step["uses"])
             if step.get("uses", "").startswith("actions/checkout"):
                 assert step["with"]["persist-credentials"] is False
 

@@ -319,7 +319,12 @@ def _attach(place: Place, spec: ClusterSpec, provider: Provider, timeline: Timel
         run(
             [sys.executable, *SUPERVISOR, place.name],
             timeout=START_SECONDS,
-            env={"PYTHONPATH": path, "PLATFORM_E2E_CACHE": str(paths.cache()), "PYTHONDONTWRITEBYTECODE": "1"},
+            env={
+                "PYTHONPATH": path,
+                "PLATFORM_E2E_CACHE": str(paths.cache()),
+                paths.PROJECT: str(paths.project()),
+                "PYTHONDONTWRITEBYTECODE": "1",
+            },
         )
     except BaseException:
         release()

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from platform_e2e import paths
-from platform_e2e.cluster.embedded import addons, archive, images, nodefiles, programs, recipes, rootfs
+from platform_e2e.cluster.embedded import addons, archive, images, modules, nodefiles, programs, recipes, rootfs
 from platform_e2e.cluster.embedded.archive import Config, Entry
 from platform_e2e.cluster.embedded.images import Image
 from platform_e2e.cluster.embedded.programs import Programs
@@ -233,6 +233,23 @@ def test_a_root_file_system_changes_its_images_only(sources: Sources) -> None:
     roots = {**sources.rootfs, "chat": replace(sources.rootfs["chat"], digest="another")}
     after = {image.name: image.key for image in images.assemble(replace(sources, rootfs=roots))}
     assert {name for name in before if before[name] != after[name]} == {"ghcr.io/platform-team/chat:1.0.0"}
+
+
+def test_images_take_no_more_of_a_module_than_the_wheel_of_programs_has(
+    sources: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pieces(name: str) -> Path:
+        for pattern in modules.PIECES[name]:
+            path = tmp_path / "pieces" / name / pattern
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(pattern)
+        return tmp_path / "pieces" / name
+
+    monkeypatch.setattr(programs, "module_directory", pieces)
+    made = [entry.source for image in images.assemble(sources) for entry in image.entries if entry.source]
+    taken = [path for path in made if path.is_relative_to(tmp_path / "pieces")]
+    assert len(taken) == 4
+    assert all(path.is_file() for path in taken)
 
 
 def test_the_chat_service_in_the_image_is_the_layers(sources: Sources) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from platform_e2e.cluster.embedded import gobuild, gomod, programs, toolchain
+from platform_e2e.cluster.embedded import gobuild, gomod, programs, stamps, toolchain
 from platform_e2e.errors import BrokenHarness, WrongUsage
 from platform_e2e.shell import CommandError
 from platform_e2e.timeline import Timeline
@@ -174,8 +174,8 @@ def test_versions_are_linked_in_from_go_mod() -> None:
 
 
 def test_prometheus_has_another_version_than_its_module() -> None:
-    assert programs.prometheus_version("v0.309.1") == "3.9.1"
-    assert programs.prometheus_version("0.310.0") == "3.10.0"
+    assert stamps.prometheus_version("v0.309.1") == "3.9.1"
+    assert stamps.prometheus_version("0.310.0") == "3.10.0"
 
 
 def test_a_tool_without_a_name_is_an_error_that_names_it() -> None:

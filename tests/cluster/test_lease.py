@@ -138,6 +138,15 @@ def test_the_first_makes_the_others_attach_and_the_last_has_it_removed(box: Box)
     assert box.notes == ["create", "delete"]
 
 
+def test_the_supervisor_makes_the_images_of_the_repository_that_asked(
+    box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "team" / ".git").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "team")
+    with box.acquire():
+        assert (Place(NAME).directory / "project").read_text() == str(tmp_path / "team")
+
+
 def test_leaving_last_means_that_everything_is_gone(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lease, "run", shell.run)  # the supervisor as the program that it is, from its start to its end
     with box.acquire():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from platform_e2e import paths
+from platform_e2e.cluster.embedded import modules
 from platform_e2e.foundations import assembled_argocd, embedded, making, manifests, origins
 from platform_e2e.foundations.helm import Helm
 from platform_e2e.foundations.manifests import Object
@@ -142,6 +144,38 @@ def test_a_chart_is_made_once(chart: str, tmp_path: Path) -> None:
     (tmp_path / "helm").unlink()  # a second time nothing is rendered
     again = making.made(chart, helm=Helm(tmp_path / "helm"), module_directory=module(tmp_path), timeline=Timeline(None))
     assert again == made
+
+
+@pytest.mark.parametrize("chart", UPSTREAM)
+def test_a_chart_is_made_of_no_more_of_a_module_than_the_wheel_of_programs_has(chart: str, tmp_path: Path) -> None:
+    whole = module(tmp_path / "module")("")
+
+    def pieces(name: str) -> Path:
+        # Scripts for images, of which no chart is made.
+        for pattern in modules.PIECES[name]:
+            if not any(whole.glob(pattern)):
+                (whole / pattern).parent.mkdir(parents=True, exist_ok=True)
+                (whole / pattern).write_text("")
+        target = tmp_path / "pieces" / name
+        modules.copy(name, whole, target)
+        return target
+
+    helm = helm_that_renders(tmp_path, UPSTREAM[chart])
+    of_pieces = making.made(chart, helm=helm, module_directory=pieces, timeline=Timeline(None))
+    made = {
+        str(path.relative_to(Path(of_pieces.path).parent)): path.read_text()
+        for path in files(Path(of_pieces.path).parent)
+    }
+    shutil.rmtree(paths.cache())
+    of_whole = make(chart, tmp_path)
+    assert made == {
+        str(path.relative_to(Path(of_whole.path).parent)): path.read_text()
+        for path in files(Path(of_whole.path).parent)
+    }
+
+
+def files(directory: Path) -> list[Path]:
+    return sorted(path for path in directory.rglob("*") if path.is_file())
 
 
 @pytest.mark.parametrize("chart", UPSTREAM)

@@ -1,4 +1,6 @@
-"""What the host itself must have: mmdebstrap with Debian's archive keys, and util-linux. Nothing else is ever installed.
+"""What the host itself must have: util-linux, and where a root file system is to be made mmdebstrap with Debian's archive keys.
+
+Nothing else is ever installed.
 
 containerd, runc, CNI plugins and iptables are in the nodes' root file system, so that nothing of the user's is displaced
 and no service is started.
@@ -12,7 +14,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from platform_e2e.cluster.embedded import cache, debian
+from platform_e2e.cluster.embedded import cache, debian, rootfs
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.shell import CommandError, run, which
 from platform_e2e.timeline import Timeline
@@ -26,6 +28,9 @@ PACKAGES: Mapping[str, Callable[[], bool]] = {
 }
 """Debian's name of each package, and how to see that what is needed of it is there, whoever installed it."""
 
+FOR_ROOTFS = frozenset({"mmdebstrap", "debian-archive-keyring"})
+"""Packages that are needed only while a root file system is neither in the cache nor in the installed wheel."""
+
 INSTALL_SECONDS = 600.0
 """For fetching and installing 2 MB of packages, and for waiting until another apt is done."""
 
@@ -35,8 +40,9 @@ class MissingPackages(BrokenHarness):
 
 
 def missing() -> list[str]:
-    """Return the names of the packages that are not there, without changing anything."""
-    return [package for package, present in PACKAGES.items() if not present()]
+    """Return the names of the packages that are needed and not there, without changing anything."""
+    absent = [package for package, present in PACKAGES.items() if not present()]
+    return absent if FOR_ROOTFS.isdisjoint(absent) or rootfs.to_make() else sorted(set(absent) - FOR_ROOTFS)
 
 
 def command(packages: list[str]) -> list[str]:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from platform_e2e import paths
-from platform_e2e.cluster.embedded import cache, gomod, programs, rootfs
+from platform_e2e.cluster.embedded import cache, gomod, programs, rootfs, stamps
 from platform_e2e.cluster.embedded.archive import Config, Entry, write_entries, write_image
 from platform_e2e.cluster.embedded.programs import Programs
 from platform_e2e.cluster.embedded.recipes import Recipe, Sources, recipes
@@ -104,7 +104,7 @@ def names(apps: Path) -> dict[str, str]:
 
     metallb = version("go.universe.tf/metallb")
     operator = version("github.com/prometheus-operator/prometheus-operator")
-    prometheus = programs.prometheus_version(version("github.com/prometheus/prometheus"))
+    prometheus = stamps.prometheus_version(version("github.com/prometheus/prometheus"))
     found = {
         # The chart argo-cd 9.3.7 asks for this name.
         "redis": "ecr-public.aws.com/docker/library/redis:8.2.2-alpine",

@@ -7,6 +7,9 @@ names it in the cache; so a change of one of our own sources links one program a
 all of them. Go's module cache and build cache lie in the same cache directory, as `go/mod` and `go/build`. Go itself
 drops from the build cache what was not used for five days; `PLATFORM_E2E_GO_BUILD_CACHE=prune` empties it after every
 successful build, which saves some 6 GB and costs the next change of go.mod a full build.
+
+Where the wheel `platform-e2e-programs` is installed (`prebuilt`), programs that are made of the same are taken from it, and
+what it does not have is built.
 """
 
 from __future__ import annotations
@@ -16,10 +19,12 @@ import os
 import shutil
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from platform_e2e import paths
-from platform_e2e.cluster.embedded import cache, gobuild, gomod, toolchain
+from platform_e2e.cluster.embedded import cache, gobuild, gomod, modules, prebuilt, stamps, toolchain
+from platform_e2e.cluster.embedded.prebuilt import Prebuilt
 from platform_e2e.cluster.embedded.toolchain import Toolchain
 from platform_e2e.errors import BrokenHarness, WrongUsage
 from platform_e2e.shell import run
@@ -63,9 +68,6 @@ TOOLS_OF_HOST = ("helm", "kubectl", "kustomize")
 
 KUBECTL = "k8s.io/kubernetes/cmd/kubectl"
 """kubectl by itself: a twentieth of what all of Kubernetes takes to compile."""
-
-VERSION_PACKAGE = "github.com/prometheus/common/version"
-"""Where everything made by the Prometheus authors and kube-state-metrics keeps its version."""
 
 
 @dataclass(frozen=True)
@@ -115,15 +117,16 @@ def ensure(timeline: Timeline, only: Collection[str] = ()) -> Programs:
         WrongUsage: PLATFORM_E2E_GO_BUILD_CACHE is neither keep nor prune.
     """
     prune = _prune_asked()
-    tools = toolchain.choose()
-    wanted = _some(only, tools) if only else table()
-    keys = {program.name: key(program, tools.version) for program in wanted}
+    supply = Supply(prebuilt.find())
+    wanted = _some(only, supply) if only else table()
+    keys = {program.name: supply.key(program) for program in wanted}
 
     def make(directory: Path) -> None:
-        reused = _reuse(directory, keys)
-        missing = [program for program in wanted if program.name not in reused]
+        there = _reuse(directory, keys)
+        there |= _take(supply.wheel, directory, {name: keys[name] for name in keys.keys() - there}, timeline)
+        missing = [program for program in wanted if program.name not in there]
         if missing:
-            _build(missing, directory, tools, timeline)
+            _build(missing, directory, supply.tools, timeline)
         for name in KUBERNETES_NAMES if KUBERNETES in keys else ():
             (directory / name).symlink_to(KUBERNETES)
         (directory / "keys.json").write_text(json.dumps(keys, indent=1, sort_keys=True))
@@ -134,20 +137,47 @@ def ensure(timeline: Timeline, only: Collection[str] = ()) -> Programs:
     return Programs(cache.entry("programs", total, make, phase=PHASE, timeline=timeline), keys)
 
 
-def _some(only: Collection[str], tools: Toolchain) -> tuple[Program, ...]:
-    """Return the programs of these names; kubectl alone where the one that plays all of Kubernetes is not built."""
+@dataclass
+class Supply:
+    """Where programs come from: the installed wheel, and Go for what it does not have."""
+
+    wheel: Prebuilt | None
+
+    @cached_property
+    def tools(self) -> Toolchain:
+        """Return Go; where the wheel has everything it is never asked for."""
+        return toolchain.choose()
+
+    def carried(self, program: Program) -> str | None:
+        """Return a program's key where the wheel has just this one; the version of Go is the one that built the wheel."""
+        if self.wheel is None:
+            return None
+        found = key(program, self.wheel.go)
+        return found if self.wheel.program(program.name, found) else None
+
+    def key(self, program: Program) -> str:
+        """Return what names a program in the cache."""
+        return self.carried(program) or key(program, self.tools.version)
+
+
+def _some(only: Collection[str], supply: Supply) -> tuple[Program, ...]:
+    """Return the programs of these names; kubectl alone where the one that plays all of Kubernetes is not there."""
     every = {program.name: program for program in table()}
     found = [every[name] for name in sorted(only) if name != "kubectl"]
     if "kubectl" in only:
         whole = every[KUBERNETES]
-        there = key(whole, tools.version) in _built().values()
+        there = bool(supply.carried(whole)) or supply.key(whole) in _built().values()
         found.append(whole if there else Program("kubectl", KUBECTL, whole.link))
     return tuple(found)
 
 
 def has(names: Collection[str]) -> bool:
-    """Tell whether programs of these names were built here before, in whatever version; quick, for the doctor."""
-    built = {name for _, name in _built()}
+    """Tell whether programs of these names need not be built: they were before, in whatever version, or the wheel has them.
+
+    Quick, for the doctor.
+    """
+    supply = Supply(prebuilt.find())
+    built = {name for _, name in _built()} | {program.name for program in table() if supply.carried(program)}
     return built.issuperset(set(names) - {"kubectl"}) and (
         "kubectl" not in names or bool(built & {"kubectl", KUBERNETES})
     )
@@ -172,66 +202,11 @@ def table() -> tuple[Program, ...]:
     own = sorted(path.name for path in (gomod.MODULE / "cmd").iterdir() if any(path.glob("*.go")))
     # Kubernetes is by far the largest: begun first, it is linked while others still compile.
     own.sort(key=lambda name: name != KUBERNETES)
-    flags = _versions(pinned)
+    flags = stamps.of(pinned)
     return (
-        *(Program(name, f"./cmd/{name}", _kubernetes_version(pinned)) for name in own),
+        *(Program(name, f"./cmd/{name}", stamps.kubernetes(pinned)) for name in own),
         *(Program(TOOLS[package], package, flags.get(TOOLS[package], ())) for package in pinned.tools),
     )
-
-
-def _kubernetes_version(pinned: gomod.GoMod) -> tuple[str, ...]:
-    """Return what Kubernetes programs must be told, or /version lies and charts with a kubeVersion refuse the cluster."""
-    version = pinned.module("k8s.io/kubernetes").version
-    major, minor, _ = version.removeprefix("v").split(".")
-    values = {
-        "gitVersion": version,
-        "gitMajor": major,
-        "gitMinor": minor,
-        "gitTreeState": "clean",
-        "gitCommit": "0",
-        "buildDate": "2026-01-01T00:00:00Z",
-    }
-    packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
-    return tuple(f"{package}.{name}={value}" for package in packages for name, value in values.items())
-
-
-def _versions(pinned: gomod.GoMod) -> dict[str, tuple[str, ...]]:
-    """Return by program the variables that hold its version, as each product's own Makefile sets them."""
-
-    def version(module: str) -> str:
-        return pinned.module(module).version.removeprefix("v")
-
-    _, kubernetes_minor, _ = version("k8s.io/kubernetes").split(".")
-    operator = (f"{VERSION_PACKAGE}.Version={version('github.com/prometheus-operator/prometheus-operator')}",)
-    sealed = (f"main.VERSION={version('github.com/bitnami-labs/sealed-secrets')}",)
-    chartutil = "helm.sh/helm/v3/pkg/chartutil"
-    return {
-        "argocd": (f"github.com/argoproj/argo-cd/v3/common.version={version('github.com/argoproj/argo-cd/v3')}",),
-        "helm": (
-            f"helm.sh/helm/v3/internal/version.version=v{version('helm.sh/helm/v3')}",
-            # Offline, Helm judges a chart's kubeVersion by these.
-            f"{chartutil}.k8sVersionMajor=1",
-            f"{chartutil}.k8sVersionMinor={kubernetes_minor}",
-        ),
-        "kube-state-metrics": (f"{VERSION_PACKAGE}.Version=v{version('k8s.io/kube-state-metrics/v2')}",),
-        "kubeseal": sealed,
-        "kustomize": (
-            f"sigs.k8s.io/kustomize/api/provenance.version=v{version('sigs.k8s.io/kustomize/kustomize/v5')}",
-        ),
-        "prometheus": (f"{VERSION_PACKAGE}.Version={prometheus_version(version('github.com/prometheus/prometheus'))}",),
-        "prometheus-config-reloader": operator,
-        "prometheus-operator": operator,
-        "sealed-secrets": sealed,
-    }
-
-
-def prometheus_version(module: str) -> str:
-    """Return the release that a version of Prometheus' Go module belongs to: 0.309.1 is 3.9.1.
-
-    Prometheus publishes release 3.x.y as module v0.3xx.y, because a module's path would have to change with its major.
-    """
-    _, minor, patch = module.removeprefix("v").split(".")
-    return f"{int(minor) // 100}.{int(minor) % 100}.{patch}"
 
 
 def key(program: Program, go_version: str) -> str:
@@ -262,6 +237,21 @@ def _reuse(directory: Path, keys: dict[str, str]) -> set[str]:
     return found
 
 
+def _take(wheel: Prebuilt | None, directory: Path, keys: dict[str, str], timeline: Timeline) -> set[str]:
+    """Take programs from the installed wheel, say what it does not have, and return the names of those taken."""
+    if wheel is None:
+        return set()
+    found = {name: path for name, made_of in keys.items() if (path := wheel.program(name, made_of))}
+    for name, path in found.items():
+        prebuilt.take(path, directory / name)
+    lacking = ", ".join(sorted(keys.keys() - found.keys()))
+    if lacking:
+        timeline.progress(PHASE, f"{wheel} was made of other sources or versions, so these are built here: {lacking}")
+    elif found:
+        timeline.progress(PHASE, f"{len(found)} programs come from {wheel}")
+    return set(found)
+
+
 def _build(missing: Sequence[Program], directory: Path, tools: Toolchain, timeline: Timeline) -> None:
     targets = [gobuild.Target(program.name, program.package, program.link) for program in missing]
     # The go command's own scratch files belong into the cache too, or a killed build leaves them in /tmp.
@@ -278,9 +268,9 @@ def _build(missing: Sequence[Program], directory: Path, tools: Toolchain, timeli
 
 
 def module_directory(module: str) -> Path:
-    """Return the unpacked source of a pinned module: its charts, CRDs and install manifests.
+    """Return the unpacked source of a pinned module, or of it what `modules.PIECES` names: charts, CRDs, install manifests.
 
-    It lies in the module cache after the first build, and needs no network then.
+    It lies in the module cache after the first build or comes from the installed wheel, and needs no network then.
 
     Raises:
         BrokenHarness: go.mod does not require it.
@@ -289,6 +279,10 @@ def module_directory(module: str) -> Path:
     wanted = gomod.read().module(module)
     directory = paths.cache() / "go" / "mod" / wanted.directory
     if not directory.is_dir():
+        wheel = prebuilt.find()
+        pieces = wheel.module(wanted.directory, modules.key()) if wheel else None
+        if pieces is not None:
+            return pieces
         go = toolchain.choose().command(Timeline(None))
         run(
             [go, "mod", "download", module],

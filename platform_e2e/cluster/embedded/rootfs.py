@@ -7,6 +7,8 @@ releases and security fixes; to have newer ones remove `rootfs-*` in the cache d
 
 Packages are unpacked, not configured: their scripts do not run, so nothing of the host shows in the result, it takes
 10 seconds, and the few things that scripts would have made are made here.
+
+Where the wheel `platform-e2e-programs` is installed (`prebuilt`), one of the same recipe is unpacked from it: no mirror is asked.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from platform_e2e.cluster.embedded import archive, cache, debian
+from platform_e2e import paths
+from platform_e2e.cluster.embedded import archive, cache, debian, prebuilt
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.shell import CommandError, run, stream
 from platform_e2e.timeline import Timeline
@@ -77,6 +80,9 @@ class Kind:
     python: bool = False
     directory: bool = False
 
+
+COPYRIGHT = "copyright.txt"
+"""Beside a root file system: what its packages say of copyright and licences, which is removed from it."""
 
 BASE = ("base-files", "base-passwd", "coreutils", "dash")
 
@@ -140,6 +146,23 @@ def ensure(kind: str, timeline: Timeline) -> Path:
     return get(kind, timeline).path
 
 
+def key(kind: str) -> str:
+    """Return what names the root file system of that kind in the cache."""
+    recipe = asdict(KINDS[kind])
+    return cache.digest(json.dumps([REVISION, debian.SUITE, platform.machine(), NOT_NEEDED, recipe]))
+
+
+def to_make() -> list[str]:
+    """Return the kinds that a run has to make of packages: neither the cache nor the installed wheel has them."""
+    wheel = prebuilt.find()
+    keys = {kind: key(kind) for kind in KINDS}
+    return [
+        kind
+        for kind, made_of in keys.items()
+        if not (paths.cache() / f"rootfs-{kind}" / made_of).is_dir() and not (wheel and wheel.root(kind, made_of))
+    ]
+
+
 class Abandoned(BrokenHarness):
     """Another root file system failed, or the run was interrupted, so this one is not needed any more."""
 
@@ -158,16 +181,26 @@ def get(kind: str, timeline: Timeline, stop: threading.Event | None = None) -> R
         LockBusy: another process makes it for too long.
     """
     recipe = KINDS[kind]
-    key = cache.digest(json.dumps([REVISION, debian.SUITE, platform.machine(), NOT_NEEDED, asdict(recipe)]))
+    made_of = key(kind)
 
     def make(directory: Path) -> None:
+        if os.geteuid() != 0:
+            raise BrokenHarness(f"the root file system {kind} can be made by root only", "run as root")
+        wheel = prebuilt.find()
+        packed = wheel.root(kind, made_of) if wheel else None
+        if packed is not None:
+            timeline.progress(PHASE, f"{kind}: comes from {wheel}")
+            prebuilt.unpack(packed, directory)
+            return
+        if wheel is not None:
+            timeline.progress(PHASE, f"{kind}: {wheel} has one of another recipe, so it is made here")
         _make(kind, directory, timeline, stop or threading.Event())
 
-    place = cache.entry(f"rootfs-{kind}", key, make, phase=PHASE, timeline=timeline)
+    place = cache.entry(f"rootfs-{kind}", made_of, make, phase=PHASE, timeline=timeline)
     listing = place / "packages.txt"
     packages = dict(line.split("\t") for line in listing.read_text().splitlines())
     path = place / ("root" if recipe.directory else "layer.tar")
-    return Rootfs(kind, path, cache.digest(key, listing), packages)
+    return Rootfs(kind, path, cache.digest(made_of, listing), packages)
 
 
 def get_all(kinds: Sequence[str], timeline: Timeline) -> dict[str, Rootfs]:
@@ -195,8 +228,6 @@ def _make(kind: str, directory: Path, timeline: Timeline, stop: threading.Event)
     fetched = directory / "packages.txt"
     scratch = directory / "tmp"
     scratch.mkdir()
-    if os.geteuid() != 0:
-        raise BrokenHarness(f"the root file system {kind} can be made by root only", "run as root")
     # Namespaces of its own: whatever happens, mmdebstrap's children and its mounts below the root end with it.
     argv: list[str | Path] = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"]
     argv += ["--mount-proc", "--", "mmdebstrap", "--mode=root", "--variant=extract", "--architectures", _architecture()]
@@ -225,11 +256,21 @@ def _make(kind: str, directory: Path, timeline: Timeline, stop: threading.Event)
     cache.remove(scratch)
     versions = package_versions(fetched.read_text().splitlines())
     fetched.write_text("".join(f"{name}\t{version}\n" for name, version in sorted(versions.items())))
+    (directory / COPYRIGHT).write_text(_copyright(root))
     _finish(root, recipe)
     if not recipe.directory:
         timeline.progress(PHASE, f"{kind}: writes the layer")
         archive.write_tree(directory / "layer.tar", root)
         shutil.rmtree(root)
+
+
+def _copyright(root: Path) -> str:
+    """Return what the packages say about copyright and licences, for whoever passes the root file system on."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(root.glob("usr/share/doc/*/copyright")):
+        # A package of the same source often has a link to its sibling's directory.
+        found.setdefault(path.read_text(encoding="utf-8", errors="replace"), []).append(path.parent.name)
+    return "\n".join(f"==== {', '.join(names)}\n\n{text}" for text, names in found.items())
 
 
 def package_versions(files: Sequence[str]) -> dict[str, str]:

