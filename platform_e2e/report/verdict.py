@@ -16,7 +16,7 @@ FIGURES_SHOWN = 4
 """How many values of one figure the table shows; run.json has all of them."""
 
 BY_PROMISE = "blocked by promise "
-"""How the reason of a test begins that another broken promise blocks, and no failed phase (checks/blame.py)."""
+"""How the reason of a test begins that another broken promise blocks, and no failed phase (diagnosis/attribution.py)."""
 
 OF_RELEASE = "release/"
 """How the object of a test begins that is about a foundation: that it runs promises nothing by itself."""
