@@ -23,7 +23,7 @@ def marks(nodes: list[ast.expr]) -> Iterator[str]:
 def marked(path: Path) -> Iterator[tuple[str, str]]:
     """Yield each point of a file with the test that shows it, as pytest's collection names it."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    name = f"tests/{path.name}"
+    name = path.relative_to(paths.ROOT).as_posix()
     assigned = [one for one in tree.body if isinstance(one, ast.Assign) and ast.unparse(one.targets[0]) == "pytestmark"]
     of_all = [point for one in assigned for point in marks([one.value])]
     for one in tree.body:
@@ -33,7 +33,7 @@ def marked(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def test_every_point_has_a_test_and_the_page_of_them_is_up_to_date() -> None:
-    found = [pair for path in sorted(TESTS.glob("test_*.py")) for pair in marked(path)]
+    found = [pair for path in sorted(TESTS.rglob("test_*.py")) for pair in marked(path)]
     assert {point for point, _ in found} == set(POINTS)
     page = (paths.ROOT / "docs" / "assurance.md").read_text(encoding="utf-8")
     assert page == table(found), "write docs/assurance.md again: nox -s assurance"
