@@ -175,8 +175,10 @@ class FileLock:
             words.write_text(f"{this_process()}: {what}")
 
         def release() -> None:
-            with contextlib.suppress(FileNotFoundError):
+            # The directory goes with the last words; of two that end at once one finds it not empty, or gone.
+            with contextlib.suppress(OSError):
                 words.unlink()
+                words.parent.rmdir()
             os.close(descriptor)
 
         return release

@@ -131,6 +131,7 @@ class LayerRollout:
     _asked: dict[str, float] = field(default_factory=dict)
     _errors: dict[str, tuple[str, float]] = field(default_factory=dict)
     _refreshes: dict[str, float] = field(default_factory=dict)
+    _lacked: dict[str, str] = field(default_factory=dict)
 
     def judge(self, state: tuple[list[Object], list[Object], list[Object], Any]) -> Verdict:
         """Expect every Application converged and every ApplicationSet to have made exactly its own.
@@ -186,6 +187,9 @@ class LayerRollout:
             self.abandoned[name] = Held(self.refused[name], refused=True)
             return True
         now = time.monotonic()
+        # What it lacked before the comparison that is asked for just now is what holds it.
+        if obj is None or not argocd.refresh_asked(obj):
+            self._lacked[name] = verdict.why
         # Each state counts, not only those that a cause is asked of.
         vain = obj is not None and self._attempts.vain(obj, now, self.still())
         known, since, asked = self._held.get(name, ("", now, -math.inf))
@@ -199,7 +203,7 @@ class LayerRollout:
             stays = patience is not None and now - since >= patience
             self.abandoned.pop(name, None)
             if stays or vain or now >= self.ends or self._is_still(obj, cause):
-                self.abandoned[name] = Held(verdict.why, cause)
+                self.abandoned[name] = Held(self._lacked.get(name, verdict.why), cause)
         return name in self.abandoned
 
     def _is_still(self, obj: Object | None, cause: Cause | None) -> bool:
