@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from platform_e2e.diagnosis import known_findings
-from platform_e2e.diagnosis.causes import Symptom, promise_of, symptom
+from platform_e2e.diagnosis.causes import CAUSES, Symptom, promise_of, symptom
 from platform_e2e.errors import BrokenPlatform
 from platform_e2e.finding import Finding
 
@@ -89,6 +89,10 @@ def findings_of_promise(findings: Sequence[Finding], ground: Callable[[], Sequen
     mine = [finding for finding in findings if promise_of(finding.cause, finding.promise) == finding.promise]
     if findings and not mine:
         raise BlockedByPromise(findings)
+    # A cause that a team's own explanation has found says what is wrong with the object itself.
+    team = [finding for finding in mine if finding.cause.id not in CAUSES]
+    if team:
+        return team
     if mine:
         promise = mine[0].promise
         below = [one for one in ground() if promise_of(one.cause, promise) != promise]

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from platform_e2e.checks import applications
 from platform_e2e.checks.polling import until_no_findings
-from platform_e2e.diagnosis.attribution import findings_of_promise
+from platform_e2e.diagnosis.attribution import depend_on, findings_of_promise
 from platform_e2e.diagnosis.explain import explain, unexplained_of
 from platform_e2e.errors import WrongUsage
 from platform_e2e.finding import PROVEN, Cause, Finding, Promise
@@ -23,6 +23,9 @@ from platform_e2e.layer import Layer, Release
 from platform_e2e.layer.objects import Rendered, described
 from platform_e2e.report.verdict import PromiseBroken
 from platform_e2e.testing.http import Http
+
+MISSING = "object-missing"
+"""The cause of what is not in the cluster."""
 
 TIMEOUT = 30.0
 """Seconds for what Argo CD has applied already; most objects have nothing left to wait for."""
@@ -121,7 +124,7 @@ class Platform:
         if live is not None:
             return explain(live, self.kube) or unexplained_of(live, self.kube, observed)
         remedy = "look at the Application that renders it" if target.rendered else "create it, or correct its name"
-        return Cause("object-missing", f"{target} is not in the cluster", remedy)
+        return Cause(MISSING, f"{target} is not in the cluster", remedy)
 
     def _application(self, target: Target) -> list[Finding]:
         """Return what is wrong with the Application that renders an object."""
@@ -243,4 +246,7 @@ class Expected:
         self._fail([self.platform._finding(self.target, expected, observed)])  # noqa: SLF001
 
     def _fail(self, findings: Sequence[Finding]) -> NoReturn:
+        if any(finding.cause.id == MISSING for finding in findings):
+            # What holds the Application is why it has not made the object.
+            depend_on(self.platform._application(self.target))  # noqa: SLF001
         raise PromiseBroken(findings_of_promise(findings, lambda: self.platform._application(self.target)))  # noqa: SLF001
