@@ -121,11 +121,11 @@ def seconds(text: str) -> float:
     """Return the seconds of a duration such as 90, 90s, 30m or 1h30m."""
     match = DURATION.fullmatch(text.strip())
     if not match or not any(match.groups()):
-        raise ValueError("is no duration such as 90s, 30m or 1h30m")
+        raise ValueError("must be a duration such as 90s, 30m or 1h30m")
     hours, minutes, rest = (int(group or 0) for group in match.groups())
     total = hours * 3600 + minutes * 60 + rest
     if total <= 0:
-        raise ValueError("is not longer than nothing")
+        raise ValueError("must be longer than nothing")
     return float(total)
 
 
@@ -133,54 +133,54 @@ def size(text: str) -> int:
     """Return the bytes of a size such as 500kB, 50MB or 2GB; powers of ten, as disks are sold."""
     match = SIZE.fullmatch(text.strip())
     if not match:
-        raise ValueError("is no size such as 500kB, 50MB or 2GB")
+        raise ValueError("must be a size such as 500kB, 50MB or 2GB")
     total = int(match[1]) * {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}[(match[2] or "").lower()]
     if total < 100_000:
-        raise ValueError("is less than 100kB, which holds no evidence")
+        raise ValueError("must be 100kB at least, for less holds no evidence")
     return total
 
 
 def _node_count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 9:
-        raise ValueError("is no number from 1 to 9")
+        raise ValueError("must be a whole number from 1 to 9")
     return int(text)
 
 
 def _run_count(text: str) -> int:
     if not re.fullmatch("[1-9][0-9]{0,5}", text):
-        raise ValueError("is no number from 1")
+        raise ValueError("must be a whole number from 1 to 999999")
     return int(text)
 
 
 def _images(text: str) -> str:
     if text not in IMAGES:
-        raise ValueError(f"is none of {', '.join(IMAGES)}")
+        raise ValueError(f"must be one of {', '.join(IMAGES)}")
     return text
 
 
 def _keep(text: str) -> Keep:
     if text not in list(Keep):
-        raise ValueError(f"is none of {', '.join(Keep)}")
+        raise ValueError(f"must be one of {', '.join(Keep)}")
     return Keep(text)
 
 
 def _name(text: str) -> str:
     if not CLUSTER_NAME.fullmatch(text):
-        raise ValueError("is not 1 to 20 characters of a-z, 0-9 and -, starting and ending with a letter or digit")
+        raise ValueError("must be 1 to 20 characters of a-z, 0-9 and -, and begin and end with a letter or digit")
     return text
 
 
 def _directory(text: str) -> Path:
     path = Path(text).expanduser().absolute()
     if not path.is_dir():
-        raise ValueError("is no directory")
+        raise ValueError("must be a directory that exists")
     return path
 
 
 def _file(text: str) -> Path:
     path = Path(text).expanduser().absolute()
     if not path.is_file():
-        raise ValueError("is no file")
+        raise ValueError("must be a file that exists")
     return path
 
 
@@ -191,7 +191,7 @@ def _path(text: str) -> Path:
 def _switch(text: str) -> bool:
     values = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
     if text.lower() not in values:
-        raise ValueError(f"is none of {', '.join(values)}")
+        raise ValueError(f"must be one of {', '.join(values)}")
     return values[text.lower()]
 
 
@@ -295,7 +295,7 @@ def resolve(chosen: Mapping[str, object], environment: Mapping[str, str] | None 
         try:
             values[option.name] = option.parse(text)
         except ValueError as error:
-            raise WrongUsage(f"{origin}: `{text}` {error}.", f"{option.option}: {option.help}.") from error
+            raise WrongUsage(f"{origin} {error}, got `{text}`", f"{option.option}: {option.help}.") from error
     values["cluster"] = values["cluster"] or ("e2e" if values["keep"] is Keep.ALWAYS else _unique_name())
     return Settings(**values)
 

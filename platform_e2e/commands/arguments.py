@@ -98,7 +98,7 @@ def duration(text: str) -> float:
     try:
         return seconds(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"`{text}` {error}") from error
+        raise argparse.ArgumentTypeError(f"{error}, got `{text}`") from error
 
 
 def positive(text: str) -> int:

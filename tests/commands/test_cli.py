@@ -113,7 +113,7 @@ def test_a_signal_ends_a_command_as_ctrl_c_does(
 
 def test_a_wrong_option_of_ours_is_wrong_usage(capsys: Any) -> None:
     assert cli.main(["breaks", "--nodes", "many"]) == 4
-    assert "--nodes: `many` is no number from 1 to 9" in capsys.readouterr().err
+    assert "--nodes must be a whole number from 1 to 9, got `many`" in capsys.readouterr().err
 
 
 def test_breaks_refuses_an_unknown_option(capsys: Any) -> None:

@@ -152,8 +152,8 @@ def test_a_file_of_tests_that_cannot_be_read_is_the_harness(box: Box) -> None:
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (("--nodes", "many"), "--nodes: `many` is no number from 1 to 9"),
-        (("--layer", "/nowhere"), "--layer: `/nowhere` is no directory"),
+        (("--nodes", "many"), "--nodes must be a whole number from 1 to 9, got `many`"),
+        (("--layer", "/nowhere"), "--layer must be a directory that exists, got `/nowhere`"),
     ],
 )
 def test_a_wrong_option_ends_with_4_before_anything_exists(box: Box, args: tuple[str, ...], said: str) -> None:

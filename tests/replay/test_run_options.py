@@ -351,7 +351,7 @@ def test_whatever_stands_in_a_run_json_is_no_crash(tmp_path: Path, wrong: dict[s
 
 
 def test_a_value_of_the_run_that_is_none_is_refused(tmp_path: Path, here: str) -> None:
-    with pytest.raises(WrongUsage, match="is no number from 1 to 9"):
+    with pytest.raises(WrongUsage, match="must be a whole number from 1 to 9"):
         resolve(prepared(red(tmp_path / "r", here, options={"nodes": [1]})).chosen, {})
 
 
