@@ -10,8 +10,9 @@ from typing import Any
 from platform_e2e.layer import yamlfile
 from platform_e2e.layer.errors import LayerError
 from platform_e2e.layer.yamlfile import Document
+from platform_e2e.possessive import compiled
 
-_MANIFEST = re.compile(r".*\.(yaml|yml|json|jsonnet)")
+_MANIFEST = compiled(r".*\.(yaml|yml|json|jsonnet)")
 """File names that Argo CD takes for manifests (reposerver/repository/repository.go, manifestFile)."""
 
 SKIP = "+argocd:skip-file-rendering"
@@ -129,7 +130,7 @@ def glob(pattern: str, text: str) -> bool:
     return len(text) in ends.union(*(before for _, before in opened))
 
 
-_TOKEN = re.compile(
+_TOKEN = compiled(
     r"\*\*?|[?{},]|\[(?P<not>!?+)(?:(?P<low>.)-(?P<high>.)|(?!.-)(?P<list>(?:\\.|[^\]\\])+))\]|\\(?P<plain>.)|.",
     re.DOTALL,
 )

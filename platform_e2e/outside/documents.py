@@ -12,6 +12,8 @@ from ruamel.yaml.composer import Composer
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.events import AliasEvent
 
+from platform_e2e.possessive import compiled
+
 LARGEST_JSON = 16 << 20
 """Bytes; run.json of 2,000 tests has about 4 MB."""
 
@@ -24,7 +26,7 @@ DEEPEST = 100
 MOST_VALUES = 250_000
 """Values of one document; each takes up to 240 bytes of memory, the emptiest two of the document."""
 
-_MARK = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
+_MARK = compiled(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 
 
 class NoDocument(ValueError):

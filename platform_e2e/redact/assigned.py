@@ -12,9 +12,10 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from platform_e2e.possessive import compiled
 from platform_e2e.redact.names import HIDDEN, PASSWORD_NAME, STEM, harmless, qualified, random_looking
 
-_NAME = re.compile(
+_NAME = compiled(
     rf"(?P<name>{STEM})(?:[-_]?v?\d{{1,2}})?(?P<close>\\*[\"']?\]?)"
     r"(?:(?P<sep>[ \t]*(?:%3[ad]|:=|=>|==?|:)[ \t]*)"
     r"|(?P<entry>,?[\s+-]{0,200}\\*[\"']?value\\*[\"']?[ \t]*[:=][ \t]*)"
@@ -25,53 +26,53 @@ _NAME = re.compile(
 _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 """ASCII's letters only: others may have more characters in lower case."""
 
-_VALUE_BELOW = re.compile(r"\n[\s+-]{0,200}value[ \t]*:")
+_VALUE_BELOW = compiled(r"\n[\s+-]{0,200}value[ \t]*:")
 _NAME_CHARACTERS = 40
 """The longest name that is looked for at the end of a line."""
 
 _HEAD_CHARACTERS = 160
 """How far before a name the start of its line is looked for."""
 
-_APART = re.compile(r"[\s\"'\[,(]")
+_APART = compiled(r"[\s\"'\[,(]")
 """What separates the words of a command line from each other."""
 
-_ENTRY = re.compile(r"(?:name|key)\\*[\"']?[ \t]*[:=][ \t]*\\*[\"']?[A-Za-z0-9_./-]*$", re.IGNORECASE)
+_ENTRY = compiled(r"(?:name|key)\\*[\"']?[ \t]*[:=][ \t]*\\*[\"']?[A-Za-z0-9_./-]*$", re.IGNORECASE)
 """What stands before it where the name is itself a value, as of a container's environment."""
 
-_SUM = re.compile(r"(?:checksum|(?<![A-Za-z])(?:hash|digest|sha\d{1,3}|md5))[/._-][\w.-]{0,40}$", re.IGNORECASE)
+_SUM = compiled(r"(?:checksum|(?<![A-Za-z])(?:hash|digest|sha\d{1,3}|md5))[/._-][\w.-]{0,40}$", re.IGNORECASE)
 """What stands before it where the value is the checksum of a secret."""
 
-_VARIABLE = re.compile(r"\$\{\w*$")
+_VARIABLE = compiled(r"\$\{\w*$")
 """What stands before it in a variable with a default: ${TOKEN:-}."""
 
-_PROSE = re.compile(
+_PROSE = compiled(
     r"[-+ \t]*(?:#|//|[A-Za-z][^\n=:{}\"']{0,80}[a-z,] [a-z][^\n=:{}\"']{0,60}[a-z,] )[^\n=:{}\"']{0,60}$|[^\n]{0,100}[ \t]#[^\n=:{}\"']{0,60}$"
 )
 """What stands between the start of a line and it where it is a comment, or in the middle of a sentence."""
 
-_LINE = re.compile(
+_LINE = compiled(
     r"[+ -]?[ \t]{0,64}(?:- ){0,3}(?:export |set |declare -x |setenv |ENV |ARG |env )?(?P<quote>['\"]?)[\w.$/-]{0,80}$"
 )
 """What stands between the start of a line and it where the whole line is the pair."""
 
-_DOUBLE = re.compile(r'"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"?')
-_SINGLE = re.compile(r"'[^'\n]*+(?:''[^'\n]*+)*+'?")
-_LONG_DOUBLE = re.compile(r'"[^"\\]{0,8000}+(?:\\.[^"\\]{0,8000}+){0,400}+"')
-_LONG_SINGLE = re.compile(r"'[^']{0,16000}+'")
-_ESCAPED = re.compile(r"(\\+)([\"'])")
-_WHOLE = re.compile(r"[^\n]+")
-_WORD = re.compile(r"[^\s\"'`,;&)}\]<>\\]+")
-_TEMPLATE = re.compile(r"\{\{[^{}\n]{0,200}\}\}")
-_UNTIL = {'"': re.compile(r'[^"\n]+'), "'": re.compile(r"[^'\n]+")}
-_LIST = re.compile(r"\[[^\]\n]*+\]?")
-_BLOCK = re.compile(r"[|>][+-]?\d?[+-]?[ \t]*(?:#[^\n]*)?\r?(?=\n)")
-_ESCAPED_BLOCK = re.compile(
+_DOUBLE = compiled(r'"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"?')
+_SINGLE = compiled(r"'[^'\n]*+(?:''[^'\n]*+)*+'?")
+_LONG_DOUBLE = compiled(r'"[^"\\]{0,8000}+(?:\\.[^"\\]{0,8000}+){0,400}+"')
+_LONG_SINGLE = compiled(r"'[^']{0,16000}+'")
+_ESCAPED = compiled(r"(\\+)([\"'])")
+_WHOLE = compiled(r"[^\n]+")
+_WORD = compiled(r"[^\s\"'`,;&)}\]<>\\]+")
+_TEMPLATE = compiled(r"\{\{[^{}\n]{0,200}\}\}")
+_UNTIL = {'"': compiled(r'[^"\n]+'), "'": compiled(r"[^'\n]+")}
+_LIST = compiled(r"\[[^\]\n]*+\]?")
+_BLOCK = compiled(r"[|>][+-]?\d?[+-]?[ \t]*(?:#[^\n]*)?\r?(?=\n)")
+_ESCAPED_BLOCK = compiled(
     r"[|>][+-]?(?:\\r)?(?P<end>\\+n)(?P<indent> +)(?:[^\"\\\n]|\\(?!n))*+(?:(?P=end)(?:(?P=indent)(?:[^\"\\\n]|\\(?!n))*+|(?=\\+n)))*+"
 )
-_FLAT_BLOCK = re.compile(r"[|>][+-]? +(?P<value>(?![\w.-]+: )[^\s]+(?: (?![\w.-]+: )[^\s]+)*+)")
-_BELOW = re.compile(r"\r?\n[+ -]?(?P<indent>[ ]{1,64})(?P<value>[^\s:#{\[|>&*!-][^\s:]*)[ \t]*\r?(?=\n|\Z)")
-_BRACED = re.compile(r"\{[^{}=:\n]{1,200}\}")
-_COMMENT = re.compile(r"[ \t]+#[^\n]*$")
+_FLAT_BLOCK = compiled(r"[|>][+-]? +(?P<value>(?![\w.-]+: )[^\s]+(?: (?![\w.-]+: )[^\s]+)*+)")
+_BELOW = compiled(r"\r?\n[+ -]?(?P<indent>[ ]{1,64})(?P<value>[^\s:#{\[|>&*!-][^\s:]*)[ \t]*\r?(?=\n|\Z)")
+_BRACED = compiled(r"\{[^{}=:\n]{1,200}\}")
+_COMMENT = compiled(r"[ \t]+#[^\n]*$")
 
 _ESCAPED_CHARACTERS = 8000
 """How far the end of a quoted value inside a quoted text is looked for; beyond, all of the line is taken for it."""
@@ -280,4 +281,4 @@ def _block(text: str, line: int, block: re.Match[str], name: str) -> tuple[int, 
 def _deeper(indent: int, *, patch: bool) -> re.Pattern[str]:
     """Return what matches all following lines with at least that indent, blank ones among them."""
     sign = "[+-]?" if patch else ""
-    return re.compile(rf"(?:\r?\n{sign}(?:[ ]{{{indent},}}[^\n]*|\t[^\n]*|[ \t\r]*(?=\n)))*+")
+    return compiled(rf"(?:\r?\n{sign}(?:[ ]{{{indent},}}[^\n]*|\t[^\n]*|[ \t\r]*(?=\n)))*+")

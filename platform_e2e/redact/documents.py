@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 
+from platform_e2e.possessive import compiled
 from platform_e2e.redact.names import HIDDEN
 
-_KEY_BEGIN = re.compile(r"-----BEGIN (?P<what>[A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?)-----")
-_KEY_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
-_KEY_LINES = re.compile(
+_KEY_BEGIN = compiled(r"-----BEGIN (?P<what>[A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?)-----")
+_KEY_END = compiled(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_KEY_LINES = compiled(
     r"(?:(?:\\r)?\\n|[\s\"'+>|])*(?:Proc-Type:[^\n\\]*|DEK-Info:[^\n\\]*|Version:[^\n\\]*|[A-Za-z0-9+/=.-]+)?"
     r"(?:(?:(?:\\r)?\\n|[ \t\"'+>|\r\n])+(?:Proc-Type:[^\n\\]*|DEK-Info:[^\n\\]*|[A-Za-z0-9+/=]{16,}))*+"
 )
@@ -17,18 +18,18 @@ _KEY_LINES = re.compile(
 _KEY_CHARACTERS = 24_000
 """How far the end of a private key is looked for: one of RSA with 16384 bits has 13,000 characters, more where escaped."""
 
-_PUTTY = re.compile(
+_PUTTY = compiled(
     r"Private-Lines: \d+[^\n]*(?:\n[-+ \t]*[A-Za-z0-9+/=]+[ \t\r]*(?=\n|\Z))*+(?:\n[-+ \t]*Private-MAC: [0-9a-fA-F]+)?"
 )
 """The private part of PuTTY's key files."""
 
-_FLAT = re.compile(r"(?P<head>\bkind: Secret [^\n]{0,2000}?\b(?:stringData|data): )(?P<rest>[^\n]+)")
-_FLAT_VALUE = re.compile(r"(?P<head>[\w.-]{1,250}: )[^\s]+")
+_FLAT = compiled(r"(?P<head>\bkind: Secret [^\n]{0,2000}?\b(?:stringData|data): )(?P<rest>[^\n]+)")
+_FLAT_VALUE = compiled(r"(?P<head>[\w.-]{1,250}: )[^\s]+")
 """A manifest in one line, as messages have it."""
 
-_JSON_KIND = re.compile(r"\\+\"kind\\+\"\s{0,20}:\s{0,20}\\+\"Secret(?:List)?\\+\"")
-_JSON_DATA = re.compile(r"\\+\"(?:data|stringData)\\+\"\s{0,20}:\s{0,20}\{[^{}]*+\}?")
-_JSON_VALUE = re.compile(r"(?P<head>:\s{0,20}(?P<quote>\\+\"))(?P<value>(?:(?!(?P=quote)).)*+)", re.DOTALL)
+_JSON_KIND = compiled(r"\\+\"kind\\+\"\s{0,20}:\s{0,20}\\+\"Secret(?:List)?\\+\"")
+_JSON_DATA = compiled(r"\\+\"(?:data|stringData)\\+\"\s{0,20}:\s{0,20}\{[^{}]*+\}?")
+_JSON_VALUE = compiled(r"(?P<head>:\s{0,20}(?P<quote>\\+\"))(?P<value>(?:(?!(?P=quote)).)*+)", re.DOTALL)
 
 
 def private_keys(text: str) -> str:

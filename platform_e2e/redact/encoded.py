@@ -9,9 +9,10 @@ import re
 from collections.abc import Callable
 from urllib.parse import quote, unquote
 
+from platform_e2e.possessive import compiled
 from platform_e2e.redact.names import HIDDEN
 
-_RUN = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{16,}={0,2}")
+_RUN = compiled(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{16,}={0,2}")
 """What may be base64 of something that is long enough for a secret with its name."""
 
 SHORTEST_QUOTED = 24
@@ -20,29 +21,29 @@ SHORTEST_QUOTED = 24
 SHORTEST = 16
 """Characters of base64 that are looked at: they stand for twelve."""
 
-_HEX = re.compile(r"[0-9a-fA-F-]+$")
+_HEX = compiled(r"[0-9a-fA-F-]+$")
 """A digest, a commit or a UID."""
 
-_WRAPPED = re.compile(r"(?:^[ \t]*[A-Za-z0-9+/]{60,76}[ \t]*\r?\n){2,}[ \t]*[A-Za-z0-9+/]*={0,2}", re.MULTILINE)
+_WRAPPED = compiled(r"(?:^[ \t]*[A-Za-z0-9+/]{60,76}[ \t]*\r?\n){2,}[ \t]*[A-Za-z0-9+/]*={0,2}", re.MULTILINE)
 """base64 over several lines, as base64(1) and MIME break it (RFC 2045: 76 characters)."""
 
-_SECOND_LINE = re.compile(r"\n[ \t]*[A-Za-z0-9+/]{60}")
+_SECOND_LINE = compiled(r"\n[ \t]*[A-Za-z0-9+/]{60}")
 """What every such text has, and is quicker to look for: it begins with a literal."""
 
-_NO_TEXT = re.compile(rb"[\x00-\x08\xf5-\xff]")
+_NO_TEXT = compiled(rb"[\x00-\x08\xf5-\xff]")
 """Bytes that no text has."""
 
 _COMPRESSED = "H4sI"
 """How base64 of a gzip stream begins; Helm keeps its releases so, values included (helm, storage/driver/util.go)."""
 
-_PAIR = re.compile(r"[^\s:]{1,100}:[^\s]{1,500}$")
+_PAIR = compiled(r"[^\s:]{1,100}:[^\s]{1,500}$")
 """User and password, as HTTP's basic authentication has them (RFC 7617)."""
 
-_BASIC = re.compile(r"(?:basic\s{1,5}|\"?auth\\*\"?\s{0,5}[:=]\s{0,5}\\*\"?)$", re.IGNORECASE)
+_BASIC = compiled(r"(?:basic\s{1,5}|\"?auth\\*\"?\s{0,5}[:=]\s{0,5}\\*\"?)$", re.IGNORECASE)
 """What stands before such a pair."""
 
 
-_STRING = re.compile(r'(?<!\\)"[^"\\\n]*+(?:\\.[^"\\\n]*+)++"')
+_STRING = compiled(r'(?<!\\)"[^"\\\n]*+(?:\\.[^"\\\n]*+)++"')
 """A string of JSON, Go or YAML with something escaped in it."""
 
 
@@ -114,7 +115,7 @@ def decode(run: str) -> str | None:
     return decoded if all(c.isprintable() or c in "\r\n\t" for c in decoded) else None
 
 
-_ENCODED = re.compile(r"[A-Za-z0-9_.~+*-]{0,2000}(?:%[0-9A-Fa-f]{2}[A-Za-z0-9_.~+*-]{0,2000}+){3,}+")
+_ENCODED = compiled(r"[A-Za-z0-9_.~+*-]{0,2000}(?:%[0-9A-Fa-f]{2}[A-Za-z0-9_.~+*-]{0,2000}+){3,}+")
 
 
 def in_url(text: str, clean: Callable[[str], str]) -> str:

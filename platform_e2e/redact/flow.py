@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from platform_e2e.possessive import compiled
 from platform_e2e.redact.names import HIDDEN
 from platform_e2e.redact.nodes import DEEPEST, Anchors, Leaf, Map, Seq, unquoted
 
-DOUBLE = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
-SINGLE = re.compile(r"'[^']*+(?:''[^']*+)*+'")
-ALIAS = re.compile(r"\*(?P<name>[^\s,\[\]{}]+)")
-PROPERTIES = re.compile(r"(?:(?:!<[^>\n]*>|![^\s,\[\]{}]*|&(?P<anchor>[^\s,\[\]{}]+))(?:[ \t]+|(?=\r?(?:\n|\Z))))+")
-_SPACE = re.compile(r"(?:[\s,]+|#[^\n]*)+")
-_PLAIN = re.compile(
+DOUBLE = compiled(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+SINGLE = compiled(r"'[^']*+(?:''[^']*+)*+'")
+ALIAS = compiled(r"\*(?P<name>[^\s,\[\]{}]+)")
+PROPERTIES = compiled(r"(?:(?:!<[^>\n]*>|![^\s,\[\]{}]*|&(?P<anchor>[^\s,\[\]{}]+))(?:[ \t]+|(?=\r?(?:\n|\Z))))+")
+_SPACE = compiled(r"(?:[\s,]+|#[^\n]*)+")
+_PLAIN = compiled(
     r"[^\s,\[\]{}\"':][^,\[\]{}\n:]*+(?::(?![\s,\[\]{}]|\Z)[^,\[\]{}\n:]*+)*+|:+(?![\s,\[\]{}]|\Z)[^,\[\]{}\n:]*+"
 )
-_COLON = re.compile(r"\s*:")
+_COLON = compiled(r"\s*:")
 _AFTER_COLON = frozenset(" \t\r\n,}]")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from platform_e2e.possessive import compiled
 from platform_e2e.redact.names import HIDDEN, placeholder
 
 
@@ -54,7 +55,7 @@ def shape(needles: str, pattern: str, then: str = HIDDEN, flags: int = 0, *, sur
         sure: see `Shape`.
     """
     found = tuple(needle.replace("␣", " ") for needle in needles.split())
-    return Shape(found, re.compile(pattern, flags), then, re.compile(sure) if sure else None)
+    return Shape(found, compiled(pattern, flags), then, compiled(sure) if sure else None)
 
 
 def without(shapes: tuple[Shape, ...], text: str, lower: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from platform_e2e.possessive import compiled
 from platform_e2e.redact.flow import ALIAS, DOUBLE, PROPERTIES, SINGLE, Flow
 from platform_e2e.redact.names import HIDDEN
 from platform_e2e.redact.nodes import DEEPEST, Anchors, Leaf, Map, Seq, unquoted
@@ -24,17 +25,17 @@ MOST_WASTED = 100_000
 """The same of brackets: characters that were looked through in vain for where they end."""
 
 
-_LINE = re.compile(r"(?P<indent>[ \t]*)(?P<rest>[^\s#][^\n]*)?")
-_DASH = re.compile(r"-(?:[ \t]+|(?=\r?(?:\n|\Z)))")
-_KEY = re.compile(
+_LINE = compiled(r"(?P<indent>[ \t]*)(?P<rest>[^\s#][^\n]*)?")
+_DASH = compiled(r"-(?:[ \t]+|(?=\r?(?:\n|\Z)))")
+_KEY = compiled(
     r"""(?:"(?P<double>[^"\\\n]*+(?:\\.[^"\\\n]*+)*+)"|'(?P<single>[^'\n]*+(?:''[^'\n]*+)*+)'"""
     r"""|(?P<plain>(?![-?:][ \t\r\n])(?:\{\{[^{}\n]{0,200}\}\}|[^\s#"'\[\]{},&*!|>%@`])[^\n:"{]{0,300}+(?::(?![ \t\r\n]|\Z)[^\n:"{]{0,300}+){0,40}+))"""
     r"""[ \t]*:(?=[ \t\r\n]|\Z)"""
 )
-_BLOCK = re.compile(r"(?P<style>[|>])[-+0-9]{0,2}[ \t]*(?:#[^\n]*)?\r?(?=\n|\Z)")
-_COMMENT = re.compile(r"[ \t]#[^\n]*")
-_EMBEDDED = re.compile(r"[\[{](?=[ \t]{0,8}(?:\"[^\"\n]{0,200}\"[ \t]{0,8}:|\{))")
-_END = re.compile(r"(?:---|\.\.\.)(?=\s|\Z)|@@ |(?:---|\+\+\+|diff --git) ")
+_BLOCK = compiled(r"(?P<style>[|>])[-+0-9]{0,2}[ \t]*(?:#[^\n]*)?\r?(?=\n|\Z)")
+_COMMENT = compiled(r"[ \t]#[^\n]*")
+_EMBEDDED = compiled(r"[\[{](?=[ \t]{0,8}(?:\"[^\"\n]{0,200}\"[ \t]{0,8}:|\{))")
+_END = compiled(r"(?:---|\.\.\.)(?=\s|\Z)|@@ |(?:---|\+\+\+|diff --git) ")
 
 
 def read(text: str, start: int = 0, end: int | None = None) -> list[Any]:
