@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 HEAL_SECONDS = 30.0
 """How long a heal may take. By hand it took 1.1 s; a busy machine and a second heal of one commit take longer."""
+
+COMPARED_SECONDS = 3.0
+"""For Argo CD's cache to have a change of an object that is no Application's, and for the sync that follows."""
 
 RECORD_SECONDS = 15.0
 """How long Argo CD may take to write down that the operation has ended, after the object is as it was."""
@@ -86,9 +90,6 @@ def inject(mutation: Mutation, kube: Kube) -> Disturbance:
     else:
         kube.delete(target.api, target.name, target.namespace, uid=uid(before))
     disturbance = Disturbance(mutation, before, application, time.monotonic(), others)
-    if target.kind == argocd.UNTRACKED and mutation.application:
-        # What is proven is that it is healed, not how often Argo CD compares.
-        argocd.ask_refresh(kube, mutation.application)
     timeline.current().event(
         "disturbance-start",
         str(target),
@@ -231,10 +232,8 @@ def heal(mutation: Mutation, kube: Kube, *, during: Callable[[Disturbance], None
     target = mutation.target
     try:
         during(disturbance)
-        source = kube.one(target.api, target.name, target.namespace)
-        what = f"{target} is as in Git again after {mutation.kind}"
         try:
-            eventually(source, restored(disturbance), timeout=HEAL_SECONDS, what=what)
+            _wait_restored(disturbance, kube)
         except Timeout:
             return Healed(None, [_unhealed(disturbance, kube)])
         seconds = time.monotonic() - disturbance.at
@@ -299,6 +298,30 @@ def _unhealed(disturbance: Disturbance, kube: Kube) -> Finding:
         cause,
         {"differences": [asdict(difference) for difference in different]},
     )
+
+
+def _wait_restored(disturbance: Disturbance, kube: Kube) -> None:
+    """Wait until a change is healed. Of what Argo CD does not hear of, it is asked to compare until it has seen the change.
+
+    What is proven of such an object is that it is healed, not how often Argo CD compares by itself.
+
+    Raises:
+        Timeout: it is not.
+    """
+    mutation = disturbance.mutation
+    target = mutation.target
+    source = kube.one(target.api, target.name, target.namespace)
+    what = f"{target} is as in Git again after {mutation.kind}"
+    unheard, left = target.kind == argocd.UNTRACKED and bool(mutation.application), HEAL_SECONDS
+    while unheard and left > COMPARED_SECONDS:
+        argocd.ask_refresh(kube, mutation.application)
+        with contextlib.suppress(Timeout):
+            eventually(source, restored(disturbance), timeout=COMPARED_SECONDS, what=what)
+            return
+        left -= COMPARED_SECONDS
+    if unheard:
+        argocd.ask_refresh(kube, mutation.application)
+    eventually(source, restored(disturbance), timeout=left, what=what)
 
 
 def _named(mutation: Mutation) -> str:

@@ -12,7 +12,7 @@ import pytest
 from platform_e2e import timeline
 from platform_e2e.checks import selfheal as module
 from platform_e2e.checks.mutations import Kind, Mutation
-from platform_e2e.checks.selfheal import Disturbance, drifted, heal, inject, recorded, restored, undo
+from platform_e2e.checks.selfheal import Disturbance, _wait_restored, drifted, heal, inject, recorded, restored, undo
 from platform_e2e.finding import Finding
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.client import Kube
@@ -147,15 +147,33 @@ def test_a_heal_is_timed_and_leaves_nothing_to_undo(drift: Mutation) -> None:
     assert len(cluster.written) == 1
 
 
-def test_argo_cd_is_asked_to_compare_what_it_does_not_hear_of() -> None:
-    """A CRD is marked as no Application's, so its change is seen only by the next comparison."""
-    crd = {**GIT, "kind": "CustomResourceDefinition"}
-    drift = replace(edit(), target=replace(FILE, object={**FILE.object, "kind": "CustomResourceDefinition"}))
-    for each, asked in ((drift, 1), (edit(), 0)):
-        cluster, told = Cluster(GIT, crd, application()), list[Object]()
-        cluster.refreshed = told.append
-        inject(each, kube(cluster))
-        assert len(told) == asked
+@pytest.mark.parametrize(("kind", "asked"), [("CustomResourceDefinition", 2), ("ConfigMap", 0)])
+def test_argo_cd_is_asked_to_compare_what_it_does_not_hear_of(
+    monkeypatch: pytest.MonkeyPatch, kind: str, asked: int
+) -> None:
+    """A CRD is marked as no Application's: the comparison after its change may come before Argo CD's cache has the change."""
+    monkeypatch.setattr(module, "HEAL_SECONDS", 5)
+    monkeypatch.setattr(module, "COMPARED_SECONDS", 0.1)
+    drift = replace(edit(), target=replace(FILE, object={**FILE.object, "kind": kind}))
+    before = {**GIT, "kind": kind}
+    told: list[Object] = []
+
+    def heals(cluster: Cluster) -> None:
+        anew = copy.deepcopy(before)
+        anew["metadata"]["uid"] = "another"
+        replace_object(cluster, anew)
+
+    cluster = Cluster(before, application(), then=heals if not asked else lambda _: None)
+
+    def compares(_app: Object) -> None:
+        told.append(_app)
+        if len(told) == asked:
+            heals(cluster)
+
+    cluster.refreshed = compares
+    disturbance = inject(drift, kube(cluster))
+    _wait_restored(disturbance, kube(cluster))
+    assert len(told) == asked
 
 
 def test_drift_that_stays_is_a_finding_and_is_undone() -> None:
