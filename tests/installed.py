@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import site
 import subprocess
-import sys
 import venv
 import zipfile
 from dataclasses import dataclass
@@ -21,25 +20,34 @@ SECONDS = 50.0
 
 @dataclass
 class Environment:
-    """An environment of Python that has what the tests have, and one thing more."""
+    """An environment of Python that has what the tests have, and one thing more.
+
+    Attributes:
+        python: its interpreter.
+        packages: its directory of packages.
+        writable: whether compiled modules may be written beside their sources, which are never those of the checkout then.
+    """
 
     python: Path
     packages: Path
-
-    @property
-    def compiled(self) -> dict[str, str]:
-        """Return where compiled modules go: never into the tree, and to one place, or each process compiles all of them."""
-        return {"PYTHONPYCACHEPREFIX": sys.pycache_prefix or str(self.packages.parent / "compiled")}
+    writable: bool
 
     def run(
         self, *words: str, where: Path, timeout: float = SECONDS, **variables: str
     ) -> subprocess.CompletedProcess[str]:
-        dropped = {"PYTHONPATH", "PYTEST_ADDOPTS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD"}
+        # With a place of its own for what is compiled, all packages would be compiled once more.
+        dropped = {"PYTHONPATH", "PYTHONPYCACHEPREFIX"}
         kept = {name: value for name, value in os.environ.items() if name not in dropped and "PYTEST" not in name}
         return subprocess.run(
             [self.python, "-m", *words],
             cwd=where,
-            env={**kept, **self.compiled, "COLUMNS": "140", "PYTHONSAFEPATH": "1", **variables},
+            env={
+                **kept,
+                **({} if self.writable else {"PYTHONDONTWRITEBYTECODE": "1"}),
+                "COLUMNS": "140",
+                "PYTHONSAFEPATH": "1",
+                **variables,
+            },
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -55,7 +63,7 @@ def environment(directory: Path, wheel: Path | None) -> Environment:
     if wheel is not None:
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(packages)
-    return Environment(directory / "bin" / "python", packages)
+    return Environment(directory / "bin" / "python", packages, (packages / "platform_e2e").is_dir())
 
 
 def built(how: str, directory: Path) -> Path:

@@ -98,7 +98,13 @@ def test_in_a_checkout_each_module_is_loaded_from_one_place(
         "            print('from', sys.modules[name].__file__)\n"
     )
     words = ("pytest", "-s", *QUICK, "-p", "places", "--collect-only", "-q", "e2e")
-    done = here.run(*words, where=ROOT, PYTHONPATH=str(tmp_path), PLATFORM_E2E_ARTIFACTS=str(tmp_path / "artifacts"))
+    done = here.run(
+        *words,
+        where=ROOT,
+        PYTHONPATH=str(tmp_path),
+        PLATFORM_E2E_ARTIFACTS=str(tmp_path / "artifacts"),
+        PYTHONDONTWRITEBYTECODE="1",
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "test_loadbalancer.py" in done.stdout
     assert f"plugins: {['platform-e2e'] if has_wheel else ['platform_e2e.fixtures']}" in done.stdout
