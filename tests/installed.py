@@ -25,12 +25,10 @@ class Environment:
     Attributes:
         python: its interpreter.
         packages: its directory of packages.
-        writable: whether compiled modules may be written beside their sources, which are never those of the checkout then.
     """
 
     python: Path
     packages: Path
-    writable: bool
 
     def run(
         self, *words: str, where: Path, timeout: float = SECONDS, **variables: str
@@ -43,7 +41,7 @@ class Environment:
             cwd=where,
             env={
                 **kept,
-                **({} if self.writable else {"PYTHONDONTWRITEBYTECODE": "1"}),
+                "PYTHONDONTWRITEBYTECODE": "1",
                 "COLUMNS": "140",
                 "PYTHONSAFEPATH": "1",
                 **variables,
@@ -63,7 +61,7 @@ def environment(directory: Path, wheel: Path | None) -> Environment:
     if wheel is not None:
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(packages)
-    return Environment(directory / "bin" / "python", packages, (packages / "platform_e2e").is_dir())
+    return Environment(directory / "bin" / "python", packages)
 
 
 def built(how: str, directory: Path) -> Path:
