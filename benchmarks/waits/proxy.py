@@ -187,7 +187,9 @@ class _Server(web.Server):
     async def hang_up(self) -> None:
         """Close the connections that are left."""
         for transport in list(self._transports.values()):
-            transport.abort()
+            # To abort what is closed already is an error of asyncio's own TLS (Python 3.11.2).
+            if not transport.is_closing():
+                transport.abort()
         await self._alone.wait()
 
 
@@ -222,7 +224,7 @@ def line_of(body: Mapping[str, Any]) -> bytes:
 
 def broken(request: web.BaseRequest) -> web.StreamResponse:
     """Break the client's connection in the middle of whatever it carries."""
-    if request.transport is not None:
+    if request.transport is not None and not request.transport.is_closing():
         request.transport.abort()
     return web.Response(status=502)
 

@@ -97,15 +97,14 @@ def test_in_a_checkout_each_module_is_loaded_from_one_place(
         "        if name.startswith('platform_e2e'):\n"
         "            print('from', sys.modules[name].__file__)\n"
     )
-    words = ("pytest", "-s", *QUICK, "-p", "places", "--collect-only", "-q", "e2e")
     # A layer that nothing has to be built for.
-    words += ("--layer", str(repository / "platform"))
+    layer = str(repository / "platform")
+    words = ("pytest", "-s", *QUICK, "-p", "places", "--collect-only", "-q", "e2e", "--layer", layer)
     done = here.run(
         *words,
         where=ROOT,
         PYTHONPATH=str(tmp_path),
         PLATFORM_E2E_ARTIFACTS=str(tmp_path / "artifacts"),
-        PYTHONDONTWRITEBYTECODE="1",
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "test_loadbalancer.py" in done.stdout
