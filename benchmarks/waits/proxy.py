@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import aiohttp
 from aiohttp import web
@@ -187,9 +187,7 @@ class _Server(web.Server):
     async def hang_up(self) -> None:
         """Close the connections that are left."""
         for transport in list(self._transports.values()):
-            # To abort what is closed already is an error of asyncio's own TLS (Python 3.11.2).
-            if not transport.is_closing():
-                transport.abort()
+            _abort(transport)
         await self._alone.wait()
 
 
@@ -222,10 +220,16 @@ def line_of(body: Mapping[str, Any]) -> bytes:
     return json.dumps(body).encode() + b"\n"
 
 
+def _abort(transport: asyncio.BaseTransport) -> None:
+    """Abort a connection. One that is over is an error of asyncio's own TLS (Python 3.11.2, sslproto.py: its protocol is gone)."""
+    with contextlib.suppress(AttributeError):
+        cast("asyncio.Transport", transport).abort()
+
+
 def broken(request: web.BaseRequest) -> web.StreamResponse:
     """Break the client's connection in the middle of whatever it carries."""
-    if request.transport is not None and not request.transport.is_closing():
-        request.transport.abort()
+    if request.transport is not None:
+        _abort(request.transport)
     return web.Response(status=502)
 
 
