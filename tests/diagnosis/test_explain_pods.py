@@ -217,6 +217,19 @@ def test_the_newest_pod_of_a_workload_is_asked_first() -> None:
     assert cause.id == "pod-starting"
 
 
+def test_the_memory_limit_is_told_also_where_the_runtime_has_missed_one_of_the_ends() -> None:
+    """Of three containers at one limit containerd called one's last end an Error."""
+    small = pod({"terminated": {"exitCode": 137, "reason": "Error"}})
+    small["spec"] = {"containers": [{"name": "chat", "resources": {"limits": {"memory": "20Mi"}}}]}
+    cause = explain(small, RecordedView())
+    assert cause is not None
+    assert cause.remedy.startswith("it was killed and has logged nothing, as at its memory limit of 20Mi")
+    small["status"]["containerStatuses"][0]["lastState"] = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
+    cause = explain(small, RecordedView())
+    assert cause is not None
+    assert "is OOMKilled at its memory limit of 20Mi" in cause.sentence
+
+
 @pytest.mark.point("remedies-fit")
 @pytest.mark.parametrize(
     "state",

@@ -40,6 +40,9 @@ client/pull.go; cri-api's errors by gRPC)."""
 LONGEST_REFUSAL = 300
 """Characters of it that are quoted."""
 
+KILLED = 137
+"""Exit status of what SIGKILL has ended, 128 + 9."""
+
 LOG_LINES = 3
 """How many last lines of a crashed container's log a cause quotes."""
 
@@ -134,7 +137,9 @@ def _configuration(pod: Object, why: str) -> Cause:
 def crash(pod: Object, view: ReadApi) -> Cause | None:
     """A container ends again and again."""
     for container in _containers(pod):
-        ended = at(container, "state", "terminated") or at(container, "lastState", "terminated")
+        ends = [end for state in ("state", "lastState") if (end := at(container, state, "terminated"))]
+        # The runtime may miss that one of several ends was the kernel's, and then calls it an error.
+        ended = next((end for end in ends if _out_of_memory(end)), next(iter(ends), None))
         waiting = at(container, "state", "waiting") or {}
         if not ended and _out_of_memory(waiting):
             ended = {"exitCode": 128, **waiting}
@@ -161,9 +166,20 @@ def crash(pod: Object, view: ReadApi) -> Cause | None:
         return Cause(
             "pod-crash",
             f"{what} has ended {times} time{'s' * (times > 1)} ({why}){quoted}",
-            "correct what its log names" if log else "look at its command and at what it needs: it has logged nothing",
+            _what_to_do(pod, container, ended, log),
         )
     return None
+
+
+def _what_to_do(pod: Object, container: Mapping[str, Any], ended: Mapping[str, Any], log: str) -> str:
+    """Return the remedy for a container that ends by itself, or is killed."""
+    limit = _memory_limit(pod, str(container.get("name")))
+    if ended.get("exitCode") == KILLED and limit and not log:
+        return (
+            f"it was killed and has logged nothing, as at its memory limit of {limit}: raise resources.limits.memory, or look "
+            "at its liveness probe"
+        )
+    return "correct what its log names" if log else "look at its command and at what it needs: it has logged nothing"
 
 
 def _out_of_memory(ended: Mapping[str, Any]) -> bool:
