@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from queue import Empty
+from statistics import median
 from typing import Any
 
 import pytest
@@ -103,8 +104,12 @@ def test_an_explanation_that_breaks_does_not_hide_the_timeout() -> None:
 
 
 def test_a_long_history_keeps_its_start_and_its_end() -> None:
-    with pytest.raises(Timeout) as error:
-        eventually(counter(*range(50)), at_least(100), timeout=1, what="a hundred")
+    def up_to_49(state: int) -> Verdict:
+        # Not by a deadline: a busy machine would come to fewer.
+        return (Failed if state == 49 else Pending)(f"{state} of 100")
+
+    with pytest.raises(Refuted) as error:
+        eventually(counter(*range(50)), up_to_49, timeout=60, what="a hundred")
     text = str(error.value)
     assert "0 of 100" in text
     assert "49 of 100" in text
@@ -159,8 +164,10 @@ def test_poll_grows_its_pauses_to_the_most() -> None:
     with pytest.raises(Timeout):
         poll(look, timeout=1, what="never", first=0.02, most=0.1)
     pauses = [later - earlier for earlier, later in pairwise(called[:-1])]
-    assert 0.02 <= pauses[0] < 0.06
-    assert all(0.1 <= seconds < 0.16 for seconds in pauses[5:-1]), pauses
+    assert 0.02 <= pauses[0] < pauses[5]
+    assert all(seconds >= 0.1 for seconds in pauses[5:-1]), pauses
+    # A busy machine may lengthen one of them, not most.
+    assert median(pauses[5:-1]) < 0.16, pauses
 
 
 def test_poll_takes_an_api_server_that_is_away_for_pending() -> None:
