@@ -24,7 +24,7 @@ SHOP = Rendered(GIT, "certs", "manifests/certs.yaml", 14)
 @pytest.fixture(autouse=True)
 def _proves(monkeypatch: pytest.MonkeyPatch) -> Any:
     token = PROVEN.set("certificates")
-    before = dict(_EXPLAINERS)
+    before = {kind: list(known) for kind, known in _EXPLAINERS.items()}
     yield
     _EXPLAINERS.clear()
     _EXPLAINERS.update(before)
