@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -312,16 +311,15 @@ def _wait_restored(disturbance: Disturbance, kube: Kube) -> None:
     target = mutation.target
     source = kube.one(target.api, target.name, target.namespace)
     what = f"{target} is as in Git again after {mutation.kind}"
-    unheard, left = target.kind == argocd.UNTRACKED and bool(mutation.application), HEAL_SECONDS
-    while unheard and left > COMPARED_SECONDS:
+    if target.kind != argocd.UNTRACKED or not mutation.application:
+        eventually(source, restored(disturbance), timeout=HEAL_SECONDS, what=what)
+        return
+
+    def ask() -> None:
         argocd.ask_refresh(kube, mutation.application)
-        with contextlib.suppress(Timeout):
-            eventually(source, restored(disturbance), timeout=COMPARED_SECONDS, what=what)
-            return
-        left -= COMPARED_SECONDS
-    if unheard:
-        argocd.ask_refresh(kube, mutation.application)
-    eventually(source, restored(disturbance), timeout=left, what=what)
+
+    ask()
+    argocd.eventually_asked(source, restored(disturbance), ask, every=COMPARED_SECONDS, timeout=HEAL_SECONDS, what=what)
 
 
 def _named(mutation: Mutation) -> str:

@@ -6,15 +6,18 @@ The objects are plain dicts as the API server returns them; what is absent reads
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 from platform_e2e.errors import BrokenPlatform
 from platform_e2e.kube.client import Kube
-from platform_e2e.kube.expect import Expectation, Met, Pending, Timeout, Verdict, eventually
+from platform_e2e.kube.expect import Expectation, Met, Pending, Source, Timeout, Verdict, eventually
 from platform_e2e.kube.objects import Object
+
+S = TypeVar("S")
 
 NAMESPACE = "argocd"
 APPLICATION = "argoproj.io/v1alpha1/Application"
@@ -316,18 +319,48 @@ def refresh(
         Timeout: the application controller does not take the request.
     """
     ask_refresh(kube, name, hard=hard, namespace=namespace)
-    what = f"Argo CD's application controller refreshes application/{name} -n {namespace}"
-    source, ends = kube.one(APPLICATION, name, namespace), monotonic() + timeout
+    app: Object = eventually_asked(
+        kube.one(APPLICATION, name, namespace),
+        _refreshed,
+        lambda: ask_refresh(kube, name, hard=hard, namespace=namespace, again=True),
+        every=LOST_SECONDS,
+        timeout=timeout,
+        what=f"Argo CD's application controller refreshes application/{name} -n {namespace}",
+    )
+    return app
+
+
+def eventually_asked(
+    source: Source[S],
+    expectation: Expectation[S],
+    ask: Callable[[], object],
+    *,
+    every: float,
+    timeout: float,
+    what: str,
+) -> Any:
+    """Wait as `eventually` does, and ask once more whenever that was in vain for a while; the caller has asked before.
+
+    Args:
+        source: what to read.
+        expectation: judges each state.
+        ask: asks Argo CD again.
+        every: seconds after which it does.
+        timeout: seconds in all.
+        what: what is expected, as a sentence with the object's name.
+
+    Raises:
+        Timeout: it did not come in time.
+    """
+    ends = monotonic() + timeout
     while True:
         left = ends - monotonic()
         try:
-            app: Object = eventually(source, _refreshed, timeout=min(LOST_SECONDS, left), what=what)
+            return eventually(source, expectation, timeout=min(every, left), what=what)
         except Timeout:
-            if left <= LOST_SECONDS:
+            if left <= every:
                 raise
-            ask_refresh(kube, name, hard=hard, namespace=namespace, again=True)
-        else:
-            return app
+            ask()
 
 
 def ask_applicationset_refresh(kube: Kube, name: str, *, namespace: str = NAMESPACE) -> None:
