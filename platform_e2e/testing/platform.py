@@ -78,11 +78,11 @@ class Platform:
         Args:
             each: an object of the layer, or one that the client has returned.
         """
-        live = self.kube.get(each.api, each.name, each.namespace) if isinstance(each, Rendered) else each
+        live = self._live(Target.of(each)) if isinstance(each, Rendered) else each
         return explain(live, self.kube) if live is not None else None
 
     def finding(
-        self, each: Rendered | str, *, expected: str, observed: str, cause: Cause | None = None, **details: Any
+        self, each: Rendered | Target | str, *, expected: str, observed: str, cause: Cause | None = None, **details: Any
     ) -> Finding:
         """Return a finding of the promise that the test proves; `promises.report([finding])` fails the test with it.
 
@@ -93,18 +93,9 @@ class Platform:
             cause: why. Where none is given it is the one that is known of the object, or what its newest event says.
             details: figures for the report.
         """
-        return self._finding(Target.of(each), expected, observed, cause, details)
-
-    def _finding(
-        self,
-        target: Target,
-        expected: str,
-        observed: str,
-        cause: Cause | None = None,
-        details: Mapping[str, Any] | None = None,
-    ) -> Finding:
-        why = cause or self._cause(target, observed)
-        return Finding(str(target), PROVEN.get(), expected, observed, target.located(why), dict(details or {}))
+        target = Target.of(each)
+        why = cause or self._cause(target, self._live(target), observed)
+        return Finding(str(target), PROVEN.get(), expected, observed, target.located(why), details)
 
     def lacking(self) -> dict[str, Finding]:
         """Return for each Application that has not converged the finding that says what holds it."""
@@ -118,9 +109,11 @@ class Platform:
         """Return the releases that are not ready, each with its finding."""
         return [(release, self.broken[release.name]) for release in self.layer.releases if release.name in self.broken]
 
-    def _cause(self, target: Target, observed: str) -> Cause:
+    def _live(self, target: Target) -> Object | None:
+        return self.kube.get(target.api, target.name, target.namespace)
+
+    def _cause(self, target: Target, live: Object | None, observed: str) -> Cause:
         """Return why an object is not as expected."""
-        live = self.kube.get(target.api, target.name, target.namespace)
         if live is not None:
             return explain(live, self.kube) or unexplained_of(live, self.kube, observed)
         remedy = "look at the Application that renders it" if target.rendered else "create it, or correct its name"
@@ -151,12 +144,14 @@ class Target:
     rendered: Rendered | None = None
 
     @classmethod
-    def of(cls, each: Rendered | str) -> Target:
+    def of(cls, each: Rendered | Target | str) -> Target:
         """Return the target that an object of the layer is, or that a text such as `service/chat -n chat-dev` names.
 
         Raises:
             WrongUsage: the text names no object.
         """
+        if isinstance(each, Target):
+            return each
         if isinstance(each, Rendered):
             return cls(each.api, each.name, each.namespace, each)
         words, _, namespace = each.partition(" -n ")
@@ -229,12 +224,14 @@ class Expected:
         target, seen = self.target, [Object()]
 
         def look() -> list[Finding]:
-            live = self.platform.kube.get(target.api, target.name, target.namespace)
+            live = self.platform._live(target)  # noqa: SLF001
             verdict = expectation(live)
             if isinstance(verdict, Met):
                 seen[0] = live or {}
                 return []
-            return [self.platform._finding(target, expected, verdict.why)]  # noqa: SLF001
+            # Of the very state that was judged.
+            cause = self.platform._cause(target, live, verdict.why)  # noqa: SLF001
+            return [self.platform.finding(target, expected=expected, observed=verdict.why, cause=cause)]
 
         findings = until_no_findings(look, timeout=timeout, what=f"{target}: {expected}")
         if findings:
@@ -243,7 +240,7 @@ class Expected:
 
     def fail(self, expected: str, observed: str) -> NoReturn:
         """Fail the test with a finding about the object: what was expected, and what was observed, in words."""
-        self._fail([self.platform._finding(self.target, expected, observed)])  # noqa: SLF001
+        self._fail([self.platform.finding(self.target, expected=expected, observed=observed)])
 
     def _fail(self, findings: Sequence[Finding]) -> NoReturn:
         if any(finding.cause.id == MISSING for finding in findings):
