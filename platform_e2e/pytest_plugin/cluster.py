@@ -10,7 +10,7 @@ import pytest
 from platform_e2e.cluster.provider import Capability
 from platform_e2e.paths import command
 from platform_e2e.pytest_plugin.layer import layer_of
-from platform_e2e.pytest_plugin.options import runs_platform, settings_of
+from platform_e2e.pytest_plugin.options import asks_only, settings_of
 from platform_e2e.pytest_plugin.run import is_worker, run_of
 
 REMOVAL_SECONDS = 60.0
@@ -67,7 +67,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
     """Skip tests that need what the provider cannot do."""
-    if not runs_platform(config):
+    if asks_only(config):
         return
     from platform_e2e.cluster import providers
 
