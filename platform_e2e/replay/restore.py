@@ -204,7 +204,7 @@ def _repository(recorded: RunRecord, given: Path | None, stack: ExitStack) -> tu
     if not recorded.commit:
         return None, "it was in no Git repository"
     theirs = [place.resolve() for place in (paths.cache(), recorded.kept.directory) if place is not None]
-    for place in (given, paths.project(), paths.ROOT, Path.cwd()):
+    for place in dict.fromkeys((given, paths.project(), paths.ROOT)):
         if place is None or any(place.resolve().is_relative_to(one) for one in theirs):
             continue
         found = stack.enter_context(repository.opened(place))
