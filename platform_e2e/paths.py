@@ -100,7 +100,7 @@ def artifacts() -> Path:
 
 
 def hide_from_git(directory: Path) -> None:
-    """Let Git pass over a directory of results, which may lie in anybody's repository; its parents must exist."""
-    directory.mkdir(exist_ok=True)
+    """Let Git pass over a directory of results, which may lie in anybody's repository; it is made where it is missing."""
+    directory.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError), (directory / ".gitignore").open("x", encoding="utf-8") as file:
         file.write("# Made by platform-e2e: results are not part of the repository.\n*\n")

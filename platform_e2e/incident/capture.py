@@ -90,11 +90,10 @@ def main(args: argparse.Namespace, cluster: str) -> int:
 
 def _own_place() -> Path:
     """Return the directory for incidents, where Git does not see them: an archive of production is not to be committed."""
-    place = paths.artifacts()
-    place.parent.mkdir(parents=True, exist_ok=True)
-    paths.hide_from_git(place)
-    (place / "incidents").mkdir(exist_ok=True)
-    return place / "incidents"
+    paths.hide_from_git(paths.artifacts())
+    place = paths.artifacts() / "incidents"
+    place.mkdir(exist_ok=True)
+    return place
 
 
 def renderer() -> Renderer:

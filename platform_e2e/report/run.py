@@ -80,7 +80,6 @@ class Run:
 
         What happened before, such as the first build of all programs, has limits of its own.
         """
-        self.directory.parent.parent.mkdir(parents=True, exist_ok=True)
         paths.hide_from_git(self.directory.parent)
         self.directory.mkdir(exist_ok=True)
         if self.before:
