@@ -10,6 +10,9 @@ import pytest
 from platform_e2e import paths, possessive
 from platform_e2e.possessive import atomic, compiled
 
+EXEMPT = paths.ROOT / "platform_e2e" / "outside" / "documents.py"
+"""Its one pattern is right on every Python, as the comment there says."""
+
 POSSESSIVE = re.compile(r"(?<!\\)(?:[*+?]|\{\d*,?\d*\})\+")
 
 
@@ -47,4 +50,4 @@ def test_no_module_compiles_one_by_itself() -> None:
                 for text in texts
                 if isinstance(text, str) and POSSESSIVE.search(re.sub(r"\[\^?\]?[^\]]*\]", "x", text))
             ]
-            assert found == [] or path.name == "documents.py", path
+            assert found == [] or path == EXEMPT, path

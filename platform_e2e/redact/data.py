@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterable
 from typing import Any, Protocol
 
-from platform_e2e.possessive import compiled
 from platform_e2e.redact.names import CONTAINERS, LISTS_OF_NAMES, harmless, is_secret_name, random_looking, refers
 from platform_e2e.redact.nodes import Map
 
@@ -31,9 +30,9 @@ _SAID = frozenset({"default", "example", "description", "title", "pattern", "enu
 _ENTRY_NAMES = ("name", "key", "Name", "Key", "header")
 _ENTRY_VALUES = frozenset({"value", "Value", "default"})
 
-_BASE64 = compiled(r"(?=[A-Za-z0-9+/]*[A-Z=])(?=[A-Za-z0-9+/]*[a-z])[A-Za-z0-9+/]{6,}={0,2}\Z")
-_MASK = compiled(r"[*+•]{4,}")
-_CIPHER = compiled(r"Ag[A-Za-z0-9+/]{100,}={0,2}\Z")
+_BASE64 = re.compile(r"(?=[A-Za-z0-9+/]*[A-Z=])(?=[A-Za-z0-9+/]*[a-z])[A-Za-z0-9+/]{6,}={0,2}\Z")
+_MASK = re.compile(r"[*+•]{4,}")
+_CIPHER = re.compile(r"Ag[A-Za-z0-9+/]{100,}={0,2}\Z")
 """A value of a SealedSecret: two bytes of length, a session key, the ciphertext."""
 
 _RESULTS = frozenset({"result", "bcrypt_hash", "private_key_pem", "private_key_openssh"})
