@@ -26,7 +26,7 @@ from benchmarks.planted.ways import MISSED, MOST_CHANGED, WAYS
 from platform_e2e import paths, redact, shell
 from platform_e2e.commands.arguments import Parser
 from platform_e2e.errors import BrokenHarness, ExitCode
-from platform_e2e.report.bundle.pack import pack
+from platform_e2e.evidence.pack import pack
 
 RUN_SECONDS = 3600.0
 """For the run; its own deadline is half of it."""

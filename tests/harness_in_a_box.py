@@ -17,13 +17,12 @@ from platform_e2e import paths
 from platform_e2e.cluster.provider import Capability, ClusterFacts, Images, NodeFacts
 from platform_e2e.errors import BrokenHarness, BrokenPlatform, WrongUsage
 from platform_e2e.layer.objects import Rendered
-from platform_e2e.replay import run_options
-from platform_e2e.report import digest
+from platform_e2e.runs import digest, run_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from platform_e2e.report.checkout import Checkout
+    from platform_e2e.runs.checkout import Checkout
 
 CONFTEST = """
 from __future__ import annotations

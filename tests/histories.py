@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from platform_e2e.report.entry import Case, Entry
+from platform_e2e.runs.history.record import Case, Entry
 
 LAYER = {"commit": "4fc39cf24fe1aaaa", "digest": "1a1e"}
 HARNESS = {"commit": "19bde1c8d54caaaa", "digest": "4a44"}

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from platform_e2e import paths, shell
+from platform_e2e.evidence.layer import served
 from platform_e2e.incident import revision
 from platform_e2e.layer import tree
 from platform_e2e.pytest_plugin.comparing import layer_digest, layer_name
-from platform_e2e.report import digest
-from platform_e2e.report.bundle.served import served
+from platform_e2e.runs import digest
 
 
 @pytest.fixture

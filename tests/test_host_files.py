@@ -14,12 +14,12 @@ from platform_e2e import shell
 from platform_e2e.cluster.embedded.provider import ends_of_logs
 from platform_e2e.cluster.place import Place
 from platform_e2e.cluster.supervisor import Supervisor
+from platform_e2e.evidence import pack
+from platform_e2e.evidence.cluster_state import Beside, State
+from platform_e2e.evidence.store import Store
 from platform_e2e.incident import archive
 from platform_e2e.outside import plainfile
 from platform_e2e.report import html
-from platform_e2e.report.bundle import pack
-from platform_e2e.report.bundle.state import Beside, State
-from platform_e2e.report.bundle.store import Store
 from platform_e2e.timeline import Timeline
 from tests import made_run
 

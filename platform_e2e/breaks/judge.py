@@ -9,7 +9,7 @@ from typing import Any
 
 from platform_e2e.breaks.declaration import LEGITIMATE, Break
 from platform_e2e.errors import ExitCode
-from platform_e2e.report.verdict import Outcome
+from platform_e2e.runs.verdict import Outcome
 
 REFUSALS: Mapping[str, str] = {"application-shared-resource": "is there a second time"}
 """Causes that the reader of a layer sees where two files make one object, and what it says then (layer/load.py)."""

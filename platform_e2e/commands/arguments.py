@@ -119,7 +119,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def settings_of(args: argparse.Namespace) -> Settings:
     """Return the settings that the parsed options, the environment and the defaults make together."""
-    from platform_e2e.replay import run_options
+    from platform_e2e.runs import run_options
 
     chosen = {option.name: getattr(args, option.dest, None) for option in OPTIONS}
     replay = run_options.prepare(chosen)

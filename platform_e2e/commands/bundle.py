@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Pack a run's directory and print where the archive is."""
-    from platform_e2e.report.bundle.pack import pack
+    from platform_e2e.evidence.pack import pack
 
     path = pack(Path(args.directory or paths.artifacts() / "latest"))
     print(f"{path} ({path.stat().st_size} bytes)")

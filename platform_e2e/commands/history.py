@@ -16,7 +16,7 @@ from platform_e2e.errors import ExitCode
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from platform_e2e.report.entry import Entry
+    from platform_e2e.runs.history.record import Entry
 
 LOG_WIDTH = 160
 """Columns of the table where the output is not a terminal."""
@@ -55,7 +55,7 @@ def main(artifacts: Path, *, last: int, as_json: bool) -> int:
     """
     from rich.console import Console
 
-    from platform_e2e.report.history import RUNS_READ, read
+    from platform_e2e.runs.history.comparison import RUNS_READ, read
 
     entries, notes = read(artifacts, max(last, RUNS_READ))
     flaky, more = _flaky(artifacts)
@@ -74,8 +74,8 @@ def main(artifacts: Path, *, last: int, as_json: bool) -> int:
 
 def _flaky(artifacts: Path) -> tuple[Counter[str], list[str]]:
     """Return for each run how many tests changed their verdict in it without any other change."""
-    from platform_e2e.report.history import FLAKES
-    from platform_e2e.report.ledger import Ledger
+    from platform_e2e.runs.history.comparison import FLAKES
+    from platform_e2e.runs.history.jsonl import Ledger
 
     try:
         lines = Ledger(artifacts / FLAKES).read(_run_of_flake)
@@ -94,7 +94,7 @@ def _run_of_flake(line: Any) -> str:
 
 def row(run: Entry, flaky: int) -> dict[str, Any]:
     """Return one run as plain data: what a script or a table needs of it."""
-    from platform_e2e.report.verdict import Outcome
+    from platform_e2e.runs.verdict import Outcome
 
     passed = sum(test.outcome == Outcome.PASSED for test in run.tests.values())
     heals = [

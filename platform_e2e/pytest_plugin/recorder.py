@@ -13,8 +13,8 @@ import pytest
 from platform_e2e import redact
 from platform_e2e.errors import ExitCode
 from platform_e2e.finding import Finding
-from platform_e2e.report.run import Run
-from platform_e2e.report.verdict import Outcome, Result, Verdict, told
+from platform_e2e.runs.directory import Run
+from platform_e2e.runs.verdict import Outcome, Result, Verdict, told
 
 TEXT_CHARACTERS = 20_000
 """How much of pytest's own account of a failure run.json keeps: about 250 lines."""

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from platform_e2e.report.verdict import Verdict
+from platform_e2e.runs.verdict import Verdict
 from platform_e2e.terminal import visible
 
 PROGRESS_SECONDS = 10.0

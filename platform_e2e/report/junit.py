@@ -18,8 +18,8 @@ from xml.etree import ElementTree as ET
 from platform_e2e import redact
 from platform_e2e.atomic import atomic_write
 from platform_e2e.errors import ExitCode
-from platform_e2e.report.entry import OF_HISTORY
-from platform_e2e.report.verdict import Outcome, Result
+from platform_e2e.runs.history.record import OF_HISTORY
+from platform_e2e.runs.verdict import Outcome, Result
 
 ILLEGAL = re.compile("[^\u0009\u000a\u000d\u0020-\u007e\u0080-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot have (Char of its specification), and DEL, as pytest does it."""

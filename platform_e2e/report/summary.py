@@ -12,9 +12,9 @@ from platform_e2e import redact
 from platform_e2e.errors import ExitCode
 from platform_e2e.finding import Finding
 from platform_e2e.report.console import duration
-from platform_e2e.report.entry import OF_HISTORY
-from platform_e2e.report.fewer import day
-from platform_e2e.report.verdict import Outcome
+from platform_e2e.runs.history.record import OF_HISTORY
+from platform_e2e.runs.history.regression import day
+from platform_e2e.runs.verdict import Outcome
 
 STEP_BYTES = 1024 * 1024
 """What GitHub shows of one step's summary; of a longer one it shows nothing."""

@@ -22,7 +22,7 @@ from platform_e2e.kube.expect import consistently, eventually, never
 from platform_e2e.kube.verdict import Failed, Met, Pending
 from platform_e2e.layer import Layer
 from platform_e2e.layer.objects import Rendered
-from platform_e2e.report.verdict import PromiseBroken
+from platform_e2e.runs.verdict import PromiseBroken
 from platform_e2e.testing.cluster import Cluster, Node
 from platform_e2e.testing.http import Answer, Http
 from platform_e2e.testing.platform import Expected, Platform

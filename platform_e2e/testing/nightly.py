@@ -39,7 +39,7 @@ from platform_e2e.gitops import argocd
 from platform_e2e.kube.expect import all_of
 from platform_e2e.layer import Application, ApplicationSet, Environment, LoadBalancer, MetricsService, Release
 from platform_e2e.pytest_plugin.layer import layer_of
-from platform_e2e.report.run import Run
+from platform_e2e.runs.directory import Run
 
 __all__ = [
     "TESTS",

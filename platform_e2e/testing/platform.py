@@ -21,7 +21,7 @@ from platform_e2e.kube.rollouts import condition
 from platform_e2e.kube.verdict import Expectation, Met
 from platform_e2e.layer import Layer, Release
 from platform_e2e.layer.objects import Rendered, described
-from platform_e2e.report.verdict import PromiseBroken
+from platform_e2e.runs.verdict import PromiseBroken
 from platform_e2e.testing.http import Http
 
 MISSING = "object-missing"

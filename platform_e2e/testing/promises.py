@@ -8,7 +8,7 @@ from typing import Any
 
 from platform_e2e import redact
 from platform_e2e.finding import Finding
-from platform_e2e.report.verdict import PromiseBroken
+from platform_e2e.runs.verdict import PromiseBroken
 
 
 class Promises:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from platform_e2e import cli
-from platform_e2e.report import digest
-from platform_e2e.report.ledger import Ledger
+from platform_e2e.runs import digest
+from platform_e2e.runs.history.jsonl import Ledger
 from tests.histories import entry
 
 

@@ -20,9 +20,8 @@ from platform_e2e.git import gitcommand
 from platform_e2e.git.repository import opened
 from platform_e2e.gitops.repository import Repository, Step, files_of
 from platform_e2e.incident import capture, revision
-from platform_e2e.replay import provenance, run_options
-from platform_e2e.report import checkout, digest
-from platform_e2e.report.run import Run
+from platform_e2e.runs import checkout, digest, provenance, run_options
+from platform_e2e.runs.directory import Run
 from platform_e2e.settings import resolve
 from tests import incidents, layers
 from tests.box import Box

@@ -17,7 +17,7 @@ import pytest
 
 from platform_e2e import cli
 from platform_e2e.incident import capture
-from platform_e2e.replay import run_options
+from platform_e2e.runs import run_options
 from tests import crafted, forks, layers
 
 MOST_MEMORY = 300 << 10

@@ -11,9 +11,9 @@ import pytest
 from platform_e2e import cli
 from platform_e2e.errors import WrongUsage
 from platform_e2e.incident import capture
-from platform_e2e.replay import compare, run_options
-from platform_e2e.replay.run_record import Then
-from platform_e2e.report.verdict import PromiseBroken
+from platform_e2e.runs import compare, run_options
+from platform_e2e.runs.run_record import Then
+from platform_e2e.runs.verdict import PromiseBroken
 from tests import crafted, layers
 from tests.box import Box
 

@@ -13,10 +13,10 @@ import pytest
 
 from platform_e2e import timeline
 from platform_e2e.checks.polling import until_no_findings
+from platform_e2e.evidence.observer import Applications, Observer, Restarts, Warnings, last_seen, seconds_of
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.kube.expect import Met, Pending, Polled, Timeout, Verdict, eventually
 from platform_e2e.kube.objects import Object
-from platform_e2e.report.observer import Applications, Observer, Restarts, Warnings, last_seen, seconds_of
 from platform_e2e.timeline import STEP_CHARACTERS, Timeline
 from tests.scripted_api import ScriptedApi
 

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from platform_e2e.pytest_plugin.run import BROKEN, LACKING
 from platform_e2e.diagnosis.attribution import BlockedByPromise
 from platform_e2e.finding import Cause, Finding, Promise
-from platform_e2e.report.verdict import PromiseBroken
+from platform_e2e.runs.verdict import PromiseBroken
 
 SPEAKER = Finding(
     "release/metallb -n metallb-system", Promise.LOADBALANCER, "the release is ready", "no node wants a pod of it",

@@ -55,7 +55,7 @@ def test_a_file_of_tests_that_cannot_be_read_is_quoted_without_its_secret(box: B
 def test_a_full_disk_is_named_and_does_not_hide_the_verdict(box: Box) -> None:
     # /dev/full answers every write as a full disk does.
     box.tests("""
-from platform_e2e.report import run as runs
+from platform_e2e.runs import directory as runs
 @pytest.mark.promise("loadbalancer")
 def test_address(cluster, promises, platform_e2e_run):
     os.symlink("/dev/full", platform_e2e_run.directory / "junit.xml")

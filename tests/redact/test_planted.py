@@ -15,17 +15,17 @@ import pytest
 from benchmarks.planted.search import search
 from benchmarks.planted.shapes import Shape, shapes
 from platform_e2e import redact
+from platform_e2e.evidence.cluster_state import Beside
+from platform_e2e.evidence.collect import Evidence
+from platform_e2e.evidence.pack import pack
+from platform_e2e.evidence.store import Store
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.gitops.repository import File, Repository, Step
 from platform_e2e.pytest_plugin.redaction import sweep
 from platform_e2e.redact.known import Known
-from platform_e2e.replay import provenance
-from platform_e2e.report.bundle.pack import pack
-from platform_e2e.report.bundle.state import Beside
-from platform_e2e.report.bundle.store import Store
-from platform_e2e.report.evidence import Evidence
-from platform_e2e.report.run import Run
-from platform_e2e.report.verdict import Outcome, Result
+from platform_e2e.runs import provenance
+from platform_e2e.runs.directory import Run
+from platform_e2e.runs.verdict import Outcome, Result
 from platform_e2e.settings import resolve
 from tests.box import Box
 

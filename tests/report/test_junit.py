@@ -12,7 +12,7 @@ import pytest
 from platform_e2e.finding import Cause, Finding
 from platform_e2e.report import junit
 from platform_e2e.report.junit import Suite, Waits, address, rewrite, waits_of
-from platform_e2e.report.verdict import Outcome, Result
+from platform_e2e.runs.verdict import Outcome, Result
 
 SUITE = {"name", "tests", "failures", "errors", "skipped", "time", "timestamp", "hostname"}
 """Attributes of a testsuite that pytest writes, all of them in Jenkins' junit-10.xsd."""

@@ -23,7 +23,7 @@ from platform_e2e.report.html import headline, model, problems, write
 from platform_e2e.report.html.excerpts import LINES_SHOWN, excerpts
 from platform_e2e.report.html.source import Source
 from platform_e2e.report.html.writing import SCRIPTS
-from platform_e2e.report.run import Run
+from platform_e2e.runs.directory import Run
 from tests.made_run import HOSTILE, Made, hostile, red
 
 TOKEN = "ghp_" + "a1B2c3D4" * 5

@@ -12,12 +12,12 @@ from typing import Any
 from platform_e2e.errors import ExitCode
 from platform_e2e.paths import command
 from platform_e2e.report.console import duration
-from platform_e2e.report.entry import OF_HISTORY
-from platform_e2e.report.history import NO_GREEN
 from platform_e2e.report.html.course import Course
 from platform_e2e.report.html.plain import mapping, mappings, number, text, texts
 from platform_e2e.report.html.problems import FAILED, NotRun, Problem
 from platform_e2e.report.html.source import Source
+from platform_e2e.runs.history.comparison import NO_GREEN
+from platform_e2e.runs.history.record import OF_HISTORY
 
 OUTCOMES = ("failed", "error", "blocked", "skipped", "passed")
 """In the order in which a person wants to know of them."""

@@ -15,7 +15,7 @@ from platform_e2e.report.html.course import Course, Item, Lane, Wait, course, ou
 from platform_e2e.report.html.plain import mapping, mappings, number, sequence, text
 from platform_e2e.report.html.problems import FAILED, NotRun, Problem, not_run, problems
 from platform_e2e.report.html.source import Kept, Source
-from platform_e2e.report.verdict import summarise
+from platform_e2e.runs.verdict import summarise
 
 PROBLEMS_SHOWN = 60
 """How many problems have a card of their own; nobody reads more, and where there are more they have few causes."""

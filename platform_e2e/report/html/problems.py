@@ -9,7 +9,7 @@ from typing import Any
 
 from platform_e2e.report.html.course import Wait
 from platform_e2e.report.html.plain import count, mapping, mappings, number, text
-from platform_e2e.report.verdict import Outcome, in_short
+from platform_e2e.runs.verdict import Outcome, in_short
 
 OBJECT = re.compile(r"[a-z][\w.-]*/[\w.-]*\w(?: -n [\w.-]*\w)?")
 """How a sentence names an object."""

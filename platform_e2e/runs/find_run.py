@@ -19,9 +19,9 @@ from platform_e2e.outside import archive, documents, plainfile
 from platform_e2e.outside.archive import Limits, Member
 from platform_e2e.outside.shown import shown
 from platform_e2e.outside.tarformat import Kind
-from platform_e2e.replay import seals
-from platform_e2e.replay.seals import SEAL
-from platform_e2e.replay.snapshot import COPY, SUMS
+from platform_e2e.runs import seals
+from platform_e2e.runs.seals import SEAL
+from platform_e2e.runs.snapshot import COPY, SUMS
 
 RUN = "run.json"
 """What makes a directory one of a run."""

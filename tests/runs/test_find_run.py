@@ -14,8 +14,8 @@ import pytest
 
 from platform_e2e.errors import WrongUsage
 from platform_e2e.outside.archive import Limits, leads_out
-from platform_e2e.replay import find_run
-from platform_e2e.replay.find_run import find
+from platform_e2e.runs import find_run
+from platform_e2e.runs.find_run import find
 
 
 def said(status: int = 1) -> bytes:

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from platform_e2e.report import ledger
-from platform_e2e.report.entry import Case, Entry, counts
-from platform_e2e.report.ledger import Ledger
+from platform_e2e.runs.history import jsonl
+from platform_e2e.runs.history.jsonl import Ledger
+from platform_e2e.runs.history.record import Case, Entry, counts
 from tests.histories import entry
 
 
@@ -29,7 +29,7 @@ def numbers(book: Ledger) -> list[int]:
 
 
 def test_what_is_not_there_is_empty(book: Ledger) -> None:
-    assert book.read(dict) == ledger.Lines(())
+    assert book.read(dict) == jsonl.Lines(())
 
 
 def test_a_torn_line_is_counted_and_the_next_one_begins_anew(book: Ledger) -> None:
@@ -39,7 +39,7 @@ def test_a_torn_line_is_counted_and_the_next_one_begins_anew(book: Ledger) -> No
     book.append({"n": 3})
     assert numbers(book) == [1, 3]
     assert book.read(dict).damaged == 1
-    assert book.read(dict, 1) == ledger.Lines(({"n": 3},))
+    assert book.read(dict, 1) == jsonl.Lines(({"n": 3},))
 
 
 def test_the_oldest_lines_go_by_number_and_by_size(book: Ledger) -> None:
@@ -79,7 +79,7 @@ def test_a_full_disk_leaves_the_file_as_it_was(book: Ledger) -> None:
 def test_a_lock_that_somebody_else_holds_for_too_long_is_an_error(
     book: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger, "LOCK_SECONDS", 0.01)
+    monkeypatch.setattr(jsonl, "LOCK_SECONDS", 0.01)
     book.append({"n": 1})
     with book._locked(), pytest.raises(OSError, match="lock"):
         Ledger(book.path).append({"n": 2})

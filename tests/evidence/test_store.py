@@ -14,9 +14,9 @@ import pytest
 
 from platform_e2e import cli
 from platform_e2e.errors import BrokenHarness, WrongUsage
-from platform_e2e.report.bundle import store as store_module
-from platform_e2e.report.bundle.pack import pack
-from platform_e2e.report.bundle.store import RESERVE, Store, write_index
+from platform_e2e.evidence import store as store_module
+from platform_e2e.evidence.pack import pack
+from platform_e2e.evidence.store import RESERVE, Store, write_index
 from platform_e2e.settings import size
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.report.console import Follower, PhasePrinter, duration, verdict_table
-from platform_e2e.report.verdict import Outcome, PromiseBroken, Result, Verdict, summarise, told
+from platform_e2e.runs.verdict import Outcome, PromiseBroken, Result, Verdict, summarise, told
 from platform_e2e.timeline import Timeline
 
 

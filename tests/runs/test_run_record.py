@@ -15,8 +15,8 @@ import pytest
 from platform_e2e import paths
 from platform_e2e.errors import HarnessError, WrongUsage
 from platform_e2e.outside.tarformat import Kind
-from platform_e2e.replay import restore, run_options, snapshot
-from platform_e2e.replay.compare import as_json, compare, summary, table
+from platform_e2e.runs import restore, run_options, snapshot
+from platform_e2e.runs.compare import as_json, compare, summary, table
 from platform_e2e.settings import resolve
 from tests import crafted
 

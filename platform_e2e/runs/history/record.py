@@ -10,7 +10,7 @@ from typing import Any
 
 from platform_e2e import redact
 from platform_e2e.errors import ExitCode
-from platform_e2e.report.verdict import Outcome, Result, Verdict
+from platform_e2e.runs.verdict import Outcome, Result, Verdict
 
 VERSION = 1
 """Of the line's shape; a line of another version is not read."""

@@ -10,8 +10,8 @@ from typing import cast
 
 from platform_e2e.errors import ExitCode
 from platform_e2e.finding import Cause, Finding, Promise
-from platform_e2e.report.entry import OF_HISTORY, Case, Entry
-from platform_e2e.report.verdict import Outcome, Result
+from platform_e2e.runs.history.record import OF_HISTORY, Case, Entry
+from platform_e2e.runs.verdict import Outcome, Result
 
 NAMES_SHOWN = 8
 """How many tests or objects a sentence names; run.json has all of them."""

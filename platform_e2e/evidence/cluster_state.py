@@ -10,11 +10,11 @@ from typing import Any
 
 from platform_e2e import redact
 from platform_e2e.errors import HarnessError
+from platform_e2e.evidence import layer, metallb, monitoring, nodes, tree, versions
+from platform_e2e.evidence.client import Asking
+from platform_e2e.evidence.store import Store
 from platform_e2e.gitops import argocd
 from platform_e2e.outside import plainfile
-from platform_e2e.report.bundle import metallb, monitoring, nodes, served, tree, versions
-from platform_e2e.report.bundle.reading import Asking
-from platform_e2e.report.bundle.store import Store
 
 LOG_LINES = 500
 """How many last lines of each container's log are kept: some minutes of a chatty controller."""
@@ -102,7 +102,7 @@ class State:
         if self.beside.repository is None or not self.beside.repository.exists():
             self.store.left_out("layer as served", "nothing was served yet")
             return
-        sha, archive = served.served(self.beside.repository, self.beside.branch)
+        sha, archive = layer.served(self.beside.repository, self.beside.branch)
         self.store.data(f"layer-{sha[:12]}.tar.gz", archive, f"the layer as served at {sha}, without Secrets")
 
     def _node_logs(self) -> None:

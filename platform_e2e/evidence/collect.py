@@ -19,11 +19,11 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from platform_e2e import redact
+from platform_e2e.evidence import field_owners, metallb
+from platform_e2e.evidence.client import Asking, Cluster
+from platform_e2e.evidence.cluster_state import LOG_LINES, TROUBLE, Beside, Job, State
+from platform_e2e.evidence.store import Store, write_index
 from platform_e2e.gitops import argocd
-from platform_e2e.report.bundle import fields, metallb
-from platform_e2e.report.bundle.reading import Asking, Cluster
-from platform_e2e.report.bundle.state import LOG_LINES, TROUBLE, Beside, Job, State
-from platform_e2e.report.bundle.store import Store, write_index
 
 THREADS = 4
 """How many questions are asked at once: a cluster of one node has two cores or four."""
@@ -168,7 +168,7 @@ class Evidence:
             self.store.left_out(f"{short}/{name}", "it does not exist")
             return
         self.store.text(f"{path}.yaml", as_yaml(obj), "what a finding names")
-        self.store.text(f"{path}.fields.txt", fields.owners([obj]), "who owns which of its fields")
+        self.store.text(f"{path}.fields.txt", field_owners.owners([obj]), "who owns which of its fields")
         if namespace:
             about = [
                 e
@@ -207,7 +207,9 @@ class Evidence:
         self.store.text(
             f"{directory}/{short}.yaml", "---\n".join(as_yaml(one) for one in objects), "objects with status"
         )
-        self.store.text(f"{directory}/{short}.fields.txt", fields.owners(objects), "who owns which field, since when")
+        self.store.text(
+            f"{directory}/{short}.fields.txt", field_owners.owners(objects), "who owns which field, since when"
+        )
 
     def _events(self, namespace: str, directory: str) -> None:
         """Keep a namespace's events, of too many the newest."""

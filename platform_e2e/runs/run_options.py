@@ -15,11 +15,10 @@ from platform_e2e.errors import HarnessError, WrongUsage
 from platform_e2e.git import repository
 from platform_e2e.outside.archive import leads_out
 from platform_e2e.outside.shown import shown
-from platform_e2e.replay import find_run, run_record
-from platform_e2e.replay.find_run import HARNESS_PATCH
-from platform_e2e.replay.run_record import RunRecord, Then
-from platform_e2e.replay.snapshot import COPY
-from platform_e2e.report import checkout
+from platform_e2e.runs import checkout, find_run, run_record
+from platform_e2e.runs.find_run import HARNESS_PATCH
+from platform_e2e.runs.run_record import RunRecord, Then
+from platform_e2e.runs.snapshot import COPY
 from platform_e2e.settings import OPTIONS, Option, Settings
 
 KNOWN = {option.name: option for option in OPTIONS}
@@ -107,7 +106,7 @@ def with_layer(prepared: Prepared) -> Prepared:
     Raises:
         WrongUsage: it cannot be had.
     """
-    from platform_e2e.replay import restore  # noqa: PLC0415 - the doctor needs no layer
+    from platform_e2e.runs import restore  # noqa: PLC0415 - the doctor needs no layer
 
     if not prepared.chosen.get("layer"):
         given = _given("repository", prepared.chosen, os.environ)

@@ -15,11 +15,10 @@ from platform_e2e.cluster.embedded import gomod
 from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.commands import doctor
 from platform_e2e.errors import BrokenHarness, WrongUsage
-from platform_e2e.replay import compare, find_run, provenance, run_options, run_record, seals
-from platform_e2e.replay.run_options import compare_states, prepare
-from platform_e2e.replay.run_record import Then
-from platform_e2e.report import checkout
-from platform_e2e.report.run import Run
+from platform_e2e.runs import checkout, compare, find_run, provenance, run_options, run_record, seals
+from platform_e2e.runs.directory import Run
+from platform_e2e.runs.run_options import compare_states, prepare
+from platform_e2e.runs.run_record import Then
 from platform_e2e.settings import OPTIONS, resolve
 
 OPTIONS_THEN: dict[str, Any] = {

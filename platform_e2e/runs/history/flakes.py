@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from platform_e2e.report.entry import Entry
-from platform_e2e.report.verdict import Outcome
+from platform_e2e.runs.history.record import Entry
+from platform_e2e.runs.verdict import Outcome
 
 RUNS_LOOKED_AT = 10
 """How many of the newest runs with the same layer and harness show whether a test changes its verdict."""

@@ -13,12 +13,11 @@ from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.errors import HarnessError
 from platform_e2e.git import repository
 from platform_e2e.outside.shown import shown
-from platform_e2e.replay import run_options, snapshot
-from platform_e2e.replay.find_run import HARNESS_PATCH, PATCH
-from platform_e2e.replay.run_options import Prepared
-from platform_e2e.replay.run_record import BAD, ended
-from platform_e2e.report import checkout
-from platform_e2e.report.run import Run
+from platform_e2e.runs import checkout, run_options, snapshot
+from platform_e2e.runs.directory import Run
+from platform_e2e.runs.find_run import HARNESS_PATCH, PATCH
+from platform_e2e.runs.run_options import Prepared
+from platform_e2e.runs.run_record import BAD, ended
 
 STATE = "marks/state.json"
 """Where the process that ends first leaves what the cluster was, for the one that writes run.json."""

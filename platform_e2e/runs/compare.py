@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from platform_e2e.outside.shown import shown
-from platform_e2e.replay.run_record import BAD, BLOCKED, Then
+from platform_e2e.runs.run_record import BAD, BLOCKED, Then
 
 SAME, DIFFERENT, PASSES, GONE, NOT_RUN = "same", "different", "passes now", "no longer exists", "not run"
 

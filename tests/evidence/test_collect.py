@@ -15,12 +15,12 @@ from ruamel.yaml import YAML
 from platform_e2e import redact
 from platform_e2e.checks.mutations import DELETABLE, GENTLEST, HARMLESS
 from platform_e2e.errors import BrokenHarness
+from platform_e2e.evidence.cluster_state import LOG_LINES, Beside
+from platform_e2e.evidence.collect import Evidence, as_yaml, containers, events_as_text
+from platform_e2e.evidence.store import Store
 from platform_e2e.gitops.repository import File, Repository, Step
 from platform_e2e.kube.errors import Unavailable
 from platform_e2e.redact.known import Known
-from platform_e2e.report.bundle.state import LOG_LINES, Beside
-from platform_e2e.report.bundle.store import Store
-from platform_e2e.report.evidence import Evidence, as_yaml, containers, events_as_text
 
 POD: dict[str, Any] = {
     "apiVersion": "v1",

@@ -18,11 +18,10 @@ import pytest
 from platform_e2e import paths
 from platform_e2e.errors import WrongUsage
 from platform_e2e.redact import layer_files, patches
-from platform_e2e.replay import provenance, restore, snapshot
-from platform_e2e.replay.find_run import FoundRun
-from platform_e2e.replay.run_record import RunRecord
-from platform_e2e.report import checkout
-from platform_e2e.report.run import Run
+from platform_e2e.runs import checkout, provenance, restore, snapshot
+from platform_e2e.runs.directory import Run
+from platform_e2e.runs.find_run import FoundRun
+from platform_e2e.runs.run_record import RunRecord
 from platform_e2e.settings import resolve
 
 SEALED = "AgCBv99whDVwwMrTjOmILbn7WeEg28KmiOLOv" + "kwf1TFPDtujNP6F6G" * 8

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from platform_e2e.errors import WrongUsage
-from platform_e2e.replay.find_run import FoundRun
-from platform_e2e.report.entry import OF_HISTORY
+from platform_e2e.runs.find_run import FoundRun
+from platform_e2e.runs.history.record import OF_HISTORY
 
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 """A commit, which becomes an argument of git."""

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from platform_e2e.report.entry import Case, Entry
-from platform_e2e.report.fewer import fewer
-from platform_e2e.report.history import Comparison, compare
-from platform_e2e.report.verdict import Outcome
+from platform_e2e.runs.history.comparison import Comparison, compare
+from platform_e2e.runs.history.record import Case, Entry
+from platform_e2e.runs.history.regression import fewer
+from platform_e2e.runs.verdict import Outcome
 from tests.histories import HARNESS, LAYER, entry, monitor
 
 CHANGED = {"commit": "9aaaaaaaaaaabbbb", "digest": "9999"}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from platform_e2e.report import retention
-from platform_e2e.report.retention import GOING, apply, going, needed
+from platform_e2e.runs import retention
+from platform_e2e.runs.retention import GOING, apply, going, needed
 from tests.histories import entry
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from platform_e2e.report import flakes as flaking
-from platform_e2e.report.entry import Case, Entry
-from platform_e2e.report.fewer import Fewer, fewer, number, results
-from platform_e2e.report.flakes import Flake
-from platform_e2e.report.ledger import Ledger
-from platform_e2e.report.verdict import Outcome, Result
+from platform_e2e.runs.history import flakes as flaking
+from platform_e2e.runs.history.flakes import Flake
+from platform_e2e.runs.history.jsonl import Ledger
+from platform_e2e.runs.history.record import Case, Entry
+from platform_e2e.runs.history.regression import Fewer, fewer, number, results
+from platform_e2e.runs.verdict import Outcome, Result
 
 HISTORY, FLAKES = "history.jsonl", "flakes.jsonl"
 """Beside the directories of the runs, which they outlive."""

@@ -21,10 +21,10 @@ from platform_e2e.layer import tree
 from platform_e2e.outside import archive, plainfile
 from platform_e2e.outside.archive import Limits, leads_out
 from platform_e2e.outside.tarformat import Kind
-from platform_e2e.replay.find_run import PATCH
-from platform_e2e.replay.run_record import RunRecord, strings
-from platform_e2e.replay.snapshot import COPY, SUMS, parse_sums, sums
-from platform_e2e.report import checkout
+from platform_e2e.runs import checkout
+from platform_e2e.runs.find_run import PATCH
+from platform_e2e.runs.run_record import RunRecord, strings
+from platform_e2e.runs.snapshot import COPY, SUMS, parse_sums, sums
 from platform_e2e.timeline import Timeline
 
 KIND = "replays"

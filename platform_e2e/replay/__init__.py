@@ -1,1 +1,0 @@
-"""Rebuild the state of an earlier run from what it left behind, and say what of it can no longer be had."""

@@ -1,0 +1,1 @@
+"""Keep the directory of a run: its record, its history, and what a replay reads and restores of it."""
