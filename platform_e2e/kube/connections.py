@@ -1,18 +1,174 @@
-"""Pooled connections to one API server: metered, kept alive, through the kubeconfig's proxy where it names one."""
+"""Connections whose answers are metered as they are received: each has an end in time and in bytes, whatever is sent."""
 
 from __future__ import annotations
 
+import io
 import socket
 import ssl
+import threading
+import time
+from functools import partial
+from http.client import HTTPResponse
 from typing import Any
 from urllib.parse import unquote
 
 import urllib3
-from urllib3.connection import HTTPConnection
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util import parse_url
 
+from platform_e2e.kube.answers import megabytes
+from platform_e2e.kube.errors import TooLarge, Unavailable
 from platform_e2e.kube.kubeconfig import Endpoint
-from platform_e2e.kube.metered import POOLS
+
+FRAMING = 256 << 10
+"""Bytes of an answer besides its body: status, headers, the lengths of chunks; Go's server sends 1 MiB of headers at most."""
+
+
+class Meter:
+    """What one answer may take.
+
+    Args:
+        request: for the error.
+        ends: monotonic time at which it must be there; infinite for a stream.
+        most: bytes from the last `reset` on.
+        silence: seconds in which at least one byte must come.
+    """
+
+    def __init__(self, request: str, *, ends: float, most: int, silence: float) -> None:
+        self.ends = ends
+        self._request = request
+        self._began = time.monotonic()
+        self._most = most
+        self._silence = silence
+        self._bytes = 0
+
+    def left(self) -> float:
+        """Return for how many seconds the next byte may be waited for.
+
+        Raises:
+            Unavailable: the time is over.
+        """
+        left = self.ends - time.monotonic()
+        if left <= 0:
+            raise self.late()
+        return min(left, self._silence)
+
+    def late(self) -> Unavailable:
+        """Return the error for an answer that took too long."""
+        took = time.monotonic() - self._began
+        return Unavailable(
+            self._request,
+            0,
+            "TooSlow",
+            f"the whole answer must be there in time, got at most a part of it in {took:.1f} s",
+            remedy="look at the API server and the way to it; a command's --timeout allows more time",
+        )
+
+    def took(self, size: int) -> None:
+        """Count what was received.
+
+        Raises:
+            TooLarge: it is too much.
+        """
+        self._bytes += size
+        if self._bytes > self._most:
+            raise TooLarge(self._request, f"it must have at most {megabytes(self._most)}, got more")
+
+    def reset(self) -> None:
+        """Count anew: a stream is bounded by its parts."""
+        self._bytes = 0
+
+
+_CURRENT = threading.local()
+"""The meter of the request that a thread is about to send: http.client makes the answer by itself."""
+
+
+def use(meter: Meter) -> None:
+    """Meter the next answer of this thread."""
+    _CURRENT.meter = meter
+
+
+class _Metered(io.RawIOBase):
+    """Receive with a meter."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket, meter: Meter) -> None:
+        self._raw = raw
+        self._sock = sock
+        self._meter = meter
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._sock.settimeout(self._meter.left())
+        try:
+            size: int | None = self._raw.readinto(buffer)
+        except TimeoutError:
+            self._meter.left()  # tells it better, where it was the last of the time
+            raise
+        self._meter.took(size or 0)
+        return size
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Response(HTTPResponse):
+    """An answer that is metered from its first byte on, its headers and the frames of its chunks included."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
+        super().__init__(sock, *args, **options)
+        self.fp = io.BufferedReader(_Metered(self.fp.detach(), sock, _CURRENT.meter))
+
+
+def _allow_to_send(conn: HTTPConnection) -> None:
+    """Give a request its own time: the last answer on the connection may have left the socket but a moment."""
+    if conn.sock is not None:
+        conn.sock.settimeout(conn.timeout)
+
+
+class _Connection(HTTPConnection):
+    response_class = _Response
+
+    def putrequest(self, *args: Any, **options: Any) -> None:
+        _allow_to_send(self)
+        super().putrequest(*args, **options)
+
+
+class _SecureConnection(HTTPSConnection):
+    response_class = _Response
+
+    def connect(self) -> None:
+        """Connect; through a proxy that is itself spoken to by TLS too, so that a stream can be ended from outside."""
+        super().connect()
+        sock: Any = self.sock
+        if not hasattr(sock, "shutdown"):
+            # urllib3's TLS within TLS has none, and the answer asks the connection for it.
+            sock.shutdown = partial(socket.socket.shutdown, sock.socket)
+
+    def putrequest(self, *args: Any, **options: Any) -> None:
+        _allow_to_send(self)
+        super().putrequest(*args, **options)
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+    def _validate_conn(self, conn: Any) -> None:
+        """Connect, and leave it to the command to say once that a certificate is not verified: urllib3 says it each time."""
+        if conn.is_closed:
+            conn.connect()
+
+
+POOLS = {"http": _Pool, "https": _SecurePool}
+"""For `urllib3.PoolManager.pool_classes_by_scheme`."""
+
 
 _KEEPALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3}
 """A peer that vanished without a word is noticed in about 11 s, on streams that are silent for a minute by nature."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from platform_e2e.errors import WrongUsage
 from platform_e2e.kube.objects import Object
-from platform_e2e.kube.rollouts import ABSENT
+from platform_e2e.kube.readiness import ABSENT
 from platform_e2e.kube.verdict import Met, Pending, Verdict
 
 STEP = re.compile(

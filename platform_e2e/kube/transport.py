@@ -18,13 +18,11 @@ from urllib3.util import parse_url
 
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.kube.answers import OURS, SINGLE, Limits, NoJson, cost, parsed, too_much, unpacked
-from platform_e2e.kube.backoff import Backoff
-from platform_e2e.kube.connections import connections
-from platform_e2e.kube.credential import Held
+from platform_e2e.kube.backoff import Backoff, pause
+from platform_e2e.kube.connections import FRAMING, Meter, connections, use
 from platform_e2e.kube.errors import LONGEST, BadAnswer, Unavailable, api_error
-from platform_e2e.kube.expect import pause
 from platform_e2e.kube.kubeconfig import Endpoint, bearer
-from platform_e2e.kube.metered import FRAMING, Meter, use
+from platform_e2e.kube.kubeconfig.credential import Held
 from platform_e2e.paths import command
 
 # What it warns of, with a traceback, an error tells as well where it matters.

@@ -99,9 +99,9 @@ def test_create_patch_delete(api: ScriptedApi, kube: Kube) -> None:
 def test_what_cannot_be_written_says_so_before_it_is_sent(kube: Kube) -> None:
     with pytest.raises(WrongUsage, match=r"'JSON' does not exist\n  remedy: one of merge, json, strategic"):
         kube.patch("v1/ConfigMap", "a", {}, "ns", type="JSON")
-    with pytest.raises(WrongUsage, match="ConfigMap a is asked for without a namespace"):
+    with pytest.raises(WrongUsage, match="ConfigMap a must be requested with a namespace"):
         kube.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}})
-    with pytest.raises(WrongUsage, match="'Deployment' is no kind"):
+    with pytest.raises(WrongUsage, match="a kind must be written GROUP/VERSION/Kind, got 'Deployment'"):
         kube.get("Deployment", "a", "ns")
     with pytest.raises(KindNotServed, match=r"no such kind\n  remedy: install the CRD or the product"):
         kube.apply({"apiVersion": "example.org/v1", "kind": "Absent", "metadata": {"name": "a"}})
@@ -200,7 +200,7 @@ def test_a_reader_sends_nothing_but_get(api: ScriptedApi) -> None:
 
 def test_what_is_no_api_server_is_said(kube: Kube, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kube, "raw", lambda *_: "<html>welcome</html>")
-    with pytest.raises(Unavailable, match="answers, and says no version: it is no API server"):
+    with pytest.raises(Unavailable, match="must be a Kubernetes API server, got an answer without its version"):
         kube.version()
 
 

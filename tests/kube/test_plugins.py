@@ -95,7 +95,7 @@ def nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KUBECONFIG", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
-    monkeypatch.setattr("platform_e2e.kube.waiting.LAST_LOOK", 0.3)
+    monkeypatch.setattr("platform_e2e.kube.wait.LAST_LOOK", 0.3)
 
 
 @pytest.fixture
@@ -467,7 +467,7 @@ def test_only_the_commands_for_a_named_cluster_trust_a_kubeconfig() -> None:
         for node in ast.walk(ast.parse(file.read_text()))
         if isinstance(node, ast.Call) and any(each.arg == "trusted" for each in node.keywords)
     }
-    assert trusting == {"platform_e2e/cluster/connection.py", "platform_e2e/kube/kubeconfig.py"}
+    assert trusting == {"platform_e2e/cluster/connection.py", "platform_e2e/kube/kubeconfig/endpoint.py"}
 
 
 def test_the_official_client_is_imported_for_those_alone_that_need_it(plugin: Plugin) -> None:

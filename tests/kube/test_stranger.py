@@ -356,7 +356,7 @@ STREAMS: dict[str, Raw] = {
 def test_a_watch_that_is_none(
     api: ScriptedApi, run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr("platform_e2e.kube.stream.SERVER_ENDS", (240, 240))
+    monkeypatch.setattr("platform_e2e.kube.watch.SERVER_ENDS", (240, 240))
     deployment(api, "a", "default", available=0)
     api.hack("watch=true", STREAMS[name])
     began = time.monotonic()

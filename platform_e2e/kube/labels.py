@@ -61,30 +61,6 @@ class LabelSelector:
             return cls(tuple(Requirement(k, "In", frozenset({v})) for k, v in selector.items()))
         return cls(tuple(_requirement(part.strip(), selector) for part in _SPLIT.split(selector) if part.strip()))
 
-    @classmethod
-    def of(cls, selector: Mapping[str, object] | None) -> LabelSelector | None:
-        """Read a `matchLabels`/`matchExpressions` object as manifests have it.
-
-        Returns:
-            None for an absent selector, whose meaning (everything or nothing) depends on the field that it is absent from.
-
-        Raises:
-            WrongUsage: an expression has an operator that Kubernetes does not know.
-        """
-        if selector is None:
-            return None
-        labels = selector.get("matchLabels")
-        found = list(cls.parse(labels if isinstance(labels, dict) else {}).requirements)
-        expressions = selector.get("matchExpressions")
-        for expression in expressions if isinstance(expressions, list) else []:
-            if expression.get("operator") not in {"In", "NotIn", "Exists", "DoesNotExist"}:
-                raise WrongUsage(
-                    f"matchExpressions has the operator {expression.get('operator')!r}", "see `kubectl explain`"
-                )
-            values = frozenset(str(value) for value in expression.get("values") or [])
-            found.append(Requirement(str(expression["key"]), str(expression["operator"]), values))
-        return cls(tuple(found))
-
     def matches(self, labels: Mapping[str, str] | None) -> bool:
         """Tell whether labels fulfil every requirement."""
         return all(requirement.matches(labels or {}) for requirement in self.requirements)

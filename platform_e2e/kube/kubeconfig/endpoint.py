@@ -1,7 +1,7 @@
 """Reads a kubeconfig: where the API server is, whom to trust, who asks and as whom. It may come from a stranger.
 
 By hand, since the official client takes 0.2 s to import and writes keys into files; it is asked only for credentials that must
-be got (`platform_e2e.kube.authentication`).
+be got (`platform_e2e.kube.kubeconfig.authentication`).
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
 from platform_e2e.errors import BrokenHarness
-from platform_e2e.kube import authentication
-from platform_e2e.kube.credential import Credential
 from platform_e2e.kube.errors import KubeconfigError
-from platform_e2e.kube.tls import file_bytes, pem, settings, text_of
+from platform_e2e.kube.kubeconfig import authentication
+from platform_e2e.kube.kubeconfig.credential import Credential
+from platform_e2e.kube.kubeconfig.tls import file_bytes, pem, settings, text_of
 
 MOST_PARTS = 30_000
 """Line ends, commas and brackets of a kubeconfig: the parser takes up to 60 microseconds for each, and a context has about 50."""

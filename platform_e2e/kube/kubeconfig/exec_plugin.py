@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from platform_e2e.kube.credential import CredentialError
 from platform_e2e.kube.errors import KubeconfigError
-from platform_e2e.kube.tls import pem, text_of
+from platform_e2e.kube.kubeconfig.credential import CredentialError
+from platform_e2e.kube.kubeconfig.tls import pem, text_of
 from platform_e2e.outside.documents import NoDocument, from_json
 from platform_e2e.shell import CommandError, confidential
 

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from platform_e2e.kube import oidc, plugin
-from platform_e2e.kube.credential import Credential, CredentialError, Held
 from platform_e2e.kube.errors import KubeconfigError
-from platform_e2e.kube.tls import settings, text_of
+from platform_e2e.kube.kubeconfig import exec_plugin, oidc
+from platform_e2e.kube.kubeconfig.credential import Credential, CredentialError, Held
+from platform_e2e.kube.kubeconfig.tls import settings, text_of
 
 if TYPE_CHECKING:
-    from platform_e2e.kube.official import Loader
+    from platform_e2e.kube.kubeconfig.official_client import Loader
 
 REMEDY = "make a kubeconfig with a token: `kubectl create token NAME -n NAMESPACE`"
 
@@ -66,7 +66,7 @@ def of(
     if len(given) > 1:
         raise KubeconfigError(f"{whose} must have exec or auth-provider, got both", "remove one of them")
     if "exec" in given:
-        return Credential(_Exec(path, plugin.of(path, name, user["exec"], cluster), user, cluster, tls).get)
+        return Credential(_Exec(path, exec_plugin.of(path, name, user["exec"], cluster), user, cluster, tls).get)
     return Credential(_Login(path, name, whose, user, tls).get)
 
 
@@ -76,7 +76,7 @@ class _Exec:
     def __init__(
         self,
         path: Path,
-        program: plugin.Plugin,
+        program: exec_plugin.Plugin,
         user: Mapping[str, Any],
         cluster: Mapping[str, Any],
         tls: ssl.SSLContext | None,
@@ -87,7 +87,7 @@ class _Exec:
         self._loader: Loader | None = None
 
     def get(self, timeout: float) -> Held:
-        from platform_e2e.kube.official import Loader, Unreadable  # noqa: PLC0415  it takes 150 ms
+        from platform_e2e.kube.kubeconfig.official_client import Loader, Unreadable  # noqa: PLC0415  it takes 150 ms
 
         self._timeout = timeout
         loader = self._loader = self._loader or Loader(self._user, lambda: self._program.ask(self._timeout), dict)
@@ -141,7 +141,7 @@ class _Login:
         self._issuer = settings(path, trusted, None, None)
 
     def get(self, timeout: float) -> Held:
-        from platform_e2e.kube.official import Loader, Unreadable  # noqa: PLC0415  it takes 150 ms
+        from platform_e2e.kube.kubeconfig.official_client import Loader, Unreadable  # noqa: PLC0415  it takes 150 ms
 
         self._timeout = timeout
         user = {"auth-provider": {"name": "oidc", "config": self._login}}
