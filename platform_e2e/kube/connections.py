@@ -1,4 +1,4 @@
-"""Connections whose answers are metered as they are received: each has an end in time and in bytes, whatever is sent."""
+"""Pooled connections to one API server. Every answer is metered: it is limited in time and in bytes."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from platform_e2e.kube.errors import TooLarge, Unavailable
 from platform_e2e.kube.kubeconfig import Endpoint
 
 FRAMING = 256 << 10
-"""Bytes of an answer besides its body: status, headers, the lengths of chunks; Go's server sends 1 MiB of headers at most."""
+"""Bytes of an answer without its body: status, headers, chunk sizes; Go's server sends at most 1 MiB of headers."""
 
 
 class Meter:
-    """What one answer may take.
+    """The limits of one answer.
 
     Args:
         request: for the error.
-        ends: monotonic time at which it must be there; infinite for a stream.
-        most: bytes from the last `reset` on.
-        silence: seconds in which at least one byte must come.
+        ends: monotonic time at which it must be complete; infinite for a stream.
+        most: bytes since the last `reset`.
+        silence: seconds in which at least one byte must arrive.
     """
 
     def __init__(self, request: str, *, ends: float, most: int, silence: float) -> None:
@@ -44,10 +44,10 @@ class Meter:
         self._bytes = 0
 
     def left(self) -> float:
-        """Return for how many seconds the next byte may be waited for.
+        """Return how many seconds to wait for the next byte.
 
         Raises:
-            Unavailable: the time is over.
+            Unavailable: the time is up.
         """
         left = self.ends - time.monotonic()
         if left <= 0:
@@ -61,36 +61,36 @@ class Meter:
             self._request,
             0,
             "TooSlow",
-            f"the whole answer must be there in time, got at most a part of it in {took:.1f} s",
-            remedy="look at the API server and the way to it; a command's --timeout allows more time",
+            f"the answer must be complete in time, got at most a part of it in {took:.1f} s",
+            remedy="check the API server and the network; a command's --timeout allows more time",
         )
 
     def took(self, size: int) -> None:
-        """Count what was received.
+        """Count received bytes.
 
         Raises:
-            TooLarge: it is too much.
+            TooLarge: they exceed the limit.
         """
         self._bytes += size
         if self._bytes > self._most:
             raise TooLarge(self._request, f"it must have at most {megabytes(self._most)}, got more")
 
     def reset(self) -> None:
-        """Count anew: a stream is bounded by its parts."""
+        """Start to count from zero: each part of a stream is limited by itself."""
         self._bytes = 0
 
 
 _CURRENT = threading.local()
-"""The meter of the request that a thread is about to send: http.client makes the answer by itself."""
+"""The meter for the next request of each thread: http.client creates the answer itself, so it cannot be passed on."""
 
 
 def use(meter: Meter) -> None:
-    """Meter the next answer of this thread."""
+    """Use a meter for the next answer of this thread."""
     _CURRENT.meter = meter
 
 
 class _Metered(io.RawIOBase):
-    """Receive with a meter."""
+    """A socket's raw stream, metered."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket, meter: Meter) -> None:
         self._raw = raw
@@ -105,7 +105,7 @@ class _Metered(io.RawIOBase):
         try:
             size: int | None = self._raw.readinto(buffer)
         except TimeoutError:
-            self._meter.left()  # tells it better, where it was the last of the time
+            self._meter.left()  # raises the better error if the time is up
             raise
         self._meter.took(size or 0)
         return size
@@ -116,7 +116,7 @@ class _Metered(io.RawIOBase):
 
 
 class _Response(HTTPResponse):
-    """An answer that is metered from its first byte on, its headers and the frames of its chunks included."""
+    """An answer that is metered from the first byte on, including headers and chunk sizes."""
 
     def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
         super().__init__(sock, *args, **options)
@@ -124,7 +124,7 @@ class _Response(HTTPResponse):
 
 
 def _allow_to_send(conn: HTTPConnection) -> None:
-    """Give a request its own time: the last answer on the connection may have left the socket but a moment."""
+    """Reset the socket's timeout for a request: the last answer on the connection may have left it nearly expired."""
     if conn.sock is not None:
         conn.sock.settimeout(conn.timeout)
 
@@ -141,11 +141,11 @@ class _SecureConnection(HTTPSConnection):
     response_class = _Response
 
     def connect(self) -> None:
-        """Connect; through a proxy that is itself spoken to by TLS too, so that a stream can be ended from outside."""
+        """Connect; make a stream through an HTTPS proxy interruptible."""
         super().connect()
         sock: Any = self.sock
         if not hasattr(sock, "shutdown"):
-            # urllib3's TLS within TLS has none, and the answer asks the connection for it.
+            # urllib3's TLS within TLS has no shutdown, which the answer calls on the connection.
             sock.shutdown = partial(socket.socket.shutdown, sock.socket)
 
     def putrequest(self, *args: Any, **options: Any) -> None:
@@ -161,22 +161,22 @@ class _SecurePool(HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
 
     def _validate_conn(self, conn: Any) -> None:
-        """Connect, and leave it to the command to say once that a certificate is not verified: urllib3 says it each time."""
+        """Connect without urllib3's warning about an unverified certificate: the command warns once, urllib3 each time."""
         if conn.is_closed:
             conn.connect()
 
 
 POOLS = {"http": _Pool, "https": _SecurePool}
-"""For `urllib3.PoolManager.pool_classes_by_scheme`."""
+"""Value for `urllib3.PoolManager.pool_classes_by_scheme`."""
 
 
 _KEEPALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3}
-"""A peer that vanished without a word is noticed in about 11 s, on streams that are silent for a minute by nature."""
+"""A lost peer is noticed in about 11 s, even on a stream that is normally silent for a minute."""
 
 _SOCKET_OPTIONS = [
     *HTTPConnection.default_socket_options,
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    # Not every system has each of them.
+    # Not every system has all of them.
     *(
         (socket.IPPROTO_TCP, getattr(socket, name), value)
         for name, value in _KEEPALIVE.items()
@@ -186,7 +186,7 @@ _SOCKET_OPTIONS = [
 
 
 def connections(endpoint: Endpoint, tls: ssl.SSLContext | None) -> urllib3.PoolManager:
-    """Return connections to an API server, none of which is open yet."""
+    """Return a pool of connections to an API server; none is open yet."""
     options: dict[str, Any] = {"maxsize": 32, "retries": False, "socket_options": _SOCKET_OPTIONS}
     if tls is not None:
         options["ssl_context"] = tls
@@ -194,7 +194,7 @@ def connections(endpoint: Endpoint, tls: ssl.SSLContext | None) -> urllib3.PoolM
             options["cert_reqs"] = "CERT_NONE"
         if endpoint.server_name:
             options["server_hostname"] = options["assert_hostname"] = endpoint.server_name
-    # The environment's proxies are left out on purpose: clusters under test are on this machine or its network.
+    # The environment's proxies are ignored on purpose: clusters under test are on this machine or its network.
     if endpoint.proxy:
         user = parse_url(endpoint.proxy).auth
         options["proxy_headers"] = urllib3.make_headers(proxy_basic_auth=unquote(user)) if user else None

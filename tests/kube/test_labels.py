@@ -36,7 +36,7 @@ def test_selectors(selector: str | dict[str, str] | None, labels: dict[str, str]
 
 
 def test_an_unreadable_selector_is_named() -> None:
-    with pytest.raises(WrongUsage, match=r"'a b' of the label selector 'x=y,a b' cannot be read"):
+    with pytest.raises(WrongUsage, match=r"the label selector 'x=y,a b' cannot be parsed at 'a b'"):
         LabelSelector.parse("x=y,a b")
 
 

@@ -236,7 +236,7 @@ def test_what_is_written_down_needs_no_plugin(api: ScriptedApi, plugin: Plugin) 
         ("answer(token='', clientKeyData=status['token'])", "must print one with a token, or with clientCert"),
         ("answer(token=[status['token']])", "must print an ExecCredential whose status has texts"),
         ("answer(token=status['token'] + '\\r\\nX: y')", "must be printable ASCII in one line"),
-        ("answer(expirationTimestamp=status['token'])", "must print an expirationTimestamp as RFC 3339"),
+        ("answer(expirationTimestamp=status['token'])", "must print an expirationTimestamp in the format of RFC 3339"),
         ("answer(token=status['token'] * 100000)", "printed more than 1048576 bytes"),
     ],
 )

@@ -1,7 +1,7 @@
-"""Who asks, where a kubeconfig does not hold it itself: by an exec plugin, or by a login at an OIDC issuer.
+"""Credentials that a kubeconfig does not contain and that must be obtained first: by an exec plugin, or by OIDC.
 
-What a kubeconfig says here is run: a program, or a request with a refresh token to an address of its choice. So it is done only
-for one that the user's own environment names, as kubectl does it; one that comes out of an archive or a layer runs nothing.
+This executes what the kubeconfig names: a program, or a request with a refresh token to any address. So it is done only for a
+kubeconfig that the user's own environment names, as by kubectl; one that comes from an archive or a layer executes nothing.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ REMEDY = "make a kubeconfig with a token: `kubectl create token NAME -n NAMESPAC
 RENEW = "log in again with the tool that wrote it"
 
 LOGIN_SECONDS = 30.0
-"""For an issuer to renew a login, which takes two requests."""
+"""Seconds for an issuer to renew a login, which takes two requests."""
 
 FIELDS = ("exec", "auth-provider")
-"""Of a user, that say how to get a credential."""
+"""Fields of a user that name the way to a credential."""
 
 
 def of(
@@ -40,21 +40,21 @@ def of(
     *,
     trusted: bool,
 ) -> Credential | None:
-    """Return the credential of a user that must be asked for; None where the user's entry holds it. Runs nothing yet.
+    """Return the credential that must be obtained for a user; None if the user's entry contains one. Executes nothing yet.
 
     Args:
         path: of the kubeconfig.
-        name: of the user there.
-        user: its entry.
-        cluster: entry of the cluster that it asks.
-        tls: whom to trust, and the certificate that the user's entry has.
+        name: of the user in it.
+        user: entry of the user.
+        cluster: entry of the cluster.
+        tls: TLS settings with the client certificate of the user's entry.
         trusted: whether the user's own environment names the kubeconfig.
 
     Raises:
-        KubeconfigError: it is not trusted to run anything, or cannot be used.
+        KubeconfigError: the kubeconfig is not trusted to execute anything, or is invalid.
     """
     given = [field for field in FIELDS if user.get(field)]
-    # What is written down needs no plugin, as in client-go (plugin/pkg/client/auth/exec, UpdateTransportConfig).
+    # A static credential needs no plugin, as in client-go (plugin/pkg/client/auth/exec, UpdateTransportConfig).
     if not given or any(user.get(field) for field in ("token", "tokenFile", "username")):
         return None
     whose = f"user {name!r} of {path}"
@@ -71,7 +71,7 @@ def of(
 
 
 class _Exec:
-    """A credential by a plugin."""
+    """Get a credential by an exec plugin."""
 
     def __init__(
         self,
@@ -95,14 +95,14 @@ class _Exec:
             header, left = loader.authorization(), loader.left()
         except Unreadable:
             raise CredentialError(
-                f"the credential plugin of {self._program.whose} must print an expirationTimestamp as RFC 3339 writes it",
+                f"the credential plugin of {self._program.whose} must print an expirationTimestamp in the format of RFC 3339",
                 self._program.remedy,
             ) from None
         headers = {"Authorization": _header(self._program.whose, header, self._program.remedy)} if header else {}
         return Held(headers, self._settings(loader.status), math.inf if left is None else left)
 
     def _settings(self, status: Mapping[str, Any]) -> ssl.SSLContext | None:
-        """Return the TLS settings with the certificate that the plugin gave, or those from before."""
+        """Return the TLS settings with the plugin's certificate, or the given ones if it has none."""
         certificate, key = status.get("clientCertificateData"), status.get("clientKeyData")
         if not certificate or not key or self._tls is None:
             return self._tls
@@ -116,7 +116,7 @@ class _Exec:
 
 
 class _Login:
-    """A credential by OIDC."""
+    """Get a credential by OIDC."""
 
     def __init__(self, path: Path, name: str, whose: str, user: Mapping[str, Any], tls: ssl.SSLContext | None) -> None:
         provider = user["auth-provider"]
@@ -156,17 +156,17 @@ class _Login:
         return Held({"Authorization": _header(self._whose, header, RENEW)}, self._tls)
 
     def _renewed(self) -> oidc.Tokens:
-        """Return new tokens, and keep them."""
+        """Renew the tokens, store them in the kubeconfig, and return them."""
         tokens = oidc.refreshed(self._whose, self._login, self._issuer, min(self._timeout, LOGIN_SECONDS))
         oidc.keep(self._path, self._name, tokens)
         return tokens
 
 
 def _header(whose: str, value: str, remedy: str) -> str:
-    """Return a header's value.
+    """Return a header's value after checking it.
 
     Raises:
-        CredentialError: it has what no header may have; it is never quoted.
+        CredentialError: it has characters that a header must not have; it is never quoted.
     """
     if not value.isascii() or not value.isprintable():
         raise CredentialError(

@@ -1,4 +1,4 @@
-"""Exec plugins: the program that a kubeconfig names to get a credential (client.authentication.k8s.io), as kubectl runs it."""
+"""Exec plugins: run the program that a kubeconfig names to obtain a credential (client.authentication.k8s.io), as kubectl does."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ from platform_e2e.shell import CommandError, confidential
 
 GROUP = "client.authentication.k8s.io"
 VERSIONS = (f"{GROUP}/v1", f"{GROUP}/v1beta1")
-"""Of the ExecCredential; v1alpha1 was removed in Kubernetes 1.24."""
+"""Versions of the ExecCredential; v1alpha1 was removed in Kubernetes 1.24."""
 
 MODES = ("Never", "IfAvailable", "Always")
-"""What `interactiveMode` may be."""
+"""Values of `interactiveMode`."""
 
 EXTENSION = f"{GROUP}/exec"
-"""Which of a cluster's extensions is handed on to the plugin."""
+"""Name of the cluster's extension that is passed to the plugin."""
 
 LONGEST = 60.0
-"""Seconds that a plugin gets at most: one that asks a cloud for a token needs about two, over a slow line ten."""
+"""Longest seconds for a plugin: one that asks a cloud for a token needs about two, or ten over a slow network."""
 
 MOST_BYTES = 1 << 20
-"""Of what it prints: a token, or a certificate with its key, has a few thousand."""
+"""Most bytes of its output: a token, or a certificate with its key, has a few thousand."""
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """A program that gets a credential.
+    """A program that prints a credential.
 
     Attributes:
         whose: user and kubeconfig, for an error.
-        words: the program, by its path, and its arguments.
-        env: variables added to this process's own.
-        version: of the ExecCredential that it is asked for and must answer with.
-        remedy: how to get it, where it is not there or fails.
+        words: path of the program, and its arguments.
+        env: variables added to the environment of this process.
+        version: of the ExecCredential that it is sent and must print.
+        remedy: how to install or repair it.
     """
 
     whose: str
@@ -53,13 +53,13 @@ class Plugin:
     remedy: str
 
     def ask(self, timeout: float) -> Mapping[str, Any]:
-        """Run it and return the status of its answer, which has a token, or a certificate and its key.
+        """Run it and return the status of the ExecCredential, which has a token, or a certificate and its key.
 
         Args:
             timeout: seconds that it may take.
 
         Raises:
-            CredentialError: it failed, was too slow, or answered with what cannot be read. Never quotes the answer.
+            CredentialError: it failed, was too slow, or printed something else. The output is never quoted.
         """
         try:
             done = confidential(
@@ -88,10 +88,10 @@ class Plugin:
         return status
 
     def _odd(self, wanted: str) -> CredentialError:
-        """Return the error for an answer that is not as it must be."""
+        """Return the error for malformed output."""
         return CredentialError(
             f"the credential plugin {self.words[0]} of {self.whose} must print {wanted}, got something else",
-            f"run it by hand and see what it prints; {self.remedy}",
+            f"run it by hand and look at its output; {self.remedy}",
         )
 
 
@@ -100,12 +100,12 @@ def of(path: Path, user: str, entry: Any, cluster: Mapping[str, Any]) -> Plugin:
 
     Args:
         path: of the kubeconfig.
-        user: its name there.
-        entry: what `exec` holds.
+        user: name of the user in it.
+        entry: value of `exec`.
         cluster: entry of the cluster that the credential is for.
 
     Raises:
-        KubeconfigError: it cannot be run like that, or the program is not there.
+        KubeconfigError: the entry is invalid, or the program is absent.
     """
     whose = f"user {user!r} of {path}"
     if not isinstance(entry, dict):
@@ -118,63 +118,63 @@ def of(path: Path, user: str, entry: Any, cluster: Mapping[str, Any]) -> Plugin:
         )
     _check_mode(whose, version, text_of(path, entry, "interactiveMode"))
     args, env = entry.get("args") or [], entry.get("env") or []
-    if not _texts(args) or not isinstance(env, list) or not all(_variable(each) for each in env):
+    if not _texts(args) or not isinstance(env, list) or not all(_is_variable(variable) for variable in env):
         raise KubeconfigError(
             f"exec.args of {whose} must be a list of texts, and exec.env one of names and values, got another value",
             "put numbers in quotation marks",
         )
-    remedy = " ".join(hint.split())[:1000] or f"install {command[:100]!r}, or see that it works when run by hand"
+    remedy = " ".join(hint.split())[:1000] or f"install {command[:100]!r}, or check that it works when run by hand"
     info: dict[str, Any] = {"interactive": False}
     if entry.get("provideClusterInfo") is True:
         info["cluster"] = _cluster(path, cluster)
-    said = {"kind": "ExecCredential", "apiVersion": version, "spec": info}
+    request = {"kind": "ExecCredential", "apiVersion": version, "spec": info}
     return Plugin(
         whose,
         (_program(path, whose, command, remedy), *args),
-        {**{each["name"]: each["value"] for each in env}, "KUBERNETES_EXEC_INFO": json.dumps(said)},
+        {**{variable["name"]: variable["value"] for variable in env}, "KUBERNETES_EXEC_INFO": json.dumps(request)},
         version,
         remedy,
     )
 
 
 def _check_mode(whose: str, version: str, mode: str) -> None:
-    """Refuse a plugin that needs a person at a terminal: commands here have none to offer.
+    """Reject a plugin that needs a terminal, since commands here do not give it one.
 
     Raises:
-        KubeconfigError: it does, or does not say whether.
+        KubeconfigError: the mode is `Always`, unknown, or missing.
     """
     # client-go has the same default for v1beta1, and none for v1.
     mode = mode or ("IfAvailable" if version.endswith("beta1") else "")
     if mode not in MODES:
         raise KubeconfigError(
             f"exec.interactiveMode of {whose} must be one of {', '.join(MODES)}, got {mode[:100]!r}",
-            "write `interactiveMode: Never`, or IfAvailable where the plugin can also ask",
+            "write `interactiveMode: Never`, or IfAvailable if the plugin can also prompt",
         )
     if mode == "Always":
         raise KubeconfigError(
             f"the credential plugin of {whose} must run without a terminal, got interactiveMode: Always",
-            "use a way to log in that asks nothing, or a token: `kubectl create token NAME -n NAMESPACE`",
+            "use a login that does not prompt, or a token: `kubectl create token NAME -n NAMESPACE`",
         )
 
 
 def _program(path: Path, whose: str, command: str, remedy: str) -> str:
-    """Return the path of a plugin's program: beside the kubeconfig where it has a slash, else on PATH.
+    """Return the path of a plugin's program: relative to the kubeconfig if it has a slash, else on PATH.
 
     Raises:
-        KubeconfigError: there is none.
+        KubeconfigError: the program is absent.
     """
     found = ""
     if "\0" in command:
-        there = False
+        present = False
     elif "/" in command:
         beside = path.absolute().parent / command
-        found, there = str(beside), beside.is_file() and os.access(beside, os.X_OK)
+        found, present = str(beside), beside.is_file() and os.access(beside, os.X_OK)
     else:
-        # Never out of the working directory, as Go's exec.LookPath: somebody else may have written that.
+        # Never from the working directory, as with Go's exec.LookPath: it may not be trusted.
         absolute = [part for part in os.environ.get("PATH", "").split(os.pathsep) if part.startswith("/")]
         found = (shutil.which(command, path=os.pathsep.join(absolute)) or "") if command else ""
-        there = bool(found)
-    if not there:
+        present = bool(found)
+    if not present:
         raise KubeconfigError(f"{whose} gets its credential by {command[:200]!r}, which is not there", remedy)
     return found
 
@@ -183,8 +183,8 @@ def _texts(values: Any) -> bool:
     return isinstance(values, list) and all(isinstance(value, str) and "\0" not in value for value in values)
 
 
-def _variable(entry: Any) -> bool:
-    """Tell whether an entry of `env` is a variable."""
+def _is_variable(entry: Any) -> bool:
+    """Tell whether an entry of `env` is a valid variable."""
     if not isinstance(entry, dict):
         return False
     name, value = entry.get("name"), entry.get("value")
@@ -192,14 +192,14 @@ def _variable(entry: Any) -> bool:
 
 
 def _cluster(path: Path, cluster: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a plugin is told of the cluster (client.authentication.k8s.io/v1, Cluster)."""
+    """Return the description of the cluster for a plugin (client.authentication.k8s.io/v1, Cluster)."""
     fields = ("server", "tls-server-name", "proxy-url", "insecure-skip-tls-verify", "disable-compression")
-    told = {field: cluster[field] for field in fields if cluster.get(field)}
+    info = {field: cluster[field] for field in fields if cluster.get(field)}
     authority = pem(path, cluster, "certificate-authority")
     if authority:
-        told["certificate-authority-data"] = base64.b64encode(authority).decode()
+        info["certificate-authority-data"] = base64.b64encode(authority).decode()
     extensions = cluster.get("extensions") or []
     for extension in extensions if isinstance(extensions, list) else []:
         if isinstance(extension, dict) and extension.get("name") == EXTENSION:
-            told["config"] = extension.get("extension")
-    return told
+            info["config"] = extension.get("extension")
+    return info
