@@ -57,17 +57,17 @@ def of(
     # A static credential needs no plugin, as in client-go (plugin/pkg/client/auth/exec, UpdateTransportConfig).
     if not given or any(user.get(field) for field in ("token", "tokenFile", "username")):
         return None
-    whose = f"user {name!r} of {path}"
+    owner = f"user {name!r} of {path}"
     if not trusted:
         raise KubeconfigError(
-            f"{whose} gets its credential by {given[0]}, which runs only for a kubeconfig that your own environment names",
+            f"{owner} gets its credential by {given[0]}, which runs only for a kubeconfig that your own environment names",
             REMEDY,
         )
     if len(given) > 1:
-        raise KubeconfigError(f"{whose} must have exec or auth-provider, got both", "remove one of them")
+        raise KubeconfigError(f"{owner} must have exec or auth-provider, got both", "remove one of them")
     if "exec" in given:
         return Credential(_Exec(path, exec_plugin.of(path, name, user["exec"], cluster), user, cluster, tls).get)
-    return Credential(_Login(path, name, whose, user, tls).get)
+    return Credential(_Login(path, name, owner, user, tls).get)
 
 
 class _Exec:
@@ -95,10 +95,10 @@ class _Exec:
             header, left = loader.authorization(), loader.left()
         except Unreadable:
             raise CredentialError(
-                f"the credential plugin of {self._program.whose} must print an expirationTimestamp in the format of RFC 3339",
+                f"the credential plugin of {self._program.owner} must print an expirationTimestamp in the format of RFC 3339",
                 self._program.remedy,
             ) from None
-        headers = {"Authorization": _header(self._program.whose, header, self._program.remedy)} if header else {}
+        headers = {"Authorization": _header(self._program.owner, header, self._program.remedy)} if header else {}
         return Held(headers, self._settings(loader.status), math.inf if left is None else left)
 
     def _settings(self, status: Mapping[str, Any]) -> ssl.SSLContext | None:
@@ -110,7 +110,7 @@ class _Exec:
             return settings(self._path, self._cluster, certificate.encode(), key.encode())
         except KubeconfigError as error:
             raise CredentialError(
-                f"the credential plugin of {self._program.whose} must print a certificate and its key as PEM",
+                f"the credential plugin of {self._program.owner} must print a certificate and its key as PEM",
                 self._program.remedy,
             ) from error
 
@@ -118,21 +118,21 @@ class _Exec:
 class _Login:
     """Get a credential by OIDC."""
 
-    def __init__(self, path: Path, name: str, whose: str, user: Mapping[str, Any], tls: ssl.SSLContext | None) -> None:
+    def __init__(self, path: Path, name: str, owner: str, user: Mapping[str, Any], tls: ssl.SSLContext | None) -> None:
         provider = user["auth-provider"]
         kind = provider.get("name") if isinstance(provider, dict) else None
         if kind != "oidc":
             raise KubeconfigError(
-                f"auth-provider of {whose} must be oidc, got {str(kind)[:100]!r}; Kubernetes removed the others in 1.26",
+                f"auth-provider of {owner} must be oidc, got {str(kind)[:100]!r}; Kubernetes removed the others in 1.26",
                 f"use the exec plugin of that cloud, or {REMEDY}",
             )
         login = provider.get("config") or {}
         if not isinstance(login, dict) or not all(isinstance(value, str) for value in login.values()):
             raise KubeconfigError(
-                f"auth-provider.config of {whose} must be a mapping of texts, got another value",
+                f"auth-provider.config of {owner} must be a mapping of texts, got another value",
                 "put it in quotation marks",
             )
-        self._path, self._name, self._whose, self._tls = path, name, whose, tls
+        self._path, self._name, self._owner, self._tls = path, name, owner, tls
         self._login: dict[str, str] = dict(login)
         self._timeout = 0.0
         self._loader: Loader | None = None
@@ -150,19 +150,19 @@ class _Login:
             header = loader.authorization()
         except Unreadable:
             raise CredentialError(
-                f"the login of {self._whose} must have an id-token that is a JWT, got another value or none",
+                f"the login of {self._owner} must have an id-token that is a JWT, got another value or none",
                 RENEW,
             ) from None
-        return Held({"Authorization": _header(self._whose, header, RENEW)}, self._tls)
+        return Held({"Authorization": _header(self._owner, header, RENEW)}, self._tls)
 
     def _renewed(self) -> oidc.Tokens:
         """Renew the tokens, store them in the kubeconfig, and return them."""
-        tokens = oidc.refreshed(self._whose, self._login, self._issuer, min(self._timeout, LOGIN_SECONDS))
+        tokens = oidc.refreshed(self._owner, self._login, self._issuer, min(self._timeout, LOGIN_SECONDS))
         oidc.keep(self._path, self._name, tokens)
         return tokens
 
 
-def _header(whose: str, value: str, remedy: str) -> str:
+def _header(owner: str, value: str, remedy: str) -> str:
     """Return a header's value after checking it.
 
     Raises:
@@ -170,7 +170,7 @@ def _header(whose: str, value: str, remedy: str) -> str:
     """
     if not value.isascii() or not value.isprintable():
         raise CredentialError(
-            f"the token of {whose} must be printable ASCII in one line, got something else",
+            f"the token of {owner} must be printable ASCII in one line, got something else",
             remedy,
         )
     return value

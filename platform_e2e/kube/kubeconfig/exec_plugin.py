@@ -39,14 +39,14 @@ class Plugin:
     """A program that prints a credential.
 
     Attributes:
-        whose: user and kubeconfig, for an error.
+        owner: user and kubeconfig, for an error.
         words: path of the program, and its arguments.
         env: variables added to the environment of this process.
         version: of the ExecCredential that it is sent and must print.
         remedy: how to install or repair it.
     """
 
-    whose: str
+    owner: str
     words: tuple[str, ...]
     env: Mapping[str, str]
     version: str
@@ -67,30 +67,30 @@ class Plugin:
             )
         except CommandError as error:
             raise CredentialError(
-                f"the credential plugin of {self.whose} failed: {error.problem}", self.remedy
+                f"the credential plugin of {self.owner} failed: {error.problem}", self.remedy
             ) from None
         try:
             answer = from_json(done.stdout.encode())
         except NoDocument:
-            raise self._odd("JSON") from None
+            raise self._malformed("JSON") from None
         if not isinstance(answer, dict) or answer.get("kind") != "ExecCredential":
-            raise self._odd("an ExecCredential")
+            raise self._malformed("an ExecCredential")
         if answer.get("apiVersion") != self.version:
-            raise self._odd(f"one of {self.version}")
+            raise self._malformed(f"one of {self.version}")
         status = answer.get("status")
         if not isinstance(status, dict) or not all(
             isinstance(value, str) for value in status.values() if value is not None
         ):
-            raise self._odd("an ExecCredential whose status has texts")
+            raise self._malformed("an ExecCredential with texts in its status")
         pair = bool(status.get("clientCertificateData")), bool(status.get("clientKeyData"))
         if not (any(pair) or status.get("token")) or any(pair) != all(pair):
-            raise self._odd("one with a token, or with clientCertificateData and clientKeyData")
+            raise self._malformed("one with a token, or with clientCertificateData and clientKeyData")
         return status
 
-    def _odd(self, wanted: str) -> CredentialError:
+    def _malformed(self, wanted: str) -> CredentialError:
         """Return the error for malformed output."""
         return CredentialError(
-            f"the credential plugin {self.words[0]} of {self.whose} must print {wanted}, got something else",
+            f"the credential plugin {self.words[0]} of {self.owner} must print {wanted}, got something else",
             f"run it by hand and look at its output; {self.remedy}",
         )
 
@@ -107,20 +107,20 @@ def of(path: Path, user: str, entry: Any, cluster: Mapping[str, Any]) -> Plugin:
     Raises:
         KubeconfigError: the entry is invalid, or the program is absent.
     """
-    whose = f"user {user!r} of {path}"
+    owner = f"user {user!r} of {path}"
     if not isinstance(entry, dict):
-        raise KubeconfigError(f"exec of {whose} must be a mapping, got another value", "see `kubectl config view`")
+        raise KubeconfigError(f"exec of {owner} must be a mapping, got another value", "see `kubectl config view`")
     version, command, hint = (text_of(path, entry, field) for field in ("apiVersion", "command", "installHint"))
     if version not in VERSIONS:
         raise KubeconfigError(
-            f"exec.apiVersion of {whose} must be {' or '.join(VERSIONS)}, got {version[:100]!r}",
+            f"exec.apiVersion of {owner} must be {' or '.join(VERSIONS)}, got {version[:100]!r}",
             "make the entry again with a newer version of the tool that wrote it",
         )
-    _check_mode(whose, version, text_of(path, entry, "interactiveMode"))
+    _check_mode(owner, version, text_of(path, entry, "interactiveMode"))
     args, env = entry.get("args") or [], entry.get("env") or []
     if not _texts(args) or not isinstance(env, list) or not all(_is_variable(variable) for variable in env):
         raise KubeconfigError(
-            f"exec.args of {whose} must be a list of texts, and exec.env one of names and values, got another value",
+            f"exec.args of {owner} must be a list of texts, and exec.env a list of names and values, got another value",
             "put numbers in quotation marks",
         )
     remedy = " ".join(hint.split())[:1000] or f"install {command[:100]!r}, or check that it works when run by hand"
@@ -129,15 +129,15 @@ def of(path: Path, user: str, entry: Any, cluster: Mapping[str, Any]) -> Plugin:
         info["cluster"] = _cluster(path, cluster)
     request = {"kind": "ExecCredential", "apiVersion": version, "spec": info}
     return Plugin(
-        whose,
-        (_program(path, whose, command, remedy), *args),
+        owner,
+        (_program(path, owner, command, remedy), *args),
         {**{variable["name"]: variable["value"] for variable in env}, "KUBERNETES_EXEC_INFO": json.dumps(request)},
         version,
         remedy,
     )
 
 
-def _check_mode(whose: str, version: str, mode: str) -> None:
+def _check_mode(owner: str, version: str, mode: str) -> None:
     """Reject a plugin that needs a terminal, since commands here do not give it one.
 
     Raises:
@@ -147,17 +147,17 @@ def _check_mode(whose: str, version: str, mode: str) -> None:
     mode = mode or ("IfAvailable" if version.endswith("beta1") else "")
     if mode not in MODES:
         raise KubeconfigError(
-            f"exec.interactiveMode of {whose} must be one of {', '.join(MODES)}, got {mode[:100]!r}",
+            f"exec.interactiveMode of {owner} must be one of {', '.join(MODES)}, got {mode[:100]!r}",
             "write `interactiveMode: Never`, or IfAvailable if the plugin can also prompt",
         )
     if mode == "Always":
         raise KubeconfigError(
-            f"the credential plugin of {whose} must run without a terminal, got interactiveMode: Always",
+            f"the credential plugin of {owner} must run without a terminal, got interactiveMode: Always",
             "use a login that does not prompt, or a token: `kubectl create token NAME -n NAMESPACE`",
         )
 
 
-def _program(path: Path, whose: str, command: str, remedy: str) -> str:
+def _program(path: Path, owner: str, command: str, remedy: str) -> str:
     """Return the path of a plugin's program: relative to the kubeconfig if it has a slash, else on PATH.
 
     Raises:
@@ -175,7 +175,7 @@ def _program(path: Path, whose: str, command: str, remedy: str) -> str:
         found = (shutil.which(command, path=os.pathsep.join(absolute)) or "") if command else ""
         present = bool(found)
     if not present:
-        raise KubeconfigError(f"{whose} gets its credential by {command[:200]!r}, which is not there", remedy)
+        raise KubeconfigError(f"{owner} gets its credential by {command[:200]!r}, which is not there", remedy)
     return found
 
 

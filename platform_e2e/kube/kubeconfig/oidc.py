@@ -34,11 +34,11 @@ Tokens = Mapping[str, str]
 """`id-token` and `refresh-token`, with their names in a kubeconfig."""
 
 
-def refreshed(whose: str, login: Mapping[str, str], tls: ssl.SSLContext, timeout: float) -> Tokens:
+def refreshed(owner: str, login: Mapping[str, str], tls: ssl.SSLContext, timeout: float) -> Tokens:
     """Renew a login and return its new tokens.
 
     Args:
-        whose: user and kubeconfig, for an error.
+        owner: user and kubeconfig, for an error.
         login: the `config` of the auth provider.
         tls: TLS settings for the issuer.
         timeout: seconds that this may take.
@@ -49,29 +49,29 @@ def refreshed(whose: str, login: Mapping[str, str], tls: ssl.SSLContext, timeout
     issuer, known = login.get("idp-issuer-url", "").rstrip("/"), login.get("refresh-token", "")
     if not known or not issuer:
         raise CredentialError(
-            f"the login of {whose} must have a refresh-token and an idp-issuer-url to be renewed after its end, got none",
+            f"the login of {owner} must have a refresh-token and an idp-issuer-url to be renewed after its end, got none",
             "log in again with the tool that wrote it",
         )
     ends = time.monotonic() + timeout
     with urllib3.PoolManager(ssl_context=tls, retries=False) as pool:
-        endpoint = _asked(pool, whose, issuer + DISCOVERY, ends=ends).get("token_endpoint")
+        endpoint = _asked(pool, owner, issuer + DISCOVERY, ends=ends).get("token_endpoint")
         form = {"grant_type": "refresh_token", "refresh_token": known, "client_id": login.get("client-id", "")}
         headers = {}
         if login.get("client-secret"):
             pair = f"{login.get('client-id', '')}:{login['client-secret']}".encode()
             headers = {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
-        answer = _asked(pool, whose, str(endpoint), ends=ends, form=form, headers=headers)
+        answer = _asked(pool, owner, str(endpoint), ends=ends, form=form, headers=headers)
     token, following = answer.get("id_token"), answer.get("refresh_token") or known
     if not isinstance(token, str) or not isinstance(following, str):
         raise CredentialError(
-            f"the issuer of {whose} must answer with an id_token, got none", "log in again, with the scope openid"
+            f"the issuer of {owner} must answer with an id_token, got none", "log in again, with the scope openid"
         )
     return {"id-token": token, "refresh-token": following}
 
 
 def _asked(
     pool: urllib3.PoolManager,
-    whose: str,
+    owner: str,
     url: str,
     *,
     ends: float,
@@ -80,7 +80,7 @@ def _asked(
 ) -> dict[str, Any]:
     """Return an issuer's answer."""
     if not url.startswith("https://"):
-        raise CredentialError(f"the issuer of {whose} must be asked by https, got {url[:200]!r}", "correct its URL")
+        raise CredentialError(f"the issuer of {owner} must be asked by https, got {url[:200]!r}", "correct its URL")
     remedy = f"is {url[:200]} reachable, and the login still valid? log in again with the tool that wrote it"
     left = max(ends - time.monotonic(), 0.001)
     try:
@@ -96,15 +96,15 @@ def _asked(
         body, status = response.read(MOST_BYTES), response.status
         answer = from_json(body)
     except (HTTPError, OSError) as error:
-        raise CredentialError(f"the issuer of {whose} does not answer ({type(error).__name__})", remedy) from None
+        raise CredentialError(f"the issuer of {owner} does not answer ({type(error).__name__})", remedy) from None
     except NoDocument:
         raise CredentialError(
-            f"the issuer of {whose} must answer with JSON, got something else with status {status}", remedy
+            f"the issuer of {owner} must answer with JSON, got something else with status {status}", remedy
         ) from None
     if not isinstance(answer, dict) or status != 200:
         # Only the code of RFC 6749: the description may quote what was sent.
         code = str(answer.get("error", ""))[:100] if isinstance(answer, dict) else ""
-        raise CredentialError(f"the issuer of {whose} refuses to renew the login: {status} {code}".rstrip(), remedy)
+        raise CredentialError(f"the issuer of {owner} refuses to renew the login: {status} {code}".rstrip(), remedy)
     return answer
 
 
