@@ -30,7 +30,7 @@ from platform_e2e.gitops.deploy import Deployment, deploy, refresh_all, wait_con
 from platform_e2e.gitops.git import GitServer
 from platform_e2e.gitops.rollout import GiveUp, Held
 from platform_e2e.kube.client import Kube
-from platform_e2e.kube.pulls import SLOW
+from platform_e2e.kube.progress import SLOW
 from platform_e2e.layer import Application, Layer, Release
 from platform_e2e.paths import command
 from platform_e2e.settings import Settings

@@ -39,7 +39,7 @@ def api() -> Iterator[ScriptedApi]:
 
 @pytest.fixture
 def run(api: ScriptedApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setattr("platform_e2e.kube.waiting.LAST_LOOK", 0.3)
+    monkeypatch.setattr("platform_e2e.kube.wait.LAST_LOOK", 0.3)
     monkeypatch.setattr("platform_e2e.kube.watched.EVENTS_PATIENCE", 0)
     monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("PLATFORM_E2E_CLUSTER", raising=False)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from platform_e2e.kube.labels import LabelSelector
 from platform_e2e.kube.objects import Object, key, kind_of
-from platform_e2e.kube.selection import LabelSelector
 
 
 class RecordedView:

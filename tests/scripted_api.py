@@ -15,8 +15,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.kubeconfig import Endpoint
+from platform_e2e.kube.labels import LabelSelector
 from platform_e2e.kube.objects import Object
-from platform_e2e.kube.selection import LabelSelector
 
 VERBS = ["create", "delete", "get", "list", "patch", "update", "watch"]
 SERVED: dict[str, list[tuple[str, str, bool]]] = {

@@ -19,16 +19,26 @@ from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd
 from platform_e2e.gitops.convergence import WORKLOADS
 from platform_e2e.kube.answers import understood
-from platform_e2e.kube.discovery import Resource
+from platform_e2e.kube.discovery import Kind, Resource
 from platform_e2e.kube.expect import Expectation, Failed, Met, Pending, Polled, Source, Verdict, all_of, gone
 from platform_e2e.kube.fields import Field, field
-from platform_e2e.kube.history import AS_EXPECTED
-from platform_e2e.kube.kinds import Kind
 from platform_e2e.kube.objects import Object
 from platform_e2e.kube.reader import ReadApi, Reader
-from platform_e2e.kube.ready import SERVICE, SERVICE_NAME, SLICE, addressed, exists, serving
-from platform_e2e.kube.rollouts import condition, crd_served, endpoints_ready, job_complete, rolled_out
-from platform_e2e.kube.source import pending_on
+from platform_e2e.kube.readiness import (
+    SERVICE,
+    SERVICE_NAME,
+    SLICE,
+    addressed,
+    condition,
+    crd_served,
+    endpoints_ready,
+    exists,
+    job_complete,
+    rolled_out,
+    serving,
+)
+from platform_e2e.kube.sources import pending_on
+from platform_e2e.kube.wait import AS_EXPECTED
 
 CRD = "apiextensions.k8s.io/v1/CustomResourceDefinition"
 JOB = "batch/v1/Job"

@@ -10,8 +10,8 @@ from platform_e2e.diagnosis.object_refs import ResolvedRef, parse, resolve
 from platform_e2e.diagnosis.scan import scan
 from platform_e2e.diagnosis.tree import Diagnosis, absent, diagnose
 from platform_e2e.errors import WrongUsage
+from platform_e2e.kube.discovery import kinds
 from platform_e2e.kube.errors import Forbidden
-from platform_e2e.kube.kinds import kinds
 
 NAMESPACE = "v1/Namespace"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from platform_e2e.errors import WrongUsage
 from platform_e2e.gitops import argocd
-from platform_e2e.kube.kinds import Kind
+from platform_e2e.kube.discovery import Kind
 from platform_e2e.layer.objects import described
 
 ARGOCD = ("argoproj.io",)

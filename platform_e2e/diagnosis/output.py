@@ -13,8 +13,7 @@ from platform_e2e import redact
 from platform_e2e.diagnosis.tree import Diagnosis
 from platform_e2e.errors import HarnessError
 from platform_e2e.finding import Cause
-from platform_e2e.kube.history import AS_EXPECTED, History
-from platform_e2e.kube.waiting import Refuted, Timeout, Unobserved, WaitError
+from platform_e2e.kube.wait import AS_EXPECTED, History, Refuted, Timeout, Unobserved, WaitError
 from platform_e2e.terminal import visible
 
 VERDICTS: dict[type[HarnessError], str] = {Timeout: "timeout", Refuted: "refuted", Unobserved: "unobserved"}

@@ -22,12 +22,12 @@ from platform_e2e.diagnosis.output import Output, short
 from platform_e2e.errors import ExitCode, HarnessError, WrongUsage
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.answers import ASKED, understood
+from platform_e2e.kube.discovery import kinds
 from platform_e2e.kube.expect import Met, Pending, Polled, Timeout, Unobserved, Verdict, eventually
-from platform_e2e.kube.kinds import kinds
 from platform_e2e.kube.objects import Object
 from platform_e2e.kube.reader import Reader
-from platform_e2e.kube.source import pending_on
-from platform_e2e.kube.waiting import WaitError
+from platform_e2e.kube.sources import pending_on
+from platform_e2e.kube.wait import WaitError
 
 PATIENCE = 0.5
 """Seconds that one request is tried for: the wait itself goes on while the API server is away, and says so."""

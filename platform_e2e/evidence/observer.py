@@ -20,8 +20,8 @@ from platform_e2e import redact
 from platform_e2e.cluster.locks import FileLock
 from platform_e2e.errors import HarnessError
 from platform_e2e.gitops import argocd
-from platform_e2e.kube.following import follow
 from platform_e2e.kube.objects import Object, key, uid
+from platform_e2e.kube.wait import follow
 from platform_e2e.timeline import Timeline
 
 if TYPE_CHECKING:

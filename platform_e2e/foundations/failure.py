@@ -8,7 +8,7 @@ from platform_e2e.errors import BrokenHarness, BrokenPlatform, HarnessError
 from platform_e2e.foundations.manifests import Object
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.errors import ApiError
-from platform_e2e.kube.pulls import undelivered
+from platform_e2e.kube.progress import undelivered
 
 EVENTS_SHOWN = 5
 """The last events of the object and its pods; older ones are about steps that went well."""

@@ -8,9 +8,8 @@ from typing import Any
 
 from platform_e2e.foundations.manifests import Object
 from platform_e2e.kube.expect import Failed, Met, Pending, Verdict
-from platform_e2e.kube.progress import QUIET_SECONDS, STARTING, STILL_SECONDS
-from platform_e2e.kube.pulls import UNPULLED
-from platform_e2e.kube.rollouts import rolled_out
+from platform_e2e.kube.progress import QUIET_SECONDS, STARTING, STILL_SECONDS, UNPULLED
+from platform_e2e.kube.readiness import rolled_out
 
 HOPELESS = frozenset({"ErrImageNeverPull", "InvalidImageName"})
 """Reasons for which a container waits that no waiting mends."""

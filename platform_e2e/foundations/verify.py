@@ -30,8 +30,8 @@ from platform_e2e.kube.expect import (
 )
 from platform_e2e.kube.objects import describe, kind_of
 from platform_e2e.kube.progress import TICK, unless_still
-from platform_e2e.kube.rollouts import condition, webhook_answering
-from platform_e2e.kube.source import pending_on
+from platform_e2e.kube.readiness import condition, webhook_answering
+from platform_e2e.kube.sources import pending_on
 
 READY_SECONDS = 1200.0
 """The end of the wait for a release that moves for ever. It ends when nothing moves any more: all four releases are ready 12 s after they

@@ -22,7 +22,7 @@ from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import Expectation, Failed, Met, Pending, Polled, Verdict, all_of, eventually
 from platform_e2e.kube.objects import Object
 from platform_e2e.kube.progress import TICK, unless_still
-from platform_e2e.kube.rollouts import rolled_out
+from platform_e2e.kube.readiness import rolled_out
 
 T = TypeVar("T")
 R = TypeVar("R")

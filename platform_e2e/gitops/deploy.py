@@ -20,7 +20,7 @@ from platform_e2e.kube.errors import ApiError, KindNotServed, NotFound, Unavaila
 from platform_e2e.kube.expect import Met, Pending, Polled, Verdict, all_of, eventually, poll
 from platform_e2e.kube.objects import Object, generation, kind_of
 from platform_e2e.kube.progress import STILL_SECONDS, TICK, Movement
-from platform_e2e.kube.waiting import WaitError
+from platform_e2e.kube.wait import WaitError
 from platform_e2e.layer import Layer
 from platform_e2e.timeline import Timeline
 

@@ -17,9 +17,9 @@ from platform_e2e.errors import BrokenHarness
 from platform_e2e.gitops import argocd
 from platform_e2e.gitops.convergence import in_parallel
 from platform_e2e.kube.client import MANAGER, Kube
+from platform_e2e.kube.discovery import kinds
 from platform_e2e.kube.errors import ApiError, Conflict, KindNotServed, NotFound
 from platform_e2e.kube.expect import Met, Pending, Timeout, Verdict, poll
-from platform_e2e.kube.kinds import kinds
 from platform_e2e.kube.objects import Object, described, kind_of, uid
 from platform_e2e.layer import Layer
 from platform_e2e.paths import command

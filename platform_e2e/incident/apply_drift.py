@@ -21,7 +21,7 @@ from platform_e2e.kube.client import Kube
 from platform_e2e.kube.errors import ApiError
 from platform_e2e.kube.expect import eventually
 from platform_e2e.kube.objects import Object, key
-from platform_e2e.kube.rollouts import rolled_out
+from platform_e2e.kube.readiness import rolled_out
 
 HAND = "platform-e2e-incident"
 """The field manager that the overlay is recorded under."""

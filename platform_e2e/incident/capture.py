@@ -29,8 +29,8 @@ from platform_e2e.incident.archive import files_of
 from platform_e2e.incident.model import Incident
 from platform_e2e.incident.output import captured, say
 from platform_e2e.incident.rollouts import halfway
-from platform_e2e.kube import events
 from platform_e2e.kube.answers import TAKEN, understood
+from platform_e2e.kube.describe import dated_event_lines
 from platform_e2e.kube.objects import Object, key
 from platform_e2e.kube.reader import Reader
 from platform_e2e.layer import Layer, Renderer
@@ -264,7 +264,7 @@ class Capture:
             with self.skipped.skipping(f"events of namespace {namespace}"):
                 found = self._reader.list("v1/Event", namespace)
                 if found:
-                    lines += [f"# namespace {namespace}: {len(found)} events", *events.lines(found)]
+                    lines += [f"# namespace {namespace}: {len(found)} events", *dated_event_lines(found)]
         self._parts["events"] = lines
 
     def incident(self) -> Incident:

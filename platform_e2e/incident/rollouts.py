@@ -17,7 +17,7 @@ from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import eventually
 from platform_e2e.kube.objects import Object, key
 from platform_e2e.kube.reader import Reader
-from platform_e2e.kube.rollouts import rolled_out
+from platform_e2e.kube.readiness import rolled_out
 from platform_e2e.layer import Rendered
 
 DEPLOYMENT = "apps/v1/Deployment"

@@ -1,10 +1,12 @@
-"""Talk to a Kubernetes API server and wait for what it reports; knows no product.
+"""A Kubernetes client and waits on what the API server reports; independent of any product.
 
-* `client.py`: `Kube`, the one thing to begin with: objects, lists, server-side apply, logs, proxy, and the watched sources.
+* `client.py`: `Kube`, the place to start: objects, lists, server-side apply, logs, proxy, and watched sources.
 * `expect.py`: `eventually`, `consistently`, `never`, `eventually_gone`, `poll`, `all_of`, `any_of`, and their verdicts.
-* `rollouts.py`: ready-made expectations: rollouts, conditions, Jobs, endpoints, CRDs, webhooks.
-* `errors.py`: what may be raised. `selection.py`: label selectors. `show.py`: objects and events as a person reads them.
+* `readiness.py`: ready-made expectations: rollouts, conditions, Jobs, Services, CRDs, webhooks. `fields.py`: any single field.
+* `progress.py`: whether anything in a cluster still changes, and which images are being pulled.
+* `errors.py`: the errors. `labels.py`: label selectors. `describe.py`: objects and events in words.
+* `kubeconfig/`: the API server, and how this user authenticates.
 
-Underneath: `stream.py` is the shared list-then-watch of one kind, `audience.py` who listens to it, `view.py` one wait's sight
-of it, `waiting.py` one wait from its begin to its end.
+Underneath, from a wait down to the wire: `wait.py` runs one wait; `watched.py` caches what it sees of a shared stream (`watch.py`,
+`subscribers.py`); `list_watch.py` sends the requests through `transport.py`.
 """

@@ -1,25 +1,36 @@
-"""How long to wait before the next try: growing, with jitter, and never shorter than the API server asks."""
+"""Pauses between tries: growing, with jitter, and never shorter than the API server asks for. The only module that sleeps."""
 
 from __future__ import annotations
 
 import random
+import time
 
 FIRST = 0.02
-"""Seconds before the second try: an API server that closed one stream usually takes the next at once."""
+"""Seconds before the second try: an API server that closed one stream usually accepts the next at once."""
 
 MOST = 1.0
-"""Most seconds between two tries: how late a wait may notice that the API server is back."""
+"""Longest pause in seconds between two tries: how late a wait may notice that the API server is back."""
+
+
+def pause(seconds: float) -> None:
+    """Sleep between two tries. To wait for something, use `eventually` or `poll`.
+
+    Args:
+        seconds: how long; zero and negative values return at once.
+    """
+    if seconds > 0:
+        time.sleep(seconds)
 
 
 class Backoff:
-    """Give the pauses between the tries of one thing.
+    """Give the pauses between the tries of one operation.
 
-    Each pause is twice the last, between 50 % and 100 % of it at random, so that the waiters of several processes do not
-    come back at the same moment.
+    Each pause is twice the last one, reduced at random to between 50 % and 100 % of that, so that several processes do not
+    retry at the same moment.
 
     Args:
         first: seconds of the first pause, before jitter.
-        most: seconds that no pause exceeds, unless the API server asks for more.
+        most: longest pause in seconds, unless the API server asks for more.
         chance: source of the jitter.
     """
 
@@ -33,15 +44,15 @@ class Backoff:
         """Return the next pause in seconds.
 
         Args:
-            asked: what a Retry-After header asks for, in seconds.
+            asked: seconds that a Retry-After header asks for.
         """
         seconds = self._next * self._chance.uniform(0.5, 1.0)
         self._next = min(self._next * 2, self._most)
         if asked is not None:
-            # Later than asked, never earlier: all who were turned away come back spread out.
+            # Later than asked, never earlier, so that rejected clients come back spread out.
             seconds += asked
         return seconds
 
     def reset(self) -> None:
-        """Begin anew after a success."""
+        """Start from the first pause again, after a success."""
         self._next = self._first

@@ -6,7 +6,7 @@
     eventually(kube.one("apps/v1/Deployment", "chat", "chat-dev"), rolled_out, timeout=60, what="chat is rolled out")
 
 Kinds are written as in a manifest: `apps/v1/Deployment`, `v1/Service`, `argoproj.io/v1alpha1/Application`. Objects are plain
-dictionaries, as JSON has them. One client serves all threads of a process; so share it, and its watches are shared, too.
+dictionaries, as in JSON. A client is thread-safe; share one, and its watch streams are shared too.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from platform_e2e.kube.reader import PATIENCE, Reader
 from platform_e2e.kube.transport import Request
 
 MANAGER = "platform-e2e"
-"""The field manager that this harness's own changes are recorded under."""
+"""Field manager of the harness's own changes."""
 
 PATCH_TYPES = {
     "merge": "application/merge-patch+json",
     "json": "application/json-patch+json",
     "strategic": "application/strategic-merge-patch+json",
 }
-"""Content types of the kinds of patches."""
+"""Content types of the patches."""
 
 
 class Kube(Reader):
@@ -39,12 +39,12 @@ class Kube(Reader):
 
     @classmethod
     def from_kubeconfig(cls, path: Path, *, context: str | None = None, patience: float = PATIENCE) -> Self:
-        """Return a client for a kubeconfig's cluster; asks nothing of the API server yet.
+        """Return a client for a kubeconfig's cluster; sends no request yet.
 
         Args:
             path: of the kubeconfig.
-            context: by name, the current one by default.
-            patience: seconds that a request is tried for while there is no answer or a 429 or 5xx.
+            context: its name, the current context by default.
+            patience: seconds that a request is retried for while there is no answer or a 429 or 5xx.
 
         Raises:
             KubeconfigError: the file cannot be used.
@@ -60,17 +60,17 @@ class Kube(Reader):
         dry_run: bool = False,
         patience: float | None = None,
     ) -> Object:
-        """Create or change an object by server-side apply and return what the API server made of it.
+        """Create or change an object by server-side apply and return the resulting object.
 
         Args:
-            obj: what the manager wants; fields that it no longer names and nobody else owns are removed.
-            manager: that owns the fields.
-            force: take fields over that another manager owns, instead of a `Conflict`.
-            dry_run: let the API server judge and complete it without storing it.
-            patience: seconds to try for, the client's by default.
+            obj: all fields that the manager wants; fields that it no longer names are removed, unless another manager owns them.
+            manager: owner of the fields.
+            force: take over fields that another manager owns, instead of raising `Conflict`.
+            dry_run: let the API server validate and complete it without storing it.
+            patience: seconds to retry for, the client's by default.
 
         Raises:
-            KindNotServed: there is no such kind.
+            KindNotServed: the API server does not serve the kind.
             Invalid, Forbidden, Conflict, ApiError: the API server refused.
         """
         namespace, name = key(obj)
@@ -87,22 +87,24 @@ class Kube(Reader):
         return self._object(request, patience)
 
     def create(self, obj: Object, *, manager: str = MANAGER, dry_run: bool = False) -> Object:
-        """Create an object and return it as the API server stored it; a `generateName` is honoured.
+        """Create an object and return it as the API server stored it; `generateName` works.
 
         Args:
             obj: the object.
-            manager: that owns the fields.
-            dry_run: let the API server judge and complete it without storing it.
+            manager: owner of the fields.
+            dry_run: let the API server validate and complete it without storing it.
 
         Raises:
             Conflict: it exists already.
-            KindNotServed: there is no such kind.
+            KindNotServed: the API server does not serve the kind.
             Invalid, Forbidden, ApiError: the API server refused.
         """
         namespace, _ = key(obj)
         resource = self._discovery.require(kind_of(obj))
         if resource.namespaced and not namespace:
-            raise WrongUsage(f"{described(obj)} has no metadata.namespace", f"{resource.kind} lives in namespaces")
+            raise WrongUsage(
+                f"{described(obj)} must have a metadata.namespace", f"{resource.kind} is namespaced: set it"
+            )
         request = Request(
             "POST",
             resource.path(namespace),
@@ -125,7 +127,7 @@ class Kube(Reader):
         manager: str = MANAGER,
         dry_run: bool = False,
     ) -> Object:
-        """Change an object and return it as it is then.
+        """Change an object and return the result.
 
         Args:
             kind: as in a manifest.
@@ -134,16 +136,18 @@ class Kube(Reader):
             namespace: of the object.
             type: `merge`, `json` or `strategic` (kinds built into Kubernetes only).
             subresource: `status`, `scale`, ...
-            manager: that owns the fields.
-            dry_run: let the API server judge it without storing it.
+            manager: owner of the fields.
+            dry_run: let the API server validate it without storing it.
 
         Raises:
-            WrongUsage: there is no such type of patch.
+            WrongUsage: the type of patch is unknown.
             NotFound: the object does not exist.
             Invalid, Forbidden, Conflict, ApiError: the API server refused.
         """
         if type not in PATCH_TYPES:
-            raise WrongUsage(f"a patch of type {type!r} does not exist", f"one of {', '.join(PATCH_TYPES)}")
+            raise WrongUsage(
+                f"the type of a patch must be one of {', '.join(PATCH_TYPES)}, got {type!r}", "use one of these types"
+            )
         request = Request(
             "PATCH",
             self._discovery.require(kind).path(namespace, name, subresource),
@@ -166,18 +170,18 @@ class Kube(Reader):
         grace: int | None = None,
         uid: str | None = None,
     ) -> bool:
-        """Ask for an object's deletion and tell whether it existed; `eventually_gone` waits for the end of it.
+        """Request an object's deletion and return whether it existed; `eventually_gone` waits until it is deleted.
 
         Args:
             kind: as in a manifest.
             name: of the object.
             namespace: of the object.
-            propagation: what becomes of what it owns: `Background`, `Foreground`, `Orphan`.
-            grace: seconds that pods get to end, their own by default.
-            uid: delete only this very object, not a later one of the same name.
+            propagation: how the objects that it owns are treated: `Background`, `Foreground`, `Orphan`.
+            grace: seconds that pods get to end, by default as in their spec.
+            uid: delete only the object with this uid, not a later one of the same name.
 
         Raises:
-            Conflict: another object has the name now.
+            Conflict: another object has this name now.
             ApiError: the API server refused.
         """
         resource = self._discovery.find(kind)
@@ -196,11 +200,11 @@ class Kube(Reader):
         return True
 
     def _object(self, request: Request, patience: float | None = None) -> Object:
-        """Send a request that is answered by an object."""
+        """Send a request and return the object in its answer."""
         answer: Object = self._json(request, patience=patience)
         return answer
 
 
 def _secret(kind: str) -> bool:
-    """Tell whether an error about the kind must not quote values."""
+    """Tell whether errors about the kind must not quote values."""
     return kind.rsplit("/", 1)[-1] in {"Secret", "SealedSecret"}

@@ -1,23 +1,32 @@
-"""Which kinds the API server serves, and under which paths."""
+"""Discovery: which kinds the API server serves, under which paths, and which one is meant by `deploy` or `applications.argoproj.io`.
+
+The API server names its kinds with their short names in two requests (aggregated discovery, in Kubernetes since 1.26 as
+v2beta1, since 1.30 as v2); a server without it is asked for each group.
+"""
 
 from __future__ import annotations
 
+import difflib
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from platform_e2e.errors import WrongUsage
-from platform_e2e.kube.answers import understood
+from platform_e2e.kube.answers import mapping, understood
 from platform_e2e.kube.errors import BadAnswer, KindNotServed, NotFound, Unavailable
 
+if TYPE_CHECKING:
+    from platform_e2e.kube.reader import Reader
+
 ASKED_BY_ANOTHER = 1.0
-"""Least seconds to wait for the answer that another thread has asked for."""
+"""Shortest seconds to wait for an answer that another thread has requested."""
 
 POD = "v1/Pod"
-"""What every API server serves that a kubeconfig may lead to."""
+"""Served by every API server that a kubeconfig may lead to."""
 
 _PLURAL = re.compile(r"[a-z0-9]([-.a-z0-9]{0,252}[a-z0-9])?")
 
@@ -32,7 +41,7 @@ class Resource:
         kind: in this package's notation, `apps/v1/Deployment`.
         plural: its name in paths, `deployments`.
         namespaced: whether its objects live in namespaces.
-        verbs: what may be done: `list`, `watch`, `patch`, ...
+        verbs: the supported operations: `list`, `watch`, `patch`, ...
     """
 
     kind: str
@@ -54,16 +63,17 @@ class Resource:
         """Return the path of the collection, of one object, or of its subresource.
 
         Args:
-            namespace: None for all namespaces; left out for a cluster-scoped kind.
+            namespace: None for all namespaces; ignored for a cluster-scoped kind.
             name: of an object, or None for the collection.
             subresource: `status`, `scale`, `log`, ...
 
         Raises:
-            WrongUsage: an object of a namespaced kind is asked for without a namespace.
+            WrongUsage: an object of a namespaced kind is requested without a namespace.
         """
         if name and self.namespaced and not namespace:
             raise WrongUsage(
-                f"{self.short} {name} is asked for without a namespace", f"{self.kind} lives in namespaces"
+                f"{self.short} {name} must be requested with a namespace",
+                f"{self.kind} is namespaced: name its namespace",
             )
         parts = [group_path(self.api_version)]
         if self.namespaced and namespace:
@@ -79,15 +89,15 @@ def group_path(api_version: str) -> str:
 
 
 def segment(name: str) -> str:
-    """Return a name as one segment of a path, whatever it has: names come from objects of strangers, too."""
+    """Return a name quoted as one segment of a path: it may come from an untrusted object."""
     return quote(name, safe=":").replace(".", "%2E") if name in {".", ".."} else quote(name, safe=":")
 
 
 class Discovery:
-    """Remember what the API server serves; what it does not serve is asked for anew each time.
+    """Cache which kinds the API server serves; a kind that is not served is requested again each time.
 
     Args:
-        get: returns the mapping at a path, or raises `NotFound`; tries for the given seconds, or for the client's own.
+        get: returns the mapping at a path, or raises `NotFound`; retries for the given seconds, or for the client's default.
     """
 
     def __init__(self, get: Callable[[str, float | None], Any]) -> None:
@@ -100,20 +110,23 @@ class Discovery:
 
         Args:
             kind: as in a manifest.
-            patience: seconds to try for, the client's by default.
+            patience: seconds to retry for, the client's by default.
 
         Raises:
             WrongUsage: the kind is not written as `GROUP/VERSION/Kind` or `VERSION/Kind`.
             Unavailable: the API server did not answer.
         """
         if not _KIND.fullmatch(kind):
-            raise WrongUsage(f"{kind!r} is no kind", 'write "apps/v1/Deployment", or "v1/Service" for the core group')
+            raise WrongUsage(
+                f"a kind must be written GROUP/VERSION/Kind, got {kind!r}",
+                'write "apps/v1/Deployment", or "v1/Service" for the core group',
+            )
         if kind in self._known:
             return self._known[kind]
-        # One asks, the others find the answer: five hundred waiters begin with one request. Who has little patience does
-        # not wait for one who has much while the API server is down.
+        # One thread requests, the others find the answer: five hundred waits start with one request. A caller with little
+        # patience does not wait for another one's long retries while the API server is down.
         if not self._lock.acquire(timeout=-1 if patience is None else max(patience, ASKED_BY_ANOTHER)):
-            raise Unavailable(f"kind {kind}", 0, "NoAnswer", "the API server does not tell what it serves")
+            raise Unavailable(f"kind {kind}", 0, "NoAnswer", "the API server does not answer which kinds it serves")
         try:
             if kind not in self._known:
                 self._learn(kind.rsplit("/", 1)[0], patience)
@@ -125,7 +138,7 @@ class Discovery:
         """Return a kind as it is served.
 
         Raises:
-            KindNotServed: it is not.
+            KindNotServed: the API server does not serve it.
         """
         found = self.find(kind)
         if found is None:
@@ -133,34 +146,22 @@ class Discovery:
         return found
 
     def forget(self, kind: str) -> None:
-        """Ask anew for a kind, after its path was not found."""
+        """Drop a kind from the cache, after its path was not found."""
         with self._lock:
             self._known.pop(kind, None)
 
-    def all(self) -> list[Resource]:
-        """Return every kind that is served, the core group first, each in its group's preferred version."""
-        versions = preferred(self._get("/apis", None))
-        with self._lock:
-            for version in versions:
-                self._learn(version, None)
-            return [known for version in versions for known in self._known.values() if known.api_version == version]
-
     def _learn(self, api_version: str, patience: float | None) -> None:
         """Read one group's version."""
+        path = group_path(api_version)
         try:
-            answer = self._get(group_path(api_version), patience)
+            answer = self._get(path, patience)
         except NotFound:
             answer = {"resources": ()}
-        path = group_path(api_version)
         with understood(f"GET {path}"):
-            for entry in answer["resources"] or []:
-                if "/" in entry["name"]:  # a subresource
-                    continue
-                kind = f"{api_version}/{entry['kind']}"
-                verbs = frozenset(entry.get("verbs") or [])
-                self._known[kind] = Resource(kind, plural(entry["name"], path), bool(entry["namespaced"]), verbs)
+            for _, resource in _resources(api_version, answer):
+                self._known[resource.kind] = resource
         if api_version == "v1" and POD not in self._known:
-            # It would serve nothing at all, so that nothing could be wrong.
+            # A server that serves nothing would make every check pass.
             raise BadAnswer(f"GET {path}", "an API server must serve pods, got none")
 
 
@@ -175,13 +176,171 @@ def preferred(answer: dict[str, Any]) -> list[str]:
 
 
 def plural(name: Any, path: str) -> str:
-    """Return a kind's name in paths, which the API server tells.
+    """Return a kind's name in paths after checking it.
 
     Raises:
-        BadAnswer: it is no such name.
+        BadAnswer: it is malformed.
     """
     if not isinstance(name, str) or not _PLURAL.fullmatch(name):
         raise BadAnswer(
             f"GET {path}", f"the name of a resource must be lower case letters and digits, got {name!r:.60}"
         )
     return name
+
+
+AGGREGATED = ",".join(
+    [f"application/json;g=apidiscovery.k8s.io;v={v};as=APIGroupDiscoveryList" for v in ("v2", "v2beta1")]
+    + ["application/json"]
+)
+"""Media types that kubectl accepts for all kinds at once (client-go, discovery/discovery_client.go)."""
+
+MOST = 10_000
+"""Most kinds of an API server: a cluster with every CRD of a large cloud's operator has 3,000."""
+
+NEAR = 3
+"""Number of suggestions for an unknown kind."""
+
+
+class UnknownKind(WrongUsage):
+    """The API server serves no kind of that name."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind and all its names.
+
+    Attributes:
+        resource: the kind as it is served.
+        singular: its name for one object, `deployment`.
+        short: its short names, `deploy`.
+        has_status: whether its objects have a status that a controller writes.
+    """
+
+    resource: Resource
+    singular: str
+    short: tuple[str, ...] = ()
+    has_status: bool = False
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Return all its names, in lower case."""
+        return self.singular, self.resource.plural, *self.short, self.resource.short.lower()
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """Return what may follow a name after a dot: nothing, the group, or version and group."""
+        group, _, version = self.resource.api_version.rpartition("/")
+        return ("", group, f"{version}.{group}") if group else ("", version)
+
+
+class Kinds:
+    """Every kind that is served, the core group first.
+
+    Args:
+        kinds: in the order in which the API server prefers them.
+    """
+
+    def __init__(self, kinds: Sequence[Kind]) -> None:
+        self.all = tuple(kinds)
+
+    def find(self, word: str) -> Kind | None:
+        """Return the kind of a name, or None.
+
+        Args:
+            word: `deploy`, `Deployment`, `deployments.apps` or `deployments.v1.apps`; the case does not matter.
+        """
+        asked, _, suffix = word.lower().partition(".")
+        return next((kind for kind in self.all if asked in kind.words and suffix in kind.suffixes), None)
+
+    def require(self, word: str) -> Kind:
+        """Return the kind of a name.
+
+        Raises:
+            UnknownKind: there is none; the error suggests similar names.
+        """
+        found = self.find(word)
+        if found is not None:
+            return found
+        near = self.near(word)
+        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        raise UnknownKind(
+            f"the API server serves no kind `{word}`", f"{hint}`kubectl api-resources` lists all {len(self.all)} kinds"
+        )
+
+    def near(self, word: str) -> list[str]:
+        """Return the kinds with the most similar names, the nearest first."""
+        singular = {name: kind.singular for kind in reversed(self.all) for name in kind.words}
+        asked = word.lower().partition(".")[0]
+        # Several names of one kind look alike, so more are requested than shown.
+        close = difflib.get_close_matches(asked, singular, n=3 * NEAR, cutoff=0.6)
+        return list(dict.fromkeys(singular[name] for name in close))[:NEAR]
+
+
+def kinds(kube: Reader) -> Kinds:
+    """Ask the API server for every kind that it serves.
+
+    Args:
+        kube: the client.
+
+    Raises:
+        ApiError: the API server refused, or did not answer.
+    """
+    core = mapping(kube.raw("GET", "/api", accept=AGGREGATED), "GET /api")
+    others = mapping(kube.raw("GET", "/apis", accept=AGGREGATED), "GET /apis")
+    with understood("GET /api and /apis"):
+        if core.get("kind") == others.get("kind") == "APIGroupDiscoveryList":
+            served = chain(_aggregated(core), _aggregated(others))
+        else:
+            served = chain.from_iterable(_of_group(kube, version) for version in preferred(others))
+        found = list(islice(served, MOST + 1))
+    if not 0 < len(found) <= MOST:
+        raise BadAnswer(
+            "GET /apis", f"an API server must serve kinds, at most {MOST}, got {'more' if found else 'none'}"
+        )
+    return Kinds(found)
+
+
+def _aggregated(answer: Mapping[str, Any]) -> Iterator[Kind]:
+    """Yield the kinds of an aggregated answer, each in the version that its group prefers among those that have it."""
+    for group in answer["items"] or ():
+        group_name = (group.get("metadata") or {}).get("name") or ""
+        seen: set[str] = set()
+        for version in group.get("versions") or ():
+            api_version = f"{group_name}/{version['version']}" if group_name else str(version["version"])
+            for entry in version.get("resources") or ():
+                name, kind = plural(entry["resource"], "/apis"), (entry.get("responseKind") or {}).get("kind")
+                if name in seen or not kind:
+                    continue
+                seen.add(name)
+                has_status = any(sub.get("subresource") == "status" for sub in entry.get("subresources") or ())
+                namespaced = entry.get("scope") == "Namespaced"
+                resource = Resource(f"{api_version}/{kind}", name, namespaced, frozenset(entry.get("verbs") or ()))
+                yield _kind(resource, entry.get("singularResource"), entry.get("shortNames"), has_status=has_status)
+
+
+def _of_group(kube: Reader, api_version: str) -> Iterator[Kind]:
+    """Yield the kinds of one group's version; none where an aggregated API server does not answer for its group."""
+    path = group_path(api_version)
+    try:
+        answer = mapping(kube.raw("GET", path), path)
+    except (NotFound, Unavailable):
+        return
+    names = {entry["name"] for entry in answer["resources"] or []}
+    for entry, resource in _resources(api_version, answer):
+        has_status = f"{resource.plural}/status" in names
+        yield _kind(resource, entry.get("singularName"), entry.get("shortNames"), has_status=has_status)
+
+
+def _resources(api_version: str, answer: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Resource]]:
+    """Yield the kinds of an APIResourceList with their entries, without subresources."""
+    for entry in answer["resources"] or []:
+        if "/" not in entry["name"]:
+            kind, verbs = f"{api_version}/{entry['kind']}", frozenset(entry.get("verbs") or ())
+            yield (
+                entry,
+                Resource(kind, plural(entry["name"], group_path(api_version)), bool(entry["namespaced"]), verbs),
+            )
+
+
+def _kind(resource: Resource, singular: str | None, short: Iterable[str] | None, *, has_status: bool) -> Kind:
+    return Kind(resource, str(singular or resource.short.lower()), tuple(map(str, short or ())), has_status)

@@ -1,4 +1,4 @@
-"""What the API server, or the way to it, may answer instead of an object."""
+"""Errors of the API server, and of the way to it."""
 
 from __future__ import annotations
 
@@ -9,48 +9,47 @@ from typing import Any
 from platform_e2e.errors import BrokenHarness, WrongUsage
 
 REMEDIES = {
-    400: "correct the object; the API server's sentence names the field",
+    400: "correct the object; the API server's message names the field",
     401: "use a kubeconfig whose certificate or token is still valid",
-    403: "give the kubeconfig's user the permission that the sentence names, or look at the admission rule that refused",
+    403: "give the kubeconfig's user the permission that the message names, or check the admission rule that refused",
     404: "create the object first, or correct its name and namespace",
     405: "the kind does not offer this operation; see `kubectl api-resources -o wide`",
     409: "read the object again and repeat the change; for an apply, see which manager owns the field",
-    422: "correct the field that the sentence names",
+    422: "correct the field that the message names",
 }
-"""What a reader can do about a status, where the sentence of the API server does not say it."""
+"""Remedies by status, for where the API server's message does not name one."""
 
-STRANGE = (
-    "see that the server of the kubeconfig is the API server itself, and that nothing on the way changes its answers"
-)
-"""The same for what no API server answers: a redirection, the page of a proxy."""
+STRANGE = "check that the kubeconfig's server is the API server itself, and that nothing on the way changes its answers"
+"""Remedy for answers that an API server does not give: a redirection, a proxy's page."""
 
 UNPERMITTED = re.compile(
     r'User "(?P<user>[^"]*)" cannot (?P<verb>\w+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"'
     r'(?: in the namespace "(?P<namespace>[^"]+)")?'
 )
-"""How the API server says that RBAC does not allow something (apiserver, endpoints/handlers/responsewriters/errors.go)."""
+"""The API server's message where RBAC forbids a request (apiserver, endpoints/handlers/responsewriters/errors.go)."""
 
 TEMPORARY = frozenset({429, 500, 502, 503, 504})
-"""Statuses that the same request may get over: client-go retries the same ones (rest/with_retry.go)."""
+"""Statuses after which a request is retried, as by client-go (rest/with_retry.go)."""
 
 LONGEST = 2000
-"""Characters of the API server's own sentence that are kept; those of RBAC and of admission have a few hundred."""
+"""Characters of the API server's message that are kept; messages of RBAC and admission have a few hundred."""
 
 BUSY_MOST = 10.0
-"""Most seconds that a busy API server (429) makes us wait; it asks for one second itself."""
+"""Longest seconds to wait for a busy API server (429); it asks for one second itself."""
 
 STARTING_MOST = 1.0
-"""Most seconds that a 5xx makes us wait: an API server that starts asks for five, and is often there after one."""
+"""Longest seconds to wait after a 5xx: a starting API server asks for five, and is often ready after one."""
 
 
 class ApiError(BrokenHarness):
     """The API server refused a request.
 
     Attributes:
-        status: HTTP status; 0 when there was no answer at all.
-        reason: Kubernetes' word for it: `NotFound`, `Invalid`, `Forbidden`, ...
-        message: the API server's sentence.
-        retry_after: seconds to wait as the API server asks, within reason, or None.
+        request: method and object.
+        status: HTTP status; 0 when there was no answer.
+        reason: Kubernetes' name for it: `NotFound`, `Invalid`, `Forbidden`, ...
+        message: the API server's message.
+        retry_after: seconds that the API server asks to wait, limited, or None.
     """
 
     def __init__(
@@ -77,38 +76,38 @@ class NotFound(ApiError):
 
 
 class Forbidden(ApiError):
-    """The user is not known or may not do this, or an admission rule refused it (401, 403)."""
+    """The user is unknown or lacks a permission, or an admission rule refused the request (401, 403)."""
 
 
 class Conflict(ApiError):
-    """The object exists already, was changed meanwhile, or another manager owns a field (409)."""
+    """The object exists already, was changed in between, or another manager owns a field (409)."""
 
 
 class Invalid(ApiError):
-    """The object is not valid (400, 422)."""
+    """The object is invalid (400, 422)."""
 
 
 class Expired(ApiError):
-    """The resource version is older than what the API server still knows (410)."""
+    """The API server has forgotten the resource version (410)."""
 
 
 class Unavailable(ApiError):
-    """The API server did not answer, or answered with an error that passes (429 and 5xx)."""
+    """The API server did not answer, or answered with a temporary error (429 and 5xx)."""
 
 
 class BadAnswer(ApiError):
-    """The API server answered with what cannot be read: too large, no JSON, too deep, or of another shape than documented."""
+    """The API server's answer cannot be read: too large, not JSON, too deep, or of another shape than documented."""
 
     def __init__(self, request: str, message: str, remedy: str = "") -> None:
         super().__init__(request, 200, "BadAnswer", message, remedy=remedy)
 
 
 class TooLarge(BadAnswer):
-    """An answer has more bytes than one may have."""
+    """An answer exceeds the limit of bytes."""
 
 
 class KindNotServed(ApiError):
-    """The API server serves no such kind: its CRD is absent, or the version is another one."""
+    """The API server does not serve the kind: its CRD is absent, or has other versions."""
 
     def __init__(self, kind: str) -> None:
         super().__init__(
@@ -116,7 +115,7 @@ class KindNotServed(ApiError):
             404,
             "KindNotServed",
             "the API server serves no such kind",
-            remedy=f"install the CRD or the product that brings {kind}; `kubectl api-resources` lists what is served",
+            remedy=f"install the CRD or the product that brings {kind}; `kubectl api-resources` lists the served kinds",
         )
         self.kind = kind
 
@@ -129,10 +128,10 @@ def api_error(request: str, status: int, body: Mapping[str, Any] | str, *, secre
     """Return the error for an answer.
 
     Args:
-        request: method and object, for the text.
+        request: method and object.
         status: HTTP status.
         body: the `Status` object of the answer, or its text.
-        secret: whether the request carried a Secret, whose values the API server may quote in its sentence.
+        secret: whether the request contained a Secret, since the API server's message may quote its values.
         retry: the answer's Retry-After header.
     """
     if isinstance(body, str):
@@ -142,17 +141,19 @@ def api_error(request: str, status: int, body: Mapping[str, Any] | str, *, secre
         reason, message = str(body.get("reason") or "Unknown")[:100], str(body.get("message") or "")[:LONGEST]
         details = body.get("details")
         causes = details.get("causes") if isinstance(details, dict) else None
-        several = causes if isinstance(causes, list) else []
-        fields = [str(cause["field"]) for cause in several if isinstance(cause, dict) and cause.get("field")]
+        causes = causes if isinstance(causes, list) else []
+        fields = [str(cause["field"]) for cause in causes if isinstance(cause, dict) and cause.get("field")]
     if secret and status in {400, 422}:
-        message = f"the Secret is not valid ({', '.join(fields) or 'no field named'}; the sentence may quote values)"
+        message = (
+            f"the Secret is invalid ({', '.join(fields) or 'no field named'}); the full message may quote its values"
+        )
     most = BUSY_MOST if status == 429 else STARTING_MOST
     seconds = min(float(retry), most) if retry and retry.isdecimal() else None
     return _class(status)(request, status, reason, message, remedy=_permission(message), retry_after=seconds)
 
 
 def _permission(message: str) -> str:
-    """Return the remedy for what RBAC does not allow: who lacks which verb on which resource, and what tells more."""
+    """Return the remedy where RBAC forbids a request: the missing permission, and the command that checks it."""
     found = UNPERMITTED.search(message)
     if found is None:
         return ""
@@ -161,12 +162,12 @@ def _permission(message: str) -> str:
     asked = f"-n {found['namespace']}" if found["namespace"] else "-A"
     return (
         f"give {found['user'] or 'the user'} the verb `{found['verb']}` on {resource} {where}, or use another kubeconfig; "
-        f"`kubectl auth can-i {found['verb']} {resource} {asked}` asks for it"
+        f"`kubectl auth can-i {found['verb']} {resource} {asked}` checks it"
     )
 
 
 def _class(status: int) -> type[ApiError]:
-    """Return which error stands for a status."""
+    """Return the class of error for a status."""
     if status in TEMPORARY:
         return Unavailable
     known = {400: Invalid, 401: Forbidden, 403: Forbidden, 404: NotFound, 409: Conflict, 410: Expired, 422: Invalid}

@@ -1,8 +1,8 @@
-"""A field of an object as a person writes it: `.status.phase=Running`, `.spec.ports[0].name!=http`, `.data['a.b']`.
+"""Conditions on one field of an object: `.status.phase=Running`, `.spec.ports[0].name!=http`, `.data['a.b']`.
 
     eventually(kube.one("v1/Pod", "chat", "chat-dev"), field(".status.phase=Running").judge, timeout=60, what="chat runs")
 
-A field that is absent, null or empty is not there yet, whatever is demanded of it.
+A field that is absent, null or empty meets no condition.
 """
 
 from __future__ import annotations
@@ -15,34 +15,34 @@ from typing import Any
 
 from platform_e2e.errors import WrongUsage
 from platform_e2e.kube.objects import Object
-from platform_e2e.kube.rollouts import ABSENT
+from platform_e2e.kube.readiness import ABSENT
 from platform_e2e.kube.verdict import Met, Pending, Verdict
 
 STEP = re.compile(
     r"""\.(?P<key>(?:\\.|[^\\.\[\]=!{}'"\s])+) | \[(?P<index>\d+)\] | \[(?P<all>\*)\] | \[(?P<quote>['"])(?P<quoted>.*?)(?P=quote)\]""",
     re.VERBOSE,
 )
-"""One step down: a key, whose dots are escaped as kubectl has it, a place in a list, all of a list, a key in quotes."""
+"""One step of a path: a key with dots escaped as for kubectl, an index, all items of a list, or a quoted key."""
 
 HIDDEN_KIND = "Secret"
-"""No value of it is shown: an annotation of kubectl's may hold all of its data once more."""
+"""Kind of which no value is shown: even an annotation may contain all its data, such as kubectl's."""
 
 SHOWN = 80
-"""How many characters of a value a sentence shows."""
+"""Characters of a value that are shown."""
 
 Step = str | int | None
-"""A key, a place in a list, or None for all of a list."""
+"""A key, an index, or None for all items of a list."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """What is demanded of one field.
+    """A condition on one field.
 
     Attributes:
         written: the path as it was written.
-        steps: down from the object.
-        value: that it must have or must not have; None where it only must be there, and not be empty.
-        negated: whether it must have another one.
+        steps: the path, from the object down.
+        value: that the field must or must not have; None if it must only be present and not empty.
+        negated: whether the field must have another value.
     """
 
     written: str
@@ -52,13 +52,13 @@ class Field:
 
     @property
     def phrase(self) -> str:
-        """Return in words that follow the object's name what is demanded."""
+        """Return the condition in words that follow the object's name."""
         if self.value is None:
             return f"has {self.written}"
         return f"has {self.written}{'!=' if self.negated else '='}{self.value}"
 
     def judge(self, obj: Object | None) -> Verdict:
-        """Judge an object; its value is that of the field, or a list where several are meant."""
+        """Judge an object. The value is that of the field, or a list where the path leads to several."""
         if obj is None:
             return ABSENT
         found = [value for value in _follow(obj, self.steps) if value not in (None, "", [], {})]
@@ -74,13 +74,13 @@ class Field:
 
 
 def field(text: str) -> Field:
-    """Read a field and what is demanded of it.
+    """Parse a condition on a field.
 
     Args:
-        text: `PATH`, `PATH=VALUE`, `PATH==VALUE` or `PATH!=VALUE`; the path may stand in braces as for kubectl.
+        text: `PATH`, `PATH=VALUE`, `PATH==VALUE` or `PATH!=VALUE`; the path may be in braces as for kubectl.
 
     Raises:
-        WrongUsage: the path cannot be read.
+        WrongUsage: the path cannot be parsed.
     """
     rest = text.strip()
     braced = rest.startswith("{")
@@ -98,8 +98,8 @@ def field(text: str) -> Field:
     operator = re.match(r"(!=|==?)(.*)", rest, re.DOTALL)
     if not steps or not closed or (rest and not operator):
         raise WrongUsage(
-            f"`{text}` is no field",
-            "write PATH=VALUE with a path such as .status.phase, .spec.ports[0].name or .data['a.b']",
+            f"a field must be written PATH, PATH=VALUE or PATH!=VALUE, got `{text}`",
+            "write a path such as .status.phase, .spec.ports[0].name or .data['a.b']",
         )
     if operator is None:
         return Field(path, tuple(steps))
@@ -115,7 +115,7 @@ def _step(found: re.Match[str]) -> Step:
 
 
 def _follow(value: Any, steps: tuple[Step, ...]) -> Iterator[Any]:
-    """Yield what the steps lead to; nothing where one of them leads nowhere."""
+    """Yield the values at the end of a path."""
     if not steps:
         yield value
         return
@@ -124,12 +124,12 @@ def _follow(value: Any, steps: tuple[Step, ...]) -> Iterator[Any]:
         if isinstance(value, dict) and step in value:
             yield from _follow(value[step], rest)
     elif isinstance(value, list):
-        for one in value if step is None else value[step : step + 1]:
-            yield from _follow(one, rest)
+        for item in value if step is None else value[step : step + 1]:
+            yield from _follow(item, rest)
 
 
 def _text(value: Any) -> str:
-    """Return a value as a person writes it: true, 3, Running, and JSON for what has parts."""
+    """Return a value as a person writes it: true, 3, Running, and JSON for lists and mappings."""
     return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), sort_keys=True)
 
 

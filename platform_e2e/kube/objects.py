@@ -1,4 +1,4 @@
-"""An object of the API as plain data, and how it is named in a sentence."""
+"""Objects of the API as plain data: their key, kind, name for a person, resource version and generation."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any
 from platform_e2e.errors import BrokenHarness
 
 Object = dict[str, Any]
-"""One object as the API server's JSON has it."""
+"""An object as in the API server's JSON."""
 
 Objects = list[Object]
-"""Several objects; the client's own method is called `list`, which hides the type there."""
+"""A list of objects; inside the client, its method `list` hides the type."""
 
 Key = tuple[str, str]
-"""Namespace (empty for a cluster-scoped object) and name: what is unique within a kind."""
+"""Namespace (empty for a cluster-scoped object) and name: unique within a kind."""
 
 
 LONGEST = 20
-"""Digits of a resource version: etcd counts in 64 bits."""
+"""Most digits of a resource version: etcd counts in 64 bits."""
 
 
 def key(obj: Object) -> Key:
@@ -32,13 +32,13 @@ def kind_of(obj: Object) -> str:
 
 
 def describe(kind: str, name: str, namespace: str | None) -> str:
-    """Return how a person names an object: `Deployment chat -n chat-dev`."""
+    """Return an object's name for a person: `Deployment chat -n chat-dev`."""
     short = kind.rsplit("/", 1)[-1]
     return f"{short} {name} -n {namespace}" if namespace else f"{short} {name}"
 
 
 def described(obj: Object) -> str:
-    """Return how a person names this object."""
+    """Return this object's name for a person."""
     namespace, name = key(obj)
     return describe(kind_of(obj), name, namespace)
 
@@ -46,8 +46,8 @@ def described(obj: Object) -> str:
 def revision(obj: Object) -> int:
     """Return the resource version as a number.
 
-    Versions of objects of one kind may be compared as numbers: Kubernetes promises it since 1.35 (KEP-5504), and etcd's
-    revisions were such numbers before.
+    Versions of objects of one kind can be compared as numbers: Kubernetes guarantees it since 1.35 (KEP-5504), and before that
+    they were etcd's revisions.
 
     Raises:
         BrokenHarness: it is not a number.
@@ -55,17 +55,17 @@ def revision(obj: Object) -> int:
     text = str((obj.get("metadata") or {}).get("resourceVersion") or "0")
     if not text.isdecimal() or len(text) > LONGEST:
         raise BrokenHarness(
-            f"{described(obj)} has the resource version {text!r:.80}, which is no number",
-            "use an API server whose versions can be compared, as Kubernetes promises since 1.35",
+            f"the resource version of {described(obj)} must be a number, got {text!r:.80}",
+            "use an API server with comparable resource versions, as Kubernetes guarantees since 1.35",
         )
     return int(text)
 
 
 def generation(obj: Object) -> int:
-    """Return which version of its spec an object has; 0 where its kind counts none."""
+    """Return the generation of an object's spec; 0 if its kind has none."""
     return int((obj.get("metadata") or {}).get("generation") or 0)
 
 
 def uid(obj: Object) -> str:
-    """Return what tells an object from a later one of the same name."""
+    """Return an object's uid, which a later object of the same name does not share."""
     return str((obj.get("metadata") or {}).get("uid") or "")

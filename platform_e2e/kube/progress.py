@@ -1,9 +1,9 @@
-"""Whether anything in a cluster still moves: what objects say that none of them had said before.
+"""Detect whether anything in a cluster still changes, and which images are being pulled.
 
-A wait that ends after a fixed time blames a slow line on the platform, and waits for minutes where nothing will come any more.
-This one counts news. A fact is one field of an object's status, one event's reason, one image that is pulled. A fact that was
-never seen before is progress, and one that comes back is none: a container that ends again and again, an image that cannot be
-pulled again and again, a heal that is undone again and again bring nothing new after their first round, however busy they look.
+A wait with a fixed timeout blames the platform for a slow network, and waits for minutes when nothing will change any more. This
+one looks for new facts. A fact is one field of an object's status, one event's reason, or one image that is pulled. A fact that was
+never seen before is progress; a repeated one is not: a container that keeps crashing, an image that keeps failing to be pulled, or
+a heal that keeps being undone give no new facts after their first round, however busy they look.
 """
 
 from __future__ import annotations
@@ -12,57 +12,57 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 from platform_e2e.errors import HarnessError
 from platform_e2e.kube.client import Kube
-from platform_e2e.kube.following import follow
 from platform_e2e.kube.objects import Object, key
-from platform_e2e.kube.pulls import UNPULLED
 from platform_e2e.kube.verdict import Expectation, Failed, Pending, Verdict
+from platform_e2e.kube.wait import follow
 
 QUIET_SECONDS = 20.0
-"""Without news for so long, what nothing goes on with will stay as it is. Controllers react within a second, on a busy machine within
-some; what waits for a missing Secret or a node is looked at again by the kubelet or the scheduler within ten."""
+"""Seconds without news after which an object that nothing works on will not change any more. Controllers react within one second, or a
+few on a busy machine; the kubelet and the scheduler retry within ten, such as for a missing Secret or node."""
 
 STILL_SECONDS = 60.0
-"""The same where something goes on that has stopped to tell anything, such as a container that runs and is not ready: several times
-what any step of a sound layer takes."""
+"""The same for something that runs without giving news, such as a container that is not ready yet: several times longer than any step of
+a healthy layer takes."""
 
 TICK = 0.5
-"""Seconds after which a wait looks at the clock where nothing changes: that nothing changes is what it waits for."""
+"""Seconds between two checks of the clock while nothing changes, since the wait ends when nothing has changed for long enough."""
 
 POD, EVENT = "v1/Pod", "v1/Event"
 
 COUNTERS = frozenset({"restartCount", "count", "autoHealAttemptsCount", "collisionCount", "observedGeneration"})
-"""Fields of a status that grow without an end while the same happens again and again."""
+"""Fields of a status that grow while the same thing happens repeatedly."""
 
 TIMES = re.compile(r"(?:Time|At|Timestamp|UID|ID|IP|IPs|resourceVersion)$")
-"""Fields that are another one each time: when it was, and who it is."""
+"""Fields whose value differs each time: times and identities."""
 
 VARYING = re.compile(r"\b[0-9a-f]{8,}\b|\d+")
-"""What differs between two sentences that say the same: numbers, seconds, digests."""
+"""Parts that differ between two equivalent messages: numbers, seconds, digests."""
 
 OWN_NUMBER = re.compile(r"-\d{5,}(?=-|$)")
-"""The time in the name of a CronJob's Job."""
+"""The timestamp in the name of a CronJob's Job."""
 
 STEPS = frozenset({"Pulling", "Pulled", "Created", "Started"})
-"""Reasons of events that a pod has of each of its containers; which image or container it is stands in quotes."""
+"""Reasons of events that a pod has for each container; the message names the image or container in quotes."""
 
 STARTING = frozenset({"ContainerCreating", "PodInitializing"})
-"""Reasons for which a container waits while its image is pulled or its volumes are mounted (pkg/kubelet/kubelet_pods.go)."""
+"""Reasons of a waiting container while its image is pulled or its volumes are mounted (pkg/kubelet/kubelet_pods.go)."""
 
 TRIES = 4
-"""How often an image may fail to be pulled: what a slow or busy registry refuses once is there at the next try, after 10, 20 or 40 s;
-what has failed so often is not on its way any more."""
+"""Number of failed pulls after which an image no longer counts as being pulled: a slow or busy registry delivers at one of the next
+tries, after 10, 20 or 40 s."""
 
 AGAIN_SECONDS = 1.0
-"""How soon a kind is read again that could not be."""
+"""Seconds until a kind that could not be read is read again."""
 
 
 class Progress:
-    """Knows what was seen, and when something new was seen last.
+    """Record the facts that were seen, and when the last new one was seen.
 
     Args:
         clock: returns monotonic seconds.
@@ -78,34 +78,36 @@ class Progress:
         self._news = clock()
 
     def look(self, kind: str, objects: Iterable[Object]) -> None:
-        """Take in the objects of one kind as they are now."""
+        """Record the present objects of one kind."""
         objects = list(objects)
         if kind == POD:
             self._pods = objects
         new = [
             obj for obj in objects if not (version := _version(obj)) or self._looked.get((kind, key(obj))) != version
         ]
-        # In the order in which it happened: a pull that is begun again is told by an older event.
+        # By resource version, as it happened: a repeated pull updates an older event.
         for obj in sorted(new, key=_version):
             self._look_at(kind, obj)
 
     def still(self) -> float:
-        """Return for how many seconds nothing new was seen; 0 while an image is pulled, which tells nothing on its way."""
+        """Return for how many seconds nothing new was seen; 0 while an image is being pulled, which gives no news."""
         return 0.0 if self.pulling() else self._clock() - self._news
 
     def pulling(self) -> list[str]:
-        """Return the images that are being pulled: the kubelet has begun, and has told of neither success nor failure.
+        """Return the images that are being pulled: the kubelet has started, and has reported neither success nor failure.
 
-        One that has failed too often is none of them, however often it is tried again.
+        An image that has failed too often is not among them, even while it is retried.
         """
-        waited = {(key(pod), image) for pod in self._pods for image in _waiting(pod)}
-        return sorted({one[1] for one in waited if self._pulled.get(one) is False and self._failed.get(one, 0) < TRIES})
+        pulls = {(key(pod), image) for pod in self._pods for image in _waiting(pod)}
+        return sorted(
+            {pull[1] for pull in pulls if self._pulled.get(pull) is False and self._failed.get(pull, 0) < TRIES}
+        )
 
     def _look_at(self, kind: str, obj: Object) -> None:
         self._looked[kind, key(obj)] = _version(obj)
         if kind == EVENT:
             self._look_at_pull(obj)
-        news = {(kind, _named(obj), *fact) for fact in (_told(obj) if kind == EVENT else _facts(obj))}
+        news = {(kind, _named(obj), *fact) for fact in (_event_facts(obj) if kind == EVENT else _facts(obj))}
         if not news <= self._facts:
             self._facts |= news
             self._news = self._clock()
@@ -122,15 +124,16 @@ class Progress:
 
 
 class Movement(Progress):
-    """The same, fed by the watches of a cluster for as long as a block runs.
+    """Record the facts of a cluster by its watches, as long as a block runs.
 
     with Movement(kube, ("argoproj.io/v1alpha1/Application",)) as moving:
         ...
         if moving.still() >= 20: ...
 
     Args:
-        kube: the cluster; its streams are shared with all waits.
-        kinds: which objects tell of progress, beside pods and events.
+        kube: the cluster's client; its streams are shared with all waits.
+        kinds: of objects that show progress, in addition to pods and events.
+        clock: returns monotonic seconds.
     """
 
     def __init__(self, kube: Kube, kinds: Sequence[str] = (), clock: Callable[[], float] = time.monotonic) -> None:
@@ -153,7 +156,7 @@ class Movement(Progress):
         self._stop.set()
 
     def look(self, kind: str, objects: Iterable[Object]) -> None:
-        """Take in the objects of one kind as they are now."""
+        """Record the present objects of one kind."""
         with self._lock:
             super().look(kind, objects)
 
@@ -168,16 +171,16 @@ class Movement(Progress):
                 for objects in follow(kube.many(kind), self._stop):
                     self.look(kind, objects)
             except HarnessError:
-                # Whoever waits is told by its own reading that the API server does not answer.
+                # The wait itself reports that the API server does not answer.
                 self._stop.wait(AGAIN_SECONDS)
 
 
 def unless_still(expectation: Expectation[Any], still: Callable[[], float]) -> Expectation[Any]:
-    """Return an expectation that fails where it is pending and nothing moves any more.
+    """Return an expectation that fails when it is pending and nothing changes any more.
 
     Args:
         expectation: judges a state.
-        still: returns for how many seconds nothing has told anything new.
+        still: returns for how many seconds nothing new was seen.
     """
 
     def judge(state: Any) -> Verdict:
@@ -190,7 +193,7 @@ def unless_still(expectation: Expectation[Any], still: Callable[[], float]) -> E
 
 
 def _named(obj: Object) -> str:
-    """Return a name that a successor of an object has too, such as the next pod of a ReplicaSet or the next Job of a CronJob."""
+    """Return a name that an object shares with its successors, such as the next pod of a ReplicaSet or the next Job of a CronJob."""
     about = obj.get("involvedObject")
     if about:
         name = re.sub(r"-[a-z0-9]{5}$", "-", str(about.get("name")))
@@ -201,19 +204,19 @@ def _named(obj: Object) -> str:
 
 
 def _version(obj: Object) -> int:
-    """Return the resource version as a number; 0 where there is none."""
+    """Return the resource version as a number; 0 if there is none."""
     text = str((obj.get("metadata") or {}).get("resourceVersion") or "")
     return int(text) if text.isdecimal() else 0
 
 
-def _told(event: Object) -> Iterator[tuple[str, ...]]:
-    """Yield what an event says."""
+def _event_facts(event: Object) -> Iterator[tuple[str, ...]]:
+    """Yield the fact of an event."""
     reason = str(event.get("reason"))
     yield (reason, *(re.findall(r'"([^"]+)"', str(event.get("message")))[:1] if reason in STEPS else ()))
 
 
 def _facts(obj: Object) -> Iterator[tuple[str, ...]]:
-    """Yield what an object's status says, and where a pod goes."""
+    """Yield the facts of an object's status, and a pod's node."""
     node = (obj.get("spec") or {}).get("nodeName")
     if node:
         yield ("nodeName", str(node))
@@ -221,16 +224,16 @@ def _facts(obj: Object) -> Iterator[tuple[str, ...]]:
 
 
 def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """Yield path and value of every field, without what is another one each time."""
+    """Yield path and value of every field, without the fields that differ each time."""
     if isinstance(value, dict):
-        told = [
+        leaves = [
             leaf
             for name, below in value.items()
             if not _varies(str(name))
             for leaf in _leaves(below, (*path, str(name)))
         ]
-        # A container that runs says only since when.
-        yield from told or [path]
+        # The state of a running container has only its start time.
+        yield from leaves or [path]
     elif isinstance(value, list):
         for item in value:
             yield from _leaves(item, (*path, _identity(item)))
@@ -244,15 +247,68 @@ def _varies(name: str) -> bool:
 
 
 def _identity(item: Any) -> str:
-    """Return what tells an entry of a list from the others."""
+    """Return what distinguishes an entry of a list from the others."""
     if not isinstance(item, dict):
         return ""
     return "/".join(str(item[name]) for name in ("kind", "type", "namespace", "name") if item.get(name))
 
 
 def _waiting(pod: Object) -> Iterator[str]:
-    """Yield the image of each container that waits for it or for its volumes; the next try of one that failed says nothing else."""
+    """Yield the image of each container that waits for it or for its volumes; retries of a failed pull look the same."""
     status = pod.get("status") or {}
     for container in [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]:
         if ((container.get("state") or {}).get("waiting") or {}).get("reason") in STARTING | UNPULLED:
             yield str(container.get("image") or "")
+
+
+UNPULLED = frozenset({"ErrImagePull", "ImagePullBackOff"})
+"""Reasons of a container whose image could not be pulled and is retried (Kubernetes 1.34, pkg/kubelet/images/types.go)."""
+
+SLOW = re.compile(
+    r"i/o timeout|TLS handshake timeout|context deadline exceeded|Client\.Timeout exceeded|context canceled|connection reset"
+    r"|broken pipe|unexpected EOF|: EOF|short read|toomanyrequests|429 Too Many|pull rate limit|QPS exceeded|(?<!\d)5\d\d [A-Z]"
+    r"|no space left on device",
+    re.IGNORECASE,
+)
+"""Messages of containerd and the kubelet where a reachable registry does not deliver, or the node has no space left (net, net/http and
+syscall of Go; containerd 2, core/remotes/docker; the OCI distribution's error codes)."""
+
+UNREACHABLE = re.compile(
+    r"no such host|server misbehaving|failure in name resolution|connection refused|no route to host|network is unreachable"
+    r"|proxyconnect|x509:|tls: |HTTP response to HTTPS client",
+    re.IGNORECASE,
+)
+"""Their messages where the registry cannot be reached; a misspelled registry looks the same."""
+
+
+@dataclass(frozen=True)
+class Undelivered:
+    """An image that its registry does not deliver.
+
+    Attributes:
+        image: its name.
+        why: the kubelet's message.
+        slow: whether the registry was reached and does not deliver, which excludes a misspelled name.
+    """
+
+    image: str
+    why: str
+    slow: bool
+
+
+def undelivered(pods: Iterable[Object]) -> Undelivered | None:
+    """Return the first image of some pods that its registry does not deliver, or None.
+
+    A registry's answer about the image itself, such as `not found` or `denied`, means a wrong name and does not count.
+    """
+    for pod in pods:
+        status = pod.get("status") or {}
+        for container in [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]:
+            waiting = (container.get("state") or {}).get("waiting") or {}
+            why = " ".join(str(waiting.get("message") or "").split())
+            # Without quoted names and addresses: an image may be called `timeout`.
+            unquoted = re.sub(r'"[^"]*"', "", why)
+            slow = SLOW.search(unquoted) is not None
+            if waiting.get("reason") in UNPULLED and (slow or UNREACHABLE.search(unquoted)):
+                return Undelivered(str(container.get("image") or ""), why, slow)
+    return None

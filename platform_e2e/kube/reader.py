@@ -1,4 +1,4 @@
-"""The reading half of the client: objects, lists, watched sources, logs, events, and Services by proxy."""
+"""The read-only client: objects, lists, watched sources, logs, events, and Services by proxy."""
 
 from __future__ import annotations
 
@@ -9,29 +9,26 @@ from typing import Any, ClassVar, Protocol, Self
 from urllib.parse import quote
 
 from platform_e2e.kube.answers import OURS, Limits, checked, mapping
-from platform_e2e.kube.collect import Collector
-from platform_e2e.kube.discovery import Discovery, Resource
+from platform_e2e.kube.discovery import Discovery
 from platform_e2e.kube.errors import STRANGE, Forbidden, NotFound, Unavailable
 from platform_e2e.kube.kubeconfig import Endpoint
+from platform_e2e.kube.labels import LabelSelector
+from platform_e2e.kube.list_watch import ListWatch
 from platform_e2e.kube.objects import Object, Objects, describe, revision
-from platform_e2e.kube.selection import LabelSelector
-from platform_e2e.kube.source import Source
+from platform_e2e.kube.sources import Source
 from platform_e2e.kube.transport import Request, Transport
 from platform_e2e.kube.watch import Watches
 from platform_e2e.kube.watched import Many, One
 
 PATIENCE = 30.0
-"""Seconds that a request is tried for: an API server needs about 20 s to be stopped and started again."""
-
-Kinds = list[Resource]
-"""Several kinds; `list` is the name of a method below."""
+"""Seconds that a request is retried for: an API server needs about 20 s to restart."""
 
 
 class ReadApi(Protocol):
-    """The read-only client that explanations and checks take: `Kube`, `Reader`, a cache over one, or a recording in a unit test."""
+    """The part of the client that explanations and checks need: `Kube`, `Reader`, a cache over one, or a recording in a unit test."""
 
     def get(self, kind: str, name: str, namespace: str | None = None) -> Object | None:
-        """Return one object, or None where it or its kind is absent."""
+        """Return one object, or None when it or its kind does not exist."""
         ...
 
     def list(
@@ -41,7 +38,7 @@ class ReadApi(Protocol):
         labels: str | Mapping[str, str] | None = None,
         fields: str | None = None,
     ) -> Sequence[Object]:
-        """Return the objects of a kind; none where the kind is absent."""
+        """Return the objects of a kind; an empty list when the kind does not exist."""
         ...
 
     def events(self, kind: str, name: str, namespace: str | None) -> Sequence[Object]:
@@ -59,18 +56,18 @@ class Reader:
     """Read from one API server, from any thread.
 
     Args:
-        endpoint: where it is, and as whom to ask.
-        patience: seconds that a request is tried for while there is no answer or a 429 or 5xx.
-        limits: of what is answered.
-        ends: monotonic time from which on nothing is asked any more.
+        endpoint: the API server, with the user's credentials.
+        patience: seconds that a request is retried for while there is no answer or a 429 or 5xx.
+        limits: of its answers.
+        ends: monotonic time after which no request is sent.
 
     Attributes:
-        instead: namespaces that are listed where this user may not list all of them.
-        narrowed: kinds of which only these were listed.
+        instead: namespaces to list when this user may not list all of them.
+        narrowed: kinds that were listed in these namespaces only.
     """
 
     WRITES: ClassVar[bool] = False
-    """Whether it may ask for anything but GET: a platform that is captured must not change."""
+    """Whether it may send anything but GET: a platform that is captured must not change."""
 
     def __init__(
         self, endpoint: Endpoint, *, patience: float = PATIENCE, limits: Limits = OURS, ends: float = math.inf
@@ -80,11 +77,11 @@ class Reader:
         self.narrowed: set[str] = set()
         self._http = Transport(endpoint, patience, writes=self.WRITES, limits=limits, ends=ends)
         self._discovery = Discovery(self._mapping)
-        self._collector = Collector(self._http, self._discovery)
-        self.watches = Watches(self._collector)
+        self._lists = ListWatch(self._http, self._discovery)
+        self.watches = Watches(self._lists)
 
     def __enter__(self) -> Self:
-        """Return itself, to be closed at the end of the block."""
+        """Return the client; the end of the block closes it."""
         return self
 
     def __exit__(
@@ -102,7 +99,7 @@ class Reader:
         """Return an object, or None when it, its namespace or its kind does not exist.
 
         Raises:
-            WrongUsage: the kind cannot be read, or lives in namespaces and none is given.
+            WrongUsage: the kind cannot be read, or is namespaced and no namespace is given.
             ApiError: the API server refused.
         """
         resource = self._discovery.find(kind)
@@ -123,14 +120,14 @@ class Reader:
         *,
         patience: float | None = None,
     ) -> Objects:
-        """Return the objects of a kind, sorted by namespace and name; none when the kind does not exist.
+        """Return the objects of a kind, sorted by namespace and name; an empty list when the kind does not exist.
 
         Args:
             kind: as in a manifest.
             namespace: None for all.
             labels: a mapping, or a selector as for `kubectl get -l`.
             fields: a mapping of field paths to values, or a selector as for `--field-selector`.
-            patience: seconds to try for, the client's by default.
+            patience: seconds to retry for, the client's by default.
 
         Raises:
             ApiError: the API server refused.
@@ -144,13 +141,13 @@ class Reader:
         query = {"labelSelector": selector, "fieldSelector": fields}
         try:
             try:
-                found = self._collector.pages(resource, namespace, query, patience=patience).objects
+                found = self._lists.pages(resource, namespace, query, patience=patience).objects
             except Forbidden:
                 if namespace or not resource.namespaced or not self.instead:
                     raise
                 found = {}
-                for each in self.instead:
-                    found |= self._collector.pages(resource, each, query, patience=patience).objects
+                for allowed in self.instead:
+                    found |= self._lists.pages(resource, allowed, query, patience=patience).objects
                 self.narrowed.add(resource.plural)
         except NotFound:
             self._discovery.forget(kind)
@@ -158,7 +155,7 @@ class Reader:
         return [found[k] for k in sorted(found)]
 
     def one(self, kind: str, name: str, namespace: str | None = None) -> Source[Object | None]:
-        """Return the source of one object for `eventually` and its like; its state is None while it does not exist."""
+        """Return the source of one object for `eventually` and the other waits; its state is None while it does not exist."""
         return One(self, kind, name, namespace)
 
     def many(
@@ -177,10 +174,6 @@ class Reader:
         """Tell whether the API server serves a kind."""
         return self._discovery.find(kind) is not None
 
-    def kinds(self) -> Kinds:
-        """Return every kind that is served, in its group's preferred version."""
-        return self._discovery.all()
-
     def logs(
         self, pod: str, namespace: str, container: str | None = None, *, previous: bool = False, tail: int = 50
     ) -> str:
@@ -190,12 +183,12 @@ class Reader:
             pod: its name.
             namespace: its namespace.
             container: its name; may be left out where the pod has only one.
-            previous: the log of the run before the last restart.
-            tail: how many lines.
+            previous: return the log from before the last restart.
+            tail: number of lines.
 
         Raises:
-            NotFound: there is no such pod.
-            Invalid: the container has not started, or there was no run before.
+            NotFound: the pod does not exist.
+            Invalid: the container has not started, or has never restarted.
         """
         request = Request(
             "GET",
@@ -207,16 +200,16 @@ class Reader:
         return self._http.request(request).decode(errors="replace")
 
     def events(self, kind: str, name: str, namespace: str | None, *, patience: float | None = None) -> Objects:
-        """Return the events about an object and about what carries its name, the oldest first.
+        """Return the events about an object and about the objects that it owns by name, the oldest first.
 
-        Names of ReplicaSets, Pods and Jobs begin with their owner's name and a hyphen, and the events that tell why a
+        Names of ReplicaSets, Pods and Jobs start with their owner's name and a hyphen, and the events that explain why a
         Deployment does not come up are theirs.
 
         Args:
-            kind: as in a manifest; only tells which object is meant.
+            kind: as in a manifest.
             name: of the object.
-            namespace: of the object; those of cluster-scoped objects are in `default`.
-            patience: seconds to try for, the client's by default.
+            namespace: of the object; events of cluster-scoped objects are in `default`.
+            patience: seconds to retry for, the client's by default.
         """
         short = kind.rsplit("/", 1)[-1]
         found = []
@@ -228,7 +221,7 @@ class Reader:
                 found.append(event)
         return sorted(found, key=revision)
 
-    def proxy(  # noqa: PLR0917  the order is that of an address
+    def proxy(  # noqa: PLR0917  in the order of an address
         self,
         namespace: str,
         service: str,
@@ -239,7 +232,7 @@ class Reader:
         *,
         of: str = "services",
     ) -> bytes:
-        """Send a GET to a Service, or a pod, through the API server and return the body; works from outside of the cluster.
+        """Send a GET to a Service or a pod through the API server and return the body; works from outside the cluster.
 
         Args:
             namespace: of the Service.
@@ -248,11 +241,11 @@ class Reader:
             path: of the request, with its slash at the start.
             params: of the query.
             scheme: `http` or `https`.
-            of: what has that name, `services` or `pods`.
+            of: `services` or `pods`.
 
         Raises:
-            Unavailable: no endpoint answers (503), or the Service itself answered with 5xx; sent only once.
-            ApiError: it answered with another error.
+            Unavailable: no endpoint answers (503), or the Service itself answered with 5xx; the request is not retried.
+            ApiError: the answer is another error.
         """
         prefix = "https:" if scheme == "https" else ""
         target = f"{prefix}{service}:{port}"
@@ -269,8 +262,8 @@ class Reader:
         """Return the API server's version, `v1.35.1`."""
         answer = self.raw("GET", "/version")
         if not isinstance(answer, dict) or "gitVersion" not in answer:
-            # A proxy's page, or something else that is no API server.
-            problem = f"{self.server} answers, and says no version: it is no API server"
+            # Such as a proxy's page.
+            problem = f"{self.server} must be a Kubernetes API server, got an answer without its version"
             raise Unavailable("get /version", 0, "NoApiServer", problem, remedy=STRANGE)
         return str(answer["gitVersion"])
 
@@ -283,7 +276,7 @@ class Reader:
         *,
         accept: str = "application/json, */*",
     ) -> Any:
-        """Send a request to any path and return the answer: parsed where it is JSON, else its text.
+        """Send a request to any path and return the answer: parsed if it is JSON, else its text.
 
         Args:
             method: of HTTP.

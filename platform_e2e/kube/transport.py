@@ -1,4 +1,4 @@
-"""HTTP to one API server: pooled connections, typed errors, bounded tries, and streams that can be ended from outside."""
+"""HTTP to one API server: typed errors, bounded retries, and streams that another thread can end."""
 
 from __future__ import annotations
 
@@ -18,26 +18,24 @@ from urllib3.util import parse_url
 
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.kube.answers import OURS, SINGLE, Limits, NoJson, cost, parsed, too_much, unpacked
-from platform_e2e.kube.backoff import Backoff
-from platform_e2e.kube.connections import connections
-from platform_e2e.kube.credential import Held
+from platform_e2e.kube.backoff import Backoff, pause
+from platform_e2e.kube.connections import FRAMING, Meter, connections, use
 from platform_e2e.kube.errors import LONGEST, BadAnswer, Unavailable, api_error
-from platform_e2e.kube.expect import pause
 from platform_e2e.kube.kubeconfig import Endpoint, bearer
-from platform_e2e.kube.metered import FRAMING, Meter, use
+from platform_e2e.kube.kubeconfig.credential import Held
 from platform_e2e.paths import command
 
-# What it warns of, with a traceback, an error tells as well where it matters.
+# It warns with tracebacks; where a warning matters, an error reports it as well.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 CONNECT_TIMEOUT = 5.0
-"""Seconds to reach the API server: it is on this machine or in this network."""
+"""Seconds to connect to the API server: it is on this machine or in this network."""
 
 SILENCE = 90.0
-"""Seconds after which a silent stream is given up: the API server sends a bookmark each minute (cacher.go, bookmarkFrequency)."""
+"""Seconds after which a silent stream counts as broken: the API server sends a bookmark each minute (cacher.go, bookmarkFrequency)."""
 
 IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
-"""Methods that may be sent again although the first one may have been carried out."""
+"""Methods that may be repeated although the first request may have been executed."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +45,12 @@ class Request:
     Attributes:
         method: of HTTP.
         path: from the root, without the query.
-        params: of the query; None values are left out, true and false are written as JSON has them.
+        params: of the query; None values are left out, booleans are written as in JSON.
         body: JSON value to send, or bytes, or None.
         content_type: of the body.
-        what: how a person names what is asked for; the path by default.
-        secret: whether a Secret is sent, whose values an error must not quote.
-        again: whether it may be sent again after it may have been carried out; by default as the method has it.
+        what: name of the requested object for a person; the path by default.
+        secret: whether it contains a Secret, so that errors must not quote values.
+        again: whether it may be repeated although it may have been executed; None to decide by the method.
         accept: media types of the answer.
     """
 
@@ -67,12 +65,12 @@ class Request:
     accept: str = "application/json"
 
     def __str__(self) -> str:
-        """Name it in an error."""
+        """Return its name for an error."""
         return f"{self.method} {self.what or self.path}"
 
     @property
     def repeatable(self) -> bool:
-        """Tell whether it may be sent again although the first one may have been carried out."""
+        """Tell whether it may be repeated although it may have been executed."""
         return self.method in IDEMPOTENT if self.again is None else self.again
 
     @property
@@ -84,15 +82,21 @@ class Request:
 
     @property
     def data(self) -> bytes | None:
-        """Return the body as it is sent."""
+        """Return the encoded body."""
         return self.body if self.body is None or isinstance(self.body, bytes) else json.dumps(self.body).encode()
 
 
 class Stream:
-    """The lines of an answer that does not end by itself."""
+    """The lines of a streaming answer.
+
+    Args:
+        response: the answer, with its body still to be read.
+        request: for the error.
+        meter: of the answer.
+        longest: most bytes of a line.
+    """
 
     def __init__(self, response: urllib3.BaseHTTPResponse, request: Request, meter: Meter, longest: int) -> None:
-        """Take the answer over; a line may have so many bytes."""
         self._response = response
         self._request = request
         self._meter = meter
@@ -102,7 +106,7 @@ class Stream:
         """Yield each line as it arrives, and end when the server ends the stream.
 
         Raises:
-            Unavailable: the connection broke, or nothing came for `SILENCE` seconds.
+            Unavailable: the connection broke, or nothing arrived for `SILENCE` seconds.
             BadAnswer: a line has too many bytes.
         """
         rest = bytearray()
@@ -120,21 +124,21 @@ class Stream:
                     raise BadAnswer(
                         str(self._request), f"a line of it must have at most {self._longest} bytes, got more"
                     )
-        except (HTTPError, OSError, ValueError) as error:  # ValueError: closed from outside while it was read
+        except (HTTPError, OSError, ValueError) as error:  # ValueError: another thread closed it
             raise Unavailable(str(self._request), 0, "Broken", _words(error)) from error
         finally:
             self.close()
 
     def interrupt(self) -> None:
-        """End `lines` in whichever thread it is read."""
+        """End `lines`, from any thread."""
         try:
             self._response.shutdown()
         except (OSError, ValueError, RuntimeError):
-            # It has ended by itself.
+            # It has ended already.
             return
 
     def close(self) -> None:
-        """Let go of the connection, which is of no use to others."""
+        """Close the connection, which cannot be reused."""
         self._response.close()
 
 
@@ -142,11 +146,11 @@ class Transport:
     """Send requests to one API server, from any thread.
 
     Args:
-        endpoint: where, and as whom.
-        patience: seconds that a request is tried for while the API server does not answer or asks to come later.
+        endpoint: the API server, with the user's credentials.
+        patience: seconds that a request is retried for while there is no answer or a 429 or 5xx.
         writes: whether anything but GET may be sent.
-        limits: of what is answered.
-        ends: monotonic time from which on nothing is asked any more.
+        limits: of the answers.
+        ends: monotonic time after which no request is sent.
     """
 
     def __init__(
@@ -158,7 +162,6 @@ class Transport:
         limits: Limits = OURS,
         ends: float = math.inf,
     ) -> None:
-        """Open nothing yet."""
         self._writes = writes
         self._endpoint = endpoint
         self._ends = ends
@@ -174,11 +177,11 @@ class Transport:
 
         Args:
             request: what to send.
-            patience: seconds to try for, the transport's by default.
-            or_text: return the text of an answer that is no JSON.
+            patience: seconds to retry for, the transport's by default.
+            or_text: return the text of an answer that is not JSON.
 
         Raises:
-            ApiError: the API server refused, could not be reached in time, or answered with what cannot be read.
+            ApiError: the API server refused, could not be reached in time, or its answer cannot be read.
         """
         body = self.request(request, patience=patience)
         try:
@@ -189,26 +192,26 @@ class Transport:
             raise
 
     def parse(self, body: bytes | bytearray, request: Request, *, free: int = 0) -> Any:
-        """Return the JSON value of an answer, and count what all answers take in memory, for a client that keeps them.
+        """Return the JSON value of an answer, and count the memory of all answers, for a client that keeps them.
 
         Args:
             body: of the answer.
             request: for the error.
-            free: bytes of it that are not counted.
+            free: bytes of the answer that are not counted.
 
         Raises:
-            BadAnswer: it cannot be read, or takes too much, alone or with the others.
+            BadAnswer: the answer cannot be read, or takes too much memory, alone or together with earlier ones.
         """
         size = cost(body)
         self._spent += max(size - free, 0)
         if size > self.limits.memory:
             raise too_much(str(request), self.limits.memory)
         if self._spent > self.limits.whole:
-            raise too_much(f"{request}, with what was read before", self.limits.whole)
+            raise too_much(f"{request}, together with earlier answers", self.limits.whole)
         return parsed(body, str(request))
 
     def give_back(self, size: int) -> None:
-        """Note that so much of what was read is not kept."""
+        """Subtract bytes of answers that are not kept."""
         self._spent -= size
 
     def request(self, request: Request, *, patience: float | None = None) -> bytes | bytearray:
@@ -216,7 +219,7 @@ class Transport:
 
         Args:
             request: what to send.
-            patience: seconds to try for, the transport's by default.
+            patience: seconds to retry for, the transport's by default.
 
         Raises:
             ApiError: the API server refused, or could not be reached in time.
@@ -227,7 +230,7 @@ class Transport:
             try:
                 return self._once(request)
             except Unavailable as error:
-                # 429 and a refused connection were not carried out, whatever the method.
+                # After 429 or a refused connection, the request was certainly not executed.
                 certain = request.repeatable or error.status == 429 or error.reason == "Refused"
                 wait = backoff.pause(error.retry_after)
                 if not certain or time.monotonic() + wait >= min(deadline, self._ends):
@@ -235,7 +238,7 @@ class Transport:
                 pause(wait)
 
     def open(self, request: Request) -> Stream:
-        """Send one request whose answer is a stream of lines; not tried again.
+        """Send one request with a streaming answer, without retries.
 
         Raises:
             ApiError: the API server refused, or could not be reached.
@@ -244,7 +247,7 @@ class Transport:
         response = self._send(request, meter)
         if response.status != 200:
             raise self._refusal(request, response)
-        meter.ends = math.inf  # from here on it is bounded by its lines, and ended from outside
+        meter.ends = math.inf  # from here on each line is limited, and the stream is ended by its reader
         return Stream(response, request, meter, self.limits.line)
 
     def close(self) -> None:
@@ -252,38 +255,38 @@ class Transport:
         self._pool.clear()
 
     def _meter(self, request: Request, most: int) -> Meter:
-        """Return what an answer may take from now on."""
+        """Return the meter for an answer, starting now."""
         ends = min(time.monotonic() + self.limits.seconds, self._ends)
         return Meter(str(request), ends=ends, most=most + FRAMING, silence=SILENCE)
 
     def _once(self, request: Request) -> bytes | bytearray:
-        """Send once."""
+        """Send a request once and return the body of the answer."""
         response = self._send(request, self._meter(request, self.limits.answer))
         if not 200 <= response.status < 300:
             raise self._refusal(request, response)
         return self._read(request, response)
 
     def _send(self, request: Request, meter: Meter) -> urllib3.BaseHTTPResponse:
-        """Return the answer with its body still to be read."""
+        """Send a request, with a renewed credential after a 401, and return the answer with its body still to be read."""
         if request.method != "GET" and not self._writes:
-            raise BrokenHarness(f"bug: {request} was to be sent by a client that only reads", "report it")
+            raise BrokenHarness(f"bug: a read-only client must not send {request}", "report it")
         held = self._held(meter)
         response = self._sent(request, meter, held)
         if response.status == 401 and held is not self._fixed:
             again = self._held(meter, refused=held)
             if again.headers != held.headers or again.tls is not held.tls:
-                # What is refused was not carried out, whatever the method.
+                # A rejected request was not executed, so it may be repeated.
                 response.close()
                 return self._sent(request, meter, again)
         return response
 
     def _held(self, meter: Meter, refused: Held | None = None) -> Held:
-        """Return what says who asks, and got again where it was refused."""
+        """Return the credential, renewed if it is the refused one."""
         credential = self._endpoint.credential
         return credential.held(meter.left(), refused=refused) if credential else self._fixed
 
     def _sent(self, request: Request, meter: Meter, held: Held) -> urllib3.BaseHTTPResponse:
-        """Send once with a credential."""
+        """Send a request once, with a credential."""
         left = meter.left()
         timeout = urllib3.Timeout(connect=min(left, CONNECT_TIMEOUT), read=left)
         use(meter)
@@ -301,15 +304,15 @@ class Transport:
             raise self._broken(request, error) from error
 
     def _pool_for(self, held: Held) -> urllib3.PoolManager:
-        """Return the connections for a credential: none that another certificate was shown on."""
+        """Return the connections for a credential: never one that was opened with another client certificate."""
         if held.tls is not self._pooled:
             self._pool, self._pooled = connections(self._endpoint, held.tls), held.tls
         return self._pool
 
     def _headers(self, request: Request, held: Held) -> urllib3.HTTPHeaderDict:
-        """Return the headers of a request, those that say who asks and as whom among them.
+        """Return the headers of a request, including authentication and impersonation.
 
-        A token file is read each time, since it is replaced while we run.
+        A token file is read each time, since it may be replaced at any time.
         """
         headers = urllib3.HTTPHeaderDict({"User-Agent": "platform-e2e", "Accept": request.accept})
         headers.extend(held.headers)
@@ -321,7 +324,7 @@ class Transport:
         return headers
 
     def _read(self, request: Request, response: urllib3.BaseHTTPResponse) -> bytes | bytearray:
-        """Return the whole body and give the connection back."""
+        """Return the complete body and release the connection."""
         body, most = bytearray(), self.limits.answer
         try:
             for chunk in response.stream(1 << 16, decode_content=False):
@@ -333,7 +336,7 @@ class Transport:
         return unpacked(body, response.headers.get("Content-Encoding", ""), str(request), most)
 
     def _refusal(self, request: Request, response: urllib3.BaseHTTPResponse) -> Exception:
-        """Return the error that an answer stands for."""
+        """Return the error for an answer."""
         data = self._read(request, response)
         body: Mapping[str, Any] | str = data[:LONGEST].decode(errors="replace")
         try:
@@ -346,14 +349,14 @@ class Transport:
         return api_error(str(request), response.status, body, secret=request.secret, retry=retry)
 
     def _broken(self, request: Request, error: Exception) -> Exception:
-        """Return the error for an answer that never came."""
+        """Return the error for a missing answer."""
         server = self._endpoint.server
         if isinstance(error, SSLError) and isinstance(
             error.args[0] if error.args else None, ssl.SSLCertVerificationError
         ):
             return BrokenHarness(
                 f"{request}: the certificate of {server} is not trusted: {error.args[0].verify_message}",
-                "use the kubeconfig that was made for this cluster; a cluster that was made anew has a new CA",
+                "use the kubeconfig that was made for this cluster; a cluster that was created again has a new CA",
             )
         through = f" through the proxy {parse_url(self._endpoint.proxy).host}" if self._endpoint.proxy else ""
         refused = isinstance(error, urllib3.exceptions.NewConnectionError)
@@ -362,12 +365,12 @@ class Transport:
             0,
             "Refused" if refused else "NoAnswer",
             f"{server} does not answer{through} ({_words(error)})",
-            remedy=f"is the cluster running? `{command('cluster')} list` tells; its API server's log tells why not",
+            remedy=f"is the cluster running? `{command('cluster')} list` shows it; the API server's log shows why not",
         )
 
 
 def _words(error: Exception) -> str:
-    """Return the innermost reason of an error of urllib3, which wraps the system's own."""
+    """Return the innermost reason of an error of urllib3, which wraps that of the system."""
     if isinstance(error, ProtocolError) and not isinstance(error.args[-1], OSError):
         return "the connection ended in the middle of the answer"
     inner: BaseException = error

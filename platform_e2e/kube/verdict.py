@@ -1,4 +1,4 @@
-"""What an expectation says about a state, and how several expectations are put together."""
+"""The verdicts of an expectation on a state, and combinations of expectations."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ S = TypeVar("S")
 
 @dataclass(frozen=True)
 class Met:
-    """Say that the expectation holds.
+    """The expectation holds.
 
     Attributes:
-        value: what `eventually` returns to its caller.
+        value: returned by `eventually`.
     """
 
     value: Any = None
@@ -22,14 +22,14 @@ class Met:
 
 @dataclass(frozen=True)
 class Pending:
-    """Say that the expectation does not hold yet, and why, in words a person can act on."""
+    """The expectation does not hold yet, and why, in words that a person can act on."""
 
     why: str
 
 
 @dataclass(frozen=True)
 class Failed:
-    """Say that the expectation cannot hold any more, and why; the wait ends at once."""
+    """The expectation cannot hold any more, and why; the wait ends at once."""
 
     why: str
 
@@ -37,11 +37,11 @@ class Failed:
 Verdict = Met | Pending | Failed
 
 Expectation = Callable[[S], Verdict]
-"""Judges one state. It gets None for an absent object and an absent kind, so absence is pending unless it says otherwise."""
+"""Judges one state. An absent object or kind is None, for which most expectations return `Pending`."""
 
 
 def _join(verdicts: Sequence[Verdict]) -> Verdict:
-    """Return that all are met, or what keeps some from it."""
+    """Return `Met` if all are met, or else why some are not."""
     for kind in (Failed, Pending):
         whys = [verdict.why for verdict in verdicts if isinstance(verdict, kind)]
         if whys:
@@ -55,12 +55,12 @@ def met_all(expectations: Sequence[Expectation[S]]) -> Expectation[S]:
 
 
 def met_each(expectations: Sequence[Expectation[Any]]) -> Expectation[tuple[Any, ...]]:
-    """Return the expectation that each of them holds for the state at its place; its value is the tuple of values."""
+    """Return the expectation that each of them holds for the state at the same place; its value is the tuple of values."""
     return lambda states: _join([judge(state) for judge, state in zip(expectations, states, strict=True)])
 
 
 def met_any(expectations: Sequence[Expectation[S]]) -> Expectation[S]:
-    """Return the expectation that one of them holds; its value is that one's. It fails when all have failed."""
+    """Return the expectation that at least one holds; its value is that of the first. It fails when all have failed."""
 
     def judge(state: S) -> Verdict:
         verdicts = [expectation(state) for expectation in expectations]

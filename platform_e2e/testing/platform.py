@@ -16,8 +16,7 @@ from platform_e2e.gitops.git import GitServer
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.fields import field as field_of
 from platform_e2e.kube.objects import Object
-from platform_e2e.kube.ready import exists
-from platform_e2e.kube.rollouts import condition
+from platform_e2e.kube.readiness import condition, exists
 from platform_e2e.kube.verdict import Expectation, Met
 from platform_e2e.layer import Layer, Release
 from platform_e2e.layer.objects import Rendered, described

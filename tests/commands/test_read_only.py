@@ -65,9 +65,9 @@ def test_every_request_is_sent_as_the_user_that_is_meant(api: ScriptedApi, tmp_p
 @pytest.mark.parametrize(
     ("user", "said"),
     [
-        ("as-groups: [a]", "must stand beside `as`"),
-        ("as-uid: a", "must stand beside `as`"),
-        ("as-user-extra: {a: [b]}", "must stand beside `as`"),
+        ("as-groups: [a]", "must be given together with `as`"),
+        ("as-uid: a", "must be given together with `as`"),
+        ("as-user-extra: {a: [b]}", "must be given together with `as`"),
         ("as: [a]", "as of .* must be a text, got another value"),
         ("as: 7", "as of .* must be a text, got another value"),
         ("as: a, as-groups: b", "as-groups of .* must be a list of texts"),
@@ -175,7 +175,7 @@ def test_a_client_that_reads_sends_nothing_but_get(api: ScriptedApi, tmp_path: P
             lambda: reader._http.request(Request(method, "/api/v1/namespaces")),
             lambda: reader._http.open(Request(method, "/api/v1/namespaces")),
         ):
-            with pytest.raises(BrokenHarness, match="by a client that only reads"):
+            with pytest.raises(BrokenHarness, match="a read-only client must not send"):
                 send()
     assert not api.requests
 

@@ -255,7 +255,11 @@ def test_endpoints_are_counted(api: ScriptedApi, run: Run, capsys: Any) -> None:
         (["deploy/a", "-l", "x=y"], "deploy/a has a name and -l labels", "give the name or the labels"),
         (["deploi/a"], "the API server serves no kind `deploi`", "did you mean deployment? "),
         (["deploy/a", "--gone", "--exists"], "--gone was given together with", "give --gone alone"),
-        (["deploy/a", "--field", ".a b"], "`.a b` is no field", "write PATH=VALUE with a path such as .status.phase"),
+        (
+            ["deploy/a", "--field", ".a b"],
+            "a field must be written PATH, PATH=VALUE or PATH!=VALUE, got `.a b`",
+            "write a path such as .status.phase",
+        ),
         (
             ["deploy/a", "--complete"],
             "--complete is for Job, and deployment/a -n default is no such object",

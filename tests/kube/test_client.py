@@ -97,11 +97,11 @@ def test_create_patch_delete(api: ScriptedApi, kube: Kube) -> None:
 
 
 def test_what_cannot_be_written_says_so_before_it_is_sent(kube: Kube) -> None:
-    with pytest.raises(WrongUsage, match=r"'JSON' does not exist\n  remedy: one of merge, json, strategic"):
+    with pytest.raises(WrongUsage, match=r"must be one of merge, json, strategic, got 'JSON'"):
         kube.patch("v1/ConfigMap", "a", {}, "ns", type="JSON")
-    with pytest.raises(WrongUsage, match="ConfigMap a is asked for without a namespace"):
+    with pytest.raises(WrongUsage, match="ConfigMap a must be requested with a namespace"):
         kube.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}})
-    with pytest.raises(WrongUsage, match="'Deployment' is no kind"):
+    with pytest.raises(WrongUsage, match="a kind must be written GROUP/VERSION/Kind, got 'Deployment'"):
         kube.get("Deployment", "a", "ns")
     with pytest.raises(KindNotServed, match=r"no such kind\n  remedy: install the CRD or the product"):
         kube.apply({"apiVersion": "example.org/v1", "kind": "Absent", "metadata": {"name": "a"}})
@@ -114,7 +114,7 @@ def test_what_cannot_be_written_says_so_before_it_is_sent(kube: Kube) -> None:
         (403, Forbidden, "permission"),
         (404, NotFound, "create the object first"),
         (409, Conflict, "which manager owns the field"),
-        (422, Invalid, "the field that the sentence names"),
+        (422, Invalid, "the field that the message names"),
     ],
 )
 def test_errors_name_the_object_the_sentence_and_the_remedy(
@@ -192,7 +192,7 @@ def test_no_api_server_is_said_with_its_address_and_what_to_look_at(api: Scripte
 
 def test_a_reader_sends_nothing_but_get(api: ScriptedApi) -> None:
     with Reader(Endpoint(f"http://127.0.0.1:{api.port}", None, None, {})) as reader:
-        with pytest.raises(BrokenHarness, match="POST /api/v1/namespaces was to be sent by a client that only reads"):
+        with pytest.raises(BrokenHarness, match="a read-only client must not send POST /api/v1/namespaces"):
             reader.raw("POST", "/api/v1/namespaces", {})
         assert not api.requests
         assert reader.version() == "v1.99.0"
@@ -200,7 +200,7 @@ def test_a_reader_sends_nothing_but_get(api: ScriptedApi) -> None:
 
 def test_what_is_no_api_server_is_said(kube: Kube, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kube, "raw", lambda *_: "<html>welcome</html>")
-    with pytest.raises(Unavailable, match="answers, and says no version: it is no API server"):
+    with pytest.raises(Unavailable, match="must be a Kubernetes API server, got an answer without its version"):
         kube.version()
 
 
@@ -235,7 +235,7 @@ def test_events_are_those_of_the_object_and_of_what_carries_its_name(api: Script
             'in the namespace "chat-dev"',
             (
                 "give jane the verb `list` on deployments.apps in namespace chat-dev, or use another kubeconfig; "
-                "`kubectl auth can-i list deployments.apps -n chat-dev` asks for it"
+                "`kubectl auth can-i list deployments.apps -n chat-dev` checks it"
             ),
         ),
         (
@@ -243,7 +243,7 @@ def test_events_are_those_of_the_object_and_of_what_carries_its_name(api: Script
             "at the cluster scope",
             (
                 "give jane the verb `list` on deployments in the whole cluster, or use another kubeconfig; "
-                "`kubectl auth can-i list deployments -A` asks for it"
+                "`kubectl auth can-i list deployments -A` checks it"
             ),
         ),
     ],

@@ -34,7 +34,7 @@ from platform_e2e.kube.expect import (
     pause,
     poll,
 )
-from platform_e2e.kube.source import Inbox
+from platform_e2e.kube.sources import Inbox
 
 NO_VIEW: Any = None
 """Whose message it is does not matter."""

@@ -13,13 +13,13 @@ from unittest.mock import patch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from platform_e2e.kube import stream as stream_module
+from platform_e2e.kube import watch as watch_module
 from platform_e2e.kube.backoff import Backoff
 from platform_e2e.kube.errors import Expired, Unavailable
 from platform_e2e.kube.expect import Met, Pending, Refuted, Verdict, eventually, never
+from platform_e2e.kube.labels import Choice
+from platform_e2e.kube.list_watch import Collection, ListWatch
 from platform_e2e.kube.objects import Key, Object
-from platform_e2e.kube.selection import Choice
-from platform_e2e.kube.stream import Collection
 from platform_e2e.kube.watch import Watches
 from platform_e2e.kube.watched import One
 
@@ -66,7 +66,7 @@ class Lines:
         pass
 
 
-class Memory:
+class Memory(ListWatch):
     """An API server that has one object, in memory, and a script of what happens to it."""
 
     def __init__(self) -> None:
@@ -217,7 +217,7 @@ def test_no_order_of_events_gives_a_wrong_or_a_missed_verdict(
         seen.append(value_of(obj))
         return Met() if seen[-1] == "end" else Pending("not the end")
 
-    with patch.object(stream_module, "Backoff", quick_backoff), ThreadPoolExecutor(2) as pool:
+    with patch.object(watch_module, "Backoff", quick_backoff), ThreadPoolExecutor(2) as pool:
         waiting = pool.submit(eventually, api.source(), look, timeout=20, what="the end comes")
         other = pool.submit(
             eventually, api.source(), lambda o: Met() if o else Pending("absent"), timeout=20, what="is"
@@ -264,7 +264,7 @@ def test_a_moment_is_never_missed(before: list[str], after: list[str], breaths: 
         read.append(time.monotonic())
         return Met() if value_of(obj) == "bad" else Pending("good")
 
-    with patch.object(stream_module, "Backoff", quick_backoff), ThreadPoolExecutor(1) as pool:
+    with patch.object(watch_module, "Backoff", quick_backoff), ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(never, api.source(), bad, for_=FOR, what="it is bad")
         while not read:
             time.sleep(0.001)
@@ -315,7 +315,7 @@ def test_the_first_list_waits_for_a_crowd_that_still_comes() -> None:
 
     api = Slow()
     api.write("x")
-    with patch.object(stream_module, "GATHER", 0.6), ThreadPoolExecutor(20) as pool:
+    with patch.object(watch_module, "GATHER", 0.6), ThreadPoolExecutor(20) as pool:
         waits = []
         for number in range(20):
             waits.append(pool.submit(eventually, api.source(), lambda _: Met(), timeout=10, what="any state"))

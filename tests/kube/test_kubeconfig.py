@@ -137,9 +137,9 @@ def test_a_server_name_and_no_verification(tmp_path: Path) -> None:
             "must be http:// or https://HOST:PORT, got ano",
             "HTTP",
         ),
-        ("server: here", "", "has the server 'here'", "https://HOST:PORT"),
-        ("server: 'https://a', certificate-authority: none.crt", "", "certificate-authority of", "is none.crt there"),
-        ("server: 'https://a', certificate-authority-data: '%%'", "", "is not base64", "base64 -w0"),
+        ("server: here", "", "must be a URL, got 'here'", "https://HOST:PORT"),
+        ("server: 'https://a', certificate-authority: none.crt", "", "certificate-authority of", "does none.crt exist"),
+        ("server: 'https://a', certificate-authority-data: '%%'", "", "must be base64", "base64 -w0"),
         ("server: 'https://a', certificate-authority-data: aGk=", "", "cannot be loaded", "write it as PEM"),
     ],
 )
@@ -161,7 +161,7 @@ def test_a_missing_file_context_or_mapping(tmp_path: Path) -> None:
         load(write(tmp_path), "x")
     path = tmp_path / "list"
     path.write_text("[]")
-    with pytest.raises(KubeconfigError, match="is not a mapping"):
+    with pytest.raises(KubeconfigError, match="must be a mapping"):
         load(path)
     path.write_text("contexts: []")
     with pytest.raises(KubeconfigError, match="has no current-context"):
@@ -171,7 +171,7 @@ def test_a_missing_file_context_or_mapping(tmp_path: Path) -> None:
 def test_broken_yaml_is_reported_by_its_line_without_what_it_says(tmp_path: Path) -> None:
     with pytest.raises(KubeconfigError) as error:
         load(write(tmp_path, more="client-key-data: [s3cr3t"))
-    assert "is not YAML, line 1" in str(error.value)
+    assert "must be YAML, got something else, line 1" in str(error.value)
     assert "s3cr3t" not in str(error.value)
     assert error.value.__cause__ is None
     assert error.value.__suppress_context__

@@ -130,7 +130,7 @@ def test_failed_ends_the_while_at_once(api: ScriptedApi, kube: Kube, later: Late
 def test_a_while_is_not_over_before_its_last_changes_were_seen(
     api: ScriptedApi, kube: Kube, later: Later, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("platform_e2e.kube.waiting.PATIENCE", 0.5)
+    monkeypatch.setattr("platform_e2e.kube.wait.PATIENCE", 0.5)
     monkeypatch.setattr("platform_e2e.kube.watched.EVENTS_PATIENCE", 0)
     put(api, "yes")
 
@@ -157,7 +157,7 @@ def test_progress_is_each_state_that_differs_when_it_comes() -> None:
 def test_an_unreadable_api_server_is_told_with_what_to_look_for(
     api: ScriptedApi, kube: Kube, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("platform_e2e.kube.waiting.LAST_LOOK", 0.1)
+    monkeypatch.setattr("platform_e2e.kube.wait.LAST_LOOK", 0.1)
     monkeypatch.setattr("platform_e2e.kube.watched.EVENTS_PATIENCE", 0)
     api.stop()
     told: list[str] = []

@@ -194,7 +194,7 @@ def test_a_login_that_cannot_be_kept_is_said_and_used(
     before = path.read_bytes()
     (tmp_path / "kubeconfig.lock").touch()  # as while kubectl writes it
     assert explain(path) == 0
-    assert "the renewed login of user 'u' could not be kept in" in caplog.text
+    assert "the renewed login of user 'u' could not be stored in" in caplog.text
     assert path.read_bytes() == before
 
 
@@ -240,7 +240,7 @@ def test_an_id_token_that_is_no_jwt_is_not_sent(
         ({"idp-certificate-authority-data": ""}, r"does not answer \(SSLError\)"),
         ({"idp-issuer-url": "http://127.0.0.1:1"}, "must be asked by https, got 'http://127.0.0.1:1"),
         ({"idp-issuer-url": "https://127.0.0.1:1"}, r"does not answer \(NewConnectionError\)"),
-        ({"refresh-token": ""}, "has ended, and it has no refresh-token"),
+        ({"refresh-token": ""}, "must have a refresh-token"),
     ],
     ids=["authority", "plain", "absent", "no-refresh-token"],
 )

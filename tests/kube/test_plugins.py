@@ -95,7 +95,7 @@ def nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KUBECONFIG", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
-    monkeypatch.setattr("platform_e2e.kube.waiting.LAST_LOOK", 0.3)
+    monkeypatch.setattr("platform_e2e.kube.wait.LAST_LOOK", 0.3)
 
 
 @pytest.fixture
@@ -234,9 +234,9 @@ def test_what_is_written_down_needs_no_plugin(api: ScriptedApi, plugin: Plugin) 
         ("version = 'v2'; answer()", f"must print one of {V1}"),
         ("answer(token='')", "must print one with a token, or with clientCertificateData and clientKeyData"),
         ("answer(token='', clientKeyData=status['token'])", "must print one with a token, or with clientCert"),
-        ("answer(token=[status['token']])", "must print an ExecCredential whose status has texts"),
+        ("answer(token=[status['token']])", "must print an ExecCredential with texts in its status"),
         ("answer(token=status['token'] + '\\r\\nX: y')", "must be printable ASCII in one line"),
-        ("answer(expirationTimestamp=status['token'])", "must print an expirationTimestamp as RFC 3339"),
+        ("answer(expirationTimestamp=status['token'])", "must print an expirationTimestamp in the format of RFC 3339"),
         ("answer(token=status['token'] * 100000)", "printed more than 1048576 bytes"),
     ],
 )
@@ -298,8 +298,8 @@ def test_a_plugin_that_leaves_something_behind_is_not_waited_for(plugin: Plugin)
         ({"apiVersion": f"{V1}alpha1"}, "exec.apiVersion of user 'u' .* must be .*/v1 or .*/v1beta1, got '.*v1alpha1'"),
         ({"args": "a"}, "exec.args of user 'u' .* must be a list of texts"),
         ({"args": [7]}, "exec.args of user 'u' .* must be a list of texts"),
-        ({"env": [{"name": "A=B", "value": "c"}]}, "exec.env one of names and values, got another value"),
-        ({"env": ["a"]}, "exec.env one of names and values, got another value"),
+        ({"env": [{"name": "A=B", "value": "c"}]}, "exec.env a list of names and values, got another value"),
+        ({"env": ["a"]}, "exec.env a list of names and values, got another value"),
         ({"command": ""}, "by '', which is not there"),
         ({"command": "/"}, "by '/', which is not there"),
         ({"command": "/a\0b"}, "which is not there"),
@@ -467,7 +467,7 @@ def test_only_the_commands_for_a_named_cluster_trust_a_kubeconfig() -> None:
         for node in ast.walk(ast.parse(file.read_text()))
         if isinstance(node, ast.Call) and any(each.arg == "trusted" for each in node.keywords)
     }
-    assert trusting == {"platform_e2e/cluster/connection.py", "platform_e2e/kube/kubeconfig.py"}
+    assert trusting == {"platform_e2e/cluster/connection.py", "platform_e2e/kube/kubeconfig/endpoint.py"}
 
 
 def test_the_official_client_is_imported_for_those_alone_that_need_it(plugin: Plugin) -> None:

@@ -356,7 +356,7 @@ STREAMS: dict[str, Raw] = {
 def test_a_watch_that_is_none(
     api: ScriptedApi, run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr("platform_e2e.kube.stream.SERVER_ENDS", (240, 240))
+    monkeypatch.setattr("platform_e2e.kube.watch.SERVER_ENDS", (240, 240))
     deployment(api, "a", "default", available=0)
     api.hack("watch=true", STREAMS[name])
     began = time.monotonic()
@@ -420,7 +420,7 @@ def test_what_all_answers_take_together_is_bounded(api: ScriptedApi) -> None:
     with reader(api, whole=500_000) as found:
         assert len(found.list("v1/ConfigMap")) == 8
         assert len(found.list("v1/ConfigMap")) == 8
-        with pytest.raises(BadAnswer, match=r"with what was read before: .* must fit into 500000 bytes of memory"):
+        with pytest.raises(BadAnswer, match=r"together with earlier answers: .* must fit into 500000 bytes of memory"):
             found.list("v1/ConfigMap")
 
 
@@ -436,7 +436,7 @@ def test_the_time_of_a_command_ends_all_its_requests(api: ScriptedApi) -> None:
     began = time.monotonic()
     with Reader(endpoint, patience=30, ends=began + 0.5) as found:
         for _ in range(3):
-            with pytest.raises(Unavailable, match="must be there in time"):
+            with pytest.raises(Unavailable, match="must be complete in time"):
                 found.list("v1/ConfigMap")
     assert time.monotonic() - began < 2
 

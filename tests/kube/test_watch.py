@@ -401,7 +401,7 @@ def test_what_came_with_the_deadline_counts_although_the_watch_was_late(api: Scr
 def test_a_timeout_without_any_reading_is_not_the_platforms_fault(
     api: ScriptedApi, kube: Kube, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("platform_e2e.kube.waiting.LAST_LOOK", 0.1)
+    monkeypatch.setattr("platform_e2e.kube.wait.LAST_LOOK", 0.1)
     monkeypatch.setattr("platform_e2e.kube.watched.EVENTS_PATIENCE", 0.1)
     api.stop()
     with pytest.raises(Unobserved) as error:
@@ -436,7 +436,7 @@ def test_a_timeout_tells_what_moved_and_that_the_watch_was_away(api: ScriptedApi
 def test_a_wait_keeps_its_timeout_while_another_thread_asks_patiently(
     api: ScriptedApi, kube: Kube, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("platform_e2e.kube.waiting.LAST_LOOK", 0.1)
+    monkeypatch.setattr("platform_e2e.kube.wait.LAST_LOOK", 0.1)
     monkeypatch.setattr("platform_e2e.kube.watched.EVENTS_PATIENCE", 0.1)
     monkeypatch.setattr("platform_e2e.kube.discovery.ASKED_BY_ANOTHER", 0.1)
     api.stop()
@@ -452,19 +452,19 @@ def test_a_wait_keeps_its_timeout_while_another_thread_asks_patiently(
 
 
 def test_what_can_never_be_seen_is_refused_at_once(api: ScriptedApi, kube: Kube) -> None:
-    with pytest.raises(WrongUsage, match="ConfigMap a is asked for without a namespace"):
+    with pytest.raises(WrongUsage, match="ConfigMap a must be requested with a namespace"):
         eventually(kube.one("v1/ConfigMap", "a"), value("1"), timeout=5, what="a")
-    with pytest.raises(WrongUsage, match="Namespace is asked for in namespace ns"):
+    with pytest.raises(WrongUsage, match="Namespace must be requested without a namespace, got ns"):
         eventually(kube.one("v1/Namespace", "a", "ns"), value("1"), timeout=5, what="a")
     kube.close()
-    with pytest.raises(WrongUsage, match="on a client that is closed"):
+    with pytest.raises(WrongUsage, match="the client must be open to wait for v1/ConfigMap, got a closed one"):
         eventually(kube.one("v1/ConfigMap", "a", "ns"), value("1"), timeout=5, what="a")
 
 
 def test_a_stream_ends_when_nobody_has_listened_for_a_while(
     api: ScriptedApi, kube: Kube, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("platform_e2e.kube.stream.LINGER", 0.1)
+    monkeypatch.setattr("platform_e2e.kube.watch.LINGER", 0.1)
     put(api, "1")
     eventually(kube.one("v1/ConfigMap", "a", "ns"), value("1"), timeout=5, what="a")
     api.until_watched()

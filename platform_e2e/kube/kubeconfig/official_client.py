@@ -1,10 +1,10 @@
-"""What the official client has of authentication: which method of a user counts, its tokens' ends, and OIDC's id-tokens.
+"""The official client's rules of authentication: which method of a user counts, expiry of tokens, and OIDC's id-tokens.
 
-Imported only for a kubeconfig that needs it, since it takes 150 ms. Three of its methods are replaced, for good reasons:
+Imported only for a kubeconfig that needs it, since it takes 150 ms. Three of its methods are replaced:
 
-* Its exec provider waits for ever, gives the plugin the terminal, logs what fails and goes on without a credential, and
-  writes certificates and keys into temporary files, where they stay when the process is killed.
-* Its refresh of OIDC verifies no certificate where the kubeconfig names no authority, has no timeout, and writes files as well.
+* Its exec provider has no timeout, gives the plugin the terminal, logs failures and continues without a credential, and writes
+  certificates and keys into temporary files, which remain when the process is killed.
+* Its refresh of OIDC verifies no certificate if the kubeconfig names no authority, has no timeout, and writes files as well.
 * Its reading of the cluster writes the user's key into a file; it is not needed, since the transport is our own.
 """
 
@@ -22,20 +22,20 @@ from kubernetes.config.kube_config import KubeConfigLoader
 from platform_e2e.errors import BrokenHarness
 
 REPLACED = ("_load_from_exec_plugin", "_refresh_oidc", "_load_oid_token", "_load_cluster_info")
-"""Methods of the official loader that must be called for ours to count."""
+"""Methods of the official loader that are overridden here."""
 
 
 class Unreadable(Exception):
-    """The official client has found no credential, or none that it can read; says nothing about what it read."""
+    """The official client found no credential, or cannot read it; the text never quotes it."""
 
 
 class Loader(KubeConfigLoader):
     """Load one user of a kubeconfig.
 
     Args:
-        user: its entry.
-        plugin: runs the exec plugin and returns the status of its answer.
-        refresh: renews a login by OIDC and returns its new tokens.
+        user: entry of the user.
+        plugin: runs the exec plugin and returns the status of its ExecCredential.
+        refresh: renews an OIDC login and returns its new tokens.
     """
 
     def __init__(
@@ -44,12 +44,11 @@ class Loader(KubeConfigLoader):
         plugin: Callable[[], Mapping[str, Any]],
         refresh: Callable[[], Mapping[str, str]],
     ) -> None:
-        """Read nothing yet."""
         missing = [name for name in REPLACED if not hasattr(KubeConfigLoader, name)]
         if missing:
-            # Without them its own would run in place of ours.
+            # Ours would not be called then.
             raise BrokenHarness(
-                f"the installed kubernetes client must have KubeConfigLoader.{missing[0]}, and has not",
+                f"the installed kubernetes client must have KubeConfigLoader.{missing[0]}, got a release without it",
                 "install the release that platform-e2e was tested with",
             )
         config = {
@@ -58,14 +57,14 @@ class Loader(KubeConfigLoader):
             "clusters": [{"name": "c", "cluster": {"server": ""}}],
             "users": [{"name": "u", "user": dict(user)}],
         }
-        super().__init__(config)  # type: ignore[no-untyped-call]  # so are the others below
+        super().__init__(config)  # type: ignore[no-untyped-call]  # as below
         self._plugin = plugin
         self._refresh = refresh
         self.status: Mapping[str, Any] = {}
         self._renewed = False
 
     def authorization(self) -> str:
-        """Return the header that says who asks, empty where a certificate does.
+        """Return the header Authorization, empty if a certificate is used instead.
 
         Raises:
             Unreadable: there is no credential, or it cannot be read.
@@ -83,7 +82,7 @@ class Loader(KubeConfigLoader):
         return header
 
     def left(self) -> float | None:
-        """Return for how many seconds the credential is valid, None where it does not say."""
+        """Return for how many seconds the credential is valid, None if it has no expiry."""
         expiry = getattr(self, "expiry", None)
         return None if expiry is None else float((expiry - datetime.now(UTC)).total_seconds())
 
@@ -96,13 +95,13 @@ class Loader(KubeConfigLoader):
         return True
 
     def _load_oid_token(self, provider: Any) -> Any:
-        """Take the id-token, renewed where it has ended; where there is none yet it is asked for, as by kubectl."""
+        """Use the id-token; get one first if there is none, and renew an expired one, as kubectl does."""
         if not provider["config"].safe_get("id-token"):
             self._refresh_oidc(provider)
         return super()._load_oid_token(provider)  # type: ignore[no-untyped-call]
 
     def _refresh_oidc(self, provider: Any) -> None:
-        # Once for each loading: it takes a token for ended five minutes before its end, and many live no longer.
+        # Once per load: the client treats a token as expired five minutes early, and many tokens live no longer than that.
         if not self._renewed:
             self._renewed = True
             provider["config"].value.update(self._refresh())

@@ -1,7 +1,7 @@
-"""Who asks, where a kubeconfig does not hold it itself: by an exec plugin, or by a login at an OIDC issuer.
+"""Credentials that a kubeconfig does not contain and that must be obtained first: by an exec plugin, or by OIDC.
 
-What a kubeconfig says here is run: a program, or a request with a refresh token to an address of its choice. So it is done only
-for one that the user's own environment names, as kubectl does it; one that comes out of an archive or a layer runs nothing.
+This executes what the kubeconfig names: a program, or a request with a refresh token to any address. So it is done only for a
+kubeconfig that the user's own environment names, as by kubectl; one that comes from an archive or a layer executes nothing.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from platform_e2e.kube import oidc, plugin
-from platform_e2e.kube.credential import Credential, CredentialError, Held
 from platform_e2e.kube.errors import KubeconfigError
-from platform_e2e.kube.tls import settings, text_of
+from platform_e2e.kube.kubeconfig import exec_plugin, oidc
+from platform_e2e.kube.kubeconfig.credential import Credential, CredentialError, Held
+from platform_e2e.kube.kubeconfig.tls import settings, text_of
 
 if TYPE_CHECKING:
-    from platform_e2e.kube.official import Loader
+    from platform_e2e.kube.kubeconfig.official_client import Loader
 
 REMEDY = "make a kubeconfig with a token: `kubectl create token NAME -n NAMESPACE`"
 
 RENEW = "log in again with the tool that wrote it"
 
 LOGIN_SECONDS = 30.0
-"""For an issuer to renew a login, which takes two requests."""
+"""Seconds for an issuer to renew a login, which takes two requests."""
 
 FIELDS = ("exec", "auth-provider")
-"""Of a user, that say how to get a credential."""
+"""Fields of a user that name the way to a credential."""
 
 
 def of(
@@ -40,43 +40,43 @@ def of(
     *,
     trusted: bool,
 ) -> Credential | None:
-    """Return the credential of a user that must be asked for; None where the user's entry holds it. Runs nothing yet.
+    """Return the credential that must be obtained for a user; None if the user's entry contains one. Executes nothing yet.
 
     Args:
         path: of the kubeconfig.
-        name: of the user there.
-        user: its entry.
-        cluster: entry of the cluster that it asks.
-        tls: whom to trust, and the certificate that the user's entry has.
+        name: of the user in it.
+        user: entry of the user.
+        cluster: entry of the cluster.
+        tls: TLS settings with the client certificate of the user's entry.
         trusted: whether the user's own environment names the kubeconfig.
 
     Raises:
-        KubeconfigError: it is not trusted to run anything, or cannot be used.
+        KubeconfigError: the kubeconfig is not trusted to execute anything, or is invalid.
     """
     given = [field for field in FIELDS if user.get(field)]
-    # What is written down needs no plugin, as in client-go (plugin/pkg/client/auth/exec, UpdateTransportConfig).
+    # A static credential needs no plugin, as in client-go (plugin/pkg/client/auth/exec, UpdateTransportConfig).
     if not given or any(user.get(field) for field in ("token", "tokenFile", "username")):
         return None
-    whose = f"user {name!r} of {path}"
+    owner = f"user {name!r} of {path}"
     if not trusted:
         raise KubeconfigError(
-            f"{whose} gets its credential by {given[0]}, which runs only for a kubeconfig that your own environment names",
+            f"{owner} gets its credential by {given[0]}, which runs only for a kubeconfig that your own environment names",
             REMEDY,
         )
     if len(given) > 1:
-        raise KubeconfigError(f"{whose} must have exec or auth-provider, got both", "remove one of them")
+        raise KubeconfigError(f"{owner} must have exec or auth-provider, got both", "remove one of them")
     if "exec" in given:
-        return Credential(_Exec(path, plugin.of(path, name, user["exec"], cluster), user, cluster, tls).get)
-    return Credential(_Login(path, name, whose, user, tls).get)
+        return Credential(_Exec(path, exec_plugin.of(path, name, user["exec"], cluster), user, cluster, tls).get)
+    return Credential(_Login(path, name, owner, user, tls).get)
 
 
 class _Exec:
-    """A credential by a plugin."""
+    """Get a credential by an exec plugin."""
 
     def __init__(
         self,
         path: Path,
-        program: plugin.Plugin,
+        program: exec_plugin.Plugin,
         user: Mapping[str, Any],
         cluster: Mapping[str, Any],
         tls: ssl.SSLContext | None,
@@ -87,7 +87,7 @@ class _Exec:
         self._loader: Loader | None = None
 
     def get(self, timeout: float) -> Held:
-        from platform_e2e.kube.official import Loader, Unreadable  # noqa: PLC0415  it takes 150 ms
+        from platform_e2e.kube.kubeconfig.official_client import Loader, Unreadable  # noqa: PLC0415  it takes 150 ms
 
         self._timeout = timeout
         loader = self._loader = self._loader or Loader(self._user, lambda: self._program.ask(self._timeout), dict)
@@ -95,14 +95,14 @@ class _Exec:
             header, left = loader.authorization(), loader.left()
         except Unreadable:
             raise CredentialError(
-                f"the credential plugin of {self._program.whose} must print an expirationTimestamp as RFC 3339 writes it",
+                f"the credential plugin of {self._program.owner} must print an expirationTimestamp in the format of RFC 3339",
                 self._program.remedy,
             ) from None
-        headers = {"Authorization": _header(self._program.whose, header, self._program.remedy)} if header else {}
+        headers = {"Authorization": _header(self._program.owner, header, self._program.remedy)} if header else {}
         return Held(headers, self._settings(loader.status), math.inf if left is None else left)
 
     def _settings(self, status: Mapping[str, Any]) -> ssl.SSLContext | None:
-        """Return the TLS settings with the certificate that the plugin gave, or those from before."""
+        """Return the TLS settings with the plugin's certificate, or the given ones if it has none."""
         certificate, key = status.get("clientCertificateData"), status.get("clientKeyData")
         if not certificate or not key or self._tls is None:
             return self._tls
@@ -110,29 +110,29 @@ class _Exec:
             return settings(self._path, self._cluster, certificate.encode(), key.encode())
         except KubeconfigError as error:
             raise CredentialError(
-                f"the credential plugin of {self._program.whose} must print a certificate and its key as PEM",
+                f"the credential plugin of {self._program.owner} must print a certificate and its key as PEM",
                 self._program.remedy,
             ) from error
 
 
 class _Login:
-    """A credential by OIDC."""
+    """Get a credential by OIDC."""
 
-    def __init__(self, path: Path, name: str, whose: str, user: Mapping[str, Any], tls: ssl.SSLContext | None) -> None:
+    def __init__(self, path: Path, name: str, owner: str, user: Mapping[str, Any], tls: ssl.SSLContext | None) -> None:
         provider = user["auth-provider"]
         kind = provider.get("name") if isinstance(provider, dict) else None
         if kind != "oidc":
             raise KubeconfigError(
-                f"auth-provider of {whose} must be oidc, got {str(kind)[:100]!r}; Kubernetes removed the others in 1.26",
+                f"auth-provider of {owner} must be oidc, got {str(kind)[:100]!r}; Kubernetes removed the others in 1.26",
                 f"use the exec plugin of that cloud, or {REMEDY}",
             )
         login = provider.get("config") or {}
         if not isinstance(login, dict) or not all(isinstance(value, str) for value in login.values()):
             raise KubeconfigError(
-                f"auth-provider.config of {whose} must be a mapping of texts, got another value",
+                f"auth-provider.config of {owner} must be a mapping of texts, got another value",
                 "put it in quotation marks",
             )
-        self._path, self._name, self._whose, self._tls = path, name, whose, tls
+        self._path, self._name, self._owner, self._tls = path, name, owner, tls
         self._login: dict[str, str] = dict(login)
         self._timeout = 0.0
         self._loader: Loader | None = None
@@ -141,7 +141,7 @@ class _Login:
         self._issuer = settings(path, trusted, None, None)
 
     def get(self, timeout: float) -> Held:
-        from platform_e2e.kube.official import Loader, Unreadable  # noqa: PLC0415  it takes 150 ms
+        from platform_e2e.kube.kubeconfig.official_client import Loader, Unreadable  # noqa: PLC0415  it takes 150 ms
 
         self._timeout = timeout
         user = {"auth-provider": {"name": "oidc", "config": self._login}}
@@ -150,27 +150,27 @@ class _Login:
             header = loader.authorization()
         except Unreadable:
             raise CredentialError(
-                f"the login of {self._whose} must have an id-token that is a JWT, got another value or none",
+                f"the login of {self._owner} must have an id-token that is a JWT, got another value or none",
                 RENEW,
             ) from None
-        return Held({"Authorization": _header(self._whose, header, RENEW)}, self._tls)
+        return Held({"Authorization": _header(self._owner, header, RENEW)}, self._tls)
 
     def _renewed(self) -> oidc.Tokens:
-        """Return new tokens, and keep them."""
-        tokens = oidc.refreshed(self._whose, self._login, self._issuer, min(self._timeout, LOGIN_SECONDS))
+        """Renew the tokens, store them in the kubeconfig, and return them."""
+        tokens = oidc.refreshed(self._owner, self._login, self._issuer, min(self._timeout, LOGIN_SECONDS))
         oidc.keep(self._path, self._name, tokens)
         return tokens
 
 
-def _header(whose: str, value: str, remedy: str) -> str:
-    """Return a header's value.
+def _header(owner: str, value: str, remedy: str) -> str:
+    """Return a header's value after checking it.
 
     Raises:
-        CredentialError: it has what no header may have; it is never quoted.
+        CredentialError: it has characters that a header must not have; it is never quoted.
     """
     if not value.isascii() or not value.isprintable():
         raise CredentialError(
-            f"the token of {whose} must be printable ASCII in one line, got something else",
+            f"the token of {owner} must be printable ASCII in one line, got something else",
             remedy,
         )
     return value

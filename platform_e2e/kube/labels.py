@@ -1,4 +1,4 @@
-"""Label selectors, judged here as the API server judges them, and the choice of objects that a wait looks at."""
+"""Label selectors, evaluated as by the API server, and the choice of objects that a wait is about."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Requirement:
     Attributes:
         label: its key.
         operator: `In`, `NotIn`, `Exists` or `DoesNotExist`.
-        values: for the first two.
+        values: of the first two.
     """
 
     label: str
@@ -30,7 +30,7 @@ class Requirement:
     values: frozenset[str] = frozenset()
 
     def matches(self, labels: Mapping[str, str]) -> bool:
-        """Tell whether labels fulfil it; an absent label fulfils `NotIn`, as it does for the API server."""
+        """Tell whether labels match; an absent label matches `NotIn`, as for the API server."""
         match self.operator:
             case "In":
                 return labels.get(self.label) in self.values
@@ -44,16 +44,16 @@ class Requirement:
 
 @dataclass(frozen=True)
 class LabelSelector:
-    """All of several requirements; without any it matches everything."""
+    """Requirements that must all match; without any it matches everything."""
 
     requirements: tuple[Requirement, ...] = ()
 
     @classmethod
     def parse(cls, selector: str | Mapping[str, str] | None) -> LabelSelector:
-        """Read a selector as `kubectl -l` takes it, or a mapping of labels to values.
+        """Parse a selector as for `kubectl get -l`, or a mapping of labels to values.
 
         Raises:
-            WrongUsage: it cannot be read.
+            WrongUsage: it cannot be parsed.
         """
         if selector is None:
             return cls()
@@ -61,41 +61,17 @@ class LabelSelector:
             return cls(tuple(Requirement(k, "In", frozenset({v})) for k, v in selector.items()))
         return cls(tuple(_requirement(part.strip(), selector) for part in _SPLIT.split(selector) if part.strip()))
 
-    @classmethod
-    def of(cls, selector: Mapping[str, object] | None) -> LabelSelector | None:
-        """Read a `matchLabels`/`matchExpressions` object as manifests have it.
-
-        Returns:
-            None for an absent selector, whose meaning (everything or nothing) depends on the field that it is absent from.
-
-        Raises:
-            WrongUsage: an expression has an operator that Kubernetes does not know.
-        """
-        if selector is None:
-            return None
-        labels = selector.get("matchLabels")
-        found = list(cls.parse(labels if isinstance(labels, dict) else {}).requirements)
-        expressions = selector.get("matchExpressions")
-        for expression in expressions if isinstance(expressions, list) else []:
-            if expression.get("operator") not in {"In", "NotIn", "Exists", "DoesNotExist"}:
-                raise WrongUsage(
-                    f"matchExpressions has the operator {expression.get('operator')!r}", "see `kubectl explain`"
-                )
-            values = frozenset(str(value) for value in expression.get("values") or [])
-            found.append(Requirement(str(expression["key"]), str(expression["operator"]), values))
-        return cls(tuple(found))
-
     def matches(self, labels: Mapping[str, str] | None) -> bool:
-        """Tell whether labels fulfil every requirement."""
+        """Tell whether labels match every requirement."""
         return all(requirement.matches(labels or {}) for requirement in self.requirements)
 
     def query(self) -> str:
-        """Return it as the `labelSelector` parameter has it."""
+        """Return the value of the `labelSelector` parameter."""
         return ",".join(_query(requirement) for requirement in self.requirements)
 
 
 def _requirement(part: str, whole: str) -> Requirement:
-    """Read one comma-separated part of a selector."""
+    """Parse one comma-separated part of a selector."""
     if found := _SET.fullmatch(part):
         values = frozenset(value.strip() for value in found[3].split(","))
         return Requirement(found[1], "In" if found[2] == "in" else "NotIn", values)
@@ -103,11 +79,11 @@ def _requirement(part: str, whole: str) -> Requirement:
         return Requirement(found[1], "NotIn" if found[2] == "!=" else "In", frozenset({found[3]}))
     if found := _EXISTS.fullmatch(part):
         return Requirement(found[2], "DoesNotExist" if found[1] else "Exists")
-    raise WrongUsage(f"{part!r} of the label selector {whole!r} cannot be read", "write it as for `kubectl get -l`")
+    raise WrongUsage(f"the label selector {whole!r} cannot be parsed at {part!r}", "write it as for `kubectl get -l`")
 
 
 def _query(requirement: Requirement) -> str:
-    """Write one requirement."""
+    """Return one requirement as text."""
     values = ",".join(sorted(requirement.values))
     match requirement.operator:
         case "In":
@@ -122,12 +98,12 @@ def _query(requirement: Requirement) -> str:
 
 @dataclass(frozen=True)
 class Choice:
-    """Which objects of a kind a wait looks at.
+    """Which objects of a kind a wait is about.
 
     Attributes:
-        key: of the one object, or None for a set.
-        namespace: that a set is limited to, or None.
-        labels: that a set's objects must have.
+        key: of a single object, or None for a set.
+        namespace: of a set, or None for all.
+        labels: that the objects of a set must have.
     """
 
     key: Key | None = None
@@ -135,7 +111,7 @@ class Choice:
     labels: LabelSelector = LabelSelector()
 
     def matches(self, key: Key, obj: Object) -> bool:
-        """Tell whether an object belongs to it."""
+        """Tell whether an object is chosen."""
         if self.key is not None:
             return key == self.key
         if self.namespace is not None and key[0] != self.namespace:
@@ -143,13 +119,13 @@ class Choice:
         return self.labels.matches((obj.get("metadata") or {}).get("labels"))
 
     def scope(self, objects: Mapping[Key, Object]) -> set[Key]:
-        """Return the keys of those that belong to it or may have belonged to it under other labels."""
+        """Return the keys of the objects that are chosen, or may have been chosen under other labels."""
         if self.key is not None:
             return {self.key} & objects.keys()
         return {key for key in objects if self.namespace is None or key[0] == self.namespace}
 
     def select(self, objects: Mapping[Key, Object]) -> dict[Key, Object]:
-        """Return those objects that belong to it."""
-        if self.key is not None:  # hundreds of waits for one object each share lists of hundreds
+        """Return the chosen objects."""
+        if self.key is not None:  # fast path: hundreds of waits for a single object may share a list of hundreds
             return {self.key: objects[self.key]} if self.key in objects else {}
         return {key: obj for key, obj in objects.items() if self.matches(key, obj)}

@@ -1,4 +1,4 @@
-"""A credential that is got when it is first needed, kept until it ends, and got again when the API server refuses it."""
+"""A credential that is obtained on first use, cached until it expires, and renewed when the API server refuses it."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from dataclasses import dataclass
 from platform_e2e.errors import BrokenHarness
 
 EARLY = 10.0
-"""Seconds before its end from which on a credential is not used any more: client-go's `expiryDelta` of OIDC."""
+"""Seconds before its expiry from which on a credential is not used: client-go's `expiryDelta` of OIDC."""
 
 REST = 5.0
-"""Seconds for which a failure stands: the requests of a command that are under way together fail by one try."""
+"""Seconds for which a failure is cached: concurrent requests of a command fail together, after one attempt."""
 
 
 class CredentialError(BrokenHarness):
-    """A credential could not be got: the plugin or the login behind it failed."""
+    """A credential could not be obtained: its plugin or login failed."""
 
 
 @dataclass(frozen=True)
 class Held:
-    """What a request is sent with.
+    """A valid credential.
 
     Attributes:
-        headers: that say who asks.
-        tls: whom to trust and the client certificate, or None for plain HTTP.
-        left: seconds for which it is valid, counted from when it was got.
+        headers: for authentication.
+        tls: TLS settings with the client certificate, or None for plain HTTP.
+        left: seconds for which it is valid from when it was obtained.
     """
 
     headers: Mapping[str, str]
@@ -38,14 +38,13 @@ class Held:
 
 
 class Credential:
-    """Hold what a function gets; from any thread.
+    """Cache a credential; thread-safe.
 
     Args:
-        get: asks for it, given the seconds that this may take.
+        get: obtains it within the given seconds.
     """
 
     def __init__(self, get: Callable[[float], Held]) -> None:
-        """Ask for nothing yet."""
         self._get = get
         self._lock = threading.Lock()
         self._held: Held | None = None
@@ -54,18 +53,20 @@ class Credential:
         self._again = 0.0
 
     def held(self, timeout: float, *, refused: Held | None = None) -> Held:
-        """Return the credential, asking for it where there is none that is still valid.
+        """Return a valid credential, obtained now if there is none.
 
         Args:
-            timeout: seconds that it may take.
-            refused: what the API server has just refused, which is not returned unless it is got again.
+            timeout: seconds that this may take.
+            refused: credential that the API server has just refused; it is renewed, not returned.
 
         Raises:
-            CredentialError: it could not be got.
+            CredentialError: it could not be obtained.
         """
         began = time.monotonic()
         if not self._lock.acquire(timeout=max(timeout, 0.0)):
-            raise CredentialError(f"no credential was there within {timeout:g} s", "allow more time by --timeout")
+            raise CredentialError(
+                f"no credential could be obtained within {timeout:g} s", "allow more time by --timeout"
+            )
         try:
             if self._held is not None and self._held is not refused and time.monotonic() < self._ends:
                 return self._held
@@ -76,7 +77,7 @@ class Credential:
             self._lock.release()
 
     def _renewed(self, timeout: float) -> Held:
-        """Ask for it; with the lock."""
+        """Obtain it; with the lock held."""
         self._failed = None
         try:
             held = self._get(timeout)

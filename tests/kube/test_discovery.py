@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from platform_e2e.kube.client import Kube
-from platform_e2e.kube.kinds import UnknownKind, kinds
+from platform_e2e.kube.discovery import UnknownKind, kinds
 from tests.scripted_api import ScriptedApi
 
 

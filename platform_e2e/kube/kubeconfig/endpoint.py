@@ -1,7 +1,7 @@
-"""Reads a kubeconfig: where the API server is, whom to trust, who asks and as whom. It may come from a stranger.
+"""Read a kubeconfig: the API server, whom to trust, authentication and impersonation. The file is not trusted.
 
-By hand, since the official client takes 0.2 s to import and writes keys into files; it is asked only for credentials that must
-be got (`platform_e2e.kube.authentication`).
+It is not read by the official client, which takes 0.2 s to import and writes keys into files; that one is used only for credentials
+that must be obtained first (`authentication.py`).
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
 from platform_e2e.errors import BrokenHarness
-from platform_e2e.kube import authentication
-from platform_e2e.kube.credential import Credential
 from platform_e2e.kube.errors import KubeconfigError
-from platform_e2e.kube.tls import file_bytes, pem, settings, text_of
+from platform_e2e.kube.kubeconfig import authentication
+from platform_e2e.kube.kubeconfig.credential import Credential
+from platform_e2e.kube.kubeconfig.tls import file_bytes, pem, settings, text_of
 
 MOST_PARTS = 30_000
-"""Line ends, commas and brackets of a kubeconfig: the parser takes up to 60 microseconds for each, and a context has about 50."""
+"""Most line ends, commas and brackets of a kubeconfig: the parser takes up to 60 microseconds for each; a context has about 50."""
 
 DEEPEST = 32
-"""Brackets in each other: a context nests four deep, and the parser takes the square of the depth in time."""
+"""Deepest nesting of brackets: a context nests four deep; the parser's time grows with the square of the depth."""
 
 REMEDY = "give the path of a kubeconfig, as `kubectl config view --raw` prints one"
 
 PROXIES = ("http://", "https://")
-"""What a proxy-url may begin with."""
+"""Allowed starts of a proxy-url."""
 
 
 @dataclass(frozen=True)
@@ -45,15 +45,15 @@ class Endpoint:
 
     Attributes:
         server: its URL without a slash at the end.
-        tls: whom to trust and the client certificate, or None for plain HTTP.
-        server_name: host name that the certificate must have, where it is not the URL's.
-        headers: that say who asks; sent with each request.
-        impersonated: headers that say as whom, each as often as it has values; sent with each request.
-        token_file: where the bearer token is read from anew, or None.
+        tls: TLS settings with the client certificate, or None for plain HTTP.
+        server_name: host name in the server's certificate, None if it is that of the URL.
+        headers: for authentication, sent with each request.
+        token_file: file of the bearer token, read again for each request, or None.
         context: name of the context that it was read from, or empty.
-        namespace: that the context is for, or None.
-        credential: what says who asks, where it must be asked for.
-        proxy: URL of the proxy that leads there, or None.
+        namespace: of the context, or None.
+        impersonated: headers for impersonation, one for each value, sent with each request.
+        credential: a credential that must be obtained first, or None.
+        proxy: URL of the proxy to the server, or None.
     """
 
     server: str
@@ -69,26 +69,27 @@ class Endpoint:
 
     @property
     def verified(self) -> bool:
-        """Tell whether the API server's certificate is verified, where it has one."""
+        """Tell whether the API server's certificate is verified; true for plain HTTP."""
         return self.tls is None or self.tls.verify_mode != ssl.CERT_NONE
 
 
 def load(path: Path, context: str | None = None, *, trusted: bool = False) -> Endpoint:
-    """Read a kubeconfig and return the API server of its context; runs nothing and asks nobody yet.
+    """Read a kubeconfig and return the API server of its context; executes nothing and sends no request yet.
 
     Args:
         path: of the file.
         context: name of a context; the current one by default.
-        trusted: whether the user's own environment names the file, so that the program or the login by which it gets a
-            credential may be used, as kubectl does.
+        trusted: whether the user's own environment names the file, so that its exec plugin or login may be used.
 
     Raises:
-        KubeconfigError: the file is absent or broken, has no such context, or must not run what it names.
+        KubeconfigError: the file is absent or invalid, lacks the context, or is not trusted to run its plugin or login.
     """
     data = _read(path)
     name = context or text_of(path, data, "current-context")
     if not name:
-        raise KubeconfigError(f"{path} has no current-context", "name one, or set it by `kubectl config use-context`")
+        raise KubeconfigError(
+            f"{path} has no current-context", "name a context, or set one by `kubectl config use-context`"
+        )
     chosen = _entry(path, data, "contexts", "context", name)
     of_cluster, of_user = text_of(path, chosen, "cluster"), text_of(path, chosen, "user")
     cluster = _entry(path, data, "clusters", "cluster", of_cluster)
@@ -115,7 +116,7 @@ def bearer(file: Path) -> str:
     """Return the header for the token in a file.
 
     Raises:
-        BrokenHarness: the file cannot be read, or has no token.
+        BrokenHarness: the file cannot be read, or does not contain a token.
     """
     try:
         token = file_bytes(file).decode("ascii").strip()
@@ -125,15 +126,17 @@ def bearer(file: Path) -> str:
     except UnicodeDecodeError:
         token = ""
     if not token.isprintable() or not token:
-        raise BrokenHarness(f"the token file {file} must have one token in one line, and has not", "renew the token")
+        raise BrokenHarness(
+            f"the token file {file} must have one token in one line, got something else", "renew the token"
+        )
     return f"Bearer {token}"
 
 
 def _server(path: Path, cluster: str, server: str) -> str:
-    """Return the URL of an API server.
+    """Return the URL of an API server after checking it.
 
     Raises:
-        KubeconfigError: it is none.
+        KubeconfigError: it is invalid.
     """
     try:
         sound = server.startswith(("https://", "http://")) and server.isprintable() and parse_url(server).host
@@ -141,16 +144,17 @@ def _server(path: Path, cluster: str, server: str) -> str:
         sound = None
     if not sound:
         raise KubeconfigError(
-            f"cluster {cluster!r} of {path} has the server {server[:200]!r}", "write it as https://HOST:PORT"
+            f"the server of cluster {cluster!r} of {path} must be a URL, got {server[:200]!r}",
+            "write it as https://HOST:PORT",
         )
     return server
 
 
 def _proxy(path: Path, cluster: str, proxy: str) -> str | None:
-    """Return the URL of a proxy; it is never quoted, since it may have a password.
+    """Return the URL of a proxy after checking it; errors never quote it, since it may contain a password.
 
     Raises:
-        KubeconfigError: it is none.
+        KubeconfigError: it is invalid.
     """
     try:
         sound = not proxy or (proxy.startswith(PROXIES) and proxy.isprintable() and parse_url(proxy).host)
@@ -160,7 +164,7 @@ def _proxy(path: Path, cluster: str, proxy: str) -> str | None:
         return proxy or None
     raise KubeconfigError(
         f"proxy-url of cluster {cluster!r} of {path} must be {' or '.join(PROXIES)}HOST:PORT, got another URL",
-        "a SOCKS proxy can be reached through one that speaks HTTP",
+        "put an HTTP proxy in front of a SOCKS proxy",
     )
 
 
@@ -171,50 +175,50 @@ def _read(path: Path) -> Mapping[str, Any]:
         _check_size(path, content)
         yaml = YAML(typ="safe", pure=True)
         if "*" in content and any(isinstance(event, AliasEvent) for event in yaml.parse(content)):
-            # A few of them can stand for more than any memory has.
+            # A few nested aliases can expand beyond any memory.
             raise KubeconfigError(
-                f"kubeconfig {path} must have no YAML aliases, got one", "write out what it stands for"
+                f"kubeconfig {path} must have no YAML aliases, got one", "write out what the alias stands for"
             )
         data = YAML(typ="safe", pure=True).load(content)
     except OSError as error:
         raise KubeconfigError(f"kubeconfig {path} cannot be read: {error.strerror or error}", REMEDY) from error
     except (YAMLError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
-        # Only where, never what: a parser quotes the line, and the line may be a key.
-        raise KubeconfigError(f"kubeconfig {path} is not YAML{_where(error)}", REMEDY) from None
+        # Only the place, never the content: the parser quotes the line, which may be a key.
+        raise KubeconfigError(f"kubeconfig {path} must be YAML, got something else{_where(error)}", REMEDY) from None
     if not isinstance(data, dict):
-        raise KubeconfigError(f"kubeconfig {path} is not a mapping", REMEDY)
+        raise KubeconfigError(f"kubeconfig {path} must be a mapping, got another value", REMEDY)
     return data
 
 
 def _check_size(path: Path, content: str) -> None:
-    """Refuse what the parser would take minutes for.
+    """Reject a file that the parser would take minutes for.
 
     Raises:
-        KubeconfigError: it has too many parts, or nests too deeply.
+        KubeconfigError: the file has too many parts, or nests too deeply.
     """
     if sum(map(content.count, "\n,[{")) > MOST_PARTS:
         raise KubeconfigError(
             f"kubeconfig {path} must have at most {MOST_PARTS} lines and items, got more",
-            "write the context that is meant into a file of its own: `kubectl config view --raw --minify`",
+            "write the context into a separate file: `kubectl config view --raw --minify`",
         )
     steps = (1 if sign in "[{" else -1 for sign in content if sign in "[]{}")
-    # What is only closed, such as in a comment, lowers nothing.
+    # Unbalanced closing brackets, such as in a comment, do not lower the depth.
     if any(depth > DEEPEST for depth in accumulate(steps, lambda depth, step: max(depth + step, 0))):
         raise KubeconfigError(f"kubeconfig {path} must nest at most {DEEPEST} brackets deep, got more", REMEDY)
 
 
 def _where(error: Exception) -> str:
-    """Return the line that a parser complains about."""
+    """Return the line of a parser's error."""
     mark = getattr(error, "problem_mark", None)
     return f", line {mark.line + 1}" if mark else ""
 
 
 def _entry(path: Path, data: Mapping[str, Any], section: str, field: str, name: str) -> dict[str, Any]:
     """Return the named entry of one of the file's lists."""
-    several = data.get(section) or []
-    if not isinstance(several, list) or not all(isinstance(entry, dict) for entry in several):
+    listed = data.get(section) or []
+    if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
         raise KubeconfigError(f"{section} of {path} must be a list of mappings, got another value", REMEDY)
-    entries = {text_of(path, entry, "name"): entry.get(field) or {} for entry in several}
+    entries = {text_of(path, entry, "name"): entry.get(field) or {} for entry in listed}
     if name not in entries:
         raise KubeconfigError(
             f"{path} has no {field} {name[:200]!r} in {section}",
@@ -226,7 +230,7 @@ def _entry(path: Path, data: Mapping[str, Any], section: str, field: str, name: 
 
 
 def _headers(path: Path, user: Mapping[str, Any]) -> dict[str, str]:
-    """Return the headers that say who asks."""
+    """Return the headers for authentication."""
     token, name = text_of(path, user, "token"), text_of(path, user, "username")
     if token and not user.get("tokenFile"):
         return {"Authorization": _header(path, "token", f"Bearer {token}")}
@@ -237,27 +241,27 @@ def _headers(path: Path, user: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _impersonated(path: Path, user: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """Return the headers for `as` and its companions, as kubectl sends them (client-go, transport/round_trippers.go).
+    """Return the headers for impersonation by `as` and its companions, as in client-go (transport/round_trippers.go).
 
     Raises:
-        KubeconfigError: one of them cannot be sent, or stands there without `as`.
+        KubeconfigError: a value cannot be sent, or a companion is present without `as`.
     """
     name, uid = text_of(path, user, "as"), text_of(path, user, "as-uid")
     groups, extra = user.get("as-groups") or [], user.get("as-user-extra") or {}
     if not _texts(groups) or not isinstance(extra, dict) or not all(map(_texts, extra.values())):
         raise KubeconfigError(
             f"as-groups of {path} must be a list of texts, and as-user-extra a mapping of such lists, got another value",
-            "correct it, or remove it to ask as yourself",
+            "correct it, or remove it to send requests as yourself",
         )
     if not name and (uid or groups or extra):
         raise KubeconfigError(
-            f"as-uid, as-groups and as-user-extra of {path} must stand beside `as`, got none",
-            "say by `as` which user is meant, or remove them to ask as yourself",
+            f"as-uid, as-groups and as-user-extra of {path} must be given together with `as`, got none",
+            "name the user by `as`, or remove them to send requests as yourself",
         )
     pairs = [("Impersonate-User", name)] if name else []
     pairs += [("Impersonate-Uid", uid)] if uid else []
     pairs += [("Impersonate-Group", group) for group in groups]
-    pairs += [(f"Impersonate-Extra-{_escaped(str(one))}", value) for one, values in extra.items() for value in values]
+    pairs += [(f"Impersonate-Extra-{_escaped(str(key))}", value) for key, values in extra.items() for value in values]
     return tuple((header, _header(path, header, value)) for header, value in pairs)
 
 
@@ -266,13 +270,13 @@ def _texts(values: Any) -> bool:
 
 
 def _escaped(key: str) -> str:
-    """Return a key of as-user-extra as a part of a header's name (client-go, headerKeyEscape)."""
+    """Return a key of as-user-extra escaped for a header's name (client-go, headerKeyEscape)."""
     legal = frozenset(f"{string.ascii_letters}{string.digits}!#$&'*+-.^_`|~".encode())
     return "".join(chr(byte) if byte in legal else f"%{byte:02X}" for byte in key.encode())
 
 
 def _header(path: Path, field: str, value: str) -> str:
-    """Return a value as a header may have it: UTF-8 without control characters, in the letters that http.client sends.
+    """Return a value for a header: UTF-8 without control characters, in the Latin-1 form that http.client needs.
 
     Raises:
         KubeconfigError: it has a control character, such as a line end.

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from platform_e2e.errors import WrongUsage
-from platform_e2e.kube.selection import LabelSelector, Requirement
+from platform_e2e.kube.labels import LabelSelector, Requirement
 
 
 @pytest.mark.parametrize(
@@ -36,30 +36,8 @@ def test_selectors(selector: str | dict[str, str] | None, labels: dict[str, str]
 
 
 def test_an_unreadable_selector_is_named() -> None:
-    with pytest.raises(WrongUsage, match=r"'a b' of the label selector 'x=y,a b' cannot be read"):
+    with pytest.raises(WrongUsage, match=r"the label selector 'x=y,a b' cannot be parsed at 'a b'"):
         LabelSelector.parse("x=y,a b")
-
-
-def test_selectors_of_manifests() -> None:
-    assert LabelSelector.of(None) is None
-    everything = LabelSelector.of({})
-    assert everything is not None
-    assert everything.matches({"a": "b"})
-    selector = LabelSelector.of(
-        {
-            "matchLabels": {"app": "chat"},
-            "matchExpressions": [
-                {"key": "env", "operator": "NotIn", "values": ["dev"]},
-                {"key": "x", "operator": "Exists"},
-            ],
-        }
-    )
-    assert selector is not None
-    assert selector.matches({"app": "chat", "env": "prod", "x": ""})
-    assert not selector.matches({"app": "chat", "env": "dev", "x": ""})
-    assert not selector.matches({"app": "chat"})
-    with pytest.raises(WrongUsage, match="the operator 'in'"):
-        LabelSelector.of({"matchExpressions": [{"key": "a", "operator": "in"}]})
 
 
 words = st.text("abc", min_size=1, max_size=2)

@@ -1,4 +1,4 @@
-"""An object's state and its events as the few lines that a person reads first. Never the values of a Secret."""
+"""Describe an object's state and its events in a few lines. Never the values of a Secret."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import Any
 from platform_e2e.kube.objects import Object, described
 
 EVENTS_SHOWN = 8
-"""How many of an object's newest events an error shows."""
+"""Number of an object's newest events that an error shows."""
+
+EVENTS_KEPT = 5000
+"""Number of a namespace's newest events that are kept; the API server keeps those of an hour."""
 
 NUMBERS = (
     "replicas",
@@ -24,7 +27,7 @@ NUMBERS = (
     "succeeded",
     "failed",
 )
-"""The figures of a status that tell how far a workload is."""
+"""Numbers of a status that show the progress of a workload."""
 
 
 def state_lines(obj: Object) -> list[str]:
@@ -75,7 +78,7 @@ def _exit(detail: dict[str, Any]) -> str | None:
 
 
 def _short(message: object) -> str:
-    """Return a message on one line, cut where a person stops reading."""
+    """Return a message on one line, shortened to 300 characters."""
     text = " ".join(str(message or "").split())
     return text if len(text) <= 300 else text[:297] + "..."
 
@@ -85,14 +88,13 @@ def event_lines(events: Iterable[Object], now: datetime | None = None) -> list[s
 
     Args:
         events: `v1/Event` objects.
-        now: what ages are counted from, the present by default.
+        now: reference for the ages, the present by default.
     """
     moment = now or datetime.now(UTC)
     newest = sorted(events, key=event_time)[-EVENTS_SHOWN:]
     lines = []
     for event in newest:
-        about = event.get("involvedObject") or {}
-        times = event.get("count") or (event.get("series") or {}).get("count") or 1
+        about, times = event.get("involvedObject") or {}, _times(event)
         age = max((moment - event_time(event)).total_seconds(), 0)
         lines.append(
             f"{age:.0f} s ago  {event.get('type')} {event.get('reason')} {about.get('kind')} {about.get('name')}: "
@@ -102,7 +104,7 @@ def event_lines(events: Iterable[Object], now: datetime | None = None) -> list[s
 
 
 def event_time(event: Object) -> datetime:
-    """Return when an event happened last, by whichever of its fields says so."""
+    """Return when an event happened last, from the first of its time fields that is set."""
     text = (
         (event.get("series") or {}).get("lastObservedTime")
         or event.get("lastTimestamp")
@@ -111,3 +113,27 @@ def event_time(event: Object) -> datetime:
         or "1970-01-01T00:00:00Z"
     )
     return datetime.fromisoformat(str(text))
+
+
+def dated_event_lines(events: Iterable[Object]) -> list[str]:
+    """Return one line with a date for each event, the newest last, for a reader who comes days later.
+
+    Args:
+        events: of one namespace.
+    """
+    ordered = sorted(events, key=event_time)
+    left_out = len(ordered) - EVENTS_KEPT
+    lines = [f"# {left_out} older ones are left out"] if left_out > 0 else []
+    for event in ordered[-EVENTS_KEPT:]:
+        about, times = event.get("involvedObject") or {}, _times(event)
+        words = " ".join(str(event.get("message") or "").split())
+        lines.append(
+            f"{event_time(event):%Y-%m-%dT%H:%M:%SZ} {event.get('type')} {event.get('reason')} "
+            f"{about.get('kind')}/{about.get('name')}: {words}" + (f" ({times} times)" if times > 1 else "")
+        )
+    return lines
+
+
+def _times(event: Object) -> int:
+    """Return how often an event happened."""
+    return int(event.get("count") or (event.get("series") or {}).get("count") or 1)

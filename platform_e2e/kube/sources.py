@@ -1,4 +1,7 @@
-"""Where the states that an expectation judges come from: watches, polled functions, or several of them together."""
+"""Sources of the states that an expectation judges: the interface, polled functions, and several sources combined.
+
+The sources that watch the API server are in `watched.py`.
+"""
 
 from __future__ import annotations
 
@@ -14,25 +17,25 @@ from platform_e2e.kube.verdict import Pending, Verdict
 S = TypeVar("S")
 
 GROWTH = 1.5
-"""How much longer each pause of a polled source is than the last one: argo-cd's own e2e tests grow theirs alike."""
+"""Growth of the pauses of a polled source, as in argo-cd's own e2e tests."""
 
 Inbox = Queue[tuple["View[Any]", object]]
-"""Where the streams leave their messages for one wait: which part of it is meant, and the message.
+"""Queue of the messages for one wait, each with the view that it is for.
 
-No SimpleQueue: in CPython 3.11 its `get` waits for ever when the timeout passes while it wakes up for an item that was taken
-already, since what is then left of the timeout is negative (Modules/_queuemodule.c). Measured: once in 1,000 to 10,000 of the
-shortest timeouts on a busy machine.
+Not a SimpleQueue: in CPython 3.11 its `get` blocks for ever when the timeout passes while it wakes up for an item that was taken
+already, since the remaining timeout is then negative (Modules/_queuemodule.c). Measured: once in 1,000 to 10,000 of the shortest
+timeouts on a busy machine.
 """
 
 
 class View(ABC, Generic[S]):
-    """One wait's own sight of a source, used by one thread."""
+    """One wait's view of a source, used by one thread."""
 
     trouble: str = ""
-    """What keeps it from being read now, or empty."""
+    """Why it cannot be read now, or empty."""
 
     gaps: int = 0
-    """How often changes may have been missed, because the API server had forgotten them."""
+    """Number of times that changes may have been missed, because the API server had forgotten them."""
 
     @abstractmethod
     def known(self) -> bool:
@@ -44,31 +47,31 @@ class View(ABC, Generic[S]):
 
     @abstractmethod
     def take(self, message: object) -> Iterator[None]:
-        """Take a message in, and stop at each state that is to be judged."""
+        """Process a message, and stop at each state that must be judged."""
 
     @abstractmethod
     def due(self) -> float | None:
-        """Return the monotonic time at which `act` is to be called, or None while only messages matter."""
+        """Return the monotonic time at which `act` must be called, or None while only messages matter."""
 
     @abstractmethod
     def act(self, deadline: float) -> bool:
-        """Read what is due, within the deadline where it can, and tell whether there is a state to judge."""
+        """Read what is due, within the deadline if possible, and tell whether there is a state to judge."""
 
     @abstractmethod
     def reread(self) -> None:
-        """Make `due` ask for a fresh reading that replaces the state."""
+        """Request a fresh reading that replaces the state."""
 
     @abstractmethod
     def catch_up(self) -> None:
-        """Make `due` ask for a fresh reading up to which every change is to be seen in its order."""
+        """Request a fresh reading, up to which every change is processed in order."""
 
     @abstractmethod
     def settled(self) -> bool:
-        """Tell whether what `reread` or `catch_up` began is done."""
+        """Tell whether `reread` or `catch_up` has finished."""
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of what the view holds."""
+        """Release the view's resources."""
 
 
 class Source(ABC, Generic[S]):
@@ -76,14 +79,14 @@ class Source(ABC, Generic[S]):
 
     @abstractmethod
     def open(self, inbox: Inbox) -> View[S]:
-        """Begin to read it for one wait."""
+        """Start to read it for one wait."""
 
     @abstractmethod
     def describe(self) -> str:
-        """Return how a person names it."""
+        """Return its name for a person."""
 
     def show(self, state: S) -> list[str]:
-        """Return lines that tell a person what the state is, without any Secret's values."""
+        """Return lines that describe a state to a person, without the values of Secrets."""
         return [str(state)]
 
     def events(self) -> list[str]:
@@ -92,13 +95,13 @@ class Source(ABC, Generic[S]):
 
 
 class Joint(Source[tuple[Any, ...]]):
-    """Several sources whose states are judged together, as a tuple in the same order."""
+    """Several sources that are judged together, as a tuple of states in the same order."""
 
     def __init__(self, sources: Sequence[Source[Any]]) -> None:
         self._sources = tuple(sources)
 
     def open(self, inbox: Inbox) -> View[tuple[Any, ...]]:
-        """Open them all on one inbox."""
+        """Open all of them on one inbox."""
         views: list[View[Any]] = []
         try:
             views.extend(source.open(inbox) for source in self._sources)
@@ -109,11 +112,11 @@ class Joint(Source[tuple[Any, ...]]):
         return _JointView(views)
 
     def describe(self) -> str:
-        """Name them all."""
+        """Name all of them."""
         return ", ".join(source.describe() for source in self._sources)
 
     def show(self, state: tuple[Any, ...]) -> list[str]:
-        """Show each one's state."""
+        """Show the state of each source."""
         return [line for source, part in zip(self._sources, state, strict=True) for line in source.show(part)]
 
     def events(self) -> list[str]:
@@ -143,8 +146,8 @@ class _JointView(View[tuple[Any, ...]]):
     def act(self, deadline: float) -> bool:
         now = time.monotonic()
         ready = [view for view in self._views if (due := view.due()) is not None and due <= now]
-        brought = [view.act(deadline) for view in ready]  # each of them, also after one that brought something
-        return any(brought) and self.known()
+        read = [view.act(deadline) for view in ready]  # all of them: `any` must not stop at the first that has a state
+        return any(read) and self.known()
 
     def reread(self) -> None:
         for view in self._views:
@@ -171,13 +174,13 @@ class _JointView(View[tuple[Any, ...]]):
 
 
 class Polled(Source[S]):
-    """A function that is called again and again, for what has no watch: HTTP, ARP, a file, a program.
+    """A function that is called repeatedly, for states that cannot be watched: HTTP, ARP, a file, a program.
 
     Args:
-        read: returns the state. When it raises `Unavailable`, the state is not known then, and it is called again.
-        what: how a person names what it reads.
+        read: returns the state. When it raises `Unavailable`, the state is unknown, and it is called again.
+        what: name of the state for a person.
         first: seconds between the first two calls; the pauses grow by half each time.
-        most: most seconds between two calls.
+        most: longest seconds between two calls.
     """
 
     def __init__(self, read: Callable[[], S], what: str, *, first: float = 0.05, most: float = 1.0) -> None:
@@ -186,8 +189,8 @@ class Polled(Source[S]):
         self.most = most
         self._what = what
 
-    def open(self, inbox: Inbox) -> View[S]:  # noqa: ARG002  nobody sends messages about a function
-        """Begin with a call at once."""
+    def open(self, inbox: Inbox) -> View[S]:  # noqa: ARG002  a function sends no messages
+        """Start; the first call is due at once."""
         return _PolledView(self)
 
     def describe(self) -> str:
@@ -195,7 +198,7 @@ class Polled(Source[S]):
         return self._what
 
     def show(self, state: S) -> list[str]:
-        """Show nothing for a verdict, whose words are in the history already."""
+        """Show a state; nothing for a verdict, since the history has its words already."""
         return [] if isinstance(state, Verdict) else [str(state)]
 
 
@@ -247,5 +250,5 @@ class _PolledView(View[S]):
 
 
 def pending_on(state: object) -> Verdict:
-    """Judge a polled function that returns verdicts: its state is the verdict."""
-    return state if isinstance(state, Verdict) else Pending(f"no verdict: {state!r}")
+    """Judge the state of a polled function that returns verdicts: the state is the verdict."""
+    return state if isinstance(state, Verdict) else Pending(f"the polled function must return a verdict, got {state!r}")

@@ -6,10 +6,10 @@ import random
 from datetime import UTC, datetime
 
 from platform_e2e.kube.backoff import Backoff
-from platform_e2e.kube.history import History
+from platform_e2e.kube.describe import event_lines, state_lines
 from platform_e2e.kube.objects import Object
-from platform_e2e.kube.show import event_lines, state_lines
 from platform_e2e.kube.verdict import Pending
+from platform_e2e.kube.wait import History
 
 POD: Object = {
     "apiVersion": "v1",

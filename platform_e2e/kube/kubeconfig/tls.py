@@ -1,4 +1,4 @@
-"""TLS settings from a kubeconfig's entries: whom to trust, and which certificate to show. Keys are loaded from memory."""
+"""TLS settings from a kubeconfig's entries: trusted authorities and the client certificate. Keys are loaded from memory."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from typing import Any
 from platform_e2e.kube.errors import KubeconfigError
 
 MOST_BYTES = 1 << 20
-"""Of a kubeconfig, and of each file that it names: two hundred contexts with their certificates have that."""
+"""Most bytes of a kubeconfig and of each file that it names: enough for two hundred contexts with their certificates."""
 
 
 def settings(path: Path, cluster: Mapping[str, Any], certificate: bytes | None, key: bytes | None) -> ssl.SSLContext:
-    """Return the TLS settings for a cluster, and for the user's certificate where there is one.
+    """Return the TLS settings for a cluster, with the user's certificate if there is one.
 
-    Not `ssl.create_default_context`: from Python 3.13 on that demands extensions which the CAs of many clusters lack.
+    Not `ssl.create_default_context`: from Python 3.13 on it requires extensions that the CAs of many clusters lack.
 
     Args:
         path: of the kubeconfig.
-        cluster: its entry.
+        cluster: entry of the cluster.
         certificate: of the user, as PEM.
         key: of that certificate, as PEM.
 
@@ -45,18 +45,18 @@ def settings(path: Path, cluster: Mapping[str, Any], certificate: bytes | None, 
             found.load_default_certs()
         if certificate and key:
             with _file(certificate + b"\n" + key) as name:
-                # Without a password OpenSSL would ask for it at the terminal.
+                # Without a password, OpenSSL would prompt for one at the terminal.
                 found.load_cert_chain(name, password=lambda: b"")
     except (ssl.SSLError, ValueError) as error:
         raise KubeconfigError(
             f"a certificate or key of {path} cannot be loaded: {error}",
-            "write it as PEM, certificate and key in a pair",
+            "write it as PEM, and the certificate together with its key",
         ) from error
     return found
 
 
 def pem(path: Path, entry: Mapping[str, Any], field: str) -> bytes | None:
-    """Return what `field-data` or the file of `field` holds; data wins, as it does for kubectl.
+    """Return the content of `field-data` or of the file named by `field`; data wins, as for kubectl.
 
     Raises:
         KubeconfigError: it cannot be read.
@@ -66,25 +66,25 @@ def pem(path: Path, entry: Mapping[str, Any], field: str) -> bytes | None:
         if inline:
             return base64.b64decode(inline, validate=True)
         if name:
-            # A relative path is relative to the kubeconfig.
+            # A relative path starts at the kubeconfig's directory.
             return file_bytes(path.parent / name)
     except ValueError as error:  # binascii.Error is one
         raise KubeconfigError(
-            f"{field}-data of {path} is not base64", "encode the PEM text with `base64 -w0`"
+            f"{field}-data of {path} must be base64, got another text", "encode the PEM text with `base64 -w0`"
         ) from error
     except OSError as error:
         raise KubeconfigError(
             f"{field} of {path} cannot be read: {error.strerror or error}",
-            f"is {name[:200]} there, and may this user read it?",
+            f"does {name[:200]} exist, and may this user read it?",
         ) from error
     return None
 
 
 def text_of(path: Path, entry: Mapping[str, Any], field: str) -> str:
-    """Return a field that is a text, or an empty one where it is absent.
+    """Return a text field, or an empty text if it is absent.
 
     Raises:
-        KubeconfigError: it is something else, which is never quoted: it may be long, or a secret.
+        KubeconfigError: the value is not a text; it is never quoted, since it may be long, or a secret.
     """
     value = entry.get(field)
     if value is not None and not isinstance(value, str):
@@ -93,19 +93,19 @@ def text_of(path: Path, entry: Mapping[str, Any], field: str) -> str:
 
 
 def file_bytes(path: Path) -> bytes:
-    """Return what a file has; a device or a pipe that never ends is no file.
+    """Return the content of a regular file; a device or a named pipe could be endless.
 
     Raises:
-        OSError: it cannot be read, has too much, or is none.
+        OSError: it cannot be read, is too large, or is not a regular file.
     """
-    # Without blocking: to open a named pipe can take for ever.
+    # Non-blocking, since opening a named pipe can block for ever.
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
         mode = os.fstat(file.fileno()).st_mode
-        # `--kubeconfig <(command)` is a pipe that somebody writes already.
+        # `--kubeconfig <(command)` is a pipe with a writer.
         if not stat.S_ISREG(mode) and not (
             stat.S_ISFIFO(mode) and str(path).startswith(("/dev/fd/", "/proc/self/fd/"))
         ):
-            raise OSError("it is no regular file")
+            raise OSError("it must be a regular file")
         os.set_blocking(file.fileno(), True)
         content = file.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
@@ -115,9 +115,9 @@ def file_bytes(path: Path) -> bytes:
 
 @contextlib.contextmanager
 def _file(content: bytes) -> Iterator[str]:
-    """Put a key where the ssl module can load it, which is from files only, and yield the file's name.
+    """Put a key into a file, since the ssl module loads only files, and yield the file's name.
 
-    In memory where the system can: of a process that is killed meanwhile nothing stays. Elsewhere it is its owner's alone.
+    On Linux the file is in memory, so that nothing remains if the process is killed; elsewhere only its owner can read it.
     """
     in_memory = sys.platform == "linux"
     with os.fdopen(os.memfd_create("key"), "wb") if in_memory else tempfile.NamedTemporaryFile() as file:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from platform_e2e.kube.messages import Changed, Listed, NotServed, Trouble
+from platform_e2e.kube.labels import Choice, LabelSelector
 from platform_e2e.kube.objects import Key, Object
-from platform_e2e.kube.selection import Choice, LabelSelector
-from platform_e2e.kube.view import WatchView
+from platform_e2e.kube.subscribers import Changed, Listed, NotServed, Subscriber, Trouble
+from platform_e2e.kube.watched import WatchView
 
 Seen = dict[str, int]
 NAMES = ["a", "b", "c"]
@@ -22,8 +22,11 @@ def thing(name: str, revision: int, *, wanted: bool = True) -> Object:
     return {"metadata": {"name": name, "namespace": "ns", "resourceVersion": str(revision), "labels": labels}}
 
 
-class NoFeed:
-    """A place at a stream of which nothing is asked; the test delivers."""
+class NoSubscription(Subscriber):
+    """A subscription that requests nothing; the test delivers the messages."""
+
+    def __init__(self) -> None:
+        pass
 
     def wants_list(self) -> bool:
         return False
@@ -47,7 +50,7 @@ def shape(objects: Mapping[Key, Object]) -> Seen:
 
 def make_view(choice: Choice | None = None) -> WatchView[Seen]:
     labelled = Choice(namespace="ns", labels=LabelSelector.parse("wanted=yes"))
-    return WatchView(NoFeed(), choice or labelled, shape)
+    return WatchView(NoSubscription(), choice or labelled, shape)
 
 
 @dataclass
