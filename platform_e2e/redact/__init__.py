@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from platform_e2e.redact import assigned, data, documents, encoded, names, shapes, structure
+from platform_e2e.redact import assigned, data, documents, encoded, names, shapes, structure, tables
 from platform_e2e.redact.known import Known
 
 HIDDEN = names.HIDDEN
@@ -89,9 +89,10 @@ def _once(value: str, depth: int) -> str:
         value = documents.private_keys(value)
     if "Private-Lines" in value:
         value = documents.putty(value)
-    value = structure.hidden(documents.manifests(value))
+    # Before the alias itself is taken for the value.
+    value = structure.hidden(documents.manifests(tables.anchors(value)))
     value = shapes.tokens(value)
-    value = assigned.values(value)
+    value = tables.columns(assigned.values(value))
     if depth and len(value) >= encoded.SHORTEST:
         value = encoded.base64_runs(value, lambda inner: _once(inner, depth - 1))
     return value

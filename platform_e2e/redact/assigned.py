@@ -70,7 +70,9 @@ _ESCAPED_BLOCK = compiled(
     r"[|>][+-]?(?:\\r)?(?P<end>\\+n)(?P<indent> +)(?:[^\"\\\n]|\\(?!n))*+(?:(?P=end)(?:(?P=indent)(?:[^\"\\\n]|\\(?!n))*+|(?=\\+n)))*+"
 )
 _FLAT_BLOCK = compiled(r"[|>][+-]? +(?P<value>(?![\w.-]+: )[^\s]+(?: (?![\w.-]+: )[^\s]+)*+)")
-_BELOW = compiled(r"\r?\n[+ -]?(?P<indent>[ ]{1,64})(?P<value>[^\s:#{\[|>&*!-][^\s:]*)[ \t]*\r?(?=\n|\Z)")
+_BELOW = compiled(
+    r"(?:\r?\n[+ -]?[ \t]*(?=\r?\n)){0,3}\r?\n[+ -]?(?P<indent>[ ]{1,64})(?P<value>[^\s:#{\[|>&*!-][^\s:]*)[ \t]*\r?(?=\n|\Z)"
+)
 _BRACED = compiled(r"\{[^{}=:\n]{1,200}\}")
 _COMMENT = compiled(r"[ \t]+#[^\n]*$")
 
@@ -110,8 +112,9 @@ def _is_pair(text: str, found: re.Match[str]) -> bool:
         and text[found.start() : found.end("name")] == "PASS"
         and found["sep"] is not None
     ):
-        # The verdict of a test: "--- PASS: TestIt"; a variable has another word before it.
-        return text[found.start() - 1 : found.start()] == "_" if found.start() else "=" in found["sep"]
+        # The verdict of a test: "--- PASS: TestIt"; a variable has another word before it, as DB_PASS or SSHPASS.
+        before = text[found.start() - 1 : found.start()]
+        return before == "_" or ("=" in found["sep"] and (not before or before.isalpha()))
     if found["sep"] is not None:
         before = text[max(0, found.start() - 60) : found.start()]
         return _SUM.search(before) is None and not (found["sep"] == ":" and _VARIABLE.search(before))

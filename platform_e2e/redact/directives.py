@@ -22,11 +22,11 @@ DIRECTIVES: tuple[Shape, ...] = (
         r"(?P<head>(?:\bmachine\s{1,40}\S{1,255}|^default)(?:\s{1,40}(?:login|account|user)\s{1,40}\S{1,255}){0,3}\s{1,40}password\s{1,40})(?!\[redacted\])(?P<value>\S{1,255})",
         flags=_I | _M,
     ),
-    # Redis, Sentinel, OpenLDAP, nss_ldap, keepalived, HAProxy, MaxMind.
+    # Net-SNMP, Cisco, Redis, Sentinel, OpenLDAP, nss_ldap, keepalived, HAProxy, MaxMind.
     _shape(
-        "requirepass masterauth auth-pass bindpw rootpw auth_pass insecure-password licensekey",
+        "snmp-server rocommunity rwcommunity enable␣ requirepass masterauth auth-pass bindpw rootpw auth_pass insecure-password licensekey",
         _LINE
-        + r"(?:requirepass|masterauth|sentinel[ \t]+auth-pass[ \t]+\S+|bindpw|rootpw|auth_pass|user[ \t]+\S+[ \t]+insecure-password|licensekey)"
+        + r"(?:snmp-server[ \t]+community|r[ow]community6?|enable[ \t]+(?:secret|password)[ \t]+\d{1,2}|requirepass|masterauth|sentinel[ \t]+auth-pass[ \t]+\S+|bindpw|rootpw|auth_pass|user[ \t]+\S+[ \t]+insecure-password|licensekey)"
         r"[ \t]+['\"]?)(?!\[redacted\])(?P<value>[^\s'\";]{1,500})",
         flags=_I | _M,
     ),
@@ -96,6 +96,32 @@ DIRECTIVES: tuple[Shape, ...] = (
         "--requirepass --masterauth",
         r"(?P<head>--(?:requirepass|masterauth)(?:=|[ \t]+|['\"]?\s{0,4},\s{0,80}|['\"]?[ \t]*\n[ \t+]{0,80}-[ \t]+)['\"]?)"
         r"(?!\[redacted\]|-)(?P<value>[^\s'\",\[\]]{1,500})",
+    ),
+    # docker, podman, helm registry, oras, crane, skopeo, az, oc, argocd: `login ... -p PASSWORD`.
+    _shape(
+        "login",
+        r"(?P<head>\b(?:docker|podman|nerdctl|buildah|skopeo|oras|crane|auth|registry|az|oc|argocd)[ \t]+login\b[^\n|;&]{0,200}?[ \t](?:-p|-w|-pw)[ \t=]{1,4}['\"]?)(?!\[redacted\]|-)(?P<value>[^\s'\"]{3,500})",
+    ),
+    _shape(
+        "mongo ldap sqlcmd smbclient",
+        r"(?P<head>\b(?:mongo(?:sh|dump|restore|export|import)?|ldap(?:search|add|modify|delete|whoami|passwd)|sqlcmd)\b[^\n|;&]{0,200}?[ \t](?:-[pwP])[ \t]{0,4}['\"]?)"
+        r"(?!\[redacted\]|-)(?P<value>(?=[^\s'\"]{0,200}[0-9])(?=[^\s'\"]{0,200}[A-Za-z])[^\s'\"]{4,500})",
+    ),
+    _shape(
+        "openssl",
+        r"(?P<head>\bopenssl\b[^\n|;&]{0,200}?[ \t]-k[ \t]+['\"]?)(?!\[redacted\]|-)(?P<value>[^\s'\"]{3,500})",
+    ),
+    # Here-documents of a shell and of HCL: password = <<EOF ... EOF.
+    _shape(
+        "<<",
+        rf"(?P<head>(?:{NAMED})\"?[ \t]*[=:][ \t]*<<[-~]?[ \t]*(?P<quote>['\"]?)(?P<end>[A-Za-z_]\w{{0,40}})(?P=quote)[ \t]*\r?\n)(?!\s*\[redacted\])(?P<value>[^\n]{{1,2000}}(?:\n(?![ \t]*(?P=end)\b)[^\n]{{0,2000}}){{0,100}})(?=\n[ \t]*(?P=end)\b)",
+        flags=_I,
+    ),
+    # YAML's explicit keys.
+    _shape(
+        "?␣",
+        rf"(?P<head>^[-+ \t]{{0,60}}\?[ \t]+['\"]?[\w.-]{{0,60}}?(?:{NAMED})['\"]?[ \t]*\r?\n[-+ \t]{{0,60}}:[ \t]+['\"]?)(?!\[redacted\])(?P<value>[^\s'\"{{\[|>&*!][^\n'\"]{{1,500}})",
+        flags=_I | _M,
     ),
     _shape(
         "htpasswd",

@@ -63,7 +63,7 @@ def qualified(stem: str, before: str) -> str:  # noqa: PLR0911 - one for each st
         return stem if apart and stem in {"key", "keys"} and not before.rstrip("-_ ").endswith("public") else ""
     if stem == "pw":
         found = _BEFORE_PW.search(before)
-        return found[0] + stem if found else ""
+        return found[0] + stem if found else stem if apart else ""
     if stem == "pass":
         return "" if before.endswith(_NOT_PASS) else stem
     if stem.startswith("secret") and stem.endswith("id"):

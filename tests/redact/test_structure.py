@@ -192,6 +192,8 @@ HOSTILE = {
     "brackets": "[", "braces": "{a: ", "quotes in lines": 'a: "\n', "brackets in lines": "a: [b\n", "JSON in lines": 'x {"a":\n',
     "items": "- ", "anchors": "a: &a [*a,*a]\n", "aliases": "a: &a [x, x]\nb: *a\n", "escapes": '\\"', "coats": "%3A", "blocks": "a: |\n b\n",
     "hunks": "@@ -1 +1 @@\n-kind: Secret\n+data: x\n", "machines": "machine a login b ", "elements": "<password>", "variables": 'variable "password" {',
+    "tables": "A  PASSWORD\n", "bars": "|token|\n|---|\n", "bars in a line": "|password", "cells": "A  TOKEN  ",
+    "here-documents": "password = <<EOF\n", "anchored": "a: &a x\npassword: *a\n", "explicit keys": "? password\n", "logins": "docker login ",
     "operations": "- op: add\n  path: /data/x\n  value: y\n", "tags": "!!str ",
 }  # fmt: skip
 
