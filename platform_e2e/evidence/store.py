@@ -55,6 +55,27 @@ class Entry:
     of_bytes: int | None = None
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """Something that is not there, and why."""
+
+    what: str
+    why: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """Return both."""
+        return f"{self.what or 'something'}: {self.why}" if self.why else self.what or "something"
+
+
+@dataclass(frozen=True)
+class Index:
+    """What index.json has; what was left out may also be a sentence."""
+
+    files: tuple[Entry, ...] = ()
+    left_out: tuple[str | LeftOut, ...] = ()
+
+
 class Store:
     """Write below one directory; several processes and threads may do so, with one limit for all.
 

@@ -19,7 +19,7 @@ from platform_e2e import redact
 from platform_e2e.atomic import atomic_write
 from platform_e2e.errors import ExitCode
 from platform_e2e.runs.history.record import OF_HISTORY
-from platform_e2e.runs.verdict import Outcome, Result
+from platform_e2e.runs.verdict import BAD, Outcome, Result
 
 ILLEGAL = re.compile("[^\u0009\u000a\u000d\u0020-\u007e\u0080-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot have (Char of its specification), and DEL, as pytest does it."""
@@ -214,7 +214,7 @@ def _describe(case: ET.Element, result: Result, suite: Suite) -> None:
     for tag in ("failure", "error"):
         for child in case.findall(tag):
             _explain(child, result)
-    if result.outcome in {Outcome.FAILED, Outcome.ERROR}:
+    if result.outcome in BAD:
         for child in case.findall("system-out"):
             case.remove(child)
         ET.SubElement(case, "system-out").text = "\n".join(_account(result, waits))
@@ -226,7 +226,7 @@ def _known(result: Result, waits: Waits) -> dict[str, object]:
     heal = result.figures.get("heal_seconds")
     found: dict[str, object] = {
         "promise": result.promise,
-        "causes": " ".join(causes(result)),
+        "causes": " ".join(result.causes),
         "object": result.object or next((finding.object for finding in result.findings), ""),
         "proves": result.proves,
         "heal_seconds": "" if heal is None else _seconds(heal),
@@ -248,11 +248,6 @@ def _seconds(value: Any) -> str:
     return " ".join(f"{one:.3f}" for one in several if isinstance(one, int | float))
 
 
-def causes(result: Result) -> list[str]:
-    """Return the ids of the causes that a test has found, each once."""
-    return list(dict.fromkeys(finding.cause.id for finding in result.findings))
-
-
 def _explain(child: ET.Element, result: Result) -> None:
     """Say in the message what a person needs first, and in the type why: viewers group by both."""
     if result.findings:
@@ -263,7 +258,7 @@ def _explain(child: ET.Element, result: Result) -> None:
     else:
         message = result.reason or next(iter((child.text or "").splitlines()), "")
     child.set("message", _short(message))
-    child.set("type", (causes(result) or [WHOSE.get(result.exit_code, "failed")])[0])
+    child.set("type", next(iter(result.causes), WHOSE.get(result.exit_code, "failed")))
 
 
 def _short(text: str) -> str:

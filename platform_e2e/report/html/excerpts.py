@@ -38,7 +38,7 @@ BYTES_OF_ALL = 1_200_000
 
 
 LINES_COUNTED = 10_000_000
-"""Of a log, to say how many there are; more is more than anybody reads."""
+"""Of a log, to say how many there are; a reader needs no exact number above it."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def chosen(problem: Problem, logs: Logs) -> list[Kept]:
         problem: whose tests have directories of their own, and whose objects have namespaces.
         logs: all that were kept.
     """
-    own = {str(test.get("evidence") or "\0") for test in problem.tests}
+    own = {test.evidence or "\0" for test in problem.tests}
     names = problem.names
     ranked = []
     told = [f"{namespace}/{name}" for name, namespace in map(_place, problem.objects) if namespace]

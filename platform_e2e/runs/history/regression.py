@@ -149,7 +149,7 @@ def results(losses: Iterable[Fewer], before: Entry, now: Entry, broken: Collecti
             by_promise.setdefault(loss.promise, []).append(loss)
     found = []
     for promise, several in by_promise.items():
-        findings = [finding(loss, before, now) for loss in several]
+        findings = tuple(finding(loss, before, now) for loss in several)
         of_platform = not _same(before.layer, now.layer) or any(loss.what != "tests" for loss in several)
         found.append(
             Result(
