@@ -177,7 +177,7 @@ class Share:
 
     def unrun(self) -> list[Judgement]:
         """Return a judgement that is not right for each break that was not run."""
-        return [Judgement(one.name, one.promise, one.cause, False, "not run", 0.0) for one in self._left]
+        return [Judgement(fault.name, fault.promise, fault.cause, False, "not run", 0.0) for fault in self._left]
 
     def _say(self, judgement: Judgement) -> Judgement:
         """Print one line as soon as it is known."""

@@ -92,7 +92,7 @@ class Evidence:
         """Learn what the cluster's Secrets hold now, so that it is taken out of all that follows."""
         try:
             words = [
-                one["metadata"]["name"] for kind in ("v1/Namespace", "v1/Service") for one in self.asking.list(kind)
+                obj["metadata"]["name"] for kind in ("v1/Namespace", "v1/Service") for obj in self.asking.list(kind)
             ]
             redact.learn(self.asking.list("v1/Secret"), words)
         except TROUBLE as error:
@@ -183,7 +183,7 @@ class Evidence:
             app = self.asking.get(argocd.APPLICATION, name, namespace or argocd.NAMESPACE)
         except TROUBLE:
             return []  # _object has said why
-        return sorted({one.namespace for one in argocd.resources(app) if one.namespace})
+        return sorted({resource.namespace for resource in argocd.resources(app) if resource.namespace})
 
     def _state(self, namespaces: Sequence[str]) -> list[Job]:
         """Return what keeps the state of the whole, for the first that asks."""
@@ -205,7 +205,7 @@ class Evidence:
         short = kind.rsplit("/", maxsplit=1)[-1].lower()
         short = f"{short[:-1]}ies" if short.endswith("y") else f"{short}es" if short.endswith("s") else f"{short}s"
         self.store.text(
-            f"{directory}/{short}.yaml", "---\n".join(as_yaml(one) for one in objects), "objects with status"
+            f"{directory}/{short}.yaml", "---\n".join(as_yaml(obj) for obj in objects), "objects with status"
         )
         self.store.text(
             f"{directory}/{short}.fields.txt", field_owners.owners(objects), "who owns which field, since when"

@@ -18,7 +18,7 @@ def owners(objects: Iterable[Mapping[str, Any]]) -> str:
     parts = []
     for obj in objects:
         meta = obj.get("metadata") or {}
-        entries = sorted(meta.get("managedFields") or (), key=lambda one: str(one.get("time", "")), reverse=True)
+        entries = sorted(meta.get("managedFields") or (), key=lambda entry: str(entry.get("time", "")), reverse=True)
         if not entries:
             continue
         where = f" -n {meta['namespace']}" if meta.get("namespace") else ""

@@ -56,7 +56,7 @@ def pack(directory: Path, target: Path | None = None) -> Path:
 
 def files(run: Path) -> Iterator[Path]:
     """Yield what is packed of a run, sorted by its path."""
-    for path in sorted(run.rglob("*"), key=lambda one: one.relative_to(run).as_posix()):
+    for path in sorted(run.rglob("*"), key=lambda path: path.relative_to(run).as_posix()):
         parts = path.relative_to(run).parts
         if path.is_file() and not path.is_symlink() and parts[0] not in LEFT and not path.name.endswith(".new"):
             yield path

@@ -182,7 +182,7 @@ class Store:
             return f"all evidence has at most {self.limit} bytes (--evidence-limit)"
         if whole and size > self.limit // 2:
             return f"its {size} bytes are more than half of all evidence may have (--evidence-limit)"
-        existing = next(one for one in (self.directory, *self.directory.parents) if one.exists())
+        existing = next(directory for directory in (self.directory, *self.directory.parents) if directory.exists())
         free = shutil.disk_usage(existing).free
         if free < RESERVE + min(size, self.most):
             self.trouble = f"the disk is full: {existing} has {free} bytes left, which the results need"
@@ -253,8 +253,8 @@ class Store:
             yield self._entries(known)
 
     def _entries(self, known: Sequence[Mapping[str, Any]]) -> tuple[list[Entry], list[Mapping[str, str]]]:
-        files = {one["path"]: Entry(**one) for one in known if "path" in one}
-        absent = {one["what"]: one for one in known if "why" in one}
+        files = {entry["path"]: Entry(**entry) for entry in known if "path" in entry}
+        absent = {entry["what"]: entry for entry in known if "why" in entry}
         for path in sorted(self.directory.rglob("*")) if self.directory.exists() else ():
             name = str(path.relative_to(self.directory))
             if path.is_file() and name not in files and name not in {"index.json", "index.txt"}:
@@ -299,7 +299,11 @@ def write_index(store: Store) -> None:
 
 
 def _write_index(store: Store, files: Sequence[Entry], absent: Sequence[Mapping[str, str]]) -> None:
-    data = {"files": [asdict(file) for file in files], "left_out": [dict(one) for one in absent], "limit": store.limit}
+    data = {
+        "files": [asdict(file) for file in files],
+        "left_out": [dict(part) for part in absent],
+        "limit": store.limit,
+    }
     texts = {"index.json": json.dumps(data, indent=1) + "\n", "index.txt": index_text(files, absent, store.limit)}
     for name, content in texts.items():
         try:
@@ -323,5 +327,5 @@ def index_text(files: Sequence[Entry], absent: Sequence[Mapping[str, str]], limi
         )
         lines.append(f"{file.bytes:>9}  {file.path:<60}  {file.what}{cut}")
     if absent:
-        lines += ["", "Not here:", *(f"  {one['what']}: {one['why']}" for one in absent)]
+        lines += ["", "Not here:", *(f"  {part['what']}: {part['why']}" for part in absent)]
     return "\n".join(lines) + "\n"

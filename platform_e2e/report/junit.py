@@ -127,7 +127,7 @@ def rewrite(path: Path, suite: Suite) -> None:
 def _fill(element: ET.Element, suite: Suite) -> None:
     """Make one test case of each test, with what is known of it."""
     element.set("name", "platform-e2e")
-    known = {address(one.test, suite.prefix): one for one in suite.results}
+    known = {address(result.test, suite.prefix): result for result in suite.results}
     cases: dict[tuple[str, str], ET.Element] = {}
     for case in element.findall("testcase"):
         key = (case.get("classname", ""), case.get("name", ""))
@@ -158,9 +158,9 @@ def _fill(element: ET.Element, suite: Suite) -> None:
 def _count(element: ET.Element) -> None:
     """Say how many test cases there are of each kind, now that there is one for each test."""
     cases = element.findall("testcase")
-    failed = [one for one in cases if one.find("failure") is not None]
-    errors = [one for one in cases if one.find("error") is not None and one not in failed]
-    skipped = [one for one in cases if one.find("skipped") is not None]
+    failed = [case for case in cases if case.find("failure") is not None]
+    errors = [case for case in cases if case.find("error") is not None and case not in failed]
+    skipped = [case for case in cases if case.find("skipped") is not None]
     for name, found in (("tests", cases), ("failures", failed), ("errors", errors), ("skipped", skipped)):
         element.set(name, str(len(found)))
 
@@ -200,7 +200,7 @@ def _describe(case: ET.Element, result: Result, suite: Suite) -> None:
     if line is not None:
         case.set("line", str(line))
     old = case.find("properties")
-    recorded = {} if old is None else {one.get("name", ""): one.get("value", "") for one in old}
+    recorded = {} if old is None else {element.get("name", ""): element.get("value", "") for element in old}
     if old is not None:
         case.remove(old)
     waits = suite.waits.get(result.test, Waits())
@@ -245,7 +245,7 @@ def _rest(recorded: Mapping[str, str], ours: Mapping[str, object]) -> dict[str, 
 
 def _seconds(value: Any) -> str:
     several = value if isinstance(value, list | tuple) else [value]
-    return " ".join(f"{one:.3f}" for one in several if isinstance(one, int | float))
+    return " ".join(f"{each:.3f}" for each in several if isinstance(each, int | float))
 
 
 def _explain(child: ET.Element, result: Result) -> None:

@@ -178,22 +178,22 @@ def told(results: Sequence[Result]) -> tuple[Result, ...]:
     Args:
         results: of every test of a run that has ended.
     """
-    failed = {one.promise for one in results if one.outcome is Outcome.FAILED}
+    failed = {result.promise for result in results if result.outcome is Outcome.FAILED}
     shown: dict[str, str] = {}
-    whole = {one.test: one for one in results}
-    for one in sorted(results, key=lambda result: result.test):
-        promise, _, cause = one.reason.removeprefix(BY_PROMISE).partition(": ")
-        if one.outcome is not Outcome.BLOCKED or not one.reason.startswith(BY_PROMISE) or promise in failed:
+    whole = {result.test: result for result in results}
+    for result in sorted(results, key=lambda result: result.test):
+        promise, _, cause = result.reason.removeprefix(BY_PROMISE).partition(": ")
+        if result.outcome is not Outcome.BLOCKED or not result.reason.startswith(BY_PROMISE) or promise in failed:
             continue
         if cause in shown:
-            whole[one.test] = replace(one, reason=f"{BY_PROMISE}{shown[cause]}: {cause}")
-        elif one.blocking:
-            shown[cause] = one.promise
-            first = one.blocking[0].headline
-            whole[one.test] = replace(
-                one,
+            whole[result.test] = replace(result, reason=f"{BY_PROMISE}{shown[cause]}: {cause}")
+        elif result.blocking:
+            shown[cause] = result.promise
+            first = result.blocking[0].headline
+            whole[result.test] = replace(
+                result,
                 outcome=Outcome.FAILED,
-                findings=one.blocking,
+                findings=result.blocking,
                 blocking=(),
                 reason=first,
                 exit_code=ExitCode.BROKEN_PLATFORM,
@@ -236,9 +236,9 @@ def in_short(reason: str) -> str:
 
 def _of_nothing(results: Sequence[Result]) -> bool:
     """Tell whether only tests were judged that need nothing of the layer, such as controls, and the others had no case."""
-    empty = any(one.outcome is Outcome.SKIPPED and one.reason.startswith(NOTHING_OF_IT) for one in results)
-    cases = [one for one in results if "[" in one.test and not one.object.startswith(OF_RELEASE)]
-    return empty and not any(one.outcome is Outcome.PASSED for one in cases)
+    empty = any(result.outcome is Outcome.SKIPPED and result.reason.startswith(NOTHING_OF_IT) for result in results)
+    cases = [result for result in results if "[" in result.test and not result.object.startswith(OF_RELEASE)]
+    return empty and not any(result.outcome is Outcome.PASSED for result in cases)
 
 
 def _holding(*, complete: bool, left_out: int) -> str:
@@ -257,7 +257,7 @@ def summarise(figures: Iterable[Mapping[str, Any]]) -> str:
     for mapping in figures:
         for name, value in mapping.items():
             several = value if isinstance(value, list | tuple) else [value]
-            merged.setdefault(name, []).extend(one for one in several if one is not None)
+            merged.setdefault(name, []).extend(each for each in several if each is not None)
     return "; ".join(_figure(name, values) for name, values in merged.items() if values)
 
 

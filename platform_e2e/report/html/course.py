@@ -172,7 +172,7 @@ def _fact(event: Event) -> tuple[str, str, str]:
 
 def _restart(event: Event) -> tuple[str, str, str]:
     often = f"restart {event.count} of container {event.container}"
-    return "bad", event.name, ": ".join(one for one in (often, event.why) if one)
+    return "bad", event.name, ": ".join(part for part in (often, event.why) if part)
 
 
 def _warning(event: Event) -> tuple[str, str, str]:
@@ -288,7 +288,7 @@ def _packed(group: str, name: str, items: list[Item]) -> list[Lane]:
     """Return as few lanes as what overlaps needs."""
     lanes: list[Lane] = []
     free: list[tuple[float, int]] = []
-    for item in sorted(items, key=lambda one: one.start):
+    for item in sorted(items, key=lambda item: item.start):
         if free and (free[0][0] <= item.start or len(lanes) >= ROWS):
             _, row = heapq.heappop(free)
         else:

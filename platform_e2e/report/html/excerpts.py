@@ -103,8 +103,8 @@ def chosen(problem: Problem, logs: Logs) -> list[Kept]:
         if score:
             ranked.append((-score, ".previous." not in file.path, file.path, file))
     # A test's own directory may have the same log as its namespace's, some seconds apart.
-    each = {PurePosixPath(one[2]).name: one for one in sorted(ranked, key=lambda one: one[:3], reverse=True)}
-    ordered = sorted(each.values(), key=lambda one: one[:3])[:LOGS_SHOWN]
+    each = {PurePosixPath(entry[2]).name: entry for entry in sorted(ranked, key=lambda entry: entry[:3], reverse=True)}
+    ordered = sorted(each.values(), key=lambda entry: entry[:3])[:LOGS_SHOWN]
     # What is merely in the same namespace is worth a look only where nothing tells more.
     return [file for place, (score, *_, file) in enumerate(ordered) if score < -1 or place < NEAR_SHOWN]
 

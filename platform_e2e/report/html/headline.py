@@ -89,10 +89,10 @@ def _counted(number_of: int, noun: str) -> str:
 def _row(row: Row, found: Sequence[Problem], idle: Sequence[NotRun]) -> dict[str, Any]:
     """Return one promise for the template; a cause that blocks it is told where it is the cause."""
     verdict = row.verdict
-    places = [place for place, one in enumerate(found, start=1) if one.promise == row.promise]
+    places = [place for place, problem in enumerate(found, start=1) if problem.promise == row.promise]
     if verdict.startswith("blocked"):
-        causes = [one.cause for one in idle if one.cause and one.reason == verdict]
-        places += [place for place, one in enumerate(found, start=1) if one.id in causes]
+        causes = [tests.cause for tests in idle if tests.cause and tests.reason == verdict]
+        places += [place for place, problem in enumerate(found, start=1) if problem.id in causes]
         verdict = f"blocked by {_blocker(verdict)}"
     return {
         "promise": row.promise,

@@ -64,7 +64,7 @@ def page(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
     happened = course(source.events, {test.test: test.outcome.value for test in run.verdict.tests})
     found, idle = problems(run, happened.waits), not_run(run)
     kept = excerpts.Logs(source.directory, source.files)
-    logs = {id(one): excerpts.chosen(one, kept) for one in found[:PROBLEMS_SHOWN]}
+    logs = {id(problem): excerpts.chosen(problem, kept) for problem in found[:PROBLEMS_SHOWN]}
     # The first log of every problem before the second of any: it is the one that is read.
     ranked = [files[rank].path for rank in range(excerpts.LOGS_SHOWN) for files in logs.values() if rank < len(files)]
     ends = excerpts.excerpts(source.directory, ranked)
@@ -79,12 +79,12 @@ def page(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
     written = {
         "head": headline.head(source, found[:PROBLEMS_SHOWN], idle, happened),
         "problems": [
-            _problem(place, one, logs[id(one)], happened, source)
-            for place, one in enumerate(found[:PROBLEMS_SHOWN], start=1)
+            _problem(place, problem, logs[id(problem)], happened, source)
+            for place, problem in enumerate(found[:PROBLEMS_SHOWN], start=1)
         ],
         "more_problems": max(len(found) - PROBLEMS_SHOWN, 0),
-        "not_run": [_idle(one, found[:PROBLEMS_SHOWN]) for one in idle],
-        "files": [_file(one) for one in source.files],
+        "not_run": [_idle(tests, found[:PROBLEMS_SHOWN]) for tests in idle],
+        "files": [_file(file) for file in source.files],
         "left_out": source.left_out,
         "missing": source.missing,
     }
@@ -95,34 +95,34 @@ def page(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
         "lanes": _lanes(happened.lanes, {test.test: place for place, test in enumerate(run.verdict.tests)}, words),
         "short": happened.short,
         "tests": _tests(run, happened, found, words),
-        "logs": {path: asdict(one) for path, one in ends.items()},
+        "logs": {path: asdict(excerpt) for path, excerpt in ends.items()},
         "plots": _plots(run, happened),
     }
     # What a run keeps was redacted when it was written; an older harness knew fewer shapes of secrets.
     safe: dict[str, Any] = redact.plain(drawn)
-    safe["words"] = [redact.text(one) for one in words.all()]
+    safe["words"] = [redact.text(word) for word in words.all()]
     return redact.plain(written), safe
 
 
-def _problem(place: int, one: Problem, logs: Sequence[Kept], happened: Course, source: Source) -> dict[str, Any]:
+def _problem(place: int, problem: Problem, logs: Sequence[Kept], happened: Course, source: Source) -> dict[str, Any]:
     """Return one problem for the template."""
-    ran = [happened.tests[name] for test in one.tests if (name := test.test) in happened.tests]
-    own = {test.evidence for test in one.tests} - {""}
+    ran = [happened.tests[name] for test in problem.tests if (name := test.test) in happened.tests]
+    own = {test.evidence for test in problem.tests} - {""}
     kept = [file for file in source.files if any(file.path.startswith(f"{directory}/") for directory in own)]
     return {
         "anchor": f"cause-{place}",
         "place": place,
-        "id": one.id,
-        "promise": one.promise,
-        "sentence": one.sentence or "no cause could be worked out",
-        "remedy": one.remedy,
-        "harness": one.harness,
-        "cases": [asdict(case) for case in one.cases[:CASES_SHOWN]],
-        "more_cases": max(len(one.cases) - CASES_SHOWN, 0),
-        "tests": [_test(test) for test in one.tests[:TESTS_SHOWN]],
-        "more_tests": max(len(one.tests) - TESTS_SHOWN, 0),
-        "text": both_ends(one.text),
-        "waits": [_wait(wait) for wait in _each_once(one.waits)],
+        "id": problem.id,
+        "promise": problem.promise,
+        "sentence": problem.sentence or "no cause could be worked out",
+        "remedy": problem.remedy,
+        "harness": problem.harness,
+        "cases": [asdict(case) for case in problem.cases[:CASES_SHOWN]],
+        "more_cases": max(len(problem.cases) - CASES_SHOWN, 0),
+        "tests": [_test(test) for test in problem.tests[:TESTS_SHOWN]],
+        "more_tests": max(len(problem.tests) - TESTS_SHOWN, 0),
+        "text": both_ends(problem.text),
+        "waits": [_wait(wait) for wait in _each_once(problem.waits)],
         "logs": [_file(file) for file in logs],
         "files": [_file(file) for file in kept if file not in logs],
         "window": [round(min(start for start, *_ in ran), 3), round(max(end for _, end, _ in ran), 3)] if ran else [],
@@ -153,10 +153,12 @@ def _test(result: Result) -> dict[str, Any]:
     return {"id": result.test, "proves": result.proves, "took": duration(result.seconds)}
 
 
-def _idle(one: NotRun, found: Sequence[Problem]) -> dict[str, Any]:
+def _idle(tests: NotRun, found: Sequence[Problem]) -> dict[str, Any]:
     """Return tests that were not judged, with the place of the cause that blocks them."""
-    place = next((place for place, problem in enumerate(found, start=1) if one.cause and problem.id == one.cause), 0)
-    return {**asdict(one), "place": place}
+    place = next(
+        (place for place, problem in enumerate(found, start=1) if tests.cause and problem.id == tests.cause), 0
+    )
+    return {**asdict(tests), "place": place}
 
 
 def _file(file: Kept) -> dict[str, Any]:
@@ -215,7 +217,9 @@ def _lanes(lanes: Iterable[Lane], places: Mapping[str, int], words: Words) -> li
 
 def _tests(run: SavedRun, happened: Course, found: Sequence[Problem], words: Words) -> list[list[Any]]:
     """Return the tests, each as a list: id, promise, outcome, seconds, object, what it proves, expected, observed, place of its problem, start, end."""
-    place_of = {test.test: place for place, one in reversed(list(enumerate(found, start=1))) for test in one.tests}
+    place_of = {
+        test.test: place for place, problem in reversed(list(enumerate(found, start=1))) for test in problem.tests
+    }
     made = []
     for result in run.verdict.tests:
         expected = "; ".join(dict.fromkeys(finding.expected for finding in result.findings))

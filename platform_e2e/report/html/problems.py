@@ -112,7 +112,9 @@ def problems(run: SavedRun, waits: Sequence[Wait]) -> list[Problem]:
             problem.tests.append(result)
             problem.waits += in_vain.get(result.test, [])
     order = [row.promise for row in run.verdict.promises]
-    known = sorted(proven.values(), key=lambda one: order.index(one.promise) if one.promise in order else len(order))
+    known = sorted(
+        proven.values(), key=lambda problem: order.index(problem.promise) if problem.promise in order else len(order)
+    )
     return [*known, *_phase(run, errors), *errors.values()]
 
 
@@ -171,7 +173,7 @@ def _error(result: Result, known: dict[tuple[str, str], Problem]) -> Problem:
 def _phase(run: SavedRun, errors: Mapping[tuple[str, str], Problem]) -> list[Problem]:
     """Return the phase that failed, where no test tells of it."""
     name = run.verdict.broken_phase
-    if not name or any(f"phase {name} failed" in one.text + one.sentence for one in errors.values()):
+    if not name or any(f"phase {name} failed" in problem.text + problem.sentence for problem in errors.values()):
         return []
     error = next((phase.error for phase in run.phases if phase.name == name), "")
     remedy = REMEDY_LINE.search(error)
@@ -193,7 +195,7 @@ def not_run(run: SavedRun) -> list[NotRun]:
         cause = re.search(r"\[([\w-]+)\]$", result.reason)
         causes[key] = cause[1] if cause else ""
     made = [NotRun(key[1] or "no reason was given", key[0], tuple(tests), causes[key]) for key, tests in groups.items()]
-    return sorted(made, key=lambda one: (one.outcome != Outcome.BLOCKED.value, -len(one.tests)))
+    return sorted(made, key=lambda group: (group.outcome != Outcome.BLOCKED.value, -len(group.tests)))
 
 
 def plainly(value: object) -> str:

@@ -79,7 +79,7 @@ class Comparison:
             if one is None
             else {"id": one.id, "started": one.started, "directory": self.directory},
             "changes": [asdict(change) for change in self.changes],
-            "flakes": [one.as_json() for one in self.flakes],
+            "flakes": [flake.as_json() for flake in self.flakes],
             "trends": dict(self.trends or {}),
             "accepted": list(self.accepted),
             "notes": list(self.notes),
@@ -105,7 +105,7 @@ def compare(now: Entry, earlier: Sequence[Entry], *, accept: bool = False) -> Co
         earlier: runs of any kind, oldest first.
         accept: whether it may have fewer of anything.
     """
-    alike = [one for one in earlier if one.kind == now.kind and one.green]
+    alike = [run for run in earlier if run.kind == now.kind and run.green]
     previous = alike[-1] if alike else None
     trends = _trends([*alike, *([now] if now.whole else [])][-TREND_RUNS:])
     flakes = tuple(flaking.flakes(earlier, now))
@@ -123,14 +123,14 @@ def compare(now: Entry, earlier: Sequence[Entry], *, accept: bool = False) -> Co
             previous, changes, flakes, trends, notes=(f"history: not compared in numbers of tests: {why}",)
         )
     if accept:
-        return Comparison(previous, changes, flakes, trends, accepted=tuple(one.numbers for one in same))
-    broken = {one.promise for one in now.tests.values() if one.outcome in RED}
+        return Comparison(previous, changes, flakes, trends, accepted=tuple(loss.numbers for loss in same))
+    broken = {test.promise for test in now.tests.values() if test.outcome in RED}
     return Comparison(previous, changes, flakes, trends, tuple(results(same, previous, now, broken)))
 
 
 def _changes(before: Entry, now: Entry, losses: Sequence[Fewer]) -> list[Change]:
     """Return what is another than in the last green run; of a run that left tests out, what can be said of the others."""
-    found = [Change(one.kind, one.object, one.before, one.now, one.text) for one in losses]
+    found = [Change(loss.kind, loss.object, loss.before, loss.now, loss.text) for loss in losses]
     for name in ("layer", "harness"):
         then, today = getattr(before, name), getattr(now, name)
         if then.get("digest") != today.get("digest"):
@@ -144,7 +144,7 @@ def _changes(before: Entry, now: Entry, losses: Sequence[Fewer]) -> list[Change]
         found.append(Change("exempt", name, "", promise, f"{name} is now exempt from {promise}"))
     if now.whole:
         found += _more(before.tests, now.tests)
-        found += _counts(before, now, {(one.promise, one.what) for one in losses})
+        found += _counts(before, now, {(loss.promise, loss.what) for loss in losses})
     for name, test in now.tests.items():
         then = before.tests[name].outcome if name in before.tests else ""
         if then and then != test.outcome and Outcome.BLOCKED not in {then, test.outcome}:
@@ -161,8 +161,10 @@ def _at(content: Mapping[str, str]) -> str:
 def _more(before: Mapping[str, Case], now: Mapping[str, Case]) -> list[Change]:
     """Return which promises have more tests."""
     found = []
-    for promise in sorted({one.promise for one in now.values()}):
-        then, today = (sum(one.promise == promise and one.judged for one in tests.values()) for tests in (before, now))
+    for promise in sorted({test.promise for test in now.values()}):
+        then, today = (
+            sum(test.promise == promise and test.judged for test in tests.values()) for tests in (before, now)
+        )
         if today > then:
             name = promise or "without a promise"
             found.append(Change("more-tests", name, then, today, f"{today} tests of {name}, {then} before"))

@@ -122,16 +122,16 @@ class Entry:
         tests = [
             [
                 name,
-                one.outcome,
-                round(one.seconds, 3),
-                one.promise,
-                one.object,
-                *([dict(one.counts)] if one.counts else []),
+                test.outcome,
+                round(test.seconds, 3),
+                test.promise,
+                test.object,
+                *([dict(test.counts)] if test.counts else []),
             ]
-            for name, one in self.tests.items()
+            for name, test in self.tests.items()
         ]
         rest = {name: value for name, value in self.__dict__.items() if name not in {"tests", "exempt", "accepted"}}
-        plain = {"v": VERSION, **rest, "tests": tests, "exempt": [list(one) for one in self.exempt]}
+        plain = {"v": VERSION, **rest, "tests": tests, "exempt": [list(exemption) for exemption in self.exempt]}
         safe: dict[str, Any] = redact.plain({**plain, "accepted": list(self.accepted)})
         return safe
 
@@ -154,9 +154,9 @@ class Entry:
 def tests(results: Iterable[Result]) -> dict[str, Case]:
     """Return what a line says of each test; what the comparison itself has added is none."""
     return {
-        one.test: Case(one.outcome.value, one.seconds, one.promise, one.object, counts(one.figures))
-        for one in sorted(results, key=lambda one: one.test)
-        if not one.test.startswith(OF_HISTORY)
+        result.test: Case(result.outcome.value, result.seconds, result.promise, result.object, counts(result.figures))
+        for result in sorted(results, key=lambda result: result.test)
+        if not result.test.startswith(OF_HISTORY)
     }
 
 
@@ -164,10 +164,10 @@ def counts(figures: Mapping[str, Any]) -> dict[str, int]:
     """Return how many of each thing a test's figures name: integers as they are, texts that are things by their number."""
     found = {}
     for name, value in figures.items():
-        several = [one for one in (value if isinstance(value, list | tuple) else [value]) if one is not None]
+        several = [each for each in (value if isinstance(value, list | tuple) else [value]) if each is not None]
         if name in COUNTED_TEXTS:
-            found[COUNTED_TEXTS[name]] = len({str(one) for one in several})
-        elif name not in VARIES and several and all(type(one) is int for one in several):
+            found[COUNTED_TEXTS[name]] = len({str(each) for each in several})
+        elif name not in VARIES and several and all(type(each) is int for each in several):
             found[name] = sum(several)
     return found
 
@@ -192,9 +192,9 @@ def _figures(results: Iterable[Result]) -> dict[str, Any]:
             summed[name] = summed.get(name, 0) + count
         for name, value in result.figures.items():
             several = value if isinstance(value, list | tuple) else [value]
-            measured.setdefault(name, []).extend(one for one in several if isinstance(one, float))
+            measured.setdefault(name, []).extend(each for each in several if isinstance(each, float))
     figures: dict[str, Any] = dict(summed)
     for name, values in measured.items():
         if values:
-            figures[name] = [round(one, 4) for one in (min(values), median(values), max(values))]
+            figures[name] = [round(figure, 4) for figure in (min(values), median(values), max(values))]
     return figures

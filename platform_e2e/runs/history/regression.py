@@ -74,9 +74,11 @@ def fewer(before: Entry, now: Entry) -> list[Fewer]:
     """
     found = []
     excused = set(now.exempt) - set(before.exempt)
-    old = {name: one for name, one in before.tests.items() if one.judged and (one.promise, one.object) not in excused}
-    new = {name: one for name, one in now.tests.items() if one.judged}
-    for promise in sorted({one.promise for one in old.values()}):
+    old = {
+        name: test for name, test in before.tests.items() if test.judged and (test.promise, test.object) not in excused
+    }
+    new = {name: test for name, test in now.tests.items() if test.judged}
+    for promise in sorted({test.promise for test in old.values()}):
         then, today = _of(old, promise), _of(new, promise)
         gone = sorted(_lost(then, today, now.tests))
         if gone:
@@ -88,16 +90,16 @@ def fewer(before: Entry, now: Entry) -> list[Fewer]:
 
 
 def _of(tests: Mapping[str, Case], promise: str) -> dict[str, Case]:
-    return {name: one for name, one in tests.items() if one.promise == promise}
+    return {name: test for name, test in tests.items() if test.promise == promise}
 
 
 def _lost(then: Collection[str], today: Collection[str], all_today: Collection[str]) -> Iterator[str]:
     """Return the tests of one promise that nothing has taken the place of."""
     had, has = Counter(map(function, then)), Counter(map(function, today))
     for name, number in had.items():
-        gone = [one for one in then if function(one) == name and one not in today]
+        gone = [test for test in then if function(test) == name and test not in today]
         # One that is skipped now is still there, so no other has taken its place.
-        skipped = [one for one in gone if one in all_today]
+        skipped = [test for test in gone if test in all_today]
         if has[name] < number and (has[name] or skipped or len(today) < len(then)):
             yield from gone
 
@@ -121,8 +123,8 @@ def _objects(tests: Mapping[str, Case], gone: Iterable[str]) -> str:
 
 def number(count: int, things: str) -> str:
     """Return a count with its noun: 1 address, 2 addresses."""
-    one = things.removesuffix("es") if things.endswith("sses") else things.removesuffix("s")
-    return f"{count} {one if count == 1 else things}"
+    singular = things.removesuffix("es") if things.endswith("sses") else things.removesuffix("s")
+    return f"{count} {singular if count == 1 else things}"
 
 
 def some(names: Collection[str]) -> str:
