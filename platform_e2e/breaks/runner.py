@@ -29,7 +29,7 @@ from platform_e2e.runs.saved import SavedRun
 from platform_e2e.settings import OPTIONS, Keep, Settings
 
 LOG_WIDTH = 140
-"""Columns of the table where the output is no terminal."""
+"""Columns of the table where the output is not a terminal."""
 
 LINES_KEPT = 20
 """How many last lines of a run are looked at: a refusal of the layer has two."""
@@ -163,7 +163,7 @@ class Share:
         return judgements
 
     def _run(self, settings: Settings, layer: Path, name: str) -> Ended:
-        """Run the tests once; what an interruption has ended, or come before, is no verdict.
+        """Run the tests once; a run that an interruption has ended, or come before, has no verdict.
 
         Raises:
             CancelledError: this command was interrupted.

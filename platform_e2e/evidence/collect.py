@@ -101,7 +101,7 @@ class Evidence:
             )
 
     def keep(self, own: str, texts: Iterable[str], namespaces: Iterable[str]) -> None:
-        """Keep what findings name, the shared state where nobody has yet, and the index.
+        """Keep what findings name, the shared state where it is not kept yet, and the index.
 
         What cannot be read is said in the index; evidence never fails a run.
 
@@ -150,7 +150,7 @@ class Evidence:
         for thread in threads:
             thread.start()
         for thread in threads:
-            # A program in a node may hang; nobody waits longer for it, and what it still says is not written.
+            # A program in a node may hang; it is not waited for longer, and what it still says is not written.
             thread.join(max(0.0, self.store.end - time.monotonic()))
         for what in names:
             if what not in done:
@@ -160,7 +160,7 @@ class Evidence:
         """Keep one object, who owns its fields, and its events."""
         full = _known(kind)
         if not full:
-            return  # such as environment/staging, which is no object of the cluster
+            return  # such as environment/staging, which is not an object of the cluster
         obj = self.asking.get(full, name, namespace)
         short = kind.rsplit("/", maxsplit=1)[-1].lower()
         path = f"{own}/{namespace or 'cluster'}/{short}-{name}"
@@ -245,7 +245,7 @@ def _named(texts: Iterable[str]) -> list[tuple[str, str, str | None]]:
 
 
 def _known(kind: str) -> str:
-    """Return a kind with its API, by its short name; an empty text where it is no kind that is kept."""
+    """Return a kind with its API, by its short name; an empty text where objects of that kind are not kept."""
     known = (*NAMESPACE_KINDS, *CLUSTER_KINDS, *OTHER_KINDS)
     return next((k for k in known if k.rpartition("/")[2].lower() == kind.rpartition("/")[2].lower()), "")
 

@@ -63,7 +63,7 @@ def _name(key: str) -> str:
     kind, _, rest = key.partition(":")
     if kind == "f":
         return redact.text(rest)
-    # Before lines are broken: what is broken cannot be recognised any more.
+    # Before lines are broken: a broken line cannot be recognised.
     if kind == "k":
         try:
             keys = redact.plain(json.loads(rest))

@@ -203,7 +203,7 @@ class Observer:
         self._thread.join(timeout=5 * AGAIN_SECONDS)
 
     def _run(self) -> None:
-        """Observe as soon as nobody else does, until the end."""
+        """Observe as soon as no other process does, until the end."""
         while not self._stop.is_set():
             release = self._lock.try_take("record what happens in the cluster")
             if release is None:

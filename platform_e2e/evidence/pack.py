@@ -30,7 +30,7 @@ def pack(directory: Path, target: Path | None = None) -> Path:
         target: the archive; RUN.tar.gz beside the directory by default.
 
     Raises:
-        WrongUsage: it is no run's directory.
+        WrongUsage: it is not the directory of a run.
         BrokenHarness: the archive cannot be written.
     """
     run = directory.resolve()
@@ -63,7 +63,7 @@ def files(run: Path) -> Iterator[Path]:
 
 
 def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:
-    """Add one file under a relative name, with nobody as its owner."""
+    """Add one file under a relative name, without an owner."""
     with plainfile.opened(path) as file:
         info = tarfile.TarInfo(name)
         stat = os.fstat(file.fileno())

@@ -45,7 +45,7 @@ class Entry:
         bytes: its size.
         what: what it has, in a few words.
         truncated: whether something of it was left out.
-        of_bytes: the size without that; None where nobody knows, or where nothing was left out.
+        of_bytes: the size without that; None where it is not known, or where nothing was left out.
     """
 
     path: str
@@ -134,7 +134,7 @@ class Store:
         self._write(path, content, what, keep="start", size=len(content))
 
     def data(self, path: str, content: bytes, what: str) -> None:
-        """Write an archive whose parts have no secrets any more; whole or not at all."""
+        """Write an archive of parts without secrets, whole or not at all."""
         self._write(path, content, what, keep=None, size=len(content))
 
     def left_out(self, what: str, why: str) -> None:
@@ -248,7 +248,7 @@ class Store:
 
     @contextmanager
     def entries(self) -> Iterator[tuple[list[Entry], list[Mapping[str, str]]]]:
-        """Yield the files, and what was left out with the reasons; until that is written nobody else writes."""
+        """Yield the files, and what was left out with the reasons; until that is written no other process writes."""
         with self._locked() as known:
             yield self._entries(known)
 

@@ -27,7 +27,7 @@ class Recorder:
     """Collect what each test's reports say, in the controlling process.
 
     Args:
-        run: whose verdict it will be.
+        run: the results are those of its tests.
     """
 
     def __init__(self, run: Run) -> None:
@@ -120,7 +120,7 @@ def result_of(report: pytest.TestReport) -> Result:
 
 
 def shortened(text: str) -> str:
-    """Return a text whose middle is left out, and told so, where it is longer than a report can use."""
+    """Return a text; where it is longer than a report can use, its middle is left out, which is said in its place."""
     left = len(text) - TEXT_CHARACTERS
     half = TEXT_CHARACTERS // 2
     return text if left <= 0 else f"{text[:half]}\n... {left} characters left out ...\n{text[-half:]}"

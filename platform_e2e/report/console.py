@@ -68,7 +68,7 @@ class Follower:
         out: where the lines go.
         printer: which lines.
         position: how much of the file, in bytes, was shown already.
-        column: tells in which column of the terminal somebody else is writing.
+        column: tells in which column of the terminal another writer is.
     """
 
     def __init__(

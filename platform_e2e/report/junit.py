@@ -103,11 +103,11 @@ def waits_of(events: Iterable[Mapping[str, Any]]) -> dict[str, Waits]:
 def rewrite(path: Path, suite: Suite) -> None:
     """Put into pytest's file what its viewers need; it is replaced as a whole or not at all.
 
-    What is no regular file, such as /dev/stdout, stays as pytest wrote it.
+    A path that is not a regular file, such as /dev/stdout, stays as pytest wrote it.
 
     Raises:
         OSError: the file cannot be read or written.
-        ValueError: it is no XML.
+        ValueError: it is not XML.
     """
     if path.exists() and not path.is_file():
         # Some devices never end.
@@ -115,7 +115,7 @@ def rewrite(path: Path, suite: Suite) -> None:
     try:
         root = ET.fromstring(path.read_bytes())  # noqa: S314 - pytest has just written it
     except ET.ParseError as error:
-        raise ValueError(f"{path} is no XML: {error}") from error
+        raise ValueError(f"{path} must be XML: {error}") from error
     element = root if root.tag == "testsuite" else root.find("testsuite")
     if element is None:
         raise ValueError(f"{path} has no testsuite")

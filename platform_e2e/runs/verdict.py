@@ -22,7 +22,7 @@ OF_RELEASE = "release/"
 """How the object of a test begins that is about a foundation: that it runs promises nothing by itself."""
 
 NOTHING_OF_IT = "got empty parameter set"
-"""How pytest's reason begins for a test whose cases are read from the layer, where the layer has none."""
+"""How pytest's reason begins for a test that has one case per object of the layer, where the layer has no such object."""
 
 
 class Outcome(StrEnum):
@@ -59,7 +59,7 @@ class Result:
         figures: what it measured: addresses, targets, seconds.
         findings: broken promises.
         reason: why it was skipped, or what blocked it, or the first line of its error.
-        exit_code: whose fault a failure is.
+        exit_code: tells who is at fault: the platform, the harness, or the caller.
         object: what its case is about, as findings name it; empty where it is about all of the layer.
         proves: what must be true, in one sentence.
         text: what pytest says of a failure that no finding explains.

@@ -152,7 +152,7 @@ def test_a_break_is_read(tmp_path: Path) -> None:
         ("loadbalancer", "lodbalancer", "promise must be `loadbalancer`, got `lodbalancer`"),
         ("cause:", "cuase:", "must have promise, cause, sentence and change"),
         ("why:", "because:", "and nothing else"),
-        ("no L2Advertisement .*", "no L2Advertisement (", "sentence is no regular expression"),
+        ("no L2Advertisement .*", "no L2Advertisement (", "sentence must be a regular expression"),
         ("- file: metallb/l2.yaml\n  delete: true\n", "", "change is empty"),
         (
             "delete: true",

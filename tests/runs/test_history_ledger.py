@@ -88,9 +88,9 @@ def test_a_lock_that_somebody_else_holds_for_too_long_is_an_error(
 
 def test_a_device_is_not_read_for_ever(book: Ledger) -> None:
     book.path.symlink_to("/dev/zero")
-    with pytest.raises(OSError, match="no regular file"):
+    with pytest.raises(OSError, match="not a regular file"):
         book.read(dict)
-    with pytest.raises(OSError, match="no regular file"):
+    with pytest.raises(OSError, match="not a regular file"):
         book.append({"n": 1})
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from platform_e2e.report.html.source import Event
 
 SHORT_SECONDS = 0.1
-"""A wait that was met faster is no item of its own: a thousand of them are an eye's noise and say nothing."""
+"""A wait that was met faster is not an item of its own: a thousand of them hide the others and say nothing."""
 
 STEPS_KEPT = 20
 """How many states of a wait, or lines of a phase, an item has: those of a wait's own text and some."""
@@ -211,7 +211,7 @@ def _applications(events: Iterable[tuple[float, Event]], end: float) -> list[Lan
 def _changes(events: Iterable[tuple[float, Event]], made: Course, outcomes: Mapping[str, str]) -> list[Item]:
     """Return what tests changed, from the change until it was as before.
 
-    A test that passed although nobody healed its change is a control, which wanted just that.
+    A test that passed although its change was not healed is a control, which expects that.
     """
     going: dict[tuple[str, str], Item] = {}
     items: list[Item] = []

@@ -85,7 +85,7 @@ def chosen(problem: Problem, logs: Logs) -> list[Kept]:
     """Return the logs that belong to a problem, what tells of its objects first.
 
     Args:
-        problem: whose tests have directories of their own, and whose objects have namespaces.
+        problem: its tests have directories of their own, and its objects have namespaces.
         logs: all that were kept.
     """
     own = {test.evidence or "\0" for test in problem.tests}

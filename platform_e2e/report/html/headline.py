@@ -130,7 +130,7 @@ def facts(source: Source, started: float, seconds: float) -> list[tuple[str, str
 
 
 def stays(source: Source) -> str:
-    """Return what became of the cluster after the run, as far as it is known: whose it is must not be guessed."""
+    """Return what became of the cluster after the run, as far as it is known; who owns it must not be guessed."""
     if source.run.kept:
         return "; it was kept"
     own = str(source.run.options.get("cluster") or "")

@@ -18,7 +18,7 @@ from platform_e2e.runs.saved import SavedRun
 from platform_e2e.runs.verdict import BAD, Outcome, Result, summarise
 
 PROBLEMS_SHOWN = 60
-"""How many problems have a card of their own; nobody reads more, and where there are more they have few causes."""
+"""How many problems have a card of their own; a reader stops before that, and more problems have few causes."""
 
 CASES_SHOWN, TESTS_SHOWN = 40, 100
 """How many objects and tests a card lists."""

@@ -17,7 +17,7 @@ OBJECT = re.compile(r"[a-z][\w.-]*/[\w.-]*\w(?: -n [\w.-]*\w)?")
 
 CAUSE_LINE = re.compile(r"^\s*cause:\s+(?P<words>.+?)(?: \[(?P<id>[\w-]+)\])?$", re.MULTILINE)
 REMEDY_LINE = re.compile(r"^\s*remedy:\s+(?P<words>.+)$", re.MULTILINE | re.IGNORECASE)
-"""How an error that is no finding tells its cause and remedy."""
+"""How an error without a finding tells its cause and remedy."""
 
 
 @dataclass(frozen=True)

@@ -152,7 +152,7 @@ class Entry:
 
 
 def tests(results: Iterable[Result]) -> dict[str, Case]:
-    """Return what a line says of each test; what the comparison itself has added is none."""
+    """Return what a line says of each test; the results of the comparison itself are left out."""
     return {
         result.test: Case(result.outcome.value, result.seconds, result.promise, result.object, counts(result.figures))
         for result in sorted(results, key=lambda result: result.test)

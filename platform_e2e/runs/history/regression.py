@@ -28,7 +28,7 @@ class Fewer:
     """One thing that there is less of.
 
     Attributes:
-        promise: whose tests saw it, or empty.
+        promise: its tests saw it; may be empty.
         what: `tests`, or the figure: `targets`, `addresses`.
         object: what it is about, for a person.
         before: how many the green run had.
@@ -52,8 +52,8 @@ class Fewer:
     def numbers(self) -> str:
         """Return how many there are and were."""
         of = f" of the promise {self.promise}" if self.promise else " without a promise"
-        whose = of if self.what == "tests" else f" of {self.object}"
-        return f"{number(self.now, self.what)}{whose}, {self.before} before"
+        owner = of if self.what == "tests" else f" of {self.object}"
+        return f"{number(self.now, self.what)}{owner}, {self.before} before"
 
     @property
     def text(self) -> str:
@@ -65,8 +65,8 @@ def fewer(before: Entry, now: Entry) -> list[Fewer]:
     """Return what there is less of.
 
     A test function with fewer cases counts, and one that is gone where its promise has fewer tests in all: one that was
-    renamed, or an object that has taken another's place, is no loss. A case whose object the layer now exempts, which needs
-    a reason and is listed in the report, is none either.
+    renamed, or an object that has taken another's place, is not a loss; neither is a case with an object that
+    the layer now exempts, which needs a reason and is listed in the report.
 
     Args:
         before: the last green run.
@@ -137,7 +137,7 @@ def some(names: Collection[str]) -> str:
 def results(losses: Iterable[Fewer], before: Entry, now: Entry, broken: Collection[str]) -> list[Result]:
     """Return one failed result for each promise that has less, unless it is red already: one cause, one failure.
 
-    Where the layer is the same byte for byte, fewer tests are no fault of the platform: it was not judged in full.
+    Where the layer is the same byte for byte, fewer tests are not a fault of the platform: it was not judged in full.
 
     Args:
         losses: what there is less of.
