@@ -17,6 +17,9 @@ NOTES_KEPT = 10
 PATH_CHARACTERS = 200
 """How much of the path of a value is shown: its keys are as long as those of the data."""
 
+WORDS = {"Expected": "must be", "Invalid enum value": "cannot be", "Number out": "must be a number, got one out"}
+"""How msgspec begins a message, and how a sentence about a value goes on."""
+
 Finite = Annotated[float, msgspec.Meta(ge=-1e15, le=1e15)]
 """A number to calculate with: seconds since the epoch have ten digits, and JSON also has 1e999."""
 
@@ -84,7 +87,9 @@ class _Reader:
         try:
             return msgspec.convert(data, kind)
         except msgspec.ValidationError as error:
-            reason = str(error).replace("Expected", "must be", 1)
+            reason = str(error)
+            for theirs, ours in WORDS.items():
+                reason = reason.replace(theirs, ours, 1)
         if get_origin(kind) in {Union, types.UnionType}:
             kind = next((part for part in get_args(kind) if _fields(part)), kind)
         origin, parts = get_origin(kind), get_args(kind)
