@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any
+
+import msgspec
 
 PROMISE_NAME = re.compile(r"[a-z][a-z0-9-]{0,40}")
 """What a promise may be called: it is part of annotations (`platform-e2e/exempt-NAME`) and of file names."""
@@ -108,9 +110,13 @@ class Finding:
         )
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Finding:
-        """Return the finding that `as_json` has written."""
-        return cls(**{**data, "cause": Cause(**data["cause"])})
+    def from_json(cls, data: Any) -> Finding:
+        """Return the finding that `as_json` has written.
+
+        Raises:
+            ValueError: it lacks a field, or a field has another type.
+        """
+        return msgspec.convert(data, cls)
 
     def markdown(self, cell: Callable[[Any], str], test: str = "") -> str:
         """Return the same lines for a page that reads Markdown.
@@ -133,7 +139,7 @@ class Finding:
     @classmethod
     def several(cls, text: str) -> tuple[Finding, ...]:
         """Return the findings of a property of a test: a JSON list of what `as_json` returns, or an empty text."""
-        return tuple(cls.from_json(one) for one in json.loads(text or "[]"))
+        return tuple(map(cls.from_json, json.loads(text or "[]")))
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain data for run.json and JUnit properties."""

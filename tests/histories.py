@@ -41,5 +41,7 @@ def entry(number: int = 1, tests: Mapping[str, Case] | None = None, **fields: An
             }
         },
         phases={"cluster": 9.4},
+        exempt=(),
+        accepted=(),
     )
     return replace(made, **fields)

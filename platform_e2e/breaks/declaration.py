@@ -64,7 +64,7 @@ def load(path: Path) -> Break:
     """Read one break.
 
     Raises:
-        WrongUsage: the file is no break; the text says what is wrong with which field.
+        WrongUsage: the file is not a break; the text says what is wrong with which field.
     """
     try:
         data = YAML(typ="safe", pure=True).load(path)
@@ -79,7 +79,7 @@ def load(path: Path) -> Break:
     try:
         re.compile(str(data["sentence"]))
     except re.error as error:
-        raise WrongUsage(f"{path.name}: sentence is no regular expression: {error}.") from error
+        raise WrongUsage(f"{path.name}: sentence must be a regular expression: {error}.") from error
     changes = tuple(_change(path, item) for item in data["change"] or ())
     if not changes:
         raise WrongUsage(f"{path.name}: change is empty, so nothing would break.")
@@ -110,7 +110,7 @@ def load_all(directory: Path) -> list[Break]:
     """Return every break of a directory, by name.
 
     Raises:
-        WrongUsage: there is none, or one of them is no break.
+        WrongUsage: there is none, or one of them is not a break.
     """
     found = [load(path) for path in sorted(directory.glob("*.yaml"))]
     if not found:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
 import secrets
 import shutil
@@ -15,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -23,14 +21,15 @@ from rich.text import Text
 
 from platform_e2e import paths, shell
 from platform_e2e.breaks.declaration import Break, apply, load_all
-from platform_e2e.breaks.judge import Judgement, judge, judge_sound
+from platform_e2e.breaks.judge import Ended, Judgement, judge, judge_sound
 from platform_e2e.errors import ExitCode, WrongUsage
 from platform_e2e.programs import Programs
 from platform_e2e.report.console import duration
+from platform_e2e.runs.saved import SavedRun
 from platform_e2e.settings import OPTIONS, Keep, Settings
 
 LOG_WIDTH = 140
-"""Columns of the table where the output is no terminal."""
+"""Columns of the table where the output is not a terminal."""
 
 LINES_KEPT = 20
 """How many last lines of a run are looked at: a refusal of the layer has two."""
@@ -163,8 +162,8 @@ class Share:
         judgements.append(self._say(judge_sound("(sound, after)", run(settings.layer, f"after-{cluster}"))))
         return judgements
 
-    def _run(self, settings: Settings, layer: Path, name: str) -> dict[str, Any]:
-        """Run the tests once; what an interruption has ended, or come before, is no verdict.
+    def _run(self, settings: Settings, layer: Path, name: str) -> Ended:
+        """Run the tests once; a run that an interruption has ended, or come before, has no verdict.
 
         Raises:
             CancelledError: this command was interrupted.
@@ -177,8 +176,8 @@ class Share:
         return done
 
     def unrun(self) -> list[Judgement]:
-        """Return that breaks were not run, which nobody may take for a success."""
-        return [Judgement(one.name, one.promise, one.cause, False, "not run", 0.0) for one in self._left]
+        """Return a judgement that is not right for each break that was not run."""
+        return [Judgement(fault.name, fault.promise, fault.cause, False, "not run", 0.0) for fault in self._left]
 
     def _say(self, judgement: Judgement) -> Judgement:
         """Print one line as soon as it is known."""
@@ -215,8 +214,8 @@ def _end(jobs: Sequence[Future[list[Judgement]]]) -> None:
         wait(jobs, timeout=0.2)
 
 
-def _run(settings: Settings, layer: Path, name: str) -> dict[str, Any]:
-    """Run the platform's tests as a person would, and return run.json; an empty one where the run left none."""
+def _run(settings: Settings, layer: Path, name: str) -> Ended:
+    """Run the platform's tests as a person would, and return how the run ended."""
     artifacts = settings.artifacts / "breaks" / name
     shutil.rmtree(artifacts, ignore_errors=True)
     command: list[str | Path] = [
@@ -249,11 +248,10 @@ def _run(settings: Settings, layer: Path, name: str) -> dict[str, Any]:
     )
     artifacts.mkdir(parents=True, exist_ok=True)
     (artifacts / "output.txt").write_text(done.stdout + done.stderr, encoding="utf-8")
-    result = artifacts / "latest" / "run.json"
-    data: dict[str, Any] = json.loads(result.read_text(encoding="utf-8")) if result.exists() else {}
+    run, _ = SavedRun.load(artifacts / "latest")
     lines = (done.stdout + done.stderr).strip().splitlines()
-    said = {"last_line": next(iter(reversed(lines)), ""), "said": "\n".join(lines[-LINES_KEPT:])}
-    return {**data, **said, "status": done.returncode, "seconds": done.seconds, "artifacts": str(artifacts)}
+    last, said = next(iter(reversed(lines)), ""), "\n".join(lines[-LINES_KEPT:])
+    return Ended(done.returncode, done.seconds, run.verdict, last, said, str(artifacts))
 
 
 def options_of(settings: Settings, layer: Path) -> list[str]:

@@ -97,11 +97,8 @@ def row(run: Entry, flaky: int) -> dict[str, Any]:
     from platform_e2e.runs.verdict import Outcome
 
     passed = sum(test.outcome == Outcome.PASSED for test in run.tests.values())
-    heals = [
-        promise["figures"]["heal_seconds"][1]
-        for promise in run.promises.values()
-        if isinstance(promise["figures"].get("heal_seconds"), list)
-    ]
+    figures = (promise["figures"].get("heal_seconds") for promise in run.promises.values())
+    heals = [figure[1] for figure in figures if isinstance(figure, list)]
     return {
         "id": run.id,
         "started": run.started,

@@ -1,4 +1,4 @@
-"""Ask the cluster for evidence, without asking for ever where nobody answers."""
+"""Ask the cluster for evidence, without asking for ever where it does not answer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from platform_e2e.errors import BrokenHarness
 from platform_e2e.kube.errors import Unavailable
 
 PATIENCE = 3.0
-"""Seconds that one question is tried for: the cause is to be seen as it is, not waited away."""
+"""Seconds that one question is tried for: the cause must be seen before it is gone."""
 
 
 class Cluster(Protocol):
@@ -50,7 +50,7 @@ class Gone(BrokenHarness):
 
 
 class Asking:
-    """Ask one cluster from several threads; once it does not answer, it is not asked any more.
+    """Ask one cluster from several threads; once it does not answer, it is not asked again.
 
     Args:
         cluster: the client.

@@ -81,8 +81,8 @@ class State:
     def _trees(self) -> None:
         """Keep what Argo CD knows of each Application, down to the pods."""
         # Without secrets before messages are put into one line: a block of YAML could not be recognised there.
-        owned = [redact.plain(one) for kind in OWNED_KINDS for one in self.asking.list(kind)]
-        roots = tree.trees([redact.plain(one) for one in self.asking.list(argocd.APPLICATION)], owned)
+        owned = [redact.plain(obj) for kind in OWNED_KINDS for obj in self.asking.list(kind)]
+        roots = tree.trees([redact.plain(obj) for obj in self.asking.list(argocd.APPLICATION)], owned)
         if roots:
             self.store.text(
                 "argocd/tree.txt", tree.as_text(roots), "every Application with its resources, down to the pods"

@@ -92,7 +92,7 @@ class Evidence:
         """Learn what the cluster's Secrets hold now, so that it is taken out of all that follows."""
         try:
             words = [
-                one["metadata"]["name"] for kind in ("v1/Namespace", "v1/Service") for one in self.asking.list(kind)
+                obj["metadata"]["name"] for kind in ("v1/Namespace", "v1/Service") for obj in self.asking.list(kind)
             ]
             redact.learn(self.asking.list("v1/Secret"), words)
         except TROUBLE as error:
@@ -101,7 +101,7 @@ class Evidence:
             )
 
     def keep(self, own: str, texts: Iterable[str], namespaces: Iterable[str]) -> None:
-        """Keep what findings name, the shared state where nobody has yet, and the index.
+        """Keep what findings name, the shared state where it is not kept yet, and the index.
 
         What cannot be read is said in the index; evidence never fails a run.
 
@@ -150,7 +150,7 @@ class Evidence:
         for thread in threads:
             thread.start()
         for thread in threads:
-            # A program in a node may hang; nobody waits longer for it, and what it still says is not written.
+            # A program in a node may hang; it is not waited for longer, and what it still says is not written.
             thread.join(max(0.0, self.store.end - time.monotonic()))
         for what in names:
             if what not in done:
@@ -160,7 +160,7 @@ class Evidence:
         """Keep one object, who owns its fields, and its events."""
         full = _known(kind)
         if not full:
-            return  # such as environment/staging, which is no object of the cluster
+            return  # such as environment/staging, which is not an object of the cluster
         obj = self.asking.get(full, name, namespace)
         short = kind.rsplit("/", maxsplit=1)[-1].lower()
         path = f"{own}/{namespace or 'cluster'}/{short}-{name}"
@@ -183,7 +183,7 @@ class Evidence:
             app = self.asking.get(argocd.APPLICATION, name, namespace or argocd.NAMESPACE)
         except TROUBLE:
             return []  # _object has said why
-        return sorted({one.namespace for one in argocd.resources(app) if one.namespace})
+        return sorted({resource.namespace for resource in argocd.resources(app) if resource.namespace})
 
     def _state(self, namespaces: Sequence[str]) -> list[Job]:
         """Return what keeps the state of the whole, for the first that asks."""
@@ -205,7 +205,7 @@ class Evidence:
         short = kind.rsplit("/", maxsplit=1)[-1].lower()
         short = f"{short[:-1]}ies" if short.endswith("y") else f"{short}es" if short.endswith("s") else f"{short}s"
         self.store.text(
-            f"{directory}/{short}.yaml", "---\n".join(as_yaml(one) for one in objects), "objects with status"
+            f"{directory}/{short}.yaml", "---\n".join(as_yaml(obj) for obj in objects), "objects with status"
         )
         self.store.text(
             f"{directory}/{short}.fields.txt", field_owners.owners(objects), "who owns which field, since when"
@@ -245,7 +245,7 @@ def _named(texts: Iterable[str]) -> list[tuple[str, str, str | None]]:
 
 
 def _known(kind: str) -> str:
-    """Return a kind with its API, by its short name; an empty text where it is no kind that is kept."""
+    """Return a kind with its API, by its short name; an empty text where objects of that kind are not kept."""
     known = (*NAMESPACE_KINDS, *CLUSTER_KINDS, *OTHER_KINDS)
     return next((k for k in known if k.rpartition("/")[2].lower() == kind.rpartition("/")[2].lower()), "")
 

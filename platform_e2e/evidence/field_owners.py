@@ -18,7 +18,7 @@ def owners(objects: Iterable[Mapping[str, Any]]) -> str:
     parts = []
     for obj in objects:
         meta = obj.get("metadata") or {}
-        entries = sorted(meta.get("managedFields") or (), key=lambda one: str(one.get("time", "")), reverse=True)
+        entries = sorted(meta.get("managedFields") or (), key=lambda entry: str(entry.get("time", "")), reverse=True)
         if not entries:
             continue
         where = f" -n {meta['namespace']}" if meta.get("namespace") else ""
@@ -63,7 +63,7 @@ def _name(key: str) -> str:
     kind, _, rest = key.partition(":")
     if kind == "f":
         return redact.text(rest)
-    # Before lines are broken: what is broken cannot be recognised any more.
+    # Before lines are broken: a broken line cannot be recognised.
     if kind == "k":
         try:
             keys = redact.plain(json.loads(rest))

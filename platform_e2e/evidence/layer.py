@@ -50,8 +50,10 @@ def served(repository: Path, branch: str) -> tuple[str, bytes]:
         path = Path(scratch) / "layer.tar"
         git("archive", "--format=tar", f"--output={path.absolute()}", sha)
         with tarfile.open(path) as tree:
-            members = [(one, tree.extractfile(one)) for one in tree if one.isfile()]
-            files = [File(one.name, file.read() if file else b"", bool(one.mode & 0o100)) for one, file in members]
+            members = [(member, tree.extractfile(member)) for member in tree if member.isfile()]
+            files = [
+                File(member.name, file.read() if file else b"", bool(member.mode & 0o100)) for member, file in members
+            ]
     return sha, packed(without_secrets(files, sha))
 
 
@@ -74,7 +76,7 @@ def packed(files: Iterable[File]) -> bytes:
     """Return files as a tar.gz that is the same for the same files: sorted, without owners and times."""
     plain = io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for file in sorted(files, key=lambda one: one.path):
+        for file in sorted(files, key=lambda file: file.path):
             info = tarfile.TarInfo(file.path)
             info.size, info.mode = len(file.content), 0o755 if file.executable else 0o644
             archive.addfile(info, io.BytesIO(file.content))

@@ -25,7 +25,7 @@ PORTS = ("monitoring", "metrics")
 
 
 def metrics_port(pod: Mapping[str, Any]) -> int | None:
-    """Return the port at which a pod of MetalLB tells its metrics; None where it is none of its pods or tells none."""
+    """Return the port at which a pod of MetalLB tells its metrics; None where it is not one of its pods or tells no metrics."""
     labels = (pod.get("metadata") or {}).get("labels") or {}
     if labels.get(LABEL) != "metallb" and labels.get("app") != "metallb":
         return None

@@ -32,7 +32,7 @@ QUESTIONS: dict[str, tuple[tuple[str, str, str], ...]] = {
 def services(asking: Asking) -> list[tuple[str, str]]:
     """Return namespace and name of each such Service."""
     found = ((s["metadata"]["namespace"], s["metadata"]["name"]) for s in asking.list("v1/Service"))
-    return sorted(one for one in found if one[1] in SERVICES)
+    return sorted(service for service in found if service[1] in SERVICES)
 
 
 def answers(asking: Asking, namespace: str, service: str) -> Iterator[tuple[str, str, Any]]:
@@ -45,13 +45,14 @@ def targets_text(answer: Any) -> str:
     """Return the active targets as a table, those that are not up first."""
     data = answer.get("data") or {} if isinstance(answer, dict) else {}
     rows = sorted(
-        data.get("activeTargets") or (), key=lambda one: (one.get("health") == "up", str(one.get("scrapePool")))
+        data.get("activeTargets") or (),
+        key=lambda target: (target.get("health") == "up", str(target.get("scrapePool"))),
     )
-    bad = sum(one.get("health") != "up" for one in rows)
+    bad = sum(target.get("health") != "up" for target in rows)
     dropped = data.get("droppedTargetCounts") or "not told"
     lines = [f"{len(rows)} active targets, {bad} not up; dropped: {dropped}"]
-    for one in rows:
-        error = f": {one['lastError']}" if one.get("lastError") else ""
-        where = f"{one.get('scrapePool', '')}  {one.get('scrapeUrl', '')}  last {one.get('lastScrape', '')}"
-        lines.append(f"{one.get('health', ''):8} {where}{error}")
+    for target in rows:
+        error = f": {target['lastError']}" if target.get("lastError") else ""
+        where = f"{target.get('scrapePool', '')}  {target.get('scrapeUrl', '')}  last {target.get('lastScrape', '')}"
+        lines.append(f"{target.get('health', ''):8} {where}{error}")
     return "\n".join(lines) + "\n"

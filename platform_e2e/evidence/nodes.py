@@ -31,7 +31,7 @@ def facts(host: Any, services: Iterable[str]) -> str:
 
     Args:
         host: testinfra's host of the node.
-        services: `namespace/name` of those whose rules are wanted.
+        services: `namespace/name` of those with the rules that are wanted.
     """
     parts = []
     for title, command in COMMANDS:

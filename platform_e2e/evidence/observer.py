@@ -98,11 +98,11 @@ class Restarts:
         now: dict[tuple[str, str], int] = {}
         for pod in pods:
             status = pod.get("status") or {}
-            for one in [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]:
-                place = uid(pod), one["name"]
-                now[place] = int(one.get("restartCount") or 0)
+            for container in [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]:
+                place = uid(pod), container["name"]
+                now[place] = int(container.get("restartCount") or 0)
                 if now[place] > self.known.get(place, 0):
-                    self._restarted(pod, one, first=place not in self.known)
+                    self._restarted(pod, container, first=place not in self.known)
         self.known = now
 
     def _restarted(self, pod: Object, container: Mapping[str, Any], *, first: bool) -> None:
@@ -203,7 +203,7 @@ class Observer:
         self._thread.join(timeout=5 * AGAIN_SECONDS)
 
     def _run(self) -> None:
-        """Observe as soon as nobody else does, until the end."""
+        """Observe as soon as no other process does, until the end."""
         while not self._stop.is_set():
             release = self._lock.try_take("record what happens in the cluster")
             if release is None:

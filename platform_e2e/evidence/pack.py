@@ -30,7 +30,7 @@ def pack(directory: Path, target: Path | None = None) -> Path:
         target: the archive; RUN.tar.gz beside the directory by default.
 
     Raises:
-        WrongUsage: it is no run's directory.
+        WrongUsage: it is not the directory of a run.
         BrokenHarness: the archive cannot be written.
     """
     run = directory.resolve()
@@ -56,14 +56,14 @@ def pack(directory: Path, target: Path | None = None) -> Path:
 
 def files(run: Path) -> Iterator[Path]:
     """Yield what is packed of a run, sorted by its path."""
-    for path in sorted(run.rglob("*"), key=lambda one: one.relative_to(run).as_posix()):
+    for path in sorted(run.rglob("*"), key=lambda path: path.relative_to(run).as_posix()):
         parts = path.relative_to(run).parts
         if path.is_file() and not path.is_symlink() and parts[0] not in LEFT and not path.name.endswith(".new"):
             yield path
 
 
 def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:
-    """Add one file under a relative name, with nobody as its owner."""
+    """Add one file under a relative name, without an owner."""
     with plainfile.opened(path) as file:
         info = tarfile.TarInfo(name)
         stat = os.fstat(file.fileno())

@@ -45,7 +45,7 @@ class Entry:
         bytes: its size.
         what: what it has, in a few words.
         truncated: whether something of it was left out.
-        of_bytes: the size without that; None where nobody knows, or where nothing was left out.
+        of_bytes: the size without that; None where it is not known, or where nothing was left out.
     """
 
     path: str
@@ -53,6 +53,27 @@ class Entry:
     what: str
     truncated: bool = False
     of_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Something that is not there, and why."""
+
+    what: str
+    why: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """Return both."""
+        return f"{self.what or 'something'}: {self.why}" if self.why else self.what or "something"
+
+
+@dataclass(frozen=True)
+class Index:
+    """What index.json has; what was left out may also be a sentence."""
+
+    files: tuple[Entry, ...] = ()
+    left_out: tuple[str | LeftOut, ...] = ()
 
 
 class Store:
@@ -113,7 +134,7 @@ class Store:
         self._write(path, content, what, keep="start", size=len(content))
 
     def data(self, path: str, content: bytes, what: str) -> None:
-        """Write an archive whose parts have no secrets any more; whole or not at all."""
+        """Write an archive of parts without secrets, whole or not at all."""
         self._write(path, content, what, keep=None, size=len(content))
 
     def left_out(self, what: str, why: str) -> None:
@@ -161,7 +182,7 @@ class Store:
             return f"all evidence has at most {self.limit} bytes (--evidence-limit)"
         if whole and size > self.limit // 2:
             return f"its {size} bytes are more than half of all evidence may have (--evidence-limit)"
-        existing = next(one for one in (self.directory, *self.directory.parents) if one.exists())
+        existing = next(directory for directory in (self.directory, *self.directory.parents) if directory.exists())
         free = shutil.disk_usage(existing).free
         if free < RESERVE + min(size, self.most):
             self.trouble = f"the disk is full: {existing} has {free} bytes left, which the results need"
@@ -227,13 +248,13 @@ class Store:
 
     @contextmanager
     def entries(self) -> Iterator[tuple[list[Entry], list[Mapping[str, str]]]]:
-        """Yield the files, and what was left out with the reasons; until that is written nobody else writes."""
+        """Yield the files, and what was left out with the reasons; until that is written no other process writes."""
         with self._locked() as known:
             yield self._entries(known)
 
     def _entries(self, known: Sequence[Mapping[str, Any]]) -> tuple[list[Entry], list[Mapping[str, str]]]:
-        files = {one["path"]: Entry(**one) for one in known if "path" in one}
-        absent = {one["what"]: one for one in known if "why" in one}
+        files = {entry["path"]: Entry(**entry) for entry in known if "path" in entry}
+        absent = {entry["what"]: entry for entry in known if "why" in entry}
         for path in sorted(self.directory.rglob("*")) if self.directory.exists() else ():
             name = str(path.relative_to(self.directory))
             if path.is_file() and name not in files and name not in {"index.json", "index.txt"}:
@@ -278,7 +299,11 @@ def write_index(store: Store) -> None:
 
 
 def _write_index(store: Store, files: Sequence[Entry], absent: Sequence[Mapping[str, str]]) -> None:
-    data = {"files": [asdict(file) for file in files], "left_out": [dict(one) for one in absent], "limit": store.limit}
+    data = {
+        "files": [asdict(file) for file in files],
+        "left_out": [dict(part) for part in absent],
+        "limit": store.limit,
+    }
     texts = {"index.json": json.dumps(data, indent=1) + "\n", "index.txt": index_text(files, absent, store.limit)}
     for name, content in texts.items():
         try:
@@ -302,5 +327,5 @@ def index_text(files: Sequence[Entry], absent: Sequence[Mapping[str, str]], limi
         )
         lines.append(f"{file.bytes:>9}  {file.path:<60}  {file.what}{cut}")
     if absent:
-        lines += ["", "Not here:", *(f"  {one['what']}: {one['why']}" for one in absent)]
+        lines += ["", "Not here:", *(f"  {part['what']}: {part['why']}" for part in absent)]
     return "\n".join(lines) + "\n"

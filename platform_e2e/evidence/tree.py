@@ -33,7 +33,7 @@ class Branch:
         words = "  ".join(word for word in (self.sync, self.health) if word)
         line = f"{indent}{self.object}"
         line = f"{line:<64}  {words}".rstrip() + (f": {self.message}" if self.message else "")
-        return [line, *(one for branch in self.below for one in branch.lines(indent + "  "))]
+        return [line, *(line for branch in self.below for line in branch.lines(indent + "  "))]
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Root:
 
     def lines(self) -> list[str]:
         """Return it as text."""
-        at = f"  at {', '.join(one[:12] for one in self.revisions)}" if self.revisions else ""
+        at = f"  at {', '.join(revision[:12] for revision in self.revisions)}" if self.revisions else ""
         head = [f"application/{self.application}  {self.sync or 'never compared'}  {self.health or 'no health'}{at}"]
         done = self.operation
         if done.get("phase"):
@@ -89,10 +89,11 @@ def _root(app: Object, children: Mapping[str, Sequence[Object]]) -> Root:
         name: str(value) if name in {"started", "finished"} and value else value for name, value in asdict(done).items()
     }
     below = []
-    for one in argocd.resources(app):
-        branch = Branch(str(one), one.status, one.health, " ".join(one.message.split()))
+    for resource in argocd.resources(app):
+        branch = Branch(str(resource), resource.status, resource.health, " ".join(resource.message.split()))
         branch.below = [
-            _branch(child, children) for child in children.get(f"{one.kind}/{one.namespace}/{one.name}", ())
+            _branch(child, children)
+            for child in children.get(f"{resource.kind}/{resource.namespace}/{resource.name}", ())
         ]
         below.append(branch)
     namespace, name = key(app)
@@ -116,11 +117,15 @@ def _state(obj: Object) -> tuple[str, str]:
     status = obj.get("status") or {}
     if obj.get("kind") == "Pod":
         states = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
-        ready = sum(bool(one.get("ready")) for one in status.get("containerStatuses") or ())
-        restarts = sum(int(one.get("restartCount") or 0) for one in states)
+        ready = sum(bool(container.get("ready")) for container in status.get("containerStatuses") or ())
+        restarts = sum(int(container.get("restartCount") or 0) for container in states)
         said = f"{status.get('phase', '')}, {ready} of {len(status.get('containerStatuses') or ())} ready, {restarts} restarts"
-        waiting = [(one.get("state") or {}).get("waiting") or {} for one in states]
-        reasons = [f"{one.get('reason', '')} {one.get('message', '')}".strip() for one in waiting if one]
+        waiting = [(container.get("state") or {}).get("waiting") or {} for container in states]
+        reasons = [
+            f"{container.get('reason', '')} {container.get('message', '')}".strip()
+            for container in waiting
+            if container
+        ]
         return said, " ".join("; ".join(reasons).split())
     if obj.get("kind") == "ReplicaSet":
         return f"{status.get('readyReplicas') or 0} of {status.get('replicas') or 0} ready", ""

@@ -23,16 +23,17 @@ def versions(
     several = list(nodes)
     return {
         "kubernetes": cluster,
-        "nodes": {one["metadata"]["name"]: dict((one.get("status") or {}).get("nodeInfo") or {}) for one in several},
+        "nodes": {node["metadata"]["name"]: dict((node.get("status") or {}).get("nodeInfo") or {}) for node in several},
         "foundations": [
-            {k: v for k, v in one.items() if k not in {"at", "mono", "pid", "kind", "test"}} for one in foundations
+            {k: v for k, v in release.items() if k not in {"at", "mono", "pid", "kind", "test"}}
+            for release in foundations
         ],
         "running": _running(pods),
         "on_nodes": {
-            one["metadata"]["name"]: sorted(
-                " ".join(image.get("names") or ()) for image in (one.get("status") or {}).get("images") or ()
+            node["metadata"]["name"]: sorted(
+                " ".join(image.get("names") or ()) for image in (node.get("status") or {}).get("images") or ()
             )
-            for one in several
+            for node in several
         },
     }
 
@@ -42,10 +43,10 @@ def _running(pods: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
     found: dict[tuple[str, str], list[str]] = {}
     for pod in pods:
         status, meta = pod.get("status") or {}, pod.get("metadata") or {}
-        for one in [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]:
-            if not one.get("imageID"):
+        for container in [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]:
+            if not container.get("imageID"):
                 continue  # it never ran
-            image = str(one.get("image", "")), str(one.get("imageID", ""))
+            image = str(container.get("image", "")), str(container.get("imageID", ""))
             found.setdefault(image, []).append(f"{meta.get('namespace')}/{meta.get('name')}")
     return [
         {"image": image, "id": digest, "pods": " ".join(sorted(set(users)))}
@@ -59,6 +60,6 @@ def as_text(found: Mapping[str, Any]) -> str:
     for name, info in found["nodes"].items():
         shown = ("kubeletVersion", "containerRuntimeVersion", "osImage", "kernelVersion", "architecture")
         lines.append(f"node {name}: " + ", ".join(str(info[key]) for key in shown if info.get(key)))
-    lines += [str(one.get("text") or one.get("name")) for one in found["foundations"]]
-    lines += [f"{one['image']}  {one['id']}" for one in found["running"]]
+    lines += [str(release.get("text") or release.get("name")) for release in found["foundations"]]
+    lines += [f"{image['image']}  {image['id']}" for image in found["running"]]
     return "\n".join(lines) + "\n"

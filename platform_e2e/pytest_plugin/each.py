@@ -30,5 +30,5 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
         # Raised here it would become the error of one file, with its traceback, and the status of a broken harness.
         pytest.exit(str(error), returncode=ExitCode.WRONG_USAGE)
     found = [rendered for kind in kinds for rendered in layer.of_kind(kind)]
-    cases = [one for one in found if promise is None or not one.exempt(str(promise.args[0]))]
+    cases = [case for case in found if promise is None or not case.exempt(str(promise.args[0]))]
     metafunc.parametrize(EACH, cases, ids=["/".join(filter(None, (case.namespace, case.name))) for case in cases])

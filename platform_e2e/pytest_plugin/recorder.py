@@ -14,7 +14,7 @@ from platform_e2e import redact
 from platform_e2e.errors import ExitCode
 from platform_e2e.finding import Finding
 from platform_e2e.runs.directory import Run
-from platform_e2e.runs.verdict import Outcome, Result, Verdict, told
+from platform_e2e.runs.verdict import Outcome, Result, Verdict, told, verdict_on
 
 TEXT_CHARACTERS = 20_000
 """How much of pytest's own account of a failure run.json keeps: about 250 lines."""
@@ -27,7 +27,7 @@ class Recorder:
     """Collect what each test's reports say, in the controlling process.
 
     Args:
-        run: whose verdict it will be.
+        run: the results are those of its tests.
     """
 
     def __init__(self, run: Run) -> None:
@@ -66,7 +66,8 @@ class Recorder:
         broken = [event for event in self.run.events() if event["kind"] == "phase-end" and event.get("error")]
         phase = str(broken[0]["name"]) if broken else ""
         not_run = Counter(promise for test, of in self.collected.items() for promise in of if test not in self.results)
-        return Verdict(told(list(self.results.values())), phase, self.complete, self.left_out, not_run)
+        results = told(list(self.results.values()))
+        return verdict_on(results, phase, complete=self.complete, left_out=self.left_out, not_run=not_run)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note what is to be run, so that a run which is ended early names what it did not come to; workers run it unseen."""
@@ -119,7 +120,7 @@ def result_of(report: pytest.TestReport) -> Result:
 
 
 def shortened(text: str) -> str:
-    """Return a text whose middle is left out, and told so, where it is longer than a report can use."""
+    """Return a text; where it is longer than a report can use, its middle is left out, which is said in its place."""
     left = len(text) - TEXT_CHARACTERS
     half = TEXT_CHARACTERS // 2
     return text if left <= 0 else f"{text[:half]}\n... {left} characters left out ...\n{text[-half:]}"

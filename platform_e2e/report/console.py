@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from io import StringIO
 from pathlib import Path
 from typing import Any, TextIO
@@ -68,7 +68,7 @@ class Follower:
         out: where the lines go.
         printer: which lines.
         position: how much of the file, in bytes, was shown already.
-        column: tells in which column of the terminal somebody else is writing.
+        column: tells in which column of the terminal another writer is.
     """
 
     def __init__(
@@ -148,15 +148,6 @@ def duration(seconds: float) -> str:
     return f"{seconds // 60:.0f} min {seconds % 60:02.0f} s"
 
 
-def phases(events: Iterable[Mapping[str, Any]]) -> list[tuple[str, float, str]]:
-    """Return each phase's name, seconds and error, in the order in which they ended."""
-    return [
-        (str(event["name"]), float(event["seconds"]), str(event.get("error") or ""))
-        for event in events
-        if event["kind"] == "phase-end"
-    ]
-
-
 def verdict_table(verdict: Verdict, headline: str, *, width: int, colour: bool) -> str:
     """Return the table of promises.
 
@@ -166,12 +157,12 @@ def verdict_table(verdict: Verdict, headline: str, *, width: int, colour: bool) 
         width: columns of the terminal.
         colour: whether escape sequences are welcome.
     """
-    if not verdict.rows():
+    if not verdict.promises:
         return f"{headline}\nno promise was judged\n"
     table = Table(title=None, expand=False, pad_edge=False, show_edge=False)
     for name in ("promise", "verdict", "tests", "figures"):
         table.add_column(name, overflow="fold")
-    for row in verdict.rows():
+    for row in verdict.promises:
         style = "green" if row.holds else "yellow" if row.verdict.startswith(("blocked", "not ")) else "bold red"
         cells = [Text(visible(part)) for part in (row.promise, row.tests, row.figures)]
         table.add_row(cells[0], Text(visible(row.verdict), style=style), *cells[1:])

@@ -19,7 +19,7 @@ from platform_e2e import redact
 from platform_e2e.atomic import atomic_write
 from platform_e2e.errors import ExitCode
 from platform_e2e.runs.history.record import OF_HISTORY
-from platform_e2e.runs.verdict import Outcome, Result
+from platform_e2e.runs.verdict import BAD, Outcome, Result
 
 ILLEGAL = re.compile("[^\u0009\u000a\u000d\u0020-\u007e\u0080-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot have (Char of its specification), and DEL, as pytest does it."""
@@ -103,11 +103,11 @@ def waits_of(events: Iterable[Mapping[str, Any]]) -> dict[str, Waits]:
 def rewrite(path: Path, suite: Suite) -> None:
     """Put into pytest's file what its viewers need; it is replaced as a whole or not at all.
 
-    What is no regular file, such as /dev/stdout, stays as pytest wrote it.
+    A path that is not a regular file, such as /dev/stdout, stays as pytest wrote it.
 
     Raises:
         OSError: the file cannot be read or written.
-        ValueError: it is no XML.
+        ValueError: it is not XML.
     """
     if path.exists() and not path.is_file():
         # Some devices never end.
@@ -115,7 +115,7 @@ def rewrite(path: Path, suite: Suite) -> None:
     try:
         root = ET.fromstring(path.read_bytes())  # noqa: S314 - pytest has just written it
     except ET.ParseError as error:
-        raise ValueError(f"{path} is no XML: {error}") from error
+        raise ValueError(f"{path} must be XML: {error}") from error
     element = root if root.tag == "testsuite" else root.find("testsuite")
     if element is None:
         raise ValueError(f"{path} has no testsuite")
@@ -127,7 +127,7 @@ def rewrite(path: Path, suite: Suite) -> None:
 def _fill(element: ET.Element, suite: Suite) -> None:
     """Make one test case of each test, with what is known of it."""
     element.set("name", "platform-e2e")
-    known = {address(one.test, suite.prefix): one for one in suite.results}
+    known = {address(result.test, suite.prefix): result for result in suite.results}
     cases: dict[tuple[str, str], ET.Element] = {}
     for case in element.findall("testcase"):
         key = (case.get("classname", ""), case.get("name", ""))
@@ -158,9 +158,9 @@ def _fill(element: ET.Element, suite: Suite) -> None:
 def _count(element: ET.Element) -> None:
     """Say how many test cases there are of each kind, now that there is one for each test."""
     cases = element.findall("testcase")
-    failed = [one for one in cases if one.find("failure") is not None]
-    errors = [one for one in cases if one.find("error") is not None and one not in failed]
-    skipped = [one for one in cases if one.find("skipped") is not None]
+    failed = [case for case in cases if case.find("failure") is not None]
+    errors = [case for case in cases if case.find("error") is not None and case not in failed]
+    skipped = [case for case in cases if case.find("skipped") is not None]
     for name, found in (("tests", cases), ("failures", failed), ("errors", errors), ("skipped", skipped)):
         element.set(name, str(len(found)))
 
@@ -200,7 +200,7 @@ def _describe(case: ET.Element, result: Result, suite: Suite) -> None:
     if line is not None:
         case.set("line", str(line))
     old = case.find("properties")
-    recorded = {} if old is None else {one.get("name", ""): one.get("value", "") for one in old}
+    recorded = {} if old is None else {element.get("name", ""): element.get("value", "") for element in old}
     if old is not None:
         case.remove(old)
     waits = suite.waits.get(result.test, Waits())
@@ -214,7 +214,7 @@ def _describe(case: ET.Element, result: Result, suite: Suite) -> None:
     for tag in ("failure", "error"):
         for child in case.findall(tag):
             _explain(child, result)
-    if result.outcome in {Outcome.FAILED, Outcome.ERROR}:
+    if result.outcome in BAD:
         for child in case.findall("system-out"):
             case.remove(child)
         ET.SubElement(case, "system-out").text = "\n".join(_account(result, waits))
@@ -226,7 +226,7 @@ def _known(result: Result, waits: Waits) -> dict[str, object]:
     heal = result.figures.get("heal_seconds")
     found: dict[str, object] = {
         "promise": result.promise,
-        "causes": " ".join(causes(result)),
+        "causes": " ".join(result.causes),
         "object": result.object or next((finding.object for finding in result.findings), ""),
         "proves": result.proves,
         "heal_seconds": "" if heal is None else _seconds(heal),
@@ -245,12 +245,7 @@ def _rest(recorded: Mapping[str, str], ours: Mapping[str, object]) -> dict[str, 
 
 def _seconds(value: Any) -> str:
     several = value if isinstance(value, list | tuple) else [value]
-    return " ".join(f"{one:.3f}" for one in several if isinstance(one, int | float))
-
-
-def causes(result: Result) -> list[str]:
-    """Return the ids of the causes that a test has found, each once."""
-    return list(dict.fromkeys(finding.cause.id for finding in result.findings))
+    return " ".join(f"{each:.3f}" for each in several if isinstance(each, int | float))
 
 
 def _explain(child: ET.Element, result: Result) -> None:
@@ -263,7 +258,7 @@ def _explain(child: ET.Element, result: Result) -> None:
     else:
         message = result.reason or next(iter((child.text or "").splitlines()), "")
     child.set("message", _short(message))
-    child.set("type", (causes(result) or [WHOSE.get(result.exit_code, "failed")])[0])
+    child.set("type", next(iter(result.causes), WHOSE.get(result.exit_code, "failed")))
 
 
 def _short(text: str) -> str:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from platform_e2e import redact
 from platform_e2e.errors import ExitCode
-from platform_e2e.finding import Finding
 from platform_e2e.report.console import duration
 from platform_e2e.runs.history.record import OF_HISTORY
 from platform_e2e.runs.history.regression import day
-from platform_e2e.runs.verdict import Outcome
+from platform_e2e.runs.saved import History, SavedRun
+from platform_e2e.runs.verdict import BAD, Result, Verdict
 
 STEP_BYTES = 1024 * 1024
 """What GitHub shows of one step's summary; of a longer one it shows nothing."""
@@ -41,24 +41,25 @@ VERDICTS = {
 """What each exit status says, as README.md has it."""
 
 
-def markdown(run: Mapping[str, Any], *, name: str, headline: str, where: Sequence[str] = ()) -> str:
+def markdown(run: SavedRun, *, name: str, headline: str, where: Sequence[str] = ()) -> str:
     """Return the summary of one run.
 
     Args:
-        run: what run.json has.
+        run: what was found out.
         name: of the run.
         headline: what was judged, where.
         where: sentences that say where to look further.
     """
-    safe: Mapping[str, Any] = redact.plain(dict(run))
-    status = safe.get("exit_code", ExitCode.BROKEN_HARNESS)
+    safe, _ = SavedRun.from_json(redact.plain(asdict(run)))
+    status = ExitCode.BROKEN_HARNESS if safe.exit_code is None else safe.exit_code
+    history = safe.history or History()
     parts = [
         f"# {'✅' if status == ExitCode.HOLDS else '❌'} {cell(VERDICTS.get(status, f'status {status}'))}",
-        f"{cell(redact.text(headline))}; {duration(float(safe.get('seconds', 0)))}; run {cell(name)}",
-        _promises(safe),
-        _failures(safe),
-        _changes(safe.get("history") or {}),
-        _flakes(safe.get("history") or {}),
+        f"{cell(redact.text(headline))}; {duration(safe.seconds)}; run {cell(name)}",
+        _promises(safe.verdict),
+        _failures(safe.verdict),
+        _changes(history),
+        _flakes(history),
         "\n".join(f"- {cell(redact.text(line))}" for line in where),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -100,51 +101,46 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join(lines)
 
 
-def _promises(run: Mapping[str, Any]) -> str:
-    rows = run.get("verdict", {}).get("promises", ())
-    if not rows:
+def _promises(verdict: Verdict) -> str:
+    if not verdict.promises:
         return "No promise was judged."
-    names = ("promise", "verdict", "tests", "figures")
-    return _table(names, ([row.get(name, "") for name in names] for row in rows))
+    rows = ((row.promise, row.verdict, row.tests, row.figures) for row in verdict.promises)
+    return _table(("promise", "verdict", "tests", "figures"), rows)
 
 
-def _failures(run: Mapping[str, Any]) -> str:
-    tests = [
-        one for one in run.get("verdict", {}).get("tests", ()) if one["outcome"] in {Outcome.FAILED, Outcome.ERROR}
-    ]
+def _failures(verdict: Verdict) -> str:
+    tests = [test for test in verdict.tests if test.outcome in BAD]
     if not tests:
         return ""
     shown = "\n\n".join(part for test in tests[:SHOWN] for part in _failure(test))
     return f"## Failures\n\n{shown}{_more(len(tests))}"
 
 
-def _failure(test: Mapping[str, Any]) -> Iterator[str]:
+def _failure(test: Result) -> Iterator[str]:
     """Return one failed test: each of its findings, or the first line of its error."""
-    whose = "" if str(test["test"]).startswith(OF_HISTORY) else f" ({cell(test['test'])})"
-    if not test["findings"]:
-        yield f"**{cell(test['test'])}**\n- {cell(test['reason'])}"
-    for finding in test["findings"]:
-        yield Finding.from_json(finding).markdown(cell, whose)
+    of_test = "" if test.test.startswith(OF_HISTORY) else f" ({cell(test.test)})"
+    if not test.findings:
+        yield f"**{cell(test.test)}**\n- {cell(test.reason)}"
+    for finding in test.findings:
+        yield finding.markdown(cell, of_test)
 
 
-def _changes(history: Mapping[str, Any]) -> str:
-    previous, changes = history.get("previous_green"), history.get("changes", ())
-    said = [f"- {cell(one)}" for one in history.get("notes", ())]
-    said += [f"- accepted as the new measure: {cell(one)}" for one in history.get("accepted", ())]
+def _changes(history: History) -> str:
+    previous, changes = history.previous_green, history.changes
+    said = [f"- {cell(note)}" for note in history.notes]
+    said += [f"- accepted as the new measure: {cell(less)}" for less in history.accepted]
+    head = "## Since the last green run"
     if previous:
-        head = f"## Since the last green run, {cell(previous['id'])} of {day(previous['started'])}"
-        said += [f"- {cell(one['text'])}" for one in changes[:SHOWN]] or ["- nothing has changed"]
-    else:
-        head = "## Since the last green run"
+        head += f", {cell(previous.id)} of {day(previous.started)}"
+        said += [f"- {cell(change.text)}" for change in changes[:SHOWN]] or ["- nothing has changed"]
     return f"{head}\n\n" + "\n".join(said) + _more(len(changes)) if said else ""
 
 
-def _flakes(history: Mapping[str, Any]) -> str:
-    found = history.get("flakes", ())
-    if not found:
+def _flakes(history: History) -> str:
+    if not history.flakes:
         return ""
-    rows = [(one["test"], ", ".join(one["verdicts"]), one["text"]) for one in found[:SHOWN]]
-    return f"## Flaky tests\n\n{_table(('test', 'verdicts', ''), rows)}{_more(len(found))}"
+    rows = [(flake.test, ", ".join(flake.verdicts), flake.text) for flake in history.flakes[:SHOWN]]
+    return f"## Flaky tests\n\n{_table(('test', 'verdicts', ''), rows)}{_more(len(history.flakes))}"
 
 
 def _more(number: int) -> str:

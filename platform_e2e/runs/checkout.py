@@ -47,11 +47,11 @@ class Checkout:
 
 
 def describe(directory: Path, *, besides: Path | None = None, new: frozenset[str] = frozenset()) -> Checkout | None:
-    """Return what Git says of a directory; None where it is no checkout, or there is no git.
+    """Return what Git says of a directory; None where it is not a checkout, or Git is not installed.
 
     Args:
         directory: of which the changes are wanted.
-        besides: a directory in it whose changes are not wanted.
+        besides: a directory in it; its changes are not wanted.
         new: endings of the files that Git does not know yet which are kept; all where none is named.
 
     Raises:
@@ -74,8 +74,8 @@ def remote(directory: Path) -> str:
     """Return the remote repository of a directory's checkout, without credentials, and the directory's path in there.
 
     Returns:
-        As `https://host/team/platform.git/envs/prod`; an empty string where it is no checkout, has no remote repository, or
-        there is no git.
+        As `https://host/team/platform.git/envs/prod`; an empty string where it is not a checkout, has no remote repository, or
+        Git is not installed.
     """
     with repository.opened(directory) as found:
         if found is None or not found.urls:
@@ -116,7 +116,7 @@ def _redacted(patch: str) -> tuple[str, list[str]]:
         kept.append(safe)
         name = section.splitlines()[0].partition(" b/")[2] if section else ""
         if "\ufffd" in section:
-            notes.append(f"{name}: has bytes that are no UTF-8")
+            notes.append(f"{name}: has bytes that are not UTF-8")
         if safe != section:
             whole = "\n@@" in safe or "\nGIT binary patch" in safe
             notes.append(f"{name}: {'values that look like secrets' if whole else 'it has a Secret'}")

@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from platform_e2e.outside.shown import shown
-from platform_e2e.runs.run_record import BAD, BLOCKED, Then
+from platform_e2e.runs.run_record import BLOCKED, Then
+from platform_e2e.runs.verdict import BAD
 
 SAME, DIFFERENT, PASSES, GONE, NOT_RUN = "same", "different", "passes now", "no longer exists", "not run"
 

@@ -15,7 +15,7 @@ DIGITS = 20
 """Hexadecimal digits of a digest: 80 bits, as many as a person may have to compare."""
 
 NO_CONTENT = frozenset({".git", "__pycache__", ".ruff_cache", ".mypy_cache", ".pytest_cache"})
-"""Directories whose files change nothing of what is tested."""
+"""Directories with files that change nothing of what is tested."""
 
 
 def tree(*roots: Path) -> str:
@@ -68,6 +68,6 @@ def _entry(path: Path, root: Path) -> bytes:
     elif stat.S_ISREG(mode):
         kind, content = (b"x" if mode & 0o100 else b"f"), path.read_bytes()
     else:
-        # To open a named pipe is to wait for whoever writes to it, which may be for ever.
-        raise OSError(errno.EINVAL, "is no regular file", str(path))
+        # To open a named pipe is to wait for its writer, which may be for ever.
+        raise OSError(errno.EINVAL, "is not a regular file", str(path))
     return b"%d:%s%s%d:%s" % (len(name), name, kind, len(content), hashlib.sha256(content).digest())

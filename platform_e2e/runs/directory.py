@@ -51,7 +51,7 @@ class Run:
 
     @classmethod
     def plan(cls, settings: Settings) -> Run:
-        """Return a new run whose directory does not exist yet."""
+        """Return a new run; its directory does not exist yet."""
         stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
         directory = settings.artifacts / f"{stamp}-{settings.cluster}"
         number = 1
@@ -192,7 +192,7 @@ def machine() -> dict[str, Any]:
 
 
 def versions() -> dict[str, Any]:
-    """Return the harness's own version, and the repository whose platform it proves."""
+    """Return the harness's own version, and the repository with the platform that it proves."""
     return {"platform-e2e": _own_version(), "root": str(paths.project())}
 
 

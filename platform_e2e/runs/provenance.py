@@ -17,7 +17,8 @@ from platform_e2e.runs import checkout, run_options, snapshot
 from platform_e2e.runs.directory import Run
 from platform_e2e.runs.find_run import HARNESS_PATCH, PATCH
 from platform_e2e.runs.run_options import Prepared
-from platform_e2e.runs.run_record import BAD, ended
+from platform_e2e.runs.run_record import ended
+from platform_e2e.runs.verdict import BAD, Result
 
 STATE = "marks/state.json"
 """Where the process that ends first leaves what the cluster was, for the one that writes run.json."""
@@ -193,6 +194,6 @@ def state(run: Run) -> dict[str, Any]:
     return {**noted, "releases": [{"release": name, **said} for name, said in releases.items()]}
 
 
-def failed(tests: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def failed(tests: Iterable[Result]) -> list[dict[str, Any]]:
     """Return the tests that failed, each with the ids of its causes."""
     return [{"test": one.test, "causes": list(one.causes)} for one in ended(tests) if one.outcome in BAD]

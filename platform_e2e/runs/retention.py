@@ -88,10 +88,10 @@ def needed(entries: Iterable[Entry]) -> set[str]:
         entries: the history, oldest first.
     """
     newest: dict[str, str] = {}
-    for one in entries:
-        if one.green:
-            newest.pop(one.kind, None)
-            newest[one.kind] = one.id
+    for run in entries:
+        if run.green:
+            newest.pop(run.kind, None)
+            newest[run.kind] = run.id
     return set(list(newest.values())[-MOST_KINDS:])
 
 

@@ -1,4 +1,4 @@
-"""Record of an earlier run: the part of run.json that a replay needs, with no type taken for granted."""
+"""Record of an earlier run: what a replay needs of it, in the form in which it needs it."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from platform_e2e.errors import WrongUsage
+from platform_e2e.errors import ExitCode, WrongUsage
 from platform_e2e.runs.find_run import FoundRun
 from platform_e2e.runs.history.record import OF_HISTORY
+from platform_e2e.runs.saved import SavedRun
+from platform_e2e.runs.verdict import BAD, Outcome, Result
 
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 """A commit, which becomes an argument of git."""
 
-BAD = ("failed", "error")
-"""Outcomes of a test that are run again."""
-
-BLOCKED = "blocked"
+BLOCKED = Outcome.BLOCKED
 """The outcome of a test that hung on another; run again only where nothing else failed."""
 
 TAKEN = (
@@ -45,7 +44,7 @@ class Then:
 
     Attributes:
         test: its id.
-        outcome: as in platform_e2e/report/verdict.py.
+        outcome: as in platform_e2e/runs/verdict.py.
         causes: ids of the causes of its findings, in order, each once.
         reason: first line of an error that no finding explains, or what blocked it.
     """
@@ -56,19 +55,9 @@ class Then:
     reason: str = ""
 
     @classmethod
-    def of(cls, test: Mapping[str, Any]) -> Then:
-        """Return what a test's entry in run.json says."""
-        causes = [
-            _text(_mapping(finding.get("cause")).get("id"))
-            for finding in _list(test.get("findings"))
-            if isinstance(finding, dict)
-        ]
-        return cls(
-            test=_text(test.get("test")),
-            outcome=_text(test.get("outcome")),
-            causes=tuple(dict.fromkeys(causes)),
-            reason=_text(test.get("reason")),
-        )
+    def of(cls, result: Result) -> Then:
+        """Return how a test ended."""
+        return cls(result.test, result.outcome.value, result.causes, result.reason)
 
 
 @dataclass(frozen=True)
@@ -112,14 +101,9 @@ class RunRecord:
         return f"layer of {self.kept.name}" + (f" at {at}" if at.strip() else "")
 
 
-def ended(tests: Iterable[Mapping[str, Any]]) -> tuple[Then, ...]:
-    """Return how the tests ended, without the results of the comparison with earlier runs: no test has their ids.
-
-    Args:
-        tests: entries of run.json's verdict.
-    """
-    found = (Then.of(test) for test in tests)
-    return tuple(one for one in found if not one.test.startswith(OF_HISTORY))
+def ended(tests: Iterable[Result]) -> tuple[Then, ...]:
+    """Return how the tests ended, without the results of the comparison with earlier runs: no test has their ids."""
+    return tuple(Then.of(result) for result in tests if not result.test.startswith(OF_HISTORY))
 
 
 def to_run_again(tests: Iterable[Then]) -> tuple[Then, ...]:
@@ -134,25 +118,24 @@ def read(kept: FoundRun) -> RunRecord:
     """Return what an earlier run says of itself.
 
     Raises:
-        WrongUsage: its run.json is none of this harness.
+        WrongUsage: its run.json was not written by this harness.
     """
     data = kept.run
-    verdict = data.get("verdict") if isinstance(data, dict) else None
-    if not isinstance(verdict, dict) or not isinstance(data.get("options"), dict):
+    if not isinstance(data, dict) or not all(isinstance(data.get(name), dict) for name in ("verdict", "options")):
         raise WrongUsage(
             f"--replay: run.json of {kept.where} is not one of platform-e2e: it lacks options or verdict",
             "name the directory of a run",
         )
-    tests = ended(test for test in _list(verdict.get("tests")) if isinstance(test, dict))
+    run, _ = SavedRun.from_json(data)
     return RunRecord(
         kept=kept,
-        options={name: text for name in (*TAKEN, *ASKED) if (text := _written(name, data["options"].get(name)))},
-        layer=_mapping(data.get("layer")),
-        harness=_mapping(data.get("harness")),
-        tests=tests,
-        exit_code=data["exit_code"] if isinstance(data.get("exit_code"), int) else 3,
-        state=state(_mapping(data.get("state"))),
-        sealing_key=_text(data.get("sealing_key_sha256")),
+        options={name: text for name in (*TAKEN, *ASKED) if (text := _written(name, run.options.get(name)))},
+        layer=run.layer,
+        harness=run.harness,
+        tests=ended(run.verdict.tests),
+        exit_code=ExitCode.BROKEN_HARNESS if run.exit_code is None else run.exit_code,
+        state=state(run.state),
+        sealing_key=run.sealing_key_sha256,
     )
 
 
@@ -167,9 +150,9 @@ def _written(name: str, value: Any) -> str:
     return str(value)[:LONGEST_VALUE]
 
 
-def _commit(described: Mapping[str, Any]) -> str:
-    """Return the commit that run.json states, if it is one."""
-    commit = _text(described.get("commit"))
+def _commit(content: Mapping[str, Any]) -> str:
+    """Return the commit that run.json states, an empty string where it does not have the form of one."""
+    commit = str(content.get("commit", ""))
     return commit if COMMIT.fullmatch(commit) else ""
 
 
@@ -182,33 +165,18 @@ def state(said: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the cluster was: single values, `pool` by range, `images` and `releases` and `charts` by name.
 
     Args:
-        said: `state` of a run.json, in which releases and images are lists: a name as a key may read like a secret's.
+        said: of the form of runs/saved.py's State.
     """
-    releases = [release for release in _list(said.get("releases")) if isinstance(release, dict)]
-    images = [image for image in _list(said.get("images")) if isinstance(image, dict)]
+    releases = said.get("releases", ())
     return {
         **{name: value for name, value in said.items() if isinstance(value, str | int)},
-        "pool": {str(stated): _text(used) for stated, used in _mapping(said.get("pool")).items()},
-        "images": {_text(image.get("image")): _text(image.get("digest")) for image in images},
-        "releases": {_text(release.get("release")): _text(release.get("running")) for release in releases},
-        "charts": {
-            _text(release.get("release")): _text(release.get("chart")).partition(" ")[0] for release in releases
-        },
+        "pool": dict(said.get("pool", {})),
+        "images": {image.get("image", ""): image.get("digest", "") for image in said.get("images", ())},
+        "releases": {release.get("release", ""): release.get("running", "") for release in releases},
+        "charts": {release.get("release", ""): release.get("chart", "").partition(" ")[0] for release in releases},
     }
 
 
 def strings(value: Any) -> list[str]:
     """Return the texts of a list; none where it is not a list."""
-    return [text for text in _list(value) if isinstance(text, str)]
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, list | tuple) else []
+    return [text for text in value if isinstance(text, str)] if isinstance(value, list | tuple) else []

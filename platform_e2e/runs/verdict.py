@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from statistics import median
 from typing import Any
@@ -22,7 +22,7 @@ OF_RELEASE = "release/"
 """How the object of a test begins that is about a foundation: that it runs promises nothing by itself."""
 
 NOTHING_OF_IT = "got empty parameter set"
-"""How pytest's reason begins for a test whose cases are read from the layer, where the layer has none."""
+"""How pytest's reason begins for a test that has one case per object of the layer, where the layer has no such object."""
 
 
 class Outcome(StrEnum):
@@ -33,6 +33,10 @@ class Outcome(StrEnum):
     ERROR = "error"
     BLOCKED = "blocked"
     SKIPPED = "skipped"
+
+
+BAD = frozenset({Outcome.FAILED, Outcome.ERROR})
+"""How a test ends that did not pass and was not kept from being judged."""
 
 
 class PromiseBroken(BrokenPlatform):
@@ -55,7 +59,7 @@ class Result:
         figures: what it measured: addresses, targets, seconds.
         findings: broken promises.
         reason: why it was skipped, or what blocked it, or the first line of its error.
-        exit_code: whose fault a failure is.
+        exit_code: tells who is at fault: the platform, the harness, or the caller.
         object: what its case is about, as findings name it; empty where it is about all of the layer.
         proves: what must be true, in one sentence.
         text: what pytest says of a failure that no finding explains.
@@ -68,14 +72,19 @@ class Result:
     promise: str = ""
     seconds: float = 0.0
     figures: Mapping[str, Any] = field(default_factory=dict)
-    findings: Sequence[Finding] = ()
+    findings: tuple[Finding, ...] = ()
     reason: str = ""
     exit_code: int = 0
     object: str = ""
     proves: str = ""
     text: str = ""
     evidence: str = ""
-    blocking: Sequence[Finding] = ()
+    blocking: tuple[Finding, ...] = ()
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """Return the ids of the causes of its findings, each once."""
+        return tuple(dict.fromkeys(finding.cause.id for finding in self.findings))
 
 
 @dataclass(frozen=True)
@@ -91,72 +100,73 @@ class Row:
 
 @dataclass(frozen=True)
 class Verdict:
-    """All that a run found out.
+    """All that a run found out, as run.json has it; `verdict_on` makes it.
 
     Attributes:
-        results: of every test, in the order in which they ended.
+        exit_code: the run's exit status as far as its tests decide it.
+        broken_phase: the phase that failed and blocked the rest, or an empty string.
+        complete: whether every test that was asked for came to an end.
+        promises: one row per promise; tests that prove none are summed up in a last row.
+        counts: how many tests ended how.
+        tests: the result of every test, in the order in which they ended.
+    """
+
+    exit_code: int = ExitCode.BROKEN_HARNESS
+    broken_phase: str = ""
+    complete: bool = True
+    promises: tuple[Row, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+    tests: tuple[Result, ...] = ()
+
+
+def verdict_on(
+    tests: Sequence[Result],
+    broken_phase: str = "",
+    *,
+    complete: bool = True,
+    left_out: Mapping[str, int] | None = None,
+    not_run: Mapping[str, int] | None = None,
+) -> Verdict:
+    """Return the verdict on a run.
+
+    Args:
+        tests: the results, in the order in which they ended.
         broken_phase: the phase that failed and blocked the rest, or an empty string.
         complete: whether every test that was asked for came to an end.
         left_out: for each promise how many of its tests -k, -m or --deselect left out.
         not_run: for each promise how many of its tests a run that was ended early did not come to.
     """
+    rows = _rows(tests, complete=complete, left_out=left_out or {}, not_run=not_run or {})
+    counts = {outcome.value: sum(result.outcome is outcome for result in tests) for outcome in Outcome}
+    return Verdict(_exit_code(tests), broken_phase, complete, tuple(rows), counts, tuple(tests))
 
-    results: tuple[Result, ...]
-    broken_phase: str = ""
-    complete: bool = True
-    left_out: Mapping[str, int] = field(default_factory=dict)
-    not_run: Mapping[str, int] = field(default_factory=dict)
 
-    def rows(self) -> list[Row]:
-        """Return one row per promise; tests that prove none are summed up in a last row."""
-        found = {result.promise for result in self.results} | {name for name in (*self.left_out, *self.not_run) if name}
-        known = [promise.value for promise in Promise]
-        names = [*(name for name in known if name in found), *sorted(found - {*known, ""}), *sorted(found & {""})]
-        # Workers end in any order; the table does not.
-        results = sorted(self.results, key=lambda result: result.test)
-        return [
-            _row(
-                name,
-                [one for one in results if one.promise == name],
-                complete=self.complete,
-                left_out=self.left_out.get(name, 0),
-                not_run=self.not_run.get(name, 0),
-            )
-            for name in names
-        ]
+def _rows(
+    tests: Sequence[Result], *, complete: bool, left_out: Mapping[str, int], not_run: Mapping[str, int]
+) -> Iterator[Row]:
+    found = {result.promise for result in tests} | {name for name in (*left_out, *not_run) if name}
+    known = [promise.value for promise in Promise]
+    # Workers end in any order; the table does not.
+    results = sorted(tests, key=lambda result: result.test)
+    for name in (*(name for name in known if name in found), *sorted(found - {*known, ""}), *sorted(found & {""})):
+        own = [result for result in results if result.promise == name]
+        yield _row(name, own, complete=complete, left_out=left_out.get(name, 0), not_run=not_run.get(name, 0))
 
-    def count(self, outcome: Outcome) -> int:
-        """Return how many tests ended that way."""
-        return sum(result.outcome is outcome for result in self.results)
 
-    def exit_code(self) -> int:
-        """Return the run's exit status as far as its tests decide it.
+def _exit_code(tests: Sequence[Result]) -> int:
+    """Return the run's exit status as far as its tests decide it.
 
-        A platform proven broken outranks a harness that broke beside it: the proof stands. What a broken promise blocks is
-        such a proof too, since -k or -m may have left that promise's own tests out.
-        """
-        codes = {result.exit_code for result in self.results if result.outcome in {Outcome.FAILED, Outcome.ERROR}}
-        if any(one.outcome is Outcome.BLOCKED and one.reason.startswith(BY_PROMISE) for one in self.results):
-            codes.add(ExitCode.BROKEN_PLATFORM)
-        for code in (ExitCode.BROKEN_PLATFORM, ExitCode.BROKEN_HARNESS, ExitCode.WRONG_USAGE):
-            if code in codes:
-                return code
-        return ExitCode.BROKEN_HARNESS if self.count(Outcome.BLOCKED) else ExitCode.HOLDS
-
-    def findings(self) -> list[Finding]:
-        """Return every broken promise."""
-        return [finding for result in self.results for finding in result.findings]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return it as plain data for run.json."""
-        return {
-            "exit_code": self.exit_code(),
-            "broken_phase": self.broken_phase,
-            "complete": self.complete,
-            "promises": [asdict(row) for row in self.rows()],
-            "counts": {outcome.value: self.count(outcome) for outcome in Outcome},
-            "tests": [asdict(result) for result in self.results],
-        }
+    A platform proven broken outranks a harness that broke beside it: the proof stands. What a broken promise blocks is
+    such a proof too, since -k or -m may have left that promise's own tests out.
+    """
+    codes = {result.exit_code for result in tests if result.outcome in BAD}
+    blocked = [result for result in tests if result.outcome is Outcome.BLOCKED]
+    if any(result.reason.startswith(BY_PROMISE) for result in blocked):
+        codes.add(ExitCode.BROKEN_PLATFORM)
+    for code in (ExitCode.BROKEN_PLATFORM, ExitCode.BROKEN_HARNESS, ExitCode.WRONG_USAGE):
+        if code in codes:
+            return code
+    return ExitCode.BROKEN_HARNESS if blocked else ExitCode.HOLDS
 
 
 def told(results: Sequence[Result]) -> tuple[Result, ...]:
@@ -168,22 +178,22 @@ def told(results: Sequence[Result]) -> tuple[Result, ...]:
     Args:
         results: of every test of a run that has ended.
     """
-    failed = {one.promise for one in results if one.outcome is Outcome.FAILED}
+    failed = {result.promise for result in results if result.outcome is Outcome.FAILED}
     shown: dict[str, str] = {}
-    whole = {one.test: one for one in results}
-    for one in sorted(results, key=lambda result: result.test):
-        promise, _, cause = one.reason.removeprefix(BY_PROMISE).partition(": ")
-        if one.outcome is not Outcome.BLOCKED or not one.reason.startswith(BY_PROMISE) or promise in failed:
+    whole = {result.test: result for result in results}
+    for result in sorted(results, key=lambda result: result.test):
+        promise, _, cause = result.reason.removeprefix(BY_PROMISE).partition(": ")
+        if result.outcome is not Outcome.BLOCKED or not result.reason.startswith(BY_PROMISE) or promise in failed:
             continue
         if cause in shown:
-            whole[one.test] = replace(one, reason=f"{BY_PROMISE}{shown[cause]}: {cause}")
-        elif one.blocking:
-            shown[cause] = one.promise
-            first = one.blocking[0].headline
-            whole[one.test] = replace(
-                one,
+            whole[result.test] = replace(result, reason=f"{BY_PROMISE}{shown[cause]}: {cause}")
+        elif result.blocking:
+            shown[cause] = result.promise
+            first = result.blocking[0].headline
+            whole[result.test] = replace(
+                result,
                 outcome=Outcome.FAILED,
-                findings=one.blocking,
+                findings=result.blocking,
                 blocking=(),
                 reason=first,
                 exit_code=ExitCode.BROKEN_PLATFORM,
@@ -226,9 +236,9 @@ def in_short(reason: str) -> str:
 
 def _of_nothing(results: Sequence[Result]) -> bool:
     """Tell whether only tests were judged that need nothing of the layer, such as controls, and the others had no case."""
-    empty = any(one.outcome is Outcome.SKIPPED and one.reason.startswith(NOTHING_OF_IT) for one in results)
-    cases = [one for one in results if "[" in one.test and not one.object.startswith(OF_RELEASE)]
-    return empty and not any(one.outcome is Outcome.PASSED for one in cases)
+    empty = any(result.outcome is Outcome.SKIPPED and result.reason.startswith(NOTHING_OF_IT) for result in results)
+    cases = [result for result in results if "[" in result.test and not result.object.startswith(OF_RELEASE)]
+    return empty and not any(result.outcome is Outcome.PASSED for result in cases)
 
 
 def _holding(*, complete: bool, left_out: int) -> str:
@@ -247,7 +257,7 @@ def summarise(figures: Iterable[Mapping[str, Any]]) -> str:
     for mapping in figures:
         for name, value in mapping.items():
             several = value if isinstance(value, list | tuple) else [value]
-            merged.setdefault(name, []).extend(one for one in several if one is not None)
+            merged.setdefault(name, []).extend(each for each in several if each is not None)
     return "; ".join(_figure(name, values) for name, values in merged.items() if values)
 
 

@@ -13,12 +13,14 @@ import pytest
 from platform_e2e import paths
 from platform_e2e.breaks import runner
 from platform_e2e.breaks.declaration import LEGITIMATE, Break, Change, apply, load, load_all
-from platform_e2e.breaks.judge import judge, judge_sound
+from platform_e2e.breaks.judge import Ended, judge, judge_sound
 from platform_e2e.breaks.runner import broken_copy, options_of, select, table
 from platform_e2e.cluster.waiting import wait_until
 from platform_e2e.errors import WrongUsage
 from platform_e2e.finding import Promise
 from platform_e2e.layer import yamlfile
+from platform_e2e.runs.saved import SavedRun
+from platform_e2e.runs.verdict import Verdict
 from platform_e2e.settings import Settings, resolve
 
 SOUND = """\
@@ -44,12 +46,14 @@ def finding(promise: str = "loadbalancer", cause: str = "no-advertisement", sent
     return {"object": "Service/chat", "promise": promise, "cause": {"id": cause, "sentence": text}}
 
 
-def run(*tests: tuple[str, str, list[dict[str, Any]]], status: int = 1) -> dict[str, Any]:
+def run(*tests: tuple[str, str, list[dict[str, Any]]], status: int = 1) -> Ended:
     listed = [
         {"test": f"t{n}", "outcome": outcome, "promise": promise, "findings": found, "reason": "why it is red"}
         for n, (outcome, promise, found) in enumerate(tests)
     ]
-    return {"status": status, "seconds": 1.0, "last_line": "the last line", "verdict": {"tests": listed}}
+    found, odd = SavedRun.from_json({"verdict": {"tests": listed}})
+    assert odd == []
+    return Ended(status, 1.0, found.verdict, "the last line")
 
 
 GREEN: tuple[str, str, list[dict[str, Any]]] = ("passed", "monitoring", [])
@@ -71,16 +75,17 @@ def test_a_legitimate_change_must_stay_green() -> None:
 def test_a_layer_that_its_reader_refuses_for_the_fault_is_judged_right() -> None:
     fault = replace(FAULT, cause="application-shared-resource", changes=(Change("argocd/two.yaml", create="x"),))
     said = "ERROR: argocd/one.yaml:2: application/a -n argocd is there a second time\n  remedy: the first is in argocd/two.yaml:1"
-    assert judge(fault, {**run(status=4), "said": said}).right
-    assert not judge(fault, {**run(status=4), "said": said.replace("two.yaml", "else.yaml")}).right
-    assert not judge(fault, {**run(status=4), "said": "argocd/two.yaml cannot be read"}).right
-    assert not judge(FAULT, {**run(status=4), "said": said}).right
+    assert judge(fault, replace(run(status=4), said=said)).right
+    assert not judge(fault, replace(run(status=4), said=said.replace("two.yaml", "else.yaml"))).right
+    assert not judge(fault, replace(run(status=4), said="argocd/two.yaml cannot be read")).right
+    assert not judge(FAULT, replace(run(status=4), said=said)).right
 
 
-def blocked_by(reason: str) -> dict[str, Any]:
+def blocked_by(reason: str) -> Ended:
     broken = run(RED, ("blocked", "monitoring", []))
-    broken["verdict"]["tests"][1]["reason"] = f"blocked by {reason}"
-    return broken
+    red, blocked = broken.found.tests
+    tests = (red, replace(blocked, reason=f"blocked by {reason}"))
+    return replace(broken, found=replace(broken.found, tests=tests))
 
 
 def test_a_test_that_the_declared_cause_blocks_is_no_other_fault() -> None:
@@ -116,12 +121,12 @@ def test_a_test_that_something_else_blocks_is_another_fault(reason: str) -> None
         ),
         (run(("error", "loadbalancer", []), status=3), "not judged: status 3; t0: why it is red"),
         (
-            {"status": 4, "seconds": 1.0, "last_line": "ERROR: no such layer"},
+            Ended(4, 1.0, Verdict(), "ERROR: no such layer"),
             "not judged: status 4; ERROR: no such layer",
         ),
     ],
 )
-def test_every_other_verdict_is_wrong_and_says_how(outcome: dict[str, Any], said: str) -> None:
+def test_every_other_verdict_is_wrong_and_says_how(outcome: Ended, said: str) -> None:
     judgement = judge(FAULT, outcome)
     assert not judgement.right
     assert said in judgement.reason
@@ -147,7 +152,7 @@ def test_a_break_is_read(tmp_path: Path) -> None:
         ("loadbalancer", "lodbalancer", "promise must be `loadbalancer`, got `lodbalancer`"),
         ("cause:", "cuase:", "must have promise, cause, sentence and change"),
         ("why:", "because:", "and nothing else"),
-        ("no L2Advertisement .*", "no L2Advertisement (", "sentence is no regular expression"),
+        ("no L2Advertisement .*", "no L2Advertisement (", "sentence must be a regular expression"),
         ("- file: metallb/l2.yaml\n  delete: true\n", "", "change is empty"),
         (
             "delete: true",
@@ -272,7 +277,7 @@ def test_every_break_is_run_once_and_each_cluster_is_sound_before_and_after(
 ) -> None:
     ran: list[tuple[str, str]] = []
 
-    def told(settings: Settings, _layer: Path, name: str) -> dict[str, Any]:
+    def told(settings: Settings, _layer: Path, name: str) -> Ended:
         ran.append((settings.cluster, name))
         return run(GREEN, status=0)
 
@@ -304,6 +309,8 @@ import signal, sys
 from pathlib import Path
 from platform_e2e import cli, shell
 from platform_e2e.breaks import runner
+from platform_e2e.breaks.judge import Ended
+from platform_e2e.runs.verdict import Verdict
 
 # A shell starts what it puts into the background with SIGINT ignored; whoever runs this test may have been started so.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -325,7 +332,7 @@ time.sleep(60)
 
 def run(settings, layer, name):
     done = shell.run([sys.executable, "-c", RUN, PLACE / settings.cluster], timeout=90, ok=range(-64, 256), among=runner.RUNS)
-    return {"status": done.returncode}
+    return Ended(done.returncode, done.seconds, Verdict())
 
 def remove(cluster):
     ended = (PLACE / (cluster + ".cleaned")).exists()

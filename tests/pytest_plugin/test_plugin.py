@@ -123,7 +123,7 @@ def test_tests_that_do_not_use_the_plugin_see_nothing_of_it(installed: Environme
         "import sys\n"
         "def test_other(cluster, layer):\n"
         "    assert (cluster, layer) == ('of mine', 1)\n"
-        "    heavy = {'kubernetes', 'requests', 'testinfra', 'jinja2', 'cryptography', 'ruamel', 'rich', 'urllib3'}\n"
+        "    heavy = {'kubernetes', 'requests', 'testinfra', 'jinja2', 'cryptography', 'ruamel', 'rich', 'urllib3', 'msgspec'}\n"
         "    print('loaded:', len([name for name in sys.modules if name.startswith('platform_e2e')]))\n"
         "    print('heavy:', sorted(heavy & set(sys.modules)))\n"
     )

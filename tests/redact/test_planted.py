@@ -157,7 +157,7 @@ def leave(path: Path) -> Path:
     run.timeline.wait(ALL, seconds=1, outcome=ALL, steps=TEXTS)
     finding = Finding("service/x -n shop", Promise.MONITORING, ALL, ALL, Cause("x", ALL, ALL), {"figures": TEXTS})
     results = [Result(s.name, Outcome.FAILED, reason=s.text, text=s.text, figures={"x": s.text}) for s in SHAPES]
-    results.append(Result("x", Outcome.FAILED, findings=[finding]))
+    results.append(Result("x", Outcome.FAILED, findings=(finding,)))
     described = provenance.layer(run, None)
     run.write_json("run.json", {"tests": [asdict(one) for one in results], "layer": described, "events": run.events()})
     junit(run.junit)

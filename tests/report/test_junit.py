@@ -175,7 +175,7 @@ def test_names_are_those_that_pytest_writes() -> None:
 
 @pytest.mark.parametrize("content", ["", "<testsuites>", "<html/>"])
 def test_what_is_no_report_is_left_as_it_is(tmp_path: Path, content: str) -> None:
-    with pytest.raises(ValueError, match=r"is no XML|has no testsuite"):
+    with pytest.raises(ValueError, match=r"must be XML|has no testsuite"):
         written(tmp_path, content)
     assert (tmp_path / "junit.xml").read_text() == content
 

@@ -7,7 +7,8 @@ import copy
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from importlib import resources
 from pathlib import Path
@@ -21,9 +22,10 @@ from platform_e2e.errors import BrokenHarness
 from platform_e2e.pytest_plugin import reporting
 from platform_e2e.report.html import headline, model, problems, write
 from platform_e2e.report.html.excerpts import LINES_SHOWN, excerpts
-from platform_e2e.report.html.source import Source
+from platform_e2e.report.html.source import Source, event_of
 from platform_e2e.report.html.writing import SCRIPTS
 from platform_e2e.runs.directory import Run
+from platform_e2e.runs.saved import SavedRun
 from tests.made_run import HOSTILE, Made, hostile, red
 
 TOKEN = "ghp_" + "a1B2c3D4" * 5
@@ -120,7 +122,7 @@ def test_what_became_of_the_cluster_is_said_as_far_as_it_is_known(
 ) -> None:
     place = red(tmp_path / name)
     source = Source.read(place)
-    known = {**source.run, **({} if kept is None else {"kept": kept})}
+    known = replace(source.run, kept=kept)
     words = dict(headline.facts(Source(place, known, source.events), 0.0, 0.0))
     assert words["cluster"] == f"embedded cluster `e2e-6f1d20aa`, Kubernetes v1.34.4, {said}"
 
@@ -153,7 +155,7 @@ def test_what_is_mended_at_one_place_is_one_cause_whatever_each_object_says(abou
         {"test": name, "outcome": "failed", "findings": [finding(name, address)]}
         for name, address in (("chat-dev", "10.89.0.201"), ("chat-prod", "10.89.0.203"))
     ]
-    found = problems.problems({"verdict": {"tests": tests}}, [])
+    found = problems.problems(SavedRun.from_json({"verdict": {"tests": tests}})[0], [])
     assert [len(one.cases) for one in found] == [2 // several] * several
 
 
@@ -244,17 +246,18 @@ def test_a_run_of_any_other_shape_still_has_a_page(directory: Path) -> None:
     run["verdict"]["tests"].sort(key=lambda test: test["outcome"] != "failed")
     for place, path in enumerate(leaves(run)):
         for other in ODD if len(path) < 2 else (ODD[place % len(ODD)],):
-            model.page(Source(directory, replaced(run, path, other)))
+            model.page(Source(directory, SavedRun.from_json(replaced(run, path, other))[0]))
 
 
 def test_events_of_any_other_shape_still_have_a_timeline(directory: Path) -> None:
-    source = Source.read(directory)
-    events: list[Mapping[str, Any]] = [
-        {key: other if key not in {"kind", "mono"} else item for key, item in event.items()}
+    lines = [json.loads(line) for line in (directory / "timeline.jsonl").read_text().splitlines()]
+    events = [
+        event_of(json.dumps({key: other if key not in {"kind", "mono"} else item for key, item in line.items()}))
         for other in ODD
-        for event in source.events
+        for line in lines
     ]
-    model.page(Source(directory, source.run, events))
+    assert None not in events
+    model.page(Source(directory, Source.read(directory).run, [event for event in events if event is not None]))
 
 
 def test_what_is_missing_or_damaged_is_said(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from platform_e2e.report import summary
 from platform_e2e.report.summary import cell, markdown
+from platform_e2e.runs.saved import SavedRun
 
 FINDING = {
     "object": "service/chat -n chat-dev",
@@ -37,7 +38,9 @@ def a_run(*tests: dict[str, Any], **fields: Any) -> dict[str, Any]:
 
 
 def shown(run: dict[str, Any]) -> str:
-    return markdown(run, name="2026-x", headline="layer platform", where=["all of it: artifacts/2026-x"])
+    known, odd = SavedRun.from_json(run)
+    assert odd == []
+    return markdown(known, name="2026-x", headline="layer platform", where=["all of it: artifacts/2026-x"])
 
 
 def test_verdict_promises_failure_cause_and_remedy_are_there() -> None:

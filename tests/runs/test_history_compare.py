@@ -18,7 +18,7 @@ ADDRESS = ("e2e/test_lb.py::test_answers[x]", Case("passed", 1.0, "loadbalancer"
 
 
 def kinds(comparison: Comparison) -> list[str]:
-    return [change["kind"] for change in comparison.changes]
+    return [change.kind for change in comparison.changes]
 
 
 def finding(comparison: Comparison) -> dict[str, Any]:
@@ -174,12 +174,12 @@ def test_changes_are_told_by_name() -> None:
         2, dict([monitor("a", "failed"), *map(monitor, ("b", "c", "d"))]), exit_code=1,
         versions={"release argocd": "argocd v3.3.0"}, harness=CHANGED,
     )  # fmt: skip
-    changes = {change["kind"]: change for change in compare(now, [entry(1)]).changes}
+    changes = {change.kind: change for change in compare(now, [entry(1)]).changes}
     assert set(changes) == {"version", "harness", "more-tests", "test"}
-    assert changes["version"]["text"] == "release argocd: argocd v3.3.0, before argocd v3.2.11"
-    assert (changes["more-tests"]["before"], changes["more-tests"]["now"]) == (3, 4)
-    assert changes["test"]["text"] == "e2e/test_monitoring.py::test_scraped[a] failed, passed before"
-    assert changes["harness"]["before"] == "19bde1c8d54c (content 4a44)"
+    assert changes["version"].text == "release argocd: argocd v3.3.0, before argocd v3.2.11"
+    assert (changes["more-tests"].before, changes["more-tests"].now) == (3, 4)
+    assert changes["test"].text == "e2e/test_monitoring.py::test_scraped[a] failed, passed before"
+    assert changes["harness"].before == "19bde1c8d54c (content 4a44)"
 
 
 def test_what_a_promise_has_looked_at_in_all_is_told_once() -> None:
@@ -188,9 +188,7 @@ def test_what_a_promise_has_looked_at_in_all_is_told_once() -> None:
 
     def told(targets: int, **tests: int) -> list[str]:
         seen = dict(monitor(name, targets=tests.get(name, 2)) for name in "abc")
-        return [
-            one["text"] for one in compare(entry(2, seen, promises=of(targets)), [entry(1, promises=of(6))]).changes
-        ]
+        return [one.text for one in compare(entry(2, seen, promises=of(targets)), [entry(1, promises=of(6))]).changes]
 
     assert told(6) == []
     assert told(5) == ["5 targets of the promise monitoring, 6 before"]
@@ -263,7 +261,7 @@ def test_trends_have_medians_of_comparable_runs_oldest_first_and_say_what_is_far
     assert heal[0] == [runs[11].started, 0.4]
     assert heal[-1] == [entry(41).started, 9.5]
     assert past.trends["phase cluster seconds"][-1][1] == 9.4
-    assert [change["text"] for change in past.changes] == ["monitoring heal took 9.5 s, usually 0.4 s"]
+    assert [change.text for change in past.changes] == ["monitoring heal took 9.5 s, usually 0.4 s"]
 
 
 def test_a_run_in_part_has_the_trends_of_the_others() -> None:

@@ -88,9 +88,9 @@ def test_a_lock_that_somebody_else_holds_for_too_long_is_an_error(
 
 def test_a_device_is_not_read_for_ever(book: Ledger) -> None:
     book.path.symlink_to("/dev/zero")
-    with pytest.raises(OSError, match="no regular file"):
+    with pytest.raises(OSError, match="not a regular file"):
         book.read(dict)
-    with pytest.raises(OSError, match="no regular file"):
+    with pytest.raises(OSError, match="not a regular file"):
         book.append({"n": 1})
 
 
@@ -142,7 +142,7 @@ def test_a_damaged_field_makes_the_line_one_that_is_left_out_and_nothing_else(na
 def test_an_entry_that_lacks_a_field_is_none(name: str) -> None:
     line = entry().as_json()
     del line[name]
-    with pytest.raises(ValueError, match=r"is no line of this version|lacks"):
+    with pytest.raises(ValueError, match=r"is not a line of this version|lacks"):
         Entry.from_json(line)
 
 

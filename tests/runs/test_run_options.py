@@ -19,6 +19,7 @@ from platform_e2e.runs import checkout, compare, find_run, provenance, run_optio
 from platform_e2e.runs.directory import Run
 from platform_e2e.runs.run_options import compare_states, prepare
 from platform_e2e.runs.run_record import Then
+from platform_e2e.runs.verdict import Outcome, Result
 from platform_e2e.settings import OPTIONS, resolve
 
 OPTIONS_THEN: dict[str, Any] = {
@@ -113,7 +114,8 @@ def test_what_comes_of_the_comparison_with_earlier_runs_is_no_test_to_run_again(
     assert prepared(red(tmp_path / "r", tests=[of_history, passed])).tests == ()
     failed = {"test": "e2e/a.py::a", "outcome": "failed"}
     assert [one.test for one in prepared(red(tmp_path / "r", tests=[of_history, failed])).tests] == ["e2e/a.py::a"]
-    assert provenance.failed([of_history, failed]) == [{"test": "e2e/a.py::a", "causes": []}]
+    results = [Result("history::monitoring", Outcome.FAILED), Result("e2e/a.py::a", Outcome.FAILED)]
+    assert provenance.failed(results) == [{"test": "e2e/a.py::a", "causes": []}]
 
 
 @pytest.mark.usefixtures("here")

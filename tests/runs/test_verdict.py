@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from io import StringIO
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.report.console import Follower, PhasePrinter, duration, verdict_table
-from platform_e2e.runs.verdict import Outcome, PromiseBroken, Result, Verdict, summarise, told
+from platform_e2e.runs.verdict import Outcome, PromiseBroken, Result, summarise, told, verdict_on
 from platform_e2e.timeline import Timeline
 
 
@@ -40,7 +41,7 @@ SKIPPED = result(Outcome.SKIPPED, reason="the provider kind cannot do: stop_node
     ],
 )
 def test_exit_code(results: tuple[Result, ...], expected: int) -> None:
-    assert Verdict(results).exit_code() == expected
+    assert verdict_on(results).exit_code == expected
 
 
 @pytest.mark.parametrize(
@@ -59,12 +60,12 @@ def test_exit_code(results: tuple[Result, ...], expected: int) -> None:
 def test_a_promise_holds_only_if_a_test_judged_it_and_none_disagrees(
     results: tuple[Result, ...], expected: str, holds: bool
 ) -> None:
-    (row,) = Verdict(results).rows()
+    (row,) = verdict_on(results).promises
     assert (row.verdict, row.holds) == (expected, holds)
 
 
 def test_what_was_not_chosen_is_no_promise_kept() -> None:
-    some, none = Verdict((PASSED,), left_out={"monitoring": 3, "selfheal": 2, "": 5}).rows()
+    some, none = verdict_on((PASSED,), left_out={"monitoring": 3, "selfheal": 2, "": 5}).promises
     assert (some.promise, some.verdict, some.tests) == (
         "monitoring", "not all chosen: holds so far", "1 passed, 3 not chosen",
     )  # fmt: skip
@@ -74,13 +75,13 @@ def test_what_was_not_chosen_is_no_promise_kept() -> None:
 
 
 def test_an_interrupted_run_promises_nothing() -> None:
-    (row,) = Verdict((PASSED,), complete=False).rows()
+    (row,) = verdict_on((PASSED,), complete=False).promises
     assert not row.holds
     assert row.verdict == "not finished: holds so far"
 
 
 def test_what_a_run_that_ended_early_did_not_come_to_has_a_row() -> None:
-    begun, not_begun = Verdict((PASSED,), complete=False, not_run={"monitoring": 2, "selfheal": 3}).rows()
+    begun, not_begun = verdict_on((PASSED,), complete=False, not_run={"monitoring": 2, "selfheal": 3}).promises
     assert (begun.verdict, begun.tests) == ("not finished: holds so far", "1 passed, 2 not run")
     assert (not_begun.verdict, not_begun.tests) == ("not judged: the run ended before its tests", "3 not run")
 
@@ -92,13 +93,13 @@ def test_a_figure_that_could_not_be_measured_is_left_out() -> None:
 def test_tests_without_a_promise_have_the_last_row() -> None:
     results = (result(Outcome.PASSED, ""), result(Outcome.FAILED, "selfheal", 1), result(Outcome.PASSED, "own"), PASSED)
     for order in (results, results[::-1]):
-        rows = Verdict(order).rows()
+        rows = verdict_on(order).promises
         assert [row.promise for row in rows] == ["monitoring", "selfheal", "own", "(other tests)"]
 
 
 def test_the_table_is_the_same_in_whatever_order_workers_end() -> None:
     one, two = (Result(name, Outcome.PASSED, "loadbalancer", figures={"address": name}) for name in ("a", "b"))
-    assert Verdict((one, two)).rows() == Verdict((two, one)).rows()
+    assert verdict_on((one, two)).promises == verdict_on((two, one)).promises
 
 
 def test_figures_are_listed_summed_and_ranged() -> None:
@@ -124,7 +125,7 @@ def test_an_error_made_of_findings_says_all_of_them() -> None:
 
 
 def test_as_json_is_plain_data() -> None:
-    data = json.loads(json.dumps(Verdict((PASSED, BROKEN), "git").as_json()))
+    data = json.loads(json.dumps(asdict(verdict_on((PASSED, BROKEN), "git"))))
     assert data["counts"]["passed"] == 1
     assert data["broken_phase"] == "git"
     assert data["tests"][1]["outcome"] == "failed"
@@ -135,22 +136,22 @@ def test_the_table_shows_every_promise_with_its_verdict_and_figures() -> None:
         Result("t", Outcome.PASSED, "monitoring", figures={"targets": 21}),
         result(Outcome.FAILED, "selfheal", 1),
     )
-    shown = verdict_table(Verdict(results), "layer platform; embedded", width=100, colour=False)
+    shown = verdict_table(verdict_on(results), "layer platform; embedded", width=100, colour=False)
     first, *rest = shown.splitlines()
     assert first == "layer platform; embedded"
     assert any("monitoring" in line and "holds" in line and "targets 21" in line for line in rest)
     assert any("selfheal" in line and "BROKEN" in line for line in rest)
     assert "\x1b" not in shown
-    assert "\x1b" in verdict_table(Verdict(results), "", width=100, colour=True)
+    assert "\x1b" in verdict_table(verdict_on(results), "", width=100, colour=True)
 
 
 def test_a_run_without_results_says_so() -> None:
-    assert verdict_table(Verdict(()), "layer x", width=100, colour=False) == "layer x\nno promise was judged\n"
+    assert verdict_table(verdict_on(()), "layer x", width=100, colour=False) == "layer x\nno promise was judged\n"
 
 
 def test_brackets_in_figures_are_no_markup() -> None:
     results = (Result("t", Outcome.PASSED, "monitoring", figures={"pools": "[red]x[/red] [/]"}),)
-    assert "[red]x[/red] [/]" in verdict_table(Verdict(results), "[bold]", width=100, colour=False)
+    assert "[red]x[/red] [/]" in verdict_table(verdict_on(results), "[bold]", width=100, colour=False)
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.44, "0.4 s"), (12.4, "12 s"), (59.4, "59 s"), (125, "2 min 05 s")])
@@ -228,7 +229,7 @@ def test_what_blocks_without_a_failure_of_its_own_is_the_failure_of_the_first_th
     assert second.reason == "application/a -n argocd breaks the promise 'applications'"
     assert (first.outcome, first.reason) == (Outcome.BLOCKED, "blocked by promise monitoring: no image [pod-image]")
     assert ours == passed
-    assert Verdict(told([blocked("a"), passed])).exit_code() == 1
+    assert verdict_on(told([blocked("a"), passed])).exit_code == 1
 
 
 @pytest.mark.point("hook-failure-told")
@@ -244,5 +245,5 @@ def test_that_a_foundation_runs_promises_nothing_by_itself() -> None:
     ready = Result(
         "test_release_is_ready[metallb]", Outcome.PASSED, "monitoring", object="release/metallb -n metallb-system"
     )
-    (row,) = Verdict((ready, EMPTY)).rows()
+    (row,) = verdict_on((ready, EMPTY)).promises
     assert row.verdict == "not judged: the layer has nothing that promises it"

@@ -5,12 +5,11 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from platform_e2e.report.html.plain import count, mapping, number, text, texts
+from platform_e2e.report.html.source import Event
 
 SHORT_SECONDS = 0.1
-"""A wait that was met faster is no item of its own: a thousand of them are an eye's noise and say nothing."""
+"""A wait that was met faster is not an item of its own: a thousand of them hide the others and say nothing."""
 
 STEPS_KEPT = 20
 """How many states of a wait, or lines of a phase, an item has: those of a wait's own text and some."""
@@ -101,7 +100,7 @@ class Course:
     short: int = 0
 
 
-def course(events: Sequence[Mapping[str, Any]], outcomes: Mapping[str, str]) -> Course:
+def course(events: Sequence[Event], outcomes: Mapping[str, str]) -> Course:
     """Return the course of a run.
 
     Args:
@@ -110,13 +109,13 @@ def course(events: Sequence[Mapping[str, Any]], outcomes: Mapping[str, str]) -> 
     """
     if not events:
         return Course()
-    zero = number(events[0].get("mono"))
-    made = Course(number(events[0].get("at")), number(events[-1].get("mono")) - zero)
-    of: dict[str, list[tuple[float, Mapping[str, Any]]]] = {}
+    zero = events[0].mono
+    made = Course(events[0].at, events[-1].mono - zero)
+    of: dict[str, list[tuple[float, Event]]] = {}
     for event in events:
-        of.setdefault(text(event["kind"]), []).append((number(event.get("mono")) - zero, event))
+        of.setdefault(event.kind, []).append((event.mono - zero, event))
 
-    def all_of(*kinds: str) -> list[tuple[float, Mapping[str, Any]]]:
+    def all_of(*kinds: str) -> list[tuple[float, Event]]:
         return sorted((pair for kind in kinds for pair in of.get(kind, ())), key=lambda pair: pair[0])
 
     made.lanes += _phases(all_of("phase-start", "phase-progress", "phase-end"), made.seconds)
@@ -132,22 +131,22 @@ def course(events: Sequence[Mapping[str, Any]], outcomes: Mapping[str, str]) -> 
     return made
 
 
-def _phases(events: Iterable[tuple[float, Mapping[str, Any]]], end: float) -> list[Lane]:
+def _phases(events: Iterable[tuple[float, Event]], end: float) -> list[Lane]:
     """Return one lane for each phase, in the order of their starts."""
     lanes: dict[str, Lane] = {}
     lines: dict[str, list[str]] = {}
     for at, event in events:
-        name = text(event.get("name"))
+        name = event.name
         lane = lanes.setdefault(name, Lane("phases", name))
-        if event["kind"] == "phase-start" or not lane.items:
-            start = at - number(event.get("seconds"))
-            lane.items.append(Item(start, end, "open", text(event.get("title")) or name, "it did not end"))
+        if event.kind == "phase-start" or not lane.items:
+            start = at - event.seconds
+            lane.items.append(Item(start, end, "open", event.title or name, "it did not end"))
             lines[name] = []
         item = lane.items[-1]
-        if event["kind"] == "phase-progress":
-            lines[name].append(f"+{at - item.start:.1f} s  {text(event.get('text'))}")
-        elif event["kind"] == "phase-end":
-            error = text(event.get("error"))
+        if event.kind == "phase-progress":
+            lines[name].append(f"+{at - item.start:.1f} s  {event.text}")
+        elif event.kind == "phase-end":
+            error = event.error or ""
             item.end, item.look, item.text = at, "bad" if error else "ok", error
         item.steps = lines[name][-STEPS_KEPT:]
     return list(lanes.values())
@@ -156,102 +155,96 @@ def _phases(events: Iterable[tuple[float, Mapping[str, Any]]], end: float) -> li
 def _points(
     group: str,
     name: str,
-    events: Sequence[tuple[float, Mapping[str, Any]]],
-    say: Callable[[Mapping[str, Any]], tuple[str, str, str]],
+    events: Sequence[tuple[float, Event]],
+    say: Callable[[Event], tuple[str, str, str]],
 ) -> list[Lane]:
     """Return one lane of points, or none where there is none."""
     lane = Lane(group, name)
     for at, event in events:
         look, title, words = say(event)
-        lane.items.append(Item(at, at, look, title, words, text(event.get("test"))))
+        lane.items.append(Item(at, at, look, title, words, event.test))
     return [lane] if lane.items else []
 
 
-def _fact(event: Mapping[str, Any]) -> tuple[str, str, str]:
-    return "note", text(event.get("name")), text(event.get("text"))
+def _fact(event: Event) -> tuple[str, str, str]:
+    return "note", event.name, event.text
 
 
-def _restart(event: Mapping[str, Any]) -> tuple[str, str, str]:
-    often = f"restart {count(event.get('count'))} of container {text(event.get('container'))}"
-    return "bad", text(event.get("name")), ": ".join(one for one in (often, text(event.get("why"))) if one)
+def _restart(event: Event) -> tuple[str, str, str]:
+    often = f"restart {event.count} of container {event.container}"
+    return "bad", event.name, ": ".join(part for part in (often, event.why) if part)
 
 
-def _warning(event: Mapping[str, Any]) -> tuple[str, str, str]:
-    times = count(event.get("count"))
-    often = f" (seen {times} times)" if times > 1 else ""
-    return "warn", text(event.get("name")), f"{text(event.get('reason'))}{often}: {text(event.get('why'))}"
+def _warning(event: Event) -> tuple[str, str, str]:
+    often = f" (seen {event.count} times)" if event.count > 1 else ""
+    return "warn", event.name, f"{event.reason}{often}: {event.why}"
 
 
-def _finding(event: Mapping[str, Any]) -> tuple[str, str, str]:
+def _finding(event: Event) -> tuple[str, str, str]:
     return (
         "bad",
-        text(event.get("object")),
-        f"breaks the promise {text(event.get('promise'))} [{text(event.get('name'))}]",
+        event.object,
+        f"breaks the promise {event.promise} [{event.name}]",
     )
 
 
-def _applications(events: Iterable[tuple[float, Mapping[str, Any]]], end: float) -> list[Lane]:
+def _applications(events: Iterable[tuple[float, Event]], end: float) -> list[Lane]:
     """Return one lane for each Application: its states, each until the next one; those of tests come last."""
     lanes: dict[str, Lane] = {}
     for at, event in events:
-        name = text(event.get("name"))
-        of_tests = event.get("of_tests") is True
-        lane = lanes.setdefault(name, Lane("own" if of_tests else "applications", name))
+        name = event.name
+        lane = lanes.setdefault(name, Lane("own" if event.of_tests else "applications", name))
         if lane.items:
             lane.items[-1].end = at
-        sync, health = text(event.get("sync")), text(event.get("health"))
-        words = [text(event.get("why"))]
-        if text(event.get("operation")) not in {"", "Succeeded"}:
-            words.insert(0, f"operation {text(event.get('operation'))}")
-        if event.get("heals") is True:
+        words = [event.why]
+        if event.operation not in {"", "Succeeded"}:
+            words.insert(0, f"operation {event.operation}")
+        if event.heals:
             words.insert(0, "it heals itself")
-        if text(event.get("revision")):
-            words.append(f"at {text(event.get('revision'))}")
-        state = f"{sync}/{health}" if sync or health else "gone/gone"
+        if event.revision:
+            words.append(f"at {event.revision}")
+        state = f"{event.sync}/{event.health}" if event.sync or event.health else "gone/gone"
         lane.items.append(Item(at, end, state, name, "; ".join(word for word in words if word)))
     return sorted(lanes.values(), key=lambda lane: (lane.group != "applications", lane.name))
 
 
-def _changes(
-    events: Iterable[tuple[float, Mapping[str, Any]]], made: Course, outcomes: Mapping[str, str]
-) -> list[Item]:
+def _changes(events: Iterable[tuple[float, Event]], made: Course, outcomes: Mapping[str, str]) -> list[Item]:
     """Return what tests changed, from the change until it was as before.
 
-    A test that passed although nobody healed its change is a control, which wanted just that.
+    A test that passed although its change was not healed is a control, which expects that.
     """
     going: dict[tuple[str, str], Item] = {}
     items: list[Item] = []
     for at, event in events:
-        name, test = text(event.get("name")), text(event.get("test"))
+        name, test = event.name, event.test
         item = going.get((name, test))
-        if event["kind"] == "disturbance-start":
-            parts = (text(event.get("change")).replace("-", " "), text(event.get("field")))
+        if event.kind == "disturbance-start":
+            parts = (event.change.replace("-", " "), event.field)
             item = Item(at, made.seconds, "open", name, " ".join(part for part in parts if part), test)
             going[name, test] = item
             items.append(item)
-        elif item is not None and event["kind"] == "disturbance-healed":
-            seconds = number(event.get("seconds"))
+        elif item is not None and event.kind == "disturbance-healed":
+            seconds = event.seconds
             item.end, item.look, item.text = at, "heal", f"{item.text}: healed after {seconds:.2f} s"
             made.heals.append((name, test, seconds))
         elif item is not None:
             if item.look == "open":
-                by_hand = event.get("undone_by_harness") is True
                 wanted = outcomes.get(test) == "passed"
-                item.end, item.look = at, ("note" if wanted else "bad") if by_hand else "ok"
-                item.text += ": not healed, the harness put it back" if by_hand else ""
+                item.end, item.look = at, ("note" if wanted else "bad") if event.undone_by_harness else "ok"
+                item.text += ": not healed, the harness put it back" if event.undone_by_harness else ""
             del going[name, test]
     return items
 
 
-def _tests(events: Iterable[tuple[float, Mapping[str, Any]]], made: Course, outcomes: Mapping[str, str]) -> list[Lane]:
+def _tests(events: Iterable[tuple[float, Event]], made: Course, outcomes: Mapping[str, str]) -> list[Lane]:
     """Return one lane for each process that ran tests, and note when each test ran."""
     lanes: dict[str, Lane] = {}
-    names: dict[str, str] = {}
-    going: dict[tuple[str, str], Item] = {}
+    names: dict[int, str] = {}
+    going: dict[tuple[int, str], Item] = {}
     for at, event in events:
-        pid, test = text(event.get("pid")), text(event.get("name"))
-        if event["kind"] == "test-start":
-            worker = names.setdefault(pid, text(event.get("worker")) or "tests")
+        pid, test = event.pid, event.name
+        if event.kind == "test-start":
+            worker = names.setdefault(pid, event.worker or "tests")
             item = Item(at, made.seconds, outcomes.get(test) or "open", "", "", test)
             lanes.setdefault(worker, Lane("tests", worker)).items.append(item)
             going[pid, test] = item
@@ -264,20 +257,20 @@ def _tests(events: Iterable[tuple[float, Mapping[str, Any]]], made: Course, outc
     return [lanes[name] for name in sorted(lanes, key=lambda name: (len(name), name))]
 
 
-def _parts(event: Mapping[str, Any]) -> str:
+def _parts(event: Event) -> str:
     """Return how long each part of a test took, where it is worth telling."""
-    parts = {part: number(event.get(part)) for part in ("setup", "call", "teardown")}
+    parts = {part: getattr(event, part) for part in ("setup", "call", "teardown")}
     return ", ".join(f"{part} {seconds:.1f} s" for part, seconds in parts.items() if seconds >= SHORT_SECONDS)
 
 
-def _waits(events: Iterable[tuple[float, Mapping[str, Any]]], made: Course) -> list[Item]:
+def _waits(events: Iterable[tuple[float, Event]], made: Course) -> list[Item]:
     """Return what was waited for, and note all of it."""
     items = []
     for at, event in events:
-        steps = texts(event.get("steps"))[-STEPS_KEPT:]
+        steps = list(event.steps)[-STEPS_KEPT:]
         wait = Wait(
-            text(event.get("name")), at, number(event.get("seconds")), text(event.get("outcome")),
-            text(event.get("test")), steps,
+            event.name, at, event.seconds, event.outcome,
+            event.test, steps,
         )  # fmt: skip
         made.waits.append(wait)
         met = wait.outcome == "met"
@@ -295,7 +288,7 @@ def _packed(group: str, name: str, items: list[Item]) -> list[Lane]:
     """Return as few lanes as what overlaps needs."""
     lanes: list[Lane] = []
     free: list[tuple[float, int]] = []
-    for item in sorted(items, key=lambda one: one.start):
+    for item in sorted(items, key=lambda item: item.start):
         if free and (free[0][0] <= item.start or len(lanes) >= ROWS):
             _, row = heapq.heappop(free)
         else:
@@ -304,14 +297,3 @@ def _packed(group: str, name: str, items: list[Item]) -> list[Lane]:
         lanes[row].items.append(item)
         heapq.heappush(free, (item.end, row))
     return lanes
-
-
-def outcomes_of(run: Mapping[str, Any]) -> dict[str, str]:
-    """Return how each test ended, by its id."""
-    verdict = mapping(run.get("verdict"))
-    tests = verdict.get("tests")
-    return {
-        text(one.get("test")): text(one.get("outcome"))
-        for one in (tests if isinstance(tests, list) else ())
-        if isinstance(one, dict)
-    }

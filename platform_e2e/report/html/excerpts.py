@@ -38,7 +38,7 @@ BYTES_OF_ALL = 1_200_000
 
 
 LINES_COUNTED = 10_000_000
-"""Of a log, to say how many there are; more is more than anybody reads."""
+"""Of a log, to say how many there are; a reader needs no exact number above it."""
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,10 @@ def chosen(problem: Problem, logs: Logs) -> list[Kept]:
     """Return the logs that belong to a problem, what tells of its objects first.
 
     Args:
-        problem: whose tests have directories of their own, and whose objects have namespaces.
+        problem: its tests have directories of their own, and its objects have namespaces.
         logs: all that were kept.
     """
-    own = {str(test.get("evidence") or "\0") for test in problem.tests}
+    own = {test.evidence or "\0" for test in problem.tests}
     names = problem.names
     ranked = []
     told = [f"{namespace}/{name}" for name, namespace in map(_place, problem.objects) if namespace]
@@ -103,8 +103,8 @@ def chosen(problem: Problem, logs: Logs) -> list[Kept]:
         if score:
             ranked.append((-score, ".previous." not in file.path, file.path, file))
     # A test's own directory may have the same log as its namespace's, some seconds apart.
-    each = {PurePosixPath(one[2]).name: one for one in sorted(ranked, key=lambda one: one[:3], reverse=True)}
-    ordered = sorted(each.values(), key=lambda one: one[:3])[:LOGS_SHOWN]
+    each = {PurePosixPath(entry[2]).name: entry for entry in sorted(ranked, key=lambda entry: entry[:3], reverse=True)}
+    ordered = sorted(each.values(), key=lambda entry: entry[:3])[:LOGS_SHOWN]
     # What is merely in the same namespace is worth a look only where nothing tells more.
     return [file for place, (score, *_, file) in enumerate(ordered) if score < -1 or place < NEAR_SHOWN]
 

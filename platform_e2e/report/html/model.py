@@ -11,14 +11,14 @@ from urllib.parse import quote
 from platform_e2e import redact
 from platform_e2e.report.console import duration
 from platform_e2e.report.html import excerpts, headline
-from platform_e2e.report.html.course import Course, Item, Lane, Wait, course, outcomes_of
-from platform_e2e.report.html.plain import mapping, mappings, number, sequence, text
-from platform_e2e.report.html.problems import FAILED, NotRun, Problem, not_run, problems
+from platform_e2e.report.html.course import Course, Item, Lane, Wait, course
+from platform_e2e.report.html.problems import NotRun, Problem, not_run, problems
 from platform_e2e.report.html.source import Kept, Source
-from platform_e2e.runs.verdict import summarise
+from platform_e2e.runs.saved import SavedRun
+from platform_e2e.runs.verdict import BAD, Outcome, Result, summarise
 
 PROBLEMS_SHOWN = 60
-"""How many problems have a card of their own; nobody reads more, and where there are more they have few causes."""
+"""How many problems have a card of their own; a reader stops before that, and more problems have few causes."""
 
 CASES_SHOWN, TESTS_SHOWN = 40, 100
 """How many objects and tests a card lists."""
@@ -61,14 +61,13 @@ def page(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
         source: the run's files.
     """
     run = source.run
-    happened = course(source.events, outcomes_of(run))
+    happened = course(source.events, {test.test: test.outcome.value for test in run.verdict.tests})
     found, idle = problems(run, happened.waits), not_run(run)
     kept = excerpts.Logs(source.directory, source.files)
-    logs = {id(one): excerpts.chosen(one, kept) for one in found[:PROBLEMS_SHOWN]}
+    logs = {id(problem): excerpts.chosen(problem, kept) for problem in found[:PROBLEMS_SHOWN]}
     # The first log of every problem before the second of any: it is the one that is read.
     ranked = [files[rank].path for rank in range(excerpts.LOGS_SHOWN) for files in logs.values() if rank < len(files)]
     ends = excerpts.excerpts(source.directory, ranked)
-    ids = [text(one.get("test")) for one in mappings(mapping(run.get("verdict")).get("tests"))]
     for lane in happened.lanes:
         if len(lane.items) > ITEMS_SHOWN:
             source.missing.append(
@@ -80,12 +79,12 @@ def page(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
     written = {
         "head": headline.head(source, found[:PROBLEMS_SHOWN], idle, happened),
         "problems": [
-            _problem(place, one, logs[id(one)], happened, source)
-            for place, one in enumerate(found[:PROBLEMS_SHOWN], start=1)
+            _problem(place, problem, logs[id(problem)], happened, source)
+            for place, problem in enumerate(found[:PROBLEMS_SHOWN], start=1)
         ],
         "more_problems": max(len(found) - PROBLEMS_SHOWN, 0),
-        "not_run": [_idle(one, found[:PROBLEMS_SHOWN]) for one in idle],
-        "files": [_file(one) for one in source.files],
+        "not_run": [_idle(tests, found[:PROBLEMS_SHOWN]) for tests in idle],
+        "files": [_file(file) for file in source.files],
         "left_out": source.left_out,
         "missing": source.missing,
     }
@@ -93,37 +92,37 @@ def page(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
     drawn = {
         "began": happened.began,
         "seconds": round(happened.seconds, 3),
-        "lanes": _lanes(happened.lanes, {test: place for place, test in enumerate(ids)}, words),
+        "lanes": _lanes(happened.lanes, {test.test: place for place, test in enumerate(run.verdict.tests)}, words),
         "short": happened.short,
         "tests": _tests(run, happened, found, words),
-        "logs": {path: asdict(one) for path, one in ends.items()},
+        "logs": {path: asdict(excerpt) for path, excerpt in ends.items()},
         "plots": _plots(run, happened),
     }
     # What a run keeps was redacted when it was written; an older harness knew fewer shapes of secrets.
     safe: dict[str, Any] = redact.plain(drawn)
-    safe["words"] = [redact.text(one) for one in words.all()]
+    safe["words"] = [redact.text(word) for word in words.all()]
     return redact.plain(written), safe
 
 
-def _problem(place: int, one: Problem, logs: Sequence[Kept], happened: Course, source: Source) -> dict[str, Any]:
+def _problem(place: int, problem: Problem, logs: Sequence[Kept], happened: Course, source: Source) -> dict[str, Any]:
     """Return one problem for the template."""
-    ran = [happened.tests[name] for test in one.tests if (name := text(test.get("test"))) in happened.tests]
-    own = {text(test.get("evidence")) for test in one.tests} - {""}
+    ran = [happened.tests[name] for test in problem.tests if (name := test.test) in happened.tests]
+    own = {test.evidence for test in problem.tests} - {""}
     kept = [file for file in source.files if any(file.path.startswith(f"{directory}/") for directory in own)]
     return {
         "anchor": f"cause-{place}",
         "place": place,
-        "id": one.id,
-        "promise": one.promise,
-        "sentence": one.sentence or "no cause could be worked out",
-        "remedy": one.remedy,
-        "harness": one.harness,
-        "cases": [asdict(case) for case in one.cases[:CASES_SHOWN]],
-        "more_cases": max(len(one.cases) - CASES_SHOWN, 0),
-        "tests": [_test(test) for test in one.tests[:TESTS_SHOWN]],
-        "more_tests": max(len(one.tests) - TESTS_SHOWN, 0),
-        "text": both_ends(one.text),
-        "waits": [_wait(wait) for wait in _each_once(one.waits)],
+        "id": problem.id,
+        "promise": problem.promise,
+        "sentence": problem.sentence or "no cause could be worked out",
+        "remedy": problem.remedy,
+        "harness": problem.harness,
+        "cases": [asdict(case) for case in problem.cases[:CASES_SHOWN]],
+        "more_cases": max(len(problem.cases) - CASES_SHOWN, 0),
+        "tests": [_test(test) for test in problem.tests[:TESTS_SHOWN]],
+        "more_tests": max(len(problem.tests) - TESTS_SHOWN, 0),
+        "text": both_ends(problem.text),
+        "waits": [_wait(wait) for wait in _each_once(problem.waits)],
         "logs": [_file(file) for file in logs],
         "files": [_file(file) for file in kept if file not in logs],
         "window": [round(min(start for start, *_ in ran), 3), round(max(end for _, end, _ in ran), 3)] if ran else [],
@@ -149,19 +148,17 @@ def _wait(wait: Wait) -> dict[str, Any]:
     }
 
 
-def _test(result: Mapping[str, Any]) -> dict[str, Any]:
+def _test(result: Result) -> dict[str, Any]:
     """Return one test for the template."""
-    return {
-        "id": text(result.get("test")),
-        "proves": text(result.get("proves")),
-        "took": duration(number(result.get("seconds"))),
-    }
+    return {"id": result.test, "proves": result.proves, "took": duration(result.seconds)}
 
 
-def _idle(one: NotRun, found: Sequence[Problem]) -> dict[str, Any]:
+def _idle(tests: NotRun, found: Sequence[Problem]) -> dict[str, Any]:
     """Return tests that were not judged, with the place of the cause that blocks them."""
-    place = next((place for place, problem in enumerate(found, start=1) if one.cause and problem.id == one.cause), 0)
-    return {**asdict(one), "place": place}
+    place = next(
+        (place for place, problem in enumerate(found, start=1) if tests.cause and problem.id == tests.cause), 0
+    )
+    return {**asdict(tests), "place": place}
 
 
 def _file(file: Kept) -> dict[str, Any]:
@@ -218,64 +215,44 @@ def _lanes(lanes: Iterable[Lane], places: Mapping[str, int], words: Words) -> li
     return [{"group": lane.group, "label": lane.name, "items": [listed(item) for item in lane.items]} for lane in lanes]
 
 
-def _tests(run: Mapping[str, Any], happened: Course, found: Sequence[Problem], words: Words) -> list[list[Any]]:
+def _tests(run: SavedRun, happened: Course, found: Sequence[Problem], words: Words) -> list[list[Any]]:
     """Return the tests, each as a list: id, promise, outcome, seconds, object, what it proves, expected, observed, place of its problem, start, end."""
     place_of = {
-        text(test.get("test")): place for place, one in reversed(list(enumerate(found, start=1))) for test in one.tests
+        test.test: place for place, problem in reversed(list(enumerate(found, start=1))) for test in problem.tests
     }
     made = []
-    for result in mappings(mapping(run.get("verdict")).get("tests")):
-        name, outcome = text(result.get("test")), text(result.get("outcome"))
-        findings = mappings(result.get("findings"))
-        expected = "; ".join(dict.fromkeys(text(one.get("expected")) for one in findings))
-        observed = "; ".join(dict.fromkeys(text(one.get("observed")) for one in findings))
-        if not findings:
-            observed = text(result.get("reason")) if outcome != "passed" else summarise([_figures(result)])
-        objects = list(dict.fromkeys(text(one.get("object")) for one in findings)) or [text(result.get("object"))]
-        start, end, _ = happened.tests.get(name, (-1.0, -1.0, ""))
+    for result in run.verdict.tests:
+        expected = "; ".join(dict.fromkeys(finding.expected for finding in result.findings))
+        observed = "; ".join(dict.fromkeys(finding.observed for finding in result.findings))
+        if not result.findings:
+            observed = result.reason if result.outcome is not Outcome.PASSED else summarise([result.figures])
+        objects = list(dict.fromkeys(finding.object for finding in result.findings)) or [result.object]
+        start, end, _ = happened.tests.get(result.test, (-1.0, -1.0, ""))
         made.append(
             [
-                name, words(text(result.get("promise"))), words(outcome), round(number(result.get("seconds")), 3),
-                words(", ".join(objects)), words(text(result.get("proves"))), words(shortened(expected)),
-                words(shortened(observed)), place_of.get(name, 0), round(start, 3), round(end, 3),
+                result.test, words(result.promise), words(result.outcome.value), round(result.seconds, 3),
+                words(", ".join(objects)), words(result.proves), words(shortened(expected)),
+                words(shortened(observed)), place_of.get(result.test, 0), round(start, 3), round(end, 3),
             ]
         )  # fmt: skip
     return made
 
 
-def _figures(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a test's figures that can be summed up."""
-    simple = (str, int, float)
-    return {
-        name: [one for one in sequence(it) if isinstance(one, simple)] if isinstance(it, list) else it
-        for name, it in mapping(result.get("figures")).items()
-        if isinstance(it, (*simple, list))
-    }
-
-
-def _plots(run: Mapping[str, Any], happened: Course) -> dict[str, Any]:
+def _plots(run: SavedRun, happened: Course) -> dict[str, Any]:
     """Return what the plots draw: names and seconds."""
-    tests = mappings(mapping(run.get("verdict")).get("tests"))
     heals = sorted(happened.heals, key=lambda heal: -heal[2])
     waits = sorted(happened.waits, key=lambda wait: -wait.seconds)
-    trends = mapping(mapping(run.get("history")).get("trends"))
+    trends = run.history.trends if run.history else {}
     return {
         "heals": [[name, round(seconds, 3)] for name, _, seconds in heals][:POINTS_SHOWN],
         "waits": [
             [shortened(wait.what), round(wait.seconds, 3), wait.outcome] for wait in waits if wait.seconds >= 0.001
         ][:POINTS_SHOWN],
         "durations": [
-            [place, round(number(one.get("seconds")), 3), int(text(one.get("outcome")) in FAILED)]
-            for place, one in enumerate(tests)
-            if text(one.get("outcome")) in {"passed", *FAILED}
+            [place, round(test.seconds, 3), int(test.outcome in BAD)]
+            for place, test in enumerate(run.verdict.tests)
+            if test.outcome in {Outcome.PASSED, *BAD}
         ],
-        "phases": [
-            [text(one.get("name")), round(number(one.get("seconds")), 3), int(bool(text(one.get("error"))))]
-            for one in mappings(run.get("phases"))
-        ],
-        "trends": {
-            name: points
-            for name, values in trends.items()
-            if len(points := [[number(v[0]), number(v[1])] for v in sequence(values) if len(sequence(v)) == 2]) > 1
-        },
+        "phases": [[phase.name, round(phase.seconds, 3), int(bool(phase.error))] for phase in run.phases],
+        "trends": {name: points for name, points in trends.items() if len(points) > 1},
     }

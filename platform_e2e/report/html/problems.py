@@ -5,20 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from platform_e2e.errors import ExitCode
+from platform_e2e.finding import Finding
 from platform_e2e.report.html.course import Wait
-from platform_e2e.report.html.plain import count, mapping, mappings, number, text
-from platform_e2e.runs.verdict import Outcome, in_short
+from platform_e2e.runs.saved import SavedRun
+from platform_e2e.runs.verdict import BAD, Outcome, Result, in_short
 
 OBJECT = re.compile(r"[a-z][\w.-]*/[\w.-]*\w(?: -n [\w.-]*\w)?")
 """How a sentence names an object."""
 
 CAUSE_LINE = re.compile(r"^\s*cause:\s+(?P<words>.+?)(?: \[(?P<id>[\w-]+)\])?$", re.MULTILINE)
 REMEDY_LINE = re.compile(r"^\s*remedy:\s+(?P<words>.+)$", re.MULTILINE | re.IGNORECASE)
-"""How an error that is no finding tells its cause and remedy."""
-
-FAILED = {Outcome.FAILED.value, Outcome.ERROR.value}
+"""How an error without a finding tells its cause and remedy."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class Problem:
     remedy: str
     harness: bool = False
     cases: list[Case] = field(default_factory=list)
-    tests: list[Mapping[str, Any]] = field(default_factory=list)
+    tests: list[Result] = field(default_factory=list)
     text: str = ""
     waits: list[Wait] = field(default_factory=list)
 
@@ -98,46 +97,44 @@ class NotRun:
     cause: str = ""
 
 
-def problems(run: Mapping[str, Any], waits: Sequence[Wait]) -> list[Problem]:
+def problems(run: SavedRun, waits: Sequence[Wait]) -> list[Problem]:
     """Return what went wrong, that with a proven cause first, then the errors."""
-    verdict = mapping(run.get("verdict"))
     proven: dict[tuple[str, str, str], Problem] = {}
     errors: dict[tuple[str, str], Problem] = {}
     in_vain: dict[str, list[Wait]] = {}
     for wait in waits:
         if wait.outcome != "met" and wait.test:
             in_vain.setdefault(wait.test, []).append(wait)
-    for result in mappings(verdict.get("tests")):
-        if text(result.get("outcome")) not in FAILED:
+    for result in run.verdict.tests:
+        if result.outcome not in BAD:
             continue
-        found = mappings(result.get("findings"))
-        for problem in _proven(found, proven) if found else [_error(result, errors)]:
+        for problem in _proven(result.findings, proven) if result.findings else [_error(result, errors)]:
             problem.tests.append(result)
-            problem.waits += in_vain.get(text(result.get("test")), [])
-    order = [text(row.get("promise")) for row in mappings(verdict.get("promises"))]
-    known = sorted(proven.values(), key=lambda one: order.index(one.promise) if one.promise in order else len(order))
+            problem.waits += in_vain.get(result.test, [])
+    order = [row.promise for row in run.verdict.promises]
+    known = sorted(
+        proven.values(), key=lambda problem: order.index(problem.promise) if problem.promise in order else len(order)
+    )
     return [*known, *_phase(run, errors), *errors.values()]
 
 
-def _proven(findings: Iterable[Mapping[str, Any]], known: dict[tuple[str, str, str], Problem]) -> list[Problem]:
+def _proven(findings: Iterable[Finding], known: dict[tuple[str, str, str], Problem]) -> list[Problem]:
     """Return the problems that a test's findings belong to, each once."""
     touched: list[Problem] = []
     for finding in findings:
-        cause = mapping(finding.get("cause"))
-        sentence, remedy = text(cause.get("sentence")), text(cause.get("remedy"))
+        cause = finding.cause
         # What is mended at one place is one problem, however many objects tell of it, each with its own address.
-        same = text(cause.get("about")) or OBJECT.sub("…", sentence)
-        key = text(finding.get("promise")), text(cause.get("id")), same
-        problem = known.setdefault(key, Problem(key[1], key[0], sentence, remedy))
+        key = finding.promise, cause.id, cause.about or OBJECT.sub("…", cause.sentence)
+        problem = known.setdefault(key, Problem(cause.id, finding.promise, cause.sentence, cause.remedy))
         case = Case(
-            text(finding.get("object")),
-            text(finding.get("expected")),
-            text(finding.get("observed")),
-            _unless_alike(sentence, problem.sentence, finding, problem),
-            remedy if remedy != problem.remedy else "",
+            finding.object,
+            finding.expected,
+            finding.observed,
+            _unless_alike(finding, problem),
+            cause.remedy if cause.remedy != problem.remedy else "",
             tuple(
                 (name.replace("_", " "), plainly(it))
-                for name, it in mapping(finding.get("details")).items()
+                for name, it in finding.details.items()
                 if it not in (None, "", [], {})
             ),
         )
@@ -148,60 +145,57 @@ def _proven(findings: Iterable[Mapping[str, Any]], known: dict[tuple[str, str, s
     return touched
 
 
-def _unless_alike(sentence: str, first: str, finding: Mapping[str, Any], problem: Problem) -> str:
+def _unless_alike(finding: Finding, problem: Problem) -> str:
     """Return a case's sentence, or nothing where it says of its object just what the problem says of its first one."""
+    sentence, first = finding.cause.sentence, problem.sentence
     if not problem.cases or sentence == first:
         return ""
-    alike = first.replace(problem.cases[0].object, text(finding.get("object")))
-    return "" if sentence == alike else sentence
+    return "" if sentence == first.replace(problem.cases[0].object, finding.object) else sentence
 
 
-def _error(result: Mapping[str, Any], known: dict[tuple[str, str], Problem]) -> Problem:
+def _error(result: Result, known: dict[tuple[str, str], Problem]) -> Problem:
     """Return the problem that an error without a finding is, the same for all tests that say the same."""
-    told, reason = text(result.get("text")), text(result.get("reason"))
-    harness = count(result.get("exit_code")) != 1
-    key = text(result.get("promise")), OBJECT.sub("…", reason)
+    told, reason = result.text, result.reason
+    key = result.promise, OBJECT.sub("…", reason)
     if key not in known:
         cause, remedy = CAUSE_LINE.search(told), REMEDY_LINE.search(told)
         known[key] = Problem(
             (cause["id"] or "") if cause else "",
-            key[0],
+            result.promise,
             cause["words"] if cause else reason or "the test failed without a word",
             remedy["words"] if remedy else "",
-            harness,
+            result.exit_code != ExitCode.BROKEN_PLATFORM,
             text=told if told.strip() != reason.strip() else "",
         )
     return known[key]
 
 
-def _phase(run: Mapping[str, Any], errors: Mapping[tuple[str, str], Problem]) -> list[Problem]:
+def _phase(run: SavedRun, errors: Mapping[tuple[str, str], Problem]) -> list[Problem]:
     """Return the phase that failed, where no test tells of it."""
-    name = text(mapping(run.get("verdict")).get("broken_phase"))
-    if not name or any(f"phase {name} failed" in one.text + one.sentence for one in errors.values()):
+    name = run.verdict.broken_phase
+    if not name or any(f"phase {name} failed" in problem.text + problem.sentence for problem in errors.values()):
         return []
-    error = next((text(one.get("error")) for one in mappings(run.get("phases")) if text(one.get("name")) == name), "")
+    error = next((phase.error for phase in run.phases if phase.name == name), "")
     remedy = REMEDY_LINE.search(error)
     first = next(iter(error.splitlines()), "")
     sentence = f"phase {name} failed: {first}" if first else f"phase {name} failed"
-    harness = count(run.get("exit_code")) != 1
+    harness = run.exit_code != ExitCode.BROKEN_PLATFORM
     return [Problem("", "", sentence, remedy["words"] if remedy else "", harness, text=error)]
 
 
-def not_run(run: Mapping[str, Any]) -> list[NotRun]:
+def not_run(run: SavedRun) -> list[NotRun]:
     """Return what was blocked or skipped, once for each reason, the most first."""
     groups: dict[tuple[str, str], list[str]] = {}
     causes: dict[tuple[str, str], str] = {}
-    for result in mappings(mapping(run.get("verdict")).get("tests")):
-        outcome = text(result.get("outcome"))
-        if outcome not in {Outcome.BLOCKED.value, Outcome.SKIPPED.value}:
+    for result in run.verdict.tests:
+        if result.outcome not in {Outcome.BLOCKED, Outcome.SKIPPED}:
             continue
-        reason = text(result.get("reason"))
-        key = outcome, in_short(reason)
-        groups.setdefault(key, []).append(text(result.get("test")))
-        cause = re.search(r"\[([\w-]+)\]$", reason)
+        key = result.outcome.value, in_short(result.reason)
+        groups.setdefault(key, []).append(result.test)
+        cause = re.search(r"\[([\w-]+)\]$", result.reason)
         causes[key] = cause[1] if cause else ""
     made = [NotRun(key[1] or "no reason was given", key[0], tuple(tests), causes[key]) for key, tests in groups.items()]
-    return sorted(made, key=lambda one: (one.outcome != Outcome.BLOCKED.value, -len(one.tests)))
+    return sorted(made, key=lambda group: (group.outcome != Outcome.BLOCKED.value, -len(group.tests)))
 
 
 def plainly(value: object) -> str:
@@ -212,4 +206,4 @@ def plainly(value: object) -> str:
         return ", ".join(f"{name} {plainly(item)}" for name, item in value.items())
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "none"}[value]
-    return f"{number(value):.3g}" if isinstance(value, float) else str(value)
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

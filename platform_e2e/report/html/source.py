@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from platform_e2e.outside import documents, plainfile
-from platform_e2e.report.html.plain import mapping, mappings, number, text, texts
+from platform_e2e.evidence.store import Entry, Index
+from platform_e2e.outside import plainfile, typed
+from platform_e2e.outside.typed import Finite
+from platform_e2e.runs.saved import SavedRun, read_json
 
 FILES_SHOWN = 2000
 """How many files of the evidence are listed; a run over two hundred namespaces has fewer."""
-
-MOST_VALUES = 1_000_000
-"""Of a run.json; that of a run whose thousand tests all failed has a third of it."""
 
 LARGEST_TIMELINE = 64 << 20
 """Bytes; that of a run of two hours has about one million."""
@@ -32,6 +30,44 @@ KNOWN = {
     "run.seal": "by which the cache that made the run knows it again",
 }
 """The files at the top of a run's directory, and what each has."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event of the timeline, with the facts of all kinds (timeline.py)."""
+
+    kind: str
+    mono: Finite
+    at: Finite = 0.0
+    pid: int = 0
+    name: str = ""
+    test: str = ""
+    title: str = ""
+    text: str = ""
+    version: str = ""
+    seconds: Finite = 0.0
+    error: str | None = None
+    outcome: str = ""
+    steps: Sequence[str] = ()
+    worker: str = ""
+    setup: Finite = 0.0
+    call: Finite = 0.0
+    teardown: Finite = 0.0
+    object: str = ""
+    promise: str = ""
+    change: str = ""
+    field: str = ""
+    undone_by_harness: bool = False
+    sync: str = ""
+    health: str = ""
+    operation: str = ""
+    revision: str = ""
+    heals: bool = False
+    of_tests: bool = False
+    container: str = ""
+    count: int = 0
+    reason: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,16 +93,16 @@ class Source:
 
     Attributes:
         directory: of the run.
-        run: run.json.
-        events: of the timeline, in their order, each with `mono` and `kind`.
+        run: its run.json.
+        events: of the timeline, in their order.
         files: what was kept, evidence included.
         left_out: what the evidence does not have, one sentence each.
         missing: what this report lacks and why, one sentence each.
     """
 
     directory: Path
-    run: Mapping[str, Any] = field(default_factory=dict)
-    events: list[Mapping[str, Any]] = field(default_factory=list)
+    run: SavedRun = field(default_factory=SavedRun)
+    events: list[Event] = field(default_factory=list)
     files: list[Kept] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
@@ -74,89 +110,68 @@ class Source:
     @classmethod
     def read(cls, directory: Path) -> Source:
         """Read what there is."""
-        source = cls(directory)
-        source.run = mapping(source._json("run.json", "verdict, promises and findings are not shown"))
-        if source.run and not mapping(source.run.get("verdict")):
-            source.missing.append("run.json has no verdict: it was written by another version of the harness.")
+        run, missing = SavedRun.load(directory)
+        source = cls(directory, run, missing=missing)
         source._timeline()
         source._files()
         return source
 
-    def _json(self, name: str, loss: str, *, optional: bool = False) -> object:
-        """Return a file's plain data, or None and note what is lost."""
-        path = self.directory / name
-        try:
-            content = plainfile.read(path, documents.LARGEST_JSON).decode(errors="replace").encode()
-            known: object = documents.from_json(content, MOST_VALUES)
-        except FileNotFoundError:
-            if not optional:
-                self.missing.append(f"{name} is missing: {loss}.")
-        except OSError as error:
-            self.missing.append(f"{name} cannot be read ({error.strerror}): {loss}.")
-        except ValueError:
-            self.missing.append(f"{name} is damaged: {loss}.")
-        else:
-            return known
-        return None
-
     def _timeline(self) -> None:
         """Take over every whole line of the timeline."""
-        path, damaged = self.directory / "timeline.jsonl", 0
+        lost = "the course of the run is not shown"
         try:
-            lines = plainfile.read(path, LARGEST_TIMELINE).decode(errors="replace").splitlines()
+            content = plainfile.read(self.directory / "timeline.jsonl", LARGEST_TIMELINE)
         except FileNotFoundError:
-            self.missing.append("timeline.jsonl is missing: the course of the run is not shown.")
+            self.missing.append(f"timeline.jsonl is missing: {lost}.")
             return
         except OSError as error:
-            self.missing.append(
-                f"timeline.jsonl cannot be read ({error.strerror}): the course of the run is not shown."
-            )
+            self.missing.append(f"timeline.jsonl cannot be read ({error.strerror}): {lost}.")
             return
-        for line in lines:
-            event = _event(line)
-            if event is not None:
-                self.events.append(event)
-            elif line.strip():
-                damaged += 1
-        if damaged:
+        lines = content.decode(errors="replace").splitlines()
+        found = [event_of(line) for line in lines]
+        self.events += sorted((event for event in found if event is not None), key=lambda event: event.mono)
+        if damaged := sum(event is None and bool(line.strip()) for event, line in zip(found, lines, strict=True)):
             some = "one line" if damaged == 1 else f"{damaged} lines"
             self.missing.append(f"timeline.jsonl is damaged: {some} of {len(lines)} cannot be read and are left out.")
-        self.events.sort(key=lambda event: number(event.get("mono")))
 
     def _files(self) -> None:
         """List what is in the directory; the evidence's index says what each file has, where there is one."""
-        index = mapping(self._json("evidence/index.json", "what each file has is not said", optional=True))
-        said = {text(one.get("path")).removeprefix("evidence/"): one for one in mappings(index.get("files"))}
-        self.left_out += [*texts(index.get("left_out")), *map(_as_sentence, mappings(index.get("left_out")))]
+        index = self._index()
+        said = {file.path.removeprefix("evidence/"): file for file in index.files}
+        self.left_out += [part if isinstance(part, str) else part.sentence for part in index.left_out]
         try:
             # Only plain files: a link could lead out of the directory.
             found = sorted(p for p in (self.directory / "evidence").rglob("*") if p.is_file() and not p.is_symlink())
             top = [self.directory / name for name in KNOWN if (self.directory / name).is_file()]
             for path in [*top, *found[:FILES_SHOWN]]:
                 name = path.relative_to(self.directory).as_posix()
-                one = mapping(said.get(name.removeprefix("evidence/")))
-                what = KNOWN.get(name) or text(one.get("what"))
-                self.files.append(Kept(name, path.stat().st_size, what, one.get("truncated") is True))
+                size = path.stat().st_size
+                file = said.get(name.removeprefix("evidence/"), Entry(name, size, ""))
+                self.files.append(Kept(name, size, KNOWN.get(name) or file.what, file.truncated))
         except OSError as error:
             self.missing.append(f"the evidence cannot be listed ({error.strerror}).")
             return
         if len(found) > FILES_SHOWN:
             self.left_out.append(f"{len(found) - FILES_SHOWN} more files are in evidence/ and not listed here.")
 
+    def _index(self) -> Index:
+        """Return the index of the evidence, an empty one where it cannot be read, which is noted."""
+        name, lost = "evidence/index.json", "what each file has is not said"
+        try:
+            data, said = read_json(self.directory, name, lost)
+        except FileNotFoundError:
+            return Index()
+        index, odd = typed.lenient(data, Index, name)
+        self.missing += [*said, *odd]
+        return index
 
-def _event(line: str) -> Mapping[str, Any] | None:
-    """Return one line of the timeline, or None where it is none."""
+
+def event_of(line: str) -> Event | None:
+    """Return one line of the timeline, or None where it is not one; what of it has another type is left out."""
     try:
-        event = json.loads(line)
+        data = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(event, dict) or not isinstance(event.get("kind"), str):
+    if not isinstance(data, dict) or not isinstance(data.get("kind"), str):
         return None
-    return event if isinstance(event.get("mono"), int | float) else None
-
-
-def _as_sentence(one: Mapping[str, Any]) -> str:
-    """Return what was left out and why, in the words that the index has for it."""
-    what = text(one.get("path")) or text(one.get("what")) or "something"
-    why = text(one.get("why")) or text(one.get("reason"))
-    return f"{what}: {why}" if why else what
+    return typed.lenient(data, Event, "")[0] if isinstance(data.get("mono"), int | float) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -37,6 +37,17 @@ RED = frozenset({Outcome.FAILED, Outcome.ERROR, Outcome.BLOCKED})
 
 
 @dataclass(frozen=True)
+class Change:
+    """One thing that is another than in the last green run: which, what it was, what it is, and the same as a sentence."""
+
+    kind: str
+    name: str
+    before: Any
+    now: Any
+    text: str
+
+
+@dataclass(frozen=True)
 class Comparison:
     """What a run looks like beside those before it.
 
@@ -52,7 +63,7 @@ class Comparison:
     """
 
     previous: Entry | None = None
-    changes: tuple[Mapping[str, Any], ...] = ()
+    changes: tuple[Change, ...] = ()
     flakes: tuple[Flake, ...] = ()
     trends: Mapping[str, list[list[float]]] | None = None
     broken: tuple[Result, ...] = ()
@@ -67,8 +78,8 @@ class Comparison:
             "previous_green": None
             if one is None
             else {"id": one.id, "started": one.started, "directory": self.directory},
-            "changes": [dict(change) for change in self.changes],
-            "flakes": [one.as_json() for one in self.flakes],
+            "changes": [asdict(change) for change in self.changes],
+            "flakes": [flake.as_json() for flake in self.flakes],
             "trends": dict(self.trends or {}),
             "accepted": list(self.accepted),
             "notes": list(self.notes),
@@ -94,7 +105,7 @@ def compare(now: Entry, earlier: Sequence[Entry], *, accept: bool = False) -> Co
         earlier: runs of any kind, oldest first.
         accept: whether it may have fewer of anything.
     """
-    alike = [one for one in earlier if one.kind == now.kind and one.green]
+    alike = [run for run in earlier if run.kind == now.kind and run.green]
     previous = alike[-1] if alike else None
     trends = _trends([*alike, *([now] if now.whole else [])][-TREND_RUNS:])
     flakes = tuple(flaking.flakes(earlier, now))
@@ -112,36 +123,32 @@ def compare(now: Entry, earlier: Sequence[Entry], *, accept: bool = False) -> Co
             previous, changes, flakes, trends, notes=(f"history: not compared in numbers of tests: {why}",)
         )
     if accept:
-        return Comparison(previous, changes, flakes, trends, accepted=tuple(one.numbers for one in same))
-    broken = {one.promise for one in now.tests.values() if one.outcome in RED}
+        return Comparison(previous, changes, flakes, trends, accepted=tuple(loss.numbers for loss in same))
+    broken = {test.promise for test in now.tests.values() if test.outcome in RED}
     return Comparison(previous, changes, flakes, trends, tuple(results(same, previous, now, broken)))
 
 
-def _change(kind: str, name: str, before: Any, now: Any, text: str) -> dict[str, Any]:
-    return {"kind": kind, "name": name, "before": before, "now": now, "text": text}
-
-
-def _changes(before: Entry, now: Entry, losses: Sequence[Fewer]) -> list[dict[str, Any]]:
+def _changes(before: Entry, now: Entry, losses: Sequence[Fewer]) -> list[Change]:
     """Return what is another than in the last green run; of a run that left tests out, what can be said of the others."""
-    found = [_change(one.kind, one.object, one.before, one.now, one.text) for one in losses]
+    found = [Change(loss.kind, loss.object, loss.before, loss.now, loss.text) for loss in losses]
     for name in ("layer", "harness"):
         then, today = getattr(before, name), getattr(now, name)
         if then.get("digest") != today.get("digest"):
             old, new = _at(then), _at(today)
-            found.append(_change(name, name, old, new, f"the {name} has changed: {old}, now {new}"))
+            found.append(Change(name, name, old, new, f"the {name} has changed: {old}, now {new}"))
     for name in sorted({*before.versions, *now.versions}):
         then, today = before.versions.get(name, "none"), now.versions.get(name, "none")
         if then != today and (now.whole or name in now.versions):
-            found.append(_change("version", name, then, today, f"{name}: {today}, before {then}"))
+            found.append(Change("version", name, then, today, f"{name}: {today}, before {then}"))
     for promise, name in sorted(set(now.exempt) - set(before.exempt)):
-        found.append(_change("exempt", name, "", promise, f"{name} is now exempt from {promise}"))
+        found.append(Change("exempt", name, "", promise, f"{name} is now exempt from {promise}"))
     if now.whole:
         found += _more(before.tests, now.tests)
-        found += _counts(before, now, {(one.promise, one.what) for one in losses})
+        found += _counts(before, now, {(loss.promise, loss.what) for loss in losses})
     for name, test in now.tests.items():
         then = before.tests[name].outcome if name in before.tests else ""
         if then and then != test.outcome and Outcome.BLOCKED not in {then, test.outcome}:
-            found.append(_change("test", name, then, test.outcome, f"{name} {test.outcome}, {then} before"))
+            found.append(Change("test", name, then, test.outcome, f"{name} {test.outcome}, {then} before"))
     return found
 
 
@@ -151,28 +158,31 @@ def _at(content: Mapping[str, str]) -> str:
     return f"{commit} (content {digest})" if commit else f"content {digest}"
 
 
-def _more(before: Mapping[str, Case], now: Mapping[str, Case]) -> list[dict[str, Any]]:
+def _more(before: Mapping[str, Case], now: Mapping[str, Case]) -> list[Change]:
     """Return which promises have more tests."""
     found = []
-    for promise in sorted({one.promise for one in now.values()}):
-        then, today = (sum(one.promise == promise and one.judged for one in tests.values()) for tests in (before, now))
+    for promise in sorted({test.promise for test in now.values()}):
+        then, today = (
+            sum(test.promise == promise and test.judged for test in tests.values()) for tests in (before, now)
+        )
         if today > then:
             name = promise or "without a promise"
-            found.append(_change("more-tests", name, then, today, f"{today} tests of {name}, {then} before"))
+            found.append(Change("more-tests", name, then, today, f"{today} tests of {name}, {then} before"))
     return found
 
 
-def _counts(before: Entry, now: Entry, told: Collection[tuple[str, str]]) -> list[dict[str, Any]]:
+def _counts(before: Entry, now: Entry, told: Collection[tuple[str, str]]) -> list[Change]:
     """Return which promises have looked at more or fewer things in all, also where they are red."""
     found = []
     for promise in sorted(set(before.promises) & set(now.promises)):
         then, today = before.promises[promise]["figures"], now.promises[promise]["figures"]
         for what, count in then.items():
-            if isinstance(count, list) or today.get(what, 0) == count or (promise, what) in told:
+            now_has = today.get(what, 0.0)
+            if isinstance(count, list) or isinstance(now_has, list) or now_has == count or (promise, what) in told:
                 continue
-            less = today.get(what, 0) < count
-            text = f"{number(int(today.get(what, 0)), what)} of the promise {promise}, {int(count)} before"
-            found.append(_change(f"{'fewer' if less else 'more'}-{what}", promise, count, today.get(what, 0), text))
+            kind = f"{'fewer' if now_has < count else 'more'}-{what}"
+            text = f"{number(int(now_has), what)} of the promise {promise}, {int(count)} before"
+            found.append(Change(kind, promise, count, now_has, text))
     return found
 
 
@@ -191,7 +201,7 @@ def _trends(runs: Sequence[Entry]) -> dict[str, list[list[float]]]:
     return found
 
 
-def _slower(trends: Mapping[str, Sequence[Sequence[float]]], started: float) -> list[dict[str, Any]]:
+def _slower(trends: Mapping[str, Sequence[Sequence[float]]], started: float) -> list[Change]:
     """Return what took far longer than usual; it is told, and fails nothing: machines differ."""
     found = []
     for name, points in trends.items():
@@ -201,5 +211,5 @@ def _slower(trends: Mapping[str, Sequence[Sequence[float]]], started: float) -> 
         if len(before) < USUAL_RUNS or now < (usual := median(before)) * SLOWER_TIMES or now < usual + SLOWER_SECONDS:
             continue
         text = f"{name.removesuffix(' seconds')} took {now:.1f} s, usually {usual:.1f} s"
-        found.append(_change("slower", name, round(usual, 2), now, text))
+        found.append(Change("slower", name, round(usual, 2), now, text))
     return found

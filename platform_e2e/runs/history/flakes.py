@@ -48,26 +48,26 @@ def flakes(earlier: Sequence[Entry], now: Entry) -> list[Flake]:
     """
     if not (now.layer.get("digest") and now.harness.get("digest")):
         return []
-    same = [one for one in earlier if one.judged and _alike(one, now)][-RUNS_LOOKED_AT:]
+    same = [run for run in earlier if run.judged and _alike(run, now)][-RUNS_LOOKED_AT:]
     runs = [*same, *([now] if now.judged else [])]
     found = []
-    for test in dict.fromkeys(name for one in runs for name in one.tests):
-        seen = [(one.id, one.tests[test].outcome) for one in runs if test in one.tests]
+    for test in dict.fromkeys(name for run in runs for name in run.tests):
+        seen = [(run.id, run.tests[test].outcome) for run in runs if test in run.tests]
         verdicts = [(run, outcome) for run, outcome in seen if outcome in VERDICTS]
         passed = [outcome == Outcome.PASSED for _, outcome in verdicts]
         if len(set(passed)) > 1:
             new = verdicts[-1][0] == now.id and passed[-1] != passed[-2]
             found.append(_flake(test, verdicts, new=new))
-    return sorted(found, key=lambda one: (not one.new, one.test))
+    return sorted(found, key=lambda flake: (not flake.new, flake.test))
 
 
-def _alike(one: Entry, other: Entry) -> bool:
-    same = one.layer.get("digest") == other.layer["digest"] and one.harness.get("digest") == other.harness["digest"]
-    return same and one.kind == other.kind
+def _alike(run: Entry, other: Entry) -> bool:
+    same = run.layer.get("digest") == other.layer["digest"] and run.harness.get("digest") == other.harness["digest"]
+    return same and run.kind == other.kind
 
 
 def _flake(test: str, verdicts: Sequence[tuple[str, str]], *, new: bool) -> Flake:
     runs, said = zip(*verdicts, strict=True)
-    passed = sum(one == Outcome.PASSED for one in said)
+    passed = sum(outcome == Outcome.PASSED for outcome in said)
     head = f"{said[-1]} now, {said[-2]} in {runs[-2]}" if new else f"{passed} of {len(said)} runs passed"
     return Flake(test, said, runs, f"{head}, with the same layer and the same harness", new)

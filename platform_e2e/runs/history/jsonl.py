@@ -21,7 +21,7 @@ BYTES_KEPT = 32 * 1024 * 1024
 """The same in bytes, where a layer has thousands of tests; it is read in a fraction of a second."""
 
 SLACK = 1.1
-"""How far a file may outgrow its bounds before it is written anew: not with every line."""
+"""How far a file may outgrow its bounds before it is written again without its oldest lines."""
 
 LOCK_SECONDS = 10.0
 """How long another run may hold the lock; it needs milliseconds."""
@@ -88,7 +88,7 @@ class Ledger:
             OSError: it cannot be written, or another process holds the lock for too long.
         """
         text = json.dumps(line, separators=(",", ":"), ensure_ascii=False, default=str, allow_nan=False)
-        # A lone surrogate, as a file name can have it, is no UTF-8.
+        # A lone surrogate, which a file name can have, is not UTF-8.
         raw = text.encode(errors="replace") + b"\n"
         with self._locked():
             self._add(raw)
@@ -115,7 +115,7 @@ class Ledger:
             os.close(descriptor)
 
     def _trim(self) -> None:
-        """Write the file anew without its oldest lines where it has outgrown its bounds."""
+        """Write the file again without its oldest lines where it has outgrown its bounds."""
         content = self.path.read_bytes()
         lines = content.splitlines(keepends=True)
         if len(lines) <= self.lines * SLACK and len(content) <= self.size * SLACK:
@@ -131,10 +131,10 @@ class Ledger:
         atomic_write(self.path.resolve(), b"".join(reversed(kept)))
 
     def _regular(self) -> Path:
-        """Return the path, unless something is there that is no file: a device would be read for ever."""
+        """Return the path, unless something else than a file is there: a device would be read for ever."""
         with contextlib.suppress(FileNotFoundError):
             if not stat.S_ISREG(self.path.stat().st_mode):
-                raise OSError(f"{self.path} is no regular file")
+                raise OSError(f"{self.path} is not a regular file")
         return self.path
 
     @contextlib.contextmanager
@@ -156,5 +156,5 @@ class Ledger:
 
 
 def _refuse(constant: str) -> NoReturn:
-    """Refuse NaN and Infinity, which are no JSON."""
-    raise ValueError(f"{constant} is no JSON")
+    """Refuse NaN and Infinity, which JSON does not have."""
+    raise ValueError(f"{constant} is not a value of JSON")

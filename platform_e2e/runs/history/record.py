@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Any
+from typing import Annotated, Any, TypedDict
+
+from msgspec import Meta
 
 from platform_e2e import redact
 from platform_e2e.errors import ExitCode
+from platform_e2e.outside import typed
 from platform_e2e.runs.verdict import Outcome, Result, Verdict
 
 VERSION = 1
@@ -49,6 +53,18 @@ class Case:
         return self.outcome != Outcome.SKIPPED
 
 
+CASE = tuple(Case.__dataclass_fields__)
+"""What a line says of a test after its id, in this order; counts where there are any."""
+
+
+class Promised(TypedDict):
+    """One promise of a run: its verdict, how many tests ended how, and its figures: a number, or least, median and greatest."""
+
+    verdict: str
+    tests: Mapping[str, int]
+    figures: Mapping[str, float | Annotated[list[float], Meta(min_length=3, max_length=3)]]
+
+
 @dataclass(frozen=True)
 class Entry:
     """One run.
@@ -67,7 +83,7 @@ class Entry:
         harness: the same of the harness's code.
         versions: of the releases and the cluster, as the verdict says them.
         tests: by id.
-        promises: for each its verdict, how many tests ended how, and its figures: a number, or least, median and greatest.
+        promises: by name.
         phases: seconds of each.
         exempt: promise and object of each exemption.
         accepted: what this run had fewer of, on purpose.
@@ -86,10 +102,10 @@ class Entry:
     harness: Mapping[str, str]
     versions: Mapping[str, str]
     tests: Mapping[str, Case]
-    promises: Mapping[str, Mapping[str, Any]]
+    promises: Mapping[str, Promised]
     phases: Mapping[str, float]
-    exempt: tuple[tuple[str, str], ...] = ()
-    accepted: tuple[str, ...] = ()
+    exempt: tuple[tuple[str, str], ...]
+    accepted: tuple[str, ...]
 
     @property
     def green(self) -> bool:
@@ -106,16 +122,16 @@ class Entry:
         tests = [
             [
                 name,
-                one.outcome,
-                round(one.seconds, 3),
-                one.promise,
-                one.object,
-                *([dict(one.counts)] if one.counts else []),
+                test.outcome,
+                round(test.seconds, 3),
+                test.promise,
+                test.object,
+                *([dict(test.counts)] if test.counts else []),
             ]
-            for name, one in self.tests.items()
+            for name, test in self.tests.items()
         ]
         rest = {name: value for name, value in self.__dict__.items() if name not in {"tests", "exempt", "accepted"}}
-        plain = {"v": VERSION, **rest, "tests": tests, "exempt": [list(one) for one in self.exempt]}
+        plain = {"v": VERSION, **rest, "tests": tests, "exempt": [list(exemption) for exemption in self.exempt]}
         safe: dict[str, Any] = redact.plain({**plain, "accepted": list(self.accepted)})
         return safe
 
@@ -124,78 +140,23 @@ class Entry:
         """Read a line.
 
         Raises:
-            ValueError: it is none of ours, or damaged.
+            ValueError: it has another version, or is damaged.
         """
         if not isinstance(line, dict) or line.get("v") != VERSION:
-            raise ValueError("is no line of this version")
+            raise ValueError("it is not a line of this version")
         try:
-            return cls(
-                id=_is(line["id"], str),
-                started=_number(line["started"]),
-                seconds=_number(line["seconds"]),
-                exit_code=_is(line["exit_code"], int),
-                complete=_is(line["complete"], bool),
-                whole=_is(line["whole"], bool),
-                judged=_is(line["judged"], bool),
-                chosen=_is(line["chosen"], str),
-                options=_is(line["options"], dict),
-                layer=_texts(line["layer"]),
-                harness=_texts(line["harness"]),
-                versions=_texts(line["versions"]),
-                tests=dict(_test(one) for one in _is(line["tests"], list)),
-                promises={name: _promise(one) for name, one in _is(line["promises"], dict).items()},
-                phases={name: _number(one) for name, one in _is(line["phases"], dict).items()},
-                exempt=tuple((_is(promise, str), _is(name, str)) for promise, name in _is(line["exempt"], list)),
-                accepted=tuple(_is(one, str) for one in _is(line["accepted"], list)),
-            )
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"lacks something or has another type: {error}") from error
-
-
-def _is(value: Any, kind: type) -> Any:
-    """Return a value of the kind that it must have."""
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise TypeError(f"{value!r} is no {kind.__name__}")
-    return value
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{value!r} is no number")
-    try:
-        return float(value)
-    except OverflowError as error:
-        raise TypeError("is greater than any number of ours") from error
-
-
-def _texts(value: Any) -> dict[str, str]:
-    return {name: _is(text, str) for name, text in _is(value, dict).items()}
-
-
-def _test(value: Any) -> tuple[str, Case]:
-    name, outcome, seconds, promise, about, *rest = _is(value, list)
-    counts = {key: _is(count, int) for key, count in _is(rest[0], dict).items()} if rest else {}
-    test = Case(_is(outcome, str), _number(seconds), _is(promise, str), _is(about, str), counts)
-    return _is(name, str), test
-
-
-def _promise(value: Any) -> dict[str, Any]:
-    promise = _is(value, dict)
-    figures = {}
-    for name, figure in _is(promise["figures"], dict).items():
-        figures[name] = [_number(one) for one in figure] if isinstance(figure, list) else _number(figure)
-        if isinstance(figure, list) and len(figure) != len(("least", "median", "greatest")):
-            raise ValueError("a figure has least, median and greatest")
-    counts = {name: _is(count, int) for name, count in _is(promise["tests"], dict).items()}
-    return {"verdict": _is(promise["verdict"], str), "tests": counts, "figures": figures}
+            tests = {name: dict(zip(CASE, rest, strict=False)) for name, *rest in line["tests"]}
+            return typed.strict({**line, "tests": tests}, cls)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"it lacks something or has another type: {error}") from error
 
 
 def tests(results: Iterable[Result]) -> dict[str, Case]:
-    """Return what a line says of each test; what the comparison itself has added is none."""
+    """Return what a line says of each test; the results of the comparison itself are left out."""
     return {
-        one.test: Case(one.outcome.value, one.seconds, one.promise, one.object, counts(one.figures))
-        for one in sorted(results, key=lambda one: one.test)
-        if not one.test.startswith(OF_HISTORY)
+        result.test: Case(result.outcome.value, result.seconds, result.promise, result.object, counts(result.figures))
+        for result in sorted(results, key=lambda result: result.test)
+        if not result.test.startswith(OF_HISTORY)
     }
 
 
@@ -203,25 +164,22 @@ def counts(figures: Mapping[str, Any]) -> dict[str, int]:
     """Return how many of each thing a test's figures name: integers as they are, texts that are things by their number."""
     found = {}
     for name, value in figures.items():
-        several = [one for one in (value if isinstance(value, list | tuple) else [value]) if one is not None]
+        several = [each for each in (value if isinstance(value, list | tuple) else [value]) if each is not None]
         if name in COUNTED_TEXTS:
-            found[COUNTED_TEXTS[name]] = len({str(one) for one in several})
-        elif name not in VARIES and several and all(type(one) is int for one in several):
+            found[COUNTED_TEXTS[name]] = len({str(each) for each in several})
+        elif name not in VARIES and several and all(type(each) is int for each in several):
             found[name] = sum(several)
     return found
 
 
-def promises(verdict: Verdict) -> dict[str, dict[str, Any]]:
+def promises(verdict: Verdict) -> dict[str, Promised]:
     """Return what a line says of each promise."""
-    found = {}
-    for row in verdict.rows():
-        results = [one for one in verdict.results if one.promise == row.promise and not one.test.startswith(OF_HISTORY)]
-        ended = {outcome.value: sum(one.outcome is outcome for one in results) for outcome in Outcome}
-        found[row.promise] = {
-            "verdict": row.verdict,
-            "tests": {name: number for name, number in ended.items() if number},
-            "figures": _figures(results),
-        }
+    found: dict[str, Promised] = {}
+    own = [result for result in verdict.tests if not result.test.startswith(OF_HISTORY)]
+    for row in verdict.promises:
+        results = [result for result in own if result.promise == row.promise]
+        ended = dict(sorted(Counter(result.outcome.value for result in results).items()))
+        found[row.promise] = {"verdict": row.verdict, "tests": ended, "figures": _figures(results)}
     return found
 
 
@@ -234,9 +192,9 @@ def _figures(results: Iterable[Result]) -> dict[str, Any]:
             summed[name] = summed.get(name, 0) + count
         for name, value in result.figures.items():
             several = value if isinstance(value, list | tuple) else [value]
-            measured.setdefault(name, []).extend(one for one in several if isinstance(one, float))
+            measured.setdefault(name, []).extend(each for each in several if isinstance(each, float))
     figures: dict[str, Any] = dict(summed)
     for name, values in measured.items():
         if values:
-            figures[name] = [round(one, 4) for one in (min(values), median(values), max(values))]
+            figures[name] = [round(figure, 4) for figure in (min(values), median(values), max(values))]
     return figures

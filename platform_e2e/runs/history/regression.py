@@ -28,7 +28,7 @@ class Fewer:
     """One thing that there is less of.
 
     Attributes:
-        promise: whose tests saw it, or empty.
+        promise: its tests saw it; may be empty.
         what: `tests`, or the figure: `targets`, `addresses`.
         object: what it is about, for a person.
         before: how many the green run had.
@@ -52,8 +52,8 @@ class Fewer:
     def numbers(self) -> str:
         """Return how many there are and were."""
         of = f" of the promise {self.promise}" if self.promise else " without a promise"
-        whose = of if self.what == "tests" else f" of {self.object}"
-        return f"{number(self.now, self.what)}{whose}, {self.before} before"
+        owner = of if self.what == "tests" else f" of {self.object}"
+        return f"{number(self.now, self.what)}{owner}, {self.before} before"
 
     @property
     def text(self) -> str:
@@ -65,8 +65,8 @@ def fewer(before: Entry, now: Entry) -> list[Fewer]:
     """Return what there is less of.
 
     A test function with fewer cases counts, and one that is gone where its promise has fewer tests in all: one that was
-    renamed, or an object that has taken another's place, is no loss. A case whose object the layer now exempts, which needs
-    a reason and is listed in the report, is none either.
+    renamed, or an object that has taken another's place, is not a loss; neither is a case with an object that
+    the layer now exempts, which needs a reason and is listed in the report.
 
     Args:
         before: the last green run.
@@ -74,9 +74,11 @@ def fewer(before: Entry, now: Entry) -> list[Fewer]:
     """
     found = []
     excused = set(now.exempt) - set(before.exempt)
-    old = {name: one for name, one in before.tests.items() if one.judged and (one.promise, one.object) not in excused}
-    new = {name: one for name, one in now.tests.items() if one.judged}
-    for promise in sorted({one.promise for one in old.values()}):
+    old = {
+        name: test for name, test in before.tests.items() if test.judged and (test.promise, test.object) not in excused
+    }
+    new = {name: test for name, test in now.tests.items() if test.judged}
+    for promise in sorted({test.promise for test in old.values()}):
         then, today = _of(old, promise), _of(new, promise)
         gone = sorted(_lost(then, today, now.tests))
         if gone:
@@ -88,16 +90,16 @@ def fewer(before: Entry, now: Entry) -> list[Fewer]:
 
 
 def _of(tests: Mapping[str, Case], promise: str) -> dict[str, Case]:
-    return {name: one for name, one in tests.items() if one.promise == promise}
+    return {name: test for name, test in tests.items() if test.promise == promise}
 
 
 def _lost(then: Collection[str], today: Collection[str], all_today: Collection[str]) -> Iterator[str]:
     """Return the tests of one promise that nothing has taken the place of."""
     had, has = Counter(map(function, then)), Counter(map(function, today))
     for name, number in had.items():
-        gone = [one for one in then if function(one) == name and one not in today]
+        gone = [test for test in then if function(test) == name and test not in today]
         # One that is skipped now is still there, so no other has taken its place.
-        skipped = [one for one in gone if one in all_today]
+        skipped = [test for test in gone if test in all_today]
         if has[name] < number and (has[name] or skipped or len(today) < len(then)):
             yield from gone
 
@@ -121,8 +123,8 @@ def _objects(tests: Mapping[str, Case], gone: Iterable[str]) -> str:
 
 def number(count: int, things: str) -> str:
     """Return a count with its noun: 1 address, 2 addresses."""
-    one = things.removesuffix("es") if things.endswith("sses") else things.removesuffix("s")
-    return f"{count} {one if count == 1 else things}"
+    singular = things.removesuffix("es") if things.endswith("sses") else things.removesuffix("s")
+    return f"{count} {singular if count == 1 else things}"
 
 
 def some(names: Collection[str]) -> str:
@@ -135,7 +137,7 @@ def some(names: Collection[str]) -> str:
 def results(losses: Iterable[Fewer], before: Entry, now: Entry, broken: Collection[str]) -> list[Result]:
     """Return one failed result for each promise that has less, unless it is red already: one cause, one failure.
 
-    Where the layer is the same byte for byte, fewer tests are no fault of the platform: it was not judged in full.
+    Where the layer is the same byte for byte, fewer tests are not a fault of the platform: it was not judged in full.
 
     Args:
         losses: what there is less of.
@@ -149,7 +151,7 @@ def results(losses: Iterable[Fewer], before: Entry, now: Entry, broken: Collecti
             by_promise.setdefault(loss.promise, []).append(loss)
     found = []
     for promise, several in by_promise.items():
-        findings = [finding(loss, before, now) for loss in several]
+        findings = tuple(finding(loss, before, now) for loss in several)
         of_platform = not _same(before.layer, now.layer) or any(loss.what != "tests" for loss in several)
         found.append(
             Result(
