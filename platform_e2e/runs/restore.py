@@ -1,8 +1,7 @@
-"""Make the layer of an earlier run again: from its copy, what was taken out of that from Git, or all from commit and patch."""
+"""Restore the layer of an earlier run: from its copy, completed from Git, or from its commit and the patch."""
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import time
@@ -19,8 +18,7 @@ from platform_e2e.git import gitcommand, repository
 from platform_e2e.git.repository import Repository
 from platform_e2e.layer import tree
 from platform_e2e.outside import archive, plainfile
-from platform_e2e.outside.archive import Limits, leads_out
-from platform_e2e.outside.tarformat import Kind
+from platform_e2e.outside.members import Limits, leads_out
 from platform_e2e.runs import checkout
 from platform_e2e.runs.find_run import PATCH
 from platform_e2e.runs.run_record import RunRecord, strings
@@ -167,32 +165,18 @@ def withheld(recorded: RunRecord) -> list[Mapping[str, Any]]:
 
 
 def unpack(packed: bytes, directory: Path, where: str) -> None:
-    """Unpack the copy of a layer, which may have been made by a stranger.
+    """Unpack the copy of a layer, which a stranger may have made.
+
+    Args:
+        packed: the copy.
+        directory: to unpack it into; empty.
+        where: the run was found.
 
     Raises:
-        WrongUsage: a member leads out of it, or is neither file nor link, or there are too many bytes.
+        WrongUsage: a member leads out of the copy, is neither file nor symbolic link, or there are too many bytes.
     """
     limits = Limits(2 * tree.LARGEST_LAYER, tree.MOST_FILES, tree.LARGEST_LAYER, tree.LARGEST_FILE)
-    packed_as, remedy = f"--replay: {COPY} of {where}", "take a copy that the harness made"
-    try:
-        # All of it is looked at before anything is written.
-        for member, _ in archive.members(io.BytesIO(packed), packed_as, remedy, limits, lambda _: False):
-            if member.kind is Kind.HARD_LINK:
-                raise WrongUsage(f"{packed_as} is not read: {member.name} is neither a file nor a link", remedy)
-        for member, content in archive.members(io.BytesIO(packed), packed_as, remedy, limits, lambda _: True):
-            target = directory / member.name
-            if member.kind is Kind.DIRECTORY:
-                target.mkdir(parents=True, exist_ok=True)
-                continue
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if member.kind is Kind.LINK:
-                target.symlink_to(member.target)
-            else:
-                with target.open("xb") as file:
-                    file.write(content)
-                target.chmod(0o700 if member.executable else 0o600)
-    except (OSError, ValueError) as error:
-        raise WrongUsage(f"{packed_as} cannot be unpacked: {error}", "take another copy of the run") from error
+    archive.unpack(packed, directory, f"--replay: {COPY} of {where}", "take a copy that the harness has made", limits)
 
 
 def _repository(recorded: RunRecord, given: Path | None, stack: ExitStack) -> tuple[Repository | None, str]:

@@ -13,7 +13,7 @@ from typing import Any
 from platform_e2e import paths, redact
 from platform_e2e.errors import HarnessError, WrongUsage
 from platform_e2e.git import repository
-from platform_e2e.outside.archive import leads_out
+from platform_e2e.outside.members import leads_out
 from platform_e2e.outside.shown import shown
 from platform_e2e.runs import checkout, find_run, run_record
 from platform_e2e.runs.find_run import HARNESS_PATCH

@@ -19,7 +19,7 @@ from platform_e2e.incident import archive, capture, helm
 from platform_e2e.incident.model import Incident, parse
 from platform_e2e.incident.reproduce import drift_documents
 from platform_e2e.layer import Rendered
-from platform_e2e.outside.archive import UnsafeArchive
+from platform_e2e.outside.members import UnsafeArchive
 from tests import incidents, layers
 from tests.kube import test_stranger
 from tests.kube.test_stranger import BODIES
@@ -119,7 +119,7 @@ def test_a_file_that_is_there_is_not_replaced(
     with pytest.raises(UnsafeArchive):
         take()
     assert (tmp_path / "incident.tar.gz").read_text() == "of last week"
-    assert "incident.tar.gz is there already" in capsys.readouterr().err
+    assert "incident.tar.gz exists already" in capsys.readouterr().err
     assert not api.requests
 
 

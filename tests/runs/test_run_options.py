@@ -407,6 +407,6 @@ def test_the_doctor_looks_at_what_the_run_had(
     assert cli.main(["doctor", "--before-run", "--replay", str(place), "--trust", "-n", "4"]) == 0
     assert (seen[0].nodes, seen[0].provider) == (2, "embedded")
     assert cli.main(["doctor", "--replay", str(tmp_path / "nothing")]) == 4
-    assert "there is no" in capsys.readouterr().err
+    assert "does not exist" in capsys.readouterr().err
     assert cli.main(["breaks", "--replay", str(place), "--trust"]) == 4
     assert "--replay: breaks are made in a sound layer" in capsys.readouterr().err
