@@ -26,15 +26,15 @@ from platform_e2e.gitops.deploy import refresh_all
 from platform_e2e.incident import archive, helm, revision, selfheal, sync_pause
 from platform_e2e.incident.apply_drift import Applied, apply, lose_address, lose_sealing_key
 from platform_e2e.incident.capture import renderer
-from platform_e2e.incident.compare import Row, all_again, side_by_side
 from platform_e2e.incident.model import Incident, parse
-from platform_e2e.incident.output import PrintedTimeline, console, line_of, say, say_list, table
+from platform_e2e.incident.output import PrintedTimeline, line_of, say, say_list, table
 from platform_e2e.incident.rollouts import roll
 from platform_e2e.kube.expect import Met, Pending, Timeout, Verdict, poll
 from platform_e2e.layer import Layer
 from platform_e2e.outside import documents
 from platform_e2e.outside.shown import shown
 from platform_e2e.paths import command
+from platform_e2e.runs.compare import AGAIN, ComparedFinding, all_again, compare_findings
 from platform_e2e.settings import OPTIONS, Settings
 
 CLUSTER = "incident"
@@ -191,8 +191,8 @@ def _reproduce(
         laid = overlay(incident, up)
         say_list("laid over", map(str, laid))
         rows = compared(incident, up, laid, timeout=AGAIN_SECONDS)
-        console().print(table(rows, "findings of the incident"))
-        seen = sum(row.verdict == "yes" for row in rows)
+        sys.stdout.write(table(rows, "findings of the incident"))
+        seen = sum(row.verdict == AGAIN for row in rows)
         say(f"{seen} of {len(incident.findings)} findings of the incident are seen again")
         if then == HEAL:
             _heal(incident, up, held)
@@ -240,7 +240,9 @@ def _moved(drift: Drift, up: RunningPlatform) -> Drift:
     return replace(drift, differences=kept)
 
 
-def compared(incident: Incident, up: RunningPlatform, laid: Sequence[Applied] = (), *, timeout: float) -> list[Row]:
+def compared(
+    incident: Incident, up: RunningPlatform, laid: Sequence[Applied] = (), *, timeout: float
+) -> list[ComparedFinding]:
     """Look until every finding of the incident is seen again, or the time is over, and return both side by side.
 
     Args:
@@ -251,14 +253,14 @@ def compared(incident: Incident, up: RunningPlatform, laid: Sequence[Applied] = 
     """
     reasons = {applied.object: applied.problem for applied in laid if applied.problem}
     outside = Outside.of(up.facts) if incident.probed else UNASKED
-    rows: list[Row] = []
+    rows: list[ComparedFinding] = []
 
     def look() -> Verdict:
         context = CheckContext(
             up.kube, up.layer, up.sha, incident.apps, not incident.chosen, outside, up.facts.pool_map, SkippedParts()
         )
-        rows[:] = side_by_side(incident.findings, run_all(context), reasons)
-        left = [str(row.then.object) for row in rows if row.then and row.verdict != "yes"]
+        rows[:] = compare_findings(incident.findings, run_all(context), reasons)
+        left = [str(row.then.object) for row in rows if row.then and row.verdict != AGAIN]
         return Pending(f"not seen again: {', '.join(left)}") if left else Met()
 
     try:

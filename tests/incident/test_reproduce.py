@@ -17,10 +17,11 @@ from platform_e2e.bringup import RunningPlatform
 from platform_e2e.cluster.provider import ClusterFacts, NodeFacts
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.finding import Cause, Finding, Promise
-from platform_e2e.incident import archive, compare, helm, reproduce, selfheal
+from platform_e2e.incident import archive, helm, reproduce, selfheal
 from platform_e2e.incident.archive import files_of
 from platform_e2e.incident.model import Incident, Installed
 from platform_e2e.incident.output import clean
+from platform_e2e.runs import compare
 from tests import incidents, layers
 from tests.incidents import FINDING, drift
 from tests.scripted_api import ScriptedApi
@@ -165,13 +166,13 @@ def test_what_is_no_archive_is_wrong_usage(tmp_path: Path, capsys: pytest.Captur
 def test_the_same_object_with_another_cause_is_not_seen_again() -> None:
     other = dataclasses.replace(FINDING, cause=Cause("object-missing", "", ""))
     new = Finding("service/new -n one", Promise.LOADBALANCER, "", "", Cause("loadbalancer-no-pool", "", ""))
-    rows = compare.side_by_side([FINDING], [other, new], {FINDING.object: "its value is redacted"})
+    rows = compare.compare_findings([FINDING], [other, new], {FINDING.object: "its value is redacted"})
     assert [(row.verdict, row.why) for row in rows] == [
-        (compare.OTHER, "its value is redacted"),
-        (compare.NEW, ""),
+        (compare.OTHER_CAUSE, "its value is redacted"),
+        (compare.ONLY_HERE, ""),
     ]
     assert not compare.all_again(rows)
-    assert compare.all_again(compare.side_by_side([FINDING], [new, FINDING]))
+    assert compare.all_again(compare.compare_findings([FINDING], [new, FINDING]))
 
 
 def test_the_foundations_are_compared_by_version_values_and_absence() -> None:
