@@ -36,6 +36,7 @@ from platform_e2e.kube.reader import Reader
 from platform_e2e.layer import Layer, Renderer
 from platform_e2e.layer.tree import files as tree_files
 from platform_e2e.redact import layer_files
+from platform_e2e.runs import layer_at_commit
 from platform_e2e.timeline import Timeline
 
 PATIENCE = 10.0
@@ -213,7 +214,7 @@ class Capture:
             return None
         target = scratch / "layer"
         try:
-            revision.export(directory, come.revision, target)
+            layer_at_commit.export(directory, come.revision, target)
             self._layer_files, hidden = layer_files.redacted(_read(target))
             if hidden:
                 self._notes.append(f"the layer has secrets, which are left out: {', '.join(hidden)}")

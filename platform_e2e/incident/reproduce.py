@@ -23,7 +23,7 @@ from platform_e2e.cluster.embedded import images
 from platform_e2e.cluster.provider import ClusterFacts, Images
 from platform_e2e.errors import ExitCode, WrongUsage
 from platform_e2e.gitops.deploy import refresh_all
-from platform_e2e.incident import archive, helm, revision, selfheal, sync_pause
+from platform_e2e.incident import archive, helm, selfheal, sync_pause
 from platform_e2e.incident.apply_drift import Applied, apply, lose_address, lose_sealing_key
 from platform_e2e.incident.capture import renderer
 from platform_e2e.incident.model import Incident, parse
@@ -34,6 +34,7 @@ from platform_e2e.layer import Layer
 from platform_e2e.outside import documents
 from platform_e2e.outside.shown import shown
 from platform_e2e.paths import command
+from platform_e2e.runs import layer_at_commit
 from platform_e2e.runs.compare import AGAIN, ComparedFinding, all_again, compare_findings
 from platform_e2e.settings import OPTIONS, Settings
 
@@ -159,7 +160,7 @@ def layer_of(incident: Incident, files: Mapping[str, bytes], given: Path | None,
     if incident.has_layer and given is None:
         archive.unpack(files, target, "layer/")
     elif given is not None:
-        revision.export(given, incident.revision, target)
+        layer_at_commit.export(given, incident.revision, target)
     else:
         raise WrongUsage(
             f"the archive has no layer; it was {incident.repository or 'of no repository that is known'} at "

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from platform_e2e import paths
 from platform_e2e.cluster.embedded import cache
 from platform_e2e.errors import WrongUsage
-from platform_e2e.git import gitcommand, repository
+from platform_e2e.git import repository
 from platform_e2e.git.repository import Repository
 from platform_e2e.layer import tree
 from platform_e2e.outside import archive, plainfile
 from platform_e2e.outside.members import Limits, leads_out
-from platform_e2e.runs import checkout
+from platform_e2e.runs import layer_at_commit
 from platform_e2e.runs.find_run import PATCH
 from platform_e2e.runs.run_record import RunRecord, strings
 from platform_e2e.runs.snapshot import COPY, SUMS, parse_sums, sums
@@ -33,9 +32,6 @@ CHANGED = "replays-changed"
 
 MADE = "made.json"
 """Beside each: what of it could not be had, and its checksums, so that one that was edited is made again."""
-
-GROWS = re.compile(r"(?m)^(?:copy|rename) (?:from|to) |^delta \d|^literal \d{8}")
-"""What makes more of a small patch than can be seen in it: copies, differences to binary files, contents of more than 10 MB."""
 
 SHOWN = 5
 """How many files a sentence names."""
@@ -250,29 +246,12 @@ def _check_out(recorded: RunRecord, git: Repository, directory: Path) -> list[st
         raise WrongUsage(
             "--replay: run.json does not say where in its repository the layer was", "give it with --layer"
         )
-    problem = git.write(recorded.commit, prefix, directory)
+    problem = layer_at_commit.check_out(git, recorded.commit, prefix, directory)
     if problem:
         raise WrongUsage(f"--replay: the layer's commit cannot be checked out: {problem}", "give a layer with --layer")
-    sections = re.split(r"(?m)^(?=diff --git )", recorded.kept.text(PATCH))
-    whole = [
-        section
-        for section in sections
-        if re.search(r"(?m)^(?:@@|GIT binary patch|deleted file|new file|old mode)", section)
-    ]
     said = strings(recorded.layer.get("patch_withheld"))
-    grows = [one for one in whole if GROWS.search(one)]
-    if grows or len(recorded.kept.files.get(PATCH, b"")) > checkout.LARGEST_PATCH:
-        said.append("all of it: it copies files or has binary content, or is too large")
-    elif whole:
-        depth = 1 + len(PurePosixPath(prefix).parts)
-        # Of no repository, so that git applies it to files and not to what it knows.
-        done = gitcommand.run(
-            "apply", f"-p{depth}", "--whitespace=nowarn", "-", cwd=directory, env={"GIT_DIR": gitcommand.NOTHING},
-            stdin="".join(whole), ok=range(256),
-        )  # fmt: skip
-        if done.returncode:
-            said.append(f"all of it: {next(iter(done.stderr.splitlines()), 'git apply failed')}")
-    return [f"uncommitted.patch: {one}" for one in said]
+    said += layer_at_commit.apply_patch(recorded.kept.text(PATCH), prefix, directory)
+    return [f"uncommitted.patch: {sentence}" for sentence in said]
 
 
 def _prefix(recorded: RunRecord) -> str | None:
