@@ -17,9 +17,9 @@ from platform_e2e.errors import WrongUsage
 from platform_e2e.incident.model import Incident, plain_drift
 from platform_e2e.kube.objects import Object
 from platform_e2e.outside import archive
-from platform_e2e.outside.members import Limits, Member
+from platform_e2e.outside.members import ArchiveLimits, Member
 from platform_e2e.outside.shown import shown
-from platform_e2e.outside.tarformat import Kind
+from platform_e2e.outside.tarformat import MemberKind
 
 MOST_BYTES = 48 << 20
 """Of all files together, unpacked; a layer of a thousand objects has about 2 MB, five thousand events about as much."""
@@ -48,7 +48,7 @@ def write(path: Path, files: Mapping[str, bytes]) -> None:
         )
     try:
         with whole_file(path, mode=0o600, replace=False) as file:
-            archive.pack(file, {name: (Kind.FILE, content, False) for name, content in sorted(files.items())})
+            archive.pack(file, {name: (MemberKind.FILE, content, False) for name, content in sorted(files.items())})
     except FileExistsError as error:
         raise taken(path) from error
     except OSError as error:
@@ -71,7 +71,7 @@ def read(path: Path) -> dict[str, bytes]:
         UnsafeArchive: it is not an archive, or has a member that `capture` never writes.
     """
     # A header of 512 bytes for each, and what fills it up to a multiple of that.
-    limits = Limits(MOST_BYTES + MOST_FILES * 1024 + (1 << 16), MOST_FILES, MOST_BYTES, MOST_BYTES)
+    limits = ArchiveLimits(MOST_BYTES + MOST_FILES * 1024 + (1 << 16), MOST_FILES, MOST_BYTES, MOST_BYTES)
     with archive.readable(shown(str(path)), "name an incident that `platform-e2e capture` has written"):
         files = archive.read(path, str(path), CAPTURE_AGAIN, limits).files
     return {str(name): content for name, content in files.items()}
@@ -88,7 +88,7 @@ def unpack(files: Mapping[str, bytes], target: Path, prefix: str = "") -> None:
     chosen = {
         PurePosixPath(name.removeprefix(prefix)): content for name, content in files.items() if name.startswith(prefix)
     }
-    archive.write_below(target, ((Member(name, Kind.FILE), content) for name, content in chosen.items()))
+    archive.write_below(target, ((Member(name, MemberKind.FILE), content) for name, content in chosen.items()))
 
 
 def files_of(incident: Incident, apps: Sequence[Object], lines: Sequence[str]) -> dict[str, bytes]:

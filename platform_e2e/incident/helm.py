@@ -14,7 +14,7 @@ import msgspec
 
 from platform_e2e import redact
 from platform_e2e.checks.partial import SkippedParts
-from platform_e2e.incident.model import Installed
+from platform_e2e.incident.model import CapturedRelease
 from platform_e2e.kube.objects import Object
 from platform_e2e.kube.reader import Reader
 from platform_e2e.layer import Release
@@ -47,7 +47,7 @@ class _Release(msgspec.Struct):
     config: dict[str, Any] | None = None
 
 
-def releases(reader: Reader, skipped: SkippedParts) -> list[Installed]:
+def releases(reader: Reader, skipped: SkippedParts) -> list[CapturedRelease]:
     """Return the deployed Helm releases, without their secrets.
 
     Args:
@@ -78,7 +78,7 @@ def _number(secret: Object) -> int:
     return int(text) if text.isdecimal() else 0
 
 
-def unpacked(secret: Object) -> Installed:
+def unpacked(secret: Object) -> CapturedRelease:
     """Return the release of a release Secret (Helm 3, pkg/storage/driver/util.go).
 
     Args:
@@ -95,10 +95,10 @@ def unpacked(secret: Object) -> Installed:
     release = json_as(plain, _Release)
     chart = release.chart.metadata
     values = redact.plain(release.config or {})
-    return Installed(release.name, release.namespace, chart.name, chart.version, chart.appVersion, values)
+    return CapturedRelease(release.name, release.namespace, chart.name, chart.version, chart.appVersion, values)
 
 
-def nearest(release: Installed, several: Sequence[Installed]) -> Installed | None:
+def nearest(release: CapturedRelease, several: Sequence[CapturedRelease]) -> CapturedRelease | None:
     """Return the release with the same name and namespace, or else the only one of the same chart.
 
     Args:
@@ -110,7 +110,7 @@ def nearest(release: Installed, several: Sequence[Installed]) -> Installed | Non
     return named[0] if named else charts[0] if len(charts) == 1 else None
 
 
-def pinned(wanted: Sequence[Release], captured: Sequence[Installed]) -> list[Release]:
+def pinned(wanted: Sequence[Release], captured: Sequence[CapturedRelease]) -> list[Release]:
     """Return the layer's releases with the versions that ran at the incident, which may differ from those in Git.
 
     Args:
@@ -119,7 +119,7 @@ def pinned(wanted: Sequence[Release], captured: Sequence[Installed]) -> list[Rel
     """
     found = []
     for release in wanted:
-        own = Installed(release.name, release.namespace, release.chart, release.version, release.app_version)
+        own = CapturedRelease(release.name, release.namespace, release.chart, release.version, release.app_version)
         then = nearest(own, captured)
         same = then is not None and then.chart == release.chart and then.version and then.app_version
         found.append(replace(release, version=then.version, app_version=then.app_version) if then and same else release)
@@ -127,7 +127,7 @@ def pinned(wanted: Sequence[Release], captured: Sequence[Installed]) -> list[Rel
 
 
 def differences(
-    then: Sequence[Installed], here: Sequence[Installed], absent: Mapping[str, Sequence[str]]
+    then: Sequence[CapturedRelease], here: Sequence[CapturedRelease], absent: Mapping[str, Sequence[str]]
 ) -> Iterator[str]:
     """Yield one line for each difference between the foundations of the incident and those that run here.
 

@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Installed:
+class CapturedRelease:
     """A Helm release of the live cluster.
 
     Attributes:
@@ -98,7 +98,7 @@ class Incident:
     held: tuple[str, ...] = ()
     missed: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    foundations: tuple[Installed, ...] = ()
+    foundations: tuple[CapturedRelease, ...] = ()
     drift: tuple[Drift, ...] = ()
     findings: tuple[Finding, ...] = ()
     alerts: tuple[Mapping[str, str], ...] = ()
@@ -132,7 +132,7 @@ def parse(files: Mapping[str, bytes], drift: Sequence[Any]) -> Incident:
         raise WrongUsage(f"invalid incident.json of the incident: {error}", CAPTURE_AGAIN) from error
     return replace(
         incident,
-        foundations=_entries("foundations.json", _listed(files, "foundations.json"), Installed),
+        foundations=_entries("foundations.json", _listed(files, "foundations.json"), CapturedRelease),
         drift=tuple(map(_consistent, _entries("drift", drift, Drift))),
         findings=_entries("findings.json", _listed(files, "findings.json"), Finding),
         alerts=_entries("alerts.json", _listed(files, "alerts.json"), dict[str, str]),

@@ -20,7 +20,7 @@ from platform_e2e.terminal import visible
 from platform_e2e.timeline import Timeline
 
 LOG_WIDTH = 160
-"""Columns of a table where the output is not a terminal."""
+"""Columns of a table where standard output is not a terminal."""
 
 
 def clean(words: str) -> str:

@@ -18,8 +18,8 @@ class Origin:
 
     Attributes:
         repository: repoURL.
-        revision: commit; empty where no Application was compared with any.
-        others: Applications at another commit, `name at commit`.
+        revision: commit; empty where no Application was compared with a commit.
+        others: Applications at other commits, as `NAME at COMMIT of URL`.
     """
 
     repository: str
@@ -31,7 +31,7 @@ def origin_of(apps: Sequence[Object]) -> Origin:
     """Return the commit that most Applications were compared with last.
 
     Args:
-        apps: as the cluster has them.
+        apps: the live Applications.
     """
     at_commit = {key(app)[1]: found for app in apps if (found := _commit(app))}
     if not at_commit:

@@ -14,9 +14,9 @@ from typing import BinaryIO
 
 from platform_e2e.errors import WrongUsage
 from platform_e2e.outside import plainfile
-from platform_e2e.outside.members import Limits, Member, members, refused
+from platform_e2e.outside.members import ArchiveLimits, Member, members, refused
 from platform_e2e.outside.shown import shown
-from platform_e2e.outside.tarformat import Kind
+from platform_e2e.outside.tarformat import MemberKind
 
 Content = tuple[str, bytes, bool]
 """`file` or `link`, the bytes of the file or the path that the link leads to, and whether the file is executable."""
@@ -57,7 +57,7 @@ def readable(where: str, remedy: str) -> Iterator[None]:
 
 
 def read(
-    path: Path, where: str, remedy: str, limits: Limits, wanted: Callable[[PurePosixPath], bool] = lambda _: True
+    path: Path, where: str, remedy: str, limits: ArchiveLimits, wanted: Callable[[PurePosixPath], bool] = lambda _: True
 ) -> Opened:
     """Return the wanted files of an archive; no part of it reaches the disk.
 
@@ -75,16 +75,16 @@ def read(
     found = Opened()
     with plainfile.opened(path.resolve()) as file:
         for member, content in members(file, where, remedy, limits, lambda member: wanted(member.name)):
-            if member.kind is Kind.FILE and wanted(member.name):
+            if member.kind is MemberKind.FILE and wanted(member.name):
                 found.files[member.name] = content
-            elif member.kind is not Kind.DIRECTORY and wanted(member.name):
+            elif member.kind is not MemberKind.DIRECTORY and wanted(member.name):
                 raise refused(where, f"{shown(str(member.name))} is a link", remedy)
             else:
                 found.others.append(member.name)
     return found
 
 
-def unpack(packed: bytes, directory: Path, where: str, remedy: str, limits: Limits) -> None:
+def unpack(packed: bytes, directory: Path, where: str, remedy: str, limits: ArchiveLimits) -> None:
     """Unpack an archive of files and symbolic links below a directory, after all of it was looked at.
 
     Links that are harmless one by one may lead out together: the caller looks at the directory before it follows any.
@@ -101,7 +101,7 @@ def unpack(packed: bytes, directory: Path, where: str, remedy: str, limits: Limi
         WrongUsage: it cannot be written.
     """
     for member, _ in members(io.BytesIO(packed), where, remedy, limits, lambda _: False):
-        if member.kind is Kind.HARD_LINK:
+        if member.kind is MemberKind.HARD_LINK:
             raise refused(where, f"{shown(str(member.name))} is neither a file nor a link", remedy)
     try:
         write_below(directory, members(io.BytesIO(packed), where, remedy, limits, lambda _: True))
@@ -121,11 +121,11 @@ def write_below(directory: Path, found: Iterable[tuple[Member, bytes]]) -> None:
     """
     for member, content in found:
         target = directory / member.name
-        if member.kind is Kind.DIRECTORY:
+        if member.kind is MemberKind.DIRECTORY:
             target.mkdir(parents=True, exist_ok=True)
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
-        if member.kind is Kind.LINK:
+        if member.kind is MemberKind.LINK:
             target.symlink_to(member.target)
         else:
             with target.open("xb") as file:
@@ -144,7 +144,7 @@ def pack(file: BinaryIO, contents: Mapping[str, Content]) -> None:
         for name, (kind, content, executable) in contents.items():
             member = tarfile.TarInfo(name)
             member.mode = 0o755 if executable else 0o644
-            if kind == Kind.LINK:
+            if kind == MemberKind.LINK:
                 member.type, member.linkname = tarfile.SYMTYPE, os.fsdecode(content)
                 tar.addfile(member)
             else:

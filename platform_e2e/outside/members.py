@@ -26,7 +26,7 @@ from platform_e2e.outside.tarformat import (
     Counted,
     Exactly,
     Gunzip,
-    Kind,
+    MemberKind,
     Stream,
     extended_by,
     is_sound,
@@ -36,35 +36,35 @@ from platform_e2e.outside.tarformat import (
 )
 
 LARGEST_HEADER = 16 << 10
-"""Bytes of an extended header: a name has at most 4,096 (PATH_MAX of linux/limits.h)."""
+"""Bytes of an extended header; a name has at most 4,096 (PATH_MAX of linux/limits.h)."""
 
 MOST_HEADERS = 4
-"""Extended headers before one member: a name, where a link leads, and what POSIX and GNU each say besides."""
+"""Extended headers before one member: a name, the target of a link, and one more of POSIX and of GNU each."""
 
 LONGEST_NAME = 480
-"""Characters of a member's name; names of evidence have about a hundred."""
+"""Characters of a member's name; the names of evidence have about a hundred."""
 
 LONGEST_LINK = 4096
-"""Bytes that say where a link of a zip leads: PATH_MAX of linux/limits.h."""
+"""Bytes of the target of a link in a zip: PATH_MAX of linux/limits.h."""
 
 DEEPEST = 40
 """Directories in a member's name."""
 
 LARGEST_DIRECTORY = 4 << 20
-"""Bytes of the directory at a zip's end: of 40,000 members with usual names."""
+"""Bytes of the directory at a zip's end, enough for 40,000 members with usual names."""
 
 NONE = "it is neither a directory nor a .tar.gz, .tgz, .tar or .zip"
 
 
 @dataclass(frozen=True)
-class Limits:
-    """How much is read.
+class ArchiveLimits:
+    """Bounds of what is read.
 
     Attributes:
-        archive: bytes of all members together, unpacked, whether they are wanted or not.
-        members: how many.
-        kept: bytes of all members together that are wanted.
-        file: bytes of one that is wanted.
+        archive: unpacked bytes of all members together, wanted or not.
+        members: number of members.
+        kept: bytes of all wanted members together.
+        file: bytes of one wanted member.
     """
 
     archive: int
@@ -78,15 +78,15 @@ class Member:
     """One member.
 
     Attributes:
-        name: relative, without `.` and `..`.
-        kind: what it is.
-        target: where a link leads.
+        name: relative path without `.` and `..`.
+        kind: file, directory or link.
+        target: of a link.
         executable: whether its owner may execute it.
-        size: bytes, as the archive says.
+        size: bytes, as its header states.
     """
 
     name: PurePosixPath
-    kind: Kind
+    kind: MemberKind
     target: str = ""
     executable: bool = False
     size: int = 0
@@ -108,20 +108,20 @@ def refused(where: str, why: str, remedy: str) -> UnsafeArchive:
 
 
 def members(
-    file: BinaryIO, where: str, remedy: str, limits: Limits, wanted: Callable[[Member], bool]
+    file: BinaryIO, where: str, remedy: str, limits: ArchiveLimits, wanted: Callable[[Member], bool]
 ) -> Iterator[tuple[Member, bytes]]:
-    """Yield every member with its content; of one that is not wanted with none.
+    """Yield every member with its content; the content of unwanted members is empty.
 
     Args:
         file: the archive, at its beginning.
-        where: it is, as errors name it.
+        where: the archive is, as errors name it.
         remedy: what errors advise.
-        limits: how much is read.
+        limits: bounds of what is read.
         wanted: tells whether a file's content is needed.
 
     Raises:
-        UnsafeArchive: it cannot be read to its end, a name or a link leads out of it, it has something twice, or more than the
-            limits allow; what was yielded until then must not be used.
+        UnsafeArchive: it cannot be read to its end, a name or a link leads out of it, it has a name twice, or more than the
+            limits allow; the caller must not use the members that were yielded before.
     """
     reading = _Reading(where, remedy, limits, wanted)
     head = file.read(BLOCK)
@@ -142,12 +142,17 @@ def members(
         ValueError,
         OverflowError,
     ) as error:
-        # RuntimeError: a zip that is packed in a way that Python does not know (NotImplementedError).
+        # RuntimeError: a zip with a compression that Python does not know (NotImplementedError).
         raise reading.refused(f"it cannot be read to its end: {shown(str(error))}") from error
 
 
 def leads_out(name: str, start: PurePosixPath | None = None) -> bool:
-    """Tell whether the name of a member, or where a link in `start` leads, is outside of its archive."""
+    """Tell whether a member's name leads out of its archive.
+
+    Args:
+        name: of the member, or the target of a link.
+        start: the directory that a link's target is relative to; None for a name.
+    """
     if not name or name.startswith(("/", "\\")) or "\0" in name:
         return True
     depth = len(start.parts) if start is not None else 0
@@ -159,16 +164,16 @@ def leads_out(name: str, start: PurePosixPath | None = None) -> bool:
 
 
 class _Reading:
-    """One archive that is read."""
+    """The state of reading one archive."""
 
-    def __init__(self, where: str, remedy: str, limits: Limits, wanted: Callable[[Member], bool]) -> None:
+    def __init__(self, where: str, remedy: str, limits: ArchiveLimits, wanted: Callable[[Member], bool]) -> None:
         self.where = where
         self.remedy = remedy
         self.limits = limits
         self.wanted = wanted
         self.left = limits.archive
         self.kept = limits.kept
-        self.names: dict[str, Kind] = {}
+        self.names: dict[str, MemberKind] = {}
         self.count = 0
 
     def refused(self, why: str) -> UnsafeArchive:
@@ -185,9 +190,9 @@ class _Reading:
             raise self.refused(f"it has more than {self.limits.members} members")
 
     def member(
-        self, name: str, kind: Kind, *, target: str = "", executable: bool = False, size: int = 0
+        self, name: str, kind: MemberKind, *, target: str = "", executable: bool = False, size: int = 0
     ) -> Member | None:
-        """Look at a member, and return it; None for the directory that the archive is of."""
+        """Check a member and return it; None for the top directory of the archive."""
         what = shown(name[:200])
         if leads_out(name):
             raise self.refused(f"{what} leads out of it")
@@ -197,39 +202,39 @@ class _Reading:
         if len(path.parts) > DEEPEST:
             raise self.refused(f"{what} is more than {DEEPEST} directories deep")
         if any(part.rstrip(". ").lower() == ".git" for part in path.parts):
-            # Git runs programs that a repository's own configuration names.
+            # Git runs the programs that a repository's configuration names.
             raise self.refused(f"{what} would make it a repository of Git")
-        if kind is Kind.OTHER:
+        if kind is MemberKind.OTHER:
             raise self.refused(f"{what} is {kind}")
-        if kind in {Kind.LINK, Kind.HARD_LINK} and leads_out(
-            target, path.parent if kind is Kind.LINK else PurePosixPath()
+        if kind in {MemberKind.LINK, MemberKind.HARD_LINK} and leads_out(
+            target, path.parent if kind is MemberKind.LINK else PurePosixPath()
         ):
-            # The target of a hard link is a name of the archive, that of a symbolic one is relative to where it is.
+            # The target of a hard link is a name of the archive, that of a symbolic link is relative to its directory.
             raise self.refused(f"{what} is a link to {shown(target[:200])}, out of it")
         if not path.parts:
             return None
         self.remember(str(path), kind, what)
         return Member(path, kind, target, executable, size)
 
-    def remember(self, name: str, kind: Kind, what: str) -> None:
-        """Refuse a name that is there already, or is below what is no directory."""
+    def remember(self, name: str, kind: MemberKind, what: str) -> None:
+        """Refuse a name that the archive has already, or that is below a name which is not a directory."""
         before = self.names.get(name)
-        if before is not None and not (before is kind is Kind.DIRECTORY):
+        if before is not None and not (before is kind is MemberKind.DIRECTORY):
             raise self.refused(f"it has {what} twice")
         self.names[name] = kind
         above = PurePosixPath(name).parent
         while above.parts:
             known = self.names.get(str(above))
-            if known is Kind.DIRECTORY:
+            if known is MemberKind.DIRECTORY:
                 return
             if known is not None:
-                raise self.refused(f"it has {what} twice: {shown(str(above))} is no directory")
+                raise self.refused(f"it has {what} twice: {shown(str(above))} is not a directory")
             self.counted()
-            self.names[str(above)] = Kind.DIRECTORY
+            self.names[str(above)] = MemberKind.DIRECTORY
             above = above.parent
 
     def content(self, member: Member, read: Callable[[int], bytes]) -> bytes:
-        """Return a wanted member's content: what is there, not what its size says."""
+        """Return a wanted member's content, bounded by the bytes that were read and not by its header."""
         what = shown(str(member.name))
         if member.size > self.limits.file:
             raise self.refused(f"{what} has more than {_amount(self.limits.file)}")
@@ -254,16 +259,16 @@ class _Reading:
             for info in infos:
                 mode = info.external_attr >> 16
                 sort = stat.S_IFMT(mode)
-                kind = Kind.DIRECTORY if info.is_dir() else _SORTS.get(sort, Kind.OTHER)
+                kind = MemberKind.DIRECTORY if info.is_dir() else _SORTS.get(sort, MemberKind.OTHER)
                 if info.flag_bits & 1 or info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-                    # The unpackers of bzip2 and LZMA do not stop at a number of bytes.
+                    # The decompressors of bzip2 and LZMA do not stop at a number of bytes.
                     raise self.refused(
                         f"{shown(info.filename[:200])} cannot be read to its end: encrypted or packed unusually"
                     )
                 if "\\" in info.orig_filename or "\0" in info.orig_filename:
                     raise self.refused(f"{shown(info.orig_filename[:200])} leads out of it")
                 target = ""
-                if kind is Kind.LINK:
+                if kind is MemberKind.LINK:
                     if info.file_size > LONGEST_LINK:
                         raise self.refused(
                             f"{shown(info.filename[:200])} is a link with a name of {info.file_size} bytes"
@@ -275,7 +280,7 @@ class _Reading:
                     info.filename, kind, target=target, executable=bool(mode & 0o100), size=info.file_size
                 )
                 if member is not None:
-                    wanted = kind is Kind.FILE and self.wanted(member)
+                    wanted = kind is MemberKind.FILE and self.wanted(member)
                     yield member, self.of_zip(archive, info, member) if wanted else b""
 
     def of_zip(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo, member: Member) -> bytes:
@@ -293,7 +298,7 @@ class _Reading:
             first = False
             sort, size = block[156:157], number_of(block[124:136])
             if size < 0:
-                raise self.refused("it has a member of less than no bytes")
+                raise self.refused("it has a member with a negative size")
             if sort in EXTENDED:
                 extended += 1
                 if size > LARGEST_HEADER or extended > MOST_HEADERS:
@@ -307,18 +312,18 @@ class _Reading:
                 continue
             self.counted()
             extended = 0
-            # As pax says it, not as the header does, which has room for 8 GiB.
+            # The extended header of pax outranks the header, whose field ends at 8 GiB.
             size = int(said["size"]) if said.get("size", "").isdecimal() else size
-            kind = TYPES.get(sort, Kind.OTHER)
-            # An old archive has no type for directories.
+            kind = TYPES.get(sort, MemberKind.OTHER)
+            # Old archives do not have a type for directories.
             name = said.get("path") or name_of(block)
-            kind = Kind.DIRECTORY if kind is Kind.FILE and name.endswith("/") else kind
+            kind = MemberKind.DIRECTORY if kind is MemberKind.FILE and name.endswith("/") else kind
             target = said.get("linkpath") or text_of(block[157:257])
             said = {}
             mode = number_of(block[100:108])
             member = self.member(name, kind, target=target, executable=bool(mode & 0o100), size=size)
-            size = size if kind is Kind.FILE else 0
-            if member is not None and kind is Kind.FILE and self.wanted(member):
+            size = size if kind is MemberKind.FILE else 0
+            if member is not None and kind is MemberKind.FILE and self.wanted(member):
                 left = Counted(source, size)
                 yield member, self.content(member, left.read)
                 source.skip(-size % BLOCK)
@@ -330,7 +335,12 @@ class _Reading:
             raise self.refused(NONE)
 
 
-_SORTS = {0: Kind.FILE, stat.S_IFREG: Kind.FILE, stat.S_IFLNK: Kind.LINK, stat.S_IFDIR: Kind.DIRECTORY}
+_SORTS = {
+    0: MemberKind.FILE,
+    stat.S_IFREG: MemberKind.FILE,
+    stat.S_IFLNK: MemberKind.LINK,
+    stat.S_IFDIR: MemberKind.DIRECTORY,
+}
 
 
 def _amount(size: int) -> str:
@@ -338,7 +348,7 @@ def _amount(size: int) -> str:
 
 
 class _Chunks(io.RawIOBase):
-    """A file of which only a part may be read at once: zipfile reads the directory at the end as a whole, however large."""
+    """A file that bounds one read: zipfile reads the directory at the end of an archive at once, however large it is."""
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__()

@@ -16,7 +16,7 @@ from typing import Any
 from platform_e2e import redact
 from platform_e2e.errors import WrongUsage
 from platform_e2e.outside import archive, documents, plainfile
-from platform_e2e.outside.members import Limits
+from platform_e2e.outside.members import ArchiveLimits
 from platform_e2e.outside.shown import shown
 from platform_e2e.runs import seals
 from platform_e2e.runs.seals import SEAL
@@ -30,7 +30,7 @@ PATCH, HARNESS_PATCH = "uncommitted.patch", "harness.patch"
 NEEDED = frozenset({RUN, COPY, SUMS, PATCH, HARNESS_PATCH, SEAL})
 """The files of a run that a replay reads."""
 
-LIMITS = Limits(archive=256 << 20, members=20_000, kept=48 << 20, file=24 << 20)
+LIMITS = ArchiveLimits(archive=256 << 20, members=20_000, kept=48 << 20, file=24 << 20)
 """Of an archive: the evidence of a run has 50 MB by default, and some thousand files. The copy of a layer is bounded to 20 MiB,
 run.json of 2,000 tests has about 4. An archive with more can be unpacked by hand."""
 

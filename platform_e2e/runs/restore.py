@@ -17,7 +17,7 @@ from platform_e2e.git import repository
 from platform_e2e.git.repository import Repository
 from platform_e2e.layer import tree
 from platform_e2e.outside import archive, plainfile
-from platform_e2e.outside.members import Limits, leads_out
+from platform_e2e.outside.members import ArchiveLimits, leads_out
 from platform_e2e.runs import layer_at_commit
 from platform_e2e.runs.find_run import PATCH
 from platform_e2e.runs.run_record import RunRecord, strings
@@ -25,13 +25,13 @@ from platform_e2e.runs.snapshot import COPY, SUMS, parse_sums, sums
 from platform_e2e.timeline import Timeline
 
 KIND = "replays"
-"""Of the cache's entries: one directory for each layer that was made again."""
+"""Kind of the cache's entries: one directory for each restored layer."""
 
 CHANGED = "replays-changed"
-"""Beside them: layers that were edited; they stay until they were left alone for `cache.UNUSED_SECONDS`."""
+"""Directory beside them for restored layers that were edited; they stay until they are untouched for `cache.UNUSED_SECONDS`."""
 
 MADE = "made.json"
-"""Beside each: what of it could not be had, and its checksums, so that one that was edited is made again."""
+"""File beside each restored layer: what is lacking, and its checksums, by which an edited one is recognised and restored again."""
 
 SHOWN = 5
 """How many files a sentence names."""
@@ -39,12 +39,12 @@ SHOWN = 5
 
 @dataclass
 class Restored:
-    """A layer that was made again.
+    """A restored layer.
 
     Attributes:
-        directory: of it; read-only.
-        origin: what it was made from, in a few words.
-        lacking: what of it is not as it was, one sentence each.
+        directory: of the layer; read-only.
+        origin: what it was restored from, in a few words.
+        lacking: how it differs from what was run, one sentence each.
     """
 
     directory: Path
@@ -53,14 +53,14 @@ class Restored:
 
 
 def restore(recorded: RunRecord, given: Path | None = None) -> Restored:
-    """Make the layer of an earlier run again, and compare it with what was run.
+    """Restore the layer of an earlier run, and compare it with what was run.
 
     Args:
         recorded: the earlier run.
-        given: a checkout that may have the layer's commit; besides, this harness's own and the current directory are asked.
+        given: a checkout that may have the layer's commit; those of this harness and of the current directory are tried, too.
 
     Raises:
-        WrongUsage: it cannot be had, or its copy has what no layer may have; the text says what was tried.
+        WrongUsage: it cannot be restored, or its copy has what no layer may have; the text says what was tried.
     """
     with ExitStack() as stack:
         return _rebuild(recorded, *_repository(recorded, given, stack))
@@ -74,7 +74,7 @@ def _rebuild(recorded: RunRecord, git: Repository | None, tried: str) -> Restore
         layer.mkdir()
         if COPY in files:
             unpack(files[COPY], layer, recorded.kept.where)
-            # Links that are harmless one by one may lead out together; nothing is written through them before that is known.
+            # Links that are harmless one by one may lead out together: they are checked before anything is written through them.
             tree.files(layer.resolve())
             lacking = _put_back(recorded, git, layer)
         elif git is not None:
@@ -88,7 +88,7 @@ def _rebuild(recorded: RunRecord, git: Repository | None, tried: str) -> Restore
                 else "give a layer with --layer",
             )
         (directory / MADE).write_text(json.dumps({"lacking": lacking, "sums": sums(layer)}), encoding="utf-8")
-        # Secrets that were put back from Git are for this user alone.
+        # The layer may have secrets from Git: only this user may read it.
         directory.chmod(0o700)
         for path in tree.files(layer.resolve()):
             if not path.is_symlink():
@@ -109,7 +109,7 @@ def _rebuild(recorded: RunRecord, git: Repository | None, tried: str) -> Restore
 
 
 def _set_aside(place: Path) -> Path | None:
-    """Keep a layer that was edited, where nothing is swept, and return its new place."""
+    """Move an edited layer to where the cache removes nothing, and return its new place; None where it was not edited."""
     with cache.held(KIND, phase="replay", timeline=Timeline(None)):
         if not place.is_dir():
             return None
@@ -127,7 +127,7 @@ def _set_aside(place: Path) -> Path | None:
 
 
 def _forget(changed: Path) -> None:
-    """Remove layers that were edited, when that was as long ago as unused entries of the cache stay."""
+    """Remove edited layers that are untouched for as long as unused entries of the cache stay."""
     for place in changed.iterdir():
         newest = max((path.lstat().st_mtime for path in (place, *place.rglob("*"))), default=0.0)
         if time.time() - newest > cache.UNUSED_SECONDS:
@@ -135,7 +135,7 @@ def _forget(changed: Path) -> None:
 
 
 def differences(recorded: RunRecord, place: Path) -> list[str]:
-    """Return how a layer that was made again differs from what was run; nothing where their checksums are equal."""
+    """Return how a restored layer differs from what was run, one sentence each; none where their checksums are equal."""
     if SUMS not in recorded.kept.files:
         return ["layer: the run left no checksums of it, so it cannot be compared with what was run"]
     hidden = {str(entry["path"]) for entry in withheld(recorded)}
@@ -153,7 +153,7 @@ def differences(recorded: RunRecord, place: Path) -> list[str]:
 
 
 def withheld(recorded: RunRecord) -> list[Mapping[str, Any]]:
-    """Return what was taken out of the layer's copy, one entry for each file."""
+    """Return one entry for each file of the layer's copy from which something was taken out."""
     entries = recorded.layer.get("withheld")
     return (
         [entry for entry in entries if isinstance(entry, dict) and "path" in entry] if isinstance(entries, list) else []
@@ -171,26 +171,26 @@ def unpack(packed: bytes, directory: Path, where: str) -> None:
     Raises:
         WrongUsage: a member leads out of the copy, is neither file nor symbolic link, or there are too many bytes.
     """
-    limits = Limits(2 * tree.LARGEST_LAYER, tree.MOST_FILES, tree.LARGEST_LAYER, tree.LARGEST_FILE)
+    limits = ArchiveLimits(2 * tree.LARGEST_LAYER, tree.MOST_FILES, tree.LARGEST_LAYER, tree.LARGEST_FILE)
     archive.unpack(packed, directory, f"--replay: {COPY} of {where}", "take a copy that the harness has made", limits)
 
 
 def _repository(recorded: RunRecord, given: Path | None, stack: ExitStack) -> tuple[Repository | None, str]:
-    """Return a repository here that has the layer's commit, or what was looked at in vain.
+    """Return a repository on this machine that has the layer's commit, or None and why there is none.
 
-    Where the earlier run says that it had it is not looked at: it may be any place of this machine. Nor is what lies in the run's
-    own directory, or in the cache, where others' layers are unpacked.
+    The place that the earlier run names is not tried: it may be any place of this machine. Neither is the run's own directory, nor
+    the cache, where layers of others are unpacked.
     """
     if not recorded.commit:
         return None, "it was in no Git repository"
-    theirs = [place.resolve() for place in (paths.cache(), recorded.kept.directory) if place is not None]
+    untrusted = [place.resolve() for place in (paths.cache(), recorded.kept.directory) if place is not None]
     for place in dict.fromkeys((given, paths.project(), paths.ROOT)):
-        if place is None or any(place.resolve().is_relative_to(one) for one in theirs):
+        if place is None or any(place.resolve().is_relative_to(directory) for directory in untrusted):
             continue
         found = stack.enter_context(repository.opened(place))
         if (
             found is not None
-            and not any(found.top.is_relative_to(one) for one in theirs)
+            and not any(found.top.is_relative_to(directory) for directory in untrusted)
             and found.has(recorded.commit)
         ):
             return found, ""
@@ -198,14 +198,14 @@ def _repository(recorded: RunRecord, given: Path | None, stack: ExitStack) -> tu
 
 
 def _put_back(recorded: RunRecord, git: Repository | None, directory: Path) -> list[str]:
-    """Take from Git what was taken out of the copy, where it was committed; return what cannot be had."""
+    """Restore from Git the committed files of which something was taken out; return what is lacking, one sentence each."""
     prefix = _prefix(recorded)
     entries = {
         name: entry
         for entry in withheld(recorded)
         if not leads_out(name := str(entry["path"])) and _is_plain(directory / name, directory)
     }
-    committed = [name for name, one in entries.items() if one.get("committed") is True]
+    committed = [name for name, entry in entries.items() if entry.get("committed") is True]
     with paths.scratch() as scratch:
         problem = f"commit {recorded.commit[:12]} is not here"
         if git is not None and prefix is not None and committed:
@@ -213,15 +213,15 @@ def _put_back(recorded: RunRecord, git: Repository | None, directory: Path) -> l
             problem = git.write(recorded.commit, prefix, scratch / "tree", committed) or "Git has no such file"
         put = {name for name in committed if _put(scratch / "tree" / name, scratch, directory / name)}
     return [
-        f"layer: {name}: {one.get('what', 'a part')} taken out of the copy, and "
+        f"layer: {name}: {entry.get('what', 'a part')} taken out of the copy, and "
         f"{problem if name in committed else 'it was not committed'}"
-        for name, one in entries.items()
+        for name, entry in entries.items()
         if name not in put
     ]
 
 
 def _is_plain(path: Path, below: Path) -> bool:
-    """Tell whether a path is one of a plain file, by no link."""
+    """Tell whether a path leads to a plain file, without a link on the way."""
     try:
         plainfile.opened(path, below).close()
     except (OSError, ValueError):
@@ -230,7 +230,7 @@ def _is_plain(path: Path, below: Path) -> bool:
 
 
 def _put(made: Path, below: Path, target: Path) -> bool:
-    """Write a file as Git has it; tell whether Git has one."""
+    """Write the file of Git in place of that of the copy; tell whether Git has it."""
     try:
         content = plainfile.read(made, tree.LARGEST_FILE, below)
     except (OSError, ValueError):
@@ -240,11 +240,12 @@ def _put(made: Path, below: Path, target: Path) -> bool:
 
 
 def _check_out(recorded: RunRecord, git: Repository, directory: Path) -> list[str]:
-    """Make the layer from its commit and the patch; return what of the patch cannot be had."""
+    """Restore the layer from its commit and the patch; return what of the patch is lacking, one sentence each."""
     prefix = _prefix(recorded)
     if prefix is None:
         raise WrongUsage(
-            "--replay: run.json does not say where in its repository the layer was", "give it with --layer"
+            "--replay: run.json must say where in its repository the layer was, got no such path",
+            "give the layer with --layer",
         )
     problem = layer_at_commit.check_out(git, recorded.commit, prefix, directory)
     if problem:
@@ -255,7 +256,7 @@ def _check_out(recorded: RunRecord, git: Repository, directory: Path) -> list[st
 
 
 def _prefix(recorded: RunRecord) -> str | None:
-    """Return where in its repository the layer was; None where that is not known, or no such place."""
+    """Return the layer's path in its repository; None where it is unknown or leads out of the repository."""
     prefix = recorded.layer.get("prefix")
     if not isinstance(prefix, str) or (prefix and leads_out(prefix)):
         return None
@@ -263,6 +264,6 @@ def _prefix(recorded: RunRecord) -> str | None:
 
 
 def _named(names: set[str]) -> str:
-    """Return some names as words."""
+    """Return the first names, sorted, and the number of the others."""
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(sorted(names)[:SHOWN]) + more

@@ -18,19 +18,19 @@ COPY = "layer.tar.gz"
 """The layer's files, in the run's directory."""
 
 SUMS = "layer.sha256"
-"""Their checksums, as sha256sum writes them; not of a file from which something was taken out, whose checksum could tell it."""
+"""Their checksums in the format of sha256sum, without files that lost a secret: by the checksum the secret could be guessed."""
 
 LARGEST_COPY = 20 << 20
 """Bytes of the copy; a layer of some hundred manifests has some ten thousand."""
 
 
 def take(layer: Path, directory: Path, committed: Callable[[str], bool]) -> dict[str, Any]:
-    """Write the copy and its checksums, and return what run.json says of them.
+    """Write the copy and its checksums, and return their description for run.json.
 
     Args:
-        layer: its directory.
+        layer: directory of the layer.
         directory: of the run.
-        committed: tells whether a file of the layer, by its relative path, is in Git unchanged.
+        committed: tells whether a file of the layer, given by its relative path, is in Git unchanged.
 
     Raises:
         LayerError: the layer has what no layer may have.
@@ -47,7 +47,7 @@ def take(layer: Path, directory: Path, committed: Callable[[str], bool]) -> dict
         contents[name] = ("file", kept, os.access(path, os.X_OK))
         if why:
             lacking.append({"path": name, "what": why, "committed": committed(name)})
-    hidden = {str(one["path"]) for one in lacking}
+    hidden = {str(entry["path"]) for entry in lacking}
     listed = "".join(
         f"{hashlib.sha256(content).hexdigest()}  {name}\n"
         for name, (_, content, _) in contents.items()

@@ -355,7 +355,7 @@ def test_a_capture_of_nothing_is_none(
     assert (status, files) == (3, {})
     err = capsys.readouterr().err
     assert "context prod of " in err
-    assert "nothing could be read, so nothing is captured\n" in err
+    assert "no part could be read, so no file is written\n" in err
     for plural in ("applications", "nodes", "secrets", "services", "appprojects"):
         assert f'User "jane" cannot list resource "{plural}"' in err
     assert "remedy: give the kubeconfig's user the verbs `get` and `list` on these" in err

@@ -13,10 +13,10 @@ from platform_e2e.errors import WrongUsage
 from platform_e2e.incident import archive as incident_archive
 from platform_e2e.outside import archive
 from platform_e2e.outside.archive import Content
-from platform_e2e.outside.members import Limits
+from platform_e2e.outside.members import ArchiveLimits
 from platform_e2e.runs import find_run
 
-LIMITS = Limits(archive=1 << 20, members=100, kept=1 << 20, file=1 << 20)
+LIMITS = ArchiveLimits(archive=1 << 20, members=100, kept=1 << 20, file=1 << 20)
 LAYER: dict[str, Content] = {
     "apps/a.yaml": ("file", b"a: 1\n", False),
     "apps/b.yaml": ("link", b"a.yaml", False),
@@ -65,7 +65,11 @@ OPENERS: dict[str, Callable[[Path], object]] = {
 def test_a_run_and_an_incident_that_cannot_be_opened_end_in_the_same_sentences(tmp_path: Path, opener: str) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "loop").symlink_to("loop")
-    for name, words in (("pipe", "is not a plain file"), ("a\0b", "null byte|does not exist"), ("loop", "loop|does not exist")):
+    for name, words in (
+        ("pipe", "is not a plain file"),
+        ("a\0b", "null byte|does not exist"),
+        ("loop", "loop|does not exist"),
+    ):
         with pytest.raises(WrongUsage, match=words) as refused:
             OPENERS[opener](tmp_path / name)
         assert refused.value.remedy.startswith("name ")

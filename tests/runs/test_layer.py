@@ -258,7 +258,7 @@ FILE, LINK = tarfile.REGTYPE, tarfile.SYMTYPE
         (hostile((".GIT", FILE, "")), "would make it a repository of Git"),
         (hostile(("a", LINK, "../..")), r"a is a link to \.\./\.\., out of it"),
         (hostile(("a", LINK, "/etc")), "a is a link to /etc, out of it"),
-        (hostile(("a", LINK, "b"), ("a/x", FILE, "")), "it has a/x twice: a is no directory"),
+        (hostile(("a", LINK, "b"), ("a/x", FILE, "")), "it has a/x twice: a is not a directory"),
         (hostile(("a", FILE, ""), ("a", LINK, "b")), "it has a twice"),
         (hostile(("a", tarfile.LNKTYPE, "/etc/passwd")), "a is a link to /etc/passwd, out of it"),
         (hostile(("a", FILE, ""), ("b", tarfile.LNKTYPE, "a")), "b is neither a file nor a link"),
