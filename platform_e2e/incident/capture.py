@@ -203,7 +203,7 @@ class Capture:
                     "`kubectl get applications -A` lists those that there are",
                 )
         if not self._live:
-            self.skipped.add("Applications", "there are none")
+            self.skipped.add("Applications", "the cluster has none")
 
     def _layer(self, directory: Path, come: revision.Origin, scratch: Path, render: Any) -> Layer | None:
         """Return the layer at the commit, and keep its files; None where the layer cannot be restored or read."""

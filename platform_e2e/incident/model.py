@@ -173,7 +173,7 @@ def _invalid(name: str, label: str, why: str) -> WrongUsage:
 
 
 def _consistent(drift: Drift) -> Drift:
-    """Return a drift whose parts belong together.
+    """Return a drift after checking that its parts fit together.
 
     Raises:
         WrongUsage: they do not.

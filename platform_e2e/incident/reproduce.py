@@ -136,7 +136,7 @@ def _untrusted(incident: Incident, files: Mapping[str, bytes], args: argparse.Na
     )
     return WrongUsage(
         shown(
-            f"{args.archive} was made elsewhere. It would run on a cluster of this machine, whose pods are then pods of this "
+            f"{args.archive} was made elsewhere. It would run on a cluster of this machine, with pods that are then pods of this "
             f"machine: {what}; {len(incident.drift)} changed object(s){f' ({drift})' if drift else ''}; values of "
             f"{len(incident.foundations)} release(s){f' ({releases})' if releases else ''}"
         ),

@@ -1,4 +1,4 @@
-"""Open, unpack and write archives: the one way for a run, an incident and the copy of a layer, whoever has made them."""
+"""Open, unpack and write archives of runs, incidents and layers, which a stranger may have made."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def write_below(directory: Path, found: Iterable[tuple[Member, bytes]]) -> None:
         found: files, directories and symbolic links, all of which were looked at before.
 
     Raises:
-        OSError: one cannot be written, or is there already.
+        OSError: one cannot be written, or exists already.
     """
     for member, content in found:
         target = directory / member.name

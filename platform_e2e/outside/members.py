@@ -312,7 +312,7 @@ class _Reading:
                 continue
             self.counted()
             extended = 0
-            # The extended header of pax outranks the header, whose field ends at 8 GiB.
+            # The extended header of pax outranks the header: a number there has at most 8 GiB.
             size = int(said["size"]) if said.get("size", "").isdecimal() else size
             kind = TYPES.get(sort, MemberKind.OTHER)
             # Old archives do not have a type for directories.

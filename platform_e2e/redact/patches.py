@@ -51,7 +51,7 @@ def file(name: str, content: bytes) -> tuple[bytes, str]:
     if content.startswith(PICTURES) and b"\0" in content[:_HEAD]:
         return content, ""
     if b"\0" in content or content.startswith(WIDE):
-        return b"", "what is no text, so that nothing could be taken out of it"
+        return b"", "what is not text, so that it could not be redacted in part"
     try:
         written = content.decode()
     except UnicodeDecodeError:
@@ -81,7 +81,7 @@ def section(patch: str) -> str:
     """Return the section of one file of a patch without secrets; only the name where it has values of a Secret."""
     head = patch.partition("\n")[0]
     if "\nGIT binary patch\n" in patch:
-        return f"{head}\n# {redact.HIDDEN}: the file is no text\n"
+        return f"{head}\n# {redact.HIDDEN}: the file is not text\n"
     return redact.patch(patch)
 
 

@@ -76,7 +76,7 @@ def check_out(git: Repository, commit: str, prefix: str, target: Path) -> str:
 
 
 def apply_patch(patch: str, prefix: str, layer: Path) -> list[str]:
-    """Apply uncommitted changes to a layer, and return why they cannot be had, one sentence each.
+    """Apply uncommitted changes to a layer, and return why they cannot be applied, one sentence each.
 
     Args:
         patch: as `checkout.describe` has made it, possibly changed by a stranger; its paths begin at the repository's top.

@@ -197,4 +197,4 @@ def state(run: Run) -> dict[str, Any]:
 
 def failed(tests: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the tests that failed, each with the ids of its causes."""
-    return [{"test": one.test, "causes": list(one.causes)} for one in ended(tests) if one.outcome in BAD]
+    return [{"test": test.test, "causes": list(test.causes)} for test in ended(tests) if test.outcome in BAD]

@@ -81,7 +81,7 @@ def _rebuild(recorded: RunRecord, git: Repository | None, tried: str) -> Restore
             lacking = _check_out(recorded, git, layer)
         else:
             raise WrongUsage(
-                f"--replay: the layer of {recorded.kept.name} cannot be had: it has no {COPY}, and {tried}",
+                f"--replay: the layer of {recorded.kept.name} cannot be restored: the run has no {COPY}, and {tried}",
                 f"fetch its commit {recorded.commit[:12]} into this checkout, name one that has it by --repository, or give a "
                 "layer with --layer"
                 if recorded.commit
@@ -143,12 +143,12 @@ def differences(recorded: RunRecord, place: Path) -> list[str]:
     now = {name: value for name, value in sums(place).items() if name not in hidden}
     said = []
     for what, names in (
-        ("cannot be had", then.keys() - now.keys()),
-        ("was not there then", now.keys() - then.keys()),
-        ("is not as it was", {name for name in then.keys() & now.keys() if then[name] != now[name]}),
+        ("missing", then.keys() - now.keys()),
+        ("added", now.keys() - then.keys()),
+        ("changed", {name for name in then.keys() & now.keys() if then[name] != now[name]}),
     ):
         if names:
-            said.append(f"layer: {_named(names)} {what}")
+            said.append(f"layer: {what} since that run: {_named(names)}")
     return said
 
 
@@ -176,7 +176,7 @@ def unpack(packed: bytes, directory: Path, where: str) -> None:
 
 
 def _repository(recorded: RunRecord, given: Path | None, stack: ExitStack) -> tuple[Repository | None, str]:
-    """Return a repository on this machine that has the layer's commit, or None and why there is none.
+    """Return a repository on this machine that has the layer's commit, or None and the reason.
 
     The place that the earlier run names is not tried: it may be any place of this machine. Neither is the run's own directory, nor
     the cache, where layers of others are unpacked.

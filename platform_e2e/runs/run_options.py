@@ -61,7 +61,7 @@ class Prepared:
         said = [f"replay of {run.kept.where}", f"  rebuilt:  {layer}", f"            {' '.join(options)}"]
         said += [f"  runs:     {len(self.tests)} test(s) that failed" if self.tests else "  runs:     what was chosen"]
         said += [f"  cannot be had, or differs: {sentence}" for sentence in self.lacking]
-        said += [] if self.lacking else ["  nothing is known that cannot be had any more or differs"]
+        said += [] if self.lacking else ["  no difference to the earlier run is known"]
         return [shown(redact.text(line)) for line in said if line.strip()]
 
 

@@ -97,7 +97,7 @@ def test_what_failed_is_run_with_what_the_run_had(tmp_path: Path) -> None:
     )
     assert found.tests[0].causes == ("pool-full", "x")
     assert found.lacking == []
-    assert "nothing is known that cannot be had any more or differs" in "\n".join(found.lines())
+    assert "no difference to the earlier run is known" in "\n".join(found.lines())
 
 
 @pytest.mark.usefixtures("here")
