@@ -1,9 +1,15 @@
-"""Text of strangers on a terminal: what would steer it is shown instead of obeyed."""
+"""Print untrusted text on a terminal: control characters are shown instead of obeyed. And print tables of such text."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from io import StringIO
+
 PLAIN = frozenset("\n\t")
-"""What is not printable and may be printed."""
+"""Characters that are not printable and are printed."""
+
+Cell = str | tuple[str, str]
+"""A text, or a text and its style."""
 
 
 def visible(text: str) -> str:
@@ -17,3 +23,38 @@ def visible(text: str) -> str:
     return "".join(
         sign if sign.isprintable() or sign in PLAIN else sign.encode("unicode_escape").decode() for sign in text
     )
+
+
+def table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Cell]],
+    *,
+    width: int,
+    colour: bool,
+    title: str = "",
+    ratios: Sequence[int | None] = (),
+) -> str:
+    """Return a table whose cells are folded and cannot steer the terminal.
+
+    Args:
+        columns: their titles.
+        rows: a cell for each column.
+        width: columns of the terminal.
+        colour: whether escape sequences are welcome.
+        title: above the table, which has a frame and lines between its rows then; an empty string for neither.
+        ratios: shares of the width, one for each column; none for as much as each one needs.
+    """
+    from rich.console import Console  # noqa: PLC0415 - most commands print no table
+    from rich.table import Table  # noqa: PLC0415 - the same
+    from rich.text import Text  # noqa: PLC0415 - the same
+
+    framed = bool(title)
+    made = Table(title=title or None, title_justify="left", show_lines=framed, show_edge=framed, pad_edge=framed)
+    for name, ratio in zip(columns, ratios or (None,) * len(columns), strict=True):
+        made.add_column(name, overflow="fold", ratio=ratio)
+    for row in rows:
+        cells = [(cell, "") if isinstance(cell, str) else cell for cell in row]
+        made.add_row(*(Text(visible(text), style) for text, style in cells))
+    out = StringIO()
+    Console(file=out, width=width, force_terminal=colour, no_color=not colour, highlight=False).print(made)
+    return out.getvalue()

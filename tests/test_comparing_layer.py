@@ -9,10 +9,9 @@ import pytest
 
 from platform_e2e import paths, shell
 from platform_e2e.evidence.layer import served
-from platform_e2e.incident import revision
 from platform_e2e.layer import tree
 from platform_e2e.pytest_plugin.comparing import layer_digest, layer_name
-from platform_e2e.runs import digest
+from platform_e2e.runs import digest, layer_at_commit
 
 
 @pytest.fixture
@@ -83,5 +82,5 @@ def test_what_a_git_hook_sets_names_no_other_repository(
     monkeypatch.setenv("GIT_OBJECT_DIRECTORY", str(tmp_path / "another.git" / "objects"))
     assert digest.head(layer) == commit
     assert served(layer / ".git", "main")[0] == commit
-    revision.export(layer, commit, tmp_path / "out")
+    layer_at_commit.export(layer, commit, tmp_path / "out")
     assert (tmp_path / "out" / "apps" / "one.yaml").read_text() == "one"

@@ -1,7 +1,7 @@
-"""Lay captured drift over a layer that has just come up: the same fields changed, the same objects gone or there.
+"""Apply captured drift to a layer that has just come up: change the same fields, delete and create the same objects.
 
-Only what differed is laid over, so that nothing of the other cluster's own (addresses, ids, versions) comes along. Values that
-are redacted cannot be laid over, and say so.
+Only the fields that differed are changed, so no address, id or version of the other cluster comes along. A redacted value cannot be
+applied and is reported.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ from platform_e2e.kube.objects import Object, key
 from platform_e2e.kube.readiness import rolled_out
 
 HAND = "platform-e2e-incident"
-"""The field manager that the overlay is recorded under."""
+"""The field manager of the changes."""
 
 OWN_FIELDS = ("clusterIP", "clusterIPs", "healthCheckNodePort", "ipFamilies")
-"""Fields of a Service that its cluster has filled in."""
+"""Fields of a Service that the API server fills in."""
 
 SERVED = ("/repoURL", "/targetRevision")
-"""Ends of fields that say where this cluster reads Git from, and must."""
+"""Ends of fields that must say where this cluster reads Git from."""
 
 KEY_LABEL = "sealedsecrets.bitnami.com/sealed-secrets-key"
 CONTROLLER = {"app.kubernetes.io/name": "sealed-secrets"}
 RESTART_SECONDS = 60.0
-"""For the Sealed Secrets controller to come up again; it needs about 5."""
+"""Seconds for the Sealed Secrets controller to restart; it needs about 5."""
 
 
 @dataclass(frozen=True)
 class Applied:
-    """What was done about one object.
+    """What was done to one object.
 
     Attributes:
         object: as findings name it.
-        did: what was done, in words; empty for nothing.
-        problem: why it is not as it was at the incident; empty where it is.
+        did: the changes, in words; empty where there were none.
+        problem: why its state differs from that of the incident; empty where it does not.
     """
 
     object: str
@@ -53,7 +53,7 @@ class Applied:
     problem: str = ""
 
     def __str__(self) -> str:
-        """Say it in one line."""
+        """Return it in one line."""
         return f"{self.object}: {'; but '.join(part for part in (self.did, self.problem) if part)}"
 
 
@@ -67,10 +67,10 @@ def apply(kube: Kube, drift: Drift) -> Applied:
     try:
         if drift.change == MISSING:
             there = kube.delete(drift.kind, drift.name, drift.namespace or None)
-            return Applied(str(drift), "deleted", "" if there else "it was not there")
+            return Applied(str(drift), "deleted", "" if there else "it did not exist")
         return _change(kube, drift) if drift.change == CHANGED else _create(kube, drift)
     except HarnessError as error:
-        return Applied(str(drift), "", f"it could not be laid over: {error.problem}")
+        return Applied(str(drift), "", f"it could not be applied: {error.problem}")
 
 
 def _change(kube: Kube, drift: Drift) -> Applied:
@@ -86,7 +86,7 @@ def _change(kube: Kube, drift: Drift) -> Applied:
 
 
 def unusable(difference: Difference) -> str:
-    """Return why a difference cannot be laid over, or nothing.
+    """Return why a difference cannot be applied; an empty string where it can.
 
     Args:
         difference: a field with its redacted value.
@@ -115,7 +115,7 @@ def patch_of(live: Object, differences: Sequence[Difference]) -> Object:
 
 
 def _put(holder: Any, path: Sequence[str], value: Any) -> None:
-    """Set a value at a path, or remove it; maps that are absent on the way are made."""
+    """Set or remove the value at a path; create absent maps on the way."""
     for part, following in itertools.pairwise(path):
         if isinstance(holder, list):
             if not part.isdecimal() or int(part) >= len(holder):
@@ -136,7 +136,7 @@ def _put(holder: Any, path: Sequence[str], value: Any) -> None:
 
 
 def _merge(before: Any, after: Any) -> Any:
-    """Return what a merge patch (RFC 7386) must say to get from one to the other; a list is said as a whole."""
+    """Return the merge patch (RFC 7386) from one object to another; it replaces lists as a whole."""
     if not isinstance(before, Mapping) or not isinstance(after, Mapping):
         return after
     changed = {name: _merge(before.get(name), value) for name, value in after.items() if before.get(name) != value}
@@ -159,7 +159,7 @@ def _create(kube: Kube, drift: Drift) -> Applied:
 
 
 def lose_address(kube: Kube, name: str, namespace: str) -> Applied:
-    """Take a Service's address away, so that MetalLB gives it another one if it can.
+    """Remove a Service's address, so that MetalLB assigns another one if it can.
 
     Args:
         kube: the cluster.
@@ -173,14 +173,14 @@ def lose_address(kube: Kube, name: str, namespace: str) -> Applied:
     try:
         kube.patch("v1/Service", name, {"status": {"loadBalancer": None}}, namespace, subresource="status")
     except ApiError as error:
-        return Applied(label, "", f"its address could not be taken away: {error.problem}")
-    return Applied(label, "its address was taken away")
+        return Applied(label, "", f"its address could not be removed: {error.problem}")
+    return Applied(label, "its address was removed")
 
 
 def lose_sealing_key(kube: Kube) -> Applied:
-    """Delete every key of Sealed Secrets and restart its controller, which then makes a key that fits nothing.
+    """Delete every key of Sealed Secrets and restart its controller, which then makes a key that decrypts no SealedSecret.
 
-    What it has unsealed before stays, as it does where a key is lost.
+    The Secrets that it has unsealed before stay, as they do where a key is lost.
 
     Args:
         kube: the cluster.
@@ -192,12 +192,12 @@ def lose_sealing_key(kube: Kube) -> Applied:
             kube.delete("v1/Secret", key(secret)[1], key(secret)[0])
         for deployment in kube.list("apps/v1/Deployment", labels=CONTROLLER):
             namespace, name = key(deployment)
-            stamp = {"platform-e2e/restarted-for": ",".join(sorted(key(one)[1] for one in keys)) or "no key"}
+            stamp = {"platform-e2e/restarted-for": ",".join(sorted(key(secret)[1] for secret in keys)) or "no key"}
             template = {"spec": {"template": {"metadata": {"annotations": stamp}}}}
             kube.patch("apps/v1/Deployment", name, template, namespace, manager=HAND)
             source = kube.one("apps/v1/Deployment", name, namespace)
             eventually(source, rolled_out, timeout=RESTART_SECONDS, what=f"deployment/{name} -n {namespace} runs again")
     except HarnessError as error:
-        return Applied(label, "", f"it could not be lost: {error.problem}")
-    names = ", ".join(key(one)[1] for one in keys)
+        return Applied(label, "", f"it could not be deleted: {error.problem}")
+    names = ", ".join(key(secret)[1] for secret in keys)
     return Applied(label, f"deleted {names or 'none'} and restarted the controller")

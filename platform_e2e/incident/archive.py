@@ -1,13 +1,11 @@
-"""The file that an incident travels in: a tar.gz of small plain files, written redacted and read as hostile input."""
+"""Write and read the archive of an incident: a .tar.gz of small plain files, redacted when written, untrusted when read."""
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
-import tarfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -18,10 +16,10 @@ from platform_e2e.checks.drift import Drift, kept
 from platform_e2e.errors import WrongUsage
 from platform_e2e.incident.model import Incident, plain_drift
 from platform_e2e.kube.objects import Object
-from platform_e2e.outside import archive, plainfile
-from platform_e2e.outside.archive import Limits, UnsafeArchive
+from platform_e2e.outside import archive
+from platform_e2e.outside.members import ArchiveLimits, Member
 from platform_e2e.outside.shown import shown
-from platform_e2e.outside.tarformat import Kind
+from platform_e2e.outside.tarformat import MemberKind
 
 MOST_BYTES = 48 << 20
 """Of all files together, unpacked; a layer of a thousand objects has about 2 MB, five thousand events about as much."""
@@ -33,32 +31,24 @@ CAPTURE_AGAIN = "get the file again, or capture again: platform-e2e capture"
 
 
 def write(path: Path, files: Mapping[str, bytes]) -> None:
-    """Write an archive so that a reader sees the whole or nothing; only its owner may read it.
+    """Write an archive as a whole or not at all, readable by its owner only.
 
     Args:
         path: of the archive.
-        files: name, with `/`, to content that is redacted already.
+        files: redacted content by name; names have `/` between their parts.
 
     Raises:
-        WrongUsage: it cannot be written there, or is larger than what `read` takes.
+        WrongUsage: it cannot be written there, or is larger than what `read` accepts.
     """
     total = sum(map(len, files.values()))
     if total > MOST_BYTES or len(files) > MOST_FILES:
         raise WrongUsage(
-            f"the incident has {len(files)} files with {total} bytes, more than the {MOST_FILES} files with {MOST_BYTES} bytes "
-            "that are taken",
+            f"the incident must have at most {MOST_FILES} files with {MOST_BYTES} bytes, got {len(files)} files with {total} bytes",
             "name the Applications that it is about: --app NAME",
         )
     try:
-        with (
-            whole_file(path, mode=0o600, replace=False) as file,
-            gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed,
-            tarfile.open(fileobj=packed, mode="w|") as tar,
-        ):
-            for name, content in sorted(files.items()):
-                member = tarfile.TarInfo(name)
-                member.size, member.mode = len(content), 0o644
-                tar.addfile(member, io.BytesIO(content))
+        with whole_file(path, mode=0o600, replace=False) as file:
+            archive.pack(file, {name: (MemberKind.FILE, content, False) for name, content in sorted(files.items())})
     except FileExistsError as error:
         raise taken(path) from error
     except OSError as error:
@@ -66,38 +56,25 @@ def write(path: Path, files: Mapping[str, bytes]) -> None:
 
 
 def taken(path: Path) -> WrongUsage:
-    """Return the error that a file of that name exists, which is not replaced."""
-    return WrongUsage(f"{path} is there already", "name another file by --output, or move that one away")
+    """Return the error for a file that exists already: no file is replaced."""
+    return WrongUsage(f"{path} exists already", "name another file by --output, or move that file away")
 
 
 def read(path: Path) -> dict[str, bytes]:
-    """Return the files of an archive by name; nothing of it reaches the disk.
+    """Return the files of an archive by name; no part of it reaches the disk.
 
     Args:
         path: of the archive.
 
     Raises:
-        WrongUsage: there is no such file.
-        UnsafeArchive: it is none, or has something that no capture writes.
+        WrongUsage: it does not exist or cannot be read.
+        UnsafeArchive: it is not an archive, or has a member that `capture` never writes.
     """
     # A header of 512 bytes for each, and what fills it up to a multiple of that.
-    limits = Limits(MOST_BYTES + MOST_FILES * 1024 + (1 << 16), MOST_FILES, MOST_BYTES, MOST_BYTES)
-    files = {}
-    try:
-        with plainfile.opened(path.resolve()) as file:
-            for member, content in archive.members(
-                file, str(path), CAPTURE_AGAIN, limits, lambda one: one.kind is Kind.FILE
-            ):
-                if member.kind is Kind.FILE:
-                    files[str(member.name)] = content
-                elif member.kind is not Kind.DIRECTORY:
-                    raise UnsafeArchive(f"{path} has {shown(str(member.name))}: it is not a plain file", CAPTURE_AGAIN)
-    except (OSError, ValueError, RuntimeError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise WrongUsage(
-            f"{shown(str(path))} cannot be read: {why}", "name an incident that `platform-e2e capture` has written"
-        ) from error
-    return files
+    limits = ArchiveLimits(MOST_BYTES + MOST_FILES * 1024 + (1 << 16), MOST_FILES, MOST_BYTES, MOST_BYTES)
+    with archive.readable(shown(str(path)), "name an incident that `platform-e2e capture` has written"):
+        files = archive.read(path, str(path), CAPTURE_AGAIN, limits).files
+    return {str(name): content for name, content in files.items()}
 
 
 def unpack(files: Mapping[str, bytes], target: Path, prefix: str = "") -> None:
@@ -106,21 +83,20 @@ def unpack(files: Mapping[str, bytes], target: Path, prefix: str = "") -> None:
     Args:
         files: of an archive that `read` returned.
         target: the directory; it must be empty or absent.
-        prefix: only files whose names begin with it, and without it.
+        prefix: of the names of the files to write, which are written without it.
     """
-    for name, content in files.items():
-        if name.startswith(prefix):
-            path = target / name.removeprefix(prefix)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+    chosen = {
+        PurePosixPath(name.removeprefix(prefix)): content for name, content in files.items() if name.startswith(prefix)
+    }
+    archive.write_below(target, ((Member(name, MemberKind.FILE), content) for name, content in chosen.items()))
 
 
 def files_of(incident: Incident, apps: Sequence[Object], lines: Sequence[str]) -> dict[str, bytes]:
-    """Return the files of an archive without the layer's, all of them redacted once more.
+    """Return the files of an archive without those of the layer, all redacted once more.
 
     Args:
-        incident: what was read.
-        apps: the Applications as the cluster has them.
+        incident: what was captured.
+        apps: the live Applications.
         lines: one for each event.
     """
     found = {
@@ -131,10 +107,10 @@ def files_of(incident: Incident, apps: Sequence[Object], lines: Sequence[str]) -
         "alerts.json": _json(list(incident.alerts)),
         "events.txt": "".join(f"{redact.text(line)}\n" for line in lines).encode(),
     }
-    for index, one in enumerate(incident.drift):
-        kind = one.kind.rsplit("/", 1)[-1].lower()
-        where = f"{one.namespace}." if one.namespace else ""
-        found[f"drift/{index:03}-{kind}-{where}{one.name}.yaml".replace(":", "-")] = _yaml(one)
+    for index, drift in enumerate(incident.drift):
+        kind = drift.kind.rsplit("/", 1)[-1].lower()
+        where = f"{drift.namespace}." if drift.namespace else ""
+        found[f"drift/{index:03}-{kind}-{where}{drift.name}.yaml".replace(":", "-")] = _yaml(drift)
     return found
 
 
@@ -151,5 +127,5 @@ def _yaml(drift: Drift) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    """Return plain data without the types that ruamel gives what it has read."""
+    """Return plain data without the types of ruamel.yaml."""
     return json.loads(json.dumps(value, default=str))

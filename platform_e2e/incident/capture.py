@@ -1,4 +1,4 @@
-"""`platform-e2e capture`: a picture of a live platform, taken with get and list alone, in one redacted file."""
+"""`platform-e2e capture`: capture the state of a live platform, with get and list alone, in one redacted file."""
 
 from __future__ import annotations
 
@@ -36,16 +36,17 @@ from platform_e2e.kube.reader import Reader
 from platform_e2e.layer import Layer, Renderer
 from platform_e2e.layer.tree import files as tree_files
 from platform_e2e.redact import layer_files
+from platform_e2e.runs import layer_at_commit
 from platform_e2e.timeline import Timeline
 
 PATIENCE = 10.0
-"""Seconds that one request is tried for."""
+"""Seconds for which one request is tried."""
 
 NO_KEY = "no key could decrypt"
-"""What Sealed Secrets says of what was sealed for a key that it has not (sealed-secrets 0.32.0, pkg/crypto)."""
+"""The message of Sealed Secrets about a SealedSecret for a key that it does not have (sealed-secrets 0.32.0, pkg/crypto)."""
 
 FREEZE = "syncWindows"
-"""The field of an AppProject that lets nothing be synced for a while."""
+"""The field of an AppProject that denies syncs at some times."""
 
 
 def main(args: argparse.Namespace, cluster: str) -> int:
@@ -56,10 +57,10 @@ def main(args: argparse.Namespace, cluster: str) -> int:
         cluster: name of a cluster of this harness, or empty.
 
     Returns:
-        0 when the file was written, whatever is wrong with the platform.
+        0 when the file was written, also where the platform is broken.
 
     Raises:
-        HarnessError: the cluster does not answer, nothing of it could be read, or nothing could be written.
+        HarnessError: the cluster does not answer, no part of it could be read, or the file could not be written.
     """
     if args.output is not None and args.output.exists():
         raise archive.taken(args.output)  # before anything is read, which takes minutes
@@ -89,7 +90,7 @@ def main(args: argparse.Namespace, cluster: str) -> int:
 
 
 def _own_place() -> Path:
-    """Return the directory for incidents, where Git does not see them: an archive of production is not to be committed."""
+    """Return the directory for incidents, which Git ignores: an archive of production must not be committed."""
     paths.hide_from_git(paths.artifacts())
     place = paths.artifacts() / "incidents"
     place.mkdir(exist_ok=True)
@@ -97,17 +98,17 @@ def _own_place() -> Path:
 
 
 def renderer() -> Renderer:
-    """Return what renders kustomizations here; the programs are built the first time."""
+    """Return the renderer of kustomizations; its program is built the first time."""
     return layers.kustomize_build(programs.ensure(Timeline(None), ["kustomize"]).path("kustomize"))
 
 
 def _cluster_of(connection: Connection) -> str:
-    """Return the name of a kept cluster that was chosen because it is the only one."""
+    """Return the name of a kept cluster that was chosen because no other exists."""
     return connection.name.removeprefix("cluster ") if connection.name.startswith("cluster ") else ""
 
 
 def _own_repository(cluster: str) -> Path | None:
-    """Return the repository that a cluster of this harness is served from, which has commits that no checkout has."""
+    """Return the Git repository of a cluster of this harness, which has commits that no checkout has."""
     found = Place(cluster).directory / "git" if cluster else None
     return found if found is not None and found.is_dir() else None
 
@@ -116,10 +117,10 @@ class Capture:
     """Read a cluster part by part.
 
     Args:
-        reader: of the cluster; its transport sends nothing but GET.
-        cluster: how a person names it.
-        apps: names of the Applications that it is about; all when empty.
-        places: namespaces to look into where not all may be listed.
+        reader: of the cluster; its transport sends only GET.
+        cluster: name of the cluster for the user.
+        apps: names of the Applications to capture; all when empty.
+        places: namespaces to read where the user cannot list all.
     """
 
     def __init__(
@@ -142,12 +143,12 @@ class Capture:
             directory: of the layer in a checkout.
             scratch: an empty directory.
             render: returns the renderer of kustomizations; called only where there is a layer.
-            outside: who asks the addresses.
+            outside: the client that probes the addresses.
 
         Raises:
-            WrongUsage: there is no such Application.
+            WrongUsage: a named Application does not exist.
             ApiError: the API server does not answer.
-            BrokenHarness: nothing could be read.
+            BrokenHarness: no part could be read.
         """
         self._parts["kubernetes"] = self._reader.version()
         self._applications()
@@ -177,13 +178,13 @@ class Capture:
             self.skipped.add("other namespaces", words)
 
     def _demand_something(self) -> None:
-        """Refuse to call it a picture where everything was refused."""
+        """Raise an error where every part was refused."""
         parts = self._parts
         seen = self._live or parts.get("nodes") or parts["foundations"] or parts["alerts"] or parts["events"]
         if not seen and self.skipped.refused:
             lines = [f"\n  {part}: {self.skipped.parts[part]}" for part in dict.fromkeys(self.skipped.refused)]
             raise BrokenHarness(
-                f"{self._cluster}: nothing could be read, so nothing is captured{''.join(lines)}",
+                f"{self._cluster}: no part could be read, so no file is written{''.join(lines)}",
                 "give the kubeconfig's user the verbs `get` and `list` on these, in the whole cluster or in namespaces that -n "
                 "names, or use another kubeconfig",
             )
@@ -202,18 +203,18 @@ class Capture:
                     "`kubectl get applications -A` lists those that there are",
                 )
         if not self._live:
-            self.skipped.add("Applications", "there are none")
+            self.skipped.add("Applications", "the cluster has none")
 
     def _layer(self, directory: Path, come: revision.Origin, scratch: Path, render: Any) -> Layer | None:
-        """Return the layer at the commit, and keep its files; None where it cannot be had, so nothing can be compared."""
+        """Return the layer at the commit, and keep its files; None where the layer cannot be restored or read."""
         if come.others:
             self._notes.append(f"not at the layer's commit: {'; '.join(come.others)}")
         if not come.revision:
-            self.skipped.add("layer, drift and findings", "no Application tells which commit it was compared with")
+            self.skipped.add("layer, drift and findings", "no Application says with which commit it was compared")
             return None
         target = scratch / "layer"
         try:
-            revision.export(directory, come.revision, target)
+            layer_at_commit.export(directory, come.revision, target)
             self._layer_files, hidden = layer_files.redacted(_read(target))
             if hidden:
                 self._notes.append(f"the layer has secrets, which are left out: {', '.join(hidden)}")
@@ -223,7 +224,7 @@ class Capture:
             return None
 
     def _held(self) -> tuple[str, ...]:
-        """Return what keeps Argo CD from healing: Applications without self-heal, and sync windows of their projects."""
+        """Return what prevents Argo CD from healing: Applications without self-heal, and sync windows of their projects."""
         words = [
             f"application/{name}: spec.syncPolicy.automated does not say selfHeal"
             for name, app in self._live.items()
@@ -234,28 +235,28 @@ class Capture:
             for project in self._reader.list(argocd.APPPROJECT):
                 if key(project)[1] in used:
                     words += [
-                        f"appproject/{key(project)[1]}: sync window {one.get('kind')} {one.get('schedule')!r} for "
-                        f"{one.get('duration')}"
-                        for one in at(project, "spec", FREEZE) or ()
+                        f"appproject/{key(project)[1]}: sync window {window.get('kind')} {window.get('schedule')!r} for "
+                        f"{window.get('duration')}"
+                        for window in at(project, "spec", FREEZE) or ()
                     ]
         return tuple(words)
 
     def _key_is_lost(self) -> bool:
-        """Tell whether not one SealedSecret can be decrypted, for want of the key."""
+        """Tell whether there are SealedSecrets and the key for every one of them is missing."""
         kind = "bitnami.com/v1alpha1/SealedSecret"
         sealed: Sequence[Object] = self.skipped.read("SealedSecrets", lambda: self._reader.list(kind), [])
-        said = [str(at(one, "status", "conditions") or "") for one in sealed]
-        return bool(said) and all(NO_KEY in one for one in said)
+        conditions = [str(at(secret, "status", "conditions") or "") for secret in sealed]
+        return bool(conditions) and all(NO_KEY in text for text in conditions)
 
     def _alerts(self) -> list[dict[str, str]]:
         asked = prometheus(self._reader, self.skipped)
         if asked is None:
             return []
         firing: Sequence[Sample] = self.skipped.read("alerts", lambda: asked.query('ALERTS{alertstate="firing"}'), [])
-        return [dict(one.labels) for one in firing]
+        return [dict(sample.labels) for sample in firing]
 
     def _events(self) -> None:
-        """Keep the events of the namespaces that the Applications live in and deploy to."""
+        """Keep the events of the namespaces of the Applications and of their destinations."""
         spaces = {str(at(app, "spec", "destination", "namespace") or "") for app in self._live.values()}
         spaces |= {key(app)[0] for app in self._live.values()}
         spaces |= {release.namespace for release in self._parts["foundations"]} if not self._apps else set()
@@ -268,7 +269,7 @@ class Capture:
         self._parts["events"] = lines
 
     def incident(self) -> Incident:
-        """Return what was read."""
+        """Return the incident of all parts that were read."""
         come: revision.Origin = self._parts["origin"]
         return Incident(
             captured=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -293,7 +294,7 @@ class Capture:
         )
 
     def files(self, incident: Incident) -> dict[str, bytes]:
-        """Return the files of the archive. What is not a file of Git goes through redaction here, whatever was done before.
+        """Return the files of the archive; all but the layer's are redacted here, also where they were redacted before.
 
         Args:
             incident: what `incident` returned.
@@ -311,6 +312,6 @@ def harness_version() -> str:
 
 
 def _read(directory: Path) -> dict[str, bytes]:
-    """Return a layer's files; a link is what it leads to, since an archive has none."""
+    """Return the content of a layer's files by name; links are followed, since the archive has no links."""
     root = directory.resolve()
     return {str(path.relative_to(root)): path.read_bytes() for path in tree_files(root) if path.is_file()}

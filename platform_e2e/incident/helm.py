@@ -1,37 +1,58 @@
-"""The foundations of a live cluster, read from Helm's own release Secrets, and how they differ from those that run here."""
+"""Read the foundations of a live cluster from Helm's release Secrets, and compare them with those that run here."""
 
 from __future__ import annotations
 
 import base64
 import gzip
 import io
-import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import msgspec
+
 from platform_e2e import redact
 from platform_e2e.checks.partial import SkippedParts
-from platform_e2e.incident.model import Installed
+from platform_e2e.incident.model import CapturedRelease
 from platform_e2e.kube.objects import Object
 from platform_e2e.kube.reader import Reader
 from platform_e2e.layer import Release
+from platform_e2e.outside.conversion import json_as
+from platform_e2e.outside.documents import NoDocument
 
 SHOWN = 6
-"""How many fields of values that differ are named of each release; all of them are in foundations.json."""
-
+"""How many differing values of each release are named; foundations.json has all of them."""
 
 MOST_BYTES = 32 << 20
-"""Of a release, unpacked: etcd takes 1.5 MiB of a Secret, and manifests pack to a tenth. A file of zeros packs to a thousandth."""
+"""Bytes of an unpacked release: etcd takes 1.5 MiB of a Secret, and manifests pack to a tenth. Zeros pack to a thousandth."""
 
 
-def releases(reader: Reader, skipped: SkippedParts) -> list[Installed]:
+class _ChartMetadata(msgspec.Struct):
+    name: str
+    version: str = ""
+    appVersion: str = ""  # noqa: N815 - the field's name in Helm
+
+
+class _Chart(msgspec.Struct):
+    metadata: _ChartMetadata
+
+
+class _Release(msgspec.Struct):
+    """The part of a release that is captured (Helm 3, pkg/release/release.go)."""
+
+    name: str
+    namespace: str
+    chart: _Chart
+    config: dict[str, Any] | None = None
+
+
+def releases(reader: Reader, skipped: SkippedParts) -> list[CapturedRelease]:
     """Return the deployed Helm releases, without their secrets.
 
     Args:
         reader: of the cluster.
-        skipped: is told where release Secrets may not be read.
+        skipped: records which release Secrets cannot be read.
     """
     newest: dict[tuple[str, str], Object] = {}
     with skipped.skipping("foundations"):
@@ -45,15 +66,11 @@ def releases(reader: Reader, skipped: SkippedParts) -> list[Installed]:
     for (namespace, name), secret in sorted(newest.items()):
         try:
             found.append(unpacked(secret))
-        except (KeyError, TypeError, ValueError, OSError, EOFError, RecursionError, zlib.error) as error:
-            # A text of ours quotes nothing of the Secret; that of a library may.
-            why = error if type(error) is _NotHelms else type(error).__name__
-            skipped.add(f"release {name} -n {namespace}", f"its Secret is none of Helm's: {why}")
+        except (KeyError, TypeError, ValueError, OSError, EOFError, zlib.error) as error:
+            # A text of ours quotes no value of the Secret; that of a library may.
+            why = error if type(error) is NoDocument else type(error).__name__
+            skipped.add(f"release {name} -n {namespace}", f"its Secret is not a release of Helm: {why}")
     return found
-
-
-class _NotHelms(ValueError):
-    """A release Secret has what Helm writes into none."""
 
 
 def _number(secret: Object) -> int:
@@ -61,40 +78,40 @@ def _number(secret: Object) -> int:
     return int(text) if text.isdecimal() else 0
 
 
-def unpacked(secret: Object) -> Installed:
-    """Return what a release Secret says of the release (Helm 3, pkg/storage/driver/util.go)."""
+def unpacked(secret: Object) -> CapturedRelease:
+    """Return the release of a release Secret (Helm 3, pkg/storage/driver/util.go).
+
+    Args:
+        secret: as the API server has it.
+
+    Raises:
+        NoDocument: it is not a release of Helm; the text quotes no value.
+    """
     packed = base64.b64decode(base64.b64decode(secret["data"]["release"]))
     with gzip.GzipFile(fileobj=io.BytesIO(packed)) as stream:
         plain = stream.read(MOST_BYTES + 1)
     if len(plain) > MOST_BYTES:
-        raise _NotHelms(f"it unpacks to more than {MOST_BYTES >> 20} MiB")
-    release = _mapping(json.loads(plain), "the release")
-    chart = _mapping(_mapping(release["chart"], "its chart")["metadata"], "its chart's metadata")
-    values = redact.plain(_mapping(release.get("config") or {}, "its config"))
-    texts = (str(release["name"]), str(release["namespace"]), str(chart["name"]))
-    return Installed(*texts, str(chart.get("version", "")), str(chart.get("appVersion", "")), values)
+        raise NoDocument(f"must have at most {MOST_BYTES >> 20} MiB unpacked, got more")
+    release = json_as(plain, _Release)
+    chart = release.chart.metadata
+    values = redact.plain(release.config or {})
+    return CapturedRelease(release.name, release.namespace, chart.name, chart.version, chart.appVersion, values)
 
 
-def _mapping(value: Any, what: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise _NotHelms(f"{what} must be a mapping")
-    return value
-
-
-def nearest(release: Installed, several: Sequence[Installed]) -> Installed | None:
-    """Return the release of that name and namespace, or else the only one of that chart.
+def nearest(release: CapturedRelease, several: Sequence[CapturedRelease]) -> CapturedRelease | None:
+    """Return the release with the same name and namespace, or else the only one of the same chart.
 
     Args:
-        release: a release of one cluster.
-        several: those of another one.
+        release: of one cluster.
+        several: the releases of another cluster.
     """
     named = [each for each in several if (each.name, each.namespace) == (release.name, release.namespace)]
     charts = [each for each in several if each.chart == release.chart]
     return named[0] if named else charts[0] if len(charts) == 1 else None
 
 
-def pinned(wanted: Sequence[Release], captured: Sequence[Installed]) -> list[Release]:
-    """Return the layer's releases with the versions that ran at the incident, which may be others than Git pins.
+def pinned(wanted: Sequence[Release], captured: Sequence[CapturedRelease]) -> list[Release]:
+    """Return the layer's releases with the versions that ran at the incident, which may differ from those in Git.
 
     Args:
         wanted: of the layer.
@@ -102,7 +119,7 @@ def pinned(wanted: Sequence[Release], captured: Sequence[Installed]) -> list[Rel
     """
     found = []
     for release in wanted:
-        own = Installed(release.name, release.namespace, release.chart, release.version, release.app_version)
+        own = CapturedRelease(release.name, release.namespace, release.chart, release.version, release.app_version)
         then = nearest(own, captured)
         same = then is not None and then.chart == release.chart and then.version and then.app_version
         found.append(replace(release, version=then.version, app_version=then.app_version) if then and same else release)
@@ -110,14 +127,14 @@ def pinned(wanted: Sequence[Release], captured: Sequence[Installed]) -> list[Rel
 
 
 def differences(
-    then: Sequence[Installed], here: Sequence[Installed], absent: Mapping[str, Sequence[str]]
+    then: Sequence[CapturedRelease], here: Sequence[CapturedRelease], absent: Mapping[str, Sequence[str]]
 ) -> Iterator[str]:
-    """Yield in one line each how the foundations of the incident differ from those that run here.
+    """Yield one line for each difference between the foundations of the incident and those that run here.
 
     Args:
         then: of the incident.
         here: of the cluster that it is reproduced on.
-        absent: by release, parts of the upstream chart that the one here has not.
+        absent: by release, parts of the upstream chart that the chart here does not have.
     """
     for release in then:
         now = nearest(release, here)
@@ -134,9 +151,9 @@ def differences(
         if fields:
             more = f" and {len(fields) - SHOWN} more" if len(fields) > SHOWN else ""
             yield f"release {release.name}: values differ at {', '.join(fields[:SHOWN])}{more}"
-    for one in here:
-        if nearest(one, then) is None:
-            yield f"release {one.name} ({one.chart} {one.version}) is here and was not captured"
+    for now in here:
+        if nearest(now, then) is None:
+            yield f"release {now.name} ({now.chart} {now.version}) is here and was not captured"
 
 
 def _plain(version: str) -> str:

@@ -1,30 +1,43 @@
-"""Model of an incident: plain data that is written to the archive and checked when it is read."""
+"""Model of an incident: typed data that is written to the archive, and validated when an untrusted archive is read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeVar
 
-from platform_e2e.checks.differences import Difference
+import msgspec
+
 from platform_e2e.checks.drift import CHANGED, EXTRA, MISSING, ROLLING, Drift
 from platform_e2e.errors import WrongUsage
-from platform_e2e.finding import Cause, Finding
-from platform_e2e.kube.objects import key, kind_of
+from platform_e2e.finding import Finding
 from platform_e2e.outside import documents
+from platform_e2e.outside.conversion import converted
+from platform_e2e.outside.documents import NoDocument
+from platform_e2e.outside.shown import shown
 
 SCHEMA = 1
-"""Of the archive; one that is read must have the same."""
+"""Of the archive that is written, and the only one that is read."""
 
 MOST_VALUES = 100_000
 """Of each file of JSON in an archive; five thousand findings have some sixty thousand."""
+
+OWN_FILES = frozenset({"foundations", "drift", "findings", "alerts"})
+"""Fields of an incident that have files of their own in the archive."""
+
+CHANGES = (CHANGED, MISSING, EXTRA, ROLLING)
+"""Values of a drift's field `change`."""
+
+LONGEST_NAME = 200
+"""Characters of an object's name that an error shows."""
+
+CAPTURE_AGAIN = "capture again"
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Installed:
+class CapturedRelease:
     """A Helm release of the live cluster.
 
     Attributes:
@@ -46,28 +59,28 @@ class Installed:
 
 @dataclass(frozen=True)
 class Incident:
-    """The picture of a live platform at one moment.
+    """The state of a live platform at one moment.
 
     Attributes:
         captured: when, in UTC, ISO 8601.
         harness: version that captured it.
-        cluster: the context or cluster that it is of.
+        cluster: name of the context or cluster.
         kubernetes: version of the API server.
-        nodes: how many; 0 where they could not be listed.
-        apps: the Applications that it is about.
-        chosen: whether these were named, or are all that there are.
+        nodes: number of nodes; 0 where they could not be listed.
+        apps: names of the Applications that it is about.
+        chosen: whether `apps` were named by the user; otherwise they are all Applications.
         repository: repoURL that the layer is read from.
         revision: the commit that the layer was deployed at.
         has_layer: whether the archive has the layer's files.
-        probed: whether the addresses were asked from outside.
+        probed: whether the addresses were probed from outside of the cluster.
         sealing_key_lost: whether no SealedSecret can be decrypted because the key is gone.
         held: what kept Argo CD from healing, in words.
         missed: what could not be captured, and why.
-        notes: what a reader should know besides.
+        notes: other facts that a reader should know.
         foundations: the Helm releases.
-        drift: the objects that are not as in Git.
-        findings: what the checks said.
-        alerts: that were firing.
+        drift: the objects that differ from Git.
+        findings: of the checks.
+        alerts: labels of each firing alert.
     """
 
     captured: str
@@ -85,60 +98,45 @@ class Incident:
     held: tuple[str, ...] = ()
     missed: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    foundations: tuple[Installed, ...] = ()
+    foundations: tuple[CapturedRelease, ...] = ()
     drift: tuple[Drift, ...] = ()
     findings: tuple[Finding, ...] = ()
     alerts: tuple[Mapping[str, str], ...] = ()
 
     def head(self) -> dict[str, Any]:
-        """Return what incident.json has: everything but what has files of its own."""
-        own = {"foundations", "drift", "findings", "alerts"}
-        return {"schema": SCHEMA} | {name: value for name, value in self.__dict__.items() if name not in own}
+        """Return the content of incident.json: every field without a file of its own."""
+        return {"schema": SCHEMA} | {name: value for name, value in self.__dict__.items() if name not in OWN_FILES}
 
 
 def parse(files: Mapping[str, bytes], drift: Sequence[Any]) -> Incident:
-    """Return the incident that an archive's files make.
+    """Return the incident of an archive.
 
     Args:
         files: of the archive.
         drift: the documents of `drift/`.
 
     Raises:
-        WrongUsage: it is not an incident, has another schema, or a part of it is malformed.
+        WrongUsage: it is not an incident, has another schema, or a part of it is malformed; the text names object and field.
     """
-    head = _mapping(_json(files, "incident.json"), "incident.json")
+    head = _json(files, "incident.json")
+    if not isinstance(head, dict):
+        raise WrongUsage("incident.json of the incident must be a mapping", CAPTURE_AGAIN)
     if head.get("schema") != SCHEMA:
         raise WrongUsage(
-            f"the incident has schema {head.get('schema')!r}, written by platform-e2e {head.get('harness', '?')}; this one reads "
-            f"{SCHEMA}",
+            f"the incident must have schema {SCHEMA}, got {head.get('schema')!r}, written by platform-e2e {head.get('harness', '?')}",
             "use the version of platform-e2e that captured it",
         )
-    plain: dict[str, Any] = {name: _demand(head, name, kind) for name, kind in _HEAD.items()}
-    plain |= {name: tuple(_texts(head.get(name, []), name)) for name in ("apps", "held", "notes")}
-    missed = {str(k): str(v) for k, v in _mapping(head.get("missed", {}), "missed").items()}
-    return Incident(
-        **plain,
-        missed=missed,
-        foundations=tuple(_each(files, "foundations.json", _installed)),
-        drift=tuple(_checked("drift", partial(_drift, one)) for one in drift),
-        findings=tuple(_each(files, "findings.json", _finding)),
-        alerts=tuple(_each(files, "alerts.json", lambda one: {str(k): str(v) for k, v in one.items()})),
+    try:
+        incident = converted({name: value for name, value in head.items() if name not in OWN_FILES}, Incident)
+    except NoDocument as error:
+        raise WrongUsage(f"invalid incident.json of the incident: {error}", CAPTURE_AGAIN) from error
+    return replace(
+        incident,
+        foundations=_entries("foundations.json", _listed(files, "foundations.json"), CapturedRelease),
+        drift=tuple(map(_consistent, _entries("drift", drift, Drift))),
+        findings=_entries("findings.json", _listed(files, "findings.json"), Finding),
+        alerts=_entries("alerts.json", _listed(files, "alerts.json"), dict[str, str]),
     )
-
-
-_HEAD: Mapping[str, type] = {
-    "captured": str,
-    "harness": str,
-    "cluster": str,
-    "kubernetes": str,
-    "nodes": int,
-    "chosen": bool,
-    "repository": str,
-    "revision": str,
-    "has_layer": bool,
-    "probed": bool,
-    "sealing_key_lost": bool,
-}
 
 
 def _json(files: Mapping[str, bytes], name: str) -> Any:
@@ -146,78 +144,71 @@ def _json(files: Mapping[str, bytes], name: str) -> Any:
         raise WrongUsage(f"the archive must have {name} to be an incident", "name a file of `platform-e2e capture`")
     try:
         return documents.from_json(files[name], MOST_VALUES)
-    except documents.NoDocument as error:
-        raise WrongUsage(f"{name} of the incident cannot be read as JSON: {error}", "capture again") from error
+    except NoDocument as error:
+        raise WrongUsage(f"{name} of the incident cannot be read as JSON: {error}", CAPTURE_AGAIN) from error
 
 
-def _each(files: Mapping[str, bytes], name: str, make: Callable[[Mapping[str, Any]], T]) -> list[T]:
-    several = _json(files, name) if name in files else []
-    if not isinstance(several, list):
-        raise WrongUsage(f"{name} of the incident must be a list", "capture again")
-    return [_checked(name, partial(make, _mapping(one, name))) for one in several]
+def _listed(files: Mapping[str, bytes], name: str) -> list[Any]:
+    entries = _json(files, name) if name in files else []
+    if not isinstance(entries, list):
+        raise WrongUsage(f"{name} of the incident must be a list", CAPTURE_AGAIN)
+    return entries
 
 
-def _checked(name: str, make: Callable[[], T]) -> T:
-    """Make something of hostile data; what does not fit is an error about the file."""
-    try:
-        return make()
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise WrongUsage(f"{name} of the incident has an entry that is none: {error!r}", "capture again") from error
+def _entries(name: str, entries: Sequence[Any], kind: type[T]) -> tuple[T, ...]:
+    """Return the entries of a part as objects."""
+    found = []
+    for number, entry in enumerate(entries, start=1):
+        try:
+            found.append(converted(entry, kind))
+        except NoDocument as error:
+            named = entry.get("object") or entry.get("name") if isinstance(entry, dict) else None
+            label = f"`{shown(named[:LONGEST_NAME])}`" if isinstance(named, str) and named else f"entry {number}"
+            raise _invalid(name, label, str(error)) from error
+    return tuple(found)
 
 
-def _mapping(value: Any, where: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise WrongUsage(f"{where} of the incident must be a mapping", "capture again")
-    return value
+def _invalid(name: str, label: str, why: str) -> WrongUsage:
+    return WrongUsage(f"invalid entry in {name} of the incident: {label}: {why}", CAPTURE_AGAIN)
 
 
-def _demand(head: Mapping[str, Any], name: str, kind: type) -> Any:
-    value = head.get(name)
-    if type(value) is not kind:
-        raise WrongUsage(f"incident.json: {name} is no {kind.__name__}", "capture again")
-    return value
+def _consistent(drift: Drift) -> Drift:
+    """Return a drift after checking that its parts fit together.
+
+    Raises:
+        WrongUsage: they do not.
+    """
+    label = shown(str(drift))
+    if drift.change not in CHANGES:
+        raise _invalid("drift", label, f"`change` must be one of {', '.join(CHANGES)}, got `{shown(drift.change)}`")
+    if drift.change == EXTRA and drift.live is None:
+        raise _invalid("drift", label, "`live` must be the object where `change` is extra, got none")
+    if drift.live is not None:
+        try:
+            live = converted(drift.live, _Live)
+        except NoDocument as error:
+            raise _invalid("drift", label, f"`live`: {error}") from error
+        identity = (f"{live.apiVersion}/{live.kind}", live.metadata.namespace, live.metadata.name)
+        if identity != drift.identity:
+            raise _invalid("drift", label, "`live` must be the same object, got another one")
+    return drift
 
 
-def _texts(value: Any, name: str) -> list[str]:
-    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        raise WrongUsage(f"incident.json: {name} must be a list of texts", "capture again")
-    return value
+class _Metadata(msgspec.Struct):
+    name: str
+    namespace: str = ""
 
 
-def _installed(one: Mapping[str, Any]) -> Installed:
-    texts = {name: str(one[name]) for name in ("name", "namespace", "chart", "version", "app_version")}
-    return Installed(**texts, values=_mapping(one.get("values") or {}, "foundations.json"))
+class _Live(msgspec.Struct):
+    """The part of a live object that says which one it is."""
 
-
-def _finding(one: Mapping[str, Any]) -> Finding:
-    cause = Cause(**{name: str(one["cause"][name]) for name in ("id", "sentence", "remedy")})
-    texts = (str(one["object"]), str(one["promise"]), str(one["expected"]), str(one["observed"]))
-    return Finding(*texts, cause, dict(one.get("details") or {}))
-
-
-def _drift(one: Any) -> Drift:
-    data = _mapping(one, "drift")
-    if data["change"] not in {CHANGED, MISSING, EXTRA, ROLLING}:
-        raise ValueError(f"change is {data['change']!r}")
-    texts = {name: str(data.get(name) or "") for name in ("kind", "name", "namespace", "application", "status")}
-    live = data.get("live")
-    found = Drift(
-        **texts,
-        change=data["change"],
-        differences=tuple(
-            Difference(str(each["path"]), each["expected"], each["observed"]) for each in data.get("differences") or ()
-        ),
-        live=dict(live) if live else None,
-    )
-    if found.live is not None and (kind_of(found.live), *key(found.live)) != found.identity:
-        raise ValueError(f"{found} has another object in it")
-    if found.change == EXTRA and found.live is None:
-        raise ValueError(f"{found} is extra and not there")
-    return found
+    apiVersion: str  # noqa: N815 - the field's name in Kubernetes
+    kind: str
+    metadata: _Metadata
 
 
 def plain_drift(drift: Drift) -> dict[str, Any]:
-    """Return a drift as its file has it, the fields that differ before the object."""
+    """Return the content of a drift's file: the fields that differ come before the object."""
     return {
         "kind": drift.kind,
         "name": drift.name,

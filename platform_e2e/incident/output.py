@@ -1,33 +1,30 @@
-"""Output of `capture` and `reproduce`. An archive is hostile: no control character of it reaches a terminal."""
+"""Print what `capture` and `reproduce` say, redacted and without the control characters of an untrusted archive."""
 
 from __future__ import annotations
 
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-from platform_e2e import redact
+from platform_e2e import redact, terminal
 from platform_e2e.finding import Finding
-from platform_e2e.incident.compare import AGAIN, Row
 from platform_e2e.incident.model import Incident
 from platform_e2e.paths import command
 from platform_e2e.report.console import PhasePrinter
+from platform_e2e.runs.compare import AGAIN, ComparedFinding
 from platform_e2e.terminal import visible
 from platform_e2e.timeline import Timeline
 
 LOG_WIDTH = 160
-"""Columns of a table where the output is not a terminal."""
+"""Columns of a table where standard output is not a terminal."""
 
 
 def clean(words: str) -> str:
-    """Return words that may be printed: no secrets, nothing that steers the terminal."""
+    """Return words without secrets and without what would steer the terminal."""
     return visible(redact.text(words))
 
 
@@ -47,21 +44,21 @@ def say_list(title: str, lines: Iterable[str]) -> None:
 
 
 class PrintedTimeline(Timeline):
-    """A timeline that is told as it goes on, and not kept."""
+    """A timeline whose events are printed and not stored."""
 
     def __init__(self) -> None:
         super().__init__(None)
         self._printer = PhasePrinter()
 
     def event(self, kind: str, name: str, **facts: Any) -> None:
-        """Print what an event is worth."""
+        """Print an event, if a person needs to see it."""
         safe = redact.plain(facts)
         for line in self._printer.lines({"mono": time.monotonic(), "kind": kind, "name": name, **safe}):
             say(line)
 
 
 def captured(incident: Incident, output: Path) -> None:
-    """Say what was captured, what was not, and what to do with it."""
+    """Print what was captured, what was not, and how to reproduce it."""
     layer = f"layer {incident.repository} at {incident.revision[:12] or 'no commit'}"
     say(f"{layer}; Kubernetes {incident.kubernetes}, {incident.nodes} node(s); {len(incident.apps)} Applications")
     say_list(
@@ -100,23 +97,25 @@ def _how(change: str, differences: Sequence[str]) -> str:
     return f"{change} {'; '.join(differences)}".strip()
 
 
-def console() -> Console:
-    """Return where tables are printed."""
-    return Console(file=sys.stdout, highlight=False, markup=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
-
-
-def table(rows: Sequence[Row], title: str) -> Table:
+def table(compared: Sequence[ComparedFinding], title: str) -> str:
     """Return the findings of the incident beside those that are seen here."""
-    result = Table(title=title, title_justify="left", show_lines=True)
-    result.add_column("at the incident", overflow="fold", ratio=5)
-    result.add_column("here", overflow="fold", ratio=5)
-    result.add_column("seen again", overflow="fold", ratio=2)
-    for row in rows:
-        style = "green" if row.verdict == AGAIN else "bold red" if row.then else "yellow"
-        words = row.verdict + (f": {row.why}" if row.why else "")
-        result.add_row(_cell(row.then), _cell(row.now), Text(clean(words), style))
-    return result
+    styles = {True: "bold red", False: "yellow"}
+    rows = [
+        (
+            _cell(row.then),
+            _cell(row.now),
+            (
+                clean(row.verdict + (f": {row.why}" if row.why else "")),
+                "green" if row.verdict == AGAIN else styles[row.then is not None],
+            ),
+        )
+        for row in compared
+    ]
+    colour = sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns if colour else LOG_WIDTH
+    columns = ("at the incident", "here", "seen again")
+    return terminal.table(columns, rows, width=width, colour=colour, title=title, ratios=(5, 5, 2))
 
 
-def _cell(one: Finding | None) -> Text:
-    return Text(clean(f"{one.object} [{one.cause.id}]\n{one.observed}") if one else "")
+def _cell(finding: Finding | None) -> str:
+    return clean(f"{finding.object} [{finding.cause.id}]\n{finding.observed}") if finding else ""

@@ -1,4 +1,4 @@
-"""`platform-e2e reproduce`: bring a captured incident about on a cluster of its own, and say which findings are seen again."""
+"""`platform-e2e reproduce`: reproduce a captured incident on a cluster of its own, and compare the findings."""
 
 from __future__ import annotations
 
@@ -23,40 +23,41 @@ from platform_e2e.cluster.embedded import images
 from platform_e2e.cluster.provider import ClusterFacts, Images
 from platform_e2e.errors import ExitCode, WrongUsage
 from platform_e2e.gitops.deploy import refresh_all
-from platform_e2e.incident import archive, helm, revision, selfheal, sync_pause
+from platform_e2e.incident import archive, heal_watch, helm, sync_pause
 from platform_e2e.incident.apply_drift import Applied, apply, lose_address, lose_sealing_key
 from platform_e2e.incident.capture import renderer
-from platform_e2e.incident.compare import Row, all_again, side_by_side
 from platform_e2e.incident.model import Incident, parse
-from platform_e2e.incident.output import PrintedTimeline, console, line_of, say, say_list, table
+from platform_e2e.incident.output import PrintedTimeline, line_of, say, say_list, table
 from platform_e2e.incident.rollouts import roll
 from platform_e2e.kube.expect import Met, Pending, Timeout, Verdict, poll
 from platform_e2e.layer import Layer
 from platform_e2e.outside import documents
 from platform_e2e.outside.shown import shown
 from platform_e2e.paths import command
+from platform_e2e.runs import layer_at_commit
+from platform_e2e.runs.compare import AGAIN, ComparedFinding, all_again, compare_findings
 from platform_e2e.settings import OPTIONS, Settings
 
 CLUSTER = "incident"
-"""The cluster's name where none is chosen."""
+"""Name of the cluster unless the user chooses one."""
 
 AGAIN_SECONDS = 120.0
-"""For the findings to be seen again once the drift is laid: Prometheus and back-offs of pods need some scrapes and attempts."""
+"""Seconds until the findings are seen again after the drift is applied: Prometheus needs some scrapes, pods some attempts."""
 
 MOST_NODES = 9
-"""That a cluster here can have."""
+"""Nodes that a cluster here can have."""
 
 MOST_DRIFT_VALUES = 60_000
-"""In all objects that are not as in Git together; one has a few hundred."""
+"""Values of all drifted objects together; one object has a few hundred."""
 
 LARGEST_DRIFT = 8 << 20
-"""Bytes of their files together."""
+"""Bytes of the files of all drifted objects together."""
 
 SHOWN = 10
 """How many objects a sentence names."""
 
 HEAL = "heal"
-"""What --then can say."""
+"""The value of --then."""
 
 
 def main(args: argparse.Namespace, settings: Settings) -> int:
@@ -67,7 +68,7 @@ def main(args: argparse.Namespace, settings: Settings) -> int:
         settings: of the cluster.
 
     Returns:
-        0 when every finding of the incident is seen again, else 1. Does not return where it becomes a shell.
+        0 when every finding of the incident is seen again, else 1. It does not return where it becomes a shell.
 
     Raises:
         WrongUsage: the archive cannot be used, or --trust was not given.
@@ -87,9 +88,9 @@ def main(args: argparse.Namespace, settings: Settings) -> int:
         try:
             status, facts = _reproduce(incident, layer, settings, then=args.then, made=made.append)
         finally:
-            # After an error or Ctrl-C, too: it goes on running, and has to be removed.
-            for one in made:
-                _ways_in(one)
+            # After an error or Ctrl-C, too: the cluster goes on running and has to be removed.
+            for cluster in made:
+                _ways_in(cluster)
     if shell:
         os.environ["PLATFORM_E2E_CLUSTER"] = facts.name
         say("a shell with KUBECONFIG, kubectl and PLATFORM_E2E_CLUSTER set; leave it by `exit`, the cluster stays")
@@ -98,8 +99,8 @@ def main(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _chosen(args: argparse.Namespace, name: str) -> str:
-    """Return what a person chose for an option or its variable; an empty string where its default holds."""
-    option = next(one for one in OPTIONS if one.name == name)
+    """Return the value that the user gave an option or its variable; an empty string where it has its default."""
+    option = next(option for option in OPTIONS if option.name == name)
     return str(getattr(args, option.dest, None) or os.environ.get(option.variable) or "")
 
 
@@ -107,7 +108,7 @@ def drift_documents(files: Mapping[str, bytes]) -> list[object]:
     """Return the documents of `drift/`, in their order.
 
     Raises:
-        WrongUsage: one is no YAML.
+        WrongUsage: one is not YAML, or goes beyond a bound.
     """
     found: list[object] = []
     left, size = MOST_DRIFT_VALUES, LARGEST_DRIFT
@@ -126,16 +127,16 @@ def drift_documents(files: Mapping[str, bytes]) -> list[object]:
 
 
 def _untrusted(incident: Incident, files: Mapping[str, bytes], args: argparse.Namespace) -> WrongUsage:
-    """Return the error for an incident without --trust: it says what would run."""
+    """Return the error for an incident without --trust, which lists what would run."""
     layer = [name for name in files if name.startswith("layer/")]
     what = f"a layer of {len(layer)} files" if layer and not _chosen(args, "layer") else "no layer of its own"
-    drift = ", ".join(str(one) for one in incident.drift[:SHOWN]) + ("..." if len(incident.drift) > SHOWN else "")
+    drift = ", ".join(map(str, incident.drift[:SHOWN])) + ("..." if len(incident.drift) > SHOWN else "")
     releases = ", ".join(
         f"{release.name} ({release.chart} {release.version})" for release in incident.foundations[:SHOWN]
     )
     return WrongUsage(
         shown(
-            f"{args.archive} was made elsewhere. It would run on a cluster of this machine, whose pods are then pods of this "
+            f"{args.archive} was made elsewhere. It would run on a cluster of this machine, with pods that are then pods of this "
             f"machine: {what}; {len(incident.drift)} changed object(s){f' ({drift})' if drift else ''}; values of "
             f"{len(incident.foundations)} release(s){f' ({releases})' if releases else ''}"
         ),
@@ -144,26 +145,26 @@ def _untrusted(incident: Incident, files: Mapping[str, bytes], args: argparse.Na
 
 
 def layer_of(incident: Incident, files: Mapping[str, bytes], given: Path | None, target: Path) -> Layer:
-    """Return the layer at the incident's commit: out of the archive, or from a checkout that has it.
+    """Return the layer at the incident's commit: from the archive, or from a checkout that has the commit.
 
     Args:
-        incident: whose layer.
+        incident: that was captured.
         files: of the archive.
         given: the value of --layer, or None.
-        target: where to write it.
+        target: directory to write the layer to.
 
     Raises:
-        WrongUsage: the archive has none and no checkout was named.
-        NoCommit: the checkout has not that commit.
+        WrongUsage: the archive has no layer and no checkout was named.
+        NoCommit: the checkout does not have the commit.
     """
     if incident.has_layer and given is None:
         archive.unpack(files, target, "layer/")
     elif given is not None:
-        revision.export(given, incident.revision, target)
+        layer_at_commit.export(given, incident.revision, target)
     else:
         raise WrongUsage(
-            f"the archive has no layer; it was {incident.repository or 'of no repository that is known'} at "
-            f"{incident.revision[:12] or 'no commit'}",
+            f"the archive has no layer; it was {incident.repository or 'an unknown repository'} at "
+            f"{incident.revision[:12] or 'an unknown commit'}",
             "name a checkout that has that commit by --layer DIR",
         )
     return layers.load(target, renderer())
@@ -172,9 +173,9 @@ def layer_of(incident: Incident, files: Mapping[str, bytes], given: Path | None,
 def _reproduce(
     incident: Incident, layer: Layer, settings: Settings, *, then: str, made: Callable[[ClusterFacts], None]
 ) -> tuple[int, ClusterFacts]:
-    """Bring it about, compare, and let Argo CD go if asked to."""
+    """Reproduce the incident, compare, and let Argo CD heal if asked to."""
     say(f"incident of {incident.cluster}, {incident.captured}: {len(incident.findings)} findings, {len(incident.drift)} objects "
-        f"not as in Git; layer at {incident.revision[:12]}")  # fmt: skip
+        f"differ from Git; layer at {incident.revision[:12]}")  # fmt: skip
     say_list("findings of the incident", (line_of(finding) for finding in incident.findings))
     say_list("not captured", (f"{part}: {why}" for part, why in incident.missed.items()))
     releases = helm.pinned(layer.releases, incident.foundations)
@@ -185,14 +186,14 @@ def _reproduce(
         absent = {release.name: release.absent for release in up.installed}
         lines = list(helm.differences(incident.foundations, helm.releases(up.kube, skipped), absent))
         say_list("foundations differ", lines)
-        say_list("besides", _other_differences(incident, up))
+        say_list("the cluster differs", _other_differences(incident, up))
         held = sync_pause.pause(up.kube, sync_pause.projects_of(layer, [app.name for app in layer.applications]))
         say(sync_pause.SAID.format(", ".join(held)))
-        laid = overlay(incident, up)
-        say_list("laid over", map(str, laid))
-        rows = compared(incident, up, laid, timeout=AGAIN_SECONDS)
-        console().print(table(rows, "findings of the incident"))
-        seen = sum(row.verdict == "yes" for row in rows)
+        applied = apply_incident(incident, up)
+        say_list("applied", map(str, applied))
+        rows = compared(incident, up, applied, timeout=AGAIN_SECONDS)
+        sys.stdout.write(table(rows, "findings of the incident"))
+        seen = sum(row.verdict == AGAIN for row in rows)
         say(f"{seen} of {len(incident.findings)} findings of the incident are seen again")
         if then == HEAL:
             _heal(incident, up, held)
@@ -205,60 +206,62 @@ def _other_differences(incident: Incident, up: RunningPlatform) -> list[str]:
     if incident.nodes and incident.nodes != len(up.facts.nodes):
         found.append(f"{incident.nodes} nodes then, {len(up.facts.nodes)} here")
     found += [f"pool {used} in place of {stated}" for stated, used in up.facts.pool_map.items()]
-    found += [f"held then by {one}" for one in incident.held]
+    found += [f"held then by {reason}" for reason in incident.held]
     if up.facts.images == Images.BUILT.value:
         built, asked = images.names(paths.project() / "platform" / "apps"), images.names(up.layer.directory / "apps")
-        found += [f"{asked[name]} is not there; {built.get(name, 'no image')} is, which this checkout makes"
+        found += [f"{asked[name]} does not exist here; this checkout builds {built.get(name, 'no such image')}"
                   for name in asked if asked[name] != built.get(name)]  # fmt: skip
-    return found + ([f"not all has converged: {up.late}"] if up.late else [])
+    return found + ([f"some Applications have not converged: {up.late}"] if up.late else [])
 
 
-def overlay(incident: Incident, up: RunningPlatform) -> list[Applied]:
-    """Lay everything over that the incident has: objects, lost addresses, the lost key.
+def apply_incident(incident: Incident, up: RunningPlatform) -> list[Applied]:
+    """Apply what the incident has: changed objects, lost addresses, the lost key.
 
     Args:
-        incident: whose drift.
+        incident: that was captured.
         up: the platform that has just come up.
     """
-    # A rollout that is stuck began before whatever went wrong later, such as a key that its pods need.
-    laid = [roll(up.kube, drift) for drift in incident.drift if drift.change == ROLLING]
-    laid += [apply(up.kube, _moved(drift, up)) for drift in incident.drift if drift.change != ROLLING]
+    # A stuck rollout began before later faults, such as the loss of a key that its pods need.
+    applied = [roll(up.kube, drift) for drift in incident.drift if drift.change == ROLLING]
+    applied += [apply(up.kube, _moved(drift, up)) for drift in incident.drift if drift.change != ROLLING]
     if incident.sealing_key_lost:
-        laid.append(lose_sealing_key(up.kube))
+        applied.append(lose_sealing_key(up.kube))
     for finding in incident.findings:
         if finding.observed == NO_ADDRESS and finding.object.startswith("service/"):
             name, _, namespace = finding.object.removeprefix("service/").partition(" -n ")
-            laid.append(lose_address(up.kube, name, namespace))
-    return laid
+            applied.append(lose_address(up.kube, name, namespace))
+    return applied
 
 
 def _moved(drift: Drift, up: RunningPlatform) -> Drift:
-    """Return drift without addresses that this cluster has moved: the pool is another one here."""
+    """Return drift without the addresses of a pool that this cluster has moved to other addresses."""
     if not up.facts.pool_map:
         return drift
     kept = tuple(each for each in drift.differences if "/addresses" not in each.path)
     return replace(drift, differences=kept)
 
 
-def compared(incident: Incident, up: RunningPlatform, laid: Sequence[Applied] = (), *, timeout: float) -> list[Row]:
-    """Look until every finding of the incident is seen again, or the time is over, and return both side by side.
+def compared(
+    incident: Incident, up: RunningPlatform, applied: Sequence[Applied] = (), *, timeout: float
+) -> list[ComparedFinding]:
+    """Run the checks until every finding of the incident is seen again or the time is over, and return both side by side.
 
     Args:
-        incident: whose findings.
-        up: where to look.
-        laid: what could not be laid over is why a finding is not seen.
+        incident: that was captured.
+        up: the platform to check.
+        applied: what was done to the objects; its problems say why a finding is not seen again.
         timeout: seconds.
     """
-    reasons = {applied.object: applied.problem for applied in laid if applied.problem}
+    reasons = {each.object: each.problem for each in applied if each.problem}
     outside = Outside.of(up.facts) if incident.probed else UNASKED
-    rows: list[Row] = []
+    rows: list[ComparedFinding] = []
 
     def look() -> Verdict:
         context = CheckContext(
             up.kube, up.layer, up.sha, incident.apps, not incident.chosen, outside, up.facts.pool_map, SkippedParts()
         )
-        rows[:] = side_by_side(incident.findings, run_all(context), reasons)
-        left = [str(row.then.object) for row in rows if row.then and row.verdict != "yes"]
+        rows[:] = compare_findings(incident.findings, run_all(context), reasons)
+        left = [str(row.then.object) for row in rows if row.then and row.verdict != AGAIN]
         return Pending(f"not seen again: {', '.join(left)}") if left else Met()
 
     try:
@@ -269,15 +272,15 @@ def compared(incident: Incident, up: RunningPlatform, laid: Sequence[Applied] = 
 
 
 def _heal(incident: Incident, up: RunningPlatform, held: Sequence[str]) -> None:
-    """Let Argo CD go and tell what happens."""
+    """Let Argo CD heal, and print what it healed."""
     say("Argo CD may heal now")
     sync_pause.resume(up.kube, held)
     refresh_all(up.kube, up.layer)
-    healed = selfheal.watch(
+    healed = heal_watch.watch(
         up.kube,
         [drift for drift in incident.drift if drift.change != ROLLING],
         wanted(up.layer, [app.name for app in up.layer.applications]),
-        timeout=selfheal.HEAL_SECONDS,
+        timeout=heal_watch.HEAL_SECONDS,
     )
     rows = compared(replace(incident, findings=()), up, timeout=0.0)
     causes = {row.now.object: f" [{row.now.cause.id}]" for row in rows if row.now is not None}

@@ -1,6 +1,6 @@
-"""A rollout that is stuck half-way has two templates: that of Git, and the one that still runs. Git tells only the first.
+"""Capture and reproduce a stuck rollout, which has two pod templates: the one in Git and an older one that still runs.
 
-Captured is what the older template has otherwise; reproduced is the rollout: first the older template, then that of Git.
+What is captured is how the older template differs. To reproduce the rollout, the older template runs first, then that of Git.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ REVISION = "deployment.kubernetes.io/revision"
 """Annotation of a Deployment and of each of its ReplicaSets (Kubernetes 1.34, pkg/controller/deployment/util)."""
 
 HASH = "pod-template-hash"
-"""The label that tells the pods of one template from those of another."""
+"""The label by which the pods of different templates are told apart."""
 
 ROLLOUT_SECONDS = 60.0
-"""For the older template to run everywhere: its image was there a moment ago."""
+"""Seconds for the older template to run everywhere; the node has its image already."""
 
 
 def halfway(reader: Reader, wanted: Sequence[Rendered], skipped: SkippedParts) -> list[Drift]:
-    """Return the Deployments of which an older template still runs, each with how that one differs.
+    """Return the Deployments of which an older template still runs, each with the differences of that template.
 
     Args:
         reader: of the cluster.
-        wanted: the objects that Git says.
-        skipped: is told what may not be read.
+        wanted: the objects of Git.
+        skipped: records what cannot be read.
     """
     found: list[Drift] = []
     for rendered in wanted:
@@ -51,7 +51,7 @@ def halfway(reader: Reader, wanted: Sequence[Rendered], skipped: SkippedParts) -
 
 
 def _older(reader: Reader, live: Object) -> Object | None:
-    """Return the newest ReplicaSet of a Deployment that has available pods and is not of its newest template."""
+    """Return a Deployment's newest ReplicaSet that has available pods and an older template than the Deployment."""
     mine = [
         each
         for each in reader.list("apps/v1/ReplicaSet", key(live)[0])
@@ -65,7 +65,7 @@ def _older(reader: Reader, live: Object) -> Object | None:
 
 
 def _compared(rendered: Rendered, live: Object, older: Object) -> Drift:
-    """Return what the older template has otherwise, as fields of the Deployment, redacted."""
+    """Return the differences of the older template, as redacted fields of the Deployment."""
     now, then = kept(live)["spec"]["template"], kept(older)["spec"]["template"]
     (at(then, "metadata", "labels") or {}).pop(HASH, None)
     different = changed({"spec": {"template": now}}, {"spec": {"template": then}})
@@ -75,7 +75,7 @@ def _compared(rendered: Rendered, live: Object, older: Object) -> Drift:
 
 
 def roll(kube: Kube, drift: Drift) -> Applied:
-    """Let the older template of a Deployment run, and roll out that of Git on top of it.
+    """Run the older template of a Deployment, and roll out that of Git on top of it.
 
     Args:
         kube: the cluster.
@@ -94,14 +94,14 @@ def roll(kube: Kube, drift: Drift) -> Applied:
     except HarnessError as error:
         problem = f"its older template does not run: {error.problem.splitlines()[0]}"
     finally:
-        # Whatever became of the older one, Git's is what the incident ended with.
+        # The incident ended with the template of Git, whether or not the older one ran here.
         not_back = _put_back(kube, drift, current, live)
     problem = "; ".join(filter(None, (problem, not_back)))
     return Applied(str(drift), "" if problem else did, problem)
 
 
 def _put_back(kube: Kube, drift: Drift, current: Object, live: Object) -> str:
-    """Let the template of Git run again, and return why that cannot be, or nothing."""
+    """Set the template of Git again, and return why that failed; an empty string where it did not."""
     back = Difference("/spec/template", None, at(live, "spec", "template"))
     try:
         kube.patch(drift.kind, drift.name, patch_of(current, [back]), drift.namespace, manager=HAND)

@@ -1,8 +1,8 @@
-"""Keep Argo CD from healing while an incident is looked at, in the way that Argo CD itself has for it: a sync window.
+"""Keep Argo CD from healing while an incident is investigated, by its own means: a sync window.
 
-A window that denies is put on every AppProject of the layer. The controllers go on comparing, so that what Applications say of
-sync and health stays true; no Application differs from Git by it, as Git does not mention windows; and the ApplicationSet
-controller has nothing to revert. To stop the application controller would be simpler, and every status would be a lie.
+Every AppProject of the layer gets a window that denies syncs. The controllers go on comparing, so the sync and health status of
+Applications stays true. No Application differs from Git by the window, as Git does not mention windows, and the ApplicationSet
+controller has nothing to revert. Stopping the application controller would be simpler, but every status would be wrong.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from platform_e2e.layer import Layer
 WINDOW: Object = {
     "kind": "deny",
     "schedule": "* * * * *",
-    # A year: no other window has that, so this one is recognised by it.
+    # A year: no other window has that duration, so this window is recognised by it.
     "duration": "8760h",
     "applications": ["*"],
     "manualSync": False,
@@ -29,31 +29,39 @@ SAID = "Argo CD heals nothing: a sync window that denies is on the AppProjects {
 
 
 def projects_of(layer: Layer, apps: Iterable[str]) -> list[str]:
-    """Return the AppProjects of some Applications.
+    """Return the names of the AppProjects of some Applications.
 
     Args:
-        layer: that has them.
-        apps: their names.
+        layer: that has the Applications.
+        apps: names of the Applications.
     """
     names = set(apps)
     return sorted({app.project for app in layer.applications if app.name in names})
 
 
 def pause(kube: Kube, projects: Iterable[str]) -> list[str]:
-    """Let no Application of some projects be synced, and return the projects.
+    """Deny syncs of the Applications of some projects, and return the projects that exist.
 
     Args:
         kube: the cluster.
         projects: names of AppProjects.
 
     Raises:
-        ApiError: the API server refused.
+        ApiError: the API server refuses.
     """
     return [name for name in projects if _windows(kube, name, [WINDOW])]
 
 
 def resume(kube: Kube, projects: Iterable[str]) -> None:
-    """Undo `hold`; other windows stay."""
+    """Undo `pause`; other windows stay.
+
+    Args:
+        kube: the cluster.
+        projects: names of AppProjects.
+
+    Raises:
+        ApiError: the API server refuses.
+    """
     for name in projects:
         _windows(kube, name, [])
 

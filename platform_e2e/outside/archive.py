@@ -1,352 +1,152 @@
-"""The one reader of archives that a stranger may have made: tar, tar.gz and zip, member by member, within bounds.
-
-Nothing is unpacked, and nothing of a header is believed: what is counted is what was read. `tarfile` keeps the names of extended
-headers and the maps of sparse files in memory, however large they are, so that headers are read here.
-"""
+"""Open, unpack and write archives of runs, incidents and layers, which a stranger may have made."""
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import io
-import stat
-import struct
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+import os
+import tarfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from platform_e2e.errors import WrongUsage
+from platform_e2e.outside import plainfile
+from platform_e2e.outside.members import ArchiveLimits, Member, members, refused
 from platform_e2e.outside.shown import shown
-from platform_e2e.outside.tarformat import (
-    BLOCK,
-    CHUNK,
-    EXTENDED,
-    TYPES,
-    Counted,
-    Exactly,
-    Gunzip,
-    Kind,
-    Stream,
-    extended_by,
-    is_sound,
-    name_of,
-    number_of,
-    text_of,
-)
+from platform_e2e.outside.tarformat import MemberKind
 
-LARGEST_HEADER = 16 << 10
-"""Bytes of an extended header: a name has at most 4,096 (PATH_MAX of linux/limits.h)."""
-
-MOST_HEADERS = 4
-"""Extended headers before one member: a name, where a link leads, and what POSIX and GNU each say besides."""
-
-LONGEST_NAME = 480
-"""Characters of a member's name; names of evidence have about a hundred."""
-
-LONGEST_LINK = 4096
-"""Bytes that say where a link of a zip leads: PATH_MAX of linux/limits.h."""
-
-DEEPEST = 40
-"""Directories in a member's name."""
-
-LARGEST_DIRECTORY = 4 << 20
-"""Bytes of the directory at a zip's end: of 40,000 members with usual names."""
-
-NONE = "it is neither a directory nor a .tar.gz, .tgz, .tar or .zip"
+Content = tuple[str, bytes, bool]
+"""`file` or `link`, the bytes of the file or the path that the link leads to, and whether the file is executable."""
 
 
 @dataclass(frozen=True)
-class Limits:
-    """How much is read.
+class Opened:
+    """What was read of an archive.
 
     Attributes:
-        archive: bytes of all members together, unpacked, whether they are wanted or not.
-        members: how many.
-        kept: bytes of all members together that are wanted.
-        file: bytes of one that is wanted.
+        files: content of the wanted files by name.
+        others: names of the members that were not wanted.
     """
 
-    archive: int
-    members: int
-    kept: int
-    file: int
+    files: dict[PurePosixPath, bytes] = field(default_factory=dict)
+    others: list[PurePosixPath] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Member:
-    """One member.
-
-    Attributes:
-        name: relative, without `.` and `..`.
-        kind: what it is.
-        target: where a link leads.
-        executable: whether its owner may execute it.
-        size: bytes, as the archive says.
-    """
-
-    name: PurePosixPath
-    kind: Kind
-    target: str = ""
-    executable: bool = False
-    size: int = 0
-
-
-class UnsafeArchive(WrongUsage):
-    """A file is no archive, or has what no archive of ours has."""
-
-
-def members(
-    file: BinaryIO, where: str, remedy: str, limits: Limits, wanted: Callable[[Member], bool]
-) -> Iterator[tuple[Member, bytes]]:
-    """Yield every member with its content; of one that is not wanted with none.
+@contextlib.contextmanager
+def readable(where: str, remedy: str) -> Iterator[None]:
+    """Turn every error of opening and reading a path into one sentence.
 
     Args:
-        file: the archive, at its beginning.
+        where: the path, as errors name it.
+        remedy: what errors advise.
+
+    Raises:
+        WrongUsage: it cannot be read.
+    """
+    try:
+        yield
+    except plainfile.NotPlain as error:
+        raise WrongUsage(f"{where} is not read: {shown(error.filename)} {error.strerror}", remedy) from error
+    except (OSError, ValueError, RuntimeError) as error:
+        # ValueError: a NUL in the name. RuntimeError: a loop of links, before Python 3.13, or `~name` of an unknown user.
+        why = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise WrongUsage(f"{where} cannot be read: {shown(str(why))}", remedy) from error
+
+
+def read(
+    path: Path, where: str, remedy: str, limits: ArchiveLimits, wanted: Callable[[PurePosixPath], bool] = lambda _: True
+) -> Opened:
+    """Return the wanted files of an archive; no part of it reaches the disk.
+
+    Args:
+        path: of the archive; a link to it is followed.
         where: it is, as errors name it.
         remedy: what errors advise.
         limits: how much is read.
-        wanted: tells whether a file's content is needed.
+        wanted: tells by its name whether a member's content is needed.
 
     Raises:
-        UnsafeArchive: it cannot be read to its end, a name or a link leads out of it, it has something twice, or more than the
-            limits allow; what was yielded until then must not be used.
+        UnsafeArchive: it is not an archive, is refused as a whole (see `members`), or a wanted member is a link.
+        OSError: it cannot be opened.
     """
-    reading = _Reading(where, remedy, limits, wanted)
-    head = file.read(BLOCK)
-    file.seek(0)
+    found = Opened()
+    with plainfile.opened(path.resolve()) as file:
+        for member, content in members(file, where, remedy, limits, lambda member: wanted(member.name)):
+            if member.kind is MemberKind.FILE and wanted(member.name):
+                found.files[member.name] = content
+            elif member.kind is not MemberKind.DIRECTORY and wanted(member.name):
+                raise refused(where, f"{shown(str(member.name))} is a link", remedy)
+            else:
+                found.others.append(member.name)
+    return found
+
+
+def unpack(packed: bytes, directory: Path, where: str, remedy: str, limits: ArchiveLimits) -> None:
+    """Unpack an archive of files and symbolic links below a directory, after all of it was looked at.
+
+    Links that are harmless one by one may lead out together: the caller looks at the directory before it follows any.
+
+    Args:
+        packed: the archive.
+        directory: an empty directory.
+        where: the archive is, as errors name it.
+        remedy: what errors advise.
+        limits: how much is read.
+
+    Raises:
+        UnsafeArchive: it is refused as a whole (see `members`), or has a hard link.
+        WrongUsage: it cannot be written.
+    """
+    for member, _ in members(io.BytesIO(packed), where, remedy, limits, lambda _: False):
+        if member.kind is MemberKind.HARD_LINK:
+            raise refused(where, f"{shown(str(member.name))} is neither a file nor a link", remedy)
     try:
-        if head.startswith(b"PK"):
-            yield from reading.zip(file)
+        write_below(directory, members(io.BytesIO(packed), where, remedy, limits, lambda _: True))
+    except (OSError, ValueError) as error:
+        raise WrongUsage(f"{where} cannot be unpacked: {error}", remedy) from error
+
+
+def write_below(directory: Path, found: Iterable[tuple[Member, bytes]]) -> None:
+    """Write members of an archive below a directory, for this user alone.
+
+    Args:
+        directory: an empty or absent directory.
+        found: files, directories and symbolic links, all of which were looked at before.
+
+    Raises:
+        OSError: one cannot be written, or exists already.
+    """
+    for member, content in found:
+        target = directory / member.name
+        if member.kind is MemberKind.DIRECTORY:
+            target.mkdir(parents=True, exist_ok=True)
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if member.kind is MemberKind.LINK:
+            target.symlink_to(member.target)
         else:
-            packed = head.startswith(b"\x1f\x8b")
-            yield from reading.tar(Gunzip(file) if packed else file)
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        RuntimeError,
-        struct.error,
-        OSError,
-        ValueError,
-        OverflowError,
-    ) as error:
-        # RuntimeError: a zip that is packed in a way that Python does not know (NotImplementedError).
-        raise reading.refused(f"it cannot be read to its end: {shown(str(error))}") from error
+            with target.open("xb") as file:
+                file.write(content)
+            target.chmod(0o700 if member.executable else 0o600)
 
 
-def leads_out(name: str, start: PurePosixPath | None = None) -> bool:
-    """Tell whether the name of a member, or where a link in `start` leads, is outside of its archive."""
-    if not name or name.startswith(("/", "\\")) or "\0" in name:
-        return True
-    depth = len(start.parts) if start is not None else 0
-    for part in PurePosixPath(name.replace("\\", "/")).parts:
-        depth += -1 if part == ".." else 0 if part == "." else 1
-        if depth < 0 or (part == ".." and start is None):
-            return True
-    return False
+def pack(file: BinaryIO, contents: Mapping[str, Content]) -> None:
+    """Write a .tar.gz; the same contents in the same order always give the same bytes.
 
-
-class _Reading:
-    """One archive that is read."""
-
-    def __init__(self, where: str, remedy: str, limits: Limits, wanted: Callable[[Member], bool]) -> None:
-        self.where = where
-        self.remedy = remedy
-        self.limits = limits
-        self.wanted = wanted
-        self.left = limits.archive
-        self.kept = limits.kept
-        self.names: dict[str, Kind] = {}
-        self.count = 0
-
-    def refused(self, why: str) -> UnsafeArchive:
-        return UnsafeArchive(f"{self.where} is not read: {why}", self.remedy)
-
-    def spend(self, size: int) -> None:
-        self.left -= size
-        if self.left < 0:
-            raise self.refused(f"its members have more than {_amount(self.limits.archive)} unpacked")
-
-    def counted(self) -> None:
-        self.count += 1
-        if self.count > self.limits.members:
-            raise self.refused(f"it has more than {self.limits.members} members")
-
-    def member(
-        self, name: str, kind: Kind, *, target: str = "", executable: bool = False, size: int = 0
-    ) -> Member | None:
-        """Look at a member, and return it; None for the directory that the archive is of."""
-        what = shown(name[:200])
-        if leads_out(name):
-            raise self.refused(f"{what} leads out of it")
-        if len(name) > LONGEST_NAME or not name.isprintable():
-            raise self.refused(f"{what} has a name that is too long or cannot be printed")
-        path = PurePosixPath(name)
-        if len(path.parts) > DEEPEST:
-            raise self.refused(f"{what} is more than {DEEPEST} directories deep")
-        if any(part.rstrip(". ").lower() == ".git" for part in path.parts):
-            # Git runs programs that a repository's own configuration names.
-            raise self.refused(f"{what} would make it a repository of Git")
-        if kind is Kind.OTHER:
-            raise self.refused(f"{what} is {kind}")
-        if kind in {Kind.LINK, Kind.HARD_LINK} and leads_out(
-            target, path.parent if kind is Kind.LINK else PurePosixPath()
-        ):
-            # The target of a hard link is a name of the archive, that of a symbolic one is relative to where it is.
-            raise self.refused(f"{what} is a link to {shown(target[:200])}, out of it")
-        if not path.parts:
-            return None
-        self.remember(str(path), kind, what)
-        return Member(path, kind, target, executable, size)
-
-    def remember(self, name: str, kind: Kind, what: str) -> None:
-        """Refuse a name that is there already, or is below what is no directory."""
-        before = self.names.get(name)
-        if before is not None and not (before is kind is Kind.DIRECTORY):
-            raise self.refused(f"it has {what} twice")
-        self.names[name] = kind
-        above = PurePosixPath(name).parent
-        while above.parts:
-            known = self.names.get(str(above))
-            if known is Kind.DIRECTORY:
-                return
-            if known is not None:
-                raise self.refused(f"it has {what} twice: {shown(str(above))} is no directory")
-            self.counted()
-            self.names[str(above)] = Kind.DIRECTORY
-            above = above.parent
-
-    def content(self, member: Member, read: Callable[[int], bytes]) -> bytes:
-        """Return a wanted member's content: what is there, not what its size says."""
-        what = shown(str(member.name))
-        if member.size > self.limits.file:
-            raise self.refused(f"{what} has more than {_amount(self.limits.file)}")
-        found = bytearray()
-        while chunk := read(min(CHUNK, self.limits.file + 1 - len(found))):
-            found += chunk
-            self.kept -= len(chunk)
-            if len(found) > self.limits.file:
-                raise self.refused(f"{what} has more than {_amount(self.limits.file)}")
-            if self.kept < 0:
-                raise self.refused(f"its files that are needed have more than {_amount(self.limits.kept)}")
-        if len(found) != member.size:
-            raise self.refused(f"it ends within {what}")
-        return bytes(found)
-
-    def zip(self, file: BinaryIO) -> Iterator[tuple[Member, bytes]]:
-        with zipfile.ZipFile(_Chunks(file)) as archive:
-            infos = archive.infolist()
-            for info in infos:
-                self.counted()
-                self.spend(info.file_size)
-            for info in infos:
-                mode = info.external_attr >> 16
-                sort = stat.S_IFMT(mode)
-                kind = Kind.DIRECTORY if info.is_dir() else _SORTS.get(sort, Kind.OTHER)
-                if info.flag_bits & 1 or info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-                    # The unpackers of bzip2 and LZMA do not stop at a number of bytes.
-                    raise self.refused(
-                        f"{shown(info.filename[:200])} cannot be read to its end: encrypted or packed unusually"
-                    )
-                if "\\" in info.orig_filename or "\0" in info.orig_filename:
-                    raise self.refused(f"{shown(info.orig_filename[:200])} leads out of it")
-                target = ""
-                if kind is Kind.LINK:
-                    if info.file_size > LONGEST_LINK:
-                        raise self.refused(
-                            f"{shown(info.filename[:200])} is a link with a name of {info.file_size} bytes"
-                        )
-                    target = self.of_zip(
-                        archive, info, Member(PurePosixPath("link"), kind, size=info.file_size)
-                    ).decode(errors="replace")
-                member = self.member(
-                    info.filename, kind, target=target, executable=bool(mode & 0o100), size=info.file_size
-                )
-                if member is not None:
-                    wanted = kind is Kind.FILE and self.wanted(member)
-                    yield member, self.of_zip(archive, info, member) if wanted else b""
-
-    def of_zip(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo, member: Member) -> bytes:
-        with archive.open(info) as file:
-            return self.content(member, file.read)
-
-    def tar(self, stream: Stream) -> Iterator[tuple[Member, bytes]]:
-        source = Exactly(stream, self.spend)
-        said: dict[str, str] = {}
-        extended = 0
-        first = True
-        while (block := source.block()).strip(b"\0"):
-            if not is_sound(block):
-                raise self.refused(NONE if first else "it cannot be read to its end: a broken header")
-            first = False
-            sort, size = block[156:157], number_of(block[124:136])
-            if size < 0:
-                raise self.refused("it has a member of less than no bytes")
-            if sort in EXTENDED:
-                extended += 1
-                if size > LARGEST_HEADER or extended > MOST_HEADERS:
-                    raise self.refused(
-                        f"it has a header of more than {LARGEST_HEADER} bytes, or more than {MOST_HEADERS} for one member"
-                    )
-                self.counted()
-                said |= extended_by(sort, source.data(size))
-                if any("sparse" in name.lower() for name in said):
-                    raise self.refused("it has a sparse file")
-                continue
-            self.counted()
-            extended = 0
-            # As pax says it, not as the header does, which has room for 8 GiB.
-            size = int(said["size"]) if said.get("size", "").isdecimal() else size
-            kind = TYPES.get(sort, Kind.OTHER)
-            # An old archive has no type for directories.
-            name = said.get("path") or name_of(block)
-            kind = Kind.DIRECTORY if kind is Kind.FILE and name.endswith("/") else kind
-            target = said.get("linkpath") or text_of(block[157:257])
-            said = {}
-            mode = number_of(block[100:108])
-            member = self.member(name, kind, target=target, executable=bool(mode & 0o100), size=size)
-            size = size if kind is Kind.FILE else 0
-            if member is not None and kind is Kind.FILE and self.wanted(member):
-                left = Counted(source, size)
-                yield member, self.content(member, left.read)
-                source.skip(-size % BLOCK)
-                continue
-            source.skip(size + -size % BLOCK)
-            if member is not None:
-                yield member, b""
-        if first and not block:
-            raise self.refused(NONE)
-
-
-_SORTS = {0: Kind.FILE, stat.S_IFREG: Kind.FILE, stat.S_IFLNK: Kind.LINK, stat.S_IFDIR: Kind.DIRECTORY}
-
-
-def _amount(size: int) -> str:
-    return f"{size >> 20} MiB" if size >= 1 << 20 else f"{size} bytes"
-
-
-class _Chunks(io.RawIOBase):
-    """A file of which only a part may be read at once: zipfile reads the directory at the end as a whole, however large."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        super().__init__()
-        self._file = file
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        wanted = LARGEST_DIRECTORY + 1 if size is None or size < 0 else size
-        if wanted > LARGEST_DIRECTORY:
-            data = self._file.read(LARGEST_DIRECTORY + 1)
-            if len(data) > LARGEST_DIRECTORY:
-                raise zipfile.BadZipFile(f"it has a directory of more than {LARGEST_DIRECTORY >> 20} MiB")
-            return data
-        return self._file.read(wanted)
+    Args:
+        file: to write to.
+        contents: by relative path.
+    """
+    with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed, tarfile.open(fileobj=packed, mode="w|") as tar:
+        for name, (kind, content, executable) in contents.items():
+            member = tarfile.TarInfo(name)
+            member.mode = 0o755 if executable else 0o644
+            if kind == MemberKind.LINK:
+                member.type, member.linkname = tarfile.SYMTYPE, os.fsdecode(content)
+                tar.addfile(member)
+            else:
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))

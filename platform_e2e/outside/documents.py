@@ -1,4 +1,4 @@
-"""JSON and YAML that strangers wrote: read within bounds of size, depth and number of values."""
+"""Read untrusted JSON and YAML within bounds of size, depth and number of values."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ LARGEST_JSON = 16 << 20
 """Bytes; run.json of 2,000 tests has about 4 MB."""
 
 LARGEST_YAML = 2 << 20
-"""Bytes of one document: etcd takes no object of more than 1.5 MiB."""
+"""Bytes of one document; etcd stores objects of at most 1.5 MiB."""
 
 DEEPEST = 100
 """Levels of nesting; objects of Kubernetes have some twenty, their schemas thirty."""
 
 MOST_VALUES = 250_000
-"""Values of one document; each takes up to 240 bytes of memory, the emptiest two of the document."""
+"""Values of one document; each takes up to 240 bytes of memory and at least two bytes of the document."""
 
-# Right on every Python, unlike those of `possessive`; as an atomic group it takes a hundred times the memory.
+# Unlike the patterns of `possessive`, this one is correct on every Python; as an atomic group it takes a hundred times the memory.
 _MARK = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 
 
 class NoDocument(ValueError):
-    """A text is no JSON or YAML, or goes beyond a bound."""
+    """A text is not JSON or YAML, has other types than it must have, or goes beyond a bound."""
 
 
 def from_json(data: bytes, most: int = MOST_VALUES) -> Any:
-    """Return what a JSON text says.
+    """Return a JSON text as plain data.
 
     Args:
         data: the text.
-        most: values that it may have.
+        most: number of values that it may have.
 
     Raises:
-        NoDocument: it is no JSON, too large, or nested too deeply.
+        NoDocument: it is not JSON, too large, or nested too deeply.
     """
     if len(data) > LARGEST_JSON:
         raise NoDocument(f"it has more than {LARGEST_JSON >> 20} MiB")
@@ -58,18 +58,18 @@ def from_json(data: bytes, most: int = MOST_VALUES) -> Any:
 
 
 def _refused(word: str) -> None:
-    raise NoDocument(f"{word} is not a number of JSON")
+    raise NoDocument(f"a number must be finite, got {word}")
 
 
 def from_yaml(data: bytes, most: int) -> tuple[Any, int]:
-    """Return what a YAML text of one document says, and how many values it has.
+    """Return a YAML text of one document as plain data, and the number of its values.
 
     Args:
         data: the text.
-        most: values that it may have.
+        most: number of values that it may have.
 
     Raises:
-        NoDocument: it is no YAML, too large, nested too deeply, or has an alias: what we write has none.
+        NoDocument: it is not YAML, too large, nested too deeply, or has an alias, which this package never writes.
     """
     if len(data) > LARGEST_YAML:
         raise NoDocument(f"it has more than {LARGEST_YAML >> 20} MiB")
@@ -80,19 +80,19 @@ def from_yaml(data: bytes, most: int) -> tuple[Any, int]:
     try:
         found = _plain(yaml.load(data.decode("utf-8")))
     except (YAMLError, RecursionError, ValueError, TypeError, AttributeError, LookupError, OverflowError) as error:
-        # ruamel.yaml ends with all of these for odd tags, dates and numbers.
+        # ruamel.yaml raises all of these for odd tags, dates and numbers.
         raise NoDocument(str(error).partition("\n")[0]) from error
     return found, most - composer.left
 
 
 class _Bounded(Composer):
-    """Compose a document as long as it has no alias, and not too much in it."""
+    """Compose a document within bounds, and without aliases."""
 
     left = 0
     depth = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        """Refuse what goes beyond a bound before anything is made of it."""
+        """Compose one node; refuse one that goes beyond a bound before it is composed."""
         self.left -= 1
         self.depth += 1
         if self.parser.check_event(AliasEvent) or self.parser.peek_event().anchor is not None:
@@ -105,15 +105,15 @@ class _Bounded(Composer):
 
 
 def _plain(value: Any) -> Any:
-    """Return a value that JSON has, too.
+    """Return a value with the types of JSON.
 
     Raises:
         NoDocument: it has a date, a set or a key that is not a text.
     """
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        return {key: _plain(one) for key, one in value.items()}
+        return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_plain(one) for one in value]
+        return [_plain(item) for item in value]
     if value is None or isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
-    raise NoDocument(f"it has a {type(value).__name__}, which JSON has not")
+    raise NoDocument(f"a value must have a type of JSON, got {type(value).__name__}")

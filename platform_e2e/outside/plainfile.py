@@ -1,4 +1,4 @@
-"""The one place where a file is opened that a stranger may have put there: plain files alone, by no link, and up to a bound."""
+"""Open files in directories that others may write to: only plain files, without following links, and up to a bound."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 MOST_ENTRIES = 100_000
-"""Files and directories that are looked at below one directory."""
+"""Files and directories that are listed below one directory."""
 
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 class NotPlain(OSError):
-    """Something is a link, a named pipe, a device or a directory where a plain file must be, or is too large."""
+    """A path is a link, a named pipe, a device or a directory and not a plain file, or the file is too large."""
 
 
 def opened(path: Path, below: Path | None = None) -> BinaryIO:
@@ -26,11 +26,11 @@ def opened(path: Path, below: Path | None = None) -> BinaryIO:
 
     Args:
         path: of the file; its last part must not be a link.
-        below: a directory of ours; of what is in it no part of the path may be a link.
+        below: a trusted directory; no part of the path below it may be a link.
 
     Raises:
         NotPlain: it is not a plain file, or is behind a link.
-        OSError: it cannot be opened, for instance because it is not there.
+        OSError: it cannot be opened, for instance because it does not exist.
     """
     inner = path.relative_to(below).parts if below is not None else (path.name,)
     outer = below if below is not None else path.parent
@@ -39,7 +39,7 @@ def opened(path: Path, below: Path | None = None) -> BinaryIO:
         for part in inner[:-1]:
             descriptor, before = _open(part, descriptor, path, os.O_DIRECTORY), descriptor
             os.close(before)
-        # Without O_NONBLOCK a named pipe would keep this process until somebody writes to it.
+        # Without O_NONBLOCK this process would wait for a writer of a named pipe.
         found = _open(inner[-1], descriptor, path, 0)
     finally:
         os.close(descriptor)
@@ -55,19 +55,19 @@ def _open(part: str, directory: int, path: Path, flags: int) -> int:
     try:
         return os.open(part, _FLAGS | flags, dir_fd=directory)
     except OSError as error:
-        # ELOOP is a link, ENOTDIR one in place of a directory, ENXIO a socket or a device without its driver.
+        # ELOOP: a link. ENOTDIR: a link in place of a directory. ENXIO, ENODEV: a socket, or a device without a driver.
         if error.errno in {errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.ENODEV}:
             raise NotPlain(error.errno, "is not a plain file, or is behind a link", str(path)) from error
         raise
 
 
 def read(path: Path, most: int, below: Path | None = None) -> bytes:
-    """Return a plain file's content.
+    """Return the content of a plain file.
 
     Args:
         path: of the file.
         most: bytes that it may have.
-        below: as `opened` takes it.
+        below: as in `opened`.
 
     Raises:
         NotPlain: it is not a plain file, is behind a link, or has more bytes.
@@ -81,12 +81,12 @@ def read(path: Path, most: int, below: Path | None = None) -> bytes:
 
 
 def end_of(path: Path, most: int, below: Path | None = None) -> tuple[bytes, int]:
-    """Return the last bytes of a plain file, and how many it has.
+    """Return the last bytes of a plain file, and its size in bytes.
 
     Args:
         path: of the file.
-        most: bytes that are wanted.
-        below: as `opened` takes it.
+        most: bytes to return.
+        below: as in `opened`.
 
     Raises:
         NotPlain: it is not a plain file, or is behind a link.
@@ -99,7 +99,7 @@ def end_of(path: Path, most: int, below: Path | None = None) -> tuple[bytes, int
 
 
 def appended(path: Path) -> BinaryIO:
-    """Open a plain file to add to its end; where there is none it is made.
+    """Open a plain file to append to it, and create it where it does not exist.
 
     Args:
         path: of the file; its last part must not be a link.
@@ -112,7 +112,7 @@ def appended(path: Path) -> BinaryIO:
     try:
         found = os.open(path, flags, 0o666)
     except OSError as error:
-        # ENXIO is a named pipe that nobody reads.
+        # ENXIO: a named pipe without a reader.
         if error.errno in {errno.ELOOP, errno.ENXIO, errno.EISDIR}:
             raise NotPlain(error.errno, "is not a plain file", str(path)) from error
         raise
@@ -124,10 +124,10 @@ def appended(path: Path) -> BinaryIO:
 
 
 def in_directories(root: Path, suffix: str) -> list[Path]:
-    """Return what is called so in the directories of a directory, sorted; whether it is a plain file shows when it is opened.
+    """Return the entries of a directory's directories with a suffix, sorted; any of them may not be a plain file.
 
     Args:
-        root: whose directories are looked into; a link among them is itself returned.
+        root: the directory; the links in it are returned, too.
         suffix: of the names.
     """
     found: list[Path] = []
@@ -137,8 +137,8 @@ def in_directories(root: Path, suffix: str) -> list[Path]:
                 found.append(Path(entry))
             elif entry.is_dir(follow_symlinks=False):
                 with contextlib.suppress(OSError), os.scandir(entry) as inner:
-                    names = (one for one in itertools.islice(inner, MOST_ENTRIES) if one.name.endswith(suffix))
-                    found += [Path(one) for one in names]
+                    entries_of = itertools.islice(inner, MOST_ENTRIES)
+                    found += [Path(file) for file in entries_of if file.name.endswith(suffix)]
     return sorted(found)
 
 
@@ -146,8 +146,8 @@ def walk(root: Path, deepest: int) -> Iterator[tuple[Path, list[str]]]:
     """Yield directories and the names of the plain files in each, sorted; links are neither followed nor listed.
 
     Args:
-        root: where to begin.
-        deepest: levels of directories below it.
+        root: the first directory.
+        deepest: levels of directories below it to look into.
 
     Raises:
         NotPlain: there are more than `MOST_ENTRIES` files and directories.

@@ -1,4 +1,4 @@
-"""How tar archives are written: headers, extended headers, and streams that are read in parts (POSIX pax, GNU tar)."""
+"""Parse the format of tar archives: headers, extended headers, and streams that are read in parts (POSIX pax, GNU tar)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from enum import StrEnum
 from typing import BinaryIO, Protocol
 
 BLOCK = 512
-"""Bytes of a tar header, and what every part of such an archive is filled up to (POSIX pax)."""
+"""Bytes of a tar header; every part of an archive is padded to a multiple of it (POSIX pax)."""
 
 CHUNK = 64 << 10
 
 
-class Kind(StrEnum):
-    """What a member is."""
+class MemberKind(StrEnum):
+    """The type of a member."""
 
     FILE = "file"
     DIRECTORY = "directory"
@@ -24,21 +24,21 @@ class Kind(StrEnum):
 
 
 TYPES = {
-    b"0": Kind.FILE,
-    b"\0": Kind.FILE,
-    b"7": Kind.FILE,
-    b"1": Kind.HARD_LINK,
-    b"2": Kind.LINK,
-    b"5": Kind.DIRECTORY,
+    b"0": MemberKind.FILE,
+    b"\0": MemberKind.FILE,
+    b"7": MemberKind.FILE,
+    b"1": MemberKind.HARD_LINK,
+    b"2": MemberKind.LINK,
+    b"5": MemberKind.DIRECTORY,
 }
-"""Types of members by the byte of the header; devices (3, 4), named pipes (6), sparse files (S) and all else are none of ours."""
+"""Types of members by the byte of the header; devices (3, 4), named pipes (6), sparse files (S) and all others are refused."""
 
 EXTENDED = frozenset({b"x", b"g", b"X", b"L", b"K"})
-"""Headers about the member that follows: of POSIX, of Solaris, and of GNU a long name or link."""
+"""Types of headers about the member that follows: of POSIX, of Solaris, and of GNU for a long name or link."""
 
 
 class Stream(Protocol):
-    """What an archive is read from."""
+    """The source of an archive's bytes."""
 
     def read(self, size: int, /) -> bytes:
         """Return at most that many bytes; none at the end."""
@@ -46,7 +46,7 @@ class Stream(Protocol):
 
 
 def is_sound(block: bytes) -> bool:
-    """Tell whether a header's checksum fits: the sum of its bytes, with spaces in place of the checksum itself."""
+    """Tell whether a header's checksum is right: the sum of its bytes, with spaces in place of the checksum."""
     if len(block) < BLOCK:
         return False
     try:
@@ -57,7 +57,7 @@ def is_sound(block: bytes) -> bool:
 
 
 def number_of(field: bytes) -> int:
-    """Return a number of a header: octal, or in base 256 as GNU writes what has no room."""
+    """Return a number of a header: octal, or in base 256, as GNU writes large numbers."""
     if field[0] & 0x80:
         return int.from_bytes(field, "big", signed=True) if field[0] == 0xFF else int.from_bytes(field[1:], "big")
     digits = field.split(b"\0")[0].strip()
@@ -65,18 +65,22 @@ def number_of(field: bytes) -> int:
 
 
 def text_of(field: bytes) -> str:
-    """Return a text of a header; bytes that are no UTF-8 become letters that cannot be printed."""
+    """Return a text of a header; bytes that are not UTF-8 become characters that cannot be printed."""
     return field.split(b"\0")[0].decode("utf-8", "surrogateescape")
 
 
 def name_of(block: bytes) -> str:
-    """Return the name that a header gives to its member."""
+    """Return the name of a header's member."""
     name, prefix = text_of(block[:100]), text_of(block[345:500])
     return f"{prefix}/{name}" if block[257:263] == b"ustar\0" and prefix else name
 
 
 def extended_by(sort: bytes, data: bytes) -> dict[str, str]:
-    """Return what an extended header says of the member that follows."""
+    """Return the fields of an extended header, which are about the member that follows.
+
+    Raises:
+        ValueError: a record is malformed.
+    """
     if sort in {b"L", b"K"}:
         text = data.split(b"\0")[0].decode("utf-8", "surrogateescape")
         return {"path" if sort == b"L" else "linkpath": text}
@@ -90,12 +94,12 @@ def extended_by(sort: bytes, data: bytes) -> dict[str, str]:
             raise ValueError("a broken extended header")
         said[name.decode("utf-8", "replace")] = value[:-1].decode("utf-8", "surrogateescape")
         data = data[length:]
-    # What holds for all members is a comment, of `git archive` for instance.
+    # A global header has a comment, for instance of `git archive`; only a sparse file in it matters.
     return said if sort != b"g" else {name: value for name, value in said.items() if "sparse" in name.lower()}
 
 
 class Gunzip:
-    """Unpack gzip, one archive after the other as `gzip` does, never more than was asked for."""
+    """Unpack gzip, also several streams in a row, never more bytes than were asked for."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -119,7 +123,7 @@ class Gunzip:
 
 
 class Exactly:
-    """Read whole parts of a stream, and count what was read."""
+    """Read whole parts of a stream, and count the bytes."""
 
     def __init__(self, stream: Stream, spend: Callable[[int], None]) -> None:
         self._stream = stream
@@ -132,7 +136,7 @@ class Exactly:
         return data
 
     def data(self, size: int) -> bytes:
-        """Return as many bytes, and pass over what fills them up."""
+        """Return exactly that many bytes, and skip their padding."""
         found = b""
         padded = size + -size % BLOCK
         while len(found) < padded:
@@ -143,14 +147,14 @@ class Exactly:
         return found[:size]
 
     def block(self) -> bytes:
-        """Return a header; nothing at the end, which some programs do not mark."""
+        """Return a header; an empty one at the end, which some programs do not mark."""
         found = b""
         while len(found) < BLOCK and (chunk := self.read(BLOCK - len(found))):
             found += chunk
         return found
 
     def skip(self, size: int) -> None:
-        """Pass over as many bytes."""
+        """Skip that many bytes."""
         while size > 0:
             chunk = self.read(min(CHUNK, size))
             if not chunk:
@@ -159,7 +163,7 @@ class Exactly:
 
 
 class Counted:
-    """Read so many bytes of a stream and no more."""
+    """Read at most a number of bytes of a stream."""
 
     def __init__(self, source: Exactly, size: int) -> None:
         self._source = source

@@ -1,8 +1,8 @@
-"""Take secrets out of whatever is about to reach a disk or a screen.
+"""Redact secrets in text and data before they reach a disk or a screen.
 
-Bundles are attached to tickets. What is replaced says so, so that a reader can tell a missing value from a hidden one.
-How secrets are recognised is in the modules of this package: by the names of their fields, by their shapes, by what they
-are encoded in, as the data of a Secret, and by what the Secrets of the cluster hold (`learn`).
+Bundles are attached to tickets. A placeholder stands for each secret, so that a reader can tell a hidden value from a missing one.
+The modules of this package recognise secrets by the names of their fields, by their shapes, in encoded texts, as the data of a
+Secret, and by the values that the Secrets of the cluster have (`learn`).
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from platform_e2e.redact import assigned, data, documents, encoded, names, shape
 from platform_e2e.redact.known import Known
 
 HIDDEN = names.HIDDEN
-"""What stands in a secret's place."""
+"""The placeholder of a secret."""
 
 ROUNDS = 4
-"""How often a text is looked through at most: what one round uncovers, such as base64 inside of JSON, the next one sees."""
+"""Rounds over a text at most: one round decodes what the next round redacts, such as base64 inside of JSON."""
 
 LONGEST_JSON = 2_000_000
-"""Characters of a text that is parsed as JSON to judge its fields by name; a longer one is judged as a text."""
+"""Characters of a text that is parsed as JSON to redact its fields by name; a longer one is redacted as a text."""
 
 REMEMBERED = 200
-"""Characters of a text that is looked through once, as long as no other value is known."""
+"""Characters of a text whose redacted form is cached until another value is learnt."""
 
 KNOWN = Known()
-"""What the Secrets of this process's cluster hold; in memory only."""
+"""Values of the Secrets of this process's cluster; in memory only."""
 
 _HUNK = re.compile(r"^@@ -\d", re.MULTILINE)
 
@@ -38,7 +38,7 @@ is_secret_name = names.is_secret_name
 
 
 def learn(secrets: Iterable[Mapping[str, Any]], words: Iterable[str] = ()) -> None:
-    """Take the values of Secrets out of everything from now on, in base64, in URLs and in JSON too.
+    """Redact the values of these Secrets from now on, also in base64, in URLs and in JSON.
 
     Args:
         secrets: objects as the API server returns them.
@@ -48,18 +48,21 @@ def learn(secrets: Iterable[Mapping[str, Any]], words: Iterable[str] = ()) -> No
 
 
 def text(value: str) -> str:
-    """Return the text without private keys, tokens, credentials in URLs and values of `password=`-like names.
+    """Return a text without private keys, tokens, credentials in URLs and values of names such as `password=`.
 
-    Twice is once; the time is linear in the length, whatever the text has.
+    A redacted text is returned unchanged. The time is linear in the length of any text.
+
+    Args:
+        value: the text.
     """
-    # A plain string: what is remembered of a member of an enumeration would be returned for any string of the same letters.
+    # A plain string: else the cache would return a member of an enumeration for every equal string.
     plainly = str.__str__(value)
     return _remembered(plainly, KNOWN, KNOWN.version) if len(value) <= REMEMBERED else _looked_through(plainly)
 
 
 @lru_cache(maxsize=8192)
 def _remembered(value: str, _known: Known, _version: int) -> str:
-    """Look through a text once: most are keys and names, which stand in every object of their kind."""
+    """Redact a text once and cache the result: most texts are keys and names that every object of a kind has."""
     return _looked_through(value)
 
 
@@ -74,11 +77,11 @@ def _looked_through(value: str) -> str:
 
 
 def _once(value: str, depth: int) -> str:
-    """Return the text after one look at it.
+    """Return the text after one round.
 
     Args:
         value: the text.
-        depth: how many coats, of escapes or base64, are taken off.
+        depth: levels of escapes, base64 or URL encoding that are decoded.
     """
     value = KNOWN.hide(value)
     if depth and "%" in value:
@@ -99,7 +102,7 @@ def _once(value: str, depth: int) -> str:
 
 
 def patch(value: str) -> str:
-    """Return a patch without its secrets; of a file that has a Secret only the name is left.
+    """Return a patch without its secrets; of a file with a Secret only the name stays.
 
     Args:
         value: as `git diff` writes it with whole files as context.
@@ -109,7 +112,7 @@ def patch(value: str) -> str:
 
 
 def _section(section: str) -> str:
-    """Return what a patch says of one file."""
+    """Return the redacted section of one file."""
     if not structure.has_secret(section):
         return text(section)
     head = section.splitlines()[0]
@@ -117,7 +120,7 @@ def _section(section: str) -> str:
 
 
 def xml(content: str) -> str:
-    """Return an XML document without the secrets in its texts and attributes; what has none is returned unchanged."""
+    """Return an XML document without the secrets in its texts and attributes; unchanged if it does not have any."""
     root = ET.fromstring(content)  # noqa: S314 - pytest has written it
     changed = False
     for element in root.iter():
@@ -132,20 +135,20 @@ def xml(content: str) -> str:
 
 
 def plain(value: Any, name: str = "") -> Any:
-    """Return plain data, such as an object of the API server, without its secrets; what was given is not changed.
+    """Return a copy of plain data, such as an object of the API server, without its secrets.
 
     Args:
         value: of JSON or YAML.
-        name: of the field that has the value, which may say that it is a secret.
+        name: of the field with the value, which may be the name of a secret.
     """
     return data.taken(value, name, _Plain())
 
 
 class _Plain:
-    """Put `HIDDEN` in the place of secrets."""
+    """Replace secrets by `HIDDEN`."""
 
-    def secret(self, value: Any, *, data: bool = False, whose: str = "", name: str = "") -> str:  # noqa: ARG002 - all the same here
-        """Hide it."""
+    def secret(self, value: Any, *, data: bool = False, owner: str = "", name: str = "") -> str:  # noqa: ARG002 - the placeholder is the same for all
+        """Return the placeholder."""
         return HIDDEN
 
     def pair(self, value: str) -> str:
@@ -154,7 +157,7 @@ class _Plain:
         return f"{key}={HIDDEN}" if equals and inner else text(value)
 
     def text(self, value: str, *, of_secret: bool = False) -> str:
-        """Look through a string; where it is JSON its fields are judged by their names, as those around it are."""
+        """Redact a text; where it is JSON its fields are redacted by their names."""
         if of_secret:
             value = structure.hidden(value, of_secret=True)
         if value[:1] in {"{", "["} and value.rstrip()[-1:] in {"}", "]"} and len(value) <= LONGEST_JSON:
@@ -168,13 +171,13 @@ class _Plain:
         return text(value)
 
     def key(self, value: Any) -> Any:
-        """Look through it."""
+        """Redact a key."""
         return text(value) if isinstance(value, str) else value
 
-    def applied(self, value: Any) -> str:  # noqa: ARG002 - all the same here
-        """Hide it; the object itself is kept beside it."""
+    def applied(self, value: Any) -> str:  # noqa: ARG002 - the placeholder is the same for all
+        """Return the placeholder: the annotation repeats the object that has it."""
         return HIDDEN
 
     def public(self, value: Any) -> Any:
-        """Leave it."""
+        """Return the value unchanged."""
         return value

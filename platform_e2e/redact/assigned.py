@@ -1,10 +1,9 @@
-r"""Take out of a text the values whose names say that they are secrets, however the text writes the pair.
+r"""Redact in a text the values with names of secrets, in every usual notation of such a pair.
 
 `name=value`, `name: value`, `"name": "value"`, the same inside JSON that is a string (`\"name\":\"value\"`), `--name value`,
 `["--name", "value"]`, `name: NAME` with `value: VALUE` after it as in a container's environment, YAML's block scalars.
 
-A text is walked through once: wherever a name is found its value is skipped to the end, so the time is linear in its length
-whatever it has.
+A text is read once: after a name its value is skipped, so the time is linear in the length of any text.
 """
 
 from __future__ import annotations
@@ -21,39 +20,39 @@ _NAME = compiled(
     r"|(?P<entry>,?[\s+-]{0,200}\\*[\"']?value\\*[\"']?[ \t]*[:=][ \t]*)"
     r"|(?P<flag>[ \t]+|[ \t]*,\s{0,80}|\s{0,80}\n[ \t+]{0,80}-[ \t]+))"
 )
-"""The end of a name, in lower case, and what stands between it and its value."""
+"""The end of a name, in lower case, and the separator between name and value."""
 
 _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
-"""ASCII's letters only: others may have more characters in lower case."""
+"""Letters of ASCII only: other letters may have more characters in lower case."""
 
 _VALUE_BELOW = compiled(r"\n[\s+-]{0,200}value[ \t]*:")
 _NAME_CHARACTERS = 40
-"""The longest name that is looked for at the end of a line."""
+"""Characters of the longest name that is searched for at the end of a line."""
 
 _HEAD_CHARACTERS = 160
-"""How far before a name the start of its line is looked for."""
+"""Characters before a name within which the start of its line is searched for."""
 
 _APART = compiled(r"[\s\"'\[,(]")
-"""What separates the words of a command line from each other."""
+"""Separators of the words of a command line."""
 
 _ENTRY = compiled(r"(?:name|key)\\*[\"']?[ \t]*[:=][ \t]*\\*[\"']?[A-Za-z0-9_./-]*$", re.IGNORECASE)
-"""What stands before it where the name is itself a value, as of a container's environment."""
+"""Text before a name that is itself a value, as in a container's environment."""
 
 _SUM = compiled(r"(?:checksum|(?<![A-Za-z])(?:hash|digest|sha\d{1,3}|md5))[/._-][\w.-]{0,40}$", re.IGNORECASE)
-"""What stands before it where the value is the checksum of a secret."""
+"""Text before a name where the value is the checksum of a secret."""
 
 _VARIABLE = compiled(r"\$\{\w*$")
-"""What stands before it in a variable with a default: ${TOKEN:-}."""
+"""Text before a name in a variable with a default: ${TOKEN:-}."""
 
 _PROSE = compiled(
     r"[-+ \t]*(?:#|//|[A-Za-z][^\n=:{}\"']{0,80}[a-z,] [a-z][^\n=:{}\"']{0,60}[a-z,] )[^\n=:{}\"']{0,60}$|[^\n]{0,100}[ \t]#[^\n=:{}\"']{0,60}$"
 )
-"""What stands between the start of a line and it where it is a comment, or in the middle of a sentence."""
+"""Text between the start of a line and a name in a comment, or in the middle of a sentence."""
 
 _LINE = compiled(
     r"[+ -]?[ \t]{0,64}(?:- ){0,3}(?:export |set |declare -x |setenv |ENV |ARG |env )?(?P<quote>['\"]?)[\w.$/-]{0,80}$"
 )
-"""What stands between the start of a line and it where the whole line is the pair."""
+"""Text between the start of a line and a name where the whole line is the pair."""
 
 _DOUBLE = compiled(r'"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"?')
 _SINGLE = compiled(r"'[^'\n]*+(?:''[^'\n]*+)*+'?")
@@ -77,16 +76,16 @@ _BRACED = compiled(r"\{[^{}=:\n]{1,200}\}")
 _COMMENT = compiled(r"[ \t]+#[^\n]*$")
 
 _ESCAPED_CHARACTERS = 8000
-"""How far the end of a quoted value inside a quoted text is looked for; beyond, all of the line is taken for it."""
+"""Characters within which a quoted value inside a quoted text must end; else the rest of the line counts as the value."""
 
 
 def values(text: str) -> str:
-    """Return a text without the values of names that say that they are secrets."""
+    """Return a text without the values of names of secrets."""
     lower = text.lower()
     if len(lower) != len(text):
         lower = text.translate(_LOWER)
     parts, done, at = [], 0, 0
-    # In lower case: told to ignore it, the search takes ten times as long.
+    # In lower case: a search that ignores the case takes ten times as long.
     while (found := _NAME.search(lower, at)) is not None:
         name = qualified(found["name"], lower[max(0, found.start() - 20) : found.start()])
         if text[found.start() : found.end("name")].isupper():
@@ -100,19 +99,19 @@ def values(text: str) -> str:
             parts += [text[done:start], shown]
             done = end
             if end < len(text) and text[end] == "\n" and _VALUE_BELOW.match(lower, end):
-                # A line that is hidden as a whole may end with the name of the value in the next one.
+                # A line that is hidden as a whole may end with the name of the value in the next line.
                 at = max(found.end("name"), end - _NAME_CHARACTERS)
     return "".join([*parts, text[done:]]) if parts else text
 
 
 def _is_pair(text: str, found: re.Match[str]) -> bool:
-    """Tell whether what was found is a name with a value."""
+    """Tell whether a match is a name with a value."""
     if (
         found["name"].lower() == "pass"
         and text[found.start() : found.end("name")] == "PASS"
         and found["sep"] is not None
     ):
-        # The verdict of a test: "--- PASS: TestIt"; a variable has another word before it, as DB_PASS or SSHPASS.
+        # The result of a test: "--- PASS: TestIt". A variable has another word before it, as DB_PASS or SSHPASS.
         before = text[found.start() - 1 : found.start()]
         return before == "_" or ("=" in found["sep"] and (not before or before.isalpha()))
     if found["sep"] is not None:
@@ -122,13 +121,13 @@ def _is_pair(text: str, found: re.Match[str]) -> bool:
     if found["entry"] is not None:
         return bool(_ENTRY.search(before))
     dash = before.rfind("-")
-    # An option: a word that begins with a dash, of which the name is the end.
+    # An option: a word that begins with a dash and ends with the name.
     word = _APART.split(before)[-1]
     return dash >= 0 and _APART.search(before, dash) is None and word.startswith("-") and "=" not in word
 
 
 def _value(text: str, found: re.Match[str], name: str) -> tuple[int, int, str | None]:
-    """Return where a value begins and ends and what is shown in its place, None where it is not a secret."""
+    """Return where a value begins and ends, and its placeholder, None where it is not a secret."""
     name, start = _exact(text, found, name), found.end()
     line = _line(text, found.start())
     whole = found["sep"] is not None and line is not None and _LINE.match(text[line : found.start()]) is not None
@@ -153,14 +152,14 @@ def _value(text: str, found: re.Match[str], name: str) -> tuple[int, int, str | 
 
 
 def _line(text: str, at: int) -> int | None:
-    """Return where the line of a position begins; None where that is too far away."""
+    """Return where the line of a position begins; None if that is too far away."""
     low = max(0, at - _HEAD_CHARACTERS)
     found = text.rfind("\n", low, at)
     return found + 1 if found >= 0 else 0 if low == 0 else None
 
 
 def _inline(text: str, found: re.Match[str], start: int, name: str, *, whole: bool) -> tuple[int, int, str | None]:  # noqa: C901, PLR0911 - one for each way to write it
-    """Return the same of a value in the line of its name."""
+    """Return begin, end and placeholder of a value in the line of its name."""
     following = text[start : start + 1]
     if text.startswith(HIDDEN, start):
         return start, start + len(HIDDEN), None
@@ -200,7 +199,7 @@ def _inline(text: str, found: re.Match[str], start: int, name: str, *, whole: bo
 
 
 def _spoken_of(text: str, found: re.Match[str], start: int) -> bool:
-    """Tell whether a sentence goes on after the name: `# password: taken from the Secret`."""
+    """Tell whether the name is part of a sentence: `# password: taken from the Secret`."""
     line = _line(text, found.start())
     if found["sep"] is None or ":" not in found["sep"] or line is None or not _PROSE.match(text[line : found.start()]):
         return False
@@ -210,21 +209,21 @@ def _spoken_of(text: str, found: re.Match[str], start: int) -> bool:
 
 
 def _open_quote(text: str, found: re.Match[str]) -> str:
-    """Return the quote that the line begins with, before the name; empty where it begins with none."""
+    """Return the quote at the start of the line before the name; empty without one."""
     line = _line(text, found.start())
     head = _LINE.match(text[line : found.start()]) if line is not None else None
     return head["quote"] if head else ""
 
 
 def _exact(text: str, found: re.Match[str], name: str) -> str:
-    """Return the name that was found, marked where it is only the end of one."""
+    """Return the name that was found, marked if it is only the end of a longer name."""
     start = found.end("name") - len(name)
     before = text[start - 1 : start] if start > 0 else ""
     return f"_{name}" if before.isalnum() or before in {"_", "-", "."} else name
 
 
 def _innocent(said: str, name: str, sep: str, *, whole: bool) -> bool:
-    """Tell whether an unquoted value is none that must be hidden."""
+    """Tell whether an unquoted value need not be hidden."""
     if harmless(said, name):
         return True
     if ":" not in sep or PASSWORD_NAME.search(name):
@@ -238,7 +237,7 @@ def _innocent(said: str, name: str, sep: str, *, whole: bool) -> bool:
 
 
 def _quoted(text: str, name: str, start: int, *, long: bool) -> tuple[int, int, str | None]:
-    """Return where a quoted value begins and ends, its quotes excluded."""
+    """Return where a quoted value begins and ends, without its quotes."""
     double = text[start] == '"'
     found = (_DOUBLE if double else _SINGLE).match(text, start)
     if found is None:  # never: one quote is enough for it
@@ -261,17 +260,17 @@ def _escaped(text: str, name: str, quote: re.Match[str]) -> tuple[int, int, str 
 
 
 def _indent(before: str) -> int:
-    """Return how far a key is indented, a patch's first column included only where it is a sign."""
+    """Return the indentation of a key; the first column counts where it is the sign of a patch."""
     bare = before[1:] if before[:1] in {"+", "-"} and before[1:2] != " " else before
     return len(bare) - len(bare.lstrip(" -"))
 
 
 def _block(text: str, line: int, block: re.Match[str], name: str) -> tuple[int, int, str | None]:
-    """Return where the lines of a block scalar begin and end: all that are indented further than its key."""
+    """Return where a block scalar begins and ends: it has all lines that are indented further than its key."""
     head = re.match(r"(?P<sign>[+-]?)(?P<indent> *)(?P<items>(?:- )*)", text[line : block.start()])
     sign, indent = (head["sign"], len(head["indent"])) if head else ("", 0)
     if sign == "-" and text[line + 1 : line + 2] == " " and head and not head["items"] and indent == 1:
-        sign, indent = "", 0  # `- key: |` in the first column is an item of a list, and no line that a patch removes
+        sign, indent = "", 0  # `- key: |` in the first column is an item of a list and not a line that a patch removes
     lines = _deeper(indent + 1, patch=bool(sign) or text[line : line + 1] == " ").match(text, block.end())
     if lines is None or not lines[0].strip():
         return block.end(), block.end(), None
@@ -282,6 +281,6 @@ def _block(text: str, line: int, block: re.Match[str], name: str) -> tuple[int, 
 
 @lru_cache(maxsize=128)
 def _deeper(indent: int, *, patch: bool) -> re.Pattern[str]:
-    """Return what matches all following lines with at least that indent, blank ones among them."""
+    """Return a pattern of all following lines with at least an indentation, and of blank lines between them."""
     sign = "[+-]?" if patch else ""
     return compiled(rf"(?:\r?\n{sign}(?:[ ]{{{indent},}}[^\n]*|\t[^\n]*|[ \t\r]*(?=\n)))*+")

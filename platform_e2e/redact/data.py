@@ -1,7 +1,6 @@
-"""Secrets in data, of YAML or JSON or an object of the API server: by their place, and by their names.
+"""Find secrets in data of YAML, JSON or the API server, by their place and by their names.
 
-One set of rules for data that is at hand and for data that stands in a text (`reading`): who walks through it says what becomes
-of a secret.
+The same rules hold for parsed data and for data within a text (`reading`): a `Taker` decides what replaces a secret.
 """
 
 from __future__ import annotations
@@ -14,16 +13,16 @@ from platform_e2e.redact.names import CONTAINERS, LISTS_OF_NAMES, harmless, is_s
 from platform_e2e.redact.nodes import Map
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-"""An annotation with a whole object as text, Secret data included; the object itself is kept beside it."""
+"""An annotation with a whole object as text, with the data of a Secret; it repeats the object that has it."""
 
 _PUBLIC = frozenset({"encryptedData", "caBundle"})
-"""Fields whose values may be read by everybody: ciphertext of a SealedSecret, certificates of a webhook."""
+"""Fields with public values: the ciphertext of a SealedSecret, certificates of a webhook."""
 
 _INNER = frozenset({"value", "values", "plaintext", "plain", "raw", "inline", "content"})
-"""Fields that have the value of what they are in: `password: {value: x}`."""
+"""Fields with the value of the field that they are in: `password: {value: x}`."""
 
 _SCHEMA = frozenset({"type", "description", "$ref", "format"})
-"""Fields of a schema, whose `default` is not a secret, and neither is anything else in it."""
+"""Fields of a schema: no value of a schema is a secret, not even its `default`."""
 
 _SAID = frozenset({"default", "example", "description", "title", "pattern", "enum"})
 
@@ -36,36 +35,36 @@ _CIPHER = re.compile(r"Ag[A-Za-z0-9+/]{100,}={0,2}\Z")
 """A value of a SealedSecret: two bytes of length, a session key, the ciphertext."""
 
 _RESULTS = frozenset({"result", "bcrypt_hash", "private_key_pem", "private_key_openssh"})
-"""What Terraform's random and tls providers keep in its state."""
+"""Fields in which Terraform's providers `random` and `tls` keep secrets in its state."""
 
 
 class Taker(Protocol):
-    """What becomes of values."""
+    """Decide what replaces each value."""
 
-    def secret(self, value: Any, *, data: bool = False, whose: str = "", name: str = "") -> Any:
-        """Return what stands in the place of a secret.
+    def secret(self, value: Any, *, data: bool = False, owner: str = "", name: str = "") -> Any:
+        """Return the placeholder of a secret.
 
         Args:
             value: the secret, or a container of secrets.
-            data: it must be base64.
-            whose: `Secret` where it is the data of one.
-            name: which has told that it is one.
+            data: whether the placeholder must be base64.
+            owner: `Secret` where the value is data of a Secret; else empty.
+            name: by which the secret was recognised.
         """
 
     def pair(self, value: str) -> Any:
         """Return `KEY=VALUE` without the value."""
 
     def text(self, value: str, *, of_secret: bool = False) -> Any:
-        """Return a text; `of_secret` where it is a patch of a Secret."""
+        """Return a text without secrets; `of_secret` says that it is a patch of a Secret."""
 
     def key(self, value: Any) -> Any:
-        """Return a key."""
+        """Return a key without secrets."""
 
     def applied(self, value: Any) -> Any:
-        """Return an object that stands in an annotation as a text."""
+        """Return the placeholder of an object that is the text of an annotation."""
 
     def public(self, value: Any) -> Any:
-        """Return what may be read by everybody."""
+        """Return a public value."""
 
 
 def taken(value: Any, name: str, to: Taker, *, of_secret: bool = False) -> Any:
@@ -73,9 +72,9 @@ def taken(value: Any, name: str, to: Taker, *, of_secret: bool = False) -> Any:
 
     Args:
         value: of JSON or YAML.
-        name: of the field that has the value, which may say that it is a secret.
-        to: what becomes of values.
-        of_secret: it is a patch of a Secret.
+        name: of the field with the value, which may be the name of a secret.
+        to: decides what replaces each value.
+        of_secret: whether the data is a patch of a Secret.
     """
     if isinstance(value, dict):
         return _mapping(value, name, to, of_secret=of_secret)
@@ -93,7 +92,7 @@ def taken(value: Any, name: str, to: Taker, *, of_secret: bool = False) -> Any:
 
 
 def _is_file(name: str, value: str) -> bool:
-    """Tell whether a field is a file, as a ConfigMap has them: what is in it is judged line by line."""
+    """Tell whether a field is a file, as in a ConfigMap, which is redacted line by line."""
     return "\n" in value.strip() and re.search(r"\.[a-z]{2,10}\Z", name) is not None and "PRIVATE KEY" not in value
 
 
@@ -102,7 +101,7 @@ def _pairs(value: dict[Any, Any]) -> Iterable[tuple[Any, Any]]:
 
 
 def _items(value: list[Any] | tuple[Any, ...], name: str, to: Taker, *, of_secret: bool) -> list[Any]:
-    """Return a list without its secrets: where an item is an option such as `--password` the next one is its value."""
+    """Return a list without its secrets; the item after an option such as `--password` is the option's value."""
     result: list[Any] = []
     hide = False
     redis = bool(value) and isinstance(value[0], str) and value[0].endswith("redis-cli")
@@ -118,7 +117,7 @@ def _items(value: list[Any] | tuple[Any, ...], name: str, to: Taker, *, of_secre
 
 
 def _mapping(value: dict[Any, Any], name: str, to: Taker, *, of_secret: bool) -> dict[Any, Any]:  # noqa: C901, PLR0912 - one for each place that a secret has
-    """Return a mapping without its secrets: a Secret's data, env entries by their name, and fields by theirs."""
+    """Return a mapping without its secrets: the data of a Secret, and entries of an environment and fields by their names."""
     kinds = {str(item).strip() for key, item in _pairs(value) if key == "kind" and isinstance(item, str)}
     secret = "Secret" in kinds or of_secret
     listed = "SecretList" in kinds
@@ -138,7 +137,7 @@ def _mapping(value: dict[Any, Any], name: str, to: Taker, *, of_secret: bool) ->
         ):
             result[shown] = _emptied(item, to, data=key == "data")
         elif listed and key == "items" and isinstance(item, list):
-            result[shown] = [taken(one, "", to, of_secret=True) for one in item]
+            result[shown] = [taken(patch, "", to, of_secret=True) for patch in item]
         elif key == "secretGenerator" or (key == "literals" and "SecretGenerator" in kinds):
             result[shown] = _generated(item, to)
         elif key == "value" and patched is not None:
@@ -171,10 +170,10 @@ def _mapping(value: dict[Any, Any], name: str, to: Taker, *, of_secret: bool) ->
 def _emptied(item: Any, to: Taker, *, data: bool) -> Any:
     """Return the data of a Secret without its values."""
     if isinstance(item, dict) and not isinstance(item, Map):
-        return {to.key(str(key)): _emptied(one, to, data=data) for key, one in item.items()}
+        return {to.key(str(key)): _emptied(value, to, data=data) for key, value in item.items()}
     if isinstance(item, str) and _MASK.fullmatch(item.strip()):
         return item
-    return to.secret(item, data=data, whose="Secret")
+    return to.secret(item, data=data, owner="Secret")
 
 
 def _generated(item: Any, to: Taker) -> Any:
@@ -182,17 +181,17 @@ def _generated(item: Any, to: Taker) -> Any:
     if isinstance(item, str):
         return to.pair(item)
     if isinstance(item, list):
-        return [_generated(one, to) for one in item]
+        return [_generated(value, to) for value in item]
     if isinstance(item, dict):
         return {
-            key: _generated(one, to) if key in {"literals", "secretGenerator"} else taken(one, str(key), to)
-            for key, one in _pairs(item)
+            key: _generated(value, to) if key in {"literals", "secretGenerator"} else taken(value, str(key), to)
+            for key, value in _pairs(item)
         }
     return item
 
 
 def _patched(value: dict[Any, Any]) -> str | None:
-    """Return the path of an operation of a JSON patch (RFC 6902); None where it is none."""
+    """Return the path of an operation of a JSON patch (RFC 6902); None where the value is not an operation."""
     path = value.get("path")
     if "value" not in value or not isinstance(path, str) or not (path.startswith("/") or "op" in value):
         return None
@@ -206,7 +205,7 @@ def _patch_value(path: str, item: Any, to: Taker, *, of_secret: bool) -> Any:
     if parts and (parts[0] == "stringData" or (of_secret and parts[0] == "data")):
         return _emptied(item, to, data=parts[0] == "data")
     if len(parts) == 2 and parts[0] == "data" and isinstance(item, str) and len(item) % 4 == 0 and _BASE64.match(item):
-        # Of a Secret most likely: a ConfigMap has texts.
+        # Most likely of a Secret: a ConfigMap has plain texts.
         return to.secret(item, data=True)
     if not parts:
         return taken(item, "", to, of_secret=of_secret)
@@ -223,16 +222,18 @@ def _random(value: dict[Any, Any]) -> bool:
 
 
 def _results(item: Any, to: Taker) -> Any:
-    """Return what Terraform has made without what is random of it."""
+    """Return results of Terraform without the secrets that its providers have made."""
     if isinstance(item, list):
-        return [_results(one, to) for one in item]
+        return [_results(value, to) for value in item]
     if isinstance(item, dict):
-        return {key: to.secret(one) if key in _RESULTS and one else _results(one, to) for key, one in _pairs(item)}
+        return {
+            key: to.secret(value) if key in _RESULTS and value else _results(value, to) for key, value in _pairs(item)
+        }
     return item
 
 
 def _in_container(key: str, value: str, name: str) -> bool:
-    """Tell whether a value is a secret because it is among secrets: `credentials: {shop: VALUE}`."""
+    """Tell whether a value in a container of secrets is a secret: `credentials: {shop: VALUE}`."""
     if refers(key) or harmless(value, name) or len(value.split()) > 4:
         return False
     return random_looking(value, shortest=6)

@@ -1,4 +1,4 @@
-"""Pairs of a name and a secret that are written without a sign between them, as each program has it in its configuration."""
+"""Shapes of a name and a secret without a sign between them, as in the configurations of many programs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from platform_e2e.redact.pattern import shape as _shape
 _I = re.IGNORECASE
 _M = re.MULTILINE
 _RANDOM = r"(?!\[redacted\])(?P<value>(?=[^\s'\";,<>]{0,200}[0-9])(?=[^\s'\";,<>]{0,200}[A-Za-z])[^\s'\";,<>()]{6,500})"
-"""A value with digits and letters: what else stands after the word `password` is a sentence most times."""
+"""A value with digits and letters: after the word `password` other values are mostly parts of a sentence."""
 
 _LINE = r"(?P<head>^[-+ \t]{0,40}"
 
@@ -49,7 +49,7 @@ DIRECTIVES: tuple[Shape, ...] = (
         r"(?P<head>(?<![\w-])(?:password|passphrase|psk|identified by|with password)[ \t]+(?P<quote>['\"]))(?!\[redacted\])(?P<value>(?=[^'\"\n]{0,200}[0-9])[^'\"\n]{6,500})(?=(?P=quote))",
         flags=_I,
     ),
-    # BIND: a name of an object has no capitals.
+    # BIND: names of objects do not have capitals.
     _shape(
         'secret␣" token␣"',
         r"(?P<head>(?<![\w-])(?i:secret|token)[ \t]+\")(?P<value>(?=[^\"\n]{0,200}[0-9])(?=[^\"\n]{0,200}[A-Z])[A-Za-z0-9+/=_-]{16,500})(?=\")",
@@ -151,7 +151,7 @@ DIRECTIVES: tuple[Shape, ...] = (
         rf"(?P<head>\b(?:define|setenv|putenv|set)\(\s{{0,4}}['\"][\w.-]{{0,60}}?(?:{NAMED})\w{{0,3}}['\"]\s{{0,4}},\s{{0,4}}['\"])(?!\[redacted\])(?P<value>[^'\"\n]{{4,500}})",
         flags=_I,
     ),
-    # HCL: the default of a variable whose name says it.
+    # HCL: the default of a variable with the name of a secret.
     _shape(
         "variable",
         rf"(?P<head>\bvariable[ \t]+\"[\w-]{{0,60}}?(?:{NAMED})\w{{0,3}}\"[ \t]*\{{[^{{}}]{{0,600}}?\bdefault[ \t]*=[ \t]*\")(?!\[redacted\])(?P<value>[^\"\n]{{4,500}})",
@@ -185,4 +185,4 @@ DIRECTIVES: tuple[Shape, ...] = (
         flags=_I,
     ),
 )
-"""Pairs without a sign between them."""
+"""Shapes of pairs without a sign between name and secret."""

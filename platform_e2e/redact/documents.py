@@ -1,4 +1,4 @@
-"""Take out of a text what belongs together over several lines: private keys, and the data of Secrets in YAML and JSON."""
+"""Redact in a text the secrets of several lines: private keys, and the data of Secrets that are embedded in messages."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _KEY_LINES = compiled(
     r"(?:(?:\\r)?\\n|[\s\"'+>|])*(?:Proc-Type:[^\n\\]*|DEK-Info:[^\n\\]*|Version:[^\n\\]*|[A-Za-z0-9+/=.-]+)?"
     r"(?:(?:(?:\\r)?\\n|[ \t\"'+>|\r\n])+(?:Proc-Type:[^\n\\]*|DEK-Info:[^\n\\]*|[A-Za-z0-9+/=]{16,}))*+"
 )
-"""What follows the beginning of a key that is cut off: lines of base64."""
+"""Lines of base64 after the beginning of a key that is cut off."""
 _KEY_CHARACTERS = 24_000
-"""How far the end of a private key is looked for: one of RSA with 16384 bits has 13,000 characters, more where escaped."""
+"""Characters within which a private key must end: RSA with 16384 bits has 13,000, and more where they are escaped."""
 
 _PUTTY = compiled(
     r"Private-Lines: \d+[^\n]*(?:\n[-+ \t]*[A-Za-z0-9+/=]+[ \t\r]*(?=\n|\Z))*+(?:\n[-+ \t]*Private-MAC: [0-9a-fA-F]+)?"
@@ -25,7 +25,7 @@ _PUTTY = compiled(
 
 _FLAT = compiled(r"(?P<head>\bkind: Secret [^\n]{0,2000}?\b(?:stringData|data): )(?P<rest>[^\n]+)")
 _FLAT_VALUE = compiled(r"(?P<head>[\w.-]{1,250}: )[^\s]+")
-"""A manifest in one line, as messages have it."""
+"""A manifest in one line, as in messages."""
 
 _JSON_KIND = compiled(r"\\+\"kind\\+\"\s{0,20}:\s{0,20}\\+\"Secret(?:List)?\\+\"")
 _JSON_DATA = compiled(r"\\+\"(?:data|stringData)\\+\"\s{0,20}:\s{0,20}\{[^{}]*+\}?")
@@ -33,7 +33,7 @@ _JSON_VALUE = compiled(r"(?P<head>:\s{0,20}(?P<quote>\\+\"))(?P<value>(?:(?!(?P=
 
 
 def private_keys(text: str) -> str:
-    """Return a text without private keys, whole or cut off at either end, whatever ends their lines."""
+    """Return a text without private keys, complete or cut off at either end, with any line ends."""
     parts, done = [], 0
     ends = [found.end() for found in _KEY_END.finditer(text)]
     for found in _KEY_BEGIN.finditer(text):
@@ -52,12 +52,12 @@ def private_keys(text: str) -> str:
 
 
 def _endings(text: str) -> str:
-    """Return a text without the lines before the end of a private key whose beginning it does not have."""
+    """Return a text without the lines of private keys that are cut off at their beginning."""
     parts, done = [], 0
     for found in _KEY_END.finditer(text):
         low = max(done, found.start() - _KEY_CHARACTERS)
         start = found.start()
-        # Line by line backwards, so that each is looked at once.
+        # Line by line backwards, so that each line is read once.
         while start > low:
             line = text.rfind("\n", low, start - 1) + 1 or low
             if not re.fullmatch(r"[ \t+>|\"']*[A-Za-z0-9+/=]{2,100}[ \t\"',\r]*\n?", text[line:start]):
@@ -74,13 +74,13 @@ def putty(text: str) -> str:
 
 
 def manifests(text: str) -> str:
-    """Return a text in which the Secrets that stand in one line, as messages have them, or as JSON in a string, keep their keys only."""
+    """Return a text in which Secrets in one line, as in messages, or in JSON within a string, have keys without values."""
     if '\\"Secret' in text and _JSON_KIND.search(text):
         text = _JSON_DATA.sub(_json_data, text)
     if "kind: Secret " in text:
-        text = _FLAT.sub(lambda one: one["head"] + _FLAT_VALUE.sub(rf"\g<head>{HIDDEN}", one["rest"]), text)
+        text = _FLAT.sub(lambda found: found["head"] + _FLAT_VALUE.sub(rf"\g<head>{HIDDEN}", found["rest"]), text)
     return text
 
 
 def _json_data(found: re.Match[str]) -> str:
-    return _JSON_VALUE.sub(lambda one: one[0] if one["value"] == HIDDEN else f"{one['head']}{HIDDEN}", found[0])
+    return _JSON_VALUE.sub(lambda pair: pair[0] if pair["value"] == HIDDEN else f"{pair['head']}{HIDDEN}", found[0])

@@ -1,4 +1,4 @@
-"""Take out of a text what is a secret in another coat: a string with escapes, or base64, of a text that has one."""
+"""Redact secrets in encoded parts of a text: strings with escapes, base64, and what is encoded as in a URL."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from platform_e2e.possessive import compiled
 from platform_e2e.redact.names import HIDDEN
 
 _RUN = compiled(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{16,}={0,2}")
-"""What may be base64 of something that is long enough for a secret with its name."""
+"""A run of characters that may be base64 of a secret with its name."""
 
 SHORTEST_QUOTED = 24
-"""Characters of a string with quotes in it that is looked into: a name and a secret have as many."""
+"""Least characters of a string with quotes that is decoded: a name and a secret have as many."""
 
 SHORTEST = 16
-"""Characters of base64 that are looked at: they stand for twelve."""
+"""Least characters of base64 that are decoded, to twelve characters."""
 
 _HEX = compiled(r"[0-9a-fA-F-]+$")
 """A digest, a commit or a UID."""
@@ -28,31 +28,31 @@ _WRAPPED = compiled(r"(?:^[ \t]*[A-Za-z0-9+/]{60,76}[ \t]*\r?\n){2,}[ \t]*[A-Za-
 """base64 over several lines, as base64(1) and MIME break it (RFC 2045: 76 characters)."""
 
 _SECOND_LINE = compiled(r"\n[ \t]*[A-Za-z0-9+/]{60}")
-"""What every such text has, and is quicker to look for: it begins with a literal."""
+"""A part of every such text that is quicker to search for, as it begins with a literal."""
 
 _NO_TEXT = compiled(rb"[\x00-\x08\xf5-\xff]")
-"""Bytes that no text has."""
+"""Bytes that a text does not have."""
 
 _COMPRESSED = "H4sI"
-"""How base64 of a gzip stream begins; Helm keeps its releases so, values included (helm, storage/driver/util.go)."""
+"""The beginning of a gzip stream in base64, in which Helm keeps releases with their values (helm, storage/driver/util.go)."""
 
 _PAIR = compiled(r"[^\s:]{1,100}:[^\s]{1,500}$")
-"""User and password, as HTTP's basic authentication has them (RFC 7617)."""
+"""User and password of HTTP's basic authentication (RFC 7617)."""
 
 _BASIC = compiled(r"(?:basic\s{1,5}|\"?auth\\*\"?\s{0,5}[:=]\s{0,5}\\*\"?)$", re.IGNORECASE)
-"""What stands before such a pair."""
+"""Text before such a pair."""
 
 
 _STRING = compiled(r'(?<!\\)"[^"\\\n]*+(?:\\.[^"\\\n]*+)++"')
-"""A string of JSON, Go or YAML with something escaped in it."""
+"""A string of JSON, Go or YAML with an escape in it."""
 
 
 def strings(text: str, clean: Callable[[str], str]) -> str:
-    """Return a text in which the strings that are texts of several lines, or have strings themselves, have no secrets.
+    """Return a text without the secrets in strings with line ends or quotes.
 
     Args:
-        text: to look through.
-        clean: takes the secrets out of what such a string stands for.
+        text: to redact.
+        clean: redacts the value of such a string.
     """
 
     def replaced(found: re.Match[str]) -> str:
@@ -69,11 +69,11 @@ def strings(text: str, clean: Callable[[str], str]) -> str:
 
 
 def base64_runs(text: str, clean: Callable[[str], str]) -> str:
-    """Return a text without base64 of what has secrets.
+    """Return a text without base64 of texts with secrets.
 
     Args:
-        text: to look through.
-        clean: takes the secrets out of what was decoded.
+        text: to redact.
+        clean: redacts a decoded text.
     """
     if _SECOND_LINE.search(text):
         text = _WRAPPED.sub(lambda found: _wrapped(found, clean), text)
@@ -100,13 +100,13 @@ def _wrapped(found: re.Match[str], clean: Callable[[str], str]) -> str:
 
 
 def decode(run: str) -> str | None:
-    """Return the text that base64, of either alphabet and with or without its padding, stands for; None where it is none."""
+    """Return the text of base64, of either alphabet and with or without padding; None where it is not base64 of a text."""
     bare = run.rstrip("=").replace("-", "+").replace("_", "/")
     if len(bare) % 4 == 1:
         bare = bare[:-1]  # cut off
     try:
         raw = base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
-        # Most of what is not base64 of a text shows it at once.
+        # Most runs that are not base64 of a text have such bytes.
         if _NO_TEXT.search(raw):
             return None
         decoded = raw.decode()
@@ -119,11 +119,11 @@ _ENCODED = compiled(r"[A-Za-z0-9_.~+*-]{0,2000}(?:%[0-9A-Fa-f]{2}[A-Za-z0-9_.~+*
 
 
 def in_url(text: str, clean: Callable[[str], str]) -> str:
-    """Return a text in which what is encoded as in a URL has no secrets.
+    """Return a text without secrets that are encoded as in a URL.
 
     Args:
-        text: to look through.
-        clean: takes the secrets out of what it stands for.
+        text: to redact.
+        clean: redacts a decoded part.
     """
 
     def replaced(found: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""Read what is in brackets: JSON, and YAML that is written like it."""
+"""Read values in brackets: JSON, and the flow style of YAML."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ class Flow:
     """Read one value in brackets.
 
     Args:
-        text: that has it.
-        at: where it begins.
-        end: where to stop, if it does not end before.
+        text: that has the value.
+        at: where the value begins.
+        end: where to stop, if the value does not end before.
         anchors: of the text.
-        unfinished: containers around it.
+        unfinished: containers around the value.
 
     Attributes:
-        root: the value; what there is of it where it does not end.
+        root: the value; its beginning where it does not end.
         at: where reading has stopped.
-        complete: it has ended.
+        complete: whether the value has ended.
     """
 
     def __init__(self, text: str, at: int, end: int, anchors: Anchors, unfinished: list[Any]) -> None:
@@ -81,7 +81,7 @@ class Flow:
             self.at += 1
 
     def _instead(self, at: int) -> bool:
-        """Take in what begins with a bracket and is a value: a template, and what stands for a secret already."""
+        """Read a value that begins with a bracket without being a container: a template, or a placeholder of a secret."""
         if not self._stack:
             return False
         if self.text.startswith(HIDDEN, at):
@@ -116,7 +116,7 @@ class Flow:
         self.complete = not self._stack
 
     def _scalar(self, leaf: Leaf) -> None:
-        """Take in a scalar as what it is: a key, if a colon follows; a value else."""
+        """Add a scalar: as a key if a colon follows, else as a value."""
         top = self._stack[-1]
         if not isinstance(top, Map) or self._keyed[-1]:
             self._put(leaf)
@@ -128,7 +128,7 @@ class Flow:
             self.at = colon.end()
 
     def _put(self, node: Any) -> None:
-        """Give the innermost container a value."""
+        """Add a value to the innermost container."""
         if self._anchor:
             self._anchors.named[self._anchor] = node
             self._anchor = ""

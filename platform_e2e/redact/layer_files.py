@@ -1,4 +1,4 @@
-"""A layer's files without the secrets that were committed: what travels in an archive must still be a layer."""
+"""Redact the secrets that were committed to a layer's files, so that the result can still be deployed as a layer."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from platform_e2e.redact import patches
 from platform_e2e.redact.names import HIDDEN_IN_BASE64
 
 NO_VALUE = HIDDEN_IN_BASE64
-"""What stands in a Secret's data, which must be base64."""
+"""The placeholder in the data of a Secret, which must be base64."""
 
 
 def redacted(files: Mapping[str, bytes]) -> tuple[dict[str, bytes], list[str]]:
-    """Return the files without secrets, and the names of those that had some.
+    """Return the files without secrets, and the names of the files that had some.
 
-    What may be kept of a file is what a run's own copy of the layer keeps.
+    The rules are those of a run's own copy of the layer.
 
     Args:
         files: of a layer, by name.

@@ -1,4 +1,4 @@
-"""Names that say that a value is a secret, and values that are not secrets whatever their name says."""
+"""Recognise the names of secrets, and values under such names that are not secrets."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import re
 from functools import lru_cache
 
 HIDDEN = "[redacted]"
-"""What stands in a secret's place."""
+"""The placeholder of a secret."""
 
 HIDDEN_IN_BASE64 = "W3JlZGFjdGVkXQ=="
-"""The same, where only base64 may stand."""
+"""The same placeholder in base64."""
 
 _SPECIFIC = (
     r"(?:api|access|secret|private|signing|encryption|auth|account|license|master|unseal|pre[-_ ]?shared|shared|deploy|ssh|"
     r"subscription|hmac|fernet|cipher)"
 )
 _VAGUE = r"(?:app|admin|user|service|routing|integration|session|storage|jwt|project|instance)"
-"""Keys that may be names of columns, routes or entries: only what looks random is taken for one."""
+"""Keys that may be names of columns, routes or entries: only values that look random are secrets."""
 
 NAMED = (
     r"(?:pass(?:word|wd|phrase|code)s?|(?<!by)(?<!com)(?<!tres)(?<!sur)(?<!over)(?<!under)(?<!im)pass|pwd|psk"
@@ -26,7 +26,7 @@ NAMED = (
     r"|erlang[-_]?cookie|_salt|x-honeycomb-team"
     r"|shared[-_]?access[-_]?(?:key|signature)|client[-_]key[-_]data|connection[-_]?string|webhook[-_]?url|session[-_]?id)"
 )
-"""The end of a name that says it wherever it stands."""
+"""The end of a name of a secret in any text."""
 
 _SIGN = r"(?=\\*[\"']?\]?[ \t]*(?:[=:]|%3[ad]))"
 STEM = (
@@ -34,7 +34,7 @@ STEM = (
     r"|keys?(?:[-_]?(?:base|private|b64|base64|hex)|[-_]data|[ ]\d{1,2})?|erlang[-_]?cookie|x-honeycomb-team"
     rf"|(?:salt|seed){_SIGN}|shared[-_]?access[-_]?signature|connection[-_]?string|webhook[-_]?url|session[-_]?id)"
 )
-"""The end of a name in a text in lower case, as a search finds it soon; `qualified` says whether it is one."""
+"""The end of a name in a text in lower case, quick to search for; `qualified` decides whether it is the name of a secret."""
 
 _BEFORE_KEY = re.compile(rf"(?:{_SPECIFIC}|{_VAGUE}|client)[-_. ]?\Z")
 _BEFORE_PW = re.compile(r"(?:bind|root|admin|user|ldap|db|mysql|smtp|ftp)[-_]?\Z")
@@ -43,13 +43,13 @@ _OWN_SECRET = re.compile(
     r"(?:client|app|shared|oauth2?|jwt|api|consumer|hmac|cookie|session|webhook|token|totp|access|auth|signing)[-_]?\Z",
     re.IGNORECASE,
 )
-"""What stands before `secret` in a name whose value is one; others, as `tlsSecret`, have the name of an object as often."""
+"""Words before `secret` in the name of a secret; other names, such as `tlsSecret`, as often have the name of an object as value."""
 
 _NOT_SECRET = re.compile(r"(?:sealed|external|existing|imagepull|superuser)[-_ ]?\Z")
 
 
 def qualified(stem: str, before: str) -> str:  # noqa: PLR0911 - one for each stem
-    """Return the name that a stem is the end of, as far as it says what it is; nothing where it is not the name of a secret.
+    """Return the name that ends with a stem, as far as it matters; an empty string where it is not the name of a secret.
 
     Args:
         stem: what `STEM` has found.
@@ -85,13 +85,13 @@ SECRET_NAME = re.compile(
     r"accountkey|servicekey|presharedkey|psk|credentials?|client-key-data|bindpw|rootpw|pwd)$",
     re.IGNORECASE,
 )
-"""Names of environment variables, fields and query parameters whose value is a secret."""
+"""Names of environment variables, fields and query parameters with a secret as value."""
 
 VAGUE_NAME = re.compile(
     rf"(?:^|[^a-z])(?:{_VAGUE}[-_. ]?keys?|secret[-_]id)$|^_?(?:keys?|seed|secret[-_]?id)$|(?:^|[^a-z])salt$|^x-honeycomb-team$",
     re.IGNORECASE,
 )
-"""Names whose value is one where it looks random."""
+"""Names with a secret as value where the value looks random."""
 
 REFERENCE_NAME = re.compile(
     r"(?:name|names|ref|refs|path|file|files|dir|class|type|namespace|keyref|(?<!secret[-_])(?<!secret)id|ids|ttl|mount|mtime|version|"
@@ -101,22 +101,22 @@ REFERENCE_NAME = re.compile(
     r"(?:existing\w*|pull|tls|superuser)[-_]?secrets?|\.(?:ya?ml|json|toml|ini|conf|cfg|properties|xml|sh|py|tpl|tmpl|md))$",
     re.IGNORECASE,
 )
-"""Endings that turn such a name into a reference to a secret, or a word about it, which a reader needs: secretName."""
+"""Endings that make such a name a reference to a secret or a word about it, which stays: secretName."""
 
 _SUM = re.compile(
     r"(?:checksum|(?<![a-z])(?:hash|digest|sha\d{1,3}|md5|fingerprint))[/._-]|integrity|[-_.](?:checksum|digest|sha256)$",
     re.IGNORECASE,
 )
-"""Names of checksums: what they are of may be a secret, they are none."""
+"""Names of checksums, which are not secrets themselves."""
 
 PASSWORD_NAME = re.compile(r"pass|pwd|pw$|psk$", re.IGNORECASE)
-"""Names whose value is a secret even where it is a word or a short number."""
+"""Names with a secret as value even where the value is a word or a short number."""
 
 _USER = re.compile(
     r"(?:user(?:name)?|login|host|port|server|domain|bucket|region|endpoint|database|url|email|create|use\w*|enabled)$",
     re.IGNORECASE,
 )
-"""Fields beside credentials that are none."""
+"""Fields beside credentials that are not credentials."""
 
 LISTS_OF_NAMES = frozenset({"secrets", "imagePullSecrets", "configSecrets"})
 """Fields that list names of Secrets: of a ServiceAccount (core/v1), of a Prometheus and an Alertmanager (monitoring/v1)."""
@@ -128,7 +128,7 @@ CONTAINERS = frozenset(
         "secretContents",
     }
 )  # fmt: skip
-"""Fields of charts and programs that have secrets by names of their own: whatever looks random in them is one."""
+"""Fields of charts and programs with secrets under any names: each value in them that looks random is a secret."""
 
 _WORDS = frozenset(
     [
@@ -173,7 +173,7 @@ _WORDS = frozenset(
         "unknown",
     ]
 )
-"""Values that say something about a secret and are none."""
+"""Words about a secret that are not secrets."""
 
 PLACEHOLDER = re.compile(
     r"\[redacted\]|(?:[*x.•#<>_~-]|\+{4})+$|[*•+]{4,}(?=[\s,;\"'])|</?[\w .:/#-]+>$|\$\(|`|\$\{|\$[A-Z_][A-Z0-9_]*(?![A-Za-z0-9])|\$[a-z_]+(?:[.-][A-Za-z_][\w-]*)*$|\$arg_\w+$|"
@@ -181,24 +181,24 @@ PLACEHOLDER = re.compile(
     r"(?:sha(?:1|224|256|384|512)|md5|h1|zh)[-:=][A-Za-z0-9+/=]+$|\d+ (?:bytes|B)$|\d{4}-\d\d-\d\d(?:[T ][\d:.]+(?:Z|[+-]\d\d:?\d\d)?)?$",
     re.IGNORECASE,
 )
-"""What stands in the place of a value: a mask, a reference to a variable, a template, a checksum, a time, a size."""
+"""Placeholders of values: a mask, a reference to a variable, a template, a checksum, a time, a size."""
 
 _VARIABLE = re.compile(r"\$[A-Z_][A-Z0-9_]*$|\$[a-z_]+(?:[.-][A-Za-z_][\w-]*)*$")
 
 _PATH = re.compile(r"(?:\.{0,2}|~)(?:/[\w.@+-]+){2,}/?$")
-"""A file that has the secret; two parts at least, for base64 has slashes too."""
+"""The path of a file with the secret; at least two parts, as base64 has slashes, too."""
 
 _CODE = re.compile(
     r"(?:[a-z_]+\.)*[a-z_]+(?:\(|\[\S)|[a-z_]+(?:\.[a-z_]+|\.[A-Z][A-Za-z]+)+[,)\]}]*$|[A-Z][a-z]+\[|[\w./-]+\.(?:key|pem|crt|ya?ml|json|txt)$|\(|"
     r"https?://[^\s@?]+$"
 )
-"""An expression of a program, as tracebacks quote them, the name of a file, an address without credentials."""
+"""An expression of a program, as in tracebacks, the name of a file, an address without credentials."""
 
 _CALL = re.compile(
     r"(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*\([^()\n]*\)?|(?:var|local|data|module|each|self|this|os|process|env|config|settings|args|opts|"
     r"options|request|req|ctx|secrets|values)(?:\.[A-Za-z_]\w*)+(?:\[[^\]\n]*\]?)?[,;)]*$|os\.environ\b",
 )
-"""A call or an attribute: what a program assigns to a password."""
+"""A call or an attribute that a program assigns to a password."""
 
 _SEALED = re.compile(r"Ag[A-D][A-Za-z0-9+/]{300,}={0,2}$")
 """Ciphertext of a SealedSecret: two bytes of length, 512 for the 4096 bits of its RSA key, before it (sealed-secrets, crypto.go)."""
@@ -221,7 +221,7 @@ _CLASSES = re.compile(r"[a-z]+|[A-Z]+|[0-9]+|[^a-zA-Z0-9]+")
 
 @lru_cache(maxsize=8192)
 def is_secret_name(name: str) -> bool:
-    """Tell whether a field, variable or parameter of that name has a secret as its value."""
+    """Tell whether a field, variable or parameter with a name has a secret as its value."""
     if len(name) > 100 or "=" in name or name.count(" ") > 2 or _SUM.search(name):
         return False
     own = name.rpartition("/")[2]
@@ -230,12 +230,12 @@ def is_secret_name(name: str) -> bool:
 
 
 def refers(name: str) -> bool:
-    """Tell whether a field beside credentials names something, or says where it is."""
+    """Tell whether a field beside credentials has a name or a place as its value."""
     return bool(REFERENCE_NAME.search(name) or _USER.search(name) or _SUM.search(name))
 
 
 def random_looking(value: str, shortest: int = 16) -> bool:
-    """Tell whether a value is neither a word nor a name: it changes often between digits, capitals and small letters.
+    """Tell whether a value is neither a word nor a name: digits, capitals and small letters alternate often.
 
     Args:
         value: as it stands there.
@@ -261,12 +261,12 @@ def random_looking(value: str, shortest: int = 16) -> bool:
 
 
 def _mixed(value: str) -> bool:
-    """Tell whether the sort of characters changes at least at each fifth one."""
+    """Tell whether the sort of characters changes at least at every fifth character."""
     return len(_CLASSES.findall(value)) >= max(3, len(value) * 0.2)
 
 
 def harmless(value: str, name: str = "") -> bool:  # noqa: PLR0911 - one for each sort of value
-    """Tell whether a value is not a secret although its name says so: a word, a mask, a reference, a file, ciphertext."""
+    """Tell whether a value under the name of a secret is not a secret: a word, a mask, a reference, a file, ciphertext."""
     bare = value.strip()
     if len(bare) < 2 or bare.lower() in _WORDS or placeholder(bare):
         return True
@@ -297,7 +297,7 @@ def harmless(value: str, name: str = "") -> bool:  # noqa: PLR0911 - one for eac
 
 
 def _encoded(part: str) -> bool:
-    """Tell whether a part of what looks like a path is one of base64, which has slashes too."""
+    """Tell whether a part of a path is base64, which has slashes, too."""
     return (
         len(part) >= 12 and any(map(str.isupper, part)) and any(map(str.isdigit, part)) and any(map(str.islower, part))
     )
@@ -305,7 +305,7 @@ def _encoded(part: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def _may_refer(name: str) -> bool:
-    """Tell whether a field has a secret or the name of one: `secret`, `tlsSecret`."""
+    """Tell whether a field may have the name of a Secret as its value: `secret`, `tlsSecret`."""
     head, found, _ = re.sub(r"s$", "", name).lower().rpartition("secret")
     return (
         bool(found)
@@ -322,7 +322,7 @@ def _vague(name: str) -> bool:
 
 
 def placeholder(value: str) -> bool:
-    """Tell whether something stands for a value that is elsewhere."""
+    """Tell whether a text is a placeholder of a value."""
     found = PLACEHOLDER.match(value)
     if found is None:
         return False

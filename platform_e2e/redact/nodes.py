@@ -1,4 +1,4 @@
-"""Nodes of a text of YAML or JSON: scalars with their positions, mappings, sequences, and what aliases stand for."""
+"""Nodes of a text of YAML or JSON: scalars with their positions, mappings, sequences, and the nodes of aliases."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 DEEPEST = 60
-"""Containers in each other; what is deeper counts as of the last one. The API server's own bound for JSON is 10,000 (apimachinery)."""
+"""Levels of containers; deeper values count as values of the last level. The API server's bound for JSON is 10,000 (apimachinery)."""
 
 MOST_REPEATED = 10_000
-"""Values that an alias stands for; one of more stands for nothing (YAML bombs)."""
+"""Values that aliases may repeat; an alias beyond that has no node (YAML bombs)."""
 
 
 class Leaf(str):
-    """A scalar: its value, and where it stands.
+    """A scalar: its value and its position.
 
     Attributes:
-        start: where its text begins; of a quoted one the character after the quote.
-        end: after its text.
-        style: the quote that it is in, `|` or `>` of a block, empty of a plain one.
+        start: of its text; for a quoted scalar after the quote.
+        end: of its text.
+        style: its quote, `|` or `>` for a block, empty for a plain scalar.
         body: where the lines of a block begin.
     """
 
@@ -43,8 +43,8 @@ class Map(dict[str, Any]):
     """A mapping.
 
     Attributes:
-        pairs: every key with its value, also one that is there twice.
-        waiting: the anchor of the value that the last key will get.
+        pairs: every key with its value, also a key that occurs twice.
+        waiting: the anchor of the next value, for the last key.
     """
 
     def __init__(self) -> None:
@@ -53,14 +53,14 @@ class Map(dict[str, Any]):
         self.waiting = ""
 
     def add(self, key: str, value: Any = None) -> None:
-        """Take in a key."""
+        """Add a key."""
         self.pairs.append([key, value])
-        # `kind` twice: YAML's readers do not agree which one counts, so the one that says more does.
+        # `kind` twice: parsers of YAML disagree which one counts; here `Secret` does.
         if self.get(key) != "Secret":
             self[key] = value
 
     def fill(self, value: Any) -> None:
-        """Give the last key its value."""
+        """Set the value of the last key."""
         key, has = self.pairs[-1]
         if has is None:
             self.pairs.pop()
@@ -84,7 +84,7 @@ def leaves(node: Any) -> Iterator[Leaf]:
 
 
 class Anchors:
-    """What the anchors of one text name."""
+    """The anchors of one text and their nodes."""
 
     def __init__(self) -> None:
         self.named: dict[str, Any] = {}
@@ -92,7 +92,7 @@ class Anchors:
         self._repeated = 0
 
     def alias(self, name: str, unfinished: Sequence[Any]) -> Any:
-        """Return what an alias stands for; nothing where that is too much, or has the alias in it.
+        """Return the node of an alias; None where the node is too large, or contains the alias.
 
         Args:
             name: of the alias.
@@ -104,14 +104,14 @@ class Anchors:
         return node if self._repeated <= MOST_REPEATED and depth <= DEEPEST else None
 
     def _size(self, node: Any, unfinished: Sequence[Any]) -> tuple[int, int]:
-        """Return how many values a node has, each as often as it is repeated, and how many containers are in each other."""
+        """Return the number of a node's values, repeated ones counted each time, and its levels of containers."""
         if not isinstance(node, Map | Seq):
             return 1, 0
-        if any(one is node for one in unfinished):
+        if any(container is node for container in unfinished):
             return MOST_REPEATED + 1, 0
         if id(node) not in self._sizes:
             inner = [value for _, value in node.pairs] if isinstance(node, Map) else list(node)
-            of = [self._size(one, unfinished) for one in inner]
+            of = [self._size(value, unfinished) for value in inner]
             self._sizes[id(node)] = 1 + sum(size for size, _ in of), 1 + max((depth for _, depth in of), default=0)
         return self._sizes[id(node)]
 

@@ -1,4 +1,4 @@
-"""Redact a layer's files and patches: Secrets and what looks like one are taken out, what is needed to run it again stays."""
+"""Redact a layer's files and patches: secrets are removed, everything else that a replay needs stays."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from platform_e2e import redact
 from platform_e2e.redact import names, structure
 
 MANIFESTS = frozenset({".yaml", ".yml", ".json"})
-"""Endings of files that may have manifests; what stands in a secret's place there must be a string, and base64 in a Secret's data."""
+"""Endings of files that may have manifests; placeholders there must be strings, and base64 in the data of a Secret."""
 
 KEYSTORES = frozenset({".p12", ".pfx", ".jks", ".keystore", ".kdbx", ".gpg"})
-"""Endings of files that hold private keys and are not text, so that nothing can be taken out of them."""
+"""Endings of files with private keys that are not text, so that they cannot be redacted in part."""
 
 PICTURES = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"\0\0\1\0", b"wOFF", b"wOF2", b"\0\1\0\0\0", b"OTTO")
-"""How pictures and fonts begin, which are not text and have no secrets. A text may begin so, too: `OTTO_PASSWORD=`."""
+"""First bytes of pictures and fonts, which are not text and have no secrets. A text may begin with them, too: `OTTO_PASSWORD=`."""
 
 _HEAD = 64
-"""Bytes within which each of them has a NUL: of a length, a size or a number of tables."""
+"""Bytes within which each of them has a NUL, in a length, a size or a number of tables."""
 
 WIDE = (b"\xff\xfe", b"\xfe\xff")
-"""How text begins whose letters take two bytes or four: no pattern of a secret fits it."""
+"""First bytes of text with letters of two bytes or four, which no pattern of a secret matches."""
 
 _SECRET = re.compile(r"\bkind\W{0,20}(?:!\S{0,40}\s{1,20})?(?:[|>][-+]?\s{1,80})?\W{0,4}Secret(?:List)?\b")
 _LARGEST_PARSED = 60_000
-"""Characters of a file with a Secret that is parsed once more: a Secret has at most 1 MiB, those in Git a few kilobytes."""
+"""Characters of a file with a Secret that is also parsed: a Secret has at most 1 MiB, those in Git a few kilobytes."""
 
 _DEEPEST_PARSED = 100
-"""Brackets in each other of a file that is parsed; a manifest has some ten."""
+"""Levels of brackets of a file that is parsed; a manifest has some ten."""
 
 OF_SECRET = "the values of its Secret"  # noqa: S105 - words about it
 LOOKING = "values that look like secrets"
 
 
 def file(name: str, content: bytes) -> tuple[bytes, str]:
-    """Return what may be kept of a file, and what was taken out: a few words, or nothing.
+    """Return the redacted content of a file, and what was removed in a few words; an empty string where nothing was.
 
     Args:
         name: relative to the layer.
@@ -51,11 +51,11 @@ def file(name: str, content: bytes) -> tuple[bytes, str]:
     if content.startswith(PICTURES) and b"\0" in content[:_HEAD]:
         return content, ""
     if b"\0" in content or content.startswith(WIDE):
-        return b"", "what is no text, so that nothing could be taken out of it"
+        return b"", "what is not text, so that it could not be redacted in part"
     try:
         written = content.decode()
     except UnicodeDecodeError:
-        # Every byte is a character of Latin-1, and comes back as it was.
+        # Every byte is a character of Latin-1, so it is encoded to the same byte again.
         kept, what = _text(name, content.decode("latin-1"))
         return kept.encode("latin-1"), what
     kept, what = _text(name, written)
@@ -63,7 +63,7 @@ def file(name: str, content: bytes) -> tuple[bytes, str]:
 
 
 def _text(name: str, written: str) -> tuple[str, str]:
-    """Return what may be kept of a file's text, and what was taken out."""
+    """Return the redacted text of a file, and what was removed."""
     manifest = PurePosixPath(name).suffix.lower() in MANIFESTS
     kept, of_secret = structure.emptied(written, redact.text, usable=manifest)
     if manifest and _SECRET.search(kept) and len(kept) <= _LARGEST_PARSED and _has_values(kept):
@@ -73,15 +73,15 @@ def _text(name: str, written: str) -> tuple[str, str]:
 
 
 def is_keystore(name: str) -> bool:
-    """Tell whether a file of that name holds keys and no text; Git puts names with other letters than ASCII between quotes."""
+    """Tell by its name whether a file has keys and is not text; Git quotes names with other letters than those of ASCII."""
     return PurePosixPath(name.rstrip('"')).suffix.lower() in KEYSTORES
 
 
 def section(patch: str) -> str:
-    """Return what a patch says of one file without its secrets; only the name where it has values of a Secret."""
+    """Return the section of one file of a patch without secrets; only the name where it has values of a Secret."""
     head = patch.partition("\n")[0]
     if "\nGIT binary patch\n" in patch:
-        return f"{head}\n# {redact.HIDDEN}: the file is no text\n"
+        return f"{head}\n# {redact.HIDDEN}: the file is not text\n"
     return redact.patch(patch)
 
 
@@ -95,11 +95,11 @@ def _has_values(written: str) -> bool:
         with warnings.catch_warnings(action="ignore"):
             return any(_values(document, set()) for document in yaml.load_all(written))
     except (YAMLError, ValueError, LookupError, TypeError, RecursionError):
-        return False  # no YAML: the API server would not find more in it than `structure` does
+        return False  # not YAML: the API server would not find more in it than `structure` does
 
 
 def _depth(written: str) -> int:
-    """Return how many brackets are open at most."""
+    """Return the levels of brackets."""
     deepest = depth = 0
     for found in re.finditer(r"[\[{}\]]", written):
         depth += 1 if found[0] in "[{" else -1
@@ -108,23 +108,23 @@ def _depth(written: str) -> int:
 
 
 def _values(given: Any, seen: set[int], *, listed: bool = False) -> bool:
-    """Tell whether there is a Secret with values in a document; what aliases repeat is looked at once."""
+    """Tell whether a document has a Secret with values; a node of several aliases is read once."""
     if not isinstance(given, list | dict) or (id(given) in seen and not listed):
         return False
     seen.add(id(given))
     if isinstance(given, list):
-        return any(_values(one, seen, listed=listed) for one in given)
+        return any(_values(item, seen, listed=listed) for item in given)
     kind = str(given["kind"]).strip() if isinstance(given.get("kind"), str) else ""
     if (kind == "Secret" or listed) and not all(_empty(given.get(field), set()) for field in ("data", "stringData")):
         return True
-    return any(_values(one, seen, listed=kind == "SecretList" and key == "items") for key, one in given.items())
+    return any(_values(item, seen, listed=kind == "SecretList" and key == "items") for key, item in given.items())
 
 
 def _empty(held: Any, seen: set[int]) -> bool:
-    """Tell whether the data of a Secret has no values, or only what stands in their place."""
+    """Tell whether the data of a Secret has no values but placeholders."""
     if isinstance(held, dict | list):
         if id(held) in seen:
             return True
         seen.add(id(held))
-        return all(_empty(one, seen) for one in (held.values() if isinstance(held, dict) else held))
+        return all(_empty(item, seen) for item in (held.values() if isinstance(held, dict) else held))
     return held is None or names.placeholder(str(held).strip()) or not str(held).strip()

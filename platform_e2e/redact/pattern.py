@@ -1,4 +1,4 @@
-"""One pattern of a secret that is recognised by how it looks."""
+"""Shapes: patterns of secrets that are recognised without a name."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class Shape:
     """One pattern.
 
     Attributes:
-        needles: one of these, in lower case, is in every text that has it.
-        pattern: with a group `head` for what stays before the secret, and a group `value` for what may only stand in its place.
-        then: stands in the secret's place.
-        sure: is in every text that has it, too, and is quicker to look for: it begins with a literal.
+        needles: every text that matches has one of these, in lower case.
+        pattern: its group `head` stays; its group `value` may be a placeholder already.
+        then: the placeholder of the secret.
+        sure: every text that matches also matches this, which is quicker to search for as it begins with a literal.
     """
 
     needles: tuple[str, ...]
@@ -26,7 +26,7 @@ class Shape:
     sure: re.Pattern[str] | None = None
 
     def sub(self, text: str) -> str:
-        """Return a text without it."""
+        """Return a text without the secrets of this shape."""
         if self.sure is not None and self.sure.search(text) is None:
             return text
         return self.pattern.sub(self._shown, text)
@@ -39,18 +39,18 @@ class Shape:
 
 
 def _placeholder(value: str) -> bool:
-    """Tell whether the first word of it is one: the rest of a line is taken for a value where nothing says where it ends."""
+    """Tell whether the first word is a placeholder: a value without a clear end is taken to be the rest of the line."""
     first = value.split(None, 1)[0].strip("`.,;") if value.strip() else ""
     return placeholder(first) or (first == value.strip() and first.isalpha() and first.islower() and len(first) < 8)
 
 
 def shape(needles: str, pattern: str, then: str = HIDDEN, flags: int = 0, *, sure: str = "") -> Shape:
-    """Return a pattern.
+    """Return a shape.
 
     Args:
-        needles: with blanks between them; `␣` is a blank in one.
+        needles: separated by blanks; `␣` is a blank within a needle.
         pattern: see `Shape`.
-        then: stands in the secret's place.
+        then: the placeholder of the secret.
         flags: of the pattern.
         sure: see `Shape`.
     """
@@ -59,17 +59,17 @@ def shape(needles: str, pattern: str, then: str = HIDDEN, flags: int = 0, *, sur
 
 
 def without(shapes: tuple[Shape, ...], text: str, lower: str) -> str:
-    """Return a text without what any of the shapes recognises.
+    """Return a text without the secrets of some shapes.
 
     Args:
-        shapes: in the order in which they are looked for.
-        text: to look through.
+        shapes: in the order in which they are applied.
+        text: to redact.
         lower: the same in lower case.
     """
-    for one in shapes:
-        # No generator: this is most of what it costs to redact a run's evidence.
-        for needle in one.needles:
+    for candidate in shapes:
+        # A loop and not a generator: redacting a run's evidence spends most of its time here.
+        for needle in candidate.needles:
             if needle in lower:
-                text = one.sub(text)
+                text = candidate.sub(text)
                 break
     return text

@@ -1,4 +1,4 @@
-"""Tokens that say whose they are: by the letters that they begin with, which are the issuer's, and by what they have around them."""
+"""Shapes of tokens that show their issuer: by a prefix, or by the text around them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _I = re.IGNORECASE
 
 
 def _prefixed(body: str, *prefixes: str) -> tuple[Shape, ...]:
-    """Return the shapes of tokens that begin with one of several prefixes and go on with the same characters."""
+    """Return the shapes of tokens with the same body after one of several prefixes."""
     return tuple(
         _shape(
             prefix.lower(),
-            # The literal first: that is what a search is quick with.
+            # The literal comes first, which makes the search quick.
             rf"{re.escape(prefix)}(?<![A-Za-z0-9_]{re.escape(prefix)}){body}(?![A-Za-z0-9])",
         )
         for prefix in prefixes
@@ -65,16 +65,16 @@ TOKENS: tuple[Shape, ...] = (
         r"(?<!\w)(?:hf_[A-Za-z]{30,}|shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}|dapi[a-f0-9]{32}|lin_api_\w{30,}|NRAK-[A-Z0-9]{27})",
     ),
     _shape(":aa", r"(?<!\d)\d{8,10}:AA[\w-]{33}"),
-    # Bootstrap tokens; the second part of an event's name, which looks alike, is hexadecimal.
+    # Bootstrap tokens; the name of an event looks similar, but its second part is hexadecimal.
     _shape(
         ".",
         r"(?<![\w./-])(?=[a-z0-9]{6}\.[a-z0-9]{0,15}\d)(?![a-z0-9]{6}\.[0-9a-f]{16}\b)[a-z0-9]{6}\.[a-z0-9]{16}(?![\w./-])",
         HIDDEN + " bootstrap token",
         sure=r"\.(?<=(?<![\w./-])[a-z0-9]{6}\.)[a-z0-9]{16}(?![\w./-])",
     ),
-    # Hashes of passwords, crypt(5), bcrypt and Argon2: they can be guessed at.
+    # Hashes of passwords, crypt(5), bcrypt and Argon2: the password can be guessed from them.
     _shape("$", r"\$(?:2[abxy]|apr1|1|5|6|y|gy|argon2(?:id?|d))\$[./A-Za-z0-9$,=+-]{13,}", HIDDEN + " hash"),
-    # Letters and digits of both sizes after the prefix, as most issuers make them.
+    # Digits, capitals and small letters after the prefix, as most issuers make them.
     *_prefixed(
         r"[A-Za-z0-9_-]{24,}",
         "tskey-",
@@ -161,7 +161,7 @@ TOKENS: tuple[Shape, ...] = (
     ),
     *_prefixed(r"[A-Za-z0-9]{20}-[A-Za-z0-9]{16}", "xkeysib-", "xsmtpsib-"),
     *_prefixed(r"[0-9a-f]{40,}(?:-[A-Za-z0-9]{16})?", "xkeysib-", "xsmtpsib-"),
-    # Hexadecimal digits after it.
+    # Hexadecimal digits after the prefix.
     *_prefixed(
         r"[0-9a-f]{30,}",
         "pul-",
@@ -224,11 +224,11 @@ TOKENS: tuple[Shape, ...] = (
         sure=r"\.(?:[\w-]{6}\.[\w-]{27}|[A-Za-z0-9]{22})",
     ),
     _shape("access-", r"(?<!\w)access-(?:sandbox|development|production)-[0-9a-f-]{36}"),
-    # Addresses to which anybody who knows them may post.
+    # Addresses that accept posts from everyone who knows them.
     _shape(
         "webhook.office.com hooks.zapier.com /hooks/ logic.azure.com chat.googleapis.com hook.",
         r"(?P<head>(?:webhook\.office\.com/webhookb2|hooks\.zapier\.com/hooks/catch|hook\.[\w.]{1,20}\.com|/hooks)/)(?=[\w@/-]*\d)[\w@/-]{16,}",
     ),
     _shape("_gitlab_session=", r"(?P<head>_gitlab_session=)\w{20,}"),
 )
-"""Tokens that say whose they are."""
+"""Shapes of tokens that show their issuer."""

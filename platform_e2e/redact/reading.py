@@ -1,8 +1,8 @@
-"""Read the structure of whatever YAML or JSON a text has, and where each value of it stands.
+"""Read the structure and the positions of all values of YAML and JSON in any text.
 
-The text need not parse: templates, logs and pieces of files have structure, too. What does not fit is passed over. Nothing is
-copied back from here: a value is replaced where it stands, so every other byte of the text stays unchanged. Each character is
-looked at a bounded number of times.
+The text need not parse: templates, logs and pieces of files have structure, too, and the parts without structure are skipped. Values
+are later replaced at their positions, so every other byte of the text stays unchanged. Each character is read a bounded number of
+times.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from platform_e2e.redact.names import HIDDEN
 from platform_e2e.redact.nodes import DEEPEST, Anchors, Leaf, Map, Seq, unquoted
 
 FAILURES = 20
-"""Quotes that never end before all others are only looked at within their line."""
+"""Quotes without an end after which all other quotes must end within their line."""
 
 LONGEST_BRACKETS = 300_000
-"""Characters over several lines that are read as one value in brackets; what is longer is read by its lines, which are indented."""
+"""Characters of one value in brackets over several lines; a longer value is read line by line, by its indentation."""
 
 MOST_WASTED = 100_000
-"""The same of brackets: characters that were looked through in vain for where they end."""
+"""Characters that were read in search of the end of brackets without finding it; then brackets must end within their line."""
 
 
 _LINE = compiled(r"(?P<indent>[ \t]*)(?P<rest>[^\s#][^\n]*)?")
@@ -39,12 +39,12 @@ _END = compiled(r"(?:---|\.\.\.)(?=\s|\Z)|@@ |(?:---|\+\+\+|diff --git) ")
 
 
 def read(text: str, start: int = 0, end: int | None = None) -> list[Any]:
-    """Return what is in a text, or in a part of it: the documents, and every piece of JSON in a line of something else."""
+    """Return the documents in a text or in a part of it, and every piece of JSON within a line."""
     return _Reader(text, start, len(text) if end is None else end).read()
 
 
 class _Reader:
-    """Read one text, line by line, and what is in brackets as a whole."""
+    """Read one text line by line, and values in brackets as a whole."""
 
     def __init__(self, text: str, start: int, end: int) -> None:
         self.text, self.at, self.end = text, start, end
@@ -76,7 +76,7 @@ class _Reader:
         self.at = self.end if end < 0 else end + 1
 
     def _content(self, at: int, column: int) -> None:
-        """Take in what begins at a column of a line."""
+        """Read the content that begins at a column of a line."""
         text = self.text
         line = at - column
         while (dash := _DASH.match(text, at, self.end)) is not None:
@@ -108,7 +108,7 @@ class _Reader:
         self._value(at, column - 1, anchor, item=True)
 
     def _enter(self, column: int, kind: type[Any]) -> None:
-        """Have a container of that sort open at a column, a new one if there is none."""
+        """Open a container of a type at a column, unless one is open there."""
         while self.open and self.open[-1][0] > column:
             self.open.pop()
         if self.open and self.open[-1][0] == column:
@@ -126,7 +126,7 @@ class _Reader:
         self.open.append((column, node))
 
     def _put(self, node: Any) -> None:
-        """Give the innermost container a value."""
+        """Add a value to the innermost container."""
         if not self.open:
             self.roots.append(node)
         elif isinstance(top := self.open[-1][1], Map):
@@ -138,7 +138,7 @@ class _Reader:
             top.append(node)
 
     def _value(self, at: int, column: int, anchor: str, *, item: bool = False) -> None:
-        """Take in the value that stands after a key, or as an item."""
+        """Read the value after a key, or of an item."""
         text = self.text
         while text[at : at + 1] in {" ", "\t"}:
             at += 1
@@ -161,7 +161,7 @@ class _Reader:
         self._skip_line(max(end, at))
 
     def _outward(self, column: int) -> None:
-        """Close what a line without a key is not in: it is something of a container that is further out, or of none at all."""
+        """Close the containers to which a line without a key does not belong."""
         while self.open and self.open[-1][0] > column + 1:
             self.open.pop()
         if self.open and self.open[-1][0] == column + 1 and isinstance(self.open[-1][1], Map):
@@ -208,7 +208,7 @@ class _Reader:
         return Leaf.at(value, at, stop), end
 
     def _brackets(self, at: int) -> tuple[Any, int]:
-        """Return what is in brackets; where they never end, what is in them in their line."""
+        """Return the value in brackets; where they do not end, its part within the line."""
         line = self.text.find("\n", at, self.end)
         line = self.end if line < 0 else line
         unfinished = [node for _, node in self.open]
@@ -222,7 +222,7 @@ class _Reader:
         return flow.root, flow.at
 
     def _embedded(self, at: int) -> int:
-        """Take in the JSON in a line of something else; return where the last of it ends, where it began if there is none."""
+        """Read the pieces of JSON within a line; return where the last one ends, or the start where the line has none."""
         text = self.text
         end = text.find("\n", at, self.end)
         end = self.end if end < 0 else end
@@ -232,7 +232,7 @@ class _Reader:
         return at
 
     def _lines(self, block: re.Match[str], column: int) -> tuple[Any, int]:
-        """Return a block scalar: the lines that are indented further than what has it."""
+        """Return a block scalar: the lines that are indented further than its container."""
         text, end = self.text, block.end()
         last, first = end, 0
         while end < self.end:
@@ -251,7 +251,7 @@ class _Reader:
         return Leaf.at(value, block.start(), last, block["style"], first or last), last
 
     def _quoted(self, at: int, column: int) -> Leaf | None:
-        """Return a quoted scalar; over several lines only where they are indented further than what has it."""
+        """Return a quoted scalar; its further lines must be indented further than its container."""
         text, double = self.text, self.text[at] == '"'
         pattern = DOUBLE if double else SINGLE
         line = text.find("\n", at, self.end)
@@ -261,7 +261,7 @@ class _Reader:
             return None
         raw = found[0][1:-1]
         if "\n" in raw:
-            indents = [len(one) - len(one.lstrip(" \t")) for one in raw.split("\n")[1:-1] if one.strip()]
+            indents = [len(line) - len(line.lstrip(" \t")) for line in raw.split("\n")[1:-1] if line.strip()]
             if any(indent <= column for indent in indents):
                 return None
         return Leaf.at(unquoted(raw, double=double), at + 1, found.end() - 1, text[at])

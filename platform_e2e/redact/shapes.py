@@ -1,7 +1,7 @@
-"""Secrets that are recognised by how they look, wherever they stand.
+"""Redact secrets that are recognised by their shape anywhere in a text.
 
-Each pattern is tried only where the text has one of its needles, so a text without secrets costs little. None of them can
-take more than linear time: what may be long either begins with a literal, or cannot begin in the middle of what it matches.
+Each pattern is tried only where the text has one of its needles, so a text without secrets costs little. Every pattern takes linear
+time: one with a long match either begins with a literal, or cannot begin in the middle of its own match.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _NOT_DONE = r"(?!\[redacted\])"
 
 URLS: tuple[Shape, ...] = (
     _shape("://", rf"(?P<head>://){_NOT_DONE}[^\s/@:'\"<>]{{0,200}}:(?P<value>[^\s/@'\"<>]{{0,1000}})@", HIDDEN + "@"),
-    # A password that should have been escaped: it has a slash or an @. A port is none.
+    # A password that should have been escaped: it has a slash or an @. A port is not a password.
     _shape(
         "://",
         rf"(?P<head>://){_NOT_DONE}[^\s/@:'\"<>]{{1,200}}:(?!\d{{1,5}}/)(?P<value>[^\s'\"<>]{{1,300}})@",
@@ -31,7 +31,7 @@ URLS: tuple[Shape, ...] = (
     ),
     # Go's driver for MySQL: user:password@tcp(host).
     _shape("@tcp( @unix(", r"(?<![^\s'\"=])[^\s:/@'\"=]{1,100}:[^\s'\"]{1,300}@(?=tcp\(|unix\()", HIDDEN + "@"),
-    # What is signed with a key, and keys as parameters.
+    # Signatures and keys as parameters.
     _shape(
         "sig= signature= key= code= sas= auth=",
         rf"(?P<head>[?&;](?:sig|(?:x-amz-|x-goog-)?signature|key|code|sas|auth)=){_NOT_DONE}[^\s&'\"#<>]{{8,}}",
@@ -69,17 +69,17 @@ HEADERS: tuple[Shape, ...] = (
     _shape("{sha} {ssha}", r"(?P<head>\{S?SHA\})[A-Za-z0-9+/]{20,}={0,2}"),
     _shape("sshpass", r"(?P<head>\bsshpass[ \t]+-p[ \t]*['\"]?)(?!\[redacted\])[^\s'\"]{1,300}"),
 )
-"""Headers of HTTP and command lines."""
+"""Credentials in headers of HTTP and in command lines."""
 
 
 _LONG = re.compile(r"[^\s\"'<>,;(){}\[\]|]{18,}")
-"""What every token is in."""
+"""A word that is long enough for a token."""
 
 
 def tokens(text: str) -> str:
-    """Return a text without what any of the shapes recognises."""
+    """Return a text without the secrets of all shapes."""
     lower = text.lower()
     text = without(DIRECTIVES, without(HEADERS, without(URLS, text, lower), lower), lower)
     words = _LONG.findall(text)
-    # Tokens are looked for in long words only, which are a small part of a text: there are many sorts of them.
+    # The many shapes of tokens are searched for in long words only, which are a small part of a text.
     return without(TOKENS, text, "\n".join(set(words)).lower()) if words else text

@@ -1,4 +1,4 @@
-"""Take secrets out of a text by its structure: whatever YAML or JSON is in it, or in what a patch changes, keeps all but them."""
+"""Redact secrets in a text by its structure: in all YAML and JSON of a text, and in the files that a patch changes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from platform_e2e.redact.nodes import Leaf, leaves
 from platform_e2e.redact.reading import read
 
 LARGEST = 12_000_000
-"""Characters of a text whose structure is looked at: more than any file of a layer or any artifact has."""
+"""Characters of a text whose structure is read; files of a layer and artifacts have fewer."""
 
 _WORTH = tuple(
     (needle, re.compile(pattern, re.MULTILINE))
@@ -42,10 +42,10 @@ _WORTH = tuple(
         "redis-cli": "redis-cli",
     }.items()
 )
-"""What a text has in which the structure says more than the names in its lines; the first is looked for before the second."""
+"""Signs of a text in which structure finds more than names do: a needle, and a pattern that is tried where the needle is."""
 
 _SECRET = ("secret", "stringdata", "pass", "pwd", "token", "cred", "auth", "key", "/data", "\\x00", "\\u00", "psk")
-"""In lower case, one of these is in every text that has one: a tenth of the time that a pattern takes which ignores the case."""
+"""Every text with a secret has one of these in lower case; a pattern that ignores the case takes ten times as long."""
 _CIPHERTEXT = re.compile(r"Ag[A-Za-z0-9+/]{8,}={0,2}\Z")
 _ASIDE = re.compile(r"<sealed-\d+>")
 _ENDS = re.compile(rf"{STEM}:$")
@@ -55,15 +55,15 @@ _HEAD = re.compile(r"(?:---|\+\+\+|diff --git|index|new file|deleted file|simila
 
 @dataclass
 class Marker:
-    """Remember where secrets stand in a text.
+    """Record the positions of the secrets in a text.
 
     Attributes:
-        source: what was read.
-        spans: of each, its start, its end and what stands there instead.
-        usable: the text must still be one of the same format, as the API server takes it.
-        sealed: where values stand that everybody may read.
-        of_secret: there are values of a Secret among them.
-        done: blocks that were looked into.
+        source: the text.
+        spans: placeholder of each secret by its start and end.
+        usable: whether the redacted text must still be a manifest that the API server accepts.
+        sealed: start and end of public values.
+        of_secret: whether values of a Secret are among the secrets.
+        done: starts of the blocks that were read.
     """
 
     source: str
@@ -73,8 +73,8 @@ class Marker:
     of_secret: bool = False
     done: set[int] = field(default_factory=set)
 
-    def secret(self, value: Any, *, data: bool = False, whose: str = "", name: str = "") -> Any:
-        """Mark every scalar in it."""
+    def secret(self, value: Any, *, data: bool = False, owner: str = "", name: str = "") -> Any:
+        """Record every scalar of a secret."""
         for leaf in leaves(value):
             if (
                 name
@@ -82,12 +82,12 @@ class Marker:
                 and _ENDS.search(f"{name.lower()}:")
                 and name in self.source[max(0, leaf.start - len(name) - 8) : leaf.start]
             ):
-                continue  # the name stands beside it: `assigned` takes it
-            self._mark(leaf, HIDDEN_IN_BASE64 if data and self.usable else HIDDEN, whose)
+                continue  # the name stands beside the value: `assigned` redacts it
+            self._mark(leaf, HIDDEN_IN_BASE64 if data and self.usable else HIDDEN, owner)
         return value
 
     def pair(self, value: str) -> Any:
-        """Mark what comes after the first equals sign."""
+        """Record the part after the first equals sign."""
         _, equals, inner = value.partition("=")
         if isinstance(value, Leaf) and equals and inner.strip("'\"") not in {"", HIDDEN}:
             at = self.source.find("=", value.start, value.end) + 1
@@ -96,7 +96,7 @@ class Marker:
         return value
 
     def text(self, value: str, *, of_secret: bool = False) -> Any:
-        """Look at the structure of a text in the text."""
+        """Record the secrets of a text within the text."""
         if (
             isinstance(value, Leaf)
             and value.style in {"|", ">"}
@@ -112,42 +112,42 @@ class Marker:
         return value
 
     def key(self, value: Any) -> Any:
-        """Leave it."""
+        """Return the key unchanged."""
         return value
 
     def applied(self, value: Any) -> Any:
-        """Look at the structure of it."""
+        """Record the secrets of an object that is the text of an annotation."""
         return self.text(value) if isinstance(value, Leaf) and "Secret" not in value else self.secret(value)
 
     def public(self, value: Any) -> Any:
-        """Remember that it may stay."""
+        """Record the position of a public value."""
         self.sealed += [(leaf.start, leaf.end) for leaf in leaves(value)]
         return value
 
-    def _mark(self, leaf: Leaf, shown: str, whose: str) -> None:
+    def _mark(self, leaf: Leaf, shown: str, owner: str) -> None:
         bare = leaf.strip()
         if leaf.end <= leaf.start or (placeholder(bare) and not bare.startswith("$")) or bare.startswith("${"):
             return
         start = leaf.start
         if not leaf.style and self.source[leaf.start : leaf.end].startswith("{{"):
-            return  # a template: what it is filled with is elsewhere
+            return  # a template: its value is elsewhere
         if self.usable and leaf.style not in {'"', "'"} and shown == HIDDEN:
             shown = f'"{HIDDEN}"'
-        self.of_secret = self.of_secret or bool(whose)
+        self.of_secret = self.of_secret or bool(owner)
         self.spans[(start, leaf.end)] = shown
 
 
 class _Empty(threading.local):
-    """The file in whose structure this thread has last found nothing: what cleans its text by other means need not look again.
+    """The last file of this thread without secrets in its structure, which need not be read again.
 
     Attributes:
-        text: of the file. What is found where a text need not stay usable is found where it must, too.
+        text: of the file. The structure has the same secrets whether or not the text must stay usable.
     """
 
     text = ""
 
     def has(self, text: str) -> bool:
-        """Tell whether it is that text."""
+        """Tell whether a text is that of the file."""
         return text == self.text
 
 
@@ -163,12 +163,12 @@ def _worth(value: str) -> bool:
 
 
 def hidden(text: str, *, usable: bool = False, of_secret: bool = False) -> str:
-    """Return a text without the values that its structure says are secrets.
+    """Return a text without the secrets that its structure shows.
 
     Args:
-        text: of any kind; what is no YAML and no JSON stays.
-        usable: what stands in their place is a string of YAML, and base64 where a Secret has base64.
-        of_secret: it is a patch of a Secret, as a kustomization has them.
+        text: of any kind; parts that are not YAML or JSON stay.
+        usable: whether placeholders must be strings of YAML, and base64 where a Secret has base64.
+        of_secret: whether the text is a patch of a Secret, as in a kustomization.
     """
     if not (of_secret or _worth(text)) or len(text) > LARGEST or (not of_secret and _EMPTY.has(text)):
         return text
@@ -180,8 +180,8 @@ def emptied(text: str, clean: Callable[[str], str], *, usable: bool) -> tuple[st
 
     Args:
         text: of the file.
-        clean: takes the secrets out of what no structure has told of; ciphertext that is meant for Git is kept from it.
-        usable: as `hidden` has it.
+        clean: redacts the secrets that structure does not show; ciphertext that is meant for Git is not passed to it.
+        usable: as in `hidden`.
     """
     if not _worth(text) or len(text) > LARGEST:
         return clean(text), False
@@ -197,7 +197,7 @@ def emptied(text: str, clean: Callable[[str], str], *, usable: bool) -> tuple[st
 
 
 def marked(text: str, *, usable: bool = False, of_secret: bool = False) -> Marker:
-    """Return where the secrets of a text stand; in a patch those of the file before and of the file after it."""
+    """Return the positions of the secrets of a text; in a patch those of the files before and after it."""
     marker = Marker(text, usable)
     for root in read(text):
         taken(root, "", marker, of_secret=of_secret)
@@ -215,11 +215,11 @@ def has_secret(text: str) -> bool:
 
 
 def each_side(text: str, clean: Callable[[str], str]) -> str:
-    """Return a patch in which the lines of the file before and of the file after it have no secrets.
+    """Return a patch without the secrets of the files before and after it.
 
     Args:
         text: with the hunks of a patch.
-        clean: takes the secrets out of a file's text.
+        clean: redacts the text of a file.
     """
     lines = text.split("\n")
     for sign in "-+":
@@ -227,7 +227,7 @@ def each_side(text: str, clean: Callable[[str], str]) -> str:
         before = [lines[number][1:] if lines[number][:1] in {" ", sign} else "---" for number in numbers]
         after = clean("\n".join(before)).split("\n")
         if len(after) != len(before):
-            continue  # a value of several lines: what knows of the signs takes it out
+            continue  # a value of several lines: it was redacted in the patch as a whole
         for number, was, now in zip(numbers, before, after, strict=True):
             if was != now:
                 lines[number] = lines[number][:1] + now
@@ -235,14 +235,14 @@ def each_side(text: str, clean: Callable[[str], str]) -> str:
 
 
 def _belongs(line: str, sign: str) -> bool:
-    """Tell whether a line of a patch is one of a file, or where a hunk begins."""
+    """Tell whether a line of a patch belongs to one of its two files, or begins a hunk."""
     if line.startswith(("@@", "diff --git")):
         return True
     return line[:1] in {" ", sign} and not (line[:4] in {"--- ", "+++ "} and line[4:6] in {"a/", "b/", "/d"})
 
 
 def _of_view(view: str, places: list[tuple[int, int]], into: Marker) -> None:
-    """Mark in a patch what is a secret in one of its two files."""
+    """Record in a patch the secrets of one of its two files."""
     marker = Marker(view, into.usable)
     for root in read(view):
         taken(root, "", marker)
@@ -262,7 +262,7 @@ def _of_view(view: str, places: list[tuple[int, int]], into: Marker) -> None:
 
 
 def _view(text: str, sign: str) -> tuple[str, list[tuple[int, int]]]:
-    """Return one of the files of a patch, as far as it is there, and where each of its lines stands in the file and in the patch."""
+    """Return the known lines of one file of a patch, and the position of each in the file and in the patch."""
     parts, places, length, at = [], [], 0, 0
     for line in text.split("\n"):
         if _belongs(line, sign):
@@ -276,7 +276,7 @@ def _view(text: str, sign: str) -> tuple[str, list[tuple[int, int]]]:
 
 def _replaced(text: str, spans: Mapping[tuple[int, int], str]) -> str:
     parts, done = [], 0
-    for (start, end), shown in sorted(spans.items(), key=lambda one: (one[0][0], -one[0][1])):
+    for (start, end), shown in sorted(spans.items(), key=lambda item: (item[0][0], -item[0][1])):
         if start >= done:
             parts += [text[done:start], shown]
             done = end

@@ -1,28 +1,70 @@
-"""Set what a replay found beside what the earlier run found: the same cause, another one, or none any more."""
+"""Compare what was found then with what is found now: tests of a replay, findings of a reproduced incident."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from io import StringIO
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
+from platform_e2e import terminal
+from platform_e2e.finding import Finding
 from platform_e2e.outside.shown import shown
 from platform_e2e.runs.run_record import BLOCKED, Then
 from platform_e2e.runs.verdict import BAD
 
 SAME, DIFFERENT, PASSES, GONE, NOT_RUN = "same", "different", "passes now", "no longer exists", "not run"
+"""Verdicts on a test of a replay."""
+
+AGAIN, OTHER_CAUSE, NOT_AGAIN, ONLY_HERE = "yes", "another cause", "no", "only here"
+"""Verdicts on a finding of an incident."""
 
 CHANGING = re.compile(r"\b(?=\w*\d)[0-9a-zA-Z]+\b")
 """Words with digits: addresses, durations, names made at random. Two runs of the same fault differ in them."""
 
 CELL = 80
 """Characters of a reason that the table shows."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Pair(Generic[T]):
+    """What was found then and now about one subject.
+
+    Attributes:
+        then: None where it is found only now.
+        now: None where it is not found any more.
+        same: whether both have the same cause.
+    """
+
+    then: T | None
+    now: T | None
+    same: bool = False
+
+
+def paired(
+    then: Sequence[T], now: Sequence[T], subject: Callable[[T], str], cause: Callable[[T], Hashable]
+) -> list[Pair[T]]:
+    """Pair what was found then with what is found now, by subject and, as far as possible, by cause.
+
+    Args:
+        then: what was found then.
+        now: what is found now.
+        subject: returns which object or test it is about.
+        cause: returns what two of the same cause have in common.
+
+    Returns:
+        One pair for each of `then`, in their order, and then one for each of `now` that is in no pair yet.
+    """
+    here = {(subject(found), cause(found)): found for found in now}
+    first = {subject(found): found for found in reversed(now)}
+    pairs = []
+    for found in then:
+        exact = here.get((subject(found), cause(found)))
+        pairs.append(Pair(found, first.get(subject(found)) if exact is None else exact, exact is not None))
+    taken = {(subject(pair.now), cause(pair.now)) for pair in pairs if pair.now is not None}
+    return pairs + [Pair(None, found) for found in now if (subject(found), cause(found)) not in taken]
 
 
 @dataclass(frozen=True)
@@ -43,31 +85,31 @@ class Compared:
 
 
 def compare(then: Sequence[Then], now: Mapping[str, Then], gone: Sequence[str] = ()) -> list[Compared]:
-    """Return each test of the earlier run beside what became of it.
+    """Return each test of the earlier run beside its result in this run.
 
     Args:
         then: the tests that were to be run again.
-        now: what ran, by test.
-        gone: tests that this harness, or the layer, does not have any more.
+        now: the tests that ran, by id.
+        gone: ids of tests that this harness or the layer does not have any more.
     """
-    return [_one(test, now.get(test.test), test.test in gone) for test in then]
+    left = [ran for test, ran in now.items() if test not in gone]
+    pairs = paired(then, left, lambda test: test.test, _key)
+    return [_compared(pair.then, pair, gone) for pair in pairs if pair.then is not None]
 
 
-def _one(then: Then, now: Then | None, gone: bool) -> Compared:  # noqa: FBT001 - private, and read in one place
-    """Compare one test."""
-    if gone:
-        return Compared(then.test, _cause(then), "", GONE)
+def _compared(then: Then, pair: Pair[Then], gone: Sequence[str]) -> Compared:
+    now = pair.now
     if now is None:
-        return Compared(then.test, _cause(then), "", NOT_RUN)
+        return Compared(then.test, _cause(then), "", GONE if then.test in gone else NOT_RUN)
     if now.outcome not in {*BAD, BLOCKED}:
         return Compared(then.test, _cause(then), now.outcome, PASSES if now.outcome == "passed" else DIFFERENT)
-    return Compared(then.test, _cause(then), _cause(now), SAME if _key(then) == _key(now) else DIFFERENT)
+    return Compared(then.test, _cause(then), _cause(now), SAME if pair.same else DIFFERENT)
 
 
-def _key(test: Then) -> object:
+def _key(test: Then) -> Hashable:
     """Return what two failures with the same cause have in common."""
     if test.causes:
-        return sorted(test.causes)
+        return tuple(sorted(test.causes))
     return test.outcome, CHANGING.sub("#", test.reason)
 
 
@@ -85,7 +127,7 @@ def as_json(compared: Sequence[Compared]) -> list[dict[str, Any]]:
 
 
 def summary(compared: Sequence[Compared]) -> str:
-    """Return one line: of how many tests what became of how many."""
+    """Return one line: how many tests have which verdict."""
     counts = {
         verdict: sum(comparison.verdict == verdict for comparison in compared)
         for verdict in (SAME, DIFFERENT, PASSES, GONE, NOT_RUN)
@@ -102,13 +144,59 @@ def table(compared: Sequence[Compared], *, width: int, colour: bool) -> str:
         width: columns of the terminal.
         colour: whether escape sequences are welcome.
     """
-    result = Table(expand=False, pad_edge=False, show_edge=False)
-    for name in ("test", "cause then", "cause now", "verdict"):
-        result.add_column(name, overflow="fold")
     styles = {SAME: "bold red", PASSES: "green"}
-    for comparison in compared:
-        verdict = Text(comparison.verdict, styles.get(comparison.verdict, "yellow"))
-        result.add_row(*(Text(shown(part)) for part in (comparison.test, comparison.then, comparison.now)), verdict)
-    out = StringIO()
-    Console(file=out, width=max(width, 60), force_terminal=colour, no_color=not colour, highlight=False).print(result)
-    return out.getvalue()
+    rows = [
+        (shown(row.test), shown(row.then), shown(row.now), (row.verdict, styles.get(row.verdict, "yellow")))
+        for row in compared
+    ]
+    return terminal.table(("test", "cause then", "cause now", "verdict"), rows, width=max(width, 60), colour=colour)
+
+
+@dataclass(frozen=True)
+class ComparedFinding:
+    """One finding, at the incident and on the cluster where it is reproduced.
+
+    Attributes:
+        then: of the incident, or None where it is only here.
+        now: of the cluster here, or None where it is not seen.
+        verdict: `yes`, `another cause`, `no`, or `only here`.
+        why: why it is not seen again, as far as that is known.
+    """
+
+    then: Finding | None
+    now: Finding | None
+    verdict: str
+    why: str = ""
+
+
+def compare_findings(
+    then: Sequence[Finding], now: Sequence[Finding], reasons: Mapping[str, str] | None = None
+) -> list[ComparedFinding]:
+    """Return each finding of the incident beside what is seen here, and then those that are only here.
+
+    A finding is the same where object and cause are: addresses, names of pods and seconds differ from cluster to cluster.
+
+    Args:
+        then: of the incident.
+        now: of the cluster here.
+        reasons: by object, why its state could not be brought about here.
+    """
+    known = reasons or {}
+    pairs = paired(then, now, lambda finding: finding.object, lambda finding: finding.cause.id)
+    return [_compared_finding(pair, known) for pair in pairs]
+
+
+def _compared_finding(pair: Pair[Finding], reasons: Mapping[str, str]) -> ComparedFinding:
+    if pair.then is None:
+        return ComparedFinding(None, pair.now, ONLY_HERE)
+    if pair.same:
+        return ComparedFinding(pair.then, pair.now, AGAIN)
+    why = reasons.get(pair.then.object, "")
+    if pair.now is not None:
+        return ComparedFinding(pair.then, pair.now, OTHER_CAUSE, why)
+    return ComparedFinding(pair.then, None, NOT_AGAIN, why or "here nothing is wrong with it")
+
+
+def all_again(compared: Sequence[ComparedFinding]) -> bool:
+    """Tell whether every finding of the incident is seen again."""
+    return all(finding.verdict == AGAIN for finding in compared if finding.then is not None)

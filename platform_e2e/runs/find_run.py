@@ -1,7 +1,7 @@
-"""Find an earlier run in what a person names: its directory, an archive of it, or its name below the artifacts.
+"""Find an earlier run by its directory, an archive of it, or its name below the artifacts.
 
-Whatever it is, it may come from a stranger: of a directory no link is followed, of an archive nothing is unpacked. The few files
-of a run that are needed are read, each up to a bound.
+The run may come from a stranger: no link of a directory is followed, no archive is unpacked. Only the few files of a run that are
+needed are read, each up to a bound.
 """
 
 from __future__ import annotations
@@ -16,27 +16,26 @@ from typing import Any
 from platform_e2e import redact
 from platform_e2e.errors import WrongUsage
 from platform_e2e.outside import archive, documents, plainfile
-from platform_e2e.outside.archive import Limits, Member
+from platform_e2e.outside.members import ArchiveLimits
 from platform_e2e.outside.shown import shown
-from platform_e2e.outside.tarformat import Kind
 from platform_e2e.runs import seals
 from platform_e2e.runs.seals import SEAL
 from platform_e2e.runs.snapshot import COPY, SUMS
 
 RUN = "run.json"
-"""What makes a directory one of a run."""
+"""The file that makes a directory the directory of a run."""
 
 PATCH, HARNESS_PATCH = "uncommitted.patch", "harness.patch"
 
 NEEDED = frozenset({RUN, COPY, SUMS, PATCH, HARNESS_PATCH, SEAL})
 """The files of a run that a replay reads."""
 
-LIMITS = Limits(archive=256 << 20, members=20_000, kept=48 << 20, file=24 << 20)
+LIMITS = ArchiveLimits(archive=256 << 20, members=20_000, kept=48 << 20, file=24 << 20)
 """Of an archive: the evidence of a run has 50 MB by default, and some thousand files. The copy of a layer is bounded to 20 MiB,
 run.json of 2,000 tests has about 4. An archive with more can be unpacked by hand."""
 
 DEEPEST = 6
-"""Directories that are looked through below the one that was named."""
+"""Levels of directories below the named one that are searched."""
 
 ARCHIVES = "a .tar.gz, .tgz, .tar or .zip"
 
@@ -46,19 +45,19 @@ SHOWN = 20
 """How many runs an error names."""
 
 INNER = (".tar.gz", ".tgz", ".tar", ".zip")
-"""How archives are called that may be in another one, as a CI system makes it."""
+"""Endings of archives inside another archive, as CI systems make them."""
 
 
 @dataclass(frozen=True)
 class FoundRun:
-    """What is left of an earlier run.
+    """The files of an earlier run.
 
     Attributes:
         name: of the run's directory.
         where: it was found, as a person can find it again.
         directory: of the run, or None where it is in an archive.
-        files: what is there of `NEEDED`, by name.
-        made_here: whether it is as this cache has made it, so that nothing in it is a stranger's.
+        files: those of `NEEDED` that exist, by name.
+        made_here: whether the seal proves that this cache has made all of these files.
     """
 
     name: str
@@ -72,7 +71,7 @@ class FoundRun:
         """Return run.json as plain data.
 
         Raises:
-            WrongUsage: it is no JSON.
+            WrongUsage: it is not JSON.
         """
         try:
             return documents.from_json(self.files[RUN])
@@ -82,7 +81,7 @@ class FoundRun:
             ) from error
 
     def text(self, name: str) -> str:
-        """Return one of the files as text; empty where it is not there."""
+        """Return one of the files as text; empty where it does not exist."""
         return self.files.get(name, b"").decode(errors="replace")
 
 
@@ -94,7 +93,7 @@ def find(what: str, artifacts: Path) -> FoundRun:
         artifacts: where runs leave their directories.
 
     Raises:
-        WrongUsage: there is none, or there are several; the text says what to do.
+        WrongUsage: no run was found, or several were; the text says what to do.
     """
     if "://" in what:
         raise WrongUsage(
@@ -102,25 +101,20 @@ def find(what: str, artifacts: Path) -> FoundRun:
             "download the artifact by hand, in the browser or with `gh run download RUN -n NAME`, and name the file or "
             "the directory",
         )
-    path = Path(what).expanduser()
-    try:
+    with archive.readable(f"--replay: {what}", "name a run's directory, as the harness has made it"):
+        path = Path(what).expanduser()
         if not path.exists() and len(PurePosixPath(what).parts) == 1:
             path = artifacts / what
         if not path.exists():
             raise WrongUsage(
-                f"--replay: there is no {what}",
+                f"--replay: {what} does not exist",
                 f"name a run's directory, {ARCHIVES} of it, or its name below {artifacts}",
             )
         return _chosen(path, _in_directory(path) if path.is_dir() else _in_file(path))
-    except plainfile.NotPlain as error:
-        raise _refused(Path(error.filename), f"it {error.strerror}") from error
-    except (OSError, ValueError, RuntimeError) as error:
-        # ValueError: a NUL in the name; RuntimeError: a loop of links, before Python 3.13, or a home that there is not.
-        raise WrongUsage(f"--replay: {what} cannot be read: {error}", "name a run's directory") from error
 
 
 def _chosen(path: Path, runs: list[FoundRun]) -> FoundRun:
-    """Return the run that is meant, with all of its files."""
+    """Return the only red run with all of its files."""
     found = _the_one(path, runs)
     if found.directory is None:
         return found
@@ -137,12 +131,15 @@ def _in_directory(path: Path) -> list[FoundRun]:
     if os.path.lexists(place / RUN):
         return [FoundRun(place.name, str(place), place, _read(place, frozenset({RUN})))]
     runs, left = [], LIMITS.kept
-    for one in _below(place):
-        # To tell which one is meant takes run.json alone.
-        runs.append(FoundRun(one.name, str(one), one, _read(one, frozenset({RUN}))))
+    for directory in _below(place):
+        # run.json alone says whether the run was red.
+        runs.append(FoundRun(directory.name, str(directory), directory, _read(directory, frozenset({RUN}))))
         left -= len(runs[-1].files[RUN])
         if left < 0:
-            raise _refused(place, f"its runs have {RUN} of more than {LIMITS.kept >> 20} MiB")
+            raise WrongUsage(
+                f"--replay: {shlex.quote(str(place))} is not read: its runs have {RUN} of more than {LIMITS.kept >> 20} MiB",
+                "name the directory of one run",
+            )
     return runs
 
 
@@ -157,7 +154,7 @@ def _below(place: Path) -> list[Path]:
 
 
 def _read(directory: Path, names: frozenset[str]) -> dict[str, bytes]:
-    """Return some files of a run's directory, as far as they are there."""
+    """Return those of the named files that a run's directory has."""
     return {
         name: plainfile.read(directory / name, LIMITS.file)
         for name in sorted(names)
@@ -170,41 +167,26 @@ def _in_file(path: Path) -> list[FoundRun]:
     if path.name == RUN:
         return _in_directory(path.resolve().parent)
     runs: dict[PurePosixPath, dict[str, bytes]] = {}
-    inner = ""
-    with plainfile.opened(path.resolve()) as file:
-        for member, content in archive.members(file, f"--replay: {path}", ANOTHER, LIMITS, _wanted):
-            name = member.name
-            if _wanted(member):
-                runs.setdefault(name.parent, {})[name.name] = content
-            elif name.name in NEEDED and member.kind is not Kind.DIRECTORY:
-                raise _refused(path, f"{shown(str(name))} is a link")
-            elif name.name.endswith(INNER):
-                inner = str(name)
+    opened = archive.read(path, f"--replay: {path}", ANOTHER, LIMITS, lambda name: name.name in NEEDED)
+    for name, content in opened.files.items():
+        runs.setdefault(name.parent, {})[name.name] = content
     stem = path.name.removesuffix(".gz").removesuffix(".tar").removesuffix(".tgz").removesuffix(".zip")
     found = [
         _kept(place.name or stem, f"{path}:{place}" if place.name else str(path), None, files)
         for place, files in sorted(runs.items())
         if RUN in files
     ]
+    inner = next((str(name) for name in reversed(opened.others) if name.name.endswith(INNER)), "")
     if not found and inner:
         raise WrongUsage(f"--replay: {path} has no {RUN}, but an archive {shown(inner)}", "unpack it and name that one")
     return found
-
-
-def _wanted(member: Member) -> bool:
-    return member.kind is Kind.FILE and member.name.name in NEEDED
-
-
-def _refused(path: Path, why: str) -> WrongUsage:
-    """Return the error for what is not a run's."""
-    return WrongUsage(f"--replay: {shlex.quote(str(path))} is not read: {why}", "take one that the harness has made")
 
 
 def _the_one(path: Path, runs: list[FoundRun]) -> FoundRun:
     """Return the only run, or the only one of several that was red."""
     if not runs:
         raise WrongUsage(
-            f"--replay: {path} has no {RUN}: it is no run's, or the run was killed before it could write one",
+            f"--replay: {path} must have {RUN}, got none: it is not of a run, or the run was killed before it wrote the file",
             f"name a run's directory, or {ARCHIVES} of it",
         )
     red = [run for run in runs if len(runs) == 1 or _was_red(run.run)]
@@ -219,5 +201,5 @@ def _the_one(path: Path, runs: list[FoundRun]) -> FoundRun:
 
 
 def _was_red(run: Any) -> bool:
-    """Tell whether a run's run.json says that it ended otherwise than well."""
+    """Tell whether the exit code in run.json is not 0."""
     return isinstance(run, dict) and run.get("exit_code") != 0

@@ -1,4 +1,4 @@
-"""Write into a run's directory what it takes to rebuild its state: layer, harness, cluster, images by digest."""
+"""Write into a run's directory what a replay needs to rebuild it: layer, harness, cluster, images by digest."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from platform_e2e.runs.run_record import ended
 from platform_e2e.runs.verdict import BAD, Result
 
 STATE = "marks/state.json"
-"""Where the process that ends first leaves what the cluster was, for the one that writes run.json."""
+"""File of the cluster's state, written by the process that ends first for the one that writes run.json."""
 
 IMAGES = "marks/images.json"
-"""Where the first one of those that have a client leaves which images there were."""
+"""File of the images in use, written by the first process with a Kubernetes client."""
 
 LIST_SECONDS = 5.0
-"""For the list of pods, when everything else is done: an API server that is gone must not keep the run from its end."""
+"""Seconds for the list of pods at the end of the run, which must end also where the API server is gone."""
 
 CHANCE = "names of clusters, namespaces and branches, and pauses between attempts; nothing that decides what is tested"
-"""What is made at random. So there is no seed to keep; tests of the harness use Hypothesis, those of the platform do not."""
+"""What is random in a run. No seed has to be kept: only tests of the harness use Hypothesis, those of the platform do not."""
 
 
 class Lister(Protocol):
-    """What is needed of the Kubernetes client."""
+    """The part of the Kubernetes client that is used here."""
 
     def list(self, kind: str, *, patience: float | None = None) -> Sequence[dict[str, Any]]:
         """Return the objects of a kind."""
@@ -42,17 +42,17 @@ class Lister(Protocol):
 
 
 def layer(run: Run, replay: Prepared | None) -> dict[str, Any]:
-    """Keep the layer in its current state, and return what run.json says of it.
+    """Keep the layer in its current state, and return its description for run.json.
 
     Args:
-        run: which has a directory.
-        replay: the earlier run, where this one replays its layer; what that said of Git holds for this one, too.
+        run: a run that has a directory.
+        replay: the earlier run, where this one replays its layer; its description of Git is copied.
     """
     said: dict[str, Any] = {}
     try:
         if replay is not None and replay.origin:
             said = _of_earlier(run, replay)
-            known = {str(one["path"]) for one in said.pop("withheld_then") if one.get("committed") is True}
+            known = {str(entry["path"]) for entry in said.pop("withheld_then") if entry.get("committed") is True}
             return {**said, **snapshot.take(run.settings.layer, run.directory, known.__contains__)}
         found = checkout.describe(run.settings.layer)
         if found is not None:
@@ -61,12 +61,12 @@ def layer(run: Run, replay: Prepared | None) -> dict[str, Any]:
             _write(run.directory / PATCH, found.patch)
         return {**said, **snapshot.take(run.settings.layer, run.directory, lambda name: _committed(run, found, name))}
     except (HarnessError, OSError) as error:
-        # Whatever cannot be described, or kept on a full disk, must not keep the platform from being judged.
+        # The platform must be judged also where its layer cannot be described, or not be kept on a full disk.
         return {**said, "problem": str(error)}
 
 
 def _of_earlier(run: Run, replay: Prepared) -> dict[str, Any]:
-    """Return what the earlier run said of its layer, and write its patch."""
+    """Return the earlier run's description of its layer, and write its patch."""
     earlier = replay.recorded
     _write(run.directory / PATCH, earlier.kept.text(PATCH))
     known = ("prefix", "uncommitted", "patch_withheld")
@@ -85,7 +85,7 @@ def _of_earlier(run: Run, replay: Prepared) -> dict[str, Any]:
 
 
 def harness(run: Run) -> dict[str, Any]:
-    """Return what run.json says of the harness: version, commit, and the patch of uncommitted work besides the layer's."""
+    """Return the harness's description for run.json, and write the patch of its uncommitted changes without the layer's."""
     within = run.settings.layer.resolve()
     besides = within if within.is_relative_to(paths.ROOT) and within != paths.ROOT else None
     try:
@@ -103,7 +103,7 @@ def harness(run: Run) -> dict[str, Any]:
 
 
 def _of_git(found: checkout.Checkout) -> dict[str, Any]:
-    """Return what Git says of a directory as plain data, without the patch, which has a file of its own."""
+    """Return the state of a directory in Git as plain data, without the patch, which has a file of its own."""
     return {
         "commit": found.commit,
         "prefix": found.prefix,
@@ -123,23 +123,25 @@ def _committed(run: Run, found: checkout.Checkout | None, name: str) -> bool:
 
 
 def _write(path: Path, patch: str) -> None:
-    """Write a patch where there is one."""
+    """Write a patch unless it is empty."""
     if patch:
         path.write_text(patch, encoding="utf-8", newline="")
 
 
 def sealing_key(run: Run) -> str:
-    """Return the SHA-256 of the file with the key: of a private key it tells nothing else."""
+    """Return the SHA-256 of the file with the key, which reveals nothing else of a private key."""
     path = run.settings.sealing_key
     return hashlib.sha256(path.read_bytes()).hexdigest() if path and path.is_file() else ""
 
 
 def note_state(run: Run, kube: Lister | None) -> None:
-    """Leave what the cluster is, while it is there, for run.json: the first process that ends, and of images one with a client.
+    """Write the state of the cluster while it exists, for run.json.
+
+    The first process that ends writes the state; the first one with a client writes the images.
 
     Args:
-        run: whose cluster it is.
-        kube: its client, or None where there is none.
+        run: that uses the cluster.
+        kube: a client of the cluster, or None.
     """
     place = paths.clusters() / run.settings.cluster / "cluster.json"
     if place.exists() and run.claim("state"):
@@ -162,7 +164,7 @@ def note_state(run: Run, kube: Lister | None) -> None:
     noted: dict[str, Any]
     try:
         found = digests(kube.list("v1/Pod", patience=LIST_SECONDS))
-        # No names as keys: the value of one that is called like a secret, such as sealed-secrets, would be taken out.
+        # Names are not keys: the value of a name that looks like a secret's, such as sealed-secrets, would be redacted.
         noted = {"images": [{"image": image, "digest": digest} for image, digest in found.items()]}
     except HarnessError as error:
         noted = {"problem": str(error)}
@@ -170,18 +172,18 @@ def note_state(run: Run, kube: Lister | None) -> None:
 
 
 def digests(pods: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Return what each image really is on the nodes, by the name that pods ask for; empty where it could not be had."""
+    """Return the digest on the nodes of each image, by the name in the pods; an empty digest where the image was not pulled."""
     found: dict[str, str] = {}
     for pod in pods:
         status = pod.get("status") or {}
-        for one in [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]:
-            name, digest = str(one.get("image", "")), str(one.get("imageID") or "").rpartition("@")[2]
+        for container in [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]:
+            name, digest = str(container.get("image", "")), str(container.get("imageID") or "").rpartition("@")[2]
             found[name] = digest or found.get(name, "")
     return dict(sorted(found.items()))
 
 
 def state(run: Run) -> dict[str, Any]:
-    """Return what the cluster was, with the releases that were installed in it."""
+    """Return the state of the cluster, with the installed releases."""
     noted: dict[str, Any] = {}
     for path in (run.directory / STATE, run.directory / IMAGES):
         if path.exists():
@@ -196,4 +198,4 @@ def state(run: Run) -> dict[str, Any]:
 
 def failed(tests: Iterable[Result]) -> list[dict[str, Any]]:
     """Return the tests that failed, each with the ids of its causes."""
-    return [{"test": one.test, "causes": list(one.causes)} for one in ended(tests) if one.outcome in BAD]
+    return [{"test": test.test, "causes": list(test.causes)} for test in ended(tests) if test.outcome in BAD]

@@ -1,4 +1,4 @@
-"""Turn an earlier run into the options of a new one, and name what of the earlier one can no longer be had."""
+"""Turn an earlier run into the options of a new one, and name what cannot be restored or differs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from platform_e2e import paths, redact
 from platform_e2e.errors import HarnessError, WrongUsage
 from platform_e2e.git import repository
-from platform_e2e.outside.archive import leads_out
+from platform_e2e.outside.members import leads_out
 from platform_e2e.outside.shown import shown
 from platform_e2e.runs import checkout, find_run, run_record
 from platform_e2e.runs.find_run import HARNESS_PATCH
@@ -24,10 +24,10 @@ from platform_e2e.settings import OPTIONS, Option, Settings
 KNOWN = {option.name: option for option in OPTIONS}
 
 BUILT = "built"
-"""Of --images: the versions of everything are then those of this checkout."""
+"""The value of --images with which all versions are those of this checkout."""
 
 SOURCES = frozenset({".py", ".go", ".mod", ".sum", ".toml", ".yaml", ".yml", ".json", ".tpl", ".sh", ".md"})
-"""Endings of new files that may be part of the harness; what else lies in a checkout, such as a .env, is not read."""
+"""Endings of new files that may be part of the harness; other new files of a checkout, such as a .env, are not read."""
 
 EMBEDDED_LIKE = ("embedded", "k3d")
 """Providers whose built images are made by this checkout."""
@@ -39,10 +39,10 @@ class Prepared:
 
     Attributes:
         recorded: the earlier run.
-        chosen: options of the new run, as `settings.resolve` takes them.
-        origin: what the layer was made from; empty until it is made, or where another was given.
-        lacking: what can no longer be had, or is not as it was, one sentence each.
-        tests: what to run: the tests that failed.
+        chosen: options of the new run, for `settings.resolve`.
+        origin: what the layer was restored from; empty until it is restored, or where another layer was given.
+        lacking: what cannot be restored, or differs from the earlier run, one sentence each.
+        tests: the tests to run: those that failed.
     """
 
     recorded: RunRecord
@@ -52,7 +52,7 @@ class Prepared:
     tests: tuple[Then, ...] = ()
 
     def lines(self) -> list[str]:
-        """Return what is rebuilt and what cannot be had, as a person reads it first; nothing that a terminal obeys."""
+        """Return what is rebuilt and what is lacking, line by line, redacted and without control characters."""
         run = self.recorded
         options = [
             f"--{name.replace('_', '-')} {text}" for name, text in run.options.items() if self.chosen.get(name) == text
@@ -60,23 +60,23 @@ class Prepared:
         layer = f"{run.title}, from {self.origin}" if self.origin else "the layer that was given"
         said = [f"replay of {run.kept.where}", f"  rebuilt:  {layer}", f"            {' '.join(options)}"]
         said += [f"  runs:     {len(self.tests)} test(s) that failed" if self.tests else "  runs:     what was chosen"]
-        said += [f"  cannot be had, or differs: {one}" for one in self.lacking]
-        said += [] if self.lacking else ["  nothing is known that cannot be had any more or differs"]
+        said += [f"  cannot be had, or differs: {sentence}" for sentence in self.lacking]
+        said += [] if self.lacking else ["  no difference to the earlier run is known"]
         return [shown(redact.text(line)) for line in said if line.strip()]
 
 
 def prepare(chosen: Mapping[str, object], environment: Mapping[str, str] | None = None) -> Prepared | None:
-    """Return the replay that was asked for, or None where none was; the layer is not made yet.
+    """Return the replay that the user asked for, or None; the layer is not restored yet.
 
-    What is given on the command line outranks what the earlier run had, and that outranks environment variables: a run is
-    rebuilt as it was, on whatever machine.
+    The command line outranks the earlier run, and the earlier run outranks environment variables: so a run is rebuilt with the same
+    options on every machine.
 
     Args:
         chosen: values of options by name as written on the command line.
         environment: instead of this process's own.
 
     Raises:
-        WrongUsage: there is no such run, or it was made elsewhere and --trust was not given.
+        WrongUsage: the run does not exist, or it was made elsewhere and --trust was not given.
     """
     variables = os.environ if environment is None else environment
     what = _given("replay", chosen, variables)
@@ -101,10 +101,13 @@ def prepare(chosen: Mapping[str, object], environment: Mapping[str, str] | None 
 
 
 def with_layer(prepared: Prepared) -> Prepared:
-    """Make the layer, unless another one was given.
+    """Restore the layer, unless another one was given.
+
+    Args:
+        prepared: the replay; its `chosen`, `origin` and `lacking` are completed.
 
     Raises:
-        WrongUsage: it cannot be had.
+        WrongUsage: it cannot be restored.
     """
     from platform_e2e.runs import restore  # noqa: PLC0415 - the doctor needs no layer
 
@@ -118,18 +121,18 @@ def with_layer(prepared: Prepared) -> Prepared:
 
 
 def environment(variables: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the environment without the variables that would choose something else than the earlier run had."""
+    """Return the environment without the variables of options that a replay takes from the earlier run."""
     ours = {KNOWN[name].variable for name in (*run_record.TAKEN, "layer")}
     given = os.environ if variables is None else variables
     return {name: value for name, value in given.items() if name not in ours}
 
 
 def again(settings: Settings, repository: str) -> str:
-    """Return the options that a replay of a run must be given, since it takes no place from what the run says of itself.
+    """Return the options that a replay of a run must be given again, since a replay takes no path from an earlier run.
 
     Args:
         settings: of the run.
-        repository: the top of the checkout that its layer is in; an empty string where that is none.
+        repository: the top of the checkout with its layer; an empty string where the layer is in no checkout.
     """
     words = []
     for name in (*run_record.ASKED, "repository"):
@@ -142,23 +145,23 @@ def again(settings: Settings, repository: str) -> str:
 
 
 def _given(name: str, chosen: Mapping[str, object], variables: Mapping[str, str]) -> str:
-    """Return what a person says now of an option; an empty string where nothing."""
+    """Return the value that the user gives an option now; an empty string where it is not given."""
     return str(chosen.get(name) or variables.get(KNOWN[name].variable) or "")
 
 
 def _trusted(chosen: Mapping[str, object], variables: Mapping[str, str]) -> bool:
-    """Tell whether a person says that what a stranger brings may run here."""
+    """Tell whether the user allows what others have made to run here."""
     if chosen.get("trust"):
         return True
     try:
         return bool(KNOWN["trust"].parse(variables.get(KNOWN["trust"].variable) or "no"))
     except ValueError:
-        # `settings.resolve` says what is wrong with it.
+        # `settings.resolve` reports the invalid value.
         return False
 
 
 def _untrusted(run: RunRecord) -> WrongUsage:
-    """Return the error for a run that was made elsewhere: it says what would run."""
+    """Return the error for a run that was made elsewhere, which lists what would run."""
     layer = f"the {run.title}" + (f", {len(run.kept.files[COPY])} bytes packed" if COPY in run.kept.files else "")
     with_options = "".join(
         f" --{name.replace('_', '-')} {run.options[name]}" for name in run_record.TAKEN if name in run.options
@@ -181,7 +184,7 @@ def _choose(
     *,
     given: bool,
 ) -> None:
-    """Take over one option of the earlier run, and say where the new run has another."""
+    """Take over one option of the earlier run, and note where the new run has another value."""
     then = prepared.recorded.options.get(option.name, "")
     if given:
         now = prepared.chosen[option.name]
@@ -199,7 +202,7 @@ def _choose(
 
 
 def _asked(run: RunRecord, chosen: Mapping[str, object], variables: Mapping[str, str]) -> list[str]:
-    """Say of each option that names a place how it is beside what the run had: only what is given now is used."""
+    """Return how each option that names a path differs from the run's: only values that are given now are used."""
     said = []
     for name in ("registry_mirror", "charts_dir"):
         then, now, option = run.options.get(name, ""), _given(name, chosen, variables), KNOWN[name].option
@@ -218,7 +221,7 @@ def _asked(run: RunRecord, chosen: Mapping[str, object], variables: Mapping[str,
 
 
 def _provider(usable: dict[str, str], own: set[str], mirror: str) -> list[str]:
-    """Let this machine choose where it cannot have the run's provider or images."""
+    """Remove the run's provider and images from the options where this machine cannot have them, so that it chooses itself."""
     from platform_e2e.cluster import providers  # noqa: PLC0415 - only a replay asks so early
 
     provider, images = usable.get("provider", ""), usable.get("images", "")
@@ -232,7 +235,7 @@ def _provider(usable: dict[str, str], own: set[str], mirror: str) -> list[str]:
 
 
 def _harness(run: RunRecord) -> list[str]:
-    """Say how to get the harness that ran it, where it is another one."""
+    """Return how to get the harness of the earlier run, where this one differs."""
     then = run_record.harness_commit(run)
     if not then:
         return ["harness: the run does not say at which commit it was"]
@@ -255,37 +258,37 @@ def _harness(run: RunRecord) -> list[str]:
 
 
 def _patch(run: RunRecord, place: str) -> str:
-    """Offer the patch of the harness that ran it: code of who made the run, which would run with the rights of its reader."""
+    """Return where the patch of the harness is, and the warning that it is code which would run with the user's rights."""
     size = len(run.kept.files[HARNESS_PATCH])
     if run.kept.directory is None:
         where = f"{HARNESS_PATCH} of {run.kept.where}"
     else:
         where = shlex.quote(str(run.kept.directory / HARNESS_PATCH))
-    whose = "a run of this cache had them" if run.kept.made_here else "a stranger may have written them"
+    author = "a run of this cache had them" if run.kept.made_here else "a stranger may have written them"
     return (
-        f"harness: it had uncommitted changes, {size} bytes in {where}. They are code that would run with your rights, and {whose}: "
+        f"harness: it had uncommitted changes, {size} bytes in {where}. They are code that would run with your rights, and {author}: "
         f"read them before you apply them in {place}"
     )
 
 
 def run_layer_besides(run: RunRecord) -> Path | None:
-    """Return which directory's changes the run did not count as the harness's: that of its layer within this checkout."""
+    """Return the directory of the run's layer within this checkout, which does not belong to the harness; None where it is elsewhere."""
     besides = run.harness.get("besides")
     return paths.ROOT / besides if isinstance(besides, str) and besides and not leads_out(besides) else None
 
 
 def work(besides: Path | None) -> checkout.Checkout | None:
-    """Return what Git says of the harness, without the changes of a layer within it; None where it is installed."""
+    """Return the state of the harness in Git, without the changes of a layer within it; None where it is installed."""
     return checkout.describe(paths.CHECKOUT, besides=besides, new=SOURCES) if paths.CHECKOUT else None
 
 
 def digest_of(found: checkout.Checkout | None) -> str:
-    """Return the digest of uncommitted work; empty where there is none."""
+    """Return the digest of uncommitted changes; an empty string without such changes."""
     return hashlib.sha256(found.patch.encode()).hexdigest() if found is not None and found.patch else ""
 
 
 def _versions(run: RunRecord, provider: str, images: str) -> list[str]:
-    """Say which versions this checkout has in place of those that ran; only of images that it builds can that be known."""
+    """Return which versions this checkout has in place of those that ran; they are known only of images that it builds."""
     if provider not in EMBEDDED_LIKE or images != BUILT:
         return []
     from platform_e2e.cluster.embedded import gomod  # noqa: PLC0415 - the doctor of a usual run needs neither
@@ -304,10 +307,10 @@ def _versions(run: RunRecord, provider: str, images: str) -> list[str]:
 
 
 def compare_states(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Return what was not as in the earlier run, now that the cluster was there: versions, pool, nodes, images by digest.
+    """Return how the clusters of the earlier run and of this one differ: versions, pool, nodes, images by digest.
 
     Args:
-        then: from `recorded.state`.
+        then: `RunRecord.state` of the earlier run.
         now: the same of this run.
     """
     said = []
@@ -323,11 +326,11 @@ def compare_states(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
             for name in known
             if before[name] != after[name]
         ]
-    return [shown(one) for one in said]
+    return [shown(sentence) for sentence in said]
 
 
 def _words(value: Any) -> str:
     """Return a value as a sentence has it."""
     if isinstance(value, dict):
-        return ", ".join(f"{key}: {one}" for key, one in value.items()) or "none"
+        return ", ".join(f"{key}: {item}" for key, item in value.items()) or "none"
     return str(value)

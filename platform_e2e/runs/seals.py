@@ -1,7 +1,7 @@
-"""Tell a run that this cache has made from one that came from elsewhere: a run has a seal that only the cache's key makes.
+"""Seal a run with a key of this cache, and recognise by the seal the runs that this cache has made.
 
-The key never leaves the cache, and the seal is over all that a replay reads. A copy of a run of ours is one of ours, whichever
-way it went; one in which a byte was changed is not.
+The key never leaves the cache, and the seal covers every file that a replay reads. So a copy of a run of this cache is recognised,
+and a copy in which a byte was changed is not.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ KEY = "key-of-runs"
 """The file in the cache."""
 
 KEY_BYTES = 32
-"""As many as SHA-256 gives (RFC 2104)."""
+"""As many as SHA-256 returns (RFC 2104)."""
 
 LARGEST = 64 << 20
 """Bytes of a sealed file; a replay reads fewer."""
 
 
 def seal(directory: Path, names: frozenset[str]) -> None:
-    """Seal a run's directory, when nothing in it changes any more.
+    """Seal a run's directory after its last change.
 
     Args:
         directory: of the run.
         names: of the files that a replay reads.
 
     Raises:
-        OSError: the seal cannot be written; the run is then taken for one from elsewhere.
+        OSError: the seal cannot be written; a replay of the run then needs --trust.
     """
     files = {}
     for name in names - {SEAL}:
@@ -48,7 +48,11 @@ def seal(directory: Path, names: frozenset[str]) -> None:
 
 
 def is_sealed(files: Mapping[str, bytes]) -> bool:
-    """Tell whether the files of a run, by name, are as this cache has sealed them."""
+    """Tell whether this cache has sealed exactly these files of a run.
+
+    Args:
+        files: content by name, the seal among them.
+    """
     try:
         key = _key(make=False)
     except OSError:
@@ -58,7 +62,7 @@ def is_sealed(files: Mapping[str, bytes]) -> bool:
 
 
 def _seal(key: bytes, files: Mapping[str, bytes]) -> str:
-    # Names have no line end, and digests have all the same length: no two sets of files read the same.
+    # Names have no line end, and all digests have the same length: no two sets of files give the same text.
     text = "".join(f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files))
     return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
 
@@ -75,11 +79,11 @@ def _key(*, make: bool) -> bytes:
         descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(secrets.token_bytes(KEY_BYTES))
-        # Of two runs that end at the same time for the first time, one has made it.
+        # Where two runs end at the same time, the first one makes the key.
         with contextlib.suppress(FileExistsError):
             os.link(scratch, path)
         scratch.unlink()
         key = plainfile.read(path, KEY_BYTES)
     if len(key) != KEY_BYTES:
-        raise OSError(f"{path} has not {KEY_BYTES} bytes")
+        raise OSError(f"{path} must have {KEY_BYTES} bytes, got {len(key)}")
     return key

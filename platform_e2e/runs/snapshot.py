@@ -1,42 +1,42 @@
-"""Keep a copy of the layer under test in the run's directory: what was run can be run again when its directory has changed."""
+"""Keep a copy of the layer under test in the run's directory, so that a replay has it when the layer has changed."""
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import io
 import os
-import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from platform_e2e.layer import tree
+from platform_e2e.outside import archive
+from platform_e2e.outside.archive import Content
 from platform_e2e.redact import patches
 
 COPY = "layer.tar.gz"
 """The layer's files, in the run's directory."""
 
 SUMS = "layer.sha256"
-"""Their checksums, as sha256sum writes them; not of a file from which something was taken out, whose checksum could tell it."""
+"""Their checksums in the format of sha256sum, without files that lost a secret: by the checksum the secret could be guessed."""
 
 LARGEST_COPY = 20 << 20
 """Bytes of the copy; a layer of some hundred manifests has some ten thousand."""
 
 
 def take(layer: Path, directory: Path, committed: Callable[[str], bool]) -> dict[str, Any]:
-    """Write the copy and its checksums, and return what run.json says of them.
+    """Write the copy and its checksums, and return their description for run.json.
 
     Args:
-        layer: its directory.
+        layer: directory of the layer.
         directory: of the run.
-        committed: tells whether a file of the layer, by its relative path, is in Git unchanged.
+        committed: tells whether a file of the layer, given by its relative path, is in Git unchanged.
 
     Raises:
         LayerError: the layer has what no layer may have.
     """
     root = layer.resolve()
-    contents: dict[str, tuple[str, bytes, bool]] = {}
+    contents: dict[str, Content] = {}
     lacking = []
     for path in tree.files(root):
         name = path.relative_to(root).as_posix()
@@ -47,7 +47,7 @@ def take(layer: Path, directory: Path, committed: Callable[[str], bool]) -> dict
         contents[name] = ("file", kept, os.access(path, os.X_OK))
         if why:
             lacking.append({"path": name, "what": why, "committed": committed(name)})
-    hidden = {str(one["path"]) for one in lacking}
+    hidden = {str(entry["path"]) for entry in lacking}
     listed = "".join(
         f"{hashlib.sha256(content).hexdigest()}  {name}\n"
         for name, (_, content, _) in contents.items()
@@ -62,23 +62,14 @@ def take(layer: Path, directory: Path, committed: Callable[[str], bool]) -> dict
     return {**said, "copy": COPY}
 
 
-def pack(contents: Mapping[str, tuple[str, bytes, bool]]) -> bytes:
-    """Return files and links as a compressed archive; the same files always give the same bytes.
+def pack(contents: Mapping[str, Content]) -> bytes:
+    """Return files and links as a .tar.gz; the same files always give the same bytes.
 
     Args:
-        contents: by relative path `link` or `file`, the content or where the link leads, whether it can be executed.
+        contents: by relative path.
     """
     out = io.BytesIO()
-    with gzip.GzipFile(fileobj=out, mode="wb", mtime=0) as packed, tarfile.open(fileobj=packed, mode="w|") as archive:
-        for name, (kind, content, executable) in contents.items():
-            member = tarfile.TarInfo(name)
-            member.mode = 0o755 if executable else 0o644
-            if kind == "link":
-                member.type, member.linkname = tarfile.SYMTYPE, os.fsdecode(content)
-                archive.addfile(member)
-            else:
-                member.size = len(content)
-                archive.addfile(member, io.BytesIO(content))
+    archive.pack(out, contents)
     return out.getvalue()
 
 

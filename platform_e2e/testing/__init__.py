@@ -1,13 +1,13 @@
-"""The public face for tests that prove a promise of a team's own.
+"""The public API for tests that prove a promise of a team's own.
 
     @pytest.mark.promise("certificates")
     @pytest.mark.each("cert-manager.io/v1/Certificate")
     def test_certificate_is_ready(each, platform):
         platform.expect(each).condition("Ready", timeout=60)
 
-`promise` registers the name: the verdict's table, the report, JUnit XML and the annotation `platform-e2e/exempt-certificates`
-follow by themselves. `each` runs the test once for each object of a kind that the layer renders. What is expected in vain is a
-`Finding` with cause, remedy, file and line; docs/promises.md has one example in full.
+`promise` registers the name, which the verdict's table, the report, JUnit XML and the annotation
+`platform-e2e/exempt-certificates` then know. `each` runs the test once for each object of a kind that the layer renders. An
+expectation that is not met becomes a `Finding` with cause, remedy, file and line; docs/promises.md has a complete example.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ class Node:
 
     @property
     def name(self) -> str:
-        """Return its name, which is that of its Node object."""
+        """Return its name, which is also the name of its Node object."""
         return self.facts.name
 
     @property
@@ -33,7 +33,7 @@ class Node:
 
     @cached_property
     def host(self) -> Any:
-        """Return testinfra's host: what only the node itself knows, such as its interfaces and rules."""
+        """Return testinfra's host, by which the node itself is inspected, such as its interfaces and firewall rules."""
         return nodes.host(self.facts)
 
 
@@ -42,8 +42,8 @@ class Cluster:
     """The cluster that the run's tests share.
 
     Attributes:
-        facts: what the provider states about it.
-        lease: this process's hold on it.
+        facts: the provider's description of it.
+        lease: of this process on it.
     """
 
     facts: ClusterFacts

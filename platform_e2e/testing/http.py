@@ -1,4 +1,4 @@
-"""Ask a Service over HTTP: at its own address where it has one of a load balancer, else through the API server."""
+"""Send HTTP requests to a Service: to its load balancer's address, or else through the API server."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from platform_e2e.kube.errors import ApiError
 from platform_e2e.kube.objects import Object
 
 ANSWER_SECONDS = 10.0
-"""For connecting, and again for each read."""
+"""Seconds for connecting, and again for each read."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a Service answered.
+    """The answer of a Service.
 
     Attributes:
         status: of HTTP.
         text: the body.
-        url: that was asked.
-        headers: of the answer; none where it came through the API server.
+        url: of the request.
+        headers: of the answer; empty where it came through the API server.
     """
 
     status: int
@@ -36,7 +36,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def json(self) -> Any:
-        """Return the body read as JSON."""
+        """Return the body parsed as JSON."""
         return json.loads(self.text)
 
 
@@ -47,7 +47,7 @@ class Http:
     Attributes:
         kube: the client of the cluster.
         there: returns the Service, or fails the test because it does not exist.
-        fail: is given what was expected and observed, and fails the test.
+        fail: fails the test with what was expected and what was observed.
     """
 
     kube: Kube
@@ -55,15 +55,15 @@ class Http:
     fail: Callable[[str, str], NoReturn]
 
     def get(self, path: str = "/", *, port: int | None = None, timeout: float = ANSWER_SECONDS) -> Answer:
-        """Send one GET and return the answer, whatever its status.
+        """Send one GET and return the answer with any status.
 
         Args:
             path: with a slash at its start.
-            port: of the Service; its first one where none is named.
+            port: of the Service; its first port by default.
             timeout: seconds for connecting, and again for each read.
 
         Raises:
-            PromiseBroken: the Service does not exist, or nothing answers; the finding has the cause that is known of it.
+            PromiseBroken: the Service does not exist or does not answer; the finding has the known cause.
         """
         service = self.there()
         chosen = port or int(service["spec"]["ports"][0]["port"])
@@ -78,7 +78,7 @@ class Http:
             self.fail(f"it answers GET {path}", str(error))
 
     def _proxied(self, meta: Mapping[str, Any], port: int, path: str) -> Answer:
-        """Ask through the API server, whose own refusals are no answers of the Service."""
+        """Send the request through the API server; a refusal by the API server itself is not an answer of the Service."""
         namespace, name = str(meta["namespace"]), str(meta["name"])
         url = f"service/{name}:{port}{path} -n {namespace}, through the API server"
         try:

@@ -1,6 +1,6 @@
-"""What the tests of `e2e/` judge by, beside the public face: the checks of the promises that this package proves, and their words.
+"""The checks of the promises that this package proves, for the tests of `e2e/`; the public API has the rest.
 
-A team's own test rarely needs it; what is here may change with the checks.
+A team's own test rarely needs these names, and they may change with the checks.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The platform as a test sees it: what is expected of its objects, and findings about them."""
+"""The platform for tests: expectations of its objects, and findings about them."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ from platform_e2e.runs.verdict import PromiseBroken
 from platform_e2e.testing.http import Http
 
 MISSING = "object-missing"
-"""The cause of what is not in the cluster."""
+"""Id of the cause of an object that does not exist."""
 
 TIMEOUT = 30.0
-"""Seconds for what Argo CD has applied already; most objects have nothing left to wait for."""
+"""Seconds for an object that Argo CD has applied already; most are ready at once."""
 
 
 @dataclass(frozen=True)
 class Platform:
-    """The layer under test on the cluster; the fixture `platform` is one.
+    """The layer under test on the cluster; the fixture `platform` returns it.
 
     Attributes:
-        layer: as read from its directory: what must be true.
+        layer: read from its directory: what must be true.
         kube: the client of the cluster.
-        git: the server that Argo CD reads from; tests commit, revert and make branches of their own there.
+        git: the server that Argo CD reads from; tests commit and revert there, on branches of their own.
         sha: the commit that is served: the working tree, with the visible changes for this cluster on top.
-        releases: of the foundations, the fields of `foundations.Installed` for each.
-        converged: for each Application that has converged after how many seconds it had.
-        held: for each other one the cause that holds it.
-        broken: for each release that is not ready and never will be the finding that says so.
+        releases: the foundations, each with the fields of `foundations.Installed`.
+        converged: seconds until it converged, by the name of the Application.
+        held: cause that keeps it from converging, by the name of the Application.
+        broken: finding about a release that is not ready and never will be, by its name.
     """
 
     layer: Layer
@@ -55,14 +55,14 @@ class Platform:
     broken: Mapping[str, Finding] = field(default_factory=dict)
 
     def expect(self, each: Rendered | str) -> Expected:
-        """Return what can be expected of an object.
+        """Return the expectations of an object.
 
         Args:
-            each: an object of the layer, or `kind/NAME -n NAMESPACE` of any object; the kind with its group and version
-                where it is none of Kubernetes' core, such as `apps/v1/Deployment/chat -n chat-dev`.
+            each: an object of the layer, or `kind/NAME -n NAMESPACE` of any object; a kind outside of Kubernetes' core has its
+                group and version, as in `apps/v1/Deployment/chat -n chat-dev`.
 
         Raises:
-            WrongUsage: the text names no object.
+            WrongUsage: the text does not name an object.
         """
         return Expected(self, Target.of(each))
 
@@ -72,7 +72,7 @@ class Platform:
         return Http(self.kube, expected.exists, expected.fail)
 
     def explain(self, each: Rendered | Object) -> Cause | None:
-        """Return the known cause that holds an object as it is in the cluster now; None where none is known.
+        """Return the known cause why an object is not ready in the cluster now; None where none is known.
 
         Args:
             each: an object of the layer, or one that the client has returned.
@@ -89,7 +89,7 @@ class Platform:
             each: what is broken: an object of the layer, or `kind/NAME -n NAMESPACE`.
             expected: what must be true.
             observed: what is true.
-            cause: why. Where none is given it is the one that is known of the object, or what its newest event says.
+            cause: why; by default the known cause of the object, or its newest event.
             details: figures for the report.
         """
         target = Target.of(each)
@@ -97,7 +97,7 @@ class Platform:
         return Finding(str(target), PROVEN.get(), expected, observed, target.located(why), details)
 
     def lacking(self) -> dict[str, Finding]:
-        """Return for each Application that has not converged the finding that says what holds it."""
+        """Return the finding about each Application that has not converged, by its name."""
         names = {name: str(self.layer.application(name)) for name in self.held}
         return {
             name: Finding(names[name], Promise.APPLICATIONS, "it converges", "it does not", cause)
@@ -112,14 +112,14 @@ class Platform:
         return self.kube.get(target.api, target.name, target.namespace)
 
     def _cause(self, target: Target, live: Object | None, observed: str) -> Cause:
-        """Return why an object is not as expected."""
+        """Return why an expectation of an object is not met."""
         if live is not None:
             return explain(live, self.kube) or unexplained_of(live, self.kube, observed)
         remedy = "look at the Application that renders it" if target.rendered else "create it, or correct its name"
         return Cause(MISSING, f"{target} is not in the cluster", remedy)
 
     def _application(self, target: Target) -> list[Finding]:
-        """Return what is wrong with the Application that renders an object."""
+        """Return the findings about the Application that renders an object."""
         if target.rendered is None:
             return []
         application = self.layer.application(target.rendered.application)
@@ -133,8 +133,8 @@ class Target:
     Attributes:
         api: apiVersion and kind.
         name: of the object.
-        namespace: None for kinds that have none.
-        rendered: as the layer has it, None where it does not.
+        namespace: None for kinds without namespaces.
+        rendered: the layer's object, or None where the layer does not have it.
     """
 
     api: str
@@ -144,10 +144,10 @@ class Target:
 
     @classmethod
     def of(cls, each: Rendered | Target | str) -> Target:
-        """Return the target that an object of the layer is, or that a text such as `service/chat -n chat-dev` names.
+        """Return an object of the layer, or one that a text such as `service/chat -n chat-dev` names, as a target.
 
         Raises:
-            WrongUsage: the text names no object.
+            WrongUsage: the text does not name an object.
         """
         if isinstance(each, Target):
             return each
@@ -164,23 +164,23 @@ class Target:
         return cls(api, name, namespace.strip() or None)
 
     def located(self, cause: Cause) -> Cause:
-        """Return a cause whose remedy names file and line, where the layer has the object."""
+        """Return a cause with file and line in its remedy, where the layer has the object."""
         return cause.located(self.rendered.location) if self.rendered else cause
 
     def __str__(self) -> str:
-        """Name it as findings do."""
+        """Return its name as in findings."""
         return described(self.api.rpartition("/")[2], self.name, self.namespace)
 
 
 @dataclass(frozen=True)
 class Expected:
-    """Wait for what is expected of one object; each method returns the object once it is so.
+    """Wait until an object meets an expectation; each method then returns the object.
 
-    In vain it raises `PromiseBroken` with the finding, or `BlockedByPromise` where the cause belongs to another promise: then
-    that promise's own test fails, and this one is blocked.
+    When the time is over a method raises `PromiseBroken` with the finding, or `BlockedByPromise` where the cause belongs to another
+    promise: the test of that promise fails then, and this test is blocked.
 
     Attributes:
-        platform: that has the object.
+        platform: the platform of the object.
         target: the object.
     """
 
@@ -206,7 +206,7 @@ class Expected:
 
         Args:
             path: as kubectl writes it, such as `.status.phase` or `.spec.containers[0].image`.
-            value: that it must have; any, but not none, where none is given.
+            value: that it must have; by default any value.
             timeout: seconds.
         """
         demand = path if value is None else f"{path}={value}"
@@ -218,7 +218,7 @@ class Expected:
         Args:
             expectation: takes the object, None while it is absent, and returns `Met()`, `Pending(why)` or `Failed(why)`.
             expected: the same in words, for the finding.
-            timeout: seconds. A cause that is known not to go away by itself ends the wait earlier.
+            timeout: seconds; a cause that is known to be permanent ends the wait earlier.
         """
         target, seen = self.target, [Object()]
 
@@ -228,7 +228,7 @@ class Expected:
             if isinstance(verdict, Met):
                 seen[0] = live or {}
                 return []
-            # Of the very state that was judged.
+            # The cause is derived from the same state as the verdict.
             cause = self.platform._cause(target, live, verdict.why)  # noqa: SLF001
             return [self.platform.finding(target, expected=expected, observed=verdict.why, cause=cause)]
 
@@ -238,11 +238,20 @@ class Expected:
         return seen[0]
 
     def fail(self, expected: str, observed: str) -> NoReturn:
-        """Fail the test with a finding about the object: what was expected, and what was observed, in words."""
+        """Fail the test with a finding about the object.
+
+        Args:
+            expected: what must be true, in words.
+            observed: what is true, in words.
+
+        Raises:
+            PromiseBroken: always, unless the cause belongs to another promise.
+            BlockedByPromise: the cause belongs to another promise.
+        """
         self._fail([self.platform.finding(self.target, expected=expected, observed=observed)])
 
     def _fail(self, findings: Sequence[Finding]) -> NoReturn:
         if any(finding.cause.id == MISSING for finding in findings):
-            # What holds the Application is why it has not made the object.
+            # The Application has not created the object because of what keeps it from converging.
             depend_on(self.platform._application(self.target))  # noqa: SLF001
         raise PromiseBroken(findings_of_promise(findings, lambda: self.platform._application(self.target)))  # noqa: SLF001

@@ -12,10 +12,10 @@ from platform_e2e.runs.verdict import PromiseBroken
 
 
 class Promises:
-    """Take over what a check found, and the figures that prove it looked.
+    """Record the findings of a check, and the figures that prove what it looked at.
 
     Args:
-        properties: of the test, as pytest keeps them.
+        properties: `user_properties` of the test in pytest.
     """
 
     def __init__(self, properties: list[tuple[str, object]]) -> None:
@@ -23,7 +23,7 @@ class Promises:
         self.figures: dict[str, Any] = {}
 
     def report(self, findings: Sequence[Finding] = (), figures: Mapping[str, Any] | None = None) -> None:
-        """Note figures for the verdict and fail the test with the findings, if there are any.
+        """Record figures for the verdict, and fail the test if there are findings.
 
         Args:
             findings: what a check returned.

@@ -369,7 +369,7 @@ def test_the_layer_as_served_is_an_archive_without_secrets(tmp_path: Path) -> No
     assert parts["a/sealed.yaml"] == sealed.decode()
     for said in (
         "a/secret.yaml: without the values of its Secret",
-        "logo.png: without what is no text",
+        "logo.png: without what is not text",
         "a/config.yaml: without values that look like secrets",
     ):
         assert said in parts["NOT-AS-SERVED.txt"]

@@ -19,8 +19,8 @@ from platform_e2e.errors import HarnessError, WrongUsage
 from platform_e2e.git import gitcommand
 from platform_e2e.git.repository import opened
 from platform_e2e.gitops.repository import Repository, Step, files_of
-from platform_e2e.incident import capture, revision
-from platform_e2e.runs import checkout, digest, provenance, run_options
+from platform_e2e.incident import capture
+from platform_e2e.runs import checkout, digest, layer_at_commit, provenance, run_options
 from platform_e2e.runs.directory import Run
 from platform_e2e.settings import resolve
 from tests import incidents, layers
@@ -79,7 +79,7 @@ def test_a_layer_runs_nothing(planted: Planted, tmp_path: Path, kind: str) -> No
 def test_a_layer_that_is_exported_runs_nothing(planted: Planted, tmp_path: Path, kind: str) -> None:
     commit = KINDS[kind](planted, planted.place / "team")
     try:
-        revision.export(planted.place / "team" / "platform", commit, tmp_path / "out")
+        layer_at_commit.export(planted.place / "team" / "platform", commit, tmp_path / "out")
     except HarnessError:
         assert kind == "promisor", "it lacks a file, and none is fetched"
     else:

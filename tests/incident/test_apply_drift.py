@@ -62,7 +62,7 @@ def test_a_changed_field_is_changed(api: ScriptedApi, kube: Kube) -> None:
     assert api.objects["configmaps", "one", "one"]["data"] == {"key": "other"}
 
 
-def test_what_is_redacted_cannot_be_laid_over_and_says_so(api: ScriptedApi, kube: Kube) -> None:
+def test_what_is_redacted_cannot_be_applied_and_says_so(api: ScriptedApi, kube: Kube) -> None:
     both = drift(
         differences=(Difference("/data/password", "[redacted]", "[redacted]"), Difference("/data/key", 1, "x"))
     )
@@ -89,7 +89,7 @@ def test_what_was_missing_is_deleted(api: ScriptedApi, kube: Kube) -> None:
     gone = drift(change=MISSING, live=None, differences=())
     assert apply(kube, gone).did == "deleted"
     assert ("configmaps", "one", "one") not in api.objects
-    assert apply(kube, gone).problem == "it was not there"
+    assert apply(kube, gone).problem == "it did not exist"
 
 
 def test_what_was_extra_is_created_without_what_the_other_cluster_filled_in(api: ScriptedApi, kube: Kube) -> None:
@@ -113,14 +113,14 @@ def test_what_was_extra_is_created_without_what_the_other_cluster_filled_in(api:
 
 def test_what_is_refused_is_told_and_the_rest_goes_on(api: ScriptedApi, kube: Kube) -> None:
     api.fail("PATCH", "/configmaps/one", 422, body={"kind": "Status", "reason": "Invalid", "message": "no"})
-    assert "it could not be laid over: " in apply(kube, drift()).problem
+    assert "it could not be applied: " in apply(kube, drift()).problem
     assert "no" in apply(kube, drift(name="absent")).problem
 
 
 def test_an_address_is_taken_away_where_there_is_one(api: ScriptedApi, kube: Kube) -> None:
     status = {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}
     api.put("services", "one", "s", spec={"type": "LoadBalancer"}, status=status)
-    assert lose_address(kube, "s", "one").did == "its address was taken away"
+    assert lose_address(kube, "s", "one").did == "its address was removed"
     assert api.asked("PATCH", "/services/s/status") == 1
     api.put("services", "one", "s", spec={"type": "LoadBalancer"}, status={})
     assert lose_address(kube, "s", "one").did == "has no address"

@@ -17,7 +17,7 @@ from platform_e2e.incident import archive
 from platform_e2e.incident.archive import files_of
 from platform_e2e.incident.model import SCHEMA, Incident, parse
 from platform_e2e.incident.reproduce import drift_documents
-from platform_e2e.outside.archive import UnsafeArchive
+from platform_e2e.outside.members import UnsafeArchive
 from tests.incidents import FINDING, drift
 
 HEAD = {"incident.json": b"{}"}
@@ -152,7 +152,7 @@ def test_an_incident_comes_back_as_it_was() -> None:
 def test_another_schema_is_refused_with_the_version_that_wrote_it() -> None:
     files = files_of(incident(), [], [])
     head = json.loads(files["incident.json"]) | {"schema": SCHEMA + 1, "harness": "9.9"}
-    with pytest.raises(WrongUsage, match=r"schema 2, written by platform-e2e 9\.9; this one reads 1"):
+    with pytest.raises(WrongUsage, match=r"must have schema 1, got 2, written by platform-e2e 9\.9"):
         parse({**files, "incident.json": json.dumps(head).encode()}, [])
 
 
@@ -163,30 +163,39 @@ def test_another_schema_is_refused_with_the_version_that_wrote_it() -> None:
         ("incident.json", b"{", "cannot be read as JSON"),
         ("incident.json", b"[" * 100_000, "cannot be read as JSON"),
         ("findings.json", b"{}", "must be a list"),
-        ("findings.json", b"[1]", "must be a mapping"),
-        ("findings.json", b'[{"cause": 1}]', "has an entry that is none"),
-        ("foundations.json", b'[{"name": "a"}]', "has an entry that is none"),
+        ("findings.json", b"[1]", "entry 1: must be a mapping, got an integer"),
+        ("findings.json", b'[{"object": "a", "cause": 1}]', "`a`: `cause` must be a mapping, got an integer"),
+        ("findings.json", b'[{"object": "a", "cause": {"id": 1}}]', "`a`: `cause.id` must be a text, got an integer"),
+        ("foundations.json", b'[{"name": "a"}]', "`a`: must have the field `namespace`"),
+        ("alerts.json", b'[{"a": "b"}, {"a": 1}]', "entry 2: .* must be a text, got an integer"),
+        ("incident.json", b'{"schema": 1, "captured": "", "harness": "", "cluster": 1}', "`cluster` must be a text"),
+        ("incident.json", b'{"schema": 1, "captured": ""}', "must have the field `harness`"),
     ],
 )
 def test_a_part_that_is_none_is_named(name: str, content: bytes, words: str) -> None:
     files = files_of(incident(), [], []) | {name: content}
-    with pytest.raises(WrongUsage, match=f"{name}.* {words}"):
+    with pytest.raises(WrongUsage, match=f"{name} of the incident.* {words}"):
         parse(files, [])
 
 
 @pytest.mark.parametrize(
-    "spoil",
+    ("spoil", "words"),
     [
-        {"change": "other"},
-        {"live": {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "other"}}},
-        {"change": "extra", "live": None},
-        {"differences": [{"path": "/data"}]},
+        ({"change": "other"}, "configmap/one -n one: `change` must be one of changed, .*, got `other`"),
+        (
+            {"live": {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "other"}}},
+            "configmap/one -n one: `live` must be the same object, got another one",
+        ),
+        ({"live": {"metadata": 1}}, "configmap/one -n one: `live`: "),
+        ({"change": "extra", "live": None}, "configmap/one -n one: `live` must be the object where"),
+        ({"differences": [{"path": "/data"}]}, r"`one`: `differences\[0\]` must have the field `expected`"),
+        ({"kind": ["v1/ConfigMap"]}, "`one`: `kind` must be a text, got a list"),
     ],
 )
-def test_drift_that_is_none_is_refused(spoil: dict[str, Any]) -> None:
+def test_drift_that_does_not_fit_is_refused(spoil: dict[str, Any], words: str) -> None:
     files = files_of(incident(), [], [])
     documents: list[Any] = drift_documents(files)
-    with pytest.raises(WrongUsage, match="drift of the incident has an entry that is none"):
+    with pytest.raises(WrongUsage, match=f"invalid entry in drift of the incident: {words}"):
         parse(files, [{**documents[0], **spoil}])
 
 

@@ -19,7 +19,7 @@ from platform_e2e.incident import archive, capture, helm
 from platform_e2e.incident.model import Incident, parse
 from platform_e2e.incident.reproduce import drift_documents
 from platform_e2e.layer import Rendered
-from platform_e2e.outside.archive import UnsafeArchive
+from platform_e2e.outside.members import UnsafeArchive
 from tests import incidents, layers
 from tests.kube import test_stranger
 from tests.kube.test_stranger import BODIES
@@ -119,7 +119,7 @@ def test_a_file_that_is_there_is_not_replaced(
     with pytest.raises(UnsafeArchive):
         take()
     assert (tmp_path / "incident.tar.gz").read_text() == "of last week"
-    assert "incident.tar.gz is there already" in capsys.readouterr().err
+    assert "incident.tar.gz exists already" in capsys.readouterr().err
     assert not api.requests
 
 
@@ -233,21 +233,24 @@ def test_foundations_are_those_of_helms_own_secrets_the_newest_revision(
     (found,) = incident.foundations
     assert (found.name, found.chart, found.version, found.app_version) == ("argocd", "argo-cd", "9.3.7", "v3.2.11")
     assert found.values == {"replicas": 11, "password": "[redacted]"}
-    assert "none of Helm's" in incident.missed["release other -n argocd"]
+    assert "not a release of Helm" in incident.missed["release other -n argocd"]
 
 
 @pytest.mark.parametrize(
     ("packed", "why"),
     [
         (gzip.compress(b"{}" * 9)[:10] + b"\xff" * 20, "error"),
-        (gzip.compress(b" " * (9 << 20)), "it unpacks to more than 8 MiB"),
-        (gzip.compress(b"[]"), "the release must be a mapping"),
-        (gzip.compress(b'{"chart": "argo-cd"}'), "its chart must be a mapping"),
-        (gzip.compress(b'{"chart": {"metadata": ["argo-cd"]}}'), "its chart's metadata must be a mapping"),
-        (gzip.compress(b'{"chart": {"metadata": {}}, "config": "x"}'), "its config must be a mapping"),
-        (gzip.compress(b"[" * 200_000), "RecursionError"),
+        (gzip.compress(b" " * (9 << 20)), "must have at most 8 MiB unpacked, got more"),
+        (gzip.compress(b"[]"), "must be a mapping, got a list"),
+        (gzip.compress(b'{"chart": "argo-cd"}'), "`chart` must be a mapping, got a text"),
+        (gzip.compress(b'{"chart": {"metadata": ["argo-cd"]}}'), "`chart.metadata` must be a mapping, got a list"),
+        (gzip.compress(b'{"chart": {"metadata": {}}}'), "`chart.metadata` must have the field `name`"),
+        (gzip.compress(b'{"config": "x"}'), "`config` must be a mapping or null, got a text"),
+        (gzip.compress(b'{"manifest": ' + b"[" * 200_000), "cannot be read as JSON: RecursionError"),
+        (gzip.compress(b'{"config": {"a": ' + b"[" * 200_000), "cannot be read as JSON: RecursionError"),
+        (gzip.compress(b'{"config": {"a": hunter2}}'), "cannot be read as JSON: DecodeError"),
     ],
-    ids=["no-deflate", "bomb", "list", "chart", "metadata", "config", "deep"],
+    ids=["no-deflate", "bomb", "list", "chart", "metadata", "no-name", "config", "deep", "deep-config", "no-json"],
 )
 def test_a_release_that_is_none_is_named_and_the_others_are_read(
     api: ScriptedApi, monkeypatch: pytest.MonkeyPatch, packed: bytes, why: str
@@ -263,7 +266,7 @@ def test_a_release_that_is_none_is_named_and_the_others_are_read(
     skipped = SkippedParts()
     with api.client() as kube:
         assert [one.name for one in helm.releases(kube, skipped)] == ["argocd"]
-    assert skipped.parts == {"release bad -n argocd": f"its Secret is none of Helm's: {why}"}
+    assert skipped.parts == {"release bad -n argocd": f"its Secret is not a release of Helm: {why}"}
 
 
 def test_no_secret_reaches_the_disk(api: ScriptedApi, take: Take, tmp_path: Path) -> None:
@@ -352,7 +355,7 @@ def test_a_capture_of_nothing_is_none(
     assert (status, files) == (3, {})
     err = capsys.readouterr().err
     assert "context prod of " in err
-    assert "nothing could be read, so nothing is captured\n" in err
+    assert "no part could be read, so no file is written\n" in err
     for plural in ("applications", "nodes", "secrets", "services", "appprojects"):
         assert f'User "jane" cannot list resource "{plural}"' in err
     assert "remedy: give the kubeconfig's user the verbs `get` and `list` on these" in err

@@ -17,10 +17,11 @@ from platform_e2e.bringup import RunningPlatform
 from platform_e2e.cluster.provider import ClusterFacts, NodeFacts
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.finding import Cause, Finding, Promise
-from platform_e2e.incident import archive, compare, helm, reproduce, selfheal
+from platform_e2e.incident import archive, heal_watch, helm, reproduce
 from platform_e2e.incident.archive import files_of
-from platform_e2e.incident.model import Incident, Installed
+from platform_e2e.incident.model import CapturedRelease, Incident
 from platform_e2e.incident.output import clean
+from platform_e2e.runs import compare
 from tests import incidents, layers
 from tests.incidents import FINDING, drift
 from tests.scripted_api import ScriptedApi
@@ -38,7 +39,7 @@ THEN = Incident(
     has_layer=True,
     drift=(drift(),),
     findings=(FINDING,),
-    foundations=(Installed("argocd", "argocd", "argo-cd", "10.1.1", "v3.4.4", {"replicas": 2}),),
+    foundations=(CapturedRelease("argocd", "argocd", "argo-cd", "10.1.1", "v3.4.4", {"replicas": 2}),),
 )
 
 Reproduce = Callable[..., int]
@@ -60,7 +61,7 @@ def again(api: ScriptedApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.delenv(f"PLATFORM_E2E_{name}", raising=False)
     monkeypatch.setattr(reproduce, "renderer", lambda: layers.no_objects)
     monkeypatch.setattr(reproduce, "AGAIN_SECONDS", 0.3)
-    monkeypatch.setattr(selfheal, "HEAL_SECONDS", 0.3)
+    monkeypatch.setattr(heal_watch, "HEAL_SECONDS", 0.3)
     facts = ClusterFacts("incident", "embedded", "", "kubeconfig", "v1.99.0", (NodeFacts("n1", "192.0.2.9", ""),))
 
     @contextlib.contextmanager
@@ -88,7 +89,7 @@ def again(api: ScriptedApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return run
 
 
-def test_the_drift_is_laid_over_with_healing_held_and_the_finding_is_seen_again(
+def test_the_drift_is_applied_with_healing_held_and_the_finding_is_seen_again(
     api: ScriptedApi, again: Reproduce, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert again() == 0
@@ -116,7 +117,7 @@ def test_a_cluster_that_stays_is_named_on_every_way_out(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(reproduce, "overlay", fail)
+    monkeypatch.setattr(reproduce, "apply_incident", fail)
     assert again() == status
     said = capsys.readouterr().out
     assert "cluster incident stays:" in said
@@ -165,25 +166,29 @@ def test_what_is_no_archive_is_wrong_usage(tmp_path: Path, capsys: pytest.Captur
 def test_the_same_object_with_another_cause_is_not_seen_again() -> None:
     other = dataclasses.replace(FINDING, cause=Cause("object-missing", "", ""))
     new = Finding("service/new -n one", Promise.LOADBALANCER, "", "", Cause("loadbalancer-no-pool", "", ""))
-    rows = compare.side_by_side([FINDING], [other, new], {FINDING.object: "its value is redacted"})
+    rows = compare.compare_findings([FINDING], [other, new], {FINDING.object: "its value is redacted"})
     assert [(row.verdict, row.why) for row in rows] == [
-        (compare.OTHER, "its value is redacted"),
-        (compare.NEW, ""),
+        (compare.OTHER_CAUSE, "its value is redacted"),
+        (compare.ONLY_HERE, ""),
     ]
     assert not compare.all_again(rows)
-    assert compare.all_again(compare.side_by_side([FINDING], [new, FINDING]))
+    assert compare.all_again(compare.compare_findings([FINDING], [new, FINDING]))
 
 
 def test_the_foundations_are_compared_by_version_values_and_absence() -> None:
     then = [
-        Installed("metallb", "metallb-system", "metallb", "0.16.1", "v0.16.1", {"speaker": {"frr": True}, "a": [1]}),
-        Installed("argo", "cd", "argo-cd", "10.1.1", "v3.4.4"),
-        Installed("vault", "vault", "vault", "1", "1"),
+        CapturedRelease(
+            "metallb", "metallb-system", "metallb", "0.16.1", "v0.16.1", {"speaker": {"frr": True}, "a": [1]}
+        ),
+        CapturedRelease("argo", "cd", "argo-cd", "10.1.1", "v3.4.4"),
+        CapturedRelease("vault", "vault", "vault", "1", "1"),
     ]
     here = [
-        Installed("metallb", "metallb-system", "metallb", "0.15.3", "v0.15.3", {"speaker": {"frr": False}, "a": [1]}),
-        Installed("argocd", "argocd", "argo-cd", "9.3.7", "3.4.4"),
-        Installed("grafana", "g", "grafana", "1", "1"),
+        CapturedRelease(
+            "metallb", "metallb-system", "metallb", "0.15.3", "v0.15.3", {"speaker": {"frr": False}, "a": [1]}
+        ),
+        CapturedRelease("argocd", "argocd", "argo-cd", "9.3.7", "3.4.4"),
+        CapturedRelease("grafana", "g", "grafana", "1", "1"),
     ]
     assert list(helm.differences(then, here, {"argocd": ("dex",)})) == [
         "release metallb: v0.16.1 then, v0.15.3 here",
@@ -209,6 +214,6 @@ def test_no_control_character_of_an_archive_reaches_the_terminal() -> None:
 def test_an_object_that_comes_back_is_told_with_its_seconds(api: ScriptedApi, tmp_path: Path) -> None:
     layer = layer_package.load(layers.write(tmp_path, {}), layers.no_objects)
     with api.client() as kube:
-        (found,) = selfheal.watch(kube, [drift()], layer.rendered, timeout=1)
+        (found,) = heal_watch.watch(kube, [drift()], layer.rendered, timeout=1)
     assert found.seconds is not None
     assert re.fullmatch(r"configmap/one -n one: as in Git after \d\.\d s", str(found))

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from platform_e2e.errors import WrongUsage
-from platform_e2e.outside.archive import Limits, leads_out
+from platform_e2e.outside.members import ArchiveLimits, leads_out
 from platform_e2e.runs import find_run
 from platform_e2e.runs.find_run import find
 
@@ -101,8 +101,8 @@ def test_what_is_no_run_says_so(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "notes.txt").write_text("no archive")
     for what, words in (
-        ("nothing", "there is no nothing"),
-        ("empty", "has no run.json: it is no run's, or the run was killed"),
+        ("nothing", "--replay: nothing does not exist"),
+        ("empty", r"must have run\.json, got none: it is not of a run, or the run was killed"),
         ("notes.txt", "is neither a directory nor a .tar.gz, .tgz, .tar or .zip"),
     ):
         with pytest.raises(WrongUsage, match=words) as refused:
@@ -160,7 +160,7 @@ def test_a_hostile_archive_is_refused_as_a_whole(tmp_path: Path, name: str) -> N
 
 
 def test_an_archive_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(find_run, "LIMITS", Limits(archive=100_000, members=10, kept=3000, file=1000))
+    monkeypatch.setattr(find_run, "LIMITS", ArchiveLimits(archive=100_000, members=10, kept=3000, file=1000))
     zeros = bytes(200_000)
     lying = zipped(tmp_path / "lying.zip", {"run.json": bytes(5000)})
     lying.write_bytes(lying.read_bytes().replace((5000).to_bytes(4, "little"), (10).to_bytes(4, "little")))

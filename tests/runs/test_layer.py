@@ -176,7 +176,9 @@ def test_where_is_no_checkout_there_is_the_copy_alone(tmp_path: Path) -> None:
     run.source = provenance.layer(run, None)
     assert "commit" not in run.source
     assert rebuilt(recorded(run)).lacking == []
-    with pytest.raises(WrongUsage, match=r"it has no layer\.tar\.gz, and it was in no Git repository"):
+    with pytest.raises(
+        WrongUsage, match=r"cannot be restored: the run has no layer\.tar\.gz, and it was in no Git repository"
+    ):
         rebuilt(recorded(run, layer_tar_gz=None))
 
 
@@ -197,9 +199,9 @@ def test_what_differs_from_the_checksums_is_named(tmp_path: Path, repository: Pa
     run.source = provenance.layer(run, None)
     other = snapshot.pack({"run.sh": ("file", b"other", True), "extra.yaml": ("file", b"x", False)})
     assert rebuilt(recorded(run, layer_tar_gz=other)).lacking == [
-        "layer: current, manifests/new with space.yaml, manifests/service.yaml cannot be had",
-        "layer: extra.yaml was not there then",
-        "layer: run.sh is not as it was",
+        "layer: missing since that run: current, manifests/new with space.yaml, manifests/service.yaml",
+        "layer: added since that run: extra.yaml",
+        "layer: changed since that run: run.sh",
     ]
     assert any("left no checksums" in one for one in rebuilt(recorded(run, layer_sha256=None)).lacking)
 
@@ -258,7 +260,7 @@ FILE, LINK = tarfile.REGTYPE, tarfile.SYMTYPE
         (hostile((".GIT", FILE, "")), "would make it a repository of Git"),
         (hostile(("a", LINK, "../..")), r"a is a link to \.\./\.\., out of it"),
         (hostile(("a", LINK, "/etc")), "a is a link to /etc, out of it"),
-        (hostile(("a", LINK, "b"), ("a/x", FILE, "")), "it has a/x twice: a is no directory"),
+        (hostile(("a", LINK, "b"), ("a/x", FILE, "")), "it has a/x twice: a is not a directory"),
         (hostile(("a", FILE, ""), ("a", LINK, "b")), "it has a twice"),
         (hostile(("a", tarfile.LNKTYPE, "/etc/passwd")), "a is a link to /etc/passwd, out of it"),
         (hostile(("a", FILE, ""), ("b", tarfile.LNKTYPE, "a")), "b is neither a file nor a link"),

@@ -14,7 +14,7 @@ import pytest
 
 from platform_e2e import paths
 from platform_e2e.errors import HarnessError, WrongUsage
-from platform_e2e.outside.tarformat import Kind
+from platform_e2e.outside.tarformat import MemberKind
 from platform_e2e.runs import restore, run_options, snapshot
 from platform_e2e.runs.compare import as_json, compare, summary, table
 from platform_e2e.settings import resolve
@@ -171,4 +171,4 @@ def test_nothing_is_written_where_a_link_of_the_copy_leads(tmp_path: Path) -> No
             restore.unpack(packed, target, "run")
     assert victim.read_text() == "mine"
     assert not list(target.iterdir()), "a copy with anything like it is not unpacked at all"
-    assert Kind.LINK
+    assert MemberKind.LINK

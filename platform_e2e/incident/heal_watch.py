@@ -1,4 +1,4 @@
-"""Watch Argo CD heal applied drift: for each object the seconds until it is as in Git again, or why it stays."""
+"""Watch Argo CD heal applied drift: for each object the seconds until it is as in Git again, or what still differs."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ HEAL_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class Healed:
-    """What became of one object.
+class HealResult:
+    """The outcome of healing one object.
 
     Attributes:
         object: as findings name it.
-        seconds: until it was as in Git; None where it stays.
+        seconds: until it was as in Git; None where it still differs.
         why: what still differs.
     """
 
@@ -33,44 +33,46 @@ class Healed:
     why: str = ""
 
     def __str__(self) -> str:
-        """Say it in one line."""
+        """Return it in one line."""
         if self.seconds is not None:
             return f"{self.object}: as in Git after {self.seconds:.1f} s"
         return f"{self.object}: stays: {self.why}"
 
 
-def watch(reader: Reader, drift: Sequence[Drift], wanted: Sequence[Rendered], *, timeout: float) -> list[Healed]:
-    """Return what becomes of each object that was laid over, in their order.
+def watch(reader: Reader, drift: Sequence[Drift], wanted: Sequence[Rendered], *, timeout: float) -> list[HealResult]:
+    """Return the outcome for each object that was changed, in the same order.
 
     Args:
         reader: of the cluster.
-        drift: the objects.
-        wanted: as Git has them.
-        timeout: seconds after which what is not healed stays.
+        drift: the changed objects.
+        wanted: the objects of Git.
+        timeout: seconds to watch.
     """
     git = {(rendered.api, rendered.namespace or "", rendered.name): rendered for rendered in wanted}
     began = time.monotonic()
-    healed: dict[str, Healed] = {}
+    healed: dict[str, HealResult] = {}
     left: dict[str, str] = {}
 
     def look() -> Verdict:
-        for one in drift:
-            if str(one) not in healed:
-                left[str(one)] = why = _differs(reader, one, git.get(one.identity))
+        for changed in drift:
+            name = str(changed)
+            if name not in healed:
+                left[name] = why = _differs(reader, changed, git.get(changed.identity))
                 if not why:
-                    healed[str(one)] = Healed(str(one), time.monotonic() - began)
+                    healed[name] = HealResult(name, time.monotonic() - began)
         still = [name for name in left if name not in healed]
         return Pending(f"{len(still)} stay: {listed(still[:3])}") if still else Met()
 
     _until(look, timeout)
-    return [healed.get(str(one)) or Healed(str(one), None, left.get(str(one), "")) for one in drift]
+    names = map(str, drift)
+    return [healed.get(name) or HealResult(name, None, left.get(name, "")) for name in names]
 
 
 def _differs(reader: Reader, drift: Drift, git: Rendered | None) -> str:
-    """Return how an object is not as in Git, or nothing."""
+    """Return how an object differs from Git; an empty string where it does not."""
     live = reader.get(drift.kind, drift.name, drift.namespace or None)
     if git is None:
-        return "it is in no file of Git, and still there" if live is not None else ""
+        return "it is in no file of Git and still exists" if live is not None else ""
     if live is None:
         return "it does not exist"
     return listed([str(each) for each in unserved(missing_from(git.object, live))[:3]], "")
@@ -78,6 +80,6 @@ def _differs(reader: Reader, drift: Drift, git: Rendered | None) -> str:
 
 def _until(look: Callable[[], Verdict], timeout: float) -> None:
     try:
-        poll(look, timeout=timeout, what="what was laid over is as in Git again")
+        poll(look, timeout=timeout, what="the changed objects are as in Git again")
     except Timeout:
         return
