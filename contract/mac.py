@@ -9,11 +9,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from platform_e2e.cluster.embedded import cache, gomod, programs, toolchain
-from platform_e2e.cluster.embedded.gobuild import Builder, Target
 from platform_e2e.cluster.k3d import versions
 from platform_e2e.errors import HarnessError
 from platform_e2e.incident.output import PrintedTimeline, say
+from platform_e2e.toolbox import cache, gomod, programs, toolchain
+from platform_e2e.toolbox.gobuild import Builder, Target
 
 ARCHITECTURES = ("arm64", "amd64")
 

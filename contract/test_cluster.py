@@ -16,7 +16,7 @@ from platform_e2e import paths
 from platform_e2e.addresses import AddressRange
 from platform_e2e.checks.loadbalancer import Outside
 from platform_e2e.cluster import lease
-from platform_e2e.cluster.embedded.addons import why_not_ready
+from platform_e2e.cluster.kubernetes.addons import why_not_ready
 from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec, Provider
 from platform_e2e.errors import WrongUsage
 from platform_e2e.kube.client import Kube
@@ -29,10 +29,10 @@ from platform_e2e.timeline import Timeline
 ATTACH = """
 import sys
 from platform_e2e.cluster import lease, providers
-from platform_e2e.cluster.place import Place, read_spec
+from platform_e2e.cluster.directory import ClusterDirectory, read_spec
 from platform_e2e.shell import run
 from platform_e2e.timeline import Timeline
-spec, provider, _ = read_spec(Place(sys.argv[1]).spec_file)
+spec, provider, _ = read_spec(ClusterDirectory(sys.argv[1]).spec_file)
 with lease.acquire(spec, providers.choose(provider), keep=lambda: False, timeline=Timeline(None)) as held:
     print(held.created, held.facts.kubeconfig)
 """

@@ -13,11 +13,11 @@ import pytest
 
 from contract import pods
 from contract.conftest import Standing
-from platform_e2e.cluster.embedded import programs
 from platform_e2e.foundations import Installed, ReleaseFailed, install
 from platform_e2e.foundations.failure import ImageNotDelivered
 from platform_e2e.layer import Release
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox import programs
 
 CHARTS = Path(__file__).parent / "charts"
 

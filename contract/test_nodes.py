@@ -12,13 +12,14 @@ from contract import pods
 from contract.conftest import Standing
 from platform_e2e.checks.loadbalancer.node import addresses_on
 from platform_e2e.cluster import nodes
-from platform_e2e.cluster.embedded import images, nodefiles
-from platform_e2e.cluster.embedded.addons import why_not_ready
+from platform_e2e.cluster.kubernetes import nodefiles
+from platform_e2e.cluster.kubernetes.addons import why_not_ready
 from platform_e2e.cluster.provider import NodeFacts
 from platform_e2e.kube.errors import ApiError
 from platform_e2e.kube.expect import Met, Pending, Verdict, poll
 from platform_e2e.kube.objects import Object
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox import images
 
 BACK_SECONDS = 120.0
 """For nodes to be Ready after they were started again; 15 s were seen."""

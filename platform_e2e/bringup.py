@@ -11,16 +11,15 @@ from platform_e2e import supplies
 from platform_e2e.checks.applications import TESTS
 from platform_e2e.checks.foundations import WAITS, broken
 from platform_e2e.cluster import lease, providers
-from platform_e2e.cluster.embedded import images, programs
+from platform_e2e.cluster.directory import ClusterDirectory, read_spec
 from platform_e2e.cluster.k3d import appimage, parts, sources
-from platform_e2e.cluster.place import Place, read_spec
 from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec, Images
 from platform_e2e.diagnosis.causes import unexplained
 from platform_e2e.diagnosis.explain import unexplained_of
 from platform_e2e.diagnosis.give_up import worth_waiting
 from platform_e2e.errors import WrongUsage
 from platform_e2e.finding import Cause
-from platform_e2e.foundations import Installed, ReleaseFailed, install, restore_sealing_key, stored
+from platform_e2e.foundations import Installed, ReleaseFailed, install, release_store, restore_sealing_key
 from platform_e2e.foundations.embedded import CHARTS
 from platform_e2e.foundations.failure import ImageNotDelivered
 from platform_e2e.foundations.verify import READY_SECONDS
@@ -36,6 +35,7 @@ from platform_e2e.paths import command
 from platform_e2e.settings import Settings
 from platform_e2e.timeline import Timeline
 from platform_e2e.together import together
+from platform_e2e.toolbox import images, programs
 
 SEALED_SECRETS = "sealed-secrets"
 """The chart whose controller needs the team's backup of its key before it starts for the first time."""
@@ -135,7 +135,7 @@ def bring_up(
         WrongUsage: there is a cluster of that name already.
         HarnessError: the cluster or a foundation did not come up.
     """
-    if Place(settings.cluster).directory.exists():
+    if ClusterDirectory(settings.cluster).path.exists():
         raise WrongUsage(
             f"there is a cluster {settings.cluster} already",
             f"remove it: {command('cluster')} down {settings.cluster}, or name another one by --cluster",
@@ -215,7 +215,7 @@ def install_foundations(
     Raises:
         MadeForAnother: a kept cluster has a release that the layer does not have.
     """
-    others = stored.others(kube, releases)
+    others = release_store.others(kube, releases)
     if others:
         # Helm would leave its CRDs and the objects of these kinds.
         raise leftovers.MadeForAnother(facts.name, f"it has {', '.join(others)} of an earlier layer")
@@ -372,7 +372,7 @@ def load_own_images(facts: ClusterFacts, layer: Layer, timeline: Timeline) -> No
     directory = Path(facts.directory)
     docker = parts.daemon_of(directory)
     named = images.names(layer.directory / "apps")
-    mirrors = sources.parse_mirror(read_spec(Place(facts.name).spec_file)[0].mirror)
+    mirrors = sources.parse_mirror(read_spec(ClusterDirectory(facts.name).spec_file)[0].mirror)
     with timeline.phase("images", "images of the layer's own applications"):
         for file in sorted(layer.directory.glob(f"apps/*/{appimage.CONTAINERFILE}")):
             name = named.get(file.parent.name)

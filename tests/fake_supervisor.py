@@ -14,11 +14,11 @@ from typing import Any
 
 from platform_e2e import atomic, paths
 from platform_e2e.cluster import lease, providers, supervisor
-from platform_e2e.cluster.embedded import cache
 from platform_e2e.cluster.provider import Capability, ClusterFacts, ClusterSpec, NodeFacts, Problem, Provider
-from platform_e2e.cluster.waiting import wait_until
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox import cache
+from platform_e2e.toolbox.waiting import wait_until
 from tests import forks
 
 SUPERVISOR = ("-m", "tests.fake_supervisor")

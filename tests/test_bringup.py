@@ -53,7 +53,7 @@ class Stage:
         held = contextlib.nullcontext(SimpleNamespace(facts=FACTS))
         choice = SimpleNamespace(provider="k3d", images="registry")
         for name, value in {
-            "Place": lambda _: SimpleNamespace(directory=Path("/nowhere")),
+            "ClusterDirectory": lambda _: SimpleNamespace(path=Path("/nowhere")),
             "providers.decide": lambda *_, **__: choice,
             "providers.choose": lambda _: None,
             "ClusterSpec": lambda *_, **__: None,

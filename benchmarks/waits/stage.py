@@ -23,13 +23,13 @@ from benchmarks.waits.peers import PEERS
 from benchmarks.waits.proxy import Port, Proxy
 from benchmarks.waits.worker import Worker
 from platform_e2e.cluster import lease, providers
-from platform_e2e.cluster.embedded import programs
-from platform_e2e.cluster.embedded.pki import Authority
+from platform_e2e.cluster.kubernetes.pki import Authority
 from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.kube import kubeconfig
 from platform_e2e.kube.client import Kube
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox import programs
 
 CLEAN = "counting"
 """The port of the proxy that only counts."""

@@ -16,12 +16,12 @@ from contract.registry import crane, standin, stock
 from platform_e2e import layer as layers
 from platform_e2e import paths
 from platform_e2e.cluster import naming
-from platform_e2e.cluster.embedded import cache, hostpackages, programs
 from platform_e2e.cluster.k3d import daemon, versions
 from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.errors import BrokenHarness, HarnessError, WrongUsage
 from platform_e2e.incident.output import PrintedTimeline, say
 from platform_e2e.shell import stream
+from platform_e2e.toolbox import cache, hostpackages, programs
 
 CLUSTER = "registry"
 """The node image is made for a cluster of this name."""

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from platform_e2e.cluster.embedded.gobuild import Target
 from platform_e2e.cluster.k3d import binary, sources
-from platform_e2e.cluster.waiting import wait_until
 from platform_e2e.shell import background, run
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox.gobuild import Target
+from platform_e2e.toolbox.waiting import wait_until
 
 MODULE = Path(__file__).parent / "crane"
 PACKAGE = "github.com/google/go-containerregistry/cmd/crane"

@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from platform_e2e.addresses import AddressRange
-from platform_e2e.cluster.embedded import archive, identity, programs, rootfs
-from platform_e2e.cluster.embedded.archive import Entry
-from platform_e2e.cluster.embedded.network import Plan
-from platform_e2e.cluster.embedded.node import Node
 from platform_e2e.cluster.k3d import built, network, nodeimage, parts
 from platform_e2e.cluster.k3d.docker import Docker
+from platform_e2e.cluster.kubernetes import credentials
+from platform_e2e.cluster.kubernetes.node import Node
+from platform_e2e.cluster.network.addressing import Plan
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox import archive, programs, rootfs
+from platform_e2e.toolbox.archive import Entry
 
 LAUNCHER = Path(__file__).parent / "node" / "k3s"
 
@@ -50,7 +51,7 @@ def write(path: Path, name: str, cluster: str, addresses: Plan, *, scratch: Path
     names = parts.node_names(cluster, 1, 0)
     root = rootfs.ensure("node", timeline)
     node = Node(names[0], 0, scratch / "node", scratch / "logs")
-    files = built.files(node, addresses, names, identity.make(addresses, names))
+    files = built.files(node, addresses, names, credentials.make(addresses, names))
     files["/etc/containerd/config.toml"] += MIRRORS.encode()
     own = [Entry(path, content=content, mode=0o600) for path, content in files.items()]
     launchers = [Entry("/usr/bin/k3s", source=LAUNCHER), Entry("/usr/libexec/k3s-built", source=nodeimage.LAUNCHER)]

@@ -7,13 +7,13 @@ import shutil
 from pathlib import Path
 
 from contract.registry.crane import Registry
-from platform_e2e.cluster.embedded import images, programs, rootfs
-from platform_e2e.cluster.embedded.archive import Config, write_image
 from platform_e2e.cluster.k3d import appimage, probe, pulled, versions
-from platform_e2e.foundations import making
+from platform_e2e.foundations import build
 from platform_e2e.foundations.helm import Helm
 from platform_e2e.layer import releases
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox import images, programs, rootfs
+from platform_e2e.toolbox.archive import Config, write_image
 
 PHASE = "registry"
 
@@ -62,7 +62,7 @@ def layer(source: Path, target: Path, charts: Path, timeline: Timeline) -> None:
     file = target / "foundations" / "foundations.yaml"
     text = file.read_text(encoding="utf-8")
     for release in releases.read(source):
-        chart = making.made(
+        chart = build.made(
             release.chart,
             helm=Helm(built.path("helm")),
             module_directory=programs.module_directory,

@@ -8,8 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from platform_e2e.cluster import place
-from platform_e2e.cluster.place import Place
+from platform_e2e.cluster.directory import ClusterDirectory, every_cluster
 from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.errors import WrongUsage
 from platform_e2e.kube.answers import ASKED, Limits
@@ -96,10 +95,10 @@ def connect(
 
 def _ours(name: str) -> ClusterFacts:
     """Return the cluster of this harness of that name."""
-    names = [each.name for each in place.every()]
+    names = [each.name for each in every_cluster()]
     if name not in names:
         raise WrongUsage(f"there is no cluster {name}", f"there are: {', '.join(names)}" if names else f"{LIST}: none")
-    facts = Place(name).facts()
+    facts = ClusterDirectory(name).facts()
     if facts is None:
         raise WrongUsage(f"cluster {name} is still being made", f"wait until it is; {LIST}")
     return facts
@@ -107,11 +106,11 @@ def _ours(name: str) -> ClusterFacts:
 
 def _only_kept() -> ClusterFacts | None:
     """Return the only kept cluster of this harness; None where there is none."""
-    kept = [each for each in place.every() if each.keep.exists() and each.supervisor.is_held()]
+    kept = [each for each in every_cluster() if each.keep.exists() and each.supervisor.is_held()]
     found = [facts for each in kept if (facts := each.facts()) is not None]
     if len(found) > 1:
         # One that somebody's run is using is not the one that a person has kept to look at.
-        found = [facts for facts in found if not Place(facts.name).holders()] or found
+        found = [facts for facts in found if not ClusterDirectory(facts.name).holders()] or found
     if len(found) > 1:
         raise WrongUsage(
             f"{len(found)} clusters of this harness are kept: {', '.join(facts.name for facts in found)}",

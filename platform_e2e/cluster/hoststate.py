@@ -18,10 +18,11 @@ from pathlib import Path
 from pyroute2 import IPRoute
 
 from platform_e2e import paths
-from platform_e2e.cluster import naming, place
-from platform_e2e.cluster.embedded import cgroups, links
-from platform_e2e.cluster.embedded.remains import words
-from platform_e2e.cluster.k3d import traces
+from platform_e2e.cluster import cgroups, naming
+from platform_e2e.cluster.cleanup import words
+from platform_e2e.cluster.directory import every_cluster
+from platform_e2e.cluster.k3d import inventory
+from platform_e2e.cluster.network import links
 from platform_e2e.shell import run, which
 
 TROUBLED = ("/dev/shm", "/etc", "/opt", "/run", "/tmp", "/usr/local", "/var/lib", "/var/log", "/var/tmp")  # noqa: S108 - looked at only
@@ -87,7 +88,7 @@ class Mark:
 
     def others(self) -> set[str]:
         """Return the names on this host of the other clusters of this cache."""
-        return {naming.on_host(each.name) for each in place.every()} - {self.name}
+        return {naming.on_host(each.name) for each in every_cluster()} - {self.name}
 
     def is_foreign(self, name: str) -> bool:
         """Tell whether a name on this host is that of a cluster of another cache, or of another one of this cache."""
@@ -102,14 +103,14 @@ def look(mark: Mark, ignored: Sequence[str] = ()) -> HostState:
         ignored: patterns (fnmatch) of lines that others on this host are responsible for.
     """
     others = mark.others()
-    foreign = traces.belongings(others)
+    foreign = inventory.belongings(others)
     everything = (
         *processes(mark),
         *_mounts(),
         *_network(mark),
         *_namespaces(mark, foreign),
         *_cgroups(mark),
-        *traces.lines(),
+        *inventory.lines(),
         *_rules(),
         *_settings(),
         *_files(),

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from platform_e2e import paths
-from platform_e2e.cluster import hoststate, sweeping
+from platform_e2e.cluster import gc, hoststate
+from platform_e2e.cluster.directory import ClusterDirectory
 from platform_e2e.cluster.hoststate import HostState, Mark
-from platform_e2e.cluster.place import Place
-from platform_e2e.cluster.waiting import NotInTime, wait_until
 from platform_e2e.errors import WrongUsage
 from platform_e2e.paths import command
 from platform_e2e.shell import background
+from platform_e2e.toolbox.waiting import NotInTime, wait_until
 
 RUN_SECONDS = 3600.0
 """For one run; on an empty cache the first one builds everything."""
@@ -114,7 +114,7 @@ def run_leaks(
         raise WrongUsage(
             "only root sees everything that a run could leave", f"run it as `sudo -E {command('leaks', more=False)}`"
         )
-    for name in sweeping.sweep().removed:
+    for name in gc.sweep().removed:
         print(f"swept what an earlier run had left of cluster {name}", file=sys.stderr)
     results = []
     for ending in endings:
@@ -139,7 +139,7 @@ def _one(ending: Ending, argv: Sequence[str], mark: Mark, ignored: Sequence[str]
     trouble = ""
     try:
         if ending is not Ending.NORMAL:
-            _until_in_use(process, Place(mark.cluster))
+            _until_in_use(process, ClusterDirectory(mark.cluster))
         if ending in SIGNALS:
             _send(process, SIGNALS[ending])
         _until_ended(process, END_SECONDS if ending in SIGNALS else RUN_SECONDS)
@@ -156,7 +156,7 @@ def _one(ending: Ending, argv: Sequence[str], mark: Mark, ignored: Sequence[str]
     return Leak(ending, process.returncode, seconds, tuple(before.left(after)), tuple(before.lost(after)), trouble)
 
 
-def _until_in_use(process: subprocess.Popen[bytes], cluster: Place) -> None:
+def _until_in_use(process: subprocess.Popen[bytes], cluster: ClusterDirectory) -> None:
     """Wait until the run's cluster can be used, so that as much as possible is there to be left behind."""
 
     def look() -> bool | str:

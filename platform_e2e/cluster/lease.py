@@ -21,15 +21,15 @@ from urllib.parse import quote
 from platform_e2e import paths
 from platform_e2e.addresses import AddressRange
 from platform_e2e.atomic import atomic_write
-from platform_e2e.cluster import sweeping
-from platform_e2e.cluster.locks import FileLock
-from platform_e2e.cluster.place import Place, write_spec
+from platform_e2e.cluster import gc
+from platform_e2e.cluster.directory import ClusterDirectory, write_spec
 from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec, Provider
-from platform_e2e.cluster.waiting import wait_until
 from platform_e2e.errors import BrokenHarness, WrongUsage
 from platform_e2e.paths import command
 from platform_e2e.shell import run
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox.locks import FileLock
+from platform_e2e.toolbox.waiting import wait_until
 
 CREATION_SECONDS = 3 * 3600.0
 """The longest that a cluster may take: everything is built first on an empty cache; a run's own deadline comes earlier."""
@@ -84,14 +84,14 @@ class Lease:
     Attributes:
         facts: what the provider states about the cluster.
         created: whether this process was the first; the others attached.
-        place: the cluster's files.
+        files: the cluster's files.
         timeline: where waiting is shown.
         generation: tells this use of a kept cluster from earlier ones.
     """
 
     facts: ClusterFacts
     created: bool
-    place: Place
+    files: ClusterDirectory
     timeline: Timeline
     generation: int
     _mine: set[str] = field(default_factory=set)
@@ -110,7 +110,7 @@ class Lease:
         Raises:
             Blocked: it failed in another process of this use of the cluster. Where it fails here, its own error is raised.
         """
-        directory = self.place.directory / "once"
+        directory = self.files.path / "once"
         file = directory / f"{quote(key, safe='')}.json"
         with FileLock(file.with_suffix(".lock")).held(key, waiting=lambda who: self._waits(key, who)):
             done = json.loads(file.read_text()) if file.exists() else {}
@@ -170,7 +170,7 @@ class Lease:
             fingerprint: of the layer's content and of what else is made of the cluster.
             name: of the layer, for those who wait.
         """
-        directory = self.place.directory / "locks"
+        directory = self.files.path / "locks"
         which, lock = directory / "layer", FileLock(directory / "layer.lock")
         gate = FileLock(directory / "layer.gate.lock")
         began, words = time.monotonic(), f"tests the layer {name}"
@@ -202,7 +202,7 @@ class Lease:
     def _held(self, name: str, *, shared: bool) -> Iterator[None]:
         if name in self._mine:
             raise WrongUsage(f"the lock {name} is held by this process already", "release it before taking it again")
-        directory = self.place.directory / "locks"
+        directory = self.files.path / "locks"
         part, gate = FileLock(directory / f"{name}.lock"), FileLock(directory / f"{name}.gate.lock")
         words = f"{name} {'shared' if shared else 'alone'}"
 
@@ -244,65 +244,67 @@ def acquire(spec: ClusterSpec, provider: Provider, *, keep: Callable[[], bool], 
         Unfit: this machine cannot make one; said before anything is made.
         WrongUsage: a cluster of that name exists and is another one than asked for.
     """
-    place = Place(spec.name)
+    files = ClusterDirectory(spec.name)
 
     def waits(who: str) -> None:
         timeline.progress("cluster", f"waits for {who}")
 
-    created, release, generation = _enter(place, spec, provider, timeline, waits)
+    created, release, generation = _enter(files, spec, provider, timeline, waits)
     try:
-        facts = _wait_for(place)
+        facts = _wait_for(files)
         _same(spec, facts)
         if not created and not provider.alive(facts):
             raise Dead(
-                f"cluster {place.name} does not run any more", f"remove it: {command('cluster')} down {place.name}"
+                f"cluster {files.name} does not run any more", f"remove it: {command('cluster')} down {files.name}"
             )
         try:
-            yield Lease(facts, created, place, timeline, generation)
+            yield Lease(facts, created, files, timeline, generation)
         finally:
             # Who was refused the cluster has no say in it, and one that was removed meanwhile cannot be kept.
-            if place.facts_file.exists() and keep():
+            if files.facts_file.exists() and keep():
                 with contextlib.suppress(FileNotFoundError):
-                    place.keep.touch()
+                    files.keep.touch()
     finally:
         release()
-        _leave(place)
+        _leave(files)
 
 
 def _enter(
-    place: Place, spec: ClusterSpec, provider: Provider, timeline: Timeline, waits: Callable[[str], None]
+    files: ClusterDirectory, spec: ClusterSpec, provider: Provider, timeline: Timeline, waits: Callable[[str], None]
 ) -> tuple[bool, Callable[[], None], int]:
     """Make or attach to the cluster; one that is about to be removed is waited for, or its fate would be this run's."""
     while True:
-        with place.lock.held("makes or attaches to the cluster", waiting=waits):
-            if not _is_going(place):
-                return *_attach(place, spec, provider, timeline), place.generation()
-        timeline.progress("cluster", f"waits until an earlier cluster {place.name} is removed")
+        with files.lock.held("makes or attaches to the cluster", waiting=waits):
+            if not _is_going(files):
+                return *_attach(files, spec, provider, timeline), files.generation()
+        timeline.progress("cluster", f"waits until an earlier cluster {files.name} is removed")
         wait_until(
-            lambda: not _is_going(place) or "its supervisor is removing it",
+            lambda: not _is_going(files) or "its supervisor is removing it",
             timeout=REMOVAL_SECONDS,
-            what=f"the earlier cluster {place.name} is removed",
+            what=f"the earlier cluster {files.name} is removed",
             most=0.05,
-            remedy=f"read {place.log}, then run: {command('cluster')} down {place.name}",
+            remedy=f"read {files.log}, then run: {command('cluster')} down {files.name}",
         )
 
 
-def _is_going(place: Place) -> bool:
+def _is_going(files: ClusterDirectory) -> bool:
     """Tell whether the cluster failed or was told to end, and only its removal is outstanding."""
-    doomed = place.end.exists() or (place.failure_file.exists() and not place.holders())
-    return doomed and place.supervisor.is_held()
+    doomed = files.end.exists() or (files.failure_file.exists() and not files.holders())
+    return doomed and files.supervisor.is_held()
 
 
-def _attach(place: Place, spec: ClusterSpec, provider: Provider, timeline: Timeline) -> tuple[bool, Callable[[], None]]:
+def _attach(
+    files: ClusterDirectory, spec: ClusterSpec, provider: Provider, timeline: Timeline
+) -> tuple[bool, Callable[[], None]]:
     """Become a holder of the living cluster, or start a new one; the lock is held. Tell whether it is a new one."""
-    if place.directory.exists():
-        if place.supervisor.is_held():
-            if not place.holders():
-                place.next_generation()
-            return False, place.hold()
-        timeline.progress("cluster", f"removes what is left of an earlier cluster {place.name}")
-        sweeping.remove(place)
-    swept = sweeping.sweep(besides=place.name)
+    if files.path.exists():
+        if files.supervisor.is_held():
+            if not files.holders():
+                files.next_generation()
+            return False, files.hold()
+        timeline.progress("cluster", f"removes what is left of an earlier cluster {files.name}")
+        gc.remove(files)
+    swept = gc.sweep(besides=files.name)
     for name in swept.removed:
         timeline.progress("cluster", f"removed what was left of cluster {name}, whose supervisor was killed")
     for name, why in swept.stuck.items():
@@ -310,14 +312,14 @@ def _attach(place: Place, spec: ClusterSpec, provider: Provider, timeline: Timel
     fatal = [problem for problem in provider.doctor(spec) if problem.fatal]
     if fatal:
         raise Unfit("; ".join(problem.what for problem in fatal), "; ".join(problem.remedy for problem in fatal))
-    place.directory.mkdir(parents=True, mode=0o700)
-    release = place.hold()
+    files.path.mkdir(parents=True, mode=0o700)
+    release = files.hold()
     try:
-        write_spec(place.spec_file, spec, provider.name, timeline.path)
+        write_spec(files.spec_file, spec, provider.name, timeline.path)
         path = os.pathsep.join([str(paths.ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         # From here on it lives in the background; what is waited for here is only that it does.
         run(
-            [sys.executable, *SUPERVISOR, place.name],
+            [sys.executable, *SUPERVISOR, files.name],
             timeout=START_SECONDS,
             env={
                 "PYTHONPATH": path,
@@ -329,27 +331,27 @@ def _attach(place: Place, spec: ClusterSpec, provider: Provider, timeline: Timel
     except BaseException:
         release()
         # One that is in the background already removes the cluster itself.
-        if not place.supervisor.is_held():
-            sweeping.remove(place)
+        if not files.supervisor.is_held():
+            gc.remove(files)
         raise
     return True, release
 
 
-def _wait_for(place: Place) -> ClusterFacts:
+def _wait_for(files: ClusterDirectory) -> ClusterFacts:
     """Return the facts as soon as the supervisor has written them."""
 
     def look() -> ClusterFacts | str:
-        facts = place.facts()
+        facts = files.facts()
         if facts is not None:
             return facts
-        if place.failure_file.exists():
-            raise CreationFailed(**json.loads(place.failure_file.read_text()))
-        if not place.supervisor.is_held():
-            tail = "\n".join(place.log.read_text().splitlines()[-20:]) if place.log.exists() else ""
-            raise CreationFailed(f"the supervisor of cluster {place.name} ended before its time\n{tail}", "run again")
+        if files.failure_file.exists():
+            raise CreationFailed(**json.loads(files.failure_file.read_text()))
+        if not files.supervisor.is_held():
+            tail = "\n".join(files.log.read_text().splitlines()[-20:]) if files.log.exists() else ""
+            raise CreationFailed(f"the supervisor of cluster {files.name} ended before its time\n{tail}", "run again")
         return "it is being made"
 
-    return wait_until(look, timeout=CREATION_SECONDS, what=f"cluster {place.name} can be used", most=0.05)
+    return wait_until(look, timeout=CREATION_SECONDS, what=f"cluster {files.name} can be used", most=0.05)
 
 
 def _same(spec: ClusterSpec, facts: ClusterFacts) -> None:
@@ -374,29 +376,29 @@ def _same(spec: ClusterSpec, facts: ClusterFacts) -> None:
         )
 
 
-def _leave(place: Place) -> None:
+def _leave(files: ClusterDirectory) -> None:
     """Wait until the cluster is removed, if nobody else holds it and nobody wants to keep it."""
-    if not place.supervisor.is_held():
+    if not files.supervisor.is_held():
         # It is gone, or its supervisor was killed and nobody will look at what is left.
-        sweeping.sweep().demand(place.name)
+        gc.sweep().demand(files.name)
         return
 
     def look() -> bool | str:
-        if not place.directory.exists():
+        if not files.path.exists():
             # It is moved out of sight before it is removed; whoever removes it holds the lock until all is gone.
-            return "its supervisor is removing it" if place.lock.is_held() else True
-        if place.holders():
+            return "its supervisor is removing it" if files.lock.is_held() else True
+        if files.holders():
             return True
-        if not place.supervisor.is_held():
+        if not files.supervisor.is_held():
             # It was killed, and what is left is swept later; or the lock was just now removed with all else.
-            return "its supervisor is removing it" if place.lock.is_held() else True
+            return "its supervisor is removing it" if files.lock.is_held() else True
         # A cluster that could not be made is not kept.
-        return True if place.keep.exists() and place.facts_file.exists() else "its supervisor is removing it"
+        return True if files.keep.exists() and files.facts_file.exists() else "its supervisor is removing it"
 
     wait_until(
         look,
         timeout=REMOVAL_SECONDS,
-        what=f"cluster {place.name} is removed",
+        what=f"cluster {files.name} is removed",
         most=0.05,
-        remedy=f"read {place.log}, then run: {command('cluster')} down {place.name}",
+        remedy=f"read {files.log}, then run: {command('cluster')} down {files.name}",
     )

@@ -11,9 +11,10 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 from platform_e2e import paths
-from platform_e2e.cluster.embedded import cgroups, hostpackages, programs
+from platform_e2e.cluster import cgroups
 from platform_e2e.cluster.provider import ClusterSpec, Problem
 from platform_e2e.paths import command
+from platform_e2e.toolbox import hostpackages, programs
 
 GIB = 1024**3
 

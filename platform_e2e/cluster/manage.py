@@ -8,14 +8,14 @@ import time
 from pathlib import Path
 
 from platform_e2e import paths
-from platform_e2e.cluster import lease, place, providers, sweeping
+from platform_e2e.cluster import gc, lease, providers
+from platform_e2e.cluster.directory import ClusterDirectory, every_cluster
 from platform_e2e.cluster.lease import REMOVAL_SECONDS
-from platform_e2e.cluster.place import Place
 from platform_e2e.cluster.provider import Capability, ClusterFacts, ClusterSpec, Images
-from platform_e2e.cluster.waiting import wait_until
 from platform_e2e.errors import WrongUsage
 from platform_e2e.paths import command
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox.waiting import wait_until
 
 DEFAULT_NAME = "e2e"
 """The name that a kept cluster has unless another one is chosen; `platform_e2e.settings` has the same."""
@@ -53,7 +53,7 @@ def down(name: str, *, force: bool = False) -> None:
         WrongUsage: somebody holds it.
         NotInTime: it is not gone after a minute.
     """
-    there = Place(name)
+    there = ClusterDirectory(name)
     holders = there.holders()
     if holders and not force:
         raise WrongUsage(
@@ -67,7 +67,7 @@ def down(name: str, *, force: bool = False) -> None:
         timeout=REMOVAL_SECONDS,
         what=f"cluster {name} is removed",
     )
-    sweeping.sweep().demand(name)
+    gc.sweep().demand(name)
     print(f"cluster {name} is removed")
 
 
@@ -97,7 +97,7 @@ def power(facts: ClusterFacts, node: str, *, on: bool) -> None:
 def show() -> None:
     """Print one line for each cluster: name, provider, age, nodes, holders, segment."""
     rows = [("NAME", "PROVIDER", "AGE", "NODES", "SEGMENT", "STATE")]
-    for each in place.every():
+    for each in every_cluster():
         facts, holders = each.facts(), each.holders()
         if not each.supervisor.is_held():
             state = f"abandoned; remove it: {command('cluster')} down {each.name}"
@@ -106,7 +106,7 @@ def show() -> None:
         else:
             state = f"used by {', '.join(holders)}" if holders else "kept" if each.keep.exists() else "being removed"
         nodes, segment, provider = (str(len(facts.nodes)), facts.segment, facts.provider) if facts else ("", "", "")
-        rows.append((each.name, provider, age(each.directory), nodes, segment, state))
+        rows.append((each.name, provider, age(each.path), nodes, segment, state))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -122,7 +122,7 @@ def age(directory: Path) -> str:
 
 def chosen(name: str) -> str:
     """Return the name, or that of the only cluster there is."""
-    there = [each.name for each in place.every()]
+    there = [each.name for each in every_cluster()]
     if name or len(there) == 1:
         found = name or there[0]
         if found in there:
@@ -139,7 +139,7 @@ def facts_of(name: str) -> ClusterFacts:
     Raises:
         WrongUsage: it is still being made.
     """
-    facts = Place(name).facts()
+    facts = ClusterDirectory(name).facts()
     if facts is None:
         raise WrongUsage(
             f"cluster {name} is still being made", f"wait until `{command('cluster')} list` says that it is kept"
@@ -152,7 +152,7 @@ def shell(facts: ClusterFacts, node: str) -> None:
     if node:
         words = list(providers.choose(facts.provider).enter(facts, node))
     else:
-        from platform_e2e.cluster.embedded import programs  # noqa: PLC0415 - only this command needs it
+        from platform_e2e.toolbox import programs  # noqa: PLC0415 - only this command needs it
 
         os.environ["KUBECONFIG"] = facts.kubeconfig
         only = () if facts.images == Images.BUILT else programs.TOOLS_OF_HOST

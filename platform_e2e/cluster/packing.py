@@ -1,6 +1,6 @@
 """What goes into the wheel `platform-e2e-programs`; `nox -s programs-wheel` makes the wheel of it.
 
-The wheel holds what a first run would compile or fetch, see `platform_e2e.cluster.embedded.prebuilt`: programs with k3d, root
+The wheel holds what a first run would compile or fetch, see `platform_e2e.toolbox.prebuilt`: programs with k3d, root
 file systems, pieces of Go modules. `.ci/programs-wheel/` has the wheel's metadata.
 """
 
@@ -13,12 +13,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from platform_e2e import paths
-from platform_e2e.cluster.embedded import gomod, modules, prebuilt, programs, rootfs, toolchain
-from platform_e2e.cluster.embedded.prebuilt import Prebuilt
 from platform_e2e.cluster.k3d import binary, versions
 from platform_e2e.errors import BrokenHarness, HarnessError, WrongUsage
 from platform_e2e.shell import run
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox import gomod, modules, prebuilt, programs, rootfs, toolchain
+from platform_e2e.toolbox.prebuilt import Prebuilt
 
 LICENCE = re.compile(r"(?i)^(licen[cs]e|copying|copyright|notice|patents)")
 """Names of files that say under which terms a module may be passed on."""

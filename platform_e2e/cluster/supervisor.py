@@ -21,12 +21,12 @@ from types import FrameType
 from platform_e2e import paths, redact
 from platform_e2e.atomic import atomic_write
 from platform_e2e.cluster import providers
-from platform_e2e.cluster.place import Place, read_spec
+from platform_e2e.cluster.directory import ClusterDirectory, read_spec
 from platform_e2e.cluster.provider import Provider
-from platform_e2e.cluster.waiting import NotInTime, wait_until
 from platform_e2e.errors import HarnessError
 from platform_e2e.outside import plainfile
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox.waiting import NotInTime, wait_until
 
 log = logging.getLogger(__name__)
 
@@ -53,15 +53,15 @@ class Supervisor:
     """Care for one cluster from its making to its end.
 
     Args:
-        place: its files.
+        files: its files.
     """
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
-        self.spec, provider, timeline = read_spec(place.spec_file)
+    def __init__(self, files: ClusterDirectory) -> None:
+        self.files = files
+        self.spec, provider, timeline = read_spec(files.spec_file)
         self.provider: Provider = providers.choose(provider)
         self.timeline = Timeline(timeline)
-        self._news = place.failure_file.with_suffix(".new")
+        self._news = files.failure_file.with_suffix(".new")
         self._news.write_bytes(b" " * ROOM)
         self._failed = False
         self._over = threading.Event()
@@ -84,7 +84,7 @@ class Supervisor:
 
     def _make(self) -> None:
         try:
-            self.provider.create(self.spec, self.place.directory, self.timeline).write(self.place.facts_file)
+            self.provider.create(self.spec, self.files.path, self.timeline).write(self.files.facts_file)
         except HarnessError as error:
             log.exception("the cluster could not be made")
             self._fail(error.problem, error.remedy, error.exit_code)
@@ -110,7 +110,7 @@ class Supervisor:
             if self._failed:
                 continue
             try:
-                self.provider.tend(self.spec.name, self.place.directory)
+                self.provider.tend(self.spec.name, self.files.path)
             except HarnessError:
                 log.exception("the cluster could not be looked after")
 
@@ -122,19 +122,19 @@ class Supervisor:
             problem = f"{problem}\n  all logs: {kept}"
         with self._news.open("r+b") as file:
             file.write(json.dumps({"problem": problem, "remedy": remedy, "exit_code": exit_code}).encode())
-        self._news.replace(self.place.failure_file)
+        self._news.replace(self.files.failure_file)
 
     def _keep_logs(self) -> Path | None:
         """Copy the logs to where they outlive the cluster, beside the timeline if there is one, and return the directory."""
         of_run = self.timeline.path
         kept = of_run.parent / "evidence" / "nodes" if of_run else paths.cache() / "logs" / f"cluster-{self.spec.name}"
-        logs = self.place.directory / "logs"
+        logs = self.files.path / "logs"
         try:
             # Pods of the layer may write into the directories of the nodes' logs, whatever they like.
-            for file in (self.place.log, *plainfile.in_directories(logs, ".log")):
+            for file in (self.files.log, *plainfile.in_directories(logs, ".log")):
                 target = kept / (file.relative_to(logs) if logs in file.parents else file.name)
                 try:
-                    content, _ = plainfile.end_of(file, MOST_KEPT, self.place.directory)
+                    content, _ = plainfile.end_of(file, MOST_KEPT, self.files.path)
                 except plainfile.NotPlain as error:
                     log.warning("%s is not kept: it %s", file, error.strerror)
                     continue
@@ -149,7 +149,7 @@ class Supervisor:
         """End the main thread's waiting, or making, when nobody holds the cluster; nobody can come meanwhile."""
         while not self._over.wait(LOOK_SECONDS):
             if self._unwanted():
-                release = self.place.lock.take("removes the cluster")
+                release = self.files.lock.take("removes the cluster")
                 if self._unwanted() and not self._over.is_set():
                     self._release = release
                     os.kill(os.getpid(), signal.SIGTERM)
@@ -157,28 +157,28 @@ class Supervisor:
                 release()
 
     def _unwanted(self) -> bool:
-        if self.place.end.exists():
+        if self.files.end.exists():
             return True
-        return not self.place.holders() and (self._failed or not self.place.keep.exists())
+        return not self.files.holders() and (self._failed or not self.files.keep.exists())
 
     def _end(self, _number: int, _frame: FrameType | None) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         raise Ended
 
     def _remove(self) -> None:
-        release = self._release or self.place.lock.take("removes the cluster")
-        self.provider.delete(self.spec.name, self.place.directory)
-        self.place.lock.remove()
+        release = self._release or self.files.lock.take("removes the cluster")
+        self.provider.delete(self.spec.name, self.files.path)
+        self.files.lock.remove()
         release()
 
 
 def main(name: str) -> None:
     """Go into the background and supervise the cluster of that name."""
-    place = Place(name)
+    files = ClusterDirectory(name)
     # Taken before the fork, so that whoever started this finds the lock held as soon as the first process has ended.
     try:
         wait_until(
-            lambda: place.supervisor.try_take("supervises the cluster") or "another process holds its lock",
+            lambda: files.supervisor.try_take("supervises the cluster") or "another process holds its lock",
             timeout=START_SECONDS,
             what=f"the supervisor of cluster {name} is the only one",
         )
@@ -187,7 +187,7 @@ def main(name: str) -> None:
     if os.fork():
         os._exit(0)
     os.setsid()
-    output = os.open(place.log, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    output = os.open(files.log, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
     null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     for source, target in ((null, 0), (output, 1), (output, 2)):
         os.dup2(source, target)
@@ -197,7 +197,7 @@ def main(name: str) -> None:
     logging.basicConfig(level=logging.DEBUG, format="%(asctime)s.%(msecs)03d %(name)s: %(message)s", datefmt="%H:%M:%S")
     for noisy in ("urllib3", "pyroute2", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    Supervisor(place).run()
+    Supervisor(files).run()
 
 
 if __name__ == "__main__":

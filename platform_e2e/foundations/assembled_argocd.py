@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from platform_e2e.foundations import embedded, facts, manifests
+from platform_e2e.foundations import chart_contract, embedded, manifests
 from platform_e2e.foundations.manifests import Object
 
 COMPONENTS = {
@@ -53,7 +53,7 @@ def objects(module: Path) -> Iterator[tuple[str, Object]]:
         if loaded["kind"] in {"Deployment", "StatefulSet"}:
             _settle_pods(loaded)
         yield COMPONENTS.get(component, "shared"), loaded
-    for fact in facts.of("argo-cd"):
+    for fact in chart_contract.of("argo-cd"):
         if fact.kind == "Service":
             yield COMPONENTS[fact.labels["app.kubernetes.io/component"]], _service(fact)
 
@@ -83,7 +83,7 @@ def _settle_pods(workload: Object) -> None:
             container["env"].append(dict(NO_GPG))
 
 
-def _service(fact: facts.Fact) -> Object:
+def _service(fact: chart_contract.Fact) -> Object:
     """Return the Service as the upstream chart has it."""
     return {
         "apiVersion": "v1",

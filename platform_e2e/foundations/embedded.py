@@ -1,6 +1,6 @@
 """The versions that the embedded cluster runs, which is the only place beside go.mod that states them.
 
-tests/test_embedded_versions.py holds the two equal. Where a layer's foundations.yaml pins another version, the verdict says so.
+tests/foundations/test_embedded.py holds the two equal. Where a layer's foundations.yaml pins another version, the verdict says so.
 """
 
 from __future__ import annotations

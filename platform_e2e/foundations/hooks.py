@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from platform_e2e.foundations import stored
+from platform_e2e.foundations import release_store
 from platform_e2e.foundations.failure import ReleaseFailed, evidence, pod_troubles
 from platform_e2e.foundations.manifests import Object
 from platform_e2e.foundations.running import Pulling, Running, Still
@@ -107,7 +107,7 @@ class Hooks:
     def _existing(self) -> list[Object]:
         found = (
             self._kube.get(kind, name, self._namespace)
-            for kind, name in stored.hooks(self._kube, self._release, self._namespace)
+            for kind, name in release_store.hooks(self._kube, self._release, self._namespace)
         )
         return [hook for hook in found if hook is not None]
 

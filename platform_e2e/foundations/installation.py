@@ -8,21 +8,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from platform_e2e.cluster.embedded import cache
 from platform_e2e.errors import WrongUsage
-from platform_e2e.foundations import before, crds, making, manifests, origins, stored, versions
+from platform_e2e.foundations import build, chart_source, crds, manifests, release_store, sealing_key, versions
+from platform_e2e.foundations.chart_source import Chart
 from platform_e2e.foundations.drift import drift, repair
 from platform_e2e.foundations.failure import ReleaseFailed, evidence, not_delivered
 from platform_e2e.foundations.helm import Helm
 from platform_e2e.foundations.hooks import Hooks
 from platform_e2e.foundations.manifests import Object
-from platform_e2e.foundations.origins import Chart
 from platform_e2e.foundations.verify import READY_SECONDS, verify
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.objects import described
 from platform_e2e.kube.progress import Movement
 from platform_e2e.shell import CommandError
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox import cache
 
 SPEED = Path(__file__).parent / "speed"
 """Values on top of the layer's own that take out delays meant for production, one file for each chart that has any."""
@@ -164,14 +164,14 @@ def _plan(
 ) -> _Plan:
     """Find the chart and the values of a release."""
     if charts_dir is not None:
-        chart = origins.given(release.chart, release.version, charts_dir, helm)
+        chart = chart_source.given(release.chart, release.version, charts_dir, helm)
     elif module_directory is not None:
-        chart = making.made(release.chart, helm=helm, module_directory=module_directory, timeline=timeline)
+        chart = build.made(release.chart, helm=helm, module_directory=module_directory, timeline=timeline)
     else:
-        chart = origins.upstream(release.chart, release.version, release.repository, helm, timeline)
+        chart = chart_source.upstream(release.chart, release.version, release.repository, helm, timeline)
     speed = SPEED / f"{release.chart}.yaml"
     values = (release.values, speed) if speed.is_file() else (release.values,)
-    key = cache.digest(origins.identity(chart), release.namespace, *values)
+    key = cache.digest(chart_source.identity(chart), release.namespace, *values)
     return _Plan(release, chart, values, key, built=module_directory is not None)
 
 
@@ -220,7 +220,7 @@ def _bring(kube: Kube, helm: Helm, plan: _Plan, timeline: Timeline, moving: Move
         ReleaseFailed: it could not be applied or does not get ready.
     """
     release = plan.release
-    found = stored.newest(kube, release.name, release.namespace)
+    found = release_store.newest(kube, release.name, release.namespace)
     if found is not None and found.status == "deployed" and found.fingerprint == plan.fingerprint:
         action, manifest, revision = "unchanged", found.manifest, found.revision
         definitions: list[Object] = []
@@ -280,11 +280,11 @@ def _apply(
         still=moving.still,
         pulling=moving.pulling,
     )
-    stored.forget_interrupted(kube, release.name, release.namespace)
-    before.prepare(kube, release.chart, release.name, release.namespace)
+    release_store.forget_interrupted(kube, release.name, release.namespace)
+    sealing_key.prepare(kube, release.chart, release.name, release.namespace)
     try:
-        definitions = origins.definitions(chart, helm)
-        templated = origins.templated_definitions(
+        definitions = chart_source.definitions(chart, helm)
+        templated = chart_source.templated_definitions(
             chart, helm, release.name, release.namespace, values=plan.values, kubernetes=kube.version()
         )
         crds.apply(kube, definitions + templated)
@@ -293,7 +293,7 @@ def _apply(
             chart.path,
             release.namespace,
             values=plan.values,
-            labels={stored.FINGERPRINT: plan.fingerprint},
+            labels={release_store.FINGERPRINT: plan.fingerprint},
             watch=hooks,
         )
     except CommandError as error:
@@ -312,7 +312,7 @@ def _apply(
             f"The values are in {release.values}; the chart is {chart.origin}.",
             item=hook,
         ) from error
-    applied = stored.newest(kube, release.name, release.namespace)
+    applied = release_store.newest(kube, release.name, release.namespace)
     return (applied.manifest, definitions, applied.revision) if applied is not None else ((), definitions, 0)
 
 

@@ -18,10 +18,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from platform_e2e import shell
-from platform_e2e.cluster.locks import FileLock
 from platform_e2e.errors import BrokenHarness, WrongUsage
 from platform_e2e.git import gitcommand
 from platform_e2e.layer import tree
+from platform_e2e.toolbox.locks import FileLock
 
 AUTHOR = "platform-e2e"
 """Who every commit is by, so that a reader of the history knows whose it is."""

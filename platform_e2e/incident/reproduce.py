@@ -19,7 +19,6 @@ from platform_e2e.checks.loadbalancer import Outside
 from platform_e2e.checks.loadbalancer.check import NO_ADDRESS
 from platform_e2e.checks.partial import SkippedParts
 from platform_e2e.cluster import manage as clusters
-from platform_e2e.cluster.embedded import images
 from platform_e2e.cluster.provider import ClusterFacts, Images
 from platform_e2e.errors import ExitCode, WrongUsage
 from platform_e2e.gitops.deploy import refresh_all
@@ -36,6 +35,7 @@ from platform_e2e.outside import documents
 from platform_e2e.outside.shown import shown
 from platform_e2e.paths import command
 from platform_e2e.settings import OPTIONS, Settings
+from platform_e2e.toolbox import images
 
 CLUSTER = "incident"
 """The cluster's name where none is chosen."""

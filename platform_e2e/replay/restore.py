@@ -13,7 +13,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from platform_e2e import paths
-from platform_e2e.cluster.embedded import cache
 from platform_e2e.errors import WrongUsage
 from platform_e2e.git import gitcommand, repository
 from platform_e2e.git.repository import Repository
@@ -26,6 +25,7 @@ from platform_e2e.replay.run_record import RunRecord, strings
 from platform_e2e.replay.snapshot import COPY, SUMS, parse_sums, sums
 from platform_e2e.report import checkout
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox import cache
 
 KIND = "replays"
 """Of the cache's entries: one directory for each layer that was made again."""

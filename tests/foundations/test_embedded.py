@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from platform_e2e.cluster.embedded import gomod, images
 from platform_e2e.errors import WrongUsage
 from platform_e2e.foundations import embedded
 from platform_e2e.layer import releases
 from platform_e2e.paths import ROOT
+from platform_e2e.toolbox import gomod, images
 
 PINNED = gomod.read()
 

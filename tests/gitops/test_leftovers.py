@@ -11,7 +11,7 @@ import pytest
 from platform_e2e import bringup
 from platform_e2e import layer as layers_of
 from platform_e2e.cluster.provider import ClusterFacts
-from platform_e2e.foundations import stored
+from platform_e2e.foundations import release_store
 from platform_e2e.gitops import argocd, leftovers
 from platform_e2e.gitops.leftovers import MadeForAnother
 from platform_e2e.kube.client import MANAGER, Kube
@@ -243,7 +243,7 @@ def test_a_sync_is_asked_for_when_no_other_operation_goes_on(
 def test_a_release_that_the_layer_has_no_more_means_another_cluster(
     api: ScriptedApi, kube: Kube, layer: Layer, tmp_path: Path
 ) -> None:
-    labels = {"owner": "helm", "name": "metallb", "version": "1", stored.FINGERPRINT: "x"}
+    labels = {"owner": "helm", "name": "metallb", "version": "1", release_store.FINGERPRINT: "x"}
     api.put("secrets", "metallb-system", "sh.helm.release.v1.metallb.v1", metadata={"labels": labels})
     theirs = {"owner": "helm", "name": "vault", "version": "1"}
     api.put("secrets", "vault", "sh.helm.release.v1.vault.v1", metadata={"labels": theirs})

@@ -11,7 +11,6 @@ import pytest
 
 from platform_e2e import cli, paths
 from platform_e2e.cluster import providers
-from platform_e2e.cluster.embedded import gomod
 from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.commands import doctor
 from platform_e2e.errors import BrokenHarness, WrongUsage
@@ -21,6 +20,7 @@ from platform_e2e.replay.run_record import Then
 from platform_e2e.report import checkout
 from platform_e2e.report.run import Run
 from platform_e2e.settings import OPTIONS, resolve
+from platform_e2e.toolbox import gomod
 
 OPTIONS_THEN: dict[str, Any] = {
     "provider": "embedded",

@@ -12,31 +12,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from platform_e2e import paths
-from platform_e2e.cluster import machine, naming
-from platform_e2e.cluster.embedded import (
-    addons,
-    cgroups,
-    identity,
-    links,
-    materials,
-    node,
-    nodefiles,
-    remains,
-    reservations,
-    testinfra,
-    upkeep,
-)
-from platform_e2e.cluster.embedded.api import Api
-from platform_e2e.cluster.embedded.links import Network
-from platform_e2e.cluster.embedded.materials import Materials
-from platform_e2e.cluster.embedded.network import Plan
-from platform_e2e.cluster.embedded.node import Node
+from platform_e2e.cluster import cgroups, cleanup, machine, naming, nodes
+from platform_e2e.cluster.embedded import node_ops
+from platform_e2e.cluster.kubernetes import addons, credentials, node, nodefiles
+from platform_e2e.cluster.kubernetes.api import Api
+from platform_e2e.cluster.kubernetes.node import Node
+from platform_e2e.cluster.network import links, reservations
+from platform_e2e.cluster.network.addressing import Plan
+from platform_e2e.cluster.network.links import Network
 from platform_e2e.cluster.provider import Capability, ClusterFacts, ClusterSpec, NodeFacts, Problem
-from platform_e2e.cluster.waiting import wait_until
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.outside import plainfile
 from platform_e2e.shell import background
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox.artifacts import Artifacts, ensure_artifacts
+from platform_e2e.toolbox.waiting import wait_until
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +87,7 @@ class EmbeddedProvider:
             # Another system has nothing of what is looked at below.
             return problems
         ours = (paths.clusters() / spec.name).exists()  # a kept one is used again
-        if not ours and any(line.startswith("process ") for line in remains.find(spec.name)):
+        if not ours and any(line.startswith("process ") for line in cleanup.find(spec.name)):
             # Its cgroups are this cache's, so the new one would be ended together with it.
             problems.append(
                 Problem(
@@ -121,14 +111,14 @@ class EmbeddedProvider:
             NodeEnded: a node's first process has ended; the text has the ends of the logs.
             NotInTime: the API server or a node did not come up; the text has the ends of the logs.
         """
-        stock = materials.ensure(timeline)
+        artifacts = ensure_artifacts(timeline)
         try:
-            return self._create(spec, directory, timeline, stock)
+            return self._create(spec, directory, timeline, artifacts)
         except BaseException:
             self._end(spec.name)
             raise
 
-    def _create(self, spec: ClusterSpec, directory: Path, timeline: Timeline, stock: Materials) -> ClusterFacts:
+    def _create(self, spec: ClusterSpec, directory: Path, timeline: Timeline, artifacts: Artifacts) -> ClusterFacts:
         names = [f"n{number + 1}" for number in range(spec.nodes)]
         plan = reservations.choose(directory, spec.pools, spec.nodes)
         timeline.progress("cluster", f"segment {plan.segment}, {spec.nodes} node(s)")
@@ -136,10 +126,10 @@ class EmbeddedProvider:
             Node(name, number, directory / "nodes" / name, directory / "logs" / name)
             for number, name in enumerate(names)
         ]
-        identities = self._lay(nodes, plan, names, stock)
-        processes = self._start(spec.name, nodes, plan, stock)
+        identities = self._lay(nodes, plan, names, artifacts)
+        processes = self._start(spec.name, nodes, plan, artifacts)
         kubeconfig = directory / "kubeconfig"
-        identity.write(directory, {kubeconfig.name: identities.admin})
+        credentials.write(directory, {kubeconfig.name: identities.admin})
         api = Api(plan, identities, directory)
 
         def logs() -> str:
@@ -170,24 +160,26 @@ class EmbeddedProvider:
             pool_map=plan.pool_map,
         )
 
-    def _lay(self, nodes: Sequence[Node], plan: Plan, names: Sequence[str], stock: Materials) -> identity.Identities:
+    def _lay(
+        self, nodes: Sequence[Node], plan: Plan, names: Sequence[str], artifacts: Artifacts
+    ) -> credentials.Identities:
         """Write what the nodes find when they start."""
         clamped = nodefiles.lacks_sys_resource(Path("/proc/self/status").read_text())
-        identities = identity.make(plan, names)
+        identities = credentials.make(plan, names)
         for each in nodes:
             each.make_directories()
-            identity.write(each.directory / "upper", identities.nodes[each.name])
+            credentials.write(each.directory / "upper", identities.nodes[each.name])
             for path, content in nodefiles.files(each, plan, names, clamped=clamped).items():
                 file = each.directory / "upper" / path.lstrip("/")
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(content)
         # The images of each node: hard links and a few copies, so the disk is what they wait for.
         with ThreadPoolExecutor() as pool:
-            list(pool.map(stock.lay, [each.directory / "containerd" for each in nodes]))
+            list(pool.map(artifacts.lay, [each.directory / "containerd" for each in nodes]))
         return identities
 
     def _start(
-        self, cluster: str, nodes: Sequence[Node], plan: Plan, stock: Materials
+        self, cluster: str, nodes: Sequence[Node], plan: Plan, artifacts: Artifacts
     ) -> tuple[subprocess.Popen[bytes], ...]:
         """Make the network and the cgroups, and start every node."""
         hierarchies = cgroups.of_this_host()
@@ -195,11 +187,13 @@ class EmbeddedProvider:
         self._running[cluster] = Running(network, {})
         for each in nodes:
             groups = cgroups.make(hierarchies, cluster, each.name)
-            config = node.launcher(each, plan, hierarchies, rootfs=stock.rootfs, programs=stock.programs.directory)
+            config = node.launcher(
+                each, plan, hierarchies, rootfs=artifacts.rootfs, programs=artifacts.programs.directory
+            )
             node.write_config(each, config)
             words = node.command(
                 each,
-                program=stock.programs.path("node"),
+                program=artifacts.programs.path("node"),
                 network=network.path(each.name),
                 groups=groups,
                 parent=os.getpid(),
@@ -220,7 +214,7 @@ class EmbeddedProvider:
 
     def tend(self, name: str, directory: Path) -> None:
         """Start the stopped nodes that are asked for: they must be children of the process that made the cluster."""
-        for node_name, taken in upkeep.wishes(directory):
+        for node_name, taken in node_ops.wishes(directory):
             stopped = self._running[name].nodes[node_name]
             if stopped.process.poll() is not None:
                 self._run(name, node_name, stopped.words, stopped.log)
@@ -228,24 +222,24 @@ class EmbeddedProvider:
 
     def load_image(self, facts: ClusterFacts, archive: Path) -> None:
         """Load an image, as `docker save` writes it, into every node."""
-        upkeep.load_image(facts, archive)
+        node_ops.load_image(facts, archive)
 
     def stop_node(self, facts: ClusterFacts, node: str) -> None:
         """Kill every process of a node at once."""
-        upkeep.stop_node(facts, node)
+        node_ops.stop_node(facts, node)
 
     def start_node(self, facts: ClusterFacts, node: str) -> None:
         """Have a stopped node started by the process that made the cluster."""
-        upkeep.start_node(facts, node)
+        node_ops.start_node(facts, node)
 
     def enter(self, facts: ClusterFacts, node: str) -> Sequence[str]:
         """Return the command line of a shell in a node."""
-        return [*testinfra.enter(f"{node}@{facts.name}"), f"TERM={os.environ.get('TERM', 'dumb')}", "/bin/bash"]
+        return [*nodes.enter(f"{node}@{facts.name}"), f"TERM={os.environ.get('TERM', 'dumb')}", "/bin/bash"]
 
     def delete(self, name: str, directory: Path) -> None:
         """Remove every trace of the cluster, whoever made it and however far it came."""
         self._end(name)
-        remains.remove(name, directory)
+        cleanup.remove(name, directory)
 
     def _end(self, name: str) -> None:
         """End what this process has started of a cluster."""
@@ -256,12 +250,12 @@ class EmbeddedProvider:
             process.send_signal(signal.SIGKILL)
         for process in running.processes:
             process.wait()
-        remains.end(name)
+        cleanup.end(name)
         running.network.close()
 
     def leftovers(self, name: str) -> Sequence[str]:
         """Return what of this cluster still exists."""
-        return remains.find(name)
+        return cleanup.find(name)
 
 
 def environment(cluster: str) -> dict[str, str]:

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from platform_e2e.cluster.embedded.identity import write
-from platform_e2e.cluster.embedded.network import Plan
-from platform_e2e.cluster.k3d import config, credentials, mirrors, proxies, registries, sources
+from platform_e2e.cluster.k3d import config, mirrors, proxies, registries, registry_logins, sources
 from platform_e2e.cluster.k3d.daemon import Daemon
 from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.cluster.k3d.failures import K3dFailed
+from platform_e2e.cluster.kubernetes.credentials import write
+from platform_e2e.cluster.network.addressing import Plan
 from platform_e2e.cluster.provider import ClusterSpec
 
 CA = "registry-ca.crt"
@@ -66,13 +66,13 @@ def lay(
         WrongUsage: a proxy's URL cannot be used.
     """
     gateway = str(plan.host)
-    said = credentials.read(credentials.file(docker.environment))
+    said = registry_logins.read(registry_logins.file(docker.environment))
     stated = sources.parse_mirror(spec.mirror)
     endpoints = {registry: mirrors.for_nodes(url, daemon, gateway) for registry, url in stated.items()}
     # A login is looked up under the name that the user logged in with, and handed over under the one that nodes ask.
     asked = {registries.host(url): registries.host(endpoints[registry]) for registry, url in stated.items()}
     asked.update({registry: registry for registry in (*sources.NODES, *spec.registries)})
-    logins, failed = credentials.logins(said, asked)
+    logins, failed = registry_logins.logins(said, asked)
     text = registries.render(endpoints, {asked[registry]: login for registry, login in logins.items()})
     if text:
         write(directory, {"registries.yaml": text.encode()})

@@ -6,11 +6,11 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from platform_e2e.cluster.embedded import cache, gobuild, gomod, prebuilt, toolchain
-from platform_e2e.cluster.embedded.toolchain import Toolchain
 from platform_e2e.cluster.k3d import versions
 from platform_e2e.shell import CommandError, run, which
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox import cache, gobuild, gomod, prebuilt, toolchain
+from platform_e2e.toolbox.toolchain import Toolchain
 
 PHASE = "k3d"
 

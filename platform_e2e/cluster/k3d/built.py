@@ -12,14 +12,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from platform_e2e.cluster.embedded import addons, identity, node, nodefiles
-from platform_e2e.cluster.embedded.api import Api
-from platform_e2e.cluster.embedded.identity import API_PORT, Identities
-from platform_e2e.cluster.embedded.materials import Materials
-from platform_e2e.cluster.embedded.network import Plan
-from platform_e2e.cluster.embedded.node import LOGS, Node
 from platform_e2e.cluster.k3d.config import Volume
-from platform_e2e.cluster.waiting import wait_until
+from platform_e2e.cluster.kubernetes import addons, credentials, node, nodefiles
+from platform_e2e.cluster.kubernetes.api import Api
+from platform_e2e.cluster.kubernetes.credentials import API_PORT, Identities
+from platform_e2e.cluster.kubernetes.node import LOGS, Node
+from platform_e2e.cluster.network.addressing import Plan
+from platform_e2e.toolbox.artifacts import Artifacts
+from platform_e2e.toolbox.waiting import wait_until
 
 NODE_SECONDS = 120.0
 """For every node to be Ready after k3d is done; 3 s were seen."""
@@ -64,16 +64,16 @@ class Built:
         wait_until(ready, timeout=NODE_SECONDS, what="every node is ready", most=0.1)
 
 
-def lay(stock: Materials, plan: Plan, names: Sequence[str], directory: Path) -> Built:
+def lay(artifacts: Artifacts, plan: Plan, names: Sequence[str], directory: Path) -> Built:
     """Write what the nodes find when they start.
 
     Args:
-        stock: what the nodes are made of.
+        artifacts: what the nodes are made of.
         plan: the cluster's addresses.
         names: of the nodes, the server first.
         directory: of the cluster.
     """
-    identities = identity.make(plan, names)
+    identities = credentials.make(plan, names)
     volumes: list[Volume] = []
     nodes = [
         Node(name, number, directory / "nodes" / name, directory / "logs" / name) for number, name in enumerate(names)
@@ -81,10 +81,10 @@ def lay(stock: Materials, plan: Plan, names: Sequence[str], directory: Path) -> 
     for each in nodes:
         each.make_directories()
         root = each.directory / "upper"
-        identity.write(root, files(each, plan, names, identities))
+        credentials.write(root, files(each, plan, names, identities))
         volumes += _volumes(each, root)
     with ThreadPoolExecutor() as pool:
-        list(pool.map(stock.lay, [each.directory / "containerd" for each in nodes]))
+        list(pool.map(artifacts.lay, [each.directory / "containerd" for each in nodes]))
     return Built(plan, tuple(names), identities, tuple(volumes))
 
 

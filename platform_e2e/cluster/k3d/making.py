@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from platform_e2e.cluster import naming
-from platform_e2e.cluster.embedded import materials
-from platform_e2e.cluster.embedded.identity import write
-from platform_e2e.cluster.embedded.network import Plan
 from platform_e2e.cluster.k3d import access, built, config, daemon, failures, nodeimage, parts, probe, pulled, sources
 from platform_e2e.cluster.k3d.access import NONE, Access
 from platform_e2e.cluster.k3d.binary import Binary
@@ -17,12 +14,15 @@ from platform_e2e.cluster.k3d.config import Shape, Volume
 from platform_e2e.cluster.k3d.daemon import Daemon
 from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.cluster.k3d.failures import K3dFailed
+from platform_e2e.cluster.kubernetes.credentials import write
+from platform_e2e.cluster.network.addressing import Plan
 from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec, Images, NodeFacts
-from platform_e2e.cluster.waiting import NotInTime
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.errors import ApiError
 from platform_e2e.shell import CommandError, run, stream
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox.artifacts import ensure_artifacts
+from platform_e2e.toolbox.waiting import NotInTime
 
 NAME = "k3d"
 
@@ -101,10 +101,10 @@ class Making:
 
     def _built(self) -> Nodes:
         """Return nodes of our own making."""
-        stock = materials.ensure(self.timeline)
-        image = nodeimage.ensure(self.docker, stock, self.timeline)
+        artifacts = ensure_artifacts(self.timeline)
+        image = nodeimage.ensure(self.docker, artifacts, self.timeline)
         tools = nodeimage.ensure_tools(self.docker, self.timeline)
-        laid = built.lay(stock, self.plan, self.names, self.directory)
+        laid = built.lay(artifacts, self.plan, self.names, self.directory)
         # The cluster is closed: its DNS asks nobody, so there is nothing to mend in the nodes' own.
         environment = {"K3D_IMAGE_TOOLS": tools, "K3D_FIX_DNS": "0"}
         return Nodes(image, environment, lambda _: laid.complete(self.directory), laid.volumes)

@@ -14,9 +14,9 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 from platform_e2e.addresses import AddressRange
-from platform_e2e.cluster.embedded import links, reservations
-from platform_e2e.cluster.embedded.network import Plan
 from platform_e2e.cluster.k3d.docker import Docker
+from platform_e2e.cluster.network import links, reservations
+from platform_e2e.cluster.network.addressing import Plan
 
 OTHERS = 8
 """Addresses besides those of gateway, tools and nodes: k3d's load balancer, a registry, and a container that probes."""

@@ -9,14 +9,15 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from platform_e2e.cluster.embedded import archive, cache, images, nodefiles
-from platform_e2e.cluster.embedded.archive import Config, Entry
-from platform_e2e.cluster.embedded.images import Image
-from platform_e2e.cluster.embedded.materials import Materials
-from platform_e2e.cluster.embedded.node import CONTAINERD_SOCKET, PATH, PROGRAMS
-from platform_e2e.cluster.embedded.programs import KUBERNETES_NAMES, Programs
 from platform_e2e.cluster.k3d.docker import Docker
+from platform_e2e.cluster.kubernetes import nodefiles
+from platform_e2e.cluster.kubernetes.node import CONTAINERD_SOCKET, PATH, PROGRAMS
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox import archive, cache, images
+from platform_e2e.toolbox.archive import Config, Entry
+from platform_e2e.toolbox.artifacts import Artifacts
+from platform_e2e.toolbox.images import Image
+from platform_e2e.toolbox.programs import KUBERNETES_NAMES, Programs
 
 PHASE = "k3d"
 
@@ -41,22 +42,22 @@ LOAD_SECONDS = 300.0
 """For loading the image into Docker; 6 s were seen."""
 
 
-def ensure(docker: Docker, stock: Materials, timeline: Timeline) -> str:
+def ensure(docker: Docker, artifacts: Artifacts, timeline: Timeline) -> str:
     """Return the name of the node image, assembling and loading it where Docker has it not.
 
     Args:
         docker: that gets it.
-        stock: root file system and programs.
+        artifacts: root file system and programs.
         timeline: shows what is being done.
     """
-    made_of = [stock.programs.keys[name] for name in ("etcd", "kubernetes", "node", "oci-runtime")]
-    key = cache.digest(LAUNCHER, stock.rootfs.parent.name, repr(CONFIG), *made_of)
+    made_of = [artifacts.programs.keys[name] for name in ("etcd", "kubernetes", "node", "oci-runtime")]
+    key = cache.digest(LAUNCHER, artifacts.rootfs.parent.name, repr(CONFIG), *made_of)
     name = f"{REPOSITORY}:{key}"
     if not docker.has_image(name):
         with cache.held("k3d-node-image", phase=PHASE, timeline=timeline):
             if not docker.has_image(name):
                 timeline.progress(PHASE, "assembles the node image and loads it into Docker")
-                _load(docker, name, stock.rootfs, entries(stock.programs))
+                _load(docker, name, artifacts.rootfs, entries(artifacts.programs))
     return name
 
 

@@ -14,11 +14,11 @@ from typing import Any
 
 from platform_e2e.addresses import AddressRange
 from platform_e2e.cluster import naming
-from platform_e2e.cluster.embedded.network import Plan
 from platform_e2e.cluster.k3d import daemon
 from platform_e2e.cluster.k3d.daemon import Silence
 from platform_e2e.cluster.k3d.docker import Docker, network_name
 from platform_e2e.cluster.k3d.failures import K3dFailed
+from platform_e2e.cluster.network.addressing import Plan
 from platform_e2e.cluster.provider import ClusterSpec
 from platform_e2e.paths import command
 from platform_e2e.shell import CommandError

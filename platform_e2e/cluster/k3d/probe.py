@@ -5,13 +5,13 @@ Docker Desktop and rootless Docker have networks that this host has no interface
 
 from __future__ import annotations
 
-from platform_e2e.cluster.embedded import cache, rootfs
-from platform_e2e.cluster.embedded.archive import Config, write_image
 from platform_e2e.cluster.k3d import parts
 from platform_e2e.cluster.k3d.docker import CLUSTER_LABEL, Docker, network_name
 from platform_e2e.cluster.k3d.failures import K3dFailed
 from platform_e2e.cluster.k3d.nodeimage import LOAD_SECONDS
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox import cache, rootfs
+from platform_e2e.toolbox.archive import Config, write_image
 
 IMAGE = "docker.io/library/python:3.13-alpine"
 """Where there is a registry: what is asked for needs Python's standard library and nothing else."""

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from platform_e2e import paths
-from platform_e2e.cluster import machine, naming
-from platform_e2e.cluster.embedded import remains
-from platform_e2e.cluster.k3d import binary, daemon, judging, making, mirrors, network, parts, sources, upkeep
+from platform_e2e.cluster import cleanup, machine, naming
+from platform_e2e.cluster.k3d import binary, daemon, judging, making, mirrors, network, node_ops, parts, sources
 from platform_e2e.cluster.k3d.daemon import Silence
 from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.cluster.k3d.failures import K3dFailed
@@ -91,15 +90,15 @@ class K3dProvider:
 
     def load_image(self, facts: ClusterFacts, archive: Path) -> None:
         """Load an image, as `docker save` writes it, into every node."""
-        upkeep.load_image(facts, archive)
+        node_ops.load_image(facts, archive)
 
     def stop_node(self, facts: ClusterFacts, node: str) -> None:
         """Kill a node's container."""
-        upkeep.stop_node(facts, node)
+        node_ops.stop_node(facts, node)
 
     def start_node(self, facts: ClusterFacts, node: str) -> None:
         """Start a stopped node's container with the address that it had."""
-        upkeep.start_node(facts, node)
+        node_ops.start_node(facts, node)
 
     def enter(self, facts: ClusterFacts, node: str) -> Sequence[str]:
         """Return the command line of a shell in a node."""
@@ -115,12 +114,12 @@ class K3dProvider:
         """
         parts.remove(parts.daemon_of(directory), naming.on_host(name))
         if sys.platform == "linux":
-            remains.remove(name, directory)
+            cleanup.remove(name, directory)
         else:
-            remains.forget(directory)
+            cleanup.forget(directory)
 
     def leftovers(self, name: str) -> Sequence[str]:
         """Return what of this cluster still exists."""
         directory = paths.clusters() / name
-        here = remains.find(name) if sys.platform == "linux" else [f"directory {directory}"] * directory.exists()
+        here = cleanup.find(name) if sys.platform == "linux" else [f"directory {directory}"] * directory.exists()
         return [*parts.find(Docker.of_environment(), naming.on_host(name)), *here]

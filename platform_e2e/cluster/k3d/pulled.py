@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from platform_e2e.cluster.embedded.addons import why_not_ready
 from platform_e2e.cluster.k3d import failures, sources, versions
 from platform_e2e.cluster.k3d.docker import Docker
-from platform_e2e.cluster.waiting import wait_until
+from platform_e2e.cluster.kubernetes.addons import why_not_ready
 from platform_e2e.kube.client import Kube
 from platform_e2e.shell import CommandError
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox.waiting import wait_until
 
 PHASE = "k3d"
 

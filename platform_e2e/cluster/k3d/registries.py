@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from platform_e2e.cluster.k3d.credentials import HUB, Login
+from platform_e2e.cluster.k3d.registry_logins import HUB, Login
 
 HUB_ENDPOINT = "registry-1.docker.io"
 """Where containerd looks for Docker Hub's login: its host, not its name."""

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from platform_e2e.cluster.embedded import gomod
+from platform_e2e.toolbox import gomod
 
 MODULE = Path(__file__).parent / "cli"
 """The Go module that k3d is built from where PATH has none that fits; apart from the embedded cluster's programs, so that
