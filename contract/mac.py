@@ -1,6 +1,6 @@
-"""Compile for macOS everything that runs there: helm, kubectl, kustomize and k3d; `nox -s mac`.
+"""Compile for macOS all programs that run there: helm, kubectl, kustomize and k3d; `nox -s mac`.
 
-Nothing is run: that needs a Mac. What does not compile cannot be built there either.
+It runs none of them, which would need a Mac. A program that does not compile cannot be built there either.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ARCHITECTURES = ("arm64", "amd64")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Compile, and say what came of it.
+    """Compile, and report the result.
 
     Args:
         argv: the words after the program's name.

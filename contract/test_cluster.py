@@ -1,4 +1,4 @@
-"""Made, attached to, removed: what is asked for is there, whole, and nothing else is."""
+"""Make, attach to and remove clusters: a cluster has exactly what was requested."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ with lease.acquire(spec, providers.choose(provider), keep=lambda: False, timelin
 
 
 def test_every_node_is_ready_and_there_are_as_many_as_asked(standing: Standing) -> None:
-    """As the API server has them, and as the provider states them, the server first."""
+    """In the API server and in the provider's facts, the server first."""
     nodes = {node["metadata"]["name"]: node for node in standing.kube.list("v1/Node")}
     assert set(nodes) == {each.name for each in standing.facts.nodes}
     assert len(nodes) == standing.spec.nodes
@@ -58,7 +58,7 @@ def test_the_api_server_is_ready_and_of_the_stated_version(standing: Standing) -
 
 
 def test_the_kubeconfig_is_a_file_of_the_cluster_for_its_owner_only(standing: Standing) -> None:
-    """Nothing is merged into the user's own."""
+    """It is not merged into the user's own."""
     file = Path(standing.facts.kubeconfig)
     assert Path(standing.facts.directory) in file.parents
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -67,14 +67,14 @@ def test_the_kubeconfig_is_a_file_of_the_cluster_for_its_owner_only(standing: St
 
 
 def test_another_process_attaches_and_leaves_it_standing(standing: Standing) -> None:
-    """The second one to come makes nothing, and the cluster lives on when it goes."""
+    """The second process makes nothing, and the cluster lives on after it leaves."""
     done = run([sys.executable, "-c", ATTACH, standing.spec.name], timeout=60, cwd=paths.ROOT)
     assert done.stdout.split() == ["False", standing.facts.kubeconfig]
     assert standing.provider.alive(standing.facts)
 
 
 def test_a_cluster_of_another_shape_is_refused(standing: Standing, timeline: Timeline) -> None:
-    """A run must not test on two nodes what it believes to be three."""
+    """A run must not test on two nodes what it expects on three."""
     other = replace(standing.spec, nodes=standing.spec.nodes + 1)
     with (
         pytest.raises(WrongUsage, match=f"exists and has {standing.spec.nodes} node"),
@@ -84,12 +84,12 @@ def test_a_cluster_of_another_shape_is_refused(standing: Standing, timeline: Tim
 
 
 def used_pool(facts: ClusterFacts) -> AddressRange:
-    """Return the range that is used for the layer's pool."""
+    """Return the range in use for the layer's pool."""
     return AddressRange.parse(facts.pool_map.get(str(POOL), str(POOL)))
 
 
 def test_the_pool_is_on_the_segment_and_nobody_has_an_address_of_it(standing: Standing) -> None:
-    """Neither this host nor a node: both would answer for a Service."""
+    """Neither this host nor a node has one: both would answer for a Service."""
     facts, pool = standing.facts, used_pool(standing.facts)
     network = IPv4Network(facts.segment)
     assert pool.first in network
@@ -101,7 +101,7 @@ def test_the_pool_is_on_the_segment_and_nobody_has_an_address_of_it(standing: St
 
 @pytest.mark.needs("node_network")
 def test_a_client_on_the_segment_is_answered(standing: Standing) -> None:
-    """Each node answers by ARP, each from an interface of its own; nobody answers for the pool yet."""
+    """Each node answers by ARP, from its own interface; no address of the pool is answered yet."""
     asker = Outside.of(standing.facts).asker
     found = {each.name: asker.who_has(each.address, timeout=2) for each in standing.facts.nodes}
     assert None not in found.values()
@@ -110,7 +110,7 @@ def test_a_client_on_the_segment_is_answered(standing: Standing) -> None:
 
 
 def test_no_other_load_balancer_is_in_the_way(standing: Standing) -> None:
-    """Without MetalLB a LoadBalancer Service stays without an address: servicelb would give it the nodes' own."""
+    """Without MetalLB a LoadBalancer Service has no address: servicelb would give it the nodes' own."""
     kube = standing.kube
     metadata = {"name": "pending", "namespace": "default"}
     spec = {"type": "LoadBalancer", "ports": [{"port": 8123}], "selector": {"app": "nobody"}}
@@ -130,7 +130,7 @@ def test_no_other_load_balancer_is_in_the_way(standing: Standing) -> None:
 
 
 def test_two_at_once_keep_out_of_each_others_way(provider: Provider, small: ClusterSpec, timeline: Timeline) -> None:
-    """Made at the same moment they have segments and pools of their own; each is removed without a trace."""
+    """Clusters made at the same moment have separate segments and pools; each is removed without a trace."""
 
     def live(spec: ClusterSpec) -> ClusterFacts:
         with lease.acquire(spec, provider, keep=lambda: False, timeline=timeline) as held:

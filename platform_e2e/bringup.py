@@ -1,4 +1,4 @@
-"""A platform on a cluster, as tests and incidents need it: the cluster by its lease, the foundations by Helm, the layer by Argo CD."""
+"""Bring up a platform on a cluster for tests and incidents: the cluster by its lease, the foundations by Helm, the layer by Argo CD."""
 
 from __future__ import annotations
 
@@ -38,26 +38,26 @@ from platform_e2e.together import together
 from platform_e2e.toolbox import images, programs
 
 SEALED_SECRETS = "sealed-secrets"
-"""The chart whose controller needs the team's backup of its key before it starts for the first time."""
+"""The chart whose controller must find the team's backup of its key at its first start."""
 
 CONVERGE_SECONDS = READY_SECONDS + 300.0
-"""The end of the wait for all Applications, beside the foundations that are installed meanwhile: longer than that of these, which Argo CD
-is one of. It ends when nothing moves any more; this is for a layer that moves for ever. 80 s from an empty cluster is usual."""
+"""Timeout of all Applications, while the foundations are installed in parallel: longer than that of the foundations, to which Argo CD
+belongs. The wait ends earlier when nothing moves; the timeout is for a layer that keeps moving. 80 s from an empty cluster is usual."""
 
 
 @dataclass(frozen=True)
 class RunningPlatform:
-    """A platform that is up, as far as its layer lets it be.
+    """A platform that is up, as far as its layer allows.
 
     Attributes:
-        facts: of the cluster.
+        facts: the facts of the cluster.
         kube: its client.
-        layer: that was applied.
-        git: the server that Argo CD reads from.
-        sha: the commit that is served.
+        layer: the applied layer.
+        git: the server from which Argo CD reads.
+        sha: the served commit.
         installed: the foundations.
-        late: why not every Application has converged and not every release is ready, which waits for the layer; empty where all have,
-            or are held by a known cause.
+        late: why some Applications have not converged or some releases wait for the layer; empty if all have converged, or are blocked by
+            a known cause.
     """
 
     facts: ClusterFacts
@@ -71,16 +71,16 @@ class RunningPlatform:
 
 @dataclass(frozen=True)
 class Phases:
-    """The two phases in which foundations and layer come up on a cluster, side by side; every bring-up runs these.
+    """The two phases in which foundations and layer come up in parallel; every bring-up uses them.
 
     Attributes:
         kube: the cluster.
-        facts: of the cluster.
-        layer: to apply.
-        settings: key, charts and whether other versions are refused.
-        releases: the foundations, in the versions that are wanted.
+        facts: the facts of the cluster.
+        layer: the layer to apply.
+        settings: the sealing key, the charts, and whether to refuse other versions.
+        releases: the foundations, with their versions.
         built: the programs helm and kubectl.
-        timeline: is told what goes on.
+        timeline: shows the progress.
     """
 
     kube: Kube
@@ -92,14 +92,14 @@ class Phases:
     timeline: Timeline
 
     def foundations(self) -> tuple[list[Installed], list[ReleaseFailed]]:
-        """Install or verify the foundations; return those that are ready, and why others are not."""
+        """Install or verify the foundations; return the ready ones, and the failures of the others."""
         helm = self.built.path("helm")
         return install_foundations(
             self.kube, self.facts, self.settings, self.releases, helm=helm, timeline=self.timeline
         )
 
     def git(self) -> GitServer:
-        """Return the git server of the cluster, started where it does not run yet."""
+        """Return the git server of the cluster, starting it if it does not run yet."""
         return git_server(self.kube, self.facts, self.layer, self.built.path("kubectl"))
 
     def applications(self, foundations_ready: Callable[[], bool]) -> tuple[GitServer, Deployment]:
@@ -124,15 +124,15 @@ def bring_up(
     """Make a cluster that stays, and apply a layer to it.
 
     Args:
-        settings: which provider, and the cluster's name.
-        layer: to apply.
-        nodes: how many.
-        releases: the foundations, in the versions that are wanted.
-        timeline: is told what goes on.
-        made: is told of the cluster as soon as it exists, for from then on it stays, even where the rest fails.
+        settings: the provider, and the cluster's name.
+        layer: the layer to apply.
+        nodes: the number of nodes.
+        releases: the foundations, with their versions.
+        timeline: shows the progress.
+        made: called with the cluster as soon as it exists, because it stays from then on, even if the rest fails.
 
     Raises:
-        WrongUsage: there is a cluster of that name already.
+        WrongUsage: a cluster of that name exists.
         HarnessError: the cluster or a foundation did not come up.
     """
     if ClusterDirectory(settings.cluster).path.exists():
@@ -171,17 +171,17 @@ def bring_up(
                 return phases.applications(foundations_ready)
 
         (installed, failures), (git, done) = together(foundations, applications)
-        # An incident's layer may be the incident: what holds an Application for a known cause is told by the checks.
+        # An incident's layer may be the incident: the checks report an Application with a known cause.
         late = [f"{name}: {held.why}" for name, held in done.held.items() if held.cause is None]
         late += _waiting_for_layer(kube, layer, failures)
         yield RunningPlatform(facts, kube, layer, git, done.commit.sha, installed, "; ".join(late))
 
 
 def _waiting_for_layer(kube: Kube, layer: Layer, failures: Sequence[ReleaseFailed]) -> list[str]:
-    """Return what releases that are not ready wait for, each with what holds it.
+    """Return what releases that are not ready wait for, each with what blocks it.
 
     Raises:
-        ReleaseFailed: one waits for nothing that the layer brings.
+        ReleaseFailed: a release waits for nothing that the layer brings.
     """
     named = {release.name: release for release in layer.releases}
     told = [
@@ -195,25 +195,25 @@ def _waiting_for_layer(kube: Kube, layer: Layer, failures: Sequence[ReleaseFaile
 
 
 def from_registry(facts: ClusterFacts) -> bool:
-    """Tell whether the cluster fetches images, so that it can have whatever is pinned."""
+    """Tell whether the cluster fetches images, so that it can run every pinned version."""
     return facts.images != Images.BUILT.value
 
 
 def install_foundations(
     kube: Kube, facts: ClusterFacts, settings: Settings, releases: Sequence[Release], *, helm: Path, timeline: Timeline
 ) -> tuple[list[Installed], list[ReleaseFailed]]:
-    """Load the team's key, then install or verify the foundations; return those that are ready, and why others are not.
+    """Load the team's key, then install or verify the foundations; return the ready ones, and the failures of the others.
 
     Args:
         kube: the cluster.
-        facts: of the cluster.
-        settings: key, charts and whether other versions are refused.
+        facts: the facts of the cluster.
+        settings: the sealing key, the charts, and whether to refuse other versions.
         releases: the foundations.
-        helm: the program.
-        timeline: is told what goes on.
+        helm: the path of helm.
+        timeline: shows the progress.
 
     Raises:
-        MadeForAnother: a kept cluster has a release that the layer does not have.
+        MadeForAnother: a kept cluster has a release that the layer lacks.
     """
     others = release_store.others(kube, releases)
     if others:
@@ -235,7 +235,7 @@ def install_foundations(
 
 
 def git_server(kube: Kube, facts: ClusterFacts, layer: Layer, kubectl: Path) -> GitServer:
-    """Return the git server of a cluster, started where it does not run yet; it has Argo CD's image, which is there anyway."""
+    """Return the git server of a cluster, starting it if it does not run yet; it uses Argo CD's image, which every cluster has."""
     argocd = CHARTS["argo-cd"].images["argocd"]
     pinned = [release.app_version for release in layer.releases if release.chart == "argo-cd"]
     image = str(replace(argocd, tag=pinned[0]) if pinned and from_registry(facts) else argocd)
@@ -251,21 +251,21 @@ def apply_layer(
     *,
     foundations_ready: Callable[[], bool] = lambda: True,
 ) -> Deployment:
-    """Serve a layer, apply its roots as a team does, and wait until all Applications have converged or nothing moves any more.
+    """Serve a layer, apply its roots as a team does, and wait until all Applications have converged or nothing moves any longer.
 
-    One that is held by a cause which stays is left behind.
+    An Application with a lasting cause is abandoned.
 
     Args:
         kube: the cluster.
-        facts: of the cluster.
-        layer: to apply.
-        git: the server that Argo CD reads from.
-        timeline: is told what goes on.
-        foundations_ready: tells whether the foundations are there, or will not come; before that nothing is given up, for what an
-            Application lacks may come with them.
+        facts: the facts of the cluster.
+        layer: the layer to apply.
+        git: the server from which Argo CD reads.
+        timeline: shows the progress.
+        foundations_ready: tells whether the foundations are ready, or will not be; before that nothing is given up, because they may
+            bring what an Application lacks.
 
     Raises:
-        ImageNotDelivered: a registry that is there does not deliver an image of it.
+        ImageNotDelivered: an existing registry does not deliver an image of the layer.
     """
     done = deploy(
         kube,
@@ -277,12 +277,12 @@ def apply_layer(
         give_up=GiveUp(lambda app: worth_waiting(app, kube), foundations_ready),
     )
     if done.commit.before is not None and done.commit.pushed and _tidied(kube, facts, layer, timeline, settled=False):
-        # What is gone may be what something of this layer waited for.
+        # Something of this layer may have waited for the removal.
         seconds, held = _converged(kube, layer, done.commit.sha, timeline)
         done = replace(done, seconds=seconds, held=held)
     for name, held_by in done.held.items():
         cause = held_by.cause
-        # Where the foundations have come the network works: a registry that does not exist is a name that is written wrong.
+        # If the foundations have come the network works: then a registry that does not exist has a misspelt name.
         if cause and cause.id == "pod-image" and from_registry(facts) and SLOW.search(cause.sentence):
             image = cause.about.removeprefix("image ")
             raise ImageNotDelivered(image, cause.sentence, str(layer.application(name)))
@@ -292,24 +292,24 @@ def apply_layer(
 def compare_again(
     kube: Kube, facts: ClusterFacts, layer: Layer, sha: str, timeline: Timeline
 ) -> tuple[Mapping[str, float], Mapping[str, Cause]]:
-    """Have all Applications compared with Git and synced once more, after a foundation of a kept cluster has changed.
+    """Have all Applications compared with Git and synced again, after a foundation of a kept cluster has changed.
 
-    It may render, judge, mark or complete objects otherwise than before, and Argo CD takes what it finds for what it made.
+    The new foundation may render, judge, mark or complete objects in another way, and Argo CD takes what it finds for its own work.
 
     Args:
         kube: the cluster.
-        facts: of the cluster.
-        layer: that was applied.
-        sha: the commit that is served.
-        timeline: is told what goes on.
+        facts: the facts of the cluster.
+        layer: the applied layer.
+        sha: the served commit.
+        timeline: shows the progress.
 
     Returns:
-        For each Application that has converged the seconds after which it had, and for each other one the cause that holds it.
+        For each converged Application the seconds until then, and for each other one the cause.
 
     Raises:
-        MadeForAnother: the cluster has of an earlier layer what cannot be removed.
+        MadeForAnother: the cluster has leftovers of an earlier layer that cannot be removed.
     """
-    # Hard: what was rendered with other options is remembered under the same name.
+    # A hard refresh: renderings with other options have the same key in the cache.
     refresh_all(kube, layer, hard=True)
     seconds, _ = _converged(kube, layer, sha, timeline)
     leftovers.sync_again(kube, layer, seconds)
@@ -320,7 +320,7 @@ def compare_again(
 
 
 def _tidied(kube: Kube, facts: ClusterFacts, layer: Layer, timeline: Timeline, *, settled: bool) -> bool:
-    """Remove what earlier layers left in a kept cluster, say what, and tell whether there was anything."""
+    """Remove the leftovers of earlier layers from a kept cluster, report them, and tell whether there were any."""
     removed = leftovers.remove(kube, layer, cluster=facts.name, spared=TESTS, settled=settled)
     if removed:
         timeline.event("fact", "leftovers", text=f"removed of an earlier layer: {', '.join(removed)}")
@@ -330,7 +330,7 @@ def _tidied(kube: Kube, facts: ClusterFacts, layer: Layer, timeline: Timeline, *
 def _converged(
     kube: Kube, layer: Layer, sha: str, timeline: Timeline
 ) -> tuple[Mapping[str, float], Mapping[str, Held]]:
-    """Wait until every Application is what a commit says, on a cluster whose layer had come up before."""
+    """Wait until every Application matches a commit, on a cluster whose layer had come up before."""
     return wait_converged(
         kube,
         layer,
@@ -342,12 +342,12 @@ def _converged(
 
 
 def causes(kube: Kube, layer: Layer, held: Mapping[str, Held]) -> dict[str, Cause]:
-    """Return for each Application that was left behind the cause that holds it, `unexplained` where none is known.
+    """Return for each abandoned Application its cause, `unexplained` if none is known.
 
     Args:
         kube: the cluster.
-        layer: whose Applications they are.
-        held: what holds each of them.
+        layer: the layer of the Applications.
+        held: the reason for each of them.
     """
     return {name: _cause(kube, layer.application(name), one) for name, one in held.items()}
 

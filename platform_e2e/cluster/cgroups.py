@@ -1,7 +1,7 @@
-"""The cluster's cgroups: one directory for the cluster and one for each node in it, in every hierarchy that the host has.
+"""The cluster's cgroups: a directory for the cluster and one for each node in it, in every hierarchy of the host.
 
-A node runs in its own cgroup namespace, so what it calls the root is its directory here, and all that its kubelet makes
-lies below it. What the host looks like is read from /proc/self/mountinfo; three layouts exist:
+A node runs in its own cgroup namespace, so that its root is its directory here, and its kubelet makes everything below it.
+/proc/self/mountinfo shows the host's layout, one of three:
 
 * `v2`: one hierarchy with all controllers.
 * `v1`: one hierarchy for each controller or group of controllers.
@@ -23,16 +23,16 @@ from platform_e2e.cluster import naming
 from platform_e2e.errors import BrokenHarness
 
 PREFIX = "platform-e2e-"
-"""Of the cluster's directory in each hierarchy; `leaks` looks for it."""
+"""Start of the cluster's directory name in each hierarchy; `leaks` looks for it."""
 
 NOT_CONTROLLERS = frozenset(
     {"rw", "ro", "xattr", "clone_children", "noprefix", "cpuset_v2_mode", "favordynmods", "nofavordynmods"}
 )
-"""Words among a version 1 hierarchy's mount options that are no controller: kernel/cgroup/cgroup-v1.c."""
+"""Mount options of a version 1 hierarchy that do not name a controller: kernel/cgroup/cgroup-v1.c."""
 
 
 class Layout(StrEnum):
-    """Which versions of cgroups a host has."""
+    """The versions of cgroups on a host."""
 
     V1 = "v1"
     HYBRID = "hybrid"
@@ -49,8 +49,8 @@ class Hierarchy:
 
     Attributes:
         version: 1 or 2.
-        mount_point: where the host has it.
-        controllers: of version 1: what was given to mount it, such as `cpu`, `cpuacct` or `name=systemd`.
+        mount_point: its mount point on the host.
+        controllers: the controllers of a version 1 hierarchy, as its mount options name them: `cpu`, `cpuacct`, `name=systemd`.
         writable: whether directories can be made in it.
     """
 
@@ -60,7 +60,7 @@ class Hierarchy:
     writable: bool = True
 
     def directory(self, cluster: str) -> Path:
-        """Return the directory in it of a cluster of this cache."""
+        """Return its directory for a cluster of this cache."""
         return self.mount_point / f"{PREFIX}{naming.on_host(cluster)}"
 
 
@@ -68,7 +68,7 @@ def parse(mountinfo: str) -> tuple[Hierarchy, ...]:
     """Return the hierarchies of a host.
 
     Args:
-        mountinfo: what /proc/self/mountinfo says; proc(5) describes its fields.
+        mountinfo: the text of /proc/self/mountinfo; proc(5) describes its fields.
     """
     found: dict[tuple[int, tuple[str, ...]], Hierarchy] = {}
     for line in mountinfo.splitlines():
@@ -93,7 +93,7 @@ def of_this_host() -> tuple[Hierarchy, ...]:
     """Return the hierarchies that this process sees.
 
     Raises:
-        NoCgroups: there is none, or one cannot be written.
+        NoCgroups: none is mounted, or one is read-only.
     """
     found = parse(Path("/proc/self/mountinfo").read_text())
     if not found:
@@ -108,7 +108,7 @@ def of_this_host() -> tuple[Hierarchy, ...]:
 
 
 def layout(hierarchies: Sequence[Hierarchy]) -> Layout:
-    """Return which of the three layouts it is."""
+    """Return the layout of these hierarchies."""
     versions = {hierarchy.version for hierarchy in hierarchies}
     return Layout.V2 if versions == {2} else Layout.V1 if versions == {1} else Layout.HYBRID
 
@@ -117,7 +117,7 @@ def make(hierarchies: Sequence[Hierarchy], cluster: str, node: str) -> list[Path
     """Make a node's directory in every hierarchy and return them; the cluster's directory is made too.
 
     Raises:
-        NoCgroups: a hierarchy does not allow it.
+        NoCgroups: a hierarchy refuses the directory.
     """
     made = []
     for hierarchy in hierarchies:
@@ -169,7 +169,7 @@ def mounts(hierarchies: Sequence[Hierarchy]) -> tuple[list[dict[str, object]], d
         if hierarchy.version == 2:
             made.append({"type": "cgroup2", "source": "cgroup", "target": target, "options": flags})
             continue
-        # A named hierarchy has no controllers, and the kernel wants that said.
+        # A named hierarchy has no controllers, and the kernel requires the option `none`.
         named = ["none"] if hierarchy.controllers[0].startswith("name=") else []
         options = [*flags, *named, *hierarchy.controllers]
         made.append({"type": "cgroup", "source": "cgroup", "target": target, "options": options})
@@ -185,7 +185,7 @@ def delegated(hierarchies: Sequence[Hierarchy]) -> str:
 
 
 def directories(hierarchies: Sequence[Hierarchy], cluster: str, node: str = "") -> list[Path]:
-    """Return what exists of a cluster's cgroups, or of those of one of its nodes, children before their parents."""
+    """Return the existing cgroups of a cluster or of one of its nodes, children before their parents."""
     tops = [hierarchy.directory(cluster) / node for hierarchy in hierarchies]
     return [path for top in tops for path in _below(top)]
 
@@ -206,11 +206,10 @@ def processes(hierarchies: Sequence[Hierarchy], cluster: str, node: str = "") ->
 
 
 def kill(hierarchies: Sequence[Hierarchy], cluster: str, node: str = "") -> set[int]:
-    """Kill what runs in a cluster's cgroups now, or in those of one of its nodes; it may take a moment until it is gone.
+    """Kill the processes in the cgroups of a cluster or of one of its nodes; they may take a moment to end.
 
-    An id that was read belongs to another process as soon as its own has ended. So each process is held by a descriptor
-    first, and the list is read once more: whose id is still in it is the process that is held, or that one is dead and
-    takes no signal any more.
+    The kernel may reuse the id of a process that has ended. So open a descriptor of each process first, then read the list
+    again: an id that is still in it belongs to the process of the descriptor, or that process is dead and ignores signals.
 
     Returns:
         The ids of the processes that were killed.
@@ -229,7 +228,7 @@ def kill(hierarchies: Sequence[Hierarchy], cluster: str, node: str = "") -> set[
 
 
 def remove(hierarchies: Sequence[Hierarchy], cluster: str) -> list[Path]:
-    """Remove a cluster's cgroups and return those that could not be, because a process is still in them."""
+    """Remove a cluster's cgroups and return those that still have a process and cannot be removed."""
     left = []
     for directory in directories(hierarchies, cluster):
         try:

@@ -1,6 +1,6 @@
-"""What a cluster leaves on this host while it lives: finding all of it, and removing it.
+"""Find and remove the traces of a cluster on this host: processes, mounts, the interface, cgroups, files.
 
-None of this asks who made the cluster, so that what a killed run left behind is swept by the next one.
+Everything is found by the cluster's name, so that the next run also removes what a killed run left behind.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from platform_e2e.toolbox import cache
 from platform_e2e.toolbox.waiting import wait_until
 
 END_SECONDS = 30.0
-"""For every process of a cluster to be gone after it was killed; 0.3 s were seen."""
+"""Timeout for the end of all killed processes of a cluster; 0.3 s were seen."""
 
 
 def find(cluster: str) -> list[str]:
-    """Return what of a cluster exists: processes, mounts, the interface, cgroups, files."""
+    """Return the existing traces of a cluster."""
     hierarchies = _hierarchies()
     directory = paths.clusters() / cluster
     return [
@@ -34,10 +34,10 @@ def find(cluster: str) -> list[str]:
 
 
 def end(cluster: str) -> None:
-    """Kill every process of a cluster and remove what the kernel has of it; its files stay.
+    """Kill every process of a cluster and remove its cgroups and its interface; its files stay.
 
     Raises:
-        NotInTime: a process does not die, or a cgroup cannot be removed.
+        NotInTime: a process does not end, or a cgroup cannot be removed.
     """
     hierarchies = _hierarchies()
 
@@ -57,7 +57,7 @@ def remove(cluster: str, directory: Path) -> None:
     """Remove every trace of a cluster.
 
     Raises:
-        NotInTime: a process does not die, or a cgroup cannot be removed.
+        NotInTime: a process does not end, or a cgroup cannot be removed.
     """
     end(cluster)
     for mount in reversed(mounts(directory)):
@@ -67,8 +67,8 @@ def remove(cluster: str, directory: Path) -> None:
 
 
 def forget(directory: Path) -> None:
-    """Remove a cluster's directory, which is all of it that this host has where Docker has the rest."""
-    # Out of sight at once: nobody must take a directory that is being removed for a cluster.
+    """Remove a cluster's directory, its only trace on this host if Docker has the rest."""
+    # Rename it first: a directory that is being removed must not look like a cluster.
     doomed = directory.with_name(f".{directory.name}.removed")
     cache.remove(doomed)
     with contextlib.suppress(FileNotFoundError):
@@ -96,5 +96,5 @@ def words(process: int) -> str:
 
 
 def _hierarchies() -> Sequence[Hierarchy]:
-    """Return the host's cgroups, also where a new cluster could not be made in them."""
+    """Return the host's cgroups, also where they allow no new cluster."""
     return cgroups.parse(Path("/proc/self/mountinfo").read_text())

@@ -1,7 +1,7 @@
-"""Where a cluster lives: its directory, its lock, and those who hold it.
+"""The directory of a cluster: its files, its locks, and the processes that hold it.
 
-Every process that uses a cluster keeps a lock on a file of its own in `holders/`. The supervisor removes the cluster
-when none of these locks is held any more, unless the file `keep` says that the cluster stays.
+Every process that uses a cluster holds a lock on its own file in `holders/`. The supervisor removes the cluster when all
+these locks are free, unless the file `keep` exists.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec, Images
 from platform_e2e.toolbox.locks import FileLock, this_process
 
 NUMBERS = itertools.count()
-"""Tells two holds of one process apart."""
+"""Numbers that tell apart two holds of one process."""
 
 
 @dataclass(frozen=True)
@@ -31,24 +31,24 @@ class ClusterDirectory:
     """The files of one cluster.
 
     Attributes:
-        name: of the cluster.
+        name: the name of the cluster.
     """
 
     name: str
 
     @property
     def path(self) -> Path:
-        """Return the directory of all that belongs to the cluster."""
+        """Return the directory with all files of the cluster."""
         return paths.clusters() / self.name
 
     @property
     def lock(self) -> FileLock:
-        """Return the lock for coming, going and removing; it is outside of the directory, which it outlives."""
+        """Return the lock for attaching, leaving and removing; it lies outside of the directory, which it outlives."""
         return FileLock(paths.clusters() / f".{self.name}.lock")
 
     @property
     def supervisor(self) -> FileLock:
-        """Return the lock that the supervisor holds as long as it lives."""
+        """Return the lock that the supervisor holds during its life."""
         return FileLock(self.path / "supervisor.lock")
 
     @property
@@ -58,38 +58,38 @@ class ClusterDirectory:
 
     @property
     def keep(self) -> Path:
-        """Return the file whose presence keeps the cluster when nobody uses it."""
+        """Return the file whose presence keeps the cluster when no process uses it."""
         return self.path / "keep"
 
     @property
     def end(self) -> Path:
-        """Return the file whose presence ends the cluster although somebody uses it."""
+        """Return the file whose presence makes the supervisor remove the cluster even while processes use it."""
         return self.path / "end"
 
     @property
     def facts_file(self) -> Path:
-        """Return the file that is there once the cluster can be used."""
+        """Return the file with the cluster's facts, which exists once the cluster is ready."""
         return self.path / "cluster.json"
 
     @property
     def failure_file(self) -> Path:
-        """Return the file that says why the cluster could not be made."""
+        """Return the file with the reason why the cluster could not be made."""
         return self.path / "failed.json"
 
     @property
     def spec_file(self) -> Path:
-        """Return the file that tells the supervisor what to make."""
+        """Return the file with the specification that the supervisor reads."""
         return self.path / "spec.json"
 
     def facts(self) -> ClusterFacts | None:
-        """Return the cluster's facts, or None as long as it is being made."""
+        """Return the cluster's facts, or None while it is being made."""
         try:
             return ClusterFacts.read(self.facts_file)
         except FileNotFoundError:
             return None
 
     def hold(self) -> Callable[[], None]:
-        """Become a holder, and return what ends that. The caller holds `lock` meanwhile."""
+        """Become a holder, and return a function that ends it. The caller must hold `lock`."""
         file = self.path / "holders" / f"{os.getpid()}-{next(NUMBERS)}"
         file.parent.mkdir(exist_ok=True)
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -100,7 +100,7 @@ class ClusterDirectory:
 
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            # A process of the same number that was killed may have left its words.
+            # The file may have the description of a killed process with the same id.
             os.ftruncate(descriptor, 0)
             os.write(descriptor, this_process().encode())
         except BaseException:
@@ -109,39 +109,39 @@ class ClusterDirectory:
         return release
 
     def holders(self) -> list[str]:
-        """Return the words of every process that holds the cluster."""
+        """Return the description of every process that holds the cluster."""
         found: list[str] = []
-        # Whoever removes the cluster takes the directory away; `glob` fails where that happens while it looks.
+        # Another process may remove the directory at any time; `glob` fails if that happens while it reads.
         try:
             files = sorted((self.path / "holders").iterdir())
         except FileNotFoundError:
             return found
         for file in files:
-            # One that goes while we look is none.
+            # A holder that leaves meanwhile is not counted.
             with contextlib.suppress(FileNotFoundError):
                 if FileLock(file).is_held():
                     found.append(file.read_text())
         return found
 
     def generation(self) -> int:
-        """Return how often the cluster was taken up again after nobody had held it."""
+        """Return how often the cluster was used again after its last holder had left."""
         try:
             return int((self.path / "generation").read_text())
         except FileNotFoundError:
             return 0
 
     def next_generation(self) -> None:
-        """Count up; the caller holds `lock` and nobody holds the cluster."""
+        """Increase the generation; the caller must hold `lock`, and the cluster must have no holder."""
         (self.path / "generation").write_text(str(self.generation() + 1))
 
 
 def every_cluster() -> list[ClusterDirectory]:
-    """Return the place of every cluster of this user, in order of their names."""
+    """Return the directory of every cluster of this user, sorted by name."""
     return [ClusterDirectory(path.name) for path in sorted(paths.clusters().glob("[!.]*")) if path.is_dir()]
 
 
 def write_spec(path: Path, spec: ClusterSpec, provider: str, timeline: Path | None) -> None:
-    """Store what the supervisor needs to know."""
+    """Store the specification for the supervisor."""
     data = {
         "name": spec.name,
         "nodes": spec.nodes,
@@ -165,7 +165,7 @@ def read_spec(path: Path) -> tuple[ClusterSpec, str, Path | None]:
         name=data["name"],
         nodes=data["nodes"],
         pools=tuple(AddressRange(IPv4Address(first), IPv4Address(last)) for first, last in data["pools"]),
-        # A kept cluster may be older than these.
+        # A kept cluster may be older than these fields.
         servers=data.get("servers", 1),
         kubernetes=data["kubernetes"],
         source=Images(data.get("source", Images.BUILT)),

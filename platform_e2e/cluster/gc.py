@@ -1,4 +1,4 @@
-"""Removing what clusters left behind whose supervisor was killed: nobody else would ever look at their files."""
+"""Remove clusters whose supervisor was killed."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from platform_e2e.errors import HarnessError
 
 @dataclass
 class Swept:
-    """What was swept.
+    """The result of a sweep.
 
     Attributes:
-        removed: names of the clusters that are gone.
-        stuck: names of those that could not be removed, with the reason.
+        removed: names of the removed clusters.
+        stuck: for each cluster that could not be removed, the reason.
     """
 
     removed: list[str] = field(default_factory=list)
     stuck: dict[str, HarnessError] = field(default_factory=dict)
 
     def demand(self, name: str) -> None:
-        """Raise why a cluster could not be removed, if it was not."""
+        """Raise the reason why a cluster could not be removed, if there is one."""
         if name in self.stuck:
             raise self.stuck[name]
 
 
 def sweep(*, besides: str = "") -> Swept:
-    """Remove every cluster that nobody supervises any more; one that is stuck keeps nobody from beginning another.
+    """Remove every cluster without a supervisor; a cluster that cannot be removed does not stop the others.
 
     Args:
-        besides: the name of one that is left, because the caller holds its lock.
+        besides: the name of a cluster to leave alone, because the caller holds its lock.
     """
     swept = Swept()
     paths.sweep_scratch()
     for name in sorted(names() - {besides}):
         each = ClusterDirectory(name)
         release = None if each.supervisor.is_held() else each.lock.try_take("sweeps what is left of the cluster")
-        # Somebody works on it just now.
+        # Locked: another process is using it.
         if release is None:
             continue
         try:
@@ -50,7 +50,7 @@ def sweep(*, besides: str = "") -> Swept:
                 if each.path.exists():
                     remove(each)
                     swept.removed.append(name)
-                # Whoever moved it out of sight was killed before it was gone.
+                # The process that renamed it may have been killed before it was removed.
                 shutil.rmtree(_removed(name), ignore_errors=True)
                 each.lock.remove()
         except HarnessError as error:
@@ -61,7 +61,7 @@ def sweep(*, besides: str = "") -> Swept:
 
 
 def names() -> set[str]:
-    """Return the name of every cluster of which there is a file."""
+    """Return the names of all clusters that have a file here."""
     found = set()
     for path in paths.clusters().glob("*"):
         hidden = path.name.startswith(".")
@@ -73,11 +73,11 @@ def names() -> set[str]:
 
 
 def remove(each: ClusterDirectory) -> None:
-    """Remove every trace of a cluster that nobody supervises; the caller holds its lock."""
+    """Remove every trace of a cluster without a supervisor; the caller must hold its lock."""
     try:
         _, provider, _ = read_spec(each.spec_file)
     except (FileNotFoundError, json.JSONDecodeError):
-        # Killed before it knew what it was to be; the default provider finds what belongs to a name.
+        # The supervisor was killed before it had a specification; the default provider finds traces by the cluster's name.
         provider = ""
     providers.choose(provider).delete(each.name, each.path)
 

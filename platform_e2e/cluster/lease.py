@@ -1,9 +1,9 @@
-"""The lease of a cluster: the first process makes it, others attach, the last one to leave has it removed.
+"""The lease of a cluster: the first process makes the cluster, others attach, and it is removed after the last one leaves.
 
     with acquire(spec, provider, keep=lambda: False, timeline=timeline) as lease:
         lease.once("foundations", install)
 
-The cluster itself belongs to its supervisor (`supervisor`), so that it is removed however the processes end that use it.
+The cluster belongs to its supervisor (`supervisor`), which removes it however the processes end that use it.
 """
 
 from __future__ import annotations
@@ -32,49 +32,49 @@ from platform_e2e.toolbox.locks import FileLock
 from platform_e2e.toolbox.waiting import wait_until
 
 CREATION_SECONDS = 3 * 3600.0
-"""The longest that a cluster may take: everything is built first on an empty cache; a run's own deadline comes earlier."""
+"""Timeout for making a cluster: an empty cache needs all builds first; a run's own deadline passes earlier."""
 
 REMOVAL_SECONDS = 60.0
-"""The longest that removing a cluster may take; it takes about one second."""
+"""Timeout for removing a cluster, which takes about one second."""
 
 SUPERVISOR = ("-m", "platform_e2e.cluster.supervisor")
-"""What Python is told to run; the cluster's name is added."""
+"""Arguments of Python; the cluster's name is appended."""
 
 WORTH_TELLING = 0.1
-"""Seconds of waiting for a lock from which on a report shows them; taking a free one is below a millisecond."""
+"""Shortest wait for a lock, in seconds, that a report shows; taking a free one is below a millisecond."""
 
 START_SECONDS = 30.0
-"""The longest that the supervisor may take to go into the background; it takes about 0.1 s."""
+"""Timeout for the supervisor to go into the background, which takes about 0.1 s."""
 
 
 class Unfit(BrokenHarness):
-    """This machine cannot make the cluster that is asked for, and what would help."""
+    """This machine cannot make the requested cluster; the remedy says what would help."""
 
 
 class Dead(BrokenHarness):
-    """The cluster of that name was made once, and a node of it has ended since."""
+    """The cluster of that name was made once, and one of its nodes has ended since."""
 
 
 class CreationFailed(BrokenHarness):
-    """The cluster could not be made; every process that waits for it gets this."""
+    """The cluster could not be made; every process that waits for it gets this error."""
 
     def __init__(self, problem: str, remedy: str, exit_code: int = 3) -> None:
         super().__init__(problem, remedy)
-        self.exit_code = exit_code  # type: ignore[misc]  # this one's own, for the reason that the supervisor met
+        self.exit_code = exit_code  # type: ignore[misc]  # that of the failure that the supervisor met
 
 
 class Blocked(BrokenHarness):
-    """Another process tried the same thing and it failed there; that failure is told there.
+    """The same work failed in another process, which reports the failure itself.
 
     Attributes:
-        by: the key of what failed.
-        exit_code: of the failure.
+        by: the key of the failed work.
+        exit_code: the exit code of the failure.
     """
 
     def __init__(self, by: str, why: str, exit_code: int) -> None:
         super().__init__(f"blocked by {by}: {why.splitlines()[0] if why else 'it failed'}")
         self.by = by
-        self.exit_code = exit_code  # type: ignore[misc]  # this one's own, of the failure it stands for
+        self.exit_code = exit_code  # type: ignore[misc]  # that of the failure in the other process
 
 
 @dataclass(frozen=True)
@@ -82,11 +82,11 @@ class Lease:
     """One process's hold on a cluster.
 
     Attributes:
-        facts: what the provider states about the cluster.
-        created: whether this process was the first; the others attached.
+        facts: the provider's facts about the cluster.
+        created: whether this process made it; the others attached.
         files: the cluster's files.
-        timeline: where waiting is shown.
-        generation: tells this use of a kept cluster from earlier ones.
+        timeline: shows waits.
+        generation: number of this use of a kept cluster.
     """
 
     facts: ClusterFacts
@@ -97,18 +97,18 @@ class Lease:
     _mine: set[str] = field(default_factory=set)
 
     def once(self, key: str, work: Callable[[], Any], *, fingerprint: str = "") -> Any:
-        """Do something once for the cluster, in whichever process comes first, and share what came of it.
+        """Do some work once for the cluster, in the process that comes first, and share its result.
 
         Args:
-            key: names it.
-            work: does it and returns JSON data.
-            fingerprint: of what it depends on; when that has changed it is done again.
+            key: the name of the work.
+            work: does it, and returns JSON data.
+            fingerprint: the fingerprint of its inputs; if that has changed the work is done again.
 
         Returns:
-            What `work` returned, here or in the process that did it.
+            The result of `work`, from this process or another one.
 
         Raises:
-            Blocked: it failed in another process of this use of the cluster. Where it fails here, its own error is raised.
+            Blocked: the work failed in another process of this use of the cluster. Here its own error is raised.
         """
         directory = self.files.path / "once"
         file = directory / f"{quote(key, safe='')}.json"
@@ -123,23 +123,23 @@ class Lease:
             try:
                 record["result"] = work()
             except Exception as error:
-                # An assertion is about the platform; what else has no code of its own is a defect of the harness.
+                # An assertion is about the platform; any other error without an exit code is a defect of the harness.
                 code = getattr(error, "exit_code", 1 if isinstance(error, AssertionError) else 3)
                 record |= {"problem": str(error) or repr(error), "exit_code": code}
                 raise
             finally:
-                # Of an interrupted attempt nothing is known, so the next process tries again.
+                # An interrupted attempt has no result, so the next process tries again.
                 if len(record) > 2:
                     atomic_write(file, json.dumps(record))
-            # As the other processes get it: tuples have become lists there.
+            # Read it back, to return what the other processes get: JSON has lists for tuples.
             return json.loads(file.read_text())["result"]
 
     @contextlib.contextmanager
     def shared(self, name: str) -> Iterator[None]:
-        """Hold a part of the cluster together with others that only read it.
+        """Share a part of the cluster with other processes that only read it.
 
         Args:
-            name: of the part, such as `metallb`.
+            name: the name of the part, such as `metallb`.
 
         Raises:
             WrongUsage: this process holds it already, and would wait for itself.
@@ -149,10 +149,10 @@ class Lease:
 
     @contextlib.contextmanager
     def exclusive(self, name: str) -> Iterator[None]:
-        """Hold a part of the cluster alone; whoever waits is told on the timeline for whom.
+        """Hold a part of the cluster exclusively; the timeline shows a waiting process the holder.
 
         Args:
-            name: of the part, such as `metallb`.
+            name: the name of the part, such as `metallb`.
 
         Raises:
             WrongUsage: this process holds it already, and would wait for itself.
@@ -162,20 +162,20 @@ class Lease:
 
     @contextlib.contextmanager
     def for_layer(self, fingerprint: str, name: str) -> Iterator[None]:
-        """Hold the cluster for one layer, together with whoever tests the same; others would have theirs judged by this one.
+        """Hold the cluster for one layer, shared with processes that test the same one.
 
-        Another layer is waited for, whose name is shown, as long as somebody tests it.
+        A process with another layer waits until all of them have ended; it is shown the name of the layer.
 
         Args:
-            fingerprint: of the layer's content and of what else is made of the cluster.
-            name: of the layer, for those who wait.
+            fingerprint: the fingerprint of the layer's content and of its settings on the cluster.
+            name: the name of the layer, shown to waiting processes.
         """
         directory = self.files.path / "locks"
         which, lock = directory / "layer", FileLock(directory / "layer.lock")
         gate = FileLock(directory / "layer.gate.lock")
         began, words = time.monotonic(), f"tests the layer {name}"
         while True:
-            # Who comes at the same moment must not find the lock taken and the layer not named yet.
+            # A process that comes at the same moment must not find the lock taken and the layer unnamed.
             with gate.held(words):
                 same = which.exists() and which.read_text() == fingerprint
                 release = lock.try_take(words, shared=same)
@@ -187,7 +187,7 @@ class Lease:
                     release = lock.try_take(words, shared=True)
             if release is not None:
                 break
-            # Its end is waited for; whose layer the cluster has next is told above.
+            # Wait for its end only; the loop above decides which layer is next.
             with lock.held(f"waits to test the layer {name}", waiting=lambda who: self._waits("another layer", who)):
                 pass
         waited = time.monotonic() - began
@@ -201,7 +201,7 @@ class Lease:
     @contextlib.contextmanager
     def _held(self, name: str, *, shared: bool) -> Iterator[None]:
         if name in self._mine:
-            raise WrongUsage(f"the lock {name} is held by this process already", "release it before taking it again")
+            raise WrongUsage(f"this process must not take the lock {name} twice", "release it before taking it again")
         directory = self.files.path / "locks"
         part, gate = FileLock(directory / f"{name}.lock"), FileLock(directory / f"{name}.gate.lock")
         words = f"{name} {'shared' if shared else 'alone'}"
@@ -210,8 +210,8 @@ class Lease:
             self._waits(name, who)
 
         began = time.monotonic()
-        # Whoever wants the part alone keeps the gate shut while it waits, or readers that come and go could keep it
-        # waiting for ever.
+        # A process that wants the part exclusively keeps the gate shut while it waits, or readers that come and go could make it
+        # wait forever.
         with gate.held(f"waits for {words}", shared=shared, waiting=waits):
             release = part.take(words, shared=shared, waiting=waits)
         waited = time.monotonic() - began
@@ -233,16 +233,16 @@ def acquire(spec: ClusterSpec, provider: Provider, *, keep: Callable[[], bool], 
     """Hold a cluster: make it, or attach to the one of that name.
 
     Args:
-        spec: what is asked for.
-        provider: makes it.
-        keep: asked at the end; True lets the cluster live on when nobody holds it any more.
-        timeline: where the making, and what is waited for, is shown.
+        spec: the requested cluster.
+        provider: the provider that makes it.
+        keep: called at the end; returns True to keep the cluster after its last holder has left.
+        timeline: shows the making, and waits.
 
     Raises:
-        CreationFailed: it could not be made; nothing of it is left.
-        Dead: it was made earlier and a node of it has ended.
-        Unfit: this machine cannot make one; said before anything is made.
-        WrongUsage: a cluster of that name exists and is another one than asked for.
+        CreationFailed: it could not be made, and nothing of it remains.
+        Dead: it was made earlier, and one of its nodes has ended.
+        Unfit: this machine cannot make it; checked before anything is made.
+        WrongUsage: the cluster of that name differs from the requested one.
     """
     files = ClusterDirectory(spec.name)
 
@@ -260,7 +260,7 @@ def acquire(spec: ClusterSpec, provider: Provider, *, keep: Callable[[], bool], 
         try:
             yield Lease(facts, created, files, timeline, generation)
         finally:
-            # Who was refused the cluster has no say in it, and one that was removed meanwhile cannot be kept.
+            # A process that was refused the cluster must not keep it, and a removed cluster cannot be kept.
             if files.facts_file.exists() and keep():
                 with contextlib.suppress(FileNotFoundError):
                     files.keep.touch()
@@ -272,7 +272,7 @@ def acquire(spec: ClusterSpec, provider: Provider, *, keep: Callable[[], bool], 
 def _enter(
     files: ClusterDirectory, spec: ClusterSpec, provider: Provider, timeline: Timeline, waits: Callable[[str], None]
 ) -> tuple[bool, Callable[[], None], int]:
-    """Make or attach to the cluster; one that is about to be removed is waited for, or its fate would be this run's."""
+    """Make or attach to the cluster; first wait for the end of one that is being removed."""
     while True:
         with files.lock.held("makes or attaches to the cluster", waiting=waits):
             if not _is_going(files):
@@ -288,7 +288,7 @@ def _enter(
 
 
 def _is_going(files: ClusterDirectory) -> bool:
-    """Tell whether the cluster failed or was told to end, and only its removal is outstanding."""
+    """Tell whether the cluster failed or was told to end, and waits only for its removal."""
     doomed = files.end.exists() or (files.failure_file.exists() and not files.holders())
     return doomed and files.supervisor.is_held()
 
@@ -296,7 +296,7 @@ def _is_going(files: ClusterDirectory) -> bool:
 def _attach(
     files: ClusterDirectory, spec: ClusterSpec, provider: Provider, timeline: Timeline
 ) -> tuple[bool, Callable[[], None]]:
-    """Become a holder of the living cluster, or start a new one; the lock is held. Tell whether it is a new one."""
+    """Hold the living cluster, or start a new one, and tell whether it is new; the caller holds the lock."""
     if files.path.exists():
         if files.supervisor.is_held():
             if not files.holders():
@@ -317,7 +317,7 @@ def _attach(
     try:
         write_spec(files.spec_file, spec, provider.name, timeline.path)
         path = os.pathsep.join([str(paths.ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-        # From here on it lives in the background; what is waited for here is only that it does.
+        # From here on the supervisor runs in the background; wait only until it does.
         run(
             [sys.executable, *SUPERVISOR, files.name],
             timeout=START_SECONDS,
@@ -330,7 +330,7 @@ def _attach(
         )
     except BaseException:
         release()
-        # One that is in the background already removes the cluster itself.
+        # A supervisor that is in the background already removes the cluster itself.
         if not files.supervisor.is_held():
             gc.remove(files)
         raise
@@ -355,7 +355,7 @@ def _wait_for(files: ClusterDirectory) -> ClusterFacts:
 
 
 def _same(spec: ClusterSpec, facts: ClusterFacts) -> None:
-    """Refuse a cluster that is not what was asked for."""
+    """Refuse a cluster that differs from the requested one."""
     network = facts.network
     strange = [
         pool
@@ -377,22 +377,22 @@ def _same(spec: ClusterSpec, facts: ClusterFacts) -> None:
 
 
 def _leave(files: ClusterDirectory) -> None:
-    """Wait until the cluster is removed, if nobody else holds it and nobody wants to keep it."""
+    """Wait until the cluster is removed, unless it has other holders or is kept."""
     if not files.supervisor.is_held():
-        # It is gone, or its supervisor was killed and nobody will look at what is left.
+        # It is gone; or its supervisor was killed, and only this process will remove what remains.
         gc.sweep().demand(files.name)
         return
 
     def look() -> bool | str:
         if not files.path.exists():
-            # It is moved out of sight before it is removed; whoever removes it holds the lock until all is gone.
+            # Its directory is renamed before it is removed; the lock is held until all is gone.
             return "its supervisor is removing it" if files.lock.is_held() else True
         if files.holders():
             return True
         if not files.supervisor.is_held():
-            # It was killed, and what is left is swept later; or the lock was just now removed with all else.
+            # The supervisor was killed, and a later sweep removes what remains; or the lock was removed with the rest.
             return "its supervisor is removing it" if files.lock.is_held() else True
-        # A cluster that could not be made is not kept.
+        # A cluster that could not be made is never kept.
         return True if files.keep.exists() and files.facts_file.exists() else "its supervisor is removing it"
 
     wait_until(

@@ -1,4 +1,4 @@
-"""Make, remove, list, stop, start and enter clusters that stay; `platform-e2e cluster` calls it."""
+"""Make, remove, list, stop, start and enter kept clusters, for the command `platform-e2e cluster`."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from platform_e2e.timeline import Timeline
 from platform_e2e.toolbox.waiting import wait_until
 
 DEFAULT_NAME = "e2e"
-"""The name that a kept cluster has unless another one is chosen; `platform_e2e.settings` has the same."""
+"""The default name of a kept cluster; `platform_e2e.settings` has the same."""
 
 
 def up(spec: ClusterSpec, provider: str) -> None:
-    """Make a cluster, or find the one of that name, and keep it.
+    """Make a cluster, or attach to the one of that name, and keep it.
 
     Args:
-        spec: what is asked for.
-        provider: name of who makes it.
+        spec: the requested cluster.
+        provider: the provider's name.
 
     Raises:
         CreationFailed: it could not be made.
@@ -43,15 +43,15 @@ def up(spec: ClusterSpec, provider: str) -> None:
 
 
 def down(name: str, *, force: bool = False) -> None:
-    """Remove a cluster, also one whose supervisor was killed.
+    """Remove a cluster, also if its supervisor was killed.
 
     Args:
-        name: of the cluster.
-        force: also while somebody holds it.
+        name: the name of the cluster.
+        force: remove it even while processes hold it.
 
     Raises:
-        WrongUsage: somebody holds it.
-        NotInTime: it is not gone after a minute.
+        WrongUsage: a process holds it.
+        NotInTime: it was not removed within a minute.
     """
     there = ClusterDirectory(name)
     holders = there.holders()
@@ -75,12 +75,12 @@ def power(facts: ClusterFacts, node: str, *, on: bool) -> None:
     """Stop or start the nodes of a cluster, the servers first when they start and last when they stop.
 
     Args:
-        facts: of the cluster.
-        node: only this one; all of them if empty.
-        on: start them.
+        facts: the facts of the cluster.
+        node: the node's name; all nodes if empty.
+        on: start them; else stop them.
 
     Raises:
-        WrongUsage: it has no such node, or its provider cannot do that.
+        WrongUsage: it lacks that node, or its provider cannot stop nodes.
     """
     provider = providers.choose(facts.provider)
     names = [each.name for each in facts.nodes]
@@ -113,7 +113,7 @@ def show() -> None:
 
 
 def age(directory: Path) -> str:
-    """Return how long ago a cluster's specification was written, as kubectl writes ages."""
+    """Return the time since a cluster's specification was written, in kubectl's format for ages."""
     file = directory / "spec.json"
     seconds = int(time.time() - (file if file.exists() else directory).stat().st_mtime)
     days, hours, minutes = seconds // 86400, seconds // 3600, seconds // 60
@@ -121,7 +121,7 @@ def age(directory: Path) -> str:
 
 
 def chosen(name: str) -> str:
-    """Return the name, or that of the only cluster there is."""
+    """Return the name, or that of the only existing cluster."""
     there = [each.name for each in every_cluster()]
     if name or len(there) == 1:
         found = name or there[0]
@@ -137,7 +137,7 @@ def facts_of(name: str) -> ClusterFacts:
     """Return a cluster's facts.
 
     Raises:
-        WrongUsage: it is still being made.
+        WrongUsage: the cluster is still being made.
     """
     facts = ClusterDirectory(name).facts()
     if facts is None:
@@ -148,7 +148,7 @@ def facts_of(name: str) -> ClusterFacts:
 
 
 def shell(facts: ClusterFacts, node: str) -> None:
-    """Become a shell with KUBECONFIG set and kubectl on PATH, or one in a node. Does not return."""
+    """Become a shell with KUBECONFIG set and kubectl on PATH, or a shell in a node. Does not return."""
     if node:
         words = list(providers.choose(facts.provider).enter(facts, node))
     else:
@@ -159,5 +159,5 @@ def shell(facts: ClusterFacts, node: str) -> None:
         os.environ["PATH"] = f"{programs.ensure(Timeline(None), only).directory}:{os.environ['PATH']}"
         words = [os.environ.get("SHELL") or "/bin/sh"]
     sys.stdout.flush()
-    # Nothing is left to do for this process, and a shell wants the terminal for itself.
+    # This process has nothing left to do, and a shell needs the terminal for itself.
     os.execvp(words[0], words)  # noqa: S606 - a program by its name, no shell in between

@@ -20,7 +20,7 @@ from platform_e2e.paths import command
 from platform_e2e.shell import run
 
 COMMAND_SECONDS = 60.0
-"""For one command in a node."""
+"""Timeout for one command in a node."""
 
 testinfra.backend.BACKENDS["embedded"] = f"{__name__}.EmbeddedBackend"
 
@@ -30,7 +30,7 @@ class NoSuchNode(BrokenHarness):
 
 
 class EmbeddedBackend(base.BaseBackend):  # type: ignore[misc]  # testinfra is published without types
-    """Run testinfra's commands in a node.
+    """A backend of testinfra that runs commands in a node of an embedded cluster.
 
     Args:
         name: NODE@CLUSTER.
@@ -53,13 +53,13 @@ def host(node: NodeFacts) -> Any:
     """Return testinfra's host for a node: `host.interface("eth0").addresses`, `host.check_output("iptables-save")`.
 
     Args:
-        node: from the cluster's facts.
+        node: the node, from the cluster's facts.
     """
     return testinfra.get_host(node.testinfra)
 
 
 def enter(name: str) -> list[str]:
-    """Return the words before a command that make it run in a node.
+    """Return the start of a command line that runs the rest in a node.
 
     Args:
         name: NODE@CLUSTER.
@@ -74,7 +74,7 @@ def enter(name: str) -> list[str]:
 
 
 def first_process(name: str) -> int:
-    """Return the id that a node's process 1 has on this host.
+    """Return the id on this host of a node's process 1.
 
     Raises:
         NoSuchNode: the node does not run.
@@ -82,7 +82,7 @@ def first_process(name: str) -> int:
     each, _, cluster = name.partition("@")
     hierarchies = cgroups.parse(Path("/proc/self/mountinfo").read_text())
     for process in sorted(cgroups.processes(hierarchies, cluster, each)):
-        # What runs in a node has an id in the node besides the one here; containers have one more.
+        # A process in a node has a second id, in the node; one in a container has a third.
         if _ids(process)[1:] == ["1"]:
             return process
     raise NoSuchNode(
@@ -92,7 +92,7 @@ def first_process(name: str) -> int:
 
 
 def _ids(process: int) -> list[str]:
-    """Return a process's id in each process id namespace from here to its own; none if it has just ended."""
+    """Return a process's id in each pid namespace from here to its own; empty if it has just ended."""
     try:
         lines = Path(f"/proc/{process}/status").read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError):

@@ -1,8 +1,8 @@
-"""The process that makes a cluster, holds it while somebody uses it, and removes it afterwards, whatever becomes of them.
+"""The supervisor process: it makes a cluster, watches over it while processes hold it, and removes it afterwards.
 
-Started as `python -m platform_e2e.cluster.supervisor NAME` it goes into the background at once, in a session of its own, so
-that no signal to a run and no `kill -9` of one reaches it. It is the parent of all that the cluster consists of; were it
-killed itself, its children would die with it, and the next run would sweep what lies on disk.
+`python -m platform_e2e.cluster.supervisor NAME` goes into the background at once, in a session of its own, so that neither a
+signal to a run nor its `kill -9` reaches it. Every process of the cluster is its descendant: if the supervisor is killed, they
+die with it, and the next run removes the files that remain.
 """
 
 from __future__ import annotations
@@ -31,29 +31,29 @@ from platform_e2e.toolbox.waiting import NotInTime, wait_until
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.2
-"""How often it looks whether somebody still holds the cluster."""
+"""Seconds between two checks whether the cluster has a holder."""
 
 
 START_SECONDS = 10.0
-"""How long it waits for its own lock: who looks whether a cluster has a supervisor holds it for less than a millisecond."""
+"""Timeout for its own lock: a process that checks for a supervisor holds it for less than a millisecond."""
 
 ROOM = 16384
-"""Bytes on the disk that are taken at once for the reason of a failure, which may be a full disk."""
+"""Bytes reserved on the disk for the reason of a failure, which may be a full disk."""
 
 
 MOST_KEPT = 10 << 20
-"""Bytes of the end of each log that outlive a cluster; a first start has some hundred thousand."""
+"""Bytes kept of the end of each log after a cluster's removal; a first start writes some hundred thousand."""
 
 
 class Ended(KeyboardInterrupt):
-    """The cluster is not wanted any more; nothing on the way may swallow it, as event loops do with other exceptions."""
+    """The cluster is no longer wanted; a KeyboardInterrupt because event loops and others swallow an Exception."""
 
 
 class Supervisor:
-    """Care for one cluster from its making to its end.
+    """Make one cluster, watch over it, and remove it.
 
     Args:
-        files: its files.
+        files: the cluster's files.
     """
 
     def __init__(self, files: ClusterDirectory) -> None:
@@ -68,7 +68,7 @@ class Supervisor:
         self._release: Callable[[], None] | None = None
 
     def run(self) -> None:
-        """Make the cluster, wait until nobody holds it, remove it."""
+        """Make the cluster, wait until it has no holder, remove it."""
         signal.signal(signal.SIGTERM, self._end)
         watcher = threading.Thread(target=self._watch, name="watcher", daemon=True)
         watcher.start()
@@ -76,7 +76,7 @@ class Supervisor:
             self._make()
             self._tend()
         except Ended:
-            log.info("removing the cluster: nobody holds it, or it was asked to end")
+            log.info("removing the cluster: it has no holder, or its removal was requested")
         finally:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             self._over.set()
@@ -96,14 +96,14 @@ class Supervisor:
                 remedy = "free some, or set PLATFORM_E2E_CACHE to a directory on a larger disk"
             self._fail(f"cluster {self.spec.name} could not be made: {reason}", remedy, 3)
         except Exception as error:
-            # Nobody above could tell those who wait for the cluster.
+            # No caller could report the error to the processes that wait for the cluster.
             log.exception("the cluster could not be made")
             self._fail(f"cluster {self.spec.name} could not be made: {error!r}", "report this with its traceback", 3)
         else:
             log.info("the cluster can be used")
 
     def _tend(self) -> None:
-        """Look after the cluster until the end. What the main thread starts ends with it, so it is this one that does."""
+        """Do the provider's recurring work until the end, in the main thread: what that starts would end with another thread."""
         while True:
             # Event.wait of the main thread lets signal handlers run.
             threading.Event().wait(LOOK_SECONDS)
@@ -112,10 +112,10 @@ class Supervisor:
             try:
                 self.provider.tend(self.spec.name, self.files.path)
             except HarnessError:
-                log.exception("the cluster could not be looked after")
+                log.exception("the provider's recurring work failed")
 
     def _fail(self, problem: str, remedy: str, exit_code: int) -> None:
-        """Tell those who wait for the cluster why there will be none; it is removed when all have heard."""
+        """Report to the waiting processes why the cluster failed; it is removed when all of them have left."""
         self._failed = True
         kept = self._keep_logs()
         if kept is not None:
@@ -125,12 +125,12 @@ class Supervisor:
         self._news.replace(self.files.failure_file)
 
     def _keep_logs(self) -> Path | None:
-        """Copy the logs to where they outlive the cluster, beside the timeline if there is one, and return the directory."""
+        """Copy the logs to a directory that outlives the cluster, beside the timeline if there is one, and return it."""
         of_run = self.timeline.path
         kept = of_run.parent / "evidence" / "nodes" if of_run else paths.cache() / "logs" / f"cluster-{self.spec.name}"
         logs = self.files.path / "logs"
         try:
-            # Pods of the layer may write into the directories of the nodes' logs, whatever they like.
+            # Pods of the layer can write anything into the directories of the nodes' logs.
             for file in (self.files.log, *plainfile.in_directories(logs, ".log")):
                 target = kept / (file.relative_to(logs) if logs in file.parents else file.name)
                 try:
@@ -146,7 +146,7 @@ class Supervisor:
         return kept
 
     def _watch(self) -> None:
-        """End the main thread's waiting, or making, when nobody holds the cluster; nobody can come meanwhile."""
+        """Interrupt the main thread when the cluster has no holder; the lock keeps new holders away meanwhile."""
         while not self._over.wait(LOOK_SECONDS):
             if self._unwanted():
                 release = self.files.lock.take("removes the cluster")
@@ -175,7 +175,7 @@ class Supervisor:
 def main(name: str) -> None:
     """Go into the background and supervise the cluster of that name."""
     files = ClusterDirectory(name)
-    # Taken before the fork, so that whoever started this finds the lock held as soon as the first process has ended.
+    # Taken before the fork, so that the parent finds the lock held as soon as the first process has ended.
     try:
         wait_until(
             lambda: files.supervisor.try_take("supervises the cluster") or "another process holds its lock",

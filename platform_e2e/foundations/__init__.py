@@ -1,4 +1,4 @@
-"""The Helm releases that the platform stands on: where their charts come from, how they are installed, when they are ready."""
+"""The foundations: the Helm releases below the platform, with their charts, their installation, and the wait for them."""
 
 from platform_e2e.foundations.failure import ReleaseFailed
 from platform_e2e.foundations.installation import Installed, OtherVersions, install

@@ -1,7 +1,7 @@
-"""The charts that the embedded cluster uses, made once and kept content-addressed in the cache.
+"""Build the charts of the embedded cluster, once for each key, and keep them in the cache.
 
-Two are assembled from install manifests, two come with their product's Go module. Whatever is made is rendered and compared
-with `chart_contract` before it is used, so a chart whose Services are named unlike upstream's never reaches a cluster.
+Two are assembled from install manifests, two come with their product's Go module. Each is rendered and compared with
+`chart_contract`, so that a chart with other Service names than upstream's never reaches a cluster.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ SOURCES = (
     "embedded.py",
     "manifests.py",
 )
-"""The files of this package that what is made depends on, beside the chart's templates."""
+"""Files of this package that determine the charts, beside the templates; the key has their digest."""
 
 PHASE = "charts"
 
 
 class ChartUnlikeUpstream(BrokenHarness):
-    """A chart made here has other names, labels or ports than the upstream chart."""
+    """A chart built here differs from the upstream chart in names, labels or ports."""
 
     def __init__(self, chart: str, differences: list[str]) -> None:
         lines = "".join(f"\n    {line}" for line in differences)
@@ -49,17 +49,17 @@ class ChartUnlikeUpstream(BrokenHarness):
 
 
 def made(chart: str, *, helm: Helm, module_directory: Callable[[str], Path], timeline: Timeline) -> Chart:
-    """Return the chart that the embedded cluster uses, making it first if it is not in the cache.
+    """Return the chart of the embedded cluster, building it if the cache lacks it.
 
     Args:
         chart: name of the upstream chart.
-        helm: renders it for the comparison with upstream's facts.
+        helm: renders it for the comparison with the upstream chart.
         module_directory: returns the unpacked directory of a Go module.
-        timeline: where waiting for another process is shown.
+        timeline: shows waits for another process.
 
     Raises:
-        WrongUsage: the embedded cluster has nothing of that chart.
-        ChartUnlikeUpstream: it was made, and is not as upstream's.
+        WrongUsage: the embedded cluster lacks that chart.
+        ChartUnlikeUpstream: the built chart differs from upstream's.
     """
     have = embedded.of(chart)
 
@@ -84,13 +84,13 @@ def made(chart: str, *, helm: Helm, module_directory: Callable[[str], Path], tim
 
 
 def _key(chart: str, have: embedded.Embedded) -> str:
-    """Return the digest of everything that the chart is made from."""
+    """Return the digest of all inputs of the chart."""
     templates = cache.tree_digest(TEMPLATES / chart) if have.assembled else ""
     return cache.digest(templates, repr(have), *(HERE / name for name in SOURCES))
 
 
 def _assemble(chart: str, have: embedded.Embedded, target: Path, module_directory: Callable[[str], Path]) -> None:
-    """Put a chart together from our templates and what the product's module has."""
+    """Assemble a chart from our templates and the product's module."""
     chart_directory = target / "chart"
     shutil.copytree(TEMPLATES / chart, chart_directory)
     module = module_directory(have.module)
@@ -107,7 +107,7 @@ def _assemble(chart: str, have: embedded.Embedded, target: Path, module_director
         images = assembled_stack.image_values(have.images)
     _change(chart_directory / "values.yaml", lambda values: merged(values, images))
     number = have.app_version.removeprefix("v")
-    # A build number, so that `helm list` shows at once that it is not the upstream chart.
+    # Build metadata, so that `helm list` shows that it is not the upstream chart.
     _change(
         chart_directory / "Chart.yaml",
         lambda head: {**head, "version": f"{number}+assembled", "appVersion": have.app_version},
@@ -115,18 +115,18 @@ def _assemble(chart: str, have: embedded.Embedded, target: Path, module_director
 
 
 def _keep_crds(files: Iterable[Path], target: Path) -> None:
-    """Keep CRDs beside a chart: in it, Helm would put all their text into the release's Secret, which may not hold a megabyte.
+    """Store CRDs beside a chart: in it, Helm would put their text into the release's Secret, which holds less than a megabyte.
 
-    As JSON: megabytes of YAML take seconds to read, at every start of a cluster.
+    As JSON, because reading megabytes of YAML takes seconds, at every start of a cluster.
     """
     for path in files:
         manifests.write(target / "crds" / f"{path.stem}.json", crds.slim(manifests.read(path)))
 
 
 def _copy(chart: str, have: embedded.Embedded, target: Path, module_directory: Callable[[str], Path]) -> None:
-    """Copy a chart out of its product's module, and let its appVersion be what the module builds.
+    """Copy a chart out of its product's module, and set its appVersion to the version that the module builds.
 
-    Sealed Secrets releases its chart after the product, so the chart in a module still names the version before.
+    Sealed Secrets releases its chart after the product, so the chart in a module still has the version before.
     """
     below = {"metallb": "charts/metallb", "sealed-secrets": "helm/sealed-secrets"}[chart]
     chart_directory = target / "chart"
@@ -140,7 +140,7 @@ def _copy(chart: str, have: embedded.Embedded, target: Path, module_directory: C
 
 
 def _compare(chart: str, directory: Path, helm: Helm) -> None:
-    """Render the chart as `chart_contract` says and compare.
+    """Render the chart with the options of `chart_contract`, and compare.
 
     Raises:
         ChartUnlikeUpstream: something differs.
@@ -156,12 +156,12 @@ def _compare(chart: str, directory: Path, helm: Helm) -> None:
 
 
 def _change(path: Path, change: Callable[[Object], Object]) -> None:
-    """Load a file, and write what the change makes of it."""
+    """Read a file, apply the change, and write the result."""
     manifests.write(path, change(manifests.read(path)))
 
 
 def merged(base: Object, more: Mapping[str, Any]) -> Object:
-    """Return both, the second one's values over the first one's, maps merged."""
+    """Merge two maps; values of the second one win."""
     both = dict(base)
     for key, value in more.items():
         below = both.get(key)

@@ -1,8 +1,8 @@
-"""What a layer may refer to in a release: the names, labels, ports and Secrets of the upstream charts.
+"""The contract of the upstream charts: the names, labels, ports and Secrets to which a layer may refer.
 
-A ServiceMonitor that finds its Service on the embedded cluster must find it in production. So the charts that the harness
-assembles, and those that come in a product's Go module, are compared with this table whenever they are put together, and the
-table itself is compared with recorded renderings of the upstream charts in tests/data/upstream-charts/.
+A ServiceMonitor that finds its Service on the embedded cluster must find it in production. So every chart that the harness
+assembles or takes from a Go module is compared with this table, and the table with recorded renderings of the upstream charts
+in tests/data/upstream-charts/.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ class Port:
 
 @dataclass(frozen=True)
 class Fact:
-    """An object that a release has, as far as a layer or a check may rely on it.
+    """The properties of an object of a release that a layer or a check may rely on.
 
     Attributes:
-        kind: of the object.
-        name: of the object, with the release named as in `RELEASES`.
-        labels: that it has; it may have more.
-        ports: of a Service: exactly these; of a ServiceMonitor: the ports of its endpoints.
-        selector: of a Service, a workload or a ServiceMonitor, exactly.
-        keys: that the data of a Secret or a ConfigMap has.
-        namespace: where it is, if not in the release's own.
+        kind: the kind of the object.
+        name: the name of the object, with the release named as in `RELEASES`.
+        labels: labels that it must have; it may have more.
+        ports: the exact ports of a Service; for a ServiceMonitor the ports of its endpoints.
+        selector: the exact selector of a Service, a workload or a ServiceMonitor.
+        keys: keys that the data of a Secret or a ConfigMap must have.
+        namespace: its namespace, if it is not the release's.
     """
 
     kind: str
@@ -50,7 +50,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class Rendering:
-    """How a chart is rendered for the comparison: as which release, where, and with what of its options switched on."""
+    """The options of a chart's rendering for the comparison: release name, namespace, and enabled parts."""
 
     release: str
     namespace: str
@@ -90,7 +90,7 @@ RELEASES: Mapping[str, Rendering] = {
     ),
     "sealed-secrets": Rendering("sealed-secrets", "kube-system", {}),
 }
-"""By chart."""
+"""The rendering of each chart."""
 
 
 def _argocd(component: str) -> dict[str, str]:
@@ -235,22 +235,22 @@ FACTS: Mapping[str, tuple[Fact, ...]] = {
         Fact("ServiceAccount", "sealed-secrets"),
     ),
 }
-"""By chart. From the charts argo-cd 9.3.7 and 10.1.1, kube-prometheus-stack 81.2.2 and 88.5.3, metallb 0.15.3, sealed-secrets 2.18.5."""
+"""The facts of each chart, from argo-cd 9.3.7 and 10.1.1, kube-prometheus-stack 81.2.2 and 88.5.3, metallb 0.15.3, sealed-secrets 2.18.5."""
 
 
 def of(chart: str) -> tuple[Fact, ...]:
-    """Return what is known of a chart; nothing for one that is not in the table."""
+    """Return the facts of a chart; empty for one outside of the table."""
     return FACTS.get(chart, ())
 
 
 def scraped(chart: str, release: str) -> list[tuple[Mapping[str, str], frozenset[str]]]:
-    """Return what the upstream chart itself scrapes: for each ServiceMonitor its Services' labels and its ports' names.
+    """Return the scrapes of the upstream chart: for each ServiceMonitor its Services' labels and its ports' names.
 
-    It tells which ports deliver metrics although their names do not say so: Prometheus' own is called `http-web`.
+    They show which ports serve metrics under another name: Prometheus' own is called `http-web`.
 
     Args:
         chart: name of the chart.
-        release: name that it is installed under.
+        release: the name of the release.
     """
     known = RELEASES[chart].release if chart in RELEASES else ""
     return [
@@ -264,11 +264,11 @@ def scraped(chart: str, release: str) -> list[tuple[Mapping[str, str], frozenset
 
 
 def differences(chart: str, rendered: Sequence[Object]) -> list[str]:
-    """Return one sentence for each fact that a rendering of the chart does not bear out.
+    """Return one sentence for each fact that a rendering of the chart contradicts.
 
     Args:
         chart: name of the chart.
-        rendered: the objects that `helm template` makes of it, with the options of `RELEASES`.
+        rendered: the objects of `helm template` with the options of `RELEASES`.
     """
     found = {(item["kind"], item["metadata"]["name"]): item for item in rendered}
     namespace = RELEASES[chart].namespace
@@ -276,7 +276,7 @@ def differences(chart: str, rendered: Sequence[Object]) -> list[str]:
 
 
 def _compare(fact: Fact, item: Object | None, namespace: str) -> Iterator[str]:
-    """Yield how an object differs from what is known of it."""
+    """Yield the differences of an object from its fact."""
     what = f"{fact.kind}/{fact.name}"
     if item is None:
         yield f"{what} is missing"
@@ -299,7 +299,7 @@ def _compare(fact: Fact, item: Object | None, namespace: str) -> Iterator[str]:
 
 
 def _selector(item: Object) -> dict[str, str]:
-    """Return whom a Service, a workload or a ServiceMonitor selects."""
+    """Return the selector of a Service, a workload or a ServiceMonitor."""
     selector: dict[str, Any] = item["spec"]["selector"]
     chosen: dict[str, str] = selector.get("matchLabels", selector)
     return chosen

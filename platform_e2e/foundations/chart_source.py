@@ -1,4 +1,4 @@
-"""Where the chart of a release comes from: made here, from a directory, or from its repository; its CRDs and its version."""
+"""The source of a release's chart: built here, from a directory, or from its repository; its CRDs and its version."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from platform_e2e.timeline import Timeline
 from platform_e2e.toolbox import cache
 
 FETCH_SECONDS = 600.0
-"""For all tries together: as long as two of the slowest lines need for one (see helm.PULL_SECONDS)."""
+"""Timeout for all attempts: twice the time of one on the slowest line (see helm.PULL_SECONDS)."""
 
 ABSENT = (
     "not found in",
@@ -27,25 +27,25 @@ ABSENT = (
     "404 Not Found",
     ": not found",
 )
-"""What Helm says where a repository answers and does not have the chart (helm.sh/helm/v3 pkg/repo, pkg/registry)."""
+"""Helm's messages about a repository that answers and lacks the chart (helm.sh/helm/v3 pkg/repo, pkg/registry)."""
 
 
 class ChartNotFetched(BrokenHarness):
-    """A repository of charts could not be reached, or refused."""
+    """A chart repository is unreachable, or refused."""
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart that is ready to be installed.
+    """A chart that can be installed.
 
     Attributes:
         path: its directory or archive.
-        version: of the chart.
-        app_version: of the product in it, as the chart says.
-        origin: where it comes from, in a few words for the report.
-        crds: files with its CRDs, where they are kept apart from it; else they are in it.
-        assembled: whether the harness put it together, so that it has no CRDs among its templates.
-        absent: parts of the upstream chart that it has not: their values are without effect.
+        version: the version of the chart.
+        app_version: the version of its product, as the chart states it.
+        origin: its source, in a few words for the report.
+        crds: files with its CRDs, if they are stored apart from it; else it contains them.
+        assembled: whether the harness assembled it, so that it has no CRDs among its templates.
+        absent: parts of the upstream chart that it lacks: their values have no effect.
     """
 
     path: Path
@@ -58,36 +58,36 @@ class Chart:
 
 
 def given(chart: str, version: str, directory: Path, helm: Helm) -> Chart:
-    """Return the chart that lies in a directory given by --charts-dir, unpacked or as the archive NAME-VERSION.tgz.
+    """Return the chart in a directory given by --charts-dir, unpacked or as the archive NAME-VERSION.tgz.
 
-    Its versions are those that the chart itself states: a directory NAME may have any.
+    Its versions are those that the chart itself states: a directory NAME may have any version.
 
     Raises:
-        WrongUsage: it is not there.
-        CommandError: it cannot be read as a chart.
+        WrongUsage: the directory lacks the chart.
+        CommandError: the chart cannot be read.
     """
     for path in (directory / f"{chart}-{version}.tgz", directory / chart):
         if path.exists():
             return _read(path, f"from {path}", helm)
     raise WrongUsage(
-        f"--charts-dir {directory} must have {chart}-{version}.tgz or a directory {chart}, has neither.",
+        f"--charts-dir {directory} must have {chart}-{version}.tgz or a directory {chart}, got neither.",
         f"Fetch it where there is a network: helm pull {chart} --version {version} --repo URL --destination {directory}",
     )
 
 
 def upstream(chart: str, version: str, repository: str, helm: Helm, timeline: Timeline) -> Chart:
-    """Return the chart of an upstream repository, fetched once and kept in the cache.
+    """Return the chart of an upstream repository, from the cache or fetched once.
 
     Args:
         chart: its name.
-        version: of the chart.
+        version: the version of the chart.
         repository: URL of the repository.
         helm: fetches it.
-        timeline: is told of each try that failed.
+        timeline: shows each failed attempt.
 
     Raises:
-        WrongUsage: the repository does not have this chart in this version.
-        ChartNotFetched: the repository could not be reached, or refused.
+        WrongUsage: the repository lacks this chart or this version.
+        ChartNotFetched: the repository is unreachable, or refused.
     """
 
     def fetch(directory: Path) -> None:
@@ -112,7 +112,7 @@ def upstream(chart: str, version: str, repository: str, helm: Helm, timeline: Ti
         except Timeout as error:
             raise ChartNotFetched(
                 f"chart {chart} {version} could not be fetched from {repository} within {FETCH_SECONDS:g} s: {error.report.last}",
-                "See that this machine reaches it (HTTPS_PROXY is used where it is set), or give the charts by --charts-dir.",
+                "Check that this machine reaches it (it uses HTTPS_PROXY if that is set), or give the charts by --charts-dir.",
             ) from error
 
     key = f"{chart}-{version}-{cache.digest(repository)}"
@@ -121,21 +121,21 @@ def upstream(chart: str, version: str, repository: str, helm: Helm, timeline: Ti
 
 
 def _read(path: Path, origin: str, helm: Helm) -> Chart:
-    """Return a chart with the versions that it states itself."""
+    """Return a chart with the versions that it states."""
     head = helm.show_chart(path)
     version = str(head.get("version") or "")
     return Chart(path, version, str(head.get("appVersion") or version), origin)
 
 
 def identity(chart: Chart) -> str:
-    """Return what tells one chart from another: its content, by its key where it is in the cache."""
+    """Return the digest of a chart's content; its key if it is in the cache."""
     if chart.path.is_relative_to(paths.cache() / "charts"):
         return chart.path.parent.name
     return cache.tree_digest(chart.path) if chart.path.is_dir() else cache.digest(chart.path)
 
 
 def definitions(chart: Chart, helm: Helm) -> list[Object]:
-    """Return the CRDs that Helm would install once and never upgrade; those among a chart's templates are not meant.
+    """Return the CRDs that Helm would install once and never upgrade, without those among the chart's templates.
 
     Raises:
         CommandError: the chart cannot be unpacked.
@@ -148,21 +148,21 @@ def definitions(chart: Chart, helm: Helm) -> list[Object]:
 def templated_definitions(
     chart: Chart, helm: Helm, release: str, namespace: str, *, values: Sequence[Path], kubernetes: str
 ) -> list[Object]:
-    """Return the CRDs among a chart's templates, marked as the release's own, so that Helm takes them over when it comes to them.
+    """Return the CRDs among a chart's templates, marked as the release's own, so that Helm accepts them as existing objects.
 
-    Helm applies them and the pods that need them in one go, and a controller that starts before its kinds are served ends with
-    an error and waits for its next start.
+    Helm applies them together with the pods that need them; a controller that starts before its kinds are served ends with an
+    error and waits for its next start.
 
     Args:
         chart: the chart.
         helm: renders it.
         release: name of the release.
-        namespace: of the release.
+        namespace: the namespace of the release.
         values: files of values, the last one wins.
         kubernetes: version of the cluster.
 
     Raises:
-        CommandError: the chart does not render.
+        CommandError: the chart cannot be rendered.
     """
     if chart.assembled:
         return []
@@ -171,7 +171,7 @@ def templated_definitions(
 
 
 def _owned(item: Object, release: str, namespace: str) -> Object:
-    """Return an object with the marks by which Helm knows what belongs to a release."""
+    """Return an object with the labels and annotations by which Helm recognises a release's objects."""
     metadata = item["metadata"]
     annotations = {"meta.helm.sh/release-name": release, "meta.helm.sh/release-namespace": namespace}
     return {

@@ -1,4 +1,4 @@
-"""What Helm keeps of a release in the cluster: a Secret for each revision, with status, manifest, and our fingerprint as a label."""
+"""Helm's store of releases in the cluster: a Secret for each revision, with status, manifest, and our fingerprint as a label."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from platform_e2e.kube.client import Kube
 from platform_e2e.shell import CommandError
 
 FINGERPRINT = "platform-e2e/fingerprint"
-"""The label in which a release remembers of which chart and values it was made."""
+"""The label with the fingerprint of a release's chart and values."""
 
 INTERRUPTED = frozenset({"pending-install", "pending-upgrade", "pending-rollback"})
-"""Statuses that Helm leaves behind when it is killed, and that make it refuse every later upgrade."""
+"""Statuses that a killed Helm leaves behind, and that make it refuse every later upgrade."""
 
 
 class Release(Protocol):
-    """What tells a release of a layer."""
+    """The name and namespace of a release."""
 
     @property
     def name(self) -> str: ...  # noqa: D102
@@ -35,11 +35,11 @@ class Stored:
     """The newest revision of a release.
 
     Attributes:
-        secret: name of the Secret that holds it.
+        secret: the name of its Secret.
         revision: its number.
         status: `deployed`, `failed`, `pending-install`, ...
-        fingerprint: what it was made of, empty if somebody else made it.
-        manifest: the objects of the release, as Helm applied them.
+        fingerprint: the fingerprint of its inputs; empty if this harness did not make it.
+        manifest: the objects that Helm applied.
     """
 
     secret: str
@@ -55,7 +55,7 @@ def newest(kube: Kube, release: str, namespace: str) -> Stored | None:
     Args:
         kube: the client.
         release: its name.
-        namespace: of the release.
+        namespace: the namespace of the release.
     """
     secret = _newest(kube, release, namespace)
     if secret is None:
@@ -71,11 +71,11 @@ def newest(kube: Kube, release: str, namespace: str) -> Stored | None:
 
 
 def others(kube: Kube, releases: Iterable[Release]) -> list[str]:
-    """Return the releases that this harness has made and that are not among these, as `release NAME -n NAMESPACE`.
+    """Return the releases that this harness made, except the given ones, as `release NAME -n NAMESPACE`.
 
     Args:
         kube: the client.
-        releases: those that there shall be.
+        releases: the releases of the layer.
     """
     wanted = {(release.namespace, release.name) for release in releases}
     made = {
@@ -92,7 +92,7 @@ def hooks(kube: Kube, release: str, namespace: str) -> list[tuple[str, str]]:
     Args:
         kube: the client.
         release: its name.
-        namespace: of the release.
+        namespace: the namespace of the release.
     """
     secret = _newest(kube, release, namespace)
     told = _unpacked(secret).get("hooks") if secret is not None else None
@@ -101,7 +101,7 @@ def hooks(kube: Kube, release: str, namespace: str) -> list[tuple[str, str]]:
 
 
 def forget_interrupted(kube: Kube, release: str, namespace: str) -> None:
-    """Remove the newest revision if Helm was killed while it made it; what it had applied stays and is taken over."""
+    """Remove the newest revision if Helm was killed while making it; the next run accepts the objects that it had applied."""
     found = newest(kube, release, namespace)
     if found is not None and found.status in INTERRUPTED:
         kube.delete("v1/Secret", found.secret, namespace)
@@ -114,7 +114,7 @@ def _newest(kube: Kube, release: str, namespace: str) -> Object | None:
 
 
 def _unpacked(secret: Object) -> dict[str, Any]:
-    """Return what Helm keeps in a release Secret.
+    """Return the content of Helm's release Secret.
 
     Raises:
         CommandError: the Secret is not one of Helm's.

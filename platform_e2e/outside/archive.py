@@ -1,7 +1,7 @@
-"""The one reader of archives that a stranger may have made: tar, tar.gz and zip, member by member, within bounds.
+"""Read archives from strangers: tar, tar.gz and zip, member by member, within bounds.
 
-Nothing is unpacked, and nothing of a header is believed: what is counted is what was read. `tarfile` keeps the names of extended
-headers and the maps of sparse files in memory, however large they are, so that headers are read here.
+Nothing is unpacked, and no header is trusted: only bytes that were read count. `tarfile` keeps the names of extended headers and
+the maps of sparse files in memory, however large they are, so this module parses the headers itself.
 """
 
 from __future__ import annotations
@@ -36,35 +36,35 @@ from platform_e2e.outside.tarformat import (
 )
 
 LARGEST_HEADER = 16 << 10
-"""Bytes of an extended header: a name has at most 4,096 (PATH_MAX of linux/limits.h)."""
+"""Largest extended header in bytes: a name has at most 4,096 (PATH_MAX of linux/limits.h)."""
 
 MOST_HEADERS = 4
-"""Extended headers before one member: a name, where a link leads, and what POSIX and GNU each say besides."""
+"""Most extended headers before one member: a name, a link's target, and further fields of POSIX and GNU."""
 
 LONGEST_NAME = 480
-"""Characters of a member's name; names of evidence have about a hundred."""
+"""Longest name of a member; names of evidence have about a hundred characters."""
 
 LONGEST_LINK = 4096
-"""Bytes that say where a link of a zip leads: PATH_MAX of linux/limits.h."""
+"""Longest target of a link in a zip, in bytes: PATH_MAX of linux/limits.h."""
 
 DEEPEST = 40
-"""Directories in a member's name."""
+"""Most directories in a member's name."""
 
 LARGEST_DIRECTORY = 4 << 20
-"""Bytes of the directory at a zip's end: of 40,000 members with usual names."""
+"""Largest directory at a zip's end, in bytes: that of 40,000 members with usual names."""
 
 NONE = "it is neither a directory nor a .tar.gz, .tgz, .tar or .zip"
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much is read.
+    """The bounds of reading.
 
     Attributes:
-        archive: bytes of all members together, unpacked, whether they are wanted or not.
-        members: how many.
-        kept: bytes of all members together that are wanted.
-        file: bytes of one that is wanted.
+        archive: bytes of all members together, unpacked.
+        members: number of members.
+        kept: bytes of all wanted members together.
+        file: bytes of one wanted member.
     """
 
     archive: int
@@ -75,14 +75,14 @@ class Limits:
 
 @dataclass(frozen=True)
 class Member:
-    """One member.
+    """A member of an archive.
 
     Attributes:
-        name: relative, without `.` and `..`.
-        kind: what it is.
-        target: where a link leads.
+        name: the relative path, without `.` and `..`.
+        kind: its kind.
+        target: the target of a link.
         executable: whether its owner may execute it.
-        size: bytes, as the archive says.
+        size: bytes, as stated by the archive.
     """
 
     name: PurePosixPath
@@ -93,24 +93,24 @@ class Member:
 
 
 class UnsafeArchive(WrongUsage):
-    """A file is no archive, or has what no archive of ours has."""
+    """A file is not an archive, or has content that no archive of ours has."""
 
 
 def members(
     file: BinaryIO, where: str, remedy: str, limits: Limits, wanted: Callable[[Member], bool]
 ) -> Iterator[tuple[Member, bytes]]:
-    """Yield every member with its content; of one that is not wanted with none.
+    """Yield every member, with its content if that is wanted.
 
     Args:
         file: the archive, at its beginning.
-        where: it is, as errors name it.
-        remedy: what errors advise.
-        limits: how much is read.
+        where: the name of the archive in errors.
+        remedy: the remedy in errors.
+        limits: the bounds of reading.
         wanted: tells whether a file's content is needed.
 
     Raises:
-        UnsafeArchive: it cannot be read to its end, a name or a link leads out of it, it has something twice, or more than the
-            limits allow; what was yielded until then must not be used.
+        UnsafeArchive: it cannot be read to its end, a name or a link leads out of it, it has something twice, or it exceeds the
+            limits; members that were yielded before must not be used.
     """
     reading = _Reading(where, remedy, limits, wanted)
     head = file.read(BLOCK)
@@ -131,12 +131,12 @@ def members(
         ValueError,
         OverflowError,
     ) as error:
-        # RuntimeError: a zip that is packed in a way that Python does not know (NotImplementedError).
+        # RuntimeError: a zip with a compression that Python does not support (NotImplementedError).
         raise reading.refused(f"it cannot be read to its end: {shown(str(error))}") from error
 
 
 def leads_out(name: str, start: PurePosixPath | None = None) -> bool:
-    """Tell whether the name of a member, or where a link in `start` leads, is outside of its archive."""
+    """Tell whether the name of a member, or the target of a link in `start`, is outside of its archive."""
     if not name or name.startswith(("/", "\\")) or "\0" in name:
         return True
     depth = len(start.parts) if start is not None else 0
@@ -148,7 +148,7 @@ def leads_out(name: str, start: PurePosixPath | None = None) -> bool:
 
 
 class _Reading:
-    """One archive that is read."""
+    """The state of reading one archive."""
 
     def __init__(self, where: str, remedy: str, limits: Limits, wanted: Callable[[Member], bool]) -> None:
         self.where = where
@@ -176,7 +176,7 @@ class _Reading:
     def member(
         self, name: str, kind: Kind, *, target: str = "", executable: bool = False, size: int = 0
     ) -> Member | None:
-        """Look at a member, and return it; None for the directory that the archive is of."""
+        """Check a member, and return it; None for the archive's own directory."""
         what = shown(name[:200])
         if leads_out(name):
             raise self.refused(f"{what} leads out of it")
@@ -193,7 +193,7 @@ class _Reading:
         if kind in {Kind.LINK, Kind.HARD_LINK} and leads_out(
             target, path.parent if kind is Kind.LINK else PurePosixPath()
         ):
-            # The target of a hard link is a name of the archive, that of a symbolic one is relative to where it is.
+            # A hard link's target is a name of the archive, a symbolic link's is relative to its own directory.
             raise self.refused(f"{what} is a link to {shown(target[:200])}, out of it")
         if not path.parts:
             return None
@@ -201,7 +201,7 @@ class _Reading:
         return Member(path, kind, target, executable, size)
 
     def remember(self, name: str, kind: Kind, what: str) -> None:
-        """Refuse a name that is there already, or is below what is no directory."""
+        """Refuse a name that exists already, or lies below a member that is not a directory."""
         before = self.names.get(name)
         if before is not None and not (before is kind is Kind.DIRECTORY):
             raise self.refused(f"it has {what} twice")
@@ -218,7 +218,7 @@ class _Reading:
             above = above.parent
 
     def content(self, member: Member, read: Callable[[int], bytes]) -> bytes:
-        """Return a wanted member's content: what is there, not what its size says."""
+        """Return a wanted member's content: the bytes that exist, whatever its stated size."""
         what = shown(str(member.name))
         if member.size > self.limits.file:
             raise self.refused(f"{what} has more than {_amount(self.limits.file)}")
@@ -245,7 +245,7 @@ class _Reading:
                 sort = stat.S_IFMT(mode)
                 kind = Kind.DIRECTORY if info.is_dir() else _SORTS.get(sort, Kind.OTHER)
                 if info.flag_bits & 1 or info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-                    # The unpackers of bzip2 and LZMA do not stop at a number of bytes.
+                    # The decompressors of bzip2 and LZMA do not stop at a number of bytes.
                     raise self.refused(
                         f"{shown(info.filename[:200])} cannot be read to its end: encrypted or packed unusually"
                     )
@@ -296,7 +296,7 @@ class _Reading:
                 continue
             self.counted()
             extended = 0
-            # As pax says it, not as the header does, which has room for 8 GiB.
+            # The size in pax, not in the header, which has room for 8 GiB.
             size = int(said["size"]) if said.get("size", "").isdecimal() else size
             kind = TYPES.get(sort, Kind.OTHER)
             # An old archive has no type for directories.
@@ -327,7 +327,7 @@ def _amount(size: int) -> str:
 
 
 class _Chunks(io.RawIOBase):
-    """A file of which only a part may be read at once: zipfile reads the directory at the end as a whole, however large."""
+    """A file that refuses large reads: zipfile reads the directory at the end as a whole, however large."""
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""JSON and YAML that strangers wrote: read within bounds of size, depth and number of values."""
+"""Read JSON and YAML from strangers within bounds of size, depth and number of values."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.events import AliasEvent
 
 LARGEST_JSON = 16 << 20
-"""Bytes; run.json of 2,000 tests has about 4 MB."""
+"""Largest JSON text in bytes; run.json of 2,000 tests has about 4 MB."""
 
 LARGEST_YAML = 2 << 20
-"""Bytes of one document: etcd takes no object of more than 1.5 MiB."""
+"""Largest YAML document in bytes: etcd stores objects up to 1.5 MiB."""
 
 DEEPEST = 100
-"""Levels of nesting; objects of Kubernetes have some twenty, their schemas thirty."""
+"""Most levels of nesting; objects of Kubernetes have some twenty, their schemas thirty."""
 
 MOST_VALUES = 250_000
-"""Values of one document; each takes up to 240 bytes of memory, the emptiest two of the document."""
+"""Most values of one document; each takes up to 240 bytes of memory, and the shortest two bytes of the document."""
 
 # Right on every Python, unlike those of `possessive`; as an atomic group it takes a hundred times the memory.
 _MARK = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 
 
 class NoDocument(ValueError):
-    """A text is no JSON or YAML, or goes beyond a bound."""
+    """A text is not JSON or YAML, or exceeds a bound."""
 
 
 def from_json(data: bytes, most: int = MOST_VALUES) -> Any:
-    """Return what a JSON text says.
+    """Return the value of a JSON text.
 
     Args:
         data: the text.
-        most: values that it may have.
+        most: most values in it.
 
     Raises:
-        NoDocument: it is no JSON, too large, or nested too deeply.
+        NoDocument: it is not JSON, too large, or nested too deeply.
     """
     if len(data) > LARGEST_JSON:
         raise NoDocument(f"it has more than {LARGEST_JSON >> 20} MiB")
@@ -62,14 +62,14 @@ def _refused(word: str) -> None:
 
 
 def from_yaml(data: bytes, most: int) -> tuple[Any, int]:
-    """Return what a YAML text of one document says, and how many values it has.
+    """Return the value of a YAML text of one document, and the number of values in it.
 
     Args:
         data: the text.
-        most: values that it may have.
+        most: most values in it.
 
     Raises:
-        NoDocument: it is no YAML, too large, nested too deeply, or has an alias: what we write has none.
+        NoDocument: it is not YAML, too large, nested too deeply, or has an alias, which we never write.
     """
     if len(data) > LARGEST_YAML:
         raise NoDocument(f"it has more than {LARGEST_YAML >> 20} MiB")
@@ -80,19 +80,19 @@ def from_yaml(data: bytes, most: int) -> tuple[Any, int]:
     try:
         found = _plain(yaml.load(data.decode("utf-8")))
     except (YAMLError, RecursionError, ValueError, TypeError, AttributeError, LookupError, OverflowError) as error:
-        # ruamel.yaml ends with all of these for odd tags, dates and numbers.
+        # ruamel.yaml raises all of these for odd tags, dates and numbers.
         raise NoDocument(str(error).partition("\n")[0]) from error
     return found, most - composer.left
 
 
 class _Bounded(Composer):
-    """Compose a document as long as it has no alias, and not too much in it."""
+    """Compose a document without aliases, within the bounds."""
 
     left = 0
     depth = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        """Refuse what goes beyond a bound before anything is made of it."""
+        """Refuse a node that exceeds a bound before a value is made from it."""
         self.left -= 1
         self.depth += 1
         if self.parser.check_event(AliasEvent) or self.parser.peek_event().anchor is not None:
@@ -105,7 +105,7 @@ class _Bounded(Composer):
 
 
 def _plain(value: Any) -> Any:
-    """Return a value that JSON has, too.
+    """Return a value that JSON can represent.
 
     Raises:
         NoDocument: it has a date, a set or a key that is not a text.

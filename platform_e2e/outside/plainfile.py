@@ -1,4 +1,4 @@
-"""The one place where a file is opened that a stranger may have put there: plain files alone, by no link, and up to a bound."""
+"""Open files that a stranger may have put there: only plain files, through no link, and up to a bound."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 MOST_ENTRIES = 100_000
-"""Files and directories that are looked at below one directory."""
+"""Most files and directories that are visited below one directory."""
 
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
@@ -25,12 +25,12 @@ def opened(path: Path, below: Path | None = None) -> BinaryIO:
     """Open a plain file to read.
 
     Args:
-        path: of the file; its last part must not be a link.
-        below: a directory of ours; of what is in it no part of the path may be a link.
+        path: the path of the file; its last part must not be a link.
+        below: a directory of ours; below it no part of the path may be a link.
 
     Raises:
         NotPlain: it is not a plain file, or is behind a link.
-        OSError: it cannot be opened, for instance because it is not there.
+        OSError: it cannot be opened, for instance because it does not exist.
     """
     inner = path.relative_to(below).parts if below is not None else (path.name,)
     outer = below if below is not None else path.parent
@@ -39,7 +39,7 @@ def opened(path: Path, below: Path | None = None) -> BinaryIO:
         for part in inner[:-1]:
             descriptor, before = _open(part, descriptor, path, os.O_DIRECTORY), descriptor
             os.close(before)
-        # Without O_NONBLOCK a named pipe would keep this process until somebody writes to it.
+        # Without O_NONBLOCK a named pipe would block this process until another one writes to it.
         found = _open(inner[-1], descriptor, path, 0)
     finally:
         os.close(descriptor)
@@ -65,9 +65,9 @@ def read(path: Path, most: int, below: Path | None = None) -> bytes:
     """Return a plain file's content.
 
     Args:
-        path: of the file.
-        most: bytes that it may have.
-        below: as `opened` takes it.
+        path: the path of the file.
+        most: most bytes in it.
+        below: as for `opened`.
 
     Raises:
         NotPlain: it is not a plain file, is behind a link, or has more bytes.
@@ -81,12 +81,12 @@ def read(path: Path, most: int, below: Path | None = None) -> bytes:
 
 
 def end_of(path: Path, most: int, below: Path | None = None) -> tuple[bytes, int]:
-    """Return the last bytes of a plain file, and how many it has.
+    """Return the last bytes of a plain file, and its size.
 
     Args:
-        path: of the file.
-        most: bytes that are wanted.
-        below: as `opened` takes it.
+        path: the path of the file.
+        most: most bytes to return.
+        below: as for `opened`.
 
     Raises:
         NotPlain: it is not a plain file, or is behind a link.
@@ -99,10 +99,10 @@ def end_of(path: Path, most: int, below: Path | None = None) -> tuple[bytes, int
 
 
 def appended(path: Path) -> BinaryIO:
-    """Open a plain file to add to its end; where there is none it is made.
+    """Open a plain file for appending, making it if it does not exist.
 
     Args:
-        path: of the file; its last part must not be a link.
+        path: the path of the file; its last part must not be a link.
 
     Raises:
         NotPlain: it is not a plain file.
@@ -112,7 +112,7 @@ def appended(path: Path) -> BinaryIO:
     try:
         found = os.open(path, flags, 0o666)
     except OSError as error:
-        # ENXIO is a named pipe that nobody reads.
+        # ENXIO is a named pipe without a reader.
         if error.errno in {errno.ELOOP, errno.ENXIO, errno.EISDIR}:
             raise NotPlain(error.errno, "is not a plain file", str(path)) from error
         raise
@@ -124,11 +124,11 @@ def appended(path: Path) -> BinaryIO:
 
 
 def in_directories(root: Path, suffix: str) -> list[Path]:
-    """Return what is called so in the directories of a directory, sorted; whether it is a plain file shows when it is opened.
+    """Return the files with a suffix in the directories of a directory, sorted; opening one shows whether it is a plain file.
 
     Args:
-        root: whose directories are looked into; a link among them is itself returned.
-        suffix: of the names.
+        root: the directory; a link among its directories is returned itself.
+        suffix: the suffix of the names.
     """
     found: list[Path] = []
     with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(root) as entries:
@@ -143,14 +143,14 @@ def in_directories(root: Path, suffix: str) -> list[Path]:
 
 
 def walk(root: Path, deepest: int) -> Iterator[tuple[Path, list[str]]]:
-    """Yield directories and the names of the plain files in each, sorted; links are neither followed nor listed.
+    """Yield directories with the names of their plain files, sorted; links are neither followed nor listed.
 
     Args:
-        root: where to begin.
+        root: the directory to begin at.
         deepest: levels of directories below it.
 
     Raises:
-        NotPlain: there are more than `MOST_ENTRIES` files and directories.
+        NotPlain: it has more than `MOST_ENTRIES` files and directories.
     """
     left = MOST_ENTRIES
     pending = [(root, 0)]

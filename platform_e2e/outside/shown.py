@@ -1,4 +1,4 @@
-"""What a stranger wrote, in one line of ours."""
+"""A stranger's text in one line of ours."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from platform_e2e.terminal import visible
 
 
 def shown(text: str) -> str:
-    """Return a text without what a terminal would obey, and without ends of lines, after which it could pass for ours."""
+    """Return a text without terminal control characters and line ends, after which it could pass for our own output."""
     return visible(text).replace("\n", "\\n").replace("\t", "\\t")

@@ -1,4 +1,4 @@
-"""How tar archives are written: headers, extended headers, and streams that are read in parts (POSIX pax, GNU tar)."""
+"""The format of tar archives: headers, extended headers, and streams that are read in parts (POSIX pax, GNU tar)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from enum import StrEnum
 from typing import BinaryIO, Protocol
 
 BLOCK = 512
-"""Bytes of a tar header, and what every part of such an archive is filled up to (POSIX pax)."""
+"""Bytes of a tar header, and the unit to which every part of an archive is padded (POSIX pax)."""
 
 CHUNK = 64 << 10
 
 
 class Kind(StrEnum):
-    """What a member is."""
+    """The kind of a member."""
 
     FILE = "file"
     DIRECTORY = "directory"
@@ -31,22 +31,22 @@ TYPES = {
     b"2": Kind.LINK,
     b"5": Kind.DIRECTORY,
 }
-"""Types of members by the byte of the header; devices (3, 4), named pipes (6), sparse files (S) and all else are none of ours."""
+"""Kinds of members by the type byte of the header; all others are refused: devices (3, 4), named pipes (6), sparse files (S)."""
 
 EXTENDED = frozenset({b"x", b"g", b"X", b"L", b"K"})
-"""Headers about the member that follows: of POSIX, of Solaris, and of GNU a long name or link."""
+"""Types of headers about the following member: of POSIX, of Solaris, and GNU's long names and links."""
 
 
 class Stream(Protocol):
-    """What an archive is read from."""
+    """The stream of an archive."""
 
     def read(self, size: int, /) -> bytes:
-        """Return at most that many bytes; none at the end."""
+        """Return at most that many bytes; empty at the end."""
         ...
 
 
 def is_sound(block: bytes) -> bool:
-    """Tell whether a header's checksum fits: the sum of its bytes, with spaces in place of the checksum itself."""
+    """Tell whether a header's checksum is right: the sum of its bytes, with spaces instead of the checksum itself."""
     if len(block) < BLOCK:
         return False
     try:
@@ -57,7 +57,7 @@ def is_sound(block: bytes) -> bool:
 
 
 def number_of(field: bytes) -> int:
-    """Return a number of a header: octal, or in base 256 as GNU writes what has no room."""
+    """Return a number of a header: octal, or in GNU's base 256 if it is too large for that."""
     if field[0] & 0x80:
         return int.from_bytes(field, "big", signed=True) if field[0] == 0xFF else int.from_bytes(field[1:], "big")
     digits = field.split(b"\0")[0].strip()
@@ -65,18 +65,18 @@ def number_of(field: bytes) -> int:
 
 
 def text_of(field: bytes) -> str:
-    """Return a text of a header; bytes that are no UTF-8 become letters that cannot be printed."""
+    """Return a text of a header; invalid UTF-8 becomes unprintable characters."""
     return field.split(b"\0")[0].decode("utf-8", "surrogateescape")
 
 
 def name_of(block: bytes) -> str:
-    """Return the name that a header gives to its member."""
+    """Return the member's name in a header."""
     name, prefix = text_of(block[:100]), text_of(block[345:500])
     return f"{prefix}/{name}" if block[257:263] == b"ustar\0" and prefix else name
 
 
 def extended_by(sort: bytes, data: bytes) -> dict[str, str]:
-    """Return what an extended header says of the member that follows."""
+    """Return the fields of an extended header about the following member."""
     if sort in {b"L", b"K"}:
         text = data.split(b"\0")[0].decode("utf-8", "surrogateescape")
         return {"path" if sort == b"L" else "linkpath": text}
@@ -90,12 +90,12 @@ def extended_by(sort: bytes, data: bytes) -> dict[str, str]:
             raise ValueError("a broken extended header")
         said[name.decode("utf-8", "replace")] = value[:-1].decode("utf-8", "surrogateescape")
         data = data[length:]
-    # What holds for all members is a comment, of `git archive` for instance.
+    # A global header is a comment, for instance of `git archive`.
     return said if sort != b"g" else {name: value for name, value in said.items() if "sparse" in name.lower()}
 
 
 class Gunzip:
-    """Unpack gzip, one archive after the other as `gzip` does, never more than was asked for."""
+    """Decompress gzip, also concatenated archives as `gzip` does, never more than requested."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -103,7 +103,7 @@ class Gunzip:
         self._unpacker = zlib.decompressobj(wbits=31)
 
     def read(self, size: int, /) -> bytes:
-        """Return at most that many bytes; none at the end."""
+        """Return at most that many bytes; empty at the end."""
         while True:
             self._packed = self._packed or self._file.read(CHUNK)
             if self._unpacker.eof:
@@ -119,20 +119,20 @@ class Gunzip:
 
 
 class Exactly:
-    """Read whole parts of a stream, and count what was read."""
+    """Read whole parts of a stream, and count the bytes."""
 
     def __init__(self, stream: Stream, spend: Callable[[int], None]) -> None:
         self._stream = stream
         self._spend = spend
 
     def read(self, size: int) -> bytes:
-        """Return at most that many bytes; none at the end."""
+        """Return at most that many bytes; empty at the end."""
         data = self._stream.read(size)
         self._spend(len(data))
         return data
 
     def data(self, size: int) -> bytes:
-        """Return as many bytes, and pass over what fills them up."""
+        """Return exactly that many bytes, and skip the padding."""
         found = b""
         padded = size + -size % BLOCK
         while len(found) < padded:
@@ -143,14 +143,14 @@ class Exactly:
         return found[:size]
 
     def block(self) -> bytes:
-        """Return a header; nothing at the end, which some programs do not mark."""
+        """Return a header; empty at the end, which some programs do not mark."""
         found = b""
         while len(found) < BLOCK and (chunk := self.read(BLOCK - len(found))):
             found += chunk
         return found
 
     def skip(self, size: int) -> None:
-        """Pass over as many bytes."""
+        """Skip that many bytes."""
         while size > 0:
             chunk = self.read(min(CHUNK, size))
             if not chunk:
@@ -159,14 +159,14 @@ class Exactly:
 
 
 class Counted:
-    """Read so many bytes of a stream and no more."""
+    """Read exactly so many bytes of a stream."""
 
     def __init__(self, source: Exactly, size: int) -> None:
         self._source = source
         self._left = size
 
     def read(self, size: int) -> bytes:
-        """Return at most that many bytes; none at the end."""
+        """Return at most that many bytes; empty at the end."""
         data = self._source.read(min(size, self._left)) if self._left else b""
         self._left -= len(data)
         return data

@@ -1,1 +1,1 @@
-"""What every package builds, caches, locks and waits with: programs, root file systems and images made from source."""
+"""Tools that every package shares: built programs, root file systems and images, the cache that holds them, locks, waits."""

@@ -1,6 +1,6 @@
-"""Images as archives that are the same, byte for byte, whenever they hold the same.
+"""Write image archives that are reproducible: the same content gives the same bytes.
 
-The form is the one of `docker save`: it needs no Docker, and containerd, Docker and k3d all import it.
+The format is that of `docker save`: writing it needs no Docker, and containerd, Docker and k3d all import it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ EPOCH = 1767225600
 """2026-01-01T00:00:00Z, the latest time stamp in any layer and the one that mmdebstrap is given."""
 
 CAP_NET_BIND_SERVICE = 10
-"""Its number in linux/capability.h."""
+"""The capability's number in linux/capability.h."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,13 @@ class Entry:
     """One file, link or directory of a layer.
 
     Attributes:
-        path: where it goes, absolute.
-        source: file of the host with its content.
-        content: its content, where it is no file of the host.
-        link: where a symbolic link points.
-        mode: its permissions; an entry without source, content and link is a directory.
+        path: the absolute path in the image.
+        source: a file of the host that has the content.
+        content: the content itself, for an entry without `source`.
+        link: the target, for a symbolic link.
+        mode: permissions; an entry without source, content and link is a directory.
         owner: user and group id.
-        capability: number of a capability that whoever starts the program gets, or None.
+        capability: number of a file capability, which every user gets who starts the program; None for a plain file.
     """
 
     path: str
@@ -47,14 +47,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Config:
-    """How a container of an image is started, where its pod does not say otherwise.
+    """How a container of an image is started, unless its pod states something else.
 
     Attributes:
         entrypoint: the program and its first arguments.
         arguments: further arguments, which a pod's `args` replace.
         user: as `UID` or `UID:GID`; empty for root.
-        environment: variables besides PATH.
-        directory: where it starts.
+        environment: environment variables, PATH excepted.
+        directory: the working directory.
     """
 
     entrypoint: tuple[str, ...]
@@ -75,10 +75,10 @@ def write_image(path: Path, name: str, layers: Sequence[Path], config: Config, v
 
     Args:
         path: the archive to write.
-        name: of the image, with its tag.
+        name: the name of the image, with its tag.
         layers: tar files, lowest first.
         config: how its containers are started.
-        volumes: directories of its containers that are no part of their own file systems.
+        volumes: directories of its containers that need file systems of their own.
     """
     digests = [file_digest(layer) for layer in layers]
     variables = {"PATH": PATH, **config.environment}
@@ -109,11 +109,11 @@ def write_image(path: Path, name: str, layers: Sequence[Path], config: Config, v
 
 
 def write_tree(path: Path, root: Path) -> str:
-    """Write all below a directory as a layer.
+    """Write a directory's content as a layer.
 
     Args:
         path: the tar file to write.
-        root: the directory; owners and permissions are taken as they are.
+        root: the directory; the layer gets the owners and permissions of its files.
 
     Returns:
         The layer's digest, `sha256:...`.

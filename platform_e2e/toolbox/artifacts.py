@@ -1,4 +1,4 @@
-"""What every cluster is made of and none changes: programs, the nodes' root file system, the images."""
+"""The artifacts that every cluster is made from, none of which a cluster changes: programs, node root file system, images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from platform_e2e.toolbox.store import Store
 
 @dataclass(frozen=True)
 class Artifacts:
-    """What lies ready in the cache.
+    """The artifacts in the cache.
 
     Attributes:
         programs: the built programs.
@@ -26,12 +26,12 @@ class Artifacts:
     store: Store
 
     def lay(self, directory: Path) -> None:
-        """Make a node's own containerd directory."""
+        """Make a node's own containerd directory as a copy of the store."""
         store.lay(self.store, directory)
 
 
 def ensure_artifacts(timeline: Timeline) -> Artifacts:
-    """Return what a cluster is made of, building what is not in the cache yet."""
+    """Return the artifacts of a cluster, building those that are missing in the cache."""
     hostpackages.install_or_explain(timeline)
     built = programs.ensure(timeline)
     root = rootfs.ensure("node", timeline)

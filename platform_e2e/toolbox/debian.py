@@ -1,4 +1,4 @@
-"""What of the host's Debian is used: its mirror, its archive keys, its apt's proxy."""
+"""The parts of the host's Debian that are used: its mirror, its archive keys, and apt's proxy."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ SUITE = "trixie"
 """Debian 13: coreutils 9.7 (Argo CD's init container calls `cp --update=none`), containerd 1.7, redis 8, Alertmanager 0.28."""
 
 DEFAULT_MIRROR = "http://deb.debian.org/debian"
-"""Debian's own, for hosts whose apt uses none of Debian's mirrors. Packages are verified by signature, not by TLS."""
+"""Debian's default mirror, for hosts whose apt uses none of Debian's. Packages are verified by signature, not by TLS."""
 
 KEYRINGS = (
     Path("/usr/share/keyrings/debian-archive-keyring.pgp"),
     Path("/usr/share/keyrings/debian-archive-keyring.gpg"),
 )
-"""Where the package debian-archive-keyring keeps the keys, newest form first."""
+"""Where the package debian-archive-keyring has the keys, newest format first."""
 
 
 class NoDebian(BrokenHarness):
-    """Debian's packages cannot be had or cannot be verified on this host."""
+    """Debian's packages are unavailable or cannot be verified on this host."""
 
 
 def os_release(path: Path = Path("/etc/os-release")) -> dict[str, str]:
-    """Return the host's os-release as a mapping; empty where there is none."""
+    """Return the host's os-release as a mapping; empty where the file is missing."""
     if not path.is_file():
         return {}
     pairs = (line.partition("=") for line in path.read_text(encoding="utf-8").splitlines() if "=" in line)
@@ -36,7 +36,7 @@ def os_release(path: Path = Path("/etc/os-release")) -> dict[str, str]:
 
 
 def family(release: dict[str, str]) -> frozenset[str]:
-    """Return what the distribution is and what it is like, such as ubuntu and debian."""
+    """Return the distribution and those it derives from, such as ubuntu and debian."""
     return frozenset([release.get("ID", ""), *release.get("ID_LIKE", "").split()])
 
 
@@ -50,13 +50,13 @@ def keyring() -> Path:
         if path.is_file():
             return path
     raise NoDebian(
-        "this host has no archive keys of Debian to verify packages with",
+        "packages must be verified with Debian's archive keys, which this host lacks",
         "install the package debian-archive-keyring",
     )
 
 
 def mirror(release: dict[str, str] | None = None, apt: Path = Path("/etc/apt")) -> str:
-    """Return the Debian mirror that this host's apt uses for its own release, else Debian's own.
+    """Return the Debian mirror that this host's apt uses for its own release, else Debian's default.
 
     Args:
         release: the host's os-release; read from the host by default.
@@ -104,7 +104,7 @@ def _deb822(text: str) -> Iterator[tuple[str, list[str], list[str]]]:
 def apt_options() -> list[str]:
     """Return the host's settings for reaching mirrors (proxies, retries) as apt option lines.
 
-    mmdebstrap starts from an empty configuration, and would not get out where a proxy is needed.
+    mmdebstrap starts from an empty configuration, and would reach no mirror where a proxy is needed.
     """
     if which("apt-config") is None:
         return []

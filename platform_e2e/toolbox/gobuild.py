@@ -1,4 +1,4 @@
-"""Building many Go programs at once, with progress that a person can follow and errors that name the program."""
+"""Build many Go programs at once, with readable progress and errors that name the program."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from platform_e2e.errors import BrokenHarness
 from platform_e2e.shell import CommandError, stream
 
 BUILD_SECONDS = 3600.0
-"""No longer than this: a build from nothing took 17 minutes on 2 cores, and a shared CI machine may be three times slower."""
+"""Timeout: a build from nothing took 17 minutes on 2 cores, and a shared CI machine may be three times slower."""
 
 LIST_SECONDS = 1800.0
-"""For listing packages, which first fetches every module: 3 minutes were seen."""
+"""Timeout for listing packages, which first fetches every module: 3 minutes were seen."""
 
 FLAGS = ("-trimpath", "-buildvcs=false")
-"""Neither the directories nor the commit that a program was built in are part of it: the same sources, the same file."""
+"""Keep the build's directory and commit out of the programs, so that the same sources give the same file."""
 
 LINES_SHOWN = 20
-"""Of a failed build's log in the error."""
+"""Lines at the end of a failed build's log that the error quotes."""
 
 FAILED_PACKAGE = re.compile(r"^(?:# (\S+)|(\S+): \S*/(?:compile|link|asm): )")
 """How the go command names a package that does not compile, or whose compiler died."""
 
 
 class BuildError(BrokenHarness):
-    """A program of the embedded cluster does not build."""
+    """A program cannot be built."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Target:
     """A program to build.
 
     Attributes:
-        name: of the file to write.
+        name: the name of the file to write.
         package: its main package.
         link: variables to set with the linker's -X, as PACKAGE.NAME=VALUE.
     """
@@ -48,15 +48,15 @@ class Target:
 
 @dataclass(frozen=True)
 class Builder:
-    """Runs `go build` in one module.
+    """Run `go build` in one module.
 
     Attributes:
         go: the go command.
         module: directory of go.mod.
-        tags: build tags, with commas between them.
-        environment: variables for the go command.
-        log: file that gets all that it prints.
-        progress: is told what is being done, in a few words, about once a second.
+        tags: build tags, separated by commas.
+        environment: environment variables of the go command.
+        log: file for the complete output.
+        progress: gets a few words about the current step, about once a second.
     """
 
     go: Path
@@ -69,11 +69,11 @@ class Builder:
     def build(self, targets: Sequence[Target], directory: Path) -> None:
         """Build the targets into the directory, each under its name.
 
-        Compiling and linking of all of them overlap: linking uses one core only, so one `go build` for all keeps the
-        others busy. Only programs whose files would get the same name need another call.
+        Compiling and linking overlap: linking uses one core only, so a single `go build` for all programs keeps the others busy.
+        Only programs whose files would get the same name need another call.
 
         Raises:
-            BuildError: one of them does not build.
+            BuildError: a program cannot be built.
         """
         uses = self._packages(targets)
         start = time.monotonic()
@@ -108,7 +108,7 @@ class Builder:
         self.progress(f"{len(targets)} programs built in {_duration(time.monotonic() - start)}")
 
     def _packages(self, targets: Sequence[Target]) -> dict[str, frozenset[str]]:
-        """Return by program all packages that it is made of; fetches the modules, which is the first thing to fail."""
+        """Return the packages of each program; fetches the modules, which is the first thing to fail."""
         listed: dict[str, frozenset[str]] = {}
         paths: dict[str, str] = {}
         fetched = 0
@@ -170,14 +170,14 @@ class Builder:
 
 @dataclass
 class Meter:
-    """Counts what `go build -v` names: each package when its compilation starts.
+    """Count what `go build -v` names: each package when its compilation starts.
 
     Attributes:
         targets: what is being built.
-        uses: by program all packages that it is made of.
-        start: of the build, on the monotonic clock.
-        linked: names of the files that are written.
-        compiled: packages named so far; those that the build cache has are never named.
+        uses: by program all packages in it.
+        start: the start of the build, on the monotonic clock.
+        linked: names of the files already written.
+        compiled: packages named so far; go never names those that its build cache has.
     """
 
     targets: Sequence[Target]
@@ -188,13 +188,13 @@ class Meter:
     last: str = ""
 
     def line(self, text: str) -> None:
-        """Take one line of the go command's output."""
+        """Read one line of the go command's output."""
         if any(text in used for used in self.uses.values()):
             self.compiled.add(text)
             self.last = text
 
     def text(self, now: float) -> str:
-        """Say which program is on, packages and programs done, and the time."""
+        """Return the current program, the packages and programs done, and the time."""
         open_targets = [target for target in self.targets if file_name(target.package) not in self.linked]
         current = next((t for t in open_targets if self.last in self.uses[t.name]), None)
         done = f"{len(self.targets) - len(open_targets)} of {len(self.targets)} programs"
@@ -207,7 +207,7 @@ class Meter:
 
 
 def batches(targets: Sequence[Target]) -> list[list[Target]]:
-    """Split the targets so that in no part two files get the same name."""
+    """Split the targets so that no two files of a batch get the same name."""
     parts: list[dict[str, Target]] = []
     for target in targets:
         name = file_name(target.package)
@@ -219,7 +219,7 @@ def batches(targets: Sequence[Target]) -> list[list[Target]]:
 
 
 def file_name(package: str) -> str:
-    """Return the name that `go build -o DIRECTORY/` gives a program: the path's last element that is no major version."""
+    """Return the file name that `go build -o DIRECTORY/` uses: the path's last element, major versions such as v3 skipped."""
     elements = package.split("/")
     return elements[-2] if re.fullmatch(r"v\d+", elements[-1]) and len(elements) > 1 else elements[-1]
 

@@ -1,4 +1,4 @@
-"""What go.mod states: the one place where the versions of the embedded cluster's programs are pinned."""
+"""Read go.mod, which pins the versions of the embedded cluster's programs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Module:
 
     @property
     def directory(self) -> str:
-        """Return its directory's name in a module cache, where each capital letter is an exclamation mark and itself."""
+        """Return the module's directory in a module cache, where `!` and the small letter stand for a capital one."""
         return re.sub("[A-Z]", lambda found: "!" + found[0].lower(), f"{self.path}@{self.version}")
 
 
@@ -31,9 +31,9 @@ class GoMod:
     """A parsed go.mod.
 
     Attributes:
-        go: the least version of Go.
+        go: the lowest version of Go.
         requires: version of each required module.
-        replaced: what is used in place of a module, whatever version of it is required.
+        replaced: for each replaced module the one that is used instead, for every required version.
         tools: packages of the `tool` directives.
     """
 
@@ -43,7 +43,7 @@ class GoMod:
     tools: tuple[str, ...]
 
     def module(self, path: str) -> Module:
-        """Return what provides the module of that path.
+        """Return the module that provides that path.
 
         Raises:
             BrokenHarness: go.mod does not require it.
@@ -52,19 +52,20 @@ class GoMod:
             return self.replaced[path]
         if path not in self.requires:
             raise BrokenHarness(
-                f"{MODULE / 'go.mod'} does not require {path}", "add it with `go get` in that directory"
+                f"go.mod must require {path}, got {MODULE / 'go.mod'} without it",
+                "add it with `go get` in that directory",
             )
         return Module(path, self.requires[path])
 
 
 def read(path: Path | None = None) -> GoMod:
-    """Parse a go.mod as the go command writes it; the one of the embedded cluster's programs by default."""
+    """Parse a go.mod as the go command writes it; by default that of the embedded cluster's programs."""
     return _parsed((path or MODULE / "go.mod").read_text(encoding="utf-8"))
 
 
 @lru_cache(maxsize=8)
 def _parsed(text: str) -> GoMod:
-    """Return what a go.mod says; nearly every command asks the same one several times for its versions."""
+    """Parse the text of a go.mod; cached, because nearly every command needs the same one several times."""
     go = ""
     requires: dict[str, str] = {}
     replaced: dict[str, Module] = {}

@@ -1,9 +1,9 @@
-"""What the host itself must have: util-linux, and where a root file system is to be made mmdebstrap with Debian's archive keys.
+"""Packages of the host: util-linux, and to make a root file system mmdebstrap with Debian's archive keys.
 
-Nothing else is ever installed.
+No other package is ever installed.
 
-containerd, runc, CNI plugins and iptables are in the nodes' root file system, so that nothing of the user's is displaced
-and no service is started.
+containerd, runc, CNI plugins and iptables are in the nodes' root file system, so that the user's own stay in place and no
+service is started.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ PACKAGES: Mapping[str, Callable[[], bool]] = {
     "debian-archive-keyring": lambda: any(path.is_file() for path in debian.KEYRINGS),
     "util-linux": lambda: all(which(program) is not None for program in ("unshare", "nsenter", "setpriv", "mount")),
 }
-"""Debian's name of each package, and how to see that what is needed of it is there, whoever installed it."""
+"""Debian's name of each package, and a check that its needed parts exist, from whichever source they were installed."""
 
 FOR_ROOTFS = frozenset({"mmdebstrap", "debian-archive-keyring"})
-"""Packages that are needed only while a root file system is neither in the cache nor in the installed wheel."""
+"""Packages that are needed only while neither the cache nor the installed wheel has every root file system."""
 
 INSTALL_SECONDS = 600.0
-"""For fetching and installing 2 MB of packages, and for waiting until another apt is done."""
+"""Timeout for fetching and installing 2 MB of packages, and for another apt to end."""
 
 
 class MissingPackages(BrokenHarness):
-    """The host lacks packages, and they were not installed."""
+    """The host lacks packages that were not installed."""
 
 
 def missing() -> list[str]:
-    """Return the names of the packages that are needed and not there, without changing anything."""
+    """Return the names of the missing packages, without changing anything."""
     absent = [package for package, present in PACKAGES.items() if not present()]
     return absent if FOR_ROOTFS.isdisjoint(absent) or rootfs.to_make() else sorted(set(absent) - FOR_ROOTFS)
 
@@ -57,10 +57,10 @@ def can_install() -> bool:
 
 
 def install_or_explain(timeline: Timeline) -> list[str]:
-    """Install what is missing where that is safe, else say what to do.
+    """Install the missing packages where that is safe, else say which command installs them.
 
     Args:
-        timeline: says what is being installed.
+        timeline: shows what is installed.
 
     Returns:
         The packages that were installed; empty when nothing was missing.
@@ -98,7 +98,7 @@ def install_or_explain(timeline: Timeline) -> list[str]:
 
 
 def _would_remove(packages: list[str]) -> list[str]:
-    """Return what apt would remove; where it does not know the packages its lists are fetched first."""
+    """Return the packages that apt would remove; fetches apt's lists first if they lack one of ours."""
     typed = shlex.join(command(packages))
     arguments = ["--simulate", "install", "--no-install-recommends", *packages]
     try:
@@ -110,7 +110,7 @@ def _would_remove(packages: list[str]) -> list[str]:
 
 
 def removals(simulated: str) -> list[str]:
-    """Return the packages that `apt-get --simulate` says it would remove."""
+    """Return the packages that the output of `apt-get --simulate` marks for removal."""
     return re.findall(r"(?m)^(?:Remv|Purg) (\S+)", simulated)
 
 

@@ -1,4 +1,4 @@
-"""How each image is made: its paths, users and entry points, as the product's own image has them."""
+"""The specification of each image: its paths, users and entry points, equal to those of the product's own image."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ARGOCD_ROLES = (
     "repo-server",
     "server",
 )
-"""Argo CD is one program; these are the names that its Dockerfile links to it, without `argocd-`."""
+"""Argo CD is one program; its Dockerfile links these names to it, without `argocd-`."""
 
 REDIS_ENTRYPOINT = """\
 #!/bin/sh
@@ -39,7 +39,7 @@ exec "$@"
 
 @dataclass(frozen=True)
 class Sources:
-    """What images are made from."""
+    """The inputs of images."""
 
     programs: Programs
     node: Path
@@ -49,14 +49,14 @@ class Sources:
 
 @dataclass(frozen=True)
 class ImageSpec:
-    """What an image is made of.
+    """The specification of an image.
 
     Attributes:
         name: without registry and tag.
-        contains: what is really in it.
-        entries: makes what it adds to its base.
+        contains: what the image really has, for the report.
+        entries: returns what the image adds to its base.
         config: how it is started.
-        base: kind of its root file system; empty for a single static program.
+        base: kind of its root file system; empty for an image of one static program.
     """
 
     name: str
@@ -67,7 +67,7 @@ class ImageSpec:
 
 
 def image_specs() -> dict[str, ImageSpec]:
-    """Return how each image is made, by its name without registry and tag."""
+    """Return the specification of each image, by its name without registry and tag."""
     all_of_them = (
         _static("pause", "pause", "/pause", user="65535:65535", contains="a program that waits"),
         _static("coredns", "coredns", "/coredns", user=NONROOT, capability=CAP_NET_BIND_SERVICE),
@@ -167,7 +167,7 @@ def _static(
 
 
 def _static_base(sources: Sources) -> Iterable[Entry]:
-    """Yield what a static program may look for: accounts, the authorities' certificates, a place for scratch files."""
+    """Yield the files that a static program may need: accounts, the CA certificates, a directory for scratch files."""
     for path in ("/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/etc/ssl/certs/ca-certificates.crt"):
         yield Entry(path, source=sources.node / path.strip("/"), mode=0o644)
     yield Entry("/tmp", mode=0o1777)  # noqa: S108 - the image's own

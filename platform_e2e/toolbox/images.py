@@ -1,7 +1,7 @@
-"""The images of the embedded cluster, assembled without Docker from built programs and Debian's packages.
+"""Assemble images without Docker, from built programs and Debian's packages.
 
-Each has the name that the charts and manifests ask for, and in it paths, users and entry points as the product's own
-image has them, so that upstream charts run unchanged. What stands in for something else says so in `Image.contains`.
+Each image has the name that charts and manifests use, with the paths, users and entry points of the product's own image,
+so that upstream charts run unchanged. `Image.contains` names each substitute.
 
 Images are a function of programs, root file systems and the files named here. They are written as archives only where
 an archive is needed: into the store that every node starts from, or for a cluster that imports files.
@@ -31,11 +31,11 @@ class Image:
 
     Attributes:
         name: with registry and tag.
-        contains: what is really in it, in a few words.
-        key: names its content.
+        contains: what the image really has, in a few words.
+        key: the digest of its content.
         entries: what it adds to its base.
         config: how it is started.
-        base: the root file system that it is made of, or None for one with a single static program.
+        base: its root file system, or None for an image of one static program.
     """
 
     name: str
@@ -46,10 +46,10 @@ class Image:
     base: Rootfs | None = None
 
     def write(self, path: Path) -> None:
-        """Write it as an archive.
+        """Write the image as an archive.
 
         Args:
-            path: of the archive; its directory gets a scratch file for a moment.
+            path: the path of the archive; its directory gets a scratch file for a moment.
         """
         layer = path.with_suffix(".layer")
         write_entries(layer, self.entries)
@@ -67,7 +67,7 @@ def ensure(timeline: Timeline, layer: Path | None = None) -> list[Image]:
     Raises:
         BuildError: a program does not build.
         NoDebian: Debian's packages cannot be had.
-        WrongUsage: the layer's chat application has no usable VERSION file.
+        WrongUsage: the layer's chat application lacks a usable VERSION file.
     """
     built = programs.ensure(timeline)
     bases = sorted({spec.base for spec in image_specs().values()} - {""})
@@ -76,13 +76,13 @@ def ensure(timeline: Timeline, layer: Path | None = None) -> list[Image]:
 
 
 def assemble(sources: Sources) -> list[Image]:
-    """Return all images that can be made of these sources."""
+    """Return all images that these sources allow."""
     named = names(sources.apps)
     return [_image(named[name], spec, sources) for name, spec in image_specs().items() if name in named]
 
 
 def table(apps: Path | None = None) -> dict[str, str]:
-    """Return what each image contains, by its full name; nothing is built for it.
+    """Return what each image contains, by its full name; builds nothing.
 
     Args:
         apps: directory of the layer's applications; `platform/apps` by default.
@@ -92,7 +92,7 @@ def table(apps: Path | None = None) -> dict[str, str]:
 
 
 def names(apps: Path) -> dict[str, str]:
-    """Return the full name of each image: the versions are go.mod's where the product is built from it.
+    """Return the full name of each image; go.mod has the versions of the products that are built from it.
 
     Args:
         apps: directory of the layer's applications; without `chat` in it there is no chat image.
@@ -122,7 +122,7 @@ def names(apps: Path) -> dict[str, str]:
             f"registry.k8s.io/kube-state-metrics/kube-state-metrics:{version('k8s.io/kube-state-metrics/v2')}"
         ),
         "coredns": f"registry.k8s.io/coredns/coredns:{version('github.com/coredns/coredns')}",
-        # The one that kubeadm of Kubernetes 1.34 uses.
+        # The tag that kubeadm of Kubernetes 1.34 uses.
         "pause": "registry.k8s.io/pause:3.10",
     }
     if (apps / "chat").is_dir():
@@ -134,7 +134,7 @@ def _chat_version(chat: Path) -> str:
     path = chat / "VERSION"
     version = path.read_text(encoding="utf-8").strip() if path.is_file() else ""
     if not version or set(version) - set("0123456789abcdefghijklmnopqrstuvwxyz.-+_"):
-        raise WrongUsage(f"{path} states no version that can be an image's tag", "write one such as 1.0.0 into it")
+        raise WrongUsage(f"{path} must have a version that can be an image's tag", "write one such as 1.0.0 into it")
     return version
 
 
@@ -147,7 +147,7 @@ def _image(name: str, spec: ImageSpec, sources: Sources) -> Image:
 
 
 def _identity(entry: Entry, built: Programs) -> str:
-    """Return what names an entry's content; a program's key does, so that its many megabytes need not be read."""
+    """Return the digest of an entry's content; a program's key stands for its many megabytes."""
     content = ""
     if entry.source is not None and entry.source.parent == built.directory:
         content = built.keys[entry.source.name]

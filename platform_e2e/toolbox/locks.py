@@ -1,6 +1,6 @@
-"""Locks between processes: `flock` on a file, so that the kernel lets go of them however their holder ends.
+"""Locks between processes: `flock` on a file, which the kernel releases however the holder ends.
 
-Beside each lock file lies a directory with one line of text from each holder, so that whoever waits can say for whom.
+Beside each lock file lies a directory with one line of text from each holder, so that a waiting process can name the holder.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ NUMBERS = itertools.count()
 
 
 class LockBusy(BrokenHarness):
-    """Another process holds a lock for longer than anybody should have to."""
+    """Another process has held a lock for too long."""
 
 
 def this_process() -> str:
-    """Return how a person finds this process: its id and the start of its command line."""
+    """Return a description by which a person finds this process: its id and the start of its command line."""
     worker = os.environ.get("PYTEST_XDIST_WORKER")
     if worker:
-        # Its command line is the same for every worker and says nothing.
+        # The command line is the same for every worker.
         return f"process {os.getpid()} (pytest's worker {worker}, a child of process {os.getppid()})"
     words = " ".join(Path(word).name if index == 0 else word for index, word in enumerate(sys.orig_argv))
     return f"process {os.getpid()} ({words[:100]})"
@@ -37,10 +37,10 @@ def this_process() -> str:
 
 @dataclass(frozen=True)
 class FileLock:
-    """A lock on a file that may be removed by whoever holds it alone.
+    """A lock on a file, which its exclusive holder may remove.
 
     Attributes:
-        path: of the file; its directory is made when it is needed.
+        path: the path of the file; its directory is made when it is needed.
     """
 
     path: Path
@@ -57,13 +57,13 @@ class FileLock:
         """Hold the lock for a while.
 
         Args:
-            what: what for, in words that whoever waits meanwhile is shown.
-            shared: together with other shared holders, instead of alone.
-            waiting: called once with the holders' words if the lock is not free.
-            timeout: seconds to wait for it at most; as long as it takes by default.
+            what: what the lock is held for, shown to processes that wait for it.
+            shared: whether other shared holders may hold it at the same time.
+            waiting: called once with the holders' descriptions if the lock is taken.
+            timeout: the longest wait in seconds; without limit by default.
 
         Raises:
-            LockBusy: it was not free in time; the text names the holder.
+            LockBusy: the lock was not free in time; the text names the holder.
         """
         release = self.take(what, shared=shared, waiting=waiting, timeout=timeout)
         try:
@@ -79,7 +79,7 @@ class FileLock:
         waiting: Callable[[str], None] | None = None,
         timeout: float | None = None,
     ) -> Callable[[], None]:
-        """Take the lock as `held` does, and return what lets go of it."""
+        """Take the lock as `held` does, and return a function that releases it."""
         operation = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         descriptor = self._try(operation | fcntl.LOCK_NB)
         if descriptor is None:
@@ -92,18 +92,18 @@ class FileLock:
         return self._announced(descriptor, what)
 
     def try_take(self, what: str, *, shared: bool = False) -> Callable[[], None] | None:
-        """Take the lock if it is free now, alone or together with other shared holders, and return what lets go of it."""
+        """Take the lock if it is free now, and return a function that releases it; else return None."""
         descriptor = self._try((fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         return None if descriptor is None else self._announced(descriptor, what)
 
     def is_held(self) -> bool:
-        """Tell whether any process holds it alone."""
+        """Tell whether a process holds it exclusively."""
         try:
             descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
             return False
         try:
-            # Shared, so that two that look at the same moment do not take each other for a holder.
+            # Shared, so that two processes that test at the same moment do not take each other for a holder.
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
@@ -112,17 +112,17 @@ class FileLock:
         return False
 
     def holders(self) -> str:
-        """Return the words of those that hold the lock now."""
+        """Return the descriptions of the present holders."""
         words = []
         for file in sorted(self._directory.glob("*")):
-            # A process that was killed could not take its words away; one may go while they are read.
+            # A killed process could not remove its description; another one may be removed while we read.
             with contextlib.suppress(OSError):
                 if Path(f"/proc/{file.name.split('-')[0]}").exists():
                     words.append(file.read_text())
         return ", ".join(words)
 
     def remove(self) -> None:
-        """Remove the file; only for whoever holds the lock alone. Who waits for it then makes a new one."""
+        """Remove the file; only its exclusive holder may do so. A process that waits for it then makes a new one."""
         for file in self._directory.glob("*"):
             file.unlink(missing_ok=True)
         with contextlib.suppress(FileNotFoundError):
@@ -134,7 +134,7 @@ class FileLock:
         return self.path.with_name(f"{self.path.name}.holders")
 
     def _try(self, operation: int) -> int | None:
-        """Return a descriptor that holds the lock, or None if it is not free or was removed meanwhile."""
+        """Return a descriptor that holds the lock, or None if it is taken or was removed meanwhile."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -152,7 +152,7 @@ class FileLock:
         return descriptor
 
     def _within(self, operation: int, timeout: float) -> int:
-        """Return a descriptor that holds the lock as soon as it is free; flock itself knows no timeout."""
+        """Return a descriptor that holds the lock as soon as it is free; flock itself has no timeout."""
 
         def look() -> int | str:
             descriptor = self._try(operation | fcntl.LOCK_NB)
@@ -168,14 +168,14 @@ class FileLock:
 
     def _announced(self, descriptor: int, what: str) -> Callable[[], None]:
         words = self._directory / f"{os.getpid()}-{next(NUMBERS)}"
-        # Words are a courtesy: the file may be removed together with the lock by its last holder, and a full disk must
-        # not keep anybody from removing a cluster.
+        # Descriptions are optional: the last holder may remove the file together with the lock, and a full disk must not prevent
+        # the removal of a cluster.
         with contextlib.suppress(OSError):
             words.parent.mkdir(exist_ok=True)
             words.write_text(f"{this_process()}: {what}")
 
         def release() -> None:
-            # The directory goes with the last words; of two that end at once one finds it not empty, or gone.
+            # The directory goes with the last description; of two processes that end at once, one finds it filled or gone.
             with contextlib.suppress(OSError):
                 words.unlink()
                 words.parent.rmdir()

@@ -1,7 +1,7 @@
-"""What is read of the pinned Go modules beside their programs: charts, CRDs, manifests, scripts.
+"""Pieces of the pinned Go modules that are read beside their programs: charts, CRDs, manifests, scripts.
 
-The whole of a module lies in Go's module cache after a build. `platform-e2e-programs` carries the pieces named here, so that
-whoever reads another file of a module adds it here.
+After a build Go's module cache has the whole module. The wheel `platform-e2e-programs` carries only the pieces named here, so
+code that reads another file of a module must add it here.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ PIECES = {
     "go.universe.tf/metallb": ("charts/metallb",),
     "k8s.io/kube-state-metrics/v2": ("examples/standard/cluster-role.yaml",),
 }
-"""By module the files and directories, as patterns."""
+"""The files and directories of each module, as patterns."""
 
 
 def key() -> str:
-    """Return what names this table."""
+    """Return the digest of this table."""
     return cache.digest(json.dumps(PIECES, sort_keys=True))
 
 
@@ -49,12 +49,12 @@ def copy(name: str, module: Path, target: Path) -> None:
         target: the directory to make.
 
     Raises:
-        BrokenHarness: the module has nothing that matches a pattern.
+        BrokenHarness: no file of the module matches a pattern.
     """
     for pattern in PIECES[name]:
         found = sorted(module.glob(pattern))
         if not found:
-            raise BrokenHarness(f"{module} must have {pattern}, got nothing of that name", f"mend {__name__}.PIECES")
+            raise BrokenHarness(f"{module} must have {pattern}, got no such file", f"mend {__name__}.PIECES")
         for path in found:
             files = [each for each in path.rglob("*") if each.is_file()] if path.is_dir() else [path]
             for file in files:

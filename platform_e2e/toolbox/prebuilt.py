@@ -1,9 +1,9 @@
-"""The wheel `platform-e2e-programs`: what a first run would compile and fetch, made before on another machine.
+"""The wheel `platform-e2e-programs`: what a first run would compile and fetch, built on another machine.
 
-It carries entries of the cache under the cache's own keys. What has another key than this version of the harness asks for is
-not taken: it is made here, as without the wheel. `platform_e2e.cluster.packing` writes it.
+It carries entries of the cache under the cache's own keys. An entry with another key than this version of the harness needs
+is ignored, and built here as without the wheel. `platform_e2e.cluster.packing` writes it.
 
-The wheel is looked for beside this package and where Python installs packages, never in the current directory or along
+The wheel is searched beside this package and where Python installs packages, never in the current directory or along
 PYTHONPATH: its programs run as root.
 """
 
@@ -31,15 +31,15 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class Prebuilt:
-    """What the wheel carries.
+    """The content of the wheel.
 
     Attributes:
-        directory: of its package.
-        version: of the wheel.
-        go: version of Go that its programs were built with, which is part of their keys.
+        directory: the directory of its package.
+        version: the version of the wheel.
+        go: version of Go that built its programs, which is part of their keys.
         programs: key of each program, by name.
         rootfs: key of each root file system, by kind.
-        pieces: key of the table of what it has of Go modules, `modules.key`.
+        pieces: `modules.key` of the pieces of Go modules in it.
     """
 
     directory: Path
@@ -54,26 +54,26 @@ class Prebuilt:
         return f"{DISTRIBUTION} {self.version}"
 
     def program(self, name: str, key: str) -> Path | None:
-        """Return a program, or None where the wheel has none that is made of the same."""
+        """Return a program, or None where the wheel has none with this key."""
         return self.directory / "programs" / name if self.programs.get(name) == key else None
 
     def root(self, kind: str, key: str) -> Path | None:
-        """Return the archive of a root file system, or None where the wheel has none of the same recipe."""
+        """Return the archive of a root file system, or None where the wheel has none with this key."""
         return self.archive(self.directory, kind) if self.rootfs.get(kind) == key else None
 
     def module(self, directory: str, pieces: str) -> Path | None:
-        """Return what the wheel has of a Go module, or None where that is not all that is read of it."""
+        """Return the pieces of a Go module, or None where the wheel lacks one that is needed."""
         path = self.modules(self.directory) / directory
         return path if self.pieces == pieces and path.is_dir() else None
 
     @staticmethod
     def archive(directory: Path, kind: str) -> Path:
-        """Return where a package has the archive of a root file system."""
+        """Return the path of a root file system's archive in a package."""
         return directory / "rootfs" / f"{kind}.tar.xz"
 
     @staticmethod
     def modules(directory: Path) -> Path:
-        """Return where a package has what is read of Go modules, under the names that a module cache has."""
+        """Return the directory of the Go modules' pieces in a package, named as in a module cache."""
         return directory / "modules"
 
     def write(self) -> None:
@@ -83,7 +83,7 @@ class Prebuilt:
 
 
 def places() -> tuple[Path, ...]:
-    """Return where the wheel may be installed: beside this package, in this environment, or for this user."""
+    """Return the directories that can have the wheel: beside this package, in this environment, or of this user."""
     found = [paths.ROOT, *map(Path, site.getsitepackages())]
     if site.ENABLE_USER_SITE:
         found.append(Path(site.getusersitepackages()))
@@ -111,10 +111,10 @@ def find() -> Prebuilt | None:
 
 
 def take(source: Path, target: Path) -> None:
-    """Put a file of the wheel into the cache as a program.
+    """Put a file of the wheel into the cache, as a program.
 
-    It becomes a link, which takes no room, where the file belongs to this user and others cannot change it. Else, and
-    between file systems, it is copied: what root starts must not be what another user can write.
+    Make a hard link, which takes no room, if the file belongs to this user and others cannot change it. Otherwise, and
+    between file systems, copy it: another user must not be able to change what root starts.
     """
     status = source.stat()
     ours = status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)

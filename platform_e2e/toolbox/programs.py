@@ -1,15 +1,15 @@
-"""The embedded cluster's programs: built from the pinned modules of `programs/go.mod`, once for each state of it.
+"""The embedded cluster's programs: built from the modules that `programs/go.mod` pins, once for each state of it.
 
-A run whose cluster comes from a registry needs three of them and builds no other (`TOOLS_OF_HOST`).
+A run whose cluster comes from a registry needs three of them and builds only those (`TOOLS_OF_HOST`).
 
-What a program is made of (go.mod, go.sum, its flags, the version of Go, and for our own the sources in `programs/`)
-names it in the cache; so a change of one of our own sources links one program again, and only a change of go.mod links
-all of them. Go's module cache and build cache lie in the same cache directory, as `go/mod` and `go/build`. Go itself
-drops from the build cache what was not used for five days; `PLATFORM_E2E_GO_BUILD_CACHE=prune` empties it after every
-successful build, which saves some 6 GB and costs the next change of go.mod a full build.
+A program's key in the cache is the digest of go.mod, go.sum, its flags, the version of Go, and for our own programs the
+sources in `programs/`. So a change of one of our sources links one program again, and only a change of go.mod links all.
+Go's module cache and build cache lie in the same cache directory, as `go/mod` and `go/build`. Go itself drops entries of the
+build cache that were not used for five days; `PLATFORM_E2E_GO_BUILD_CACHE=prune` empties it after every successful build,
+which saves some 6 GB and costs the next change of go.mod a full build.
 
-Where the wheel `platform-e2e-programs` is installed (`prebuilt`), programs that are made of the same are taken from it, and
-what it does not have is built.
+Where the wheel `platform-e2e-programs` is installed (`prebuilt`), programs with the same key are taken from it; the others are
+built.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from platform_e2e.toolbox.toolchain import Toolchain
 PHASE = "programs"
 
 TAGS = "remove_all_sd,enable_kubernetes_sd"
-"""Build tags of Prometheus: of its service discoveries only the one for Kubernetes. No other program knows them."""
+"""Build tags of Prometheus: only the service discovery for Kubernetes. Other programs ignore them."""
 
 TOOLS = {
     "github.com/argoproj/argo-cd/v3/cmd": "argocd",
@@ -59,15 +59,15 @@ KUBERNETES_NAMES = (
     "kubectl",
     "kubelet",
 )
-"""The names under which the program `kubernetes` is started."""
+"""The names that start the program `kubernetes`."""
 
 KUBERNETES = "kubernetes"
 
 TOOLS_OF_HOST = ("helm", "kubectl", "kustomize")
-"""What the harness itself runs on this host: all that a run needs whose cluster comes from a registry."""
+"""The programs that the harness itself runs on this host: all that a run needs whose cluster comes from a registry."""
 
 KUBECTL = "k8s.io/kubernetes/cmd/kubectl"
-"""kubectl by itself: a twentieth of what all of Kubernetes takes to compile."""
+"""kubectl alone: compiles in a twentieth of the time of all of Kubernetes."""
 
 
 @dataclass(frozen=True)
@@ -84,36 +84,36 @@ class Programs:
     """Built programs.
 
     Attributes:
-        directory: holds all of them under their names; its own name changes with any of them.
-        keys: for each program, what it was made of.
+        directory: has all of them under their names; its own name changes with any of them.
+        keys: the key of each program.
     """
 
     directory: Path
     keys: dict[str, str]
 
     def path(self, name: str) -> Path:
-        """Return where a program is.
+        """Return the path of a program.
 
         Raises:
-            BrokenHarness: none has that name.
+            BrokenHarness: the table has no program of that name.
         """
         path = self.directory / name
         if not path.exists():
-            raise BrokenHarness(f"no program is called {name}; there are {', '.join(sorted(self.keys))}")
+            raise BrokenHarness(f"a program's name must be one of {', '.join(sorted(self.keys))}, got `{name}`")
         return path
 
 
 def ensure(timeline: Timeline, only: Collection[str] = ()) -> Programs:
-    """Return the built programs, building those that are not in the cache.
+    """Return the built programs, building those that the cache lacks.
 
     Args:
-        timeline: shows program, packages done, and seconds while it builds.
-        only: names of those that are needed, such as `TOOLS_OF_HOST`; all by default.
+        timeline: shows the current program, the packages done, and the seconds.
+        only: names of the needed programs, such as `TOOLS_OF_HOST`; all by default.
 
     Raises:
-        BuildError: a program does not build; the text names it and has the end of the log.
-        NoToolchain: there is no Go, and PyPI's could not be had.
-        LockBusy: another process builds for too long.
+        BuildError: a program cannot be built; the text names it and has the end of the log.
+        NoToolchain: Go is missing, and PyPI did not deliver it.
+        LockBusy: another process has been building for too long.
         WrongUsage: PLATFORM_E2E_GO_BUILD_CACHE is neither keep nor prune.
     """
     prune = _prune_asked()
@@ -139,29 +139,29 @@ def ensure(timeline: Timeline, only: Collection[str] = ()) -> Programs:
 
 @dataclass
 class Supply:
-    """Where programs come from: the installed wheel, and Go for what it does not have."""
+    """The sources of programs: the installed wheel, and Go for the programs that it lacks."""
 
     wheel: Prebuilt | None
 
     @cached_property
     def tools(self) -> Toolchain:
-        """Return Go; where the wheel has everything it is never asked for."""
+        """Return Go; never called where the wheel has every program."""
         return toolchain.choose()
 
     def carried(self, program: Program) -> str | None:
-        """Return a program's key where the wheel has just this one; the version of Go is the one that built the wheel."""
+        """Return a program's key if the wheel has that very program; the key includes the Go that built the wheel."""
         if self.wheel is None:
             return None
         found = key(program, self.wheel.go)
         return found if self.wheel.program(program.name, found) else None
 
     def key(self, program: Program) -> str:
-        """Return what names a program in the cache."""
+        """Return a program's key in the cache."""
         return self.carried(program) or key(program, self.tools.version)
 
 
 def _some(only: Collection[str], supply: Supply) -> tuple[Program, ...]:
-    """Return the programs of these names; kubectl alone where the one that plays all of Kubernetes is not there."""
+    """Return the programs of these names; kubectl alone where the program for all of Kubernetes is not needed."""
     every = {program.name: program for program in table()}
     found = [every[name] for name in sorted(only) if name != "kubectl"]
     if "kubectl" in only:
@@ -172,9 +172,9 @@ def _some(only: Collection[str], supply: Supply) -> tuple[Program, ...]:
 
 
 def has(names: Collection[str]) -> bool:
-    """Tell whether programs of these names need not be built: they were before, in whatever version, or the wheel has them.
+    """Tell whether programs of these names need no build: the cache has them in some version, or the wheel has them.
 
-    Quick, for the doctor.
+    Fast enough for the doctor.
     """
     supply = Supply(prebuilt.find())
     built = {name for _, name in _built()} | {program.name for program in table() if supply.carried(program)}
@@ -184,21 +184,23 @@ def has(names: Collection[str]) -> bool:
 
 
 def _built() -> dict[tuple[Path, str], str]:
-    """Return what each program in the cache was made of, by its directory and its name."""
+    """Return the key of each program in the cache, by its directory and its name."""
     listings = sorted((paths.cache() / "programs").glob("*/keys.json"))
     return {(file.parent, name): made_of for file in listings for name, made_of in json.loads(file.read_text()).items()}
 
 
 def table() -> tuple[Program, ...]:
-    """Return every program: our own in `programs/cmd/`, then the tools that go.mod names.
+    """Return every program: our own in `programs/cmd/`, then the tools of go.mod.
 
     Raises:
-        BrokenHarness: a tool of go.mod has no name in `TOOLS`.
+        BrokenHarness: `TOOLS` has no name for a tool of go.mod.
     """
     pinned = gomod.read()
     unnamed = [package for package in pinned.tools if package not in TOOLS]
     if unnamed:
-        raise BrokenHarness(f"programs.TOOLS has no name for {', '.join(unnamed)}", "give the program a name there")
+        raise BrokenHarness(
+            f"programs.TOOLS must name {', '.join(unnamed)}, got no entry", "give the program a name there"
+        )
     own = sorted(path.name for path in (gomod.MODULE / "cmd").iterdir() if any(path.glob("*.go")))
     # Kubernetes is by far the largest: begun first, it is linked while others still compile.
     own.sort(key=lambda name: name != KUBERNETES)
@@ -210,7 +212,7 @@ def table() -> tuple[Program, ...]:
 
 
 def key(program: Program, go_version: str) -> str:
-    """Return what names a program in the cache: a digest of all that it is made of."""
+    """Return a program's key in the cache: the digest of all its inputs."""
     parts: list[str | Path] = [
         gomod.MODULE / "go.mod",
         gomod.MODULE / "go.sum",
@@ -228,7 +230,7 @@ def key(program: Program, go_version: str) -> str:
 
 
 def _reuse(directory: Path, keys: dict[str, str]) -> set[str]:
-    """Link programs that an earlier entry of the cache already has, and return their names."""
+    """Link programs that an earlier entry of the cache has, and return their names."""
     found: set[str] = set()
     for (place, name), made_of in _built().items():
         if keys.get(name) == made_of and name not in found:
@@ -238,7 +240,7 @@ def _reuse(directory: Path, keys: dict[str, str]) -> set[str]:
 
 
 def _take(wheel: Prebuilt | None, directory: Path, keys: dict[str, str], timeline: Timeline) -> set[str]:
-    """Take programs from the installed wheel, say what it does not have, and return the names of those taken."""
+    """Take programs from the installed wheel, report those that it lacks, and return the names of those taken."""
     if wheel is None:
         return set()
     found = {name: path for name, made_of in keys.items() if (path := wheel.program(name, made_of))}
@@ -254,7 +256,7 @@ def _take(wheel: Prebuilt | None, directory: Path, keys: dict[str, str], timelin
 
 def _build(missing: Sequence[Program], directory: Path, tools: Toolchain, timeline: Timeline) -> None:
     targets = [gobuild.Target(program.name, program.package, program.link) for program in missing]
-    # The go command's own scratch files belong into the cache too, or a killed build leaves them in /tmp.
+    # The go command's scratch files belong into the cache too, or a killed build leaves them in /tmp.
     with cache.scratch("programs") as scratch:
         builder = gobuild.Builder(
             go=tools.command(timeline),
@@ -268,9 +270,9 @@ def _build(missing: Sequence[Program], directory: Path, tools: Toolchain, timeli
 
 
 def module_directory(module: str) -> Path:
-    """Return the unpacked source of a pinned module, or of it what `modules.PIECES` names: charts, CRDs, install manifests.
+    """Return the unpacked source of a pinned module, or those pieces of it that `modules.PIECES` names.
 
-    It lies in the module cache after the first build or comes from the installed wheel, and needs no network then.
+    The module cache has it after the first build, or the installed wheel; reading either needs no network.
 
     Raises:
         BrokenHarness: go.mod does not require it.
@@ -302,5 +304,5 @@ def prune_build_cache() -> None:
 def _prune_asked() -> bool:
     chosen = os.environ.get("PLATFORM_E2E_GO_BUILD_CACHE") or "keep"
     if chosen not in {"keep", "prune"}:
-        raise WrongUsage(f"PLATFORM_E2E_GO_BUILD_CACHE: `{chosen}` is neither keep nor prune", "set one of the two")
+        raise WrongUsage(f"PLATFORM_E2E_GO_BUILD_CACHE must be keep or prune, got `{chosen}`", "set one of the two")
     return chosen == "prune"

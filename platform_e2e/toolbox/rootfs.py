@@ -1,14 +1,14 @@
-"""Root file systems of the node and of the images, unpacked from Debian packages by mmdebstrap.
+"""Root file systems of nodes and images, which mmdebstrap unpacks from Debian packages.
 
-A root file system is a function of its kind's recipe below and of the package versions that the mirror has when it is
-made; `packages.txt` beside it lists those. It is made once for each state of the recipe and not again while it lies in
-the cache: a run without network works, and two runs test the same thing. Stable's packages change with its point
-releases and security fixes; to have newer ones remove `rootfs-*` in the cache directory.
+A root file system depends on its recipe below and on the package versions that the mirror has at that time;
+`packages.txt` beside it lists those. It is made once for each state of the recipe, and stays while it lies in the cache: a
+run without network works, and two runs test the same packages. Stable's packages change with point releases and security
+fixes; to get newer ones remove `rootfs-*` in the cache directory.
 
-Packages are unpacked, not configured: their scripts do not run, so nothing of the host shows in the result, it takes
-10 seconds, and the few things that scripts would have made are made here.
+Packages are unpacked, not configured: their scripts do not run, so the result has nothing of the host. It takes 10 seconds,
+and this module makes the few files that the scripts would have made.
 
-Where the wheel `platform-e2e-programs` is installed (`prebuilt`), one of the same recipe is unpacked from it: no mirror is asked.
+Where the wheel `platform-e2e-programs` is installed (`prebuilt`), a root file system of the same recipe is unpacked from it.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from platform_e2e.toolbox import archive, cache, debian, prebuilt
 PHASE = "rootfs"
 
 BUILD_SECONDS = 600.0
-"""For one root file system; 8 to 13 seconds were seen, the rest is for slow mirrors."""
+"""Timeout for one root file system; 8 to 13 seconds were seen, the rest is for slow mirrors."""
 
 REVISION = 2
-"""Part of every key: count up when `_finish` makes something else of the same packages."""
+"""Part of every key: increase it when `_finish` changes its result for the same packages."""
 
 SIDE_BY_SIDE = 2
-"""How many are made at once: half of the time is waiting for the mirror."""
+"""How many are made at once: half of the time goes into waiting for the mirror."""
 
 NOT_NEEDED = (
     "etc/apt",
@@ -68,10 +68,10 @@ class Kind:
 
     Attributes:
         packages: Debian packages; those they depend on come with them, those they recommend do not.
-        users: lines for /etc/passwd besides Debian's own.
+        users: lines for /etc/passwd in addition to Debian's own.
         without: paths to remove, as patterns below the root.
-        python: whether Python's modules are compiled, because its users may not write beside them.
-        directory: whether it is used as a directory; else it becomes an image's layer.
+        python: whether to compile Python's modules, for users who cannot write beside them.
+        directory: whether the result stays a directory; else it becomes an image's layer.
     """
 
     packages: tuple[str, ...]
@@ -82,7 +82,7 @@ class Kind:
 
 
 COPYRIGHT = "copyright.txt"
-"""Beside a root file system: what its packages say of copyright and licences, which is removed from it."""
+"""File beside a root file system with its packages' copyright and licence texts, which are removed from it."""
 
 BASE = ("base-files", "base-passwd", "coreutils", "dash")
 
@@ -114,7 +114,7 @@ KINDS = {
     "git": Kind(
         packages=(*BASE, "ca-certificates", "git", "grep", "libc-bin", "sed", "tini"),
         users=("argocd:x:999:999::/home/argocd:/bin/sh",),
-        # Git's everyday commands are C; what is Perl serves mail, Subversion and CVS, and is a third of the size.
+        # Git's everyday commands are C; its Perl serves mail, Subversion and CVS, and is a third of the size.
         without=("usr/bin/perl*", "usr/share/perl*", "usr/lib/*/perl*", "usr/lib/*/libperl*", "usr/share/gitweb"),
     ),
     "redis": Kind(packages=(*BASE, "redis-server"), users=("redis:x:999:999::/data:/bin/sh",)),
@@ -129,9 +129,9 @@ class Rootfs:
     """A root file system in the cache.
 
     Attributes:
-        kind: which recipe it was made from.
+        kind: the name of its recipe.
         path: its directory, or the tar file of the layer it became.
-        digest: of its packages and of the recipe; what an image made of it takes as part of its own key.
+        digest: the digest of its packages and of the recipe; part of the key of images made from it.
         packages: version of each package in it.
     """
 
@@ -142,18 +142,18 @@ class Rootfs:
 
 
 def ensure(kind: str, timeline: Timeline) -> Path:
-    """Return a root file system's directory or layer, making it if it is not in the cache; see `get`."""
+    """Return a root file system's directory or layer, making it if the cache lacks it; see `get`."""
     return get(kind, timeline).path
 
 
 def key(kind: str) -> str:
-    """Return what names the root file system of that kind in the cache."""
+    """Return the key of the root file system of that kind in the cache."""
     recipe = asdict(KINDS[kind])
     return cache.digest(json.dumps([REVISION, debian.SUITE, platform.machine(), NOT_NEEDED, recipe]))
 
 
 def to_make() -> list[str]:
-    """Return the kinds that a run has to make of packages: neither the cache nor the installed wheel has them."""
+    """Return the kinds that a run must make from packages because neither the cache nor the installed wheel has them."""
     wheel = prebuilt.find()
     keys = {kind: key(kind) for kind in KINDS}
     return [
@@ -164,28 +164,28 @@ def to_make() -> list[str]:
 
 
 class Abandoned(BrokenHarness):
-    """Another root file system failed, or the run was interrupted, so this one is not needed any more."""
+    """Another root file system failed, or the run was interrupted, so this one is no longer needed."""
 
 
 def get(kind: str, timeline: Timeline, stop: threading.Event | None = None) -> Rootfs:
-    """Return a root file system and what it is made of, making it if it is not in the cache.
+    """Return a root file system and its content, making it if the cache lacks it.
 
     Args:
         kind: a name in `KINDS`.
-        timeline: shows what is being done.
+        timeline: shows the progress.
         stop: ends the making once it is set.
 
     Raises:
         NoDebian: the packages cannot be fetched or verified.
         Abandoned: `stop` was set.
-        LockBusy: another process makes it for too long.
+        LockBusy: another process has been making it for too long.
     """
     recipe = KINDS[kind]
     made_of = key(kind)
 
     def make(directory: Path) -> None:
         if os.geteuid() != 0:
-            raise BrokenHarness(f"the root file system {kind} can be made by root only", "run as root")
+            raise BrokenHarness(f"only root can make the root file system {kind}", "run as root")
         wheel = prebuilt.find()
         packed = wheel.root(kind, made_of) if wheel else None
         if packed is not None:
@@ -193,7 +193,7 @@ def get(kind: str, timeline: Timeline, stop: threading.Event | None = None) -> R
             prebuilt.unpack(packed, directory)
             return
         if wheel is not None:
-            timeline.progress(PHASE, f"{kind}: {wheel} has one of another recipe, so it is made here")
+            timeline.progress(PHASE, f"{kind}: {wheel} has it from another recipe, so it is made here")
         _make(kind, directory, timeline, stop or threading.Event())
 
     place = cache.entry(f"rootfs-{kind}", made_of, make, phase=PHASE, timeline=timeline)
@@ -211,7 +211,7 @@ def get_all(kinds: Sequence[str], timeline: Timeline) -> dict[str, Rootfs]:
         try:
             return {kind: future.result() for kind, future in zip(kinds, made, strict=True)}
         except BaseException:
-            # What has not begun need not begin any more, and what a slow mirror holds up must not hold up the end.
+            # Those that have not begun must not begin, and a slow mirror must not delay the end.
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -220,7 +220,7 @@ def get_all(kinds: Sequence[str], timeline: Timeline) -> dict[str, Rootfs]:
 def _make(kind: str, directory: Path, timeline: Timeline, stop: threading.Event) -> None:
     def look() -> None:
         if stop.is_set():
-            raise Abandoned(f"the root file system {kind} is not made any more")
+            raise Abandoned(f"the making of the root file system {kind} was stopped")
 
     look()
     recipe = KINDS[kind]
@@ -228,7 +228,7 @@ def _make(kind: str, directory: Path, timeline: Timeline, stop: threading.Event)
     fetched = directory / "packages.txt"
     scratch = directory / "tmp"
     scratch.mkdir()
-    # Namespaces of its own: whatever happens, mmdebstrap's children and its mounts below the root end with it.
+    # Namespaces of its own: mmdebstrap's children and its mounts below the root always end with it.
     argv: list[str | Path] = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"]
     argv += ["--mount-proc", "--", "mmdebstrap", "--mode=root", "--variant=extract", "--architectures", _architecture()]
     argv += ["--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr", "--include", ",".join(recipe.packages)]
@@ -265,7 +265,7 @@ def _make(kind: str, directory: Path, timeline: Timeline, stop: threading.Event)
 
 
 def _copyright(root: Path) -> str:
-    """Return what the packages say about copyright and licences, for whoever passes the root file system on."""
+    """Return the packages' copyright and licence texts, which must accompany the root file system where it is passed on."""
     found: dict[str, list[str]] = {}
     for path in sorted(root.glob("usr/share/doc/*/copyright")):
         # A package of the same source often has a link to its sibling's directory.
@@ -284,7 +284,7 @@ def _architecture() -> str:
 
 
 def _explain(kind: str, error: CommandError, log: Path) -> debian.NoDebian:
-    """Say whether keys or the mirror are at fault, as far as apt's messages tell."""
+    """Return an error that blames keys or the mirror, as far as apt's messages tell."""
     if re.search(r"NO_PUBKEY|not signed|Missing key|no acceptable signatures", error.output):
         remedy = f"install a newer debian-archive-keyring: this one does not know the keys of {debian.SUITE}"
     elif re.search(r"Could not (resolve|connect)|Failed to fetch|Temporary failure", error.output):
@@ -295,7 +295,7 @@ def _explain(kind: str, error: CommandError, log: Path) -> debian.NoDebian:
 
 
 def _finish(root: Path, recipe: Kind) -> None:
-    """Remove what nobody needs, and make what the packages' scripts would have made."""
+    """Remove unneeded files, and make those that the packages' scripts would have made."""
     for pattern in (*NOT_NEEDED, *recipe.without):
         for path in root.glob(pattern):
             if path.is_dir() and not path.is_symlink():
@@ -315,7 +315,7 @@ def _finish(root: Path, recipe: Kind) -> None:
     _certificates(root)
     _links(root)
     if recipe.python:
-        # unchecked-hash: what is written depends on the source alone, not on its time stamp.
+        # unchecked-hash: the result depends on the source alone, not on its time stamp.
         compiled = ["-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
         library = f"/usr/lib/{(root / 'usr/bin/python3').readlink().name}"
         argv: list[str | Path] = ["chroot", root, "/usr/bin/python3", *compiled, "/usr/lib/python3", library]
@@ -334,7 +334,7 @@ def _accounts(root: Path, users: Sequence[str]) -> None:
 
 
 def _certificates(root: Path) -> None:
-    """Join the certificates of the authorities into the one file that programs read."""
+    """Join the CA certificates into the one file that programs read."""
     found = sorted((root / "usr/share/ca-certificates").rglob("*.crt"))
     if found:
         bundle = root / "etc/ssl/certs/ca-certificates.crt"
@@ -343,10 +343,10 @@ def _certificates(root: Path) -> None:
 
 
 def _links(root: Path) -> None:
-    """Make the links that update-alternatives and the choice of a shell make."""
+    """Make the links that update-alternatives and the choice of a shell would make."""
     shell = next((name for name in ("bash", "dash") if (root / "usr/bin" / name).exists()), None)
     if shell:
-        # bash where there is one: k3d's entrypoint traps SIGTERM by a name that dash refuses.
+        # bash where it is installed: k3d's entrypoint traps SIGTERM by a name that dash refuses.
         (root / "usr/bin/sh").unlink(missing_ok=True)
         (root / "usr/bin/sh").symlink_to(shell)
     if (root / "usr/bin/mawk").exists():

@@ -1,15 +1,15 @@
-"""The versions that programs state: variables that the linker sets, as each product's own build does."""
+"""The versions that programs report: variables that the linker sets, as each product's own build does."""
 
 from __future__ import annotations
 
 from platform_e2e.toolbox import gomod
 
 VERSION_PACKAGE = "github.com/prometheus/common/version"
-"""Where everything made by the Prometheus authors and kube-state-metrics keeps its version."""
+"""The package in which programs of the Prometheus authors, and kube-state-metrics, keep their version."""
 
 
 def kubernetes(pinned: gomod.GoMod) -> tuple[str, ...]:
-    """Return what Kubernetes programs must be told, or /version lies and charts with a kubeVersion refuse the cluster."""
+    """Return the version variables of Kubernetes; without them /version is wrong and charts with a kubeVersion refuse the cluster."""
     version = pinned.module("k8s.io/kubernetes").version
     major, minor, _ = version.removeprefix("v").split(".")
     values = {
@@ -25,7 +25,7 @@ def kubernetes(pinned: gomod.GoMod) -> tuple[str, ...]:
 
 
 def of(pinned: gomod.GoMod) -> dict[str, tuple[str, ...]]:
-    """Return by program the variables that hold its version, as each product's own Makefile sets them."""
+    """Return each program's version variables, as the product's own Makefile sets them."""
 
     def version(module: str) -> str:
         return pinned.module(module).version.removeprefix("v")
@@ -55,7 +55,7 @@ def of(pinned: gomod.GoMod) -> dict[str, tuple[str, ...]]:
 
 
 def prometheus_version(module: str) -> str:
-    """Return the release that a version of Prometheus' Go module belongs to: 0.309.1 is 3.9.1.
+    """Return the Prometheus release that a version of its Go module belongs to: 0.309.1 is 3.9.1.
 
     Prometheus publishes release 3.x.y as module v0.3xx.y, because a module's path would have to change with its major.
     """

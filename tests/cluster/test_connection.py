@@ -78,7 +78,7 @@ def test_several_kept_clusters_have_to_be_told_apart(make: Make) -> None:
     make("one")
     make("two")
     with pytest.raises(
-        WrongUsage, match="2 clusters of this harness are kept: one, two\n  remedy: name one by --cluster"
+        WrongUsage, match="the command must name one of 2 kept clusters: one, two\n  remedy: name one by --cluster"
     ):
         meant()
     assert meant(cluster="two").kube.server == "http://two"

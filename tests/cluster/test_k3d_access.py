@@ -325,7 +325,7 @@ def test_without_logins_proxies_and_certificates_nodes_get_nothing(tmp_path: Pat
 @pytest.mark.point("credentials-proxies-cas")
 def test_a_configuration_of_docker_that_is_broken_is_named(tmp_path: Path) -> None:
     (tmp_path / "docker" / "config.json").write_text("{")
-    with pytest.raises(K3dFailed, match=r"config.json, Docker's configuration, cannot be read"):
+    with pytest.raises(K3dFailed, match=r"config.json must be Docker's configuration, got a file that cannot be read"):
         lay(tmp_path)
 
 
@@ -406,7 +406,7 @@ def test_nodes_trust_the_users_certificates(tmp_path: Path, monkeypatch: pytest.
 
 @pytest.mark.point("credentials-proxies-cas")
 @pytest.mark.parametrize(
-    ("content", "text"), [(None, "cannot be read: No such file"), ("DER", "must have certificates in PEM")]
+    ("content", "text"), [(None, "must be readable, got: No such file"), ("DER", "must have certificates in PEM")]
 )
 def test_certificates_that_cannot_be_used_are_named(tmp_path: Path, content: str | None, text: str) -> None:
     ca = tmp_path / "ca.pem"
@@ -553,5 +553,5 @@ def test_nodes_elsewhere_that_are_not_seen_point_to_that_machines_firewall(
     if there is SOUND:
         assert caught.value is error
     else:
-        assert "the nodes of cluster c on build are not seen from here" in caught.value.problem
+        assert "this host must reach the nodes of cluster c on build, got: " in caught.value.problem
         assert "firewall of build" in caught.value.remedy

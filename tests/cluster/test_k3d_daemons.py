@@ -205,7 +205,7 @@ def test_a_run_that_names_no_provider_takes_embedded_beside_podman(
     [
         (
             'Get "https://cache:5000/v2/": http: server gave HTTP response to HTTPS client',
-            "speaks http, and Docker asks it by https",
+            "speaks http, and Docker connects by https",
             "insecure-registries",
         ),
         (

@@ -240,11 +240,14 @@ def test_a_mirror_is_asked_in_place_of_the_registries(answering: FakeTools, monk
 @pytest.mark.parametrize(
     ("asked", "text"),
     [
-        (("kinder",), "no provider is called `kinder`"),
-        (("embedded", "registry"), "the embedded cluster's images are always built"),
-        (("k3d", "mirror"), "--images mirror: no mirror is named"),
+        (("kinder",), "the provider must be one of auto, embedded, k3d, got `kinder`"),
+        (("embedded", "registry"), "the embedded cluster builds its images and takes no others"),
+        (("k3d", "mirror"), "--images mirror must come with a mirror, got none"),
         (("k3d", "built", "http://m"), "--registry-mirror has no use with --images built"),
-        (("k3d", "mirror", "mirror"), "--registry-mirror: `mirror` is no URL"),
+        (
+            ("k3d", "mirror", "mirror"),
+            "--registry-mirror must be a URL, or REGISTRY=URL once for each registry, got `mirror`",
+        ),
     ],
 )
 def test_options_that_do_not_fit_together_are_refused(answering: FakeTools, asked: tuple[str, ...], text: str) -> None:
@@ -482,7 +485,7 @@ def test_a_node_without_the_image_after_loading_it_is_named(tools: FakeTools, tm
     node_ops.load_image(facts(tmp_path), archive)
     assert f"docker exec k3d-c-agent-0 ctr -n k8s.io content get sha256:{digest}" in tools.asked()
     tools.says("docker exec", err="not found", status=1)
-    with pytest.raises(K3dFailed, match=f"node k3d-c-agent-0 has no image sha256:{digest}"):
+    with pytest.raises(K3dFailed, match=f"node k3d-c-agent-0 must have the image sha256:{digest}"):
         node_ops.load_image(facts(tmp_path), archive)
 
 

@@ -41,7 +41,7 @@ def test_every_release_of_the_layer_can_be_had() -> None:
 
 
 def test_a_chart_that_cannot_be_had_is_wrong_usage() -> None:
-    with pytest.raises(WrongUsage, match="asks for the chart `loki`") as error:
+    with pytest.raises(WrongUsage, match="got `loki`") as error:
         embedded.of("loki")
     assert "--charts-dir" in error.value.remedy
 

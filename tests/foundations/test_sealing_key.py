@@ -49,7 +49,7 @@ def test_a_file_that_is_no_backup_is_refused_before_anything_is_applied(tmp_path
     good = "kind: Secret\nmetadata:\n  name: k\n  labels: {sealedsecrets.bitnami.com/sealed-secrets-key: active}\n"
     path.write_text(f"{good}---\nkind: Secret\nmetadata:\n  name: password\ndata: {{a: aGlkZGVu}}\n")
     memory = MemoryKube()
-    with pytest.raises(WrongUsage, match=r"key.yaml is not a backup of a Sealed Secrets key") as error:
+    with pytest.raises(WrongUsage, match=r"key.yaml must be a backup of a Sealed Secrets key") as error:
         restore_sealing_key(memory.kube, path)
     assert "kubectl get secret" in error.value.remedy
     assert "aGlkZGVu" not in str(error.value)

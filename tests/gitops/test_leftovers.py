@@ -133,7 +133,7 @@ def test_an_object_of_git_that_argocd_does_not_know_as_its_own_means_another_clu
     with pytest.raises(MadeForAnother) as caught:
         removed(kube, layer)
     assert caught.value.exit_code == 3
-    assert "kept cluster e2e is not what a new one would be: ConfigMap one -n one" in caught.value.problem
+    assert "kept cluster e2e differs from a new one: ConfigMap one -n one" in caught.value.problem
     assert caught.value.remedy == "make it again: nox -s cluster -- down e2e, then the same command"
 
 

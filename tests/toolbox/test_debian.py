@@ -119,7 +119,7 @@ def test_an_error_of_apt_gets_its_remedy(output: str, remedy: str) -> None:
 def test_only_root_makes_a_root_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path))
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    with pytest.raises(BrokenHarness, match="the root file system git can be made by root only"):
+    with pytest.raises(BrokenHarness, match="only root can make the root file system git"):
         rootfs.ensure("git", Timeline(None))
 
 

@@ -280,7 +280,7 @@ def test_the_chat_image_is_what_its_containerfile_says(sources: Sources) -> None
 def test_a_version_that_is_no_tag_names_the_file(sources: Sources, version: str) -> None:
     path = sources.apps / "chat" / "VERSION"
     path.write_text(version)
-    with pytest.raises(WrongUsage, match=re.escape(f"{path} states no version that can be an image's tag")):
+    with pytest.raises(WrongUsage, match=re.escape(f"{path} must have a version that can be an image's tag")):
         images.assemble(sources)
 
 

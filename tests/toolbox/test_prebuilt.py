@@ -164,7 +164,7 @@ def test_one_of_another_recipe_is_made_here(wheel: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(rootfs, "_make", make_small)
     timeline, file = said(tmp_path)
     rootfs.get("git", timeline)
-    assert "git: platform-e2e-programs 0.1.0 has one of another recipe, so it is made here" in file.read_text()
+    assert "git: platform-e2e-programs 0.1.0 has it from another recipe, so it is made here" in file.read_text()
 
 
 def test_a_damaged_archive_names_itself(wheel: Path) -> None:

@@ -90,5 +90,5 @@ def test_a_node_shares_files_and_has_databases_of_its_own(fake_containerd: Path,
 
 def test_a_directory_that_is_there_is_not_overwritten(fake_containerd: Path, tmp_path: Path) -> None:
     kept = store.ensure(IMAGES, fake_containerd, SILENT)
-    with pytest.raises(store.StoreError, match="it exists already"):
+    with pytest.raises(store.StoreError, match="must not exist"):
         store.lay(kept, tmp_path)

@@ -1,4 +1,4 @@
-"""What is done to an embedded cluster that stands: its nodes stopped and started again, images loaded into them."""
+"""Operations on the nodes of a running embedded cluster: stop, start, load an image."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from platform_e2e.shell import run
 from platform_e2e.toolbox.waiting import wait_until
 
 START_SECONDS = 30.0
-"""For a stopped node's first process to run again; a quarter of a second is usual."""
+"""Timeout for a stopped node's first process to run again; a quarter of a second is usual."""
 
 LOAD_SECONDS = 300.0
-"""For loading an image into a node; 10 MB take half a second."""
+"""Timeout for loading an image into a node; 10 MB take half a second."""
 
 WISH = "start"
-"""A file in a node's directory that asks the process that made the cluster to start the node again."""
+"""Name of a file in a node's directory that asks the supervisor to start the node again."""
 
 
 def load_image(facts: ClusterFacts, archive: Path) -> None:
     """Load an image into every node.
 
     Args:
-        facts: of the cluster.
-        archive: as `docker save` writes it.
+        facts: the facts of the cluster.
+        archive: an archive in the format of `docker save`.
 
     Raises:
         NoSuchNode: a node does not run.
-        CommandError: a node's containerd does not take it.
+        CommandError: a node's containerd refuses it.
     """
     data = archive.read_bytes()
     for each in facts.nodes:
@@ -41,7 +41,7 @@ def stop_node(facts: ClusterFacts, node: str) -> None:
     """Kill every process of a node, as if its power failed.
 
     Raises:
-        NotInTime: one does not die.
+        NotInTime: a process does not end.
     """
     hierarchies = cgroups.of_this_host()
 
@@ -56,7 +56,7 @@ def start_node(facts: ClusterFacts, node: str) -> None:
     """Ask for a stopped node to be started again, and wait until its first process runs.
 
     Raises:
-        NotInTime: it does not run; the supervisor's log says why.
+        NotInTime: the process did not start; the supervisor's log has the reason.
     """
     wish = Path(facts.directory) / "nodes" / node / WISH
     wish.touch()
@@ -64,7 +64,7 @@ def start_node(facts: ClusterFacts, node: str) -> None:
 
     def look() -> bool | str:
         runs = not wish.exists() and cgroups.processes(hierarchies, facts.name, node)
-        return True if runs else "its process is not there"
+        return True if runs else "its process does not run"
 
     wait_until(
         look,
@@ -75,10 +75,10 @@ def start_node(facts: ClusterFacts, node: str) -> None:
 
 
 def wishes(directory: Path) -> Iterator[tuple[str, Callable[[], None]]]:
-    """Yield the name of each node that is to be started, and what to call when it is.
+    """Yield the name of each node to start, with a function to call when it runs.
 
     Args:
-        directory: of the cluster.
+        directory: the directory of the cluster.
     """
     for file in directory.glob(f"nodes/*/{WISH}"):
         yield file.parent.name, file.unlink

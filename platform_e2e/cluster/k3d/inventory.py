@@ -1,4 +1,4 @@
-"""What Docker has at one moment, for comparing a host before and after a run, and what of it other clusters of ours own."""
+"""The objects of Docker at one moment, to compare a host before and after a run, and which of them belong to other clusters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from platform_e2e.cluster.k3d.docker import Docker, network_name
 
 
 def lines() -> list[str]:
-    """Return a line for each container, volume and network of the daemon; none where no daemon answers."""
+    """Return a line for each container, volume and network of the daemon; empty if no daemon answers."""
     docker = Docker.of_environment()
     if isinstance(daemon.ask(docker), Silence):
         return []
@@ -24,10 +24,10 @@ def lines() -> list[str]:
 
 
 def belongings(clusters: Iterable[str]) -> frozenset[str]:
-    """Return words by which lines about these clusters are known: ids, names, interfaces, mount points.
+    """Return the words that identify lines about these clusters: ids, names, interfaces, mount points.
 
     Args:
-        clusters: the names on this host of clusters of ours, of whatever provider.
+        clusters: the names on this host of clusters of this cache, of all providers.
     """
     docker = Docker.of_environment()
     if isinstance(daemon.ask(docker), Silence):

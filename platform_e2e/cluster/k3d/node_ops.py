@@ -1,4 +1,4 @@
-"""What is done to a cluster of k3d that stands: its nodes stopped and started again, images loaded into them."""
+"""Operations on the nodes of a running cluster of k3d: stop, start, load an image."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from platform_e2e.shell import CommandError, run
 from platform_e2e.timeline import Timeline
 
 LOAD_SECONDS = 300.0
-"""For loading an image into all nodes; 10 MB take a second."""
+"""Timeout for loading an image into all nodes; 10 MB take a second."""
 
 
 def load_image(facts: ClusterFacts, archive: Path) -> None:
-    """Load an image into every node, and see that it is there.
+    """Load an image into every node, and check that it arrived.
 
     Args:
-        facts: of the cluster.
-        archive: as `docker save` writes it.
+        facts: the facts of the cluster.
+        archive: an archive in the format of `docker save`.
 
     Raises:
-        K3dFailed: a node does not have it afterwards.
+        K3dFailed: a node lacks it afterwards.
     """
     docker = parts.daemon_of(Path(facts.directory))
     k3d = binary.ensure(Timeline(None))
@@ -40,7 +40,7 @@ def load_image(facts: ClusterFacts, archive: Path) -> None:
         archive,
     ]
     try:
-        # k3d ends with 0 also where a node refuses.
+        # k3d ends with 0 even if a node refuses the image.
         run(words, timeout=LOAD_SECONDS, env=parts.environment_of(Path(facts.directory)))
     except CommandError as error:
         raise failures.explain(f"k3d could not load {archive}", parts.plain(error.output)) from error
@@ -50,16 +50,16 @@ def load_image(facts: ClusterFacts, archive: Path) -> None:
             command = ("exec", each.name, "ctr", "-n", "k8s.io", "content", "get", digest)
             if docker.run(*command, ok=range(256)).returncode:
                 raise K3dFailed(
-                    f"node {each.name} has no image {digest} after {archive} was loaded",
-                    f"see what it says: docker exec {each.name} ctr -n k8s.io images ls",
+                    f"node {each.name} must have the image {digest} after {archive} was loaded, got none",
+                    f"see its images: docker exec {each.name} ctr -n k8s.io images ls",
                 )
 
 
 def config_digests(archive: Path) -> list[str]:
-    """Return the digest of the configuration of each image in an archive: that is what tells an image's content.
+    """Return the configuration digest of each image in an archive, which identifies the image's content.
 
     Args:
-        archive: as `docker save` writes it.
+        archive: an archive in the format of `docker save`.
     """
     listing = run(["tar", "--extract", "--to-stdout", "--file", archive, "manifest.json"], timeout=LOAD_SECONDS).stdout
     # `HEX.json` up to Docker 24, `blobs/sha256/HEX` since.
@@ -69,8 +69,8 @@ def config_digests(archive: Path) -> list[str]:
 def stop_node(facts: ClusterFacts, node: str) -> None:
     """Kill a node's container, as if its power failed, and keep its address for it.
 
-    An agent's address is Docker's to give: the next container that starts would get it. While the container is stopped, its
-    address can be made its own for good.
+    Docker assigns an agent's address, and would give it to the next container that starts. While the container is stopped, the
+    address can be assigned to it permanently.
     """
     docker = parts.daemon_of(Path(facts.directory))
     address = next(each.address for each in facts.nodes if each.name == node)
@@ -79,7 +79,7 @@ def stop_node(facts: ClusterFacts, node: str) -> None:
 
 
 def pin(docker: Docker, cluster: str, container: str, address: str) -> None:
-    """Make the address of a stopped container its own for good."""
+    """Assign a stopped container's address to it permanently."""
     (found,) = docker.inspect("container", [container])
     endpoint = found["NetworkSettings"]["Networks"].get(network_name(cluster)) or {}
     if (endpoint.get("IPAMConfig") or {}).get("IPv4Address") != address:

@@ -1,6 +1,6 @@
-"""The node image for places without a registry: the embedded cluster's root file system and programs under k3s' command line.
+"""The node image that is built here: the embedded cluster's root file system and programs, with k3s' command line.
 
-It is loaded into Docker under a tag that names its content, and stays there for later clusters, as pulled images do.
+It is loaded into Docker under a tag with its digest, and stays there for later clusters, as pulled images do.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ CONFIG = Config(
 )
 
 LOAD_SECONDS = 300.0
-"""For loading the image into Docker; 6 s were seen."""
+"""Timeout for loading the image into Docker; 6 s were seen."""
 
 
 def ensure(docker: Docker, artifacts: Artifacts, timeline: Timeline) -> str:
-    """Return the name of the node image, assembling and loading it where Docker has it not.
+    """Return the name of the node image, assembling and loading it if Docker lacks it.
 
     Args:
-        docker: that gets it.
-        artifacts: root file system and programs.
-        timeline: shows what is being done.
+        docker: the Docker that gets it.
+        artifacts: the root file system and the programs.
+        timeline: shows the progress.
     """
     made_of = [artifacts.programs.keys[name] for name in ("etcd", "kubernetes", "node", "oci-runtime")]
     key = cache.digest(LAUNCHER, artifacts.rootfs.parent.name, repr(CONFIG), *made_of)
@@ -62,7 +62,7 @@ def ensure(docker: Docker, artifacts: Artifacts, timeline: Timeline) -> str:
 
 
 def entries(programs: Programs) -> Sequence[Entry]:
-    """Return what the image has besides the root file system: the launcher and the programs."""
+    """Return the image's content beside the root file system: the launcher and the programs."""
     return [
         Entry("/usr/bin/k3s", source=LAUNCHER),
         *(

@@ -1,7 +1,7 @@
-"""The user's logins at registries, as Docker has them: read for the registries that a run uses, and handed to its nodes.
+"""The user's registry logins in Docker's configuration: read for the registries of a run, and handed to its nodes.
 
-They are written into one file of the cluster's directory, for its owner only, which k3d copies into the nodes; both are
-removed with the cluster. They are in no log and no variable.
+They are written into one file in the cluster's directory, readable by its owner only, which k3d copies into the nodes; both
+are removed with the cluster. No log and no variable contains them.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from platform_e2e.shell import CommandError, run
 HUB = "docker.io"
 
 HUBS = ("https://index.docker.io/v1/", "index.docker.io", "registry-1.docker.io", HUB)
-"""How Docker Hub is called: by `docker login` for ever, by Docker itself, by containerd, and by a person."""
+"""Names of Docker Hub: in `docker login`'s files, for Docker itself, for containerd, and for a person."""
 
 HELPER_SECONDS = 20.0
-"""For a helper to answer; one that asks a person at a screen never does."""
+"""Timeout for a helper; one that shows a dialog to a person never answers."""
 
 TOKEN_USER = "<token>"  # noqa: S105 - no password: a helper's word
-"""A helper's name of the user where the secret is an identity token."""
+"""A helper's user name if the secret is an identity token."""
 
 
 @dataclass(frozen=True, repr=False)
 class Login:
-    """How a registry knows the user; never shown.
+    """A user's login at a registry; never printed.
 
     Attributes:
-        user: name.
-        password: of the user.
-        token: identity token in place of both, or empty.
+        user: the user's name.
+        password: the password of the user.
+        token: identity token instead of both, or empty.
     """
 
     user: str = ""
@@ -45,24 +45,24 @@ class Login:
     token: str = ""
 
     def as_k3s(self) -> dict[str, str]:
-        """Return it as the `auth` of k3s' registries.yaml."""
+        """Return the `auth` of k3s' registries.yaml."""
         if self.token:
             return {"identity_token": self.token}
         return {"username": self.user, "password": self.password}
 
 
 def file(environment: Mapping[str, str]) -> Path:
-    """Return Docker's own configuration of this user.
+    """Return the path of this user's Docker configuration.
 
     Args:
-        environment: with DOCKER_CONFIG where it is elsewhere.
+        environment: environment variables; DOCKER_CONFIG names another directory.
     """
     directory = environment.get("DOCKER_CONFIG") or os.environ.get("DOCKER_CONFIG")
     return (Path(directory) if directory else Path.home() / ".docker") / "config.json"
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Return what Docker's configuration says; empty where there is none.
+    """Return Docker's configuration; empty if the file is missing.
 
     Raises:
         K3dFailed: it cannot be read.
@@ -73,7 +73,7 @@ def read(path: Path) -> dict[str, Any]:
         return {}
     except (OSError, ValueError) as error:
         raise K3dFailed(
-            f"{path}, Docker's configuration, cannot be read: {type(error).__name__}",
+            f"{path} must be Docker's configuration, got a file that cannot be read: {type(error).__name__}",
             "correct it, or name another directory by DOCKER_CONFIG",
         ) from error
     return said if isinstance(said, dict) else {}
@@ -83,11 +83,11 @@ def logins(config: Mapping[str, Any], registries: Iterable[str]) -> tuple[dict[s
     """Return the user's logins at registries, and why some could not be read.
 
     Args:
-        config: Docker's, as `read` returns it.
-        registries: those that are used; no other is looked up.
+        config: Docker's configuration, as `read` returns it.
+        registries: the registries in use; others are not looked up.
 
     Returns:
-        By registry, where there is one; and a sentence for each helper that failed.
+        The login of each registry that has one; and a sentence for each helper that failed.
     """
     found: dict[str, Login] = {}
     failed: list[str] = []
@@ -108,7 +108,7 @@ def logins(config: Mapping[str, Any], registries: Iterable[str]) -> tuple[dict[s
 
 
 def _of_file(auths: Mapping[str, Any], names: Iterable[str]) -> Login | None:
-    """Return the login that the configuration itself has."""
+    """Return the login in the configuration itself."""
     plain = {_host(str(key)): entry for key, entry in auths.items() if isinstance(entry, dict)}
     entry = next((plain[_host(name)] for name in names if _host(name) in plain), {})
     if entry.get("identitytoken"):
@@ -123,7 +123,7 @@ def _of_file(auths: Mapping[str, Any], names: Iterable[str]) -> Login | None:
 
 
 def _of_helper(helper: str, names: Iterable[str]) -> Login | None:
-    """Return the login that a credential helper has.
+    """Return the login of a credential helper.
 
     Raises:
         CommandError: it is not installed, or does not answer.
@@ -131,14 +131,14 @@ def _of_helper(helper: str, names: Iterable[str]) -> Login | None:
     for name in names:
         told = run([f"docker-credential-{helper}", "get"], timeout=HELPER_SECONDS, stdin=name, ok=range(256))
         if told.returncode:
-            # Its protocol has no other word for "none".
+            # The protocol's only sign of a missing login.
             if "credentials not found" in (told.stdout + told.stderr).lower():
                 continue
             raise CommandError(told.argv, f"ended with status {told.returncode}")
         try:
             said = json.loads(told.stdout)
         except ValueError:
-            raise CommandError(told.argv, "answers something that is no JSON") from None
+            raise CommandError(told.argv, "must answer JSON, got something else") from None
         user, secret = str(said.get("Username", "")), str(said.get("Secret", ""))
         if secret:
             return Login(token=secret) if user == TOKEN_USER else Login(user, secret)

@@ -1,1 +1,1 @@
-"""A Kubernetes of plain programs on nodes of our own: its certificates, its programs' configuration, its first objects."""
+"""A Kubernetes of plain programs, for nodes that are built here: certificates, configuration, first objects."""

@@ -1,4 +1,4 @@
-"""What kubeadm adds to a bare control plane: CoreDNS, and what the Node objects say of their role and their network."""
+"""The objects that kubeadm adds to a bare control plane: CoreDNS, and the role and network of each Node."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from platform_e2e.cluster.kubernetes.api import Api
 from platform_e2e.cluster.network.addressing import Plan
 
 COREDNS_IMAGE = "registry.k8s.io/coredns/coredns:v1.13.1"
-"""The name that kubeadm uses; the version is that of programs/go.mod."""
+"""kubeadm's name of the image; programs/go.mod has the version."""
 
 COREFILE = """\
 .:53 {
@@ -29,13 +29,13 @@ COREFILE = """\
     loadbalance
 }
 """
-"""kubeadm's, but answers live 5 s instead of 30, and nothing is forwarded: the cluster is closed."""
+"""kubeadm's Corefile, but answers live 5 s instead of 30, and the closed cluster forwards no query."""
 
 LABELS = {"k8s-app": "kube-dns"}
 
 
 def objects(plan: Plan) -> list[tuple[str, dict[str, Any]]]:
-    """Return CoreDNS as kubeadm installs it, with one replica: the path of each object's collection, and the object."""
+    """Return the objects of CoreDNS as kubeadm installs it, with one replica, each with the path of its collection."""
     rbac = "/apis/rbac.authorization.k8s.io/v1"
     kube_system = "/api/v1/namespaces/kube-system"
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "system:coredns"}
@@ -109,7 +109,7 @@ def _deployment() -> dict[str, Any]:
             {"containerPort": 9153, "name": "metrics", "protocol": "TCP"},
         ],
         "livenessProbe": {"httpGet": {"path": "/health", "port": 8080}, "initialDelaySeconds": 60, "timeoutSeconds": 5},
-        # kubeadm asks every 10 s; a test cluster's DNS should be used as soon as it works.
+        # kubeadm probes every 10 s; a test cluster's DNS should be used as soon as it works.
         "readinessProbe": {"httpGet": {"path": "/ready", "port": 8181}, "periodSeconds": 1},
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -149,12 +149,12 @@ def _deployment() -> dict[str, Any]:
 
 
 class Nodes:
-    """The cluster's Node objects on their way to Ready.
+    """Completes the cluster's Node objects until they are Ready.
 
     Args:
         api: the cluster's API server.
         plan: its addresses.
-        names: of its nodes, in the plan's order.
+        names: the names of its nodes, in the plan's order.
     """
 
     def __init__(self, api: Api, plan: Plan, names: Sequence[str]) -> None:
@@ -164,7 +164,7 @@ class Nodes:
         self._settled: set[str] = set()
 
     def ready(self) -> bool | str:
-        """Complete each Node that has registered, and tell whether all can take pods, or which cannot and why."""
+        """Complete each registered Node, and return True if all can take pods, else which cannot and why."""
         found = {node["metadata"]["name"]: node for node in self._api.nodes()}
         waiting = []
         for number, name in enumerate(self._names):
@@ -180,10 +180,10 @@ class Nodes:
         return "; ".join(waiting) or True
 
     def _complete(self, name: str, number: int) -> None:
-        """Write what neither the kubelet may nor a cloud provider here does: the node's network and its role."""
+        """Write the node's network and role, which a kubelet must not write and a cloud provider, absent here, would."""
         pods = str(self._plan.pods_of(number))
-        # A load balancer must reach the server too, so kubeadm's label that excludes it is left out, and so is its taint:
-        # the server takes pods like every other node.
+        # kubeadm's label that excludes the server from load balancers is left out, and so is its taint: a load balancer must
+        # reach the server too, and it takes pods like every other node.
         labels = {"node-role.kubernetes.io/control-plane": ""} if number == 0 else {}
         self._api.merge(
             f"/api/v1/nodes/{name}", {"metadata": {"labels": labels}, "spec": {"podCIDR": pods, "podCIDRs": [pods]}}
@@ -192,7 +192,7 @@ class Nodes:
 
 
 def why_not_ready(node: dict[str, Any]) -> str:
-    """Return why a Node takes no pods yet, or an empty text."""
+    """Return why a Node does not take pods yet, or an empty text."""
     conditions = {each["type"]: each for each in node["status"].get("conditions", [])}
     ready = conditions.get("Ready")
     if ready is None or ready["status"] != "True":

@@ -1,4 +1,4 @@
-"""The few requests to a new cluster's API server that its making needs."""
+"""The few requests that making a cluster sends to its API server."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from platform_e2e.cluster.network.addressing import Plan
 from platform_e2e.errors import BrokenHarness
 
 SECONDS = 5.0
-"""For one request: an API server on two busy processors was seen to take one second for its first answers."""
+"""Timeout of one request: an API server on two busy processors was seen to take one second for its first answers."""
 
 
 class ApiTrouble(BrokenHarness):
-    """The new API server refused what every cluster has."""
+    """The new API server refused a request that every cluster accepts."""
 
 
 class Api:
@@ -25,7 +25,7 @@ class Api:
     Args:
         plan: the cluster's addresses.
         identities: its keys; the administrator's own are written below `directory`, for its owner only.
-        directory: of the cluster.
+        directory: the directory of the cluster.
     """
 
     def __init__(self, plan: Plan, identities: Identities, directory: Path) -> None:
@@ -39,13 +39,13 @@ class Api:
         )
         self._base = f"https://{plan.nodes[0]}:{API_PORT}"
         self._session = requests.Session()
-        # Nothing of the user's environment, such as a proxy, concerns an address on this host's own segment.
+        # The user's environment, such as a proxy, does not apply to an address on this host's own segment.
         self._session.trust_env = False
         self._session.verify = str(directory / "admin" / "ca.crt")
         self._session.cert = (str(directory / "admin" / "tls.crt"), str(directory / "admin" / "tls.key"))
 
     def ready(self) -> bool | str:
-        """Tell whether it takes requests, or why not."""
+        """Return True if it accepts requests, else the reason."""
         try:
             answer = self._session.get(f"{self._base}/readyz", timeout=SECONDS)
         except requests.RequestException as error:
@@ -53,7 +53,7 @@ class Api:
         return True if answer.ok else f"/readyz says {answer.status_code}: {answer.text[:200]}"
 
     def version(self) -> str:
-        """Return the version that it states."""
+        """Return the version that it reports."""
         return str(self._call("GET", "/version")["gitVersion"])
 
     def nodes(self) -> list[dict[str, Any]]:
@@ -62,10 +62,10 @@ class Api:
         return items
 
     def create(self, path: str, obj: dict[str, Any]) -> None:
-        """Create an object; one that is there already is left as it is.
+        """Create an object; leave an existing one unchanged.
 
         Args:
-            path: of its collection.
+            path: the path of its collection.
             obj: the object.
         """
         self._call("POST", path, obj, ok=(201, 409))

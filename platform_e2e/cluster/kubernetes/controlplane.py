@@ -1,4 +1,4 @@
-"""The server's programs and their command lines: those of kubeadm, and where they differ the reason beside them."""
+"""The control plane's programs and their command lines: those of kubeadm, with a reason beside each difference."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from platform_e2e.cluster.kubernetes.credentials import API_PORT, PKI
 from platform_e2e.cluster.network.addressing import Plan
 
 ETCD = "http://127.0.0.1:2379"
-"""Plain HTTP on the server's own loopback: only what runs on the server's network sees it, and that is the API server."""
+"""Plain HTTP on the server's loopback: only the API server and other programs in the server's network can reach it."""
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
-"""Of service account tokens; kubeadm's default."""
+"""The issuer of service account tokens; kubeadm's default."""
 
 
 def programs(plan: Plan, *, by_name: bool = False) -> list[dict[str, Any]]:
     """Return the server's programs for the launcher.
 
-    etcd and the API server start together: the API server is busy with itself for longer than etcd needs. The others
-    would only ask in vain, and take their processor time from it.
+    etcd and the API server start together: the API server needs longer to start than etcd. The others wait for it, because
+    they would only retry and take processor time from it.
 
     Args:
         plan: the cluster's addresses.
-        by_name: whether the nodes' names can be looked up from the server.
+        by_name: whether the server can resolve the nodes' names.
     """
     ready = {"url": f"https://127.0.0.1:{API_PORT}/readyz", "ca": f"{PKI}/ca.crt"}
     return [
@@ -49,7 +49,7 @@ def etcd() -> list[str]:
 
 def api_server(plan: Plan, *, by_name: bool = False) -> list[str]:
     """Return kube-apiserver's command line."""
-    # Where no DNS knows the nodes' names, exec and logs must not ask for them; where they are known, addresses may change.
+    # Where no DNS has the nodes' names, exec and logs must not use them; where it has them, addresses may change.
     kubelets = "Hostname,InternalIP" if by_name else "InternalIP"
     return [
         "kube-apiserver",
@@ -85,7 +85,7 @@ def controller_manager(plan: Plan) -> list[str]:
     config = "/etc/kubernetes/controller-manager.conf"
     return [
         "kube-controller-manager",
-        # Each node's network is planned with the routes to it, and `addons` writes it to the Node.
+        # The plan has each node's network with the routes to it, and `addons` writes it to the Node.
         "--allocate-node-cidrs=false",
         f"--authentication-kubeconfig={config}",
         f"--authorization-kubeconfig={config}",
@@ -96,7 +96,7 @@ def controller_manager(plan: Plan) -> list[str]:
         f"--cluster-signing-cert-file={PKI}/ca.crt",
         f"--cluster-signing-key-file={PKI}/ca.key",
         f"--kubeconfig={config}",
-        # One of its sort: waiting for a lease of its own takes seconds.
+        # Its only instance: waiting for a lease takes seconds.
         "--leader-elect=false",
         f"--requestheader-client-ca-file={PKI}/front-proxy-ca.crt",
         f"--root-ca-file={PKI}/ca.crt",

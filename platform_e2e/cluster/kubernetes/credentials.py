@@ -1,4 +1,4 @@
-"""Who is who in the cluster: every certificate, key and kubeconfig, under the names and paths that kubeadm gives them."""
+"""The cluster's certificates, keys and kubeconfigs, with the names and paths that kubeadm uses."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from platform_e2e.cluster.kubernetes.pki import Authority, Pair, signing_key
 from platform_e2e.cluster.network.addressing import Plan
 
 PKI = "/etc/kubernetes/pki"
-"""Where a node has them, as kubeadm does."""
+"""kubeadm's directory of certificates and keys in a node."""
 
 API_PORT = 6443
 """kubeadm's."""
 
 MASTERS = "system:masters"
-"""The group that may do everything, whatever RBAC says; the API server knows it by itself."""
+"""The group with all rights, which the API server grants without RBAC."""
 
 
 @dataclass(frozen=True)
 class Identities:
-    """What each machine gets.
+    """The credentials of each machine.
 
     Attributes:
-        nodes: for each node, its files: path in the node to content. All of them are secret enough for mode 0600.
+        nodes: for each node, its files: path in the node to content. All of them get mode 0600.
         admin: an administrator's kubeconfig for this host.
-        authority: the certificate by which this host knows the API server.
+        authority: the CA certificate, with which this host verifies the API server.
         client: the administrator's own certificate and key.
     """
 
@@ -44,7 +44,7 @@ def make(plan: Plan, names: Sequence[str]) -> Identities:
 
     Args:
         plan: its addresses.
-        names: of its nodes, the server first.
+        names: the names of its nodes, the server first.
     """
     authority, front_proxy = Authority("kubernetes"), Authority("front-proxy-ca")
     server = plan.nodes[0]
@@ -91,7 +91,7 @@ def _files(path: str, pair: Pair) -> dict[str, bytes]:
 
 
 def _kubeconfig(api: str, cluster: str, user: str, authority: bytes, pair: Pair) -> bytes:
-    """Return a kubeconfig that needs no other file; JSON is YAML too."""
+    """Return a self-contained kubeconfig as JSON, which is YAML too."""
 
     def text(data: bytes) -> str:
         return base64.b64encode(data).decode()
@@ -116,11 +116,11 @@ def _kubeconfig(api: str, cluster: str, user: str, authority: bytes, pair: Pair)
 
 
 def write(root: Path, files: Mapping[str, bytes]) -> None:
-    """Write files below a directory, readable by their owner only from the first moment.
+    """Write files below a directory, created so that only their owner can read them.
 
     Args:
         root: the directory.
-        files: path below it to content.
+        files: for each path below it the content.
     """
     for path, content in files.items():
         file = root / path.lstrip("/")

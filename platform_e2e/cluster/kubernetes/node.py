@@ -1,4 +1,4 @@
-"""What makes a node: its directories, and the configuration of the launcher (`programs/cmd/node`) that becomes its process 1."""
+"""A node: its directories, and the configuration of the launcher (`programs/cmd/node`) that becomes its process 1."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from platform_e2e.cluster.kubernetes import controlplane
 from platform_e2e.cluster.network.addressing import Plan
 
 PROGRAMS = "/opt/platform-e2e"
-"""Where a node has the built programs, read-only."""
+"""The read-only directory of the built programs in a node."""
 
 PATH = f"{PROGRAMS}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
 
 LOGS = "/var/log"
-"""The node's logs: of its programs as NAME.log, of its pods under pods/. It lies in the cluster's directory."""
+"""The node's logs: its programs' as NAME.log, its pods' under pods/. It lies in the cluster's directory."""
 
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "kmsg", "fuse")
-"""What every container runtime gives, and kmsg, from which the kubelet learns of processes killed for want of memory."""
+"""The devices of every container runtime, and kmsg, from which the kubelet learns of processes killed when memory ran out."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """One node.
+    """The name, number and directories of a node.
 
     Attributes:
         name: its host name and the name of its Node object.
-        number: its place in the plan; 0 is the server, which also runs the control plane.
-        directory: what belongs to it on this host: `upper`, `work`, `root`, `containerd`, `kubelet`, `etcd`.
-        logs: on this host.
+        number: its index in the plan; 0 is the server, which also runs the control plane.
+        directory: its directory on this host, with `upper`, `work`, `root`, `containerd`, `kubelet` and `etcd`.
+        logs: its directory of logs on this host.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Node:
         return self.directory / "node.json"
 
     def make_directories(self) -> None:
-        """Make what is mounted into the node; `containerd` is made with the images in it."""
+        """Make the directories that are mounted into the node; `containerd` is made with the images in it."""
         for name in ("upper", "work", "root", "kubelet", "etcd"):
             (self.directory / name).mkdir(parents=True, exist_ok=True)
         self.logs.mkdir(parents=True, exist_ok=True)
@@ -66,10 +66,10 @@ def launcher(
     """Return the launcher's configuration for a node in private namespaces of this host.
 
     Args:
-        node: which one.
+        node: the node.
         plan: the cluster's addresses.
         hierarchies: the host's cgroups.
-        rootfs: the root file system that all nodes share, unchanged.
+        rootfs: the root file system that all nodes share, read-only.
         programs: directory of the built programs.
     """
     cgroup_mounts, cgroup_links = cgroups.mounts(hierarchies)
@@ -91,7 +91,7 @@ def launcher(
             mount("tmpfs", "/tmp", [*quiet, "mode=1777"]),  # noqa: S108 - the same
             mount("bind", PROGRAMS, ["ro", "nodev"], source=programs),
             mount("bind", LOGS, source=node.logs),
-            # Not on the overlay, which cannot carry the overlays of containers.
+            # The overlay cannot carry the overlays of containers.
             mount("bind", "/var/lib/containerd", source=here / "containerd"),
             mount("bind", "/var/lib/kubelet", source=here / "kubelet"),
             *([mount("bind", "/var/lib/etcd", source=here / "etcd")] if node.is_server else []),
@@ -111,13 +111,13 @@ def launcher(
 
 
 def inside(node: Node, plan: Plan, *, contained: bool = False) -> dict[str, Any]:
-    """Return the part of the launcher's configuration that does not ask how the node is kept apart from the host.
+    """Return the part of the launcher's configuration that does not depend on how the node is isolated from the host.
 
     Args:
-        node: which one.
+        node: the node.
         plan: the cluster's addresses.
-        contained: whether the node is a container: then whoever runs it gives it its name, and an address that is known
-            only when it runs.
+        contained: whether the node is a container: then its runtime sets the host name, and an address that is known only
+            when it runs.
     """
     return {
         "hostname": "" if contained else node.name,
@@ -126,7 +126,7 @@ def inside(node: Node, plan: Plan, *, contained: bool = False) -> dict[str, Any]
             "net.bridge.bridge-nf-call-iptables": "1",
         },
         "commands": [
-            # What pods send out of the cluster must find its way back: only nodes are known there.
+            # Answers to packets that pods send out of the cluster must find their way back: only nodes are known there.
             [
                 *("iptables", "-w", "-t", "nat", "-A", "POSTROUTING", "-s", str(plan.pods), "!", "-d", str(plan.pods)),
                 *("-m", "comment", "--comment", "pods to outside of the cluster", "-j", "MASQUERADE"),
@@ -150,7 +150,7 @@ def mount(
 
 
 def _programs(node: Node, plan: Plan, *, contained: bool) -> list[dict[str, Any]]:
-    # Only the server can tell when its API server is ready; elsewhere the kubelet has to try.
+    # Only the server can tell when its API server is ready; elsewhere the kubelet retries.
     after = ["kube-apiserver"] if node.is_server else []
     return [
         {
@@ -165,7 +165,7 @@ def _programs(node: Node, plan: Plan, *, contained: bool) -> list[dict[str, Any]
                 "--config=/etc/kubernetes/kubelet.json",
                 f"--hostname-override={node.name}",
                 "--kubeconfig=/etc/kubernetes/kubelet.conf",
-                # A container's own /etc/hosts tells the kubelet its address.
+                # A container's own /etc/hosts gives the kubelet its address.
                 *([] if contained else [f"--node-ip={plan.nodes[node.number]}"]),
             ],
             "after": ["containerd", *after],
@@ -175,7 +175,7 @@ def _programs(node: Node, plan: Plan, *, contained: bool) -> list[dict[str, Any]
 
 
 def write_config(node: Node, config: Mapping[str, Any]) -> None:
-    """Store the launcher's configuration where the launcher reads it."""
+    """Write the launcher's configuration to its path."""
     node.config.write_text(json.dumps(config, indent=1))
 
 
@@ -183,7 +183,7 @@ def command(node: Node, *, program: Path, network: Path, groups: Sequence[Path],
     """Return the command line that starts a node.
 
     Args:
-        node: which one.
+        node: the node.
         program: the launcher.
         network: file of the node's network namespace.
         groups: the node's cgroups.

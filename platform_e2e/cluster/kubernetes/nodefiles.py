@@ -1,4 +1,4 @@
-"""The files that a node's programs read: the configuration of containerd, of the pods' network, kubelet and kube-proxy."""
+"""The configuration files of a node's programs: containerd, the pods' network (CNI), kubelet and kube-proxy."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from platform_e2e.cluster.kubernetes.node import CONTAINERD_SOCKET, PROGRAMS, No
 from platform_e2e.cluster.network.addressing import Plan
 
 CAP_SYS_RESOURCE = 24
-"""Bit in linux/capability.h."""
+"""The capability's number in linux/capability.h."""
 
 PAUSE = "registry.k8s.io/pause:3.10"
 """The image of every pod's first container; containerd's own default is another version."""
 
 
 def files(node: Node, plan: Plan, names: Sequence[str], *, clamped: bool) -> dict[str, bytes]:
-    """Return a node's files that are no secrets: path in the node to content.
+    """Return a node's files without secrets: path in the node to content.
 
     Args:
-        node: which one.
+        node: the node.
         plan: the cluster's addresses.
-        names: of all nodes, in the plan's order.
-        clamped: whether containers must be started with less than they ask for, for want of CAP_SYS_RESOURCE.
+        names: the names of all nodes, in the plan's order.
+        clamped: whether containers must get fewer privileges than they request, because this machine lacks CAP_SYS_RESOURCE.
     """
     hosts = ["127.0.0.1 localhost", *(f"{address} {name}" for name, address in zip(names, plan.nodes, strict=True))]
     texts = {
         "/etc/hosts": "\n".join(hosts) + "\n",
         "/etc/hostname": f"{node.name}\n",
-        # No name server: the cluster is closed. A name that only the world knows fails at once.
+        # No name server, because the cluster is closed: a name outside of it fails at once.
         "/etc/resolv.conf": "# the cluster is closed\n",
         "/etc/containerd/config.toml": containerd(clamped=clamped),
         "/etc/cni/net.d/10-bridge.conflist": json.dumps(cni(node, plan), indent=1),
@@ -41,7 +41,7 @@ def files(node: Node, plan: Plan, names: Sequence[str], *, clamped: bool) -> dic
 
 
 def lacks_sys_resource(status: str) -> bool:
-    """Tell from the text of /proc/self/status whether CAP_SYS_RESOURCE is out of reach."""
+    """Tell from the text of /proc/self/status whether this process cannot get CAP_SYS_RESOURCE."""
     bounding = next(line.split()[1] for line in status.splitlines() if line.startswith("CapBnd:"))
     return not int(bounding, 16) >> CAP_SYS_RESOURCE & 1
 
@@ -50,7 +50,7 @@ def containerd(*, clamped: bool) -> str:
     """Return containerd's configuration (its version 2 format, which 1.6 to 2.x read).
 
     Args:
-        clamped: use the runtime that asks for no more than this machine can give.
+        clamped: use the runtime that requests only what this machine grants.
     """
     runtime = f'\n            BinaryName = "{PROGRAMS}/oci-runtime"' if clamped else ""
     return f"""\
@@ -85,7 +85,7 @@ disabled_plugins = [
 
 
 def cni(node: Node, plan: Plan) -> dict[str, Any]:
-    """Return the pods' network: a bridge on each node; between nodes there are routes on the segment."""
+    """Return the configuration of the pods' network: a bridge on each node, and routes between nodes on the segment."""
     return {
         "cniVersion": "1.0.0",
         "name": "pods",
@@ -94,7 +94,7 @@ def cni(node: Node, plan: Plan) -> dict[str, Any]:
                 "type": "bridge",
                 "bridge": "cni0",
                 "isGateway": True,
-                # The launcher's own rule spares what goes to pods on other nodes.
+                # The launcher's own rule leaves out packets to pods on other nodes.
                 "ipMasq": False,
                 "hairpinMode": True,
                 "ipam": {
@@ -110,7 +110,7 @@ def cni(node: Node, plan: Plan) -> dict[str, Any]:
 
 
 def kubelet(plan: Plan) -> dict[str, Any]:
-    """Return the kubelet's configuration: kubeadm's, with what makes tests fast."""
+    """Return the kubelet's configuration: kubeadm's, with settings that make tests fast."""
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
@@ -129,16 +129,16 @@ def kubelet(plan: Plan) -> dict[str, Any]:
         "clusterDNS": [str(plan.dns)],
         "clusterDomain": "cluster.local",
         "resolvConf": "/etc/resolv.conf",
-        # Changed ConfigMaps and Secrets reach their pods within this time, by default within a minute.
+        # Longest time until changed ConfigMaps and Secrets reach their pods; the default is a minute.
         "syncFrequency": "2s",
         "configMapAndSecretChangeDetectionStrategy": "Watch",
         "nodeStatusUpdateFrequency": "5s",
         "serializeImagePulls": False,
         "registryPullQPS": 0,
         "containerLogMaxSize": "50Mi",
-        # Its own default, -999, needs CAP_SYS_RESOURCE.
+        # The default, -999, needs CAP_SYS_RESOURCE.
         "oomScoreAdj": 0,
-        # The host's disk and memory are shared with others: what they use is no reason to throw a pod out.
+        # Other programs use the host's disk and memory too: that must not evict a pod.
         "evictionHard": {"memory.available": "50Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
         "imageGCHighThresholdPercent": 100,
         "shutdownGracePeriod": "0s",
@@ -155,8 +155,8 @@ def kube_proxy(node: Node, plan: Plan) -> dict[str, Any]:
         "mode": "iptables",
         "hostnameOverride": node.name,
         "oomScoreAdj": 0,
-        # A new address must be answered as soon as it is known; by default changes are collected for a second.
+        # A new address must be answered as soon as it is known; by default kube-proxy collects changes for a second.
         "iptables": {"minSyncPeriod": "50ms"},
-        # The connection table is the host's business, and its settings may be read-only here.
+        # The connection table belongs to the host, and its settings may be read-only here.
         "conntrack": {"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
     }

@@ -1,4 +1,4 @@
-"""The cluster's keys and certificates, made afresh for each cluster; laid out and named as kubeadm does.
+"""The cluster's keys and certificates, made for each cluster, with kubeadm's layout and names.
 
 Elliptic curves (P-256) because a dozen RSA keys would take seconds.
 """
@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 LIFETIME = dt.timedelta(days=365)
-"""As kubeadm's: longer than anybody keeps a test cluster."""
+"""kubeadm's lifetime of a CA, longer than the life of a test cluster."""
 
 EARLIER = dt.timedelta(hours=1)
-"""Certificates are valid from the past on, so that a clock which is set back does not break a cluster."""
+"""Certificates are valid from some time ago, so that a clock which is set back does not break a cluster."""
 
 
 @dataclass(frozen=True)
@@ -49,15 +49,15 @@ class Authority:
         self.pair = Pair(self._certificate.public_bytes(serialization.Encoding.PEM), _private(self._key))
 
     def client(self, name: str, *groups: str) -> Pair:
-        """Return the pair of a user: Kubernetes takes the common name as user and the organizations as groups."""
+        """Return the key pair of a user: Kubernetes takes the common name as user and the organizations as groups."""
         return self._issue(name, groups, [], [ExtendedKeyUsageOID.CLIENT_AUTH])
 
     def server(self, name: str, hosts: Sequence[str | IPv4Address]) -> Pair:
-        """Return the pair of a server.
+        """Return the key pair of a server.
 
         Args:
             name: its common name.
-            hosts: the names and addresses that clients call it by.
+            hosts: the names and addresses by which clients reach it.
         """
         return self._issue(name, (), hosts, [ExtendedKeyUsageOID.SERVER_AUTH])
 
@@ -84,7 +84,7 @@ class Authority:
 
 
 def signing_key() -> Pair:
-    """Return the key pair that service account tokens are signed with; its `certificate` is the bare public key."""
+    """Return the key pair that signs service account tokens; its `certificate` is the bare public key."""
     key = ec.generate_private_key(ec.SECP256R1())
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     return Pair(public, _private(key))
@@ -119,7 +119,7 @@ def _usage(*, signs_certificates: bool = False) -> x509.KeyUsage:
 
 
 def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
-    # SEC 1 (`EC PRIVATE KEY`), which every reader of Kubernetes takes, for service account keys too.
+    # SEC 1 (`EC PRIVATE KEY`), which all readers in Kubernetes accept, for service account keys too.
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
     )

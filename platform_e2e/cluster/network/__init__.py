@@ -1,1 +1,1 @@
-"""The network of a cluster on this host: which addresses it uses, kept apart from other clusters, and the links."""
+"""The network of a cluster on this host: its addresses, the reservation against other clusters, and its links."""

@@ -1,6 +1,6 @@
-"""Which addresses a cluster uses: its segment is laid around the layer's pools where that is free, and elsewhere if not.
+"""Choose the addresses of a cluster: its segment holds the layer's pools if that network is free, else another one.
 
-This module only calculates; `links` makes what was planned, `reservations` keeps two clusters from planning the same.
+This module only calculates; `links` makes the network, and `reservations` keeps two clusters from the same choice.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from platform_e2e.errors import BrokenHarness
 from platform_e2e.paths import command
 
 USUAL_PREFIX = 24
-"""Length of a segment's prefix where the pools fit in: what a home or office network has."""
+"""Prefix length of a segment that fits the pools: the usual one of a home or office network."""
 
 SHORTEST_PREFIX = 16
-"""Pools that are spread wider than this are not one network."""
+"""Shortest prefix length: pools that need a larger network are not in one network."""
 
 PRIVATE = tuple(IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "198.18.0.0/15"))
-"""Networks that no host of the internet has: RFC 1918, and the one for benchmarks between network devices (RFC 2544)."""
+"""Private networks: RFC 1918, and the one for benchmarks of network devices (RFC 2544)."""
 
 CANDIDATES = tuple(
     IPv4Network(text) for text in ("10.89.0.0/16", "10.88.0.0/16", "172.30.0.0/16", "192.168.0.0/16", "198.18.0.0/15")
 )
-"""Where a free segment is looked for, in this order; the last is for hosts whose VPN routes every RFC 1918 network."""
+"""Networks that are searched for a free segment, in this order; the last is for hosts whose VPN routes all of RFC 1918."""
 
 INNER = (
     (IPv4Network("10.42.0.0/16"), IPv4Network("10.43.0.0/16")),
     (IPv4Network("10.244.0.0/16"), IPv4Network("10.96.0.0/16")),
 )
-"""Networks of pods and Services: those of k3s, else those of kubeadm. They exist inside of nodes only, so that of the
-host's networks none matters but the segment."""
+"""Networks of pods and Services: those of k3s, else those of kubeadm. They exist only inside nodes, so that of the host's
+networks only the segment's matter."""
 
 
 class NoFreeNetwork(BrokenHarness):
-    """No network is left for another cluster's segment."""
+    """Every network for another cluster's segment is taken."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ class Plan:
     """The addresses of one cluster.
 
     Attributes:
-        segment: network that nodes, LoadBalancer addresses and this host share.
-        host: this host's address on it.
-        nodes: the nodes' addresses on it, the server's first.
-        pods: network of all pods; each node has a /24 of it.
-        services: network of the Services' cluster addresses.
-        pool_map: the ranges that are used in place of the layer's own, where these are not free.
+        segment: the network that nodes, LoadBalancer addresses and this host share.
+        host: this host's address on the segment.
+        nodes: the nodes' addresses on the segment, the server's first.
+        pods: the network of all pods; each node has a /24 of it.
+        services: the network of the Services' cluster addresses.
+        pool_map: for each address range of the layer that is taken, the range used instead.
     """
 
     segment: IPv4Network
@@ -68,19 +68,19 @@ class Plan:
 
     @property
     def dns(self) -> IPv4Address:
-        """Return the cluster address of the Service `kube-dns`: the tenth, as kubeadm has it."""
+        """Return the cluster address of the Service `kube-dns`: the tenth, as in kubeadm."""
         return self.services[10]
 
     def pods_of(self, node: int) -> IPv4Network:
         """Return the network of one node's pods.
 
         Args:
-            node: its number, the server's is 0.
+            node: its index; the server's is 0.
         """
         return list(self.pods.subnets(new_prefix=24))[node]
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as plain data."""
+        """Return it as JSON data."""
         return {
             "segment": str(self.segment),
             "host": str(self.host),
@@ -95,14 +95,14 @@ def plan(pools: Sequence[AddressRange], nodes: int, taken: Sequence[IPv4Network]
     """Choose the addresses of a cluster.
 
     Args:
-        pools: the address ranges that the layer's IPAddressPools state.
-        nodes: how many nodes there will be.
-        taken: networks that this host has addresses in or routes to, and those of other clusters.
-        first: how many of the segment's first addresses somebody else gives away, so that no pool may have one of them.
+        pools: the address ranges of the layer's IPAddressPools.
+        nodes: the number of nodes.
+        taken: networks of this host's addresses and routes, and of other clusters.
+        first: how many of the segment's first addresses others assign, so that no pool may have one of them.
 
     Returns:
-        A plan whose segment holds every pool as it is written, where such a network is private and free; else one in a
-        free network, with a range of the same size for each pool.
+        A plan whose segment holds every pool unchanged, if such a network is private and free; else one in a free network, with a
+        range of the same size for each pool.
 
     Raises:
         NoFreeNetwork: every network that could be used is taken.
@@ -126,7 +126,7 @@ def _clashes(network: IPv4Network, taken: Sequence[IPv4Network]) -> bool:
 
 
 def _around(pools: Sequence[AddressRange], nodes: int, first: int) -> IPv4Network | None:
-    """Return the smallest usual network that holds every pool and has addresses left for the host and the nodes."""
+    """Return the smallest usual network that holds every pool and has addresses for the host and the nodes."""
     if not pools:
         return None
     lowest, last = min(pool.first for pool in pools), max(pool.last for pool in pools)
@@ -140,12 +140,12 @@ def _around(pools: Sequence[AddressRange], nodes: int, first: int) -> IPv4Networ
 
 
 def _begins_free(network: IPv4Network, pools: Sequence[AddressRange], first: int) -> bool:
-    """Tell whether so many first addresses of a network are in no pool."""
+    """Tell whether that many first addresses of a network are outside of all pools."""
     return _free(network, pools, first) == list(itertools.islice(network.hosts(), first))
 
 
 def _free(network: IPv4Network, pools: Sequence[AddressRange], wanted: int) -> list[IPv4Address]:
-    """Return the first addresses of a network that are in no pool."""
+    """Return the first addresses of a network that are outside of all pools."""
     found: list[IPv4Address] = []
     for address in network.hosts():
         if len(found) == wanted:
@@ -168,8 +168,8 @@ def _size(pool: AddressRange) -> int:
 
 def _candidates(pools: Sequence[AddressRange], nodes: int) -> Iterator[IPv4Network]:
     """Yield the networks that a segment of the needed size could have."""
-    # Ranges are packed into the upper half, each from a multiple of its size rounded up to a power of two; the lower
-    # half is for the host and the nodes.
+    # Ranges are packed into the upper half, each from a multiple of its size rounded up to a power of two; the host and the
+    # nodes have the lower half.
     room = max(sum(1 << (_size(pool) - 1).bit_length() for pool in set(pools)), nodes + 2)
     prefix = min(USUAL_PREFIX, 32 - (2 * room - 1).bit_length())
     for network in CANDIDATES:
@@ -178,13 +178,13 @@ def _candidates(pools: Sequence[AddressRange], nodes: int) -> Iterator[IPv4Netwo
 
 
 def _moved(pools: Sequence[AddressRange], segment: IPv4Network, first: int) -> dict[AddressRange, AddressRange]:
-    """Return for each range one of the same size in the segment."""
+    """Return for each range a range of the same size in the segment."""
     kept = _same_places(pools, segment, first)
     if kept is not None:
         return kept
     moved: dict[AddressRange, AddressRange] = {}
     place = int(segment.network_address) + segment.num_addresses // 2
-    # The largest first: then each starts at a multiple of its own size, so that a CIDR can be written as one again.
+    # The largest first: then each starts at a multiple of its own size, so that a CIDR stays a CIDR.
     for pool in sorted(set(pools), key=_size, reverse=True):
         moved[pool] = AddressRange(IPv4Address(place), IPv4Address(place + _size(pool) - 1))
         place += 1 << (_size(pool) - 1).bit_length()

@@ -1,7 +1,7 @@
-"""Networks that clusters of this host have chosen and not yet made: what another cache's choice cannot read in its own files.
+"""Claims on networks that other caches' clusters on this host have chosen and not yet made, and which only they have on file.
 
-A claim is a socket of the abstract namespace that nothing listens on: it belongs to the network namespace whose interfaces the
-clusters share, every process there can read its name, it has no file, and the kernel drops it with the process that holds it.
+A claim is a socket of the abstract namespace without a listener: it belongs to the network namespace whose interfaces the
+clusters share, every process there can read its name, it needs no file, and the kernel removes it with its process.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from platform_e2e.cluster import naming
 from platform_e2e.toolbox.waiting import wait_until
 
 PREFIX = "platform-e2e/"
-"""Of a claim's name; the network follows, and what tells two claims apart."""
+"""Start of a claim's name; the network and the owner follow."""
 
 CHOOSING_SECONDS = 30.0
-"""For others to have chosen: one choice takes milliseconds, and a second where Docker is asked."""
+"""Timeout for other processes' choices: one takes milliseconds, and a second if Docker is asked."""
 
 _claims: dict[str, socket.socket] = {}
 
 
 @contextlib.contextmanager
 def choosing() -> Iterator[None]:
-    """Be the only process of this host's network that chooses, whatever its cache and its user.
+    """Be the only process of this host that chooses a network, across all caches and users.
 
     Raises:
-        NotInTime: another process does not end its choice.
+        NotInTime: another process has been choosing for too long.
     """
     if sys.platform != "linux":
-        # Docker's networks are in a virtual machine there, and Docker refuses two that overlap.
+        # There Docker's networks are in a virtual machine, and Docker refuses two that overlap.
         yield
         return
-    # The namespace itself is what is shared, and it can be locked as a file can.
+    # All choosing processes share the network namespace, and its file can be locked.
     descriptor = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 
     def look() -> bool | str:
@@ -54,7 +54,7 @@ def choosing() -> Iterator[None]:
             look,
             timeout=CHOOSING_SECONDS,
             what="a network for the cluster can be chosen",
-            remedy="see which process it is: grep FLOCK /proc/locks",
+            remedy="find the process: grep FLOCK /proc/locks",
         )
         yield
     finally:
@@ -62,10 +62,10 @@ def choosing() -> Iterator[None]:
 
 
 def claim(directory: Path, network: IPv4Network) -> None:
-    """Claim a network as long as this process lives, or until `drop`.
+    """Claim a network until `drop`, or until this process ends.
 
     Args:
-        directory: of the cluster.
+        directory: the directory of the cluster.
         network: its segment.
     """
     drop(directory)
@@ -81,20 +81,20 @@ def claim(directory: Path, network: IPv4Network) -> None:
 
 
 def drop(directory: Path) -> None:
-    """Give up the claim for a cluster, if this process has one."""
+    """Give up this process's claim for a cluster, if it has one."""
     claimed = _claims.pop(_owner(directory), None)
     if claimed is not None:
         claimed.close()
 
 
 def claimed() -> list[IPv4Network]:
-    """Return every network that is claimed on this host, by whatever cache."""
+    """Return every claimed network of this host, of all caches."""
     if sys.platform != "linux":
         return []
     found = []
     for line in Path("/proc/thread-self/net/unix").read_text(errors="replace").splitlines():
         _, at, name = line.partition(f" @{PREFIX}")
-        # Anybody may bind such a name; what is no network claims none.
+        # Every process may bind such a name; ignore one without a network.
         with contextlib.suppress(ValueError):
             if at:
                 found.append(IPv4Network(name.rpartition("/")[0]))

@@ -1,8 +1,8 @@
-"""The cluster's network: anonymous namespaces, a bridge between the nodes, and one link to this host.
+"""The cluster's links: anonymous network namespaces, a bridge between the nodes, and one link to this host.
 
-The bridge is in a namespace of its own, the segment. No namespace has a name or a mount: each exists as long as this
-process holds its descriptor or a process of a node runs in it, so that nothing outlives them, whatever ends them. On the
-host there is one interface with one address; its routes, rules and settings stay as they are.
+The bridge is in a namespace of its own, the segment. No namespace has a name or a mount: each exists while this process
+holds its descriptor or a node's process runs in it, so that nothing remains after they end, for whatever reason. The host
+gets one interface with one address; its routes, rules and settings stay unchanged.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from platform_e2e.cluster.network.addressing import Plan
 from platform_e2e.errors import BrokenHarness
 
 if sys.platform == "linux":
-    # The k3d provider shares this package, and runs where there is no netlink.
+    # The provider k3d uses this package too, also on systems without netlink.
     from pyroute2 import IPRoute
     from pyroute2.netlink.exceptions import NetlinkError
 
 T = TypeVar("T")
 
 MNT_DETACH = 2
-"""linux/fs.h: take a mount away at once, also one that is in use."""
+"""linux/fs.h: unmount at once, even if the mount is in use."""
 
 CLONE_NEWNET = 0x40000000
-"""linux/sched.h; os.unshare and os.setns are in Python from 3.12 on only."""
+"""linux/sched.h; Python has os.unshare and os.setns only from 3.12 on."""
 
 PREFIX = "pe-"
-"""Of the host's interface; `leaks` looks for it."""
+"""Start of the host interface's name; `leaks` looks for it."""
 
 ALIAS = "platform-e2e "
-"""Of what the host's interface is said to be for: a cluster's name on this host follows."""
+"""Start of the host interface's alias; a cluster's name on this host follows."""
 
 MAIN_TABLE = 254
 """RT_TABLE_MAIN of linux/rtnetlink.h: the routes that `ip route` shows."""
@@ -56,19 +56,19 @@ class NetworkError(BrokenHarness):
 
 
 def interface(cluster: str) -> str:
-    """Return the name of the host's interface to a cluster of this cache: 13 characters, of the kernel's 15."""
+    """Return the name of the host's interface to a cluster of this cache: 13 of the kernel's 15 characters."""
     return PREFIX + hashlib.sha256(naming.on_host(cluster).encode()).hexdigest()[:10]
 
 
 def taken() -> list[IPv4Network]:
-    """Return every network that this host has an address in or a route to, the default route aside."""
+    """Return every network of this host's addresses and routes, the default route aside."""
     found = set()
     with IPRoute() as netlink:
         for address in netlink.get_addr(family=2):
             found.add(f"{address.get_attr('IFA_ADDRESS')}/{address['prefixlen']}")
         for route in netlink.get_routes(family=2):
             destination = route.get_attr("RTA_DST")
-            # The tables `local` and those of policies repeat addresses; a route to nowhere in particular clashes with none.
+            # The table `local` and those of policies repeat addresses; a route without a destination clashes with none.
             if destination and route["dst_len"] and route.get_attr("RTA_TABLE") != 255:
                 found.add(f"{destination}/{route['dst_len']}")
     return [IPv4Network(text, strict=False) for text in sorted(found)]
@@ -76,7 +76,7 @@ def taken() -> list[IPv4Network]:
 
 @dataclass
 class Network:
-    """A cluster's network namespaces, alive as long as this object holds them or a node runs in them.
+    """A cluster's network namespaces, alive while this object holds them or a node runs in them.
 
     Attributes:
         segment: descriptor of the namespace that has the bridge.
@@ -87,11 +87,11 @@ class Network:
     nodes: dict[str, int] = field(default_factory=dict)
 
     def path(self, node: str) -> Path:
-        """Return the file by which another process can enter a node's namespace, as long as this process holds it."""
+        """Return the file by which another process can enter a node's namespace while this process holds it."""
         return Path(f"/proc/{os.getpid()}/fd/{self.nodes[node]}")
 
     def close(self) -> None:
-        """Let go of every namespace."""
+        """Release every namespace."""
         for descriptor in (self.segment, *self.nodes.values()):
             with contextlib.suppress(OSError):
                 os.close(descriptor)
@@ -103,10 +103,10 @@ def make(plan: Plan, cluster: str, names: Sequence[str]) -> Network:
     Args:
         plan: its addresses.
         cluster: its name.
-        names: of its nodes, in the plan's order.
+        names: the names of its nodes, in the plan's order.
 
     Raises:
-        NetworkError: the kernel refused; what was made is gone again.
+        NetworkError: the kernel refused; nothing of the network remains.
     """
     network = Network(_in_thread(_new))
     try:
@@ -127,21 +127,21 @@ def make(plan: Plan, cluster: str, names: Sequence[str]) -> Network:
 
 
 def remove(cluster: str) -> None:
-    """Remove the host's interface to a cluster; it goes by itself with the segment, only later."""
+    """Remove the host's interface to a cluster; otherwise it disappears later, with the segment."""
     with IPRoute() as netlink:
         for index in netlink.link_lookup(ifname=interface(cluster)):
-            # The kernel may be faster.
+            # The kernel may have removed it already.
             with contextlib.suppress(NetlinkError):
                 netlink.link("del", index=index)
 
 
 def exists(cluster: str) -> bool:
-    """Tell whether the host's interface to a cluster is there."""
+    """Tell whether the host has an interface to a cluster."""
     return (Path("/sys/class/net") / interface(cluster)).exists()
 
 
 def inside(namespace: int, work: Callable[[Any], T]) -> T:
-    """Do some netlink work inside of a network namespace, whose descriptor is given."""
+    """Do netlink work inside a network namespace, given by its descriptor."""
 
     def entered() -> T:
         _check(libc().setns(namespace, CLONE_NEWNET), "entering a network namespace")
@@ -152,7 +152,7 @@ def inside(namespace: int, work: Callable[[Any], T]) -> T:
 
 
 def _in_thread(work: Callable[[], T]) -> T:
-    """Do some work in a thread that ends then: a network namespace belongs to a thread, and this one keeps its own."""
+    """Work in a thread of its own: a network namespace belongs to a thread, and this one keeps its own."""
     result: list[T] = []
     trouble: list[Exception] = []
 
@@ -171,7 +171,7 @@ def _in_thread(work: Callable[[], T]) -> T:
 
 
 def libc() -> ctypes.CDLL:
-    """Return the C library, for the system calls that Python has no function for."""
+    """Return the C library, for system calls that Python lacks."""
     return ctypes.CDLL(None, use_errno=True)
 
 
@@ -205,9 +205,9 @@ def _bridge(netlink: Any, nodes: dict[str, int]) -> None:
 def _node(netlink: Any, plan: Plan, number: int) -> None:
     """Give a node its address, the routes to the other nodes' pods, and one to the Services.
 
-    It gets no default route: the cluster is closed, and what asks for the world must fail at once, not after a timeout.
-    kube-proxy's rules give a Service's address another destination, but only once the kernel has found a route for it:
-    without one the API server reaches no webhook, and what runs in the node's own network no API server.
+    There is no default route: the cluster is closed, and a request to the outside must fail at once, not after a timeout.
+    kube-proxy's rules rewrite a Service's address only once the kernel has found a route for it: without that route the API server
+    reaches no webhook, and a pod in the node's own network no API server.
     """
     _up(netlink, "lo")
     index = _up(netlink, "eth0")

@@ -1,6 +1,6 @@
-"""Two clusters that are made at the same moment must not choose the same network: choosing is done under a lock.
+"""Reserve a cluster's network under a lock, so that two clusters made at the same moment choose different ones.
 
-Those of one cache see each other's files; those of another cache on this host, and of other users, see `claims`.
+Clusters of one cache read each other's files; for those of other caches and users on this host see `claims`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from platform_e2e.cluster.network.addressing import Plan
 from platform_e2e.toolbox.locks import FileLock
 
 FILE = "network.json"
-"""In a cluster's directory: its plan, so that others keep away from it before its interface exists."""
+"""File in a cluster's directory with its plan, which other clusters avoid before its interface exists."""
 
 
 def choose(
@@ -27,18 +27,18 @@ def choose(
     first: int = 0,
     taken: Callable[[], Sequence[IPv4Network]] | None = None,
 ) -> Plan:
-    """Plan a cluster's network and reserve it until the cluster's directory is removed, on this host until this process ends.
+    """Plan a cluster's network and reserve it: for this cache until the cluster's directory is removed, else until this process ends.
 
     Args:
-        directory: of the cluster.
-        pools: the address ranges that the layer's IPAddressPools state.
-        nodes: how many nodes there will be.
-        first: how many of the segment's first addresses somebody else gives away, so that no pool may have one of them.
-        taken: returns the networks that cannot be used; by default those that this host has an address in or a route to.
+        directory: the directory of the cluster.
+        pools: the address ranges of the layer's IPAddressPools.
+        nodes: the number of nodes.
+        first: how many of the segment's first addresses others assign, so that no pool may have one of them.
+        taken: returns the unusable networks; by default those of this host's addresses and routes.
 
     Raises:
         NoFreeNetwork: every network that could be used is taken.
-        NotInTime: another process of this host does not end its choice.
+        NotInTime: another process of this host has been choosing for too long.
     """
     with FileLock(directory.parent / ".networks.lock").held("choosing a network"), claims.choosing():
         claims.drop(directory)
@@ -57,6 +57,6 @@ def others(directory: Path) -> list[IPv4Network]:
             try:
                 found.append(IPv4Network(json.loads(path.read_text())["segment"]))
             except (FileNotFoundError, json.JSONDecodeError):
-                # It is being removed, or was left half written by a process that was killed.
+                # It is being removed, or a killed process left it half written.
                 continue
     return found
