@@ -45,7 +45,7 @@ def test_every_node_is_ready_and_there_are_as_many_as_asked(standing: Standing) 
     assert len(nodes) == standing.spec.nodes
     assert {name: why_not_ready(node) for name, node in nodes.items()} == dict.fromkeys(nodes, "")
     for each in standing.facts.nodes:
-        stated = {one["type"]: one["address"] for one in nodes[each.name]["status"]["addresses"]}
+        stated = {entry["type"]: entry["address"] for entry in nodes[each.name]["status"]["addresses"]}
         assert stated["InternalIP"] == each.address
     roles = nodes[standing.facts.nodes[0].name]["metadata"]["labels"]
     assert "node-role.kubernetes.io/control-plane" in roles
@@ -126,7 +126,9 @@ def test_no_other_load_balancer_is_in_the_way(standing: Standing) -> None:
     names = [each["metadata"]["name"] for each in kube.list("apps/v1/DaemonSet")]
     assert not [name for name in names if name.startswith("svclb-")]
     if kube.served("helm.cattle.io/v1/HelmChart"):
-        assert not [one for one in kube.list("helm.cattle.io/v1/HelmChart") if "traefik" in one["metadata"]["name"]]
+        assert not [
+            chart for chart in kube.list("helm.cattle.io/v1/HelmChart") if "traefik" in chart["metadata"]["name"]
+        ]
 
 
 def test_two_at_once_keep_out_of_each_others_way(provider: Provider, small: ClusterSpec, timeline: Timeline) -> None:

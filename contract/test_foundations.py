@@ -56,7 +56,7 @@ def settle(standing: Standing, tmp_path: Path, timeline: Timeline, name: str) ->
 def test_a_hook_that_ends_well_is_followed_by_the_release(settle: Settle) -> None:
     """Helm waits only for the hook."""
     done, failures = settle()
-    assert [one.action for one in done] == ["installed"], "".join(map(str, failures))
+    assert [release.action for release in done] == ["installed"], "".join(map(str, failures))
 
 
 def test_a_hook_that_fails_is_named_with_the_end_of_its_log(settle: Settle) -> None:
@@ -85,7 +85,7 @@ def test_a_release_waits_for_a_secret_that_comes_late(settle: Settle, standing: 
     timer.start()
     done, failures = settle(needs="late")
     timer.join()
-    assert [one.action for one in done] == ["installed"], "".join(map(str, failures))
+    assert [release.action for release in done] == ["installed"], "".join(map(str, failures))
 
 
 def test_a_release_whose_secret_does_not_come_is_ended_when_nothing_moves(settle: Settle) -> None:

@@ -349,7 +349,7 @@ def causes(kube: Kube, layer: Layer, held: Mapping[str, Held]) -> dict[str, Caus
         layer: the layer of the Applications.
         held: the reason for each of them.
     """
-    return {name: _cause(kube, layer.application(name), one) for name, one in held.items()}
+    return {name: _cause(kube, layer.application(name), reason) for name, reason in held.items()}
 
 
 def _cause(kube: Kube, application: Application, held: Held) -> Cause:

@@ -42,7 +42,7 @@ class ReleaseFailed(BrokenPlatform):
 
     def beside(self, others: Sequence[ReleaseFailed]) -> ReleaseFailed:
         """Return the same failure with other releases that failed in the same run."""
-        names = ", ".join(one.release for one in others)
+        names = ", ".join(failure.release for failure in others)
         shown = f"{self.evidence}\n    also not ready: {names}" if names else self.evidence
         failure = ReleaseFailed(self.release, self.holder, self.why, shown, self.remedy, item=self.item)
         failure.others = tuple(others)

@@ -117,7 +117,10 @@ def _is(hook: Object, end: str) -> bool:
     status = hook.get("status") or {}
     if hook["kind"] == "Pod":
         return bool(status.get("phase") == {"Complete": "Succeeded"}.get(end, end))
-    return any(one.get("type") == end and one.get("status") == "True" for one in status.get("conditions") or ())
+    return any(
+        condition.get("type") == end and condition.get("status") == "True"
+        for condition in status.get("conditions") or ()
+    )
 
 
 def _pods(kube: Kube, hook: Object) -> list[Object]:
@@ -131,4 +134,4 @@ def _pods(kube: Kube, hook: Object) -> list[Object]:
 def _images(pod: Object) -> list[str]:
     status = pod.get("status") or {}
     statuses = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
-    return [str(one.get("image")) for one in statuses]
+    return [str(status.get("image")) for status in statuses]

@@ -150,8 +150,8 @@ def install(
         futures = [pool.submit(_settle, kube, here, plan, timeline, moving, timeout=timeout) for plan in plans]
     done = [future.result() for future in futures]
     return (
-        [one for one in done if isinstance(one, Installed)],
-        [one for one in done if isinstance(one, ReleaseFailed)],
+        [result for result in done if isinstance(result, Installed)],
+        [result for result in done if isinstance(result, ReleaseFailed)],
     )
 
 
@@ -261,7 +261,7 @@ def _repair(kube: Kube, release: Release, manifest: Sequence[Object], timeline: 
     """Repair the drift of a release, and report it."""
     drifted = drift(kube, manifest, release.namespace)
     repair(kube, drifted)
-    sentences = tuple(str(one) for one in drifted)
+    sentences = tuple(str(drift) for drift in drifted)
     for sentence in sentences:
         timeline.event("fact", f"drift {release.name}", text=f"release {release.name}: {sentence}; put right")
     return sentences

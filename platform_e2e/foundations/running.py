@@ -118,9 +118,9 @@ class Running:
 
 def unscheduled(pod: Object) -> str:
     """Return why no node accepts a pod; empty if one does."""
-    for one in (pod.get("status") or {}).get("conditions") or ():
-        if one.get("type") == "PodScheduled" and one.get("status") == "False":
-            return str(one.get("message") or one.get("reason") or "no reason given")
+    for condition in (pod.get("status") or {}).get("conditions") or ():
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+            return str(condition.get("message") or condition.get("reason") or "no reason given")
     return ""
 
 

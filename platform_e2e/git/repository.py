@@ -215,7 +215,7 @@ def _is_its_own(top: Path, git: Path, own: Path, common: Path) -> bool:
     whose = top.stat().st_uid
     # A checkout of another user must not lead to files that only this user may read.
     return whose == os.geteuid() or (
-        all(one.stat().st_uid == whose for one in (own, common) if one != git)
+        all(directory.stat().st_uid == whose for directory in (own, common) if directory != git)
         and not os.path.lexists(objects / "info" / "alternates")
     )
 
@@ -303,7 +303,7 @@ def _stated(common: Path) -> list[tuple[str, str]]:
     words = ("config", "--file", "-", "--no-includes", "--null", "--get-regexp", r"^(core|extensions|remote)\.")
     said = gitcommand.run(*words, stdin=text, ok=range(256), cwd=Path("/"), env={"GIT_DIR": gitcommand.NOTHING})
     # Each is a name in small letters, a line end, and the value.
-    return [(name, value) for name, _, value in (one.partition("\n") for one in said.stdout.split("\0")) if value]
+    return [(name, value) for name, _, value in (entry.partition("\n") for entry in said.stdout.split("\0")) if value]
 
 
 def _settings(stated: Sequence[tuple[str, str]]) -> dict[str, str]:

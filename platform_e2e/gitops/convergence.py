@@ -170,7 +170,7 @@ def _exists(app: Object, sha: Wanted) -> Verdict | None:  # noqa: ARG001  every 
 def _valid(app: Object, sha: Wanted) -> Verdict | None:
     for kind, message in argocd.conditions(app):
         why = f"condition {kind}: {' '.join(message.split())}"
-        named = [one for one in _each(sha) if one in message]
+        named = [revision for revision in _each(sha) if revision in message]
         given_up = len(named) == len(_each(sha)) > 0 and _FOREVER.search(message)
         return Failed(why) if given_up else Pending(why)
     return None
@@ -263,11 +263,11 @@ def _is(revisions: Sequence[str], wanted: Wanted) -> bool:
     each = [wanted] * len(revisions) if isinstance(wanted, str) else wanted
     if not revisions or len(each) != len(revisions):
         return False
-    return all(bool(sha) and one.startswith(sha) for one, sha in zip(revisions, each, strict=True))
+    return all(bool(sha) and revision.startswith(sha) for revision, sha in zip(revisions, each, strict=True))
 
 
 def _short(revisions: Wanted) -> str:
-    return ", ".join(dict.fromkeys(one[:12] for one in _each(revisions) if one)) or "unknown"
+    return ", ".join(dict.fromkeys(revision[:12] for revision in _each(revisions) if revision)) or "unknown"
 
 
 def _some(words: Sequence[str]) -> str:

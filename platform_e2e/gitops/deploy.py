@@ -261,7 +261,9 @@ def _wait(wait: LayerRollout, timeout: float) -> tuple[dict[str, float], dict[st
     """Wait for a layer, then for the workloads of the converged Applications."""
     kube, layer = wait.kube, wait.layer
     wait.ends = time.monotonic() + timeout
-    namespaces = {one.namespace for one in layer.applications} | {appset.namespace for appset in layer.applicationsets}
+    namespaces = {application.namespace for application in layer.applications} | {
+        appset.namespace for appset in layer.applicationsets
+    }
     namespace = namespaces.pop() if len(namespaces) == 1 else None
     apps = eventually(
         all_of(
@@ -287,7 +289,7 @@ def _wait(wait: LayerRollout, timeout: float) -> tuple[dict[str, float], dict[st
             wait.abandoned[name] = Held(error.report.last)
 
     in_parallel(rolled_out, apps)
-    of = {one.name for one in layer.applications}
+    of = {application.name for application in layer.applications}
     return wait.seconds, {name: held for name, held in wait.abandoned.items() if name in of}
 
 

@@ -325,4 +325,7 @@ def sync_again(kube: Kube, layer: Layer, names: Mapping[str, Any]) -> None:
         with contextlib.suppress(Timeout):
             poll(lambda: asked(name, namespace), timeout=GONE_SECONDS, what=f"application {name} is free", most=0.5)
 
-    in_parallel(ask, [(one.namespace, one.name) for one in layer.applications if one.name in names])
+    in_parallel(
+        ask,
+        [(application.namespace, application.name) for application in layer.applications if application.name in names],
+    )

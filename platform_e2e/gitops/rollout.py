@@ -146,38 +146,48 @@ class LayerRollout:
         foundations_ready = self.give_up is None or self.give_up.foundations_ready()
         ungenerated = self._generated(state[0], state[1], foundations_ready=foundations_ready)
         lacking: dict[str, str] = {}
-        for one in self.layer.applications:
-            app = live.get((one.namespace, one.name))
+        for application in self.layer.applications:
+            app = live.get((application.namespace, application.name))
             app = self._comparisons.look(app) if app is not None else None
             verdict = expected(app)
             if isinstance(verdict, Met):
                 verdict = self._before_its_project(app or {}) or verdict
-            if isinstance(verdict, Met) and (why := self._from_memory(one)):
+            if isinstance(verdict, Met) and (why := self._from_memory(application)):
                 # It lacks nothing that is known, so it can have no cause.
-                self.seconds.pop(one.name, None)
-                lacking[one.name] = why
+                self.seconds.pop(application.name, None)
+                lacking[application.name] = why
                 continue
             if isinstance(verdict, Met):
-                self.seconds.setdefault(one.name, time.monotonic() - self.began)
-                self.abandoned.pop(one.name, None)
+                self.seconds.setdefault(application.name, time.monotonic() - self.began)
+                self.abandoned.pop(application.name, None)
                 continue
-            self.seconds.pop(one.name, None)
-            if app is None and one.generated_by and (maker := _of_set(one.generated_by)) in self.abandoned:
-                self.abandoned[one.name] = self.abandoned[maker]
+            self.seconds.pop(application.name, None)
+            if (
+                app is None
+                and application.generated_by
+                and (maker := _of_set(application.generated_by)) in self.abandoned
+            ):
+                self.abandoned[application.name] = self.abandoned[maker]
                 continue
             if app is not None:
-                verdict = self._push(one, app, verdict, foundations_ready=foundations_ready)
-            if foundations_ready and self._is_abandoned(one.name, app, verdict):
+                verdict = self._push(application, app, verdict, foundations_ready=foundations_ready)
+            if foundations_ready and self._is_abandoned(application.name, app, verdict):
                 continue
             # With known causes, a broken Application is waited for like the others, and then abandoned.
             if isinstance(verdict, Failed) and self.give_up is None:
-                return Failed(f"application/{one.name} -n {one.namespace}: {verdict.why}")
-            lacking[one.name] = verdict.why
+                return Failed(f"application/{application.name} -n {application.namespace}: {verdict.why}")
+            lacking[application.name] = verdict.why
         lacking |= ungenerated
         self._progress(lacking)
         if lacking:
             return Pending(self._sentence(lacking))
-        return Met([live[one.namespace, one.name] for one in self.layer.applications if one.name not in self.abandoned])
+        return Met(
+            [
+                live[application.namespace, application.name]
+                for application in self.layer.applications
+                if application.name not in self.abandoned
+            ]
+        )
 
     def _is_abandoned(self, name: str, obj: Object | None, verdict: Pending | Failed) -> bool:
         """Tell whether waiting for an Application or ApplicationSet no longer helps."""
@@ -258,21 +268,25 @@ class LayerRollout:
         return "it is compared once more, since what it says may be from before its last sync"
 
     def _push(
-        self, one: Application, app: Object, verdict: Pending | Failed, *, foundations_ready: bool
+        self, application: Application, app: Object, verdict: Pending | Failed, *, foundations_ready: bool
     ) -> Pending | Failed:
         """Request what Argo CD would do only after a long pause, and recognise errors that stay."""
         now = time.monotonic()
-        self._have_compared(one, app, now)
+        self._have_compared(application, app, now)
         operation = argocd.operation(app)
         waits = operation.backing_off or _HELD.search(operation.message)
         if operation.running and waits and operation.revisions and self.sha not in operation.revisions:
-            self._once(one.name, now, lambda: self.kube.patch(
-                argocd.APPLICATION, one.name, {"status": {"operationState": {"phase": "Terminating"}}}, one.namespace
+            self._once(application.name, now, lambda: self.kube.patch(
+                argocd.APPLICATION, application.name, {"status": {"operationState": {"phase": "Terminating"}}}, application.namespace
             ))  # fmt: skip
             return verdict
         if operation.running and _BLOCKED in operation.message:
             # Argo CD does not look again when its project loses the window; any change of the Application makes it look.
-            self._once(one.name, now, lambda: argocd.ask_refresh(self.kube, one.name, namespace=one.namespace))
+            self._once(
+                application.name,
+                now,
+                lambda: argocd.ask_refresh(self.kube, application.name, namespace=application.namespace),
+            )
             return verdict
         errors = [
             f"{kind}: {' '.join(text.split())}" for kind, text in argocd.conditions(app) if kind.endswith("Error")
@@ -280,35 +294,41 @@ class LayerRollout:
         stale = argocd.revisions(app) != () and self.sha not in argocd.revisions(app)
         stale = stale or self._before_its_project(app) is not None
         if not errors and not stale and argocd.sync_status(app) != "Unknown":
-            self._errors.pop(one.name, None)
+            self._errors.pop(application.name, None)
             return verdict
         if not argocd.refresh_asked(app) and not operation.running:
             hard = any(_REMEMBERED in error for error in errors)
             self._once(
-                one.name, now, lambda: argocd.ask_refresh(self.kube, one.name, hard=hard, namespace=one.namespace)
+                application.name,
+                now,
+                lambda: argocd.ask_refresh(self.kube, application.name, hard=hard, namespace=application.namespace),
             )
         if not errors or _STARTING.search(errors[0]) or not foundations_ready:
-            self._errors.pop(one.name, None)
+            self._errors.pop(application.name, None)
             return verdict
-        error, first = self._errors.get(one.name, ("", now))
+        error, first = self._errors.get(application.name, ("", now))
         if error != errors[0]:
-            self._errors[one.name] = (errors[0], now)
+            self._errors[application.name] = (errors[0], now)
         elif now - first > _SAME_ERROR:
             return Failed(f"{errors[0]} (for {now - first:.0f} s, through several refreshes)")
         return verdict
 
-    def _have_compared(self, one: Application, app: Object, now: float) -> None:
+    def _have_compared(self, application: Application, app: Object, now: float) -> None:
         """Request a comparison that Argo CD has lost, or would make only after minutes."""
         if not argocd.refresh_asked(app):
-            self._refreshes.pop(one.name, None)
+            self._refreshes.pop(application.name, None)
             rests = argocd.sync_status(app) == "Synced" and not argocd.operation(app).running
             if rests and any(each.kind == argocd.UNTRACKED for each in argocd.resources(app)):
                 # Its CRDs may have been established since then.
-                self._once(one.name, now, lambda: argocd.ask_refresh(self.kube, one.name, namespace=one.namespace))
-        elif now - self._refreshes.setdefault(one.name, now) >= argocd.LOST_SECONDS:
-            self._refreshes[one.name] = now
+                self._once(
+                    application.name,
+                    now,
+                    lambda: argocd.ask_refresh(self.kube, application.name, namespace=application.namespace),
+                )
+        elif now - self._refreshes.setdefault(application.name, now) >= argocd.LOST_SECONDS:
+            self._refreshes[application.name] = now
             with contextlib.suppress(ApiError):
-                argocd.ask_refresh(self.kube, one.name, namespace=one.namespace, again=True)
+                argocd.ask_refresh(self.kube, application.name, namespace=application.namespace, again=True)
 
     def _once(self, name: str, now: float, work: Callable[[], object]) -> None:
         """Do the work unless it was done a short time ago; if the API server refuses, the next call tries again."""

@@ -111,9 +111,9 @@ def _plain(value: Any) -> Any:
         NoDocument: it has a date, a set or a key that is not a text.
     """
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        return {key: _plain(one) for key, one in value.items()}
+        return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_plain(one) for one in value]
+        return [_plain(item) for item in value]
     if value is None or isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     raise NoDocument(f"it has a {type(value).__name__}, which JSON has not")

@@ -137,8 +137,8 @@ def in_directories(root: Path, suffix: str) -> list[Path]:
                 found.append(Path(entry))
             elif entry.is_dir(follow_symlinks=False):
                 with contextlib.suppress(OSError), os.scandir(entry) as inner:
-                    names = (one for one in itertools.islice(inner, MOST_ENTRIES) if one.name.endswith(suffix))
-                    found += [Path(one) for one in names]
+                    names = (entry for entry in itertools.islice(inner, MOST_ENTRIES) if entry.name.endswith(suffix))
+                    found += [Path(entry) for entry in names]
     return sorted(found)
 
 
