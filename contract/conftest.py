@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from platform_e2e.addresses import AddressRange
-from platform_e2e.cluster import lease, providers
+from platform_e2e.cluster import acquisition, providers
 from platform_e2e.cluster.lease import Lease
 from platform_e2e.cluster.provider import Capability, ClusterFacts, ClusterSpec, Provider
 from platform_e2e.cluster.providers import Choice
@@ -87,7 +87,7 @@ def timeline(tmp_path_factory: pytest.TempPathFactory) -> Timeline:
 @pytest.fixture(scope="session")
 def standing(provider: Provider, spec: ClusterSpec, timeline: Timeline) -> Iterator[Standing]:
     """Make the cluster that the tests share, and check at the end that no trace of it remains."""
-    with lease.acquire(spec, provider, keep=lambda: False, timeline=timeline) as held:
+    with acquisition.acquire(spec, provider, keep=lambda: False, timeline=timeline) as held:
         yield Standing(provider, spec, held, Kube.from_kubeconfig(Path(held.facts.kubeconfig)))
     assert provider.leftovers(spec.name) == []
 

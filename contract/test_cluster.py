@@ -15,7 +15,7 @@ from contract.conftest import POOL, Standing, named
 from platform_e2e import paths
 from platform_e2e.addresses import AddressRange
 from platform_e2e.checks.loadbalancer import Outside
-from platform_e2e.cluster import lease
+from platform_e2e.cluster import acquisition
 from platform_e2e.cluster.kubernetes.addons import why_not_ready
 from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec, Provider
 from platform_e2e.errors import WrongUsage
@@ -28,12 +28,12 @@ from platform_e2e.timeline import Timeline
 
 ATTACH = """
 import sys
-from platform_e2e.cluster import lease, providers
+from platform_e2e.cluster import acquisition, providers
 from platform_e2e.cluster.directory import ClusterDirectory, read_spec
 from platform_e2e.shell import run
 from platform_e2e.timeline import Timeline
 spec, provider, _ = read_spec(ClusterDirectory(sys.argv[1]).spec_file)
-with lease.acquire(spec, providers.choose(provider), keep=lambda: False, timeline=Timeline(None)) as held:
+with acquisition.acquire(spec, providers.choose(provider), keep=lambda: False, timeline=Timeline(None)) as held:
     print(held.created, held.facts.kubeconfig)
 """
 
@@ -78,7 +78,7 @@ def test_a_cluster_of_another_shape_is_refused(standing: Standing, timeline: Tim
     other = replace(standing.spec, nodes=standing.spec.nodes + 1)
     with (
         pytest.raises(WrongUsage, match=f"exists and has {standing.spec.nodes} node"),
-        lease.acquire(other, standing.provider, keep=lambda: False, timeline=timeline),
+        acquisition.acquire(other, standing.provider, keep=lambda: False, timeline=timeline),
     ):
         pass
 
@@ -135,7 +135,7 @@ def test_two_at_once_keep_out_of_each_others_way(provider: Provider, small: Clus
     """Clusters made at the same moment have separate segments and pools; each is removed without a trace."""
 
     def live(spec: ClusterSpec) -> ClusterFacts:
-        with lease.acquire(spec, provider, keep=lambda: False, timeline=timeline) as held:
+        with acquisition.acquire(spec, provider, keep=lambda: False, timeline=timeline) as held:
             assert Kube.from_kubeconfig(Path(held.facts.kubeconfig)).version() == held.facts.kubernetes
             return held.facts
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from platform_e2e import supplies
 from platform_e2e.checks.applications import TESTS
 from platform_e2e.checks.foundations import WAITS, broken
-from platform_e2e.cluster import lease, providers
+from platform_e2e.cluster import acquisition, providers
 from platform_e2e.cluster.directory import ClusterDirectory, read_spec
 from platform_e2e.cluster.k3d import appimage, parts, sources
 from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec, Images
@@ -154,7 +154,7 @@ def bring_up(
     provider = providers.choose(choice.provider)
     with contextlib.ExitStack() as entered:
         with timeline.phase("cluster", f"{nodes} node(s) by {choice}"):
-            held = lease.acquire(spec, provider, keep=lambda: True, timeline=timeline)
+            held = acquisition.acquire(spec, provider, keep=lambda: True, timeline=timeline)
             facts = entered.enter_context(held).facts
             made(facts)
         built = programs.ensure(timeline, programs.TOOLS_OF_HOST if from_registry(facts) else ())

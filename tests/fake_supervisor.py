@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from platform_e2e import atomic, paths
-from platform_e2e.cluster import lease, providers, supervisor
+from platform_e2e.cluster import acquisition, providers, supervisor
 from platform_e2e.cluster.provider import Capability, ClusterFacts, ClusterSpec, NodeFacts, Problem, Provider
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.timeline import Timeline
@@ -134,9 +134,11 @@ def hold(
         told: gets whether it was this process that had the cluster made, once its tests may begin.
         ends: the pipe.
     """
-    lease.SUPERVISOR, lease.run = SUPERVISOR, forked  # type: ignore[assignment, attr-defined]
+    acquisition.SUPERVISOR, acquisition.run = SUPERVISOR, forked  # type: ignore[assignment, attr-defined]
     with (
-        lease.acquire(ClusterSpec(cluster), FakeProvider(), keep=lambda: False, timeline=Timeline(timeline)) as held,
+        acquisition.acquire(
+            ClusterSpec(cluster), FakeProvider(), keep=lambda: False, timeline=Timeline(timeline)
+        ) as held,
         contextlib.ExitStack() as stack,
     ):
         if layer is not None:

@@ -57,7 +57,7 @@ class Stage:
             "providers.decide": lambda *_, **__: choice,
             "providers.choose": lambda _: None,
             "ClusterSpec": lambda *_, **__: None,
-            "lease.acquire": lambda *_, **__: held,
+            "acquisition.acquire": lambda *_, **__: held,
             "programs.ensure": lambda *_: SimpleNamespace(path=Path),
             "supplies.of": lambda _: SimpleNamespace(registries=(), ca=""),
             "Kube.from_kubeconfig": lambda _: contextlib.nullcontext(view),

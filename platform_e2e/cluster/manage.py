@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 from platform_e2e import paths
-from platform_e2e.cluster import gc, lease, providers
+from platform_e2e.cluster import acquisition, gc, providers
+from platform_e2e.cluster.acquisition import REMOVAL_SECONDS
 from platform_e2e.cluster.directory import ClusterDirectory, every_cluster
-from platform_e2e.cluster.lease import REMOVAL_SECONDS
 from platform_e2e.cluster.provider import Capability, ClusterFacts, ClusterSpec, Images
 from platform_e2e.errors import WrongUsage
 from platform_e2e.paths import command
@@ -33,7 +33,7 @@ def up(spec: ClusterSpec, provider: str) -> None:
     """
     print(f"making cluster {spec.name}; on an empty cache everything is built first, see {paths.cache() / 'logs'}")
     name = spec.name
-    with lease.acquire(spec, providers.choose(provider), keep=lambda: True, timeline=Timeline(None)) as held:
+    with acquisition.acquire(spec, providers.choose(provider), keep=lambda: True, timeline=Timeline(None)) as held:
         facts = held.facts
     print(f"cluster {name}: Kubernetes {facts.kubernetes}, nodes {', '.join(node.name for node in facts.nodes)}")
     print(f"  export KUBECONFIG={facts.kubeconfig}")

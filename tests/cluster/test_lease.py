@@ -17,9 +17,10 @@ import pytest
 
 from platform_e2e import paths, shell
 from platform_e2e.addresses import AddressRange
-from platform_e2e.cluster import directory, gc, lease, manage, providers, supervisor
+from platform_e2e.cluster import acquisition, directory, gc, manage, providers, supervisor
+from platform_e2e.cluster.acquisition import CreationFailed, Dead, Unfit
 from platform_e2e.cluster.directory import ClusterDirectory, every_cluster
-from platform_e2e.cluster.lease import Blocked, CreationFailed, Dead, Lease, Unfit
+from platform_e2e.cluster.lease import Blocked, Lease
 from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec, NodeFacts
 from platform_e2e.commands import cluster
 from platform_e2e.errors import BrokenPlatform, WrongUsage
@@ -83,7 +84,7 @@ class Box:
 
     def acquire(self, *, nodes: int = 1, keep: Callable[[], bool] = lambda: False, pool: str = "") -> Any:
         pools = (AddressRange.parse(pool),) if pool else ()
-        return lease.acquire(ClusterSpec(NAME, nodes, pools), FakeProvider(), keep=keep, timeline=self.timeline)
+        return acquisition.acquire(ClusterSpec(NAME, nodes, pools), FakeProvider(), keep=keep, timeline=self.timeline)
 
     def other(self) -> tuple[Other, bool]:
         """Start another process that holds the cluster, and tell whether it was the one to create it."""
@@ -115,8 +116,8 @@ def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Box]:
     monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("FAKE_NOTES", str(made.notes_file))
     monkeypatch.setenv("PYTHONPATH", str(paths.ROOT), prepend=os.pathsep)
-    monkeypatch.setattr(lease, "SUPERVISOR", fake_supervisor.SUPERVISOR)
-    monkeypatch.setattr(lease, "run", fake_supervisor.forked)
+    monkeypatch.setattr(acquisition, "SUPERVISOR", fake_supervisor.SUPERVISOR)
+    monkeypatch.setattr(acquisition, "run", fake_supervisor.forked)
     monkeypatch.setattr(providers, "choose", lambda _name: FakeProvider())
     yield made
     for other in made.started:
@@ -150,7 +151,9 @@ def test_the_supervisor_makes_the_images_of_the_repository_that_asked(
 
 
 def test_leaving_last_means_that_everything_is_gone(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lease, "run", shell.run)  # the supervisor as the program that it is, from its start to its end
+    monkeypatch.setattr(
+        acquisition, "run", shell.run
+    )  # the supervisor as the program that it is, from its start to its end
     with box.acquire():
         pass
     assert not ClusterDirectory(NAME).path.exists()
@@ -245,7 +248,7 @@ def test_the_end_of_a_removal_is_waited_for_where_its_lock_is_gone_already(box: 
 
     thread = threading.Timer(0.1, remove)
     thread.start()
-    lease._leave(there)
+    acquisition._leave(there)
     there_is_one = there.path.exists()
     thread.join()
     assert not there_is_one
@@ -412,9 +415,9 @@ def test_a_pool_that_was_made_smaller_lies_where_the_whole_one_was_moved() -> No
         segment="10.89.1.0/24",
         pool_map={"10.89.0.200-10.89.0.220": "10.89.1.200-10.89.1.220"},
     )
-    lease._same(ClusterSpec("c", 1, pools=(AddressRange.parse("10.89.0.201-10.89.0.202"),)), facts)
+    acquisition._same(ClusterSpec("c", 1, pools=(AddressRange.parse("10.89.0.201-10.89.0.202"),)), facts)
     with pytest.raises(WrongUsage, match=r"10\.89\.0\.210-10\.89\.0\.221"):
-        lease._same(ClusterSpec("c", 1, pools=(AddressRange.parse("10.89.0.210-10.89.0.221"),)), facts)
+        acquisition._same(ClusterSpec("c", 1, pools=(AddressRange.parse("10.89.0.210-10.89.0.221"),)), facts)
 
 
 @pytest.mark.parametrize("name", ["..", "../go", "a/b", "", "A", "a" * 21, "-a"])
@@ -446,8 +449,8 @@ def test_a_cluster_that_was_removed_by_force_ends_its_run_without_another_error(
 
 
 def test_a_supervisor_that_does_not_start_leaves_no_directory(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lease, "run", shell.run)
-    monkeypatch.setattr(lease, "SUPERVISOR", ("-c", "raise SystemExit('no module')"))
+    monkeypatch.setattr(acquisition, "run", shell.run)
+    monkeypatch.setattr(acquisition, "SUPERVISOR", ("-c", "raise SystemExit('no module')"))
     with pytest.raises(CommandError, match="no module"), box.acquire():
         pass
     assert gc.names() <= {NAME}

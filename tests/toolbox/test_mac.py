@@ -36,7 +36,7 @@ import json, sys
 from platform_e2e.cluster.k3d import daemon, sources
 sources.ask = lambda url, ca="": ""
 from platform_e2e import bringup, cli
-from platform_e2e.cluster import lease, supervisor
+from platform_e2e.cluster import acquisition, supervisor
 from platform_e2e.cluster.k3d import making
 import platform_e2e.fixtures.cluster, platform_e2e.fixtures.platform, platform_e2e.pytest_plugin.layer
 {body}
