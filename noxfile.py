@@ -26,21 +26,21 @@ nox.options.error_on_missing_interpreters = True
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 INTERRUPT_SECONDS = 120.0
-"""How long an interrupted run may take to gather evidence and remove its cluster."""
+"""Seconds in which an interrupted run must gather evidence and remove its cluster."""
 TERMINATE_SECONDS = 60.0
 """The same after SIGTERM."""
 SCRATCH_BYTES = 1 << 30
-"""Room that tests need for what they write, ten times what was measured."""
+"""Free space for the files of tests, ten times the measured size."""
 DIST = Path(__file__).resolve().parent / "dist"
-"""Where archives and wheels are built."""
+"""Directory of built archives and wheels."""
 STAMP = "installed.sha256"
-"""File of an environment that says what was installed into it."""
+"""File of an environment with the digest of its installed packages."""
 ASKS_ONLY = {"--collect-only", "--co", "--help", "-h", "--markers", "--fixtures", "--version"}
-"""Arguments of pytest with which no test runs, so that nobody needs the doctor."""
+"""Arguments of pytest that run no test, so that the doctor is not needed."""
 
 
 def _hand_down(number: int, _frame: FrameType | None) -> None:
-    """End the running command as it would end by itself; nox alone would leave it behind on SIGTERM and SIGHUP."""
+    """Forward a signal to the running command, so that it ends cleanly; nox alone would leave it running on SIGTERM and SIGHUP."""
     children = Path(f"/proc/self/task/{os.getpid()}/children")
     for child in children.read_text().split() if children.exists() else ():
         with contextlib.suppress(ProcessLookupError):
@@ -53,7 +53,7 @@ signal.signal(signal.SIGHUP, _hand_down)
 
 
 def _install(session: nox.Session, *groups: str) -> None:
-    """Install the project's dependencies and the named groups, unless this environment has just these already."""
+    """Install the project's dependencies and the named groups, unless this environment has exactly these already."""
     wanted, environment = _wanted(*groups), Path(session.virtualenv.location)
     if _has(environment, wanted):
         return
@@ -63,9 +63,9 @@ def _install(session: nox.Session, *groups: str) -> None:
 
 
 def _run(session: nox.Session, *argv: str) -> None:
-    """Run a command from the root of the repository, with time enough for a clean end.
+    """Run a command from the root of the repository, with enough time for a clean end.
 
-    Nox ends with 1 whatever failed. A status above that tells who must get up, so it becomes nox's own.
+    Nox ends with 1 for every failure. The command's own status tells what failed, so a status above 1 becomes nox's own.
     """
     try:
         session.run(
@@ -84,7 +84,7 @@ def _run(session: nox.Session, *argv: str) -> None:
 
 
 def _platform_e2e(session: nox.Session, *argv: str) -> None:
-    """Run one of the harness's own commands, in the environment of `e2e`: a dozen of the same would cost ten minutes."""
+    """Run one of the harness's own commands, in the environment of `e2e`: building a dozen equal ones would take ten minutes."""
     environment = Path(session._runner.global_config.envdir, "e2e")  # noqa: SLF001 - nox shares no environment
     if not _has(environment, _wanted("e2e")):
         words = ("-f", __file__, "--envdir", str(environment.parent), "-s", "e2e", "--install-only")
@@ -98,18 +98,18 @@ def _wanted(*groups: str) -> list[str]:
 
 
 def _has(environment: Path, wanted: Sequence[str]) -> bool:
-    """Tell whether an environment has just these."""
+    """Tell whether an environment has exactly these."""
     stamp = environment / STAMP
     return stamp.exists() and stamp.read_text() == _digest(wanted)
 
 
 def _digest(wanted: Sequence[str]) -> str:
-    """Return what an environment is stamped with that has just these."""
+    """Return the digest of an environment with exactly these."""
     return hashlib.sha256(json.dumps(sorted(wanted)).encode()).hexdigest()
 
 
 def _compiled(session: nox.Session, scratch: str) -> Path:
-    """Return where compiled Python is kept from run to run, out of the tree; another user's is as good to read."""
+    """Return the directory of compiled Python, kept between runs and outside of the tree; another user's is equally good to read."""
     kept = Path(session.virtualenv.location).parent / ".cache" / "compiled"
     with contextlib.suppress(OSError):
         kept.mkdir(parents=True, exist_ok=True)
@@ -119,9 +119,9 @@ def _compiled(session: nox.Session, scratch: str) -> Path:
 
 
 def _quick_directory() -> Path | None:
-    """Return a file system in memory, if programs may be started from there: tests write thousands of small files.
+    """Return a file system in memory, if it allows programs: tests write thousands of small files.
 
-    A tenth of their time went into them on a disk. Whoever sets TMPDIR has chosen.
+    On a disk they would take a tenth of the tests' time. A TMPDIR that the user has set is respected.
     """
     memory = Path("/dev/shm")  # noqa: S108 - a directory of its own is made in it
     if "TMPDIR" in os.environ or not os.access(memory, os.W_OK):
@@ -143,21 +143,21 @@ def e2e(session: nox.Session) -> None:
 
 @nox.session
 def contract(session: nox.Session) -> None:
-    """Prove that a provider keeps what all of them promise; -- --provider NAME, and pytest's arguments."""
+    """Prove that a provider keeps the contract of all providers; -- --provider NAME, and pytest's arguments."""
     _install(session, "e2e")
     _run(session, "python", "-m", "pytest", "-p", "no:cacheprovider", "contract", *session.posargs)
 
 
 @nox.session
 def registry(session: nox.Session) -> None:
-    """Prove the platform through a registry on this machine, filled for it: the path of k3d with a mirror; -- pytest's arguments."""
+    """Prove the platform through a registry on this machine, filled for it: k3d with a mirror; -- pytest's arguments."""
     _install(session, "e2e")
     _run(session, "python", "-m", "contract.registry", *session.posargs)
 
 
 @nox.session
 def mac(session: nox.Session) -> None:
-    """Compile for macOS what runs there: helm, kubectl, kustomize and k3d; -- arm64 or amd64 for one of the two."""
+    """Compile the programs that run on macOS: helm, kubectl, kustomize and k3d; -- arm64 or amd64 for one of the two."""
     _install(session, "e2e")
     _run(session, "python", "-m", "contract.mac", *session.posargs)
 
@@ -170,11 +170,11 @@ def tests(session: nox.Session) -> None:
         session.env.update(
             {"HOME": scratch, "XDG_CACHE_HOME": f"{scratch}/cache", "PLATFORM_E2E_CACHE": f"{scratch}/e2e"}
         )
-        # Every worker compiles every test, and every run in a box the plugins: a minute of processor time, each time.
+        # Otherwise every worker compiles every test, and every run in a box the plugins: a minute of processor time, each time.
         compiled = _compiled(session, scratch)
         session.env.update({"PYTHONPYCACHEPREFIX": str(compiled), "PYTHONDONTWRITEBYTECODE": "", "TMPDIR": scratch})
-        # Thrice as many as cores: two thirds of the time the tests wait, for whole runs and for streams that end on purpose
-        # (measured). What one worker still has at the end, such as a file with many runs, another takes from it.
+        # Three times the number of cores: two thirds of the time the tests wait, for whole runs and for streams that end on purpose
+        # (measured). A worker without tests takes over those that another one still has, such as a file with many runs.
         workers = ("-n", str(3 * (os.cpu_count() or 2)))
         parallel = () if any(word.startswith("-n") for word in session.posargs) else workers
         paths = () if any(Path(word.split("::")[0]).exists() for word in session.posargs) else ("tests",)
@@ -184,19 +184,19 @@ def tests(session: nox.Session) -> None:
                 "--dist", "worksteal", *parallel, *paths, *session.posargs,
             )  # fmt: skip
         finally:
-            # What tests wrote and compiled there is never needed again.
+            # The files that tests wrote and compiled there are not needed again.
             shutil.rmtree(compiled / Path(scratch).relative_to("/"), ignore_errors=True)
 
 
 @nox.session(venv_backend="none")
 def security(session: nox.Session) -> None:
-    """Test that nothing from outside runs, reads or ends anything here: the part of the tests that is about strangers."""
+    """Test that untrusted input runs, reads and ends nothing here: the part of the tests about strangers."""
     session.notify("tests", posargs=["-m", "security", *session.posargs])
 
 
 @nox.session(venv_backend="none")
 def assurance(session: nox.Session) -> None:
-    """Write docs/assurance.md: each point that the harness assures about itself, with its tests."""
+    """Write docs/assurance.md: each property that the harness assures of itself, with its tests."""
     session.notify("tests", posargs=["-n0", "-q", "--collect-only", "--write-assurance", *session.posargs])
 
 
@@ -211,7 +211,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(name="format")
 def formatted(session: nox.Session) -> None:
-    """Format the code, and mend what of its style can be mended without a person."""
+    """Format the code, and fix the style where that needs no person."""
     _install(session, "lint")
     _run(session, "ruff", "check", "--fix", *session.posargs)
     _run(session, "ruff", "format")
@@ -219,7 +219,7 @@ def formatted(session: nox.Session) -> None:
 
 @nox.session
 def dist(session: nox.Session) -> None:
-    """Build the source archive and of it the wheel into dist/, and check both."""
+    """Build the source archive and from it the wheel into dist/, and check both."""
     _install(session, "dist")
     _run(session, "python", "-m", "build", "--no-isolation", "--outdir", str(DIST), *session.posargs)
     _check(session, "platform_e2e-[0-9]*", "pyproject.toml")
@@ -227,10 +227,10 @@ def dist(session: nox.Session) -> None:
 
 @nox.session(name="programs-wheel")
 def programs_wheel(session: nox.Session) -> None:
-    """Build the wheel platform-e2e-programs into dist/: where it is installed nothing compiles; Linux, root."""
+    """Build the wheel platform-e2e-programs into dist/: with it installed nothing compiles; Linux, root."""
     _install(session, "dist")
     DIST.mkdir(exist_ok=True)
-    # On the disk: it takes a gigabyte, and programs become links where the cache lies on the same one.
+    # On the disk: it takes a gigabyte, and programs become hard links if the cache lies on the same one.
     with tempfile.TemporaryDirectory(dir=DIST) as scratch:
         package = f"{scratch}/platform_e2e_programs"
         _run(session, "python", "-m", "platform_e2e.cluster.packing", package, PYPROJECT["project"]["version"])
@@ -241,7 +241,7 @@ def programs_wheel(session: nox.Session) -> None:
 
 
 def _check(session: nox.Session, pattern: str, configuration: str) -> None:
-    """Check what was built as an index would, and that the wheel has nothing that it should not have."""
+    """Check a built package as an index would, and that it has no unexpected content."""
     built = sorted(map(str, DIST.glob(pattern)))
     _run(session, "python", "-m", "twine", "check", "--strict", *built)
     wheels = (path for path in built if path.endswith(".whl"))
@@ -257,25 +257,25 @@ def types(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def cluster(session: nox.Session) -> None:
-    """Handle a cluster by hand: -- up|down|list|shell|kubeconfig [NAME]."""
+    """Manage a cluster by hand: -- up|down|list|shell|kubeconfig [NAME]."""
     _platform_e2e(session, "cluster", *session.posargs)
 
 
 @nox.session(venv_backend="none")
 def doctor(session: nox.Session) -> None:
-    """Say what this machine lacks for a run, each with its remedy."""
+    """List what this machine lacks for a run, each with its remedy."""
     _platform_e2e(session, "doctor", *session.posargs)
 
 
 @nox.session(venv_backend="none")
 def wait(session: nox.Session) -> None:
-    """Wait until objects of a cluster are as they should be, and say why when they are not: -- OBJECT (--help tells more)."""
+    """Wait until objects of a cluster are ready, and say why they are not: -- OBJECT (--help tells more)."""
     _platform_e2e(session, "wait", *session.posargs)
 
 
 @nox.session(venv_backend="none")
 def explain(session: nox.Session) -> None:
-    """Say what holds an object of a cluster, or everything that is held: -- [OBJECT] (--help tells more)."""
+    """Say what blocks an object of a cluster, or list everything that is blocked: -- [OBJECT] (--help tells more)."""
     _platform_e2e(session, "explain", *session.posargs)
 
 
@@ -287,19 +287,19 @@ def history(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def capture(session: nox.Session) -> None:
-    """Take a read-only, redacted picture of a live platform into one file: -- --context NAME --app NAME."""
+    """Capture a read-only, redacted state of a live platform in one file: -- --context NAME --app NAME."""
     _platform_e2e(session, "capture", *session.posargs)
 
 
 @nox.session(venv_backend="none")
 def reproduce(session: nox.Session) -> None:
-    """Bring a captured incident about on a cluster of its own, and say which findings are seen again: -- FILE."""
+    """Reproduce a captured incident on a cluster of its own, and report which findings appear again: -- FILE."""
     _platform_e2e(session, "reproduce", *session.posargs)
 
 
 @nox.session
 def incidents(session: nox.Session) -> None:
-    """Make five incidents on one cluster, capture them, delete it, and demand the same findings on a new one."""
+    """Make five incidents on one cluster, capture them, delete it, and require the same findings on a new one."""
     _install(session, "e2e")
     _run(session, "python", "-m", "incidents", *session.posargs)
 
@@ -312,13 +312,13 @@ def bundle(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def breaks(session: nox.Session) -> None:
-    """Break a sound layer on purpose, once for each file in breaks/, and demand the declared verdict; -- NAME... -k TEXT."""
+    """Break a sound layer on purpose, once for each file in breaks/, and require the declared verdict; -- NAME... -k TEXT."""
     _platform_e2e(session, "breaks", *session.posargs)
 
 
 @nox.session(venv_backend="none")
 def report(session: nox.Session) -> None:
-    """Make the report.html of a run again; -- DIR, artifacts/latest by default."""
+    """Write the report.html of a run again; -- DIR, artifacts/latest by default."""
     _platform_e2e(session, "report", *session.posargs)
 
 
@@ -331,7 +331,7 @@ def browser(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def leaks(session: nox.Session) -> None:
-    """End runs in every way there is, kill -9 included, and compare the host before and after."""
+    """End runs in every way, kill -9 included, and compare the host before and after."""
     _platform_e2e(session, "leaks", *session.posargs)
 
 

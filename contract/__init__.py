@@ -1,1 +1,1 @@
-"""What every provider of clusters keeps: the same tests for each (`nox -s contract -- --provider NAME`)."""
+"""The contract of every provider of clusters: the same tests for each (`nox -s contract -- --provider NAME`)."""

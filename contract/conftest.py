@@ -1,4 +1,4 @@
-"""The provider under test and one cluster of it, with two nodes, that most tests share."""
+"""The provider under test, and a cluster of it with two nodes that most tests share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from platform_e2e.addresses import AddressRange
-from platform_e2e.cluster import lease, providers
+from platform_e2e.cluster import acquisition, providers
 from platform_e2e.cluster.lease import Lease
 from platform_e2e.cluster.provider import Capability, ClusterFacts, ClusterSpec, Provider
 from platform_e2e.cluster.providers import Choice
@@ -19,7 +19,7 @@ from platform_e2e.pytest_plugin.options import settings_of
 from platform_e2e.timeline import Timeline
 
 POOL = AddressRange.parse("10.89.0.200-10.89.0.220")
-"""As the demo layer's."""
+"""The demo layer's pool."""
 
 NODES = 2
 
@@ -29,9 +29,9 @@ class Standing:
     """A cluster that the tests share.
 
     Attributes:
-        provider: that made it.
-        spec: what was asked for.
-        held: this process's hold on it.
+        provider: the provider that made it.
+        spec: the requested cluster.
+        held: this process's lease on it.
         kube: a client with an administrator's rights.
     """
 
@@ -42,13 +42,13 @@ class Standing:
 
     @property
     def facts(self) -> ClusterFacts:
-        """Return what the provider states about it."""
+        """Return the provider's facts about it."""
         return self.held.facts
 
 
 @pytest.fixture(scope="session")
 def choice(pytestconfig: pytest.Config) -> Choice:
-    """Return the provider that is chosen, and where its images come from."""
+    """Return the chosen provider, and the source of its images."""
     settings = settings_of(pytestconfig)
     return providers.decide(settings.provider, settings.images, settings.registry_mirror or "")
 
@@ -61,7 +61,7 @@ def provider(choice: Choice) -> Provider:
 
 @pytest.fixture(scope="session")
 def spec(choice: Choice, pytestconfig: pytest.Config) -> ClusterSpec:
-    """Return what is asked for; each cluster has a name of its own."""
+    """Return the requested cluster; each has a name of its own."""
     settings = settings_of(pytestconfig)
     return ClusterSpec(
         named("c"),
@@ -74,27 +74,27 @@ def spec(choice: Choice, pytestconfig: pytest.Config) -> ClusterSpec:
 
 
 def named(prefix: str) -> str:
-    """Return a name that no other cluster has."""
+    """Return a unique name."""
     return f"{prefix}-{secrets.token_hex(4)}"
 
 
 @pytest.fixture(scope="session")
 def timeline(tmp_path_factory: pytest.TempPathFactory) -> Timeline:
-    """Return a timeline that is kept with pytest's temporary files."""
+    """Return a timeline among pytest's temporary files."""
     return Timeline(tmp_path_factory.mktemp("contract") / "timeline.jsonl")
 
 
 @pytest.fixture(scope="session")
 def standing(provider: Provider, spec: ClusterSpec, timeline: Timeline) -> Iterator[Standing]:
-    """Make the cluster that the tests share, and see at the end that nothing of it is left."""
-    with lease.acquire(spec, provider, keep=lambda: False, timeline=timeline) as held:
+    """Make the cluster that the tests share, and check at the end that no trace of it remains."""
+    with acquisition.acquire(spec, provider, keep=lambda: False, timeline=timeline) as held:
         yield Standing(provider, spec, held, Kube.from_kubeconfig(Path(held.facts.kubeconfig)))
     assert provider.leftovers(spec.name) == []
 
 
 @pytest.fixture(autouse=True)
 def _able(request: pytest.FixtureRequest, provider: Provider) -> None:
-    """Skip what the provider says it cannot do."""
+    """Skip tests for which the provider lacks a capability."""
     needed = {Capability(name) for marker in request.node.iter_markers("needs") for name in marker.args}
     lacking = sorted(needed - provider.capabilities)
     if lacking:
@@ -103,5 +103,5 @@ def _able(request: pytest.FixtureRequest, provider: Provider) -> None:
 
 @pytest.fixture
 def small(spec: ClusterSpec) -> ClusterSpec:
-    """Return what is asked for when a test makes a cluster of its own: one node."""
+    """Return the request for a test's own cluster: one node."""
     return replace(spec, name=named("s"), nodes=1)

@@ -1,6 +1,6 @@
-"""Compile for macOS everything that runs there: helm, kubectl, kustomize and k3d; `nox -s mac`.
+"""Compile for macOS all programs that run there: helm, kubectl, kustomize and k3d; `nox -s mac`.
 
-Nothing is run: that needs a Mac. What does not compile cannot be built there either.
+It runs none of them, which would need a Mac. A program that does not compile cannot be built there either.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from platform_e2e.cluster.embedded import cache, gomod, programs, toolchain
-from platform_e2e.cluster.embedded.gobuild import Builder, Target
 from platform_e2e.cluster.k3d import versions
 from platform_e2e.errors import HarnessError
 from platform_e2e.incident.output import PrintedTimeline, say
+from platform_e2e.toolbox import cache, gomod, programs, toolchain
+from platform_e2e.toolbox.gobuild import Builder, Target
 
 ARCHITECTURES = ("arm64", "amd64")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Compile, and say what came of it.
+    """Compile, and report the result.
 
     Args:
         argv: the words after the program's name.

@@ -1,4 +1,4 @@
-"""Pods for the contract: CoreDNS' image, which every cluster has, with a health page and nothing else."""
+"""Pods for the contract, from CoreDNS' image, which every cluster has, with only a health page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PORT = 8080
 COREFILE = f".:5353 {{\n  errors\n  health :{PORT}\n}}\n"
 
 RUNNING_SECONDS = 60.0
-"""For a pod whose image is on the node; a second is usual."""
+"""Timeout of a pod whose image is on the node; a second is usual."""
 
 
 def dns_image(standing: Standing) -> str:
@@ -24,13 +24,13 @@ def dns_image(standing: Standing) -> str:
 
 
 def run(standing: Standing, name: str, node: str, volumes: Sequence[Object] = (), **container: Any) -> Object:
-    """Run a pod on a node and return it as soon as it runs.
+    """Run a pod on a node and return it once it runs.
 
     Args:
         standing: the cluster.
-        name: of the pod.
-        node: that it is bound to.
-        volumes: of the pod.
+        name: the name of the pod.
+        node: the node to bind it to.
+        volumes: the volumes of the pod.
         container: fields of its container.
     """
     metadata = {"name": name, "namespace": "default", "labels": {"app": name}}
@@ -61,7 +61,7 @@ def runs(pod: Object | None) -> Verdict:
 
 
 def check_health(standing: Standing, name: str, node: str) -> None:
-    """Run a pod with a health page on a node, see that the API server reaches it, and remove it."""
+    """Run a pod with a health page on a node, check that the API server reaches it, and remove it."""
     kube = standing.kube
     metadata = {"name": name, "namespace": "default"}
     kube.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"Corefile": COREFILE}})

@@ -1,4 +1,4 @@
-"""Made, attached to, removed: what is asked for is there, whole, and nothing else is."""
+"""Make, attach to and remove clusters: a cluster has exactly what was requested."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from contract.conftest import POOL, Standing, named
 from platform_e2e import paths
 from platform_e2e.addresses import AddressRange
 from platform_e2e.checks.loadbalancer import Outside
-from platform_e2e.cluster import lease
-from platform_e2e.cluster.embedded.addons import why_not_ready
+from platform_e2e.cluster import acquisition
+from platform_e2e.cluster.kubernetes.addons import why_not_ready
 from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec, Provider
 from platform_e2e.errors import WrongUsage
 from platform_e2e.kube.client import Kube
@@ -28,24 +28,24 @@ from platform_e2e.timeline import Timeline
 
 ATTACH = """
 import sys
-from platform_e2e.cluster import lease, providers
-from platform_e2e.cluster.place import Place, read_spec
+from platform_e2e.cluster import acquisition, providers
+from platform_e2e.cluster.directory import ClusterDirectory, read_spec
 from platform_e2e.shell import run
 from platform_e2e.timeline import Timeline
-spec, provider, _ = read_spec(Place(sys.argv[1]).spec_file)
-with lease.acquire(spec, providers.choose(provider), keep=lambda: False, timeline=Timeline(None)) as held:
+spec, provider, _ = read_spec(ClusterDirectory(sys.argv[1]).spec_file)
+with acquisition.acquire(spec, providers.choose(provider), keep=lambda: False, timeline=Timeline(None)) as held:
     print(held.created, held.facts.kubeconfig)
 """
 
 
 def test_every_node_is_ready_and_there_are_as_many_as_asked(standing: Standing) -> None:
-    """As the API server has them, and as the provider states them, the server first."""
+    """In the API server and in the provider's facts, the server first."""
     nodes = {node["metadata"]["name"]: node for node in standing.kube.list("v1/Node")}
     assert set(nodes) == {each.name for each in standing.facts.nodes}
     assert len(nodes) == standing.spec.nodes
     assert {name: why_not_ready(node) for name, node in nodes.items()} == dict.fromkeys(nodes, "")
     for each in standing.facts.nodes:
-        stated = {one["type"]: one["address"] for one in nodes[each.name]["status"]["addresses"]}
+        stated = {entry["type"]: entry["address"] for entry in nodes[each.name]["status"]["addresses"]}
         assert stated["InternalIP"] == each.address
     roles = nodes[standing.facts.nodes[0].name]["metadata"]["labels"]
     assert "node-role.kubernetes.io/control-plane" in roles
@@ -58,7 +58,7 @@ def test_the_api_server_is_ready_and_of_the_stated_version(standing: Standing) -
 
 
 def test_the_kubeconfig_is_a_file_of_the_cluster_for_its_owner_only(standing: Standing) -> None:
-    """Nothing is merged into the user's own."""
+    """It is not merged into the user's own."""
     file = Path(standing.facts.kubeconfig)
     assert Path(standing.facts.directory) in file.parents
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -67,29 +67,29 @@ def test_the_kubeconfig_is_a_file_of_the_cluster_for_its_owner_only(standing: St
 
 
 def test_another_process_attaches_and_leaves_it_standing(standing: Standing) -> None:
-    """The second one to come makes nothing, and the cluster lives on when it goes."""
+    """The second process makes nothing, and the cluster lives on after it leaves."""
     done = run([sys.executable, "-c", ATTACH, standing.spec.name], timeout=60, cwd=paths.ROOT)
     assert done.stdout.split() == ["False", standing.facts.kubeconfig]
     assert standing.provider.alive(standing.facts)
 
 
 def test_a_cluster_of_another_shape_is_refused(standing: Standing, timeline: Timeline) -> None:
-    """A run must not test on two nodes what it believes to be three."""
+    """A run must not test on two nodes what it expects on three."""
     other = replace(standing.spec, nodes=standing.spec.nodes + 1)
     with (
         pytest.raises(WrongUsage, match=f"exists and has {standing.spec.nodes} node"),
-        lease.acquire(other, standing.provider, keep=lambda: False, timeline=timeline),
+        acquisition.acquire(other, standing.provider, keep=lambda: False, timeline=timeline),
     ):
         pass
 
 
 def used_pool(facts: ClusterFacts) -> AddressRange:
-    """Return the range that is used for the layer's pool."""
+    """Return the range in use for the layer's pool."""
     return AddressRange.parse(facts.pool_map.get(str(POOL), str(POOL)))
 
 
 def test_the_pool_is_on_the_segment_and_nobody_has_an_address_of_it(standing: Standing) -> None:
-    """Neither this host nor a node: both would answer for a Service."""
+    """Neither this host nor a node has one: both would answer for a Service."""
     facts, pool = standing.facts, used_pool(standing.facts)
     network = IPv4Network(facts.segment)
     assert pool.first in network
@@ -101,7 +101,7 @@ def test_the_pool_is_on_the_segment_and_nobody_has_an_address_of_it(standing: St
 
 @pytest.mark.needs("node_network")
 def test_a_client_on_the_segment_is_answered(standing: Standing) -> None:
-    """Each node answers by ARP, each from an interface of its own; nobody answers for the pool yet."""
+    """Each node answers by ARP, from its own interface; no address of the pool is answered yet."""
     asker = Outside.of(standing.facts).asker
     found = {each.name: asker.who_has(each.address, timeout=2) for each in standing.facts.nodes}
     assert None not in found.values()
@@ -110,7 +110,7 @@ def test_a_client_on_the_segment_is_answered(standing: Standing) -> None:
 
 
 def test_no_other_load_balancer_is_in_the_way(standing: Standing) -> None:
-    """Without MetalLB a LoadBalancer Service stays without an address: servicelb would give it the nodes' own."""
+    """Without MetalLB a LoadBalancer Service has no address: servicelb would give it the nodes' own."""
     kube = standing.kube
     metadata = {"name": "pending", "namespace": "default"}
     spec = {"type": "LoadBalancer", "ports": [{"port": 8123}], "selector": {"app": "nobody"}}
@@ -126,14 +126,16 @@ def test_no_other_load_balancer_is_in_the_way(standing: Standing) -> None:
     names = [each["metadata"]["name"] for each in kube.list("apps/v1/DaemonSet")]
     assert not [name for name in names if name.startswith("svclb-")]
     if kube.served("helm.cattle.io/v1/HelmChart"):
-        assert not [one for one in kube.list("helm.cattle.io/v1/HelmChart") if "traefik" in one["metadata"]["name"]]
+        assert not [
+            chart for chart in kube.list("helm.cattle.io/v1/HelmChart") if "traefik" in chart["metadata"]["name"]
+        ]
 
 
 def test_two_at_once_keep_out_of_each_others_way(provider: Provider, small: ClusterSpec, timeline: Timeline) -> None:
-    """Made at the same moment they have segments and pools of their own; each is removed without a trace."""
+    """Clusters made at the same moment have separate segments and pools; each is removed without a trace."""
 
     def live(spec: ClusterSpec) -> ClusterFacts:
-        with lease.acquire(spec, provider, keep=lambda: False, timeline=timeline) as held:
+        with acquisition.acquire(spec, provider, keep=lambda: False, timeline=timeline) as held:
             assert Kube.from_kubeconfig(Path(held.facts.kubeconfig)).version() == held.facts.kubernetes
             return held.facts
 

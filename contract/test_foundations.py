@@ -1,4 +1,4 @@
-"""How long a foundation is waited for, on a real cluster: its hooks, its images, and what somebody else has to bring."""
+"""The wait for a foundation on a real cluster: its hooks, its images, and objects that others must bring."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ import pytest
 
 from contract import pods
 from contract.conftest import Standing
-from platform_e2e.cluster.embedded import programs
 from platform_e2e.foundations import Installed, ReleaseFailed, install
 from platform_e2e.foundations.failure import ImageNotDelivered
 from platform_e2e.layer import Release
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox import programs
 
 CHARTS = Path(__file__).parent / "charts"
 
 LATE_SECONDS = 15.0
-"""After how long another one brings the Secret: the kubelet has given up to make the container by then, and tries again."""
+"""Seconds after which the Secret appears: by then the kubelet has failed to start the container, and retries."""
 
 Settle = Callable[..., tuple[Sequence[Installed], Sequence[ReleaseFailed]]]
 
 
 @pytest.fixture
 def name() -> str:
-    """Return the name of a release, and of its namespace, that no other test has."""
+    """Return a unique name for a release and its namespace."""
     return f"hooked-{secrets.token_hex(3)}"
 
 
 @pytest.fixture
 def settle(standing: Standing, tmp_path: Path, timeline: Timeline, name: str) -> Settle:
-    """Return what installs the chart `hooked` with some values."""
+    """Return a function that installs the chart `hooked` with some values."""
 
     def work(**values: Any) -> tuple[Sequence[Installed], Sequence[ReleaseFailed]]:
         file = tmp_path / "values.yaml"
@@ -54,13 +54,13 @@ def settle(standing: Standing, tmp_path: Path, timeline: Timeline, name: str) ->
 
 
 def test_a_hook_that_ends_well_is_followed_by_the_release(settle: Settle) -> None:
-    """Helm waits for it, and for nothing else."""
+    """Helm waits only for the hook."""
     done, failures = settle()
-    assert [one.action for one in done] == ["installed"], "".join(map(str, failures))
+    assert [release.action for release in done] == ["installed"], "".join(map(str, failures))
 
 
 def test_a_hook_that_fails_is_named_with_the_end_of_its_log(settle: Settle) -> None:
-    """What it said is why Helm does not apply the rest."""
+    """Its output is the reason why Helm does not apply the rest."""
     _, (failure,) = settle(args=["-conf", "/nowhere/Corefile"])
     assert failure.holder.startswith("Job hooked-")
     assert "pre-install" in str(failure)
@@ -68,13 +68,13 @@ def test_a_hook_that_fails_is_named_with_the_end_of_its_log(settle: Settle) -> N
 
 
 def test_a_hook_whose_image_no_registry_delivers_is_no_fault_of_the_platform(settle: Settle) -> None:
-    """The way to a registry is the machine's."""
+    """The route to a registry belongs to the machine."""
     with pytest.raises(ImageNotDelivered, match=r"the image registry\.invalid/none:1, which Job hooked-\S+-init"):
         settle(image="registry.invalid/none:1")
 
 
 def test_a_release_waits_for_a_secret_that_comes_late(settle: Settle, standing: Standing, name: str) -> None:
-    """As for what a layer brings that is applied beside it."""
+    """As for objects of a layer that is applied at the same time."""
     late = {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -85,11 +85,11 @@ def test_a_release_waits_for_a_secret_that_comes_late(settle: Settle, standing: 
     timer.start()
     done, failures = settle(needs="late")
     timer.join()
-    assert [one.action for one in done] == ["installed"], "".join(map(str, failures))
+    assert [release.action for release in done] == ["installed"], "".join(map(str, failures))
 
 
 def test_a_release_whose_secret_does_not_come_is_ended_when_nothing_moves(settle: Settle) -> None:
-    """It says which one it waits for."""
+    """The failure names the Secret."""
     _, (failure,) = settle(needs="absent")
     assert failure.holder.startswith("Deployment hooked-")
     assert 'secret "absent" not found' in str(failure)

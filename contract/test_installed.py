@@ -1,4 +1,4 @@
-"""A team's own repository: the installed plugin, a small layer, and one test of a promise of its own, on a real cluster."""
+"""A team's own repository: the installed plugin, a small layer, and a test of its own promise, on a real cluster."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from platform_e2e.pytest_plugin.options import settings_of
 from tests.installed import Environment, built, environment
 
 SECONDS = 900.0
-"""For the whole run, with all programs built."""
+"""Timeout of the whole run, with all programs built."""
 
 RELEASE = (
     "  - {{name: {0}, chart: {1}, repository: 'https://{0}.example', version: {2}, appVersion: {3}, namespace: {4}, "
@@ -69,13 +69,13 @@ def no_issuer(certificate, cluster):
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """Return an environment that has the wheel of this checkout."""
+    """Return an environment with the wheel of this checkout installed."""
     place = tmp_path_factory.mktemp("installed")
     return environment(place / "env", built("build_wheel", place))
 
 
 def repository(place: Path) -> Path:
-    """Make the team's repository; its test is that of the page on promises."""
+    """Make the team's repository; its test is the one of the page on promises."""
     page = (paths.ROOT / "docs" / "promises.md").read_text(encoding="utf-8")
     test = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)[0]
     for name, text in {
@@ -96,7 +96,7 @@ def repository(place: Path) -> Path:
 def test_a_promise_of_a_teams_own_is_red_with_its_cause(
     installed: Environment, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
-    """Collected without a conftest.py or a setting, run on a cluster, and in the report with object, cause, file and line."""
+    """It is collected without a conftest.py or a setting, run on a cluster, and reported with object, cause, file and line."""
     team, settings = repository(tmp_path / "team"), settings_of(pytestconfig)
     done = installed.run(
         *("pytest", "-p", "no:cacheprovider"), where=team, timeout=SECONDS, PLATFORM_E2E_PROVIDER=settings.provider

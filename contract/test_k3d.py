@@ -1,4 +1,4 @@
-"""What only k3d has: k3s' arguments, and a container that asks where this host cannot."""
+"""Properties of k3d alone: k3s' arguments, and the container that sends requests in this host's place."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def _k3d(provider: Provider) -> None:
 
 @pytest.fixture
 def docker(standing: Standing) -> Docker:
-    """Return the daemon that the cluster lives on."""
+    """Return the daemon of the cluster."""
     return parts.daemon_of(Path(standing.facts.directory))
 
 
 def test_servicelb_and_traefik_are_off_on_every_server(standing: Standing, docker: Docker) -> None:
-    """k3s is told so where it starts, and not only asked for so in a file."""
+    """k3s gets the arguments at its start; the configuration file alone would not prove it."""
     containers = {parts.name_of(each): each for each in docker.containers(naming.on_host(standing.spec.name))}
     for each in standing.facts.nodes[: standing.spec.servers]:
         arguments = containers[each.name]["Config"]["Cmd"]
@@ -38,14 +38,14 @@ def test_servicelb_and_traefik_are_off_on_every_server(standing: Standing, docke
 
 
 def test_the_configuration_of_k3d_is_kept_with_the_cluster(standing: Standing) -> None:
-    """It can be read, and used again by hand."""
+    """A person can read it, and use it again."""
     text = (Path(standing.facts.directory) / "k3d.yaml").read_text()
     assert f"name: {naming.on_host(standing.spec.name)}" in text
     assert f"subnet: {standing.facts.segment}" in text
 
 
 def test_a_container_sees_what_this_host_sees(standing: Standing, docker: Docker, timeline: Timeline) -> None:
-    """So a host that is no client on Docker's networks judges addresses by the same means."""
+    """So a host without an interface on Docker's networks judges addresses in the same way."""
     host = Outside.of(standing.facts).asker
     address = probe.start(docker, naming.on_host(standing.spec.name), probe.ensure_built(docker, timeline))
     container = Container(docker, probe.container_name(naming.on_host(standing.spec.name)), address)

@@ -1,4 +1,4 @@
-"""Its nodes: looked into, loaded with images, stopped and started again."""
+"""The nodes of a cluster: entered, loaded with images, stopped and started again."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from contract import pods
 from contract.conftest import Standing
 from platform_e2e.checks.loadbalancer.node import addresses_on
 from platform_e2e.cluster import nodes
-from platform_e2e.cluster.embedded import images, nodefiles
-from platform_e2e.cluster.embedded.addons import why_not_ready
+from platform_e2e.cluster.kubernetes import nodefiles
+from platform_e2e.cluster.kubernetes.addons import why_not_ready
 from platform_e2e.cluster.provider import NodeFacts
 from platform_e2e.kube.errors import ApiError
 from platform_e2e.kube.expect import Met, Pending, Verdict, poll
 from platform_e2e.kube.objects import Object
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox import images
 
 BACK_SECONDS = 120.0
-"""For nodes to be Ready after they were started again; 15 s were seen."""
+"""Timeout until restarted nodes are Ready; 15 s were seen."""
 
 
 @pytest.mark.needs("nodes")
 def test_each_node_can_be_looked_into(standing: Standing) -> None:
-    """The host that testinfra sees is the node itself: its name, and its address on an interface."""
+    """The host of testinfra is the node itself: its name, and its address on an interface."""
     for each in standing.facts.nodes:
         host = nodes.host(each)
         assert host.check_output("hostname") == each.name
@@ -34,14 +35,14 @@ def test_each_node_can_be_looked_into(standing: Standing) -> None:
 
 
 def test_pods_are_reached_on_every_node(standing: Standing) -> None:
-    """The API server, on the first node, gets an answer of a pod on each."""
+    """The API server, on the first node, gets an answer from a pod on each node."""
     for number, each in enumerate(standing.facts.nodes):
         pods.check_health(standing, f"health-{number}", each.name)
 
 
 @pytest.mark.needs("load_images")
 def test_an_image_is_loaded_into_every_node(standing: Standing, tmp_path: Path) -> None:
-    """A pod that may not pull it runs on each."""
+    """A pod that must not pull it runs on each node."""
     pause = next(each for each in images.ensure(Timeline(None)) if each.name == nodefiles.PAUSE)
     name = "contract.example/loaded:1"
     dataclasses.replace(pause, name=name).write(tmp_path / "image.tar")
@@ -52,7 +53,7 @@ def test_an_image_is_loaded_into_every_node(standing: Standing, tmp_path: Path) 
 
 
 def back(standing: Standing, before: dict[str, str], chosen: Sequence[NodeFacts]) -> None:
-    """Wait until every node is Ready, and the kubelets of those that were stopped have reported since."""
+    """Wait until every node is Ready, and the kubelets of the stopped ones have reported since."""
     names = {each.name for each in chosen}
 
     def look() -> Verdict:
@@ -80,7 +81,7 @@ def reported(found: Sequence[Object]) -> dict[str, str]:
 
 @pytest.mark.needs("stop_node")
 def test_a_stopped_node_is_seen_and_comes_back(standing: Standing) -> None:
-    """The cluster does not count as alive without it; started again it has its address, and runs pods."""
+    """Without it the cluster is not alive; started again it has its address, and runs pods."""
     provider, facts, last = standing.provider, standing.facts, standing.facts.nodes[-1]
     before = reported(standing.kube.list("v1/Node"))
     provider.stop_node(facts, last.name)
@@ -93,7 +94,7 @@ def test_a_stopped_node_is_seen_and_comes_back(standing: Standing) -> None:
 
 @pytest.mark.needs("stop_node")
 def test_a_cluster_survives_being_stopped_with_the_same_addresses(standing: Standing) -> None:
-    """All nodes stopped and started again: the same names at the same addresses, what was stored is there, pods run."""
+    """All nodes stopped and started again: the same names and addresses, stored objects still exist, pods run."""
     provider, facts = standing.provider, standing.facts
     standing.kube.create(
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kept", "namespace": "default"}}

@@ -16,7 +16,7 @@ from platform_e2e import cli, paths
 from platform_e2e import layer as layers
 from platform_e2e.bringup import RunningPlatform, bring_up
 from platform_e2e.checks.all import CheckContext, run_all
-from platform_e2e.cluster.place import Place
+from platform_e2e.cluster.directory import ClusterDirectory
 from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.commands import arguments
 from platform_e2e.errors import ExitCode, HarnessError
@@ -135,7 +135,7 @@ def _captured(output: Path) -> Incident:
 
 def _down(cluster: str) -> None:
     """Remove a cluster, if it is still there."""
-    if Place(cluster).directory.exists():
+    if ClusterDirectory(cluster).path.exists():
         cli.main(["cluster", "down", "--force", cluster])
 
 

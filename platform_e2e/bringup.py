@@ -1,63 +1,44 @@
-"""A platform on a cluster, as tests and incidents need it: the cluster by its lease, the foundations by Helm, the layer by Argo CD."""
+"""Bring up a platform on a new cluster for incidents: the cluster by its lease, then the phases of foundations and layer."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from platform_e2e import supplies
-from platform_e2e.checks.applications import TESTS
 from platform_e2e.checks.foundations import WAITS, broken
-from platform_e2e.cluster import lease, providers
-from platform_e2e.cluster.embedded import images, programs
-from platform_e2e.cluster.k3d import appimage, parts, sources
-from platform_e2e.cluster.place import Place, read_spec
+from platform_e2e.cluster import acquisition, providers
+from platform_e2e.cluster.directory import ClusterDirectory
 from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec, Images
-from platform_e2e.diagnosis.causes import unexplained
-from platform_e2e.diagnosis.explain import unexplained_of
-from platform_e2e.diagnosis.give_up import worth_waiting
 from platform_e2e.errors import WrongUsage
-from platform_e2e.finding import Cause
-from platform_e2e.foundations import Installed, ReleaseFailed, install, restore_sealing_key, stored
-from platform_e2e.foundations.embedded import CHARTS
-from platform_e2e.foundations.failure import ImageNotDelivered
-from platform_e2e.foundations.verify import READY_SECONDS
-from platform_e2e.gitops import leftovers
-from platform_e2e.gitops.argocd import APPLICATION
-from platform_e2e.gitops.deploy import Deployment, deploy, refresh_all, wait_converged
+from platform_e2e.foundations import Installed, ReleaseFailed
+from platform_e2e.gitops.deploy import Deployment
 from platform_e2e.gitops.git import GitServer
-from platform_e2e.gitops.rollout import GiveUp, Held
 from platform_e2e.kube.client import Kube
-from platform_e2e.kube.progress import SLOW
-from platform_e2e.layer import Application, Layer, Release
+from platform_e2e.layer import Layer, Release
 from platform_e2e.paths import command
+from platform_e2e.phases import Phases, from_registry
 from platform_e2e.settings import Settings
 from platform_e2e.timeline import Timeline
 from platform_e2e.together import together
-
-SEALED_SECRETS = "sealed-secrets"
-"""The chart whose controller needs the team's backup of its key before it starts for the first time."""
-
-CONVERGE_SECONDS = READY_SECONDS + 300.0
-"""The end of the wait for all Applications, beside the foundations that are installed meanwhile: longer than that of these, which Argo CD
-is one of. It ends when nothing moves any more; this is for a layer that moves for ever. 80 s from an empty cluster is usual."""
+from platform_e2e.toolbox import programs
 
 
 @dataclass(frozen=True)
 class RunningPlatform:
-    """A platform that is up, as far as its layer lets it be.
+    """A platform that is up, as far as its layer allows.
 
     Attributes:
-        facts: of the cluster.
+        facts: the facts of the cluster.
         kube: its client.
-        layer: that was applied.
-        git: the server that Argo CD reads from.
-        sha: the commit that is served.
+        layer: the applied layer.
+        git: the server from which Argo CD reads.
+        sha: the served commit.
         installed: the foundations.
-        late: why not every Application has converged and not every release is ready, which waits for the layer; empty where all have,
-            or are held by a known cause.
+        late: why some Applications have not converged or some releases wait for the layer; empty if all have converged, or are blocked by
+            a known cause.
     """
 
     facts: ClusterFacts
@@ -67,48 +48,6 @@ class RunningPlatform:
     sha: str
     installed: Sequence[Installed]
     late: str = ""
-
-
-@dataclass(frozen=True)
-class Phases:
-    """The two phases in which foundations and layer come up on a cluster, side by side; every bring-up runs these.
-
-    Attributes:
-        kube: the cluster.
-        facts: of the cluster.
-        layer: to apply.
-        settings: key, charts and whether other versions are refused.
-        releases: the foundations, in the versions that are wanted.
-        built: the programs helm and kubectl.
-        timeline: is told what goes on.
-    """
-
-    kube: Kube
-    facts: ClusterFacts
-    layer: Layer
-    settings: Settings
-    releases: Sequence[Release]
-    built: programs.Programs
-    timeline: Timeline
-
-    def foundations(self) -> tuple[list[Installed], list[ReleaseFailed]]:
-        """Install or verify the foundations; return those that are ready, and why others are not."""
-        helm = self.built.path("helm")
-        return install_foundations(
-            self.kube, self.facts, self.settings, self.releases, helm=helm, timeline=self.timeline
-        )
-
-    def git(self) -> GitServer:
-        """Return the git server of the cluster, started where it does not run yet."""
-        return git_server(self.kube, self.facts, self.layer, self.built.path("kubectl"))
-
-    def applications(self, foundations_ready: Callable[[], bool]) -> tuple[GitServer, Deployment]:
-        """Serve the layer, apply its roots as a team does, and wait until all Applications have converged."""
-        load_own_images(self.facts, self.layer, self.timeline)
-        git = self.git()
-        return git, apply_layer(
-            self.kube, self.facts, self.layer, git, self.timeline, foundations_ready=foundations_ready
-        )
 
 
 @contextlib.contextmanager
@@ -124,18 +63,18 @@ def bring_up(
     """Make a cluster that stays, and apply a layer to it.
 
     Args:
-        settings: which provider, and the cluster's name.
-        layer: to apply.
-        nodes: how many.
-        releases: the foundations, in the versions that are wanted.
-        timeline: is told what goes on.
-        made: is told of the cluster as soon as it exists, for from then on it stays, even where the rest fails.
+        settings: the provider, and the cluster's name.
+        layer: the layer to apply.
+        nodes: the number of nodes.
+        releases: the foundations, with their versions.
+        timeline: shows the progress.
+        made: called with the cluster as soon as it exists, because it stays from then on, even if the rest fails.
 
     Raises:
-        WrongUsage: there is a cluster of that name already.
+        WrongUsage: a cluster of that name exists.
         HarnessError: the cluster or a foundation did not come up.
     """
-    if Place(settings.cluster).directory.exists():
+    if ClusterDirectory(settings.cluster).path.exists():
         raise WrongUsage(
             f"there is a cluster {settings.cluster} already",
             f"remove it: {command('cluster')} down {settings.cluster}, or name another one by --cluster",
@@ -154,7 +93,7 @@ def bring_up(
     provider = providers.choose(choice.provider)
     with contextlib.ExitStack() as entered:
         with timeline.phase("cluster", f"{nodes} node(s) by {choice}"):
-            held = lease.acquire(spec, provider, keep=lambda: True, timeline=timeline)
+            held = acquisition.acquire(spec, provider, keep=lambda: True, timeline=timeline)
             facts = entered.enter_context(held).facts
             made(facts)
         built = programs.ensure(timeline, programs.TOOLS_OF_HOST if from_registry(facts) else ())
@@ -171,17 +110,17 @@ def bring_up(
                 return phases.applications(foundations_ready)
 
         (installed, failures), (git, done) = together(foundations, applications)
-        # An incident's layer may be the incident: what holds an Application for a known cause is told by the checks.
+        # An incident's layer may be the incident: the checks report an Application with a known cause.
         late = [f"{name}: {held.why}" for name, held in done.held.items() if held.cause is None]
         late += _waiting_for_layer(kube, layer, failures)
         yield RunningPlatform(facts, kube, layer, git, done.commit.sha, installed, "; ".join(late))
 
 
 def _waiting_for_layer(kube: Kube, layer: Layer, failures: Sequence[ReleaseFailed]) -> list[str]:
-    """Return what releases that are not ready wait for, each with what holds it.
+    """Return what releases that are not ready wait for, each with what blocks it.
 
     Raises:
-        ReleaseFailed: one waits for nothing that the layer brings.
+        ReleaseFailed: a release waits for nothing that the layer brings.
     """
     named = {release.name: release for release in layer.releases}
     told = [
@@ -192,193 +131,3 @@ def _waiting_for_layer(kube: Kube, layer: Layer, failures: Sequence[ReleaseFaile
     if own:
         raise own[0].beside(own[1:])
     return [f"{finding.object}: {finding.cause.sentence}" for _, finding in told]
-
-
-def from_registry(facts: ClusterFacts) -> bool:
-    """Tell whether the cluster fetches images, so that it can have whatever is pinned."""
-    return facts.images != Images.BUILT.value
-
-
-def install_foundations(
-    kube: Kube, facts: ClusterFacts, settings: Settings, releases: Sequence[Release], *, helm: Path, timeline: Timeline
-) -> tuple[list[Installed], list[ReleaseFailed]]:
-    """Load the team's key, then install or verify the foundations; return those that are ready, and why others are not.
-
-    Args:
-        kube: the cluster.
-        facts: of the cluster.
-        settings: key, charts and whether other versions are refused.
-        releases: the foundations.
-        helm: the program.
-        timeline: is told what goes on.
-
-    Raises:
-        MadeForAnother: a kept cluster has a release that the layer does not have.
-    """
-    others = stored.others(kube, releases)
-    if others:
-        # Helm would leave its CRDs and the objects of these kinds.
-        raise leftovers.MadeForAnother(facts.name, f"it has {', '.join(others)} of an earlier layer")
-    if any(release.chart == SEALED_SECRETS for release in releases) and settings.sealing_key is not None:
-        restore_sealing_key(kube, settings.sealing_key)
-    return install(
-        kube,
-        releases,
-        helm=helm,
-        kubeconfig=Path(facts.kubeconfig),
-        charts_dir=settings.charts_dir,
-        module_directory=None if from_registry(facts) else programs.module_directory,
-        strict_versions=settings.strict_versions,
-        beside=(APPLICATION,),
-        timeline=timeline,
-    )
-
-
-def git_server(kube: Kube, facts: ClusterFacts, layer: Layer, kubectl: Path) -> GitServer:
-    """Return the git server of a cluster, started where it does not run yet; it has Argo CD's image, which is there anyway."""
-    argocd = CHARTS["argo-cd"].images["argocd"]
-    pinned = [release.app_version for release in layer.releases if release.chart == "argo-cd"]
-    image = str(replace(argocd, tag=pinned[0]) if pinned and from_registry(facts) else argocd)
-    return GitServer.start(kube, Path(facts.kubeconfig), kubectl, image=image, directory=Path(facts.directory) / "git")
-
-
-def apply_layer(
-    kube: Kube,
-    facts: ClusterFacts,
-    layer: Layer,
-    git: GitServer,
-    timeline: Timeline,
-    *,
-    foundations_ready: Callable[[], bool] = lambda: True,
-) -> Deployment:
-    """Serve a layer, apply its roots as a team does, and wait until all Applications have converged or nothing moves any more.
-
-    One that is held by a cause which stays is left behind.
-
-    Args:
-        kube: the cluster.
-        facts: of the cluster.
-        layer: to apply.
-        git: the server that Argo CD reads from.
-        timeline: is told what goes on.
-        foundations_ready: tells whether the foundations are there, or will not come; before that nothing is given up, for what an
-            Application lacks may come with them.
-
-    Raises:
-        ImageNotDelivered: a registry that is there does not deliver an image of it.
-    """
-    done = deploy(
-        kube,
-        layer,
-        git,
-        timeline=timeline,
-        timeout=CONVERGE_SECONDS,
-        pool_map=facts.pool_map,
-        give_up=GiveUp(lambda app: worth_waiting(app, kube), foundations_ready),
-    )
-    if done.commit.before is not None and done.commit.pushed and _tidied(kube, facts, layer, timeline, settled=False):
-        # What is gone may be what something of this layer waited for.
-        seconds, held = _converged(kube, layer, done.commit.sha, timeline)
-        done = replace(done, seconds=seconds, held=held)
-    for name, held_by in done.held.items():
-        cause = held_by.cause
-        # Where the foundations have come the network works: a registry that does not exist is a name that is written wrong.
-        if cause and cause.id == "pod-image" and from_registry(facts) and SLOW.search(cause.sentence):
-            image = cause.about.removeprefix("image ")
-            raise ImageNotDelivered(image, cause.sentence, str(layer.application(name)))
-    return done
-
-
-def compare_again(
-    kube: Kube, facts: ClusterFacts, layer: Layer, sha: str, timeline: Timeline
-) -> tuple[Mapping[str, float], Mapping[str, Cause]]:
-    """Have all Applications compared with Git and synced once more, after a foundation of a kept cluster has changed.
-
-    It may render, judge, mark or complete objects otherwise than before, and Argo CD takes what it finds for what it made.
-
-    Args:
-        kube: the cluster.
-        facts: of the cluster.
-        layer: that was applied.
-        sha: the commit that is served.
-        timeline: is told what goes on.
-
-    Returns:
-        For each Application that has converged the seconds after which it had, and for each other one the cause that holds it.
-
-    Raises:
-        MadeForAnother: the cluster has of an earlier layer what cannot be removed.
-    """
-    # Hard: what was rendered with other options is remembered under the same name.
-    refresh_all(kube, layer, hard=True)
-    seconds, _ = _converged(kube, layer, sha, timeline)
-    leftovers.sync_again(kube, layer, seconds)
-    seconds, held = _converged(kube, layer, sha, timeline)
-    if _tidied(kube, facts, layer, timeline, settled=True):
-        seconds, held = _converged(kube, layer, sha, timeline)
-    return seconds, causes(kube, layer, held)
-
-
-def _tidied(kube: Kube, facts: ClusterFacts, layer: Layer, timeline: Timeline, *, settled: bool) -> bool:
-    """Remove what earlier layers left in a kept cluster, say what, and tell whether there was anything."""
-    removed = leftovers.remove(kube, layer, cluster=facts.name, spared=TESTS, settled=settled)
-    if removed:
-        timeline.event("fact", "leftovers", text=f"removed of an earlier layer: {', '.join(removed)}")
-    return bool(removed)
-
-
-def _converged(
-    kube: Kube, layer: Layer, sha: str, timeline: Timeline
-) -> tuple[Mapping[str, float], Mapping[str, Held]]:
-    """Wait until every Application is what a commit says, on a cluster whose layer had come up before."""
-    return wait_converged(
-        kube,
-        layer,
-        sha,
-        timeline=timeline,
-        timeout=CONVERGE_SECONDS,
-        give_up=GiveUp(lambda app: worth_waiting(app, kube)),
-    )
-
-
-def causes(kube: Kube, layer: Layer, held: Mapping[str, Held]) -> dict[str, Cause]:
-    """Return for each Application that was left behind the cause that holds it, `unexplained` where none is known.
-
-    Args:
-        kube: the cluster.
-        layer: whose Applications they are.
-        held: what holds each of them.
-    """
-    return {name: _cause(kube, layer.application(name), one) for name, one in held.items()}
-
-
-def _cause(kube: Kube, application: Application, held: Held) -> Cause:
-    if held.cause is not None:
-        return held.cause
-    if not held.refused:
-        live = kube.get(APPLICATION, application.name, application.namespace)
-        return unexplained_of(live, kube, held.why) if live else unexplained(held.why)
-    return Cause(
-        "application-refused",
-        f"{application} is not in the cluster, for the API server takes it, its ApplicationSet or its project not: {held.why}",
-        f"correct what the sentence names ({application.file}:{application.line}); a namespace must exist before it",
-    )
-
-
-def load_own_images(facts: ClusterFacts, layer: Layer, timeline: Timeline) -> None:
-    """Build the images of the layer's own applications with Docker and load them into the nodes: no registry has them."""
-    if not from_registry(facts):
-        return
-    directory = Path(facts.directory)
-    docker = parts.daemon_of(directory)
-    named = images.names(layer.directory / "apps")
-    mirrors = sources.parse_mirror(read_spec(Place(facts.name).spec_file)[0].mirror)
-    with timeline.phase("images", "images of the layer's own applications"):
-        for file in sorted(layer.directory.glob(f"apps/*/{appimage.CONTAINERFILE}")):
-            name = named.get(file.parent.name)
-            if name is not None:
-                timeline.progress("images", f"builds {name}")
-                archive = directory / f"{file.parent.name}.tar"
-                appimage.build(docker, file.parent, name, archive, mirrors)
-                providers.choose(facts.provider).load_image(facts, archive)
-                archive.unlink()

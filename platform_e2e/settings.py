@@ -1,4 +1,4 @@
-"""What a person can choose: one table that feeds pytest's options, environment variables, the command line and the docs."""
+"""The settings of a run: one table for pytest's options, environment variables, the command line and the docs."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from platform_e2e import paths
 from platform_e2e.errors import WrongUsage
 
 PREFIX = "PLATFORM_E2E_"
-"""Of every environment variable that the harness reads."""
+"""Start of the name of every environment variable that the harness reads."""
 
 CLUSTER_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?")
-"""At most 20 characters: interface names and host names are made from it."""
+"""Names of clusters: at most 20 characters, because interface names and host names contain it."""
 
 DURATION = re.compile(r"(?=\d)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
-"""90, 90s, 30m, 1h30m."""
+"""Durations: 90, 90s, 30m, 1h30m."""
 
 
 SIZE = re.compile(r"(\d{1,12}) ?([kKmMgG]?)B?")
-"""50000000, 500kB, 50MB, 2GB."""
+"""Sizes: 50000000, 500kB, 50MB, 2GB."""
 
 
 IMAGES = ("auto", "registry", "mirror", "built")
-"""What --images can say."""
+"""Values of --images."""
 
 
 class Keep(StrEnum):
@@ -42,16 +42,16 @@ class Keep(StrEnum):
 
 @dataclass(frozen=True)
 class Option:
-    """One choice.
+    """A setting that a user can choose.
 
     Attributes:
-        name: of the field in `Settings`; flag and variable are made from it.
-        metavar: what --help shows as its value; empty for a switch.
-        default: what holds when nobody chose, as a person would write it; empty for "none".
+        name: the name of the field in `Settings`; option and variable are made from it.
+        metavar: the name of its value in --help; empty for a switch.
+        default: the default, as a user would write it; empty for "none".
         help: one sentence.
-        parse: makes the value from what was written, or raises ValueError with the reason.
-        flag: whether it is an option too, or an environment variable only.
-        of_project: whether the default is a path below `paths.project()`; one that does not exist is none.
+        parse: converts the text, or raises ValueError with the reason.
+        flag: whether it is also an option; else only an environment variable.
+        of_project: whether the default is a path below `paths.project()`; if that does not exist there is no default.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Option:
 
     @property
     def usual(self) -> str:
-        """Return what holds when nothing was chosen, as a person would write it where they are."""
+        """Return the default as a user would write it in the current project."""
         if not self.of_project:
             return self.default
         place = paths.project() / self.default
@@ -72,7 +72,7 @@ class Option:
 
     @property
     def option(self) -> str:
-        """Return it as written on a command line."""
+        """Return the option as written on a command line."""
         return "--" + self.name.replace("_", "-")
 
     @property
@@ -82,13 +82,13 @@ class Option:
 
     @property
     def dest(self) -> str:
-        """Return argparse's name for it, which no plugin of pytest can have too."""
+        """Return its name for argparse, which cannot clash with that of a plugin of pytest."""
         return PREFIX.lower() + self.name
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The choices of one run; the table `OPTIONS` says what each means."""
+    """The settings of one run; the table `OPTIONS` has their meanings."""
 
     provider: str
     nodes: int
@@ -113,7 +113,7 @@ class Settings:
     trust: bool = False
 
     def as_json(self) -> dict[str, Any]:
-        """Return them as plain data for run.json."""
+        """Return them as JSON data for run.json."""
         return {name: str(value) if isinstance(value, Path) else value for name, value in self.__dict__.items()}
 
 
@@ -125,18 +125,18 @@ def seconds(text: str) -> float:
     hours, minutes, rest = (int(group or 0) for group in match.groups())
     total = hours * 3600 + minutes * 60 + rest
     if total <= 0:
-        raise ValueError("must be longer than nothing")
+        raise ValueError("must be longer than 0 s")
     return float(total)
 
 
 def size(text: str) -> int:
-    """Return the bytes of a size such as 500kB, 50MB or 2GB; powers of ten, as disks are sold."""
+    """Return the bytes of a size such as 500kB, 50MB or 2GB, in powers of ten."""
     match = SIZE.fullmatch(text.strip())
     if not match:
         raise ValueError("must be a size such as 500kB, 50MB or 2GB")
     total = int(match[1]) * {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}[(match[2] or "").lower()]
     if total < 100_000:
-        raise ValueError("must be 100kB at least, for less holds no evidence")
+        raise ValueError("must be at least 100kB, to hold any evidence")
     return total
 
 
@@ -200,16 +200,14 @@ OPTIONS: tuple[Option, ...] = (
         "provider",
         "NAME",
         "auto",
-        "how to get a cluster: k3d in Docker, embedded in private namespaces of this host, or auto: k3d where it can be had",
+        "provider of the cluster: k3d in Docker, embedded in private namespaces of this host, or auto: k3d if it is available",
         str,
     ),
-    Option("nodes", "N", "1", "how many nodes the cluster has, the servers included", _node_count),
+    Option("nodes", "N", "1", "number of nodes, servers included", _node_count),
     Option(
-        "servers", "N", "1", "how many of them have a control plane; more than one needs k3s' own images", _node_count
+        "servers", "N", "1", "number of nodes with a control plane; more than one needs k3s' own images", _node_count
     ),
-    Option(
-        "images", "FROM", "auto", "where images come from: registry, mirror, built on this machine, or auto", _images
-    ),
+    Option("images", "FROM", "auto", "source of images: registry, mirror, built on this machine, or auto", _images),
     Option(
         "registry_mirror",
         "URL",
@@ -221,7 +219,7 @@ OPTIONS: tuple[Option, ...] = (
         "registry_ca",
         "FILE",
         "",
-        "certificates that nodes trust beside their own, for registries, mirrors and proxies; SSL_CERT_FILE's by default",
+        "certificates that nodes trust in addition to their own, for registries, mirrors and proxies; SSL_CERT_FILE's by default",
         _file,
     ),
     Option("layer", "DIR", "platform", "the platform layer under test", _directory, of_project=True),
@@ -242,7 +240,9 @@ OPTIONS: tuple[Option, ...] = (
         _file,
         of_project=True,
     ),
-    Option("keep_runs", "N", "20", "how many runs' directories stay; older ones are removed after a run", _run_count),
+    Option(
+        "keep_runs", "N", "20", "number of runs whose directories stay; older ones are removed after a run", _run_count
+    ),
     Option(
         "accept_fewer",
         "",
@@ -261,26 +261,26 @@ OPTIONS: tuple[Option, ...] = (
         "repository",
         "DIR",
         "",
-        "a checkout of the team's repository, where the layer's directory is in none: has its commits, branches and tags",
+        "a checkout of the team's repository with its commits, branches and tags, if the layer's directory is in none",
         _directory,
     ),
-    Option("trust", "", "no", "run what a stranger's layer, run or incident brings", _switch),
-    Option("evidence_limit", "SIZE", "50MB", "the most that the evidence of one run may have: 500kB, 50MB, 2GB", size),
-    Option("cache", "DIR", "", "where built programs, images and living clusters are kept", _path, flag=False),
-    Option("artifacts", "DIR", "", "where each run leaves its results", _path, flag=False),
+    Option("trust", "", "no", "run programs that a stranger's layer, run or incident contains", _switch),
+    Option("evidence_limit", "SIZE", "50MB", "largest size of the evidence of one run: 500kB, 50MB, 2GB", size),
+    Option("cache", "DIR", "", "directory of built programs, images and living clusters", _path, flag=False),
+    Option("artifacts", "DIR", "", "directory for the results of runs", _path, flag=False),
 )
-"""Every choice, in the order in which --help and docs/options.md show them."""
+"""Every setting, in the order of --help and docs/options.md."""
 
 
 def resolve(chosen: Mapping[str, object], environment: Mapping[str, str] | None = None) -> Settings:
-    """Return the settings: what was chosen, else the environment variable, else the default.
+    """Return the settings, each from the command line, else from the environment variable, else the default.
 
     Args:
-        chosen: values of options by name as written on the command line; None, "" and False mean not chosen.
-        environment: instead of this process's own.
+        chosen: values of options by name, as written on the command line; None, "" and False mean not chosen.
+        environment: environment variables; this process's by default.
 
     Raises:
-        WrongUsage: a value cannot be used; the text names the option or variable it came from.
+        WrongUsage: a value is invalid; the text names its option or variable.
     """
     variables = os.environ if environment is None else environment
     values: dict[str, Any] = {"cache": paths.cache(), "artifacts": paths.artifacts()}
@@ -301,12 +301,12 @@ def resolve(chosen: Mapping[str, object], environment: Mapping[str, str] | None 
 
 
 def _unique_name() -> str:
-    """Return a name that no other run has: process ids come again, and are the same in two containers with one cache."""
+    """Return a unique name: process ids are reused, and are equal in two containers with one cache."""
     return f"e2e-{secrets.token_hex(4)}"
 
 
 def as_markdown() -> str:
-    """Return the table as docs/options.md has it."""
+    """Return the table in docs/options.md."""
     rows = ["| option | variable | default | meaning |", "|---|---|---|---|"]
     for option in OPTIONS:
         shown = f"`{option.option}{' ' + option.metavar if option.metavar else ''}`" if option.flag else ""

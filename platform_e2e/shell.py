@@ -1,4 +1,4 @@
-"""The one runner for external programs: an argv list, a timeout, one log line, a typed result."""
+"""Run external programs: an argv list, a timeout, one log line, a typed result."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from platform_e2e.programs import Programs
 log = logging.getLogger(__name__)
 
 STDERR_LINES_SHOWN = 20
-"""How many last lines of a failed program's output an error shows: what fits the first screen."""
+"""Last lines of a failed program's output in an error: as many as fit the first screen."""
 
 STREAM_LINES_KEPT = 200
-"""How many last lines of a streamed program's output stay in memory; all of them are in its log file."""
+"""Last lines of a streamed program's output in memory; its log file has all of them."""
 
 
 @dataclass(frozen=True)
 class Completed:
-    """What a program left behind.
+    """The result of a program.
 
     Attributes:
         argv: the command line.
         returncode: its exit status.
         stdout: its standard output, decoded.
         stderr: its standard error, decoded.
-        seconds: how long it ran.
+        seconds: the duration of the run.
     """
 
     argv: tuple[str, ...]
@@ -50,7 +50,7 @@ class Completed:
 
 
 class CommandError(BrokenHarness):
-    """A program could not be started, took too long, or ended with a status that was not expected."""
+    """A program could not be started, took too long, or ended with an unexpected status."""
 
     def __init__(self, argv: Sequence[str], reason: str, output: str = "", remedy: str = "") -> None:
         tail = "\n".join(output.strip().splitlines()[-STDERR_LINES_SHOWN:])
@@ -72,21 +72,21 @@ def run(
     alone: bool = False,
     among: Programs | None = None,
 ) -> Completed:
-    """Run a program to its end and return what it printed.
+    """Run a program to its end and return its output.
 
     Args:
         argv: the program and its arguments; never a shell string.
         timeout: seconds until its whole process group is killed.
-        ok: exit statuses that are not an error.
-        stdin: what it reads; nothing by default.
+        ok: accepted exit statuses.
+        stdin: its standard input; empty by default.
         cwd: its working directory.
-        env: variables added to this process's own.
-        remedy: what the error tells its reader to do.
-        alone: whether `env` is all that it has of variables.
+        env: environment variables added to this process's own.
+        remedy: the remedy in the error.
+        alone: whether `env` has all of its variables.
         among: the programs that are ended together with it.
 
     Raises:
-        CommandError: it is not installed, did not end in time, or ended with a status outside of `ok`.
+        CommandError: it is missing, did not end in time, or ended with a status outside of `ok`.
     """
     words = [str(word) for word in argv]
     data = stdin.encode() if isinstance(stdin, str) else stdin
@@ -125,17 +125,17 @@ def run(
 def confidential(
     argv: Sequence[str | Path], *, timeout: float, most: int, env: Mapping[str, str], remedy: str = ""
 ) -> Completed:
-    """Run a program that prints a secret: no log and no error has its arguments or what it printed, but for standard error.
+    """Run a program that prints a secret: logs and errors have neither its arguments nor its output, except for standard error.
 
     Args:
         argv: the program and its arguments; never a shell string.
         timeout: seconds until its whole process group is killed.
-        most: bytes that it may print; of standard error the last ones are kept.
-        env: variables added to this process's own.
-        remedy: what the error tells its reader to do.
+        most: largest output in bytes; of standard error the last bytes are kept.
+        env: environment variables added to this process's own.
+        remedy: the remedy in the error.
 
     Raises:
-        CommandError: it is not installed, did not end in time, printed too much, or ended with a status other than 0.
+        CommandError: it is missing, did not end in time, printed too much, or ended with a status other than 0.
     """
     words = [str(word) for word in argv]
     named, start = words[:1], time.monotonic()
@@ -175,7 +175,7 @@ def confidential(
 
 
 def _without(done: Completed) -> str:
-    """Return a program's standard error without what it printed beside it, and without what looks like a secret."""
+    """Return a program's standard error without its standard output, and without anything that looks like a secret."""
     from platform_e2e import redact  # noqa: PLC0415  only after a failure
 
     said = done.stderr
@@ -185,8 +185,8 @@ def _without(done: Completed) -> str:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> str:
-    """Kill a program's process group, bury the program, and return what it had printed, as far as that can be had."""
-    # One that was buried already has no group that is surely its own, and must not turn an interruption into an error.
+    """Kill a program's process group, wait for the program, and return its output as far as it can be read."""
+    # The group of a program that was waited for may be another one's, and must not turn an interruption into an error.
     if process.returncode is None:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -195,7 +195,7 @@ def _kill(process: subprocess.Popen[bytes]) -> str:
     except subprocess.TimeoutExpired as late:
         out, err = late.output or b"", late.stderr or b""
     except ValueError:
-        # An interruption in the middle of writing to it has closed its pipes.
+        # An interruption while writing to it has closed its pipes.
         out = err = b""
     for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe is not None:
@@ -217,28 +217,28 @@ def stream(
     remedy: str = "",
     tied: bool = False,
 ) -> Completed:
-    """Run a program to its end and hand on each line that it prints, as soon as it is there.
+    """Run a program to its end and pass on each line of its output immediately.
 
     Standard output and standard error arrive in the order in which the program wrote them.
 
     Args:
         argv: the program and its arguments; never a shell string.
         timeout: seconds until its whole process group is killed.
-        on_line: is given each line, without its line end.
-        on_tick: is called about every `tick` seconds, also while the program prints nothing.
+        on_line: called with each line, without its line end.
+        on_tick: called about every `tick` seconds, also without any output.
         tick: seconds between two calls of `on_tick`.
-        log_file: is given all that it prints; its directory must exist.
-        ok: exit statuses that are not an error.
+        log_file: gets the complete output; its directory must exist.
+        ok: accepted exit statuses.
         cwd: its working directory.
-        env: variables added to this process's own.
-        remedy: what the error tells its reader to do.
-        tied: whether the kernel kills it when this process dies, even by SIGKILL; what it started itself goes on.
+        env: environment variables added to this process's own.
+        remedy: the remedy in the error.
+        tied: whether the kernel kills it when this process dies, even by SIGKILL; processes that it started itself continue.
 
     Returns:
         The result, with the last `STREAM_LINES_KEPT` lines of both outputs as `stdout`.
 
     Raises:
-        CommandError: it is not installed, did not end in time, or ended with a status outside of `ok`.
+        CommandError: it is missing, did not end in time, or ended with a status outside of `ok`.
     """
     words = [str(word) for word in argv]
     setpriv = which("setpriv") if tied else None
@@ -266,7 +266,7 @@ def stream(
     try:
         with plainfile.appended(log_file) if log_file else open(os.devnull, "ab") as copy:  # noqa: PTH123 - no Path
             ended = pump(process.stdout, copy, line, on_tick, tick=tick, deadline=start + timeout)
-        # A program may close its output and go on.
+        # A program may close its output and continue.
         process.wait(max(0.0, start + timeout - time.monotonic()) if ended else 0)
     except subprocess.TimeoutExpired:
         ended = False
@@ -289,13 +289,13 @@ def stream(
 def background(
     argv: Sequence[str | Path], *, log_file: Path, env: Mapping[str, str], remedy: str = ""
 ) -> subprocess.Popen[bytes]:
-    """Start a program that goes on, in a session of its own, and return it for its starter to end.
+    """Start a program in a session of its own, and return it; the caller must end it.
 
     Args:
         argv: the program and its arguments; never a shell string.
-        log_file: is given all that it prints; its directory must exist.
-        env: all of its variables; nothing of this process's own is added.
-        remedy: what the error tells its reader to do.
+        log_file: gets the complete output; its directory must exist.
+        env: all of its environment variables; this process's own are not added.
+        remedy: the remedy in the error.
 
     Raises:
         CommandError: it could not be started.
@@ -312,7 +312,7 @@ def background(
 
 
 def which(program: str) -> Path | None:
-    """Return where PATH has the program, /usr/sbin and /sbin included, or None."""
+    """Return the path of a program on PATH, /usr/sbin or /sbin, or None."""
     path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
     found = shutil.which(program, path=path)
     return Path(found) if found else None

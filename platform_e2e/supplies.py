@@ -1,6 +1,6 @@
-"""What a run of a layer needs from elsewhere: registries and chart repositories, known before anything is built or made.
+"""The registries and chart repositories that a run of a layer needs, found before anything is built or made.
 
-A layer is not rendered for it, since that needs programs that are built first: every image that a file of it names counts.
+The layer is not rendered, since that needs programs that must be built first: every image in one of its files counts.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from platform_e2e.layer.releases import Release
 from platform_e2e.settings import Settings
 
 IMAGE = re.compile(r"^[ \t-]*[\"']?(?:image|newName)[\"']?:[ \t]+[\"']?([\w][\w./:@-]{0,250})", re.MULTILINE)
-"""An image in a pod, or in the transformation of a kustomization."""
+"""An image in a pod, or in an image transformation of a kustomization."""
 
 REGISTRY = re.compile(
     r"^[ \t-]*[\"']?(?:registry|imageRegistry)[\"']?:[ \t]+[\"']?([\w][\w.-]{0,250}(?::\d{1,5})?)", re.MULTILINE
@@ -29,14 +29,14 @@ HUB = "docker.io"
 SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 MOST_FILES = 5000
 MOST_BYTES = 1 << 20
-"""A layer is not read without bounds, nor is a file of it."""
+"""Bounds of reading a layer, and a file of it."""
 
 
 def of(settings: Settings) -> Supplies:
-    """Return what a run with these settings needs from elsewhere where it builds nothing itself.
+    """Return the registries and repositories that a run with these settings needs if it builds nothing itself.
 
     Raises:
-        WrongUsage: the layer's foundations.yaml cannot be used.
+        WrongUsage: the layer's foundations.yaml is invalid.
     """
     found = releases.read(settings.layer) if settings.charts_dir is None else ()
     repositories = {release.repository for release in found}
@@ -49,19 +49,19 @@ def registries(layer: Path) -> tuple[str, ...]:
     """Return the registries of all images of a layer and of the foundations below it.
 
     Raises:
-        WrongUsage: the layer's foundations.yaml cannot be used.
+        WrongUsage: the layer's foundations.yaml is invalid.
     """
     charts = (_known(release).registries for release in releases.read(layer))
     return tuple(sorted({*named(layer), *(registry for each in charts for registry in each)}))
 
 
 def _known(release: Release) -> Upstream:
-    """Return what is known of a release's chart."""
+    """Return the known sources of a release's chart."""
     return upstream.CHARTS.get(release.chart, Upstream(()))
 
 
 def named(layer: Path) -> Sequence[str]:
-    """Return the registries of the images that a layer's files name, without those of images that it brings itself."""
+    """Return the registries of the images in a layer's files, except for images that the layer itself builds."""
     own = {file.parent.name for file in layer.glob("apps/*/Containerfile")}
     found: set[str] = set()
     for text in _texts(layer):
@@ -74,7 +74,7 @@ def named(layer: Path) -> Sequence[str]:
 
 
 def registry_of(image: str) -> str:
-    """Return the registry that an image's name means (distribution/reference, ParseNormalizedNamed)."""
+    """Return the registry in an image's name (distribution/reference, ParseNormalizedNamed)."""
     first, slash, _ = image.partition("/")
     return first if slash and ("." in first or ":" in first or first == "localhost") else HUB
 

@@ -1,7 +1,7 @@
-"""The run's timeline: phases and facts as JSON lines that every process of a run appends to and one of them shows.
+"""The run's timeline: phases and facts as JSON lines, appended by all processes of a run and displayed by one of them.
 
-Workers of pytest-xdist cannot print; they append here, and the controlling process follows the file. One line is one
-`write` on a file opened for appending, so lines of several processes never mix.
+Workers of pytest-xdist cannot print; they append here, and the controlling process follows the file. One line is one `write` on a
+file opened for appending, so lines of several processes never mix.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from typing import Any
 from platform_e2e import redact
 
 STEP_CHARACTERS = 300
-"""How much of one step of a wait's history is kept: three lines of a terminal."""
+"""Most characters of one step in a wait's history: three lines of a terminal."""
 
 
 class Timeline:
-    """Append what happens to one file.
+    """Append events to one file.
 
     Args:
-        path: the file, or None for a timeline that nobody keeps.
+        path: the file, or None to discard all events.
 
     Attributes:
-        test: what this process tests now, or an empty string; every event that it appends meanwhile says so.
-        trouble: why events are missing, such as a full disk; mostly nothing.
+        test: the id of this process's current test, or empty; all its events have it.
+        trouble: why events are missing, such as a full disk; usually empty.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -42,12 +42,12 @@ class Timeline:
         Args:
             kind: `phase-start`, `phase-progress`, `phase-end`, `fact`, `cluster`, `finding`, `test-start`, `test-end`,
                 `wait`, `disturbance-start`, `disturbance-healed`, `disturbance-end`, `application`, `restart`, `warning`.
-            name: which phase, fact, test or object.
-            facts: JSON values that describe it.
+            name: the name of the phase, fact, test or object.
+            facts: JSON values of the event.
         """
         if self.path is None:
             return
-        # An error's text may quote the end of a log.
+        # The text of an error may quote the end of a log.
         safe = redact.plain({"test": self.test, **facts} if self.test else facts)
         line = json.dumps(
             {
@@ -64,24 +64,24 @@ class Timeline:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
         except OSError as error:
-            # A verdict without a whole timeline is worth more than none.
+            # A verdict with an incomplete timeline is better than none.
             self.trouble = f"{self.path} is not complete: {error.strerror}"
 
     def progress(self, name: str, text: str) -> None:
-        """Say what a running phase does now, in a few words."""
+        """Show the current step of a running phase, in a few words."""
         self.event("phase-progress", name, text=text)
 
     def wait(self, what: str, *, seconds: float, outcome: str, steps: Sequence[str] = ()) -> None:
-        """Record a wait that has ended just now.
+        """Record a wait that has just ended.
 
         Args:
-            what: was waited for, as a sentence.
-            seconds: how long it took.
-            outcome: `met`, or how it ended otherwise.
+            what: the awaited state, as a sentence.
+            seconds: the duration of the wait.
+            outcome: `met`, or another end.
             steps: the states on the way, one line each.
         """
         shown = [step if len(step) <= STEP_CHARACTERS else step[: STEP_CHARACTERS - 1] + "…" for step in steps]
-        # One that found at once what it looked for has no history worth a line.
+        # A wait that found its state at once has no history worth a line.
         moved = len(shown) > 1 or outcome != "met"
         self.event("wait", what, seconds=seconds, outcome=outcome, **({"steps": shown} if moved else {}))
 
@@ -99,17 +99,17 @@ class Timeline:
 
 
 _OF_PROCESS = [Timeline(None)]
-"""The timeline of the run that this process belongs to; what is deep in the library, such as a wait, cannot be handed one."""
+"""The timeline of this process's run, for code deep in the library, such as waits, that cannot get it as an argument."""
 
 
 def current() -> Timeline:
-    """Return the timeline of the run that this process belongs to; outside of a run one that nobody keeps."""
+    """Return the timeline of this process's run; outside of a run one that discards all events."""
     return _OF_PROCESS[-1]
 
 
 @contextlib.contextmanager
 def kept_in(timeline: Timeline) -> Iterator[None]:
-    """Make a timeline that of this process, for all of its threads, while the block runs."""
+    """Set this process's timeline, for all of its threads, while the block runs."""
     _OF_PROCESS.append(timeline)
     try:
         yield

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from platform_e2e import atomic, paths
-from platform_e2e.cluster import lease, providers, supervisor
-from platform_e2e.cluster.embedded import cache
+from platform_e2e.cluster import acquisition, providers, supervisor
 from platform_e2e.cluster.provider import Capability, ClusterFacts, ClusterSpec, NodeFacts, Problem, Provider
-from platform_e2e.cluster.waiting import wait_until
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox import cache
+from platform_e2e.toolbox.waiting import wait_until
 from tests import forks
 
 SUPERVISOR = ("-m", "tests.fake_supervisor")
@@ -134,9 +134,11 @@ def hold(
         told: gets whether it was this process that had the cluster made, once its tests may begin.
         ends: the pipe.
     """
-    lease.SUPERVISOR, lease.run = SUPERVISOR, forked  # type: ignore[assignment, attr-defined]
+    acquisition.SUPERVISOR, acquisition.run = SUPERVISOR, forked  # type: ignore[assignment, attr-defined]
     with (
-        lease.acquire(ClusterSpec(cluster), FakeProvider(), keep=lambda: False, timeline=Timeline(timeline)) as held,
+        acquisition.acquire(
+            ClusterSpec(cluster), FakeProvider(), keep=lambda: False, timeline=Timeline(timeline)
+        ) as held,
         contextlib.ExitStack() as stack,
     ):
         if layer is not None:

@@ -169,7 +169,7 @@ def install() -> None:
     """Put the fakes where the fixtures import from."""
     provider = SimpleNamespace(name="fake", capabilities=frozenset({Capability.NODES}))
     fakes: dict[str, dict[str, Any]] = {
-        "platform_e2e.cluster.lease": {"acquire": acquire},
+        "platform_e2e.cluster.acquisition": {"acquire": acquire},
         "platform_e2e.cluster.providers": {"choose": lambda _name: provider, "decide": decide},
         "platform_e2e.layer": {"load": load},
         "platform_e2e.report.html": {"write": write_page},

@@ -1,12 +1,12 @@
-"""What each of several processes does that need the same entry of the cache; test_embedded_cache.py forks them."""
+"""What each of several processes does that need the same entry of the cache; toolbox/test_cache.py forks them."""
 
 from __future__ import annotations
 
 import threading
 from pathlib import Path
 
-from platform_e2e.cluster.embedded import cache
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox import cache
 
 
 def main(witness: Path, said: Path) -> None:

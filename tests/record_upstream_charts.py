@@ -1,9 +1,9 @@
-"""Record what the upstream charts name things, for test_foundations_facts.py.
+"""Record what the upstream charts name things, for foundations/test_chart_contract.py.
 
     helm pull argo-cd --version 10.1.1 --repo https://argoproj.github.io/argo-helm --untar --destination charts
     python tests/record_upstream_charts.py charts/argo-cd
 
-Only names, labels, selectors, ports and keys are kept, of the kinds that facts.py speaks of; no value of any field.
+Only names, labels, selectors, ports and keys are kept, of the kinds that chart_contract.py speaks of; no value of any field.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from platform_e2e.foundations import facts, manifests
+from platform_e2e.foundations import chart_contract, manifests
 from platform_e2e.foundations.helm import Helm
 from platform_e2e.foundations.manifests import Object
 from platform_e2e.shell import which
@@ -37,20 +37,20 @@ def reduced(item: Object) -> Object:
 
 
 def record(directory: Path) -> Path:
-    """Render one chart as facts.py says, and write what is kept of it."""
+    """Render one chart as chart_contract.py says, and write what is kept of it."""
     helm = which("helm")
     if helm is None:
         raise SystemExit("helm is not installed")
     head = manifests.read(directory / "Chart.yaml")
     name, version = head["name"], head["version"]
-    rendering = facts.RELEASES[name]
+    rendering = chart_contract.RELEASES[name]
     values = DATA / "values.json"
     values.write_text(json.dumps(rendering.values))
     rendered = Helm(helm).template(
         rendering.release, directory, rendering.namespace, values=[values], kubernetes="1.34.4"
     )
     values.unlink()
-    kinds = {fact.kind for fact in facts.of(name)}
+    kinds = {fact.kind for fact in chart_contract.of(name)}
     path = DATA / f"{name}-{version}.json"
     found = [reduced(item) for item in rendered if item["kind"] in kinds]
     manifests.write(path, {"chart": name, "version": version, "objects": found})

@@ -24,7 +24,7 @@ from benchmarks.waits import faults
 from benchmarks.waits.faults import Asked, Busy, Closing, Ending, Expiring, Faults, Manner
 from benchmarks.waits.proxy import Counts, Port, serve
 from benchmarks.waits.stage import write_kubeconfig
-from platform_e2e.cluster.embedded.pki import Authority
+from platform_e2e.cluster.kubernetes.pki import Authority
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import Met, Pending, Verdict, eventually
 from platform_e2e.kube.objects import Object

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from platform_e2e import bringup
+from platform_e2e import bringup, phases
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.finding import Cause
 from platform_e2e.foundations import ReleaseFailed
@@ -53,20 +53,20 @@ class Stage:
         held = contextlib.nullcontext(SimpleNamespace(facts=FACTS))
         choice = SimpleNamespace(provider="k3d", images="registry")
         for name, value in {
-            "Place": lambda _: SimpleNamespace(directory=Path("/nowhere")),
-            "providers.decide": lambda *_, **__: choice,
-            "providers.choose": lambda _: None,
-            "ClusterSpec": lambda *_, **__: None,
-            "lease.acquire": lambda *_, **__: held,
-            "programs.ensure": lambda *_: SimpleNamespace(path=Path),
-            "supplies.of": lambda _: SimpleNamespace(registries=(), ca=""),
-            "Kube.from_kubeconfig": lambda _: contextlib.nullcontext(view),
-            "install_foundations": self.install,
-            "git_server": lambda *_: "git",
-            "load_own_images": lambda *_: None,
-            "deploy": self.deploy,
+            "bringup.ClusterDirectory": lambda _: SimpleNamespace(path=Path("/nowhere")),
+            "bringup.providers.decide": lambda *_, **__: choice,
+            "bringup.providers.choose": lambda _: None,
+            "bringup.ClusterSpec": lambda *_, **__: None,
+            "bringup.acquisition.acquire": lambda *_, **__: held,
+            "bringup.programs.ensure": lambda *_: SimpleNamespace(path=Path),
+            "bringup.supplies.of": lambda _: SimpleNamespace(registries=(), ca=""),
+            "bringup.Kube.from_kubeconfig": lambda _: contextlib.nullcontext(view),
+            "phases.install_foundations": self.install,
+            "phases.git_server": lambda *_: "git",
+            "phases.load_own_images": lambda *_: None,
+            "phases.deploy": self.deploy,
         }.items():
-            monkeypatch.setattr(f"platform_e2e.bringup.{name}", value)
+            monkeypatch.setattr(f"platform_e2e.{name}", value)
 
     def install(self, *_: Any, **__: Any) -> tuple[list[Any], list[ReleaseFailed]]:
         if not self.needed.wait(5):
@@ -140,4 +140,4 @@ def test_a_name_that_is_written_wrong_is_the_application_s_fault(stage: Stage, s
 
 @pytest.mark.point("limits-by-progress")
 def test_the_layer_is_waited_for_longer_than_the_foundations_beside_it() -> None:
-    assert bringup.CONVERGE_SECONDS > READY_SECONDS
+    assert phases.CONVERGE_SECONDS > READY_SECONDS

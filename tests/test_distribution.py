@@ -17,8 +17,8 @@ from hatchling.build import build_wheel
 
 from platform_e2e import paths
 from platform_e2e.cluster import packing
-from platform_e2e.cluster.embedded import prebuilt, toolchain
-from platform_e2e.cluster.embedded.prebuilt import Prebuilt
+from platform_e2e.toolbox import prebuilt, toolchain
+from platform_e2e.toolbox.prebuilt import Prebuilt
 from tests.installed import ROOT, Environment, built, environment
 
 AS_THE_SCRIPT_DOES = """\
@@ -29,7 +29,7 @@ sys.argv = ["platform-e2e", *sys.argv[1:]]
 sys.exit(found.load()())
 """
 WHERE_THE_WHEEL_IS = (
-    "from platform_e2e.cluster.embedded import prebuilt; found = prebuilt.find(); print(found and found.directory)"
+    "from platform_e2e.toolbox import prebuilt; found = prebuilt.find(); print(found and found.directory)"
 )
 
 

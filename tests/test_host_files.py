@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from platform_e2e import shell
+from platform_e2e.cluster.directory import ClusterDirectory
 from platform_e2e.cluster.embedded.provider import ends_of_logs
-from platform_e2e.cluster.place import Place
 from platform_e2e.cluster.supervisor import Supervisor
 from platform_e2e.evidence import pack
 from platform_e2e.evidence.cluster_state import Beside, State
@@ -97,10 +97,10 @@ def test_logs_that_are_none_do_not_outlive_a_cluster(
     monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path / "cache"))
     supervisor = Supervisor.__new__(Supervisor)
     supervisor.timeline = Timeline(tmp_path / "run" / "timeline.jsonl")
-    supervisor.place = Place("e2e")
-    monkeypatch.setattr(Place, "directory", logs.parent)
-    supervisor.place.log.parent.mkdir(parents=True, exist_ok=True)
-    supervisor.place.log.write_text("supervised\n")
+    supervisor.files = ClusterDirectory("e2e")
+    monkeypatch.setattr(ClusterDirectory, "path", logs.parent)
+    supervisor.files.log.parent.mkdir(parents=True, exist_ok=True)
+    supervisor.files.log.write_text("supervised\n")
     kept = supervisor._keep_logs()
     assert kept is not None
     assert "sound" in everything(kept)

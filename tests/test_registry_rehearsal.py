@@ -11,12 +11,12 @@ import pytest
 
 from contract.registry import crane, standin, stock
 from platform_e2e import paths
-from platform_e2e.cluster.embedded import gomod
-from platform_e2e.foundations import making
+from platform_e2e.foundations import build
+from platform_e2e.foundations.chart_source import Chart
 from platform_e2e.foundations.embedded import CHARTS
-from platform_e2e.foundations.origins import Chart
 from platform_e2e.layer import releases
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox import gomod
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         def path(name: str) -> Path:
             return Path(name)
 
-    monkeypatch.setattr(making, "made", made)
+    monkeypatch.setattr(build, "made", made)
     monkeypatch.setattr("contract.registry.stock.programs.ensure", lambda _: Built())
     stock.layer(paths.ROOT / "tests" / "layer", tmp_path / "layer", tmp_path / "charts", Timeline(None))
     return tmp_path

@@ -6,7 +6,7 @@ import os
 import signal
 from pathlib import Path
 
-from platform_e2e.cluster.embedded import cgroups
+from platform_e2e.cluster import cgroups
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.errors import ApiError

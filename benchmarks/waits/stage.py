@@ -22,14 +22,14 @@ from benchmarks.waits.faults import FAULTS
 from benchmarks.waits.peers import PEERS
 from benchmarks.waits.proxy import Port, Proxy
 from benchmarks.waits.worker import Worker
-from platform_e2e.cluster import lease, providers
-from platform_e2e.cluster.embedded import programs
-from platform_e2e.cluster.embedded.pki import Authority
+from platform_e2e.cluster import acquisition, providers
+from platform_e2e.cluster.kubernetes.pki import Authority
 from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.kube import kubeconfig
 from platform_e2e.kube.client import Kube
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox import programs
 
 CLEAN = "counting"
 """The port of the proxy that only counts."""
@@ -167,7 +167,7 @@ def build(seed: int) -> Iterator[Stage]:
     spec = ClusterSpec(f"bench-{secrets.token_hex(4)}")
     timeline = Timeline(None)
     with (
-        lease.acquire(spec, providers.choose("embedded"), keep=lambda: False, timeline=timeline) as held,
+        acquisition.acquire(spec, providers.choose("embedded"), keep=lambda: False, timeline=timeline) as held,
         tempfile.TemporaryDirectory(prefix="platform-e2e-waiting-") as scratch_name,
         Kube.from_kubeconfig(Path(held.facts.kubeconfig)) as kube,
     ):

@@ -1,6 +1,6 @@
 """Fill a registry on this machine and prove the platform through it; the words after `--` are pytest's.
 
-With `--serve` the registry only stands, and the command that uses it is printed: for runs by hand, as another user for example.
+With `--serve` it only runs the registry and prints the command that uses it: for runs by hand, as another user for example.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from contract.registry import crane, standin, stock
 from platform_e2e import layer as layers
 from platform_e2e import paths
 from platform_e2e.cluster import naming
-from platform_e2e.cluster.embedded import cache, hostpackages, programs
 from platform_e2e.cluster.k3d import daemon, versions
 from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.errors import BrokenHarness, HarnessError, WrongUsage
 from platform_e2e.incident.output import PrintedTimeline, say
 from platform_e2e.shell import stream
+from platform_e2e.toolbox import cache, hostpackages, programs
 
 CLUSTER = "registry"
-"""The node image is made for a cluster of this name."""
+"""The name of the cluster for which the node image is made."""
 
 RUN_SECONDS = 3 * 3600.0
-"""The run's own deadline comes earlier."""
+"""Timeout of the run, whose own deadline passes earlier."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after the program's name.
 
     Returns:
-        The run's exit status; 3 where no run was possible.
+        The run's exit status; 3 if no run was possible.
     """
     parser = argparse.ArgumentParser(prog="registry", description=__doc__)
     parser.add_argument("--serve", action="store_true", help="run nothing: print the command, and serve until Ctrl-C")
@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _filled(
     registry: crane.Registry, docker: Docker, directory: Path, scratch: Path, timeline: PrintedTimeline
 ) -> list[str | Path]:
-    """Push every image, make layer and charts, and return the command that uses them."""
+    """Push every image, prepare layer and charts, and return the command that uses them."""
     with timeline.phase("registry", f"a registry at {registry.url} is filled"):
         stock.push_images(registry, scratch, timeline)
         layer, charts = directory / "layer", directory / "charts"
@@ -100,7 +100,7 @@ def _filled(
 
 
 def _forget(docker: Docker, registry: crane.Registry) -> None:
-    """Take out of Docker what it has pulled from the registry."""
+    """Remove from Docker what it has pulled from the registry."""
     host = registry.url.partition("//")[2]
     listed = docker.run("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").stdout.split()
     ours = [name for name in listed if name.startswith(f"{host}/")]

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from platform_e2e.cluster.embedded.gobuild import Target
 from platform_e2e.cluster.k3d import binary, sources
-from platform_e2e.cluster.waiting import wait_until
 from platform_e2e.shell import background, run
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox.gobuild import Target
+from platform_e2e.toolbox.waiting import wait_until
 
 MODULE = Path(__file__).parent / "crane"
 PACKAGE = "github.com/google/go-containerregistry/cmd/crane"
@@ -30,37 +30,37 @@ class Registry:
     """A registry that listens on every address of this host.
 
     Attributes:
-        crane: the program.
-        url: as this host names it.
+        crane: the path of crane.
+        url: the registry's URL for this host.
     """
 
     crane: Path
     url: str
 
     def push(self, archive: Path, image: str) -> None:
-        """Push an image under its own name, without its registry: so a mirror has it.
+        """Push an image under its own name, without its registry, as in a mirror.
 
         Args:
-            archive: as `docker save` writes it.
-            image: its full name.
+            archive: an archive in the format of `docker save`.
+            image: the full name of the image.
         """
         name = f"{self.url.partition('//')[2]}/{image.partition('/')[2]}"
         run([self.crane, "push", archive, name], timeout=PUSH_SECONDS)
 
     def has(self, image: str) -> bool:
-        """Tell whether an image is there."""
+        """Tell whether the registry has an image."""
         name = f"{self.url.partition('//')[2]}/{image.partition('/')[2]}"
         return not run([self.crane, "digest", name], timeout=PUSH_SECONDS, ok=range(256)).returncode
 
 
 @contextlib.contextmanager
 def serving(directory: Path, timeline: Timeline, port: int = 0) -> Iterator[Registry]:
-    """Serve a registry as long as the context lasts.
+    """Serve a registry while the block runs.
 
     Args:
-        directory: of its images and its log.
-        timeline: shows what is being built.
-        port: that it listens on; a free one by default.
+        directory: the directory of its images and its log.
+        timeline: shows the progress of the build.
+        port: the port to listen on; a free one by default.
     """
     crane = binary.program(MODULE, Target("crane", PACKAGE), timeline)
     blobs = directory / "blobs"

@@ -1,6 +1,6 @@
-"""The node image that stands in for k3s': a built node whose images all come from the mirror, made for one cluster.
+"""The node image in place of k3s': a built node that takes all images from the mirror, made for one cluster.
 
-Its keys are in it, so it is right for clusters of one name with one node. k3s itself cannot be built from a Go module.
+It contains the cluster's keys, so it fits clusters of one name with one node. k3s itself cannot be built from a Go module.
 """
 
 from __future__ import annotations
@@ -9,28 +9,29 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from platform_e2e.addresses import AddressRange
-from platform_e2e.cluster.embedded import archive, identity, programs, rootfs
-from platform_e2e.cluster.embedded.archive import Entry
-from platform_e2e.cluster.embedded.network import Plan
-from platform_e2e.cluster.embedded.node import Node
 from platform_e2e.cluster.k3d import built, network, nodeimage, parts
 from platform_e2e.cluster.k3d.docker import Docker
+from platform_e2e.cluster.kubernetes import credentials
+from platform_e2e.cluster.kubernetes.node import Node
+from platform_e2e.cluster.network.addressing import Plan
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox import archive, programs, rootfs
+from platform_e2e.toolbox.archive import Entry
 
 LAUNCHER = Path(__file__).parent / "node" / "k3s"
 
 VOLUMES = ("/var/lib/containerd", "/var/lib/etcd", "/var/lib/kubelet")
-"""What cannot lie on a container's own file system, as k3s' image has it."""
+"""Directories that cannot lie on a container's own file system, as in k3s' image."""
 
 MIRRORS = """
   [plugins."io.containerd.grpc.v1.cri".registry]
     config_path = "/etc/containerd/certs.d"
 """
-"""The end of containerd's configuration: where the launcher writes the mirror that k3d was told."""
+"""The end of containerd's configuration: the launcher writes k3d's mirrors there."""
 
 
 def plan(docker: Docker, pools: Sequence[AddressRange], scratch: Path) -> Plan:
-    """Return addresses for the files of a node; those that its cluster gets in the end may be others (`node/k3s`)."""
+    """Return addresses for the files of a node; the cluster may get other ones in the end (`node/k3s`)."""
     directory = scratch / "plan"
     directory.mkdir()
     return network.choose(docker, directory, pools, 1, 0)
@@ -40,17 +41,17 @@ def write(path: Path, name: str, cluster: str, addresses: Plan, *, scratch: Path
     """Write the node image of a cluster.
 
     Args:
-        path: of the archive.
-        name: of the image.
+        path: the path of the archive.
+        name: the name of the image.
         cluster: its name on this host.
-        addresses: of the cluster.
+        addresses: the addresses of the cluster.
         scratch: a directory with room for the image's layers.
-        timeline: shows what is being built.
+        timeline: shows the progress.
     """
     names = parts.node_names(cluster, 1, 0)
     root = rootfs.ensure("node", timeline)
     node = Node(names[0], 0, scratch / "node", scratch / "logs")
-    files = built.files(node, addresses, names, identity.make(addresses, names))
+    files = built.files(node, addresses, names, credentials.make(addresses, names))
     files["/etc/containerd/config.toml"] += MIRRORS.encode()
     own = [Entry(path, content=content, mode=0o600) for path, content in files.items()]
     launchers = [Entry("/usr/bin/k3s", source=LAUNCHER), Entry("/usr/libexec/k3s-built", source=nodeimage.LAUNCHER)]

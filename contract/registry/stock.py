@@ -1,4 +1,4 @@
-"""What the registry is filled with, and the layer and the charts that name just that."""
+"""The content of the registry, and a layer and charts that need exactly that."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ import shutil
 from pathlib import Path
 
 from contract.registry.crane import Registry
-from platform_e2e.cluster.embedded import images, programs, rootfs
-from platform_e2e.cluster.embedded.archive import Config, write_image
 from platform_e2e.cluster.k3d import appimage, probe, pulled, versions
-from platform_e2e.foundations import making
+from platform_e2e.foundations import build
 from platform_e2e.foundations.helm import Helm
 from platform_e2e.layer import releases
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox import images, programs, rootfs
+from platform_e2e.toolbox.archive import Config, write_image
 
 PHASE = "registry"
 
 
 def push_images(registry: Registry, scratch: Path, timeline: Timeline) -> None:
-    """Push every image that pods of the embedded cluster have, and those that k3d and the harness itself ask for.
+    """Push every image of the embedded cluster's pods, and those that k3d and the harness itself need.
 
-    Each has the name that is asked for; what stands in for another product is what `images` says of it.
+    Each has the requested name; `images` names the substitutes.
 
     Args:
-        registry: that gets them.
+        registry: the registry to fill.
         scratch: a directory with room for one image.
-        timeline: shows which is being pushed.
+        timeline: shows the image that is being pushed.
     """
     archive = scratch / "image.tar"
     made = images.ensure(timeline)
     for image in made:
-        # The layer's own image is built with Docker and in no registry.
+        # Docker builds the layer's own image, which no registry has.
         if "/chat:" not in image.name:
             timeline.progress(PHASE, f"pushes {image.name}: {image.contains}")
             image.write(archive)
@@ -49,20 +49,20 @@ def push_images(registry: Registry, scratch: Path, timeline: Timeline) -> None:
 
 
 def layer(source: Path, target: Path, charts: Path, timeline: Timeline) -> None:
-    """Copy a layer, and make the charts that it pins: in the versions whose images the registry has.
+    """Copy a layer, and build the charts that it pins, in the versions whose images the registry has.
 
     Args:
         source: the layer.
         target: the copy.
         charts: the directory for --charts-dir.
-        timeline: shows what is being made.
+        timeline: shows the progress.
     """
     shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
     built = programs.ensure(timeline)
     file = target / "foundations" / "foundations.yaml"
     text = file.read_text(encoding="utf-8")
     for release in releases.read(source):
-        chart = making.made(
+        chart = build.made(
             release.chart,
             helm=Helm(built.path("helm")),
             module_directory=programs.module_directory,
@@ -72,7 +72,7 @@ def layer(source: Path, target: Path, charts: Path, timeline: Timeline) -> None:
         for definition in chart.crds:
             place = charts / release.chart / "crds" / f"{definition.stem}.yaml"
             place.parent.mkdir(exist_ok=True)
-            # As upstream's begin: `helm show crds` puts nothing between the files (helm 3.19.4, pkg/action/show.go).
+            # As in upstream's files: `helm show crds` puts nothing between the files (helm 3.19.4, pkg/action/show.go).
             place.write_text(f"---\n{definition.read_text(encoding='utf-8')}", encoding="utf-8")
         text = _pinned(text, release.chart, chart.version, chart.app_version)
     file.write_text(text, encoding="utf-8")
@@ -85,7 +85,7 @@ def layer(source: Path, target: Path, charts: Path, timeline: Timeline) -> None:
 
 
 def _pinned(text: str, chart: str, version: str, app_version: str) -> str:
-    """Return foundations.yaml with other versions of a chart."""
+    """Return foundations.yaml with another version of a chart."""
     head, found, rest = text.partition(f"chart: {chart}\n")
     entry, separator, after = rest.partition("\n\n")
     entry = re.sub(r"^( +version:) .*$", rf"\1 {version}", entry, flags=re.MULTILINE)

@@ -1,1 +1,1 @@
-"""How to get a cluster, whoever makes it."""
+"""Get a cluster from any provider, share it between processes, and remove it."""

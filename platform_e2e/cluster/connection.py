@@ -1,4 +1,4 @@
-"""Which cluster a person means, where nobody says it in full: one of this harness, or that of a kubeconfig."""
+"""Choose the cluster that a command means: a cluster of this harness, or that of a kubeconfig."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from platform_e2e.cluster import place
-from platform_e2e.cluster.place import Place
+from platform_e2e.cluster.directory import ClusterDirectory, every_cluster
 from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.errors import WrongUsage
 from platform_e2e.kube.answers import ASKED, Limits
@@ -26,17 +25,17 @@ UNVERIFIED = (
     "another machine on the way can take the credentials and forge every answer; "
     "put the cluster's CA into certificate-authority-data"
 )
-"""What is said of a connection that trusts everybody."""
+"""Warning about a connection that accepts any certificate."""
 
 
 @dataclass(frozen=True)
 class Connection:
-    """A cluster that was chosen.
+    """A connection to the chosen cluster.
 
     Attributes:
-        kube: its client, whose transport sends nothing but GET.
-        name: how a person names it.
-        endpoint: where it is, and as whom to ask.
+        kube: a client whose transport sends only GET requests.
+        name: the cluster's name for a person.
+        endpoint: the address, and the credentials.
     """
 
     kube: Reader
@@ -45,15 +44,15 @@ class Connection:
 
     @property
     def namespace(self) -> str | None:
-        """Return the namespace that its context is for, or None."""
+        """Return the namespace of its context, or None."""
         return self.endpoint.namespace
 
     def writer(self, *, patience: float, ends: float) -> Kube:
-        """Return another client of it, which can write.
+        """Return a second client, which can write.
 
         Args:
-            patience: seconds that a request is tried for.
-            ends: monotonic time from which on nothing is asked any more.
+            patience: seconds for which a request is repeated.
+            ends: monotonic time after which no request is sent.
         """
         return Kube(self.endpoint, patience=patience, limits=ASKED, ends=ends)
 
@@ -67,54 +66,54 @@ def connect(
     limits: Limits = ASKED,
     ends: float = math.inf,
 ) -> Connection:
-    """Return a client that can only read of the cluster that is meant; asks nothing of it yet.
+    """Return a read-only client of the chosen cluster; sends no request yet.
 
     Args:
-        kubeconfig: its file, or None.
+        kubeconfig: path of a kubeconfig, or None.
         cluster: name of a cluster of this harness, or empty.
-        context: of the kubeconfig, or empty for its current one.
-        patience: seconds that a request is tried for.
-        limits: of what is answered.
-        ends: monotonic time from which on nothing is asked any more.
+        context: the context of the kubeconfig, or empty for its current one.
+        patience: seconds for which a request is repeated.
+        limits: the limits for answers.
+        ends: monotonic time after which no request is sent.
 
     Raises:
-        WrongUsage: no cluster, or more than one, could be meant.
+        WrongUsage: no cluster fits, or more than one.
         KubeconfigError: the kubeconfig cannot be used.
     """
     if kubeconfig and cluster:
         raise WrongUsage("--kubeconfig and --cluster name two clusters", "give one of them")
     facts = _ours(cluster) if cluster else None if kubeconfig or context else _only_kept()
     path = kubeconfig or (Path(facts.kubeconfig) if facts else _users())
-    # A cluster of this harness has a certificate; what runs a program is only what the user names, as for kubectl.
+    # A cluster of this harness has a certificate; only a kubeconfig that the user names may run a program, as for kubectl.
     endpoint = load(path, context or None, trusted=facts is None)
     name = f"cluster {facts.name}" if facts else f"context {endpoint.context} of {path}"
     if not endpoint.verified:
-        # Once for a command, however many requests it makes.
+        # One warning for a command, however many requests it sends.
         sys.stderr.write(visible(f"WARNING: {UNVERIFIED.format(server=endpoint.server, path=path)}\n"))
     return Connection(Reader(endpoint, patience=patience, limits=limits, ends=ends), name, endpoint)
 
 
 def _ours(name: str) -> ClusterFacts:
-    """Return the cluster of this harness of that name."""
-    names = [each.name for each in place.every()]
+    """Return the facts of the cluster of this harness with that name."""
+    names = [each.name for each in every_cluster()]
     if name not in names:
         raise WrongUsage(f"there is no cluster {name}", f"there are: {', '.join(names)}" if names else f"{LIST}: none")
-    facts = Place(name).facts()
+    facts = ClusterDirectory(name).facts()
     if facts is None:
         raise WrongUsage(f"cluster {name} is still being made", f"wait until it is; {LIST}")
     return facts
 
 
 def _only_kept() -> ClusterFacts | None:
-    """Return the only kept cluster of this harness; None where there is none."""
-    kept = [each for each in place.every() if each.keep.exists() and each.supervisor.is_held()]
+    """Return the facts of the only kept cluster of this harness; None if there are none."""
+    kept = [each for each in every_cluster() if each.keep.exists() and each.supervisor.is_held()]
     found = [facts for each in kept if (facts := each.facts()) is not None]
     if len(found) > 1:
-        # One that somebody's run is using is not the one that a person has kept to look at.
-        found = [facts for facts in found if not Place(facts.name).holders()] or found
+        # A cluster in use by a run is probably not the one that a person kept to look at.
+        found = [facts for facts in found if not ClusterDirectory(facts.name).holders()] or found
     if len(found) > 1:
         raise WrongUsage(
-            f"{len(found)} clusters of this harness are kept: {', '.join(facts.name for facts in found)}",
+            f"the command must name one of {len(found)} kept clusters: {', '.join(facts.name for facts in found)}",
             "name one by --cluster, or another one's file by --kubeconfig",
         )
     return found[0] if found else None

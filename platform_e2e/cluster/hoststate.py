@@ -1,8 +1,8 @@
-"""What a run could leave on this host, written down so that before and after can be compared.
+"""The state of this host, recorded before and after a run to find what the run left behind.
 
-Looked at: processes of the run, mounts, interfaces, addresses, routes, network namespaces, cgroups, packet filter rules,
-kernel settings, what Docker has, and files outside of the cache. Other clusters that live on this host, of this cache or of
-another one, go on meanwhile; what belongs to them is left out.
+Recorded are processes of the run, mounts, interfaces, addresses, routes, network namespaces, cgroups, packet filter rules,
+kernel settings, Docker's objects, and files outside of the cache. Other clusters may live on this host, of this cache or of
+another one; their parts are left out.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ from pathlib import Path
 from pyroute2 import IPRoute
 
 from platform_e2e import paths
-from platform_e2e.cluster import naming, place
-from platform_e2e.cluster.embedded import cgroups, links
-from platform_e2e.cluster.embedded.remains import words
-from platform_e2e.cluster.k3d import traces
+from platform_e2e.cluster import cgroups, naming
+from platform_e2e.cluster.cleanup import words
+from platform_e2e.cluster.directory import every_cluster
+from platform_e2e.cluster.k3d import inventory
+from platform_e2e.cluster.network import links
 from platform_e2e.shell import run, which
 
 TROUBLED = ("/dev/shm", "/etc", "/opt", "/run", "/tmp", "/usr/local", "/var/lib", "/var/log", "/var/tmp")  # noqa: S108 - looked at only
-"""Where programs leave files; besides these the user's home is looked at."""
+"""Directories in which programs leave files; the user's home is searched as well."""
 
 DEPTH = 3
-"""How deep: what a program leaves behind begins near the top of one of these."""
+"""Depth of the search: files that a program leaves behind begin near the top of one of these."""
 
 SETTINGS = (
     "fs/inotify/max_user_instances",
@@ -44,7 +45,7 @@ SETTINGS = (
 
 
 TOKEN = "PLATFORM_E2E_LEAKS_TOKEN"  # noqa: S105 - the name of a variable
-"""The variable by which a run's processes are known."""
+"""The environment variable that identifies a run's processes."""
 
 LOCAL_TABLE = 255
 """RT_TABLE_LOCAL of linux/rtnetlink.h: the kernel's own entries for each address."""
@@ -52,29 +53,29 @@ LOCAL_TABLE = 255
 
 @dataclass(frozen=True)
 class HostState:
-    """What was seen at one moment: lines such as `interface eth0`."""
+    """The host's state at one moment, as lines such as `interface eth0`."""
 
     lines: frozenset[str]
 
     def left(self, after: HostState) -> list[str]:
-        """Return what is there later and was not before; of a new directory only the directory itself."""
+        """Return the lines that are only in the later state; of a new directory only the directory itself."""
         new = after.lines - self.lines
         return sorted(line for line in new if not (line.startswith("file ") and line.rpartition("/")[0] in new))
 
     def lost(self, after: HostState) -> list[str]:
-        """Return what was there and is not any more; a test tool must not take anything away either."""
+        """Return the lines that are missing in the later state; a test tool must not remove anything either."""
         theirs = ("process ", "file ", "network namespace net:")
         return sorted(line for line in self.lines - after.lines if not line.startswith(theirs))
 
 
 @dataclass(frozen=True)
 class Mark:
-    """What tells a run's traces from everybody else's.
+    """The marks by which a run's traces are told from others.
 
     Attributes:
         cluster: name of the run's cluster.
-        token: value of the variable `TOKEN` in the run's environment, which all that it starts inherits; nodes get no
-            variables of the user's, they are known by the cluster's name.
+        token: value of the variable `TOKEN` in the run's environment, which all its child processes inherit; nodes do not get the
+            user's variables and are identified by the cluster's name.
     """
 
     cluster: str
@@ -87,29 +88,29 @@ class Mark:
 
     def others(self) -> set[str]:
         """Return the names on this host of the other clusters of this cache."""
-        return {naming.on_host(each.name) for each in place.every()} - {self.name}
+        return {naming.on_host(each.name) for each in every_cluster()} - {self.name}
 
     def is_foreign(self, name: str) -> bool:
-        """Tell whether a name on this host is that of a cluster of another cache, or of another one of this cache."""
+        """Tell whether a name on this host belongs to a cluster of another cache, or to another cluster of this one."""
         return not naming.is_ours(name) or name in self.others()
 
 
 def look(mark: Mark, ignored: Sequence[str] = ()) -> HostState:
-    """Write down what there is.
+    """Record the state of this host.
 
     Args:
-        mark: of the run.
-        ignored: patterns (fnmatch) of lines that others on this host are responsible for.
+        mark: the mark of the run.
+        ignored: patterns (fnmatch) of lines that other users of this host cause.
     """
     others = mark.others()
-    foreign = traces.belongings(others)
+    foreign = inventory.belongings(others)
     everything = (
         *processes(mark),
         *_mounts(),
         *_network(mark),
         *_namespaces(mark, foreign),
         *_cgroups(mark),
-        *traces.lines(),
+        *inventory.lines(),
         *_rules(),
         *_settings(),
         *_files(),
@@ -122,7 +123,7 @@ def processes(mark: Mark) -> Iterator[str]:
     """Yield the processes that a run has started."""
     signs = (f"{TOKEN}={mark.token}", f"PLATFORM_E2E_CLUSTER_NAME={mark.name}")
     for directory in Path("/proc").glob("[0-9]*"):
-        # It may end while it is read.
+        # It may end while we read.
         with contextlib.suppress(OSError):
             variables = (directory / "environ").read_bytes().decode(errors="replace").split("\0")
             if any(sign in variables for sign in signs):
@@ -135,7 +136,7 @@ def _mounts() -> Iterator[str]:
 
 
 def _network(mark: Mark) -> Iterator[str]:
-    """Yield interfaces, addresses and routes, but for those of other clusters' interfaces."""
+    """Yield interfaces, addresses and routes, except those of other clusters' interfaces."""
     with IPRoute() as netlink:
         names = {
             link["index"]: link.get_attr("IFLA_IFNAME")
@@ -155,12 +156,12 @@ def _network(mark: Mark) -> Iterator[str]:
 
 
 def _is_another_clusters(alias: str, mark: Mark) -> bool:
-    """Tell whether an interface's alias says that it is another cluster's."""
+    """Tell whether an interface's alias names another cluster."""
     return alias.startswith(links.ALIAS) and mark.is_foreign(alias.removeprefix(links.ALIAS))
 
 
 def _namespaces(mark: Mark, containers: frozenset[str]) -> Iterator[str]:
-    """Yield the network namespaces that processes run in, but for those of other clusters, and those that have a name."""
+    """Yield the network namespaces with processes, except those of other clusters, and those with a name."""
     seen = set()
     for directory in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
@@ -184,7 +185,7 @@ def _cgroups(mark: Mark) -> Iterator[str]:
 
 
 def _rules() -> Iterator[str]:
-    """Yield the packet filter's rules, as far as a program is there to show them; counters are left out."""
+    """Yield the packet filter's rules without counters, if a program to read them is installed."""
     for argv in (["nft", "--stateless", "list", "ruleset"], ["iptables-save"]):
         if which(argv[0]) and os.geteuid() == 0:
             listing = run([str(which(argv[0])), *argv[1:]], timeout=30, ok=range(256)).stdout

@@ -1,4 +1,4 @@
-"""Gone means gone: end runs in every way there is, and compare the host before and after each."""
+"""End runs in every way, and compare the host before and after each: no trace of a run may remain."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from platform_e2e import paths
-from platform_e2e.cluster import hoststate, sweeping
+from platform_e2e.cluster import gc, hoststate
+from platform_e2e.cluster.directory import ClusterDirectory
 from platform_e2e.cluster.hoststate import HostState, Mark
-from platform_e2e.cluster.place import Place
-from platform_e2e.cluster.waiting import NotInTime, wait_until
 from platform_e2e.errors import WrongUsage
 from platform_e2e.paths import command
 from platform_e2e.shell import background
+from platform_e2e.toolbox.waiting import NotInTime, wait_until
 
 RUN_SECONDS = 3600.0
-"""For one run; on an empty cache the first one builds everything."""
+"""Timeout for one run; on an empty cache the first one builds everything."""
 
 END_SECONDS = 180.0
-"""For a run to end after a signal: evidence is gathered and the cluster removed."""
+"""Timeout for the end of a run after a signal: it gathers evidence and removes the cluster."""
 
 GONE_SECONDS = 10.0
-"""After the end of a run, whatever ended it, nothing may be left after this long."""
+"""Longest time after the end of a run until all its traces must be gone."""
 
 RUN = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "e2e")
-"""The run that is ended, from the root of the checkout."""
+"""The run to end, from the root of the checkout."""
 
 
 class Ending(StrEnum):
@@ -54,23 +54,23 @@ SIGNALS = {
 
 EXTRA = {
     Ending.NORMAL: ("-m", "smoke"),
-    # The deadline comes in the middle of the run, and the test at hand fails with it.
+    # The deadline passes in the middle of the run, and the current test fails with it.
     Ending.FAILING: ("--deadline", "30s"),
 }
-"""What is added to the run's command line."""
+"""Options added to the run's command line."""
 
 
 @dataclass(frozen=True)
 class Leak:
-    """How one run ended, and what it left.
+    """The result of one run: how it ended, and what it left.
 
     Attributes:
-        ending: in which way.
+        ending: the way in which it was ended.
         status: the run's exit status.
-        seconds: from the end of the run until nothing was left; at most `GONE_SECONDS`.
-        left: what there is now and was not before.
-        lost: what there was and is no more.
-        trouble: why the run was no test of this ending, or empty.
+        seconds: time from the end of the run until its traces were gone; at most `GONE_SECONDS`.
+        left: lines that exist now and did not before.
+        lost: lines that existed before and do not now.
+        trouble: why the run did not test this ending, or empty.
     """
 
     ending: Ending
@@ -82,11 +82,11 @@ class Leak:
 
     @property
     def clean(self) -> bool:
-        """Tell whether nothing is wrong."""
+        """Tell whether the run left and removed nothing."""
         return not (self.left or self.lost or self.trouble)
 
     def render(self) -> str:
-        """Return one line, and one more for each thing that was left or lost."""
+        """Return one line, and one more for each line that was left or lost."""
         verdict = "clean" if self.clean else self.trouble or "NOT CLEAN"
         head = f"{self.ending:<10} status {self.status}, {verdict} after {self.seconds:.1f} s"
         return "\n".join([head, *(f"  left: {line}" for line in self.left), *(f"  lost: {line}" for line in self.lost)])
@@ -99,22 +99,22 @@ def run_leaks(
     ignored: Sequence[str] = (),
     told: Callable[[Leak], None] = lambda _: None,
 ) -> list[Leak]:
-    """Do one run for each ending and compare the host before and after.
+    """Do one run for each ending and compare the host before and after it.
 
     Args:
-        argv_for_run: the command line of the run that is ended so, with a cluster of the given name.
-        endings: which ones.
-        ignored: patterns of `hoststate` lines that others on this host cause.
+        argv_for_run: returns the run's command line, given the name of its cluster.
+        endings: the endings to test.
+        ignored: patterns of `hoststate` lines that other users of this host cause.
         told: called with each result as soon as it is known.
 
     Raises:
-        WrongUsage: this user is not root, and would see neither cgroups nor namespaces.
+        WrongUsage: this user is not root, and could not see cgroups and namespaces.
     """
     if os.geteuid() != 0:
         raise WrongUsage(
             "only root sees everything that a run could leave", f"run it as `sudo -E {command('leaks', more=False)}`"
         )
-    for name in sweeping.sweep().removed:
+    for name in gc.sweep().removed:
         print(f"swept what an earlier run had left of cluster {name}", file=sys.stderr)
     results = []
     for ending in endings:
@@ -130,23 +130,23 @@ def _one(ending: Ending, argv: Sequence[str], mark: Mark, ignored: Sequence[str]
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / f"leaks-{ending}.log"
     log.write_bytes(b"")
-    # Results of their own, and no page of a job: nobody wants to read of runs that are ended on purpose, nor have them
-    # push others out of artifacts/.
+    # The results get a directory of their own, and no page of a job: runs that are ended on purpose must not push others out
+    # of artifacts/.
     own = {"PLATFORM_E2E_ARTIFACTS": str(paths.artifacts() / "leaks"), "GITHUB_STEP_SUMMARY": ""}
-    # Whatever a script starts in the background ignores Ctrl-C, and so would its runs.
+    # A process that a script starts in the background ignores Ctrl-C, and so would its runs.
     command = ["env", "--default-signal=INT", f"--chdir={paths.project()}", *argv]
     process = background(command, log_file=log, env={**os.environ, **own, hoststate.TOKEN: mark.token})
     trouble = ""
     try:
         if ending is not Ending.NORMAL:
-            _until_in_use(process, Place(mark.cluster))
+            _until_in_use(process, ClusterDirectory(mark.cluster))
         if ending in SIGNALS:
             _send(process, SIGNALS[ending])
         _until_ended(process, END_SECONDS if ending in SIGNALS else RUN_SECONDS)
     except NotInTime as error:
         trouble = error.problem.splitlines()[0]
     finally:
-        # It has a session of its own, so that no Ctrl-C of this one ends it.
+        # A session of its own keeps Ctrl-C of this one away from it.
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -156,8 +156,8 @@ def _one(ending: Ending, argv: Sequence[str], mark: Mark, ignored: Sequence[str]
     return Leak(ending, process.returncode, seconds, tuple(before.left(after)), tuple(before.lost(after)), trouble)
 
 
-def _until_in_use(process: subprocess.Popen[bytes], cluster: Place) -> None:
-    """Wait until the run's cluster can be used, so that as much as possible is there to be left behind."""
+def _until_in_use(process: subprocess.Popen[bytes], cluster: ClusterDirectory) -> None:
+    """Wait until the run's cluster is ready, so that the run can leave as much as possible behind."""
 
     def look() -> bool | str:
         if process.poll() is not None:
@@ -168,7 +168,7 @@ def _until_in_use(process: subprocess.Popen[bytes], cluster: Place) -> None:
 
 
 def _send(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Send a signal as it comes in life: a terminal's to the whole group, others to the one process."""
+    """Send a signal as it is sent in practice: a terminal's to the whole process group, others to the one process."""
     if number in {signal.SIGINT, signal.SIGHUP}:
         os.killpg(process.pid, number)
     else:
@@ -180,7 +180,7 @@ def _until_ended(process: subprocess.Popen[bytes], timeout: float) -> None:
 
 
 def _settled(before: HostState, now: Callable[[], HostState]) -> tuple[float, HostState]:
-    """Look until nothing is left, at most for as long as that may take."""
+    """Wait until the run's traces are gone, or until the time for it is over."""
     began = time.monotonic()
     after = now()
 

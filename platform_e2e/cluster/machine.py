@@ -1,4 +1,4 @@
-"""What this machine has, and what it lacks for a cluster: each problem with its remedy, found without changing anything."""
+"""What this machine has, and what it lacks for a cluster, found without changing anything; each problem has a remedy."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 from platform_e2e import paths
-from platform_e2e.cluster.embedded import cgroups, hostpackages, programs
+from platform_e2e.cluster import cgroups
 from platform_e2e.cluster.provider import ClusterSpec, Problem
 from platform_e2e.paths import command
+from platform_e2e.toolbox import hostpackages, programs
 
 GIB = 1024**3
 
@@ -21,13 +22,13 @@ COLD_DISK = 15 * GIB
 """Free bytes that a first build needs: 4.9 GB of build cache, 4 GB of modules, 3 GB of programs and images, and room to link."""
 
 COLD_TOOLS_DISK = 4 * GIB
-"""The same where only helm, kubectl and kustomize are built, because nodes and pods come from a registry."""
+"""Free bytes for a first build of only helm, kubectl and kustomize, when nodes and pods come from a registry."""
 
 WARM_TOOLS_DISK = 1 * GIB
-"""Free bytes that a run with these three needs: logs, evidence and the layer's own images; the cluster's files are Docker's."""
+"""Free bytes for a run with these three: logs, evidence and the layer's own images; Docker stores the cluster's files."""
 
 WARM_DISK = 4 * GIB
-"""Free bytes that a run with everything built needs: container layers, etcd, logs and evidence of one cluster."""
+"""Free bytes for a run that builds everything: container layers, etcd, logs and evidence of one cluster."""
 
 MEMORY = 4 * GIB
 """Available bytes: all programs of one cluster together were measured at 2.2 GiB, the rest is for tests and page cache."""
@@ -42,26 +43,26 @@ CAP_NET_ADMIN, CAP_SYS_ADMIN, CAP_NET_RAW, CAP_SYS_RESOURCE = 12, 21, 13, 24
 """Bits of linux/capability.h."""
 
 NEEDED_CAPABILITIES = {CAP_NET_ADMIN: "CAP_NET_ADMIN", CAP_SYS_ADMIN: "CAP_SYS_ADMIN", CAP_NET_RAW: "CAP_NET_RAW"}
-"""For bridges and namespaces, mounts, and asking by ARP who has an address."""
+"""Capabilities for bridges and namespaces, for mounts, and for ARP requests."""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What the doctor looks at.
+    """The observed properties of a machine.
 
     Attributes:
         system: `linux`, `darwin`, `win32`.
         root: whether this process is uid 0.
         capabilities: the effective set, as a bit mask.
-        disk: free bytes where the cache is.
+        disk: free bytes on the cache's file system.
         memory: available bytes.
         inotify_instances: limit for one user.
         inotify_watches: limit for one user.
-        cgroups: `v1`, `hybrid`, `v2` or empty where none are mounted.
-        routes: destinations of this host's routes.
-        missing_tools: packages that are needed and not there, and that the run will not install.
+        cgroups: `v1`, `hybrid`, `v2`, or empty if none are mounted.
+        routes: the destinations of the machine's routes.
+        missing_tools: needed packages that are missing and that the run will not install.
         warm: whether the programs are built already.
-        tools: whether at least those that run on this host are.
+        tools: whether at least the programs that run on this host are built.
     """
 
     system: str
@@ -79,11 +80,11 @@ class Machine:
 
 
 def judge(machine: Machine, spec: ClusterSpec) -> list[Problem]:
-    """Return what keeps an embedded cluster from running on a machine, and what may make it slow.
+    """Return what prevents an embedded cluster on a machine, and what may make it slow.
 
     Args:
-        machine: what was observed.
-        spec: the cluster that is asked for.
+        machine: the observed machine.
+        spec: the requested cluster.
     """
     if machine.system != "linux":
         return [
@@ -127,8 +128,8 @@ def resources(machine: Machine, *, built: bool = True) -> list[Problem]:
     """Judge disk, memory and inotify limits.
 
     Args:
-        machine: this one.
-        built: whether nodes and pods are built here; else only the tools that run on this host are.
+        machine: the observed machine.
+        built: whether nodes and pods are built here; else only the tools for this host are.
     """
     problems = disk(machine, built=built)
     if machine.memory < MEMORY:
@@ -153,10 +154,10 @@ def resources(machine: Machine, *, built: bool = True) -> list[Problem]:
 
 
 def disk(machine: Machine, *, built: bool = True) -> list[Problem]:
-    """Judge the room for the cache.
+    """Judge the free disk space for the cache.
 
     Args:
-        machine: this one.
+        machine: the observed machine.
         built: as for `resources`.
     """
     problems: list[Problem] = []
@@ -175,7 +176,7 @@ def disk(machine: Machine, *, built: bool = True) -> list[Problem]:
 
 
 def _network(machine: Machine, spec: ClusterSpec) -> list[Problem]:
-    """Say that the layer's own addresses are taken; the run then replaces them, so this stops nothing."""
+    """Note that the layer's own addresses are taken; the run then replaces them, so the note is not fatal."""
     return [
         Problem(
             f"the layer's address pool {pool} is inside {route}, which this host has a route for",
@@ -189,7 +190,7 @@ def _network(machine: Machine, spec: ClusterSpec) -> list[Problem]:
 
 
 def observe() -> Machine:
-    """Look at this machine."""
+    """Observe this machine."""
     linux = sys.platform == "linux"
     existing = next(parent for parent in (paths.cache(), *paths.cache().parents) if parent.exists())
     return Machine(
@@ -239,7 +240,7 @@ def cgroup_layout(mountinfo: str) -> str:
 
 
 def routes(table: str) -> tuple[IPv4Network, ...]:
-    """Return the destinations in the text of /proc/net/route, the default route left out."""
+    """Return the destinations in the text of /proc/net/route, without the default route."""
     found = []
     for line in table.splitlines()[1:]:
         _interface, destination, _gateway, _flags, _count, _use, _metric, mask, *_rest = line.split()
@@ -251,14 +252,14 @@ def routes(table: str) -> tuple[IPv4Network, ...]:
 
 
 def render(problems: Sequence[Problem]) -> str:
-    """Return one paragraph for each problem: what, then the remedy."""
+    """Return one paragraph for each problem: the problem, then its remedy."""
     return "\n".join(
         f"{'problem' if problem.fatal else 'note'}: {problem.what}\n  remedy: {problem.remedy}" for problem in problems
     )
 
 
 def summary(machine: Machine) -> str:
-    """Return one line that says what was looked at."""
+    """Return one line about the observed machine."""
     resource = "with" if machine.capabilities >> CAP_SYS_RESOURCE & 1 else "without"
     return (
         f"{machine.system}, {'root' if machine.root else 'not root'}, {resource} CAP_SYS_RESOURCE, cgroups {machine.cgroups},"

@@ -1,4 +1,4 @@
-"""Make, remove, list, stop, start and enter clusters that stay; `platform-e2e cluster` calls it."""
+"""Make, remove, list, stop, start and enter kept clusters, for the command `platform-e2e cluster`."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ import time
 from pathlib import Path
 
 from platform_e2e import paths
-from platform_e2e.cluster import lease, place, providers, sweeping
-from platform_e2e.cluster.lease import REMOVAL_SECONDS
-from platform_e2e.cluster.place import Place
+from platform_e2e.cluster import acquisition, gc, providers
+from platform_e2e.cluster.acquisition import REMOVAL_SECONDS
+from platform_e2e.cluster.directory import ClusterDirectory, every_cluster
 from platform_e2e.cluster.provider import Capability, ClusterFacts, ClusterSpec, Images
-from platform_e2e.cluster.waiting import wait_until
 from platform_e2e.errors import WrongUsage
 from platform_e2e.paths import command
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox.waiting import wait_until
 
 DEFAULT_NAME = "e2e"
-"""The name that a kept cluster has unless another one is chosen; `platform_e2e.settings` has the same."""
+"""The default name of a kept cluster; `platform_e2e.settings` has the same."""
 
 
 def up(spec: ClusterSpec, provider: str) -> None:
-    """Make a cluster, or find the one of that name, and keep it.
+    """Make a cluster, or attach to the one of that name, and keep it.
 
     Args:
-        spec: what is asked for.
-        provider: name of who makes it.
+        spec: the requested cluster.
+        provider: the provider's name.
 
     Raises:
         CreationFailed: it could not be made.
     """
     print(f"making cluster {spec.name}; on an empty cache everything is built first, see {paths.cache() / 'logs'}")
     name = spec.name
-    with lease.acquire(spec, providers.choose(provider), keep=lambda: True, timeline=Timeline(None)) as held:
+    with acquisition.acquire(spec, providers.choose(provider), keep=lambda: True, timeline=Timeline(None)) as held:
         facts = held.facts
     print(f"cluster {name}: Kubernetes {facts.kubernetes}, nodes {', '.join(node.name for node in facts.nodes)}")
     print(f"  export KUBECONFIG={facts.kubeconfig}")
@@ -43,17 +43,17 @@ def up(spec: ClusterSpec, provider: str) -> None:
 
 
 def down(name: str, *, force: bool = False) -> None:
-    """Remove a cluster, also one whose supervisor was killed.
+    """Remove a cluster, also if its supervisor was killed.
 
     Args:
-        name: of the cluster.
-        force: also while somebody holds it.
+        name: the name of the cluster.
+        force: remove it even while processes hold it.
 
     Raises:
-        WrongUsage: somebody holds it.
-        NotInTime: it is not gone after a minute.
+        WrongUsage: a process holds it.
+        NotInTime: it was not removed within a minute.
     """
-    there = Place(name)
+    there = ClusterDirectory(name)
     holders = there.holders()
     if holders and not force:
         raise WrongUsage(
@@ -67,7 +67,7 @@ def down(name: str, *, force: bool = False) -> None:
         timeout=REMOVAL_SECONDS,
         what=f"cluster {name} is removed",
     )
-    sweeping.sweep().demand(name)
+    gc.sweep().demand(name)
     print(f"cluster {name} is removed")
 
 
@@ -75,12 +75,12 @@ def power(facts: ClusterFacts, node: str, *, on: bool) -> None:
     """Stop or start the nodes of a cluster, the servers first when they start and last when they stop.
 
     Args:
-        facts: of the cluster.
-        node: only this one; all of them if empty.
-        on: start them.
+        facts: the facts of the cluster.
+        node: the node's name; all nodes if empty.
+        on: start them; else stop them.
 
     Raises:
-        WrongUsage: it has no such node, or its provider cannot do that.
+        WrongUsage: it lacks that node, or its provider cannot stop nodes.
     """
     provider = providers.choose(facts.provider)
     names = [each.name for each in facts.nodes]
@@ -97,7 +97,7 @@ def power(facts: ClusterFacts, node: str, *, on: bool) -> None:
 def show() -> None:
     """Print one line for each cluster: name, provider, age, nodes, holders, segment."""
     rows = [("NAME", "PROVIDER", "AGE", "NODES", "SEGMENT", "STATE")]
-    for each in place.every():
+    for each in every_cluster():
         facts, holders = each.facts(), each.holders()
         if not each.supervisor.is_held():
             state = f"abandoned; remove it: {command('cluster')} down {each.name}"
@@ -106,14 +106,14 @@ def show() -> None:
         else:
             state = f"used by {', '.join(holders)}" if holders else "kept" if each.keep.exists() else "being removed"
         nodes, segment, provider = (str(len(facts.nodes)), facts.segment, facts.provider) if facts else ("", "", "")
-        rows.append((each.name, provider, age(each.directory), nodes, segment, state))
+        rows.append((each.name, provider, age(each.path), nodes, segment, state))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def age(directory: Path) -> str:
-    """Return how long ago a cluster's specification was written, as kubectl writes ages."""
+    """Return the time since a cluster's specification was written, in kubectl's format for ages."""
     file = directory / "spec.json"
     seconds = int(time.time() - (file if file.exists() else directory).stat().st_mtime)
     days, hours, minutes = seconds // 86400, seconds // 3600, seconds // 60
@@ -121,8 +121,8 @@ def age(directory: Path) -> str:
 
 
 def chosen(name: str) -> str:
-    """Return the name, or that of the only cluster there is."""
-    there = [each.name for each in place.every()]
+    """Return the name, or that of the only existing cluster."""
+    there = [each.name for each in every_cluster()]
     if name or len(there) == 1:
         found = name or there[0]
         if found in there:
@@ -137,9 +137,9 @@ def facts_of(name: str) -> ClusterFacts:
     """Return a cluster's facts.
 
     Raises:
-        WrongUsage: it is still being made.
+        WrongUsage: the cluster is still being made.
     """
-    facts = Place(name).facts()
+    facts = ClusterDirectory(name).facts()
     if facts is None:
         raise WrongUsage(
             f"cluster {name} is still being made", f"wait until `{command('cluster')} list` says that it is kept"
@@ -148,16 +148,16 @@ def facts_of(name: str) -> ClusterFacts:
 
 
 def shell(facts: ClusterFacts, node: str) -> None:
-    """Become a shell with KUBECONFIG set and kubectl on PATH, or one in a node. Does not return."""
+    """Become a shell with KUBECONFIG set and kubectl on PATH, or a shell in a node. Does not return."""
     if node:
         words = list(providers.choose(facts.provider).enter(facts, node))
     else:
-        from platform_e2e.cluster.embedded import programs  # noqa: PLC0415 - only this command needs it
+        from platform_e2e.toolbox import programs  # noqa: PLC0415 - only this command needs it
 
         os.environ["KUBECONFIG"] = facts.kubeconfig
         only = () if facts.images == Images.BUILT else programs.TOOLS_OF_HOST
         os.environ["PATH"] = f"{programs.ensure(Timeline(None), only).directory}:{os.environ['PATH']}"
         words = [os.environ.get("SHELL") or "/bin/sh"]
     sys.stdout.flush()
-    # Nothing is left to do for this process, and a shell wants the terminal for itself.
+    # This process has nothing left to do, and a shell needs the terminal for itself.
     os.execvp(words[0], words)  # noqa: S606 - a program by its name, no shell in between

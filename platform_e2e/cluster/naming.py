@@ -1,8 +1,8 @@
-"""How a cluster is called on this host: its name, and the identity of the cache that it belongs to.
+"""The name of a cluster on this host: its name in the cache, and the identity of that cache.
 
-What lies in the cache needs no more than the name. What is the host's or Docker's (cgroups, the interface, containers,
-networks) is shared by every cache of the machine, and each cache may have a cluster `e2e`: one must never be taken for
-another, or the one would be ended as what is left of the other.
+In the cache the name alone is unique. cgroups, the interface, containers and networks belong to the host or to Docker and are
+shared by all caches of the machine, and each cache may have a cluster `e2e`: a cluster must never be taken for another
+cache's, or one run would remove the other's cluster as a leftover.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from pathlib import Path
 from platform_e2e import paths
 
 FILE = "identity"
-"""In the cache: a random word, made when the cache is first asked for its identity."""
+"""File in the cache with a random word, made when the cache's identity is first needed."""
 
 LENGTH = 10
-"""Of an identity, in hexadecimal digits: k3d's names have 32 characters, a cluster's own name has up to 20."""
+"""Hexadecimal digits of an identity: k3d's names have 32 characters, a cluster's own name has up to 20."""
 
 
 def on_host(cluster: str) -> str:
-    """Return the name that a cluster of this cache has on this host.
+    """Return the name on this host of a cluster of this cache.
 
     Args:
         cluster: its name in the cache.
@@ -34,27 +34,27 @@ def on_host(cluster: str) -> str:
 
 
 def in_cache(name: str) -> str:
-    """Return the name that a cluster has in this cache, given the one that it has on this host."""
+    """Return the name in this cache of a cluster, given its name on this host."""
     return name.removesuffix(f"-{_identity(paths.cache())}")
 
 
 def is_ours(name: str) -> bool:
-    """Tell whether a name is that of a cluster of this cache on this host."""
+    """Tell whether a name on this host belongs to a cluster of this cache."""
     return name.endswith(f"-{_identity(paths.cache())}")
 
 
 @functools.cache
 def _identity(cache: Path) -> str:
-    """Return the identity of a cache; a process that has asked once stays with the answer, also when the cache goes.
+    """Return the identity of a cache; a process keeps its first answer, also if the cache is removed.
 
-    The file's place and its number on its disk are part of it: a cache that was copied, moved or unpacked in another
-    container has the same word in it and is another one.
+    The file's path and inode are part of it: a cache that was copied, moved or unpacked in another container has the same
+    word and gets another identity.
     """
     file = cache / FILE
     try:
         word, where = _read(file)
     except OSError:
-        # Who cannot write there has made no cluster; the answer must only be nobody else's.
+        # A user who cannot write there has made no cluster; the identity must only differ from all others.
         return secrets.token_hex(LENGTH // 2)
     whole = f"{file.resolve()}\0{where.st_dev}\0{where.st_ino}\0{word}"
     return hashlib.sha256(whole.encode()).hexdigest()[:LENGTH]
@@ -66,7 +66,7 @@ def _read(file: Path) -> tuple[str, os.stat_result]:
         scratch = file.with_name(f".{FILE}.{os.getpid()}-{threading.get_ident()}.new")
         try:
             scratch.write_text(secrets.token_hex(16))
-            # Of two processes that come at once the first one's word is both's.
+            # If two processes write it at once, both use the first one's word.
             with contextlib.suppress(FileExistsError):
                 os.link(scratch, file)
         finally:

@@ -1,6 +1,6 @@
-"""What goes into the wheel `platform-e2e-programs`; `nox -s programs-wheel` makes the wheel of it.
+"""Collect the content of the wheel `platform-e2e-programs`; `nox -s programs-wheel` builds the wheel from it.
 
-The wheel holds what a first run would compile or fetch, see `platform_e2e.cluster.embedded.prebuilt`: programs with k3d, root
+The wheel holds what a first run would compile or fetch, see `platform_e2e.toolbox.prebuilt`: programs with k3d, root
 file systems, pieces of Go modules. `.ci/programs-wheel/` has the wheel's metadata.
 """
 
@@ -13,15 +13,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from platform_e2e import paths
-from platform_e2e.cluster.embedded import gomod, modules, prebuilt, programs, rootfs, toolchain
-from platform_e2e.cluster.embedded.prebuilt import Prebuilt
 from platform_e2e.cluster.k3d import binary, versions
 from platform_e2e.errors import BrokenHarness, HarnessError, WrongUsage
 from platform_e2e.shell import run
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox import gomod, modules, prebuilt, programs, rootfs, toolchain
+from platform_e2e.toolbox.prebuilt import Prebuilt
 
 LICENCE = re.compile(r"(?i)^(licen[cs]e|copying|copyright|notice|patents)")
-"""Names of files that say under which terms a module may be passed on."""
+"""File names of licences."""
 
 LICENCES = "LICENSES-OF-GO-MODULES.txt"
 
@@ -29,15 +29,15 @@ ABOUT = '"""What platform-e2e would compile and fetch on this platform; platform
 
 
 class Printed(Timeline):
-    """Prints what is being done; a build of 20 minutes must not be silent."""
+    """A timeline that prints each step; a build of 20 minutes must not be silent."""
 
     def __init__(self) -> None:
-        """Keep no file."""
+        """Write no file."""
         super().__init__(None)
         self._last = ""
 
     def progress(self, name: str, text: str) -> None:
-        """Print one line where it is another step than before: texts of one step differ in their numbers."""
+        """Print one line for each new step; texts of one step differ only in their numbers."""
         step = re.sub(r"\d+", "", text)
         if step != self._last:
             sys.stdout.write(f"{name}: {text}\n")
@@ -46,16 +46,16 @@ class Printed(Timeline):
 
 
 def pack(directory: Path, version: str, timeline: Timeline) -> Prebuilt:
-    """Lay out the wheel's package, building what is not in the cache.
+    """Make the wheel's package, building what the cache lacks.
 
     Args:
         directory: the package to make.
-        version: of the wheel.
-        timeline: shows what is being done.
+        version: the version of the wheel.
+        timeline: shows the progress.
 
     Raises:
-        WrongUsage: the directory is there already.
-        BrokenHarness: something does not build, or a wheel of an earlier time is installed here.
+        WrongUsage: the directory exists.
+        BrokenHarness: a build fails, or an earlier wheel is installed here.
     """
     if directory.exists():
         raise WrongUsage(f"{directory} must not exist, got one that does", "name another directory, or remove it")
@@ -89,14 +89,14 @@ def pack(directory: Path, version: str, timeline: Timeline) -> Prebuilt:
 
 
 def _pack_root(made: rootfs.Rootfs, archive: Path) -> None:
-    """Write an entry of the cache as an archive.
+    """Write a root file system of the cache as an archive.
 
     Raises:
-        BrokenHarness: what its packages say about their licences was not kept.
+        BrokenHarness: the licence texts of its packages are missing.
     """
     entry = made.path.parent
     if not (entry / rootfs.COPYRIGHT).is_file():
-        # One of an earlier version; the wheel is passed on, and may be only with it.
+        # An earlier version made it; the wheel may be passed on only with the licence texts.
         raise BrokenHarness(f"{entry} must have {rootfs.COPYRIGHT}, got one without", f"remove {entry.parent}")
     with tarfile.open(archive, "w:xz", format=tarfile.PAX_FORMAT) as tar:
         for path in sorted(entry.iterdir()):
@@ -104,7 +104,7 @@ def _pack_root(made: rootfs.Rootfs, archive: Path) -> None:
 
 
 def _of_nobody(info: tarfile.TarInfo) -> tarfile.TarInfo:
-    """Name owners by their numbers alone: the names are this host's."""
+    """Keep owners as numbers only: their names belong to this host."""
     info.uname = info.gname = ""
     return info
 
@@ -113,7 +113,7 @@ def licences(files: Iterable[Path], timeline: Timeline) -> str:
     """Return the licences of all Go modules that are linked into programs, each text once.
 
     Raises:
-        BrokenHarness: a module's source is not there, or has none.
+        BrokenHarness: a module's source is missing, or has no licence.
     """
     go = toolchain.choose().command(timeline)
     linked = {found for path in files for found in linked_modules(run([go, "version", "-m", path], timeout=60).stdout)}
@@ -122,7 +122,7 @@ def licences(files: Iterable[Path], timeline: Timeline) -> str:
 
 
 def linked_modules(said: str) -> set[str]:
-    """Return what `go version -m PROGRAM` names, as directories of a module cache: what replaces a module in its place."""
+    """Return the modules in the output of `go version -m PROGRAM`, as directories of a module cache, replacements applied."""
     found: list[gomod.Module] = []
     for line in said.splitlines():
         words = line.split()
@@ -134,13 +134,13 @@ def linked_modules(said: str) -> set[str]:
 
 
 def texts(sources: Mapping[str, Path]) -> str:
-    """Return the texts of licences with the names of those that have them.
+    """Return the texts of licences, each with the names of those that have it.
 
     Args:
-        sources: by name the directory of the source.
+        sources: for each name the directory of its source.
 
     Raises:
-        BrokenHarness: one has none.
+        BrokenHarness: a source has no licence.
     """
     found: dict[str, list[str]] = {}
     for name, directory in sources.items():
@@ -157,7 +157,7 @@ def texts(sources: Mapping[str, Path]) -> str:
 
 
 def main(words: Sequence[str]) -> int:
-    """Lay out the package in the directory given first, for the version given second."""
+    """Make the package in the directory of the first argument, for the version of the second one."""
     try:
         directory, version = words
         made = pack(Path(directory), version, Printed())

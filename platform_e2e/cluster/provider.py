@@ -1,4 +1,4 @@
-"""What every provider of clusters offers, and what a cluster is to the rest of the harness."""
+"""The interface of a provider of clusters, and the facts about a cluster that the rest of the harness uses."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from platform_e2e.settings import CLUSTER_NAME
 from platform_e2e.timeline import Timeline
 
 MOST_NODES = 9
-"""As the option --nodes has it: more than one machine can run."""
+"""Upper limit of the option --nodes: more than one machine can run."""
 
 
 class Images(StrEnum):
-    """Where the images of nodes and pods come from."""
+    """The source of the images of nodes and pods."""
 
     REGISTRY = "registry"
     MIRROR = "mirror"
@@ -41,18 +41,18 @@ class Capability(StrEnum):
 
 @dataclass(frozen=True)
 class ClusterSpec:
-    """What is asked of a provider.
+    """The requested cluster.
 
     Attributes:
-        name: of the cluster, at most 20 characters of [a-z0-9-].
-        nodes: how many nodes, the servers included.
-        pools: the address ranges that the layer's IPAddressPools state; the segment is laid around them.
-        kubernetes: version asked for, empty for the provider's own.
-        source: where images come from.
-        mirror: of the registries, as the option --registry-mirror has it, where `source` is that.
-        servers: how many of the nodes have a control plane.
-        registries: that the pods' images come from, as far as that is known; the user's logins there go to the nodes.
-        registry_ca: file with certificates that nodes trust beside their own, or empty.
+        name: the name of the cluster, at most 20 characters of [a-z0-9-].
+        nodes: the number of nodes, servers included.
+        pools: the address ranges of the layer's IPAddressPools; the segment is chosen around them.
+        kubernetes: the requested version, empty for the provider's own.
+        source: the source of its images.
+        mirror: the value of --registry-mirror, if `source` is a mirror.
+        servers: the number of nodes with a control plane.
+        registries: the known registries of the pods' images; nodes get the user's logins there.
+        registry_ca: file with certificates that nodes trust in addition to their own, or empty.
     """
 
     name: str
@@ -66,21 +66,22 @@ class ClusterSpec:
     registry_ca: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse a name that is more than a name, since directories that are removed are called so, and senseless sizes.
+        """Refuse a name that is not a plain directory name, since its directory is removed, and numbers out of range.
 
         Raises:
             WrongUsage: the name or the number of nodes cannot be used.
         """
         if not CLUSTER_NAME.fullmatch(self.name):
             raise WrongUsage(
-                f"`{self.name}` is no name for a cluster",
-                "use 1 to 20 characters of a-z, 0-9 and -, starting and ending with a letter or digit",
+                f"the name of a cluster must be 1 to 20 characters of a-z, 0-9 and -, got `{self.name}`",
+                "start and end it with a letter or digit",
             )
         if not 1 <= self.nodes <= MOST_NODES:
-            raise WrongUsage(f"a cluster has from 1 to {MOST_NODES} nodes, not {self.nodes}", "ask for another number")
+            raise WrongUsage(f"a cluster must have 1 to {MOST_NODES} nodes, got {self.nodes}", "ask for another number")
         if not 1 <= self.servers <= self.nodes:
             raise WrongUsage(
-                f"of {self.nodes} node(s) {self.servers} cannot be servers", f"ask for 1 to {self.nodes} with --servers"
+                f"a cluster of {self.nodes} node(s) must have 1 to {self.nodes} servers, got {self.servers}",
+                f"ask for 1 to {self.nodes} with --servers",
             )
 
 
@@ -95,21 +96,21 @@ class NodeFacts:
 
 @dataclass(frozen=True)
 class ClusterFacts:
-    """A cluster as it is written to `cluster.json` in its directory, for every process that attaches.
+    """The facts of a cluster, stored as `cluster.json` in its directory for every process that attaches.
 
     Attributes:
-        name: of the cluster.
-        provider: name of the provider that made it.
-        directory: of everything that belongs to it; removed with it.
-        kubeconfig: of an administrator, readable by its owner only.
-        kubernetes: version that the API server states.
-        nodes: its nodes, the server first.
+        name: the name of the cluster.
+        provider: the name of its provider.
+        directory: the directory of everything that belongs to it; removed with it.
+        kubeconfig: the kubeconfig of an administrator, readable by its owner only.
+        kubernetes: the version that the API server reports.
+        nodes: the nodes, the server first.
         segment: the network that nodes and LoadBalancer addresses share, as a CIDR, or empty.
-        host_address: this host's address on the segment, or that of `probe`; empty where neither is there.
+        host_address: this host's address on the segment, or that of `probe`; empty if both are missing.
         host_interface: this host's interface on the segment, or empty.
-        probe: name of a container that asks on the segment in this host's place, or empty.
-        pool_map: for each address range of the layer that was not free, the range used in its place.
-        images: where the images of its nodes and pods come from: `built`, `registry` or `mirror`.
+        probe: name of a container that sends requests on the segment in this host's place, or empty.
+        pool_map: for each address range of the layer that was taken, the range used instead.
+        images: the source of its images: `built`, `registry` or `mirror`.
     """
 
     name: str
@@ -131,7 +132,7 @@ class ClusterFacts:
         return IPv4Network(self.segment) if self.segment else None
 
     def write(self, path: Path) -> None:
-        """Store it so that a reader sees the whole or nothing."""
+        """Store it atomically."""
         data = {k: v for k, v in self.__dict__.items() if k != "nodes"}
         atomic_write(path, json.dumps({**data, "nodes": [n.__dict__ for n in self.nodes]}, indent=1))
 
@@ -145,7 +146,7 @@ class ClusterFacts:
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that the doctor found: what, and the remedy. A warning does not stop a run."""
+    """A problem that the doctor found, and its remedy. A problem that is not fatal does not stop a run."""
 
     what: str
     remedy: str
@@ -153,25 +154,25 @@ class Problem:
 
 
 class Provider(Protocol):
-    """Makes, finds and removes clusters of one sort."""
+    """A provider makes, finds and removes clusters."""
 
     name: str
     capabilities: frozenset[Capability]
 
     def doctor(self, spec: ClusterSpec) -> Sequence[Problem]:
-        """Return what keeps this provider from making the cluster on this machine, quickly, changing nothing."""
+        """Return what prevents the cluster on this machine, quickly and without changing anything."""
         ...
 
     def create(self, spec: ClusterSpec, directory: Path, timeline: Timeline) -> ClusterFacts:
-        """Make the cluster, its nodes Ready; on an error leave nothing behind."""
+        """Make the cluster and wait until its nodes are Ready; after an error nothing of it remains."""
         ...
 
     def alive(self, facts: ClusterFacts) -> bool:
-        """Tell whether a cluster that was made is still running."""
+        """Tell whether a cluster still runs."""
         ...
 
     def tend(self, name: str, directory: Path) -> None:
-        """Do what the cluster needs of the process that has made it; called several times a second as long as it lives."""
+        """Do recurring work in the process that made the cluster; called several times a second while the cluster lives."""
         ...
 
     def load_image(self, facts: ClusterFacts, archive: Path) -> None:
@@ -179,7 +180,7 @@ class Provider(Protocol):
         ...
 
     def stop_node(self, facts: ClusterFacts, node: str) -> None:
-        """Stop a node as if its power failed, and return when nothing of it runs; for `Capability.STOP_NODE`."""
+        """Stop a node as if its power failed, and return when its processes have ended; for `Capability.STOP_NODE`."""
         ...
 
     def start_node(self, facts: ClusterFacts, node: str) -> None:
@@ -191,9 +192,9 @@ class Provider(Protocol):
         ...
 
     def delete(self, name: str, directory: Path) -> None:
-        """Remove every trace of the cluster, also of one that was made only halfway."""
+        """Remove every trace of the cluster, also of one that was only partly made."""
         ...
 
     def leftovers(self, name: str) -> Sequence[str]:
-        """Return what of this cluster still exists: processes, mounts, interfaces, namespaces, cgroups, files."""
+        """Return the existing traces of this cluster: processes, mounts, interfaces, namespaces, cgroups, files."""
         ...

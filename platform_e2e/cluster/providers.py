@@ -1,4 +1,4 @@
-"""Every provider by its name, and which one a run takes that names none."""
+"""The table of providers, and the choice of one for a run that names none."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ NAMES = (EMBEDDED, K3D)
 """The providers that exist."""
 
 AUTO = "auto"
-"""The word for whatever fits this machine."""
+"""The option's value for a provider that fits this machine."""
 
 
 class NoImages(BrokenHarness):
-    """The provider that was asked for cannot get its images here."""
+    """The requested provider cannot get its images here."""
 
 
 class NoDaemon(BrokenHarness):
-    """The provider that was asked for needs a Docker daemon, and none answers."""
+    """The requested provider needs a Docker daemon, and none answers."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What a run uses.
+    """The provider and the images of a run.
 
     Attributes:
-        provider: its name.
-        images: where images come from.
-        reason: why, in a few words.
+        provider: the provider's name.
+        images: the source of its images.
+        reason: the reason, in a few words.
     """
 
     provider: str
@@ -43,18 +43,18 @@ class Choice:
     reason: str
 
     def __str__(self) -> str:
-        """Say which and why in one line."""
+        """Return the choice and its reason in one line."""
         return f"{self.provider} with images {self.images}: {self.reason}"
 
 
 def choose(name: str | None) -> Provider:
-    """Return the provider of that name, the embedded one where none is named.
+    """Return the provider of that name, the embedded one by default.
 
     Raises:
-        WrongUsage: none is called so; the text names those that exist.
+        WrongUsage: the name is unknown; the text has those that exist.
     """
     if name not in {None, "", *NAMES}:
-        raise WrongUsage(f"no provider is called `{name}`", f"use one of: {', '.join((AUTO, *NAMES))}")
+        raise WrongUsage(f"the provider must be one of {', '.join((AUTO, *NAMES))}, got `{name}`", "name one of these")
     if name == K3D:
         from platform_e2e.cluster.k3d.provider import K3dProvider  # noqa: PLC0415 - only who asks pays for it
 
@@ -65,24 +65,28 @@ def choose(name: str | None) -> Provider:
 
 
 def decide(provider: str, images: str = AUTO, mirror: str = "", *, supplies: Supplies | None = None) -> Choice:
-    """Choose the provider and the source of its images: k3d where Docker answers and can get its images, else embedded.
+    """Choose the provider and its images: k3d if Docker answers and can get its images, else embedded.
 
     Args:
         provider: a name, or `auto`.
         images: `registry`, `mirror`, `built`, or `auto`.
         mirror: the value of --registry-mirror.
-        supplies: what the run needs from elsewhere; by default only what a cluster itself does.
+        supplies: what else the run needs from registries; by default nothing but the cluster's own images.
 
     Raises:
-        WrongUsage: the options do not fit together, or name what does not exist.
-        NoDaemon: k3d was asked for, and no Docker daemon answers.
-        NoImages: k3d was asked for, and cannot get its images.
+        WrongUsage: the options contradict each other, or name an unknown provider.
+        NoDaemon: k3d was requested, and no Docker daemon answers.
+        NoImages: k3d was requested, and cannot get its images.
     """
     if provider not in {AUTO, *NAMES}:
-        raise WrongUsage(f"no provider is called `{provider}`", f"use one of: {', '.join((AUTO, *NAMES))}")
+        raise WrongUsage(
+            f"the provider must be one of {', '.join((AUTO, *NAMES))}, got `{provider}`", "name one of these"
+        )
     if provider == EMBEDDED:
         if images not in {AUTO, Images.BUILT} or mirror:
-            raise WrongUsage("the embedded cluster's images are always built", "use --provider k3d for a registry's")
+            raise WrongUsage(
+                "the embedded cluster builds its images and takes no others", "use --provider k3d for a registry's"
+            )
         return Choice(EMBEDDED, Images.BUILT, "as chosen")
     from platform_e2e.cluster.k3d import daemon, sources  # noqa: PLC0415 - only who asks pays for it
     from platform_e2e.cluster.k3d.docker import Docker  # noqa: PLC0415 - the same

@@ -103,8 +103,8 @@ def _parser() -> argparse.ArgumentParser:
 def _pools(directory: Path) -> tuple[AddressRange, ...]:
     """Return the address ranges that a layer states; a cluster is laid around them."""
     from platform_e2e import layer
-    from platform_e2e.cluster.embedded import programs
     from platform_e2e.timeline import Timeline
+    from platform_e2e.toolbox import programs
 
     kustomize = programs.ensure(Timeline(None), ["kustomize"]).path("kustomize")
     return tuple(layer.load(directory, layer.kustomize_build(kustomize)).pool_ranges())

@@ -17,12 +17,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from platform_e2e import redact
-from platform_e2e.cluster.locks import FileLock
 from platform_e2e.errors import HarnessError
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object, key, uid
 from platform_e2e.kube.wait import follow
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox.locks import FileLock
 
 if TYPE_CHECKING:
     from platform_e2e.kube.client import Kube

@@ -1,7 +1,7 @@
-"""The Helm releases that the platform stands on: where their charts come from, how they are installed, when they are ready."""
+"""The foundations: the Helm releases below the platform, with their charts, their installation, and the wait for them."""
 
-from platform_e2e.foundations.before import restore_sealing_key
 from platform_e2e.foundations.failure import ReleaseFailed
 from platform_e2e.foundations.installation import Installed, OtherVersions, install
+from platform_e2e.foundations.sealing_key import restore_sealing_key
 
 __all__ = ["Installed", "OtherVersions", "ReleaseFailed", "install", "restore_sealing_key"]

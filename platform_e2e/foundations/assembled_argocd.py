@@ -1,7 +1,7 @@
-"""Argo CD's chart, assembled from its own install manifests where the upstream chart cannot be had.
+"""Argo CD's chart, assembled from its own install manifests for clusters without the upstream chart.
 
-Here is settled what depends on no value: which objects, and the names of Services and ports, which the upstream chart has
-different from the manifests. What depends on the release and its values is in charts/argo-cd/templates/objects.yaml.
+This module decides what depends on no value: the objects, and the names of Services and ports, which differ between the
+upstream chart and the manifests. charts/argo-cd/templates/objects.yaml has what depends on the release and its values.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from platform_e2e.foundations import embedded, facts, manifests
+from platform_e2e.foundations import chart_contract, embedded, manifests
 from platform_e2e.foundations.manifests import Object
 
 COMPONENTS = {
@@ -33,11 +33,11 @@ CONTAINER_PORTS = {
 """The names that the upstream chart gives to ports which the manifests leave unnamed, by container."""
 
 NO_GPG = {"name": "ARGOCD_GPG_ENABLED", "value": "false"}
-"""The image assembled without Docker has no gpg, and no test verifies a commit's signature."""
+"""Volumes that are left out: the image built here has no gpg, and no test verifies a commit's signature."""
 
 
 def objects(module: Path) -> Iterator[tuple[str, Object]]:
-    """Yield what goes into the chart: the key of the component's values or `shared`, and the object.
+    """Yield the chart's objects, each with its component's key in the values, or `shared`.
 
     Args:
         module: directory of the Go module github.com/argoproj/argo-cd/v3.
@@ -53,7 +53,7 @@ def objects(module: Path) -> Iterator[tuple[str, Object]]:
         if loaded["kind"] in {"Deployment", "StatefulSet"}:
             _settle_pods(loaded)
         yield COMPONENTS.get(component, "shared"), loaded
-    for fact in facts.of("argo-cd"):
+    for fact in chart_contract.of("argo-cd"):
         if fact.kind == "Service":
             yield COMPONENTS[fact.labels["app.kubernetes.io/component"]], _service(fact)
 
@@ -64,14 +64,14 @@ def crds(module: Path) -> list[Path]:
 
 
 def _documents(path: Path) -> Iterator[Object]:
-    """Yield the objects of a manifest, CRDs left out before they are parsed: they are nine tenths of its text."""
+    """Yield the objects of a manifest except its CRDs, nine tenths of its text, which are dropped before parsing."""
     for text in path.read_text(encoding="utf-8").split("\n---\n"):
         if "\nkind: CustomResourceDefinition\n" not in text:
             yield from manifests.parse(text)
 
 
 def _settle_pods(workload: Object) -> None:
-    """Name the ports, and drop what only costs time here: copies for plugins, a Job's work, preferences between nodes."""
+    """Name the ports, and remove what only costs time here: copies for plugins, a Job's work, node preferences."""
     pod = workload["spec"]["template"]["spec"]
     pod.pop("initContainers", None)
     pod.pop("affinity", None)
@@ -83,8 +83,8 @@ def _settle_pods(workload: Object) -> None:
             container["env"].append(dict(NO_GPG))
 
 
-def _service(fact: facts.Fact) -> Object:
-    """Return the Service as the upstream chart has it."""
+def _service(fact: chart_contract.Fact) -> Object:
+    """Return the Service as in the upstream chart."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -101,7 +101,7 @@ def _service(fact: facts.Fact) -> Object:
 
 
 def image_values(images: Mapping[str, embedded.Image]) -> Object:
-    """Return the part of values.yaml that says which images run; Argo CD's tag is the chart's appVersion."""
+    """Return the images in values.yaml; Argo CD's tag is the chart's appVersion."""
     argocd, redis = images["argocd"], images["redis"]
     return {
         "global": {"image": {"repository": f"{argocd.registry}/{argocd.repository}", "tag": argocd.tag}},

@@ -1,7 +1,7 @@
-"""The chart kube-prometheus-stack, reduced to what can be had: operator, Prometheus, Alertmanager, kube-state-metrics.
+"""The chart kube-prometheus-stack, reduced to operator, Prometheus, Alertmanager and kube-state-metrics.
 
-The templates are our own, in charts/kube-prometheus-stack/templates. From the products' modules come what must fit the version
-that runs: the CRDs and the permissions.
+The templates are our own, in charts/kube-prometheus-stack/templates. The CRDs and permissions must fit the running version and
+come from the products' modules.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ ROLES = {
     "prometheus-role.json": ("operator", "example/rbac/prometheus/prometheus-cluster-role.yaml"),
     "kube-state-metrics-role.json": ("kube-state-metrics", "examples/standard/cluster-role.yaml"),
 }
-"""The file in the chart; in which module it is found, and where."""
+"""For each file in the chart its module, and its path there."""
 
 
 def roles(module_directory: Callable[[str], Path]) -> Iterator[tuple[str, Object]]:
-    """Yield the ClusterRoles that the templates take their rules from: file name in the chart and object."""
+    """Yield the ClusterRoles with the templates' rules: file name in the chart, and object."""
     directories = {
         "operator": module_directory(embedded.of("kube-prometheus-stack").module),
         "kube-state-metrics": module_directory(embedded.KUBE_STATE_METRICS_MODULE),
@@ -36,7 +36,7 @@ def crds(module: Path) -> list[Path]:
 
 
 def image_values(images: Mapping[str, embedded.Image]) -> Object:
-    """Return the part of values.yaml that says which images run."""
+    """Return the images in values.yaml."""
 
     def image(role: str) -> Object:
         chosen = images[role]

@@ -1,4 +1,4 @@
-"""CRDs: made small where they are ours to make, applied side by side, and waited for until their kinds can be listed."""
+"""Reduce CRDs, apply them in parallel, and wait until their kinds can be listed."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from platform_e2e.kube.errors import NotFound, Unavailable
 from platform_e2e.kube.expect import Met, Pending, Verdict, poll
 
 MANAGER = "platform-e2e-foundations"
-"""Owns the fields of what is applied beside Helm: CRDs, namespaces, Secrets made beforehand, repaired objects."""
+"""Field manager of objects that are applied beside Helm: CRDs, namespaces, Secrets, repaired objects."""
 
 AT_ONCE = 4
-"""CRDs applied at the same time: the API server works on one with one core, and more than two cores are rare."""
+"""CRDs applied in parallel: the API server uses one core for each, and more than two cores are rare."""
 
 SERVED_SECONDS = 60.0
-"""Ten large CRDs are served after 3 s on an idle machine with 2 cores; twenty times that."""
+"""Timeout until CRDs are served: twenty times the 3 s that ten large ones take on an idle machine with 2 cores."""
 
 
 def slim(definition: Object) -> Object:
     """Return a CRD without the descriptions in its schemas.
 
-    They are two thirds of the operator's six megabytes, and the API server parses, stores and publishes every one of them.
-    Only `kubectl explain` misses them.
+    They are two thirds of the operator's six megabytes, and the API server parses, stores and publishes them all. Only `kubectl
+    explain` shows them.
     """
     spec = definition["spec"]
     versions = [
@@ -36,7 +36,7 @@ def slim(definition: Object) -> Object:
 
 
 def _without_descriptions(schema: Any) -> Any:
-    """Drop `description` where it describes, and keep it where it is the name of a property."""
+    """Remove `description` where it is documentation, and keep it where it is the name of a property."""
     if isinstance(schema, list):
         return [_without_descriptions(item) for item in schema]
     if not isinstance(schema, dict):
@@ -53,24 +53,24 @@ def _without_descriptions(schema: Any) -> Any:
 
 
 def apply(kube: Kube, definitions: Sequence[Object]) -> None:
-    """Apply CRDs by server-side apply, because the annotation of a client-side one may not hold 256 KiB, and wait until they serve.
+    """Apply CRDs and wait until they are served; by server-side apply, because a client-side one's annotation holds only 256 KiB.
 
     Args:
         kube: the client.
         definitions: the CRDs.
 
     Raises:
-        ApiError: the API server refused one.
-        Timeout: one is not served in time.
+        ApiError: the API server refused a CRD.
+        Timeout: a CRD is not served in time.
     """
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        # Reading all results makes the first error this function's own.
+        # Reading all results raises the first error here.
         list(pool.map(lambda definition: kube.apply(definition, manager=MANAGER), definitions))
     poll(lambda: all_served(kube, definitions), timeout=SERVED_SECONDS, what="the release's CRDs are served")
 
 
 def all_served(kube: Kube, definitions: Sequence[Object]) -> Verdict:
-    """Judge whether every CRD is served, up to the first that is not."""
+    """Judge whether all CRDs are served; names the first one that is not."""
     for definition in definitions:
         verdict = served(kube, definition)
         if not isinstance(verdict, Met):
@@ -79,7 +79,7 @@ def all_served(kube: Kube, definitions: Sequence[Object]) -> Verdict:
 
 
 def served(kube: Kube, definition: Object) -> Verdict:
-    """Judge whether every served version of a CRD can be listed, without reading the CRD back: some are a megabyte."""
+    """Judge whether every served version of a CRD can be listed; does not read the CRD, some have a megabyte."""
     spec = definition["spec"]
     for version in spec["versions"]:
         if not version.get("served"):

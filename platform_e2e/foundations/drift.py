@@ -1,8 +1,8 @@
-"""What in a release is no longer as Helm applied it, found by asking the API server, and put right.
+"""Find and repair drift: objects of a release that differ from what Helm applied, found by asking the API server.
 
-`helm upgrade` compares a custom resource with the release before, not with what is in the cluster, so it would leave a
-changed Prometheus or a changed pool as it is. Here every object of the release is applied once more as a dry run: where the
-answer differs from what is there, somebody has changed a field that the release states.
+`helm upgrade` compares a custom resource with the previous release, not with the cluster, so it would not restore a changed
+Prometheus or pool. This module applies every object again as a dry run: where the result differs from the live object, a field
+that the release states was changed.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from platform_e2e.kube.client import Kube
 from platform_e2e.kube.objects import described, kind_of
 
 MANAGER = "platform-e2e-drift"
-"""Owns what was put right. It is nobody else's name: an apply removes what its manager applied before and no longer states, and
-the CRDs that were applied before Helm came carry marks which the release does not state."""
+"""Field manager of repaired objects. It must differ from all others: an apply removes fields that its manager applied before and
+no longer states, and the CRDs that were applied before Helm have marks that the release does not state."""
 
 AT_ONCE = 8
-"""Dry runs at the same time: each waits mostly, a hundred of them take a second."""
+"""Dry runs in parallel: each mostly waits, and a hundred of them take a second."""
 
 SHOWN = 5
-"""How many fields of one object are named."""
+"""Fields of one object that a sentence names."""
 
 BOOKKEEPING = ("managedFields", "generation", "resourceVersion", "creationTimestamp", "uid")
-"""Metadata that the API server writes."""
+"""Metadata fields that the API server writes."""
 
 CLUSTER_SCOPED = frozenset(
     {
@@ -47,17 +47,17 @@ CLUSTER_SCOPED = frozenset(
         "ValidatingWebhookConfiguration",
     }
 )
-"""The kinds of a chart that live in no namespace."""
+"""Kinds in charts that have no namespace."""
 
 
 @dataclass(frozen=True)
 class Drifted:
-    """An object of a release that is not as Helm applied it.
+    """An object of a release that differs from what Helm applied.
 
     Attributes:
         name: `Kind/name -n namespace`.
-        fields: paths of what differs; empty when the object is gone.
-        wanted: the object as the release states it.
+        fields: paths of the differing fields; empty if the object is gone.
+        wanted: the object as in the release.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Drifted:
     wanted: Object
 
     def __str__(self) -> str:
-        """Say what differs, without any value: it may be a Secret's."""
+        """Return the drift as a sentence without any value, which could be a Secret's."""
         if not self.fields:
             return f"{self.name} was deleted"
         more = f" and {len(self.fields) - SHOWN} more" if len(self.fields) > SHOWN else ""
@@ -73,12 +73,12 @@ class Drifted:
 
 
 def drift(kube: Kube, manifest: Sequence[Object], namespace: str) -> list[Drifted]:
-    """Return the objects of a release that somebody changed or deleted since Helm applied them.
+    """Return the objects of a release that were changed or deleted since Helm applied them.
 
     Args:
         kube: the client.
-        manifest: the objects of the release, from `stored.newest`.
-        namespace: of the release, for objects that name none.
+        manifest: the objects of the release, from `release_store.newest`.
+        namespace: the namespace of the release, for objects without one.
 
     Raises:
         ApiError: the API server refused a dry run.
@@ -98,28 +98,28 @@ def drift(kube: Kube, manifest: Sequence[Object], namespace: str) -> list[Drifte
 
 
 def repair(kube: Kube, drifted: Sequence[Drifted]) -> None:
-    """Apply the objects again as the release states them.
+    """Apply the objects again as in the release.
 
     Raises:
-        ApiError: the API server refused one.
+        ApiError: the API server refused an object.
     """
     for found in drifted:
         kube.apply(found.wanted, manager=MANAGER)
 
 
 def _placed(item: Object, namespace: str) -> Object:
-    """Return the object with what a chart may leave out: its namespace, and how many replicas."""
+    """Return the object with the defaults for what a chart may omit: its namespace, and the number of replicas."""
     metadata = item["metadata"]
     if not metadata.get("namespace") and item["kind"] not in CLUSTER_SCOPED:
         item = {**item, "metadata": {**metadata, "namespace": namespace}}
     if item["kind"] in {"Deployment", "StatefulSet"} and "replicas" not in item["spec"]:
-        # Kubernetes takes one for none said; without it a workload that somebody scaled to 0 would pass for rolled out.
+        # Kubernetes' default is 1; without it a workload that was scaled to 0 would count as rolled out.
         item = {**item, "spec": {**item["spec"], "replicas": 1}}
     return item
 
 
 def _stated(item: Object) -> Object:
-    """Return an object without what nobody states: its status and the API server's bookkeeping."""
+    """Return an object without its status and the API server's metadata."""
     metadata = {key: value for key, value in item["metadata"].items() if key not in BOOKKEEPING}
     return {**{key: value for key, value in item.items() if key != "status"}, "metadata": metadata}
 

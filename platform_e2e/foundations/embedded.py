@@ -1,6 +1,6 @@
-"""The versions that the embedded cluster runs, which is the only place beside go.mod that states them.
+"""The versions that the embedded cluster runs; go.mod is the only other file that states them.
 
-tests/test_embedded_versions.py holds the two equal. Where a layer's foundations.yaml pins another version, the verdict says so.
+tests/foundations/test_embedded.py compares the two. The verdict reports a foundations.yaml that pins another version.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ from platform_e2e.errors import WrongUsage
 
 @dataclass(frozen=True)
 class Image:
-    """A container image as a chart asks for it."""
+    """A container image, as a chart splits its name."""
 
     registry: str
     repository: str
     tag: str
 
     def __str__(self) -> str:
-        """Write it as a pod does."""
+        """Return its name as in a pod."""
         return f"{self.registry}/{self.repository}:{self.tag}"
 
 
 @dataclass(frozen=True)
 class Embedded:
-    """What the embedded cluster has of a chart.
+    """A chart of the embedded cluster.
 
     Attributes:
-        module: the Go module that the chart, or what it is assembled from, lies in.
-        module_version: of that module, as in go.mod.
-        app_version: of the product, written as the upstream chart writes it.
-        assembled: whether the chart is put together from install manifests, or comes with the module.
-        images: what its pods run, by the role that the assembler knows them by.
-        absent: parts of the upstream chart that cannot be had: their values are accepted and without effect.
+        module: the Go module with the chart, or with its parts.
+        module_version: the version of that module, as in go.mod.
+        app_version: the product's version, as the upstream chart writes it.
+        assembled: whether the chart is assembled from install manifests; else it comes with the module.
+        images: the images of its pods, by their role in the assembler.
+        absent: parts of the upstream chart that are missing: their values are accepted without effect.
     """
 
     module: str
@@ -89,23 +89,23 @@ CHARTS: Mapping[str, Embedded] = {
         module_version="v0.32.0",
         app_version="0.32.0",
         assembled=False,
-        # The chart in the module is released after the product and asks for the tag before; the program in it is 0.32.0.
+        # The chart in the module is released after the product and has the tag before; the program in it is 0.32.0.
         images={"controller": Image("docker.io", "bitnami/sealed-secrets-controller", "0.31.0")},
     ),
 }
-"""By name of the upstream chart."""
+"""The charts, by the name of the upstream chart."""
 
 
 def of(chart: str) -> Embedded:
-    """Return what the embedded cluster has of a chart.
+    """Return the embedded cluster's chart of that name.
 
     Raises:
-        WrongUsage: it has nothing of that chart.
+        WrongUsage: the embedded cluster lacks that chart.
     """
     try:
         return CHARTS[chart]
     except KeyError:
         raise WrongUsage(
-            f"foundations.yaml asks for the chart `{chart}`, which the embedded cluster does not have.",
-            f"It has {', '.join(sorted(CHARTS))}; give others with --charts-dir, or use another provider.",
+            f"a chart in foundations.yaml must be one of the embedded cluster's, got `{chart}`.",
+            f"Use one of {', '.join(sorted(CHARTS))}, give others with --charts-dir, or use another provider.",
         ) from None

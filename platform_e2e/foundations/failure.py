@@ -1,4 +1,4 @@
-"""Why a release does not get ready: the object that holds it, what its pods say, its events, the end of its log."""
+"""The evidence about a release that does not get ready: the blocking object, its pods' states, events, the end of its log."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from platform_e2e.kube.errors import ApiError
 from platform_e2e.kube.progress import undelivered
 
 EVENTS_SHOWN = 5
-"""The last events of the object and its pods; older ones are about steps that went well."""
+"""Last events of the object and its pods that are shown; older ones are about steps that went well."""
 
 LOG_LINES_SHOWN = 12
-"""The end of a log: enough for a Go program's last words, short enough for the first screen."""
+"""Lines shown of a log's end: enough for a Go program's last words, short enough for the first screen."""
 
 
 class ReleaseFailed(BrokenPlatform):
-    """A release was applied and does not get ready, or could not be applied.
+    """A release does not get ready, or could not be applied.
 
     Attributes:
         release: its name.
-        holder: the object that holds it, `Deployment/x -n y`, or empty.
-        why: what it lacks, or what Helm says.
-        item: the object that holds it, as the cluster has it; None where there is none.
+        holder: the blocking object, `Deployment/x -n y`, or empty.
+        why: what it lacks, or Helm's message.
+        item: the blocking object, live; None if it does not exist.
         others: the failures of other releases in the same run.
     """
 
@@ -42,7 +42,7 @@ class ReleaseFailed(BrokenPlatform):
 
     def beside(self, others: Sequence[ReleaseFailed]) -> ReleaseFailed:
         """Return the same failure with other releases that failed in the same run."""
-        names = ", ".join(one.release for one in others)
+        names = ", ".join(failure.release for failure in others)
         shown = f"{self.evidence}\n    also not ready: {names}" if names else self.evidence
         failure = ReleaseFailed(self.release, self.holder, self.why, shown, self.remedy, item=self.item)
         failure.others = tuple(others)
@@ -50,24 +50,24 @@ class ReleaseFailed(BrokenPlatform):
 
 
 class ImageNotDelivered(BrokenHarness):
-    """The way to a registry keeps an image from being there: the platform was not judged."""
+    """A registry does not deliver an image, so the platform was not judged."""
 
     def __init__(self, image: str, why: str, what: str) -> None:
         super().__init__(
             f"the image {image}, which {what} needs, cannot be pulled: {why}",
-            "see that the nodes reach that registry and that its name is written right (`docker pull` here tries the same way); "
+            "check that the nodes reach that registry and that its name is right (`docker pull` here tries the same way); "
             "for a pull limit log in or give a mirror by --registry-mirror; then run again",
         )
         self.image = image
 
 
 def not_delivered(kube: Kube, failure: ReleaseFailed, pulling: Collection[str] = ()) -> ImageNotDelivered | None:
-    """Return that the way to a registry is why a release is not ready, or None.
+    """Return an error if a registry is the reason why a release is not ready, else None.
 
     Args:
         kube: the client.
-        failure: how the wait for the release ended.
-        pulling: images that are still on their way.
+        failure: the result of the wait for the release.
+        pulling: images that are being pulled.
     """
     if failure.item is None:
         return None
@@ -84,18 +84,18 @@ def not_delivered(kube: Kube, failure: ReleaseFailed, pulling: Collection[str] =
 
 
 def evidence(kube: Kube, item: Object | None) -> str:
-    """Return what the cluster tells of an object that is not as it should be, indented, or a note that it tells nothing.
+    """Return the cluster's information about a failing object, indented, or a note that there is none.
 
     Args:
         kube: the client.
-        item: the object that holds a release; None if it does not exist.
+        item: the blocking object; None if it does not exist.
     """
     if item is None:
         return ""
     try:
         return "".join(f"\n    {line}" for line in _lines(kube, item))
     except HarnessError as error:
-        # The failure itself must be told even when the API server has gone away meanwhile.
+        # The failure must be reported even if the API server does not answer any longer.
         return f"\n    (no more is known: {error.problem})"
 
 
@@ -122,7 +122,7 @@ def _lines(kube: Kube, item: Object) -> Iterator[str]:
 
 
 def pod_troubles(pod: Object) -> Iterator[str]:
-    """Yield what keeps a pod from being ready: not scheduled, a container that waits, ended, or does not pass its probe."""
+    """Yield the reasons why a pod is not ready: not scheduled, a container that waits, has ended, or fails its probe."""
     name = f"Pod/{pod['metadata']['name']}"
     status = pod.get("status") or {}
     for condition in status.get("conditions") or []:
@@ -142,7 +142,7 @@ def pod_troubles(pod: Object) -> Iterator[str]:
 
 
 def _pods(kube: Kube, item: Object) -> list[Object]:
-    """Return the pods of a workload that are not ready; of an operator's object, those that carry its name."""
+    """Return the pods of a workload that are not ready; for an operator's object, those with its name."""
     metadata = item["metadata"]
     selector = ((item.get("spec") or {}).get("selector") or {}).get("matchLabels")
     if item["kind"] in {"Deployment", "StatefulSet", "DaemonSet", "Job"} and selector:
@@ -155,7 +155,7 @@ def _pods(kube: Kube, item: Object) -> list[Object]:
 
 
 def _services(kube: Kube, item: Object) -> Iterator[str]:
-    """Yield what stands behind the Services that a webhook configuration calls."""
+    """Yield the state of the Services that a webhook configuration calls."""
     called = {
         (service["namespace"], service["name"])
         for webhook in item.get("webhooks") or []
@@ -177,7 +177,7 @@ def _statuses(pod: Object) -> list[Object]:
 
 
 def _silent_containers(pod: Object) -> Iterator[tuple[str, bool]]:
-    """Yield the containers whose log may tell more, and whether the run before the last restart is meant."""
+    """Yield the containers with an informative log, and whether the run before the last restart is the informative one."""
     for container in _statuses(pod):
         state = container.get("state") or {}
         done = state.get("terminated") or {}

@@ -1,4 +1,4 @@
-"""Helm, called with exactly what a release needs and nothing of the user's own configuration."""
+"""Run Helm with exactly what a release needs, without the user's configuration."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from platform_e2e.foundations.manifests import Object, parse
 from platform_e2e.shell import CommandError, Completed, run, stream
 
 RENDER_SECONDS = 60.0
-"""`helm template` of the largest chart takes 0.3 s; on a machine that compiles at the same time perhaps ten times that."""
+"""Timeout of commands without a cluster: `helm template` of the largest chart takes 0.3 s, ten times that on a busy machine."""
 
 PULL_SECONDS = 300.0
-"""For one try to fetch a chart: the largest index has 4 MiB (prometheus-community), which takes that long at 15 kB/s."""
+"""Timeout of one attempt to fetch a chart: the largest index (prometheus-community) has 4 MiB, which take that long at 15 kB/s."""
 
 INSTALL_SECONDS = 1200.0
-"""The end of `helm upgrade --install` without --wait. A hundred objects take 2 s; what takes longer are hooks, whose images are pulled:
-who calls it watches them, and ends it when nothing moves any more."""
+"""Timeout of `helm upgrade --install` without --wait. A hundred objects take 2 s; hooks take longer, because their images are pulled:
+the caller watches them, and ends Helm when nothing moves any longer."""
 
 
 class Helm:
-    """One Helm program.
+    """A Helm program.
 
     Args:
         program: its path.
-        kubeconfig: of the cluster; not needed to render.
+        kubeconfig: the kubeconfig of the cluster; not needed to render.
     """
 
     def __init__(self, program: Path, kubeconfig: Path | None = None) -> None:
@@ -53,15 +53,15 @@ class Helm:
         Args:
             release: name of the release.
             chart: directory or archive of the chart.
-            namespace: of the release.
+            namespace: the namespace of the release.
             values: files of values, the last one wins.
-            kubernetes: version that the chart is rendered for; the program's own idea if empty.
+            kubernetes: the cluster's version for the chart; Helm's default if empty.
 
         Returns:
-            The objects, CRDs of a crds/ directory left out.
+            The objects, without CRDs of a crds/ directory.
 
         Raises:
-            CommandError: the chart does not render, or its schema refuses a value.
+            CommandError: the chart cannot be rendered, or its schema refuses a value.
         """
         argv = ["template", release, str(chart), "--namespace", namespace, *_files(values)]
         argv += ["--kube-version", kubernetes] if kubernetes else []
@@ -77,34 +77,34 @@ class Helm:
         labels: Mapping[str, str] | None = None,
         watch: Callable[[], None] | None = None,
     ) -> None:
-        """Install the release, or upgrade it, and wait for its hooks only: `verify` waits, and for more than Helm would.
+        """Install or upgrade the release and wait only for its hooks; `verify` waits for more than Helm would.
 
         Args:
             release: name of the release.
             chart: directory or archive of the chart.
-            namespace: of the release; it must exist.
+            namespace: the namespace of the release; it must exist.
             values: files of values, the last one wins.
-            labels: that Helm puts on the Secret in which it keeps the release.
-            watch: is called each second; an error of it ends Helm and is raised.
+            labels: labels of the Secret in which Helm stores the release.
+            watch: called each second; its error ends Helm and is raised.
 
         Raises:
-            CommandError: Helm's error, with what it printed.
+            CommandError: Helm failed; has its output.
         """
         argv = ["upgrade", release, str(chart), "--install", "--namespace", namespace, *_files(values)]
-        # The CRDs of a crds/ directory are applied before, because Helm never upgrades those. The objects are validated by the
-        # API server itself; downloading its whole OpenAPI document first would cost each release a second.
+        # The caller applies the CRDs of a crds/ directory before, because Helm never upgrades them. The API server validates the
+        # objects; downloading its whole OpenAPI document first would cost each release a second.
         argv += ["--skip-crds", "--disable-openapi-validation", "--history-max", "3"]
         argv += ["--timeout", f"{INSTALL_SECONDS:g}s"]
         if labels:
             argv += ["--labels", ",".join(f"{key}={value}" for key, value in sorted(labels.items()))]
         stream(
             [self._program, *argv, *self._cluster()],
-            # Helm ends by itself, and says what it waits for.
+            # Helm ends by itself, and reports what it waits for.
             timeout=INSTALL_SECONDS + RENDER_SECONDS,
             on_line=lambda _: None,
             on_tick=watch,
             env=self._environment,
-            # A hook may keep it for long; what it had applied is taken over by the next run.
+            # A hook may delay its end for long; the next run accepts the objects that it had applied.
             tied=True,
         )
 
@@ -117,7 +117,7 @@ class Helm:
         return parse(self._run(["show", "crds", str(chart)], timeout=RENDER_SECONDS).stdout)
 
     def show_chart(self, chart: Path) -> Object:
-        """Return what a chart's Chart.yaml says, such as `version` and `appVersion`.
+        """Return the content of a chart's Chart.yaml, such as `version` and `appVersion`.
 
         Raises:
             CommandError: the chart cannot be read.
@@ -125,16 +125,16 @@ class Helm:
         return next(iter(parse(self._run(["show", "chart", str(chart)], timeout=RENDER_SECONDS).stdout)), {})
 
     def pull(self, chart: str, version: str, repository: str, directory: Path) -> None:
-        """Fetch the archive of a chart from its repository, once: the repository's index may have megabytes.
+        """Fetch the archive of a chart from its repository, with one request for the index, which may have megabytes.
 
         Args:
             chart: its name.
-            version: of the chart.
+            version: the version of the chart.
             repository: URL of the repository, `oci://` too.
-            directory: where CHART-VERSION.tgz is put.
+            directory: gets CHART-VERSION.tgz.
 
         Raises:
-            CommandError: the repository does not have it, or cannot be reached.
+            CommandError: the repository lacks it, or is unreachable.
         """
         oci = repository.startswith("oci://")
         name = [f"{repository.rstrip('/')}/{chart}"] if oci else [chart, "--repo", repository]

@@ -1,4 +1,4 @@
-"""What Helm waits for while it installs: the Jobs and pods that a chart calls hooks, and whether they still can end."""
+"""Judge a chart's hooks, the Jobs and pods for which Helm waits while it installs: can they still end?"""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from platform_e2e.foundations import stored
+from platform_e2e.foundations import release_store
 from platform_e2e.foundations.failure import ReleaseFailed, evidence, pod_troubles
 from platform_e2e.foundations.manifests import Object
 from platform_e2e.foundations.running import Pulling, Running, Still
@@ -15,23 +15,23 @@ from platform_e2e.kube.errors import ApiError
 from platform_e2e.kube.objects import described
 
 PATIENCE = 3.0
-"""Seconds after which Helm is asked what it waits for; a release without hooks is applied by then."""
+"""Seconds after which the hooks are checked; a release without hooks is applied by then."""
 
 ALONE_SECONDS = 180.0
-"""How long Helm may work on no hook: a hundred objects take 2 s; a busy API server answers some of them only after a while."""
+"""Seconds that Helm may work without a hook: a hundred objects take 2 s; a busy API server delays some of its answers."""
 
 REMEDY = "Mend the hook, its image or its values; Helm applies the rest of the release once it has ended."
 
 
 class Hooks:
-    """Watches Helm while it applies one release.
+    """Watch Helm while it applies one release.
 
     Args:
         kube: the client.
         release: its name.
-        namespace: of the release.
-        tell: is told what Helm waits for, each time that changes.
-        still: returns for how many seconds nothing in the cluster has told anything new.
+        namespace: the namespace of the release.
+        tell: called with the hook that Helm waits for, each time it changes.
+        still: returns the seconds since the last news in the cluster.
         pulling: returns the images that are being pulled.
         clock: returns monotonic seconds.
     """
@@ -60,10 +60,10 @@ class Hooks:
         self._said = ""
 
     def __call__(self) -> None:
-        """Look at the hook that Helm waits for.
+        """Judge the hook that Helm waits for.
 
         Raises:
-            ReleaseFailed: it does not end any more, or Helm does not, which waits for none.
+            ReleaseFailed: the hook cannot end, or Helm does not end although it waits for none.
         """
         if self._clock() - self._since < PATIENCE:
             return
@@ -71,7 +71,7 @@ class Hooks:
             hook = self._waited_for()
             pods = _pods(self._kube, hook) if hook else []
         except ApiError:
-            # Helm itself is told that the API server does not answer.
+            # Helm itself reports an API server that does not answer.
             return
         if hook is None:
             if self._clock() - self._alone >= ALONE_SECONDS:
@@ -101,13 +101,13 @@ class Hooks:
             return None
 
     def _waited_for(self) -> Object | None:
-        """Return the hook that has not ended; Helm runs them one after the other."""
+        """Return the hook that has not ended; Helm runs them in sequence."""
         return next((hook for hook in self._existing() if not (_is(hook, "Failed") or _is(hook, "Complete"))), None)
 
     def _existing(self) -> list[Object]:
         found = (
             self._kube.get(kind, name, self._namespace)
-            for kind, name in stored.hooks(self._kube, self._release, self._namespace)
+            for kind, name in release_store.hooks(self._kube, self._release, self._namespace)
         )
         return [hook for hook in found if hook is not None]
 
@@ -117,7 +117,10 @@ def _is(hook: Object, end: str) -> bool:
     status = hook.get("status") or {}
     if hook["kind"] == "Pod":
         return bool(status.get("phase") == {"Complete": "Succeeded"}.get(end, end))
-    return any(one.get("type") == end and one.get("status") == "True" for one in status.get("conditions") or ())
+    return any(
+        condition.get("type") == end and condition.get("status") == "True"
+        for condition in status.get("conditions") or ()
+    )
 
 
 def _pods(kube: Kube, hook: Object) -> list[Object]:
@@ -131,4 +134,4 @@ def _pods(kube: Kube, hook: Object) -> list[Object]:
 def _images(pod: Object) -> list[str]:
     status = pod.get("status") or {}
     statuses = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
-    return [str(one.get("image")) for one in statuses]
+    return [str(status.get("image")) for status in statuses]

@@ -1,4 +1,4 @@
-"""Install the foundations side by side, or verify that a kept cluster still has them as they were."""
+"""Install the foundations in parallel, or verify that a kept cluster still has them unchanged."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from platform_e2e.cluster.embedded import cache
 from platform_e2e.errors import WrongUsage
-from platform_e2e.foundations import before, crds, making, manifests, origins, stored, versions
+from platform_e2e.foundations import build, chart_source, crds, manifests, release_store, sealing_key, versions
+from platform_e2e.foundations.chart_source import Chart
 from platform_e2e.foundations.drift import drift, repair
 from platform_e2e.foundations.failure import ReleaseFailed, evidence, not_delivered
 from platform_e2e.foundations.helm import Helm
 from platform_e2e.foundations.hooks import Hooks
 from platform_e2e.foundations.manifests import Object
-from platform_e2e.foundations.origins import Chart
 from platform_e2e.foundations.verify import READY_SECONDS, verify
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.objects import described
 from platform_e2e.kube.progress import Movement
 from platform_e2e.shell import CommandError
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox import cache
 
 SPEED = Path(__file__).parent / "speed"
-"""Values on top of the layer's own that take out delays meant for production, one file for each chart that has any."""
+"""Values on top of the layer's own that remove delays meant for production, one file for each chart that has any."""
 
 LINES_SHOWN = 12
-"""How many last lines of Helm's error are shown: a schema that refuses three values says so in ten."""
+"""Lines shown of the end of Helm's error: a schema that refuses three values needs ten."""
 
 
 class Release(Protocol):
-    """What is needed of a release in foundations.yaml; `platform_e2e.layer` reads it."""
+    """The properties of a release in foundations.yaml; `platform_e2e.layer` reads them."""
 
     @property
     def name(self) -> str: ...  # noqa: D102
@@ -55,18 +55,18 @@ class Installed:
     """A release that is ready.
 
     Attributes:
-        name: of the release.
-        namespace: of the release.
+        name: the name of the release.
+        namespace: the namespace of the release.
         pinned: version of the product that foundations.yaml pins.
-        running: version of the product that runs, by the image of its pods.
-        chart: name and version of the chart that was installed.
-        origin: where the chart comes from.
+        running: version of the product that runs, from the image of its pods.
+        chart: name and version of the installed chart.
+        origin: the source of the chart.
         action: `installed`, `upgraded`, `repaired` or `unchanged`.
-        repaired: what had been changed or deleted since it was installed, one sentence each.
-        absent: parts of the upstream chart that the installed one has not.
-        speed: settings that differ from the layer's own so that a test need not wait, `path.of.value: value`.
-        checks: how many things were verified.
-        revision: Helm's number of what was installed.
+        repaired: one sentence for each object that had been changed or deleted since the installation.
+        absent: parts of the upstream chart that the installed one lacks.
+        speed: settings that replace the layer's own so that a test need not wait, `path.of.value: value`.
+        checks: how many checks passed.
+        revision: Helm's revision number.
     """
 
     name: str
@@ -83,17 +83,17 @@ class Installed:
     revision: int
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as plain data."""
+        """Return it as JSON data."""
         return asdict(self)
 
 
 class OtherVersions(WrongUsage):
-    """--strict-versions was given, and other versions would run than foundations.yaml pins."""
+    """--strict-versions was given, and the versions that would run differ from those in foundations.yaml."""
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """A release and what it is installed from; `built` tells whether its images are made of the embedded programs."""
+    """A release and its sources; `built` tells whether its images contain the embedded programs."""
 
     release: Release
     chart: Chart
@@ -115,29 +115,29 @@ def install(
     beside: Sequence[str] = (),
     timeout: float = READY_SECONDS,
 ) -> tuple[list[Installed], list[ReleaseFailed]]:
-    """Install every release, or upgrade or repair it, side by side, and wait until each is really there, or nothing moves any more.
+    """Install, upgrade or repair every release in parallel, and wait until each is ready, or nothing moves any longer.
 
     Args:
         kube: the client.
-        releases: as foundations.yaml lists them.
+        releases: the releases of foundations.yaml.
         helm: the program.
-        kubeconfig: of the cluster.
+        kubeconfig: the kubeconfig of the cluster.
         timeline: gets a phase for each release.
-        module_directory: returns the unpacked directory of a Go module: charts are made from those. None: they are fetched from
-            their repositories.
-        charts_dir: take the charts from this directory instead.
+        module_directory: returns the unpacked directory of a Go module, from which charts are built. None: fetch them from their
+            repositories.
+        charts_dir: a directory with the charts to use instead.
         strict_versions: refuse to run another version than the layer pins.
-        beside: kinds whose objects tell of progress too, such as what is applied at the same time.
-        timeout: seconds that a release gets at most to be ready after it was applied, also while something moves.
+        beside: kinds whose objects also count as news, such as those applied at the same time.
+        timeout: most seconds from applying a release until it is ready, even while something moves.
 
     Returns:
-        One entry for each release that is ready, and why each other one is not, in their order.
+        An entry for each ready release, and the failure of each other one, in order.
 
     Raises:
-        OtherVersions: `strict_versions`, and versions differ; nothing was installed.
-        WrongUsage: a chart cannot be had.
-        ChartUnlikeUpstream: a chart that was made differs from upstream's.
-        ImageNotDelivered: the way to a registry keeps a release from being ready.
+        OtherVersions: `strict_versions` is set, and versions differ; nothing was installed.
+        WrongUsage: a chart is missing.
+        ChartUnlikeUpstream: a chart built here differs from upstream's.
+        ImageNotDelivered: a registry prevents a release from getting ready.
     """
     here = Helm(helm, kubeconfig)
     if not releases:
@@ -150,8 +150,8 @@ def install(
         futures = [pool.submit(_settle, kube, here, plan, timeline, moving, timeout=timeout) for plan in plans]
     done = [future.result() for future in futures]
     return (
-        [one for one in done if isinstance(one, Installed)],
-        [one for one in done if isinstance(one, ReleaseFailed)],
+        [result for result in done if isinstance(result, Installed)],
+        [result for result in done if isinstance(result, ReleaseFailed)],
     )
 
 
@@ -164,19 +164,19 @@ def _plan(
 ) -> _Plan:
     """Find the chart and the values of a release."""
     if charts_dir is not None:
-        chart = origins.given(release.chart, release.version, charts_dir, helm)
+        chart = chart_source.given(release.chart, release.version, charts_dir, helm)
     elif module_directory is not None:
-        chart = making.made(release.chart, helm=helm, module_directory=module_directory, timeline=timeline)
+        chart = build.made(release.chart, helm=helm, module_directory=module_directory, timeline=timeline)
     else:
-        chart = origins.upstream(release.chart, release.version, release.repository, helm, timeline)
+        chart = chart_source.upstream(release.chart, release.version, release.repository, helm, timeline)
     speed = SPEED / f"{release.chart}.yaml"
     values = (release.values, speed) if speed.is_file() else (release.values,)
-    key = cache.digest(origins.identity(chart), release.namespace, *values)
+    key = cache.digest(chart_source.identity(chart), release.namespace, *values)
     return _Plan(release, chart, values, key, built=module_directory is not None)
 
 
 def _refuse_others(plans: Sequence[_Plan], helm: Helm) -> None:
-    """Raise if a release would run another version than the layer pins: another chart's, or that of a tag in its values."""
+    """Refuse a release that would run another version than the layer pins, by its chart or by a tag in its values."""
     others = []
     for plan in plans:
         release, chart = plan.release, plan.chart
@@ -186,7 +186,7 @@ def _refuse_others(plans: Sequence[_Plan], helm: Helm) -> None:
             others.append(f"{release.name} {found} in place of {release.app_version}")
     if others:
         raise OtherVersions(
-            f"--strict-versions: foundations.yaml pins other versions than can be had here: {', '.join(others)}.",
+            f"--strict-versions must find the versions that foundations.yaml pins, got {', '.join(others)}.",
             "Leave --strict-versions out, give the pinned charts with --charts-dir, or use a provider with a network.",
         )
 
@@ -194,40 +194,40 @@ def _refuse_others(plans: Sequence[_Plan], helm: Helm) -> None:
 def _settle(
     kube: Kube, helm: Helm, plan: _Plan, timeline: Timeline, moving: Movement, *, timeout: float
 ) -> Installed | ReleaseFailed:
-    """Bring one release to what its plan says, or return why it does not get there.
+    """Bring one release to its planned state, or return why it fails.
 
     Raises:
-        ImageNotDelivered: an image of it is not delivered.
+        ImageNotDelivered: a registry does not deliver one of its images.
     """
     phase = f"release-{plan.release.name}"
     with timeline.phase(phase, f"release {plan.release.name} {plan.chart.app_version}"):
         try:
             return _bring(kube, helm, plan, timeline, moving, timeout=timeout)
         except ReleaseFailed as failure:
-            # Where images are made here, there is no way to a registry that could be at fault.
+            # Images that are built here come from no registry.
             lost = None if plan.built else not_delivered(kube, failure, moving.pulling())
             if lost is not None:
                 raise lost from failure
-            # What its own values hold is the platform's fault, told by the test of that release; no phase has failed.
+            # A release that its own values block is a failure of the platform, reported by the release's test; the phase has not failed.
             timeline.progress(phase, f"is not ready: {failure.holder or failure.why}")
             return failure
 
 
 def _bring(kube: Kube, helm: Helm, plan: _Plan, timeline: Timeline, moving: Movement, *, timeout: float) -> Installed:
-    """Bring one release to what its plan says.
+    """Bring one release to its planned state.
 
     Raises:
-        ReleaseFailed: it could not be applied or does not get ready.
+        ReleaseFailed: it could not be applied, or does not get ready.
     """
     release = plan.release
-    found = stored.newest(kube, release.name, release.namespace)
+    found = release_store.newest(kube, release.name, release.namespace)
     if found is not None and found.status == "deployed" and found.fingerprint == plan.fingerprint:
         action, manifest, revision = "unchanged", found.manifest, found.revision
         definitions: list[Object] = []
     else:
         action = "installed" if found is None else "upgraded"
         manifest, definitions, revision = _apply(kube, helm, plan, timeline, moving)
-    # An upgrade alone would not put right what Helm does not compare: see drift.py.
+    # An upgrade alone would not restore what Helm does not compare: see drift.py.
     repaired = () if found is None else _repair(kube, release, manifest, timeline)
     action = "repaired" if repaired and action == "unchanged" else action
     timeline.progress(f"release-{release.name}", f"{action}, waits until it is ready")
@@ -258,10 +258,10 @@ def _bring(kube: Kube, helm: Helm, plan: _Plan, timeline: Timeline, moving: Move
 
 
 def _repair(kube: Kube, release: Release, manifest: Sequence[Object], timeline: Timeline) -> tuple[str, ...]:
-    """Put right what somebody changed in a release, and tell it."""
+    """Repair the drift of a release, and report it."""
     drifted = drift(kube, manifest, release.namespace)
     repair(kube, drifted)
-    sentences = tuple(str(one) for one in drifted)
+    sentences = tuple(str(drift) for drift in drifted)
     for sentence in sentences:
         timeline.event("fact", f"drift {release.name}", text=f"release {release.name}: {sentence}; put right")
     return sentences
@@ -270,7 +270,7 @@ def _repair(kube: Kube, release: Release, manifest: Sequence[Object], timeline: 
 def _apply(
     kube: Kube, helm: Helm, plan: _Plan, timeline: Timeline, moving: Movement
 ) -> tuple[tuple[Object, ...], list[Object], int]:
-    """Apply CRDs, then the release, and return what Helm applied, the CRDs that are not in it, and the revision's number."""
+    """Apply CRDs, then the release; return the objects that Helm applied, the CRDs outside of them, and the revision."""
     release, chart = plan.release, plan.chart
     hooks = Hooks(
         kube,
@@ -280,11 +280,11 @@ def _apply(
         still=moving.still,
         pulling=moving.pulling,
     )
-    stored.forget_interrupted(kube, release.name, release.namespace)
-    before.prepare(kube, release.chart, release.name, release.namespace)
+    release_store.forget_interrupted(kube, release.name, release.namespace)
+    sealing_key.prepare(kube, release.chart, release.name, release.namespace)
     try:
-        definitions = origins.definitions(chart, helm)
-        templated = origins.templated_definitions(
+        definitions = chart_source.definitions(chart, helm)
+        templated = chart_source.templated_definitions(
             chart, helm, release.name, release.namespace, values=plan.values, kubernetes=kube.version()
         )
         crds.apply(kube, definitions + templated)
@@ -293,11 +293,11 @@ def _apply(
             chart.path,
             release.namespace,
             values=plan.values,
-            labels={stored.FINGERPRINT: plan.fingerprint},
+            labels={release_store.FINGERPRINT: plan.fingerprint},
             watch=hooks,
         )
     except CommandError as error:
-        # Before its error Helm says what it does.
+        # Helm prints its progress before its error.
         lines = error.output.strip().splitlines()
         began = next((number for number, line in enumerate(lines) if line.startswith("Error: ")), 0)
         said = "".join(f"\n    {line}" for line in lines[began:][-LINES_SHOWN:]) or f"\n    {error.problem}"
@@ -312,12 +312,12 @@ def _apply(
             f"The values are in {release.values}; the chart is {chart.origin}.",
             item=hook,
         ) from error
-    applied = stored.newest(kube, release.name, release.namespace)
+    applied = release_store.newest(kube, release.name, release.namespace)
     return (applied.manifest, definitions, applied.revision) if applied is not None else ((), definitions, 0)
 
 
 def _settings(values: Any, path: str = "") -> Iterator[str]:
-    """Yield the single settings of a file of values."""
+    """Yield the leaf settings of a file of values."""
     if isinstance(values, dict):
         for key, below in values.items():
             yield from _settings(below, f"{path}.{key}" if path else str(key))

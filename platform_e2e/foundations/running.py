@@ -1,4 +1,4 @@
-"""Whether a workload of a release runs, and whether its pods still can: a thing that moves keeps its time, one that cannot is final."""
+"""Judge whether a workload runs, and whether its pods still can: one that moves gets its time, one that cannot start fails."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from platform_e2e.kube.progress import QUIET_SECONDS, STARTING, STILL_SECONDS, U
 from platform_e2e.kube.readiness import rolled_out
 
 HOPELESS = frozenset({"ErrImageNeverPull", "InvalidImageName"})
-"""Reasons for which a container waits that no waiting mends."""
+"""Reasons of a waiting container that no waiting cures."""
 
 UNPULLED_SECONDS = 60.0
-"""How long an image may fail to be pulled: a kubelet has begun to try it four times by then (after 10, 20 and 40 s). A registry that
-refuses for a moment, for it is asked for too much at once, has it by then; one whose limit is reached lasts for hours."""
+"""Seconds for which pulling an image may fail: a kubelet has started four attempts by then (after 10, 20 and 40 s). A registry that is
+overloaded for a moment answers one of them; one with a reached pull limit stays so for hours."""
 
 MOUNT_SECONDS = 130.0
-"""Without news for so long, a volume does not come: a kubelet tries one again after 2 min 2 s at most, whatever has come meanwhile
-(Kubernetes 1.34, pkg/util/goroutinemap/exponentialbackoff)."""
+"""Seconds without news after which a volume will not come: a kubelet retries within 2 min 2 s (Kubernetes 1.34,
+pkg/util/goroutinemap/exponentialbackoff)."""
 
 UNBOUND = "PersistentVolumeClaim"
-"""In what the scheduler says: a volume may come, while a node that fits, or room on one, does not."""
+"""Words of the scheduler about a volume, which may come, while a fitting node, or room on one, will not."""
 
 STOPPED = UNPULLED | {"CrashLoopBackOff"}
-"""Reasons for which a container waits that bring nothing new however often it is tried."""
+"""Reasons of a waiting container that bring no news however often it is retried."""
 
 GIVEN_UP_RESTARTS = 5
-"""A container that has ended so often does not start: the back-off between two attempts is by then a minute and more."""
+"""Restarts after which a container counts as failed: the back-off between two attempts is by then over a minute."""
 
 Still = Callable[[], float]
-"""Returns for how many seconds nothing in the cluster has told anything new."""
+"""Returns the seconds since the last news in the cluster."""
 
 Pulling = Callable[[], Collection[str]]
 """Returns the images that are being pulled."""
 
 
 class Running:
-    """Judges one workload for as long as it is waited for."""
+    """The judgement of one workload during a wait for it."""
 
     def __init__(
         self, clock: Callable[[], float] = time.monotonic, still: Still = lambda: 0.0, pulling: Pulling = lambda: ()
@@ -54,12 +54,12 @@ class Running:
         """Judge whether a workload runs its newest generation somewhere, and whether its pods still can.
 
         Args:
-            state: a Deployment, a StatefulSet or a DaemonSet, and its pods; what follows does not matter.
+            state: a Deployment, a StatefulSet or a DaemonSet, and its pods; ignores further items.
         """
         workload, pods = state[:2]
         verdict = rolled_out(workload)
         if not isinstance(verdict, Met):
-            # Failed too: a Deployment passes its own deadline also while its images are pulled, and is none the worse for it.
+            # A failed Deployment too: it passes its own deadline also while its images are pulled, and recovers.
             over = self.over(pods, verdict.why, made=workload is not None)
             return Failed(over) if over else Pending(verdict.why)
         if (
@@ -67,17 +67,17 @@ class Running:
             and workload["kind"] == "DaemonSet"
             and not workload["status"]["desiredNumberScheduled"]
         ):
-            # Of its newest generation, and all nodes are there since the cluster is.
+            # It has seen the newest generation, and all nodes have existed since the cluster does.
             return Failed("no node wants a pod of it")
         return verdict
 
     def over(self, pods: Sequence[Object], why: str, *, made: bool = True) -> str:
-        """Return why waiting for some pods no longer helps; an empty text where it may.
+        """Return why waiting for some pods no longer helps, or an empty text.
 
         Args:
-            pods: all of a workload.
-            why: what is lacking.
-            made: whether the workload itself exists; while it does not, nobody knows which pods it will have.
+            pods: all pods of a workload.
+            why: what is missing.
+            made: whether the workload itself exists; otherwise its pods are unknown.
         """
         hopeless = next((why for pod in pods for why in self._hopeless(pod)), "")
         if hopeless:
@@ -85,7 +85,7 @@ class Running:
         return f"{why}, and nothing moves any more" if self._still() >= _patience(pods, made=made) else ""
 
     def _hopeless(self, pod: Object) -> Iterator[str]:
-        """Yield why a pod will not get ready, however long one waits."""
+        """Yield why a pod cannot get ready, however long one waits."""
         status = pod.get("status") or {}
         yield from self._unschedulable(pod)
         for container in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
@@ -105,7 +105,7 @@ class Running:
                 yield f"{name} ended {container['restartCount']} times"
 
     def _unschedulable(self, pod: Object) -> Iterator[str]:
-        """Yield that no node takes a pod, once the scheduler has said so for a while: nodes neither come nor change."""
+        """Yield that no node accepts a pod, once the scheduler has reported it for a while: nodes neither come nor change."""
         name, message = f"Pod/{pod['metadata']['name']}", unscheduled(pod)
         if not message:
             self._unscheduled.pop(name, None)
@@ -116,18 +116,18 @@ class Running:
 
 
 def unscheduled(pod: Object) -> str:
-    """Return why no node takes a pod; an empty text where one does."""
-    for one in (pod.get("status") or {}).get("conditions") or ():
-        if one.get("type") == "PodScheduled" and one.get("status") == "False":
-            return str(one.get("message") or one.get("reason") or "no reason given")
+    """Return why no node accepts a pod; empty if one does."""
+    for condition in (pod.get("status") or {}).get("conditions") or ():
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+            return str(condition.get("message") or condition.get("reason") or "no reason given")
     return ""
 
 
 def _patience(pods: Sequence[Object], *, made: bool) -> float:
-    """Return for how many seconds nothing must move until some pods stay as they are."""
+    """Return after how many seconds without news some pods will not change any longer."""
     unready = [pod for pod in pods if not _is_ready(pod)]
     if made and all(unscheduled(pod) or any(map(_stopped, _containers(pod))) for pod in unready):
-        # None of them goes on with anything by itself, such as starting; where none can be made, none does.
+        # None of them makes progress by itself, such as starting; where none can be made, none will.
         return QUIET_SECONDS
     return MOUNT_SECONDS if any(map(_starts, unready)) else STILL_SECONDS
 

@@ -1,7 +1,7 @@
-"""Where the upstream charts' images and archives come from, so that these are asked before a run and no others.
+"""The sources of the upstream charts' images and archives, so that exactly these are checked before a run.
 
-Read off the charts that platform/foundations/foundations.yaml pins, with every part switched on, and off the `urls` in their
-repositories' indexes. A chart that is not here is known by its repository and by what a layer's values say.
+Taken from the charts that platform/foundations/foundations.yaml pins, with every part enabled, and from the `urls` in their
+repositories' indexes. For other charts the repository and the layer's values are known.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Upstream:
-    """Where a chart's parts come from.
+    """The sources of a chart's parts.
 
     Attributes:
-        registries: of the images that it names.
-        downloads: where its repository's index says that its archive is, if elsewhere.
+        registries: the registries of the images that it names.
+        downloads: the host of its archive, if its repository's index names another one.
     """
 
     registries: tuple[str, ...]
@@ -29,4 +29,4 @@ CHARTS: Mapping[str, Upstream] = {
     "metallb": Upstream(("quay.io",)),
     "sealed-secrets": Upstream(("docker.io",), ("https://github.com",)),
 }
-"""By name of the upstream chart."""
+"""The sources, by the name of the upstream chart."""

@@ -1,6 +1,6 @@
-"""When a release is really there: everything it states runs its newest generation, its webhooks answer, its kinds are served.
+"""Verify that a release is ready: all its objects run their newest generation, its webhooks answer, its kinds are served.
 
-`helm --wait` stops short of that: it waits neither for webhooks, nor for the StatefulSets that an operator makes.
+`helm --wait` checks less: it waits neither for webhooks, nor for the StatefulSets that an operator makes.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ from platform_e2e.kube.readiness import condition, webhook_answering
 from platform_e2e.kube.sources import pending_on
 
 READY_SECONDS = 1200.0
-"""The end of the wait for a release that moves for ever. It ends when nothing moves any more: all four releases are ready 12 s after they
-were applied on 2 cores, 25 s after with five times as much to do, and as much later as a slow line needs for their images: 0.9 GB
-(some, compressed) take 20 minutes at 6 Mbit/s. With it a run ends by itself, and says why, before the usual --deadline."""
+"""Timeout of a release that keeps moving. The wait ends earlier, when nothing moves: all four releases are ready 12 s after they
+were applied on 2 cores, 25 s after with five times as much to do, and later by the time that a slow line needs for their images:
+0.9 GB (compressed) take 20 minutes at 6 Mbit/s. With this timeout a run ends, and reports why, before the usual --deadline."""
 
 WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 OPERATED = {"Prometheus": "prometheus-{name}", "Alertmanager": "alertmanager-{name}"}
-"""Kinds that an operator makes a StatefulSet for, and the StatefulSet's name."""
+"""Kinds for which an operator makes a StatefulSet, and that StatefulSet's name."""
 
 PROBES: Mapping[str, Object] = {
     "ipaddresspools": {
         "apiVersion": "metallb.io/v1beta1",
         "kind": "IPAddressPool",
-        # An address of the block for documentation (RFC 5737), which no real pool can overlap.
+        # An address of the block for documentation (RFC 5737), which overlaps no real pool.
         "spec": {"addresses": ["192.0.2.1/32"], "autoAssign": False},
     },
     "prometheusrules": {
@@ -55,16 +55,16 @@ PROBES: Mapping[str, Object] = {
         "spec": {"groups": [{"name": "probe", "rules": [{"alert": "Probe", "expr": "vector(1)"}]}]},
     },
 }
-"""By the resource that a webhook checks: an object to ask it with, in a dry run."""
+"""For each resource that a webhook checks, an object for a dry run."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that must be true of a release.
+    """A condition that a release must meet.
 
     Attributes:
-        holder: the object that holds the release as long as it is not.
-        wait: waits, at most so many seconds, and not longer than something moves, as its second argument tells.
+        holder: the object that blocks the release until the condition is met.
+        wait: waits, at most that many seconds, and while something moves, which its second argument tells.
         item: returns the object for the evidence.
     """
 
@@ -84,23 +84,23 @@ def verify(
     pulling: Pulling = lambda: (),
     timeout: float = READY_SECONDS,
 ) -> int:
-    """Wait until a release is really there, as long as something moves.
+    """Wait until a release is ready, while something moves.
 
     Args:
         kube: the client.
         release: its name.
-        namespace: of the release.
-        manifest: its objects, as Helm applied them.
-        definitions: CRDs that belong to it and are not in the manifest.
-        still: returns for how many seconds nothing in the cluster has told anything new (`kube.progress.Movement`).
+        namespace: the namespace of the release.
+        manifest: its objects, from Helm.
+        definitions: CRDs of the release outside of the manifest.
+        still: returns the seconds since the last news in the cluster (`kube.progress.Movement`).
         pulling: returns the images that are being pulled.
-        timeout: seconds for all of it together, also while something moves.
+        timeout: most seconds for all checks together, even while something moves.
 
     Returns:
-        How many things were checked.
+        The number of checks.
 
     Raises:
-        ReleaseFailed: something is not as it must be; names it, its events and the end of its log.
+        ReleaseFailed: a check failed; names its object, the events and the end of its log.
     """
     deadline = time.monotonic() + timeout
     number = 0
@@ -128,7 +128,7 @@ def checks(
     definitions: Sequence[Object] = (),
     pulling: Pulling = lambda: (),
 ) -> Iterator[Check]:
-    """Yield what must be true of a release, in the order in which it becomes true."""
+    """Yield the checks of a release, in the order in which they can pass."""
     for definition in [*definitions, *(item for item in manifest if item["kind"] == "CustomResourceDefinition")]:
         yield _served(kube, definition)
     for item in manifest:
@@ -143,12 +143,12 @@ def checks(
         if item["kind"].endswith("WebhookConfiguration"):
             yield from _webhooks(kube, item, namespace)
     if any(item["kind"] == "Deployment" and item["metadata"]["name"] == "argocd-server" for item in manifest):
-        # Its server makes the AppProject `default`, which every Application without one belongs to.
+        # Its server makes the AppProject `default`, to which every Application without a project belongs.
         yield _exists(kube, "argoproj.io/v1alpha1/AppProject", "default", namespace)
 
 
 def _clock() -> Source[Verdict]:
-    """Return a source that lets a wait look at the clock where nothing changes."""
+    """Return a source that makes a wait look at the clock even if nothing changes."""
     return Polled(Met, "the clock", first=TICK, most=TICK)
 
 
@@ -180,7 +180,7 @@ def _runs(kube: Kube, kind: str, name: str, namespace: str, selector: Mapping[st
 
 
 def _operated(kube: Kube, item: Object, namespace: str, pulling: Pulling) -> Iterator[Check]:
-    """Yield that an operator made what an object asks for, of the object's newest generation, and that it runs."""
+    """Yield that an operator has processed an object's newest generation, and that the result runs."""
     kind, name = kind_of(item), item["metadata"]["name"]
     namespace = item["metadata"].get("namespace", namespace)
     what = describe(kind, name, namespace)
@@ -208,7 +208,7 @@ def _operated(kube: Kube, item: Object, namespace: str, pulling: Pulling) -> Ite
 
 
 def _webhooks(kube: Kube, item: Object, namespace: str) -> Iterator[Check]:
-    """Yield that a webhook answers, asked with a dry run of an object that it checks."""
+    """Yield that a webhook answers, tested with a dry run of an object that it checks."""
     kind, name = kind_of(item), item["metadata"]["name"]
     resources = {
         resource
@@ -248,7 +248,7 @@ def _exists(kube: Kube, kind: str, name: str, namespace: str) -> Check:
 def _until(
     source: Source[Object | None], expectation: Expectation[Object | None], still: Still, *, timeout: float, what: str
 ) -> Any:
-    """Wait for one object as long as something moves."""
+    """Wait for one object while something moves."""
     judge = unless_still(lambda state: expectation(state[0]), still)
     return eventually(all_of(source, _clock()), judge, timeout=timeout, what=what)
 
@@ -259,7 +259,7 @@ def _selector(item: Object) -> Mapping[str, str]:
 
 
 def _known(read: Callable[[], Object | None]) -> Object | None:
-    """Return the object, or None where it cannot be read any more; the failure is told all the same."""
+    """Return the object, or None if it cannot be read any longer; the failure is reported in either case."""
     try:
         return read()
     except HarnessError:

@@ -1,4 +1,4 @@
-"""Which version of a product a release runs: read from the image in its objects, for values may set any tag."""
+"""The version of a product that a release runs, read from its objects' images, because values can set any tag."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ MAIN: Mapping[str, str] = {
     "metallb": "controller",
     "sealed-secrets": "controller",
 }
-"""By chart: the image, as `embedded.CHARTS` calls it, whose tag upstream gives the chart as its appVersion."""
+"""For each chart the image, by its role in `embedded.CHARTS`, with the tag that upstream uses as appVersion."""
 
 DIGEST_LENGTH = 19
-"""Of `sha256:` and twelve digits, as `docker images --digests` abbreviates one."""
+"""Length of `sha256:` and twelve digits, the abbreviation of `docker images --digests`."""
 
 
 def running(chart: str, app_version: str, objects: Sequence[Object], *, built: bool) -> str:
-    """Return the version of the product that objects of a release run.
+    """Return the version of the product that a release's objects run.
 
     Args:
         chart: name of the chart.
-        app_version: as the chart states it: where no image tells another.
-        objects: of the release.
-        built: whether the cluster has the images that the embedded programs are in, whose tag may be another than their version.
+        app_version: the chart's appVersion, for releases whose images state none.
+        objects: the objects of the release.
+        built: whether the images contain the embedded programs, whose version may differ from the tag.
 
     Returns:
-        `app_version`, the tag of the product's image where that differs, or its digest where it has no tag.
+        `app_version`, the tag of the product's image if that differs, or its digest if it has no tag.
     """
     known = CHARTS.get(chart)
     if known is None:
@@ -48,7 +48,7 @@ def running(chart: str, app_version: str, objects: Sequence[Object], *, built: b
 
 
 def images_of(item: Any) -> Iterator[str]:
-    """Yield every image of an object's containers, whatever kind of pod template it has."""
+    """Yield every image of an object's containers, for all kinds of pod templates."""
     if isinstance(item, Mapping):
         for key, value in item.items():
             if key in {"containers", "initContainers"} and isinstance(value, list):
@@ -66,7 +66,7 @@ def _name(image: str) -> str:
 
 
 def _tag(image: str) -> str:
-    """Return an image's tag, or its digest where it has none."""
+    """Return an image's tag, or its digest without a tag."""
     named, _, digest = image.partition("@")
     tag = named.rsplit("/", 1)[-1].partition(":")[2]
     return tag or digest[:DIGEST_LENGTH] or "latest"

@@ -1,8 +1,8 @@
-"""The one way in which Git is run: with settings and an environment of our own, whosever repository it is about.
+"""Run Git, for every repository with our own settings and environment.
 
-Git runs programs that its configuration names: filters, hooks, `core.fsmonitor`, transports, pagers, a diff or merge driver.
-So the configuration of the system and of the user is never read, no variable of this process that Git knows is handed on, and
-a foreign repository is read through platform_e2e/git/repository.py alone, without its configuration.
+Git runs programs that its configuration names: filters, hooks, `core.fsmonitor`, transports, pagers, diff and merge drivers. So
+the configuration of the system and of the user is never read, Git's variables of this process are not passed on, and a foreign
+repository is read only through platform_e2e/git/repository.py, without its configuration.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from pathlib import Path
 from platform_e2e import shell
 
 SECONDS = 20.0
-"""How long one question may take; a large checkout answers in two."""
+"""Default timeout; a large checkout answers in two seconds."""
 
 NOTHING = os.devnull
-"""In place of a directory or file: has no hook and no setting."""
+"""Replaces a directory or file: has no hook and no setting."""
 
 SETTINGS: Mapping[str, str] = {
     "core.fsmonitor": "false",
@@ -43,8 +43,8 @@ SETTINGS: Mapping[str, str] = {
     "maintenance.auto": "false",
     "uploadpack.packObjectsHook": "",
 }
-"""Settings that outrank every file of settings, by GIT_CONFIG_COUNT of git-config(1); before 2.31 there are only those that no
-file has. What a submodule's own configuration names is run by `status` and `diff`, so that submodules are not looked into."""
+"""Settings with precedence over all files of settings, by GIT_CONFIG_COUNT of git-config(1); before 2.31 only the empty files apply.
+`status` and `diff` would run what a submodule's own configuration names, so that they do not enter submodules."""
 
 ENVIRONMENT: Mapping[str, str] = {
     "GIT_CONFIG_NOSYSTEM": "1",
@@ -59,7 +59,7 @@ ENVIRONMENT: Mapping[str, str] = {
     "GIT_ASKPASS": "false",
     "GIT_SSH_COMMAND": "false",
     "LC_ALL": "C.UTF-8",
-    # Of a Git that does not know GIT_CONFIG_GLOBAL (before 2.32) there is no home with a configuration.
+    # A Git before 2.32 does not know GIT_CONFIG_GLOBAL: give it a home without a configuration.
     "HOME": "/nonexistent",
 }
 
@@ -70,7 +70,7 @@ _SET = {
 }
 
 KEPT = ("PATH", "TMPDIR")
-"""Variables of this process that every call has."""
+"""Variables of this process that every call gets."""
 
 
 def run(
@@ -85,16 +85,16 @@ def run(
     """Run Git to its end.
 
     Args:
-        words: after `git`; a `-c` among them outranks `SETTINGS`.
-        env: variables for this call.
-        stdin: what it reads.
+        words: the words after `git`; a `-c` among them has precedence over `SETTINGS`.
+        env: additional environment variables.
+        stdin: its standard input.
         cwd: its working directory.
         timeout: seconds.
-        ok: exit statuses that are not errors.
-        inherit: hand on all variables that are not Git's; a program that a push of ours starts may need them.
+        ok: accepted exit statuses.
+        inherit: pass on all variables except Git's; a program that our own push starts may need them.
 
     Raises:
-        CommandError: git is not installed, did not end in time, or ended with another status.
+        CommandError: git is missing, did not end in time, or ended with another status.
     """
     own = {name: value for name, value in os.environ.items() if name in KEPT or (inherit and _harmless(name))}
     return shell.run(
@@ -109,5 +109,5 @@ def run(
 
 
 def _harmless(name: str) -> bool:
-    """Tell whether a variable is none that Git obeys."""
+    """Tell whether Git ignores a variable."""
     return not name.startswith(("GIT_", "SSH_")) and name not in {"EDITOR", "VISUAL", "PAGER", "XDG_CONFIG_HOME"}

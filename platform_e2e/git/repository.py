@@ -1,8 +1,8 @@
-"""A foreign Git repository, read as data: its objects, its index and where HEAD is, never its configuration.
+"""A foreign Git repository, read as data: its objects, its index and its HEAD, never its configuration.
 
-Git runs what a repository's configuration names. So it is given a directory of our own with a configuration of our own, which
-borrows the objects of the other one; what HEAD means is read here. It does not matter then who owns a checkout, and what a
-bare layout that is committed as part of a layer has in its `config`.
+Git runs programs that a repository's configuration names. So Git gets a directory of our own with our configuration, which
+borrows the other repository's objects; this module resolves HEAD. So neither the owner of a checkout matters, nor the `config`
+of a bare repository that a layer contains as files.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 """A commit, by either of Git's hashes."""
 
 LARGEST_TEXT = 64 << 20
-"""Bytes of HEAD, packed-refs or a configuration; packed-refs of a million references have as many."""
+"""Largest HEAD, packed-refs or configuration in bytes; packed-refs of a million references have as many."""
 
 LARGEST_INDEX = 512 << 20
-"""Bytes of an index; that of two million files has about as many."""
+"""Largest index in bytes; that of two million files has about as many."""
 
 ROOMS = (".git", "gitdir: ")
-"""The name that makes a directory a checkout, and what it begins with where it is a file that names another place."""
+"""The name that makes a directory a checkout, and the beginning of that file if it refers to another directory."""
 
 LOOKING = frozenset({"status", "diff"})
-"""Commands that look into submodules, whose own configuration Git then obeys, where `.gitmodules` of the checkout says so (`ignore =
-none`): that outranks every setting, and only the option outranks it."""
+"""Commands that enter submodules, whose own configuration Git then obeys, if the checkout's `.gitmodules` has `ignore = none`: that
+has precedence over every setting, and only the option over it."""
 
 REMOTE = re.compile(r"remote\.(.+)\.url", re.DOTALL)
 
@@ -46,21 +46,21 @@ TAKEN: Mapping[str, re.Pattern[str]] = {
     "core.eol": re.compile("lf|crlf|native"),
     "extensions.objectformat": re.compile("sha1|sha256"),
 }
-"""Settings of the other repository that say how its files are stored, and the values that are taken; none names a program."""
+"""Settings of the other repository about the storage of its files, with the accepted values; none names a program."""
 
 
 @dataclass(frozen=True)
 class Repository:
-    """A repository that can be asked.
+    """A repository to read.
 
     Attributes:
-        top: of its checkout; its own directory where it is bare.
-        prefix: of the directory that was asked for within `top`, with a slash at its end; empty where it is all of it.
-        commit: that HEAD means; empty where there is none yet.
-        stated: what its configuration says of how files are stored and of its remotes: names in small letters, and values.
-        own: our directory, which Git takes for the repository.
-        theirs: its own directory of Git, which is only read.
-        index: whether there is an index, and so a checkout.
+        top: the top of its checkout; its own directory if it is bare.
+        prefix: the path of the opened directory within `top`, with a slash at its end; empty for all of it.
+        commit: the commit of HEAD; empty if it has none yet.
+        stated: the settings about the storage of files and about remotes: names in small letters, and values.
+        own: our directory, which Git uses as the repository.
+        theirs: the other repository's directory of Git, which is only read.
+        index: whether it has an index, and so a checkout.
     """
 
     top: Path
@@ -73,17 +73,17 @@ class Repository:
 
     @property
     def urls(self) -> dict[str, str]:
-        """Return the URLs of its remotes by name, as they are written down."""
+        """Return the URLs of its remotes by name, unchanged."""
         found = ((REMOTE.fullmatch(name), value) for name, value in self.stated)
         return {match[1]: value for match, value in found if match}
 
     @property
     def shallow(self) -> bool:
-        """Tell whether it has only the newest of its commits."""
+        """Tell whether it has only the newest part of its history."""
         return os.path.lexists(self.theirs / "shallow")
 
     def references(self) -> frozenset[str] | None:
-        """Return the full names of its branches and tags, remote ones too; None where they are kept in tables (reftable)."""
+        """Return the full names of its branches and tags, also remote ones; None if they are stored in tables (reftable)."""
         if os.path.lexists(self.theirs / "reftable"):
             return None
         names: set[str] = set()
@@ -104,14 +104,14 @@ class Repository:
         timeout: float = gitcommand.SECONDS,
         ok: Sequence[int] = range(256),
     ) -> shell.Completed:
-        """Ask Git something; by default whatever status it ends with is returned.
+        """Run a git command; by default every exit status is accepted.
 
         Args:
-            words: after `git`.
-            env: variables for this call.
-            stdin: what it reads.
+            words: the words after `git`.
+            env: additional environment variables.
+            stdin: its standard input.
             timeout: seconds.
-            ok: exit statuses that are not errors.
+            ok: accepted exit statuses.
         """
         if words[0] in LOOKING:
             words = (words[0], "--ignore-submodules=all", *words[1:])
@@ -131,13 +131,13 @@ class Repository:
         return bool(COMMIT.fullmatch(commit)) and not self.git("cat-file", "-e", f"{commit}^{{commit}}").returncode
 
     def write(self, commit: str, prefix: str, target: Path, names: Sequence[str] = ()) -> str:
-        """Write files as a checkout has them, and return Git's complaint, or nothing.
+        """Write files as in a checkout, and return Git's complaint, or an empty text.
 
         Args:
-            commit: of which.
-            prefix: of the directory in it that is wanted, which becomes `target`.
+            commit: the commit that has the files.
+            prefix: the directory in it, which becomes `target`.
             target: an empty directory.
-            names: of files below the prefix; all where none is named.
+            names: the names of files below the prefix; all by default.
         """
         index = {"GIT_INDEX_FILE": str(self.own / "index-of-commit"), "GIT_WORK_TREE": str(target)}
         tree = f"{commit}:{prefix.rstrip('/')}"
@@ -147,7 +147,7 @@ class Repository:
             (("checkout-index", "--quiet", f"--prefix={target}/", *chosen), "\0".join(names) or None),
         ):
             done = self.git(*words, env=index, stdin=stdin)
-            # Of files that are named, those that are not in the commit are told by their absence.
+            # A named file that the commit lacks is simply missing afterwards.
             if done.returncode and (words[0] == "read-tree" or not names):
                 return next(iter(done.stderr.splitlines()), "") or f"git {words[0]} failed"
         return ""
@@ -155,11 +155,11 @@ class Repository:
 
 @contextlib.contextmanager
 def opened(directory: Path, *, bare: bool = False) -> Iterator[Repository | None]:
-    """Yield the repository whose checkout a directory is in; None where it is in none, or there is no git.
+    """Yield the repository of a checkout that contains the directory; None if there is none, or git is missing.
 
     Args:
         directory: in a checkout.
-        bare: it is itself a repository, which has no checkout; one of ours, since nothing else may say so of itself.
+        bare: whether the directory is itself a repository without a checkout; only for our own.
     """
     found = None
     if shell.which("git") is not None and directory.is_dir():
@@ -174,7 +174,7 @@ def opened(directory: Path, *, bare: bool = False) -> Iterator[Repository | None
             stated = _stated(common)
             made = _borrowed(top, own, common, scratch / "git", _settings(stated), index=not bare)
         except OSError:
-            # What cannot be read, or has a named pipe in place of a file, is not a repository for us.
+            # A repository with unreadable parts, or a named pipe instead of a file, is ignored.
             yield None
             return
         inside = "" if bare else directory.resolve().relative_to(top).as_posix()
@@ -199,10 +199,10 @@ def _found(place: Path) -> tuple[Path, Path, Path] | None:
 
 
 def _is_its_own(top: Path, git: Path, own: Path, common: Path) -> bool:
-    """Tell whether a directory of Git is that of a checkout, and not another one to which what a stranger made only leads.
+    """Tell whether a directory of Git belongs to a checkout, and a stranger's file does not merely lead to it.
 
-    Whoever unpacks an archive as root has a `.git` of root's, whatever it leads to: what is there would be shown as what the checkout
-    has lost. So another place has to name the checkout, and within it no link leads further.
+    Whoever unpacks an archive as root owns its `.git`, wherever that leads: the content there would be shown as lost by the
+    checkout. So another directory must name the checkout, and no link within it may lead further.
     """
     if git.is_symlink() or (own != git and not _names(own, common, top)):
         return False
@@ -213,15 +213,15 @@ def _is_its_own(top: Path, git: Path, own: Path, common: Path) -> bool:
         if objects.is_symlink() or any(entry.is_symlink() for entry in entries):
             return False
     whose = top.stat().st_uid
-    # A checkout of another user must not lead to what only this user may read.
+    # A checkout of another user must not lead to files that only this user may read.
     return whose == os.geteuid() or (
-        all(one.stat().st_uid == whose for one in (own, common) if one != git)
+        all(directory.stat().st_uid == whose for directory in (own, common) if directory != git)
         and not os.path.lexists(objects / "info" / "alternates")
     )
 
 
 def _names(own: Path, common: Path, top: Path) -> bool:
-    """Tell whether a directory of Git says that it is a checkout's: a worktree's says where its `.git` is, a submodule's its top."""
+    """Tell whether a directory of Git names the checkout: a worktree's names the checkout's `.git`, a submodule's its top."""
     if own != common:
         return Path(own, _text(own / "gitdir").strip()).resolve() == top / ROOMS[0]
     stated = dict(_stated(common))
@@ -240,7 +240,7 @@ def _text(path: Path, below: Path | None = None) -> str:
 
 
 def _borrowed(top: Path, own: Path, common: Path, made: Path, settings: Mapping[str, str], *, index: bool) -> Path:
-    """Make our directory of Git, which has the objects of the other one and a copy of its index."""
+    """Make our directory of Git, with the other one's objects and a copy of its index."""
     for name in ("objects/info", "refs", "info"):
         (made / name).mkdir(parents=True)
     objects = common / "objects"
@@ -272,7 +272,7 @@ def _borrowed(top: Path, own: Path, common: Path, made: Path, settings: Mapping[
 
 
 def _quoted(path: Path) -> str:
-    """Return a path as a line of `alternates` may have it: in quotes where it would be read as something else."""
+    """Return a path for a line of `alternates`: quoted if it could be read as something else."""
     text = str(path)
     if re.fullmatch(r"[\w./@+-]+", text):
         return text
@@ -286,33 +286,33 @@ def _quoted(path: Path) -> str:
 
 
 def _copied(source: Path, target: Path, most: int) -> None:
-    """Copy a plain file, where there is one."""
+    """Copy a plain file, if it exists."""
     with contextlib.suppress(FileNotFoundError), plainfile.opened(source) as file:
         if os.fstat(file.fileno()).st_size <= most:
             with target.open("xb") as copy:
                 shutil.copyfileobj(file, copy)
-            # Git reads a file again whose time is not before the index's (git-racy(7)): with a later time of the index a
-            # change of the same second and size would be missed.
+            # Git reads a file again if its time is not before the index's (git-racy(7)): with a later time of the index it would miss
+            # a change of the same second and size.
             at = os.fstat(file.fileno())
             os.utime(target, ns=(at.st_atime_ns, at.st_mtime_ns))
 
 
 def _stated(common: Path) -> list[tuple[str, str]]:
-    """Return what a repository's configuration says of how files are stored, and of its remotes; what it includes is not read."""
+    """Return a repository's settings about the storage of files and about remotes; its includes are not read."""
     text = _text(common / "config") if os.path.lexists(common / "config") else ""
     words = ("config", "--file", "-", "--no-includes", "--null", "--get-regexp", r"^(core|extensions|remote)\.")
     said = gitcommand.run(*words, stdin=text, ok=range(256), cwd=Path("/"), env={"GIT_DIR": gitcommand.NOTHING})
     # Each is a name in small letters, a line end, and the value.
-    return [(name, value) for name, _, value in (one.partition("\n") for one in said.stdout.split("\0")) if value]
+    return [(name, value) for name, _, value in (entry.partition("\n") for entry in said.stdout.split("\0")) if value]
 
 
 def _settings(stated: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Return those settings that say how files are stored."""
+    """Return the settings about the storage of files."""
     return {name: value.lower() for name, value in stated if name in TAKEN and TAKEN[name].fullmatch(value.lower())}
 
 
 def _head(own: Path, common: Path) -> str:
-    """Return the commit that HEAD means; empty where that cannot be told, as where references are kept in tables (reftable)."""
+    """Return the commit of HEAD; empty if it cannot be read, as with references in tables (reftable)."""
     name = "HEAD"
     for _ in range(5):  # as many symbolic references as Git follows
         text = ""
@@ -330,7 +330,7 @@ def _head(own: Path, common: Path) -> str:
 
 
 def _packed(common: Path, name: str) -> str:
-    """Return the commit of a reference that is packed with others."""
+    """Return the commit of a packed reference."""
     with contextlib.suppress(OSError):
         for line in _text(common / "packed-refs").splitlines():
             commit, _, packed = line.partition(" ")

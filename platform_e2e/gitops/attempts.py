@@ -1,8 +1,8 @@
-"""Attempts of a sync that is tried again: whether another one could still end otherwise than those before it.
+"""Predict whether another attempt of a failing sync could end differently.
 
-Argo CD pauses longer before each attempt, over a minute at last. What makes one succeed is something that came meanwhile: a webhook
-that answers, a kind that is served. Where nothing has come since the attempt before, and it fails in the same words, the next one
-will, too, and need not be waited for.
+Argo CD's pause before each attempt grows to over a minute. An attempt succeeds because something new has appeared meanwhile: a webhook
+that answers, a kind that is served. If nothing has appeared since the previous attempt, and it fails with the same message, the
+next one will fail too, and need not be awaited.
 """
 
 from __future__ import annotations
@@ -15,35 +15,35 @@ from platform_e2e.kube.objects import Object
 from platform_e2e.kube.progress import QUIET_SECONDS, VARYING
 
 ALIKE = 3
-"""How many attempts must have failed in the same words: the second may have met what was about to come at the first."""
+"""Failed attempts with the same message before giving up: the second may have seen what the first just missed."""
 
 REFUSED = re.compile(r"\bis invalid: |failed to create typed patch object|strict decoding error")
-"""What the API server says of an object whatever else the cluster has (apimachinery, NewInvalid; structured-merge-diff)."""
+"""Messages of the API server about an object that depend on the object alone (apimachinery, NewInvalid; structured-merge-diff)."""
 
 TAKEN = re.compile(r"already allocated|already exists")
-"""What it says in the same way, and what another object may free."""
+"""Similar messages about a name or address that another object may release."""
 
 NUMBERED = re.compile(r"Retrying attempt #\d+ at .*")
-"""Argo CD's own words about the next attempt, behind those about this one (controller/appcontroller.go)."""
+"""Argo CD's text about the next attempt, after the one about this attempt (controller/appcontroller.go)."""
 
 BAD = frozenset({"SyncFailed", "Failed", "Error"})
-"""What an operation says of an object that was not applied, or of a hook that has failed."""
+"""Results in an operation of an object that was not applied, or of a hook that failed."""
 
 ECHO_SECONDS = 5.0
-"""How long after an attempt what it tells itself may still come for something new: it is read by another thread."""
+"""Seconds after an attempt in which its own effects may still count as news: another thread reads them."""
 
 
 @dataclass
 class _Failed:
-    """The attempts of one operation that have failed in the same words.
+    """Failed attempts of one operation with the same message.
 
     Attributes:
-        said: the words.
-        first: number of the first of them.
-        last: number of the last one.
-        ended: monotonic time at which that was seen to have failed.
-        before: for how many seconds nothing new had come when it began.
-        since: for how many nothing new has come now.
+        said: the message.
+        first: number of the first attempt.
+        last: number of the last attempt.
+        ended: monotonic time at which the last one was seen to have failed.
+        before: seconds since the last news when it began.
+        since: seconds since the last news now.
     """
 
     said: str
@@ -55,18 +55,18 @@ class _Failed:
 
 
 class Attempts:
-    """Knows of each Application how its attempts went; it is shown every state, in their order."""
+    """The failed attempts of each Application; receives every state of it, in order."""
 
     def __init__(self) -> None:
         self._failed: dict[str, _Failed] = {}
 
     def vain(self, app: Object, now: float, still: float) -> bool:
-        """Tell whether an Application waits for an attempt that will fail like those before it.
+        """Tell whether an Application waits for an attempt that will fail like the previous ones.
 
         Args:
             app: the live Application.
             now: monotonic time.
-            still: for how many seconds nothing in the cluster has told anything new.
+            still: seconds since the last news in the cluster.
         """
         name, operation = app["metadata"]["name"], argocd.operation(app)
         if not operation.running:
@@ -83,11 +83,11 @@ class Attempts:
             return False
         if REFUSED.search(said) and not TAKEN.search(said):
             return still >= QUIET_SECONDS
-        # What had come before the last attempt was there for long enough to be seen by all, and nothing has come after it.
+        # Everything new before the last attempt had been there long enough for all to see it, and nothing new has come since.
         return failed.before >= QUIET_SECONDS and now - still <= failed.ended + ECHO_SECONDS
 
 
 def _said(app: Object) -> str:
-    """Return in words how the last attempt of an Application has failed, without what is another one each time."""
+    """Return the messages of an Application's last failed attempt, without the parts that change each time."""
     failed = [f"{name} {state} {said}" for name, state, said in argocd.sync_results(app) if state in BAD]
     return VARYING.sub("#", " ".join([*failed, NUMBERED.sub("", argocd.operation(app).message)]))

@@ -1,8 +1,8 @@
-"""Comparisons of an Application with Git: whether its status was compared, or comes from Argo CD's cache after a comparison that failed.
+"""Tell whether an Application's status is from a comparison with Git, or from Argo CD's cache after a failed comparison.
 
-After a comparison that fails, Argo CD 3.2.11 remembers every object as not modified (controller/state.go, where StateDiffs has an
-error; util/argo/diff/diff.go, diffArrayCached). The next comparison that was not requested takes that from its cache: the
-condition goes, and the Application is Synced, whatever its objects are. One that is asked for is always made (useDiffCache).
+After a failed comparison Argo CD 3.2.11 stores every object as unmodified (controller/state.go, where StateDiffs has an
+error; util/argo/diff/diff.go, diffArrayCached). The next comparison without a request uses that cache: the condition disappears,
+and the Application is Synced, whatever its objects are. A requested comparison never uses the cache (useDiffCache).
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object
 
 FAILED = "ComparisonError"
-"""Condition of an Application that could not be compared."""
+"""Condition of an Application whose comparison failed."""
 
 
 class Comparisons:
-    """Knows of each Application whether its last comparison that did not come from the cache has succeeded.
+    """The last real comparison of each Application.
 
-    It is told every state of an Application, in their order: the first one after a refresh was asked for is what that has found.
+    It receives every state of an Application, in order: the first state after a requested refresh is that refresh's result.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Comparisons:
         self._failed: dict[str, Object] = {}
 
     def look(self, app: Object) -> Object:
-        """Return an Application as its last comparison has it, which may be another one than it says now."""
+        """Return an Application with the result of its last real comparison, which may differ from its present status."""
         name = app["metadata"]["name"]
         if argocd.refresh_asked(app):
             self._asked.add(name)
@@ -42,12 +42,12 @@ class Comparisons:
             self._failed.pop(name, None)
             self._doubted.discard(name)
         elif argocd.operation(app).running:
-            # What it applies is compared in between, and Argo CD may have failed at that unseen.
+            # Applying includes a comparison, which may have failed unseen.
             self._doubted.add(name)
         return _with(app, self._failed[name]) if name in self._failed else app
 
     def doubted(self, name: str) -> bool:
-        """Tell whether an Application has to be compared once more before what it says counts."""
+        """Tell whether an Application must be compared again before its status counts."""
         return name in self._doubted
 
 
@@ -56,7 +56,7 @@ def _errors(app: Object) -> list[dict[str, str]]:
 
 
 def _with(app: Object, failed: Object) -> Object:
-    """Return an Application with what its comparison that failed has said of it."""
+    """Return an Application with the message of its failed comparison."""
     if _errors(app):
         return app
     found = copy.deepcopy(app)

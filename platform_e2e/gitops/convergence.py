@@ -1,11 +1,11 @@
-"""Wait until Applications are what a commit says (scenario A1), and say precisely what each one still lacks.
+"""Wait until Applications match a commit (scenario A1), and report precisely what each one still lacks.
 
     git.commit(changes, "...")
     converge(kube, ["chat-dev"], git.head(), timeout=60)
 
-"Synced" and "Healthy" alone may describe the commit before, an operation that failed, or an Application that renders
-nothing. So all of what Argo CD says is compared with the commit, and the workloads' own rollouts are awaited at the end,
-since Argo CD may judge the health of a Deployment by what it was before the sync.
+"Synced" and "Healthy" alone may describe the commit before, an operation that failed, or an Application that renders nothing.
+So Argo CD's whole status is compared with the commit, and the workloads' own rollouts are awaited at the end, since Argo CD may
+judge the health of a Deployment by its state before the sync.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 Wanted = str | Sequence[str]
-"""A commit, or one for each source of an Application; the first digits of it are enough."""
+"""A commit, or one for each source of an Application; abbreviations are enough."""
 
 WORKLOADS = ("apps/v1/Deployment", "apps/v1/StatefulSet", "apps/v1/DaemonSet")
 """Kinds that roll out."""
 
 _NAMED = 3
-"""How many objects a sentence names before it counts the rest."""
+"""Objects that a sentence names before it counts the rest."""
 
 _FOREVER = re.compile(r"will wipe out all resources|Failed last sync attempt")
 """Conditions after which Argo CD does nothing more for this commit (autoSync in controller/appcontroller.go)."""
@@ -43,19 +43,18 @@ _FOREVER = re.compile(r"will wipe out all resources|Failed last sync attempt")
 def converged_on(
     sha: str | Sequence[str], *, since: datetime | None = None, by_operation: bool = False
 ) -> Expectation[Object | None]:
-    """Return the expectation that an Application is what a commit says, all of scenario A1.
+    """Return the expectation that an Application matches a commit, all of scenario A1.
 
-    It exists and no refresh is outstanding; nothing is wrong with its spec or its comparison; it was compared with this
-    commit, is Synced, and so is each of its objects; its last operation has succeeded; it is Healthy, as judged after that
-    operation ended.
+    It exists and no refresh is outstanding; its spec and its comparison have no error; it was compared with this commit, is
+    Synced, and so is each of its objects; its last operation has succeeded; it is Healthy, as judged after that operation ended.
 
-    Where the cluster is already what a commit says, Argo CD compares and begins no operation. Synced on this commit then is
-    the whole truth, and the last operation may be of an earlier commit, or a failed one of such a commit.
+    If the cluster matches the commit already, Argo CD compares and begins no operation. Then Synced on this commit is enough, and
+    the last operation may be of an earlier commit, or a failed one of such a commit.
 
     Args:
-        sha: the commit, its first digits, or one for each source of the Application.
-        since: the comparison must not be older than this; Argo CD counts in whole seconds.
-        by_operation: demand that the last operation was of this very commit.
+        sha: the commit, abbreviated or not, or one for each source of the Application.
+        since: the earliest time of the comparison; Argo CD counts in whole seconds.
+        by_operation: require that the last operation was of this very commit.
     """
 
     def judge(app: Object | None) -> Verdict:
@@ -73,7 +72,7 @@ def converged_on(
 
 
 def synced_on(app: Object, sha: Wanted) -> bool:
-    """Tell whether Argo CD has compared an Application with a commit and found all of it as it says."""
+    """Tell whether Argo CD has compared an Application with a commit and found no difference."""
     return argocd.sync_status(app) == "Synced" and _is(argocd.revisions(app), sha)
 
 
@@ -87,23 +86,23 @@ def converge(
     by_operation: bool = False,
     explain: Callable[[Object], Cause | None] | None = None,
 ) -> dict[str, Object]:
-    """Let Argo CD look at a commit that was just pushed, and wait until Applications are what it says.
+    """Make Argo CD read a commit that was just pushed, and wait until Applications match it.
 
     Args:
         kube: the cluster.
-        names: of the Applications that the commit touches; the others need not be waited for.
+        names: the names of the Applications that the commit touches; the others need not be waited for.
         sha: the commit.
         timeout: seconds for all of them.
-        namespace: of the Applications.
-        by_operation: demand an operation of this very commit; for a commit that surely changes something.
-        explain: works out why an Application does not converge.
+        namespace: the namespace of the Applications.
+        by_operation: require an operation of this very commit; for a commit that surely changes something.
+        explain: returns why an Application does not converge.
 
     Returns:
-        The Applications by name, as they were when they had converged.
+        The Applications by name, in their state of convergence.
 
     Raises:
-        Timeout: one did not in time.
-        Refuted: Argo CD has given up on this commit for one of them.
+        Timeout: an Application did not converge in time.
+        Refuted: Argo CD has given up on this commit for an Application.
     """
     wanted = list(names)
     in_parallel(lambda name: argocd.ask_refresh(kube, name, namespace=namespace), wanted)
@@ -124,17 +123,17 @@ def converge(
 
 
 def roll_out(kube: Kube, app: Object, *, timeout: float, still: Callable[[], float] = lambda: 0.0) -> None:
-    """Wait until the workloads of an Application have rolled out, by the API server's own account.
+    """Wait until the workloads of an Application have rolled out, by the API server's status.
 
     Args:
         kube: the cluster.
         app: the Application, which names its objects.
         timeout: seconds for all of them.
-        still: returns for how many seconds nothing in the cluster has told anything new; the wait ends with that.
+        still: returns the seconds since the last news in the cluster; ends the wait.
 
     Raises:
-        Timeout: one did not in time.
-        Refuted: one cannot any more, or nothing moves any more.
+        Timeout: a workload did not roll out in time.
+        Refuted: a workload cannot roll out, or nothing moves any longer.
     """
     workloads = [resource for resource in argocd.resources(app) if resource.api in WORKLOADS]
     if workloads:
@@ -148,7 +147,7 @@ def roll_out(kube: Kube, app: Object, *, timeout: float, still: Callable[[], flo
 
 
 def in_parallel(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
-    """Do the same for several items at once, in threads; the first error is raised when all have ended."""
+    """Do the same for several items in parallel threads; raises the first error after all have ended."""
     if not items:
         return []
     with ThreadPoolExecutor(max_workers=min(len(items), 16)) as pool:
@@ -171,7 +170,7 @@ def _exists(app: Object, sha: Wanted) -> Verdict | None:  # noqa: ARG001  every 
 def _valid(app: Object, sha: Wanted) -> Verdict | None:
     for kind, message in argocd.conditions(app):
         why = f"condition {kind}: {' '.join(message.split())}"
-        named = [one for one in _each(sha) if one in message]
+        named = [revision for revision in _each(sha) if revision in message]
         given_up = len(named) == len(_each(sha)) > 0 and _FOREVER.search(message)
         return Failed(why) if given_up else Pending(why)
     return None
@@ -197,7 +196,7 @@ def _succeeded(app: Object, sha: Wanted) -> Verdict | None:
         if _is(found.revisions, sha):
             return Failed(f"the sync of commit {commit} is {found.phase} and is not tried again: {found.message}")
         if synced_on(app, sha):
-            # What failed had changed nothing that this commit does not take back: Argo CD has nothing left to do.
+            # The failed operation had changed nothing that this commit does not revert: Argo CD has nothing left to do.
             return None
         return Pending(
             f"the sync of commit {commit} is {found.phase}, and none of {_short(sha)} has begun: {found.message}"
@@ -216,7 +215,7 @@ def _in_sync(app: Object, sha: Wanted) -> Verdict | None:  # noqa: ARG001  every
     objects = argocd.resources(app)
     wrong = [f"{obj} is {obj.status}{' and must be pruned' if obj.requires_pruning else ''}"
              for obj in objects if obj.status not in ("Synced", "")]  # fmt: skip
-    # Objects without a status are hooks and what another controller copied the tracking annotation to.
+    # Objects without a status are hooks, and objects to which another controller copied the tracking annotation.
     wrong += [f"{obj} is missing" for obj in objects if obj.health == "Missing" and obj.status in ("Synced", "")]
     if argocd.sync_status(app) != "Synced":
         idle = "" if argocd.automated(app) else "; it is not automated, so nothing syncs it"
@@ -260,15 +259,15 @@ def _each(revisions: Wanted) -> Sequence[str]:
 
 
 def _is(revisions: Sequence[str], wanted: Wanted) -> bool:
-    """Tell whether every source is at the one commit that is wanted, or each at its own."""
+    """Tell whether every source is at the one commit, or each at its own."""
     each = [wanted] * len(revisions) if isinstance(wanted, str) else wanted
     if not revisions or len(each) != len(revisions):
         return False
-    return all(bool(sha) and one.startswith(sha) for one, sha in zip(revisions, each, strict=True))
+    return all(bool(sha) and revision.startswith(sha) for revision, sha in zip(revisions, each, strict=True))
 
 
 def _short(revisions: Wanted) -> str:
-    return ", ".join(dict.fromkeys(one[:12] for one in _each(revisions) if one)) or "unknown"
+    return ", ".join(dict.fromkeys(revision[:12] for revision in _each(revisions) if revision)) or "unknown"
 
 
 def _some(words: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Do what a team does once the foundations are there: apply `argocd/`, and see the whole layer come up."""
+"""Deploy a layer as a team does: apply `argocd/`, and wait until the whole layer is up."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from platform_e2e.layer import Layer
 from platform_e2e.timeline import Timeline
 
 _ORDER = (argocd.APPPROJECT, argocd.APPLICATION, argocd.APPLICATIONSET)
-"""An Application is refused while its project does not exist, so projects come first."""
+"""Order of kinds: an Application is refused while its project does not exist, so projects come first."""
 
 _LAST_SECONDS = 10.0
-"""Within them everything that has not converged by the end of the wait was asked about once more, and is left behind."""
+"""Seconds at the end of the wait for a last question about everything that has not converged, before it is abandoned."""
 
 
 @dataclass(frozen=True)
 class Roots:
-    """What was applied by hand.
+    """The objects that are applied by hand.
 
     Attributes:
-        names: `kind/name` of each.
-        projects: names of the AppProjects that were there before, and their generations then.
-        refused: for each `kind/name` that the API server does not take its sentence.
+        names: `kind/name` of each object.
+        projects: names of the AppProjects that existed before, with their generations then.
+        refused: the API server's message for each `kind/name` that it refuses.
     """
 
     names: tuple[str, ...]
@@ -48,13 +48,13 @@ class Roots:
 
 @dataclass(frozen=True)
 class Deployment:
-    """A layer that has come up, as far as it can.
+    """A deployed layer, with its converged and its abandoned Applications.
 
     Attributes:
-        commit: what is served.
-        applied: `kind/name` of what was applied by hand.
-        seconds: for each Application that has converged after how many seconds it had.
-        held: for each other one what holds it.
+        commit: the commit that is served.
+        applied: `kind/name` of each object applied by hand.
+        seconds: for each converged Application the time until then.
+        held: for each other Application the reason.
     """
 
     commit: Commit
@@ -73,23 +73,23 @@ def deploy(
     pool_map: Mapping[str, str] | None = None,
     give_up: GiveUp | None = None,
 ) -> Deployment:
-    """Serve the working tree's layer, apply its roots, and wait until all of it has converged, or nothing moves any more.
+    """Serve the working tree's layer, apply its roots, and wait until all of it has converged, or nothing moves any longer.
 
-    On a cluster that has the layer already, what changed since is pushed, named in the timeline, and refreshed; where
-    nothing changed, nothing is pushed.
+    On a cluster that has the layer already, changes since then are pushed, shown in the timeline, and refreshed; without changes
+    nothing is pushed.
 
     Args:
         kube: the cluster.
-        layer: to deploy.
-        git: that Argo CD reads from.
+        layer: the layer to deploy.
+        git: the server from which Argo CD reads.
         timeline: gets the progress.
-        timeout: seconds after which the wait ends, also while something still moves.
+        timeout: seconds after which the wait ends, even while something moves.
         pool_map: ClusterFacts.pool_map.
-        give_up: the policy by which one broken Application does not keep the others from being judged.
+        give_up: the policy that abandons a broken Application, so that the others are judged.
 
     Raises:
-        SourceError: the layer reads what cannot be served.
-        PushError: the git server did not take it.
+        SourceError: the layer reads a source that cannot be served.
+        PushError: the git server refused the push.
         Timeout, Refuted: Argo CD or the layer did not come up.
     """
     began = time.monotonic()
@@ -116,7 +116,7 @@ def deploy(
 
 
 def _of_applications(layer: Layer, refused: Mapping[str, str]) -> dict[str, str]:
-    """Return for each Application that is not taken, or whose project or ApplicationSet is not, the API server's sentence."""
+    """Return the API server's message for each Application that is refused, or whose project or ApplicationSet is."""
     found = {}
     for app in layer.applications:
         asked = (f"application/{app.name}", f"applicationset/{app.generated_by}", f"appproject/{app.project}")
@@ -136,11 +136,11 @@ def apply_roots(
 
     Args:
         kube: the cluster.
-        layer: says in which files they are.
+        layer: has the files' names.
         git: has the files as they are served.
         timeout: seconds until Argo CD's kinds must be served.
-        given_up: tells that a kind or a namespace which is not there will not come. With it an object that is not taken is named
-            in the result; without it, it is an error.
+        given_up: tells that a missing kind or namespace will not come. With it the result names the refused objects; without it a
+            refused object is an error.
 
     Raises:
         Timeout: Argo CD's kinds or its namespace did not come.
@@ -159,11 +159,11 @@ def apply_roots(
 
 
 class _Roots:
-    """Applies objects, those later that are not taken yet: one of them shall not keep the others from being applied.
+    """Apply objects, retrying refused ones later, so that one of them does not prevent the others.
 
     Args:
         kube: the cluster.
-        wanted: the objects, in the order in which they are to be applied.
+        wanted: the objects, in the order to apply them.
         given_up: as for `apply_roots`.
     """
 
@@ -176,7 +176,7 @@ class _Roots:
         self.refused: dict[str, str] = {}
 
     def apply(self) -> Verdict:
-        """Apply what is left; what lacks its kind or its namespace stays left until that is given up."""
+        """Apply the remaining objects; one without its kind or its namespace remains until that is given up."""
         over = self._given_up is not None and self._given_up()
         lacking: list[tuple[Object, str]] = []
         for obj in self._left:
@@ -222,26 +222,26 @@ def wait_converged(
     give_up: GiveUp | None = None,
     projects: Mapping[str, int] = MappingProxyType({}),
 ) -> tuple[dict[str, float], dict[str, Held]]:
-    """Wait until every Application of the layer, generated ones included, is what a commit says, workloads rolled out.
+    """Wait until every Application of the layer, generated ones included, matches a commit and its workloads have rolled out.
 
-    Applications are refreshed as long as they cannot be compared, and an operation of an earlier commit that waits for its
-    next attempt is stopped; what Argo CD does for this commit, it does by itself.
+    Applications that cannot be compared are refreshed, and an operation of an earlier commit that waits for its next attempt is
+    stopped; Argo CD's own work for this commit is left alone.
 
     Args:
         kube: the cluster.
-        layer: names the Applications and what each ApplicationSet generates.
+        layer: names the Applications and those that each ApplicationSet generates.
         sha: the commit that is served.
-        timeline: gets the progress: how many of how many, and why each other one is pending.
-        timeout: seconds after which the wait ends, also while something still moves.
-        give_up: the policy by which an Application is left behind, as is every one that has not converged when nothing moves any
-            more; without it every one is waited for.
-        projects: names of AppProjects and their generations before anything was changed; those of now, where none are named.
+        timeline: gets the progress: how many have converged, and why each other one is pending.
+        timeout: seconds after which the wait ends, even while something moves.
+        give_up: the policy that abandons an Application; when nothing moves any longer, all that have not converged are abandoned.
+            Without it the wait is for all of them.
+        projects: names of AppProjects with their generations before anything was changed; by default those of now.
 
     Returns:
-        For each Application that has converged the seconds after which it had, and for each other one what holds it.
+        For each converged Application the seconds until then, and for each other one the reason.
 
     Raises:
-        Timeout: without `give_up`, not all did in time; the text says what each one lacks.
+        Timeout: without `give_up`, not all converged in time; the text has what each one lacks.
         Refuted: without `give_up`, Argo CD has given up on this commit for one of them, or it cannot be rendered.
     """
     with Movement(kube, (argocd.APPLICATION, argocd.APPLICATIONSET)) as moving:
@@ -258,10 +258,12 @@ def wait_converged(
 
 
 def _wait(wait: LayerRollout, timeout: float) -> tuple[dict[str, float], dict[str, Held]]:
-    """Wait for a layer, then for the workloads of what has converged."""
+    """Wait for a layer, then for the workloads of the converged Applications."""
     kube, layer = wait.kube, wait.layer
     wait.ends = time.monotonic() + timeout
-    namespaces = {one.namespace for one in layer.applications} | {appset.namespace for appset in layer.applicationsets}
+    namespaces = {application.namespace for application in layer.applications} | {
+        appset.namespace for appset in layer.applicationsets
+    }
     namespace = namespaces.pop() if len(namespaces) == 1 else None
     apps = eventually(
         all_of(
@@ -271,7 +273,7 @@ def _wait(wait: LayerRollout, timeout: float) -> tuple[dict[str, float], dict[st
             Polled(Met, "the clock", first=TICK, most=TICK),
         ),
         wait.judge,
-        # What gives up waits a moment longer than it asks its last question.
+        # The giving up waits a moment longer than its last question.
         timeout=timeout + (_LAST_SECONDS if wait.give_up else 0.0),
         what=f"the {len(layer.applications)} Applications of the layer are what commit {wait.sha[:12]} says",
     )
@@ -287,17 +289,17 @@ def _wait(wait: LayerRollout, timeout: float) -> tuple[dict[str, float], dict[st
             wait.abandoned[name] = Held(error.report.last)
 
     in_parallel(rolled_out, apps)
-    of = {one.name for one in layer.applications}
+    of = {application.name for application in layer.applications}
     return wait.seconds, {name: held for name, held in wait.abandoned.items() if name in of}
 
 
 def refresh_all(kube: Kube, layer: Layer, *, hard: bool = False) -> None:
-    """Ask every ApplicationSet and Application of the layer to look at Git now; those that do not exist yet are left out.
+    """Ask every ApplicationSet and Application of the layer to read Git now; skips those that do not exist yet.
 
     Args:
         kube: the cluster.
-        layer: whose they are.
-        hard: render all manifests again, even where the commit is the same.
+        layer: the layer.
+        hard: render all manifests again, even of the same commit.
     """
 
     def ask(kind_and_name: tuple[Callable[..., None], str, str]) -> None:
@@ -315,7 +317,7 @@ def refresh_all(kube: Kube, layer: Layer, *, hard: bool = False) -> None:
 
 
 def _flat(objects: Sequence[Any]) -> list[Object]:
-    """Return plain objects, those inside of a List too."""
+    """Return plain objects, including those inside a List."""
     found: list[Object] = []
     for obj in objects:
         found += _flat(obj.get("items") or ()) if obj.get("kind") == "List" else [obj]

@@ -4,9 +4,9 @@
     commit = git.publish(layer_directory, pool_map=facts.pool_map)
     git.revert(git.commit({"manifests/chat/base/service.yaml": None}, "Drop the chat service"))
 
-The repository lives on this machine and is pushed through `kubectl exec`, the one way that works on every provider: no port
-of the server leads out of the cluster. The pod keeps its copy in memory of the node only; when it was replaced by another pod,
-the next push brings all branches back.
+The repository lives on this machine and is pushed through `kubectl exec`, which works on every provider: the server has no port
+outside of the cluster. The pod keeps its copy in the node's memory; when another pod has replaced it, the next push restores all
+branches.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ from platform_e2e.kube.objects import Object
 from platform_e2e.kube.progress import TICK, Movement, unless_still
 
 READY_SECONDS = 1200.0
-"""The end of the wait for the server's pod, which ends when nothing moves any more: it needs a node and about a second, and its image,
-which is Argo CD's, as long as a slow line needs for it."""
+"""Timeout of the server's pod; the wait ends earlier when nothing moves: the pod needs a node and about a second, and the time that a
+slow line needs for its image, which is Argo CD's."""
 
 _PUSH_SECONDS = 30.0
 """Seconds for one push; it takes less than one."""
 
 
 class PushError(BrokenHarness):
-    """The server inside the cluster did not take a push."""
+    """The server inside the cluster refused a push."""
 
 
 @dataclass(frozen=True)
 class Commit:
-    """The layer that is served.
+    """The commit that is served.
 
     Attributes:
         sha: the commit that Argo CD reads: the working tree with the changes on top.
-        layer: the commit below it: the unchanged working tree.
-        before: the commit that was served until then; None the first time.
-        changed: files that differ from what was served before, all of them the first time.
-        pushed: False where the same was served already.
+        layer: its parent: the unchanged working tree.
+        before: the commit that was served before; None the first time.
+        changed: files that differ from the previous commit, all of them the first time.
+        pushed: False if the same content was served already.
         changes: the values that were changed for this cluster.
     """
 
@@ -59,13 +59,13 @@ class Commit:
 
 
 class GitServer:
-    """Push to the server of one cluster; any number of processes may do so at the same time.
+    """The git server of one cluster; any number of processes may push at the same time.
 
     Args:
         kube: the cluster.
-        kubeconfig: its file, for kubectl.
-        kubectl: the program.
-        repository: what is pushed; every process of a cluster uses the same.
+        kubeconfig: the cluster's kubeconfig, for kubectl.
+        kubectl: the path of kubectl.
+        repository: the pushed repository; all processes of a cluster share it.
     """
 
     url = server.URL
@@ -78,14 +78,14 @@ class GitServer:
 
     @classmethod
     def start(cls, kube: Kube, kubeconfig: Path, kubectl: Path, *, image: str, directory: Path) -> GitServer:
-        """Start the server, or take the one that runs already, without waiting for its pod.
+        """Start the server, or use the running one, without waiting for its pod.
 
         Args:
             kube: the cluster.
-            kubeconfig: its file, for kubectl.
-            kubectl: the program.
+            kubeconfig: the cluster's kubeconfig, for kubectl.
+            kubectl: the path of kubectl.
             image: any image that has sh and git.
-            directory: of the repository on this machine; one for each cluster, removed with it.
+            directory: the directory of the repository on this machine; one for each cluster, removed with it.
         """
         for manifest in server.manifests(image):
             kube.apply(manifest)
@@ -94,19 +94,19 @@ class GitServer:
     def publish(
         self, layer_directory: Path, *, pool_map: Mapping[str, str] | None = None, also_own: Sequence[str] = ()
     ) -> Commit:
-        """Serve the layer on disk, uncommitted changes included.
+        """Serve the working tree's layer, including uncommitted changes.
 
-        Two commits: the unchanged layer, and on top of it what had to change for this cluster. What tests left on the
-        branch is undone by it. Where that makes no difference to what is served, nothing is pushed.
+        Makes two commits: the unchanged layer, and on top of it the changes for this cluster. It reverts what tests left on the
+        branch. If the served content would stay the same, nothing is pushed.
 
         Args:
             layer_directory: the layer.
             pool_map: ClusterFacts.pool_map.
-            also_own: further repoURLs that mean this layer.
+            also_own: further repoURLs that refer to this layer.
 
         Raises:
-            SourceError: the layer reads what cannot be served.
-            PushError: the server did not take it.
+            SourceError: the layer reads a source that cannot be served.
+            PushError: the server refused the push.
         """
         files = files_of(layer_directory)
         plain = {name: file.content for name, file in files.items() if file.mode != "120000"}
@@ -130,13 +130,13 @@ class GitServer:
         """Commit and push changes of files, and return the new commit.
 
         Args:
-            changes: path relative to the layer, to new content, or to None for a file to remove.
-            message: of the commit.
-            branch: which one.
+            changes: for each path relative to the layer its new content, or None to remove the file.
+            message: the message of the commit.
+            branch: the branch.
 
         Raises:
             GitError: nothing would change, or a file to remove does not exist.
-            PushError: the server did not take it.
+            PushError: the server refused the push.
         """
         files = {path: None if content is None else File(content) for path, content in changes.items()}
         with self.repository.lock(_branch_lock(branch)):
@@ -153,23 +153,23 @@ class GitServer:
         """Undo a commit by `git revert`, push, and return the new commit.
 
         Raises:
-            GitError: later commits changed the same lines, or the branch has no such commit.
-            PushError: the server did not take it.
+            GitError: later commits changed the same lines, or the branch lacks that commit.
+            PushError: the server refused the push.
         """
         with self.repository.lock(_branch_lock(branch)):
             head = self.repository.head(branch)
             return self._moved(branch, self.repository.revert(branch, sha), head)
 
     def branch(self, name: str, *, start: str | None = None) -> Branch:
-        """Return a branch for a test's own Application, made where it does not exist.
+        """Return a branch for a test's own Application, making it if it does not exist.
 
         Args:
-            name: of the branch; the Application's `targetRevision`.
-            start: a branch or commit that it begins at; None for one without any files, which exists with its first commit.
+            name: the name of the branch; the Application's `targetRevision`.
+            start: the branch or commit at which it begins; None for an empty one, which exists from its first commit on.
 
         Raises:
-            GitError: there is no such start.
-            PushError: the server did not take it.
+            GitError: the start does not exist.
+            PushError: the server refused the push.
         """
         if start is not None:
             with self.repository.lock(_branch_lock(name)):
@@ -178,38 +178,38 @@ class GitServer:
         return Branch(self, name)
 
     def delete_branch(self, name: str) -> None:
-        """Remove a branch here and in the cluster; nothing happens where it is gone already."""
+        """Remove a branch here and in the cluster, if it exists."""
         if name == BRANCH:
-            raise WrongUsage(f"{BRANCH} is what the layer is served from and cannot be removed")
+            raise WrongUsage(f"the branch {BRANCH} must not be removed: it serves the layer")
         with self.repository.lock(_branch_lock(name)):
             if self.repository.head(name) is not None:
                 self.repository.delete(name)
                 self._push([name])
 
     def head(self, branch: str = BRANCH) -> str:
-        """Return the commit that a branch is at.
+        """Return the newest commit of a branch.
 
         Raises:
-            GitError: there is no such branch.
+            GitError: the branch does not exist.
         """
         return self.repository.resolve(branch)
 
     def read(self, path: str, *, branch: str = BRANCH) -> str:
-        """Return the text of a file that is served.
+        """Return the text of a served file.
 
         Raises:
-            GitError: there is no such branch or file.
+            GitError: the branch or the file does not exist.
         """
         return self.repository.read(self.repository.resolve(branch), path)
 
     def _moved(self, branch: str, sha: str, before: str | None) -> str:
-        """Let a branch name a commit, here and in the cluster."""
+        """Move a branch to a commit, here and in the cluster."""
         self.repository.move(branch, sha, before)
         self._push([branch])
         return sha
 
     def _push(self, branches: Sequence[str]) -> None:
-        """Push branches that the server does not have like this yet; all of them where its pod is a new one."""
+        """Push the branches that differ on the server; all of them if its pod is new."""
         pod, uid = self._pod()
         known = self.repository.directory / "platform-e2e-pod"
         with self.repository.lock("push", shared=True):
@@ -219,7 +219,7 @@ class GitServer:
                 if stale:
                     self._send(pod, stale)
                 return
-        # Alone, so that no other process's newer branch is overwritten by what was read here before.
+        # One at a time, so that the state read before does not overwrite another process's newer branch.
         with self.repository.lock("push"):
             self._send(pod, self.repository.branches())
             known.write_text(uid)
@@ -238,7 +238,7 @@ class GitServer:
         """Wait until the server's pod is ready, and return its name and UID.
 
         Raises:
-            PushError: it does not get ready any more.
+            PushError: it cannot get ready any longer.
         """
         pods = self._kube.many("v1/Pod", server.NAMESPACE, labels=server.LABELS)
         what = f"the git server in namespace {server.NAMESPACE} is ready"
@@ -265,7 +265,7 @@ class GitServer:
 
 @dataclass(frozen=True)
 class Branch:
-    """One branch of a server; what a test's own Application reads."""
+    """One branch of a server, for a test's own Application."""
 
     server: GitServer
     name: str
@@ -284,7 +284,7 @@ class Branch:
         return self.server.revert(sha, branch=self.name)
 
     def head(self) -> str:
-        """Return the commit that it is at."""
+        """Return its newest commit."""
         return self.server.head(self.name)
 
     def read(self, path: str) -> str:
@@ -292,12 +292,12 @@ class Branch:
         return self.server.read(path, branch=self.name)
 
     def delete(self) -> None:
-        """Remove it."""
+        """Remove the branch."""
         self.server.delete_branch(self.name)
 
 
 def ready_pod(pods: list[Object]) -> Verdict:
-    """Expect one pod that is Ready and not on its way out; the value is its name and UID."""
+    """Expect one pod that is Ready and is not being deleted; the value is its name and UID."""
     seen = []
     for pod in pods:
         name, status = pod["metadata"]["name"], pod.get("status", {})
@@ -323,11 +323,11 @@ def _branch_lock(branch: str) -> str:
 
 
 def _remote(kubectl: Path, kubeconfig: Path, pod: str, cache: Path) -> str:
-    """Return the remote that lets git speak to git-receive-pack in the pod (git-remote-ext(1))."""
+    """Return the remote by which git talks to git-receive-pack in the pod (git-remote-ext(1))."""
     words = [
         str(kubectl),
         f"--kubeconfig={kubeconfig}",
-        # kubectl's own place for what it caches is in the home directory, which no run may write to.
+        # kubectl's default cache is in the home directory, which a run must not write to.
         f"--cache-dir={cache}",
         f"--namespace={server.NAMESPACE}",
         "exec",

@@ -1,9 +1,9 @@
-"""Leftovers of earlier layers and settings in a kept cluster: removed, or named where they cannot be.
+"""Find and remove the leftovers of earlier layers and settings in a kept cluster.
 
-Argo CD removes what it tracks for an Application that is there. It leaves the objects of an Application that went without a
-finalizer, the Applications that were applied by hand, and whatever it tracked by another method than now: after a change of the
-method it takes an object with the old mark for Synced (3.2.11, util/argo/resource_tracking.go, Normalize) and hears of no change
-to it. So every Application is synced once more then, and what still bears an old mark alone is left over.
+Argo CD removes objects that it tracks for an existing Application. It leaves those of an Application that was deleted without a
+finalizer, Applications that were applied by hand, and objects that it tracked by another method: after a change of the method
+it takes an object with the old mark for Synced (3.2.11, util/argo/resource_tracking.go, Normalize) and does not watch it. So
+every Application is synced again then, and what still has only an old mark is a leftover.
 """
 
 from __future__ import annotations
@@ -25,50 +25,50 @@ from platform_e2e.layer import Layer
 from platform_e2e.paths import command
 
 CONTROLLER = "argocd-controller"
-"""Field manager of what Argo CD has applied (3.2.11, common/common.go, ArgoCDSSAManager)."""
+"""Field manager of Argo CD (3.2.11, common/common.go, ArgoCDSSAManager)."""
 
 TRACKING = "argocd.argoproj.io/tracking-id"
-"""Annotation by which an object is tracked: APPLICATION:GROUP/KIND:NAMESPACE/NAME; on a copy the rest is not the copy's own."""
+"""Tracking annotation: APPLICATION:GROUP/KIND:NAMESPACE/NAME; on a copy the last part names the original."""
 
 LABEL_KEY, METHOD = "application.instanceLabelKey", "application.resourceTrackingMethod"
-"""Settings in argocd-cm: the label by which an object is tracked, and by which of both it is."""
+"""Settings in argocd-cm: the tracking label, and the tracking method."""
 
 DEFAULT_LABEL, DEFAULT_METHOD = "app.kubernetes.io/instance", "annotation"
-"""Of Argo CD since 3.0."""
+"""Argo CD's default since 3.0."""
 
 SYNC_OPTIONS = "argocd.argoproj.io/sync-options"
 NOT_PRUNED = frozenset({"Prune=false", "Prune=confirm"})
-"""Options of an object or an Application (3.2.11, docs/user-guide/sync-options.md)."""
+"""Sync options of an object or an Application (3.2.11, docs/user-guide/sync-options.md)."""
 
 COPIES = frozenset({"Endpoints", "EndpointSlice", "Event"})
-"""Kinds that get labels of other objects, or are too many to be asked for."""
+"""Kinds that inherit labels from other objects, or have too many objects to list."""
 
 GONE_SECONDS = 60.0
-"""For what is left over to be gone; only a finalizer without a controller takes longer than some seconds."""
+"""Timeout for the removal of leftovers; only a finalizer without a controller takes longer than some seconds."""
 
 _ROOTS = (argocd.APPLICATIONSET, argocd.APPLICATION, argocd.APPPROJECT)
-"""Kinds that are applied by hand, what makes others first."""
+"""Kinds that are applied by hand, those that make others first."""
 
 
 class MadeForAnother(BrokenHarness):
-    """A kept cluster has of an earlier layer what cannot be removed, and a new one would not have."""
+    """A kept cluster has leftovers of an earlier layer that cannot be removed and that a new cluster would not have."""
 
     def __init__(self, cluster: str, what: str) -> None:
         super().__init__(
-            f"the kept cluster {cluster} is not what a new one would be: {what}",
+            f"the kept cluster {cluster} differs from a new one: {what}",
             f"make it again: {command('cluster')} down {cluster}, then the same command",
         )
 
 
 @dataclass
 class Found:
-    """What was found.
+    """The result of the search.
 
     Attributes:
         left: objects of an earlier layer.
-        stale: objects of this layer that Argo CD does not know as its own.
-        unpruned: objects that Git has no more, and that Argo CD keeps because it was told to.
-        label: by which Argo CD may have marked them.
+        stale: objects of this layer that Argo CD does not track.
+        unpruned: objects that are no longer in Git, and that Argo CD was told to keep.
+        label: the label by which Argo CD may have marked them.
     """
 
     left: list[Object] = field(default_factory=list)
@@ -79,12 +79,12 @@ class Found:
 
 @dataclass(frozen=True)
 class Tracking:
-    """How Argo CD knows its objects.
+    """Argo CD's tracking of objects.
 
     Attributes:
-        label: by which label.
+        label: the tracking label.
         method: `annotation`, `label` or `annotation+label`.
-        objects: what each Application has, by the name that marks have for it.
+        objects: for each Application, by its name in marks, its objects.
     """
 
     label: str
@@ -108,14 +108,14 @@ class Tracking:
         )
 
     def mark(self, obj: Object) -> bool:
-        """Tell whether an object has the mark that Argo CD looks for."""
+        """Tell whether an object has the mark of the present method."""
         metadata = obj["metadata"]
         if self.method == "label":
             return self.label in (metadata.get("labels") or {})
         return TRACKING in (metadata.get("annotations") or {})
 
     def judge(self, obj: Object, found: Found) -> None:
-        """Take an object that Argo CD has applied into what was found, if it belongs there."""
+        """Add an object that Argo CD has applied to the result, if it belongs there."""
         metadata = obj["metadata"]
         managers = {entry.get("manager") for entry in metadata.get("managedFields") or ()}
         if CONTROLLER not in managers or metadata.get("ownerReferences") or metadata.get("deletionTimestamp"):
@@ -131,28 +131,28 @@ class Tracking:
             if not seen:
                 found.stale.append(obj)
         elif seen not in self.objects:
-            # One that Argo CD sees for an Application that is there it removes itself, or was told not to.
+            # Argo CD itself removes what it tracks for an existing Application, unless it was told not to.
             found.left.append(obj)
 
 
 def remove(kube: Kube, layer: Layer, *, cluster: str, spared: str, settled: bool) -> list[str]:
-    """Remove what a kept cluster has of earlier layers; for when all Applications have converged.
+    """Remove the leftovers of earlier layers from a kept cluster; for when all Applications have converged.
 
-    Of a Namespace that Git has no more only Argo CD's mark is taken: the layer's own objects are in it.
+    A Namespace that is no longer in Git loses only Argo CD's mark: the layer's own objects are in it.
 
     Args:
         kube: the cluster.
-        layer: that was applied.
+        layer: the applied layer.
         cluster: its name, for the error's text.
-        spared: label of what tests make for themselves.
-        settled: whether every Application was synced with Argo CD's settings as they are now. Before that an object that lacks
-            their mark is not told: the foundations may be upgraded at the same time, and the sync is still to come.
+        spared: label of the objects that tests make.
+        settled: whether every Application was synced with Argo CD's present settings. Before that, objects without their mark are
+            ignored: the foundations may be upgraded at the same time, and the sync is still to come.
 
     Returns:
-        `kind/name -n namespace` of what was removed.
+        `kind/name -n namespace` of the removed objects.
 
     Raises:
-        MadeForAnother: something does not go, or does not get Argo CD's mark.
+        MadeForAnother: an object cannot be removed, or does not get Argo CD's mark.
     """
     removed: dict[str, None] = {}
     found = Found()
@@ -181,16 +181,16 @@ def remove(kube: Kube, layer: Layer, *, cluster: str, spared: str, settled: bool
 
 
 def find(kube: Kube, layer: Layer, spared: str) -> Found:
-    """Return what of earlier layers and settings is in a cluster.
+    """Return the leftovers of earlier layers and settings in a cluster.
 
     Args:
         kube: the cluster.
-        layer: that was applied.
-        spared: label of what tests make for themselves.
+        layer: the applied layer.
+        spared: label of the objects that tests make.
     """
     found = Found(list(_roots(kube, layer, spared)))
     if found.left:
-        # What these have made is told by their absence.
+        # The objects of these show by their absence.
         return found
     tracking = Tracking.read(kube)
     served = [
@@ -207,7 +207,7 @@ def find(kube: Kube, layer: Layer, spared: str) -> Found:
 
 
 def _unpruned(kube: Kube, tracking: Tracking) -> Iterator[Object]:
-    """Yield what Argo CD still has for its own although Git has it no more: it was told not to prune it."""
+    """Yield the objects that Argo CD still tracks although they are no longer in Git: it was told not to prune them."""
     for app in kube.list(argocd.APPLICATION):
         for resource in argocd.resources(app):
             obj = (
@@ -218,7 +218,7 @@ def _unpruned(kube: Kube, tracking: Tracking) -> Iterator[Object]:
 
 
 def _kept(app: Object, obj: Object) -> bool:
-    """Tell whether Argo CD was told to keep an object that Git has no more."""
+    """Tell whether Argo CD was told to keep an object that is no longer in Git."""
     policy = (app.get("spec") or {}).get("syncPolicy") or {}
     options = [*(policy.get("syncOptions") or ()), (obj["metadata"].get("annotations") or {}).get(SYNC_OPTIONS, "")]
     said = {word.strip() for option in options for word in str(option).split(",")}
@@ -226,7 +226,7 @@ def _kept(app: Object, obj: Object) -> bool:
 
 
 def _let_go(kube: Kube, obj: Object, label: str) -> None:
-    """Delete an object that Git has no more; of a Namespace only take Argo CD's mark."""
+    """Delete an object that is no longer in Git; a Namespace only loses Argo CD's mark."""
     if obj["kind"] != "Namespace":
         _delete(kube, obj)
         return
@@ -235,7 +235,7 @@ def _let_go(kube: Kube, obj: Object, label: str) -> None:
 
 
 def _roots(kube: Kube, layer: Layer, spared: str) -> Iterator[Object]:
-    """Yield what this harness has applied for an earlier layer, as a team does by hand."""
+    """Yield the objects that this harness applied for an earlier layer, as a team does by hand."""
     wanted = {
         *((argocd.APPLICATION, app.namespace, app.name) for app in layer.applications),
         *((argocd.APPLICATIONSET, appset.namespace, appset.name) for appset in layer.applicationsets),
@@ -254,7 +254,7 @@ def _roots(kube: Kube, layer: Layer, spared: str) -> Iterator[Object]:
 
 
 def _list(kube: Kube, kind: str) -> list[Object]:
-    """Return all objects of a kind; none where it is gone meanwhile, or is served by an API service that does not answer."""
+    """Return all objects of a kind; empty if the kind is gone, or its API service does not answer."""
     try:
         return [
             {**obj, "apiVersion": kind.rpartition("/")[0], "kind": kind.rpartition("/")[2]} for obj in kube.list(kind)
@@ -272,7 +272,7 @@ def _delete(kube: Kube, obj: Object) -> None:
 
 
 def _instance(app: Object) -> str:
-    """Return how marks call an Application (3.2.11, types.go, InstanceName)."""
+    """Return an Application's name in marks (3.2.11, types.go, InstanceName)."""
     metadata = app["metadata"]
     name, namespace = str(metadata["name"]), str(metadata["namespace"])
     return name if namespace == argocd.NAMESPACE else f"{namespace}_{name}"
@@ -285,9 +285,9 @@ def _identity(obj: Object) -> tuple[str, str, str, str]:
 
 
 def _own(obj: Object, mark: str) -> str:
-    """Return what has to follow the Application's name in an object's mark; without a namespace it has its Application's."""
+    """Return the part of an object's mark after the Application's name; an object without a namespace has its Application's."""
     group, kind, namespace, name = _identity(obj)
-    # Names of RBAC's kinds have colons of their own.
+    # Names of RBAC objects may have colons.
     place = mark.split(":", 1)[-1].partition("/")[0]
     return f"{group}/{kind}:{namespace or place}/{name}"
 
@@ -298,12 +298,12 @@ def _some(objects: list[Object]) -> str:
 
 
 def sync_again(kube: Kube, layer: Layer, names: Mapping[str, Any]) -> None:
-    """Ask for a sync of every automated Application among some, so that its objects are as Argo CD applies them now.
+    """Request a sync of every automated Application among the given ones, so that its objects get Argo CD's present mark.
 
     Args:
         kube: the cluster.
-        layer: whose they are.
-        names: of those that have converged.
+        layer: the layer of the Applications.
+        names: the names of the converged Applications.
     """
 
     def asked(name: str, namespace: str) -> Verdict:
@@ -311,7 +311,7 @@ def sync_again(kube: Kube, layer: Layer, names: Mapping[str, Any]) -> None:
         if app is None or not argocd.automated(app):
             return Met()
         if argocd.busy(app):
-            # Argo CD forgets what is asked for beside it, or joins both: a heal of single objects takes no other ones in.
+            # Argo CD drops a request during another operation, or joins both: a heal of single objects does not sync the others.
             return Pending("another operation goes on")
         try:
             argocd.ask_sync(kube, app)
@@ -321,8 +321,11 @@ def sync_again(kube: Kube, layer: Layer, names: Mapping[str, Any]) -> None:
 
     def ask(place: tuple[str, str]) -> None:
         namespace, name = place
-        # One that is never free is told by the marks that its objects lack.
+        # An Application that is never free shows by objects without the mark.
         with contextlib.suppress(Timeout):
             poll(lambda: asked(name, namespace), timeout=GONE_SECONDS, what=f"application {name} is free", most=0.5)
 
-    in_parallel(ask, [(one.namespace, one.name) for one in layer.applications if one.name in names])
+    in_parallel(
+        ask,
+        [(application.namespace, application.name) for application in layer.applications if application.name in names],
+    )

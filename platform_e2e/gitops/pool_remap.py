@@ -1,8 +1,8 @@
-"""Move a layer's LoadBalancer addresses to the ranges that a cluster could have in place of the layer's own.
+"""Remap a layer's LoadBalancer addresses to the ranges that a cluster got instead of the layer's own.
 
-Rewritten are, in documents and in patches:
+These fields are rewritten, in documents and in patches:
 
-* IPAddressPool: `spec.addresses[]`, where an entry is a range that was not free, or a part of one;
+* IPAddressPool: `spec.addresses[]`, where an entry is a range that was taken, or a part of one;
 * Service: the annotations `metallb.io/loadBalancerIPs` and `metallb.universe.tf/loadBalancerIPs` and the field
   `spec.loadBalancerIP`, where an address lies in such a range: the n-th address of it becomes the n-th of the other;
 * JSON patches whose path is one of these fields.
@@ -28,14 +28,14 @@ PIN_ANNOTATIONS = ("metallb.io/loadBalancerIPs", "metallb.universe.tf/loadBalanc
 """MetalLB 0.15 reads both: internal/k8s, annotations of the current and of the former prefix."""
 
 _PIN_PATHS = ("/spec/loadBalancerIP", *(f"/metadata/annotations/{name.replace('/', '~1')}" for name in PIN_ANNOTATIONS))
-"""The same fields as JSON pointers."""
+"""The same fields, as JSON pointers."""
 
 _POOL_PATH = re.compile(r"/spec/addresses(?:/[0-9-]+)?")
 
 
 @dataclass(frozen=True)
 class Moved:
-    """One scalar that has to say something else."""
+    """A scalar to rewrite."""
 
     owner: str
     where: str
@@ -44,7 +44,7 @@ class Moved:
 
 
 def parse(text: str) -> AddressRange | None:
-    """Return the range that a pool's entry means; None for IPv6 and for anything that is not a range."""
+    """Return the range of a pool's entry; None for IPv6 and for anything that is not a range."""
     try:
         return AddressRange.parse(text)
     except ValueError:
@@ -55,16 +55,16 @@ def ranges(pool_map: Mapping[str, str]) -> dict[AddressRange, AddressRange]:
     """Parse ClusterFacts.pool_map.
 
     Raises:
-        WrongUsage: one of its texts is not a range, or the range in place is too small for the layer's own.
+        WrongUsage: a text is not a range, or a replacement is smaller than the layer's own range.
     """
     parsed: dict[AddressRange, AddressRange] = {}
     for before, after in pool_map.items():
         old, new = parse(before), parse(after)
         if old is None or new is None:
-            raise WrongUsage(f"the pool map has {before!r} -> {after!r}, which are not two address ranges")
+            raise WrongUsage(f"the pool map must have two address ranges in each entry, got {before!r} -> {after!r}")
         if int(new.last) - int(new.first) < int(old.last) - int(old.first):
             raise WrongUsage(
-                f"the range {new} that is to replace {old} has fewer addresses",
+                f"the range {new} must have at least as many addresses as {old}, which it replaces",
                 "give a range of at least the same size, or free the layer's own",
             )
         last = new.first + (int(old.last) - int(old.first))
@@ -73,9 +73,9 @@ def ranges(pool_map: Mapping[str, str]) -> dict[AddressRange, AddressRange]:
 
 
 def moved_range(written: AddressRange, pools: Mapping[AddressRange, AddressRange]) -> AddressRange | None:
-    """Return what is used in place of a range that was not free, or of a part of one; None for any other range.
+    """Return the replacement of a range that was taken, or of a part of one; None for any other range.
 
-    A pool that was made smaller since the cluster's segment was laid goes where its addresses went.
+    A pool that became smaller since the cluster was made keeps the same replacement addresses.
     """
     for old, new in pools.items():
         if written.lies_in(old):
@@ -85,7 +85,7 @@ def moved_range(written: AddressRange, pools: Mapping[AddressRange, AddressRange
 
 
 def moved(text: str, pools: Mapping[AddressRange, AddressRange]) -> str:
-    """Return a list of addresses, separated by commas, with those of replaced ranges moved."""
+    """Return a comma-separated list of addresses, with those in replaced ranges moved."""
 
     def one(word: str) -> str:
         try:
@@ -101,7 +101,7 @@ def moved(text: str, pools: Mapping[AddressRange, AddressRange]) -> str:
 
 
 def find(fragment: Fragment, pools: Mapping[AddressRange, AddressRange]) -> list[Moved]:
-    """Return every scalar of a fragment that has to change."""
+    """Return every scalar of a fragment to rewrite."""
     found = [change for root in fragment.roots for change in _document(root, pools)]
     for operation in fragment.operations():
         owner = f"the patch of {operation.path}"

@@ -1,8 +1,8 @@
-"""A bare Git repository on this machine: what the server in the cluster serves is made here and pushed there.
+"""A bare Git repository on this machine, from which commits are pushed to the server in the cluster.
 
-Commits are written by `git fast-import`, which needs no checkout, so that processes can work on different branches of one
-repository at the same time. Every change of a branch holds that branch's lock; the reference moves only from the commit that
-the change was built on.
+`git fast-import` writes commits without a checkout, so that processes can work on different branches of one repository at the
+same time. Every change of a branch holds that branch's lock; the reference moves only from the commit on which the change was
+built.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from pathlib import Path
 from urllib.parse import quote
 
 from platform_e2e import shell
-from platform_e2e.cluster.locks import FileLock
 from platform_e2e.errors import BrokenHarness, WrongUsage
 from platform_e2e.git import gitcommand
 from platform_e2e.layer import tree
+from platform_e2e.toolbox.locks import FileLock
 
 AUTHOR = "platform-e2e"
-"""Who every commit is by, so that a reader of the history knows whose it is."""
+"""The author of every commit, who shows that this harness made it."""
 
 _TIMEOUT = 30.0
-"""Seconds for a local git command; a layer has some hundred small files and each takes milliseconds."""
+"""Timeout of a local git command; a layer has some hundred small files and each takes milliseconds."""
 
 _AUTHOR = {
     "GIT_AUTHOR_NAME": AUTHOR,
@@ -38,7 +38,7 @@ _AUTHOR = {
 
 
 class GitError(BrokenHarness):
-    """A branch or commit is not what the caller took it for."""
+    """A branch, commit or file does not exist, or a commit is impossible."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class File:
     """A file as Git stores it.
 
     Attributes:
-        content: its bytes; for a symbolic link where it leads.
+        content: its bytes; for a symbolic link its target.
         mode: 100644, 100755 or 120000.
     """
 
@@ -59,9 +59,9 @@ class Step:
     """One commit to write.
 
     Attributes:
-        message: of the commit.
-        changes: path to new content, or to None for a file to remove.
-        whole: the changes are all that the commit has; files that are not among them are removed.
+        message: the message of the commit.
+        changes: for each path its new content, or None to remove the file.
+        whole: whether the changes are the whole content of the commit; other files are removed.
     """
 
     message: str
@@ -73,10 +73,10 @@ def files_of(directory: Path) -> dict[str, File]:
     """Return every file of a layer as Git would store it, committed or not, ignored or not.
 
     Args:
-        directory: of the layer.
+        directory: the directory of the layer.
 
     Raises:
-        LayerError: there is something that Git cannot keep, or a link that leads out of the layer.
+        LayerError: a file cannot be stored in Git, or a link leads out of the layer.
     """
     root = directory.resolve()
     found = {}
@@ -94,7 +94,7 @@ class Repository:
     """Write and read one bare repository; any number of processes may use the same directory.
 
     Args:
-        directory: of the repository; `create` makes it.
+        directory: the directory of the repository; `create` makes it.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -102,13 +102,13 @@ class Repository:
 
     @classmethod
     def create(cls, directory: Path) -> Repository:
-        """Make the repository, or take the one that is there already."""
+        """Make the repository, or open the existing one."""
         directory.mkdir(parents=True, exist_ok=True)
         repository = cls(directory)
         with repository.lock("create"):
             if not (directory / "HEAD").exists():
                 repository.git("init", "--quiet", "--bare", "--initial-branch=main", "--template=", str(directory))
-                # Packing again would stall a push; the repository lives no longer than its cluster.
+                # Packing would delay a push, and the repository lives only as long as its cluster.
                 repository.git("config", "gc.auto", "0")
                 repository.git("config", "core.fsync", "none")
         return repository
@@ -121,46 +121,49 @@ class Repository:
         timeout: float = _TIMEOUT,
         inherit: bool = False,
     ) -> shell.Completed:
-        """Run git on this repository, untouched by the user's settings and by a hook's variables."""
+        """Run git on this repository, without the user's settings and a hook's variables."""
         words = (f"--git-dir={self.directory}", *arguments)
         return gitcommand.run(*words, stdin=stdin, ok=ok, timeout=timeout, env=_AUTHOR, inherit=inherit)
 
     @contextlib.contextmanager
     def lock(self, name: str, *, shared: bool = False) -> Iterator[None]:
-        """Hold a lock that processes share; the kernel frees it when its holder ends, however that happens.
+        """Hold a lock between processes; the kernel releases it when its holder ends.
 
         Args:
-            name: what is locked, for instance a branch.
-            shared: several may hold it at once, as long as none holds it alone.
+            name: the locked thing, such as a branch.
+            shared: whether several may hold it at once, while none holds it exclusively.
         """
         lock = FileLock(self.directory / f"platform-e2e-{quote(name, safe='')}.lock")
         with lock.held(f"changes {name} of {self.directory}", shared=shared):
             yield
 
     def head(self, branch: str) -> str | None:
-        """Return the commit that a branch is at; None where there is no such branch."""
+        """Return the newest commit of a branch; None if the branch does not exist."""
         return self._commit(f"refs/heads/{branch}")
 
     def pushed(self, branch: str) -> str | None:
-        """Return the commit of a branch that was pushed last; None where it never was."""
+        """Return the commit of a branch that was pushed last; None if it never was."""
         return self._commit(f"refs/pushed/{branch}")
 
     def resolve(self, revision: str) -> str:
-        """Return the commit that a branch's name or a commit's hash means.
+        """Return the commit of a branch's name or a commit's hash.
 
         Raises:
-            GitError: there is none.
+            GitError: it does not exist.
         """
         found = self._commit(f"{revision}^{{commit}}")
         if found is None:
-            raise GitError(f"there is no branch or commit {revision}", "publish the layer first, or name another")
+            raise GitError(
+                f"a revision must be an existing branch or commit, got {revision}",
+                "publish the layer first, or name another",
+            )
         return found
 
     def read(self, revision: str, path: str) -> str:
         """Return the text of a file.
 
         Raises:
-            GitError: the commit has no such file, or it is not text.
+            GitError: the commit lacks the file, or it is not text.
         """
         found = self.git("show", f"{revision}:{path}", ok=(0, 128))
         if found.returncode:
@@ -170,7 +173,7 @@ class Repository:
         return found.stdout
 
     def changed(self, before: str | None, after: str) -> tuple[str, ...]:
-        """Return the files in which two commits differ; all files of `after` where there is no `before`."""
+        """Return the files in which two commits differ; all files of `after` without `before`."""
         if before is None:
             found = self.git("ls-tree", "-r", "-z", "--name-only", after)
         else:
@@ -183,10 +186,10 @@ class Repository:
         return tuple((line[:40], line[41:]) for line in found.stdout.splitlines())
 
     def write(self, parent: str | None, steps: Sequence[Step]) -> tuple[str, ...]:
-        """Write commits on top of one another, without moving any branch.
+        """Write commits on top of one another, without moving a branch.
 
         Args:
-            parent: the commit that the first one follows; None to begin a history.
+            parent: the parent of the first one; None to begin a history.
             steps: one for each commit.
 
         Returns:
@@ -210,59 +213,59 @@ class Repository:
         return tuple(written.stdout.split())
 
     def move(self, branch: str, commit: str, before: str | None) -> None:
-        """Let a branch name another commit.
+        """Move a branch to another commit.
 
         Args:
-            branch: made where it does not exist.
-            commit: that it shall name.
-            before: that it names now, None where it does not exist.
+            branch: the branch; made if it does not exist.
+            commit: the new commit.
+            before: its present commit; None if it does not exist.
 
         Raises:
-            CommandError: it names another one than `before`.
+            CommandError: its present commit is not `before`.
         """
         self.git("update-ref", f"refs/heads/{branch}", commit, before or "0" * 40)
 
     def delete(self, branch: str) -> None:
-        """Remove a branch; nothing happens where there is none."""
+        """Remove a branch, if it exists."""
         self.git("update-ref", "-d", f"refs/heads/{branch}")
 
     def _commit(self, name: str) -> str | None:
         return self.git("rev-parse", "--quiet", "--verify", name, ok=(0, 1, 128)).stdout.strip() or None
 
     def branches(self) -> dict[str, str]:
-        """Return every branch and the commit that it is at."""
+        """Return every branch with its newest commit."""
         found = self.git("for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", "refs/heads/")
         return {line[41:]: line[:40] for line in found.stdout.splitlines()}
 
     def push(self, remote: str, commits: Mapping[str, str | None], *, timeout: float) -> None:
-        """Let branches of a remote name commits, whatever they named before, and remember that they do.
+        """Move branches of a remote to commits, from any other commit, and record it.
 
         Args:
             remote: a URL or path; `ext::` is allowed.
-            commits: branch to commit, or to None for a branch to remove.
+            commits: for each branch its commit, or None to remove the branch.
             timeout: seconds.
 
         Raises:
-            CommandError: the remote did not take it, or could not be reached.
+            CommandError: the remote refused the push, or is unreachable.
         """
         refs = [f"+{sha or ''}:refs/heads/{branch}" for branch, sha in commits.items()]
-        # git refuses this transport by default, since the URL could come from a stranger's submodule; this one is ours.
+        # git refuses this transport by default, because the URL could come from a foreign submodule; this one is ours.
         allowed = ("-c", "protocol.ext.allow=always", "-c", "protocol.file.allow=always")
-        # What it starts is kubectl, which may need a proxy's variables.
+        # It starts kubectl, which may need a proxy's variables.
         self.git(*allowed, "push", "--quiet", remote, *refs, timeout=timeout, inherit=True)
         lines = [f"update refs/pushed/{branch} {sha}" if sha else f"delete refs/pushed/{branch}"
                  for branch, sha in commits.items()]  # fmt: skip
         self.git("update-ref", "--stdin", stdin="\n".join([*lines, ""]))
 
     def revert(self, branch: str, commit: str) -> str:
-        """Undo a commit of a branch by `git revert` and return the new commit; the branch is not moved.
+        """Revert a commit of a branch by `git revert` and return the new commit; does not move the branch.
 
         Raises:
-            GitError: later commits changed the same lines, or there is no such commit or branch.
+            GitError: later commits changed the same lines, or the commit or branch does not exist.
         """
         head = self.head(branch)
         if head is None:
-            raise GitError(f"there is no branch {branch} to revert {commit[:12]} on")
+            raise GitError(f"the branch {branch} must exist to revert {commit[:12]} on it")
         with tempfile.TemporaryDirectory(prefix="revert-", dir=self.directory) as scratch:
             place = str(Path(scratch) / "tree")
             self.git("worktree", "add", "--quiet", "--detach", place, head)
@@ -282,9 +285,9 @@ class Repository:
 
 
 def _command(path: str, file: File | None) -> bytes:
-    """Return the line of fast-import's stream that changes one file."""
+    """Return the command of fast-import's stream that changes one file."""
     if not path or path.startswith("/") or ".." in path.split("/") or ".git" in path.split("/"):
-        raise WrongUsage(f"{path!r} is not a path relative to the layer's directory")
+        raise WrongUsage(f"a path must be relative to the layer's directory, got {path!r}")
     escaped = path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     name = b'"' + os.fsencode(escaped) + b'"'
     if file is None:

@@ -1,4 +1,4 @@
-"""Judge all Applications of a layer together while it comes up, and give a push to what is stuck."""
+"""Judge all Applications of a layer during its rollout, and push those that are stuck."""
 
 from __future__ import annotations
 
@@ -27,48 +27,48 @@ from platform_e2e.layer import Application, Layer
 from platform_e2e.timeline import Timeline
 
 PHASE = "applications"
-"""The phase of the timeline that progress is reported under."""
+"""The timeline's phase for the progress."""
 
 _LOOK_AGAIN = 2.0
-"""Seconds between two refreshes of an Application that cannot be compared. Argo CD itself looks again after
-`timeout.reconciliation`, 120 s by default, when the repo-server did not answer yet the first time."""
+"""Seconds between two refreshes of an Application that cannot be compared. Argo CD itself waits for `timeout.reconciliation`, 120 s by
+default, if the repo-server did not answer the first time."""
 
 _SAME_ERROR = 12.0
-"""Seconds after which a comparison error that stayed the same is taken for the layer's own fault."""
+"""Seconds after which an unchanged comparison error counts as an error of the layer."""
 
 _STARTING = re.compile(
     r"connection refused|connection reset|no such host|i/o timeout|server misbehaving|Unavailable|DeadlineExceeded"
     r"|deadline exceeded|EOF|references project .* which does not exist|cluster cache|no matches for kind"
     r"|could not find the requested resource|failed calling webhook"
 )
-"""What Argo CD says while the repo-server, the cluster's DNS, a CRD or a webhook is not there yet."""
+"""Argo CD's messages while the repo-server, the cluster's DNS, a CRD or a webhook is not ready yet."""
 
 _HELD = re.compile(r"waiting for (?:healthy state|completion of hook)")
-"""What an operation says that has no end of its own (gitops-engine, pkg/sync/sync_context.go): of an older commit, it is not needed."""
+"""Message of an operation without an end of its own (gitops-engine, pkg/sync/sync_context.go); that of an older commit is not needed."""
 
 _BLOCKED = "blocked by sync window"
-"""What an operation says that may not begin (Argo CD 3.2.11, controller/sync.go)."""
+"""Message of an operation that must not begin (Argo CD 3.2.11, controller/sync.go)."""
 
 _REMEMBERED = "Manifest generation error (cached)"
-"""What the repo-server says for an hour after three failures on one commit, whatever was mended meanwhile, unless it is to forget
-(Argo CD 3.2.11, reposerver/repository/repository.go, cachedManifestResponse)."""
+"""The repo-server's message for an hour after three failures on one commit, also after the cause is repaired, unless a hard refresh
+clears it (Argo CD 3.2.11, reposerver/repository/repository.go, cachedManifestResponse)."""
 
 _SHORT = 100
-"""Characters of an Application's sentence while the wait goes on: Argo CD's own can fill a screen."""
+"""Most characters of an Application's sentence during the wait: Argo CD's own can fill a screen."""
 
 _LONG = 600
-"""The same in the error after a wait in vain."""
+"""The same in the error after a timeout."""
 
 
 @dataclass(frozen=True)
 class GiveUp:
-    """The policy by which a wait gives up an Application, so that it does not keep the others from being judged.
+    """The policy that abandons an Application, so that the others are judged.
 
     Attributes:
-        cause: returns the cause that holds an object and the seconds that it is worth waiting while it stays the same, None in
-            place of them where that is not known; or None where no cause is known.
-        foundations_ready: tells whether the foundations are there, or will not come; before that nothing is given up, for they
-            may bring, or change, what an Application lacks.
+        cause: returns the cause that blocks an object and the seconds that it is worth waiting for a change of it, or None instead
+            of the seconds if they are unknown; or None without a known cause.
+        foundations_ready: tells whether the foundations are ready, or will not be; before that nothing is given up, because they
+            may bring what an Application lacks.
     """
 
     cause: Callable[[Object], tuple[Cause, float | None] | None]
@@ -77,12 +77,12 @@ class GiveUp:
 
 @dataclass(frozen=True)
 class Held:
-    """Why an Application is not waited for any more.
+    """The reason why an Application was abandoned.
 
     Attributes:
         why: what it lacks.
-        cause: what holds it; None where no known cause does.
-        refused: whether the API server does not take the Application itself.
+        cause: the known cause, or None.
+        refused: whether the API server refuses the Application itself.
     """
 
     why: str
@@ -92,23 +92,23 @@ class Held:
 
 @dataclass
 class LayerRollout:
-    """One wait for a whole layer: judges all Applications together and pushes what is stuck.
+    """One wait for a whole layer: judges all Applications together and pushes those that are stuck.
 
     Attributes:
         kube: the cluster.
-        layer: whose Applications are awaited.
+        layer: the layer of the Applications.
         sha: the commit that is served.
         timeline: gets the progress.
-        give_up: the policy by which an Application is not waited for any more; without it every one is waited for.
-        still: returns for how many seconds nothing in the cluster has told anything new.
-        ends: monotonic time at which whatever is not there is left behind.
-        refused: for each Application that the API server does not take its sentence.
-        projects: names of AppProjects and the generation of each that was seen last. Argo CD does not compare again because
-            its project was changed, and a project changes more than once: while the Application that has it is still at the
-            commit before, it heals what was applied by hand.
-        began: monotonic time of the wait's begin.
-        seconds: for each Application after how many seconds it had converged.
-        abandoned: for each Application that is not waited for any more what holds it.
+        give_up: the policy that abandons an Application; without it the wait is for all of them.
+        still: returns the seconds since the last news in the cluster.
+        ends: monotonic time at which everything that has not converged is abandoned.
+        refused: the API server's message for each Application that it refuses.
+        projects: names of AppProjects with the generation seen last. Argo CD does not compare an Application again because its
+            project was changed, and a project changes more than once: while its Application is still at the previous commit, that
+            reverts what was applied by hand.
+        began: monotonic time of the start.
+        seconds: for each converged Application the seconds until then.
+        abandoned: the reason for each abandoned Application.
     """
 
     kube: Kube
@@ -136,48 +136,58 @@ class LayerRollout:
     def judge(self, state: tuple[list[Object], list[Object], list[Object], Any]) -> Verdict:
         """Expect every Application converged and every ApplicationSet to have made exactly its own.
 
-        With `give_up` an Application is not waited for any more once its cause has stayed, or once nothing in
-        the cluster moves: what is broken in one of them, known or not, shall not keep the others from being judged.
+        `give_up` abandons an Application once its cause has stayed, or once nothing in the cluster moves: a broken Application,
+        with a known cause or not, must not prevent the others from being judged.
         """
         live = {(app["metadata"]["namespace"], app["metadata"]["name"]): app for app in state[0]}
         expected = converged_on(self.sha)
         self._look_at_projects(state[2])
-        # Once for all of them: another process may say so between two questions.
+        # One question for all of them: another process may report it between two questions.
         foundations_ready = self.give_up is None or self.give_up.foundations_ready()
         ungenerated = self._generated(state[0], state[1], foundations_ready=foundations_ready)
         lacking: dict[str, str] = {}
-        for one in self.layer.applications:
-            app = live.get((one.namespace, one.name))
+        for application in self.layer.applications:
+            app = live.get((application.namespace, application.name))
             app = self._comparisons.look(app) if app is not None else None
             verdict = expected(app)
             if isinstance(verdict, Met):
                 verdict = self._before_its_project(app or {}) or verdict
-            if isinstance(verdict, Met) and (why := self._from_memory(one)):
-                # It lacks nothing that is known, so there is nothing that could hold it.
-                self.seconds.pop(one.name, None)
-                lacking[one.name] = why
+            if isinstance(verdict, Met) and (why := self._from_memory(application)):
+                # It lacks nothing that is known, so it can have no cause.
+                self.seconds.pop(application.name, None)
+                lacking[application.name] = why
                 continue
             if isinstance(verdict, Met):
-                self.seconds.setdefault(one.name, time.monotonic() - self.began)
-                self.abandoned.pop(one.name, None)
+                self.seconds.setdefault(application.name, time.monotonic() - self.began)
+                self.abandoned.pop(application.name, None)
                 continue
-            self.seconds.pop(one.name, None)
-            if app is None and one.generated_by and (maker := _of_set(one.generated_by)) in self.abandoned:
-                self.abandoned[one.name] = self.abandoned[maker]
+            self.seconds.pop(application.name, None)
+            if (
+                app is None
+                and application.generated_by
+                and (maker := _of_set(application.generated_by)) in self.abandoned
+            ):
+                self.abandoned[application.name] = self.abandoned[maker]
                 continue
             if app is not None:
-                verdict = self._push(one, app, verdict, foundations_ready=foundations_ready)
-            if foundations_ready and self._is_abandoned(one.name, app, verdict):
+                verdict = self._push(application, app, verdict, foundations_ready=foundations_ready)
+            if foundations_ready and self._is_abandoned(application.name, app, verdict):
                 continue
-            # Where causes are known, one broken Application is waited for as any other, and then left behind.
+            # With known causes, a broken Application is waited for like the others, and then abandoned.
             if isinstance(verdict, Failed) and self.give_up is None:
-                return Failed(f"application/{one.name} -n {one.namespace}: {verdict.why}")
-            lacking[one.name] = verdict.why
+                return Failed(f"application/{application.name} -n {application.namespace}: {verdict.why}")
+            lacking[application.name] = verdict.why
         lacking |= ungenerated
         self._progress(lacking)
         if lacking:
             return Pending(self._sentence(lacking))
-        return Met([live[one.namespace, one.name] for one in self.layer.applications if one.name not in self.abandoned])
+        return Met(
+            [
+                live[application.namespace, application.name]
+                for application in self.layer.applications
+                if application.name not in self.abandoned
+            ]
+        )
 
     def _is_abandoned(self, name: str, obj: Object | None, verdict: Pending | Failed) -> bool:
         """Tell whether waiting for an Application or ApplicationSet no longer helps."""
@@ -187,10 +197,10 @@ class LayerRollout:
             self.abandoned[name] = Held(self.refused[name], refused=True)
             return True
         now = time.monotonic()
-        # What it lacked before the comparison that is asked for just now is what holds it.
+        # The lack that was seen before the comparison that is being requested counts as the reason.
         if obj is None or not argocd.refresh_asked(obj):
             self._lacked[name] = verdict.why
-        # Each state counts, not only those that a cause is asked of.
+        # Every state counts, also those for which no cause is looked up.
         vain = obj is not None and self._attempts.vain(obj, now, self.still())
         known, since, asked = self._held.get(name, ("", now, -math.inf))
         if now - asked >= _LOOK_AGAIN:
@@ -207,16 +217,16 @@ class LayerRollout:
         return name in self.abandoned
 
     def _is_still(self, obj: Object | None, cause: Cause | None) -> bool:
-        """Tell whether nothing moves any more that could bring what an object lacks."""
+        """Tell whether nothing moves any longer that could bring what an object lacks."""
         operation = argocd.operation(obj or {})
         if operation.backing_off:
-            # Its next attempt comes by itself, however long the pause.
+            # Its next attempt comes by itself, after any pause.
             return False
         rests = cause is None and not operation.running and self.sha in argocd.revisions(obj or {})
         return self.still() >= (QUIET_SECONDS if rests else STILL_SECONDS)
 
     def _generated(self, apps: Sequence[Object], sets: Sequence[Object], *, foundations_ready: bool) -> dict[str, str]:
-        """Return what each ApplicationSet lacks that is waited for."""
+        """Return what each awaited ApplicationSet lacks."""
         live = {(appset["metadata"]["namespace"], appset["metadata"]["name"]): appset for appset in sets}
         lacking = {}
         for appset in self.layer.applicationsets:
@@ -231,7 +241,7 @@ class LayerRollout:
         return lacking
 
     def _look_at_projects(self, projects: Sequence[Object]) -> None:
-        """Note when a project was changed, as the API server tells the time."""
+        """Record when a project was changed, by the API server's clock."""
         for project in projects:
             name, now = project["metadata"]["name"], generation(project)
             if self.projects.setdefault(name, now) != now:
@@ -240,39 +250,43 @@ class LayerRollout:
                 self.projects[name] = now
 
     def _before_its_project(self, app: Object) -> Pending | None:
-        """Return that an Application was compared by what its project no longer says, or None."""
+        """Return that an Application was compared before its project changed, or None."""
         name = (app.get("spec") or {}).get("project") or "default"
         changed, judged = self._changed.get(name), argocd.reconciled_at(app)
-        # Both times are of whole seconds, cut off: of the second after the change it may be one before Argo CD has seen it.
+        # Both times are truncated to seconds: a comparison in the second after the change may be from before Argo CD saw it.
         if changed is None or judged is None or judged - changed > timedelta(seconds=1):
             return None
         return Pending(f"it was compared at {judged:%H:%M:%S}, not since its project {name} was changed")
 
     def _from_memory(self, app: Application) -> str:
-        """Return that what an Application says may be of Argo CD's cache, and ask for a comparison; empty where it was made."""
+        """Return that an Application's status may be from Argo CD's cache, and request a comparison; empty if it was compared."""
         if not self._comparisons.doubted(app.name):
             return ""
-        # Not the pause of what is asked for before it: nothing else is in this one's way.
+        # Without the pause of earlier requests: nothing else delays this one.
         ask = partial(argocd.ask_refresh, self.kube, app.name, namespace=app.namespace)
         self._once(f"{app.name} again", time.monotonic(), ask)
         return "it is compared once more, since what it says may be from before its last sync"
 
     def _push(
-        self, one: Application, app: Object, verdict: Pending | Failed, *, foundations_ready: bool
+        self, application: Application, app: Object, verdict: Pending | Failed, *, foundations_ready: bool
     ) -> Pending | Failed:
-        """Ask for what Argo CD would do only after a long pause, and recognise what will not get better."""
+        """Request what Argo CD would do only after a long pause, and recognise errors that stay."""
         now = time.monotonic()
-        self._have_compared(one, app, now)
+        self._have_compared(application, app, now)
         operation = argocd.operation(app)
         waits = operation.backing_off or _HELD.search(operation.message)
         if operation.running and waits and operation.revisions and self.sha not in operation.revisions:
-            self._once(one.name, now, lambda: self.kube.patch(
-                argocd.APPLICATION, one.name, {"status": {"operationState": {"phase": "Terminating"}}}, one.namespace
+            self._once(application.name, now, lambda: self.kube.patch(
+                argocd.APPLICATION, application.name, {"status": {"operationState": {"phase": "Terminating"}}}, application.namespace
             ))  # fmt: skip
             return verdict
         if operation.running and _BLOCKED in operation.message:
-            # Argo CD does not look again because its project has lost the window; any change of the Application makes it.
-            self._once(one.name, now, lambda: argocd.ask_refresh(self.kube, one.name, namespace=one.namespace))
+            # Argo CD does not look again when its project loses the window; any change of the Application makes it look.
+            self._once(
+                application.name,
+                now,
+                lambda: argocd.ask_refresh(self.kube, application.name, namespace=application.namespace),
+            )
             return verdict
         errors = [
             f"{kind}: {' '.join(text.split())}" for kind, text in argocd.conditions(app) if kind.endswith("Error")
@@ -280,38 +294,44 @@ class LayerRollout:
         stale = argocd.revisions(app) != () and self.sha not in argocd.revisions(app)
         stale = stale or self._before_its_project(app) is not None
         if not errors and not stale and argocd.sync_status(app) != "Unknown":
-            self._errors.pop(one.name, None)
+            self._errors.pop(application.name, None)
             return verdict
         if not argocd.refresh_asked(app) and not operation.running:
             hard = any(_REMEMBERED in error for error in errors)
             self._once(
-                one.name, now, lambda: argocd.ask_refresh(self.kube, one.name, hard=hard, namespace=one.namespace)
+                application.name,
+                now,
+                lambda: argocd.ask_refresh(self.kube, application.name, hard=hard, namespace=application.namespace),
             )
         if not errors or _STARTING.search(errors[0]) or not foundations_ready:
-            self._errors.pop(one.name, None)
+            self._errors.pop(application.name, None)
             return verdict
-        error, first = self._errors.get(one.name, ("", now))
+        error, first = self._errors.get(application.name, ("", now))
         if error != errors[0]:
-            self._errors[one.name] = (errors[0], now)
+            self._errors[application.name] = (errors[0], now)
         elif now - first > _SAME_ERROR:
             return Failed(f"{errors[0]} (for {now - first:.0f} s, through several refreshes)")
         return verdict
 
-    def _have_compared(self, one: Application, app: Object, now: float) -> None:
-        """Ask for a comparison that Argo CD has lost, or that it makes by itself only after minutes."""
+    def _have_compared(self, application: Application, app: Object, now: float) -> None:
+        """Request a comparison that Argo CD has lost, or would make only after minutes."""
         if not argocd.refresh_asked(app):
-            self._refreshes.pop(one.name, None)
+            self._refreshes.pop(application.name, None)
             rests = argocd.sync_status(app) == "Synced" and not argocd.operation(app).running
             if rests and any(each.kind == argocd.UNTRACKED for each in argocd.resources(app)):
-                # That its CRDs are established since then.
-                self._once(one.name, now, lambda: argocd.ask_refresh(self.kube, one.name, namespace=one.namespace))
-        elif now - self._refreshes.setdefault(one.name, now) >= argocd.LOST_SECONDS:
-            self._refreshes[one.name] = now
+                # Its CRDs may have been established since then.
+                self._once(
+                    application.name,
+                    now,
+                    lambda: argocd.ask_refresh(self.kube, application.name, namespace=application.namespace),
+                )
+        elif now - self._refreshes.setdefault(application.name, now) >= argocd.LOST_SECONDS:
+            self._refreshes[application.name] = now
             with contextlib.suppress(ApiError):
-                argocd.ask_refresh(self.kube, one.name, namespace=one.namespace, again=True)
+                argocd.ask_refresh(self.kube, application.name, namespace=application.namespace, again=True)
 
     def _once(self, name: str, now: float, work: Callable[[], object]) -> None:
-        """Do it unless the last time is too short ago; a refusal of the API server is left to the next time."""
+        """Do the work unless it was done a short time ago; if the API server refuses, the next call tries again."""
         if now - self._asked.get(name, -_LOOK_AGAIN) < _LOOK_AGAIN:
             return
         self._asked[name] = now
@@ -321,7 +341,7 @@ class LayerRollout:
             return
 
     def _sentence(self, lacking: Mapping[str, str], longest: int = _LONG) -> str:
-        """Say how many have converged and what keeps the others, those together that lack the same."""
+        """Summarise the converged Applications and group the rest by reason."""
         alike: dict[str, list[str]] = {}
         for name, why in lacking.items():
             alike.setdefault(textwrap.shorten(why, longest, placeholder=" ..."), []).append(name)
@@ -337,5 +357,5 @@ class LayerRollout:
 
 
 def _of_set(name: str) -> str:
-    """Return how an ApplicationSet is called beside Applications, which may have its name."""
+    """Return an ApplicationSet's name in a list of Applications, one of which may have the same name."""
     return f"ApplicationSet {name}"

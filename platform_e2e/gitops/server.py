@@ -11,12 +11,12 @@ PORT = 9418
 
 REPOSITORY = "/srv/platform.git"
 URL = f"git://{NAME}.{NAMESPACE}.svc.cluster.local/platform.git"
-"""Where Argo CD reads the layer."""
+"""The path from which Argo CD reads the layer."""
 
 LABELS = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/managed-by": "platform-e2e"}
 
 _USER = 999
-"""The user that Argo CD's image is made for (its Dockerfile); any other than root would do."""
+"""The user of Argo CD's image (its Dockerfile); any user but root would do."""
 
 _SCRIPT = f"""
 set -e
@@ -26,14 +26,14 @@ git -C {REPOSITORY} config receive.autogc false
 git -C {REPOSITORY} config uploadpack.allowAnySHA1InWant true
 exec git daemon --verbose --reuseaddr --export-all --informative-errors --max-connections=0 --base-path=/srv /srv
 """
-"""Who pushes does it by `kubectl exec`; over the network the repository can only be read."""
+"""Pushes go through `kubectl exec`; the network allows only reading."""
 
 
 def manifests(image: str) -> list[dict[str, Any]]:
     """Return the objects of the server, in the order to apply them.
 
     Args:
-        image: any image that has sh and git; Argo CD's own is on every node already.
+        image: any image with sh and git; every node has Argo CD's already.
     """
     return [
         {
@@ -66,7 +66,7 @@ def _pod(image: str) -> dict[str, Any]:
     return {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        # git daemon keeps nothing that would need an orderly end, and as PID 1 it ignores SIGTERM.
+        # git daemon keeps nothing that needs an orderly end, and as PID 1 it ignores SIGTERM.
         "terminationGracePeriodSeconds": 0,
         "securityContext": {
             "runAsNonRoot": True,

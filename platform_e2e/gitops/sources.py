@@ -1,16 +1,16 @@
-"""Find every place in a layer's files that says which repository Argo CD reads.
+"""Find every reference to a repository in a layer's files.
 
-Searched are documents with an apiVersion of the group argoproj.io, also inside of `kind: List`, and partial ones in strategic merge patches:
+Searched are documents of the API group argoproj.io, also inside of `kind: List`, and partial ones in strategic merge patches:
 
 * Application: `spec.source`, `spec.sources[]`;
-* ApplicationSet: the same in `spec.template.spec` and in each generator's own `template`; `repoURL` of git generators; values
-  of list generators that a templated `repoURL` takes its value from; generators nested in matrix and merge included;
+* ApplicationSet: the same in `spec.template.spec` and in each generator's own `template`; `repoURL` of git generators; and
+  values of list generators that a templated `repoURL` uses; generators nested in matrix and merge included;
 * AppProject: `spec.sourceRepos[]`;
 * JSON patches: operations whose path ends in a source, a `repoURL` or `sourceRepos`.
 
-Patches count wherever kustomize takes them: from a file or written inline in a kustomization.
+Patches are found in files and inline in a kustomization, as kustomize finds them.
 
-`templatePatch` is text for a template engine and is left unchanged; one that mentions a repoURL is refused.
+`templatePatch` is text for a template engine and stays unchanged; one that mentions a repoURL is refused.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ _SCP = re.compile(r"(?:[\w.-]+@)?(?P<host>[\w.-]+):(?P<path>[^/].*)")
 """git@host:path, the short form of ssh URLs."""
 
 _PARAMETER = re.compile(r"\{\{-?\s*\.?(?P<name>[\w.-]+)\s*-?\}\}")
-"""A template that takes just one parameter: {{name}} or, with goTemplate, {{ .name }}."""
+"""A template of a single parameter: {{name}} or, with goTemplate, {{ .name }}."""
 
 _REMOTE_GENERATORS = {
     "scmProvider": "lists repositories of a git host",
     "pullRequest": "lists pull requests of a git host",
 }
-"""Generators that ask a service outside of the cluster."""
+"""Generators that need a service outside of the cluster."""
 
 
 class Role(StrEnum):
-    """What the place says."""
+    """The meaning of the reference."""
 
     SOURCE = "source"
     GENERATOR = "generator"
@@ -52,17 +52,17 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Place:
-    """One place in a file that names a repository.
+    """A reference to a repository in a file.
 
     Attributes:
-        file: relative to the layer.
-        line: from 1.
-        owner: kind and name of the object that it belongs to.
-        where: the field, as kubectl explain writes it.
-        role: what the place says.
-        url: its text; for UNSERVED the reason.
+        file: the path relative to the layer.
+        line: the line, from 1.
+        owner: kind and name of its object.
+        where: the field, in the notation of `kubectl explain`.
+        role: the meaning of the reference.
+        url: the URL; for UNSERVED the reason.
         node: the scalar to change.
-        revision: the targetRevision beside it, empty where there is none.
+        revision: the targetRevision beside it, or empty.
     """
 
     file: str
@@ -75,12 +75,12 @@ class Place:
     revision: str = ""
 
     def __str__(self) -> str:
-        """Name the place as errors and the commit's message do."""
+        """Return the reference for errors and the commit's message."""
         return f"{self.owner}: {self.where} ({self.file}:{self.line})"
 
 
 def canonical(url: str) -> str:
-    """Return what two URLs of one repository share, whichever protocol they use: host and path in lower case."""
+    """Return the common form of all URLs of one repository, for every protocol: host and path in lower case."""
     url = url.strip().lower()
     scp = _SCP.fullmatch(url)
     if "://" not in url and scp:
@@ -94,8 +94,8 @@ def canonical(url: str) -> str:
 def matches(pattern: str, url: str) -> bool:
     """Tell whether a pattern of an AppProject's `sourceRepos` names the repository.
 
-    A lone `*` allows every repository, the served one too, so it does not name one. In a longer pattern `*` ends at a slash
-    and `**` does not, as in Argo CD. A `!` in front, which forbids, is ignored.
+    A lone `*` allows every repository, including the served one, so it names none. In a longer pattern `*` ends at a slash
+    and `**` does not, as in Argo CD. A leading `!`, which forbids, is ignored.
     """
     bare = pattern.removeprefix("!").strip()
     if bare in ("*", "**"):
@@ -106,7 +106,7 @@ def matches(pattern: str, url: str) -> bool:
 
 
 def find(fragment: Fragment) -> list[Place]:
-    """Return every place of a fragment, in no particular order."""
+    """Return every reference in a fragment, in no particular order."""
     file = fragment.file
     found = [place for root in fragment.roots for place in _document(file, root)]
     found += [place for operation in fragment.operations() for place in _operation(file, operation)]
@@ -134,7 +134,7 @@ def _document(file: str, root: Node) -> Iterator[Place]:
 
 
 def _operation(file: str, operation: Operation) -> Iterator[Place]:
-    """Return the places of one operation of a JSON patch: a `repoURL`, or a source that has one."""
+    """Return the references in one operation of a JSON patch: a `repoURL`, or a source that has one."""
     found = _Object(file, f"the patch of {operation.path}", {})
     values = yamledit.items(operation.value) or [operation.value]
     if operation.path.endswith("/repoURL"):
@@ -148,7 +148,7 @@ def _operation(file: str, operation: Operation) -> Iterator[Place]:
 
 
 def _parameters(applicationset: Node | None) -> dict[str, list[ScalarNode]]:
-    """Return the values that list generators state, however deep they are nested, by the parameter's name."""
+    """Return the values in list generators, also nested ones, by the parameter's name."""
     generators = yamledit.get(applicationset, "generators")
     stated: dict[str, list[ScalarNode]] = {}
     for node in yamledit.nodes(generators) if generators else ():
@@ -161,7 +161,7 @@ def _parameters(applicationset: Node | None) -> dict[str, list[ScalarNode]]:
 
 @dataclass(frozen=True)
 class _Object:
-    """The object whose places are looked for."""
+    """The object that is searched for references."""
 
     file: str
     owner: str
@@ -206,7 +206,7 @@ class _Object:
         yield from self.repository(where, source, role, "targetRevision")
 
     def repository(self, where: str, holder: Node | None, role: Role, revision_key: str) -> Iterator[Place]:
-        """Return the place of a `repoURL`; where it is a template, the list generators' values that it stands for."""
+        """Return the reference of a `repoURL`; for a template, the list generators' values that it uses."""
         node = yamledit.get(holder, "repoURL")
         if node is None:
             return
@@ -219,13 +219,13 @@ class _Object:
                 yield self.text(where, role, value, revision)
 
     def revisions(self, node: Node | None) -> list[str]:
-        """Return what a revision can be; a template that cannot be followed stays unchanged."""
+        """Return the possible values of a revision; a template that cannot be resolved stays unchanged."""
         text = yamledit.scalar(node) or ""
         stated = self.stated(text) if "{{" in text else []
         return [yamledit.scalar(value) or "" for value in stated] or [text]
 
     def stated(self, template: str) -> Sequence[Node]:
-        """Return the values of the parameter that a template consists of; nothing where it is more than that."""
+        """Return the values of the parameter that a template consists of; empty for any other template."""
         match = _PARAMETER.fullmatch(template.strip())
         return self.parameters.get(match["name"], []) if match else []
 

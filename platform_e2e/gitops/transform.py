@@ -1,7 +1,7 @@
-"""The two changes that a layer needs to run in a cluster of its own: which repository is read, and which addresses are free.
+"""The two changes by which a layer runs in its own cluster: the repository that is read, and the addresses that are used.
 
-Pure functions from files to files. Only values change; comments, order, quotes and indentation stay, so that the commit
-that carries the changes shows them and nothing else. `sources` and `pools` list the places that are searched.
+Pure functions from files to files. Only values change; comments, order, quotes and indentation stay, so that the commit with
+the changes shows nothing else. `sources` and `pool_remap` list the fields that are searched.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from platform_e2e.gitops import pool_remap, sources, yaml_patches, yamledit
 from platform_e2e.gitops.sources import Place, Role
 
 BRANCH = "main"
-"""The branch that the server's HEAD names."""
+"""The branch of the server's HEAD."""
 
 _YAML = re.compile(r".*\.(?:ya?ml|json)|(?:.*/)?Kustomization")
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")
 _BRANCH = re.compile(r"(?!-)(?!.*(?:\.\.|//|@\{))[A-Za-z0-9._/@+-]+(?<![./])")
-"""What git accepts as the name of a branch, without the characters that Argo CD takes for a version range."""
+"""Names that git accepts for a branch, without the characters of Argo CD's version ranges."""
 
 
 class SourceError(WrongUsage):
-    """The layer reads something that a closed cluster cannot serve."""
+    """The layer reads a source that a closed cluster cannot serve."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,12 @@ class Change:
     """One value that was changed.
 
     Attributes:
-        file: relative to the layer.
-        line: of the value, from 1.
+        file: the path relative to the layer.
+        line: the line of the value, from 1.
         owner: kind and name of the object.
-        where: its field.
+        where: the field.
         before: the value in the working tree.
-        after: the value that is served.
+        after: the served value.
     """
 
     file: str
@@ -53,19 +53,19 @@ class Change:
     after: str
 
     def __str__(self) -> str:
-        """Write the change as one line of the commit's message."""
+        """Return the change as one line of the commit's message."""
         return f"{self.file}:{self.line}: {self.owner}, {self.where}: {self.before} -> {self.after}"
 
 
 @dataclass(frozen=True)
 class Transformed:
-    """What came out.
+    """The result.
 
     Attributes:
-        files: those that changed, with their new content.
+        files: the changed files, with their new content.
         changes: every changed value, in the order of files and lines.
-        repository: the layer's own repoURL, empty where it has none.
-        branches: branch names that the layer's sources ask for, besides HEAD.
+        repository: the layer's own repoURL, empty if it has none.
+        branches: branch names in the layer's sources, besides HEAD.
     """
 
     files: dict[str, bytes]
@@ -77,16 +77,16 @@ class Transformed:
 def transform(
     files: Mapping[str, bytes], *, url: str, pool_map: Mapping[str, str] | None = None, also_own: Sequence[str] = ()
 ) -> Transformed:
-    """Return the layer's files as a cluster of its own can run them.
+    """Return the layer's files with the changes for its own cluster.
 
     Args:
         files: path relative to the layer, with `/`, to content.
-        url: where the git server inside the cluster serves the layer.
-        pool_map: ClusterFacts.pool_map; empty where the layer's ranges were free.
-        also_own: further repoURLs that mean this layer, for a layer that is read under several names.
+        url: the URL of the git server inside the cluster.
+        pool_map: ClusterFacts.pool_map; empty if the layer's ranges were free.
+        also_own: further repoURLs that refer to this layer.
 
     Raises:
-        SourceError: a source cannot be served; every one is named with its Application and file.
+        SourceError: a source cannot be served; names every such source with its Application and file.
         UnreadableYaml: a file that mentions a repository or a moved address is not YAML.
     """
     moves = pool_remap.ranges(pool_map or {})
@@ -117,20 +117,20 @@ def transform(
 
 
 def message(transformed: Transformed) -> str:
-    """Return the message of the commit that carries the changes; each is one line of it."""
+    """Return the message of the commit with the changes, one line for each."""
     lines = [str(change) for change in transformed.changes]
     return "\n".join(["Serve the layer inside the cluster", "", *(lines or ["Nothing had to be changed."]), ""])
 
 
 def _concerned(content: bytes, moves: Mapping[AddressRange, AddressRange]) -> bool:
-    """Tell whether a file has to be parsed: most have nothing to do with repositories or addresses."""
+    """Tell whether a file must be parsed: most have neither repositories nor addresses."""
     if b"argoproj.io/" in content or b"repoURL" in content or b"sourceRepos" in content:
         return True
     return bool(moves) and _ADDRESS.search(content.decode("latin-1")) is not None
 
 
 def _own_repository(places: Sequence[Place], url: str, also_own: Sequence[str]) -> str:
-    """Return the one repository that all sources with a path read, as the layer writes it most often."""
+    """Return the single repository of all sources with a path, as the layer writes it most often."""
     asked = Counter(place.url for place in places if place.role in (Role.SOURCE, Role.GENERATOR))
     mapped = {sources.canonical(other) for other in (*also_own, url)}
     foreign = {sources.canonical(found): found for found in asked if sources.canonical(found) not in mapped}
@@ -146,7 +146,7 @@ def _own_repository(places: Sequence[Place], url: str, also_own: Sequence[str]) 
 
 
 def _refuse(places: Sequence[Place]) -> None:
-    """Raise one error that names every place that cannot be served."""
+    """Raise one error that names every source that cannot be served."""
     problems = []
     for place in places:
         if place.role is Role.UNSERVED:
@@ -176,7 +176,7 @@ def _refuse_revision(place: Place) -> list[str]:
 
 
 def _served(place: Place, own: str, url: str, also_own: Sequence[str]) -> list[tuple[ScalarNode, str]]:
-    """Return what a place has to say; nothing where it is right already."""
+    """Return the scalars of a reference to change, with their new values."""
     if place.node is None:
         return []
     if place.role is Role.ALLOWED:

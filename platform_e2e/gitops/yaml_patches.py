@@ -1,4 +1,4 @@
-"""Read a layer's file as the pieces of YAML in it: its documents, and the patches that a kustomization has inline."""
+"""Read a file of a layer as pieces of YAML: its documents, and the inline patches of a kustomization."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from platform_e2e.errors import WrongUsage
 from platform_e2e.gitops import yamledit
 
 _KUSTOMIZATION = re.compile(r"(?:.*/)?(?:kustomization\.ya?ml|Kustomization)")
-"""The three file names that kustomize knows."""
+"""The three file names of a kustomization."""
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation of a JSON patch that brings a value."""
+    """One operation of a JSON patch with a value."""
 
     path: str
     value: Node
@@ -28,10 +28,10 @@ class Fragment:
     """A piece of YAML.
 
     Attributes:
-        file: relative to the layer.
-        text: of the whole file.
+        file: the path relative to the layer.
+        text: the text of the whole file.
         roots: the documents of this piece.
-        host: the scalar of the file that contains this piece; None where the piece is the file itself.
+        host: the scalar of the file that contains this piece; None if the piece is the file itself.
     """
 
     file: str
@@ -49,7 +49,7 @@ class Fragment:
 
     @property
     def offset(self) -> int:
-        """Return how many lines of the file come before the first of this piece."""
+        """Return the number of lines of the file before this piece."""
         if self.host is None:
             return 0
         # A block scalar's text begins on the line after its indicator.
@@ -60,10 +60,10 @@ class Fragment:
         return yamledit.line(node) + self.offset
 
     def edits(self, values: Iterable[tuple[ScalarNode, str]]) -> list[yamledit.Edit]:
-        """Return the edits of the file that give scalars of this piece other values.
+        """Return the edits of the file that change scalars of this piece.
 
         Raises:
-            WrongUsage: an inline patch is quoted in a way that hides the value.
+            WrongUsage: the quoting of an inline patch hides the value.
         """
         if self.host is None:
             return [yamledit.replace(self.text, node, value) for node, value in values]
@@ -82,8 +82,8 @@ def read(file: str, text: str) -> list[Fragment]:
     """Parse a file.
 
     Args:
-        file: its name relative to the layer.
-        text: what it contains.
+        file: the path relative to the layer.
+        text: its content.
 
     Returns:
         The file itself, then the inline patches of a kustomization.

@@ -1,7 +1,7 @@
-"""Change single values in YAML text and leave every other byte as it was.
+"""Change single values in YAML text and keep every other byte.
 
-A parser finds where a value stands; the edit replaces just those characters. Loading and dumping again would keep comments,
-but not indentation, quotes and line breaks, and the commit that carries the changes should show nothing else.
+A parser finds the position of a value; the edit replaces just those characters. Loading and dumping would keep comments, but not
+indentation, quotes and line breaks, and the commit with the changes must show nothing else.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from platform_e2e.errors import WrongUsage
 
 _PROPERTIES = re.compile(r"(?:[&!]\S*\s+)*")
-"""Anchor and tag before a scalar; the parser counts them to the scalar's text."""
+"""Anchor and tag before a scalar; the parser counts them as part of the scalar's text."""
 
 _SAFE_UNQUOTED = re.compile(r"[a-z][a-z+]*://[A-Za-z0-9._/@:+~-]*[A-Za-z0-9/]|\d+(?:\.\d+){3}(?:-\d+(?:\.\d+){3})?")
-"""What may stand unquoted anywhere, inside of brackets too, and is nothing but text: a URL, an address, a range of them."""
+"""Text that needs no quotes anywhere, also inside brackets, and can only be a text: a URL, an address, a range of them."""
 
 
 class UnreadableYaml(WrongUsage):
-    """A file that has to be read cannot be parsed."""
+    """A file that must be read cannot be parsed."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,11 @@ class Edit:
 
 
 def documents(file: str, text: str) -> list[Node]:
-    """Parse all documents of a file into nodes that know their place.
+    """Parse all documents of a file into nodes with their positions.
 
     Args:
         file: the name for errors.
-        text: what it contains.
+        text: its content.
 
     Returns:
         The root node of each document; empty documents are left out.
@@ -66,7 +66,7 @@ def line(node: Node) -> int:
 
 
 def entries(node: Node | None) -> Iterator[tuple[str, Node]]:
-    """Return the keys and values of a mapping, those that `<<` merges into it last; nothing for another node."""
+    """Return the keys and values of a mapping, those that `<<` merges last; empty for another node."""
     if not isinstance(node, MappingNode):
         return
     merged: list[Node] = []
@@ -82,14 +82,14 @@ def entries(node: Node | None) -> Iterator[tuple[str, Node]]:
 
 
 def get(node: Node | None, *path: str) -> Node | None:
-    """Follow keys down from a mapping; None where one of them is absent."""
+    """Follow keys down from a mapping; None if one of them is missing."""
     for name in path:
         node = next((value for key, value in entries(node) if key == name), None)
     return node
 
 
 def items(node: Node | None) -> list[Node]:
-    """Return the items of a sequence; none for another node."""
+    """Return the items of a sequence; empty for another node."""
     return list(node.value) if isinstance(node, SequenceNode) else []
 
 
@@ -101,7 +101,7 @@ def scalar(node: Node | None) -> str | None:
 
 
 def nodes(root: Node) -> Iterator[Node]:
-    """Return every node below and including the root, each once, however often it is referred to."""
+    """Return every node from the root down, each once, however often it is referenced."""
     seen: set[int] = set()
     pending = [root]
     while pending:
@@ -126,9 +126,9 @@ def replace(text: str, node: ScalarNode, value: str) -> Edit:
     """Return the edit that gives a scalar another value and keeps its quotes.
 
     Args:
-        text: the file's text that the node was parsed from.
+        text: the text of the file.
         node: the scalar.
-        value: what it shall say; block scalars become a quoted one.
+        value: the new value; a block scalar becomes a quoted one.
     """
     written = raw(text, node)
     if node.style == "'" and value.isprintable():
@@ -143,7 +143,7 @@ def replace(text: str, node: ScalarNode, value: str) -> Edit:
 
 
 def replace_within(text: str, node: ScalarNode, words: Mapping[str, str]) -> Edit:
-    """Return the edit that replaces words inside of a scalar, for instance in a patch that is written inline."""
+    """Return the edit that replaces words inside a scalar, for instance in an inline patch."""
     longest_first = sorted(map(re.escape, words), key=len, reverse=True)
     pattern = re.compile(rf"(?<![\w.])(?:{'|'.join(longest_first)})(?!\w|\.\w)")
     new = pattern.sub(lambda match: words[match.group()], raw(text, node))
@@ -151,7 +151,7 @@ def replace_within(text: str, node: ScalarNode, words: Mapping[str, str]) -> Edi
 
 
 def apply(text: str, edits: Iterable[Edit]) -> str:
-    """Make all edits at once; the same edit found twice, for instance through an alias, is made once.
+    """Make all edits at once; an edit that was found twice, for instance through an alias, counts once.
 
     Raises:
         ValueError: two different edits overlap.
@@ -167,14 +167,14 @@ def apply(text: str, edits: Iterable[Edit]) -> str:
 
 
 def _escaped(character: str) -> str:
-    """Write a character as it stands between double quotes."""
+    """Return a character as written between double quotes."""
     if character in '"\\':
         return "\\" + character
     return character if character.isprintable() else f"\\U{ord(character):08X}"
 
 
 def _begin(text: str, node: ScalarNode) -> int:
-    """Return where a scalar's own text begins, behind its anchor and tag."""
-    # No scalar's own text begins with & or !, so what matches can only be an anchor or a tag.
+    """Return the position of a scalar's own text, after its anchor and tag."""
+    # A scalar's own text never begins with & or !, so a match is an anchor or a tag.
     match = _PROPERTIES.match(text, node.start_mark.index, node.end_mark.index)
     return match.end() if match else int(node.start_mark.index)

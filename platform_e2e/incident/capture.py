@@ -19,8 +19,7 @@ from platform_e2e.checks.loadbalancer import Outside
 from platform_e2e.checks.monitoring.prometheus import Sample
 from platform_e2e.checks.partial import SkippedParts
 from platform_e2e.cluster.connection import Connection, connect
-from platform_e2e.cluster.embedded import programs
-from platform_e2e.cluster.place import Place
+from platform_e2e.cluster.directory import ClusterDirectory
 from platform_e2e.diagnosis.objects import at
 from platform_e2e.errors import BrokenHarness, ExitCode, HarnessError, WrongUsage
 from platform_e2e.gitops import argocd
@@ -38,6 +37,7 @@ from platform_e2e.layer.tree import files as tree_files
 from platform_e2e.redact import layer_files
 from platform_e2e.runs import layer_at_commit
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox import programs
 
 PATIENCE = 10.0
 """Seconds for which one request is tried."""
@@ -109,7 +109,7 @@ def _cluster_of(connection: Connection) -> str:
 
 def _own_repository(cluster: str) -> Path | None:
     """Return the Git repository of a cluster of this harness, which has commits that no checkout has."""
-    found = Place(cluster).directory / "git" if cluster else None
+    found = ClusterDirectory(cluster).path / "git" if cluster else None
     return found if found is not None and found.is_dir() else None
 
 

@@ -19,7 +19,6 @@ from platform_e2e.checks.loadbalancer import Outside
 from platform_e2e.checks.loadbalancer.check import NO_ADDRESS
 from platform_e2e.checks.partial import SkippedParts
 from platform_e2e.cluster import manage as clusters
-from platform_e2e.cluster.embedded import images
 from platform_e2e.cluster.provider import ClusterFacts, Images
 from platform_e2e.errors import ExitCode, WrongUsage
 from platform_e2e.gitops.deploy import refresh_all
@@ -37,6 +36,7 @@ from platform_e2e.paths import command
 from platform_e2e.runs import layer_at_commit
 from platform_e2e.runs.compare import AGAIN, ComparedFinding, all_again, compare_findings
 from platform_e2e.settings import OPTIONS, Settings
+from platform_e2e.toolbox import images
 
 CLUSTER = "incident"
 """Name of the cluster unless the user chooses one."""

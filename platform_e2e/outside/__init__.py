@@ -1,1 +1,1 @@
-"""What comes from outside is read here, and nowhere else: files, archives, documents and repositories that strangers made."""
+"""Readers of untrusted input: files, archives, documents and repositories that strangers made."""

@@ -44,20 +44,20 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     run = run_of(session.config)
     if run is None or is_worker(session.config) or run.keeps():
         return
-    from platform_e2e.cluster.place import Place
-    from platform_e2e.cluster.waiting import NotInTime, wait_until
+    from platform_e2e.cluster.directory import ClusterDirectory
+    from platform_e2e.toolbox.waiting import NotInTime, wait_until
 
-    place = Place(run.settings.cluster)
+    files = ClusterDirectory(run.settings.cluster)
 
     def look() -> bool | str:
-        gone = not place.directory.exists() or not place.supervisor.is_held() or place.holders()
+        gone = not files.path.exists() or not files.supervisor.is_held() or files.holders()
         return True if gone else "its supervisor is removing it"
 
     try:
         wait_until(
             look,
             timeout=REMOVAL_SECONDS,
-            what=f"cluster {place.name} is removed",
+            what=f"cluster {files.name} is removed",
             remedy=f"{command('leaks', more=False)}",
         )
     except NotInTime as error:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from platform_e2e import paths
-from platform_e2e.cluster.embedded import cache
 from platform_e2e.errors import WrongUsage
 from platform_e2e.git import repository
 from platform_e2e.git.repository import Repository
@@ -23,6 +22,7 @@ from platform_e2e.runs.find_run import PATCH
 from platform_e2e.runs.run_record import RunRecord, strings
 from platform_e2e.runs.snapshot import COPY, SUMS, parse_sums, sums
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox import cache
 
 KIND = "replays"
 """Kind of the cache's entries: one directory for each restored layer."""

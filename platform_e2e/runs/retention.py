@@ -10,8 +10,8 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from platform_e2e.cluster.locks import FileLock
 from platform_e2e.runs.history.record import Entry
+from platform_e2e.toolbox.locks import FileLock
 
 DIRECTORY = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ-[a-z0-9][a-z0-9-]*")
 """How a run's directory is called: when it began, the cluster's name, and a number where two began in one second."""

@@ -291,8 +291,8 @@ def _versions(run: RunRecord, provider: str, images: str) -> list[str]:
     """Return which versions this checkout has in place of those that ran; they are known only of images that it builds."""
     if provider not in EMBEDDED_LIKE or images != BUILT:
         return []
-    from platform_e2e.cluster.embedded import gomod  # noqa: PLC0415 - the doctor of a usual run needs neither
     from platform_e2e.foundations.embedded import CHARTS  # noqa: PLC0415 - the same
+    from platform_e2e.toolbox import gomod  # noqa: PLC0415 - the doctor of a usual run needs neither
 
     said = []
     kubernetes = str(run.state.get("kubernetes") or "")

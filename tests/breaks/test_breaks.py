@@ -15,13 +15,13 @@ from platform_e2e.breaks import runner
 from platform_e2e.breaks.declaration import LEGITIMATE, Break, Change, apply, load, load_all
 from platform_e2e.breaks.judge import Ended, judge, judge_sound
 from platform_e2e.breaks.runner import broken_copy, options_of, select, table
-from platform_e2e.cluster.waiting import wait_until
 from platform_e2e.errors import WrongUsage
 from platform_e2e.finding import Promise
 from platform_e2e.layer import yamlfile
 from platform_e2e.runs.saved import SavedRun
 from platform_e2e.runs.verdict import Verdict
 from platform_e2e.settings import Settings, resolve
+from platform_e2e.toolbox.waiting import wait_until
 
 SOUND = """\
 why: nobody announces the address

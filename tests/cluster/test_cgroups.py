@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from platform_e2e.cluster import naming
-from platform_e2e.cluster.embedded import cgroups
-from platform_e2e.cluster.embedded.cgroups import Hierarchy, Layout, NoCgroups, layout, parse
+from platform_e2e.cluster import cgroups, naming
+from platform_e2e.cluster.cgroups import Hierarchy, Layout, NoCgroups, layout, parse
 
 pytestmark = pytest.mark.usefixtures("cache")
 

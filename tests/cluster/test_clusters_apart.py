@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 
 from platform_e2e.addresses import AddressRange
-from platform_e2e.cluster import hoststate, naming, sweeping
-from platform_e2e.cluster.embedded import cgroups, claims, links, remains, reservations
-from platform_e2e.cluster.embedded.cgroups import Hierarchy
+from platform_e2e.cluster import cgroups, cleanup, gc, hoststate, naming
+from platform_e2e.cluster.cgroups import Hierarchy
 from platform_e2e.cluster.hoststate import Mark
 from platform_e2e.cluster.k3d import daemon, parts
 from platform_e2e.cluster.k3d.daemon import Daemon
 from platform_e2e.cluster.k3d.docker import Docker
-from platform_e2e.cluster.waiting import NotInTime
+from platform_e2e.cluster.network import claims, links, reservations
+from platform_e2e.toolbox.waiting import NotInTime
 from tests.fake_docker import FakeTools, tools
 
 __all__ = ["tools"]
@@ -41,7 +41,7 @@ def group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hierarchy:
     monkeypatch.setattr(links, "exists", lambda _cluster: False)
     monkeypatch.setattr(links, "taken", list)
     monkeypatch.setattr(claims, "PREFIX", f"platform-e2e-test-{os.getpid()}/")
-    monkeypatch.setattr(remains, "END_SECONDS", 0.2)
+    monkeypatch.setattr(cleanup, "END_SECONDS", 0.2)
     return found
 
 
@@ -74,11 +74,11 @@ def test_a_half_made_directory_does_not_end_another_caches_cluster_of_that_name(
                 {"name": "e2e", "nodes": 1, "pools": [], "kubernetes": "", "provider": provider, "timeline": None}
             )
         )
-    swept = sweeping.sweep()
+    swept = gc.sweep()
     assert (swept.removed, swept.stuck) == (["e2e"], {})
     assert running.poll() is None, "the other cache's process was killed"
     assert there.is_dir()
-    assert remains.find("e2e") == []
+    assert cleanup.find("e2e") == []
 
 
 def test_what_is_called_after_a_cluster_is_called_after_its_cache_too(
@@ -149,7 +149,7 @@ def test_a_claim_goes_with_the_process_that_has_it(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(claims, "PREFIX", f"platform-e2e-test-{os.getpid()}/")
     program = (
         "import sys; from ipaddress import IPv4Network; from pathlib import Path\n"
-        "from platform_e2e.cluster.embedded import claims\n"
+        "from platform_e2e.cluster.network import claims\n"
         f"claims.PREFIX = {claims.PREFIX!r}\n"
         f"claims.claim(Path({str(tmp_path / 'clusters' / 'c')!r}), IPv4Network('10.89.7.0/24'))\n"
         "print(flush=True); sys.stdin.read()"
@@ -192,7 +192,7 @@ def test_a_cluster_of_k3d_is_called_after_its_cache_wherever_docker_knows_it(
         json.dumps({"name": "e2e", "nodes": 1, "pools": [], "kubernetes": "", "provider": "k3d", "timeline": None})
     )
     tools.says("docker network inspect", "[]", err="No such network", status=1)
-    assert sweeping.sweep().removed == ["e2e"]
+    assert gc.sweep().removed == ["e2e"]
     own = naming.on_host("e2e")
     asked = tools.asked()
     assert any(f"label=k3d.cluster={own}" in line for line in asked)

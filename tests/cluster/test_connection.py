@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from platform_e2e.cluster.connection import Connection, connect
-from platform_e2e.cluster.place import Place
+from platform_e2e.cluster.directory import ClusterDirectory
 from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.errors import WrongUsage
 from platform_e2e.kube.errors import KubeconfigError
 
-Make = Callable[..., Place]
+Make = Callable[..., ClusterDirectory]
 
 
 def kubeconfig(path: Path, server: str, namespace: str = "") -> Path:
@@ -43,16 +43,16 @@ def make(tmp_path: Path) -> Iterator[Make]:
     """Return a function that makes the place of a cluster, with a supervisor that lives as long as the test."""
     with ExitStack() as stack:
 
-        def place(name: str, *, kept: bool = True, alive: bool = True, ready: bool = True) -> Place:
-            made = Place(name)
-            made.directory.mkdir(parents=True)
+        def place(name: str, *, kept: bool = True, alive: bool = True, ready: bool = True) -> ClusterDirectory:
+            made = ClusterDirectory(name)
+            made.path.mkdir(parents=True)
             if kept:
                 made.keep.touch()
             if alive:
                 stack.enter_context(made.supervisor.held("test"))
             if ready:
                 file = kubeconfig(tmp_path / name / "kubeconfig", name)
-                ClusterFacts(name, "embedded", str(made.directory), str(file), "v1", ()).write(made.facts_file)
+                ClusterFacts(name, "embedded", str(made.path), str(file), "v1", ()).write(made.facts_file)
             return made
 
         yield place
@@ -78,11 +78,11 @@ def test_several_kept_clusters_have_to_be_told_apart(make: Make) -> None:
     make("one")
     make("two")
     with pytest.raises(
-        WrongUsage, match="2 clusters of this harness are kept: one, two\n  remedy: name one by --cluster"
+        WrongUsage, match="the command must name one of 2 kept clusters: one, two\n  remedy: name one by --cluster"
     ):
         meant()
     assert meant(cluster="two").kube.server == "http://two"
-    release = Place("one").hold()
+    release = ClusterDirectory("one").hold()
     try:
         assert meant().kube.server == "http://two", "a run is using the other one"
     finally:

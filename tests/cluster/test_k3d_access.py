@@ -13,11 +13,10 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from platform_e2e.cluster.embedded import network as embedded
+from platform_e2e.cluster.directory import read_spec, write_spec
 from platform_e2e.cluster.k3d import (
     access,
     appimage,
-    credentials,
     daemon,
     judging,
     mirrors,
@@ -25,21 +24,22 @@ from platform_e2e.cluster.k3d import (
     proxies,
     pulled,
     registries,
+    registry_logins,
     sources,
 )
 from platform_e2e.cluster.k3d.access import Access
 from platform_e2e.cluster.k3d.binary import Binary
-from platform_e2e.cluster.k3d.credentials import Login
 from platform_e2e.cluster.k3d.daemon import Daemon
 from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.cluster.k3d.failures import K3dFailed
 from platform_e2e.cluster.k3d.making import Making
-from platform_e2e.cluster.place import read_spec, write_spec
+from platform_e2e.cluster.k3d.registry_logins import Login
+from platform_e2e.cluster.network import addressing
 from platform_e2e.cluster.provider import ClusterSpec, Images
-from platform_e2e.cluster.waiting import NotInTime
 from platform_e2e.errors import HarnessError, WrongUsage
 from platform_e2e.kube.errors import ApiError
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox.waiting import NotInTime
 from tests.cluster.test_k3d_config import rendered
 from tests.cluster.test_k3d_docker import INFO, SOUND
 from tests.fake_docker import FakeTools, tools
@@ -49,7 +49,7 @@ __all__ = ["tools"]
 DESKTOP = Daemon("28.2.2", "Docker Desktop", local=False, endpoint="unix:///home/me/.docker/desktop/docker.sock")
 REMOTE = Daemon("28.2.2", "Debian", local=False, endpoint="ssh://me@build")
 GATEWAY = "10.89.0.1"
-PLAN = network.foreseen(embedded.plan([], 1, []), 1, 0)
+PLAN = network.foreseen(addressing.plan([], 1, []), 1, 0)
 SECRET = "s3cr$t-w0rd"
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 
@@ -217,7 +217,7 @@ def test_logins_are_read_as_docker_keeps_them_and_only_of_registries_that_are_us
         "broken.example.com",
         "empty.example.com",
     ]
-    found, failed = credentials.logins(config, used)
+    found, failed = registry_logins.logins(config, used)
     assert failed == []
     assert found == {
         "docker.io": Login("hub", "one"),
@@ -251,7 +251,7 @@ esac
 @pytest.mark.point("credentials-proxies-cas")
 def test_a_credential_store_is_asked_by_dockers_protocol(helper: Path) -> None:
     config = {"credsStore": "store", "auths": {"https://index.docker.io/v1/": {}, "other.example.com": {}}}
-    found, failed = credentials.logins(config, ["docker.io", "ghcr.io", "quay.io"])
+    found, failed = registry_logins.logins(config, ["docker.io", "ghcr.io", "quay.io"])
     assert found == {"docker.io": Login("hub", SECRET), "ghcr.io": Login(token="t0ken")}
     assert failed == []
     assert "other.example.com" not in helper.read_text()
@@ -260,7 +260,7 @@ def test_a_credential_store_is_asked_by_dockers_protocol(helper: Path) -> None:
 @pytest.mark.point("credentials-proxies-cas")
 def test_a_helper_of_one_registry_is_asked_for_that_one(helper: Path) -> None:
     config = {"credHelpers": {"ghcr.io": "store"}, "auths": {"quay.io": basic("me", "word")}}
-    found, _ = credentials.logins(config, ["ghcr.io", "quay.io"])
+    found, _ = registry_logins.logins(config, ["ghcr.io", "quay.io"])
     assert found == {"ghcr.io": Login(token="t0ken"), "quay.io": Login("me", "word")}
     assert helper.read_text() == "get ghcr.io\n"
 
@@ -271,7 +271,7 @@ def test_a_helper_that_fails_is_named_and_the_rest_goes_on(helper: Path) -> None
         "credHelpers": {"locked.example.com": "store", "none.example.com": "missing"},
         "auths": {"quay.io": basic("a", "b")},
     }
-    found, failed = credentials.logins(config, ["locked.example.com", "none.example.com", "quay.io"])
+    found, failed = registry_logins.logins(config, ["locked.example.com", "none.example.com", "quay.io"])
     assert set(found) == {"quay.io"}
     assert failed == [
         "the login at locked.example.com cannot be read: `docker-credential-store get` ended with status 1",
@@ -325,7 +325,7 @@ def test_without_logins_proxies_and_certificates_nodes_get_nothing(tmp_path: Pat
 @pytest.mark.point("credentials-proxies-cas")
 def test_a_configuration_of_docker_that_is_broken_is_named(tmp_path: Path) -> None:
     (tmp_path / "docker" / "config.json").write_text("{")
-    with pytest.raises(K3dFailed, match=r"config.json, Docker's configuration, cannot be read"):
+    with pytest.raises(K3dFailed, match=r"config.json must be Docker's configuration, got a file that cannot be read"):
         lay(tmp_path)
 
 
@@ -406,7 +406,7 @@ def test_nodes_trust_the_users_certificates(tmp_path: Path, monkeypatch: pytest.
 
 @pytest.mark.point("credentials-proxies-cas")
 @pytest.mark.parametrize(
-    ("content", "text"), [(None, "cannot be read: No such file"), ("DER", "must have certificates in PEM")]
+    ("content", "text"), [(None, "must be readable, got: No such file"), ("DER", "must have certificates in PEM")]
 )
 def test_certificates_that_cannot_be_used_are_named(tmp_path: Path, content: str | None, text: str) -> None:
     ca = tmp_path / "ca.pem"
@@ -553,5 +553,5 @@ def test_nodes_elsewhere_that_are_not_seen_point_to_that_machines_firewall(
     if there is SOUND:
         assert caught.value is error
     else:
-        assert "the nodes of cluster c on build are not seen from here" in caught.value.problem
+        assert "this host must reach the nodes of cluster c on build, got: " in caught.value.problem
         assert "firewall of build" in caught.value.remedy

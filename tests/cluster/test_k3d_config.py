@@ -9,10 +9,10 @@ import pytest
 from ruamel.yaml import YAML
 
 from platform_e2e.addresses import AddressRange
-from platform_e2e.cluster.embedded import network as embedded
 from platform_e2e.cluster.k3d import config, network, versions
 from platform_e2e.cluster.k3d.config import Shape, Volume
 from platform_e2e.cluster.k3d.versions import Version
+from platform_e2e.cluster.network import addressing
 
 
 def rendered(**chosen: Any) -> Any:
@@ -50,7 +50,7 @@ def test_the_pinned_version_fits_and_is_a_release_of_its_own_module() -> None:
 
 
 def test_the_node_image_has_the_kubernetes_of_the_embedded_cluster() -> None:
-    from platform_e2e.cluster.embedded import gomod
+    from platform_e2e.toolbox import gomod
 
     assert versions.K3S.split("-")[0] == gomod.read().module("k8s.io/kubernetes").version
 
@@ -84,11 +84,11 @@ def test_volumes_say_which_node_sees_them_and_how() -> None:
 
 def test_addresses_are_foreseen_as_k3d_and_docker_give_them_away() -> None:
     pool = AddressRange.parse("10.89.0.200-10.89.0.220")
-    plan = network.foreseen(embedded.plan([pool], 3, []), 1, 2)
+    plan = network.foreseen(addressing.plan([pool], 3, []), 1, 2)
     assert plan.host == IPv4Address("10.89.0.1")
     assert [str(node) for node in plan.nodes] == ["10.89.0.3", "10.89.0.2", "10.89.0.4"]
 
 
 def test_servers_have_the_addresses_after_the_tools() -> None:
-    plan = network.foreseen(embedded.plan([], 3, []), 3, 0)
+    plan = network.foreseen(addressing.plan([], 3, []), 3, 0)
     assert [str(node).split(".")[-1] for node in plan.nodes] == ["3", "4", "5"]

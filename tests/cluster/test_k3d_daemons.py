@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from platform_e2e.cluster import naming, providers
-from platform_e2e.cluster.embedded import network as embedded
 from platform_e2e.cluster.k3d import appimage, binary, daemon, failures, judging, making, network, probe, versions
 from platform_e2e.cluster.k3d.daemon import GIB, Daemon, Silence
 from platform_e2e.cluster.k3d.docker import Docker
+from platform_e2e.cluster.network import addressing
 from platform_e2e.cluster.provider import ClusterSpec, Images
 from platform_e2e.timeline import Timeline
 from tests.cluster.test_k3d_config import rendered
@@ -72,7 +72,7 @@ def test_a_cluster_of_who_may_not_send_frames_has_a_container_that_asks(
             return "v1.34.4"
 
     monkeypatch.setattr("platform_e2e.cluster.k3d.making.Kube.from_kubeconfig", lambda _: Cluster())
-    plan = network.foreseen(embedded.plan([], 1, []), 1, 0)
+    plan = network.foreseen(addressing.plan([], 1, []), 1, 0)
     made = making.Making(
         REGISTRY,
         Docker(),
@@ -205,7 +205,7 @@ def test_a_run_that_names_no_provider_takes_embedded_beside_podman(
     [
         (
             'Get "https://cache:5000/v2/": http: server gave HTTP response to HTTPS client',
-            "speaks http, and Docker asks it by https",
+            "speaks http, and Docker connects by https",
             "insecure-registries",
         ),
         (

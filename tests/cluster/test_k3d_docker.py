@@ -13,12 +13,23 @@ import pytest
 
 from platform_e2e.addresses import AddressRange
 from platform_e2e.cluster import naming, providers
-from platform_e2e.cluster.embedded import network as embedded
-from platform_e2e.cluster.k3d import binary, daemon, failures, judging, network, parts, pulled, sources, traces, upkeep
+from platform_e2e.cluster.k3d import (
+    binary,
+    daemon,
+    failures,
+    inventory,
+    judging,
+    network,
+    node_ops,
+    parts,
+    pulled,
+    sources,
+)
 from platform_e2e.cluster.k3d.daemon import GIB, Daemon, Silence
 from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.cluster.k3d.failures import K3dFailed
 from platform_e2e.cluster.k3d.provider import K3dProvider
+from platform_e2e.cluster.network import addressing
 from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec, Images, NodeFacts
 from platform_e2e.errors import WrongUsage
 from platform_e2e.shell import CommandError
@@ -229,11 +240,14 @@ def test_a_mirror_is_asked_in_place_of_the_registries(answering: FakeTools, monk
 @pytest.mark.parametrize(
     ("asked", "text"),
     [
-        (("kinder",), "no provider is called `kinder`"),
-        (("embedded", "registry"), "the embedded cluster's images are always built"),
-        (("k3d", "mirror"), "--images mirror: no mirror is named"),
+        (("kinder",), "the provider must be one of auto, embedded, k3d, got `kinder`"),
+        (("embedded", "registry"), "the embedded cluster builds its images and takes no others"),
+        (("k3d", "mirror"), "--images mirror must come with a mirror, got none"),
         (("k3d", "built", "http://m"), "--registry-mirror has no use with --images built"),
-        (("k3d", "mirror", "mirror"), "--registry-mirror: `mirror` is no URL"),
+        (
+            ("k3d", "mirror", "mirror"),
+            "--registry-mirror must be a URL, or REGISTRY=URL once for each registry, got `mirror`",
+        ),
     ],
 )
 def test_options_that_do_not_fit_together_are_refused(answering: FakeTools, asked: tuple[str, ...], text: str) -> None:
@@ -403,7 +417,7 @@ def test_networks_of_docker_are_taken(tools: FakeTools) -> None:
 
 
 def test_a_container_with_an_address_of_a_pool_is_refused() -> None:
-    plan = network.foreseen(embedded.plan([POOL], 1, [], first=12), 1, 0)
+    plan = network.foreseen(addressing.plan([POOL], 1, [], first=12), 1, 0)
     spec = ClusterSpec("c", pools=(POOL,))
     parts.keep_out_of_pools(spec, plan, {"k3d-c-server-0": IPv4Address("10.89.0.3")})
     with pytest.raises(K3dFailed, match=r"k3d-c-tools has the address 10.89.0.201, which is in the pool"):
@@ -444,7 +458,7 @@ def facts(directory: Path) -> ClusterFacts:
 
 def test_a_stopped_node_keeps_its_address(tools: FakeTools, tmp_path: Path, own: str) -> None:
     has(tools, container("k3d-c-agent-0", running=False, cluster=own))
-    upkeep.stop_node(facts(tmp_path), "k3d-c-agent-0")
+    node_ops.stop_node(facts(tmp_path), "k3d-c-agent-0")
     assert [line for line in tools.asked() if "inspect" not in line] == [
         "docker kill k3d-c-agent-0",
         f"docker network disconnect --force k3d-{own} k3d-c-agent-0",
@@ -454,7 +468,7 @@ def test_a_stopped_node_keeps_its_address(tools: FakeTools, tmp_path: Path, own:
 
 def test_an_address_that_is_the_nodes_own_already_is_left(tools: FakeTools, tmp_path: Path, own: str) -> None:
     has(tools, container("k3d-c-agent-0", running=False, pinned="10.89.0.2", cluster=own))
-    upkeep.stop_node(facts(tmp_path), "k3d-c-agent-0")
+    node_ops.stop_node(facts(tmp_path), "k3d-c-agent-0")
     assert not [line for line in tools.asked() if "network connect" in line]
 
 
@@ -468,11 +482,11 @@ def test_a_node_without_the_image_after_loading_it_is_named(tools: FakeTools, tm
         tar.addfile(info, io.BytesIO(data))
     tools.says("k3d version", "k3d version v5.9.0")
     tools.says("docker exec", "{}")
-    upkeep.load_image(facts(tmp_path), archive)
+    node_ops.load_image(facts(tmp_path), archive)
     assert f"docker exec k3d-c-agent-0 ctr -n k8s.io content get sha256:{digest}" in tools.asked()
     tools.says("docker exec", err="not found", status=1)
-    with pytest.raises(K3dFailed, match=f"node k3d-c-agent-0 has no image sha256:{digest}"):
-        upkeep.load_image(facts(tmp_path), archive)
+    with pytest.raises(K3dFailed, match=f"node k3d-c-agent-0 must have the image sha256:{digest}"):
+        node_ops.load_image(facts(tmp_path), archive)
 
 
 # --- what is compared before and after a run
@@ -482,7 +496,7 @@ def test_every_container_volume_and_network_is_a_line(answering: FakeTools) -> N
     answering.says("docker ps --all --format", "k3d-c-server-0\nsomebodys\n")
     answering.says("docker volume ls --format", "data\n")
     answering.says("docker network ls --format", "bridge\n")
-    assert traces.lines() == [
+    assert inventory.lines() == [
         "docker container k3d-c-server-0",
         "docker container somebodys",
         "docker volume data",
@@ -497,7 +511,7 @@ def test_what_belongs_to_another_cluster_is_known_by_ids_names_and_mounts(answer
     has(answering, other)
     answering.says("docker volume ls", "k3d-c-images\n")
     answering.says("docker network inspect k3d-c", [{"Id": "0123456789abcdef"}])
-    assert traces.belongings(["c"]) == {
+    assert inventory.belongings(["c"]) == {
         "id-k3d-c-server-0",
         "k3d-c-server-0",
         "/run/docker/netns/1",
@@ -509,5 +523,5 @@ def test_what_belongs_to_another_cluster_is_known_by_ids_names_and_mounts(answer
 
 def test_without_a_daemon_there_is_nothing_to_compare(tools: FakeTools, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(daemon, "ask", lambda _docker: Silence("no Docker daemon answers at /s", "start Docker"))
-    assert traces.lines() == []
-    assert traces.belongings(["c"]) == frozenset()
+    assert inventory.lines() == []
+    assert inventory.belongings(["c"]) == frozenset()

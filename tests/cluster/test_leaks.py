@@ -11,7 +11,7 @@ import pytest
 from platform_e2e import paths
 from platform_e2e.cluster import hoststate, leaks, naming
 from platform_e2e.cluster.hoststate import HostState, Mark
-from platform_e2e.cluster.k3d import traces
+from platform_e2e.cluster.k3d import inventory
 from platform_e2e.cluster.leaks import Ending, Leak
 from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.errors import WrongUsage
@@ -204,14 +204,16 @@ def test_what_docker_has_is_looked_at_and_other_clusters_of_ours_are_left_out(
     monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path))
     monkeypatch.setattr(hoststate, "TROUBLED", ())
     (paths.clusters() / "other").mkdir(parents=True)
-    monkeypatch.setattr(traces, "lines", lambda: ["docker container k3d-c-server-0", "docker volume k3d-other-images"])
+    monkeypatch.setattr(
+        inventory, "lines", lambda: ["docker container k3d-c-server-0", "docker volume k3d-other-images"]
+    )
     asked: list[set[str]] = []
 
     def belongings(clusters: set[str]) -> frozenset[str]:
         asked.append(clusters)
         return frozenset({"k3d-other-images"})
 
-    monkeypatch.setattr(traces, "belongings", belongings)
+    monkeypatch.setattr(inventory, "belongings", belongings)
     docker = [line for line in hoststate.look(MARK).lines if line.startswith("docker ")]
     assert docker == ["docker container k3d-c-server-0"]
     assert asked == [{naming.on_host("other")}]

@@ -17,16 +17,17 @@ import pytest
 
 from platform_e2e import paths, shell
 from platform_e2e.addresses import AddressRange
-from platform_e2e.cluster import lease, manage, place, providers, supervisor, sweeping
-from platform_e2e.cluster.embedded import cache
-from platform_e2e.cluster.lease import Blocked, CreationFailed, Dead, Lease, Unfit
-from platform_e2e.cluster.place import Place
+from platform_e2e.cluster import acquisition, directory, gc, manage, providers, supervisor
+from platform_e2e.cluster.acquisition import CreationFailed, Dead, Unfit
+from platform_e2e.cluster.directory import ClusterDirectory, every_cluster
+from platform_e2e.cluster.lease import Blocked, Lease
 from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec, NodeFacts
-from platform_e2e.cluster.waiting import wait_until
 from platform_e2e.commands import cluster
 from platform_e2e.errors import BrokenPlatform, WrongUsage
 from platform_e2e.shell import CommandError
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox import cache
+from platform_e2e.toolbox.waiting import wait_until
 from tests import fake_supervisor, forks
 from tests.fake_supervisor import FakeProvider
 
@@ -83,7 +84,7 @@ class Box:
 
     def acquire(self, *, nodes: int = 1, keep: Callable[[], bool] = lambda: False, pool: str = "") -> Any:
         pools = (AddressRange.parse(pool),) if pool else ()
-        return lease.acquire(ClusterSpec(NAME, nodes, pools), FakeProvider(), keep=keep, timeline=self.timeline)
+        return acquisition.acquire(ClusterSpec(NAME, nodes, pools), FakeProvider(), keep=keep, timeline=self.timeline)
 
     def other(self) -> tuple[Other, bool]:
         """Start another process that holds the cluster, and tell whether it was the one to create it."""
@@ -94,7 +95,7 @@ class Box:
         """Return the process id of the cluster's supervisor."""
         for link in Path("/proc").glob("[0-9]*/fd/*"):
             try:
-                if link.readlink() == Place(NAME).supervisor.path:
+                if link.readlink() == ClusterDirectory(NAME).supervisor.path:
                     return int(link.parts[2])
             except OSError:
                 continue
@@ -103,7 +104,9 @@ class Box:
     def gone(self) -> None:
         """Wait until nothing of the cluster is left."""
         wait_until(
-            lambda: "its directory is there" if Place(NAME).directory.exists() else True, timeout=10, what="it is gone"
+            lambda: "its directory is there" if ClusterDirectory(NAME).path.exists() else True,
+            timeout=10,
+            what="it is gone",
         )
 
 
@@ -113,13 +116,13 @@ def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Box]:
     monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("FAKE_NOTES", str(made.notes_file))
     monkeypatch.setenv("PYTHONPATH", str(paths.ROOT), prepend=os.pathsep)
-    monkeypatch.setattr(lease, "SUPERVISOR", fake_supervisor.SUPERVISOR)
-    monkeypatch.setattr(lease, "run", fake_supervisor.forked)
+    monkeypatch.setattr(acquisition, "SUPERVISOR", fake_supervisor.SUPERVISOR)
+    monkeypatch.setattr(acquisition, "run", fake_supervisor.forked)
     monkeypatch.setattr(providers, "choose", lambda _name: FakeProvider())
     yield made
     for other in made.started:
         other.end()
-    for each in place.every():
+    for each in every_cluster():
         each.keep.unlink(missing_ok=True)
         made.gone()
 
@@ -131,7 +134,7 @@ def test_the_first_makes_the_others_attach_and_the_last_has_it_removed(box: Box)
         assert not created
         with box.acquire() as third:
             assert third.facts == first.facts
-    assert Place(NAME).directory.exists(), "another process still holds it"
+    assert ClusterDirectory(NAME).path.exists(), "another process still holds it"
     assert box.notes == ["create"]
     other.ends()
     box.gone()
@@ -144,14 +147,16 @@ def test_the_supervisor_makes_the_images_of_the_repository_that_asked(
     (tmp_path / "team" / ".git").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "team")
     with box.acquire():
-        assert (Place(NAME).directory / "project").read_text() == str(tmp_path / "team")
+        assert (ClusterDirectory(NAME).path / "project").read_text() == str(tmp_path / "team")
 
 
 def test_leaving_last_means_that_everything_is_gone(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lease, "run", shell.run)  # the supervisor as the program that it is, from its start to its end
+    monkeypatch.setattr(
+        acquisition, "run", shell.run
+    )  # the supervisor as the program that it is, from its start to its end
     with box.acquire():
         pass
-    assert not Place(NAME).directory.exists()
+    assert not ClusterDirectory(NAME).path.exists()
     assert box.notes == ["create", "delete"]
 
 
@@ -189,7 +194,7 @@ def test_a_run_that_is_killed_while_the_cluster_is_made_leaves_nothing(
 def test_a_kept_cluster_outlives_its_run_and_is_found_again(box: Box) -> None:
     with box.acquire(keep=lambda: True):
         pass
-    assert Place(NAME).directory.exists()
+    assert ClusterDirectory(NAME).path.exists()
     with box.acquire() as again:
         assert not again.created
     assert box.notes == ["create"]
@@ -198,7 +203,7 @@ def test_a_kept_cluster_outlives_its_run_and_is_found_again(box: Box) -> None:
 def test_a_cluster_is_kept_for_the_failure_that_happened_in_it(box: Box) -> None:
     with pytest.raises(BrokenPlatform), box.acquire(keep=lambda: True):
         raise BrokenPlatform("it is broken")
-    assert Place(NAME).directory.exists()
+    assert ClusterDirectory(NAME).path.exists()
 
 
 def test_what_cannot_be_made_is_told_to_everybody_and_removed(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,16 +216,16 @@ def test_what_cannot_be_made_is_told_to_everybody_and_removed(box: Box, monkeypa
     assert (kept / "n1" / "kubelet.log").read_text() == "no bridge\n"
     assert "the bridge cannot be made" in (kept / "supervisor.log").read_text()
     assert caught.value.exit_code == 3
-    assert not Place(NAME).directory.exists(), "what could not be made is not kept"
+    assert not ClusterDirectory(NAME).path.exists(), "what could not be made is not kept"
 
 
 def test_a_cluster_that_is_being_removed_has_no_holders(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    there = Place(NAME)
-    (there.directory / "holders").mkdir(parents=True)
+    there = ClusterDirectory(NAME)
+    (there.path / "holders").mkdir(parents=True)
     listed = os.listdir
 
     def gone(directory: Path) -> list[str]:
-        shutil.rmtree(there.directory)
+        shutil.rmtree(there.path)
         return listed(directory)
 
     monkeypatch.setattr(os, "listdir", gone)
@@ -228,23 +233,23 @@ def test_a_cluster_that_is_being_removed_has_no_holders(box: Box, monkeypatch: p
 
 
 def test_the_end_of_a_removal_is_waited_for_where_its_lock_is_gone_already(box: Box) -> None:
-    there = Place(NAME)
-    there.directory.mkdir(parents=True)
+    there = ClusterDirectory(NAME)
+    there.path.mkdir(parents=True)
     supervises = there.supervisor.take("supervises")
     removes = there.lock.take("removes the cluster")
 
     def remove() -> None:
-        (there.directory / "supervisor.lock").unlink()
+        (there.path / "supervisor.lock").unlink()
         supervises()
         # Several looks happen meanwhile.
         threading.Event().wait(0.2)
-        shutil.rmtree(there.directory)
+        shutil.rmtree(there.path)
         removes()
 
     thread = threading.Timer(0.1, remove)
     thread.start()
-    lease._leave(there)
-    there_is_one = there.directory.exists()
+    acquisition._leave(there)
+    there_is_one = there.path.exists()
     thread.join()
     assert not there_is_one
 
@@ -261,13 +266,13 @@ def test_a_full_disk_is_told_with_its_remedy(box: Box, monkeypatch: pytest.Monke
         pass
     assert caught.value.problem == f"cluster c could not be made: no space left on the disk of {paths.cache()}"
     assert "free some, or set PLATFORM_E2E_CACHE" in caught.value.remedy
-    assert not Place(NAME).directory.exists()
+    assert not ClusterDirectory(NAME).path.exists()
 
 
 def test_a_supervisor_starts_also_while_somebody_looks_whether_there_is_one(box: Box) -> None:
-    there = Place(NAME)
-    there.directory.mkdir(parents=True)
-    place.write_spec(there.spec_file, ClusterSpec(NAME), "fake", None)
+    there = ClusterDirectory(NAME)
+    there.path.mkdir(parents=True)
+    directory.write_spec(there.spec_file, ClusterSpec(NAME), "fake", None)
     with there.supervisor.held("looks", shared=True):
         process = forks.start(fake_supervisor.main, NAME, env=os.environ, directory=paths.ROOT)
         process.join(2)
@@ -298,13 +303,15 @@ def test_a_machine_that_cannot_is_refused_before_anything_is_made(box: Box, monk
         pass
     assert str(caught.value) == "this is no Linux\n  remedy: use another provider"
     assert box.notes == []
-    assert not Place(NAME).directory.exists()
+    assert not ClusterDirectory(NAME).path.exists()
 
 
 def kill_supervisor(box: Box) -> None:
     os.kill(box.supervisor(), signal.SIGKILL)
     wait_until(
-        lambda: "it lives" if Place(NAME).supervisor.is_held() else True, timeout=10, what="the supervisor is dead"
+        lambda: "it lives" if ClusterDirectory(NAME).supervisor.is_held() else True,
+        timeout=10,
+        what="the supervisor is dead",
     )
 
 
@@ -319,7 +326,7 @@ def test_a_kept_cluster_whose_nodes_have_ended_is_refused(box: Box, monkeypatch:
 def test_whoever_leaves_last_sweeps_after_a_killed_supervisor(box: Box) -> None:
     with box.acquire(keep=lambda: True):
         kill_supervisor(box)
-    assert not Place(NAME).directory.exists()
+    assert not ClusterDirectory(NAME).path.exists()
 
 
 def test_what_a_killed_supervisor_left_is_swept_before_a_new_cluster_is_made(box: Box) -> None:
@@ -332,20 +339,20 @@ def test_what_a_killed_supervisor_left_is_swept_before_a_new_cluster_is_made(box
 
 
 def test_another_clusters_remains_are_swept_too(box: Box) -> None:
-    left = Place("dead").directory
+    left = ClusterDirectory("dead").path
     left.mkdir(parents=True)
     (left / "file").touch()
     (paths.clusters() / ".older.removed").mkdir()
     (paths.clusters() / ".older.lock").touch()
     with box.acquire():
         assert not left.exists()
-        assert sweeping.names() == {NAME}
+        assert gc.names() == {NAME}
 
 
 def test_a_stuck_cluster_of_somebody_else_keeps_nobody_from_a_new_one(
     box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left = Place("stuck").directory
+    left = ClusterDirectory("stuck").path
     left.mkdir(parents=True)
 
     def delete(self: FakeProvider, name: str, directory: Path) -> None:
@@ -365,8 +372,8 @@ def test_a_stuck_cluster_of_somebody_else_keeps_nobody_from_a_new_one(
 def test_a_cluster_that_failed_for_another_run_is_waited_for_and_made_anew(
     box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    there = Place(NAME)
-    there.directory.mkdir(parents=True)
+    there = ClusterDirectory(NAME)
+    there.path.mkdir(parents=True)
     there.failure_file.write_text('{"problem": "of another run", "remedy": ""}')
     release = there.supervisor.try_take("supervises the cluster")
     assert release is not None
@@ -374,7 +381,7 @@ def test_a_cluster_that_failed_for_another_run_is_waited_for_and_made_anew(
     def remove() -> None:
         wait_until(lambda: "waits until" in box.told or "nobody waits", timeout=10, what="the new run waits")
         # Out of sight first, as a supervisor does: whoever waits looks whether somebody holds what is in there.
-        cache.remove(there.directory.rename(there.directory.with_name(f".{NAME}.removed")))
+        cache.remove(there.path.rename(there.path.with_name(f".{NAME}.removed")))
         release()
 
     remover = threading.Thread(target=remove)
@@ -408,9 +415,9 @@ def test_a_pool_that_was_made_smaller_lies_where_the_whole_one_was_moved() -> No
         segment="10.89.1.0/24",
         pool_map={"10.89.0.200-10.89.0.220": "10.89.1.200-10.89.1.220"},
     )
-    lease._same(ClusterSpec("c", 1, pools=(AddressRange.parse("10.89.0.201-10.89.0.202"),)), facts)
+    acquisition._same(ClusterSpec("c", 1, pools=(AddressRange.parse("10.89.0.201-10.89.0.202"),)), facts)
     with pytest.raises(WrongUsage, match=r"10\.89\.0\.210-10\.89\.0\.221"):
-        lease._same(ClusterSpec("c", 1, pools=(AddressRange.parse("10.89.0.210-10.89.0.221"),)), facts)
+        acquisition._same(ClusterSpec("c", 1, pools=(AddressRange.parse("10.89.0.210-10.89.0.221"),)), facts)
 
 
 @pytest.mark.parametrize("name", ["..", "../go", "a/b", "", "A", "a" * 21, "-a"])
@@ -425,7 +432,7 @@ def test_a_name_that_is_no_plain_word_is_refused_before_a_path_is_made_of_it(box
 
 @pytest.mark.parametrize("nodes", [0, -1, 10])
 def test_a_number_of_nodes_that_nobody_can_have_is_refused(nodes: int) -> None:
-    with pytest.raises(WrongUsage, match=f"from 1 to 9 nodes, not {nodes}"):
+    with pytest.raises(WrongUsage, match=f"must have 1 to 9 nodes, got {nodes}"):
         ClusterSpec("c", nodes)
 
 
@@ -438,41 +445,41 @@ def test_whoever_is_refused_a_cluster_does_not_keep_it(box: Box) -> None:
 def test_a_cluster_that_was_removed_by_force_ends_its_run_without_another_error(box: Box) -> None:
     with box.acquire(keep=lambda: True):
         manage.down(NAME, force=True)
-    assert not Place(NAME).directory.exists()
+    assert not ClusterDirectory(NAME).path.exists()
 
 
 def test_a_supervisor_that_does_not_start_leaves_no_directory(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lease, "run", shell.run)
-    monkeypatch.setattr(lease, "SUPERVISOR", ("-c", "raise SystemExit('no module')"))
+    monkeypatch.setattr(acquisition, "run", shell.run)
+    monkeypatch.setattr(acquisition, "SUPERVISOR", ("-c", "raise SystemExit('no module')"))
     with pytest.raises(CommandError, match="no module"), box.acquire():
         pass
-    assert sweeping.names() <= {NAME}
-    assert not Place(NAME).directory.exists()
+    assert gc.names() <= {NAME}
+    assert not ClusterDirectory(NAME).path.exists()
 
 
 def test_a_holder_that_cannot_write_its_name_holds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path))
-    Place(NAME).directory.mkdir(parents=True)
+    ClusterDirectory(NAME).path.mkdir(parents=True)
 
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "write", full)
     with pytest.raises(OSError, match="No space left"):
-        Place(NAME).hold()
-    assert Place(NAME).holders() == []
+        ClusterDirectory(NAME).hold()
+    assert ClusterDirectory(NAME).holders() == []
 
 
 def test_a_holder_with_a_dead_holders_number_has_words_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path))
-    directory = Place(NAME).directory / "holders"
+    directory = ClusterDirectory(NAME).path / "holders"
     directory.mkdir(parents=True)
-    monkeypatch.setattr(place, "NUMBERS", iter([0]))
+    monkeypatch.setattr("platform_e2e.cluster.directory.NUMBERS", iter([0]))
     (directory / f"{os.getpid()}-0").write_text("x" * 500)
-    release = Place(NAME).hold()
-    (words,) = Place(NAME).holders()
+    release = ClusterDirectory(NAME).hold()
+    (words,) = ClusterDirectory(NAME).holders()
     release()
     assert not words.endswith("x")
 
@@ -583,7 +590,7 @@ def test_taking_a_part_twice_is_refused_instead_of_waiting_for_oneself(box: Box)
     with (
         box.acquire() as held,
         held.shared("metallb"),
-        pytest.raises(WrongUsage, match="metallb is held by this process already"),
+        pytest.raises(WrongUsage, match="this process must not take the lock metallb twice"),
         held.exclusive("metallb"),
     ):
         pass
@@ -638,7 +645,7 @@ def test_a_layer_that_was_tested_before_is_nobodys_any_more(box: Box) -> None:
 
 
 def test_list_shows_every_cluster_with_its_state(box: Box, capsys: pytest.CaptureFixture[str]) -> None:
-    Place("dead").directory.mkdir(parents=True)
+    ClusterDirectory("dead").path.mkdir(parents=True)
     with box.acquire():
         manage.show()
     shown = capsys.readouterr().out.splitlines()
@@ -652,7 +659,7 @@ def test_down_refuses_a_cluster_in_use_and_force_removes_it(box: Box, capsys: py
     with pytest.raises(WrongUsage, match=f"used by process {other.process.pid}"):
         manage.down(NAME)
     manage.down(NAME, force=True)
-    assert not Place(NAME).directory.exists()
+    assert not ClusterDirectory(NAME).path.exists()
     assert "cluster c is removed" in capsys.readouterr().out
 
 
@@ -660,7 +667,7 @@ def test_down_removes_a_kept_cluster(box: Box) -> None:
     with box.acquire(keep=lambda: True):
         pass
     assert cluster.main(["down"]) == 0
-    assert not Place(NAME).directory.exists()
+    assert not ClusterDirectory(NAME).path.exists()
     assert box.notes == ["create", "delete"]
 
 
@@ -677,5 +684,5 @@ def test_a_wrong_command_line_is_wrong_usage() -> None:
 
 
 def test_no_provider_of_that_name() -> None:
-    with pytest.raises(WrongUsage, match=r"no provider is called `kinder`\n.*embedded"):
+    with pytest.raises(WrongUsage, match=r"the provider must be one of .*embedded.*, got `kinder`"):
         providers.choose("kinder")

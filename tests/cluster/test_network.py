@@ -5,8 +5,8 @@ from ipaddress import IPv4Address, IPv4Network
 import pytest
 
 from platform_e2e.addresses import AddressRange
-from platform_e2e.cluster.embedded import network
-from platform_e2e.cluster.embedded.network import NoFreeNetwork, plan
+from platform_e2e.cluster.network import addressing
+from platform_e2e.cluster.network.addressing import NoFreeNetwork, plan
 
 POOL = AddressRange.parse("10.89.0.200-10.89.0.220")
 
@@ -98,7 +98,7 @@ def test_each_node_has_its_own_network_of_pods() -> None:
 
 def test_nothing_free_names_what_was_tried_and_what_to_do() -> None:
     with pytest.raises(NoFreeNetwork) as caught:
-        plan([POOL], 1, [*network.CANDIDATES])
+        plan([POOL], 1, [*addressing.CANDIDATES])
     assert "10.89.0.0/16" in str(caught.value)
     assert "nox -s cluster -- list" in str(caught.value)
 

@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
-from platform_e2e.cluster.embedded import addons, cgroups, controlplane, gomod, images, network, node, nodefiles
-from platform_e2e.cluster.embedded.node import Node
+from platform_e2e.cluster import cgroups
+from platform_e2e.cluster.kubernetes import addons, controlplane, node, nodefiles
+from platform_e2e.cluster.kubernetes.node import Node
+from platform_e2e.cluster.network import addressing
+from platform_e2e.toolbox import gomod, images
 
-PLAN = network.plan([], 2, [])
+PLAN = addressing.plan([], 2, [])
 NAMES = ["n1", "n2"]
 HIERARCHIES = cgroups.parse((Path(__file__).parents[1] / "data" / "mountinfo" / "v2.txt").read_text())
 

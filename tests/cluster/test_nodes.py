@@ -7,10 +7,9 @@ import pytest
 import testinfra.backend
 
 from platform_e2e import shell
-from platform_e2e.cluster import nodes
-from platform_e2e.cluster.embedded import cgroups
-from platform_e2e.cluster.embedded import testinfra as backend
-from platform_e2e.cluster.embedded.testinfra import NoSuchNode
+from platform_e2e.cluster import cgroups, nodes
+from platform_e2e.cluster import nodes as backend
+from platform_e2e.cluster.nodes import NoSuchNode
 from platform_e2e.cluster.provider import NodeFacts
 
 IDS = {11: ["11", "1"], 12: ["12", "7"], 13: ["13", "40", "1"]}

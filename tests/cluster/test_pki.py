@@ -12,11 +12,12 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import ExtensionOID, NameOID
 
-from platform_e2e.cluster.embedded import identity, network
-from platform_e2e.cluster.embedded.pki import Authority
+from platform_e2e.cluster.kubernetes import credentials
+from platform_e2e.cluster.kubernetes.pki import Authority
+from platform_e2e.cluster.network import addressing
 
-PLAN = network.plan([], 2, [])
-MADE = identity.make(PLAN, ["n1", "n2"])
+PLAN = addressing.plan([], 2, [])
+MADE = credentials.make(PLAN, ["n1", "n2"])
 
 
 def certificate(pem: bytes) -> x509.Certificate:
@@ -97,13 +98,13 @@ def test_the_administrator_may_do_everything_and_needs_no_other_file() -> None:
 
 
 def test_two_clusters_share_no_key() -> None:
-    other = identity.make(PLAN, ["n1", "n2"])
+    other = credentials.make(PLAN, ["n1", "n2"])
     assert other.authority != MADE.authority
     assert other.nodes["n1"]["/etc/kubernetes/pki/sa.key"] != MADE.nodes["n1"]["/etc/kubernetes/pki/sa.key"]
 
 
 def test_written_keys_are_for_their_owner_only(tmp_path: Path) -> None:
-    identity.write(tmp_path, {"/etc/kubernetes/pki/ca.key": b"key"})
+    credentials.write(tmp_path, {"/etc/kubernetes/pki/ca.key": b"key"})
     file = tmp_path / "etc/kubernetes/pki/ca.key"
     assert file.read_bytes() == b"key"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600

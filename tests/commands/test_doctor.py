@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from platform_e2e.addresses import AddressRange
+from platform_e2e.cluster import cleanup
 from platform_e2e.cluster import machine as machines
-from platform_e2e.cluster.embedded import remains
 from platform_e2e.cluster.embedded.provider import EmbeddedProvider
 from platform_e2e.cluster.provider import ClusterSpec
 from tests.fake_docker import FakeTools, tools
@@ -114,7 +114,7 @@ def test_what_runs_of_an_earlier_cluster_is_in_the_way_unless_its_directory_is_t
 ) -> None:
     monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path))
     monkeypatch.setattr(machines, "observe", lambda: SOUND)
-    monkeypatch.setattr(remains, "find", lambda name: [f"process 4711 of {name}"])
+    monkeypatch.setattr(cleanup, "find", lambda name: [f"process 4711 of {name}"])
     if here:
         (tmp_path / "clusters" / SPEC.name).mkdir(parents=True)
     said = [problem.what for problem in EmbeddedProvider().doctor(SPEC)]
@@ -159,7 +159,7 @@ def test_a_command_that_runs_none_of_the_programs_builds_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     from platform_e2e import cli
-    from platform_e2e.cluster.embedded import programs
+    from platform_e2e.toolbox import programs
 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError(f"{command} builds programs")

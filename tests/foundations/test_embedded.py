@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from platform_e2e.cluster.embedded import gomod, images
 from platform_e2e.errors import WrongUsage
 from platform_e2e.foundations import embedded
 from platform_e2e.layer import releases
 from platform_e2e.paths import ROOT
+from platform_e2e.toolbox import gomod, images
 
 PINNED = gomod.read()
 
@@ -41,7 +41,7 @@ def test_every_release_of_the_layer_can_be_had() -> None:
 
 
 def test_a_chart_that_cannot_be_had_is_wrong_usage() -> None:
-    with pytest.raises(WrongUsage, match="asks for the chart `loki`") as error:
+    with pytest.raises(WrongUsage, match="got `loki`") as error:
         embedded.of("loki")
     assert "--charts-dir" in error.value.remedy
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from platform_e2e.foundations import origins
+from platform_e2e.foundations import chart_source
+from platform_e2e.foundations.chart_source import Chart
 from platform_e2e.foundations.helm import Helm
-from platform_e2e.foundations.origins import Chart
 from platform_e2e.shell import CommandError
 
 
@@ -72,7 +72,7 @@ def test_an_error_of_helm_is_quoted(tmp_path: Path) -> None:
 
 def test_crds_among_templates_are_marked_as_the_release_s_own(helm: Helm) -> None:
     chart = Chart(Path("/chart"), "1", "1", "from a directory")
-    (found,) = origins.templated_definitions(chart, helm, "demo", "ns", values=[], kubernetes="v1.34.4")
+    (found,) = chart_source.templated_definitions(chart, helm, "demo", "ns", values=[], kubernetes="v1.34.4")
     assert found["metadata"]["labels"] == {"x": "y", "app.kubernetes.io/managed-by": "Helm"}
     assert found["metadata"]["annotations"] == {
         "k": "v",
@@ -83,7 +83,7 @@ def test_crds_among_templates_are_marked_as_the_release_s_own(helm: Helm) -> Non
 
 def test_an_assembled_chart_has_none_among_its_templates(helm: Helm, tmp_path: Path) -> None:
     chart = Chart(Path("/chart"), "1", "1", "assembled", assembled=True)
-    assert origins.templated_definitions(chart, helm, "demo", "ns", values=[], kubernetes="v1.34.4") == []
+    assert chart_source.templated_definitions(chart, helm, "demo", "ns", values=[], kubernetes="v1.34.4") == []
     assert not (tmp_path / "argv").exists()
 
 
@@ -93,8 +93,8 @@ def test_a_chart_s_identity_changes_with_its_content(tmp_path: Path, monkeypatch
     directory.mkdir()
     (directory / "values.yaml").write_text("a: 1\n")
     chart = Chart(directory, "1", "1", "from a directory")
-    before = origins.identity(chart)
+    before = chart_source.identity(chart)
     (directory / "values.yaml").write_text("a: 2\n")
-    assert origins.identity(chart) != before
+    assert chart_source.identity(chart) != before
     cached = Chart(tmp_path / "cache" / "charts" / "demo-abc" / "chart", "1", "1", "made")
-    assert origins.identity(cached) == "demo-abc"
+    assert chart_source.identity(cached) == "demo-abc"

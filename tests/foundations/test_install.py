@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from platform_e2e.errors import WrongUsage
-from platform_e2e.foundations import OtherVersions, ReleaseFailed, install, stored
+from platform_e2e.foundations import OtherVersions, ReleaseFailed, install, release_store
+from platform_e2e.foundations.chart_source import Chart
 from platform_e2e.foundations.manifests import Object
-from platform_e2e.foundations.origins import Chart
 from platform_e2e.kube.client import Kube
 from platform_e2e.layer.releases import Release
 from platform_e2e.shell import CommandError
@@ -66,12 +66,12 @@ def helm(memory: MemoryKube, monkeypatch: pytest.MonkeyPatch) -> FakeHelm:
     fake = FakeHelm(memory)
     monkeypatch.setattr(f"{MODULE}.Helm", lambda *_: fake)
     monkeypatch.setattr(
-        f"{MODULE}.making.made",
+        f"{MODULE}.build.made",
         lambda chart, **_: Chart(Path(f"/cache/{chart}"), "2.0.0+assembled", "v2", "assembled", absent=("grafana",)),
     )
-    monkeypatch.setattr(f"{MODULE}.origins.identity", lambda chart: str(chart.path))
-    monkeypatch.setattr(f"{MODULE}.origins.definitions", lambda chart, helm: [])
-    monkeypatch.setattr(f"{MODULE}.origins.templated_definitions", lambda *_, **__: [])
+    monkeypatch.setattr(f"{MODULE}.chart_source.identity", lambda chart: str(chart.path))
+    monkeypatch.setattr(f"{MODULE}.chart_source.definitions", lambda chart, helm: [])
+    monkeypatch.setattr(f"{MODULE}.chart_source.templated_definitions", lambda *_, **__: [])
     monkeypatch.setattr(f"{MODULE}.verify", lambda kube, release, namespace, manifest, *_, **__: len(manifest))
     return fake
 
@@ -139,7 +139,7 @@ def test_changed_values_upgrade_a_release(memory: MemoryKube, helm: FakeHelm, re
     release.values.write_text("a: 2\n")
     (done,) = run(memory.kube, [release])
     assert done.action == "upgraded"
-    assert len({call["labels"][stored.FINGERPRINT] for call in helm.upgraded}) == 2
+    assert len({call["labels"][release_store.FINGERPRINT] for call in helm.upgraded}) == 2
 
 
 def test_drift_is_put_right_and_told(memory: MemoryKube, helm: FakeHelm, release: Release, tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_the_others_are_finished_when_one_fails_and_two_are_named(
     with pytest.raises(ReleaseFailed, match="release one is not ready") as error:
         run(memory.kube, releases)
     assert "also not ready: three" in str(error.value)
-    assert stored.newest(memory.kube, "two", "ns") is not None
+    assert release_store.newest(memory.kube, "two", "ns") is not None
 
 
 def test_another_version_is_told_and_with_strict_versions_refused(
@@ -208,9 +208,7 @@ def test_another_version_is_told_and_with_strict_versions_refused(
     done = run(memory.kube, releases)
     assert [(one.pinned, one.running) for one in done] == [("v3", "v2"), ("v2", "v2")]
     calls = len(helm.upgraded)
-    with pytest.raises(
-        OtherVersions, match=r"pins other versions than can be had here: demo v2 in place of v3\."
-    ) as error:
+    with pytest.raises(OtherVersions, match=r"foundations.yaml pins, got demo v2 in place of v3\.") as error:
         run(memory.kube, releases, strict_versions=True)
     assert isinstance(error.value, WrongUsage)
     assert len(helm.upgraded) == calls
@@ -231,7 +229,7 @@ def test_charts_dir_comes_first_and_says_what_is_missing(
 ) -> None:
     directory = tmp_path / "charts"
     directory.mkdir()
-    with pytest.raises(WrongUsage, match=r"must have demo-2.0.0.tgz or a directory demo, has neither") as error:
+    with pytest.raises(WrongUsage, match=r"must have demo-2.0.0.tgz or a directory demo, got neither") as error:
         run(memory.kube, [release], charts_dir=directory)
     assert "helm pull demo --version 2.0.0" in error.value.remedy
     (directory / "demo-2.0.0.tgz").write_bytes(b"")

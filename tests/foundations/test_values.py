@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from platform_e2e.foundations import assembled_argocd, assembled_stack, embedded, making, manifests
+from platform_e2e.foundations import assembled_argocd, assembled_stack, build, embedded, manifests
+from platform_e2e.foundations.build import TEMPLATES
 from platform_e2e.foundations.installation import SPEED
-from platform_e2e.foundations.making import TEMPLATES
 from platform_e2e.paths import ROOT
 
 ASSEMBLED = ("argo-cd", "kube-prometheus-stack")
@@ -35,7 +35,7 @@ def test_the_charts_own_values_are_such_that_they_can_be_written_by_a_layer(char
     assembler = assembled_argocd if chart == "argo-cd" else assembled_stack
     values = manifests.read(TEMPLATES / chart / "values.yaml")
     # The versions of the images are filled in when the chart is assembled; left out, the schema would refuse the chart.
-    assert of(chart, making.merged(values, assembler.image_values(embedded.of(chart).images))) == []
+    assert of(chart, build.merged(values, assembler.image_values(embedded.of(chart).images))) == []
 
 
 def test_a_value_that_is_not_honoured_is_named() -> None:

@@ -57,7 +57,7 @@ def test_a_commit_that_changes_nothing_is_refused(setup: Setup, layer: Path) -> 
 def test_a_path_that_is_not_in_the_layer_is_refused(setup: Setup, layer: Path) -> None:
     setup.git.publish(layer)
     for path in ("/etc/passwd", "../x", "a/../b", ".git/config", ""):
-        with pytest.raises(WrongUsage, match="not a path relative to the layer"):
+        with pytest.raises(WrongUsage, match="a path must be relative to the layer"):
             setup.git.commit({path: b""}, "Escape")
 
 
@@ -90,7 +90,7 @@ def test_revert_of_an_unknown_commit_says_so(setup: Setup, layer: Path) -> None:
     for sha in ("0" * 40, "no-such"):
         with pytest.raises(GitError, match=rf"{sha[:12]} cannot be reverted on branch main"):
             setup.git.revert(sha)
-        with pytest.raises(GitError, match="there is no branch other"):
+        with pytest.raises(GitError, match="the branch other must exist"):
             setup.git.revert(sha, branch="other")
 
 
@@ -116,18 +116,18 @@ def test_a_branch_can_start_at_the_layer(setup: Setup, layer: Path) -> None:
     branch = setup.git.branch("copy", start="main")
     assert setup.served("copy") == branch.head() == main
     assert setup.git.branch("copy", start="main").head() == main
-    with pytest.raises(GitError, match="no branch or commit nowhere"):
+    with pytest.raises(GitError, match="got nowhere"):
         setup.git.branch("other", start="nowhere")
 
 
 def test_main_cannot_be_removed(setup: Setup, layer: Path) -> None:
     setup.git.publish(layer)
-    with pytest.raises(WrongUsage, match="main is what the layer is served from"):
+    with pytest.raises(WrongUsage, match="the branch main must not be removed"):
         setup.git.delete_branch("main")
 
 
 def test_head_and_read_name_what_is_missing(setup: Setup, layer: Path) -> None:
-    with pytest.raises(GitError, match="there is no branch or commit main"):
+    with pytest.raises(GitError, match="must be an existing branch or commit, got main"):
         setup.git.head()
     setup.git.publish(layer)
     with pytest.raises(GitError, match=r"nothing\.yaml is not in commit"):

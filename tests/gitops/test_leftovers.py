@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from platform_e2e import bringup
 from platform_e2e import layer as layers_of
+from platform_e2e import phases
 from platform_e2e.cluster.provider import ClusterFacts
-from platform_e2e.foundations import stored
+from platform_e2e.foundations import release_store
 from platform_e2e.gitops import argocd, leftovers
 from platform_e2e.gitops.leftovers import MadeForAnother
 from platform_e2e.kube.client import MANAGER, Kube
@@ -133,7 +133,7 @@ def test_an_object_of_git_that_argocd_does_not_know_as_its_own_means_another_clu
     with pytest.raises(MadeForAnother) as caught:
         removed(kube, layer)
     assert caught.value.exit_code == 3
-    assert "kept cluster e2e is not what a new one would be: ConfigMap one -n one" in caught.value.problem
+    assert "kept cluster e2e differs from a new one: ConfigMap one -n one" in caught.value.problem
     assert caught.value.remedy == "make it again: nox -s cluster -- down e2e, then the same command"
 
 
@@ -243,10 +243,10 @@ def test_a_sync_is_asked_for_when_no_other_operation_goes_on(
 def test_a_release_that_the_layer_has_no_more_means_another_cluster(
     api: ScriptedApi, kube: Kube, layer: Layer, tmp_path: Path
 ) -> None:
-    labels = {"owner": "helm", "name": "metallb", "version": "1", stored.FINGERPRINT: "x"}
+    labels = {"owner": "helm", "name": "metallb", "version": "1", release_store.FINGERPRINT: "x"}
     api.put("secrets", "metallb-system", "sh.helm.release.v1.metallb.v1", metadata={"labels": labels})
     theirs = {"owner": "helm", "name": "vault", "version": "1"}
     api.put("secrets", "vault", "sh.helm.release.v1.vault.v1", metadata={"labels": theirs})
     facts = ClusterFacts("e2e", "embedded", str(tmp_path), "", "v1", ())
     with pytest.raises(MadeForAnother, match="it has release metallb -n metallb-system of an earlier layer"):
-        bringup.install_foundations(kube, facts, None, (), helm=tmp_path, timeline=Timeline(None))  # type: ignore[arg-type]
+        phases.install_foundations(kube, facts, None, (), helm=tmp_path, timeline=Timeline(None))  # type: ignore[arg-type]

@@ -120,10 +120,13 @@ def test_an_inline_patch_that_hides_the_address_is_refused() -> None:
 @pytest.mark.parametrize(
     ("pool_map", "text"),
     [
-        ({"10.89.0.200-10.89.0.220": "10.91.0.1-10.91.0.20"}, "10.91.0.1-10.91.0.20 that is to replace .* has fewer"),
+        (
+            {"10.89.0.200-10.89.0.220": "10.91.0.1-10.91.0.20"},
+            "10.91.0.1-10.91.0.20 must have at least as many addresses as",
+        ),
         (
             {"nonsense": "10.91.0.1-10.91.0.20"},
-            "'nonsense' -> '10.91.0.1-10.91.0.20', which are not two address ranges",
+            "must have two address ranges in each entry, got 'nonsense' -> '10.91.0.1-10.91.0.20'",
         ),
     ],
 )

@@ -21,7 +21,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from platform_e2e import cli
-from platform_e2e.cluster.embedded.pki import Authority
+from platform_e2e.cluster.kubernetes.pki import Authority
 from platform_e2e.kube.errors import KubeconfigError, Unavailable
 from platform_e2e.kube.kubeconfig import load
 from platform_e2e.kube.reader import Reader

@@ -20,8 +20,8 @@ import pytest
 
 from platform_e2e import cli, paths
 from platform_e2e.cluster.connection import connect
-from platform_e2e.cluster.embedded.pki import Authority
-from platform_e2e.cluster.place import Place
+from platform_e2e.cluster.directory import ClusterDirectory
+from platform_e2e.cluster.kubernetes.pki import Authority
 from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.errors import KubeconfigError
@@ -435,10 +435,10 @@ def test_it_runs_for_no_cluster_of_this_harness(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    place = Place("mine")
-    place.directory.mkdir(parents=True)
+    place = ClusterDirectory("mine")
+    place.path.mkdir(parents=True)
     place.keep.touch()
-    facts = ClusterFacts("mine", "embedded", str(place.directory), str(plugin.kubeconfig), "v1", ())
+    facts = ClusterFacts("mine", "embedded", str(place.path), str(plugin.kubeconfig), "v1", ())
     facts.write(place.facts_file)
     with place.supervisor.held("test"):
         assert cli.main([*words, "--cluster", "mine"]) == 4

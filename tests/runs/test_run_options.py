@@ -11,7 +11,6 @@ import pytest
 
 from platform_e2e import cli, paths
 from platform_e2e.cluster import providers
-from platform_e2e.cluster.embedded import gomod
 from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.commands import doctor
 from platform_e2e.errors import BrokenHarness, WrongUsage
@@ -21,6 +20,7 @@ from platform_e2e.runs.run_options import compare_states, prepare
 from platform_e2e.runs.run_record import Then
 from platform_e2e.runs.verdict import Outcome, Result
 from platform_e2e.settings import OPTIONS, resolve
+from platform_e2e.toolbox import gomod
 
 OPTIONS_THEN: dict[str, Any] = {
     "provider": "embedded",

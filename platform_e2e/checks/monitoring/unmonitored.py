@@ -20,7 +20,7 @@ from platform_e2e.diagnosis.explain.owners import behind, template_labels
 from platform_e2e.diagnosis.explain.targets import takes_port
 from platform_e2e.diagnosis.objects import WORKLOAD_KINDS, annotations_of, at, includes, labels_of, listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
-from platform_e2e.foundations import facts
+from platform_e2e.foundations import chart_contract
 from platform_e2e.kube.objects import Object, key
 from platform_e2e.kube.reader import ReadApi
 from platform_e2e.layer import Layer, MetricsService
@@ -142,7 +142,9 @@ def unwatched(view: ReadApi, releases: Iterable[Release]) -> list[Finding]:
 def _metrics_ports(service: Object, release: Release) -> list[Object]:
     """Return the ports of a release's Service that deliver metrics."""
     by_chart = [
-        ports for labels, ports in facts.scraped(release.chart, release.name) if includes(labels, labels_of(service))
+        ports
+        for labels, ports in chart_contract.scraped(release.chart, release.name)
+        if includes(labels, labels_of(service))
     ]
     return [
         port

@@ -1,1 +1,1 @@
-"""Real Kubernetes in private namespaces of this host, without Docker."""
+"""The provider `embedded`: real Kubernetes in private namespaces of this host, without Docker."""

@@ -12,48 +12,38 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from platform_e2e import paths
-from platform_e2e.cluster import machine, naming
-from platform_e2e.cluster.embedded import (
-    addons,
-    cgroups,
-    identity,
-    links,
-    materials,
-    node,
-    nodefiles,
-    remains,
-    reservations,
-    testinfra,
-    upkeep,
-)
-from platform_e2e.cluster.embedded.api import Api
-from platform_e2e.cluster.embedded.links import Network
-from platform_e2e.cluster.embedded.materials import Materials
-from platform_e2e.cluster.embedded.network import Plan
-from platform_e2e.cluster.embedded.node import Node
+from platform_e2e.cluster import cgroups, cleanup, machine, naming, nodes
+from platform_e2e.cluster.embedded import node_ops
+from platform_e2e.cluster.kubernetes import addons, credentials, node, nodefiles
+from platform_e2e.cluster.kubernetes.api import Api
+from platform_e2e.cluster.kubernetes.node import Node
+from platform_e2e.cluster.network import links, reservations
+from platform_e2e.cluster.network.addressing import Plan
+from platform_e2e.cluster.network.links import Network
 from platform_e2e.cluster.provider import Capability, ClusterFacts, ClusterSpec, NodeFacts, Problem
-from platform_e2e.cluster.waiting import wait_until
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.outside import plainfile
 from platform_e2e.shell import background
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox.artifacts import Artifacts, ensure_artifacts
+from platform_e2e.toolbox.waiting import wait_until
 
 log = logging.getLogger(__name__)
 
 API_SECONDS = 120.0
-"""For the API server to answer: 8 s were seen on two idle processors, 30 with both busy."""
+"""Timeout for the API server to answer: 8 s were seen on two idle processors, 30 with both busy."""
 
 NODE_SECONDS = 120.0
-"""For every node to be Ready after that: 3 s were seen."""
+"""Timeout after that for every node to be Ready: 3 s were seen."""
 
 LOOKED_AT = 64 << 10
-"""Bytes of the end of each log, for its last lines."""
+"""Bytes of the end of each log that are read for its last lines."""
 
 NAME = "embedded"
 
 
 class NodeEnded(BrokenHarness):
-    """A node's first process has ended while the cluster was being made."""
+    """A node's first process ended while the cluster was being made."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +57,7 @@ class NodeProcess:
 
 @dataclass(frozen=True)
 class Running:
-    """What this process holds of a cluster that it has made: its network and its nodes."""
+    """The parts of a cluster that live in this process: its network and its nodes."""
 
     network: Network
     nodes: Mapping[str, NodeProcess]
@@ -81,7 +71,7 @@ class Running:
 class EmbeddedProvider:
     """Make clusters of nodes that are process trees of this host.
 
-    The process that calls `create` is their parent, and they end with it; `supervisor` is that process.
+    The process that calls `create` is their parent, and they end with it; in practice that is the supervisor.
     """
 
     name = NAME
@@ -91,14 +81,14 @@ class EmbeddedProvider:
         self._running: dict[str, Running] = {}
 
     def doctor(self, spec: ClusterSpec) -> Sequence[Problem]:
-        """Return what keeps the cluster from being made on this machine; nothing is changed."""
+        """Return what prevents the cluster on this machine; changes nothing."""
         problems = machine.judge(machine.observe(), spec)
         if any(problem.fatal for problem in problems):
-            # Another system has nothing of what is looked at below.
+            # Another system has none of the parts that are checked below.
             return problems
-        ours = (paths.clusters() / spec.name).exists()  # a kept one is used again
-        if not ours and any(line.startswith("process ") for line in remains.find(spec.name)):
-            # Its cgroups are this cache's, so the new one would be ended together with it.
+        ours = (paths.clusters() / spec.name).exists()  # a kept cluster is used again
+        if not ours and any(line.startswith("process ") for line in cleanup.find(spec.name)):
+            # Its cgroups belong to this cache, so the new cluster would end together with it.
             problems.append(
                 Problem(
                     f"an earlier cluster {spec.name} still runs, whose directory in {paths.clusters()} is gone",
@@ -111,24 +101,24 @@ class EmbeddedProvider:
         """Make the cluster and return when every node takes pods.
 
         Args:
-            spec: what is asked for.
-            directory: of the cluster; everything of it goes there.
-            timeline: shows what is being done.
+            spec: the requested cluster.
+            directory: the directory of the cluster, for all of its files.
+            timeline: shows the progress.
 
         Raises:
             NoFreeNetwork: every network that could be used is taken.
-            NoCgroups: this process may make none.
-            NodeEnded: a node's first process has ended; the text has the ends of the logs.
+            NoCgroups: this process must not make cgroups.
+            NodeEnded: a node's first process ended; the text has the ends of the logs.
             NotInTime: the API server or a node did not come up; the text has the ends of the logs.
         """
-        stock = materials.ensure(timeline)
+        artifacts = ensure_artifacts(timeline)
         try:
-            return self._create(spec, directory, timeline, stock)
+            return self._create(spec, directory, timeline, artifacts)
         except BaseException:
             self._end(spec.name)
             raise
 
-    def _create(self, spec: ClusterSpec, directory: Path, timeline: Timeline, stock: Materials) -> ClusterFacts:
+    def _create(self, spec: ClusterSpec, directory: Path, timeline: Timeline, artifacts: Artifacts) -> ClusterFacts:
         names = [f"n{number + 1}" for number in range(spec.nodes)]
         plan = reservations.choose(directory, spec.pools, spec.nodes)
         timeline.progress("cluster", f"segment {plan.segment}, {spec.nodes} node(s)")
@@ -136,16 +126,16 @@ class EmbeddedProvider:
             Node(name, number, directory / "nodes" / name, directory / "logs" / name)
             for number, name in enumerate(names)
         ]
-        identities = self._lay(nodes, plan, names, stock)
-        processes = self._start(spec.name, nodes, plan, stock)
+        identities = self._lay(nodes, plan, names, artifacts)
+        processes = self._start(spec.name, nodes, plan, artifacts)
         kubeconfig = directory / "kubeconfig"
-        identity.write(directory, {kubeconfig.name: identities.admin})
+        credentials.write(directory, {kubeconfig.name: identities.admin})
         api = Api(plan, identities, directory)
 
         def logs() -> str:
             return ends_of_logs(directory / "logs", processes)
 
-        remedy = "see what the logs say; where the machine was only busy, run again"
+        remedy = "read the logs; if the machine was only busy, run again"
         look = unless_ended(processes, directory / "logs", api.ready)
         wait_until(look, timeout=API_SECONDS, what="the API server is ready", most=0.1, explain=logs, remedy=remedy)
         timeline.progress("cluster", "the API server is ready")
@@ -170,24 +160,26 @@ class EmbeddedProvider:
             pool_map=plan.pool_map,
         )
 
-    def _lay(self, nodes: Sequence[Node], plan: Plan, names: Sequence[str], stock: Materials) -> identity.Identities:
-        """Write what the nodes find when they start."""
+    def _lay(
+        self, nodes: Sequence[Node], plan: Plan, names: Sequence[str], artifacts: Artifacts
+    ) -> credentials.Identities:
+        """Write the files that the nodes read when they start."""
         clamped = nodefiles.lacks_sys_resource(Path("/proc/self/status").read_text())
-        identities = identity.make(plan, names)
+        identities = credentials.make(plan, names)
         for each in nodes:
             each.make_directories()
-            identity.write(each.directory / "upper", identities.nodes[each.name])
+            credentials.write(each.directory / "upper", identities.nodes[each.name])
             for path, content in nodefiles.files(each, plan, names, clamped=clamped).items():
                 file = each.directory / "upper" / path.lstrip("/")
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(content)
-        # The images of each node: hard links and a few copies, so the disk is what they wait for.
+        # The images of each node are hard links and a few copies, so that the threads wait for the disk.
         with ThreadPoolExecutor() as pool:
-            list(pool.map(stock.lay, [each.directory / "containerd" for each in nodes]))
+            list(pool.map(artifacts.lay, [each.directory / "containerd" for each in nodes]))
         return identities
 
     def _start(
-        self, cluster: str, nodes: Sequence[Node], plan: Plan, stock: Materials
+        self, cluster: str, nodes: Sequence[Node], plan: Plan, artifacts: Artifacts
     ) -> tuple[subprocess.Popen[bytes], ...]:
         """Make the network and the cgroups, and start every node."""
         hierarchies = cgroups.of_this_host()
@@ -195,11 +187,13 @@ class EmbeddedProvider:
         self._running[cluster] = Running(network, {})
         for each in nodes:
             groups = cgroups.make(hierarchies, cluster, each.name)
-            config = node.launcher(each, plan, hierarchies, rootfs=stock.rootfs, programs=stock.programs.directory)
+            config = node.launcher(
+                each, plan, hierarchies, rootfs=artifacts.rootfs, programs=artifacts.programs.directory
+            )
             node.write_config(each, config)
             words = node.command(
                 each,
-                program=stock.programs.path("node"),
+                program=artifacts.programs.path("node"),
                 network=network.path(each.name),
                 groups=groups,
                 parent=os.getpid(),
@@ -208,7 +202,7 @@ class EmbeddedProvider:
         return self._running[cluster].processes
 
     def _run(self, cluster: str, name: str, words: Sequence[str | Path], log_file: Path) -> None:
-        """Start a node. It ends with the thread that does this."""
+        """Start a node. It ends with the thread that starts it."""
         started = NodeProcess(background(words, log_file=log_file, env=environment(cluster)), words, log_file)
         running = self._running[cluster]
         self._running[cluster] = replace(running, nodes={**running.nodes, name: started})
@@ -219,8 +213,8 @@ class EmbeddedProvider:
         return all(cgroups.processes(running, facts.name, each.name) for each in facts.nodes)
 
     def tend(self, name: str, directory: Path) -> None:
-        """Start the stopped nodes that are asked for: they must be children of the process that made the cluster."""
-        for node_name, taken in upkeep.wishes(directory):
+        """Start the requested nodes: they must be children of the process that made the cluster."""
+        for node_name, taken in node_ops.wishes(directory):
             stopped = self._running[name].nodes[node_name]
             if stopped.process.poll() is not None:
                 self._run(name, node_name, stopped.words, stopped.log)
@@ -228,27 +222,27 @@ class EmbeddedProvider:
 
     def load_image(self, facts: ClusterFacts, archive: Path) -> None:
         """Load an image, as `docker save` writes it, into every node."""
-        upkeep.load_image(facts, archive)
+        node_ops.load_image(facts, archive)
 
     def stop_node(self, facts: ClusterFacts, node: str) -> None:
         """Kill every process of a node at once."""
-        upkeep.stop_node(facts, node)
+        node_ops.stop_node(facts, node)
 
     def start_node(self, facts: ClusterFacts, node: str) -> None:
-        """Have a stopped node started by the process that made the cluster."""
-        upkeep.start_node(facts, node)
+        """Ask the process that made the cluster to start a stopped node."""
+        node_ops.start_node(facts, node)
 
     def enter(self, facts: ClusterFacts, node: str) -> Sequence[str]:
         """Return the command line of a shell in a node."""
-        return [*testinfra.enter(f"{node}@{facts.name}"), f"TERM={os.environ.get('TERM', 'dumb')}", "/bin/bash"]
+        return [*nodes.enter(f"{node}@{facts.name}"), f"TERM={os.environ.get('TERM', 'dumb')}", "/bin/bash"]
 
     def delete(self, name: str, directory: Path) -> None:
-        """Remove every trace of the cluster, whoever made it and however far it came."""
+        """Remove every trace of the cluster, also of one that was only partly made."""
         self._end(name)
-        remains.remove(name, directory)
+        cleanup.remove(name, directory)
 
     def _end(self, name: str) -> None:
-        """End what this process has started of a cluster."""
+        """End the parts of a cluster that live in this process."""
         running = self._running.pop(name, None)
         if running is None:
             return
@@ -256,16 +250,16 @@ class EmbeddedProvider:
             process.send_signal(signal.SIGKILL)
         for process in running.processes:
             process.wait()
-        remains.end(name)
+        cleanup.end(name)
         running.network.close()
 
     def leftovers(self, name: str) -> Sequence[str]:
-        """Return what of this cluster still exists."""
-        return remains.find(name)
+        """Return the existing traces of this cluster."""
+        return cleanup.find(name)
 
 
 def environment(cluster: str) -> dict[str, str]:
-    """Return the variables of a node's processes: none of the user's own."""
+    """Return the environment variables of a node's processes, without any of the user's."""
     return {
         "PATH": node.PATH,
         "HOME": "/root",
@@ -278,12 +272,12 @@ def environment(cluster: str) -> dict[str, str]:
 def unless_ended(
     processes: Sequence[subprocess.Popen[bytes]], logs: Path, look: Callable[[], bool | str]
 ) -> Callable[[], bool | str]:
-    """Return what looks as the given function does, but gives up at once when a node has ended.
+    """Return a function that calls the given one, and raises at once when a node has ended.
 
     Args:
-        processes: of the nodes.
+        processes: the processes of the nodes.
         logs: directory of the nodes' logs, for the error's text.
-        look: returns True, or why not yet.
+        look: returns True, or the reason why not yet.
     """
 
     def looks() -> bool | str:
@@ -298,7 +292,7 @@ def unless_ended(
 
 
 def ends_of_logs(directory: Path, processes: Sequence[subprocess.Popen[bytes]]) -> str:
-    """Return the last lines of every log of the nodes' programs, to be read when the cluster does not come up."""
+    """Return the last lines of every log of the nodes' programs, for an error."""
     told = [
         f"node process {process.pid} has ended with status {process.returncode}"
         for process in processes

@@ -1,1 +1,1 @@
-"""Clusters of k3d: k3s nodes in Docker containers, as the platform's users have them."""
+"""The provider `k3d`: k3s nodes in Docker containers."""

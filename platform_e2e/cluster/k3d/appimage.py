@@ -1,4 +1,4 @@
-"""The images of a layer's own applications, which no registry has yet: built with Docker as their Containerfile says."""
+"""The images of a layer's own applications, which no registry has: built with Docker from their Containerfile."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from platform_e2e.shell import CommandError
 from platform_e2e.timeline import Timeline
 
 BUILD_SECONDS = 900.0
-"""For fetching the base image and the packages on it; a minute is usual."""
+"""Timeout for fetching the base image and its packages; a minute is usual."""
 
 SAVE_SECONDS = 300.0
 
 CONTAINERFILE = "Containerfile"
 
 ENVIRONMENT = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
-"""With provenance beside it an image is a list, whose parts for no platform k3d cannot import (k3d#1538); the option
---provenance=false says the same, which a Docker without buildx refuses."""
+"""Without provenance: with it an image is a list, whose parts without a platform k3d cannot import (k3d#1538); a Docker
+without buildx refuses the equal option --provenance=false."""
 
 FROM = re.compile(r"^[ \t]*FROM[ \t]+(?:--\S+[ \t]+)*(\S+)(?:[ \t]+AS[ \t]+(\S+))?", re.MULTILINE | re.IGNORECASE)
 
@@ -29,19 +29,19 @@ def build(docker: Docker, directory: Path, name: str, archive: Path, mirrors: Ma
     """Build an image and write it as an archive.
 
     Args:
-        docker: builds it.
-        directory: with the Containerfile and what that copies.
-        name: of the image, with its tag.
+        docker: the Docker that builds it.
+        directory: the directory of the Containerfile and of the files that it copies.
+        name: the name of the image, with its tag.
         archive: the file to write.
-        mirrors: where base images come from, as `sources.parse_mirror` returns them.
+        mirrors: the mirrors of base images, as `sources.parse_mirror` returns them.
 
     Raises:
-        K3dFailed: it does not build; the text has the end of what Docker said.
+        K3dFailed: the build failed; the text has the end of Docker's output.
     """
     for base in bases((directory / CONTAINERFILE).read_text(encoding="utf-8")) if mirrors else ():
         mirrored = pulled.at(base, mirrors)
         if mirrored != base and not docker.has_image(base):
-            # Docker's builder knows no mirror, and takes what it has under the base's own name.
+            # Docker's builder knows no mirror, but uses a local image that has the base's name.
             pulled.pull(docker, mirrored, Timeline(None))
             docker.run("tag", mirrored, base)
     try:
@@ -53,7 +53,7 @@ def build(docker: Docker, directory: Path, name: str, archive: Path, mirrors: Ma
 
 
 def bases(text: str) -> Sequence[str]:
-    """Return the images that a Containerfile begins with, by their full names; not its own stages, nor what a variable names."""
+    """Return the full names of a Containerfile's base images, without its own stages and names in variables."""
     found, stages = [], {"scratch"}
     for image, stage in FROM.findall(text):
         if image not in stages and "$" not in image:

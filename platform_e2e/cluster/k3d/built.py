@@ -1,7 +1,7 @@
-"""Nodes of our own making in the containers that k3d runs: their files, laid out on this host, and the cluster's first objects.
+"""Nodes that are built here, in the containers of k3d: their files on this host, and the cluster's first objects.
 
-They are the embedded cluster's nodes in another home. Keys, image store, logs and etcd's data lie in the cluster's directory
-and are mounted into the containers, so this needs a Docker daemon that sees this host's files.
+They are the embedded cluster's nodes in containers. Keys, image store, logs and etcd's data lie in the cluster's directory,
+which is mounted into the containers, so the Docker daemon must see this host's files.
 """
 
 from __future__ import annotations
@@ -12,34 +12,34 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from platform_e2e.cluster.embedded import addons, identity, node, nodefiles
-from platform_e2e.cluster.embedded.api import Api
-from platform_e2e.cluster.embedded.identity import API_PORT, Identities
-from platform_e2e.cluster.embedded.materials import Materials
-from platform_e2e.cluster.embedded.network import Plan
-from platform_e2e.cluster.embedded.node import LOGS, Node
 from platform_e2e.cluster.k3d.config import Volume
-from platform_e2e.cluster.waiting import wait_until
+from platform_e2e.cluster.kubernetes import addons, credentials, node, nodefiles
+from platform_e2e.cluster.kubernetes.api import Api
+from platform_e2e.cluster.kubernetes.credentials import API_PORT, Identities
+from platform_e2e.cluster.kubernetes.node import LOGS, Node
+from platform_e2e.cluster.network.addressing import Plan
+from platform_e2e.toolbox.artifacts import Artifacts
+from platform_e2e.toolbox.waiting import wait_until
 
 NODE_SECONDS = 120.0
-"""For every node to be Ready after k3d is done; 3 s were seen."""
+"""Timeout for every node to be Ready after k3d has ended; 3 s were seen."""
 
 DOCKERS = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
-"""Files that Docker gives a container itself, and by which nodes find each other."""
+"""Files that Docker provides to a container, and by which nodes find each other."""
 
 MOUNTED = ("/etc/cni/net.d", "/etc/containerd", "/etc/kubernetes")
-"""Directories with the files of a node."""
+"""Directories of a node's files."""
 
 
 @dataclass(frozen=True)
 class Built:
-    """The nodes of one cluster, laid out.
+    """The prepared nodes of one cluster.
 
     Attributes:
         plan: the cluster's addresses.
-        names: of the nodes, the server first.
+        names: the names of the nodes, the server first.
         identities: their keys and the administrator's.
-        volumes: what the containers see of this host.
+        volumes: the directories of this host in the containers.
     """
 
     plan: Plan
@@ -48,14 +48,14 @@ class Built:
     volumes: tuple[Volume, ...]
 
     def complete(self, directory: Path) -> None:
-        """Give the new cluster its DNS and wait until its nodes take pods.
+        """Install the new cluster's DNS and wait until its nodes take pods.
 
         Args:
-            directory: of the cluster.
+            directory: the directory of the cluster.
 
         Raises:
             NotInTime: a node is not ready; the text has the reason.
-            ApiTrouble: the API server refused what every cluster has.
+            ApiTrouble: the API server refused a request that every cluster accepts.
         """
         api = Api(self.plan, self.identities, directory)
         for path, obj in addons.objects(self.plan):
@@ -64,16 +64,16 @@ class Built:
         wait_until(ready, timeout=NODE_SECONDS, what="every node is ready", most=0.1)
 
 
-def lay(stock: Materials, plan: Plan, names: Sequence[str], directory: Path) -> Built:
-    """Write what the nodes find when they start.
+def lay(artifacts: Artifacts, plan: Plan, names: Sequence[str], directory: Path) -> Built:
+    """Write the files that the nodes read when they start.
 
     Args:
-        stock: what the nodes are made of.
+        artifacts: the artifacts of the nodes.
         plan: the cluster's addresses.
-        names: of the nodes, the server first.
-        directory: of the cluster.
+        names: the names of the nodes, the server first.
+        directory: the directory of the cluster.
     """
-    identities = identity.make(plan, names)
+    identities = credentials.make(plan, names)
     volumes: list[Volume] = []
     nodes = [
         Node(name, number, directory / "nodes" / name, directory / "logs" / name) for number, name in enumerate(names)
@@ -81,23 +81,23 @@ def lay(stock: Materials, plan: Plan, names: Sequence[str], directory: Path) -> 
     for each in nodes:
         each.make_directories()
         root = each.directory / "upper"
-        identity.write(root, files(each, plan, names, identities))
+        credentials.write(root, files(each, plan, names, identities))
         volumes += _volumes(each, root)
     with ThreadPoolExecutor() as pool:
-        list(pool.map(stock.lay, [each.directory / "containerd" for each in nodes]))
+        list(pool.map(artifacts.lay, [each.directory / "containerd" for each in nodes]))
     return Built(plan, tuple(names), identities, tuple(volumes))
 
 
 def files(each: Node, plan: Plan, names: Sequence[str], identities: Identities) -> dict[str, bytes]:
-    """Return what a node finds when it starts: path in the node to content; keys are among it.
+    """Return the files that a node reads when it starts: path in the node to content; some are keys.
 
     Args:
         each: the node.
         plan: the cluster's addresses.
-        names: of the nodes, the server first.
+        names: the names of the nodes, the server first.
         identities: their keys and the administrator's.
     """
-    # What containers get is decided in the node: its runtime changes nothing where nothing is lacking.
+    # The container decides about privileges in the node: its runtime changes nothing if none is missing.
     plain = nodefiles.files(each, plan, names, clamped=True)
     return {
         **identities.nodes[each.name],
@@ -134,7 +134,7 @@ def _volumes(each: Node, root: Path) -> list[Volume]:
 
 
 def k3s_kubeconfig(admin: bytes) -> str:
-    """Return an administrator's kubeconfig with the names and the address that k3s gives, which k3d replaces."""
+    """Return an administrator's kubeconfig with k3s' names and address, which k3d replaces."""
     config = json.loads(admin)
     config["clusters"][0]["name"] = config["users"][0]["name"] = config["contexts"][0]["name"] = "default"
     config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{API_PORT}"

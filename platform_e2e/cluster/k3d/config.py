@@ -1,4 +1,4 @@
-"""The configuration file for `k3d cluster create`: one file that says all, kept with the cluster and shown."""
+"""The configuration file for `k3d cluster create`: complete in one file, which the cluster keeps and the log names."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from typing import Any
 from ruamel.yaml import YAML
 
 DISABLED = ("servicelb", "traefik")
-"""Parts of k3s: the one would give Services the nodes' addresses and hide that MetalLB does not, the other takes ports."""
+"""Parts of k3s to leave out: one gives Services the nodes' addresses and hides a failing MetalLB, the other takes ports."""
 
 KUBELET = ("sync-frequency=2s", "node-status-update-frequency=5s")
-"""What makes tests fast, as `embedded.nodefiles.kubelet` has it; watching ConfigMaps and Secrets is a kubelet's default."""
+"""Settings that make tests fast, as in `kubernetes.nodefiles.kubelet`; watching ConfigMaps and Secrets is a kubelet's default."""
 
 
 IN_USER_NAMESPACE = "feature-gates=KubeletInUserNamespace=true"
-"""Without it a kubelet ends where it may not write kernel settings; k3s sets it for its own --rootless only (k3d's page on
+"""Without it a kubelet ends if it must not write kernel settings; k3s sets it only for its own --rootless (k3d's page on
 rootless daemons, docs/usage/advanced/podman.md)."""
 
 
 MIRRORS_ONLY = "--disable-default-registry-endpoint"
-"""containerd else goes on to the registry itself where a mirror does not answer (k3s documentation, "Default Endpoint Fallback")."""
+"""Without it containerd asks the registry itself if a mirror fails (k3s documentation, "Default Endpoint Fallback")."""
 
 GIVEN = "PLATFORM_E2E_NODE_"
-"""Before the name of a node's variable: the variable of k3d that has its value."""
+"""Start of the name of k3d's variable that carries the value of a node's variable."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ class Volume:
     """A directory of this host in a node.
 
     Attributes:
-        source: of this host.
-        target: in the node.
+        source: the path on this host.
+        target: the path in the node.
         node: k3d's filter, such as `server:0`.
-        read_only: for the node.
+        read_only: whether the node cannot write.
     """
 
     source: Path
@@ -49,22 +49,22 @@ class Volume:
 
 @dataclass(frozen=True)
 class Shape:
-    """What is asked of k3d.
+    """The requested cluster, in k3d's terms.
 
     Attributes:
-        name: of the cluster.
-        image: of the nodes.
-        servers: nodes with a control plane.
-        agents: nodes without.
-        subnet: of the cluster's network.
-        api: this host's address that the API server is published on.
-        volumes: what the nodes see of this host.
-        host: name or address under which the API server is reached, where that is not `api`.
+        name: the name of the cluster.
+        image: the image of the nodes.
+        servers: the number of nodes with a control plane.
+        agents: the number of nodes without.
+        subnet: the subnet of the cluster's network.
+        api: this host's address on which the API server is published.
+        volumes: the directories of this host in the nodes.
+        host: name or address of the API server, if it differs from `api`.
         registries: file with k3s' own registries.yaml, or None.
-        mirrored: whether nodes take images from their mirrors only, and never from elsewhere without a word.
-        environment: names of variables of the nodes; k3d finds the values among its own, so that no file has them.
-        files: of the directory of this configuration, and where the nodes have each.
-        rootless: whether the daemon has no root, so that the kubelet must be told.
+        mirrored: whether nodes take images only from their mirrors, and never silently from elsewhere.
+        environment: names of the nodes' variables; k3d has the values among its own, so that no file contains them.
+        files: files in the directory of this configuration, each with its path in the nodes.
+        rootless: whether the daemon runs without root, which the kubelet must be told.
         device_mapper: whether the nodes need the /dev/mapper of the daemon's host, as on btrfs (k3d's FAQ).
     """
 
@@ -87,8 +87,8 @@ class Shape:
 def render(shape: Shape) -> str:
     """Return the configuration file.
 
-    The port of the API server is k3d's choice, the kubeconfig goes nowhere, and there is no load balancer before the
-    servers: it would be another image to fetch, and the first server takes its place.
+    k3d chooses the port of the API server, the kubeconfig is not written, and there is no load balancer in front of the
+    servers: it would be another image to fetch, and the first server replaces it.
     """
     servers, every = ["server:*"], ["all"]
     kubelet = (*KUBELET, *((IN_USER_NAMESPACE,) if shape.rootless else ()))
@@ -117,10 +117,10 @@ def render(shape: Shape) -> str:
         "subnet": str(shape.subnet),
         "kubeAPI": {"hostIP": shape.api, **({"host": shape.host} if shape.host else {})},
         "volumes": volumes,
-        # By the first the processes of a cluster are known, as the embedded ones' are.
+        # The first variable identifies the cluster's processes, as in embedded clusters.
         "env": [{"envVar": each, "nodeFilters": every} for each in variables],
         "options": {
-            # Nothing is rolled back by k3d: what it leaves is removed here, after its logs were read.
+            # k3d rolls nothing back: the harness removes what it leaves, after reading its logs.
             "k3d": {"wait": True, "disableLoadbalancer": True, "disableRollback": True},
             "k3s": {"extraArgs": arguments},
             "kubeconfig": {"updateDefaultKubeconfig": False, "switchCurrentContext": False},

@@ -1,4 +1,4 @@
-"""What a Docker daemon says of itself, and what of it keeps k3d from working there."""
+"""The properties of a Docker daemon, and the reasons why a daemon does not answer."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from platform_e2e.shell import CommandError, run, which
 GIB = 1024**3
 
 INFO_SECONDS = 10.0
-"""For `docker info`; a tenth of a second is usual."""
+"""Timeout of `docker info`; a tenth of a second is usual."""
 
 SOCKET_SECONDS = 1.0
 
 OLDEST = (20, 10)
-"""Debian 12's; what is older has no private cgroups and was not tried."""
+"""Debian 12's; older ones have no private cgroups and were not tried."""
 
 CONTROLLERS = {
     "cpu": ("CPUShares", "CpuCfsQuota"),
@@ -32,10 +32,10 @@ CONTROLLERS = {
     "memory": ("MemoryLimit",),
     "pids": ("PidsLimit",),
 }
-"""Controllers of cgroups that a kubelet needs, and where `docker info` says that the daemon has them."""
+"""Cgroup controllers that a kubelet needs, and the field of `docker info` for each."""
 
 PODMANS_STORE = "containers/storage"
-"""The end of Podman's directory, whoever runs it."""
+"""The end of the path of Podman's directory, for every user."""
 
 
 @dataclass(frozen=True)
@@ -43,18 +43,18 @@ class Daemon:
     """A Docker daemon.
 
     Attributes:
-        version: of it.
-        system: the operating system that it runs on, as it calls it.
-        memory: bytes that it has.
-        root: its directory, as the daemon sees it.
-        free: free bytes there, None where this host cannot see it.
-        cgroups: version, `1` or `2`.
+        version: the daemon's version.
+        system: the operating system that it runs on, by its own name for it.
+        memory: its bytes of memory.
+        root: its directory, as a path on its machine.
+        free: free bytes there, or None if this host cannot see it.
+        cgroups: the version of cgroups, `1` or `2`.
         rootless: whether it runs without root.
-        local: whether it sees this host's files and this host its networks.
-        endpoint: where it listens.
-        storage: file system that its files lie on, such as `extfs` or `btrfs`; empty where it does not say.
-        insecure: registries and networks that it asks by http or without a known certificate, by its settings.
-        undelegated: controllers of cgroups that it lacks, of those that k3s needs; it may not have asked for them.
+        local: whether it sees this host's files and this host sees its networks.
+        endpoint: the address that it listens on.
+        storage: the file system of its directory, such as `extfs` or `btrfs`; empty if it does not report one.
+        insecure: registries and networks that its settings reach by http or without a known certificate.
+        undelegated: cgroup controllers that k3s needs and it lacks; it may not have requested them.
     """
 
     version: str
@@ -72,12 +72,12 @@ class Daemon:
 
     @property
     def desktop(self) -> bool:
-        """Tell whether it lives in Docker Desktop's virtual machine."""
+        """Tell whether it runs in Docker Desktop's virtual machine."""
         return "docker desktop" in self.system.lower()
 
     @property
     def host(self) -> str:
-        """Return the other machine that it lives on, as this one reaches it; empty where it lives on this one."""
+        """Return the address of the other machine that it runs on; empty if it runs on this one."""
         scheme, _, rest = self.endpoint.partition("://")
         if scheme not in {"tcp", "ssh", "http", "https"}:
             return ""
@@ -86,25 +86,25 @@ class Daemon:
 
     @property
     def reachable(self) -> bool:
-        """Tell whether this host is a client on the daemon's networks."""
+        """Tell whether this host has an interface on the daemon's networks."""
         return self.local and not self.rootless
 
     def __str__(self) -> str:
-        """Name it as a person would."""
+        """Return a name for a person."""
         kind = "Docker Desktop" if self.desktop else "rootless Docker" if self.rootless else "Docker"
         return f"{kind} {self.version}"
 
 
 @dataclass(frozen=True)
 class Silence:
-    """Why no daemon answers."""
+    """The reason why no daemon answers, and the remedy."""
 
     reason: str
     remedy: str
 
 
 def ask(docker: Docker) -> Daemon | Silence:
-    """Return what the daemon says of itself, or why none answers; quick, and nothing is changed."""
+    """Return the daemon's properties, or why none answers; quick, and changes nothing."""
     if which("docker") is None:
         return Silence("there is no docker command on PATH", "install Docker: https://docs.docker.com/engine/install/")
     endpoint = _endpoint(docker)
@@ -131,11 +131,11 @@ def ask(docker: Docker) -> Daemon | Silence:
 
 
 def read(said: Mapping[str, Any], endpoint: str) -> Daemon:
-    """Return the daemon from what `docker info` says.
+    """Return a daemon from the answer to `docker info`.
 
     Args:
-        said: its answer.
-        endpoint: where it listens.
+        said: the answer.
+        endpoint: the address that it listens on.
     """
     options = [str(option) for option in said.get("SecurityOptions") or []]
     system = str(said.get("OperatingSystem", ""))
@@ -160,14 +160,14 @@ def read(said: Mapping[str, Any], endpoint: str) -> Daemon:
 
 
 def why_no_client(daemon: Daemon) -> str:
-    """Return why this process cannot ask on the daemon's networks itself, as the start of a sentence; empty where it can."""
+    """Return why this process cannot send requests on the daemon's networks itself, as a clause; empty if it can."""
     if not daemon.reachable:
         return f"this host is no client on the networks of {daemon}"
     return "" if may_send_frames() else "this user may not send ARP requests (CAP_NET_RAW)"
 
 
 def may_send_frames() -> bool:
-    """Tell whether this process may send frames. Tried, not read: a capability counts in the namespace that owns the network."""
+    """Tell, by trying, whether this process may send frames: a capability counts only in the namespace that owns the network."""
     try:
         socket.socket(socket.AF_PACKET, socket.SOCK_RAW).close()
     except OSError:
@@ -176,10 +176,10 @@ def may_send_frames() -> bool:
 
 
 def _podman(docker: Docker, said: Mapping[str, Any], endpoint: str) -> str | None:
-    """Return the version of Podman where it answers in Docker's place, or None.
+    """Return the version of Podman if it answers in place of Docker, or None.
 
-    Podman's own command has another form of `info`. Behind Docker's, Podman states its own version, which is older than any
-    Docker that is used, and says by its components what it is.
+    Podman's own command has another format of `info`. Behind Docker's command, Podman reports its own version, which is lower
+    than any Docker in use, and its components identify it.
     """
     if "host" in said and "store" in said:
         return str((said.get("version") or {}).get("Version", ""))
@@ -197,20 +197,20 @@ def _podman(docker: Docker, said: Mapping[str, Any], endpoint: str) -> str | Non
 
 
 def _insecure(settings: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return what the daemon's `insecure-registries` are: hosts, with their ports, and networks."""
+    """Return the daemon's `insecure-registries`: hosts, with their ports, and networks."""
     hosts = (name for name, each in (settings.get("IndexConfigs") or {}).items() if each.get("Secure") is False)
     return (*map(str, hosts), *map(str, settings.get("InsecureRegistryCIDRs") or ()))
 
 
 def _storage(said: Mapping[str, Any]) -> str:
-    """Return the file system below the daemon's directory."""
+    """Return the file system of the daemon's directory."""
     driver = str(said.get("Driver", ""))
     backing = {str(row[0]): str(row[1]) for row in said.get("DriverStatus") or () if len(row) == 2}
     return driver if driver in {"btrfs", "zfs"} else backing.get("Backing Filesystem", "")
 
 
 def _endpoint(docker: Docker) -> str:
-    """Return where the daemon listens, without asking it."""
+    """Return the daemon's address, without asking it."""
     host = docker.environment.get("DOCKER_HOST")
     if host:
         return _by_address(host)
@@ -222,12 +222,12 @@ def _endpoint(docker: Docker) -> str:
 
 
 def _by_address(endpoint: str) -> str:
-    """Return an endpoint with the machine's own name where it is an alias of ssh's configuration, which nothing else knows."""
+    """Return an endpoint with the machine's real name instead of an alias of ssh's configuration, which only ssh can resolve."""
     if not endpoint.startswith("ssh://") or which("ssh") is None:
         return endpoint
     split = urlsplit(endpoint)
     with contextlib.suppress(CommandError):
-        # It prints what would be used, and connects nowhere.
+        # ssh -G prints the settings that it would use, and opens no connection.
         for line in run(["ssh", "-G", "--", split.hostname or ""], timeout=INFO_SECONDS).stdout.splitlines():
             if line.startswith("hostname "):
                 return split._replace(netloc=line.removeprefix("hostname ")).geturl()
@@ -235,7 +235,7 @@ def _by_address(endpoint: str) -> str:
 
 
 def _no_socket(endpoint: str) -> Silence | None:
-    """Return why nobody listens at a socket of this host; other endpoints are not looked at."""
+    """Return why no daemon listens at a socket of this host; ignores other endpoints."""
     if not endpoint.startswith("unix://"):
         return None
     path = endpoint.removeprefix("unix://")
@@ -262,7 +262,7 @@ def _free(root: Path) -> int | None:
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """Return a version's first two numbers."""
+    """Return the first two numbers of a version."""
     return tuple(int(part) for part in version.split("-", maxsplit=1)[0].split(".")[:2] if part.isdecimal())
 
 

@@ -1,4 +1,4 @@
-"""Docker, asked through its own command line: what the daemon is, and what there is of a cluster."""
+"""Docker's command line, which answers about the daemon and about a cluster's objects."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from platform_e2e.errors import BrokenHarness
 from platform_e2e.shell import CommandError, Completed, run
 
 SECONDS = 60.0
-"""For one question; a busy daemon was seen to take a second."""
+"""Timeout of one command; a busy daemon was seen to take a second."""
 
 VARIABLES = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_CONFIG")
-"""What tells Docker's command line, and k3d, which daemon is meant."""
+"""Variables that choose the daemon for Docker's command line and for k3d."""
 
 ABSENT = ("no such ", " not found")
-"""How Docker says that there is no object of a name, of one kind or another, in this version or that."""
+"""Docker's messages for a missing object, of every kind and version."""
 
 CLUSTER_LABEL = "k3d.cluster"
-"""On every container and volume that k3d makes; networks are known by their names only."""
+"""Label of every container and volume that k3d makes; networks are found by their names."""
 
 
 class NoDocker(BrokenHarness):
@@ -35,42 +35,42 @@ class Docker:
     """One Docker daemon.
 
     Attributes:
-        environment: the variables that say which; empty for the one that Docker's own settings name.
+        environment: variables that choose the daemon; empty for the one of Docker's own settings.
     """
 
     environment: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of_environment(cls) -> Docker:
-        """Return the daemon that this process's variables name."""
+        """Return the daemon that this process's variables choose."""
         return cls({name: os.environ[name] for name in VARIABLES if os.environ.get(name)})
 
     @classmethod
     def read(cls, path: Path) -> Docker:
-        """Return the daemon that `write` stored, or this process's where nothing is stored."""
+        """Return the daemon that `write` stored, or this process's if none is stored."""
         try:
             return cls(json.loads(path.read_text()))
         except (FileNotFoundError, json.JSONDecodeError):
             return cls.of_environment()
 
     def write(self, path: Path) -> None:
-        """Store which daemon it is, for whoever removes the cluster later, from a shell with other variables."""
+        """Store the daemon's address: the cluster may be removed later from a shell with other variables."""
         path.write_text(json.dumps(dict(self.environment)))
 
     def run(self, *words: str | Path, timeout: float = SECONDS, ok: Sequence[int] = (0,)) -> Completed:
         """Run `docker WORDS`.
 
         Raises:
-            CommandError: it failed.
+            CommandError: the command failed.
         """
         return run(["docker", *words], timeout=timeout, ok=ok, env=self.environment)
 
     def inspect(self, kind: str, names: Sequence[str]) -> list[dict[str, Any]]:
-        """Return what Docker tells of objects; those that are gone meanwhile are left out.
+        """Return Docker's description of objects; leaves out those that were removed meanwhile.
 
         Args:
             kind: `container`, `network`, `volume` or `image`.
-            names: or ids.
+            names: names or ids.
         """
         if not names:
             return []
@@ -90,7 +90,7 @@ class Docker:
         return self.run("volume", "ls", "--quiet", "--filter", f"label={CLUSTER_LABEL}={cluster}").stdout.split()
 
     def network(self, cluster: str) -> dict[str, Any] | None:
-        """Return a cluster's network, or None where there is none."""
+        """Return a cluster's network, or None if it does not exist."""
         return next(iter(self.inspect("network", [network_name(cluster)])), None)
 
     def subnets(self) -> list[IPv4Network]:
@@ -100,11 +100,11 @@ class Docker:
         return [IPv4Network(config["Subnet"]) for config in configs if ":" not in config.get("Subnet", ":")]
 
     def gateway(self) -> str:
-        """Return the daemon's host on Docker's own network, empty where there is none."""
+        """Return the daemon's host on Docker's default network; empty if it is unknown."""
         for each in self.inspect("network", ["bridge"]):
             for config in each["IPAM"]["Config"] or []:
                 if ":" not in config.get("Subnet", ":"):
-                    # Some versions leave out the gateway that they have chosen themselves, which is the first address.
+                    # Some versions leave out a gateway that they chose themselves, which is the first address.
                     return str(config.get("Gateway") or IPv4Network(config["Subnet"])[1])
         return ""
 

@@ -1,4 +1,4 @@
-"""What k3d and Docker mean by the errors that they print: the object, and the remedy."""
+"""The meaning of errors that k3d and Docker print: the failed object, and the remedy."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from dataclasses import dataclass
 from platform_e2e.errors import BrokenHarness
 
 LINES_SHOWN = 12
-"""Of what k3d printed, in the error's text."""
+"""Lines of k3d's output in the error's text."""
 
 
 class K3dFailed(BrokenHarness):
-    """k3d could not do what it was asked for."""
+    """k3d or Docker failed."""
 
 
 @dataclass(frozen=True)
 class Meaning:
-    """One way to fail.
+    """The meaning of one kind of message.
 
     Attributes:
-        pattern: how k3d or Docker says it.
-        sentence: what it means; groups of the pattern as in `re.Match.expand`.
-        remedy: what to do.
+        pattern: the message of k3d or Docker.
+        sentence: its meaning, with groups of the pattern as in `re.Match.expand`.
+        remedy: the remedy.
     """
 
     pattern: str
@@ -41,7 +41,7 @@ MEANINGS: Sequence[Meaning] = (
     Meaning(
         r"no space left on device|disk quota exceeded",
         "Docker's disk is full",
-        "free some: `docker system df` says what is used, `docker system prune` removes what nobody needs",
+        "free some: `docker system df` shows what is used, `docker system prune` removes unused data",
     ),
     Meaning(
         r"cluster with that name already exists|[Cc]onflict\. The container name \"?/?(?P<name>[\w.-]+)",
@@ -50,18 +50,18 @@ MEANINGS: Sequence[Meaning] = (
     ),
     Meaning(
         r"[Pp]ool overlaps with other one on this address space|conflicts with network",
-        "the cluster's network overlaps with one that Docker got meanwhile",
-        "run again: another one is chosen then; `docker network ls` shows those that are there",
+        "the cluster's network overlaps with one that Docker assigned meanwhile",
+        "run again, which chooses another one; `docker network ls` shows the existing ones",
     ),
     Meaning(
         r"could not find an available,? non-overlapping|all predefined address pools",
         "Docker has no network left",
-        "remove networks that nobody needs: docker network prune",
+        "remove unused networks: docker network prune",
     ),
     Meaning(
         r"port is already allocated|address already in use",
         "a port that k3d chose was taken meanwhile",
-        "run again: another one is chosen then",
+        "run again, which chooses another one",
     ),
     Meaning(
         r"Cannot connect to the Docker daemon|error during connect|connection reset by peer|unexpected EOF|: EOF$",
@@ -70,20 +70,20 @@ MEANINGS: Sequence[Meaning] = (
     ),
     Meaning(
         r"unable to apply caps|setting capabilities|can't set oom score|oom_score_adj|operation not permitted",
-        "Docker may not start containers as they come: this machine lacks a capability, most often CAP_SYS_RESOURCE",
-        "start the daemon with a runtime that asks for no more than there is, as .ci/docker does (docs/providers.md)",
+        "Docker cannot start containers unchanged: this machine lacks a capability, most often CAP_SYS_RESOURCE",
+        "start the daemon with a runtime that requests only what this machine grants, as .ci/docker does (docs/providers.md)",
     ),
     Meaning(
         r"server gave HTTP response to HTTPS client",
-        "the registry speaks http, and Docker asks it by https",
-        "name it as localhost, which Docker asks by http, or add it to insecure-registries in Docker's daemon.json; the nodes "
-        "are told by --registry-mirror http://...",
+        "the registry speaks http, and Docker connects by https",
+        "name it as localhost, which Docker reaches by http, or add it to insecure-registries in Docker's daemon.json; "
+        "--registry-mirror http://... configures the nodes",
     ),
     Meaning(
         r"x509: |tls: failed to verify certificate|certificate signed by unknown authority",
-        "the registry's certificate is not trusted, or not valid now",
-        "give the nodes its CA with --registry-ca FILE, and Docker itself with /etc/docker/certs.d/HOST/ca.crt; see the clock "
-        "where it has expired",
+        "the registry's certificate is not trusted, or not valid at this time",
+        "give the nodes its CA with --registry-ca FILE, and Docker itself with /etc/docker/certs.d/HOST/ca.crt; if the "
+        "certificate has expired, check the clock",
     ),
     Meaning(
         r"error getting credentials|docker-credential-\S+: executable file not found",
@@ -104,7 +104,7 @@ MEANINGS: Sequence[Meaning] = (
     Meaning(
         r"unauthorized|authentication required|401 Unauthorized|no basic auth credentials",
         "the registry wants a login, or refuses the one that it got",
-        "log in with `docker login HOST`; the nodes are given the same credentials",
+        "log in with `docker login HOST`; the nodes get the same credentials",
     ),
     Meaning(
         r"\bdenied: |403 Forbidden|insufficient_scope",
@@ -122,18 +122,18 @@ MEANINGS: Sequence[Meaning] = (
         "see the name in the lines above; a mirror must have what docker.io has under the same path",
     ),
 )
-"""In the order in which they are tried: the first that is found is the cause, those after it may be its consequences."""
+"""The table of meanings, in order: the first match is the cause, later ones may be its consequences."""
 
 
 def explain(what: str, output: str) -> K3dFailed:
-    """Return the error for what k3d or Docker printed.
+    """Return the error for the output of k3d or Docker.
 
     Args:
-        what: was tried, as the beginning of a sentence.
-        output: of the program; its last lines are quoted.
+        what: the failed action, as the beginning of a sentence.
+        output: the output of the program; its last lines are quoted.
     """
     shown = "".join(f"\n    {line}" for line in output.strip().splitlines()[-LINES_SHOWN:])
     for meaning in MEANINGS:
         if re.search(meaning.pattern, output, re.MULTILINE):
             return K3dFailed(f"{what}: {meaning.sentence}{shown}", meaning.remedy)
-    return K3dFailed(f"{what}{shown}", "see what the lines above say; the nodes' own logs are kept beside them")
+    return K3dFailed(f"{what}{shown}", "read the lines above; the nodes' own logs are kept beside them")

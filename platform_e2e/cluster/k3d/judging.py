@@ -1,4 +1,4 @@
-"""What of a Docker daemon keeps a cluster of k3d from running there, each with its remedy."""
+"""Judge whether a cluster of k3d can run on a Docker daemon; each problem has a remedy."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from platform_e2e.cluster.k3d.daemon import GIB, OLDEST, Daemon, numbers, why_no
 from platform_e2e.cluster.provider import ClusterSpec, Images, Problem
 
 NODE_MEMORY = 1 * GIB
-"""For each node beyond the first."""
+"""Memory for each node beyond the first."""
 
 MEMORY = 4 * GIB
-"""What Docker must have for one node: all programs together were measured at 2.2 GiB; Docker Desktop's old default is 2 GiB."""
+"""Docker's memory for one node: all programs together were measured at 2.2 GiB; Docker Desktop's old default is 2 GiB."""
 
 DISK = 6 * GIB
-"""Free bytes that Docker needs: the node image and the platform's own unpacked, and what the cluster writes."""
+"""Free bytes that Docker needs: the unpacked node and platform images, and the cluster's data."""
 
 DELEGATION = (
     "write `[Service]` and `Delegate=cpu cpuset io memory pids` into /etc/systemd/system/user@.service.d/delegate.conf, run "
@@ -24,11 +24,11 @@ DELEGATION = (
 
 
 def judge(daemon: Daemon, spec: ClusterSpec) -> list[Problem]:
-    """Return what keeps a cluster of k3d from running on a daemon, and what makes it another one than on Linux.
+    """Return what prevents a cluster of k3d on a daemon, and what differs there from Linux.
 
     Args:
-        daemon: what was observed.
-        spec: the cluster that is asked for.
+        daemon: the observed daemon.
+        spec: the requested cluster.
     """
     problems: list[Problem] = []
     if numbers(daemon.version) < OLDEST:
@@ -46,7 +46,7 @@ def judge(daemon: Daemon, spec: ClusterSpec) -> list[Problem]:
         problems.append(
             Problem(
                 f"{daemon.free / GIB:.1f} GiB are free below {daemon.root}; Docker needs {DISK / GIB:.0f} GiB there",
-                "free some: `docker system df` says what is used, `docker system prune` removes what nobody needs",
+                "free some: `docker system df` shows what is used, `docker system prune` removes unused data",
             )
         )
     if daemon.rootless and daemon.cgroups != "2":
@@ -100,7 +100,7 @@ def judge(daemon: Daemon, spec: ClusterSpec) -> list[Problem]:
 
 
 def listing(names: Sequence[str]) -> str:
-    """Return names as a sentence has them."""
+    """Return names joined as in a sentence."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 

@@ -1,4 +1,4 @@
-"""Making one cluster: its nodes prepared, k3d's run, and what the cluster is in the end."""
+"""Make one cluster: prepare its nodes, run k3d, and return the cluster's facts."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from platform_e2e.cluster import naming
-from platform_e2e.cluster.embedded import materials
-from platform_e2e.cluster.embedded.identity import write
-from platform_e2e.cluster.embedded.network import Plan
 from platform_e2e.cluster.k3d import access, built, config, daemon, failures, nodeimage, parts, probe, pulled, sources
 from platform_e2e.cluster.k3d.access import NONE, Access
 from platform_e2e.cluster.k3d.binary import Binary
@@ -17,32 +14,35 @@ from platform_e2e.cluster.k3d.config import Shape, Volume
 from platform_e2e.cluster.k3d.daemon import Daemon
 from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.cluster.k3d.failures import K3dFailed
+from platform_e2e.cluster.kubernetes.credentials import write
+from platform_e2e.cluster.network.addressing import Plan
 from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec, Images, NodeFacts
-from platform_e2e.cluster.waiting import NotInTime
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.errors import ApiError
 from platform_e2e.shell import CommandError, run, stream
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox.artifacts import ensure_artifacts
+from platform_e2e.toolbox.waiting import NotInTime
 
 NAME = "k3d"
 
 CREATE_SECONDS = 600.0
-"""For `k3d cluster create`: 7 to 15 s were seen with all images there; the rest is for fetching them."""
+"""Timeout of `k3d cluster create`: 7 to 15 s were seen with all images loaded; the rest is for fetching them."""
 
 COMMAND_SECONDS = 60.0
-"""For k3d's other commands, which ask Docker a few questions."""
+"""Timeout of k3d's other commands, which ask Docker a few questions."""
 
 
 @dataclass(frozen=True)
 class Nodes:
-    """What the nodes of one cluster are made of.
+    """The prepared nodes of one cluster.
 
     Attributes:
-        image: of the containers.
-        environment: variables for k3d.
-        complete: makes the cluster complete when k3d is done, given its kubeconfig; returns when every node is ready.
-        volumes: what the containers see of this host.
-        access: how they reach registries.
+        image: the image of the containers.
+        environment: environment variables of k3d.
+        complete: called with the kubeconfig after k3d has ended; returns when every node is ready.
+        volumes: the directories of this host in the containers.
+        access: the nodes' way to registries.
     """
 
     image: str
@@ -54,17 +54,17 @@ class Nodes:
 
 @dataclass(frozen=True)
 class Making:
-    """A cluster that is being made.
+    """A cluster in the making.
 
     Attributes:
-        spec: what is asked for.
-        docker: where it will live.
-        daemon: what that says of itself.
-        k3d: makes it.
-        plan: its addresses, as foreseen.
-        names: of its nodes, the servers first.
-        directory: of everything that is not in Docker.
-        timeline: shows what is being done.
+        spec: the requested cluster.
+        docker: the Docker that gets it.
+        daemon: the properties of its daemon.
+        k3d: the command that makes it.
+        plan: its addresses, as predicted.
+        names: the names of its nodes, the servers first.
+        directory: the directory for everything that is not in Docker.
+        timeline: shows the progress.
     """
 
     spec: ClusterSpec
@@ -78,14 +78,14 @@ class Making:
 
     @property
     def name(self) -> str:
-        """Return the name by which k3d and Docker know the cluster."""
+        """Return the cluster's name for k3d and Docker."""
         return naming.on_host(self.spec.name)
 
     def run(self) -> ClusterFacts:
         """Make it and return when every node takes pods.
 
         Raises:
-            K3dFailed: k3d or Docker failed; the text says what that means.
+            K3dFailed: k3d or Docker failed; the text has the meaning of their message.
             NotInTime: a node is not ready.
         """
         nodes = self._built() if self.spec.source is Images.BUILT else self._pulled()
@@ -100,12 +100,12 @@ class Making:
         return self._facts(kubeconfig)
 
     def _built(self) -> Nodes:
-        """Return nodes of our own making."""
-        stock = materials.ensure(self.timeline)
-        image = nodeimage.ensure(self.docker, stock, self.timeline)
+        """Return nodes that are built here."""
+        artifacts = ensure_artifacts(self.timeline)
+        image = nodeimage.ensure(self.docker, artifacts, self.timeline)
         tools = nodeimage.ensure_tools(self.docker, self.timeline)
-        laid = built.lay(stock, self.plan, self.names, self.directory)
-        # The cluster is closed: its DNS asks nobody, so there is nothing to mend in the nodes' own.
+        laid = built.lay(artifacts, self.plan, self.names, self.directory)
+        # The cluster is closed: its DNS forwards no query, so the nodes' DNS needs no fix.
         environment = {"K3D_IMAGE_TOOLS": tools, "K3D_FIX_DNS": "0"}
         return Nodes(image, environment, lambda _: laid.complete(self.directory), laid.volumes)
 
@@ -126,26 +126,26 @@ class Making:
         )
 
     def _reach(self, kubeconfig: Path) -> None:
-        """Wait until every node takes pods; on another machine the way there may be closed."""
+        """Wait until every node takes pods; a firewall may be in the way on another machine."""
         try:
             pulled.wait_until_ready(kubeconfig, self.names)
         except (NotInTime, ApiError) as error:
             if not self.daemon.host:
                 raise
             raise K3dFailed(
-                f"the nodes of cluster {self.spec.name} on {self.daemon.host} are not seen from here: {error.problem}",
+                f"this host must reach the nodes of cluster {self.spec.name} on {self.daemon.host}, got: {error.problem}",
                 f"open the ports of Docker's containers in the firewall of {self.daemon.host}, or run this on that machine",
             ) from error
 
     def _create(self, nodes: Nodes) -> None:
-        """Have k3d make the containers, and wait until it says that it has."""
+        """Run k3d, which makes the containers, and wait for its end."""
         shape = Shape(
             self.name,
             nodes.image,
             self.spec.servers,
             self.spec.nodes - self.spec.servers,
             self.plan.segment,
-            # Elsewhere a loopback address is another machine's.
+            # On another machine a loopback address would be that machine's.
             api="0.0.0.0" if self.daemon.host else "127.0.0.1",
             host=self.daemon.host,
             volumes=nodes.volumes,
@@ -177,14 +177,14 @@ class Making:
             raise failures.explain(f"k3d could not make cluster {self.spec.name}", output) from error
 
     def _kubeconfig(self) -> Path:
-        """Write the administrator's kubeconfig into the cluster's directory; the user's own is left alone."""
+        """Write the administrator's kubeconfig into the cluster's directory; the user's own stays unchanged."""
         words: list[str | Path] = [self.k3d.path, "kubeconfig", "get", self.name]
         told = run(words, timeout=COMMAND_SECONDS, env=parts.environment_of(self.directory))
         write(self.directory, {"kubeconfig": told.stdout.encode()})
         return self.directory / "kubeconfig"
 
     def _probe(self, why: str) -> str:
-        """Start a container that asks on the segment in this host's place, and return its address; `why` is shown."""
+        """Start a container that sends requests on the segment in this host's place, and return its address; `why` is shown."""
         if self.spec.source is Images.BUILT:
             image = probe.ensure_built(self.docker, self.timeline)
         else:

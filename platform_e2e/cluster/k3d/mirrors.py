@@ -1,8 +1,7 @@
-"""Mirrors of registries: the same name for this host's Docker and for the nodes, and what keeps one of the two from it.
+"""Mirrors of registries: their URLs for this host's Docker and for the nodes, and what prevents one of the two.
 
-Docker asks a registry by http only where its host is a loopback address, or where its settings say so; in a node a loopback
-address is the node itself. So a mirror on this host is named as `http://localhost:PORT`, and the nodes are told the address
-under which they reach this host.
+Docker uses http only for a registry on a loopback address, or one in its settings; in a node a loopback address is the node
+itself. So a mirror on this host is named `http://localhost:PORT`, and the nodes get the address by which they reach this host.
 """
 
 from __future__ import annotations
@@ -17,15 +16,15 @@ from platform_e2e.cluster.k3d.daemon import Daemon
 from platform_e2e.cluster.provider import Problem
 
 HOST_IN_NODES = "host.k3d.internal"
-"""The name by which nodes reach the machine that Docker's own is a guest of; k3d finds out its address."""
+"""The name by which nodes reach the machine that runs Docker's virtual machine; k3d resolves it."""
 
 
 def for_nodes(url: str, daemon: Daemon, gateway: str) -> str:
-    """Return a URL as nodes can use it: this host has another name there.
+    """Return a URL for the nodes, which know this host by another name.
 
     Args:
-        url: as this host uses it.
-        daemon: that the nodes live on.
+        url: the URL for this host.
+        daemon: the daemon of the nodes.
         gateway: the daemon's host on the cluster's network.
     """
     split = urlsplit(url)
@@ -38,19 +37,19 @@ def for_nodes(url: str, daemon: Daemon, gateway: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host is this one's loopback interface, by its address or by what its name means here."""
+    """Tell whether a host is this one's loopback interface, by its address or by its resolved name."""
     if not host:
         return False
     return all(ip_address(address).is_loopback for address in _addresses(host) or ["0.0.0.0"])
 
 
 def judge(mirrors: Mapping[str, str], daemon: Daemon, bridge: str) -> list[Problem]:
-    """Return what keeps Docker or the nodes from a mirror; each is asked where a node would ask it.
+    """Return what prevents Docker or the nodes from using a mirror; each is asked from where a node would ask it.
 
     Args:
         mirrors: as `sources.parse_mirror` returns them.
-        daemon: that pulls the node image and has the nodes.
-        bridge: this host's address on Docker's own network, empty where that is not known.
+        daemon: the daemon that pulls the node image and runs the nodes.
+        bridge: this host's address on Docker's default network; empty if it is unknown.
     """
     problems = []
     for url in sorted(set(mirrors.values())):
@@ -67,7 +66,7 @@ def judge(mirrors: Mapping[str, str], daemon: Daemon, bridge: str) -> list[Probl
 
 
 def _of_this_host(url: str, split: SplitResult, daemon: Daemon, bridge: str) -> Problem | None:
-    """Return what keeps nodes from a mirror that this host names by a loopback address."""
+    """Return what prevents nodes from using a mirror with a loopback address of this host."""
     if daemon.host:
         return Problem(
             f"the mirror {url} is on this host, and the nodes are on {daemon.host}",
@@ -90,7 +89,7 @@ def _of_this_host(url: str, split: SplitResult, daemon: Daemon, bridge: str) -> 
 
 
 def _by_http(split: SplitResult, daemon: Daemon) -> bool:
-    """Tell whether Docker asks that registry by http, by its settings."""
+    """Tell whether Docker's settings allow http for that registry."""
     if split.netloc in daemon.insecure:
         return True
     networks = [ip_network(each, strict=False) for each in daemon.insecure if "/" in each]
@@ -98,7 +97,7 @@ def _by_http(split: SplitResult, daemon: Daemon) -> bool:
 
 
 def _addresses(host: str) -> Sequence[str]:
-    """Return what a name means here; none where it means nothing."""
+    """Return the addresses of a name here; empty if it cannot be resolved."""
     try:
         return sorted({str(found[4][0]).split("%")[0] for found in socket.getaddrinfo(host, None)})
     except OSError:

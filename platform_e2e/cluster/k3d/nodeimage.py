@@ -1,6 +1,6 @@
-"""The node image for places without a registry: the embedded cluster's root file system and programs under k3s' command line.
+"""The node image that is built here: the embedded cluster's root file system and programs, with k3s' command line.
 
-It is loaded into Docker under a tag that names its content, and stays there for later clusters, as pulled images do.
+It is loaded into Docker under a tag with its digest, and stays there for later clusters, as pulled images do.
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from platform_e2e.cluster.embedded import archive, cache, images, nodefiles
-from platform_e2e.cluster.embedded.archive import Config, Entry
-from platform_e2e.cluster.embedded.images import Image
-from platform_e2e.cluster.embedded.materials import Materials
-from platform_e2e.cluster.embedded.node import CONTAINERD_SOCKET, PATH, PROGRAMS
-from platform_e2e.cluster.embedded.programs import KUBERNETES_NAMES, Programs
 from platform_e2e.cluster.k3d.docker import Docker
+from platform_e2e.cluster.kubernetes import nodefiles
+from platform_e2e.cluster.kubernetes.node import CONTAINERD_SOCKET, PATH, PROGRAMS
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox import archive, cache, images
+from platform_e2e.toolbox.archive import Config, Entry
+from platform_e2e.toolbox.artifacts import Artifacts
+from platform_e2e.toolbox.images import Image
+from platform_e2e.toolbox.programs import KUBERNETES_NAMES, Programs
 
 PHASE = "k3d"
 
@@ -38,30 +39,30 @@ CONFIG = Config(
 )
 
 LOAD_SECONDS = 300.0
-"""For loading the image into Docker; 6 s were seen."""
+"""Timeout for loading the image into Docker; 6 s were seen."""
 
 
-def ensure(docker: Docker, stock: Materials, timeline: Timeline) -> str:
-    """Return the name of the node image, assembling and loading it where Docker has it not.
+def ensure(docker: Docker, artifacts: Artifacts, timeline: Timeline) -> str:
+    """Return the name of the node image, assembling and loading it if Docker lacks it.
 
     Args:
-        docker: that gets it.
-        stock: root file system and programs.
-        timeline: shows what is being done.
+        docker: the Docker that gets it.
+        artifacts: the root file system and the programs.
+        timeline: shows the progress.
     """
-    made_of = [stock.programs.keys[name] for name in ("etcd", "kubernetes", "node", "oci-runtime")]
-    key = cache.digest(LAUNCHER, stock.rootfs.parent.name, repr(CONFIG), *made_of)
+    made_of = [artifacts.programs.keys[name] for name in ("etcd", "kubernetes", "node", "oci-runtime")]
+    key = cache.digest(LAUNCHER, artifacts.rootfs.parent.name, repr(CONFIG), *made_of)
     name = f"{REPOSITORY}:{key}"
     if not docker.has_image(name):
         with cache.held("k3d-node-image", phase=PHASE, timeline=timeline):
             if not docker.has_image(name):
                 timeline.progress(PHASE, "assembles the node image and loads it into Docker")
-                _load(docker, name, stock.rootfs, entries(stock.programs))
+                _load(docker, name, artifacts.rootfs, entries(artifacts.programs))
     return name
 
 
 def entries(programs: Programs) -> Sequence[Entry]:
-    """Return what the image has besides the root file system: the launcher and the programs."""
+    """Return the image's content beside the root file system: the launcher and the programs."""
     return [
         Entry("/usr/bin/k3s", source=LAUNCHER),
         *(

@@ -1,6 +1,6 @@
-"""What there is of a cluster in Docker: its containers, volumes and network; found, judged and removed by the cluster's name.
+"""The parts of a cluster in Docker: containers, volumes and network, found, judged and removed by the cluster's name.
 
-That is the name on this host (`cluster.naming`): Docker is shared by every cache, and by clusters that are not ours.
+That is its name on this host (`cluster.naming`): all caches share Docker, with each other and with foreign clusters.
 """
 
 from __future__ import annotations
@@ -14,40 +14,40 @@ from typing import Any
 
 from platform_e2e.addresses import AddressRange
 from platform_e2e.cluster import naming
-from platform_e2e.cluster.embedded.network import Plan
 from platform_e2e.cluster.k3d import daemon
 from platform_e2e.cluster.k3d.daemon import Silence
 from platform_e2e.cluster.k3d.docker import Docker, network_name
 from platform_e2e.cluster.k3d.failures import K3dFailed
+from platform_e2e.cluster.network.addressing import Plan
 from platform_e2e.cluster.provider import ClusterSpec
 from platform_e2e.paths import command
 from platform_e2e.shell import CommandError
 
 DAEMON = "docker.json"
-"""In a cluster's directory: which daemon it lives on."""
+"""File in a cluster's directory with the address of its daemon."""
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 LINES_KEPT = "300"
-"""Of each container's log."""
+"""Lines kept of each container's log."""
 
 
 def daemon_of(directory: Path) -> Docker:
-    """Return the daemon that a cluster lives on.
+    """Return the daemon of a cluster.
 
     Args:
-        directory: of the cluster.
+        directory: the directory of the cluster.
     """
     return Docker.read(directory / DAEMON)
 
 
 def environment_of(directory: Path) -> dict[str, str]:
-    """Return the variables with which k3d is run for a cluster.
+    """Return the variables for k3d's commands about a cluster.
 
-    k3d never removes what it puts into the directory for temporary files: its configuration, and the nodes' hosts files
-    (5.9.0, cmd/util/config/config.go and pkg/client/hooks.go). So it is given one that goes with the cluster.
+    k3d never removes the files that it writes to the directory for temporary files: its configuration, and the nodes' hosts files
+    (5.9.0, cmd/util/config/config.go and pkg/client/hooks.go). So it gets such a directory, which is removed with the cluster.
 
     Args:
-        directory: of the cluster.
+        directory: the directory of the cluster.
     """
     scratch = directory / "scratch"
     scratch.mkdir(mode=0o700, exist_ok=True)
@@ -55,12 +55,12 @@ def environment_of(directory: Path) -> dict[str, str]:
 
 
 def plain(text: str) -> str:
-    """Return what k3d prints without colours."""
+    """Return k3d's output without colours."""
     return COLOURS.sub("", text).rstrip()
 
 
 def node_names(cluster: str, servers: int, agents: int) -> list[str]:
-    """Return the names that k3d gives the nodes, and by that their containers and Node objects, the servers first."""
+    """Return k3d's names of the nodes, which their containers and Node objects have too, the servers first."""
     return [
         *(f"k3d-{cluster}-server-{number}" for number in range(servers)),
         *(f"k3d-{cluster}-agent-{number}" for number in range(agents)),
@@ -83,11 +83,11 @@ def addresses(docker: Docker, cluster: str) -> dict[str, IPv4Address]:
 
 
 def keep_out_of_pools(spec: ClusterSpec, plan: Plan, found: Mapping[str, IPv4Address]) -> None:
-    """Refuse a cluster of which a container has an address of a pool: it would answer for a Service.
+    """Refuse a cluster with a container's address in a pool: the container would answer for a Service.
 
     Args:
-        spec: with the layer's pools.
-        plan: with the ranges that are used in their place.
+        spec: the requested cluster, with the layer's pools.
+        plan: the plan, with the ranges that replace them.
         found: address of each container.
 
     Raises:
@@ -100,12 +100,12 @@ def keep_out_of_pools(spec: ClusterSpec, plan: Plan, found: Mapping[str, IPv4Add
             if address in pool:
                 raise K3dFailed(
                     f"{name} has the address {address}, which is in the pool {pool}",
-                    "report this: Docker gives addresses away in another order than platform_e2e/cluster/k3d/network.py foresees",
+                    "report this: Docker assigns addresses in another order than platform_e2e/cluster/k3d/network.py predicts",
                 )
 
 
 def bridge(docker: Docker, cluster: str) -> str:
-    """Return the name of this host's interface on a cluster's network, empty where this host has none."""
+    """Return the name of this host's interface on a cluster's network; empty if this host has none."""
     described = docker.network(cluster) or {}
     options = described.get("Options") or {}
     name = str(options.get("com.docker.network.bridge.name") or f"br-{str(described.get('Id', ''))[:12]}")
@@ -113,14 +113,14 @@ def bridge(docker: Docker, cluster: str) -> str:
 
 
 def running(docker: Docker, cluster: str) -> set[str]:
-    """Return the names of a cluster's containers that run; none where the daemon is gone."""
+    """Return the names of a cluster's running containers; empty if the daemon does not answer."""
     if isinstance(daemon.ask(docker), Silence):
         return set()
     return {name_of(each) for each in docker.containers(cluster) if each["State"]["Running"]}
 
 
 def keep_logs(docker: Docker, cluster: str, directory: Path) -> None:
-    """Write the end of each container's log to where the supervisor looks for logs; what cannot be had is left out."""
+    """Write the end of each container's log to the directory of the supervisor's logs, as far as they can be read."""
     directory.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(CommandError):
         for each in docker.containers(cluster):
@@ -129,7 +129,7 @@ def keep_logs(docker: Docker, cluster: str, directory: Path) -> None:
 
 
 def find(docker: Docker, cluster: str) -> list[str]:
-    """Return what of a cluster Docker has; nothing where no daemon answers."""
+    """Return the parts of a cluster in Docker; empty if no daemon answers."""
     if isinstance(daemon.ask(docker), Silence):
         return []
     return [
@@ -140,10 +140,10 @@ def find(docker: Docker, cluster: str) -> list[str]:
 
 
 def remove(docker: Docker, cluster: str) -> None:
-    """Remove all that Docker has of a cluster, whoever made it and however far it came.
+    """Remove all parts of a cluster from Docker, also of one that was only partly made.
 
     Raises:
-        K3dFailed: no daemon answers: the cluster's files must stay, or nobody would know of the rest any more.
+        K3dFailed: no daemon answers; the cluster's files must stay, because they record the rest.
     """
     there = daemon.ask(docker)
     if isinstance(there, Silence):

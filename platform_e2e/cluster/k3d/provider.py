@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from platform_e2e import paths
-from platform_e2e.cluster import machine, naming
-from platform_e2e.cluster.embedded import remains
-from platform_e2e.cluster.k3d import binary, daemon, judging, making, mirrors, network, parts, sources, upkeep
+from platform_e2e.cluster import cleanup, machine, naming
+from platform_e2e.cluster.k3d import binary, daemon, judging, making, mirrors, network, node_ops, parts, sources
 from platform_e2e.cluster.k3d.daemon import Silence
 from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.cluster.k3d.failures import K3dFailed
@@ -19,13 +18,13 @@ from platform_e2e.timeline import Timeline
 
 
 class K3dProvider:
-    """Make clusters with k3d. They are Docker's: no process of ours keeps them alive."""
+    """Make clusters with k3d. They belong to Docker and need no process of ours."""
 
     name = making.NAME
     capabilities = frozenset({Capability.NODES, Capability.NODE_NETWORK, Capability.LOAD_IMAGES, Capability.STOP_NODE})
 
     def doctor(self, spec: ClusterSpec) -> Sequence[Problem]:
-        """Return what keeps the cluster from being made on this machine; nothing is changed."""
+        """Return what prevents the cluster on this machine; changes nothing."""
         docker = Docker.of_environment()
         found = daemon.ask(docker)
         if isinstance(found, Silence):
@@ -34,7 +33,7 @@ class K3dProvider:
         if spec.source is Images.BUILT:
             problems += machine.judge(machine.observe(), spec)
         else:
-            # Memory and its like are those of the daemon's machine.
+            # Memory, processors and disk are those of the daemon's machine.
             judged = machine.resources if found.local else machine.disk
             problems += judged(machine.observe(), built=False)
         if spec.source is Images.MIRROR:
@@ -46,9 +45,9 @@ class K3dProvider:
                     "use --servers 1, or --images registry",
                 )
             )
-        ours = (paths.clusters() / spec.name).exists()  # a kept one is used again
+        ours = (paths.clusters() / spec.name).exists()  # a kept cluster is used again
         if not ours and docker.containers(naming.on_host(spec.name)):
-            # Whoever made it still wants it: what a run of ours left is swept before this is asked.
+            # Its owner still needs it: traces of our own runs were removed before this check.
             problems.append(
                 Problem(
                     f"Docker has a k3d cluster {naming.on_host(spec.name)} already",
@@ -61,12 +60,12 @@ class K3dProvider:
         """Make the cluster and return when every node takes pods.
 
         Args:
-            spec: what is asked for.
-            directory: of the cluster; everything of it that is not in Docker goes there.
-            timeline: shows what is being done, k3d's own words included.
+            spec: the requested cluster.
+            directory: the directory for all files of the cluster that are not in Docker.
+            timeline: shows the progress, with k3d's own output.
 
         Raises:
-            K3dFailed: k3d or Docker failed; the text says what that means.
+            K3dFailed: k3d or Docker failed; the text has the meaning of their message.
             NoFreeNetwork: every network that could be used is taken.
             NotInTime: a node is not ready.
         """
@@ -87,19 +86,19 @@ class K3dProvider:
         return running >= {each.name for each in facts.nodes}
 
     def tend(self, name: str, directory: Path) -> None:
-        """Do nothing: the cluster is Docker's."""
+        """Do nothing: Docker runs the cluster."""
 
     def load_image(self, facts: ClusterFacts, archive: Path) -> None:
         """Load an image, as `docker save` writes it, into every node."""
-        upkeep.load_image(facts, archive)
+        node_ops.load_image(facts, archive)
 
     def stop_node(self, facts: ClusterFacts, node: str) -> None:
         """Kill a node's container."""
-        upkeep.stop_node(facts, node)
+        node_ops.stop_node(facts, node)
 
     def start_node(self, facts: ClusterFacts, node: str) -> None:
         """Start a stopped node's container with the address that it had."""
-        upkeep.start_node(facts, node)
+        node_ops.start_node(facts, node)
 
     def enter(self, facts: ClusterFacts, node: str) -> Sequence[str]:
         """Return the command line of a shell in a node."""
@@ -108,19 +107,19 @@ class K3dProvider:
         return ["env", *variables, "docker", "exec", "--interactive", "--tty", node, "/bin/sh"]
 
     def delete(self, name: str, directory: Path) -> None:
-        """Remove every trace of the cluster, whoever made it and however far it came.
+        """Remove every trace of the cluster, also of one that was only partly made.
 
         Raises:
-            K3dFailed: no daemon answers: the cluster's files stay, or nobody would know of the rest any more.
+            K3dFailed: no daemon answers; the cluster's files stay, because they record the rest.
         """
         parts.remove(parts.daemon_of(directory), naming.on_host(name))
         if sys.platform == "linux":
-            remains.remove(name, directory)
+            cleanup.remove(name, directory)
         else:
-            remains.forget(directory)
+            cleanup.forget(directory)
 
     def leftovers(self, name: str) -> Sequence[str]:
-        """Return what of this cluster still exists."""
+        """Return the existing traces of this cluster."""
         directory = paths.clusters() / name
-        here = remains.find(name) if sys.platform == "linux" else [f"directory {directory}"] * directory.exists()
+        here = cleanup.find(name) if sys.platform == "linux" else [f"directory {directory}"] * directory.exists()
         return [*parts.find(Docker.of_environment(), naming.on_host(name)), *here]

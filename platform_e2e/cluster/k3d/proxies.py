@@ -1,4 +1,4 @@
-"""The user's proxies for the nodes: as this process has them, else as Docker's configuration has them for containers."""
+"""The user's proxies for the nodes: from this process's variables, else from Docker's configuration for containers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from platform_e2e.cluster.k3d.daemon import Daemon
 from platform_e2e.errors import WrongUsage
 
 NAMES = {"HTTP_PROXY": "httpProxy", "HTTPS_PROXY": "httpsProxy", "NO_PROXY": "noProxy"}
-"""Variables, and their names in Docker's configuration, under `proxies.default`."""
+"""Proxy variables, and their names in Docker's configuration under `proxies.default`."""
 
 OWN = (
     "localhost",
@@ -23,24 +23,24 @@ OWN = (
     ".cluster.local",
     "host.k3d.internal",
 )
-"""What a cluster asks for by itself: k3s' ranges for pods and Services, and its names (k3s documentation, "Configuring an HTTP
-proxy")."""
+"""Destinations that a cluster never reaches through a proxy: k3s' ranges for pods and Services, and its names (k3s
+documentation, "Configuring an HTTP proxy")."""
 
 UNFIT = re.compile(r"[\s\"'\\#$]")
-"""What no URL of a proxy has, and what would end the line that k3d reads it from."""
+"""Characters that are invalid in a proxy's URL and would end the line from which k3d reads it."""
 
 
 def environment(
     config: Mapping[str, Any], daemon: Daemon, gateway: str, own: Sequence[str], given: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """Return the variables that nodes need to reach registries; none where there is no proxy.
+    """Return the variables that nodes need to reach registries; empty without a proxy.
 
     Args:
-        config: Docker's, as `credentials.read` returns it.
-        daemon: that the nodes live on.
+        config: Docker's configuration, as `registry_logins.read` returns it.
+        daemon: the daemon of the nodes.
         gateway: the daemon's host on the cluster's network.
-        own: names, addresses and networks that nodes ask for without a proxy, besides k3s' own.
-        given: variables of the user, this process's own by default.
+        own: names, addresses and networks that nodes reach without a proxy, in addition to k3s' own.
+        given: the user's variables; this process's own by default.
 
     Raises:
         WrongUsage: a proxy's URL cannot be used.
@@ -59,7 +59,7 @@ def environment(
 
 
 def _url(name: str, url: str, daemon: Daemon, gateway: str) -> str:
-    """Return a proxy's URL as nodes use it."""
+    """Return a proxy's URL for the nodes."""
     if UNFIT.search(url):
         raise WrongUsage(f"{name} must be a URL, with special characters as %XX", "correct it, or unset it")
     return mirrors.for_nodes(url if "://" in url else f"http://{url}", daemon, gateway)

@@ -1,34 +1,34 @@
-"""k3s' own nodes, from a registry or a mirror of it: their image, and when they are ready."""
+"""k3s' own nodes, pulled from a registry or a mirror of it: their image, and when they are ready."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from platform_e2e.cluster.embedded.addons import why_not_ready
 from platform_e2e.cluster.k3d import failures, sources, versions
 from platform_e2e.cluster.k3d.docker import Docker
-from platform_e2e.cluster.waiting import wait_until
+from platform_e2e.cluster.kubernetes.addons import why_not_ready
 from platform_e2e.kube.client import Kube
 from platform_e2e.shell import CommandError
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox.waiting import wait_until
 
 PHASE = "k3d"
 
 PULL_SECONDS = 600.0
-"""For fetching one image: the node image is 250 MB."""
+"""Timeout for fetching one image: the node image is 250 MB."""
 
 READY_SECONDS = 180.0
-"""For every node to be Ready after k3d is done; k3s fetches its own pods' images meanwhile, but a node does not wait for those."""
+"""Timeout for every node to be Ready after k3d has ended; k3s fetches its pods' images meanwhile, but nodes do not wait for them."""
 
 TOOLS = "ghcr.io/k3d-io/k3d-tools"
 
 
 def pull(docker: Docker, name: str, timeline: Timeline) -> None:
-    """Fetch an image where Docker has it not.
+    """Fetch an image if Docker lacks it.
 
     Raises:
-        K3dFailed: it cannot be had; a pull limit is named as such.
+        K3dFailed: it cannot be fetched; a pull limit is named as such.
     """
     if docker.has_image(name):
         return
@@ -40,20 +40,20 @@ def pull(docker: Docker, name: str, timeline: Timeline) -> None:
 
 
 def images(mirrors: Mapping[str, str], k3d_version: str) -> tuple[str, str]:
-    """Return the names of the node image and of the image for k3d's tools, at a mirror where that has them.
+    """Return the names of the node image and of the image for k3d's tools, at a mirror if their registry has one.
 
     Args:
         mirrors: as `sources.parse_mirror` returns them.
-        k3d_version: with its leading v.
+        k3d_version: the version, with its leading v.
     """
     tools = f"{TOOLS}:{k3d_version.removeprefix('v')}"
     return at(versions.K3S_IMAGE, mirrors), at(tools, mirrors)
 
 
 def at(image: str, mirrors: Mapping[str, str]) -> str:
-    """Return an image's name at the mirror of its registry, or its own name where there is none.
+    """Return an image's name at its registry's mirror, or its own name without a mirror.
 
-    Docker itself knows mirrors of Docker Hub only, and those from its daemon's configuration.
+    Docker itself supports mirrors only for Docker Hub, from its daemon's configuration.
     """
     registry, _, path = image.partition("/")
     url = mirrors.get(registry) or mirrors.get(sources.ALL)
@@ -72,7 +72,7 @@ def wait_until_ready(kubeconfig: Path, names: Sequence[str]) -> None:
     """Wait until every node takes pods.
 
     Raises:
-        NotInTime: one does not; the text has the reason.
+        NotInTime: a node does not; the text has the reason.
     """
     kube = Kube.from_kubeconfig(kubeconfig)
 

@@ -1,4 +1,4 @@
-"""k3s' registries.yaml: where nodes fetch images from, and as whom."""
+"""k3s' registries.yaml: the endpoints from which nodes fetch images, and the logins for them."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from platform_e2e.cluster.k3d.credentials import HUB, Login
+from platform_e2e.cluster.k3d.registry_logins import HUB, Login
 
 HUB_ENDPOINT = "registry-1.docker.io"
-"""Where containerd looks for Docker Hub's login: its host, not its name."""
+"""containerd's name of Docker Hub in logins: its host."""
 
 
 def render(mirrors: Mapping[str, str], logins: Mapping[str, Login]) -> str:
-    """Return it as JSON, which is YAML too; empty where there is nothing to say.
+    """Return the file as JSON, which is YAML too; empty if there are neither mirrors nor logins.
 
     Args:
-        mirrors: URL by registry, as nodes use it; `*` for every registry.
-        logins: by registry, a mirror's under the host that nodes ask.
+        mirrors: for each registry the URL for the nodes; `*` for every registry.
+        logins: the login for each registry, or for a mirror's host.
     """
     config: dict[str, Any] = {}
     if mirrors:
@@ -32,5 +32,5 @@ def render(mirrors: Mapping[str, str], logins: Mapping[str, Login]) -> str:
 
 
 def host(url: str) -> str:
-    """Return what a registry at a URL is called: its host, with the port where it has one."""
+    """Return the name of the registry at a URL: its host, with the port if it has one."""
     return urlsplit(url).netloc

@@ -1,4 +1,4 @@
-"""Where images can come from on this machine: found out first, within seconds, and said."""
+"""The sources of images that this machine can reach, found within seconds before anything else happens."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from platform_e2e.cluster.provider import Images
 from platform_e2e.errors import WrongUsage
 
 NODES = ("docker.io", "ghcr.io")
-"""Registries of k3s' node image with its system's own pods, and of k3d's tools."""
+"""Registries of k3s' node image with its system pods, and of k3d's tools."""
 
 ENDPOINTS: Mapping[str, str] = {"docker.io": "https://registry-1.docker.io"}
-"""Where a registry answers, if not at its name."""
+"""Endpoints of registries that differ from their names."""
 
 OCI = "oci://"
-"""Before a chart repository that is a registry."""
+"""Start of the URL of a chart repository that is a registry."""
 
 ANSWER_SECONDS = 3.0
-"""For a registry to say anything at all; a tenth of a second is usual."""
+"""Timeout for any answer of a registry; a tenth of a second is usual."""
 
 ALL = "*"
-"""k3s' word for every registry."""
+"""k3s' name for every registry."""
 
 
 @dataclass(frozen=True)
 class Supplies:
-    """What a run needs from elsewhere, besides the nodes' own images.
+    """The registries and repositories that a run needs beside those of the nodes' images.
 
     Attributes:
-        registries: of the images of its pods.
-        repositories: URLs of the chart repositories.
-        downloads: where these keep their archives, if elsewhere.
-        ca: file with certificates that are trusted too, or empty.
+        registries: the registries of the images of its pods.
+        repositories: the URLs of the chart repositories.
+        downloads: the URLs of their archives, if they lie elsewhere.
+        ca: file with additional trusted certificates, or empty.
     """
 
     registries: tuple[str, ...] = ()
@@ -47,7 +47,7 @@ class Supplies:
     ca: str = ""
 
     def urls(self, mirrors: Mapping[str, str]) -> dict[str, str]:
-        """Return by name where each answers; a mirror in place of its registry.
+        """Return for each name the URL to ask; a mirror replaces its registry.
 
         Args:
             mirrors: as `parse_mirror` returns them.
@@ -67,20 +67,20 @@ NOTHING = Supplies()
 
 @dataclass(frozen=True)
 class Decision:
-    """Where images come from, and why; None where they cannot be had."""
+    """The source of images, and the reason; the source is None if they are out of reach."""
 
     source: Images | None
     reason: str
 
 
 def ask(url: str, ca: str = "") -> str:
-    """Return an empty text when a registry or a chart repository answers at a URL, else why not.
+    """Return an empty text if a registry or a chart repository answers at a URL, else the reason.
 
-    A registry that wants a login first says 401, and is there.
+    A registry that requires a login answers 401, which counts as an answer.
 
     Args:
-        url: to ask; of what it answers only the status is read.
-        ca: file with certificates that are trusted where the usual ones are not enough.
+        url: the URL; only the status of the answer is read.
+        ca: file with additional trusted certificates, or empty.
     """
     verify: bool | str = True
     for verify in dict.fromkeys((True, ca or True)):
@@ -98,11 +98,11 @@ def ask(url: str, ca: str = "") -> str:
 
 
 def unreachable(urls: Mapping[str, str], ca: str = "") -> dict[str, str]:
-    """Return those that do not answer, each with the reason; all are asked at once.
+    """Return those that do not answer, each with the reason; asks all at once.
 
     Args:
-        urls: by name of the registry or chart repository.
-        ca: file with certificates that are trusted too, or empty.
+        urls: for each registry or chart repository its URL.
+        ca: file with additional trusted certificates, or empty.
     """
     with ThreadPoolExecutor(max(len(urls), 1)) as pool:
         reasons = dict(zip(urls, pool.map(lambda url: ask(url, ca), urls.values()), strict=True))
@@ -116,40 +116,40 @@ def parse_mirror(text: str) -> dict[str, str]:
         text: a URL, or REGISTRY=URL once for each registry, with commas between them.
 
     Raises:
-        WrongUsage: it is neither.
+        WrongUsage: the text has neither form.
     """
     found = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         registry, _, url = part.rpartition("=") if "=" in part.partition("//")[0] else (ALL, "", part)
         if not url.startswith(("http://", "https://")) or not url.partition("//")[2].strip("/"):
             raise WrongUsage(
-                f"--registry-mirror: `{part}` is no URL",
+                f"--registry-mirror must be a URL, or REGISTRY=URL once for each registry, got `{part}`",
                 "write https://mirror.example.com, or docker.io=http://cache:5000,quay.io=http://cache:5001",
             )
         if "@" in url.partition("//")[2].partition("/")[0]:
             raise WrongUsage(
                 f"--registry-mirror: the URL for {registry} must have no user and no password",
-                "log in once with `docker login HOST`: the nodes are given the same login",
+                "log in once with `docker login HOST`: the nodes get the same login",
             )
         found[registry] = url.rstrip("/")
     return found
 
 
 def decide(asked_for: str, mirror: str, supplies: Supplies = NOTHING, *, local: bool) -> Decision:
-    """Find out where images come from.
+    """Choose the source of images.
 
     Args:
-        asked_for: `registry`, `mirror`, `built`, or empty for whatever can be had.
+        asked_for: `registry`, `mirror`, `built`, or empty for any source that works.
         mirror: the value of --registry-mirror.
-        supplies: what the run needs from elsewhere; a registry that it does not use is not asked.
+        supplies: what else the run needs from registries; only registries in use are asked.
         local: whether the Docker daemon sees this host's files.
 
     Raises:
-        WrongUsage: --images mirror without --registry-mirror, or the other way round.
+        WrongUsage: --images mirror without --registry-mirror, or the reverse.
     """
     mirrors = parse_mirror(mirror)
     if asked_for == Images.MIRROR and not mirrors:
-        raise WrongUsage("--images mirror: no mirror is named", "name it with --registry-mirror URL")
+        raise WrongUsage("--images mirror must come with a mirror, got none", "name it with --registry-mirror URL")
     if mirrors and asked_for in {Images.REGISTRY, Images.BUILT}:
         raise WrongUsage(f"--registry-mirror has no use with --images {asked_for}", "leave one of the two out")
     if asked_for == Images.BUILT:
@@ -174,8 +174,8 @@ def cannot_build(*, local: bool, system: str = sys.platform, user: int | None = 
 
     Args:
         local: whether the Docker daemon sees this host's files.
-        system: as sys.platform.
-        user: id, this process's by default.
+        system: the operating system, as in sys.platform.
+        user: the user's id; this process's by default.
     """
     if system != "linux":
         return "images are built on Linux only"

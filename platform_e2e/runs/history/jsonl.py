@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Generic, NoReturn, TypeVar
 
 from platform_e2e.atomic import atomic_write
-from platform_e2e.cluster.locks import FileLock, LockBusy
+from platform_e2e.toolbox.locks import FileLock, LockBusy
 
 LINES_KEPT = 2000
 """Of one file: five years of nights."""

@@ -1,0 +1,1 @@
+"""A Kubernetes of plain programs, for nodes that are built here: certificates, configuration, first objects."""
