@@ -204,7 +204,7 @@ def _objects(context: CheckContext, view: CachedReader, told: set[str]) -> Itera
 def _missing(rendered: Rendered) -> Finding:
     cause = Cause(
         "object-missing",
-        f"{rendered} is in {rendered.file} and not in the cluster",
+        f"{rendered} is in {rendered.location} and not in the cluster",
         f"look at application/{rendered.application}, which should have made it",
     )
     return Finding(str(rendered), Promise.APPLICATIONS, "it exists", "it does not exist", cause)

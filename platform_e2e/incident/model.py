@@ -190,7 +190,8 @@ def _installed(one: Mapping[str, Any]) -> Installed:
 
 
 def _finding(one: Mapping[str, Any]) -> Finding:
-    cause = Cause(**{name: str(one["cause"][name]) for name in ("id", "sentence", "remedy")})
+    identity, sentence, remedy = (str(one["cause"][name]) for name in ("id", "sentence", "remedy"))
+    cause = Cause(identity, sentence, remedy)
     texts = (str(one["object"]), str(one["promise"]), str(one["expected"]), str(one["observed"]))
     return Finding(*texts, cause, dict(one.get("details") or {}))
 

@@ -95,7 +95,7 @@ class Platform:
         """
         target = Target.of(each)
         why = cause or self._cause(target, self._live(target), observed)
-        return Finding(str(target), PROVEN.get(), expected, observed, target.located(why), details)
+        return Finding(str(target), PROVEN.get(), expected, observed, self.layer.located(why, target.rendered), details)
 
     def lacking(self) -> dict[str, Finding]:
         """Return for each Application that has not converged the finding that says what holds it."""
@@ -163,10 +163,6 @@ class Target:
             )
         api = kind if "/" in kind else f"v1/{kind[:1].upper()}{kind[1:]}"
         return cls(api, name, namespace.strip() or None)
-
-    def located(self, cause: Cause) -> Cause:
-        """Return a cause whose remedy names file and line, where the layer has the object."""
-        return cause.located(self.rendered.location) if self.rendered else cause
 
     def __str__(self) -> str:
         """Name it as findings do."""
