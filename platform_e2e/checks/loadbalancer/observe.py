@@ -8,12 +8,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from ipaddress import ip_address
-from pathlib import Path
 
 from platform_e2e.addresses import AddressRange
 from platform_e2e.checks import outside
 from platform_e2e.checks.remote import Asker, Container, Here
-from platform_e2e.cluster.k3d import parts
+from platform_e2e.cluster import providers
 from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.diagnosis.explain import explain
 from platform_e2e.diagnosis.explain.loadbalancer import ingress, statuses_of
@@ -134,8 +133,9 @@ class Outside:
     @classmethod
     def of(cls, facts: ClusterFacts) -> Outside:
         """Return how a cluster is seen from outside."""
-        docker = parts.daemon_of(Path(facts.directory))
-        container = Container(docker, facts.probe, facts.host_address) if facts.probe else None
+        container = None
+        if facts.probe:
+            container = Container(partial(providers.choose(facts.provider).ask_from, facts), facts.host_address)
         nodes = {node.name: node.address for node in facts.nodes}
         return cls(facts.host_interface, facts.host_address, nodes, container)
 
