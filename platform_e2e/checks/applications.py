@@ -17,7 +17,7 @@ from platform_e2e.diagnosis.explain.applications import unautomated
 from platform_e2e.diagnosis.explain.sync_windows import holding
 from platform_e2e.diagnosis.objects import labels_of, listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
-from platform_e2e.gitops import argocd
+from platform_e2e.gitops import argocd, argocd_requests
 from platform_e2e.gitops.convergence import WORKLOADS, converged_on, synced_on
 from platform_e2e.kube.errors import NotFound
 from platform_e2e.kube.expect import Met, Timeout
@@ -214,7 +214,7 @@ def compared_anew(name: str, namespace: str, kube: Kube) -> Object | None:
         kube: the cluster.
     """
     try:
-        return argocd.refresh(kube, name, namespace=namespace)
+        return argocd_requests.refresh(kube, name, namespace=namespace)
     except (Timeout, NotFound):
         # That it is not compared is a finding by itself.
         return kube.get(argocd.APPLICATION, name, namespace)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from platform_e2e.errors import BrokenHarness
-from platform_e2e.gitops import argocd
+from platform_e2e.gitops import argocd, argocd_requests
 from platform_e2e.gitops.convergence import in_parallel
 from platform_e2e.kube.client import MANAGER, Kube
 from platform_e2e.kube.errors import ApiError, Conflict, KindNotServed, NotFound
@@ -314,7 +314,7 @@ def sync_again(kube: Kube, layer: Layer, names: Mapping[str, Any]) -> None:
             # Argo CD forgets what is asked for beside it, or joins both: a heal of single objects takes no other ones in.
             return Pending("another operation goes on")
         try:
-            argocd.ask_sync(kube, app)
+            argocd_requests.ask_sync(kube, app)
         except Conflict:
             return Pending("it was changed meanwhile")
         return Met()

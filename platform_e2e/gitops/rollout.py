@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from platform_e2e.finding import Cause
-from platform_e2e.gitops import argocd
+from platform_e2e.gitops import argocd, argocd_requests
 from platform_e2e.gitops.attempts import Attempts
 from platform_e2e.gitops.comparisons import Comparisons
 from platform_e2e.gitops.convergence import converged_on
@@ -253,7 +253,7 @@ class LayerRollout:
         if not self._comparisons.doubted(app.name):
             return ""
         # Not the pause of what is asked for before it: nothing else is in this one's way.
-        ask = partial(argocd.ask_refresh, self.kube, app.name, namespace=app.namespace)
+        ask = partial(argocd_requests.ask_refresh, self.kube, app.name, namespace=app.namespace)
         self._once(f"{app.name} again", time.monotonic(), ask)
         return "it is compared once more, since what it says may be from before its last sync"
 
@@ -272,7 +272,7 @@ class LayerRollout:
             return verdict
         if operation.running and _BLOCKED in operation.message:
             # Argo CD does not look again because its project has lost the window; any change of the Application makes it.
-            self._once(one.name, now, lambda: argocd.ask_refresh(self.kube, one.name, namespace=one.namespace))
+            self._once(one.name, now, lambda: argocd_requests.ask_refresh(self.kube, one.name, namespace=one.namespace))
             return verdict
         errors = [
             f"{kind}: {' '.join(text.split())}" for kind, text in argocd.conditions(app) if kind.endswith("Error")
@@ -285,7 +285,9 @@ class LayerRollout:
         if not argocd.refresh_asked(app) and not operation.running:
             hard = any(_REMEMBERED in error for error in errors)
             self._once(
-                one.name, now, lambda: argocd.ask_refresh(self.kube, one.name, hard=hard, namespace=one.namespace)
+                one.name,
+                now,
+                lambda: argocd_requests.ask_refresh(self.kube, one.name, hard=hard, namespace=one.namespace),
             )
         if not errors or _STARTING.search(errors[0]) or not foundations_ready:
             self._errors.pop(one.name, None)
@@ -304,11 +306,13 @@ class LayerRollout:
             rests = argocd.sync_status(app) == "Synced" and not argocd.operation(app).running
             if rests and any(each.kind == argocd.UNTRACKED for each in argocd.resources(app)):
                 # That its CRDs are established since then.
-                self._once(one.name, now, lambda: argocd.ask_refresh(self.kube, one.name, namespace=one.namespace))
-        elif now - self._refreshes.setdefault(one.name, now) >= argocd.LOST_SECONDS:
+                self._once(
+                    one.name, now, lambda: argocd_requests.ask_refresh(self.kube, one.name, namespace=one.namespace)
+                )
+        elif now - self._refreshes.setdefault(one.name, now) >= argocd_requests.LOST_SECONDS:
             self._refreshes[one.name] = now
             with contextlib.suppress(ApiError):
-                argocd.ask_refresh(self.kube, one.name, namespace=one.namespace, again=True)
+                argocd_requests.ask_refresh(self.kube, one.name, namespace=one.namespace, again=True)
 
     def _once(self, name: str, now: float, work: Callable[[], object]) -> None:
         """Do it unless the last time is too short ago; a refusal of the API server is left to the next time."""
