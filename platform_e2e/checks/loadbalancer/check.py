@@ -12,7 +12,7 @@ from typing import Any
 from platform_e2e.checks.loadbalancer.observe import Observed, Outside, Wanted, observe
 from platform_e2e.checks.loadbalancer.unanswered import unreachable, wrong_answer
 from platform_e2e.checks.polling import until_no_findings
-from platform_e2e.diagnosis.causes import unexplained
+from platform_e2e.diagnosis.causes import OBJECT_MISSING, unexplained
 from platform_e2e.diagnosis.explain.loadbalancer import ingress
 from platform_e2e.diagnosis.explain.metallb_pools import (
     allocated_pool,
@@ -99,7 +99,7 @@ def _exists(_wanted: Wanted, seen: Observed) -> Problem:
     if seen.service is not None:
         return None
     cause = Cause(
-        "object-missing", "the Service is in Git and not in the cluster", "look at the Application that renders it"
+        OBJECT_MISSING, "the Service is in Git and not in the cluster", "look at the Application that renders it"
     )
     return "the Service exists", "it does not", cause
 

@@ -10,7 +10,7 @@ from typing import Any
 from platform_e2e.checks.monitoring.observe import Observed, Wanted, observe
 from platform_e2e.checks.monitoring.prometheus import Prometheus
 from platform_e2e.checks.polling import until_no_findings
-from platform_e2e.diagnosis.causes import unexplained
+from platform_e2e.diagnosis.causes import OBJECT_MISSING, unexplained
 from platform_e2e.diagnosis.explain.monitors import rules_of
 from platform_e2e.diagnosis.explain.scrapes import miscounted, not_loaded, scrape_error
 from platform_e2e.diagnosis.objects import listed, name_of
@@ -75,7 +75,7 @@ def _exists(wanted: Wanted, seen: Observed) -> Problem:
         return None
     kind = wanted.monitor["kind"]
     cause = Cause(
-        "object-missing",
+        OBJECT_MISSING,
         f"the {kind} is in Git and not in the cluster",
         "look at the Application that renders it",
     )
