@@ -13,8 +13,8 @@ from platform_e2e.checks.polling import until_no_findings
 from platform_e2e.diagnosis.attribution import APPLIED
 from platform_e2e.diagnosis.causes import CAUSES, Symptom, symptom, unexplained
 from platform_e2e.diagnosis.explain import explain, unexplained_of
-from platform_e2e.diagnosis.explain.applications import unautomated
 from platform_e2e.diagnosis.explain.sync_windows import holding
+from platform_e2e.diagnosis.explain.syncs import unautomated
 from platform_e2e.diagnosis.objects import labels_of, listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.gitops import argocd, argocd_requests

@@ -14,7 +14,7 @@ from platform_e2e.checks.ignore_differences import Rule, rules_for
 from platform_e2e.checks.mutations import Kind, Mutation
 from platform_e2e.checks.polling import until_no_findings
 from platform_e2e.diagnosis.explain import explain
-from platform_e2e.diagnosis.explain.applications import unautomated
+from platform_e2e.diagnosis.explain.syncs import unautomated
 from platform_e2e.diagnosis.objects import at, listed
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.gitops import argocd, argocd_requests
