@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,12 @@ def test_a_container_sees_what_this_host_sees(standing: Standing, docker: Docker
     """So a host without an interface on Docker's networks judges addresses in the same way."""
     host = Outside.of(standing.facts).asker
     address = probe.start(docker, naming.on_host(standing.spec.name), probe.ensure_built(docker, timeline))
-    container = Container(docker, probe.container_name(naming.on_host(standing.spec.name)), address)
+    name = probe.container_name(naming.on_host(standing.spec.name))
+
+    def run(words: Sequence[str], timeout: float) -> str:
+        return docker.run("exec", name, *words, timeout=timeout).stdout
+
+    container = Container(run, address)
     try:
         for each in standing.facts.nodes:
             seen, same = host.who_has(each.address, timeout=2), container.who_has(each.address, timeout=2)
@@ -59,4 +65,4 @@ def test_a_container_sees_what_this_host_sees(standing: Standing, docker: Docker
         assert container.connect(server, 6443).connected
         assert not container.connect(server, 9).connected
     finally:
-        docker.run("rm", "--force", container.name)
+        docker.run("rm", "--force", name)

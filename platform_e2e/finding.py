@@ -59,6 +59,8 @@ class Cause:
         about: `kind/name -n namespace` of what is to be changed, where it is not what is broken, or another name of it, such as
             `image NAME`; what has the same is mended together.
         through: `kind/name -n namespace` of the object of an Application that led to it, such as the Deployment of a pod.
+        field: the keys of the field that must change in that object, such as `("spec", "ports", 0, "targetPort")`; an item of a
+            list by its number or its `name`. It is for the file and line in the remedy, and is stored nowhere.
     """
 
     id: str
@@ -66,6 +68,7 @@ class Cause:
     remedy: str
     about: str = ""
     through: str = ""
+    field: tuple[str | int, ...] = field(default=(), compare=False)
 
     def located(self, location: str) -> Cause:
         """Return the cause with a file and line in its remedy; unchanged where the location is empty."""
@@ -143,4 +146,6 @@ class Finding:
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain data for run.json and JUnit properties."""
-        return asdict(self)
+        data = asdict(self)
+        del data["cause"]["field"]
+        return data

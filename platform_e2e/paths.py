@@ -42,6 +42,26 @@ def project() -> Path:
     return next(found, CHECKOUT or here)
 
 
+def repository_of(directory: Path) -> Path:
+    """Return the top of the repository that has a directory; the directory itself where it is in none.
+
+    Args:
+        directory: an absolute path, such as that of a layer, which may lie in another repository than the current directory.
+    """
+    above = (directory, *directory.parents)
+    return next((place for mark in MARKS for place in above if (place / mark).exists()), directory)
+
+
+def in_repository(path: Path, directory: Path) -> str:
+    """Return how a person names a file: by its path from the top of the repository that has it.
+
+    Args:
+        path: of the file, within the directory.
+        directory: an absolute path, such as that of a layer.
+    """
+    return path.relative_to(repository_of(directory)).as_posix()
+
+
 SCRATCH = "platform-e2e-"
 """How directories are called that are needed for a while."""
 

@@ -87,6 +87,9 @@ class FakeProvider:
     def enter(self, facts: ClusterFacts, node: str) -> Sequence[str]:
         raise NotImplementedError
 
+    def ask_from(self, facts: ClusterFacts, words: Sequence[str], timeout: float) -> str:
+        raise NotImplementedError
+
     def delete(self, name: str, directory: Path) -> None:
         note("delete")
         cache.remove(directory)

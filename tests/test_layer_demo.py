@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from platform_e2e import layer
+from platform_e2e import layer, paths
 from platform_e2e.diagnosis.explain.targets import takes_port
 from platform_e2e.finding import Promise
 from platform_e2e.layer import Layer
@@ -72,7 +72,7 @@ def test_the_root_keeps_every_application_but_itself(demo: Layer) -> None:
 def test_generated_applications_name_their_applicationset_and_its_line(demo: Layer) -> None:
     one = demo.application("chat-prod")
     assert (one.generated_by, one.path, one.destination) == ("chat", "manifests/chat/overlays/prod", "chat-prod")
-    assert one.file == "argocd/applicationsets/chat.yaml"
+    assert one.file == "tests/layer/argocd/applicationsets/chat.yaml"
     assert one.labels["environment"] == "prod"
 
 
@@ -182,7 +182,7 @@ def test_sealed_secrets_are_sealed_for_their_own_name_and_namespace(demo: Layer)
 
 def test_every_object_knows_its_file_and_line(demo: Layer) -> None:
     for one in demo.rendered:
-        lines = (layers.DEMO / one.file).read_text().splitlines()
+        lines = (paths.ROOT / one.file).read_text().splitlines()
         assert one.line is not None
         text = "\n".join(lines[one.line - 1 : one.line + 12])
         assert f"name: {one.name}" in text, f"{one} {one.file}:{one.line}"
@@ -191,10 +191,10 @@ def test_every_object_knows_its_file_and_line(demo: Layer) -> None:
 def test_what_an_overlay_patches_names_the_patch_before_the_base(demo: Layer) -> None:
     places = {str(one): one.location for one in demo.rendered}
     assert places["service/chat -n chat-prod"] == (
-        "manifests/chat/overlays/prod/service.yaml, which patches manifests/chat/base/service.yaml:3"
+        "tests/layer/manifests/chat/overlays/prod/service.yaml, which patches tests/layer/manifests/chat/base/service.yaml:3"
     )
-    assert places["deployment/chat -n chat-prod"] == "manifests/chat/base/deployment.yaml:1"
-    assert places["service/chat-metrics -n chat-prod"] == "manifests/chat/base/service.yaml:20"
+    assert places["deployment/chat -n chat-prod"] == "tests/layer/manifests/chat/base/deployment.yaml:1"
+    assert places["service/chat-metrics -n chat-prod"] == "tests/layer/manifests/chat/base/service.yaml:20"
 
 
 def test_releases_are_pinned(demo: Layer) -> None:

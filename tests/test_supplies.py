@@ -74,7 +74,7 @@ def test_the_demo_layer_asks_every_registry_and_repository_that_its_charts_use(a
 
 @pytest.mark.point("registries-asked")
 def test_charts_of_a_directory_need_no_repository(tmp_path: Path) -> None:
-    needed = supplies.of(resolve({"charts_dir": str(tmp_path)}, {}))
+    needed = supplies.of(resolve({"layer": str(layers.DEMO), "charts_dir": str(tmp_path)}, {}))
     assert needed.repositories == ()
     assert "quay.io" in needed.registries, "their images are still fetched"
 
@@ -151,7 +151,7 @@ def test_what_is_used_and_does_not_answer_is_named_before_anything_is_made(
 ) -> None:
     monkeypatch.setattr(sources, "ask", lambda url, ca="": "ConnectionError" if silent in url else "")
     monkeypatch.setattr(daemon, "ask", lambda _: SOUND)
-    chosen = resolve({"provider": "k3d", "images": "registry"}, {})
+    chosen = resolve({"layer": str(layers.DEMO), "provider": "k3d", "images": "registry"}, {})
     assert doctor.main(chosen, supplies=supplies.of(chosen)) == 3
     said = capsys.readouterr().out
     assert silent in said

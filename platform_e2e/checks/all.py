@@ -20,7 +20,7 @@ from platform_e2e.checks.monitoring.observe import observe as observe_monitor
 from platform_e2e.checks.monitoring.prometheus import Prometheus
 from platform_e2e.checks.partial import SkippedParts
 from platform_e2e.diagnosis.cached import CachedReader
-from platform_e2e.diagnosis.causes import promise_of
+from platform_e2e.diagnosis.causes import OBJECT_MISSING, promise_of
 from platform_e2e.diagnosis.explain import explain
 from platform_e2e.diagnosis.explain.owners import REPLICAS, scaler_of
 from platform_e2e.diagnosis.readiness import assess
@@ -86,7 +86,7 @@ def run_all(context: CheckContext) -> list[Finding]:
 
 def _by_its_maker(finding: Finding, app: Object | None, view: CachedReader) -> Finding:
     """Give an object that is not there the cause that holds the Application which should have made it, where one is known."""
-    cause = explain(app, view) if app and finding.cause.id == "object-missing" else None
+    cause = explain(app, view) if app and finding.cause.id == OBJECT_MISSING else None
     return replace(finding, cause=cause) if cause else finding
 
 
@@ -203,8 +203,8 @@ def _objects(context: CheckContext, view: CachedReader, told: set[str]) -> Itera
 
 def _missing(rendered: Rendered) -> Finding:
     cause = Cause(
-        "object-missing",
-        f"{rendered} is in {rendered.file} and not in the cluster",
+        OBJECT_MISSING,
+        f"{rendered} is in {rendered.location} and not in the cluster",
         f"look at application/{rendered.application}, which should have made it",
     )
     return Finding(str(rendered), Promise.APPLICATIONS, "it exists", "it does not exist", cause)

@@ -13,11 +13,11 @@ from platform_e2e.checks.polling import until_no_findings
 from platform_e2e.diagnosis.attribution import APPLIED
 from platform_e2e.diagnosis.causes import CAUSES, Symptom, symptom, unexplained
 from platform_e2e.diagnosis.explain import explain, unexplained_of
-from platform_e2e.diagnosis.explain.applications import unautomated
 from platform_e2e.diagnosis.explain.sync_windows import holding
+from platform_e2e.diagnosis.explain.syncs import unautomated
 from platform_e2e.diagnosis.objects import labels_of, listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
-from platform_e2e.gitops import argocd
+from platform_e2e.gitops import argocd, argocd_requests
 from platform_e2e.gitops.convergence import WORKLOADS, converged_on, synced_on
 from platform_e2e.kube.errors import NotFound
 from platform_e2e.kube.expect import Met, Timeout
@@ -25,6 +25,7 @@ from platform_e2e.kube.objects import Object, key
 from platform_e2e.kube.reader import ReadApi
 from platform_e2e.kube.readiness import rolled_out
 from platform_e2e.layer import EXEMPT, Application, Environment, Unread
+from platform_e2e.layer.objects import located
 
 if TYPE_CHECKING:
     from platform_e2e.kube.client import Kube
@@ -50,27 +51,35 @@ def policy(application: Application) -> list[Finding]:
     automation = application.automation
     policy = "spec.template.spec.syncPolicy" if application.generated_by else "spec.syncPolicy"
     what = f"{policy}.automated"
+    keys = ("spec", "syncPolicy")
     if not automation.enabled:
         # What nothing syncs can neither prune, heal nor be tried again: the other lines would not help.
-        off = unautomated(str(application), application.sync_policy.get("automated"), what, application.file)
+        off = unautomated(
+            str(application),
+            application.sync_policy.get("automated"),
+            what,
+            application.place(*keys, "automated", "enabled"),
+        )
         return [] if application.exempt(Promise.APPLICATIONS) else [_policy(application, off, f"{what}: {{}}")]
     rules = (
-        (automation.prune, "application-not-pruning", "keeps what Git drops", f"{what}.prune: true"),
-        (automation.self_heal, "application-not-selfhealing", "keeps drift", f"{what}.selfHeal: true"),
+        (automation.prune, "application-not-pruning", "keeps what Git drops", "automated.prune: true"),
+        (automation.self_heal, "application-not-selfhealing", "keeps drift", "automated.selfHeal: true"),
         (
             _retries(application),
             "application-not-retrying",
             "gives a failed sync up at once",
-            f"{policy}.retry.limit: 5",
+            "retry.limit: 5",
         ),
     )
     return [
         _policy(
             application,
             Cause(
-                cause_id, f"{application} {effect}: Git does not say {field}", f"write {field} in {application.file}"
+                cause_id,
+                f"{application} {effect}: Git does not say {policy}.{field}",
+                f"write {policy}.{field} in {application.place(*keys, *field.partition(':')[0].split('.'))}",
             ),
-            field,
+            f"{policy}.{field}",
         )
         for holds, cause_id, effect, field in rules
         if not holds and not application.exempt(CAUSES[cause_id].promise)
@@ -158,7 +167,7 @@ def as_in_git(application: Application, live: Object, view: ReadApi | None = Non
         "application-changed",
         f"{application} is not what {application.file} says: {listed([str(difference) for difference in different])}"
         + (f", because {why}" if why else ""),
-        f"let the ApplicationSet in {application.file} keep what it has made"
+        f"let the ApplicationSet in {application.file}:{application.line} keep what it has made"
         if why
         else "look who changed it (metadata.managedFields), and that its owner, the root or the ApplicationSet, heals it",
     )
@@ -205,7 +214,7 @@ def compared_anew(name: str, namespace: str, kube: Kube) -> Object | None:
         kube: the cluster.
     """
     try:
-        return argocd.refresh(kube, name, namespace=namespace)
+        return argocd_requests.refresh(kube, name, namespace=namespace)
     except (Timeout, NotFound):
         # That it is not compared is a finding by itself.
         return kube.get(argocd.APPLICATION, name, namespace)
@@ -240,7 +249,8 @@ def unrolled(application: Application, live: Object, view: ReadApi) -> list[Find
         verdict = rolled_out(workload)
         if not isinstance(verdict, Met):
             cause = (explain(workload, view) if workload else None) or unexplained(f"{resource}: {verdict.why}")
-            cause = cause.located(next((of.location for of in application.objects if str(of) == str(resource)), ""))
+            own = next((one for one in application.objects if str(one) == str(resource)), None)
+            cause = located(cause, application.objects, own)
             return [Finding(str(application), Promise.APPLICATIONS, f"{resource} has rolled out", verdict.why, cause)]
     return []
 
@@ -289,7 +299,7 @@ def convergence(application: Application, live: Object | None, sha: str, view: R
         return []
     cause = explain(live, view) or unexplained_of(live, view, verdict.why)
     if symptom(cause) is Symptom.WORKLOAD_NOT_READY or cause.through:
-        cause = cause.located(next((obj.location for obj in application.objects if str(obj) == cause.through), ""))
+        cause = located(cause, application.objects)
     expected = f"synced to commit {sha[:12]} and healthy"
     observed = f"{argocd.sync_status(live) or 'not compared'}, {argocd.health(live) or 'no health'}: {verdict.why}"
     applied = {APPLIED: "yes"} if synced_on(live, sha) and not argocd.operation(live).running else {}
@@ -307,7 +317,7 @@ def environment(environment: Environment) -> list[Finding]:
     cause = Cause(
         "environment-missing",
         f"the ApplicationSet {environment.applicationset} generates no Application for {environment.path}, which is there",
-        f"add {environment.name} to the generator in {environment.file}, delete the directory, or give the reason in the "
+        f"add {environment.name} to the generator in {environment.place}, delete the directory, or give the reason in the "
         "metadata of its kustomization as platform-e2e/exempt-environments",
     )
     name = f"environment/{environment.name}"

@@ -27,6 +27,9 @@ KEEPS_CHANGES = ("create-only", "create-delete")
 KEEPS_DROPPED = ("create-only", "create-update")
 """Policies by which an Application that is generated no more is never deleted."""
 
+POLICY_FIELD, IGNORED_FIELD = ("spec", "syncPolicy", "applicationsSync"), ("spec", "ignoreApplicationDifferences")
+"""Fields of an ApplicationSet by which its Applications may be otherwise than its template says."""
+
 NAMED = 3
 """How many fields a sentence names before it counts the rest."""
 
@@ -44,7 +47,11 @@ def check(owner: ApplicationSet, made: list[Application], view: ReadApi) -> list
     policy, where = _policy(owner.manifest, view)
     if policy in KEEPS_CHANGES:
         return [
-            _changed(owner, f"{where} is {policy}: what its template says never reaches an Application that exists")
+            _changed(
+                owner,
+                POLICY_FIELD,
+                f"{where} is {policy}: what its template says never reaches an Application that exists",
+            )
         ]
     ignored = dict.fromkeys(_ignored(owner, made))
     if ignored:
@@ -53,13 +60,17 @@ def check(owner: ApplicationSet, made: list[Application], view: ReadApi) -> list
         named = listed(fields[:NAMED]) + (f" and {rest} more fields" if rest > 0 else "")
         why = f"spec.ignoreApplicationDifferences leaves its Applications as they are at {named}"
         return [
-            _changed(owner, f"{why}: what its template says there never reaches one that exists, and no edit is undone")
+            _changed(
+                owner,
+                IGNORED_FIELD,
+                f"{why}: what its template says there never reaches one that exists, and no edit is undone",
+            )
         ]
     if policy in KEEPS_DROPPED:
         cause = Cause(
             "application-not-pruning",
             f"{owner} keeps what Git drops: {where} is {policy}, so an Application that it no longer generates stays",
-            f"remove the policy in {owner.file}, or give the reason as {EXEMPT}{Promise.APPLICATIONS} on the ApplicationSet",
+            f"remove the policy in {owner.place(*POLICY_FIELD)}, or give the reason as {EXEMPT}{Promise.APPLICATIONS} on the ApplicationSet",
         )
         return [Finding(str(owner), Promise.APPLICATIONS, "what Git drops goes", f"its policy is {policy}", cause)]
     return []
@@ -114,10 +125,10 @@ def _as_rule(entry: dict[str, Any]) -> dict[str, Any]:
     return {name: entry.get(name) for name in ("jsonPointers", "jqPathExpressions")}
 
 
-def _changed(owner: ApplicationSet, why: str) -> Finding:
+def _changed(owner: ApplicationSet, field: tuple[str, ...], why: str) -> Finding:
     cause = Cause(
         "application-changed",
         f"{owner} does not keep its Applications as {owner.file} says: {why}",
-        f"remove it in {owner.file}, or give the reason as {EXEMPT}{Promise.APPLICATIONS} on the ApplicationSet",
+        f"remove it in {owner.place(*field)}, or give the reason as {EXEMPT}{Promise.APPLICATIONS} on the ApplicationSet",
     )
     return Finding(str(owner), Promise.APPLICATIONS, f"Applications are as {owner.file} says", why, cause)

@@ -193,14 +193,21 @@ def escaped(key: Any) -> str:
     return str(key).replace("~", "~0").replace("/", "~1")
 
 
+def keys_of(pointer: str) -> tuple[str | int, ...]:
+    """Return the keys that a JSON pointer leads by; those of digits are numbers, for an item of a list."""
+    names = [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+    return tuple(
+        int(name) if name.isascii() and name.isdecimal() and str(int(name)) == name else name for name in names
+    )
+
+
 def value_at(obj: Any, pointer: str) -> Any:
     """Return what stands at a JSON pointer, or None."""
-    for part in pointer.split("/")[1:]:
-        name = part.replace("~1", "/").replace("~0", "~")
+    for key in keys_of(pointer):
         if isinstance(obj, Mapping):
-            obj = obj.get(name)
-        elif isinstance(obj, list) and name.isdecimal() and int(name) < len(obj):
-            obj = obj[int(name)]
+            obj = obj.get(str(key))
+        elif isinstance(obj, list) and isinstance(key, int) and key < len(obj):
+            obj = obj[key]
         else:
             return None
     return obj

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from platform_e2e import paths
 from platform_e2e.kube.objects import Object
 from platform_e2e.layer import Release, yamlfile
 from platform_e2e.layer.yamlfile import Document
@@ -43,7 +44,7 @@ def location_in(root: Path, release: Release, item: Object | None, said: str) ->
         item: the object that holds the release, as the cluster has it, or None.
         said: what is said of it; Helm's own sentence may name the value.
     """
-    file = release.values.relative_to(root).as_posix()
+    file = paths.in_repository(release.values, root)
     documents = yamlfile.read(root, release.values) if release.values.is_file() else []
     scored = [
         (_score(keys, value, item, said), keys, document) for document in documents for keys, value in _leaves(document)
@@ -53,6 +54,19 @@ def location_in(root: Path, release: Release, item: Object | None, said: str) ->
         return file
     _, keys, document = best
     return f"{file}:{document.line_of(*keys)}, {'.'.join(map(str, keys))}"
+
+
+def location_of(root: Path, release: Release, *keys: str) -> str:
+    """Return file and line of a value of a release; the line of the nearest one around it where it is not there.
+
+    Args:
+        root: the layer's directory.
+        release: that has the value.
+        keys: that lead to it.
+    """
+    documents = yamlfile.read(root, release.values)
+    line = f":{documents[0].line_of(*keys)}" if documents else ""
+    return f"{paths.in_repository(release.values, root)}{line}"
 
 
 _NAMED, _FIELD, _SAME, _OWN = 8, 4, 3, 2

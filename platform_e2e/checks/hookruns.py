@@ -18,6 +18,7 @@ from platform_e2e.gitops import argocd
 from platform_e2e.kube.expect import Expectation, Met, Pending, Timeout, Verdict, eventually
 from platform_e2e.kube.objects import Object
 from platform_e2e.layer import Application
+from platform_e2e.layer.objects import located
 
 if TYPE_CHECKING:
     from platform_e2e.kube.client import Kube
@@ -60,10 +61,9 @@ def check(application: Application, sha: str, kube: Kube, *, timeout: float = SY
         timeline.current().event("disturbance-end", str(application))
     done = argocd.operation(app)
     cause = explain(app, kube) or unexplained(f"the sync is {done.phase}: {done.message}")
-    place = next((obj.location for obj in application.objects if str(obj) == cause.through), "")
     observed = f"the sync is {done.phase}: {done.message}"
     expected = "a sync with its hooks succeeds"
-    return [Finding(str(application), Promise.APPLICATIONS, expected, observed, cause.located(place))]
+    return [Finding(str(application), Promise.APPLICATIONS, expected, observed, located(cause, application.objects))]
 
 
 def _sync(app: Object) -> Mapping[str, Any]:

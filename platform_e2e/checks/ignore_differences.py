@@ -14,7 +14,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from platform_e2e.checks.differences import Difference
+from platform_e2e.checks.differences import Difference, keys_of
 from platform_e2e.checks.jqpath import reached
 from platform_e2e.diagnosis.explain.owners import REPLICAS, scaler_of
 from platform_e2e.diagnosis.objects import at, listed
@@ -36,11 +36,13 @@ class Rule:
         origin: where it is written, in words.
         spec: the entry.
         own: whether it is the Application's own, and not one for all of them.
+        key: of argocd-cm that one for all has; empty for another one.
     """
 
     origin: str
     spec: Mapping[str, Any]
     own: bool = False
+    key: str = ""
 
     @property
     def words(self) -> str:
@@ -104,7 +106,7 @@ def rules(application: Object, settings: Object | None) -> list[Rule]:
         about = {"group": "*", "kind": "*"} if kind == "all" and not group else {"group": group, "kind": kind}
         entry = _yaml(str(text))
         if isinstance(entry, dict):
-            found.append(Rule(f"{name} in configmap/argocd-cm", {**entry, **about}))
+            found.append(Rule(f"{name} in configmap/argocd-cm", {**entry, **about}, key=name))
     return found
 
 
@@ -152,7 +154,7 @@ def check(
         "drift-ignored",
         f"{rendered} is not as in Git at {listed([each.path for each in fields])}, and application/{rendered.application} says Synced: "
         f"{listed(origins)} lets it differ",
-        f"if something else is to write the field, take it out of {rendered.file}; else remove the rule, and Argo CD heals it",
+        f"if something else is to write the field, take it out of {rendered.place(*keys_of(first.path))}; else remove the rule, and Argo CD heals it",
     )
     expected = f"{first.path} is {first.expected!r} as in Git"
     details = {"differences": [asdict(each) for each in fields]}

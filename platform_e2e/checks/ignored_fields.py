@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from platform_e2e.checks.differences import SERVER_SET, escaped
+from platform_e2e.checks.differences import SERVER_SET, escaped, keys_of
+from platform_e2e.checks.helm_values import location_of
 from platform_e2e.checks.ignore_differences import Rule, owns, rules, settings
 from platform_e2e.diagnosis.explain.owners import REPLICAS, scaled, scaler_of
 from platform_e2e.diagnosis.objects import at, listed
@@ -36,7 +37,7 @@ def check(application: Application, layer: Layer, view: ReadApi) -> list[Finding
     if application.exempt(Promise.SELFHEAL):
         return []
     known = rules(application.manifest, settings(view))
-    found = (_finding(application, rule, _hidden(application, rule, layer, view)) for rule in known)
+    found = (_finding(application, rule, _hidden(application, rule, layer, view), layer) for rule in known)
     return [one for one in found if one is not None]
 
 
@@ -114,7 +115,15 @@ def _is_scaled_in(layer: Layer, rendered: Rendered) -> bool:
     return False
 
 
-def _finding(application: Application, rule: Rule, hidden: Sequence[tuple[Rendered, list[str]]]) -> Finding | None:
+def _in_values(rule: Rule, layer: Layer) -> str:
+    """Return the file and line of a rule for all Applications, which Argo CD's release has in its values."""
+    argocd = next((release for release in layer.releases if release.chart == "argo-cd"), None)
+    return location_of(layer.directory, argocd, "configs", "cm", rule.key) if argocd else "configmap/argocd-cm"
+
+
+def _finding(
+    application: Application, rule: Rule, hidden: Sequence[tuple[Rendered, list[str]]], layer: Layer
+) -> Finding | None:
     if not hidden:
         return None
     first, fields = hidden[0]
@@ -122,11 +131,11 @@ def _finding(application: Application, rule: Rule, hidden: Sequence[tuple[Render
     named = listed(fields[:NAMED]) + (f" and {rest} more fields" if rest > 0 else "")
     others = listed([str(one) for one, _ in hidden[1:]])
     also = f", {others} likewise" if len(hidden) > 1 else ""
-    where = application.file if rule.own else "foundations/, in the values of Argo CD"
+    where = application.place("spec", "ignoreDifferences") if rule.own else _in_values(rule, layer)
     cause = Cause(
         "drift-ignored",
         f"{first} may differ from Git at {named}{also}: {rule.origin} ({rule.words}) lets it, so nothing heals a change there",
-        f"remove the rule in {where}, narrow it to a field that a controller writes, or take the field out of {first.file}; "
+        f"remove the rule in {where}, narrow it to a field that a controller writes, or take the field out of {first.place(*keys_of(fields[0]))}; "
         f"or give the reason as {EXEMPT}{Promise.SELFHEAL} on the object",
     )
     details = {"hidden": {str(one): pointers for one, pointers in hidden}}

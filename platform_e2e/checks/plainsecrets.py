@@ -61,10 +61,15 @@ def _decoded(value: str) -> str:
         return value
 
 
+def _field(secret: Rendered, key: str) -> tuple[str, ...]:
+    """Return the keys of the field that has a value of a Secret."""
+    return ("stringData" if key in (secret.object.get("stringData") or {}) else "data"), key
+
+
 def _finding(rendered: Rendered, keys: list[str]) -> Finding:
     cause = Cause(
         "secret-in-git",
-        f"{rendered} stands in Git in plain text: {listed(keys)} in {rendered.location}, beside Secrets that are sealed",
+        f"{rendered} stands in Git in plain text: {listed(keys)} in {rendered.place(*_field(rendered, keys[0]))}, beside Secrets that are sealed",
         f"seal it (kubeseal) and replace what it holds, which everybody with the repository has had; or give the reason as "
         f"{EXEMPT}{Promise.APPLICATIONS} on it",
     )

@@ -1,28 +1,27 @@
 """Asking from where a client on the cluster's segment is: this host, or a container where this host is none.
 
-Docker Desktop and rootless Docker have networks that this host has no interface on. There a container on the cluster's
-network asks in its place.
+Some hosts have no interface on the cluster's network, as with Docker Desktop and rootless Docker. There a container on that
+network asks in this host's place; how a program is run in it is the provider's to know.
 """
 
 from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from platform_e2e.checks import arp, outside, wire
 from platform_e2e.checks.arp import Reply
 from platform_e2e.checks.outside import PATIENCE, TIMEOUT, Answer
-from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.layer.probe import Probe
 
 MARGIN_SECONDS = 20.0
 """For starting Python in the container, on top of what is asked of it."""
 
 INTERFACE = "eth0"
-"""What Docker calls a container's first interface."""
+"""What a container's first interface is called."""
 
 
 class Asker(Protocol):
@@ -71,13 +70,11 @@ class Container:
     """A container on the cluster's network that has Python.
 
     Attributes:
-        docker: that it lives in.
-        name: of it.
+        run: takes a program with its arguments and seconds, runs it there and returns its standard output.
         address: of it on the segment.
     """
 
-    docker: Docker
-    name: str
+    run: Callable[[Sequence[str], float], str]
     address: str
 
     def who_has(self, wanted: str, *, timeout: float) -> Reply | None:
@@ -115,7 +112,7 @@ class Container:
             CommandError: the container is gone, or has no Python.
         """
         request = json.dumps({**asked, "timeout": timeout})
-        words = ("exec", self.name, "python3", "-c", inspect.getsource(wire), request)
+        words = ("python3", "-c", inspect.getsource(wire), request)
         timeout += float(asked.get("patience", 0.0))
-        said: dict[str, Any] = json.loads(self.docker.run(*words, timeout=timeout + MARGIN_SECONDS).stdout)
+        said: dict[str, Any] = json.loads(self.run(words, timeout + MARGIN_SECONDS))
         return said

@@ -98,43 +98,50 @@ def check(layer: Layer, known: References) -> tuple[list[Finding], str]:
     if named and not there:
         return [], f"the checkout has none of the revisions {', '.join(named)}: it is another repository's"
     found = [
-        _finding(subject, file, revision, known)
-        for subject, file, revision in _named(layer)
+        _finding(subject, place, revision, known)
+        for subject, place, revision in _named(layer)
         if revision != "HEAD" and revision not in there
     ]
     return found, ""
 
 
 def _named(layer: Layer) -> Iterator[tuple[str, str, str]]:
-    """Yield each Application and ApplicationSet with its file and the revisions that it reads."""
+    """Yield each Application and ApplicationSet with file and line of each revision that it reads, and the revision."""
     for app in layer.applications:
         if not app.exempt(Promise.APPLICATIONS):
-            for revision in dict.fromkeys(source.revision for source in app.sources):
-                yield str(app), app.file, revision
+            several = bool((app.manifest.get("spec") or {}).get("sources"))
+            places: dict[str, str] = {}
+            for index, source in enumerate(app.sources):
+                where = ("sources", index) if several else ("source",)
+                places.setdefault(source.revision, app.place("spec", *where, "targetRevision"))
+            for revision, place in places.items():
+                yield str(app), place, revision
     for owner in layer.applicationsets:
         if not owner.annotations.get(EXEMPT + Promise.APPLICATIONS):
-            for revision in dict.fromkeys(_of_generators((owner.manifest.get("spec") or {}).get("generators"))):
-                yield str(owner), owner.file, revision
+            generators = (owner.manifest.get("spec") or {}).get("generators")
+            found: dict[str, tuple[str | int, ...]] = {}
+            for written, keys in _of_generators(generators, ("spec", "generators")):
+                found.setdefault(written, keys)
+            for written, keys in found.items():
+                yield str(owner), owner.place(*keys), written
 
 
-def _of_generators(value: Any) -> Iterator[str]:
-    if isinstance(value, list):
-        for one in value:
-            yield from _of_generators(one)
-    elif isinstance(value, dict):
-        for name, inside in value.items():
-            if name == "git" and isinstance(inside, dict):
-                yield str(inside.get("revision") or "HEAD")
-            else:
-                yield from _of_generators(inside)
+def _of_generators(value: Any, above: tuple[str | int, ...]) -> Iterator[tuple[str, tuple[str | int, ...]]]:
+    """Yield each revision that generators read, with the keys of its field."""
+    items = enumerate(value) if isinstance(value, list) else value.items() if isinstance(value, dict) else ()
+    for name, inside in items:
+        if name == "git" and isinstance(inside, dict):
+            yield str(inside.get("revision") or "HEAD"), (*above, name, "revision")
+        else:
+            yield from _of_generators(inside, (*above, name))
 
 
-def _finding(subject: str, file: str, revision: str, known: References) -> Finding:
+def _finding(subject: str, place: str, revision: str, known: References) -> Finding:
     near = difflib.get_close_matches(revision, known.branches | known.tags, n=1, cutoff=0.6)
     hint = f"; the nearest is {near[0]}" if near else ""
     cause = Cause(
         "application-revision-missing",
         f"{subject} reads revision {revision}, which is no branch, tag or commit of the layer's repository{hint}",
-        f"correct the revision in {file}, or push it",
+        f"correct the revision in {place}, or push it",
     )
     return Finding(subject, Promise.APPLICATIONS, "its revision exists", f"there is no {revision}", cause)

@@ -17,7 +17,7 @@ from platform_e2e.checks.applications import TESTS
 from platform_e2e.diagnosis.attribution import BlockedByPromise
 from platform_e2e.diagnosis.explain import explain
 from platform_e2e.finding import Finding, Promise
-from platform_e2e.gitops import argocd
+from platform_e2e.gitops import argocd, argocd_requests
 from platform_e2e.gitops.convergence import converge
 from platform_e2e.kube.expect import Expectation, Met, Pending, Source, Timeout, Verdict, eventually_gone
 from platform_e2e.kube.objects import Object
@@ -74,7 +74,7 @@ class SandboxApplication:
         timeline.current().event(
             "disturbance-start", changed_object(self.namespace), change="field-edited", application=self.name
         )
-        argocd.refresh(self.kube, self.name)
+        argocd_requests.refresh(self.kube, self.name)
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from platform_e2e.checks.ignore_differences import Rule, rules_for
 from platform_e2e.checks.mutations import Kind, Mutation
 from platform_e2e.checks.polling import until_no_findings
 from platform_e2e.diagnosis.explain import explain
-from platform_e2e.diagnosis.explain.applications import unautomated
+from platform_e2e.diagnosis.explain.syncs import unautomated
 from platform_e2e.diagnosis.objects import at, listed
 from platform_e2e.finding import Cause, Finding, Promise
-from platform_e2e.gitops import argocd
+from platform_e2e.gitops import argocd, argocd_requests
 from platform_e2e.kube.expect import Expectation, Met, Pending, Timeout, Verdict, eventually
 from platform_e2e.kube.objects import Object, uid
 
@@ -316,10 +316,12 @@ def _wait_restored(disturbance: Disturbance, kube: Kube) -> None:
         return
 
     def ask() -> None:
-        argocd.ask_refresh(kube, mutation.application)
+        argocd_requests.ask_refresh(kube, mutation.application)
 
     ask()
-    argocd.eventually_asked(source, restored(disturbance), ask, every=COMPARED_SECONDS, timeout=HEAL_SECONDS, what=what)
+    argocd_requests.eventually_asked(
+        source, restored(disturbance), ask, every=COMPARED_SECONDS, timeout=HEAL_SECONDS, what=what
+    )
 
 
 def _named(mutation: Mutation) -> str:

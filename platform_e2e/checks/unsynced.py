@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from platform_e2e.checks import case_applications, waves
 from platform_e2e.checks.foundation_needs import Need, bringing
 from platform_e2e.checks.mutations import Mutation
+from platform_e2e.diagnosis.causes import OBJECT_MISSING
 from platform_e2e.diagnosis.explain.owners import template_labels
 from platform_e2e.diagnosis.objects import WORKLOAD_KINDS, at, includes
 from platform_e2e.finding import Finding
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 FOLLOWS = frozenset(
     {
-        "object-missing",
+        OBJECT_MISSING,
         "application-missing",
         "service-no-endpoints",
         "loadbalancer-no-pool",

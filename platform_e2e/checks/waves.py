@@ -16,14 +16,9 @@ from platform_e2e.diagnosis.objects import at
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.foundations import manifests
 from platform_e2e.layer import Application, Layer
-from platform_e2e.layer.objects import SYNC_PHASES, Rendered
+from platform_e2e.layer.objects import HELM_WEIGHT, POD_SPECS, SYNC_PHASES, WAVE, Rendered
 
-POD_TEMPLATES: Mapping[str, tuple[str, ...]] = {
-    "Pod": ("spec",),
-    **dict.fromkeys(
-        ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "Rollout"), ("spec", "template", "spec")
-    ),
-}
+POD_TEMPLATES = {kind: path for kind, path in POD_SPECS.items() if kind != "CronJob"}
 """Kinds that are not healthy before their pods are, and where the pod is; a CronJob is healthy at once."""
 
 REFERENCES = (
@@ -240,12 +235,13 @@ def _finding(workload: Rendered, needed: Rendered, mine: Step, theirs: Step) -> 
         "application-hook-running" if mine.phase != 1 else "application-needs-later-wave",
         f"{workload} of {mine}{held} needs {needed} of {theirs}, which application/{mine.application} applies only when "
         f"{workload if direct else mine.through} is healthy",
-        f"give {theirs.through} ({_file(theirs.through)}) a wave that is not after that of {mine.through} "
-        f"({_file(mine.through)}); a cluster that has {needed} already does not show it",
+        f"give {theirs.through} ({theirs.through.place(*_wave(theirs.through))}) a wave that is not after that of {mine.through} "
+        f"({mine.through.place(*_wave(mine.through))}); a cluster that has {needed} already does not show it",
         about=str(needed),
     )
     return Finding(str(workload), Promise.APPLICATIONS, f"{needed} is there before it", f"it comes in {theirs}", cause)
 
 
-def _file(rendered: Rendered) -> str:
-    return f"{rendered.file}:{rendered.line}" if rendered.line else rendered.file
+def _wave(rendered: Rendered) -> tuple[str, ...]:
+    """Return the keys of the field that says when an object is applied."""
+    return "metadata", "annotations", next((name for name in (WAVE, HELM_WEIGHT) if name in rendered.annotations), WAVE)

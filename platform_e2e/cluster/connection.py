@@ -8,6 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from urllib3.util import Url, parse_url
+
 from platform_e2e.cluster.directory import ClusterDirectory, every_cluster
 from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.errors import WrongUsage
@@ -41,6 +43,12 @@ class Connection:
     kube: Reader
     name: str
     endpoint: Endpoint
+
+    @property
+    def server(self) -> str:
+        """Return the URL of its API server, without what may be a secret in it: user, password, parameters."""
+        url = parse_url(self.endpoint.server)
+        return Url(url.scheme, host=url.host, port=url.port, path=url.path).url
 
     @property
     def namespace(self) -> str | None:

@@ -191,6 +191,19 @@ class Provider(Protocol):
         """Return the command line of a shell in a node."""
         ...
 
+    def ask_from(self, facts: ClusterFacts, words: Sequence[str], timeout: float) -> str:
+        """Run a program in the container `facts.probe`, which asks in this host's place, and return its standard output.
+
+        Args:
+            facts: of the cluster, with a probe.
+            words: the program, such as `python3`, and its arguments.
+            timeout: seconds.
+
+        Raises:
+            CommandError: the container is gone, or the program has failed.
+        """
+        ...
+
     def delete(self, name: str, directory: Path) -> None:
         """Remove every trace of the cluster, also of one that was only partly made."""
         ...

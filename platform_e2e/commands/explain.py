@@ -48,9 +48,13 @@ def run(args: argparse.Namespace) -> int:
             limits=KEPT,
             ends=time.monotonic() + args.timeout,
         )
+        if not output.as_json:
+            # Before it is asked: one that does not answer may be another than the one that was meant.
+            output.say(f"asking {connection.name}, {connection.server}")
         with connection.kube, understood("what the API server answered"):
             about, found = diagnoses(args.objects, connection, labels=args.selector, namespace=args.namespace)
-            output.explained(about, found)
+            asked = {"name": connection.name, "context": connection.endpoint.context, "server": connection.server}
+            output.explained(about, found, asked)
     except HarnessError as error:
         output.failed(error)
         return error.exit_code

@@ -57,6 +57,9 @@ least was made meanwhile."""
 HOOKS = 150.0
 """Patience with a hook: a migration of a new cluster's empty database takes seconds; one that waits for a person does not end."""
 
+OBJECT_MISSING = "object-missing"
+"""The cause of an object that is not in the cluster."""
+
 _APPLICATIONS, _ENVIRONMENTS = Promise.APPLICATIONS, Promise.ENVIRONMENTS
 _LOADBALANCER, _MONITORING, _SELFHEAL = Promise.LOADBALANCER, Promise.MONITORING, Promise.SELFHEAL
 _NOT_READY, _WRITTEN = Symptom.WORKLOAD_NOT_READY, Symptom.CONFIGURATION
@@ -93,7 +96,7 @@ CAUSES: dict[str, Known] = {
     "application-stale-revision": Known(_APPLICATIONS, HELD),
     "application-shared-resource": Known(_APPLICATIONS, STUCK),
     "application-object-missing": Known(_APPLICATIONS),
-    "object-missing": Known(_APPLICATIONS),
+    OBJECT_MISSING: Known(_APPLICATIONS),
     "applicationset-error": Known(_ENVIRONMENTS, STUCK),
     "environment-missing": Known(_ENVIRONMENTS, GIT),
     "pod-image": Known(_APPLICATIONS, STUCK, symptom=_NOT_READY),

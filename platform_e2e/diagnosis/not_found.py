@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
+from platform_e2e.diagnosis.causes import OBJECT_MISSING
 from platform_e2e.diagnosis.explain import explain
 from platform_e2e.diagnosis.objects import at, listed, name_of
 from platform_e2e.finding import Cause
@@ -30,23 +31,23 @@ def why_not_found(kind: str, name: str, namespace: str | None, view: ReadApi) ->
     owner = _owner(kind, name, namespace, view)
     if owner is not None:
         return explain(owner, view) or Cause(
-            "object-missing",
+            OBJECT_MISSING,
             f"{wanted} belongs to {name_of(owner)} and is not there",
             "with automated sync Argo CD makes it; look at the Application's conditions and its last operation",
         )
     if namespace and view.get("v1/Namespace", namespace) is None:
         near = _near(namespace, [key(one)[1] for one in view.list("v1/Namespace")])
-        return Cause("object-missing", f"there is no namespace {namespace} for {wanted}", _offer(near, "-n "))
+        return Cause(OBJECT_MISSING, f"there is no namespace {namespace} for {wanted}", _offer(near, "-n "))
     others = list(view.list(kind))
     elsewhere = sorted(key(other)[0] for other in others if key(other)[1] == name)
     if elsewhere:
         return Cause(
-            "object-missing",
+            OBJECT_MISSING,
             f"{wanted} does not exist; there is one of that name in {listed(elsewhere[:NEAR])}",
             f"give {' or '.join(f'-n {one}' for one in elsewhere[:NEAR])}",
         )
     near = _near(name, [key(other)[1] for other in others if namespace in {None, key(other)[0]}])
-    return Cause("object-missing", f"{wanted} does not exist, and no Application has it", _offer(near, ""))
+    return Cause(OBJECT_MISSING, f"{wanted} does not exist, and no Application has it", _offer(near, ""))
 
 
 def _owner(kind: str, name: str, namespace: str | None, view: ReadApi) -> Object | None:

@@ -1,4 +1,4 @@
-"""Object references of a command line: `service/chat`, `deploy a b`, `pods -l app=chat`."""
+"""Object references as people write them: `service/chat -n chat-dev`, `deploy a b`, `pods -l app=chat`."""
 
 from __future__ import annotations
 
@@ -71,19 +71,43 @@ def parse(words: Sequence[str], labels: str) -> list[ObjectRef]:
         WrongUsage: they cannot be read as objects.
     """
     if any("/" in word for word in words):
-        pairs = [word.partition("/") for word in words]
-        odd = [word for word, (kind, _, name) in zip(words, pairs, strict=True) if not kind or not name or "/" in name]
+        found = [_kind_and_name(word) for word in words]
+        odd = [word for word, ref in zip(words, found, strict=True) if not ref.kind or not ref.name or "/" in ref.kind]
         if odd:
             raise WrongUsage(
                 f"object must be KIND/NAME, got `{odd[0]}`",
                 "write each as KIND/NAME, or all of one kind as KIND NAME ...",
             )
-        found = [ObjectRef(kind, name) for kind, _, name in pairs]
     else:
         found = [ObjectRef(words[0], name) for name in words[1:]] or [ObjectRef(word, None) for word in words]
     if labels and any(one.name for one in found):
         raise WrongUsage(f"{found[0]} has a name and -l labels", "give the name or the labels")
     return list(dict.fromkeys(found))
+
+
+def named(text: str) -> tuple[ObjectRef, str | None]:
+    """Return the object that a text names as findings do, and its namespace.
+
+    Args:
+        text: `service/chat -n chat-dev`; the kind may have its group and version, `apps/v1/Deployment/chat -n chat-dev`.
+
+    Raises:
+        WrongUsage: it names no object.
+    """
+    words, _, namespace = text.partition(" -n ")
+    ref = _kind_and_name(words)
+    if not ref.kind or not ref.name or " " in words:
+        raise WrongUsage(
+            f"object must be written `kind/NAME -n NAMESPACE`, got `{text}`",
+            "write it as `service/chat -n chat-dev`, or as `apps/v1/Deployment/chat -n chat-dev`",
+        )
+    return ref, namespace.strip() or None
+
+
+def _kind_and_name(word: str) -> ObjectRef:
+    """Split a word at its last slash: a kind may have its group and version before it, a name has none."""
+    kind, _, name = word.rpartition("/")
+    return ObjectRef(kind, name)
 
 
 def resolve(ref: ObjectRef, kind: Kind, *, labels: str, namespace: str, context_namespace: str | None) -> ResolvedRef:

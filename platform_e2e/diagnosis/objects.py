@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -41,6 +41,25 @@ def at(obj: Any, *path: str) -> Any:
     for name in path:
         obj = obj.get(name) if isinstance(obj, Mapping) else None
     return obj
+
+
+def keys_to(obj: Any, text: str, above: tuple[str | int, ...] = ()) -> tuple[str | int, ...]:
+    """Return the keys that lead to the first field with a text as its value; none where there is no such field.
+
+    An item of a list is known by its name where it has one: what admits a pod may have put others before it.
+
+    Args:
+        obj: an object, or a part of one.
+        text: that the field has, such as the name of a Secret.
+        above: the keys that lead to the part.
+    """
+    items = obj.items() if isinstance(obj, Mapping) else enumerate(obj) if isinstance(obj, list) else ()
+    for place, value in items:
+        keys = (*above, value["name"] if isinstance(obj, list) and isinstance(at(value, "name"), str) else place)
+        found = keys if value == text else keys_to(value, text, keys)
+        if found:
+            return found
+    return ()
 
 
 def selects(selector: Mapping[str, Any] | None, labels: Mapping[str, str]) -> bool:
@@ -174,14 +193,6 @@ def _happened(event: Object) -> datetime:
     )
     # One that tells no time is taken for one of now.
     return max((datetime.fromisoformat(str(text)) for text in texts if text), default=datetime.max.replace(tzinfo=UTC))
-
-
-def container_ports(objects: Iterable[Object]) -> Iterator[Mapping[str, Any]]:
-    """Return the ports that the containers of pods, or of workloads' pod templates, declare."""
-    for obj in objects:
-        spec = at(obj, "spec", "template", "spec") or obj.get("spec") or {}
-        for container in spec.get("containers") or ():
-            yield from container.get("ports") or ()
 
 
 def listed(names: Sequence[str], nothing: str = "none") -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, TextIO
 
@@ -100,11 +100,22 @@ class Output:
             lines += [f"  {title}:", *(f"    {line}" for line in part)] if part else []
         _print("\n".join(lines), sys.stderr)
 
-    def explained(self, about: str, found: Sequence[Diagnosis]) -> None:
-        """Tell what holds the objects that were asked about."""
+    def explained(self, about: str, found: Sequence[Diagnosis], cluster: Mapping[str, str]) -> None:
+        """Tell what holds the objects that were asked about.
+
+        Args:
+            about: what was asked about, in words.
+            found: the diagnosis of each object.
+            cluster: that was asked: its name, context and server; the JSON has it.
+        """
         held = [one for one in found if not one.sound]
         if self.as_json:
-            whole = {"about": about, "sound": not held, "objects": [_diagnosis(one) for one in found]}
+            whole = {
+                "cluster": cluster,
+                "about": about,
+                "sound": not held,
+                "objects": [_diagnosis(one) for one in found],
+            }
             print(json.dumps(redact.plain(whole), indent=1), flush=True)
             return
         texts = ["\n".join(_lines(one)) for one in held]

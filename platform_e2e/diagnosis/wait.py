@@ -102,6 +102,8 @@ class _Wait:
             if wanted.converged_on and not wanted.refresh:
                 self._output.say("Argo CD looks at Git by itself, every few minutes; --refresh asks it to look now")
             follows = bool([part for part in joint.parts if part.revision])
+            if looks:
+                self._looked(joint, looks)
             self._eventually(joint, last=not follows)
             later = [more for app in joint.applications() for more in rollouts_of(kube, app)]
             if follows:
@@ -160,6 +162,18 @@ class _Wait:
         """Return the objects that are meant, as they are now."""
         name = {"metadata.name": each.name} if each.name else None
         return kube.list(each.api, each.namespace, each.labels or None, name)
+
+    def _looked(self, joint: JointCondition, looks: Refresher) -> None:
+        """Wait until Argo CD has looked at Git, in what is left of the time."""
+        try:
+            looks.wait(
+                joint,
+                timeout=max(self._deadline - time.monotonic(), 0.0),
+                what=joint.what + self._lasting,
+                progress=lambda words: self._output.steps(joint.news(words)),
+            )
+        except (Timeout, Unobserved) as error:
+            raise self._whole(error) from None
 
     def _eventually(self, joint: JointCondition, *, last: bool, what: str = "") -> None:
         """Wait for all of a joint, in what is left of the time."""

@@ -1,4 +1,4 @@
-"""Read Argo CD's Applications and ApplicationSets, and ask their controllers to look again or to stop.
+"""Read Argo CD's Applications and ApplicationSets; what their controllers are asked for is in `argocd_requests`.
 
 The objects are plain dicts as the API server returns them; what is absent reads as empty. Facts about Argo CD are those of
 3.2.11, controller/appcontroller.go and controller/state.go.
@@ -6,18 +6,12 @@ The objects are plain dicts as the API server returns them; what is absent reads
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from time import monotonic
-from typing import Any, TypeVar
+from typing import Any
 
-from platform_e2e.errors import BrokenPlatform
-from platform_e2e.kube.client import Kube
-from platform_e2e.kube.expect import Expectation, Met, Pending, Source, Timeout, Verdict, eventually
+from platform_e2e.kube.expect import Expectation, Met, Pending, Verdict
 from platform_e2e.kube.objects import Object
-
-S = TypeVar("S")
 
 NAMESPACE = "argocd"
 APPLICATION = "argoproj.io/v1alpha1/Application"
@@ -26,13 +20,6 @@ APPPROJECT = "argoproj.io/v1alpha1/AppProject"
 
 REFRESH = "argocd.argoproj.io/refresh"
 """Set by who wants a refresh, removed by the application controller when it is done."""
-
-LOST_SECONDS = 3.0
-"""After which a refresh that was asked for counts as lost; one takes well below a second.
-
-The application controller writes the answer to its own patch into its cache of Applications, over what has come meanwhile
-(controller/appcontroller.go, writeBackToInformer). An Application that rests is not heard of again, and the request stays.
-"""
 
 UNTRACKED = "CustomResourceDefinition"
 """The kind whose objects Argo CD does not mark as an Application's (reposerver/repository/repository.go, kube.IsCRD): it hears of no
@@ -43,9 +30,6 @@ APPLICATIONSET_REFRESH = "argocd.argoproj.io/application-set-refresh"
 
 RUNNING_PHASES = ("Running", "Terminating")
 """Phases of an operation that has not ended; one that waits for its next attempt is Running with a time of ending."""
-
-REFRESH_SECONDS = 30.0
-"""How long a refresh may take: a comparison of a small Application takes well below one second, a cold cache some."""
 
 
 @dataclass(frozen=True)
@@ -249,150 +233,9 @@ def generated_by(app: Object) -> str | None:
     return next((owner["name"] for owner in owners if owner.get("kind") == "ApplicationSet"), None)
 
 
-def ask_refresh(kube: Kube, name: str, *, hard: bool = False, namespace: str = NAMESPACE, again: bool = False) -> None:
-    """Ask for a comparison with what Git has now, without waiting for it.
-
-    Args:
-        kube: the cluster.
-        name: of the Application.
-        hard: render the manifests again even where the commit is the same.
-        namespace: of the Application.
-        again: the request before was lost (`LOST_SECONDS`).
-    """
-    wanted = "hard" if hard else "normal"
-    # To write the same value makes no event, and without any the refresh would seem to be done. Every value but `hard` is a normal
-    # one (Application.IsRefreshRequested).
-    for value in ("again", wanted) if again else (wanted,):
-        kube.patch(APPLICATION, name, {"metadata": {"annotations": {REFRESH: value}}}, namespace)
-
-
-def ask_sync(kube: Kube, app: Object) -> None:
-    """Ask for the sync that Argo CD itself would begin, of the commit that it has compared with, without waiting for it.
-
-    Every object is applied, also one that is taken for Synced.
-
-    Args:
-        kube: the cluster.
-        app: the Application, automated, without an operation: another one would be merged with this one.
-
-    Raises:
-        Conflict: the Application was changed meanwhile, perhaps by an operation.
-    """
-    policy = (app.get("spec") or {}).get("syncPolicy") or {}
-    sync: dict[str, Any] = {
-        "prune": (policy.get("automated") or {}).get("prune") is True,
-        "syncOptions": [
-            option for option in policy.get("syncOptions") or () if not option.startswith("ApplyOutOfSyncOnly=")
-        ],
-    }
-    compared = (status(app).get("sync") or {}).keys() & {"revision", "revisions"}
-    sync |= {name: status(app)["sync"][name] for name in compared}
-    # As autoSync in controller/appcontroller.go has it.
-    operation = {"initiatedBy": {"automated": True}, "retry": policy.get("retry") or {"limit": 5}, "sync": sync}
-    metadata = app["metadata"]
-    # Argo CD merges the new state into that of the operation before: a heal of single objects would leave its list of them,
-    # and nothing but these is applied after the first wave (3.2.11, setOperationState; seen).
-    forgotten = {"operationState": None}
-    lock = {"resourceVersion": metadata.get("resourceVersion")}
-    patch = {"metadata": lock, "operation": operation, "status": forgotten}
-    kube.patch(APPLICATION, metadata["name"], patch, metadata["namespace"])
-
-
 def busy(app: Object) -> bool:
     """Tell whether an operation is asked for, or goes on."""
     return bool(app.get("operation")) or operation(app).running
-
-
-def refresh(
-    kube: Kube, name: str, *, hard: bool = False, namespace: str = NAMESPACE, timeout: float = REFRESH_SECONDS
-) -> Object:
-    """Ask for a comparison with what Git has now, wait until it is done, and return the Application after it.
-
-    Args:
-        kube: the cluster.
-        name: of the Application.
-        hard: render the manifests again even where the commit is the same.
-        namespace: of the Application.
-        timeout: seconds.
-
-    Raises:
-        Timeout: the application controller does not take the request.
-    """
-    ask_refresh(kube, name, hard=hard, namespace=namespace)
-    app: Object = eventually_asked(
-        kube.one(APPLICATION, name, namespace),
-        _refreshed,
-        lambda: ask_refresh(kube, name, hard=hard, namespace=namespace, again=True),
-        every=LOST_SECONDS,
-        timeout=timeout,
-        what=f"Argo CD's application controller refreshes application/{name} -n {namespace}",
-    )
-    return app
-
-
-def eventually_asked(
-    source: Source[S],
-    expectation: Expectation[S],
-    ask: Callable[[], object],
-    *,
-    every: float,
-    timeout: float,
-    what: str,
-) -> Any:
-    """Wait as `eventually` does, and ask once more whenever that was in vain for a while; the caller has asked before.
-
-    Args:
-        source: what to read.
-        expectation: judges each state.
-        ask: asks Argo CD again.
-        every: seconds after which it does.
-        timeout: seconds in all.
-        what: what is expected, as a sentence with the object's name.
-
-    Raises:
-        Timeout: it did not come in time.
-    """
-    ends = monotonic() + timeout
-    while True:
-        left = ends - monotonic()
-        try:
-            return eventually(source, expectation, timeout=min(every, left), what=what)
-        except Timeout:
-            if left <= every:
-                raise
-            ask()
-
-
-def ask_applicationset_refresh(kube: Kube, name: str, *, namespace: str = NAMESPACE) -> None:
-    """Request that an ApplicationSet's generators run again, without waiting for it."""
-    annotations = {APPLICATIONSET_REFRESH: "true"}
-    kube.patch(APPLICATIONSET, name, {"metadata": {"annotations": annotations}}, namespace)
-
-
-def terminate(kube: Kube, name: str, *, namespace: str = NAMESPACE, timeout: float = REFRESH_SECONDS) -> None:
-    """Stop the operation of an Application, attempts to come included, and wait until it has stopped.
-
-    Nothing happens where none runs. Argo CD does not sync the same commit again by itself afterwards.
-
-    Args:
-        kube: the cluster.
-        name: of the Application.
-        namespace: of the Application.
-        timeout: seconds.
-
-    Raises:
-        BrokenPlatform: there is no such Application.
-        Timeout: it does not stop.
-    """
-    app = kube.get(APPLICATION, name, namespace)
-    if app is None:
-        raise BrokenPlatform(f"application/{name} -n {namespace} does not exist, so no operation of it can be stopped")
-    if not operation(app).running:
-        return
-    # What Argo CD's own server does for `argocd app terminate-op`; an Application has no subresource for its status.
-    kube.patch(APPLICATION, name, {"status": {"operationState": {"phase": "Terminating"}}}, namespace)
-    what = f"the operation of application/{name} -n {namespace} stops"
-    eventually(kube.one(APPLICATION, name, namespace), _stopped, timeout=timeout, what=what)
 
 
 def generated_exactly(name: str, expected: frozenset[str]) -> Expectation[tuple[Object | None, list[Object]]]:
@@ -428,19 +271,6 @@ def generated_exactly(name: str, expected: frozenset[str]) -> Expectation[tuple[
         return Met(owned)
 
     return judge
-
-
-def _refreshed(app: Object | None) -> Verdict:
-    if app is None:
-        return Pending("the Application does not exist")
-    return Pending("the refresh was asked for and is not done") if refresh_asked(app) else Met(app)
-
-
-def _stopped(app: Object | None) -> Verdict:
-    if app is None:
-        return Met(None)
-    found = operation(app)
-    return Pending(f"it is {found.phase}: {found.message}") if found.running or app.get("operation") else Met(app)
 
 
 def _revisions(holder: dict[str, Any]) -> tuple[str, ...]:

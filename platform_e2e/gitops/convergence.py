@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from platform_e2e.finding import Cause
-from platform_e2e.gitops import argocd
+from platform_e2e.gitops import argocd, argocd_requests
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import Expectation, Failed, Met, Pending, Polled, Verdict, all_of, eventually
 from platform_e2e.kube.objects import Object
@@ -105,7 +105,7 @@ def converge(
         Refuted: Argo CD has given up on this commit for an Application.
     """
     wanted = list(names)
-    in_parallel(lambda name: argocd.ask_refresh(kube, name, namespace=namespace), wanted)
+    in_parallel(lambda name: argocd_requests.ask_refresh(kube, name, namespace=namespace), wanted)
     expected = converged_on(sha, by_operation=by_operation)
 
     def wait(name: str) -> Object:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from platform_e2e.gitops import argocd
+from platform_e2e.gitops import argocd, argocd_requests
 from platform_e2e.gitops.convergence import in_parallel, roll_out
 from platform_e2e.gitops.git import Commit, GitServer
 from platform_e2e.gitops.rollout import PHASE, GiveUp, Held, LayerRollout
@@ -310,9 +310,9 @@ def refresh_all(kube: Kube, layer: Layer, *, hard: bool = False) -> None:
             return
 
     wanted: list[tuple[Callable[..., None], str, str]] = [
-        (argocd.ask_applicationset_refresh, appset.name, appset.namespace) for appset in layer.applicationsets
+        (argocd_requests.ask_applicationset_refresh, appset.name, appset.namespace) for appset in layer.applicationsets
     ]
-    wanted += [(partial(argocd.ask_refresh, hard=hard), app.name, app.namespace) for app in layer.applications]
+    wanted += [(partial(argocd_requests.ask_refresh, hard=hard), app.name, app.namespace) for app in layer.applications]
     in_parallel(ask, wanted)
 
 

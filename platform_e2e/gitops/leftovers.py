@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from platform_e2e.errors import BrokenHarness
-from platform_e2e.gitops import argocd
+from platform_e2e.gitops import argocd, argocd_requests
 from platform_e2e.gitops.convergence import in_parallel
 from platform_e2e.kube.client import MANAGER, Kube
 from platform_e2e.kube.discovery import kinds
@@ -314,7 +314,7 @@ def sync_again(kube: Kube, layer: Layer, names: Mapping[str, Any]) -> None:
             # Argo CD drops a request during another operation, or joins both: a heal of single objects does not sync the others.
             return Pending("another operation goes on")
         try:
-            argocd.ask_sync(kube, app)
+            argocd_requests.ask_sync(kube, app)
         except Conflict:
             return Pending("it was changed meanwhile")
         return Met()

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from platform_e2e.finding import Cause
-from platform_e2e.gitops import argocd
+from platform_e2e.gitops import argocd, argocd_requests
 from platform_e2e.gitops.attempts import Attempts
 from platform_e2e.gitops.comparisons import Comparisons
 from platform_e2e.gitops.convergence import converged_on
@@ -263,7 +263,7 @@ class LayerRollout:
         if not self._comparisons.doubted(app.name):
             return ""
         # Without the pause of earlier requests: nothing else delays this one.
-        ask = partial(argocd.ask_refresh, self.kube, app.name, namespace=app.namespace)
+        ask = partial(argocd_requests.ask_refresh, self.kube, app.name, namespace=app.namespace)
         self._once(f"{app.name} again", time.monotonic(), ask)
         return "it is compared once more, since what it says may be from before its last sync"
 
@@ -285,7 +285,7 @@ class LayerRollout:
             self._once(
                 application.name,
                 now,
-                lambda: argocd.ask_refresh(self.kube, application.name, namespace=application.namespace),
+                lambda: argocd_requests.ask_refresh(self.kube, application.name, namespace=application.namespace),
             )
             return verdict
         errors = [
@@ -301,7 +301,9 @@ class LayerRollout:
             self._once(
                 application.name,
                 now,
-                lambda: argocd.ask_refresh(self.kube, application.name, hard=hard, namespace=application.namespace),
+                lambda: argocd_requests.ask_refresh(
+                    self.kube, application.name, hard=hard, namespace=application.namespace
+                ),
             )
         if not errors or _STARTING.search(errors[0]) or not foundations_ready:
             self._errors.pop(application.name, None)
@@ -323,12 +325,12 @@ class LayerRollout:
                 self._once(
                     application.name,
                     now,
-                    lambda: argocd.ask_refresh(self.kube, application.name, namespace=application.namespace),
+                    lambda: argocd_requests.ask_refresh(self.kube, application.name, namespace=application.namespace),
                 )
-        elif now - self._refreshes.setdefault(application.name, now) >= argocd.LOST_SECONDS:
+        elif now - self._refreshes.setdefault(application.name, now) >= argocd_requests.LOST_SECONDS:
             self._refreshes[application.name] = now
             with contextlib.suppress(ApiError):
-                argocd.ask_refresh(self.kube, application.name, namespace=application.namespace, again=True)
+                argocd_requests.ask_refresh(self.kube, application.name, namespace=application.namespace, again=True)
 
     def _once(self, name: str, now: float, work: Callable[[], object]) -> None:
         """Do the work unless it was done a short time ago; if the API server refuses, the next call tries again."""

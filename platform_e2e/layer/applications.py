@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from platform_e2e.layer.objects import EXEMPT, Rendered, described
+from platform_e2e.layer.written import Written
 from platform_e2e.layer.yamlfile import Document
 
 NAMESPACE = "argocd"
@@ -78,6 +79,7 @@ class Application:
         automation: what the sync policy says about automatic syncs.
         generated_by: name of the ApplicationSet that makes it; None where it is written itself.
         manifest: the whole object.
+        written: where each of its fields is written; of a generated one, in its ApplicationSet's template.
         objects: what it renders, filled in by `load`.
     """
 
@@ -93,6 +95,7 @@ class Application:
     automation: Automation
     generated_by: str | None
     manifest: dict[str, Any]
+    written: Written | None = field(default=None, repr=False, compare=False)
     objects: tuple[Rendered, ...] = field(default=(), repr=False)
 
     @property
@@ -109,6 +112,10 @@ class Application:
     def labels(self) -> Mapping[str, str]:
         """Return its labels."""
         return self.manifest["metadata"].get("labels") or {}
+
+    def place(self, *field: str | int) -> str:
+        """Return the file and line where a field of it is written, for a remedy."""
+        return self.written.place(self.manifest, field) if self.written else f"{self.file}:{self.line}"
 
     def exempt(self, promise: str) -> str | None:
         """Return why it does not make the promise, or None."""
@@ -155,6 +162,7 @@ def parse(document: Document, generated_by: str | None = None, default_namespace
         automation=_automation(policy.get("automated")),
         generated_by=generated_by,
         manifest=data,
+        written=Written.of(document),
     )
 
 

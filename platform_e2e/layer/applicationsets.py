@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -14,6 +14,7 @@ from platform_e2e.layer.applications import Application
 from platform_e2e.layer.generators import Expansion, GeneratorError
 from platform_e2e.layer.objects import EXEMPT, described
 from platform_e2e.layer.templates import TemplateError
+from platform_e2e.layer.written import Written
 from platform_e2e.layer.yamlfile import Document
 
 
@@ -28,6 +29,7 @@ class ApplicationSet:
         line: from 1.
         generates: names of the Applications that it makes.
         manifest: the whole object.
+        written: where each of its fields is written.
     """
 
     name: str
@@ -36,6 +38,11 @@ class ApplicationSet:
     line: int
     generates: tuple[str, ...]
     manifest: dict[str, Any]
+    written: Written | None = field(default=None, repr=False, compare=False)
+
+    def place(self, *field: str | int) -> str:
+        """Return the file and line where a field of it is written, for a remedy."""
+        return self.written.place(self.manifest, field) if self.written else f"{self.file}:{self.line}"
 
     @property
     def annotations(self) -> Mapping[str, str]:
@@ -57,7 +64,8 @@ class Environment:
         applicationset: whose environment it is.
         application: the generated Application that reads it; None where there is none.
         exempt: why there need be none, or None.
-        file: of the ApplicationSet.
+        file: of the ApplicationSet, from the top of the repository that has the layer.
+        place: file and line of its generators.
     """
 
     name: str
@@ -66,6 +74,7 @@ class Environment:
     application: str | None
     exempt: str | None
     file: str
+    place: str
 
 
 def expand(root: Path, document: Document) -> tuple[ApplicationSet, tuple[Application, ...]]:
@@ -102,7 +111,9 @@ def expand(root: Path, document: Document) -> tuple[ApplicationSet, tuple[Applic
             problem = f"ApplicationSet {name} generates the Application {one.name} twice"
             raise document.error(problem, "use a parameter that differs in metadata.name", ("spec", "template"))
     names = tuple(one.name for one in found)
-    return ApplicationSet(name, namespace, document.file, document.line, names, document.data), tuple(found)
+    return ApplicationSet(
+        name, namespace, document.file, document.line, names, document.data, Written.of(document)
+    ), tuple(found)
 
 
 def _application(document: Document, owner: str, namespace: str, template: dict[str, Any]) -> Application:
@@ -111,7 +122,9 @@ def _application(document: Document, owner: str, namespace: str, template: dict[
         raise document.error(f"ApplicationSet {owner} has a template without metadata.name", at=("spec", "template"))
     data = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", **template, "metadata": metadata}
     # The generated object has no lines of its own: `node` stays empty, so every error names the ApplicationSet's.
-    return applications.parse(replace(document, data=data, node=None), generated_by=owner)
+    found = applications.parse(replace(document, data=data, node=None), generated_by=owner)
+    node = document.node["spec"]["template"] if document.node is not None else None
+    return replace(found, written=Written(replace(document, data=data, node=node)))
 
 
 def environments(root: Path, owner: ApplicationSet, generated: Sequence[Application]) -> tuple[Environment, ...]:
@@ -136,7 +149,13 @@ def environments(root: Path, owner: ApplicationSet, generated: Sequence[Applicat
     exempt = owner.annotations.get(EXEMPT + Promise.ENVIRONMENTS)
     return tuple(
         Environment(
-            PurePosixPath(path).name, path, owner.name, name or None, exempt or _exempt(root, root / path), owner.file
+            PurePosixPath(path).name,
+            path,
+            owner.name,
+            name or None,
+            exempt or _exempt(root, root / path),
+            owner.file,
+            owner.place("spec", "generators"),
         )
         for path, name in sorted(found.items())
     )

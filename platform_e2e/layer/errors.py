@@ -9,7 +9,7 @@ class LayerError(WrongUsage):
     """A file of the layer cannot be used; found before anything is started.
 
     Args:
-        file: relative to the layer.
+        file: from the top of the repository that has the layer.
         line: from 1; None where the whole file is meant.
         problem: what is wrong, with the name of the object.
         remedy: what to change.

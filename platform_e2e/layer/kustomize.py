@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from platform_e2e import shell
+from ruamel.yaml.scalarstring import LiteralScalarString
+
+from platform_e2e import paths, shell
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.layer import yamlfile
 from platform_e2e.layer.errors import LayerError
+from platform_e2e.layer.written import Patch
 from platform_e2e.layer.yamlfile import Document
 
 Renderer = Callable[[Path], list[dict[str, Any]]]
@@ -45,13 +48,13 @@ class Reads:
         files: absolute paths, the kustomizations included.
         objects: documents of its resources: what is rendered was written there.
         kustomizations: the documents of it and of those that it is made of.
-        patches: documents of files that change what is written elsewhere, the innermost kustomization's first.
+        patches: what changes what is written elsewhere, the innermost kustomization's first.
     """
 
     files: set[Path] = field(default_factory=set)
     objects: list[Document] = field(default_factory=list)
     kustomizations: list[Document] = field(default_factory=list)
-    patches: list[Document] = field(default_factory=list)
+    patches: list[Patch] = field(default_factory=list)
 
 
 def kustomization_in(root: Path, directory: Path) -> Path | None:
@@ -63,7 +66,7 @@ def kustomization_in(root: Path, directory: Path) -> Path | None:
     found = [directory / name for name in NAMES if (directory / name).is_file()]
     if len(found) > 1:
         names = " and ".join(path.name for path in found)
-        raise LayerError(directory.relative_to(root).as_posix(), None, f"has both {names}", "keep one of them")
+        raise LayerError(paths.in_repository(directory, root), None, f"has both {names}", "keep one of them")
     return found[0] if found else None
 
 
@@ -126,10 +129,10 @@ class _Follow:
     def kustomization(self, directory: Path, above: tuple[Path, ...]) -> None:
         path = kustomization_in(self.root, directory)
         if path is None:
-            name = directory.relative_to(self.root).as_posix()
+            name = paths.in_repository(directory, self.root)
             raise LayerError(name, None, "is used as a kustomization and has none", f"add {NAMES[0]}")
         if directory in above:
-            raise LayerError(path.relative_to(self.root).as_posix(), 1, "is made of itself", "break the circle")
+            raise LayerError(paths.in_repository(path, self.root), 1, "is made of itself", "break the circle")
         if path in self.found.files:
             return
         self.found.files.add(path)
@@ -161,10 +164,10 @@ class _Follow:
             path = self._local(document, directory, entry, at)
             if path not in self.found.files and at[0] not in _GENERATORS:
                 # Kustomize takes the last of two equal keys in a patch without a word.
-                self.found.patches += yamlfile.read(self.root, path)
+                self.found.patches += [Patch(each, _target(document, at)) for each in yamlfile.read(self.root, path)]
             self.found.files.add(path)
         for at, text in _inline_patches(document):
-            _check_inline(document, text, at)
+            self.found.patches += [Patch(each, _target(document, at)) for each in _inline(document, text, at)]
 
     def _resource(self, path: Path) -> None:
         if path not in self.found.files:
@@ -242,10 +245,29 @@ def _inline_patches(document: Document) -> Iterator[tuple[tuple[str | int, ...],
                 yield (*at, "patch"), entry["patch"]
 
 
-def _check_inline(document: Document, text: str, at: tuple[str | int, ...]) -> None:
-    """Refuse an inline patch that is no sound YAML, at the line of the patch."""
+def _target(document: Document, at: tuple[str | int, ...]) -> dict[str, Any]:
+    """Return what an entry of a kustomization says that its patch is for; empty where the patch itself does."""
+    entry = document.data[at[0]][at[1]] if len(at) > 1 else None
+    target = entry.get("target") if isinstance(entry, dict) else None
+    return target if isinstance(target, dict) else {}
+
+
+def _inline(document: Document, text: str, at: tuple[str | int, ...]) -> list[Document]:
+    """Return the documents of an inline patch with the lines of the kustomization.
+
+    Raises:
+        LayerError: it is not sound YAML; at the line of the patch.
+    """
+    node: Any = document.node
+    for key in at:
+        node = node[key] if node is not None else None
+    line = document.line_of(*at)
     try:
-        yamlfile.parse(text, document.file)
+        found = yamlfile.parse(text, document.file)
+        if isinstance(node, LiteralScalarString):
+            # The text begins in the line below its `|`.
+            return [replace(each, line=each.line + line, offset=line) for each in found]
+        return [replace(each, line=line, node=None) for each in found]
     except LayerError as error:
         raise document.error(f"the patch {error.problem.partition(': ')[2]}", at=at) from error
 

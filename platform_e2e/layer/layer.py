@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from platform_e2e.addresses import AddressRange
-from platform_e2e.layer import inventory, tree
+from platform_e2e.finding import Cause
+from platform_e2e.layer import inventory, objects, tree
 from platform_e2e.layer.applications import Application
 from platform_e2e.layer.applicationsets import ApplicationSet, Environment
 from platform_e2e.layer.inventory import LoadBalancer, MetricsService, Pool
@@ -51,6 +52,15 @@ class Layer:
         Hooks are left out: they come and go with a sync.
         """
         return tuple(one for one in self.rendered if one.kept and kind in (one.kind, one.api))
+
+    def located(self, cause: Cause, otherwise: Rendered | None = None) -> Cause:
+        """Return a cause whose remedy names the file and line of the field to change, where the layer has that object.
+
+        Args:
+            cause: that may name another object to be changed, or one that led to it.
+            otherwise: the object to be changed where it names none.
+        """
+        return objects.located(cause, self.rendered, otherwise)
 
     def application(self, name: str) -> Application:
         """Return an Application by its name.

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from platform_e2e import paths
 from platform_e2e.errors import WrongUsage
 from platform_e2e.finding import Promise
 from platform_e2e.layer import (
@@ -27,6 +28,7 @@ from platform_e2e.layer.kustomize import Renderer
 from platform_e2e.layer.layer import Layer
 from platform_e2e.layer.objects import Exemption, Rendered, described, exemptions
 from platform_e2e.layer.unread import Unread
+from platform_e2e.layer.written import Written
 from platform_e2e.layer.yamlfile import Document
 
 ROOTS = "argocd"
@@ -58,7 +60,10 @@ def load(directory: Path, renderer: Renderer = kustomize.unavailable) -> Layer:
     found.take(document for document in manifests.directory(root, root / ROOTS, recurse=True))
     if not found.applications:
         raise LayerError(
-            ROOTS, None, "holds no Application and no ApplicationSet", "a layer that deploys nothing proves nothing"
+            paths.in_repository(root / ROOTS, root),
+            None,
+            "holds no Application and no ApplicationSet",
+            "a layer that deploys nothing proves nothing",
         )
     found.render()
     every = tuple(sorted(found.rendered.values(), key=lambda one: one.name))
@@ -117,7 +122,7 @@ class _Reading:
                 self.read |= unread.directories(self.root, inputs)
                 objects = rendering.render(application, inputs, self.renderer)
                 self.rendered[application.namespace, application.name] = replace(application, objects=objects)
-                self.take(Document(one.object, one.file, one.line or 1) for one in objects)
+                self.take(one.document for one in objects)
 
     def _application(self, new: Application) -> None:
         known = self.applications.setdefault((new.namespace, new.name), new)
@@ -142,7 +147,7 @@ class _Reading:
     def _project(self, document: Document) -> None:
         metadata = document.data["metadata"]
         key = (metadata.get("namespace") or applications.NAMESPACE, metadata["name"])
-        self.projects.setdefault(key, Rendered(document.data, "", document.file, document.line))
+        self.projects.setdefault(key, Rendered(document.data, "", document.file, document.line, Written.of(document)))
 
     def _check_repository(self, application: Application) -> None:
         """Refuse an Application that reads another repository than most: its path means nothing in this layer."""
@@ -171,6 +176,7 @@ def _exemptions(found: _Reading, rendered: tuple[Rendered, ...], left: tuple[Unr
             every[subject, Promise.ENVIRONMENTS] = exemption
     for one in left:
         if one.exempt:
-            exemption = Exemption(str(one), Promise.APPLICATIONS, one.exempt, one.path)
+            named = paths.in_repository(found.root / one.path, found.root)
+            exemption = Exemption(str(one), Promise.APPLICATIONS, one.exempt, named)
             every[str(one), Promise.APPLICATIONS] = exemption
     return tuple(every.values())

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from platform_e2e import paths
 from platform_e2e.layer import yamlfile
 from platform_e2e.layer.errors import LayerError
 from platform_e2e.layer.yamlfile import Document
@@ -38,7 +39,8 @@ def objects(document: Document) -> Iterator[Document]:
     items = data.get("items")
     if isinstance(items, list) or data["kind"] == "List":
         for index, item in enumerate(items or []):
-            yield from objects(Document(item, document.file, document.line_of("items", index)))
+            node = document.node["items"][index] if document.node is not None else None
+            yield from objects(Document(item, document.file, document.line_of("items", index), node))
         return
     metadata = data.get("metadata")
     if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str) or not metadata["name"]:
@@ -82,7 +84,7 @@ def directory(root: Path, path: Path, *, recurse: bool = False, include: str = "
             continue
         if (exclude and glob(exclude, name)) or (include and not glob(include, name)):
             continue
-        shown = file.relative_to(root).as_posix()
+        shown = paths.in_repository(file, root)
         if file.suffix == ".jsonnet":
             raise LayerError(shown, 1, "is Jsonnet, which is not rendered here", "commit what it renders")
         if file.stat().st_size <= yamlfile.LARGEST_FILE and SKIP in yamlfile.decode(file.read_bytes(), shown):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from platform_e2e.finding import Promise, promise_name
+from platform_e2e.finding import Cause, Promise, promise_name
 from platform_e2e.layer.errors import LayerError
+from platform_e2e.layer.written import Written
+from platform_e2e.layer.yamlfile import Document
 
 EXEMPT = "platform-e2e/exempt-"
 """Prefix of the annotation that takes an object out of a promise; its value is the reason."""
@@ -66,6 +68,16 @@ CLUSTER_SCOPED = frozenset(
 are added from their `scope`."""
 
 
+POD_SPECS: Mapping[str, tuple[str, ...]] = {
+    "Pod": ("spec",),
+    **dict.fromkeys(
+        ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "Rollout"), ("spec", "template", "spec")
+    ),
+    "CronJob": ("spec", "jobTemplate", "spec", "template", "spec"),
+}
+"""Kinds that make pods, and where each has the pod's spec."""
+
+
 @dataclass(frozen=True)
 class Rendered:
     """One object that an Application renders.
@@ -73,16 +85,16 @@ class Rendered:
     Attributes:
         object: as Argo CD applies it, its namespace filled in.
         application: name of the Application that owns it.
-        file: where it is written, relative to the layer.
+        file: where it is written, from the top of the repository that has the layer.
         line: from 1; None where only the file is known.
-        patches: files of its Application's kustomization that change it, the outermost first.
+        written: where each of its fields is written; None where that is not known.
     """
 
     object: dict[str, Any]
     application: str
     file: str
     line: int | None
-    patches: tuple[str, ...] = ()
+    written: Written | None = field(default=None, repr=False, compare=False)
 
     @property
     def kind(self) -> str:
@@ -160,12 +172,28 @@ class Rendered:
 
     @property
     def location(self) -> str:
-        """Return the file and line where the object is written, for a remedy; the file alone where the line is not known.
+        """Return the file and line where the object is written; the file alone where the line is not known."""
+        return self.place()
 
-        Files that patch the object come first: a base is shared, and what is wrong in one overlay only is most often written there.
+    def place(self, *field: str | int) -> str:
+        """Return the file and line where a field is written, for a remedy; those of the object where it is nowhere.
+
+        Args:
+            field: the keys that lead to it, as `Cause.field` has them; none for the object as a whole. One of a pod is looked
+                for in the pod template of what makes pods.
         """
-        written = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{', '.join(self.patches)}, which patches {written}" if self.patches else written
+        path = POD_SPECS.get(self.kind)
+        if path and len(field) > 1 and field[0] == "spec" and field[1] not in self.spec:
+            field = (*path, *field[1:])
+        if self.written is not None:
+            return self.written.place(self.object, field)
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+    @property
+    def document(self) -> Document:
+        """Return the object as a document of its file."""
+        node = self.written.document.node if self.written is not None else None
+        return Document(self.object, self.file, self.line or 1, node, written=self.written)
 
     def exempt(self, promise: str) -> str | None:
         """Return why the object does not make the promise, or None."""
@@ -178,6 +206,21 @@ class Rendered:
     def __str__(self) -> str:
         """Name it as findings do: kind/name -n namespace."""
         return described(self.kind, self.name, self.namespace)
+
+
+def located(cause: Cause, objects: Iterable[Rendered], otherwise: Rendered | None = None) -> Cause:
+    """Return a cause whose remedy names the file and line of the field to change; unchanged where none of the objects has it.
+
+    Args:
+        cause: that may name another object to be changed, or one that led to it.
+        objects: of the layer.
+        otherwise: the object to be changed where the cause names none.
+    """
+    # `image NAME` is what several objects have in common, and no object.
+    about = cause.about if " " not in cause.about.partition(" -n ")[0] else ""
+    name = about or cause.through
+    found = next((one for one in objects if str(one) == name), None) if name else otherwise
+    return cause.located(found.place(*cause.field)) if found is not None else cause
 
 
 @dataclass(frozen=True)

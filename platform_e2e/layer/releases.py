@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from platform_e2e import paths
 from platform_e2e.layer import yamlfile
 from platform_e2e.layer.errors import LayerError
 from platform_e2e.layer.yamlfile import Document
@@ -62,7 +63,7 @@ def read(root: Path) -> tuple[Release, ...]:
         or not isinstance(documents[0].data, dict)
         or not isinstance(documents[0].data.get("releases"), list)
     ):
-        raise LayerError(FILE, 1, "must be one document with a list `releases`")
+        raise LayerError(paths.in_repository(path, root), 1, "must be one document with a list `releases`")
     document = documents[0]
     found = [_release(root, document, index) for index in range(len(document.data["releases"]))]
     for index, release in enumerate(found):

@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from platform_e2e import paths
 from platform_e2e.layer import kustomize, manifests
 from platform_e2e.layer.applications import Application, Source
 from platform_e2e.layer.errors import LayerError
 from platform_e2e.layer.kustomize import Reads, Renderer
 from platform_e2e.layer.objects import CLUSTER_SCOPED, Rendered
+from platform_e2e.layer.written import Written
 from platform_e2e.layer.yamlfile import Document
 
 
@@ -106,7 +108,7 @@ def _input(root: Path, application: Application, source: Source) -> Input:
         raise LayerError(application.file, application.line, problem, "use a directory or a kustomization")
     for name in _overrides(application):
         if (directory / name).exists():
-            file = (directory / name).relative_to(root).as_posix()
+            file = paths.in_repository(directory / name, root)
             problem = f"changes how Argo CD renders {application}, which is not followed here"
             raise LayerError(file, 1, problem, "write it into the Application's source or the kustomization")
     # Any field of spec.source.directory makes Argo CD read a plain directory, even where there is a kustomization.
@@ -159,21 +161,10 @@ def _located(data: dict[str, Any], reads: Reads) -> Document:
         if same:
             written = same[0]
             names = {name, written.data["metadata"]["name"]}
-            return Document(data, written.file, written.line, patches=_patches(reads, kind, names))
+            patches = tuple(patch for patch in reversed(reads.patches) if patch.is_about(kind, names))
+            fields = Written(written, patches, tuple(reads.kustomizations))
+            return Document(data, written.file, written.line, written=fields)
     return _generated(data, reads) or Document(data, kustomization.file, 1)
-
-
-def _patches(reads: Reads, kind: str, names: AbstractSet[str]) -> tuple[str, ...]:
-    """Return the files of patches that name an object, the outermost first: what it says last is written there."""
-    found = [
-        patch.file
-        for patch in reversed(reads.patches)
-        if isinstance(patch.data, dict)
-        and patch.data.get("kind") == kind
-        and isinstance(patch.data.get("metadata"), dict)
-        and patch.data["metadata"].get("name") in names
-    ]
-    return tuple(dict.fromkeys(found))
 
 
 def _generated(data: dict[str, Any], reads: Reads) -> Document | None:
@@ -200,4 +191,4 @@ def _rendered(document: Document, application: Application, cluster_scoped: Abst
     elif not data["metadata"].get("namespace") and application.destination:
         # As Argo CD does before it applies.
         data["metadata"]["namespace"] = application.destination
-    return Rendered(data, application.name, document.file, document.line, document.patches)
+    return Rendered(data, application.name, document.file, document.line, Written.of(document))

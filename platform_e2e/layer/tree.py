@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from platform_e2e import paths
 from platform_e2e.errors import WrongUsage
 from platform_e2e.layer.errors import LayerError
 
@@ -39,7 +40,7 @@ def files(root: Path) -> tuple[Path, ...]:
         raise WrongUsage(f"{root} is no directory", "name the directory of the layer with --layer DIR")
     found, total = [], 0
     for path in _walk(root):
-        file = path.relative_to(root).as_posix()
+        file = paths.in_repository(path, root)
         status = path.lstat()
         if stat.S_ISLNK(status.st_mode):
             _check_link(root, path, file)

@@ -8,6 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from platform_e2e import paths
 from platform_e2e.finding import Promise
 from platform_e2e.layer import kustomize, manifests, yamlfile
 from platform_e2e.layer.applicationsets import Environment
@@ -52,8 +53,9 @@ def directories(root: Path, made_of: Iterable[Input]) -> set[Path]:
         made_of: what the Applications are made of.
     """
     found: set[Path] = set()
+    top = paths.repository_of(root)
     for one in made_of:
-        files = one.reads.files if one.reads else {root / document.file for document in one.documents}
+        files = one.reads.files if one.reads else {top / document.file for document in one.documents}
         # A link is followed: its target is what is read.
         found |= {one.directory, *(path.resolve().parent for path in files)}
     return found

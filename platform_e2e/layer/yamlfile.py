@@ -6,10 +6,10 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedBase
@@ -21,7 +21,11 @@ from ruamel.yaml.resolver import VersionedResolver
 from ruamel.yaml.scalarbool import ScalarBoolean
 from ruamel.yaml.tag import Tag
 
+from platform_e2e import paths
 from platform_e2e.layer.errors import LayerError
+
+if TYPE_CHECKING:
+    from platform_e2e.layer.written import Written
 
 LARGEST_FILE = 1 << 20
 """Bytes of one YAML or JSON file. etcd refuses requests above 1.5 MiB, so no object in a larger one could be applied."""
@@ -74,17 +78,19 @@ class Document:
 
     Attributes:
         data: its content, plain dicts, lists and scalars.
-        file: relative to the layer.
+        file: from the top of the repository that has the layer.
         line: of its first key, from 1.
         node: the parsed document, which knows its lines; None for JSON.
-        patches: files that change it while it is rendered, the outermost first.
+        offset: lines of the file above the text that was parsed, of a document within another one.
+        written: where the fields of an object that was rendered are written; None where it was read itself.
     """
 
     data: Any
     file: str
     line: int
     node: Any = None
-    patches: tuple[str, ...] = ()
+    offset: int = 0
+    written: Written | None = field(default=None, repr=False, compare=False)
 
     def line_of(self, *keys: str | int) -> int:
         """Return the line of a field, or of the nearest enclosing one that exists."""
@@ -95,7 +101,7 @@ class Document:
             position = node.lc.data.get(key) if node.lc.data else None
             if position is None:
                 break
-            line, node = position[0] + 1, node[key]  # type: ignore[index]
+            line, node = position[0] + 1 + self.offset, node[key]  # type: ignore[index]
         return line
 
     def error(self, problem: str, remedy: str = "", at: Sequence[str | int] = ()) -> LayerError:
@@ -113,7 +119,7 @@ def read(root: Path, path: Path) -> list[Document]:
     Raises:
         LayerError: it is too large, no UTF-8, no YAML, says a key twice, or grows without bound by aliases.
     """
-    file = path.relative_to(root).as_posix()
+    file = paths.in_repository(path, root)
     size = path.stat().st_size
     if size > LARGEST_FILE:
         remedy = "split it; the API server could not take an object of that size either"

@@ -8,9 +8,10 @@ from typing import Any, NoReturn
 
 from platform_e2e.checks import applications
 from platform_e2e.checks.polling import until_no_findings
+from platform_e2e.diagnosis import object_refs
 from platform_e2e.diagnosis.attribution import depend_on, findings_of_promise
+from platform_e2e.diagnosis.causes import OBJECT_MISSING
 from platform_e2e.diagnosis.explain import explain, unexplained_of
-from platform_e2e.errors import WrongUsage
 from platform_e2e.finding import PROVEN, Cause, Finding, Promise
 from platform_e2e.gitops.git import GitServer
 from platform_e2e.kube.client import Kube
@@ -22,9 +23,6 @@ from platform_e2e.layer import Layer, Release
 from platform_e2e.layer.objects import Rendered, described
 from platform_e2e.runs.verdict import PromiseBroken
 from platform_e2e.testing.http import Http
-
-MISSING = "object-missing"
-"""Id of the cause of an object that does not exist."""
 
 TIMEOUT = 30.0
 """Seconds for an object that Argo CD has applied already; most are ready at once."""
@@ -94,7 +92,7 @@ class Platform:
         """
         target = Target.of(each)
         why = cause or self._cause(target, self._live(target), observed)
-        return Finding(str(target), PROVEN.get(), expected, observed, target.located(why), details)
+        return Finding(str(target), PROVEN.get(), expected, observed, self.layer.located(why, target.rendered), details)
 
     def lacking(self) -> dict[str, Finding]:
         """Return the finding about each Application that has not converged, by its name."""
@@ -116,7 +114,7 @@ class Platform:
         if live is not None:
             return explain(live, self.kube) or unexplained_of(live, self.kube, observed)
         remedy = "look at the Application that renders it" if target.rendered else "create it, or correct its name"
-        return Cause(MISSING, f"{target} is not in the cluster", remedy)
+        return Cause(OBJECT_MISSING, f"{target} is not in the cluster", remedy)
 
     def _application(self, target: Target) -> list[Finding]:
         """Return the findings about the Application that renders an object."""
@@ -153,19 +151,9 @@ class Target:
             return each
         if isinstance(each, Rendered):
             return cls(each.api, each.name, each.namespace, each)
-        words, _, namespace = each.partition(" -n ")
-        kind, _, name = words.rpartition("/")
-        if not kind or not name or " " in words:
-            raise WrongUsage(
-                f"object must be written `kind/NAME -n NAMESPACE`, got `{each}`",
-                "write it as `service/chat -n chat-dev`, or as `apps/v1/Deployment/chat -n chat-dev`",
-            )
-        api = kind if "/" in kind else f"v1/{kind[:1].upper()}{kind[1:]}"
-        return cls(api, name, namespace.strip() or None)
-
-    def located(self, cause: Cause) -> Cause:
-        """Return a cause with file and line in its remedy, where the layer has the object."""
-        return cause.located(self.rendered.location) if self.rendered else cause
+        ref, namespace = object_refs.named(each)
+        api = ref.kind if "/" in ref.kind else f"v1/{ref.kind[:1].upper()}{ref.kind[1:]}"
+        return cls(api, str(ref.name), namespace)
 
     def __str__(self) -> str:
         """Return its name as in findings."""
@@ -251,7 +239,7 @@ class Expected:
         self._fail([self.platform.finding(self.target, expected=expected, observed=observed)])
 
     def _fail(self, findings: Sequence[Finding]) -> NoReturn:
-        if any(finding.cause.id == MISSING for finding in findings):
+        if any(finding.cause.id == OBJECT_MISSING for finding in findings):
             # The Application has not created the object because of what keeps it from converging.
             depend_on(self.platform._application(self.target))  # noqa: SLF001
         raise PromiseBroken(findings_of_promise(findings, lambda: self.platform._application(self.target)))  # noqa: SLF001

@@ -22,6 +22,7 @@ from platform_e2e.runs.saved import SavedRun
 from platform_e2e.runs.verdict import Verdict
 from platform_e2e.settings import Settings, resolve
 from platform_e2e.toolbox.waiting import wait_until
+from tests import layers
 
 SOUND = """\
 why: nobody announces the address
@@ -244,7 +245,7 @@ BREAKS = sorted((paths.ROOT / "breaks").glob("*.yaml"))
 @pytest.mark.parametrize("path", BREAKS, ids=[path.stem for path in BREAKS])
 def test_each_break_of_this_repository_fits_its_layer(path: Path, tmp_path: Path) -> None:
     fault, copy = load(path), tmp_path / "copy"
-    broken_copy(fault, paths.ROOT / "tests" / "layer", copy)
+    broken_copy(fault, layers.DEMO, copy)
     for change in fault.changes:
         if change.file.endswith(".yaml") and not change.delete:
             assert yamlfile.read(copy, copy / change.file), (
@@ -286,7 +287,7 @@ def test_every_break_is_run_once_and_each_cluster_is_sound_before_and_after(
     monkeypatch.setattr(runner, "_remove_cluster", removed.append)
     names = ["selfheal-removed", "image-tag", "service-type"]
     # Green is wrong for a break: all of them are missed.
-    assert runner.main(resolve({}, {}), names, jobs=number) == 1
+    assert runner.main(resolve({"layer": str(layers.DEMO)}, {}), names, jobs=number) == 1
     assert sorted(name for _, name in ran if name in names) == sorted(names)
     clusters = {cluster for cluster, _ in ran}
     assert set(removed) == clusters
@@ -300,7 +301,7 @@ def test_every_break_is_run_once_and_each_cluster_is_sound_before_and_after(
 def test_what_no_job_came_to_is_no_success(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(runner, "_run", lambda *_: run(RED))
     monkeypatch.setattr(runner, "_remove_cluster", lambda _: None)
-    assert runner.main(resolve({}, {}), ["image-tag", "service-type"], jobs=2) == 1
+    assert runner.main(resolve({"layer": str(layers.DEMO)}, {}), ["image-tag", "service-type"], jobs=2) == 1
     assert capsys.readouterr().out.count("not run") == 2
 
 
@@ -339,7 +340,7 @@ def remove(cluster):
     (PLACE / (cluster + ".removed")).write_text("after its run" if ended else "under its run")
 
 runner._run, runner._remove_cluster = run, remove
-sys.exit(cli.main(["breaks", "--jobs", sys.argv[2], "image-tag", "service-type"]))
+sys.exit(cli.main(["breaks", "--layer", sys.argv[3], "--jobs", sys.argv[2], "image-tag", "service-type"]))
 """
 
 
@@ -348,7 +349,7 @@ sys.exit(cli.main(["breaks", "--jobs", sys.argv[2], "image-tag", "service-type"]
 def test_an_interruption_ends_the_runs_of_all_jobs_before_their_clusters_are_removed(
     tmp_path: Path, number: signal.Signals, jobs: int
 ) -> None:
-    command = [sys.executable, "-c", INTERRUPTED, str(tmp_path), str(jobs)]
+    command = [sys.executable, "-c", INTERRUPTED, str(tmp_path), str(jobs), str(layers.DEMO)]
     with subprocess.Popen(command, cwd=paths.ROOT) as process:
 
         def begun() -> bool | str:

@@ -23,7 +23,9 @@ from tests.gitops_fakes import FakeKube
 from tests.recorded_view import RecordedView, made
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
-DEV = Environment("dev", "manifests/chat/overlays/dev", "chat", "chat-dev", None, "argocd/applicationsets/chat.yaml")
+DEV = Environment(
+    "dev", "manifests/chat/overlays/dev", "chat", "chat-dev", None, "chat.yaml", "argocd/applicationsets/chat.yaml:11"
+)
 
 
 @pytest.fixture(scope="module")
@@ -210,7 +212,7 @@ def test_what_keeps_a_pod_from_running_is_mended_where_its_workload_is_written(d
     pod = made("v1/Pod", "chat-1", "chat-dev", labels, status={"containerStatuses": [waiting]})
     (finding,) = convergence(one, app, SHA, RecordedView({**deployment, "status": {}}, pod))
     assert finding.cause.id == "pod-image"
-    assert finding.cause.remedy.endswith("(manifests/chat/base/deployment.yaml:1)"), finding.cause.remedy
+    assert finding.cause.remedy.endswith("(tests/layer/manifests/chat/base/deployment.yaml:35)"), finding.cause.remedy
     assert APPLIED in finding.details
     app["status"]["operationState"]["phase"] = "Running"
     (finding,) = convergence(one, app, SHA, RecordedView({**deployment, "status": {}}, pod))
@@ -227,7 +229,7 @@ def test_every_directory_of_an_environment_has_its_application() -> None:
     (finding,) = environment(replace(DEV, name="staging", path="manifests/chat/overlays/staging", application=None))
     assert (finding.promise, finding.cause.id) == ("environments", "environment-missing")
     assert "manifests/chat/overlays/staging" in finding.cause.sentence
-    assert "argocd/applicationsets/chat.yaml" in finding.cause.remedy
+    assert "add staging to the generator in argocd/applicationsets/chat.yaml:11, " in finding.cause.remedy
     assert environment(replace(DEV, application=None, exempt="not open yet")) == []
 
 
@@ -245,7 +247,7 @@ def test_automation_that_is_switched_off_is_none(demo: Layer, name: str, field: 
     (one,) = saying(demo, name, automated={"enabled": False, "prune": True, "selfHeal": True})
     assert (one.promise, one.cause.id) == ("applications", "application-not-automated")
     assert one.cause.sentence.endswith(f"is synced by nobody: {field}.syncPolicy.automated.enabled is false")
-    assert one.cause.remedy.startswith(f"remove {field}.syncPolicy.automated.enabled from argocd/")
+    assert one.cause.remedy.startswith(f"remove {field}.syncPolicy.automated.enabled from tests/layer/argocd/")
     assert saying(demo, name, automated={"enabled": True, "prune": True, "selfHeal": True}) == []
 
 
@@ -254,7 +256,7 @@ def test_automation_that_is_switched_off_is_none(demo: Layer, name: str, field: 
 def test_automation_that_is_not_there_is_to_be_added(demo: Layer, automated: Any) -> None:
     (one,) = saying(demo, automated=automated)
     assert one.cause.remedy.startswith(
-        "add spec.syncPolicy.automated: {} in argocd/applications/monitoring-config.yaml"
+        "add spec.syncPolicy.automated: {} in tests/layer/argocd/applications/monitoring-config.yaml"
     )
 
 

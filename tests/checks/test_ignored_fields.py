@@ -122,7 +122,7 @@ def test_a_rule_for_every_application_counts(demo: Layer) -> None:
     data = {"resource.customizations.ignoreDifferences.apps_Deployment": f"jsonPointers: ['{IMAGE}']\n"}
     (one,) = found(demo, view=RecordedView(made("v1/ConfigMap", "argocd-cm", "argocd", data=data)))
     assert "in configmap/argocd-cm" in one.cause.sentence
-    assert "foundations/" in one.cause.remedy
+    assert "remove the rule in tests/layer/foundations/values/argo-cd.yaml:2, " in one.cause.remedy
 
 
 @pytest.mark.point("fields-ignored")

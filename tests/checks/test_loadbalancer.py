@@ -14,7 +14,6 @@ from platform_e2e.checks.loadbalancer import Observed, Outside, Wanted, figures
 from platform_e2e.checks.loadbalancer.check import check
 from platform_e2e.checks.loadbalancer.observe import moved, observe
 from platform_e2e.diagnosis.explain.metallb_pools import pool
-from platform_e2e.diagnosis.objects import name_of
 from platform_e2e.finding import Cause, Finding
 from platform_e2e.kube.expect import Met
 from platform_e2e.layer import Probe, Rendered
@@ -22,8 +21,9 @@ from tests import layers, loadbalancers
 from tests.loadbalancers import MAC, service, without
 from tests.recorded_view import RecordedView, made
 
+PLACE = "manifests/chat/base/service.yaml:3"
 ANSWER = outside.Answer("HTTP", "http://10.89.0.201:80/", "", True, 0.02)
-WANTED = Wanted(service(address=""), (pool(loadbalancers.pool()),), Probe(80), "manifests/chat/base/service.yaml:3")
+WANTED = Wanted(service(address=""), (pool(loadbalancers.pool()),), Probe(80), lambda cause: cause.located(PLACE))
 SOUND = Observed(
     service(),
     nodes=("node-1",),
@@ -40,7 +40,7 @@ def found(seen: Observed, wanted: Wanted = WANTED) -> Finding:
     (finding,) = check(wanted, seen)
     assert finding.object == "service/chat -n chat-dev"
     assert finding.promise == "loadbalancer"
-    assert finding.cause.remedy.endswith("(manifests/chat/base/service.yaml:3)")
+    assert finding.cause.remedy.endswith(f"({PLACE})")
     return finding
 
 
@@ -276,22 +276,29 @@ def test_a_service_that_nobody_announces_is_not_asked(segment: dict[str, arp.Rep
 
 
 @pytest.mark.usefixtures("segment")
-@pytest.mark.parametrize("beside", ["manifests/metallb/pool.yaml:2", ""])
-def test_a_remedy_names_the_file_of_what_it_changes(beside: str) -> None:
+def test_a_remedy_names_the_file_of_what_it_changes() -> None:
     objects = without(without(loadbalancers.platform(), "ServiceL2Status"), "L2Advertisement")
-    wanted = replace(WANTED, beside={name_of(loadbalancers.pool()): beside} if beside else {})
-    (finding,) = check(wanted, observe(wanted, RecordedView(service(), *objects), HOST))
-    where = f" ({beside})" if beside else ""
-    assert finding.cause.remedy == f"add an L2Advertisement for the pool to the layer{where}"
-
-
-def test_the_layer_says_where_pools_and_advertisements_are() -> None:
+    (finding,) = check(WANTED, observe(WANTED, RecordedView(service(), *objects), HOST))
+    assert finding.cause.about == "ipaddresspool/platform -n metallb-system"
     layer = layers.demo()
     wanted = Wanted.served(layer.load_balancers()[0], layer, {})
-    assert wanted.beside == {
-        "ipaddresspool/platform -n metallb-system": "manifests/metallb/address-pool.yaml:2",
-        "l2advertisement/platform -n metallb-system": "manifests/metallb/l2-advertisement.yaml:2",
-    }
+    remedy = "add an L2Advertisement for the pool to the layer"
+    cause = replace(finding.cause, remedy=remedy)
+    assert wanted.located(cause).remedy == f"{remedy} (tests/layer/manifests/metallb/address-pool.yaml:2)"
+    assert wanted.located(replace(cause, about="ipaddresspool/other -n metallb-system")).remedy == remedy
+
+
+def test_a_remedy_names_the_line_of_the_field_that_must_change() -> None:
+    layer = layers.demo()
+    wanted = Wanted.served(
+        next(one for one in layer.load_balancers() if one.service.namespace == "chat-dev"), layer, {}
+    )
+    live = service(ports=[{"name": "http", "port": 80, "targetPort": 8081}])
+    refused = replace(ANSWER, problem="[Errno 111] Connection refused", connected=False)
+    (finding,) = check(wanted, replace(SOUND, service=live, answer=refused, declared=("http (8080)", "metrics (9090)")))
+    assert "correct targetPort of the Service (its pods declare http (8080), metrics (9090))" in finding.cause.remedy
+    file, _, line = finding.cause.remedy.rpartition("(")[2].rstrip(")").partition(":")
+    assert "targetPort" in (paths.ROOT / file).read_text().splitlines()[int(line) - 1]
 
 
 def test_an_address_that_is_not_of_git_is_explained_and_not_asked(segment: dict[str, arp.Reply | None]) -> None:

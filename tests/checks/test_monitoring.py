@@ -29,7 +29,8 @@ SINCE = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 POOL = "serviceMonitor/chat-dev/chat/0"
 LABELS = {"job": "chat", "instance": "10.244.0.5:9090"}
 TARGET = Target(POOL, "http://10.244.0.5:9090/metrics", LABELS, "up", "", SINCE + timedelta(seconds=3))
-WANTED = Wanted(monitor(), ("chat_messages_total",), "manifests/chat/base/servicemonitor.yaml:1")
+PLACE = "manifests/chat/base/servicemonitor.yaml:1"
+WANTED = Wanted(monitor(), ("chat_messages_total",), lambda cause: cause.located(PLACE))
 SOUND = Observed(
     monitor(),
     takers=(prometheus(),),
@@ -46,7 +47,7 @@ def found(seen: Observed) -> Finding:
     (finding,) = check(WANTED, seen)
     assert finding.object == "servicemonitor/chat -n chat-dev"
     assert finding.promise == "monitoring"
-    assert finding.cause.remedy.endswith("(manifests/chat/base/servicemonitor.yaml:1)")
+    assert finding.cause.remedy.endswith(f"({PLACE})")
     return finding
 
 

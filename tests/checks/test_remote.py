@@ -8,6 +8,8 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +19,16 @@ from platform_e2e.checks import wire
 from platform_e2e.checks.arp import Reply
 from platform_e2e.checks.loadbalancer.observe import Outside
 from platform_e2e.checks.remote import Container, Here
-from platform_e2e.cluster.k3d.docker import Docker
+from platform_e2e.cluster.embedded.provider import EmbeddedProvider
+from platform_e2e.cluster.k3d.provider import K3dProvider
 from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.layer.probe import Probe
 from tests.fake_docker import FakeTools, tools
 
 __all__ = ["tools"]
 
-HERE = Container(Docker(), "k3d-c-probe", "10.89.0.6")
+FACTS = ClusterFacts("c", "k3d", "/nowhere", "", "v1", (), host_address="10.89.0.6", probe="k3d-c-probe")
+HERE = Container(partial(K3dProvider().ask_from, FACTS), "10.89.0.6")
 
 
 @pytest.fixture
@@ -118,12 +122,17 @@ def test_no_answer_is_no_connection(tools: FakeTools) -> None:
         assert (answer.connected, answer.problem, answer.seconds) == (False, "no answer within 5 s", 5.0)
 
 
-def test_who_asks_is_a_fact_of_the_cluster(tmp_path: Path) -> None:
+def test_who_asks_is_a_fact_of_the_cluster(tmp_path: Path, tools: FakeTools) -> None:
     facts = ClusterFacts("c", "k3d", str(tmp_path), "", "v1", (), host_address="10.89.0.1", host_interface="br-1")
     assert Outside.of(facts).asker == Here("br-1", "10.89.0.1")
-    from dataclasses import replace
-
     elsewhere = Outside.of(replace(facts, host_interface="", host_address="10.89.0.6", probe="k3d-c-probe"))
     assert isinstance(elsewhere.asker, Container)
-    assert (elsewhere.asker.name, elsewhere.asker.address, elsewhere.on_segment) == ("k3d-c-probe", "10.89.0.6", True)
+    tools.says("docker exec k3d-c-probe", {})
+    assert elsewhere.asker.who_has("10.89.0.201", timeout=2) is None
+    assert (elsewhere.asker.address, elsewhere.on_segment) == ("10.89.0.6", True)
     assert not Outside.of(replace(facts, host_interface="", host_address="")).on_segment
+
+
+def test_a_host_on_the_segment_needs_no_container() -> None:
+    with pytest.raises(NotImplementedError, match=r"^cluster c has no container that asks in this host's place$"):
+        EmbeddedProvider().ask_from(FACTS, ["true"], 1)

@@ -106,7 +106,7 @@ def test_a_pool_of_one_has_one_address_for_who_asks_for_it() -> None:
 def test_what_a_control_disturbs_is_on_the_runs_timeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = Cluster()
     monkeypatch.setattr(cluster, "patch", lambda *_, **__: {}, raising=False)
-    monkeypatch.setattr("platform_e2e.gitops.argocd.refresh", lambda *_: None)
+    monkeypatch.setattr("platform_e2e.gitops.argocd_requests.refresh", lambda *_: None)
     with timeline.kept_in(Timeline(tmp_path / "timeline.jsonl")):
         with pool_of_one(cast("Kube", cluster), "small", "metallb-system"):
             pass
@@ -148,7 +148,7 @@ def test_a_control_of_which_argo_cd_sees_nothing_is_blocked_by_what_the_layers_o
     controller["status"] = {"readyReplicas": int(compares)}
     cluster.objects.append(controller)
     monkeypatch.setattr(sandboxes, "CONVERGE_SECONDS", 0.1)
-    monkeypatch.setattr("platform_e2e.gitops.argocd.ask_refresh", lambda *_, **__: None)
+    monkeypatch.setattr("platform_e2e.gitops.argocd_requests.ask_refresh", lambda *_, **__: None)
     branch = Git().branch("e2e-1")
     branch.name, branch.commit = "e2e-1", lambda *_: "a" * 40
     sandbox = Sandbox(cast("Kube", cluster), branch, "e2e-1")

@@ -180,7 +180,7 @@ def test_a_later_wave_of_applications_is_later_where_argocd_waits_for_applicatio
         "deployment/chat -n one of wave 0, through application/one -n argocd needs configmap/settings -n one of wave 1"
         in (finding.cause.sentence)
     )
-    assert "(apps/two.yaml:1) a wave that is not after that of application/one -n argocd (apps/one.yaml:1)" in (
+    assert "(apps/two.yaml:7) a wave that is not after that of application/one -n argocd (apps/one.yaml:7)" in (
         finding.cause.remedy
     )
     assert waves.behind(layer.application("root"), layer) == [finding], "so the root does not get healthy either"

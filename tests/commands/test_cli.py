@@ -11,6 +11,7 @@ import pytest
 from platform_e2e import cli
 from platform_e2e.commands import cluster, doctor, leaks
 from platform_e2e.errors import BrokenHarness, WrongUsage
+from tests import layers
 
 
 def _note(called: dict[str, Any], name: str, *args: object, **options: object) -> int:
@@ -28,10 +29,8 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def test_the_doctor_before_a_run_reads_our_options_and_leaves_pytests(commands: dict[str, Any]) -> None:
-    assert (
-        cli.main(["doctor", "--before-run", "--nodes", "2", "-m", "smoke", "-n", "4", "--co", "e2e/test_x.py::test_y"])
-        == 0
-    )
+    ours = ["--nodes", "2", "--layer", str(layers.DEMO)]
+    assert cli.main(["doctor", "--before-run", *ours, "-m", "smoke", "-n", "4", "--co", "e2e/test_x.py::test_y"]) == 0
     (settings,), options = commands["doctor"]
     assert settings.nodes == 2
     assert options.pop("supplies").registries, "what the layer needs from elsewhere is known"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from platform_e2e import cli
 from platform_e2e.diagnosis.cached import CachedReader
 from platform_e2e.diagnosis.not_found import why_not_found
 from platform_e2e.diagnosis.scan import scan
@@ -253,7 +255,7 @@ def test_explain_prints_object_expected_observed_cause_and_remedy_first(
     pod(api, ready=False, reason="ErrImagePull")
     assert run("explain", "deploy/chat", "-n", "chat-dev") == 1
     out, err = capsys.readouterr()
-    assert not err
+    assert len(err.splitlines()) == 1, "which cluster is asked, and nothing else"
     assert out.splitlines() == [
         "deployment/chat -n chat-dev",
         "  expected: is rolled out",
@@ -315,6 +317,33 @@ def test_json_has_it_all(api: ScriptedApi, run: Run, capsys: Any) -> None:
     assert found["object"] == "deployment/chat -n chat-dev"
     assert found["cause"]["id"] == "pod-image"
     assert found["chain"] == ["pod/chat-1 -n chat-dev: it is Pending and not ready (chat: ErrImagePull)"]
+
+
+@pytest.mark.parametrize("credentials", ["", "me:s3cret-word@"])
+def test_it_says_which_cluster_it_asks(api: ScriptedApi, tmp_path: Path, capsys: Any, credentials: str) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(
+        "current-context: prod\ncontexts: [{name: prod, context: {cluster: c}}]\n"
+        f'clusters: [{{name: c, cluster: {{server: "http://{credentials}127.0.0.1:{api.port}"}}}}]\n'
+    )
+    server, where = f"http://127.0.0.1:{api.port}", f"context prod of {kubeconfig}"
+    assert cli.main(["explain", "--kubeconfig", str(kubeconfig)]) == 0
+    said = capsys.readouterr()
+    assert said.err == f"asking {where}, {server}\n"
+    assert cli.main(["explain", "--kubeconfig", str(kubeconfig), "-o", "json"]) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out)["cluster"] == {"name": where, "context": "prod", "server": server}
+    assert "s3cret-word" not in "".join((*said, *told))
+
+
+def test_it_says_so_also_where_the_cluster_does_not_answer(tmp_path: Path, capsys: Any) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(
+        "current-context: gone\ncontexts: [{name: gone, context: {cluster: c}}]\n"
+        'clusters: [{name: c, cluster: {server: "http://127.0.0.1:1"}}]\n'
+    )
+    assert cli.main(["explain", "--kubeconfig", str(kubeconfig), "--timeout", "1"]) == 3
+    assert capsys.readouterr().err.startswith(f"asking context gone of {kubeconfig}, http://127.0.0.1:1\n")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 
 from platform_e2e.diagnosis.output import Output
 from platform_e2e.gitops.argocd import REFRESH
+from platform_e2e.kube.errors import Unavailable
 from platform_e2e.kube.objects import Object
 from tests.command_line import Run, api, deployment, pod, run
 from tests.gitops_fakes import SHA, converged
@@ -428,7 +429,7 @@ def asked(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names.append(f"{namespace}/{name}")
         application(api, annotations={REFRESH: "normal"})
 
-    monkeypatch.setattr("platform_e2e.gitops.argocd.ask_refresh", ask)
+    monkeypatch.setattr("platform_e2e.gitops.argocd_requests.ask_refresh", ask)
     return names
 
 
@@ -455,6 +456,49 @@ def test_an_application_is_not_believed_before_argo_cd_has_looked(
     assert asked == ["argocd/chat-dev"]
     err = capsys.readouterr().err
     assert "application/chat-dev -n argocd is what its newest commit says: not within 1 s" in err
+    assert "observed: Argo CD has not done the refresh that was asked for" in err
+
+
+def test_a_refresh_that_argo_cd_has_lost_is_asked_for_again(
+    api: ScriptedApi, run: Run, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr("platform_e2e.gitops.argocd_requests.LOST_SECONDS", 0.5)
+    newer, asked = "c" * 40, []
+
+    def ask(_kube: object, name: str, *, namespace: str, again: bool = False) -> None:
+        asked.append((namespace, name, again))
+        # The first is lost: its annotation stays. The second is done.
+        application(api, newer) if again else application(api, annotations={REFRESH: "normal"})
+
+    monkeypatch.setattr("platform_e2e.gitops.argocd_requests.ask_refresh", ask)
+    deployment(api)
+    application(api)
+    assert run("wait", "app/chat-dev", "--refresh", "--timeout", "20") == 0
+    assert asked == [("argocd", "chat-dev", False), ("argocd", "chat-dev", True)]
+    out, err = capsys.readouterr()
+    assert f"(commit {newer[:12]}, after " in out
+    assert err.count("Argo CD has not done the refresh that was asked for") == 1, "it is told once"
+
+
+def test_a_refresh_that_is_never_done_is_asked_for_as_long_as_the_wait_lasts(
+    api: ScriptedApi, run: Run, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr("platform_e2e.gitops.argocd_requests.LOST_SECONDS", 0.3)
+    deployment(api)
+    application(api)
+    asked = []
+
+    def ask(_kube: object, _name: str, *, namespace: str, again: bool = False) -> None:
+        asked.append(again)
+        application(api, annotations={REFRESH: "normal"})
+        if len(asked) == 2:
+            raise Unavailable("PATCH", 503, "ServiceUnavailable", "away")
+
+    monkeypatch.setattr("platform_e2e.gitops.argocd_requests.ask_refresh", ask)
+    assert run("wait", "app/chat-dev", "--refresh", "--timeout", "2") == 1
+    assert asked[:3] == [False, True, True], "an API server that was away once does not end the wait"
+    err = capsys.readouterr().err
+    assert "application/chat-dev -n argocd is what its newest commit says: not within 2 s" in err
     assert "observed: Argo CD has not done the refresh that was asked for" in err
 
 

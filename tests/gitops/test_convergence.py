@@ -8,7 +8,7 @@ import pytest
 
 from platform_e2e.errors import BrokenPlatform
 from platform_e2e.finding import Cause
-from platform_e2e.gitops import argocd
+from platform_e2e.gitops import argocd, argocd_requests
 from platform_e2e.gitops.argocd import APPLICATION, APPLICATIONSET
 from platform_e2e.gitops.convergence import converge, converged_on, roll_out
 from platform_e2e.kube.expect import Failed, Met, Pending, Refuted, Timeout
@@ -320,13 +320,13 @@ def test_refresh_asks_and_waits_until_the_request_is_gone(kube: Any) -> None:
         threading.Timer(0.05, done).start()
 
     kube.on_patch = controller
-    assert argocd.revisions(argocd.refresh(kube, "app", hard=True)) == (OLD,)
+    assert argocd.revisions(argocd_requests.refresh(kube, "app", hard=True)) == (OLD,)
     assert kube.patches == [(APPLICATION, "app", {"metadata": {"annotations": {argocd.REFRESH: "hard"}}})]
 
 
 def test_refresh_that_argo_cd_has_lost_is_asked_for_again(kube: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """And never withdrawn in between, or it would seem to be done."""
-    monkeypatch.setattr(argocd, "LOST_SECONDS", 0.1)
+    monkeypatch.setattr(argocd_requests, "LOST_SECONDS", 0.1)
     kube.put(APPLICATION, converged())
     asked: list[str] = []
 
@@ -336,19 +336,19 @@ def test_refresh_that_argo_cd_has_lost_is_asked_for_again(kube: Any, monkeypatch
         kube.objects[kind, name]["metadata"]["annotations"] = {} if len(asked) == 3 else annotations
 
     kube.on_patch = controller
-    argocd.refresh(kube, "app", hard=True, timeout=5)
+    argocd_requests.refresh(kube, "app", hard=True, timeout=5)
     assert asked == ["hard", "again", "hard"]
 
 
 def test_refresh_that_nobody_does_names_the_controller(kube: Any) -> None:
     kube.put(APPLICATION, changed("metadata", "annotations", to={argocd.REFRESH: "normal"}))
     with pytest.raises(Timeout, match="application controller refreshes application/app -n argocd: not within"):
-        argocd.refresh(kube, "app", timeout=0.05)
+        argocd_requests.refresh(kube, "app", timeout=0.05)
 
 
 def test_terminate_stops_what_runs_and_only_that(kube: Any) -> None:
     kube.put(APPLICATION, converged())
-    argocd.terminate(kube, "app")
+    argocd_requests.terminate(kube, "app")
     assert kube.patches == []
     kube.put(APPLICATION, changed(*OPERATION, "phase", to="Running"))
 
@@ -358,11 +358,11 @@ def test_terminate_stops_what_runs_and_only_that(kube: Any) -> None:
         threading.Timer(0.05, lambda: state.update(phase="Failed")).start()
 
     kube.on_patch = controller
-    argocd.terminate(kube, "app", timeout=5)
+    argocd_requests.terminate(kube, "app", timeout=5)
     assert argocd.operation(kube.get(APPLICATION, "app")).phase == "Failed"
     assert kube.patches == [(APPLICATION, "app", {"status": {"operationState": {"phase": "Terminating"}}})]
     with pytest.raises(BrokenPlatform, match="application/other -n argocd does not exist"):
-        argocd.terminate(kube, "other")
+        argocd_requests.terminate(kube, "other")
 
 
 def test_converge_refreshes_and_waits_for_all(kube: Any) -> None:
@@ -456,6 +456,6 @@ def test_generated_exactly() -> None:
 
 
 def test_asking_an_applicationset(kube: Any) -> None:
-    argocd.ask_applicationset_refresh(kube, "chat")
+    argocd_requests.ask_applicationset_refresh(kube, "chat")
     annotations = {"argocd.argoproj.io/application-set-refresh": "true"}
     assert kube.patches == [(APPLICATIONSET, "chat", {"metadata": {"annotations": annotations}})]

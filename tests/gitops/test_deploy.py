@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from platform_e2e.finding import Cause
-from platform_e2e.gitops import argocd, deploy, rollout
+from platform_e2e.gitops import argocd, argocd_requests, deploy, rollout
 from platform_e2e.gitops.argocd import APPLICATION, APPLICATIONSET, APPPROJECT
 from platform_e2e.gitops.git import Commit
 from platform_e2e.gitops.rollout import GiveUp
@@ -348,7 +348,7 @@ def test_an_application_with_crds_is_compared_until_they_are_established(
 def test_a_refresh_that_argo_cd_has_lost_is_asked_for_again(
     kube: Any, layer: Layer, timeline: Timeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(argocd, "LOST_SECONDS", 0.1)
+    monkeypatch.setattr(argocd_requests, "LOST_SECONDS", 0.1)
     kube.up(*NAMES)
     kube.objects[APPLICATION, "one"]["metadata"].setdefault("annotations", {})[argocd.REFRESH] = "normal"
     asked: list[str] = []

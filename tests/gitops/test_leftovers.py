@@ -12,7 +12,7 @@ from platform_e2e import layer as layers_of
 from platform_e2e import phases
 from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.foundations import release_store
-from platform_e2e.gitops import argocd, leftovers
+from platform_e2e.gitops import argocd, argocd_requests, leftovers
 from platform_e2e.gitops.leftovers import MadeForAnother
 from platform_e2e.kube.client import MANAGER, Kube
 from platform_e2e.layer import Layer, kustomize
@@ -197,7 +197,7 @@ def test_an_application_is_synced_as_argocd_itself_would_and_every_object_is_app
         "syncOptions": ["ServerSideApply=true", "ApplyOutOfSyncOnly=true"],
         "retry": {"limit": 2},
     }
-    argocd.ask_sync(kube, app)  # type: ignore[arg-type]
+    argocd_requests.ask_sync(kube, app)  # type: ignore[arg-type]
     ((_, name, patch),) = kube.patches
     assert name == "one"
     assert patch["operation"] == {

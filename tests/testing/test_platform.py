@@ -13,6 +13,7 @@ from platform_e2e.errors import WrongUsage
 from platform_e2e.finding import PROVEN, Finding
 from platform_e2e.kube.objects import Object
 from platform_e2e.layer import Layer, Rendered
+from platform_e2e.layer.objects import located
 from platform_e2e.testing import BlockedByPromise, Cause, Met, Pending, Platform, PromiseBroken, explains
 from tests.recorded_view import RecordedView, made
 
@@ -36,7 +37,9 @@ def platform(
 ) -> Platform:
     if monkeypatch is not None:
         monkeypatch.setattr(applications, "wait_converged", lambda *_, **__: application or [])
-    layer = SimpleNamespace(application=lambda name: name)
+    layer = SimpleNamespace(
+        application=lambda name: name, located=lambda cause, rendered: located(cause, [SHOP], rendered)
+    )
     return Platform(cast("Layer", layer), cast("Any", RecordedView(*objects)), cast("Any", None), "abc")
 
 

@@ -12,11 +12,12 @@ from typing import Any
 from platform_e2e.checks.loadbalancer.observe import Observed, Outside, Wanted, observe
 from platform_e2e.checks.loadbalancer.unanswered import unreachable, wrong_answer
 from platform_e2e.checks.polling import until_no_findings
-from platform_e2e.diagnosis.causes import unexplained
+from platform_e2e.diagnosis.causes import OBJECT_MISSING, unexplained
 from platform_e2e.diagnosis.explain.loadbalancer import ingress
 from platform_e2e.diagnosis.explain.metallb_pools import (
     allocated_pool,
     allowed_pools,
+    asks_at,
     refused_request,
     requested_addresses,
     requested_pool,
@@ -47,7 +48,7 @@ def check(wanted: Wanted, seen: Observed) -> list[Finding]:
         problem = link(wanted, seen)
         if problem is not None:
             expected, observed, cause = problem
-            found = cause.located(wanted.to_change(cause))
+            found = wanted.located(cause)
             finding = Finding(name_of(wanted.service), Promise.LOADBALANCER, expected, observed, found)
             return [replace(finding, details=figures(seen))]
     return []
@@ -98,7 +99,7 @@ def _exists(_wanted: Wanted, seen: Observed) -> Problem:
     if seen.service is not None:
         return None
     cause = Cause(
-        "object-missing", "the Service is in Git and not in the cluster", "look at the Application that renders it"
+        OBJECT_MISSING, "the Service is in Git and not in the cluster", "look at the Application that renders it"
     )
     return "the Service exists", "it does not", cause
 
@@ -120,6 +121,7 @@ def _asked_well(wanted: Wanted, seen: Observed) -> Problem:
         "loadbalancer-refused",
         f"MetalLB gives {name_of(wanted.service)} no address once it is created again: {refused}",
         "correct what the message names: annotations or loadBalancerIP of the Service",
+        field=asks_at(wanted.service),
     )
     return "a request that MetalLB accepts", f"it has {listed(ingress(seen.service or {}))} from before", cause
 
@@ -184,6 +186,7 @@ def _alone(wanted: Wanted, seen: Observed) -> Problem:
                 f"{address} belongs to {name_of(wanted.service)} and to {listed(strangers)}, and they did not agree to share "
                 f"it: of {SHARING} {keys if any(said.values()) else 'none has a value'}",
                 f"give one of them another address, or both the same value of {SHARING}",
+                field=("metadata", "annotations", SHARING),
             )
             return f"{address} belongs to it alone", f"{listed(strangers)} has it too", cause
     return None
@@ -265,7 +268,7 @@ def typed(service: Rendered) -> list[Finding]:
         "service-not-loadbalancer",
         f"{service} is annotated with {listed(says)} and is of type {is_a}, so MetalLB gives it no address",
         f"write spec.type: LoadBalancer, remove the annotation, or give the reason as {EXEMPT}{Promise.LOADBALANCER} "
-        f"({service.location})",
+        f"({service.place('spec', 'type')})",
     )
     return [Finding(str(service), Promise.LOADBALANCER, "spec.type: LoadBalancer", f"spec.type: {is_a}", cause)]
 

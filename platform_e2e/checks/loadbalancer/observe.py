@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from ipaddress import ip_address
-from pathlib import Path
 
 from platform_e2e.addresses import AddressRange
 from platform_e2e.checks import outside
 from platform_e2e.checks.remote import Asker, Container, Here
-from platform_e2e.cluster.k3d import parts
+from platform_e2e.cluster import providers
 from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.diagnosis.explain import explain
 from platform_e2e.diagnosis.explain.loadbalancer import ingress, statuses_of
 from platform_e2e.diagnosis.explain.metallb_l2 import takes_others
-from platform_e2e.diagnosis.explain.metallb_pools import ADVERTISEMENT_KIND, POOL_KIND, Pool, pool
+from platform_e2e.diagnosis.explain.metallb_pools import Pool, pool
 from platform_e2e.diagnosis.explain.metallb_sharing import sharing_key
-from platform_e2e.diagnosis.objects import at, endpoints, is_ready, labels_of, name_of
+from platform_e2e.diagnosis.explain.owners import has_ended
+from platform_e2e.diagnosis.explain.targets import declared_ports
+from platform_e2e.diagnosis.objects import at, endpoints, is_ready, labels_of, name_of, pods_of
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import pool_remap as moves
 from platform_e2e.kube.objects import Object, key
@@ -49,15 +51,13 @@ class Wanted:
         service: as Git has it.
         pools: every pool of Git.
         probe: what it must answer over HTTP, or None where the layer does not say.
-        place: file and line, for the remedy.
-        beside: the same of pools and L2Advertisements, by the names that findings give them.
+        located: names in a cause's remedy the file and line of the field to change.
     """
 
     service: Object
     pools: tuple[Pool, ...]
     probe: Probe | None = None
-    place: str = ""
-    beside: Mapping[str, str] = field(default_factory=dict)
+    located: Callable[[Cause], Cause] = lambda cause: cause
 
     @classmethod
     def of(cls, service: LoadBalancer, layer: Layer, facts: ClusterFacts) -> Wanted:
@@ -72,17 +72,8 @@ class Wanted:
             moved(rendered.object, pool_map),
             tuple(pool(moved(one.rendered.object, pool_map)) for one in layer.pools),
             service.probe,
-            rendered.location,
-            {
-                name_of(one.object): one.location
-                for kind in (POOL_KIND, ADVERTISEMENT_KIND)
-                for one in layer.of_kind(kind)
-            },
+            partial(layer.located, otherwise=rendered),
         )
-
-    def to_change(self, cause: Cause) -> str:
-        """Return file and line of what a remedy changes; nothing where the layer has it not."""
-        return self.beside.get(cause.about, "") if cause.about else self.place
 
     @property
     def tcp_port(self) -> int | None:
@@ -142,8 +133,9 @@ class Outside:
     @classmethod
     def of(cls, facts: ClusterFacts) -> Outside:
         """Return how a cluster is seen from outside."""
-        docker = parts.daemon_of(Path(facts.directory))
-        container = Container(docker, facts.probe, facts.host_address) if facts.probe else None
+        container = None
+        if facts.probe:
+            container = Container(partial(providers.choose(facts.provider).ask_from, facts), facts.host_address)
         nodes = {node.name: node.address for node in facts.nodes}
         return cls(facts.host_interface, facts.host_address, nodes, container)
 
@@ -172,6 +164,7 @@ class Observed:
         node_mac: who answered for the announcing node's own address.
         answer: what came back from outside, or None where it was not asked.
         asked_from: the address that it was asked from; empty where that is not known.
+        declared: the ports that the pods declare that it selects, such as `http (8080)`.
         others: by name what makes the pods that answer, where that is more than one workload.
         cause: what the explanations say.
         arp_seconds: how long the ARP answer took.
@@ -186,6 +179,7 @@ class Observed:
     node_mac: str | None = None
     answer: outside.Answer | None = None
     asked_from: str = ""
+    declared: Sequence[str] = ()
     others: Sequence[str] = ()
     cause: Cause | None = None
     arp_seconds: float | None = None
@@ -219,7 +213,10 @@ def observe(wanted: Wanted, view: ReadApi, host: Outside) -> Observed:
     ready = [endpoint for endpoint in endpoints(view, service) if is_ready(endpoint)]
     seen = _ask(seen, wanted, host, min(ASKED_EACH * len(ready), ASKED_MOST) if len(ready) > 1 else 1)
     troubled = None in seen.macs.values() or (seen.answer is not None and seen.answer.problem)
-    return replace(seen, cause=explain(service, view), others=takes_others(service, view)) if troubled else seen
+    if not troubled:
+        return seen
+    ports = declared_ports([pod for pod in pods_of(view, service) if not has_ended(pod)])
+    return replace(seen, cause=explain(service, view), declared=ports, others=takes_others(service, view))
 
 
 def _sharers(view: ReadApi, service: Object, address: str) -> list[tuple[str, str]]:

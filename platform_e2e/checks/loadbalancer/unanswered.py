@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address, ip_network
 
 from platform_e2e.checks.loadbalancer.observe import Observed
 from platform_e2e.checks.outside import Answer
 from platform_e2e.diagnosis.objects import at, listed, name_of
 from platform_e2e.finding import Cause
+from platform_e2e.layer import PROBE
 
 
 def wrong_answer(seen: Observed, answer: Answer) -> Cause:
     """Explain that something else answers at an address than the layer says."""
+    narrow = _narrow(seen, answer)
     return Cause(
         "loadbalancer-wrong-answer",
         f"{answer.where} answers, but not as the layer says: {answer.problem}{_at_times(answer)}{_others(seen, answer)}",
-        _narrow(seen, answer)
-        or "look whether the Service's selector picks another application, or correct the annotation platform-e2e/probe",
+        narrow
+        or "look whether the Service's selector picks another application, or its targetPort another port"
+        f"{_declared(seen)}; or correct the annotation platform-e2e/probe",
+        field=("spec", "selector") if narrow else ("metadata", "annotations", PROBE),
     )
 
 
@@ -30,18 +35,31 @@ def unreachable(seen: Observed, answer: Answer) -> Cause:
             f"{answer.where} does not answer {asker}: spec.loadBalancerSourceRanges of {name_of(seen.service or {})} lets "
             f"in clients of {listed(ranges)} only",
             "add the network of the clients that should get in, this one's included, or remove the field",
+            field=("spec", "loadBalancerSourceRanges"),
         )
+    ports = at(seen.service, "spec", "ports") or ()
+    targets = [str(port.get("targetPort") or port.get("port")) for port in ports]
     ways = [
-        f"port {port.get('port')} goes to port {port.get('targetPort') or port.get('port')} of its pods"
-        for port in at(seen.service, "spec", "ports") or ()
+        f"port {port.get('port')} goes to port {target} of its pods"
+        for port, target in zip(ports, targets, strict=True)
     ]
+    narrow = _narrow(seen, answer)
+    known = set(re.findall(r"[\w-]+", " ".join(seen.declared)))
+    wrong = next((index for index, target in enumerate(targets) if target not in known), 0)
     return Cause(
         "loadbalancer-unreachable",
         f"{answer.where} is announced and does not answer{_requests(answer)} ({answer.problem}){_others(seen, answer)}; "
         f"{listed(ways)}",
-        _narrow(seen, answer)
-        or "see that the application listens on that port; then look at kube-proxy on the announcing node, and for a NetworkPolicy",
+        narrow
+        or f"see that the application listens on that port, or correct targetPort of the Service{_declared(seen)}; then look at "
+        "kube-proxy on the announcing node, and for a NetworkPolicy",
+        field=("spec", "selector") if narrow else ("spec", "ports", wrong, "targetPort"),
     )
+
+
+def _declared(seen: Observed) -> str:
+    """Return in words which ports the pods of a Service declare; nothing where they declare none."""
+    return f" (its pods declare {listed(seen.declared)})" if seen.declared else ""
 
 
 def _requests(answer: Answer) -> str:

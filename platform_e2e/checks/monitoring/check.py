@@ -10,11 +10,13 @@ from typing import Any
 from platform_e2e.checks.monitoring.observe import Observed, Wanted, observe
 from platform_e2e.checks.monitoring.prometheus import Prometheus
 from platform_e2e.checks.polling import until_no_findings
-from platform_e2e.diagnosis.causes import unexplained
+from platform_e2e.diagnosis.causes import OBJECT_MISSING, unexplained
+from platform_e2e.diagnosis.explain.monitors import rules_of
 from platform_e2e.diagnosis.explain.scrapes import miscounted, not_loaded, scrape_error
 from platform_e2e.diagnosis.objects import listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.kube.reader import ReadApi
+from platform_e2e.layer.inventory import SERIES
 
 
 def check(wanted: Wanted, seen: Observed) -> list[Finding]:
@@ -28,7 +30,7 @@ def check(wanted: Wanted, seen: Observed) -> list[Finding]:
         problem = link(wanted, seen)
         if problem is not None:
             expected, observed, cause = problem
-            found = cause.located(wanted.place)
+            found = wanted.located(cause)
             return [Finding(name_of(wanted.monitor), Promise.MONITORING, expected, observed, found, figures(seen))]
     return []
 
@@ -73,7 +75,7 @@ def _exists(wanted: Wanted, seen: Observed) -> Problem:
         return None
     kind = wanted.monitor["kind"]
     cause = Cause(
-        "object-missing",
+        OBJECT_MISSING,
         f"the {kind} is in Git and not in the cluster",
         "look at the Application that renders it",
     )
@@ -116,7 +118,9 @@ def _up(_wanted: Wanted, seen: Observed) -> Problem:
     if not down or seen.monitor is None:
         return None
     observed = f"{len(down)} of {len(seen.targets)} are not"
-    return "every target is up", observed, seen.cause or scrape_error(seen.monitor, down, seen.apart)
+    index = next(target.index for target in seen.targets if target.url in down)
+    cause = seen.cause or scrape_error(seen.monitor, down, seen.apart, index, seen.ports)
+    return "every target is up", observed, cause
 
 
 def _fresh(wanted: Wanted, seen: Observed) -> Problem:
@@ -129,11 +133,12 @@ def _fresh(wanted: Wanted, seen: Observed) -> Problem:
         "monitor-stale-scrape",
         f"Prometheus has {last.format(old[0].url)}",
         f"look whether Prometheus is overloaded, and at the interval of the {wanted.monitor['kind']}'s endpoint",
+        field=("spec", rules_of(wanted.monitor).entries, old[0].index, "interval"),
     )
     return f"every target is scraped after {seen.since:%H:%M:%S}", f"{len(old)} are not", cause
 
 
-def _sampled(_wanted: Wanted, seen: Observed) -> Problem:
+def _sampled(wanted: Wanted, seen: Observed) -> Problem:
     empty = [target for target in seen.targets if not seen.samples.get(target.identity)]
     if not empty:
         return None
@@ -141,6 +146,7 @@ def _sampled(_wanted: Wanted, seen: Observed) -> Problem:
         "monitor-samples-dropped",
         f"the scrape of {empty[0].url} leaves no sample after relabelling",
         "look at metricRelabelings of the endpoint, and at what the path really delivers",
+        field=("spec", rules_of(wanted.monitor).entries, empty[0].index, "metricRelabelings"),
     )
     return "samples are left after relabelling", f"none are left of {len(empty)} targets", cause
 
@@ -153,5 +159,6 @@ def _series(_wanted: Wanted, seen: Observed) -> Problem:
         "monitor-series-missing",
         f"no target delivers the series {listed(missing)}",
         "correct the annotation platform-e2e/series, or look why the application does not export it",
+        field=("metadata", "annotations", SERIES),
     )
     return f"the series {listed(missing)}", "none of it", cause

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from platform_e2e.checks.monitoring.prometheus import Prometheus, Target
 from platform_e2e.diagnosis.explain import explain
@@ -19,7 +20,7 @@ from platform_e2e.diagnosis.explain.monitors import (
     selected_by,
 )
 from platform_e2e.diagnosis.explain.owners import Makers, behind, named, replicas, scaler_of, spec_of
-from platform_e2e.diagnosis.explain.scrapes import undelivered
+from platform_e2e.diagnosis.explain.scrapes import ScrapedPorts, scraped_ports, undelivered
 from platform_e2e.diagnosis.explain.targets import addressed, takes, targets_per_pod
 from platform_e2e.diagnosis.objects import at, listed, name_of
 from platform_e2e.finding import Cause
@@ -47,19 +48,19 @@ class Wanted:
     Attributes:
         monitor: as Git has it.
         series: names of series that its targets must deliver.
-        place: file and line, for the remedy.
+        located: names in a cause's remedy the file and line of the field to change.
         declared: finds a workload in Git, whose replicas count and not those of the cluster.
     """
 
     monitor: Object
     series: tuple[str, ...] = ()
-    place: str = ""
+    located: Callable[[Cause], Cause] = lambda cause: cause
     declared: Declared = lambda _: None
 
     @classmethod
     def of(cls, rendered: Rendered, layer: Layer) -> Wanted:
         """Return what the layer says about a monitor."""
-        return cls(rendered.object, series(rendered), rendered.location, declared_in(layer))
+        return cls(rendered.object, series(rendered), partial(layer.located, otherwise=rendered), declared_in(layer))
 
     def pool(self, index: int) -> str:
         """Return the name of an endpoint's scrape pool."""
@@ -85,6 +86,7 @@ class Observed:
         delivered: for each wanted series whether a target delivers it.
         since: when looking began, by Prometheus' clock.
         apart: by name what makes the pods that cannot be scraped, where others make those that can.
+        ports: of the pods behind the first target that is down; None where all are up.
         cause: what the explanations say.
         lacking: why a wanted series cannot be delivered, where that is not the application's own affair.
     """
@@ -98,6 +100,7 @@ class Observed:
     delivered: Mapping[str, bool] = field(default_factory=dict)
     since: datetime | None = None
     apart: Sequence[str] = ()
+    ports: ScrapedPorts | None = None
     cause: Cause | None = None
     lacking: Cause | None = None
 
@@ -136,6 +139,7 @@ def observe(wanted: Wanted, view: ReadApi, prometheus: Prometheus, since: dateti
         delivered=delivered,
         since=since,
         apart=_apart(targets, view),
+        ports=next((scraped_ports(monitor, one.index, view) for one in targets if one.health == "down"), None),
         cause=explain(monitor, view),
         lacking=next(filter(None, lacking), None),
     )

@@ -42,6 +42,11 @@ class Target:
     last_scrape: datetime
 
     @property
+    def index(self) -> int:
+        """Return the number of the monitor's endpoint that it is of."""
+        return int(self.pool.rpartition("/")[2])
+
+    @property
     def identity(self) -> frozenset[tuple[str, str]]:
         """Return its labels as what a series of it is recognised by."""
         return frozenset(self.labels.items())

@@ -50,7 +50,7 @@ def covered(port: MetricsService, layer: Layer, view: ReadApi) -> list[Finding]:
         return []
     depend_on(_meant(service, monitors, view))
     cause = without_monitor(service, [port.port])
-    found = cause.located(port.service.location)
+    found = layer.located(cause, port.service)
     return [Finding(str(port.service), Promise.MONITORING, "a ServiceMonitor scrapes it", "none does", found)]
 
 

@@ -236,6 +236,10 @@ class EmbeddedProvider:
         """Return the command line of a shell in a node."""
         return [*nodes.enter(f"{node}@{facts.name}"), f"TERM={os.environ.get('TERM', 'dumb')}", "/bin/bash"]
 
+    def ask_from(self, facts: ClusterFacts, words: Sequence[str], timeout: float) -> str:
+        """Refuse: this host itself is on the segment of an embedded cluster, which so has no probe."""
+        raise NotImplementedError(f"cluster {facts.name} has no container that asks in this host's place")
+
     def delete(self, name: str, directory: Path) -> None:
         """Remove every trace of the cluster, also of one that was only partly made."""
         self._end(name)

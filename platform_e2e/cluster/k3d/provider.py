@@ -106,6 +106,11 @@ class K3dProvider:
         variables = [f"{name}={value}" for name, value in environment.items()]
         return ["env", *variables, "docker", "exec", "--interactive", "--tty", node, "/bin/sh"]
 
+    def ask_from(self, facts: ClusterFacts, words: Sequence[str], timeout: float) -> str:
+        """Run a program in the probing container of the cluster, and return its standard output."""
+        docker = parts.daemon_of(Path(facts.directory))
+        return docker.run("exec", facts.probe, *words, timeout=timeout).stdout
+
     def delete(self, name: str, directory: Path) -> None:
         """Remove every trace of the cluster, also of one that was only partly made.
 

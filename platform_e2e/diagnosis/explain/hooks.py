@@ -59,6 +59,7 @@ def _failed(application: Object, hook: Mapping[str, Any], inner: Cause | None, s
         if inner
         else "look at the hook's log; one that deletes itself on failure leaves none (hook-delete-policy HookFailed)",
         through=name,
+        field=inner.field if inner else (),
     )
 
 
@@ -83,6 +84,7 @@ def running(application: Object, operation: Mapping[str, Any], view: ReadApi) ->
         + (f": {inner.sentence}" if inner else ""),
         _remedy(application, hook, inner) if hook and inner else "look at the hook's Job and its log",
         through=name,
+        field=inner.field if inner else (),
     )
 
 

@@ -15,6 +15,7 @@ from platform_e2e.diagnosis.explain.metallb_pools import (
     POOL_KIND,
     Pool,
     allowed_pools,
+    asks_at,
     asks_in,
     requested_addresses,
     requested_pool,
@@ -98,6 +99,7 @@ def other_class(service: Object, view: ReadApi) -> Cause | None:
             f"{name_of(service)} asks for the loadBalancerClass {asked}, and MetalLB serves "
             f"{f'the class {served} only' if served else 'Services without a class only'}",
             "remove spec.loadBalancerClass; it cannot be changed in place, so the Service has to be deleted and made anew",
+            field=("spec", "loadBalancerClass"),
         )
     return Cause(
         "loadbalancer-class-missing",
@@ -153,6 +155,7 @@ def no_address(service: Object, view: ReadApi) -> Cause | None:
             f"{name_of(service)} asks for the pool {name}, and there is none of that name; there is "
             f"{listed([pool.name for pool in pools])}",
             f"correct the annotation {written_at(service, 'address-pool')}, or add the pool",
+            field=("metadata", "annotations", written_at(service, "address-pool")),
         )
     allowed = allowed_pools(service, _namespace_labels(view, service), pools)
     if requested_addresses(service):
@@ -176,6 +179,7 @@ def _requested_address(
                 f"{asks}, which lies {f'outside of the pool {name} that it asks for' if name else 'in no pool'}; "
                 f"{'; '.join(f'{pool.name} has {pool.written}' for pool in pools)}",
                 f"correct {asks_in(service)}, or widen the pool",
+                field=asks_at(service),
             )
         if not any(pool in allowed for pool in holding):
             return _not_allowed(f"{asks}, which it may not be given", holding, asked=True)
@@ -191,6 +195,7 @@ def _requested_address(
                 "loadbalancer-address-taken",
                 f"{asks}, which {listed([name for name, _ in refused])} has{because}",
                 f"give the Service another address, or {first.remedy}",
+                field=asks_at(service),
             )
     return None
 
@@ -224,6 +229,10 @@ def _not_allowed(effect: str, pools: Sequence[Pool], *, asked: bool) -> Cause:
         if asked
         else "let spec.autoAssign and spec.serviceAllocation of a pool include the Service; a pool that is not given "
         "automatically can be named in the Service's annotation metallb.io/address-pool",
+        about=pools[0].about if len(pools) == 1 else "",
+        field=("spec", "serviceAllocation" if asked or pools[0].auto_assign else "autoAssign")
+        if len(pools) == 1
+        else (),
     )
 
 
@@ -242,6 +251,8 @@ def _full(service: Object, pools: Sequence[Pool], others: Sequence[Object]) -> C
         "loadbalancer-pool-full",
         f"{name_of(service)} waits for an address: every one of {counted} is taken, by {listed(holders)}",
         "widen the pool's addresses, or free one",
+        about=pools[0].about if len(pools) == 1 else "",
+        field=("spec", "addresses") if len(pools) == 1 else (),
     )
 
 

@@ -14,10 +14,10 @@ from platform_e2e.diagnosis.explain.loadbalancer import ingress, is_load_balance
 from platform_e2e.diagnosis.explain.metallb_pools import ADVERTISEMENT_KIND, POOL_KIND
 from platform_e2e.diagnosis.explain.owners import has_ended, named
 from platform_e2e.diagnosis.explain.services import nothing_ready
+from platform_e2e.diagnosis.explain.targets import declared_ports, ports_of
 from platform_e2e.diagnosis.objects import (
     about,
     at,
-    container_ports,
     endpoints,
     includes,
     is_ready,
@@ -76,6 +76,7 @@ def no_advertisement(service: Object, view: ReadApi) -> Cause | None:
             f"{has}, and none of the L2Advertisements {listed([key(adv)[1] for adv in advertisements])} selects that pool",
             "add the pool to spec.ipAddressPools of an L2Advertisement",
             about=name_of(advertisements[0]),
+            field=("spec", "ipAddressPools"),
         )
     if not mine:
         return Cause(
@@ -123,6 +124,7 @@ def _no_node(service: Object, advertisements: Sequence[Object], view: ReadApi) -
             f"{listed([key(adv)[1] for adv in advertisements])} select none",
             "correct spec.nodeSelectors of the L2Advertisement; see `kubectl get nodes --show-labels`",
             about=name_of(advertisements[0]),
+            field=("spec", "nodeSelectors"),
         )
     unable = f"no speaker can announce {listed(ingress(service))} of {name_of(service)}"
     nowhere = no_speaker(view)
@@ -195,6 +197,7 @@ def _no_interface(service: Object, advertisements: Sequence[Object], view: ReadA
         f"{' '.join(str(failed[-1].get('message', '')).split())}",
         "correct spec.interfaces of the L2Advertisement; see `ip link` on the node",
         about=name_of(advertisements[0]),
+        field=("spec", "interfaces"),
     )
 
 
@@ -208,6 +211,7 @@ def other_proxy(service: Object, _view: ReadApi) -> Cause | None:
         "loadbalancer-no-rules",
         f"kube-proxy makes no rules for {name_of(service)}: its label {PROXY_LABEL} leaves it to the proxy `{proxy}`",
         f"remove the label, or see that the proxy {proxy} runs on every node",
+        field=("metadata", "labels", PROXY_LABEL),
     )
 
 
@@ -217,15 +221,17 @@ def target_port(service: Object, view: ReadApi) -> Cause | None:
     if not is_load_balancer(service):
         return None
     running = [pod for pod in pods_of(view, service) if not has_ended(pod)]
-    declared = {port.get("name") for port in container_ports(running)}
-    for port in at(service, "spec", "ports") or ():
+    names = {str(port["name"]) for port in ports_of(running) if port.get("name")}
+    declared = declared_ports(running)
+    for index, port in enumerate(at(service, "spec", "ports") or ()):
         target = port.get("targetPort")
-        if isinstance(target, str) and declared and target not in declared:
+        if isinstance(target, str) and declared and target not in names:
             return Cause(
                 "loadbalancer-target-port",
                 f"port {port.get('port')} of {name_of(service)} goes to a container port named {target}, and its pods name "
-                f"theirs {listed(sorted(str(name) for name in declared if name))}",
-                "correct targetPort of the Service, or the name of the container's port",
+                f"theirs {listed(sorted(names))}",
+                f"correct targetPort of the Service, or the name of the container's port; its pods declare {listed(declared)}",
+                field=("spec", "ports", index, "targetPort"),
             )
     return None
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
-from platform_e2e.diagnosis.objects import annotations_of, at, labels_of, mismatches, selects
+from platform_e2e.diagnosis.objects import annotations_of, at, labels_of, mismatches, name_of, selects
 from platform_e2e.kube.objects import Object, key
 
 POOL_KIND = "metallb.io/v1beta1/IPAddressPool"
@@ -35,6 +35,7 @@ class Pool:
         auto_assign: whether Services that do not ask for it may get its addresses.
         avoid_buggy: whether addresses that end in .0 or .255 are left out.
         allocation: its `serviceAllocation`, or None.
+        about: the object, as findings name it.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Pool:
     auto_assign: bool = True
     avoid_buggy: bool = False
     allocation: Mapping[str, Any] | None = None
+    about: str = ""
 
     def __contains__(self, address: object) -> bool:
         """Tell whether the pool has the address."""
@@ -102,6 +104,7 @@ def pool(obj: Object) -> Pool:
         auto_assign=spec.get("autoAssign") is not False,
         avoid_buggy=bool(spec.get("avoidBuggyIPs")),
         allocation=spec.get("serviceAllocation"),
+        about=name_of(obj),
     )
 
 
@@ -133,9 +136,15 @@ def written_at(service: Object, name: str) -> str:
 
 def asks_in(service: Object) -> str:
     """Return in words where a Service says which addresses it wants."""
+    where = asks_at(service)
+    return f"the annotation {where[-1]}" if where[0] == "metadata" else ".".join(where)
+
+
+def asks_at(service: Object) -> tuple[str, ...]:
+    """Return the keys of the field where a Service says which addresses it wants."""
     if annotated(service, "loadBalancerIPs") or not at(service, "spec", "loadBalancerIP"):
-        return f"the annotation {written_at(service, 'loadBalancerIPs')}"
-    return "spec.loadBalancerIP"
+        return "metadata", "annotations", written_at(service, "loadBalancerIPs")
+    return "spec", "loadBalancerIP"
 
 
 def requested_addresses(service: Object) -> list[str]:

@@ -37,6 +37,7 @@ from platform_e2e.diagnosis.objects import (
     at,
     endpoints,
     includes,
+    keys_to,
     labels_of,
     listed,
     mismatches,
@@ -92,7 +93,8 @@ def unselected(monitor: Object, view: ReadApi) -> Cause | None:
         if any(selector is not None for _, selector in selectors)
         else f"set {field} in the values of Prometheus' release; `{{}}` takes every {monitor['kind']}"
     )
-    return Cause("monitor-unselected", f"no Prometheus selects {name_of(monitor)}: {lacking}", remedy)
+    sentence = f"no Prometheus selects {name_of(monitor)}: {lacking}"
+    return Cause("monitor-unselected", sentence, remedy, field=("metadata", "labels"))
 
 
 @explains(*MONITOR_KINDS)
@@ -126,6 +128,7 @@ def without_endpoints(monitor: Object, _view: ReadApi) -> Cause | None:
         "monitor-without-endpoints",
         f"{name_of(monitor)} has no entry in {field}, so nothing is scraped through it",
         f"name the port in {field} of the {monitor['kind']}, or delete it",
+        field=("spec", rules_of(monitor).entries),
     )
 
 
@@ -141,6 +144,7 @@ def rejected(monitor: Object, view: ReadApi) -> Cause | None:
         "monitor-rejected",
         f"the Prometheus operator leaves out {name_of(monitor)}: {told[-1].partition('invalid configuration: ')[2] or told[-1]}",
         f"{_missing_remedy(told[-1], namespace)}; Prometheus goes on without this {monitor['kind']}",
+        field=keys_to({"spec": monitor.get("spec")}, missing["name"]) if (missing := MISSING.search(told[-1])) else (),
     )
 
 
@@ -182,8 +186,10 @@ def unmatched(monitor: Object, view: ReadApi) -> Cause | None:
         hints.append(
             f"the nearest is {name_of(near)}, which lacks {listed(mismatches(selector, labels_for(monitor, near)))}"
         )
+    field = ("spec", "selector")
     remedy = f"correct spec.selector or spec.namespaceSelector of the {monitor['kind']}, or the {chosen}'s labels"
     if elsewhere:
+        field = ("spec", "namespaceSelector")
         hints.append(
             f"{listed([name_of(one) for one in elsewhere])} has them, where spec.namespaceSelector does not look"
         )
@@ -194,6 +200,7 @@ def unmatched(monitor: Object, view: ReadApi) -> Cause | None:
         "monitor-pod-unmatched" if is_of_pods(monitor) else "monitor-service-unmatched",
         "; ".join([f"the selector of {name_of(monitor)} matches the labels of no {chosen} in {where}", *hints]),
         remedy,
+        field=field,
     )
 
 
@@ -235,8 +242,8 @@ def _elsewhere(monitor: Object, view: ReadApi) -> list[Object]:
 @explains(*MONITOR_KINDS)
 def port_name(monitor: Object, view: ReadApi) -> Cause | None:
     """None of its Services has a port of that name, or none of the containers one of that name or number."""
-    for entry in entries(monitor):
-        cause = (ports.of_pods if is_of_pods(monitor) else ports.of_services)(monitor, entry, view)
+    for index in range(len(entries(monitor))):
+        cause = (ports.of_pods if is_of_pods(monitor) else ports.of_services)(monitor, index, view)
         if cause is not None:
             return cause
     return None
@@ -283,6 +290,7 @@ def seldom(monitor: Object, _view: ReadApi) -> Cause | None:
                 f"{LOOKBACK_SECONDS:.0f} s: its series, and alerts on them, come and go",
                 f"lower spec.{rules_of(monitor).entries}[{index}].interval of the {monitor['kind']} to 2m or less, or leave "
                 "it out",
+                field=("spec", rules_of(monitor).entries, index, "interval"),
             )
     return None
 
@@ -298,4 +306,5 @@ def without_monitor(service: Object, ports: Sequence[str]) -> Cause:
         "service-without-monitor",
         f"{name_of(service)} has the metrics port {listed(list(ports))}, and no ServiceMonitor of the layer takes it",
         "add a ServiceMonitor to the layer, or say in platform-e2e/exempt-monitoring why there is none",
+        field=("spec", "ports", ports[0], "name"),
     )

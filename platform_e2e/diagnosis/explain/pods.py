@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from platform_e2e import redact
-from platform_e2e.diagnosis.objects import at, condition, name_of, since
+from platform_e2e.diagnosis.objects import at, condition, keys_to, name_of, since
 from platform_e2e.diagnosis.registry import explains
 from platform_e2e.finding import Cause
 from platform_e2e.kube.errors import ApiError
@@ -43,6 +43,19 @@ LONGEST_REFUSAL = 300
 KILLED = 137
 """Exit status of what SIGKILL has ended, 128 + 9."""
 
+UNFIT = (
+    ("node affinity/selector", ("nodeSelector",)),
+    ("node affinity/selector", ("affinity", "nodeAffinity")),
+    ("affinity rules", ("affinity",)),
+    ("topology spread", ("topologySpreadConstraints",)),
+    ("taint", ("tolerations",)),
+)
+"""What the scheduler says of nodes that do not fit, and the pod's field (Kubernetes 1.34, pkg/scheduler/framework/plugins)."""
+
+PROBED = re.compile(r"^(?P<kind>Readiness|Liveness|Startup) probe")
+OF_CONTAINER = re.compile(r"^spec\.(?P<kind>containers|initContainers)\{(?P<name>[\w.-]+)\}$")
+"""How the kubelet's event tells the probe, and in involvedObject.fieldPath the container (pkg/kubelet/container/ref.go)."""
+
 LOG_LINES = 3
 """How many last lines of a crashed container's log a cause quotes."""
 
@@ -75,7 +88,19 @@ def unschedulable(pod: Object, _view: ReadApi) -> Cause | None:
         "pod-unschedulable",
         f"no node takes {name_of(pod)}: {scheduled.get('message', scheduled.get('reason', 'no reason given'))}",
         "lower what the pod requests, or correct its node selector, affinity or tolerations",
+        field=_unfit(pod, str(scheduled.get("message", ""))),
     )
+
+
+def _unfit(pod: Object, message: str) -> tuple[str | int, ...]:
+    """Return the keys of the field of a pod by which no node fits, as the scheduler's message tells."""
+    for words, field in UNFIT:
+        if words in message and at(pod, "spec", *field) is not None:
+            return "spec", *field
+    for index, container in enumerate(at(pod, "spec", "containers") or ()):
+        if "Insufficient" in message and at(container, "resources", "requests"):
+            return "spec", "containers", index, "resources", "requests"
+    return ()
 
 
 @explains("v1/Pod")
@@ -91,6 +116,7 @@ def image(pod: Object, _view: ReadApi) -> Cause | None:
                 "correct the image's name or tag in the pod template or under `images` of a kustomization, or push that tag; "
                 "see that the node reaches its registry",
                 about=f"image {container.get('image')}",
+                field=_field(pod, container, "image"),
             )
     return None
 
@@ -126,10 +152,12 @@ def configuration(pod: Object, view: ReadApi) -> Cause | None:
 
 
 def _configuration(pod: Object, why: str) -> Cause:
+    missing = NOT_FOUND.search(why)
     return Cause(
         "pod-configuration",
         f"{name_of(pod)} cannot start: {why}",
         "create what is missing, or correct its name in the pod template; look at the SealedSecret where it is a Secret",
+        field=keys_to({"spec": pod.get("spec")}, missing["name"]) if missing else (),
     )
 
 
@@ -161,14 +189,26 @@ def crash(pod: Object, view: ReadApi) -> Cause | None:
                 f"raise resources.limits.memory of container {container.get('name')}, or let it need less"
                 if limit
                 else "look which of the node's pods needs so much memory, and give this one a request",
+                field=_field(pod, container, "resources", "limits", "memory"),
             )
         why = f"{ended.get('reason', 'Error')}, exit status {ended.get('exitCode')}"
         return Cause(
             "pod-crash",
             f"{what} has ended {times} time{'s' * (times > 1)} ({why}){quoted}",
             _what_to_do(pod, container, ended, log),
+            field=_field(pod, container, "command"),
         )
     return None
+
+
+def _field(pod: Object, container: Mapping[str, Any], *keys: str) -> tuple[str, ...]:
+    """Return the keys of a field of a container, which its status names."""
+    name = str(container.get("name"))
+    kinds = ("containers", "initContainers")
+    several = next(
+        (kind for kind in kinds if any(c.get("name") == name for c in at(pod, "spec", kind) or ())), kinds[0]
+    )
+    return "spec", several, name, *keys
 
 
 def _what_to_do(pod: Object, container: Mapping[str, Any], ended: Mapping[str, Any], log: str) -> str:
@@ -226,7 +266,15 @@ def probe(pod: Object, view: ReadApi) -> Cause | None:
         "pod-probe",
         f"{name_of(pod)} is not ready: {' '.join(str(failed[-1].get('message', '')).split())}",
         "correct the probe's path or port, or what it asks",
+        field=_probe(failed[-1]),
     )
+
+
+def _probe(event: Object) -> tuple[str, ...]:
+    """Return the keys of the probe that an event is about; none where it does not tell."""
+    probed = PROBED.match(str(event.get("message", "")))
+    of = OF_CONTAINER.match(str(at(event, "involvedObject", "fieldPath") or ""))
+    return ("spec", of["kind"], of["name"], f"{probed['kind'].lower()}Probe") if probed and of else ()
 
 
 @explains("v1/Pod")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from platform_e2e.diagnosis.explain.loadbalancer import without_pool
 from platform_e2e.diagnosis.explain.metallb_pools import POOL_KIND
-from platform_e2e.diagnosis.explain.monitors import entries, is_of_pods, rules_of
+from platform_e2e.diagnosis.explain.monitors import entries, is_of_pods, matched_pods, matched_services, rules_of
+from platform_e2e.diagnosis.explain.owners import behind
+from platform_e2e.diagnosis.explain.targets import declared_ports, is_like, ports_of, resolved
 from platform_e2e.diagnosis.objects import at, listed, name_of
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object
@@ -23,47 +26,107 @@ REMEDIES = (
     (
         r"server gave HTTP response to HTTPS client",
         "write scheme: http into the endpoint, for the target answers in plain text",
+        "scheme",
     ),
     (
         r"x509: |certificate signed by|certificate is valid for",
         "give the endpoint's tlsConfig the ca and the serverName of the target's certificate",
+        "tlsConfig",
     ),
     (
         r"remote error: tls: (?:certificate required|bad certificate|unknown certificate)",
         "give the endpoint's tlsConfig a cert and a keySecret that the target trusts, for it asks clients for a certificate",
+        "tlsConfig",
     ),
     (
         r"HTTP status 40[13]",
         "let the endpoint log in (authorization, basicAuth, oauth2), and see that what it logs in as may read metrics",
+        "authorization",
     ),
-    (r"HTTP status 404", "correct path of the endpoint; see what the application serves at it"),
+    (r"HTTP status 404", "correct path of the endpoint; see what the application serves at it", "path"),
     (
         r"HTTP status 400",
         "write scheme: https into the endpoint where the target serves TLS; else correct its path and params",
+        "scheme",
     ),
     (
         r"connection refused",
         "correct the port of the endpoint, or see that the application listens on it at the pod's address",
+        "port",
     ),
     (
         r"context deadline exceeded|i/o timeout|no route to host",
         "look for a NetworkPolicy that keeps Prometheus out; else raise scrapeTimeout of the endpoint",
+        "scrapeTimeout",
     ),
 )
-"""What to do about an error of a scrape, by what Prometheus quotes (Go's net/http, crypto/tls and net; Prometheus 3, scrape)."""
+"""What to do about an error of a scrape, and the endpoint's field, by what Prometheus quotes (Go's net/http, crypto/tls and net; Prometheus 3, scrape)."""
 
 
-def scrape_error(monitor: Object, errors: Mapping[str, str], makers: Sequence[str] = ()) -> Cause:
+@dataclass(frozen=True)
+class ScrapedPorts:
+    """The ports behind an endpoint of a monitor.
+
+    Attributes:
+        declared: by the pods, in words.
+        about: the Service whose port it takes; empty for a PodMonitor.
+        field: of the Service's port: where it says which port of the pods it leads to.
+        leads_wrong: whether the pods declare no such port.
+    """
+
+    declared: Sequence[str]
+    about: str = ""
+    field: tuple[str | int, ...] = ()
+    leads_wrong: bool = False
+
+
+def scraped_ports(monitor: Object, index: int, view: ReadApi) -> ScrapedPorts:
+    """Return the ports behind an endpoint of a monitor, and whether the Service's port leads to one of them.
+
+    Args:
+        monitor: the ServiceMonitor or PodMonitor.
+        index: of the endpoint.
+        view: of the cluster.
+    """
+    entry = entries(monitor)[index]
+    if is_of_pods(monitor):
+        found = matched_pods(monitor, view)
+        return ScrapedPorts(declared_ports([*found.workloads, *found.apart]))
+    first = ScrapedPorts(())
+    for service in matched_services(monitor, view):
+        makers = behind(service, view)
+        pods = [*makers.workloads, *makers.apart]
+        declared, numbers = declared_ports(pods), {port.get("containerPort") for port in ports_of(pods)}
+        for number, port in enumerate(at(service, "spec", "ports") or ()):
+            leads = {resolved(port, spec) for spec in makers.specs}
+            if declared and entry.get("port") and is_like(entry["port"], port.get("name")):
+                field = ("spec", "ports", number, "targetPort")
+                first = ScrapedPorts(declared, name_of(service), field, not leads & numbers)
+                if first.leads_wrong:
+                    return first
+        first = first if first.declared else ScrapedPorts(declared)
+    return first
+
+
+def scrape_error(
+    monitor: Object,
+    errors: Mapping[str, str],
+    makers: Sequence[str] = (),
+    index: int = 0,
+    ports: ScrapedPorts | None = None,
+) -> Cause:
     """Return the cause of targets that are found and cannot be scraped.
 
     Args:
         monitor: whose targets they are.
         errors: Prometheus' lastError for each target's address.
         makers: by name what makes the pods that they are, where the targets that are up are pods of something else.
+        index: of the monitor's endpoint that the first of them is of.
+        ports: that the pods behind this endpoint declare; None where that is not known.
     """
     first, error = next(iter(errors.items()))
     others = f", and {len(errors) - 1} more" if len(errors) > 1 else ""
-    fitting = (remedy for pattern, remedy in REMEDIES if re.search(pattern, error))
+    endpoint = ("spec", rules_of(monitor).entries, index)
     found = (
         f"Prometheus finds {first}{others} through {name_of(monitor)} and cannot scrape it: {error or 'no error given'}"
     )
@@ -73,10 +136,17 @@ def scrape_error(monitor: Object, errors: Mapping[str, str], makers: Sequence[st
             "scrape-error",
             f"{found}; it is of {listed(makers)}, and those of other workloads are scraped",
             f"let spec.selector of {chosen} leave out the pods of {listed(makers)}, or let them deliver metrics there",
+            field=("spec", "selector"),
         )
-    return Cause(
-        "scrape-error", found, next(fitting, f"correct path, scheme or port of the {monitor['kind']}'s endpoint")
-    )
+    fitting = ((remedy, field) for pattern, remedy, field in REMEDIES if re.search(pattern, error))
+    remedy, field = next(fitting, (f"correct path, scheme or port of the {monitor['kind']}'s endpoint", "path"))
+    if field != "port" or ports is None or not ports.declared:
+        return Cause("scrape-error", found, remedy, field=(*endpoint, field))
+    says = f"its pods declare {listed(ports.declared)}"
+    if ports.leads_wrong:
+        what = f"correct targetPort of {ports.about}, or see that the application listens on it at the pod's address; {says}"
+        return Cause("scrape-error", found, what, about=ports.about, field=ports.field)
+    return Cause("scrape-error", found, f"{remedy}; {says}", field=(*endpoint, field))
 
 
 def not_loaded(monitor: Object, pool: str, takers: Sequence[Object]) -> Cause:
@@ -120,7 +190,12 @@ def miscounted(monitor: Object, pool: str, pods: Sequence[str], wanted: int, who
     has = f"Prometheus scrapes {len(pods)} targets through {name_of(monitor)} and should scrape {wanted} ({who})"
     field = f"spec.{rules_of(monitor).entries}[{index}].relabelings"
     if drops and len(pods) < wanted:
-        return Cause("monitor-targets-dropped", f"{has}; its {field} drop targets: {listed(drops)}", f"correct {field}")
+        return Cause(
+            "monitor-targets-dropped",
+            f"{has}; its {field} drop targets: {listed(drops)}",
+            f"correct {field}",
+            field=("spec", rules_of(monitor).entries, index, "relabelings"),
+        )
     chosen = "the PodMonitor" if is_of_pods(monitor) else "the Service"
     return Cause(
         "monitor-target-count",

@@ -40,6 +40,7 @@ def nothing_ready(service: Object, view: ReadApi, cause_id: str) -> Cause | None
             cause_id,
             f"{name_of(service)} has no endpoint: what it selects has ended, {listed(ended)}",
             "select pods that stay, or run what ends, such as a Job, as a Deployment",
+            field=("spec", "selector"),
         )
     if pods or workloads:
         return nothing_made(f"{name_of(service)} has no endpoint", pods, workloads, view, cause_id)
@@ -51,7 +52,7 @@ def nothing_ready(service: Object, view: ReadApi, cause_id: str) -> Cause | None
         )
     selector = _pairs(at(service, "spec", "selector") or {}) or "empty"
     sentence = f"the selector of {name_of(service)} ({selector}) selects no pod of its namespace"
-    return Cause(cause_id, sentence, f"{SELECTOR_REMEDY}{_nearest(service, view)}")
+    return Cause(cause_id, sentence, f"{SELECTOR_REMEDY}{_nearest(service, view)}", field=("spec", "selector"))
 
 
 def nothing_made(

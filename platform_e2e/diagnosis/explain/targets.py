@@ -158,11 +158,15 @@ def addressed(entry: Entry, service: Object, view: ReadApi) -> int:
     return len(found)
 
 
+def ports_of(objects: Sequence[Object]) -> list[Mapping[str, Any]]:
+    """Return the ports that the containers of pods, or of workloads' pod templates, declare."""
+    return [port for obj in objects for _, port in _declared(spec_of(obj))]
+
+
 def declared_ports(objects: Sequence[Object]) -> list[str]:
-    """Return in words the ports that pods, or the templates of workloads, declare: name and number, each once."""
-    ports = [port for obj in objects for _, port in _declared(spec_of(obj))]
+    """Return in words the ports that pods, or the templates of workloads, declare, each once: `http (8080)`."""
     words = [
         f"{port['name']} ({port.get('containerPort')})" if port.get("name") else str(port.get("containerPort"))
-        for port in ports
+        for port in ports_of(objects)
     ]
     return list(dict.fromkeys(words))

@@ -27,22 +27,41 @@ REFUSALS = (
     (
         re.compile(r"serviceaccount \"?[\w.-]+\"? not found", re.IGNORECASE),
         "create the ServiceAccount that the pod template names",
+        "serviceAccountName",
     ),
-    (re.compile(r"exceeded quota|failed quota"), "raise the quota, or state requests and limits as it demands"),
+    (
+        re.compile(r"exceeded quota|failed quota"),
+        "raise the quota, or state requests and limits as it demands",
+        "containers",
+    ),
     (
         re.compile(r"no PriorityClass with name"),
         "create the PriorityClass that the pod template names; a project must permit it",
+        "priorityClassName",
     ),
-    (re.compile(r"RuntimeClass.* not found", re.IGNORECASE), "create the RuntimeClass that the pod template names"),
+    (
+        re.compile(r"RuntimeClass.* not found", re.IGNORECASE),
+        "create the RuntimeClass that the pod template names",
+        "runtimeClassName",
+    ),
     (
         re.compile(r"violates PodSecurity"),
         "set the fields that the message names, or lower the namespace's pod-security label",
+        "securityContext",
     ),
-    (re.compile(r"(?:maximum|minimum) .* usage per|LimitRange"), "keep to the namespace's LimitRange, or widen it"),
-    (re.compile(r"failed calling webhook"), "look at the pods behind the webhook's Service"),
-    (re.compile(r"admission webhook .* denied the request|ValidatingAdmissionPolicy"), "correct what the policy names"),
+    (
+        re.compile(r"(?:maximum|minimum) .* usage per|LimitRange"),
+        "keep to the namespace's LimitRange, or widen it",
+        "containers",
+    ),
+    (re.compile(r"failed calling webhook"), "look at the pods behind the webhook's Service", ""),
+    (
+        re.compile(r"admission webhook .* denied the request|ValidatingAdmissionPolicy"),
+        "correct what the policy names",
+        "",
+    ),
 )
-"""What the API server says when it takes no pod (Kubernetes 1.34, plugin/pkg/admission), and what mends it."""
+"""What the API server says when it takes no pod (Kubernetes 1.34, plugin/pkg/admission), what mends it, and the pod's field."""
 
 QUOTA = re.compile(r"exceeded quota|failed quota")
 
@@ -59,10 +78,15 @@ def refused(workload: Object, view: ReadApi) -> Cause | None:
     if not message:
         return None
     said = " ".join(str(message).split())
+    remedy, field = next(
+        ((remedy, field) for words, remedy, field in REFUSALS if words.search(said)),
+        ("correct what the message names", ""),
+    )
     return Cause(
         "workload-quota" if QUOTA.search(said) else "workload-refused",
         f"{name_of(workload)} cannot create its pods: {said}",
-        next((remedy for words, remedy in REFUSALS if words.search(said)), "correct what the message names"),
+        remedy,
+        field=("spec", "template", "spec", field) if field else (),
     )
 
 
