@@ -176,7 +176,9 @@ def test_where_is_no_checkout_there_is_the_copy_alone(tmp_path: Path) -> None:
     run.source = provenance.layer(run, None)
     assert "commit" not in run.source
     assert rebuilt(recorded(run)).lacking == []
-    with pytest.raises(WrongUsage, match=r"cannot be restored: the run has no layer\.tar\.gz, and it was in no Git repository"):
+    with pytest.raises(
+        WrongUsage, match=r"cannot be restored: the run has no layer\.tar\.gz, and it was in no Git repository"
+    ):
         rebuilt(recorded(run, layer_tar_gz=None))
 
 
