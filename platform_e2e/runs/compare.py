@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from platform_e2e import terminal
 from platform_e2e.finding import Finding
@@ -28,24 +28,9 @@ CELL = 80
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Pair(Generic[T]):
-    """What was found then and now about one subject.
-
-    Attributes:
-        then: None where it is found only now.
-        now: None where it is not found any more.
-        same: whether both have the same cause.
-    """
-
-    then: T | None
-    now: T | None
-    same: bool = False
-
-
 def paired(
     then: Sequence[T], now: Sequence[T], subject: Callable[[T], str], cause: Callable[[T], Hashable]
-) -> list[Pair[T]]:
+) -> list[tuple[T | None, T | None, bool]]:
     """Pair what was found then with what is found now, by subject and, as far as possible, by cause.
 
     Args:
@@ -55,16 +40,20 @@ def paired(
         cause: returns what two of the same cause have in common.
 
     Returns:
-        One pair for each of `then`, in their order, and then one for each of `now` that is in no pair yet.
+        For each of `then` itself, what is found now about the same subject or None, and whether both have the same cause. After
+        these, None and each of `now` that is not in a pair.
     """
     here = {(subject(found), cause(found)): found for found in now}
     first = {subject(found): found for found in reversed(now)}
-    pairs = []
+    pairs: list[tuple[T | None, T | None, bool]] = []
+    taken = set()
     for found in then:
         exact = here.get((subject(found), cause(found)))
-        pairs.append(Pair(found, first.get(subject(found)) if exact is None else exact, exact is not None))
-    taken = {(subject(pair.now), cause(pair.now)) for pair in pairs if pair.now is not None}
-    return pairs + [Pair(None, found) for found in now if (subject(found), cause(found)) not in taken]
+        other = first.get(subject(found)) if exact is None else exact
+        pairs.append((found, other, exact is not None))
+        if other is not None:
+            taken.add((subject(other), cause(other)))
+    return pairs + [(None, found, False) for found in now if (subject(found), cause(found)) not in taken]
 
 
 @dataclass(frozen=True)
@@ -94,16 +83,15 @@ def compare(then: Sequence[Then], now: Mapping[str, Then], gone: Sequence[str] =
     """
     left = [ran for test, ran in now.items() if test not in gone]
     pairs = paired(then, left, lambda test: test.test, _key)
-    return [_compared(pair.then, pair, gone) for pair in pairs if pair.then is not None]
+    return [_compared(test, ran, gone, same=same) for test, ran, same in pairs if test is not None]
 
 
-def _compared(then: Then, pair: Pair[Then], gone: Sequence[str]) -> Compared:
-    now = pair.now
+def _compared(then: Then, now: Then | None, gone: Sequence[str], *, same: bool) -> Compared:
     if now is None:
         return Compared(then.test, _cause(then), "", GONE if then.test in gone else NOT_RUN)
     if now.outcome not in {*BAD, BLOCKED}:
         return Compared(then.test, _cause(then), now.outcome, PASSES if now.outcome == "passed" else DIFFERENT)
-    return Compared(then.test, _cause(then), _cause(now), SAME if pair.same else DIFFERENT)
+    return Compared(then.test, _cause(then), _cause(now), SAME if same else DIFFERENT)
 
 
 def _key(test: Then) -> Hashable:
@@ -181,20 +169,14 @@ def compare_findings(
         now: of the cluster here.
         reasons: by object, why its state could not be brought about here.
     """
-    known = reasons or {}
-    pairs = paired(then, now, lambda finding: finding.object, lambda finding: finding.cause.id)
-    return [_compared_finding(pair, known) for pair in pairs]
-
-
-def _compared_finding(pair: Pair[Finding], reasons: Mapping[str, str]) -> ComparedFinding:
-    if pair.then is None:
-        return ComparedFinding(None, pair.now, ONLY_HERE)
-    if pair.same:
-        return ComparedFinding(pair.then, pair.now, AGAIN)
-    why = reasons.get(pair.then.object, "")
-    if pair.now is not None:
-        return ComparedFinding(pair.then, pair.now, OTHER_CAUSE, why)
-    return ComparedFinding(pair.then, None, NOT_AGAIN, why or "here nothing is wrong with it")
+    found = []
+    for finding, here, same in paired(then, now, lambda finding: finding.object, lambda finding: finding.cause.id):
+        why = (reasons or {}).get(finding.object, "") if finding is not None and not same else ""
+        if finding is not None and here is None:
+            why = why or "here nothing is wrong with it"
+        verdict = ONLY_HERE if finding is None else AGAIN if same else NOT_AGAIN if here is None else OTHER_CAUSE
+        found.append(ComparedFinding(finding, here, verdict, why))
+    return found
 
 
 def all_again(compared: Sequence[ComparedFinding]) -> bool:
