@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from platform_e2e.checks.remote import Container
 from platform_e2e.cluster import naming
 from platform_e2e.cluster.k3d import parts, probe
 from platform_e2e.cluster.k3d.docker import Docker
+from platform_e2e.cluster.k3d.provider import K3dProvider
 from platform_e2e.cluster.provider import Provider
 from platform_e2e.timeline import Timeline
 
@@ -48,7 +51,8 @@ def test_a_container_sees_what_this_host_sees(standing: Standing, docker: Docker
     """So a host that is no client on Docker's networks judges addresses by the same means."""
     host = Outside.of(standing.facts).asker
     address = probe.start(docker, naming.on_host(standing.spec.name), probe.ensure_built(docker, timeline))
-    container = Container(docker, probe.container_name(naming.on_host(standing.spec.name)), address)
+    name = probe.container_name(naming.on_host(standing.spec.name))
+    container = Container(partial(K3dProvider().ask_from, replace(standing.facts, probe=name)), address)
     try:
         for each in standing.facts.nodes:
             seen, same = host.who_has(each.address, timeout=2), container.who_has(each.address, timeout=2)
@@ -59,4 +63,4 @@ def test_a_container_sees_what_this_host_sees(standing: Standing, docker: Docker
         assert container.connect(server, 6443).connected
         assert not container.connect(server, 9).connected
     finally:
-        docker.run("rm", "--force", container.name)
+        docker.run("rm", "--force", name)
