@@ -1,8 +1,9 @@
-"""Properties of k3d alone: k3s' arguments, and the container that sends requests in this host's place."""
+"""What only k3d has: k3s' arguments, and a container that asks where this host cannot."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from platform_e2e.checks.remote import Container
 from platform_e2e.cluster import naming
 from platform_e2e.cluster.k3d import parts, probe
 from platform_e2e.cluster.k3d.docker import Docker
+from platform_e2e.cluster.k3d.provider import K3dProvider
 from platform_e2e.cluster.provider import Provider
 from platform_e2e.timeline import Timeline
 
@@ -25,12 +27,12 @@ def _k3d(provider: Provider) -> None:
 
 @pytest.fixture
 def docker(standing: Standing) -> Docker:
-    """Return the daemon of the cluster."""
+    """Return the daemon that the cluster lives on."""
     return parts.daemon_of(Path(standing.facts.directory))
 
 
 def test_servicelb_and_traefik_are_off_on_every_server(standing: Standing, docker: Docker) -> None:
-    """k3s gets the arguments at its start; the configuration file alone would not prove it."""
+    """k3s is told so where it starts, and not only asked for so in a file."""
     containers = {parts.name_of(each): each for each in docker.containers(naming.on_host(standing.spec.name))}
     for each in standing.facts.nodes[: standing.spec.servers]:
         arguments = containers[each.name]["Config"]["Cmd"]
@@ -39,22 +41,18 @@ def test_servicelb_and_traefik_are_off_on_every_server(standing: Standing, docke
 
 
 def test_the_configuration_of_k3d_is_kept_with_the_cluster(standing: Standing) -> None:
-    """A person can read it, and use it again."""
+    """It can be read, and used again by hand."""
     text = (Path(standing.facts.directory) / "k3d.yaml").read_text()
     assert f"name: {naming.on_host(standing.spec.name)}" in text
     assert f"subnet: {standing.facts.segment}" in text
 
 
 def test_a_container_sees_what_this_host_sees(standing: Standing, docker: Docker, timeline: Timeline) -> None:
-    """So a host without an interface on Docker's networks judges addresses in the same way."""
+    """So a host that is no client on Docker's networks judges addresses by the same means."""
     host = Outside.of(standing.facts).asker
     address = probe.start(docker, naming.on_host(standing.spec.name), probe.ensure_built(docker, timeline))
     name = probe.container_name(naming.on_host(standing.spec.name))
-
-    def run(words: Sequence[str], timeout: float) -> str:
-        return docker.run("exec", name, *words, timeout=timeout).stdout
-
-    container = Container(run, address)
+    container = Container(partial(K3dProvider().ask_from, replace(standing.facts, probe=name)), address)
     try:
         for each in standing.facts.nodes:
             seen, same = host.who_has(each.address, timeout=2), container.who_has(each.address, timeout=2)

@@ -148,7 +148,7 @@ def _monitors(context: CheckContext, view: CachedReader) -> Iterator[Finding]:
                 yield from check_monitor(wants, observe_monitor(wants, view, asked, asked.now() - FRESH))
     for port in layer.metrics_services():
         if port.service.application in context.apps:
-            # One that another promise blocks is none of the others' affair.
+            # One that another promise blocks must not keep the others from being checked.
             with context.skipped.skipping("checks of metrics ports"):
                 yield from unmonitored.covered(port, layer, view)
     if context.whole:

@@ -96,7 +96,7 @@ def _retries(application: Application) -> bool:
     """Tell whether a sync that fails is tried again.
 
     Without a block Argo CD tries an automated sync five times more; with one that gives no limit, not once (3.2.11,
-    controller/appcontroller.go, autoSync; RetryStrategy.Limit is 0 where it is left out, and below 0 there is none).
+    controller/appcontroller.go, autoSync; RetryStrategy.Limit is 0 where it is left out; below 0 it is unlimited).
     """
     block = application.sync_policy.get("retry")
     return not isinstance(block, Mapping) or bool(block.get("limit"))

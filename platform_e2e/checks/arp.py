@@ -39,7 +39,7 @@ def who_has(interface: str, source: str, wanted: str, *, timeout: float) -> Repl
         timeout: seconds in all; the request is repeated meanwhile.
 
     Raises:
-        BrokenHarness: this process may not send frames, or there is no such interface.
+        BrokenHarness: this process may not send frames, or the interface does not exist.
     """
     try:
         mac = wire.mac_of(interface)

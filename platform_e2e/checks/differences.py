@@ -183,7 +183,7 @@ def _same(path: str, wanted: Any, found: Any) -> bool:
 
 
 def quantity(value: Any) -> Decimal | None:
-    """Return the number that a resource quantity means, or None where it is none."""
+    """Return the number that a resource quantity means, or None for other texts."""
     match = QUANTITY.fullmatch(str(value))
     return Decimal(match["number"]) * SCALES[match["suffix"] or ""] if match else None
 

@@ -171,7 +171,7 @@ def _extras(
     for kind in GATHERED:
         with skipped.skipping(f"{kind.rsplit('/', 1)[1]} objects outside of Git"):
             for live in reader.list(kind):
-                if _identity(live) not in known and _nobodys(live):
+                if _identity(live) not in known and _is_unowned(live):
                     yield _extra(live, "", "")
 
 
@@ -180,7 +180,7 @@ def _extra(live: Object, application: str, status: str) -> Drift:
     return Drift(kind_of(live), name, namespace, application, EXTRA, status, live=kept(live))
 
 
-def _nobodys(live: Object) -> bool:
+def _is_unowned(live: Object) -> bool:
     """Tell whether no release and no controller has made an object, and a Service is one that takes an address."""
     if at(live, "metadata", "ownerReferences") or any(name in annotations_of(live) for name in OWNED):
         return False

@@ -33,7 +33,7 @@ class Answer:
         how: `HTTP` or `TCP`.
         where: URL, or address and port.
         problem: what was not as expected, empty where nothing was.
-        connected: whether anybody was there at all.
+        connected: whether the connection was accepted.
         seconds: until the whole answer had come, connecting included.
         asked: how many requests it is the outcome of: one of those that went wrong, where any did.
         good: how many of them were answered as they should.
@@ -88,7 +88,7 @@ def get(url: str, timeout: float = TIMEOUT) -> requests.Response:
         RequestException: nothing answers.
     """
     with requests.Session() as session:
-        # No proxy of the environment, no reused connection: kube-proxy shall choose an endpoint for every request.
+        # No proxy of the environment, no reused connection: kube-proxy chooses an endpoint for each connection.
         session.trust_env = False
         with warnings.catch_warnings():
             # An address out of a pool has no certificate to verify; the layer asks for https knowingly.

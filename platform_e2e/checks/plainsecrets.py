@@ -1,4 +1,4 @@
-"""No credential stands in Git in plain text where the layer has sealed ones: Base64 is an encoding, and anybody reads it."""
+"""No credential stands in Git in plain text where the layer has sealed ones: Base64 is an encoding, which everybody can read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PLACEHOLDER = re.compile(r"\s*(?:<[^<>]*>|\$\{?\w+\}?|\$\([\w.]+\)|\{\{.*\}\}|re
 PUBLIC = re.compile(
     r"(?:public|\.pub$|certificate|^tls\.crt$|^ca\.crt$|known_hosts|username|user$|url$)", re.IGNORECASE
 )
-"""Keys whose values may be read by anybody, whatever else their names say."""
+"""Keys whose values are public, whatever else their names say."""
 
 
 def check(layer: Layer) -> list[Finding]:

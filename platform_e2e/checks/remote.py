@@ -1,4 +1,4 @@
-"""Asking from where a client on the cluster's segment is: this host, or a container where this host is none.
+"""Ask as a client on the cluster's segment: from this host, or from a container where this host is not on that segment.
 
 Some hosts have no interface on the cluster's network, as with Docker Desktop and rootless Docker. There a container on that
 network asks in this host's place; how a program is run in it is the provider's to know.
@@ -28,7 +28,7 @@ class Asker(Protocol):
     """A client on the cluster's segment."""
 
     def who_has(self, wanted: str, *, timeout: float) -> Reply | None:
-        """Return who answers for an address, or None where nobody does."""
+        """Return who answers ARP requests for an address, or None without an answer."""
         ...
 
     def fetch(self, address: str, probe: Probe, times: int = 1) -> Answer:
@@ -53,7 +53,7 @@ class Here:
     address: str
 
     def who_has(self, wanted: str, *, timeout: float) -> Reply | None:
-        """Return who answers for an address, or None where nobody does."""
+        """Return who answers ARP requests for an address, or None without an answer."""
         return arp.who_has(self.interface, self.address, wanted, timeout=timeout)
 
     def fetch(self, address: str, probe: Probe, times: int = 1) -> Answer:
@@ -78,7 +78,7 @@ class Container:
     address: str
 
     def who_has(self, wanted: str, *, timeout: float) -> Reply | None:
-        """Return who answers for an address, or None where nobody does."""
+        """Return who answers ARP requests for an address, or None without an answer."""
         said = self._ask(what="who_has", interface=INTERFACE, source=self.address, wanted=wanted, timeout=timeout)
         return Reply(said["mac"], said["seconds"]) if said else None
 

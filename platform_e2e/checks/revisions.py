@@ -31,7 +31,7 @@ class References:
         branches: local ones, and those of remotes by their own names.
         tags: by name.
         commits: those of the wanted ones that are there, as they are written.
-        trouble: why a revision that is not among these may be there all the same; empty where it cannot.
+        trouble: why a revision that is not among these may still exist; empty where it cannot.
     """
 
     branches: frozenset[str] = frozenset()
@@ -72,7 +72,7 @@ def references(directory: Path, layer: Layer) -> References:
 
 
 def _trouble(found: Repository, names: frozenset[str] | None) -> str:
-    """Return why a revision that a checkout does not know may be in its repository all the same."""
+    """Return why a revision that a checkout does not know may still be in its repository."""
     if names is None:
         return "the checkout keeps its branches and tags in tables, which are not read"
     if found.shallow:

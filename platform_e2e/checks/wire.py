@@ -36,7 +36,7 @@ def request_frame(source_mac: bytes, source: IPv4Address, wanted: IPv4Address) -
 
 
 def reply_mac(frame: bytes, wanted: IPv4Address) -> str | None:
-    """Return the MAC address that a frame announces for an address, or None where it is no such reply."""
+    """Return the MAC address that a frame announces for an address, or None where the frame is not such a reply."""
     if len(frame) < HEADER.size + BODY.size:
         return None
     _destination, _source, ethertype = HEADER.unpack_from(frame)
@@ -50,7 +50,7 @@ def mac_of(interface: str) -> bytes:
     """Return an interface's own MAC address.
 
     Raises:
-        OSError: there is no such interface.
+        OSError: the interface does not exist.
     """
     return bytes.fromhex(Path("/sys/class/net", interface, "address").read_text().strip().replace(":", ""))
 
@@ -67,7 +67,7 @@ def open_packets(interface: str) -> socket.socket:
 
 
 def ask(packets: Any, frame: bytes, wanted: IPv4Address, timeout: float) -> tuple[str, float] | None:
-    """Send a request until somebody answers it.
+    """Send a request until it is answered.
 
     Args:
         packets: the socket.
@@ -76,7 +76,7 @@ def ask(packets: Any, frame: bytes, wanted: IPv4Address, timeout: float) -> tupl
         timeout: seconds in all.
 
     Returns:
-        Who answered, and after how many seconds; None for nobody.
+        Who answered, and after how many seconds; None without an answer.
     """
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:

@@ -33,7 +33,7 @@ class Assessment:
     Attributes:
         expected: what it should be, in words that follow its name.
         verdict: whether it is.
-        final: whether `Met` is all there is to say; otherwise a known cause may hold it all the same.
+        final: whether `Met` is conclusive; otherwise a known cause may still affect the object.
     """
 
     expected: str

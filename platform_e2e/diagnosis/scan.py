@@ -51,7 +51,7 @@ def scan(view: ReadApi, namespace: str | None = None) -> list[Diagnosis]:
                 if place is not None:
                     groups.setdefault(by_sentence.setdefault(*place), []).append(obj)
         except Forbidden as error:
-            # Whoever may see only a part is told about that part, and what is missing.
+            # A user who may read only a part is told about that part, and what is missing.
             unread[kind.rsplit("/", 1)[1]] = error
     found = [
         replace(diagnose(first, view), holds=tuple(name_of(other) for other in others))

@@ -146,7 +146,7 @@ def absent(kind: str, name: str, namespace: str | None, view: ReadApi) -> Diagno
 
 
 def cause_now(obj: Object, view: ReadApi) -> Cause | None:
-    """Return what holds an object; None where it is as it should be and no known cause holds it all the same.
+    """Return what holds an object; None where it is as it should be and no known cause affects it.
 
     Args:
         obj: the live object.

@@ -194,7 +194,7 @@ class _Wait:
     def _whole(self, error: WaitError) -> WaitError:
         """Return the error with the seconds that were asked for, and with all that was seen since the command began."""
         asked_for = f"{self._args.timeout:g} s"
-        # Whoever could not read to the end knows of a state that may be over.
+        # What could not be read to the end may have changed since.
         kind = Unobserved if error.report.trouble else type(error)
         outcome = f"not within {asked_for}"
         if "did not stay" in error.report.outcome:

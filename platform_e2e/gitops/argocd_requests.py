@@ -171,7 +171,7 @@ def terminate(kube: Kube, name: str, *, namespace: str = argocd.NAMESPACE, timeo
         timeout: seconds.
 
     Raises:
-        BrokenPlatform: there is no such Application.
+        BrokenPlatform: the Application does not exist.
         Timeout: it does not stop.
     """
     app = kube.get(argocd.APPLICATION, name, namespace)

@@ -279,7 +279,7 @@ def unplanned(view: ReadApi, known: set[tuple[str, str]], ours: str) -> list[Fin
     Args:
         view: of the cluster.
         known: namespace and name of those of the layer.
-        ours: label that marks namespaces of tests, whose Services are none of the platform's.
+        ours: label that marks namespaces of tests, whose Services do not belong to the platform.
     """
     tests = {key(namespace)[1] for namespace in view.list("v1/Namespace") if ours in labels_of(namespace)}
     return [

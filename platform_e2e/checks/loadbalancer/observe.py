@@ -114,7 +114,7 @@ def _moved_range(text: str, ranges: Mapping[AddressRange, AddressRange]) -> str:
 
 @dataclass(frozen=True)
 class Outside:
-    """A client on the cluster's segment: this host, or a container where this host is none.
+    """A client on the cluster's segment: this host, or a container where this host is not on it.
 
     Attributes:
         interface: of this host on the segment; empty where this host cannot send ARP there.

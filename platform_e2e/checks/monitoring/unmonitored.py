@@ -185,7 +185,7 @@ def unselected(view: ReadApi, known: set[Identity], ours: str) -> list[Finding]:
     Args:
         view: of the cluster.
         known: those that have a test of their own.
-        ours: label that marks namespaces of tests, whose monitors are none of the platform's.
+        ours: label that marks namespaces of tests, whose monitors do not belong to the platform.
     """
     tests = {key(namespace)[1] for namespace in view.list("v1/Namespace") if ours in labels_of(namespace)}
     return [

@@ -84,7 +84,7 @@ def messages_of(application: Object) -> Iterator[str]:
 
 @explains(APPLICATION_KIND)
 def not_compared(application: Object, view: ReadApi) -> Cause | None:
-    """Nobody compares it with Git, so that all it says is of an older commit."""
+    """No controller compares it with Git, so that all it says is of an older commit."""
     if argocd.sync_status(application) and not argocd.refresh_asked(application):
         return None
     namespace = key(application)[0]
@@ -167,7 +167,7 @@ def missing_crd(application: Object, _view: ReadApi) -> Cause | None:
 
 @explains(APPLICATION_KIND)
 def render_error(application: Object, _view: ReadApi) -> Cause | None:
-    """Its manifests cannot be made from Git, or are none of their kind, which a sync may tell before a comparison does."""
+    """Its manifests cannot be made from Git, or do not fit their schema, which a sync may tell before a comparison does."""
     told = [message for kind, message in conditions_of(application) if kind in {"ComparisonError", "UnknownError"}]
     told += [RETRYING.sub("", message) for message in messages_of(application) if UNTYPED.search(message)]
     if not told:

@@ -148,7 +148,7 @@ def asks_at(service: Object) -> tuple[str, ...]:
 
 
 def requested_addresses(service: Object) -> list[str]:
-    """Return the addresses that a Service asks for, in the order of its annotation or field; what is none is left out."""
+    """Return the addresses that a Service asks for, in the order of its annotation or field, without what is not an address."""
     text = annotated(service, "loadBalancerIPs") or str(at(service, "spec", "loadBalancerIP") or "")
     return [found for word in text.split(",") if (found := _address(word.strip()))]
 

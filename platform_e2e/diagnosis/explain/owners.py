@@ -44,7 +44,7 @@ class Makers:
     Attributes:
         workloads: Deployments, StatefulSets and DaemonSets whose pod templates are chosen.
         apart: pods that are chosen and that none of these makes: those of other controllers, and where there is no workload at
-            all those that nothing controls. A pod made by hand beside a workload is none of what should be there.
+            all those that nothing controls. A pod made by hand beside a workload does not count.
     """
 
     workloads: tuple[Object, ...] = ()
