@@ -147,7 +147,9 @@ def test_pools_are_read_as_ranges_and_cidrs_and_ipv6_is_left_to_others(tmp_path:
 
 @pytest.mark.parametrize("text", ["10.0.0.9-10.0.0.1", "10.0.0.300", "ten", "fd00::x/64", "10.0.0.1-10.0.0.2-10.0.0.3"])
 def test_a_pool_that_cannot_be_read_is_refused(tmp_path: Path, text: str) -> None:
-    with pytest.raises(LayerError, match=rf"^{CONFIGMAP}:1: ipaddresspool/p -n one: has '{text}', which is not a range"):
+    with pytest.raises(
+        LayerError, match=rf"^{CONFIGMAP}:1: ipaddresspool/p -n one: has '{text}', which is not a range"
+    ):
         layer.load(layers.write(tmp_path, {CONFIGMAP: pool(text)}))
     with pytest.raises(LayerError, match=rf"^{CONFIGMAP}:1: ipaddresspool/p -n one: has no spec.addresses"):
         layer.load(layers.write(tmp_path, {CONFIGMAP: pool()}))
