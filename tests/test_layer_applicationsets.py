@@ -130,7 +130,7 @@ def test_merge_overrides_by_key(tmp_path: Path) -> None:
     [
         (applicationset("- clusters: {}\n"), "the generator clusters needs more than the layer"),
         (applicationset("- list: {elementsYaml: 'x'}\n"), "elementsYaml is not followed here"),
-        (applicationset("- list: {elements: [a]}\n"), "the generator list has an element that is no mapping"),
+        (applicationset("- list: {elements: [a]}\n"), "the generator list has an element that is not a mapping"),
         (applicationset("- git: {files: [{path: a}]}\n"), "the generator git reads parameters from files"),
         (applicationset("- list: {elements: [{name: a}]}\n  selector: {}\n"), "a generator must have exactly one kind and nothing else; this has list, selector"),
         (applicationset("- list:\n"), "the generator list is empty"),
@@ -139,11 +139,11 @@ def test_merge_overrides_by_key(tmp_path: Path) -> None:
         (applicationset("- matrix: {generators: [{list: {elements: [{name: a}]}}, {list: {elements: [{name: b}]}}]}\n"), "both generators of the matrix set name"),
         (applicationset("- merge: {generators: []}\n"), "the generator merge must have mergeKeys and at least two generators"),
         (applicationset("- merge: {mergeKeys: [x], generators: [{list: {elements: [{name: a}]}}, {list: {elements: [{x: b}]}}]}\n"), "the generator merge has a parameter set without its key x"),
-        (applicationset(LIST, path="envs/{{.nmae}}"), "{{.nmae}} is no parameter of the generators"),
+        (applicationset(LIST, path="envs/{{.nmae}}"), "{{.nmae}} is not a parameter of the generators"),
         (applicationset(LIST, path="envs/{{.name | lower}}"), "{{.name | lower}} cannot be followed"),
-        (applicationset(LIST, path="envs/{{index .name 9}}"), "{{index .name 9}} is no parameter of the generators"),
-        (applicationset(LIST, go=False, path="envs/{{nmae}}", name="{{name}}"), "{{nmae}} is no parameter of the generators"),
-        (applicationset("- list: {elements: [{name: [a]}]}\n"), "a parameter that is put into a text is none itself: ['a']"),
+        (applicationset(LIST, path="envs/{{index .name 9}}"), "{{index .name 9}} is not a parameter of the generators"),
+        (applicationset(LIST, go=False, path="envs/{{nmae}}", name="{{name}}"), "{{nmae}} is not a parameter of the generators"),
+        (applicationset("- list: {elements: [{name: [a]}]}\n"), "a parameter in a text must be a string, number or boolean, got ['a']"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_followed_is_refused_with_the_applicationset_and_its_line(
@@ -182,7 +182,7 @@ def test_an_error_in_a_generated_application_names_the_applicationset(tmp_path: 
         layer.load(root)
     root = written(tmp_path, applicationset(LIST), "envs/dev")
     with pytest.raises(
-        LayerError, match=r"^argocd/set\.yaml:1: application/app-prod -n argocd: its path envs/prod is no directory"
+        LayerError, match=r"^argocd/set\.yaml:1: application/app-prod -n argocd: its path envs/prod is not a directory"
     ):
         layer.load(root)
 

@@ -47,20 +47,20 @@ def test_the_small_layer_itself_is_sound(tmp_path: Path) -> None:
         (APPLICATION, layers.APPLICATION + "      selfHeal: false\n", f"{APPLICATION}:19: is not valid YAML"),
         (CONFIGMAP, b"a: 1\nb: \xff\n", f"{CONFIGMAP}:2: is not UTF-8: invalid start byte 0xff"),
         (CONFIGMAP, b"a: 1\nb: \x00\n", f"{CONFIGMAP}:2: is not valid YAML: special characters are not allowed"),
-        (CONFIGMAP, "- a\n", f"{CONFIGMAP}:1: is no Kubernetes object: it is not a mapping"),
-        (CONFIGMAP, "just text\n", f"{CONFIGMAP}:1: is no Kubernetes object: it is not a mapping"),
+        (CONFIGMAP, "- a\n", f"{CONFIGMAP}:1: is not a Kubernetes object: it must be a mapping"),
+        (CONFIGMAP, "just text\n", f"{CONFIGMAP}:1: is not a Kubernetes object: it must be a mapping"),
         (
             CONFIGMAP,
             "kind: ConfigMap\nmetadata: {name: a}\n",
-            f"{CONFIGMAP}:1: is no Kubernetes object: it has no apiVersion",
+            f"{CONFIGMAP}:1: is not a Kubernetes object: it must have apiVersion",
         ),
         (CONFIGMAP, "apiVersion: v1\nkind: ConfigMap\n", f"{CONFIGMAP}:1: ConfigMap has no metadata.name"),
         (
             CONFIGMAP,
             layers.CONFIGMAP.replace("name: one", "name: one\n  annotations:\n    wave: 1"),
-            f"{CONFIGMAP}:6: metadata.annotations has wave: 1, which is no text",
+            f"{CONFIGMAP}:6: metadata.annotations has wave: 1, which is not a text",
         ),
-        (CONFIGMAP, "? {a: b}\n: c\n", f"{CONFIGMAP}:1: has a key that is no text"),
+        (CONFIGMAP, "? {a: b}\n: c\n", f"{CONFIGMAP}:1: has a key that is not a text"),
         (CONFIGMAP, "a: !!set {b}\n", f"{CONFIGMAP}:1: has a value of a type that JSON does not know: CommentedSet"),
     ],
 )
@@ -168,12 +168,12 @@ def test_a_link_within_the_layer_is_followed(tmp_path: Path) -> None:
 def test_what_is_no_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = layers.write(tmp_path, {})
     os.mkfifo(root / "pipe")
-    assert refused(root) == "pipe: is no regular file"
+    assert refused(root) == "pipe: is not a regular file"
     (root / "pipe").unlink()
     with socket.socket(socket.AF_UNIX) as listener:
         monkeypatch.chdir(root)  # the path of a socket may not be long
         listener.bind("socket")
-        assert refused(root) == "socket: is no regular file"
+        assert refused(root) == "socket: is not a regular file"
 
 
 def test_the_repository_of_git_itself_is_not_looked_at(tmp_path: Path) -> None:
@@ -206,9 +206,9 @@ REMOTE = "which would be fetched while rendering"
         ("secretGenerator: [{name: a, envs: [../../../outside.yaml]}]\n", "1: secretGenerator refers to ../../../outside.yaml, outside of the layer"),
         ("secretGenerator: [{name: a, env: ../../../outside.yaml}]\n", "1: secretGenerator refers to ../../../outside.yaml, outside of the layer"),
         ("patchesStrategicMerge: [missing.yaml]\n", "1: patchesStrategicMerge refers to missing.yaml, which does not exist in the layer"),
-        ("resources: [7]\n", "1: resources has an entry that is no path: 7"),
-        ("resources: configmap.yaml\n", "1: resources is no list"),
-        ("- resources\n", "1: is no kustomization: it is not a mapping"),
+        ("resources: [7]\n", "1: resources has an entry that is not a path: 7"),
+        ("resources: configmap.yaml\n", "1: resources must be a list"),
+        ("- resources\n", "1: is not a kustomization: it must be a mapping"),
         ("resources: [../one]\n", "1: is made of itself"),
         ("generators:\n  - |\n    apiVersion: example.com/v1\n    kind: Exec\n", "2: generators has Exec, a plugin that runs a program or fetches while rendering"),
         ("transformers: [plugin.yaml]\n", "1: transformers has Exec, a plugin that runs a program or fetches while rendering"),
@@ -281,7 +281,7 @@ def test_a_kustomization_without_kustomize_is_the_harness_fault(tmp_path: Path) 
         ({APPLICATION: None, "argocd/readme.yaml": "a: 1\n"}, "argocd: holds no Application and no ApplicationSet"),
         ({CONFIGMAP: "a: 1\n"}, f"{APPLICATION}:1: application/one -n argocd: renders nothing from manifests/one"),
         ({CONFIGMAP: "", "manifests/one/b.txt": "x"}, f"{APPLICATION}:1: application/one -n argocd: renders nothing from manifests/one"),
-        ({CONFIGMAP: None}, f"{APPLICATION}:1: application/one -n argocd: its path manifests/one is no directory of the layer"),
+        ({CONFIGMAP: None}, f"{APPLICATION}:1: application/one -n argocd: its path manifests/one is not a directory of the layer"),
         ({"manifests/two.yaml": None, "manifests/one/two.yaml": layers.CONFIGMAP}, "manifests/one/two.yaml:1: configmap/one -n one: is rendered twice by application/one -n argocd"),
         ({"manifests/one/Chart.yaml": "name: a\n"}, f"{APPLICATION}:1: application/one -n argocd: its path manifests/one is a Helm chart, which is not rendered here"),
         ({"manifests/one/a.jsonnet": "{}"}, "manifests/one/a.jsonnet:1: is Jsonnet, which is not rendered here"),
@@ -313,7 +313,7 @@ def test_what_kustomize_renders_is_checked_too(tmp_path: Path) -> None:
     root = layers.write(tmp_path, {KUSTOMIZATION: "resources: []\n"})
     with pytest.raises(LayerError, match=f"^{KUSTOMIZATION}:1: ConfigMap has no metadata.name"):
         layer.load(root, lambda _: [{"apiVersion": "v1", "kind": "ConfigMap"}])
-    with pytest.raises(LayerError, match=f"^{KUSTOMIZATION}:1: renders something that is no Kubernetes object"):
+    with pytest.raises(LayerError, match=f"^{KUSTOMIZATION}:1: renders something that is not a Kubernetes object"):
         layer.load(root, lambda _: [{"a": 1}])
 
 
@@ -349,9 +349,9 @@ def test_an_application_of_another_repository_is_named(tmp_path: Path) -> None:
 
 
 def test_a_directory_that_is_no_layer_is_wrong_usage(tmp_path: Path) -> None:
-    with pytest.raises(WrongUsage, match="is no directory"):
+    with pytest.raises(WrongUsage, match="is not a directory"):
         layer.load(tmp_path / "missing")
-    with pytest.raises(WrongUsage, match="is no layer: it has no directory argocd/"):
+    with pytest.raises(WrongUsage, match="is not a layer: it must have a directory argocd/"):
         layer.load(tmp_path)
 
 
@@ -375,4 +375,4 @@ def test_a_pattern_that_argo_cd_matches_in_its_own_way_is_refused(tmp_path: Path
     text = layers.APPLICATION.replace("    path: manifests/one\n", source)
     assert "which is not followed here" in refused(layers.write(tmp_path, {APPLICATION: text}))
     text = text.replace(f"{{{field}}}", "[a]")
-    assert "has a directory that is no mapping" in refused(layers.write(tmp_path, {APPLICATION: text}))
+    assert "has a directory that is not a mapping" in refused(layers.write(tmp_path, {APPLICATION: text}))

@@ -41,8 +41,8 @@ def test_a_probe_has_defaults_and_takes_its_port_by_name_or_number() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("GET /", "is no JSON: Expecting value"),
-        ("[]", "is no JSON object"),
+        ("GET /", "is not JSON: Expecting value"),
+        ("[]", "is not a JSON object"),
         ('{"pth": "/"}', "has an unknown field pth"),
         ('{"status": "200"}', "has a wrong value for status: '200'"),
         ('{"status": true}', "has a wrong value for status: True"),
@@ -59,10 +59,10 @@ def test_a_probe_that_cannot_be_used_is_refused_with_file_and_line(text: str, ex
 @pytest.mark.parametrize(
     ("status", "body", "expected"),
     [
-        (200, '{"app": "chat", "environment": "dev", "more": 1} ok', "the answer is no JSON"),
+        (200, '{"app": "chat", "environment": "dev", "more": 1} ok', "the answer is not JSON"),
         (200, '{"app": "chat", "environment": "dev", "more": "ok"}', ""),
         (200, '{"app": "chat", "environment": "prod", "more": "ok"}', "environment is 'prod' instead of 'dev'"),
-        (200, '["ok"]', "the answer is no JSON object"),
+        (200, '["ok"]', "the answer is not a JSON object"),
         (503, "", "status 503 instead of 200"),
         (200, "{}", "the answer does not contain 'ok'"),
     ],
@@ -92,7 +92,7 @@ def test_label_selectors(selector: dict[str, Any] | None, expected: bool) -> Non
 
 
 def test_an_unknown_operator_is_an_error() -> None:
-    with pytest.raises(ValueError, match="Like is no operator of a label selector"):
+    with pytest.raises(ValueError, match="Like is not an operator of a label selector"):
         layer.matches({"matchExpressions": [{"key": "a", "operator": "Like"}]}, {})
 
 
@@ -147,7 +147,9 @@ def test_pools_are_read_as_ranges_and_cidrs_and_ipv6_is_left_to_others(tmp_path:
 
 @pytest.mark.parametrize("text", ["10.0.0.9-10.0.0.1", "10.0.0.300", "ten", "fd00::x/64", "10.0.0.1-10.0.0.2-10.0.0.3"])
 def test_a_pool_that_cannot_be_read_is_refused(tmp_path: Path, text: str) -> None:
-    with pytest.raises(LayerError, match=rf"^{CONFIGMAP}:1: ipaddresspool/p -n one: has '{text}', which is no range"):
+    with pytest.raises(
+        LayerError, match=rf"^{CONFIGMAP}:1: ipaddresspool/p -n one: has '{text}', which is not a range"
+    ):
         layer.load(layers.write(tmp_path, {CONFIGMAP: pool(text)}))
     with pytest.raises(LayerError, match=rf"^{CONFIGMAP}:1: ipaddresspool/p -n one: has no spec.addresses"):
         layer.load(layers.write(tmp_path, {CONFIGMAP: pool()}))

@@ -268,15 +268,15 @@ def test_a_release_is_read_with_its_pins(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("find", "replace", "expected"),
     [
-        ("    chart: metallb\n", "", "2: the release metallb has no chart, or one that is no text"),
-        ("version: 0.15.3", "version: 0.15", "2: the release metallb has no version, or one that is no text"),
-        ("    appVersion: v0.15.3\n", "", "2: the release metallb has no appVersion, or one that is no text"),
+        ("    chart: metallb\n", "", "2: the release metallb must have chart as a text"),
+        ("version: 0.15.3", "version: 0.15", "2: the release metallb must have version as a text"),
+        ("    appVersion: v0.15.3\n", "", "2: the release metallb must have appVersion as a text"),
         ("chart: metallb", "chrat: metallb", "3: the release metallb has an unknown field chrat"),
-        ("values/metallb.yaml", "values/missing.yaml", "8: the release metallb has values in values/missing.yaml, which is no file of the layer"),
-        ("values/metallb.yaml", "../../x.yaml", "8: the release metallb has values in ../../x.yaml, which is no file of the layer"),
+        ("values/metallb.yaml", "values/missing.yaml", "8: the release metallb has values in values/missing.yaml, which is not a file of the layer"),
+        ("values/metallb.yaml", "../../x.yaml", "8: the release metallb has values in ../../x.yaml, which is not a file of the layer"),
         ("releases:", "release:", "1: must be one document with a list `releases`"),
         ("releases:\n", f"releases:\n{RELEASE.partition('releases:')[2].lstrip(chr(10))}", "9: the release metallb is there twice"),
-        ("releases:\n", "releases:\n  - text\n", "2: a release is no mapping"),
+        ("releases:\n", "releases:\n  - text\n", "2: a release must be a mapping"),
     ],
 )  # fmt: skip
 def test_a_release_that_cannot_be_used_is_named(tmp_path: Path, find: str, replace: str, expected: str) -> None:

@@ -206,7 +206,7 @@ def _directory(document: Document, directory: Any, at: tuple[str | int, ...]) ->
     """Return how a source reads a plain directory."""
     name = document.data["metadata"]["name"]
     if not isinstance(directory, dict):
-        raise document.error(f"Application {name} has a directory that is no mapping", at=at)
+        raise document.error(f"Application {name} has a directory that is not a mapping", at=at)
     for key in ("include", "exclude"):
         pattern = directory.get(key) or ""
         if not isinstance(pattern, str) or not PATTERN.fullmatch(pattern):

@@ -62,7 +62,7 @@ class Environment:
         name: of the directory, such as staging.
         path: of the directory, relative to the layer.
         applicationset: whose environment it is.
-        application: the generated Application that reads it; None where there is none.
+        application: the generated Application that reads it; None if it does not exist.
         exempt: why there need be none, or None.
         file: of the ApplicationSet, from the top of the repository that has the layer.
         place: file and line of its generators.

@@ -72,7 +72,7 @@ class Expansion:
             raise GeneratorError("elementsYaml is not followed here")
         elements = body.get("elements") or []
         if not all(isinstance(element, Mapping) for element in elements):
-            raise GeneratorError("the generator list has an element that is no mapping")
+            raise GeneratorError("the generator list has an element that is not a mapping")
         return [dict(element) if self.go else _flat(element) for element in elements]
 
     def _git(self, body: Mapping[str, Any]) -> list[Parameters]:

@@ -1,6 +1,6 @@
 """Pods of a layer that own the machine which runs their node: what the Pod Security Standards call not even *baseline*.
 
-A node of the harness has no user namespace of its own, so that whoever is root in it without bounds is root of the machine. The
+A node of the harness has no user namespace of its own, so that unrestricted root in it is root of the machine. The
 foundations are the harness's own business; what the layer's Applications render may be anybody's, and has to be trusted.
 
 Whatever makes pods has their fields somewhere: a Deployment below `spec.template`, a CronJob deeper, a Prometheus in its own spec,
@@ -89,7 +89,7 @@ def find(layer: Layer) -> tuple[HostAccess, ...]:
 
 
 def demand_trust(layer: Layer, provider: str) -> None:
-    """Refuse a layer that has such objects; for a cluster that is made for it, where nobody has said that it is trusted.
+    """Refuse a layer that has such objects; for a cluster that is made for it, unless the user has said that it is trusted.
 
     Args:
         layer: that would be applied.

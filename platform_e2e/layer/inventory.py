@@ -99,7 +99,7 @@ def pool(rendered: Rendered) -> Pool:
                 ranges.append(AddressRange.parse(str(text)))
         except ValueError as error:
             raise rendered.error(
-                f"has {text!r}, which is no range of addresses: {error}", "first-last, or a CIDR"
+                f"has {text!r}, which is not a range of addresses: {error}", "first-last, or a CIDR"
             ) from error
     return Pool(rendered, tuple(ranges), rendered.spec.get("autoAssign") is not False)
 
@@ -108,7 +108,7 @@ def _is_ipv6(text: str) -> bool:
     """Tell whether a range is one of IPv6, which no part of the harness asks for: the segment is an IPv4 network.
 
     Raises:
-        ValueError: it has a colon and is none.
+        ValueError: it has a colon and is not an IPv6 address.
     """
     if ":" not in text:
         return False

@@ -138,7 +138,7 @@ class _Follow:
         self.found.files.add(path)
         for document in yamlfile.read(self.root, path):
             if not isinstance(document.data, dict):
-                raise document.error("is no kustomization: it is not a mapping")
+                raise document.error("is not a kustomization: it must be a mapping")
             self.found.kustomizations.append(document)
             self._document(document, directory, (*above, directory))
 
@@ -178,7 +178,7 @@ class _Follow:
         """Return the path that an entry means."""
         remedy = "put it into the layer and refer to it by a relative path"
         if not isinstance(entry, str) or not entry:
-            raise document.error(f"{at[0]} has an entry that is no path: {entry!r}", remedy, at)
+            raise document.error(f"{at[0]} has an entry that is not a path: {entry!r}", remedy, at)
         path = (directory / entry).resolve()
         if _REMOTE.search(entry) and not path.exists():
             raise document.error(f"{at[0]} refers to {entry}, which would be fetched while rendering", remedy, at)
@@ -210,13 +210,13 @@ def _entries(document: Document, name: str) -> Iterator[tuple[tuple[str | int, .
     """Return the entries of a list field, each with its place."""
     value = document.data.get(name) or []
     if not isinstance(value, list):
-        raise document.error(f"{name} is no list", "", (name,))
+        raise document.error(f"{name} must be a list", "", (name,))
     for index, entry in enumerate(value):
         yield (name, index), entry
 
 
 def _files(document: Document) -> Iterator[tuple[tuple[str | int, ...], Any]]:
-    """Return every entry that names a file which is no resource, each with its place."""
+    """Return every entry that names a file that is not a resource, each with its place."""
     for name in ("crds", "configurations"):
         yield from _entries(document, name)
     for at, entry in _entries(document, "patchesStrategicMerge"):
@@ -256,7 +256,7 @@ def _inline(document: Document, text: str, at: tuple[str | int, ...]) -> list[Do
     """Return the documents of an inline patch with the lines of the kustomization.
 
     Raises:
-        LayerError: it is not sound YAML; at the line of the patch.
+        LayerError: it is not valid YAML; at the line of the patch.
     """
     node: Any = document.node
     for key in at:

@@ -46,14 +46,14 @@ def load(directory: Path, renderer: Renderer = kustomize.unavailable) -> Layer:
 
     Raises:
         LayerError: a file cannot be used; the text has file and line.
-        WrongUsage: there is no such directory, or it is no layer.
+        WrongUsage: the directory does not exist, or is not a layer.
         BrokenHarness: kustomize is needed and cannot be run.
     """
     root = directory.resolve()
     files = tree.files(root)
     if not (root / ROOTS).is_dir():
         raise WrongUsage(
-            f"{root} is no layer: it has no directory {ROOTS}/", "name the layer's directory with --layer DIR"
+            f"{root} is not a layer: it must have a directory {ROOTS}/", "name the layer's directory with --layer DIR"
         )
     listed = releases.read(root)
     found = _Reading(root, renderer)

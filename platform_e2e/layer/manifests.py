@@ -30,12 +30,12 @@ def objects(document: Document) -> Iterator[Document]:
     """
     data = document.data
     if not isinstance(data, dict):
-        raise document.error("is no Kubernetes object: it is not a mapping", "one object for each document")
+        raise document.error("is not a Kubernetes object: it must be a mapping", "one object for each document")
     if not {"apiVersion", "kind", "metadata"} & data.keys():
         return
     for key in ("apiVersion", "kind"):
         if not isinstance(data.get(key), str) or not data[key]:
-            raise document.error(f"is no Kubernetes object: it has no {key}", f"add {key}")
+            raise document.error(f"is not a Kubernetes object: it must have {key}", f"add {key}")
     items = data.get("items")
     if isinstance(items, list) or data["kind"] == "List":
         for index, item in enumerate(items or []):
@@ -52,10 +52,10 @@ def objects(document: Document) -> Iterator[Document]:
 
 def _check_texts(document: Document, values: Any, key: str) -> None:
     if not isinstance(values, dict):
-        raise document.error(f"metadata.{key} is no mapping", at=("metadata", key))
+        raise document.error(f"metadata.{key} must be a mapping", at=("metadata", key))
     for name, value in values.items():
         if not isinstance(value, str):
-            problem = f"metadata.{key} has {name}: {value!r}, which is no text"
+            problem = f"metadata.{key} has {name}: {value!r}, which is not a text"
             raise document.error(problem, "put it between quotes", at=("metadata", key, name))
 
 

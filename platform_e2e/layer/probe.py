@@ -55,9 +55,9 @@ class Probe:
         try:
             answer = json.loads(body)
         except json.JSONDecodeError:
-            return "the answer is no JSON"
+            return "the answer is not JSON"
         if not isinstance(answer, dict):
-            return "the answer is no JSON object"
+            return "the answer is not a JSON object"
         wrong = [key for key, value in self.json.items() if answer.get(key) != value]
         return ", ".join(f"{key} is {answer.get(key)!r} instead of {self.json[key]!r}" for key in wrong)
 
@@ -66,7 +66,7 @@ def probe_of(service: Rendered) -> Probe | None:
     """Return the probe that a Service's annotation describes, None without one.
 
     Raises:
-        LayerError: the annotation is no JSON object, has an unknown field, or names a port that the Service does not have.
+        LayerError: the annotation is not a JSON object, has an unknown field, or names a port that the Service does not have.
     """
     text = service.annotations.get(PROBE)
     if text is None:
@@ -75,9 +75,9 @@ def probe_of(service: Rendered) -> Probe | None:
     try:
         data = json.loads(text)
     except json.JSONDecodeError as error:
-        raise service.error(f"{PROBE} is no JSON: {error.msg}", remedy) from error
+        raise service.error(f"{PROBE} is not JSON: {error.msg}", remedy) from error
     if not isinstance(data, dict):
-        raise service.error(f"{PROBE} is no JSON object", remedy)
+        raise service.error(f"{PROBE} is not a JSON object", remedy)
     for key, value in data.items():
         if key not in _TYPES:
             raise service.error(f"{PROBE} has an unknown field {key}", f"known are {', '.join(_TYPES)}")

@@ -31,7 +31,7 @@ def renderer(layer: Path, records: Path) -> Renderer:
         records: the directory of the records.
 
     Raises (the renderer):
-        BrokenHarness: there is no record, or its input has changed since.
+        BrokenHarness: the record does not exist, or its input has changed since.
     """
     root = layer.resolve()
 

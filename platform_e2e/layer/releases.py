@@ -76,7 +76,7 @@ def _release(root: Path, document: Document, index: int) -> Release:
     entry: Any = document.data["releases"][index]
     at: tuple[str | int, ...] = ("releases", index)
     if not isinstance(entry, dict):
-        raise document.error("a release is no mapping", at=at)
+        raise document.error("a release must be a mapping", at=at)
     given: dict[str, Any] = {_KEYS.get(str(key), str(key)): value for key, value in entry.items()}
     known = {field.name for field in fields(Release)}
     name = given.get("name", "without a name")
@@ -86,10 +86,10 @@ def _release(root: Path, document: Document, index: int) -> Release:
     for key in sorted(known):
         if not isinstance(given.get(key), str) or not given[key]:
             shown = next((written for written, attribute in _KEYS.items() if attribute == key), key)
-            raise document.error(f"the release {name} has no {shown}, or one that is no text", "quote numbers", at)
+            raise document.error(f"the release {name} must have {shown} as a text", "quote numbers", at)
     values = (root / FILE).parent / given["values"]
     if not values.resolve().is_relative_to(root) or not values.is_file():
-        problem = f"the release {name} has values in {given['values']}, which is no file of the layer"
+        problem = f"the release {name} has values in {given['values']}, which is not a file of the layer"
         raise document.error(problem, "the path starts at foundations/", (*at, "values"))
     # Read only to find what is wrong with it before a cluster is started.
     yamlfile.read(root, values)

@@ -101,7 +101,7 @@ def scoped(applications: Sequence[Application]) -> tuple[Application, ...]:
 def _input(root: Path, application: Application, source: Source) -> Input:
     directory = (root / source.path).resolve()
     if not directory.is_dir() or not directory.is_relative_to(root):
-        problem = f"{application}: its path {source.path} is no directory of the layer"
+        problem = f"{application}: its path {source.path} is not a directory of the layer"
         raise LayerError(application.file, application.line, problem, "Argo CD would say: app path does not exist")
     if (directory / "Chart.yaml").is_file():
         problem = f"{application}: its path {source.path} is a Helm chart, which is not rendered here"
@@ -143,7 +143,7 @@ def _objects(data: Any, reads: Reads) -> list[Document]:
     kustomization = reads.kustomizations[0]
     found = list(manifests.objects(Document(data, kustomization.file, 1)))
     if not found:
-        raise kustomization.error("renders something that is no Kubernetes object")
+        raise kustomization.error("renders something that is not a Kubernetes object")
     return found
 
 

@@ -33,4 +33,4 @@ def _expression(expression: Mapping[str, Any], labels: Mapping[str, str]) -> boo
         case "DoesNotExist":
             return value is None
         case unknown:
-            raise ValueError(f"{unknown} is no operator of a label selector")
+            raise ValueError(f"{unknown} is not an operator of a label selector")

@@ -31,7 +31,7 @@ def substitute(value: Any, parameters: Mapping[str, Any], *, go: bool) -> Any:
         go: whether it is a Go template (`goTemplate: true`).
 
     Raises:
-        TemplateError: an expression is no plain parameter, or there is no such parameter.
+        TemplateError: an expression is not a plain parameter, or the parameter does not exist.
     """
     if isinstance(value, str):
         return EXPRESSION.sub(lambda match: _text(match, parameters, go=go), value)
@@ -49,7 +49,7 @@ def _text(match: re.Match[str], parameters: Mapping[str, Any], *, go: bool) -> s
     if not go:
         if expression not in parameters:
             # The older language leaves what it does not know; a layer that relies on it has a misspelt name.
-            raise TemplateError(f"{match[0]} is no parameter of the generators")
+            raise TemplateError(f"{match[0]} is not a parameter of the generators")
         return _shown(parameters[expression])
     if _FIELD.fullmatch(expression):
         return _shown(_lookup(parameters, expression, match[0]))
@@ -61,14 +61,14 @@ def _text(match: re.Match[str], parameters: Mapping[str, Any], *, go: bool) -> s
     try:
         return _shown(holder[key])
     except (KeyError, IndexError, TypeError) as error:
-        raise TemplateError(f"{match[0]} is no parameter of the generators") from error
+        raise TemplateError(f"{match[0]} is not a parameter of the generators") from error
 
 
 def _lookup(parameters: Mapping[str, Any], expression: str, shown: str) -> Any:
     found: Any = parameters
     for key in expression.removeprefix(".").split("."):
         if not isinstance(found, Mapping) or key not in found:
-            raise TemplateError(f"{shown} is no parameter of the generators")
+            raise TemplateError(f"{shown} is not a parameter of the generators")
         found = found[key]
     return found
 
@@ -78,4 +78,4 @@ def _shown(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, str | int | float):
         return str(value)
-    raise TemplateError(f"a parameter that is put into a text is none itself: {value!r}")
+    raise TemplateError(f"a parameter in a text must be a string, number or boolean, got {value!r}")

@@ -23,7 +23,7 @@ MOST_FILES = 20_000
 """A layer with more is most likely a home directory given by mistake."""
 
 SKIPPED = frozenset({".git", "__pycache__"})
-"""Directories that are no part of the layer, whatever is in them."""
+"""Directories that are not part of the layer."""
 
 
 def files(root: Path) -> tuple[Path, ...]:
@@ -33,11 +33,11 @@ def files(root: Path) -> tuple[Path, ...]:
         root: the layer, an absolute path without symbolic links.
 
     Raises:
-        LayerError: a link leads out of the layer or nowhere, something is no regular file, or a bound is exceeded.
-        WrongUsage: there is no such directory.
+        LayerError: a link leads out of the layer or nowhere, something is not a regular file, or a bound is exceeded.
+        WrongUsage: the directory does not exist.
     """
     if not root.is_dir():
-        raise WrongUsage(f"{root} is no directory", "name the directory of the layer with --layer DIR")
+        raise WrongUsage(f"{root} is not a directory", "name the directory of the layer with --layer DIR")
     found, total = [], 0
     for path in _walk(root):
         file = paths.in_repository(path, root)
@@ -45,7 +45,7 @@ def files(root: Path) -> tuple[Path, ...]:
         if stat.S_ISLNK(status.st_mode):
             _check_link(root, path, file)
         elif not stat.S_ISREG(status.st_mode):
-            raise LayerError(file, None, "is no regular file", "remove it: Git cannot keep it")
+            raise LayerError(file, None, "is not a regular file", "remove it: Git cannot keep it")
         else:
             total += status.st_size
             if status.st_size > LARGEST_FILE:

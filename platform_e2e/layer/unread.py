@@ -22,7 +22,7 @@ OTHERS = frozenset({"apps", "argocd", "foundations"})
 _FIELDS = tuple(
     re.compile(rf'(?:^|[{{,])[\s-]*"?{name}"?\s*:', re.MULTILINE) for name in ("apiVersion", "kind", "metadata")
 )
-"""What every object has. Looked for in the text: a file that nobody reads need not be sound, and must not stop a run."""
+"""What every object has. Looked for in the text: an unread file need not be valid, and must not stop a run."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def _parts(root: Path, directory: Path) -> set[Path]:
             return set()
         return {path.parent for path in kustomize.reads(root, directory).files} - {directory}
     except LayerError:
-        # It cannot be built, so nothing is part of it; that nobody reads it is said all the same.
+        # It cannot be built, so nothing is part of it; it is still reported as unread.
         return set()
 
 

@@ -132,7 +132,7 @@ def decode(data: bytes, file: str) -> str:
     """Return the text of a file.
 
     Raises:
-        LayerError: it is no UTF-8.
+        LayerError: it is not UTF-8.
     """
     try:
         return data.decode("utf-8-sig")
@@ -152,7 +152,7 @@ def parse(text: str, file: str) -> list[Document]:
     Raises:
         LayerError: as `read`.
     """
-    # Whoever gets a document may change what it holds; its lines nobody changes.
+    # A caller may change the content of its document, but never its lines.
     parsed = next((remembered for most, remembered in _REMEMBERED if len(text) <= most), _parsed)
     try:
         return [replace(one, data=deepcopy(one.data)) for one in parsed(text, file)]
@@ -235,7 +235,7 @@ class _Plain:
             return str(bool(key)).lower()
         if isinstance(key, str | int | float):
             return str(key)
-        raise LayerError(self.file, self.line, f"has a key that is no text: {key!r}")
+        raise LayerError(self.file, self.line, f"has a key that is not a text: {key!r}")
 
 
 def _json(text: str, file: str) -> Document:

@@ -23,7 +23,6 @@ from platform_e2e.cluster.k3d import (
     network,
     proxies,
     pulled,
-    registries,
     registry_logins,
     sources,
 )
@@ -476,14 +475,14 @@ def test_an_alias_of_ssh_is_taken_by_the_name_that_it_stands_for(
 @pytest.mark.point("credentials-proxies-cas")
 def test_a_password_of_any_letters_is_read_by_k3ds_yaml_as_it_is() -> None:
     word = 'pä"ß\\ 😀: #$x'
-    text = registries.render({}, {"quay.io": Login("me", word)})
+    text = access.registries_yaml({}, {"quay.io": Login("me", word)})
     assert YAML(typ="safe").load(text)["configs"]["quay.io"]["auth"]["password"] == word
     assert "\\ud83d" not in text, "YAML knows no pairs of surrogates"
 
 
 @pytest.mark.point("mirrors")
 def test_registries_yaml_is_empty_where_there_is_nothing_to_say() -> None:
-    assert registries.render({}, {}) == ""
+    assert access.registries_yaml({}, {}) == ""
 
 
 @pytest.mark.point("mirrors")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
-from platform_e2e.cluster.k3d import config, mirrors, proxies, registries, registry_logins, sources
+from platform_e2e.cluster.k3d import config, mirrors, proxies, registry_logins, sources
 from platform_e2e.cluster.k3d.daemon import Daemon
 from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.cluster.k3d.failures import K3dFailed
+from platform_e2e.cluster.k3d.registry_logins import HUB, Login
 from platform_e2e.cluster.kubernetes.credentials import write
 from platform_e2e.cluster.network.addressing import Plan
 from platform_e2e.cluster.provider import ClusterSpec
@@ -18,6 +22,9 @@ from platform_e2e.cluster.provider import ClusterSpec
 CA = "registry-ca.crt"
 CA_IN_NODES = "/etc/ssl/certs/platform-e2e-registry-ca.crt"
 """A path in a directory whose certificates every Go program trusts in addition to the system's (crypto/x509)."""
+
+HUB_ENDPOINT = "registry-1.docker.io"
+"""containerd's name of Docker Hub in logins: its host."""
 
 SSL_CERT_FILE = "SSL_CERT_FILE"
 """Variable of OpenSSL and Go with a file of certificates to use instead of the system's."""
@@ -70,10 +77,10 @@ def lay(
     stated = sources.parse_mirror(spec.mirror)
     endpoints = {registry: mirrors.for_nodes(url, daemon, gateway) for registry, url in stated.items()}
     # A login is stored under the name that the user logged in with; nodes need it under the name of their endpoint.
-    asked = {registries.host(url): registries.host(endpoints[registry]) for registry, url in stated.items()}
+    asked = {registry_name(url): registry_name(endpoints[registry]) for registry, url in stated.items()}
     asked.update({registry: registry for registry in (*sources.NODES, *spec.registries)})
     logins, failed = registry_logins.logins(said, asked)
-    text = registries.render(endpoints, {asked[registry]: login for registry, login in logins.items()})
+    text = registries_yaml(endpoints, {asked[registry]: login for registry, login in logins.items()})
     if text:
         write(directory, {"registries.yaml": text.encode()})
     ca = _certificates(spec)
@@ -107,3 +114,26 @@ def _certificates(spec: ClusterSpec) -> bytes:
     if b"-----BEGIN CERTIFICATE-----" not in found:
         raise K3dFailed(f"{name} must have certificates in PEM, got none", f"correct --registry-ca or {SSL_CERT_FILE}")
     return found
+
+
+def registries_yaml(mirrors: Mapping[str, str], logins: Mapping[str, Login]) -> str:
+    """Return k3s' registries.yaml as JSON, which is YAML too; empty if there are neither mirrors nor logins.
+
+    Args:
+        mirrors: for each registry the URL for the nodes; `*` for every registry.
+        logins: the login for each registry, or for a mirror's host.
+    """
+    config: dict[str, Any] = {}
+    if mirrors:
+        config["mirrors"] = {registry: {"endpoint": [url]} for registry, url in mirrors.items()}
+    entries = {registry: {"auth": login.as_k3s()} for registry, login in logins.items()}
+    if HUB in entries:
+        entries[HUB_ENDPOINT] = entries[HUB]
+    if entries:
+        config["configs"] = entries
+    return json.dumps(config, indent=1, ensure_ascii=False) if config else ""
+
+
+def registry_name(url: str) -> str:
+    """Return the name of the registry at a URL: its host, with the port if it has one."""
+    return urlsplit(url).netloc
