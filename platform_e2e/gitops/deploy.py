@@ -148,7 +148,8 @@ def apply_roots(
     """
     files = {project.file for project in layer.projects} | {appset.file for appset in layer.applicationsets}
     files |= {app.file for app in layer.applications if app.generated_by is None}
-    objects = [obj for file in sorted(files) for obj in YAML(typ="safe", pure=True).load_all(git.read(file)) if obj]
+    served = [layer.relative(file) for file in sorted(files)]
+    objects = [obj for file in served for obj in YAML(typ="safe", pure=True).load_all(git.read(file)) if obj]
     wanted = [obj for kind in _ORDER for obj in _flat(objects) if f"{obj.get('apiVersion')}/{obj.get('kind')}" == kind]
     for obj in wanted:
         obj["metadata"].setdefault("namespace", argocd.NAMESPACE)

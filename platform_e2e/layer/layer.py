@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from platform_e2e import paths
 from platform_e2e.addresses import AddressRange
 from platform_e2e.finding import Cause
 from platform_e2e.layer import inventory, objects, tree
@@ -61,6 +62,14 @@ class Layer:
             otherwise: the object to be changed where it names none.
         """
         return objects.located(cause, self.rendered, otherwise)
+
+    def relative(self, file: str) -> str:
+        """Return the path of a file from the layer's directory, as the served repository has it.
+
+        Args:
+            file: from the top of the repository that has the layer, as documents and Applications name it.
+        """
+        return (paths.repository_of(self.directory) / file).relative_to(self.directory).as_posix()
 
     def application(self, name: str) -> Application:
         """Return an Application by its name.

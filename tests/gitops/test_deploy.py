@@ -130,6 +130,15 @@ def test_roots_are_applied_as_served_projects_first(kube: Any, layer: Layer) -> 
     assert kube.applied[2]["spec"]["template"]["spec"]["source"]["repoURL"] == SERVED
 
 
+def test_the_roots_of_a_layer_within_a_repository_are_read_as_they_are_served(kube: Any, layer: Layer) -> None:
+    # Git serves the layer's directory; a person is told a file's name from the top of the repository.
+    (layer.directory.parent / ".git").mkdir()
+    within = load(layer.directory)
+    assert {app.file.split("/")[0] for app in within.applications} == {layer.directory.name}
+    roots = deploy.apply_roots(kube, within, git(within), timeout=5)
+    assert roots.names == ("appproject/p", "application/one", "applicationset/chat")
+
+
 def test_roots_wait_for_the_kinds_and_the_namespace(kube: Any, layer: Layer) -> None:
     kube.refusals = [
         KindNotServed("argoproj.io/v1alpha1/AppProject"),
