@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import os
 import secrets
@@ -103,14 +104,14 @@ def select(faults: Sequence[Break], names: Sequence[str], chosen: str) -> list[B
     Raises:
         WrongUsage: a name has no file, or nothing is left.
     """
-    unknown = set(names) - {fault.name for fault in faults}
-    if unknown:
-        raise WrongUsage(
-            f"no such break: {', '.join(sorted(unknown))}.", f"There are: {', '.join(f.name for f in faults)}."
-        )
+    every = [fault.name for fault in faults]
+    if unknown := next((name for name in names if name not in every), ""):
+        near = difflib.get_close_matches(unknown, every, n=3) or [name for name in every if unknown in name][:3]
+        meant = f"did you mean {' or '.join(near)}? " if near else ""
+        raise WrongUsage(f"NAME must be a break, got `{unknown}`", f"{meant}--list prints all {len(every)}")
     found = [fault for fault in faults if (not names or fault.name in names) and chosen in fault.name]
     if not found:
-        raise WrongUsage(f"no break has `{chosen}` in its name.", f"There are: {', '.join(f.name for f in faults)}.")
+        raise WrongUsage(f"-k must be in the name of a break, got `{chosen}`", f"--list prints all {len(every)}")
     return found
 
 

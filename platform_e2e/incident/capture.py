@@ -60,10 +60,13 @@ def main(args: argparse.Namespace, cluster: str) -> int:
         0 when the file was written, also where the platform is broken.
 
     Raises:
+        WrongUsage: the layer is not a directory, or the file is there already.
         HarnessError: the cluster does not answer, no part of it could be read, or the file could not be written.
     """
     if args.output is not None and args.output.exists():
         raise archive.taken(args.output)  # before anything is read, which takes minutes
+    if args.layer is not None and not args.layer.is_dir():
+        raise WrongUsage(f"--layer must be a directory, got {args.layer}", "name the layer's directory in a checkout")
     connection = connect(
         kubeconfig=args.kubeconfig,
         cluster=cluster,

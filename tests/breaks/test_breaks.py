@@ -224,9 +224,11 @@ def test_breaks_are_chosen_by_name_and_by_text() -> None:
     faults = [Break(name, Promise.SELFHEAL, "c", "s", ()) for name in ("pool-full", "pool-absent", "label")]
     assert [fault.name for fault in select(faults, ["label"], "")] == ["label"]
     assert [fault.name for fault in select(faults, [], "pool")] == ["pool-full", "pool-absent"]
-    with pytest.raises(WrongUsage, match="no such break: nope"):
-        select(faults, ["nope"], "")
-    with pytest.raises(WrongUsage, match="no break has `zzz`"):
+    with pytest.raises(WrongUsage, match=r"got `nope`\n.*: --list prints all 3"):
+        select(faults, ["label", "nope"], "")
+    with pytest.raises(WrongUsage, match=r"got `pool-ful`\n.*did you mean pool-full\?"):
+        select(faults, ["pool-ful"], "")
+    with pytest.raises(WrongUsage, match="in the name of a break, got `zzz`"):
         select(faults, [], "zzz")
 
 

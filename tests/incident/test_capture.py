@@ -459,3 +459,12 @@ def test_a_capture_goes_on_after_what_has_an_odd_shape(  # noqa: PLR0917  fixtur
     assert "Traceback" not in out + err
     assert status in {0, 3}
     assert status == 3 or "one" in incident.apps
+
+
+def test_a_layer_that_is_not_there_is_refused_before_anything_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["capture", "--layer", str(tmp_path / "absent")]) == 4
+    err = capsys.readouterr().err
+    assert f"--layer must be a directory, got {tmp_path}/absent" in err
+    assert "name the layer's directory in a checkout" in err
