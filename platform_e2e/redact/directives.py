@@ -114,7 +114,7 @@ DIRECTIVES: tuple[Shape, ...] = (
     # Here-documents of a shell and of HCL: password = <<EOF ... EOF.
     _shape(
         "<<",
-        rf"(?P<head>(?:{NAMED})\"?[ \t]*[=:][ \t]*<<[-~]?[ \t]*(?P<quote>['\"]?)(?P<end>[A-Za-z_]\w{{0,40}})(?P=quote)[ \t]*\r?\n)(?!\s*\[redacted\])(?P<value>[^\n]{{1,2000}}(?:\n(?![ \t]*(?P=end)\b)[^\n]{{0,2000}}){{0,100}})(?=\n[ \t]*(?P=end)\b)",
+        rf"(?P<head>(?:{NAMED})\"?[ \t]*[=:][ \t]*<<[-~]?[ \t]*(?P<quote>['\"]?)(?P<end>[A-Za-z_]\w{{0,40}})(?P=quote)[ \t]*\r?\n)(?!\s*\[redacted\])(?P<value>[^\n]{{1,2000}}(?:\n(?![ \t]*(?P=end)\b)[^\n]{{0,2000}}){{0,40}})(?=\n[ \t]*(?P=end)\b)",
         flags=_I,
     ),
     # YAML's explicit keys.

@@ -5,9 +5,6 @@ from __future__ import annotations
 from platform_e2e.possessive import compiled
 from platform_e2e.redact.names import HIDDEN, PASSWORD_NAME, SECRET_NAME, harmless, is_secret_name, random_looking
 
-MOST_ROWS = 500
-"""Lines below a header that are taken for its table."""
-
 _CAPITALS = compiled(r"PASS|PWD|SECRET|TOKEN|CREDENTIAL|[_ -]KEY")
 """What the header of a table in capitals has, as kubectl prints it."""
 
@@ -20,9 +17,14 @@ _LONGEST_HEADER = 2_000
 _APART = compiled(r"[^ \t\n](?:[^ \t\n]|[ ](?![ ]))*+")
 """A cell where two blanks or a tab separate it from the next."""
 
-_BARS = compiled(r"[^|\n]+")
+_BETWEEN = {"|": compiled(r"[^|\n]*"), "\t": compiled(r"[^\t\n]*")}
+"""A cell, which may be empty, where one sign separates it from the next."""
+
 _RULE = compiled(r"[ \t]*[|+-][-+|: \t]*$")
 _WORD = compiled(r"\S+")
+
+_OBJECT = compiled(r"[a-z][a-z0-9]*+(?:[-.][a-z0-9]+)++$")
+"""The name of an object of Kubernetes, with a suffix of kustomize or of a generated name."""
 
 _ANCHOR = compiled(
     r"(?P<head>[:-][ \t]{1,9}&(?P<anchor>[\w-]{1,60})[ \t]{1,9}(?P<quote>['\"]?))(?P<value>[^\s'\"#{\[|>&*!][^\n'\"#]{0,500})(?=(?P=quote))",
@@ -38,34 +40,51 @@ def columns(text: str) -> str:
     for begin, end in _headers(text):
         if begin < at:
             continue
-        header, at = text[begin:end], end
-        bars = "|" in header
-        cell = _BARS if bars else _APART
-        titles = [(found.start(), found[0].strip()) for found in cell.finditer(header)]
-        named = {
-            number: title
-            for number, (_, title) in enumerate(titles)
-            if SECRET_NAME.search(title) and is_secret_name(title)
-        }
-        if not named or len(titles) < 2 or not (bars or header == header.upper()):
+        at = end
+        header = text[begin:end]
+        sign = "|" if _bars(text, begin, end) else "\t" if "\t" in header else ""
+        titles = _cells(header, sign)
+        named = {place: title for place, _, title in titles if SECRET_NAME.search(title) and is_secret_name(title)}
+        if not named or len(titles) < 2 or not (sign == "|" or header == header.upper()):
             continue
-        starts = {titles[number][0]: number for number in named}
-        for _ in range(MOST_ROWS):
+        while at < len(text):
             below = text.find("\n", at + 1)
             below = len(text) if below < 0 else below
             row = text[at + 1 : below]
             if not row.strip():
                 break
-            if not _RULE.match(row):
-                for number, found in enumerate(cell.finditer(row)):
-                    column = number if bars else starts.get(found.start(), -1)
-                    value = found[0].strip()
-                    if column in named and _hide(value, named[column]):
-                        start = at + 1 + found.start() + found[0].index(value)
-                        parts += [text[done:start], HIDDEN]
-                        done = start + len(value)
+            for place, start, value in [] if _RULE.match(row) else _cells(row, sign):
+                if place in named and _hide(value, named[place]):
+                    parts += [text[done : at + 1 + start], HIDDEN]
+                    done = at + 1 + start + len(value)
             at = below
     return "".join([*parts, text[done:]]) if parts else text
+
+
+def _bars(text: str, begin: int, end: int) -> bool:
+    """Tell whether a line is a header with bars: a rule stands below it."""
+    below = text.find("\n", end + 1)
+    return "|" in text[begin:end] and _RULE.match(text[end + 1 : below if below >= 0 else len(text)]) is not None
+
+
+def _cells(line: str, sign: str) -> list[tuple[int, int, str]]:
+    """Return the cells of a line: its place, where it begins, and its text.
+
+    Args:
+        line: of a table.
+        sign: what separates cells; their place is their number then, and else where they begin.
+    """
+    if not sign:
+        return [(found.start(), found.start(), found[0].rstrip()) for found in _APART.finditer(line)]
+    start = len(line) - len(line.lstrip()) if sign == "|" else 0
+    start += line.startswith(sign, start) and sign == "|"
+    cells, number = [], 0
+    while start <= len(line):
+        found = _BETWEEN[sign].match(line, start)
+        whole = found[0] if found else ""
+        cells.append((number, start + len(whole) - len(whole.lstrip()), whole.strip()))
+        number, start = number + 1, start + len(whole) + 1
+    return cells
 
 
 def _headers(text: str) -> list[tuple[int, int]]:
@@ -89,7 +108,7 @@ def _hide(value: str, title: str) -> bool:
     """Tell whether the value of such a column is a secret: one word, and not the name of an object or of a key."""
     if len(_WORD.findall(value)) != 1 or harmless(value, title):
         return False
-    return PASSWORD_NAME.search(title) is not None or random_looking(value, 8)
+    return PASSWORD_NAME.search(title) is not None or (random_looking(value, 8) and not _OBJECT.match(value))
 
 
 def anchors(text: str) -> str:

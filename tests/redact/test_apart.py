@@ -14,6 +14,10 @@ SECRET = {
     "markdown": f"| user | password | host |\n|---|---|---|\n| bob | {VALUE} | db |\n",
     "psql": f" user | api_key\n------+---------\n bob  | {VALUE}\n(1 row)\n",
     "mysql": f"+------+--------+\n| User | Secret |\n+------+--------+\n| bob  | {VALUE} |\n+------+--------+\n",
+    "tabs": f"USER\tPASSWORD\nbob\t{VALUE}\n",
+    "empty cells": f"| user | note | password |\n|---|---|---|\n|bob||{VALUE}|\n",
+    "bars apart": f"  | token | of |\n  |---|---|\n| {VALUE} | bob |\n",
+    "long": "USER  PASSWORD\n" + f"bob   {VALUE}\n" * 600,
     "anchor": f"shared: &db {VALUE}\nchat:\n  password: *db\n",
     "quoted anchor": f"shared:\n- &db '{VALUE}'\nchat: {{db_password: *db}}\n",
     "explicit key": f"? password\n: {VALUE}\n",
@@ -33,6 +37,10 @@ SECRET = {
 
 INNOCUOUS = {
     "Secret's name": "NAME      READY   SECRET     AGE\nweb-tls   True    web-tls    3d\n",
+    "a generated name": "NAME   SECRET                AGE\na      chat-tls-9f8a7b6c5d   3d\n",
+    "names of Secrets": "| Application | Secret |\n|---|---|\n| chat | default-token-x7k2p |\n| a | signing-key-k57m9dg6t2 |\n",
+    "pipes of a shell": "ls | grep PASSWORD\necho | abc12345\n",
+    "operators": "if (a | PASSWORD_FLAG) {\n x | y1234567890abc;\n",
     "key's name": "NAMESPACE   NAME   SECRET KEY\ndev         a      password\n",
     "kubectl get secrets": "NAME   TYPE     DATA   AGE\nchat   Opaque   2      3d\n",
     "tokens that are counted": "MODEL   TOKENS   COST\nsmall   1234     5\n",
