@@ -13,7 +13,7 @@ from pathlib import Path
 from platform_e2e.cluster.k3d import binary, sources
 from platform_e2e.shell import background, run
 from platform_e2e.timeline import Timeline
-from platform_e2e.toolbox.gobuild import Target
+from platform_e2e.toolbox.gobuild import BuildTarget
 from platform_e2e.toolbox.waiting import wait_until
 
 MODULE = Path(__file__).parent / "crane"
@@ -62,7 +62,7 @@ def serving(directory: Path, timeline: Timeline, port: int = 0) -> Iterator[Regi
         timeline: shows the progress of the build.
         port: the port to listen on; a free one by default.
     """
-    crane = binary.program(MODULE, Target("crane", PACKAGE), timeline)
+    crane = binary.program(MODULE, BuildTarget("crane", PACKAGE), timeline)
     blobs = directory / "blobs"
     blobs.mkdir(parents=True, exist_ok=True)
     port = port or _free_port()

@@ -16,7 +16,7 @@ from platform_e2e.cluster.kubernetes.node import Node
 from platform_e2e.cluster.network.addressing import Plan
 from platform_e2e.timeline import Timeline
 from platform_e2e.toolbox import archive, programs, rootfs
-from platform_e2e.toolbox.archive import Entry
+from platform_e2e.toolbox.archive import LayerEntry
 
 LAUNCHER = Path(__file__).parent / "node" / "k3s"
 
@@ -53,8 +53,11 @@ def write(path: Path, name: str, cluster: str, addresses: Plan, *, scratch: Path
     node = Node(names[0], 0, scratch / "node", scratch / "logs")
     files = built.files(node, addresses, names, credentials.make(addresses, names))
     files["/etc/containerd/config.toml"] += MIRRORS.encode()
-    own = [Entry(path, content=content, mode=0o600) for path, content in files.items()]
-    launchers = [Entry("/usr/bin/k3s", source=LAUNCHER), Entry("/usr/libexec/k3s-built", source=nodeimage.LAUNCHER)]
+    own = [LayerEntry(path, content=content, mode=0o600) for path, content in files.items()]
+    launchers = [
+        LayerEntry("/usr/bin/k3s", source=LAUNCHER),
+        LayerEntry("/usr/libexec/k3s-built", source=nodeimage.LAUNCHER),
+    ]
     added = [entry for entry in nodeimage.entries(programs.ensure(timeline)) if entry.path != "/usr/bin/k3s"]
     layers = [scratch / "rootfs.tar", scratch / "programs.tar", scratch / "own.tar"]
     archive.write_tree(layers[0], root)

@@ -21,9 +21,9 @@ from rich.text import Text
 
 from platform_e2e import paths, shell
 from platform_e2e.breaks.declaration import Break, apply, load_all
-from platform_e2e.breaks.judge import Ended, Judgement, judge, judge_sound
+from platform_e2e.breaks.judge import Judgement, RunOutcome, judge, judge_sound
 from platform_e2e.errors import ExitCode, WrongUsage
-from platform_e2e.programs import Programs
+from platform_e2e.programs import RunningProcesses
 from platform_e2e.report.console import duration
 from platform_e2e.runs.saved import SavedRun
 from platform_e2e.settings import OPTIONS, Keep, Settings
@@ -44,7 +44,7 @@ CLEAN_SECONDS = 40.0
 """For runs that were interrupted to end by themselves, with what of them is to be kept: with the removal of their clusters that stays
 below what nox leaves to a command after SIGTERM (noxfile.py)."""
 
-RUNS = Programs()
+RUNS = RunningProcesses()
 """The runs of this process, one for each job: an interruption of it reaches none of them by itself."""
 
 MARGIN_SECONDS = 180.0
@@ -162,7 +162,7 @@ class Share:
         judgements.append(self._say(judge_sound("(sound, after)", run(settings.layer, f"after-{cluster}"))))
         return judgements
 
-    def _run(self, settings: Settings, layer: Path, name: str) -> Ended:
+    def _run(self, settings: Settings, layer: Path, name: str) -> RunOutcome:
         """Run the tests once; a run that an interruption has ended, or come before, has no verdict.
 
         Raises:
@@ -214,7 +214,7 @@ def _end(jobs: Sequence[Future[list[Judgement]]]) -> None:
         wait(jobs, timeout=0.2)
 
 
-def _run(settings: Settings, layer: Path, name: str) -> Ended:
+def _run(settings: Settings, layer: Path, name: str) -> RunOutcome:
     """Run the platform's tests as a person would, and return how the run ended."""
     artifacts = settings.artifacts / "breaks" / name
     shutil.rmtree(artifacts, ignore_errors=True)
@@ -251,7 +251,7 @@ def _run(settings: Settings, layer: Path, name: str) -> Ended:
     run, _ = SavedRun.load(artifacts / "latest")
     lines = (done.stdout + done.stderr).strip().splitlines()
     last, said = next(iter(reversed(lines)), ""), "\n".join(lines[-LINES_KEPT:])
-    return Ended(done.returncode, done.seconds, run.verdict, last, said, str(artifacts))
+    return RunOutcome(done.returncode, done.seconds, run.verdict, last, said, str(artifacts))
 
 
 def options_of(settings: Settings, layer: Path) -> list[str]:

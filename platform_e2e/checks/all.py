@@ -127,7 +127,7 @@ def _services(context: CheckContext, view: CachedReader) -> Iterator[Finding]:
     for balancer in layer.load_balancers():
         if balancer.service.application in context.apps and not balancer.exempt:
             with context.skipped.skipping("checks of LoadBalancer Services"):
-                wants = loadbalancer.Wanted.served(balancer, layer, context.pool_map)
+                wants = loadbalancer.WantedService.served(balancer, layer, context.pool_map)
                 yield from check_service(wants, observe_service(wants, view, context.outside))
     for service in layer.of_kind("v1/Service"):
         if service.application in context.apps:
@@ -144,7 +144,7 @@ def _monitors(context: CheckContext, view: CachedReader) -> Iterator[Finding]:
     for monitor in layer.monitors():
         if asked is not None and monitor.application in context.apps and not monitor.exempt(Promise.MONITORING):
             with context.skipped.skipping("checks of monitors"):
-                wants = monitoring.Wanted.of(monitor, layer)
+                wants = monitoring.WantedMonitor.of(monitor, layer)
                 yield from check_monitor(wants, observe_monitor(wants, view, asked, asked.now() - FRESH))
     for port in layer.metrics_services():
         if port.service.application in context.apps:

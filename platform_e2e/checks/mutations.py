@@ -16,7 +16,7 @@ from platform_e2e.checks.ignore_differences import Rule, rules
 from platform_e2e.layer import Application, Layer, Rendered
 
 
-class Kind(StrEnum):
+class MutationKind(StrEnum):
     """Kinds of change."""
 
     FIELD_EDITED = "field-edited"
@@ -80,7 +80,7 @@ class Mutation:
     """
 
     application: str
-    kind: Kind
+    kind: MutationKind
     target: Rendered
     pointer: str = ""
     value: Any = None
@@ -130,7 +130,7 @@ def edit_of(target: Rendered, ignored: Sequence[Rule] = ()) -> Mutation | None:
         if any(rule.covers(pointer, target.object) for rule in about):
             continue
         if isinstance(value, str | int) and not isinstance(value, bool):
-            return Mutation(target.application, Kind.FIELD_EDITED, target, pointer, other(value))
+            return Mutation(target.application, MutationKind.FIELD_EDITED, target, pointer, other(value))
     return None
 
 
@@ -161,7 +161,7 @@ def _rendered(application: Application) -> Rendered:
 def deletion(application: Application) -> Mutation | None:
     """Return the object to delete, or None where none may be."""
     candidates = sorted((obj for obj in application.objects if _may_go(obj)), key=lambda one: _rank(DELETABLE, one))
-    return Mutation(application.name, Kind.OBJECT_DELETED, candidates[0]) if candidates else None
+    return Mutation(application.name, MutationKind.OBJECT_DELETED, candidates[0]) if candidates else None
 
 
 def other(value: str | int) -> str | int:

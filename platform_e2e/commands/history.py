@@ -16,7 +16,7 @@ from platform_e2e.errors import ExitCode
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from platform_e2e.runs.history.record import Entry
+    from platform_e2e.runs.history.record import RecordedRun
 
 LOG_WIDTH = 160
 """Columns of the table where the output is not a terminal."""
@@ -92,7 +92,7 @@ def _run_of_flake(line: Any) -> str:
         raise ValueError("not a flake") from error
 
 
-def row(run: Entry, flaky: int) -> dict[str, Any]:
+def row(run: RecordedRun, flaky: int) -> dict[str, Any]:
     """Return one run as plain data: what a script or a table needs of it."""
     from platform_e2e.runs.verdict import Outcome
 

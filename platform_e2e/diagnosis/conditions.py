@@ -20,7 +20,7 @@ from platform_e2e.gitops import argocd
 from platform_e2e.gitops.convergence import WORKLOADS
 from platform_e2e.kube.answers import understood
 from platform_e2e.kube.discovery import Kind, Resource
-from platform_e2e.kube.expect import Expectation, Failed, Met, Pending, Polled, Source, Verdict, all_of, gone
+from platform_e2e.kube.expect import Expectation, Failed, Met, Pending, Polled, StateSource, Verdict, all_of, gone
 from platform_e2e.kube.fields import Field, field
 from platform_e2e.kube.objects import Object
 from platform_e2e.kube.reader import ReadApi, Reader
@@ -75,7 +75,7 @@ class WaitCondition:
 
     target: ResolvedRef
     phrase: str
-    source: Source[Any]
+    source: StateSource[Any]
     judge: Expectation[Any]
     suspect: Callable[[Any], Object | None]
     revision: str = ""
@@ -207,7 +207,7 @@ def _of(kube: Reader, target: ResolvedRef, phrase: str, judge: Expectation[Objec
     return WaitCondition(target, phrase, _source(kube, target), _each(judge), suspect)
 
 
-def _source(kube: Reader, target: ResolvedRef) -> Source[Any]:
+def _source(kube: Reader, target: ResolvedRef) -> StateSource[Any]:
     if target.name:
         return kube.one(target.api, target.name, target.namespace)
     return kube.many(target.api, target.namespace, target.labels)
@@ -302,7 +302,7 @@ class JointCondition:
 
     def __init__(self, parts: Sequence[WaitCondition], view: ReadApi) -> None:
         self.parts = tuple(parts)
-        self.source: Source[Any] = parts[0].source if len(parts) == 1 else all_of(*(part.source for part in parts))
+        self.source: StateSource[Any] = parts[0].source if len(parts) == 1 else all_of(*(part.source for part in parts))
         self.state: Any = None
         self._view = view
         self._words = ""

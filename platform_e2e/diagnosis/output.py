@@ -13,7 +13,7 @@ from platform_e2e import redact
 from platform_e2e.diagnosis.tree import Diagnosis
 from platform_e2e.errors import HarnessError
 from platform_e2e.finding import Cause
-from platform_e2e.kube.wait import AS_EXPECTED, History, Refuted, Timeout, Unobserved, WaitError
+from platform_e2e.kube.wait import AS_EXPECTED, Refuted, Timeout, Unobserved, WaitError, WaitHistory
 from platform_e2e.terminal import visible
 
 VERDICTS: dict[type[HarnessError], str] = {Timeout: "timeout", Refuted: "refuted", Unobserved: "unobserved"}
@@ -34,7 +34,7 @@ class Output:
     def __init__(self, *, as_json: bool, quiet: bool) -> None:
         self.as_json = as_json
         self.quiet = quiet
-        self.history = History()
+        self.history = WaitHistory()
 
     def say(self, words: str) -> None:
         """Tell something besides, unless it is quiet."""

@@ -48,7 +48,7 @@ class Beside:
     foundations: Sequence[Mapping[str, Any]] = ()
 
 
-class State:
+class StateCollector:
     """Keep the state of the platform.
 
     Args:

@@ -21,7 +21,7 @@ from ruamel.yaml import YAML
 from platform_e2e import redact
 from platform_e2e.evidence import field_owners, metallb
 from platform_e2e.evidence.client import Asking, Cluster
-from platform_e2e.evidence.cluster_state import LOG_LINES, TROUBLE, Beside, Job, State
+from platform_e2e.evidence.cluster_state import LOG_LINES, TROUBLE, Beside, Job, StateCollector
 from platform_e2e.evidence.store import Store, write_index
 from platform_e2e.gitops import argocd
 
@@ -187,7 +187,7 @@ class Evidence:
 
     def _state(self, namespaces: Sequence[str]) -> list[Job]:
         """Return what keeps the state of the whole, for the first that asks."""
-        jobs = State(self.asking, self.store, self.beside).jobs(namespaces)
+        jobs = StateCollector(self.asking, self.store, self.beside).jobs(namespaces)
         jobs += [(kind, partial(self._kind, kind, None, "cluster")) for kind in CLUSTER_KINDS]
         return jobs if self.first("evidence-cluster") else []
 

@@ -86,7 +86,7 @@ class Deployed:
 
 
 @dataclass(frozen=True)
-class Resource:
+class ResourceStatus:
     """An object as an Application sees it; status and health are empty where Argo CD does not judge them."""
 
     group: str
@@ -189,10 +189,10 @@ def history(app: Object) -> tuple[Deployed, ...]:
     )
 
 
-def resources(app: Object) -> tuple[Resource, ...]:
+def resources(app: Object) -> tuple[ResourceStatus, ...]:
     """Return the objects that belong to it."""
     return tuple(
-        Resource(
+        ResourceStatus(
             group=resource.get("group", ""),
             version=resource.get("version", ""),
             kind=resource.get("kind", ""),

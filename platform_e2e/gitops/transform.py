@@ -33,7 +33,7 @@ class SourceError(WrongUsage):
 
 
 @dataclass(frozen=True)
-class Change:
+class ValueChange:
     """One value that was changed.
 
     Attributes:
@@ -69,7 +69,7 @@ class Transformed:
     """
 
     files: dict[str, bytes]
-    changes: tuple[Change, ...]
+    changes: tuple[ValueChange, ...]
     repository: str
     branches: tuple[str, ...]
 
@@ -99,7 +99,7 @@ def transform(
     own = _own_repository(places, url, also_own)
     _refuse(places)
     changed: dict[str, bytes] = {}
-    changes: list[Change] = []
+    changes: list[ValueChange] = []
     for file, parts in read.items():
         edits: list[yamledit.Edit] = []
         for part in parts:
@@ -107,7 +107,7 @@ def transform(
                       for node, new in _served(place, own, url, also_own)]  # fmt: skip
             wanted += [(move.owner, move.where, move.node, move.value) for move in pool_remap.find(part, moves)]
             edits += part.edits([(node, new) for _, _, node, new in wanted])
-            changes += [Change(file, part.line(node), owner, where, str(node.value), new)
+            changes += [ValueChange(file, part.line(node), owner, where, str(node.value), new)
                         for owner, where, node, new in wanted]  # fmt: skip
         if edits:
             text = yamledit.apply(parts[0].text, edits)

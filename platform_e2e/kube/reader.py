@@ -15,7 +15,7 @@ from platform_e2e.kube.kubeconfig import Endpoint
 from platform_e2e.kube.labels import LabelSelector
 from platform_e2e.kube.list_watch import ListWatch
 from platform_e2e.kube.objects import Object, Objects, describe, revision
-from platform_e2e.kube.sources import Source
+from platform_e2e.kube.sources import StateSource
 from platform_e2e.kube.transport import Request, Transport
 from platform_e2e.kube.watch import Watches
 from platform_e2e.kube.watched import Many, One
@@ -154,13 +154,13 @@ class Reader:
             return []
         return [found[k] for k in sorted(found)]
 
-    def one(self, kind: str, name: str, namespace: str | None = None) -> Source[Object | None]:
+    def one(self, kind: str, name: str, namespace: str | None = None) -> StateSource[Object | None]:
         """Return the source of one object for `eventually` and the other waits; its state is None while it does not exist."""
         return One(self, kind, name, namespace)
 
     def many(
         self, kind: str, namespace: str | None = None, labels: str | Mapping[str, str] | None = None
-    ) -> Source[Objects]:
+    ) -> StateSource[Objects]:
         """Return the source of a kind's objects; its state is a list sorted by namespace and name, which may be empty.
 
         Args:

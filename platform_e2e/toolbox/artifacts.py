@@ -8,7 +8,7 @@ from pathlib import Path
 from platform_e2e.timeline import Timeline
 from platform_e2e.toolbox import hostpackages, images, programs, rootfs, store
 from platform_e2e.toolbox.programs import Programs
-from platform_e2e.toolbox.store import Store
+from platform_e2e.toolbox.store import ImageStore
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Artifacts:
 
     programs: Programs
     rootfs: Path
-    store: Store
+    store: ImageStore
 
     def lay(self, directory: Path) -> None:
         """Make a node's own containerd directory as a copy of the store."""

@@ -18,9 +18,9 @@ from platform_e2e.errors import BrokenHarness
 from platform_e2e.evidence.cluster_state import LOG_LINES, Beside
 from platform_e2e.evidence.collect import Evidence, as_yaml, containers, events_as_text
 from platform_e2e.evidence.store import Store
-from platform_e2e.gitops.repository import File, Repository, Step
+from platform_e2e.gitops.repository import BareRepository, File, PlannedCommit
 from platform_e2e.kube.errors import Unavailable
-from platform_e2e.redact.known import Known
+from platform_e2e.redact.known import KnownSecrets
 
 POD: dict[str, Any] = {
     "apiVersion": "v1",
@@ -164,7 +164,7 @@ class FakeHost:
 
 @pytest.fixture(autouse=True)
 def _knows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redact, "KNOWN", Known())
+    monkeypatch.setattr(redact, "KNOWN", KnownSecrets())
 
 
 def keep(
@@ -348,14 +348,14 @@ def test_versions_have_foundations_with_what_ran_instead_and_images_by_digest(tm
 
 
 def test_the_layer_as_served_is_an_archive_without_secrets(tmp_path: Path) -> None:
-    repository = Repository.create(tmp_path / "git")
+    repository = BareRepository.create(tmp_path / "git")
     secret = b"apiVersion: v1\nkind: Secret\nstringData:\n  room: wordfish\n"
     sealed = secret.replace(b"kind: Secret", b"kind: SealedSecret")
     changes: dict[str, File | None] = {
         "a/config.yaml": File(b"level: info\npassword: hunter2\n"), "a/secret.yaml": File(secret), "a/sealed.yaml": File(sealed),
         "run.sh": File(b"#!/bin/sh\n", "100755"), "logo.png": File(b"\x89PNG\0\xff\xfe"),
     }  # fmt: skip
-    (sha,) = repository.write(None, [Step("The layer", changes)])
+    (sha,) = repository.write(None, [PlannedCommit("The layer", changes)])
     repository.move("main", sha, None)
     keep(tmp_path, beside=Beside(repository=repository.directory))
     with tarfile.open(tmp_path / "evidence" / f"layer-{sha[:12]}.tar.gz") as archive:

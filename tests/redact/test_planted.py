@@ -20,9 +20,9 @@ from platform_e2e.evidence.collect import Evidence
 from platform_e2e.evidence.pack import pack
 from platform_e2e.evidence.store import Store
 from platform_e2e.finding import Cause, Finding, Promise
-from platform_e2e.gitops.repository import File, Repository, Step
+from platform_e2e.gitops.repository import BareRepository, File, PlannedCommit
 from platform_e2e.pytest_plugin.redaction import sweep
-from platform_e2e.redact.known import Known
+from platform_e2e.redact.known import KnownSecrets
 from platform_e2e.runs import provenance
 from platform_e2e.runs.directory import Run
 from platform_e2e.runs.verdict import Outcome, Result
@@ -162,9 +162,9 @@ def leave(path: Path) -> Path:
     run.write_json("run.json", {"tests": [asdict(one) for one in results], "layer": described, "events": run.events()})
     junit(run.junit)
     sweep(run.junit)
-    repository = Repository.create(path / "git")
+    repository = BareRepository.create(path / "git")
     changes: dict[str, File | None] = {f"{number}.yaml": File(text.encode()) for number, text in enumerate(TEXTS)}
-    (sha,) = repository.write(None, [Step("x", changes)])
+    (sha,) = repository.write(None, [PlannedCommit("x", changes)])
     repository.move("main", sha, None)
     (path / "logs" / "n1").mkdir(parents=True)
     (path / "logs" / "n1" / "kubelet.log").write_text(ALL)
@@ -177,7 +177,9 @@ def leave(path: Path) -> Path:
 
 
 def test_no_planted_secret_is_found_in_any_artifact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redact, "KNOWN", Known())  # only names and shapes: no Secret of the cluster gives anything away
+    monkeypatch.setattr(
+        redact, "KNOWN", KnownSecrets()
+    )  # only names and shapes: no Secret of the cluster gives anything away
     run = leave(tmp_path)
     assert len(SHAPES) >= 40
     assert search(run, SHAPES) == []

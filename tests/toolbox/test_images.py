@@ -20,7 +20,7 @@ from platform_e2e.errors import WrongUsage
 from platform_e2e.shell import run
 from platform_e2e.timeline import Timeline
 from platform_e2e.toolbox import archive, image_specs, images, modules, programs, rootfs
-from platform_e2e.toolbox.archive import Config, Entry
+from platform_e2e.toolbox.archive import Config, LayerEntry
 from platform_e2e.toolbox.image_specs import Sources
 from platform_e2e.toolbox.images import Image
 from platform_e2e.toolbox.programs import Programs
@@ -33,7 +33,11 @@ SILENT = Timeline(None)
 def test_a_layer_is_the_same_whenever_and_in_whatever_order_it_is_written(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.write_text("program")
-    entries = [Entry("/usr/bin/x", source=source), Entry("/etc/y", content=b"y", mode=0o600), Entry("/z", link="etc/y")]
+    entries = [
+        LayerEntry("/usr/bin/x", source=source),
+        LayerEntry("/etc/y", content=b"y", mode=0o600),
+        LayerEntry("/z", link="etc/y"),
+    ]
     first = archive.write_entries(tmp_path / "1.tar", entries)
     os.utime(source, (0, 0))
     assert archive.write_entries(tmp_path / "2.tar", entries[::-1]) == first
@@ -42,7 +46,7 @@ def test_a_layer_is_the_same_whenever_and_in_whatever_order_it_is_written(tmp_pa
 
 def test_a_layer_has_the_directories_above_its_entries(tmp_path: Path) -> None:
     archive.write_entries(
-        tmp_path / "l.tar", [Entry("/data/deep/file", content=b"x"), Entry("/data", owner=(999, 999))]
+        tmp_path / "l.tar", [LayerEntry("/data/deep/file", content=b"x"), LayerEntry("/data", owner=(999, 999))]
     )
     with tarfile.open(tmp_path / "l.tar") as tar:
         members = {member.name: member for member in tar}
@@ -54,7 +58,7 @@ def test_a_layer_has_the_directories_above_its_entries(tmp_path: Path) -> None:
 
 def test_a_file_capability_is_what_setcap_writes(tmp_path: Path) -> None:
     archive.write_entries(
-        tmp_path / "l.tar", [Entry("/coredns", content=b"x", capability=archive.CAP_NET_BIND_SERVICE)]
+        tmp_path / "l.tar", [LayerEntry("/coredns", content=b"x", capability=archive.CAP_NET_BIND_SERVICE)]
     )
     with tarfile.open(tmp_path / "l.tar") as tar:
         value = tar.getmember("coredns").pax_headers["SCHILY.xattr.security.capability"]
@@ -79,7 +83,7 @@ def test_a_tree_becomes_a_layer_without_names_and_late_times(tmp_path: Path) -> 
 
 
 def test_an_image_is_what_docker_save_writes(tmp_path: Path) -> None:
-    digest = archive.write_entries(tmp_path / "l.tar", [Entry("/x", content=b"x")])
+    digest = archive.write_entries(tmp_path / "l.tar", [LayerEntry("/x", content=b"x")])
     config = Config(("/x",), ("--option",), user="999", environment={"A": "b"}, directory="/data")
     archive.write_image(tmp_path / "i.tar", "example.org/x:1", [tmp_path / "l.tar"], config)
     with tarfile.open(tmp_path / "i.tar") as tar:
@@ -120,7 +124,7 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sources:
     roots = {}
     for kind in rootfs.KINDS:
         path = tmp_path / f"{kind}.tar"
-        archive.write_entries(path, [Entry("/etc/kind", content=kind.encode())])
+        archive.write_entries(path, [LayerEntry("/etc/kind", content=kind.encode())])
         roots[kind] = Rootfs(kind, path, f"digest-of-{kind}", {})
     module = tmp_path / "source"
     for name in ("documentation/examples/prometheus.yml", "entrypoint.sh", "hack/gpg-wrapper.sh"):

@@ -9,13 +9,13 @@ import pytest
 
 from platform_e2e.timeline import Timeline
 from platform_e2e.toolbox import store
-from platform_e2e.toolbox.archive import Config, Entry
+from platform_e2e.toolbox.archive import Config, LayerEntry
 from platform_e2e.toolbox.images import Image
 
 SILENT = Timeline(None)
 
 IMAGES = [
-    Image(f"example.org/{name}:1", "a file", f"key-of-{name}", (Entry("/x", content=b"x"),), Config(("/x",)))
+    Image(f"example.org/{name}:1", "a file", f"key-of-{name}", (LayerEntry("/x", content=b"x"),), Config(("/x",)))
     for name in ("one", "two")
 ]
 

@@ -10,7 +10,7 @@ from platform_e2e.cluster import naming
 from platform_e2e.cluster.k3d import access, built, config, daemon, failures, nodeimage, parts, probe, pulled, sources
 from platform_e2e.cluster.k3d.access import NONE, Access
 from platform_e2e.cluster.k3d.binary import Binary
-from platform_e2e.cluster.k3d.config import Shape, Volume
+from platform_e2e.cluster.k3d.config import K3dSpec, Volume
 from platform_e2e.cluster.k3d.daemon import Daemon
 from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.cluster.k3d.failures import K3dFailed
@@ -34,7 +34,7 @@ COMMAND_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class Nodes:
+class PreparedNodes:
     """The prepared nodes of one cluster.
 
     Attributes:
@@ -99,7 +99,7 @@ class Making:
         self.timeline.progress("cluster", f"{self.spec.nodes} node(s) ready")
         return self._facts(kubeconfig)
 
-    def _built(self) -> Nodes:
+    def _built(self) -> PreparedNodes:
         """Return nodes that are built here."""
         artifacts = ensure_artifacts(self.timeline)
         image = nodeimage.ensure(self.docker, artifacts, self.timeline)
@@ -107,9 +107,9 @@ class Making:
         laid = built.lay(artifacts, self.plan, self.names, self.directory)
         # The cluster is closed: its DNS forwards no query, so the nodes' DNS needs no fix.
         environment = {"K3D_IMAGE_TOOLS": tools, "K3D_FIX_DNS": "0"}
-        return Nodes(image, environment, lambda _: laid.complete(self.directory), laid.volumes)
+        return PreparedNodes(image, environment, lambda _: laid.complete(self.directory), laid.volumes)
 
-    def _pulled(self) -> Nodes:
+    def _pulled(self) -> PreparedNodes:
         """Return k3s' own nodes."""
         mirrors = sources.parse_mirror(self.spec.mirror)
         reached = access.lay(self.spec, self.docker, self.daemon, self.plan, names=self.names, directory=self.directory)
@@ -118,7 +118,7 @@ class Making:
         image, tools = pulled.images(mirrors, self.k3d.version)
         for each in (image, tools):
             pulled.pull(self.docker, each, self.timeline)
-        return Nodes(
+        return PreparedNodes(
             image,
             {"K3D_IMAGE_TOOLS": tools, **reached.given},
             self._reach,
@@ -137,9 +137,9 @@ class Making:
                 f"open the ports of Docker's containers in the firewall of {self.daemon.host}, or run this on that machine",
             ) from error
 
-    def _create(self, nodes: Nodes) -> None:
+    def _create(self, nodes: PreparedNodes) -> None:
         """Run k3d, which makes the containers, and wait for its end."""
-        shape = Shape(
+        shape = K3dSpec(
             self.name,
             nodes.image,
             self.spec.servers,

@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from platform_e2e.diagnosis.explain import metallb_pools
 from platform_e2e.diagnosis.explain.metallb_pools import (
     POOL_KIND,
-    Pool,
+    AddressPool,
     allowed_pools,
     asks_at,
     asks_in,
@@ -166,7 +166,7 @@ def no_address(service: Object, view: ReadApi) -> Cause | None:
 
 
 def _requested_address(
-    service: Object, pools: Sequence[Pool], allowed: Sequence[Pool], others: Sequence[Object]
+    service: Object, pools: Sequence[AddressPool], allowed: Sequence[AddressPool], others: Sequence[Object]
 ) -> Cause | None:
     """Explain why an address that a Service asks for cannot be given to it."""
     for address in requested_addresses(service):
@@ -221,7 +221,7 @@ def refused_by_metallb(service: Object, view: ReadApi) -> Cause | None:
     )
 
 
-def _not_allowed(effect: str, pools: Sequence[Pool], *, asked: bool) -> Cause:
+def _not_allowed(effect: str, pools: Sequence[AddressPool], *, asked: bool) -> Cause:
     return Cause(
         "loadbalancer-pool-not-allowed",
         f"{effect}: {'; '.join(pool.closed(asked=asked) for pool in pools)}",
@@ -236,7 +236,7 @@ def _not_allowed(effect: str, pools: Sequence[Pool], *, asked: bool) -> Cause:
     )
 
 
-def _full(service: Object, pools: Sequence[Pool], others: Sequence[Object]) -> Cause | None:
+def _full(service: Object, pools: Sequence[AddressPool], others: Sequence[Object]) -> Cause | None:
     """Explain that every address of the pools is in use."""
     taken = {address: name_of(other) for other in others for address in ingress(other)}
     for pool in pools:
