@@ -19,7 +19,7 @@ from pathlib import Path
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.outside import plainfile
 from platform_e2e.pipes import REST_SECONDS, TooMuch, gather, pump
-from platform_e2e.programs import RunningProcesses
+from platform_e2e.processes import RunningProcesses
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from platform_e2e.cluster.k3d import binary, sources
+from platform_e2e.cluster.k3d import binary, image_sources
 from platform_e2e.shell import background, run
 from platform_e2e.timeline import Timeline
 from platform_e2e.toolbox.gobuild import BuildTarget
@@ -71,7 +71,9 @@ def serving(directory: Path, timeline: Timeline, port: int = 0) -> Iterator[Regi
     try:
         url = f"http://localhost:{port}"
         wait_until(
-            lambda: sources.ask(f"{url}/v2/") or True, timeout=START_SECONDS, what=f"the registry at {url} answers"
+            lambda: image_sources.ask(f"{url}/v2/") or True,
+            timeout=START_SECONDS,
+            what=f"the registry at {url} answers",
         )
         yield Registry(crane, url)
     finally:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from platform_e2e.diagnosis.objects import listed
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.layer import EXEMPT, Layer, Rendered
-from platform_e2e.redact import assigned, documents, names, shapes
+from platform_e2e.redact import assigned, multiline, names, shapes
 
 SEALED = "bitnami.com/v1alpha1/SealedSecret"
 
@@ -49,7 +49,7 @@ def credentials(secret: Rendered) -> Iterator[str]:
         if PLACEHOLDER.fullmatch(text) or PUBLIC.search(name):
             continue
         named = names.is_secret_name(name) and not names.harmless(text, name)
-        if named or shapes.tokens(assigned.values(documents.private_keys(text))) != text:
+        if named or shapes.tokens(assigned.values(multiline.private_keys(text))) != text:
             yield name
 
 

@@ -20,7 +20,7 @@ from ruamel.yaml import YAML
 
 from platform_e2e import redact
 from platform_e2e.evidence import field_owners, metallb
-from platform_e2e.evidence.client import Asking, Cluster
+from platform_e2e.evidence.asking import Asking, Cluster
 from platform_e2e.evidence.cluster_state import LOG_LINES, TROUBLE, Beside, Job, StateCollector
 from platform_e2e.evidence.store import Store, write_index
 from platform_e2e.gitops import argocd

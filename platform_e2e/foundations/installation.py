@@ -11,11 +11,11 @@ from typing import Any, Protocol
 from platform_e2e.errors import WrongUsage
 from platform_e2e.foundations import build, chart_source, crds, manifests, release_store, sealing_key, versions
 from platform_e2e.foundations.chart_source import Chart
-from platform_e2e.foundations.drift import drift, repair
 from platform_e2e.foundations.failure import ReleaseFailed, evidence, not_delivered
 from platform_e2e.foundations.helm import Helm
 from platform_e2e.foundations.hooks import Hooks
 from platform_e2e.foundations.manifests import Object
+from platform_e2e.foundations.release_drift import drift, repair
 from platform_e2e.foundations.verify import READY_SECONDS, verify
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.objects import described

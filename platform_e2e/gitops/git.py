@@ -18,7 +18,7 @@ from pathlib import Path
 from platform_e2e import shell
 from platform_e2e.errors import BrokenHarness, WrongUsage
 from platform_e2e.gitops import server
-from platform_e2e.gitops.repository import BareRepository, File, GitError, PlannedCommit, files_of
+from platform_e2e.gitops.bare_repository import BareRepository, File, GitError, PlannedCommit, files_of
 from platform_e2e.gitops.transform import BRANCH, ValueChange, message, transform
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import Met, Pending, Polled, Refuted, Timeout, Verdict, all_of, eventually

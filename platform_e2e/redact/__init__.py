@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from platform_e2e.redact import assigned, data, documents, encoded, names, shapes, structure, tables
+from platform_e2e.redact import assigned, data, encoded, multiline, names, shapes, structure, tables
 from platform_e2e.redact.known import KnownSecrets
 
 HIDDEN = names.HIDDEN
@@ -89,11 +89,11 @@ def _once(value: str, depth: int) -> str:
     if depth and ("\\n" in value or '\\"' in value):
         value = encoded.strings(value, lambda inner: _once(inner, depth - 1))
     if "PRIVATE KEY" in value:
-        value = documents.private_keys(value)
+        value = multiline.private_keys(value)
     if "Private-Lines" in value:
-        value = documents.putty(value)
+        value = multiline.putty(value)
     # Before the alias itself is taken for the value.
-    value = structure.hidden(documents.manifests(tables.anchors(value)))
+    value = structure.hidden(multiline.manifests(tables.anchors(value)))
     value = shapes.tokens(value)
     value = tables.columns(assigned.values(value))
     if depth and len(value) >= encoded.SHORTEST:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from platform_e2e.toolbox import programs
-from platform_e2e.toolbox.archive import CAP_NET_BIND_SERVICE, Config, LayerEntry
+from platform_e2e.toolbox.image_archive import CAP_NET_BIND_SERVICE, Config, LayerEntry
 from platform_e2e.toolbox.programs import Programs
 from platform_e2e.toolbox.rootfs import Rootfs
 

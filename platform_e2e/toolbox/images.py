@@ -17,7 +17,7 @@ from platform_e2e import paths
 from platform_e2e.errors import WrongUsage
 from platform_e2e.timeline import Timeline
 from platform_e2e.toolbox import cache, gomod, programs, rootfs, stamps
-from platform_e2e.toolbox.archive import Config, LayerEntry, write_entries, write_image
+from platform_e2e.toolbox.image_archive import Config, LayerEntry, write_entries, write_image
 from platform_e2e.toolbox.image_specs import ImageSpec, Sources, image_specs
 from platform_e2e.toolbox.programs import Programs
 from platform_e2e.toolbox.rootfs import Rootfs

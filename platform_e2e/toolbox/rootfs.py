@@ -30,7 +30,7 @@ from platform_e2e import paths
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.shell import CommandError, run, stream
 from platform_e2e.timeline import Timeline
-from platform_e2e.toolbox import archive, cache, debian, prebuilt
+from platform_e2e.toolbox import cache, debian, image_archive, prebuilt
 
 PHASE = "rootfs"
 
@@ -248,7 +248,7 @@ def _make(kind: str, directory: Path, timeline: Timeline, stop: threading.Event)
             on_line=line,
             on_tick=look,
             log_file=log,
-            env={"SOURCE_DATE_EPOCH": str(archive.EPOCH), "LC_ALL": "C.UTF-8", "TMPDIR": str(scratch)},
+            env={"SOURCE_DATE_EPOCH": str(image_archive.EPOCH), "LC_ALL": "C.UTF-8", "TMPDIR": str(scratch)},
             tied=True,
         )
     except CommandError as error:
@@ -260,7 +260,7 @@ def _make(kind: str, directory: Path, timeline: Timeline, stop: threading.Event)
     _finish(root, recipe)
     if not recipe.directory:
         timeline.progress(PHASE, f"{kind}: writes the layer")
-        archive.write_tree(directory / "layer.tar", root)
+        image_archive.write_tree(directory / "layer.tar", root)
         shutil.rmtree(root)
 
 

@@ -312,7 +312,7 @@ import signal, sys
 from pathlib import Path
 from platform_e2e import cli, shell
 from platform_e2e.breaks import runner
-from platform_e2e.breaks.judge import Ended
+from platform_e2e.breaks.judge import RunOutcome
 from platform_e2e.runs.verdict import Verdict
 
 # A shell starts what it puts into the background with SIGINT ignored; whoever runs this test may have been started so.
@@ -335,7 +335,7 @@ time.sleep(60)
 
 def run(settings, layer, name):
     done = shell.run([sys.executable, "-c", RUN, PLACE / settings.cluster], timeout=90, ok=range(-64, 256), among=runner.RUNS)
-    return Ended(done.returncode, done.seconds, Verdict())
+    return RunOutcome(done.returncode, done.seconds, Verdict())
 
 def remove(cluster):
     ended = (PLACE / (cluster + ".cleaned")).exists()

@@ -18,7 +18,7 @@ from platform_e2e.errors import BrokenHarness
 from platform_e2e.evidence.cluster_state import LOG_LINES, Beside
 from platform_e2e.evidence.collect import Evidence, as_yaml, containers, events_as_text
 from platform_e2e.evidence.store import Store
-from platform_e2e.gitops.repository import BareRepository, File, PlannedCommit
+from platform_e2e.gitops.bare_repository import BareRepository, File, PlannedCommit
 from platform_e2e.kube.errors import Unavailable
 from platform_e2e.redact.known import KnownSecrets
 

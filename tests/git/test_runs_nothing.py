@@ -18,7 +18,7 @@ from platform_e2e import cli, paths
 from platform_e2e.errors import HarnessError, WrongUsage
 from platform_e2e.git import gitcommand
 from platform_e2e.git.repository import opened
-from platform_e2e.gitops.repository import BareRepository, PlannedCommit, files_of
+from platform_e2e.gitops.bare_repository import BareRepository, PlannedCommit, files_of
 from platform_e2e.incident import capture
 from platform_e2e.runs import checkout, digest, layer_at_commit, provenance, run_options
 from platform_e2e.runs.directory import Run

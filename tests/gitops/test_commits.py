@@ -11,8 +11,8 @@ import pytest
 
 from platform_e2e.errors import WrongUsage
 from platform_e2e.gitops import server
+from platform_e2e.gitops.bare_repository import BareRepository, File, GitError, PlannedCommit, files_of
 from platform_e2e.gitops.git import PushError, _remote, ready_pod
-from platform_e2e.gitops.repository import BareRepository, File, GitError, PlannedCommit, files_of
 from platform_e2e.kube.expect import Met, Pending
 from platform_e2e.kube.progress import STILL_SECONDS, Movement
 from platform_e2e.layer.errors import LayerError

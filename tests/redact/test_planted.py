@@ -20,7 +20,7 @@ from platform_e2e.evidence.collect import Evidence
 from platform_e2e.evidence.pack import pack
 from platform_e2e.evidence.store import Store
 from platform_e2e.finding import Cause, Finding, Promise
-from platform_e2e.gitops.repository import BareRepository, File, PlannedCommit
+from platform_e2e.gitops.bare_repository import BareRepository, File, PlannedCommit
 from platform_e2e.pytest_plugin.redaction import sweep
 from platform_e2e.redact.known import KnownSecrets
 from platform_e2e.runs import provenance

@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from platform_e2e.cluster import naming
-from platform_e2e.cluster.k3d import access, built, config, daemon, failures, nodeimage, parts, probe, pulled, sources
+from platform_e2e.cluster.k3d import (
+    access,
+    built,
+    client_container,
+    config,
+    daemon,
+    failures,
+    image_sources,
+    nodeimage,
+    parts,
+    pulled,
+)
 from platform_e2e.cluster.k3d.access import NONE, Access
 from platform_e2e.cluster.k3d.binary import Binary
 from platform_e2e.cluster.k3d.config import K3dSpec, Volume
@@ -111,7 +122,7 @@ class Making:
 
     def _pulled(self) -> PreparedNodes:
         """Return k3s' own nodes."""
-        mirrors = sources.parse_mirror(self.spec.mirror)
+        mirrors = image_sources.parse_mirror(self.spec.mirror)
         reached = access.lay(self.spec, self.docker, self.daemon, self.plan, names=self.names, directory=self.directory)
         for sentence in reached.notes:
             self.timeline.progress("cluster", sentence)
@@ -186,11 +197,11 @@ class Making:
     def _probe(self, why: str) -> str:
         """Start a container that sends requests on the segment in this host's place, and return its address; `why` is shown."""
         if self.spec.source is Images.BUILT:
-            image = probe.ensure_built(self.docker, self.timeline)
+            image = client_container.ensure_built(self.docker, self.timeline)
         else:
-            image = pulled.at(probe.IMAGE, sources.parse_mirror(self.spec.mirror))
+            image = pulled.at(client_container.IMAGE, image_sources.parse_mirror(self.spec.mirror))
             pulled.pull(self.docker, image, self.timeline)
-        address = probe.start(self.docker, self.name, image)
+        address = client_container.start(self.docker, self.name, image)
         self.timeline.progress("cluster", f"{why}: {address}, a container, asks there")
         return address
 
@@ -212,5 +223,5 @@ class Making:
             host_interface=bridge,
             pool_map=self.plan.pool_map,
             images=self.spec.source.value,
-            probe="" if bridge else probe.container_name(self.name),
+            probe="" if bridge else client_container.container_name(self.name),
         )
