@@ -15,6 +15,7 @@ from ruamel.yaml.nodes import ScalarNode
 
 from platform_e2e.addresses import AddressRange
 from platform_e2e.errors import WrongUsage
+from platform_e2e.git.repository import COMMIT_OR_PREFIX
 from platform_e2e.gitops import pool_remap, repository_references, yaml_patches, yamledit
 from platform_e2e.gitops.repository_references import Place, Role
 
@@ -23,7 +24,6 @@ BRANCH = "main"
 
 _YAML = re.compile(r".*\.(?:ya?ml|json)|(?:.*/)?Kustomization")
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
-_COMMIT = re.compile(r"[0-9a-f]{7,40}")
 _BRANCH = re.compile(r"(?!-)(?!.*(?:\.\.|//|@\{))[A-Za-z0-9._/@+-]+(?<![./])")
 """Names that git accepts for a branch, without the characters of Argo CD's version ranges."""
 
@@ -175,7 +175,7 @@ def _refuse(places: Sequence[Place]) -> None:
 def _refuse_revision(place: Place) -> list[str]:
     revision = place.revision.removeprefix("refs/heads/")
     if revision in ("", "HEAD") or (_BRANCH.fullmatch(revision) and not revision.startswith("refs/")):
-        if _COMMIT.fullmatch(revision) and re.search(r"\d", revision):
+        if COMMIT_OR_PREFIX.fullmatch(revision) and re.search(r"\d", revision):
             return [f"{place}: the revision {revision} is a commit; the working tree has another"]
         return []
     return [f"{place}: the revision {revision!r} is not the name of a branch"]
