@@ -52,6 +52,24 @@ class ReadApi(Protocol):
         ...
 
 
+class ProxyApi(ReadApi, Protocol):
+    """What evidence needs beside: what Services and pods answer, and what the API server says of itself."""
+
+    def proxy(
+        self, namespace: str, service: str, port: str | int, path: str, params: Mapping[str, Any] | None = None
+    ) -> bytes:
+        """Send a GET to a Service through the API server."""
+        ...
+
+    def raw(self, method: str, path: str, *, accept: str = "") -> Any:
+        """Send a request to any path."""
+        ...
+
+    def version(self) -> str:
+        """Return the API server's version."""
+        ...
+
+
 class Reader:
     """Read from one API server, from any thread.
 

@@ -4,7 +4,7 @@ import json
 import tarfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -108,7 +108,13 @@ class FakeCluster:
             return APPLICATION
         return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": {"k": "c2VjcmV0"}}
 
-    def list(self, kind: str, namespace: str | None = None) -> list[dict[str, Any]]:
+    def list(
+        self,
+        kind: str,
+        namespace: str | None = None,
+        _labels: str | Mapping[str, str] | None = None,
+        _fields: str | None = None,
+    ) -> list[dict[str, Any]]:
         self._ask("list", kind, namespace or "")
         if kind == "v1/Service" and namespace == "chat-dev":
             raise BrokenHarness("the API server answered 503")
@@ -120,6 +126,9 @@ class FakeCluster:
         }  # fmt: skip
         found = every.get(kind, [])
         return [o for o in found if namespace is None or o.get("metadata", {}).get("namespace", namespace) == namespace]
+
+    def events(self, kind: str, name: str, namespace: str | None) -> Sequence[dict[str, Any]]:
+        raise AssertionError("evidence reads the events of all objects together")
 
     def logs(
         self, pod: str, namespace: str, container: str | None = None, *, previous: bool = False, tail: int = 50

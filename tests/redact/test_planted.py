@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
@@ -97,7 +97,16 @@ class Planted:
     def get(self, kind: str, name: str, namespace: str | None = None) -> dict[str, Any] | None:
         return objects(kind)[0]
 
-    def list(self, kind: str, namespace: str | None = None) -> list[dict[str, Any]]:
+    def events(self, kind: str, name: str, namespace: str | None) -> Sequence[dict[str, Any]]:
+        return objects(kind)
+
+    def list(
+        self,
+        kind: str,
+        namespace: str | None = None,
+        _labels: str | Mapping[str, str] | None = None,
+        _fields: str | None = None,
+    ) -> list[dict[str, Any]]:
         return objects(kind) if kind.rpartition("/")[2] in {"Pod", "Event", "Application", "Service", "Secret"} else []
 
     def logs(
