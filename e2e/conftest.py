@@ -111,12 +111,12 @@ def _releases(layer: Layer) -> Cases:
 def _drifts(layer: Layer) -> Cases:
     """Return the changes to Applications that say they heal; those that do not are red in test_it_says_that_it_heals."""
     heals = (app for app in layer.applications if app.automation.enabled and app.automation.self_heal)
-    healing = (one for one in heals if not one.exempt(Promise.SELFHEAL))
+    healing = (app for app in heals if not app.exempt(Promise.SELFHEAL))
     return ((str(mutation), mutation) for application in healing for mutation in mutations.mutations_of(application))
 
 
 def _edits(choose: Callable[[Layer], Iterable[mutations.Mutation]]) -> Callable[[Layer], Cases]:
-    return lambda layer: ((one.target.name, one) for one in choose(layer))
+    return lambda layer: ((mutation.target.name, mutation) for mutation in choose(layer))
 
 
 CASES: dict[str, Callable[[Layer], Cases]] = {

@@ -113,7 +113,7 @@ def edit(application: Application) -> Mutation | None:
     """Return the field to change, or None where every object of the Application must be left alone."""
     kept = (obj for obj in application.objects if obj.kept)
     ignored = rules(application.manifest, None)
-    edits = (edit_of(target, ignored) for target in sorted(kept, key=lambda one: _rank(GENTLEST, one)))
+    edits = (edit_of(target, ignored) for target in sorted(kept, key=lambda rendered: _rank(GENTLEST, rendered)))
     return next((drift for drift in edits if drift is not None), None)
 
 
@@ -138,20 +138,22 @@ def application_edits(layer: Layer) -> list[Mutation]:
     """Return one harmless change of each Application that another Application keeps."""
     ignored = {app.name: rules(app.manifest, None) for app in layer.applications}
     kept = (rendered for rendered in layer.rendered if rendered.api == "argoproj.io/v1alpha1/Application")
-    return [drift for one in kept if (drift := edit_of(one, ignored.get(one.application, ()))) is not None]
+    return [
+        drift for rendered in kept if (drift := edit_of(rendered, ignored.get(rendered.application, ()))) is not None
+    ]
 
 
 def generated_edits(layer: Layer) -> list[Mutation]:
     """Return one harmless change of each Application that an ApplicationSet makes; no Application heals it."""
     made = [app for app in layer.applications if app.generated_by]
-    return [drift for one in made if (drift := edit_of(_rendered(one))) is not None]
+    return [drift for app in made if (drift := edit_of(_rendered(app))) is not None]
 
 
 def root_edits(layer: Layer) -> list[Mutation]:
     """Return one harmless change of each Application that comes from neither: it was applied by hand."""
     kept = {rendered.name for rendered in layer.rendered if rendered.api == "argoproj.io/v1alpha1/Application"}
     roots = [app for app in layer.applications if not app.generated_by and app.name not in kept]
-    return [drift for one in roots if (drift := edit_of(_rendered(one))) is not None]
+    return [drift for app in roots if (drift := edit_of(_rendered(app))) is not None]
 
 
 def _rendered(application: Application) -> Rendered:
@@ -160,7 +162,7 @@ def _rendered(application: Application) -> Rendered:
 
 def deletion(application: Application) -> Mutation | None:
     """Return the object to delete, or None where none may be."""
-    candidates = sorted((obj for obj in application.objects if _may_go(obj)), key=lambda one: _rank(DELETABLE, one))
+    candidates = sorted((obj for obj in application.objects if _may_go(obj)), key=lambda obj: _rank(DELETABLE, obj))
     return Mutation(application.name, MutationKind.OBJECT_DELETED, candidates[0]) if candidates else None
 
 

@@ -33,10 +33,10 @@ def check(layer: Layer) -> list[Finding]:
         return []
     found = []
     # Those that are hooks, too: Git keeps them.
-    for one in (each for each in layer.rendered if each.api == "v1/Secret"):
-        keys = [] if one.exempt(Promise.APPLICATIONS) else sorted(credentials(one))
+    for secret in (each for each in layer.rendered if each.api == "v1/Secret"):
+        keys = [] if secret.exempt(Promise.APPLICATIONS) else sorted(credentials(secret))
         if keys:
-            found.append(_finding(one, keys))
+            found.append(_finding(secret, keys))
     return found
 
 

@@ -103,7 +103,7 @@ class Container:
     def _several(self, judged: Callable[[dict[str, Any]], ProbeResult], times: int, **asked: Any) -> ProbeResult:
         """Ask several times within one run of the program, and return the outcome."""
         said = self._ask(**asked, times=times, patience=PATIENCE, timeout=TIMEOUT)
-        return outside.worst([(judged(one), int(one["times"])) for one in said["answers"]])
+        return outside.worst([(judged(answer), int(answer["times"])) for answer in said["answers"]])
 
     def _ask(self, *, timeout: float, **asked: Any) -> dict[str, Any]:
         """Run `wire` in the container.

@@ -154,8 +154,8 @@ def left(disturbance: Disturbance, live: Object) -> list[Difference]:
     What was changed counts in any case; other fields only where Argo CD looks after them.
     """
     from_git = unserved(missing_from(disturbance.mutation.target.object, live))
-    known = {one.path for one in from_git}
-    found = from_git + [one for one in changed(disturbance.before, live) if one.path not in known]
+    known = {difference.path for difference in from_git}
+    found = from_git + [difference for difference in changed(disturbance.before, live) if difference.path not in known]
     pointer = disturbance.mutation.pointer
     return [
         one

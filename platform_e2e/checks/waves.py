@@ -89,7 +89,7 @@ def check(application: Application, layer: Layer) -> list[Finding]:
         for workload in application.objects
         for kind, name in dict.fromkeys(needs(workload))
     )
-    return [_finding(*one) for one in found if one is not None]
+    return [_finding(*pair) for pair in found if pair is not None]
 
 
 def behind(application: Application, layer: Layer) -> list[Finding]:
@@ -101,7 +101,7 @@ def behind(application: Application, layer: Layer) -> list[Finding]:
     """
     made_by = makers(layer)
     below = (app for app in layer.applications if app is application or application.name in _above(app, made_by))
-    return [finding for one in below for finding in check(one, layer)]
+    return [finding for app in below for finding in check(app, layer)]
 
 
 def needs(workload: Rendered) -> Iterator[tuple[str, str]]:

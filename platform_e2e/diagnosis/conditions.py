@@ -163,7 +163,7 @@ def _chosen(kube: Reader, target: ResolvedRef, chosen: Options) -> list[WaitCond
     if chosen.complete:
         parts.append(("is complete", job_complete))
     parts += [(f"has condition {kind}={status}", condition(kind, status)) for kind, status in chosen.conditions]
-    parts += [(one.phrase, one.judge) for one in chosen.fields]
+    parts += [(field.phrase, field.judge) for field in chosen.fields]
     if chosen.exists and not parts:
         parts.append(("exists", exists))
     found = []
@@ -328,12 +328,12 @@ class JointCondition:
         """Judge a state of the source; where there are several targets, each reason names its own."""
         self.state = state
         with understood(self.source.describe()):
-            verdicts = [(str(one.target), one.judge(part)) for one, part in self._with_state(state)]
+            verdicts = [(str(condition.target), condition.judge(part)) for condition, part in self._with_state(state)]
         several = len({name for name, _ in verdicts}) > 1
         self._now = dict.fromkeys((name for name, _ in verdicts), AS_EXPECTED) if several else {}
         verdict: Verdict = Met()
         for kind in (Pending, Failed):
-            lacking = [(name, one.why) for name, one in verdicts if isinstance(one, kind)]
+            lacking = [(name, verdict.why) for name, verdict in verdicts if isinstance(verdict, kind)]
             if lacking:
                 verdict = kind("; ".join(f"{name}: {why}" if several else why for name, why in lacking))
                 self._now |= dict(lacking) if several else {}
@@ -355,13 +355,13 @@ class JointCondition:
     def explain(self, state: Any) -> Cause | None:
         """Return why the first condition that is not met is not."""
         with understood(self.source.describe()):
-            for one, part in self._with_state(state):
-                if isinstance(one.judge(part), Met):
+            for condition, part in self._with_state(state):
+                if isinstance(condition.judge(part), Met):
                     continue
-                obj = one.suspect(part)
-                if one.judge is gone:
+                obj = condition.suspect(part)
+                if condition.judge is gone:
                     return held_deletion(obj, self._view) if obj else None
-                return cause_of(one, obj, self._view)
+                return cause_of(condition, obj, self._view)
             return None
 
     def commits(self) -> str:
@@ -372,7 +372,9 @@ class JointCondition:
     def applications(self) -> list[Object]:
         """Return the Applications of the last state that were to be what a commit says."""
         found = [
-            part if isinstance(part, list) else [part] for one, part in self._with_state(self.state) if one.revision
+            part if isinstance(part, list) else [part]
+            for condition, part in self._with_state(self.state)
+            if condition.revision
         ]
         return [app for several in found for app in several if app is not None]
 

@@ -180,12 +180,12 @@ def history(app: Object) -> tuple[Deployed, ...]:
     """Return its syncs that succeeded, the oldest first."""
     return tuple(
         Deployed(
-            id=int(one.get("id") or 0),
-            revisions=_revisions(one),
-            automated=(one.get("initiatedBy") or {}).get("automated") is True,
-            at=time(one.get("deployedAt")),
+            id=int(entry.get("id") or 0),
+            revisions=_revisions(entry),
+            automated=(entry.get("initiatedBy") or {}).get("automated") is True,
+            at=time(entry.get("deployedAt")),
         )
-        for one in status(app).get("history") or ()
+        for entry in status(app).get("history") or ()
     )
 
 

@@ -70,7 +70,7 @@ class WantedService:
         rendered = service.service
         return cls(
             moved(rendered.object, pool_map),
-            tuple(pool(moved(one.rendered.object, pool_map)) for one in layer.pools),
+            tuple(pool(moved(declared.rendered.object, pool_map)) for declared in layer.pools),
             service.probe,
             partial(layer.located, otherwise=rendered),
         )

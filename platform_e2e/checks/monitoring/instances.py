@@ -110,8 +110,11 @@ class Together(Prometheus):
 
     def query(self, expression: str) -> list[Sample]:
         """Return what an expression is at every replica, the least where they differ."""
-        seen = [{one.identity: one for shard in shards for one in shard.query(expression)} for shards in self._replicas]
-        return [min((each[name] for each in seen), key=lambda one: one.value) for name in _in_all(seen)]
+        seen = [
+            {sample.identity: sample for shard in shards for sample in shard.query(expression)}
+            for shards in self._replicas
+        ]
+        return [min((each[name] for each in seen), key=lambda sample: sample.value) for name in _in_all(seen)]
 
     def scrape_jobs(self) -> set[str]:
         """Return the names of the jobs that all of them have loaded."""

@@ -139,7 +139,7 @@ def observe(wanted: WantedMonitor, view: ReadApi, prometheus: Prometheus, since:
         delivered=delivered,
         since=since,
         apart=_apart(targets, view),
-        ports=next((scraped_ports(monitor, one.index, view) for one in targets if one.health == "down"), None),
+        ports=next((scraped_ports(monitor, target.index, view) for target in targets if target.health == "down"), None),
         cause=explain(monitor, view),
         lacking=next(filter(None, lacking), None),
     )

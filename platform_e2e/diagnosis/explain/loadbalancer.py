@@ -75,7 +75,9 @@ def other_controller(service: Object, view: ReadApi) -> Cause | None:
         return None
     namespace, name = key(service)
     labels = {f"{K3S_LABEL}svcname": name, f"{K3S_LABEL}svcnamespace": namespace}
-    made = [name_of(one) for one in view.list("apps/v1/DaemonSet") if includes(labels, labels_of(one))]
+    made = [
+        name_of(daemonset) for daemonset in view.list("apps/v1/DaemonSet") if includes(labels, labels_of(daemonset))
+    ]
     if not made:
         return None
     return Cause(

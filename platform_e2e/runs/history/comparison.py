@@ -73,11 +73,11 @@ class Comparison:
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain data for run.json."""
-        one = self.previous
+        green = self.previous
         return {
             "previous_green": None
-            if one is None
-            else {"id": one.id, "started": one.started, "directory": self.directory},
+            if green is None
+            else {"id": green.id, "started": green.started, "directory": self.directory},
             "changes": [asdict(change) for change in self.changes],
             "flakes": [flake.as_json() for flake in self.flakes],
             "trends": dict(self.trends or {}),
