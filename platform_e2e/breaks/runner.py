@@ -15,11 +15,7 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-from platform_e2e import paths, shell
+from platform_e2e import paths, shell, terminal
 from platform_e2e.breaks.declaration import Break, apply, load_all
 from platform_e2e.breaks.judge import Judgement, RunOutcome, judge, judge_sound
 from platform_e2e.errors import ExitCode, WrongUsage
@@ -77,23 +73,22 @@ def main(
         WrongUsage: a name has no file, or a break does not fit the layer.
     """
     faults = select(load_all(cases or paths.project() / "breaks"), names, chosen)
-    console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
     if only_list:
         for fault in faults:
-            console.print(f"{fault.name}: {fault.promise} by {fault.cause}", soft_wrap=True)
+            sys.stdout.write(f"{fault.name}: {fault.promise} by {fault.cause}\n")
         return ExitCode.HOLDS
     # Each job's cluster is kept between its breaks and removed at the end; two such commands share none.
     clusters = [f"breaks-{secrets.token_hex(4)}" for _ in range(min(max(jobs, 1), len(faults)))]
     with paths.scratch() as scratch:
         copies = {fault.name: broken_copy(fault, settings.layer, scratch / fault.name) for fault in faults}
-        share = Share(settings, faults, copies, console)
+        share = Share(settings, faults, copies)
         try:
             judgements = _together(share, clusters)
         finally:
             share.over.set()
             for cluster in clusters:
                 _remove_cluster(cluster)
-    console.print(table(judgements))
+    sys.stdout.write(table(judgements))
     return ExitCode.HOLDS if all(judgement.right for judgement in judgements) else ExitCode.BROKEN_PLATFORM
 
 
@@ -128,17 +123,13 @@ class Share:
         settings: of every run.
         faults: the breaks.
         copies: the broken copy of the layer for each.
-        console: where each judgement is printed as soon as it is known.
     """
 
-    def __init__(
-        self, settings: Settings, faults: Sequence[Break], copies: Mapping[str, Path], console: Console
-    ) -> None:
+    def __init__(self, settings: Settings, faults: Sequence[Break], copies: Mapping[str, Path]) -> None:
         self.over = threading.Event()
         self._settings = settings
         self._left = deque(faults)
         self._copies = copies
-        self._console = console
 
     def work(self, cluster: str) -> list[Judgement]:
         """Run the sound layer, broken ones as long as there are any, and the sound one again, on one cluster.
@@ -182,8 +173,9 @@ class Share:
     def _say(self, judgement: Judgement) -> Judgement:
         """Print one line as soon as it is known."""
         verdict = "as declared" if judgement.right else f"WRONG: {judgement.reason}"
-        said = f"{judgement.name:<40} {verdict} ({duration(judgement.seconds)})"
-        self._console.print(said, soft_wrap=True, markup=False)
+        # In one piece: several jobs print.
+        sys.stdout.write(f"{judgement.name:<40} {verdict} ({duration(judgement.seconds)})\n")
+        sys.stdout.flush()
         return judgement
 
 
@@ -278,12 +270,18 @@ def _remove_cluster(name: str) -> None:
     )
 
 
-def table(judgements: Sequence[Judgement]) -> Table:
+def table(judgements: Sequence[Judgement]) -> str:
     """Return the table of all breaks."""
-    result = Table(title="breaks", title_justify="left")
-    for column in ("break", "promise", "cause", "verdict", "time"):
-        result.add_column(column, overflow="fold")
-    for judgement in judgements:
-        verdict = Text("as declared", "green") if judgement.right else Text(judgement.reason, "bold red")
-        result.add_row(judgement.name, judgement.promise, judgement.cause, verdict, duration(judgement.seconds))
-    return result
+    rows = [
+        (
+            judgement.name,
+            judgement.promise,
+            judgement.cause,
+            ("as declared", "green") if judgement.right else (judgement.reason, "bold red"),
+            duration(judgement.seconds),
+        )
+        for judgement in judgements
+    ]
+    width, colour = terminal.size(LOG_WIDTH)
+    columns = ("break", "promise", "cause", "verdict", "time")
+    return terminal.table(columns, rows, width=width, colour=colour, title="breaks", lines=False)

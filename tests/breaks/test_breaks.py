@@ -238,7 +238,7 @@ def test_a_directory_without_breaks_proves_nothing(tmp_path: Path) -> None:
 
 
 def test_the_table_names_every_break() -> None:
-    assert table([judge(FAULT, run(RED)), judge(FAULT, run(GREEN, status=0))]).row_count == 2
+    assert table([judge(FAULT, run(RED)), judge(FAULT, run(GREEN, status=0))]).count(FAULT.name) == 2
 
 
 BREAKS = sorted((paths.ROOT / "breaks").glob("*.yaml"))
