@@ -13,7 +13,7 @@ from platform_e2e.cluster.k3d import versions
 from platform_e2e.errors import HarnessError
 from platform_e2e.incident.output import PrintedTimeline, say
 from platform_e2e.toolbox import cache, gomod, programs, toolchain
-from platform_e2e.toolbox.gobuild import Builder, Target
+from platform_e2e.toolbox.gobuild import Builder, BuildTarget
 
 ARCHITECTURES = ("arm64", "amd64")
 
@@ -33,10 +33,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     timeline = PrintedTimeline()
     table = {program.name: program for program in programs.table()}
     tools = [
-        Target("kubectl", programs.KUBECTL, table[programs.KUBERNETES].link),
-        *(Target(name, table[name].package, table[name].link) for name in programs.TOOLS_OF_HOST if name != "kubectl"),
+        BuildTarget("kubectl", programs.KUBECTL, table[programs.KUBERNETES].link),
+        *(
+            BuildTarget(name, table[name].package, table[name].link)
+            for name in programs.TOOLS_OF_HOST
+            if name != "kubectl"
+        ),
     ]
-    k3d = [Target("k3d", versions.PACKAGE)]
+    k3d = [BuildTarget("k3d", versions.PACKAGE)]
     try:
         for architecture in known.architectures:
             for module, targets in ((gomod.MODULE, tools), (versions.MODULE, k3d)):

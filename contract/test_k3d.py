@@ -12,7 +12,7 @@ from contract.conftest import Standing
 from platform_e2e.checks.loadbalancer import Outside
 from platform_e2e.checks.remote import Container
 from platform_e2e.cluster import naming
-from platform_e2e.cluster.k3d import parts, probe
+from platform_e2e.cluster.k3d import client_container, parts
 from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.cluster.k3d.provider import K3dProvider
 from platform_e2e.cluster.provider import Provider
@@ -50,8 +50,10 @@ def test_the_configuration_of_k3d_is_kept_with_the_cluster(standing: Standing) -
 def test_a_container_sees_what_this_host_sees(standing: Standing, docker: Docker, timeline: Timeline) -> None:
     """So a host that is no client on Docker's networks judges addresses by the same means."""
     host = Outside.of(standing.facts).asker
-    address = probe.start(docker, naming.on_host(standing.spec.name), probe.ensure_built(docker, timeline))
-    name = probe.container_name(naming.on_host(standing.spec.name))
+    address = client_container.start(
+        docker, naming.on_host(standing.spec.name), client_container.ensure_built(docker, timeline)
+    )
+    name = client_container.container_name(naming.on_host(standing.spec.name))
     container = Container(partial(K3dProvider().ask_from, replace(standing.facts, probe=name)), address)
     try:
         for each in standing.facts.nodes:

@@ -111,12 +111,12 @@ def _releases(layer: Layer) -> Cases:
 def _drifts(layer: Layer) -> Cases:
     """Return the changes to Applications that say they heal; those that do not are red in test_it_says_that_it_heals."""
     heals = (app for app in layer.applications if app.automation.enabled and app.automation.self_heal)
-    healing = (one for one in heals if not one.exempt(Promise.SELFHEAL))
+    healing = (app for app in heals if not app.exempt(Promise.SELFHEAL))
     return ((str(mutation), mutation) for application in healing for mutation in mutations.mutations_of(application))
 
 
 def _edits(choose: Callable[[Layer], Iterable[mutations.Mutation]]) -> Callable[[Layer], Cases]:
-    return lambda layer: ((one.target.name, one) for one in choose(layer))
+    return lambda layer: ((mutation.target.name, mutation) for mutation in choose(layer))
 
 
 CASES: dict[str, Callable[[Layer], Cases]] = {
@@ -158,7 +158,7 @@ def _marks(value: object) -> list[pytest.MarkDecorator]:
         return [pytest.mark.promise(str(foundations.promise_of_release(value)))]
     gone = (
         isinstance(value, mutations.Mutation)
-        and value.kind is mutations.Kind.OBJECT_DELETED
+        and value.kind is mutations.MutationKind.OBJECT_DELETED
         and value.target.kind == "Application"
     )
     return [pytest.mark.exclusive("applications")] if gone else []
@@ -214,15 +214,15 @@ def prerequisites(request: pytest.FixtureRequest, platform: Platform, kube: Kube
 
 
 @pytest.fixture
-def wanted(load_balancer: LoadBalancer, platform: Platform, cluster: Cluster) -> loadbalancer.Wanted:
+def wanted(load_balancer: LoadBalancer, platform: Platform, cluster: Cluster) -> loadbalancer.WantedService:
     """Return what must be true of the Service at hand."""
-    return loadbalancer.Wanted.of(load_balancer, platform.layer, cluster.facts)
+    return loadbalancer.WantedService.of(load_balancer, platform.layer, cluster.facts)
 
 
 @pytest.fixture
-def wanted_monitor(monitor: Rendered, platform: Platform) -> monitoring.Wanted:
+def wanted_monitor(monitor: Rendered, platform: Platform) -> monitoring.WantedMonitor:
     """Return what must be true of the ServiceMonitor or PodMonitor at hand."""
-    return monitoring.Wanted.of(monitor, platform.layer)
+    return monitoring.WantedMonitor.of(monitor, platform.layer)
 
 
 @pytest.fixture

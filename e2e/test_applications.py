@@ -40,7 +40,9 @@ def _made(layer: Layer, owner: ApplicationSet) -> list[Application]:
 @pytest.mark.promise("applications")
 def test_application_is_automated_and_prunes(application: Application, promises: Promises) -> None:
     """Both hold by default, as do retries; an Application whose line was removed is red, not out of the test."""
-    promises.report([one for one in applications.policy(application) if one.promise == Promise.APPLICATIONS])
+    promises.report(
+        [finding for finding in applications.policy(application) if finding.promise == Promise.APPLICATIONS]
+    )
 
 
 @pytest.mark.smoke
@@ -55,7 +57,7 @@ def test_application_has_converged(
     if findings:
         require(waves.behind(application, platform.layer))
     require(unsynced.holding(findings, application, platform.layer, platform.lacking(), kube))
-    require([one for finding in findings if (one := behind(finding, platform.lacking(), kept))])
+    require([cause for finding in findings if (cause := behind(finding, platform.lacking(), kept))])
     promises.report(own(findings), figures={"converged_seconds": platform.converged.get(application.name)})
 
 
@@ -91,12 +93,12 @@ def test_hooks_succeed(platform: Platform, cluster: Cluster, kube: Kube, promise
     """Where this commit was not synced with its hooks, the first sync that a heal begins would meet them."""
     hooks = {app.name: [each for each in app.objects if each.hooks] for app in platform.layer.applications}
     found, held = [], []
-    for one in (each for each in platform.layer.applications if hooks[each.name]):
-        with cluster.lease.exclusive(f"application {one.name}"):
-            others = applications.wait_converged(one, platform.sha, kube, timeout=CONVERGED_SECONDS)
+    for app in (each for each in platform.layer.applications if hooks[each.name]):
+        with cluster.lease.exclusive(f"application {app.name}"):
+            others = applications.wait_converged(app, platform.sha, kube, timeout=CONVERGED_SECONDS)
             # A heal of another test may have met the hook, after the test above was content.
             failed = [each for each in others if each.cause.id == hookruns.FAILED]
-            found += failed or ([] if others else hookruns.check(one, platform.sha, kube))
+            found += failed or ([] if others else hookruns.check(app, platform.sha, kube))
             held += [] if failed else others
     require([] if found else held)
     count = sum(map(len, hooks.values()))

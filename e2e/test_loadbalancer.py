@@ -31,7 +31,7 @@ RELEASED_SECONDS = 60.0
 
 @pytest.mark.smoke
 def test_service_answers_at_an_address_of_its_pool(
-    wanted: loadbalancer.Wanted,
+    wanted: loadbalancer.WantedService,
     outside: loadbalancer.Outside,
     prerequisites: Prerequisites,
     kube: Kube,
@@ -61,7 +61,7 @@ def test_no_service_outside_of_git_takes_an_address(platform: Platform, kube: Ku
 @pytest.mark.smoke
 @pytest.mark.needs("nodes")
 def test_node_knows_the_address_only_as_a_rule(
-    wanted: loadbalancer.Wanted,
+    wanted: loadbalancer.WantedService,
     outside: loadbalancer.Outside,
     prerequisites: Prerequisites,
     cluster: Cluster,

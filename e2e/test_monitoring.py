@@ -27,7 +27,7 @@ SCRAPED_SECONDS = 60.0
 
 @pytest.mark.smoke
 def test_service_monitor_is_scraped(
-    wanted_monitor: monitoring.Wanted,
+    wanted_monitor: monitoring.WantedMonitor,
     prerequisites: Prerequisites,
     kube: Kube,
     prometheus: Prometheus,

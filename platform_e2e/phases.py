@@ -9,7 +9,7 @@ from pathlib import Path
 from platform_e2e.checks.applications import TESTS
 from platform_e2e.cluster import providers
 from platform_e2e.cluster.directory import ClusterDirectory, read_spec
-from platform_e2e.cluster.k3d import appimage, parts, sources
+from platform_e2e.cluster.k3d import appimage, image_sources, parts
 from platform_e2e.cluster.provider import ClusterFacts, Images
 from platform_e2e.diagnosis.causes import unexplained
 from platform_e2e.diagnosis.explain import unexplained_of
@@ -259,7 +259,7 @@ def load_own_images(facts: ClusterFacts, layer: Layer, timeline: Timeline) -> No
     directory = Path(facts.directory)
     docker = parts.daemon_of(directory)
     named = images.names(layer.directory / "apps")
-    mirrors = sources.parse_mirror(read_spec(ClusterDirectory(facts.name).spec_file)[0].mirror)
+    mirrors = image_sources.parse_mirror(read_spec(ClusterDirectory(facts.name).spec_file)[0].mirror)
     with timeline.phase("images", "images of the layer's own applications"):
         for file in sorted(layer.directory.glob(f"apps/*/{appimage.CONTAINERFILE}")):
             name = named.get(file.parent.name)

@@ -45,8 +45,8 @@ def pump(
             *lines, pending = (pending + data).split(b"\n")
             if not data and pending:
                 lines.append(pending)
-            for one in lines:
-                line(one.decode(errors="replace").rstrip("\r"))
+            for text in lines:
+                line(text.decode(errors="replace").rstrip("\r"))
             if not data:
                 return True
     return False

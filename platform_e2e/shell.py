@@ -19,7 +19,7 @@ from pathlib import Path
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.outside import plainfile
 from platform_e2e.pipes import REST_SECONDS, TooMuch, gather, pump
-from platform_e2e.programs import Programs
+from platform_e2e.processes import RunningProcesses
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ def run(
     env: Mapping[str, str] | None = None,
     remedy: str = "",
     alone: bool = False,
-    among: Programs | None = None,
+    among: RunningProcesses | None = None,
 ) -> Completed:
     """Run a program to its end and return its output.
 

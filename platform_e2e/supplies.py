@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from platform_e2e.cluster.k3d.sources import Supplies
+from platform_e2e.cluster.k3d.image_sources import Supplies
 from platform_e2e.foundations import upstream
 from platform_e2e.foundations.upstream import Upstream
 from platform_e2e.layer import releases

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from platform_e2e import paths, shell
-from platform_e2e.evidence.layer import served
+from platform_e2e.evidence.served_layer import served
 from platform_e2e.layer import tree
 from platform_e2e.pytest_plugin.comparing import layer_digest, layer_name
 from platform_e2e.runs import digest, layer_at_commit

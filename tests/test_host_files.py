@@ -15,7 +15,7 @@ from platform_e2e.cluster.directory import ClusterDirectory
 from platform_e2e.cluster.embedded.provider import ends_of_logs
 from platform_e2e.cluster.supervisor import Supervisor
 from platform_e2e.evidence import pack
-from platform_e2e.evidence.cluster_state import Beside, State
+from platform_e2e.evidence.cluster_state import Beside, StateCollector
 from platform_e2e.evidence.store import Store
 from platform_e2e.incident import archive
 from platform_e2e.outside import plainfile
@@ -84,7 +84,7 @@ def everything(place: Path) -> str:
 def test_logs_that_are_none_are_not_in_the_evidence(logs: Path, tmp_path: Path) -> None:
     store = Store(tmp_path / "evidence", tmp_path / "ledger", limit=10**6)
     nothing: Any = None
-    State(nothing, store, Beside(logs=logs))._node_logs()
+    StateCollector(nothing, store, Beside(logs=logs))._node_logs()
     kept = everything(tmp_path / "evidence")
     assert "sound" in kept
     assert "hunter2" not in kept

@@ -9,8 +9,8 @@ import pytest
 
 from platform_e2e import paths, supplies
 from platform_e2e.cluster import providers
-from platform_e2e.cluster.k3d import daemon, sources
-from platform_e2e.cluster.k3d.sources import Supplies
+from platform_e2e.cluster.k3d import daemon, image_sources
+from platform_e2e.cluster.k3d.image_sources import Supplies
 from platform_e2e.cluster.provider import Images
 from platform_e2e.commands import doctor
 from platform_e2e.foundations import upstream
@@ -47,7 +47,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         urls.append(url)
         return ""
 
-    monkeypatch.setattr(sources, "ask", ask)
+    monkeypatch.setattr(image_sources, "ask", ask)
     monkeypatch.setattr(daemon, "ask", lambda _: SOUND)
     return urls
 
@@ -149,7 +149,7 @@ def test_a_mirror_is_asked_for_what_it_mirrors_and_the_rest_directly(asked: list
 def test_what_is_used_and_does_not_answer_is_named_before_anything_is_made(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], silent: str
 ) -> None:
-    monkeypatch.setattr(sources, "ask", lambda url, ca="": "ConnectionError" if silent in url else "")
+    monkeypatch.setattr(image_sources, "ask", lambda url, ca="": "ConnectionError" if silent in url else "")
     monkeypatch.setattr(daemon, "ask", lambda _: SOUND)
     chosen = resolve({"layer": str(layers.DEMO), "provider": "k3d", "images": "registry"}, {})
     assert doctor.main(chosen, supplies=supplies.of(chosen)) == 3

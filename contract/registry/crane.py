@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from platform_e2e.cluster.k3d import binary, sources
+from platform_e2e.cluster.k3d import binary, image_sources
 from platform_e2e.shell import background, run
 from platform_e2e.timeline import Timeline
-from platform_e2e.toolbox.gobuild import Target
+from platform_e2e.toolbox.gobuild import BuildTarget
 from platform_e2e.toolbox.waiting import wait_until
 
 MODULE = Path(__file__).parent / "crane"
@@ -62,7 +62,7 @@ def serving(directory: Path, timeline: Timeline, port: int = 0) -> Iterator[Regi
         timeline: shows the progress of the build.
         port: the port to listen on; a free one by default.
     """
-    crane = binary.program(MODULE, Target("crane", PACKAGE), timeline)
+    crane = binary.program(MODULE, BuildTarget("crane", PACKAGE), timeline)
     blobs = directory / "blobs"
     blobs.mkdir(parents=True, exist_ok=True)
     port = port or _free_port()
@@ -71,7 +71,9 @@ def serving(directory: Path, timeline: Timeline, port: int = 0) -> Iterator[Regi
     try:
         url = f"http://localhost:{port}"
         wait_until(
-            lambda: sources.ask(f"{url}/v2/") or True, timeout=START_SECONDS, what=f"the registry at {url} answers"
+            lambda: image_sources.ask(f"{url}/v2/") or True,
+            timeout=START_SECONDS,
+            what=f"the registry at {url} answers",
         )
         yield Registry(crane, url)
     finally:

@@ -15,8 +15,8 @@ from platform_e2e.cluster.kubernetes import credentials
 from platform_e2e.cluster.kubernetes.node import Node
 from platform_e2e.cluster.network.addressing import Plan
 from platform_e2e.timeline import Timeline
-from platform_e2e.toolbox import archive, programs, rootfs
-from platform_e2e.toolbox.archive import Entry
+from platform_e2e.toolbox import image_archive, programs, rootfs
+from platform_e2e.toolbox.image_archive import LayerEntry
 
 LAUNCHER = Path(__file__).parent / "node" / "k3s"
 
@@ -53,13 +53,16 @@ def write(path: Path, name: str, cluster: str, addresses: Plan, *, scratch: Path
     node = Node(names[0], 0, scratch / "node", scratch / "logs")
     files = built.files(node, addresses, names, credentials.make(addresses, names))
     files["/etc/containerd/config.toml"] += MIRRORS.encode()
-    own = [Entry(path, content=content, mode=0o600) for path, content in files.items()]
-    launchers = [Entry("/usr/bin/k3s", source=LAUNCHER), Entry("/usr/libexec/k3s-built", source=nodeimage.LAUNCHER)]
+    own = [LayerEntry(path, content=content, mode=0o600) for path, content in files.items()]
+    launchers = [
+        LayerEntry("/usr/bin/k3s", source=LAUNCHER),
+        LayerEntry("/usr/libexec/k3s-built", source=nodeimage.LAUNCHER),
+    ]
     added = [entry for entry in nodeimage.entries(programs.ensure(timeline)) if entry.path != "/usr/bin/k3s"]
     layers = [scratch / "rootfs.tar", scratch / "programs.tar", scratch / "own.tar"]
-    archive.write_tree(layers[0], root)
-    archive.write_entries(layers[1], [*added, *launchers])
-    archive.write_entries(layers[2], own)
-    archive.write_image(path, name, layers, nodeimage.CONFIG, VOLUMES)
+    image_archive.write_tree(layers[0], root)
+    image_archive.write_entries(layers[1], [*added, *launchers])
+    image_archive.write_entries(layers[2], own)
+    image_archive.write_image(path, name, layers, nodeimage.CONFIG, VOLUMES)
     for layer in layers:
         layer.unlink()

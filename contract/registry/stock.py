@@ -7,13 +7,13 @@ import shutil
 from pathlib import Path
 
 from contract.registry.crane import Registry
-from platform_e2e.cluster.k3d import appimage, probe, pulled, versions
+from platform_e2e.cluster.k3d import appimage, client_container, pulled, versions
 from platform_e2e.foundations import build
 from platform_e2e.foundations.helm import Helm
 from platform_e2e.layer import releases
 from platform_e2e.timeline import Timeline
 from platform_e2e.toolbox import images, programs, rootfs
-from platform_e2e.toolbox.archive import Config, write_image
+from platform_e2e.toolbox.image_archive import Config, write_image
 
 PHASE = "registry"
 
@@ -41,7 +41,7 @@ def push_images(registry: Registry, scratch: Path, timeline: Timeline) -> None:
     registry.push(archive, f"{pulled.TOOLS}:{versions.pinned().removeprefix('v')}")
     # The probe's Python, and the base of the layer's own image with the packages that its Containerfile would install.
     python = rootfs.get("chat", timeline)
-    for name in (probe.IMAGE, "docker.io/library/debian:trixie-slim"):
+    for name in (client_container.IMAGE, "docker.io/library/debian:trixie-slim"):
         timeline.progress(PHASE, f"pushes {name}: Debian with Python")
         write_image(archive, name, [python.path], Config(("/usr/bin/env",)))
         registry.push(archive, name)

@@ -21,7 +21,7 @@ LEGITIMATE = "legitimate"
 
 
 @dataclass(frozen=True)
-class Change:
+class FileChange:
     """One change of one file of the layer.
 
     Attributes:
@@ -56,7 +56,7 @@ class Break:
     promise: str
     cause: str
     sentence: str
-    changes: tuple[Change, ...]
+    changes: tuple[FileChange, ...]
     why: str = ""
 
 
@@ -93,14 +93,14 @@ def load(path: Path) -> Break:
     )
 
 
-def _change(path: Path, item: Any) -> Change:
+def _change(path: Path, item: Any) -> FileChange:
     """Return one entry of `change`."""
     if isinstance(item, dict) and item.keys() == {"file", "find", "replace"}:
-        return Change(str(item["file"]), str(item["find"]), str(item["replace"] or ""))
+        return FileChange(str(item["file"]), str(item["find"]), str(item["replace"] or ""))
     if isinstance(item, dict) and item.keys() == {"file", "delete"} and item["delete"] is True:
-        return Change(str(item["file"]), delete=True)
+        return FileChange(str(item["file"]), delete=True)
     if isinstance(item, dict) and item.keys() == {"file", "create"} and item["create"]:
-        return Change(str(item["file"]), create=str(item["create"]))
+        return FileChange(str(item["file"]), create=str(item["create"]))
     raise WrongUsage(
         f"{path.name}: a change is `file, find, replace`, `file, create: TEXT` or `file, delete: true`, not {item}."
     )
@@ -149,7 +149,7 @@ def apply(fault: Break, layer: Path) -> None:
         path.write_text(text.replace(change.find, change.replace), encoding="utf-8")
 
 
-def _create(fault: Break, change: Change, path: Path) -> None:
+def _create(fault: Break, change: FileChange, path: Path) -> None:
     """Make a file that the layer does not have.
 
     Raises:

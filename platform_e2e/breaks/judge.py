@@ -15,7 +15,7 @@ REFUSALS: Mapping[str, str] = {"application-shared-resource": "is there a second
 
 
 @dataclass(frozen=True)
-class Ended:
+class RunOutcome:
     """A run on one layer, as its process ended.
 
     Attributes:
@@ -56,7 +56,7 @@ class Judgement:
     seconds: float
 
 
-def judge(fault: Break, run: Ended) -> Judgement:
+def judge(fault: Break, run: RunOutcome) -> Judgement:
     """Judge a run on a changed layer: red as declared, or green where the change is legitimate.
 
     Args:
@@ -67,13 +67,13 @@ def judge(fault: Break, run: Ended) -> Judgement:
     return Judgement(fault.name, fault.promise, fault.cause, not reason, reason, run.seconds)
 
 
-def judge_sound(name: str, run: Ended) -> Judgement:
+def judge_sound(name: str, run: RunOutcome) -> Judgement:
     """Judge a run on the sound layer: it must be green, and must have judged something."""
     reason = _not_green("the sound layer", run)
     return Judgement(name, "", "", not reason, reason, run.seconds)
 
 
-def _not_green(layer: str, run: Ended) -> str:
+def _not_green(layer: str, run: RunOutcome) -> str:
     """Return why a run is not green, or judged nothing; an empty string where it is."""
     if run.status != ExitCode.HOLDS:
         return f"{layer} is not green: status {run.status}; {_first_bad(run)}"
@@ -82,7 +82,7 @@ def _not_green(layer: str, run: Ended) -> str:
     return ""
 
 
-def _wrong(fault: Break, run: Ended) -> str:
+def _wrong(fault: Break, run: RunOutcome) -> str:
     """Return what is wrong with the verdict, or an empty string."""
     if run.status == ExitCode.HOLDS:
         return "missed: the run is green"
@@ -129,7 +129,7 @@ def _miscalled(fault: Break, test: Result) -> str:
     return ""
 
 
-def _first_bad(run: Ended) -> str:
+def _first_bad(run: RunOutcome) -> str:
     """Return the first thing that went wrong, in few words, and where the rest is."""
     words = next((f"{test.test}: {test.reason}" for test in run.found.tests if test.outcome in BAD), run.last_line)
     return f"{words} (see {run.artifacts})"

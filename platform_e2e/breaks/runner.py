@@ -16,15 +16,11 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-from platform_e2e import paths, shell
+from platform_e2e import paths, shell, terminal
 from platform_e2e.breaks.declaration import Break, apply, load_all
-from platform_e2e.breaks.judge import Ended, Judgement, judge, judge_sound
+from platform_e2e.breaks.judge import Judgement, RunOutcome, judge, judge_sound
 from platform_e2e.errors import ExitCode, WrongUsage
-from platform_e2e.programs import Programs
+from platform_e2e.processes import RunningProcesses
 from platform_e2e.report.console import duration
 from platform_e2e.runs.saved import SavedRun
 from platform_e2e.settings import OPTIONS, Keep, Settings
@@ -45,7 +41,7 @@ CLEAN_SECONDS = 40.0
 """For runs that were interrupted to end by themselves, with what of them is to be kept: with the removal of their clusters that stays
 below what nox leaves to a command after SIGTERM (noxfile.py)."""
 
-RUNS = Programs()
+RUNS = RunningProcesses()
 """The runs of this process, one for each job: an interruption of it reaches none of them by itself."""
 
 MARGIN_SECONDS = 180.0
@@ -78,23 +74,22 @@ def main(
         WrongUsage: a name has no file, or a break does not fit the layer.
     """
     faults = select(load_all(cases or paths.project() / "breaks"), names, chosen)
-    console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
     if only_list:
         for fault in faults:
-            console.print(f"{fault.name}: {fault.promise} by {fault.cause}", soft_wrap=True)
+            sys.stdout.write(f"{fault.name}: {fault.promise} by {fault.cause}\n")
         return ExitCode.HOLDS
     # Each job's cluster is kept between its breaks and removed at the end; two such commands share none.
     clusters = [f"breaks-{secrets.token_hex(4)}" for _ in range(min(max(jobs, 1), len(faults)))]
     with paths.scratch() as scratch:
         copies = {fault.name: broken_copy(fault, settings.layer, scratch / fault.name) for fault in faults}
-        share = Share(settings, faults, copies, console)
+        share = Share(settings, faults, copies)
         try:
             judgements = _together(share, clusters)
         finally:
             share.over.set()
             for cluster in clusters:
                 _remove_cluster(cluster)
-    console.print(table(judgements))
+    sys.stdout.write(table(judgements))
     return ExitCode.HOLDS if all(judgement.right for judgement in judgements) else ExitCode.BROKEN_PLATFORM
 
 
@@ -129,17 +124,13 @@ class Share:
         settings: of every run.
         faults: the breaks.
         copies: the broken copy of the layer for each.
-        console: where each judgement is printed as soon as it is known.
     """
 
-    def __init__(
-        self, settings: Settings, faults: Sequence[Break], copies: Mapping[str, Path], console: Console
-    ) -> None:
+    def __init__(self, settings: Settings, faults: Sequence[Break], copies: Mapping[str, Path]) -> None:
         self.over = threading.Event()
         self._settings = settings
         self._left = deque(faults)
         self._copies = copies
-        self._console = console
 
     def work(self, cluster: str) -> list[Judgement]:
         """Run the sound layer, broken ones as long as there are any, and the sound one again, on one cluster.
@@ -163,7 +154,7 @@ class Share:
         judgements.append(self._say(judge_sound("(sound, after)", run(settings.layer, f"after-{cluster}"))))
         return judgements
 
-    def _run(self, settings: Settings, layer: Path, name: str) -> Ended:
+    def _run(self, settings: Settings, layer: Path, name: str) -> RunOutcome:
         """Run the tests once; a run that an interruption has ended, or come before, has no verdict.
 
         Raises:
@@ -183,8 +174,9 @@ class Share:
     def _say(self, judgement: Judgement) -> Judgement:
         """Print one line as soon as it is known."""
         verdict = "as declared" if judgement.right else f"WRONG: {judgement.reason}"
-        said = f"{judgement.name:<40} {verdict} ({duration(judgement.seconds)})"
-        self._console.print(said, soft_wrap=True, markup=False)
+        # In one piece: several jobs print.
+        sys.stdout.write(f"{judgement.name:<40} {verdict} ({duration(judgement.seconds)})\n")
+        sys.stdout.flush()
         return judgement
 
 
@@ -215,7 +207,7 @@ def _end(jobs: Sequence[Future[list[Judgement]]]) -> None:
         wait(jobs, timeout=0.2)
 
 
-def _run(settings: Settings, layer: Path, name: str) -> Ended:
+def _run(settings: Settings, layer: Path, name: str) -> RunOutcome:
     """Run the platform's tests as a person would, and return how the run ended."""
     artifacts = settings.artifacts / "breaks" / name
     shutil.rmtree(artifacts, ignore_errors=True)
@@ -252,7 +244,7 @@ def _run(settings: Settings, layer: Path, name: str) -> Ended:
     run, _ = SavedRun.load(artifacts / "latest")
     lines = (done.stdout + done.stderr).strip().splitlines()
     last, said = next(iter(reversed(lines)), ""), "\n".join(lines[-LINES_KEPT:])
-    return Ended(done.returncode, done.seconds, run.verdict, last, said, str(artifacts))
+    return RunOutcome(done.returncode, done.seconds, run.verdict, last, said, str(artifacts))
 
 
 def options_of(settings: Settings, layer: Path) -> list[str]:
@@ -279,12 +271,18 @@ def _remove_cluster(name: str) -> None:
     )
 
 
-def table(judgements: Sequence[Judgement]) -> Table:
+def table(judgements: Sequence[Judgement]) -> str:
     """Return the table of all breaks."""
-    result = Table(title="breaks", title_justify="left")
-    for column in ("break", "promise", "cause", "verdict", "time"):
-        result.add_column(column, overflow="fold")
-    for judgement in judgements:
-        verdict = Text("as declared", "green") if judgement.right else Text(judgement.reason, "bold red")
-        result.add_row(judgement.name, judgement.promise, judgement.cause, verdict, duration(judgement.seconds))
-    return result
+    rows = [
+        (
+            judgement.name,
+            judgement.promise,
+            judgement.cause,
+            ("as declared", "green") if judgement.right else (judgement.reason, "bold red"),
+            duration(judgement.seconds),
+        )
+        for judgement in judgements
+    ]
+    width, colour = terminal.size(LOG_WIDTH)
+    columns = ("break", "promise", "cause", "verdict", "time")
+    return terminal.table(columns, rows, width=width, colour=colour, title="breaks", lines=False)

@@ -75,13 +75,13 @@ def run_all(context: CheckContext) -> list[Finding]:
     found: dict[tuple[str, str], Finding] = {}
     told: set[str] = set()
     for several in (_services(context, view), _monitors(context, view), _applications(context, view, live)):
-        for one in several:
-            found.setdefault((one.object, one.cause.id), one)
-    told |= {one.object for one in found.values()}
-    for one in (*_hidden(context, live), *_objects(context, view, told)):
-        found.setdefault((one.object, one.cause.id), one)
+        for finding in several:
+            found.setdefault((finding.object, finding.cause.id), finding)
+    told |= {finding.object for finding in found.values()}
+    for finding in (*_hidden(context, live), *_objects(context, view, told)):
+        found.setdefault((finding.object, finding.cause.id), finding)
     makers = {str(rendered): rendered.application for rendered in context.layer.rendered}
-    return [_by_its_maker(one, live.get(makers.get(one.object, "")), view) for one in found.values()]
+    return [_by_its_maker(finding, live.get(makers.get(finding.object, "")), view) for finding in found.values()]
 
 
 def _by_its_maker(finding: Finding, app: Object | None, view: CachedReader) -> Finding:
@@ -99,7 +99,7 @@ def live_applications(context: CheckContext) -> dict[str, Object]:
 def prometheus(reader: Reader, skipped: SkippedParts) -> Prometheus | None:
     """Return the Prometheus of the cluster, asked by GET through the API server; None where it cannot be asked."""
     with skipped.skipping("Prometheus"):
-        places = [key(one)[0] for one in reader.list("v1/Service", fields={"metadata.name": OPERATED})]
+        places = [key(service)[0] for service in reader.list("v1/Service", fields={"metadata.name": OPERATED})]
         if len(places) == 1:
             return Operated(reader, places[0])
         skipped.add("Prometheus", f"{len(places)} Services are called {OPERATED}")
@@ -107,14 +107,14 @@ def prometheus(reader: Reader, skipped: SkippedParts) -> Prometheus | None:
 
 
 def _applications(context: CheckContext, view: CachedReader, live: Mapping[str, Object]) -> Iterator[Finding]:
-    mine = [one for one in context.layer.applications if one.name in context.apps]
-    for one in mine:
+    mine = [application for application in context.layer.applications if application.name in context.apps]
+    for application in mine:
         # Each by itself: rights may end at a namespace.
         with context.skipped.skipping("checks of Applications"):
-            yield from applications.policy(one)
-            app = live.get(one.name)
-            yield from applications.convergence(one, app, context.sha, view)
-            yield from applications.as_in_git(one, app, view) if app else ()
+            yield from applications.policy(application)
+            app = live.get(application.name)
+            yield from applications.convergence(application, app, context.sha, view)
+            yield from applications.as_in_git(application, app, view) if app else ()
     if context.whole:
         with context.skipped.skipping("checks of Applications"):
             yield from applications.registered(mine, list(live.values()))
@@ -127,7 +127,7 @@ def _services(context: CheckContext, view: CachedReader) -> Iterator[Finding]:
     for balancer in layer.load_balancers():
         if balancer.service.application in context.apps and not balancer.exempt:
             with context.skipped.skipping("checks of LoadBalancer Services"):
-                wants = loadbalancer.Wanted.served(balancer, layer, context.pool_map)
+                wants = loadbalancer.WantedService.served(balancer, layer, context.pool_map)
                 yield from check_service(wants, observe_service(wants, view, context.outside))
     for service in layer.of_kind("v1/Service"):
         if service.application in context.apps:
@@ -144,7 +144,7 @@ def _monitors(context: CheckContext, view: CachedReader) -> Iterator[Finding]:
     for monitor in layer.monitors():
         if asked is not None and monitor.application in context.apps and not monitor.exempt(Promise.MONITORING):
             with context.skipped.skipping("checks of monitors"):
-                wants = monitoring.Wanted.of(monitor, layer)
+                wants = monitoring.WantedMonitor.of(monitor, layer)
                 yield from check_monitor(wants, observe_monitor(wants, view, asked, asked.now() - FRESH))
     for port in layer.metrics_services():
         if port.service.application in context.apps:

@@ -109,11 +109,11 @@ def registered(expected: Sequence[Application], live: Sequence[Object]) -> list[
         expected: all of the layer, generated ones included.
         live: all of the cluster.
     """
-    wanted = {(one.namespace, one.name): one for one in expected}
+    wanted = {(application.namespace, application.name): application for application in expected}
     found = {key(app): app for app in live if TESTS not in labels_of(app)}
     missing = [
-        Finding(str(one), Promise.APPLICATIONS, "it exists", "it does not", _missing(one))
-        for place, one in wanted.items()
+        Finding(str(application), Promise.APPLICATIONS, "it exists", "it does not", _missing(application))
+        for place, application in wanted.items()
         if place not in found
     ]
     return missing + unknown(expected, live)
@@ -126,7 +126,7 @@ def unknown(expected: Sequence[Application], live: Sequence[Object]) -> list[Fin
         expected: all of the layer, generated ones included.
         live: all of the cluster.
     """
-    wanted = {(one.namespace, one.name) for one in expected}
+    wanted = {(application.namespace, application.name) for application in expected}
     return [
         Finding(name_of(app), Promise.APPLICATIONS, "it comes from a file of Git", "no file says so", _unknown(app))
         for app in live
@@ -196,7 +196,7 @@ def converged(application: Application, sha: str, kube: Kube, known: Cause | Non
         live = compared_anew(application.name, application.namespace, kube) or live
         found = convergence(application, live, sha, kube)
     if live is None:
-        return [replace(one, cause=known) for one in found] if known else found
+        return [replace(finding, cause=known) for finding in found] if known else found
     return (
         found
         or as_in_git(application, live, kube)
@@ -249,7 +249,7 @@ def unrolled(application: Application, live: Object, view: ReadApi) -> list[Find
         verdict = rolled_out(workload)
         if not isinstance(verdict, Met):
             cause = (explain(workload, view) if workload else None) or unexplained(f"{resource}: {verdict.why}")
-            own = next((one for one in application.objects if str(one) == str(resource)), None)
+            own = next((rendered for rendered in application.objects if str(rendered) == str(resource)), None)
             cause = located(cause, application.objects, own)
             return [Finding(str(application), Promise.APPLICATIONS, f"{resource} has rolled out", verdict.why, cause)]
     return []

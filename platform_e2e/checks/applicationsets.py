@@ -91,7 +91,7 @@ def lets_differ(app: Object, pointer: str, view: ReadApi) -> str:
     policy, where = _policy(owner, view)
     if policy in KEEPS_CHANGES:
         return f"{where} of {name_of(owner)} is {policy}"
-    if any(pointer == one or pointer.startswith(f"{one}/") for one in _pointers(owner, app)):
+    if any(pointer == ignored or pointer.startswith(f"{ignored}/") for ignored in _pointers(owner, app)):
         return f"spec.ignoreApplicationDifferences of {name_of(owner)} ignores it"
     return ""
 
@@ -109,9 +109,9 @@ def _policy(owner: Object, view: ReadApi) -> tuple[str, str]:
 
 def _ignored(owner: ApplicationSet, made: list[Application]) -> Iterator[str]:
     """Yield the fields of the template that the ApplicationSet leaves alone in an Application that exists."""
-    for one in made:
-        pointers = _pointers(owner.manifest, one.manifest)
-        yield from (f for f in stated(one.manifest) if any(f == p or f.startswith(f"{p}/") for p in pointers))
+    for application in made:
+        pointers = _pointers(owner.manifest, application.manifest)
+        yield from (f for f in stated(application.manifest) if any(f == p or f.startswith(f"{p}/") for p in pointers))
 
 
 def _pointers(owner: Object, app: Object) -> list[str]:

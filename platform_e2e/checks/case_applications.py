@@ -22,9 +22,9 @@ def changed_by(case: object) -> frozenset[str]:
 def child_applications(name: str, layer: Layer) -> frozenset[str]:
     """Return the Applications that an Application keeps as its objects, or has an ApplicationSet make."""
     mine = [rendered for rendered in layer.rendered if rendered.application == name]
-    sets = {one.name for one in mine if one.kind == "ApplicationSet"}
+    sets = {application.name for application in mine if application.kind == "ApplicationSet"}
     made = {app.name for app in layer.applications if app.generated_by in sets}
-    return frozenset(made | {one.name for one in mine if one.kind == "Application"})
+    return frozenset(made | {application.name for application in mine if application.kind == "Application"})
 
 
 def judged_by(case: object, layer: Layer) -> frozenset[str]:
@@ -38,7 +38,7 @@ def judged_by(case: object, layer: Layer) -> frozenset[str]:
         return frozenset(app.name for app in layer.applications)
     return (
         changed_by(case)
-        | frozenset(one.application for one in objects_of(case, layer) if one.application)
+        | frozenset(rendered.application for rendered in objects_of(case, layer) if rendered.application)
         | _itself(case)
     )
 

@@ -218,5 +218,8 @@ def _redacted(obj: Object, found: list[Difference]) -> list[Difference]:
     if kind_of(obj) != "v1/Secret":
         return found
     return [
-        Difference(one.path, HIDDEN, HIDDEN) if one.path.startswith(("/data", "/stringData")) else one for one in found
+        Difference(difference.path, HIDDEN, HIDDEN)
+        if difference.path.startswith(("/data", "/stringData"))
+        else difference
+        for difference in found
     ]

@@ -67,7 +67,7 @@ def need(said: str, namespace: str) -> Need | None:
 
 def bringing(wanted: Need, rendered: Sequence[Rendered]) -> Rendered | None:
     """Return the object of the layer that brings what is needed: itself, or what a controller makes it of; None where none does."""
-    near = [one for one in rendered if one.namespace in {wanted.namespace, None}]
+    near = [candidate for candidate in rendered if candidate.namespace in {wanted.namespace, None}]
     return next((obj for obj in near if obj.kind == wanted.kind and obj.name == wanted.name), None) or next(
         (obj for obj in near if wanted.kind == "Secret" and wanted.name in _secrets(obj)), None
     )

@@ -94,9 +94,9 @@ def _waiting(said: str, brings: Rendered, view: ReadApi) -> tuple[Cause, bool]:
     of = f"application/{brings.application}"
     sentence = f"{said}, which {brings.kind.lower()}/{brings.name} of {of} brings ({brings.location})"
     live = view.get(brings.api, brings.name, brings.namespace)
-    application = next((one for one in view.list(APPLICATION) if key(one)[1] == brings.application), None)
-    for one in (live, application):
-        cause = explain(one, view) if one else None
+    application = next((app for app in view.list(APPLICATION) if key(app)[1] == brings.application), None)
+    for obj in (live, application):
+        cause = explain(obj, view) if obj else None
         if cause is not None and cause.id not in UNTOLD:
             return replace(cause, sentence=f"{cause.sentence}; {sentence}"), True
     lacks = "and which the cluster does not have" if live is None else "and of which it is not made"

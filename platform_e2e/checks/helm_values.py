@@ -49,7 +49,7 @@ def location_in(root: Path, release: Release, item: Object | None, said: str) ->
     scored = [
         (_score(keys, value, item, said), keys, document) for document in documents for keys, value in _leaves(document)
     ]
-    best = max(scored, key=lambda one: one[0], default=None)
+    best = max(scored, key=lambda match: match[0], default=None)
     if best is None or best[0] < _ENOUGH:
         return file
     _, keys, document = best

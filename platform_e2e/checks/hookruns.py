@@ -44,7 +44,7 @@ def check(application: Application, sha: str, kube: Kube, *, timeout: float = SY
     """
     app = kube.get(argocd.APPLICATION, application.name, application.namespace) or {}
     before = argocd.operation(app)
-    if any(set(one.revisions) == {sha} for one in argocd.history(app)):
+    if any(set(deployed.revisions) == {sha} for deployed in argocd.history(app)):
         # A heal leaves no entry there, so this was a sync with its hooks.
         return []
     source = kube.one(argocd.APPLICATION, application.name, application.namespace)

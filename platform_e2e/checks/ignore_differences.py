@@ -49,12 +49,12 @@ class Rule:
         """Return what it is about and covers, in the words of the file."""
         parts = [f"{name} {self.spec[name]}" for name in ("group", "kind", "name", "namespace") if self.spec.get(name)]
         for name in ("jsonPointers", "jqPathExpressions", "managedFieldsManagers"):
-            parts += [f"{name} {listed([str(one) for one in self.spec[name]])}"] if self.spec.get(name) else []
+            parts += [f"{name} {listed([str(entry) for entry in self.spec[name]])}"] if self.spec.get(name) else []
         return ", ".join(parts)
 
     def leads_to(self, obj: Object) -> list[str]:
         """Return JSON pointers of what it surely covers in an object: of a jq path only where all of it is understood."""
-        found = [str(one) for one in self.spec.get("jsonPointers") or () if one]
+        found = [str(pointer) for pointer in self.spec.get("jsonPointers") or () if pointer]
         for expression in map(str, self.spec.get("jqPathExpressions") or ()):
             led = reached(expression, obj)
             found += [pointer for pointer in led.pointers if pointer] if led.exact else []
@@ -77,7 +77,7 @@ class Rule:
             path: JSON pointer of the field.
             live: the object, for who manages the field, and where a jq path leads.
         """
-        pointers = [str(one) for one in self.spec.get("jsonPointers") or ()]
+        pointers = [str(pointer) for pointer in self.spec.get("jsonPointers") or ()]
         if any(_within(path, pointer) for pointer in pointers):
             return True
         expressions = map(str, self.spec.get("jqPathExpressions") or ())

@@ -38,14 +38,16 @@ def check(application: Application, layer: Layer, view: ReadApi) -> list[Finding
         return []
     known = rules(application.manifest, settings(view))
     found = (_finding(application, rule, _hidden(application, rule, layer, view), layer) for rule in known)
-    return [one for one in found if one is not None]
+    return [finding for finding in found if finding is not None]
 
 
 def stated(obj: Object) -> Iterator[str]:
     """Yield JSON pointers of the values that an object of Git has; what the server sets and what is empty says nothing."""
     skipped = tuple("/" + "/".join(path) for path in SERVER_SET)
     for pointer in _leaves("", obj):
-        if pointer not in IDENTITY and not any(pointer == one or pointer.startswith(f"{one}/") for one in skipped):
+        if pointer not in IDENTITY and not any(
+            pointer == field or pointer.startswith(f"{field}/") for field in skipped
+        ):
             yield pointer
 
 
@@ -76,7 +78,7 @@ def _covers(rule: Rule, pointer: str, git: Object) -> bool:
     """Tell whether a rule surely covers a field."""
     if any(HANDS.search(str(manager)) for manager in rule.spec.get("managedFieldsManagers") or ()):
         return True
-    return any(pointer == one or pointer.startswith(f"{one}/") for one in rule.leads_to(git))
+    return any(pointer == covered or pointer.startswith(f"{covered}/") for covered in rule.leads_to(git))
 
 
 def _without_owner(rendered: Rendered, fields: Sequence[str], layer: Layer, view: ReadApi) -> list[str]:
@@ -129,7 +131,7 @@ def _finding(
     first, fields = hidden[0]
     rest = len(fields) - NAMED
     named = listed(fields[:NAMED]) + (f" and {rest} more fields" if rest > 0 else "")
-    others = listed([str(one) for one, _ in hidden[1:]])
+    others = listed([str(rendered) for rendered, _ in hidden[1:]])
     also = f", {others} likewise" if len(hidden) > 1 else ""
     where = application.place("spec", "ignoreDifferences") if rule.own else _in_values(rule, layer)
     cause = Cause(
@@ -138,5 +140,5 @@ def _finding(
         f"remove the rule in {where}, narrow it to a field that a controller writes, or take the field out of {first.place(*keys_of(fields[0]))}; "
         f"or give the reason as {EXEMPT}{Promise.SELFHEAL} on the object",
     )
-    details = {"hidden": {str(one): pointers for one, pointers in hidden}}
+    details = {"hidden": {str(rendered): pointers for rendered, pointers in hidden}}
     return Finding(str(first), Promise.SELFHEAL, f"{fields[0]} is healed", "Argo CD ignores it", cause, details)

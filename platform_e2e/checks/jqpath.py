@@ -57,14 +57,14 @@ def reached(expression: str, obj: Any) -> Reached:
     for position, stage in enumerate(_stages(expression)):
         chosen = _selection(stage)
         if chosen is not None:
-            found = [one for one in found if chosen(value_at(obj, one))]
+            found = [pointer for pointer in found if chosen(value_at(obj, pointer))]
             continue
         rest = stage
         while rest:
             step = STEP.match(rest)
             if step is None or (rest is stage and position and not rest.startswith(".")):
                 return Reached(tuple(found) if found != [""] else (), exact=False)
-            found = [into for one in found for into in _into(one, value_at(obj, one), step)]
+            found = [into for pointer in found for into in _into(pointer, value_at(obj, pointer), step)]
             rest = rest[step.end() :].strip()
     return Reached(tuple(found), exact=True)
 
@@ -124,7 +124,7 @@ def _term(text: str) -> Chosen | None:
     path = found["path"]
     if found["call"]:
         wanted = json.loads(found["text"])
-        return lambda value: any(_called(str(found["call"]), one, wanted) for one in _values(path, value))
+        return lambda value: any(_called(str(found["call"]), item, wanted) for item in _values(path, value))
     literal = json.loads(found["value"])
     if found["sign"] == "==":
         return lambda value: literal in _values(path, value)

@@ -16,7 +16,7 @@ from platform_e2e.checks.ignore_differences import Rule, rules
 from platform_e2e.layer import Application, Layer, Rendered
 
 
-class Kind(StrEnum):
+class MutationKind(StrEnum):
     """Kinds of change."""
 
     FIELD_EDITED = "field-edited"
@@ -80,7 +80,7 @@ class Mutation:
     """
 
     application: str
-    kind: Kind
+    kind: MutationKind
     target: Rendered
     pointer: str = ""
     value: Any = None
@@ -113,7 +113,7 @@ def edit(application: Application) -> Mutation | None:
     """Return the field to change, or None where every object of the Application must be left alone."""
     kept = (obj for obj in application.objects if obj.kept)
     ignored = rules(application.manifest, None)
-    edits = (edit_of(target, ignored) for target in sorted(kept, key=lambda one: _rank(GENTLEST, one)))
+    edits = (edit_of(target, ignored) for target in sorted(kept, key=lambda rendered: _rank(GENTLEST, rendered)))
     return next((drift for drift in edits if drift is not None), None)
 
 
@@ -130,7 +130,7 @@ def edit_of(target: Rendered, ignored: Sequence[Rule] = ()) -> Mutation | None:
         if any(rule.covers(pointer, target.object) for rule in about):
             continue
         if isinstance(value, str | int) and not isinstance(value, bool):
-            return Mutation(target.application, Kind.FIELD_EDITED, target, pointer, other(value))
+            return Mutation(target.application, MutationKind.FIELD_EDITED, target, pointer, other(value))
     return None
 
 
@@ -138,20 +138,22 @@ def application_edits(layer: Layer) -> list[Mutation]:
     """Return one harmless change of each Application that another Application keeps."""
     ignored = {app.name: rules(app.manifest, None) for app in layer.applications}
     kept = (rendered for rendered in layer.rendered if rendered.api == "argoproj.io/v1alpha1/Application")
-    return [drift for one in kept if (drift := edit_of(one, ignored.get(one.application, ()))) is not None]
+    return [
+        drift for rendered in kept if (drift := edit_of(rendered, ignored.get(rendered.application, ()))) is not None
+    ]
 
 
 def generated_edits(layer: Layer) -> list[Mutation]:
     """Return one harmless change of each Application that an ApplicationSet makes; no Application heals it."""
     made = [app for app in layer.applications if app.generated_by]
-    return [drift for one in made if (drift := edit_of(_rendered(one))) is not None]
+    return [drift for app in made if (drift := edit_of(_rendered(app))) is not None]
 
 
 def root_edits(layer: Layer) -> list[Mutation]:
     """Return one harmless change of each Application that comes from neither: it was applied by hand."""
     kept = {rendered.name for rendered in layer.rendered if rendered.api == "argoproj.io/v1alpha1/Application"}
     roots = [app for app in layer.applications if not app.generated_by and app.name not in kept]
-    return [drift for one in roots if (drift := edit_of(_rendered(one))) is not None]
+    return [drift for app in roots if (drift := edit_of(_rendered(app))) is not None]
 
 
 def _rendered(application: Application) -> Rendered:
@@ -160,8 +162,8 @@ def _rendered(application: Application) -> Rendered:
 
 def deletion(application: Application) -> Mutation | None:
     """Return the object to delete, or None where none may be."""
-    candidates = sorted((obj for obj in application.objects if _may_go(obj)), key=lambda one: _rank(DELETABLE, one))
-    return Mutation(application.name, Kind.OBJECT_DELETED, candidates[0]) if candidates else None
+    candidates = sorted((obj for obj in application.objects if _may_go(obj)), key=lambda obj: _rank(DELETABLE, obj))
+    return Mutation(application.name, MutationKind.OBJECT_DELETED, candidates[0]) if candidates else None
 
 
 def other(value: str | int) -> str | int:

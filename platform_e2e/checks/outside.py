@@ -26,7 +26,7 @@ DEEPEST = 5
 
 
 @dataclass(frozen=True)
-class Answer:
+class ProbeResult:
     """What came back.
 
     Attributes:
@@ -52,7 +52,7 @@ PATIENCE = 2 * TIMEOUT
 """Seconds after which no further request is sent: what is refused is refused at once, and what is dropped is dropped again."""
 
 
-def worst(answers: Sequence[tuple[Answer, int]]) -> Answer:
+def worst(answers: Sequence[tuple[ProbeResult, int]]) -> ProbeResult:
     """Return the outcome of several requests: the first that went wrong, or the first of all, with how many there were.
 
     Args:
@@ -64,7 +64,7 @@ def worst(answers: Sequence[tuple[Answer, int]]) -> Answer:
     return replace(first, asked=sum(number for _, number in answers), good=good)
 
 
-def several(ask: Callable[[], Answer], times: int) -> Answer:
+def several(ask: Callable[[], ProbeResult], times: int) -> ProbeResult:
     """Ask several times, for behind one address are several endpoints, and return the outcome.
 
     Args:
@@ -104,34 +104,34 @@ def url_of(address: str, probe: Probe) -> str:
     return f"{probe.scheme}://{host}:{probe.port}{probe.path}"
 
 
-def fetch(address: str, probe: Probe) -> Answer:
+def fetch(address: str, probe: Probe) -> ProbeResult:
     """Ask over HTTP, on a connection of its own, and compare the answer with what the layer says."""
     url, start = url_of(address, probe), time.monotonic()
     try:
         response = get(url, TIMEOUT)
     except requests.Timeout:
-        return Answer("HTTP", url, f"no answer within {TIMEOUT:g} s", False, time.monotonic() - start)
+        return ProbeResult("HTTP", url, f"no answer within {TIMEOUT:g} s", False, time.monotonic() - start)
     except requests.RequestException as error:
-        return Answer("HTTP", url, _reason(error), False, time.monotonic() - start)
+        return ProbeResult("HTTP", url, _reason(error), False, time.monotonic() - start)
     return judge(url, probe, response.status_code, response.text, time.monotonic() - start)
 
 
-def judge(url: str, probe: Probe, status: int, body: str, seconds: float) -> Answer:
+def judge(url: str, probe: Probe, status: int, body: str, seconds: float) -> ProbeResult:
     """Compare an answer with what the layer says."""
     difference = probe.difference(status, body)
     problem = f"{difference}; the answer was {body[:SHOWN]!r}" if difference else ""
-    return Answer("HTTP", url, problem, True, seconds)
+    return ProbeResult("HTTP", url, problem, True, seconds)
 
 
-def connect(address: str, port: int) -> Answer:
+def connect(address: str, port: int) -> ProbeResult:
     """Open a TCP connection and close it again; what answers is not known."""
     return connected(address, port, wire.connect(address, port, TIMEOUT))
 
 
-def connected(address: str, port: int, said: Mapping[str, Any]) -> Answer:
+def connected(address: str, port: int, said: Mapping[str, Any]) -> ProbeResult:
     """Return what became of a connection, from what `wire.connect` says of it here or in a container."""
     problem = str(said.get("problem", ""))
-    return Answer("TCP", f"{address}:{port}", problem, not problem, said["seconds"])
+    return ProbeResult("TCP", f"{address}:{port}", problem, not problem, said["seconds"])
 
 
 def _reason(error: requests.RequestException) -> str:

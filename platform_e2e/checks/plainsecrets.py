@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from platform_e2e.diagnosis.objects import listed
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.layer import EXEMPT, Layer, Rendered
-from platform_e2e.redact import assigned, documents, names, shapes
+from platform_e2e.redact import assigned, multiline, names, shapes
 
 SEALED = "bitnami.com/v1alpha1/SealedSecret"
 
@@ -33,10 +33,10 @@ def check(layer: Layer) -> list[Finding]:
         return []
     found = []
     # Those that are hooks, too: Git keeps them.
-    for one in (each for each in layer.rendered if each.api == "v1/Secret"):
-        keys = [] if one.exempt(Promise.APPLICATIONS) else sorted(credentials(one))
+    for secret in (each for each in layer.rendered if each.api == "v1/Secret"):
+        keys = [] if secret.exempt(Promise.APPLICATIONS) else sorted(credentials(secret))
         if keys:
-            found.append(_finding(one, keys))
+            found.append(_finding(secret, keys))
     return found
 
 
@@ -49,7 +49,7 @@ def credentials(secret: Rendered) -> Iterator[str]:
         if PLACEHOLDER.fullmatch(text) or PUBLIC.search(name):
             continue
         named = names.is_secret_name(name) and not names.harmless(text, name)
-        if named or shapes.tokens(assigned.values(documents.private_keys(text))) != text:
+        if named or shapes.tokens(assigned.values(multiline.private_keys(text))) != text:
             yield name
 
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from platform_e2e.checks import arp, outside, wire
 from platform_e2e.checks.arp import Reply
-from platform_e2e.checks.outside import PATIENCE, TIMEOUT, Answer
+from platform_e2e.checks.outside import PATIENCE, TIMEOUT, ProbeResult
 from platform_e2e.layer.probe import Probe
 
 MARGIN_SECONDS = 20.0
@@ -31,11 +31,11 @@ class Asker(Protocol):
         """Return who answers ARP requests for an address, or None without an answer."""
         ...
 
-    def fetch(self, address: str, probe: Probe, times: int = 1) -> Answer:
+    def fetch(self, address: str, probe: Probe, times: int = 1) -> ProbeResult:
         """Ask over HTTP, so many times, and compare the answers with what the layer says."""
         ...
 
-    def connect(self, address: str, port: int, times: int = 1) -> Answer:
+    def connect(self, address: str, port: int, times: int = 1) -> ProbeResult:
         """Open a TCP connection and close it again, so many times."""
         ...
 
@@ -56,11 +56,11 @@ class Here:
         """Return who answers ARP requests for an address, or None without an answer."""
         return arp.who_has(self.interface, self.address, wanted, timeout=timeout)
 
-    def fetch(self, address: str, probe: Probe, times: int = 1) -> Answer:
+    def fetch(self, address: str, probe: Probe, times: int = 1) -> ProbeResult:
         """Ask over HTTP, so many times, and compare the answers with what the layer says."""
         return outside.several(lambda: outside.fetch(address, probe), times)
 
-    def connect(self, address: str, port: int, times: int = 1) -> Answer:
+    def connect(self, address: str, port: int, times: int = 1) -> ProbeResult:
         """Open a TCP connection and close it again, so many times."""
         return outside.several(lambda: outside.connect(address, port), times)
 
@@ -82,28 +82,28 @@ class Container:
         said = self._ask(what="who_has", interface=INTERFACE, source=self.address, wanted=wanted, timeout=timeout)
         return Reply(said["mac"], said["seconds"]) if said else None
 
-    def fetch(self, address: str, probe: Probe, times: int = 1) -> Answer:
+    def fetch(self, address: str, probe: Probe, times: int = 1) -> ProbeResult:
         """Ask over HTTP, so many times, and compare the answers with what the layer says."""
         url = outside.url_of(address, probe)
         where = {"scheme": probe.scheme, "address": address, "port": probe.port, "path": probe.path}
 
-        def judged(said: dict[str, Any]) -> Answer:
+        def judged(said: dict[str, Any]) -> ProbeResult:
             if "problem" in said:
-                return Answer("HTTP", url, said["problem"], False, said["seconds"])
+                return ProbeResult("HTTP", url, said["problem"], False, said["seconds"])
             return outside.judge(url, probe, said["status"], said["body"], said["seconds"])
 
         return self._several(judged, times, what="get", **where)
 
-    def connect(self, address: str, port: int, times: int = 1) -> Answer:
+    def connect(self, address: str, port: int, times: int = 1) -> ProbeResult:
         """Open a TCP connection and close it again, so many times."""
         return self._several(
             lambda said: outside.connected(address, port, said), times, what="connect", address=address, port=port
         )
 
-    def _several(self, judged: Callable[[dict[str, Any]], Answer], times: int, **asked: Any) -> Answer:
+    def _several(self, judged: Callable[[dict[str, Any]], ProbeResult], times: int, **asked: Any) -> ProbeResult:
         """Ask several times within one run of the program, and return the outcome."""
         said = self._ask(**asked, times=times, patience=PATIENCE, timeout=TIMEOUT)
-        return outside.worst([(judged(one), int(one["times"])) for one in said["answers"]])
+        return outside.worst([(judged(answer), int(answer["times"])) for answer in said["answers"]])
 
     def _ask(self, *, timeout: float, **asked: Any) -> dict[str, Any]:
         """Run `wire` in the container.

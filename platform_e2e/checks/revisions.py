@@ -11,16 +11,13 @@ from typing import Any
 
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.git import repository
-from platform_e2e.git.repository import Repository
+from platform_e2e.git.repository import COMMIT_OR_PREFIX, Repository
 from platform_e2e.layer import EXEMPT, Layer
 
 RANGE = re.compile(r"[\^~<>=*, |]|(?:^|\.)[xX](?:\.|$)")
 """A semantic version's range, for which Argo CD takes the newest tag in it; a branch cannot be called so."""
 
 VERSION = re.compile(r"v?\d+(?:\.\d+){0,2}(?:[-+].*)?")
-
-DIGITS = re.compile(r"[0-9a-f]{7,64}")
-"""A commit, or its first digits."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,7 @@ def references(directory: Path, layer: Layer) -> References:
         trouble = _trouble(found, names)
         if trouble or names is None:
             return References(trouble=trouble)
-        wanted = {revision for _, _, revision in _named(layer) if DIGITS.fullmatch(revision)}
+        wanted = {revision for _, _, revision in _named(layer) if COMMIT_OR_PREFIX.fullmatch(revision)}
         commits = frozenset(
             commit for commit in wanted if not found.git("cat-file", "-e", f"{commit}^{{commit}}").returncode
         )

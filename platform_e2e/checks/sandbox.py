@@ -19,7 +19,7 @@ from platform_e2e.diagnosis.explain import explain
 from platform_e2e.finding import Finding, Promise
 from platform_e2e.gitops import argocd, argocd_requests
 from platform_e2e.gitops.convergence import converge
-from platform_e2e.kube.expect import Expectation, Met, Pending, Source, Timeout, Verdict, eventually_gone
+from platform_e2e.kube.expect import Expectation, Met, Pending, StateSource, Timeout, Verdict, eventually_gone
 from platform_e2e.kube.objects import Object
 
 if TYPE_CHECKING:
@@ -59,12 +59,12 @@ class SandboxApplication:
     kube: Kube
 
     @property
-    def source(self) -> Source[Object | None]:
+    def source(self) -> StateSource[Object | None]:
         """Return the Application as something to wait for."""
         return self.kube.one(argocd.APPLICATION, self.name, argocd.NAMESPACE)
 
     @property
-    def settings(self) -> Source[Object | None]:
+    def settings(self) -> StateSource[Object | None]:
         """Return its ConfigMap as something to wait for."""
         return self.kube.one("v1/ConfigMap", SETTINGS, self.namespace)
 

@@ -11,7 +11,7 @@ from platform_e2e import timeline
 from platform_e2e.checks.applications import compared_anew, unserved
 from platform_e2e.checks.differences import Difference, bare, changed, missing_from, value_at
 from platform_e2e.checks.ignore_differences import Rule, rules_for
-from platform_e2e.checks.mutations import Kind, Mutation
+from platform_e2e.checks.mutations import Mutation, MutationKind
 from platform_e2e.checks.polling import until_no_findings
 from platform_e2e.diagnosis.explain import explain
 from platform_e2e.diagnosis.explain.syncs import unautomated
@@ -84,7 +84,7 @@ def inject(mutation: Mutation, kube: Kube) -> Disturbance:
     before = kube.get(target.api, target.name, target.namespace) or {}
     application = _healer(mutation, kube) or {}
     others = rules_for(target, application, kube)
-    if mutation.kind is Kind.FIELD_EDITED:
+    if mutation.kind is MutationKind.FIELD_EDITED:
         kube.patch(target.api, target.name, mutation.patch, target.namespace, type="json", manager=BY_HAND)
     else:
         kube.delete(target.api, target.name, target.namespace, uid=uid(before))
@@ -110,7 +110,7 @@ def undo(disturbance: Disturbance, kube: Kube) -> None:
     by_hand = live is None
     if live is None:
         kube.create(bare(disturbance.before))
-    elif changed(disturbance.before, live) and disturbance.mutation.kind is Kind.FIELD_EDITED:
+    elif changed(disturbance.before, live) and disturbance.mutation.kind is MutationKind.FIELD_EDITED:
         by_hand = True
         back = [{"op": "replace", "path": disturbance.mutation.pointer, "value": disturbance.mutation.git_value}]
         kube.patch(target.api, target.name, back, target.namespace, type="json", manager=BY_HAND)
@@ -125,7 +125,7 @@ def restored(disturbance: Disturbance) -> Expectation[Object | None]:
             return Pending("the object does not exist")
         if at(live, "metadata", "deletionTimestamp"):
             return Pending("the object is being deleted")
-        if disturbance.mutation.kind is Kind.OBJECT_DELETED and uid(live) == uid(disturbance.before):
+        if disturbance.mutation.kind is MutationKind.OBJECT_DELETED and uid(live) == uid(disturbance.before):
             return Pending("the object that was to be deleted is still there")
         different = left(disturbance, live)
         return Pending("; ".join(str(difference) for difference in different[:3])) if different else Met(live)
@@ -154,8 +154,8 @@ def left(disturbance: Disturbance, live: Object) -> list[Difference]:
     What was changed counts in any case; other fields only where Argo CD looks after them.
     """
     from_git = unserved(missing_from(disturbance.mutation.target.object, live))
-    known = {one.path for one in from_git}
-    found = from_git + [one for one in changed(disturbance.before, live) if one.path not in known]
+    known = {difference.path for difference in from_git}
+    found = from_git + [difference for difference in changed(disturbance.before, live) if difference.path not in known]
     pointer = disturbance.mutation.pointer
     return [
         one

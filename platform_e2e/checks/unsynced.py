@@ -94,13 +94,13 @@ def holding(
     # Its own test tells what holds an Application.
     itself = case.name if isinstance(case, Application) else ""
     told: dict[str, Finding] = {}
-    for one in _needed(case, layer) if findings and held else ():
-        maker = one.by.application
-        if maker == itself or maker in told or maker not in held or not _told_by(findings, one):
+    for need in _needed(case, layer) if findings and held else ():
+        maker = need.by.application
+        if maker == itself or maker in told or maker not in held or not _told_by(findings, need):
             continue
         if _is_among(held[maker], findings):
             continue
-        if _is_unmade(one, view.get(argocd.APPLICATION, maker, layer.application(maker).namespace), view):
+        if _is_unmade(need, view.get(argocd.APPLICATION, maker, layer.application(maker).namespace), view):
             told[maker] = next(iter(waves.behind(layer.application(maker), layer)), held[maker])
     return list(told.values())
 
@@ -171,7 +171,7 @@ def _needed(case: object, layer: Layer) -> Iterator[Needed]:
         case LoadBalancer() | Rendered():
             looked_at = case_applications.objects_of(case, layer)
             yield from map(_itself, looked_at)
-            for workload in (each for one in looked_at for each in _selected(one, layer)):
+            for workload in (each for rendered in looked_at for each in _selected(rendered, layer)):
                 yield _itself(workload)
                 yield from _of_pods(workload, layer)
 

@@ -51,7 +51,7 @@ APPLICATION_HEALTH = "resource.customizations.health.argoproj.io_Application"
 
 
 @dataclass(frozen=True)
-class Step:
+class SyncStep:
     """A place in a sync.
 
     Attributes:
@@ -89,7 +89,7 @@ def check(application: Application, layer: Layer) -> list[Finding]:
         for workload in application.objects
         for kind, name in dict.fromkeys(needs(workload))
     )
-    return [_finding(*one) for one in found if one is not None]
+    return [_finding(*pair) for pair in found if pair is not None]
 
 
 def behind(application: Application, layer: Layer) -> list[Finding]:
@@ -101,7 +101,7 @@ def behind(application: Application, layer: Layer) -> list[Finding]:
     """
     made_by = makers(layer)
     below = (app for app in layer.applications if app is application or application.name in _above(app, made_by))
-    return [finding for one in below for finding in check(one, layer)]
+    return [finding for app in below for finding in check(app, layer)]
 
 
 def needs(workload: Rendered) -> Iterator[tuple[str, str]]:
@@ -146,7 +146,7 @@ def _providers(layer: Layer, kind: str, name: str, namespace: str | None) -> lis
 
 def _later(
     workload: Rendered, providers: Sequence[Rendered], makers: Mapping[str, Rendered], *, waits: bool
-) -> tuple[Rendered, Rendered, Step, Step] | None:
+) -> tuple[Rendered, Rendered, SyncStep, SyncStep] | None:
     """Return workload, what it needs, and both steps, where all that provides it comes after the workload."""
     own = _steps(workload, makers)
     found = []
@@ -162,7 +162,7 @@ def _later(
     return min(found, key=lambda each: each[3].when, default=None)
 
 
-def _order(own: Sequence[Step], other: Sequence[Step], *, waits: bool) -> tuple[Step, Step] | None:
+def _order(own: Sequence[SyncStep], other: Sequence[SyncStep], *, waits: bool) -> tuple[SyncStep, SyncStep] | None:
     """Return the two steps of one sync of which the first has to be healthy before the second begins, or None."""
     for depth, (mine, theirs) in enumerate(zip(own, other, strict=False)):
         if mine.application != theirs.application:
@@ -176,15 +176,15 @@ def _order(own: Sequence[Step], other: Sequence[Step], *, waits: bool) -> tuple[
     return None
 
 
-def _steps(rendered: Rendered, makers: Mapping[str, Rendered]) -> list[Step]:
+def _steps(rendered: Rendered, makers: Mapping[str, Rendered]) -> list[SyncStep]:
     """Return where an object is applied, from the Application that was applied by hand down; nothing where it is not."""
-    steps: list[Step] = []
+    steps: list[SyncStep] = []
     at_object: Rendered | None = rendered
     while at_object is not None:
         if not at_object.phases:
             return []
         phase = min(map(SYNC_PHASES.index, at_object.phases))
-        steps.insert(0, Step(at_object.application, phase, at_object.wave, at_object))
+        steps.insert(0, SyncStep(at_object.application, phase, at_object.wave, at_object))
         maker = makers.get(at_object.application)
         # An Application may be one of its own objects.
         known = {step.application for step in steps}
@@ -228,7 +228,7 @@ def _has_health(values: Path) -> bool:
     )
 
 
-def _finding(workload: Rendered, needed: Rendered, mine: Step, theirs: Step) -> Finding:
+def _finding(workload: Rendered, needed: Rendered, mine: SyncStep, theirs: SyncStep) -> Finding:
     direct = mine.through.identity == workload.identity
     held = "" if direct else f", through {mine.through}"
     cause = Cause(

@@ -9,7 +9,7 @@ from platform_e2e.cluster.provider import Images, Provider
 from platform_e2e.errors import BrokenHarness, WrongUsage
 
 if TYPE_CHECKING:
-    from platform_e2e.cluster.k3d.sources import Supplies
+    from platform_e2e.cluster.k3d.image_sources import Supplies
 
 EMBEDDED, K3D = "embedded", "k3d"
 
@@ -88,7 +88,7 @@ def decide(provider: str, images: str = AUTO, mirror: str = "", *, supplies: Sup
                 "the embedded cluster builds its images and takes no others", "use --provider k3d for a registry's"
             )
         return Choice(EMBEDDED, Images.BUILT, "as chosen")
-    from platform_e2e.cluster.k3d import daemon, sources  # noqa: PLC0415 - only who asks pays for it
+    from platform_e2e.cluster.k3d import daemon, image_sources  # noqa: PLC0415 - only who asks pays for it
     from platform_e2e.cluster.k3d.docker import Docker  # noqa: PLC0415 - the same
 
     found = daemon.ask(Docker.of_environment())
@@ -98,7 +98,7 @@ def decide(provider: str, images: str = AUTO, mirror: str = "", *, supplies: Sup
             raise NoDaemon(f"k3d needs Docker: {found.reason}", f"{found.remedy}, or use --provider embedded")
         return Choice(EMBEDDED, Images.BUILT, found.reason)
     asked_for = "" if images == AUTO else images
-    decided = sources.decide(asked_for, mirror, supplies or sources.NOTHING, local=found.local)
+    decided = image_sources.decide(asked_for, mirror, supplies or image_sources.NOTHING, local=found.local)
     if decided.source is None:
         if forced:
             raise NoImages(

@@ -12,7 +12,7 @@ from platform_e2e.errors import BrokenHarness, ExitCode
 
 if TYPE_CHECKING:
     from platform_e2e.addresses import AddressRange
-    from platform_e2e.cluster.k3d.sources import Supplies
+    from platform_e2e.cluster.k3d.image_sources import Supplies
     from platform_e2e.settings import Settings
 
 

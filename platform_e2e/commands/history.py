@@ -10,13 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from platform_e2e import terminal
 from platform_e2e.commands.arguments import positive, settings_of
 from platform_e2e.errors import ExitCode
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from platform_e2e.runs.history.record import Entry
+    from platform_e2e.runs.history.record import RecordedRun
 
 LOG_WIDTH = 160
 """Columns of the table where the output is not a terminal."""
@@ -53,8 +52,6 @@ def main(artifacts: Path, *, last: int, as_json: bool) -> int:
     Returns:
         0, also where there is no run yet.
     """
-    from rich.console import Console
-
     from platform_e2e.runs.history.comparison import RUNS_READ, read
 
     entries, notes = read(artifacts, max(last, RUNS_READ))
@@ -65,8 +62,7 @@ def main(artifacts: Path, *, last: int, as_json: bool) -> int:
     if as_json:
         print(json.dumps(rows, indent=1))
     elif rows:
-        width = None if sys.stdout.isatty() else LOG_WIDTH
-        Console(file=sys.stdout, highlight=False, width=width).print(table(rows))
+        print(table(rows), end="")
     else:
         print(f"no run has left a line in {artifacts / 'history.jsonl'} yet")
     return ExitCode.HOLDS
@@ -92,7 +88,7 @@ def _run_of_flake(line: Any) -> str:
         raise ValueError("not a flake") from error
 
 
-def row(run: Entry, flaky: int) -> dict[str, Any]:
+def row(run: RecordedRun, flaky: int) -> dict[str, Any]:
     """Return one run as plain data: what a script or a table needs of it."""
     from platform_e2e.runs.verdict import Outcome
 
@@ -120,28 +116,26 @@ def row(run: Entry, flaky: int) -> dict[str, Any]:
     }
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> Table:
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return the rows as a person reads them."""
-    from rich.table import Table
-    from rich.text import Text
-
     from platform_e2e.report.console import duration
 
-    result = Table(title=None, show_edge=False, pad_edge=False)
-    for column in ("run", "verdict", "tests", "time", "heal", "flakes", "where", "layer"):
-        result.add_column(column, overflow="fold")
-    for one in rows:
-        said = one["verdict"] + ("" if one["whole"] else ", in part") + (", fewer accepted" if one["accepted"] else "")
-        heal = one["heal_median_seconds"]
-        content = f"{one['layer_commit'][:12] or 'no commit'} ({one['layer_digest'][:8]})"
-        result.add_row(
-            one["id"],
-            Text(said, style="green" if one["exit_code"] == ExitCode.HOLDS else "bold red"),
-            f"{one['passed']} of {one['tests']}",
-            duration(one["seconds"]),
-            "" if heal is None else f"{heal:.2f} s",
-            str(one["flakes"] or ""),
-            f"{one['provider']}, {one['nodes']} node(s)",
-            Text(content),
+    cells: list[list[terminal.Cell]] = []
+    for row in rows:
+        said = row["verdict"] + ("" if row["whole"] else ", in part") + (", fewer accepted" if row["accepted"] else "")
+        heal = row["heal_median_seconds"]
+        cells.append(
+            [
+                row["id"],
+                (said, "green" if row["exit_code"] == ExitCode.HOLDS else "bold red"),
+                f"{row['passed']} of {row['tests']}",
+                duration(row["seconds"]),
+                "" if heal is None else f"{heal:.2f} s",
+                str(row["flakes"] or ""),
+                f"{row['provider']}, {row['nodes']} node(s)",
+                f"{row['layer_commit'][:12] or 'no commit'} ({row['layer_digest'][:8]})",
+            ]
         )
-    return result
+    width, colour = terminal.size(LOG_WIDTH)
+    columns = ("run", "verdict", "tests", "time", "heal", "flakes", "where", "layer")
+    return terminal.table(columns, cells, width=width, colour=colour)

@@ -114,7 +114,9 @@ def _hold(text: str) -> float:
 
 
 def _revision(text: str) -> str:
-    if text == "HEAD" or re.fullmatch(r"[0-9a-f]{7,64}", text):
+    from platform_e2e.git.repository import COMMIT_OR_PREFIX
+
+    if text == "HEAD" or COMMIT_OR_PREFIX.fullmatch(text):
         return text
     raise argparse.ArgumentTypeError(
         f"`{text}` is neither HEAD nor 7 or more digits of a commit; HEAD is what the Application's own branch or tag has now, "

@@ -65,7 +65,7 @@ def _of_each_source(app: Object, sha: str) -> Wanted:
             f"application/{name} reads {len(repositories)} Git repositories, and commit {sha[:12]} can be of one only",
             "use --converged-on HEAD --refresh",
         )
-    return tuple(now if one.get("chart") else sha for now, one in zip(found, sources, strict=True))
+    return tuple(now if source.get("chart") else sha for now, source in zip(found, sources, strict=True))
 
 
 class Refresher:

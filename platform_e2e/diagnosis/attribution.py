@@ -95,8 +95,8 @@ def findings_of_promise(findings: Sequence[Finding], ground: Callable[[], Sequen
         return team
     if mine:
         promise = mine[0].promise
-        below = [one for one in ground() if promise_of(one.cause, promise) != promise]
-        apart = [one for one in mine if symptom(one.cause) is Symptom.CONFIGURATION]
+        below = [finding for finding in ground() if promise_of(finding.cause, promise) != promise]
+        apart = [finding for finding in mine if symptom(finding.cause) is Symptom.CONFIGURATION]
         if below and apart and all(map(_only_not_ready, below)):
             return apart
         depend_on(below)

@@ -20,7 +20,7 @@ from platform_e2e.gitops import argocd
 from platform_e2e.gitops.convergence import WORKLOADS
 from platform_e2e.kube.answers import understood
 from platform_e2e.kube.discovery import Kind, Resource
-from platform_e2e.kube.expect import Expectation, Failed, Met, Pending, Polled, Source, Verdict, all_of, gone
+from platform_e2e.kube.expect import Expectation, Failed, Met, Pending, Polled, StateSource, Verdict, all_of, gone
 from platform_e2e.kube.fields import Field, field
 from platform_e2e.kube.objects import Object
 from platform_e2e.kube.reader import ReadApi, Reader
@@ -75,7 +75,7 @@ class WaitCondition:
 
     target: ResolvedRef
     phrase: str
-    source: Source[Any]
+    source: StateSource[Any]
     judge: Expectation[Any]
     suspect: Callable[[Any], Object | None]
     revision: str = ""
@@ -163,7 +163,7 @@ def _chosen(kube: Reader, target: ResolvedRef, chosen: Options) -> list[WaitCond
     if chosen.complete:
         parts.append(("is complete", job_complete))
     parts += [(f"has condition {kind}={status}", condition(kind, status)) for kind, status in chosen.conditions]
-    parts += [(one.phrase, one.judge) for one in chosen.fields]
+    parts += [(field.phrase, field.judge) for field in chosen.fields]
     if chosen.exists and not parts:
         parts.append(("exists", exists))
     found = []
@@ -207,7 +207,7 @@ def _of(kube: Reader, target: ResolvedRef, phrase: str, judge: Expectation[Objec
     return WaitCondition(target, phrase, _source(kube, target), _each(judge), suspect)
 
 
-def _source(kube: Reader, target: ResolvedRef) -> Source[Any]:
+def _source(kube: Reader, target: ResolvedRef) -> StateSource[Any]:
     if target.name:
         return kube.one(target.api, target.name, target.namespace)
     return kube.many(target.api, target.namespace, target.labels)
@@ -302,7 +302,7 @@ class JointCondition:
 
     def __init__(self, parts: Sequence[WaitCondition], view: ReadApi) -> None:
         self.parts = tuple(parts)
-        self.source: Source[Any] = parts[0].source if len(parts) == 1 else all_of(*(part.source for part in parts))
+        self.source: StateSource[Any] = parts[0].source if len(parts) == 1 else all_of(*(part.source for part in parts))
         self.state: Any = None
         self._view = view
         self._words = ""
@@ -328,12 +328,12 @@ class JointCondition:
         """Judge a state of the source; where there are several targets, each reason names its own."""
         self.state = state
         with understood(self.source.describe()):
-            verdicts = [(str(one.target), one.judge(part)) for one, part in self._with_state(state)]
+            verdicts = [(str(condition.target), condition.judge(part)) for condition, part in self._with_state(state)]
         several = len({name for name, _ in verdicts}) > 1
         self._now = dict.fromkeys((name for name, _ in verdicts), AS_EXPECTED) if several else {}
         verdict: Verdict = Met()
         for kind in (Pending, Failed):
-            lacking = [(name, one.why) for name, one in verdicts if isinstance(one, kind)]
+            lacking = [(name, verdict.why) for name, verdict in verdicts if isinstance(verdict, kind)]
             if lacking:
                 verdict = kind("; ".join(f"{name}: {why}" if several else why for name, why in lacking))
                 self._now |= dict(lacking) if several else {}
@@ -355,13 +355,13 @@ class JointCondition:
     def explain(self, state: Any) -> Cause | None:
         """Return why the first condition that is not met is not."""
         with understood(self.source.describe()):
-            for one, part in self._with_state(state):
-                if isinstance(one.judge(part), Met):
+            for condition, part in self._with_state(state):
+                if isinstance(condition.judge(part), Met):
                     continue
-                obj = one.suspect(part)
-                if one.judge is gone:
+                obj = condition.suspect(part)
+                if condition.judge is gone:
                     return held_deletion(obj, self._view) if obj else None
-                return cause_of(one, obj, self._view)
+                return cause_of(condition, obj, self._view)
             return None
 
     def commits(self) -> str:
@@ -372,7 +372,9 @@ class JointCondition:
     def applications(self) -> list[Object]:
         """Return the Applications of the last state that were to be what a commit says."""
         found = [
-            part if isinstance(part, list) else [part] for one, part in self._with_state(self.state) if one.revision
+            part if isinstance(part, list) else [part]
+            for condition, part in self._with_state(self.state)
+            if condition.revision
         ]
         return [app for several in found for app in several if app is not None]
 

@@ -28,5 +28,5 @@ def worth_waiting(application: Object, view: ReadApi) -> tuple[Cause, float | No
         return None
     operation = at(application, "status", "operationState") or {}
     inner = hooks.beneath(application, operation, view) if cause.id == HOOK_RUNS else None
-    limits = [limit for one in (cause, inner) if one and (limit := patience(one)) is not None]
+    limits = [limit for known in (cause, inner) if known and (limit := patience(known)) is not None]
     return cause, min(limits, default=None)

@@ -36,7 +36,7 @@ def why_not_found(kind: str, name: str, namespace: str | None, view: ReadApi) ->
             "with automated sync Argo CD makes it; look at the Application's conditions and its last operation",
         )
     if namespace and view.get("v1/Namespace", namespace) is None:
-        near = _near(namespace, [key(one)[1] for one in view.list("v1/Namespace")])
+        near = _near(namespace, [key(obj)[1] for obj in view.list("v1/Namespace")])
         return Cause(OBJECT_MISSING, f"there is no namespace {namespace} for {wanted}", _offer(near, "-n "))
     others = list(view.list(kind))
     elsewhere = sorted(key(other)[0] for other in others if key(other)[1] == name)
@@ -44,7 +44,7 @@ def why_not_found(kind: str, name: str, namespace: str | None, view: ReadApi) ->
         return Cause(
             OBJECT_MISSING,
             f"{wanted} does not exist; there is one of that name in {listed(elsewhere[:NEAR])}",
-            f"give {' or '.join(f'-n {one}' for one in elsewhere[:NEAR])}",
+            f"give {' or '.join(f'-n {place}' for place in elsewhere[:NEAR])}",
         )
     near = _near(name, [key(other)[1] for other in others if namespace in {None, key(other)[0]}])
     return Cause(OBJECT_MISSING, f"{wanted} does not exist, and no Application has it", _offer(near, ""))

@@ -80,7 +80,7 @@ def parse(words: Sequence[str], labels: str) -> list[ObjectRef]:
             )
     else:
         found = [ObjectRef(words[0], name) for name in words[1:]] or [ObjectRef(word, None) for word in words]
-    if labels and any(one.name for one in found):
+    if labels and any(ref.name for ref in found):
         raise WrongUsage(f"{found[0]} has a name and -l labels", "give the name or the labels")
     return list(dict.fromkeys(found))
 

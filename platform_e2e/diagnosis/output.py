@@ -13,7 +13,7 @@ from platform_e2e import redact
 from platform_e2e.diagnosis.tree import Diagnosis
 from platform_e2e.errors import HarnessError
 from platform_e2e.finding import Cause
-from platform_e2e.kube.wait import AS_EXPECTED, History, Refuted, Timeout, Unobserved, WaitError
+from platform_e2e.kube.wait import AS_EXPECTED, Refuted, Timeout, Unobserved, WaitError, WaitHistory
 from platform_e2e.terminal import visible
 
 VERDICTS: dict[type[HarnessError], str] = {Timeout: "timeout", Refuted: "refuted", Unobserved: "unobserved"}
@@ -34,7 +34,7 @@ class Output:
     def __init__(self, *, as_json: bool, quiet: bool) -> None:
         self.as_json = as_json
         self.quiet = quiet
-        self.history = History()
+        self.history = WaitHistory()
 
     def say(self, words: str) -> None:
         """Tell something besides, unless it is quiet."""
@@ -108,18 +108,20 @@ class Output:
             found: the diagnosis of each object.
             cluster: that was asked: its name, context and server; the JSON has it.
         """
-        held = [one for one in found if not one.sound]
+        held = [diagnosis for diagnosis in found if not diagnosis.sound]
         if self.as_json:
             whole = {
                 "cluster": cluster,
                 "about": about,
                 "sound": not held,
-                "objects": [_diagnosis(one) for one in found],
+                "objects": [_diagnosis(diagnosis) for diagnosis in found],
             }
             print(json.dumps(redact.plain(whole), indent=1), flush=True)
             return
-        texts = ["\n".join(_lines(one)) for one in held]
-        texts += [f"{one.object} {one.expected}; nothing holds it" for one in found if one.sound]
+        texts = ["\n".join(_lines(diagnosis)) for diagnosis in held]
+        texts += [
+            f"{diagnosis.object} {diagnosis.expected}; nothing holds it" for diagnosis in found if diagnosis.sound
+        ]
         _print("\n\n".join(texts) or f"nothing is held {about}", sys.stdout)
 
     def _json(self, answer: dict[str, Any]) -> None:

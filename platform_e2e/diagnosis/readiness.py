@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from platform_e2e.diagnosis.explain.monitors import MONITOR_KINDS, rules_of
+from platform_e2e.git.repository import COMMIT
 from platform_e2e.gitops import argocd
 from platform_e2e.gitops.convergence import converged_on
 from platform_e2e.kube.objects import Object, key, kind_of
@@ -21,9 +21,6 @@ READINESS: dict[str, Ready] = {
     "monitoring.coreos.com/v1/Alertmanager": Ready("is available", condition("Available")),
 }
 """By kind, of Kubernetes and of the foundations."""
-
-COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-"""A commit of Git, by either of its hashes."""
 
 
 @dataclass(frozen=True)

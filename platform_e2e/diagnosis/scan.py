@@ -71,7 +71,10 @@ def _unread(errors: Mapping[str, Forbidden]) -> Iterator[Diagnosis]:
 def _group(obj: Object, cause: Cause) -> tuple[str, str]:
     """Return what causes have in common that are one: their sentence, or for pods the workload that made them all."""
     if kind_of(obj) == "v1/Pod":
-        owner = next((one for one in at(obj, "metadata", "ownerReferences") or () if one.get("controller")), None)
+        owner = next(
+            (reference for reference in at(obj, "metadata", "ownerReferences") or () if reference.get("controller")),
+            None,
+        )
         if owner is not None:
             return cause.id, str(owner.get("uid"))
     return cause.id, cause.sentence

@@ -196,7 +196,7 @@ def _children(obj: Object, view: ReadApi) -> Sequence[Object]:
     if kind == argocd.APPLICATION:
         entries = [resource for resource in argocd.resources(obj) if resource.health != "Healthy"]
         found = [view.get(entry.api, entry.name, entry.namespace or None) for entry in entries]
-        return [one for one in found if one is not None]
+        return [child for child in found if child is not None]
     if kind in MONITOR_KINDS:
         return matched(obj, view)
     if kind == SERVICE:

@@ -141,10 +141,10 @@ class _Wait:
             # Read once by a plain list: a user who may not list would wait for a stream in vain.
             read = [(each, self._list(kube, each)) for each in targets]
             found = [demand for each in targets for demand in conditions_for(kube, each, wanted)]
-            revision = next((one.revision for one in found if one.revision), "")
+            revision = next((condition.revision for condition in found if condition.revision), "")
             apps = [app for each, objects in read if each.api == argocd.APPLICATION for app in objects]
             before = [looks.ask(app, revision) for app in apps if revision and looks]
-            return next((one for one in before if one), Met(found))
+            return next((outcome for outcome in before if outcome), Met(found))
 
         what = f"{', '.join(map(str, words))} is as expected"
         source = Polled(prepare, connection.name)

@@ -10,8 +10,8 @@ from typing import Any
 
 from platform_e2e import redact
 from platform_e2e.errors import HarnessError
-from platform_e2e.evidence import layer, metallb, monitoring, nodes, tree, versions
-from platform_e2e.evidence.client import Asking
+from platform_e2e.evidence import application_tree, metallb, monitoring, nodes, served_layer, versions
+from platform_e2e.evidence.asking import Asking
 from platform_e2e.evidence.store import Store
 from platform_e2e.gitops import argocd
 from platform_e2e.outside import plainfile
@@ -48,7 +48,7 @@ class Beside:
     foundations: Sequence[Mapping[str, Any]] = ()
 
 
-class State:
+class StateCollector:
     """Keep the state of the platform.
 
     Args:
@@ -82,10 +82,12 @@ class State:
         """Keep what Argo CD knows of each Application, down to the pods."""
         # Without secrets before messages are put into one line: a block of YAML could not be recognised there.
         owned = [redact.plain(obj) for kind in OWNED_KINDS for obj in self.asking.list(kind)]
-        roots = tree.trees([redact.plain(obj) for obj in self.asking.list(argocd.APPLICATION)], owned)
+        roots = application_tree.trees([redact.plain(obj) for obj in self.asking.list(argocd.APPLICATION)], owned)
         if roots:
             self.store.text(
-                "argocd/tree.txt", tree.as_text(roots), "every Application with its resources, down to the pods"
+                "argocd/tree.txt",
+                application_tree.as_text(roots),
+                "every Application with its resources, down to the pods",
             )
             self.store.json("argocd/tree.json", [root.as_json() for root in roots], "the same for programs")
 
@@ -102,7 +104,7 @@ class State:
         if self.beside.repository is None or not self.beside.repository.exists():
             self.store.left_out("layer as served", "nothing was served yet")
             return
-        sha, archive = layer.served(self.beside.repository, self.beside.branch)
+        sha, archive = served_layer.served(self.beside.repository, self.beside.branch)
         self.store.data(f"layer-{sha[:12]}.tar.gz", archive, f"the layer as served at {sha}, without Secrets")
 
     def _node_logs(self) -> None:

@@ -20,10 +20,11 @@ from ruamel.yaml import YAML
 
 from platform_e2e import redact
 from platform_e2e.evidence import field_owners, metallb
-from platform_e2e.evidence.client import Asking, Cluster
-from platform_e2e.evidence.cluster_state import LOG_LINES, TROUBLE, Beside, Job, State
+from platform_e2e.evidence.asking import Asking
+from platform_e2e.evidence.cluster_state import LOG_LINES, TROUBLE, Beside, Job, StateCollector
 from platform_e2e.evidence.store import Store, write_index
 from platform_e2e.gitops import argocd
+from platform_e2e.kube.reader import ProxyApi
 
 THREADS = 4
 """How many questions are asked at once: a cluster of one node has two cores or four."""
@@ -81,7 +82,7 @@ class Evidence:
     """
 
     def __init__(
-        self, cluster: Cluster, store: Store, first: Callable[[str], bool], beside: Beside | None = None
+        self, cluster: ProxyApi, store: Store, first: Callable[[str], bool], beside: Beside | None = None
     ) -> None:
         self.asking = Asking(cluster)
         self.store = store
@@ -187,7 +188,7 @@ class Evidence:
 
     def _state(self, namespaces: Sequence[str]) -> list[Job]:
         """Return what keeps the state of the whole, for the first that asks."""
-        jobs = State(self.asking, self.store, self.beside).jobs(namespaces)
+        jobs = StateCollector(self.asking, self.store, self.beside).jobs(namespaces)
         jobs += [(kind, partial(self._kind, kind, None, "cluster")) for kind in CLUSTER_KINDS]
         return jobs if self.first("evidence-cluster") else []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from platform_e2e.evidence.client import Asking
+from platform_e2e.evidence.asking import Asking
 
 SERVICES = {"prometheus-operated": 9090, "alertmanager-operated": 9093}
 """The Services that the Prometheus operator makes for each Prometheus and Alertmanager, and their ports (pkg/prometheus)."""

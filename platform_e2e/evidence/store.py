@@ -37,7 +37,7 @@ NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @dataclass(frozen=True)
-class Entry:
+class IndexedFile:
     """One file of the index.
 
     Attributes:
@@ -72,7 +72,7 @@ class LeftOut:
 class Index:
     """What index.json has; what was left out may also be a sentence."""
 
-    files: tuple[Entry, ...] = ()
+    files: tuple[IndexedFile, ...] = ()
     left_out: tuple[str | LeftOut, ...] = ()
 
 
@@ -168,7 +168,7 @@ class Store:
                 content = content.rstrip(b"\n") + f"\n[{more}]\n".encode()
             if self._put(self.directory / path, content, f"{path} ({what})"):
                 self._note(
-                    asdict(Entry(path, len(content), what, truncated, size if truncated and not more else None)),
+                    asdict(IndexedFile(path, len(content), what, truncated, size if truncated and not more else None)),
                     locked=True,
                 )
 
@@ -247,18 +247,18 @@ class Store:
             self.trouble = self.trouble or f"{self._ledger} cannot be written: {error.strerror}"
 
     @contextmanager
-    def entries(self) -> Iterator[tuple[list[Entry], list[Mapping[str, str]]]]:
+    def entries(self) -> Iterator[tuple[list[IndexedFile], list[Mapping[str, str]]]]:
         """Yield the files, and what was left out with the reasons; until that is written no other process writes."""
         with self._locked() as known:
             yield self._entries(known)
 
-    def _entries(self, known: Sequence[Mapping[str, Any]]) -> tuple[list[Entry], list[Mapping[str, str]]]:
-        files = {entry["path"]: Entry(**entry) for entry in known if "path" in entry}
+    def _entries(self, known: Sequence[Mapping[str, Any]]) -> tuple[list[IndexedFile], list[Mapping[str, str]]]:
+        files = {entry["path"]: IndexedFile(**entry) for entry in known if "path" in entry}
         absent = {entry["what"]: entry for entry in known if "why" in entry}
         for path in sorted(self.directory.rglob("*")) if self.directory.exists() else ():
             name = str(path.relative_to(self.directory))
             if path.is_file() and name not in files and name not in {"index.json", "index.txt"}:
-                files[name] = Entry(name, path.stat().st_size, _guess(path))
+                files[name] = IndexedFile(name, path.stat().st_size, _guess(path))
         there = {name: entry for name, entry in files.items() if (self.directory / name).exists()}
         return [there[name] for name in sorted(there)], list(absent.values())
 
@@ -298,7 +298,7 @@ def write_index(store: Store) -> None:
             _write_index(store, files, absent)
 
 
-def _write_index(store: Store, files: Sequence[Entry], absent: Sequence[Mapping[str, str]]) -> None:
+def _write_index(store: Store, files: Sequence[IndexedFile], absent: Sequence[Mapping[str, str]]) -> None:
     data = {
         "files": [asdict(file) for file in files],
         "left_out": [dict(part) for part in absent],
@@ -313,7 +313,7 @@ def _write_index(store: Store, files: Sequence[Entry], absent: Sequence[Mapping[
             store.trouble = store.trouble or f"the index cannot be written: {error.strerror}"
 
 
-def index_text(files: Sequence[Entry], absent: Sequence[Mapping[str, str]], limit: int) -> str:
+def index_text(files: Sequence[IndexedFile], absent: Sequence[Mapping[str, str]], limit: int) -> str:
     """Return the index for people: every file in a line, then what is missing and why."""
     total = sum(file.bytes for file in files)
     lines = [f"{len(files)} files, {total} bytes of at most {limit}. Secrets are [redacted].", ""]

@@ -83,7 +83,7 @@ def _settle_pods(workload: Object) -> None:
             container["env"].append(dict(NO_GPG))
 
 
-def _service(fact: chart_contract.Fact) -> Object:
+def _service(fact: chart_contract.ObjectContract) -> Object:
     """Return the Service as in the upstream chart."""
     return {
         "apiVersion": "v1",
@@ -100,7 +100,7 @@ def _service(fact: chart_contract.Fact) -> Object:
     }
 
 
-def image_values(images: Mapping[str, embedded.Image]) -> Object:
+def image_values(images: Mapping[str, embedded.ImageReference]) -> Object:
     """Return the images in values.yaml; Argo CD's tag is the chart's appVersion."""
     argocd, redis = images["argocd"], images["redis"]
     return {

@@ -35,7 +35,7 @@ def crds(module: Path) -> list[Path]:
     return sorted((module / "example" / "prometheus-operator-crd").glob("*.yaml"))
 
 
-def image_values(images: Mapping[str, embedded.Image]) -> Object:
+def image_values(images: Mapping[str, embedded.ImageReference]) -> Object:
     """Return the images in values.yaml."""
 
     def image(role: str) -> Object:

@@ -26,7 +26,7 @@ class Port:
 
 
 @dataclass(frozen=True)
-class Fact:
+class ObjectContract:
     """The properties of an object of a release that a layer or a check may rely on.
 
     Attributes:
@@ -97,8 +97,8 @@ def _argocd(component: str) -> dict[str, str]:
     return {NAME: f"argocd-{component}", INSTANCE: "argocd"}
 
 
-def _argocd_metrics(component: str, number: int, name: str) -> Fact:
-    return Fact(
+def _argocd_metrics(component: str, number: int, name: str) -> ObjectContract:
+    return ObjectContract(
         "Service",
         f"argocd-{component}-metrics",
         {NAME: name, COMPONENT: component, INSTANCE: "argocd"},
@@ -107,23 +107,27 @@ def _argocd_metrics(component: str, number: int, name: str) -> Fact:
     )
 
 
-def _argocd_service(component: str, *ports: Port) -> Fact:
+def _argocd_service(component: str, *ports: Port) -> ObjectContract:
     labels = {**_argocd(component), COMPONENT: component}
-    return Fact("Service", f"argocd-{component}", labels, ports, _argocd(component))
+    return ObjectContract("Service", f"argocd-{component}", labels, ports, _argocd(component))
 
 
 def _stack(part: str) -> dict[str, str]:
     return {"app": f"kube-prometheus-stack-{part}", "release": "kube-prometheus-stack"}
 
 
-def _stack_service(part: str, *ports: Port, selector: Mapping[str, str], monitored: bool = False, **more: str) -> Fact:
+def _stack_service(
+    part: str, *ports: Port, selector: Mapping[str, str], monitored: bool = False, **more: str
+) -> ObjectContract:
     labels = {**_stack(part), **({"self-monitor": "true"} if monitored else {})}
-    return Fact("Service", f"kube-prometheus-stack-{part}", labels, ports, selector, **more)  # type: ignore[arg-type]
+    return ObjectContract("Service", f"kube-prometheus-stack-{part}", labels, ports, selector, **more)  # type: ignore[arg-type]
 
 
-def _stack_monitor(part: str, *ports: str, selector: Mapping[str, str] | None = None) -> Fact:
+def _stack_monitor(part: str, *ports: str, selector: Mapping[str, str] | None = None) -> ObjectContract:
     chosen = _stack(part) if selector is None else selector
-    return Fact("ServiceMonitor", f"kube-prometheus-stack-{part}", _stack(part), tuple(map(Port, ports)), chosen)
+    return ObjectContract(
+        "ServiceMonitor", f"kube-prometheus-stack-{part}", _stack(part), tuple(map(Port, ports)), chosen
+    )
 
 
 _KSM = {NAME: "kube-state-metrics", INSTANCE: "kube-prometheus-stack"}
@@ -135,7 +139,7 @@ def _metallb(component: str) -> dict[str, str]:
     return {NAME: "metallb", INSTANCE: "metallb", COMPONENT: component}
 
 
-FACTS: Mapping[str, tuple[Fact, ...]] = {
+FACTS: Mapping[str, tuple[ObjectContract, ...]] = {
     "argo-cd": (
         _argocd_metrics("application-controller", 8082, "argocd-metrics"),
         _argocd_metrics("applicationset-controller", 8080, "argocd-metrics"),
@@ -145,23 +149,23 @@ FACTS: Mapping[str, tuple[Fact, ...]] = {
         _argocd_service("repo-server", Port("tcp-repo-server", 8081, "repo-server")),
         _argocd_service("server", Port("http", 80, 8080), Port("https", 443, 8080)),
         _argocd_service("redis", Port("redis", 6379, "redis")),
-        Fact("StatefulSet", "argocd-application-controller", selector=_argocd("application-controller")),
-        Fact("Deployment", "argocd-applicationset-controller", selector=_argocd("applicationset-controller")),
-        Fact("Deployment", "argocd-repo-server", selector=_argocd("repo-server")),
-        Fact("Deployment", "argocd-server", selector=_argocd("server")),
-        Fact("Deployment", "argocd-redis", selector={NAME: "argocd-redis"}),
-        Fact("ServiceAccount", "argocd-application-controller"),
-        Fact("ServiceAccount", "argocd-server"),
-        Fact("Secret", "argocd-secret"),
-        Fact(
+        ObjectContract("StatefulSet", "argocd-application-controller", selector=_argocd("application-controller")),
+        ObjectContract("Deployment", "argocd-applicationset-controller", selector=_argocd("applicationset-controller")),
+        ObjectContract("Deployment", "argocd-repo-server", selector=_argocd("repo-server")),
+        ObjectContract("Deployment", "argocd-server", selector=_argocd("server")),
+        ObjectContract("Deployment", "argocd-redis", selector={NAME: "argocd-redis"}),
+        ObjectContract("ServiceAccount", "argocd-application-controller"),
+        ObjectContract("ServiceAccount", "argocd-server"),
+        ObjectContract("Secret", "argocd-secret"),
+        ObjectContract(
             "ConfigMap",
             "argocd-cm",
             keys=("timeout.reconciliation", "application.instanceLabelKey", "resource.exclusions"),
         ),
-        Fact("ConfigMap", "argocd-cmd-params-cm", keys=("redis.server", "repo.server")),
-        Fact("ConfigMap", "argocd-rbac-cm"),
-        Fact("ConfigMap", "argocd-ssh-known-hosts-cm", keys=("ssh_known_hosts",)),
-        Fact("ConfigMap", "argocd-tls-certs-cm"),
+        ObjectContract("ConfigMap", "argocd-cmd-params-cm", keys=("redis.server", "repo.server")),
+        ObjectContract("ConfigMap", "argocd-rbac-cm"),
+        ObjectContract("ConfigMap", "argocd-ssh-known-hosts-cm", keys=("ssh_known_hosts",)),
+        ObjectContract("ConfigMap", "argocd-tls-certs-cm"),
     ),
     "kube-prometheus-stack": (
         _stack_service(
@@ -182,18 +186,20 @@ FACTS: Mapping[str, tuple[Fact, ...]] = {
         _stack_service(
             "coredns", Port("http-metrics", 9153, 9153), selector={"k8s-app": "kube-dns"}, namespace="kube-system"
         ),
-        Fact("Service", "kube-prometheus-stack-kube-state-metrics", _KSM, (Port("http", 8080, "http"),), _KSM),
-        Fact("Prometheus", "kube-prometheus-stack-prometheus", _stack("prometheus")),
-        Fact("Alertmanager", "kube-prometheus-stack-alertmanager", _stack("alertmanager")),
-        Fact("Deployment", "kube-prometheus-stack-operator", selector=_stack("operator")),
-        Fact("Deployment", "kube-prometheus-stack-kube-state-metrics", selector=_KSM),
+        ObjectContract(
+            "Service", "kube-prometheus-stack-kube-state-metrics", _KSM, (Port("http", 8080, "http"),), _KSM
+        ),
+        ObjectContract("Prometheus", "kube-prometheus-stack-prometheus", _stack("prometheus")),
+        ObjectContract("Alertmanager", "kube-prometheus-stack-alertmanager", _stack("alertmanager")),
+        ObjectContract("Deployment", "kube-prometheus-stack-operator", selector=_stack("operator")),
+        ObjectContract("Deployment", "kube-prometheus-stack-kube-state-metrics", selector=_KSM),
         *(
-            Fact("ServiceAccount", f"kube-prometheus-stack-{part}")
+            ObjectContract("ServiceAccount", f"kube-prometheus-stack-{part}")
             for part in ("prometheus", "alertmanager", "operator")
         ),
-        Fact("Secret", "alertmanager-kube-prometheus-stack-alertmanager", keys=("alertmanager.yaml",)),
-        Fact("ValidatingWebhookConfiguration", "kube-prometheus-stack-admission"),
-        Fact("MutatingWebhookConfiguration", "kube-prometheus-stack-admission"),
+        ObjectContract("Secret", "alertmanager-kube-prometheus-stack-alertmanager", keys=("alertmanager.yaml",)),
+        ObjectContract("ValidatingWebhookConfiguration", "kube-prometheus-stack-admission"),
+        ObjectContract("MutatingWebhookConfiguration", "kube-prometheus-stack-admission"),
         _stack_monitor(
             "prometheus", "http-web", "reloader-web", selector={**_stack("prometheus"), "self-monitor": "true"}
         ),
@@ -204,7 +210,7 @@ FACTS: Mapping[str, tuple[Fact, ...]] = {
         _stack_monitor("coredns", "http-metrics"),
         _stack_monitor("apiserver", "https", selector={"component": "apiserver", "provider": "kubernetes"}),
         _stack_monitor("kubelet", *["https-metrics"] * 3, selector={NAME: "kubelet", "k8s-app": "kubelet"}),
-        Fact(
+        ObjectContract(
             "ServiceMonitor",
             "kube-prometheus-stack-kube-state-metrics",
             {"release": "kube-prometheus-stack"},
@@ -213,32 +219,34 @@ FACTS: Mapping[str, tuple[Fact, ...]] = {
         ),
     ),
     "metallb": (
-        Fact("Deployment", "metallb-controller", selector=_metallb("controller")),
-        Fact("DaemonSet", "metallb-speaker", selector=_metallb("speaker")),
-        Fact("Service", "metallb-webhook-service", ports=(Port("", 443, 9443),), selector=_metallb("controller")),
-        Fact("ServiceAccount", "metallb-controller"),
-        Fact("ServiceAccount", "metallb-speaker"),
-        Fact("ConfigMap", "metallb-excludel2", keys=("excludel2.yaml",)),
-        Fact("ValidatingWebhookConfiguration", "metallb-webhook-configuration"),
-        Fact("Secret", "metallb-webhook-cert"),
+        ObjectContract("Deployment", "metallb-controller", selector=_metallb("controller")),
+        ObjectContract("DaemonSet", "metallb-speaker", selector=_metallb("speaker")),
+        ObjectContract(
+            "Service", "metallb-webhook-service", ports=(Port("", 443, 9443),), selector=_metallb("controller")
+        ),
+        ObjectContract("ServiceAccount", "metallb-controller"),
+        ObjectContract("ServiceAccount", "metallb-speaker"),
+        ObjectContract("ConfigMap", "metallb-excludel2", keys=("excludel2.yaml",)),
+        ObjectContract("ValidatingWebhookConfiguration", "metallb-webhook-configuration"),
+        ObjectContract("Secret", "metallb-webhook-cert"),
     ),
     "sealed-secrets": (
-        Fact("Deployment", "sealed-secrets", selector=_SEALED),
-        Fact("Service", "sealed-secrets", _SEALED, (Port("http", 8080, "http"),), _SEALED),
-        Fact(
+        ObjectContract("Deployment", "sealed-secrets", selector=_SEALED),
+        ObjectContract("Service", "sealed-secrets", _SEALED, (Port("http", 8080, "http"),), _SEALED),
+        ObjectContract(
             "Service",
             "sealed-secrets-metrics",
             {**_SEALED, COMPONENT: "metrics"},
             (Port("metrics", 8081, "metrics"),),
             _SEALED,
         ),
-        Fact("ServiceAccount", "sealed-secrets"),
+        ObjectContract("ServiceAccount", "sealed-secrets"),
     ),
 }
 """The facts of each chart, from argo-cd 9.3.7 and 10.1.1, kube-prometheus-stack 81.2.2 and 88.5.3, metallb 0.15.3, sealed-secrets 2.18.5."""
 
 
-def of(chart: str) -> tuple[Fact, ...]:
+def of(chart: str) -> tuple[ObjectContract, ...]:
     """Return the facts of a chart; empty for one outside of the table."""
     return FACTS.get(chart, ())
 
@@ -275,7 +283,7 @@ def differences(chart: str, rendered: Sequence[Object]) -> list[str]:
     return [sentence for fact in of(chart) for sentence in _compare(fact, found.get((fact.kind, fact.name)), namespace)]
 
 
-def _compare(fact: Fact, item: Object | None, namespace: str) -> Iterator[str]:
+def _compare(fact: ObjectContract, item: Object | None, namespace: str) -> Iterator[str]:
     """Yield the differences of an object from its fact."""
     what = f"{fact.kind}/{fact.name}"
     if item is None:

@@ -12,7 +12,7 @@ from platform_e2e.errors import WrongUsage
 
 
 @dataclass(frozen=True)
-class Image:
+class ImageReference:
     """A container image, as a chart splits its name."""
 
     registry: str
@@ -41,7 +41,7 @@ class Embedded:
     module_version: str
     app_version: str
     assembled: bool
-    images: Mapping[str, Image]
+    images: Mapping[str, ImageReference]
     absent: tuple[str, ...] = ()
 
 
@@ -54,9 +54,9 @@ CHARTS: Mapping[str, Embedded] = {
         app_version="v3.2.11",
         assembled=True,
         images={
-            "argocd": Image("quay.io", "argoproj/argocd", "v3.2.11"),
+            "argocd": ImageReference("quay.io", "argoproj/argocd", "v3.2.11"),
             # The upstream chart's name; Debian's redis is in it.
-            "redis": Image("ecr-public.aws.com", "docker/library/redis", "8.2.2-alpine"),
+            "redis": ImageReference("ecr-public.aws.com", "docker/library/redis", "8.2.2-alpine"),
         },
     ),
     "kube-prometheus-stack": Embedded(
@@ -65,12 +65,12 @@ CHARTS: Mapping[str, Embedded] = {
         app_version="v0.88.0",
         assembled=True,
         images={
-            "operator": Image("quay.io", "prometheus-operator/prometheus-operator", "v0.88.0"),
-            "reloader": Image("quay.io", "prometheus-operator/prometheus-config-reloader", "v0.88.0"),
+            "operator": ImageReference("quay.io", "prometheus-operator/prometheus-operator", "v0.88.0"),
+            "reloader": ImageReference("quay.io", "prometheus-operator/prometheus-config-reloader", "v0.88.0"),
             # Prometheus 3.9.1 is the Go module github.com/prometheus/prometheus v0.309.1.
-            "prometheus": Image("quay.io", "prometheus/prometheus", "v3.9.1"),
-            "alertmanager": Image("quay.io", "prometheus/alertmanager", "v0.28.1"),  # Debian's package
-            "kube-state-metrics": Image("registry.k8s.io", "kube-state-metrics/kube-state-metrics", "v2.18.0"),
+            "prometheus": ImageReference("quay.io", "prometheus/prometheus", "v3.9.1"),
+            "alertmanager": ImageReference("quay.io", "prometheus/alertmanager", "v0.28.1"),  # Debian's package
+            "kube-state-metrics": ImageReference("registry.k8s.io", "kube-state-metrics/kube-state-metrics", "v2.18.0"),
         },
         absent=("grafana",),
     ),
@@ -80,8 +80,8 @@ CHARTS: Mapping[str, Embedded] = {
         app_version="v0.15.3",
         assembled=False,
         images={
-            "controller": Image("quay.io", "metallb/controller", "v0.15.3"),
-            "speaker": Image("quay.io", "metallb/speaker", "v0.15.3"),
+            "controller": ImageReference("quay.io", "metallb/controller", "v0.15.3"),
+            "speaker": ImageReference("quay.io", "metallb/speaker", "v0.15.3"),
         },
     ),
     "sealed-secrets": Embedded(
@@ -90,7 +90,7 @@ CHARTS: Mapping[str, Embedded] = {
         app_version="0.32.0",
         assembled=False,
         # The chart in the module is released after the product and has the tag before; the program in it is 0.32.0.
-        images={"controller": Image("docker.io", "bitnami/sealed-secrets-controller", "0.31.0")},
+        images={"controller": ImageReference("docker.io", "bitnami/sealed-secrets-controller", "0.31.0")},
     ),
 }
 """The charts, by the name of the upstream chart."""

@@ -11,11 +11,11 @@ from typing import Any, Protocol
 from platform_e2e.errors import WrongUsage
 from platform_e2e.foundations import build, chart_source, crds, manifests, release_store, sealing_key, versions
 from platform_e2e.foundations.chart_source import Chart
-from platform_e2e.foundations.drift import drift, repair
 from platform_e2e.foundations.failure import ReleaseFailed, evidence, not_delivered
 from platform_e2e.foundations.helm import Helm
 from platform_e2e.foundations.hooks import Hooks
 from platform_e2e.foundations.manifests import Object
+from platform_e2e.foundations.release_drift import drift, repair
 from platform_e2e.foundations.verify import READY_SECONDS, verify
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.objects import described
@@ -31,7 +31,7 @@ LINES_SHOWN = 12
 """Lines shown of the end of Helm's error: a schema that refuses three values needs ten."""
 
 
-class Release(Protocol):
+class DeclaredRelease(Protocol):
     """The properties of a release in foundations.yaml; `platform_e2e.layer` reads them."""
 
     @property
@@ -95,7 +95,7 @@ class OtherVersions(WrongUsage):
 class _Plan:
     """A release and its sources; `built` tells whether its images contain the embedded programs."""
 
-    release: Release
+    release: DeclaredRelease
     chart: Chart
     values: tuple[Path, ...]
     fingerprint: str
@@ -104,7 +104,7 @@ class _Plan:
 
 def install(
     kube: Kube,
-    releases: Sequence[Release],
+    releases: Sequence[DeclaredRelease],
     *,
     helm: Path,
     kubeconfig: Path,
@@ -156,7 +156,7 @@ def install(
 
 
 def _plan(
-    release: Release,
+    release: DeclaredRelease,
     helm: Helm,
     module_directory: Callable[[str], Path] | None,
     charts_dir: Path | None,
@@ -257,7 +257,7 @@ def _bring(kube: Kube, helm: Helm, plan: _Plan, timeline: Timeline, moving: Move
     )
 
 
-def _repair(kube: Kube, release: Release, manifest: Sequence[Object], timeline: Timeline) -> tuple[str, ...]:
+def _repair(kube: Kube, release: DeclaredRelease, manifest: Sequence[Object], timeline: Timeline) -> tuple[str, ...]:
     """Repair the drift of a release, and report it."""
     drifted = drift(kube, manifest, release.namespace)
     repair(kube, drifted)

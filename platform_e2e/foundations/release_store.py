@@ -21,7 +21,7 @@ INTERRUPTED = frozenset({"pending-install", "pending-upgrade", "pending-rollback
 """Statuses that a killed Helm leaves behind, and that make it refuse every later upgrade."""
 
 
-class Release(Protocol):
+class NamedRelease(Protocol):
     """The name and namespace of a release."""
 
     @property
@@ -70,7 +70,7 @@ def newest(kube: Kube, release: str, namespace: str) -> Stored | None:
     )
 
 
-def others(kube: Kube, releases: Iterable[Release]) -> list[str]:
+def others(kube: Kube, releases: Iterable[NamedRelease]) -> list[str]:
     """Return the releases that this harness made, except the given ones, as `release NAME -n NAMESPACE`.
 
     Args:

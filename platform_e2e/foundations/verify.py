@@ -22,7 +22,7 @@ from platform_e2e.kube.expect import (
     Pending,
     Polled,
     Refuted,
-    Source,
+    StateSource,
     Timeout,
     Verdict,
     all_of,
@@ -147,7 +147,7 @@ def checks(
         yield _exists(kube, "argoproj.io/v1alpha1/AppProject", "default", namespace)
 
 
-def _clock() -> Source[Verdict]:
+def _clock() -> StateSource[Verdict]:
     """Return a source that makes a wait look at the clock even if nothing changes."""
     return Polled(Met, "the clock", first=TICK, most=TICK)
 
@@ -246,7 +246,12 @@ def _exists(kube: Kube, kind: str, name: str, namespace: str) -> Check:
 
 
 def _until(
-    source: Source[Object | None], expectation: Expectation[Object | None], still: Still, *, timeout: float, what: str
+    source: StateSource[Object | None],
+    expectation: Expectation[Object | None],
+    still: Still,
+    *,
+    timeout: float,
+    what: str,
 ) -> Any:
     """Wait for one object while something moves."""
     judge = unless_still(lambda state: expectation(state[0]), still)

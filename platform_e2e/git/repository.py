@@ -22,6 +22,9 @@ from platform_e2e.outside import plainfile
 COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 """A commit, by either of Git's hashes."""
 
+COMMIT_OR_PREFIX = re.compile(r"[0-9a-f]{7,64}")
+"""A commit, or its first digits; Git abbreviates to seven at least."""
+
 LARGEST_TEXT = 64 << 20
 """Largest HEAD, packed-refs or configuration in bytes; packed-refs of a million references have as many."""
 

@@ -86,7 +86,7 @@ class Deployed:
 
 
 @dataclass(frozen=True)
-class Resource:
+class ResourceStatus:
     """An object as an Application sees it; status and health are empty where Argo CD does not judge them."""
 
     group: str
@@ -180,19 +180,19 @@ def history(app: Object) -> tuple[Deployed, ...]:
     """Return its syncs that succeeded, the oldest first."""
     return tuple(
         Deployed(
-            id=int(one.get("id") or 0),
-            revisions=_revisions(one),
-            automated=(one.get("initiatedBy") or {}).get("automated") is True,
-            at=time(one.get("deployedAt")),
+            id=int(entry.get("id") or 0),
+            revisions=_revisions(entry),
+            automated=(entry.get("initiatedBy") or {}).get("automated") is True,
+            at=time(entry.get("deployedAt")),
         )
-        for one in status(app).get("history") or ()
+        for entry in status(app).get("history") or ()
     )
 
 
-def resources(app: Object) -> tuple[Resource, ...]:
+def resources(app: Object) -> tuple[ResourceStatus, ...]:
     """Return the objects that belong to it."""
     return tuple(
-        Resource(
+        ResourceStatus(
             group=resource.get("group", ""),
             version=resource.get("version", ""),
             kind=resource.get("kind", ""),

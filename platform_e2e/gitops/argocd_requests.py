@@ -13,7 +13,7 @@ from platform_e2e.errors import BrokenPlatform
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.client import Kube
-from platform_e2e.kube.expect import Expectation, Met, Pending, Source, Timeout, Unobserved, Verdict, eventually
+from platform_e2e.kube.expect import Expectation, Met, Pending, StateSource, Timeout, Unobserved, Verdict, eventually
 from platform_e2e.kube.objects import Object
 
 S = TypeVar("S")
@@ -108,7 +108,7 @@ def refresh(
 
 
 def eventually_asked(
-    source: Source[S],
+    source: StateSource[S],
     expectation: Expectation[S],
     ask: Callable[[], object],
     *,

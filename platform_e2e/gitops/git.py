@@ -18,8 +18,8 @@ from pathlib import Path
 from platform_e2e import shell
 from platform_e2e.errors import BrokenHarness, WrongUsage
 from platform_e2e.gitops import server
-from platform_e2e.gitops.repository import File, GitError, Repository, Step, files_of
-from platform_e2e.gitops.transform import BRANCH, Change, message, transform
+from platform_e2e.gitops.bare_repository import BareRepository, File, GitError, PlannedCommit, files_of
+from platform_e2e.gitops.transform import BRANCH, ValueChange, message, transform
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import Met, Pending, Polled, Refuted, Timeout, Verdict, all_of, eventually
 from platform_e2e.kube.objects import Object
@@ -55,7 +55,7 @@ class Commit:
     before: str | None = None
     changed: tuple[str, ...] = ()
     pushed: bool = True
-    changes: tuple[Change, ...] = field(default=(), repr=False)
+    changes: tuple[ValueChange, ...] = field(default=(), repr=False)
 
 
 class GitServer:
@@ -70,7 +70,7 @@ class GitServer:
 
     url = server.URL
 
-    def __init__(self, kube: Kube, kubeconfig: Path, kubectl: Path, repository: Repository) -> None:
+    def __init__(self, kube: Kube, kubeconfig: Path, kubectl: Path, repository: BareRepository) -> None:
         self.repository = repository
         self._kube = kube
         self._kubeconfig = kubeconfig
@@ -89,7 +89,7 @@ class GitServer:
         """
         for manifest in server.manifests(image):
             kube.apply(manifest)
-        return cls(kube, kubeconfig, kubectl, Repository.create(directory))
+        return cls(kube, kubeconfig, kubectl, BareRepository.create(directory))
 
     def publish(
         self, layer_directory: Path, *, pool_map: Mapping[str, str] | None = None, also_own: Sequence[str] = ()
@@ -112,7 +112,10 @@ class GitServer:
         plain = {name: file.content for name, file in files.items() if file.mode != "120000"}
         new = transform(plain, url=self.url, pool_map=pool_map, also_own=also_own)
         changes: dict[str, File | None] = {name: File(text, files[name].mode) for name, text in new.files.items()}
-        steps = (Step("The layer as it is in the working tree", files, whole=True), Step(message(new), changes))
+        steps = (
+            PlannedCommit("The layer as it is in the working tree", files, whole=True),
+            PlannedCommit(message(new), changes),
+        )
         branches = sorted({BRANCH, *new.branches})
         with self.repository.lock(_branch_lock(BRANCH)):
             head = self.repository.head(BRANCH)
@@ -141,7 +144,7 @@ class GitServer:
         files = {path: None if content is None else File(content) for path, content in changes.items()}
         with self.repository.lock(_branch_lock(branch)):
             head = self.repository.head(branch)
-            (sha,) = self.repository.write(head, [Step(message, files)])
+            (sha,) = self.repository.write(head, [PlannedCommit(message, files)])
             changed = self.repository.changed(head, sha)
             absent = sorted(path for path, file in files.items() if file is None and path not in changed)
             if absent or not changed:

@@ -15,15 +15,15 @@ from ruamel.yaml.nodes import ScalarNode
 
 from platform_e2e.addresses import AddressRange
 from platform_e2e.errors import WrongUsage
-from platform_e2e.gitops import pool_remap, sources, yaml_patches, yamledit
-from platform_e2e.gitops.sources import Place, Role
+from platform_e2e.git.repository import COMMIT_OR_PREFIX
+from platform_e2e.gitops import pool_remap, repository_references, yaml_patches, yamledit
+from platform_e2e.gitops.repository_references import Place, Role
 
 BRANCH = "main"
 """The branch of the server's HEAD."""
 
 _YAML = re.compile(r".*\.(?:ya?ml|json)|(?:.*/)?Kustomization")
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
-_COMMIT = re.compile(r"[0-9a-f]{7,40}")
 _BRANCH = re.compile(r"(?!-)(?!.*(?:\.\.|//|@\{))[A-Za-z0-9._/@+-]+(?<![./])")
 """Names that git accepts for a branch, without the characters of Argo CD's version ranges."""
 
@@ -33,7 +33,7 @@ class SourceError(WrongUsage):
 
 
 @dataclass(frozen=True)
-class Change:
+class ValueChange:
     """One value that was changed.
 
     Attributes:
@@ -69,7 +69,7 @@ class Transformed:
     """
 
     files: dict[str, bytes]
-    changes: tuple[Change, ...]
+    changes: tuple[ValueChange, ...]
     repository: str
     branches: tuple[str, ...]
 
@@ -95,19 +95,19 @@ def transform(
         for file, content in sorted(files.items())
         if _YAML.fullmatch(file) and _concerned(content, moves)
     }
-    places = [place for parts in read.values() for part in parts for place in sources.find(part)]
+    places = [place for parts in read.values() for part in parts for place in repository_references.find(part)]
     own = _own_repository(places, url, also_own)
     _refuse(places)
     changed: dict[str, bytes] = {}
-    changes: list[Change] = []
+    changes: list[ValueChange] = []
     for file, parts in read.items():
         edits: list[yamledit.Edit] = []
         for part in parts:
-            wanted = [(place.owner, place.where, node, new) for place in sources.find(part)
+            wanted = [(place.owner, place.where, node, new) for place in repository_references.find(part)
                       for node, new in _served(place, own, url, also_own)]  # fmt: skip
             wanted += [(move.owner, move.where, move.node, move.value) for move in pool_remap.find(part, moves)]
             edits += part.edits([(node, new) for _, _, node, new in wanted])
-            changes += [Change(file, part.line(node), owner, where, str(node.value), new)
+            changes += [ValueChange(file, part.line(node), owner, where, str(node.value), new)
                         for owner, where, node, new in wanted]  # fmt: skip
         if edits:
             text = yamledit.apply(parts[0].text, edits)
@@ -132,10 +132,16 @@ def _concerned(content: bytes, moves: Mapping[AddressRange, AddressRange]) -> bo
 def _own_repository(places: Sequence[Place], url: str, also_own: Sequence[str]) -> str:
     """Return the single repository of all sources with a path, as the layer writes it most often."""
     asked = Counter(place.url for place in places if place.role in (Role.SOURCE, Role.GENERATOR))
-    mapped = {sources.canonical(other) for other in (*also_own, url)}
-    foreign = {sources.canonical(found): found for found in asked if sources.canonical(found) not in mapped}
+    mapped = {repository_references.canonical(other) for other in (*also_own, url)}
+    foreign = {
+        repository_references.canonical(found): found
+        for found in asked
+        if repository_references.canonical(found) not in mapped
+    }
     if len(foreign) <= 1:
-        return max(asked, key=lambda found: (sources.canonical(found) not in mapped, asked[found]), default="")
+        return max(
+            asked, key=lambda found: (repository_references.canonical(found) not in mapped, asked[found]), default=""
+        )
     named = "\n".join(
         f"    {found}: {next(place for place in places if place.url == found)}" for found in sorted(foreign.values())
     )
@@ -169,7 +175,7 @@ def _refuse(places: Sequence[Place]) -> None:
 def _refuse_revision(place: Place) -> list[str]:
     revision = place.revision.removeprefix("refs/heads/")
     if revision in ("", "HEAD") or (_BRANCH.fullmatch(revision) and not revision.startswith("refs/")):
-        if _COMMIT.fullmatch(revision) and re.search(r"\d", revision):
+        if COMMIT_OR_PREFIX.fullmatch(revision) and re.search(r"\d", revision):
             return [f"{place}: the revision {revision} is a commit; the working tree has another"]
         return []
     return [f"{place}: the revision {revision!r} is not the name of a branch"]
@@ -180,7 +186,7 @@ def _served(place: Place, own: str, url: str, also_own: Sequence[str]) -> list[t
     if place.node is None:
         return []
     if place.role is Role.ALLOWED:
-        if any(sources.matches(place.url, name) for name in (own, *also_own) if name):
+        if any(repository_references.matches(place.url, name) for name in (own, *also_own) if name):
             forbids = "!" if place.url.startswith("!") else ""
             return [(place.node, forbids + url)]
         return []

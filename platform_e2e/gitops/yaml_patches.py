@@ -16,7 +16,7 @@ _KUSTOMIZATION = re.compile(r"(?:.*/)?(?:kustomization\.ya?ml|Kustomization)")
 
 
 @dataclass(frozen=True)
-class Operation:
+class PatchOperation:
     """One operation of a JSON patch with a value."""
 
     path: str
@@ -39,13 +39,13 @@ class Fragment:
     roots: tuple[Node, ...]
     host: ScalarNode | None = None
 
-    def operations(self) -> Iterator[Operation]:
+    def operations(self) -> Iterator[PatchOperation]:
         """Return the operations of documents that are JSON patches: sequences of mappings with `op` and `path`."""
         for root in self.roots:
             for item in yamledit.items(root):
                 path, value = yamledit.scalar(yamledit.get(item, "path")), yamledit.get(item, "value")
                 if yamledit.get(item, "op") is not None and path is not None and value is not None:
-                    yield Operation(path, value)
+                    yield PatchOperation(path, value)
 
     @property
     def offset(self) -> int:

@@ -18,8 +18,8 @@ from platform_e2e.incident.model import CapturedRelease
 from platform_e2e.kube.objects import Object
 from platform_e2e.kube.reader import Reader
 from platform_e2e.layer import Release
-from platform_e2e.outside.conversion import json_as
 from platform_e2e.outside.documents import NoDocument
+from platform_e2e.outside.typed import strict_json
 
 SHOWN = 6
 """How many differing values of each release are named; foundations.json has all of them."""
@@ -92,7 +92,7 @@ def unpacked(secret: Object) -> CapturedRelease:
         plain = stream.read(MOST_BYTES + 1)
     if len(plain) > MOST_BYTES:
         raise NoDocument(f"must have at most {MOST_BYTES >> 20} MiB unpacked, got more")
-    release = json_as(plain, _Release)
+    release = strict_json(plain, _Release)
     chart = release.chart.metadata
     values = redact.plain(release.config or {})
     return CapturedRelease(release.name, release.namespace, chart.name, chart.version, chart.appVersion, values)

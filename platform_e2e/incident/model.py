@@ -12,9 +12,9 @@ from platform_e2e.checks.drift import CHANGED, EXTRA, MISSING, ROLLING, Drift
 from platform_e2e.errors import WrongUsage
 from platform_e2e.finding import Finding
 from platform_e2e.outside import documents
-from platform_e2e.outside.conversion import converted
 from platform_e2e.outside.documents import NoDocument
 from platform_e2e.outside.shown import shown
+from platform_e2e.outside.typed import strict
 
 SCHEMA = 1
 """Of the archive that is written, and the only one that is read."""
@@ -127,7 +127,7 @@ def parse(files: Mapping[str, bytes], drift: Sequence[Any]) -> Incident:
             "use the version of platform-e2e that captured it",
         )
     try:
-        incident = converted({name: value for name, value in head.items() if name not in OWN_FILES}, Incident)
+        incident = strict({name: value for name, value in head.items() if name not in OWN_FILES}, Incident)
     except NoDocument as error:
         raise WrongUsage(f"invalid incident.json of the incident: {error}", CAPTURE_AGAIN) from error
     return replace(
@@ -160,7 +160,7 @@ def _entries(name: str, entries: Sequence[Any], kind: type[T]) -> tuple[T, ...]:
     found = []
     for number, entry in enumerate(entries, start=1):
         try:
-            found.append(converted(entry, kind))
+            found.append(strict(entry, kind))
         except NoDocument as error:
             named = entry.get("object") or entry.get("name") if isinstance(entry, dict) else None
             label = f"`{shown(named[:LONGEST_NAME])}`" if isinstance(named, str) and named else f"entry {number}"
@@ -185,7 +185,7 @@ def _consistent(drift: Drift) -> Drift:
         raise _invalid("drift", label, "`live` must be the object where `change` is extra, got none")
     if drift.live is not None:
         try:
-            live = converted(drift.live, _Live)
+            live = strict(drift.live, _Live)
         except NoDocument as error:
             raise _invalid("drift", label, f"`live`: {error}") from error
         identity = (f"{live.apiVersion}/{live.kind}", live.metadata.namespace, live.metadata.name)

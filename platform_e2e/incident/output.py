@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -111,8 +110,7 @@ def table(compared: Sequence[ComparedFinding], title: str) -> str:
         )
         for row in compared
     ]
-    colour = sys.stdout.isatty()
-    width = shutil.get_terminal_size().columns if colour else LOG_WIDTH
+    width, colour = terminal.size(LOG_WIDTH)
     columns = ("at the incident", "here", "seen again")
     return terminal.table(columns, rows, width=width, colour=colour, title=title, ratios=(5, 5, 2))
 

@@ -25,7 +25,7 @@ FRAMING = 256 << 10
 """Bytes of an answer without its body: status, headers, chunk sizes; Go's server sends at most 1 MiB of headers."""
 
 
-class Meter:
+class AnswerLimits:
     """The limits of one answer.
 
     Args:
@@ -84,7 +84,7 @@ _CURRENT = threading.local()
 """The meter for the next request of each thread: http.client creates the answer itself, so it cannot be passed on."""
 
 
-def use(meter: Meter) -> None:
+def use(meter: AnswerLimits) -> None:
     """Use a meter for the next answer of this thread."""
     _CURRENT.meter = meter
 
@@ -92,7 +92,7 @@ def use(meter: Meter) -> None:
 class _Metered(io.RawIOBase):
     """A socket's raw stream, metered."""
 
-    def __init__(self, raw: io.RawIOBase, sock: socket.socket, meter: Meter) -> None:
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket, meter: AnswerLimits) -> None:
         self._raw = raw
         self._sock = sock
         self._meter = meter

@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar, overload
 
 from platform_e2e.finding import Cause
 from platform_e2e.kube.backoff import pause
-from platform_e2e.kube.sources import Joint, Polled, Source, pending_on
+from platform_e2e.kube.sources import Joint, Polled, StateSource, pending_on
 from platform_e2e.kube.verdict import Expectation, Failed, Met, Pending, Verdict, met_all, met_any, met_each
 from platform_e2e.kube.wait import Refuted, Timeout, Unobserved, Watching
 
@@ -31,7 +31,7 @@ __all__ = [
     "Pending",
     "Polled",
     "Refuted",
-    "Source",
+    "StateSource",
     "Timeout",
     "Unobserved",
     "Verdict",
@@ -51,7 +51,7 @@ S = TypeVar("S")
 
 
 def eventually(
-    source: Source[S],
+    source: StateSource[S],
     expectation: Expectation[S],
     *,
     timeout: float,
@@ -92,7 +92,7 @@ def eventually(
 
 
 def consistently(
-    source: Source[S],
+    source: StateSource[S],
     expectation: Expectation[S],
     *,
     for_: float,
@@ -126,7 +126,7 @@ def consistently(
 
 
 def never(
-    source: Source[S],
+    source: StateSource[S],
     expectation: Expectation[S],
     *,
     for_: float,
@@ -155,7 +155,7 @@ def never(
 
 
 def eventually_gone(
-    source: Source[Any],
+    source: StateSource[Any],
     *,
     timeout: float,
     what: str,
@@ -218,7 +218,7 @@ def poll(
 
 
 @overload
-def all_of(*parts: Source[Any]) -> Source[tuple[Any, ...]]: ...
+def all_of(*parts: StateSource[Any]) -> StateSource[tuple[Any, ...]]: ...
 @overload
 def all_of(*parts: Expectation[S]) -> Expectation[S]: ...
 def all_of(*parts: Any) -> Any:
@@ -227,7 +227,7 @@ def all_of(*parts: Any) -> Any:
     Sources become one source with the tuple of their states, judged when each was read once and then on every change.
     Expectations become one expectation that is met when all are met, with the tuple of their values.
     """
-    if all(isinstance(part, Source) for part in parts):
+    if all(isinstance(part, StateSource) for part in parts):
         return Joint(parts)
     return met_all(parts)
 

@@ -97,7 +97,7 @@ def _query(requirement: Requirement) -> str:
 
 
 @dataclass(frozen=True)
-class Choice:
+class ObjectSelector:
     """Which objects of a kind a wait is about.
 
     Attributes:

@@ -10,7 +10,7 @@ from platform_e2e.errors import WrongUsage
 from platform_e2e.kube.answers import checked, cost, mapping, parsed, slimmed, too_much, understood
 from platform_e2e.kube.discovery import Discovery, Resource
 from platform_e2e.kube.errors import ApiError, BadAnswer, TooLarge, Unavailable, api_error
-from platform_e2e.kube.labels import Choice
+from platform_e2e.kube.labels import ObjectSelector
 from platform_e2e.kube.objects import Key, Object, key, revision
 from platform_e2e.kube.transport import Request, Stream, Transport
 
@@ -65,7 +65,7 @@ class ListWatch:
         self._http = http
         self._discovery = discovery
 
-    def check(self, kind: str, choice: Choice) -> None:
+    def check(self, kind: str, choice: ObjectSelector) -> None:
         """Reject a wait that can never see anything; accept it while the kind is not served or the API server does not answer.
 
         Raises:

@@ -15,7 +15,7 @@ from platform_e2e.kube.kubeconfig import Endpoint
 from platform_e2e.kube.labels import LabelSelector
 from platform_e2e.kube.list_watch import ListWatch
 from platform_e2e.kube.objects import Object, Objects, describe, revision
-from platform_e2e.kube.sources import Source
+from platform_e2e.kube.sources import StateSource
 from platform_e2e.kube.transport import Request, Transport
 from platform_e2e.kube.watch import Watches
 from platform_e2e.kube.watched import Many, One
@@ -49,6 +49,24 @@ class ReadApi(Protocol):
         self, pod: str, namespace: str, container: str | None = None, *, previous: bool = False, tail: int = 50
     ) -> str:
         """Return the end of a container's log."""
+        ...
+
+
+class ProxyApi(ReadApi, Protocol):
+    """What evidence needs beside: what Services and pods answer, and what the API server says of itself."""
+
+    def proxy(
+        self, namespace: str, service: str, port: str | int, path: str, params: Mapping[str, Any] | None = None
+    ) -> bytes:
+        """Send a GET to a Service through the API server."""
+        ...
+
+    def raw(self, method: str, path: str, *, accept: str = "") -> Any:
+        """Send a request to any path."""
+        ...
+
+    def version(self) -> str:
+        """Return the API server's version."""
         ...
 
 
@@ -154,13 +172,13 @@ class Reader:
             return []
         return [found[k] for k in sorted(found)]
 
-    def one(self, kind: str, name: str, namespace: str | None = None) -> Source[Object | None]:
+    def one(self, kind: str, name: str, namespace: str | None = None) -> StateSource[Object | None]:
         """Return the source of one object for `eventually` and the other waits; its state is None while it does not exist."""
         return One(self, kind, name, namespace)
 
     def many(
         self, kind: str, namespace: str | None = None, labels: str | Mapping[str, str] | None = None
-    ) -> Source[Objects]:
+    ) -> StateSource[Objects]:
         """Return the source of a kind's objects; its state is a list sorted by namespace and name, which may be empty.
 
         Args:

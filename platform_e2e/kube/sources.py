@@ -74,7 +74,7 @@ class View(ABC, Generic[S]):
         """Release the view's resources."""
 
 
-class Source(ABC, Generic[S]):
+class StateSource(ABC, Generic[S]):
     """Something that has a state: an object, a set of objects, a function, or several of these."""
 
     @abstractmethod
@@ -94,10 +94,10 @@ class Source(ABC, Generic[S]):
         return []
 
 
-class Joint(Source[tuple[Any, ...]]):
+class Joint(StateSource[tuple[Any, ...]]):
     """Several sources that are judged together, as a tuple of states in the same order."""
 
-    def __init__(self, sources: Sequence[Source[Any]]) -> None:
+    def __init__(self, sources: Sequence[StateSource[Any]]) -> None:
         self._sources = tuple(sources)
 
     def open(self, inbox: Inbox) -> View[tuple[Any, ...]]:
@@ -173,7 +173,7 @@ class _JointView(View[tuple[Any, ...]]):
         return sum(view.gaps for view in self._views)
 
 
-class Polled(Source[S]):
+class Polled(StateSource[S]):
     """A function that is called repeatedly, for states that cannot be watched: HTTP, ARP, a file, a program.
 
     Args:

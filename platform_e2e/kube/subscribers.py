@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any, Protocol
 
-from platform_e2e.kube.labels import Choice
+from platform_e2e.kube.labels import ObjectSelector
 from platform_e2e.kube.objects import Key, Object
 from platform_e2e.kube.sources import Inbox, View
 
@@ -104,7 +104,7 @@ class Subscriber:
 
     group: Subscribers
     stream: SubscribedStream
-    choice: Choice
+    choice: ObjectSelector
     inbox: Inbox
     asked: int = 0
     answered: bool = False

@@ -19,10 +19,10 @@ from urllib3.util import parse_url
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.kube.answers import OURS, SINGLE, Limits, NoJson, cost, parsed, too_much, unpacked
 from platform_e2e.kube.backoff import Backoff, pause
-from platform_e2e.kube.connections import FRAMING, Meter, connections, use
+from platform_e2e.kube.connections import FRAMING, AnswerLimits, connections, use
 from platform_e2e.kube.errors import LONGEST, BadAnswer, Unavailable, api_error
 from platform_e2e.kube.kubeconfig import Endpoint, bearer
-from platform_e2e.kube.kubeconfig.credential import Held
+from platform_e2e.kube.kubeconfig.credential import ValidCredential
 from platform_e2e.paths import command
 
 # It warns with tracebacks; where a warning matters, an error reports it as well.
@@ -96,7 +96,7 @@ class Stream:
         longest: most bytes of a line.
     """
 
-    def __init__(self, response: urllib3.BaseHTTPResponse, request: Request, meter: Meter, longest: int) -> None:
+    def __init__(self, response: urllib3.BaseHTTPResponse, request: Request, meter: AnswerLimits, longest: int) -> None:
         self._response = response
         self._request = request
         self._meter = meter
@@ -168,7 +168,7 @@ class Transport:
         self._spent = 0
         self.limits = limits
         self.patience = patience
-        self._fixed = Held(endpoint.headers, endpoint.tls)
+        self._fixed = ValidCredential(endpoint.headers, endpoint.tls)
         self._pool = connections(endpoint, endpoint.tls)
         self._pooled = endpoint.tls
 
@@ -254,10 +254,10 @@ class Transport:
         """Close the pooled connections."""
         self._pool.clear()
 
-    def _meter(self, request: Request, most: int) -> Meter:
+    def _meter(self, request: Request, most: int) -> AnswerLimits:
         """Return the meter for an answer, starting now."""
         ends = min(time.monotonic() + self.limits.seconds, self._ends)
-        return Meter(str(request), ends=ends, most=most + FRAMING, silence=SILENCE)
+        return AnswerLimits(str(request), ends=ends, most=most + FRAMING, silence=SILENCE)
 
     def _once(self, request: Request) -> bytes | bytearray:
         """Send a request once and return the body of the answer."""
@@ -266,7 +266,7 @@ class Transport:
             raise self._refusal(request, response)
         return self._read(request, response)
 
-    def _send(self, request: Request, meter: Meter) -> urllib3.BaseHTTPResponse:
+    def _send(self, request: Request, meter: AnswerLimits) -> urllib3.BaseHTTPResponse:
         """Send a request, with a renewed credential after a 401, and return the answer with its body still to be read."""
         if request.method != "GET" and not self._writes:
             raise BrokenHarness(f"bug: a read-only client must not send {request}", "report it")
@@ -280,12 +280,12 @@ class Transport:
                 return self._sent(request, meter, again)
         return response
 
-    def _held(self, meter: Meter, refused: Held | None = None) -> Held:
+    def _held(self, meter: AnswerLimits, refused: ValidCredential | None = None) -> ValidCredential:
         """Return the credential, renewed if it is the refused one."""
         credential = self._endpoint.credential
         return credential.held(meter.left(), refused=refused) if credential else self._fixed
 
-    def _sent(self, request: Request, meter: Meter, held: Held) -> urllib3.BaseHTTPResponse:
+    def _sent(self, request: Request, meter: AnswerLimits, held: ValidCredential) -> urllib3.BaseHTTPResponse:
         """Send a request once, with a credential."""
         left = meter.left()
         timeout = urllib3.Timeout(connect=min(left, CONNECT_TIMEOUT), read=left)
@@ -303,13 +303,13 @@ class Transport:
         except (HTTPError, OSError) as error:
             raise self._broken(request, error) from error
 
-    def _pool_for(self, held: Held) -> urllib3.PoolManager:
+    def _pool_for(self, held: ValidCredential) -> urllib3.PoolManager:
         """Return the connections for a credential: never one that was opened with another client certificate."""
         if held.tls is not self._pooled:
             self._pool, self._pooled = connections(self._endpoint, held.tls), held.tls
         return self._pool
 
-    def _headers(self, request: Request, held: Held) -> urllib3.HTTPHeaderDict:
+    def _headers(self, request: Request, held: ValidCredential) -> urllib3.HTTPHeaderDict:
         """Return the headers of a request, including authentication and impersonation.
 
         A token file is read each time, since it may be replaced at any time.

@@ -13,7 +13,7 @@ from typing import Generic, Self, TypeVar
 from platform_e2e import timeline
 from platform_e2e.errors import BrokenHarness, BrokenPlatform, HarnessError
 from platform_e2e.finding import Cause
-from platform_e2e.kube.sources import Inbox, Source, View
+from platform_e2e.kube.sources import Inbox, StateSource, View
 from platform_e2e.kube.verdict import Expectation, Failed, Pending, Verdict
 from platform_e2e.paths import command
 
@@ -55,7 +55,7 @@ class Step:
 
 
 @dataclass
-class History:
+class WaitHistory:
     """The states that one wait saw; equal neighbours are one step.
 
     Attributes:
@@ -198,7 +198,7 @@ class Watching(Generic[S]):
 
     def __init__(
         self,
-        source: Source[S],
+        source: StateSource[S],
         what: str,
         explain: Callable[[S], Cause | None] | None,
         progress: Callable[[str], None] | None = None,
@@ -208,7 +208,7 @@ class Watching(Generic[S]):
         self._explain = explain
         self._inbox: Inbox = Inbox()
         self._view: View[S] = source.open(self._inbox)
-        self._history = History(progress)
+        self._history = WaitHistory(progress)
         self._last = "nothing was read"
         self._trouble = ""
         self._gaps = 0
@@ -349,7 +349,7 @@ class _Following(Watching[S]):
         pass
 
 
-def follow(source: Source[S], stop: threading.Event) -> Iterator[S]:
+def follow(source: StateSource[S], stop: threading.Event) -> Iterator[S]:
     """Yield each state of a source as it arrives, without an expectation; a source that cannot be read yields nothing until it can.
 
     Args:

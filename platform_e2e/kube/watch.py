@@ -18,7 +18,7 @@ from platform_e2e.errors import HarnessError, WrongUsage
 from platform_e2e.kube.answers import checked
 from platform_e2e.kube.backoff import Backoff, pause
 from platform_e2e.kube.errors import ApiError, Expired, NotFound, Unavailable
-from platform_e2e.kube.labels import Choice
+from platform_e2e.kube.labels import ObjectSelector
 from platform_e2e.kube.list_watch import ListWatch, decode
 from platform_e2e.kube.objects import Key, key
 from platform_e2e.kube.sources import Inbox, View
@@ -91,7 +91,7 @@ class WatchStream:
         self._crowded_until = 0.0
         self._backoff = Backoff()
 
-    def join(self, choice: Choice, inbox: Inbox, make: Callable[[Subscriber], View[Any]]) -> View[Any]:
+    def join(self, choice: ObjectSelector, inbox: Inbox, make: Callable[[Subscriber], View[Any]]) -> View[Any]:
         """Subscribe a wait, start the thread if it does not run, and return the wait's view."""
         subscriber = Subscriber(self._subscribers, self, choice, inbox)
         view = subscriber.view = make(subscriber)
@@ -322,7 +322,9 @@ class Watches:
         self._streams: dict[tuple[str, str | None], WatchStream] = {}
         self._closed = False
 
-    def join(self, kind: str, choice: Choice, inbox: Inbox, make: Callable[[Subscriber], View[Any]]) -> View[Any]:
+    def join(
+        self, kind: str, choice: ObjectSelector, inbox: Inbox, make: Callable[[Subscriber], View[Any]]
+    ) -> View[Any]:
         """Subscribe a wait to the stream of its kind and namespace, or to that of all namespaces if there is one.
 
         Args:

@@ -12,9 +12,9 @@ from typing import Generic, Protocol, TypeVar
 from platform_e2e.errors import HarnessError
 from platform_e2e.kube.answers import understood
 from platform_e2e.kube.describe import event_lines, state_lines
-from platform_e2e.kube.labels import Choice, LabelSelector
+from platform_e2e.kube.labels import LabelSelector, ObjectSelector
 from platform_e2e.kube.objects import Key, Object, describe, kind_of, revision
-from platform_e2e.kube.sources import Inbox, Source, View
+from platform_e2e.kube.sources import Inbox, StateSource, View
 from platform_e2e.kube.subscribers import Changed, Listed, NotServed, Subscriber, Trouble
 from platform_e2e.kube.watch import Watches
 
@@ -36,7 +36,9 @@ class WatchView(View[S], Generic[S]):
         shape: makes the state from the objects.
     """
 
-    def __init__(self, subscription: Subscriber, choice: Choice, shape: Callable[[Mapping[Key, Object]], S]) -> None:
+    def __init__(
+        self, subscription: Subscriber, choice: ObjectSelector, shape: Callable[[Mapping[Key, Object]], S]
+    ) -> None:
         self._subscription = subscription
         self._choice = choice
         self._shape = shape
@@ -193,7 +195,7 @@ class WatchClient(Protocol):
         ...
 
 
-class One(Source[Object | None]):
+class One(StateSource[Object | None]):
     """One object; its state is None while it, its namespace or its kind does not exist."""
 
     def __init__(self, client: WatchClient, kind: str, name: str, namespace: str | None) -> None:
@@ -204,7 +206,7 @@ class One(Source[Object | None]):
 
     def open(self, inbox: Inbox) -> View[Object | None]:
         """Subscribe to the stream of the object's kind and namespace."""
-        choice = Choice(key=(self.namespace or "", self.name))
+        choice = ObjectSelector(key=(self.namespace or "", self.name))
 
         def shape(objects: Mapping[Key, Object]) -> Object | None:
             return next(iter(objects.values()), None)
@@ -226,7 +228,7 @@ class One(Source[Object | None]):
         return _events(self._client, self.kind, self.name, self.namespace)
 
 
-class Many(Source[list[Object]]):
+class Many(StateSource[list[Object]]):
     """The objects of a kind, sorted by namespace and name; empty while the kind does not exist."""
 
     def __init__(
@@ -240,7 +242,7 @@ class Many(Source[list[Object]]):
 
     def open(self, inbox: Inbox) -> View[list[Object]]:
         """Subscribe to the stream of the kind and namespace."""
-        choice = Choice(namespace=self.namespace, labels=self._selector)
+        choice = ObjectSelector(namespace=self.namespace, labels=self._selector)
 
         def shape(objects: Mapping[Key, Object]) -> list[Object]:
             self._last = [objects[key] for key in sorted(objects)]

@@ -99,18 +99,18 @@ def expand(root: Path, document: Document) -> tuple[ApplicationSet, tuple[Applic
     expansion = Expansion(root, spec.get("goTemplate") is True)
     try:
         parameters = expansion.all(spec.get("generators") or [])
-        written = [templates.substitute(template, one, go=expansion.go) for one in parameters]
+        written = [templates.substitute(template, values, go=expansion.go) for values in parameters]
     except (GeneratorError, TemplateError) as error:
         raise document.error(f"ApplicationSet {name}: {error}", at=("spec",)) from error
-    found = [_application(document, name, namespace, one) for one in written]
+    found = [_application(document, name, namespace, data) for data in written]
     if not found:
         remedy = "a list with elements, or directories that exist"
         raise document.error(f"ApplicationSet {name} generates no Application", remedy, ("spec", "generators"))
-    for index, one in enumerate(found):
-        if any(one.name == other.name for other in found[:index]):
-            problem = f"ApplicationSet {name} generates the Application {one.name} twice"
+    for index, application in enumerate(found):
+        if any(application.name == other.name for other in found[:index]):
+            problem = f"ApplicationSet {name} generates the Application {application.name} twice"
             raise document.error(problem, "use a parameter that differs in metadata.name", ("spec", "template"))
-    names = tuple(one.name for one in found)
+    names = tuple(application.name for application in found)
     return ApplicationSet(
         name, namespace, document.file, document.line, names, document.data, Written.of(document)
     ), tuple(found)
@@ -140,7 +140,7 @@ def environments(root: Path, owner: ApplicationSet, generated: Sequence[Applicat
     Raises:
         LayerError: a kustomization among them cannot be read.
     """
-    by_path = {source.path: one.name for one in generated for source in one.sources}
+    by_path = {source.path: application.name for application in generated for source in application.sources}
     found = {path: name for path, name in by_path.items() if _has_manifests(root / path)}
     for pattern in _patterns(owner, by_path):
         for path in sorted(root.glob(pattern)):
@@ -175,7 +175,7 @@ def _patterns(owner: ApplicationSet, paths: Mapping[str, str]) -> set[str]:
         if pattern.strip("*/"):
             found.add(pattern.strip("/"))
         elif pattern:
-            found |= {(PurePosixPath(one).parent / "*").as_posix() for one in paths}
+            found |= {(PurePosixPath(directory).parent / "*").as_posix() for directory in paths}
     return {pattern for pattern in found if "*" in pattern}
 
 

@@ -84,8 +84,8 @@ class HostAccess:
 
 def find(layer: Layer) -> tuple[HostAccess, ...]:
     """Return the objects of a layer, outside of its foundations, whose pods own the machine that runs their node."""
-    found = ((one, tuple(dict.fromkeys(reasons(one.object)))) for one in layer.rendered)
-    return tuple(HostAccess(one, why) for one, why in found if why)
+    found = ((rendered, tuple(dict.fromkeys(reasons(rendered.object)))) for rendered in layer.rendered)
+    return tuple(HostAccess(rendered, why) for rendered, why in found if why)
 
 
 def demand_trust(layer: Layer, provider: str) -> None:
@@ -103,7 +103,7 @@ def demand_trust(layer: Layer, provider: str) -> None:
         machine = "the machine of the Docker daemon" if provider == "k3d" else "this host"
         raise WrongUsage(
             f"the layer in {layer.directory} has {len(found)} object(s) whose pods own {machine}:"
-            + "".join(f"\n    {one}" for one in found),
+            + "".join(f"\n    {access}" for access in found),
             "read them; if you trust the layer, add --trust, else run it in a virtual machine that may be lost",
         )
 

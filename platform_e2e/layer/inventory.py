@@ -43,7 +43,7 @@ class Pool:
 
     def __contains__(self, address: object) -> bool:
         """Tell whether an address belongs to the pool."""
-        return any(address in one for one in self.ranges)
+        return any(address in block for block in self.ranges)
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ class Layer:
 
         Hooks are left out: they come and go with a sync.
         """
-        return tuple(one for one in self.rendered if one.kept and kind in (one.kind, one.api))
+        return tuple(rendered for rendered in self.rendered if rendered.kept and kind in (rendered.kind, rendered.api))
 
     def located(self, cause: Cause, otherwise: Rendered | None = None) -> Cause:
         """Return a cause whose remedy names the file and line of the field to change, where the layer has that object.
@@ -77,20 +77,20 @@ class Layer:
         Raises:
             KeyError: the layer has none of that name.
         """
-        for one in self.applications:
-            if one.name == name:
-                return one
+        for application in self.applications:
+            if application.name == name:
+                return application
         raise KeyError(
-            f"the layer has no Application {name}; it has {', '.join(one.name for one in self.applications)}"
+            f"the layer has no Application {name}; it has {', '.join(application.name for application in self.applications)}"
         )
 
     def pool_ranges(self) -> tuple[AddressRange, ...]:
         """Return the IPv4 ranges of all pools, as written in Git."""
-        return tuple(one for pool in self.pools for one in pool.ranges)
+        return tuple(block for pool in self.pools for block in pool.ranges)
 
     def load_balancers(self) -> tuple[LoadBalancer, ...]:
         """Return every Service of type LoadBalancer: each promises to answer at an address of a pool."""
-        services = (one for one in self.of_kind("v1/Service") if one.spec.get("type") == "LoadBalancer")
+        services = (service for service in self.of_kind("v1/Service") if service.spec.get("type") == "LoadBalancer")
         return tuple(inventory.load_balancer(service) for service in services)
 
     def monitors(self) -> tuple[Rendered, ...]:
@@ -103,13 +103,13 @@ class Layer:
 
     def expected_environments(self) -> tuple[Environment, ...]:
         """Return the environments that must exist: all but the exempt."""
-        return tuple(one for one in self.environments if one.exempt is None)
+        return tuple(environment for environment in self.environments if environment.exempt is None)
 
     def shared(self) -> tuple[tuple[Rendered, ...], ...]:
         """Return the objects that more than one Application renders: they would overwrite each other for ever."""
         owners: dict[tuple[str, str, str | None, str], list[Rendered]] = {}
-        for one in self.rendered:
-            owners.setdefault(one.identity, []).append(one)
+        for rendered in self.rendered:
+            owners.setdefault(rendered.identity, []).append(rendered)
         return tuple(tuple(several) for several in owners.values() if len(several) > 1)
 
     def fingerprint(self) -> str:

@@ -66,9 +66,9 @@ def load(directory: Path, renderer: Renderer = kustomize.unavailable) -> Layer:
             "a layer that deploys nothing proves nothing",
         )
     found.render()
-    every = tuple(sorted(found.rendered.values(), key=lambda one: one.name))
+    every = tuple(sorted(found.rendered.values(), key=lambda application: application.name))
     every = rendering.scoped(every)
-    rendered = tuple(one for application in every for one in application.objects)
+    rendered = tuple(rendered for application in every for rendered in application.objects)
     left = unread.unread(root, files, found.read, found.environments)
     return Layer(
         directory=root,
@@ -79,7 +79,7 @@ def load(directory: Path, renderer: Renderer = kustomize.unavailable) -> Layer:
         projects=tuple(found.projects.values()),
         environments=tuple(found.environments),
         rendered=rendered,
-        pools=tuple(inventory.pool(one) for one in rendered if one.kind == "IPAddressPool"),
+        pools=tuple(inventory.pool(pool) for pool in rendered if pool.kind == "IPAddressPool"),
         exemptions=_exemptions(found, rendered, left),
         unread=left,
     )
@@ -113,7 +113,7 @@ class _Reading:
 
     def render(self) -> None:
         """Render every Application, also those that an Application renders."""
-        while waiting := [one for key, one in self.applications.items() if key not in self.rendered]:
+        while waiting := [application for key, application in self.applications.items() if key not in self.rendered]:
             # All are read before the first is rendered: what is wrong shows before a renderer, which may have to be built.
             for application in waiting:
                 self._check_repository(application)
@@ -122,7 +122,7 @@ class _Reading:
                 self.read |= unread.directories(self.root, inputs)
                 objects = rendering.render(application, inputs, self.renderer)
                 self.rendered[application.namespace, application.name] = replace(application, objects=objects)
-                self.take(one.document for one in objects)
+                self.take(rendered.document for rendered in objects)
 
     def _application(self, new: Application) -> None:
         known = self.applications.setdefault((new.namespace, new.name), new)
@@ -141,8 +141,8 @@ class _Reading:
         owner, generated = applicationsets.expand(self.root, document)
         self.applicationsets[key] = owner
         self.environments.extend(applicationsets.environments(self.root, owner, generated))
-        for one in generated:
-            self._application(one)
+        for application in generated:
+            self._application(application)
 
     def _project(self, document: Document) -> None:
         metadata = document.data["metadata"]
@@ -151,7 +151,9 @@ class _Reading:
 
     def _check_repository(self, application: Application) -> None:
         """Refuse an Application that reads another repository than most: its path means nothing in this layer."""
-        written = Counter(source.repository for one in self.applications.values() for source in one.sources)
+        written = Counter(
+            source.repository for application in self.applications.values() for source in application.sources
+        )
         ours = written.most_common(1)[0][0]
         for source in application.sources:
             if source.repository != ours:
@@ -166,17 +168,17 @@ def _exemptions(found: _Reading, rendered: tuple[Rendered, ...], left: tuple[Unr
     written: list[Application | ApplicationSet | Rendered] = [*found.rendered.values(), *found.applicationsets.values()]
     every = {
         (exemption.object, exemption.promise): exemption
-        for one in (*written, *rendered)
-        for exemption in exemptions(one.annotations, str(one), one.file, one.line)
+        for thing in (*written, *rendered)
+        for exemption in exemptions(thing.annotations, str(thing), thing.file, thing.line)
     }
     for environment in found.environments:
         if environment.exempt and environment.application is None:
             subject = described("Environment", environment.path, None)
             exemption = Exemption(subject, Promise.ENVIRONMENTS, environment.exempt, environment.file)
             every[subject, Promise.ENVIRONMENTS] = exemption
-    for one in left:
-        if one.exempt:
-            named = paths.in_repository(found.root / one.path, found.root)
-            exemption = Exemption(str(one), Promise.APPLICATIONS, one.exempt, named)
-            every[str(one), Promise.APPLICATIONS] = exemption
+    for directory in left:
+        if directory.exempt:
+            named = paths.in_repository(found.root / directory.path, found.root)
+            exemption = Exemption(str(directory), Promise.APPLICATIONS, directory.exempt, named)
+            every[str(directory), Promise.APPLICATIONS] = exemption
     return tuple(every.values())

@@ -219,7 +219,7 @@ def located(cause: Cause, objects: Iterable[Rendered], otherwise: Rendered | Non
     # `image NAME` is what several objects have in common, and no object.
     about = cause.about if " " not in cause.about.partition(" -n ")[0] else ""
     name = about or cause.through
-    found = next((one for one in objects if str(one) == name), None) if name else otherwise
+    found = next((rendered for rendered in objects if str(rendered) == name), None) if name else otherwise
     return cause.located(found.place(*cause.field)) if found is not None else cause
 
 

@@ -58,7 +58,7 @@ def render(application: Application, made_of: list[Input], renderer: Renderer) -
     Raises:
         LayerError: it cannot be rendered, renders nothing, or an object twice.
     """
-    found = [document for one in made_of for document in _documents(one, renderer)]
+    found = [document for part in made_of for document in _documents(part, renderer)]
     if not found:
         problem = f"{application}: renders nothing from {', '.join(source.path for source in application.sources)}"
         raise LayerError(
@@ -67,10 +67,12 @@ def render(application: Application, made_of: list[Input], renderer: Renderer) -
     scopes = CLUSTER_SCOPED | _cluster_scoped(found)
     objects = tuple(_rendered(document, application, scopes) for document in found)
     seen: dict[tuple[str, str, str | None, str], Rendered] = {}
-    for one in objects:
-        other = seen.setdefault(one.identity, one)
-        if other is not one:
-            raise one.error(f"is rendered twice by {application}", f"the other is in {other.file}:{other.line or 1}")
+    for rendered in objects:
+        other = seen.setdefault(rendered.identity, rendered)
+        if other is not rendered:
+            raise rendered.error(
+                f"is rendered twice by {application}", f"the other is in {other.file}:{other.line or 1}"
+            )
     return objects
 
 
@@ -82,20 +84,20 @@ def scoped(applications: Sequence[Application]) -> tuple[Application, ...]:
     Args:
         applications: all of the layer, rendered.
     """
-    written = [one.object for application in applications for one in application.objects]
+    written = [rendered.object for application in applications for rendered in application.objects]
     kinds = {
         (spec.get("group"), spec["names"]["kind"])
         for spec in (each.get("spec") or {} for each in written if each["kind"] == "CustomResourceDefinition")
         if spec.get("scope") == "Cluster"
     }
 
-    def without(one: Rendered) -> Rendered:
-        if one.namespace is None or one.identity[:2] not in kinds:
-            return one
-        metadata = {name: value for name, value in one.object["metadata"].items() if name != "namespace"}
-        return replace(one, object={**one.object, "metadata": metadata})
+    def without(rendered: Rendered) -> Rendered:
+        if rendered.namespace is None or rendered.identity[:2] not in kinds:
+            return rendered
+        metadata = {name: value for name, value in rendered.object["metadata"].items() if name != "namespace"}
+        return replace(rendered, object={**rendered.object, "metadata": metadata})
 
-    return tuple(replace(one, objects=tuple(map(without, one.objects))) for one in applications)
+    return tuple(replace(application, objects=tuple(map(without, application.objects))) for application in applications)
 
 
 def _input(root: Path, application: Application, source: Source) -> Input:
@@ -127,15 +129,15 @@ def _overrides(application: Application) -> tuple[str, ...]:
     return (".argocd-source.yaml", *(f".argocd-source-{name}.yaml" for name in names))
 
 
-def _documents(one: Input, renderer: Renderer) -> list[Document]:
-    if one.reads is None:
-        return one.documents
+def _documents(part: Input, renderer: Renderer) -> list[Document]:
+    if part.reads is None:
+        return part.documents
     try:
-        rendered = renderer(one.directory)
+        rendered = renderer(part.directory)
     except LayerError as error:
         said = error.problem.partition(": ")[2] or error.problem
-        raise LayerError(one.reads.kustomizations[0].file, 1, said) from error
-    return [_located(item.data, one.reads) for data in rendered if data for item in _objects(data, one.reads)]
+        raise LayerError(part.reads.kustomizations[0].file, 1, said) from error
+    return [_located(item.data, part.reads) for data in rendered if data for item in _objects(data, part.reads)]
 
 
 def _objects(data: Any, reads: Reads) -> list[Document]:

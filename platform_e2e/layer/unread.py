@@ -54,10 +54,10 @@ def directories(root: Path, made_of: Iterable[Input]) -> set[Path]:
     """
     found: set[Path] = set()
     top = paths.repository_of(root)
-    for one in made_of:
-        files = one.reads.files if one.reads else {top / document.file for document in one.documents}
+    for part in made_of:
+        files = part.reads.files if part.reads else {top / document.file for document in part.documents}
         # A link is followed: its target is what is read.
-        found |= {one.directory, *(path.resolve().parent for path in files)}
+        found |= {part.directory, *(path.resolve().parent for path in files)}
     return found
 
 
@@ -75,18 +75,22 @@ def unread(
         read: directories that Applications read something of.
         environments: of the layer's ApplicationSets.
     """
-    missed = [root / one.path for one in environments if one.application is None]
+    missed = [root / environment.path for environment in environments if environment.application is None]
     left = {directory: names for directory, names in _with_manifests(root, files).items() if directory not in read}
     parts = {part for directory in left for part in _parts(root, directory)}
     found = [
         directory
         for directory in left
-        if directory not in parts and not any(directory.is_relative_to(one) for one in missed)
+        if directory not in parts and not any(directory.is_relative_to(path) for path in missed)
     ]
     reasons = {directory: _exempt(root, directory, left[directory]) for directory in found}
-    alone = [Unread(_name(root, one), (_name(root, one),), reason) for one, reason in reasons.items() if reason]
+    alone = [
+        Unread(_name(root, directory), (_name(root, directory),), reason)
+        for directory, reason in reasons.items()
+        if reason
+    ]
     expected = [directory for directory in found if not reasons[directory]]
-    return tuple(sorted([*alone, *_together(root, expected, read | set(missed))], key=lambda one: one.path))
+    return tuple(sorted([*alone, *_together(root, expected, read | set(missed))], key=lambda entry: entry.path))
 
 
 def _with_manifests(root: Path, files: Sequence[Path]) -> dict[Path, list[Path]]:
@@ -123,8 +127,10 @@ def _exempt(root: Path, directory: Path, files: Sequence[Path]) -> str | None:
     """Return the reason that the kustomization gives, or the first where every object of plain manifests gives one."""
     try:
         kustomization = kustomize.kustomization_in(root, directory)
-        documents = [one for path in ([kustomization] if kustomization else files) for one in yamlfile.read(root, path)]
-        found = documents if kustomization else [item for one in documents for item in manifests.objects(one)]
+        documents = [
+            document for path in ([kustomization] if kustomization else files) for document in yamlfile.read(root, path)
+        ]
+        found = documents if kustomization else [item for document in documents for item in manifests.objects(document)]
     except LayerError:
         return None
     reasons = [_reason(document.data) for document in found]
@@ -143,10 +149,13 @@ def _together(root: Path, found: Sequence[Path], known: AbstractSet[Path]) -> li
     beside: dict[Path, list[Path]] = {}
     for directory in found:
         above = directory.parent
-        apart = root in (directory, above) or any(one.is_relative_to(above) for one in known)
+        apart = root in (directory, above) or any(path.is_relative_to(above) for path in known)
         beside.setdefault(directory if apart else above, []).append(directory)
     return [
-        Unread(_name(root, group[0] if len(group) == 1 else above), tuple(sorted(_name(root, one) for one in group)))
+        Unread(
+            _name(root, group[0] if len(group) == 1 else above),
+            tuple(sorted(_name(root, directory) for directory in group)),
+        )
         for above, group in beside.items()
     ]
 

@@ -155,7 +155,7 @@ def parse(text: str, file: str) -> list[Document]:
     # A caller may change the content of its document, but never its lines.
     parsed = next((remembered for most, remembered in _REMEMBERED if len(text) <= most), _parsed)
     try:
-        return [replace(one, data=deepcopy(one.data)) for one in parsed(text, file)]
+        return [replace(document, data=deepcopy(document.data)) for document in parsed(text, file)]
     except RecursionError as error:
         raise LayerError(file, None, "is nested too deeply, or contains itself") from error
 

@@ -23,11 +23,11 @@ from platform_e2e.outside.tarformat import (
     CHUNK,
     EXTENDED,
     TYPES,
+    ByteStream,
     Counted,
     Exactly,
     Gunzip,
     MemberKind,
-    Stream,
     extended_by,
     is_sound,
     name_of,
@@ -287,7 +287,7 @@ class _Reading:
         with archive.open(info) as file:
             return self.content(member, file.read)
 
-    def tar(self, stream: Stream) -> Iterator[tuple[Member, bytes]]:
+    def tar(self, stream: ByteStream) -> Iterator[tuple[Member, bytes]]:
         source = Exactly(stream, self.spend)
         said: dict[str, str] = {}
         extended = 0

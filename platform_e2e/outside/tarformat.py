@@ -37,7 +37,7 @@ EXTENDED = frozenset({b"x", b"g", b"X", b"L", b"K"})
 """Types of headers about the member that follows: of POSIX, of Solaris, and of GNU for a long name or link."""
 
 
-class Stream(Protocol):
+class ByteStream(Protocol):
     """The source of an archive's bytes."""
 
     def read(self, size: int, /) -> bytes:
@@ -125,7 +125,7 @@ class Gunzip:
 class Exactly:
     """Read whole parts of a stream, and count the bytes."""
 
-    def __init__(self, stream: Stream, spend: Callable[[int], None]) -> None:
+    def __init__(self, stream: ByteStream, spend: Callable[[int], None]) -> None:
         self._stream = stream
         self._spend = spend
 

@@ -1,9 +1,10 @@
-"""Plain data of unknown origin as typed objects: all of it, or what of it has the expected types."""
+"""Convert untrusted plain data to types: all of it, or what of it has them; one sentence says which field has another."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -11,14 +12,37 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_typ
 
 import msgspec
 
+from platform_e2e.outside.documents import NoDocument
+
 NOTES_KEPT = 10
 """How many of the values that were left out are named one by one."""
 
 PATH_CHARACTERS = 200
 """How much of the path of a value is shown: its keys are as long as those of the data."""
 
-WORDS = {"Expected": "must be", "Invalid enum value": "cannot be", "Number out": "must be a number, got one out"}
+MESSAGE = re.compile(r"(?P<words>.+?)(?: - at `\$\.?(?P<field>[^`]+)`)?", re.DOTALL)
+"""What msgspec says of a value, and the path of the value (msgspec 0.20, src/msgspec/_core.c)."""
+
+WORDS = {
+    "Expected": "must be",
+    "Object missing required field": "must have the field",
+    "Invalid enum value": "cannot be",
+    "Number out": "must be a number, got one out",
+}
 """How msgspec begins a message, and how a sentence about a value goes on."""
+
+TYPES = {
+    "object": "a mapping",
+    "array": "a list",
+    "str": "a text",
+    "int": "an integer",
+    "float": "a number",
+    "bool": "true or false",
+}
+"""Types as errors name them; other names of msgspec stay."""
+
+NAMED = re.compile(rf"`((?:(?:{'|'.join(TYPES)}|null)(?: \| )?)+)`")
+"""How msgspec names types; the name of a field follows `must have the field`."""
 
 Finite = Annotated[float, msgspec.Meta(ge=-1e15, le=1e15)]
 """A number to calculate with: seconds since the epoch have ten digits, and JSON also has 1e999."""
@@ -30,13 +54,34 @@ def strict(data: object, kind: type[T]) -> T:
     """Return plain data as an object; fields that the type does not have are ignored.
 
     Args:
-        data: of mappings, lists and what else JSON has.
-        kind: a dataclass, a TypedDict, or a type of them.
+        data: from JSON or YAML.
+        kind: a dataclass, a TypedDict, a struct, or a type of them.
 
     Raises:
-        ValueError: the data lacks a field, or a value has another type.
+        NoDocument: a field is absent or has another type; the text names it.
     """
-    return msgspec.convert(data, kind)
+    try:
+        return msgspec.convert(data, kind)
+    except msgspec.ValidationError as error:
+        raise NoDocument(_sentence(str(error))) from error
+
+
+def strict_json(data: bytes, kind: type[T]) -> T:
+    """Return a JSON text as an object; fields that the type does not have take no memory.
+
+    Args:
+        data: the text, of which the caller bounds the size.
+        kind: a dataclass, a TypedDict, a struct, or a type of them.
+
+    Raises:
+        NoDocument: it is not JSON, is nested too deeply, or a field is absent or has another type; the text names it.
+    """
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.ValidationError as error:
+        raise NoDocument(_sentence(str(error))) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise NoDocument(f"cannot be read as JSON: {type(error).__name__}") from error
 
 
 def lenient(data: object, kind: type[T], name: str) -> tuple[T, list[str]]:
@@ -87,9 +132,7 @@ class _Reader:
         try:
             return msgspec.convert(data, kind)
         except msgspec.ValidationError as error:
-            reason = str(error)
-            for theirs, ours in WORDS.items():
-                reason = reason.replace(theirs, ours, 1)
+            reason = _words(str(error))[1]
         if get_origin(kind) in {Union, types.UnionType}:
             kind = next((part for part in get_args(kind) if _fields(part)), kind)
         origin, parts = get_origin(kind), get_args(kind)
@@ -138,6 +181,27 @@ class _Reader:
             with contextlib.suppress(_UnfitError):
                 return self.read(value, kind, "")
         raise _UnfitError("is missing")
+
+
+def _sentence(message: str) -> str:
+    """Return what msgspec says of a value as the end of a sentence: `FIELD` must be ..., got ...."""
+    field, words = _words(message)
+    return f"`{field}` {words}" if field else words
+
+
+def _words(message: str) -> tuple[str, str]:
+    """Return the field that msgspec has a message about, empty for the whole, and what is wrong with it."""
+    match = MESSAGE.fullmatch(message)
+    field, words = (match["field"] or "", match["words"]) if match else ("", message)
+    for theirs, ours in WORDS.items():
+        if words.startswith(theirs):
+            words = ours + words.removeprefix(theirs)
+    return field, words if words.startswith("must have") else NAMED.sub(_types, words)
+
+
+def _types(named: re.Match[str]) -> str:
+    """Return types that msgspec names in the words of this package: `object | null` as a mapping or null."""
+    return " or ".join(TYPES.get(word, word) for word in named[1].split(" | "))
 
 
 @cache

@@ -14,8 +14,8 @@ from functools import lru_cache
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from platform_e2e.redact import assigned, data, documents, encoded, names, shapes, structure, tables
-from platform_e2e.redact.known import Known
+from platform_e2e.redact import assigned, data, encoded, multiline, names, shapes, structure, tables
+from platform_e2e.redact.known import KnownSecrets
 
 HIDDEN = names.HIDDEN
 """The placeholder of a secret."""
@@ -29,7 +29,7 @@ LONGEST_JSON = 2_000_000
 REMEMBERED = 200
 """Characters of a text whose redacted form is cached until another value is learnt."""
 
-KNOWN = Known()
+KNOWN = KnownSecrets()
 """Values of the Secrets of this process's cluster; in memory only."""
 
 _HUNK = re.compile(r"^@@ -\d", re.MULTILINE)
@@ -61,7 +61,7 @@ def text(value: str) -> str:
 
 
 @lru_cache(maxsize=8192)
-def _remembered(value: str, _known: Known, _version: int) -> str:
+def _remembered(value: str, _known: KnownSecrets, _version: int) -> str:
     """Redact a text once and cache the result: most texts are keys and names that every object of a kind has."""
     return _looked_through(value)
 
@@ -89,11 +89,11 @@ def _once(value: str, depth: int) -> str:
     if depth and ("\\n" in value or '\\"' in value):
         value = encoded.strings(value, lambda inner: _once(inner, depth - 1))
     if "PRIVATE KEY" in value:
-        value = documents.private_keys(value)
+        value = multiline.private_keys(value)
     if "Private-Lines" in value:
-        value = documents.putty(value)
+        value = multiline.putty(value)
     # Before the alias itself is taken for the value.
-    value = structure.hidden(documents.manifests(tables.anchors(value)))
+    value = structure.hidden(multiline.manifests(tables.anchors(value)))
     value = shapes.tokens(value)
     value = tables.columns(assigned.values(value))
     if depth and len(value) >= encoded.SHORTEST:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 from platform_e2e.redact.names import CONTAINERS, LISTS_OF_NAMES, harmless, is_secret_name, random_looking, refers
-from platform_e2e.redact.nodes import Map
+from platform_e2e.redact.yaml_nodes import Map
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 """An annotation with a whole object as text, with the data of a Secret; it repeats the object that has it."""

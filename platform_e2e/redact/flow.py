@@ -7,7 +7,7 @@ from typing import Any
 
 from platform_e2e.possessive import compiled
 from platform_e2e.redact.names import HIDDEN
-from platform_e2e.redact.nodes import DEEPEST, Anchors, Leaf, Map, Seq, unquoted
+from platform_e2e.redact.yaml_nodes import DEEPEST, Anchors, Leaf, Map, Seq, unquoted
 
 DOUBLE = compiled(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 SINGLE = compiled(r"'[^']*+(?:''[^']*+)*+'")

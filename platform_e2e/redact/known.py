@@ -51,7 +51,7 @@ _LINE = re.compile(
 _KEY_LINE = re.compile(r"^[A-Za-z0-9+/]{40,}={0,2}\r?$", re.MULTILINE)
 
 
-class Known:
+class KnownSecrets:
     """Values to redact in every text; threads may share it.
 
     Attributes:

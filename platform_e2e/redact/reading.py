@@ -13,7 +13,7 @@ from typing import Any
 from platform_e2e.possessive import compiled
 from platform_e2e.redact.flow import ALIAS, DOUBLE, PROPERTIES, SINGLE, Flow
 from platform_e2e.redact.names import HIDDEN
-from platform_e2e.redact.nodes import DEEPEST, Anchors, Leaf, Map, Seq, unquoted
+from platform_e2e.redact.yaml_nodes import DEEPEST, Anchors, Leaf, Map, Seq, unquoted
 
 FAILURES = 20
 """Quotes without an end after which all other quotes must end within their line."""

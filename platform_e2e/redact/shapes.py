@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 
 from platform_e2e.redact.directives import DIRECTIVES
+from platform_e2e.redact.issuers import TOKENS
 from platform_e2e.redact.names import HIDDEN
 from platform_e2e.redact.pattern import Shape, without
 from platform_e2e.redact.pattern import shape as _shape
-from platform_e2e.redact.providers import TOKENS
 
 _I = re.IGNORECASE
 _NOT_DONE = r"(?!\[redacted\])"

@@ -11,8 +11,8 @@ from typing import Any
 
 from platform_e2e.redact.data import taken
 from platform_e2e.redact.names import HIDDEN, HIDDEN_IN_BASE64, STEM, placeholder
-from platform_e2e.redact.nodes import Leaf, leaves
 from platform_e2e.redact.reading import read
+from platform_e2e.redact.yaml_nodes import Leaf, leaves
 
 LARGEST = 12_000_000
 """Characters of a text whose structure is read; files of a layer and artifacts have fewer."""

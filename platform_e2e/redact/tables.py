@@ -89,9 +89,9 @@ def _cells(line: str, sign: str) -> list[tuple[int, int, str]]:
 
 def _headers(text: str) -> list[tuple[int, int]]:
     """Return where the lines that may be headers begin and end, in their order."""
-    found = {_line(text, one.start()) for one in _CAPITALS.finditer(text)}
+    found = {_line(text, match.start()) for match in _CAPITALS.finditer(text)}
     if "|" in text:
-        found |= {_line(text, one.start()) for one in _RULE_BELOW.finditer(text)}
+        found |= {_line(text, match.start()) for match in _RULE_BELOW.finditer(text)}
     return sorted(line for line in found if line[1] - line[0] <= _LONGEST_HEADER)
 
 

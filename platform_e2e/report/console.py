@@ -5,14 +5,10 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping
-from io import StringIO
 from pathlib import Path
 from typing import Any, TextIO
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
+from platform_e2e import terminal
 from platform_e2e.runs.verdict import Verdict
 from platform_e2e.terminal import visible
 
@@ -159,16 +155,10 @@ def verdict_table(verdict: Verdict, headline: str, *, width: int, colour: bool) 
     """
     if not verdict.promises:
         return f"{headline}\nno promise was judged\n"
-    table = Table(title=None, expand=False, pad_edge=False, show_edge=False)
-    for name in ("promise", "verdict", "tests", "figures"):
-        table.add_column(name, overflow="fold")
+    rows = []
     for row in verdict.promises:
         style = "green" if row.holds else "yellow" if row.verdict.startswith(("blocked", "not ")) else "bold red"
-        cells = [Text(visible(part)) for part in (row.promise, row.tests, row.figures)]
-        table.add_row(cells[0], Text(visible(row.verdict), style=style), *cells[1:])
-    out = StringIO()
-    console = Console(file=out, width=max(width, 60), force_terminal=colour, no_color=not colour, highlight=False)
-    if headline:
-        console.print(Text(visible(headline)))
-    console.print(table)
-    return out.getvalue()
+        rows.append((row.promise, (row.verdict, style), row.tests, row.figures))
+    return terminal.table(
+        ("promise", "verdict", "tests", "figures"), rows, width=max(width, 60), colour=colour, headline=headline
+    )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from platform_e2e import paths
 from platform_e2e.cluster.provider import ClusterFacts
@@ -31,14 +31,6 @@ LIST_SECONDS = 5.0
 
 CHANCE = "names of clusters, namespaces and branches, and pauses between attempts; nothing that decides what is tested"
 """What is random in a run. No seed has to be kept: only tests of the harness use Hypothesis, those of the platform do not."""
-
-
-class Lister(Protocol):
-    """The part of the Kubernetes client that is used here."""
-
-    def list(self, kind: str, *, patience: float | None = None) -> Sequence[dict[str, Any]]:
-        """Return the objects of a kind."""
-        ...
 
 
 def layer(run: Run, replay: Prepared | None) -> dict[str, Any]:
@@ -134,14 +126,14 @@ def sealing_key(run: Run) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path and path.is_file() else ""
 
 
-def note_state(run: Run, kube: Lister | None) -> None:
+def note_state(run: Run, pods: Callable[[], Iterable[Mapping[str, Any]]] | None) -> None:
     """Write the state of the cluster while it exists, for run.json.
 
     The first process that ends writes the state; the first one with a client writes the images.
 
     Args:
         run: that uses the cluster.
-        kube: a client of the cluster, or None.
+        pods: returns the pods of the cluster, within LIST_SECONDS; None where the process has no client.
     """
     place = paths.clusters() / run.settings.cluster / "cluster.json"
     if place.exists() and run.claim("state"):
@@ -159,11 +151,11 @@ def note_state(run: Run, kube: Lister | None) -> None:
             "pool": facts.pool_map,
         }
         run.write_json(STATE, state)
-    if kube is None or not place.exists() or not run.claim("images"):
+    if pods is None or not place.exists() or not run.claim("images"):
         return
     noted: dict[str, Any]
     try:
-        found = digests(kube.list("v1/Pod", patience=LIST_SECONDS))
+        found = digests(pods())
         # Names are not keys: the value of a name that looks like a secret's, such as sealed-secrets, would be redacted.
         noted = {"images": [{"image": image, "digest": digest} for image, digest in found.items()]}
     except HarnessError as error:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from platform_e2e.runs.history.record import Entry
+from platform_e2e.runs.history.record import RecordedRun
 from platform_e2e.toolbox.locks import FileLock
 
 DIRECTORY = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ-[a-z0-9][a-z0-9-]*")
@@ -81,7 +81,7 @@ def apply(artifacts: Path, keep: int, needed: Collection[str]) -> Removal:
     return Removal(tuple(removed), tuple(failed))
 
 
-def needed(entries: Iterable[Entry]) -> set[str]:
+def needed(entries: Iterable[RecordedRun]) -> set[str]:
     """Return the newest green run of each kind that was run last, which later ones are compared with.
 
     Args:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from platform_e2e.errors import ExitCode, WrongUsage
+from platform_e2e.git.repository import COMMIT
 from platform_e2e.runs.find_run import FoundRun
 from platform_e2e.runs.history.record import OF_HISTORY
 from platform_e2e.runs.saved import SavedRun
 from platform_e2e.runs.verdict import BAD, Outcome, Result
-
-COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-"""A commit, which becomes an argument of git."""
 
 BLOCKED = Outcome.BLOCKED
 """The outcome of a test that hung on another; run again only where nothing else failed."""

@@ -34,14 +34,14 @@ class Content(TypedDict, total=False):
     withheld: Sequence[Mapping[str, Any]]
 
 
-class Image(TypedDict, total=False):
+class ImageDigest(TypedDict, total=False):
     """An image, and what it was on the nodes."""
 
     image: str
     digest: str
 
 
-class Release(TypedDict, total=False):
+class SavedRelease(TypedDict, total=False):
     """A release, the version that ran, and the chart with its version."""
 
     release: str
@@ -49,15 +49,15 @@ class Release(TypedDict, total=False):
     chart: str
 
 
-class State(TypedDict, total=False):
+class SavedState(TypedDict, total=False):
     """What the cluster was; releases and images are lists, since a name as a key may read like a secret's."""
 
     provider: str
     kubernetes: str
     nodes: int
     pool: Mapping[str, str]
-    images: Sequence[Image]
-    releases: Sequence[Release]
+    images: Sequence[ImageDigest]
+    releases: Sequence[SavedRelease]
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class History:
 
 
 @dataclass(frozen=True)
-class Machine:
+class SavedMachine:
     """What of the machine a reader needs to judge figures."""
 
     cores: int | None = None
@@ -134,11 +134,11 @@ class SavedRun:
     options: Mapping[str, Any] = field(default_factory=dict)
     layer: Content = field(default_factory=Content)
     harness: Content = field(default_factory=Content)
-    state: State = field(default_factory=State)
+    state: SavedState = field(default_factory=SavedState)
     sealing_key_sha256: str = ""
     exemptions: Mapping[str, Sequence[str]] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
-    machine: Machine = field(default_factory=Machine)
+    machine: SavedMachine = field(default_factory=SavedMachine)
     started: Finite = 0.0
     seconds: Finite = 0.0
     facts: tuple[Fact, ...] = ()

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from platform_e2e.timeline import Timeline
-from platform_e2e.toolbox import hostpackages, images, programs, rootfs, store
+from platform_e2e.toolbox import hostpackages, image_store, images, programs, rootfs
+from platform_e2e.toolbox.image_store import ImageStore
 from platform_e2e.toolbox.programs import Programs
-from platform_e2e.toolbox.store import Store
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class Artifacts:
 
     programs: Programs
     rootfs: Path
-    store: Store
+    store: ImageStore
 
     def lay(self, directory: Path) -> None:
         """Make a node's own containerd directory as a copy of the store."""
-        store.lay(self.store, directory)
+        image_store.lay(self.store, directory)
 
 
 def ensure_artifacts(timeline: Timeline) -> Artifacts:
@@ -35,4 +35,4 @@ def ensure_artifacts(timeline: Timeline) -> Artifacts:
     hostpackages.install_or_explain(timeline)
     built = programs.ensure(timeline)
     root = rootfs.ensure("node", timeline)
-    return Artifacts(built, root, store.ensure(images.ensure(timeline), root, timeline))
+    return Artifacts(built, root, image_store.ensure(images.ensure(timeline), root, timeline))

@@ -32,7 +32,7 @@ class BuildError(BrokenHarness):
 
 
 @dataclass(frozen=True)
-class Target:
+class BuildTarget:
     """A program to build.
 
     Attributes:
@@ -66,7 +66,7 @@ class Builder:
     log: Path
     progress: Callable[[str], None]
 
-    def build(self, targets: Sequence[Target], directory: Path) -> None:
+    def build(self, targets: Sequence[BuildTarget], directory: Path) -> None:
         """Build the targets into the directory, each under its name.
 
         Compiling and linking overlap: linking uses one core only, so a single `go build` for all programs keeps the others busy.
@@ -80,9 +80,9 @@ class Builder:
         written = directory / ".go-build"
         for batch in batches(targets):
             written.mkdir()
-            meter = Meter(batch, uses, start)
+            meter = BuildProgress(batch, uses, start)
 
-            def report(meter: Meter = meter) -> None:
+            def report(meter: BuildProgress = meter) -> None:
                 meter.linked = {path.name for path in written.iterdir()}
                 self.progress(meter.text(time.monotonic()))
 
@@ -107,7 +107,7 @@ class Builder:
             written.rmdir()
         self.progress(f"{len(targets)} programs built in {_duration(time.monotonic() - start)}")
 
-    def _packages(self, targets: Sequence[Target]) -> dict[str, frozenset[str]]:
+    def _packages(self, targets: Sequence[BuildTarget]) -> dict[str, frozenset[str]]:
         """Return the packages of each program; fetches the modules, which is the first thing to fail."""
         listed: dict[str, frozenset[str]] = {}
         paths: dict[str, str] = {}
@@ -155,7 +155,9 @@ class Builder:
             paths[target.name] = next(path for path in listed if path.endswith(ending))
         return {name: listed[path] for name, path in paths.items()}
 
-    def _error(self, error: CommandError, batch: Sequence[Target], uses: Mapping[str, frozenset[str]]) -> BuildError:
+    def _error(
+        self, error: CommandError, batch: Sequence[BuildTarget], uses: Mapping[str, frozenset[str]]
+    ) -> BuildError:
         lines = [line for line in error.output.splitlines() if not line.startswith("deps ")]
         failed = {match[1] or match[2] for match in map(FAILED_PACKAGE.match, lines) if match}
         names = [target.name for target in batch if failed & uses.get(target.name, frozenset())]
@@ -169,7 +171,7 @@ class Builder:
 
 
 @dataclass
-class Meter:
+class BuildProgress:
     """Count what `go build -v` names: each package when its compilation starts.
 
     Attributes:
@@ -180,7 +182,7 @@ class Meter:
         compiled: packages named so far; go never names those that its build cache has.
     """
 
-    targets: Sequence[Target]
+    targets: Sequence[BuildTarget]
     uses: Mapping[str, frozenset[str]]
     start: float
     linked: set[str] = field(default_factory=set)
@@ -206,9 +208,9 @@ class Meter:
         return f"{current.name}: {len(self.compiled & used)} of {len(used)} packages; {done}, {clock}"
 
 
-def batches(targets: Sequence[Target]) -> list[list[Target]]:
+def batches(targets: Sequence[BuildTarget]) -> list[list[BuildTarget]]:
     """Split the targets so that no two files of a batch get the same name."""
-    parts: list[dict[str, Target]] = []
+    parts: list[dict[str, BuildTarget]] = []
     for target in targets:
         name = file_name(target.package)
         part = next((part for part in parts if name not in part), None)
@@ -224,7 +226,7 @@ def file_name(package: str) -> str:
     return elements[-2] if re.fullmatch(r"v\d+", elements[-1]) and len(elements) > 1 else elements[-1]
 
 
-def link_flags(target: Target) -> str:
+def link_flags(target: BuildTarget) -> str:
     """Return the linker's flags: no symbol table and no debugging data, which halve the file; and the variables."""
     return " ".join(["-s", "-w", *(f"-X {variable}" for variable in target.link)])
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from platform_e2e.toolbox import programs
-from platform_e2e.toolbox.archive import CAP_NET_BIND_SERVICE, Config, Entry
+from platform_e2e.toolbox.image_archive import CAP_NET_BIND_SERVICE, Config, LayerEntry
 from platform_e2e.toolbox.programs import Programs
 from platform_e2e.toolbox.rootfs import Rootfs
 
@@ -61,7 +61,7 @@ class ImageSpec:
 
     name: str
     contains: str
-    entries: Callable[[Sources], Iterable[Entry]]
+    entries: Callable[[Sources], Iterable[LayerEntry]]
     config: Config
     base: str = ""
 
@@ -114,7 +114,7 @@ def image_specs() -> dict[str, ImageSpec]:
             contains="Debian's Redis",
             entries=lambda _: (
                 _text("/usr/local/bin/docker-entrypoint.sh", REDIS_ENTRYPOINT, 0o755),
-                Entry("/data", owner=(999, 999)),
+                LayerEntry("/data", owner=(999, 999)),
             ),
             config=Config(("docker-entrypoint.sh",), ("redis-server",), user="999:999", directory="/data"),
             base="redis",
@@ -124,8 +124,8 @@ def image_specs() -> dict[str, ImageSpec]:
             contains="Debian's Alertmanager, without its web interface",
             entries=lambda _: (
                 # Not /bin/alertmanager: /bin is a link to /usr/bin, which a directory of this layer would hide.
-                Entry("/usr/bin/alertmanager", link="prometheus-alertmanager"),
-                Entry("/alertmanager", owner=(65534, 65534)),
+                LayerEntry("/usr/bin/alertmanager", link="prometheus-alertmanager"),
+                LayerEntry("/alertmanager", owner=(65534, 65534)),
             ),
             config=Config(
                 entrypoint=("/bin/alertmanager",),
@@ -158,57 +158,57 @@ def _static(
 ) -> ImageSpec:
     """Return the specification of an image with one static program, as distroless images are."""
 
-    def entries(sources: Sources) -> Iterable[Entry]:
-        yield Entry(path, source=sources.programs.path(program), capability=capability)
+    def entries(sources: Sources) -> Iterable[LayerEntry]:
+        yield LayerEntry(path, source=sources.programs.path(program), capability=capability)
         yield from _static_base(sources)
 
     # The chart of Sealed Secrets starts `controller` by its bare name, which PATH finds as well.
     return ImageSpec(name, contains, entries, Config((path, *options), user=user))
 
 
-def _static_base(sources: Sources) -> Iterable[Entry]:
+def _static_base(sources: Sources) -> Iterable[LayerEntry]:
     """Yield the files that a static program may need: accounts, the CA certificates, a directory for scratch files."""
     for path in ("/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/etc/ssl/certs/ca-certificates.crt"):
-        yield Entry(path, source=sources.node / path.strip("/"), mode=0o644)
-    yield Entry("/tmp", mode=0o1777)  # noqa: S108 - the image's own
+        yield LayerEntry(path, source=sources.node / path.strip("/"), mode=0o644)
+    yield LayerEntry("/tmp", mode=0o1777)  # noqa: S108 - the image's own
 
 
-def _prometheus(sources: Sources) -> Iterable[Entry]:
+def _prometheus(sources: Sources) -> Iterable[LayerEntry]:
     module = programs.module_directory("github.com/prometheus/prometheus")
     nobody = (65534, 65534)
-    yield Entry("/bin/prometheus", source=sources.programs.path("prometheus"))
-    yield Entry("/etc/prometheus", owner=nobody)
+    yield LayerEntry("/bin/prometheus", source=sources.programs.path("prometheus"))
+    yield LayerEntry("/etc/prometheus", owner=nobody)
     example = module / "documentation/examples/prometheus.yml"
-    yield Entry("/etc/prometheus/prometheus.yml", source=example, mode=0o644, owner=nobody)
-    yield Entry("/prometheus", mode=0o775, owner=nobody)
+    yield LayerEntry("/etc/prometheus/prometheus.yml", source=example, mode=0o644, owner=nobody)
+    yield LayerEntry("/prometheus", mode=0o775, owner=nobody)
     yield from _static_base(sources)
 
 
-def _argocd(sources: Sources) -> Iterable[Entry]:
+def _argocd(sources: Sources) -> Iterable[LayerEntry]:
     """Yield what the Dockerfile in Argo CD's module adds to its base."""
     module = programs.module_directory("github.com/argoproj/argo-cd/v3")
     for name in ("argocd", "helm", "kustomize"):
-        yield Entry(f"/usr/local/bin/{name}", source=sources.programs.path(name))
+        yield LayerEntry(f"/usr/local/bin/{name}", source=sources.programs.path(name))
     for role in ARGOCD_ROLES:
-        yield Entry(f"/usr/local/bin/argocd-{role}", link="/usr/local/bin/argocd")
+        yield LayerEntry(f"/usr/local/bin/argocd-{role}", link="/usr/local/bin/argocd")
     for script in ("entrypoint.sh", "hack/gpg-wrapper.sh", "hack/git-verify-wrapper.sh"):
-        yield Entry(f"/usr/local/bin/{Path(script).name}", source=module / script)
-    yield Entry("/usr/local/bin/uid_entrypoint.sh", link="/usr/local/bin/entrypoint.sh")
-    yield Entry("/home/argocd", mode=0o775, owner=(999, 0))
+        yield LayerEntry(f"/usr/local/bin/{Path(script).name}", source=module / script)
+    yield LayerEntry("/usr/local/bin/uid_entrypoint.sh", link="/usr/local/bin/entrypoint.sh")
+    yield LayerEntry("/home/argocd", mode=0o775, owner=(999, 0))
     yield _text("/app/config/ssh/ssh_known_hosts", "", 0o644)
-    yield Entry("/etc/ssh/ssh_known_hosts", link="/app/config/ssh/ssh_known_hosts")
-    yield Entry("/app/config/tls")
-    yield Entry("/app/config/gpg/source")
-    yield Entry("/app/config/gpg/keys", mode=0o700, owner=(999, 0))
+    yield LayerEntry("/etc/ssh/ssh_known_hosts", link="/app/config/ssh/ssh_known_hosts")
+    yield LayerEntry("/app/config/tls")
+    yield LayerEntry("/app/config/gpg/source")
+    yield LayerEntry("/app/config/gpg/keys", mode=0o700, owner=(999, 0))
 
 
-def _chat(sources: Sources) -> Iterable[Entry]:
+def _chat(sources: Sources) -> Iterable[LayerEntry]:
     """Yield what the chat service's Containerfile copies: its modules and its version."""
     directory = sources.apps / "chat"
     for path in sorted(directory.glob("*.py")):
-        yield Entry(f"/app/{path.name}", source=path, mode=0o644)
-    yield Entry("/app/VERSION", source=directory / "VERSION", mode=0o644)
+        yield LayerEntry(f"/app/{path.name}", source=path, mode=0o644)
+    yield LayerEntry("/app/VERSION", source=directory / "VERSION", mode=0o644)
 
 
-def _text(path: str, content: str, mode: int) -> Entry:
-    return Entry(path, content=content.encode(), mode=mode)
+def _text(path: str, content: str, mode: int) -> LayerEntry:
+    return LayerEntry(path, content=content.encode(), mode=mode)

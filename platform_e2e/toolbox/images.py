@@ -17,7 +17,7 @@ from platform_e2e import paths
 from platform_e2e.errors import WrongUsage
 from platform_e2e.timeline import Timeline
 from platform_e2e.toolbox import cache, gomod, programs, rootfs, stamps
-from platform_e2e.toolbox.archive import Config, Entry, write_entries, write_image
+from platform_e2e.toolbox.image_archive import Config, LayerEntry, write_entries, write_image
 from platform_e2e.toolbox.image_specs import ImageSpec, Sources, image_specs
 from platform_e2e.toolbox.programs import Programs
 from platform_e2e.toolbox.rootfs import Rootfs
@@ -41,7 +41,7 @@ class Image:
     name: str
     contains: str
     key: str
-    entries: tuple[Entry, ...]
+    entries: tuple[LayerEntry, ...]
     config: Config
     base: Rootfs | None = None
 
@@ -146,7 +146,7 @@ def _image(name: str, spec: ImageSpec, sources: Sources) -> Image:
     return Image(name, spec.contains, cache.digest(*parts), entries, spec.config, base)
 
 
-def _identity(entry: Entry, built: Programs) -> str:
+def _identity(entry: LayerEntry, built: Programs) -> str:
     """Return the digest of an entry's content; a program's key stands for its many megabytes."""
     content = ""
     if entry.source is not None and entry.source.parent == built.directory:

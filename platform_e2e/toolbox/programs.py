@@ -255,7 +255,7 @@ def _take(wheel: Prebuilt | None, directory: Path, keys: dict[str, str], timelin
 
 
 def _build(missing: Sequence[Program], directory: Path, tools: Toolchain, timeline: Timeline) -> None:
-    targets = [gobuild.Target(program.name, program.package, program.link) for program in missing]
+    targets = [gobuild.BuildTarget(program.name, program.package, program.link) for program in missing]
     # The go command's scratch files belong into the cache too, or a killed build leaves them in /tmp.
     with cache.scratch("programs") as scratch:
         builder = gobuild.Builder(

@@ -30,7 +30,7 @@ from platform_e2e import paths
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.shell import CommandError, run, stream
 from platform_e2e.timeline import Timeline
-from platform_e2e.toolbox import archive, cache, debian, prebuilt
+from platform_e2e.toolbox import cache, debian, image_archive, prebuilt
 
 PHASE = "rootfs"
 
@@ -63,7 +63,7 @@ NOT_NEEDED = (
 
 
 @dataclass(frozen=True)
-class Kind:
+class RootfsRecipe:
     """A recipe.
 
     Attributes:
@@ -87,7 +87,7 @@ COPYRIGHT = "copyright.txt"
 BASE = ("base-files", "base-passwd", "coreutils", "dash")
 
 KINDS = {
-    "node": Kind(
+    "node": RootfsRecipe(
         packages=(
             *BASE,
             "bash",
@@ -111,15 +111,15 @@ KINDS = {
         ),
         directory=True,
     ),
-    "git": Kind(
+    "git": RootfsRecipe(
         packages=(*BASE, "ca-certificates", "git", "grep", "libc-bin", "sed", "tini"),
         users=("argocd:x:999:999::/home/argocd:/bin/sh",),
         # Git's everyday commands are C; its Perl serves mail, Subversion and CVS, and is a third of the size.
         without=("usr/bin/perl*", "usr/share/perl*", "usr/lib/*/perl*", "usr/lib/*/libperl*", "usr/share/gitweb"),
     ),
-    "redis": Kind(packages=(*BASE, "redis-server"), users=("redis:x:999:999::/data:/bin/sh",)),
-    "alertmanager": Kind(packages=(*BASE, "prometheus-alertmanager"), without=("usr/bin/amtool",)),
-    "chat": Kind(packages=(*BASE, "python3", "python3-aiohttp", "python3-prometheus-client"), python=True),
+    "redis": RootfsRecipe(packages=(*BASE, "redis-server"), users=("redis:x:999:999::/data:/bin/sh",)),
+    "alertmanager": RootfsRecipe(packages=(*BASE, "prometheus-alertmanager"), without=("usr/bin/amtool",)),
+    "chat": RootfsRecipe(packages=(*BASE, "python3", "python3-aiohttp", "python3-prometheus-client"), python=True),
 }
 """Every root file system, by name."""
 
@@ -248,7 +248,7 @@ def _make(kind: str, directory: Path, timeline: Timeline, stop: threading.Event)
             on_line=line,
             on_tick=look,
             log_file=log,
-            env={"SOURCE_DATE_EPOCH": str(archive.EPOCH), "LC_ALL": "C.UTF-8", "TMPDIR": str(scratch)},
+            env={"SOURCE_DATE_EPOCH": str(image_archive.EPOCH), "LC_ALL": "C.UTF-8", "TMPDIR": str(scratch)},
             tied=True,
         )
     except CommandError as error:
@@ -260,7 +260,7 @@ def _make(kind: str, directory: Path, timeline: Timeline, stop: threading.Event)
     _finish(root, recipe)
     if not recipe.directory:
         timeline.progress(PHASE, f"{kind}: writes the layer")
-        archive.write_tree(directory / "layer.tar", root)
+        image_archive.write_tree(directory / "layer.tar", root)
         shutil.rmtree(root)
 
 
@@ -294,7 +294,7 @@ def _explain(kind: str, error: CommandError, log: Path) -> debian.NoDebian:
     return debian.NoDebian(f"the root file system {kind} cannot be made:\n  {error.problem}", remedy)
 
 
-def _finish(root: Path, recipe: Kind) -> None:
+def _finish(root: Path, recipe: RootfsRecipe) -> None:
     """Remove unneeded files, and make those that the packages' scripts would have made."""
     for pattern in (*NOT_NEEDED, *recipe.without):
         for path in root.glob(pattern):

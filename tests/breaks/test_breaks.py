@@ -12,8 +12,8 @@ import pytest
 
 from platform_e2e import paths
 from platform_e2e.breaks import runner
-from platform_e2e.breaks.declaration import LEGITIMATE, Break, Change, apply, load, load_all
-from platform_e2e.breaks.judge import Ended, judge, judge_sound
+from platform_e2e.breaks.declaration import LEGITIMATE, Break, FileChange, apply, load, load_all
+from platform_e2e.breaks.judge import RunOutcome, judge, judge_sound
 from platform_e2e.breaks.runner import broken_copy, options_of, select, table
 from platform_e2e.errors import WrongUsage
 from platform_e2e.finding import Promise
@@ -38,7 +38,7 @@ FAULT = Break(
     Promise.LOADBALANCER,
     "no-advertisement",
     "no L2Advertisement .* pool `default`",
-    (Change("a", delete=True),),
+    (FileChange("a", delete=True),),
 )
 
 
@@ -47,14 +47,14 @@ def finding(promise: str = "loadbalancer", cause: str = "no-advertisement", sent
     return {"object": "Service/chat", "promise": promise, "cause": {"id": cause, "sentence": text}}
 
 
-def run(*tests: tuple[str, str, list[dict[str, Any]]], status: int = 1) -> Ended:
+def run(*tests: tuple[str, str, list[dict[str, Any]]], status: int = 1) -> RunOutcome:
     listed = [
         {"test": f"t{n}", "outcome": outcome, "promise": promise, "findings": found, "reason": "why it is red"}
         for n, (outcome, promise, found) in enumerate(tests)
     ]
     found, odd = SavedRun.from_json({"verdict": {"tests": listed}})
     assert odd == []
-    return Ended(status, 1.0, found.verdict, "the last line")
+    return RunOutcome(status, 1.0, found.verdict, "the last line")
 
 
 GREEN: tuple[str, str, list[dict[str, Any]]] = ("passed", "monitoring", [])
@@ -74,7 +74,7 @@ def test_a_legitimate_change_must_stay_green() -> None:
 
 
 def test_a_layer_that_its_reader_refuses_for_the_fault_is_judged_right() -> None:
-    fault = replace(FAULT, cause="application-shared-resource", changes=(Change("argocd/two.yaml", create="x"),))
+    fault = replace(FAULT, cause="application-shared-resource", changes=(FileChange("argocd/two.yaml", create="x"),))
     said = "ERROR: argocd/one.yaml:2: application/a -n argocd is there a second time\n  remedy: the first is in argocd/two.yaml:1"
     assert judge(fault, replace(run(status=4), said=said)).right
     assert not judge(fault, replace(run(status=4), said=said.replace("two.yaml", "else.yaml"))).right
@@ -82,7 +82,7 @@ def test_a_layer_that_its_reader_refuses_for_the_fault_is_judged_right() -> None
     assert not judge(FAULT, replace(run(status=4), said=said)).right
 
 
-def blocked_by(reason: str) -> Ended:
+def blocked_by(reason: str) -> RunOutcome:
     broken = run(RED, ("blocked", "monitoring", []))
     red, blocked = broken.found.tests
     tests = (red, replace(blocked, reason=f"blocked by {reason}"))
@@ -122,12 +122,12 @@ def test_a_test_that_something_else_blocks_is_another_fault(reason: str) -> None
         ),
         (run(("error", "loadbalancer", []), status=3), "not judged: status 3; t0: why it is red"),
         (
-            Ended(4, 1.0, Verdict(), "ERROR: no such layer"),
+            RunOutcome(4, 1.0, Verdict(), "ERROR: no such layer"),
             "not judged: status 4; ERROR: no such layer",
         ),
     ],
 )
-def test_every_other_verdict_is_wrong_and_says_how(outcome: Ended, said: str) -> None:
+def test_every_other_verdict_is_wrong_and_says_how(outcome: RunOutcome, said: str) -> None:
     judgement = judge(FAULT, outcome)
     assert not judgement.right
     assert said in judgement.reason
@@ -144,7 +144,7 @@ def test_a_break_is_read(tmp_path: Path) -> None:
     fault = load(tmp_path / "no-l2.yaml")
     assert fault.name == "no-l2"
     assert fault.promise == "loadbalancer"
-    assert fault.changes == (Change("metallb/l2.yaml", delete=True),)
+    assert fault.changes == (FileChange("metallb/l2.yaml", delete=True),)
 
 
 @pytest.mark.parametrize(
@@ -184,14 +184,16 @@ def layer(tmp_path: Path) -> Path:
 
 
 def test_a_change_is_made_in_a_copy(layer: Path, tmp_path: Path) -> None:
-    fault = Break("x", Promise.SELFHEAL, "c", "s", (Change("argocd/app.yaml", "selfHeal: true", "selfHeal: false"),))
+    fault = Break(
+        "x", Promise.SELFHEAL, "c", "s", (FileChange("argocd/app.yaml", "selfHeal: true", "selfHeal: false"),)
+    )
     copy = broken_copy(fault, layer, tmp_path / "copy")
     assert (copy / "argocd" / "app.yaml").read_text() == "prune: true\nselfHeal: false\n"
     assert (layer / "argocd" / "app.yaml").read_text() == "prune: true\nselfHeal: true\n"
 
 
 def test_a_directory_can_be_deleted(layer: Path) -> None:
-    apply(Break("x", Promise.SELFHEAL, "c", "s", (Change("argocd", delete=True),)), layer)
+    apply(Break("x", Promise.SELFHEAL, "c", "s", (FileChange("argocd", delete=True),)), layer)
     assert not (layer / "argocd").exists()
 
 
@@ -206,14 +208,14 @@ def test_a_file_can_be_created_also_in_a_new_directory(layer: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (Change("argocd/app.yaml", create="a: 1\n"), "the layer has argocd/app.yaml already"),
-        (Change("argocd/gone.yaml", delete=True), "the layer has no argocd/gone.yaml"),
-        (Change("argocd/app.yaml", "selfHeal: yes", ""), "`selfHeal: yes` 0 times instead of once"),
-        (Change("argocd/app.yaml", "true", "false"), "`true` 2 times instead of once"),
-        (Change("argocd/app.yaml", "", "x"), "instead of once"),
+        (FileChange("argocd/app.yaml", create="a: 1\n"), "the layer has argocd/app.yaml already"),
+        (FileChange("argocd/gone.yaml", delete=True), "the layer has no argocd/gone.yaml"),
+        (FileChange("argocd/app.yaml", "selfHeal: yes", ""), "`selfHeal: yes` 0 times instead of once"),
+        (FileChange("argocd/app.yaml", "true", "false"), "`true` 2 times instead of once"),
+        (FileChange("argocd/app.yaml", "", "x"), "instead of once"),
     ],
 )
-def test_a_break_that_the_layer_has_outgrown_is_refused(layer: Path, change: Change, said: str) -> None:
+def test_a_break_that_the_layer_has_outgrown_is_refused(layer: Path, change: FileChange, said: str) -> None:
     with pytest.raises(WrongUsage) as error:
         apply(Break("old", Promise.SELFHEAL, "c", "s", (change,)), layer)
     assert said in str(error.value)
@@ -238,7 +240,7 @@ def test_a_directory_without_breaks_proves_nothing(tmp_path: Path) -> None:
 
 
 def test_the_table_names_every_break() -> None:
-    assert table([judge(FAULT, run(RED)), judge(FAULT, run(GREEN, status=0))]).row_count == 2
+    assert table([judge(FAULT, run(RED)), judge(FAULT, run(GREEN, status=0))]).count(FAULT.name) == 2
 
 
 BREAKS = sorted((paths.ROOT / "breaks").glob("*.yaml"))
@@ -280,7 +282,7 @@ def test_every_break_is_run_once_and_each_cluster_is_sound_before_and_after(
 ) -> None:
     ran: list[tuple[str, str]] = []
 
-    def told(settings: Settings, _layer: Path, name: str) -> Ended:
+    def told(settings: Settings, _layer: Path, name: str) -> RunOutcome:
         ran.append((settings.cluster, name))
         return run(GREEN, status=0)
 
@@ -312,7 +314,7 @@ import signal, sys
 from pathlib import Path
 from platform_e2e import cli, shell
 from platform_e2e.breaks import runner
-from platform_e2e.breaks.judge import Ended
+from platform_e2e.breaks.judge import RunOutcome
 from platform_e2e.runs.verdict import Verdict
 
 # A shell starts what it puts into the background with SIGINT ignored; whoever runs this test may have been started so.
@@ -335,7 +337,7 @@ time.sleep(60)
 
 def run(settings, layer, name):
     done = shell.run([sys.executable, "-c", RUN, PLACE / settings.cluster], timeout=90, ok=range(-64, 256), among=runner.RUNS)
-    return Ended(done.returncode, done.seconds, Verdict())
+    return RunOutcome(done.returncode, done.seconds, Verdict())
 
 def remove(cluster):
     ended = (PLACE / (cluster + ".cleaned")).exists()

@@ -10,7 +10,7 @@ import pytest
 from platform_e2e import paths
 from platform_e2e.breaks.declaration import load
 from platform_e2e.checks import arp, loadbalancer, outside
-from platform_e2e.checks.loadbalancer import Observed, Outside, Wanted, figures
+from platform_e2e.checks.loadbalancer import ObservedService, Outside, WantedService, figures
 from platform_e2e.checks.loadbalancer.check import check
 from platform_e2e.checks.loadbalancer.observe import moved, observe
 from platform_e2e.diagnosis.explain.metallb_pools import pool
@@ -22,9 +22,11 @@ from tests.loadbalancers import MAC, service, without
 from tests.recorded_view import RecordedView, made
 
 PLACE = "manifests/chat/base/service.yaml:3"
-ANSWER = outside.Answer("HTTP", "http://10.89.0.201:80/", "", True, 0.02)
-WANTED = Wanted(service(address=""), (pool(loadbalancers.pool()),), Probe(80), lambda cause: cause.located(PLACE))
-SOUND = Observed(
+ANSWER = outside.ProbeResult("HTTP", "http://10.89.0.201:80/", "", True, 0.02)
+WANTED = WantedService(
+    service(address=""), (pool(loadbalancers.pool()),), Probe(80), lambda cause: cause.located(PLACE)
+)
+SOUND = ObservedService(
     service(),
     nodes=("node-1",),
     sharers={"10.89.0.201": []},
@@ -36,7 +38,7 @@ SOUND = Observed(
 )
 
 
-def found(seen: Observed, wanted: Wanted = WANTED) -> Finding:
+def found(seen: ObservedService, wanted: WantedService = WANTED) -> Finding:
     (finding,) = check(wanted, seen)
     assert finding.object == "service/chat -n chat-dev"
     assert finding.promise == "loadbalancer"
@@ -63,7 +65,7 @@ def test_nothing_is_wrong_with_a_sound_service() -> None:
 
 
 def test_a_service_that_is_not_there() -> None:
-    finding = found(Observed(None))
+    finding = found(ObservedService(None))
     assert finding.cause.id == "object-missing"
     assert finding.details == {}
 
@@ -281,7 +283,7 @@ def test_a_remedy_names_the_file_of_what_it_changes() -> None:
     (finding,) = check(WANTED, observe(WANTED, RecordedView(service(), *objects), HOST))
     assert finding.cause.about == "ipaddresspool/platform -n metallb-system"
     layer = layers.demo()
-    wanted = Wanted.served(layer.load_balancers()[0], layer, {})
+    wanted = WantedService.served(layer.load_balancers()[0], layer, {})
     remedy = "add an L2Advertisement for the pool to the layer"
     cause = replace(finding.cause, remedy=remedy)
     assert wanted.located(cause).remedy == f"{remedy} (tests/layer/manifests/metallb/address-pool.yaml:2)"
@@ -290,7 +292,7 @@ def test_a_remedy_names_the_file_of_what_it_changes() -> None:
 
 def test_a_remedy_names_the_line_of_the_field_that_must_change() -> None:
     layer = layers.demo()
-    wanted = Wanted.served(
+    wanted = WantedService.served(
         next(one for one in layer.load_balancers() if one.service.namespace == "chat-dev"), layer, {}
     )
     live = service(ports=[{"name": "http", "port": 80, "targetPort": 8081}])
@@ -399,7 +401,9 @@ def test_a_service_is_pending_or_has_an_address() -> None:
 @pytest.mark.point("service-takes-others")
 def test_a_service_that_takes_in_the_pods_of_another() -> None:
     url = "http://10.89.0.201:80/"
-    refused = outside.Answer("HTTP", url, "NewConnectionError: [Errno 111] Connection refused", False, 0.01, 24, 13)
+    refused = outside.ProbeResult(
+        "HTTP", url, "NewConnectionError: [Errno 111] Connection refused", False, 0.01, 24, 13
+    )
     live = service(selector={"environment": "dev"})
     others = ("deployment/chat -n chat-dev", "deployment/worker -n chat-dev")
     finding = found(replace(SOUND, service=live, answer=refused, others=others))
@@ -414,7 +418,7 @@ def test_a_service_that_takes_in_the_pods_of_another() -> None:
 
 @pytest.mark.point("service-takes-others")
 def test_where_no_request_is_answered_it_is_not_for_the_others() -> None:
-    refused = outside.Answer("HTTP", "http://10.89.0.201:80/", "refused", False, 0.01, 24, 0)
+    refused = outside.ProbeResult("HTTP", "http://10.89.0.201:80/", "refused", False, 0.01, 24, 0)
     finding = found(
         replace(SOUND, answer=refused, others=("deployment/chat -n chat-dev", "deployment/canary -n chat-dev"))
     )
@@ -428,7 +432,7 @@ def test_where_no_request_is_answered_it_is_not_for_the_others() -> None:
 def test_every_endpoint_is_asked_several_times(ready: int, asked: int, monkeypatch: pytest.MonkeyPatch) -> None:
     times: list[int] = []
 
-    def fetch(*_: object) -> outside.Answer:
+    def fetch(*_: object) -> outside.ProbeResult:
         times.append(1)
         return ANSWER
 

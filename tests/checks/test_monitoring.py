@@ -11,10 +11,10 @@ import pytest
 from platform_e2e import paths
 from platform_e2e.breaks.declaration import load
 from platform_e2e.checks import monitoring
-from platform_e2e.checks.monitoring import Observed, Wanted, figures, unmonitored
+from platform_e2e.checks.monitoring import ObservedMonitor, WantedMonitor, figures, unmonitored
 from platform_e2e.checks.monitoring.check import check
 from platform_e2e.checks.monitoring.observe import observe
-from platform_e2e.checks.monitoring.prometheus import Prometheus, Sample, Target
+from platform_e2e.checks.monitoring.prometheus import Prometheus, Sample, ScrapeTarget
 from platform_e2e.checks.monitoring.unmonitored import covered, unselected
 from platform_e2e.diagnosis.attribution import BlockedByPromise
 from platform_e2e.diagnosis.explain.owners import replicas
@@ -28,10 +28,10 @@ from tests.recorded_view import RecordedView, made
 SINCE = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 POOL = "serviceMonitor/chat-dev/chat/0"
 LABELS = {"job": "chat", "instance": "10.244.0.5:9090"}
-TARGET = Target(POOL, "http://10.244.0.5:9090/metrics", LABELS, "up", "", SINCE + timedelta(seconds=3))
+TARGET = ScrapeTarget(POOL, "http://10.244.0.5:9090/metrics", LABELS, "up", "", SINCE + timedelta(seconds=3))
 PLACE = "manifests/chat/base/servicemonitor.yaml:1"
-WANTED = Wanted(monitor(), ("chat_messages_total",), lambda cause: cause.located(PLACE))
-SOUND = Observed(
+WANTED = WantedMonitor(monitor(), ("chat_messages_total",), lambda cause: cause.located(PLACE))
+SOUND = ObservedMonitor(
     monitor(),
     takers=(prometheus(),),
     expected={POOL: (1, "deployment/chat -n chat-dev with 1")},
@@ -43,7 +43,7 @@ SOUND = Observed(
 )
 
 
-def found(seen: Observed) -> Finding:
+def found(seen: ObservedMonitor) -> Finding:
     (finding,) = check(WANTED, seen)
     assert finding.object == "servicemonitor/chat -n chat-dev"
     assert finding.promise == "monitoring"
@@ -63,12 +63,12 @@ def test_nothing_is_wrong_with_a_sound_monitor() -> None:
 
 
 def test_a_monitor_that_is_not_there() -> None:
-    assert found(Observed(None)).cause.id == "object-missing"
+    assert found(ObservedMonitor(None)).cause.id == "object-missing"
 
 
 def test_a_monitor_that_nobody_selects() -> None:
     cause = Cause("monitor-unselected", "no label", "label it")
-    assert found(Observed(monitor(), cause=cause)).cause.id == "monitor-unselected"
+    assert found(ObservedMonitor(monitor(), cause=cause)).cause.id == "monitor-unselected"
 
 
 @pytest.mark.parametrize("number", [0, 2])
@@ -172,13 +172,13 @@ def test_a_series_that_nobody_can_deliver_has_the_cause_of_that() -> None:
 class Answering(Prometheus):
     """Answer as a Prometheus with these targets does."""
 
-    def __init__(self, *targets: Target, series: dict[str, list[Sample]] | None = None) -> None:
+    def __init__(self, *targets: ScrapeTarget, series: dict[str, list[Sample]] | None = None) -> None:
         super().__init__(lambda _path, _parameters: b"")
         self.known = list(targets)
         self.jobs = {POOL, "serviceMonitor/other/x/0"}
         self.series = series or {}
 
-    def targets(self) -> list[Target]:
+    def targets(self) -> list[ScrapeTarget]:
         return self.known
 
     def scrape_jobs(self) -> set[str]:
@@ -425,7 +425,7 @@ def pod_monitor(labels: dict[str, str] | None = None, **spec: Any) -> Object:
 def expected(target: Object, *objects: Object) -> tuple[int, str]:
     """Return how many targets the first entry of a monitor must have, and who says so."""
     taking = prometheus(podMonitorSelector={}, podMonitorNamespaceSelector={})
-    seen = observe(Wanted(target), RecordedView(target, taking, *objects), Answering(), SINCE)
+    seen = observe(WantedMonitor(target), RecordedView(target, taking, *objects), Answering(), SINCE)
     return next(iter(seen.expected.values()))
 
 
@@ -435,7 +435,7 @@ def test_a_podmonitor_is_judged_by_its_pods() -> None:
     taking = prometheus(podMonitorSelector={}, podMonitorNamespaceSelector={})
     pods = [made("v1/Pod", "chat-0", "chat-dev", {"app": "chat"}, status={"phase": "Running", "podIP": "10.244.0.5"})]
     view = RecordedView(target, taking, template("chat", 1), *pods)
-    wanted = Wanted(target)
+    wanted = WantedMonitor(target)
     assert wanted.pools == [pool]
     good = Answering(replace(TARGET, pool=pool))
     good.jobs = {pool}
@@ -543,7 +543,7 @@ def test_a_target_that_is_down_for_it_is_of_another_workload() -> None:
         by = [{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": owner, "controller": True}]
         return made("v1/Pod", name, "chat-dev", {"app": "chat"}, metadata={"ownerReferences": by}, spec=PORTS)
 
-    def scraped(pod: str, health: str) -> Target:
+    def scraped(pod: str, health: str) -> ScrapeTarget:
         labels = {"pod": pod, "namespace": "chat-dev", "instance": pod}
         return replace(
             TARGET, labels=labels, url=f"http://{pod}/metrics", health=health, error="" if health == "up" else "refused"
@@ -554,7 +554,7 @@ def test_a_target_that_is_down_for_it_is_of_another_workload() -> None:
     )
     up = [scraped("chat-0", "up"), scraped("chat-1", "up")]
     (finding,) = check(
-        Wanted(monitor()), observe(Wanted(monitor()), view, Answering(*up, scraped("w-0", "down")), SINCE)
+        WantedMonitor(monitor()), observe(WantedMonitor(monitor()), view, Answering(*up, scraped("w-0", "down")), SINCE)
     )
     assert finding.cause.id == "scrape-error"
     assert finding.cause.sentence.endswith(
@@ -564,7 +564,7 @@ def test_a_target_that_is_down_for_it_is_of_another_workload() -> None:
         "let spec.selector of the Service leave out the pods of statefulset/w -n chat-dev"
     )
     both = Answering(up[0], scraped("chat-1", "down"), scraped("w-0", "up"))
-    (finding,) = check(Wanted(monitor()), observe(Wanted(monitor()), view, both, SINCE))
+    (finding,) = check(WantedMonitor(monitor()), observe(WantedMonitor(monitor()), view, both, SINCE))
     assert finding.cause.sentence.endswith("cannot scrape it: refused")
 
 

@@ -8,7 +8,7 @@ import pytest
 from platform_e2e import layer
 from platform_e2e.checks.differences import value_at
 from platform_e2e.checks.mutations import (
-    Kind,
+    MutationKind,
     application_edits,
     edit_of,
     generated_edits,
@@ -37,7 +37,7 @@ def of(demo: Layer, *objects: Rendered) -> layer.Application:
 def test_every_application_of_the_demo_layer_is_drifted_in_both_ways(demo: Layer) -> None:
     for application in demo.applications:
         kinds = [drift.kind for drift in mutations_of(application)]
-        assert kinds == [Kind.FIELD_EDITED, Kind.OBJECT_DELETED], application.name
+        assert kinds == [MutationKind.FIELD_EDITED, MutationKind.OBJECT_DELETED], application.name
 
 
 def test_an_edit_changes_a_field_that_git_mentions(demo: Layer) -> None:
@@ -67,7 +67,7 @@ def test_ids_name_application_and_kind(demo: Layer) -> None:
     "kind", ["apps/v1/Deployment", "v1/PersistentVolumeClaim", "metallb.io/v1beta1/IPAddressPool", "v1/Namespace"]
 )
 def test_what_takes_others_along_is_never_deleted(demo: Layer, kind: str) -> None:
-    assert all(drift.kind is not Kind.OBJECT_DELETED for drift in mutations_of(of(demo, target(kind))))
+    assert all(drift.kind is not MutationKind.OBJECT_DELETED for drift in mutations_of(of(demo, target(kind))))
 
 
 def test_an_address_is_not_given_back_for_a_test(demo: Layer) -> None:

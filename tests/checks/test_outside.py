@@ -101,9 +101,9 @@ def test_a_connection_is_enough_without_a_probe(port: int, closed: int) -> None:
 @pytest.mark.point("service-takes-others")
 def test_every_other_request_that_is_refused_is_seen() -> None:
     sent = iter(range(24))
-    good = outside.Answer("HTTP", "here", "", True, 0.01)
+    good = outside.ProbeResult("HTTP", "here", "", True, 0.01)
 
-    def ask() -> outside.Answer:
+    def ask() -> outside.ProbeResult:
         return replace(good, problem="refused", connected=False) if next(sent) % 2 else good
 
     answer = outside.several(ask, 24)
@@ -114,4 +114,4 @@ def test_every_other_request_that_is_refused_is_seen() -> None:
 def test_what_is_dropped_is_not_asked_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(0, 1000, 5))
     monkeypatch.setattr("platform_e2e.checks.outside.time.monotonic", lambda: float(next(clock)))
-    assert outside.several(lambda: outside.Answer("TCP", "x", "no answer", False, 5.0), 240).asked == 2
+    assert outside.several(lambda: outside.ProbeResult("TCP", "x", "no answer", False, 5.0), 240).asked == 2

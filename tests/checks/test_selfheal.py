@@ -11,7 +11,7 @@ import pytest
 
 from platform_e2e import timeline
 from platform_e2e.checks import selfheal as module
-from platform_e2e.checks.mutations import Kind, Mutation
+from platform_e2e.checks.mutations import Mutation, MutationKind
 from platform_e2e.checks.selfheal import Disturbance, _wait_restored, drifted, heal, inject, recorded, restored, undo
 from platform_e2e.finding import Finding
 from platform_e2e.gitops import argocd
@@ -29,11 +29,11 @@ HEALED = "2026-01-01T12:05:00Z"
 
 
 def edit() -> Mutation:
-    return Mutation("chat-dev", Kind.FIELD_EDITED, FILE, "/data/greeting", "bye")
+    return Mutation("chat-dev", MutationKind.FIELD_EDITED, FILE, "/data/greeting", "bye")
 
 
 def deletion() -> Mutation:
-    return Mutation("chat-dev", Kind.OBJECT_DELETED, FILE)
+    return Mutation("chat-dev", MutationKind.OBJECT_DELETED, FILE)
 
 
 def application(
@@ -244,7 +244,7 @@ def test_healed_to_something_else_than_it_was() -> None:
 
 
 def test_an_application_that_nobody_records_for_is_only_compared() -> None:
-    drift = Mutation("", Kind.FIELD_EDITED, FILE, "/data/greeting", "bye")
+    drift = Mutation("", MutationKind.FIELD_EDITED, FILE, "/data/greeting", "bye")
     assert heal(drift, kube(Cluster(GIT, then=lambda c: replace_object(c, GIT)))).findings == []
 
 
@@ -372,7 +372,11 @@ def of_deployment(replicas: int, limit: int) -> Object:
 
 def disturbed(*others: Object, rules: list[dict[str, Any]]) -> Disturbance:
     drift = Mutation(
-        "chat-dev", Kind.FIELD_EDITED, Rendered(SCALED, "chat-dev", "f.yaml", 1), "/spec/revisionHistoryLimit", 4
+        "chat-dev",
+        MutationKind.FIELD_EDITED,
+        Rendered(SCALED, "chat-dev", "f.yaml", 1),
+        "/spec/revisionHistoryLimit",
+        4,
     )
     app = application()
     app["spec"]["ignoreDifferences"] = rules

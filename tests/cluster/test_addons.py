@@ -33,7 +33,7 @@ class FakeApi:
 
 def test_nodes_are_waited_for_one_by_one_with_the_reason_of_each() -> None:
     api = FakeApi()
-    nodes = addons.Nodes(cast("Api", api), PLAN, ["n1", "n2"])
+    nodes = addons.NodeInitializer(cast("Api", api), PLAN, ["n1", "n2"])
     assert nodes.ready() == "n1 has not registered; n2 has not registered"
     api.found = [a_node("n1", "False")]
     assert nodes.ready() == "n1: network plugin not ready; n2 has not registered"
@@ -46,7 +46,7 @@ def test_nodes_are_waited_for_one_by_one_with_the_reason_of_each() -> None:
 def test_each_node_is_told_its_network_once_and_only_the_server_its_role() -> None:
     api = FakeApi()
     api.found = [a_node("n1"), a_node("n2")]
-    nodes = addons.Nodes(cast("Api", api), PLAN, ["n1", "n2"])
+    nodes = addons.NodeInitializer(cast("Api", api), PLAN, ["n1", "n2"])
     nodes.ready()
     nodes.ready()
     assert [path for path, _ in api.merged] == ["/api/v1/nodes/n1", "/api/v1/nodes/n2"]

@@ -18,13 +18,13 @@ from platform_e2e.cluster.k3d import (
     access,
     appimage,
     daemon,
+    image_sources,
     judging,
     mirrors,
     network,
     proxies,
     pulled,
     registry_logins,
-    sources,
 )
 from platform_e2e.cluster.k3d.access import Access
 from platform_e2e.cluster.k3d.binary import Binary
@@ -109,7 +109,7 @@ def test_in_a_virtual_machine_this_host_is_known_by_k3ds_name() -> None:
 @pytest.mark.point("mirrors")
 def test_host_and_nodes_are_told_of_one_mirror_each_by_its_own_name(tmp_path: Path) -> None:
     laid = lay(tmp_path, mirror="http://localhost:5001")
-    assert pulled.at("docker.io/rancher/k3s:v1", sources.parse_mirror("http://localhost:5001")) == (
+    assert pulled.at("docker.io/rancher/k3s:v1", image_sources.parse_mirror("http://localhost:5001")) == (
         "localhost:5001/rancher/k3s:v1"
     )
     assert laid.registries is not None
@@ -152,7 +152,7 @@ def test_nodes_take_nothing_from_elsewhere_without_a_word() -> None:
 def test_a_mirror_that_docker_or_the_nodes_cannot_use_is_refused_at_once(
     monkeypatch: pytest.MonkeyPatch, url: str, change: dict[str, Any], answers: str, words: tuple[str, str]
 ) -> None:
-    monkeypatch.setattr(sources, "ask", lambda _: answers)
+    monkeypatch.setattr(image_sources, "ask", lambda _: answers)
     (problem,) = mirrors.judge({"*": url}, replace(SOUND, **change), "172.17.0.1")
     assert words[0] in problem.what
     assert words[1] in problem.remedy
@@ -172,7 +172,7 @@ def test_a_mirror_that_docker_or_the_nodes_cannot_use_is_refused_at_once(
 def test_a_mirror_that_both_can_use_is_no_problem(
     monkeypatch: pytest.MonkeyPatch, url: str, insecure: tuple[str, ...]
 ) -> None:
-    monkeypatch.setattr(sources, "ask", lambda _: "")
+    monkeypatch.setattr(image_sources, "ask", lambda _: "")
     assert mirrors.judge({"*": url}, replace(SOUND, insecure=("127.0.0.0/8", *insecure)), "172.17.0.1") == []
 
 
@@ -189,7 +189,7 @@ def test_what_docker_asks_by_http_is_read_from_its_settings() -> None:
 @pytest.mark.parametrize("url", ["https://me:word@mirror", "docker.io=http://me@cache:5000"])
 def test_a_mirrors_url_has_no_password_that_a_run_would_write_down(url: str) -> None:
     with pytest.raises(WrongUsage, match=r"must have no user and no password\n.*docker login"):
-        sources.parse_mirror(url)
+        image_sources.parse_mirror(url)
 
 
 # --- logins

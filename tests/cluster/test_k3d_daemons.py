@@ -10,7 +10,17 @@ from typing import Any
 import pytest
 
 from platform_e2e.cluster import naming, providers
-from platform_e2e.cluster.k3d import appimage, binary, daemon, failures, judging, making, network, probe, versions
+from platform_e2e.cluster.k3d import (
+    appimage,
+    binary,
+    client_container,
+    daemon,
+    failures,
+    judging,
+    making,
+    network,
+    versions,
+)
 from platform_e2e.cluster.k3d.daemon import GIB, Daemon, Silence
 from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.cluster.network import addressing
@@ -87,7 +97,7 @@ def test_a_cluster_of_who_may_not_send_frames_has_a_container_that_asks(
     assert (facts.host_interface, facts.host_address, facts.probe) == (
         ("br-0123456789ab", "10.89.0.1", "")
         if may_send
-        else ("", "10.89.0.9", probe.container_name(naming.on_host("c")))
+        else ("", "10.89.0.9", client_container.container_name(naming.on_host("c")))
     )
 
 
@@ -96,7 +106,7 @@ def test_the_container_may_send_frames_whatever_the_daemons_default(
     tools: FakeTools, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     has(tools, container("k3d-c-probe", "10.89.0.9"))
-    probe.start(Docker(), "c", "python")
+    client_container.start(Docker(), "c", "python")
     (line,) = [line for line in tools.asked() if line.startswith("docker run")]
     assert "--cap-add NET_RAW" in line
 

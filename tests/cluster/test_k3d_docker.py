@@ -17,13 +17,13 @@ from platform_e2e.cluster.k3d import (
     binary,
     daemon,
     failures,
+    image_sources,
     inventory,
     judging,
     network,
     node_ops,
     parts,
     pulled,
-    sources,
 )
 from platform_e2e.cluster.k3d.daemon import GIB, Daemon, Silence
 from platform_e2e.cluster.k3d.docker import Docker
@@ -38,7 +38,7 @@ from tests.fake_docker import FakeTools, tools
 __all__ = ["tools"]
 
 POOL = AddressRange.parse("10.89.0.200-10.89.0.220")
-QUAY = sources.Supplies(("quay.io",))
+QUAY = image_sources.Supplies(("quay.io",))
 TCP = Docker({"DOCKER_HOST": "tcp://build:2375"})
 INFO: dict[str, Any] = {
     "ServerVersion": "28.2.2",
@@ -184,8 +184,8 @@ def registries(monkeypatch: pytest.MonkeyPatch, *silent: str) -> None:
     def ask(url: str, ca: str = "") -> str:
         return "ConnectionError" if any(name in url for name in silent) else ""
 
-    monkeypatch.setattr(sources, "ask", ask)
-    monkeypatch.setattr(sources, "cannot_build", lambda *, local: "" if local else "it is elsewhere")
+    monkeypatch.setattr(image_sources, "ask", ask)
+    monkeypatch.setattr(image_sources, "cannot_build", lambda *, local: "" if local else "it is elsewhere")
 
 
 def test_without_docker_it_is_the_embedded_cluster_and_the_reason_is_said(
@@ -216,7 +216,7 @@ def test_without_registries_and_without_building_it_is_embedded(
     answering: FakeTools, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registries(monkeypatch, "quay.io")
-    monkeypatch.setattr(sources, "cannot_build", lambda *, local: "images are built by root only")
+    monkeypatch.setattr(image_sources, "cannot_build", lambda *, local: "images are built by root only")
     choice = providers.decide("auto", supplies=QUAY)
     assert choice.provider == "embedded"
     assert choice.reason == (
@@ -257,18 +257,18 @@ def test_options_that_do_not_fit_together_are_refused(answering: FakeTools, aske
 
 
 def test_building_needs_linux_root_and_a_daemon_that_sees_the_files() -> None:
-    assert sources.cannot_build(local=True, system="linux", user=0) == ""
-    assert "Linux only" in sources.cannot_build(local=True, system="darwin", user=0)
-    assert "root only" in sources.cannot_build(local=True, system="linux", user=1000)
-    assert "on this host" in sources.cannot_build(local=False, system="linux", user=0)
+    assert image_sources.cannot_build(local=True, system="linux", user=0) == ""
+    assert "Linux only" in image_sources.cannot_build(local=True, system="darwin", user=0)
+    assert "root only" in image_sources.cannot_build(local=True, system="linux", user=1000)
+    assert "on this host" in image_sources.cannot_build(local=False, system="linux", user=0)
 
 
 # --- mirrors
 
 
 def test_mirrors_are_for_every_registry_or_for_some() -> None:
-    assert sources.parse_mirror("https://mirror/") == {"*": "https://mirror"}
-    assert sources.parse_mirror("docker.io=http://a:5000, quay.io=http://b") == {
+    assert image_sources.parse_mirror("https://mirror/") == {"*": "https://mirror"}
+    assert image_sources.parse_mirror("docker.io=http://a:5000, quay.io=http://b") == {
         "docker.io": "http://a:5000",
         "quay.io": "http://b",
     }

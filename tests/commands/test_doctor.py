@@ -167,5 +167,5 @@ def test_a_command_that_runs_none_of_the_programs_builds_none(
     monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path))
     monkeypatch.setenv("PLATFORM_E2E_ARTIFACTS", str(tmp_path))
     monkeypatch.setattr(programs, "ensure", refuse)
-    monkeypatch.setattr("platform_e2e.cluster.k3d.sources.ask", lambda _: "no network in this test")
+    monkeypatch.setattr("platform_e2e.cluster.k3d.image_sources.ask", lambda _: "no network in this test")
     cli.main(command.split())

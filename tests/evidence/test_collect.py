@@ -4,7 +4,7 @@ import json
 import tarfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,9 +18,9 @@ from platform_e2e.errors import BrokenHarness
 from platform_e2e.evidence.cluster_state import LOG_LINES, Beside
 from platform_e2e.evidence.collect import Evidence, as_yaml, containers, events_as_text
 from platform_e2e.evidence.store import Store
-from platform_e2e.gitops.repository import File, Repository, Step
+from platform_e2e.gitops.bare_repository import BareRepository, File, PlannedCommit
 from platform_e2e.kube.errors import Unavailable
-from platform_e2e.redact.known import Known
+from platform_e2e.redact.known import KnownSecrets
 
 POD: dict[str, Any] = {
     "apiVersion": "v1",
@@ -108,7 +108,13 @@ class FakeCluster:
             return APPLICATION
         return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": {"k": "c2VjcmV0"}}
 
-    def list(self, kind: str, namespace: str | None = None) -> list[dict[str, Any]]:
+    def list(
+        self,
+        kind: str,
+        namespace: str | None = None,
+        _labels: str | Mapping[str, str] | None = None,
+        _fields: str | None = None,
+    ) -> list[dict[str, Any]]:
         self._ask("list", kind, namespace or "")
         if kind == "v1/Service" and namespace == "chat-dev":
             raise BrokenHarness("the API server answered 503")
@@ -120,6 +126,9 @@ class FakeCluster:
         }  # fmt: skip
         found = every.get(kind, [])
         return [o for o in found if namespace is None or o.get("metadata", {}).get("namespace", namespace) == namespace]
+
+    def events(self, kind: str, name: str, namespace: str | None) -> Sequence[dict[str, Any]]:
+        raise AssertionError("evidence reads the events of all objects together")
 
     def logs(
         self, pod: str, namespace: str, container: str | None = None, *, previous: bool = False, tail: int = 50
@@ -164,7 +173,7 @@ class FakeHost:
 
 @pytest.fixture(autouse=True)
 def _knows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redact, "KNOWN", Known())
+    monkeypatch.setattr(redact, "KNOWN", KnownSecrets())
 
 
 def keep(
@@ -348,14 +357,14 @@ def test_versions_have_foundations_with_what_ran_instead_and_images_by_digest(tm
 
 
 def test_the_layer_as_served_is_an_archive_without_secrets(tmp_path: Path) -> None:
-    repository = Repository.create(tmp_path / "git")
+    repository = BareRepository.create(tmp_path / "git")
     secret = b"apiVersion: v1\nkind: Secret\nstringData:\n  room: wordfish\n"
     sealed = secret.replace(b"kind: Secret", b"kind: SealedSecret")
     changes: dict[str, File | None] = {
         "a/config.yaml": File(b"level: info\npassword: hunter2\n"), "a/secret.yaml": File(secret), "a/sealed.yaml": File(sealed),
         "run.sh": File(b"#!/bin/sh\n", "100755"), "logo.png": File(b"\x89PNG\0\xff\xfe"),
     }  # fmt: skip
-    (sha,) = repository.write(None, [Step("The layer", changes)])
+    (sha,) = repository.write(None, [PlannedCommit("The layer", changes)])
     repository.move("main", sha, None)
     keep(tmp_path, beside=Beside(repository=repository.directory))
     with tarfile.open(tmp_path / "evidence" / f"layer-{sha[:12]}.tar.gz") as archive:

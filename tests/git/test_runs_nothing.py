@@ -18,7 +18,7 @@ from platform_e2e import cli, paths
 from platform_e2e.errors import HarnessError, WrongUsage
 from platform_e2e.git import gitcommand
 from platform_e2e.git.repository import opened
-from platform_e2e.gitops.repository import Repository, Step, files_of
+from platform_e2e.gitops.bare_repository import BareRepository, PlannedCommit, files_of
 from platform_e2e.incident import capture
 from platform_e2e.runs import checkout, digest, layer_at_commit, provenance, run_options
 from platform_e2e.runs.directory import Run
@@ -310,9 +310,11 @@ def test_a_layer_that_is_served_runs_nothing(planted: Planted, tmp_path: Path) -
     """What is pushed has the layer's own .gitattributes; so has what `revert` checks out."""
     commit = of_another(planted, planted.place / "team")
     assert commit
-    repository = Repository.create(tmp_path / "cluster" / "git")
+    repository = BareRepository.create(tmp_path / "cluster" / "git")
     files = files_of(planted.place / "team" / "platform")
-    first, second = repository.write(None, [Step("one", files, whole=True), Step("two", {"new.yaml": None})])
+    first, second = repository.write(
+        None, [PlannedCommit("one", files, whole=True), PlannedCommit("two", {"new.yaml": None})]
+    )
     repository.move("main", second, None)
     assert repository.revert("main", second)
     assert first

@@ -11,8 +11,8 @@ import pytest
 
 from platform_e2e.errors import WrongUsage
 from platform_e2e.gitops import server
+from platform_e2e.gitops.bare_repository import BareRepository, File, GitError, PlannedCommit, files_of
 from platform_e2e.gitops.git import PushError, _remote, ready_pod
-from platform_e2e.gitops.repository import File, GitError, Repository, Step, files_of
 from platform_e2e.kube.expect import Met, Pending
 from platform_e2e.kube.progress import STILL_SECONDS, Movement
 from platform_e2e.layer.errors import LayerError
@@ -210,8 +210,8 @@ def test_modes_and_links_are_served(setup: Setup, layer: Path) -> None:
 
 
 def test_move_refuses_a_branch_that_has_moved(tmp_path: Path) -> None:
-    repository = Repository.create(tmp_path / "r")
-    one, two = repository.write(None, [Step("1", {"a": File(b"1")}), Step("2", {"a": File(b"2")})])
+    repository = BareRepository.create(tmp_path / "r")
+    one, two = repository.write(None, [PlannedCommit("1", {"a": File(b"1")}), PlannedCommit("2", {"a": File(b"2")})])
     repository.move("main", one, None)
     with pytest.raises(Exception, match="cannot lock ref"):
         repository.move("main", two, None)

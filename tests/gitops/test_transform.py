@@ -6,8 +6,8 @@ import pytest
 
 from platform_e2e import paths
 from platform_e2e.errors import WrongUsage
-from platform_e2e.gitops import sources, yamledit
-from platform_e2e.gitops.repository import files_of
+from platform_e2e.gitops import repository_references, yamledit
+from platform_e2e.gitops.bare_repository import files_of
 from platform_e2e.gitops.transform import SourceError, Transformed, message, transform
 from tests.gitops_layers import ANCHOR, MAP, OWN, URL, application, applicationset, run, with_anchor
 
@@ -131,7 +131,7 @@ def test_source_repos_of_a_patched_project() -> None:
     ],
 )
 def test_canonical(one: str, other: str, *, same: bool) -> None:
-    assert (sources.canonical(one) == sources.canonical(other)) is same
+    assert (repository_references.canonical(one) == repository_references.canonical(other)) is same
 
 
 def test_other_forms_of_the_own_url_are_the_layer_too() -> None:

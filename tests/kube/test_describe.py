@@ -9,7 +9,7 @@ from platform_e2e.kube.backoff import Backoff
 from platform_e2e.kube.describe import event_lines, state_lines
 from platform_e2e.kube.objects import Object
 from platform_e2e.kube.verdict import Pending
-from platform_e2e.kube.wait import History
+from platform_e2e.kube.wait import WaitHistory
 
 POD: Object = {
     "apiVersion": "v1",
@@ -102,7 +102,7 @@ def test_events_are_the_newest_ones_with_their_ages() -> None:
 
 
 def test_equal_neighbours_of_a_history_are_one_step() -> None:
-    history = History()
+    history = WaitHistory()
     for words in ("a", "a", "b", "a"):
         history.add(Pending(words))
     assert [(step.words, step.times) for step in history.steps] == [("a", 2), ("b", 1), ("a", 1)]

@@ -17,7 +17,7 @@ from platform_e2e.kube import watch as watch_module
 from platform_e2e.kube.backoff import Backoff
 from platform_e2e.kube.errors import Expired, Unavailable
 from platform_e2e.kube.expect import Met, Pending, Refuted, Verdict, eventually, never
-from platform_e2e.kube.labels import Choice
+from platform_e2e.kube.labels import ObjectSelector
 from platform_e2e.kube.list_watch import Collection, ListWatch
 from platform_e2e.kube.objects import Key, Object
 from platform_e2e.kube.watch import Watches
@@ -137,7 +137,7 @@ class Memory(ListWatch):
             self.refusals -= 1
             raise Unavailable("GET", 429, "TooManyRequests", "come later")
 
-    def check(self, kind: str, choice: Choice) -> None:
+    def check(self, kind: str, choice: ObjectSelector) -> None:
         pass
 
     def served(self, kind: str) -> bool:

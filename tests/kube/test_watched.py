@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from platform_e2e.kube.labels import Choice, LabelSelector
+from platform_e2e.kube.labels import LabelSelector, ObjectSelector
 from platform_e2e.kube.objects import Key, Object
 from platform_e2e.kube.subscribers import Changed, Listed, NotServed, Subscriber, Trouble
 from platform_e2e.kube.watched import WatchView
@@ -48,8 +48,8 @@ def shape(objects: Mapping[Key, Object]) -> Seen:
     return {name: int(obj["metadata"]["resourceVersion"]) for (_, name), obj in sorted(objects.items())}
 
 
-def make_view(choice: Choice | None = None) -> WatchView[Seen]:
-    labelled = Choice(namespace="ns", labels=LabelSelector.parse("wanted=yes"))
+def make_view(choice: ObjectSelector | None = None) -> WatchView[Seen]:
+    labelled = ObjectSelector(namespace="ns", labels=LabelSelector.parse("wanted=yes"))
     return WatchView(NoSubscription(), choice or labelled, shape)
 
 
@@ -300,7 +300,7 @@ def test_a_trouble_is_known_until_it_is_over() -> None:
 
 
 def test_one_object_is_found_among_many() -> None:
-    view = make_view(Choice(key=("ns", "b")))
+    view = make_view(ObjectSelector(key=("ns", "b")))
     list(view.take(Listed(9, {("ns", name): thing(name, 5) for name in NAMES})))
     assert view.state() == {"b": 5}
 

@@ -75,21 +75,21 @@ def test_what_has_the_types_is_taken_whole_and_unknown_fields_are_ignored() -> N
 @pytest.mark.parametrize(
     ("changed", "field_name", "left", "said"),
     [
-        ({"code": True}, "code", None, "it: `code` must be `int | null`, got `bool`; it is left out."),
-        ({"leaves": {}}, "leaves", (), "it: `leaves` must be `array`, got `object`; it is left out."),
-        ({"leaves": [3, {"name": "a"}]}, "leaves", (Leaf("a"),), "`leaves[0]` must be `object`, got `int`"),
-        ({"leaves": [{"name": "a", "seconds": "x"}]}, "leaves", (Leaf("a"),), "`leaves[0].seconds` must be `float`"),
-        ({"leaves": [{"name": "a", "seconds": 1e999}]}, "leaves", (Leaf("a"),), "`leaves[0].seconds` must be `float` <="),
+        ({"code": True}, "code", None, "it: `code` must be an integer or null, got true or false; it is left out."),
+        ({"leaves": {}}, "leaves", (), "it: `leaves` must be a list, got a mapping; it is left out."),
+        ({"leaves": [3, {"name": "a"}]}, "leaves", (Leaf("a"),), "`leaves[0]` must be a mapping, got an integer"),
+        ({"leaves": [{"name": "a", "seconds": "x"}]}, "leaves", (Leaf("a"),), "`leaves[0].seconds` must be a number"),
+        ({"leaves": [{"name": "a", "seconds": 1e999}]}, "leaves", (Leaf("a"),), "`leaves[0].seconds` must be a number <="),
         ({"leaves": [{"name": "a", "seconds": 10**400}]}, "leaves", (Leaf("a"),), "seconds` must be a number, got one out of range"),
-        ({"leaves": [{"name": "a", "pair": [1]}]}, "leaves", (Leaf("a"),), "`leaves[0].pair` must be `array` of length 2"),
-        ({"leaves": [{"name": "a", "pair": [1, "x"]}]}, "leaves", (Leaf("a"),), "`leaves[0].pair` must be `float`"),
-        ({"leaves": [{"name": 7}]}, "leaves", (Leaf(""),), "`leaves[0].name` must be `str`, got `int`"),
+        ({"leaves": [{"name": "a", "pair": [1]}]}, "leaves", (Leaf("a"),), "`leaves[0].pair` must be a list of length 2"),
+        ({"leaves": [{"name": "a", "pair": [1, "x"]}]}, "leaves", (Leaf("a"),), "`leaves[0].pair` must be a number"),
+        ({"leaves": [{"name": 7}]}, "leaves", (Leaf(""),), "`leaves[0].name` must be a text, got an integer"),
         ({"tests": [{"test": "t", "end": "odd"}, {"test": "u", "end": "bad"}]}, "tests", (Ended("u", End.BAD),),
          "`tests[0].end` cannot be 'odd'"),
-        ({"named": {"x": 1, "y": {"name": "c"}}}, "named", {"y": Leaf("c")}, "`named.x` must be `object`, got `int`"),
-        ({"place": {"commit": 1, "files": ["a", 2]}}, "place", {"files": ["a"]}, "`place.files[1]` must be `str`"),
-        ({"last": {"name": []}}, "last", Leaf(""), "`last.name` must be `str`, got `array`"),
-        ({"last": []}, "last", None, "`last` must be `object | null`, got `array`"),
+        ({"named": {"x": 1, "y": {"name": "c"}}}, "named", {"y": Leaf("c")}, "`named.x` must be a mapping, got an integer"),
+        ({"place": {"commit": 1, "files": ["a", 2]}}, "place", {"files": ["a"]}, "`place.files[1]` must be a text"),
+        ({"last": {"name": []}}, "last", Leaf(""), "`last.name` must be a text, got a list"),
+        ({"last": []}, "last", None, "`last` must be a mapping or null, got a list"),
     ],
 )  # fmt: skip
 def test_a_value_of_another_type_is_left_out_alone_and_named(
@@ -100,7 +100,7 @@ def test_a_value_of_another_type_is_left_out_alone_and_named(
     assert any(said in sentence for sentence in odd), odd
     whole = strict(SOUND, Whole)
     assert all(getattr(found, name) == getattr(whole, name) for name in vars(whole) if name != field_name)
-    with pytest.raises(ValueError, match=r"Expected|Invalid|out of range"):
+    with pytest.raises(ValueError, match=r"must be|cannot be"):
         strict({**SOUND, **changed}, Whole)
 
 

@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from platform_e2e import redact
-from platform_e2e.redact.known import Known
+from platform_e2e.redact.known import KnownSecrets
 from platform_e2e.redact.names import HIDDEN, harmless
 
 
@@ -20,8 +20,8 @@ def secret(**data: str) -> dict[str, Any]:
     return {"kind": "Secret", "metadata": {"name": "db", "namespace": "shop"}, "data": encoded}
 
 
-def known(**data: str) -> Known:
-    found = Known()
+def known(**data: str) -> KnownSecrets:
+    found = KnownSecrets()
     found.learn([secret(**data)], ["argocd", "prometheus"])
     return found
 
@@ -68,7 +68,7 @@ def test_it_is_hidden_in_every_coat(value: str, before: int) -> None:
     ],
 )  # fmt: skip
 def test_words_names_and_addresses_are_not_taken_out_of_everything(key: str, value: str) -> None:
-    found = Known()
+    found = KnownSecrets()
     found.learn([{"data": {key: base64.b64encode(value.encode()).decode()}}], ["argocd", "prometheus"])
     assert len(found) == 0
     assert found.hide(f"it says {value}") == f"it says {value}"
@@ -89,19 +89,19 @@ def test_of_a_file_the_lines_of_a_key_and_the_values_with_names_are_known() -> N
 
 def test_what_is_no_text_is_known_as_base64() -> None:
     raw = base64.b64encode(bytes(range(200, 256))).decode()
-    found = Known()
+    found = KnownSecrets()
     found.learn([{"data": {"keystore.jks": raw}}])
     assert found.hide(f"data: {raw}") == f"data: {HIDDEN}"
 
 
 def test_what_one_process_knows_another_can_take_over() -> None:
-    one, other = known(password="hunter2-and-more"), Known()
+    one, other = known(password="hunter2-and-more"), KnownSecrets()
     other.add(one.values())
     assert other.hide("hunter2-and-more") == HIDDEN
 
 
 def test_many_values_cost_no_more_than_one() -> None:
-    found = Known()
+    found = KnownSecrets()
     found.add(f"value-number-{number:06}-of-many" for number in range(1500))
     text = "a line of a log that has none of them\n" * 5000
     start = time.thread_time()
@@ -112,7 +112,7 @@ def test_many_values_cost_no_more_than_one() -> None:
 def test_what_was_looked_through_before_a_value_was_known_is_looked_through_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    found = Known()
+    found = KnownSecrets()
     monkeypatch.setattr(redact, "KNOWN", found)
     said = "the room is called tulip-garden-9"
     assert redact.text(said) == said

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,9 +20,9 @@ from platform_e2e.evidence.collect import Evidence
 from platform_e2e.evidence.pack import pack
 from platform_e2e.evidence.store import Store
 from platform_e2e.finding import Cause, Finding, Promise
-from platform_e2e.gitops.repository import File, Repository, Step
+from platform_e2e.gitops.bare_repository import BareRepository, File, PlannedCommit
 from platform_e2e.pytest_plugin.redaction import sweep
-from platform_e2e.redact.known import Known
+from platform_e2e.redact.known import KnownSecrets
 from platform_e2e.runs import provenance
 from platform_e2e.runs.directory import Run
 from platform_e2e.runs.verdict import Outcome, Result
@@ -97,7 +97,16 @@ class Planted:
     def get(self, kind: str, name: str, namespace: str | None = None) -> dict[str, Any] | None:
         return objects(kind)[0]
 
-    def list(self, kind: str, namespace: str | None = None) -> list[dict[str, Any]]:
+    def events(self, kind: str, name: str, namespace: str | None) -> Sequence[dict[str, Any]]:
+        return objects(kind)
+
+    def list(
+        self,
+        kind: str,
+        namespace: str | None = None,
+        _labels: str | Mapping[str, str] | None = None,
+        _fields: str | None = None,
+    ) -> list[dict[str, Any]]:
         return objects(kind) if kind.rpartition("/")[2] in {"Pod", "Event", "Application", "Service", "Secret"} else []
 
     def logs(
@@ -162,9 +171,9 @@ def leave(path: Path) -> Path:
     run.write_json("run.json", {"tests": [asdict(one) for one in results], "layer": described, "events": run.events()})
     junit(run.junit)
     sweep(run.junit)
-    repository = Repository.create(path / "git")
+    repository = BareRepository.create(path / "git")
     changes: dict[str, File | None] = {f"{number}.yaml": File(text.encode()) for number, text in enumerate(TEXTS)}
-    (sha,) = repository.write(None, [Step("x", changes)])
+    (sha,) = repository.write(None, [PlannedCommit("x", changes)])
     repository.move("main", sha, None)
     (path / "logs" / "n1").mkdir(parents=True)
     (path / "logs" / "n1" / "kubelet.log").write_text(ALL)
@@ -177,7 +186,9 @@ def leave(path: Path) -> Path:
 
 
 def test_no_planted_secret_is_found_in_any_artifact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redact, "KNOWN", Known())  # only names and shapes: no Secret of the cluster gives anything away
+    monkeypatch.setattr(
+        redact, "KNOWN", KnownSecrets()
+    )  # only names and shapes: no Secret of the cluster gives anything away
     run = leave(tmp_path)
     assert len(SHAPES) >= 40
     assert search(run, SHAPES) == []

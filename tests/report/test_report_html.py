@@ -22,7 +22,7 @@ from platform_e2e.errors import BrokenHarness
 from platform_e2e.pytest_plugin import reporting
 from platform_e2e.report.html import headline, model, problems, write
 from platform_e2e.report.html.excerpts import LINES_SHOWN, excerpts
-from platform_e2e.report.html.source import Source, event_of
+from platform_e2e.report.html.source import RunFiles, event_of
 from platform_e2e.report.html.writing import SCRIPTS
 from platform_e2e.runs.directory import Run
 from platform_e2e.runs.saved import SavedRun
@@ -121,9 +121,9 @@ def test_what_became_of_the_cluster_is_said_as_far_as_it_is_known(
     tmp_path: Path, name: str, kept: bool | None, said: str
 ) -> None:
     place = red(tmp_path / name)
-    source = Source.read(place)
+    source = RunFiles.read(place)
     known = replace(source.run, kept=kept)
-    words = dict(headline.facts(Source(place, known, source.events), 0.0, 0.0))
+    words = dict(headline.facts(RunFiles(place, known, source.events), 0.0, 0.0))
     assert words["cluster"] == f"embedded cluster `e2e-6f1d20aa`, Kubernetes v1.34.4, {said}"
 
 
@@ -246,7 +246,7 @@ def test_a_run_of_any_other_shape_still_has_a_page(directory: Path) -> None:
     run["verdict"]["tests"].sort(key=lambda test: test["outcome"] != "failed")
     for place, path in enumerate(leaves(run)):
         for other in ODD if len(path) < 2 else (ODD[place % len(ODD)],):
-            model.page(Source(directory, SavedRun.from_json(replaced(run, path, other))[0]))
+            model.page(RunFiles(directory, SavedRun.from_json(replaced(run, path, other))[0]))
 
 
 def test_events_of_any_other_shape_still_have_a_timeline(directory: Path) -> None:
@@ -257,7 +257,7 @@ def test_events_of_any_other_shape_still_have_a_timeline(directory: Path) -> Non
         for line in lines
     ]
     assert None not in events
-    model.page(Source(directory, Source.read(directory).run, [event for event in events if event is not None]))
+    model.page(RunFiles(directory, RunFiles.read(directory).run, [event for event in events if event is not None]))
 
 
 def test_what_is_missing_or_damaged_is_said(tmp_path: Path) -> None:

@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 
 from platform_e2e.runs.history.comparison import Comparison, compare
-from platform_e2e.runs.history.record import Case, Entry
+from platform_e2e.runs.history.record import RecordedRun, RecordedTest
 from platform_e2e.runs.history.regression import fewer
 from platform_e2e.runs.verdict import Outcome
 from tests.histories import HARNESS, LAYER, entry, monitor
 
 CHANGED = {"commit": "9aaaaaaaaaaabbbb", "digest": "9999"}
-ADDRESS = ("e2e/test_lb.py::test_answers[x]", Case("passed", 1.0, "loadbalancer", "service/x -n x", {"addresses": 1}))
+ADDRESS = (
+    "e2e/test_lb.py::test_answers[x]",
+    RecordedTest("passed", 1.0, "loadbalancer", "service/x -n x", {"addresses": 1}),
+)
 
 
 def kinds(comparison: Comparison) -> list[str]:
@@ -108,17 +111,17 @@ def test_a_renamed_object_or_test_is_no_loss_and_a_loss_beside_a_gain_elsewhere_
     assert fewer(entry(1), function) == []
     elsewhere = entry(2, dict([*map(monitor, ("a", "b")), ADDRESS]))
     assert [one.what for one in fewer(entry(1), elsewhere)] == ["tests"]
-    another_function = {"e2e/test_monitoring.py::test_other": Case("passed", 1.0, "monitoring")}
+    another_function = {"e2e/test_monitoring.py::test_other": RecordedTest("passed", 1.0, "monitoring")}
     assert [one.what for one in fewer(entry(1), entry(2, {**dict(map(monitor, ("a", "b"))), **another_function}))] == [
         "tests"
     ]
 
 
 def test_a_test_function_that_is_gone_is_a_loss_where_its_promise_has_fewer_and_where_it_is_only_skipped() -> None:
-    control = {"e2e/test_monitoring.py::test_control": Case("passed", 1.0, "monitoring")}
+    control = {"e2e/test_monitoring.py::test_control": RecordedTest("passed", 1.0, "monitoring")}
     before = entry(1, {**entry(1).tests, **control})
     assert [one.gone for one in fewer(before, entry(2))] == [tuple(control)]
-    skipped = {"e2e/test_monitoring.py::test_control": Case("skipped", 0.0, "monitoring")}
+    skipped = {"e2e/test_monitoring.py::test_control": RecordedTest("skipped", 0.0, "monitoring")}
     added = dict([monitor("d")])
     assert [one.gone for one in fewer(before, entry(2, {**entry(1).tests, **skipped, **added}))] == [tuple(control)]
 
@@ -268,4 +271,4 @@ def test_a_run_in_part_has_the_trends_of_the_others() -> None:
     past = compare(entry(3, whole=False, seconds=1.0), [entry(1), entry(2)])
     assert past.trends is not None
     assert [value for _, value in past.trends["run seconds"]] == [118.4, 118.4]
-    assert isinstance(past.previous, Entry)
+    assert isinstance(past.previous, RecordedRun)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from platform_e2e.runs.history import jsonl
 from platform_e2e.runs.history.jsonl import Ledger
-from platform_e2e.runs.history.record import Case, Entry, counts
+from platform_e2e.runs.history.record import RecordedRun, RecordedTest, counts
 from tests.histories import entry
 
 
@@ -108,14 +108,14 @@ def test_a_link_to_where_a_person_wants_it_stays_one(book: Ledger, tmp_path: Pat
 def test_whatever_a_file_has_is_read_or_counted(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     book = Ledger(tmp_path_factory.mktemp("d") / "h.jsonl")
     book.path.write_bytes(content)
-    assert book.read(Entry.from_json).whole == ()
+    assert book.read(RecordedRun.from_json).whole == ()
     book.append(entry().as_json())
-    assert [one.id for one in book.read(Entry.from_json).whole] == [entry().id]
+    assert [one.id for one in book.read(RecordedRun.from_json).whole] == [entry().id]
 
 
 def test_an_entry_is_the_same_after_it_was_written_and_read() -> None:
     one = entry(exempt=(("monitoring", "servicemonitor/d -n d"),), accepted=("2 tests, 3 before",))
-    assert Entry.from_json(json.loads(json.dumps(one.as_json()))) == one
+    assert RecordedRun.from_json(json.loads(json.dumps(one.as_json()))) == one
 
 
 JSON = st.recursive(
@@ -130,7 +130,7 @@ JSON = st.recursive(
 def test_a_damaged_field_makes_the_line_one_that_is_left_out_and_nothing_else(name: str, value: Any) -> None:
     line = {**entry().as_json(), name: value}
     try:
-        read = Entry.from_json(line)
+        read = RecordedRun.from_json(line)
     except ValueError:
         return
     # What was taken over can be used for every comparison.
@@ -143,12 +143,12 @@ def test_an_entry_that_lacks_a_field_is_none(name: str) -> None:
     line = entry().as_json()
     del line[name]
     with pytest.raises(ValueError, match=r"is not a line of this version|lacks"):
-        Entry.from_json(line)
+        RecordedRun.from_json(line)
 
 
 def test_a_line_has_no_secret() -> None:
     name = "e2e/test_x.py::test_x[password=hunter2-and-more]"
-    one = replace(entry(), tests={name: Case("passed", 1.0)}, chosen="-k token=s3cr3t-value")
+    one = replace(entry(), tests={name: RecordedTest("passed", 1.0)}, chosen="-k token=s3cr3t-value")
     text = json.dumps(one.as_json())
     assert "hunter2" not in text
     assert "s3cr3t" not in text

@@ -289,13 +289,11 @@ def test_what_is_called_like_a_secret_is_kept(tmp_path: Path, monkeypatch: pytes
     ClusterFacts("mine", "embedded", "", "", "v1.34.4", ()).write(place / "cluster.json")
     name, digest = "docker.io/bitnami/sealed-secrets-controller:0.31.0", "sha256:" + "ab" * 32
 
-    class Pods:
-        def list(self, *_words: str, patience: float | None = None) -> list[dict[str, Any]]:
-            return [{"status": {"containerStatuses": [{"image": name, "imageID": digest}]}}]
+    pods = [{"status": {"containerStatuses": [{"image": name, "imageID": digest}]}}]
 
     # A process whose tests need no client ends first.
     provenance.note_state(run, None)
-    provenance.note_state(run, Pods())
+    provenance.note_state(run, lambda: pods)
     run.timeline.event("fact", "release sealed-secrets", running="0.32.0", chart="sealed-secrets 2.17.9")
     written = json.loads(run.write_json("run.json", {"state": provenance.state(run)}).read_text())
     state = run_record.state(written["state"])

@@ -49,11 +49,11 @@ def test_one_bad_field_leaves_the_rest_of_the_run_and_is_said_in_its_report(tmp_
     data["verdict"]["tests"][0]["seconds"] = "long"
     (place / NAME).write_text(json.dumps(data))
     run, odd = SavedRun.load(place)
-    assert odd == ["run.json: `verdict.tests[0].seconds` must be `float`, got `str`; it is left out."]
+    assert odd == ["run.json: `verdict.tests[0].seconds` must be a number, got a text; it is left out."]
     assert len(run.verdict.tests) == len(data["verdict"]["tests"])
     page = write(place).read_text()
     assert "3 of 5 promises are broken" in page
-    assert "run.json: `verdict.tests[0].seconds` must be `float`, got `str`; it is left out." in page
+    assert "run.json: `verdict.tests[0].seconds` must be a number, got a text; it is left out." in page
 
 
 @pytest.mark.parametrize(

@@ -170,7 +170,9 @@ def unpacked(root: Path) -> Path:
 
 def test_a_finished_root_shows_nothing_of_the_host(tmp_path: Path) -> None:
     root = unpacked(tmp_path / "root")
-    rootfs._finish(root, rootfs.Kind((), users=("argocd:x:999:999::/home/argocd:/bin/sh",), without=("usr/bin/perl*",)))
+    rootfs._finish(
+        root, rootfs.RootfsRecipe((), users=("argocd:x:999:999::/home/argocd:/bin/sh",), without=("usr/bin/perl*",))
+    )
     everything = "".join(path.read_text() for path in root.rglob("*") if path.is_file())
     assert "this" not in everything
     assert "192.0.2.1" not in everything
@@ -181,7 +183,7 @@ def test_a_finished_root_shows_nothing_of_the_host(tmp_path: Path) -> None:
 
 def test_a_finished_root_has_what_package_scripts_make(tmp_path: Path) -> None:
     root = unpacked(tmp_path / "root")
-    rootfs._finish(root, rootfs.Kind((), users=("argocd:x:999:999::/home/argocd:/bin/sh",)))
+    rootfs._finish(root, rootfs.RootfsRecipe((), users=("argocd:x:999:999::/home/argocd:/bin/sh",)))
     assert (root / "etc/passwd").read_text().splitlines() == [
         "root:x:0:0:root:/root:/bin/bash",
         "nobody:x:65534:65534:x:/:/x",

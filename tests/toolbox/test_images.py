@@ -19,8 +19,8 @@ from platform_e2e.cluster.kubernetes import addons, nodefiles
 from platform_e2e.errors import WrongUsage
 from platform_e2e.shell import run
 from platform_e2e.timeline import Timeline
-from platform_e2e.toolbox import archive, image_specs, images, modules, programs, rootfs
-from platform_e2e.toolbox.archive import Config, Entry
+from platform_e2e.toolbox import image_archive, image_specs, images, modules, programs, rootfs
+from platform_e2e.toolbox.image_archive import Config, LayerEntry
 from platform_e2e.toolbox.image_specs import Sources
 from platform_e2e.toolbox.images import Image
 from platform_e2e.toolbox.programs import Programs
@@ -33,28 +33,32 @@ SILENT = Timeline(None)
 def test_a_layer_is_the_same_whenever_and_in_whatever_order_it_is_written(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.write_text("program")
-    entries = [Entry("/usr/bin/x", source=source), Entry("/etc/y", content=b"y", mode=0o600), Entry("/z", link="etc/y")]
-    first = archive.write_entries(tmp_path / "1.tar", entries)
+    entries = [
+        LayerEntry("/usr/bin/x", source=source),
+        LayerEntry("/etc/y", content=b"y", mode=0o600),
+        LayerEntry("/z", link="etc/y"),
+    ]
+    first = image_archive.write_entries(tmp_path / "1.tar", entries)
     os.utime(source, (0, 0))
-    assert archive.write_entries(tmp_path / "2.tar", entries[::-1]) == first
-    assert archive.file_digest(tmp_path / "1.tar") == first
+    assert image_archive.write_entries(tmp_path / "2.tar", entries[::-1]) == first
+    assert image_archive.file_digest(tmp_path / "1.tar") == first
 
 
 def test_a_layer_has_the_directories_above_its_entries(tmp_path: Path) -> None:
-    archive.write_entries(
-        tmp_path / "l.tar", [Entry("/data/deep/file", content=b"x"), Entry("/data", owner=(999, 999))]
+    image_archive.write_entries(
+        tmp_path / "l.tar", [LayerEntry("/data/deep/file", content=b"x"), LayerEntry("/data", owner=(999, 999))]
     )
     with tarfile.open(tmp_path / "l.tar") as tar:
         members = {member.name: member for member in tar}
     assert list(members) == ["data", "data/deep", "data/deep/file"]
     assert (members["data"].uid, members["data"].isdir()) == (999, True)
     assert (members["data/deep"].uid, members["data/deep"].mode) == (0, 0o755)
-    assert {member.mtime for member in members.values()} == {archive.EPOCH}
+    assert {member.mtime for member in members.values()} == {image_archive.EPOCH}
 
 
 def test_a_file_capability_is_what_setcap_writes(tmp_path: Path) -> None:
-    archive.write_entries(
-        tmp_path / "l.tar", [Entry("/coredns", content=b"x", capability=archive.CAP_NET_BIND_SERVICE)]
+    image_archive.write_entries(
+        tmp_path / "l.tar", [LayerEntry("/coredns", content=b"x", capability=image_archive.CAP_NET_BIND_SERVICE)]
     )
     with tarfile.open(tmp_path / "l.tar") as tar:
         value = tar.getmember("coredns").pax_headers["SCHILY.xattr.security.capability"]
@@ -68,20 +72,20 @@ def test_a_tree_becomes_a_layer_without_names_and_late_times(tmp_path: Path) -> 
     (root / "etc").mkdir(parents=True)
     (root / "etc/file").write_text("x")
     (root / "link").symlink_to("etc/file")
-    first = archive.write_tree(tmp_path / "1.tar", root)
+    first = image_archive.write_tree(tmp_path / "1.tar", root)
     for path in (root / "etc/file", root / "etc", root):
-        os.utime(path, (archive.EPOCH + 99, archive.EPOCH + 99))
-    assert archive.write_tree(tmp_path / "2.tar", root) == first
+        os.utime(path, (image_archive.EPOCH + 99, image_archive.EPOCH + 99))
+    assert image_archive.write_tree(tmp_path / "2.tar", root) == first
     with tarfile.open(tmp_path / "1.tar") as tar:
         assert {(member.uname, member.gname, member.mtime) for member in tar if not member.issym()} == {
-            ("", "", archive.EPOCH)
+            ("", "", image_archive.EPOCH)
         }
 
 
 def test_an_image_is_what_docker_save_writes(tmp_path: Path) -> None:
-    digest = archive.write_entries(tmp_path / "l.tar", [Entry("/x", content=b"x")])
+    digest = image_archive.write_entries(tmp_path / "l.tar", [LayerEntry("/x", content=b"x")])
     config = Config(("/x",), ("--option",), user="999", environment={"A": "b"}, directory="/data")
-    archive.write_image(tmp_path / "i.tar", "example.org/x:1", [tmp_path / "l.tar"], config)
+    image_archive.write_image(tmp_path / "i.tar", "example.org/x:1", [tmp_path / "l.tar"], config)
     with tarfile.open(tmp_path / "i.tar") as tar:
         content = {member.name: read(tar, member) for member in tar}
     (manifest,) = json.loads(content["manifest.json"])
@@ -94,7 +98,7 @@ def test_an_image_is_what_docker_save_writes(tmp_path: Path) -> None:
         "Entrypoint": ["/x"],
         "Cmd": ["--option"],
         "User": "999",
-        "Env": [f"PATH={archive.PATH}", "A=b"],
+        "Env": [f"PATH={image_archive.PATH}", "A=b"],
         "WorkingDir": "/data",
     }
 
@@ -120,7 +124,7 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sources:
     roots = {}
     for kind in rootfs.KINDS:
         path = tmp_path / f"{kind}.tar"
-        archive.write_entries(path, [Entry("/etc/kind", content=kind.encode())])
+        image_archive.write_entries(path, [LayerEntry("/etc/kind", content=kind.encode())])
         roots[kind] = Rootfs(kind, path, f"digest-of-{kind}", {})
     module = tmp_path / "source"
     for name in ("documentation/examples/prometheus.yml", "entrypoint.sh", "hack/gpg-wrapper.sh"):

@@ -212,9 +212,9 @@ def test_progress_names_program_packages_and_time(tmp_path: Path) -> None:
 
 
 def test_a_meter_counts_what_is_compiled_and_linked() -> None:
-    targets = [gobuild.Target("one", "example.org/one"), gobuild.Target("two", "example.org/two/v2")]
+    targets = [gobuild.BuildTarget("one", "example.org/one"), gobuild.BuildTarget("two", "example.org/two/v2")]
     uses = {"one": frozenset({"fmt", "example.org/one"}), "two": frozenset({"fmt", "net", "example.org/two/v2"})}
-    meter = gobuild.Meter(targets, uses, start=0)
+    meter = gobuild.BuildProgress(targets, uses, start=0)
     assert meter.text(5) == "one, two being linked; 0 of 2 programs, 0:05"
     meter.line("fmt")
     meter.line("a warning that is no package")
@@ -227,7 +227,7 @@ def test_a_meter_counts_what_is_compiled_and_linked() -> None:
 
 
 def test_programs_whose_files_would_have_one_name_are_built_apart() -> None:
-    targets = [gobuild.Target(name, name) for name in ("a/controller", "b/helm", "c/controller", "etcd/server/v3")]
+    targets = [gobuild.BuildTarget(name, name) for name in ("a/controller", "b/helm", "c/controller", "etcd/server/v3")]
     assert [[target.name for target in batch] for batch in gobuild.batches(targets)] == [
         ["a/controller", "b/helm", "etcd/server/v3"],
         ["c/controller"],

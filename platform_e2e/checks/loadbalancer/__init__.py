@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from platform_e2e.checks.loadbalancer.check import figures, has_address, is_pending, typed, unplanned, watch
-from platform_e2e.checks.loadbalancer.observe import Observed, Outside, Wanted
+from platform_e2e.checks.loadbalancer.observe import ObservedService, Outside, WantedService
 
 __all__ = [
-    "Observed",
+    "ObservedService",
     "Outside",
-    "Wanted",
+    "WantedService",
     "figures",
     "has_address",
     "is_pending",

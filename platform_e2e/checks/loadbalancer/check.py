@@ -9,7 +9,7 @@ from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
 
-from platform_e2e.checks.loadbalancer.observe import Observed, Outside, Wanted, observe
+from platform_e2e.checks.loadbalancer.observe import ObservedService, Outside, WantedService, observe
 from platform_e2e.checks.loadbalancer.unanswered import unreachable, wrong_answer
 from platform_e2e.checks.polling import until_no_findings
 from platform_e2e.diagnosis.causes import OBJECT_MISSING, unexplained
@@ -37,7 +37,7 @@ NO_ADDRESS = "it has no address"
 """What is observed of a Service that is pending."""
 
 
-def check(wanted: Wanted, seen: Observed) -> list[Finding]:
+def check(wanted: WantedService, seen: ObservedService) -> list[Finding]:
     """Return the finding of the first link that is broken, or an empty list.
 
     Args:
@@ -54,7 +54,9 @@ def check(wanted: Wanted, seen: Observed) -> list[Finding]:
     return []
 
 
-def watch(wanted: Wanted, view: ReadApi, host: Outside, *, timeout: float) -> tuple[Observed, list[Finding]]:
+def watch(
+    wanted: WantedService, view: ReadApi, host: Outside, *, timeout: float
+) -> tuple[ObservedService, list[Finding]]:
     """Look at a Service until nothing is wrong with it or waiting no longer helps; return what was seen and found last.
 
     Args:
@@ -63,7 +65,7 @@ def watch(wanted: Wanted, view: ReadApi, host: Outside, *, timeout: float) -> tu
         host: where the questions are asked from.
         timeout: seconds.
     """
-    seen = Observed(None)
+    seen = ObservedService(None)
 
     def look() -> list[Finding]:
         nonlocal seen
@@ -74,7 +76,7 @@ def watch(wanted: Wanted, view: ReadApi, host: Outside, *, timeout: float) -> tu
     return seen, findings
 
 
-def figures(seen: Observed) -> dict[str, Any]:
+def figures(seen: ObservedService) -> dict[str, Any]:
     """Return what the verdict's table shows of a Service."""
     if seen.service is None or not ingress(seen.service):
         return {}
@@ -95,7 +97,7 @@ Problem = tuple[str, str, Cause] | None
 """Expected, observed and cause, or None where the link holds."""
 
 
-def _exists(_wanted: Wanted, seen: Observed) -> Problem:
+def _exists(_wanted: WantedService, seen: ObservedService) -> Problem:
     if seen.service is not None:
         return None
     cause = Cause(
@@ -104,7 +106,7 @@ def _exists(_wanted: Wanted, seen: Observed) -> Problem:
     return "the Service exists", "it does not", cause
 
 
-def _addressed(wanted: Wanted, seen: Observed) -> Problem:
+def _addressed(wanted: WantedService, seen: ObservedService) -> Problem:
     if ingress(seen.service or {}):
         return None
     asked = requested_addresses(wanted.service)
@@ -112,7 +114,7 @@ def _addressed(wanted: Wanted, seen: Observed) -> Problem:
     return expected, NO_ADDRESS, seen.cause or unexplained("the Service is pending")
 
 
-def _asked_well(wanted: Wanted, seen: Observed) -> Problem:
+def _asked_well(wanted: WantedService, seen: ObservedService) -> Problem:
     """Judge what the Service asks for, where it has an address from before it asked so."""
     refused = refused_request(wanted.service)
     if not refused:
@@ -126,7 +128,7 @@ def _asked_well(wanted: Wanted, seen: Observed) -> Problem:
     return "a request that MetalLB accepts", f"it has {listed(ingress(seen.service or {}))} from before", cause
 
 
-def _allowed(wanted: Wanted, seen: Observed) -> Problem:
+def _allowed(wanted: WantedService, seen: ObservedService) -> Problem:
     """Judge the address against the pools as Git has them, and MetalLB's annotation against both."""
     service = seen.service or {}
     asked, got, said = requested_addresses(wanted.service), ingress(service), allocated_pool(service)
@@ -153,7 +155,7 @@ def _allowed(wanted: Wanted, seen: Observed) -> Problem:
     return None
 
 
-def _strange(wanted: Wanted, seen: Observed) -> Cause:
+def _strange(wanted: WantedService, seen: ObservedService) -> Cause:
     """Explain an address that none of the allowed pools of Git has."""
     service = seen.service or {}
     got = ingress(service)
@@ -174,7 +176,7 @@ def _strange(wanted: Wanted, seen: Observed) -> Cause:
     )
 
 
-def _alone(wanted: Wanted, seen: Observed) -> Problem:
+def _alone(wanted: WantedService, seen: ObservedService) -> Problem:
     mine = sharing_key(wanted.service)
     for address, sharers in seen.sharers.items():
         strangers = [name for name, sharing in sharers if not mine or sharing != mine]
@@ -192,7 +194,7 @@ def _alone(wanted: Wanted, seen: Observed) -> Problem:
     return None
 
 
-def _announced(_wanted: Wanted, seen: Observed) -> Problem:
+def _announced(_wanted: WantedService, seen: ObservedService) -> Problem:
     got = listed(ingress(seen.service or {}))
     if len(seen.nodes) == 1 and seen.nodes[0] not in {"", "None"}:
         return None
@@ -203,7 +205,7 @@ def _announced(_wanted: Wanted, seen: Observed) -> Problem:
     return f"one node announces {got}", "no node does", cause
 
 
-def _recorded(_wanted: Wanted, seen: Observed) -> Problem:
+def _recorded(_wanted: WantedService, seen: ObservedService) -> Problem:
     if seen.events is None:
         return None
     missing = [reason for reason in EVENTS if reason not in seen.events]
@@ -217,7 +219,7 @@ def _recorded(_wanted: Wanted, seen: Observed) -> Problem:
     return f"events {listed(EVENTS)}", f"events {listed(sorted(seen.events))}", cause
 
 
-def _answers_arp(_wanted: Wanted, seen: Observed) -> Problem:
+def _answers_arp(_wanted: WantedService, seen: ObservedService) -> Problem:
     for address, mac in seen.macs.items():
         expected = f"node {seen.nodes[0]} answers ARP requests for {address}"
         if mac is None:
@@ -237,7 +239,7 @@ def _answers_arp(_wanted: Wanted, seen: Observed) -> Problem:
     return None
 
 
-def _answers(wanted: Wanted, seen: Observed) -> Problem:
+def _answers(wanted: WantedService, seen: ObservedService) -> Problem:
     answer = seen.answer
     if answer is None or not answer.problem:
         return None

@@ -17,7 +17,7 @@ from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.diagnosis.explain import explain
 from platform_e2e.diagnosis.explain.loadbalancer import ingress, statuses_of
 from platform_e2e.diagnosis.explain.metallb_l2 import takes_others
-from platform_e2e.diagnosis.explain.metallb_pools import Pool, pool
+from platform_e2e.diagnosis.explain.metallb_pools import AddressPool, pool
 from platform_e2e.diagnosis.explain.metallb_sharing import sharing_key
 from platform_e2e.diagnosis.explain.owners import has_ended
 from platform_e2e.diagnosis.explain.targets import declared_ports
@@ -44,7 +44,7 @@ ARP_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedService:
     """What must be true of one Service.
 
     Attributes:
@@ -55,22 +55,22 @@ class Wanted:
     """
 
     service: Object
-    pools: tuple[Pool, ...]
+    pools: tuple[AddressPool, ...]
     probe: Probe | None = None
     located: Callable[[Cause], Cause] = lambda cause: cause
 
     @classmethod
-    def of(cls, service: LoadBalancer, layer: Layer, facts: ClusterFacts) -> Wanted:
+    def of(cls, service: LoadBalancer, layer: Layer, facts: ClusterFacts) -> WantedService:
         """Return what the layer says, with the ranges that the cluster uses in place of those that were not free."""
         return cls.served(service, layer, facts.pool_map)
 
     @classmethod
-    def served(cls, service: LoadBalancer, layer: Layer, pool_map: Mapping[str, str]) -> Wanted:
+    def served(cls, service: LoadBalancer, layer: Layer, pool_map: Mapping[str, str]) -> WantedService:
         """Return what the layer says, with ranges moved as ClusterFacts.pool_map says."""
         rendered = service.service
         return cls(
             moved(rendered.object, pool_map),
-            tuple(pool(moved(one.rendered.object, pool_map)) for one in layer.pools),
+            tuple(pool(moved(declared.rendered.object, pool_map)) for declared in layer.pools),
             service.probe,
             partial(layer.located, otherwise=rendered),
         )
@@ -151,7 +151,7 @@ class Outside:
 
 
 @dataclass(frozen=True)
-class Observed:
+class ObservedService:
     """What was seen of one Service.
 
     Attributes:
@@ -177,7 +177,7 @@ class Observed:
     events: frozenset[str] | None = None
     macs: Mapping[str, str | None] = field(default_factory=dict)
     node_mac: str | None = None
-    answer: outside.Answer | None = None
+    answer: outside.ProbeResult | None = None
     asked_from: str = ""
     declared: Sequence[str] = ()
     others: Sequence[str] = ()
@@ -185,7 +185,7 @@ class Observed:
     arp_seconds: float | None = None
 
 
-def observe(wanted: Wanted, view: ReadApi, host: Outside) -> Observed:
+def observe(wanted: WantedService, view: ReadApi, host: Outside) -> ObservedService:
     """Read what the cluster says about a Service, and ask from outside.
 
     Args:
@@ -196,9 +196,9 @@ def observe(wanted: Wanted, view: ReadApi, host: Outside) -> Observed:
     namespace, name = key(wanted.service)
     service = view.get("v1/Service", name, namespace)
     if service is None:
-        return Observed(None)
+        return ObservedService(None)
     found = view.get("v1/Namespace", namespace)
-    seen = Observed(
+    seen = ObservedService(
         service,
         namespace_labels=labels_of(found or {}),
         nodes=tuple(sorted({str(at(s, "status", "node") or "") for s in statuses_of(view, service)} - {""})),
@@ -238,7 +238,7 @@ def _events(view: ReadApi, service: Object) -> frozenset[str] | None:
     )
 
 
-def _ask(seen: Observed, wanted: Wanted, host: Outside, times: int) -> Observed:
+def _ask(seen: ObservedService, wanted: WantedService, host: Outside, times: int) -> ObservedService:
     """Ask for the Service's addresses on the segment, then connect, so many times."""
     addresses = ingress(seen.service or {})
     macs: dict[str, str | None] = {}

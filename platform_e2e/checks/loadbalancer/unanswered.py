@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from ipaddress import ip_address, ip_network
 
-from platform_e2e.checks.loadbalancer.observe import Observed
-from platform_e2e.checks.outside import Answer
+from platform_e2e.checks.loadbalancer.observe import ObservedService
+from platform_e2e.checks.outside import ProbeResult
 from platform_e2e.diagnosis.objects import at, listed, name_of
 from platform_e2e.finding import Cause
 from platform_e2e.layer import PROBE
 
 
-def wrong_answer(seen: Observed, answer: Answer) -> Cause:
+def wrong_answer(seen: ObservedService, answer: ProbeResult) -> Cause:
     """Explain that something else answers at an address than the layer says."""
     narrow = _narrow(seen, answer)
     return Cause(
@@ -25,7 +25,7 @@ def wrong_answer(seen: Observed, answer: Answer) -> Cause:
     )
 
 
-def unreachable(seen: Observed, answer: Answer) -> Cause:
+def unreachable(seen: ObservedService, answer: ProbeResult) -> Cause:
     """Explain that there is no answer at an address that is announced, or not every time."""
     ranges = [str(text) for text in at(seen.service, "spec", "loadBalancerSourceRanges") or ()]
     asker = seen.asked_from and ip_address(seen.asked_from)
@@ -57,22 +57,22 @@ def unreachable(seen: Observed, answer: Answer) -> Cause:
     )
 
 
-def _declared(seen: Observed) -> str:
+def _declared(seen: ObservedService) -> str:
     """Return in words which ports the pods of a Service declare; nothing where they declare none."""
     return f" (its pods declare {listed(seen.declared)})" if seen.declared else ""
 
 
-def _requests(answer: Answer) -> str:
+def _requests(answer: ProbeResult) -> str:
     """Return in words how many requests went wrong; nothing where all did."""
     return f" {answer.asked - answer.good} of {answer.asked} requests" if answer.good else ""
 
 
-def _at_times(answer: Answer) -> str:
+def _at_times(answer: ProbeResult) -> str:
     """Return in words that not all requests went wrong; nothing where they did."""
     return f"; so it is with{_requests(answer)}" if answer.good else ""
 
 
-def _others(seen: Observed, answer: Answer) -> str:
+def _others(seen: ObservedService, answer: ProbeResult) -> str:
     """Return in words whose pods the requests that went wrong may have gone to; nothing where all did."""
     if not answer.good or not seen.others:
         return ""
@@ -81,7 +81,7 @@ def _others(seen: Observed, answer: Answer) -> str:
     return f", for {name_of(seen.service or {})} ({pairs}) reaches pods of {' and of '.join(seen.others)} alike"
 
 
-def _narrow(seen: Observed, answer: Answer) -> str:
+def _narrow(seen: ObservedService, answer: ProbeResult) -> str:
     """Return the remedy for a Service that takes in pods of others; empty where it does not."""
     if not answer.good or not seen.others:
         return ""

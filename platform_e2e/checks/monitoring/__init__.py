@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from platform_e2e.checks.monitoring.check import figures, watch
-from platform_e2e.checks.monitoring.observe import SAMPLES, Observed, Wanted
+from platform_e2e.checks.monitoring.observe import SAMPLES, ObservedMonitor, WantedMonitor
 
 __all__ = [
     "SAMPLES",
-    "Observed",
-    "Wanted",
+    "ObservedMonitor",
+    "WantedMonitor",
     "figures",
     "watch",
 ]

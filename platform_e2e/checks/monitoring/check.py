@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from platform_e2e.checks.monitoring.observe import Observed, Wanted, observe
+from platform_e2e.checks.monitoring.observe import ObservedMonitor, WantedMonitor, observe
 from platform_e2e.checks.monitoring.prometheus import Prometheus
 from platform_e2e.checks.polling import until_no_findings
 from platform_e2e.diagnosis.causes import OBJECT_MISSING, unexplained
@@ -19,7 +19,7 @@ from platform_e2e.kube.reader import ReadApi
 from platform_e2e.layer.inventory import SERIES
 
 
-def check(wanted: Wanted, seen: Observed) -> list[Finding]:
+def check(wanted: WantedMonitor, seen: ObservedMonitor) -> list[Finding]:
     """Return the finding of the first link that is broken, or an empty list.
 
     Args:
@@ -35,7 +35,9 @@ def check(wanted: Wanted, seen: Observed) -> list[Finding]:
     return []
 
 
-def watch(wanted: Wanted, view: ReadApi, prometheus: Prometheus, *, timeout: float) -> tuple[Observed, list[Finding]]:
+def watch(
+    wanted: WantedMonitor, view: ReadApi, prometheus: Prometheus, *, timeout: float
+) -> tuple[ObservedMonitor, list[Finding]]:
     """Look at a monitor until nothing is wrong or waiting no longer helps; return what was seen and found last.
 
     Args:
@@ -45,7 +47,7 @@ def watch(wanted: Wanted, view: ReadApi, prometheus: Prometheus, *, timeout: flo
         timeout: seconds.
     """
     since = prometheus.now()
-    seen = Observed(None)
+    seen = ObservedMonitor(None)
 
     def look() -> list[Finding]:
         nonlocal seen
@@ -56,7 +58,7 @@ def watch(wanted: Wanted, view: ReadApi, prometheus: Prometheus, *, timeout: flo
     return seen, findings
 
 
-def figures(seen: Observed) -> dict[str, Any]:
+def figures(seen: ObservedMonitor) -> dict[str, Any]:
     """Return what the verdict's table shows of a monitor."""
     if seen.monitor is None:
         return {}
@@ -70,7 +72,7 @@ Problem = tuple[str, str, Cause] | None
 """Expected, observed and cause, or None where the link holds."""
 
 
-def _exists(wanted: Wanted, seen: Observed) -> Problem:
+def _exists(wanted: WantedMonitor, seen: ObservedMonitor) -> Problem:
     if seen.monitor is not None:
         return None
     kind = wanted.monitor["kind"]
@@ -82,20 +84,20 @@ def _exists(wanted: Wanted, seen: Observed) -> Problem:
     return f"the {kind} exists", "it does not", cause
 
 
-def _selected(_wanted: Wanted, seen: Observed) -> Problem:
+def _selected(_wanted: WantedMonitor, seen: ObservedMonitor) -> Problem:
     if seen.takers:
         return None
     return "a Prometheus selects it", "none does", seen.cause or unexplained("no Prometheus selects it")
 
 
-def _scrapes(_wanted: Wanted, seen: Observed) -> Problem:
+def _scrapes(_wanted: WantedMonitor, seen: ObservedMonitor) -> Problem:
     """Judge what is wrong whatever the targets are: they may have been scraped a moment ago by chance."""
     if seen.cause is None or seen.cause.id not in {"monitor-without-endpoints", "monitor-scrape-interval"}:
         return None
     return "targets that are scraped every minute or so", "there are none", seen.cause
 
 
-def _counted(wanted: Wanted, seen: Observed) -> Problem:
+def _counted(wanted: WantedMonitor, seen: ObservedMonitor) -> Problem:
     """Compare the targets with what replicas or nodes say; none at all is never right."""
     if not seen.expected:
         return "at least one target", "no endpoint that could have one", seen.cause or unexplained("it has no endpoint")
@@ -113,7 +115,7 @@ def _counted(wanted: Wanted, seen: Observed) -> Problem:
     return None
 
 
-def _up(_wanted: Wanted, seen: Observed) -> Problem:
+def _up(_wanted: WantedMonitor, seen: ObservedMonitor) -> Problem:
     down = {target.url: target.error for target in seen.targets if target.health == "down" or target.error}
     if not down or seen.monitor is None:
         return None
@@ -123,7 +125,7 @@ def _up(_wanted: Wanted, seen: Observed) -> Problem:
     return "every target is up", observed, cause
 
 
-def _fresh(wanted: Wanted, seen: Observed) -> Problem:
+def _fresh(wanted: WantedMonitor, seen: ObservedMonitor) -> Problem:
     new = [t for t in seen.targets if t.health == "unknown"]
     old = new or [t for t in seen.targets if seen.since is not None and t.last_scrape <= seen.since]
     if not old:
@@ -138,7 +140,7 @@ def _fresh(wanted: Wanted, seen: Observed) -> Problem:
     return f"every target is scraped after {seen.since:%H:%M:%S}", f"{len(old)} are not", cause
 
 
-def _sampled(wanted: Wanted, seen: Observed) -> Problem:
+def _sampled(wanted: WantedMonitor, seen: ObservedMonitor) -> Problem:
     empty = [target for target in seen.targets if not seen.samples.get(target.identity)]
     if not empty:
         return None
@@ -151,7 +153,7 @@ def _sampled(wanted: Wanted, seen: Observed) -> Problem:
     return "samples are left after relabelling", f"none are left of {len(empty)} targets", cause
 
 
-def _series(_wanted: Wanted, seen: Observed) -> Problem:
+def _series(_wanted: WantedMonitor, seen: ObservedMonitor) -> Problem:
     missing = [series for series, delivered in seen.delivered.items() if not delivered]
     if not missing:
         return None

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from platform_e2e.checks.monitoring.prometheus import Prometheus, Sample, Target
+from platform_e2e.checks.monitoring.prometheus import Prometheus, Sample, ScrapeTarget
 from platform_e2e.diagnosis.objects import condition, labels_of
 from platform_e2e.kube.objects import Object, key
 
@@ -100,7 +100,7 @@ class Together(Prometheus):
         super().__init__(lambda _path, _parameters: b"")
         self._replicas = replicas
 
-    def targets(self) -> list[Target]:
+    def targets(self) -> list[ScrapeTarget]:
         """Return every target that each replica scrapes, as the worst of them sees it."""
         seen = [
             {(target.pool, target.url, target.identity): target for shard in shards for target in shard.targets()}
@@ -110,8 +110,11 @@ class Together(Prometheus):
 
     def query(self, expression: str) -> list[Sample]:
         """Return what an expression is at every replica, the least where they differ."""
-        seen = [{one.identity: one for shard in shards for one in shard.query(expression)} for shards in self._replicas]
-        return [min((each[name] for each in seen), key=lambda one: one.value) for name in _in_all(seen)]
+        seen = [
+            {sample.identity: sample for shard in shards for sample in shard.query(expression)}
+            for shards in self._replicas
+        ]
+        return [min((each[name] for each in seen), key=lambda sample: sample.value) for name in _in_all(seen)]
 
     def scrape_jobs(self) -> set[str]:
         """Return the names of the jobs that all of them have loaded."""
@@ -123,6 +126,6 @@ def _in_all(seen: Sequence[Mapping[K, Any]]) -> Iterable[K]:
     return (name for name in seen[0] if all(name in each for each in seen))
 
 
-def _bad(target: Target) -> tuple[int, object]:
+def _bad(target: ScrapeTarget) -> tuple[int, object]:
     """Return what puts the worst first: its health, an error, then how long ago it was scraped."""
     return WORST.index(target.health), (not target.error, target.last_scrape)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-from platform_e2e.checks.monitoring.prometheus import Prometheus, Target
+from platform_e2e.checks.monitoring.prometheus import Prometheus, ScrapeTarget
 from platform_e2e.diagnosis.explain import explain
 from platform_e2e.diagnosis.explain.monitors import (
     Entry,
@@ -42,7 +42,7 @@ def declared_in(layer: Layer) -> Declared:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedMonitor:
     """What must be true of one ServiceMonitor or PodMonitor.
 
     Attributes:
@@ -58,7 +58,7 @@ class Wanted:
     declared: Declared = lambda _: None
 
     @classmethod
-    def of(cls, rendered: Rendered, layer: Layer) -> Wanted:
+    def of(cls, rendered: Rendered, layer: Layer) -> WantedMonitor:
         """Return what the layer says about a monitor."""
         return cls(rendered.object, series(rendered), partial(layer.located, otherwise=rendered), declared_in(layer))
 
@@ -73,7 +73,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Observed:
+class ObservedMonitor:
     """What was seen of one ServiceMonitor or PodMonitor.
 
     Attributes:
@@ -95,7 +95,7 @@ class Observed:
     takers: Sequence[Object] = ()
     expected: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     jobs: frozenset[str] = frozenset()
-    targets: tuple[Target, ...] = ()
+    targets: tuple[ScrapeTarget, ...] = ()
     samples: Mapping[frozenset[tuple[str, str]], float] = field(default_factory=dict)
     delivered: Mapping[str, bool] = field(default_factory=dict)
     since: datetime | None = None
@@ -105,7 +105,7 @@ class Observed:
     lacking: Cause | None = None
 
 
-def observe(wanted: Wanted, view: ReadApi, prometheus: Prometheus, since: datetime) -> Observed:
+def observe(wanted: WantedMonitor, view: ReadApi, prometheus: Prometheus, since: datetime) -> ObservedMonitor:
     """Read what the cluster and Prometheus say about a monitor.
 
     Args:
@@ -117,16 +117,16 @@ def observe(wanted: Wanted, view: ReadApi, prometheus: Prometheus, since: dateti
     namespace, name = key(wanted.monitor)
     monitor = view.get(kind_of(wanted.monitor), name, namespace)
     if monitor is None:
-        return Observed(None)
+        return ObservedMonitor(None)
     takers = selected_by(monitor, view)
     if not takers:
-        return Observed(monitor, cause=explain(monitor, view))
+        return ObservedMonitor(monitor, cause=explain(monitor, view))
     prometheus = prometheus.of(takers)
     pools = set(wanted.pools)
     targets = tuple(target for target in prometheus.targets() if target.pool in pools)
     delivered = {series: _delivered(series, targets, prometheus) for series in wanted.series}
     lacking = (undelivered(series, view) for series, comes in delivered.items() if not comes)
-    return Observed(
+    return ObservedMonitor(
         monitor,
         takers=takers,
         expected={
@@ -139,13 +139,13 @@ def observe(wanted: Wanted, view: ReadApi, prometheus: Prometheus, since: dateti
         delivered=delivered,
         since=since,
         apart=_apart(targets, view),
-        ports=next((scraped_ports(monitor, one.index, view) for one in targets if one.health == "down"), None),
+        ports=next((scraped_ports(monitor, target.index, view) for target in targets if target.health == "down"), None),
         cause=explain(monitor, view),
         lacking=next(filter(None, lacking), None),
     )
 
 
-def _apart(targets: Sequence[Target], view: ReadApi) -> list[str]:
+def _apart(targets: Sequence[ScrapeTarget], view: ReadApi) -> list[str]:
     """Return by name what makes the pods of the targets that are down, where none of theirs is up and others are."""
     if all(target.health == "up" for target in targets):
         return []
@@ -194,7 +194,7 @@ def _of(found: Makers, entry: Entry, service: Object | None, view: ReadApi, decl
     return number, ", ".join(words) or f"no pods of {name_of(service) if service else 'the selector'}"
 
 
-def _delivered(series: str, targets: Sequence[Target], prometheus: Prometheus) -> bool:
+def _delivered(series: str, targets: Sequence[ScrapeTarget], prometheus: Prometheus) -> bool:
     """Tell whether a series comes from one of the targets, recognised by job and instance."""
     sources = {(target.labels.get("job"), target.labels.get("instance")) for target in targets}
     samples = prometheus.query(f'count by (job, instance) ({{__name__="{series}"}})')

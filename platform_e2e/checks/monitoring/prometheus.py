@@ -22,7 +22,7 @@ class PrometheusError(BrokenPlatform):
 
 
 @dataclass(frozen=True)
-class Target:
+class ScrapeTarget:
     """One target as Prometheus scrapes it.
 
     Attributes:
@@ -96,11 +96,11 @@ class Prometheus:
             raise PrometheusError(f"Prometheus answers {path}: {answer.get('error', answer)}", "look at its pod's log")
         return answer["data"]
 
-    def targets(self) -> list[Target]:
+    def targets(self) -> list[ScrapeTarget]:
         """Return every target that it scrapes."""
         data = self._data("/api/v1/targets", state="active")
         return [
-            Target(
+            ScrapeTarget(
                 pool=entry["scrapePool"],
                 url=entry["scrapeUrl"],
                 labels=entry.get("labels") or {},

@@ -43,7 +43,7 @@ def covered(port: MetricsService, layer: Layer, view: ReadApi) -> list[Finding]:
     Raises:
         BlockedByPromise: a monitor that may be meant for it has a finding of its own.
     """
-    service, monitors = port.service.object, [one.object for one in layer.monitors()]
+    service, monitors = port.service.object, [monitor.object for monitor in layer.monitors()]
     if port.exempt or any(
         takes_port(monitor, service, port.entry, _pods(service, layer, view)) for monitor in monitors
     ):
@@ -91,7 +91,7 @@ def _meant(service: Object, monitors: Iterable[Object], view: ReadApi) -> list[F
     for monitor in monitors:
         chosen = [*pods.workloads, *pods.apart] if is_of_pods(monitor) else [service]
         named = bool(at(monitor, "spec", "selector")) and any(
-            chooses(monitor, labels_for(monitor, one)) for one in chosen
+            chooses(monitor, labels_for(monitor, obj)) for obj in chosen
         )
         if not named and not looks_at(monitor, key(service)[0]):
             continue

@@ -56,7 +56,7 @@ class NodeProcess:
 
 
 @dataclass(frozen=True)
-class Running:
+class RunningCluster:
     """The parts of a cluster that live in this process: its network and its nodes."""
 
     network: Network
@@ -78,7 +78,7 @@ class EmbeddedProvider:
     capabilities = frozenset({Capability.NODES, Capability.NODE_NETWORK, Capability.LOAD_IMAGES, Capability.STOP_NODE})
 
     def __init__(self) -> None:
-        self._running: dict[str, Running] = {}
+        self._running: dict[str, RunningCluster] = {}
 
     def doctor(self, spec: ClusterSpec) -> Sequence[Problem]:
         """Return what prevents the cluster on this machine; changes nothing."""
@@ -141,7 +141,7 @@ class EmbeddedProvider:
         timeline.progress("cluster", "the API server is ready")
         for path, obj in addons.objects(plan):
             api.create(path, obj)
-        look = unless_ended(processes, directory / "logs", addons.Nodes(api, plan, names).ready)
+        look = unless_ended(processes, directory / "logs", addons.NodeInitializer(api, plan, names).ready)
         wait_until(look, timeout=NODE_SECONDS, what="every node is ready", most=0.1, explain=logs, remedy=remedy)
         timeline.progress("cluster", f"{spec.nodes} node(s) ready")
         return ClusterFacts(
@@ -184,7 +184,7 @@ class EmbeddedProvider:
         """Make the network and the cgroups, and start every node."""
         hierarchies = cgroups.of_this_host()
         network = links.make(plan, cluster, [each.name for each in nodes])
-        self._running[cluster] = Running(network, {})
+        self._running[cluster] = RunningCluster(network, {})
         for each in nodes:
             groups = cgroups.make(hierarchies, cluster, each.name)
             config = node.launcher(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from platform_e2e.cluster.k3d import config, mirrors, proxies, registry_logins, sources
+from platform_e2e.cluster.k3d import config, image_sources, mirrors, proxies, registry_logins
 from platform_e2e.cluster.k3d.daemon import Daemon
 from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.cluster.k3d.failures import K3dFailed
@@ -74,11 +74,11 @@ def lay(
     """
     gateway = str(plan.host)
     said = registry_logins.read(registry_logins.file(docker.environment))
-    stated = sources.parse_mirror(spec.mirror)
+    stated = image_sources.parse_mirror(spec.mirror)
     endpoints = {registry: mirrors.for_nodes(url, daemon, gateway) for registry, url in stated.items()}
     # A login is stored under the name that the user logged in with; nodes need it under the name of their endpoint.
     asked = {registry_name(url): registry_name(endpoints[registry]) for registry, url in stated.items()}
-    asked.update({registry: registry for registry in (*sources.NODES, *spec.registries)})
+    asked.update({registry: registry for registry in (*image_sources.NODES, *spec.registries)})
     logins, failed = registry_logins.logins(said, asked)
     text = registries_yaml(endpoints, {asked[registry]: login for registry, login in logins.items()})
     if text:

@@ -66,18 +66,18 @@ def own(timeline: Timeline) -> Binary:
     return Binary(program(versions.MODULE, target(), timeline), version, "built from its Go module")
 
 
-def target() -> gobuild.Target:
+def target() -> gobuild.BuildTarget:
     """Return the program to build from k3d's module."""
-    return gobuild.Target("k3d", versions.PACKAGE, (f"{versions.PACKAGE}/version.Version={versions.pinned()}",))
+    return gobuild.BuildTarget("k3d", versions.PACKAGE, (f"{versions.PACKAGE}/version.Version={versions.pinned()}",))
 
 
-def key(module: Path, built: gobuild.Target, go_version: str) -> str:
+def key(module: Path, built: gobuild.BuildTarget, go_version: str) -> str:
     """Return the key in the cache of a program with a Go module of its own."""
     flags = json.dumps([built.link, gobuild.FLAGS, go_version, toolchain.machine()])
     return cache.digest(module / "go.mod", module / "go.sum", flags)
 
 
-def program(module: Path, wanted: gobuild.Target, timeline: Timeline) -> Path:
+def program(module: Path, wanted: gobuild.BuildTarget, timeline: Timeline) -> Path:
     """Return a program with a Go module of its own: from the installed wheel, from the cache, or built.
 
     Args:
@@ -107,7 +107,7 @@ def program(module: Path, wanted: gobuild.Target, timeline: Timeline) -> Path:
     return cache.entry(wanted.name, made_of, make, phase=PHASE, timeline=timeline) / wanted.name
 
 
-def _build(module: Path, wanted: gobuild.Target, directory: Path, tools: Toolchain, timeline: Timeline) -> None:
+def _build(module: Path, wanted: gobuild.BuildTarget, directory: Path, tools: Toolchain, timeline: Timeline) -> None:
     timeline.progress(PHASE, f"builds {wanted.name} from its Go module")
     with cache.scratch(wanted.name) as scratch:
         gobuild.Builder(

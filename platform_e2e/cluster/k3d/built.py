@@ -60,7 +60,7 @@ class Built:
         api = Api(self.plan, self.identities, directory)
         for path, obj in addons.objects(self.plan):
             api.create(path, obj)
-        ready = addons.Nodes(api, self.plan, self.names).ready
+        ready = addons.NodeInitializer(api, self.plan, self.names).ready
         wait_until(ready, timeout=NODE_SECONDS, what="every node is ready", most=0.1)
 
 

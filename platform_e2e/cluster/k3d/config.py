@@ -48,7 +48,7 @@ class Volume:
 
 
 @dataclass(frozen=True)
-class Shape:
+class K3dSpec:
     """The requested cluster, in k3d's terms.
 
     Attributes:
@@ -84,7 +84,7 @@ class Shape:
     device_mapper: bool = False
 
 
-def render(shape: Shape) -> str:
+def render(shape: K3dSpec) -> str:
     """Return the configuration file.
 
     k3d chooses the port of the API server, the kubeconfig is not written, and there is no load balancer in front of the

@@ -7,10 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from platform_e2e.cluster import naming
-from platform_e2e.cluster.k3d import access, built, config, daemon, failures, nodeimage, parts, probe, pulled, sources
+from platform_e2e.cluster.k3d import (
+    access,
+    built,
+    client_container,
+    config,
+    daemon,
+    failures,
+    image_sources,
+    nodeimage,
+    parts,
+    pulled,
+)
 from platform_e2e.cluster.k3d.access import NONE, Access
 from platform_e2e.cluster.k3d.binary import Binary
-from platform_e2e.cluster.k3d.config import Shape, Volume
+from platform_e2e.cluster.k3d.config import K3dSpec, Volume
 from platform_e2e.cluster.k3d.daemon import Daemon
 from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.cluster.k3d.failures import K3dFailed
@@ -34,7 +45,7 @@ COMMAND_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class Nodes:
+class PreparedNodes:
     """The prepared nodes of one cluster.
 
     Attributes:
@@ -99,7 +110,7 @@ class Making:
         self.timeline.progress("cluster", f"{self.spec.nodes} node(s) ready")
         return self._facts(kubeconfig)
 
-    def _built(self) -> Nodes:
+    def _built(self) -> PreparedNodes:
         """Return nodes that are built here."""
         artifacts = ensure_artifacts(self.timeline)
         image = nodeimage.ensure(self.docker, artifacts, self.timeline)
@@ -107,18 +118,18 @@ class Making:
         laid = built.lay(artifacts, self.plan, self.names, self.directory)
         # The cluster is closed: its DNS forwards no query, so the nodes' DNS needs no fix.
         environment = {"K3D_IMAGE_TOOLS": tools, "K3D_FIX_DNS": "0"}
-        return Nodes(image, environment, lambda _: laid.complete(self.directory), laid.volumes)
+        return PreparedNodes(image, environment, lambda _: laid.complete(self.directory), laid.volumes)
 
-    def _pulled(self) -> Nodes:
+    def _pulled(self) -> PreparedNodes:
         """Return k3s' own nodes."""
-        mirrors = sources.parse_mirror(self.spec.mirror)
+        mirrors = image_sources.parse_mirror(self.spec.mirror)
         reached = access.lay(self.spec, self.docker, self.daemon, self.plan, names=self.names, directory=self.directory)
         for sentence in reached.notes:
             self.timeline.progress("cluster", sentence)
         image, tools = pulled.images(mirrors, self.k3d.version)
         for each in (image, tools):
             pulled.pull(self.docker, each, self.timeline)
-        return Nodes(
+        return PreparedNodes(
             image,
             {"K3D_IMAGE_TOOLS": tools, **reached.given},
             self._reach,
@@ -137,9 +148,9 @@ class Making:
                 f"open the ports of Docker's containers in the firewall of {self.daemon.host}, or run this on that machine",
             ) from error
 
-    def _create(self, nodes: Nodes) -> None:
+    def _create(self, nodes: PreparedNodes) -> None:
         """Run k3d, which makes the containers, and wait for its end."""
-        shape = Shape(
+        shape = K3dSpec(
             self.name,
             nodes.image,
             self.spec.servers,
@@ -186,11 +197,11 @@ class Making:
     def _probe(self, why: str) -> str:
         """Start a container that sends requests on the segment in this host's place, and return its address; `why` is shown."""
         if self.spec.source is Images.BUILT:
-            image = probe.ensure_built(self.docker, self.timeline)
+            image = client_container.ensure_built(self.docker, self.timeline)
         else:
-            image = pulled.at(probe.IMAGE, sources.parse_mirror(self.spec.mirror))
+            image = pulled.at(client_container.IMAGE, image_sources.parse_mirror(self.spec.mirror))
             pulled.pull(self.docker, image, self.timeline)
-        address = probe.start(self.docker, self.name, image)
+        address = client_container.start(self.docker, self.name, image)
         self.timeline.progress("cluster", f"{why}: {address}, a container, asks there")
         return address
 
@@ -212,5 +223,5 @@ class Making:
             host_interface=bridge,
             pool_map=self.plan.pool_map,
             images=self.spec.source.value,
-            probe="" if bridge else probe.container_name(self.name),
+            probe="" if bridge else client_container.container_name(self.name),
         )

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from ipaddress import ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
 
-from platform_e2e.cluster.k3d import sources
+from platform_e2e.cluster.k3d import image_sources
 from platform_e2e.cluster.k3d.daemon import Daemon
 from platform_e2e.cluster.provider import Problem
 
@@ -79,7 +79,7 @@ def _of_this_host(url: str, split: SplitResult, daemon: Daemon, bridge: str) -> 
         )
     if not bridge or not daemon.reachable:
         return None
-    reason = sources.ask(f"http://{bridge}:{split.port or 80}/v2/")
+    reason = image_sources.ask(f"http://{bridge}:{split.port or 80}/v2/")
     if not reason:
         return None
     return Problem(

@@ -13,9 +13,9 @@ from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.cluster.kubernetes import nodefiles
 from platform_e2e.cluster.kubernetes.node import CONTAINERD_SOCKET, PATH, PROGRAMS
 from platform_e2e.timeline import Timeline
-from platform_e2e.toolbox import archive, cache, images
-from platform_e2e.toolbox.archive import Config, Entry
+from platform_e2e.toolbox import cache, image_archive, images
 from platform_e2e.toolbox.artifacts import Artifacts
+from platform_e2e.toolbox.image_archive import Config, LayerEntry
 from platform_e2e.toolbox.images import Image
 from platform_e2e.toolbox.programs import KUBERNETES_NAMES, Programs
 
@@ -61,24 +61,24 @@ def ensure(docker: Docker, artifacts: Artifacts, timeline: Timeline) -> str:
     return name
 
 
-def entries(programs: Programs) -> Sequence[Entry]:
+def entries(programs: Programs) -> Sequence[LayerEntry]:
     """Return the image's content beside the root file system: the launcher and the programs."""
     return [
-        Entry("/usr/bin/k3s", source=LAUNCHER),
+        LayerEntry("/usr/bin/k3s", source=LAUNCHER),
         *(
-            Entry(f"{PROGRAMS}/{name}", source=programs.path(name))
+            LayerEntry(f"{PROGRAMS}/{name}", source=programs.path(name))
             for name in ("etcd", "kubernetes", "node", "oci-runtime")
         ),
-        *(Entry(f"{PROGRAMS}/{name}", link="kubernetes") for name in KUBERNETES_NAMES),
+        *(LayerEntry(f"{PROGRAMS}/{name}", link="kubernetes") for name in KUBERNETES_NAMES),
     ]
 
 
-def _load(docker: Docker, name: str, rootfs: Path, added: Sequence[Entry]) -> None:
+def _load(docker: Docker, name: str, rootfs: Path, added: Sequence[LayerEntry]) -> None:
     with cache.scratch("k3d-node-image") as scratch:
         layers = [scratch / "rootfs.tar", scratch / "programs.tar"]
-        archive.write_tree(layers[0], rootfs)
-        archive.write_entries(layers[1], added)
-        archive.write_image(scratch / "image.tar", name, layers, CONFIG)
+        image_archive.write_tree(layers[0], rootfs)
+        image_archive.write_entries(layers[1], added)
+        image_archive.write_image(scratch / "image.tar", name, layers, CONFIG)
         for layer in layers:
             layer.unlink()
         docker.run("load", "--quiet", "--input", scratch / "image.tar", timeout=LOAD_SECONDS)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from platform_e2e import paths
 from platform_e2e.cluster import cleanup, machine, naming
-from platform_e2e.cluster.k3d import binary, daemon, judging, making, mirrors, network, node_ops, parts, sources
+from platform_e2e.cluster.k3d import binary, daemon, image_sources, judging, making, mirrors, network, node_ops, parts
 from platform_e2e.cluster.k3d.daemon import Silence
 from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.cluster.k3d.failures import K3dFailed
@@ -37,7 +37,7 @@ class K3dProvider:
             judged = machine.resources if found.local else machine.disk
             problems += judged(machine.observe(), built=False)
         if spec.source is Images.MIRROR:
-            problems += mirrors.judge(sources.parse_mirror(spec.mirror), found, docker.gateway())
+            problems += mirrors.judge(image_sources.parse_mirror(spec.mirror), found, docker.gateway())
         if spec.source is Images.BUILT and spec.servers > 1:
             problems.append(
                 Problem(

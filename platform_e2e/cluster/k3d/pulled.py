@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from platform_e2e.cluster.k3d import failures, sources, versions
+from platform_e2e.cluster.k3d import failures, image_sources, versions
 from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.cluster.kubernetes.addons import why_not_ready
 from platform_e2e.kube.client import Kube
@@ -56,7 +56,7 @@ def at(image: str, mirrors: Mapping[str, str]) -> str:
     Docker itself supports mirrors only for Docker Hub, from its daemon's configuration.
     """
     registry, _, path = image.partition("/")
-    url = mirrors.get(registry) or mirrors.get(sources.ALL)
+    url = mirrors.get(registry) or mirrors.get(image_sources.ALL)
     return f"{url.partition('//')[2]}/{path}" if url else image
 
 

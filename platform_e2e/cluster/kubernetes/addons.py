@@ -148,7 +148,7 @@ def _deployment() -> dict[str, Any]:
     }
 
 
-class Nodes:
+class NodeInitializer:
     """Completes the cluster's Node objects until they are Ready.
 
     Args:

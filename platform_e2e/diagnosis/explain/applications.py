@@ -14,6 +14,7 @@ from platform_e2e.diagnosis.explain.unserved_kinds import unserved
 from platform_e2e.diagnosis.objects import at, condition, listed, name_of
 from platform_e2e.diagnosis.registry import explains
 from platform_e2e.finding import Cause
+from platform_e2e.git.repository import COMMIT
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object, key
 from platform_e2e.kube.reader import ReadApi
@@ -48,7 +49,7 @@ FORBIDDEN = re.compile(
     r"is not permitted in project|is forbidden|do not match any of the allowed destinations", re.IGNORECASE
 )
 
-COMMIT = re.compile(r"\b[0-9a-f]{40}\b")
+NAMED_COMMIT = re.compile(rf"\b(?:{COMMIT.pattern})\b")
 """A commit, as conditions name it: `Failed last sync attempt to [COMMIT]` (controller/appcontroller.go, autoSync)."""
 
 
@@ -57,7 +58,7 @@ def conditions_of(application: Object) -> Iterator[tuple[str, str]]:
     newest = set(argocd.revisions(application))
     for entry in at(application, "status", "conditions") or ():
         message = " ".join(str(entry.get("message", "")).split())
-        named = set(COMMIT.findall(message)) if entry.get("type") == "SyncError" else set()
+        named = set(NAMED_COMMIT.findall(message)) if entry.get("type") == "SyncError" else set()
         if not named or not newest or named & newest:
             yield str(entry.get("type", "")), message
 

@@ -58,10 +58,10 @@ def unexplained_of(obj: Object, view: ReadApi, what: str) -> Cause:
         what: what was seen last.
     """
     cause = unexplained(what)
-    for one in (obj, *_objects(obj, view)):
-        said = own_words(one, view)
+    for part in (obj, *_objects(obj, view)):
+        said = own_words(part, view)
         if said:
-            through = "" if one is obj else name_of(one)
+            through = "" if part is obj else name_of(part)
             about = f"of {through}, " if through else ""
             return replace(cause, sentence=f"{cause.sentence}; {about}{said}", through=through)
     return cause
@@ -72,7 +72,7 @@ def _objects(obj: Object, view: ReadApi) -> Iterator[Object]:
     if kind_of(obj) != argocd.APPLICATION:
         return
     entries = [resource for resource in argocd.resources(obj) if resource.health not in {"Healthy", "Suspended"}]
-    for entry in sorted(entries, key=lambda one: (not one.health, one.status == "Synced"))[:ASKED]:
+    for entry in sorted(entries, key=lambda resource: (not resource.health, resource.status == "Synced"))[:ASKED]:
         found = view.get(entry.api, entry.name, entry.namespace or None)
         if found is not None:
             yield found

@@ -34,14 +34,16 @@ def held_deletion(obj: Object, _view: ReadApi) -> Cause | None:
             f"{name_of(obj)} is being deleted since {since} and still has something: {listed(left, 'nothing that it names')}",
             "look at the objects that it names; one with a finalizer needs the controller that removes it",
         )
-    finalizers = [str(one) for one in at(obj, "metadata", "finalizers") or ()]
+    finalizers = [str(finalizer) for finalizer in at(obj, "metadata", "finalizers") or ()]
     if not finalizers:
         return Cause(
             "deletion-held",
             f"{name_of(obj)} is being deleted and has until {since} to end",
             "wait; a container that does not end on SIGTERM uses all of terminationGracePeriodSeconds",
         )
-    cascade = "Argo CD deletes its objects first; " if any(one.startswith(CASCADE) for one in finalizers) else ""
+    cascade = (
+        "Argo CD deletes its objects first; " if any(finalizer.startswith(CASCADE) for finalizer in finalizers) else ""
+    )
     return Cause(
         "deletion-held",
         f"{name_of(obj)} is being deleted since {since} and held by the finalizers {listed(finalizers)}",

@@ -35,7 +35,7 @@ def failed(application: Object, operation: Mapping[str, Any], view: ReadApi) -> 
         view: of the cluster.
     """
     bad = [result for result in results(operation) if result.get("hookPhase") in {"Failed", "Error"}]
-    first = next((one for one in bad if one["hookType"] != "SyncFail"), None)
+    first = next((result for result in bad if result["hookType"] != "SyncFail"), None)
     if first is None:
         refused = any(
             resource.get("status") == "SyncFailed" for resource in at(operation, "syncResult", "resources") or ()

@@ -23,8 +23,8 @@ def unserved(ingress: Object, view: ReadApi) -> Cause | None:
     """Nothing serves it, so that its status has no address and Argo CD calls it Progressing."""
     if at(ingress, "status", "loadBalancer", "ingress"):
         return None
-    classes = {key(one)[1]: one for one in view.list(CLASS_KIND)}
-    there = listed([f"{name} ({at(one, 'spec', 'controller')})" for name, one in sorted(classes.items())], "none")
+    classes = {key(item)[1]: item for item in view.list(CLASS_KIND)}
+    there = listed([f"{name} ({at(item, 'spec', 'controller')})" for name, item in sorted(classes.items())], "none")
     wanted = at(ingress, "spec", "ingressClassName") or annotations_of(ingress).get(BY_ANNOTATION)
     if not wanted:
         return _cause(

@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from platform_e2e.diagnosis.explain import metallb_pools
 from platform_e2e.diagnosis.explain.metallb_pools import (
     POOL_KIND,
-    Pool,
+    AddressPool,
     allowed_pools,
     asks_at,
     asks_in,
@@ -75,7 +75,9 @@ def other_controller(service: Object, view: ReadApi) -> Cause | None:
         return None
     namespace, name = key(service)
     labels = {f"{K3S_LABEL}svcname": name, f"{K3S_LABEL}svcnamespace": namespace}
-    made = [name_of(one) for one in view.list("apps/v1/DaemonSet") if includes(labels, labels_of(one))]
+    made = [
+        name_of(daemonset) for daemonset in view.list("apps/v1/DaemonSet") if includes(labels, labels_of(daemonset))
+    ]
     if not made:
         return None
     return Cause(
@@ -166,7 +168,7 @@ def no_address(service: Object, view: ReadApi) -> Cause | None:
 
 
 def _requested_address(
-    service: Object, pools: Sequence[Pool], allowed: Sequence[Pool], others: Sequence[Object]
+    service: Object, pools: Sequence[AddressPool], allowed: Sequence[AddressPool], others: Sequence[Object]
 ) -> Cause | None:
     """Explain why an address that a Service asks for cannot be given to it."""
     for address in requested_addresses(service):
@@ -221,7 +223,7 @@ def refused_by_metallb(service: Object, view: ReadApi) -> Cause | None:
     )
 
 
-def _not_allowed(effect: str, pools: Sequence[Pool], *, asked: bool) -> Cause:
+def _not_allowed(effect: str, pools: Sequence[AddressPool], *, asked: bool) -> Cause:
     return Cause(
         "loadbalancer-pool-not-allowed",
         f"{effect}: {'; '.join(pool.closed(asked=asked) for pool in pools)}",
@@ -236,7 +238,7 @@ def _not_allowed(effect: str, pools: Sequence[Pool], *, asked: bool) -> Cause:
     )
 
 
-def _full(service: Object, pools: Sequence[Pool], others: Sequence[Object]) -> Cause | None:
+def _full(service: Object, pools: Sequence[AddressPool], others: Sequence[Object]) -> Cause | None:
     """Explain that every address of the pools is in use."""
     taken = {address: name_of(other) for other in others for address in ingress(other)}
     for pool in pools:

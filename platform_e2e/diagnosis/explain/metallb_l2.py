@@ -90,10 +90,14 @@ def no_advertisement(service: Object, view: ReadApi) -> Cause | None:
 
 def _by_bgp(pool: Object | None, view: ReadApi) -> str:
     """Return in words what announces a pool to BGP routers only: the segment hears nothing of it."""
-    kinds = [one for one in view.list(BGP_ADVERTISEMENT_KIND) if pool and _advertises(one, pool)]
+    kinds = [
+        advertisement
+        for advertisement in view.list(BGP_ADVERTISEMENT_KIND)
+        if pool and _advertises(advertisement, pool)
+    ]
     if not kinds:
         return ""
-    peers = [name_of(one) for one in view.list(BGP_PEER_KIND)]
+    peers = [name_of(peer) for peer in view.list(BGP_PEER_KIND)]
     to = f"to {listed(peers)} only" if peers else "to BGP peers only, and there is no BGPPeer"
     return f"; {listed([name_of(kind) for kind in kinds])} announces it {to}"
 

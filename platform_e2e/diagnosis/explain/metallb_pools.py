@@ -25,7 +25,7 @@ BUGGY_LAST_BYTES = frozenset({0, 255})
 
 
 @dataclass(frozen=True)
-class Pool:
+class AddressPool:
     """An IPAddressPool as the rules need it.
 
     Attributes:
@@ -93,11 +93,11 @@ def _buggy(first: int, last: int) -> int:
     return sum((last - byte) // 256 - (first - 1 - byte) // 256 for byte in BUGGY_LAST_BYTES)
 
 
-def pool(obj: Object) -> Pool:
+def pool(obj: Object) -> AddressPool:
     """Return a pool from its object, an IPAddressPool of Git or of the cluster."""
     written = [str(text) for text in at(obj, "spec", "addresses") or ()]
     spec = obj.get("spec") or {}
-    return Pool(
+    return AddressPool(
         name=key(obj)[1],
         ranges=tuple(_range(text) for text in written),
         written=", ".join(written),
@@ -184,7 +184,9 @@ def allocated_pool(service: Object) -> str:
     return annotated(service, "ip-allocated-from-pool")
 
 
-def allowed_pools(service: Object, namespace_labels: Mapping[str, str], pools: Sequence[Pool]) -> list[Pool]:
+def allowed_pools(
+    service: Object, namespace_labels: Mapping[str, str], pools: Sequence[AddressPool]
+) -> list[AddressPool]:
     """Return the pools that the rules allow for a Service, the preferred ones first.
 
     Args:
@@ -205,7 +207,7 @@ def allowed_pools(service: Object, namespace_labels: Mapping[str, str], pools: S
     return pinned + [p for p in fitting if p.auto_assign and p.allocation is None]
 
 
-def _is_compatible(pool: Pool, service: Object, namespace_labels: Mapping[str, str]) -> bool:
+def _is_compatible(pool: AddressPool, service: Object, namespace_labels: Mapping[str, str]) -> bool:
     """Tell whether a pool's serviceAllocation lets a Service have its addresses."""
     allocation = pool.allocation or {}
     names, by_label = allocation.get("namespaces") or (), allocation.get("namespaceSelectors") or ()

@@ -191,9 +191,9 @@ def unmatched(monitor: Object, view: ReadApi) -> Cause | None:
     if elsewhere:
         field = ("spec", "namespaceSelector")
         hints.append(
-            f"{listed([name_of(one) for one in elsewhere])} has them, where spec.namespaceSelector does not look"
+            f"{listed([name_of(obj) for obj in elsewhere])} has them, where spec.namespaceSelector does not look"
         )
-        fitting = ", ".join(sorted({key(one)[0] for one in elsewhere}))
+        fitting = ", ".join(sorted({key(obj)[0] for obj in elsewhere}))
         remedy = f"write spec.namespaceSelector.matchNames: [{fitting}] into the {monitor['kind']}"
         remedy += "" if len(hints) == 1 else f", or correct its spec.selector, or the {chosen}'s labels"
     return Cause(
@@ -230,12 +230,12 @@ def _elsewhere(monitor: Object, view: ReadApi) -> list[Object]:
     """Return what has the labels in namespaces that a monitor does not look at, and that no other monitor selects."""
     if namespaces_of(monitor) is None or not requirements(at(monitor, "spec", "selector") or {}):
         return []
-    fitting = [one for one in everything(monitor, view) if chooses(monitor, labels_for(monitor, one))]
-    others = [one for one in view.list(kind_of(monitor)) if key(one) != key(monitor)]
+    fitting = [obj for obj in everything(monitor, view) if chooses(monitor, labels_for(monitor, obj))]
+    others = [other for other in view.list(kind_of(monitor)) if key(other) != key(monitor)]
     return [
-        one
-        for one in fitting
-        if not any(looks_at(other, key(one)[0]) and chooses(other, labels_for(other, one)) for other in others)
+        obj
+        for obj in fitting
+        if not any(looks_at(other, key(obj)[0]) and chooses(other, labels_for(other, obj)) for other in others)
     ]
 
 
@@ -267,7 +267,7 @@ def no_endpoints(monitor: Object, view: ReadApi) -> Cause | None:
         causes = (
             _metallb(service, view) or nothing_ready(service, view, "monitor-no-endpoints") for service in services
         )
-        cause = next((one for one in causes if one is not None), None)
+        cause = next((cause for cause in causes if cause is not None), None)
     if cause is None or cause.id != "monitor-no-endpoints":
         return cause
     return replace(cause, sentence=f"{name_of(monitor)} has nothing to scrape: {cause.sentence}")

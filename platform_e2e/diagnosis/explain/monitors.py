@@ -151,7 +151,7 @@ def matched_services(monitor: Object, view: ReadApi) -> list[Object]:
 def matched_pods(monitor: Object, view: ReadApi) -> Makers:
     """Return what makes the pods that a PodMonitor's selector selects."""
     found = [makers(view, namespace, lambda labels: chooses(monitor, labels)) for namespace in _places(monitor)]
-    return Makers(tuple(w for one in found for w in one.workloads), tuple(p for one in found for p in one.apart))
+    return Makers(tuple(w for part in found for w in part.workloads), tuple(p for part in found for p in part.apart))
 
 
 def matched(monitor: Object, view: ReadApi) -> list[Object]:

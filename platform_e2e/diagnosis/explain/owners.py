@@ -156,20 +156,20 @@ def scaled(autoscalers: Iterable[Object]) -> set[Scaled]:
     KEDA lets group and kind of a Deployment be left out (keda.sh/v1alpha1, ScaleTarget).
     """
     found = set()
-    for one in autoscalers:
-        target = at(one, "spec", "scaleTargetRef")
+    for scaler in autoscalers:
+        target = at(scaler, "spec", "scaleTargetRef")
         if isinstance(target, dict) and target.get("name"):
             group = str(target.get("apiVersion") or "apps/v1").rpartition("/")[0]
             kind = str(target.get("kind") or "Deployment")
-            found.add(Scaled(group, kind, key(one)[0], str(target["name"])))
+            found.add(Scaled(group, kind, key(scaler)[0], str(target["name"])))
     return found
 
 
 def scaler_of(workload: Object, view: ReadApi) -> Object | None:
     """Return the autoscaler of the cluster that owns a workload's replicas, or None."""
     own = Scaled.of(workload)
-    every = (one for kind in SCALERS for one in view.list(kind, own.namespace))
-    return next((one for one in every if own in scaled([one])), None)
+    every = (scaler for kind in SCALERS for scaler in view.list(kind, own.namespace))
+    return next((scaler for scaler in every if own in scaled([scaler])), None)
 
 
 def bounds(scaler: Object) -> tuple[int, int | None]:

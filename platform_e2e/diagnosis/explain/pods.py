@@ -231,7 +231,7 @@ def _memory_limit(pod: Object, container: str) -> str:
     """Return the memory limit of a container, or of its pod; empty where neither has one."""
     spec = pod.get("spec") or {}
     every = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
-    own = next((at(one, "resources", "limits", "memory") for one in every if one.get("name") == container), None)
+    own = next((at(spec, "resources", "limits", "memory") for spec in every if spec.get("name") == container), None)
     return str(own or at(spec, "resources", "limits", "memory") or "")
 
 

@@ -114,7 +114,7 @@ def _nearest(service: Object, view: ReadApi) -> str:
                 found.append((missing, name_of(workload), has))
     if not found:
         return ", or deploy what makes such pods"
-    _, name, has = min(found, key=lambda one: one[:2])
+    _, name, has = min(found, key=lambda candidate: candidate[:2])
     return f"; the pods of {name} have {_pairs(has)}"
 
 

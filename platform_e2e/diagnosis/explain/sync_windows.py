@@ -44,24 +44,24 @@ def holding(application: Object, view: ReadApi, now: datetime | None = None) -> 
     # Applications may live in namespaces of their own, projects beside Argo CD alone.
     places = dict.fromkeys((key(application)[0], argocd.NAMESPACE))
     project = next((found for place in places if (found := view.get(argocd.APPPROJECT, name, place))), None)
-    windows = [one for one in at(project, "spec", "syncWindows") or () if matches(one, application)]
+    windows = [window for window in at(project, "spec", "syncWindows") or () if matches(window, application)]
     moment = now or datetime.now(UTC)
     try:
         denying = [window for window in windows if window.get("kind") == "deny" and is_active(window, moment)]
         allows = [window for window in windows if window.get("kind") == "allow"]
-        closed = allows if not any(is_active(one, moment) for one in allows) else []
+        closed = allows if not any(is_active(window, moment) for window in allows) else []
     except InvalidWindow as error:
         return _cause(application, f"a sync window of AppProject {name} {error}, so that", "correct it")
     if denying:
         return _cause(
             application,
-            f"a sync window of AppProject {name} denies syncs, {listed([_words(one) for one in denying])}, so that",
+            f"a sync window of AppProject {name} denies syncs, {listed([_words(window) for window in denying])}, so that",
             f"remove or narrow the window in the file of AppProject {name}{_by_hand(denying)}",
         )
     if closed:
         return _cause(
             application,
-            f"no sync window of AppProject {name} that allows syncs is open, {listed([_words(one) for one in closed])}, so that",
+            f"no sync window of AppProject {name} that allows syncs is open, {listed([_words(window) for window in closed])}, so that",
             f"wait for it, or widen the window in the file of AppProject {name}{_by_hand(closed)}",
         )
     return None
@@ -115,7 +115,7 @@ def _duration(text: str) -> timedelta:
 
 def _words(window: Window) -> str:
     zone = f" {window['timeZone']}" if window.get("timeZone") else ""
-    about = [f"{name} {listed([str(one) for one in window[name]])}" for name in ("applications", "namespaces", "clusters")
+    about = [f"{name} {listed([str(pattern) for pattern in window[name]])}" for name in ("applications", "namespaces", "clusters")
              if window.get(name)]  # fmt: skip
     return (
         f"{window.get('kind')} from `{window.get('schedule')}`{zone} for {window.get('duration')} ({'; '.join(about)})"

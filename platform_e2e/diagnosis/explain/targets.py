@@ -58,7 +58,9 @@ def resolved(port: Mapping[str, Any], spec: Mapping[str, Any]) -> int | None:
     target = port.get("targetPort") or port.get("port")
     if isinstance(target, int):
         return target
-    return next((int(one["containerPort"]) for _, one in _declared(spec) if one.get("name") == target), None)
+    return next(
+        (int(declared["containerPort"]) for _, declared in _declared(spec) if declared.get("name") == target), None
+    )
 
 
 def targets_per_pod(entry: Entry, spec: Mapping[str, Any], service: Object | None) -> int:
@@ -82,7 +84,7 @@ def _taken(entry: Entry, spec: Mapping[str, Any], service: Object | None) -> set
             if wanted is None
             else []
         )
-        return {*declared, *((str(one.get("name")), None) for one in bare)}
+        return {*declared, *((str(container.get("name")), None) for container in bare)}
     named = entry.get("port")
     ports = [
         port
@@ -137,10 +139,10 @@ def _names(entry: Entry, port: Mapping[str, Any], pods: Sequence[Object]) -> boo
         # Nothing makes pods yet: what is written is all there is.
         return wanted in {port.get("targetPort"), port.get("port")}
     return any(
-        number == resolved(port, spec) and _is_asked(one, wanted)
+        number == resolved(port, spec) and _is_asked(declared, wanted)
         for spec in map(spec_of, pods)
-        for _, one in _declared(spec)
-        if (number := one.get("containerPort")) is not None
+        for _, declared in _declared(spec)
+        if (number := declared.get("containerPort")) is not None
     )
 
 

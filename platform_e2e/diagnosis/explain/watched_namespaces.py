@@ -31,9 +31,9 @@ def not_watched(application: Object, view: ReadApi) -> Cause | None:
         return None
     namespace = key(application)[0]
     controllers = [
-        one
+        controller
         for kind in ("apps/v1/StatefulSet", "apps/v1/Deployment")
-        for one in view.list(kind, labels={COMPONENT: "application-controller"})
+        for controller in view.list(kind, labels={COMPONENT: "application-controller"})
     ]
     if not controllers or any(_reads(controller, namespace, view) for controller in controllers):
         return None
@@ -70,6 +70,10 @@ def _others(controller: Object, view: ReadApi) -> Iterator[str]:
         words = [str(word) for word in (*(container.get("command") or ()), *(container.get("args") or ()))]
         texts += [word.partition("=")[2] for word in words if word.startswith(f"{ARGUMENT}=")]
         texts += [after for word, after in itertools.pairwise(words) if word == ARGUMENT]
-        texts += [str(one.get("value") or "") for one in container.get("env") or () if one.get("name") == VARIABLE]
+        texts += [
+            str(variable.get("value") or "")
+            for variable in container.get("env") or ()
+            if variable.get("name") == VARIABLE
+        ]
     for text in texts:
         yield from (word.strip() for word in text.split(",") if word.strip())

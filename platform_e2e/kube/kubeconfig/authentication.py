@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from platform_e2e.kube.errors import KubeconfigError
 from platform_e2e.kube.kubeconfig import exec_plugin, oidc
-from platform_e2e.kube.kubeconfig.credential import Credential, CredentialError, Held
+from platform_e2e.kube.kubeconfig.credential import Credential, CredentialError, ValidCredential
 from platform_e2e.kube.kubeconfig.tls import settings, text_of
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class _Exec:
         self._user = {"exec": user["exec"]}
         self._loader: Loader | None = None
 
-    def get(self, timeout: float) -> Held:
+    def get(self, timeout: float) -> ValidCredential:
         from platform_e2e.kube.kubeconfig.official_client import Loader, Unreadable  # noqa: PLC0415  it takes 150 ms
 
         self._timeout = timeout
@@ -99,7 +99,7 @@ class _Exec:
                 self._program.remedy,
             ) from None
         headers = {"Authorization": _header(self._program.owner, header, self._program.remedy)} if header else {}
-        return Held(headers, self._settings(loader.status), math.inf if left is None else left)
+        return ValidCredential(headers, self._settings(loader.status), math.inf if left is None else left)
 
     def _settings(self, status: Mapping[str, Any]) -> ssl.SSLContext | None:
         """Return the TLS settings with the plugin's certificate, or the given ones if it has none."""
@@ -140,7 +140,7 @@ class _Login:
         trusted = {f"{authority}{end}": text_of(path, login, f"idp-{authority}{end}") for end in ("", "-data")}
         self._issuer = settings(path, trusted, None, None)
 
-    def get(self, timeout: float) -> Held:
+    def get(self, timeout: float) -> ValidCredential:
         from platform_e2e.kube.kubeconfig.official_client import Loader, Unreadable  # noqa: PLC0415  it takes 150 ms
 
         self._timeout = timeout
@@ -153,7 +153,7 @@ class _Login:
                 f"the login of {self._owner} must have an id-token that is a JWT, got another value or none",
                 RENEW,
             ) from None
-        return Held({"Authorization": _header(self._owner, header, RENEW)}, self._tls)
+        return ValidCredential({"Authorization": _header(self._owner, header, RENEW)}, self._tls)
 
     def _renewed(self) -> oidc.Tokens:
         """Renew the tokens, store them in the kubeconfig, and return them."""

@@ -23,7 +23,7 @@ class CredentialError(BrokenHarness):
 
 
 @dataclass(frozen=True)
-class Held:
+class ValidCredential:
     """A valid credential.
 
     Attributes:
@@ -44,15 +44,15 @@ class Credential:
         get: obtains it within the given seconds.
     """
 
-    def __init__(self, get: Callable[[float], Held]) -> None:
+    def __init__(self, get: Callable[[float], ValidCredential]) -> None:
         self._get = get
         self._lock = threading.Lock()
-        self._held: Held | None = None
+        self._held: ValidCredential | None = None
         self._ends = 0.0
         self._failed: CredentialError | None = None
         self._again = 0.0
 
-    def held(self, timeout: float, *, refused: Held | None = None) -> Held:
+    def held(self, timeout: float, *, refused: ValidCredential | None = None) -> ValidCredential:
         """Return a valid credential, obtained now if there is none.
 
         Args:
@@ -76,7 +76,7 @@ class Credential:
         finally:
             self._lock.release()
 
-    def _renewed(self, timeout: float) -> Held:
+    def _renewed(self, timeout: float) -> ValidCredential:
         """Obtain it; with the lock held."""
         self._failed = None
         try:

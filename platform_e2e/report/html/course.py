@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from platform_e2e.report.html.source import Event
+from platform_e2e.report.html.source import TimelineEvent
 
 SHORT_SECONDS = 0.1
 """A wait that was met faster is not an item of its own: a thousand of them hide the others and say nothing."""
@@ -100,7 +100,7 @@ class Course:
     short: int = 0
 
 
-def course(events: Sequence[Event], outcomes: Mapping[str, str]) -> Course:
+def course(events: Sequence[TimelineEvent], outcomes: Mapping[str, str]) -> Course:
     """Return the course of a run.
 
     Args:
@@ -111,11 +111,11 @@ def course(events: Sequence[Event], outcomes: Mapping[str, str]) -> Course:
         return Course()
     zero = events[0].mono
     made = Course(events[0].at, events[-1].mono - zero)
-    of: dict[str, list[tuple[float, Event]]] = {}
+    of: dict[str, list[tuple[float, TimelineEvent]]] = {}
     for event in events:
         of.setdefault(event.kind, []).append((event.mono - zero, event))
 
-    def all_of(*kinds: str) -> list[tuple[float, Event]]:
+    def all_of(*kinds: str) -> list[tuple[float, TimelineEvent]]:
         return sorted((pair for kind in kinds for pair in of.get(kind, ())), key=lambda pair: pair[0])
 
     made.lanes += _phases(all_of("phase-start", "phase-progress", "phase-end"), made.seconds)
@@ -131,7 +131,7 @@ def course(events: Sequence[Event], outcomes: Mapping[str, str]) -> Course:
     return made
 
 
-def _phases(events: Iterable[tuple[float, Event]], end: float) -> list[Lane]:
+def _phases(events: Iterable[tuple[float, TimelineEvent]], end: float) -> list[Lane]:
     """Return one lane for each phase, in the order of their starts."""
     lanes: dict[str, Lane] = {}
     lines: dict[str, list[str]] = {}
@@ -155,8 +155,8 @@ def _phases(events: Iterable[tuple[float, Event]], end: float) -> list[Lane]:
 def _points(
     group: str,
     name: str,
-    events: Sequence[tuple[float, Event]],
-    say: Callable[[Event], tuple[str, str, str]],
+    events: Sequence[tuple[float, TimelineEvent]],
+    say: Callable[[TimelineEvent], tuple[str, str, str]],
 ) -> list[Lane]:
     """Return one lane of points, or none where there is none."""
     lane = Lane(group, name)
@@ -166,21 +166,21 @@ def _points(
     return [lane] if lane.items else []
 
 
-def _fact(event: Event) -> tuple[str, str, str]:
+def _fact(event: TimelineEvent) -> tuple[str, str, str]:
     return "note", event.name, event.text
 
 
-def _restart(event: Event) -> tuple[str, str, str]:
+def _restart(event: TimelineEvent) -> tuple[str, str, str]:
     often = f"restart {event.count} of container {event.container}"
     return "bad", event.name, ": ".join(part for part in (often, event.why) if part)
 
 
-def _warning(event: Event) -> tuple[str, str, str]:
+def _warning(event: TimelineEvent) -> tuple[str, str, str]:
     often = f" (seen {event.count} times)" if event.count > 1 else ""
     return "warn", event.name, f"{event.reason}{often}: {event.why}"
 
 
-def _finding(event: Event) -> tuple[str, str, str]:
+def _finding(event: TimelineEvent) -> tuple[str, str, str]:
     return (
         "bad",
         event.object,
@@ -188,7 +188,7 @@ def _finding(event: Event) -> tuple[str, str, str]:
     )
 
 
-def _applications(events: Iterable[tuple[float, Event]], end: float) -> list[Lane]:
+def _applications(events: Iterable[tuple[float, TimelineEvent]], end: float) -> list[Lane]:
     """Return one lane for each Application: its states, each until the next one; those of tests come last."""
     lanes: dict[str, Lane] = {}
     for at, event in events:
@@ -208,7 +208,7 @@ def _applications(events: Iterable[tuple[float, Event]], end: float) -> list[Lan
     return sorted(lanes.values(), key=lambda lane: (lane.group != "applications", lane.name))
 
 
-def _changes(events: Iterable[tuple[float, Event]], made: Course, outcomes: Mapping[str, str]) -> list[Item]:
+def _changes(events: Iterable[tuple[float, TimelineEvent]], made: Course, outcomes: Mapping[str, str]) -> list[Item]:
     """Return what tests changed, from the change until it was as before.
 
     A test that passed although its change was not healed is a control, which expects that.
@@ -236,7 +236,7 @@ def _changes(events: Iterable[tuple[float, Event]], made: Course, outcomes: Mapp
     return items
 
 
-def _tests(events: Iterable[tuple[float, Event]], made: Course, outcomes: Mapping[str, str]) -> list[Lane]:
+def _tests(events: Iterable[tuple[float, TimelineEvent]], made: Course, outcomes: Mapping[str, str]) -> list[Lane]:
     """Return one lane for each process that ran tests, and note when each test ran."""
     lanes: dict[str, Lane] = {}
     names: dict[int, str] = {}
@@ -257,13 +257,13 @@ def _tests(events: Iterable[tuple[float, Event]], made: Course, outcomes: Mappin
     return [lanes[name] for name in sorted(lanes, key=lambda name: (len(name), name))]
 
 
-def _parts(event: Event) -> str:
+def _parts(event: TimelineEvent) -> str:
     """Return how long each part of a test took, where it is worth telling."""
     parts = {part: getattr(event, part) for part in ("setup", "call", "teardown")}
     return ", ".join(f"{part} {seconds:.1f} s" for part, seconds in parts.items() if seconds >= SHORT_SECONDS)
 
 
-def _waits(events: Iterable[tuple[float, Event]], made: Course) -> list[Item]:
+def _waits(events: Iterable[tuple[float, TimelineEvent]], made: Course) -> list[Item]:
     """Return what was waited for, and note all of it."""
     items = []
     for at, event in events:

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from platform_e2e import redact
 from platform_e2e.outside import plainfile
-from platform_e2e.report.html.problems import Problem
+from platform_e2e.report.html.problems import ReportedProblem
 from platform_e2e.report.html.source import Kept
 
 LOGS_SHOWN = 6
@@ -81,7 +81,7 @@ class Logs:
         return self._read[path]
 
 
-def chosen(problem: Problem, logs: Logs) -> list[Kept]:
+def chosen(problem: ReportedProblem, logs: Logs) -> list[Kept]:
     """Return the logs that belong to a problem, what tells of its objects first.
 
     Args:

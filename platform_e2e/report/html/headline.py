@@ -13,8 +13,8 @@ from platform_e2e.errors import ExitCode
 from platform_e2e.paths import command
 from platform_e2e.report.console import duration
 from platform_e2e.report.html.course import Course
-from platform_e2e.report.html.problems import NotRun, Problem
-from platform_e2e.report.html.source import Source
+from platform_e2e.report.html.problems import NotRun, ReportedProblem
+from platform_e2e.report.html.source import RunFiles
 from platform_e2e.runs.history.comparison import NO_GREEN, Change
 from platform_e2e.runs.history.record import OF_HISTORY
 from platform_e2e.runs.saved import Green, History, SavedRun
@@ -34,7 +34,9 @@ NO_VERDICT = "No verdict was recorded"
 """The same where the exit status is not known."""
 
 
-def head(source: Source, found: Sequence[Problem], idle: Sequence[NotRun], happened: Course) -> dict[str, Any]:
+def head(
+    source: RunFiles, found: Sequence[ReportedProblem], idle: Sequence[NotRun], happened: Course
+) -> dict[str, Any]:
     """Return the first screen for the template.
 
     Args:
@@ -86,7 +88,7 @@ def _counted(number_of: int, noun: str) -> str:
     return f"{number_of} {noun}{'' if number_of == 1 else 's'}"
 
 
-def _row(row: Row, found: Sequence[Problem], idle: Sequence[NotRun]) -> dict[str, Any]:
+def _row(row: Row, found: Sequence[ReportedProblem], idle: Sequence[NotRun]) -> dict[str, Any]:
     """Return one promise for the template; a cause that blocks it is told where it is the cause."""
     verdict = row.verdict
     places = [place for place, problem in enumerate(found, start=1) if problem.promise == row.promise]
@@ -109,7 +111,7 @@ def _blocker(verdict: str) -> str:
     return verdict.removeprefix("blocked by ").partition(" [")[0]
 
 
-def facts(source: Source, started: float, seconds: float) -> list[tuple[str, str]]:
+def facts(source: RunFiles, started: float, seconds: float) -> list[tuple[str, str]]:
     """Return what was judged, where and when, as pairs of a name and its value."""
     run = source.run
     known = {fact.name: fact.text for fact in run.facts}
@@ -129,7 +131,7 @@ def facts(source: Source, started: float, seconds: float) -> list[tuple[str, str
     return [(name, words) for name, words in pairs if words]
 
 
-def stays(source: Source) -> str:
+def stays(source: RunFiles) -> str:
     """Return what became of the cluster after the run, as far as it is known; who owns it must not be guessed."""
     if source.run.kept:
         return "; it was kept"

@@ -12,8 +12,8 @@ from platform_e2e import redact
 from platform_e2e.report.console import duration
 from platform_e2e.report.html import excerpts, headline
 from platform_e2e.report.html.course import Course, Item, Lane, Wait, course
-from platform_e2e.report.html.problems import NotRun, Problem, not_run, problems
-from platform_e2e.report.html.source import Kept, Source
+from platform_e2e.report.html.problems import NotRun, ReportedProblem, not_run, problems
+from platform_e2e.report.html.source import Kept, RunFiles
 from platform_e2e.runs.saved import SavedRun
 from platform_e2e.runs.verdict import BAD, Outcome, Result, summarise
 
@@ -54,7 +54,7 @@ class Words:
         return list(self._number)
 
 
-def page(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
+def page(source: RunFiles) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what the template writes and what the script draws, both without secrets.
 
     Args:
@@ -104,7 +104,9 @@ def page(source: Source) -> tuple[dict[str, Any], dict[str, Any]]:
     return redact.plain(written), safe
 
 
-def _problem(place: int, problem: Problem, logs: Sequence[Kept], happened: Course, source: Source) -> dict[str, Any]:
+def _problem(
+    place: int, problem: ReportedProblem, logs: Sequence[Kept], happened: Course, source: RunFiles
+) -> dict[str, Any]:
     """Return one problem for the template."""
     ran = [happened.tests[name] for test in problem.tests if (name := test.test) in happened.tests]
     own = {test.evidence for test in problem.tests} - {""}
@@ -153,7 +155,7 @@ def _test(result: Result) -> dict[str, Any]:
     return {"id": result.test, "proves": result.proves, "took": duration(result.seconds)}
 
 
-def _idle(tests: NotRun, found: Sequence[Problem]) -> dict[str, Any]:
+def _idle(tests: NotRun, found: Sequence[ReportedProblem]) -> dict[str, Any]:
     """Return tests that were not judged, with the place of the cause that blocks them."""
     place = next(
         (place for place, problem in enumerate(found, start=1) if tests.cause and problem.id == tests.cause), 0
@@ -215,7 +217,7 @@ def _lanes(lanes: Iterable[Lane], places: Mapping[str, int], words: Words) -> li
     return [{"group": lane.group, "label": lane.name, "items": [listed(item) for item in lane.items]} for lane in lanes]
 
 
-def _tests(run: SavedRun, happened: Course, found: Sequence[Problem], words: Words) -> list[list[Any]]:
+def _tests(run: SavedRun, happened: Course, found: Sequence[ReportedProblem], words: Words) -> list[list[Any]]:
     """Return the tests, each as a list: id, promise, outcome, seconds, object, what it proves, expected, observed, place of its problem, start, end."""
     place_of = {
         test.test: place for place, problem in reversed(list(enumerate(found, start=1))) for test in problem.tests

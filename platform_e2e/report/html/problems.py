@@ -21,7 +21,7 @@ REMEDY_LINE = re.compile(r"^\s*remedy:\s+(?P<words>.+)$", re.MULTILINE | re.IGNO
 
 
 @dataclass(frozen=True)
-class Case:
+class AffectedObject:
     """One object that is not as it must be.
 
     Attributes:
@@ -42,7 +42,7 @@ class Case:
 
 
 @dataclass
-class Problem:
+class ReportedProblem:
     """One cause of one broken promise, or one error.
 
     Attributes:
@@ -62,7 +62,7 @@ class Problem:
     sentence: str
     remedy: str
     harness: bool = False
-    cases: list[Case] = field(default_factory=list)
+    cases: list[AffectedObject] = field(default_factory=list)
     tests: list[Result] = field(default_factory=list)
     text: str = ""
     waits: list[Wait] = field(default_factory=list)
@@ -97,10 +97,10 @@ class NotRun:
     cause: str = ""
 
 
-def problems(run: SavedRun, waits: Sequence[Wait]) -> list[Problem]:
+def problems(run: SavedRun, waits: Sequence[Wait]) -> list[ReportedProblem]:
     """Return what went wrong, that with a proven cause first, then the errors."""
-    proven: dict[tuple[str, str, str], Problem] = {}
-    errors: dict[tuple[str, str], Problem] = {}
+    proven: dict[tuple[str, str, str], ReportedProblem] = {}
+    errors: dict[tuple[str, str], ReportedProblem] = {}
     in_vain: dict[str, list[Wait]] = {}
     for wait in waits:
         if wait.outcome != "met" and wait.test:
@@ -118,15 +118,15 @@ def problems(run: SavedRun, waits: Sequence[Wait]) -> list[Problem]:
     return [*known, *_phase(run, errors), *errors.values()]
 
 
-def _proven(findings: Iterable[Finding], known: dict[tuple[str, str, str], Problem]) -> list[Problem]:
+def _proven(findings: Iterable[Finding], known: dict[tuple[str, str, str], ReportedProblem]) -> list[ReportedProblem]:
     """Return the problems that a test's findings belong to, each once."""
-    touched: list[Problem] = []
+    touched: list[ReportedProblem] = []
     for finding in findings:
         cause = finding.cause
         # What is mended at one place is one problem, however many objects tell of it, each with its own address.
         key = finding.promise, cause.id, cause.about or OBJECT.sub("…", cause.sentence)
-        problem = known.setdefault(key, Problem(cause.id, finding.promise, cause.sentence, cause.remedy))
-        case = Case(
+        problem = known.setdefault(key, ReportedProblem(cause.id, finding.promise, cause.sentence, cause.remedy))
+        case = AffectedObject(
             finding.object,
             finding.expected,
             finding.observed,
@@ -145,7 +145,7 @@ def _proven(findings: Iterable[Finding], known: dict[tuple[str, str, str], Probl
     return touched
 
 
-def _unless_alike(finding: Finding, problem: Problem) -> str:
+def _unless_alike(finding: Finding, problem: ReportedProblem) -> str:
     """Return a case's sentence, or nothing where it says of its object just what the problem says of its first one."""
     sentence, first = finding.cause.sentence, problem.sentence
     if not problem.cases or sentence == first:
@@ -153,13 +153,13 @@ def _unless_alike(finding: Finding, problem: Problem) -> str:
     return "" if sentence == first.replace(problem.cases[0].object, finding.object) else sentence
 
 
-def _error(result: Result, known: dict[tuple[str, str], Problem]) -> Problem:
+def _error(result: Result, known: dict[tuple[str, str], ReportedProblem]) -> ReportedProblem:
     """Return the problem that an error without a finding is, the same for all tests that say the same."""
     told, reason = result.text, result.reason
     key = result.promise, OBJECT.sub("…", reason)
     if key not in known:
         cause, remedy = CAUSE_LINE.search(told), REMEDY_LINE.search(told)
-        known[key] = Problem(
+        known[key] = ReportedProblem(
             (cause["id"] or "") if cause else "",
             result.promise,
             cause["words"] if cause else reason or "the test failed without a word",
@@ -170,7 +170,7 @@ def _error(result: Result, known: dict[tuple[str, str], Problem]) -> Problem:
     return known[key]
 
 
-def _phase(run: SavedRun, errors: Mapping[tuple[str, str], Problem]) -> list[Problem]:
+def _phase(run: SavedRun, errors: Mapping[tuple[str, str], ReportedProblem]) -> list[ReportedProblem]:
     """Return the phase that failed, where no test tells of it."""
     name = run.verdict.broken_phase
     if not name or any(f"phase {name} failed" in problem.text + problem.sentence for problem in errors.values()):
@@ -180,7 +180,7 @@ def _phase(run: SavedRun, errors: Mapping[tuple[str, str], Problem]) -> list[Pro
     first = next(iter(error.splitlines()), "")
     sentence = f"phase {name} failed: {first}" if first else f"phase {name} failed"
     harness = run.exit_code != ExitCode.BROKEN_PLATFORM
-    return [Problem("", "", sentence, remedy["words"] if remedy else "", harness, text=error)]
+    return [ReportedProblem("", "", sentence, remedy["words"] if remedy else "", harness, text=error)]
 
 
 def not_run(run: SavedRun) -> list[NotRun]:

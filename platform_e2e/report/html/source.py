@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from platform_e2e.evidence.store import Entry, Index
+from platform_e2e.evidence.store import Index, IndexedFile
 from platform_e2e.outside import plainfile, typed
 from platform_e2e.outside.typed import Finite
 from platform_e2e.runs.saved import SavedRun, read_json
@@ -33,7 +33,7 @@ KNOWN = {
 
 
 @dataclass(frozen=True)
-class Event:
+class TimelineEvent:
     """One event of the timeline, with the facts of all kinds (timeline.py)."""
 
     kind: str
@@ -88,7 +88,7 @@ class Kept:
 
 
 @dataclass
-class Source:
+class RunFiles:
     """The files of one run.
 
     Attributes:
@@ -102,13 +102,13 @@ class Source:
 
     directory: Path
     run: SavedRun = field(default_factory=SavedRun)
-    events: list[Event] = field(default_factory=list)
+    events: list[TimelineEvent] = field(default_factory=list)
     files: list[Kept] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
 
     @classmethod
-    def read(cls, directory: Path) -> Source:
+    def read(cls, directory: Path) -> RunFiles:
         """Read what there is."""
         run, missing = SavedRun.load(directory)
         source = cls(directory, run, missing=missing)
@@ -146,7 +146,7 @@ class Source:
             for path in [*top, *found[:FILES_SHOWN]]:
                 name = path.relative_to(self.directory).as_posix()
                 size = path.stat().st_size
-                file = said.get(name.removeprefix("evidence/"), Entry(name, size, ""))
+                file = said.get(name.removeprefix("evidence/"), IndexedFile(name, size, ""))
                 self.files.append(Kept(name, size, KNOWN.get(name) or file.what, file.truncated))
         except OSError as error:
             self.missing.append(f"the evidence cannot be listed ({error.strerror}).")
@@ -166,7 +166,7 @@ class Source:
         return index
 
 
-def event_of(line: str) -> Event | None:
+def event_of(line: str) -> TimelineEvent | None:
     """Return one line of the timeline, or None where it is not one; what of it has another type is left out."""
     try:
         data = json.loads(line)
@@ -174,4 +174,4 @@ def event_of(line: str) -> Event | None:
         return None
     if not isinstance(data, dict) or not isinstance(data.get("kind"), str):
         return None
-    return typed.lenient(data, Event, "")[0] if isinstance(data.get("mono"), int | float) else None
+    return typed.lenient(data, TimelineEvent, "")[0] if isinstance(data.get("mono"), int | float) else None

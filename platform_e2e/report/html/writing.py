@@ -12,7 +12,7 @@ import jinja2
 from platform_e2e.atomic import atomic_write
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.report.html import model
-from platform_e2e.report.html.source import Source
+from platform_e2e.report.html.source import RunFiles
 
 NAME = "report.html"
 """Of the page, in the run's directory."""
@@ -39,7 +39,7 @@ def write(run_directory: Path) -> Path:
     """
     path = run_directory / NAME
     try:
-        atomic_write(path, render(Source.read(run_directory)))
+        atomic_write(path, render(RunFiles.read(run_directory)))
     except (*UNEXPECTED, OSError, jinja2.TemplateError) as error:
         # A run's verdict must not depend on its report, whatever shape a hostile layer or a cut file has given the data.
         problem = f"the report {path} cannot be made: {type(error).__name__}: {error}"
@@ -47,7 +47,7 @@ def write(run_directory: Path) -> Path:
     return path
 
 
-def render(source: Source) -> str:
+def render(source: RunFiles) -> str:
     """Return the page as text.
 
     Args:

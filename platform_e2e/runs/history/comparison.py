@@ -11,7 +11,7 @@ from typing import Any
 from platform_e2e.runs.history import flakes as flaking
 from platform_e2e.runs.history.flakes import Flake
 from platform_e2e.runs.history.jsonl import Ledger
-from platform_e2e.runs.history.record import Case, Entry
+from platform_e2e.runs.history.record import RecordedRun, RecordedTest
 from platform_e2e.runs.history.regression import Fewer, fewer, number, results
 from platform_e2e.runs.verdict import Outcome, Result
 
@@ -62,7 +62,7 @@ class Comparison:
         directory: of that green run, relative to this one's; empty where it is not on this machine.
     """
 
-    previous: Entry | None = None
+    previous: RecordedRun | None = None
     changes: tuple[Change, ...] = ()
     flakes: tuple[Flake, ...] = ()
     trends: Mapping[str, list[list[float]]] | None = None
@@ -73,11 +73,11 @@ class Comparison:
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain data for run.json."""
-        one = self.previous
+        green = self.previous
         return {
             "previous_green": None
-            if one is None
-            else {"id": one.id, "started": one.started, "directory": self.directory},
+            if green is None
+            else {"id": green.id, "started": green.started, "directory": self.directory},
             "changes": [asdict(change) for change in self.changes],
             "flakes": [flake.as_json() for flake in self.flakes],
             "trends": dict(self.trends or {}),
@@ -86,18 +86,18 @@ class Comparison:
         }
 
 
-def read(artifacts: Path, newest: int = RUNS_READ) -> tuple[tuple[Entry, ...], list[str]]:
+def read(artifacts: Path, newest: int = RUNS_READ) -> tuple[tuple[RecordedRun, ...], list[str]]:
     """Return the newest runs, oldest first, and what a person must know of lines that could not be read."""
     ledger = Ledger(artifacts / HISTORY)
     try:
-        lines = ledger.read(Entry.from_json, newest)
+        lines = ledger.read(RecordedRun.from_json, newest)
     except OSError as error:
         return (), [f"history: {ledger.path} cannot be read, so there is nothing to compare with: {error}"]
     damaged = f"history: {lines.damaged} damaged or unknown line(s) of {ledger.path} left out" if lines.damaged else ""
     return lines.whole, [damaged] if damaged else []
 
 
-def compare(now: Entry, earlier: Sequence[Entry], *, accept: bool = False) -> Comparison:
+def compare(now: RecordedRun, earlier: Sequence[RecordedRun], *, accept: bool = False) -> Comparison:
     """Compare a run with those before it.
 
     Args:
@@ -128,7 +128,7 @@ def compare(now: Entry, earlier: Sequence[Entry], *, accept: bool = False) -> Co
     return Comparison(previous, changes, flakes, trends, tuple(results(same, previous, now, broken)))
 
 
-def _changes(before: Entry, now: Entry, losses: Sequence[Fewer]) -> list[Change]:
+def _changes(before: RecordedRun, now: RecordedRun, losses: Sequence[Fewer]) -> list[Change]:
     """Return what is another than in the last green run; of a run that left tests out, what can be said of the others."""
     found = [Change(loss.kind, loss.object, loss.before, loss.now, loss.text) for loss in losses]
     for name in ("layer", "harness"):
@@ -158,7 +158,7 @@ def _at(content: Mapping[str, str]) -> str:
     return f"{commit} (content {digest})" if commit else f"content {digest}"
 
 
-def _more(before: Mapping[str, Case], now: Mapping[str, Case]) -> list[Change]:
+def _more(before: Mapping[str, RecordedTest], now: Mapping[str, RecordedTest]) -> list[Change]:
     """Return which promises have more tests."""
     found = []
     for promise in sorted({test.promise for test in now.values()}):
@@ -171,7 +171,7 @@ def _more(before: Mapping[str, Case], now: Mapping[str, Case]) -> list[Change]:
     return found
 
 
-def _counts(before: Entry, now: Entry, told: Collection[tuple[str, str]]) -> list[Change]:
+def _counts(before: RecordedRun, now: RecordedRun, told: Collection[tuple[str, str]]) -> list[Change]:
     """Return which promises have looked at more or fewer things in all, also where they are red."""
     found = []
     for promise in sorted(set(before.promises) & set(now.promises)):
@@ -186,7 +186,7 @@ def _counts(before: Entry, now: Entry, told: Collection[tuple[str, str]]) -> lis
     return found
 
 
-def _trends(runs: Sequence[Entry]) -> dict[str, list[list[float]]]:
+def _trends(runs: Sequence[RecordedRun]) -> dict[str, list[list[float]]]:
     """Return durations over time: of whole runs, of their phases, and the medians of what promises measure."""
     found: dict[str, list[list[float]]] = {}
     for run in runs:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from platform_e2e.runs.history.record import Entry
+from platform_e2e.runs.history.record import RecordedRun
 from platform_e2e.runs.verdict import Outcome
 
 RUNS_LOOKED_AT = 10
@@ -39,7 +39,7 @@ class Flake:
         return {name: value for name, value in asdict(self).items() if name != "new"}
 
 
-def flakes(earlier: Sequence[Entry], now: Entry) -> list[Flake]:
+def flakes(earlier: Sequence[RecordedRun], now: RecordedRun) -> list[Flake]:
     """Return the tests of which runs with the same options, layer and harness say different things, this run's first.
 
     Args:
@@ -61,7 +61,7 @@ def flakes(earlier: Sequence[Entry], now: Entry) -> list[Flake]:
     return sorted(found, key=lambda flake: (not flake.new, flake.test))
 
 
-def _alike(run: Entry, other: Entry) -> bool:
+def _alike(run: RecordedRun, other: RecordedRun) -> bool:
     same = run.layer.get("digest") == other.layer["digest"] and run.harness.get("digest") == other.harness["digest"]
     return same and run.kind == other.kind
 

@@ -30,7 +30,7 @@ COUNTED_TEXTS = {"address": "addresses", "environment": "environments"}
 
 
 @dataclass(frozen=True)
-class Case:
+class RecordedTest:
     """One test of a run.
 
     Attributes:
@@ -53,7 +53,7 @@ class Case:
         return self.outcome != Outcome.SKIPPED
 
 
-CASE = tuple(Case.__dataclass_fields__)
+CASE = tuple(RecordedTest.__dataclass_fields__)
 """What a line says of a test after its id, in this order; counts where there are any."""
 
 
@@ -66,7 +66,7 @@ class Promised(TypedDict):
 
 
 @dataclass(frozen=True)
-class Entry:
+class RecordedRun:
     """One run.
 
     Attributes:
@@ -101,7 +101,7 @@ class Entry:
     layer: Mapping[str, str]
     harness: Mapping[str, str]
     versions: Mapping[str, str]
-    tests: Mapping[str, Case]
+    tests: Mapping[str, RecordedTest]
     promises: Mapping[str, Promised]
     phases: Mapping[str, float]
     exempt: tuple[tuple[str, str], ...]
@@ -136,7 +136,7 @@ class Entry:
         return safe
 
     @classmethod
-    def from_json(cls, line: Any) -> Entry:
+    def from_json(cls, line: Any) -> RecordedRun:
         """Read a line.
 
         Raises:
@@ -151,10 +151,12 @@ class Entry:
             raise ValueError(f"it lacks something or has another type: {error}") from error
 
 
-def tests(results: Iterable[Result]) -> dict[str, Case]:
+def tests(results: Iterable[Result]) -> dict[str, RecordedTest]:
     """Return what a line says of each test; the results of the comparison itself are left out."""
     return {
-        result.test: Case(result.outcome.value, result.seconds, result.promise, result.object, counts(result.figures))
+        result.test: RecordedTest(
+            result.outcome.value, result.seconds, result.promise, result.object, counts(result.figures)
+        )
         for result in sorted(results, key=lambda result: result.test)
         if not result.test.startswith(OF_HISTORY)
     }

@@ -10,7 +10,7 @@ from typing import cast
 
 from platform_e2e.errors import ExitCode
 from platform_e2e.finding import Cause, Finding, Promise
-from platform_e2e.runs.history.record import OF_HISTORY, Case, Entry
+from platform_e2e.runs.history.record import OF_HISTORY, RecordedRun, RecordedTest
 from platform_e2e.runs.verdict import Outcome, Result
 
 NAMES_SHOWN = 8
@@ -61,7 +61,7 @@ class Fewer:
         return self.numbers + (f"; gone: {some(self.gone)}" if self.what == "tests" else "")
 
 
-def fewer(before: Entry, now: Entry) -> list[Fewer]:
+def fewer(before: RecordedRun, now: RecordedRun) -> list[Fewer]:
     """Return what there is less of.
 
     A test function with fewer cases counts, and one that is gone where its promise has fewer tests in all: one that was
@@ -89,7 +89,7 @@ def fewer(before: Entry, now: Entry) -> list[Fewer]:
     return found
 
 
-def _of(tests: Mapping[str, Case], promise: str) -> dict[str, Case]:
+def _of(tests: Mapping[str, RecordedTest], promise: str) -> dict[str, RecordedTest]:
     return {name: test for name, test in tests.items() if test.promise == promise}
 
 
@@ -104,7 +104,7 @@ def _lost(then: Collection[str], today: Collection[str], all_today: Collection[s
             yield from gone
 
 
-def _less(name: str, before: Case, now: Case) -> Iterator[Fewer]:
+def _less(name: str, before: RecordedTest, now: RecordedTest) -> Iterator[Fewer]:
     """Return what one test sees less of."""
     for what, number in before.counts.items():
         if now.counts.get(what, 0) < number:
@@ -116,7 +116,7 @@ def function(test: str) -> str:
     return test.partition("[")[0]
 
 
-def _objects(tests: Mapping[str, Case], gone: Iterable[str]) -> str:
+def _objects(tests: Mapping[str, RecordedTest], gone: Iterable[str]) -> str:
     """Return what the tests were about; those of no object name themselves."""
     return some(list(dict.fromkeys(tests[name].object or name for name in gone)))
 
@@ -134,7 +134,7 @@ def some(names: Collection[str]) -> str:
     return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
-def results(losses: Iterable[Fewer], before: Entry, now: Entry, broken: Collection[str]) -> list[Result]:
+def results(losses: Iterable[Fewer], before: RecordedRun, now: RecordedRun, broken: Collection[str]) -> list[Result]:
     """Return one failed result for each promise that has less, unless it is red already: one cause, one failure.
 
     Where the layer is the same byte for byte, fewer tests are not a fault of the platform: it was not judged in full.
@@ -168,7 +168,7 @@ def results(losses: Iterable[Fewer], before: Entry, now: Entry, broken: Collecti
     return found
 
 
-def finding(loss: Fewer, before: Entry, now: Entry) -> Finding:
+def finding(loss: Fewer, before: RecordedRun, now: RecordedRun) -> Finding:
     """Return one loss as every other broken promise is told."""
     gone = f"; gone: {some(loss.gone)}" if loss.what == "tests" else ""
     return Finding(
@@ -182,7 +182,7 @@ def finding(loss: Fewer, before: Entry, now: Entry) -> Finding:
     )
 
 
-def _why(loss: Fewer, before: Entry, now: Entry) -> tuple[str, str]:
+def _why(loss: Fewer, before: RecordedRun, now: RecordedRun) -> tuple[str, str]:
     """Return why there is less, as far as digests can tell, and what to do."""
     if not _same(before.layer, now.layer):
         then, today = before.layer.get("commit", ""), now.layer.get("commit", "")

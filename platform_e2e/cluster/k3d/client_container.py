@@ -11,7 +11,7 @@ from platform_e2e.cluster.k3d.failures import K3dFailed
 from platform_e2e.cluster.k3d.nodeimage import LOAD_SECONDS
 from platform_e2e.timeline import Timeline
 from platform_e2e.toolbox import cache, rootfs
-from platform_e2e.toolbox.archive import Config, write_image
+from platform_e2e.toolbox.image_archive import Config, write_image
 
 IMAGE = "docker.io/library/python:3.13-alpine"
 """The image if there is a registry: the probe needs only Python's standard library."""

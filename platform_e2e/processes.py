@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 
 
-class Programs:
+class RunningProcesses:
     """Programs that threads wait for, so that another thread can end them all."""
 
     def __init__(self) -> None:

@@ -85,7 +85,7 @@ class StoreError(BrokenHarness):
 
 
 @dataclass(frozen=True)
-class Store:
+class ImageStore:
     """A finished store, which is read-only.
 
     Attributes:
@@ -97,7 +97,7 @@ class Store:
     images: tuple[str, ...]
 
 
-def ensure(images: Sequence[Image], rootfs: Path, timeline: Timeline) -> Store:
+def ensure(images: Sequence[Image], rootfs: Path, timeline: Timeline) -> ImageStore:
     """Return the store with these images, making it if the cache lacks it.
 
     Args:
@@ -116,7 +116,7 @@ def ensure(images: Sequence[Image], rootfs: Path, timeline: Timeline) -> Store:
         _make(images, rootfs, directory, timeline)
 
     place = cache.entry("store", key, make, phase=PHASE, timeline=timeline, unused=UNUSED_SECONDS, copied=True)
-    return Store(place, tuple(image.name for image in images))
+    return ImageStore(place, tuple(image.name for image in images))
 
 
 def _make(images: Sequence[Image], rootfs: Path, directory: Path, timeline: Timeline) -> None:
@@ -151,7 +151,7 @@ def _make(images: Sequence[Image], rootfs: Path, directory: Path, timeline: Time
             (state / name).rename(directory / name)
 
 
-def lay(store: Store, target: Path) -> None:
+def lay(store: ImageStore, target: Path) -> None:
     """Give a node its own root directory of containerd, with all images of the store in it.
 
     Args:

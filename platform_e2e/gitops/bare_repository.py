@@ -55,7 +55,7 @@ class File:
 
 
 @dataclass(frozen=True)
-class Step:
+class PlannedCommit:
     """One commit to write.
 
     Attributes:
@@ -90,7 +90,7 @@ def files_of(directory: Path) -> dict[str, File]:
     return found
 
 
-class Repository:
+class BareRepository:
     """Write and read one bare repository; any number of processes may use the same directory.
 
     Args:
@@ -101,7 +101,7 @@ class Repository:
         self.directory = directory
 
     @classmethod
-    def create(cls, directory: Path) -> Repository:
+    def create(cls, directory: Path) -> BareRepository:
         """Make the repository, or open the existing one."""
         directory.mkdir(parents=True, exist_ok=True)
         repository = cls(directory)
@@ -185,7 +185,7 @@ class Repository:
         found = self.git("log", "--first-parent", "--format=%H %s", f"refs/heads/{branch}", "--")
         return tuple((line[:40], line[41:]) for line in found.stdout.splitlines())
 
-    def write(self, parent: str | None, steps: Sequence[Step]) -> tuple[str, ...]:
+    def write(self, parent: str | None, steps: Sequence[PlannedCommit]) -> tuple[str, ...]:
         """Write commits on top of one another, without moving a branch.
 
         Args:

@@ -23,7 +23,7 @@ NOTE = "NOT-AS-SERVED.txt"
 
 
 @dataclass(frozen=True)
-class File:
+class ArchivedFile:
     """One file of an archive: path, content, and whether it may be executed."""
 
     path: str
@@ -52,27 +52,28 @@ def served(repository: Path, branch: str) -> tuple[str, bytes]:
         with tarfile.open(path) as tree:
             members = [(member, tree.extractfile(member)) for member in tree if member.isfile()]
             files = [
-                File(member.name, file.read() if file else b"", bool(member.mode & 0o100)) for member, file in members
+                ArchivedFile(member.name, file.read() if file else b"", bool(member.mode & 0o100))
+                for member, file in members
             ]
     return sha, packed(without_secrets(files, sha))
 
 
-def without_secrets(files: Iterable[File], sha: str) -> list[File]:
+def without_secrets(files: Iterable[ArchivedFile], sha: str) -> list[ArchivedFile]:
     """Return the files without secrets, and the note that says of which."""
     kept, notes = [], []
     for file in files:
         content, taken = patches.file(file.path, file.content)
         if taken:
             notes.append(f"{file.path}: without {taken}")
-        kept.append(File(file.path, content, file.executable))
+        kept.append(ArchivedFile(file.path, content, file.executable))
     head = f"The layer as it was served at commit {sha}."
     said = "\n".join(
         ["Not as served:", *(redact.text(note) for note in notes)] if notes else ["Every file is as served."]
     )
-    return [*kept, File(NOTE, f"{head}\n{said}\n".encode())]
+    return [*kept, ArchivedFile(NOTE, f"{head}\n{said}\n".encode())]
 
 
-def packed(files: Iterable[File]) -> bytes:
+def packed(files: Iterable[ArchivedFile]) -> bytes:
     """Return files as a tar.gz that is the same for the same files: sorted, without owners and times."""
     plain = io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w", format=tarfile.PAX_FORMAT) as archive:

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from platform_e2e.timeline import Timeline
-from platform_e2e.toolbox import store
-from platform_e2e.toolbox.archive import Config, Entry
+from platform_e2e.toolbox import image_store
+from platform_e2e.toolbox.image_archive import Config, LayerEntry
 from platform_e2e.toolbox.images import Image
 
 SILENT = Timeline(None)
 
 IMAGES = [
-    Image(f"example.org/{name}:1", "a file", f"key-of-{name}", (Entry("/x", content=b"x"),), Config(("/x",)))
+    Image(f"example.org/{name}:1", "a file", f"key-of-{name}", (LayerEntry("/x", content=b"x"),), Config(("/x",)))
     for name in ("one", "two")
 ]
 
@@ -48,8 +48,8 @@ def fake_containerd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_store_has_every_image_and_only_what_nodes_share(fake_containerd: Path, tmp_path: Path) -> None:
     timeline = Timeline(tmp_path / "timeline")
-    kept = store.ensure(IMAGES, fake_containerd, timeline)
-    assert {path.name for path in kept.directory.iterdir()} == set(store.NEEDED)
+    kept = image_store.ensure(IMAGES, fake_containerd, timeline)
+    assert {path.name for path in kept.directory.iterdir()} == set(image_store.NEEDED)
     assert kept.images == tuple(image.name for image in IMAGES)
     shown = (tmp_path / "timeline").read_text()
     assert all(f'"imports {image.name}"' in shown for image in IMAGES)
@@ -57,28 +57,28 @@ def test_a_store_has_every_image_and_only_what_nodes_share(fake_containerd: Path
 
 
 def test_another_image_or_another_containerd_makes_another_store(fake_containerd: Path) -> None:
-    first = store.ensure(IMAGES, fake_containerd, SILENT)
-    assert store.ensure(IMAGES[::-1], fake_containerd, SILENT).directory == first.directory
-    assert store.ensure(IMAGES[1:], fake_containerd, SILENT).directory != first.directory
+    first = image_store.ensure(IMAGES, fake_containerd, SILENT)
+    assert image_store.ensure(IMAGES[::-1], fake_containerd, SILENT).directory == first.directory
+    assert image_store.ensure(IMAGES[1:], fake_containerd, SILENT).directory != first.directory
     other = fake_containerd.parent.parent / "another-key" / "root"
     other.mkdir(parents=True)
-    assert store.ensure(IMAGES, other, SILENT).directory != first.directory
+    assert image_store.ensure(IMAGES, other, SILENT).directory != first.directory
 
 
 def test_an_import_that_fails_shows_why_and_leaves_no_store(
     fake_containerd: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("BROKEN", "1")
-    with pytest.raises(store.StoreError) as error:
-        store.ensure(IMAGES, fake_containerd, SILENT)
+    with pytest.raises(image_store.StoreError) as error:
+        image_store.ensure(IMAGES, fake_containerd, SILENT)
     assert "ctr: no space left on device" in str(error.value)
     assert "logs/store.log" in str(error.value)
     assert not (tmp_path / "cache" / "store").exists()
 
 
 def test_a_node_shares_files_and_has_databases_of_its_own(fake_containerd: Path, tmp_path: Path) -> None:
-    kept = store.ensure(IMAGES, fake_containerd, SILENT)
-    store.lay(kept, tmp_path / "node" / "containerd")
+    kept = image_store.ensure(IMAGES, fake_containerd, SILENT)
+    image_store.lay(kept, tmp_path / "node" / "containerd")
     laid = tmp_path / "node" / "containerd"
     file = Path("io.containerd.snapshotter.v1.overlayfs/snapshots/1/fs/file")
     database = Path("io.containerd.metadata.v1.bolt/meta.db")
@@ -89,6 +89,6 @@ def test_a_node_shares_files_and_has_databases_of_its_own(fake_containerd: Path,
 
 
 def test_a_directory_that_is_there_is_not_overwritten(fake_containerd: Path, tmp_path: Path) -> None:
-    kept = store.ensure(IMAGES, fake_containerd, SILENT)
-    with pytest.raises(store.StoreError, match="must not exist"):
-        store.lay(kept, tmp_path)
+    kept = image_store.ensure(IMAGES, fake_containerd, SILENT)
+    with pytest.raises(image_store.StoreError, match="must not exist"):
+        image_store.lay(kept, tmp_path)

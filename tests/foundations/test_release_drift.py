@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from platform_e2e.foundations import crds
-from platform_e2e.foundations.drift import drift, repair
 from platform_e2e.foundations.manifests import Object
+from platform_e2e.foundations.release_drift import drift, repair
 from tests.foundation_fakes import MemoryKube
 
 

@@ -23,7 +23,7 @@ CAP_NET_BIND_SERVICE = 10
 
 
 @dataclass(frozen=True)
-class Entry:
+class LayerEntry:
     """One file, link or directory of a layer.
 
     Attributes:
@@ -102,10 +102,10 @@ def write_image(path: Path, name: str, layers: Sequence[Path], config: Config, v
     layer_names = [f"{digest.removeprefix('sha256:')}.tar" for digest in digests]
     manifest = [{"Config": config_name, "RepoTags": [name], "Layers": layer_names}]
     with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
-        _add(tar, config_name, Entry(config_name, content=written, mode=0o644))
+        _add(tar, config_name, LayerEntry(config_name, content=written, mode=0o644))
         for layer_name, layer in zip(layer_names, layers, strict=True):
-            _add(tar, layer_name, Entry(layer_name, source=layer, mode=0o644))
-        _add(tar, "manifest.json", Entry("manifest.json", content=json.dumps(manifest).encode(), mode=0o644))
+            _add(tar, layer_name, LayerEntry(layer_name, source=layer, mode=0o644))
+        _add(tar, "manifest.json", LayerEntry("manifest.json", content=json.dumps(manifest).encode(), mode=0o644))
 
 
 def write_tree(path: Path, root: Path) -> str:
@@ -130,7 +130,7 @@ def write_tree(path: Path, root: Path) -> str:
     return file_digest(path)
 
 
-def write_entries(path: Path, entries: Sequence[Entry]) -> str:
+def write_entries(path: Path, entries: Sequence[LayerEntry]) -> str:
     """Write entries as a layer, with the directories above them.
 
     Args:
@@ -143,18 +143,18 @@ def write_entries(path: Path, entries: Sequence[Entry]) -> str:
     stated = {_name(entry): entry for entry in entries}
     above = {str(parent) for name in stated for parent in PurePosixPath(name).parents if parent.name}
     for name in above - stated.keys():
-        stated[name] = Entry("/" + name)
+        stated[name] = LayerEntry("/" + name)
     with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
         for name in sorted(stated):
             _add(tar, name, stated[name])
     return file_digest(path)
 
 
-def _name(entry: Entry) -> str:
+def _name(entry: LayerEntry) -> str:
     return entry.path.strip("/")
 
 
-def _add(tar: tarfile.TarFile, name: str, entry: Entry) -> None:
+def _add(tar: tarfile.TarFile, name: str, entry: LayerEntry) -> None:
     info = tarfile.TarInfo(name)
     info.mode = entry.mode
     info.mtime = EPOCH

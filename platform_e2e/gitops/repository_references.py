@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from ruamel.yaml.nodes import Node, ScalarNode
 
 from platform_e2e.gitops import yamledit
-from platform_e2e.gitops.yaml_patches import Fragment, Operation
+from platform_e2e.gitops.yaml_patches import Fragment, PatchOperation
 
 _SCP = re.compile(r"(?:[\w.-]+@)?(?P<host>[\w.-]+):(?P<path>[^/].*)")
 """git@host:path, the short form of ssh URLs."""
@@ -133,7 +133,7 @@ def _document(file: str, root: Node) -> Iterator[Place]:
             yield found.text(f"spec.sourceRepos[{index}]", Role.ALLOWED, node)
 
 
-def _operation(file: str, operation: Operation) -> Iterator[Place]:
+def _operation(file: str, operation: PatchOperation) -> Iterator[Place]:
     """Return the references in one operation of a JSON patch: a `repoURL`, or a source that has one."""
     found = _Object(file, f"the patch of {operation.path}", {})
     values = yamledit.items(operation.value) or [operation.value]

@@ -11,7 +11,7 @@ from platform_e2e.kube.objects import Object, key, uid
 
 
 @dataclass
-class Branch:
+class TreeNode:
     """One object of the tree.
 
     Attributes:
@@ -26,7 +26,7 @@ class Branch:
     sync: str = ""
     health: str = ""
     message: str = ""
-    below: list[Branch] = field(default_factory=list)
+    below: list[TreeNode] = field(default_factory=list)
 
     def lines(self, indent: str = "  ") -> list[str]:
         """Return it and what is below it, a line each."""
@@ -46,7 +46,7 @@ class Root:
     revisions: Sequence[str]
     operation: Mapping[str, Any]
     conditions: Sequence[tuple[str, str]]
-    below: list[Branch]
+    below: list[TreeNode]
 
     def lines(self) -> list[str]:
         """Return it as text."""
@@ -90,7 +90,7 @@ def _root(app: Object, children: Mapping[str, Sequence[Object]]) -> Root:
     }
     below = []
     for resource in argocd.resources(app):
-        branch = Branch(str(resource), resource.status, resource.health, " ".join(resource.message.split()))
+        branch = TreeNode(str(resource), resource.status, resource.health, " ".join(resource.message.split()))
         branch.below = [
             _branch(child, children)
             for child in children.get(f"{resource.kind}/{resource.namespace}/{resource.name}", ())
@@ -103,13 +103,13 @@ def _root(app: Object, children: Mapping[str, Sequence[Object]]) -> Root:
     )  # fmt: skip
 
 
-def _branch(obj: Object, children: Mapping[str, Sequence[Object]]) -> Branch:
+def _branch(obj: Object, children: Mapping[str, Sequence[Object]]) -> TreeNode:
     """Return an object that a controller has made, with what it owns in turn."""
     namespace, name = key(obj)
     where = f" -n {namespace}" if namespace else ""
     below = [_branch(child, children) for child in children.get(uid(obj), ())] if uid(obj) else []
     state, message = _state(obj)
-    return Branch(f"{str(obj.get('kind', '')).lower()}/{name}{where}", "", state, message, below)
+    return TreeNode(f"{str(obj.get('kind', '')).lower()}/{name}{where}", "", state, message, below)
 
 
 def _state(obj: Object) -> tuple[str, str]:

@@ -3,46 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.kube.errors import Unavailable
+from platform_e2e.kube.reader import ProxyApi
 
 PATIENCE = 3.0
 """Seconds that one question is tried for: the cause must be seen before it is gone."""
-
-
-class Cluster(Protocol):
-    """What is needed of the Kubernetes client."""
-
-    def get(self, kind: str, name: str, namespace: str | None = None) -> dict[str, Any] | None:
-        """Return one object."""
-        ...
-
-    def list(self, kind: str, namespace: str | None = None) -> Sequence[dict[str, Any]]:
-        """Return the objects of a kind."""
-        ...
-
-    def logs(
-        self, pod: str, namespace: str, container: str | None = None, *, previous: bool = False, tail: int = 50
-    ) -> str:
-        """Return the end of a container's log."""
-        ...
-
-    def proxy(
-        self, namespace: str, service: str, port: str | int, path: str, params: Mapping[str, Any] | None = None
-    ) -> bytes:
-        """Send a GET to a Service through the API server."""
-        ...
-
-    def raw(self, method: str, path: str, *, accept: str = "") -> Any:
-        """Send a request to any path."""
-        ...
-
-    def version(self) -> str:
-        """Return the API server's version."""
-        ...
 
 
 class Gone(BrokenHarness):
@@ -56,7 +25,7 @@ class Asking:
         cluster: the client.
     """
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: ProxyApi) -> None:
         self._cluster = cluster
         self._gone = ""
 
