@@ -41,7 +41,7 @@ from platform_e2e.timeline import Timeline
 from platform_e2e.toolbox.waiting import NotInTime
 from tests.cluster.test_k3d_config import rendered
 from tests.cluster.test_k3d_docker import INFO, SOUND
-from tests.fake_docker import FakeTools, tools
+from tests.fakes.docker import FakeTools, tools
 
 __all__ = ["tools"]
 

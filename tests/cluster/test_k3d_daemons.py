@@ -18,7 +18,7 @@ from platform_e2e.cluster.provider import ClusterSpec, Images
 from platform_e2e.timeline import Timeline
 from tests.cluster.test_k3d_config import rendered
 from tests.cluster.test_k3d_docker import INFO, SOUND, TCP, container, has
-from tests.fake_docker import FakeTools, tools
+from tests.fakes.docker import FakeTools, tools
 
 __all__ = ["tools"]
 

@@ -33,7 +33,7 @@ from platform_e2e.cluster.network import addressing
 from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec, Images, NodeFacts
 from platform_e2e.errors import WrongUsage
 from platform_e2e.shell import CommandError
-from tests.fake_docker import FakeTools, tools
+from tests.fakes.docker import FakeTools, tools
 
 __all__ = ["tools"]
 

@@ -28,8 +28,9 @@ from platform_e2e.shell import CommandError
 from platform_e2e.timeline import Timeline
 from platform_e2e.toolbox import cache
 from platform_e2e.toolbox.waiting import wait_until
-from tests import fake_supervisor, forks
-from tests.fake_supervisor import FakeProvider
+from tests.fakes import supervisor as fake_supervisor
+from tests.fakes.supervisor import FakeProvider
+from tests.support import forks
 
 NAME = "c"
 

@@ -14,7 +14,7 @@ from platform_e2e.cluster import cleanup
 from platform_e2e.cluster import machine as machines
 from platform_e2e.cluster.embedded.provider import EmbeddedProvider
 from platform_e2e.cluster.provider import ClusterSpec
-from tests.fake_docker import FakeTools, tools
+from tests.fakes.docker import FakeTools, tools
 
 __all__ = ["tools"]
 

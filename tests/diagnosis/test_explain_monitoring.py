@@ -15,7 +15,7 @@ from platform_e2e.diagnosis.explain.targets import takes
 from platform_e2e.diagnosis.objects import since
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object
-from tests.recorded_view import RecordedView, made
+from tests.fakes.recorded_view import RecordedView, made
 
 RELEASE = {"release": "kube-prometheus-stack"}
 

@@ -17,7 +17,7 @@ from platform_e2e.kube.client import Kube
 from platform_e2e.layer.releases import Release
 from platform_e2e.shell import CommandError
 from platform_e2e.timeline import Timeline
-from tests.foundation_fakes import MemoryKube, release_secret
+from tests.fakes.memory_kube import MemoryKube, release_secret
 
 MODULE = "platform_e2e.foundations.installation"
 CONFIG: Object = {

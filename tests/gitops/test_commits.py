@@ -16,7 +16,7 @@ from platform_e2e.gitops.repository import File, GitError, Repository, Step, fil
 from platform_e2e.kube.expect import Met, Pending
 from platform_e2e.kube.progress import STILL_SECONDS, Movement
 from platform_e2e.layer.errors import LayerError
-from tests.gitops_server import FakeKube, Setup, git, make_layer, pod
+from tests.fakes.git_server import FakeKube, Setup, git, make_layer, pod
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from platform_e2e.gitops import argocd, argocd_requests
 from platform_e2e.gitops.argocd import APPLICATION, APPLICATIONSET
 from platform_e2e.gitops.convergence import converge, converged_on, roll_out
 from platform_e2e.kube.expect import Failed, Met, Pending, Refuted, Timeout
-from tests.gitops_fakes import SHA, FakeKube, Object, converged
+from tests.fakes.argocd import SHA, FakeKube, Object, converged
 
 OLD = "b" * 40
 

@@ -20,8 +20,8 @@ from platform_e2e.kube.errors import ApiError, KindNotServed, NotFound
 from platform_e2e.kube.expect import Refuted, Timeout
 from platform_e2e.layer import Layer, load
 from platform_e2e.timeline import Timeline
-from tests import layers
-from tests.gitops_fakes import SHA, FakeKube, converged
+from tests.fakes import layers
+from tests.fakes.argocd import SHA, FakeKube, converged
 
 if TYPE_CHECKING:
     from pathlib import Path

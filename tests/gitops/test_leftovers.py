@@ -17,9 +17,9 @@ from platform_e2e.gitops.leftovers import MadeForAnother
 from platform_e2e.kube.client import MANAGER, Kube
 from platform_e2e.layer import Layer, kustomize
 from platform_e2e.timeline import Timeline
-from tests import layers
-from tests.gitops_fakes import FakeKube, converged
-from tests.scripted_api import ScriptedApi
+from tests.fakes import layers
+from tests.fakes.argocd import FakeKube, converged
+from tests.fakes.scripted_api import ScriptedApi
 
 pytestmark = pytest.mark.point("kept-cluster-as-new")
 

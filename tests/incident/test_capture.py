@@ -20,11 +20,11 @@ from platform_e2e.incident.model import Incident, parse
 from platform_e2e.incident.reproduce import drift_documents
 from platform_e2e.layer import Rendered
 from platform_e2e.outside.members import UnsafeArchive
-from tests import incidents, layers
+from tests.fakes import incidents, layers
+from tests.fakes.recorded_view import made
+from tests.fakes.scripted_api import ScriptedApi
 from tests.kube import test_stranger
 from tests.kube.test_stranger import BODIES
-from tests.recorded_view import made
-from tests.scripted_api import ScriptedApi
 
 PASSWORD = "correct-horse-battery"
 LISTED = (

@@ -18,8 +18,8 @@ from platform_e2e.kube.answers import KEPT, Limits, cost, parsed
 from platform_e2e.kube.errors import BadAnswer, Unavailable
 from platform_e2e.kube.kubeconfig import Endpoint
 from platform_e2e.kube.reader import Reader
-from tests.command_line import Run, api, deployment, pod, run
-from tests.scripted_api import ScriptedApi
+from tests.fakes.scripted_api import ScriptedApi
+from tests.support.command_line import Run, api, deployment, pod, run
 
 __all__ = ["api", "run"]
 

@@ -27,7 +27,7 @@ from platform_e2e.kube.expect import (
     never,
 )
 from platform_e2e.kube.objects import Object
-from tests.scripted_api import ScriptedApi
+from tests.fakes.scripted_api import ScriptedApi
 
 
 @pytest.fixture

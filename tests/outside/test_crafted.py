@@ -18,7 +18,8 @@ import pytest
 from platform_e2e import cli
 from platform_e2e.incident import capture
 from platform_e2e.runs import run_options
-from tests import crafted, forks, layers
+from tests.fakes import crafted, layers
+from tests.support import forks
 
 MOST_MEMORY = 300 << 10
 """KiB of one process, with all that it has loaded."""

@@ -18,7 +18,7 @@ from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.kube.expect import Met, Pending, Polled, Timeout, Verdict, eventually
 from platform_e2e.kube.objects import Object
 from platform_e2e.timeline import STEP_CHARACTERS, Timeline
-from tests.scripted_api import ScriptedApi
+from tests.fakes.scripted_api import ScriptedApi
 
 LONG_AGO, LATER = "2026-01-01T12:00:00Z", "2026-01-01T12:10:00Z"
 SINCE = seconds_of("2026-01-01T12:05:00Z")

@@ -26,7 +26,7 @@ from platform_e2e.report.html.source import Source, event_of
 from platform_e2e.report.html.writing import SCRIPTS
 from platform_e2e.runs.directory import Run
 from platform_e2e.runs.saved import SavedRun
-from tests.made_run import HOSTILE, Made, hostile, red
+from tests.fakes.made_run import HOSTILE, Made, hostile, red
 
 TOKEN = "ghp_" + "a1B2c3D4" * 5
 

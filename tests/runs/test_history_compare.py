@@ -11,7 +11,7 @@ from platform_e2e.runs.history.comparison import Comparison, compare
 from platform_e2e.runs.history.record import Case, Entry
 from platform_e2e.runs.history.regression import fewer
 from platform_e2e.runs.verdict import Outcome
-from tests.histories import HARNESS, LAYER, entry, monitor
+from tests.fakes.histories import HARNESS, LAYER, entry, monitor
 
 CHANGED = {"commit": "9aaaaaaaaaaabbbb", "digest": "9999"}
 ADDRESS = ("e2e/test_lb.py::test_answers[x]", Case("passed", 1.0, "loadbalancer", "service/x -n x", {"addresses": 1}))

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests import forks, harness_in_a_box
+from tests.support import forks, harness_in_a_box
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerProcess
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 RUN_SECONDS = 50.0
 """How long a run may take; the longest needs about five."""
@@ -122,7 +122,7 @@ def new_box(directory: Path) -> Box:
 
 def _pytest(words: list[str], out: Path) -> None:
     """Be `python -m pytest WORDS` in that directory."""
-    from tests.preloaded import OF_THE_HARNESS, PLUGINS
+    from tests.support.preloaded import OF_THE_HARNESS, PLUGINS
 
     metadata.distributions = lambda **_: PLUGINS
     OF_THE_HARNESS.remember()

@@ -18,8 +18,8 @@ from platform_e2e import cli, paths
 from platform_e2e.commands import wait
 from platform_e2e.diagnosis import conditions, object_refs
 from platform_e2e.settings import OPTIONS
-from tests.command_line import Run, api, deployment, pod, run
-from tests.scripted_api import ScriptedApi
+from tests.fakes.scripted_api import ScriptedApi
+from tests.support.command_line import Run, api, deployment, pod, run
 
 __all__ = ["api", "run"]  # fixtures
 

@@ -28,7 +28,7 @@ from platform_e2e.cluster.kubernetes.pki import Authority
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import Met, Pending, Verdict, eventually
 from platform_e2e.kube.objects import Object
-from tests.scripted_api import ScriptedApi
+from tests.fakes.scripted_api import ScriptedApi
 
 WATCH = "/api/v1/namespaces/n/configmaps?watch=true&resourceVersion="
 

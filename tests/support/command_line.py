@@ -9,7 +9,7 @@ import pytest
 
 from platform_e2e import cli
 from platform_e2e.kube.objects import Object
-from tests.scripted_api import ScriptedApi
+from tests.fakes.scripted_api import ScriptedApi
 
 KINDS: tuple[tuple[str, str, str, tuple[str, ...], bool], ...] = (
     ("v1", "services", "Service", ("svc",), True),

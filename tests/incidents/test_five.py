@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 from incidents.five import APPLICATIONSET, KINDS, NO_IMAGE, STAGING, ignored
 from platform_e2e.checks.ignore_differences import rules
 from platform_e2e.diagnosis.causes import CAUSES
-from tests import layers
+from tests.fakes import layers
 
 
 def test_the_applicationset_gets_a_rule_that_lets_replicas_differ() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from platform_e2e import layer, paths
 from platform_e2e.layer import Layer, recorded
 
-DEMO = paths.ROOT / "tests" / "layer"
+DEMO = paths.ROOT / "tests" / "data" / "platform"
 RECORDS = paths.ROOT / "tests" / "data" / "rendered"
 
 APPLICATION = """\

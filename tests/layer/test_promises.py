@@ -11,7 +11,7 @@ from platform_e2e import layer
 from platform_e2e.diagnosis.explain.targets import takes_port
 from platform_e2e.finding import Promise
 from platform_e2e.layer import LayerError, Rendered, probe_of
-from tests import layers
+from tests.fakes import layers
 
 CONFIGMAP = "manifests/one/configmap.yaml"
 APPLICATION = "argocd/applications/one.yaml"

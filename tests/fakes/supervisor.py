@@ -19,9 +19,9 @@ from platform_e2e.errors import BrokenHarness
 from platform_e2e.timeline import Timeline
 from platform_e2e.toolbox import cache
 from platform_e2e.toolbox.waiting import wait_until
-from tests import forks
+from tests.support import forks
 
-SUPERVISOR = ("-m", "tests.fake_supervisor")
+SUPERVISOR = ("-m", "tests.fakes.supervisor")
 """Words after the interpreter's name that start it as a program."""
 
 

@@ -10,8 +10,8 @@ from platform_e2e.checks.differences import Difference
 from platform_e2e.checks.drift import CHANGED, Drift
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.kube.objects import Object
-from tests import layers
-from tests.scripted_api import ScriptedApi
+from tests.fakes import layers
+from tests.fakes.scripted_api import ScriptedApi
 
 URL = "https://git.example.com/team/platform.git"
 KINDS: tuple[tuple[str, str, str, bool], ...] = (

@@ -38,7 +38,7 @@ def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     monkeypatch.setattr(build, "made", made)
     monkeypatch.setattr("contract.registry.stock.programs.ensure", lambda _: Built())
-    stock.layer(paths.ROOT / "tests" / "layer", tmp_path / "layer", tmp_path / "charts", Timeline(None))
+    stock.layer(paths.ROOT / "tests" / "data" / "platform", tmp_path / "layer", tmp_path / "charts", Timeline(None))
     return tmp_path
 
 
@@ -48,7 +48,7 @@ def test_the_copy_pins_the_versions_whose_images_are_in_the_registry(copied: Pat
     for name, chart in CHARTS.items():
         assert (found[name].app_version, found[name].version) == (chart.app_version, f"{chart.app_version}+made")
         assert (copied / "charts" / name / "crds" / "crd.yaml").read_text() == "---\n{}"
-    original = releases.read(paths.ROOT / "tests" / "layer")
+    original = releases.read(paths.ROOT / "tests" / "data" / "platform")
     assert [release.name for release in found.values()] == [release.name for release in original]
 
 

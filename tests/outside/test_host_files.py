@@ -21,7 +21,7 @@ from platform_e2e.incident import archive
 from platform_e2e.outside import plainfile
 from platform_e2e.report import html
 from platform_e2e.timeline import Timeline
-from tests import made_run
+from tests.fakes import made_run
 
 SECRET = "root:hunter2hunter2:19000"
 

@@ -10,8 +10,8 @@ import pytest
 from platform_e2e import layer
 from platform_e2e.errors import WrongUsage
 from platform_e2e.layer import hostaccess, kustomize
-from tests import layers
-from tests.box import Box
+from tests.fakes import layers
+from tests.support.box import Box
 
 pytestmark = pytest.mark.point("privileged-asks-for-trust")
 

@@ -1,4 +1,4 @@
-"""What Python on macOS lacks of Linux, taken away from a process: `import tests.as_a_mac` before anything else.
+"""What Python on macOS lacks of Linux, taken away from a process: `import tests.fakes.mac` before anything else.
 
 It is no macOS: what it shows is that nothing on the way asks for what only Linux has.
 """

@@ -15,7 +15,7 @@ from platform_e2e import layer, paths
 from platform_e2e.diagnosis.explain.targets import takes_port
 from platform_e2e.finding import Promise
 from platform_e2e.layer import Layer
-from tests import layers
+from tests.fakes import layers
 
 ENVIRONMENTS = ("dev", "prod", "staging")
 
@@ -72,7 +72,7 @@ def test_the_root_keeps_every_application_but_itself(demo: Layer) -> None:
 def test_generated_applications_name_their_applicationset_and_its_line(demo: Layer) -> None:
     one = demo.application("chat-prod")
     assert (one.generated_by, one.path, one.destination) == ("chat", "manifests/chat/overlays/prod", "chat-prod")
-    assert one.file == "tests/layer/argocd/applicationsets/chat.yaml"
+    assert one.file == "tests/data/platform/argocd/applicationsets/chat.yaml"
     assert one.labels["environment"] == "prod"
 
 
@@ -191,10 +191,10 @@ def test_every_object_knows_its_file_and_line(demo: Layer) -> None:
 def test_what_an_overlay_patches_names_the_patch_before_the_base(demo: Layer) -> None:
     places = {str(one): one.location for one in demo.rendered}
     assert places["service/chat -n chat-prod"] == (
-        "tests/layer/manifests/chat/overlays/prod/service.yaml, which patches tests/layer/manifests/chat/base/service.yaml:3"
+        "tests/data/platform/manifests/chat/overlays/prod/service.yaml, which patches tests/data/platform/manifests/chat/base/service.yaml:3"
     )
-    assert places["deployment/chat -n chat-prod"] == "tests/layer/manifests/chat/base/deployment.yaml:1"
-    assert places["service/chat-metrics -n chat-prod"] == "tests/layer/manifests/chat/base/service.yaml:20"
+    assert places["deployment/chat -n chat-prod"] == "tests/data/platform/manifests/chat/base/deployment.yaml:1"
+    assert places["service/chat-metrics -n chat-prod"] == "tests/data/platform/manifests/chat/base/service.yaml:20"
 
 
 def test_releases_are_pinned(demo: Layer) -> None:

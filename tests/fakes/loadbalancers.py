@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from platform_e2e.kube.objects import Object
-from tests.recorded_view import made
+from tests.fakes.recorded_view import made
 
 LABELS = {"app": "chat"}
 MAC = "02:00:00:00:00:02"

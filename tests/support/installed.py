@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hatchling import build
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 SECONDS = 50.0
 """For a run without a cluster."""

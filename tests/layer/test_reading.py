@@ -12,7 +12,7 @@ from platform_e2e import layer
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.layer import LayerError, kustomize_build, manifests, recorded, releases, yamlfile
 from platform_e2e.shell import CommandError
-from tests import layers
+from tests.fakes import layers
 
 CONFIGMAP = "manifests/one/configmap.yaml"
 APPLICATION = "argocd/applications/one.yaml"

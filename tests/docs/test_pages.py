@@ -12,8 +12,8 @@ from platform_e2e.breaks.declaration import load
 from platform_e2e.diagnosis.registry import _EXPLAINERS
 from platform_e2e.kube.verdict import Met, Pending
 from platform_e2e.layer import recorded
-from tests import layers
-from tests.recorded_view import RecordedView, made
+from tests.fakes import layers
+from tests.fakes.recorded_view import RecordedView, made
 
 PAGES = paths.ROOT / "docs"
 CERTIFICATE = "cert-manager.io/v1/Certificate"

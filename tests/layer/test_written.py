@@ -12,7 +12,7 @@ import pytest
 from platform_e2e import layer, paths
 from platform_e2e.finding import Cause
 from platform_e2e.layer import Layer, LayerError, Rendered
-from tests import layers
+from tests.fakes import layers
 
 SERVICE = """\
 apiVersion: v1
@@ -248,7 +248,7 @@ def test_a_generated_application_is_written_in_the_template() -> None:
     one = layers.demo().application("chat-prod")
     lines = (paths.ROOT / one.file).read_text().splitlines()
     file, _, line = one.place("spec", "syncPolicy", "retry", "limit").partition(":")
-    assert (file, lines[int(line) - 1].strip()) == ("tests/layer/argocd/applicationsets/chat.yaml", "limit: 5")
+    assert (file, lines[int(line) - 1].strip()) == ("tests/data/platform/argocd/applicationsets/chat.yaml", "limit: 5")
 
 
 def test_an_application_that_another_one_renders_knows_its_lines(tmp_path: Path) -> None:
@@ -299,7 +299,7 @@ def test_a_cause_is_located_in_the_object_that_it_is_about() -> None:
     demo = layers.demo()
     service = next(one for one in demo.rendered if str(one) == "service/chat -n chat-dev")
     pool = Cause("a", "b", "c", about="ipaddresspool/platform -n metallb-system", field=("spec", "addresses"))
-    assert demo.located(pool, service).remedy.startswith("c (tests/layer/manifests/metallb/address-pool.yaml:")
+    assert demo.located(pool, service).remedy.startswith("c (tests/data/platform/manifests/metallb/address-pool.yaml:")
     image = Cause("a", "b", "c", about="image chat", field=("spec", "type"))
     assert "base/service.yaml:" in demo.located(image, service).remedy
     elsewhere = Cause("a", "b", "c", about="ipaddresspool/gone -n metallb-system")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from multiprocessing.context import ForkServerProcess
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["tests.preloaded"])
+FORKS.set_forkserver_preload(["tests.support.preloaded"])
 
 
 def start(
@@ -97,7 +97,7 @@ def _worker(code: str, stdin: Connection[Any, Any], stdout: Connection[Any, Any]
 def _be(target: Callable[..., None], args: Sequence[Any], env: Mapping[str, str], directory: Path) -> None:
     """Be a process as a shell starts it."""
     # Costs nothing where it was loaded before the fork, and says what is wrong with it, which a fork server does not.
-    import tests.preloaded  # noqa: F401
+    import tests.support.preloaded  # noqa: F401
 
     # It knows where the server is that it was forked from, but CPython would start another one for its own processes.
     forkserver._forkserver.ensure_running = lambda: None  # type: ignore[method-assign]

@@ -13,7 +13,7 @@ from pkgutil import walk_packages
 from _pytest.config import builtin_plugins
 
 import platform_e2e
-from tests import harness_in_a_box
+from tests.support import harness_in_a_box
 
 OF_OTHERS = ("aiohttp.web", "execnet", "jsonschema", "prometheus_client", "requests_oauthlib", "tomllib")
 
@@ -32,7 +32,7 @@ for _module in walk_packages(platform_e2e.__path__, "platform_e2e."):
         if (error.name or "").partition(".")[0] != "testinfra":
             raise
 del sys.modules["testinfra"]
-import_module("tests.fake_supervisor")
+import_module("tests.fakes.supervisor")
 
 PLUGINS = [one for one in metadata.distributions() if one.entry_points.select(group="pytest11")]
 """Pytest looks fourteen times at all that is installed; in a box it is shown only these."""

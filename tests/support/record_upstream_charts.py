@@ -1,7 +1,7 @@
-"""Record what the upstream charts name things, for foundations/test_chart_contract.py.
+"""Record what the upstream charts name things, for tests/foundations/test_chart_contract.py.
 
     helm pull argo-cd --version 10.1.1 --repo https://argoproj.github.io/argo-helm --untar --destination charts
-    python tests/record_upstream_charts.py charts/argo-cd
+    python tests/support/record_upstream_charts.py charts/argo-cd
 
 Only names, labels, selectors, ports and keys are kept, of the kinds that chart_contract.py speaks of; no value of any field.
 """
@@ -12,14 +12,14 @@ import json
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from platform_e2e.foundations import chart_contract, manifests
 from platform_e2e.foundations.helm import Helm
 from platform_e2e.foundations.manifests import Object
 from platform_e2e.shell import which
 
-DATA = Path(__file__).parent / "data" / "upstream-charts"
+DATA = Path(__file__).parents[1] / "data" / "upstream-charts"
 
 
 def reduced(item: Object) -> Object:

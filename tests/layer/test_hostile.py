@@ -12,7 +12,7 @@ import pytest
 from platform_e2e import layer
 from platform_e2e.errors import BrokenHarness, WrongUsage
 from platform_e2e.layer import LayerError, tree, yamlfile
-from tests import layers
+from tests.fakes import layers
 
 CONFIGMAP = "manifests/one/configmap.yaml"
 APPLICATION = "argocd/applications/one.yaml"

@@ -13,7 +13,7 @@ from platform_e2e.breaks import declaration
 from platform_e2e.checks import applications
 from platform_e2e.finding import Promise
 from platform_e2e.layer import Layer, Unread
-from tests import layers
+from tests.fakes import layers
 
 KUSTOMIZATION = "resources: [configmap.yaml]\n"
 REASON = "metadata:\n  annotations: {platform-e2e/exempt-applications: not open yet}\n"

@@ -10,7 +10,7 @@ import pytest
 
 from platform_e2e import layer
 from platform_e2e.layer import Layer, LayerError, templates
-from tests import layers
+from tests.fakes import layers
 
 FILE = "argocd/set.yaml"
 

@@ -28,7 +28,7 @@ CONFTEST = """
 from __future__ import annotations
 import sys
 sys.path.insert(0, {root!r})
-from tests import harness_in_a_box
+from tests.support import harness_in_a_box
 harness_in_a_box.install()
 pytest_plugins = ["platform_e2e.fixtures"]
 """

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from platform_e2e import paths
-from tests.points import POINTS, table
+from tests.support.points import POINTS, table
 
 TESTS = paths.ROOT / "tests"
 
