@@ -104,7 +104,7 @@ def running(api: ScriptedApi, directory: Path, *ports: Port, hostile: bool = Tru
 
 def ready(obj: Object | None) -> Verdict:
     state = ((obj or {}).get("data") or {}).get("state")
-    return Met() if state == "ready" else Pending(str(state))
+    return Met(state) if state == "ready" else Pending(str(state))
 
 
 def test_it_hands_on_what_it_is_asked_and_counts_it(api: ScriptedApi, tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_wait_through_it_is_a_wait(api: ScriptedApi, tmp_path: Path) -> None:
         waiting = pool.submit(eventually, kube.one("v1/ConfigMap", "a", "n"), ready, timeout=5, what="a is ready")
         api.until_watched()
         api.put("configmaps", "n", "a", data={"state": "ready"})
-        waiting.result(5)
+        assert waiting.result(5) == "ready"
 
 
 def test_streams_are_closed_after_their_time_in_both_manners(api: ScriptedApi, tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_ours_survives_each_fault_of_the_proxy(api: ScriptedApi, tmp_path: Path)
                 waiting = pool.submit(eventually, source, ready, timeout=10, what="a is ready")
                 time.sleep(0.3)
                 api.put("configmaps", "n", "a", data={"state": "ready"})
-                waiting.result(10)
+                assert waiting.result(10) == "ready", port.name
 
 
 def test_the_same_seed_makes_the_same_choices() -> None:

@@ -584,7 +584,7 @@ def test_readers_share_a_part_and_other_parts_are_free(box: Box) -> None:
         second.shared("metallb"),
         first.exclusive("argocd"),
     ):
-        pass
+        assert "waits for process" not in box.told
 
 
 def test_taking_a_part_twice_is_refused_instead_of_waiting_for_oneself(box: Box) -> None:

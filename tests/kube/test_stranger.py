@@ -194,7 +194,7 @@ BODIES: dict[str, bytes] = {
 """Bodies that no API server answers a list with."""
 
 
-def ends(capsys: pytest.CaptureFixture[str], began: float, status: int) -> str:
+def assert_ended(capsys: pytest.CaptureFixture[str], began: float, status: int) -> str:
     """Demand that a command has ended soon, not judged and with a sentence, and return what it said."""
     took = time.monotonic() - began
     out, err = capsys.readouterr()
@@ -213,7 +213,7 @@ def test_an_answer_that_is_no_http_or_has_no_end(
 ) -> None:
     api.hack(path, WIRE[name])
     began = time.monotonic()
-    ends(capsys, began, run("explain", "deploy", "-l", "app=a", "--timeout", "1"))
+    assert_ended(capsys, began, run("explain", "deploy", "-l", "app=a", "--timeout", "1"))
 
 
 @pytest.mark.usefixtures("small")
@@ -221,9 +221,9 @@ def test_an_answer_that_is_no_http_or_has_no_end(
 def test_a_list_that_is_none(api: ScriptedApi, run: Run, capsys: pytest.CaptureFixture[str], name: str) -> None:
     api.hack("/deployments?", plain(BODIES[name]))
     began = time.monotonic()
-    ends(capsys, began, run("explain", "deploy", "-l", "app=a", "--timeout", "1"))
+    assert_ended(capsys, began, run("explain", "deploy", "-l", "app=a", "--timeout", "1"))
     began = time.monotonic()
-    ends(capsys, began, run("wait", "deploy/a", "--timeout", "1"))
+    assert_ended(capsys, began, run("wait", "deploy/a", "--timeout", "1"))
 
 
 DISCOVERY: dict[str, Any] = {
@@ -270,7 +270,7 @@ def test_a_discovery_document_that_is_none(
     api.hack("/api", plain(json.dumps(DISCOVERY[name]).encode()))
     for words in (["explain"], ["explain", "deploy/a"]):
         began = time.monotonic()
-        ends(capsys, began, run(*words, "--timeout", "1"))
+        assert_ended(capsys, began, run(*words, "--timeout", "1"))
 
 
 def test_a_server_that_has_nothing_is_no_api_server(
@@ -279,7 +279,7 @@ def test_a_server_that_has_nothing_is_no_api_server(
     api.fail("GET", "/", 404, times=99)
     for words in (["explain"], ["explain", "deploy/a"]):
         began = time.monotonic()
-        ends(capsys, began, run(*words))
+        assert_ended(capsys, began, run(*words))
 
 
 SPECS: dict[str, dict[str, Any]] = {
