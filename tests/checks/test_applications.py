@@ -18,9 +18,9 @@ from platform_e2e.kube.objects import Object
 from platform_e2e.layer import Automation, Environment, Layer, recorded
 from platform_e2e.layer.applications import parse
 from platform_e2e.layer.yamlfile import Document
-from tests.fakes import argocd as argocd_fake
 from tests.fakes import layers
-from tests.fakes.argocd import FakeKube
+from tests.fakes.argocd import ChangingKube
+from tests.fakes.argocd import converged as converged_application
 from tests.fakes.recorded_view import RecordedView, made
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
@@ -162,8 +162,8 @@ def test_an_application_that_cannot_be_rendered_says_why(demo: Layer) -> None:
 
 @pytest.mark.point("right-comparison")
 def test_what_says_synced_is_compared_once_more(demo: Layer) -> None:
-    kube = FakeKube()
-    kube.put(argocd.APPLICATION, argocd_fake.converged("chat-dev", SHA))
+    kube = ChangingKube()
+    kube.put(argocd.APPLICATION, converged_application("chat-dev", SHA))
     application = demo.application("chat-dev")
 
     def refresh(_kind: str, name: str, _patch: Any) -> None:
@@ -185,7 +185,7 @@ def test_only_what_held_an_application_when_the_platform_came_up_is_not_waited_f
     demo: Layer, monkeypatch: pytest.MonkeyPatch, known: str, *, waits: bool
 ) -> None:
     """What else is wrong with it may be what another test has changed a moment ago, and be healed in the next one."""
-    application, kube = demo.application("chat-dev"), FakeKube()
+    application, kube = demo.application("chat-dev"), ChangingKube()
     looks: list[int] = []
 
     def look(*_: object) -> list[Finding]:

@@ -53,7 +53,7 @@ def converged(name: str = "app", sha: str = SHA) -> Object:
     }
 
 
-class FakeKube:
+class ChangingKube:
     """Objects that change by themselves: each reading may be answered by a function of how often it was read."""
 
     def __init__(self) -> None:

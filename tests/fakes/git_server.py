@@ -9,7 +9,7 @@ from typing import Any
 
 from platform_e2e.gitops import server
 from platform_e2e.gitops.git import GitServer
-from platform_e2e.kube.expect import Polled
+from tests.fakes.memory_kube import MemoryKube, Objects
 
 OWN = "https://git.example.com/team/platform.git"
 APPLICATION = f"""\
@@ -21,25 +21,16 @@ spec:
 """
 
 
-class FakeKube:
+class OnePod(MemoryKube):
     """Has one pod; `kubectl exec` into it is a script that runs the program on this machine."""
 
     def __init__(self, uid: str = "uid-1") -> None:
-        self.applied: list[dict[str, Any]] = []
+        super().__init__()
         self.uid = uid
         self.asked: list[Any] = []
         self.ready = True
 
-    def apply(self, obj: dict[str, Any]) -> dict[str, Any]:
-        self.applied.append(obj)
-        return obj
-
-    def many(
-        self, kind: str, namespace: str = "", labels: dict[str, str] | None = None
-    ) -> Polled[list[dict[str, Any]]]:
-        return Polled(lambda: self.list(kind, namespace, labels), "pods")
-
-    def list(self, kind: str, namespace: str = "", labels: dict[str, str] | None = None) -> list[dict[str, Any]]:
+    def list(self, kind: str, namespace: str | None = None, labels: dict[str, str] | None = None) -> Objects:
         self.asked.append((kind, namespace, labels))
         return [pod("git-1", ready=self.ready, uid=self.uid)]
 
@@ -80,13 +71,14 @@ class Setup:
         )
         self.kubectl.chmod(0o755)
         self.broken = root / "broken"
-        self.kube = FakeKube()
+        self.kube = OnePod()
         self.directory = root / "run"
         self.git = self.start()
 
     def start(self) -> GitServer:
-        kube: Any = self.kube
-        return GitServer.start(kube, Path("/k/config"), self.kubectl, image="argocd:1", directory=self.directory)
+        return GitServer.start(
+            self.kube.kube, Path("/k/config"), self.kubectl, image="argocd:1", directory=self.directory
+        )
 
     def new_pod(self) -> None:
         subprocess.run(["rm", "-rf", str(self.pod)], check=True)

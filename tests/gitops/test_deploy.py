@@ -21,7 +21,7 @@ from platform_e2e.kube.expect import Refuted, Timeout
 from platform_e2e.layer import Layer, load
 from platform_e2e.timeline import Timeline
 from tests.fakes import layers
-from tests.fakes.argocd import SHA, FakeKube, converged
+from tests.fakes.argocd import SHA, ChangingKube, converged
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,7 +89,7 @@ class FakeGit:
         return self.commit
 
 
-class Cluster(FakeKube):
+class Cluster(ChangingKube):
     """Takes what is applied."""
 
     def __init__(self) -> None:
