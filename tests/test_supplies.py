@@ -16,8 +16,8 @@ from platform_e2e.commands import doctor
 from platform_e2e.foundations import upstream
 from platform_e2e.layer import releases
 from platform_e2e.settings import Settings, resolve
-from tests.cluster.test_k3d_docker import SOUND
 from tests.fakes import layers
+from tests.fakes.k3d import SOUND
 
 FOUNDATIONS = """\
 releases:
