@@ -11,7 +11,7 @@ import pytest
 from benchmarks.reports.chromium import chromium
 from benchmarks.reports.large import large
 from platform_e2e.report import html
-from tests.made_run import hostile, red
+from tests.fakes.made_run import hostile, red
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -11,7 +11,7 @@ import pytest
 
 from platform_e2e import paths
 from platform_e2e.pytest_plugin.options import settings_of
-from tests.installed import Environment, built, environment
+from tests.support.installed import Environment, built, environment
 
 SECONDS = 900.0
 """Timeout of the whole run, with all programs built."""

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests import forks, points
-from tests.box import Box, new_box
+from tests.support import forks, points
+from tests.support.box import Box, new_box
 
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
 """Of linux/sockios.h and linux/if.h."""
@@ -67,7 +67,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     marked = [(str(mark.args[0]), item) for item in items for mark in item.iter_markers("point")]
     unknown = {point for point, _ in marked} - points.POINTS.keys()
     if unknown:
-        raise pytest.UsageError(f"tests/points.py must have each marked point, lacks {', '.join(sorted(unknown))}")
+        raise pytest.UsageError(
+            f"tests/support/points.py must have each marked point, lacks {', '.join(sorted(unknown))}"
+        )
     for point, item in marked:
         if points.POINTS[point][0] == points.SECURITY:
             item.add_marker("security")

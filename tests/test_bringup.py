@@ -22,7 +22,7 @@ from platform_e2e.layer import Layer, Release
 from platform_e2e.settings import Settings
 from platform_e2e.timeline import Timeline
 from tests.checks.test_foundation_needs import FAILURE, GRAFANA, POD, SEALED, release, unsealed
-from tests.recorded_view import RecordedView
+from tests.fakes.recorded_view import RecordedView
 
 __all__ = ["release"]
 

@@ -19,7 +19,7 @@ from platform_e2e import paths
 from platform_e2e.cluster import packing
 from platform_e2e.toolbox import prebuilt, toolchain
 from platform_e2e.toolbox.prebuilt import Prebuilt
-from tests.installed import ROOT, Environment, built, environment
+from tests.support.installed import ROOT, Environment, built, environment
 
 AS_THE_SCRIPT_DOES = """\
 import sys
@@ -85,7 +85,7 @@ def test_the_command_that_an_installer_makes_of_the_wheel_works_anywhere(wheel: 
     assert helped.stdout.startswith("usage: platform-e2e ")
     assert "say what this machine lacks for a run" in helped.stdout
     # One that reads a layer and files.
-    chosen = ("--cases", str(ROOT / "breaks"), "--layer", str(ROOT / "tests" / "layer"))
+    chosen = ("--cases", str(ROOT / "breaks"), "--layer", str(ROOT / "tests" / "data" / "platform"))
     listed = script(here, "breaks", "--list", *chosen, where=tmp_path / "empty")
     assert listed.returncode == 0, listed.stderr
     assert "servicemonitor-label" in listed.stdout

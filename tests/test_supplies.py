@@ -16,8 +16,8 @@ from platform_e2e.commands import doctor
 from platform_e2e.foundations import upstream
 from platform_e2e.layer import releases
 from platform_e2e.settings import Settings, resolve
-from tests import layers
-from tests.cluster.test_k3d_docker import SOUND
+from tests.fakes import layers
+from tests.fakes.k3d import SOUND
 
 FOUNDATIONS = """\
 releases:
@@ -160,4 +160,6 @@ def test_what_is_used_and_does_not_answer_is_named_before_anything_is_made(
 
 @pytest.mark.point("registries-asked")
 def test_every_pinned_chart_has_its_registries() -> None:
-    assert {release.chart for release in releases.read(paths.ROOT / "tests" / "layer")} == set(upstream.CHARTS)
+    assert {release.chart for release in releases.read(paths.ROOT / "tests" / "data" / "platform")} == set(
+        upstream.CHARTS
+    )

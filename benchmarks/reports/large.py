@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-from tests.made_run import Made, history, row
+from tests.fakes.made_run import Made, history, row
 
 SEED = 7
 """Every made run is the same one, so that figures can be compared."""

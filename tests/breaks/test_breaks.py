@@ -22,7 +22,7 @@ from platform_e2e.runs.saved import SavedRun
 from platform_e2e.runs.verdict import Verdict
 from platform_e2e.settings import Settings, resolve
 from platform_e2e.toolbox.waiting import wait_until
-from tests import layers
+from tests.fakes import layers
 
 SOUND = """\
 why: nobody announces the address

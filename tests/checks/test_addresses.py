@@ -7,7 +7,7 @@ import pytest
 
 from platform_e2e.diagnosis.explain.metallb_pools import allowed_pools, pool, requested_addresses, requested_pool
 from platform_e2e.kube.objects import Object
-from tests.recorded_view import made
+from tests.fakes.recorded_view import made
 
 
 def ip_pool(name: str, *addresses: str, **spec: Any) -> Object:

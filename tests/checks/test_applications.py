@@ -18,9 +18,10 @@ from platform_e2e.kube.objects import Object
 from platform_e2e.layer import Automation, Environment, Layer, recorded
 from platform_e2e.layer.applications import parse
 from platform_e2e.layer.yamlfile import Document
-from tests import gitops_fakes, layers
-from tests.gitops_fakes import FakeKube
-from tests.recorded_view import RecordedView, made
+from tests.fakes import layers
+from tests.fakes.argocd import ChangingKube
+from tests.fakes.argocd import converged as converged_application
+from tests.fakes.recorded_view import RecordedView, made
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 DEV = Environment(
@@ -161,8 +162,8 @@ def test_an_application_that_cannot_be_rendered_says_why(demo: Layer) -> None:
 
 @pytest.mark.point("right-comparison")
 def test_what_says_synced_is_compared_once_more(demo: Layer) -> None:
-    kube = FakeKube()
-    kube.put(argocd.APPLICATION, gitops_fakes.converged("chat-dev", SHA))
+    kube = ChangingKube()
+    kube.put(argocd.APPLICATION, converged_application("chat-dev", SHA))
     application = demo.application("chat-dev")
 
     def refresh(_kind: str, name: str, _patch: Any) -> None:
@@ -184,7 +185,7 @@ def test_only_what_held_an_application_when_the_platform_came_up_is_not_waited_f
     demo: Layer, monkeypatch: pytest.MonkeyPatch, known: str, *, waits: bool
 ) -> None:
     """What else is wrong with it may be what another test has changed a moment ago, and be healed in the next one."""
-    application, kube = demo.application("chat-dev"), FakeKube()
+    application, kube = demo.application("chat-dev"), ChangingKube()
     looks: list[int] = []
 
     def look(*_: object) -> list[Finding]:
@@ -212,7 +213,9 @@ def test_what_keeps_a_pod_from_running_is_mended_where_its_workload_is_written(d
     pod = made("v1/Pod", "chat-1", "chat-dev", labels, status={"containerStatuses": [waiting]})
     (finding,) = convergence(one, app, SHA, RecordedView({**deployment, "status": {}}, pod))
     assert finding.cause.id == "pod-image"
-    assert finding.cause.remedy.endswith("(tests/layer/manifests/chat/base/deployment.yaml:35)"), finding.cause.remedy
+    assert finding.cause.remedy.endswith("(tests/data/platform/manifests/chat/base/deployment.yaml:35)"), (
+        finding.cause.remedy
+    )
     assert APPLIED in finding.details
     app["status"]["operationState"]["phase"] = "Running"
     (finding,) = convergence(one, app, SHA, RecordedView({**deployment, "status": {}}, pod))
@@ -247,7 +250,7 @@ def test_automation_that_is_switched_off_is_none(demo: Layer, name: str, field: 
     (one,) = saying(demo, name, automated={"enabled": False, "prune": True, "selfHeal": True})
     assert (one.promise, one.cause.id) == ("applications", "application-not-automated")
     assert one.cause.sentence.endswith(f"is synced by nobody: {field}.syncPolicy.automated.enabled is false")
-    assert one.cause.remedy.startswith(f"remove {field}.syncPolicy.automated.enabled from tests/layer/argocd/")
+    assert one.cause.remedy.startswith(f"remove {field}.syncPolicy.automated.enabled from tests/data/platform/argocd/")
     assert saying(demo, name, automated={"enabled": True, "prune": True, "selfHeal": True}) == []
 
 
@@ -256,7 +259,7 @@ def test_automation_that_is_switched_off_is_none(demo: Layer, name: str, field: 
 def test_automation_that_is_not_there_is_to_be_added(demo: Layer, automated: Any) -> None:
     (one,) = saying(demo, automated=automated)
     assert one.cause.remedy.startswith(
-        "add spec.syncPolicy.automated: {} in tests/layer/argocd/applications/monitoring-config.yaml"
+        "add spec.syncPolicy.automated: {} in tests/data/platform/argocd/applications/monitoring-config.yaml"
     )
 
 

@@ -10,8 +10,8 @@ from platform_e2e.checks.applications import as_in_git
 from platform_e2e.checks.applicationsets import check
 from platform_e2e.finding import Finding
 from platform_e2e.layer import Layer
-from tests import layers
-from tests.recorded_view import RecordedView, made
+from tests.fakes import layers
+from tests.fakes.recorded_view import RecordedView, made
 
 pytestmark = pytest.mark.point("applicationset-ignores")
 

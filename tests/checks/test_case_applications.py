@@ -17,7 +17,7 @@ from platform_e2e.checks.mutations import application_edits, generated_edits, mu
 from platform_e2e.diagnosis.attribution import behind
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.layer import Layer, recorded
-from tests import layers
+from tests.fakes import layers
 
 
 @pytest.fixture(scope="module")

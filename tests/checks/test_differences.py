@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from platform_e2e.checks.differences import bare, changed, escaped, missing_from, quantity, value_at
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object
-from tests.recorded_view import made
+from tests.fakes.recorded_view import made
 
 
 def deployment(**spec: Any) -> Object:

@@ -12,7 +12,7 @@ from platform_e2e.checks.foundations import WAITS, broken, stands_on
 from platform_e2e.finding import Promise
 from platform_e2e.foundations import ReleaseFailed
 from platform_e2e.layer import Release, Rendered
-from tests.recorded_view import RecordedView, made
+from tests.fakes.recorded_view import RecordedView, made
 
 pytestmark = pytest.mark.point("foundation-waits-for-layer")
 

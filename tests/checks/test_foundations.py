@@ -16,7 +16,7 @@ from platform_e2e.foundations import ReleaseFailed
 from platform_e2e.foundations.running import Running
 from platform_e2e.kube.expect import Failed, Pending
 from platform_e2e.layer import Release
-from tests.recorded_view import RecordedView, made
+from tests.fakes.recorded_view import RecordedView, made
 
 VALUES = """\
 # MetalLB announces by ARP only.

@@ -19,8 +19,8 @@ from platform_e2e.kube.objects import Object
 from platform_e2e.layer import Application, Rendered
 from platform_e2e.layer.applications import parse
 from platform_e2e.layer.yamlfile import Document
-from tests import layers
-from tests.recorded_view import RecordedView, made
+from tests.fakes import layers
+from tests.fakes.recorded_view import RecordedView, made
 
 SHA = "b" * 40
 PHASES = ("PreSync", "Sync", "PostSync", "SyncFail", "PostDelete", "PreSync,PostSync")

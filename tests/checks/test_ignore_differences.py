@@ -12,7 +12,7 @@ from platform_e2e.diagnosis.causes import promise_of
 from platform_e2e.finding import Promise
 from platform_e2e.kube.objects import Object
 from platform_e2e.layer import Rendered
-from tests.recorded_view import made
+from tests.fakes.recorded_view import made
 
 GIT = made("apps/v1/Deployment", "chat", "chat-dev", spec={"replicas": 1})
 ONE = Rendered(GIT, "chat-dev", "manifests/chat/base/deployment.yaml", 3)

@@ -14,8 +14,8 @@ from platform_e2e.diagnosis.explain.owners import Scaled, scaled, scaler_of
 from platform_e2e.finding import Finding
 from platform_e2e.kube.objects import Object
 from platform_e2e.layer import Application, Layer, Rendered
-from tests import layers
-from tests.recorded_view import RecordedView, made
+from tests.fakes import layers
+from tests.fakes.recorded_view import RecordedView, made
 
 IMAGE = "/spec/template/spec/containers/0/image"
 DEPLOYMENT = {"group": "apps", "kind": "Deployment"}
@@ -122,7 +122,7 @@ def test_a_rule_for_every_application_counts(demo: Layer) -> None:
     data = {"resource.customizations.ignoreDifferences.apps_Deployment": f"jsonPointers: ['{IMAGE}']\n"}
     (one,) = found(demo, view=RecordedView(made("v1/ConfigMap", "argocd-cm", "argocd", data=data)))
     assert "in configmap/argocd-cm" in one.cause.sentence
-    assert "remove the rule in tests/layer/foundations/values/argo-cd.yaml:2, " in one.cause.remedy
+    assert "remove the rule in tests/data/platform/foundations/values/argo-cd.yaml:2, " in one.cause.remedy
 
 
 @pytest.mark.point("fields-ignored")

@@ -10,7 +10,7 @@ import pytest
 
 from platform_e2e.checks.monitoring.instances import NAME_LABEL, OPERATED, Operated
 from platform_e2e.kube.objects import Object
-from tests.recorded_view import RecordedView, made
+from tests.fakes.recorded_view import RecordedView, made
 
 pytestmark = pytest.mark.point("monitors-all-selected")
 

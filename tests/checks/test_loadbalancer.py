@@ -17,9 +17,9 @@ from platform_e2e.diagnosis.explain.metallb_pools import pool
 from platform_e2e.finding import Cause, Finding
 from platform_e2e.kube.expect import Met
 from platform_e2e.layer import Probe, Rendered
-from tests import layers, loadbalancers
-from tests.loadbalancers import MAC, service, without
-from tests.recorded_view import RecordedView, made
+from tests.fakes import layers, loadbalancers
+from tests.fakes.loadbalancers import MAC, service, without
+from tests.fakes.recorded_view import RecordedView, made
 
 PLACE = "manifests/chat/base/service.yaml:3"
 ANSWER = outside.ProbeResult("HTTP", "http://10.89.0.201:80/", "", True, 0.02)
@@ -286,7 +286,7 @@ def test_a_remedy_names_the_file_of_what_it_changes() -> None:
     wanted = WantedService.served(layer.load_balancers()[0], layer, {})
     remedy = "add an L2Advertisement for the pool to the layer"
     cause = replace(finding.cause, remedy=remedy)
-    assert wanted.located(cause).remedy == f"{remedy} (tests/layer/manifests/metallb/address-pool.yaml:2)"
+    assert wanted.located(cause).remedy == f"{remedy} (tests/data/platform/manifests/metallb/address-pool.yaml:2)"
     assert wanted.located(replace(cause, about="ipaddresspool/other -n metallb-system")).remedy == remedy
 
 

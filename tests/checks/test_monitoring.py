@@ -22,8 +22,8 @@ from platform_e2e.finding import Cause, Finding
 from platform_e2e.kube.objects import Object
 from platform_e2e.layer import Layer, MetricsService, Rendered
 from platform_e2e.layer.releases import Release
-from tests.diagnosis.test_explain_monitoring import RELEASE, endpoint_slice, monitor, prometheus, service
-from tests.recorded_view import RecordedView, made
+from tests.fakes.monitoring import RELEASE, endpoint_slice, monitor, prometheus, service
+from tests.fakes.recorded_view import RecordedView, made
 
 SINCE = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 POOL = "serviceMonitor/chat-dev/chat/0"

@@ -17,8 +17,8 @@ from platform_e2e.checks.mutations import (
     root_edits,
 )
 from platform_e2e.layer import Layer, Rendered, recorded
-from tests import layers
-from tests.recorded_view import made
+from tests.fakes import layers
+from tests.fakes.recorded_view import made
 
 
 @pytest.fixture(scope="module")

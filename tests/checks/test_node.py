@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from platform_e2e.checks.loadbalancer.node import addresses_on, check, rules_for
-from tests.loadbalancers import service
+from tests.fakes.loadbalancers import service
 
 ADDRESSES = """\
 1: lo    inet 127.0.0.1/8 scope host lo\\       valid_lft forever preferred_lft forever

@@ -8,8 +8,8 @@ import pytest
 
 from platform_e2e.checks.plainsecrets import check
 from platform_e2e.layer import Layer, Rendered
-from tests import layers
-from tests.recorded_view import made
+from tests.fakes import layers
+from tests.fakes.recorded_view import made
 
 pytestmark = pytest.mark.point("plain-secret")
 

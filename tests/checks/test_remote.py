@@ -23,7 +23,7 @@ from platform_e2e.cluster.embedded.provider import EmbeddedProvider
 from platform_e2e.cluster.k3d.provider import K3dProvider
 from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.layer.probe import Probe
-from tests.fake_docker import FakeTools, tools
+from tests.fakes.docker import FakeTools, tools
 
 __all__ = ["tools"]
 

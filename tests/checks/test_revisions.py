@@ -10,7 +10,7 @@ import pytest
 from platform_e2e.checks.revisions import References, check, references
 from platform_e2e.finding import Finding
 from platform_e2e.layer import Layer
-from tests import layers
+from tests.fakes import layers
 
 pytestmark = pytest.mark.point("revision-exists")
 

@@ -19,7 +19,7 @@ from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import Met, Polled, Timeout
 from platform_e2e.kube.objects import Object
 from platform_e2e.timeline import Timeline
-from tests.recorded_view import RecordedView, made
+from tests.fakes.recorded_view import RecordedView, made
 
 SETTINGS = made("v1/ConfigMap", "settings", "e2e-1", data={"colour": "blue"})
 

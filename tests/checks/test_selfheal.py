@@ -20,7 +20,7 @@ from platform_e2e.kube.expect import Met, Pending, Polled, Verdict
 from platform_e2e.kube.objects import Object
 from platform_e2e.layer import Rendered
 from platform_e2e.timeline import Timeline
-from tests.recorded_view import RecordedView, made
+from tests.fakes.recorded_view import RecordedView, made
 
 GIT = made("v1/ConfigMap", "chat", "chat-dev", data={"greeting": "hello"})
 FILE = Rendered({**GIT, "metadata": {"name": "chat", "namespace": "chat-dev"}}, "chat-dev", "f.yaml", 1)

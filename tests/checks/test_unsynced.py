@@ -15,8 +15,8 @@ from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object
 from platform_e2e.layer import Layer, Rendered, recorded
-from tests import layers
-from tests.recorded_view import RecordedView, made
+from tests.fakes import layers
+from tests.fakes.recorded_view import RecordedView, made
 
 SEALED = Cause("secret-not-unsealed", "sealedsecret/key -n chat-dev makes no Secret", "seal it again")
 

@@ -11,7 +11,7 @@ from platform_e2e import layer as layers_of
 from platform_e2e.checks import waves
 from platform_e2e.finding import Finding
 from platform_e2e.layer import Layer, kustomize
-from tests import layers
+from tests.fakes import layers
 
 pytestmark = pytest.mark.point("later-wave-needed")
 

@@ -66,6 +66,8 @@ def test_another_clusters_traces_stay(host: Path) -> None:
 
 def test_removing_what_is_gone_is_no_error(host: Path) -> None:
     cleanup.remove("c", host / "cache" / "clusters" / "c")
+    assert not (host / "cache" / "clusters" / "c").exists()
+    assert not group_of(host, "c").exists()
 
 
 def test_a_process_that_does_not_die_is_named(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:

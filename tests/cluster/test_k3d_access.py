@@ -39,9 +39,8 @@ from platform_e2e.errors import HarnessError, WrongUsage
 from platform_e2e.kube.errors import ApiError
 from platform_e2e.timeline import Timeline
 from platform_e2e.toolbox.waiting import NotInTime
-from tests.cluster.test_k3d_config import rendered
-from tests.cluster.test_k3d_docker import INFO, SOUND
-from tests.fake_docker import FakeTools, tools
+from tests.fakes.docker import FakeTools, tools
+from tests.fakes.k3d import INFO, SOUND, rendered
 
 __all__ = ["tools"]
 

@@ -1,25 +1,16 @@
 from __future__ import annotations
 
-import io
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
 from platform_e2e.addresses import AddressRange
-from platform_e2e.cluster.k3d import config, network, versions
-from platform_e2e.cluster.k3d.config import K3dSpec, Volume
+from platform_e2e.cluster.k3d import network, versions
+from platform_e2e.cluster.k3d.config import Volume
 from platform_e2e.cluster.k3d.versions import Version
 from platform_e2e.cluster.network import addressing
-
-
-def rendered(**chosen: Any) -> Any:
-    shape = K3dSpec(
-        "c", "image", chosen.pop("servers", 1), chosen.pop("agents", 2), IPv4Network("10.89.0.0/24"), **chosen
-    )
-    return YAML(typ="safe").load(io.StringIO(config.render(shape)))
+from tests.fakes.k3d import rendered
 
 
 @pytest.mark.parametrize(

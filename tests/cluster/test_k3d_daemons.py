@@ -26,9 +26,8 @@ from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.cluster.network import addressing
 from platform_e2e.cluster.provider import ClusterSpec, Images
 from platform_e2e.timeline import Timeline
-from tests.cluster.test_k3d_config import rendered
-from tests.cluster.test_k3d_docker import INFO, SOUND, TCP, container, has
-from tests.fake_docker import FakeTools, tools
+from tests.fakes.docker import FakeTools, tools
+from tests.fakes.k3d import INFO, SOUND, TCP, container, has, rendered
 
 __all__ = ["tools"]
 

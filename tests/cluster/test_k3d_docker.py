@@ -33,45 +33,19 @@ from platform_e2e.cluster.network import addressing
 from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec, Images, NodeFacts
 from platform_e2e.errors import WrongUsage
 from platform_e2e.shell import CommandError
-from tests.fake_docker import FakeTools, tools
+from tests.fakes.docker import FakeTools, tools
+from tests.fakes.k3d import INFO, SOUND, TCP, container, has
 
 __all__ = ["tools"]
 
 POOL = AddressRange.parse("10.89.0.200-10.89.0.220")
 QUAY = image_sources.Supplies(("quay.io",))
-TCP = Docker({"DOCKER_HOST": "tcp://build:2375"})
-INFO: dict[str, Any] = {
-    "ServerVersion": "28.2.2",
-    "OperatingSystem": "Debian GNU/Linux 12 (bookworm)",
-    "MemTotal": 8 * GIB,
-    "DockerRootDir": "/var/lib/docker",
-    "CgroupVersion": "2",
-    "SecurityOptions": ["name=seccomp,profile=builtin", "name=cgroupns"],
-}
-SOUND = Daemon("28.2.2", "Debian", 8 * GIB, "/var/lib/docker", 50 * GIB, "2", endpoint="unix:///var/run/docker.sock")
 
 
 @pytest.fixture(autouse=True)
 def frames(monkeypatch: pytest.MonkeyPatch) -> None:
     """Be a user who may send frames, whoever runs the tests."""
     monkeypatch.setattr(daemon, "may_send_frames", lambda: True)
-
-
-def container(
-    name: str, address: str = "", *, running: bool = True, pinned: str = "", cluster: str = "c"
-) -> dict[str, Any]:
-    endpoint = {"IPAddress": address, "IPAMConfig": {"IPv4Address": pinned} if pinned else None}
-    return {
-        "Id": f"id-{name}",
-        "Name": f"/{name}",
-        "State": {"Running": running},
-        "NetworkSettings": {"Networks": {f"k3d-{cluster}": endpoint}},
-    }
-
-
-def has(tools: FakeTools, *containers: dict[str, Any]) -> None:
-    tools.says("docker ps", "\n".join(each["Id"] for each in containers))
-    tools.says("docker container inspect", list(containers))
 
 
 # --- the daemon

@@ -11,7 +11,7 @@ import pytest
 from platform_e2e import cli
 from platform_e2e.commands import cluster, doctor, leaks
 from platform_e2e.errors import BrokenHarness, WrongUsage
-from tests import layers
+from tests.fakes import layers
 
 
 def _note(called: dict[str, Any], name: str, *args: object, **options: object) -> int:

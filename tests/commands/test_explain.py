@@ -15,10 +15,10 @@ from platform_e2e.diagnosis.scan import scan
 from platform_e2e.diagnosis.tree import diagnose
 from platform_e2e.kube.errors import Forbidden
 from platform_e2e.kube.objects import Object
-from tests.command_line import Run, api, deployment, pod, run
-from tests.gitops_fakes import SHA, converged
-from tests.recorded_view import RecordedView, made
-from tests.scripted_api import ScriptedApi
+from tests.fakes.argocd import SHA, converged
+from tests.fakes.recorded_view import RecordedView, made
+from tests.fakes.scripted_api import ScriptedApi
+from tests.support.command_line import Run, api, deployment, pod, run
 
 __all__ = ["api", "run"]  # fixtures
 

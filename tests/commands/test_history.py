@@ -11,7 +11,7 @@ import pytest
 from platform_e2e import cli
 from platform_e2e.runs import digest
 from platform_e2e.runs.history.jsonl import Ledger
-from tests.histories import entry
+from tests.fakes.histories import entry
 
 
 @pytest.fixture

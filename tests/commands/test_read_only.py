@@ -21,9 +21,9 @@ from platform_e2e.kube.kubeconfig import load
 from platform_e2e.kube.reader import Reader
 from platform_e2e.kube.transport import Request
 from platform_e2e.terminal import visible
-from tests.command_line import Run, api, deployment, run
-from tests.kube.test_kubeconfig import pems, write
-from tests.scripted_api import ScriptedApi
+from tests.fakes.kubeconfigs import pems, write
+from tests.fakes.scripted_api import ScriptedApi
+from tests.support.command_line import Run, api, deployment, run
 
 __all__ = ["api", "pems", "run"]
 

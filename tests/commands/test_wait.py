@@ -14,9 +14,9 @@ from platform_e2e.diagnosis.output import Output
 from platform_e2e.gitops.argocd import REFRESH
 from platform_e2e.kube.errors import Unavailable
 from platform_e2e.kube.objects import Object
-from tests.command_line import Run, api, deployment, pod, run
-from tests.gitops_fakes import SHA, converged
-from tests.scripted_api import ScriptedApi
+from tests.fakes.argocd import SHA, converged
+from tests.fakes.scripted_api import ScriptedApi
+from tests.support.command_line import Run, api, deployment, pod, run
 
 __all__ = ["api", "run"]  # fixtures
 

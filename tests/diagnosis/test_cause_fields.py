@@ -11,11 +11,11 @@ from platform_e2e.diagnosis.explain.scrapes import scrape_error, scraped_ports
 from platform_e2e.diagnosis.objects import keys_to
 from platform_e2e.finding import Cause, Finding
 from platform_e2e.kube.objects import Object
-from tests import loadbalancers
-from tests.diagnosis.test_explain_monitoring import endpoint_slice, monitor, prometheus
-from tests.diagnosis.test_explain_monitoring import service as metrics_service
 from tests.diagnosis.test_explain_monitors import workload
-from tests.recorded_view import RecordedView, made
+from tests.fakes import loadbalancers
+from tests.fakes.monitoring import endpoint_slice, monitor, prometheus
+from tests.fakes.monitoring import service as metrics_service
+from tests.fakes.recorded_view import RecordedView, made
 
 POOL = "metallb.io/address-pool"
 

@@ -6,7 +6,7 @@ import pytest
 
 from platform_e2e.diagnosis.explain import explain
 from platform_e2e.kube.objects import Object
-from tests.recorded_view import RecordedView, made
+from tests.fakes.recorded_view import RecordedView, made
 
 WEBHOOK = (
     'Internal error occurred: failed calling webhook "ipaddresspoolvalidationwebhook.metallb.io": failed to call webhook: '

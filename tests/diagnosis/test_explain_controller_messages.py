@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from platform_e2e.diagnosis.explain import explain, unexplained_of
-from tests.recorded_view import RecordedView, made
+from tests.fakes.recorded_view import RecordedView, made
 
 APPLICATION = "argoproj.io/v1alpha1/Application"
 REFUSED = {

@@ -7,7 +7,7 @@ from typing import Any
 from platform_e2e.diagnosis.explain.deletion import held_deletion
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object
-from tests.recorded_view import RecordedView, made
+from tests.fakes.recorded_view import RecordedView, made
 
 SINCE = "2026-01-01T00:00:00Z"
 

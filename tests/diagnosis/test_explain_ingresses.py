@@ -7,7 +7,7 @@ import pytest
 from platform_e2e.diagnosis.explain import explain
 from platform_e2e.diagnosis.explain.ingresses import CLASS_KIND, INGRESS_KIND
 from platform_e2e.kube.objects import Object
-from tests.recorded_view import RecordedView, made
+from tests.fakes.recorded_view import RecordedView, made
 
 pytestmark = pytest.mark.point("ingress-served")
 

@@ -10,7 +10,7 @@ from platform_e2e.breaks.declaration import load
 from platform_e2e.diagnosis.explain import explain
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object
-from tests.loadbalancers import (
+from tests.fakes.loadbalancers import (
     advertisement,
     controller,
     endpoint_slice,
@@ -23,7 +23,7 @@ from tests.loadbalancers import (
     status,
     without,
 )
-from tests.recorded_view import RecordedView, made
+from tests.fakes.recorded_view import RecordedView, made
 
 
 def cause_of(target: Object, *objects: Object) -> Cause:

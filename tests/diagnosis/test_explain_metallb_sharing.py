@@ -14,8 +14,8 @@ from platform_e2e.diagnosis.explain.metallb_pools import asks_in, requested_addr
 from platform_e2e.diagnosis.explain.metallb_sharing import refusal, sharing_key
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object
-from tests.loadbalancers import platform, service
-from tests.recorded_view import RecordedView
+from tests.fakes.loadbalancers import platform, service
+from tests.fakes.recorded_view import RecordedView
 
 pytestmark = pytest.mark.point("shared-address")
 

@@ -15,8 +15,8 @@ from platform_e2e.diagnosis.explain.scrapes import scrape_error
 from platform_e2e.diagnosis.explain.targets import takes_port, targets_per_pod
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object
-from tests.diagnosis.test_explain_monitoring import RELEASE, endpoint_slice, monitor, prometheus, service
-from tests.recorded_view import RecordedView, made
+from tests.fakes.monitoring import RELEASE, endpoint_slice, monitor, prometheus, service
+from tests.fakes.recorded_view import RecordedView, made
 
 TWO_PORTS = [{"name": "http", "containerPort": 8080}, {"name": "metrics", "containerPort": 9090}]
 SPEC = {"containers": [{"name": "chat", "ports": TWO_PORTS}]}

@@ -9,8 +9,8 @@ import pytest
 from platform_e2e.diagnosis.explain.metallb_l2 import takes_others
 from platform_e2e.diagnosis.explain.owners import behind, named, owner_of, replicas, scaler_of
 from platform_e2e.kube.objects import Object
-from tests.loadbalancers import service
-from tests.recorded_view import RecordedView, made
+from tests.fakes.loadbalancers import service
+from tests.fakes.recorded_view import RecordedView, made
 
 
 def owned(

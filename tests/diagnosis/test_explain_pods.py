@@ -7,7 +7,7 @@ import pytest
 from platform_e2e.diagnosis.explain import explain
 from platform_e2e.kube.errors import NotFound
 from platform_e2e.kube.objects import Object
-from tests.recorded_view import RecordedView, made
+from tests.fakes.recorded_view import RecordedView, made
 
 
 def pod(state: dict[str, Any], *, last: dict[str, Any] | None = None, restarts: int = 0, **status: Any) -> Object:

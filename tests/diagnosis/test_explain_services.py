@@ -9,7 +9,7 @@ import pytest
 from platform_e2e.diagnosis.explain import explain
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object
-from tests.recorded_view import RecordedView, made
+from tests.fakes.recorded_view import RecordedView, made
 
 SELECTOR = {"app": "web"}
 

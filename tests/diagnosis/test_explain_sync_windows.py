@@ -10,8 +10,8 @@ from platform_e2e.diagnosis.explain import explain
 from platform_e2e.diagnosis.explain.sync_windows import holding, is_active, matches
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object
-from tests import layers
-from tests.recorded_view import RecordedView, made
+from tests.fakes import layers
+from tests.fakes.recorded_view import RecordedView, made
 
 pytestmark = pytest.mark.point("sync-windows")
 

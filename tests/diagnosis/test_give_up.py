@@ -10,7 +10,7 @@ from platform_e2e.diagnosis.causes import HOOKS, STUCK
 from platform_e2e.diagnosis.give_up import worth_waiting
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object
-from tests.recorded_view import RecordedView, made
+from tests.fakes.recorded_view import RecordedView, made
 
 pytestmark = pytest.mark.point("wait-ends-when-still")
 

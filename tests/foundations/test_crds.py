@@ -5,7 +5,7 @@ from __future__ import annotations
 from platform_e2e.foundations import crds
 from platform_e2e.foundations.manifests import Object
 from platform_e2e.kube.expect import Met, Pending
-from tests.foundation_fakes import MemoryKube
+from tests.fakes.memory_kube import MemoryKube
 
 
 def definition(*versions: str) -> Object:

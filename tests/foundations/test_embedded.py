@@ -31,11 +31,11 @@ def test_the_version_that_is_told_is_the_module_s(chart: str) -> None:
     "image", [str(image) for have in embedded.CHARTS.values() for image in have.images.values()], ids=str
 )
 def test_an_image_that_a_chart_asks_for_is_assembled(image: str) -> None:
-    assert image in images.table(ROOT / "tests" / "layer" / "apps")
+    assert image in images.table(ROOT / "tests" / "data" / "platform" / "apps")
 
 
 def test_every_release_of_the_layer_can_be_had() -> None:
-    layer = releases.read(ROOT / "tests" / "layer")
+    layer = releases.read(ROOT / "tests" / "data" / "platform")
     assert {release.chart for release in layer} <= set(embedded.CHARTS)
     assert all(release.values.is_file() for release in layer)
 

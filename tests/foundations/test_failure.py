@@ -8,7 +8,7 @@ from platform_e2e.errors import BrokenPlatform
 from platform_e2e.foundations.failure import ReleaseFailed, evidence
 from platform_e2e.foundations.manifests import Object
 from platform_e2e.kube.errors import Unavailable
-from tests.foundation_fakes import MemoryKube
+from tests.fakes.memory_kube import MemoryKube
 
 LABELS = {"app": "a"}
 DEPLOYMENT: Object = {

@@ -21,8 +21,8 @@ from platform_e2e.kube.progress import STILL_SECONDS
 from platform_e2e.layer.releases import Release
 from platform_e2e.shell import CommandError
 from platform_e2e.timeline import Timeline
-from tests.foundation_fakes import MemoryKube, release_secret
-from tests.foundations.test_install import MODULE, FakeHelm, helm, memory, release
+from tests.fakes.helm import MODULE, FakeHelm, helm, memory, release
+from tests.fakes.memory_kube import MemoryKube, release_secret
 
 __all__ = ["helm", "memory", "release"]
 

@@ -10,7 +10,7 @@ import pytest
 
 from platform_e2e.foundations import release_store
 from platform_e2e.shell import CommandError
-from tests.foundation_fakes import MemoryKube, release_secret
+from tests.fakes.memory_kube import MemoryKube, release_secret
 
 MANIFEST = "---\n# Source: x\napiVersion: v1\nkind: Service\nmetadata:\n  name: a\n---\n# only a comment\n"
 

@@ -9,7 +9,7 @@ import pytest
 from platform_e2e.errors import WrongUsage
 from platform_e2e.foundations import restore_sealing_key, sealing_key
 from platform_e2e.paths import ROOT
-from tests.foundation_fakes import MemoryKube
+from tests.fakes.memory_kube import MemoryKube
 
 
 def test_the_namespace_is_made() -> None:

@@ -15,7 +15,7 @@ from platform_e2e.foundations.installation import SPEED
 from platform_e2e.paths import ROOT
 
 ASSEMBLED = ("argo-cd", "kube-prometheus-stack")
-LAYER = ROOT / "tests" / "layer" / "foundations" / "values"
+LAYER = ROOT / "tests" / "data" / "platform" / "foundations" / "values"
 
 
 def of(chart: str, value: Any) -> list[str]:

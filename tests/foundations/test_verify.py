@@ -14,7 +14,7 @@ from platform_e2e.foundations.running import MOUNT_SECONDS, UNPULLED_SECONDS, Ru
 from platform_e2e.foundations.verify import checks, verify
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import Failed, Met, Pending, Verdict
-from tests.scripted_api import ScriptedApi
+from tests.fakes.scripted_api import ScriptedApi
 
 READY: dict[str, Any] = {
     "observedGeneration": 1,

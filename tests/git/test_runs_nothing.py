@@ -23,10 +23,10 @@ from platform_e2e.incident import capture
 from platform_e2e.runs import checkout, digest, layer_at_commit, provenance, run_options
 from platform_e2e.runs.directory import Run
 from platform_e2e.settings import resolve
-from tests import incidents, layers
-from tests.box import Box
-from tests.planted_git import KINDS, WAYS, Planted, bare_layout, ini, of_another
-from tests.scripted_api import ScriptedApi
+from tests.fakes import incidents, layers
+from tests.fakes.planted_git import KINDS, WAYS, Planted, bare_layout, ini, of_another
+from tests.fakes.scripted_api import ScriptedApi
+from tests.support.box import Box
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from platform_e2e.gitops.git import PushError, _remote, ready_pod
 from platform_e2e.kube.expect import Met, Pending
 from platform_e2e.kube.progress import STILL_SECONDS, Movement
 from platform_e2e.layer.errors import LayerError
-from tests.gitops_server import FakeKube, Setup, git, make_layer, pod
+from tests.fakes.git_server import OnePod, Setup, git, make_layer, pod
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_head_and_read_name_what_is_missing(setup: Setup, layer: Path) -> None:
 
 def _commit_many(root: Path, worker: int) -> None:
     setup = object.__new__(Setup)
-    setup.kube, setup.kubectl, setup.directory = FakeKube(), root / "bin dir" / "kubectl", root / "run"
+    setup.kube, setup.kubectl, setup.directory = OnePod(), root / "bin dir" / "kubectl", root / "run"
     server = setup.start()
     for number in range(3):
         server.commit({f"main-{worker}-{number}": b"x"}, "Main")

@@ -12,7 +12,7 @@ from platform_e2e.gitops import argocd, argocd_requests
 from platform_e2e.gitops.argocd import APPLICATION, APPLICATIONSET
 from platform_e2e.gitops.convergence import converge, converged_on, roll_out
 from platform_e2e.kube.expect import Failed, Met, Pending, Refuted, Timeout
-from tests.gitops_fakes import SHA, FakeKube, Object, converged
+from tests.fakes.argocd import SHA, ChangingKube, Object, converged
 
 OLD = "b" * 40
 
@@ -303,7 +303,7 @@ def test_accessors() -> None:
 
 @pytest.fixture
 def kube() -> Any:
-    return FakeKube()
+    return ChangingKube()
 
 
 def test_refresh_asks_and_waits_until_the_request_is_gone(kube: Any) -> None:

@@ -20,8 +20,8 @@ from platform_e2e.kube.errors import ApiError, KindNotServed, NotFound
 from platform_e2e.kube.expect import Refuted, Timeout
 from platform_e2e.layer import Layer, load
 from platform_e2e.timeline import Timeline
-from tests import layers
-from tests.gitops_fakes import SHA, FakeKube, converged
+from tests.fakes import layers
+from tests.fakes.argocd import SHA, ChangingKube, converged
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,7 +89,7 @@ class FakeGit:
         return self.commit
 
 
-class Cluster(FakeKube):
+class Cluster(ChangingKube):
     """Takes what is applied."""
 
     def __init__(self) -> None:
@@ -478,6 +478,7 @@ def test_an_error_before_the_foundations_are_there_does_not(
         return False
 
     deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=10, give_up=GiveUp(untold, foundations_ready))
+    assert time.monotonic() - began > 0.4, "the wait outlasted the error"
 
 
 def test_an_error_that_argo_cd_remembers_is_asked_about_anew(kube: Any, layer: Layer, timeline: Timeline) -> None:

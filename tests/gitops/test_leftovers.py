@@ -17,9 +17,9 @@ from platform_e2e.gitops.leftovers import MadeForAnother
 from platform_e2e.kube.client import MANAGER, Kube
 from platform_e2e.layer import Layer, kustomize
 from platform_e2e.timeline import Timeline
-from tests import layers
-from tests.gitops_fakes import FakeKube, converged
-from tests.scripted_api import ScriptedApi
+from tests.fakes import layers
+from tests.fakes.argocd import ChangingKube, converged
+from tests.fakes.scripted_api import ScriptedApi
 
 pytestmark = pytest.mark.point("kept-cluster-as-new")
 
@@ -191,7 +191,7 @@ def test_what_does_not_go_means_another_cluster(api: ScriptedApi, kube: Kube, la
 
 
 def test_an_application_is_synced_as_argocd_itself_would_and_every_object_is_applied() -> None:
-    kube = FakeKube()
+    kube = ChangingKube()
     app = converged("one")
     app["spec"]["syncPolicy"] |= {
         "syncOptions": ["ServerSideApply=true", "ApplyOutOfSyncOnly=true"],
@@ -208,7 +208,7 @@ def test_an_application_is_synced_as_argocd_itself_would_and_every_object_is_app
 
 
 def test_only_what_is_automated_and_has_converged_is_synced_again(layer: Layer) -> None:
-    kube = FakeKube()
+    kube = ChangingKube()
     kube.put(argocd.APPLICATION, converged("one"))
     leftovers.sync_again(kube, layer, {})  # type: ignore[arg-type]
     assert kube.patches == []
@@ -226,7 +226,7 @@ def test_a_sync_is_asked_for_when_no_other_operation_goes_on(
     layer: Layer, monkeypatch: pytest.MonkeyPatch, going: dict[str, Any]
 ) -> None:
     monkeypatch.setattr(leftovers, "GONE_SECONDS", 5.0)
-    kube = FakeKube()
+    kube = ChangingKube()
     app = converged("one")
     looks: list[int] = []
 

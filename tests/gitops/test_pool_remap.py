@@ -4,7 +4,7 @@ import pytest
 
 from platform_e2e.errors import WrongUsage
 from platform_e2e.gitops.transform import transform
-from tests.gitops_layers import ANCHOR, MAP, OWN, URL, run, with_anchor
+from tests.fakes.gitops_layers import ANCHOR, MAP, OWN, URL, run, with_anchor
 
 POOL = "apiVersion: metallb.io/v1beta1\nkind: IPAddressPool\nmetadata: {name: p}\nspec:\n  addresses:\n"
 SERVICE = "apiVersion: v1\nkind: Service\nmetadata:\n  name: s\n"

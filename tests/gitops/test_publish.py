@@ -6,7 +6,7 @@ import pytest
 
 from platform_e2e.gitops import server
 from platform_e2e.gitops.git import PushError
-from tests.gitops_server import APPLICATION, OWN, Setup, git, make_layer
+from tests.fakes.git_server import APPLICATION, OWN, Setup, git, make_layer
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from platform_e2e.errors import WrongUsage
 from platform_e2e.gitops import repository_references, yamledit
 from platform_e2e.gitops.bare_repository import files_of
 from platform_e2e.gitops.transform import SourceError, Transformed, message, transform
-from tests.gitops_layers import ANCHOR, MAP, OWN, URL, application, applicationset, run, with_anchor
+from tests.fakes.gitops_layers import ANCHOR, MAP, OWN, URL, application, applicationset, run, with_anchor
 
 # Every place that is rewritten. The left side becomes the right side by replacing OWN alone.
 PLACES = {
@@ -299,7 +299,9 @@ def test_the_commits_message_lists_every_change_with_its_place() -> None:
 
 def test_this_repositorys_layer_changes_in_values_only() -> None:
     files = {
-        name: file.content for name, file in files_of(paths.ROOT / "tests" / "layer").items() if file.mode != "120000"
+        name: file.content
+        for name, file in files_of(paths.ROOT / "tests" / "data" / "platform").items()
+        if file.mode != "120000"
     }
     done = transform(files, url=URL, pool_map=MAP)
     assert len(done.changes) >= 10

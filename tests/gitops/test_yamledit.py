@@ -12,7 +12,7 @@ from ruamel.yaml.nodes import ScalarNode
 
 from platform_e2e.errors import WrongUsage
 from platform_e2e.gitops import pool_remap, yaml_patches, yamledit
-from tests.gitops_layers import MAP, OWN, URL, run
+from tests.fakes.gitops_layers import MAP, OWN, URL, run
 
 scalars = st.one_of(
     st.sampled_from(

@@ -17,9 +17,9 @@ from platform_e2e.incident.apply_drift import apply, lose_address, patch_of
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.objects import Object
 from platform_e2e.layer import Rendered
-from tests import incidents, layers
-from tests.incidents import drift
-from tests.scripted_api import ScriptedApi
+from tests.fakes import incidents, layers
+from tests.fakes.incidents import drift
+from tests.fakes.scripted_api import ScriptedApi
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from platform_e2e.incident.archive import files_of
 from platform_e2e.incident.model import SCHEMA, Incident, parse
 from platform_e2e.incident.reproduce import drift_documents
 from platform_e2e.outside.members import UnsafeArchive
-from tests.incidents import FINDING, drift
+from tests.fakes.incidents import FINDING, drift
 
 HEAD = {"incident.json": b"{}"}
 

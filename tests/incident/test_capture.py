@@ -20,11 +20,10 @@ from platform_e2e.incident.model import Incident, parse
 from platform_e2e.incident.reproduce import drift_documents
 from platform_e2e.layer import Rendered
 from platform_e2e.outside.members import UnsafeArchive
-from tests import incidents, layers
-from tests.kube import test_stranger
-from tests.kube.test_stranger import BODIES
-from tests.recorded_view import made
-from tests.scripted_api import ScriptedApi
+from tests.fakes import bad_answers, incidents, layers
+from tests.fakes.bad_answers import BODIES
+from tests.fakes.recorded_view import made
+from tests.fakes.scripted_api import ScriptedApi
 
 PASSWORD = "correct-horse-battery"
 LISTED = (
@@ -406,11 +405,11 @@ def test_who_may_list_only_in_namespaces_captures_these(
 def test_a_capture_of_a_hostile_server_ends(
     api: ScriptedApi, take: Take, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(capture, "TAKEN", test_stranger.SMALL)
+    monkeypatch.setattr(capture, "TAKEN", bad_answers.SMALL)
     monkeypatch.setattr(capture, "PATIENCE", 0)
     layer, sha = incidents.checkout(tmp_path)
     incidents.platform(api, sha)
-    cases = {**test_stranger.WIRE, **{k: test_stranger.plain(v) for k, v in BODIES.items()}}
+    cases = {**bad_answers.WIRE, **{k: bad_answers.plain(v) for k, v in BODIES.items()}}
     for part in ("", "/applications?", "/nodes?"):
         for name in CHOSEN:
             api.faults.clear()

@@ -22,9 +22,9 @@ from platform_e2e.incident.archive import files_of
 from platform_e2e.incident.model import CapturedRelease, Incident
 from platform_e2e.incident.output import clean
 from platform_e2e.runs import compare
-from tests import incidents, layers
-from tests.incidents import FINDING, drift
-from tests.scripted_api import ScriptedApi
+from tests.fakes import incidents, layers
+from tests.fakes.incidents import FINDING, drift
+from tests.fakes.scripted_api import ScriptedApi
 
 SHA = "a" * 40
 THEN = Incident(

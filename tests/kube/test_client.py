@@ -14,7 +14,7 @@ from platform_e2e.kube.errors import Conflict, Forbidden, Invalid, KindNotServed
 from platform_e2e.kube.kubeconfig import Endpoint
 from platform_e2e.kube.objects import Object
 from platform_e2e.kube.reader import Reader
-from tests.scripted_api import ScriptedApi
+from tests.fakes.scripted_api import ScriptedApi
 
 
 @pytest.fixture

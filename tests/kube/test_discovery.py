@@ -8,7 +8,7 @@ import pytest
 
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.discovery import UnknownKind, kinds
-from tests.scripted_api import ScriptedApi
+from tests.fakes.scripted_api import ScriptedApi
 
 
 @pytest.fixture(params=[True, False], ids=["aggregated", "by group"])

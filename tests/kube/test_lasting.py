@@ -12,7 +12,7 @@ import pytest
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import Failed, Met, Pending, Polled, Refuted, Timeout, Unobserved, Verdict, eventually
 from platform_e2e.kube.objects import Object
-from tests.scripted_api import ScriptedApi
+from tests.fakes.scripted_api import ScriptedApi
 
 KIND = "v1/ConfigMap"
 

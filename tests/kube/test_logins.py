@@ -26,8 +26,8 @@ from platform_e2e.kube.errors import KubeconfigError, Unavailable
 from platform_e2e.kube.kubeconfig import load
 from platform_e2e.kube.reader import Reader
 from platform_e2e.kube.transport import Request
-from tests.command_line import api, deployment
-from tests.scripted_api import ScriptedApi
+from tests.fakes.scripted_api import ScriptedApi
+from tests.support.command_line import api, deployment
 
 __all__ = ["api"]
 

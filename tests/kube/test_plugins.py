@@ -26,8 +26,8 @@ from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.errors import KubeconfigError
 from platform_e2e.kube.kubeconfig import load
-from tests.command_line import api, deployment
-from tests.scripted_api import ScriptedApi
+from tests.fakes.scripted_api import ScriptedApi
+from tests.support.command_line import api, deployment
 
 __all__ = ["api"]
 

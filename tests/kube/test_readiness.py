@@ -24,7 +24,7 @@ from platform_e2e.kube.readiness import (
     serving,
     webhook_answering,
 )
-from tests.scripted_api import ScriptedApi
+from tests.fakes.scripted_api import ScriptedApi
 
 
 def workload(kind: str, generation: int, spec: Object, **status: Any) -> Object:

@@ -27,7 +27,7 @@ from platform_e2e.kube.expect import (
     never,
 )
 from platform_e2e.kube.objects import Object
-from tests.scripted_api import ScriptedApi
+from tests.fakes.scripted_api import ScriptedApi
 
 
 @pytest.fixture
@@ -212,7 +212,7 @@ def test_a_change_while_the_stream_was_closed_is_not_missed(api: ScriptedApi, ku
         api.close_streams()
         put(api, "2")
         put(api, "3")
-    waiting.result()
+    assert waiting.result()["data"] == {"v": "2"}
 
 
 @pytest.mark.parametrize("as_event", [True, False])
@@ -228,7 +228,7 @@ def test_a_forgotten_version_is_listed_anew(api: ScriptedApi, kube: Kube, *, as_
             api.forget()
         else:
             api.fail("GET", "watch=true", 410)
-    waiting.result()
+    assert waiting.result()["data"] == {"v": "3"}
 
 
 def test_a_deletion_during_the_gap_is_seen(api: ScriptedApi, kube: Kube) -> None:
@@ -241,6 +241,7 @@ def test_a_deletion_during_the_gap_is_seen(api: ScriptedApi, kube: Kube) -> None
             api.remove("configmaps", "ns", "a")
             api.forget()
         waiting.result(10)
+    assert kube.get("v1/ConfigMap", "a", "ns") is None
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
@@ -344,7 +345,7 @@ def test_a_replaced_object_is_another_one(api: ScriptedApi, kube: Kube) -> None:
     def replaced(obj: Object | None) -> Verdict:
         if obj is None or obj["metadata"]["uid"] == old:
             return Pending("the old one, or none")
-        return Met()
+        return Met(obj["metadata"]["uid"])
 
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(
@@ -352,8 +353,8 @@ def test_a_replaced_object_is_another_one(api: ScriptedApi, kube: Kube) -> None:
         )
         api.until_watched()
         api.remove("configmaps", "ns", "a")
-        put(api, "1")
-        waiting.result(5)
+        new = put(api, "1")["metadata"]["uid"]
+        assert waiting.result(5) == new
 
 
 def test_never_sees_what_came_and_went_between_two_lists(api: ScriptedApi, kube: Kube) -> None:
@@ -395,7 +396,7 @@ def test_what_came_with_the_deadline_counts_although_the_watch_was_late(api: Scr
         waiting = pool.submit(eventually, source, value("2"), timeout=0.4, what="a is 2")
         time.sleep(0.2)
         put(api, "2")
-        waiting.result(5)
+        assert waiting.result(5)["data"] == {"v": "2"}
 
 
 def test_a_timeout_without_any_reading_is_not_the_platforms_fault(

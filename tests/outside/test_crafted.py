@@ -18,7 +18,8 @@ import pytest
 from platform_e2e import cli
 from platform_e2e.incident import capture
 from platform_e2e.runs import run_options
-from tests import crafted, forks, layers
+from tests.fakes import crafted, layers
+from tests.support import forks
 
 MOST_MEMORY = 300 << 10
 """KiB of one process, with all that it has loaded."""
@@ -89,20 +90,20 @@ def _reproduce(path: Path) -> int:
     return cli.main(["reproduce", str(path), "--no-shell"])
 
 
-def ended(ways: Sequence[str], made: Mapping[str, Callable[[], bytes]], place: Path) -> list[dict[str, Any]]:
+def assert_harmless(ways: Sequence[str], made: Mapping[str, Callable[[], bytes]], place: Path) -> list[dict[str, Any]]:
     """Return how archives are read that are made in a place."""
     paths = []
     for name, make in made.items():
         paths.append(place / name / "e2e.tar.gz")
         paths[-1].parent.mkdir()
         paths[-1].write_bytes(make())
-    every = ended_at(ways, paths, place)
+    every = assert_harmless_at(ways, paths, place)
     assert {one.name for one in place.iterdir()} <= {*made, "told.json", "cache"}
     assert all([one.name for one in path.parent.iterdir()] == [path.name] for path in paths), "nothing is unpacked"
     return every
 
 
-def ended_at(ways: Sequence[str], paths: Sequence[Path], place: Path) -> list[dict[str, Any]]:
+def assert_harmless_at(ways: Sequence[str], paths: Sequence[Path], place: Path) -> list[dict[str, Any]]:
     """Return how what is at these paths is read, in a process of its own."""
     out = place / "told.json"
     own = {"PLATFORM_E2E_CACHE": str(place / "cache"), "PLATFORM_E2E_ARTIFACTS": str(place / "none")}
@@ -138,19 +139,19 @@ def test_there_are_enough() -> None:
 @pytest.mark.point("archives-bounded")
 @pytest.mark.parametrize("names", batches(crafted.ARCHIVES))
 def test_crafted_archives(place: Path, names: list[str]) -> None:
-    ended(["replay", "reproduce"], {name: crafted.ARCHIVES[name] for name in names}, place)
+    assert_harmless(["replay", "reproduce"], {name: crafted.ARCHIVES[name] for name in names}, place)
 
 
 @pytest.mark.point("archives-bounded")
 @pytest.mark.parametrize("names", batches(crafted.RUNS))
 def test_crafted_runs(place: Path, names: list[str]) -> None:
-    ended(["replay"], {name: crafted.RUNS[name] for name in names}, place)
+    assert_harmless(["replay"], {name: crafted.RUNS[name] for name in names}, place)
 
 
 @pytest.mark.point("archives-bounded")
 @pytest.mark.parametrize("names", batches(crafted.INCIDENTS))
 def test_crafted_incidents(place: Path, names: list[str]) -> None:
-    ended(["reproduce"], {name: crafted.INCIDENTS[name] for name in names}, place)
+    assert_harmless(["reproduce"], {name: crafted.INCIDENTS[name] for name in names}, place)
 
 
 @pytest.mark.point("links-not-followed")
@@ -160,7 +161,7 @@ def test_crafted_directories(place: Path, names: list[str]) -> None:
     for name in names:
         (place / name).mkdir()
         crafted.DIRECTORIES[name](place / name / "run")
-    for told in ended_at(["replay"], [place / name / "run" for name in names], place):
+    for told in assert_harmless_at(["replay"], [place / name / "run" for name in names], place):
         assert "hunter2" not in told["said"]
         if told["name"].startswith(("link-", "pipe-", "large-", "device")):
             assert told["status"] == STATUS

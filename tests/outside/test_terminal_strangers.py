@@ -14,8 +14,8 @@ from platform_e2e.incident import capture
 from platform_e2e.runs import compare, run_options
 from platform_e2e.runs.run_record import Then
 from platform_e2e.runs.verdict import PromiseBroken
-from tests import crafted, layers
-from tests.box import Box
+from tests.fakes import crafted, layers
+from tests.support.box import Box
 
 EVIL = "a\x1b]0;owned\x07\x1b[2J\x9b31m\u202eb\rc"
 

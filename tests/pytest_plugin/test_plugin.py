@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.installed import ROOT, Environment, built, environment
+from tests.support.installed import ROOT, Environment, built, environment
 
 QUICK = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
 """Hypothesis takes as long to load as all else together, and is nothing that the plugin could meet."""

@@ -18,7 +18,7 @@ from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.kube.expect import Met, Pending, Polled, Timeout, Verdict, eventually
 from platform_e2e.kube.objects import Object
 from platform_e2e.timeline import STEP_CHARACTERS, Timeline
-from tests.scripted_api import ScriptedApi
+from tests.fakes.scripted_api import ScriptedApi
 
 LONG_AGO, LATER = "2026-01-01T12:00:00Z", "2026-01-01T12:10:00Z"
 SINCE = seconds_of("2026-01-01T12:05:00Z")
@@ -272,10 +272,13 @@ def test_an_api_server_that_is_away_ends_no_run(api: ScriptedApi, line: Line, tm
         api.start()
         api.put("applications", "argocd", "chat", status=app("chat")["status"])
         until(lambda: line.events("application"))
+    assert [event["sync"] for event in line.events("application")] == ["Synced"]
 
 
 def test_a_client_that_was_closed_ends_no_run(api: ScriptedApi, line: Line, tmp_path: Path) -> None:
+    """Neither the observer's start nor its end raises."""
     client = api.client()
     client.close()
     with Observer(client, line, tmp_path / "observer.lock", lambda: True, TESTS):
         threading.Event().wait(0.1)
+    assert line.events("application") == []

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.box import Box
+from tests.support.box import Box
 
 GREEN = """
 @pytest.mark.promise("loadbalancer")

@@ -10,7 +10,7 @@ import pytest
 
 from platform_e2e import redact
 from platform_e2e.pytest_plugin import redaction
-from tests.box import Box
+from tests.support.box import Box
 
 
 @pytest.mark.parametrize("workers", ["0", "1"])

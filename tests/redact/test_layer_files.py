@@ -6,7 +6,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from platform_e2e.redact.layer_files import NO_VALUE, redacted
-from tests import layers
+from tests.fakes import layers
 
 SECRET = "hunter2hunter2"
 

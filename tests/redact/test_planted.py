@@ -27,7 +27,7 @@ from platform_e2e.runs import provenance
 from platform_e2e.runs.directory import Run
 from platform_e2e.runs.verdict import Outcome, Result
 from platform_e2e.settings import resolve
-from tests.box import Box
+from tests.support.box import Box
 
 SHAPES = shapes(seed=7)
 TEXTS = [shape.text for shape in SHAPES]

@@ -36,10 +36,10 @@ def test_ids_are_unique_and_every_text_has_a_file_name() -> None:
 
 def test_a_shape_has_its_secrets_where_its_marks_are_and_nowhere_else() -> None:
     for shape in shapes():
-        _marked_alone(shape)
+        _assert_marked_alone(shape)
 
 
-def _marked_alone(shape: Planted) -> None:
+def _assert_marked_alone(shape: Planted) -> None:
     text, secrets = shape.fill(random.Random(7))
     parts = list(split(shape.template))
     literals = [part for marked, part in parts if not marked]

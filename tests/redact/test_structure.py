@@ -183,7 +183,9 @@ def test_what_only_tells_of_secrets_stays(line: str) -> None:
 
 @pytest.mark.point("no-over-redaction")
 def test_of_the_demo_layer_not_one_line_is_changed() -> None:
-    files = {str(one): one.read_bytes() for one in (paths.ROOT / "tests" / "layer").rglob("*") if one.is_file()}
+    files = {
+        str(one): one.read_bytes() for one in (paths.ROOT / "tests" / "data" / "platform").rglob("*") if one.is_file()
+    }
     assert len(files) > 40
     assert layer_files.redacted(files) == (files, [])
 

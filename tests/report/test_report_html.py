@@ -26,7 +26,7 @@ from platform_e2e.report.html.source import RunFiles, event_of
 from platform_e2e.report.html.writing import SCRIPTS
 from platform_e2e.runs.directory import Run
 from platform_e2e.runs.saved import SavedRun
-from tests.made_run import HOSTILE, Made, hostile, red
+from tests.fakes.made_run import HOSTILE, Made, hostile, red
 
 TOKEN = "ghp_" + "a1B2c3D4" * 5
 
@@ -246,7 +246,8 @@ def test_a_run_of_any_other_shape_still_has_a_page(directory: Path) -> None:
     run["verdict"]["tests"].sort(key=lambda test: test["outcome"] != "failed")
     for place, path in enumerate(leaves(run)):
         for other in ODD if len(path) < 2 else (ODD[place % len(ODD)],):
-            model.page(RunFiles(directory, SavedRun.from_json(replaced(run, path, other))[0]))
+            written, _ = model.page(RunFiles(directory, SavedRun.from_json(replaced(run, path, other))[0]))
+            assert written["head"]["title"], f"{path} is {other}"
 
 
 def test_events_of_any_other_shape_still_have_a_timeline(directory: Path) -> None:

@@ -11,7 +11,7 @@ from platform_e2e.runs.history.comparison import Comparison, compare
 from platform_e2e.runs.history.record import RecordedRun, RecordedTest
 from platform_e2e.runs.history.regression import fewer
 from platform_e2e.runs.verdict import Outcome
-from tests.histories import HARNESS, LAYER, entry, monitor
+from tests.fakes.histories import HARNESS, LAYER, entry, monitor
 
 CHANGED = {"commit": "9aaaaaaaaaaabbbb", "digest": "9999"}
 ADDRESS = (

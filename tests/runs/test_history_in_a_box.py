@@ -6,7 +6,7 @@ import json
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from tests.box import Box
+from tests.support.box import Box
 
 OF_THE_LAYER = """
 from pathlib import Path

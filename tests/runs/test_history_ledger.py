@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from platform_e2e.runs.history import jsonl
 from platform_e2e.runs.history.jsonl import Ledger
 from platform_e2e.runs.history.record import RecordedRun, RecordedTest, counts
-from tests.histories import entry
+from tests.fakes.histories import entry
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.box import Box, new_box
+from tests.support.box import Box, new_box
 
 RED = """
 from platform_e2e.pytest_plugin.layer import layer_of

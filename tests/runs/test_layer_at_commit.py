@@ -8,7 +8,7 @@ import pytest
 
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.runs import layer_at_commit
-from tests.incidents import commit
+from tests.fakes.incidents import commit
 
 
 @pytest.fixture

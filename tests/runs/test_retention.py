@@ -10,7 +10,7 @@ import pytest
 
 from platform_e2e.runs import retention
 from platform_e2e.runs.retention import GOING, apply, going, needed
-from tests.histories import entry
+from tests.fakes.histories import entry
 
 
 def run(artifacts: Path, number: int, *files: str) -> Path:

@@ -18,7 +18,7 @@ from platform_e2e.outside.tarformat import MemberKind
 from platform_e2e.runs import restore, run_options, snapshot
 from platform_e2e.runs.compare import as_json, compare, summary, table
 from platform_e2e.settings import resolve
-from tests import crafted
+from tests.fakes import crafted
 
 SOUND: dict[str, Any] = {
     "exit_code": 1,

@@ -13,7 +13,7 @@ from platform_e2e.report.html import write
 from platform_e2e.runs.history.comparison import Change
 from platform_e2e.runs.saved import NAME, Phase, SavedRun
 from platform_e2e.runs.verdict import Outcome, Result, verdict_on
-from tests.made_run import OUTSIDE, red
+from tests.fakes.made_run import OUTSIDE, red
 
 FINDING = Finding(
     "service/chat -n a", "loadbalancer", "an address", "none", Cause("pool-full", "it is full", "widen it", "pool")

@@ -15,7 +15,7 @@ from platform_e2e.kube.objects import Object
 from platform_e2e.layer import Layer, Rendered
 from platform_e2e.layer.objects import located
 from platform_e2e.testing import BlockedByPromise, Cause, Met, Pending, Platform, PromiseBroken, explains
-from tests.recorded_view import RecordedView, made
+from tests.fakes.recorded_view import RecordedView, made
 
 CERTIFICATE = "cert-manager.io/v1/Certificate"
 GIT = made(CERTIFICATE, "shop", "shop", spec={"issuerRef": {"name": "letsencrypt"}})

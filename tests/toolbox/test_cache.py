@@ -14,7 +14,7 @@ from platform_e2e import paths
 from platform_e2e.timeline import Timeline
 from platform_e2e.toolbox import cache
 from platform_e2e.toolbox.locks import LockBusy
-from tests import forks, make_once
+from tests.support import forks, make_once
 
 SILENT = Timeline(None)
 

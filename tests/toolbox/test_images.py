@@ -25,7 +25,7 @@ from platform_e2e.toolbox.image_specs import Sources
 from platform_e2e.toolbox.images import Image
 from platform_e2e.toolbox.programs import Programs
 from platform_e2e.toolbox.rootfs import Rootfs
-from tests import layers
+from tests.fakes import layers
 
 SILENT = Timeline(None)
 
@@ -133,7 +133,7 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sources:
     (module / "hack/git-verify-wrapper.sh").write_text("x")
     monkeypatch.setattr(programs, "module_directory", lambda _: module)
     apps = tmp_path / "apps"
-    shutil.copytree(paths.ROOT / "tests/layer/apps/chat", apps / "chat")
+    shutil.copytree(paths.ROOT / "tests/data/platform/apps/chat", apps / "chat")
     return Sources(Programs(directory, keys), node, roots, apps)
 
 

@@ -17,7 +17,7 @@ from platform_e2e.cluster.k3d.daemon import GIB, Daemon
 from platform_e2e.cluster.provider import ClusterSpec, Images
 from platform_e2e.toolbox import programs, toolchain
 from tests.commands.test_doctor import SOUND
-from tests.fake_docker import FakeTools, tools
+from tests.fakes.docker import FakeTools, tools
 
 __all__ = ["tools"]
 
@@ -31,7 +31,7 @@ DESKTOP = {
 }
 
 SCRIPT = """
-import tests.as_a_mac
+import tests.fakes.mac
 import json, sys
 from platform_e2e.cluster.k3d import daemon, sources
 sources.ask = lambda url, ca="": ""

@@ -16,7 +16,7 @@ from platform_e2e.errors import BrokenHarness, WrongUsage
 from platform_e2e.shell import CommandError
 from platform_e2e.timeline import Timeline
 from platform_e2e.toolbox import gomod, hostpackages, modules, prebuilt, programs, rootfs
-from tests import fake_go
+from tests.fakes import go
 
 SILENT = Timeline(None)
 CARRIED_BY = "1.26.8"
@@ -50,7 +50,7 @@ def make_modules(cache: Path) -> None:
 def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package of a wheel that another machine has made."""
     place = tmp_path_factory.mktemp("packed")
-    fake_go.install(place / "bin")
+    go.install(place / "bin")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "geteuid", lambda: 0)
         patch.setattr(rootfs, "_make", make_small)
@@ -67,7 +67,7 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def wheel(packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """That wheel, installed here: with a cache that has nothing in it, and a Go of another version."""
-    fake_go.install(tmp_path / "bin")
+    go.install(tmp_path / "bin")
     shutil.copytree(gomod.MODULE, tmp_path / "module")
     package = tmp_path / "site" / prebuilt.PACKAGE
     shutil.copytree(packed, package)

@@ -14,7 +14,7 @@ from platform_e2e.errors import BrokenHarness, WrongUsage
 from platform_e2e.shell import CommandError
 from platform_e2e.timeline import Timeline
 from platform_e2e.toolbox import gobuild, gomod, programs, stamps, toolchain
-from tests import fake_go
+from tests.fakes import go
 
 SILENT = Timeline(None)
 
@@ -22,7 +22,7 @@ SILENT = Timeline(None)
 @pytest.fixture(autouse=True)
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A go on PATH, a cache, and a copy of the Go module to change."""
-    fake_go.install(tmp_path / "bin")
+    go.install(tmp_path / "bin")
     module = tmp_path / "module"
     shutil.copytree(gomod.MODULE, module)
     monkeypatch.setattr(gomod, "MODULE", module)

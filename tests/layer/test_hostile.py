@@ -1,0 +1,378 @@
+"""A layer is hostile input: everything that cannot be used is refused with file and line, before anything is started."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from platform_e2e import layer
+from platform_e2e.errors import BrokenHarness, WrongUsage
+from platform_e2e.layer import LayerError, tree, yamlfile
+from tests.fakes import layers
+
+CONFIGMAP = "manifests/one/configmap.yaml"
+APPLICATION = "argocd/applications/one.yaml"
+KUSTOMIZATION = "manifests/one/kustomization.yaml"
+
+
+def refused(root: Path) -> str:
+    """Load a layer that must be refused and return the first line of the error."""
+    with pytest.raises(LayerError) as caught:
+        layer.load(root, layers.one_configmap)
+    assert isinstance(caught.value, WrongUsage)
+    assert caught.value.exit_code == 4
+    return str(caught.value).splitlines()[0]
+
+
+def test_the_small_layer_itself_is_sound(tmp_path: Path) -> None:
+    found = layer.load(layers.write(tmp_path, {}))
+    assert [str(one) for one in found.rendered] == ["configmap/one -n one"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        (CONFIGMAP, "kind: [\n", f"{CONFIGMAP}:2: is not valid YAML"),
+        (CONFIGMAP, "a: b\n  c: d\n", f"{CONFIGMAP}:2: is not valid YAML: mapping values are not allowed here"),
+        (CONFIGMAP, "a: 1\n\tb: 2\n", f"{CONFIGMAP}:2: is not valid YAML"),
+        (
+            CONFIGMAP,
+            layers.CONFIGMAP + "  key: other\n",
+            f'{CONFIGMAP}:7: is not valid YAML: while constructing a mapping found duplicate key "key" with value "other"',
+        ),
+        (APPLICATION, layers.APPLICATION + "      selfHeal: false\n", f"{APPLICATION}:19: is not valid YAML"),
+        (CONFIGMAP, b"a: 1\nb: \xff\n", f"{CONFIGMAP}:2: is not UTF-8: invalid start byte 0xff"),
+        (CONFIGMAP, b"a: 1\nb: \x00\n", f"{CONFIGMAP}:2: is not valid YAML: special characters are not allowed"),
+        (CONFIGMAP, "- a\n", f"{CONFIGMAP}:1: is not a Kubernetes object: it must be a mapping"),
+        (CONFIGMAP, "just text\n", f"{CONFIGMAP}:1: is not a Kubernetes object: it must be a mapping"),
+        (
+            CONFIGMAP,
+            "kind: ConfigMap\nmetadata: {name: a}\n",
+            f"{CONFIGMAP}:1: is not a Kubernetes object: it must have apiVersion",
+        ),
+        (CONFIGMAP, "apiVersion: v1\nkind: ConfigMap\n", f"{CONFIGMAP}:1: ConfigMap has no metadata.name"),
+        (
+            CONFIGMAP,
+            layers.CONFIGMAP.replace("name: one", "name: one\n  annotations:\n    wave: 1"),
+            f"{CONFIGMAP}:6: metadata.annotations has wave: 1, which is not a text",
+        ),
+        (CONFIGMAP, "? {a: b}\n: c\n", f"{CONFIGMAP}:1: has a key that is not a text"),
+        (CONFIGMAP, "a: !!set {b}\n", f"{CONFIGMAP}:1: has a value of a type that JSON does not know: CommentedSet"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_with_its_line(
+    tmp_path: Path, name: str, content: str | bytes, expected: str
+) -> None:
+    assert refused(layers.write(tmp_path, {name: content})).startswith(expected)
+
+
+def test_json_is_held_to_the_same_rules(tmp_path: Path) -> None:
+    files: dict[str, str | bytes | None] = {CONFIGMAP: None}
+    root = layers.write(tmp_path, {**files, "manifests/one/one.json": '{"kind": "ConfigMap",\n'})
+    assert refused(root).startswith("manifests/one/one.json:2: is not valid JSON")
+    root = layers.write(tmp_path, {**files, "manifests/one/one.json": '{"kind": 1,\n"kind": 2}'})
+    assert refused(root) == 'manifests/one/one.json: is not valid JSON: found duplicate key "kind"'
+
+
+def test_nesting_that_would_exhaust_the_stack_is_an_error(tmp_path: Path) -> None:
+    text = "a:\n" + "[" * 200_000
+    assert refused(layers.write(tmp_path, {CONFIGMAP: text})) == f"{CONFIGMAP}:2: is nested more than 500 levels deep"
+    (tmp_path / CONFIGMAP).rename(tmp_path / "manifests" / "one" / "one.json")
+    assert refused(tmp_path) == "manifests/one/one.json:2: is nested more than 500 levels deep"
+
+
+def test_nesting_by_indentation_is_an_error_too(tmp_path: Path) -> None:
+    text = "\n".join(" " * n + "a:" for n in range(1000))
+    assert refused(layers.write(tmp_path, {CONFIGMAP: text})).startswith(f"{CONFIGMAP}: is nested too deeply")
+
+
+def test_aliases_of_aliases_are_stopped(tmp_path: Path) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
+    found = refused(layers.write(tmp_path, {CONFIGMAP: "\n".join(lines)}))
+    assert found == f"{CONFIGMAP}:1: has more than {yamlfile.MOST_VALUES} values once its aliases are resolved"
+
+
+def test_a_structure_that_contains_itself_is_stopped(tmp_path: Path) -> None:
+    expected = "is not valid YAML: found an alias within what it stands for"
+    assert refused(layers.write(tmp_path, {CONFIGMAP: "a: &a\n  b: *a\n"})) == f"{CONFIGMAP}:1: {expected}"
+    assert refused(layers.write(tmp_path, {CONFIGMAP: "a: 1\nb: &b [*b, 1]\n"})) == f"{CONFIGMAP}:2: {expected}"
+
+
+def test_harmless_anchors_are_resolved(tmp_path: Path) -> None:
+    text = layers.CONFIGMAP.replace("data:\n", "data: &data\n") + "  other: &v value\n  third: *v\n"
+    found = layer.load(layers.write(tmp_path, {CONFIGMAP: text}))
+    assert found.rendered[0].object["data"] == {"key": "value", "other": "value", "third": "value"}
+
+
+def test_a_date_stays_a_text_as_in_kubernetes(tmp_path: Path) -> None:
+    found = layer.load(layers.write(tmp_path, {CONFIGMAP: layers.CONFIGMAP + "  day: 2026-11-24\n"}))
+    assert found.rendered[0].object["data"]["day"] == "2026-11-24"
+
+
+@pytest.mark.parametrize("place", ["manifests/one/big.yaml", "apps/big.bin"])
+def test_a_50_mb_file_is_refused_unread(tmp_path: Path, place: str) -> None:
+    root = layers.write(tmp_path, {place: b""})
+    os.truncate(root / place, 50 << 20)
+    assert refused(root) == f"{place}:1: is 50 MiB large, more than 10 MiB"
+
+
+def test_a_yaml_file_that_no_api_server_would_take_is_refused(tmp_path: Path) -> None:
+    root = layers.write(tmp_path, {CONFIGMAP: layers.CONFIGMAP + "#" * yamlfile.LARGEST_FILE})
+    assert refused(root) == f"{CONFIGMAP}:1: is 1.0 MiB large, more than 1 MiB"
+
+
+def test_a_layer_that_is_large_in_all_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = layers.write(tmp_path, {})
+    monkeypatch.setattr(tree, "MOST_FILES", 1)
+    assert refused(root) == ".: has more than 1 files"
+    monkeypatch.setattr(tree, "MOST_FILES", 10)
+    monkeypatch.setattr(tree, "LARGEST_LAYER", 10)
+    assert refused(root).startswith(".: is more than 0 MiB large")
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("/etc/passwd", "is a symbolic link to the absolute path /etc/passwd"),
+        ("../../../outside", "is a symbolic link to ../../../outside, outside of the layer"),
+        ("../../nowhere", "is a symbolic link to ../../nowhere, which does not exist"),
+        ("link.yaml", "is a symbolic link to link.yaml, which does not exist"),
+    ],
+)
+def test_a_symbolic_link_out_of_the_layer_is_refused(tmp_path: Path, target: str, expected: str) -> None:
+    (tmp_path / "outside").write_text("secret")
+    root = layers.write(tmp_path / "layer", {})
+    (root / "manifests" / "one" / "link.yaml").symlink_to(target)
+    assert refused(root) == f"manifests/one/link.yaml: {expected}"
+
+
+def test_a_linked_directory_out_of_the_layer_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    root = layers.write(tmp_path / "layer", {})
+    (root / "apps").symlink_to("../outside")
+    assert refused(root) == "apps: is a symbolic link to ../outside, outside of the layer"
+
+
+def test_a_link_within_the_layer_is_followed(tmp_path: Path) -> None:
+    root = layers.write(tmp_path, {CONFIGMAP: None, "shared/configmap.yaml": layers.CONFIGMAP})
+    (root / "manifests" / "one").mkdir(parents=True)
+    (root / CONFIGMAP).symlink_to("../../shared/configmap.yaml")
+    assert [str(one) for one in layer.load(root).rendered] == ["configmap/one -n one"]
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = layers.write(tmp_path, {})
+    os.mkfifo(root / "pipe")
+    assert refused(root) == "pipe: is not a regular file"
+    (root / "pipe").unlink()
+    with socket.socket(socket.AF_UNIX) as listener:
+        monkeypatch.chdir(root)  # the path of a socket may not be long
+        listener.bind("socket")
+        assert refused(root) == "socket: is not a regular file"
+
+
+def test_the_repository_of_git_itself_is_not_looked_at(tmp_path: Path) -> None:
+    root = layers.write(tmp_path, {".git/objects/pack": b""})
+    os.truncate(root / ".git" / "objects" / "pack", 50 << 20)
+    assert layer.load(root).files == tuple(sorted((root / APPLICATION, root / CONFIGMAP)))
+
+
+REMOTE = "which would be fetched while rendering"
+
+
+@pytest.mark.parametrize(
+    ("kustomization", "expected"),
+    [
+        ("resources:\n  - https://example.com/all.yaml\n", f"2: resources refers to https://example.com/all.yaml, {REMOTE}"),
+        ("resources: [github.com/a/b]\n", f"1: resources refers to github.com/a/b, {REMOTE}"),
+        ("resources: ['git@host:a/b']\n", f"1: resources refers to git@host:a/b, {REMOTE}"),
+        ("bases: ['host/a//b?ref=v1']\n", f"1: bases refers to host/a//b?ref=v1, {REMOTE}"),
+        ("components: ['ssh://host/a']\n", f"1: components refers to ssh://host/a, {REMOTE}"),
+        ("patches:\n  - path: https://a.b/c\n", f"2: patches refers to https://a.b/c, {REMOTE}"),
+        ("generators: ['https://a.b/c']\n", f"1: generators refers to https://a.b/c, {REMOTE}"),
+        ("transformers: ['https://a.b/c']\n", f"1: transformers refers to https://a.b/c, {REMOTE}"),
+        ("crds: ['https://a.b/c']\n", f"1: crds refers to https://a.b/c, {REMOTE}"),
+        ("openapi: {path: 'https://a.b/c'}\n", f"1: openapi refers to https://a.b/c, {REMOTE}"),
+        ("configMapGenerator:\n  - {name: a, files: ['k=https://a.b/c']}\n", f"2: configMapGenerator refers to https://a.b/c, {REMOTE}"),
+        ("helmCharts:\n  - name: a\n    repo: https://a.b\n", "1: helmCharts fetches a chart while rendering"),
+        ("helmChartInflationGenerator: [{chartName: a}]\n", "1: helmChartInflationGenerator fetches a chart while rendering"),
+        ("resources: [/etc/passwd]\n", "1: resources refers to the absolute path /etc/passwd"),
+        ("resources: [../../../outside.yaml]\n", "1: resources refers to ../../../outside.yaml, outside of the layer"),
+        ("secretGenerator: [{name: a, envs: [../../../outside.yaml]}]\n", "1: secretGenerator refers to ../../../outside.yaml, outside of the layer"),
+        ("secretGenerator: [{name: a, env: ../../../outside.yaml}]\n", "1: secretGenerator refers to ../../../outside.yaml, outside of the layer"),
+        ("patchesStrategicMerge: [missing.yaml]\n", "1: patchesStrategicMerge refers to missing.yaml, which does not exist in the layer"),
+        ("resources: [7]\n", "1: resources has an entry that is not a path: 7"),
+        ("resources: configmap.yaml\n", "1: resources must be a list"),
+        ("- resources\n", "1: is not a kustomization: it must be a mapping"),
+        ("resources: [../one]\n", "1: is made of itself"),
+        ("generators:\n  - |\n    apiVersion: example.com/v1\n    kind: Exec\n", "2: generators has Exec, a plugin that runs a program or fetches while rendering"),
+        ("transformers: [plugin.yaml]\n", "1: transformers has Exec, a plugin that runs a program or fetches while rendering"),
+        ("generators: [helm.yaml]\n", "1: generators has HelmChartInflationGenerator, a plugin that runs a program or fetches while rendering"),
+        ("validators: [.]\n", "1: validators refers to the directory ."),
+    ],
+)  # fmt: skip
+def test_a_kustomization_that_reads_anything_but_the_layer_is_refused(
+    tmp_path: Path, kustomization: str, expected: str
+) -> None:
+    (tmp_path / "outside.yaml").write_text(layers.CONFIGMAP)
+    plugins = {
+        "manifests/one/plugin.yaml": "apiVersion: example.com/v1\nkind: Exec\nmetadata: {name: a}\n",
+        "manifests/one/helm.yaml": "apiVersion: builtin\nkind: HelmChartInflationGenerator\nmetadata: {name: a}\n",
+    }
+    root = layers.write(tmp_path / "layer", {KUSTOMIZATION: kustomization, **plugins})
+    assert refused(root) == f"{KUSTOMIZATION}:{expected}"
+
+
+def test_a_base_is_held_to_the_same_rules_and_named(tmp_path: Path) -> None:
+    files = {
+        KUSTOMIZATION: "resources: [../base]\n",
+        "manifests/base/kustomization.yaml": "# a comment\nresources:\n  - https://a.b/c\n",
+    }
+    assert refused(layers.write(tmp_path, files)).startswith(
+        "manifests/base/kustomization.yaml:3: resources refers to https"
+    )
+
+
+def test_a_broken_resource_of_a_kustomization_is_named(tmp_path: Path) -> None:
+    files = {KUSTOMIZATION: "resources: [configmap.yaml]\n", CONFIGMAP: "a: [\n"}
+    assert refused(layers.write(tmp_path, files)).startswith(f"{CONFIGMAP}:2: is not valid YAML")
+
+
+@pytest.mark.parametrize("field", ["patches: [{path: patch.yaml}]", "patchesStrategicMerge: [patch.yaml]"])
+def test_a_patch_that_says_a_key_twice_is_named_since_kustomize_would_take_the_last(tmp_path: Path, field: str) -> None:
+    files = {KUSTOMIZATION: f"{field}\n", "manifests/one/patch.yaml": "data:\n  a: 1\n  a: 2\n"}
+    assert refused(layers.write(tmp_path, files)).startswith("manifests/one/patch.yaml:3: is not valid YAML")
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["patches:\n  - patch: |-\n      a: 1\n      a: 2\n", "patchesStrategicMerge:\n  - |-\n    a: 1\n    a: 2\n"],
+)
+def test_a_patch_within_the_kustomization_is_held_to_the_same_rules(tmp_path: Path, field: str) -> None:
+    expected = f"{KUSTOMIZATION}:2: the patch is not valid YAML: while constructing a mapping found duplicate key"
+    assert refused(layers.write(tmp_path, {KUSTOMIZATION: field})).startswith(expected)
+
+
+def test_files_of_a_generator_may_contain_anything(tmp_path: Path) -> None:
+    generator = "configMapGenerator: [{name: a, files: [x.yaml]}]\n"
+    root = layers.write(tmp_path, {KUSTOMIZATION: generator, "manifests/one/x.yaml": b"a: [\xff"})
+    assert layer.load(root, layers.one_configmap).rendered
+
+
+def test_two_kustomizations_in_one_directory_are_refused(tmp_path: Path) -> None:
+    files = {KUSTOMIZATION: "resources: []\n", "manifests/one/Kustomization": "resources: []\n"}
+    assert refused(layers.write(tmp_path, files)) == "manifests/one: has both kustomization.yaml and Kustomization"
+
+
+def test_a_kustomization_without_kustomize_is_the_harness_fault(tmp_path: Path) -> None:
+    root = layers.write(tmp_path, {KUSTOMIZATION: "resources: [configmap.yaml]\n"})
+    with pytest.raises(BrokenHarness, match="is a kustomization and no kustomize was given"):
+        layer.load(root)
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({APPLICATION: None, "argocd/readme.yaml": "a: 1\n"}, "argocd: holds no Application and no ApplicationSet"),
+        ({CONFIGMAP: "a: 1\n"}, f"{APPLICATION}:1: application/one -n argocd: renders nothing from manifests/one"),
+        ({CONFIGMAP: "", "manifests/one/b.txt": "x"}, f"{APPLICATION}:1: application/one -n argocd: renders nothing from manifests/one"),
+        ({CONFIGMAP: None}, f"{APPLICATION}:1: application/one -n argocd: its path manifests/one is not a directory of the layer"),
+        ({"manifests/two.yaml": None, "manifests/one/two.yaml": layers.CONFIGMAP}, "manifests/one/two.yaml:1: configmap/one -n one: is rendered twice by application/one -n argocd"),
+        ({"manifests/one/Chart.yaml": "name: a\n"}, f"{APPLICATION}:1: application/one -n argocd: its path manifests/one is a Helm chart, which is not rendered here"),
+        ({"manifests/one/a.jsonnet": "{}"}, "manifests/one/a.jsonnet:1: is Jsonnet, which is not rendered here"),
+    ],
+)  # fmt: skip
+def test_a_layer_that_renders_nothing_or_cannot_be_rendered_is_refused(
+    tmp_path: Path, files: Mapping[str, str | None], expected: str
+) -> None:
+    assert refused(layers.write(tmp_path, files)) == expected
+
+
+def test_an_application_that_is_written_twice_is_named_with_both_places(tmp_path: Path) -> None:
+    root = layers.write(tmp_path, {"argocd/again.yaml": layers.APPLICATION})
+    with pytest.raises(LayerError) as caught:
+        layer.load(root)
+    assert str(caught.value) == (
+        "argocd/applications/one.yaml:1: application/one -n argocd is there a second time\n"
+        "  remedy: the first is in argocd/again.yaml:1"
+    )
+
+
+def test_a_kustomization_that_renders_nothing_is_refused(tmp_path: Path) -> None:
+    root = layers.write(tmp_path, {KUSTOMIZATION: "resources: []\n"})
+    with pytest.raises(LayerError, match="application/one -n argocd: renders nothing"):
+        layer.load(root, layers.no_objects)
+
+
+def test_what_kustomize_renders_is_checked_too(tmp_path: Path) -> None:
+    root = layers.write(tmp_path, {KUSTOMIZATION: "resources: []\n"})
+    with pytest.raises(LayerError, match=f"^{KUSTOMIZATION}:1: ConfigMap has no metadata.name"):
+        layer.load(root, lambda _: [{"apiVersion": "v1", "kind": "ConfigMap"}])
+    with pytest.raises(LayerError, match=f"^{KUSTOMIZATION}:1: renders something that is not a Kubernetes object"):
+        layer.load(root, lambda _: [{"a": 1}])
+
+
+@pytest.mark.parametrize(
+    ("find", "replace", "expected"),
+    [
+        ("path: manifests/one", "path: /etc", "11: Application one has the path /etc, which leaves the layer"),
+        ("path: manifests/one", "path: ../x", "11: Application one has the path ../x, which leaves the layer"),
+        ("path: manifests/one", "path: a/../../x", "11: Application one has the path a/../../x, which leaves the layer"),
+        ("    path: manifests/one\n", "", "8: Application one has a source without path"),
+        ("path: manifests/one", "chart: redis", "11: Application one has a source with a Helm chart from a repository, which a test cannot serve from the layer"),
+        ("path: manifests/one", "path: a\n    plugin: {name: x}", "12: Application one has a source with a config management plugin, which a test cannot serve from the layer"),
+        ("path: manifests/one", "path: a\n    kustomize: {namePrefix: x}", "12: Application one changes its kustomization in spec.source.kustomize, which is not rendered here"),
+        ("    repoURL: https://git.example.com/team/platform.git\n", "", "8: Application one has a source without repoURL"),
+    ],
+)  # fmt: skip
+def test_an_application_that_cannot_be_served_from_the_layer_is_named(
+    tmp_path: Path, find: str, replace: str, expected: str
+) -> None:
+    text = layers.APPLICATION
+    assert find in text
+    assert refused(layers.write(tmp_path, {APPLICATION: text.replace(find, replace)})) == f"{APPLICATION}:{expected}"
+
+
+def test_an_application_of_another_repository_is_named(tmp_path: Path) -> None:
+    two = layers.APPLICATION.replace("name: one", "name: two")
+    other = layers.APPLICATION.replace("name: one", "name: other").replace("team/platform", "else/where")
+    files = {"argocd/two.yaml": two, "argocd/other.yaml": other}
+    assert refused(layers.write(tmp_path, files)) == (
+        "argocd/other.yaml:1: application/other -n argocd reads https://git.example.com/else/where.git, "
+        "the others https://git.example.com/team/platform.git"
+    )
+
+
+def test_a_directory_that_is_no_layer_is_wrong_usage(tmp_path: Path) -> None:
+    with pytest.raises(WrongUsage, match="is not a directory"):
+        layer.load(tmp_path / "missing")
+    with pytest.raises(WrongUsage, match="is not a layer: it must have a directory argocd/"):
+        layer.load(tmp_path)
+
+
+def test_every_application_is_checked_before_the_first_is_rendered(tmp_path: Path) -> None:
+    """A renderer may have to be built, which takes minutes: what is wrong shows before."""
+    zet = layers.APPLICATION.replace("name: one", "name: zet").replace("manifests/one", "manifests/zet")
+    files = {
+        "argocd/zet.yaml": zet,
+        KUSTOMIZATION: "resources: [configmap.yaml]\n",
+        "manifests/zet/kustomization.yaml": "resources: [https://a.b/c]\n",
+    }
+    with pytest.raises(LayerError, match=r"^manifests/zet/kustomization\.yaml:1: resources refers to https"):
+        layer.load(layers.write(tmp_path, files), lambda directory: pytest.fail(f"{directory} was rendered"))
+
+
+@pytest.mark.parametrize(
+    "field", ["include: 5", "exclude: '*{}'", "include: '{a'", "exclude: '{a,{b}}'", "include: yes"]
+)
+def test_a_pattern_that_argo_cd_matches_in_its_own_way_is_refused(tmp_path: Path, field: str) -> None:
+    source = f"    path: manifests/one\n    directory: {{{field}}}\n"
+    text = layers.APPLICATION.replace("    path: manifests/one\n", source)
+    assert "which is not followed here" in refused(layers.write(tmp_path, {APPLICATION: text}))
+    text = text.replace(f"{{{field}}}", "[a]")
+    assert "has a directory that is not a mapping" in refused(layers.write(tmp_path, {APPLICATION: text}))

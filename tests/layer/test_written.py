@@ -1,0 +1,306 @@
+"""The file and line that a remedy names: those of the field that must change, from the top of the repository."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from platform_e2e import layer, paths
+from platform_e2e.finding import Cause
+from platform_e2e.layer import Layer, LayerError, Rendered
+from tests.fakes import layers
+
+SERVICE = """\
+apiVersion: v1
+kind: Service
+metadata:
+  name: chat
+  annotations:
+    metallb.io/address-pool: platform
+spec:
+  ports:
+    - name: metrics
+      port: 9090
+      targetPort: metrics
+    - name: http
+      port: 80
+      targetPort: http
+"""
+
+DEPLOYMENT = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: chat
+spec:
+  replicas: 1
+  template:
+    spec:
+      containers:
+        - name: sidecar
+          image: registry.example.com:5000/sidecar:1
+        - name: chat
+          image: registry.example.com/chat:1
+"""
+
+TARGET_PORT = ("spec", "ports", 1, "targetPort")
+
+Render = Callable[[dict[str, Any]], None]
+
+
+def read(root: Path, files: dict[str, str], change: Render = lambda _: None) -> dict[str, Rendered]:
+    """Return by kind what a layer renders whose base is a Service and a Deployment."""
+    import ruamel.yaml
+
+    yaml = ruamel.yaml.YAML(typ="safe", pure=True)
+    objects = {text["kind"]: text for text in map(yaml.load, (SERVICE, DEPLOYMENT))}
+    for each in objects.values():
+        change(each)
+    base = {
+        "manifests/one/configmap.yaml": None,
+        "manifests/base/kustomization.yaml": "resources: [service.yaml, deployment.yaml]\n",
+        "manifests/base/service.yaml": SERVICE,
+        "manifests/base/deployment.yaml": DEPLOYMENT,
+        "manifests/one/kustomization.yaml": "resources: [../base]\n",
+    }
+    layers.write(root, {**base, **files})
+    found = layer.load(root, lambda _directory: copy.deepcopy(list(objects.values())))
+    return {one.kind: one for one in found.rendered}
+
+
+def test_the_line_of_a_field_in_its_own_file(tmp_path: Path) -> None:
+    service = read(tmp_path, {})["Service"]
+    assert service.place(*TARGET_PORT) == "manifests/base/service.yaml:14"
+    assert service.place("spec", "ports", "metrics", "port") == "manifests/base/service.yaml:10"
+    assert service.place("metadata", "annotations", "metallb.io/address-pool") == "manifests/base/service.yaml:6"
+    assert service.place() == "manifests/base/service.yaml:1"
+
+
+def test_a_field_that_is_nowhere_has_the_line_around_it(tmp_path: Path) -> None:
+    service = read(tmp_path, {})["Service"]
+    assert service.place("spec", "selector") == "manifests/base/service.yaml:7"
+    assert service.place("spec", "ports", 0, "nodePort") == "manifests/base/service.yaml:9"
+    assert service.place("spec", "containers", "chat", "image") == "manifests/base/service.yaml:1", "that of a pod"
+
+
+def test_a_field_of_a_pod_is_looked_for_in_what_makes_it(tmp_path: Path) -> None:
+    deployment = read(tmp_path, {})["Deployment"]
+    assert deployment.place("spec", "containers", "chat", "image") == "manifests/base/deployment.yaml:13"
+    assert deployment.place("spec", "containers", "chat", "command") == "manifests/base/deployment.yaml:12"
+    assert deployment.place("spec", "containers", "injected", "image") == "manifests/base/deployment.yaml:9"
+
+
+def test_an_item_of_a_list_is_found_where_the_rendering_has_put_another_before_it(tmp_path: Path) -> None:
+    def before(obj: dict[str, Any]) -> None:
+        if obj["kind"] == "Service":
+            obj["spec"]["ports"].insert(0, {"name": "grpc", "port": 50051})
+
+    service = read(tmp_path, {}, before)["Service"]
+    assert service.place("spec", "ports", 2, "targetPort") == "manifests/base/service.yaml:14"
+    assert service.place("spec", "ports", 0, "targetPort") == "manifests/base/service.yaml:8", "of no file that is read"
+
+
+PATCH = """\
+apiVersion: v1
+kind: Service
+metadata:
+  name: chat
+spec:
+  ports:
+    - port: 80
+      name: http
+      targetPort: web
+"""
+FILES: dict[str, tuple[dict[str, str], str]] = {
+    "a file that is merged": (
+        {"kustomization.yaml": "resources: [../base]\npatches: [{path: ports.yaml}]\n", "ports.yaml": PATCH},
+        "ports.yaml:9",
+    ),
+    "a file that the older field names": (
+        {"kustomization.yaml": "resources: [../base]\npatchesStrategicMerge: [ports.yaml]\n", "ports.yaml": PATCH},
+        "ports.yaml:9",
+    ),
+    "a text in the kustomization": (
+        {
+            "kustomization.yaml": "resources: [../base]\npatches:\n  - patch: |-\n"
+            + "".join(f"      {line}\n" for line in PATCH.splitlines())
+        },
+        "kustomization.yaml:12",
+    ),
+    "operations in a file": (
+        {
+            "kustomization.yaml": "resources: [../base]\npatches:\n  - path: ops.yaml\n    target: {kind: Service, name: ch.*}\n",
+            "ops.yaml": "- op: replace\n  path: /spec/ports/1/targetPort\n  value: web\n",
+        },
+        "ops.yaml:3",
+    ),
+    "operations in JSON": (
+        {
+            "kustomization.yaml": "resources: [../base]\npatchesJson6902:\n  - path: ops.json\n    target: {kind: Service, name: chat}\n",
+            "ops.json": '[{"op": "replace", "path": "/spec/ports/1/targetPort", "value": "web"}]',
+        },
+        "ops.json:1",
+    ),
+    "operations in the kustomization": (
+        {
+            "kustomization.yaml": "resources: [../base]\npatches:\n  - target: {kind: Service}\n    patch: |\n"
+            "      - op: replace\n        path: /spec/ports\n        value:\n          - name: metrics\n            port: 9090\n"
+            "          - name: http\n            targetPort: web\n"
+        },
+        "kustomization.yaml:11",
+    ),
+    "an operation that removes it": (
+        {
+            "kustomization.yaml": "resources: [../base]\npatches:\n  - target: {kind: Service}\n    patch: |\n"
+            "      - op: remove\n        path: /spec/ports/1/targetPort\n"
+        },
+        "kustomization.yaml:6",
+    ),
+    "a text in one line": (
+        {
+            "kustomization.yaml": "resources: [../base]\npatches:\n"
+            '  - patch: "[{op: replace, path: /spec/ports/1/targetPort, value: web}]"\n    target: {kind: Service}\n'
+        },
+        "kustomization.yaml:3",
+    ),
+}
+
+
+@pytest.mark.parametrize("how", FILES)
+def test_a_field_that_a_patch_states_is_named_there(tmp_path: Path, how: str) -> None:
+    files, expected = FILES[how]
+
+    def changed(obj: dict[str, Any]) -> None:
+        if obj["kind"] == "Service" and "removes" not in how:
+            obj["spec"]["ports"][1]["targetPort"] = "web"
+
+    found = read(tmp_path, {f"manifests/one/{name}": text for name, text in files.items()}, changed)
+    assert found["Service"].place(*TARGET_PORT) == f"manifests/one/{expected}"
+    assert found["Deployment"].place("spec", "replicas") == "manifests/base/deployment.yaml:6", (
+        "it patches another object"
+    )
+
+
+@pytest.mark.parametrize(
+    "target", ["{kind: Service, name: other}", "{kind: Deployment}", "{kind: Service, name: '(a+)+$'}"]
+)
+def test_operations_on_other_objects_state_nothing(tmp_path: Path, target: str) -> None:
+    files = {
+        "manifests/one/kustomization.yaml": f"resources: [../base]\npatches:\n  - path: ops.yaml\n    target: {target}\n",
+        "manifests/one/ops.yaml": "- {op: replace, path: /spec/ports/1/targetPort, value: web}\n",
+    }
+    assert read(tmp_path, files)["Service"].place(*TARGET_PORT) == "manifests/base/service.yaml:14"
+
+
+def test_a_field_that_the_patch_leaves_alone_is_that_of_the_base(tmp_path: Path) -> None:
+    patch = PATCH.replace("      targetPort: web\n", "")
+    files = {
+        "manifests/one/kustomization.yaml": "resources: [../base]\npatches: [{path: ports.yaml}]\n",
+        "manifests/one/ports.yaml": patch,
+    }
+    service = read(tmp_path, files)["Service"]
+    assert service.place(*TARGET_PORT) == "manifests/base/service.yaml:14"
+    both = "manifests/one/ports.yaml, which patches manifests/base/service.yaml"
+    assert service.place("spec", "selector") == f"{both}:7", "it may be added to either"
+    assert service.place() == f"{both}:1"
+
+
+KUSTOMIZED: dict[str, tuple[str, str, tuple[str, ...], int]] = {
+    "an image": (
+        "images:\n  - name: registry.example.com:5000/sidecar\n    newTag: '7'\n  - name: registry.example.com/chat\n    newTag: '2'\n",
+        "Deployment",
+        ("spec", "containers", "chat", "image"),
+        6,
+    ),
+    "an image with a port in its registry": (
+        "images:\n  - name: registry.example.com:5000/sidecar\n    newName: elsewhere\n",
+        "Deployment",
+        ("spec", "containers", "sidecar", "image"),
+        4,
+    ),
+    "replicas": ("replicas:\n  - name: chat\n    count: 0\n", "Deployment", ("spec", "replicas"), 4),
+    "an annotation": ("commonAnnotations:\n  a: b\n", "Service", ("metadata", "annotations", "a"), 3),
+    "a label": ("labels:\n  - pairs: {release: other}\n", "Service", ("metadata", "labels", "release"), 3),
+}
+
+
+@pytest.mark.parametrize("what", KUSTOMIZED)
+def test_a_field_that_the_kustomization_sets_is_named_there(tmp_path: Path, what: str) -> None:
+    text, kind, field, line = KUSTOMIZED[what]
+    found = read(tmp_path, {"manifests/one/kustomization.yaml": f"resources: [../base]\n{text}"})
+    assert found[kind].place(*field) == f"manifests/one/kustomization.yaml:{line}"
+
+
+def test_objects_of_a_list_have_lines_of_their_own(tmp_path: Path) -> None:
+    text = "apiVersion: v1\nkind: List\nitems:\n" + "".join(
+        f"  {'- ' if number == 0 else '  '}{line}\n" for number, line in enumerate(SERVICE.splitlines())
+    )
+    layers.write(tmp_path, {"manifests/one/configmap.yaml": text})
+    (service,) = layer.load(tmp_path).rendered
+    assert service.place(*TARGET_PORT) == "manifests/one/configmap.yaml:17"
+
+
+def test_a_generated_application_is_written_in_the_template() -> None:
+    one = layers.demo().application("chat-prod")
+    lines = (paths.ROOT / one.file).read_text().splitlines()
+    file, _, line = one.place("spec", "syncPolicy", "retry", "limit").partition(":")
+    assert (file, lines[int(line) - 1].strip()) == ("tests/data/platform/argocd/applicationsets/chat.yaml", "limit: 5")
+
+
+def test_an_application_that_another_one_renders_knows_its_lines(tmp_path: Path) -> None:
+    child = layers.APPLICATION.replace("name: one", "name: two").replace("manifests/one", "manifests/two")
+    files = {
+        "manifests/one/configmap.yaml": child,
+        "manifests/two/configmap.yaml": layers.CONFIGMAP,
+    }
+    found = layer.load(layers.write(tmp_path, files)).application("two")
+    assert found.place("spec", "syncPolicy", "automated", "prune") == "manifests/one/configmap.yaml:17"
+
+
+def located(found: Layer) -> str:
+    return found.rendered[0].place("data", "key")
+
+
+@pytest.mark.parametrize("mark", [".git", "pyproject.toml"])
+def test_files_are_named_from_the_top_of_the_repository(tmp_path: Path, mark: str) -> None:
+    (tmp_path / mark).mkdir()
+    root = layers.write(tmp_path / "deploy" / "platform", {})
+    assert located(layer.load(root)) == "deploy/platform/manifests/one/configmap.yaml:6"
+    (root / "manifests" / "one" / "configmap.yaml").write_text("a: [", encoding="utf-8")
+    with pytest.raises(LayerError, match=r"^deploy/platform/manifests/one/configmap\.yaml:"):
+        layer.load(root)
+
+
+def test_a_layer_of_another_repository_than_the_current_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("mine", "theirs"):
+        (tmp_path / name / ".git").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "mine")
+    root = layers.write(tmp_path / "theirs" / "platform", {})
+    assert located(layer.load(root)) == "platform/manifests/one/configmap.yaml:6"
+
+
+def test_a_repository_counts_more_than_a_project_within_it(tmp_path: Path) -> None:
+    (tmp_path / ".git").touch()
+    (tmp_path / "services").mkdir()
+    (tmp_path / "services" / "pyproject.toml").touch()
+    root = layers.write(tmp_path / "services" / "platform", {})
+    assert located(layer.load(root)) == "services/platform/manifests/one/configmap.yaml:6"
+
+
+def test_a_layer_in_no_repository_has_paths_of_its_own(tmp_path: Path) -> None:
+    assert located(layer.load(layers.write(tmp_path, {}))) == "manifests/one/configmap.yaml:6"
+
+
+def test_a_cause_is_located_in_the_object_that_it_is_about() -> None:
+    demo = layers.demo()
+    service = next(one for one in demo.rendered if str(one) == "service/chat -n chat-dev")
+    pool = Cause("a", "b", "c", about="ipaddresspool/platform -n metallb-system", field=("spec", "addresses"))
+    assert demo.located(pool, service).remedy.startswith("c (tests/data/platform/manifests/metallb/address-pool.yaml:")
+    image = Cause("a", "b", "c", about="image chat", field=("spec", "type"))
+    assert "base/service.yaml:" in demo.located(image, service).remedy
+    elsewhere = Cause("a", "b", "c", about="ipaddresspool/gone -n metallb-system")
+    assert demo.located(elsewhere, service) is elsewhere
