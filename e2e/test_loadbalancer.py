@@ -45,7 +45,7 @@ def test_service_answers_at_an_address_of_its_pool(
 
 @pytest.mark.smoke
 def test_service_that_says_it_has_an_address_is_of_type_loadbalancer(layer: Layer, promises: Promises) -> None:
-    """A Service whose type was changed has no case above any more; its annotations still say what it promised."""
+    """A Service whose type was changed no longer has a case above; its annotations still say what it promised."""
     promises.report([finding for rendered in layer.of_kind("v1/Service") for finding in loadbalancer.typed(rendered)])
 
 

@@ -1,4 +1,4 @@
-"""A file that is written anew: whoever reads it meanwhile sees the one before or the new one, and both whole."""
+"""Replace a file as a whole: a reader sees the old content or the new one, never a part."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 
 def atomic_write(path: Path, content: str | bytes) -> None:
-    """Write a file anew as a whole, or leave what was there.
+    """Replace a file as a whole, or leave what was there.
 
     Written in place, a full disk would leave nothing of it.
 

@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno not in NO_ROOM and "temporary directory" not in str(error):
             raise
-        # What writes to an open file does not know its name any more.
+        # What writes to an open file no longer knows its name.
         full = BrokenHarness(
             f"{error.filename or 'a file'} cannot be written: {error.strerror}",
             "make room (`df -h`), or name other places by TMPDIR, PLATFORM_E2E_CACHE and PLATFORM_E2E_ARTIFACTS",

@@ -66,7 +66,7 @@ SCRATCH = "platform-e2e-"
 """How directories are called that are needed for a while."""
 
 SCRATCH_SECONDS = 24 * 3600.0
-"""How old one is that nobody has any more: the longest need is that of all breaks, two hours."""
+"""How old one is that no process uses: the longest need is that of all breaks, two hours."""
 
 
 def command(name: str, *, more: bool = True) -> str:
@@ -94,13 +94,13 @@ def clusters() -> Path:
 
 @contextlib.contextmanager
 def scratch() -> Iterator[Path]:
-    """Yield a directory for what a run needs for a while, in the cache: one that is killed leaves it, and somebody sweeps there."""
+    """Yield a directory for what a run needs for a while, in the cache: one that is killed leaves it, and a later one removes it."""
     parent = cache() / "scratch"
     try:
         parent.mkdir(parents=True, exist_ok=True)
         made = tempfile.TemporaryDirectory(prefix=SCRATCH, dir=parent)
     except OSError:
-        # Whoever may not write there has no cluster, and may still ask what would be run.
+        # A user who may not write there has no cluster, and may still ask what would be run.
         made = tempfile.TemporaryDirectory(prefix=SCRATCH)
     with made as directory:
         yield Path(directory)

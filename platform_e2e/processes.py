@@ -34,7 +34,7 @@ class RunningProcesses:
         """Send SIGTERM to each that has not had it, so that it cleans up and ends; a second one would disturb it at that."""
         with self._lock:
             for process in self._running - self._told:
-                # Unlike os.kill, it signals nobody else where the program has just ended.
+                # Unlike os.kill, it signals no other process where the program has just ended.
                 process.send_signal(signal.SIGTERM)
             self._told |= self._running
 

@@ -35,7 +35,7 @@ def together(foundations: Callable[[], A], layer: Callable[[Callable[[], bool]],
 
 
 class _Work(threading.Thread, Generic[A]):
-    """A thread with a result. After the deadline or Ctrl-C nobody waits for it: it ends with the process."""
+    """A thread with a result. After the deadline or Ctrl-C it is not waited for: it ends with the process."""
 
     def __init__(self, work: Callable[[], A]) -> None:
         super().__init__(daemon=True, name="phase")

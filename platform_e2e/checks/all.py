@@ -36,7 +36,7 @@ FRESH = timedelta(minutes=3)
 """How old a target's last scrape may be in a picture of one moment: three times the longest usual interval."""
 
 UNASKED = Outside(asks=False)
-"""Nobody asks the addresses from outside."""
+"""No client asks the addresses from outside."""
 
 
 @dataclass(frozen=True)

@@ -325,7 +325,7 @@ def environment(environment: Environment) -> list[Finding]:
 
 
 def unread(manifests: Unread) -> list[Finding]:
-    """Return the finding that no Application reads a directory of manifests, so that nothing in it is promised any more.
+    """Return the finding that no Application reads a directory of manifests, so that nothing in it is promised.
 
     Args:
         manifests: what the layer has and no Application reads.

@@ -81,7 +81,7 @@ def wanted(layer: Layer, apps: Iterable[str]) -> list[Rendered]:
     names = set(apps)
     found = [rendered for rendered in layer.rendered if rendered.application in names and rendered.kept]
     known = {drift.identity for drift in found}
-    # Nobody renders the root, and generated ones are the ApplicationSet's.
+    # No Application renders the root, and generated ones are the ApplicationSet's.
     own = [_as_rendered(app) for app in layer.applications if app.name in names]
     return found + [drift for drift in own if drift.identity not in known]
 

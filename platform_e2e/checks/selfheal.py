@@ -28,7 +28,7 @@ HEAL_SECONDS = 30.0
 """How long a heal may take. By hand it took 1.1 s; a busy machine and a second heal of one commit take longer."""
 
 COMPARED_SECONDS = 3.0
-"""For Argo CD's cache to have a change of an object that is no Application's, and for the sync that follows."""
+"""For Argo CD's cache to have a change of an object that belongs to no Application, and for the sync that follows."""
 
 RECORD_SECONDS = 15.0
 """How long Argo CD may take to write down that the operation has ended, after the object is as it was."""
@@ -158,9 +158,10 @@ def left(disturbance: Disturbance, live: Object) -> list[Difference]:
     found = from_git + [difference for difference in changed(disturbance.before, live) if difference.path not in known]
     pointer = disturbance.mutation.pointer
     return [
-        one
-        for one in found
-        if (pointer and one.path == pointer) or not any(rule.covers(one.path, live) for rule in disturbance.others)
+        difference
+        for difference in found
+        if (pointer and difference.path == pointer)
+        or not any(rule.covers(difference.path, live) for rule in disturbance.others)
     ]
 
 

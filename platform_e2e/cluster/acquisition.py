@@ -81,9 +81,7 @@ def acquire(spec: ClusterSpec, provider: Provider, *, keep: Callable[[], bool], 
         facts = _wait_for(files)
         _same(spec, facts)
         if not created and not provider.alive(facts):
-            raise Dead(
-                f"cluster {files.name} does not run any more", f"remove it: {command('cluster')} down {files.name}"
-            )
+            raise Dead(f"cluster {files.name} no longer runs", f"remove it: {command('cluster')} down {files.name}")
         try:
             yield Lease(facts, created, files, timeline, generation)
         finally:

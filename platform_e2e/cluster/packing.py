@@ -25,7 +25,7 @@ LICENCE = re.compile(r"(?i)^(licen[cs]e|copying|copyright|notice|patents)")
 
 LICENCES = "LICENSES-OF-GO-MODULES.txt"
 
-ABOUT = '"""What platform-e2e would compile and fetch on this platform; platform-e2e finds it by itself, nobody imports it."""\n'
+ABOUT = '"""What platform-e2e would compile and fetch on this platform; platform-e2e finds it by itself; it is not for import."""\n'
 
 
 class Printed(Timeline):

@@ -99,7 +99,7 @@ class Refresher:
         if (namespace, name) in self._asked:
             return None
         if argocd.refresh_asked(app):
-            return Pending(f"Argo CD has not done the refresh of application/{name} that somebody else asked for")
+            return Pending(f"Argo CD has not done the refresh of application/{name} that another client asked for")
         try:
             argocd_requests.ask_refresh(self._kube, name, namespace=namespace)
         except Forbidden as error:

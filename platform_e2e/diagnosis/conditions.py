@@ -147,7 +147,7 @@ def conditions_for(kube: Reader, target: ResolvedRef, chosen: Options) -> list[W
     for name, (option, kinds) in FOR_KINDS.items():
         if getattr(chosen, name) and target.api not in kinds:
             names = ", ".join(kind.rsplit("/", 1)[1] for kind in kinds)
-            raise WrongUsage(f"{option} is for {names}, and {target} is no such object", _instead(target))
+            raise WrongUsage(f"{option} is for {names}, and {target} is another kind of object", _instead(target))
     if chosen.gone:
         return [WaitCondition(target, "is gone", _source(kube, target), gone, _first)]
     return _default(kube, target, refresh=chosen.refresh) if chosen.none else _chosen(kube, target, chosen)

@@ -88,7 +88,7 @@ class Output:
             self._json({"verdict": "error", "problem": error.problem, "remedy": error.remedy})
 
     def interrupted(self, what: str, source: str, state: list[str]) -> None:
-        """Tell what was seen until a person ended it; nothing is asked of the cluster any more."""
+        """Tell what was seen until a person ended it; the cluster is not asked again."""
         outcome = f"interrupted after {time.monotonic() - self.history.began:.2f} s"
         last = self.history.steps[-1].words if self.history.steps else "nothing was read"
         if self.as_json:

@@ -204,7 +204,7 @@ def _found(place: Path) -> tuple[Path, Path, Path] | None:
 def _is_its_own(top: Path, git: Path, own: Path, common: Path) -> bool:
     """Tell whether a directory of Git belongs to a checkout, and a stranger's file does not merely lead to it.
 
-    Whoever unpacks an archive as root owns its `.git`, wherever that leads: the content there would be shown as lost by the
+    A user who unpacks an archive as root owns its `.git`, wherever that leads: the content there would be shown as lost by the
     checkout. So another directory must name the checkout, and no link within it may lead further.
     """
     if git.is_symlink() or (own != git and not _names(own, common, top)):

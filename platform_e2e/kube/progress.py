@@ -1,6 +1,6 @@
 """Detect whether anything in a cluster still changes, and which images are being pulled.
 
-A wait with a fixed timeout blames the platform for a slow network, and waits for minutes when nothing will change any more. This
+A wait with a fixed timeout blames the platform for a slow network, and waits for minutes when nothing will change. This
 one looks for new facts. A fact is one field of an object's status, one event's reason, or one image that is pulled. A fact that was
 never seen before is progress; a repeated one is not: a container that keeps crashing, an image that keeps failing to be pulled, or
 a heal that keeps being undone give no new facts after their first round, however busy they look.
@@ -23,7 +23,7 @@ from platform_e2e.kube.verdict import Expectation, Failed, Pending, Verdict
 from platform_e2e.kube.wait import follow
 
 QUIET_SECONDS = 20.0
-"""Seconds without news after which an object that nothing works on will not change any more. Controllers react within one second, or a
+"""Seconds without news after which an object that no controller works on will not change. Controllers react within one second, or a
 few on a busy machine; the kubelet and the scheduler retry within ten, such as for a missing Secret or node."""
 
 STILL_SECONDS = 60.0
@@ -176,7 +176,7 @@ class Movement(Progress):
 
 
 def unless_still(expectation: Expectation[Any], still: Callable[[], float]) -> Expectation[Any]:
-    """Return an expectation that fails when it is pending and nothing changes any more.
+    """Return an expectation that fails when it is pending and nothing changes.
 
     Args:
         expectation: judges a state.

@@ -129,7 +129,7 @@ def condition(type_: str, status: str = "True") -> Expectation[Object | None]:
 
 
 def job_complete(obj: Object | None) -> Verdict:
-    """Judge whether a Job has completed; after a failure it cannot complete any more. The value is the Job."""
+    """Judge whether a Job has completed; after a failure it can no longer complete. The value is the Job."""
     if obj is None:
         return ABSENT
     status = obj.get("status") or {}

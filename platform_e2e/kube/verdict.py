@@ -29,7 +29,7 @@ class Pending:
 
 @dataclass(frozen=True)
 class Failed:
-    """The expectation cannot hold any more, and why; the wait ends at once."""
+    """The expectation can no longer hold, and why; the wait ends at once."""
 
     why: str
 

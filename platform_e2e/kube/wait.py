@@ -169,7 +169,7 @@ class Timeout(WaitError, BrokenPlatform):
 
 
 class Refuted(WaitError, BrokenPlatform):
-    """The expected state cannot come any more, or a forbidden one came.
+    """The expected state can no longer come, or a forbidden one came.
 
     Attributes:
         report: expected, last state, history, events, cause.

@@ -17,7 +17,7 @@ from platform_e2e.layer.objects import EXEMPT
 from platform_e2e.layer.rendering import Input
 
 OTHERS = frozenset({"apps", "argocd", "foundations"})
-"""Directories of the layer whose files are no Application's to read: sources of images, what is applied by hand, Helm releases."""
+"""Directories of the layer whose files no Application has to read: sources of images, what is applied by hand, Helm releases."""
 
 _FIELDS = tuple(
     re.compile(rf'(?:^|[{{,])[\s-]*"?{name}"?\s*:', re.MULTILINE) for name in ("apiVersion", "kind", "metadata")

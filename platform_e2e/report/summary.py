@@ -26,7 +26,7 @@ CELL_CHARACTERS = 400
 """How much of one value is shown; run.json has all of it."""
 
 SHOWN = 50
-"""How many failures and how many changes are shown, before a sentence says how many more there are."""
+"""How many failures and how many changes are shown, before a sentence says how many were left out."""
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$-])")
 """What Markdown, tables and formulas take for markup."""

@@ -80,7 +80,7 @@ def remote(directory: Path) -> str:
     with repository.opened(directory) as found:
         if found is None or not found.urls:
             return ""
-        # As it is written down: what `insteadOf` makes of it is this machine's, and has a token in many CI systems.
+        # As the configuration has it: what `insteadOf` makes of it is this machine's, and has a token in many CI systems.
         url = _USER.sub("", found.urls.get("origin") or next(iter(found.urls.values())))
         return f"{url.rstrip('/')}/{found.prefix}".rstrip("/")
 

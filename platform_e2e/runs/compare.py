@@ -79,7 +79,7 @@ def compare(then: Sequence[Then], now: Mapping[str, Then], gone: Sequence[str] =
     Args:
         then: the tests that were to be run again.
         now: the tests that ran, by id.
-        gone: ids of tests that this harness or the layer does not have any more.
+        gone: ids of tests that this harness or the layer no longer has.
     """
     left = [ran for test, ran in now.items() if test not in gone]
     pairs = paired(then, left, lambda test: test.test, _key)

@@ -320,7 +320,7 @@ def test_a_kept_cluster_whose_nodes_have_ended_is_refused(box: Box, monkeypatch:
     with box.acquire(keep=lambda: True):
         pass
     monkeypatch.setenv("FAKE_CLUSTER", "dead")
-    with pytest.raises(Dead, match=r"cluster c does not run any more\n.*down c"), box.acquire():
+    with pytest.raises(Dead, match=r"cluster c no longer runs\n.*down c"), box.acquire():
         pass
 
 

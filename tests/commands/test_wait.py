@@ -263,12 +263,12 @@ def test_endpoints_are_counted(api: ScriptedApi, run: Run, capsys: Any) -> None:
         ),
         (
             ["deploy/a", "--complete"],
-            "--complete is for Job, and deployment/a -n default is no such object",
+            "--complete is for Job, and deployment/a -n default is another kind of object",
             "use --rolled-out, --condition TYPE, --field PATH=VALUE, --exists or --gone",
         ),
         (
             ["svc/a", "--converged-on", "HEAD", "--refresh"],
-            "--converged-on is for Application, and service/a -n default is no such object",
+            "--converged-on is for Application, and service/a -n default is another kind of object",
             "use --endpoints, --condition TYPE",
         ),
         (
@@ -279,7 +279,7 @@ def test_endpoints_are_counted(api: ScriptedApi, run: Run, capsys: Any) -> None:
         (["app/a", "--exists", "--refresh"], "--refresh was given without --converged-on", "say what is waited for"),
         (
             ["svc/a", "--refresh"],
-            "--refresh is for Application, and service/a -n default is no such object",
+            "--refresh is for Application, and service/a -n default is another kind of object",
             "use --end",
         ),
         (
@@ -513,11 +513,11 @@ def test_a_refresh_of_somebody_else_is_waited_for_before_our_own(
 ) -> None:
     deployment(api)
     application(api, annotations={REFRESH: "normal"})
-    once_told("somebody else asked for", lambda: application(api))
+    once_told("another client asked for", lambda: application(api))
     assert run("wait", "app/chat-dev", "--refresh", "--timeout", "10") == 0
     assert api.asked("PATCH", "applications/chat-dev") == 1
     assert (
-        "s  Argo CD has not done the refresh of application/chat-dev that somebody else asked for\n"
+        "s  Argo CD has not done the refresh of application/chat-dev that another client asked for\n"
         in capsys.readouterr().err
     )
 

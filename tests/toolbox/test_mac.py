@@ -33,8 +33,8 @@ DESKTOP = {
 SCRIPT = """
 import tests.fakes.mac
 import json, sys
-from platform_e2e.cluster.k3d import daemon, sources
-sources.ask = lambda url, ca="": ""
+from platform_e2e.cluster.k3d import daemon, image_sources
+image_sources.ask = lambda url, ca="": ""
 from platform_e2e import bringup, cli
 from platform_e2e.cluster import acquisition, supervisor
 from platform_e2e.cluster.k3d import making

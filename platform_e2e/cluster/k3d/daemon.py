@@ -162,7 +162,7 @@ def read(said: Mapping[str, Any], endpoint: str) -> Daemon:
 def why_no_client(daemon: Daemon) -> str:
     """Return why this process cannot send requests on the daemon's networks itself, as a clause; empty if it can."""
     if not daemon.reachable:
-        return f"this host is no client on the networks of {daemon}"
+        return f"this host has no access to the networks of {daemon}"
     return "" if may_send_frames() else "this user may not send ARP requests (CAP_NET_RAW)"
 
 

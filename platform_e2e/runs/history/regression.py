@@ -128,7 +128,7 @@ def number(count: int, things: str) -> str:
 
 
 def some(names: Collection[str]) -> str:
-    """Return the first names and how many more there are."""
+    """Return the first names and the number of the others."""
     shown = list(names)[:NAMES_SHOWN]
     more = len(names) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")
