@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -256,6 +257,29 @@ def test_a_patch_that_says_a_key_twice_is_named_since_kustomize_would_take_the_l
 def test_a_patch_within_the_kustomization_is_held_to_the_same_rules(tmp_path: Path, field: str) -> None:
     expected = f"{KUSTOMIZATION}:2: the patch is not valid YAML: while constructing a mapping found duplicate key"
     assert refused(layers.write(tmp_path, {KUSTOMIZATION: field})).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [".*" * 5 + "x", "a.*" * 5 + "x", ".*" * 50_000, "|".join(["a.*x"] * 20_000), "(a+)+$", "a" * 500_000],
+    ids=["stars", "letters and stars", "long", "choices", "groups", "text"],
+)
+@pytest.mark.parametrize("field", ["kind", "name"])
+def test_the_pattern_of_a_target_takes_no_time(tmp_path: Path, field: str, pattern: str) -> None:
+    """A regular expression of a stranger could take hours, and the layer is loaded before anybody is asked to trust it."""
+    name, many = "a" * 253, 50
+    files = {
+        KUSTOMIZATION: f"resources: [configmap.yaml]\npatches: [{{path: patch.yaml, target: {{{field}: '{pattern}'}}}}]\n",
+        CONFIGMAP: layers.CONFIGMAP.replace("name: one", f"name: {name}"),
+        "manifests/one/patch.yaml": "[{op: remove, path: /data}]\n",
+    }
+    objects = [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": f"n{n}"}} for n in range(many)
+    ]
+    root = layers.write(tmp_path, files)
+    began = time.process_time()
+    assert len(layer.load(root, lambda _: objects).rendered) == many
+    assert time.process_time() - began < 5
 
 
 def test_files_of_a_generator_may_contain_anything(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from platform_e2e import layer, paths
 from platform_e2e.finding import Cause
-from platform_e2e.layer import Layer, LayerError, Rendered
+from platform_e2e.layer import Layer, LayerError, Rendered, targets
 from tests import layers
 
 SERVICE = """\
@@ -194,6 +194,20 @@ def test_operations_on_other_objects_state_nothing(tmp_path: Path, target: str) 
         "manifests/one/ops.yaml": "- {op: replace, path: /spec/ports/1/targetPort, value: web}\n",
     }
     assert read(tmp_path, files)["Service"].place(*TARGET_PORT) == "manifests/base/service.yaml:14"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "expected"),
+    [
+        (None, "chat", True), ("", "chat", True), ("chat", "chat", True), ("chat", "chat-1", False), ("^chat$", "chat", True),
+        ("cha", "chat", False), ("hat", "chat", False), ("ch.*", "chat", True), (".*at", "chat", True), (".*", "", True),
+        ("c.*t", "chat", True), ("c.*a.*t", "chat", True), ("c.*t.*a", "chat", False), ("cha.*at", "chat", False),
+        ("a.*a", "a", False), (".*a.*", "chat", True), (".*b.*", "chat", False), ("c.*ha.*hat", "chat", False),
+        ("web|chat", "chat", True), ("web|cha", "chat", False), ("^web$|^ch.*$", "chat", True), ("a+b", "a+b", True),
+    ],
+)  # fmt: skip
+def test_a_pattern_of_a_target_matches_as_a_whole(pattern: str | None, text: str, expected: bool) -> None:
+    assert targets.fits(pattern, {text}) is expected
 
 
 def test_a_field_that_the_patch_leaves_alone_is_that_of_the_base(tmp_path: Path) -> None:

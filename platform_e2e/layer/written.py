@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
+from platform_e2e.layer import targets
 from platform_e2e.layer.yamlfile import Document
 
 Keys = tuple[str | int, ...]
@@ -37,7 +37,7 @@ class Patch:
         data = self.document.data
         if self.target:
             # Kustomize takes both for regular expressions that match as a whole (kustomize 5, api/resmap/selector.go).
-            return _fits(self.target.get("kind"), {kind}) and _fits(self.target.get("name"), names)
+            return targets.fits(self.target.get("kind"), {kind}) and targets.fits(self.target.get("name"), names)
         metadata = data.get("metadata") if isinstance(data, dict) else None
         return isinstance(metadata, dict) and data.get("kind") == kind and metadata.get("name") in names
 
@@ -204,18 +204,6 @@ def _value(data: Any, path: Keys) -> Any:
     for key in path:
         data = data[key]
     return data
-
-
-def _fits(pattern: Any, texts: AbstractSet[str]) -> bool:
-    """Tell whether a target's pattern matches one of several texts; none matches every text.
-
-    Of regular expressions only `.*` and `|` are read, which are what kustomizations have: any other one could take for ever.
-    """
-    if not pattern:
-        return True
-    choices = (choice.removeprefix("^").removesuffix("$") for choice in str(pattern).split("|"))
-    readable = [".*".join(map(re.escape, choice.split(".*"))) for choice in choices]
-    return any(re.fullmatch(choice, text) for choice in readable for text in texts)
 
 
 def _pointer(keys: Keys) -> str:
