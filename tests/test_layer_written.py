@@ -210,6 +210,27 @@ def test_a_pattern_of_a_target_matches_as_a_whole(pattern: str | None, text: str
     assert targets.fits(pattern, {text}) is expected
 
 
+@pytest.mark.parametrize("name", ["ops.yaml", "./ops.yaml"])
+def test_a_patch_of_several_targets_counts_for_each(tmp_path: Path, name: str) -> None:
+    files = {
+        "manifests/one/kustomization.yaml": "resources: [../base]\npatches:\n"
+        "  - {path: ops.yaml, target: {kind: ConfigMap}}\n"
+        f"  - {{path: {name}, target: {{kind: Service}}}}\n  - {{path: {name}, target: {{kind: Deployment}}}}\n",
+        "manifests/one/ops.yaml": "- {op: add, path: /metadata/labels, value: {a: b}}\n",
+    }
+    found = read(tmp_path, files)
+    for kind in ("Service", "Deployment"):
+        assert found[kind].place("metadata", "labels", "a") == "manifests/one/ops.yaml:1"
+
+
+def test_what_a_kustomization_reads_and_is_no_patch_states_nothing(tmp_path: Path) -> None:
+    files = {
+        "manifests/one/kustomization.yaml": "resources: [../base]\ncrds: [other.yaml]\n",
+        "manifests/one/other.yaml": SERVICE,
+    }
+    assert read(tmp_path, files)["Service"].place(*TARGET_PORT) == "manifests/base/service.yaml:14"
+
+
 def test_a_field_that_the_patch_leaves_alone_is_that_of_the_base(tmp_path: Path) -> None:
     patch = PATCH.replace("      targetPort: web\n", "")
     files = {

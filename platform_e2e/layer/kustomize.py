@@ -36,6 +36,9 @@ _FETCHING = ("helmCharts", "helmChartInflationGenerator", "helmGlobals")
 _GENERATORS = ("configMapGenerator", "secretGenerator")
 """Fields that take files of any content."""
 
+_PATCHES = ("patchesStrategicMerge", "patches", "patchesJson6902")
+"""Fields that change what is written elsewhere."""
+
 _PLUGINS = ("generators", "transformers", "validators")
 """Fields that name plugins; those that are not built in are programs or containers."""
 
@@ -125,6 +128,7 @@ class _Follow:
 
     root: Path
     found: Reads
+    read: dict[Path, list[Document]] = field(default_factory=dict)
 
     def kustomization(self, directory: Path, above: tuple[Path, ...]) -> None:
         path = kustomization_in(self.root, directory)
@@ -162,12 +166,20 @@ class _Follow:
     def _files(self, document: Document, directory: Path) -> None:
         for at, entry in _files(document):
             path = self._local(document, directory, entry, at)
-            if path not in self.found.files and at[0] not in _GENERATORS:
-                # Kustomize takes the last of two equal keys in a patch without a word.
-                self.found.patches += [Patch(each, _target(document, at)) for each in yamlfile.read(self.root, path)]
             self.found.files.add(path)
+            if at[0] not in _GENERATORS:
+                # Kustomize takes the last of two equal keys in a patch without a word.
+                documents = self._documents(path)
+                if at[0] in _PATCHES:
+                    self.found.patches += [Patch(each, _target(document, at)) for each in documents]
         for at, text in _inline_patches(document):
             self.found.patches += [Patch(each, _target(document, at)) for each in _inline(document, text, at)]
+
+    def _documents(self, path: Path) -> list[Document]:
+        """Return the documents of a file, which is read once: several targets may name it."""
+        if path not in self.read:
+            self.read[path] = yamlfile.read(self.root, path)
+        return self.read[path]
 
     def _resource(self, path: Path) -> None:
         if path not in self.found.files:
