@@ -231,6 +231,74 @@ def test_what_a_kustomization_reads_and_is_no_patch_states_nothing(tmp_path: Pat
     assert read(tmp_path, files)["Service"].place(*TARGET_PORT) == "manifests/base/service.yaml:14"
 
 
+PATCHED = "patches: [{path: ops.yaml, target: {kind: Deployment}}]\n"
+OPS = "- {op: replace, path: /spec/replicas, value: 2}\n"
+SIDES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
+    "another base": (
+        {
+            "a/kustomization.yaml": f"resources: [configmap.yaml]\n{PATCHED}",
+            "a/configmap.yaml": layers.CONFIGMAP,
+            "a/ops.yaml": OPS,
+            "b/kustomization.yaml": "resources: [../base]\n",
+        },
+        {"chat": "base/deployment.yaml:6"},
+    ),
+    "an overlay of the same base": (
+        {
+            "a/kustomization.yaml": f"resources: [../base]\nnameSuffix: -a\n{PATCHED}",
+            "a/ops.yaml": OPS,
+            "b/kustomization.yaml": "resources: [../base]\nnamePrefix: b-\n",
+        },
+        {"chat-a": "a/ops.yaml:1", "b-chat": "base/deployment.yaml:6"},
+    ),
+    "an overlay of the same base in another namespace": (
+        {
+            "a/kustomization.yaml": f"resources: [../base]\nnamespace: one\n{PATCHED}",
+            "a/ops.yaml": OPS,
+            "b/kustomization.yaml": "resources: [../base]\nnamespace: two\nreplicas: [{name: chat, count: 3}]\n",
+        },
+        {"one/chat": "a/ops.yaml:1", "two/chat": "b/kustomization.yaml:3"},
+    ),
+    "a component, which changes what comes before it": (
+        {
+            "a/kustomization.yaml": f"kind: Component\n{PATCHED}",
+            "a/ops.yaml": OPS,
+            "b/kustomization.yaml": "resources: [../base]\ncomponents: [../a]\n",
+            "one/kustomization.yaml": "resources: [../b]\n",
+        },
+        {"chat": "a/ops.yaml:1"},
+    ),
+    "a component of another base": (
+        {
+            "c/kustomization.yaml": f"kind: Component\n{PATCHED}",
+            "c/ops.yaml": OPS,
+            "a/kustomization.yaml": "resources: [configmap.yaml]\ncomponents: [../c]\n",
+            "a/configmap.yaml": layers.CONFIGMAP,
+            "b/kustomization.yaml": "resources: [../base]\n",
+        },
+        {"chat": "base/deployment.yaml:6"},
+    ),
+}
+
+
+@pytest.mark.parametrize("what", SIDES)
+def test_only_what_an_object_is_rendered_through_states_its_fields(tmp_path: Path, what: str) -> None:
+    files, expected = SIDES[what]
+    both = {
+        "one/kustomization.yaml": "resources: [../a, ../b]\n",
+        "base/kustomization.yaml": "resources: [deployment.yaml]\n",
+    }
+    objects = []
+    for named in expected:
+        namespace, _, name = named.rpartition("/")
+        metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
+        objects.append({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {"replicas": 2}})
+    every = {**both, "one/configmap.yaml": None, "base/deployment.yaml": DEPLOYMENT, **files}
+    layers.write(tmp_path, {f"manifests/{name}": text for name, text in every.items()})
+    found = layer.load(tmp_path, lambda _: objects).rendered
+    assert [one.place("spec", "replicas") for one in found] == [f"manifests/{place}" for place in expected.values()]
+
+
 def test_a_field_that_the_patch_leaves_alone_is_that_of_the_base(tmp_path: Path) -> None:
     patch = PATCH.replace("      targetPort: web\n", "")
     files = {

@@ -13,7 +13,8 @@ from ruamel.yaml.scalarstring import LiteralScalarString
 
 from platform_e2e import paths, shell
 from platform_e2e.errors import BrokenHarness
-from platform_e2e.layer import yamlfile
+from platform_e2e.layer import bases, yamlfile
+from platform_e2e.layer.bases import Kustomization, Route
 from platform_e2e.layer.errors import LayerError
 from platform_e2e.layer.written import Patch
 from platform_e2e.layer.yamlfile import Document
@@ -49,15 +50,13 @@ class Reads:
 
     Attributes:
         files: absolute paths, the kustomizations included.
-        objects: documents of its resources: what is rendered was written there.
         kustomizations: the documents of it and of those that it is made of.
-        patches: what changes what is written elsewhere, the innermost kustomization's first.
+        routes: the documents of its resources, each with the kustomizations through which it is rendered.
     """
 
     files: set[Path] = field(default_factory=set)
-    objects: list[Document] = field(default_factory=list)
     kustomizations: list[Document] = field(default_factory=list)
-    patches: list[Patch] = field(default_factory=list)
+    routes: list[Route] = field(default_factory=list)
 
 
 def kustomization_in(root: Path, directory: Path) -> Path | None:
@@ -118,7 +117,12 @@ def reads(root: Path, directory: Path) -> Reads:
         LayerError: a reference leads elsewhere or nowhere, or a plugin would run or fetch something.
     """
     found = Reads()
-    _Follow(root, found).kustomization(directory, ())
+    top = _Follow(root, found).kustomization(directory, ())
+    try:
+        found.routes += bases.routes(top)
+    except bases.TooMany as error:
+        problem = "is made of more bases and objects than can be followed"
+        raise top.documents[0].error(problem, "name each base once") from error
     return found
 
 
@@ -129,24 +133,32 @@ class _Follow:
     root: Path
     found: Reads
     read: dict[Path, list[Document]] = field(default_factory=dict)
+    made: dict[Path, Kustomization] = field(default_factory=dict)
 
-    def kustomization(self, directory: Path, above: tuple[Path, ...]) -> None:
+    def kustomization(self, directory: Path, above: tuple[Path, ...]) -> Kustomization:
         path = kustomization_in(self.root, directory)
         if path is None:
             name = paths.in_repository(directory, self.root)
             raise LayerError(name, None, "is used as a kustomization and has none", f"add {NAMES[0]}")
         if directory in above:
             raise LayerError(paths.in_repository(path, self.root), 1, "is made of itself", "break the circle")
-        if path in self.found.files:
-            return
+        if len(above) > bases.DEEPEST:
+            problem = f"is a base {bases.DEEPEST} levels below the one that is rendered"
+            raise LayerError(paths.in_repository(path, self.root), 1, problem, "refer to it from fewer levels")
+        if path in self.made:
+            return self.made[path]
         self.found.files.add(path)
-        for document in yamlfile.read(self.root, path):
+        one = self.made[path] = Kustomization()
+        file = paths.in_repository(path, self.root)
+        for document in yamlfile.read(self.root, path) or [Document({}, file, 1)]:
             if not isinstance(document.data, dict):
                 raise document.error("is not a kustomization: it must be a mapping")
             self.found.kustomizations.append(document)
-            self._document(document, directory, (*above, directory))
+            one.documents.append(document)
+            self._document(one, document, directory, (*above, directory))
+        return one
 
-    def _document(self, document: Document, directory: Path, above: tuple[Path, ...]) -> None:
+    def _document(self, one: Kustomization, document: Document, directory: Path, above: tuple[Path, ...]) -> None:
         for name in _FETCHING:
             if document.data.get(name):
                 remedy = "render the chart and commit the result, or let an Application with a Helm source install it"
@@ -155,15 +167,17 @@ class _Follow:
             for at, entry in _entries(document, name):
                 path = self._local(document, directory, entry, at)
                 if path.is_dir():
-                    self.kustomization(path, above)
+                    found = self.kustomization(path, above)
+                    (one.components if name == "components" else one.bases).append(found)
                 else:
-                    self._resource(path)
-        self._files(document, directory)
+                    self.found.files.add(path)
+                    one.objects += self._documents(path)
+        self._files(one, document, directory)
         for name in _PLUGINS:
             for at, entry in _entries(document, name):
                 self._plugin(document, directory, entry, at)
 
-    def _files(self, document: Document, directory: Path) -> None:
+    def _files(self, one: Kustomization, document: Document, directory: Path) -> None:
         for at, entry in _files(document):
             path = self._local(document, directory, entry, at)
             self.found.files.add(path)
@@ -171,20 +185,15 @@ class _Follow:
                 # Kustomize takes the last of two equal keys in a patch without a word.
                 documents = self._documents(path)
                 if at[0] in _PATCHES:
-                    self.found.patches += [Patch(each, _target(document, at)) for each in documents]
+                    one.patches += [Patch(each, _target(document, at)) for each in documents]
         for at, text in _inline_patches(document):
-            self.found.patches += [Patch(each, _target(document, at)) for each in _inline(document, text, at)]
+            one.patches += [Patch(each, _target(document, at)) for each in _inline(document, text, at)]
 
     def _documents(self, path: Path) -> list[Document]:
         """Return the documents of a file, which is read once: several targets may name it."""
         if path not in self.read:
             self.read[path] = yamlfile.read(self.root, path)
         return self.read[path]
-
-    def _resource(self, path: Path) -> None:
-        if path not in self.found.files:
-            self.found.files.add(path)
-            self.found.objects.extend(yamlfile.read(self.root, path))
 
     def _local(self, document: Document, directory: Path, entry: Any, at: tuple[str | int, ...]) -> Path:
         """Return the path that an entry means."""
