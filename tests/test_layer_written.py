@@ -299,6 +299,81 @@ def test_only_what_an_object_is_rendered_through_states_its_fields(tmp_path: Pat
     assert [one.place("spec", "replicas") for one in found] == [f"manifests/{place}" for place in expected.values()]
 
 
+MEANT = {
+    "group: apps": True,
+    "group: ap.*": True,
+    "group: batch": False,
+    "version: v1": True,
+    "version: v1beta1": False,
+    "namespace: prod": True,
+    "namespace: base": True,
+    "namespace: pr.*|dev": True,
+    "namespace: dev": False,
+    "namespace: default": False,
+    "labelSelector: app=chat": True,
+    "labelSelector: app = chat": True,
+    "labelSelector: app==chat": True,
+    "labelSelector: app=web": False,
+    "labelSelector: app!=web": True,
+    "labelSelector: app!=chat": False,
+    "labelSelector: app": True,
+    "labelSelector: tier": False,
+    "labelSelector: '!app'": False,
+    "labelSelector: '!tier'": True,
+    "labelSelector: 'app in (web, chat)'": True,
+    "labelSelector: 'app in (web)'": False,
+    "labelSelector: 'app notin (web)'": True,
+    "labelSelector: 'app notin (web,chat)'": False,
+    "labelSelector: 'app in (web,chat),example.com/of=base'": True,
+    "labelSelector: 'app=chat,tier'": False,
+    "labelSelector: 'app in ('": False,
+    "labelSelector: 'app>1'": False,
+    "labelSelector: [app]": False,
+    "annotationSelector: a=b": True,
+    "annotationSelector: a=c": False,
+    "annotationSelector: app=chat": False,
+}
+
+
+@pytest.mark.parametrize("target", MEANT)
+def test_a_target_means_objects_by_all_that_it_says(tmp_path: Path, target: str) -> None:
+    labels = "  namespace: base\n  labels: {app: chat, example.com/of: base}\n  annotations: {a: b}\nspec:\n  replicas"
+    files = {
+        "manifests/one/kustomization.yaml": f"resources: [../base]\nnamespace: prod\npatches:\n"
+        f"  - path: ops.yaml\n    target:\n      {target}\n",
+        "manifests/one/ops.yaml": OPS,
+        "manifests/base/deployment.yaml": DEPLOYMENT.replace("spec:\n  replicas", labels, 1),
+    }
+
+    def moved(obj: dict[str, Any]) -> None:
+        obj["metadata"]["namespace"] = "prod"
+
+    expected = "manifests/one/ops.yaml:1" if MEANT[target] else "manifests/base/deployment.yaml:9"
+    assert read(tmp_path, files, moved)["Deployment"].place("spec", "replicas") == expected
+
+
+def test_a_target_that_says_nothing_means_every_object(tmp_path: Path) -> None:
+    files = {
+        "manifests/one/kustomization.yaml": "resources: [../base]\npatches: [{path: ops.yaml, target: {}}]\n",
+        "manifests/one/ops.yaml": OPS,
+    }
+    assert read(tmp_path, files)["Deployment"].place("spec", "replicas") == "manifests/one/ops.yaml:1"
+
+
+@pytest.mark.parametrize(
+    ("line", "other"),
+    [("apiVersion: v1", "apiVersion: serving.knative.dev/v1"), ("  name: chat", "  name: chat\n  namespace: other")],
+)
+def test_a_patch_that_names_an_object_of_another_api_or_namespace_states_nothing(
+    tmp_path: Path, line: str, other: str
+) -> None:
+    files = {
+        "manifests/one/kustomization.yaml": "resources: [../base]\npatches: [{path: ports.yaml}]\n",
+        "manifests/one/ports.yaml": PATCH.replace(line, other),
+    }
+    assert read(tmp_path, files)["Service"].place(*TARGET_PORT) == "manifests/base/service.yaml:14"
+
+
 def test_a_field_that_the_patch_leaves_alone_is_that_of_the_base(tmp_path: Path) -> None:
     patch = PATCH.replace("      targetPort: web\n", "")
     files = {

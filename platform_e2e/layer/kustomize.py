@@ -266,11 +266,11 @@ def _inline_patches(document: Document) -> Iterator[tuple[tuple[str | int, ...],
                 yield (*at, "patch"), entry["patch"]
 
 
-def _target(document: Document, at: tuple[str | int, ...]) -> dict[str, Any]:
-    """Return what an entry of a kustomization says that its patch is for; empty where the patch itself does."""
+def _target(document: Document, at: tuple[str | int, ...]) -> dict[str, Any] | None:
+    """Return what an entry of a kustomization says that its patch is for; None where the patch itself does."""
     entry = document.data[at[0]][at[1]] if len(at) > 1 else None
     target = entry.get("target") if isinstance(entry, dict) else None
-    return target if isinstance(target, dict) else {}
+    return target if isinstance(target, dict) else None
 
 
 def _inline(document: Document, text: str, at: tuple[str | int, ...]) -> list[Document]:

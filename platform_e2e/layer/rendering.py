@@ -16,6 +16,7 @@ from platform_e2e.layer.bases import Route
 from platform_e2e.layer.errors import LayerError
 from platform_e2e.layer.kustomize import Reads, Renderer
 from platform_e2e.layer.objects import CLUSTER_SCOPED, Rendered
+from platform_e2e.layer.targets import Subject
 from platform_e2e.layer.written import Written
 from platform_e2e.layer.yamlfile import Document
 
@@ -199,8 +200,13 @@ def _located(data: dict[str, Any], reads: Reads, written: _Written) -> Document:
     found = written.nearest(data)
     if found is None:
         return _generated(data, reads) or Document(data, kustomization.file, 1)
-    names = {data["metadata"]["name"], *found.names}
-    patches = tuple(patch for patch in found.route.patches if patch.is_about(data["kind"], names))
+    metadata = data["metadata"]
+    subject = Subject(
+        (found.document.data, data),
+        {metadata["name"], *found.names},
+        {metadata.get("namespace"), *found.namespaces},
+    )
+    patches = tuple(patch for patch in found.route.patches if patch.is_about(subject))
     fields = Written(found.document, patches, found.route.kustomizations)
     return Document(data, found.document.file, found.document.line, written=fields)
 
