@@ -66,7 +66,7 @@ def releases(reader: Reader, skipped: SkippedParts) -> list[CapturedRelease]:
     for (namespace, name), secret in sorted(newest.items()):
         try:
             found.append(unpacked(secret))
-        except (KeyError, TypeError, ValueError, OSError, EOFError, zlib.error) as error:
+        except (KeyError, TypeError, ValueError, OSError, EOFError, RecursionError, zlib.error) as error:
             # A text of ours quotes no value of the Secret; that of a library may.
             why = error if type(error) is NoDocument else type(error).__name__
             skipped.add(f"release {name} -n {namespace}", f"its Secret is not a release of Helm: {why}")

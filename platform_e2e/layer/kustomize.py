@@ -13,7 +13,8 @@ from ruamel.yaml.scalarstring import LiteralScalarString
 
 from platform_e2e import paths, shell
 from platform_e2e.errors import BrokenHarness
-from platform_e2e.layer import yamlfile
+from platform_e2e.layer import bases, yamlfile
+from platform_e2e.layer.bases import Kustomization, Route
 from platform_e2e.layer.errors import LayerError
 from platform_e2e.layer.written import Patch
 from platform_e2e.layer.yamlfile import Document
@@ -36,6 +37,9 @@ _FETCHING = ("helmCharts", "helmChartInflationGenerator", "helmGlobals")
 _GENERATORS = ("configMapGenerator", "secretGenerator")
 """Fields that take files of any content."""
 
+_PATCHES = ("patchesStrategicMerge", "patches", "patchesJson6902")
+"""Fields that change what is written elsewhere."""
+
 _PLUGINS = ("generators", "transformers", "validators")
 """Fields that name plugins; those that are not built in are programs or containers."""
 
@@ -46,15 +50,13 @@ class Reads:
 
     Attributes:
         files: absolute paths, the kustomizations included.
-        objects: documents of its resources: what is rendered was written there.
         kustomizations: the documents of it and of those that it is made of.
-        patches: what changes what is written elsewhere, the innermost kustomization's first.
+        routes: the documents of its resources, each with the kustomizations through which it is rendered.
     """
 
     files: set[Path] = field(default_factory=set)
-    objects: list[Document] = field(default_factory=list)
     kustomizations: list[Document] = field(default_factory=list)
-    patches: list[Patch] = field(default_factory=list)
+    routes: list[Route] = field(default_factory=list)
 
 
 def kustomization_in(root: Path, directory: Path) -> Path | None:
@@ -115,7 +117,12 @@ def reads(root: Path, directory: Path) -> Reads:
         LayerError: a reference leads elsewhere or nowhere, or a plugin would run or fetch something.
     """
     found = Reads()
-    _Follow(root, found).kustomization(directory, ())
+    top = _Follow(root, found).kustomization(directory, ())
+    try:
+        found.routes += bases.routes(top)
+    except bases.TooMany as error:
+        problem = "is made of more bases and objects than can be followed"
+        raise top.documents[0].error(problem, "name each base once") from error
     return found
 
 
@@ -125,24 +132,33 @@ class _Follow:
 
     root: Path
     found: Reads
+    read: dict[Path, list[Document]] = field(default_factory=dict)
+    made: dict[Path, Kustomization] = field(default_factory=dict)
 
-    def kustomization(self, directory: Path, above: tuple[Path, ...]) -> None:
+    def kustomization(self, directory: Path, above: tuple[Path, ...]) -> Kustomization:
         path = kustomization_in(self.root, directory)
         if path is None:
             name = paths.in_repository(directory, self.root)
             raise LayerError(name, None, "is used as a kustomization and has none", f"add {NAMES[0]}")
         if directory in above:
             raise LayerError(paths.in_repository(path, self.root), 1, "is made of itself", "break the circle")
-        if path in self.found.files:
-            return
+        if len(above) > bases.DEEPEST:
+            problem = f"is a base {bases.DEEPEST} levels below the one that is rendered"
+            raise LayerError(paths.in_repository(path, self.root), 1, problem, "refer to it from fewer levels")
+        if path in self.made:
+            return self.made[path]
         self.found.files.add(path)
-        for document in yamlfile.read(self.root, path):
+        one = self.made[path] = Kustomization()
+        file = paths.in_repository(path, self.root)
+        for document in yamlfile.read(self.root, path) or [Document({}, file, 1)]:
             if not isinstance(document.data, dict):
                 raise document.error("is not a kustomization: it must be a mapping")
             self.found.kustomizations.append(document)
-            self._document(document, directory, (*above, directory))
+            one.documents.append(document)
+            self._document(one, document, directory, (*above, directory))
+        return one
 
-    def _document(self, document: Document, directory: Path, above: tuple[Path, ...]) -> None:
+    def _document(self, one: Kustomization, document: Document, directory: Path, above: tuple[Path, ...]) -> None:
         for name in _FETCHING:
             if document.data.get(name):
                 remedy = "render the chart and commit the result, or let an Application with a Helm source install it"
@@ -151,28 +167,33 @@ class _Follow:
             for at, entry in _entries(document, name):
                 path = self._local(document, directory, entry, at)
                 if path.is_dir():
-                    self.kustomization(path, above)
+                    found = self.kustomization(path, above)
+                    (one.components if name == "components" else one.bases).append(found)
                 else:
-                    self._resource(path)
-        self._files(document, directory)
+                    self.found.files.add(path)
+                    one.objects += self._documents(path)
+        self._files(one, document, directory)
         for name in _PLUGINS:
             for at, entry in _entries(document, name):
                 self._plugin(document, directory, entry, at)
 
-    def _files(self, document: Document, directory: Path) -> None:
+    def _files(self, one: Kustomization, document: Document, directory: Path) -> None:
         for at, entry in _files(document):
             path = self._local(document, directory, entry, at)
-            if path not in self.found.files and at[0] not in _GENERATORS:
+            self.found.files.add(path)
+            if at[0] not in _GENERATORS:
                 # Kustomize takes the last of two equal keys in a patch without a word.
-                self.found.patches += [Patch(each, _target(document, at)) for each in yamlfile.read(self.root, path)]
-            self.found.files.add(path)
+                documents = self._documents(path)
+                if at[0] in _PATCHES:
+                    one.patches += [Patch(each, _target(document, at)) for each in documents]
         for at, text in _inline_patches(document):
-            self.found.patches += [Patch(each, _target(document, at)) for each in _inline(document, text, at)]
+            one.patches += [Patch(each, _target(document, at)) for each in _inline(document, text, at)]
 
-    def _resource(self, path: Path) -> None:
-        if path not in self.found.files:
-            self.found.files.add(path)
-            self.found.objects.extend(yamlfile.read(self.root, path))
+    def _documents(self, path: Path) -> list[Document]:
+        """Return the documents of a file, which is read once: several targets may name it."""
+        if path not in self.read:
+            self.read[path] = yamlfile.read(self.root, path)
+        return self.read[path]
 
     def _local(self, document: Document, directory: Path, entry: Any, at: tuple[str | int, ...]) -> Path:
         """Return the path that an entry means."""
@@ -245,11 +266,11 @@ def _inline_patches(document: Document) -> Iterator[tuple[tuple[str | int, ...],
                 yield (*at, "patch"), entry["patch"]
 
 
-def _target(document: Document, at: tuple[str | int, ...]) -> dict[str, Any]:
-    """Return what an entry of a kustomization says that its patch is for; empty where the patch itself does."""
+def _target(document: Document, at: tuple[str | int, ...]) -> dict[str, Any] | None:
+    """Return what an entry of a kustomization says that its patch is for; None where the patch itself does."""
     entry = document.data[at[0]][at[1]] if len(at) > 1 else None
     target = entry.get("target") if isinstance(entry, dict) else None
-    return target if isinstance(target, dict) else {}
+    return target if isinstance(target, dict) else None
 
 
 def _inline(document: Document, text: str, at: tuple[str | int, ...]) -> list[Document]:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from platform_e2e import paths
 from platform_e2e.layer import kustomize, manifests
 from platform_e2e.layer.applications import Application, Source
+from platform_e2e.layer.bases import Route
 from platform_e2e.layer.errors import LayerError
 from platform_e2e.layer.kustomize import Reads, Renderer
 from platform_e2e.layer.objects import CLUSTER_SCOPED, Rendered
+from platform_e2e.layer.targets import Subject
 from platform_e2e.layer.written import Written
 from platform_e2e.layer.yamlfile import Document
 
@@ -137,7 +139,9 @@ def _documents(part: Input, renderer: Renderer) -> list[Document]:
     except LayerError as error:
         said = error.problem.partition(": ")[2] or error.problem
         raise LayerError(part.reads.kustomizations[0].file, 1, said) from error
-    return [_located(item.data, part.reads) for data in rendered if data for item in _objects(data, part.reads)]
+    objects = [item.data for data in rendered if data for item in _objects(data, part.reads)]
+    written = _Written.of(part.reads) if objects else _Written()
+    return [_located(data, part.reads, written) for data in objects]
 
 
 def _objects(data: Any, reads: Reads) -> list[Document]:
@@ -149,24 +153,64 @@ def _objects(data: Any, reads: Reads) -> list[Document]:
     return found
 
 
-def _located(data: dict[str, Any], reads: Reads) -> Document:
+@dataclass(frozen=True)
+class _Candidate:
+    """An object as it is written, on one way to what is rendered."""
+
+    document: Document
+    route: Route
+    names: list[str]
+    namespaces: list[str | None]
+
+    def distance(self, name: str, namespace: str | None) -> tuple[int, int] | None:
+        """Tell how far a rendered object is from what is to be expected of this one; None where it is another one."""
+        # What a patch or a plugin has named anew is expected less than what is as written; the written name is inside then.
+        apart = 0 if self.names[-1] == name else 1 if self.names[0] == name else 2 if self.names[0] in name else None
+        if apart is None:
+            return None
+        return apart, 0 if self.namespaces[-1] == namespace else 1 if self.namespaces[0] in (namespace, None) else 2
+
+
+@dataclass(frozen=True)
+class _Written:
+    """The objects of a kustomization's resources, by kind, and by kind and the name that they should have when rendered."""
+
+    by_kind: dict[str, list[_Candidate]] = field(default_factory=dict)
+    by_name: dict[tuple[str, str], list[_Candidate]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, reads: Reads) -> _Written:
+        found = cls()
+        for route in reads.routes:
+            for item in manifests.objects(route.document):
+                one = _Candidate(item, route, route.names(item.data), route.namespaces(item.data))
+                found.by_kind.setdefault(item.data["kind"], []).append(one)
+                found.by_name.setdefault((item.data["kind"], one.names[-1]), []).append(one)
+        return found
+
+    def nearest(self, data: dict[str, Any]) -> _Candidate | None:
+        """Return what a rendered object comes from; the first of several alike."""
+        kind, name, namespace = data["kind"], data["metadata"]["name"], data["metadata"].get("namespace")
+        several = self.by_name.get((kind, name)) or self.by_kind.get(kind, [])
+        apart = [(distance, one) for one in several if (distance := one.distance(name, namespace)) is not None]
+        return min(apart, key=lambda each: each[0])[1] if apart else None
+
+
+def _located(data: dict[str, Any], reads: Reads, written: _Written) -> Document:
     """Find where a rendered object is written: a resource of the same kind and name, else a generator, else the kustomization."""
     kustomization = reads.kustomizations[0]
-    kind, name = data["kind"], data["metadata"]["name"]
-    namespace = data["metadata"].get("namespace")
-    candidates = [item for written in reads.objects for item in manifests.objects(written) if item.data["kind"] == kind]
-    exact = [item for item in candidates if item.data["metadata"]["name"] == name]
-    # A namePrefix or nameSuffix leaves the written name somewhere inside of the rendered one.
-    inside = [item for item in candidates if item.data["metadata"]["name"] in name]
-    for found in (exact, inside):
-        same = [item for item in found if item.data["metadata"].get("namespace") in (namespace, None)] or found
-        if same:
-            written = same[0]
-            names = {name, written.data["metadata"]["name"]}
-            patches = tuple(patch for patch in reversed(reads.patches) if patch.is_about(kind, names))
-            fields = Written(written, patches, tuple(reads.kustomizations))
-            return Document(data, written.file, written.line, written=fields)
-    return _generated(data, reads) or Document(data, kustomization.file, 1)
+    found = written.nearest(data)
+    if found is None:
+        return _generated(data, reads) or Document(data, kustomization.file, 1)
+    metadata = data["metadata"]
+    subject = Subject(
+        (found.document.data, data),
+        {metadata["name"], *found.names},
+        {metadata.get("namespace"), *found.namespaces},
+    )
+    patches = tuple(patch for patch in found.route.patches if patch.is_about(subject))
+    fields = Written(found.document, patches, found.route.kustomizations)
+    return Document(data, found.document.file, found.document.line, written=fields)
 
 
 def _generated(data: dict[str, Any], reads: Reads) -> Document | None:

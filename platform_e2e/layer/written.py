@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from platform_e2e.layer import targets
+from platform_e2e.layer.targets import Subject
 from platform_e2e.layer.yamlfile import Document
 
 Keys = tuple[str | int, ...]
@@ -26,20 +26,17 @@ class Patch:
 
     Attributes:
         document: a mapping that is merged into the object, or a list of JSON patch operations (RFC 6902).
-        target: what it is for, as the kustomization says; empty where the patch itself says so.
+        target: what it is for, as the kustomization says; None where the patch itself says so.
     """
 
     document: Document
-    target: Mapping[str, Any] = field(default_factory=dict)
+    target: Mapping[str, Any] | None = None
 
-    def is_about(self, kind: str, names: AbstractSet[str]) -> bool:
-        """Tell whether it changes the object of a kind that has one of these names: as written, and as rendered."""
-        data = self.document.data
-        if self.target:
-            # Kustomize takes both for regular expressions that match as a whole (kustomize 5, api/resmap/selector.go).
-            return _fits(self.target.get("kind"), {kind}) and _fits(self.target.get("name"), names)
-        metadata = data.get("metadata") if isinstance(data, dict) else None
-        return isinstance(metadata, dict) and data.get("kind") == kind and metadata.get("name") in names
+    def is_about(self, subject: Subject) -> bool:
+        """Tell whether it changes an object."""
+        if self.target is None:
+            return targets.is_named(self.document.data, subject)
+        return targets.is_meant(self.target, subject)
 
     def line_of(self, rendered: Any, keys: Keys) -> int | None:
         """Return the line that says what a field is, or that removes it; None where the patch leaves it alone."""
@@ -204,18 +201,6 @@ def _value(data: Any, path: Keys) -> Any:
     for key in path:
         data = data[key]
     return data
-
-
-def _fits(pattern: Any, texts: AbstractSet[str]) -> bool:
-    """Tell whether a target's pattern matches one of several texts; none matches every text.
-
-    Of regular expressions only `.*` and `|` are read, which are what kustomizations have: any other one could take for ever.
-    """
-    if not pattern:
-        return True
-    choices = (choice.removeprefix("^").removesuffix("$") for choice in str(pattern).split("|"))
-    readable = [".*".join(map(re.escape, choice.split(".*"))) for choice in choices]
-    return any(re.fullmatch(choice, text) for choice in readable for text in texts)
 
 
 def _pointer(keys: Keys) -> str:

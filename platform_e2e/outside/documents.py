@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -26,6 +27,12 @@ MOST_VALUES = 250_000
 
 # Unlike the patterns of `possessive`, this one is correct on every Python; as an atomic group it takes a hundred times the memory.
 _MARK = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
+
+_LONE = re.compile("[\ud800-\udfff]")
+"""Half of a surrogate pair, which is no character: nothing that has one can be printed, written or converted."""
+
+_HALF = re.compile(r"[\ud800-\udfff]|\\u[dD][89a-fA-F]")
+"""Where a JSON text may have one; json.loads makes pairs one character."""
 
 
 class NoDocument(ValueError):
@@ -52,9 +59,33 @@ def from_json(data: bytes, most: int = MOST_VALUES) -> Any:
         if depth > DEEPEST:
             raise NoDocument(f"it is nested more than {DEEPEST} levels deep")
     try:
-        return json.loads(data, parse_constant=_refused)
+        return loads(data.decode(json.detect_encoding(data), "surrogatepass"), _refused)
     except (ValueError, RecursionError) as error:
         raise NoDocument(str(error)) from error
+
+
+def loads(text: str, constant: Callable[[str], Any] | None = None) -> Any:
+    """Return a JSON text as plain data that can be encoded: half of a surrogate pair is replaced by U+FFFD.
+
+    Args:
+        text: of which the caller bounds the size.
+        constant: is given NaN and Infinity, which JSON does not have; none takes them for numbers.
+
+    Raises:
+        ValueError: it is not JSON.
+        RecursionError: it is nested too deeply.
+    """
+    found = json.loads(text, parse_constant=constant)
+    return _encodable(found) if _HALF.search(text) else found
+
+
+def _encodable(value: Any) -> Any:
+    """Return a value of JSON whose texts, the keys among them, are of whole characters."""
+    if isinstance(value, dict):
+        return {_LONE.sub("\ufffd", key): _encodable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_encodable(item) for item in value]
+    return _LONE.sub("\ufffd", value) if isinstance(value, str) else value
 
 
 def _refused(word: str) -> None:
@@ -78,7 +109,7 @@ def from_yaml(data: bytes, most: int) -> tuple[Any, int]:
     composer: _Bounded = yaml.composer
     composer.left = most
     try:
-        found = _plain(yaml.load(data.decode("utf-8")))
+        found = _encodable(_plain(yaml.load(data.decode("utf-8"))))
     except (YAMLError, RecursionError, ValueError, TypeError, AttributeError, LookupError, OverflowError) as error:
         # ruamel.yaml raises all of these for odd tags, dates and numbers.
         raise NoDocument(str(error).partition("\n")[0]) from error

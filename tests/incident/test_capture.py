@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import gzip
 import json
 import time
@@ -100,6 +101,15 @@ def release(name: str = "argocd", **config: object) -> dict[str, str]:
     plain = {"name": name, "namespace": "argocd", "chart": chart, "config": config, "manifest": ""}
     packed = base64.b64encode(gzip.compress(json.dumps(plain).encode()))
     return {"release": base64.b64encode(packed).decode()}
+
+
+DEEP_RELEASE = {
+    "name": "bad",
+    "namespace": "argocd",
+    "chart": {"metadata": {"name": "argo-cd"}},
+    "config": functools.reduce(lambda inner, _: {"a": inner}, range(900), {}),
+}
+"""Deep enough to be read as JSON, and too deep for what looks at each value."""
 
 
 def test_it_asks_with_get_alone(api: ScriptedApi, take: Take, tmp_path: Path) -> None:
@@ -247,9 +257,22 @@ def test_foundations_are_those_of_helms_own_secrets_the_newest_revision(
         (gzip.compress(b'{"config": "x"}'), "`config` must be a mapping or null, got a text"),
         (gzip.compress(b'{"manifest": ' + b"[" * 200_000), "cannot be read as JSON: RecursionError"),
         (gzip.compress(b'{"config": {"a": ' + b"[" * 200_000), "cannot be read as JSON: RecursionError"),
+        (gzip.compress(json.dumps(DEEP_RELEASE).encode()), "RecursionError"),
         (gzip.compress(b'{"config": {"a": hunter2}}'), "cannot be read as JSON: DecodeError"),
     ],
-    ids=["no-deflate", "bomb", "list", "chart", "metadata", "no-name", "config", "deep", "deep-config", "no-json"],
+    ids=[
+        "no-deflate",
+        "bomb",
+        "list",
+        "chart",
+        "metadata",
+        "no-name",
+        "config",
+        "deep",
+        "deep-config",
+        "deep-values",
+        "no-json",
+    ],
 )
 def test_a_release_that_is_none_is_named_and_the_others_are_read(
     api: ScriptedApi, monkeypatch: pytest.MonkeyPatch, packed: bytes, why: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -256,6 +257,62 @@ def test_a_patch_that_says_a_key_twice_is_named_since_kustomize_would_take_the_l
 def test_a_patch_within_the_kustomization_is_held_to_the_same_rules(tmp_path: Path, field: str) -> None:
     expected = f"{KUSTOMIZATION}:2: the patch is not valid YAML: while constructing a mapping found duplicate key"
     assert refused(layers.write(tmp_path, {KUSTOMIZATION: field})).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [".*" * 5 + "x", "a.*" * 5 + "x", ".*" * 50_000, "|".join(["a.*x"] * 20_000), "(a+)+$", "a" * 500_000],
+    ids=["stars", "letters and stars", "long", "choices", "groups", "text"],
+)
+@pytest.mark.parametrize("field", ["kind", "name"])
+def test_the_pattern_of_a_target_takes_no_time(tmp_path: Path, field: str, pattern: str) -> None:
+    """A regular expression of a stranger could take hours, and the layer is loaded before anybody is asked to trust it."""
+    name, many = "a" * 253, 50
+    files = {
+        KUSTOMIZATION: f"resources: [configmap.yaml]\npatches: [{{path: patch.yaml, target: {{{field}: '{pattern}'}}}}]\n",
+        CONFIGMAP: layers.CONFIGMAP.replace("name: one", f"name: {name}"),
+        "manifests/one/patch.yaml": "[{op: remove, path: /data}]\n",
+    }
+    objects = [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": f"n{n}"}} for n in range(many)
+    ]
+    root = layers.write(tmp_path, files)
+    began = time.process_time()
+    assert len(layer.load(root, lambda _: objects).rendered) == many
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize("field", ["resources", "components"])
+@pytest.mark.parametrize("objects", ["resources: [../configmap.yaml]\n", ""], ids=["objects", "none"])
+def test_bases_that_double_with_each_level_are_refused(tmp_path: Path, field: str, objects: str) -> None:
+    """Kustomize would render each as often as it is named."""
+    twice = {
+        f"manifests/b{n}{side}/kustomization.yaml": f"{field}: [../b{n + 1}a, ../b{n + 1}b]\n" if n < 30 else objects
+        for n in range(31)
+        for side in "ab"
+    }
+    files = {KUSTOMIZATION: f"{field}: [../b0a]\n", "manifests/configmap.yaml": layers.CONFIGMAP, **twice}
+    began = time.process_time()
+    expected = f"{KUSTOMIZATION}:1: is made of more bases and objects than can be followed"
+    assert refused(layers.write(tmp_path, files)) == expected
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize("reverse", [False, True], ids=["from the top", "from the bottom"])
+def test_bases_of_many_levels_are_refused(tmp_path: Path, *, reverse: bool) -> None:
+    numbers = sorted(range(1, 1000), reverse=reverse)
+    deep = {f"manifests/b{n}/kustomization.yaml": f"resources: [../b{n + 1}]\n" for n in range(1, 1000)}
+    every = ", ".join(f"../b{n}" for n in numbers)
+    files = {KUSTOMIZATION: f"resources: [{every}]\n", "manifests/b1000/kustomization.yaml": "resources: []\n", **deep}
+    assert "levels below" in (told := refused(layers.write(tmp_path, files))) or "can be followed" in told
+
+
+def test_an_empty_kustomization_is_what_kustomize_says_of_it(tmp_path: Path) -> None:
+    def says(_: Path) -> list[dict[str, object]]:
+        raise LayerError("one/kustomization.yaml", None, "kustomize cannot build it: kustomization.yaml is empty")
+
+    with pytest.raises(LayerError, match=f"^{KUSTOMIZATION}:1: kustomize cannot build it"):
+        layer.load(layers.write(tmp_path, {KUSTOMIZATION: ""}), says)
 
 
 def test_files_of_a_generator_may_contain_anything(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from platform_e2e import layer, paths
 from platform_e2e.finding import Cause
-from platform_e2e.layer import Layer, LayerError, Rendered
+from platform_e2e.layer import Layer, LayerError, Rendered, targets
 from tests.fakes import layers
 
 SERVICE = """\
@@ -192,6 +192,184 @@ def test_operations_on_other_objects_state_nothing(tmp_path: Path, target: str) 
     files = {
         "manifests/one/kustomization.yaml": f"resources: [../base]\npatches:\n  - path: ops.yaml\n    target: {target}\n",
         "manifests/one/ops.yaml": "- {op: replace, path: /spec/ports/1/targetPort, value: web}\n",
+    }
+    assert read(tmp_path, files)["Service"].place(*TARGET_PORT) == "manifests/base/service.yaml:14"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "expected"),
+    [
+        (None, "chat", True), ("", "chat", True), ("chat", "chat", True), ("chat", "chat-1", False), ("^chat$", "chat", True),
+        ("cha", "chat", False), ("hat", "chat", False), ("ch.*", "chat", True), (".*at", "chat", True), (".*", "", True),
+        ("c.*t", "chat", True), ("c.*a.*t", "chat", True), ("c.*t.*a", "chat", False), ("cha.*at", "chat", False),
+        ("a.*a", "a", False), (".*a.*", "chat", True), (".*b.*", "chat", False), ("c.*ha.*hat", "chat", False),
+        ("web|chat", "chat", True), ("web|cha", "chat", False), ("^web$|^ch.*$", "chat", True), ("a+b", "a+b", True),
+    ],
+)  # fmt: skip
+def test_a_pattern_of_a_target_matches_as_a_whole(pattern: str | None, text: str, expected: bool) -> None:
+    assert targets.fits(pattern, {text}) is expected
+
+
+@pytest.mark.parametrize("name", ["ops.yaml", "./ops.yaml"])
+def test_a_patch_of_several_targets_counts_for_each(tmp_path: Path, name: str) -> None:
+    files = {
+        "manifests/one/kustomization.yaml": "resources: [../base]\npatches:\n"
+        "  - {path: ops.yaml, target: {kind: ConfigMap}}\n"
+        f"  - {{path: {name}, target: {{kind: Service}}}}\n  - {{path: {name}, target: {{kind: Deployment}}}}\n",
+        "manifests/one/ops.yaml": "- {op: add, path: /metadata/labels, value: {a: b}}\n",
+    }
+    found = read(tmp_path, files)
+    for kind in ("Service", "Deployment"):
+        assert found[kind].place("metadata", "labels", "a") == "manifests/one/ops.yaml:1"
+
+
+def test_what_a_kustomization_reads_and_is_no_patch_states_nothing(tmp_path: Path) -> None:
+    files = {
+        "manifests/one/kustomization.yaml": "resources: [../base]\ncrds: [other.yaml]\n",
+        "manifests/one/other.yaml": SERVICE,
+    }
+    assert read(tmp_path, files)["Service"].place(*TARGET_PORT) == "manifests/base/service.yaml:14"
+
+
+PATCHED = "patches: [{path: ops.yaml, target: {kind: Deployment}}]\n"
+OPS = "- {op: replace, path: /spec/replicas, value: 2}\n"
+SIDES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
+    "another base": (
+        {
+            "a/kustomization.yaml": f"resources: [configmap.yaml]\n{PATCHED}",
+            "a/configmap.yaml": layers.CONFIGMAP,
+            "a/ops.yaml": OPS,
+            "b/kustomization.yaml": "resources: [../base]\n",
+        },
+        {"chat": "base/deployment.yaml:6"},
+    ),
+    "an overlay of the same base": (
+        {
+            "a/kustomization.yaml": f"resources: [../base]\nnameSuffix: -a\n{PATCHED}",
+            "a/ops.yaml": OPS,
+            "b/kustomization.yaml": "resources: [../base]\nnamePrefix: b-\n",
+        },
+        {"chat-a": "a/ops.yaml:1", "b-chat": "base/deployment.yaml:6"},
+    ),
+    "an overlay of the same base in another namespace": (
+        {
+            "a/kustomization.yaml": f"resources: [../base]\nnamespace: one\n{PATCHED}",
+            "a/ops.yaml": OPS,
+            "b/kustomization.yaml": "resources: [../base]\nnamespace: two\nreplicas: [{name: chat, count: 3}]\n",
+        },
+        {"one/chat": "a/ops.yaml:1", "two/chat": "b/kustomization.yaml:3"},
+    ),
+    "a component, which changes what comes before it": (
+        {
+            "a/kustomization.yaml": f"kind: Component\n{PATCHED}",
+            "a/ops.yaml": OPS,
+            "b/kustomization.yaml": "resources: [../base]\ncomponents: [../a]\n",
+            "one/kustomization.yaml": "resources: [../b]\n",
+        },
+        {"chat": "a/ops.yaml:1"},
+    ),
+    "a component of another base": (
+        {
+            "c/kustomization.yaml": f"kind: Component\n{PATCHED}",
+            "c/ops.yaml": OPS,
+            "a/kustomization.yaml": "resources: [configmap.yaml]\ncomponents: [../c]\n",
+            "a/configmap.yaml": layers.CONFIGMAP,
+            "b/kustomization.yaml": "resources: [../base]\n",
+        },
+        {"chat": "base/deployment.yaml:6"},
+    ),
+}
+
+
+@pytest.mark.parametrize("what", SIDES)
+def test_only_what_an_object_is_rendered_through_states_its_fields(tmp_path: Path, what: str) -> None:
+    files, expected = SIDES[what]
+    both = {
+        "one/kustomization.yaml": "resources: [../a, ../b]\n",
+        "base/kustomization.yaml": "resources: [deployment.yaml]\n",
+    }
+    objects = []
+    for named in expected:
+        namespace, _, name = named.rpartition("/")
+        metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
+        objects.append({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {"replicas": 2}})
+    every = {**both, "one/configmap.yaml": None, "base/deployment.yaml": DEPLOYMENT, **files}
+    layers.write(tmp_path, {f"manifests/{name}": text for name, text in every.items()})
+    found = layer.load(tmp_path, lambda _: objects).rendered
+    assert [one.place("spec", "replicas") for one in found] == [f"manifests/{place}" for place in expected.values()]
+
+
+MEANT = {
+    "group: apps": True,
+    "group: ap.*": True,
+    "group: batch": False,
+    "version: v1": True,
+    "version: v1beta1": False,
+    "namespace: prod": True,
+    "namespace: base": True,
+    "namespace: pr.*|dev": True,
+    "namespace: dev": False,
+    "namespace: default": False,
+    "labelSelector: app=chat": True,
+    "labelSelector: app = chat": True,
+    "labelSelector: app==chat": True,
+    "labelSelector: app=web": False,
+    "labelSelector: app!=web": True,
+    "labelSelector: app!=chat": False,
+    "labelSelector: app": True,
+    "labelSelector: tier": False,
+    "labelSelector: '!app'": False,
+    "labelSelector: '!tier'": True,
+    "labelSelector: 'app in (web, chat)'": True,
+    "labelSelector: 'app in (web)'": False,
+    "labelSelector: 'app notin (web)'": True,
+    "labelSelector: 'app notin (web,chat)'": False,
+    "labelSelector: 'app in (web,chat),example.com/of=base'": True,
+    "labelSelector: 'app=chat,tier'": False,
+    "labelSelector: 'app in ('": False,
+    "labelSelector: 'app>1'": False,
+    "labelSelector: [app]": False,
+    "annotationSelector: a=b": True,
+    "annotationSelector: a=c": False,
+    "annotationSelector: app=chat": False,
+}
+
+
+@pytest.mark.parametrize("target", MEANT)
+def test_a_target_means_objects_by_all_that_it_says(tmp_path: Path, target: str) -> None:
+    labels = "  namespace: base\n  labels: {app: chat, example.com/of: base}\n  annotations: {a: b}\nspec:\n  replicas"
+    files = {
+        "manifests/one/kustomization.yaml": f"resources: [../base]\nnamespace: prod\npatches:\n"
+        f"  - path: ops.yaml\n    target:\n      {target}\n",
+        "manifests/one/ops.yaml": OPS,
+        "manifests/base/deployment.yaml": DEPLOYMENT.replace("spec:\n  replicas", labels, 1),
+    }
+
+    def moved(obj: dict[str, Any]) -> None:
+        obj["metadata"]["namespace"] = "prod"
+
+    expected = "manifests/one/ops.yaml:1" if MEANT[target] else "manifests/base/deployment.yaml:9"
+    assert read(tmp_path, files, moved)["Deployment"].place("spec", "replicas") == expected
+
+
+def test_a_target_that_says_nothing_means_every_object(tmp_path: Path) -> None:
+    files = {
+        "manifests/one/kustomization.yaml": "resources: [../base]\npatches: [{path: ops.yaml, target: {}}]\n",
+        "manifests/one/ops.yaml": OPS,
+    }
+    assert read(tmp_path, files)["Deployment"].place("spec", "replicas") == "manifests/one/ops.yaml:1"
+
+
+@pytest.mark.parametrize(
+    ("line", "other"),
+    [("apiVersion: v1", "apiVersion: serving.knative.dev/v1"), ("  name: chat", "  name: chat\n  namespace: other")],
+)
+def test_a_patch_that_names_an_object_of_another_api_or_namespace_states_nothing(
+    tmp_path: Path, line: str, other: str
+) -> None:
+    files = {
+        "manifests/one/kustomization.yaml": "resources: [../base]\npatches: [{path: ports.yaml}]\n",
+        "manifests/one/ports.yaml": PATCH.replace(line, other),
     }
     assert read(tmp_path, files)["Service"].place(*TARGET_PORT) == "manifests/base/service.yaml:14"
 

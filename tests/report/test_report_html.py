@@ -274,6 +274,26 @@ def test_what_is_missing_or_damaged_is_said(tmp_path: Path) -> None:
     assert "run.json has no verdict" in Page(write(tmp_path)).text
 
 
+@pytest.mark.parametrize("lone", [r"\ud800", r"\uDFFF", "\ud800"], ids=["first", "second", "bytes"])
+def test_half_of_a_surrogate_pair_in_any_file_still_makes_a_page(tmp_path: Path, lone: str) -> None:
+    run = {"verdict": {"tests": [{"test": "LONE", "outcome": "LONE"}]}, "options": {"LONE": 1}, "layer": {"LONE": 1}}
+    files = {
+        "run.json": json.dumps(run),
+        "timeline.jsonl": json.dumps({"kind": "fact", "name": "LONE", "mono": 1, "LONE": "LONE", "text": {"LONE": 1}}),
+        "evidence/index.json": json.dumps({"files": [{"path": "LONE", "LONE": 1, "bytes": {"LONE": 1}}]}),
+    }
+    (tmp_path / "evidence").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).write_bytes(text.replace("LONE", lone).encode("utf-8", "surrogatepass"))
+    text = Page(write(tmp_path)).text
+    assert "damaged" not in text
+
+
+def test_a_page_is_written_whatever_characters_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform_e2e.report.html.writing.render", lambda _: "a\ud800b")
+    assert write(tmp_path).read_text(encoding="utf-8") == "a?b"
+
+
 def test_a_page_that_cannot_be_written_is_one_sentence_that_names_it(tmp_path: Path) -> None:
     (tmp_path / "report.html").mkdir()
     with pytest.raises(BrokenHarness, match=r"the report .*report\.html cannot be made: IsADirectoryError"):

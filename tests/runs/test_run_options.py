@@ -337,10 +337,14 @@ WRONG: list[dict[str, Any]] = [
     {"state": {"releases": [1, {}], "images": {"a": 1}, "pool": "x"}},
     {"harness": {"patch_withheld": 1, "besides": "../.."}},
     {"exit_code": "x"},
+    {"layer": {"\ud800": 1}},
+    {"\udfff": {"\ud800": ["\ud800"]}},
+    {"tests": [{"test": "e2e/a.py::a", "outcome": "\ud800"}]},
+    {"state": {"releases": [{"release": "\ud800", "\ud800": {}}]}},
 ]
 
 
-@pytest.mark.parametrize("wrong", WRONG, ids=str)
+@pytest.mark.parametrize("wrong", WRONG, ids=ascii)
 @pytest.mark.usefixtures("here")
 def test_whatever_stands_in_a_run_json_is_no_crash(tmp_path: Path, wrong: dict[str, Any]) -> None:
     found = prepared(red(tmp_path / "r", **wrong))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from platform_e2e.evidence.store import Index, IndexedFile
-from platform_e2e.outside import plainfile, typed
+from platform_e2e.outside import documents, plainfile, typed
 from platform_e2e.outside.typed import Finite
 from platform_e2e.runs.saved import SavedRun, read_json
 
@@ -169,7 +168,7 @@ class RunFiles:
 def event_of(line: str) -> TimelineEvent | None:
     """Return one line of the timeline, or None where it is not one; what of it has another type is left out."""
     try:
-        data = json.loads(line)
+        data = documents.loads(line)
     except (ValueError, RecursionError):
         return None
     if not isinstance(data, dict) or not isinstance(data.get("kind"), str):

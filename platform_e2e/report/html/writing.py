@@ -39,7 +39,8 @@ def write(run_directory: Path) -> Path:
     """
     path = run_directory / NAME
     try:
-        atomic_write(path, render(RunFiles.read(run_directory)))
+        # Half of a surrogate pair, which a file name can have, is not UTF-8.
+        atomic_write(path, render(RunFiles.read(run_directory)).encode(errors="replace"))
     except (*UNEXPECTED, OSError, jinja2.TemplateError) as error:
         # A run's verdict must not depend on its report, whatever shape a hostile layer or a cut file has given the data.
         problem = f"the report {path} cannot be made: {type(error).__name__}: {error}"
