@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import functools
 import gzip
 import json
 import time
@@ -103,11 +102,11 @@ def release(name: str = "argocd", **config: object) -> dict[str, str]:
     return {"release": base64.b64encode(packed).decode()}
 
 
-DEEP_RELEASE = {
+DEEP_RELEASE: dict[str, Any] = {
     "name": "bad",
     "namespace": "argocd",
     "chart": {"metadata": {"name": "argo-cd"}},
-    "config": functools.reduce(lambda inner, _: {"a": inner}, range(900), {}),
+    "config": json.loads('{"a":' * 900 + "{}" + "}" * 900),
 }
 """Deep enough to be read as JSON, and too deep for what looks at each value."""
 
