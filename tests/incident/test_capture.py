@@ -102,7 +102,7 @@ def release(name: str = "argocd", **config: object) -> dict[str, str]:
     return {"release": base64.b64encode(packed).decode()}
 
 
-DEEP_RELEASE: dict[str, Any] = {
+DEEP_RELEASE: dict[str, object] = {
     "name": "bad",
     "namespace": "argocd",
     "chart": {"metadata": {"name": "argo-cd"}},
