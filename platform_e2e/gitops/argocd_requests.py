@@ -5,7 +5,8 @@ Facts about Argo CD are those of 3.2.11, controller/appcontroller.go.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ from platform_e2e.errors import BrokenPlatform
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.client import Kube
+from platform_e2e.kube.errors import ApiError, Forbidden
 from platform_e2e.kube.expect import Expectation, Met, Pending, Source, Timeout, Unobserved, Verdict, eventually
 from platform_e2e.kube.objects import Object
 
@@ -93,7 +95,9 @@ def refresh(
         timeout: seconds.
 
     Raises:
+        ApiError: the request could not be made the first time.
         Timeout: the application controller does not take the request.
+        Unobserved: the Application could not be read.
     """
     ask_refresh(kube, name, hard=hard, namespace=namespace)
     app: Object = eventually_asked(
@@ -133,6 +137,7 @@ def eventually_asked(
     Raises:
         Timeout: it did not come in time.
         Unobserved: nothing could be read at all in the last seconds.
+        Forbidden: the user may not ask again.
     """
     ends = monotonic() + timeout
     while True:
@@ -150,7 +155,25 @@ def eventually_asked(
         except (Timeout, Unobserved):
             if last:
                 raise
-            ask()
+            with passing_over():
+                ask()
+
+
+@contextlib.contextmanager
+def passing_over() -> Iterator[None]:
+    """Pass over that a request could not be made again: what is waited for says why, and it is made in the next round.
+
+    The API server may be away, and an Application may be gone or have been changed meanwhile.
+
+    Raises:
+        Forbidden: the user may not make it, also later.
+    """
+    try:
+        yield
+    except Forbidden:
+        raise
+    except ApiError:
+        return
 
 
 def ask_applicationset_refresh(kube: Kube, name: str, *, namespace: str = argocd.NAMESPACE) -> None:
