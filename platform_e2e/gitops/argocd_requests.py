@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -15,8 +16,9 @@ from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.errors import ApiError, Forbidden
-from platform_e2e.kube.expect import Expectation, Met, Pending, Source, Timeout, Unobserved, Verdict, eventually
+from platform_e2e.kube.expect import Expectation, Met, Pending, Refuted, Source, Verdict, eventually
 from platform_e2e.kube.objects import Object
+from platform_e2e.kube.wait import History, WaitError
 
 S = TypeVar("S")
 
@@ -136,12 +138,19 @@ def eventually_asked(
 
     Raises:
         Timeout: it did not come in time.
+        Refuted: the expectation returned `Failed`.
         Unobserved: nothing could be read at all in the last seconds.
         Forbidden: the user may not ask again.
     """
-    ends = monotonic() + timeout
+    ends, history = monotonic() + timeout, History(progress)
+
+    def step(words: str) -> None:
+        # The first state of each round is most often the last one of the round before.
+        if not history.steps or history.steps[-1].words != words:
+            history.note(words)
+
     while True:
-        left = ends - monotonic()
+        left = max(ends - monotonic(), 0.0)
         last = left <= every
         try:
             return eventually(
@@ -150,13 +159,19 @@ def eventually_asked(
                 timeout=min(every, left),
                 what=what,
                 explain=explain if last else None,
-                progress=progress,
+                progress=step,
             )
-        except (Timeout, Unobserved):
-            if last:
-                raise
-            with passing_over():
-                ask()
+        except WaitError as error:
+            if last or isinstance(error, Refuted):
+                raise _of_all_rounds(error, timeout, history) from None
+        with passing_over():
+            ask()
+
+
+def _of_all_rounds(error: WaitError, timeout: float, history: History) -> WaitError:
+    """Return the error of the last round with all that was seen since the first one, and the seconds of all together."""
+    outcome = f"failed after {history.waited:.2f} s" if isinstance(error, Refuted) else f"not within {timeout:g} s"
+    return type(error)(replace(error.report, outcome=outcome, history=history.render()))
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ from platform_e2e.kube.errors import (
     NotFound,
     Unavailable,
 )
-from platform_e2e.kube.expect import Failed, Met, Pending, Refuted, Timeout
+from platform_e2e.kube.expect import Failed, Met, Pending, Polled, Refuted, Timeout
 from tests.gitops_fakes import SHA, FakeKube, Object, converged
 
 OLD = "b" * 40
@@ -411,6 +411,47 @@ def test_who_may_not_ask_again_is_told(kube: Any, monkeypatch: pytest.MonkeyPatc
     kube.on_patch = controller
     with pytest.raises(Forbidden, match="no longer"):
         argocd_requests.refresh(kube, "app", timeout=5)
+
+
+def test_the_error_of_a_refresh_has_all_its_seconds_and_all_that_was_seen(
+    kube: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(argocd_requests, "LOST_SECONDS", 0.05)
+    asked: list[str] = []
+
+    def controller(kind: str, name: str, patch: Any) -> None:
+        asked.append(name)
+        if len(asked) == 2:
+            kube.put(APPLICATION, changed("metadata", "annotations", to={argocd.REFRESH: "normal"}))
+
+    kube.on_patch = controller
+    with pytest.raises(Timeout) as caught:
+        argocd_requests.refresh(kube, "app", timeout=0.3)
+    report = caught.value.report
+    assert report.outcome == "not within 0.3 s"
+    assert [line.partition("s  ")[2] for line in report.history] == [
+        "the Application does not exist",
+        "the refresh was asked for and is not done",
+    ]
+    assert report.last == "the refresh was asked for and is not done"
+
+
+def test_what_is_asked_for_again_is_refuted_with_all_that_was_seen() -> None:
+    seen: list[Any] = []
+
+    def judge(state: int) -> Any:
+        return Failed("it is over") if seen else Pending("not yet")
+
+    with pytest.raises(Refuted, match=r"failed after 0\.[1-9]") as caught:
+        argocd_requests.eventually_asked(
+            Polled(lambda: 1, "one", first=0.001, most=0.01),
+            judge,
+            lambda: seen.append(1),
+            every=0.1,
+            timeout=5,
+            what="it",
+        )
+    assert [line.partition("s  ")[2] for line in caught.value.report.history] == ["not yet", "it is over"]
 
 
 def test_refresh_that_nobody_does_names_the_controller(kube: Any) -> None:
