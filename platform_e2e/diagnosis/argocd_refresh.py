@@ -7,7 +7,6 @@ by an annotation of the Application: the one thing that is ever written, and onl
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from platform_e2e.errors import WrongUsage
 from platform_e2e.gitops import argocd, argocd_requests
 from platform_e2e.gitops.convergence import Wanted, converged_on
 from platform_e2e.kube.client import Kube
-from platform_e2e.kube.errors import Forbidden, Unavailable
+from platform_e2e.kube.errors import Forbidden
 from platform_e2e.kube.expect import Expectation, Met, Pending, Verdict
 from platform_e2e.kube.objects import Object, key
 
@@ -137,8 +136,8 @@ class Refresher:
 
         def again() -> None:
             for app in filter(self._is_owed, joint.applications()):
-                # An API server that is away is asked in the next round.
-                with contextlib.suppress(Unavailable):
+                # One that is gone does not keep the others from being asked.
+                with argocd_requests.passing_over():
                     argocd_requests.ask_refresh(self._kube, key(app)[1], namespace=key(app)[0], again=True)
 
         argocd_requests.eventually_asked(

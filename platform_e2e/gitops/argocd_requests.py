@@ -5,7 +5,9 @@ Facts about Argo CD are those of 3.2.11, controller/appcontroller.go.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -13,8 +15,10 @@ from platform_e2e.errors import BrokenPlatform
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.client import Kube
-from platform_e2e.kube.expect import Expectation, Met, Pending, StateSource, Timeout, Unobserved, Verdict, eventually
+from platform_e2e.kube.errors import ApiError, Forbidden
+from platform_e2e.kube.expect import Expectation, Met, Pending, Refuted, StateSource, Verdict, eventually
 from platform_e2e.kube.objects import Object
+from platform_e2e.kube.wait import WaitError, WaitHistory
 
 S = TypeVar("S")
 
@@ -93,7 +97,9 @@ def refresh(
         timeout: seconds.
 
     Raises:
+        ApiError: the request could not be made the first time.
         Timeout: the application controller does not take the request.
+        Unobserved: the Application could not be read.
     """
     ask_refresh(kube, name, hard=hard, namespace=namespace)
     app: Object = eventually_asked(
@@ -132,11 +138,19 @@ def eventually_asked(
 
     Raises:
         Timeout: it did not come in time.
+        Refuted: the expectation returned `Failed`.
         Unobserved: nothing could be read at all in the last seconds.
+        Forbidden: the user may not ask again.
     """
-    ends = monotonic() + timeout
+    ends, history = monotonic() + timeout, WaitHistory(progress)
+
+    def step(words: str) -> None:
+        # The first state of each round is most often the last one of the round before.
+        if not history.steps or history.steps[-1].words != words:
+            history.note(words)
+
     while True:
-        left = ends - monotonic()
+        left = max(ends - monotonic(), 0.0)
         last = left <= every
         try:
             return eventually(
@@ -145,12 +159,36 @@ def eventually_asked(
                 timeout=min(every, left),
                 what=what,
                 explain=explain if last else None,
-                progress=progress,
+                progress=step,
             )
-        except (Timeout, Unobserved):
-            if last:
-                raise
+        except WaitError as error:
+            if last or isinstance(error, Refuted):
+                raise _of_all_rounds(error, timeout, history) from None
+        with passing_over():
             ask()
+
+
+def _of_all_rounds(error: WaitError, timeout: float, history: WaitHistory) -> WaitError:
+    """Return the error of the last round with all that was seen since the first one, and the seconds of all together."""
+    outcome = f"failed after {history.waited:.2f} s" if isinstance(error, Refuted) else f"not within {timeout:g} s"
+    return type(error)(replace(error.report, outcome=outcome, history=history.render()))
+
+
+@contextlib.contextmanager
+def passing_over() -> Iterator[None]:
+    """Pass over that a request could not be made again: what is waited for says why, and it is made in the next round.
+
+    The API server may be away, and an Application may be gone or have been changed meanwhile.
+
+    Raises:
+        Forbidden: the user may not make it, also later.
+    """
+    try:
+        yield
+    except Forbidden:
+        raise
+    except ApiError:
+        return
 
 
 def ask_applicationset_refresh(kube: Kube, name: str, *, namespace: str = argocd.NAMESPACE) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml.scalarstring import LiteralScalarString
+from ruamel.yaml.comments import CommentedBase
 
 from platform_e2e import paths, shell
 from platform_e2e.errors import BrokenHarness
@@ -30,6 +30,9 @@ RENDER_TIMEOUT = 30.0
 
 _REMOTE = re.compile(r"://|^[\w.-]+@|[?&]ref=|^(github|gitlab|bitbucket)\.")
 """What a reference to another place looks like: a URL, git@host:…, …?ref=…, or the host names that kustomize knows."""
+
+_BLOCK = re.compile(r"(?:[&!]\S*\s+)*\|[-+1-9]{0,2}\s*(?:\s#.*)?")
+"""What is left of a line below which a text stands as it is (YAML 1.2, 8.1.1)."""
 
 _FETCHING = ("helmCharts", "helmChartInflationGenerator", "helmGlobals")
 """Fields with which kustomize calls helm to fetch charts."""
@@ -186,14 +189,21 @@ class _Follow:
                 documents = self._documents(path)
                 if at[0] in _PATCHES:
                     one.patches += [Patch(each, _target(document, at)) for each in documents]
+        lines: list[str] = []
         for at, text in _inline_patches(document):
-            one.patches += [Patch(each, _target(document, at)) for each in _inline(document, text, at)]
+            lines = lines or self._lines(directory)
+            one.patches += [Patch(each, _target(document, at)) for each in _inline(document, text, at, lines)]
 
     def _documents(self, path: Path) -> list[Document]:
         """Return the documents of a file, which is read once: several targets may name it."""
         if path not in self.read:
             self.read[path] = yamlfile.read(self.root, path)
         return self.read[path]
+
+    def _lines(self, directory: Path) -> list[str]:
+        """Return the lines of a directory's kustomization."""
+        path = kustomization_in(self.root, directory) or directory / NAMES[0]
+        return yamlfile.decode(path.read_bytes(), paths.in_repository(path, self.root)).split("\n")
 
     def _local(self, document: Document, directory: Path, entry: Any, at: tuple[str | int, ...]) -> Path:
         """Return the path that an entry means."""
@@ -273,24 +283,33 @@ def _target(document: Document, at: tuple[str | int, ...]) -> dict[str, Any] | N
     return target if isinstance(target, dict) else None
 
 
-def _inline(document: Document, text: str, at: tuple[str | int, ...]) -> list[Document]:
+def _inline(document: Document, text: str, at: tuple[str | int, ...], lines: Sequence[str]) -> list[Document]:
     """Return the documents of an inline patch with the lines of the kustomization.
+
+    Args:
+        document: the kustomization.
+        text: the patch.
+        at: where it is.
+        lines: of the kustomization's file.
 
     Raises:
         LayerError: it is not valid YAML; at the line of the patch.
     """
-    node: Any = document.node
-    for key in at:
-        node = node[key] if node is not None else None
+    holder: Any = document.node
+    for key in at[:-1]:
+        holder = holder[key] if holder is not None else None
     line = document.line_of(*at)
     try:
         found = yamlfile.parse(text, document.file)
-        if isinstance(node, LiteralScalarString):
-            # The text begins in the line below its `|`.
-            return [replace(each, line=each.line + line, offset=line) for each in found]
-        return [replace(each, line=line, node=None) for each in found]
     except LayerError as error:
         raise document.error(f"the patch {error.problem.partition(': ')[2]}", at=at) from error
+    place = holder.lc.data.get(at[-1]) if isinstance(holder, CommentedBase) and holder.lc.data else None
+    # The place of a value follows that of its key; that of an alias is where its anchor is.
+    row, column = place[-2:] if place else (-1, 0)
+    if row == line - 1 and row < len(lines) and _BLOCK.fullmatch(lines[row], column):
+        # The text begins in the line below its `|`.
+        return [replace(each, line=each.line + line, offset=line) for each in found]
+    return [replace(each, line=line, node=None) for each in found]
 
 
 def _generator_files(generator: Any) -> Iterator[str]:

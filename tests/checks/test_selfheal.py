@@ -16,7 +16,7 @@ from platform_e2e.checks.selfheal import Disturbance, _wait_restored, drifted, h
 from platform_e2e.finding import Finding
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.client import Kube
-from platform_e2e.kube.expect import Met, Pending, Polled, Verdict
+from platform_e2e.kube.expect import Met, Pending, Polled, Timeout, Verdict
 from platform_e2e.kube.objects import Object
 from platform_e2e.layer import Rendered
 from platform_e2e.timeline import Timeline
@@ -174,6 +174,17 @@ def test_argo_cd_is_asked_to_compare_what_it_does_not_hear_of(
     disturbance = inject(drift, kube(cluster))
     _wait_restored(disturbance, kube(cluster))
     assert len(told) == asked
+
+
+def test_the_error_of_a_heal_that_was_asked_for_has_all_its_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HEAL_SECONDS", 0.35)
+    monkeypatch.setattr(module, "COMPARED_SECONDS", 0.1)
+    kind = "CustomResourceDefinition"
+    cluster = Cluster({**GIT, "kind": kind}, application(), then=lambda _: None)
+    drift = replace(edit(), target=replace(FILE, object={**FILE.object, "kind": kind}))
+    disturbance = inject(drift, kube(cluster))
+    with pytest.raises(Timeout, match=r"not within 0\.35 s"):
+        _wait_restored(disturbance, kube(cluster))
 
 
 def test_drift_that_stays_is_a_finding_and_is_undone() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from platform_e2e.diagnosis.output import Output
 from platform_e2e.gitops.argocd import REFRESH
-from platform_e2e.kube.errors import Unavailable
+from platform_e2e.kube.errors import NotFound, Unavailable
 from platform_e2e.kube.objects import Object
 from tests.fakes.argocd import SHA, converged
 from tests.fakes.scripted_api import ScriptedApi
@@ -406,7 +406,8 @@ def test_ctrl_c_tells_what_was_seen_so_far(
 
 def application(api: ScriptedApi, sha: str = SHA, **metadata: Any) -> None:
     """Put an Application that has converged on a commit, and the workload that it made."""
-    app = converged("chat-dev", sha)
+    name = metadata.pop("name", "chat-dev")
+    app = converged(name, sha)
     app["status"]["resources"] = [
         {
             "group": "apps",
@@ -417,7 +418,7 @@ def application(api: ScriptedApi, sha: str = SHA, **metadata: Any) -> None:
             "status": "Synced",
         }
     ]
-    api.put("applications", "argocd", "chat-dev", metadata=metadata, spec=app["spec"], status=app["status"])
+    api.put("applications", "argocd", name, metadata=metadata, spec=app["spec"], status=app["status"])
 
 
 @pytest.fixture
@@ -500,6 +501,26 @@ def test_a_refresh_that_is_never_done_is_asked_for_as_long_as_the_wait_lasts(
     err = capsys.readouterr().err
     assert "application/chat-dev -n argocd is what its newest commit says: not within 2 s" in err
     assert "observed: Argo CD has not done the refresh that was asked for" in err
+
+
+def test_an_application_that_is_deleted_does_not_keep_the_others_from_being_asked(
+    api: ScriptedApi, run: Run, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr("platform_e2e.gitops.argocd_requests.LOST_SECONDS", 0.3)
+    asked = []
+
+    def ask(_kube: object, name: str, *, namespace: str, again: bool = False) -> None:
+        asked.append((name, again))
+        application(api, name=name, labels={"team": "chat"}, annotations={REFRESH: "normal"})
+        if again and name == "chat-dev":
+            raise NotFound("PATCH application/chat-dev", 404, "NotFound", "gone")
+
+    monkeypatch.setattr("platform_e2e.gitops.argocd_requests.ask_refresh", ask)
+    for name in ("chat-dev", "chat-prod"):
+        application(api, name=name, labels={"team": "chat"})
+    assert run("wait", "app", "-l", "team=chat", "--refresh", "--timeout", "2") == 1
+    assert ("chat-prod", True) in asked
+    assert "not within 2 s" in capsys.readouterr().err
 
 
 def test_each_application_of_a_set_is_asked(api: ScriptedApi, run: Run, asked: list[str]) -> None:

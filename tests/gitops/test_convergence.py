@@ -11,7 +11,17 @@ from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd, argocd_requests
 from platform_e2e.gitops.argocd import APPLICATION, APPLICATIONSET
 from platform_e2e.gitops.convergence import converge, converged_on, roll_out
-from platform_e2e.kube.expect import Failed, Met, Pending, Refuted, Timeout
+from platform_e2e.kube.errors import (
+    ApiError,
+    BadAnswer,
+    Conflict,
+    Forbidden,
+    Invalid,
+    KindNotServed,
+    NotFound,
+    Unavailable,
+)
+from platform_e2e.kube.expect import Failed, Met, Pending, Polled, Refuted, Timeout
 from tests.fakes.argocd import SHA, ChangingKube, Object, converged
 
 OLD = "b" * 40
@@ -338,6 +348,110 @@ def test_refresh_that_argo_cd_has_lost_is_asked_for_again(kube: Any, monkeypatch
     kube.on_patch = controller
     argocd_requests.refresh(kube, "app", hard=True, timeout=5)
     assert asked == ["hard", "again", "hard"]
+
+
+REFUSALS = [
+    Unavailable("PATCH", 503, "ServiceUnavailable", "away"),
+    NotFound("PATCH", 404, "NotFound", "gone"),
+    Conflict("PATCH", 409, "Conflict", "changed"),
+    Invalid("PATCH", 422, "Invalid", "a webhook refuses"),
+    BadAnswer("PATCH", "no JSON"),
+    KindNotServed(APPLICATION),
+]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: type(refusal).__name__)
+def test_what_cannot_be_asked_again_is_passed_over_and_asked_once_more(
+    kube: Any, monkeypatch: pytest.MonkeyPatch, refusal: ApiError
+) -> None:
+    monkeypatch.setattr(argocd_requests, "LOST_SECONDS", 0.05)
+    kube.put(APPLICATION, converged())
+    asked: list[str] = []
+
+    def controller(kind: str, name: str, patch: Any) -> None:
+        asked.append(patch["metadata"]["annotations"][argocd.REFRESH])
+        if len(asked) == 2:
+            raise refusal
+        kube.objects[kind, name]["metadata"]["annotations"] = (
+            {} if len(asked) == 4 else patch["metadata"]["annotations"]
+        )
+
+    kube.on_patch = controller
+    argocd_requests.refresh(kube, "app", timeout=5)
+    assert asked == ["normal", "again", "again", "normal"]
+
+
+def test_an_application_that_is_deleted_during_its_refresh_is_named_by_the_wait(
+    kube: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(argocd_requests, "LOST_SECONDS", 0.05)
+    kube.put(APPLICATION, changed("metadata", "annotations", to={argocd.REFRESH: "normal"}))
+    asked: list[str] = []
+
+    def controller(kind: str, name: str, patch: Any) -> None:
+        asked.append(name)
+        if len(asked) > 1:
+            kube.objects.pop((kind, name), None)
+            raise NotFound("PATCH", 404, "NotFound", "gone")
+
+    kube.on_patch = controller
+    with pytest.raises(Timeout, match="observed: the Application does not exist"):
+        argocd_requests.refresh(kube, "app", timeout=0.3)
+    assert len(asked) > 2
+
+
+def test_who_may_not_ask_again_is_told(kube: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(argocd_requests, "LOST_SECONDS", 0.05)
+    kube.put(APPLICATION, changed("metadata", "annotations", to={argocd.REFRESH: "normal"}))
+
+    def controller(kind: str, name: str, patch: Any) -> None:
+        if len(kube.patches) > 1:
+            raise Forbidden("PATCH", 403, "Forbidden", "no longer")
+
+    kube.on_patch = controller
+    with pytest.raises(Forbidden, match="no longer"):
+        argocd_requests.refresh(kube, "app", timeout=5)
+
+
+def test_the_error_of_a_refresh_has_all_its_seconds_and_all_that_was_seen(
+    kube: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(argocd_requests, "LOST_SECONDS", 0.05)
+    asked: list[str] = []
+
+    def controller(kind: str, name: str, patch: Any) -> None:
+        asked.append(name)
+        if len(asked) == 2:
+            kube.put(APPLICATION, changed("metadata", "annotations", to={argocd.REFRESH: "normal"}))
+
+    kube.on_patch = controller
+    with pytest.raises(Timeout) as caught:
+        argocd_requests.refresh(kube, "app", timeout=0.3)
+    report = caught.value.report
+    assert report.outcome == "not within 0.3 s"
+    assert [line.partition("s  ")[2] for line in report.history] == [
+        "the Application does not exist",
+        "the refresh was asked for and is not done",
+    ]
+    assert report.last == "the refresh was asked for and is not done"
+
+
+def test_what_is_asked_for_again_is_refuted_with_all_that_was_seen() -> None:
+    seen: list[Any] = []
+
+    def judge(state: int) -> Any:
+        return Failed("it is over") if seen else Pending("not yet")
+
+    with pytest.raises(Refuted, match=r"failed after 0\.[1-9]") as caught:
+        argocd_requests.eventually_asked(
+            Polled(lambda: 1, "one", first=0.001, most=0.01),
+            judge,
+            lambda: seen.append(1),
+            every=0.1,
+            timeout=5,
+            what="it",
+        )
+    assert [line.partition("s  ")[2] for line in caught.value.report.history] == ["not yet", "it is over"]
 
 
 def test_refresh_that_nobody_does_names_the_controller(kube: Any) -> None:

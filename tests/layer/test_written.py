@@ -374,6 +374,46 @@ def test_a_patch_that_names_an_object_of_another_api_or_namespace_states_nothing
     assert read(tmp_path, files)["Service"].place(*TARGET_PORT) == "manifests/base/service.yaml:14"
 
 
+INLINE = {
+    "as usual": ("  - patch: |\n      - op: replace\n        path: /spec/replicas\n        value: 2\n", 6),
+    "without its end, with a comment": (
+        "  - patch: |-  # why\n      - op: replace\n        path: /spec/replicas\n        value: 2\n",
+        6,
+    ),
+    "with an anchor": ("  - patch: &p |\n      - op: replace\n        path: /spec/replicas\n        value: 2\n", 6),
+    "with its indentation": (
+        "  - patch: |2\n        - op: replace\n          path: /spec/replicas\n          value: 2\n",
+        6,
+    ),
+    "with the sign in the next line": (
+        "  - patch:\n      |\n      - op: replace\n        path: /spec/replicas\n        value: 2\n",
+        3,
+    ),
+    "with anchor and sign in two lines": (
+        "  - patch: &p\n      |\n      - op: replace\n        path: /spec/replicas\n        value: 2\n",
+        3,
+    ),
+    "folded": ("  - patch: >\n      [{op: replace, path: /spec/replicas,\n      value: 2}]\n", 3),
+    "quoted": ("  - patch: '[{op: replace,\n      path: /spec/replicas, value: 2}]'\n", 3),
+    "quoted with a sign at its end": ("  - patch: '[{op: replace, path: /spec/replicas, value: 2}] # |\n      '\n", 3),
+    "an alias": (
+        (
+            "  - patch: &p |\n      # of another\n      - op: replace\n        path: /spec/replicas\n        value: 2\n"
+            "    target: {kind: Service}\n  - patch: *p  # |\n"
+        ),
+        9,
+    ),
+}
+
+
+@pytest.mark.parametrize("how", INLINE)
+def test_an_inline_patch_has_lines_of_its_file_however_it_is_written(tmp_path: Path, how: str) -> None:
+    text, line = INLINE[how]
+    content = f"resources: [../base]\npatches:\n{text}    target: {{kind: Deployment}}\n"
+    found = read(tmp_path, {"manifests/one/kustomization.yaml": content})
+    assert found["Deployment"].place("spec", "replicas") == f"manifests/one/kustomization.yaml:{line}"
+
+
 def test_a_field_that_the_patch_leaves_alone_is_that_of_the_base(tmp_path: Path) -> None:
     patch = PATCH.replace("      targetPort: web\n", "")
     files = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from platform_e2e.runs.history import jsonl
+from platform_e2e.runs.history import comparison, jsonl, record
 from platform_e2e.runs.history.jsonl import Ledger
 from platform_e2e.runs.history.record import RecordedRun, RecordedTest, counts
+from platform_e2e.runs.verdict import Outcome, Result, verdict_on
 from tests.fakes.histories import entry
 
 
@@ -136,6 +138,42 @@ def test_a_damaged_field_makes_the_line_one_that_is_left_out_and_nothing_else(na
     # What was taken over can be used for every comparison.
     assert read.kind
     assert all(isinstance(one.seconds, float) for one in read.tests.values())
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield where a line has a number."""
+    if isinstance(value, dict | list):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from places(item, (*path, key))
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield path
+
+
+@pytest.mark.parametrize("number", [1e999, -1e999, 1e308, -1e14, 10**400, 10**15, "NaN"], ids=str)
+@pytest.mark.parametrize("place", list(places(entry().as_json())), ids=str)
+def test_a_line_with_any_number_is_left_out_or_can_be_compared_with(place: tuple[Any, ...], number: Any) -> None:
+    line = json.loads(json.dumps(entry().as_json()))
+    inner = line
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = float(number) if isinstance(number, str) else number
+    try:
+        read = RecordedRun.from_json(line)
+    except ValueError:
+        return
+    for accept in (False, True):
+        now = entry(9, tests={}, promises={"monitoring": {"verdict": "holds", "tests": {}, "figures": {}}})
+        said = comparison.compare(now, [entry(2), read], accept=accept)
+        assert said.as_json()
+
+
+def test_a_figure_that_is_no_number_to_calculate_with_is_not_remembered() -> None:
+    figures = {"heal_seconds": [0.5, float("inf")], "odd_seconds": float("nan"), "odd": 10**400, "large": 10**18}
+    result = Result(test="e2e/a.py::a", outcome=Outcome.PASSED, promise="selfheal", figures=figures)
+    row = record.promises(verdict_on([result], complete=True))["selfheal"]
+    assert row["figures"] == {"heal_seconds": [0.5, 0.5, 0.5], "large": 10**18}
+    one = entry(promises={"selfheal": row})
+    assert RecordedRun.from_json(json.loads(json.dumps(one.as_json()))) == one
 
 
 @pytest.mark.parametrize("name", sorted(entry().as_json()))

@@ -14,6 +14,7 @@ from msgspec import Meta
 from platform_e2e import redact
 from platform_e2e.errors import ExitCode
 from platform_e2e.outside import typed
+from platform_e2e.outside.typed import Finite
 from platform_e2e.runs.verdict import Outcome, Result, Verdict
 
 VERSION = 1
@@ -27,6 +28,14 @@ VARIES = frozenset({"samples"})
 
 COUNTED_TEXTS = {"address": "addresses", "environment": "environments"}
 """Figures whose texts are things the platform offers, with the name of several; other texts are remarks."""
+
+LARGEST = 1e300
+"""Of a figure: every number that a program counts or measures, and none that cannot be calculated with."""
+
+Figure = Annotated[float, Meta(ge=-LARGEST, le=LARGEST)]
+
+Moment = Annotated[float, Meta(ge=0, lt=253_402_300_800)]
+"""Seconds since the epoch, up to the last year that a date can have, 9999."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +51,7 @@ class RecordedTest:
     """
 
     outcome: str
-    seconds: float
+    seconds: Finite
     promise: str = ""
     object: str = ""
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -62,7 +71,7 @@ class Promised(TypedDict):
 
     verdict: str
     tests: Mapping[str, int]
-    figures: Mapping[str, float | Annotated[list[float], Meta(min_length=3, max_length=3)]]
+    figures: Mapping[str, Figure | Annotated[list[Figure], Meta(min_length=3, max_length=3)]]
 
 
 @dataclass(frozen=True)
@@ -90,8 +99,8 @@ class RecordedRun:
     """
 
     id: str
-    started: float
-    seconds: float
+    started: Moment
+    seconds: Finite
     exit_code: int
     complete: bool
     whole: bool
@@ -103,7 +112,7 @@ class RecordedRun:
     versions: Mapping[str, str]
     tests: Mapping[str, RecordedTest]
     promises: Mapping[str, Promised]
-    phases: Mapping[str, float]
+    phases: Mapping[str, Finite]
     exempt: tuple[tuple[str, str], ...]
     accepted: tuple[str, ...]
 
@@ -186,7 +195,7 @@ def promises(verdict: Verdict) -> dict[str, Promised]:
 
 
 def _figures(results: Iterable[Result]) -> dict[str, Any]:
-    """Return counts summed up, and of measured values least, median and greatest."""
+    """Return counts summed up, and of measured values least, median and greatest; what is not finite is left out."""
     summed: dict[str, int] = {}
     measured: dict[str, list[float]] = {}
     for result in results:
@@ -194,8 +203,10 @@ def _figures(results: Iterable[Result]) -> dict[str, Any]:
             summed[name] = summed.get(name, 0) + count
         for name, value in result.figures.items():
             several = value if isinstance(value, list | tuple) else [value]
-            measured.setdefault(name, []).extend(each for each in several if isinstance(each, float))
-    figures: dict[str, Any] = dict(summed)
+            measured.setdefault(name, []).extend(
+                each for each in several if isinstance(each, float) and abs(each) <= LARGEST
+            )
+    figures: dict[str, Any] = {name: count for name, count in summed.items() if abs(count) <= LARGEST}
     for name, values in measured.items():
         if values:
             figures[name] = [round(figure, 4) for figure in (min(values), median(values), max(values))]
