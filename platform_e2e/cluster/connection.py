@@ -133,7 +133,8 @@ def _users() -> Path:
     there = [file for file in files if file.exists()]
     if len(there) > 1:
         raise WrongUsage(
-            f"$KUBECONFIG names {len(there)} files, which are not merged here", "give one of them by --kubeconfig"
+            f"$KUBECONFIG must name one file, got {', '.join(map(str, there))}",
+            "the harness does not merge kubeconfigs: give one of them by --kubeconfig",
         )
     found = (there or files or [Path.home() / ".kube" / "config"])[0]
     if not found.exists():

@@ -107,8 +107,8 @@ def _hold(text: str) -> float:
         if text.startswith(start):
             rest = text.removeprefix(start).strip("{}")
             raise argparse.ArgumentTypeError(
-                f"`{text}` is kubectl's way to say `{option}{' ' + rest if rest else ''}`; "
-                "--for says here how long it must stay so, such as 10s"
+                f"must be the time that the condition must hold, such as 10s, got `{text}`; "
+                f"give the condition as `{option}{' ' + rest if rest else ''}`"
             )
     return duration(text)
 
@@ -119,6 +119,6 @@ def _revision(text: str) -> str:
     if text == "HEAD" or COMMIT_OR_PREFIX.fullmatch(text):
         return text
     raise argparse.ArgumentTypeError(
-        f"`{text}` is neither HEAD nor 7 or more digits of a commit; HEAD is what the Application's own branch or tag has now, "
-        "$(git rev-parse NAME) what yours has"
+        f"must be HEAD or at least 7 digits of a commit, got `{text}`; HEAD is the newest commit of the Application's own branch or "
+        "tag, $(git rev-parse NAME) that of yours"
     )

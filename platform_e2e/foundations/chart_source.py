@@ -111,8 +111,8 @@ def upstream(chart: str, version: str, repository: str, helm: Helm, timeline: Ti
             ) from error
         except Timeout as error:
             raise ChartNotFetched(
-                f"chart {chart} {version} could not be fetched from {repository} within {FETCH_SECONDS:g} s: {error.report.last}",
-                "Check that this machine reaches it (it uses HTTPS_PROXY if that is set), or give the charts by --charts-dir.",
+                f"chart {chart} {version} must be fetched from {repository} within {FETCH_SECONDS:g} s, got: {error.report.last}",
+                "Check that this machine reaches it (it uses HTTPS_PROXY if that is set), or give the charts (NAME-VERSION.tgz) by --charts-dir.",
             ) from error
 
     key = f"{chart}-{version}-{cache.digest(repository)}"

@@ -287,7 +287,10 @@ class BareRepository:
 def _command(path: str, file: File | None) -> bytes:
     """Return the command of fast-import's stream that changes one file."""
     if not path or path.startswith("/") or ".." in path.split("/") or ".git" in path.split("/"):
-        raise WrongUsage(f"a path must be relative to the layer's directory, got {path!r}")
+        raise WrongUsage(
+            f"the path of a file to change must be relative to the layer's directory, got {path!r}",
+            "name it as the layer has it, such as argocd/applications/chat.yaml",
+        )
     escaped = path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     name = b'"' + os.fsencode(escaped) + b'"'
     if file is None:

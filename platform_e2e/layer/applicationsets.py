@@ -104,8 +104,9 @@ def expand(root: Path, document: Document) -> tuple[ApplicationSet, tuple[Applic
         raise document.error(f"ApplicationSet {name}: {error}", at=("spec",)) from error
     found = [_application(document, name, namespace, data) for data in written]
     if not found:
-        remedy = "a list with elements, or directories that exist"
-        raise document.error(f"ApplicationSet {name} generates no Application", remedy, ("spec", "generators"))
+        remedy = "correct the generators (a list with elements, or directories that exist in the layer), or remove the ApplicationSet"
+        problem = f"ApplicationSet {name} must generate at least one Application, got none"
+        raise document.error(problem, remedy, ("spec", "generators"))
     for index, application in enumerate(found):
         if any(application.name == other.name for other in found[:index]):
             problem = f"ApplicationSet {name} generates the Application {application.name} twice"

@@ -269,7 +269,10 @@ def exemptions(annotations: Mapping[str, Any], subject: str, file: str, line: in
             raise LayerError(file, line, f"{subject}: {key}: {error}", f"known are {known}") from error
         if not isinstance(reason, str) or not reason.strip():
             raise LayerError(
-                file, line, f"{subject}: {key} gives no reason", "write why the promise does not hold here"
+                file,
+                line,
+                f"{subject}: annotation {key} must say why the promise does not hold, got an empty value",
+                "write the reason as its value",
             )
         found.append(Exemption(subject, promise, reason.strip(), file))
     return found

@@ -182,7 +182,7 @@ class _Reading:
     def spend(self, size: int) -> None:
         self.left -= size
         if self.left < 0:
-            raise self.refused(f"its members have more than {_amount(self.limits.archive)} unpacked")
+            raise self.refused(f"its members must have at most {_amount(self.limits.archive)} unpacked, all together")
 
     def counted(self) -> None:
         self.count += 1

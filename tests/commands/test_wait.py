@@ -308,14 +308,14 @@ def test_wrong_usage_ends_with_4_and_says_what_to_write(
     [
         (
             ["--for=condition=Available"],
-            "`condition=Available` is kubectl's way to say `--condition Available`; --for says here how long",
+            "the time that the condition must hold, such as 10s, got `condition=Available`; give the condition as `--condition Available`",
         ),
-        (["--for", "delete"], "`delete` is kubectl's way to say `--gone`; "),
-        (["--for=jsonpath={.status.phase}=Running"], "kubectl's way to say `--field "),
+        (["--for", "delete"], "got `delete`; give the condition as `--gone`"),
+        (["--for=jsonpath={.status.phase}=Running"], "give the condition as `--field "),
         (["--for", "soon"], "must be a duration such as 90s, 30m or 1h30m, got `soon`"),
         (["--timeout", "soon"], "must be a duration"),
-        (["--converged-on", "main"], "`main` is neither HEAD nor 7 or more digits of a commit; HEAD is what the"),
-        (["--converged-on", "abc123"], "`abc123` is neither HEAD"),
+        (["--converged-on", "main"], "must be HEAD or at least 7 digits of a commit, got `main`; HEAD is the newest"),
+        (["--converged-on", "abc123"], "got `abc123`"),
         (["--endpoints", "0"], "must be a whole number from 1 on, got `0`"),
     ],
 )

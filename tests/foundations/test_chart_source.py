@@ -76,7 +76,7 @@ def test_a_repository_out_of_reach_is_no_broken_platform(tmp_path: Path, monkeyp
     helm = program(tmp_path, monkeypatch, "Error: i/o timeout", "Error: i/o timeout", "Error: i/o timeout")
     monkeypatch.setattr(chart_source, "FETCH_SECONDS", 0.3)
     with pytest.raises(
-        BrokenHarness, match=rf"chart demo 2.0.0 could not be fetched from {URL} within 0.3 s: .*timeout"
+        BrokenHarness, match=rf"chart demo 2.0.0 must be fetched from {URL} within 0.3 s, got: .*timeout"
     ):
         chart_source.upstream("demo", "2.0.0", URL, helm, Timeline(None))
 

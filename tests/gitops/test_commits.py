@@ -57,7 +57,7 @@ def test_a_commit_that_changes_nothing_is_refused(setup: Setup, layer: Path) -> 
 def test_a_path_that_is_not_in_the_layer_is_refused(setup: Setup, layer: Path) -> None:
     setup.git.publish(layer)
     for path in ("/etc/passwd", "../x", "a/../b", ".git/config", ""):
-        with pytest.raises(WrongUsage, match="a path must be relative to the layer"):
+        with pytest.raises(WrongUsage, match="the path of a file to change must be relative to the layer"):
             setup.git.commit({path: b""}, "Escape")
 
 

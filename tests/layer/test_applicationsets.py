@@ -156,7 +156,9 @@ def test_what_cannot_be_followed_is_refused_with_the_applicationset_and_its_line
 
 def test_an_applicationset_that_generates_nothing_or_one_name_twice_is_refused(tmp_path: Path) -> None:
     root = written(tmp_path, applicationset(GIT + "      - path: none/*\n"), "envs/dev")
-    with pytest.raises(LayerError, match=f"^{FILE}:7: ApplicationSet set generates no Application"):
+    with pytest.raises(
+        LayerError, match=f"^{FILE}:7: ApplicationSet set must generate at least one Application, got none"
+    ):
         layer.load(root)
     root = written(tmp_path, applicationset(LIST, name="same"), "envs/dev", "envs/prod")
     with pytest.raises(

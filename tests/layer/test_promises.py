@@ -186,7 +186,10 @@ def test_an_exemption_of_an_application_is_counted_once(tmp_path: Path) -> None:
     ("annotation", "expected"),
     [
         ("platform-e2e/exempt-selfheel: x", "platform-e2e/exempt-selfheel: promise must be `selfheal`, got `selfheel`"),
-        ("platform-e2e/exempt-selfheal: ' '", "platform-e2e/exempt-selfheal gives no reason"),
+        (
+            "platform-e2e/exempt-selfheal: ' '",
+            "annotation platform-e2e/exempt-selfheal must say why the promise does not hold, got",
+        ),
     ],
 )
 def test_an_exemption_that_means_nothing_is_refused(tmp_path: Path, annotation: str, expected: str) -> None:

@@ -51,7 +51,7 @@ def load_image(facts: ClusterFacts, archive: Path) -> None:
             if docker.run(*command, ok=range(256)).returncode:
                 raise K3dFailed(
                     f"node {each.name} must have the image {digest} after {archive} was loaded, got none",
-                    f"see its images: docker exec {each.name} ctr -n k8s.io images ls",
+                    f"load the archive again, made for the node's architecture; its images: docker exec {each.name} ctr -n k8s.io images ls",
                 )
 
 
