@@ -215,7 +215,7 @@ def _generated(data: dict[str, Any], reads: Reads) -> Document | None:
     field = {"ConfigMap": "configMapGenerator", "Secret": "secretGenerator"}.get(data["kind"])
     for kustomization in reads.kustomizations:
         for index, generator in enumerate(kustomization.data.get(field) or [] if field else []):
-            if str(generator.get("name")) in data["metadata"]["name"]:
+            if isinstance(generator, dict) and str(generator.get("name")) in data["metadata"]["name"]:
                 return Document(data, kustomization.file, kustomization.line_of(str(field), index))
     return None
 
