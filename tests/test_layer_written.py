@@ -414,6 +414,34 @@ def test_an_inline_patch_has_lines_of_its_file_however_it_is_written(tmp_path: P
     assert found["Deployment"].place("spec", "replicas") == f"manifests/one/kustomization.yaml:{line}"
 
 
+OPERATIONS = {
+    "{op: test, path: /spec/replicas, value: 1}": "base/deployment.yaml:6",
+    "{op: test, path: /spec, value: {replicas: 1}}": "base/deployment.yaml:6",
+    "{path: /spec/replicas, value: 1}": "base/deployment.yaml:6",
+    "{op: odd, path: /spec/replicas, value: 1}": "base/deployment.yaml:6",
+    "{op: [add], path: /spec/replicas, value: 1}": "base/deployment.yaml:6",
+    "{op: add, path: /spec/replicas, value: 2}": "one/ops.yaml:2",
+    "{op: replace, path: /spec, value: {replicas: 2}}": "one/ops.yaml:2",
+    "{op: replace, path: /spec, value: {paused: true}}": "base/deployment.yaml:6",
+    "{op: remove, path: /spec/replicas}": "one/ops.yaml:2",
+    "{op: copy, from: /metadata/generation, path: /spec/replicas}": "one/ops.yaml:2",
+    "{op: move, from: /metadata/generation, path: /spec/replicas}": "one/ops.yaml:2",
+    "{op: copy, from: /spec/replicas, path: /metadata/generation}": "base/deployment.yaml:6",
+    "{op: move, from: /spec/replicas, path: /metadata/generation}": "one/ops.yaml:2",
+    "{op: copy, from: /spec/replicas, path: /spec/replicasOfOld, value: 1}": "base/deployment.yaml:6",
+}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_an_operation_that_changes_nothing_states_nothing(tmp_path: Path, operation: str) -> None:
+    files = {
+        "manifests/one/kustomization.yaml": f"resources: [../base]\n{PATCHED}",
+        "manifests/one/ops.yaml": f"# operations\n- {operation}\n",
+    }
+    found = read(tmp_path, files)["Deployment"]
+    assert found.place("spec", "replicas") == f"manifests/{OPERATIONS[operation]}"
+
+
 def test_a_field_that_the_patch_leaves_alone_is_that_of_the_base(tmp_path: Path) -> None:
     patch = PATCH.replace("      targetPort: web\n", "")
     files = {

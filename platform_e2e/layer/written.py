@@ -51,14 +51,20 @@ class Patch:
         there = within(rendered, rendered, keys)
         field_path = _pointer((*there, *keys[len(there) :]))
         for index, operation in reversed(list(enumerate(self.document.data))):
-            path = operation.get("path") if isinstance(operation, dict) else None
-            if not isinstance(path, str) or not f"{field_path}/".startswith(f"{path}/"):
+            if not isinstance(operation, dict):
                 continue
-            inside = keys[path.count("/") :]
-            value = operation.get("value")
-            found = within(value, value, inside)
-            if operation.get("op") == "remove" or len(found) == len(inside):
-                yield self.document.line_of(index, "path" if operation.get("op") == "remove" else "value", *found)
+            op, path = operation.get("op"), operation.get("path")
+            if op == "move" and _leads_to(operation.get("from"), field_path):
+                yield self.document.line_of(index, "from")
+            if not isinstance(path, str) or not _leads_to(path, field_path):
+                continue
+            if op in ("remove", "copy", "move"):
+                yield self.document.line_of(index, "path")
+            if op in ("add", "replace"):
+                inside, value = keys[path.count("/") :], operation.get("value")
+                found = within(value, value, inside)
+                if len(found) == len(inside):
+                    yield self.document.line_of(index, "value", *found)
 
 
 @dataclass(frozen=True)
@@ -201,6 +207,11 @@ def _value(data: Any, path: Keys) -> Any:
     for key in path:
         data = data[key]
     return data
+
+
+def _leads_to(path: Any, field_path: str) -> bool:
+    """Tell whether a JSON pointer is that of a field, or of what the field is in."""
+    return isinstance(path, str) and f"{field_path}/".startswith(f"{path}/")
 
 
 def _pointer(keys: Keys) -> str:
