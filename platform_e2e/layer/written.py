@@ -32,8 +32,8 @@ class Patch:
     document: Document
     target: Mapping[str, Any] | None = None
 
-    def is_about(self, subject: Subject) -> bool:
-        """Tell whether it changes an object."""
+    def is_about(self, subject: Subject) -> bool | None:
+        """Tell whether it changes an object; None where that is not known."""
         if self.target is None:
             return targets.is_named(self.document.data, subject)
         return targets.is_meant(self.target, subject)
@@ -75,11 +75,13 @@ class Written:
         document: of the object itself.
         patches: those that change it, the outermost kustomization's first: what it says last is said there.
         kustomizations: that it is rendered through, the outermost first.
+        possible: patches of which it is not known whether they change it, the outermost kustomization's first.
     """
 
     document: Document
     patches: tuple[Patch, ...] = ()
     kustomizations: tuple[Document, ...] = ()
+    possible: tuple[Patch, ...] = ()
 
     @classmethod
     def of(cls, document: Document) -> Written:
@@ -109,9 +111,12 @@ class Written:
         # A field of another kind of object, such as that of a pod in a Service, says nothing of a line.
         around = path if len(path) > 1 or len(keys) <= 2 else ()
         written = f"{document.file}:{document.line_of(*around)}"
-        if len(path) == len(keys) > 0 or not self.patches:
+        several = [patch for patch in self.possible if keys and patch.line_of(rendered, keys) is not None]
+        if not len(path) == len(keys) > 0:
+            several += self.patches
+        if not several:
             return written
-        files = dict.fromkeys(patch.document.file for patch in self.patches)
+        files = dict.fromkeys(patch.document.file for patch in several)
         return f"{', '.join(files)}, which patches {written}"
 
     def _transformers(self, rendered: Any, keys: Keys, path: Keys) -> Iterator[str]:
