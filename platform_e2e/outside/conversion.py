@@ -33,6 +33,8 @@ def converted(value: object, kind: type[T]) -> T:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         raise NoDocument(_sentence(str(error))) from error
+    except UnicodeEncodeError as error:
+        raise NoDocument("must be of whole characters, got half of a surrogate pair") from error
 
 
 def json_as(data: bytes, kind: type[T]) -> T:
