@@ -183,6 +183,8 @@ class _Follow:
     def _files(self, one: Kustomization, document: Document, directory: Path) -> None:
         for at, entry in _files(document):
             path = self._local(document, directory, entry, at)
+            if path.is_dir():
+                raise document.error(f"{at[0]} refers to the directory {entry}", "name the file itself", at)
             self.found.files.add(path)
             if at[0] not in _GENERATORS:
                 # Kustomize takes the last of two equal keys in a patch without a word.
@@ -259,7 +261,7 @@ def _files(document: Document) -> Iterator[tuple[tuple[str | int, ...], Any]]:
                 yield (*at, "path"), entry["path"]
     for name in _GENERATORS:
         for at, entry in _entries(document, name):
-            yield from ((at, file) for file in _generator_files(entry))
+            yield from ((at, file) for file in _generator_files(document, at, entry))
     schema = document.data.get("openapi")
     if isinstance(schema, dict) and schema.get("path"):
         yield ("openapi", "path"), schema["path"]
@@ -312,10 +314,14 @@ def _inline(document: Document, text: str, at: tuple[str | int, ...], lines: Seq
     return [replace(each, line=line, node=None) for each in found]
 
 
-def _generator_files(generator: Any) -> Iterator[str]:
+def _generator_files(document: Document, at: tuple[str | int, ...], generator: Any) -> Iterator[str]:
     """Return the files of a generator, which are written as `file` or `key=file`."""
     if isinstance(generator, dict):
         for field_name in ("files", "envs"):
-            yield from (str(entry).rpartition("=")[2] for entry in generator.get(field_name) or [])
+            entries = generator.get(field_name) or []
+            if not isinstance(entries, list):
+                problem = f"{at[0]} has an entry whose {field_name} must be a list"
+                raise document.error(problem, at=(*at, field_name))
+            yield from (str(entry).rpartition("=")[2] for entry in entries)
         if generator.get("env"):
             yield str(generator["env"])

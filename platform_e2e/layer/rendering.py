@@ -208,8 +208,10 @@ def _located(data: dict[str, Any], reads: Reads, written: _Written) -> Document:
         {metadata["name"], *found.names},
         {metadata.get("namespace"), *found.namespaces},
     )
-    patches = tuple(patch for patch in found.route.patches if patch.is_about(subject))
-    fields = Written(found.document, patches, found.route.kustomizations)
+    about = [(patch, patch.is_about(subject)) for patch in found.route.patches]
+    patches = tuple(patch for patch, is_so in about if is_so)
+    possible = tuple(patch for patch, is_so in about if is_so is None)
+    fields = Written(found.document, patches, found.route.kustomizations, possible)
     return Document(data, found.document.file, found.document.line, written=fields)
 
 
@@ -217,7 +219,7 @@ def _generated(data: dict[str, Any], reads: Reads) -> Document | None:
     field = {"ConfigMap": "configMapGenerator", "Secret": "secretGenerator"}.get(data["kind"])
     for kustomization in reads.kustomizations:
         for index, generator in enumerate(kustomization.data.get(field) or [] if field else []):
-            if str(generator.get("name")) in data["metadata"]["name"]:
+            if isinstance(generator, dict) and str(generator.get("name")) in data["metadata"]["name"]:
                 return Document(data, kustomization.file, kustomization.line_of(str(field), index))
     return None
 

@@ -17,6 +17,11 @@ MOST_CHOICES = 50
 DEFAULT = "default"
 """The namespace of an object that states none, as kustomize takes it (5, kyaml/resid, EffectiveNamespace)."""
 
+_ANYTHING = re.compile(r"(?<!\\)\.\*")
+_POINTS = re.compile(r"(?<!\\)\.")
+_SIGNS = re.compile(r"[\\*+?(){}\[\]^$]")
+"""Of a regular expression: what stands for any text, what stands for any character, and signs that are not read here."""
+
 _KEY = r"[A-Za-z0-9](?:[\w.-]*/)?[\w.-]*"
 _SELECTOR = re.compile(
     rf"\s*(?:(?P<absent>!\s*{_KEY})|(?P<key>{_KEY})"
@@ -54,25 +59,28 @@ class Subject:
         return [each if isinstance(each, dict) else {} for each in found]
 
 
-def is_meant(target: Mapping[str, Any], subject: Subject) -> bool:
+def is_meant(target: Mapping[str, Any], subject: Subject) -> bool | None:
     """Tell whether a target is about an object (kustomize 5, api/resmap/selector.go and api/types/selector.go).
+
+    None where that is not known, since a pattern is one that is not read here.
 
     Args:
         target: of an entry of a kustomization's patches.
         subject: the object.
     """
     spaces = [space or DEFAULT for space in subject.namespaces]
-    return (
-        any(
-            all(fits(target.get(name), [text]) for name, text in zip(("group", "version", "kind"), each, strict=True))
-            for each in subject.kinds
-        )
-        and fits(target.get("name"), subject.names)
-        and fits(target.get("namespace"), spaces)
-        and all(
-            _selected(target.get(f"{field}Selector"), subject.texts(f"{field}s")) for field in ("label", "annotation")
-        )
+    kinds = zip(("group", "version", "kind"), zip(*subject.kinds, strict=True), strict=True)
+    return _all(
+        *(fits(target.get(name), texts) for name, texts in kinds),
+        fits(target.get("name"), subject.names),
+        fits(target.get("namespace"), spaces),
+        *(_selected(target.get(f"{field}Selector"), subject.texts(f"{field}s")) for field in ("label", "annotation")),
     )
+
+
+def _all(*found: bool | None) -> bool | None:
+    """Tell whether all is so: not where one is not, and unknown where one is."""
+    return False if False in found else None if None in found else True
 
 
 def is_named(data: Any, subject: Subject) -> bool:
@@ -116,10 +124,11 @@ def _is_so(requirement: re.Match[str], texts: Collection[Mapping[str, Any]]) -> 
     return bool(found)
 
 
-def fits(pattern: Any, texts: Iterable[str]) -> bool:
+def fits(pattern: Any, texts: Iterable[str]) -> bool | None:
     """Tell whether a target's pattern matches one of several texts as a whole; none matches every text.
 
-    Of regular expressions only `.*` and `|` are read, which are what kustomizations have: others could take for ever.
+    Of regular expressions only `.*`, `.`, `|` and an escaped point are read, which are what kustomizations have: others could take
+    for ever, and None says that it is not known.
 
     Args:
         pattern: as the kustomization says.
@@ -127,19 +136,44 @@ def fits(pattern: Any, texts: Iterable[str]) -> bool:
     """
     if not pattern:
         return True
-    choices = str(pattern)[: LONGEST_PATTERN + 1].split("|")
-    if len(str(pattern)) > LONGEST_PATTERN or len(choices) > MOST_CHOICES:
-        return False
-    pieces = [choice.removeprefix("^").removesuffix("$").split(".*") for choice in choices]
-    return any(_has(text, several) for text in texts for several in pieces)
+    if len(str(pattern)) > LONGEST_PATTERN:
+        return None
+    choices = [choice.removeprefix("^").removesuffix("$") for choice in str(pattern).split("|")]
+    pieces = [_ANYTHING.split(choice) for choice in choices]
+    if len(choices) > MOST_CHOICES or any(_SIGNS.search(piece.replace(r"\.", "")) for each in pieces for piece in each):
+        return None
+    found = [_has(text, several) for text in texts for several in pieces]
+    return True if True in found else None if None in found else False
 
 
-def _has(text: str, pieces: list[str]) -> bool:
-    """Tell whether a text is made of several pieces in their order, with anything between them and nothing around."""
-    first, *others = pieces
+def _has(text: str, pieces: list[str]) -> bool | None:
+    """Tell whether a text is made of several pieces in their order, with anything between them and nothing around.
+
+    None where that is not known, since a point that stands for any character is not looked for.
+    """
+    plain = [piece.replace(r"\.", ".") for piece in pieces]
+    first, *others = plain
     if not others:
-        return text == first
-    *middle, last = others
+        signs = _POINTS.split(pieces[0])
+        return len(text) == len(first) and _same(text, signs)
+    if _joined(text, plain):
+        return True
+    return None if any(_POINTS.search(piece) for piece in pieces) else False
+
+
+def _same(text: str, parts: list[str]) -> bool:
+    """Tell whether a text of that length consists of parts with one character between them."""
+    for part in parts:
+        plain = part.replace(r"\.", ".")
+        if not text.startswith(plain):
+            return False
+        text = text[len(plain) + 1 :]
+    return True
+
+
+def _joined(text: str, pieces: list[str]) -> bool:
+    """Tell whether a text begins with the first piece, ends with the last and has the others between them in their order."""
+    first, *middle, last = pieces
     at, end = len(first), len(text) - len(last)
     if at > end or not text.startswith(first) or not text.endswith(last):
         return False

@@ -32,8 +32,8 @@ class Patch:
     document: Document
     target: Mapping[str, Any] | None = None
 
-    def is_about(self, subject: Subject) -> bool:
-        """Tell whether it changes an object."""
+    def is_about(self, subject: Subject) -> bool | None:
+        """Tell whether it changes an object; None where that is not known."""
         if self.target is None:
             return targets.is_named(self.document.data, subject)
         return targets.is_meant(self.target, subject)
@@ -51,14 +51,20 @@ class Patch:
         there = within(rendered, rendered, keys)
         field_path = _pointer((*there, *keys[len(there) :]))
         for index, operation in reversed(list(enumerate(self.document.data))):
-            path = operation.get("path") if isinstance(operation, dict) else None
-            if not isinstance(path, str) or not f"{field_path}/".startswith(f"{path}/"):
+            if not isinstance(operation, dict):
                 continue
-            inside = keys[path.count("/") :]
-            value = operation.get("value")
-            found = within(value, value, inside)
-            if operation.get("op") == "remove" or len(found) == len(inside):
-                yield self.document.line_of(index, "path" if operation.get("op") == "remove" else "value", *found)
+            op, path = operation.get("op"), operation.get("path")
+            if op == "move" and _leads_to(operation.get("from"), field_path):
+                yield self.document.line_of(index, "from")
+            if not isinstance(path, str) or not _leads_to(path, field_path):
+                continue
+            if op in ("remove", "copy", "move"):
+                yield self.document.line_of(index, "path")
+            if op in ("add", "replace"):
+                inside, value = keys[path.count("/") :], operation.get("value")
+                found = within(value, value, inside)
+                if len(found) == len(inside):
+                    yield self.document.line_of(index, "value", *found)
 
 
 @dataclass(frozen=True)
@@ -69,11 +75,13 @@ class Written:
         document: of the object itself.
         patches: those that change it, the outermost kustomization's first: what it says last is said there.
         kustomizations: that it is rendered through, the outermost first.
+        possible: patches of which it is not known whether they change it, the outermost kustomization's first.
     """
 
     document: Document
     patches: tuple[Patch, ...] = ()
     kustomizations: tuple[Document, ...] = ()
+    possible: tuple[Patch, ...] = ()
 
     @classmethod
     def of(cls, document: Document) -> Written:
@@ -103,9 +111,12 @@ class Written:
         # A field of another kind of object, such as that of a pod in a Service, says nothing of a line.
         around = path if len(path) > 1 or len(keys) <= 2 else ()
         written = f"{document.file}:{document.line_of(*around)}"
-        if len(path) == len(keys) > 0 or not self.patches:
+        several = [patch for patch in self.possible if keys and patch.line_of(rendered, keys) is not None]
+        if not len(path) == len(keys) > 0:
+            several += self.patches
+        if not several:
             return written
-        files = dict.fromkeys(patch.document.file for patch in self.patches)
+        files = dict.fromkeys(patch.document.file for patch in several)
         return f"{', '.join(files)}, which patches {written}"
 
     def _transformers(self, rendered: Any, keys: Keys, path: Keys) -> Iterator[str]:
@@ -177,7 +188,7 @@ def _set_by(kustomization: Any, written: Any, rendered: Any, keys: Keys, path: K
                 yield "images", index, changed
     if keys == ("spec", "replicas"):
         for index, entry in _mappings(kustomization, "replicas"):
-            if entry.get("name") in {written["metadata"]["name"], rendered["metadata"]["name"]}:
+            if any(entry.get("name") == each["metadata"]["name"] for each in (written, rendered)):
                 yield "replicas", index, "count"
     if keys[:2] in {("metadata", "labels"), ("metadata", "annotations")} and len(keys) == 3:
         common = "commonLabels" if keys[1] == "labels" else "commonAnnotations"
@@ -201,6 +212,11 @@ def _value(data: Any, path: Keys) -> Any:
     for key in path:
         data = data[key]
     return data
+
+
+def _leads_to(path: Any, field_path: str) -> bool:
+    """Tell whether a JSON pointer is that of a field, or of what the field is in."""
+    return isinstance(path, str) and f"{field_path}/".startswith(f"{path}/")
 
 
 def _pointer(keys: Keys) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import re
 import types
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from functools import cache
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints, is_typeddict
 
@@ -19,6 +19,11 @@ NOTES_KEPT = 10
 
 PATH_CHARACTERS = 200
 """How much of the path of a value is shown: its keys are as long as those of the data."""
+
+REASON_CHARACTERS = 200
+"""How much is shown of why a value is left out, which may quote it."""
+
+HALF = "must be a text of whole characters, got half of a surrogate pair"
 
 MESSAGE = re.compile(r"(?P<words>.+?)(?: - at `\$\.?(?P<field>[^`]+)`)?", re.DOTALL)
 """What msgspec says of a value, and the path of the value (msgspec 0.20, src/msgspec/_core.c)."""
@@ -64,6 +69,8 @@ def strict(data: object, kind: type[T]) -> T:
         return msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
         raise NoDocument(_sentence(str(error))) from error
+    except UnicodeEncodeError as error:
+        raise NoDocument(HALF) from error
 
 
 def strict_json(data: bytes, kind: type[T]) -> T:
@@ -96,18 +103,32 @@ def lenient(data: object, kind: type[T], name: str) -> tuple[T, list[str]]:
         name: of the data, for the sentences.
     """
     reader = _Reader()
-    try:
-        found = reader.read(data, kind, "")
-    except _UnfitError as error:
-        reader.note("", error)
-        found = reader.read({}, kind, "")
+    found = reader.read(data, kind, ())
+    if isinstance(found, _Unfit):
+        reader.note((), found)
+        found = reader.read({}, kind, ())
     more = reader.left_out - len(reader.notes)
     said = [f"{name}: {note}; it is left out." for note in reader.notes]
     return found, [*said, *([f"{name}: {more} more values are left out."] if more else [])]
 
 
-class _UnfitError(ValueError):
-    """A value has another type than it must have, and no part of it can be used."""
+_Path = tuple[Any, ...]
+"""The path of the holder and the key or place in it; a sentence is made of few of them."""
+
+
+@dataclasses.dataclass(slots=True)
+class _Unfit:
+    """What is read of a value that has another type than it must have, and of which no part can be used.
+
+    Attributes:
+        why: the error of msgspec, or a reason; None where a part of it was noted already.
+    """
+
+    why: Exception | str | None
+
+    def __str__(self) -> str:
+        reason = HALF if isinstance(self.why, UnicodeEncodeError) else _words(str(self.why)[: 2 * REASON_CHARACTERS])[1]
+        return reason if len(reason) <= REASON_CHARACTERS else f"{reason[:REASON_CHARACTERS]}..."
 
 
 class _Reader:
@@ -117,70 +138,83 @@ class _Reader:
         self.notes: list[str] = []
         self.left_out = 0
 
-    def note(self, path: str, error: _UnfitError) -> None:
+    def note(self, path: _Path, found: _Unfit) -> None:
         """Remember that a value is left out."""
+        if found.why is None:
+            return
         self.left_out += 1
         if len(self.notes) < NOTES_KEPT:
-            self.notes.append(f"`{path.lstrip('.')[:PATH_CHARACTERS]}` {error}")
+            self.notes.append(f"{_named(path)} {found}")
 
-    def read(self, data: Any, kind: Any, path: str) -> Any:
-        """Return a value, or what of it fits.
-
-        Raises:
-            _UnfitError: nothing of it does.
-        """
+    def read(self, data: Any, kind: Any, path: _Path) -> Any:
+        """Return a value, or what of it fits; `_Unfit` where nothing does."""
         try:
             return msgspec.convert(data, kind)
-        except msgspec.ValidationError as error:
-            reason = _words(str(error))[1]
+        except (msgspec.ValidationError, UnicodeEncodeError) as error:
+            # Its frames would refer to it in turn, and be freed only by the collector.
+            unfit = _Unfit(error.with_traceback(None))
+        if not isinstance(data, dict | list):
+            return unfit
         if get_origin(kind) in {Union, types.UnionType}:
             kind = next((part for part in get_args(kind) if _fields(part)), kind)
-        origin, parts = get_origin(kind), get_args(kind)
         if isinstance(data, dict) and _fields(kind):
             return self._object(data, kind, path)
+        origin, parts = get_origin(kind), get_args(kind)
         if isinstance(data, dict) and origin is Mapping:
-            return dict(self._fitting(((key, f"{path}.{key}", value) for key, value in data.items()), parts[1]))
+            return dict(self._fitting(data.items(), parts[1], path))
         if isinstance(data, list) and (origin is Sequence or (origin is tuple and parts[-1] is Ellipsis)):
-            items = ((place, f"{path}[{place}]", value) for place, value in enumerate(data))
-            values = [value for _, value in self._fitting(items, parts[0])]
+            values = [value for _, value in self._fitting(enumerate(data), parts[0], path)]
             return tuple(values) if origin is tuple else values
-        raise _UnfitError(reason)
+        return unfit
 
-    def _fitting(self, items: Iterable[tuple[Any, str, Any]], kind: Any) -> list[tuple[Any, Any]]:
+    def _fitting(self, items: Iterable[tuple[Any, Any]], kind: Any, path: _Path) -> list[tuple[Any, Any]]:
         """Return the elements that fit, each with its key or place."""
         found = []
-        for key, path, value in items:
-            try:
-                found.append((key, self.read(value, kind, path)))
-            except _UnfitError as error:
-                self.note(path, error)
+        for key, value in items:
+            one = self.read(value, kind, (path, key))
+            if isinstance(one, _Unfit):
+                self.note((path, key), one)
+            else:
+                found.append((key, one))
         return found
 
-    def _object(self, data: Mapping[str, Any], kind: Any, path: str) -> Any:
+    def _object(self, data: Mapping[str, Any], kind: Any, path: _Path) -> Any:
         """Return an object whose fields are those that fit."""
         made = {}
         for name, (part, required) in _fields(kind).items():
+            noted = False
             if data.get(name) is not None:
-                try:
-                    made[name] = self.read(data[name], part, f"{path}.{name}")
+                one = self.read(data[name], part, (path, name))
+                if not isinstance(one, _Unfit):
+                    made[name] = one
                     continue
-                except _UnfitError as error:
-                    self.note(f"{path}.{name}", error)
+                noted = True
+                self.note((path, name), one)
             if required:
-                made[name] = self._empty(part)
+                empty = _empty(part)
+                if empty is None:
+                    return _Unfit(None if noted else "is missing")
+                made[name] = self.read(copy(empty), part, ())
         return kind(**made)
 
-    def _empty(self, kind: Any) -> Any:
-        """Return the empty value of a type.
 
-        Raises:
-            _UnfitError: it has none.
-        """
-        empty: tuple[Any, ...] = ("", 0, False, [], {})
-        for value in empty:
-            with contextlib.suppress(_UnfitError):
-                return self.read(value, kind, "")
-        raise _UnfitError("is missing")
+def _named(path: _Path) -> str:
+    """Return a path as a sentence names it."""
+    parts = []
+    while path:
+        path, key = path
+        parts.append(f"[{key}]" if isinstance(key, int) else f".{key[:PATH_CHARACTERS]}")
+    return f"`{''.join(reversed(parts)).lstrip('.')[:PATH_CHARACTERS]}`" if parts else "it"
+
+
+@cache
+def _empty(kind: Any) -> Any:
+    """Return plain data that is the empty value of a type; None where it has none."""
+    values: tuple[Any, ...] = ("", 0, False, [], {})
+    for value in values:
+        if not isinstance(_Reader().read(value, kind, ()), _Unfit):
+            return value
+    return None
 
 
 def _sentence(message: str) -> str:

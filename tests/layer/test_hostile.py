@@ -215,6 +215,16 @@ REMOTE = "which would be fetched while rendering"
         ("transformers: [plugin.yaml]\n", "1: transformers has Exec, a plugin that runs a program or fetches while rendering"),
         ("generators: [helm.yaml]\n", "1: generators has HelmChartInflationGenerator, a plugin that runs a program or fetches while rendering"),
         ("validators: [.]\n", "1: validators refers to the directory ."),
+        ("patches: [{path: ./}]\n", "1: patches refers to the directory ./"),
+        ("patchesStrategicMerge:\n  - .\n", "2: patchesStrategicMerge refers to the directory ."),
+        ("patchesJson6902: [{path: ../one}]\n", "1: patchesJson6902 refers to the directory ../one"),
+        ("replacements: [{path: .}]\n", "1: replacements refers to the directory ."),
+        ("crds: [.]\n", "1: crds refers to the directory ."),
+        ("configurations: [.]\n", "1: configurations refers to the directory ."),
+        ("openapi: {path: .}\n", "1: openapi refers to the directory ."),
+        ("configMapGenerator: [{name: a, files: [.]}]\n", "1: configMapGenerator refers to the directory ."),
+        ("secretGenerator: [{name: a, envs: 5}]\n", "1: secretGenerator has an entry whose envs must be a list"),
+        ("secretGenerator: [{name: a, files: {a: b}}]\n", "1: secretGenerator has an entry whose files must be a list"),
     ],
 )  # fmt: skip
 def test_a_kustomization_that_reads_anything_but_the_layer_is_refused(
@@ -313,6 +323,57 @@ def test_an_empty_kustomization_is_what_kustomize_says_of_it(tmp_path: Path) -> 
 
     with pytest.raises(LayerError, match=f"^{KUSTOMIZATION}:1: kustomize cannot build it"):
         layer.load(layers.write(tmp_path, {KUSTOMIZATION: ""}), says)
+
+
+ODD = ("[aa]", "{a: b}", "5", "null", "''", "[[]]", "text")
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "patches: [{patch: '{apiVersion: v1, kind: ConfigMap, metadata: {name: ODD}}'}]",
+        "patches: [{patch: '{apiVersion: v1, kind: ODD, metadata: {name: one, namespace: ODD}}'}]",
+        "patches: [{patch: '{apiVersion: ODD, kind: ConfigMap, metadata: ODD}'}]",
+        "patches: [{patch: '[{op: ODD, path: /spec, value: ODD, from: ODD}, ODD]', target: {kind: ConfigMap}}]",
+        "patches: [{patch: '[{op: replace, path: ODD}]', target: {kind: ConfigMap}}]",
+        "patches: [{patch: '[{op: add, path: /spec/replicas, value: 1}]', target: {kind: ODD, name: ODD, group: ODD}}]",
+        "patches: [{patch: '[{op: add, path: /spec/replicas, value: 1}]', target: {labelSelector: ODD, namespace: ODD}}]",
+        "patches: [{patch: ODD, target: ODD, path: null}]",
+        "patchesJson6902: [ODD]",
+        "replicas: [{name: ODD, count: ODD}]",
+        "replicas: ODD",
+        "images: [{name: ODD, newTag: ODD}]",
+        "images: ODD",
+        "labels: [{pairs: ODD}]",
+        "labels: ODD\ncommonLabels: ODD",
+        "commonAnnotations: ODD\nnamePrefix: ODD\nnameSuffix: ODD\nnamespace: ODD",
+        "configMapGenerator: [{name: ODD}]",
+        "configMapGenerator: [ODD]",
+    ],
+)
+def test_values_of_other_types_in_a_kustomization_are_no_crash(tmp_path: Path, text: str, odd: str) -> None:
+    """What kustomize says of them is told; where it takes them, so does the layer."""
+    metadata = {"name": "one", "labels": {"a": "b"}}
+    rendered = [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "spec": {"replicas": 1, "image": "a"}},
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "generated"}},
+    ]
+    if odd == "''":
+        odd = '""'
+    root = layers.write(tmp_path, {KUSTOMIZATION: f"resources: [configmap.yaml]\n{text.replace('ODD', odd)}\n"})
+    try:
+        one, _ = layer.load(root, lambda _: rendered).rendered
+    except LayerError:
+        return
+    for keys in (
+        ("spec", "replicas"),
+        ("spec", "image"),
+        ("metadata", "labels", "a"),
+        ("metadata", "annotations", "a"),
+        (),
+    ):
+        assert one.place(*keys).startswith("manifests/one/")
 
 
 def test_files_of_a_generator_may_contain_anything(tmp_path: Path) -> None:

@@ -186,7 +186,7 @@ def test_a_field_that_a_patch_states_is_named_there(tmp_path: Path, how: str) ->
 
 
 @pytest.mark.parametrize(
-    "target", ["{kind: Service, name: other}", "{kind: Deployment}", "{kind: Service, name: '(a+)+$'}"]
+    "target", ["{kind: Service, name: other}", "{kind: Deployment}", "{kind: Deployment, name: '(a+)+$'}"]
 )
 def test_operations_on_other_objects_state_nothing(tmp_path: Path, target: str) -> None:
     files = {
@@ -203,10 +203,15 @@ def test_operations_on_other_objects_state_nothing(tmp_path: Path, target: str) 
         ("cha", "chat", False), ("hat", "chat", False), ("ch.*", "chat", True), (".*at", "chat", True), (".*", "", True),
         ("c.*t", "chat", True), ("c.*a.*t", "chat", True), ("c.*t.*a", "chat", False), ("cha.*at", "chat", False),
         ("a.*a", "a", False), (".*a.*", "chat", True), (".*b.*", "chat", False), ("c.*ha.*hat", "chat", False),
-        ("web|chat", "chat", True), ("web|cha", "chat", False), ("^web$|^ch.*$", "chat", True), ("a+b", "a+b", True),
+        ("web|chat", "chat", True), ("web|cha", "chat", False), ("^web$|^ch.*$", "chat", True), (r"chat\.v1", "chat.v1", True),
+        (r"chat\.v1", "chat-v1", False), ("chat.v1", "chat-v1", True), ("chat.v1", "chat.v1", True), ("chat.v1", "chat.v2", False),
+        (r".*\.example\.com", "a.example.com", True), (r".*\.example\.com", "a-example-com", False), ("c.a.", "chat", True),
+        ("ch.*a.", "chat", None), ("ch.*\\.", "chat", False), ("c..t", "chat", True), ("c..", "chat", False), (r"c\.*", "c", None),
+        ("(chat|web)", "chat", None), ("chat-[a-z]+", "chat-a", None), ("x(a|chat|b)y", "chat", None), (r"cha\w", "chat", None),
+        ("chat?", "chat", None), ("cha{1}t", "chat", None), ("a+b", "a+b", None), ("web|c*", "chat", None), (".+", "chat", None),
     ],
 )  # fmt: skip
-def test_a_pattern_of_a_target_matches_as_a_whole(pattern: str | None, text: str, expected: bool) -> None:
+def test_a_pattern_of_a_target_matches_as_a_whole(pattern: str | None, text: str, expected: bool | None) -> None:
     assert targets.fits(pattern, {text}) is expected
 
 
@@ -412,6 +417,52 @@ def test_an_inline_patch_has_lines_of_its_file_however_it_is_written(tmp_path: P
     content = f"resources: [../base]\npatches:\n{text}    target: {{kind: Deployment}}\n"
     found = read(tmp_path, {"manifests/one/kustomization.yaml": content})
     assert found["Deployment"].place("spec", "replicas") == f"manifests/one/kustomization.yaml:{line}"
+
+
+OPERATIONS = {
+    "{op: test, path: /spec/replicas, value: 1}": "base/deployment.yaml:6",
+    "{op: test, path: /spec, value: {replicas: 1}}": "base/deployment.yaml:6",
+    "{path: /spec/replicas, value: 1}": "base/deployment.yaml:6",
+    "{op: odd, path: /spec/replicas, value: 1}": "base/deployment.yaml:6",
+    "{op: [add], path: /spec/replicas, value: 1}": "base/deployment.yaml:6",
+    "{op: add, path: /spec/replicas, value: 2}": "one/ops.yaml:2",
+    "{op: replace, path: /spec, value: {replicas: 2}}": "one/ops.yaml:2",
+    "{op: replace, path: /spec, value: {paused: true}}": "base/deployment.yaml:6",
+    "{op: remove, path: /spec/replicas}": "one/ops.yaml:2",
+    "{op: copy, from: /metadata/generation, path: /spec/replicas}": "one/ops.yaml:2",
+    "{op: move, from: /metadata/generation, path: /spec/replicas}": "one/ops.yaml:2",
+    "{op: copy, from: /spec/replicas, path: /metadata/generation}": "base/deployment.yaml:6",
+    "{op: move, from: /spec/replicas, path: /metadata/generation}": "one/ops.yaml:2",
+    "{op: copy, from: /spec/replicas, path: /spec/replicasOfOld, value: 1}": "base/deployment.yaml:6",
+}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_an_operation_that_changes_nothing_states_nothing(tmp_path: Path, operation: str) -> None:
+    files = {
+        "manifests/one/kustomization.yaml": f"resources: [../base]\n{PATCHED}",
+        "manifests/one/ops.yaml": f"# operations\n- {operation}\n",
+    }
+    found = read(tmp_path, files)["Deployment"]
+    assert found.place("spec", "replicas") == f"manifests/{OPERATIONS[operation]}"
+
+
+@pytest.mark.parametrize(
+    "name", ["(chat|web)", "'ch[a-z]+'", "'(a+)+$'", "'" + "a|" * 600 + "a'", "'" + "a|" * 60 + "a'"]
+)
+def test_a_patch_whose_target_cannot_be_read_may_state_the_field(tmp_path: Path, name: str) -> None:
+    files = {
+        "manifests/one/kustomization.yaml": "resources: [../base]\npatches:\n"
+        f"  - path: ops.yaml\n    target: {{kind: Deployment, name: {name}}}\n",
+        "manifests/one/ops.yaml": OPS,
+    }
+    found = read(tmp_path, files)
+    both = "manifests/one/ops.yaml, which patches manifests/base/deployment.yaml"
+    assert found["Deployment"].place("spec", "replicas") == f"{both}:6"
+    assert found["Deployment"].place("metadata", "labels") == "manifests/base/deployment.yaml:3", (
+        "it says nothing of it"
+    )
+    assert found["Service"].place(*TARGET_PORT) == "manifests/base/service.yaml:14"
 
 
 def test_a_field_that_the_patch_leaves_alone_is_that_of_the_base(tmp_path: Path) -> None:

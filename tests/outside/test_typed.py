@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from platform_e2e.outside import typed
+from platform_e2e.outside.documents import NoDocument
 from platform_e2e.outside.typed import NOTES_KEPT, Finite, lenient, strict
 
 
@@ -120,6 +122,64 @@ def test_no_more_is_said_than_a_person_reads() -> None:
     assert odd[-1] == f"it: {1000 - NOTES_KEPT} more values are left out."
     _, odd = lenient({"named": {"k" * 9999: 1}}, Whole, "it")
     assert len(odd[0]) < 2 * typed.PATH_CHARACTERS
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"tests": [{"test": "t", "end": "odd"}]}, ["it: `tests[0].end` cannot be 'odd'; it is left out."]),
+        ({"tests": [{"test": 5, "end": {}}]}, [
+            "it: `tests[0].test` must be `str`, got `int`; it is left out.",
+            "it: `tests[0].end` must be `str`, got `object`; it is left out.",
+        ]),
+        ({"place": {"files": "a"}}, ["it: `place.files` must be `array`, got `str`; it is left out."]),
+    ],
+)  # fmt: skip
+def test_what_is_left_out_is_said_once(changed: dict[str, Any], said: list[str]) -> None:
+    assert lenient({**SOUND, **changed}, Whole, "it")[1] == said
+
+
+@pytest.mark.parametrize("data", [[], [SOUND], "text", None, 5])
+def test_data_that_is_no_object_is_named(data: Any) -> None:
+    found, (said,) = lenient(data, Whole, "run.json")
+    assert found == Whole()
+    assert said.startswith("run.json: it must be `object`, got `")
+
+
+def test_a_sentence_quotes_little_of_a_value() -> None:
+    _, odd = lenient({"tests": [{"test": "t", "end": "x" * (1 << 20)}], "k": 1}, Whole, "it")
+    assert len(odd) == 1
+    assert odd[0].startswith("it: `tests[0].end` cannot be 'xxx")
+    assert len(odd[0]) < 300
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [(7, 0), ("x", 0), ({}, 1), ({"seconds": "x"}, 1), ([], 0), ({"end": "odd"}, 1)],
+    ids=str,
+)
+@pytest.mark.parametrize("field_name", ["leaves", "tests", "named"])
+def test_many_odd_values_take_little_time(field_name: str, value: Any, kept: int) -> None:
+    many = 100_000
+    data = {str(n): value for n in range(many)} if field_name == "named" else [value] * many
+    began = time.process_time()
+    found, odd = lenient({field_name: data, "code": "x"}, Whole, "it")
+    assert time.process_time() - began < 2.5
+    assert len(getattr(found, field_name)) == (0 if field_name == "tests" else kept * many)
+    assert len(odd) <= NOTES_KEPT + 1
+
+
+def test_half_of_a_surrogate_pair_is_left_out_alone() -> None:
+    data = {"tests": [{"test": "t", "end": "\ud800"}, {"test": "u", "end": "bad"}], "\udfff": {"\ud800": 1}, "code": 3}
+    found, odd = lenient(data, Whole, "it")
+    assert found == Whole(3, tests=(Ended("u", End.BAD),))
+    assert odd == [
+        "it: `tests[0].end` must be a text of whole characters, got half of a surrogate pair; it is left out."
+    ]
+    with pytest.raises(ValueError, match="surrogates"):
+        strict(data, Whole)
+    with pytest.raises(NoDocument, match="must be a text of whole characters, got half of a surrogate pair"):
+        strict(data, Whole)
 
 
 JSON = st.recursive(

@@ -280,7 +280,7 @@ def test_a_hostile_copy_is_not_unpacked(tmp_path: Path, packed: bytes, words: st
 
 def test_a_copy_without_end_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform_e2e.layer.tree.LARGEST_LAYER", 2)
-    with pytest.raises(WrongUsage, match=r"have more than [24] bytes"):
+    with pytest.raises(WrongUsage, match=r"must have at most [24] bytes"):
         restore.unpack(hostile(*((name, FILE, "") for name in "abc")), tmp_path, "run.zip")
 
 
