@@ -22,7 +22,7 @@ from platform_e2e.gitops.convergence import WORKLOADS, converged_on, synced_on
 from platform_e2e.kube.errors import NotFound
 from platform_e2e.kube.expect import Met, Timeout
 from platform_e2e.kube.objects import Object, key
-from platform_e2e.kube.reader import ReadApi
+from platform_e2e.kube.read_api import ReadApi
 from platform_e2e.kube.readiness import rolled_out
 from platform_e2e.layer import EXEMPT, Application, Environment, Unread
 from platform_e2e.layer.objects import located

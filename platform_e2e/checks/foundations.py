@@ -14,7 +14,7 @@ from platform_e2e.diagnosis.explain import explain
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.gitops.argocd import APPLICATION
 from platform_e2e.kube.objects import key
-from platform_e2e.kube.reader import ReadApi
+from platform_e2e.kube.read_api import ReadApi
 
 if TYPE_CHECKING:
     from platform_e2e.foundations import ReleaseFailed

@@ -13,7 +13,7 @@ from platform_e2e.diagnosis.explain.owners import REPLICAS, scaled, scaler_of
 from platform_e2e.diagnosis.objects import at, listed
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.kube.objects import Object
-from platform_e2e.kube.reader import ReadApi
+from platform_e2e.kube.read_api import ReadApi
 from platform_e2e.layer import EXEMPT, Application, Layer, Rendered
 
 IDENTITY = ("/apiVersion", "/kind", "/metadata/name", "/metadata/namespace")

@@ -23,7 +23,7 @@ from platform_e2e.gitops import argocd
 from platform_e2e.layer import Application, Layer, LoadBalancer, Rendered
 
 if TYPE_CHECKING:
-    from platform_e2e.kube.reader import ReadApi
+    from platform_e2e.kube.read_api import ReadApi
 
 FOLLOWS = frozenset(
     {

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from platform_e2e.diagnosis import argocd_refresh
+from platform_e2e.diagnosis import revision_conditions
 from platform_e2e.diagnosis.explain import explain
 from platform_e2e.diagnosis.explain.deletion import held_deletion
 from platform_e2e.diagnosis.not_found import why_not_found
@@ -23,7 +23,8 @@ from platform_e2e.kube.discovery import Kind, Resource
 from platform_e2e.kube.expect import Expectation, Failed, Met, Pending, Polled, StateSource, Verdict, all_of, gone
 from platform_e2e.kube.fields import Field, field
 from platform_e2e.kube.objects import Object
-from platform_e2e.kube.reader import ReadApi, Reader
+from platform_e2e.kube.read_api import ReadApi
+from platform_e2e.kube.reader import Reader
 from platform_e2e.kube.readiness import (
     SERVICE,
     SERVICE_NAME,
@@ -121,7 +122,7 @@ def options(known: argparse.Namespace) -> Options:
         known.gone,
         known.refresh,
     )
-    if found.converged_on == argocd_refresh.HEAD and not found.refresh:
+    if found.converged_on == revision_conditions.HEAD and not found.refresh:
         raise WrongUsage(
             "--converged-on HEAD must have --refresh: which commit is HEAD is known once Argo CD has looked at Git",
             "add --refresh, which annotates the Application, or give the commit: --converged-on $(git rev-parse HEAD)",
@@ -157,7 +158,9 @@ def _chosen(kube: Reader, target: ResolvedRef, chosen: Options) -> list[WaitCond
     """Return what the options ask for; what is said of the object itself is judged together."""
     parts: list[tuple[str, Expectation[Object | None]]] = []
     if chosen.converged_on:
-        parts.append((argocd_refresh.phrase(chosen.converged_on), argocd_refresh.converged_at(chosen.converged_on)))
+        parts.append(
+            (revision_conditions.phrase(chosen.converged_on), revision_conditions.converged_at(chosen.converged_on))
+        )
     if chosen.rolled_out:
         parts.append(("is rolled out", rolled_out))
     if chosen.complete:
@@ -181,9 +184,9 @@ def _chosen(kube: Reader, target: ResolvedRef, chosen: Options) -> list[WaitCond
 def _default(kube: Reader, target: ResolvedRef, *, refresh: bool) -> list[WaitCondition]:
     """Return what is meant where nothing was said."""
     if target.api == argocd.APPLICATION:
-        head = argocd_refresh.HEAD
-        words = argocd_refresh.phrase(head) if refresh else argocd_refresh.COMPARED
-        return [replace(_of(kube, target, words, argocd_refresh.converged_at(head)), revision=head)]
+        head = revision_conditions.HEAD
+        words = revision_conditions.phrase(head) if refresh else revision_conditions.COMPARED
+        return [replace(_of(kube, target, words, revision_conditions.converged_at(head)), revision=head)]
     if target.api == CRD and target.name:
         return [_served(kube, target)]
     if target.api == SERVICE and target.name:

@@ -8,7 +8,7 @@ from platform_e2e.diagnosis.objects import at
 from platform_e2e.diagnosis.registry import explain
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object
-from platform_e2e.kube.reader import ReadApi
+from platform_e2e.kube.read_api import ReadApi
 
 HOOK_RUNS = "application-hook-running"
 """Cause of a sync that waits for a hook."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from platform_e2e.kube.objects import Object, key
-from platform_e2e.kube.reader import ReadApi
+from platform_e2e.kube.read_api import ReadApi
 from platform_e2e.layer.objects import described
 from platform_e2e.layer.selectors import matches
 

@@ -9,7 +9,7 @@ from platform_e2e.git.repository import COMMIT
 from platform_e2e.gitops import argocd
 from platform_e2e.gitops.convergence import converged_on
 from platform_e2e.kube.objects import Object, key, kind_of
-from platform_e2e.kube.reader import ReadApi
+from platform_e2e.kube.read_api import ReadApi
 from platform_e2e.kube.readiness import READY, SERVICE, SERVICE_NAME, SLICE, Ready, condition, exists, serving
 from platform_e2e.kube.verdict import Verdict
 

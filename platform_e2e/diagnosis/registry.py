@@ -7,7 +7,7 @@ from contextvars import ContextVar
 
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Key, Object, key, kind_of
-from platform_e2e.kube.reader import ReadApi
+from platform_e2e.kube.read_api import ReadApi
 
 Explainer = Callable[[Object, ReadApi], Cause | None]
 """Takes a live object and a view of the cluster; returns its cause where it applies."""

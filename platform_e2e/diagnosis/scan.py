@@ -14,7 +14,7 @@ from platform_e2e.gitops import argocd
 from platform_e2e.kube.answers import understood
 from platform_e2e.kube.errors import BadAnswer, Forbidden
 from platform_e2e.kube.objects import Object, key, kind_of
-from platform_e2e.kube.reader import ReadApi
+from platform_e2e.kube.read_api import ReadApi
 
 FROM_BELOW = ("v1/Pod", "bitnami.com/v1alpha1/SealedSecret", "batch/v1/Job")
 FROM_ABOVE = ("v1/Service", *MONITOR_KINDS, argocd.APPLICATION, argocd.APPLICATIONSET)

@@ -18,7 +18,7 @@ from platform_e2e.kube.answers import understood
 from platform_e2e.kube.describe import event_lines
 from platform_e2e.kube.errors import BadAnswer
 from platform_e2e.kube.objects import Object, key, kind_of
-from platform_e2e.kube.reader import ReadApi
+from platform_e2e.kube.read_api import ReadApi
 from platform_e2e.kube.readiness import SERVICE
 from platform_e2e.kube.verdict import Met
 from platform_e2e.layer.objects import described

@@ -8,7 +8,7 @@ from typing import Any
 
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.kube.errors import Unavailable
-from platform_e2e.kube.reader import ProxyApi
+from platform_e2e.kube.read_api import ProxyApi
 
 PATIENCE = 3.0
 """Seconds that one question is tried for: the cause must be seen before it is gone."""

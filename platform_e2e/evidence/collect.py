@@ -24,7 +24,7 @@ from platform_e2e.evidence.asking import Asking
 from platform_e2e.evidence.cluster_state import LOG_LINES, TROUBLE, Beside, Job, StateCollector
 from platform_e2e.evidence.store import Store, write_index
 from platform_e2e.gitops import argocd
-from platform_e2e.kube.reader import ProxyApi
+from platform_e2e.kube.read_api import ProxyApi
 
 THREADS = 4
 """How many questions are asked at once: a cluster of one node has two cores or four."""

@@ -12,15 +12,13 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from platform_e2e.errors import WrongUsage
 from platform_e2e.kube.answers import mapping, understood
 from platform_e2e.kube.errors import BadAnswer, KindNotServed, NotFound, Unavailable
-
-if TYPE_CHECKING:
-    from platform_e2e.kube.reader import Reader
+from platform_e2e.kube.read_api import ProxyApi
 
 ASKED_BY_ANOTHER = 1.0
 """Shortest seconds to wait for an answer that another thread has requested."""
@@ -276,7 +274,7 @@ class Kinds:
         return list(dict.fromkeys(singular[name] for name in close))[:NEAR]
 
 
-def kinds(kube: Reader) -> Kinds:
+def kinds(kube: ProxyApi) -> Kinds:
     """Ask the API server for every kind that it serves.
 
     Args:
@@ -318,7 +316,7 @@ def _aggregated(answer: Mapping[str, Any]) -> Iterator[Kind]:
                 yield _kind(resource, entry.get("singularResource"), entry.get("shortNames"), has_status=has_status)
 
 
-def _of_group(kube: Reader, api_version: str) -> Iterator[Kind]:
+def _of_group(kube: ProxyApi, api_version: str) -> Iterator[Kind]:
     """Yield the kinds of one group's version; none where an aggregated API server does not answer for its group."""
     path = group_path(api_version)
     try:

@@ -86,7 +86,7 @@ class Written:
     @classmethod
     def of(cls, document: Document) -> Written:
         """Return where the fields of a document are written, which may have been rendered."""
-        return document.written or cls(document)
+        return document.written if isinstance(document.written, cls) else cls(document)
 
     def place(self, rendered: Any, keys: Keys) -> str:
         """Return file and line of a field; where no file states it, of the nearest one around it, or of the object.

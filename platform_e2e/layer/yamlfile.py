@@ -9,7 +9,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedBase
@@ -23,9 +23,6 @@ from ruamel.yaml.tag import Tag
 
 from platform_e2e import paths
 from platform_e2e.layer.errors import LayerError
-
-if TYPE_CHECKING:
-    from platform_e2e.layer.written import Written
 
 LARGEST_FILE = 1 << 20
 """Bytes of one YAML or JSON file. etcd refuses requests above 1.5 MiB, so no object in a larger one could be applied."""
@@ -82,7 +79,7 @@ class Document:
         line: of its first key, from 1.
         node: the parsed document, which knows its lines; None for JSON.
         offset: lines of the file above the text that was parsed, of a document within another one.
-        written: where the fields of an object that was rendered are written; None where it was read itself.
+        written: a `Written`, where the fields of an object that was rendered are written; None where it was read itself.
     """
 
     data: Any
@@ -90,7 +87,7 @@ class Document:
     line: int
     node: Any = None
     offset: int = 0
-    written: Written | None = field(default=None, repr=False, compare=False)
+    written: object = field(default=None, repr=False, compare=False)
 
     def line_of(self, *keys: str | int) -> int:
         """Return the line of a field, or of the nearest enclosing one that exists."""

@@ -27,7 +27,7 @@ from platform_e2e.diagnosis.objects import at, labels_of, listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.kube.expect import Met, Pending, Verdict
 from platform_e2e.kube.objects import Object, key
-from platform_e2e.kube.reader import ReadApi
+from platform_e2e.kube.read_api import ReadApi
 from platform_e2e.layer import EXEMPT, Rendered, asking
 
 EVENTS = ("IPAllocated", "nodeAssigned")

@@ -25,7 +25,7 @@ from platform_e2e.diagnosis.objects import at, endpoints, is_ready, labels_of, n
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import pool_remap as moves
 from platform_e2e.kube.objects import Object, key
-from platform_e2e.kube.reader import ReadApi
+from platform_e2e.kube.read_api import ReadApi
 from platform_e2e.layer import Layer, LoadBalancer, Probe
 
 EVENTS_SECONDS = 50 * 60

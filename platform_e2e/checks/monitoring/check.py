@@ -15,7 +15,7 @@ from platform_e2e.diagnosis.explain.monitors import rules_of
 from platform_e2e.diagnosis.explain.scrapes import miscounted, not_loaded, scrape_error
 from platform_e2e.diagnosis.objects import listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
-from platform_e2e.kube.reader import ReadApi
+from platform_e2e.kube.read_api import ReadApi
 from platform_e2e.layer.inventory import SERIES
 
 

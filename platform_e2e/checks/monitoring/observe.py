@@ -25,7 +25,7 @@ from platform_e2e.diagnosis.explain.targets import addressed, takes, targets_per
 from platform_e2e.diagnosis.objects import at, listed, name_of
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object, key, kind_of
-from platform_e2e.kube.reader import ReadApi
+from platform_e2e.kube.read_api import ReadApi
 from platform_e2e.layer import Layer, Rendered, series
 
 SAMPLES = "scrape_samples_post_metric_relabeling"

@@ -22,7 +22,7 @@ from platform_e2e.diagnosis.objects import WORKLOAD_KINDS, annotations_of, at, i
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.foundations import chart_contract
 from platform_e2e.kube.objects import Object, key
-from platform_e2e.kube.reader import ReadApi
+from platform_e2e.kube.read_api import ReadApi
 from platform_e2e.layer import Layer, MetricsService
 from platform_e2e.layer.inventory import is_metrics
 from platform_e2e.layer.objects import EXEMPT

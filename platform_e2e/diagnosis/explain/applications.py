@@ -17,7 +17,7 @@ from platform_e2e.finding import Cause
 from platform_e2e.git.repository import COMMIT
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object, key
-from platform_e2e.kube.reader import ReadApi
+from platform_e2e.kube.read_api import ReadApi
 
 APPLICATION_KIND = "argoproj.io/v1alpha1/Application"
 APPLICATIONSET_KIND = "argoproj.io/v1alpha1/ApplicationSet"

@@ -12,7 +12,7 @@ from platform_e2e.diagnosis.objects import at, name_of, since
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object, key, kind_of
-from platform_e2e.kube.reader import ReadApi
+from platform_e2e.kube.read_api import ReadApi
 
 LONGEST = 300
 """Characters of a sentence that are quoted."""

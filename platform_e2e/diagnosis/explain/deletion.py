@@ -5,7 +5,7 @@ from __future__ import annotations
 from platform_e2e.diagnosis.objects import at, listed, name_of
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object, kind_of
-from platform_e2e.kube.reader import ReadApi
+from platform_e2e.kube.read_api import ReadApi
 
 REMAINING = ("NamespaceContentRemaining", "NamespaceFinalizersRemaining", "NamespaceDeletionContentFailure")
 """Conditions of a namespace that is being deleted (Kubernetes 1.34, pkg/controller/namespace/deletion/status_condition_utils.go)."""

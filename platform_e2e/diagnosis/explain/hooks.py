@@ -12,7 +12,7 @@ from platform_e2e.diagnosis.registry import explain
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object
-from platform_e2e.kube.reader import ReadApi
+from platform_e2e.kube.read_api import ReadApi
 from platform_e2e.layer.objects import described
 
 WAITS = re.compile(r"waiting for completion of hook (?P<objects>.+)")

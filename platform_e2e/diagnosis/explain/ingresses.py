@@ -6,7 +6,7 @@ from platform_e2e.diagnosis.objects import annotations_of, at, listed, name_of
 from platform_e2e.diagnosis.registry import explains
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object, key
-from platform_e2e.kube.reader import ReadApi
+from platform_e2e.kube.read_api import ReadApi
 
 INGRESS_KIND = "networking.k8s.io/v1/Ingress"
 CLASS_KIND = "networking.k8s.io/v1/IngressClass"

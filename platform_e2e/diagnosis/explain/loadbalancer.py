@@ -26,7 +26,7 @@ from platform_e2e.diagnosis.objects import at, includes, labels_of, listed, name
 from platform_e2e.diagnosis.registry import explains
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object, key
-from platform_e2e.kube.reader import ReadApi
+from platform_e2e.kube.read_api import ReadApi
 
 STATUS_KIND = "metallb.io/v1beta1/ServiceL2Status"
 SERVICE_LABEL, NAMESPACE_LABEL = "metallb.io/service-name", "metallb.io/service-namespace"

@@ -31,7 +31,7 @@ from platform_e2e.diagnosis.objects import (
 from platform_e2e.diagnosis.registry import explains
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object, key
-from platform_e2e.kube.reader import ReadApi
+from platform_e2e.kube.read_api import ReadApi
 
 BGP_ADVERTISEMENT_KIND = "metallb.io/v1beta1/BGPAdvertisement"
 BGP_PEER_KIND = "metallb.io/v1beta2/BGPPeer"

@@ -13,7 +13,7 @@ from typing import Any
 from platform_e2e.diagnosis.explain.owners import Makers, makers, template_labels
 from platform_e2e.diagnosis.objects import at, labels_of, selects
 from platform_e2e.kube.objects import Object, key
-from platform_e2e.kube.reader import ReadApi
+from platform_e2e.kube.read_api import ReadApi
 
 MONITOR_KIND = "monitoring.coreos.com/v1/ServiceMonitor"
 POD_MONITOR_KIND = "monitoring.coreos.com/v1/PodMonitor"

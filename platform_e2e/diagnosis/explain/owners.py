@@ -8,7 +8,7 @@ from typing import Any
 
 from platform_e2e.diagnosis.objects import WORKLOAD_KINDS, annotations_of, at, includes, labels_of
 from platform_e2e.kube.objects import Object, key, kind_of
-from platform_e2e.kube.reader import ReadApi
+from platform_e2e.kube.read_api import ReadApi
 from platform_e2e.layer.objects import described
 
 Owner = tuple[str, str, str]

@@ -10,7 +10,7 @@ from platform_e2e.diagnosis.explain.targets import addressed, asked, declared_po
 from platform_e2e.diagnosis.objects import at, listed, name_of
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object
-from platform_e2e.kube.reader import ReadApi
+from platform_e2e.kube.read_api import ReadApi
 
 
 def of_services(monitor: Object, index: int, view: ReadApi) -> Cause | None:

@@ -14,7 +14,7 @@ from platform_e2e.diagnosis.explain.targets import declared_ports, is_like, port
 from platform_e2e.diagnosis.objects import at, listed, name_of
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object
-from platform_e2e.kube.reader import ReadApi
+from platform_e2e.kube.read_api import ReadApi
 
 DROPPING = frozenset({"drop", "keep", "dropequal", "keepequal", "hashmod"})
 """Actions of a relabeling after which a target may not be scraped (Prometheus 3, model/relabel)."""

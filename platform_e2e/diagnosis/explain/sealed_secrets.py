@@ -6,7 +6,7 @@ from platform_e2e.diagnosis.objects import at, condition, name_of
 from platform_e2e.diagnosis.registry import explains
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object
-from platform_e2e.kube.reader import ReadApi
+from platform_e2e.kube.read_api import ReadApi
 
 
 @explains("bitnami.com/v1alpha1/SealedSecret")

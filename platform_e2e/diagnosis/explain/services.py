@@ -20,7 +20,7 @@ from platform_e2e.diagnosis.objects import (
 from platform_e2e.diagnosis.registry import explain, explains
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object, key
-from platform_e2e.kube.reader import ReadApi
+from platform_e2e.kube.read_api import ReadApi
 
 SELECTOR_REMEDY = "correct spec.selector of the Service, or the labels of the pods"
 

@@ -18,7 +18,7 @@ from platform_e2e.diagnosis.registry import explain, explains
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object, key
-from platform_e2e.kube.reader import ReadApi
+from platform_e2e.kube.read_api import ReadApi
 
 WITH_HEALTH = (
     "bitnami.com/v1alpha1/SealedSecret",

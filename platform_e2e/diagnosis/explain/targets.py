@@ -14,7 +14,7 @@ from platform_e2e.diagnosis.explain.monitors import Entry, chooses, entries, is_
 from platform_e2e.diagnosis.explain.owners import behind, spec_of, template_labels
 from platform_e2e.diagnosis.objects import SERVICE_NAME_LABEL, at, labels_of
 from platform_e2e.kube.objects import Object, key
-from platform_e2e.kube.reader import ReadApi
+from platform_e2e.kube.read_api import ReadApi
 
 
 def is_like(pattern: Any, name: Any) -> bool:

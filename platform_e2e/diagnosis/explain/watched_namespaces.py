@@ -17,7 +17,7 @@ from platform_e2e.diagnosis.registry import explains
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object, key
-from platform_e2e.kube.reader import ReadApi
+from platform_e2e.kube.read_api import ReadApi
 
 PARAMETERS = "argocd-cmd-params-cm"
 SETTING, ARGUMENT, VARIABLE = "application.namespaces", "--application-namespaces", "ARGOCD_APPLICATION_NAMESPACES"
