@@ -13,7 +13,7 @@ from ruamel.yaml.scalarstring import LiteralScalarString
 
 from platform_e2e import paths, shell
 from platform_e2e.errors import BrokenHarness
-from platform_e2e.layer import yamlfile
+from platform_e2e.layer import own_annotations, yamlfile
 from platform_e2e.layer.errors import LayerError
 from platform_e2e.layer.written import Patch
 from platform_e2e.layer.yamlfile import Document
@@ -139,6 +139,7 @@ class _Follow:
         for document in yamlfile.read(self.root, path):
             if not isinstance(document.data, dict):
                 raise document.error("is not a kustomization: it must be a mapping")
+            own_annotations.check(document, "")
             self.found.kustomizations.append(document)
             self._document(document, directory, (*above, directory))
 

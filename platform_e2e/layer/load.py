@@ -16,6 +16,7 @@ from platform_e2e.layer import (
     inventory,
     kustomize,
     manifests,
+    own_annotations,
     releases,
     rendering,
     tree,
@@ -99,8 +100,12 @@ class _Reading:
     read: set[Path] = field(default_factory=set)
 
     def take(self, documents: Iterable[Document]) -> None:
-        """Take note of the Applications, ApplicationSets and AppProjects among some objects."""
+        """Take note of the Applications, ApplicationSets and AppProjects among some objects, and check all for annotations."""
         for document in documents:
+            metadata = document.data["metadata"]
+            own_annotations.check(
+                document, described(document.data["kind"], metadata["name"], metadata.get("namespace"))
+            )
             if not str(document.data["apiVersion"]).startswith(_GROUP):
                 continue
             match document.data["kind"]:
@@ -142,6 +147,8 @@ class _Reading:
         self.applicationsets[key] = owner
         self.environments.extend(applicationsets.environments(self.root, owner, generated))
         for application in generated:
+            written = Document(application.manifest, application.file, application.line, written=application.written)
+            own_annotations.check(written, str(application))
             self._application(application)
 
     def _project(self, document: Document) -> None:
