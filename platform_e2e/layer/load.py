@@ -38,12 +38,13 @@ ROOTS = "argocd"
 _GROUP = "argoproj.io/"
 
 
-def load(directory: Path, renderer: Renderer = kustomize.unavailable) -> Layer:
+def load(directory: Path, renderer: Renderer = kustomize.unavailable, *, besides: Path | None = None) -> Layer:
     """Read a layer.
 
     Args:
         directory: of the layer; it is the root of the repository that Argo CD reads.
         renderer: for kustomizations, such as `kustomize_build(PROGRAM)`.
+        besides: a directory that the run itself writes to: a change there is none of the layer.
 
     Raises:
         LayerError: a file cannot be used; the text has file and line.
@@ -52,6 +53,9 @@ def load(directory: Path, renderer: Renderer = kustomize.unavailable) -> Layer:
     """
     root = directory.resolve()
     files = tree.files(root)
+    apart = besides.resolve() if besides else None
+    # Before anything is read, so that what is written meanwhile counts as changed.
+    contents = tree.contents(root, apart)
     if not (root / ROOTS).is_dir():
         raise WrongUsage(
             f"{root} is not a layer: it must have a directory {ROOTS}/", "name the layer's directory with --layer DIR"
@@ -83,6 +87,8 @@ def load(directory: Path, renderer: Renderer = kustomize.unavailable) -> Layer:
         pools=tuple(inventory.pool(pool) for pool in rendered if pool.kind == "IPAddressPool"),
         exemptions=_exemptions(found, rendered, left),
         unread=left,
+        contents=contents,
+        besides=apart,
     )
 
 
