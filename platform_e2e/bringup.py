@@ -12,6 +12,7 @@ from platform_e2e.checks.foundations import WAITS, broken
 from platform_e2e.cluster import acquisition, providers
 from platform_e2e.cluster.directory import ClusterDirectory
 from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec, Images
+from platform_e2e.diagnosis.explain.metallb_pools import ranges_moved
 from platform_e2e.errors import WrongUsage
 from platform_e2e.foundations import Installed, ReleaseFailed
 from platform_e2e.gitops.deploy import Deployment
@@ -96,6 +97,7 @@ def bring_up(
             held = acquisition.acquire(spec, provider, keep=lambda: True, timeline=timeline)
             facts = entered.enter_context(held).facts
             made(facts)
+        entered.enter_context(ranges_moved(facts.pool_map))
         built = programs.ensure(timeline, programs.TOOLS_OF_HOST if from_registry(facts) else ())
         kube = entered.enter_context(Kube.from_kubeconfig(Path(facts.kubeconfig)))
 

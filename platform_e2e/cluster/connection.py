@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from urllib3.util import Url, parse_url
@@ -38,11 +39,13 @@ class Connection:
         kube: a client whose transport sends only GET requests.
         name: the cluster's name for a person.
         endpoint: the address, and the credentials.
+        pool_map: ClusterFacts.pool_map of a cluster of this harness.
     """
 
     kube: Reader
     name: str
     endpoint: Endpoint
+    pool_map: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def server(self) -> str:
@@ -98,7 +101,8 @@ def connect(
     if not endpoint.verified:
         # One warning for a command, however many requests it sends.
         sys.stderr.write(visible(f"WARNING: {UNVERIFIED.format(server=endpoint.server, path=path)}\n"))
-    return Connection(Reader(endpoint, patience=patience, limits=limits, ends=ends), name, endpoint)
+    reader = Reader(endpoint, patience=patience, limits=limits, ends=ends)
+    return Connection(reader, name, endpoint, facts.pool_map if facts else {})
 
 
 def _ours(name: str) -> ClusterFacts:

@@ -33,6 +33,7 @@ def run(args: argparse.Namespace) -> int:
         0 when nothing is held, 1 when something is, 3 when it could not be read, 4 for wrong usage.
     """
     from platform_e2e.cluster.connection import connect
+    from platform_e2e.diagnosis.explain.metallb_pools import ranges_moved
     from platform_e2e.diagnosis.lookup import diagnoses
     from platform_e2e.diagnosis.output import Output
     from platform_e2e.errors import ExitCode, HarnessError
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         if not output.as_json:
             # Before it is asked: one that does not answer may be another than the one that was meant.
             output.say(f"asking {connection.name}, {connection.server}")
-        with connection.kube, understood("what the API server answered"):
+        with connection.kube, ranges_moved(connection.pool_map), understood("what the API server answered"):
             about, found = diagnoses(args.objects, connection, labels=args.selector, namespace=args.namespace)
             asked = {"name": connection.name, "context": connection.endpoint.context, "server": connection.server}
             output.explained(about, found, asked)

@@ -88,12 +88,16 @@ def deploy(
         give_up: the policy that abandons a broken Application, so that the others are judged.
 
     Raises:
+        WrongUsage: the layer has changed since it was read.
         SourceError: the layer reads a source that cannot be served.
         PushError: the git server refused the push.
         Timeout, Refuted: Argo CD or the layer did not come up.
     """
     began = time.monotonic()
+    layer.demand_unchanged()
     commit = git.publish(layer.directory, pool_map=pool_map)
+    # Nor may a file have changed while it was read for the commit.
+    layer.demand_unchanged()
     kept = commit.before is not None
     if kept and commit.pushed:
         timeline.event("fact", "layer changed", files=list(commit.changed), commit=commit.sha)

@@ -10,8 +10,9 @@ from platform_e2e.layer.inventory import LoadBalancer, MetricsService, Pool, ask
 from platform_e2e.layer.kustomize import Renderer, kustomize_build
 from platform_e2e.layer.layer import Layer
 from platform_e2e.layer.load import load
-from platform_e2e.layer.objects import EXEMPT, Exemption, Rendered
-from platform_e2e.layer.probe import PROBE, Probe, probe_of
+from platform_e2e.layer.objects import Exemption, Rendered
+from platform_e2e.layer.own_annotations import EXEMPT, PROBE
+from platform_e2e.layer.probe import Probe, probe_of
 from platform_e2e.layer.releases import Release
 from platform_e2e.layer.selectors import matches
 from platform_e2e.layer.unread import Unread

@@ -9,10 +9,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from platform_e2e.finding import Promise
-from platform_e2e.layer import applications, kustomize, templates, yamlfile
+from platform_e2e.layer import applications, kustomize, own_annotations, templates, yamlfile
 from platform_e2e.layer.applications import Application
 from platform_e2e.layer.generators import Expansion, GeneratorError
-from platform_e2e.layer.objects import EXEMPT, described
+from platform_e2e.layer.objects import described
+from platform_e2e.layer.own_annotations import EXEMPT
 from platform_e2e.layer.templates import TemplateError
 from platform_e2e.layer.written import Written
 from platform_e2e.layer.yamlfile import Document
@@ -139,7 +140,7 @@ def environments(root: Path, owner: ApplicationSet, generated: Sequence[Applicat
         generated: its Applications.
 
     Raises:
-        LayerError: a kustomization among them cannot be read.
+        LayerError: a kustomization among them cannot be read, or has an unknown annotation of the harness.
     """
     by_path = {source.path: application.name for application in generated for source in application.sources}
     found = {path: name for path, name in by_path.items() if _has_manifests(root / path)}
@@ -190,6 +191,8 @@ def _exempt(root: Path, path: Path) -> str | None:
     """Return the reason that the metadata of a directory's own kustomization gives."""
     kustomization = kustomize.kustomization_in(root, path)
     documents = yamlfile.read(root, kustomization) if kustomization else []
+    for document in documents:
+        own_annotations.check(document, "")
     metadata = documents[0].data.get("metadata") if documents and isinstance(documents[0].data, dict) else None
     annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
     return annotations.get(EXEMPT + Promise.ENVIRONMENTS) if isinstance(annotations, dict) else None

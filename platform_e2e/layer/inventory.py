@@ -10,10 +10,8 @@ from typing import Any
 from platform_e2e.addresses import AddressRange
 from platform_e2e.finding import Promise
 from platform_e2e.layer.objects import Rendered
-from platform_e2e.layer.probe import PROBE, Probe, probe_of
-
-SERIES = "platform-e2e/series"
-"""Annotation of a ServiceMonitor or PodMonitor: series, separated by commas, of which every target must deliver samples."""
+from platform_e2e.layer.own_annotations import PROBE, SERIES
+from platform_e2e.layer.probe import Probe, probe_of
 
 ADDRESSES = ("metallb.io/loadBalancerIPs", "metallb.universe.tf/loadBalancerIPs")
 """Annotations with which a Service asks MetalLB for addresses; the second is the older name that it still reads."""

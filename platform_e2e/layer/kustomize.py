@@ -13,7 +13,7 @@ from ruamel.yaml.comments import CommentedBase
 
 from platform_e2e import paths, shell
 from platform_e2e.errors import BrokenHarness
-from platform_e2e.layer import bases, yamlfile
+from platform_e2e.layer import bases, own_annotations, yamlfile
 from platform_e2e.layer.bases import Kustomization, Route
 from platform_e2e.layer.errors import LayerError
 from platform_e2e.layer.written import Patch
@@ -156,6 +156,7 @@ class _Follow:
         for document in yamlfile.read(self.root, path) or [Document({}, file, 1)]:
             if not isinstance(document.data, dict):
                 raise document.error("is not a kustomization: it must be a mapping")
+            own_annotations.check(document, "")
             self.found.kustomizations.append(document)
             one.documents.append(document)
             self._document(one, document, directory, (*above, directory))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from platform_e2e import paths
 from platform_e2e.addresses import AddressRange
+from platform_e2e.errors import WrongUsage
 from platform_e2e.finding import Cause
 from platform_e2e.layer import inventory, objects, tree
 from platform_e2e.layer.applications import Application
@@ -15,6 +17,9 @@ from platform_e2e.layer.inventory import LoadBalancer, MetricsService, Pool
 from platform_e2e.layer.objects import Exemption, Rendered
 from platform_e2e.layer.releases import Release
 from platform_e2e.layer.unread import Unread
+
+_NAMED = 5
+"""How many changed files an error names."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,8 @@ class Layer:
         pools: the address pools.
         exemptions: every promise that something in the layer says it does not make.
         unread: manifests that no Application reads.
+        contents: the SHA-256 of each file when the reading began, by its path relative to the layer.
+        besides: a directory whose files are not compared, because the run itself writes there.
     """
 
     directory: Path
@@ -46,6 +53,8 @@ class Layer:
     pools: tuple[Pool, ...]
     exemptions: tuple[Exemption, ...]
     unread: tuple[Unread, ...] = ()
+    contents: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    besides: Path | None = field(default=None, repr=False, compare=False)
 
     def of_kind(self, kind: str) -> tuple[Rendered, ...]:
         """Return the rendered objects of one kind, given alone (Service) or with its group and version (v1/Service).
@@ -115,3 +124,30 @@ class Layer:
     def fingerprint(self) -> str:
         """Return the SHA-256 over the names and contents of all files, as they are now."""
         return tree.fingerprint(self.directory, tree.files(self.directory))
+
+    def demand_unchanged(self) -> None:
+        """Refuse to go on with files that are not those that were read: what is expected was worked out from these.
+
+        Raises:
+            WrongUsage: a file was written, added or removed since.
+        """
+        self.demand_read_as(tree.contents(self.directory, self.besides))
+
+    def demand_read_as(self, contents: Mapping[str, str]) -> None:
+        """Refuse another state of the layer than the one that was read here.
+
+        Args:
+            contents: of the other state, as the attribute has them.
+
+        Raises:
+            WrongUsage: they differ; the text names the files.
+        """
+        names = sorted(name for name, _ in self.contents.items() ^ contents.items())
+        if names:
+            different = list(
+                dict.fromkeys(paths.in_repository(self.directory / name, self.directory) for name in names)
+            )
+            more = f" and {len(different) - _NAMED} more" if len(different) > _NAMED else ""
+            raise WrongUsage(
+                f"the layer has changed since this run read it: {', '.join(different[:_NAMED])}{more}", "run again"
+            )

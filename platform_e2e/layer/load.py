@@ -16,6 +16,7 @@ from platform_e2e.layer import (
     inventory,
     kustomize,
     manifests,
+    own_annotations,
     releases,
     rendering,
     tree,
@@ -37,12 +38,13 @@ ROOTS = "argocd"
 _GROUP = "argoproj.io/"
 
 
-def load(directory: Path, renderer: Renderer = kustomize.unavailable) -> Layer:
+def load(directory: Path, renderer: Renderer = kustomize.unavailable, *, besides: Path | None = None) -> Layer:
     """Read a layer.
 
     Args:
         directory: of the layer; it is the root of the repository that Argo CD reads.
         renderer: for kustomizations, such as `kustomize_build(PROGRAM)`.
+        besides: a directory that the run itself writes to: a change there is none of the layer.
 
     Raises:
         LayerError: a file cannot be used; the text has file and line.
@@ -51,6 +53,9 @@ def load(directory: Path, renderer: Renderer = kustomize.unavailable) -> Layer:
     """
     root = directory.resolve()
     files = tree.files(root)
+    apart = besides.resolve() if besides else None
+    # Before anything is read, so that what is written meanwhile counts as changed.
+    contents = tree.contents(root, apart)
     if not (root / ROOTS).is_dir():
         raise WrongUsage(
             f"{root} is not a layer: it must have a directory {ROOTS}/", "name the layer's directory with --layer DIR"
@@ -82,6 +87,8 @@ def load(directory: Path, renderer: Renderer = kustomize.unavailable) -> Layer:
         pools=tuple(inventory.pool(pool) for pool in rendered if pool.kind == "IPAddressPool"),
         exemptions=_exemptions(found, rendered, left),
         unread=left,
+        contents=contents,
+        besides=apart,
     )
 
 
@@ -99,8 +106,12 @@ class _Reading:
     read: set[Path] = field(default_factory=set)
 
     def take(self, documents: Iterable[Document]) -> None:
-        """Take note of the Applications, ApplicationSets and AppProjects among some objects."""
+        """Take note of the Applications, ApplicationSets and AppProjects among some objects, and check all for annotations."""
         for document in documents:
+            metadata = document.data["metadata"]
+            own_annotations.check(
+                document, described(document.data["kind"], metadata["name"], metadata.get("namespace"))
+            )
             if not str(document.data["apiVersion"]).startswith(_GROUP):
                 continue
             match document.data["kind"]:
@@ -142,6 +153,8 @@ class _Reading:
         self.applicationsets[key] = owner
         self.environments.extend(applicationsets.environments(self.root, owner, generated))
         for application in generated:
+            written = Document(application.manifest, application.file, application.line, written=application.written)
+            own_annotations.check(written, str(application))
             self._application(application)
 
     def _project(self, document: Document) -> None:

@@ -7,13 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from platform_e2e.finding import Cause, Promise, promise_name
+from platform_e2e.finding import Cause
 from platform_e2e.layer.errors import LayerError
+from platform_e2e.layer.own_annotations import EXEMPT
 from platform_e2e.layer.written import Written
 from platform_e2e.layer.yamlfile import Document
-
-EXEMPT = "platform-e2e/exempt-"
-"""Prefix of the annotation that takes an object out of a promise; its value is the reason."""
 
 HOOK = "argocd.argoproj.io/hook"
 HELM_HOOK = "helm.sh/hook"
@@ -255,18 +253,12 @@ def exemptions(annotations: Mapping[str, Any], subject: str, file: str, line: in
         line: of the object.
 
     Raises:
-        LayerError: an annotation names no promise or gives no reason.
+        LayerError: an annotation gives no reason.
     """
     found = []
     for key, reason in annotations.items():
         if not key.startswith(EXEMPT):
             continue
-        name = key.removeprefix(EXEMPT)
-        try:
-            promise = promise_name(name)
-        except ValueError as error:
-            known = ", ".join(EXEMPT + promise for promise in Promise)
-            raise LayerError(file, line, f"{subject}: {key}: {error}", f"known are {known}") from error
         if not isinstance(reason, str) or not reason.strip():
             raise LayerError(
                 file,
@@ -274,5 +266,5 @@ def exemptions(annotations: Mapping[str, Any], subject: str, file: str, line: in
                 f"{subject}: annotation {key} must say why the promise does not hold, got an empty value",
                 "write the reason as its value",
             )
-        found.append(Exemption(subject, promise, reason.strip(), file))
+        found.append(Exemption(subject, key.removeprefix(EXEMPT), reason.strip(), file))
     return found

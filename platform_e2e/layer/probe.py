@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from platform_e2e.layer.objects import Rendered
-
-PROBE = "platform-e2e/probe"
-"""Annotation of a Service: a JSON object with the fields of `Probe`, all optional."""
+from platform_e2e.layer.own_annotations import PROBE
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "scheme": str,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from platform_e2e import paths
-from platform_e2e.layer import yamlfile
+from platform_e2e.layer import own_annotations, yamlfile
 from platform_e2e.layer.errors import LayerError
 from platform_e2e.layer.yamlfile import Document
 
@@ -52,7 +52,8 @@ def read(root: Path) -> tuple[Release, ...]:
         root: the layer.
 
     Raises:
-        LayerError: an entry lacks a field, has an unknown one, is there twice, or its values file does not exist.
+        LayerError: an entry lacks a field, has an unknown one, is there twice, its values file does not exist, or that
+            has an unknown annotation of the harness.
     """
     path = root / FILE
     if not path.exists():
@@ -92,5 +93,6 @@ def _release(root: Path, document: Document, index: int) -> Release:
         problem = f"the release {name} has values in {given['values']}, which is not a file of the layer"
         raise document.error(problem, "the path starts at foundations/", (*at, "values"))
     # Read only to find what is wrong with it before a cluster is started.
-    yamlfile.read(root, values)
+    for each in yamlfile.read(root, values):
+        own_annotations.check(each, "")
     return Release(**{**given, "values": values.resolve()})

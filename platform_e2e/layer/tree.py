@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -71,6 +72,25 @@ def fingerprint(root: Path, paths: tuple[Path, ...]) -> str:
         total.update(b"%d %d %b %d\n" % (link, len(name), name, len(content)))
         total.update(content)
     return total.hexdigest()
+
+
+def contents(root: Path, besides: Path | None = None) -> dict[str, str]:
+    """Return for each file of the layer, by its path relative to it, the SHA-256 of its content as it is now.
+
+    Args:
+        root: the layer, an absolute path without symbolic links.
+        besides: a directory that is not compared: the run itself writes there.
+
+    Raises:
+        LayerError: as `files`.
+    """
+    found = {}
+    for path in files(root):
+        if besides is None or not path.is_relative_to(besides):
+            # A file may go between the two looks; then it is not there.
+            with contextlib.suppress(FileNotFoundError):
+                found[path.relative_to(root).as_posix()] = fingerprint(root, (path,))
+    return found
 
 
 def _walk(root: Path) -> Iterator[Path]:

@@ -13,7 +13,7 @@ from platform_e2e.finding import Promise
 from platform_e2e.layer import kustomize, manifests, yamlfile
 from platform_e2e.layer.applicationsets import Environment
 from platform_e2e.layer.errors import LayerError
-from platform_e2e.layer.objects import EXEMPT
+from platform_e2e.layer.own_annotations import EXEMPT
 from platform_e2e.layer.rendering import Input
 
 OTHERS = frozenset({"apps", "argocd", "foundations"})

@@ -3,20 +3,23 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
-from platform_e2e import paths
+from platform_e2e import layer, paths
 from platform_e2e.breaks.declaration import load
 from platform_e2e.checks import arp, loadbalancer, outside
 from platform_e2e.checks.loadbalancer import ObservedService, Outside, WantedService, figures
-from platform_e2e.checks.loadbalancer.check import check
+from platform_e2e.checks.loadbalancer.check import SERVED_BY_OTHERS, check
 from platform_e2e.checks.loadbalancer.observe import moved, observe
 from platform_e2e.diagnosis.explain.metallb_pools import pool
 from platform_e2e.finding import Cause, Finding
 from platform_e2e.kube.expect import Met
-from platform_e2e.layer import Probe, Rendered
+from platform_e2e.layer import Layer, Probe, Rendered
 from tests.fakes import layers, loadbalancers
 from tests.fakes.loadbalancers import MAC, service, without
 from tests.fakes.recorded_view import RecordedView, made
@@ -388,6 +391,102 @@ def test_git_is_read_with_the_ranges_that_the_cluster_uses() -> None:
     assert moved(asking, ranges)["metadata"]["annotations"]["metallb.io/loadBalancerIPs"] == "10.91.0.203"
     assert moved(service(loadBalancerIP="10.89.0.203"), ranges)["spec"]["loadBalancerIP"] == "10.91.0.203"
     assert asking["metadata"]["annotations"]["metallb.io/loadBalancerIPs"] == "10.89.0.203"
+
+
+GIT = "10.89.0.200-10.89.0.220"
+HERE = "10.89.2.200-10.89.2.220"
+PREFIXES = ("metallb.io/loadBalancerIPs", "metallb.universe.tf/loadBalancerIPs")
+ASKS = [*({"annotations": {prefix: "{}"}} for prefix in PREFIXES), {"spec": {"loadBalancerIP": "{}"}}]
+
+
+def asking_layer(directory: Path, asks: dict[str, Any], address: str, *pools: str) -> Layer:
+    """Return a layer with a Service that asks for an address, and with pools."""
+    yaml = YAML()
+    metadata: dict[str, Any] = {"name": "chat", "namespace": "chat-dev"}
+    spec: dict[str, Any] = {"type": "LoadBalancer", "ports": [{"name": "http", "port": 80}]}
+    one = {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
+    for where, fields in asks.items():
+        values = {name: text.format(address) for name, text in fields.items()}
+        if where == "spec":
+            spec |= values
+        else:
+            metadata[where] = values
+    documents = [one, *(loadbalancers.pool(f"p{n}", *text.split(",")) for n, text in enumerate(pools))]
+    out = StringIO()
+    yaml.dump_all(documents, out)
+    return layer.load(layers.write(directory, {"manifests/one/configmap.yaml": out.getvalue()}))
+
+
+def judged(found: Layer, pool_map: dict[str, str], address: str) -> list[Finding]:
+    """Return the findings of a Service that the cluster gave an address, or none."""
+    (balancer,) = found.load_balancers()
+    wanted = replace(WantedService.served(balancer, found, pool_map), probe=None)
+    live = service(address=address, annotations={"metallb.io/ip-allocated-from-pool": "p0"})
+    seen = replace(SOUND, service=live, macs={address: MAC}, sharers={address: []})
+    return check(wanted, seen)
+
+
+@pytest.mark.parametrize("asks", ASKS, ids=["annotation", "older-prefix", "field"])
+@pytest.mark.parametrize("pool_map", [{}, {GIT: HERE}], ids=["as-in-git", "moved"])
+def test_an_address_in_no_pool_of_git_is_red_also_where_the_cluster_has_a_pool_with_it(
+    tmp_path: Path, asks: dict[str, Any], pool_map: dict[str, str]
+) -> None:
+    found = asking_layer(tmp_path, asks, "10.89.2.210", GIT)
+    (finding,) = judged(found, pool_map, "10.89.2.210")
+    assert finding.cause.id == "loadbalancer-address-outside-pools"
+    has = f"{GIT} in Git ({HERE} on this cluster)" if pool_map else GIT
+    assert finding.cause.sentence == (
+        f"service/chat -n chat-dev asks for 10.89.2.210, which lies in no pool; p0 has {has}"
+    )
+    assert re.fullmatch(
+        rf"correct \S.* to an address of {GIT}, or widen the pool \(manifests/one/configmap\.yaml:\d+\)",
+        finding.cause.remedy,
+    )
+    assert finding.observed == "it asks for 10.89.2.210, and has 10.89.2.210 here"
+    (pending,) = judged(found, pool_map, "")
+    assert (pending.observed, pending.cause.id) == ("it has no address", "loadbalancer-address-outside-pools")
+
+
+@pytest.mark.parametrize("asks", ASKS, ids=["annotation", "older-prefix", "field"])
+@pytest.mark.parametrize("pool", [GIT, "10.89.0.192/27", "10.89.0.200/32, 10.89.0.203/32"])
+def test_an_address_of_git_s_pool_is_green_where_the_pool_is_moved(
+    tmp_path: Path, asks: dict[str, Any], pool: str
+) -> None:
+    found = asking_layer(tmp_path, asks, "10.89.0.203", pool.replace(" ", ""))
+    moves = {str(block): str(block).replace("10.89.0.", "10.89.2.") for block in found.pool_ranges()}
+    assert judged(found, moves, "10.89.2.203") == []
+    assert judged(found, {}, "10.89.0.203") == []
+
+
+def test_each_address_that_a_service_asks_for_lies_in_a_pool_of_git(tmp_path: Path) -> None:
+    found = asking_layer(tmp_path, ASKS[0], "10.89.0.203,10.89.2.210", GIT)
+    (finding,) = judged(found, {GIT: HERE}, "10.89.2.203")
+    assert "asks for 10.89.2.210, which lies in no pool" in finding.cause.sentence
+
+
+def test_an_address_of_another_pool_of_git_is_not_one_of_the_pool_that_is_asked_for(tmp_path: Path) -> None:
+    asks = {"annotations": {PREFIXES[0]: "{}", "metallb.io/address-pool": "p1"}}
+    found = asking_layer(tmp_path, asks, "10.89.0.203", GIT, "10.89.3.0/28")
+    (finding,) = judged(found, {GIT: HERE}, "10.89.2.203")
+    assert finding.cause.sentence.endswith("lies outside of the pool p1 that it asks for; p1 has 10.89.3.0/28")
+    assert "asks for 10.89.0.203," in finding.cause.sentence, "as Git has it"
+
+
+@pytest.mark.parametrize("cause", sorted(SERVED_BY_OTHERS))
+def test_of_a_service_that_metallb_does_not_serve_the_pools_do_not_matter(tmp_path: Path, cause: str) -> None:
+    found = asking_layer(tmp_path, ASKS[0], "10.89.2.210", GIT)
+    (balancer,) = found.load_balancers()
+    seen = replace(SOUND, service=service(address=""), cause=Cause(cause, "another serves it", "correct it"))
+    (finding,) = check(WantedService.served(balancer, found, {}), seen)
+    assert finding.cause.id == cause
+
+
+@pytest.mark.parametrize("pools", [(), (GIT,)])
+def test_a_pool_that_is_missing_is_told_by_the_cluster(tmp_path: Path, pools: tuple[str, ...]) -> None:
+    asks = {"annotations": {PREFIXES[0]: "{}", "metallb.io/address-pool": "gold"}}
+    found = asking_layer(tmp_path, asks, "10.89.2.210", *pools)
+    (balancer,) = found.load_balancers()
+    assert WantedService.served(balancer, found, {}).outside is None
 
 
 def test_a_service_is_pending_or_has_an_address() -> None:

@@ -8,6 +8,7 @@ import pytest
 from platform_e2e import paths
 from platform_e2e.breaks.declaration import load
 from platform_e2e.diagnosis.explain import explain
+from platform_e2e.diagnosis.explain.metallb_pools import ranges_moved
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object
 from tests.fakes.loadbalancers import (
@@ -136,6 +137,21 @@ def test_the_address_asked_for_lies_in_no_pool(address: str) -> None:
     cause = cause_of(service(address="", annotations={"metallb.io/loadBalancerIPs": address}), *platform())
     assert cause.id == "loadbalancer-address-outside-pools"
     assert cause.sentence.endswith("which lies in no pool; platform has 10.89.0.200-10.89.0.220")
+
+
+def test_a_pool_that_was_moved_is_named_as_git_has_it_too() -> None:
+    asking = service(address="", annotations={"metallb.io/loadBalancerIPs": "10.89.0.221"})
+    here = pool("platform", "10.89.2.200-10.89.2.220", "10.89.4.0/28", "fd00::/120")
+    with ranges_moved({"10.89.0.200-10.89.0.223": "10.89.2.200-10.89.2.223"}):
+        cause = cause_of(asking, here)
+    both = "10.89.0.200-10.89.0.220, 10.89.4.0/28, fd00::/120"
+    assert cause.sentence.endswith(
+        f"platform has {both} in Git (10.89.2.200-10.89.2.220, 10.89.4.0/28, fd00::/120 on this cluster)"
+    )
+    assert (
+        cause.remedy == f"correct the annotation metallb.io/loadBalancerIPs to an address of {both}, or widen the pool"
+    )
+    assert cause_of(asking, here).sentence.endswith("platform has 10.89.2.200-10.89.2.220, 10.89.4.0/28, fd00::/120")
 
 
 def test_the_address_asked_for_lies_in_another_pool_than_the_one_asked_for() -> None:

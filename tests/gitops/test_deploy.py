@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from platform_e2e.errors import WrongUsage
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd, argocd_requests, deploy, rollout
 from platform_e2e.gitops.argocd import APPLICATION, APPLICATIONSET, APPPROJECT
@@ -731,6 +732,49 @@ def test_an_api_server_that_refuses_a_refresh_is_asked_again_later(kube: Any, la
     with pytest.raises(Timeout):
         deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=0.1)
     assert len(kube.patches) == 1
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "manifests/one/configmap.yaml": lambda path: path.write_text(layers.CONFIGMAP + "  more: x\n"),
+    "manifests/new/configmap.yaml": lambda path: layers.write(
+        path.parents[2],
+        {
+            "manifests/new/configmap.yaml": layers.CONFIGMAP,
+            "argocd/applications/one.yaml": None,
+            "manifests/one/configmap.yaml": None,
+        },
+    ),
+    "manifests/chat/prod/cm.yaml": lambda path: path.unlink(),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_layer_that_has_changed_since_it_was_read_is_not_served(
+    kube: Any, layer: Layer, timeline: Timeline, name: str
+) -> None:
+    CHANGES[name](layer.directory / name)
+    server = git(layer)
+    with pytest.raises(WrongUsage) as caught:
+        deploy.deploy(kube, layer, server, timeline=timeline, timeout=10)
+    assert caught.value.problem == f"the layer has changed since this run read it: {name}"
+    assert (caught.value.remedy, caught.value.exit_code) == ("run again", 4)
+    assert server.published == []
+    assert kube.applied == []
+
+
+def test_a_file_that_is_written_while_the_layer_is_published_is_not_applied(
+    kube: Any, layer: Layer, timeline: Timeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = git(layer)
+
+    def publish(directory: Path, *, pool_map: Any) -> Commit:
+        (directory / "late.yaml").write_text("a: 1\n")
+        return Commit(SHA, OLD)
+
+    monkeypatch.setattr(server, "publish", publish)
+    with pytest.raises(WrongUsage, match=r"since this run read it: late\.yaml"):
+        deploy.deploy(kube, layer, server, timeline=timeline, timeout=10)
+    assert kube.applied == []
 
 
 def test_the_first_deployment_needs_no_refresh(kube: Any, layer: Layer, timeline: Timeline) -> None:

@@ -183,15 +183,20 @@ def test_an_exemption_of_an_application_is_counted_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("annotation", "expected"),
+    ("annotation", "line", "expected"),
     [
-        ("platform-e2e/exempt-selfheel: x", "platform-e2e/exempt-selfheel: promise must be `selfheal`, got `selfheel`"),
+        (
+            "platform-e2e/exempt-selfheel: x",
+            5,
+            "platform-e2e/exempt-selfheel: promise must be `selfheal`, got `selfheel`",
+        ),
         (
             "platform-e2e/exempt-selfheal: ' '",
-            "annotation platform-e2e/exempt-selfheal must say why the promise does not hold, got",
+            1,
+            "platform-e2e/exempt-selfheal must say why the promise does not hold, got",
         ),
     ],
 )
-def test_an_exemption_that_means_nothing_is_refused(tmp_path: Path, annotation: str, expected: str) -> None:
-    with pytest.raises(LayerError, match=f"^{CONFIGMAP}:1: configmap/one -n one: {expected}"):
+def test_an_exemption_that_means_nothing_is_refused(tmp_path: Path, annotation: str, line: int, expected: str) -> None:
+    with pytest.raises(LayerError, match=f"^{CONFIGMAP}:{line}: configmap/one -n one: {expected}"):
         layer.load(layers.write(tmp_path, {CONFIGMAP: exempt(annotation)}))

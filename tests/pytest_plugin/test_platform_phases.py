@@ -1,13 +1,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from platform_e2e.fixtures.platform import _compared
+from platform_e2e import layer
+from platform_e2e.errors import WrongUsage
+from platform_e2e.fixtures.platform import _compared, _install
+from platform_e2e.runs.directory import Run
+from tests.fakes import layers
 
 DEPLOYED = {"sha": "a", "seconds": {"chat-dev": 20.5, "chat-prod": 21.5}, "held": {}}
+
+
+def test_foundations_are_not_waited_for_where_the_layer_has_changed_since_it_was_read(tmp_path: Path) -> None:
+    found = layer.load(layers.write(tmp_path, {}))
+    (tmp_path / "manifests" / "one" / "late.yaml").write_text("a: 1\n")
+
+    def foundations() -> None:
+        pytest.fail("installed")
+
+    phases: Any = SimpleNamespace(layer=found, foundations=foundations)
+    with pytest.raises(WrongUsage, match=r"since this run read it: manifests/one/late\.yaml"):
+        _install(phases, cast("Run", None))
 
 
 def release(action: str, revision: int = 1) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import signal
 import time
@@ -398,6 +399,21 @@ def test_phase(platform_e2e_run):
     assert "abcdefghijklmnop" not in everything
     assert "s3cr3t-value" not in everything
     assert "[redacted]" in everything
+
+
+def test_a_worker_that_has_read_another_layer_than_its_controller_judges_nothing(box: Box) -> None:
+    box.tests(
+        "from pathlib import Path\n"
+        "if os.environ.get('PYTEST_XDIST_WORKER') == 'gw1':\n"
+        "    Path(os.environ['PLATFORM_E2E_LAYER'], 'late.yaml').write_text('a: 1')\n"
+        "@pytest.mark.parametrize('number', range(4))\n"
+        "def test_it(cluster, number):\n"
+        "    pass\n"
+    )
+    status, out = box.run("e2e", "-n", "2")
+    assert status == 4, out
+    assert re.search(r"the layer has changed since this run read it: \S*late\.yaml", out), out
+    assert "remedy: run again" in out
 
 
 @pytest.mark.point("kept-cluster-one-layer")

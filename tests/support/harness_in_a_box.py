@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from platform_e2e import paths
 from platform_e2e.cluster.provider import Capability, ClusterFacts, Images, NodeFacts
 from platform_e2e.errors import BrokenHarness, BrokenPlatform, WrongUsage
+from platform_e2e.layer import tree
+from platform_e2e.layer.layer import Layer
 from platform_e2e.layer.objects import Rendered
 from platform_e2e.runs import digest, run_options
 
@@ -106,15 +108,19 @@ def load(directory: Path, *_args: Any, **_options: Any) -> Any:
         for file in ("hostpid.yaml",)
         if (directory / file).exists()
     )
+    contents = tree.contents(directory)
     exempt = SimpleNamespace(object="service/kiosk -n shop", promise="loadbalancer", reason="no address in the lab")
-    return SimpleNamespace(
+    found: Any = SimpleNamespace(
         pool_ranges=lambda: (),
         releases=(),
         directory=directory,
         exemptions=(exempt,),
         rendered=rendered,
         fingerprint=lambda: digest.tree(directory),
+        contents=contents,
+        demand_read_as=lambda told: Layer.demand_read_as(found, told),
     )
+    return found
 
 
 class FakeChoice(SimpleNamespace):

@@ -33,6 +33,11 @@ from platform_e2e.layer import EXEMPT, Rendered, asking
 EVENTS = ("IPAllocated", "nodeAssigned")
 """Reasons of MetalLB's events (MetalLB 0.15.3, controller/service.go and speaker/main.go)."""
 
+SERVED_BY_OTHERS = frozenset(
+    {"loadbalancer-other-controller", "loadbalancer-other-class", "loadbalancer-class-missing"}
+)
+"""Causes before which it does not matter which addresses MetalLB's pools have."""
+
 NO_ADDRESS = "it has no address"
 """What is observed of a Service that is pending."""
 
@@ -44,7 +49,18 @@ def check(wanted: WantedService, seen: ObservedService) -> list[Finding]:
         wanted: what must be true.
         seen: what is.
     """
-    for link in (_exists, _addressed, _asked_well, _allowed, _alone, _announced, _recorded, _answers_arp, _answers):
+    for link in (
+        _exists,
+        _in_git,
+        _addressed,
+        _asked_well,
+        _allowed,
+        _alone,
+        _announced,
+        _recorded,
+        _answers_arp,
+        _answers,
+    ):
         problem = link(wanted, seen)
         if problem is not None:
             expected, observed, cause = problem
@@ -104,6 +120,18 @@ def _exists(_wanted: WantedService, seen: ObservedService) -> Problem:
         OBJECT_MISSING, "the Service is in Git and not in the cluster", "look at the Application that renders it"
     )
     return "the Service exists", "it does not", cause
+
+
+def _in_git(wanted: WantedService, seen: ObservedService) -> Problem:
+    """Judge what the Service asks for against the pools of Git: on this cluster they may have other addresses."""
+    if wanted.outside is None or (seen.cause is not None and seen.cause.id in SERVED_BY_OTHERS):
+        return None
+    got = ingress(seen.service or {})
+    asked = listed(requested_addresses(wanted.service))
+    if not got:
+        return f"the address {asked}", NO_ADDRESS, wanted.outside
+    pools = listed([f"{pool.name} ({pool.stated or pool.written})" for pool in wanted.pools])
+    return f"a request for an address of {pools}", f"it asks for {asked}, and has {listed(got)} here", wanted.outside
 
 
 def _addressed(wanted: WantedService, seen: ObservedService) -> Problem:

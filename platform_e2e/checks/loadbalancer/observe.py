@@ -15,9 +15,9 @@ from platform_e2e.checks.remote import Asker, Container, Here
 from platform_e2e.cluster import providers
 from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.diagnosis.explain import explain
-from platform_e2e.diagnosis.explain.loadbalancer import ingress, statuses_of
+from platform_e2e.diagnosis.explain.loadbalancer import ingress, outside_pools, statuses_of
 from platform_e2e.diagnosis.explain.metallb_l2 import takes_others
-from platform_e2e.diagnosis.explain.metallb_pools import AddressPool, pool
+from platform_e2e.diagnosis.explain.metallb_pools import AddressPool, pool, requested_pool
 from platform_e2e.diagnosis.explain.metallb_sharing import sharing_key
 from platform_e2e.diagnosis.explain.owners import has_ended
 from platform_e2e.diagnosis.explain.targets import declared_ports
@@ -52,12 +52,14 @@ class WantedService:
         pools: every pool of Git.
         probe: what it must answer over HTTP, or None where the layer does not say.
         located: names in a cause's remedy the file and line of the field to change.
+        outside: the cause that it asks for an address that no pool of Git has, even if one has it on this cluster; or None.
     """
 
     service: Object
     pools: tuple[AddressPool, ...]
     probe: Probe | None = None
     located: Callable[[Cause], Cause] = lambda cause: cause
+    outside: Cause | None = None
 
     @classmethod
     def of(cls, service: LoadBalancer, layer: Layer, facts: ClusterFacts) -> WantedService:
@@ -68,11 +70,18 @@ class WantedService:
     def served(cls, service: LoadBalancer, layer: Layer, pool_map: Mapping[str, str]) -> WantedService:
         """Return what the layer says, with ranges moved as ClusterFacts.pool_map says."""
         rendered = service.service
+        written = [declared.rendered.object for declared in layer.pools]
+        both = [(pool(obj), pool(moved(obj, pool_map))) for obj in written]
+        in_git = [replace(git, written=here.written, stated=git.written) for git, here in both]
+        name = requested_pool(rendered.object)
+        named = [each for each in in_git if not name or each.name == name]
         return cls(
             moved(rendered.object, pool_map),
-            tuple(pool(moved(declared.rendered.object, pool_map)) for declared in layer.pools),
+            tuple(replace(here, stated=git.written) for git, here in both),
             service.probe,
             partial(layer.located, otherwise=rendered),
+            # Without any pool, or any of that name, the cluster tells what is missing.
+            outside_pools(rendered.object, named) if named else None,
         )
 
     @property

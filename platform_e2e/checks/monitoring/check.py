@@ -16,7 +16,7 @@ from platform_e2e.diagnosis.explain.scrapes import miscounted, not_loaded, scrap
 from platform_e2e.diagnosis.objects import listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.kube.read_api import ReadApi
-from platform_e2e.layer.inventory import SERIES
+from platform_e2e.layer.own_annotations import SERIES
 
 
 def check(wanted: WantedMonitor, seen: ObservedMonitor) -> list[Finding]:

@@ -25,7 +25,7 @@ from platform_e2e.kube.objects import Object, key
 from platform_e2e.kube.read_api import ReadApi
 from platform_e2e.layer import Layer, MetricsService
 from platform_e2e.layer.inventory import is_metrics
-from platform_e2e.layer.objects import EXEMPT
+from platform_e2e.layer.own_annotations import EXEMPT
 from platform_e2e.layer.releases import Release
 
 RELEASE = "meta.helm.sh/release"

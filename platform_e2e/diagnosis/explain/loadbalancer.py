@@ -167,22 +167,39 @@ def no_address(service: Object, view: ReadApi) -> Cause | None:
     return _full(service, allowed, others)
 
 
+def outside_pools(service: Object, pools: Sequence[AddressPool]) -> Cause | None:
+    """Return the cause that a Service asks for an address that no pool has; None where it asks for no such address.
+
+    Args:
+        service: with its request.
+        pools: all there are, or the one that it names.
+    """
+    asked = requested_addresses(service)
+    address = next((each for each in asked if not any(ip_address(each) in pool for pool in pools)), "")
+    if not address:
+        return None
+    name = requested_pool(service)
+    stated = ", ".join(pool.stated for pool in pools if pool.stated)
+    return Cause(
+        "loadbalancer-address-outside-pools",
+        f"{name_of(service)} asks for {address}, which lies "
+        f"{f'outside of the pool {name} that it asks for' if name else 'in no pool'}; "
+        f"{'; '.join(f'{pool.name} has {pool.in_words}' for pool in pools)}",
+        f"correct {asks_in(service)}{f' to an address of {stated}' if stated else ''}, or widen the pool",
+        field=asks_at(service),
+    )
+
+
 def _requested_address(
     service: Object, pools: Sequence[AddressPool], allowed: Sequence[AddressPool], others: Sequence[Object]
 ) -> Cause | None:
     """Explain why an address that a Service asks for cannot be given to it."""
+    outside = outside_pools(service, pools)
     for address in requested_addresses(service):
         asks = f"{name_of(service)} asks for {address}"
         holding = [pool for pool in pools if ip_address(address) in pool]
         if not holding:
-            name = requested_pool(service)
-            return Cause(
-                "loadbalancer-address-outside-pools",
-                f"{asks}, which lies {f'outside of the pool {name} that it asks for' if name else 'in no pool'}; "
-                f"{'; '.join(f'{pool.name} has {pool.written}' for pool in pools)}",
-                f"correct {asks_in(service)}, or widen the pool",
-                field=asks_at(service),
-            )
+            return outside
         if not any(pool in allowed for pool in holding):
             return _not_allowed(f"{asks}, which it may not be given", holding, asked=True)
         refused = [

@@ -6,12 +6,15 @@ pinnedPoolsForService, isPoolCompatibleWithService, poolFor), api/v1beta1/ipaddr
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
+from platform_e2e.addresses import AddressRange
 from platform_e2e.diagnosis.objects import annotations_of, at, labels_of, mismatches, name_of, selects
+from platform_e2e.gitops import pool_remap
 from platform_e2e.kube.objects import Object, key
 
 POOL_KIND = "metallb.io/v1beta1/IPAddressPool"
@@ -32,6 +35,7 @@ class AddressPool:
         name: of the pool.
         ranges: first and last address of each of its ranges.
         written: its ranges as they are written.
+        stated: its ranges as Git has them; empty where that is not known.
         auto_assign: whether Services that do not ask for it may get its addresses.
         avoid_buggy: whether addresses that end in .0 or .255 are left out.
         allocation: its `serviceAllocation`, or None.
@@ -45,6 +49,7 @@ class AddressPool:
     avoid_buggy: bool = False
     allocation: Mapping[str, Any] | None = None
     about: str = ""
+    stated: str = ""
 
     def __contains__(self, address: object) -> bool:
         """Tell whether the pool has the address."""
@@ -53,6 +58,12 @@ class AddressPool:
         if self.avoid_buggy and address.version == 4 and int(address) % 256 in BUGGY_LAST_BYTES:
             return False
         return any(version == address.version and first <= int(address) <= last for version, first, last in self.ranges)
+
+    @property
+    def in_words(self) -> str:
+        """Return its ranges; where the cluster uses others than Git has, both."""
+        moved = self.stated and self.stated != self.written
+        return f"{self.stated} in Git ({self.written} on this cluster)" if moved else self.written
 
     @property
     def size(self) -> int:
@@ -93,6 +104,33 @@ def _buggy(first: int, last: int) -> int:
     return sum((last - byte) // 256 - (first - 1 - byte) // 256 for byte in BUGGY_LAST_BYTES)
 
 
+_MOVED: list[dict[AddressRange, AddressRange]] = [{}]
+"""The ranges of the cluster that this process works on, each with that of Git which it replaces. An explanation deep in the library
+cannot be given them."""
+
+
+@contextlib.contextmanager
+def ranges_moved(pool_map: Mapping[str, str]) -> Iterator[None]:
+    """Let explanations name the ranges that Git has while the block runs, besides those of the cluster.
+
+    Args:
+        pool_map: ClusterFacts.pool_map.
+    """
+    found = {after: before for before, after in pool_remap.ranges(pool_map).items()}
+    _MOVED.append(found)
+    try:
+        yield
+    finally:
+        _MOVED.remove(found)
+
+
+def _stated(text: str) -> str:
+    """Return the range of Git that a range of the cluster replaces; the range itself where it replaces none."""
+    used = pool_remap.parse(text)
+    before = pool_remap.moved_range(used, _MOVED[-1]) if used is not None else None
+    return str(before) if before is not None else text
+
+
 def pool(obj: Object) -> AddressPool:
     """Return a pool from its object, an IPAddressPool of Git or of the cluster."""
     written = [str(text) for text in at(obj, "spec", "addresses") or ()]
@@ -105,6 +143,7 @@ def pool(obj: Object) -> AddressPool:
         avoid_buggy=bool(spec.get("avoidBuggyIPs")),
         allocation=spec.get("serviceAllocation"),
         about=name_of(obj),
+        stated=", ".join(map(_stated, written)) if _MOVED[-1] else "",
     )
 
 
