@@ -193,7 +193,7 @@ def test_an_exemption_of_an_application_is_counted_once(tmp_path: Path) -> None:
         (
             "platform-e2e/exempt-selfheal: ' '",
             1,
-            "platform-e2e/exempt-selfheal must say why the promise does not hold, got",
+            "annotation platform-e2e/exempt-selfheal must say why the promise does not hold, got",
         ),
     ],
 )
