@@ -85,6 +85,18 @@ def mismatches(selector: Mapping[str, Any], labels: Mapping[str, str]) -> list[s
     return wanted
 
 
+def unmet(selector: Mapping[str, Any], labels: Mapping[str, str]) -> tuple[str | int, ...]:
+    """Return the keys that lead, within a LabelSelector, to the first requirement that the labels do not meet; none where all are."""
+    wrong = (name for name, value in (selector.get("matchLabels") or {}).items() if labels.get(name) != value)
+    first = next(wrong, None)
+    if first is not None:
+        return "matchLabels", first
+    for index, expression in enumerate(selector.get("matchExpressions") or ()):
+        if not matches({"matchExpressions": [expression]}, labels):
+            return "matchExpressions", index
+    return ()
+
+
 def requirements(selector: Mapping[str, Any]) -> int:
     """Return how many requirements a LabelSelector has."""
     return len(selector.get("matchLabels") or {}) + len(selector.get("matchExpressions") or ())
@@ -193,6 +205,17 @@ def _happened(event: Object) -> datetime:
     )
     # One that tells no time is taken for one of now.
     return max((datetime.fromisoformat(str(text)) for text in texts if text), default=datetime.max.replace(tzinfo=UTC))
+
+
+def counted(number: int, noun: str, several: str = "") -> str:
+    """Return a number with what it counts: `1 target`, `2 targets`.
+
+    Args:
+        number: how many.
+        noun: of one.
+        several: of more than one or none, where it is not the noun with an s.
+    """
+    return f"{number} {noun if number == 1 else several or f'{noun}s'}"
 
 
 def listed(names: Sequence[str], nothing: str = "none") -> str:
