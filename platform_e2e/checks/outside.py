@@ -128,9 +128,7 @@ def judge(url: str, probe: Probe, status: int, body: str, seconds: float) -> Pro
     result = ProbeResult("HTTP", url, difference, True, seconds)
     if not difference:
         return result
-    return replace(
-        result, wanted=probe.wanted(status, body), said=repr(body[:SHOWN]), matched=probe.matched(body)
-    )
+    return replace(result, wanted=probe.wanted(status, body), said=repr(body[:SHOWN]), matched=probe.matched(body))
 
 
 def connect(address: str, port: int) -> ProbeResult:

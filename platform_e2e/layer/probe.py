@@ -74,7 +74,9 @@ class Probe:
     def matched(self, body: str) -> tuple[tuple[str, str], ...]:
         """Return what an answer has of the texts that must be there: field of the JSON object, empty for a text alone, and text."""
         answer = _object(body)
-        fields = [(key, value) for key, value in self.json.items() if isinstance(value, str) and answer.get(key) == value]
+        fields = [
+            (key, value) for key, value in self.json.items() if isinstance(value, str) and answer.get(key) == value
+        ]
         return (*fields, *(("", text) for text in self.contains if text in body))
 
     def _wrong(self, answer: Mapping[str, Any]) -> list[str]:

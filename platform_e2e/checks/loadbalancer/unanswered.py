@@ -36,7 +36,11 @@ def _itself(seen: ObservedService, answer: ProbeResult) -> str:
     service = seen.service or {}
     names = {*labels_of(service).values(), *(at(service, "spec", "selector") or {}).values(), key(service)[1]}
     for name, text in answer.matched:
-        if name.lower() in NAMING or (name and text in names) or (not name and set(re.findall(r"[\w-]+", text)) & names):
+        if (
+            name.lower() in NAMING
+            or (name and text in names)
+            or (not name and set(re.findall(r"[\w-]+", text)) & names)
+        ):
             says = f"{name} is {text!r}" if name else f"it says {text!r}"
             return (
                 f"it is the right application that answers ({says}), so the Service's selector and targetPort are right: "
