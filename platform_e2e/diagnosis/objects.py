@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from platform_e2e.kube.objects import Object, key
+from platform_e2e.kube.objects import Object, key, kind_of
 from platform_e2e.kube.reader import ReadApi
+from platform_e2e.kube.readiness import READY, SERVICE, addressed
+from platform_e2e.kube.verdict import Met
 from platform_e2e.layer.objects import described
 from platform_e2e.layer.selectors import matches
 
@@ -188,6 +190,31 @@ def of_now(events: Sequence[Object], obj: Object) -> list[Object]:
         return bool(told and version and told != version and _happened(event) < changed + SECOND)
 
     return [event for event in since(about(events, obj), obj) if not is_earlier(event)]
+
+
+def of_state(events: Sequence[Object], obj: Object) -> list[Object]:
+    """Return the events that may still tell what is wrong with an object: of its current content, and not from before it got ready.
+
+    What is ready has got over what was said of it before, such as a mount that failed while a pod started. Where it does not tell
+    since when it is ready, nothing that was said of it counts.
+
+    Args:
+        events: the oldest first.
+        obj: the live object.
+    """
+    current = of_now(events, obj)
+    if not _is_ready(obj):
+        return current
+    held = [each for each in at(obj, "status", "conditions") or () if each.get("status") == "True"]
+    texts = [str(each["lastTransitionTime"]) for each in held if each.get("lastTransitionTime")]
+    return [event for event in current if texts and _happened(event) > max(map(datetime.fromisoformat, texts))]
+
+
+def _is_ready(obj: Object) -> bool:
+    """Tell whether an object itself says that it is ready; what has no such status does not."""
+    kind = kind_of(obj)
+    judge = addressed if kind == SERVICE else READY[kind].judge if kind in READY else None
+    return isinstance(judge(obj), Met) if judge else condition(obj, "Ready").get("status") == "True"
 
 
 def one_line(event: Object) -> str:

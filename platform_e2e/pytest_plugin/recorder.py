@@ -36,6 +36,7 @@ class Recorder:
         self.results: dict[str, Result] = {}
         self.seconds: dict[str, float] = {}
         self.complete = False
+        self.status = ExitCode.HOLDS
         self.broken_collection = ExitCode.HOLDS
         self.left_out: dict[str, int] = {}
         self.collected: dict[str, list[str]] = {}

@@ -297,8 +297,10 @@ def test_argo_cds_own_attempts_are_attempts(demo: Layer, retry: Any) -> None:
     ("message", "field", "also"),
     [
         (
-            "application destination server 'https://kubernetes.default.svc' and namespace 'lobby' do not match any of the "
-            "allowed destinations in project 'chat'",
+            (
+                "application destination server 'https://kubernetes.default.svc' and namespace 'lobby' do not match any of the "
+                "allowed destinations in project 'chat'"
+            ),
             "destinations",
             "correct spec.destination of the Application, or ",
         ),
