@@ -14,6 +14,9 @@ from typing import ClassVar
 
 from platform_e2e.terminal import visible
 
+NOT_JUDGED = "the platform was not judged: this is a fault of the harness or the machine, not of the platform"
+"""What is said of every error that is one of the harness itself."""
+
 
 class ExitCode:
     """The exit statuses of a run and of every command."""

@@ -300,8 +300,11 @@ def convergence(application: Application, live: Object | None, sha: str, view: R
     cause = explain(live, view) or unexplained_of(live, view, verdict.why)
     if symptom(cause) is Symptom.WORKLOAD_NOT_READY or cause.through:
         cause = located(cause, application.objects)
+    elif application.allowed_by is not None:
+        cause = located(cause, (application.allowed_by,))
     expected = f"synced to commit {sha[:12]} and healthy"
-    observed = f"{argocd.sync_status(live) or 'not compared'}, {argocd.health(live) or 'no health'}: {verdict.why}"
+    sync, health = argocd.sync_status(live) or "not compared", argocd.health(live) or "not known"
+    observed = f"sync status {sync}, health {health}: {verdict.why}"
     applied = {APPLIED: "yes"} if synced_on(live, sha) and not argocd.operation(live).running else {}
     return [Finding(str(application), Promise.APPLICATIONS, expected, observed, cause, applied)]
 

@@ -37,6 +37,9 @@ class ProbeResult:
         seconds: until the whole answer had come, connecting included.
         asked: how many requests it is the outcome of: one of those that went wrong, where any did.
         good: how many of them were answered as they should.
+        wanted: what an answer over HTTP should have been, in words.
+        said: the beginning of what was answered over HTTP instead, quoted.
+        matched: what it has of what it should: field of the JSON object, empty for a text alone, and text.
     """
 
     how: str
@@ -46,6 +49,9 @@ class ProbeResult:
     seconds: float
     asked: int = 1
     good: int = 0
+    wanted: str = ""
+    said: str = ""
+    matched: tuple[tuple[str, str], ...] = ()
 
 
 PATIENCE = 2 * TIMEOUT
@@ -119,8 +125,10 @@ def fetch(address: str, probe: Probe) -> ProbeResult:
 def judge(url: str, probe: Probe, status: int, body: str, seconds: float) -> ProbeResult:
     """Compare an answer with what the layer says."""
     difference = probe.difference(status, body)
-    problem = f"{difference}; the answer was {body[:SHOWN]!r}" if difference else ""
-    return ProbeResult("HTTP", url, problem, True, seconds)
+    result = ProbeResult("HTTP", url, difference, True, seconds)
+    if not difference:
+        return result
+    return replace(result, wanted=probe.wanted(status, body), said=repr(body[:SHOWN]), matched=probe.matched(body))
 
 
 def connect(address: str, port: int) -> ProbeResult:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from platform_e2e.finding import Cause, Promise
+from platform_e2e import paths
+from platform_e2e.finding import PROVEN, Cause, Promise
 
 
 class Symptom(Enum):
@@ -191,9 +192,18 @@ def symptom(cause: Cause) -> Symptom:
 
 
 def unexplained(what: str) -> Cause:
-    """Return the cause of what no explanation covers; the sentence says what was seen last."""
+    """Return the cause of what no explanation covers; the sentence says what was seen last.
+
+    The remedy is for whom the promise belongs to: this package's own is explained in it, a team's own in the team's tests.
+    """
+    ours = paths.CHECKOUT is not None and PROVEN.get() in {"", *Promise}
+    where = (
+        "add the cause to platform_e2e/diagnosis/explain"
+        if ours
+        else "explain it with @explains in your tests (docs/promises.md)"
+    )
     return Cause(
         "unexplained",
         f"none of the known causes applies; {what}",
-        "look at the events and logs that were kept, then add the cause to platform_e2e/diagnosis/explain",
+        f"look at the events and logs that were kept, then {where}",
     )

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from platform_e2e.kube.objects import Object, key
+from platform_e2e.kube.objects import Object, key, kind_of
 from platform_e2e.kube.read_api import ReadApi
+from platform_e2e.kube.readiness import READY, SERVICE, addressed
+from platform_e2e.kube.verdict import Met
 from platform_e2e.layer.objects import described
 from platform_e2e.layer.selectors import matches
 
@@ -83,6 +85,18 @@ def mismatches(selector: Mapping[str, Any], labels: Mapping[str, str]) -> list[s
         if not matches({"matchExpressions": [expression]}, labels)
     ]
     return wanted
+
+
+def unmet(selector: Mapping[str, Any], labels: Mapping[str, str]) -> tuple[str | int, ...]:
+    """Return the keys that lead, within a LabelSelector, to the first requirement that the labels do not meet; none where all are."""
+    wrong = (name for name, value in (selector.get("matchLabels") or {}).items() if labels.get(name) != value)
+    first = next(wrong, None)
+    if first is not None:
+        return "matchLabels", first
+    for index, expression in enumerate(selector.get("matchExpressions") or ()):
+        if not matches({"matchExpressions": [expression]}, labels):
+            return "matchExpressions", index
+    return ()
 
 
 def requirements(selector: Mapping[str, Any]) -> int:
@@ -178,6 +192,31 @@ def of_now(events: Sequence[Object], obj: Object) -> list[Object]:
     return [event for event in since(about(events, obj), obj) if not is_earlier(event)]
 
 
+def of_state(events: Sequence[Object], obj: Object) -> list[Object]:
+    """Return the events that may still tell what is wrong with an object: of its current content, and not from before it got ready.
+
+    What is ready has got over what was said of it before, such as a mount that failed while a pod started. Where it does not tell
+    since when it is ready, nothing that was said of it counts.
+
+    Args:
+        events: the oldest first.
+        obj: the live object.
+    """
+    current = of_now(events, obj)
+    if not _is_ready(obj):
+        return current
+    held = [each for each in at(obj, "status", "conditions") or () if each.get("status") == "True"]
+    texts = [str(each["lastTransitionTime"]) for each in held if each.get("lastTransitionTime")]
+    return [event for event in current if texts and _happened(event) > max(map(datetime.fromisoformat, texts))]
+
+
+def _is_ready(obj: Object) -> bool:
+    """Tell whether an object itself says that it is ready; what has no such status does not."""
+    kind = kind_of(obj)
+    judge = addressed if kind == SERVICE else READY[kind].judge if kind in READY else None
+    return isinstance(judge(obj), Met) if judge else condition(obj, "Ready").get("status") == "True"
+
+
 def one_line(event: Object) -> str:
     """Return what an event says, in one line."""
     return " ".join(str(event.get("message", "")).split())
@@ -193,6 +232,17 @@ def _happened(event: Object) -> datetime:
     )
     # One that tells no time is taken for one of now.
     return max((datetime.fromisoformat(str(text)) for text in texts if text), default=datetime.max.replace(tzinfo=UTC))
+
+
+def counted(number: int, noun: str, several: str = "") -> str:
+    """Return a number with what it counts: `1 target`, `2 targets`.
+
+    Args:
+        number: how many.
+        noun: of one.
+        several: of more than one or none, where it is not the noun with an s.
+    """
+    return f"{number} {noun if number == 1 else several or f'{noun}s'}"
 
 
 def listed(names: Sequence[str], nothing: str = "none") -> str:

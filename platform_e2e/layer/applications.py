@@ -82,6 +82,7 @@ class Application:
         manifest: the whole object.
         written: where each of its fields is written; of a generated one, in its ApplicationSet's template.
         objects: what it renders, filled in by `load`.
+        allowed_by: its AppProject, filled in by `load`; None where the layer does not have it, such as `default`.
     """
 
     name: str
@@ -98,6 +99,7 @@ class Application:
     manifest: dict[str, Any]
     written: Written | None = field(default=None, repr=False, compare=False)
     objects: tuple[Rendered, ...] = field(default=(), repr=False)
+    allowed_by: Rendered | None = field(default=None, repr=False, compare=False)
 
     @property
     def path(self) -> str:

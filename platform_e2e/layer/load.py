@@ -72,7 +72,7 @@ def load(directory: Path, renderer: Renderer = kustomize.unavailable, *, besides
         )
     found.render()
     every = tuple(sorted(found.rendered.values(), key=lambda application: application.name))
-    every = rendering.scoped(every)
+    every = tuple(replace(one, allowed_by=found.project_of(one)) for one in rendering.scoped(every))
     rendered = tuple(rendered for application in every for rendered in application.objects)
     left = unread.unread(root, files, found.read, found.environments)
     return Layer(
@@ -160,7 +160,15 @@ class _Reading:
     def _project(self, document: Document) -> None:
         metadata = document.data["metadata"]
         key = (metadata.get("namespace") or applications.NAMESPACE, metadata["name"])
-        self.projects.setdefault(key, Rendered(document.data, "", document.file, document.line, Written.of(document)))
+        data = {**document.data, "metadata": {**metadata, "namespace": key[0]}}
+        self.projects.setdefault(key, Rendered(data, "", document.file, document.line, Written.of(document)))
+
+    def project_of(self, application: Application) -> Rendered | None:
+        """Return the AppProject of an Application, which may live in a namespace of its own, projects beside Argo CD alone."""
+        places = (applications.NAMESPACE, application.namespace)
+        return next(
+            (self.projects[key] for place in places if (key := (place, application.project)) in self.projects), None
+        )
 
     def _check_repository(self, application: Application) -> None:
         """Refuse an Application that reads another repository than most: its path means nothing in this layer."""

@@ -56,8 +56,43 @@ class Probe:
             return "the answer is not JSON"
         if not isinstance(answer, dict):
             return "the answer is not a JSON object"
-        wrong = [key for key, value in self.json.items() if answer.get(key) != value]
-        return ", ".join(f"{key} is {answer.get(key)!r} instead of {self.json[key]!r}" for key in wrong)
+        return ", ".join(f"{key} is {answer.get(key)!r} instead of {self.json[key]!r}" for key in self._wrong(answer))
+
+    def wanted(self, status: int, body: str) -> str:
+        """Return in words what must come back of what an answer lacks, with the status."""
+        expected = f"status {self.status}"
+        missing = [text for text in self.contains if text not in body]
+        if status != self.status:
+            return expected
+        if missing:
+            return f"{expected}, with {missing[0]!r} in the answer"
+        fields = [f"{json.dumps(key)}: {_written(self.json[key])}" for key in self._wrong(_object(body))]
+        return f"{expected}, with {', '.join(fields)}" if fields else expected
+
+    def matched(self, body: str) -> tuple[tuple[str, str], ...]:
+        """Return what an answer has of the texts that must be there: field of the JSON object, empty for a text alone, and text."""
+        answer = _object(body)
+        fields = [
+            (key, value) for key, value in self.json.items() if isinstance(value, str) and answer.get(key) == value
+        ]
+        return (*fields, *(("", text) for text in self.contains if text in body))
+
+    def _wrong(self, answer: Mapping[str, Any]) -> list[str]:
+        return [key for key, value in self.json.items() if answer.get(key) != value]
+
+
+def _object(body: str) -> Mapping[str, Any]:
+    """Return an answer that is a JSON object, an empty one for every other."""
+    try:
+        answer = json.loads(body)
+    except json.JSONDecodeError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _written(value: Any) -> str:
+    """Return a value as the annotation has it."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def probe_of(service: Rendered) -> Probe | None:

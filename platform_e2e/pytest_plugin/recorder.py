@@ -13,6 +13,7 @@ import pytest
 from platform_e2e import redact
 from platform_e2e.errors import ExitCode
 from platform_e2e.finding import Finding
+from platform_e2e.pytest_plugin.each import AT_FAULT
 from platform_e2e.runs.directory import Run
 from platform_e2e.runs.verdict import Outcome, Result, Verdict, told, verdict_on
 
@@ -35,7 +36,8 @@ class Recorder:
         self.results: dict[str, Result] = {}
         self.seconds: dict[str, float] = {}
         self.complete = False
-        self.broken_collection = False
+        self.status = ExitCode.HOLDS
+        self.broken_collection = ExitCode.HOLDS
         self.left_out: dict[str, int] = {}
         self.collected: dict[str, list[str]] = {}
         self.started = time.time()
@@ -58,8 +60,10 @@ class Recorder:
         self.results[report.nodeid] = replace(before, seconds=self.seconds[report.nodeid], figures=figures)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Note that a file of tests cannot be read: nothing was judged."""
-        self.broken_collection = self.broken_collection or report.failed
+        """Note that a file of tests cannot be read, and who is at fault, the harness before the caller: nothing was judged."""
+        if report.failed:
+            status = int(getattr(report, AT_FAULT, ExitCode.BROKEN_HARNESS))
+            self.broken_collection = min(self.broken_collection or status, status)
 
     def verdict(self) -> Verdict:
         """Return the verdict so far."""

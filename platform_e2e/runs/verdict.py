@@ -273,7 +273,7 @@ def _figure(name: str, values: Sequence[Any]) -> str:
         # What is far below a second is told in milliseconds.
         scale, digits, unit = (1000, 0, " ms") if seconds and max(values) < 1 else (1, 2, " s" if seconds else "")
         low, middle, high = (f"{value * scale:.{digits}f}" for value in (min(values), median(values), max(values)))
-        return f"{label} {low}{unit}" if len(values) == 1 else f"{label} {low} to {high}{unit}, median {middle}{unit}"
+        return f"{label} {low}{unit}" if low == high else f"{label} {low} to {high}{unit}, median {middle}{unit}"
     texts = list(dict.fromkeys(str(value) for value in values))
     more = f" and {len(texts) - FIGURES_SHOWN} more" if len(texts) > FIGURES_SHOWN else ""
     return f"{name} {', '.join(texts[:FIGURES_SHOWN])}{more}"

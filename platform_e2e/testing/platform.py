@@ -18,7 +18,7 @@ from platform_e2e.kube.client import Kube
 from platform_e2e.kube.fields import field as field_of
 from platform_e2e.kube.objects import Object
 from platform_e2e.kube.readiness import condition, exists
-from platform_e2e.kube.verdict import Expectation, Met
+from platform_e2e.kube.verdict import Expectation, Failed, Met
 from platform_e2e.layer import Layer, Release
 from platform_e2e.layer.objects import Rendered, described
 from platform_e2e.runs.verdict import PromiseBroken
@@ -160,6 +160,14 @@ class Target:
         return described(self.api.rpartition("/")[2], self.name, self.namespace)
 
 
+class _Final(Exception):
+    """An expectation cannot be met any more: looking again does not help."""
+
+    def __init__(self, findings: list[Finding]) -> None:
+        super().__init__()
+        self.findings = findings
+
+
 @dataclass(frozen=True)
 class Expected:
     """Wait until an object meets an expectation; each method then returns the object.
@@ -206,7 +214,7 @@ class Expected:
         Args:
             expectation: takes the object, None while it is absent, and returns `Met()`, `Pending(why)` or `Failed(why)`.
             expected: the same in words, for the finding.
-            timeout: seconds; a cause that is known to be permanent ends the wait earlier.
+            timeout: seconds; `Failed`, and a cause that is known to be permanent, end the wait earlier.
         """
         target, seen = self.target, [Object()]
 
@@ -218,9 +226,15 @@ class Expected:
                 return []
             # The cause is derived from the same state as the verdict.
             cause = self.platform._cause(target, live, verdict.why)  # noqa: SLF001
-            return [self.platform.finding(target, expected=expected, observed=verdict.why, cause=cause)]
+            found = [self.platform.finding(target, expected=expected, observed=verdict.why, cause=cause)]
+            if isinstance(verdict, Failed):
+                raise _Final(found)
+            return found
 
-        findings = until_no_findings(look, timeout=timeout, what=f"{target}: {expected}")
+        try:
+            findings = until_no_findings(look, timeout=timeout, what=f"{target}: {expected}")
+        except _Final as final:
+            findings = final.findings
         if findings:
             self._fail(findings)
         return seen[0]

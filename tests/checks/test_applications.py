@@ -148,7 +148,7 @@ def test_synced_to_the_commit_before_is_not_converged(demo: Layer) -> None:
     app["status"]["sync"]["revision"] = "f" * 40
     (finding,) = convergence(one, app, SHA, RecordedView())
     assert finding.cause.id == "unexplained"
-    assert "Synced, Healthy" in finding.observed
+    assert finding.observed.startswith("sync status Synced, health Healthy: ")
 
 
 def test_an_application_that_cannot_be_rendered_says_why(demo: Layer) -> None:
@@ -291,3 +291,70 @@ def test_a_retry_block_without_attempts_is_none(demo: Layer, retry: dict[str, An
 @pytest.mark.parametrize("retry", [None, {"limit": 1}, {"limit": -1}])
 def test_argo_cds_own_attempts_are_attempts(demo: Layer, retry: Any) -> None:
     assert saying(demo, retry=retry) == []
+
+
+@pytest.mark.parametrize(
+    ("message", "field", "also"),
+    [
+        (
+            (
+                "application destination server 'https://kubernetes.default.svc' and namespace 'lobby' do not match any of the "
+                "allowed destinations in project 'chat'"
+            ),
+            "destinations",
+            "correct spec.destination of the Application, or ",
+        ),
+        (
+            "application repo https://git.example.com/other.git is not permitted in project 'chat'",
+            "sourceRepos",
+            "correct spec.source of the Application, or ",
+        ),
+        (
+            "resource rbac.authorization.k8s.io:ClusterRole is not permitted in project chat.",
+            "clusterResourceWhitelist",
+            "",
+        ),
+        ("resource :Namespace is not permitted in project chat.", "clusterResourceWhitelist", ""),
+    ],
+)
+def test_what_a_project_refuses_names_the_line_of_the_project_that_allows_it(
+    demo: Layer, message: str, field: str, also: str
+) -> None:
+    one = demo.application("chat-dev")
+    app = converged(one)
+    app["status"]["sync"]["status"] = app["status"]["health"]["status"] = "Unknown"
+    app["status"]["conditions"] = [{"type": "InvalidSpecError", "message": message}]
+    (finding,) = convergence(one, app, SHA, RecordedView())
+    (project,) = (each for each in demo.projects if each.name == "chat")
+    place = project.place("spec", field)
+    assert finding.cause.remedy == f"{also}let spec.{field} of AppProject chat allow it ({place})"
+    assert place.startswith("tests/data/platform/argocd/projects/chat.yaml:")
+    assert place != project.place("spec")
+    assert finding.observed.startswith("sync status Unknown, health Unknown: ")
+
+
+def test_a_project_that_the_layer_does_not_have_is_named_without_a_place(demo: Layer) -> None:
+    one = replace(demo.application("chat-dev"), allowed_by=None)
+    app = converged(one)
+    app["status"]["sync"]["status"] = "Unknown"
+    message = "application repo https://x is not permitted in project 'chat'"
+    app["status"]["conditions"] = [{"type": "InvalidSpecError", "message": message}]
+    (finding,) = convergence(one, app, SHA, RecordedView())
+    assert finding.cause.remedy.endswith("let spec.sourceRepos of AppProject chat allow it")
+
+
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [
+        ({}, "clusterResourceWhitelist"),
+        ({"namespaceResourceWhitelist": [{"group": "apps", "kind": "Deployment"}]}, "namespaceResourceWhitelist"),
+        ({"namespaceResourceBlacklist": [{"group": "", "kind": "ConfigMap"}]}, "namespaceResourceBlacklist"),
+    ],
+)
+def test_which_list_of_a_project_refuses_a_resource(spec: dict[str, Any], field: str) -> None:
+    message = "resource :ConfigMap is not permitted in project chat."
+    app = made("argoproj.io/v1alpha1/Application", "chat-dev", "argocd", spec={"project": "chat"})
+    app["status"] = {"conditions": [{"type": "SyncError", "message": message}]}
+    cause = explain(app, RecordedView(made("argoproj.io/v1alpha1/AppProject", "chat", "argocd", spec=spec)))
+    assert cause is not None
+    assert (cause.field, cause.about) == (("spec", field), "appproject/chat -n argocd")

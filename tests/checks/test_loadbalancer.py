@@ -190,6 +190,28 @@ def test_the_wrong_application_answers() -> None:
     assert "production" in finding.observed
 
 
+GREETING = Probe(80, json={"app": "chat", "greeting": "Welcome to the lobby"})
+
+
+@pytest.mark.parametrize(
+    ("body", "itself"),
+    [
+        ('{"app": "chat", "greeting": "Welcome to the loby", "more": 1}', True),
+        ('{"app": "worker", "greeting": "Welcome to the loby", "more": 1}', False),
+        ("worker", False),
+    ],
+)
+def test_a_wrong_answer_names_the_field_and_whether_the_right_application_answers(body: str, itself: bool) -> None:
+    answer = outside.judge("http://10.89.0.201:80/", GREETING, 200, body, 0.01)
+    finding = found(replace(SOUND, answer=answer), replace(WANTED, probe=GREETING))
+    assert '"greeting": "Welcome to the lobby"' in finding.expected
+    assert body in finding.observed
+    assert body not in finding.cause.sentence
+    assert ("it is the right application that answers (app is 'chat')" in finding.cause.remedy) is itself
+    assert ("look whether the Service's selector" in finding.cause.remedy) is not itself
+    assert finding.cause.field == ("metadata", "annotations", "platform-e2e/probe")
+
+
 def test_nobody_answers_from_outside() -> None:
     silent = replace(ANSWER, problem="ConnectionRefusedError: refused", connected=False)
     assert found(replace(SOUND, answer=silent)).cause.id == "loadbalancer-unreachable"

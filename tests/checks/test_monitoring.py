@@ -75,12 +75,23 @@ def test_a_monitor_that_nobody_selects() -> None:
 def test_as_many_targets_as_replicas_say(number: int) -> None:
     finding = found(replace(SOUND, expected={POOL: (number, "deployment/chat")}))
     assert finding.cause.id == "monitor-target-count"
-    assert finding.expected.startswith(f"{max(number, 1)} targets in {POOL} (deployment/chat)")
-    assert finding.observed == "1 targets"
+    wanted = f"{number} targets" if number else "at least one target"
+    assert finding.expected.startswith(f"{wanted} in {POOL} (deployment/chat)")
+    assert finding.observed == "1 target"
+    assert f"should scrape {number or 'at least one'} (" in finding.cause.sentence
 
 
 def test_no_target_at_all_is_never_right() -> None:
     assert found(replace(SOUND, targets=(), expected={POOL: (0, "nobody")})).cause.id == "monitor-target-count"
+
+
+def test_a_monitor_that_selects_nothing_is_not_told_a_number() -> None:
+    astray = monitor(selector={"matchLabels": {"app": "chatt"}})
+    view = RecordedView(astray, prometheus(), service(), endpoint_slice(), deployment())
+    wanted = replace(WANTED, monitor=astray, series=())
+    (finding,) = check(wanted, observe(wanted, view, Answering(), SINCE))
+    assert finding.cause.id == "monitor-service-unmatched"
+    assert finding.expected == f"at least one target in {POOL} (no Service that it selects)"
 
 
 def test_a_monitor_without_endpoints_scrapes_nothing() -> None:
@@ -259,7 +270,7 @@ def test_a_service_without_a_selector_counts_by_its_addresses() -> None:
     written = {**endpoint_slice(), "ports": [{"name": "metrics", "port": 9090}, {"name": "http", "port": 8080}]}
     view = RecordedView(monitor(), prometheus(), bare, written)
     seen = observe(WANTED, view, Answering(TARGET), SINCE)
-    assert seen.expected[POOL] == (1, "1 addresses of service/chat-metrics -n chat-dev")
+    assert seen.expected[POOL] == (1, "1 address of service/chat-metrics -n chat-dev")
 
 
 def rendered(obj: Object) -> Rendered:
@@ -442,7 +453,7 @@ def test_a_podmonitor_is_judged_by_its_pods() -> None:
     assert check(wanted, observe(wanted, view, good, SINCE)) == []
     (finding,) = check(wanted, observe(wanted, view, Answering(), SINCE))
     assert (finding.object, finding.cause.id) == ("podmonitor/chat -n chat-dev", "monitor-not-loaded")
-    assert finding.expected == f"1 targets in {pool} (deployment/chat -n chat-dev with 1)"
+    assert finding.expected == f"1 target in {pool} (deployment/chat -n chat-dev with 1)"
     (finding,) = check(wanted, observe(wanted, RecordedView(taking), Answering(), SINCE))
     assert (finding.cause.id, finding.expected) == ("object-missing", "the PodMonitor exists")
 
@@ -464,7 +475,7 @@ def test_a_podmonitor_counts_no_pod_that_has_ended() -> None:
 
     jobs = [of_job("running", "Running"), of_job("done", "Succeeded"), of_job("failed", "Failed")]
     number, words = expected(pod_monitor(), template("chat", 2), *jobs)
-    assert (number, words) == (3, "deployment/chat -n chat-dev with 2, 1 pods of job/job -n chat-dev")
+    assert (number, words) == (3, "deployment/chat -n chat-dev with 2, 1 pod of job/job -n chat-dev")
 
 
 @pytest.mark.point("monitor-target-port")

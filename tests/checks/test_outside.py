@@ -68,7 +68,9 @@ def test_another_application_answers(port: int) -> None:
     answer = outside.fetch("127.0.0.1", Probe(port, json={"environment": "prod"}))
     assert answer.connected
     assert "environment is 'dev' instead of 'prod'" in answer.problem
-    assert "the answer was" in answer.problem
+    assert answer.wanted == 'status 200, with "environment": "prod"'
+    assert answer.said.startswith("'{")
+    assert "dev" not in answer.wanted
 
 
 def test_a_redirect_is_an_answer_and_not_followed(port: int) -> None:

@@ -110,9 +110,9 @@ def test_of_a_workload_that_may_make_no_pods() -> None:
 
 def test_of_a_monitor() -> None:
     objects = (prometheus(), metrics_service(), workload(), endpoint_slice())
-    assert cause_of(monitor({"release": "x"}), *objects).field == ("metadata", "labels")
+    assert cause_of(monitor({"release": "x"}), *objects).field == ("metadata", "labels", "release")
     unmatched = monitor(selector={"matchLabels": {"app": "other"}})
-    assert cause_of(unmatched, *objects).field == ("spec", "selector")
+    assert cause_of(unmatched, *objects).field == ("spec", "selector", "matchLabels", "app")
     named = monitor(endpoints=[{"port": "metrics"}, {"port": "http-metrics"}])
     assert cause_of(named, *objects).field == ("spec", "endpoints", 1, "port")
     numbered = monitor(endpoints=[{"targetPort": 80}])

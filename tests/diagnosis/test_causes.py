@@ -4,12 +4,14 @@ import functools
 import re
 from pathlib import Path
 
+import pytest
+
 from platform_e2e import checks, paths
 from platform_e2e.breaks.declaration import Break, load_all
 from platform_e2e.diagnosis import explain as package
 from platform_e2e.diagnosis import registry
 from platform_e2e.diagnosis.causes import CAUSES, Symptom, patience, promise_of, unexplained
-from platform_e2e.finding import Cause, Promise
+from platform_e2e.finding import PROVEN, Cause, Promise
 
 
 @functools.cache
@@ -101,3 +103,23 @@ def test_what_a_cause_is_seen_from_decides_what_it_hides() -> None:
         "monitor-namespace-unselected", "monitor-pod-unmatched", "monitor-port-name", "monitor-rejected",
         "monitor-service-unmatched", "monitor-target-port", "monitor-unselected",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("promise", "checkout", "where"),
+    [
+        ("", True, "add the cause to platform_e2e/diagnosis/explain"),
+        ("monitoring", True, "add the cause to platform_e2e/diagnosis/explain"),
+        ("greetings", True, "explain it with @explains in your tests (docs/promises.md)"),
+        ("monitoring", False, "explain it with @explains in your tests (docs/promises.md)"),
+    ],
+)
+def test_what_is_unexplained_is_explained_where_its_promise_is(
+    promise: str, checkout: bool, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paths, "CHECKOUT", paths.ROOT if checkout else None)
+    token = PROVEN.set(promise)
+    try:
+        assert unexplained("x").remedy == f"look at the events and logs that were kept, then {where}"
+    finally:
+        PROVEN.reset(token)

@@ -53,6 +53,44 @@ def test_an_event_of_earlier_content_and_one_that_warns_of_nothing_are_not_quote
     assert "says" not in unexplained_of(application(), view, "its health is Progressing").sentence
 
 
+FAILED_MOUNT = {
+    "type": "Warning",
+    "reason": "FailedMount",
+    "message": 'configmap "lobby" not found',
+    "source": {"component": "kubelet"},
+    "lastTimestamp": "2026-01-01T00:00:05Z",
+}
+
+
+@pytest.mark.point("own-events-quoted")
+@pytest.mark.parametrize(
+    ("ready", "since", "quoted"),
+    [
+        ("True", "2026-01-01T00:00:05Z", False),
+        ("True", "2026-01-01T00:01:00Z", False),
+        ("True", "2026-01-01T00:00:01Z", True),
+        ("True", None, False),
+        ("False", "2026-01-01T00:01:00Z", True),
+    ],
+)
+@pytest.mark.parametrize("kind", ["v1/Pod", "example.org/v1/Lobby"])
+def test_a_warning_from_before_an_object_got_ready_is_not_quoted(
+    kind: str, ready: str, since: str | None, quoted: bool
+) -> None:
+    condition = {"type": "Ready", "status": ready, **({"lastTransitionTime": since} if since else {})}
+    obj = made(kind, "lobby", "lobby", status={"phase": "Running", "conditions": [condition]})
+    cause = unexplained_of(obj, RecordedView(obj, events={"lobby/lobby": [FAILED_MOUNT]}), "it lacks the label tier")
+    assert ("FailedMount" in cause.sentence) is quoted
+
+
+@pytest.mark.point("own-events-quoted")
+def test_a_warning_of_another_object_of_the_name_is_not_quoted() -> None:
+    event = FAILED_MOUNT | {"involvedObject": {"kind": "Pod", "name": "lobby", "uid": "earlier"}}
+    obj = made("v1/Pod", "lobby", "lobby", metadata={"uid": "now"})
+    cause = unexplained_of(obj, RecordedView(obj, events={"lobby/lobby": [event]}), "it lacks the label tier")
+    assert "FailedMount" not in cause.sentence
+
+
 @pytest.mark.point("own-events-quoted")
 def test_a_condition_that_does_not_hold_is_quoted_where_no_event_is() -> None:
     conditions = [

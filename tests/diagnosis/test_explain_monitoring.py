@@ -103,6 +103,33 @@ def test_the_selector_matches_no_service() -> None:
     assert "nearest is service/chat-metrics -n chat-dev, which lacks app=chatt (it has app=chat)" in cause.sentence
 
 
+@pytest.mark.parametrize(
+    ("selector", "field"),
+    [
+        ({"matchLabels": {"app": "chat", "part": "metric"}}, ("matchLabels", "part")),
+        (
+            {
+                "matchLabels": {"app": "chat"},
+                "matchExpressions": [
+                    {"key": "app", "operator": "Exists"},
+                    {"key": "part", "operator": "In", "values": ["x"]},
+                ],
+            },
+            ("matchExpressions", 1),
+        ),
+    ],
+)
+def test_the_remedy_is_about_the_label_that_differs(selector: dict[str, Any], field: tuple[str | int, ...]) -> None:
+    near = service(labels={"app": "chat", "part": "metrics"})
+    cause = cause_of(monitor(selector=selector), prometheus(), near)
+    assert (cause.id, cause.field) == ("monitor-service-unmatched", ("spec", "selector", *field))
+
+
+def test_the_remedy_for_an_unselected_monitor_is_about_the_label_that_differs() -> None:
+    cause = cause_of(monitor(labels={"app": "chat", "release": "other"}), prometheus())
+    assert (cause.id, cause.field) == ("monitor-unselected", ("metadata", "labels", "release"))
+
+
 def test_the_declared_selector_break_is_said_so() -> None:
     target = monitor(selector={"matchLabels": {"app": "prometheus"}}, namespaceSelector={"matchNames": ["monitoring"]})
     target["metadata"].update(name="prometheus", namespace="monitoring")

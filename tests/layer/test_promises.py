@@ -73,6 +73,33 @@ def test_a_probe_says_how_an_answer_differs(status: int, body: str, expected: st
 
 
 @pytest.mark.parametrize(
+    ("status", "body", "wanted", "matched"),
+    [
+        (
+            200,
+            '{"app": "lobby", "greeting": "Hi", "n": 3, "x": "ok"}',
+            'status 200, with "greeting": "Grüß Gott"',
+            (("app", "lobby"), ("", "ok")),
+        ),
+        (
+            200,
+            '{"app": "x", "n": 4, "greeting": "Grüß Gott", "x": "ok"}',
+            'status 200, with "app": "lobby", "n": 3',
+            (("greeting", "Grüß Gott"), ("", "ok")),
+        ),
+        (503, "busy", "status 200", ()),
+        (200, "busy", "status 200, with 'ok' in the answer", ()),
+        (200, "ok", 'status 200, with "app": "lobby", "greeting": "Grüß Gott", "n": 3', (("", "ok"),)),
+    ],
+)
+def test_a_probe_names_what_an_answer_lacks_and_what_it_has(
+    status: int, body: str, wanted: str, matched: tuple[tuple[str, str], ...]
+) -> None:
+    probe = layer.Probe(port=80, contains=("ok",), json={"app": "lobby", "greeting": "Grüß Gott", "n": 3})
+    assert (probe.wanted(status, body), probe.matched(body)) == (wanted, matched)
+
+
+@pytest.mark.parametrize(
     ("selector", "expected"),
     [
         (None, False),

@@ -201,6 +201,10 @@ def test_one_cause_is_shown_once_and_blocks_the_rest(box: Box) -> None:
     shown = out[out.index("= ERRORS =") :]
     assert shown.count("phase cluster failed: the bridge cannot be made") == 1 + shown.count("ERROR e2e")
     assert "remedy: Load the module bridge." in shown
+    not_judged = "the platform was not judged: this is a fault of the harness or the machine, not of the platform"
+    end = shown[shown.index("all of it: ") :]
+    assert f"{not_judged}; `nox -s bundle` packs what is needed to report it" in end
+    assert any(not_judged in test["text"] for test in box.result["verdict"]["tests"])
     assert "Traceback" not in shown
     assert "5 blocked" in out
     assert "1 error" in out

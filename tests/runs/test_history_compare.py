@@ -147,7 +147,9 @@ def test_what_is_not_green_whole_and_of_the_same_kind_is_no_measure(fields: dict
     past = compare(entry(2, {}), [entry(1, **fields)])
     assert past.previous is None
     assert past.broken == ()
-    assert past.notes == ("history: no green run of this kind to compare with yet",)
+    assert past.notes == (
+        "history: no green run of this kind to compare with yet: one of all tests, with provider embedded, nodes 1, layer platform",
+    )
 
 
 @pytest.mark.parametrize(

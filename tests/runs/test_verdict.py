@@ -109,6 +109,7 @@ def test_figures_are_listed_summed_and_ranged() -> None:
     ]
     assert summarise(figures) == "addresses 10.89.0.200, 10.89.0.201; targets 5; heal 0.50 to 2.25 s, median 1.38 s"
     assert summarise([{"heal_seconds": 1.5}]) == "heal 1.50 s"
+    assert summarise([{"converged_seconds": 0.01}, {"converged_seconds": 0.0102}]) == "converged 10 ms"
     assert summarise([{"arp_seconds": 0.0004}, {"arp_seconds": 0.02}]) == "arp 0 to 20 ms, median 10 ms"
     assert summarise([{"names": list("abcdef")}]) == "names a, b, c, d and 2 more"
     assert summarise([{"announced": True}, {"announced": False}]) == "announced 1 of 2"

@@ -116,6 +116,7 @@ def load(directory: Path, *_args: Any, **_options: Any) -> Any:
         directory=directory,
         exemptions=(exempt,),
         rendered=rendered,
+        of_kind=lambda kind: tuple(one for one in rendered if kind in (one.kind, one.api)),
         fingerprint=lambda: digest.tree(directory),
         contents=contents,
         demand_read_as=lambda told: Layer.demand_read_as(found, told),

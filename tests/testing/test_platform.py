@@ -14,7 +14,7 @@ from platform_e2e.finding import PROVEN, Finding
 from platform_e2e.kube.objects import Object
 from platform_e2e.layer import Layer, Rendered
 from platform_e2e.layer.objects import located
-from platform_e2e.testing import BlockedByPromise, Cause, Met, Pending, Platform, PromiseBroken, explains
+from platform_e2e.testing import BlockedByPromise, Cause, Failed, Met, Pending, Platform, PromiseBroken, explains
 from tests.fakes.recorded_view import RecordedView, made
 
 CERTIFICATE = "cert-manager.io/v1/Certificate"
@@ -96,6 +96,20 @@ def test_a_finding_of_ones_own_is_of_the_promise_and_has_the_known_cause() -> No
     assert (found.promise, found.details, found.cause.id) == ("certificates", {"days": 3}, "unexplained")
     given = Cause("expires", "it expires", "renew it")
     assert platform().finding("service/x -n y", expected="a", observed="b", cause=given).cause == given
+
+
+def test_an_expectation_that_cannot_be_met_any_more_ends_the_wait_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = []
+
+    def judge(obj: Object | None) -> Failed:
+        looked.append(obj)
+        return Failed("Git does not have the key `motd`")
+
+    found = platform(ready(), monkeypatch=monkeypatch)
+    with pytest.raises(PromiseBroken) as caught:
+        found.expect(SHOP).satisfies(judge, "it has a motd", timeout=600)
+    assert caught.value.findings[0].observed == "Git does not have the key `motd`"
+    assert looked == [ready()]
 
 
 @pytest.mark.parametrize("text", ["shop", "service/", "service chat -n x"])

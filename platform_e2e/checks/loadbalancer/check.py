@@ -271,12 +271,13 @@ def _answers(wanted: WantedService, seen: ObservedService) -> Problem:
     answer = seen.answer
     if answer is None or not answer.problem:
         return None
-    what = f"status {wanted.probe.status}" if wanted.probe else "a connection"
+    what = answer.wanted or (f"status {wanted.probe.status}" if wanted.probe else "a connection")
     expected = f"{answer.where} answers from outside the cluster: {what}"
-    observed = answer.problem
+    problem = f"{answer.problem}; the answer was {answer.said}" if answer.said else answer.problem
+    observed = problem
     if answer.good:
         expected += " every time"
-        observed = f"{answer.asked - answer.good} of {answer.asked} requests are not answered so: {answer.problem}"
+        observed = f"{answer.asked - answer.good} of {answer.asked} requests are not answered so: {problem}"
     if answer.connected:
         return expected, observed, wrong_answer(seen, answer)
     return expected, observed, seen.cause or unreachable(seen, answer)

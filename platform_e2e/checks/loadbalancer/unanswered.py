@@ -7,22 +7,46 @@ from ipaddress import ip_address, ip_network
 
 from platform_e2e.checks.loadbalancer.observe import ObservedService
 from platform_e2e.checks.outside import ProbeResult
-from platform_e2e.diagnosis.objects import at, listed, name_of
+from platform_e2e.diagnosis.objects import at, labels_of, listed, name_of
 from platform_e2e.finding import Cause
+from platform_e2e.kube.objects import key
 from platform_e2e.layer import PROBE
+
+NAMING = frozenset({"app", "application", "name", "service"})
+"""Fields of an answer in which an application says its own name."""
 
 
 def wrong_answer(seen: ObservedService, answer: ProbeResult) -> Cause:
     """Explain that something else answers at an address than the layer says."""
     narrow = _narrow(seen, answer)
+    itself = _itself(seen, answer)
     return Cause(
         "loadbalancer-wrong-answer",
         f"{answer.where} answers, but not as the layer says: {answer.problem}{_at_times(answer)}{_others(seen, answer)}",
         narrow
+        or itself
         or "look whether the Service's selector picks another application, or its targetPort another port"
         f"{_declared(seen)}; or correct the annotation platform-e2e/probe",
         field=("spec", "selector") if narrow else ("metadata", "annotations", PROBE),
     )
+
+
+def _itself(seen: ObservedService, answer: ProbeResult) -> str:
+    """Return the remedy where the right application answers, by its name: then selector and port of the Service are right."""
+    service = seen.service or {}
+    names = {*labels_of(service).values(), *(at(service, "spec", "selector") or {}).values(), key(service)[1]}
+    for name, text in answer.matched:
+        if (
+            name.lower() in NAMING
+            or (name and text in names)
+            or (not name and set(re.findall(r"[\w-]+", text)) & names)
+        ):
+            says = f"{name} is {text!r}" if name else f"it says {text!r}"
+            return (
+                f"it is the right application that answers ({says}), so the Service's selector and targetPort are right: "
+                "look at the application's configuration, such as its ConfigMap, or correct the annotation platform-e2e/probe"
+            )
+    return ""
 
 
 def unreachable(seen: ObservedService, answer: ProbeResult) -> Cause:

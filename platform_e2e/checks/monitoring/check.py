@@ -13,7 +13,7 @@ from platform_e2e.checks.polling import until_no_findings
 from platform_e2e.diagnosis.causes import OBJECT_MISSING, unexplained
 from platform_e2e.diagnosis.explain.monitors import rules_of
 from platform_e2e.diagnosis.explain.scrapes import miscounted, not_loaded, scrape_error
-from platform_e2e.diagnosis.objects import listed, name_of
+from platform_e2e.diagnosis.objects import counted, listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.kube.read_api import ReadApi
 from platform_e2e.layer.own_annotations import SERIES
@@ -105,13 +105,14 @@ def _counted(wanted: WantedMonitor, seen: ObservedMonitor) -> Problem:
         found = [target for target in seen.targets if target.pool == pool]
         if found and len(found) == number:
             continue
-        expected, observed = f"{max(number, 1)} targets in {pool} ({who})", f"{len(found)} targets"
+        wanted_number = counted(number, "target") if number else "at least one target"
+        expected, observed = f"{wanted_number} in {pool} ({who})", counted(len(found), "target")
         if seen.cause is not None:
             return expected, observed, seen.cause
         if pool not in seen.jobs:
             return expected, observed, not_loaded(wanted.monitor, pool, seen.takers)
         pods = [target.labels.get("pod") or target.url for target in found]
-        return expected, observed, miscounted(wanted.monitor, pool, pods, max(number, 1), who)
+        return expected, observed, miscounted(wanted.monitor, pool, pods, number, who)
     return None
 
 
@@ -150,7 +151,7 @@ def _sampled(wanted: WantedMonitor, seen: ObservedMonitor) -> Problem:
         "look at metricRelabelings of the endpoint, and at what the path really delivers",
         field=("spec", rules_of(wanted.monitor).entries, empty[0].index, "metricRelabelings"),
     )
-    return "samples are left after relabelling", f"none are left of {len(empty)} targets", cause
+    return "samples are left after relabelling", f"none are left of {counted(len(empty), 'target')}", cause
 
 
 def _series(_wanted: WantedMonitor, seen: ObservedMonitor) -> Problem:

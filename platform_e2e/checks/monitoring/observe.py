@@ -22,7 +22,7 @@ from platform_e2e.diagnosis.explain.monitors import (
 from platform_e2e.diagnosis.explain.owners import Makers, behind, named, replicas, scaler_of, spec_of
 from platform_e2e.diagnosis.explain.scrapes import ScrapedPorts, scraped_ports, undelivered
 from platform_e2e.diagnosis.explain.targets import addressed, takes, targets_per_pod
-from platform_e2e.diagnosis.objects import at, listed, name_of
+from platform_e2e.diagnosis.objects import at, counted, listed, name_of
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object, key, kind_of
 from platform_e2e.kube.read_api import ReadApi
@@ -177,7 +177,7 @@ def _behind(service: Object, entry: Entry, view: ReadApi, declared: Declared) ->
     if found.specs or at(service, "spec", "selector"):
         return _of(found, entry, service, view, declared)
     number = addressed(entry, service, view)
-    return number, f"{number} addresses of {name_of(service)}"
+    return number, f"{counted(number, 'address', 'addresses')} of {name_of(service)}"
 
 
 def _of(found: Makers, entry: Entry, service: Object | None, view: ReadApi, declared: Declared) -> tuple[int, str]:
@@ -190,7 +190,7 @@ def _of(found: Makers, entry: Entry, service: Object | None, view: ReadApi, decl
         words.append(f"{name_of(workload)} with {pods}" + (f" by {name_of(scaler)}" if scaler else ""))
     number += sum(targets_per_pod(entry, spec_of(pod), service) for pod in found.apart)
     if found.apart:
-        words.append(f"{len(found.apart)} pods of {listed(named(found.apart, view))}")
+        words.append(f"{counted(len(found.apart), 'pod')} of {listed(named(found.apart, view))}")
     return number, ", ".join(words) or f"no pods of {name_of(service) if service else 'the selector'}"
 
 

@@ -18,6 +18,7 @@ from platform_e2e.git.repository import COMMIT
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object, key
 from platform_e2e.kube.read_api import ReadApi
+from platform_e2e.layer.objects import CLUSTER_SCOPED
 
 APPLICATION_KIND = "argoproj.io/v1alpha1/Application"
 APPLICATIONSET_KIND = "argoproj.io/v1alpha1/ApplicationSet"
@@ -48,6 +49,23 @@ WEBHOOK = re.compile(r"failed calling webhook \\?\"(?P<name>[\w.-]+)\\?\"")
 FORBIDDEN = re.compile(
     r"is not permitted in project|is forbidden|do not match any of the allowed destinations", re.IGNORECASE
 )
+
+REFUSED_BY: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
+    (
+        re.compile(r"do not match any of the allowed destinations|\b(?:destination|namespace \S+) is not permitted"),
+        ("destinations",),
+    ),
+    (re.compile(r"\brepo \S+ is not permitted"), ("sourceRepos",)),
+    (re.compile(r"is not allowed to use project"), ("sourceNamespaces",)),
+    (
+        re.compile(r"\bresource \S*:\S+ is not permitted"),
+        ("clusterResourceWhitelist", "namespaceResourceWhitelist"),
+    ),
+)
+"""What Argo CD says that a project refuses, and the fields of its spec that allow it (util/argo/argo.go,
+validateSourcePermissions and ValidatePermissions; gitops-engine and controller/sync.go, the permission validator)."""
+
+RESOURCE = re.compile(r"(?P<group>[\w.-]*):(?P<kind>\w+) is not permitted in project")
 
 NAMED_COMMIT = re.compile(rf"\b(?:{COMMIT.pattern})\b")
 """A commit, as conditions name it: `Failed last sync attempt to [COMMIT]` (controller/appcontroller.go, autoSync)."""
@@ -106,21 +124,42 @@ def not_compared(application: Object, view: ReadApi) -> Cause | None:
 
 
 @explains(APPLICATION_KIND)
-def not_permitted(application: Object, _view: ReadApi) -> Cause | None:
+def not_permitted(application: Object, view: ReadApi) -> Cause | None:
     """Its project does not allow what it wants."""
     for kind, message in conditions_of(application):
         if kind == "InvalidSpecError" or (kind.endswith("Error") and FORBIDDEN.search(message)):
-            return _not_permitted(application, message)
-    return next((_not_permitted(application, m) for m in messages_of(application) if FORBIDDEN.search(m)), None)
+            return _not_permitted(application, message, view)
+    return next((_not_permitted(application, m, view) for m in messages_of(application) if FORBIDDEN.search(m)), None)
 
 
-def _not_permitted(application: Object, message: str) -> Cause:
-    project = at(application, "spec", "project")
+def _not_permitted(application: Object, message: str, view: ReadApi) -> Cause:
+    project = str(at(application, "spec", "project") or "default")
+    sentence = f"{name_of(application)} may not do what it wants: {message}"
+    refused = next((fields for pattern, fields in REFUSED_BY if pattern.search(message)), None)
+    if refused is None:
+        remedy = f"let AppProject {project} allow it, or correct source and destination of the Application"
+        return Cause("application-not-permitted", sentence, remedy)
+    field = refused[0]
+    places = dict.fromkeys((argocd.NAMESPACE, key(application)[0]))
+    live = next((found for place in places if (found := view.get(argocd.APPPROJECT, project, place))), None)
+    if len(refused) > 1 and not _is_clusterwide(message, at(live, "spec") or {}):
+        field = "namespaceResourceBlacklist" if at(live, "spec", "namespaceResourceBlacklist") else refused[1]
+    other = {"sourceRepos": "spec.source", "destinations": "spec.destination"}.get(field, "")
     return Cause(
         "application-not-permitted",
-        f"{name_of(application)} may not do what it wants: {message}",
-        f"let AppProject {project} allow it, or correct source and destination of the Application",
+        sentence,
+        (f"correct {other} of the Application, or " if other else "")
+        + f"let spec.{field} of AppProject {project} allow it",
+        about=name_of(live) if live else f"appproject/{project} -n {argocd.NAMESPACE}",
+        field=("spec", field),
     )
+
+
+def _is_clusterwide(message: str, spec: Mapping[str, Any]) -> bool:
+    """Tell whether what a project refuses is of the cluster, as far as its kind or what the project restricts tells."""
+    named = RESOURCE.search(message)
+    restricts = spec.get("namespaceResourceWhitelist") or spec.get("namespaceResourceBlacklist")
+    return (named is not None and named["kind"] in CLUSTER_SCOPED) or not restricts
 
 
 @explains(APPLICATION_KIND)

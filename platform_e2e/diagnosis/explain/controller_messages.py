@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from platform_e2e import redact
 from platform_e2e.diagnosis.causes import unexplained
-from platform_e2e.diagnosis.objects import at, name_of, since
+from platform_e2e.diagnosis.objects import at, name_of, of_state
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object, key, kind_of
@@ -27,6 +27,8 @@ GOOD = frozenset({"True", "Unknown", ""})
 def own_words(obj: Object, view: ReadApi) -> str:
     """Return the newest warning about the current state of an object: who, reason, sentence; an empty text where nothing was.
 
+    A warning from before the object got ready, or about earlier content of it, is of a fault that is mended.
+
     Args:
         obj: the live object.
         view: of the cluster.
@@ -34,7 +36,7 @@ def own_words(obj: Object, view: ReadApi) -> str:
     namespace, name = key(obj)
     kind = kind_of(obj)
     told = [event for event in view.events(kind, name, namespace or None) if event.get("type") == "Warning"]
-    latest = since(told, obj)
+    latest = of_state(told, obj)
     if latest:
         event = latest[-1]
         who = at(event, "source", "component") or event.get("reportingComponent") or "an event"

@@ -45,6 +45,7 @@ from platform_e2e.diagnosis.objects import (
     of_now,
     one_line,
     requirements,
+    unmet,
 )
 from platform_e2e.diagnosis.registry import explains
 from platform_e2e.finding import Cause
@@ -94,7 +95,10 @@ def unselected(monitor: Object, view: ReadApi) -> Cause | None:
         else f"set {field} in the values of Prometheus' release; `{{}}` takes every {monitor['kind']}"
     )
     sentence = f"no Prometheus selects {name_of(monitor)}: {lacking}"
-    return Cause("monitor-unselected", sentence, remedy, field=("metadata", "labels"))
+    wanted = next((selector for _, selector in selectors if selector is not None), {})
+    differing = unmet(wanted, labels_of(monitor))
+    label = differing[1:] if differing[:1] == ("matchLabels",) else ()
+    return Cause("monitor-unselected", sentence, remedy, field=("metadata", "labels", *label))
 
 
 @explains(*MONITOR_KINDS)
@@ -186,7 +190,8 @@ def unmatched(monitor: Object, view: ReadApi) -> Cause | None:
         hints.append(
             f"the nearest is {name_of(near)}, which lacks {listed(mismatches(selector, labels_for(monitor, near)))}"
         )
-    field = ("spec", "selector")
+    differing = unmet(selector, labels_for(monitor, near) if near is not None else {})
+    field: tuple[str | int, ...] = ("spec", "selector", *differing)
     remedy = f"correct spec.selector or spec.namespaceSelector of the {monitor['kind']}, or the {chosen}'s labels"
     if elsewhere:
         field = ("spec", "namespaceSelector")

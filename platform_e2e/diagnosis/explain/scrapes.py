@@ -11,7 +11,7 @@ from platform_e2e.diagnosis.explain.metallb_pools import POOL_KIND
 from platform_e2e.diagnosis.explain.monitors import entries, is_of_pods, matched_pods, matched_services, rules_of
 from platform_e2e.diagnosis.explain.owners import behind
 from platform_e2e.diagnosis.explain.targets import declared_ports, is_like, ports_of, resolved
-from platform_e2e.diagnosis.objects import at, listed, name_of
+from platform_e2e.diagnosis.objects import at, counted, listed, name_of
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object
 from platform_e2e.kube.read_api import ReadApi
@@ -177,7 +177,7 @@ def miscounted(monitor: Object, pool: str, pods: Sequence[str], wanted: int, who
         monitor: whose targets they are.
         pool: the scrape pool, whose last part is the number of the endpoint.
         pods: those that the targets are, by their names or addresses.
-        wanted: how many there must be.
+        wanted: how many there must be; 0 where that is not known, and one at least is right.
         who: in words, who says so.
     """
     index = int(pool.rpartition("/")[2])
@@ -187,9 +187,10 @@ def miscounted(monitor: Object, pool: str, pods: Sequence[str], wanted: int, who
         for rule in entry.get("relabelings") or ()
         if rule.get("action") in DROPPING
     ]
-    has = f"Prometheus scrapes {len(pods)} targets through {name_of(monitor)} and should scrape {wanted} ({who})"
+    scraped = f"Prometheus scrapes {counted(len(pods), 'target')} through {name_of(monitor)}"
+    has = f"{scraped} and should scrape {wanted or 'at least one'} ({who})"
     field = f"spec.{rules_of(monitor).entries}[{index}].relabelings"
-    if drops and len(pods) < wanted:
+    if drops and len(pods) < max(wanted, 1):
         return Cause(
             "monitor-targets-dropped",
             f"{has}; its {field} drop targets: {listed(drops)}",

@@ -15,6 +15,7 @@ from platform_e2e.diagnosis.objects import (
     listed,
     name_of,
     pods_of,
+    unmet,
     workloads_of,
 )
 from platform_e2e.diagnosis.registry import explain, explains
@@ -52,7 +53,8 @@ def nothing_ready(service: Object, view: ReadApi, cause_id: str) -> Cause | None
         )
     selector = _pairs(at(service, "spec", "selector") or {}) or "empty"
     sentence = f"the selector of {name_of(service)} ({selector}) selects no pod of its namespace"
-    return Cause(cause_id, sentence, f"{SELECTOR_REMEDY}{_nearest(service, view)}", field=("spec", "selector"))
+    near, label = _nearest(service, view)
+    return Cause(cause_id, sentence, f"{SELECTOR_REMEDY}{near}", field=("spec", "selector", *label))
 
 
 def nothing_made(
@@ -101,8 +103,8 @@ def nothing_behind(service: Object, view: ReadApi) -> Cause | None:
     return nothing_ready(service, view, "service-no-endpoints")
 
 
-def _nearest(service: Object, view: ReadApi) -> str:
-    """Return in words which workload of the namespace has the most of the labels that a Service asks for."""
+def _nearest(service: Object, view: ReadApi) -> tuple[str, tuple[str | int, ...]]:
+    """Return in words which workload of the namespace has the most of the labels that a Service asks for, and the first it lacks."""
     selector = at(service, "spec", "selector") or {}
     found = []
     for kind in WORKLOAD_KINDS:
@@ -113,9 +115,9 @@ def _nearest(service: Object, view: ReadApi) -> str:
                 missing = sum(labels.get(name) != value for name, value in selector.items())
                 found.append((missing, name_of(workload), has))
     if not found:
-        return ", or deploy what makes such pods"
+        return ", or deploy what makes such pods", ()
     _, name, has = min(found, key=lambda candidate: candidate[:2])
-    return f"; the pods of {name} have {_pairs(has)}"
+    return f"; the pods of {name} have {_pairs(has)}", unmet({"matchLabels": selector}, has)[1:]
 
 
 def _pairs(labels: Mapping[str, Any]) -> str:

@@ -163,7 +163,7 @@ def history(known: History | None) -> dict[str, Any]:
         "changes": [sentence(change) for change in past.changes],
         "accepted": past.accepted,
         # That there is none is said where the changes would stand.
-        "notes": [note for note in past.notes if note != NO_GREEN],
+        "notes": [note for note in past.notes if not note.startswith(NO_GREEN)],
         "flakes": [{"test": flake.test, "text": flake.text, "verdicts": flake.verdicts} for flake in past.flakes],
     }
 

@@ -31,7 +31,7 @@ USUAL_RUNS = 3
 """From how many green runs on there is a usual time."""
 
 NO_GREEN = "history: no green run of this kind to compare with yet"
-"""What a run is told that has nothing to be compared with."""
+"""What a run is told that has nothing to be compared with; what such a run must be follows."""
 
 RED = frozenset({Outcome.FAILED, Outcome.ERROR, Outcome.BLOCKED})
 
@@ -110,7 +110,7 @@ def compare(now: RecordedRun, earlier: Sequence[RecordedRun], *, accept: bool = 
     trends = _trends([*alike, *([now] if now.whole else [])][-TREND_RUNS:])
     flakes = tuple(flaking.flakes(earlier, now))
     if previous is None:
-        return Comparison(None, (), flakes, trends, notes=(NO_GREEN,))
+        return Comparison(None, (), flakes, trends, notes=(f"{NO_GREEN}: {_counting(now)}",))
     same = [] if not now.whole else fewer(previous, now)
     changes = (*_changes(previous, now, same), *(_slower(trends, now.started) if now.whole else ()))
     if not now.whole:
@@ -126,6 +126,12 @@ def compare(now: RecordedRun, earlier: Sequence[RecordedRun], *, accept: bool = 
         return Comparison(previous, changes, flakes, trends, accepted=tuple(loss.numbers for loss in same))
     broken = {test.promise for test in now.tests.values() if test.outcome in RED}
     return Comparison(previous, changes, flakes, trends, tuple(results(same, previous, now, broken)))
+
+
+def _counting(now: RecordedRun) -> str:
+    """Return in words which green runs a run is compared with."""
+    kind = ", ".join(f"{name} {value}" for name, value in now.options.items() if value not in {None, False})
+    return f"one of all tests, with {kind}" if kind else "one of all tests"
 
 
 def _changes(before: RecordedRun, now: RecordedRun, losses: Sequence[Fewer]) -> list[Change]:

@@ -9,8 +9,9 @@ function middle(sorted) {
 
 function range(seconds) {
   const sorted = [...seconds].sort((one, other) => one - other);
-  if (sorted.length === 1) return took(sorted[0]);
-  return `${took(sorted[0])} to ${took(sorted[sorted.length - 1])}, median ${took(middle(sorted))}`;
+  const [low, high] = [took(sorted[0]), took(sorted[sorted.length - 1])];
+  if (low === high) return low;
+  return `${low} to ${high}, median ${took(middle(sorted))}`;
 }
 
 function plot(title, words, svg) {
