@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from contract.conftest import Standing
+from platform_e2e.checks.container_client import Container
 from platform_e2e.checks.loadbalancer import Outside
-from platform_e2e.checks.remote import Container
 from platform_e2e.cluster import naming
-from platform_e2e.cluster.k3d import client_container, parts
+from platform_e2e.cluster.k3d import client_container, docker_objects
 from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.cluster.k3d.provider import K3dProvider
 from platform_e2e.cluster.provider import Provider
@@ -28,12 +28,12 @@ def _k3d(provider: Provider) -> None:
 @pytest.fixture
 def docker(standing: Standing) -> Docker:
     """Return the daemon that the cluster lives on."""
-    return parts.daemon_of(Path(standing.facts.directory))
+    return docker_objects.daemon_of(Path(standing.facts.directory))
 
 
 def test_servicelb_and_traefik_are_off_on_every_server(standing: Standing, docker: Docker) -> None:
     """k3s is told so where it starts, and not only asked for so in a file."""
-    containers = {parts.name_of(each): each for each in docker.containers(naming.on_host(standing.spec.name))}
+    containers = {docker_objects.name_of(each): each for each in docker.containers(naming.on_host(standing.spec.name))}
     for each in standing.facts.nodes[: standing.spec.servers]:
         arguments = containers[each.name]["Config"]["Cmd"]
         assert arguments[0] == "server"

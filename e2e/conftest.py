@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from platform_e2e.testing import Cluster, Finding, Kube, Layer, Platform, Rendered
-from platform_e2e.testing.nightly import (
+from platform_e2e.testing.checks import (
     Application,
     LoadBalancer,
     Promise,

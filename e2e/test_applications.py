@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from platform_e2e.testing import Cluster, Finding, Kube, Layer, Platform, Promises, consistently, own, require
-from platform_e2e.testing.nightly import (
+from platform_e2e.testing.checks import (
     Application,
     ApplicationSet,
     Environment,

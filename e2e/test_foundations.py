@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from platform_e2e.testing import Platform, Promises, require
-from platform_e2e.testing.nightly import Release, foundations
+from platform_e2e.testing.checks import Release, foundations
 
 
 @pytest.mark.smoke

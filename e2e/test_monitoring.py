@@ -6,7 +6,7 @@ import pytest
 
 from e2e.conftest import Prerequisites
 from platform_e2e.testing import Kube, Platform, Promises, own, require
-from platform_e2e.testing.nightly import (
+from platform_e2e.testing.checks import (
     TESTS,
     MetricsService,
     Prometheus,

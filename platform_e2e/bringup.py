@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from platform_e2e import supplies
+from platform_e2e.bringup_phases import Phases, from_registry
 from platform_e2e.checks.foundations import WAITS, broken
 from platform_e2e.cluster import acquisition, providers
 from platform_e2e.cluster.directory import ClusterDirectory
@@ -19,11 +20,10 @@ from platform_e2e.gitops.deploy import Deployment
 from platform_e2e.gitops.git import GitServer
 from platform_e2e.kube.client import Kube
 from platform_e2e.layer import Layer, Release
+from platform_e2e.parallel import together
 from platform_e2e.paths import command
-from platform_e2e.phases import Phases, from_registry
 from platform_e2e.settings import Settings
 from platform_e2e.timeline import Timeline
-from platform_e2e.together import together
 from platform_e2e.toolbox import programs
 
 

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from platform_e2e.errors import BrokenHarness
-from platform_e2e.outside import plainfile
 from platform_e2e.pipes import REST_SECONDS, TooMuch, gather, pump
 from platform_e2e.processes import RunningProcesses
+from platform_e2e.untrusted import plainfile
 
 log = logging.getLogger(__name__)
 

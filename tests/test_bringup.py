@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from platform_e2e import bringup, phases
+from platform_e2e import bringup, bringup_phases
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.finding import Cause
 from platform_e2e.foundations import ReleaseFailed
@@ -140,4 +140,4 @@ def test_a_name_that_is_written_wrong_is_the_application_s_fault(stage: Stage, s
 
 @pytest.mark.point("limits-by-progress")
 def test_the_layer_is_waited_for_longer_than_the_foundations_beside_it() -> None:
-    assert phases.CONVERGE_SECONDS > READY_SECONDS
+    assert bringup_phases.CONVERGE_SECONDS > READY_SECONDS

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from platform_e2e.addresses import AddressRange
-from platform_e2e.cluster.k3d import built, network, nodeimage, parts
+from platform_e2e.cluster.k3d import built, docker_objects, network, nodeimage
 from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.cluster.kubernetes import credentials
 from platform_e2e.cluster.kubernetes.node import Node
@@ -48,7 +48,7 @@ def write(path: Path, name: str, cluster: str, addresses: Plan, *, scratch: Path
         scratch: a directory with room for the image's layers.
         timeline: shows the progress.
     """
-    names = parts.node_names(cluster, 1, 0)
+    names = docker_objects.node_names(cluster, 1, 0)
     root = rootfs.ensure("node", timeline)
     node = Node(names[0], 0, scratch / "node", scratch / "logs")
     files = built.files(node, addresses, names, credentials.make(addresses, names))

@@ -22,7 +22,7 @@ from platform_e2e.breaks.judge import Judgement, RunOutcome, judge, judge_sound
 from platform_e2e.errors import ExitCode, WrongUsage
 from platform_e2e.processes import RunningProcesses
 from platform_e2e.report.console import duration
-from platform_e2e.runs.saved import SavedRun
+from platform_e2e.runs.run_json import SavedRun
 from platform_e2e.settings import OPTIONS, Keep, Settings
 
 LOG_WIDTH = 140

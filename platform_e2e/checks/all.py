@@ -8,17 +8,17 @@ from datetime import timedelta
 
 from platform_e2e.checks import applications, ignore_differences, loadbalancer, monitoring
 from platform_e2e.checks.applications import TESTS
-from platform_e2e.checks.differences import missing_from
-from platform_e2e.checks.drift import compared, status_of, wanted
+from platform_e2e.checks.drifted_objects import compared, status_of, wanted
+from platform_e2e.checks.git_differences import missing_from
 from platform_e2e.checks.loadbalancer import Outside
 from platform_e2e.checks.loadbalancer.check import check as check_service
 from platform_e2e.checks.loadbalancer.observe import observe as observe_service
 from platform_e2e.checks.monitoring import unmonitored
 from platform_e2e.checks.monitoring.check import check as check_monitor
-from platform_e2e.checks.monitoring.instances import OPERATED, Operated
 from platform_e2e.checks.monitoring.observe import observe as observe_monitor
 from platform_e2e.checks.monitoring.prometheus import Prometheus
-from platform_e2e.checks.partial import SkippedParts
+from platform_e2e.checks.monitoring.prometheus_replicas import OPERATED, Operated
+from platform_e2e.checks.skipped_parts import SkippedParts
 from platform_e2e.diagnosis.cached import CachedReader
 from platform_e2e.diagnosis.causes import OBJECT_MISSING, promise_of
 from platform_e2e.diagnosis.explain import explain

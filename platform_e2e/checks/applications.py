@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from platform_e2e.checks.applicationsets import lets_differ
-from platform_e2e.checks.differences import Difference, missing_from
+from platform_e2e.checks.git_differences import Difference, missing_from
 from platform_e2e.checks.polling import until_no_findings
 from platform_e2e.diagnosis.attribution import APPLIED
 from platform_e2e.diagnosis.causes import CAUSES, Symptom, symptom, unexplained

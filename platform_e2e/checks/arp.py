@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-from platform_e2e.checks import wire
+from platform_e2e.checks import network_probe
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.paths import command
 
@@ -42,14 +42,14 @@ def who_has(interface: str, source: str, wanted: str, *, timeout: float) -> Repl
         BrokenHarness: this process may not send frames, or the interface does not exist.
     """
     try:
-        mac = wire.mac_of(interface)
+        mac = network_probe.mac_of(interface)
     except OSError as error:
         raise BrokenHarness(
             f"this host has no interface {interface}", f"see `{command('doctor', more=False)}`"
         ) from error
-    frame = wire.request_frame(mac, IPv4Address(source), IPv4Address(wanted))
+    frame = network_probe.request_frame(mac, IPv4Address(source), IPv4Address(wanted))
     with _packets(interface) as packets:
-        found = wire.ask(packets, frame, IPv4Address(wanted), timeout)
+        found = network_probe.ask(packets, frame, IPv4Address(wanted), timeout)
     return Reply(*found) if found else None
 
 
@@ -57,7 +57,7 @@ def who_has(interface: str, source: str, wanted: str, *, timeout: float) -> Repl
 def _packets(interface: str) -> Iterator[socket.socket]:
     """Open a socket for ARP frames on one interface."""
     try:
-        packets = wire.open_packets(interface)
+        packets = network_probe.open_packets(interface)
     except PermissionError as error:
         raise BrokenHarness("sending ARP requests needs CAP_NET_RAW", "run as root") from error
     with packets:

@@ -14,7 +14,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from platform_e2e.checks.differences import Difference, keys_of
+from platform_e2e.checks.git_differences import Difference, keys_of
 from platform_e2e.checks.jqpath import reached
 from platform_e2e.diagnosis.explain.owners import REPLICAS, scaler_of
 from platform_e2e.diagnosis.objects import at, listed

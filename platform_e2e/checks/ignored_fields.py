@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from platform_e2e.checks.differences import SERVER_SET, escaped, keys_of
+from platform_e2e.checks.git_differences import SERVER_SET, escaped, keys_of
 from platform_e2e.checks.helm_values import location_of
 from platform_e2e.checks.ignore_differences import Rule, owns, rules, settings
 from platform_e2e.diagnosis.explain.owners import REPLICAS, scaled, scaler_of

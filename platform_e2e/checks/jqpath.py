@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from platform_e2e.checks.differences import escaped, value_at
+from platform_e2e.checks.git_differences import escaped, value_at
 
 STEP = re.compile(
     r"\.?\[\s*(?P<any>)\]\??|\.?\[\s*(?P<index>-?\d+)\s*\]\??|\.?\[\s*\"(?P<quoted>(?:[^\"\\]|\\.)*)\"\s*\]\??"

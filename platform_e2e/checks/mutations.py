@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from platform_e2e.checks.differences import escaped, value_at
+from platform_e2e.checks.git_differences import escaped, value_at
 from platform_e2e.checks.ignore_differences import Rule, rules
 from platform_e2e.layer import Application, Layer, Rendered
 

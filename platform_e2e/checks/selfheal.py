@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from platform_e2e import timeline
 from platform_e2e.checks.applications import compared_anew, unserved
-from platform_e2e.checks.differences import Difference, bare, changed, missing_from, value_at
+from platform_e2e.checks.git_differences import Difference, bare, changed, missing_from, value_at
 from platform_e2e.checks.ignore_differences import Rule, rules_for
 from platform_e2e.checks.mutations import Mutation, MutationKind
 from platform_e2e.checks.polling import until_no_findings

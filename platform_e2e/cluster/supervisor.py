@@ -24,9 +24,9 @@ from platform_e2e.cluster import providers
 from platform_e2e.cluster.directory import ClusterDirectory, read_spec
 from platform_e2e.cluster.provider import Provider
 from platform_e2e.errors import HarnessError
-from platform_e2e.outside import plainfile
 from platform_e2e.timeline import Timeline
 from platform_e2e.toolbox.waiting import NotInTime, wait_until
+from platform_e2e.untrusted import plainfile
 
 log = logging.getLogger(__name__)
 

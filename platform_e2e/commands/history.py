@@ -52,7 +52,7 @@ def main(artifacts: Path, *, last: int, as_json: bool) -> int:
     Returns:
         0, also where there is no run yet.
     """
-    from platform_e2e.runs.history.comparison import RUNS_READ, read
+    from platform_e2e.runs.history.changes import RUNS_READ, read
 
     entries, notes = read(artifacts, max(last, RUNS_READ))
     flaky, more = _flaky(artifacts)
@@ -70,7 +70,7 @@ def main(artifacts: Path, *, last: int, as_json: bool) -> int:
 
 def _flaky(artifacts: Path) -> tuple[Counter[str], list[str]]:
     """Return for each run how many tests changed their verdict in it without any other change."""
-    from platform_e2e.runs.history.comparison import FLAKES
+    from platform_e2e.runs.history.changes import FLAKES
     from platform_e2e.runs.history.jsonl import Ledger
 
     try:

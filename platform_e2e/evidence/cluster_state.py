@@ -14,7 +14,7 @@ from platform_e2e.evidence import application_tree, metallb, monitoring, nodes, 
 from platform_e2e.evidence.asking import Asking
 from platform_e2e.evidence.store import Store
 from platform_e2e.gitops import argocd
-from platform_e2e.outside import plainfile
+from platform_e2e.untrusted import plainfile
 
 LOG_LINES = 500
 """How many last lines of each container's log are kept: some minutes of a chatty controller."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from platform_e2e.atomic import whole_file
 from platform_e2e.errors import BrokenHarness, WrongUsage
-from platform_e2e.outside import plainfile
+from platform_e2e.untrusted import plainfile
 
 LEFT = frozenset({"marks", "scratch"})
 """Directories of a run that only its processes need."""

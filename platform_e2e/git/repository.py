@@ -17,7 +17,7 @@ from pathlib import Path
 
 from platform_e2e import paths, shell
 from platform_e2e.git import gitcommand
-from platform_e2e.outside import plainfile
+from platform_e2e.untrusted import plainfile
 
 COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 """A commit, by either of Git's hashes."""

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from platform_e2e.checks.differences import HIDDEN, Difference, bare
-from platform_e2e.checks.drift import CHANGED, MISSING, Drift
+from platform_e2e.checks.drifted_objects import CHANGED, MISSING, Drift
+from platform_e2e.checks.git_differences import HIDDEN, Difference, bare
 from platform_e2e.diagnosis.objects import at
 from platform_e2e.errors import HarnessError
 from platform_e2e.kube.client import Kube

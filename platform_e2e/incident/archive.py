@@ -12,14 +12,14 @@ from ruamel.yaml import YAML
 
 from platform_e2e import redact
 from platform_e2e.atomic import whole_file
-from platform_e2e.checks.drift import Drift, kept
+from platform_e2e.checks.drifted_objects import Drift, kept
 from platform_e2e.errors import WrongUsage
 from platform_e2e.incident.model import Incident, plain_drift
 from platform_e2e.kube.objects import Object
-from platform_e2e.outside import archive
-from platform_e2e.outside.members import ArchiveLimits, Member
-from platform_e2e.outside.shown import shown
-from platform_e2e.outside.tarformat import MemberKind
+from platform_e2e.untrusted import archive
+from platform_e2e.untrusted.members import ArchiveLimits, Member
+from platform_e2e.untrusted.printable import shown
+from platform_e2e.untrusted.tarformat import MemberKind
 
 MOST_BYTES = 48 << 20
 """Of all files together, unpacked; a layer of a thousand objects has about 2 MB, five thousand events about as much."""

@@ -14,10 +14,10 @@ from typing import Any
 from platform_e2e import layer as layers
 from platform_e2e import paths, redact
 from platform_e2e.checks.all import UNASKED, CheckContext, prometheus, run_all
-from platform_e2e.checks.drift import drifts, wanted
+from platform_e2e.checks.drifted_objects import drifts, wanted
 from platform_e2e.checks.loadbalancer import Outside
 from platform_e2e.checks.monitoring.prometheus import Sample
-from platform_e2e.checks.partial import SkippedParts
+from platform_e2e.checks.skipped_parts import SkippedParts
 from platform_e2e.cluster.connection import Connection, connect
 from platform_e2e.cluster.directory import ClusterDirectory
 from platform_e2e.diagnosis.objects import at

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from platform_e2e.checks.applications import unserved
-from platform_e2e.checks.differences import missing_from
-from platform_e2e.checks.drift import Drift
+from platform_e2e.checks.drifted_objects import Drift
+from platform_e2e.checks.git_differences import missing_from
 from platform_e2e.diagnosis.objects import listed
 from platform_e2e.kube.expect import Met, Pending, Timeout, Verdict, poll
 from platform_e2e.kube.reader import Reader

@@ -13,13 +13,13 @@ from typing import Any
 import msgspec
 
 from platform_e2e import redact
-from platform_e2e.checks.partial import SkippedParts
+from platform_e2e.checks.skipped_parts import SkippedParts
 from platform_e2e.incident.model import CapturedRelease
 from platform_e2e.kube.objects import Object
 from platform_e2e.kube.reader import Reader
 from platform_e2e.layer import Release
-from platform_e2e.outside.documents import NoDocument
-from platform_e2e.outside.typed import strict_json
+from platform_e2e.untrusted.documents import NoDocument
+from platform_e2e.untrusted.typed import strict_json
 
 SHOWN = 6
 """How many differing values of each release are named; foundations.json has all of them."""

@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from platform_e2e.checks.drift import CHANGED, EXTRA, MISSING, ROLLING, Drift
+from platform_e2e.checks.drifted_objects import CHANGED, EXTRA, MISSING, ROLLING, Drift
 from platform_e2e.errors import WrongUsage
 from platform_e2e.finding import Finding
-from platform_e2e.outside import documents
-from platform_e2e.outside.documents import NoDocument
-from platform_e2e.outside.shown import shown
-from platform_e2e.outside.typed import strict
+from platform_e2e.untrusted import documents
+from platform_e2e.untrusted.documents import NoDocument
+from platform_e2e.untrusted.printable import shown
+from platform_e2e.untrusted.typed import strict
 
 SCHEMA = 1
 """Of the archive that is written, and the only one that is read."""

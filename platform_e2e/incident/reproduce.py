@@ -14,10 +14,10 @@ from platform_e2e import layer as layers
 from platform_e2e import paths
 from platform_e2e.bringup import RunningPlatform, bring_up
 from platform_e2e.checks.all import UNASKED, CheckContext, run_all
-from platform_e2e.checks.drift import ROLLING, Drift, wanted
+from platform_e2e.checks.drifted_objects import ROLLING, Drift, wanted
 from platform_e2e.checks.loadbalancer import Outside
 from platform_e2e.checks.loadbalancer.check import NO_ADDRESS
-from platform_e2e.checks.partial import SkippedParts
+from platform_e2e.checks.skipped_parts import SkippedParts
 from platform_e2e.cluster import manage as clusters
 from platform_e2e.cluster.provider import ClusterFacts, Images
 from platform_e2e.errors import ExitCode, WrongUsage
@@ -30,13 +30,13 @@ from platform_e2e.incident.output import PrintedTimeline, line_of, say, say_list
 from platform_e2e.incident.rollouts import roll
 from platform_e2e.kube.expect import Met, Pending, Timeout, Verdict, poll
 from platform_e2e.layer import Layer
-from platform_e2e.outside import documents
-from platform_e2e.outside.shown import shown
 from platform_e2e.paths import command
 from platform_e2e.runs import layer_at_commit
 from platform_e2e.runs.compare import AGAIN, ComparedFinding, all_again, compare_findings
 from platform_e2e.settings import OPTIONS, Settings
 from platform_e2e.toolbox import images
+from platform_e2e.untrusted import documents
+from platform_e2e.untrusted.printable import shown
 
 CLUSTER = "incident"
 """Name of the cluster unless the user chooses one."""

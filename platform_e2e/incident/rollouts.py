@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from platform_e2e.checks.differences import Difference, changed
-from platform_e2e.checks.drift import ROLLING, Drift, kept
-from platform_e2e.checks.partial import SkippedParts
+from platform_e2e.checks.drifted_objects import ROLLING, Drift, kept
+from platform_e2e.checks.git_differences import Difference, changed
+from platform_e2e.checks.skipped_parts import SkippedParts
 from platform_e2e.diagnosis.objects import annotations_of, at
 from platform_e2e.errors import HarnessError
 from platform_e2e.incident.apply_drift import HAND, Applied, patch_of, unusable

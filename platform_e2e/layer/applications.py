@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
+from platform_e2e.layer.field_locations import Written
 from platform_e2e.layer.objects import Rendered, described
 from platform_e2e.layer.own_annotations import EXEMPT
-from platform_e2e.layer.written import Written
 from platform_e2e.layer.yamlfile import Document
 
 NAMESPACE = "argocd"

@@ -11,11 +11,11 @@ from typing import Any
 from platform_e2e.finding import Promise
 from platform_e2e.layer import applications, kustomize, own_annotations, templates, yamlfile
 from platform_e2e.layer.applications import Application
+from platform_e2e.layer.field_locations import Written
 from platform_e2e.layer.generators import Expansion, GeneratorError
 from platform_e2e.layer.objects import described
 from platform_e2e.layer.own_annotations import EXEMPT
 from platform_e2e.layer.templates import TemplateError
-from platform_e2e.layer.written import Written
 from platform_e2e.layer.yamlfile import Document
 
 

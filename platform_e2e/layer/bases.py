@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from platform_e2e.layer.written import Patch
+from platform_e2e.layer.field_locations import Patch
 from platform_e2e.layer.yamlfile import Document
 
 MOST_STEPS = 200_000

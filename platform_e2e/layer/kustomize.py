@@ -16,7 +16,7 @@ from platform_e2e.errors import BrokenHarness
 from platform_e2e.layer import bases, own_annotations, yamlfile
 from platform_e2e.layer.bases import Kustomization, Route
 from platform_e2e.layer.errors import LayerError
-from platform_e2e.layer.written import Patch
+from platform_e2e.layer.field_locations import Patch
 from platform_e2e.layer.yamlfile import Document
 
 Renderer = Callable[[Path], list[dict[str, Any]]]

@@ -25,11 +25,11 @@ from platform_e2e.layer import (
 from platform_e2e.layer.applications import Application
 from platform_e2e.layer.applicationsets import ApplicationSet, Environment
 from platform_e2e.layer.errors import LayerError
+from platform_e2e.layer.field_locations import Written
 from platform_e2e.layer.kustomize import Renderer
 from platform_e2e.layer.layer import Layer
 from platform_e2e.layer.objects import Exemption, Rendered, described, exemptions
 from platform_e2e.layer.unread import Unread
-from platform_e2e.layer.written import Written
 from platform_e2e.layer.yamlfile import Document
 
 ROOTS = "argocd"

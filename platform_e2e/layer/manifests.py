@@ -11,7 +11,7 @@ from platform_e2e import paths
 from platform_e2e.layer import yamlfile
 from platform_e2e.layer.errors import LayerError
 from platform_e2e.layer.yamlfile import Document
-from platform_e2e.possessive import compiled
+from platform_e2e.regex import compiled
 
 _MANIFEST = compiled(r".*\.(yaml|yml|json|jsonnet)")
 """File names that Argo CD takes for manifests (reposerver/repository/repository.go, manifestFile)."""

@@ -9,8 +9,8 @@ from typing import Any
 
 from platform_e2e.finding import Cause
 from platform_e2e.layer.errors import LayerError
+from platform_e2e.layer.field_locations import Written
 from platform_e2e.layer.own_annotations import EXEMPT
-from platform_e2e.layer.written import Written
 from platform_e2e.layer.yamlfile import Document
 
 HOOK = "argocd.argoproj.io/hook"

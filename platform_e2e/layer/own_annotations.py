@@ -8,7 +8,7 @@ from typing import Any
 
 from platform_e2e.finding import Promise, promise_name
 from platform_e2e.layer.errors import LayerError
-from platform_e2e.layer.written import Keys, Written
+from platform_e2e.layer.field_locations import Keys, Written
 from platform_e2e.layer.yamlfile import Document
 
 PREFIX = "platform-e2e/"

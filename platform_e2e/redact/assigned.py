@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from platform_e2e.possessive import compiled
 from platform_e2e.redact.names import HIDDEN, PASSWORD_NAME, STEM, harmless, qualified, random_looking
+from platform_e2e.regex import compiled
 
 _NAME = compiled(
     rf"(?P<name>{STEM})(?:[-_]?v?\d{{1,2}})?(?P<close>\\*[\"']?\]?)"

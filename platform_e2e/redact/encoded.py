@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable
 from urllib.parse import quote, unquote
 
-from platform_e2e.possessive import compiled
 from platform_e2e.redact.names import HIDDEN
+from platform_e2e.regex import compiled
 
 _RUN = compiled(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{16,}={0,2}")
 """A run of characters that may be base64 of a secret with its name."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 
-from platform_e2e.possessive import compiled
 from platform_e2e.redact.names import HIDDEN
+from platform_e2e.regex import compiled
 
 _KEY_BEGIN = compiled(r"-----BEGIN (?P<what>[A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?)-----")
 _KEY_END = compiled(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from platform_e2e.possessive import compiled
 from platform_e2e.redact.names import HIDDEN, placeholder
+from platform_e2e.regex import compiled
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from platform_e2e.possessive import compiled
-from platform_e2e.redact.flow import ALIAS, DOUBLE, PROPERTIES, SINGLE, Flow
 from platform_e2e.redact.names import HIDDEN
+from platform_e2e.redact.yaml_flow import ALIAS, DOUBLE, PROPERTIES, SINGLE, Flow
 from platform_e2e.redact.yaml_nodes import DEEPEST, Anchors, Leaf, Map, Seq, unquoted
+from platform_e2e.regex import compiled
 
 FAILURES = 20
 """Quotes without an end after which all other quotes must end within their line."""

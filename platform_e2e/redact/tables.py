@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from platform_e2e.possessive import compiled
 from platform_e2e.redact.names import HIDDEN, PASSWORD_NAME, SECRET_NAME, harmless, is_secret_name, random_looking
+from platform_e2e.regex import compiled
 
 _CAPITALS = compiled(r"PASS|PWD|SECRET|TOKEN|CREDENTIAL|[_ -]KEY")
 """What the header of a table in capitals has, as kubectl prints it."""

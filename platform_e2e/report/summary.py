@@ -11,9 +11,9 @@ from pathlib import Path
 from platform_e2e import redact
 from platform_e2e.errors import ExitCode
 from platform_e2e.report.console import duration
+from platform_e2e.runs.history.lost_coverage import day
 from platform_e2e.runs.history.record import OF_HISTORY
-from platform_e2e.runs.history.regression import day
-from platform_e2e.runs.saved import History, SavedRun
+from platform_e2e.runs.run_json import History, SavedRun
 from platform_e2e.runs.verdict import BAD, Result, Verdict
 
 STEP_BYTES = 1024 * 1024

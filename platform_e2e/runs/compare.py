@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 from platform_e2e import terminal
 from platform_e2e.finding import Finding
-from platform_e2e.outside.shown import shown
 from platform_e2e.runs.run_record import BLOCKED, Then
 from platform_e2e.runs.verdict import BAD
+from platform_e2e.untrusted.printable import shown
 
 SAME, DIFFERENT, PASSES, GONE, NOT_RUN = "same", "different", "passes now", "no longer exists", "not run"
 """Verdicts on a test of a replay."""

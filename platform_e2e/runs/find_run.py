@@ -15,12 +15,12 @@ from typing import Any
 
 from platform_e2e import redact
 from platform_e2e.errors import WrongUsage
-from platform_e2e.outside import archive, documents, plainfile
-from platform_e2e.outside.members import ArchiveLimits
-from platform_e2e.outside.shown import shown
-from platform_e2e.runs import seals
-from platform_e2e.runs.seals import SEAL
+from platform_e2e.runs import signatures
+from platform_e2e.runs.signatures import SEAL
 from platform_e2e.runs.snapshot import COPY, SUMS
+from platform_e2e.untrusted import archive, documents, plainfile
+from platform_e2e.untrusted.members import ArchiveLimits
+from platform_e2e.untrusted.printable import shown
 
 RUN = "run.json"
 """The file that makes a directory the directory of a run."""
@@ -122,7 +122,7 @@ def _chosen(path: Path, runs: list[FoundRun]) -> FoundRun:
 
 
 def _kept(name: str, where: str, directory: Path | None, files: Mapping[str, bytes]) -> FoundRun:
-    return FoundRun(name, where, directory, files, made_here=seals.is_sealed(files))
+    return FoundRun(name, where, directory, files, made_here=signatures.is_sealed(files))
 
 
 def _in_directory(path: Path) -> list[FoundRun]:

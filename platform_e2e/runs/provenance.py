@@ -12,13 +12,13 @@ from platform_e2e import paths
 from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.errors import HarnessError
 from platform_e2e.git import repository
-from platform_e2e.outside.shown import shown
 from platform_e2e.runs import checkout, run_options, snapshot
 from platform_e2e.runs.directory import Run
 from platform_e2e.runs.find_run import HARNESS_PATCH, PATCH
 from platform_e2e.runs.run_options import Prepared
 from platform_e2e.runs.run_record import ended
 from platform_e2e.runs.verdict import BAD, Result
+from platform_e2e.untrusted.printable import shown
 
 STATE = "marks/state.json"
 """File of the cluster's state, written by the process that ends first for the one that writes run.json."""

@@ -15,14 +15,14 @@ from platform_e2e.errors import WrongUsage
 from platform_e2e.git import repository
 from platform_e2e.git.repository import Repository
 from platform_e2e.layer import tree
-from platform_e2e.outside import archive, plainfile
-from platform_e2e.outside.members import ArchiveLimits, leads_out
 from platform_e2e.runs import layer_at_commit
 from platform_e2e.runs.find_run import PATCH
 from platform_e2e.runs.run_record import RunRecord, strings
 from platform_e2e.runs.snapshot import COPY, SUMS, parse_sums, sums
 from platform_e2e.timeline import Timeline
 from platform_e2e.toolbox import cache
+from platform_e2e.untrusted import archive, plainfile
+from platform_e2e.untrusted.members import ArchiveLimits, leads_out
 
 KIND = "replays"
 """Kind of the cache's entries: one directory for each restored layer."""

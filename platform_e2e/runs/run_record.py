@@ -11,7 +11,7 @@ from platform_e2e.errors import ExitCode, WrongUsage
 from platform_e2e.git.repository import COMMIT
 from platform_e2e.runs.find_run import FoundRun
 from platform_e2e.runs.history.record import OF_HISTORY
-from platform_e2e.runs.saved import SavedRun
+from platform_e2e.runs.run_json import SavedRun
 from platform_e2e.runs.verdict import BAD, Outcome, Result
 
 BLOCKED = Outcome.BLOCKED

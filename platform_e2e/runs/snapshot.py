@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from platform_e2e.layer import tree
-from platform_e2e.outside import archive
-from platform_e2e.outside.archive import Content
 from platform_e2e.redact import patches
+from platform_e2e.untrusted import archive
+from platform_e2e.untrusted.archive import Content
 
 COPY = "layer.tar.gz"
 """The layer's files, in the run's directory."""

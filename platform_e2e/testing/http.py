@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import requests
 
-from platform_e2e.checks import outside
+from platform_e2e.checks import external_client
 from platform_e2e.diagnosis.explain.loadbalancer import ingress
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.errors import ApiError
@@ -90,5 +90,5 @@ class Http:
 
 
 def _asked(url: str, timeout: float) -> Answer:
-    answer = outside.get(url, timeout)
+    answer = external_client.get(url, timeout)
     return Answer(answer.status_code, answer.text, url, dict(answer.headers))

@@ -18,7 +18,7 @@ from platform_e2e.breaks.runner import broken_copy, options_of, select, table
 from platform_e2e.errors import WrongUsage
 from platform_e2e.finding import Promise
 from platform_e2e.layer import yamlfile
-from platform_e2e.runs.saved import SavedRun
+from platform_e2e.runs.run_json import SavedRun
 from platform_e2e.runs.verdict import Verdict
 from platform_e2e.settings import Settings, resolve
 from platform_e2e.toolbox.waiting import wait_until

@@ -6,7 +6,7 @@ from typing import Self
 
 import pytest
 
-from platform_e2e.checks import arp, wire
+from platform_e2e.checks import arp, network_probe
 from platform_e2e.errors import BrokenHarness
 
 OWN, NODE = bytes.fromhex("020000000001"), bytes.fromhex("020000000002")
@@ -19,33 +19,33 @@ REQUEST = (
 )
 
 
-def reply(operation: int = wire.REPLY, sender: IPv4Address = WANTED, mac: bytes = NODE) -> bytes:
-    body = wire.BODY.pack(1, 0x0800, 6, 4, operation, mac, sender.packed, OWN, HOST.packed)
-    return wire.HEADER.pack(OWN, mac, wire.ETHERTYPE_ARP) + body
+def reply(operation: int = network_probe.REPLY, sender: IPv4Address = WANTED, mac: bytes = NODE) -> bytes:
+    body = network_probe.BODY.pack(1, 0x0800, 6, 4, operation, mac, sender.packed, OWN, HOST.packed)
+    return network_probe.HEADER.pack(OWN, mac, network_probe.ETHERTYPE_ARP) + body
 
 
 def test_a_request_is_what_rfc_826_says() -> None:
-    assert wire.request_frame(OWN, HOST, WANTED) == bytes.fromhex(REQUEST.replace(" ", ""))
+    assert network_probe.request_frame(OWN, HOST, WANTED) == bytes.fromhex(REQUEST.replace(" ", ""))
 
 
 def test_a_reply_tells_the_mac() -> None:
     # Frames are padded to the least length of Ethernet.
-    assert wire.reply_mac(reply() + b"\0" * 18, WANTED) == "02:00:00:00:00:02"
+    assert network_probe.reply_mac(reply() + b"\0" * 18, WANTED) == "02:00:00:00:00:02"
 
 
 @pytest.mark.parametrize(
     "frame",
     [
-        reply(wire.REQUEST),
+        reply(network_probe.REQUEST),
         reply(sender=IPv4Address("10.89.0.202")),
-        wire.HEADER.pack(OWN, NODE, 0x0800) + reply()[14:],
+        network_probe.HEADER.pack(OWN, NODE, 0x0800) + reply()[14:],
         reply()[:30],
         b"",
     ],
     ids=["request", "another address", "no ARP", "cut short", "empty"],
 )
 def test_what_is_no_reply_for_the_address_is_ignored(frame: bytes) -> None:
-    assert wire.reply_mac(frame, WANTED) is None
+    assert network_probe.reply_mac(frame, WANTED) is None
 
 
 def test_an_interface_that_does_not_exist() -> None:
@@ -94,7 +94,7 @@ def test_the_first_reply_for_the_address_counts(monkeypatch: pytest.MonkeyPatch)
     found = arp.who_has("lo", str(HOST), str(WANTED), timeout=5)
     assert found is not None
     assert found.mac == "02:00:00:00:00:02"
-    assert fake.sent == [wire.request_frame(b"\0" * 6, HOST, WANTED)]
+    assert fake.sent == [network_probe.request_frame(b"\0" * 6, HOST, WANTED)]
 
 
 @pytest.mark.usefixtures("clock")

@@ -8,7 +8,7 @@ import pytest
 
 from platform_e2e import layer
 from platform_e2e.checks import hookruns
-from platform_e2e.checks.drift import wanted
+from platform_e2e.checks.drifted_objects import wanted
 from platform_e2e.checks.mutations import mutations_of
 from platform_e2e.diagnosis.causes import CAUSES
 from platform_e2e.diagnosis.explain import explain

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from platform_e2e.checks.differences import Difference
+from platform_e2e.checks.git_differences import Difference
 from platform_e2e.checks.ignore_differences import Rule, check, rules
 from platform_e2e.diagnosis.causes import promise_of
 from platform_e2e.finding import Promise

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from platform_e2e import layer, paths
 from platform_e2e.breaks.declaration import load
-from platform_e2e.checks import arp, loadbalancer, outside
+from platform_e2e.checks import arp, external_client, loadbalancer
 from platform_e2e.checks.loadbalancer import ObservedService, Outside, WantedService, figures
 from platform_e2e.checks.loadbalancer.check import SERVED_BY_OTHERS, check
 from platform_e2e.checks.loadbalancer.observe import moved, observe
@@ -25,7 +25,7 @@ from tests.fakes.loadbalancers import MAC, service, without
 from tests.fakes.recorded_view import RecordedView, made
 
 PLACE = "manifests/chat/base/service.yaml:3"
-ANSWER = outside.ProbeResult("HTTP", "http://10.89.0.201:80/", "", True, 0.02)
+ANSWER = external_client.ProbeResult("HTTP", "http://10.89.0.201:80/", "", True, 0.02)
 WANTED = WantedService(
     service(address=""), (pool(loadbalancers.pool()),), Probe(80), lambda cause: cause.located(PLACE)
 )
@@ -202,7 +202,7 @@ GREETING = Probe(80, json={"app": "chat", "greeting": "Welcome to the lobby"})
     ],
 )
 def test_a_wrong_answer_names_the_field_and_whether_the_right_application_answers(body: str, itself: bool) -> None:
-    answer = outside.judge("http://10.89.0.201:80/", GREETING, 200, body, 0.01)
+    answer = external_client.judge("http://10.89.0.201:80/", GREETING, 200, body, 0.01)
     finding = found(replace(SOUND, answer=answer), replace(WANTED, probe=GREETING))
     assert '"greeting": "Welcome to the lobby"' in finding.expected
     assert body in finding.observed
@@ -246,9 +246,9 @@ def segment(monkeypatch: pytest.MonkeyPatch) -> dict[str, arp.Reply | None]:
         return table[wanted]
 
     monkeypatch.setattr(arp, "who_has", who_has)
-    monkeypatch.setattr(outside, "fetch", lambda *_: ANSWER)
+    monkeypatch.setattr(external_client, "fetch", lambda *_: ANSWER)
     monkeypatch.setattr(
-        outside,
+        external_client,
         "connect",
         lambda address, port: replace(ANSWER, how="TCP", where=f"{address}:{port}"),
     )
@@ -522,7 +522,7 @@ def test_a_service_is_pending_or_has_an_address() -> None:
 @pytest.mark.point("service-takes-others")
 def test_a_service_that_takes_in_the_pods_of_another() -> None:
     url = "http://10.89.0.201:80/"
-    refused = outside.ProbeResult(
+    refused = external_client.ProbeResult(
         "HTTP", url, "NewConnectionError: [Errno 111] Connection refused", False, 0.01, 24, 13
     )
     live = service(selector={"environment": "dev"})
@@ -539,7 +539,7 @@ def test_a_service_that_takes_in_the_pods_of_another() -> None:
 
 @pytest.mark.point("service-takes-others")
 def test_where_no_request_is_answered_it_is_not_for_the_others() -> None:
-    refused = outside.ProbeResult("HTTP", "http://10.89.0.201:80/", "refused", False, 0.01, 24, 0)
+    refused = external_client.ProbeResult("HTTP", "http://10.89.0.201:80/", "refused", False, 0.01, 24, 0)
     finding = found(
         replace(SOUND, answer=refused, others=("deployment/chat -n chat-dev", "deployment/canary -n chat-dev"))
     )
@@ -553,11 +553,11 @@ def test_where_no_request_is_answered_it_is_not_for_the_others() -> None:
 def test_every_endpoint_is_asked_several_times(ready: int, asked: int, monkeypatch: pytest.MonkeyPatch) -> None:
     times: list[int] = []
 
-    def fetch(*_: object) -> outside.ProbeResult:
+    def fetch(*_: object) -> external_client.ProbeResult:
         times.append(1)
         return ANSWER
 
-    monkeypatch.setattr(outside, "fetch", fetch)
+    monkeypatch.setattr(external_client, "fetch", fetch)
     objects = without(loadbalancers.platform(), "EndpointSlice")
     piece = loadbalancers.endpoint_slice()
     piece["endpoints"] = [{"addresses": [f"10.0.0.{number}"]} for number in range(ready)]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from platform_e2e import layer
-from platform_e2e.checks.differences import value_at
+from platform_e2e.checks.git_differences import value_at
 from platform_e2e.checks.mutations import (
     MutationKind,
     application_edits,

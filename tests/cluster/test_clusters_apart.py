@@ -18,7 +18,7 @@ from platform_e2e.addresses import AddressRange
 from platform_e2e.cluster import cgroups, cleanup, gc, hoststate, naming
 from platform_e2e.cluster.cgroups import Hierarchy
 from platform_e2e.cluster.hoststate import Mark
-from platform_e2e.cluster.k3d import daemon, parts
+from platform_e2e.cluster.k3d import daemon, docker_objects
 from platform_e2e.cluster.k3d.daemon import Daemon
 from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.cluster.network import claims, links, reservations
@@ -187,7 +187,7 @@ def test_a_cluster_of_k3d_is_called_after_its_cache_wherever_docker_knows_it(
     monkeypatch.setattr(daemon, "ask", lambda _docker: Daemon("27"))
     half = use(monkeypatch, tmp_path / "b") / "e2e"
     half.mkdir(parents=True)
-    Docker().write(half / parts.DAEMON)
+    Docker().write(half / docker_objects.DAEMON)
     (half / "spec.json").write_text(
         json.dumps({"name": "e2e", "nodes": 1, "pools": [], "kubernetes": "", "provider": "k3d", "timeline": None})
     )

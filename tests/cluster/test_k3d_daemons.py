@@ -71,7 +71,7 @@ def test_a_cluster_of_who_may_not_send_frames_has_a_container_that_asks(
     tools: FakeTools, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, may_send: bool
 ) -> None:
     monkeypatch.setattr(daemon, "why_no_client", lambda _: "" if may_send else "it may not")
-    monkeypatch.setattr("platform_e2e.cluster.k3d.parts.bridge", lambda *_: "br-0123456789ab")
+    monkeypatch.setattr("platform_e2e.cluster.k3d.docker_objects.bridge", lambda *_: "br-0123456789ab")
     monkeypatch.setattr(making.Making, "_probe", lambda *_: "10.89.0.9")
     has(tools, container("k3d-c-server-0", "10.89.0.3", cluster=naming.on_host("c")))
 

@@ -16,13 +16,13 @@ from platform_e2e.cluster import naming, providers
 from platform_e2e.cluster.k3d import (
     binary,
     daemon,
+    docker_objects,
     failures,
     image_sources,
     inventory,
     judging,
     network,
     node_ops,
-    parts,
     pulled,
 )
 from platform_e2e.cluster.k3d.daemon import GIB, Daemon, Silence
@@ -322,21 +322,21 @@ def test_containers_volumes_and_network_are_found_by_the_clusters_name(
     has(answering, container("k3d-c-server-0", "10.89.0.3"), container("k3d-c-agent-0"))
     answering.says("docker volume ls", "k3d-c-images\n")
     answering.says("docker network inspect k3d-c", [{"Id": "0123456789abcdef"}])
-    assert parts.find(Docker(), "c") == [
+    assert docker_objects.find(Docker(), "c") == [
         "container k3d-c-agent-0",
         "container k3d-c-server-0",
         "volume k3d-c-images",
         "network k3d-c",
     ]
     assert "docker ps --all --quiet --no-trunc --filter label=k3d.cluster=c" in answering.asked()
-    assert parts.addresses(Docker(), "c") == {"k3d-c-server-0": IPv4Address("10.89.0.3")}
+    assert docker_objects.addresses(Docker(), "c") == {"k3d-c-server-0": IPv4Address("10.89.0.3")}
 
 
 def test_everything_is_removed_containers_first(answering: FakeTools) -> None:
     has(answering, container("k3d-c-server-0"))
     answering.says("docker volume ls", "k3d-c-images\n")
     answering.says("docker network inspect k3d-c", [{"Id": "1"}])
-    parts.remove(Docker(), "c")
+    docker_objects.remove(Docker(), "c")
     removals = [line for line in answering.asked() if " rm " in line]
     assert removals == [
         "docker rm --force --volumes id-k3d-c-server-0",
@@ -351,16 +351,16 @@ def test_everything_is_removed_containers_first(answering: FakeTools) -> None:
 def test_what_is_not_there_is_not_removed(answering: FakeTools, said: str) -> None:
     has(answering)
     answering.says("docker network inspect", "[]", err=said, status=1)
-    parts.remove(Docker(), "c")
+    docker_objects.remove(Docker(), "c")
     assert not [line for line in answering.asked() if " rm " in line]
 
 
 def test_a_cluster_stays_known_while_no_daemon_answers(tools: FakeTools, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(daemon, "ask", lambda _docker: Silence("no Docker daemon answers at /s", "start Docker"))
-    assert parts.find(Docker(), "c") == []
-    assert parts.running(Docker(), "c") == set()
+    assert docker_objects.find(Docker(), "c") == []
+    assert docker_objects.running(Docker(), "c") == set()
     with pytest.raises(K3dFailed, match=r"cluster c cannot be removed: no Docker daemon.*\n.*start Docker, then run"):
-        parts.remove(Docker(), "c")
+        docker_objects.remove(Docker(), "c")
 
 
 def test_another_error_of_docker_is_not_taken_for_nothing_there(tools: FakeTools) -> None:
@@ -371,12 +371,15 @@ def test_another_error_of_docker_is_not_taken_for_nothing_there(tools: FakeTools
 
 def test_the_daemon_of_a_cluster_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///one.sock")
-    Docker.of_environment().write(tmp_path / parts.DAEMON)
+    Docker.of_environment().write(tmp_path / docker_objects.DAEMON)
     monkeypatch.setenv("DOCKER_HOST", "unix:///two.sock")
-    assert parts.daemon_of(tmp_path).environment == {"DOCKER_HOST": "unix:///one.sock"}
-    assert parts.daemon_of(tmp_path / "none").environment == {"DOCKER_HOST": "unix:///two.sock"}
+    assert docker_objects.daemon_of(tmp_path).environment == {"DOCKER_HOST": "unix:///one.sock"}
+    assert docker_objects.daemon_of(tmp_path / "none").environment == {"DOCKER_HOST": "unix:///two.sock"}
     # What k3d leaves in the directory for temporary files goes with the cluster.
-    assert parts.environment_of(tmp_path) == {"DOCKER_HOST": "unix:///one.sock", "TMPDIR": str(tmp_path / "scratch")}
+    assert docker_objects.environment_of(tmp_path) == {
+        "DOCKER_HOST": "unix:///one.sock",
+        "TMPDIR": str(tmp_path / "scratch"),
+    }
     assert (tmp_path / "scratch").is_dir()
 
 
@@ -393,9 +396,9 @@ def test_networks_of_docker_are_taken(tools: FakeTools) -> None:
 def test_a_container_with_an_address_of_a_pool_is_refused() -> None:
     plan = network.foreseen(addressing.plan([POOL], 1, [], first=12), 1, 0)
     spec = ClusterSpec("c", pools=(POOL,))
-    parts.keep_out_of_pools(spec, plan, {"k3d-c-server-0": IPv4Address("10.89.0.3")})
+    docker_objects.keep_out_of_pools(spec, plan, {"k3d-c-server-0": IPv4Address("10.89.0.3")})
     with pytest.raises(K3dFailed, match=r"k3d-c-tools has the address 10.89.0.201, which is in the pool"):
-        parts.keep_out_of_pools(spec, plan, {"k3d-c-tools": IPv4Address("10.89.0.201")})
+        docker_objects.keep_out_of_pools(spec, plan, {"k3d-c-tools": IPv4Address("10.89.0.201")})
 
 
 def test_a_name_that_docker_has_already_is_said_before_anything_is_made(

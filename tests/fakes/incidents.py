@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from platform_e2e import shell
-from platform_e2e.checks.differences import Difference
-from platform_e2e.checks.drift import CHANGED, Drift
+from platform_e2e.checks.drifted_objects import CHANGED, Drift
+from platform_e2e.checks.git_differences import Difference
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.kube.objects import Object
 from tests.fakes import layers

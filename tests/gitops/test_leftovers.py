@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from platform_e2e import bringup_phases
 from platform_e2e import layer as layers_of
-from platform_e2e import phases
 from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.foundations import release_store
 from platform_e2e.gitops import argocd, argocd_requests, leftovers
@@ -249,4 +249,4 @@ def test_a_release_that_the_layer_has_no_more_means_another_cluster(
     api.put("secrets", "vault", "sh.helm.release.v1.vault.v1", metadata={"labels": theirs})
     facts = ClusterFacts("e2e", "embedded", str(tmp_path), "", "v1", ())
     with pytest.raises(MadeForAnother, match="it has release metallb -n metallb-system of an earlier layer"):
-        phases.install_foundations(kube, facts, None, (), helm=tmp_path, timeline=Timeline(None))  # type: ignore[arg-type]
+        bringup_phases.install_foundations(kube, facts, None, (), helm=tmp_path, timeline=Timeline(None))  # type: ignore[arg-type]

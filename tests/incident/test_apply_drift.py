@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from platform_e2e import layer as layer_package
-from platform_e2e.checks.differences import Difference
-from platform_e2e.checks.drift import EXTRA, MISSING, ROLLING
-from platform_e2e.checks.partial import SkippedParts
+from platform_e2e.checks.drifted_objects import EXTRA, MISSING, ROLLING
+from platform_e2e.checks.git_differences import Difference
+from platform_e2e.checks.skipped_parts import SkippedParts
 from platform_e2e.incident import apply_drift, rollouts, sync_pause
 from platform_e2e.incident.apply_drift import apply, lose_address, patch_of
 from platform_e2e.kube.client import Kube

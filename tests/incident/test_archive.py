@@ -17,7 +17,7 @@ from platform_e2e.incident import archive
 from platform_e2e.incident.archive import files_of
 from platform_e2e.incident.model import SCHEMA, Incident, parse
 from platform_e2e.incident.reproduce import drift_documents
-from platform_e2e.outside.members import UnsafeArchive
+from platform_e2e.untrusted.members import UnsafeArchive
 from tests.fakes.incidents import FINDING, drift
 
 HEAD = {"incident.json": b"{}"}

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from platform_e2e import cli
-from platform_e2e.checks import drift
-from platform_e2e.checks.drift import EXTRA, MISSING
-from platform_e2e.checks.partial import SkippedParts
+from platform_e2e.checks import drifted_objects
+from platform_e2e.checks.drifted_objects import EXTRA, MISSING
+from platform_e2e.checks.skipped_parts import SkippedParts
 from platform_e2e.incident import archive, capture, helm
 from platform_e2e.incident.model import Incident, parse
 from platform_e2e.incident.reproduce import drift_documents
 from platform_e2e.layer import Rendered
-from platform_e2e.outside.members import UnsafeArchive
+from platform_e2e.untrusted.members import UnsafeArchive
 from tests.fakes import bad_answers, incidents, layers
 from tests.fakes.bad_answers import BODIES
 from tests.fakes.recorded_view import made
@@ -338,7 +338,7 @@ def test_each_part_is_redacted_where_it_is_read() -> None:
         "apps/v1/Deployment", "d", "one", spec={"containers": [{"env": [{"name": "DB_PASSWORD", "value": "x"}]}]}
     )
     live = made("apps/v1/Deployment", "d", "one", spec={"containers": [{"env": env}]})
-    found = drift.compared(Rendered(git, "one", "d.yaml", 1), live)
+    found = drifted_objects.compared(Rendered(git, "one", "d.yaml", 1), live)
     assert found is not None
     assert PASSWORD not in str(found)
     (one,) = found.differences

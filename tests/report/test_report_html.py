@@ -25,7 +25,7 @@ from platform_e2e.report.html.excerpts import LINES_SHOWN, excerpts
 from platform_e2e.report.html.source import RunFiles, event_of
 from platform_e2e.report.html.writing import SCRIPTS
 from platform_e2e.runs.directory import Run
-from platform_e2e.runs.saved import SavedRun
+from platform_e2e.runs.run_json import SavedRun
 from tests.fakes.made_run import HOSTILE, Made, hostile, red
 
 TOKEN = "ghp_" + "a1B2c3D4" * 5

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from platform_e2e.report import summary
 from platform_e2e.report.summary import cell, markdown
-from platform_e2e.runs.saved import SavedRun
+from platform_e2e.runs.run_json import SavedRun
 
 FINDING = {
     "object": "service/chat -n chat-dev",

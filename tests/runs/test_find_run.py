@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from platform_e2e.errors import WrongUsage
-from platform_e2e.outside.members import ArchiveLimits, leads_out
 from platform_e2e.runs import find_run
 from platform_e2e.runs.find_run import find
+from platform_e2e.untrusted.members import ArchiveLimits, leads_out
 
 
 def said(status: int = 1) -> bytes:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from platform_e2e.runs.history import comparison, jsonl, record
+from platform_e2e.runs.history import changes, jsonl, record
 from platform_e2e.runs.history.jsonl import Ledger
 from platform_e2e.runs.history.record import RecordedRun, RecordedTest, counts
 from platform_e2e.runs.verdict import Outcome, Result, verdict_on
@@ -163,7 +163,7 @@ def test_a_line_with_any_number_is_left_out_or_can_be_compared_with(place: tuple
         return
     for accept in (False, True):
         now = entry(9, tests={}, promises={"monitoring": {"verdict": "holds", "tests": {}, "figures": {}}})
-        said = comparison.compare(now, [entry(2), read], accept=accept)
+        said = changes.compare(now, [entry(2), read], accept=accept)
         assert said.as_json()
 
 

@@ -14,7 +14,7 @@ from platform_e2e.cluster import providers
 from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.commands import doctor
 from platform_e2e.errors import BrokenHarness, WrongUsage
-from platform_e2e.runs import checkout, compare, find_run, provenance, run_options, run_record, seals
+from platform_e2e.runs import checkout, compare, find_run, provenance, run_options, run_record, signatures
 from platform_e2e.runs.directory import Run
 from platform_e2e.runs.run_options import compare_states, prepare
 from platform_e2e.runs.run_record import Then
@@ -204,9 +204,9 @@ def test_a_run_that_was_made_elsewhere_is_replayed_only_with_trust(
         assert words in refused.value.problem
     assert "with --trust" in refused.value.remedy
     assert not (tmp_path / "cache").exists(), "nothing was made"
-    seals.seal(place, find_run.NEEDED)
+    signatures.seal(place, find_run.NEEDED)
     assert prepare({"replay": str(place)}, {}) is not None
-    assert (tmp_path / "cache" / seals.KEY).stat().st_mode & 0o077 == 0
+    assert (tmp_path / "cache" / signatures.KEY).stat().st_mode & 0o077 == 0
     for name in ("run.json", "layer.tar.gz", "uncommitted.patch", "run.seal"):
         before = (place / name).read_bytes()
         (place / name).write_bytes(before[:-2] + b"x" + before[-1:])
@@ -217,7 +217,7 @@ def test_a_run_that_was_made_elsewhere_is_replayed_only_with_trust(
     with pytest.raises(WrongUsage, match="or was changed since"):
         prepare({"replay": str(place)}, {})
     (place / "harness.patch").unlink()
-    (tmp_path / "cache" / seals.KEY).unlink()
+    (tmp_path / "cache" / signatures.KEY).unlink()
     with pytest.raises(WrongUsage, match="was not made with this cache"):
         prepare({"replay": str(place)}, {"PLATFORM_E2E_TRUST": "no"})
     assert prepare({"replay": str(place)}, {"PLATFORM_E2E_TRUST": "yes"}) is not None

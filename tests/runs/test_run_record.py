@@ -14,10 +14,10 @@ import pytest
 
 from platform_e2e import paths
 from platform_e2e.errors import HarnessError, WrongUsage
-from platform_e2e.outside.tarformat import MemberKind
 from platform_e2e.runs import restore, run_options, snapshot
 from platform_e2e.runs.compare import as_json, compare, summary, table
 from platform_e2e.settings import resolve
+from platform_e2e.untrusted.tarformat import MemberKind
 from tests.fakes import crafted
 
 SOUND: dict[str, Any] = {

@@ -10,8 +10,8 @@ from functools import partial
 from ipaddress import ip_address
 
 from platform_e2e.addresses import AddressRange
-from platform_e2e.checks import outside
-from platform_e2e.checks.remote import Asker, Container, Here
+from platform_e2e.checks import external_client
+from platform_e2e.checks.container_client import Asker, Container, Here
 from platform_e2e.cluster import providers
 from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.diagnosis.explain import explain
@@ -186,7 +186,7 @@ class ObservedService:
     events: frozenset[str] | None = None
     macs: Mapping[str, str | None] = field(default_factory=dict)
     node_mac: str | None = None
-    answer: outside.ProbeResult | None = None
+    answer: external_client.ProbeResult | None = None
     asked_from: str = ""
     declared: Sequence[str] = ()
     others: Sequence[str] = ()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from ipaddress import ip_address, ip_network
 
+from platform_e2e.checks.external_client import ProbeResult
 from platform_e2e.checks.loadbalancer.observe import ObservedService
-from platform_e2e.checks.outside import ProbeResult
 from platform_e2e.diagnosis.objects import at, labels_of, listed, name_of
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import key

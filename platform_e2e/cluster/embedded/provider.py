@@ -22,11 +22,11 @@ from platform_e2e.cluster.network.addressing import Plan
 from platform_e2e.cluster.network.links import Network
 from platform_e2e.cluster.provider import Capability, ClusterFacts, ClusterSpec, NodeFacts, Problem
 from platform_e2e.errors import BrokenHarness
-from platform_e2e.outside import plainfile
 from platform_e2e.shell import background
 from platform_e2e.timeline import Timeline
 from platform_e2e.toolbox.artifacts import Artifacts, ensure_artifacts
 from platform_e2e.toolbox.waiting import wait_until
+from platform_e2e.untrusted import plainfile
 
 log = logging.getLogger(__name__)
 

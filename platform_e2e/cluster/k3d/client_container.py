@@ -5,7 +5,7 @@ Docker Desktop and rootless Docker have networks that this host has no interface
 
 from __future__ import annotations
 
-from platform_e2e.cluster.k3d import parts
+from platform_e2e.cluster.k3d import docker_objects
 from platform_e2e.cluster.k3d.docker import CLUSTER_LABEL, Docker, network_name
 from platform_e2e.cluster.k3d.failures import K3dFailed
 from platform_e2e.cluster.k3d.nodeimage import LOAD_SECONDS
@@ -49,7 +49,7 @@ def start(docker: Docker, cluster: str, image: str) -> str:
     words = ("--name", name, "--network", network_name(cluster), "--label", f"{CLUSTER_LABEL}={cluster}")
     # Docker's default, which a daemon's settings can remove.
     docker.run("run", "--detach", "--init", "--cap-add", "NET_RAW", *words, image, *SLEEP)
-    found = parts.addresses(docker, cluster).get(name)
+    found = docker_objects.addresses(docker, cluster).get(name)
     if found is None:
         raise K3dFailed(
             f"the container {name} must have an address on the network {network_name(cluster)}, got none", "run again"

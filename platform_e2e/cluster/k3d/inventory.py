@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from platform_e2e.cluster.k3d import daemon, parts
+from platform_e2e.cluster.k3d import daemon, docker_objects
 from platform_e2e.cluster.k3d.daemon import Silence
 from platform_e2e.cluster.k3d.docker import Docker, network_name
 
@@ -35,12 +35,12 @@ def belongings(clusters: Iterable[str]) -> frozenset[str]:
     found: set[str] = set()
     for cluster in clusters:
         for each in docker.containers(cluster):
-            found |= {str(each["Id"]), parts.name_of(each)}
+            found |= {str(each["Id"]), docker_objects.name_of(each)}
             found.add(str(each["NetworkSettings"].get("SandboxKey") or ""))
             found.add(str((each.get("GraphDriver") or {}).get("Data", {}).get("MergedDir") or ""))
         found |= set(docker.volumes(cluster))
         if docker.network(cluster):
-            bridge = parts.bridge(docker, cluster)
+            bridge = docker_objects.bridge(docker, cluster)
             found |= {network_name(cluster), bridge}
             found |= {port.name for port in (Path("/sys/class/net") / bridge / "brif").glob("*")} if bridge else set()
     return frozenset(found - {""})

@@ -13,10 +13,10 @@ from platform_e2e.cluster.k3d import (
     client_container,
     config,
     daemon,
+    docker_objects,
     failures,
     image_sources,
     nodeimage,
-    parts,
     pulled,
 )
 from platform_e2e.cluster.k3d.access import NONE, Access
@@ -105,7 +105,7 @@ class Making:
             kubeconfig = self._kubeconfig()
             nodes.complete(kubeconfig)
         except BaseException:
-            parts.keep_logs(self.docker, self.name, self.directory / "logs" / "k3d")
+            docker_objects.keep_logs(self.docker, self.name, self.directory / "logs" / "k3d")
             raise
         self.timeline.progress("cluster", f"{self.spec.nodes} node(s) ready")
         return self._facts(kubeconfig)
@@ -178,19 +178,19 @@ class Making:
             stream(
                 [self.k3d.path, "cluster", "create", "--config", file],
                 timeout=CREATE_SECONDS,
-                on_line=lambda line: self.timeline.progress("cluster", f"k3d: {parts.plain(line)}"),
+                on_line=lambda line: self.timeline.progress("cluster", f"k3d: {docker_objects.plain(line)}"),
                 log_file=logs / "create.log",
-                env={**parts.environment_of(self.directory), **nodes.environment},
+                env={**docker_objects.environment_of(self.directory), **nodes.environment},
                 tied=True,
             )
         except CommandError as error:
-            output = parts.plain(error.output)
+            output = docker_objects.plain(error.output)
             raise failures.explain(f"k3d could not make cluster {self.spec.name}", output) from error
 
     def _kubeconfig(self) -> Path:
         """Write the administrator's kubeconfig into the cluster's directory; the user's own stays unchanged."""
         words: list[str | Path] = [self.k3d.path, "kubeconfig", "get", self.name]
-        told = run(words, timeout=COMMAND_SECONDS, env=parts.environment_of(self.directory))
+        told = run(words, timeout=COMMAND_SECONDS, env=docker_objects.environment_of(self.directory))
         write(self.directory, {"kubeconfig": told.stdout.encode()})
         return self.directory / "kubeconfig"
 
@@ -207,10 +207,10 @@ class Making:
 
     def _facts(self, kubeconfig: Path) -> ClusterFacts:
         why = daemon.why_no_client(self.daemon)
-        bridge = "" if why else parts.bridge(self.docker, self.name)
+        bridge = "" if why else docker_objects.bridge(self.docker, self.name)
         asker = str(self.plan.host) if bridge else self._probe(why or "this host has no interface on the segment")
-        found = parts.addresses(self.docker, self.name)
-        parts.keep_out_of_pools(self.spec, self.plan, found)
+        found = docker_objects.addresses(self.docker, self.name)
+        docker_objects.keep_out_of_pools(self.spec, self.plan, found)
         return ClusterFacts(
             name=self.spec.name,
             provider=NAME,

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from platform_e2e.cluster import naming
-from platform_e2e.cluster.k3d import binary, failures, parts
+from platform_e2e.cluster.k3d import binary, docker_objects, failures
 from platform_e2e.cluster.k3d.docker import Docker, network_name
 from platform_e2e.cluster.k3d.failures import K3dFailed
 from platform_e2e.cluster.provider import ClusterFacts
@@ -27,7 +27,7 @@ def load_image(facts: ClusterFacts, archive: Path) -> None:
     Raises:
         K3dFailed: a node lacks it afterwards.
     """
-    docker = parts.daemon_of(Path(facts.directory))
+    docker = docker_objects.daemon_of(Path(facts.directory))
     k3d = binary.ensure(Timeline(None))
     words: list[str | Path] = [
         k3d.path,
@@ -41,9 +41,9 @@ def load_image(facts: ClusterFacts, archive: Path) -> None:
     ]
     try:
         # k3d ends with 0 even if a node refuses the image.
-        run(words, timeout=LOAD_SECONDS, env=parts.environment_of(Path(facts.directory)))
+        run(words, timeout=LOAD_SECONDS, env=docker_objects.environment_of(Path(facts.directory)))
     except CommandError as error:
-        raise failures.explain(f"k3d could not load {archive}", parts.plain(error.output)) from error
+        raise failures.explain(f"k3d could not load {archive}", docker_objects.plain(error.output)) from error
     digests = config_digests(archive)
     for each in facts.nodes:
         for digest in digests:
@@ -72,7 +72,7 @@ def stop_node(facts: ClusterFacts, node: str) -> None:
     Docker assigns an agent's address, and would give it to the next container that starts. While the container is stopped, the
     address can be assigned to it permanently.
     """
-    docker = parts.daemon_of(Path(facts.directory))
+    docker = docker_objects.daemon_of(Path(facts.directory))
     address = next(each.address for each in facts.nodes if each.name == node)
     docker.run("kill", node, ok=(0, 1))
     pin(docker, naming.on_host(facts.name), node, address)
@@ -93,7 +93,7 @@ def start_node(facts: ClusterFacts, node: str) -> None:
     Raises:
         K3dFailed: it does not start.
     """
-    docker = parts.daemon_of(Path(facts.directory))
+    docker = docker_objects.daemon_of(Path(facts.directory))
     try:
         docker.run("start", node)
     except CommandError as error:

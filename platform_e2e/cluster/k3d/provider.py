@@ -8,7 +8,17 @@ from pathlib import Path
 
 from platform_e2e import paths
 from platform_e2e.cluster import cleanup, machine, naming
-from platform_e2e.cluster.k3d import binary, daemon, image_sources, judging, making, mirrors, network, node_ops, parts
+from platform_e2e.cluster.k3d import (
+    binary,
+    daemon,
+    docker_objects,
+    image_sources,
+    judging,
+    making,
+    mirrors,
+    network,
+    node_ops,
+)
 from platform_e2e.cluster.k3d.daemon import Silence
 from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.cluster.k3d.failures import K3dFailed
@@ -70,19 +80,19 @@ class K3dProvider:
             NotInTime: a node is not ready.
         """
         docker = Docker.of_environment()
-        docker.write(directory / parts.DAEMON)
+        docker.write(directory / docker_objects.DAEMON)
         there = daemon.ask(docker)
         if isinstance(there, Silence):
             raise K3dFailed(f"k3d needs Docker: {there.reason}", there.remedy)
         k3d = binary.ensure(timeline)
         agents = spec.nodes - spec.servers
         plan = network.choose(docker, directory, spec.pools, spec.servers, agents)
-        names = parts.node_names(naming.on_host(spec.name), spec.servers, agents)
+        names = docker_objects.node_names(naming.on_host(spec.name), spec.servers, agents)
         return Making(spec, docker, there, k3d, plan, names, directory, timeline).run()
 
     def alive(self, facts: ClusterFacts) -> bool:
         """Tell whether every node of the cluster still runs."""
-        running = parts.running(parts.daemon_of(Path(facts.directory)), naming.on_host(facts.name))
+        running = docker_objects.running(docker_objects.daemon_of(Path(facts.directory)), naming.on_host(facts.name))
         return running >= {each.name for each in facts.nodes}
 
     def tend(self, name: str, directory: Path) -> None:
@@ -102,13 +112,13 @@ class K3dProvider:
 
     def enter(self, facts: ClusterFacts, node: str) -> Sequence[str]:
         """Return the command line of a shell in a node."""
-        environment = parts.daemon_of(Path(facts.directory)).environment
+        environment = docker_objects.daemon_of(Path(facts.directory)).environment
         variables = [f"{name}={value}" for name, value in environment.items()]
         return ["env", *variables, "docker", "exec", "--interactive", "--tty", node, "/bin/sh"]
 
     def ask_from(self, facts: ClusterFacts, words: Sequence[str], timeout: float) -> str:
         """Run a program in the probing container of the cluster, and return its standard output."""
-        docker = parts.daemon_of(Path(facts.directory))
+        docker = docker_objects.daemon_of(Path(facts.directory))
         return docker.run("exec", facts.probe, *words, timeout=timeout).stdout
 
     def delete(self, name: str, directory: Path) -> None:
@@ -117,7 +127,7 @@ class K3dProvider:
         Raises:
             K3dFailed: no daemon answers; the cluster's files stay, because they record the rest.
         """
-        parts.remove(parts.daemon_of(directory), naming.on_host(name))
+        docker_objects.remove(docker_objects.daemon_of(directory), naming.on_host(name))
         if sys.platform == "linux":
             cleanup.remove(name, directory)
         else:
@@ -127,4 +137,4 @@ class K3dProvider:
         """Return the existing traces of this cluster."""
         directory = paths.clusters() / name
         here = cleanup.find(name) if sys.platform == "linux" else [f"directory {directory}"] * directory.exists()
-        return [*parts.find(Docker.of_environment(), naming.on_host(name)), *here]
+        return [*docker_objects.find(Docker.of_environment(), naming.on_host(name)), *here]

@@ -14,8 +14,8 @@ from typing import Any
 from platform_e2e.kube.errors import KubeconfigError
 from platform_e2e.kube.kubeconfig.credential import CredentialError
 from platform_e2e.kube.kubeconfig.tls import pem, text_of
-from platform_e2e.outside.documents import NoDocument, from_json
 from platform_e2e.shell import CommandError, confidential
+from platform_e2e.untrusted.documents import NoDocument, from_json
 
 GROUP = "client.authentication.k8s.io"
 VERSIONS = (f"{GROUP}/v1", f"{GROUP}/v1beta1")

@@ -20,7 +20,7 @@ from urllib3.exceptions import HTTPError
 
 from platform_e2e.atomic import whole_file
 from platform_e2e.kube.kubeconfig.credential import CredentialError
-from platform_e2e.outside.documents import NoDocument, from_json
+from platform_e2e.untrusted.documents import NoDocument, from_json
 
 log = logging.getLogger(__name__)
 

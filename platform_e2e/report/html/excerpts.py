@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from platform_e2e import redact
-from platform_e2e.outside import plainfile
 from platform_e2e.report.html.problems import ReportedProblem
 from platform_e2e.report.html.source import Kept
+from platform_e2e.untrusted import plainfile
 
 LOGS_SHOWN = 6
 """How many logs a problem shows: those of the pods it names and of the controllers beside them."""

@@ -15,9 +15,9 @@ from platform_e2e.report.console import duration
 from platform_e2e.report.html.course import Course
 from platform_e2e.report.html.problems import NotRun, ReportedProblem
 from platform_e2e.report.html.source import RunFiles
-from platform_e2e.runs.history.comparison import NO_GREEN, Change
+from platform_e2e.runs.history.changes import NO_GREEN, Change
 from platform_e2e.runs.history.record import OF_HISTORY
-from platform_e2e.runs.saved import Green, History, SavedRun
+from platform_e2e.runs.run_json import Green, History, SavedRun
 from platform_e2e.runs.verdict import BAD, Outcome, Row, Verdict
 
 OUTCOMES = ("failed", "error", "blocked", "skipped", "passed")

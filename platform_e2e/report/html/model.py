@@ -14,7 +14,7 @@ from platform_e2e.report.html import excerpts, headline
 from platform_e2e.report.html.course import Course, Item, Lane, Wait, course
 from platform_e2e.report.html.problems import NotRun, ReportedProblem, not_run, problems
 from platform_e2e.report.html.source import Kept, RunFiles
-from platform_e2e.runs.saved import SavedRun
+from platform_e2e.runs.run_json import SavedRun
 from platform_e2e.runs.verdict import BAD, Outcome, Result, summarise
 
 PROBLEMS_SHOWN = 60

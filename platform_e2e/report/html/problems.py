@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from platform_e2e.errors import ExitCode
 from platform_e2e.finding import Finding
 from platform_e2e.report.html.course import Wait
-from platform_e2e.runs.saved import SavedRun
+from platform_e2e.runs.run_json import SavedRun
 from platform_e2e.runs.verdict import BAD, Outcome, Result, in_short
 
 OBJECT = re.compile(r"[a-z][\w.-]*/[\w.-]*\w(?: -n [\w.-]*\w)?")

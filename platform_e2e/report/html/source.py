@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from platform_e2e.evidence.store import Index, IndexedFile
-from platform_e2e.outside import documents, plainfile, typed
-from platform_e2e.outside.typed import Finite
-from platform_e2e.runs.saved import SavedRun, read_json
+from platform_e2e.runs.run_json import SavedRun, read_json
+from platform_e2e.untrusted import documents, plainfile, typed
+from platform_e2e.untrusted.typed import Finite
 
 FILES_SHOWN = 2000
 """How many files of the evidence are listed; a run over two hundred namespaces has fewer."""

@@ -13,9 +13,9 @@ from msgspec import Meta
 
 from platform_e2e import redact
 from platform_e2e.errors import ExitCode
-from platform_e2e.outside import typed
-from platform_e2e.outside.typed import Finite
 from platform_e2e.runs.verdict import Outcome, Result, Verdict
+from platform_e2e.untrusted import typed
+from platform_e2e.untrusted.typed import Finite
 
 VERSION = 1
 """Of the line's shape; a line of another version is not read."""

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_typ
 
 import msgspec
 
-from platform_e2e.outside.documents import NoDocument
+from platform_e2e.untrusted.documents import NoDocument
 
 NOTES_KEPT = 10
 """How many of the values that were left out are named one by one."""

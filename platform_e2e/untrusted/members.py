@@ -17,8 +17,8 @@ from pathlib import PurePosixPath
 from typing import BinaryIO
 
 from platform_e2e.errors import WrongUsage
-from platform_e2e.outside.shown import shown
-from platform_e2e.outside.tarformat import (
+from platform_e2e.untrusted.printable import shown
+from platform_e2e.untrusted.tarformat import (
     BLOCK,
     CHUNK,
     EXTENDED,

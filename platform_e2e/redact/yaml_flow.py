@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from platform_e2e.possessive import compiled
 from platform_e2e.redact.names import HIDDEN
 from platform_e2e.redact.yaml_nodes import DEEPEST, Anchors, Leaf, Map, Seq, unquoted
+from platform_e2e.regex import compiled
 
 DOUBLE = compiled(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 SINGLE = compiled(r"'[^']*+(?:''[^']*+)*+'")

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from platform_e2e import paths
-from platform_e2e.outside import plainfile
+from platform_e2e.untrusted import plainfile
 
 SEAL = "run.seal"
 """The file in a run's directory."""

@@ -11,8 +11,8 @@ from typing import Any
 from platform_e2e.runs.history import flakes as flaking
 from platform_e2e.runs.history.flakes import Flake
 from platform_e2e.runs.history.jsonl import Ledger
+from platform_e2e.runs.history.lost_coverage import Fewer, fewer, number, results
 from platform_e2e.runs.history.record import RecordedRun, RecordedTest
-from platform_e2e.runs.history.regression import Fewer, fewer, number, results
 from platform_e2e.runs.verdict import Outcome, Result
 
 HISTORY, FLAKES = "history.jsonl", "flakes.jsonl"

@@ -9,7 +9,7 @@ from pathlib import Path
 from platform_e2e.checks.applications import TESTS
 from platform_e2e.cluster import providers
 from platform_e2e.cluster.directory import ClusterDirectory, read_spec
-from platform_e2e.cluster.k3d import appimage, image_sources, parts
+from platform_e2e.cluster.k3d import appimage, docker_objects, image_sources
 from platform_e2e.cluster.provider import ClusterFacts, Images
 from platform_e2e.diagnosis.causes import unexplained
 from platform_e2e.diagnosis.explain import unexplained_of
@@ -257,7 +257,7 @@ def load_own_images(facts: ClusterFacts, layer: Layer, timeline: Timeline) -> No
     if not from_registry(facts):
         return
     directory = Path(facts.directory)
-    docker = parts.daemon_of(directory)
+    docker = docker_objects.daemon_of(directory)
     named = images.names(layer.directory / "apps")
     mirrors = image_sources.parse_mirror(read_spec(ClusterDirectory(facts.name).spec_file)[0].mirror)
     with timeline.phase("images", "images of the layer's own applications"):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from platform_e2e.checks.monitoring.instances import NAME_LABEL, OPERATED, Operated
+from platform_e2e.checks.monitoring.prometheus_replicas import NAME_LABEL, OPERATED, Operated
 from platform_e2e.kube.objects import Object
 from tests.fakes.recorded_view import RecordedView, made
 

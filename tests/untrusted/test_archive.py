@@ -11,10 +11,10 @@ import pytest
 
 from platform_e2e.errors import WrongUsage
 from platform_e2e.incident import archive as incident_archive
-from platform_e2e.outside import archive
-from platform_e2e.outside.archive import Content
-from platform_e2e.outside.members import ArchiveLimits
 from platform_e2e.runs import find_run
+from platform_e2e.untrusted import archive
+from platform_e2e.untrusted.archive import Content
+from platform_e2e.untrusted.members import ArchiveLimits
 
 LIMITS = ArchiveLimits(archive=1 << 20, members=100, kept=1 << 20, file=1 << 20)
 LAYER: dict[str, Content] = {

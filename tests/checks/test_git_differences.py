@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platform_e2e.checks.differences import bare, changed, escaped, missing_from, quantity, value_at
+from platform_e2e.checks.git_differences import bare, changed, escaped, missing_from, quantity, value_at
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object
 from tests.fakes.recorded_view import made

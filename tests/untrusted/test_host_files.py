@@ -18,9 +18,9 @@ from platform_e2e.evidence import pack
 from platform_e2e.evidence.cluster_state import Beside, StateCollector
 from platform_e2e.evidence.store import Store
 from platform_e2e.incident import archive
-from platform_e2e.outside import plainfile
 from platform_e2e.report import html
 from platform_e2e.timeline import Timeline
+from platform_e2e.untrusted import plainfile
 from tests.fakes import made_run
 
 SECRET = "root:hunter2hunter2:19000"

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platform_e2e.outside import typed
-from platform_e2e.outside.documents import NoDocument
-from platform_e2e.outside.typed import NOTES_KEPT, Finite, lenient, strict
+from platform_e2e.untrusted import typed
+from platform_e2e.untrusted.documents import NoDocument
+from platform_e2e.untrusted.typed import NOTES_KEPT, Finite, lenient, strict
 
 
 class End(StrEnum):

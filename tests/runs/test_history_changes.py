@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from platform_e2e.runs.history.comparison import Comparison, compare
+from platform_e2e.runs.history.changes import Comparison, compare
+from platform_e2e.runs.history.lost_coverage import fewer
 from platform_e2e.runs.history.record import RecordedRun, RecordedTest
-from platform_e2e.runs.history.regression import fewer
 from platform_e2e.runs.verdict import Outcome
 from tests.fakes.histories import HARNESS, LAYER, entry, monitor
 

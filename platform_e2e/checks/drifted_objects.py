@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from platform_e2e import redact
-from platform_e2e.checks.differences import HIDDEN, Difference, missing_from, value_at
+from platform_e2e.checks.git_differences import HIDDEN, Difference, missing_from, value_at
 from platform_e2e.checks.ignore_differences import statuses
-from platform_e2e.checks.partial import SkippedParts
+from platform_e2e.checks.skipped_parts import SkippedParts
 from platform_e2e.diagnosis.objects import annotations_of, at
 from platform_e2e.kube.objects import Object, key, kind_of
 from platform_e2e.kube.reader import Reader

@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from platform_e2e import paths, possessive
-from platform_e2e.possessive import atomic, compiled
+from platform_e2e import paths, regex
+from platform_e2e.regex import atomic, compiled
 
 EXEMPT = paths.ROOT / "platform_e2e" / "outside" / "documents.py"
 """Its one pattern is right on every Python, as the comment there says."""
@@ -32,9 +32,9 @@ def test_a_possessive_quantifier_is_an_atomic_group(written: str, meant: str) ->
     re.compile(meant)
 
 
-@pytest.mark.parametrize("right", sorted({False, possessive.RIGHT}))
+@pytest.mark.parametrize("right", sorted({False, regex.RIGHT}))
 def test_every_python_finds_what_the_pattern_means(monkeypatch: pytest.MonkeyPatch, *, right: bool) -> None:
-    monkeypatch.setattr(possessive, "RIGHT", right)
+    monkeypatch.setattr(regex, "RIGHT", right)
     assert compiled(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"').fullmatch(r'"a\"b\\"')
     assert compiled(rb'"(?:[^"\\]++|\\.)*+"').match(b'"a\\"\xff" x')
 

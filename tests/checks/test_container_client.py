@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from platform_e2e.checks import wire
+from platform_e2e.checks import network_probe
 from platform_e2e.checks.arp import Reply
+from platform_e2e.checks.container_client import Container, Here
 from platform_e2e.checks.loadbalancer.observe import Outside
-from platform_e2e.checks.remote import Container, Here
 from platform_e2e.cluster.embedded.provider import EmbeddedProvider
 from platform_e2e.cluster.k3d.provider import K3dProvider
 from platform_e2e.cluster.provider import ClusterFacts
@@ -58,7 +58,7 @@ def server() -> Iterator[int]:
 
 def there(**asked: Any) -> Any:
     """Run the program as a container does: with nothing but the standard library, without this checkout."""
-    words = [sys.executable, "-I", "-c", inspect.getsource(wire), json.dumps(asked)]
+    words = [sys.executable, "-I", "-c", inspect.getsource(network_probe), json.dumps(asked)]
     return json.loads(subprocess.run(words, capture_output=True, check=True, text=True, cwd="/").stdout)
 
 

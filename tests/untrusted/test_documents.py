@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from platform_e2e.outside import documents
+from platform_e2e.untrusted import documents
 
 LONE = {
     "escape": rb'{"\uD800": ["\udfff", {"a\udc00\ud800b": "\ud83d\ude00"}]}',

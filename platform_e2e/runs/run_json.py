@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict
 
-from platform_e2e.outside import documents, plainfile, typed
-from platform_e2e.outside.typed import Finite
-from platform_e2e.runs.history.comparison import Change
+from platform_e2e.runs.history.changes import Change
 from platform_e2e.runs.history.flakes import Flake
 from platform_e2e.runs.verdict import Verdict
+from platform_e2e.untrusted import documents, plainfile, typed
+from platform_e2e.untrusted.typed import Finite
 
 NAME = "run.json"
 

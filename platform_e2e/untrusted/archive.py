@@ -13,10 +13,10 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from platform_e2e.errors import WrongUsage
-from platform_e2e.outside import plainfile
-from platform_e2e.outside.members import ArchiveLimits, Member, members, refused
-from platform_e2e.outside.shown import shown
-from platform_e2e.outside.tarformat import MemberKind
+from platform_e2e.untrusted import plainfile
+from platform_e2e.untrusted.members import ArchiveLimits, Member, members, refused
+from platform_e2e.untrusted.printable import shown
+from platform_e2e.untrusted.tarformat import MemberKind
 
 Content = tuple[str, bytes, bool]
 """`file` or `link`, the bytes of the file or the path that the link leads to, and whether the file is executable."""

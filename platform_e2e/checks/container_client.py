@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from platform_e2e.checks import arp, outside, wire
+from platform_e2e.checks import arp, external_client, network_probe
 from platform_e2e.checks.arp import Reply
-from platform_e2e.checks.outside import PATIENCE, TIMEOUT, ProbeResult
+from platform_e2e.checks.external_client import PATIENCE, TIMEOUT, ProbeResult
 from platform_e2e.layer.probe import Probe
 
 MARGIN_SECONDS = 20.0
@@ -58,11 +58,11 @@ class Here:
 
     def fetch(self, address: str, probe: Probe, times: int = 1) -> ProbeResult:
         """Ask over HTTP, so many times, and compare the answers with what the layer says."""
-        return outside.several(lambda: outside.fetch(address, probe), times)
+        return external_client.several(lambda: external_client.fetch(address, probe), times)
 
     def connect(self, address: str, port: int, times: int = 1) -> ProbeResult:
         """Open a TCP connection and close it again, so many times."""
-        return outside.several(lambda: outside.connect(address, port), times)
+        return external_client.several(lambda: external_client.connect(address, port), times)
 
 
 @dataclass(frozen=True)
@@ -84,26 +84,30 @@ class Container:
 
     def fetch(self, address: str, probe: Probe, times: int = 1) -> ProbeResult:
         """Ask over HTTP, so many times, and compare the answers with what the layer says."""
-        url = outside.url_of(address, probe)
+        url = external_client.url_of(address, probe)
         where = {"scheme": probe.scheme, "address": address, "port": probe.port, "path": probe.path}
 
         def judged(said: dict[str, Any]) -> ProbeResult:
             if "problem" in said:
                 return ProbeResult("HTTP", url, said["problem"], False, said["seconds"])
-            return outside.judge(url, probe, said["status"], said["body"], said["seconds"])
+            return external_client.judge(url, probe, said["status"], said["body"], said["seconds"])
 
         return self._several(judged, times, what="get", **where)
 
     def connect(self, address: str, port: int, times: int = 1) -> ProbeResult:
         """Open a TCP connection and close it again, so many times."""
         return self._several(
-            lambda said: outside.connected(address, port, said), times, what="connect", address=address, port=port
+            lambda said: external_client.connected(address, port, said),
+            times,
+            what="connect",
+            address=address,
+            port=port,
         )
 
     def _several(self, judged: Callable[[dict[str, Any]], ProbeResult], times: int, **asked: Any) -> ProbeResult:
         """Ask several times within one run of the program, and return the outcome."""
         said = self._ask(**asked, times=times, patience=PATIENCE, timeout=TIMEOUT)
-        return outside.worst([(judged(answer), int(answer["times"])) for answer in said["answers"]])
+        return external_client.worst([(judged(answer), int(answer["times"])) for answer in said["answers"]])
 
     def _ask(self, *, timeout: float, **asked: Any) -> dict[str, Any]:
         """Run `wire` in the container.
@@ -112,7 +116,7 @@ class Container:
             CommandError: the container is gone, or has no Python.
         """
         request = json.dumps({**asked, "timeout": timeout})
-        words = ("python3", "-c", inspect.getsource(wire), request)
+        words = ("python3", "-c", inspect.getsource(network_probe), request)
         timeout += float(asked.get("patience", 0.0))
         said: dict[str, Any] = json.loads(self.run(words, timeout + MARGIN_SECONDS))
         return said

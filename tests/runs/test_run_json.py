@@ -10,8 +10,8 @@ import pytest
 
 from platform_e2e.finding import Cause, Finding
 from platform_e2e.report.html import write
-from platform_e2e.runs.history.comparison import Change
-from platform_e2e.runs.saved import NAME, Phase, SavedRun
+from platform_e2e.runs.history.changes import Change
+from platform_e2e.runs.run_json import NAME, Phase, SavedRun
 from platform_e2e.runs.verdict import Outcome, Result, verdict_on
 from tests.fakes.made_run import OUTSIDE, red
 

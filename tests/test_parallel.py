@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from platform_e2e.errors import BrokenHarness, BrokenPlatform
-from platform_e2e.together import together
+from platform_e2e.parallel import together
 
 pytestmark = pytest.mark.point("foundation-waits-for-layer")
 

@@ -12,7 +12,7 @@ from typing import Any
 import requests
 from urllib3.exceptions import InsecureRequestWarning
 
-from platform_e2e.checks import wire
+from platform_e2e.checks import network_probe
 from platform_e2e.layer.probe import Probe
 
 TIMEOUT = 5.0
@@ -133,7 +133,7 @@ def judge(url: str, probe: Probe, status: int, body: str, seconds: float) -> Pro
 
 def connect(address: str, port: int) -> ProbeResult:
     """Open a TCP connection and close it again; what answers is not known."""
-    return connected(address, port, wire.connect(address, port, TIMEOUT))
+    return connected(address, port, network_probe.connect(address, port, TIMEOUT))
 
 
 def connected(address: str, port: int, said: Mapping[str, Any]) -> ProbeResult:
