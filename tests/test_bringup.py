@@ -61,10 +61,10 @@ class Stage:
             "bringup.programs.ensure": lambda *_: SimpleNamespace(path=Path),
             "bringup.supplies.of": lambda _: SimpleNamespace(registries=(), ca=""),
             "bringup.Kube.from_kubeconfig": lambda _: contextlib.nullcontext(view),
-            "phases.install_foundations": self.install,
-            "phases.git_server": lambda *_: "git",
-            "phases.load_own_images": lambda *_: None,
-            "phases.deploy": self.deploy,
+            "bringup_phases.install_foundations": self.install,
+            "bringup_phases.git_server": lambda *_: "git",
+            "bringup_phases.load_own_images": lambda *_: None,
+            "bringup_phases.deploy": self.deploy,
         }.items():
             monkeypatch.setattr(f"platform_e2e.{name}", value)
 

@@ -33,8 +33,8 @@ class Environment:
     def run(
         self, *words: str, where: Path, timeout: float = SECONDS, **variables: str
     ) -> subprocess.CompletedProcess[str]:
-        # With a place of its own for what is compiled, all packages would be compiled once more.
-        dropped = {"PYTHONPATH", "PYTHONPYCACHEPREFIX"}
+        # With a place of its own for what is compiled, all packages would be compiled once more. The results lie in its repository.
+        dropped = {"PYTHONPATH", "PYTHONPYCACHEPREFIX", "PLATFORM_E2E_ARTIFACTS"}
         kept = {name: value for name, value in os.environ.items() if name not in dropped and "PYTEST" not in name}
         return subprocess.run(
             [self.python, "-m", *words],
