@@ -95,7 +95,7 @@ def unselected(monitor: Object, view: ReadApi) -> Cause | None:
         else f"set {field} in the values of Prometheus' release; `{{}}` takes every {monitor['kind']}"
     )
     sentence = f"no Prometheus selects {name_of(monitor)}: {lacking}"
-    wanted = next((selector for _, selector in selectors if selector is not None), {})
+    wanted: Mapping[str, Any] = next((selector for _, selector in selectors if selector is not None), {})
     differing = unmet(wanted, labels_of(monitor))
     label = differing[1:] if differing[:1] == ("matchLabels",) else ()
     return Cause("monitor-unselected", sentence, remedy, field=("metadata", "labels", *label))
