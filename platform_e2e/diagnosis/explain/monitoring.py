@@ -51,7 +51,7 @@ from platform_e2e.diagnosis.registry import explains
 from platform_e2e.finding import Cause
 from platform_e2e.kube.errors import ApiError
 from platform_e2e.kube.objects import Object, key, kind_of
-from platform_e2e.kube.read_api import ReadApi
+from platform_e2e.kube.reader import ReadApi
 
 REJECTED = "InvalidConfiguration"
 """Reason of the operator's event about an object that it leaves out (pkg/operator/operator.go, InvalidConfigurationEvent)."""
@@ -95,7 +95,7 @@ def unselected(monitor: Object, view: ReadApi) -> Cause | None:
         else f"set {field} in the values of Prometheus' release; `{{}}` takes every {monitor['kind']}"
     )
     sentence = f"no Prometheus selects {name_of(monitor)}: {lacking}"
-    wanted: Object = next((selector for _, selector in selectors if selector is not None), {})
+    wanted: Mapping[str, Any] = next((selector for _, selector in selectors if selector is not None), {})
     differing = unmet(wanted, labels_of(monitor))
     label = differing[1:] if differing[:1] == ("matchLabels",) else ()
     return Cause("monitor-unselected", sentence, remedy, field=("metadata", "labels", *label))
