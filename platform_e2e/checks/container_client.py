@@ -110,7 +110,7 @@ class Container:
         return external_client.worst([(judged(answer), int(answer["times"])) for answer in said["answers"]])
 
     def _ask(self, *, timeout: float, **asked: Any) -> dict[str, Any]:
-        """Run `wire` in the container.
+        """Run `network_probe` in the container.
 
         Raises:
             CommandError: the container is gone, or has no Python.

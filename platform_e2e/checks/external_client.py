@@ -137,7 +137,7 @@ def connect(address: str, port: int) -> ProbeResult:
 
 
 def connected(address: str, port: int, said: Mapping[str, Any]) -> ProbeResult:
-    """Return what became of a connection, from what `wire.connect` says of it here or in a container."""
+    """Return what became of a connection, from what `network_probe.connect` says of it here or in a container."""
     problem = str(said.get("problem", ""))
     return ProbeResult("TCP", f"{address}:{port}", problem, not problem, said["seconds"])
 

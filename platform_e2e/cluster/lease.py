@@ -14,14 +14,12 @@ from typing import Any
 from urllib.parse import quote
 
 from platform_e2e.atomic import atomic_write
+from platform_e2e.cluster import layer_turns
 from platform_e2e.cluster.directory import ClusterDirectory
 from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.errors import BrokenHarness, WrongUsage
 from platform_e2e.timeline import Timeline
 from platform_e2e.toolbox.locks import FileLock
-
-WORTH_TELLING = 0.1
-"""Shortest wait for a lock, in seconds, that a report shows; taking a free one is below a millisecond."""
 
 
 class Blocked(BrokenHarness):
@@ -131,33 +129,8 @@ class Lease:
             fingerprint: the fingerprint of the layer's content and of its settings on the cluster.
             name: the name of the layer, shown to waiting processes.
         """
-        directory = self.files.path / "locks"
-        which, lock = directory / "layer", FileLock(directory / "layer.lock")
-        gate = FileLock(directory / "layer.gate.lock")
-        began, words = time.monotonic(), f"tests the layer {name}"
-        while True:
-            # A process that comes at the same moment must not find the lock taken and the layer unnamed.
-            with gate.held(words):
-                same = which.exists() and which.read_text() == fingerprint
-                release = lock.try_take(words, shared=same)
-                if release is not None and not same:
-                    try:
-                        which.write_text(fingerprint)
-                    finally:
-                        release()
-                    release = lock.try_take(words, shared=True)
-            if release is not None:
-                break
-            # Wait for its end only; the loop above decides which layer is next.
-            with lock.held(f"waits to test the layer {name}", waiting=lambda who: self._waits("another layer", who)):
-                pass
-        waited = time.monotonic() - began
-        if waited >= WORTH_TELLING:
-            self.timeline.wait("the end of the runs that test another layer", seconds=waited, outcome="met")
-        try:
+        with layer_turns.hold(self.files.path / "locks", fingerprint, name, self.timeline):
             yield
-        finally:
-            release()
 
     @contextlib.contextmanager
     def _held(self, name: str, *, shared: bool) -> Iterator[None]:
@@ -176,7 +149,7 @@ class Lease:
         with gate.held(f"waits for {words}", shared=shared, waiting=waits):
             release = part.take(words, shared=shared, waiting=waits)
         waited = time.monotonic() - began
-        if waited >= WORTH_TELLING:
+        if waited >= layer_turns.WORTH_TELLING:
             self.timeline.wait(f"the lock on {words}", seconds=waited, outcome="met")
         self._mine.add(name)
         try:

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from platform_e2e.errors import WrongUsage
 from platform_e2e.foundations import build, chart_source, crds, manifests, release_store, sealing_key, versions
 from platform_e2e.foundations.chart_source import Chart
 from platform_e2e.foundations.failure import ReleaseFailed, evidence, not_delivered
@@ -87,10 +86,6 @@ class Installed:
         return asdict(self)
 
 
-class OtherVersions(WrongUsage):
-    """--strict-versions was given, and the versions that would run differ from those in foundations.yaml."""
-
-
 @dataclass(frozen=True)
 class _Plan:
     """A release and its sources; `built` tells whether its images contain the embedded programs."""
@@ -145,7 +140,7 @@ def install(
     with timeline.phase("charts", "charts of the foundations"), ThreadPoolExecutor(len(releases)) as pool:
         plans = list(pool.map(lambda release: _plan(release, here, module_directory, charts_dir, timeline), releases))
     if strict_versions:
-        _refuse_others(plans, here)
+        versions.refuse_others({plan.release.name: (_running(plan, here), plan.release.app_version) for plan in plans})
     with Movement(kube, beside) as moving, ThreadPoolExecutor(len(plans)) as pool:
         futures = [pool.submit(_settle, kube, here, plan, timeline, moving, timeout=timeout) for plan in plans]
     done = [future.result() for future in futures]
@@ -175,20 +170,10 @@ def _plan(
     return _Plan(release, chart, values, key, built=module_directory is not None)
 
 
-def _refuse_others(plans: Sequence[_Plan], helm: Helm) -> None:
-    """Refuse a release that would run another version than the layer pins, by its chart or by a tag in its values."""
-    others = []
-    for plan in plans:
-        release, chart = plan.release, plan.chart
-        rendered = helm.template(release.name, chart.path, release.namespace, values=plan.values)
-        found = versions.running(release.chart, chart.app_version, rendered, built=plan.built)
-        if found != release.app_version:
-            others.append(f"{release.name} {found} in place of {release.app_version}")
-    if others:
-        raise OtherVersions(
-            f"--strict-versions must find the versions that foundations.yaml pins, got {', '.join(others)}.",
-            "Leave --strict-versions out, give the pinned charts with --charts-dir, or use a provider with a network.",
-        )
+def _running(plan: _Plan, helm: Helm) -> str:
+    """Return the version that a planned release would run, by its chart or by a tag in its values."""
+    rendered = helm.template(plan.release.name, plan.chart.path, plan.release.namespace, values=plan.values)
+    return versions.running(plan.release.chart, plan.chart.app_version, rendered, built=plan.built)
 
 
 def _settle(

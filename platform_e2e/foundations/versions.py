@@ -1,4 +1,4 @@
-"""The version of a product that a release runs, read from its objects' images, because values can set any tag."""
+"""The version of a product that a release runs, read from its objects' images, because values can set any tag; `--strict-versions`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from platform_e2e.errors import WrongUsage
 from platform_e2e.foundations.embedded import CHARTS
 from platform_e2e.foundations.manifests import Object
 
@@ -19,6 +20,27 @@ MAIN: Mapping[str, str] = {
 
 DIGEST_LENGTH = 19
 """Length of `sha256:` and twelve digits, the abbreviation of `docker images --digests`."""
+
+
+class OtherVersions(WrongUsage):
+    """--strict-versions was given, and the versions that would run differ from those in foundations.yaml."""
+
+
+def refuse_others(releases: Mapping[str, tuple[str, str]]) -> None:
+    """Refuse releases that would run another version than the layer pins.
+
+    Args:
+        releases: for each release by its name the version that it would run, and the pinned one.
+
+    Raises:
+        OtherVersions: at least one differs.
+    """
+    others = [f"{name} {found} in place of {pinned}" for name, (found, pinned) in releases.items() if found != pinned]
+    if others:
+        raise OtherVersions(
+            f"--strict-versions must find the versions that foundations.yaml pins, got {', '.join(others)}.",
+            "Leave --strict-versions out, give the pinned charts with --charts-dir, or use a provider with a network.",
+        )
 
 
 def running(chart: str, app_version: str, objects: Sequence[Object], *, built: bool) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from platform_e2e.layer import targets
-from platform_e2e.layer.targets import Subject
+from platform_e2e.layer import patch_targets
+from platform_e2e.layer.patch_targets import Subject
 from platform_e2e.layer.yamlfile import Document
 
 Keys = tuple[str | int, ...]
@@ -35,8 +35,8 @@ class Patch:
     def is_about(self, subject: Subject) -> bool | None:
         """Tell whether it changes an object; None where that is not known."""
         if self.target is None:
-            return targets.is_named(self.document.data, subject)
-        return targets.is_meant(self.target, subject)
+            return patch_targets.is_named(self.document.data, subject)
+        return patch_targets.is_meant(self.target, subject)
 
     def line_of(self, rendered: Any, keys: Keys) -> int | None:
         """Return the line that says what a field is, or that removes it; None where the patch leaves it alone."""

@@ -17,7 +17,7 @@ from platform_e2e.layer.errors import LayerError
 from platform_e2e.layer.field_locations import Written
 from platform_e2e.layer.kustomize import Reads, Renderer
 from platform_e2e.layer.objects import CLUSTER_SCOPED, Rendered
-from platform_e2e.layer.targets import Subject
+from platform_e2e.layer.patch_targets import Subject
 from platform_e2e.layer.yamlfile import Document
 
 

@@ -109,11 +109,11 @@ def with_layer(prepared: Prepared) -> Prepared:
     Raises:
         WrongUsage: it cannot be restored.
     """
-    from platform_e2e.runs import restore  # noqa: PLC0415 - the doctor needs no layer
+    from platform_e2e.runs import restore_layer  # noqa: PLC0415 - the doctor needs no layer
 
     if not prepared.chosen.get("layer"):
         given = _given("repository", prepared.chosen, os.environ)
-        made = restore.restore(prepared.recorded, KNOWN["repository"].parse(given) if given else None)
+        made = restore_layer.restore(prepared.recorded, KNOWN["repository"].parse(given) if given else None)
         prepared.chosen["layer"] = str(made.directory)
         prepared.origin = made.origin
         prepared.lacking += made.lacking

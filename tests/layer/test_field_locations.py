@@ -11,7 +11,7 @@ import pytest
 
 from platform_e2e import layer, paths
 from platform_e2e.finding import Cause
-from platform_e2e.layer import Layer, LayerError, Rendered, targets
+from platform_e2e.layer import Layer, LayerError, Rendered, patch_targets
 from tests.fakes import layers
 
 SERVICE = """\
@@ -212,7 +212,7 @@ def test_operations_on_other_objects_state_nothing(tmp_path: Path, target: str) 
     ],
 )  # fmt: skip
 def test_a_pattern_of_a_target_matches_as_a_whole(pattern: str | None, text: str, expected: bool | None) -> None:
-    assert targets.fits(pattern, {text}) is expected
+    assert patch_targets.fits(pattern, {text}) is expected
 
 
 @pytest.mark.parametrize("name", ["ops.yaml", "./ops.yaml"])

@@ -18,7 +18,7 @@ import pytest
 from platform_e2e import paths
 from platform_e2e.errors import WrongUsage
 from platform_e2e.redact import layer_files, patches
-from platform_e2e.runs import checkout, provenance, restore, snapshot
+from platform_e2e.runs import checkout, provenance, restore_layer, snapshot
 from platform_e2e.runs.directory import Run
 from platform_e2e.runs.find_run import FoundRun
 from platform_e2e.runs.run_record import RunRecord
@@ -90,9 +90,9 @@ def recorded(run: Run, **changes: Any) -> RunRecord:
 GIVEN: list[Path] = []
 
 
-def rebuilt(run: RunRecord) -> restore.Restored:
+def rebuilt(run: RunRecord) -> restore_layer.Restored:
     """Make a layer again, with what the test's repository has."""
-    return restore.restore(run, GIVEN[0] if GIVEN else None)
+    return restore_layer.restore(run, GIVEN[0] if GIVEN else None)
 
 
 def contents(place: Path) -> dict[str, str]:
@@ -274,14 +274,14 @@ def test_a_hostile_copy_is_not_unpacked(tmp_path: Path, packed: bytes, words: st
     target = tmp_path / "in" / "layer"
     target.mkdir(parents=True)
     with pytest.raises(WrongUsage, match=words):
-        restore.unpack(packed, target, "run.zip")
+        restore_layer.unpack(packed, target, "run.zip")
     assert not [path for path in tmp_path.rglob("*") if path.name in {"x", "config"}]
 
 
 def test_a_copy_without_end_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform_e2e.layer.tree.LARGEST_LAYER", 2)
     with pytest.raises(WrongUsage, match=r"must have at most [24] bytes"):
-        restore.unpack(hostile(*((name, FILE, "") for name in "abc")), tmp_path, "run.zip")
+        restore_layer.unpack(hostile(*((name, FILE, "") for name in "abc")), tmp_path, "run.zip")
 
 
 def test_the_demo_layer_is_kept_whole() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from platform_e2e import paths
 from platform_e2e.errors import HarnessError, WrongUsage
-from platform_e2e.runs import restore, run_options, snapshot
+from platform_e2e.runs import restore_layer, run_options, snapshot
 from platform_e2e.runs.compare import as_json, compare, summary, table
 from platform_e2e.settings import resolve
 from platform_e2e.untrusted.tarformat import MemberKind
@@ -148,7 +148,7 @@ def test_a_layer_that_was_made_again_is_its_makers_alone_and_goes_away(
     assert layer.parent.stat().st_mode & 0o077 == 0
     (layer / "run.sh").write_text("worked on")
     replay(place)
-    aside = paths.cache() / restore.CHANGED
+    aside = paths.cache() / restore_layer.CHANGED
     (first,) = aside.iterdir()
     long_ago = time.time() - 30 * 86_400
     for path in (first, *first.rglob("*")):
@@ -168,7 +168,7 @@ def test_nothing_is_written_where_a_link_of_the_copy_leads(tmp_path: Path) -> No
     for sort in (b"1", b"2"):
         packed = crafted.tar(crafted.member("a", sort=sort, link=b"../../victim"), crafted.member("a", b"theirs"))
         with pytest.raises(HarnessError):
-            restore.unpack(packed, target, "run")
+            restore_layer.unpack(packed, target, "run")
     assert victim.read_text() == "mine"
     assert not list(target.iterdir()), "a copy with anything like it is not unpacked at all"
     assert MemberKind.LINK
