@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from platform_e2e import atomic, paths
-from platform_e2e.cluster import acquisition, providers, supervisor
+from platform_e2e.cluster import acquisition, cleanup, providers, supervisor
 from platform_e2e.cluster.provider import Capability, ClusterFacts, ClusterSpec, NodeFacts, Problem, Provider
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.timeline import Timeline
-from platform_e2e.toolbox import cache
 from platform_e2e.toolbox.waiting import wait_until
 from tests.support import forks
 
@@ -92,7 +91,8 @@ class FakeProvider:
 
     def delete(self, name: str, directory: Path) -> None:
         note("delete")
-        cache.remove(directory)
+        # As the real ones do: it is renamed first, so that no half of it is taken for a cluster.
+        cleanup.forget(directory)
         if os.environ.get("FAKE_CLUSTER") == "lingers":
             threading.Event().wait(0.5)
             note("gone")
