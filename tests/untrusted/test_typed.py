@@ -160,11 +160,11 @@ def test_a_sentence_quotes_little_of_a_value() -> None:
 )
 @pytest.mark.parametrize("field_name", ["leaves", "tests", "named"])
 def test_many_odd_values_take_little_time(field_name: str, value: Any, kept: int) -> None:
-    many = 100_000
+    many = 20_000
     data = {str(n): value for n in range(many)} if field_name == "named" else [value] * many
     began = time.process_time()
     found, odd = lenient({field_name: data, "code": "x"}, Whole, "it")
-    assert time.process_time() - began < 2.5
+    assert time.process_time() - began < 0.5
     assert len(getattr(found, field_name)) == (0 if field_name == "tests" else kept * many)
     assert len(odd) <= NOTES_KEPT + 1
 
