@@ -44,7 +44,7 @@ def objects(document: Document) -> Iterator[Document]:
         return
     metadata = data.get("metadata")
     if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str) or not metadata["name"]:
-        raise document.error(f"{data['kind']} has no metadata.name", "Argo CD applies objects by their name")
+        raise document.error(f"{data['kind']} has no metadata.name", "add it: Argo CD applies objects by their name")
     for key in ("annotations", "labels"):
         _check_texts(document, metadata.get(key) or {}, key)
     yield document
