@@ -107,8 +107,8 @@ def _hold(text: str) -> float:
         if text.startswith(start):
             rest = text.removeprefix(start).strip("{}")
             raise argparse.ArgumentTypeError(
-                f"must be the time that the condition must hold, such as 10s, got `{text}`; "
-                f"give the condition as `{option}{' ' + rest if rest else ''}`"
+                f"must be how long the condition must hold, such as 10s, got `{text}`; "
+                f"give the condition itself as `{option}{' ' + rest if rest else ''}`"
             )
     return duration(text)
 
@@ -119,6 +119,6 @@ def _revision(text: str) -> str:
     if text == "HEAD" or COMMIT_OR_PREFIX.fullmatch(text):
         return text
     raise argparse.ArgumentTypeError(
-        f"must be HEAD or at least 7 digits of a commit, got `{text}`; HEAD is the newest commit of the Application's own branch or "
-        "tag, $(git rev-parse NAME) that of yours"
+        f"must be HEAD or at least 7 digits of a commit, got `{text}`; for a branch or tag of your checkout give "
+        f"$(git rev-parse {text}); HEAD is the newest commit of the branch or tag that the Application tracks"
     )

@@ -308,13 +308,16 @@ def test_wrong_usage_ends_with_4_and_says_what_to_write(
     [
         (
             ["--for=condition=Available"],
-            "the time that the condition must hold, such as 10s, got `condition=Available`; give the condition as `--condition Available`",
+            "how long the condition must hold, such as 10s, got `condition=Available`; give the condition itself as `--condition Available`",
         ),
-        (["--for", "delete"], "got `delete`; give the condition as `--gone`"),
-        (["--for=jsonpath={.status.phase}=Running"], "give the condition as `--field "),
+        (["--for", "delete"], "got `delete`; give the condition itself as `--gone`"),
+        (["--for=jsonpath={.status.phase}=Running"], "give the condition itself as `--field "),
         (["--for", "soon"], "must be a duration such as 90s, 30m or 1h30m, got `soon`"),
         (["--timeout", "soon"], "must be a duration"),
-        (["--converged-on", "main"], "must be HEAD or at least 7 digits of a commit, got `main`; HEAD is the newest"),
+        (
+            ["--converged-on", "main"],
+            "must be HEAD or at least 7 digits of a commit, got `main`; for a branch or tag of your checkout",
+        ),
         (["--converged-on", "abc123"], "got `abc123`"),
         (["--endpoints", "0"], "must be a whole number from 1 on, got `0`"),
     ],
