@@ -27,7 +27,7 @@ MOST_BYTES = 48 << 20
 MOST_FILES = 10_000
 """In one archive, directories among them; a layer of a thousand objects has about a hundred."""
 
-CAPTURE_AGAIN = "get the file again, or capture again: platform-e2e capture"
+CAPTURE_AGAIN = "name what `platform-e2e capture` has written, get that file again, or capture again"
 
 
 def write(path: Path, files: Mapping[str, bytes]) -> None:
