@@ -16,7 +16,7 @@ TESTS = "platform_e2e_tests"
 
 HOOKS = (
     "options",
-    "replay",
+    "replay_selection",
     "run",
     "console",
     "deadline",
