@@ -109,6 +109,6 @@ def test_a_promise_of_a_teams_own_is_red_with_its_cause(
     assert test["test"] == "test_certificates.py::test_certificate_is_ready[shop/shop]"
     assert (finding["object"], finding["promise"]) == ("certificate/shop -n shop", "certificates")
     assert finding["cause"]["id"] == "issuer-missing"
-    assert finding["cause"]["remedy"] == "install an issuer (manifests/certs/certs.yaml:14)"
+    assert finding["cause"]["remedy"] == "install an issuer (platform/manifests/certs/certs.yaml:14)"
     assert "nothing issues letsencrypt" in (team / "artifacts" / "latest" / "report.html").read_text(encoding="utf-8")
     assert "reproduce: pytest --replay" in done.stdout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from statistics import median
 from typing import Any
@@ -117,6 +117,13 @@ class Verdict:
     promises: tuple[Row, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     tests: tuple[Result, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain data for run.json, each finding in its own form."""
+        data = asdict(self)
+        for stored, result in zip(data["tests"], self.tests, strict=True):
+            stored["findings"] = [finding.as_json() for finding in result.findings]
+        return data
 
 
 def verdict_on(

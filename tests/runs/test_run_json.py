@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,8 @@ BROKEN = Result("e2e/a.py::a", Outcome.FAILED, "loadbalancer", 1.5, {"targets": 
 
 def test_a_verdict_with_its_findings_is_the_same_after_it_was_written_and_read(tmp_path: Path) -> None:
     verdict = verdict_on((BROKEN,), "cluster", not_run={"selfheal": 2})
-    (tmp_path / NAME).write_text(json.dumps({"exit_code": 1, "verdict": asdict(verdict)}))
+    assert verdict.as_json()["tests"][0]["findings"] == [FINDING.as_json()]
+    (tmp_path / NAME).write_text(json.dumps({"exit_code": 1, "verdict": verdict.as_json()}))
     run, odd = SavedRun.load(tmp_path)
     assert odd == []
     assert run.verdict == verdict
