@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
@@ -33,6 +34,7 @@ class PhasePrinter:
         self.progress_seconds = progress_seconds
         self.titles: dict[str, str] = {}
         self.shown: dict[str, float] = {}
+        self.held: dict[str, str] = {}
 
     def lines(self, event: Mapping[str, Any]) -> list[str]:
         """Return the lines, without an end of line, that an event is worth."""
@@ -43,17 +45,32 @@ class PhasePrinter:
             more = f": {self.titles[name]}" if self.titles[name] != name else ""
             return [f"  {name:<30} starts{more}"]
         if kind == "phase-progress":
-            if float(event["mono"]) - self.shown.get(name, float("-inf")) < self.progress_seconds:
-                return []
-            self.shown[name] = float(event["mono"])
-            return [f"  {name:<30} {shortened(str(event.get('text', '')))}"]
+            self.held[name] = shortened(str(event.get("text", "")))
+            return self.due(float(event["mono"]), name)
         if kind == "phase-end":
+            self.held.pop(name, None)
             error = str(event.get("error") or "")
             ending = f"FAILED: {error.splitlines()[0]}" if error else "done"
             return [f"  {name:<30} {ending} ({duration(float(event['seconds']))})"]
         if kind in {"fact", "cluster"} and event.get("text"):
             return [f"  {name:<30} {event['text']}"]
         return []
+
+    def due(self, now: float, *names: str) -> list[str]:
+        """Return the newest progress that came too early after the line before it, once its time has come.
+
+        A phase that waits may say so once, in its first second, and nothing more for minutes.
+
+        Args:
+            now: monotonic time.
+            names: of the phases; by default all.
+        """
+        found = []
+        for name in names or tuple(self.held):
+            if now - self.shown.get(name, float("-inf")) >= self.progress_seconds:
+                self.shown[name] = now
+                found.append(f"  {name:<30} {self.held.pop(name)}")
+        return found
 
 
 class Follower:
@@ -107,6 +124,7 @@ class Follower:
             *whole, rest = rest.split("\n")
             events = [event for text in whole if (event := _parse(text)) is not None]
             lines = [line for event in events for line in self.printer.lines(event)]
+            lines += self.printer.due(time.monotonic())
             if lines:
                 column = self.column()
                 self.out.write(

@@ -11,6 +11,7 @@ from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.report.console import Follower, PhasePrinter, duration, verdict_table
 from platform_e2e.runs.verdict import Outcome, PromiseBroken, Result, summarise, told, verdict_on
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox.waiting import wait_until
 
 
 def result(outcome: Outcome, promise: str = "monitoring", exit_code: int = 0, reason: str = "") -> Result:
@@ -181,6 +182,34 @@ def test_progress_is_shown_now_and_then_in_a_log() -> None:
         "  programs                       FAILED: go: no (0.2 s)"
     ]
     assert printer.lines(event("finding", 71)) == []
+
+
+def test_progress_that_comes_too_early_is_shown_once_its_time_has_come() -> None:
+    # What waits for another run says so once, in its first seconds, and nothing more for minutes.
+    printer = PhasePrinter(progress_seconds=10)
+    printer.lines(event("phase-start", 0))
+    printer.lines(event("phase-progress", 2, text="waits for a"))
+    printer.lines(event("phase-progress", 3, text="waits for b"))
+    assert printer.due(9) == []
+    assert printer.due(10) == ["  programs                       waits for b"]
+    assert printer.due(60) == []
+    printer.lines(event("phase-progress", 61, text="goes on"))
+    printer.lines(event("phase-progress", 62, text="is nearly there"))
+    printer.lines(event("phase-end", 63, seconds=63.0, error=None))
+    assert printer.due(90) == []
+
+
+def test_a_follower_shows_what_waits_while_nothing_else_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, out = tmp_path / "timeline.jsonl", StringIO()
+    Timeline(path).event("phase-start", "cluster", title="one node")
+    Timeline(path).event("phase-progress", "cluster", text="waits for process 1")
+    monkeypatch.setattr("platform_e2e.report.console.FOLLOW_SECONDS", 0.01)
+    follower = Follower(path, out, PhasePrinter(progress_seconds=0.05))
+    follower.start()
+    wait_until(lambda: "waits for process 1" in out.getvalue(), timeout=5, what="the progress is shown")
+    follower.stop()
 
 
 def test_a_follower_shows_what_was_written_last_before_it_stops(tmp_path: Path) -> None:
