@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,10 +14,15 @@ from platform_e2e.checks import external_client
 from platform_e2e.diagnosis.explain.loadbalancer import ingress
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.errors import ApiError
+from platform_e2e.kube.expect import Met, Pending, Timeout, Verdict, poll
 from platform_e2e.kube.objects import Object
 
 ANSWER_SECONDS = 10.0
 """Seconds for connecting, and again for each read."""
+
+UNTIL_SECONDS = 90.0
+"""Seconds until an answer must be the wanted one. A pod sees a changed ConfigMap after the kubelet's sync period of a minute and the
+time of its cache (kubernetes.io/docs/concepts/configuration/configmap, mounted ConfigMaps are updated automatically)."""
 
 
 @dataclass(frozen=True)
@@ -54,17 +60,41 @@ class Http:
     there: Callable[[], Object]
     fail: Callable[[str, str], NoReturn]
 
-    def get(self, path: str = "/", *, port: int | None = None, timeout: float = ANSWER_SECONDS) -> Answer:
+    def get(
+        self,
+        path: str = "/",
+        *,
+        port: int | None = None,
+        timeout: float = ANSWER_SECONDS,
+        until: Callable[[Answer], bool] | None = None,
+        within: float = UNTIL_SECONDS,
+    ) -> Answer:
         """Send one GET and return the answer with any status.
 
         Args:
             path: with a slash at its start.
             port: of the Service; its first port by default.
             timeout: seconds for connecting, and again for each read.
+            until: tells whether an answer is the wanted one. With it the request is sent again and again, and the last answer is
+                returned, wanted or not.
+            within: seconds for that.
 
         Raises:
             PromiseBroken: the Service does not exist or does not answer; the finding has the known cause.
         """
+        answers = [self._get(path, port, timeout)]
+        if until is None or until(answers[0]):
+            return answers[0]
+
+        def again() -> Verdict:
+            answers.append(self._get(path, port, timeout))
+            return Met(answers[-1]) if until(answers[-1]) else Pending(f"status {answers[-1].status}")
+
+        with contextlib.suppress(Timeout):
+            poll(again, timeout=within, what=f"GET {path} is answered as wanted")
+        return answers[-1]
+
+    def _get(self, path: str, port: int | None, timeout: float) -> Answer:
         service = self.there()
         chosen = port or int(service["spec"]["ports"][0]["port"])
         address = next(iter(ingress(service)), "")

@@ -98,7 +98,7 @@ class Asked:
 
     def http(self, service: str) -> Any:
         assert service == "service/chat -n chat-dev"
-        return SimpleNamespace(get=lambda path: self.answer)
+        return SimpleNamespace(get=lambda path, **_: self.answer)
 
 
 @pytest.mark.parametrize(

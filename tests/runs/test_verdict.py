@@ -212,6 +212,7 @@ def test_a_follower_shows_what_waits_while_nothing_else_is_written(
         lambda: "waits for process 1" in out.getvalue() or "nothing is shown", timeout=1, what="the progress is shown"
     )
     follower.stop()
+    assert out.getvalue().count("waits for process 1") == 1
 
 
 def test_a_follower_shows_what_was_written_last_before_it_stops(tmp_path: Path) -> None:
