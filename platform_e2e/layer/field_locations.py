@@ -112,8 +112,13 @@ class Written:
         around = path if len(path) > 1 or len(keys) <= 2 else ()
         written = f"{document.file}:{document.line_of(*around)}"
         several = [patch for patch in self.possible if keys and patch.line_of(rendered, keys) is not None]
-        if not len(path) == len(keys) > 0:
+        if not keys:
             several += self.patches
+        elif len(path) < len(keys):
+            # The field is missing: a patch may be meant to state it that states what is around it, such as other labels. Every patch
+            # has metadata, for the name.
+            around_it = keys[: max(len(path), 2 if keys[0] == "metadata" else 1)]
+            several += [patch for patch in self.patches if patch.line_of(rendered, around_it) is not None]
         if not several:
             return written
         files = dict.fromkeys(patch.document.file for patch in several)

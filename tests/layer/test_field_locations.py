@@ -478,6 +478,17 @@ def test_a_field_that_the_patch_leaves_alone_is_that_of_the_base(tmp_path: Path)
     assert service.place() == f"{both}:1"
 
 
+def test_a_label_that_is_missing_is_not_sought_in_a_patch_of_annotations(tmp_path: Path) -> None:
+    patch = "apiVersion: v1\nkind: Service\nmetadata:\n  name: chat\n  annotations: {a: b}\n"
+    files = {
+        "manifests/one/kustomization.yaml": "resources: [../base]\npatches: [{path: more.yaml}]\n",
+        "manifests/one/more.yaml": patch,
+    }
+    service = read(tmp_path, files)["Service"]
+    assert "more.yaml" not in service.place("metadata", "labels", "release")
+    assert "more.yaml, which patches" in service.place("metadata", "annotations", "team")
+
+
 KUSTOMIZED: dict[str, tuple[str, str, tuple[str, ...], int]] = {
     "an image": (
         "images:\n  - name: registry.example.com:5000/sidecar\n    newTag: '7'\n  - name: registry.example.com/chat\n    newTag: '2'\n",
