@@ -131,7 +131,7 @@ class Layer:
         Raises:
             WrongUsage: a file was written, added or removed since.
         """
-        self.demand_read_as(tree.contents(self.directory, self.besides))
+        self.demand_read_as(tree.contents(self.directory, tree.files(self.directory), self.besides))
 
     def demand_read_as(self, contents: Mapping[str, str]) -> None:
         """Refuse another state of the layer than the one that was read here.

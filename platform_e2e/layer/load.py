@@ -55,7 +55,7 @@ def load(directory: Path, renderer: Renderer = kustomize.unavailable, *, besides
     files = tree.files(root)
     apart = besides.resolve() if besides else None
     # Before anything is read, so that what is written meanwhile counts as changed.
-    contents = tree.contents(root, apart)
+    contents = tree.contents(root, files, apart)
     if not (root / ROOTS).is_dir():
         raise WrongUsage(
             f"{root} is not a layer: it must have a directory {ROOTS}/", "name the layer's directory with --layer DIR"

@@ -41,17 +41,17 @@ def files(root: Path) -> tuple[Path, ...]:
         raise WrongUsage(f"{root} is not a directory", "name the directory of the layer with --layer DIR")
     found, total = [], 0
     for path in _walk(root):
-        file = paths.in_repository(path, root)
         status = path.lstat()
         if stat.S_ISLNK(status.st_mode):
-            _check_link(root, path, file)
+            _check_link(root, path)
         elif not stat.S_ISREG(status.st_mode):
+            file = paths.in_repository(path, root)
             raise LayerError(file, None, "is not a regular file", "remove it: Git cannot keep it")
         else:
             total += status.st_size
             if status.st_size > LARGEST_FILE:
                 problem = f"is {status.st_size >> 20} MiB large, more than {LARGEST_FILE >> 20} MiB"
-                raise LayerError(file, 1, problem, "keep it outside of the layer")
+                raise LayerError(paths.in_repository(path, root), 1, problem, "keep it outside of the layer")
         found.append(path)
         if len(found) > MOST_FILES:
             raise LayerError(".", None, f"has more than {MOST_FILES} files", "is this the layer's directory?")
@@ -74,18 +74,16 @@ def fingerprint(root: Path, paths: tuple[Path, ...]) -> str:
     return total.hexdigest()
 
 
-def contents(root: Path, besides: Path | None = None) -> dict[str, str]:
+def contents(root: Path, paths: tuple[Path, ...], besides: Path | None = None) -> dict[str, str]:
     """Return for each file of the layer, by its path relative to it, the SHA-256 of its content as it is now.
 
     Args:
         root: the layer, an absolute path without symbolic links.
+        paths: its files, as `files` returns them.
         besides: a directory that is not compared: the run itself writes there.
-
-    Raises:
-        LayerError: as `files`.
     """
     found = {}
-    for path in files(root):
+    for path in paths:
         if besides is None or not path.is_relative_to(besides):
             # A file may go between the two looks; then it is not there.
             with contextlib.suppress(FileNotFoundError):
@@ -102,8 +100,8 @@ def _walk(root: Path) -> Iterator[Path]:
         yield from (here / name for name in entries)
 
 
-def _check_link(root: Path, path: Path, file: str) -> None:
-    target = path.readlink()
+def _check_link(root: Path, path: Path) -> None:
+    target, file = path.readlink(), paths.in_repository(path, root)
     remedy = "put what it points to into the layer, or link to it by a relative path within the layer"
     if target.is_absolute():
         raise LayerError(file, None, f"is a symbolic link to the absolute path {target}", remedy)

@@ -89,7 +89,7 @@ class Green:
 
 @dataclass(frozen=True)
 class History:
-    """The run beside earlier ones; the attributes are those of runs/history/comparison.py."""
+    """The run beside earlier ones; the attributes are those of runs/history/changes.py."""
 
     previous_green: Green | None = None
     changes: tuple[Change, ...] = ()

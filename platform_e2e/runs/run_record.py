@@ -162,7 +162,7 @@ def state(said: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the cluster was: single values, `pool` by range, `images` and `releases` and `charts` by name.
 
     Args:
-        said: of the form of runs/saved.py's State.
+        said: of the form of runs/run_json.py's SavedState.
     """
     releases = said.get("releases", ())
     return {

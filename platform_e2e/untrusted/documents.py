@@ -25,7 +25,7 @@ DEEPEST = 100
 MOST_VALUES = 250_000
 """Values of one document; each takes up to 240 bytes of memory and at least two bytes of the document."""
 
-# Unlike the patterns of `possessive`, this one is correct on every Python; as an atomic group it takes a hundred times the memory.
+# Unlike the patterns of `regex`, this one is correct on every Python; as an atomic group it takes a hundred times the memory.
 _MARK = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 
 _LONE = re.compile("[\ud800-\udfff]")

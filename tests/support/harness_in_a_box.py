@@ -108,7 +108,7 @@ def load(directory: Path, *_args: Any, **_options: Any) -> Any:
         for file in ("hostpid.yaml",)
         if (directory / file).exists()
     )
-    contents = tree.contents(directory)
+    contents = tree.contents(directory, tree.files(directory))
     exempt = SimpleNamespace(object="service/kiosk -n shop", promise="loadbalancer", reason="no address in the lab")
     found: Any = SimpleNamespace(
         pool_ranges=lambda: (),
