@@ -62,17 +62,11 @@ def _of_earlier(run: Run, replay: Prepared) -> dict[str, Any]:
     earlier = replay.recorded
     _write(run.directory / PATCH, earlier.kept.text(PATCH))
     known = ("prefix", "uncommitted", "patch_withheld")
-    withheld = earlier.layer.get("withheld")
-    entries = (
-        [entry for entry in withheld if isinstance(entry, dict) and "path" in entry]
-        if isinstance(withheld, list)
-        else []
-    )
     return {
-        **{name: earlier.layer[name] for name in known if name in earlier.layer},
+        **{name: value for name, value in earlier.layer.items() if name in known},
         **({"commit": earlier.commit} if earlier.commit else {}),
         "name": f"layer of {shown(earlier.kept.name)}",
-        "withheld_then": entries,
+        "withheld_then": earlier.withheld,
     }
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from platform_e2e import paths
 from platform_e2e.errors import WrongUsage
@@ -17,7 +15,7 @@ from platform_e2e.git.repository import Repository
 from platform_e2e.layer import tree
 from platform_e2e.runs import layer_at_commit
 from platform_e2e.runs.find_run import PATCH
-from platform_e2e.runs.run_record import RunRecord, strings
+from platform_e2e.runs.run_record import RunRecord
 from platform_e2e.runs.snapshot import COPY, SUMS, parse_sums, sums
 from platform_e2e.timeline import Timeline
 from platform_e2e.toolbox import cache
@@ -138,7 +136,7 @@ def differences(recorded: RunRecord, place: Path) -> list[str]:
     """Return how a restored layer differs from what was run, one sentence each; none where their checksums are equal."""
     if SUMS not in recorded.kept.files:
         return ["layer: the run left no checksums of it, so it cannot be compared with what was run"]
-    hidden = {str(entry["path"]) for entry in withheld(recorded)}
+    hidden = {str(entry["path"]) for entry in recorded.withheld}
     then = parse_sums(recorded.kept.text(SUMS))
     now = {name: value for name, value in sums(place).items() if name not in hidden}
     said = []
@@ -150,14 +148,6 @@ def differences(recorded: RunRecord, place: Path) -> list[str]:
         if names:
             said.append(f"layer: {what} since that run: {_named(names)}")
     return said
-
-
-def withheld(recorded: RunRecord) -> list[Mapping[str, Any]]:
-    """Return one entry for each file of the layer's copy from which something was taken out."""
-    entries = recorded.layer.get("withheld")
-    return (
-        [entry for entry in entries if isinstance(entry, dict) and "path" in entry] if isinstance(entries, list) else []
-    )
 
 
 def unpack(packed: bytes, directory: Path, where: str) -> None:
@@ -202,7 +192,7 @@ def _put_back(recorded: RunRecord, git: Repository | None, directory: Path) -> l
     prefix = _prefix(recorded)
     entries = {
         name: entry
-        for entry in withheld(recorded)
+        for entry in recorded.withheld
         if not leads_out(name := str(entry["path"])) and _is_plain(directory / name, directory)
     }
     committed = [name for name, entry in entries.items() if entry.get("committed") is True]
@@ -250,7 +240,7 @@ def _check_out(recorded: RunRecord, git: Repository, directory: Path) -> list[st
     problem = layer_at_commit.check_out(git, recorded.commit, prefix, directory)
     if problem:
         raise WrongUsage(f"--replay: the layer's commit cannot be checked out: {problem}", "give a layer with --layer")
-    said = strings(recorded.layer.get("patch_withheld"))
+    said = [*recorded.layer.get("patch_withheld", ())]
     said += layer_at_commit.apply_patch(recorded.kept.text(PATCH), prefix, directory)
     return [f"uncommitted.patch: {sentence}" for sentence in said]
 
@@ -258,9 +248,7 @@ def _check_out(recorded: RunRecord, git: Repository, directory: Path) -> list[st
 def _prefix(recorded: RunRecord) -> str | None:
     """Return the layer's path in its repository; None where it is unknown or leads out of the repository."""
     prefix = recorded.layer.get("prefix")
-    if not isinstance(prefix, str) or (prefix and leads_out(prefix)):
-        return None
-    return prefix
+    return None if prefix and leads_out(prefix) else prefix
 
 
 def _named(names: set[str]) -> str:

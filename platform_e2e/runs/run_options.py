@@ -246,7 +246,7 @@ def _harness(run: RunRecord) -> list[str]:
             known = git is not None and git.has(then)
     place = f"../platform-e2e-{then[:12]}"
     get = ("" if known else "git fetch, then ") + f"git worktree add {place} {then[:12]}"
-    missing = [f"harness: {text}" for text in run_record.strings(run.harness.get("patch_withheld"))]
+    missing = [f"harness: {text}" for text in run.harness.get("patch_withheld", ())]
     if run.kept.text(HARNESS_PATCH):
         missing = [_patch(run, place), *missing]
     if now is None or now.commit != then:
@@ -274,7 +274,7 @@ def _patch(run: RunRecord, place: str) -> str:
 def run_layer_besides(run: RunRecord) -> Path | None:
     """Return the directory of the run's layer within this checkout, which does not belong to the harness; None where it is elsewhere."""
     besides = run.harness.get("besides")
-    return paths.ROOT / besides if isinstance(besides, str) and besides and not leads_out(besides) else None
+    return paths.ROOT / besides if besides and not leads_out(besides) else None
 
 
 def work(besides: Path | None) -> checkout.Checkout | None:

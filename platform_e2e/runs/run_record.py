@@ -11,7 +11,7 @@ from platform_e2e.errors import ExitCode, WrongUsage
 from platform_e2e.git.repository import COMMIT
 from platform_e2e.runs.find_run import FoundRun
 from platform_e2e.runs.history.record import OF_HISTORY
-from platform_e2e.runs.run_json import SavedRun
+from platform_e2e.runs.run_json import Content, SavedRun
 from platform_e2e.runs.verdict import BAD, Outcome, Result
 
 BLOCKED = Outcome.BLOCKED
@@ -74,8 +74,8 @@ class RunRecord:
 
     kept: FoundRun
     options: Mapping[str, str]
-    layer: Mapping[str, Any]
-    harness: Mapping[str, Any]
+    layer: Content
+    harness: Content
     tests: tuple[Then, ...]
     exit_code: int
     state: Mapping[str, Any] = field(default_factory=dict)
@@ -90,6 +90,11 @@ class RunRecord:
     def commit(self) -> str:
         """Return the layer's commit, or an empty string."""
         return _commit(self.layer)
+
+    @property
+    def withheld(self) -> list[Mapping[str, Any]]:
+        """Return one entry for each file of the layer's copy from which something was taken out."""
+        return [entry for entry in self.layer.get("withheld", ()) if "path" in entry]
 
     @property
     def title(self) -> str:
@@ -147,9 +152,9 @@ def _written(name: str, value: Any) -> str:
     return str(value)[:LONGEST_VALUE]
 
 
-def _commit(content: Mapping[str, Any]) -> str:
+def _commit(content: Content) -> str:
     """Return the commit that run.json states, an empty string where it does not have the form of one."""
-    commit = str(content.get("commit", ""))
+    commit = content.get("commit", "")
     return commit if COMMIT.fullmatch(commit) else ""
 
 
@@ -172,8 +177,3 @@ def state(said: Mapping[str, Any]) -> dict[str, Any]:
         "releases": {release.get("release", ""): release.get("running", "") for release in releases},
         "charts": {release.get("release", ""): release.get("chart", "").partition(" ")[0] for release in releases},
     }
-
-
-def strings(value: Any) -> list[str]:
-    """Return the texts of a list; none where it is not a list."""
-    return [text for text in value if isinstance(text, str)] if isinstance(value, list | tuple) else []

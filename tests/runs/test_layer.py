@@ -11,7 +11,7 @@ import subprocess
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -21,6 +21,7 @@ from platform_e2e.redact import layer_files, patches
 from platform_e2e.runs import checkout, provenance, restore_layer, snapshot
 from platform_e2e.runs.directory import Run
 from platform_e2e.runs.find_run import FoundRun
+from platform_e2e.runs.run_json import Content
 from platform_e2e.runs.run_record import RunRecord
 from platform_e2e.settings import resolve
 
@@ -84,7 +85,9 @@ def recorded(run: Run, **changes: Any) -> RunRecord:
     files |= {name.replace("_", "."): content for name, content in changes.items() if content is not None}
     for name in (name for name, content in changes.items() if content is None):
         del files[name.replace("_", ".")]
-    return RunRecord(FoundRun("the-run", "artifacts/the-run", run.directory, files), {}, run.source, {}, (), 1)
+    return RunRecord(
+        FoundRun("the-run", "artifacts/the-run", run.directory, files), {}, cast("Content", run.source), {}, (), 1
+    )
 
 
 GIVEN: list[Path] = []
