@@ -24,12 +24,11 @@ from platform_e2e.kube.expect import (
     Refuted,
     StateSource,
     Timeout,
-    Verdict,
     all_of,
     eventually,
 )
 from platform_e2e.kube.objects import describe, kind_of
-from platform_e2e.kube.progress import TICK, unless_still
+from platform_e2e.kube.progress import clock, unless_still
 from platform_e2e.kube.readiness import condition, webhook_answering
 from platform_e2e.kube.sources import pending_on
 
@@ -147,11 +146,6 @@ def checks(
         yield _exists(kube, "argoproj.io/v1alpha1/AppProject", "default", namespace)
 
 
-def _clock() -> StateSource[Verdict]:
-    """Return a source that makes a wait look at the clock even if nothing changes."""
-    return Polled(Met, "the clock", first=TICK, most=TICK)
-
-
 def _served(kube: Kube, definition: Object) -> Check:
     name = definition["metadata"]["name"]
     kind = "apiextensions.k8s.io/v1/CustomResourceDefinition"
@@ -168,7 +162,7 @@ def _served(kube: Kube, definition: Object) -> Check:
 
 
 def _runs(kube: Kube, kind: str, name: str, namespace: str, selector: Mapping[str, str], *, pulling: Pulling) -> Check:
-    source = all_of(kube.one(kind, name, namespace), kube.many("v1/Pod", namespace, selector), _clock())
+    source = all_of(kube.one(kind, name, namespace), kube.many("v1/Pod", namespace, selector), clock())
     what = describe(kind, name, namespace)
     return Check(
         what,
@@ -255,7 +249,7 @@ def _until(
 ) -> Any:
     """Wait for one object while something moves."""
     judge = unless_still(lambda state: expectation(state[0]), still)
-    return eventually(all_of(source, _clock()), judge, timeout=timeout, what=what)
+    return eventually(all_of(source, clock()), judge, timeout=timeout, what=what)
 
 
 def _selector(item: Object) -> Mapping[str, str]:

@@ -19,9 +19,9 @@ from typing import TypeVar
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd, argocd_requests
 from platform_e2e.kube.client import Kube
-from platform_e2e.kube.expect import Expectation, Failed, Met, Pending, Polled, Verdict, all_of, eventually
+from platform_e2e.kube.expect import Expectation, Failed, Met, Pending, Verdict, all_of, eventually
 from platform_e2e.kube.objects import Object
-from platform_e2e.kube.progress import TICK, unless_still
+from platform_e2e.kube.progress import clock, unless_still
 from platform_e2e.kube.readiness import rolled_out
 
 T = TypeVar("T")
@@ -142,8 +142,7 @@ def roll_out(kube: Kube, app: Object, *, timeout: float, still: Callable[[], flo
         what = f"{', '.join(map(str, workloads))} of application/{name} {'has' if len(sources) == 1 else 'have'} rolled out"
         rolled_out_all = _all_rolled_out(list(map(str, workloads)))
         judge = unless_still(lambda states: rolled_out_all(states[:-1]), still)
-        clock = Polled(Met, "the clock", first=TICK, most=TICK)
-        eventually(all_of(*sources, clock), judge, timeout=timeout, what=what)
+        eventually(all_of(*sources, clock()), judge, timeout=timeout, what=what)
 
 
 def in_parallel(work: Callable[[T], R], items: Sequence[T]) -> list[R]:

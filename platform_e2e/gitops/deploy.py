@@ -17,9 +17,9 @@ from platform_e2e.gitops.git import Commit, GitServer
 from platform_e2e.gitops.rollout import PHASE, GiveUp, Held, LayerRollout
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.errors import ApiError, KindNotServed, NotFound, Unavailable
-from platform_e2e.kube.expect import Met, Pending, Polled, Verdict, all_of, eventually, poll
+from platform_e2e.kube.expect import Met, Pending, Verdict, all_of, eventually, poll
 from platform_e2e.kube.objects import Object, generation, kind_of
-from platform_e2e.kube.progress import STILL_SECONDS, TICK, Movement
+from platform_e2e.kube.progress import STILL_SECONDS, Movement, clock
 from platform_e2e.kube.wait import WaitError
 from platform_e2e.layer import Layer
 from platform_e2e.timeline import Timeline
@@ -275,7 +275,7 @@ def _wait(wait: LayerRollout, timeout: float) -> tuple[dict[str, float], dict[st
             kube.many(argocd.APPLICATION, namespace),
             kube.many(argocd.APPLICATIONSET, namespace),
             kube.many(argocd.APPPROJECT, argocd.NAMESPACE),
-            Polled(Met, "the clock", first=TICK, most=TICK),
+            clock(),
         ),
         wait.judge,
         # The giving up waits a moment longer than its last question.

@@ -21,9 +21,9 @@ from platform_e2e.gitops import server
 from platform_e2e.gitops.bare_repository import BareRepository, File, GitError, PlannedCommit, files_of
 from platform_e2e.gitops.transform import BRANCH, ValueChange, message, transform
 from platform_e2e.kube.client import Kube
-from platform_e2e.kube.expect import Met, Pending, Polled, Refuted, Timeout, Verdict, all_of, eventually
+from platform_e2e.kube.expect import Met, Pending, Refuted, Timeout, Verdict, all_of, eventually
 from platform_e2e.kube.objects import Object
-from platform_e2e.kube.progress import TICK, Movement, unless_still
+from platform_e2e.kube.progress import Movement, clock, unless_still
 
 READY_SECONDS = 1200.0
 """Timeout of the server's pod; the wait ends earlier when nothing moves: the pod needs a node and about a second, and the time that a
@@ -252,7 +252,7 @@ class GitServer:
             with Movement(self._kube) as moving:
                 return _named(
                     eventually(
-                        all_of(pods, Polled(Met, "the clock", first=TICK, most=TICK)),
+                        all_of(pods, clock()),
                         unless_still(lambda state: ready_pod(state[0]), moving.still),
                         timeout=READY_SECONDS,
                         what=what,

@@ -19,7 +19,8 @@ from typing import Any, Self
 from platform_e2e.errors import HarnessError
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.objects import Object, key
-from platform_e2e.kube.verdict import Expectation, Failed, Pending, Verdict
+from platform_e2e.kube.sources import Polled, StateSource
+from platform_e2e.kube.verdict import Expectation, Failed, Met, Pending, Verdict
 from platform_e2e.kube.wait import follow
 
 QUIET_SECONDS = 20.0
@@ -173,6 +174,11 @@ class Movement(Progress):
             except HarnessError:
                 # The wait itself reports that the API server does not answer.
                 self._stop.wait(AGAIN_SECONDS)
+
+
+def clock() -> StateSource[Verdict]:
+    """Return a source that makes a wait judge again every moment, even if nothing changes: `unless_still` depends on the time."""
+    return Polled(Met, "the clock", first=TICK, most=TICK)
 
 
 def unless_still(expectation: Expectation[Any], still: Callable[[], float]) -> Expectation[Any]:

@@ -619,7 +619,7 @@ def still(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rollout, "QUIET_SECONDS", 0.3)
     monkeypatch.setattr(rollout, "STILL_SECONDS", 0.6)
     monkeypatch.setattr(rollout, "_LOOK_AGAIN", 0.05)
-    monkeypatch.setattr(deploy, "TICK", 0.05)
+    monkeypatch.setattr("platform_e2e.kube.progress.TICK", 0.05)
     monkeypatch.setattr(deploy, "STILL_SECONDS", 0.6)
 
 
