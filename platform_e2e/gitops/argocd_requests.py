@@ -197,6 +197,12 @@ def ask_applicationset_refresh(kube: Kube, name: str, *, namespace: str = argocd
     kube.patch(argocd.APPLICATIONSET, name, {"metadata": {"annotations": annotations}}, namespace)
 
 
+def ask_stop(kube: Kube, name: str, *, namespace: str = argocd.NAMESPACE) -> None:
+    """Request that the operation of an Application stops, without waiting for it, as Argo CD's server does for `terminate-op`."""
+    # An Application has no subresource for its status.
+    kube.patch(argocd.APPLICATION, name, {"status": {"operationState": {"phase": "Terminating"}}}, namespace)
+
+
 def terminate(kube: Kube, name: str, *, namespace: str = argocd.NAMESPACE, timeout: float = REFRESH_SECONDS) -> None:
     """Stop the operation of an Application, attempts to come included, and wait until it has stopped.
 
@@ -217,8 +223,7 @@ def terminate(kube: Kube, name: str, *, namespace: str = argocd.NAMESPACE, timeo
         raise BrokenPlatform(f"application/{name} -n {namespace} does not exist, so no operation of it can be stopped")
     if not argocd.operation(app).running:
         return
-    # What Argo CD's own server does for `argocd app terminate-op`; an Application has no subresource for its status.
-    kube.patch(argocd.APPLICATION, name, {"status": {"operationState": {"phase": "Terminating"}}}, namespace)
+    ask_stop(kube, name, namespace=namespace)
     what = f"the operation of application/{name} -n {namespace} stops"
     eventually(kube.one(argocd.APPLICATION, name, namespace), _stopped, timeout=timeout, what=what)
 

@@ -276,17 +276,12 @@ class LayerRollout:
         operation = argocd.operation(app)
         waits = operation.backing_off or _HELD.search(operation.message)
         if operation.running and waits and operation.revisions and self.sha not in operation.revisions:
-            self._once(application.name, now, lambda: self.kube.patch(
-                argocd.APPLICATION, application.name, {"status": {"operationState": {"phase": "Terminating"}}}, application.namespace
-            ))  # fmt: skip
+            stop = partial(argocd_requests.ask_stop, self.kube, application.name, namespace=application.namespace)
+            self._once(application.name, now, stop)
             return verdict
         if operation.running and _BLOCKED in operation.message:
             # Argo CD does not look again when its project loses the window; any change of the Application makes it look.
-            self._once(
-                application.name,
-                now,
-                lambda: argocd_requests.ask_refresh(self.kube, application.name, namespace=application.namespace),
-            )
+            self._refresh(application, now)
             return verdict
         errors = [
             f"{kind}: {' '.join(text.split())}" for kind, text in argocd.conditions(app) if kind.endswith("Error")
@@ -297,14 +292,7 @@ class LayerRollout:
             self._errors.pop(application.name, None)
             return verdict
         if not argocd.refresh_asked(app) and not operation.running:
-            hard = any(_REMEMBERED in error for error in errors)
-            self._once(
-                application.name,
-                now,
-                lambda: argocd_requests.ask_refresh(
-                    self.kube, application.name, hard=hard, namespace=application.namespace
-                ),
-            )
+            self._refresh(application, now, hard=any(_REMEMBERED in error for error in errors))
         if not errors or _STARTING.search(errors[0]) or not foundations_ready:
             self._errors.pop(application.name, None)
             return verdict
@@ -322,15 +310,18 @@ class LayerRollout:
             rests = argocd.sync_status(app) == "Synced" and not argocd.operation(app).running
             if rests and any(each.kind == argocd.UNTRACKED for each in argocd.resources(app)):
                 # Its CRDs may have been established since then.
-                self._once(
-                    application.name,
-                    now,
-                    lambda: argocd_requests.ask_refresh(self.kube, application.name, namespace=application.namespace),
-                )
+                self._refresh(application, now)
         elif now - self._refreshes.setdefault(application.name, now) >= argocd_requests.LOST_SECONDS:
             self._refreshes[application.name] = now
             with contextlib.suppress(ApiError):
                 argocd_requests.ask_refresh(self.kube, application.name, namespace=application.namespace, again=True)
+
+    def _refresh(self, application: Application, now: float, *, hard: bool = False) -> None:
+        """Request a comparison, unless something was requested for the Application a short time ago."""
+        ask = partial(
+            argocd_requests.ask_refresh, self.kube, application.name, hard=hard, namespace=application.namespace
+        )
+        self._once(application.name, now, ask)
 
     def _once(self, name: str, now: float, work: Callable[[], object]) -> None:
         """Do the work unless it was done a short time ago; if the API server refuses, the next call tries again."""
