@@ -99,22 +99,22 @@ class _Walk:
     def __init__(self) -> None:
         self._left = MOST_STEPS
 
-    def accumulated(self, one: Kustomization, level: int = 0) -> _Ways:
+    def accumulated(self, kustomization: Kustomization, level: int = 0) -> _Ways:
         """Return the documents that a kustomization renders, each with its way to there."""
         if level > DEEPEST:
             raise TooMany
-        found: _Ways = [(document, ()) for document in one.objects]
-        for base in one.bases:
+        found: _Ways = [(document, ()) for document in kustomization.objects]
+        for base in kustomization.bases:
             found += self.accumulated(base, level + 1)
-        for component in one.components:
+        for component in kustomization.components:
             inside = self.accumulated(component, level + 1)
             found = self._further(found, self._applied(component)) + inside
-        return self._further(found, (one,))
+        return self._further(found, (kustomization,))
 
     def _applied(self, component: Kustomization) -> tuple[Kustomization, ...]:
         """Return what changes the objects that were there before a component: its own components, and itself."""
         self._spend(1)
-        inner = [each for one in component.components for each in self._applied(one)]
+        inner = [each for part in component.components for each in self._applied(part)]
         self._spend(len(inner))
         return (*inner, component)
 

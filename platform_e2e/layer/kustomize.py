@@ -151,18 +151,20 @@ class _Follow:
         if path in self.made:
             return self.made[path]
         self.found.files.add(path)
-        one = self.made[path] = Kustomization()
+        kustomization = self.made[path] = Kustomization()
         file = paths.in_repository(path, self.root)
         for document in yamlfile.read(self.root, path) or [Document({}, file, 1)]:
             if not isinstance(document.data, dict):
                 raise document.error("is not a kustomization: it must be a mapping")
             own_annotations.check(document, "")
             self.found.kustomizations.append(document)
-            one.documents.append(document)
-            self._document(one, document, directory, (*above, directory))
-        return one
+            kustomization.documents.append(document)
+            self._document(kustomization, document, directory, (*above, directory))
+        return kustomization
 
-    def _document(self, one: Kustomization, document: Document, directory: Path, above: tuple[Path, ...]) -> None:
+    def _document(
+        self, kustomization: Kustomization, document: Document, directory: Path, above: tuple[Path, ...]
+    ) -> None:
         for name in _FETCHING:
             if document.data.get(name):
                 remedy = "render the chart and commit the result, or let an Application with a Helm source install it"
@@ -172,16 +174,16 @@ class _Follow:
                 path = self._local(document, directory, entry, at)
                 if path.is_dir():
                     found = self.kustomization(path, above)
-                    (one.components if name == "components" else one.bases).append(found)
+                    (kustomization.components if name == "components" else kustomization.bases).append(found)
                 else:
                     self.found.files.add(path)
-                    one.objects += self._documents(path)
-        self._files(one, document, directory)
+                    kustomization.objects += self._documents(path)
+        self._files(kustomization, document, directory)
         for name in _PLUGINS:
             for at, entry in _entries(document, name):
                 self._plugin(document, directory, entry, at)
 
-    def _files(self, one: Kustomization, document: Document, directory: Path) -> None:
+    def _files(self, kustomization: Kustomization, document: Document, directory: Path) -> None:
         for at, entry in _files(document):
             path = self._local(document, directory, entry, at)
             if path.is_dir():
@@ -191,11 +193,11 @@ class _Follow:
                 # Kustomize takes the last of two equal keys in a patch without a word.
                 documents = self._documents(path)
                 if at[0] in _PATCHES:
-                    one.patches += [Patch(each, _target(document, at)) for each in documents]
+                    kustomization.patches += [Patch(each, _target(document, at)) for each in documents]
         lines: list[str] = []
         for at, text in _inline_patches(document):
             lines = lines or self._lines(directory)
-            one.patches += [Patch(each, _target(document, at)) for each in _inline(document, text, at, lines)]
+            kustomization.patches += [Patch(each, _target(document, at)) for each in _inline(document, text, at, lines)]
 
     def _documents(self, path: Path) -> list[Document]:
         """Return the documents of a file, which is read once: several targets may name it."""

@@ -72,7 +72,9 @@ def load(directory: Path, renderer: Renderer = kustomize.unavailable, *, besides
         )
     found.render()
     every = tuple(sorted(found.rendered.values(), key=lambda application: application.name))
-    every = tuple(replace(one, allowed_by=found.project_of(one)) for one in rendering.scoped(every))
+    every = tuple(
+        replace(application, allowed_by=found.project_of(application)) for application in rendering.scoped(every)
+    )
     rendered = tuple(rendered for application in every for rendered in application.objects)
     left = unread.unread(root, files, found.read, found.environments)
     return Layer(

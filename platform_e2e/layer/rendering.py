@@ -183,16 +183,20 @@ class _Written:
         found = cls()
         for route in reads.routes:
             for item in manifests.objects(route.document):
-                one = _Candidate(item, route, route.names(item.data), route.namespaces(item.data))
-                found.by_kind.setdefault(item.data["kind"], []).append(one)
-                found.by_name.setdefault((item.data["kind"], one.names[-1]), []).append(one)
+                candidate = _Candidate(item, route, route.names(item.data), route.namespaces(item.data))
+                found.by_kind.setdefault(item.data["kind"], []).append(candidate)
+                found.by_name.setdefault((item.data["kind"], candidate.names[-1]), []).append(candidate)
         return found
 
     def nearest(self, data: dict[str, Any]) -> _Candidate | None:
         """Return what a rendered object comes from; the first of several alike."""
         kind, name, namespace = data["kind"], data["metadata"]["name"], data["metadata"].get("namespace")
         several = self.by_name.get((kind, name)) or self.by_kind.get(kind, [])
-        apart = [(distance, one) for one in several if (distance := one.distance(name, namespace)) is not None]
+        apart = [
+            (distance, candidate)
+            for candidate in several
+            if (distance := candidate.distance(name, namespace)) is not None
+        ]
         return min(apart, key=lambda each: each[0])[1] if apart else None
 
 

@@ -171,11 +171,11 @@ class _Reader:
         """Return the elements that fit, each with its key or place."""
         found = []
         for key, value in items:
-            one = self.read(value, kind, (path, key))
-            if isinstance(one, _Unfit):
-                self.note((path, key), one)
+            fitting = self.read(value, kind, (path, key))
+            if isinstance(fitting, _Unfit):
+                self.note((path, key), fitting)
             else:
-                found.append((key, one))
+                found.append((key, fitting))
         return found
 
     def _object(self, data: Mapping[str, Any], kind: Any, path: _Path) -> Any:
@@ -184,12 +184,12 @@ class _Reader:
         for name, (part, required) in _fields(kind).items():
             noted = False
             if data.get(name) is not None:
-                one = self.read(data[name], part, (path, name))
-                if not isinstance(one, _Unfit):
-                    made[name] = one
+                fitting = self.read(data[name], part, (path, name))
+                if not isinstance(fitting, _Unfit):
+                    made[name] = fitting
                     continue
                 noted = True
-                self.note((path, name), one)
+                self.note((path, name), fitting)
             if required:
                 empty = _empty(part)
                 if empty is None:
