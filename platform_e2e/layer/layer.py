@@ -14,6 +14,7 @@ from platform_e2e.layer import inventory, objects, tree
 from platform_e2e.layer.applications import Application
 from platform_e2e.layer.applicationsets import ApplicationSet, Environment
 from platform_e2e.layer.inventory import LoadBalancer, MetricsService, Pool
+from platform_e2e.layer.not_judged import NotJudged
 from platform_e2e.layer.objects import Exemption, Rendered
 from platform_e2e.layer.releases import Release
 from platform_e2e.layer.unread import Unread
@@ -38,6 +39,7 @@ class Layer:
         pools: the address pools.
         exemptions: every promise that something in the layer says it does not make.
         unread: manifests that no Application reads.
+        not_judged: Applications and ApplicationSets that cannot be rendered here; none of `applications` is among them.
         contents: the SHA-256 of each file when the reading began, by its path relative to the layer.
         besides: a directory whose files are not compared, because the run itself writes there.
     """
@@ -53,6 +55,7 @@ class Layer:
     pools: tuple[Pool, ...]
     exemptions: tuple[Exemption, ...]
     unread: tuple[Unread, ...] = ()
+    not_judged: tuple[NotJudged, ...] = ()
     contents: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     besides: Path | None = field(default=None, repr=False, compare=False)
 

@@ -1,0 +1,132 @@
+"""What renders a layer: the types between the reader of a layer and Argo CD's own code, which runs apart from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+
+class Reason(StrEnum):
+    """Why an Application or ApplicationSet is not rendered; the values are those of `argocd-render`, the last two are told here."""
+
+    SHAPE = "shape"
+    """Argo CD's own types do not take the object."""
+    REPOSITORY = "repository"
+    """There is no copy of a repository that it reads."""
+    CHART = "chart"
+    """There is no copy of a chart, in the version that it asks for."""
+    PLUGIN = "plugin"
+    """A config management plugin renders it."""
+    GENERATOR = "generator"
+    """A generator asks something other than the object itself, Git and the clusters."""
+    LINK = "link"
+    """A symbolic link leads out of its repository."""
+    RENDER = "render"
+    """Argo CD refuses it: so it would on a cluster."""
+    TIME = "time"
+    """It takes too long to render."""
+    MEMORY = "memory"
+    """The renderer died of it, most likely since it takes too much memory."""
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A Git repository whose files are there.
+
+    Attributes:
+        directory: its root, an absolute path.
+        urls: its spellings; those that Argo CD takes for the same (`.git`, ssh, case) need not be among them.
+    """
+
+    directory: Path
+    urls: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart whose archive is there.
+
+    Attributes:
+        repository: URL of the chart repository, as an Application names it.
+        name: of the chart.
+        version: of the chart.
+        archive: the .tgz.
+    """
+
+    repository: str
+    name: str
+    version: str
+    archive: Path
+
+
+@dataclass(frozen=True)
+class Material:
+    """All that a layer may be rendered from.
+
+    Attributes:
+        repositories: that Applications read.
+        charts: that Applications read.
+        build_options: argocd-cm's `kustomize.buildOptions`.
+        api_versions: that charts may ask for, such as `monitoring.coreos.com/v1`, besides those of Kubernetes itself.
+        clusters: Secrets of clusters, for the clusters generator.
+    """
+
+    repositories: tuple[Repository, ...]
+    charts: tuple[Chart, ...] = ()
+    build_options: str = ""
+    api_versions: tuple[str, ...] = ()
+    clusters: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why an object is not rendered.
+
+    Attributes:
+        reason: one of `Reason`.
+        text: Argo CD's own words, or what is missing: a URL, a chart, the name of a plugin or generator.
+        source: index of the Application's source that it is about.
+    """
+
+    reason: Reason
+    text: str
+    source: int = 0
+
+
+@dataclass(frozen=True)
+class RenderedSource:
+    """What one source of an Application became.
+
+    Attributes:
+        type: Directory, Kustomize, Helm, or Ref for a source that only lends its files.
+        objects: as Argo CD would apply them, without its tracking.
+    """
+
+    type: str
+    objects: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """What an Application or ApplicationSet became.
+
+    Attributes:
+        sources: of an Application, in its order.
+        applications: of an ApplicationSet.
+        problem: why it became nothing, or None.
+    """
+
+    sources: tuple[RenderedSource, ...] = ()
+    applications: tuple[dict[str, Any], ...] = field(default=())
+    problem: Problem | None = None
+
+
+Render = Callable[[Sequence[Mapping[str, Any]]], list[Rendering]]
+"""Render Applications and ApplicationSets, each by itself; one result for each, in their order."""
+
+Renderer = Callable[[Material], AbstractContextManager[Render]]
+"""Begin to render a layer; what is begun ends with the context."""
