@@ -21,7 +21,7 @@ from platform_e2e.cluster.k3d.docker import Docker
 from platform_e2e.errors import BrokenHarness, HarnessError, WrongUsage
 from platform_e2e.incident.output import PrintedTimeline, say
 from platform_e2e.shell import stream
-from platform_e2e.toolbox import cache, hostpackages, programs
+from platform_e2e.toolbox import cache, hostpackages, layer_renderer, programs
 
 CLUSTER = "registry"
 """The name of the cluster for which the node image is made."""
@@ -77,8 +77,8 @@ def _filled(
         stock.push_images(registry, scratch, timeline)
         layer, charts = directory / "layer", directory / "charts"
         stock.layer(paths.ROOT / "platform", layer, charts, timeline)
-        kustomize = programs.ensure(timeline).path("kustomize")
-        pools = tuple(layers.load(layer, layers.kustomize_build(kustomize)).pool_ranges())
+        built = programs.ensure(timeline)
+        pools = tuple(layers.load(layer, layer_renderer.renderer(lambda: built)).pool_ranges())
         timeline.progress(
             "registry", f"pushes {versions.K3S_IMAGE}: a built node that takes every image from the mirror"
         )

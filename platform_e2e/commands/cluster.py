@@ -103,8 +103,6 @@ def _parser() -> argparse.ArgumentParser:
 def _pools(directory: Path) -> tuple[AddressRange, ...]:
     """Return the address ranges that a layer states; a cluster is laid around them."""
     from platform_e2e import layer
-    from platform_e2e.timeline import Timeline
-    from platform_e2e.toolbox import programs
+    from platform_e2e.toolbox import layer_renderer
 
-    kustomize = programs.ensure(Timeline(None), ["kustomize"]).path("kustomize")
-    return tuple(layer.load(directory, layer.kustomize_build(kustomize)).pool_ranges())
+    return tuple(layer.load(directory, layer_renderer.renderer()).pool_ranges())

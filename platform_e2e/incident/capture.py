@@ -36,8 +36,7 @@ from platform_e2e.layer import Layer, Renderer
 from platform_e2e.layer.tree import files as tree_files
 from platform_e2e.redact import layer_files
 from platform_e2e.runs import layer_at_commit
-from platform_e2e.timeline import Timeline
-from platform_e2e.toolbox import programs
+from platform_e2e.toolbox import layer_renderer
 
 PATIENCE = 10.0
 """Seconds for which one request is tried."""
@@ -101,8 +100,8 @@ def _own_place() -> Path:
 
 
 def renderer() -> Renderer:
-    """Return the renderer of kustomizations; its program is built the first time."""
-    return layers.kustomize_build(programs.ensure(Timeline(None), ["kustomize"]).path("kustomize"))
+    """Return the renderer of layers; its programs are built the first time."""
+    return layer_renderer.renderer()
 
 
 def _cluster_of(connection: Connection) -> str:
@@ -145,7 +144,7 @@ class Capture:
         Args:
             directory: of the layer in a checkout.
             scratch: an empty directory.
-            render: returns the renderer of kustomizations; called only where there is a layer.
+            render: returns the renderer of layers; called only where there is a layer.
             outside: the client that probes the addresses.
 
         Raises:

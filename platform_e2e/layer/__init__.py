@@ -7,13 +7,14 @@ from platform_e2e.layer.applications import Application, Automation, Source
 from platform_e2e.layer.applicationsets import ApplicationSet, Environment
 from platform_e2e.layer.errors import LayerError
 from platform_e2e.layer.inventory import LoadBalancer, MetricsService, Pool, asking, is_metrics, series
-from platform_e2e.layer.kustomize import Renderer, kustomize_build
 from platform_e2e.layer.layer import Layer
 from platform_e2e.layer.load import load
+from platform_e2e.layer.not_judged import NotJudged
 from platform_e2e.layer.objects import Exemption, Rendered
 from platform_e2e.layer.own_annotations import EXEMPT, PROBE
 from platform_e2e.layer.probe import Probe, probe_of
 from platform_e2e.layer.releases import Release
+from platform_e2e.layer.renderer import Chart, Material, Renderer, Repository
 from platform_e2e.layer.selectors import matches
 from platform_e2e.layer.unread import Unread
 
@@ -24,22 +25,25 @@ __all__ = [
     "Application",
     "ApplicationSet",
     "Automation",
+    "Chart",
     "Environment",
     "Exemption",
     "Layer",
     "LayerError",
     "LoadBalancer",
+    "Material",
     "MetricsService",
+    "NotJudged",
     "Pool",
     "Probe",
     "Release",
     "Rendered",
     "Renderer",
+    "Repository",
     "Source",
     "Unread",
     "asking",
     "is_metrics",
-    "kustomize_build",
     "load",
     "matches",
     "probe_of",

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from platform_e2e.finding import Promise
-from platform_e2e.layer import applications, kustomize, own_annotations, templates, yamlfile
+from platform_e2e.layer import applications, kustomize, own_annotations, yamlfile
 from platform_e2e.layer.applications import Application
 from platform_e2e.layer.field_locations import Written
-from platform_e2e.layer.generators import Expansion, GeneratorError
 from platform_e2e.layer.objects import described
 from platform_e2e.layer.own_annotations import EXEMPT
-from platform_e2e.layer.templates import TemplateError
 from platform_e2e.layer.yamlfile import Document
+
+_EXPRESSION = re.compile(r"\{\{-?.*?-?\}\}", re.DOTALL)
+"""A place in a template that takes a parameter."""
 
 
 @dataclass(frozen=True)
@@ -78,32 +80,19 @@ class Environment:
     place: str
 
 
-def expand(root: Path, document: Document) -> tuple[ApplicationSet, tuple[Application, ...]]:
+def parse(document: Document, generated: Sequence[Mapping[str, Any]]) -> tuple[ApplicationSet, tuple[Application, ...]]:
     """Return an ApplicationSet and the Applications that it generates.
 
     Args:
-        root: the layer.
         document: the ApplicationSet.
+        generated: what Argo CD's own code makes of it.
 
     Raises:
-        LayerError: it cannot be followed, generates nothing, or the same name twice.
+        LayerError: it generates nothing, the same name twice, or an Application that cannot be used.
     """
-    metadata, spec = document.data["metadata"], document.data.get("spec") or {}
-    name = metadata["name"]
-    namespace = metadata.get("namespace") or applications.NAMESPACE
-    template = spec.get("template")
-    if not isinstance(template, dict) or not isinstance(template.get("metadata"), dict):
-        raise document.error(f"ApplicationSet {name} has no template", at=("spec",))
-    if spec.get("templatePatch"):
-        problem = f"ApplicationSet {name} has a templatePatch, which is not followed here"
-        raise document.error(problem, "put the fields into the template", ("spec", "templatePatch"))
-    expansion = Expansion(root, spec.get("goTemplate") is True)
-    try:
-        parameters = expansion.all(spec.get("generators") or [])
-        written = [templates.substitute(template, values, go=expansion.go) for values in parameters]
-    except (GeneratorError, TemplateError) as error:
-        raise document.error(f"ApplicationSet {name}: {error}", at=("spec",)) from error
-    found = [_application(document, name, namespace, data) for data in written]
+    metadata = document.data["metadata"]
+    name, namespace = metadata["name"], metadata.get("namespace") or applications.NAMESPACE
+    found = [_application(document, name, namespace, data) for data in generated]
     if not found:
         remedy = "correct the generators (a list with elements, or directories that exist in the layer), or remove the ApplicationSet"
         problem = f"ApplicationSet {name} must generate at least one Application, got none"
@@ -118,11 +107,21 @@ def expand(root: Path, document: Document) -> tuple[ApplicationSet, tuple[Applic
     ), tuple(found)
 
 
-def _application(document: Document, owner: str, namespace: str, template: dict[str, Any]) -> Application:
-    metadata = {**template["metadata"], "namespace": namespace}
+def repositories(document: Document) -> list[str]:
+    """Return the repoURLs that an ApplicationSet's template names for directories, unless they are parameters."""
+    template = (document.data.get("spec") or {}).get("template")
+    spec = template.get("spec") if isinstance(template, dict) else None
+    sources = [spec.get("source"), *(spec.get("sources") or [])] if isinstance(spec, dict) else []
+    found = [source.get("repoURL") for source in sources if isinstance(source, dict) and not source.get("chart")]
+    return [url for url in found if isinstance(url, str) and not _EXPRESSION.search(url)]
+
+
+def _application(document: Document, owner: str, namespace: str, generated: Mapping[str, Any]) -> Application:
+    metadata = {**(generated.get("metadata") or {}), "namespace": namespace}
     if not isinstance(metadata.get("name"), str) or not metadata["name"]:
         raise document.error(f"ApplicationSet {owner} has a template without metadata.name", at=("spec", "template"))
-    data = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", **template, "metadata": metadata}
+    # The controller fills in the status; it is nothing that Git says.
+    data = {**{key: value for key, value in generated.items() if key != "status"}, "metadata": metadata}
     # The generated object has no lines of its own: `node` stays empty, so every error names the ApplicationSet's.
     found = applications.parse(replace(document, data=data, node=None), generated_by=owner)
     node = document.node["spec"]["template"] if document.node is not None else None
@@ -142,7 +141,9 @@ def environments(root: Path, owner: ApplicationSet, generated: Sequence[Applicat
     Raises:
         LayerError: a kustomization among them cannot be read, or has an unknown annotation of the harness.
     """
-    by_path = {source.path: application.name for application in generated for source in application.sources}
+    by_path = {
+        source.path: application.name for application in generated for source in application.sources if source.path
+    }
     found = {path: name for path, name in by_path.items() if _has_manifests(root / path)}
     for pattern in _patterns(owner, by_path):
         for path in sorted(root.glob(pattern)):
@@ -173,7 +174,7 @@ def _patterns(owner: ApplicationSet, paths: Mapping[str, str]) -> set[str]:
     written = [source.get("path") or "" for source in [*(spec.get("sources") or []), spec.get("source") or {}]]
     found = set()
     for path in written:
-        pattern = templates.EXPRESSION.sub("*", path)
+        pattern = re.sub(r"\*+", "*", _EXPRESSION.sub("*", path))
         if pattern.strip("*/"):
             found.add(pattern.strip("/"))
         elif pattern:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from platform_e2e.layer import manifests
 from platform_e2e.layer.field_locations import Patch
 from platform_e2e.layer.yamlfile import Document
 
@@ -68,7 +69,7 @@ class Route:
 
     def names(self, data: Any) -> list[str]:
         """Return the names that an object has on its way, the written one first."""
-        found = [data["metadata"]["name"]]
+        found = [manifests.name_of(data["metadata"])]
         for each in self.through:
             found.append(f"{each.text('namePrefix')}{found[-1]}{each.text('nameSuffix')}")
         return found

@@ -1,4 +1,4 @@
-"""The one error of this package: a file of the layer that cannot be used."""
+"""The errors of this package: a file of the layer that cannot be used."""
 
 from __future__ import annotations
 
@@ -19,3 +19,7 @@ class LayerError(WrongUsage):
         super().__init__(f"{file}:{line}: {problem}" if line else f"{file}: {problem}", remedy)
         self.file = file
         self.line = line
+
+
+class WrongAnnotation(LayerError):
+    """An annotation of the harness's own is misspelt: what the team meant is not known, so nothing is judged."""

@@ -91,6 +91,8 @@ def find(layer: Layer) -> tuple[HostAccess, ...]:
 def demand_trust(layer: Layer, provider: str) -> None:
     """Refuse a layer that has such objects; for a cluster that is made for it, unless the user has said that it is trusted.
 
+    What is not judged here is refused like them: Argo CD may be able to render it on the cluster.
+
     Args:
         layer: that would be applied.
         provider: of the cluster, for the error's text.
@@ -98,12 +100,16 @@ def demand_trust(layer: Layer, provider: str) -> None:
     Raises:
         WrongUsage: it has one; the text lists all.
     """
-    found = find(layer)
+    found = [*find(layer), *layer.not_judged]
     if found:
         machine = "the machine of the Docker daemon" if provider == "k3d" else "this host"
+        pods = (
+            f"{len(found)} object(s) whose pods own {machine}"
+            if not layer.not_judged
+            else (f"{len(found)} object(s) whose pods own {machine}, or may own it since they are not rendered here")
+        )
         raise WrongUsage(
-            f"the layer in {layer.directory} has {len(found)} object(s) whose pods own {machine}:"
-            + "".join(f"\n    {access}" for access in found),
+            f"the layer in {layer.directory} has {pods}:" + "".join(f"\n    {each}" for each in found),
             "read them; if you trust the layer, add --trust, else run it in a virtual machine that may be lost",
         )
 

@@ -1,32 +1,25 @@
-"""Kustomizations: everything they read must lie in the layer; the real kustomize then renders them."""
+"""What a kustomization is made of: where its objects and their fields are written, and what is wrong with it where it is refused."""
 
 from __future__ import annotations
 
-import os
+import contextlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml.comments import CommentedBase
 
-from platform_e2e import paths, shell
-from platform_e2e.errors import BrokenHarness
+from platform_e2e import paths
 from platform_e2e.layer import bases, own_annotations, yamlfile
 from platform_e2e.layer.bases import Kustomization, Route
 from platform_e2e.layer.errors import LayerError
 from platform_e2e.layer.field_locations import Patch
 from platform_e2e.layer.yamlfile import Document
 
-Renderer = Callable[[Path], list[dict[str, Any]]]
-"""Turn the directory of a kustomization into objects."""
-
 NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 """The file names that kustomize knows."""
-
-RENDER_TIMEOUT = 30.0
-"""Seconds for one `kustomize build` of local files; 0.1 is usual."""
 
 _REMOTE = re.compile(r"://|^[\w.-]+@|[?&]ref=|^(github|gitlab|bitbucket)\.")
 """What a reference to another place looks like: a URL, git@host:…, …?ref=…, or the host names that kustomize knows."""
@@ -55,11 +48,13 @@ class Reads:
         files: absolute paths, the kustomizations included.
         kustomizations: the documents of it and of those that it is made of.
         routes: the documents of its resources, each with the kustomizations through which it is rendered.
+        faults: of patches, which kustomize takes and which do not say what they seem to.
     """
 
     files: set[Path] = field(default_factory=set)
     kustomizations: list[Document] = field(default_factory=list)
     routes: list[Route] = field(default_factory=list)
+    faults: list[LayerError] = field(default_factory=list)
 
 
 def kustomization_in(root: Path, directory: Path) -> Path | None:
@@ -75,58 +70,31 @@ def kustomization_in(root: Path, directory: Path) -> Path | None:
     return found[0] if found else None
 
 
-def kustomize_build(program: Path) -> Renderer:
-    """Return a renderer that runs the real kustomize.
-
-    It can start no other program and reach no network: kustomize looks git, helm and plugins up on PATH.
-
-    Args:
-        program: the kustomize to run.
-
-    Raises (the renderer):
-        LayerError: kustomize refuses the directory; the text is its own.
-        CommandError: the program cannot be started.
-    """
-
-    def render(directory: Path) -> list[dict[str, Any]]:
-        env = {"PATH": os.devnull, "HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
-        file = next((name for name in NAMES if (directory / name).is_file()), NAMES[0])
-        done = shell.run([program, "build", directory], timeout=RENDER_TIMEOUT, ok=(0, 1), env=env)
-        if done.returncode:
-            said = done.stderr.strip().removeprefix("Error: ").replace(str(directory), directory.name)
-            raise LayerError(f"{directory.name}/{file}", None, f"kustomize cannot build it: {said}")
-        return [document.data for document in yamlfile.parse(done.stdout, f"{directory.name} (rendered)")]
-
-    return render
-
-
-def unavailable(directory: Path) -> list[dict[str, Any]]:
-    """Refuse: the renderer of callers that brought none.
-
-    Raises:
-        BrokenHarness: always.
-    """
-    raise BrokenHarness(f"{directory} is a kustomization and no kustomize was given", "pass kustomize_build(PROGRAM)")
-
-
-def reads(root: Path, directory: Path) -> Reads:
+def reads(root: Path, directory: Path, *, strict: bool = True) -> Reads:
     """Follow a kustomization through everything that it refers to.
 
     Args:
         root: the layer; nothing may lie outside of it.
         directory: that has the kustomization.
+        strict: whether what cannot be followed is an error; else it is passed over, since Argo CD could render it.
 
     Raises:
         LayerError: a reference leads elsewhere or nowhere, or a plugin would run or fetch something.
     """
     found = Reads()
-    top = _Follow(root, found).kustomization(directory, ())
-    try:
-        found.routes += bases.routes(top)
-    except bases.TooMany as error:
-        problem = "is made of more bases and objects than can be followed"
-        raise top.documents[0].error(problem, "name each base once") from error
+    with _passed_over(strict=strict):
+        top = _Follow(root, found, strict=strict).kustomization(directory, ())
+        try:
+            found.routes += bases.routes(top)
+        except bases.TooMany as error:
+            problem = "is made of more bases and objects than can be followed"
+            raise top.documents[0].error(problem, "name each base once") from error
     return found
+
+
+def _passed_over(*, strict: bool) -> contextlib.AbstractContextManager[None]:
+    """Return a context in which what cannot be followed is left out, unless it is strict."""
+    return contextlib.nullcontext() if strict else contextlib.suppress(LayerError)
 
 
 @dataclass
@@ -135,6 +103,7 @@ class _Follow:
 
     root: Path
     found: Reads
+    strict: bool
     read: dict[Path, list[Document]] = field(default_factory=dict)
     made: dict[Path, Kustomization] = field(default_factory=dict)
 
@@ -166,38 +135,66 @@ class _Follow:
         self, kustomization: Kustomization, document: Document, directory: Path, above: tuple[Path, ...]
     ) -> None:
         for name in _FETCHING:
-            if document.data.get(name):
-                remedy = "render the chart and commit the result, or let an Application with a Helm source install it"
-                raise document.error(f"{name} fetches a chart while rendering", remedy, (name,))
+            with self._passed_over():
+                if document.data.get(name):
+                    remedy = (
+                        "set kustomize.buildOptions to --enable-helm, as Argo CD needs it too, and commit the chart"
+                    )
+                    raise document.error(f"{name} fetches a chart while rendering", remedy, (name,))
         for name in ("resources", "bases", "components"):
-            for at, entry in _entries(document, name):
-                path = self._local(document, directory, entry, at)
-                if path.is_dir():
-                    found = self.kustomization(path, above)
-                    (kustomization.components if name == "components" else kustomization.bases).append(found)
-                else:
-                    self.found.files.add(path)
-                    kustomization.objects += self._documents(path)
-        self._files(kustomization, document, directory)
+            with self._passed_over():
+                for at, entry in _entries(document, name):
+                    with self._passed_over():
+                        path = self._local(document, directory, entry, at)
+                        self._resource(kustomization, path, above, component=name == "components")
+        with self._passed_over():
+            self._files(kustomization, document, directory)
         for name in _PLUGINS:
-            for at, entry in _entries(document, name):
-                self._plugin(document, directory, entry, at)
+            with self._passed_over():
+                for at, entry in _entries(document, name):
+                    with self._passed_over():
+                        self._plugin(document, directory, entry, at)
+
+    def _passed_over(self) -> contextlib.AbstractContextManager[None]:
+        return _passed_over(strict=self.strict)
+
+    @contextlib.contextmanager
+    def _faulty(self) -> Iterator[None]:
+        """Take note of a patch that cannot be read: kustomize takes the last of two equal keys in it without a word."""
+        try:
+            yield
+        except LayerError as error:
+            if self.strict:
+                raise
+            self.found.faults.append(error)
+
+    def _resource(self, kustomization: Kustomization, path: Path, above: tuple[Path, ...], *, component: bool) -> None:
+        if path.is_dir():
+            found = self.kustomization(path, above)
+            (kustomization.components if component else kustomization.bases).append(found)
+        else:
+            self.found.files.add(path)
+            kustomization.objects += self._documents(path)
 
     def _files(self, kustomization: Kustomization, document: Document, directory: Path) -> None:
         for at, entry in _files(document):
-            path = self._local(document, directory, entry, at)
-            if path.is_dir():
-                raise document.error(f"{at[0]} refers to the directory {entry}", "name the file itself", at)
-            self.found.files.add(path)
-            if at[0] not in _GENERATORS:
-                # Kustomize takes the last of two equal keys in a patch without a word.
-                documents = self._documents(path)
+            with self._passed_over():
+                path = self._local(document, directory, entry, at)
+                if path.is_dir():
+                    raise document.error(f"{at[0]} refers to the directory {entry}", "name the file itself", at)
+                self.found.files.add(path)
                 if at[0] in _PATCHES:
-                    kustomization.patches += [Patch(each, _target(document, at)) for each in documents]
+                    with self._faulty():
+                        documents = self._documents(path)
+                        kustomization.patches += [Patch(each, _target(document, at)) for each in documents]
+                elif at[0] not in _GENERATORS:
+                    self._documents(path)
         lines: list[str] = []
         for at, text in _inline_patches(document):
-            lines = lines or self._lines(directory)
-            kustomization.patches += [Patch(each, _target(document, at)) for each in _inline(document, text, at, lines)]
+            with self._faulty():
+                lines = lines or self._lines(directory)
+                found = _inline(document, text, at, lines)
+                kustomization.patches += [Patch(each, _target(document, at)) for each in found]
 
     def _documents(self, path: Path) -> list[Document]:
         """Return the documents of a file, which is read once: several targets may name it."""

@@ -1,4 +1,4 @@
-"""Read a layer: follow every Application to its objects, and stop with file and line at whatever cannot be used."""
+"""Read a layer: follow every Application to its objects, and say with file and line what cannot be used."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from platform_e2e.layer import (
     applications,
     applicationsets,
     inventory,
-    kustomize,
     manifests,
     own_annotations,
     releases,
@@ -24,11 +23,12 @@ from platform_e2e.layer import (
 )
 from platform_e2e.layer.applications import Application
 from platform_e2e.layer.applicationsets import ApplicationSet, Environment
-from platform_e2e.layer.errors import LayerError
+from platform_e2e.layer.errors import LayerError, WrongAnnotation
 from platform_e2e.layer.field_locations import Written
-from platform_e2e.layer.kustomize import Renderer
 from platform_e2e.layer.layer import Layer
+from platform_e2e.layer.not_judged import NotJudged
 from platform_e2e.layer.objects import Exemption, Rendered, described, exemptions
+from platform_e2e.layer.renderer import Material, Problem, Reason, Render, Renderer, Rendering, Repository
 from platform_e2e.layer.unread import Unread
 from platform_e2e.layer.yamlfile import Document
 
@@ -38,18 +38,21 @@ ROOTS = "argocd"
 _GROUP = "argoproj.io/"
 
 
-def load(directory: Path, renderer: Renderer = kustomize.unavailable, *, besides: Path | None = None) -> Layer:
+def load(
+    directory: Path, renderer: Renderer, *, besides: Path | None = None, material: Material | None = None
+) -> Layer:
     """Read a layer.
 
     Args:
         directory: of the layer; it is the root of the repository that Argo CD reads.
-        renderer: for kustomizations, such as `kustomize_build(PROGRAM)`.
+        renderer: of Applications and ApplicationSets.
         besides: a directory that the run itself writes to: a change there is none of the layer.
+        material: what there is besides the layer itself: charts, other repositories, options.
 
     Raises:
-        LayerError: a file cannot be used; the text has file and line.
+        LayerError: nothing of the layer can be judged; the text has file and line.
         WrongUsage: the directory does not exist, or is not a layer.
-        BrokenHarness: kustomize is needed and cannot be run.
+        BrokenHarness: the renderer cannot be run.
     """
     root = directory.resolve()
     files = tree.files(root)
@@ -61,16 +64,13 @@ def load(directory: Path, renderer: Renderer = kustomize.unavailable, *, besides
             f"{root} is not a layer: it must have a directory {ROOTS}/", "name the layer's directory with --layer DIR"
         )
     listed = releases.read(root)
-    found = _Reading(root, renderer)
-    found.take(document for document in manifests.directory(root, root / ROOTS, recurse=True))
-    if not found.applications:
-        raise LayerError(
-            paths.in_repository(root / ROOTS, root),
-            None,
-            "holds no Application and no ApplicationSet",
-            "a layer that deploys nothing proves nothing",
-        )
-    found.render()
+    found = _Reading(root)
+    found.take(manifests.directory(root, root / ROOTS, recurse=True, refused=found.refuse_file))
+    if found.applications or found.sets:
+        with renderer(_material(root, found, material or Material(()))) as render:
+            found.render(render)
+    if not found.rendered:
+        raise found.nothing()
     every = tuple(sorted(found.rendered.values(), key=lambda application: application.name))
     every = tuple(
         replace(application, allowed_by=found.project_of(application)) for application in rendering.scoped(every)
@@ -89,9 +89,28 @@ def load(directory: Path, renderer: Renderer = kustomize.unavailable, *, besides
         pools=tuple(inventory.pool(pool) for pool in rendered if pool.kind == "IPAddressPool"),
         exemptions=_exemptions(found, rendered, left),
         unread=left,
+        not_judged=tuple(found.refused),
         contents=contents,
         besides=apart,
     )
+
+
+def _material(root: Path, found: _Reading, given: Material) -> Material:
+    """Return what the layer is rendered from: itself, under the URL that most of its Applications name, and what is given."""
+    named = Counter(
+        source.repository
+        for application in found.applications.values()
+        for source in application.sources
+        if not source.chart
+    )
+    for document in found.sets:
+        named.update(applicationsets.repositories(document))
+    own = Repository(root, tuple(url for url, _ in named.most_common(1)))
+    return replace(given, repositories=(own, *given.repositories))
+
+
+_Key = tuple[str, str]
+"""Namespace and name of an Application or ApplicationSet."""
 
 
 @dataclass
@@ -99,43 +118,102 @@ class _Reading:
     """What was found so far; Applications may render further Applications."""
 
     root: Path
-    renderer: Renderer
-    applications: dict[tuple[str, str], Application] = field(default_factory=dict)
-    rendered: dict[tuple[str, str], Application] = field(default_factory=dict)
-    applicationsets: dict[tuple[str, str], ApplicationSet] = field(default_factory=dict)
-    projects: dict[tuple[str, str], Rendered] = field(default_factory=dict)
+    applications: dict[_Key, Application] = field(default_factory=dict)
+    rendered: dict[_Key, Application] = field(default_factory=dict)
+    sets: list[Document] = field(default_factory=list)
+    applicationsets: dict[_Key, ApplicationSet] = field(default_factory=dict)
+    projects: dict[_Key, Rendered] = field(default_factory=dict)
+    seen: list[Document] = field(default_factory=list)
     environments: list[Environment] = field(default_factory=list)
     read: set[Path] = field(default_factory=set)
+    refused: list[NotJudged] = field(default_factory=list)
+    errors: list[LayerError] = field(default_factory=list)
 
     def take(self, documents: Iterable[Document]) -> None:
         """Take note of the Applications, ApplicationSets and AppProjects among some objects, and check all for annotations."""
         for document in documents:
             metadata = document.data["metadata"]
-            own_annotations.check(
-                document, described(document.data["kind"], metadata["name"], metadata.get("namespace"))
-            )
+            name = described(document.data["kind"], manifests.name_of(metadata), metadata.get("namespace"))
+            own_annotations.check(document, name)
             if not str(document.data["apiVersion"]).startswith(_GROUP):
                 continue
-            match document.data["kind"]:
-                case "Application":
-                    self._application(applications.parse(document))
-                case "ApplicationSet":
-                    self._applicationset(document)
-                case "AppProject":
-                    self._project(document)
+            try:
+                match document.data["kind"]:
+                    case "Application":
+                        self._application(applications.parse(document))
+                    case "ApplicationSet":
+                        self._applicationset(document)
+                    case "AppProject":
+                        self._project(document)
+            except LayerError as error:
+                self._refuse(name, Reason.SHAPE, error)
 
-    def render(self) -> None:
-        """Render every Application, also those that an Application renders."""
-        while waiting := [application for key, application in self.applications.items() if key not in self.rendered]:
-            # All are read before the first is rendered: what is wrong shows before a renderer, which may have to be built.
-            for application in waiting:
-                self._check_repository(application)
-            made_of = [rendering.inputs(self.root, application) for application in waiting]
-            for application, inputs in zip(waiting, made_of, strict=True):
-                self.read |= unread.directories(self.root, inputs)
-                objects = rendering.render(application, inputs, self.renderer)
-                self.rendered[application.namespace, application.name] = replace(application, objects=objects)
-                self.take(rendered.document for rendered in objects)
+    def render(self, render: Render) -> None:
+        """Render every Application and ApplicationSet, also those that an Application renders."""
+        done: set[_Key] = set()
+        while self.sets or self.applications.keys() - done:
+            sets, self.sets = self.sets, []
+            for document, made in zip(sets, render([document.data for document in sets]), strict=True):
+                self._expand(document, made)
+            waiting = [key for key in self.applications if key not in done]
+            done.update(waiting)
+            every = [self.applications[key] for key in waiting]
+            for application, made in zip(every, render([each.manifest for each in every]), strict=True):
+                self._rendered(application, made)
+
+    def _expand(self, document: Document, made: Rendering) -> None:
+        name = described("ApplicationSet", *_named(document)[::-1])
+        try:
+            if made.problem is not None:
+                raise _of_set(document, made.problem)
+            owner, generated = applicationsets.parse(document, made.applications)
+            for application in generated:
+                written = Document(
+                    application.manifest, application.file, application.line, written=application.written
+                )
+                own_annotations.check(written, str(application))
+                self._application(application)
+            self.environments.extend(applicationsets.environments(self.root, owner, generated))
+            self.applicationsets[_named(document)] = owner
+        except LayerError as error:
+            self._refuse(name, made.problem.reason if made.problem else Reason.RENDER, error)
+
+    def _rendered(self, application: Application, made: Rendering) -> None:
+        key = (application.namespace, application.name)
+        if made.problem is not None:
+            self._refuse(str(application), made.problem.reason, rendering.refusal(self.root, application, made.problem))
+            return
+        parts = rendering.inputs(self.root, application, made)
+        self.read |= unread.directories(self.root, parts)
+        try:
+            objects = rendering.objects(application, made, parts)
+            self.take(rendered.document for rendered in objects)
+        except LayerError as error:
+            self._refuse(str(application), Reason.RENDER, error)
+            return
+        self.rendered[key] = replace(application, objects=objects)
+
+    def refuse_file(self, error: LayerError) -> None:
+        """Take note of a file among the roots that cannot be read."""
+        self._refuse(f"file/{error.file}", Reason.RENDER, error)
+
+    def _refuse(self, name: str, reason: Reason, error: LayerError) -> None:
+        if isinstance(error, WrongAnnotation):
+            raise error
+        problem = (error.problem.partition(": ")[2] or error.problem).removeprefix(f"{name}: ")
+        self.refused.append(NotJudged(name, reason, problem, error.remedy, error.file, error.line))
+        self.errors.append(error)
+
+    def nothing(self) -> LayerError:
+        """Return the error of a layer of which nothing can be judged."""
+        if self.errors:
+            return self.errors[0]
+        return LayerError(
+            paths.in_repository(self.root / ROOTS, self.root),
+            None,
+            "holds no Application and no ApplicationSet",
+            "a layer that deploys nothing proves nothing",
+        )
 
     def _application(self, new: Application) -> None:
         known = self.applications.setdefault((new.namespace, new.name), new)
@@ -144,20 +222,14 @@ class _Reading:
             raise LayerError(new.file, new.line, problem, f"the first is in {known.file}:{known.line}")
 
     def _applicationset(self, document: Document) -> None:
-        key = (document.data["metadata"].get("namespace") or applications.NAMESPACE, document.data["metadata"]["name"])
-        known = self.applicationsets.get(key)
-        if known is not None:
-            if (known.file, known.line) == (document.file, document.line):
-                return
-            problem = f"{known} is there a second time"
+        key = _named(document)
+        known = next((each for each in self.seen if _named(each) == key), None)
+        if known is None:
+            self.seen.append(document)
+            self.sets.append(document)
+        elif (known.file, known.line) != (document.file, document.line):
+            problem = f"{described('ApplicationSet', key[1], key[0])} is there a second time"
             raise document.error(problem, f"the first is in {known.file}:{known.line}")
-        owner, generated = applicationsets.expand(self.root, document)
-        self.applicationsets[key] = owner
-        self.environments.extend(applicationsets.environments(self.root, owner, generated))
-        for application in generated:
-            written = Document(application.manifest, application.file, application.line, written=application.written)
-            own_annotations.check(written, str(application))
-            self._application(application)
 
     def _project(self, document: Document) -> None:
         metadata = document.data["metadata"]
@@ -172,18 +244,26 @@ class _Reading:
             (self.projects[key] for place in places if (key := (place, application.project)) in self.projects), None
         )
 
-    def _check_repository(self, application: Application) -> None:
-        """Refuse an Application that reads another repository than most: its path means nothing in this layer."""
-        written = Counter(
-            source.repository for application in self.applications.values() for source in application.sources
-        )
-        ours = written.most_common(1)[0][0]
-        for source in application.sources:
-            if source.repository != ours:
-                problem = f"{application} reads {source.repository}, the others {ours}"
-                raise LayerError(
-                    application.file, application.line, problem, "a test serves one repository: this layer"
-                )
+
+def _named(document: Document) -> _Key:
+    metadata = document.data["metadata"]
+    return metadata.get("namespace") or applications.NAMESPACE, metadata["name"]
+
+
+def _of_set(document: Document, problem: Problem) -> LayerError:
+    """Return the error of an ApplicationSet that Argo CD's code does not expand."""
+    name = document.data["metadata"]["name"]
+    match problem.reason:
+        case Reason.GENERATOR:
+            text = f"ApplicationSet {name} has the generator {problem.text}, which asks something outside of Git"
+            remedy = "name what it would generate in a list, or accept that its Applications are not judged"
+        case Reason.REPOSITORY:
+            text = f"ApplicationSet {name} has a generator that reads {problem.text}, of which there is no copy"
+            remedy = f"give a copy with --repository {problem.text}=DIR"
+        case _:
+            text = f"ApplicationSet {name}: Argo CD cannot expand it: {' '.join(problem.text.split())}"
+            remedy = "correct what Argo CD refuses"
+    return document.error(text, remedy, ("spec",))
 
 
 def _exemptions(found: _Reading, rendered: tuple[Rendered, ...], left: tuple[Unread, ...]) -> tuple[Exemption, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +43,17 @@ def objects(document: Document) -> Iterator[Document]:
             yield from objects(Document(item, document.file, document.line_of("items", index), node))
         return
     metadata = data.get("metadata")
-    if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str) or not metadata["name"]:
+    if not isinstance(metadata, dict) or not name_of(metadata):
         raise document.error(f"{data['kind']} has no metadata.name", "add it: Argo CD applies objects by their name")
     for key in ("annotations", "labels"):
         _check_texts(document, metadata.get(key) or {}, key)
     yield document
+
+
+def name_of(metadata: Mapping[str, Any]) -> str:
+    """Return an object's name; of a hook whose name the API server completes, what it begins with; empty where it has none."""
+    name = metadata.get("name") or metadata.get("generateName")
+    return name if isinstance(name, str) else ""
 
 
 def _check_texts(document: Document, values: Any, key: str) -> None:
@@ -64,8 +70,16 @@ def is_manifest(path: Path) -> bool:
     return _MANIFEST.fullmatch(path.name) is not None
 
 
-def directory(root: Path, path: Path, *, recurse: bool = False, include: str = "", exclude: str = "") -> list[Document]:
-    """Return all objects of a directory as Argo CD's directory source finds them.
+def directory(
+    root: Path,
+    path: Path,
+    *,
+    recurse: bool = False,
+    include: str = "",
+    exclude: str = "",
+    refused: Callable[[LayerError], None] | None = None,
+) -> list[Document]:
+    """Return all objects of a directory's YAML and JSON as Argo CD's directory source finds them.
 
     Args:
         root: the layer.
@@ -73,23 +87,25 @@ def directory(root: Path, path: Path, *, recurse: bool = False, include: str = "
         recurse: descend into directories.
         include: pattern that a file's path below the directory must match, empty for all.
         exclude: pattern that it must not match, empty for none.
+        refused: is told of each file that cannot be read as manifests, which is passed over then.
 
     Raises:
-        LayerError: a file cannot be read as manifests.
+        LayerError: a file cannot be read as manifests, and `refused` is not given.
     """
     found: list[Document] = []
     for file in sorted(_walk(path, recurse=recurse)):
         name = file.relative_to(path).as_posix()
-        if not is_manifest(file) or not file.is_file():
+        if not is_manifest(file) or file.suffix == ".jsonnet" or not file.is_file():
             continue
         if (exclude and glob(exclude, name)) or (include and not glob(include, name)):
             continue
-        shown = paths.in_repository(file, root)
-        if file.suffix == ".jsonnet":
-            raise LayerError(shown, 1, "is Jsonnet, which is not rendered here", "commit what it renders")
-        if file.stat().st_size <= yamlfile.LARGEST_FILE and SKIP in yamlfile.decode(file.read_bytes(), shown):
-            continue
-        found.extend(item for document in yamlfile.read(root, file) for item in objects(document))
+        try:
+            if SKIP not in yamlfile.decode(file.read_bytes(), paths.in_repository(file, root)):
+                found.extend([item for document in yamlfile.read(root, file) for item in objects(document)])
+        except LayerError as error:
+            if refused is None:
+                raise
+            refused(error)
     return found
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from platform_e2e.finding import Cause
+from platform_e2e.layer import manifests
 from platform_e2e.layer.errors import LayerError
 from platform_e2e.layer.field_locations import Written
 from platform_e2e.layer.own_annotations import EXEMPT
@@ -106,8 +107,8 @@ class Rendered:
 
     @property
     def name(self) -> str:
-        """Return the object's name."""
-        return str(self.object["metadata"]["name"])
+        """Return the object's name; of a hook whose name the API server completes, what it begins with."""
+        return manifests.name_of(self.object["metadata"])
 
     @property
     def namespace(self) -> str | None:

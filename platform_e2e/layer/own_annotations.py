@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from platform_e2e.finding import Promise, promise_name
-from platform_e2e.layer.errors import LayerError
+from platform_e2e.layer.errors import WrongAnnotation
 from platform_e2e.layer.field_locations import Keys, Written
 from platform_e2e.layer.yamlfile import Document
 
@@ -41,7 +41,7 @@ def check(document: Document, subject: str) -> None:
         subject: its name for the error; empty where the file says it.
 
     Raises:
-        LayerError: there is one; with the file and line where it is written.
+        WrongAnnotation: there is one; with the file and line where it is written.
     """
     for path in _annotations(document.data, ()):
         problem, remedy = _unknown(str(path[-1]))
@@ -50,7 +50,7 @@ def check(document: Document, subject: str) -> None:
             # A patched object's place has the patches' names first.
             file, _, line = place.rpartition(":")
             told = f"{subject}: {problem}" if subject else problem
-            raise LayerError(file or place, int(line) if line.isdigit() else None, told, remedy)
+            raise WrongAnnotation(file or place, int(line) if line.isdigit() else None, told, remedy)
 
 
 def _unknown(name: str) -> tuple[str, str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,54 +16,63 @@ from platform_e2e.layer import kustomize, manifests
 from platform_e2e.layer.applications import Application, Source
 from platform_e2e.layer.bases import Route
 from platform_e2e.layer.errors import LayerError
-from platform_e2e.layer.field_locations import Written
-from platform_e2e.layer.kustomize import Reads, Renderer
+from platform_e2e.layer.field_locations import Keys, Written
+from platform_e2e.layer.kustomize import Reads
 from platform_e2e.layer.objects import CLUSTER_SCOPED, Rendered
 from platform_e2e.layer.patch_targets import Subject
+from platform_e2e.layer.renderer import Problem, Reason, RenderedSource, Rendering
 from platform_e2e.layer.yamlfile import Document
 
 
 @dataclass(frozen=True)
 class Input:
-    """What one source of an Application is made of, read and checked but not rendered.
+    """The files of this repository that one source of an Application is made of, as far as they can be followed.
 
     Attributes:
-        directory: of the source.
-        documents: the objects of a plain directory; empty for a kustomization.
-        reads: all that a kustomization reads; None for a plain directory.
+        directory: of the source; None where it is not one of this repository, such as a chart's.
+        documents: the objects of a plain directory; empty for anything else.
+        reads: all that a kustomization reads; None for anything else.
+        chart: whether it is a Helm chart.
     """
 
-    directory: Path
-    documents: list[Document]
-    reads: Reads | None
+    directory: Path | None = None
+    documents: list[Document] = field(default_factory=list)
+    reads: Reads | None = None
+    chart: bool = False
 
 
-def inputs(root: Path, application: Application) -> list[Input]:
-    """Read all that an Application is made of; nothing is rendered, so no program is needed to find what is wrong.
+def inputs(root: Path, application: Application, rendering: Rendering) -> list[Input]:
+    """Return the files that an Application is made of; what cannot be followed is passed over, since it was rendered.
 
     Args:
-        root: the layer.
+        root: the repository's root.
         application: as parsed.
-
-    Raises:
-        LayerError: a path does not exist, or a file cannot be used.
+        rendering: what it became.
     """
-    return [_input(root, application, source) for source in application.sources]
+    pairs = zip(application.sources, rendering.sources, strict=True)
+    return [_input(root, source, rendered.type) for source, rendered in pairs]
 
 
-def render(application: Application, made_of: list[Input], renderer: Renderer) -> tuple[Rendered, ...]:
-    """Return what an Application renders, in the order of its sources.
+def objects(application: Application, rendering: Rendering, made_of: list[Input]) -> tuple[Rendered, ...]:
+    """Return what an Application renders, in the order of its sources, each object with the place where it is written.
 
     Args:
         application: as parsed; its `objects` are not looked at.
+        rendering: what it became.
         made_of: what `inputs` returned for it.
-        renderer: for kustomizations.
 
     Raises:
-        LayerError: it cannot be rendered, renders nothing, or an object twice.
+        LayerError: it renders something that is not an object, an object twice, or nothing from files.
     """
-    found = [document for part in made_of for document in _documents(part, renderer)]
-    if not found:
+    for part in made_of:
+        if part.reads is not None and part.reads.faults:
+            raise part.reads.faults[0]
+    found = [
+        document
+        for rendered, part, source in zip(rendering.sources, made_of, application.sources, strict=True)
+        for document in _documents(application, source, rendered, part)
+    ]
+    if not found and not any(part.chart for part in made_of):
         problem = f"{application}: renders nothing from {', '.join(source.path for source in application.sources)}"
         raise LayerError(
             application.file, application.line, problem, "an Application without objects is always healthy"
@@ -71,11 +82,83 @@ def render(application: Application, made_of: list[Input], renderer: Renderer) -
     seen: dict[tuple[str, str, str | None, str], Rendered] = {}
     for rendered in objects:
         other = seen.setdefault(rendered.identity, rendered)
-        if other is not rendered:
+        if other is not rendered and "name" in rendered.object["metadata"]:
             raise rendered.error(
                 f"is rendered twice by {application}", f"the other is in {other.file}:{other.line or 1}"
             )
     return objects
+
+
+_ACCEPT = "or accept in platform-e2e.yaml that it is not judged"
+
+
+def refusal(root: Path, application: Application, problem: Problem) -> LayerError:
+    """Return why an Application is not rendered, with the file and line that is wrong where that can be found.
+
+    Args:
+        root: the repository's root.
+        application: as parsed.
+        problem: what Argo CD says.
+    """
+    index = problem.source
+    at: Keys = ("spec", "sources", index) if application.manifest["spec"].get("sources") else ("spec", "source")
+    if problem.reason in _ELSEWHERE:
+        field, text, remedy = _ELSEWHERE[problem.reason]
+        return _at(application, (*at, *field), text.format(problem.text), remedy)
+    source = application.sources[index]
+    said = _SAID.sub("", " ".join(problem.text.split()))
+    wrong = _wrong_files(root, application, source, said) if source.path else None
+    return wrong or _at(application, at, f"Argo CD cannot render it: {said}", "correct what Argo CD refuses")
+
+
+_ELSEWHERE: Mapping[Reason, tuple[Keys, str, str]] = {
+    Reason.CHART: (("chart",), "its chart is of another place: {}", f"commit what it renders, {_ACCEPT}"),
+    Reason.REPOSITORY: (
+        ("repoURL",),
+        "it reads {}, of which there is no copy",
+        f"keep what it reads in this repository, {_ACCEPT}",
+    ),
+    Reason.PLUGIN: (
+        ("plugin",),
+        "it is rendered by a config management plugin: {}",
+        f"commit what it renders, {_ACCEPT}",
+    ),
+    Reason.TIME: ((), "{}", "render less at once"),
+    Reason.MEMORY: ((), "{}", "render less at once"),
+    Reason.LINK: (
+        (),
+        "its repository has a link that leads out of it: {}",
+        "put what it points to into the repository",
+    ),
+}
+"""For each reason that is not in the files: the field of the source that it is about, the problem, and the remedy."""
+
+
+def _wrong_files(root: Path, application: Application, source: Source, said: str) -> LayerError | None:
+    """Return what is wrong with the files of a source; None where that is not in the files, as far as can be told."""
+    directory = (root / source.path).resolve()
+    if not directory.is_dir() or not directory.is_relative_to(root):
+        text = f"{application}: its path {source.path} is not a directory of the layer"
+        return LayerError(application.file, application.line, text, "Argo CD would say: app path does not exist")
+    try:
+        _strictly(root, directory, source)
+        kustomization = kustomize.kustomization_in(root, directory)
+    except LayerError as error:
+        return error
+    if kustomization is None:
+        return None
+    file = paths.in_repository(kustomization, root)
+    return LayerError(file, 1, f"kustomize cannot build it: {said}", "correct what kustomize refuses")
+
+
+_SAID = re.compile(r"^.*?failed exit status \d+: (?:Error: )?")
+"""What Argo CD puts before the words of kustomize and helm: the command."""
+
+
+def _at(application: Application, at: Keys, text: str, remedy: str) -> LayerError:
+    """Return an error about a field of an Application."""
+    file, _, line = application.place(*at).rpartition(":")
+    return LayerError(file, int(line) if line.isdigit() else None, f"{application}: {text}", remedy)
 
 
 def scoped(applications: Sequence[Application]) -> tuple[Application, ...]:
@@ -86,12 +169,8 @@ def scoped(applications: Sequence[Application]) -> tuple[Application, ...]:
     Args:
         applications: all of the layer, rendered.
     """
-    written = [rendered.object for application in applications for rendered in application.objects]
-    kinds = {
-        (spec.get("group"), spec["names"]["kind"])
-        for spec in (each.get("spec") or {} for each in written if each["kind"] == "CustomResourceDefinition")
-        if spec.get("scope") == "Cluster"
-    }
+    every = [rendered.object for application in applications for rendered in application.objects]
+    kinds = {kind for each in every for kind in _without_namespace(each)}
 
     def without(rendered: Rendered) -> Rendered:
         if rendered.namespace is None or rendered.identity[:2] not in kinds:
@@ -102,55 +181,58 @@ def scoped(applications: Sequence[Application]) -> tuple[Application, ...]:
     return tuple(replace(application, objects=tuple(map(without, application.objects))) for application in applications)
 
 
-def _input(root: Path, application: Application, source: Source) -> Input:
-    directory = (root / source.path).resolve()
-    if not directory.is_dir() or not directory.is_relative_to(root):
-        problem = f"{application}: its path {source.path} is not a directory of the layer"
-        raise LayerError(application.file, application.line, problem, "Argo CD would say: app path does not exist")
-    if (directory / "Chart.yaml").is_file():
-        problem = f"{application}: its path {source.path} is a Helm chart, which is not rendered here"
-        raise LayerError(application.file, application.line, problem, "use a directory or a kustomization")
-    for name in _overrides(application):
-        if (directory / name).exists():
-            file = paths.in_repository(directory / name, root)
-            problem = f"changes how Argo CD renders {application}, which is not followed here"
-            raise LayerError(file, 1, problem, "write it into the Application's source or the kustomization")
-    # Any field of spec.source.directory makes Argo CD read a plain directory, even where there is a kustomization.
-    explicit = source.recurse or source.include or source.exclude
-    if not explicit and kustomize.kustomization_in(root, directory):
-        return Input(directory, [], kustomize.reads(root, directory))
-    documents = manifests.directory(
-        root, directory, recurse=source.recurse, include=source.include, exclude=source.exclude
-    )
-    return Input(directory, documents, None)
+def _input(root: Path, source: Source, kind: str) -> Input:
+    directory = (root / source.path).resolve() if source.path else None
+    if directory is None or not directory.is_dir() or not directory.is_relative_to(root):
+        return Input(chart=kind == "Helm")
+    match kind:
+        case "Kustomize":
+            return Input(directory, reads=kustomize.reads(root, directory, strict=False))
+        case "Directory":
+            found = manifests.directory(
+                root,
+                directory,
+                recurse=source.recurse,
+                include=source.include,
+                exclude=source.exclude,
+                refused=lambda _: None,
+            )
+            return Input(directory, documents=found)
+    return Input(directory, chart=kind == "Helm")
 
 
-def _overrides(application: Application) -> tuple[str, ...]:
-    """Return the files beside manifests that Argo CD merges into a source (reposerver/repository/repository.go)."""
-    names = (application.name, f"{application.namespace}_{application.name}")
-    return (".argocd-source.yaml", *(f".argocd-source-{name}.yaml" for name in names))
+def _strictly(root: Path, directory: Path, source: Source) -> None:
+    """Raise what is wrong with the files of a source, if that can be told."""
+    if source.recurse or source.include or source.exclude or not kustomize.kustomization_in(root, directory):
+        manifests.directory(root, directory, recurse=source.recurse, include=source.include, exclude=source.exclude)
+    else:
+        kustomize.reads(root, directory)
 
 
-def _documents(part: Input, renderer: Renderer) -> list[Document]:
-    if part.reads is None:
-        return part.documents
-    try:
-        rendered = renderer(part.directory)
-    except LayerError as error:
-        said = error.problem.partition(": ")[2] or error.problem
-        raise LayerError(part.reads.kustomizations[0].file, 1, said) from error
-    objects = [item.data for data in rendered if data for item in _objects(data, part.reads)]
-    written = _Written.of(part.reads) if objects else _Written()
-    return [_located(data, part.reads, written) for data in objects]
+def _documents(application: Application, source: Source, rendered: RenderedSource, part: Input) -> list[Document]:
+    written = _Written.of(part)
+    fallback = _place(application, source, part)
+    return [
+        _located(item.data, part, written, fallback) for data in rendered.objects for item in _objects(data, fallback)
+    ]
 
 
-def _objects(data: Any, reads: Reads) -> list[Document]:
-    """Return the objects of what a renderer returned, which is checked like a file's content."""
-    kustomization = reads.kustomizations[0]
-    found = list(manifests.objects(Document(data, kustomization.file, 1)))
-    if not found:
-        raise kustomization.error("renders something that is not a Kubernetes object")
+def _objects(data: Any, fallback: Document) -> list[Document]:
+    """Return the objects of what was rendered, which is checked like a file's content."""
+    found = list(manifests.objects(Document(data, fallback.file, fallback.line)))
+    if not found and data:
+        raise fallback.error("renders something that is not a Kubernetes object")
     return found
+
+
+def _place(application: Application, source: Source, part: Input) -> Document:
+    """Return where an object is said to be written whose own place is not known: the kustomization, or the Application's source."""
+    if part.reads is not None and part.reads.kustomizations:
+        return part.reads.kustomizations[0]
+    index = application.sources.index(source)
+    at = ("spec", "sources", index) if application.manifest["spec"].get("sources") else ("spec", "source")
+    file, _, line = application.place(*at).rpartition(":")
+    return Document({}, file, int(line) if line.isdigit() else application.line)
 
 
 @dataclass(frozen=True)
@@ -173,43 +255,55 @@ class _Candidate:
 
 @dataclass(frozen=True)
 class _Written:
-    """The objects of a kustomization's resources, by kind, and by kind and the name that they should have when rendered."""
+    """The objects of a source's files, by kind, and by kind and the name that they should have when rendered.
+
+    `turns` counts how often an object of that kind, name and namespace was asked for.
+    """
 
     by_kind: dict[str, list[_Candidate]] = field(default_factory=dict)
     by_name: dict[tuple[str, str], list[_Candidate]] = field(default_factory=dict)
+    turns: dict[tuple[str, str, str | None], int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, reads: Reads) -> _Written:
+    def of(cls, part: Input) -> _Written:
         found = cls()
-        for route in reads.routes:
-            for item in manifests.objects(route.document):
-                candidate = _Candidate(item, route, route.names(item.data), route.namespaces(item.data))
-                found.by_kind.setdefault(item.data["kind"], []).append(candidate)
-                found.by_name.setdefault((item.data["kind"], candidate.names[-1]), []).append(candidate)
+        routes = part.reads.routes if part.reads else [Route(document, ()) for document in part.documents]
+        for route in routes:
+            # A document that has no name was not rendered from here, or the renderer would have refused it.
+            with contextlib.suppress(LayerError):
+                for item in manifests.objects(route.document):
+                    candidate = _Candidate(item, route, route.names(item.data), route.namespaces(item.data))
+                    found.by_kind.setdefault(item.data["kind"], []).append(candidate)
+                    found.by_name.setdefault((item.data["kind"], candidate.names[-1]), []).append(candidate)
         return found
 
     def nearest(self, data: dict[str, Any]) -> _Candidate | None:
-        """Return what a rendered object comes from; the first of several alike."""
-        kind, name, namespace = data["kind"], data["metadata"]["name"], data["metadata"].get("namespace")
+        """Return what a rendered object comes from; of several alike each comes in its turn."""
+        kind, name, namespace = data["kind"], manifests.name_of(data["metadata"]), data["metadata"].get("namespace")
         several = self.by_name.get((kind, name)) or self.by_kind.get(kind, [])
         apart = [
             (distance, candidate)
             for candidate in several
             if (distance := candidate.distance(name, namespace)) is not None
         ]
-        return min(apart, key=lambda each: each[0])[1] if apart else None
+        if not apart:
+            return None
+        least = min(distance for distance, _ in apart)
+        alike = [candidate for distance, candidate in apart if distance == least]
+        turn = self.turns[kind, name, namespace] = self.turns.get((kind, name, namespace), -1) + 1
+        return alike[min(turn, len(alike) - 1)]
 
 
-def _located(data: dict[str, Any], reads: Reads, written: _Written) -> Document:
-    """Find where a rendered object is written: a resource of the same kind and name, else a generator, else the kustomization."""
-    kustomization = reads.kustomizations[0]
+def _located(data: dict[str, Any], part: Input, written: _Written, fallback: Document) -> Document:
+    """Find where a rendered object is written: a resource of the same kind and name, else a generator, else what renders it."""
     found = written.nearest(data)
     if found is None:
-        return _generated(data, reads) or Document(data, kustomization.file, 1)
+        made = _generated(data, part.reads) if part.reads else None
+        return made or Document(data, fallback.file, fallback.line)
     metadata = data["metadata"]
     subject = Subject(
         (found.document.data, data),
-        {metadata["name"], *found.names},
+        {manifests.name_of(metadata), *found.names},
         {metadata.get("namespace"), *found.namespaces},
     )
     about = [(patch, patch.is_about(subject)) for patch in found.route.patches]
@@ -222,18 +316,25 @@ def _located(data: dict[str, Any], reads: Reads, written: _Written) -> Document:
 def _generated(data: dict[str, Any], reads: Reads) -> Document | None:
     field = {"ConfigMap": "configMapGenerator", "Secret": "secretGenerator"}.get(data["kind"])
     for kustomization in reads.kustomizations:
-        for index, generator in enumerate(kustomization.data.get(field) or [] if field else []):
-            if isinstance(generator, dict) and str(generator.get("name")) in data["metadata"]["name"]:
+        entries = kustomization.data.get(field) if field else None
+        for index, generator in enumerate(entries if isinstance(entries, list) else []):
+            if isinstance(generator, dict) and str(generator.get("name")) in manifests.name_of(data["metadata"]):
                 return Document(data, kustomization.file, kustomization.line_of(str(field), index))
     return None
 
 
 def _cluster_scoped(documents: list[Document]) -> AbstractSet[str]:
     """Return the kinds of CRDs among the objects that have no namespace."""
-    definitions = [
-        document.data.get("spec") or {} for document in documents if document.data["kind"] == "CustomResourceDefinition"
-    ]
-    return {spec["names"]["kind"] for spec in definitions if spec.get("scope") == "Cluster"}
+    return {kind for document in documents for _, kind in _without_namespace(document.data)}
+
+
+def _without_namespace(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return group and kind that a CRD says to have no namespace."""
+    spec = data.get("spec")
+    if data["kind"] != "CustomResourceDefinition" or not isinstance(spec, dict) or spec.get("scope") != "Cluster":
+        return []
+    names = spec.get("names")
+    return [(str(spec.get("group")), str(names.get("kind")))] if isinstance(names, dict) else []
 
 
 def _rendered(document: Document, application: Application, cluster_scoped: AbstractSet[str]) -> Rendered:

@@ -57,7 +57,11 @@ def directories(root: Path, made_of: Iterable[Input]) -> set[Path]:
     for part in made_of:
         files = part.reads.files if part.reads else {top / document.file for document in part.documents}
         # A link is followed: its target is what is read.
-        found |= {part.directory, *(path.resolve().parent for path in files)}
+        found |= {path.resolve().parent for path in files}
+        if part.directory is not None:
+            found.add(part.directory)
+            # A chart reads whatever it likes of its own directory.
+            found |= {path for path in part.directory.rglob("*") if part.chart and path.is_dir()}
     return found
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedBase
+from ruamel.yaml.comments import CommentedBase, TaggedScalar
 from ruamel.yaml.constructor import ConstructorError, RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import ScalarNode
@@ -24,11 +24,12 @@ from ruamel.yaml.tag import Tag
 from platform_e2e import paths
 from platform_e2e.layer.errors import LayerError
 
-LARGEST_FILE = 1 << 20
-"""Bytes of one YAML or JSON file. etcd refuses requests above 1.5 MiB, so no object in a larger one could be applied."""
+LARGEST_FILE = 10 << 20
+"""Bytes of one YAML or JSON file, as of any file of a layer (`tree`): one with many objects, such as Argo CD's own install.yaml, has
+1.9 MB."""
 
 MOST_VALUES = 200_000
-"""Values of one document once its aliases are resolved; a file within LARGEST_FILE reaches it only by aliases of aliases."""
+"""Values of one document once its aliases are resolved; the largest CRDs have some 20,000."""
 
 
 REMEMBERED = ((8_192, 256), (65_536, 16))
@@ -119,8 +120,8 @@ def read(root: Path, path: Path) -> list[Document]:
     file = paths.in_repository(path, root)
     size = path.stat().st_size
     if size > LARGEST_FILE:
-        remedy = "split it; the API server could not take an object of that size either"
-        raise LayerError(file, 1, f"is {size / 2**20:.1f} MiB large, more than {LARGEST_FILE >> 20} MiB", remedy)
+        problem = f"is {size / 2**20:.1f} MiB large, more than {LARGEST_FILE >> 20} MiB"
+        raise LayerError(file, 1, problem, "split it into several files")
     text = decode(path.read_bytes(), file)
     return [_json(text, file)] if path.suffix == ".json" else parse(text, file)
 
@@ -225,6 +226,9 @@ class _Plain:
                 return sort(node)
         if node is None:
             return None
+        if isinstance(node, TaggedScalar):
+            # Such as an unquoted `=`, a type of its own in YAML 1.1, which Kubernetes takes for the text.
+            return str(node.value)
         raise LayerError(self.file, self.line, f"has a value of a type that JSON does not know: {type(node).__name__}")
 
     def _key(self, key: Any) -> str:

@@ -15,7 +15,7 @@ from platform_e2e.finding import Cause, Finding
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.objects import Object
-from platform_e2e.layer import Automation, Environment, Layer, recorded
+from platform_e2e.layer import Automation, Environment, Layer
 from platform_e2e.layer.applications import parse
 from platform_e2e.layer.yamlfile import Document
 from tests.fakes import layers
@@ -31,7 +31,7 @@ DEV = Environment(
 
 @pytest.fixture(scope="module")
 def demo() -> Layer:
-    return layer.load(layers.DEMO, recorded.renderer(layers.DEMO, layers.RECORDS))
+    return layers.demo()
 
 
 def live(one: layer.Application, **status: Any) -> Object:

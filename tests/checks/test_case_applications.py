@@ -11,18 +11,17 @@ from types import SimpleNamespace
 import pytest
 
 from e2e import conftest
-from platform_e2e import layer
 from platform_e2e.checks.case_applications import changed_by, child_applications, judged_by
 from platform_e2e.checks.mutations import application_edits, generated_edits, mutations_of, root_edits
 from platform_e2e.diagnosis.attribution import behind
 from platform_e2e.finding import Cause, Finding, Promise
-from platform_e2e.layer import Layer, recorded
+from platform_e2e.layer import Layer
 from tests.fakes import layers
 
 
 @pytest.fixture(scope="module")
 def demo() -> Layer:
-    return layer.load(layers.DEMO, recorded.renderer(layers.DEMO, layers.RECORDS))
+    return layers.demo()
 
 
 @pytest.mark.point("tests-do-not-meet")

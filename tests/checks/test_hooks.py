@@ -6,7 +6,6 @@ from typing import Any, cast
 
 import pytest
 
-from platform_e2e import layer
 from platform_e2e.checks import hookruns
 from platform_e2e.checks.drifted_objects import wanted
 from platform_e2e.checks.mutations import mutations_of
@@ -44,7 +43,7 @@ def test_a_hook_is_neither_healed_nor_compared_nor_missing(
         for name, value in annotations.items()
     )
     hook = f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  annotations:\n{lines}data:\n  long: a very long text\n"
-    found = layer.load(layers.write(tmp_path, {"manifests/one/a-hook.yaml": hook}))
+    found = layers.load(layers.write(tmp_path, {"manifests/one/a-hook.yaml": hook}))
     application = found.application("one")
     assert [one.name for one in application.objects] == ["a", "one"], "Argo CD is given it all the same"
     assert {drift.target.name for drift in mutations_of(application)} == {"one"}

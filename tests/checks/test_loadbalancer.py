@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from platform_e2e import layer, paths
+from platform_e2e import paths
 from platform_e2e.breaks.declaration import load
 from platform_e2e.checks import arp, external_client, loadbalancer
 from platform_e2e.checks.loadbalancer import ObservedService, Outside, WantedService, figures
@@ -436,7 +436,7 @@ def asking_layer(directory: Path, asks: dict[str, Any], address: str, *pools: st
     documents = [one, *(loadbalancers.pool(f"p{n}", *text.split(",")) for n, text in enumerate(pools))]
     out = StringIO()
     yaml.dump_all(documents, out)
-    return layer.load(layers.write(directory, {"manifests/one/configmap.yaml": out.getvalue()}))
+    return layers.load(layers.write(directory, {"manifests/one/configmap.yaml": out.getvalue()}))
 
 
 def judged(found: Layer, pool_map: dict[str, str], address: str) -> list[Finding]:

@@ -16,14 +16,14 @@ from platform_e2e.checks.mutations import (
     other,
     root_edits,
 )
-from platform_e2e.layer import Layer, Rendered, recorded
+from platform_e2e.layer import Layer, Rendered
 from tests.fakes import layers
 from tests.fakes.recorded_view import made
 
 
 @pytest.fixture(scope="module")
 def demo() -> Layer:
-    return layer.load(layers.DEMO, recorded.renderer(layers.DEMO, layers.RECORDS))
+    return layers.demo()
 
 
 def target(kind: str, **fields: Any) -> Rendered:

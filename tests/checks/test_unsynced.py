@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from platform_e2e import layer
 from platform_e2e.checks import unsynced
 from platform_e2e.checks.mutations import mutations_of
 from platform_e2e.diagnosis.explain import explain
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object
-from platform_e2e.layer import Layer, Rendered, recorded
+from platform_e2e.layer import Layer, Rendered
 from tests.fakes import layers
 from tests.fakes.recorded_view import RecordedView, made
 
@@ -23,7 +22,7 @@ SEALED = Cause("secret-not-unsealed", "sealedsecret/key -n chat-dev makes no Sec
 
 @pytest.fixture(scope="module")
 def demo() -> Layer:
-    return layer.load(layers.DEMO, recorded.renderer(layers.DEMO, layers.RECORDS))
+    return layers.demo()
 
 
 def held(cause: Cause = SEALED, name: str = "chat-dev") -> dict[str, Finding]:

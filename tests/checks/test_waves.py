@@ -7,10 +7,9 @@ from textwrap import dedent, indent
 
 import pytest
 
-from platform_e2e import layer as layers_of
 from platform_e2e.checks import waves
 from platform_e2e.finding import Finding
-from platform_e2e.layer import Layer, kustomize
+from platform_e2e.layer import Layer
 from tests.fakes import layers
 
 pytestmark = pytest.mark.point("later-wave-needed")
@@ -40,7 +39,7 @@ SETTINGS = made("ConfigMap", "settings", wave(1))
 
 def read(tmp_path: Path, *manifests: str, **files: str) -> Layer:
     written = {"manifests/one/all.yaml": "".join(manifests), **files}
-    return layers_of.load(layers.write(tmp_path, written), kustomize.unavailable)
+    return layers.load(layers.write(tmp_path, written))
 
 
 def found(tmp_path: Path, *manifests: str) -> list[Finding]:
@@ -170,7 +169,7 @@ def two(tmp_path: Path, *, values: str, first: int = 0, second: int = 1, root: s
         "foundations/foundations.yaml": FOUNDATIONS,
         "foundations/values.yaml": values,
     }
-    return layers_of.load(layers.write(tmp_path, names), kustomize.unavailable)
+    return layers.load(layers.write(tmp_path, names))
 
 
 def test_a_later_wave_of_applications_is_later_where_argocd_waits_for_applications(tmp_path: Path) -> None:

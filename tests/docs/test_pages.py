@@ -10,16 +10,16 @@ from typing import Any, cast
 
 import pytest
 
-from platform_e2e import layer, paths
+from platform_e2e import paths
 from platform_e2e.breaks.declaration import load
 from platform_e2e.diagnosis.registry import _EXPLAINERS
 from platform_e2e.kube.verdict import Failed, Met, Pending
-from platform_e2e.layer import Probe, Rendered, recorded
+from platform_e2e.layer import Probe, Rendered
 from platform_e2e.pytest_plugin.each import chosen
 from platform_e2e.testing import Answer, Platform, PromiseBroken, Promises
 from platform_e2e.testing.platform import TIMEOUT
 from platform_e2e.toolbox import images
-from tests.fakes import layers
+from tests.fakes import layers, recorded
 from tests.fakes.recorded_view import RecordedView, made
 
 PAGES = paths.ROOT / "docs"
@@ -37,7 +37,7 @@ def test_an_application_that_is_added_as_the_page_says_has_a_case_for_each_promi
     (root / "manifests" / "inbox").mkdir()
     (root / "manifests" / "inbox" / "inbox.yaml").write_text(manifests)
     (root / "argocd" / "applications" / "inbox.yaml").write_text(application)
-    found = layer.load(root, recorded.renderer(root, layers.RECORDS))
+    found = layers.load(root, recorded.kustomize(root, layers.RECORDS))
     assert found.unread == ()
     assert found.application("inbox").automation.self_heal
     service = next(one for one in found.load_balancers() if one.service.application == "inbox")

@@ -8,10 +8,14 @@ from textwrap import dedent
 from typing import Any
 
 from platform_e2e import layer, paths
-from platform_e2e.layer import Layer, recorded
+from platform_e2e.layer import Layer, Material
+from tests.fakes import recorded, rendering
+from tests.fakes.rendering import Kustomize
 
 DEMO = paths.ROOT / "tests" / "data" / "platform"
 RECORDS = paths.ROOT / "tests" / "data" / "rendered"
+
+URL = "https://git.example.com/team/platform.git"
 
 APPLICATION = """\
 apiVersion: argoproj.io/v1alpha1
@@ -59,9 +63,20 @@ def write(root: Path, files: Mapping[str, str | bytes | None]) -> Path:
     return root
 
 
+def load(
+    root: Path,
+    build: Kustomize = rendering.no_kustomize,
+    *,
+    besides: Path | None = None,
+    material: Material | None = None,
+) -> Layer:
+    """Read a layer without Argo CD's program, its kustomizations by a function."""
+    return layer.load(root, rendering.renderer(build), besides=besides, material=material)
+
+
 def demo() -> Layer:
     """Return the demo layer, rendered from the records."""
-    return layer.load(DEMO, recorded.renderer(DEMO, RECORDS))
+    return load(DEMO, recorded.kustomize(DEMO, RECORDS))
 
 
 def no_objects(directory: Path) -> list[dict[str, Any]]:

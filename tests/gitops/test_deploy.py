@@ -19,7 +19,7 @@ from platform_e2e.gitops.git import Commit
 from platform_e2e.gitops.rollout import GiveUp
 from platform_e2e.kube.errors import ApiError, KindNotServed, NotFound
 from platform_e2e.kube.expect import Refuted, Timeout
-from platform_e2e.layer import Layer, load
+from platform_e2e.layer import Layer
 from platform_e2e.timeline import Timeline
 from tests.fakes import layers
 from tests.fakes.argocd import SHA, ChangingKube, converged
@@ -67,7 +67,7 @@ def layer(tmp_path: Path) -> Layer:
             "manifests/chat/prod/cm.yaml": layers.CONFIGMAP,
         },
     )
-    return load(files)
+    return layers.load(files)
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_roots_are_applied_as_served_projects_first(kube: Any, layer: Layer) -> 
 def test_the_roots_of_a_layer_within_a_repository_are_read_as_they_are_served(kube: Any, layer: Layer) -> None:
     # Git serves the layer's directory; a person is told a file's name from the top of the repository.
     (layer.directory.parent / ".git").mkdir()
-    within = load(layer.directory)
+    within = layers.load(layer.directory)
     assert {app.file.split("/")[0] for app in within.applications} == {layer.directory.name}
     roots = deploy.apply_roots(kube, within, git(within), timeout=5)
     assert roots.names == ("appproject/p", "application/one", "applicationset/chat")
@@ -352,7 +352,9 @@ def test_an_application_with_crds_is_compared_until_they_are_established(
     kube: Any, tmp_path: Path, timeline: Timeline
 ) -> None:
     crd = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: w}\nspec: {scope: Cluster, names: {kind: W}}\n"
-    own = load(layers.write(tmp_path / "own", {"argocd/projects/p.yaml": PROJECT, "manifests/one/crd.yaml": crd}))
+    own = layers.load(
+        layers.write(tmp_path / "own", {"argocd/projects/p.yaml": PROJECT, "manifests/one/crd.yaml": crd})
+    )
     kube.up("one")
     status = kube.objects[APPLICATION, "one"]["status"]
     status["health"]["status"] = "Progressing"

@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 
 from platform_e2e import bringup_phases
-from platform_e2e import layer as layers_of
 from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.foundations import release_store
 from platform_e2e.gitops import argocd, argocd_requests, leftovers
 from platform_e2e.gitops.leftovers import MadeForAnother
 from platform_e2e.kube.client import MANAGER, Kube
-from platform_e2e.layer import Layer, kustomize
+from platform_e2e.layer import Layer
 from platform_e2e.timeline import Timeline
 from tests.fakes import layers
 from tests.fakes.argocd import ChangingKube, converged
@@ -54,7 +53,7 @@ def kube(api: ScriptedApi) -> Iterator[Kube]:
 @pytest.fixture
 def layer(tmp_path: Path) -> Layer:
     """Return a layer with one Application, `one`."""
-    return layers_of.load(layers.write(tmp_path, {}), kustomize.unavailable)
+    return layers.load(layers.write(tmp_path, {}))
 
 
 def marked(api: ScriptedApi, name: str, annotation: str = "", label: str = "", **metadata: Any) -> None:

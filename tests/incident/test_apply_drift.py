@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from platform_e2e import layer as layer_package
 from platform_e2e.checks.drifted_objects import EXTRA, MISSING, ROLLING
 from platform_e2e.checks.git_differences import Difference
 from platform_e2e.checks.skipped_parts import SkippedParts
@@ -149,7 +148,7 @@ def test_a_lost_key_is_deleted_and_its_controller_restarted(api: ScriptedApi, ku
 def test_healing_is_held_by_a_window_beside_those_that_there_are(api: ScriptedApi, kube: Kube, tmp_path: Path) -> None:
     own = {"kind": "deny", "schedule": "0 22 * * *", "duration": "1h"}
     api.put("appprojects", "argocd", "default", spec={"syncWindows": [own]})
-    layer = layer_package.load(layers.write(tmp_path, {}), layers.no_objects)
+    layer = layers.load(layers.write(tmp_path, {}), layers.no_objects)
     projects = sync_pause.projects_of(layer, ["one"])
     assert projects == ["default"]
     for _ in range(2):

@@ -20,7 +20,7 @@ from platform_e2e.incident.model import Incident, parse
 from platform_e2e.incident.reproduce import drift_documents
 from platform_e2e.layer import Rendered
 from platform_e2e.untrusted.members import UnsafeArchive
-from tests.fakes import bad_answers, incidents, layers
+from tests.fakes import bad_answers, incidents, layers, rendering
 from tests.fakes.bad_answers import BODIES
 from tests.fakes.recorded_view import made
 from tests.fakes.scripted_api import ScriptedApi
@@ -74,7 +74,7 @@ def take(api: ScriptedApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> T
     """Return what runs the command line and returns status, files and incident."""
     monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("PLATFORM_E2E_CLUSTER", raising=False)
-    monkeypatch.setattr(capture, "renderer", lambda: layers.no_objects)
+    monkeypatch.setattr(capture, "renderer", lambda: rendering.renderer(layers.no_objects))
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text(
         f"""

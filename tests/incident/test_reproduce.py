@@ -22,7 +22,7 @@ from platform_e2e.incident.archive import files_of
 from platform_e2e.incident.model import CapturedRelease, Incident
 from platform_e2e.incident.output import clean
 from platform_e2e.runs import compare
-from tests.fakes import incidents, layers
+from tests.fakes import incidents, layers, rendering
 from tests.fakes.incidents import FINDING, drift
 from tests.fakes.scripted_api import ScriptedApi
 
@@ -59,7 +59,7 @@ def again(api: ScriptedApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path / "cache"))
     for name in ("CLUSTER", "LAYER"):
         monkeypatch.delenv(f"PLATFORM_E2E_{name}", raising=False)
-    monkeypatch.setattr(reproduce, "renderer", lambda: layers.no_objects)
+    monkeypatch.setattr(reproduce, "renderer", lambda: rendering.renderer(layers.no_objects))
     monkeypatch.setattr(reproduce, "AGAIN_SECONDS", 0.3)
     monkeypatch.setattr(heal_watch, "HEAL_SECONDS", 0.3)
     facts = ClusterFacts("incident", "embedded", "", "kubeconfig", "v1.99.0", (NodeFacts("n1", "192.0.2.9", ""),))
@@ -212,7 +212,7 @@ def test_no_control_character_of_an_archive_reaches_the_terminal() -> None:
 
 
 def test_an_object_that_comes_back_is_told_with_its_seconds(api: ScriptedApi, tmp_path: Path) -> None:
-    layer = layer_package.load(layers.write(tmp_path, {}), layers.no_objects)
+    layer = layers.load(layers.write(tmp_path, {}), layers.no_objects)
     with api.client() as kube:
         (found,) = heal_watch.watch(kube, [drift()], layer.rendered, timeout=1)
     assert found.seconds is not None

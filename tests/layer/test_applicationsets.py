@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import indent
 from typing import Any
@@ -9,8 +11,9 @@ from typing import Any
 import pytest
 
 from platform_e2e import layer
-from platform_e2e.layer import Layer, LayerError, templates
-from tests.fakes import layers
+from platform_e2e.layer import Layer, LayerError, Material, Repository
+from platform_e2e.layer.renderer import Problem, Reason, Rendering
+from tests.fakes import layers, rendering, templates
 
 FILE = "argocd/set.yaml"
 
@@ -50,7 +53,7 @@ def generated(found: Layer) -> dict[str, str]:
 
 
 def test_a_list_generates_one_application_for_each_element(tmp_path: Path) -> None:
-    found = layer.load(written(tmp_path, applicationset(LIST), "envs/dev", "envs/prod"))
+    found = layers.load(written(tmp_path, applicationset(LIST), "envs/dev", "envs/prod"))
     assert generated(found) == {"app-dev": "envs/dev", "app-prod": "envs/prod"}
     (owner,) = found.applicationsets
     assert (owner.name, owner.namespace, owner.generates) == ("set", "argocd", ("app-dev", "app-prod"))
@@ -63,7 +66,7 @@ def test_the_older_template_language_is_understood(tmp_path: Path) -> None:
         path="{{values.dir}}",
         name="app-{{name}}",
     )
-    assert generated(layer.load(written(tmp_path, text, "envs/dev"))) == {"app-dev": "envs/dev"}
+    assert generated(layers.load(written(tmp_path, text, "envs/dev"))) == {"app-dev": "envs/dev"}
 
 
 @pytest.mark.parametrize(
@@ -79,7 +82,7 @@ def test_git_directories_generate_one_application_for_each(tmp_path: Path, go: b
     text = applicationset(
         GIT + "      - path: envs/*\n      - {path: envs/base, exclude: true}\n", go=go, path=path, name=name
     )
-    found = layer.load(
+    found = layers.load(
         written(tmp_path, text, "envs/base", "envs/dev", "envs/prod", "envs/prod/deeper", "envs/.hidden")
     )
     assert generated(found) == {"app-dev": "envs/dev", "app-prod": "envs/prod"}
@@ -91,7 +94,7 @@ def test_a_prefix_and_values_of_git_directories_are_parameters(tmp_path: Path) -
         path="{{.my.path.path}}",
         name="{{.values.short}}",
     )
-    assert generated(layer.load(written(tmp_path, text, "envs/dev"))) == {"x-dev": "envs/dev"}
+    assert generated(layers.load(written(tmp_path, text, "envs/dev"))) == {"x-dev": "envs/dev"}
 
 
 def test_matrix_combines_and_hands_parameters_on(tmp_path: Path) -> None:
@@ -106,7 +109,7 @@ def test_matrix_combines_and_hands_parameters_on(tmp_path: Path) -> None:
             - path: teams/{{.team}}/*
 """
     text = applicationset(generators, path="{{.path.path}}", name="{{.team}}-{{.path.basename}}")
-    found = layer.load(written(tmp_path, text, "teams/a/dev", "teams/b/dev", "teams/b/prod"))
+    found = layers.load(written(tmp_path, text, "teams/a/dev", "teams/b/dev", "teams/b/prod"))
     assert generated(found) == {"a-dev": "teams/a/dev", "b-dev": "teams/b/dev", "b-prod": "teams/b/prod"}
 
 
@@ -121,37 +124,51 @@ def test_merge_overrides_by_key(tmp_path: Path) -> None:
           elements: [{name: prod, dir: envs/special}, {name: other, dir: envs/other}]
 """
     text = applicationset(generators, path="{{.dir}}")
-    found = layer.load(written(tmp_path, text, "envs/dev", "envs/prod", "envs/special"))
+    found = layers.load(written(tmp_path, text, "envs/dev", "envs/prod", "envs/special"))
     assert generated(found) == {"app-dev": "envs/dev", "app-prod": "envs/special"}
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (applicationset("- clusters: {}\n"), "the generator clusters needs more than the layer"),
-        (applicationset("- list: {elementsYaml: 'x'}\n"), "elementsYaml is not followed here"),
-        (applicationset("- list: {elements: [a]}\n"), "the generator list has an element that is not a mapping"),
-        (applicationset("- git: {files: [{path: a}]}\n"), "the generator git reads parameters from files"),
-        (applicationset("- list: {elements: [{name: a}]}\n  selector: {}\n"), "a generator must have exactly one kind and nothing else; this has list, selector"),
-        (applicationset("- list:\n"), "the generator list is empty"),
-        (applicationset("- list: {elements: [{name: a}], template: {spec: {project: x}}}\n"), "the generator list has a template of its own"),
-        (applicationset("- matrix: {generators: []}\n"), "the generator matrix must have exactly two generators"),
-        (applicationset("- matrix: {generators: [{list: {elements: [{name: a}]}}, {list: {elements: [{name: b}]}}]}\n"), "both generators of the matrix set name"),
-        (applicationset("- merge: {generators: []}\n"), "the generator merge must have mergeKeys and at least two generators"),
-        (applicationset("- merge: {mergeKeys: [x], generators: [{list: {elements: [{name: a}]}}, {list: {elements: [{x: b}]}}]}\n"), "the generator merge has a parameter set without its key x"),
-        (applicationset(LIST, path="envs/{{.nmae}}"), "{{.nmae}} is not a parameter of the generators"),
-        (applicationset(LIST, path="envs/{{.name | lower}}"), "{{.name | lower}} cannot be followed"),
-        (applicationset(LIST, path="envs/{{index .name 9}}"), "{{index .name 9}} is not a parameter of the generators"),
-        (applicationset(LIST, go=False, path="envs/{{nmae}}", name="{{name}}"), "{{nmae}} is not a parameter of the generators"),
-        (applicationset("- list: {elements: [{name: [a]}]}\n"), "a parameter in a text must be a string, number or boolean, got ['a']"),
-    ],
-)  # fmt: skip
-def test_what_cannot_be_followed_is_refused_with_the_applicationset_and_its_line(
-    tmp_path: Path, text: str, expected: str
-) -> None:
+def test_what_argo_cd_cannot_expand_is_named_with_the_applicationset_and_its_line(tmp_path: Path) -> None:
     with pytest.raises(LayerError) as caught:
-        layer.load(written(tmp_path, text, "envs/dev", "envs/prod"))
-    assert str(caught.value).startswith(f"{FILE}:5: ApplicationSet set: {expected}")
+        layers.load(written(tmp_path, applicationset(LIST, path="envs/{{.nmae}}"), "envs/dev", "envs/prod"))
+    assert str(caught.value).splitlines()[0] == (
+        f"{FILE}:5: ApplicationSet set: Argo CD cannot expand it: {{{{.nmae}}}} is not a parameter of the generators"
+    )
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (
+            Problem(Reason.GENERATOR, "scmProvider"),
+            "has the generator scmProvider, which asks something outside of Git",
+        ),
+        (
+            Problem(Reason.REPOSITORY, "https://a/b"),
+            "has a generator that reads https://a/b, of which there is no copy",
+        ),
+        (Problem(Reason.RENDER, "no key\nof that name"), "Argo CD cannot expand it: no key of that name"),
+    ],
+)
+def test_an_applicationset_that_is_not_expanded_does_not_stop_the_rest(
+    tmp_path: Path, problem: Problem, said: str
+) -> None:
+    root = layers.write(tmp_path, {FILE: applicationset(LIST)})
+
+    def render(objects: Sequence[Mapping[str, Any]]) -> list[Rendering]:
+        with rendering.renderer()(Material((Repository(root, (layers.URL,)),))) as known:
+            every = known(objects)
+        kinds = [each["kind"] for each in objects]
+        return [
+            Rendering(problem=problem) if kind == "ApplicationSet" else each
+            for kind, each in zip(kinds, every, strict=True)
+        ]
+
+    found = layer.load(root, lambda _: contextlib.nullcontext(render))
+    assert [one.name for one in found.applications] == ["one"]
+    (one,) = found.not_judged
+    assert (one.object, one.reason, one.file, one.line) == ("applicationset/set -n argocd", problem.reason, FILE, 5)
+    assert said in one.problem
 
 
 def test_an_applicationset_that_generates_nothing_or_one_name_twice_is_refused(tmp_path: Path) -> None:
@@ -159,21 +176,12 @@ def test_an_applicationset_that_generates_nothing_or_one_name_twice_is_refused(t
     with pytest.raises(
         LayerError, match=f"^{FILE}:7: ApplicationSet set must generate at least one Application, got none"
     ):
-        layer.load(root)
+        layers.load(root)
     root = written(tmp_path, applicationset(LIST, name="same"), "envs/dev", "envs/prod")
     with pytest.raises(
         LayerError, match=r"^argocd/set\.yaml:.*: ApplicationSet set generates the Application same twice"
     ):
-        layer.load(root)
-
-
-def test_a_template_patch_and_a_missing_template_are_refused(tmp_path: Path) -> None:
-    root = written(tmp_path, applicationset(LIST) + "  templatePatch: 'spec: {}'\n", "envs/dev", "envs/prod")
-    with pytest.raises(LayerError, match=r"^argocd/set\.yaml:.*: ApplicationSet set has a templatePatch"):
-        layer.load(root)
-    root = written(tmp_path, applicationset(LIST).partition("  template:")[0], "envs/dev")
-    with pytest.raises(LayerError, match=r"^argocd/set\.yaml:5: ApplicationSet set has no template"):
-        layer.load(root)
+        layers.load(root)
 
 
 def test_an_error_in_a_generated_application_names_the_applicationset(tmp_path: Path) -> None:
@@ -181,12 +189,12 @@ def test_an_error_in_a_generated_application_names_the_applicationset(tmp_path: 
     with pytest.raises(
         LayerError, match=r"^argocd/set\.yaml:1: Application app-dev has the path ../dev, which leaves the layer"
     ):
-        layer.load(root)
-    root = written(tmp_path, applicationset(LIST), "envs/dev")
-    with pytest.raises(
-        LayerError, match=r"^argocd/set\.yaml:1: application/app-prod -n argocd: its path envs/prod is not a directory"
-    ):
-        layer.load(root)
+        layers.load(root)
+    found = layers.load(written(tmp_path, applicationset(LIST), "envs/dev"))
+    assert [one.name for one in found.applications] == ["app-dev"]
+    assert [str(one) for one in found.not_judged] == [
+        "application/app-prod -n argocd (argocd/set.yaml:1): its path envs/prod is not a directory of the layer"
+    ]
 
 
 def environments(found: Layer) -> dict[str, str | None]:
@@ -194,7 +202,7 @@ def environments(found: Layer) -> dict[str, str | None]:
 
 
 def test_a_directory_beside_the_generated_ones_is_an_expected_environment(tmp_path: Path) -> None:
-    found = layer.load(
+    found = layers.load(
         written(tmp_path, applicationset(LIST), "envs/dev", "envs/prod", "envs/staging", "envs/a/deeper")
     )
     (tmp_path / "envs" / "empty").mkdir()
@@ -207,7 +215,7 @@ def test_a_directory_that_a_git_generator_excludes_is_still_expected(tmp_path: P
         path="{{.path.path}}",
         name="{{.path.basename}}",
     )
-    found = layer.load(written(tmp_path, text, "envs/dev", "envs/prod"))
+    found = layers.load(written(tmp_path, text, "envs/dev", "envs/prod"))
     assert environments(found) == {"envs/dev": "dev", "envs/prod": None}
 
 
@@ -215,16 +223,17 @@ def test_an_applicationset_may_exempt_its_environments(tmp_path: Path) -> None:
     text = applicationset(LIST).replace(
         "  name: set\n", "  name: set\n  annotations: {platform-e2e/exempt-environments: tried out}\n"
     )
-    found = layer.load(written(tmp_path, text, "envs/dev", "envs/prod", "envs/staging"))
+    found = layers.load(written(tmp_path, text, "envs/dev", "envs/prod", "envs/staging"))
     assert found.expected_environments() == ()
     assert {one.reason for one in found.exemptions} == {"tried out"}
 
 
-def test_the_same_set_twice_is_refused(tmp_path: Path) -> None:
+def test_the_same_set_twice_is_told(tmp_path: Path) -> None:
     root = written(tmp_path, applicationset(LIST), "envs/dev", "envs/prod")
     (root / "argocd" / "zet.yaml").write_text(applicationset(LIST))
-    with pytest.raises(LayerError, match=r"^argocd/zet\.yaml:1: applicationset/set -n argocd is there a second time"):
-        layer.load(root)
+    assert [str(one) for one in layers.load(root).not_judged] == [
+        "applicationset/set (argocd/zet.yaml:1): applicationset/set -n argocd is there a second time"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -239,14 +248,3 @@ def test_the_same_set_twice_is_refused(tmp_path: Path) -> None:
 )
 def test_parameters_are_put_in_their_places(value: Any, expected: Any) -> None:
     assert templates.substitute(value, {"a": "x", "b": {"c": 1}, "t": True}, go=True) == expected
-
-
-@pytest.mark.parametrize("path", ["/envs/prod", "envs/prod/", "envs/\\prod", 1])
-def test_a_path_that_argo_cd_matches_otherwise_is_refused(tmp_path: Path, path: str | int) -> None:
-    text = applicationset(
-        GIT + f"      - path: envs/*\n      - {{path: {path}, exclude: true}}\n",
-        path="{{.path.path}}",
-        name="{{.path.basename}}",
-    )
-    with pytest.raises(LayerError, match="the generator git has the path"):
-        layer.load(written(tmp_path, text, "envs/dev", "envs/prod"))

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from platform_e2e import layer
 from platform_e2e.errors import WrongUsage
 from platform_e2e.layer import Layer
 from tests.fakes import layers
@@ -15,7 +14,7 @@ from tests.fakes import layers
 
 @pytest.fixture
 def found(tmp_path: Path) -> Layer:
-    return layer.load(layers.write(tmp_path, {}), besides=tmp_path / "artifacts")
+    return layers.load(layers.write(tmp_path, {}), besides=tmp_path / "artifacts")
 
 
 def changed(found: Layer) -> str:
@@ -45,7 +44,7 @@ def test_what_is_no_part_of_the_layer_may_change(found: Layer) -> None:
 def test_a_link_that_leads_elsewhere_has_changed(tmp_path: Path) -> None:
     root = layers.write(tmp_path, {})
     (root / "link").symlink_to("argocd")
-    found = layer.load(root)
+    found = layers.load(root)
     (root / "link").unlink()
     (root / "link").symlink_to("manifests")
     with pytest.raises(WrongUsage, match="since this run read it: link\n"):
@@ -69,4 +68,4 @@ def test_what_is_written_while_the_layer_is_read_counts_as_changed(tmp_path: Pat
         return layers.one_configmap(directory)
 
     with pytest.raises(WrongUsage, match=r"manifests/one/configmap\.yaml"):
-        layer.load(root, render).demand_unchanged()
+        layers.load(root, render).demand_unchanged()

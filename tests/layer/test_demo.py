@@ -37,7 +37,7 @@ def changed(tmp_path: Path, file: str, find: str, replace: str) -> Layer:
         name = directory.relative_to(copy).as_posix().replace("/", ".")
         return list(YAML(typ="safe", pure=True).load_all((layers.RECORDS / f"{name}.yaml").read_text()))
 
-    return layer.load(copy, render)
+    return layers.load(copy, render)
 
 
 def test_every_application_is_found_with_what_it_renders(demo: Layer) -> None:
@@ -220,7 +220,7 @@ def test_an_environment_may_be_exempt_by_its_own_kustomization(tmp_path: Path) -
     kustomization.write_text(head + kustomization.read_text())
     file = copy / "argocd" / "applicationsets" / "chat.yaml"
     file.write_text(file.read_text().replace("          - environment: staging\n", ""))
-    found = layer.load(copy, layers.one_configmap)
+    found = layers.load(copy, layers.one_configmap)
     assert [one.name for one in found.expected_environments()] == ["dev", "prod"]
     assert [(one.object, one.promise, one.reason) for one in found.exemptions] == [
         ("environment/manifests/chat/overlays/staging", Promise.ENVIRONMENTS, "not yet opened")
@@ -258,7 +258,7 @@ def test_a_metrics_service_whose_label_changes_loses_its_monitor(tmp_path: Path)
 def test_the_fingerprint_changes_with_any_file(tmp_path: Path, demo: Layer) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(layers.DEMO, copy)
-    found = layer.load(copy, layers.one_configmap)
+    found = layers.load(copy, layers.one_configmap)
     before = found.fingerprint()
     assert before == found.fingerprint() == demo.fingerprint()
     (copy / "apps" / "chat" / "VERSION").write_text("2.0.0\n")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from platform_e2e import layer, paths
+from platform_e2e import paths
 from platform_e2e.finding import Cause
 from platform_e2e.layer import Layer, LayerError, Rendered, patch_targets
 from tests.fakes import layers
@@ -68,7 +68,7 @@ def read(root: Path, files: dict[str, str], change: Render = lambda _: None) -> 
         "manifests/one/kustomization.yaml": "resources: [../base]\n",
     }
     layers.write(root, {**base, **files})
-    found = layer.load(root, lambda _directory: copy.deepcopy(list(objects.values())))
+    found = layers.load(root, lambda _directory: copy.deepcopy(list(objects.values())))
     return {one.kind: one for one in found.rendered}
 
 
@@ -300,7 +300,7 @@ def test_only_what_an_object_is_rendered_through_states_its_fields(tmp_path: Pat
         objects.append({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {"replicas": 2}})
     every = {**both, "one/configmap.yaml": None, "base/deployment.yaml": DEPLOYMENT, **files}
     layers.write(tmp_path, {f"manifests/{name}": text for name, text in every.items()})
-    found = layer.load(tmp_path, lambda _: objects).rendered
+    found = layers.load(tmp_path, lambda _: objects).rendered
     assert [one.place("spec", "replicas") for one in found] == [f"manifests/{place}" for place in expected.values()]
 
 
@@ -520,7 +520,7 @@ def test_objects_of_a_list_have_lines_of_their_own(tmp_path: Path) -> None:
         f"  {'- ' if number == 0 else '  '}{line}\n" for number, line in enumerate(SERVICE.splitlines())
     )
     layers.write(tmp_path, {"manifests/one/configmap.yaml": text})
-    (service,) = layer.load(tmp_path).rendered
+    (service,) = layers.load(tmp_path).rendered
     assert service.place(*TARGET_PORT) == "manifests/one/configmap.yaml:17"
 
 
@@ -537,7 +537,7 @@ def test_an_application_that_another_one_renders_knows_its_lines(tmp_path: Path)
         "manifests/one/configmap.yaml": child,
         "manifests/two/configmap.yaml": layers.CONFIGMAP,
     }
-    found = layer.load(layers.write(tmp_path, files)).application("two")
+    found = layers.load(layers.write(tmp_path, files)).application("two")
     assert found.place("spec", "syncPolicy", "automated", "prune") == "manifests/one/configmap.yaml:17"
 
 
@@ -549,10 +549,10 @@ def located(found: Layer) -> str:
 def test_files_are_named_from_the_top_of_the_repository(tmp_path: Path, mark: str) -> None:
     (tmp_path / mark).mkdir()
     root = layers.write(tmp_path / "deploy" / "platform", {})
-    assert located(layer.load(root)) == "deploy/platform/manifests/one/configmap.yaml:6"
+    assert located(layers.load(root)) == "deploy/platform/manifests/one/configmap.yaml:6"
     (root / "manifests" / "one" / "configmap.yaml").write_text("a: [", encoding="utf-8")
     with pytest.raises(LayerError, match=r"^deploy/platform/manifests/one/configmap\.yaml:"):
-        layer.load(root)
+        layers.load(root)
 
 
 def test_a_layer_of_another_repository_than_the_current_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -560,7 +560,7 @@ def test_a_layer_of_another_repository_than_the_current_one(tmp_path: Path, monk
         (tmp_path / name / ".git").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "mine")
     root = layers.write(tmp_path / "theirs" / "platform", {})
-    assert located(layer.load(root)) == "platform/manifests/one/configmap.yaml:6"
+    assert located(layers.load(root)) == "platform/manifests/one/configmap.yaml:6"
 
 
 def test_a_repository_counts_more_than_a_project_within_it(tmp_path: Path) -> None:
@@ -568,11 +568,11 @@ def test_a_repository_counts_more_than_a_project_within_it(tmp_path: Path) -> No
     (tmp_path / "services").mkdir()
     (tmp_path / "services" / "pyproject.toml").touch()
     root = layers.write(tmp_path / "services" / "platform", {})
-    assert located(layer.load(root)) == "services/platform/manifests/one/configmap.yaml:6"
+    assert located(layers.load(root)) == "services/platform/manifests/one/configmap.yaml:6"
 
 
 def test_a_layer_in_no_repository_has_paths_of_its_own(tmp_path: Path) -> None:
-    assert located(layer.load(layers.write(tmp_path, {}))) == "manifests/one/configmap.yaml:6"
+    assert located(layers.load(layers.write(tmp_path, {}))) == "manifests/one/configmap.yaml:6"
 
 
 def test_a_cause_is_located_in_the_object_that_it_is_about() -> None:

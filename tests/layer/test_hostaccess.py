@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from platform_e2e import layer
 from platform_e2e.errors import WrongUsage
-from platform_e2e.layer import hostaccess, kustomize
+from platform_e2e.layer import hostaccess
 from tests.fakes import layers
 from tests.support.box import Box
 
@@ -204,7 +203,7 @@ HIDDEN: dict[str, dict[str, str | bytes | None]] = {
 
 @pytest.mark.parametrize("how", HIDDEN)
 def test_what_argo_cd_reads_in_another_way_is_found(tmp_path: Path, how: str) -> None:
-    read = layer.load(layers.write(tmp_path, HIDDEN[how]), kustomize.unavailable)
+    read = layers.load(layers.write(tmp_path, HIDDEN[how]))
     assert [one.rendered.name for one in hostaccess.find(read)] == ["p"]
 
 
@@ -217,19 +216,17 @@ def test_what_a_kustomization_renders_as_a_list_is_found(tmp_path: Path) -> None
         "metadata": {"name": "q"},
         "items": [*layers.one_configmap(tmp_path), pod],
     }
-    read = layer.load(written, lambda _: [rendered])
+    read = layers.load(written, lambda _: [rendered])
     assert [one.rendered.name for one in hostaccess.find(read)] == ["p"]
 
 
-@pytest.mark.parametrize("name", [".argocd-source.yaml", ".argocd-source-one.yaml", ".argocd-source-argocd_one.yaml"])
-def test_a_file_by_which_argo_cd_renders_otherwise_is_refused(tmp_path: Path, name: str) -> None:
-    """Argo CD merges it into the Application's source: it may add patches, or directories."""
-    files: dict[str, str | bytes | None] = {
-        f"manifests/one/{name}": "directory: {recurse: true}\n",
-        "manifests/one/below/p.yaml": POD % "true",
-    }
-    with pytest.raises(WrongUsage, match="changes how Argo CD renders application/one -n argocd"):
-        layer.load(layers.write(tmp_path, files), kustomize.unavailable)
+def test_what_is_not_rendered_here_asks_for_trust_too(tmp_path: Path) -> None:
+    """Argo CD may be able to render it on the cluster, and nobody knows what its pods are."""
+    chart = layers.APPLICATION.replace("name: one", "name: two").replace("path: manifests/one", "chart: two")
+    read = layers.load(layers.write(tmp_path, {"argocd/two.yaml": chart}))
+    with pytest.raises(WrongUsage, match="or may own it since they are not rendered here") as caught:
+        hostaccess.demand_trust(read, "embedded")
+    assert "application/two -n argocd (argocd/two.yaml:11)" in caught.value.problem
 
 
 @pytest.mark.parametrize(
@@ -275,7 +272,7 @@ def test_a_layer_is_refused_with_object_file_and_reason_of_each(tmp_path: Path) 
                 """
         },
     )
-    read = layer.load(written, kustomize.unavailable)
+    read = layers.load(written)
     with pytest.raises(WrongUsage) as caught:
         hostaccess.demand_trust(read, "embedded")
     assert caught.value.exit_code == 4

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from platform_e2e import layer
 from platform_e2e.layer import LayerError
 from tests.fakes import layers
 
@@ -27,7 +26,7 @@ def annotated(text: str, *names: str) -> str:
 def refused(root: Path, files: dict[str, str | bytes | None], rendered: list[dict[str, Any]] | None = None) -> str:
     layers.write(root, files)
     with pytest.raises(LayerError) as caught:
-        layer.load(root, lambda _directory: copy.deepcopy(rendered or []))
+        layers.load(root, lambda _directory: copy.deepcopy(rendered or []))
     return caught.value.problem
 
 
@@ -48,7 +47,7 @@ def test_an_unknown_annotation_of_an_object(tmp_path: Path, name: str, says: str
     key = f"platform-e2e/{name}".replace('""', "")
     text = annotated(layers.CONFIGMAP, "example.com/team", key)
     with pytest.raises(LayerError) as caught:
-        layer.load(layers.write(tmp_path, {CONFIGMAP: text}))
+        layers.load(layers.write(tmp_path, {CONFIGMAP: text}))
     assert caught.value.problem == f"{CONFIGMAP}:7: configmap/one -n one: unknown annotation {key}{says}"
     assert caught.value.remedy == KNOWN
     assert caught.value.exit_code == 4
@@ -75,7 +74,7 @@ def test_a_misspelt_prefix_of_a_known_annotation(tmp_path: Path, prefix: str, na
     ],
 )
 def test_what_is_known_and_what_belongs_to_others_is_left_alone(tmp_path: Path, name: str) -> None:
-    found = layer.load(layers.write(tmp_path, {CONFIGMAP: annotated(layers.CONFIGMAP, name)}))
+    found = layers.load(layers.write(tmp_path, {CONFIGMAP: annotated(layers.CONFIGMAP, name)}))
     assert name in found.rendered[0].annotations
 
 
@@ -176,7 +175,7 @@ def test_in_the_template_of_an_applicationset(tmp_path: Path, key: str, said: st
 
 def test_a_template_that_makes_a_known_annotation(tmp_path: Path) -> None:
     text = SET.replace("KEY", "'platform-e2e/exempt-{{.promise}}'")
-    found = layer.load(layers.write(tmp_path, {APPLICATION: None, "argocd/set.yaml": text}))
+    found = layers.load(layers.write(tmp_path, {APPLICATION: None, "argocd/set.yaml": text}))
     assert found.application("one").exempt("monitoring") == "x"
 
 

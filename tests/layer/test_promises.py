@@ -167,7 +167,7 @@ def pool(*addresses: str) -> str:
 
 def test_pools_are_read_as_ranges_and_cidrs_and_ipv6_is_left_to_others(tmp_path: Path) -> None:
     files = {CONFIGMAP: pool("10.0.0.1-10.0.0.9", "10.0.1.0/30", "fd00::/64", "fd00::1-fd00::2")}
-    found = layer.load(layers.write(tmp_path, files))
+    found = layers.load(layers.write(tmp_path, files))
     assert [str(one) for one in found.pool_ranges()] == ["10.0.0.1-10.0.0.9", "10.0.1.0-10.0.1.3"]
     assert found.pools[0].auto_assign
 
@@ -177,9 +177,9 @@ def test_a_pool_that_cannot_be_read_is_refused(tmp_path: Path, text: str) -> Non
     with pytest.raises(
         LayerError, match=rf"^{CONFIGMAP}:1: ipaddresspool/p -n one: has '{text}', which is not a range"
     ):
-        layer.load(layers.write(tmp_path, {CONFIGMAP: pool(text)}))
+        layers.load(layers.write(tmp_path, {CONFIGMAP: pool(text)}))
     with pytest.raises(LayerError, match=rf"^{CONFIGMAP}:1: ipaddresspool/p -n one: has no spec.addresses"):
-        layer.load(layers.write(tmp_path, {CONFIGMAP: pool()}))
+        layers.load(layers.write(tmp_path, {CONFIGMAP: pool()}))
 
 
 def exempt(annotation: str) -> str:
@@ -187,7 +187,7 @@ def exempt(annotation: str) -> str:
 
 
 def test_an_exemption_is_counted_with_its_reason(tmp_path: Path) -> None:
-    found = layer.load(layers.write(tmp_path, {CONFIGMAP: exempt("platform-e2e/exempt-loadbalancer: not open yet")}))
+    found = layers.load(layers.write(tmp_path, {CONFIGMAP: exempt("platform-e2e/exempt-loadbalancer: not open yet")}))
     assert [(one.object, one.promise, one.reason, one.file) for one in found.exemptions] == [
         ("configmap/one -n one", Promise.LOADBALANCER, "not open yet", CONFIGMAP)
     ]
@@ -204,7 +204,7 @@ def test_an_exemption_of_an_application_is_counted_once(tmp_path: Path) -> None:
         .replace("platform-e2e/exempt-selfheal: by hand", "")
         .replace("manifests/one", "argocd")
     )
-    found = layer.load(layers.write(tmp_path, {APPLICATION: text, "argocd/root.yaml": root}))
+    found = layers.load(layers.write(tmp_path, {APPLICATION: text, "argocd/root.yaml": root}))
     assert [(one.object, one.promise) for one in found.exemptions] == [("application/one -n argocd", Promise.SELFHEAL)]
     assert found.application("one").exempt(Promise.SELFHEAL) == "by hand"
 
@@ -226,4 +226,4 @@ def test_an_exemption_of_an_application_is_counted_once(tmp_path: Path) -> None:
 )
 def test_an_exemption_that_means_nothing_is_refused(tmp_path: Path, annotation: str, line: int, expected: str) -> None:
     with pytest.raises(LayerError, match=f"^{CONFIGMAP}:{line}: configmap/one -n one: {expected}"):
-        layer.load(layers.write(tmp_path, {CONFIGMAP: exempt(annotation)}))
+        layers.load(layers.write(tmp_path, {CONFIGMAP: exempt(annotation)}))

@@ -8,11 +8,9 @@ from typing import Any
 
 import pytest
 
-from platform_e2e import layer
 from platform_e2e.errors import BrokenHarness
-from platform_e2e.layer import LayerError, kustomize_build, manifests, recorded, releases, yamlfile
-from platform_e2e.shell import CommandError
-from tests.fakes import layers
+from platform_e2e.layer import LayerError, manifests, releases, yamlfile
+from tests.fakes import layers, recorded
 
 CONFIGMAP = "manifests/one/configmap.yaml"
 APPLICATION = "argocd/applications/one.yaml"
@@ -24,7 +22,7 @@ def named(name: str) -> str:
 
 
 def names(root: Path) -> list[str]:
-    return [one.name for one in layer.load(root, layers.one_configmap).rendered]
+    return [one.name for one in layers.load(root, layers.one_configmap).rendered]
 
 
 def test_a_directory_is_read_without_those_below_it(tmp_path: Path) -> None:
@@ -59,7 +57,7 @@ def test_include_and_exclude_match_as_in_argo_cd(tmp_path: Path, pattern: str, e
         assert names(root) == expected
     else:
         with pytest.raises(LayerError, match="renders nothing"):
-            layer.load(root)
+            layers.load(root)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +112,7 @@ def test_a_crd_of_another_application_says_that_its_kind_has_no_namespace(tmp_pa
         "manifests/one/tenant.yaml": "apiVersion: tenancy.example.com/v1\nkind: Tenant\nmetadata: {name: shop}\n",
         "manifests/one/other.yaml": "apiVersion: other.example.com/v1\nkind: Tenant\nmetadata: {name: shop}\n",
     }
-    found = layer.load(layers.write(tmp_path, files), layers.no_objects)
+    found = layers.load(layers.write(tmp_path, files), layers.no_objects)
     assert [(one.api, one.namespace) for one in found.of_kind("Tenant")] == [
         ("other.example.com/v1/Tenant", "one"),
         ("tenancy.example.com/v1/Tenant", None),
@@ -129,7 +127,7 @@ def test_objects_get_the_namespace_that_argo_cd_gives_them(tmp_path: Path) -> No
         "manifests/one/d.yaml": crd,
         "manifests/one/e.yaml": "apiVersion: x/v1\nkind: Widget\nmetadata: {name: e}\n",
     }
-    found = {one.name: one.namespace for one in layer.load(layers.write(tmp_path, files)).rendered}
+    found = {one.name: one.namespace for one in layers.load(layers.write(tmp_path, files)).rendered}
     assert found == {"one": "one", "b": None, "c": "other", "w": None, "e": None}
 
 
@@ -138,7 +136,7 @@ def test_an_application_that_an_application_renders_is_followed(tmp_path: Path) 
         CONFIGMAP: layers.APPLICATION.replace("name: one", "name: two", 1).replace("manifests/one", "manifests/two"),
         "manifests/two/configmap.yaml": layers.CONFIGMAP,
     }
-    found = layer.load(layers.write(tmp_path, files))
+    found = layers.load(layers.write(tmp_path, files))
     assert [(one.name, len(one.objects)) for one in found.applications] == [("one", 1), ("two", 1)]
     with pytest.raises(KeyError, match="the layer has no Application three; it has one, two"):
         found.application("three")
@@ -150,56 +148,20 @@ def test_several_sources_are_rendered_one_after_the_other(tmp_path: Path) -> Non
         f"  sources:\n    - {{{repository}, path: manifests/one}}\n    - {{{repository}, path: manifests/two}}\n"
     )
     files = {APPLICATION: text, "manifests/two/two.yaml": named("two")}
-    found = layer.load(layers.write(tmp_path, files))
+    found = layers.load(layers.write(tmp_path, files))
     assert [one.name for one in found.rendered] == ["one", "two"]
     assert not found.applications[0].automation.enabled
     text = text.replace("path: manifests/two", "chart: redis")
-    with pytest.raises(LayerError, match=f"^{APPLICATION}:10: Application one has a source with a Helm chart"):
-        layer.load(layers.write(tmp_path, {APPLICATION: text}))
+    with pytest.raises(
+        LayerError, match=f"^{APPLICATION}:10: application/one -n argocd: its chart is of another place: redis"
+    ):
+        layers.load(layers.write(tmp_path, {APPLICATION: text}))
 
 
 def test_an_object_of_two_applications_is_listed(tmp_path: Path) -> None:
     two = layers.APPLICATION.replace("name: one", "name: two", 1)
-    found = layer.load(layers.write(tmp_path, {"argocd/two.yaml": two}))
+    found = layers.load(layers.write(tmp_path, {"argocd/two.yaml": two}))
     assert [[one.application for one in several] for several in found.shared()] == [["one", "two"]]
-
-
-@pytest.fixture
-def program(tmp_path: Path) -> Path:
-    """A stand-in for kustomize that behaves as a file beside it says."""
-    path = tmp_path / "kustomize"
-    path.write_text('#!/bin/sh\n. "$(echo "$0" | /bin/sed s/kustomize$/behaviour/)"\n')
-    path.chmod(0o755)
-    return path
-
-
-def behave(program: Path, script: str) -> None:
-    program.with_name("behaviour").write_text(script)
-
-
-def test_the_renderer_returns_what_kustomize_prints(program: Path, tmp_path: Path) -> None:
-    behave(program, 'echo "a: $1 $2"; echo ---; echo "b: 2026-01-01"')
-    assert kustomize_build(program)(tmp_path) == [{"a": f"build {tmp_path}"}, {"b": "2026-01-01"}]
-
-
-def test_kustomize_finds_no_git_and_no_proxy_to_the_network(program: Path, tmp_path: Path) -> None:
-    behave(program, 'echo "path: $PATH"; echo "proxy: $HTTPS_PROXY"; command -v git helm >&2 && exit 1; exit 0')
-    assert kustomize_build(program)(tmp_path) == [{"path": "/dev/null", "proxy": "http://127.0.0.1:9"}]
-
-
-def test_a_refusal_of_kustomize_names_the_kustomization(program: Path, tmp_path: Path) -> None:
-    behave(program, 'echo "Error: invalid Kustomization: unknown field \\"resource\\"" >&2; exit 1')
-    root = layers.write(tmp_path / "layer", {"manifests/one/kustomization.yaml": "resources: []\n"})
-    with pytest.raises(LayerError) as caught:
-        layer.load(root, kustomize_build(program))
-    assert str(caught.value) == (
-        'manifests/one/kustomization.yaml:1: kustomize cannot build it: invalid Kustomization: unknown field "resource"'
-    )
-
-
-def test_a_kustomize_that_cannot_be_run_is_the_harness_fault(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="could not be started"):
-        kustomize_build(tmp_path / "missing")(tmp_path)
 
 
 def test_rendered_objects_are_found_where_they_are_written(tmp_path: Path) -> None:
@@ -214,7 +176,7 @@ def test_rendered_objects_are_found_where_they_are_written(tmp_path: Path) -> No
         every = ("one", "pre-two-suffix", "made-5f8c", "unknown")
         return [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}} for name in every]
 
-    found = {one.name: (one.file, one.line) for one in layer.load(root, render).rendered}
+    found = {one.name: (one.file, one.line) for one in layers.load(root, render).rendered}
     assert found == {
         "one": (CONFIGMAP, 1),
         "pre-two-suffix": ("manifests/base/two.yaml", 2),
@@ -227,12 +189,12 @@ def test_a_record_is_refused_when_its_input_changed(tmp_path: Path) -> None:
     root = layers.write(tmp_path / "layer", {"manifests/one/kustomization.yaml": "resources: [configmap.yaml]\n"})
     records = tmp_path / "records"
     with pytest.raises(BrokenHarness, match=r"has no recorded rendering manifests\.one\.yaml"):
-        layer.load(root, recorded.renderer(root, records))
+        layers.load(root, recorded.kustomize(root, records))
     assert recorded.record(root, records, layers.one_configmap) == [records / "manifests.one.yaml"]
-    assert [one.name for one in layer.load(root, recorded.renderer(root, records)).rendered] == ["one"]
+    assert [one.name for one in layers.load(root, recorded.kustomize(root, records)).rendered] == ["one"]
     (root / CONFIGMAP).write_text(named("other"))
     with pytest.raises(BrokenHarness, match=r"has changed since manifests\.one\.yaml was recorded"):
-        layer.load(root, recorded.renderer(root, records))
+        layers.load(root, recorded.kustomize(root, records))
 
 
 def test_records_of_kustomizations_that_are_gone_are_removed(tmp_path: Path) -> None:
@@ -260,7 +222,7 @@ def with_releases(tmp_path: Path, text: str) -> Path:
 
 
 def test_a_release_is_read_with_its_pins(tmp_path: Path) -> None:
-    (one,) = layer.load(with_releases(tmp_path, RELEASE)).releases
+    (one,) = layers.load(with_releases(tmp_path, RELEASE)).releases
     assert (one.name, one.version, one.app_version, one.namespace) == ("metallb", "0.15.3", "v0.15.3", "metallb-system")
     assert one.values == tmp_path / "foundations" / "values" / "metallb.yaml"
 
@@ -283,14 +245,14 @@ def test_a_release_that_cannot_be_used_is_named(tmp_path: Path, find: str, repla
     assert find in RELEASE
     (tmp_path / "x.yaml").touch()
     with pytest.raises(LayerError) as caught:
-        layer.load(with_releases(tmp_path / "layer", RELEASE.replace(find, replace, 1)))
+        layers.load(with_releases(tmp_path / "layer", RELEASE.replace(find, replace, 1)))
     assert str(caught.value).splitlines()[0] == f"{releases.FILE}:{expected}"
 
 
 def test_broken_values_are_found_before_a_cluster_is_started(tmp_path: Path) -> None:
     root = layers.write(tmp_path, {releases.FILE: RELEASE, "foundations/values/metallb.yaml": "a: 1\na: 2\n"})
     with pytest.raises(LayerError, match=r"^foundations/values/metallb\.yaml:2: is not valid YAML"):
-        layer.load(root)
+        layers.load(root)
 
 
 def test_lines_of_fields() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from platform_e2e import layer, paths
+from platform_e2e import paths
 from platform_e2e.breaks import declaration
 from platform_e2e.checks import applications
 from platform_e2e.finding import Promise
@@ -24,11 +24,11 @@ def demo_without(tmp_path: Path, *files: str) -> Layer:
     shutil.copytree(layers.DEMO, copy)
     for file in files:
         (copy / file).unlink()
-    return layer.load(copy, layers.one_configmap)
+    return layers.load(copy, layers.one_configmap)
 
 
 def unread(tmp_path: Path, files: dict[str, str | bytes | None]) -> list[tuple[str, tuple[str, ...]]]:
-    found = layer.load(layers.write(tmp_path, files), layers.one_configmap)
+    found = layers.load(layers.write(tmp_path, files), layers.one_configmap)
     return [(one.path, one.directories) for one in found.unread]
 
 
@@ -56,7 +56,7 @@ def test_the_break_is_found_as_it_declares(tmp_path: Path) -> None:
     copy = tmp_path / "platform"
     shutil.copytree(layers.DEMO, copy)
     declaration.apply(fault, copy)
-    (one,) = layer.load(copy, layers.one_configmap).unread
+    (one,) = layers.load(copy, layers.one_configmap).unread
     (finding,) = applications.unread(one)
     assert (finding.promise, finding.cause.id) == (fault.promise, fault.cause)
     assert re.search(fault.sentence, finding.cause.sentence)
@@ -83,7 +83,7 @@ def test_an_overlay_that_its_applicationset_does_not_generate_is_a_missing_envir
     shutil.copytree(layers.DEMO, copy)
     file = copy / "argocd" / "applicationsets" / "chat.yaml"
     file.write_text(file.read_text().replace("          - environment: staging\n", ""))
-    found = layer.load(copy, layers.one_configmap)
+    found = layers.load(copy, layers.one_configmap)
     assert [one.name for one in found.environments if one.application is None] == ["staging"]
     assert found.unread == ()
 
@@ -159,7 +159,7 @@ def test_a_directory_may_be_exempt_with_a_reason_which_is_counted(tmp_path: Path
     if kustomized:
         files = {"manifests/two/configmap.yaml": layers.CONFIGMAP}
         files["manifests/two/kustomization.yaml"] = REASON + KUSTOMIZATION
-    found = layer.load(layers.write(tmp_path, files), layers.one_configmap)
+    found = layers.load(layers.write(tmp_path, files), layers.one_configmap)
     (one,) = found.unread
     assert applications.unread(one) == []
     assert [(each.object, each.promise, each.reason) for each in found.exemptions] == [
@@ -169,5 +169,5 @@ def test_a_directory_may_be_exempt_with_a_reason_which_is_counted(tmp_path: Path
 
 def test_one_object_that_is_exempt_does_not_exempt_the_others(tmp_path: Path) -> None:
     exempt = layers.CONFIGMAP.replace("metadata:\n", REASON)
-    (one,) = layer.load(layers.write(tmp_path, {"manifests/two/x.yaml": exempt + "---\n" + layers.CONFIGMAP})).unread
+    (one,) = layers.load(layers.write(tmp_path, {"manifests/two/x.yaml": exempt + "---\n" + layers.CONFIGMAP})).unread
     assert len(applications.unread(one)) == 1

@@ -6,7 +6,6 @@ from typing import Any, cast
 
 import pytest
 
-from platform_e2e import layer
 from platform_e2e.errors import WrongUsage
 from platform_e2e.fixtures.platform import _compared, _install
 from platform_e2e.runs.directory import Run
@@ -16,7 +15,7 @@ DEPLOYED = {"sha": "a", "seconds": {"chat-dev": 20.5, "chat-prod": 21.5}, "held"
 
 
 def test_foundations_are_not_waited_for_where_the_layer_has_changed_since_it_was_read(tmp_path: Path) -> None:
-    found = layer.load(layers.write(tmp_path, {}))
+    found = layers.load(layers.write(tmp_path, {}))
     (tmp_path / "manifests" / "one" / "late.yaml").write_text("a: 1\n")
 
     def foundations() -> None:

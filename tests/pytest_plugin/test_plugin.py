@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.installed import ROOT, Environment, built, environment
+from tests.support.installed import ROOT, Environment, built, environment, renderer
 
 QUICK = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
 """Hypothesis takes as long to load as all else together, and is nothing that the plugin could meet."""
@@ -62,22 +62,32 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environm
     return environment(tmp_path_factory.mktemp("installed"), wheel)
 
 
+@pytest.fixture
+def rendering(tmp_path: Path) -> dict[str, str]:
+    """The variables of a run that renders layers without a program."""
+    return renderer(tmp_path)
+
+
 def where_from(out: str) -> set[Path]:
     return {Path(line.removeprefix("from ")) for line in out.splitlines() if line.startswith("from ")}
 
 
-def test_a_wheel_serves_a_repository_that_has_one_test_and_a_layer(installed: Environment, repository: Path) -> None:
+def test_a_wheel_serves_a_repository_that_has_one_test_and_a_layer(
+    installed: Environment, repository: Path, rendering: dict[str, str]
+) -> None:
     here = installed
-    done = here.run("pytest", "-s", *QUICK, where=repository)
+    done = here.run("pytest", "-s", *QUICK, where=repository, **rendering)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "applications: application/root -n argocd" in done.stdout
     assert all(path.is_relative_to(here.packages) for path in where_from(done.stdout))
     assert sorted(path.name for path in repository.iterdir()) == [".git", "platform", "test_layer.py"]
 
 
-def test_an_editable_installation_serves_the_same_repository(editable: Path, tmp_path: Path, repository: Path) -> None:
+def test_an_editable_installation_serves_the_same_repository(
+    editable: Path, tmp_path: Path, repository: Path, rendering: dict[str, str]
+) -> None:
     here = environment(tmp_path / "env", editable)
-    done = here.run("pytest", "-s", *QUICK, where=repository)
+    done = here.run("pytest", "-s", *QUICK, where=repository, **rendering)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "applications: application/root -n argocd" in done.stdout
     assert all(path.is_relative_to(ROOT) for path in where_from(done.stdout))
@@ -85,7 +95,7 @@ def test_an_editable_installation_serves_the_same_repository(editable: Path, tmp
 
 @pytest.mark.parametrize("has_wheel", [False, True], ids=["alone", "with-a-wheel-beside-it"])
 def test_in_a_checkout_each_module_is_loaded_from_one_place(
-    installed: Environment, tmp_path: Path, repository: Path, *, has_wheel: bool
+    installed: Environment, tmp_path: Path, repository: Path, rendering: dict[str, str], *, has_wheel: bool
 ) -> None:
     here = installed if has_wheel else environment(tmp_path / "env", None)
     (tmp_path / "places.py").write_text(
@@ -97,13 +107,12 @@ def test_in_a_checkout_each_module_is_loaded_from_one_place(
         "        if name.startswith('platform_e2e'):\n"
         "            print('from', sys.modules[name].__file__)\n"
     )
-    # A layer that nothing has to be built for.
     layer = str(repository / "platform")
     words = ("pytest", "-s", *QUICK, "-p", "places", "--collect-only", "-q", "e2e", "--layer", layer)
     done = here.run(
         *words,
         where=ROOT,
-        PYTHONPATH=str(tmp_path),
+        **rendering,
         PLATFORM_E2E_ARTIFACTS=str(tmp_path / "artifacts"),
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -142,7 +151,7 @@ def pytest_addoption(parser):
 
 @pytest.mark.parametrize("theirs", ["a-before-ours", "z-after-ours"])
 def test_an_option_that_another_plugin_has_stays_that_plugins(
-    installed: Environment, tmp_path: Path, repository: Path, theirs: str
+    installed: Environment, tmp_path: Path, repository: Path, rendering: dict[str, str], theirs: str
 ) -> None:
     place = tmp_path / "theirs"
     info = place / f"{theirs.replace('-', '_')}-1.dist-info"
@@ -152,7 +161,8 @@ def test_an_option_that_another_plugin_has_stays_that_plugins(
     (info / "entry_points.txt").write_text(f"[pytest11]\n{theirs} = their_plugin\n")
     (repository / "other").symlink_to("platform")
     words = ("pytest", "-s", *QUICK, "--layer", "nowhere", "--platform-e2e-layer", "other")
-    done = installed.run(*words, where=repository, PYTHONPATH=str(place))
+    both = {**rendering, "PYTHONPATH": f"{place}:{rendering['PYTHONPATH']}"}
+    done = installed.run(*words, where=repository, **both)
     assert "ValueError" not in done.stderr
     assert done.returncode == 0, done.stdout + done.stderr
     assert "applications: application/root -n argocd" in done.stdout

@@ -115,6 +115,7 @@ def load(directory: Path, *_args: Any, **_options: Any) -> Any:
         releases=(),
         directory=directory,
         exemptions=(exempt,),
+        not_judged=(),
         rendered=rendered,
         of_kind=lambda kind: tuple(one for one in rendered if kind in (one.kind, one.api)),
         fingerprint=lambda: digest.tree(directory),

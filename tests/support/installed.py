@@ -71,3 +71,36 @@ def built(how: str, directory: Path) -> Path:
         return directory / str(getattr(build, how)(str(directory)))
     finally:
         os.chdir(here)
+
+
+PLUGIN = """
+import pytest
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config):
+    import fake_rendering
+    from platform_e2e.toolbox import layer_renderer
+
+    layer_renderer.renderer = lambda *_built, **_options: fake_rendering.renderer()
+"""
+
+
+def renderer(directory: Path) -> dict[str, str]:
+    """Write a plugin of pytest, `fake_renderer`, that renders layers as `tests/fakes/rendering.py` does.
+
+    An installation has nothing of the tests, and must not find the checkout's modules beside its own.
+
+    Args:
+        directory: to write it to.
+
+    Returns:
+        The variables by which a run has it.
+    """
+    for name in ("generators", "rendering", "templates"):
+        text = (ROOT / "tests" / "fakes" / f"{name}.py").read_text(encoding="utf-8")
+        for other in ("generators", "templates"):
+            text = text.replace(f"from tests.fakes import {other}", f"import fake_{other} as {other}")
+            text = text.replace(f"from tests.fakes.{other} import", f"from fake_{other} import")
+        (directory / f"fake_{name}.py").write_text(text, encoding="utf-8")
+    (directory / "fake_renderer.py").write_text(PLUGIN, encoding="utf-8")
+    return {"PYTHONPATH": str(directory), "PYTEST_PLUGINS": "fake_renderer"}

@@ -18,7 +18,7 @@ import pytest
 from platform_e2e import cli
 from platform_e2e.incident import capture
 from platform_e2e.runs import run_options
-from tests.fakes import crafted, layers
+from tests.fakes import crafted, layers, rendering
 from tests.support import forks
 
 MOST_MEMORY = 300 << 10
@@ -86,7 +86,7 @@ def _replay(path: Path) -> int:
 
 def _reproduce(path: Path) -> int:
     """Refuse to trust: all of the archive is read before that is asked."""
-    capture.renderer = lambda: layers.no_objects
+    capture.renderer = lambda: rendering.renderer(layers.no_objects)
     return cli.main(["reproduce", str(path), "--no-shell"])
 
 

@@ -14,7 +14,7 @@ from platform_e2e.incident import capture
 from platform_e2e.runs import compare, run_options
 from platform_e2e.runs.run_record import Then
 from platform_e2e.runs.verdict import PromiseBroken
-from tests.fakes import crafted, layers
+from tests.fakes import crafted, layers, rendering
 from tests.support.box import Box
 
 EVIL = "a\x1b]0;owned\x07\x1b[2J\x9b31m\u202eb\rc"
@@ -63,7 +63,7 @@ def test_a_run_of_a_stranger_is_told_without_what_a_terminal_obeys(tmp_path: Pat
 def test_an_incident_of_a_stranger_is_told_without_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], trust: list[str]
 ) -> None:
-    monkeypatch.setattr(capture, "renderer", lambda: layers.no_objects)
+    monkeypatch.setattr(capture, "renderer", lambda: rendering.renderer(layers.no_objects))
     head = crafted.HEAD | {"repository": EVIL, "cluster": EVIL, "revision": EVIL, "held": [EVIL], "notes": [EVIL]}
     path = tmp_path / f"{EVIL}.tar.gz"
     foundation = dict.fromkeys(("name", "namespace", "chart", "version", "app_version"), EVIL)

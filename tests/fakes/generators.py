@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from platform_e2e.layer import templates
 from platform_e2e.layer.tree import SKIPPED
+from tests.fakes import templates
 
 Parameters = dict[str, Any]
 """One set of parameters: one generated Application."""

@@ -1,6 +1,6 @@
 """Renderings kept in files, for tests that must run where no kustomize is.
 
-    python -m platform_e2e.layer.recorded LAYER RECORDS KUSTOMIZE
+    python -m tests.fakes.recorded LAYER RECORDS KUSTOMIZE
 
 renders every kustomization that the layer's Applications read and writes one file for each into RECORDS. A record says which
 input it was made from: one that no longer fits is refused, so a test never runs on an old rendering.
@@ -9,6 +9,7 @@ input it was made from: one that no longer fits is refused, so a test never runs
 from __future__ import annotations
 
 import io
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,28 +17,30 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from platform_e2e.errors import BrokenHarness
-from platform_e2e.layer import kustomize, tree, yamlfile
-from platform_e2e.layer.kustomize import Renderer
-from platform_e2e.layer.load import load
+from platform_e2e.layer import kustomize as kustomizations
+from platform_e2e.layer import load, tree, yamlfile
+from platform_e2e.shell import run
+from tests.fakes import rendering
+from tests.fakes.rendering import Kustomize
 
 _HEAD = "# Rendered by kustomize from input with the SHA-256 "
 
 
-def renderer(layer: Path, records: Path) -> Renderer:
-    """Return a renderer that answers from records.
+def kustomize(layer: Path, records: Path) -> Kustomize:
+    """Return what kustomizations become, from records.
 
     Args:
         layer: whose kustomizations were recorded.
         records: the directory of the records.
 
-    Raises (the renderer):
+    Raises (the function):
         BrokenHarness: the record does not exist, or its input has changed since.
     """
     root = layer.resolve()
 
     def render(directory: Path) -> list[dict[str, Any]]:
         file = records / _name(root, directory)
-        remedy = f"run: python -m platform_e2e.layer.recorded {layer} {records} KUSTOMIZE"
+        remedy = f"run: python -m tests.fakes.recorded {layer} {records} KUSTOMIZE"
         if not file.is_file():
             raise BrokenHarness(f"{directory} has no recorded rendering {file.name}", remedy)
         text = file.read_text(encoding="utf-8")
@@ -48,13 +51,13 @@ def renderer(layer: Path, records: Path) -> Renderer:
     return render
 
 
-def record(layer: Path, records: Path, real: Renderer) -> list[Path]:
+def record(layer: Path, records: Path, real: Kustomize) -> list[Path]:
     """Render every kustomization of a layer and write the records.
 
     Args:
         layer: to render.
         records: the directory to write to; records of kustomizations that are gone are removed.
-        real: the renderer that runs kustomize.
+        real: the function that runs kustomize.
 
     Returns:
         The files written.
@@ -74,7 +77,7 @@ def record(layer: Path, records: Path, real: Renderer) -> list[Path]:
         return objects
 
     records.mkdir(parents=True, exist_ok=True)
-    load(layer, render)
+    load(layer, rendering.renderer(render))
     for file in set(records.glob("*.yaml")) - set(written):
         file.unlink()
     return written
@@ -86,10 +89,20 @@ def _name(root: Path, directory: Path) -> str:
 
 def _input(root: Path, directory: Path) -> str:
     """Return the SHA-256 over all that the kustomization reads."""
-    return tree.fingerprint(root, tuple(sorted(kustomize.reads(root, directory).files)))
+    return tree.fingerprint(root, tuple(sorted(kustomizations.reads(root, directory).files)))
+
+
+def program(path: Path) -> Kustomize:
+    """Return the function that runs the real kustomize, of which nothing may be fetched."""
+
+    def build(directory: Path) -> list[dict[str, Any]]:
+        done = run([path, "build", directory], timeout=30, env={"PATH": os.devnull})
+        return [document.data for document in yamlfile.parse(done.stdout, f"{directory.name} (rendered)")]
+
+    return build
 
 
 if __name__ == "__main__":
     arguments = [Path(argument) for argument in sys.argv[1:]]
-    for path in record(arguments[0], arguments[1], kustomize.kustomize_build(arguments[2])):
+    for path in record(arguments[0], arguments[1], program(arguments[2])):
         print(path)  # noqa: T201 - a command line prints

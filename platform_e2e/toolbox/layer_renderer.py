@@ -1,0 +1,37 @@
+"""The renderer of layers with its programs, which are built the first time that a layer is read."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+from platform_e2e.layer import Material, Renderer, argocd_render
+from platform_e2e.layer.renderer import Render
+from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox import programs
+from platform_e2e.toolbox.programs import Programs
+
+PROGRAMS = ("argocd", "helm", "kustomize")
+"""What renders a layer."""
+
+
+def _built() -> Programs:
+    return programs.ensure(Timeline(None), PROGRAMS)
+
+
+def renderer(built: Callable[[], Programs] = _built, *, trusted: bool = False) -> Renderer:
+    """Return Argo CD's renderer.
+
+    Args:
+        built: returns the programs; called when the first layer is rendered.
+        trusted: whether a layer may be rendered without namespaces of its own, by the user's own rights.
+    """
+
+    @contextlib.contextmanager
+    def begin(material: Material) -> Iterator[Render]:
+        found = built()
+        argocd, helm, kustomize = (found.path(name) for name in PROGRAMS)
+        with argocd_render.renderer(argocd, helm, kustomize, trusted=trusted)(material) as render:
+            yield render
+
+    return begin

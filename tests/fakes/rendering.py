@@ -1,0 +1,101 @@
+"""Render a layer without Argo CD's program: take it where a test needs a layer that was read, and not what Argo CD makes of it.
+
+It knows directories, kustomizations by a function, and of ApplicationSets what `generators` and `templates` know. `contract/` compares
+it with the program.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from platform_e2e.layer import Material, kustomize, manifests
+from platform_e2e.layer.errors import LayerError
+from platform_e2e.layer.renderer import Problem, Reason, Render, RenderedSource, Renderer, Rendering
+from tests.fakes import templates
+from tests.fakes.generators import Expansion, GeneratorError
+from tests.fakes.templates import TemplateError
+
+Kustomize = Callable[[Path], list[dict[str, Any]]]
+"""Turn the directory of a kustomization into objects."""
+
+
+def no_kustomize(directory: Path) -> list[dict[str, Any]]:
+    """Refuse: a test that renders a kustomization says what it becomes."""
+    raise AssertionError(f"{directory} is a kustomization, and this test did not say what it becomes")
+
+
+def renderer(build: Kustomize = no_kustomize) -> Renderer:
+    """Return a renderer whose kustomizations become what a function says."""
+
+    @contextlib.contextmanager
+    def begin(material: Material) -> Iterator[Render]:
+        fake = _Fake(material, build)
+        yield lambda objects: [fake.render(each) for each in objects]
+
+    return begin
+
+
+class _Refused(Exception):
+    def __init__(self, reason: Reason, text: str) -> None:
+        self.reason, self.text = reason, text
+
+
+class _Fake:
+    def __init__(self, material: Material, build: Kustomize) -> None:
+        self._build = build
+        self._directories = {url: each.directory for each in material.repositories for url in each.urls}
+
+    def render(self, manifest: Mapping[str, Any]) -> Rendering:
+        if manifest["kind"] == "ApplicationSet":
+            return self._expanded(manifest)
+        spec = manifest["spec"]
+        found: list[RenderedSource] = []
+        for source in spec.get("sources") or [spec["source"]]:
+            try:
+                found.append(self._source(source))
+            except _Refused as refused:
+                return Rendering(problem=Problem(refused.reason, refused.text, len(found)))
+        return Rendering(sources=tuple(found))
+
+    def _expanded(self, manifest: Mapping[str, Any]) -> Rendering:
+        spec = manifest["spec"]
+        root = next(iter(self._directories.values()))
+        expansion = Expansion(root, spec.get("goTemplate") is True)
+        try:
+            parameters = expansion.all(spec.get("generators") or [])
+            written = [templates.substitute(spec["template"], values, go=expansion.go) for values in parameters]
+        except (GeneratorError, TemplateError) as error:
+            return Rendering(problem=Problem(Reason.RENDER, str(error)))
+        kind = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application"}
+        return Rendering(applications=tuple({**kind, **each} for each in written))
+
+    def _source(self, source: Mapping[str, Any]) -> RenderedSource:
+        if source.get("plugin"):
+            raise _Refused(Reason.PLUGIN, str(source["plugin"].get("name")))
+        if source.get("chart"):
+            raise _Refused(Reason.CHART, f"{source['chart']} {source.get('targetRevision')} of {source['repoURL']}")
+        root = self._directories.get(source["repoURL"])
+        if root is None:
+            raise _Refused(Reason.REPOSITORY, source["repoURL"])
+        if source.get("ref") and not source.get("path"):
+            return RenderedSource("Ref", ())
+        directory, plain = (root / source["path"]).resolve(), source.get("directory") or {}
+        if not directory.is_dir() or not directory.is_relative_to(root):
+            raise _Refused(Reason.RENDER, f"{source['path']}: app path does not exist")
+        try:
+            if not plain and kustomize.kustomization_in(root, directory):
+                kustomize.reads(root, directory)
+                return RenderedSource("Kustomize", tuple(each for each in self._build(directory) if each))
+            found = manifests.directory(
+                root,
+                directory,
+                recurse=plain.get("recurse") is True,
+                include=plain.get("include") or "",
+                exclude=plain.get("exclude") or "",
+            )
+        except LayerError as error:
+            raise _Refused(Reason.RENDER, error.problem) from error
+        return RenderedSource("Directory", tuple(document.data for document in found))
