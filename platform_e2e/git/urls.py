@@ -40,10 +40,10 @@ def without_credentials(url: str) -> str:
     return url.replace(host, host.rpartition("@")[2], 1)
 
 
-def spellings(url: str) -> tuple[str, str]:
-    """Return the usual spellings of a repository's URL: that by HTTPS and that by ssh, both without `.git`."""
+def spellings(url: str) -> tuple[str, ...]:
+    """Return the usual spellings of a repository's URL without `.git`: that by HTTPS, and that by ssh unless its port is unknown."""
     host, _, path = canonical(url).partition("/")
-    return f"https://{host}/{path}", f"git@{host}:{path}"
+    return (f"https://{host}/{path}", *(() if ":" in host else (f"git@{host}:{path}",)))
 
 
 def _split(url: str) -> tuple[str, str, str]:
