@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from platform_e2e import paths
@@ -52,6 +53,7 @@ class Option:
         parse: converts the text, or raises ValueError with the reason.
         flag: whether it is also an option; else only an environment variable.
         of_project: whether the default is a path below `paths.project()`; if that does not exist there is no default.
+        several: whether the option may be given several times; in the variable its values are separated by commas.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Option:
     parse: Callable[[str], Any]
     flag: bool = True
     of_project: bool = False
+    several: bool = False
 
     @property
     def usual(self) -> str:
@@ -111,6 +114,12 @@ class Settings:
     replay: str | None = None
     repository: Path | None = None
     trust: bool = False
+    root: str | None = None
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """Return the paths of the layer's roots that were named, from the root of its repository."""
+        return tuple(self.root.split(",")) if self.root else ()
 
     def as_json(self) -> dict[str, Any]:
         """Return them as JSON data for run.json."""
@@ -188,6 +197,14 @@ def _path(text: str) -> Path:
     return Path(text).expanduser().absolute()
 
 
+def _roots(text: str) -> str:
+    """Return paths within a repository, each once and in its usual form, separated by commas."""
+    found = [PurePosixPath(part.strip()) for part in text.split(",") if part.strip()]
+    if not found or any(path.is_absolute() or ".." in path.parts for path in found):
+        raise ValueError("must be paths from the root of the layer's repository, separated by commas and without `..`")
+    return ",".join(dict.fromkeys(path.as_posix() for path in found))
+
+
 def _switch(text: str) -> bool:
     values = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
     if text.lower() not in values:
@@ -223,6 +240,14 @@ OPTIONS: tuple[Option, ...] = (
         _file,
     ),
     Option("layer", "DIR", "platform", "the platform layer under test", _directory, of_project=True),
+    Option(
+        "root",
+        "PATH",
+        "",
+        "what of the layer is applied by hand, from the root of its repository: a directory, kustomization, chart or file; several are allowed",
+        _roots,
+        several=True,
+    ),
     Option("keep", "WHEN", "never", "whether the cluster outlives the run: never, on-failure or always", _keep),
     Option(
         "cluster", "NAME", "", "the cluster's name, to use a kept one again; unique by default, `e2e` when kept", _name
@@ -270,6 +295,15 @@ OPTIONS: tuple[Option, ...] = (
     Option("artifacts", "DIR", "", "directory for the results of runs", _path, flag=False),
 )
 """Every setting, in the order of --help and docs/options.md."""
+
+
+class Several(argparse.Action):
+    """Join the values of an option that is given several times, as its variable has them."""
+
+    def __call__(self, _parser: Any, namespace: argparse.Namespace, values: Any, _option: str | None = None) -> None:
+        """Add one value."""
+        before = getattr(namespace, self.dest, None)
+        setattr(namespace, self.dest, f"{before},{values}" if before else str(values))
 
 
 def resolve(chosen: Mapping[str, object], environment: Mapping[str, str] | None = None) -> Settings:

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from platform_e2e import paths
+from platform_e2e.commands import arguments
+from platform_e2e.commands.arguments import Parser, add_options
 from platform_e2e.errors import WrongUsage
 from platform_e2e.settings import OPTIONS, Keep, as_markdown, resolve, seconds
 
@@ -62,6 +64,9 @@ def test_what_is_no_duration(text: str) -> None:
         ("cluster", "a" * 21, "must be 1 to 20 characters"),
         ("cluster", "../../etc", "must be 1 to 20 characters"),
         ("strict_versions", "maybe", "must be one of"),
+        ("root", "../other", "must be paths from the root of the layer's repository"),
+        ("root", "a,/etc", "must be paths from the root of the layer's repository"),
+        ("root", ",", "must be paths from the root of the layer's repository"),
     ],
 )
 def test_a_wrong_value_names_where_it_came_from_and_the_remedy(name: str, value: str, said: str) -> None:
@@ -85,3 +90,15 @@ def test_relative_paths_are_of_the_caller(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "mine").mkdir()
     monkeypatch.chdir(tmp_path)
     assert resolve({"layer": "mine"}, {}).layer == tmp_path / "mine"
+
+
+def test_roots_are_several_and_each_counts_once() -> None:
+    assert resolve({}, {}).roots == ()
+    assert resolve({}, {"PLATFORM_E2E_ROOT": "argocd/overlays/prod, bootstrap"}).roots == (
+        "argocd/overlays/prod",
+        "bootstrap",
+    )
+    parser = Parser()
+    add_options(parser)
+    args = parser.parse_args(["--root", "./a/", "--root", "b/c", "--root", "a"])
+    assert arguments.settings_of(args).roots == ("a", "b/c")

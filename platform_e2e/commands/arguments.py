@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from platform_e2e.errors import ExitCode, WrongUsage
-from platform_e2e.settings import OPTIONS, Option, Settings, resolve, seconds
+from platform_e2e.settings import OPTIONS, Option, Settings, Several, resolve, seconds
 
 
 class Parser(argparse.ArgumentParser):
@@ -112,7 +112,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of platform_e2e/settings.py, which pytest has too."""
     for option in OPTIONS:
         if option.flag and option.metavar:
-            parser.add_argument(option.option, dest=option.dest, metavar=option.metavar, help=option.help)
+            action = Several if option.several else "store"
+            parser.add_argument(
+                option.option, dest=option.dest, metavar=option.metavar, help=option.help, action=action
+            )
         elif option.flag:
             parser.add_argument(option.option, dest=option.dest, action="store_true", help=option.help)
 

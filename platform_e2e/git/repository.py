@@ -77,8 +77,7 @@ class Repository:
     @property
     def urls(self) -> dict[str, str]:
         """Return the URLs of its remotes by name, unchanged."""
-        found = ((REMOTE.fullmatch(name), value) for name, value in self.stated)
-        return {match[1]: value for match, value in found if match}
+        return _urls(self.stated)
 
     @property
     def shallow(self) -> bool:
@@ -183,6 +182,30 @@ def opened(directory: Path, *, bare: bool = False) -> Iterator[Repository | None
         inside = "" if bare else directory.resolve().relative_to(top).as_posix()
         prefix = "" if inside in {"", "."} else f"{inside}/"
         yield Repository(top, prefix, _head(own, common), stated, made, common, not bare)
+
+
+def located(directory: Path) -> tuple[Path, dict[str, str]] | None:
+    """Return the top of the checkout that contains a directory, and the URLs of its remotes by name, unchanged.
+
+    Args:
+        directory: in a checkout.
+
+    Returns:
+        None where no checkout contains it, or git is missing.
+    """
+    if shell.which("git") is None or not directory.is_dir():
+        return None
+    found = _found(directory.resolve())
+    if found is None:
+        return None
+    with contextlib.suppress(OSError):
+        return found[0], _urls(_stated(found[2]))
+    return found[0], {}
+
+
+def _urls(stated: Sequence[tuple[str, str]]) -> dict[str, str]:
+    found = ((REMOTE.fullmatch(name), value) for name, value in stated)
+    return {match[1]: value for match, value in found if match}
 
 
 def _found(place: Path) -> tuple[Path, Path, Path] | None:

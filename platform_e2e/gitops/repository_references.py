@@ -19,15 +19,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from urllib.parse import urlsplit
 
 from ruamel.yaml.nodes import Node, ScalarNode
 
+from platform_e2e.git.urls import canonical
 from platform_e2e.gitops import yamledit
 from platform_e2e.gitops.yaml_patches import Fragment, PatchOperation
-
-_SCP = re.compile(r"(?:[\w.-]+@)?(?P<host>[\w.-]+):(?P<path>[^/].*)")
-"""git@host:path, the short form of ssh URLs."""
 
 _PARAMETER = re.compile(r"\{\{-?\s*\.?(?P<name>[\w.-]+)\s*-?\}\}")
 """A template of a single parameter: {{name}} or, with goTemplate, {{ .name }}."""
@@ -77,18 +74,6 @@ class Place:
     def __str__(self) -> str:
         """Return the reference for errors and the commit's message."""
         return f"{self.owner}: {self.where} ({self.file}:{self.line})"
-
-
-def canonical(url: str) -> str:
-    """Return the common form of all URLs of one repository, for every protocol: host and path in lower case."""
-    url = url.strip().lower()
-    scp = _SCP.fullmatch(url)
-    if "://" not in url and scp:
-        place = f"{scp['host']}/{scp['path']}"
-    else:
-        parts = urlsplit(url)
-        place = f"{parts.netloc.rpartition('@')[2]}{parts.path}" if parts.scheme else url
-    return place.rstrip("/").removesuffix(".git").rstrip("/")
 
 
 def matches(pattern: str, url: str) -> bool:

@@ -16,6 +16,7 @@ from ruamel.yaml.nodes import ScalarNode
 from platform_e2e.addresses import AddressRange
 from platform_e2e.errors import WrongUsage
 from platform_e2e.git.repository import COMMIT_OR_PREFIX
+from platform_e2e.git.urls import canonical
 from platform_e2e.gitops import pool_remap, repository_references, yaml_patches, yamledit
 from platform_e2e.gitops.repository_references import Place, Role
 
@@ -132,16 +133,10 @@ def _concerned(content: bytes, moves: Mapping[AddressRange, AddressRange]) -> bo
 def _own_repository(places: Sequence[Place], url: str, also_own: Sequence[str]) -> str:
     """Return the single repository of all sources with a path, as the layer writes it most often."""
     asked = Counter(place.url for place in places if place.role in (Role.SOURCE, Role.GENERATOR))
-    mapped = {repository_references.canonical(other) for other in (*also_own, url)}
-    foreign = {
-        repository_references.canonical(found): found
-        for found in asked
-        if repository_references.canonical(found) not in mapped
-    }
+    mapped = {canonical(other) for other in (*also_own, url)}
+    foreign = {canonical(found): found for found in asked if canonical(found) not in mapped}
     if len(foreign) <= 1:
-        return max(
-            asked, key=lambda found: (repository_references.canonical(found) not in mapped, asked[found]), default=""
-        )
+        return max(asked, key=lambda found: (canonical(found) not in mapped, asked[found]), default="")
     named = "\n".join(
         f"    {found}: {next(place for place in places if place.url == found)}" for found in sorted(foreign.values())
     )

@@ -27,7 +27,7 @@ def made_of_it(config: pytest.Config) -> str:
     """
     told = getattr(config, "workerinput", {}).get(MADE_OF_IT)
     chosen = settings_of(config)
-    return told or f"{layer_of(config).fingerprint()} {chosen.charts_dir} {chosen.sealing_key}"
+    return told or f"{layer_of(config).fingerprint()} {chosen.root} {chosen.charts_dir} {chosen.sealing_key}"
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -24,6 +24,7 @@ TAKEN = (
     "images",
     "deadline",
     "strict_versions",
+    "root",
 )
 """Options that are part of the state of a run. Whether and as what a cluster is kept is the caller's business."""
 
@@ -33,6 +34,9 @@ shown and never taken; who replays it gives them."""
 
 LONGEST_VALUE = 200
 """Characters of an option's value; a path may have more, and is cut where it is shown."""
+
+LONGEST_ROOT = 20 * LONGEST_VALUE
+"""Characters of --root, which may be several paths: cut, it would name another directory."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +153,7 @@ def _written(name: str, value: Any) -> str:
         return ""
     if name == "deadline" and isinstance(value, int | float) and value < sys.maxsize:
         return f"{max(value, 1):.0f}s"
-    return str(value)[:LONGEST_VALUE]
+    return str(value)[: LONGEST_ROOT if name == "root" else LONGEST_VALUE]
 
 
 def _commit(content: Content) -> str:

@@ -261,7 +261,15 @@ def test_a_run_has_every_option_that_was_chosen(tmp_path: Path) -> None:
     key = tmp_path / "key.yaml"
     key.touch()
     chosen = resolve(
-        {"sealing_key": str(key), "strict_versions": True, "nodes": "2", "deadline": "90s", "cluster": "breaks"}, {}
+        {
+            "sealing_key": str(key),
+            "strict_versions": True,
+            "nodes": "2",
+            "deadline": "90s",
+            "cluster": "breaks",
+            "root": "a,b",
+        },
+        {},
     )
     words = options_of(chosen, tmp_path)
     again = dict(itertools.pairwise(words))
@@ -272,6 +280,7 @@ def test_a_run_has_every_option_that_was_chosen(tmp_path: Path) -> None:
         "always",
         "breaks",
     )
+    assert again["--root"] == "a,b"
     assert "--strict-versions" in words
     assert "--charts-dir" not in words
 

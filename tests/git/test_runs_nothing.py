@@ -17,7 +17,7 @@ import pytest
 from platform_e2e import cli, paths
 from platform_e2e.errors import HarnessError, WrongUsage
 from platform_e2e.git import gitcommand
-from platform_e2e.git.repository import opened
+from platform_e2e.git.repository import located, opened
 from platform_e2e.gitops.bare_repository import BareRepository, PlannedCommit, files_of
 from platform_e2e.incident import capture
 from platform_e2e.runs import checkout, digest, layer_at_commit, provenance, run_options
@@ -70,6 +70,7 @@ def test_a_layer_runs_nothing(planted: Planted, tmp_path: Path, kind: str) -> No
     run = describe(layer, tmp_path / "artifacts")
     assert digest.head(layer) == run.source["commit"] == commit
     checkout.remote(layer)
+    located(layer)
     assert not planted.said()
     assert "problem" not in run.source
 

@@ -6,7 +6,8 @@ import pytest
 
 from platform_e2e import paths
 from platform_e2e.errors import WrongUsage
-from platform_e2e.gitops import repository_references, yamledit
+from platform_e2e.git.urls import canonical
+from platform_e2e.gitops import yamledit
 from platform_e2e.gitops.bare_repository import files_of
 from platform_e2e.gitops.transform import SourceError, Transformed, message, transform
 from tests.fakes.gitops_layers import ANCHOR, MAP, OWN, URL, application, applicationset, run, with_anchor
@@ -128,10 +129,13 @@ def test_source_repos_of_a_patched_project() -> None:
         ("https://git.example.com/a/b", "https://other.example.com/a/b", False),
         ("https://git.example.com:8443/a/b", "https://git.example.com/a/b", False),
         ("/srv/git/a", "/srv/git/a.git", True),
+        ("ssh://git@git.example.com:2222/a/b.git", "https://git.example.com/a/b", True),
+        ("https://git.example.com:443/a/b", "http://git.example.com:80/a/b", True),
+        ("http://[", "http://[", True),
     ],
 )
 def test_canonical(one: str, other: str, *, same: bool) -> None:
-    assert (repository_references.canonical(one) == repository_references.canonical(other)) is same
+    assert (canonical(one) == canonical(other)) is same
 
 
 def test_other_forms_of_the_own_url_are_the_layer_too() -> None:

@@ -6,6 +6,7 @@ from importlib import import_module
 
 import pytest
 
+from platform_e2e.pytest_plugin import options
 from platform_e2e.pytest_plugin.options import MARKERS
 from platform_e2e.settings import OPTIONS
 
@@ -36,6 +37,13 @@ def test_all_plugins_load_together_with_every_option_given(pytestconfig: pytest.
             assert hasattr(pytestconfig.option, option.dest), option.option
     assert pytestconfig.getoption("cluster_name") == "pytest-kind", "pytest-kind's own options keep their meaning"
     assert pytestconfig.getoption("hosts") is None
+
+
+def test_an_option_may_be_given_several_times_under_both_names() -> None:
+    parser = pytest.Parser(_ispytest=True)
+    options.add(parser, pytest.PytestPluginManager())
+    assert parser.parse(["--root", "a", "--platform-e2e-root", "b"]).platform_e2e_root == "a,b"
+    assert parser.parse([]).platform_e2e_root is None
 
 
 def test_every_marker_is_registered_with_what_it_means(pytestconfig: pytest.Config) -> None:

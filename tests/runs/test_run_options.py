@@ -34,6 +34,7 @@ OPTIONS_THEN: dict[str, Any] = {
     "deadline": 900.0,
     "charts_dir": None,
     "strict_versions": True,
+    "root": "clusters/prod,bootstrap",
     "sealing_key": "/home/ci/key.yaml",
     "cache": "/home/ci/cache",
 }
@@ -90,6 +91,7 @@ def test_what_failed_is_run_with_what_the_run_had(tmp_path: Path) -> None:
     settings = resolve(found.chosen, run_options.environment({"PLATFORM_E2E_NODES": "9"}))
     assert (settings.provider, settings.nodes, settings.images) == ("embedded", 2, "built")
     assert (settings.deadline, settings.strict_versions) == (900, True)
+    assert settings.roots == ("clusters/prod", "bootstrap")
     assert settings.replay == str(tmp_path / "r")
     assert settings.cluster != "e2e-1234", "a cluster of that name may be somebody's"
     assert settings.cache == paths.cache()

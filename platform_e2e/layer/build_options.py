@@ -1,0 +1,99 @@
+"""Argo CD's `kustomize.buildOptions`, as the layer's own configuration of Argo CD has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from platform_e2e.layer.argo_objects import mapping, text
+from platform_e2e.layer.errors import LayerError
+from platform_e2e.layer.place import Place
+from platform_e2e.layer.survey import Survey
+from platform_e2e.layer.team_file import NAME
+from platform_e2e.layer.yamlfile import Document
+
+KEY = "kustomize.buildOptions"
+OF_RESOURCE = "kustomizeBuildOptions"
+"""The same in the resource ArgoCD of its operator."""
+
+VALUES = "foundations/values/argo-cd.yaml"
+
+_CONFIGMAP = ("data",)
+_IN_VALUES = (("configs", "cm"), ("argo-cd", "configs", "cm"), ("server", "config"), ("argo-cd", "server", "config"))
+"""Where values of the chart argo-cd have argocd-cm, also below an umbrella chart; before chart 5.0 it was server.config."""
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """The options that Argo CD gives `kustomize build`.
+
+    Attributes:
+        text: of the options.
+        place: file and line.
+        others: where the repository says something else, such as for another environment: text and place.
+    """
+
+    text: str
+    place: str
+    others: tuple[tuple[str, str], ...] = ()
+
+
+def build_options(place: Place) -> BuildOptions | None:
+    """Return the options, from the first that has them: platform-e2e.yaml, the foundation argo-cd, the files of the layer.
+
+    Args:
+        place: where the layer begins.
+
+    Returns:
+        None where nothing has them: Argo CD then gives none.
+    """
+    stated = place.said.content.kustomizeBuildOptions
+    if stated is not None:
+        return BuildOptions(stated, place.said.place(OF_RESOURCE))
+    survey = Survey.of(place.directory, place.repository)
+    values = place.directory / VALUES
+    found = list(_of_file(survey, values)) if values.is_file() else []
+    if not found:
+        mentions = [path for path in survey.files if path.name != NAME and _mentions(survey.content(path))]
+        found = [each for path in mentions for each in _of_file(survey, path)]
+    if not found:
+        return None
+    first = found[0]
+    return BuildOptions(
+        first.text, first.place, tuple((each.text, each.place) for each in found if each.text != first.text)
+    )
+
+
+def _mentions(content: bytes) -> bool:
+    return KEY.encode() in content or OF_RESOURCE.encode() in content
+
+
+def _of_file(survey: Survey, path: Path) -> Iterator[BuildOptions]:
+    try:
+        documents = survey.documents(path)
+    except LayerError:
+        # Such as a template; who needs the file says what is wrong with it.
+        return
+    for document in documents:
+        for keys in _places(document):
+            holder = document.data
+            for key in keys[:-1]:
+                holder = mapping(holder).get(key)
+            stated = text(mapping(holder).get(keys[-1]))
+            if stated:
+                yield BuildOptions(stated.strip(), f"{document.file}:{document.line_of(*keys)}")
+
+
+def _places(document: Document) -> Iterator[tuple[str, ...]]:
+    """Yield the fields in which a document of that kind has the options."""
+    data = mapping(document.data)
+    kind, name = data.get("kind"), mapping(data.get("metadata")).get("name")
+    if kind == "ConfigMap":
+        if name == "argocd-cm":
+            yield (*_CONFIGMAP, KEY)
+    elif kind == "ArgoCD":
+        yield "spec", OF_RESOURCE
+    elif "kind" not in data:
+        for keys in _IN_VALUES:
+            yield (*keys, KEY)

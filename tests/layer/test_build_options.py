@@ -1,0 +1,75 @@
+"""Argo CD's `kustomize.buildOptions`: where a repository says it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from platform_e2e.layer.build_options import build_options
+from platform_e2e.layer.place import place
+from tests.layer.test_place import ALONE, write
+
+CM = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: argocd-cm}\ndata:\n  kustomize.buildOptions: --enable-helm\n"
+VALUES = "configs:\n  cm:\n    kustomize.buildOptions: --load-restrictor LoadRestrictionsNone\n"
+STATED = "kustomizeBuildOptions: --enable-helm --enable-alpha-plugins\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "text", "where"),
+    [
+        ({"x/cm.yaml": CM}, "--enable-helm", "x/cm.yaml:5"),
+        (
+            {"x/cm.yaml": CM, "foundations/values/argo-cd.yaml": VALUES},
+            "--load-restrictor LoadRestrictionsNone",
+            "foundations/values/argo-cd.yaml:3",
+        ),
+        (
+            {"x/cm.yaml": CM, "foundations/values/argo-cd.yaml": VALUES, "platform-e2e.yaml": STATED},
+            "--enable-helm --enable-alpha-plugins",
+            "platform-e2e.yaml:1",
+        ),
+        ({"x/values.yaml": VALUES}, "--load-restrictor LoadRestrictionsNone", "x/values.yaml:3"),
+        (
+            {"x/values.yaml": "argo-cd:\n  configs: {cm: {kustomize.buildOptions: --enable-helm}}\n"},
+            "--enable-helm",
+            "x/values.yaml:2",
+        ),
+        (
+            {"x/argocd.yaml": "kind: ArgoCD\nspec:\n  kustomizeBuildOptions: --enable-helm\n"},
+            "--enable-helm",
+            "x/argocd.yaml:3",
+        ),
+        ({"platform-e2e.yaml": "kustomizeBuildOptions: ''\n", "x/cm.yaml": CM}, "", "platform-e2e.yaml:1"),
+    ],
+)
+def test_the_first_place_that_says_it_counts(tmp_path: Path, files: Mapping[str, str], text: str, where: str) -> None:
+    found = build_options(place(write(tmp_path, {**ALONE, **files})))
+    assert found is not None
+    assert (found.text, found.place, found.others) == (text, where, ())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "kustomize.buildOptions: [",
+        "{{ kustomize.buildOptions }}",
+        CM.replace("argocd-cm", "other"),
+        "data: [kustomize.buildOptions]",
+    ],
+)
+def test_what_does_not_say_it_is_passed_over(tmp_path: Path, content: str) -> None:
+    assert build_options(place(write(tmp_path, {**ALONE, "x/cm.yaml": content}))) is None
+
+
+def test_where_files_differ_the_others_are_named(tmp_path: Path) -> None:
+    found = build_options(
+        place(write(tmp_path, {**ALONE, "dev/cm.yaml": CM, "prod/cm.yaml": CM.replace("--enable-helm", "''")}))
+    )
+    assert found is not None
+    assert found.text == "--enable-helm"
+    other = CM.replace("--enable-helm", "--enable-alpha-plugins")
+    found = build_options(place(write(tmp_path, {"prod/cm.yaml": other})))
+    assert found is not None
+    assert found.others == (("--enable-alpha-plugins", "prod/cm.yaml:5"),)
