@@ -40,6 +40,7 @@ class Layer:
         exemptions: every promise that something in the layer says it does not make.
         unread: manifests that no Application reads.
         not_judged: Applications and ApplicationSets that cannot be rendered here; none of `applications` is among them.
+        begins: what was taken for what, and why, one sentence each.
         contents: the SHA-256 of each file when the reading began, by its path relative to the layer.
         besides: a directory whose files are not compared, because the run itself writes there.
     """
@@ -56,6 +57,7 @@ class Layer:
     exemptions: tuple[Exemption, ...]
     unread: tuple[Unread, ...] = ()
     not_judged: tuple[NotJudged, ...] = ()
+    begins: tuple[str, ...] = ()
     contents: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     besides: Path | None = field(default=None, repr=False, compare=False)
 

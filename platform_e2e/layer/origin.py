@@ -139,6 +139,9 @@ def own_urls(place: Path, checkout: Checkout, stated: Iterable[str], objects: Se
 def _guessed(place: Path, reads: Sequence[Reads]) -> tuple[str, str]:
     """Return the URL that most Applications read whose directories are there."""
     there = Counter(urls.canonical(each.repository) for each in reads if _exists(place, each))
+    if not there:
+        # Of a pattern nothing need be there that it means: what it means is known once it is rendered.
+        there = Counter(urls.canonical(each.repository) for each in reads if "*" in each.path)
     asked = Counter(urls.canonical(each.repository) for each in reads)
     if not there:
         return (

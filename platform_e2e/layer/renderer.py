@@ -11,7 +11,7 @@ from typing import Any
 
 
 class Reason(StrEnum):
-    """Why an Application or ApplicationSet is not rendered; the values are those of `argocd-render`, the last two are told here."""
+    """Why an Application or ApplicationSet is not rendered; the values are those of `argocd-render`; the last three are told here."""
 
     SHAPE = "shape"
     """Argo CD's own types do not take the object."""
@@ -31,6 +31,8 @@ class Reason(StrEnum):
     """It takes too long to render."""
     MEMORY = "memory"
     """The renderer died of it, most likely since it takes too much memory."""
+    DESTINATION = "destination"
+    """It is for another cluster than the one under test."""
 
 
 @dataclass(frozen=True)

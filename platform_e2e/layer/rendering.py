@@ -104,11 +104,11 @@ def refusal(root: Path, application: Application, problem: Problem) -> LayerErro
     at: Keys = ("spec", "sources", index) if application.manifest["spec"].get("sources") else ("spec", "source")
     if problem.reason in _ELSEWHERE:
         field, text, remedy = _ELSEWHERE[problem.reason]
-        return _at(application, (*at, *field), text.format(problem.text), remedy)
+        return error_at(application, (*at, *field), text.format(problem.text), remedy)
     source = application.sources[index]
     said = _SAID.sub("", " ".join(problem.text.split()))
     wrong = _wrong_files(root, application, source, said) if source.path else None
-    return wrong or _at(application, at, f"Argo CD cannot render it: {said}", "correct what Argo CD refuses")
+    return wrong or error_at(application, at, f"Argo CD cannot render it: {said}", "correct what Argo CD refuses")
 
 
 _ELSEWHERE: Mapping[Reason, tuple[Keys, str, str]] = {
@@ -155,7 +155,7 @@ _SAID = re.compile(r"^.*?failed exit status \d+: (?:Error: )?")
 """What Argo CD puts before the words of kustomize and helm: the command."""
 
 
-def _at(application: Application, at: Keys, text: str, remedy: str) -> LayerError:
+def error_at(application: Application, at: Keys, text: str, remedy: str) -> LayerError:
     """Return an error about a field of an Application."""
     file, _, line = application.place(*at).rpartition(":")
     return LayerError(file, int(line) if line.isdigit() else None, f"{application}: {text}", remedy)

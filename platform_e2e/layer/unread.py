@@ -10,14 +10,11 @@ from pathlib import Path, PurePosixPath
 
 from platform_e2e import paths
 from platform_e2e.finding import Promise
-from platform_e2e.layer import kustomize, manifests, yamlfile
+from platform_e2e.layer import kustomize, manifests, releases, yamlfile
 from platform_e2e.layer.applicationsets import Environment
 from platform_e2e.layer.errors import LayerError
 from platform_e2e.layer.own_annotations import EXEMPT
 from platform_e2e.layer.rendering import Input
-
-OTHERS = frozenset({"apps", "argocd", "foundations"})
-"""Directories of the layer whose files no Application has to read: sources of images, what is applied by hand, Helm releases."""
 
 _FIELDS = tuple(
     re.compile(rf'(?:^|[{{,])[\s-]*"?{name}"?\s*:', re.MULTILINE) for name in ("apiVersion", "kind", "metadata")
@@ -61,8 +58,19 @@ def directories(root: Path, made_of: Iterable[Input]) -> set[Path]:
         if part.directory is not None:
             found.add(part.directory)
             # A chart reads whatever it likes of its own directory.
-            found |= {path for path in part.directory.rglob("*") if part.chart and path.is_dir()}
+            found |= below(part.directory, ".") if part.chart else set()
     return found
+
+
+def below(root: Path, path: str) -> set[Path]:
+    """Return a directory of the layer with all below it; nothing for an empty path.
+
+    Args:
+        root: the layer.
+        path: relative to it.
+    """
+    top = root / path
+    return {top, *(each for each in top.rglob("*") if each.is_dir())} if path and top.is_dir() else set()
 
 
 def unread(
@@ -100,9 +108,10 @@ def unread(
 def _with_manifests(root: Path, files: Sequence[Path]) -> dict[Path, list[Path]]:
     """Return the directories that have a kustomization or objects, each with these files."""
     found: dict[Path, list[Path]] = {}
+    apart = [path.parent for path in files if path == root / releases.FILE]
     for path in files:
         above = path.relative_to(root).parts[:-1]
-        if (above and above[0] in OTHERS) or any(part.startswith(".") for part in above) or path.is_symlink():
+        if any(part.startswith(".") for part in above) or path.is_symlink() or any(map(path.is_relative_to, apart)):
             continue
         if path.name in kustomize.NAMES or _has_objects(path):
             found.setdefault(path.parent, []).append(path)

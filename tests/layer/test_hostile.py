@@ -391,10 +391,9 @@ def test_two_kustomizations_in_one_directory_are_refused(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("files", "expected"),
     [
-        ({APPLICATION: None, "argocd/readme.yaml": "a: 1\n"}, "argocd: holds no Application and no ApplicationSet"),
         ({CONFIGMAP: "a: 1\n"}, f"{APPLICATION}:1: application/one -n argocd: renders nothing from manifests/one"),
         ({CONFIGMAP: "", "manifests/one/b.txt": "x"}, f"{APPLICATION}:1: application/one -n argocd: renders nothing from manifests/one"),
-        ({CONFIGMAP: None}, f"{APPLICATION}:1: application/one -n argocd: its path manifests/one is not a directory of the layer"),
+        ({CONFIGMAP: None}, f"{APPLICATION}:9: application/one -n argocd: it reads https://git.example.com/team/platform.git, of which there is no copy"),
         ({"manifests/two.yaml": None, "manifests/one/two.yaml": layers.CONFIGMAP}, "manifests/one/two.yaml:1: configmap/one -n one: is rendered twice by application/one -n argocd"),
     ],
 )  # fmt: skip
@@ -465,9 +464,9 @@ def test_an_application_of_another_repository_is_named_and_the_others_are_judged
 
 
 def test_a_directory_that_is_no_layer_is_wrong_usage(tmp_path: Path) -> None:
-    with pytest.raises(WrongUsage, match="is not a directory"):
+    with pytest.raises(WrongUsage, match="--layer must be a directory that exists"):
         layers.load(tmp_path / "missing")
-    with pytest.raises(WrongUsage, match="is not a layer: it must have a directory argocd/"):
+    with pytest.raises(WrongUsage, match="must have an Application or ApplicationSet of Argo CD, got none"):
         layers.load(tmp_path)
 
 

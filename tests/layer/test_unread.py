@@ -102,9 +102,7 @@ def test_plain_manifests_that_nothing_reads(tmp_path: Path, file: str) -> None:
 @pytest.mark.parametrize(
     "file",
     [
-        "apps/one/deployment.yaml",
         "argocd/more/x.yaml",
-        "foundations/values/x.yaml",
         ".github/x.yaml",
         "docs/x.md",
         "manifests/one/z.yaml",
@@ -112,6 +110,16 @@ def test_plain_manifests_that_nothing_reads(tmp_path: Path, file: str) -> None:
 )
 def test_what_no_application_need_read(tmp_path: Path, file: str) -> None:
     assert unread(tmp_path, {file: layers.CONFIGMAP.replace("name: one", f"name: {Path(file).stem}")}) == []
+
+
+def test_manifests_beside_the_foundations_are_those_of_helm(tmp_path: Path) -> None:
+    files = {"foundations/foundations.yaml": "releases: []\n", "foundations/values/x.yaml": layers.CONFIGMAP}
+    assert unread(tmp_path, files) == []
+
+
+def test_no_name_of_a_directory_hides_manifests(tmp_path: Path) -> None:
+    """Most layers keep them in apps/, where this project's own has the sources of images."""
+    assert unread(tmp_path, {"apps/one/deployment.yaml": layers.CONFIGMAP}) == [("apps/one", ("apps/one",))]
 
 
 @pytest.mark.parametrize(

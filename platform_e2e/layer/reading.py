@@ -1,0 +1,252 @@
+"""Follow what a team applies by hand to every object that Argo CD makes of it, and take note of what cannot be followed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from platform_e2e import paths
+from platform_e2e.layer import (
+    applications,
+    applicationsets,
+    destinations,
+    manifests,
+    own_annotations,
+    rendering,
+    unread,
+    yamlfile,
+)
+from platform_e2e.layer.applications import Application
+from platform_e2e.layer.applicationsets import ApplicationSet, Environment
+from platform_e2e.layer.destinations import Destination
+from platform_e2e.layer.errors import LayerError, WrongAnnotation
+from platform_e2e.layer.field_locations import Written
+from platform_e2e.layer.not_judged import NotJudged
+from platform_e2e.layer.objects import Rendered, described
+from platform_e2e.layer.place import Root
+from platform_e2e.layer.renderer import Problem, Reason, Render, Rendering
+from platform_e2e.layer.units import Kind
+from platform_e2e.layer.yamlfile import Document
+
+_GROUP = "argoproj.io/"
+
+_Key = tuple[str, str]
+"""Namespace and name of an Application or ApplicationSet."""
+
+
+@dataclass
+class Reading:
+    """What was found so far; Applications may render further Applications.
+
+    Attributes:
+        root: the root of the repository.
+        applications: all that were met.
+        rendered: those that were rendered, with their objects.
+        sets: ApplicationSets that are to be expanded.
+        seen: all ApplicationSets that were met.
+        applicationsets: those that were expanded.
+        projects: AppProjects.
+        environments: of the ApplicationSets.
+        read: directories that Applications read something of.
+        refused: what cannot be judged.
+        errors: why, with file and line, in the same order.
+    """
+
+    root: Path
+    applications: dict[_Key, Application] = field(default_factory=dict)
+    rendered: dict[_Key, Application] = field(default_factory=dict)
+    sets: list[Document] = field(default_factory=list)
+    applicationsets: dict[_Key, ApplicationSet] = field(default_factory=dict)
+    projects: dict[_Key, Rendered] = field(default_factory=dict)
+    seen: list[Document] = field(default_factory=list)
+    environments: list[Environment] = field(default_factory=list)
+    read: set[Path] = field(default_factory=set)
+    refused: list[NotJudged] = field(default_factory=list)
+    errors: list[LayerError] = field(default_factory=list)
+
+    def begin(self, root: Root, url: str, render: Render) -> None:
+        """Take note of what a team applies by hand.
+
+        Args:
+            root: what it is; a kustomization and a chart are rendered, files are read.
+            url: of the repository.
+            render: the renderer.
+        """
+        path = self.root / root.path
+        match root.kind:
+            case Kind.DIRECTORY:
+                self.take(manifests.directory(self.root, path, recurse=True, refused=self._refuse_file))
+            case Kind.FILE:
+                try:
+                    documents = yamlfile.read(self.root, path)
+                    self.take([item for document in documents for item in manifests.objects(document)])
+                except LayerError as error:
+                    self._refuse_file(error)
+            case _:
+                manifest = root.application(url)
+                file = paths.in_repository(path, self.root)
+                application = applications.parse(Document(manifest, file, 1))
+                (made,) = render([manifest])
+                if made.problem is None:
+                    parts = rendering.inputs(self.root, application, made)
+                    self.read |= unread.directories(self.root, parts)
+                    objects = rendering.objects(application, made, parts)
+                    self.take(each.document for each in objects)
+                    return
+                wrong = rendering.refusal(self.root, application, made.problem)
+                self._refuse(described(root.kind, root.path, None), made.problem.reason, wrong)
+                for part in root.parts:
+                    self.begin(part, url, render)
+
+    def take(self, documents: Iterable[Document]) -> None:
+        """Take note of the Applications, ApplicationSets and AppProjects among some objects, and check all for annotations."""
+        for document in documents:
+            metadata = document.data["metadata"]
+            name = described(document.data["kind"], manifests.name_of(metadata), metadata.get("namespace"))
+            own_annotations.check(document, name)
+            if not str(document.data["apiVersion"]).startswith(_GROUP):
+                continue
+            try:
+                match document.data["kind"]:
+                    case "Application":
+                        self._application(applications.parse(document))
+                    case "ApplicationSet":
+                        self._applicationset(document)
+                    case "AppProject":
+                        self._project(document)
+            except LayerError as error:
+                self._refuse(name, Reason.SHAPE, error)
+
+    def render(self, render: Render) -> None:
+        """Render every Application and ApplicationSet, also those that an Application renders."""
+        done: set[_Key] = set()
+        while self.sets or self.applications.keys() - done:
+            sets, self.sets = self.sets, []
+            for document, made in zip(sets, render([document.data for document in sets]), strict=True):
+                self._expand(document, made)
+            waiting = [key for key in self.applications if key not in done]
+            done.update(waiting)
+            every = [self.applications[key] for key in waiting]
+            for application, made in zip(every, render([each.manifest for each in every]), strict=True):
+                self._rendered(application, made)
+
+    def _expand(self, document: Document, made: Rendering) -> None:
+        name = described("ApplicationSet", *_named(document)[::-1])
+        try:
+            if made.problem is not None:
+                raise _of_set(document, made.problem)
+            owner, generated = applicationsets.parse(document, made.applications)
+            for application in generated:
+                written = Document(
+                    application.manifest, application.file, application.line, written=application.written
+                )
+                own_annotations.check(written, str(application))
+                self._application(application)
+            self.environments.extend(applicationsets.environments(self.root, owner, generated))
+            self.applicationsets[_named(document)] = owner
+        except LayerError as error:
+            self._refuse(name, made.problem.reason if made.problem else Reason.RENDER, error)
+
+    def _rendered(self, application: Application, made: Rendering) -> None:
+        key = (application.namespace, application.name)
+        if made.problem is not None:
+            # It would read them: they are not forgotten.
+            self.read |= {below for source in application.sources for below in unread.below(self.root, source.path)}
+            self._refuse(str(application), made.problem.reason, rendering.refusal(self.root, application, made.problem))
+            return
+        parts = rendering.inputs(self.root, application, made)
+        self.read |= unread.directories(self.root, parts)
+        try:
+            objects = rendering.objects(application, made, parts)
+            self.take(rendered.document for rendered in objects)
+        except LayerError as error:
+            self._refuse(str(application), Reason.RENDER, error)
+            return
+        self.rendered[key] = replace(application, objects=objects)
+
+    def leave_out_others(self, named: Sequence[str]) -> None:
+        """Leave out the Applications that are for another cluster.
+
+        Args:
+            named: servers and names that are the cluster under test, as the team says.
+        """
+        aims = destinations.judge((_destination(each) for each in self.applications.values()), named)
+        for key, application in self.applications.items():
+            aim = aims[_destination(application)]
+            if not aim.here and key in self.rendered:
+                del self.rendered[key]
+                error = rendering.error_at(application, ("spec", "destination"), f"{application}: {aim.why}", "")
+                self._refuse(str(application), Reason.DESTINATION, error)
+
+    def _refuse_file(self, error: LayerError) -> None:
+        """Take note of a file among the roots that cannot be read."""
+        self._refuse(f"file/{error.file}", Reason.RENDER, error)
+
+    def _refuse(self, name: str, reason: Reason, error: LayerError) -> None:
+        if isinstance(error, WrongAnnotation):
+            raise error
+        problem = (error.problem.partition(": ")[2] or error.problem).removeprefix(f"{name}: ")
+        self.refused.append(NotJudged(name, reason, problem, error.remedy, error.file, error.line))
+        self.errors.append(error)
+
+    def nothing(self) -> LayerError:
+        """Return the error of a layer of which nothing can be judged."""
+        if self.errors:
+            return self.errors[0]
+        return LayerError(".", None, "holds no Application", "a layer that deploys nothing proves nothing")
+
+    def _application(self, new: Application) -> None:
+        known = self.applications.setdefault((new.namespace, new.name), new)
+        if (known.file, known.line) != (new.file, new.line):
+            problem = f"{new} is there a second time"
+            raise LayerError(new.file, new.line, problem, f"the first is in {known.file}:{known.line}")
+
+    def _applicationset(self, document: Document) -> None:
+        key = _named(document)
+        known = next((each for each in self.seen if _named(each) == key), None)
+        if known is None:
+            self.seen.append(document)
+            self.sets.append(document)
+        elif (known.file, known.line) != (document.file, document.line):
+            problem = f"{described('ApplicationSet', key[1], key[0])} is there a second time"
+            raise document.error(problem, f"the first is in {known.file}:{known.line}")
+
+    def _project(self, document: Document) -> None:
+        metadata = document.data["metadata"]
+        key = (metadata.get("namespace") or applications.NAMESPACE, metadata["name"])
+        data = {**document.data, "metadata": {**metadata, "namespace": key[0]}}
+        self.projects.setdefault(key, Rendered(data, "", document.file, document.line, Written.of(document)))
+
+    def project_of(self, application: Application) -> Rendered | None:
+        """Return the AppProject of an Application, which may live in a namespace of its own, projects beside Argo CD alone."""
+        places = (applications.NAMESPACE, application.namespace)
+        return next(
+            (self.projects[key] for place in places if (key := (place, application.project)) in self.projects), None
+        )
+
+
+def _destination(application: Application) -> Destination:
+    spec = application.manifest["spec"].get("destination") or {}
+    return Destination(str(spec.get("server") or ""), str(spec.get("name") or ""))
+
+
+def _named(document: Document) -> _Key:
+    metadata = document.data["metadata"]
+    return metadata.get("namespace") or applications.NAMESPACE, metadata["name"]
+
+
+def _of_set(document: Document, problem: Problem) -> LayerError:
+    """Return the error of an ApplicationSet that Argo CD's code does not expand."""
+    name = document.data["metadata"]["name"]
+    match problem.reason:
+        case Reason.GENERATOR:
+            text = f"ApplicationSet {name} has the generator {problem.text}, which asks something outside of Git"
+            remedy = "name what it would generate in a list, or accept that its Applications are not judged"
+        case Reason.REPOSITORY:
+            text = f"ApplicationSet {name} has a generator that reads {problem.text}, of which there is no copy"
+            remedy = f"give a copy with --repository {problem.text}=DIR"
+        case _:
+            text = f"ApplicationSet {name}: Argo CD cannot expand it: {' '.join(problem.text.split())}"
+            remedy = "correct what Argo CD refuses"
+    return document.error(text, remedy, ("spec",))
