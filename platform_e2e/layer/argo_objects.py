@@ -71,6 +71,7 @@ class ArgoObject:
         line: from 1.
         reads: of Git; a chart from a repository of charts is not among them.
         aims: server, name of the cluster and namespace of each destination.
+        generated: URLs of repositories in which it reads paths that only a rendering can tell.
     """
 
     kind: str
@@ -80,6 +81,7 @@ class ArgoObject:
     line: int
     reads: tuple[Reads, ...] = ()
     aims: tuple[tuple[str, str, str], ...] = ()
+    generated: tuple[str, ...] = ()
 
     @property
     def identity(self) -> tuple[str, str, str]:
@@ -113,6 +115,11 @@ def _of_data(data: Any, document: Document, file: Path) -> Iterator[ArgoObject]:
         document.line,
         tuple(reads for source in every for reads in _reads(source, generators)) if kind in DEPLOYING else (),
         ((text(aim.get("server")), text(aim.get("name")), text(aim.get("namespace"))),) if aim else (),
+        tuple(
+            url
+            for source in every
+            if "{{" in text(source.get("path")) and "{{" not in (url := text(source.get("repoURL")))
+        ),
     )
 
 

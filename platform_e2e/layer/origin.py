@@ -120,7 +120,7 @@ def own_urls(place: Path, checkout: Checkout, stated: Iterable[str], objects: Se
         said.append(f"the repository is {', '.join(remotes)}: its remotes in Git")
     known = [*named, *remotes]
     if not known:
-        guess, why = _guessed(place, reads)
+        guess, why = _guessed(place, reads, [url for item in objects for url in item.generated])
         known, said = [guess], [why]
     owned = {urls.canonical(url) for url in known}
     used = Counter(each.repository for each in reads if urls.canonical(each.repository) in owned)
@@ -136,13 +136,14 @@ def own_urls(place: Path, checkout: Checkout, stated: Iterable[str], objects: Se
     return Own(tuple(dict.fromkeys([*spelled, *known, *usual])), tuple(said))
 
 
-def _guessed(place: Path, reads: Sequence[Reads]) -> tuple[str, str]:
-    """Return the URL that most Applications read whose directories are there."""
+def _guessed(place: Path, reads: Sequence[Reads], generated: Sequence[str]) -> tuple[str, str]:
+    """Return the URL that most Applications read whose directories are there, or that are known only once they are generated."""
     there = Counter(urls.canonical(each.repository) for each in reads if _exists(place, each))
-    if not there:
-        # Of a pattern nothing need be there that it means: what it means is known once it is rendered.
-        there = Counter(urls.canonical(each.repository) for each in reads if "*" in each.path)
     asked = Counter(urls.canonical(each.repository) for each in reads)
+    if not there and generated:
+        (url, _), *_ = Counter(generated).most_common(1)
+        why = f"{url} is taken for this repository: no remote in Git says another, and the paths that Applications read from it"
+        return url, f"{why} are generated; if that is wrong, write `urls:` into platform-e2e.yaml"
     if not there:
         return (
             UNKNOWN,
