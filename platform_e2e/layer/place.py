@@ -169,7 +169,9 @@ def _chosen(survey: Survey, choice: roots.Choice, scope: str) -> tuple[tuple[Roo
     single = sum(len(unit.files) or 1 for unit in choice.units) == 1
     why = "it alone is rendered by no other Application" if single else "no Application that was found renders it"
     found = tuple(_root(survey, unit) for unit in sorted(choice.units, key=lambda unit: unit.path))
-    reasons = [f"{_words(root)} is a root: {scope}{why}" for root in found]
+    reasons = [f"{_words(root)} is a root: {scope}{why}" for root in found[:_SHOWN]]
+    if len(found) > _SHOWN:
+        reasons.append(f"{len(found) - _SHOWN} more are roots: {scope}{why}")
     for root, unit in zip(found, sorted(choice.units, key=lambda unit: unit.path), strict=True):
         reasons += _values(survey, root, unit)
     together: dict[tuple[Path, str], list[Unit]] = {}

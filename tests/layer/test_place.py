@@ -173,6 +173,34 @@ def test_an_app_of_apps_that_renders_itself_is_the_root(tmp_path: Path) -> None:
     assert roots(place(write(tmp_path, files))) == ["file gitops/root.yaml"]
 
 
+def test_of_two_that_render_each_other_one_is_the_root(tmp_path: Path) -> None:
+    files = {"x/a.yaml": app("a", "y"), "y/b.yaml": app("b", "x"), "y/c.yaml": app("c", "deploy")}
+    assert roots(place(write(tmp_path, files))) == ["file x/a.yaml"]
+
+
+def test_a_directory_that_is_not_read_is_a_root_of_its_own(tmp_path: Path) -> None:
+    files = {
+        "root.yaml": app("root", "apps"),
+        "apps/a.yaml": app("a", "deploy"),
+        "apps/below/b.yaml": app("b", "deploy"),
+    }
+    assert roots(place(write(tmp_path, files))) == ["directory apps/below", "file root.yaml"]
+
+
+def test_an_applicationset_renders_only_what_its_elements_name(tmp_path: Path) -> None:
+    generators = "[{matrix: {generators: [{list: {elements: [{folder: one}]}}, {clusters: {}}]}}]"
+    files = {"set.yaml": appset("sets", generators, "sets/{{folder}}"), "deploy/one.yaml": CONFIGMAP}
+    files |= {f"sets/{name}/a.yaml": app(name, "deploy") for name in ("one", "two")}
+    assert roots(place(write(tmp_path, files))) == ["file set.yaml", "directory sets/two"]
+
+
+def test_overlays_of_a_base_whose_applications_are_in_no_file_exclude_each_other(tmp_path: Path) -> None:
+    chart = "helmCharts: [{name: argocd-apps, repo: https://x, version: 1.0.0}]\n"
+    overlays = {f"start/{name}/kustomization.yaml": "resources: [../base]\n" for name in ("alpha", "beta")}
+    with pytest.raises(WrongUsage, match="exclude each other: start/alpha, start/beta"):
+        place(write(tmp_path, {"start/base/kustomization.yaml": chart, **overlays}))
+
+
 def test_names_of_files_are_no_patterns_to_argo_cd() -> None:
     source = Root(Kind.FILE, "a/b[1]{x,y}.yaml").application(URL)["spec"]["source"]
     assert source["directory"] == {"include": r"b\[1\]\{x\,y\}.yaml"}
