@@ -111,6 +111,7 @@ class Settings:
     replay: str | None = None
     repository: Path | None = None
     trust: bool = False
+    require_all: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return them as JSON data for run.json."""
@@ -248,6 +249,13 @@ OPTIONS: tuple[Option, ...] = (
         "",
         "no",
         "let this run have fewer tests, targets or addresses than the last green one, and measure later runs by it",
+        _switch,
+    ),
+    Option(
+        "require_all",
+        "",
+        "no",
+        "end with status 5 where anything is not judged, also what the team's platform-e2e.yaml accepts",
         _switch,
     ),
     Option(

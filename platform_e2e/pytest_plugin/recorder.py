@@ -14,6 +14,7 @@ from platform_e2e import redact
 from platform_e2e.errors import ExitCode
 from platform_e2e.finding import Finding
 from platform_e2e.pytest_plugin.each import AT_FAULT
+from platform_e2e.runs.coverage import Coverage
 from platform_e2e.runs.directory import Run
 from platform_e2e.runs.verdict import Outcome, Result, Verdict, told, verdict_on
 
@@ -43,6 +44,7 @@ class Recorder:
         self.started = time.time()
         self.places: dict[str, tuple[str, int | None]] = {}
         self.report = ""
+        self.coverage = Coverage()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take over one report; the first of setup, call and teardown that did not pass is the test's outcome.
@@ -71,7 +73,14 @@ class Recorder:
         phase = str(broken[0]["name"]) if broken else ""
         not_run = Counter(promise for test, of in self.collected.items() for promise in of if test not in self.results)
         results = told(list(self.results.values()))
-        return verdict_on(results, phase, complete=self.complete, left_out=self.left_out, not_run=not_run)
+        return verdict_on(
+            results,
+            phase,
+            complete=self.complete,
+            left_out=self.left_out,
+            not_run=not_run,
+            coverage=self.coverage,
+        )
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note what is to be run, so that a run which is ended early names what it did not come to; workers run it unseen."""
