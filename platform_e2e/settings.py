@@ -248,7 +248,7 @@ OPTIONS: tuple[Option, ...] = (
         "accept_fewer",
         "",
         "no",
-        "let this run have fewer tests, targets or addresses than the last green one, and measure later runs by it",
+        "let this run have fewer tests, targets, addresses or judged Applications than the last green one, and measure later runs by it",
         _switch,
     ),
     Option(

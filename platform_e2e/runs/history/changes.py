@@ -164,7 +164,10 @@ def _judged(before: RecordedRun, now: RecordedRun) -> list[Change]:
     lost, back = newly_unjudged(before, now), newly_unjudged(now, before)
     return [
         *(Change("not-judged", name, "", reason, f"{name} is not judged now: {reason}") for name, reason in lost),
-        *(Change("not-judged", name, reason, "", f"{name} is not among what is not judged now") for name, reason in back),
+        *(
+            Change("not-judged", name, reason, "", f"{name} is not among what is not judged now")
+            for name, reason in back
+        ),
     ]
 
 
