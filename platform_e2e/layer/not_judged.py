@@ -46,6 +46,13 @@ class NotJudged:
     reads: tuple[str, ...] | None = None
 
     @property
+    def identity(self) -> tuple[str, str, str]:
+        """Return kind in lower case, namespace and name, as `object` has them."""
+        ref, _, namespace = self.object.partition(" -n ")
+        kind, _, name = ref.partition("/")
+        return kind, namespace, name
+
+    @property
     def place(self) -> str:
         """Return the file, with the line where it is known."""
         return f"{self.file}:{self.line}" if self.line else self.file

@@ -265,7 +265,7 @@ def _known(result: Result, waits: Waits) -> dict[str, object]:
 
 def _rest(recorded: Mapping[str, str], ours: Mapping[str, object]) -> dict[str, str]:
     """Return what tests have recorded besides; the findings are told by the failure itself."""
-    return {name: value for name, value in recorded.items() if name not in {*ours, "findings", "blocking"}}
+    return {name: value for name, value in recorded.items() if name not in {*ours, "findings", "blocking", "unknown"}}
 
 
 def _seconds(value: Any) -> str:

@@ -91,8 +91,9 @@ class FakeGit:
     def read(self, path: str) -> str:
         return (self.layer.directory / path).read_text().replace(OWN, SERVED)
 
-    def publish(self, directory: Path, *, pool_map: Any) -> Commit:
+    def publish(self, directory: Path, *, pool_map: Any, not_judged: frozenset[str]) -> Commit:
         self.published.append((directory, pool_map))
+        self.not_judged = not_judged
         return self.commit
 
 
@@ -776,7 +777,7 @@ def test_a_file_that_is_written_while_the_layer_is_published_is_not_applied(
 ) -> None:
     server = git(layer)
 
-    def publish(directory: Path, *, pool_map: Any) -> Commit:
+    def publish(directory: Path, *, pool_map: Any, **_: Any) -> Commit:
         (directory / "late.yaml").write_text("a: 1\n")
         return Commit(SHA, OLD)
 

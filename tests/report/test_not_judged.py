@@ -22,7 +22,7 @@ CERTS, VAULT = unjudged("cert-manager"), unjudged("vault", "plugin", line=None)
 COVERED = Coverage(
     3, (CERTS, VAULT), (Accepted(VAULT.object, "plugin"), Accepted("application/old -n argocd", "chart"))
 )
-WIDE = {"width": 200, "colour": False}
+WIDE: dict[str, Any] = {"width": 200, "colour": False}
 
 
 def verdict(**fields: Any) -> Verdict:

@@ -282,8 +282,7 @@ def test_what_was_not_as_it_was_is_named_when_the_cluster_was_there() -> None:
 def test_what_is_not_judged_any_more_differs_and_so_does_what_is_again() -> None:
     then, now = {"application/a -n argocd": "chart"}, {f"application/{n} -n argocd": "plugin" for n in "bcdefgh"}
     assert compare_unjudged(then, now) == [
-        "not judged here, judged then: application/b -n argocd (plugin), application/c -n argocd (plugin), "
-        "application/d -n argocd (plugin), application/e -n argocd (plugin), application/f -n argocd (plugin) and 2 more",
+        f"not judged here, judged then: {', '.join(f'application/{n} -n argocd (plugin)' for n in 'bcdef')} and 2 more",
         "judged here, not judged then: application/a -n argocd (chart)",
     ]
     assert compare_unjudged(then, then) == []
