@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.support.box import Box
+from tests.support.box import Box, unjudge
 
 GREEN = """
 @pytest.mark.promise("loadbalancer")
@@ -213,24 +213,6 @@ def test_a_layer_that_is_refused_while_a_file_is_read_ends_the_call_at_once(box:
         assert out.count("broken.yaml:3") == 1
         assert "Traceback" not in out
     assert not box.artifacts.exists()
-
-
-def unjudge(box: Box, **accepted: str) -> None:
-    """Let three Applications of the box's layer be judged, and two not."""
-    known = [
-        {
-            "object": f"application/{name} -n argocd",
-            "reason": reason,
-            "problem": f"what {name} needs is not here",
-            "remedy": "fetch it",
-            "file": f"apps/{name}.yaml",
-            "line": 3,
-        }
-        for name, reason in (("certs", "chart"), ("vault", "plugin"))
-    ]
-    accepts = [{"object": f"application/{name} -n argocd", "reason": reason} for name, reason in accepted.items()]
-    told = {"applications": 3, "not_judged": known, "accepted": accepts}
-    (box.directory / "layer" / "coverage.json").write_text(json.dumps(told))
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
