@@ -70,6 +70,8 @@ def run_all(context: CheckContext) -> list[Finding]:
     Args:
         context: what is looked at.
     """
+    for unjudged in context.layer.not_judged:
+        context.skipped.add(unjudged.object, f"not judged ({unjudged.reason}): {unjudged.problem}")
     view = CachedReader(context.reader)
     live = live_applications(context)
     found: dict[tuple[str, str], Finding] = {}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from platform_e2e.checks import all as all_checks
 from platform_e2e.checks import applications, loadbalancer
+from platform_e2e.checks.all import CheckContext, run_all
 from platform_e2e.checks.drifted_objects import EXTRA, drifts
 from platform_e2e.checks.monitoring.unmonitored import unselected
 from platform_e2e.checks.skipped_parts import SkippedParts
@@ -17,6 +20,7 @@ from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.gitops.argocd import APPLICATION
 from platform_e2e.gitops.leftovers import DEFAULT_LABEL, TRACKING
 from platform_e2e.gitops.unjudged import WAITS_FOR
+from platform_e2e.incident import reproduce
 from platform_e2e.kube.objects import Object
 from platform_e2e.layer import Unread
 from tests.fakes import layers
@@ -180,3 +184,26 @@ def test_one_that_is_known_to_wait_is_told_so_at_once_and_not_by_what_the_other_
     kube: Any = RecordedView()
     (finding,) = applications.wait_converged(one, "a" * 40, kube, timeout=30.0, known=known)
     assert finding.cause == known
+
+
+def test_all_checks_of_a_cluster_tell_what_is_not_judged_and_do_not_find_it_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    layer = replace(layers.demo(), not_judged=UNJUDGED, environments=())
+    monkeypatch.setattr(all_checks, "prometheus", lambda *_: None)
+    context = CheckContext(RecordedView(*LIVE), layer, "a" * 40, [])  # type: ignore[arg-type]
+    found = [each for each in run_all(context) if each.cause.id == "application-unknown"]
+    assert names(found) == ["application/stranger -n argocd", "application/of-a-stranger -n argocd"]
+    assert context.skipped.parts[CERTS.object] == f"not judged (chart): {CERTS.problem}"
+
+
+def test_a_finding_of_an_incident_about_something_unjudged_is_said_not_to_be_judged_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    then = about("application-render-error", about=CERTS.object)
+    incident: Any = SimpleNamespace(findings=(then,), apps=("certs",), chosen=False, probed=False)
+    facts = SimpleNamespace(pool_map={})
+    up: Any = SimpleNamespace(layer=replace(layers.demo(), not_judged=UNJUDGED), kube=None, sha="a" * 40, facts=facts)
+    monkeypatch.setattr(reproduce, "run_all", lambda _: [])
+    (row,) = reproduce.compared(incident, up, timeout=0.0)
+    assert row.why == f"it is not judged here: {CERTS.problem}"
