@@ -71,10 +71,10 @@ def test_application_needs_nothing_of_a_later_wave(application: Application, lay
 @pytest.mark.promise("applications")
 def test_applications_are_those_of_git(platform: Platform, kube: Kube, promises: Promises) -> None:
     """No Application without a file; that each file has its Application is proven above, one by one."""
-    expected = platform.layer.applications
+    expected, apart = platform.layer.applications, platform.layer.not_judged
 
     def look() -> list[Finding]:
-        return applications.unknown(expected, kube.list(argocd.APPLICATION))
+        return applications.unknown(expected, kube.list(argocd.APPLICATION), apart)
 
     findings = until_no_findings(look, timeout=CONVERGED_SECONDS, what="the Applications are those of Git")
     require(unsynced.unpruned(findings, platform.lacking(), kube))
@@ -85,7 +85,10 @@ def test_applications_are_those_of_git(platform: Platform, kube: Kube, promises:
 @pytest.mark.promise("applications")
 def test_manifests_have_an_application(layer: Layer, promises: Promises) -> None:
     """With the file of an Application or ApplicationSet all of its cases go, and its manifests are what still tells of it."""
-    promises.report([finding for part in layer.unread for finding in applications.unread(part)])
+    apart = layer.not_judged
+    findings = [finding for part in layer.unread for finding in applications.unread(part, apart)]
+    unjudged = sum(applications.may_be_read(part, apart) for part in layer.unread if not part.exempt)
+    promises.report(findings, figures={"not judged": unjudged} if unjudged else {})
 
 
 @pytest.mark.promise("applications")

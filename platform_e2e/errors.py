@@ -1,11 +1,12 @@
 """The errors a person may see; the text of each says which object is meant and what to do.
 
-A run ends with one of four exit codes, so that a nightly job can tell who must get up:
+A run ends with one of these exit codes, so that a nightly job can tell who must get up:
 
 * 0: every promise held.
 * 1: the platform is broken (`BrokenPlatform`, or a finding in a test).
 * 3: the harness or the machine is broken (`BrokenHarness`), the platform was not judged.
 * 4: the call was wrong (`WrongUsage`), nothing was started.
+* 5: nothing is broken, and something is unknown that the team's own file does not accept.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ class ExitCode:
     INTERRUPTED = 2
     BROKEN_HARNESS = 3
     WRONG_USAGE = 4
+    UNKNOWN = 5
 
 
 class HarnessError(Exception):

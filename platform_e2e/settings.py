@@ -115,6 +115,7 @@ class Settings:
     repository: Path | None = None
     trust: bool = False
     root: str | None = None
+    require_all: bool = False
 
     @property
     def roots(self) -> tuple[str, ...]:
@@ -272,7 +273,14 @@ OPTIONS: tuple[Option, ...] = (
         "accept_fewer",
         "",
         "no",
-        "let this run have fewer tests, targets or addresses than the last green one, and measure later runs by it",
+        "let this run have fewer tests, targets, addresses or judged Applications than the last green one, and measure later runs by it",
+        _switch,
+    ),
+    Option(
+        "require_all",
+        "",
+        "no",
+        "end with status 5 where anything is not judged, also what the team's platform-e2e.yaml accepts",
         _switch,
     ),
     Option(

@@ -19,6 +19,9 @@ FIELDS = {"promise", "cause", "sentence", "change", "why"}
 LEGITIMATE = "legitimate"
 """In place of a cause's id: the change is right, and the layer must stay green."""
 
+UNKNOWN = "unknown"
+"""In place of a cause's id: nothing may turn red, and what the sentence tells must be named as not judged."""
+
 
 @dataclass(frozen=True)
 class FileChange:
@@ -46,8 +49,8 @@ class Break:
     Attributes:
         name: of its file, without .yaml.
         promise: the only one that may turn red.
-        cause: id of the cause that every finding must have, or `legitimate` where nothing may turn red.
-        sentence: regular expression that the cause's sentence must match.
+        cause: id of the cause that every finding must have, or `legitimate` or `unknown` where nothing may turn red.
+        sentence: regular expression that the cause's sentence must match; of what is unknown `OBJECT (REASON): PROBLEM`.
         changes: what makes the fault.
         why: what a reader learns from it.
     """

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from platform_e2e.breaks.declaration import LEGITIMATE, Break
+from platform_e2e.breaks.declaration import LEGITIMATE, UNKNOWN, Break
 from platform_e2e.errors import ExitCode
 from platform_e2e.runs.verdict import BAD, Outcome, Result, Verdict
 
@@ -57,13 +57,16 @@ class Judgement:
 
 
 def judge(fault: Break, run: RunOutcome) -> Judgement:
-    """Judge a run on a changed layer: red as declared, or green where the change is legitimate.
+    """Judge a run on a changed layer: red or unknown as declared, or green where the change is legitimate.
 
     Args:
         fault: what was broken and must be found.
         run: on the layer with it.
     """
-    reason = _not_green("the layer", run) if fault.cause == LEGITIMATE else _wrong(fault, run)
+    if fault.cause == LEGITIMATE:
+        reason = _not_green("the layer", run)
+    else:
+        reason = _not_unknown(fault, run) if fault.cause == UNKNOWN else _wrong(fault, run)
     return Judgement(fault.name, fault.promise, fault.cause, not reason, reason, run.seconds)
 
 
@@ -79,6 +82,20 @@ def _not_green(layer: str, run: RunOutcome) -> str:
         return f"{layer} is not green: status {run.status}; {_first_bad(run)}"
     if not any(test.outcome is Outcome.PASSED for test in run.found.tests):
         return f"the run on {layer} judged nothing"
+    return ""
+
+
+def _not_unknown(fault: Break, run: RunOutcome) -> str:
+    """Return why a run does not say just what is not judged; an empty string where it does."""
+    if run.status == ExitCode.HOLDS:
+        return "missed: the run is green"
+    if run.status != ExitCode.UNKNOWN:
+        return f"not unknown: status {run.status}; {_first_bad(run)}"
+    left = (each for each in run.found.unknown if not run.found.coverage.accepts(each))
+    told = [f"{each.object} ({each.reason}): {each.problem}" for each in left]
+    other = next((each for each in told if not re.search(fault.sentence, each)), "")
+    if other or not told:
+        return f"miscalled: what is not judged is said to be `{other}`" if other else "missed: nothing is not judged"
     return ""
 
 

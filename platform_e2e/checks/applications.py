@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from platform_e2e.checks.applicationsets import lets_differ
 from platform_e2e.checks.git_differences import Difference, missing_from
 from platform_e2e.checks.polling import until_no_findings
+from platform_e2e.checks.unjudged import Makers
 from platform_e2e.diagnosis.attribution import APPLIED
 from platform_e2e.diagnosis.causes import CAUSES, Symptom, symptom, unexplained
 from platform_e2e.diagnosis.explain import explain, unexplained_of
@@ -19,12 +20,13 @@ from platform_e2e.diagnosis.objects import labels_of, listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.gitops import argocd, argocd_requests
 from platform_e2e.gitops.convergence import WORKLOADS, converged_on, synced_on
+from platform_e2e.gitops.unjudged import WAITS_FOR
 from platform_e2e.kube.errors import NotFound
 from platform_e2e.kube.expect import Met, Timeout
 from platform_e2e.kube.objects import Object, key
 from platform_e2e.kube.read_api import ReadApi
 from platform_e2e.kube.readiness import rolled_out
-from platform_e2e.layer import EXEMPT, Application, Environment, Unread
+from platform_e2e.layer import EXEMPT, Application, Environment, NotJudged, Unread
 from platform_e2e.layer.objects import located
 
 if TYPE_CHECKING:
@@ -102,12 +104,15 @@ def _retries(application: Application) -> bool:
     return not isinstance(block, Mapping) or bool(block.get("limit"))
 
 
-def registered(expected: Sequence[Application], live: Sequence[Object]) -> list[Finding]:
+def registered(
+    expected: Sequence[Application], live: Sequence[Object], not_judged: Sequence[NotJudged] = ()
+) -> list[Finding]:
     """Return Applications of Git that the cluster lacks, and those of the cluster that Git does not have.
 
     Args:
         expected: all of the layer, generated ones included.
         live: all of the cluster.
+        not_judged: objects of the layer that are not judged: whether these are in the cluster is not judged either.
     """
     wanted = {(application.namespace, application.name): application for application in expected}
     found = {key(app): app for app in live if TESTS not in labels_of(app)}
@@ -116,21 +121,25 @@ def registered(expected: Sequence[Application], live: Sequence[Object]) -> list[
         for place, application in wanted.items()
         if place not in found
     ]
-    return missing + unknown(expected, live)
+    return missing + unknown(expected, live, not_judged)
 
 
-def unknown(expected: Sequence[Application], live: Sequence[Object]) -> list[Finding]:
+def unknown(
+    expected: Sequence[Application], live: Sequence[Object], not_judged: Sequence[NotJudged] = ()
+) -> list[Finding]:
     """Return Applications of the cluster that Git does not have.
 
     Args:
         expected: all of the layer, generated ones included.
         live: all of the cluster.
+        not_judged: objects of the layer that are not judged: Git has them, and what they make.
     """
+    theirs = Makers(not_judged, live).applications
     wanted = {(application.namespace, application.name) for application in expected}
     return [
         Finding(name_of(app), Promise.APPLICATIONS, "it comes from a file of Git", "no file says so", _unknown(app))
         for app in live
-        if TESTS not in labels_of(app) and key(app) not in wanted
+        if TESTS not in labels_of(app) and key(app) not in wanted and name_of(app) not in theirs
     ]
 
 
@@ -274,6 +283,9 @@ def wait_converged(
 
     if known is not None:
         found = look()
+        if known.id == WAITS_FOR:
+            # What that one lacks is not what is wrong with this one.
+            return [replace(finding, cause=known) for finding in found]
         if not found or any(finding.cause.id == known.id for finding in found):
             return found
     return until_no_findings(
@@ -327,13 +339,14 @@ def environment(environment: Environment) -> list[Finding]:
     return [Finding(name, Promise.ENVIRONMENTS, "an Application deploys it", "none does", cause)]
 
 
-def unread(manifests: Unread) -> list[Finding]:
+def unread(manifests: Unread, not_judged: Sequence[NotJudged] = ()) -> list[Finding]:
     """Return the finding that no Application reads a directory of manifests, so that nothing in it is promised.
 
     Args:
         manifests: what the layer has and no Application reads.
+        not_judged: objects of the layer that are not judged: one of them may be what reads it.
     """
-    if manifests.exempt:
+    if manifests.exempt or may_be_read(manifests, not_judged):
         return []
     cause = Cause(
         "manifests-without-application",
@@ -343,3 +356,13 @@ def unread(manifests: Unread) -> list[Finding]:
         "of plain manifests in that of every object",
     )
     return [Finding(str(manifests), Promise.APPLICATIONS, "an Application reads it", "none does", cause)]
+
+
+def may_be_read(manifests: Unread, not_judged: Sequence[NotJudged]) -> bool:
+    """Tell whether what is not judged may read a directory of manifests, so that nobody knows whether none does.
+
+    Args:
+        manifests: what no judged Application reads.
+        not_judged: objects of the layer that are not judged.
+    """
+    return any(each.may_read(directory) for each in not_judged for directory in manifests.directories)

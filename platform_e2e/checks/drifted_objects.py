@@ -10,6 +10,7 @@ from platform_e2e import redact
 from platform_e2e.checks.git_differences import HIDDEN, Difference, missing_from, value_at
 from platform_e2e.checks.ignore_differences import statuses
 from platform_e2e.checks.skipped_parts import SkippedParts
+from platform_e2e.checks.unjudged import Makers
 from platform_e2e.diagnosis.objects import annotations_of, at
 from platform_e2e.kube.objects import Object, key, kind_of
 from platform_e2e.kube.reader import Reader
@@ -158,6 +159,7 @@ def _extras(
 ) -> Iterator[Drift]:
     """Yield objects that no file of Git has: what Applications would prune, and what takes something from the layer."""
     known = {rendered.identity for rendered in layer.rendered}
+    makers = Makers(layer.not_judged, live_apps.values())
     for name in apps:
         for entry in at(live_apps.get(name), "status", "resources") or ():
             if entry.get("requiresPruning"):
@@ -171,7 +173,7 @@ def _extras(
     for kind in GATHERED:
         with skipped.skipping(f"{kind.rsplit('/', 1)[1]} objects outside of Git"):
             for live in reader.list(kind):
-                if _identity(live) not in known and _is_unowned(live):
+                if _identity(live) not in known and _is_unowned(live) and not makers.made(live):
                     yield _extra(live, "", "")
 
 

@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--cases",
         type=Path,
         metavar="DIR",
-        help="take the files of DIR in place of breaks/; cause `legitimate`: must stay green",
+        help="take the files of DIR in place of breaks/; cause `legitimate`: must stay green, `unknown`: must be named as not judged",
     )
     parser.add_argument("--list", action="store_true", help="only list the breaks")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="how many clusters share the breaks; 1")

@@ -26,6 +26,7 @@ WORDS = {
     ExitCode.INTERRUPTED: "interrupted",
     ExitCode.BROKEN_HARNESS: "not judged",
     ExitCode.WRONG_USAGE: "wrong usage",
+    ExitCode.UNKNOWN: "unknown",
 }
 """What each exit status says, in a word."""
 

@@ -9,6 +9,8 @@ from platform_e2e.diagnosis import known_findings
 from platform_e2e.diagnosis.causes import CAUSES, Symptom, promise_of, symptom
 from platform_e2e.errors import BrokenPlatform
 from platform_e2e.finding import Finding
+from platform_e2e.gitops.unjudged import WAITS_FOR
+from platform_e2e.layer import NotJudged
 
 APPLIED = "all objects applied"
 """Figure of a finding about an Application whose objects are all as in Git, with no sync going on; others have none."""
@@ -16,6 +18,10 @@ APPLIED = "all objects applied"
 
 WAITS = "application-wave-held"
 """Cause of an operation that waits for an object, such as another Application, of which it knows no more."""
+
+
+OF_WAITING = frozenset({WAITS, "application-missing", "unexplained"})
+"""Causes that an Application may be told with which waits for one that is not judged, or whose maker does."""
 
 
 class BlockedByPromise(BrokenPlatform):
@@ -64,6 +70,29 @@ def behind(finding: Finding, held: Mapping[str, Finding], kept: Iterable[str] = 
         if waits or (name in kept and (same or cause.id == "unexplained")):
             return below
     return None
+
+
+def unjudged_behind(
+    findings: Sequence[Finding], not_judged: Sequence[NotJudged], held: Iterable[Finding] = ()
+) -> NotJudged | None:
+    """Return what is not judged and is behind all of some findings, so that they tell of no fault; or None.
+
+    Args:
+        findings: what keeps a test from its end.
+        not_judged: objects of the layer that are not judged.
+        held: what holds each Application that has not converged.
+    """
+    waiting = {each.object: each.cause.through for each in held if each.cause.id == WAITS_FOR}
+    known = {each.object: each for each in not_judged}
+
+    def behind_one(finding: Finding) -> NotJudged | None:
+        cause = finding.cause
+        # An Application that waits for one is told with what that one lacks, too; its policy is a matter of Git alone.
+        through = waiting.get(finding.object, "") if cause.through or cause.id in OF_WAITING else ""
+        return known.get(cause.through) or known.get(through) or known.get(finding.object)
+
+    found = [behind_one(finding) for finding in findings]
+    return found[0] if found and all(found) else None
 
 
 def _only_not_ready(finding: Finding) -> bool:

@@ -91,6 +91,7 @@ CAUSES: dict[str, CauseProperties] = {
     "application-sync-failed": CauseProperties(_APPLICATIONS, STUCK),
     "application-retrying": CauseProperties(_APPLICATIONS, RETRIED),
     "application-wave-held": CauseProperties(_APPLICATIONS, HELD),
+    "application-waits-for-unjudged": CauseProperties(_APPLICATIONS, GIT),
     "application-hook-running": CauseProperties(_APPLICATIONS, HOOKS),
     "application-hook-failed": CauseProperties(_APPLICATIONS, RETRIED),
     "application-sync-window": CauseProperties(_APPLICATIONS, STUCK),

@@ -238,12 +238,15 @@ def busy(app: Object) -> bool:
     return bool(app.get("operation")) or operation(app).running
 
 
-def generated_exactly(name: str, expected: frozenset[str]) -> Expectation[tuple[Object | None, list[Object]]]:
+def generated_exactly(
+    name: str, expected: frozenset[str], apart: frozenset[str] = frozenset()
+) -> Expectation[tuple[Object | None, list[Object]]]:
     """Return the expectation that an ApplicationSet owns exactly these Applications and reports no error (scenario A8).
 
     Args:
         name: of the ApplicationSet.
         expected: names of the Applications.
+        apart: names of those that are not judged: it may have made them or not.
 
     Returns:
         An expectation of `all_of(kube.one(APPLICATIONSET, ...), kube.many(APPLICATION, ...))`.
@@ -259,7 +262,7 @@ def generated_exactly(name: str, expected: frozenset[str]) -> Expectation[tuple[
             if condition.get("type") == "ErrorOccurred" and condition.get("status") == "True"
         ]
         owned = {app["metadata"]["name"] for app in apps if generated_by(app) == name}
-        missing, extra = sorted(expected - owned), sorted(owned - expected)
+        missing, extra = sorted(expected - owned - apart), sorted(owned - expected - apart)
         if errors:
             return Pending(f"applicationset/{name} reports: {errors[0]}")
         if missing or extra:

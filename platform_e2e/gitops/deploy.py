@@ -11,6 +11,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from platform_e2e import paths
 from platform_e2e.gitops import argocd, argocd_requests
 from platform_e2e.gitops.convergence import in_parallel, roll_out
 from platform_e2e.gitops.git import Commit, GitServer
@@ -95,7 +96,7 @@ def deploy(
     """
     began = time.monotonic()
     layer.demand_unchanged()
-    commit = git.publish(layer.directory, pool_map=pool_map)
+    commit = git.publish(layer.directory, pool_map=pool_map, not_judged=_files_not_judged(layer))
     # Nor may a file have changed while it was read for the commit.
     layer.demand_unchanged()
     kept = commit.before is not None
@@ -119,6 +120,14 @@ def deploy(
     return Deployment(commit, roots.names, seconds, held)
 
 
+def _files_not_judged(layer: Layer) -> frozenset[str]:
+    """Return the files with an object that is not judged, relative to the layer, as far as they are in it."""
+    below = (paths.repository_of(layer.directory) / each.file for each in layer.not_judged)
+    return frozenset(
+        file.relative_to(layer.directory).as_posix() for file in below if file.is_relative_to(layer.directory)
+    )
+
+
 def _of_applications(layer: Layer, refused: Mapping[str, str]) -> dict[str, str]:
     """Return the API server's message for each Application that is refused, or whose project or ApplicationSet is."""
     found = {}
@@ -135,6 +144,8 @@ def apply_roots(
     kube: Kube, layer: Layer, git: GitServer, *, timeout: float, given_up: Callable[[], bool] | None = None
 ) -> Roots:
     """Apply the AppProjects, Applications and ApplicationSets under `argocd/` as they are served, by server-side apply.
+
+    What is not judged is not applied: what it would make here nobody has looked at. Argo CD makes what others have of it.
 
     Begins as soon as Argo CD's kinds are served; its controllers need not run yet.
 
@@ -154,9 +165,9 @@ def apply_roots(
     files |= {app.file for app in layer.applications if app.generated_by is None}
     served = [layer.relative(file) for file in sorted(files)]
     objects = [obj for file in served for obj in YAML(typ="safe", pure=True).load_all(git.read(file)) if obj]
+    apart = {each.identity for each in layer.not_judged}
     wanted = [obj for kind in _ORDER for obj in _flat(objects) if f"{obj.get('apiVersion')}/{obj.get('kind')}" == kind]
-    for obj in wanted:
-        obj["metadata"].setdefault("namespace", argocd.NAMESPACE)
+    wanted = [obj for obj in map(_placed, wanted) if obj is not None and _identity(obj) not in apart]
     roots = _Roots(kube, wanted, given_up)
     what = f"the API server takes {', '.join(_where(obj) for obj in wanted[:3])}{' and others' if wanted[3:] else ''}"
     poll(roots.apply, timeout=timeout, what=what)
@@ -207,6 +218,18 @@ class _Roots:
         self.applied.append(_root(obj))
         if kind_of(obj) == argocd.APPPROJECT and before:
             self.projects[obj["metadata"]["name"]] = generation(before)
+
+
+def _placed(obj: Object) -> Object | None:
+    """Return an object with its namespace; None where it has no name, which only one that is not judged can lack."""
+    metadata = obj.get("metadata")
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
+        return None
+    return {**obj, "metadata": {**metadata, "namespace": metadata.get("namespace") or argocd.NAMESPACE}}
+
+
+def _identity(obj: Object) -> tuple[str, str, str]:
+    return str(obj["kind"]).lower(), obj["metadata"]["namespace"], obj["metadata"]["name"]
 
 
 def _root(obj: Object) -> str:
@@ -325,5 +348,6 @@ def _flat(objects: Sequence[Any]) -> list[Object]:
     """Return plain objects, including those inside a List."""
     found: list[Object] = []
     for obj in objects:
-        found += _flat(obj.get("items") or ()) if obj.get("kind") == "List" else [obj]
+        if isinstance(obj, dict):
+            found += _flat(obj.get("items") or ()) if obj.get("kind") == "List" else [obj]
     return found

@@ -12,6 +12,7 @@ branches.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -92,7 +93,12 @@ class GitServer:
         return cls(kube, kubeconfig, kubectl, BareRepository.create(directory))
 
     def publish(
-        self, layer_directory: Path, *, pool_map: Mapping[str, str] | None = None, also_own: Sequence[str] = ()
+        self,
+        layer_directory: Path,
+        *,
+        pool_map: Mapping[str, str] | None = None,
+        also_own: Sequence[str] = (),
+        not_judged: AbstractSet[str] = frozenset(),
     ) -> Commit:
         """Serve the working tree's layer, including uncommitted changes.
 
@@ -103,6 +109,7 @@ class GitServer:
             layer_directory: the layer.
             pool_map: ClusterFacts.pool_map.
             also_own: further repoURLs that refer to this layer.
+            not_judged: files, relative to the layer, with an object that is not judged.
 
         Raises:
             SourceError: the layer reads a source that cannot be served.
@@ -110,7 +117,7 @@ class GitServer:
         """
         files = files_of(layer_directory)
         plain = {name: file.content for name, file in files.items() if file.mode != "120000"}
-        new = transform(plain, url=self.url, pool_map=pool_map, also_own=also_own)
+        new = transform(plain, url=self.url, pool_map=pool_map, also_own=also_own, not_judged=not_judged)
         changes: dict[str, File | None] = {name: File(text, files[name].mode) for name, text in new.files.items()}
         steps = (
             PlannedCommit("The layer as it is in the working tree", files, whole=True),

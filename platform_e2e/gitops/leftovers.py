@@ -99,7 +99,7 @@ class Tracking:
             data.get(LABEL_KEY) or DEFAULT_LABEL,
             data.get(METHOD) or DEFAULT_METHOD,
             {
-                _instance(app): frozenset(
+                instance(app): frozenset(
                     (resource.group, resource.kind, resource.namespace, resource.name)
                     for resource in argocd.resources(app)
                 )
@@ -271,7 +271,7 @@ def _delete(kube: Kube, obj: Object) -> None:
         return
 
 
-def _instance(app: Object) -> str:
+def instance(app: Object) -> str:
     """Return an Application's name in marks (3.2.11, types.go, InstanceName)."""
     metadata = app["metadata"]
     name, namespace = str(metadata["name"]), str(metadata["namespace"])

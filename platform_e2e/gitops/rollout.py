@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from platform_e2e.finding import Cause
-from platform_e2e.gitops import argocd, argocd_requests
+from platform_e2e.gitops import argocd, argocd_requests, unjudged
 from platform_e2e.gitops.attempts import Attempts
 from platform_e2e.gitops.comparisons import Comparisons
 from platform_e2e.gitops.convergence import converged_on
@@ -42,9 +42,6 @@ _STARTING = re.compile(
     r"|could not find the requested resource|failed calling webhook"
 )
 """Argo CD's messages while the repo-server, the cluster's DNS, a CRD or a webhook is not ready yet."""
-
-_HELD = re.compile(r"waiting for (?:healthy state|completion of hook)")
-"""Message of an operation without an end of its own (gitops-engine, pkg/sync/sync_context.go); that of an older commit is not needed."""
 
 _BLOCKED = "blocked by sync window"
 """Message of an operation that must not begin (Argo CD 3.2.11, controller/sync.go)."""
@@ -133,6 +130,10 @@ class LayerRollout:
     _refreshes: dict[str, float] = field(default_factory=dict)
     _lacked: dict[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Find out once what makes what."""
+        self._makers = unjudged.makers(self.layer) if self.layer.not_judged else {}
+
     def judge(self, state: tuple[list[Object], list[Object], list[Object], Any]) -> Verdict:
         """Expect every Application converged and every ApplicationSet to have made exactly its own.
 
@@ -162,12 +163,8 @@ class LayerRollout:
                 self.abandoned.pop(application.name, None)
                 continue
             self.seconds.pop(application.name, None)
-            if (
-                app is None
-                and application.generated_by
-                and (maker := _of_set(application.generated_by)) in self.abandoned
-            ):
-                self.abandoned[application.name] = self.abandoned[maker]
+            if held := self._held_by_another(application, app, verdict.why, foundations_ready=foundations_ready):
+                self.abandoned[application.name] = held
                 continue
             if app is not None:
                 verdict = self._push(application, app, verdict, foundations_ready=foundations_ready)
@@ -188,6 +185,23 @@ class LayerRollout:
                 if application.name not in self.abandoned
             ]
         )
+
+    def _held_by_another(
+        self, application: Application, app: Object | None, why: str, *, foundations_ready: bool
+    ) -> Held | None:
+        """Return the reason of what does not make an Application, or of what is not judged that it waits for; or None."""
+        if app is None and application.generated_by:
+            return self.abandoned.get(_of_set(application.generated_by))
+        if app is None:
+            return self._held_with_its_parent("Application", application.namespace, application.name)
+        # Before that, what is not judged may be healthy as soon as Argo CD is.
+        behind = unjudged.waits_for(app, self.layer.not_judged, self.sha) if foundations_ready else None
+        return Held(why, unjudged.cause(app, behind)) if behind else None
+
+    def _held_with_its_parent(self, kind: str, namespace: str, name: str) -> Held | None:
+        """Return the reason of the Application that makes an object, where its sync waits for what is not judged; or None."""
+        held = self.abandoned.get(self._makers.get((kind, namespace, name), ""))
+        return held if held and held.cause and held.cause.id == unjudged.WAITS_FOR else None
 
     def _is_abandoned(self, name: str, obj: Object | None, verdict: Pending | Failed) -> bool:
         """Tell whether waiting for an Application or ApplicationSet no longer helps."""
@@ -229,13 +243,19 @@ class LayerRollout:
         """Return what each awaited ApplicationSet lacks."""
         live = {(appset["metadata"]["namespace"], appset["metadata"]["name"]): appset for appset in sets}
         lacking = {}
+        apart = frozenset(
+            name for kind, _, name in (each.identity for each in self.layer.not_judged) if kind == "application"
+        )
         for appset in self.layer.applicationsets:
-            expected = argocd.generated_exactly(appset.name, frozenset(appset.generates))
+            expected = argocd.generated_exactly(appset.name, frozenset(appset.generates), apart)
             verdict = expected((live.get((appset.namespace, appset.name)), list(apps)))
             if isinstance(verdict, Met):
                 self.abandoned.pop(_of_set(appset.name), None)
                 continue
             found = live.get((appset.namespace, appset.name))
+            if found is None and (held := self._held_with_its_parent("ApplicationSet", appset.namespace, appset.name)):
+                self.abandoned[_of_set(appset.name)] = held
+                continue
             if not (foundations_ready and self._is_abandoned(_of_set(appset.name), found, verdict)):
                 lacking[_of_set(appset.name)] = verdict.why
         return lacking
@@ -274,7 +294,7 @@ class LayerRollout:
         now = time.monotonic()
         self._have_compared(application, app, now)
         operation = argocd.operation(app)
-        waits = operation.backing_off or _HELD.search(operation.message)
+        waits = operation.backing_off or unjudged.HELD.search(operation.message)
         if operation.running and waits and operation.revisions and self.sha not in operation.revisions:
             stop = partial(argocd_requests.ask_stop, self.kube, application.name, namespace=application.namespace)
             self._once(application.name, now, stop)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from ruamel.yaml.nodes import ScalarNode
@@ -76,7 +77,12 @@ class Transformed:
 
 
 def transform(
-    files: Mapping[str, bytes], *, url: str, pool_map: Mapping[str, str] | None = None, also_own: Sequence[str] = ()
+    files: Mapping[str, bytes],
+    *,
+    url: str,
+    pool_map: Mapping[str, str] | None = None,
+    also_own: Sequence[str] = (),
+    not_judged: AbstractSet[str] = frozenset(),
 ) -> Transformed:
     """Return the layer's files with the changes for its own cluster.
 
@@ -85,6 +91,8 @@ def transform(
         url: the URL of the git server inside the cluster.
         pool_map: ClusterFacts.pool_map; empty if the layer's ranges were free.
         also_own: further repoURLs that refer to this layer.
+        not_judged: files with an object that is not judged: what cannot be served there stays as it is, and is not refused, since
+            the verdict names the object.
 
     Raises:
         SourceError: a source cannot be served; names every such source with its Application and file.
@@ -97,15 +105,17 @@ def transform(
         if _YAML.fullmatch(file) and _concerned(content, moves)
     }
     places = [place for parts in read.values() for part in parts for place in repository_references.find(part)]
-    own = _own_repository(places, url, also_own)
-    _refuse(places)
+    judged = [place for place in places if place.file not in not_judged]
+    own = _own_repository(judged, url, also_own) or _usual_repository(places, url, also_own)
+    _refuse(judged)
+    left = {id(place.node) for place in places if place.file in not_judged and not _is_own(place, own, url, also_own)}
     changed: dict[str, bytes] = {}
     changes: list[ValueChange] = []
     for file, parts in read.items():
         edits: list[yamledit.Edit] = []
         for part in parts:
             wanted = [(place.owner, place.where, node, new) for place in repository_references.find(part)
-                      for node, new in _served(place, own, url, also_own)]  # fmt: skip
+                      for node, new in _served(place, own, url, also_own) if id(node) not in left]  # fmt: skip
             wanted += [(move.owner, move.where, move.node, move.value) for move in pool_remap.find(part, moves)]
             edits += part.edits([(node, new) for _, _, node, new in wanted])
             changes += [ValueChange(file, part.line(node), owner, where, str(node.value), new)
@@ -114,7 +124,9 @@ def transform(
             text = yamledit.apply(parts[0].text, edits)
             changed[file] = text.encode("utf-8", errors="surrogateescape")
     unique = sorted(set(changes), key=lambda change: (change.file, change.line, change.where))
-    return Transformed(changed, tuple(unique), own, _branches(places))
+    return Transformed(
+        changed, tuple(unique), own, _branches([place for place in places if id(place.node) not in left])
+    )
 
 
 def message(transformed: Transformed) -> str:
@@ -136,7 +148,7 @@ def _own_repository(places: Sequence[Place], url: str, also_own: Sequence[str]) 
     mapped = {canonical(other) for other in (*also_own, url)}
     foreign = {canonical(found): found for found in asked if canonical(found) not in mapped}
     if len(foreign) <= 1:
-        return max(asked, key=lambda found: (canonical(found) not in mapped, asked[found]), default="")
+        return _usual_repository(places, url, also_own)
     named = "\n".join(
         f"    {found}: {next(place for place in places if place.url == found)}" for found in sorted(foreign.values())
     )
@@ -144,6 +156,24 @@ def _own_repository(places: Sequence[Place], url: str, also_own: Sequence[str]) 
         f"the layer's sources read {len(foreign)} repositories, but only the layer itself can be served:\n{named}",
         "keep what they read in the layer, or say which of them are the layer under another name",
     )
+
+
+def _usual_repository(places: Sequence[Place], url: str, also_own: Sequence[str]) -> str:
+    """Return the repository that sources with a path name most often, one that is not mapped before one that is."""
+    asked = Counter(place.url for place in places if place.role in (Role.SOURCE, Role.GENERATOR))
+    mapped = {repository_references.canonical(other) for other in (*also_own, url)}
+    return max(
+        asked, key=lambda found: (repository_references.canonical(found) not in mapped, asked[found]), default=""
+    )
+
+
+def _is_own(place: Place, own: str, url: str, also_own: Sequence[str]) -> bool:
+    """Tell whether a reference beside an object that is not judged can be served: it is to the layer itself, on a branch."""
+    if place.role is Role.ALLOWED:
+        return True
+    ours = {repository_references.canonical(name) for name in (own, url, *also_own) if name}
+    known = place.role in (Role.SOURCE, Role.GENERATOR) and repository_references.canonical(place.url) in ours
+    return known and not _refuse_revision(place)
 
 
 def _refuse(places: Sequence[Place]) -> None:

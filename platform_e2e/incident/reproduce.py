@@ -252,7 +252,8 @@ def compared(
         applied: what was done to the objects; its problems say why a finding is not seen again.
         timeout: seconds.
     """
-    reasons = {each.object: each.problem for each in applied if each.problem}
+    reasons = {each.object: f"it is not judged here: {each.problem}" for each in up.layer.not_judged}
+    reasons |= {each.object: each.problem for each in applied if each.problem}
     outside = Outside.of(up.facts) if incident.probed else UNASKED
     rows: list[ComparedFinding] = []
 

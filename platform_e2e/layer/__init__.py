@@ -5,11 +5,11 @@ from __future__ import annotations
 from platform_e2e.addresses import AddressRange
 from platform_e2e.layer.applications import Application, Automation, Source
 from platform_e2e.layer.applicationsets import ApplicationSet, Environment
-from platform_e2e.layer.errors import LayerError
+from platform_e2e.layer.errors import LayerError, LayerErrors
 from platform_e2e.layer.inventory import LoadBalancer, MetricsService, Pool, asking, is_metrics, series
 from platform_e2e.layer.layer import Layer
 from platform_e2e.layer.load import load
-from platform_e2e.layer.not_judged import NotJudged
+from platform_e2e.layer.not_judged import Accepted, NotJudged
 from platform_e2e.layer.objects import Exemption, Rendered
 from platform_e2e.layer.own_annotations import EXEMPT, PROBE
 from platform_e2e.layer.probe import Probe, probe_of
@@ -21,6 +21,7 @@ from platform_e2e.layer.unread import Unread
 __all__ = [
     "EXEMPT",
     "PROBE",
+    "Accepted",
     "AddressRange",
     "Application",
     "ApplicationSet",
@@ -30,6 +31,7 @@ __all__ = [
     "Exemption",
     "Layer",
     "LayerError",
+    "LayerErrors",
     "LoadBalancer",
     "Material",
     "MetricsService",

@@ -1,8 +1,12 @@
-"""The errors of this package: a file of the layer that cannot be used."""
+"""The errors of this package: files of the layer that cannot be used, one or all of them at once."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import NoReturn
+
 from platform_e2e.errors import WrongUsage
+from platform_e2e.layer.not_judged import NotJudged
 
 
 class LayerError(WrongUsage):
@@ -13,13 +17,71 @@ class LayerError(WrongUsage):
         line: from 1; None where the whole file is meant.
         problem: what is wrong, with the name of the object.
         remedy: what to change.
+        object: named as in findings; empty where no object is meant, or its name is not known.
     """
 
-    def __init__(self, file: str, line: int | None, problem: str, remedy: str = "") -> None:
+    def __init__(self, file: str, line: int | None, problem: str, remedy: str = "", *, object: str = "") -> None:  # noqa: A002
         super().__init__(f"{file}:{line}: {problem}" if line else f"{file}: {problem}", remedy)
         self.file = file
         self.line = line
+        self.object = object
 
 
 class WrongAnnotation(LayerError):
     """An annotation of the harness's own is misspelt: what the team meant is not known, so nothing is judged."""
+
+
+class LayerErrors(WrongUsage):
+    """Several files of the layer cannot be used: every refusal, so that one call tells all there is to mend.
+
+    Args:
+        refusals: at least one; one that says the same twice is told once.
+        head: what follows from them, in one sentence.
+
+    Attributes:
+        refusals: the most useful first: those that say what to change before those that cannot, those with a line before those of
+            a whole file, else as they were given.
+    """
+
+    def __init__(self, refusals: Iterable[LayerError], head: str = "the layer cannot be used") -> None:
+        once = {str(refusal): refusal for refusal in refusals}
+        self.refusals = tuple(sorted(once.values(), key=lambda refusal: (not refusal.remedy, refusal.line is None)))
+        number = f"{len(self.refusals)} refusal{'' if len(self.refusals) == 1 else 's'}"
+        super().__init__(
+            "\n".join([f"{head}: {number}", *map(_entry, range(1, len(self.refusals) + 1), self.refusals)])
+        )
+
+
+def _entry(number: int, refusal: LayerError) -> str:
+    """Return one refusal of a list, its remedy below it."""
+    return f"{number:>4}. {refusal}".replace("\n", "\n      ")
+
+
+def refuse(refusals: Iterable[LayerError]) -> NoReturn:
+    """Raise all refusals at once; a single one is raised as itself.
+
+    Args:
+        refusals: at least one.
+
+    Raises:
+        LayerError: there is one.
+        LayerErrors: there are several.
+    """
+    every = LayerErrors(refusals)
+    raise every.refusals[0] if len(every.refusals) == 1 else every
+
+
+def nothing_judged(unknown: Iterable[NotJudged]) -> NoReturn:
+    """Refuse a layer of which nothing can be judged, with all that keeps it from that.
+
+    Args:
+        unknown: all objects that the layer has; at least one.
+
+    Raises:
+        LayerError: there is one.
+        LayerErrors: there are several.
+    """
+    refuse(
+        LayerError(each.file, each.line, f"{each.object}: {each.problem}", each.remedy, object=each.object)
+        for each in unknown
+    )

@@ -14,7 +14,7 @@ from platform_e2e.layer import inventory, objects, tree
 from platform_e2e.layer.applications import Application
 from platform_e2e.layer.applicationsets import ApplicationSet, Environment
 from platform_e2e.layer.inventory import LoadBalancer, MetricsService, Pool
-from platform_e2e.layer.not_judged import NotJudged
+from platform_e2e.layer.not_judged import Accepted, NotJudged
 from platform_e2e.layer.objects import Exemption, Rendered
 from platform_e2e.layer.releases import Release
 from platform_e2e.layer.unread import Unread
@@ -41,6 +41,7 @@ class Layer:
         unread: manifests that no Application reads.
         not_judged: Applications and ApplicationSets that cannot be rendered here; none of `applications` is among them.
         begins: what was taken for what, and why, one sentence each.
+        accepted: of which of these the team accepts that they are not judged.
         contents: the SHA-256 of each file when the reading began, by its path relative to the layer.
         besides: a directory whose files are not compared, because the run itself writes there.
     """
@@ -58,6 +59,7 @@ class Layer:
     unread: tuple[Unread, ...] = ()
     not_judged: tuple[NotJudged, ...] = ()
     begins: tuple[str, ...] = ()
+    accepted: tuple[Accepted, ...] = ()
     contents: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     besides: Path | None = field(default=None, repr=False, compare=False)
 

@@ -3,8 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from platform_e2e.layer.renderer import Reason
+
+IN_WORDS: Mapping[str, str] = {
+    Reason.SHAPE: "Argo CD's own types do not take it",
+    Reason.REPOSITORY: "a repository that it reads is not here",
+    Reason.CHART: "its chart is not in the store",
+    Reason.PLUGIN: "a config management plugin renders it",
+    Reason.GENERATOR: "a generator asks something other than Git and the clusters",
+    Reason.LINK: "a symbolic link leads out of its repository",
+    Reason.RENDER: "Argo CD refuses to render it",
+    Reason.TIME: "it takes too long to render",
+    Reason.MEMORY: "it takes too much memory to render",
+}
+"""What a reason says to a reader; the word itself is what a team writes to accept it."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +33,8 @@ class NotJudged:
         remedy: what to do so that it is judged.
         file: where the object is written, from the top of the repository that has the layer.
         line: from 1; None where it is not known.
+        reads: directories of the layer that it, or what it would make, may read, relative to the layer; None where that is not
+            known, since what is not rendered may be Applications itself.
     """
 
     object: str
@@ -26,11 +43,52 @@ class NotJudged:
     remedy: str
     file: str
     line: int | None
+    reads: tuple[str, ...] | None = None
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """Return kind in lower case, namespace and name, as `object` has them."""
+        ref, _, namespace = self.object.partition(" -n ")
+        kind, _, name = ref.partition("/")
+        return kind, namespace, name
+
+    @property
+    def place(self) -> str:
+        """Return the file, with the line where it is known."""
+        return f"{self.file}:{self.line}" if self.line else self.file
 
     def __str__(self) -> str:
         """Return object, place and problem in one line."""
-        place = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{self.object} ({place}): {self.problem}"
+        return f"{self.object} ({self.place}): {self.problem}"
+
+    def may_read(self, directory: str) -> bool:
+        """Tell whether it may be what reads a directory of the layer.
+
+        Args:
+            directory: relative to the layer.
+        """
+        return self.reads is None or any(directory == read or directory.startswith(f"{read}/") for read in self.reads)
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """An object of which the team accepts that nothing is proven, for one reason.
+
+    Attributes:
+        object: named as in findings, whole: a pattern would accept what nobody has seen.
+        reason: one of `renderer.Reason`; for another reason it is not accepted.
+    """
+
+    object: str
+    reason: str
+
+    def __str__(self) -> str:
+        """Return object and reason as a person says them."""
+        return f"{self.object} for reason {self.reason}"
+
+    def covers(self, unknown: NotJudged) -> bool:
+        """Tell whether it is this object, for this reason."""
+        return (self.object, self.reason) == (unknown.object, unknown.reason)
 
 
 def counted(found: Sequence[NotJudged]) -> str:

@@ -45,6 +45,18 @@ def blame(report: pytest.CollectReport) -> None:
         setattr(report, AT_FAULT, ExitCode.WRONG_USAGE)
 
 
+def refuse(report: pytest.CollectReport) -> None:
+    """End the session where the layer or an option is refused while a file of tests is read: every other file would say the same.
+
+    Raises:
+        pytest.exit.Exception: with the refusal, and the exit status of wrong usage.
+    """
+    call = getattr(report, "call", None)
+    error = call.excinfo.value if call is not None and call.excinfo is not None else None
+    if isinstance(error, pytest.UsageError):
+        pytest.exit(str(error), returncode=ExitCode.WRONG_USAGE)
+
+
 def parametrize(metafunc: pytest.Metafunc) -> None:
     """Run a test with the marker `each` once for each object of its kinds that the layer renders.
 

@@ -13,9 +13,12 @@ import pytest
 from platform_e2e import redact
 from platform_e2e.errors import ExitCode
 from platform_e2e.finding import Finding
+from platform_e2e.layer.not_judged import NotJudged
 from platform_e2e.pytest_plugin.each import AT_FAULT
+from platform_e2e.runs.coverage import Coverage
 from platform_e2e.runs.directory import Run
 from platform_e2e.runs.verdict import Outcome, Result, Verdict, told, verdict_on
+from platform_e2e.untrusted import typed
 
 TEXT_CHARACTERS = 20_000
 """How much of pytest's own account of a failure run.json keeps: about 250 lines."""
@@ -43,6 +46,7 @@ class Recorder:
         self.started = time.time()
         self.places: dict[str, tuple[str, int | None]] = {}
         self.report = ""
+        self.coverage = Coverage()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take over one report; the first of setup, call and teardown that did not pass is the test's outcome.
@@ -71,7 +75,14 @@ class Recorder:
         phase = str(broken[0]["name"]) if broken else ""
         not_run = Counter(promise for test, of in self.collected.items() for promise in of if test not in self.results)
         results = told(list(self.results.values()))
-        return verdict_on(results, phase, complete=self.complete, left_out=self.left_out, not_run=not_run)
+        return verdict_on(
+            results,
+            phase,
+            complete=self.complete,
+            left_out=self.left_out,
+            not_run=not_run,
+            coverage=self.coverage,
+        )
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note what is to be run, so that a run which is ended early names what it did not come to; workers run it unseen."""
@@ -95,9 +106,12 @@ def result_of(report: pytest.TestReport) -> Result:
     """Return what one report says about its test."""
     properties: dict[str, Any] = dict(report.user_properties)
     blocked = properties.get("blocked_by") if report.skipped else None
+    unknown = properties.get("unknown") if report.skipped else None
     reason = str(report.longrepr[2]) if isinstance(report.longrepr, tuple) else ""
     if blocked:
         outcome = Outcome.BLOCKED
+    elif unknown:
+        outcome = Outcome.UNKNOWN
     elif report.failed:
         outcome = Outcome.FAILED if report.when == "call" else Outcome.ERROR
         crash = getattr(report.longrepr, "reprcrash", None)
@@ -120,6 +134,7 @@ def result_of(report: pytest.TestReport) -> Result:
         text=shortened(redact.text(str(report.longrepr))) if report.failed and not findings else "",
         evidence=properties.get("evidence", ""),
         blocking=Finding.several(properties.get("blocking", "")) if blocked else (),
+        unknown=typed.strict_json(unknown.encode(), NotJudged) if unknown else None,
     )
 
 

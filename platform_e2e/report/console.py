@@ -173,10 +173,11 @@ def verdict_table(verdict: Verdict, headline: str, *, width: int, colour: bool) 
     """
     if not verdict.promises:
         return f"{headline}\nno promise was judged\n"
+    partly = any(row.lacking for row in verdict.promises)
+    columns = ("promise", "verdict", *(("not judged",) if partly else ()), "tests", "figures")
     rows = []
     for row in verdict.promises:
-        style = "green" if row.holds else "yellow" if row.verdict.startswith(("blocked", "not ")) else "bold red"
-        rows.append((row.promise, (row.verdict, style), row.tests, row.figures))
-    return terminal.table(
-        ("promise", "verdict", "tests", "figures"), rows, width=max(width, 60), colour=colour, headline=headline
-    )
+        style = "green" if row.holds else "bold red" if row.verdict == "BROKEN" else "yellow"
+        lacking = (row.lacking,) if partly else ()
+        rows.append((row.promise, (row.verdict, style), *lacking, row.tests, row.figures))
+    return terminal.table(columns, rows, width=max(width, 60), colour=colour, headline=headline)

@@ -18,6 +18,8 @@ from xml.etree import ElementTree as ET
 from platform_e2e import redact
 from platform_e2e.atomic import atomic_write
 from platform_e2e.errors import ExitCode
+from platform_e2e.layer.not_judged import NotJudged
+from platform_e2e.report.not_judged import reason
 from platform_e2e.runs.history.record import OF_HISTORY
 from platform_e2e.runs.verdict import BAD, Outcome, Result
 
@@ -42,6 +44,9 @@ PROPERTIES = (
     "evidence",
 )
 """Ours, in the order in which a viewer lists them; what else a test has recorded comes after them."""
+
+NOT_JUDGED = "not_judged"
+"""The class of the test cases of what is not judged."""
 
 WHOSE = {
     ExitCode.BROKEN_PLATFORM: "broken-platform",
@@ -77,6 +82,7 @@ class Suite:
         properties: of the run.
         prefix: that pytest was told to put before class names.
         seconds: how long the run took.
+        unknown: what is not judged: each is a test case that is skipped, so that no viewer shows less than there is.
     """
 
     results: Sequence[Result]
@@ -85,6 +91,7 @@ class Suite:
     properties: Mapping[str, object] = field(default_factory=dict)
     prefix: str = ""
     seconds: float = 0.0
+    unknown: Sequence[NotJudged] = ()
 
 
 def waits_of(events: Iterable[Mapping[str, Any]]) -> dict[str, Waits]:
@@ -141,6 +148,9 @@ def _fill(element: ET.Element, suite: Suite) -> None:
             cases[key] = ET.Element("testcase", classname=key[0], name=key[1], time="0.000")
             tag = "error" if result.outcome is Outcome.ERROR else "failure"
             ET.SubElement(cases[key], tag)
+    for unknown in suite.unknown:
+        case = _not_judged(unknown)
+        cases[NOT_JUDGED, case.get("name", "")] = case
     for key, case in cases.items():
         if key in known:
             _describe(case, known[key], suite)
@@ -153,6 +163,21 @@ def _fill(element: ET.Element, suite: Suite) -> None:
     if old is not None:
         element.remove(old)
     element.insert(0, _properties(suite.properties))
+
+
+def _not_judged(unknown: NotJudged) -> ET.Element:
+    """Return the test case of an object that is not judged."""
+    # GitLab takes the first of two with one name, and an object may be there for two reasons.
+    name = legal(f"{unknown.object} ({unknown.reason})")
+    case = ET.Element("testcase", classname=NOT_JUDGED, name=name, time="0.000", file=unknown.file)
+    if unknown.line:
+        case.set("line", str(unknown.line))
+    case.append(_properties({"object": unknown.object, "reason": unknown.reason}))
+    why = reason(unknown, accepted=False)
+    ET.SubElement(
+        case, "skipped", message=_short(f"not judged: {why}"), type="not-judged"
+    ).text = f"{unknown}\nremedy: {unknown.remedy}"
+    return case
 
 
 def _count(element: ET.Element) -> None:
@@ -240,7 +265,7 @@ def _known(result: Result, waits: Waits) -> dict[str, object]:
 
 def _rest(recorded: Mapping[str, str], ours: Mapping[str, object]) -> dict[str, str]:
     """Return what tests have recorded besides; the findings are told by the failure itself."""
-    return {name: value for name, value in recorded.items() if name not in {*ours, "findings", "blocking"}}
+    return {name: value for name, value in recorded.items() if name not in {*ours, "findings", "blocking", "unknown"}}
 
 
 def _seconds(value: Any) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from platform_e2e import redact
 from platform_e2e.errors import ExitCode
+from platform_e2e.report import not_judged
 from platform_e2e.report.console import duration
 from platform_e2e.runs.history.lost_coverage import day
 from platform_e2e.runs.history.record import OF_HISTORY
@@ -37,8 +38,15 @@ VERDICTS = {
     ExitCode.INTERRUPTED: "interrupted",
     ExitCode.BROKEN_HARNESS: "the harness or the machine is broken; the platform was not judged",
     ExitCode.WRONG_USAGE: "wrong usage",
+    ExitCode.UNKNOWN: "nothing is broken, and not everything is judged",
 }
 """What each exit status says, as README.md has it."""
+
+IN_PART = "what is judged holds"
+"""The same of status 0 where the team accepts that something is not judged."""
+
+MARKS = {ExitCode.HOLDS: "✅", ExitCode.UNKNOWN: "❔"}
+"""What a page begins with; with a cross for every other exit status."""
 
 
 def markdown(run: SavedRun, *, name: str, headline: str, where: Sequence[str] = ()) -> str:
@@ -54,15 +62,23 @@ def markdown(run: SavedRun, *, name: str, headline: str, where: Sequence[str] = 
     status = ExitCode.BROKEN_HARNESS if safe.exit_code is None else safe.exit_code
     history = safe.history or History()
     parts = [
-        f"# {'✅' if status == ExitCode.HOLDS else '❌'} {cell(VERDICTS.get(status, f'status {status}'))}",
+        f"# {MARKS.get(status, '❌')} {cell(_title(status, safe.verdict))}",
         f"{cell(redact.text(headline))}; {duration(safe.seconds)}; run {cell(name)}",
         _promises(safe.verdict),
+        _not_judged(safe.verdict),
         _failures(safe.verdict),
         _changes(history),
         _flakes(history),
         "\n".join(f"- {cell(redact.text(line))}" for line in where),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _title(status: int, verdict: Verdict) -> str:
+    """Return what an exit status says of this verdict."""
+    if status == ExitCode.HOLDS and verdict.unknown:
+        return IN_PART
+    return VERDICTS.get(status, f"status {status}")
 
 
 def cell(value: object) -> str:
@@ -104,8 +120,21 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 def _promises(verdict: Verdict) -> str:
     if not verdict.promises:
         return "No promise was judged."
-    rows = ((row.promise, row.verdict, row.tests, row.figures) for row in verdict.promises)
-    return _table(("promise", "verdict", "tests", "figures"), rows)
+    partly = any(row.lacking for row in verdict.promises)
+    columns = ("promise", "verdict", *(("not judged",) if partly else ()), "tests", "figures")
+    rows = (
+        (row.promise, row.verdict, *((row.lacking,) if partly else ()), row.tests, row.figures)
+        for row in verdict.promises
+    )
+    return _table(columns, rows)
+
+
+def _not_judged(verdict: Verdict) -> str:
+    """Return everything that is not judged, all of it: what a reader does not see would be silently less."""
+    said = [cell(line) for line in (not_judged.headline(verdict), *not_judged.remarks(verdict)) if line]
+    rows = not_judged.rows(verdict)
+    table = _table(not_judged.COLUMNS, rows) if rows else ""
+    return "\n\n".join(["## Not judged", *said, *([table] if table else [])]) if said else ""
 
 
 def _failures(verdict: Verdict) -> str:

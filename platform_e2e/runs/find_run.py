@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from platform_e2e import redact
-from platform_e2e.errors import WrongUsage
+from platform_e2e.errors import ExitCode, WrongUsage
 from platform_e2e.runs import signatures
 from platform_e2e.runs.signatures import SEAL
 from platform_e2e.runs.snapshot import COPY, SUMS
@@ -201,5 +201,5 @@ def _the_one(path: Path, runs: list[FoundRun]) -> FoundRun:
 
 
 def _was_red(run: Any) -> bool:
-    """Tell whether the exit code in run.json is not 0."""
-    return isinstance(run, dict) and run.get("exit_code") != 0
+    """Tell whether there is something to run again, by the exit code in run.json: what is unknown has not failed."""
+    return isinstance(run, dict) and run.get("exit_code") not in {ExitCode.HOLDS, ExitCode.UNKNOWN}

@@ -23,6 +23,9 @@ from platform_e2e.untrusted.printable import shown
 
 KNOWN = {option.name: option for option in OPTIONS}
 
+NAMED = 5
+"""How many objects a sentence names before it counts the rest."""
+
 BUILT = "built"
 """The value of --images with which all versions are those of this checkout."""
 
@@ -326,6 +329,25 @@ def compare_states(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
             for name in known
             if before[name] != after[name]
         ]
+    return [shown(sentence) for sentence in said]
+
+
+def compare_unjudged(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Return how much less, or more, is judged than in the earlier run, in one sentence each.
+
+    Args:
+        then: `RunRecord.unjudged` of the earlier run: reasons by object.
+        now: the same of this run.
+    """
+    said = []
+    for here, there, words in (
+        (now, then, "not judged here, judged then"),
+        (then, now, "judged here, not judged then"),
+    ):
+        found = [f"{name} ({reason})" for name, reason in here.items() if name not in there]
+        if found:
+            more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+            said.append(f"{words}: {', '.join(found[:NAMED])}{more}")
     return [shown(sentence) for sentence in said]
 
 

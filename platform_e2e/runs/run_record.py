@@ -74,6 +74,7 @@ class RunRecord:
         exit_code: of the run.
         state: cluster, releases and images as they were.
         sealing_key: SHA-256 of the file with the key of Sealed Secrets, or an empty string.
+        unjudged: object and reason of everything that was not judged.
     """
 
     kept: FoundRun
@@ -84,6 +85,7 @@ class RunRecord:
     exit_code: int
     state: Mapping[str, Any] = field(default_factory=dict)
     sealing_key: str = ""
+    unjudged: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def failed(self) -> tuple[Then, ...]:
@@ -142,6 +144,7 @@ def read(kept: FoundRun) -> RunRecord:
         exit_code=ExitCode.BROKEN_HARNESS if run.exit_code is None else run.exit_code,
         state=state(run.state),
         sealing_key=run.sealing_key_sha256,
+        unjudged={unknown.object: unknown.reason for unknown in run.verdict.unknown},
     )
 
 

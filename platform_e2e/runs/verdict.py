@@ -11,6 +11,8 @@ from typing import Any
 
 from platform_e2e.errors import BrokenPlatform, ExitCode
 from platform_e2e.finding import Finding, Promise
+from platform_e2e.layer.not_judged import NotJudged
+from platform_e2e.runs.coverage import Coverage
 
 FIGURES_SHOWN = 4
 """How many values of one figure the table shows; run.json has all of them."""
@@ -32,6 +34,7 @@ class Outcome(StrEnum):
     FAILED = "failed"
     ERROR = "error"
     BLOCKED = "blocked"
+    UNKNOWN = "unknown"
     SKIPPED = "skipped"
 
 
@@ -65,6 +68,7 @@ class Result:
         text: what pytest says of a failure that no finding explains.
         evidence: directory of what was kept of a failure, relative to the run's.
         blocking: what another promise's test should report, where it blocks this one.
+        unknown: what is not judged, where this test cannot be judged because of it.
     """
 
     test: str
@@ -80,6 +84,7 @@ class Result:
     text: str = ""
     evidence: str = ""
     blocking: tuple[Finding, ...] = ()
+    unknown: NotJudged | None = None
 
     @property
     def causes(self) -> tuple[str, ...]:
@@ -89,13 +94,14 @@ class Result:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the verdict's table."""
+    """One line of the verdict's table; `lacking` is of how many objects of the layer the promise is not judged."""
 
     promise: str
     verdict: str
     tests: str
     figures: str
     holds: bool
+    lacking: str = ""
 
 
 @dataclass(frozen=True)
@@ -109,6 +115,7 @@ class Verdict:
         promises: one row per promise; tests that prove none are summed up in a last row.
         counts: how many tests ended how.
         tests: the result of every test, in the order in which they ended.
+        coverage: what of the layer is judged.
     """
 
     exit_code: int = ExitCode.BROKEN_HARNESS
@@ -117,6 +124,12 @@ class Verdict:
     promises: tuple[Row, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     tests: tuple[Result, ...] = ()
+    coverage: Coverage = field(default_factory=Coverage)
+
+    @property
+    def unknown(self) -> tuple[NotJudged, ...]:
+        """Return everything that is not judged, what the team does not accept first."""
+        return tuple(sorted(_unknown(self.tests, self.coverage), key=self.coverage.accepts))
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain data for run.json, each finding in its own form."""
@@ -133,6 +146,7 @@ def verdict_on(
     complete: bool = True,
     left_out: Mapping[str, int] | None = None,
     not_run: Mapping[str, int] | None = None,
+    coverage: Coverage | None = None,
 ) -> Verdict:
     """Return the verdict on a run.
 
@@ -142,14 +156,22 @@ def verdict_on(
         complete: whether every test that was asked for came to an end.
         left_out: for each promise how many of its tests -k, -m or --deselect left out.
         not_run: for each promise how many of its tests a run that was ended early did not come to.
+        coverage: what of the layer is judged; by default all.
     """
-    rows = _rows(tests, complete=complete, left_out=left_out or {}, not_run=not_run or {})
+    covered = coverage or Coverage()
+    lacking = covered.lacking
+    rows = _rows(tests, complete=complete, left_out=left_out or {}, not_run=not_run or {}, lacking=lacking)
     counts = {outcome.value: sum(result.outcome is outcome for result in tests) for outcome in Outcome}
-    return Verdict(_exit_code(tests), broken_phase, complete, tuple(rows), counts, tuple(tests))
+    return Verdict(_exit_code(tests, covered), broken_phase, complete, tuple(rows), counts, tuple(tests), covered)
+
+
+def _unknown(tests: Iterable[Result], coverage: Coverage) -> tuple[NotJudged, ...]:
+    """Return everything that is not judged: objects of the layer, and what tests could not judge."""
+    return tuple(dict.fromkeys([*coverage.not_judged, *(test.unknown for test in tests if test.unknown is not None)]))
 
 
 def _rows(
-    tests: Sequence[Result], *, complete: bool, left_out: Mapping[str, int], not_run: Mapping[str, int]
+    tests: Sequence[Result], *, complete: bool, left_out: Mapping[str, int], not_run: Mapping[str, int], lacking: str
 ) -> Iterator[Row]:
     found = {result.promise for result in tests} | {name for name in (*left_out, *not_run) if name}
     known = [promise.value for promise in Promise]
@@ -157,10 +179,14 @@ def _rows(
     results = sorted(tests, key=lambda result: result.test)
     for name in (*(name for name in known if name in found), *sorted(found - {*known, ""}), *sorted(found & {""})):
         own = [result for result in results if result.promise == name]
-        yield _row(name, own, complete=complete, left_out=left_out.get(name, 0), not_run=not_run.get(name, 0))
+        # What is not judged may promise anything; of tests without a promise nobody knows what they stand on.
+        of_layer = lacking if name else ""
+        yield _row(
+            name, own, complete=complete, left_out=left_out.get(name, 0), not_run=not_run.get(name, 0), lacking=of_layer
+        )
 
 
-def _exit_code(tests: Sequence[Result]) -> int:
+def _exit_code(tests: Sequence[Result], coverage: Coverage) -> int:
     """Return the run's exit status as far as its tests decide it.
 
     A platform proven broken outranks a harness that broke beside it: the proof stands. What a broken promise blocks is
@@ -173,7 +199,10 @@ def _exit_code(tests: Sequence[Result]) -> int:
     for code in (ExitCode.BROKEN_PLATFORM, ExitCode.BROKEN_HARNESS, ExitCode.WRONG_USAGE):
         if code in codes:
             return code
-    return ExitCode.BROKEN_HARNESS if blocked else ExitCode.HOLDS
+    if blocked:
+        return ExitCode.BROKEN_HARNESS
+    accepted = all(coverage.accepts(unknown) for unknown in _unknown(tests, coverage))
+    return ExitCode.HOLDS if accepted else ExitCode.UNKNOWN
 
 
 def told(results: Sequence[Result]) -> tuple[Result, ...]:
@@ -208,7 +237,7 @@ def told(results: Sequence[Result]) -> tuple[Result, ...]:
     return tuple(whole.values())
 
 
-def _row(promise: str, results: Sequence[Result], *, complete: bool, left_out: int, not_run: int) -> Row:
+def _row(promise: str, results: Sequence[Result], *, complete: bool, left_out: int, not_run: int, lacking: str) -> Row:
     """Sum up the tests of one promise; it holds only where all of them were run, one at least for something of the layer."""
     counts = {outcome: sum(result.outcome is outcome for result in results) for outcome in Outcome}
     bad = counts[Outcome.FAILED] + counts[Outcome.ERROR]
@@ -219,10 +248,12 @@ def _row(promise: str, results: Sequence[Result], *, complete: bool, left_out: i
         verdict = "not judged: error"
     elif counts[Outcome.BLOCKED]:
         verdict = in_short(next(result.reason for result in results if result.outcome is Outcome.BLOCKED))
+    elif counts[Outcome.UNKNOWN]:
+        verdict = next(result.reason for result in results if result.outcome is Outcome.UNKNOWN)
     elif judged and _of_nothing(results):
         verdict = "not judged: the layer has nothing that promises it"
     elif judged:
-        verdict = _holding(complete=complete, left_out=left_out)
+        verdict = _holding(complete=complete, left_out=left_out, lacking=lacking)
     elif not_run and not results:
         verdict = "not judged: the run ended before its tests"
     else:
@@ -231,9 +262,8 @@ def _row(promise: str, results: Sequence[Result], *, complete: bool, left_out: i
     said = [f"{number} {outcome}" for outcome, number in counts.items() if number]
     others = {"not run": not_run, "not chosen": left_out}
     tests = ", ".join([*said, *(f"{number} {why}" for why, number in others.items() if number)])
-    return Row(
-        promise or "(other tests)", verdict, tests, summarise(result.figures for result in results), verdict == "holds"
-    )
+    figures = summarise(result.figures for result in results)
+    return Row(promise or "(other tests)", verdict, tests, figures, verdict == "holds", lacking)
 
 
 def in_short(reason: str) -> str:
@@ -248,11 +278,13 @@ def _of_nothing(results: Sequence[Result]) -> bool:
     return empty and not any(result.outcome is Outcome.PASSED for result in cases)
 
 
-def _holding(*, complete: bool, left_out: int) -> str:
+def _holding(*, complete: bool, left_out: int, lacking: str) -> str:
     """Return the verdict on a promise that no test has found broken."""
     if not complete:
         return "not finished: holds so far"
-    return "not all chosen: holds so far" if left_out else "holds"
+    if left_out:
+        return "not all chosen: holds so far"
+    return "not judged in full: the rest holds" if lacking else "holds"
 
 
 def summarise(figures: Iterable[Mapping[str, Any]]) -> str:

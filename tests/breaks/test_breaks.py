@@ -12,17 +12,20 @@ import pytest
 
 from platform_e2e import paths
 from platform_e2e.breaks import runner
-from platform_e2e.breaks.declaration import LEGITIMATE, Break, FileChange, apply, load, load_all
+from platform_e2e.breaks.declaration import LEGITIMATE, UNKNOWN, Break, FileChange, apply, load, load_all
 from platform_e2e.breaks.judge import RunOutcome, judge, judge_sound
 from platform_e2e.breaks.runner import broken_copy, options_of, select, table
 from platform_e2e.errors import WrongUsage
 from platform_e2e.finding import Promise
 from platform_e2e.layer import yamlfile
+from platform_e2e.layer.not_judged import Accepted
+from platform_e2e.runs.coverage import Coverage
 from platform_e2e.runs.run_json import SavedRun
 from platform_e2e.runs.verdict import Verdict
 from platform_e2e.settings import Settings, resolve
 from platform_e2e.toolbox.waiting import wait_until
 from tests.fakes import layers
+from tests.fakes.unjudged import unjudged
 
 SOUND = """\
 why: nobody announces the address
@@ -64,6 +67,40 @@ RED = ("failed", "loadbalancer", [finding()])
 def test_the_declared_verdict_is_right() -> None:
     judgement = judge(FAULT, run(GREEN, RED, RED, ("skipped", "selfheal", [])))
     assert judgement.right, judgement.reason
+
+
+LEFT_OUT = replace(FAULT, cause=UNKNOWN, sentence=r"^application/certs -n argocd \(chart\): the chart certs ")
+
+
+@pytest.mark.parametrize(
+    ("status", "found", "reason"),
+    [
+        (5, [unjudged("certs")], ""),
+        (
+            5,
+            [unjudged("certs"), unjudged("vault", "plugin")],
+            "miscalled: what is not judged is said to be `application/vault",
+        ),
+        (
+            5,
+            [unjudged("certs", "render")],
+            "miscalled: what is not judged is said to be `application/certs -n argocd (render)",
+        ),
+        (5, [], "missed: nothing is not judged"),
+        (0, [unjudged("certs")], "missed: the run is green"),
+        (1, [unjudged("certs")], "not unknown: status 1"),
+    ],
+)
+def test_what_must_be_unknown_must_be_named_and_nothing_may_be_red(status: int, found: list[Any], reason: str) -> None:
+    outcome = RunOutcome(status, 1.0, Verdict(coverage=Coverage(3, tuple(found))), "the last line")
+    judged = judge(LEFT_OUT, outcome)
+    assert judged.right is not bool(reason)
+    assert judged.reason.startswith(reason)
+
+
+def test_what_is_accepted_as_unknown_is_not_the_fault() -> None:
+    accepted = Coverage(3, (unjudged("certs"), unjudged("vault")), (Accepted("application/vault -n argocd", "chart"),))
+    assert judge(LEFT_OUT, RunOutcome(5, 1.0, Verdict(coverage=accepted))).right
 
 
 def test_a_legitimate_change_must_stay_green() -> None:

@@ -15,6 +15,7 @@ from platform_e2e.breaks.declaration import load
 from platform_e2e.diagnosis.registry import _EXPLAINERS
 from platform_e2e.kube.verdict import Failed, Met, Pending
 from platform_e2e.layer import Probe, Rendered
+from platform_e2e.layer.not_judged import IN_WORDS
 from platform_e2e.pytest_plugin.each import chosen
 from platform_e2e.testing import Answer, Platform, PromiseBroken, Promises
 from platform_e2e.testing.platform import TIMEOUT
@@ -140,3 +141,8 @@ def test_the_page_on_applications_has_every_field_of_a_probe_and_the_images_that
     assert set(fields) == set(Probe.__dataclass_fields__)
     known = {name.replace(":1.0.0", ":VERSION") for name in images.names(layers.DEMO / "apps").values()}
     assert set(re.findall(r"^\| `([\w./-]+:[\w.-]+)`", page, re.MULTILINE)) <= known
+
+
+def test_the_page_on_what_is_not_judged_has_every_reason_in_the_words_of_the_table() -> None:
+    page = (PAGES / "not-judged.md").read_text()
+    assert dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", page, re.MULTILINE)) == dict(IN_WORDS)

@@ -91,8 +91,9 @@ class FakeGit:
     def read(self, path: str) -> str:
         return (self.layer.directory / path).read_text().replace(OWN, SERVED)
 
-    def publish(self, directory: Path, *, pool_map: Any) -> Commit:
+    def publish(self, directory: Path, *, pool_map: Any, not_judged: frozenset[str]) -> Commit:
         self.published.append((directory, pool_map))
+        self.not_judged = not_judged
         return self.commit
 
 
@@ -201,7 +202,7 @@ def test_the_projects_of_applications_in_other_namespaces_are_argo_cds_own(kube:
     kube.objects[APPLICATION, "one"]["spec"]["project"] = "p"
     kube.put(APPPROJECT, project(2))
     one: Any = SimpleNamespace(namespace="team", name="one", generated_by="")
-    elsewhere: Any = SimpleNamespace(applications=(one,), applicationsets=())
+    elsewhere: Any = SimpleNamespace(applications=(one,), applicationsets=(), not_judged=())
     with pytest.raises(Timeout, match="one: it was compared at 10:00:05, not since its project p was changed"):
         deploy.wait_converged(kube, elsewhere, SHA, timeline=timeline, timeout=0.1, projects={"p": 1})
 
@@ -778,7 +779,7 @@ def test_a_file_that_is_written_while_the_layer_is_published_is_not_applied(
 ) -> None:
     server = git(layer)
 
-    def publish(directory: Path, *, pool_map: Any) -> Commit:
+    def publish(directory: Path, *, pool_map: Any, **_: Any) -> Commit:
         (directory / "late.yaml").write_text("a: 1\n")
         return Commit(SHA, OLD)
 

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.support.box import Box
+from tests.support.box import Box, unjudge
 
 BROKEN = """
 from types import SimpleNamespace
@@ -110,3 +110,64 @@ def test_what_no_test_of_its_promise_has_told_is_the_failure_of_the_first_that_i
     junit = ET.parse(Path(box.artifacts / "latest" / "junit.xml"))
     assert [one.get("type") for one in junit.iter("failure")] == ["pod-crash"]
     assert len(list(junit.iter("skipped"))) == 1
+
+
+WAITING = """
+import json
+from platform_e2e.pytest_plugin.run import LACKING
+from platform_e2e.diagnosis.attribution import BlockedByPromise
+from platform_e2e.finding import Cause, Finding, Promise
+from platform_e2e.runs.verdict import PromiseBroken
+
+def about(cause, through="", name="one"):
+    told = Cause(cause, f"because of {cause}", "mend it", through=through)
+    return Finding(f"application/{name} -n argocd", Promise.APPLICATIONS, "it converges", "it does not", told)
+
+WAITS = about("application-waits-for-unjudged", "application/certs -n argocd")
+
+@pytest.fixture(autouse=True)
+def lacking(request):
+    request.config.stash[LACKING] = {"one": WAITS}
+
+@pytest.mark.promise("applications")
+def test_converged(cluster):
+    raise PromiseBroken([WAITS])
+
+@pytest.mark.promise("loadbalancer")
+def test_below(cluster):
+    raise BlockedByPromise([WAITS])
+
+@pytest.mark.promise("selfheal")
+def test_heals(cluster): ...
+"""
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_what_waits_for_something_unjudged_is_unknown_and_breaks_no_promise(box: Box, workers: str) -> None:
+    box.tests(WAITING)
+    unjudge(box)
+    status, out = box.run("e2e", "-n", workers)
+    assert status == 5, out
+    assert outcomes(box) == {"test_converged": "unknown", "test_below": "unknown", "test_heals": "passed"}
+    assert "2 unknown" in out
+    assert "it stands on application/certs -n argocd, which is not judged (chart)" in " ".join(out.split())
+    assert {one["promise"]: one["verdict"].partition(":")[0] for one in box.result["verdict"]["promises"]} == {
+        "applications": "not judged", "loadbalancer": "not judged", "selfheal": "not judged in full",
+    }  # fmt: skip
+    assert "breaks the promise" not in out
+    skipped = ET.parse(box.artifacts / "latest" / "junit.xml").getroot().find("testsuite")
+    assert skipped is not None
+    assert (skipped.get("failures"), skipped.get("skipped")) == ("0", "4"), "two tests, and two objects"
+    unjudge(box, certs="chart", vault="plugin")
+    status, out = box.run("e2e", "-n", workers)
+    assert status == 0, out
+
+
+def test_another_fault_beside_what_waits_is_told(box: Box) -> None:
+    red = '\n\n@pytest.mark.promise("applications")\ndef test_policy(cluster):\n    raise PromiseBroken([about("application-not-pruning")])\n'
+    box.tests(WAITING + red)
+    unjudge(box)
+    status, out = box.run()
+    assert status == 1, out
+    assert outcomes(box)["test_policy"] == "failed"
+    assert "[application-not-pruning]" in out

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.support.box import Box
+from tests.support.box import Box, unjudge
 
 GREEN = """
 @pytest.mark.promise("loadbalancer")
@@ -184,6 +184,108 @@ def test_a_broken_layer_ends_with_4_before_any_cluster(box: Box, workers: str) -
     assert "Traceback" not in out
     assert not box.notes
     assert not box.artifacts.exists()
+
+
+@pytest.mark.parametrize("option", ["--collect-only", "--fixtures", "--setup-plan"])
+def test_tests_of_a_broken_layer_are_not_listed_and_it_is_refused_once(box: Box, option: str) -> None:
+    box.tests(OF_THE_LAYER)
+    for name in ("more", "and_more"):
+        (box.directory / "e2e" / f"test_{name}.py").write_text((box.directory / "e2e" / "test_it.py").read_text())
+    (box.directory / "layer" / "broken.yaml").write_text("")
+    status, out = box.run("e2e", option)
+    assert status == 4, out
+    assert out.count("broken.yaml:3: the key `speaker` stands here twice.") == 1
+    assert "Remove one." in out
+    assert "Traceback" not in out
+    assert len(out.splitlines()) < 6
+
+
+def test_a_layer_that_is_refused_while_a_file_is_read_ends_the_call_at_once(box: Box) -> None:
+    box.tests(OF_THE_LAYER)
+    (box.directory / "other").mkdir()
+    for name in ("one", "two"):
+        text = (box.directory / "e2e" / "test_it.py").read_text()
+        (box.directory / "other" / f"test_{name}.py").write_text(text)
+    (box.directory / "layer" / "broken.yaml").write_text("")
+    for words in (("other",), ("other", "--collect-only")):
+        status, out = box.run(*words)
+        assert status == 4, out
+        assert out.count("broken.yaml:3") == 1
+        assert "Traceback" not in out
+    assert not box.artifacts.exists()
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_sound_platform_of_which_something_is_not_judged_ends_with_5_and_says_what(box: Box, workers: str) -> None:
+    box.tests(GREEN)
+    unjudge(box, vault="plugin", gone="chart")
+    status, out = box.run("e2e", "-n", workers)
+    assert status == 5, out
+    judged = "3 of 5 Applications judged; 2 not: 1 chart, 1 plugin"
+    assert f"layer: {judged}" in out, "before anything is started"
+    end = " ".join(out[out.index("= verdict =") :].split())
+    assert judged in end
+    for words in ("not judged in full", "application/certs", "apps/certs.yaml:3", "fetch it", "1 of 2 not accepted"):
+        assert words in end
+    assert "warning: platform-e2e.yaml accepts application/gone -n argocd for reason chart" in end
+    assert box.result["exit_code"] == 5
+    assert [each["object"] for each in box.result["verdict"]["coverage"]["not_judged"]] == [
+        "application/certs -n argocd", "application/vault -n argocd",
+    ]  # fmt: skip
+    latest = box.artifacts / "latest"
+    assert judged in (latest / "summary.md").read_text()
+    skipped = [
+        case.get("name") for case in ET.parse(latest / "junit.xml").iter("testcase") if case.find("skipped") is not None
+    ]
+    assert skipped == ["application/certs -n argocd (chart)", "application/vault -n argocd (plugin)"]
+    (line,) = (box.artifacts / "history.jsonl").read_text().splitlines()
+    assert json.loads(line)["applications"] == 3
+    assert "reproduce:" not in out, "there is nothing to run again"
+
+
+def test_what_the_team_accepts_ends_with_0_unless_all_is_required(box: Box) -> None:
+    box.tests(GREEN)
+    unjudge(box, vault="plugin", certs="chart")
+    status, out = box.run()
+    assert status == 0, out
+    assert "(accepted)" in " ".join(out.split())
+    status, out = box.run("e2e", "--require-all")
+    assert status == 5, out
+    assert "--require-all accepts nothing that is not judged: 2 left" in out
+    status, out = box.run("e2e", PLATFORM_E2E_REQUIRE_ALL="yes")
+    assert status == 5, out
+
+
+def test_a_broken_platform_of_which_something_is_not_judged_is_broken(box: Box) -> None:
+    box.tests(GREEN + "\n\ndef test_red(promises):\n    promises.report([FINDING])\n")
+    unjudge(box)
+    status, out = box.run()
+    assert status == 1, out
+    status, out = box.run("e2e", "-k", "address", BOX_CLUSTER="broken-harness")
+    assert status == 3, out
+    status, out = box.run("e2e", "-k", "nothing_of_this_name")
+    assert status == 4, out
+
+
+def test_what_is_not_judged_is_listed_with_the_tests(box: Box) -> None:
+    box.tests(GREEN)
+    unjudge(box)
+    status, out = box.run("e2e", "--collect-only")
+    assert status == 0, out
+    assert "layer: 3 of 5 Applications judged; 2 not: 1 chart, 1 plugin" in out
+    assert "not judged: application/certs -n argocd (apps/certs.yaml:3): what certs needs is not here" in out
+
+
+OF_THE_LAYER = """
+from platform_e2e.testing.checks import layer_of
+
+def pytest_generate_tests(metafunc):
+    metafunc.parametrize("name", [one.name for one in layer_of(metafunc.config).rendered])
+
+@pytest.mark.promise("monitoring")
+def test_object(cluster, name):
+    pass
+"""
 
 
 MANY = """

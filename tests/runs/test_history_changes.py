@@ -274,3 +274,74 @@ def test_a_run_in_part_has_the_trends_of_the_others() -> None:
     assert past.trends is not None
     assert [value for _, value in past.trends["run seconds"]] == [118.4, 118.4]
     assert isinstance(past.previous, RecordedRun)
+
+
+UNJUDGED = (("application/certs -n argocd", "chart"),)
+
+
+def test_fewer_judged_applications_are_lost_coverage() -> None:
+    before = entry(1, applications=5)
+    past = compare(entry(2, applications=4, unjudged=UNJUDGED, layer=CHANGED), [before])
+    (result,) = past.broken
+    assert (result.outcome, result.exit_code, result.promise) == (Outcome.FAILED, 1, "applications")
+    assert finding(past)["object"] == "application/certs -n argocd"
+    assert finding(past)["expected"].startswith("5 judged Applications, as in the green run")
+    assert finding(past)["observed"] == "4 judged Applications; gone: application/certs -n argocd"
+    cause = finding(past)["cause"]
+    assert cause["id"] == "fewer-judged-applications"
+    assert "4 judged Applications, 5 before" in cause["sentence"]
+    assert cause["sentence"].endswith("; not judged any more: application/certs -n argocd (chart)")
+    assert "run once with --accept-fewer" in cause["remedy"]
+    assert kinds(past) == ["fewer-judged-applications", "layer", "not-judged"]
+
+
+def test_fewer_judged_applications_of_the_same_layer_are_no_fault_of_the_platform() -> None:
+    (result,) = compare(entry(2, applications=4, unjudged=UNJUDGED), [entry(1, applications=5)]).broken
+    assert (result.outcome, result.exit_code) == (Outcome.ERROR, 3)
+
+
+def test_fewer_judged_applications_can_be_accepted() -> None:
+    now = entry(2, applications=4, unjudged=UNJUDGED)
+    past = compare(now, [entry(1, applications=5)], accept=True)
+    assert (past.broken, past.accepted) == ((), ("4 judged Applications, 5 before",))
+
+
+def test_lost_tests_say_what_is_not_judged_any_more() -> None:
+    now = entry(2, dict(map(monitor, ("a", "c"))), applications=5, unjudged=UNJUDGED)
+    past = compare(now, [entry(1, applications=5)])
+    assert finding(past)["cause"]["id"] == "fewer-tests"
+    assert "not judged any more: application/certs -n argocd (chart)" in finding(past)["cause"]["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ({"applications": 5, "unjudged": UNJUDGED}, {"applications": 5, "unjudged": UNJUDGED}),
+        ({"applications": 5}, {"applications": 5, "unjudged": UNJUDGED}),
+        ({"applications": 5}, {"applications": 4}),
+        ({}, {"applications": 4, "unjudged": UNJUDGED}),
+    ],
+    ids=["as-before", "another-took-its-place", "left-the-layer", "earlier-harness"],
+)
+def test_no_fewer_applications_are_judged(before: dict[str, Any], now: dict[str, Any]) -> None:
+    assert compare(entry(2, **now), [entry(1, **before)]).broken == ()
+
+
+def test_what_is_judged_again_is_told() -> None:
+    past = compare(entry(2, applications=5), [entry(1, applications=4, unjudged=UNJUDGED)])
+    assert [change.text for change in past.changes] == [
+        "application/certs -n argocd is not among what is not judged now"
+    ]
+
+
+def test_a_line_keeps_what_was_not_judged_and_an_older_one_says_nothing_of_it() -> None:
+    line = entry(1, applications=4, unjudged=UNJUDGED)
+    assert RecordedRun.from_json(line.as_json()) == line
+    old = line.as_json()
+    del old["applications"], old["unjudged"]
+    assert (RecordedRun.from_json(old).applications, RecordedRun.from_json(old).unjudged) == (0, ())
+
+
+def test_a_test_that_could_not_judge_is_not_judged() -> None:
+    past = compare(entry(2, dict([monitor("a"), monitor("b"), monitor("c", "unknown")])), [entry(1)])
+    assert finding(past)["cause"]["id"] == "fewer-tests"

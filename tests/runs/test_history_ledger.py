@@ -176,7 +176,7 @@ def test_a_figure_that_is_no_number_to_calculate_with_is_not_remembered() -> Non
     assert RecordedRun.from_json(json.loads(json.dumps(one.as_json()))) == one
 
 
-@pytest.mark.parametrize("name", sorted(entry().as_json()))
+@pytest.mark.parametrize("name", sorted({*entry().as_json()} - {"applications", "unjudged"}))
 def test_an_entry_that_lacks_a_field_is_none(name: str) -> None:
     line = entry().as_json()
     del line[name]

@@ -16,7 +16,7 @@ from platform_e2e.commands import doctor
 from platform_e2e.errors import BrokenHarness, WrongUsage
 from platform_e2e.runs import checkout, compare, find_run, provenance, run_options, run_record, signatures
 from platform_e2e.runs.directory import Run
-from platform_e2e.runs.run_options import compare_states, prepare
+from platform_e2e.runs.run_options import compare_states, compare_unjudged, prepare
 from platform_e2e.runs.run_record import Then
 from platform_e2e.runs.verdict import Outcome, Result
 from platform_e2e.settings import OPTIONS, resolve
@@ -279,6 +279,15 @@ def test_what_was_not_as_it_was_is_named_when_the_cluster_was_there() -> None:
         "image b: sha256:4 in place of sha256:2",
     ]
     assert compare_states(then, then) == []
+
+
+def test_what_is_not_judged_any_more_differs_and_so_does_what_is_again() -> None:
+    then, now = {"application/a -n argocd": "chart"}, {f"application/{n} -n argocd": "plugin" for n in "bcdefgh"}
+    assert compare_unjudged(then, now) == [
+        f"not judged here, judged then: {', '.join(f'application/{n} -n argocd (plugin)' for n in 'bcdef')} and 2 more",
+        "judged here, not judged then: application/a -n argocd (chart)",
+    ]
+    assert compare_unjudged(then, then) == []
 
 
 def test_what_is_called_like_a_secret_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

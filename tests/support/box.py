@@ -120,6 +120,24 @@ def new_box(directory: Path) -> Box:
     return Box(directory, environment)
 
 
+def unjudge(box: Box, **accepted: str) -> None:
+    """Let three Applications of the box's layer be judged, and two not."""
+    known = [
+        {
+            "object": f"application/{name} -n argocd",
+            "reason": reason,
+            "problem": f"what {name} needs is not here",
+            "remedy": "fetch it",
+            "file": f"apps/{name}.yaml",
+            "line": 3,
+        }
+        for name, reason in (("certs", "chart"), ("vault", "plugin"))
+    ]
+    accepts = [{"object": f"application/{name} -n argocd", "reason": reason} for name, reason in accepted.items()]
+    told = {"applications": 3, "not_judged": known, "accepted": accepts}
+    (box.directory / "layer" / "coverage.json").write_text(json.dumps(told))
+
+
 def _pytest(words: list[str], out: Path) -> None:
     """Be `python -m pytest WORDS` in that directory."""
     from tests.support.preloaded import OF_THE_HARNESS, PLUGINS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import sys
 import threading
@@ -18,6 +19,7 @@ from platform_e2e.cluster.provider import Capability, ClusterFacts, Images, Node
 from platform_e2e.errors import BrokenHarness, BrokenPlatform, WrongUsage
 from platform_e2e.layer import tree
 from platform_e2e.layer.layer import Layer
+from platform_e2e.layer.not_judged import Accepted, NotJudged
 from platform_e2e.layer.objects import Rendered
 from platform_e2e.runs import digest, run_options
 
@@ -98,7 +100,7 @@ def acquire(spec: Any, provider: Any, *, keep: Any, timeline: Any) -> Iterator[F
 
 
 def load(directory: Path, *_args: Any, **_options: Any) -> Any:
-    """Return a layer of nothing, or refuse a file that says so."""
+    """Return a layer of nothing but what its coverage.json says of it, or refuse a file that says so."""
     if (directory / "broken.yaml").exists():
         raise WrongUsage(f"{directory / 'broken.yaml'}:3: the key `speaker` stands here twice.", "Remove one.")
     rendered = tuple(
@@ -108,11 +110,16 @@ def load(directory: Path, *_args: Any, **_options: Any) -> Any:
         for file in ("hostpid.yaml",)
         if (directory / file).exists()
     )
+    told = directory / "coverage.json"
+    covered = json.loads(told.read_text()) if told.exists() else {}
     contents = tree.contents(directory, tree.files(directory))
     exempt = SimpleNamespace(object="service/kiosk -n shop", promise="loadbalancer", reason="no address in the lab")
     found: Any = SimpleNamespace(
         pool_ranges=lambda: (),
         releases=(),
+        applications=(None,) * covered.get("applications", 0),
+        not_judged=tuple(NotJudged(**each) for each in covered.get("not_judged", ())),
+        accepted=tuple(Accepted(**each) for each in covered.get("accepted", ())),
         directory=directory,
         exemptions=(exempt,),
         not_judged=(),

@@ -5,6 +5,7 @@ A Service has at most one finding: that of the first link of the chain which is 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from platform_e2e.checks.loadbalancer.observe import ObservedService, Outside, WantedService, observe
 from platform_e2e.checks.loadbalancer.unanswered import unreachable, wrong_answer
 from platform_e2e.checks.polling import until_no_findings
+from platform_e2e.checks.unjudged import Makers
 from platform_e2e.diagnosis.causes import OBJECT_MISSING, unexplained
 from platform_e2e.diagnosis.explain.loadbalancer import ingress
 from platform_e2e.diagnosis.explain.metallb_pools import (
@@ -28,7 +30,7 @@ from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.kube.expect import Met, Pending, Verdict
 from platform_e2e.kube.objects import Object, key
 from platform_e2e.kube.read_api import ReadApi
-from platform_e2e.layer import EXEMPT, Rendered, asking
+from platform_e2e.layer import EXEMPT, NotJudged, Rendered, asking
 
 EVENTS = ("IPAllocated", "nodeAssigned")
 """Reasons of MetalLB's events (MetalLB 0.15.3, controller/service.go and speaker/main.go)."""
@@ -304,19 +306,26 @@ def typed(service: Rendered) -> list[Finding]:
     return [Finding(str(service), Promise.LOADBALANCER, "spec.type: LoadBalancer", f"spec.type: {is_a}", cause)]
 
 
-def unplanned(view: ReadApi, known: set[tuple[str, str]], ours: str) -> list[Finding]:
+def unplanned(
+    view: ReadApi, known: set[tuple[str, str]], ours: str, not_judged: Sequence[NotJudged] = ()
+) -> list[Finding]:
     """Return the LoadBalancer Services of the cluster that take an address and are not in Git.
 
     Args:
         view: of the cluster.
         known: namespace and name of those of the layer.
         ours: label that marks namespaces of tests, whose Services do not belong to the platform.
+        not_judged: objects of the layer that are not judged: what they have made is in Git.
     """
+    makers = Makers.read(not_judged, view)
     tests = {key(namespace)[1] for namespace in view.list("v1/Namespace") if ours in labels_of(namespace)}
     return [
         Finding(name_of(service), Promise.LOADBALANCER, "it is in Git", "it is not", _unplanned(service))
         for service in view.list("v1/Service")
-        if at(service, "spec", "type") == "LoadBalancer" and key(service) not in known and key(service)[0] not in tests
+        if at(service, "spec", "type") == "LoadBalancer"
+        and key(service) not in known
+        and key(service)[0] not in tests
+        and not makers.made(service)
     ]
 
 

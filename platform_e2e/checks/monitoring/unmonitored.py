@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from platform_e2e.checks.unjudged import Makers
 from platform_e2e.diagnosis.attribution import depend_on
 from platform_e2e.diagnosis.causes import unexplained
 from platform_e2e.diagnosis.explain import explain
@@ -23,7 +24,7 @@ from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.foundations import chart_contract
 from platform_e2e.kube.objects import Object, key
 from platform_e2e.kube.read_api import ReadApi
-from platform_e2e.layer import Layer, MetricsService
+from platform_e2e.layer import Layer, MetricsService, NotJudged
 from platform_e2e.layer.inventory import is_metrics
 from platform_e2e.layer.own_annotations import EXEMPT
 from platform_e2e.layer.releases import Release
@@ -179,20 +180,25 @@ def identity(monitor: Object) -> Identity:
     return str(monitor["kind"]), *key(monitor)
 
 
-def unselected(view: ReadApi, known: set[Identity], ours: str) -> list[Finding]:
+def unselected(view: ReadApi, known: set[Identity], ours: str, not_judged: Sequence[NotJudged] = ()) -> list[Finding]:
     """Return the monitors of the cluster, from whatever source, that no Prometheus selects.
 
     Args:
         view: of the cluster.
         known: those that have a test of their own.
         ours: label that marks namespaces of tests, whose monitors do not belong to the platform.
+        not_judged: objects of the layer that are not judged: what they have made is not judged either.
     """
+    makers = Makers.read(not_judged, view)
     tests = {key(namespace)[1] for namespace in view.list("v1/Namespace") if ours in labels_of(namespace)}
     return [
         Finding(name_of(monitor), Promise.MONITORING, "a Prometheus selects it", "none does", _cause(monitor, view))
         for kind in MONITOR_KINDS
         for monitor in view.list(kind)
-        if identity(monitor) not in known and key(monitor)[0] not in tests and not selected_by(monitor, view)
+        if identity(monitor) not in known
+        and key(monitor)[0] not in tests
+        and not makers.made(monitor)
+        and not selected_by(monitor, view)
     ]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from platform_e2e.errors import ExitCode
 from platform_e2e.paths import command
+from platform_e2e.report import not_judged
 from platform_e2e.report.console import duration
 from platform_e2e.report.html.course import Course
 from platform_e2e.report.html.problems import NotRun, ReportedProblem
@@ -20,13 +21,14 @@ from platform_e2e.runs.history.record import OF_HISTORY
 from platform_e2e.runs.run_json import Green, History, SavedRun
 from platform_e2e.runs.verdict import BAD, Outcome, Row, Verdict
 
-OUTCOMES = ("failed", "error", "blocked", "skipped", "passed")
+OUTCOMES = ("failed", "error", "blocked", "unknown", "skipped", "passed")
 """In the order in which a person wants to know of them."""
 
 OTHERWISE = {
     ExitCode.INTERRUPTED: "The run was interrupted",
     ExitCode.BROKEN_HARNESS: "Not judged: the harness or the machine broke",
     ExitCode.WRONG_USAGE: "Nothing was judged: an option or a file of the layer is wrong",
+    ExitCode.UNKNOWN: "Nothing is broken, and not everything is judged",
 }
 """The verdict where the platform was not judged, by exit status."""
 
@@ -60,6 +62,10 @@ def head(
         "started": moment(started),
         "complete": run.verdict.complete,
         "promises": rows,
+        "partly": any(row["lacking"] for row in rows),
+        "coverage": not_judged.headline(run.verdict),
+        "remarks": list(not_judged.remarks(run.verdict)),
+        "not_judged": not_judged.rows(run.verdict),
         "facts": facts(source, started, seconds),
         "uncommitted": [line[3:] for line in run.layer.get("uncommitted", ())],
         "instead": instead(run),
@@ -73,6 +79,8 @@ def head(
 def said(run: SavedRun, rows: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     """Return the verdict: how it looks, and one sentence."""
     if run.exit_code == ExitCode.HOLDS:
+        if run.verdict.unknown:
+            return "good", "What is judged holds"
         sound = rows and all(row["look"] == "good" for row in rows)
         return "good", "Every promise holds" if sound else "What was run holds"
     if run.exit_code != ExitCode.BROKEN_PLATFORM:
@@ -101,6 +109,7 @@ def _row(row: Row, found: Sequence[ReportedProblem], idle: Sequence[NotRun]) -> 
         "verdict": verdict.lower() if verdict == "BROKEN" else verdict,
         "look": "good" if row.holds else "bad" if verdict == "BROKEN" else "odd",
         "tests": row.tests,
+        "lacking": row.lacking,
         "figures": [figure for figure in row.figures.split("; ") if figure],
         "places": places,
     }

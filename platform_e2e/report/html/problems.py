@@ -86,7 +86,7 @@ class NotRun:
 
     Attributes:
         reason: in one sentence.
-        outcome: blocked or skipped.
+        outcome: blocked, unknown or skipped.
         tests: their ids.
         cause: id of the cause that blocks them, where the report has it.
     """
@@ -184,11 +184,11 @@ def _phase(run: SavedRun, errors: Mapping[tuple[str, str], ReportedProblem]) -> 
 
 
 def not_run(run: SavedRun) -> list[NotRun]:
-    """Return what was blocked or skipped, once for each reason, the most first."""
+    """Return what was blocked, unknown or skipped, once for each reason, the most first."""
     groups: dict[tuple[str, str], list[str]] = {}
     causes: dict[tuple[str, str], str] = {}
     for result in run.verdict.tests:
-        if result.outcome not in {Outcome.BLOCKED, Outcome.SKIPPED}:
+        if result.outcome not in {Outcome.BLOCKED, Outcome.UNKNOWN, Outcome.SKIPPED}:
             continue
         key = result.outcome.value, in_short(result.reason)
         groups.setdefault(key, []).append(result.test)

@@ -11,7 +11,7 @@ from typing import Any
 from platform_e2e.runs.history import flakes as flaking
 from platform_e2e.runs.history.flakes import Flake
 from platform_e2e.runs.history.jsonl import Ledger
-from platform_e2e.runs.history.lost_coverage import Fewer, fewer, number, results
+from platform_e2e.runs.history.lost_coverage import Fewer, fewer, newly_unjudged, number, results
 from platform_e2e.runs.history.record import RecordedRun, RecordedTest
 from platform_e2e.runs.verdict import Outcome, Result
 
@@ -148,6 +148,7 @@ def _changes(before: RecordedRun, now: RecordedRun, losses: Sequence[Fewer]) -> 
             found.append(Change("version", name, then, today, f"{name}: {today}, before {then}"))
     for promise, name in sorted(set(now.exempt) - set(before.exempt)):
         found.append(Change("exempt", name, "", promise, f"{name} is now exempt from {promise}"))
+    found += _judged(before, now)
     if now.whole:
         found += _more(before.tests, now.tests)
         found += _counts(before, now, {(loss.promise, loss.what) for loss in losses})
@@ -156,6 +157,18 @@ def _changes(before: RecordedRun, now: RecordedRun, losses: Sequence[Fewer]) -> 
         if then and then != test.outcome and Outcome.BLOCKED not in {then, test.outcome}:
             found.append(Change("test", name, then, test.outcome, f"{name} {test.outcome}, {then} before"))
     return found
+
+
+def _judged(before: RecordedRun, now: RecordedRun) -> list[Change]:
+    """Return what is not judged any more, and what is again."""
+    lost, back = newly_unjudged(before, now), newly_unjudged(now, before)
+    return [
+        *(Change("not-judged", name, "", reason, f"{name} is not judged now: {reason}") for name, reason in lost),
+        *(
+            Change("not-judged", name, reason, "", f"{name} is not among what is not judged now")
+            for name, reason in back
+        ),
+    ]
 
 
 def _at(content: Mapping[str, str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import cast
@@ -15,6 +15,12 @@ from platform_e2e.runs.verdict import Outcome, Result
 
 NAMES_SHOWN = 8
 """How many tests or objects a sentence names; run.json has all of them."""
+
+JUDGED = "judged Applications"
+"""What a run has fewer of where Applications that were judged are not any more."""
+
+OF_HARNESS = frozenset({"tests", JUDGED})
+"""What there may be fewer of although the platform is as it was: it is the machine, or its store, that has less."""
 
 PROVES = "It proves no less than the last green run."
 """What the result says that has these findings."""
@@ -29,11 +35,11 @@ class Fewer:
 
     Attributes:
         promise: its tests saw it; may be empty.
-        what: `tests`, or the figure: `targets`, `addresses`.
+        what: `tests`, `judged Applications`, or the figure: `targets`, `addresses`.
         object: what it is about, for a person.
         before: how many the green run had.
         now: how many this one has.
-        gone: ids of tests, or of the one test that saw fewer.
+        gone: ids of tests, or of the one test that saw fewer; of Applications the objects that are not judged any more.
     """
 
     promise: str
@@ -46,19 +52,19 @@ class Fewer:
     @property
     def kind(self) -> str:
         """Return the id of its cause."""
-        return f"fewer-{self.what}"
+        return f"fewer-{self.what.lower().replace(' ', '-')}"
 
     @property
     def numbers(self) -> str:
         """Return how many there are and were."""
         of = f" of the promise {self.promise}" if self.promise else " without a promise"
-        owner = of if self.what == "tests" else f" of {self.object}"
+        owner = of if self.what == "tests" else "" if self.what == JUDGED else f" of {self.object}"
         return f"{number(self.now, self.what)}{owner}, {self.before} before"
 
     @property
     def text(self) -> str:
         """Return the same with the tests that are gone."""
-        return self.numbers + (f"; gone: {some(self.gone)}" if self.what == "tests" else "")
+        return self.numbers + (f"; gone: {some(self.gone)}" if self.what in OF_HARNESS else "")
 
 
 def fewer(before: RecordedRun, now: RecordedRun) -> list[Fewer]:
@@ -86,7 +92,22 @@ def fewer(before: RecordedRun, now: RecordedRun) -> list[Fewer]:
     for name in sorted(set(old) & set(new)):
         if new[name].outcome == Outcome.PASSED:
             found += _less(name, old[name], new[name])
-    return found
+    return found + _unjudged(before, now)
+
+
+def _unjudged(before: RecordedRun, now: RecordedRun) -> list[Fewer]:
+    """Return that fewer Applications are judged; of one that the layer has no more, its tests tell."""
+    gone = newly_unjudged(before, now)
+    if not gone or now.applications >= before.applications:
+        return []
+    objects = [name for name, _ in gone]
+    return [Fewer(Promise.APPLICATIONS, JUDGED, some(objects), before.applications, now.applications, tuple(objects))]
+
+
+def newly_unjudged(before: RecordedRun, now: RecordedRun) -> list[tuple[str, str]]:
+    """Return object and reason of what is not judged now, and was not among what an earlier run did not judge."""
+    then = {name for name, _ in before.unjudged}
+    return [(name, reason) for name, reason in now.unjudged if name not in then]
 
 
 def _of(tests: Mapping[str, RecordedTest], promise: str) -> dict[str, RecordedTest]:
@@ -152,7 +173,7 @@ def results(losses: Iterable[Fewer], before: RecordedRun, now: RecordedRun, brok
     found = []
     for promise, several in by_promise.items():
         findings = tuple(finding(loss, before, now) for loss in several)
-        of_platform = not _same(before.layer, now.layer) or any(loss.what != "tests" for loss in several)
+        of_platform = not _same(before.layer, now.layer) or any(loss.what not in OF_HARNESS for loss in several)
         found.append(
             Result(
                 test=f"{OF_HISTORY}{promise or 'without-a-promise'}",
@@ -170,15 +191,26 @@ def results(losses: Iterable[Fewer], before: RecordedRun, now: RecordedRun, brok
 
 def finding(loss: Fewer, before: RecordedRun, now: RecordedRun) -> Finding:
     """Return one loss as every other broken promise is told."""
-    gone = f"; gone: {some(loss.gone)}" if loss.what == "tests" else ""
+    gone = f"; gone: {some(loss.gone)}" if loss.what in OF_HARNESS else ""
     return Finding(
         loss.object,
         # Tests may prove nothing that has a name.
         cast("Promise", loss.promise),
         f"{number(loss.before, loss.what)}, as in the green run {before.id} of {day(before.started)}",
         f"{number(loss.now, loss.what)}{gone}",
-        Cause(loss.kind, *_why(loss, before, now)),
+        Cause(loss.kind, *_with_unjudged(*_why(loss, before, now), newly_unjudged(before, now))),
         {"before": loss.before, "now": loss.now, "gone": list(loss.gone), "run": before.id},
+    )
+
+
+def _with_unjudged(sentence: str, remedy: str, unjudged: Sequence[tuple[str, str]]) -> tuple[str, str]:
+    """Return a sentence and its remedy with what is not judged any more, which may be all that is the matter."""
+    if not unjudged:
+        return sentence, remedy
+    named = some([f"{name} ({reason})" for name, reason in unjudged])
+    return (
+        f"{sentence}; not judged any more: {named}",
+        f"have them judged, as the list of what is not says; else {remedy}",
     )
 
 

@@ -58,8 +58,8 @@ class RecordedTest:
 
     @property
     def judged(self) -> bool:
-        """Tell whether it was not skipped."""
-        return self.outcome != Outcome.SKIPPED
+        """Tell whether it was neither skipped nor without what it stands on."""
+        return self.outcome not in {Outcome.SKIPPED, Outcome.UNKNOWN}
 
 
 CASE = tuple(RecordedTest.__dataclass_fields__)
@@ -96,6 +96,8 @@ class RecordedRun:
         phases: seconds of each.
         exempt: promise and object of each exemption.
         accepted: what this run had fewer of, on purpose.
+        applications: how many Applications of the layer were judged; 0 where the line does not say it.
+        unjudged: object and reason of everything that was not.
     """
 
     id: str
@@ -115,6 +117,8 @@ class RecordedRun:
     phases: Mapping[str, Finite]
     exempt: tuple[tuple[str, str], ...]
     accepted: tuple[str, ...]
+    applications: int = 0
+    unjudged: tuple[tuple[str, str], ...] = ()
 
     @property
     def green(self) -> bool:
@@ -139,8 +143,10 @@ class RecordedRun:
             ]
             for name, test in self.tests.items()
         ]
-        rest = {name: value for name, value in self.__dict__.items() if name not in {"tests", "exempt", "accepted"}}
-        plain = {"v": VERSION, **rest, "tests": tests, "exempt": [list(exemption) for exemption in self.exempt]}
+        others = {"tests", "exempt", "accepted", "unjudged"}
+        rest = {name: value for name, value in self.__dict__.items() if name not in others}
+        pairs = {"exempt": list(map(list, self.exempt)), "unjudged": list(map(list, self.unjudged))}
+        plain = {"v": VERSION, **rest, "tests": tests, **pairs}
         safe: dict[str, Any] = redact.plain({**plain, "accepted": list(self.accepted)})
         return safe
 

@@ -5,7 +5,7 @@ const GROUPS = {
   changes: "Changes by tests", tests: "Tests", waits: "Waits",
 };
 const LOOKS = {
-  ok: "good", passed: "good", heal: "good", bad: "bad", failed: "bad", error: "bad", warn: "odd", blocked: "odd",
+  ok: "good", passed: "good", heal: "good", bad: "bad", failed: "bad", error: "bad", warn: "odd", blocked: "odd", unknown: "odd",
   skipped: "none", open: "busy", note: "none",
 };
 const SYNC = { Synced: "good", OutOfSync: "odd", Unknown: "none" };

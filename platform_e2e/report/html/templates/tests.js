@@ -1,7 +1,7 @@
 /* Per promise its objects with expected and observed; what passed comes last, and rows are made when they are looked at. */
 
-const ORDER = ["failed", "error", "blocked", "skipped", "passed"];
-const MARKS = { passed: "good", failed: "bad", error: "bad", blocked: "odd", skipped: "odd" };
+const ORDER = ["failed", "error", "blocked", "unknown", "skipped", "passed"];
+const MARKS = { passed: "good", failed: "bad", error: "bad", blocked: "odd", unknown: "odd", skipped: "odd" };
 const ROWS = 100;
 
 function setUpTests() {

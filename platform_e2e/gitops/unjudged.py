@@ -1,0 +1,71 @@
+"""Applications that wait for one which is not judged: neither that one nor those can be waited for.
+
+Argo CD waits for the health of an Application only where it was told to judge it (`resource.customizations.health` in argocd-cm): then
+the sync of a parent holds its next wave until a child is healthy, and the parent is no healthier than its children. A child that cannot
+be rendered here may never be healthy here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from platform_e2e.finding import Cause
+from platform_e2e.gitops import argocd
+from platform_e2e.kube.objects import Object
+from platform_e2e.layer import Layer, NotJudged
+
+WAITS_FOR = "application-waits-for-unjudged"
+"""Cause of an Application that waits for one that is not judged: it is no fault, and its test is unknown."""
+
+HELD = re.compile(r"waiting for (?:healthy state|completion of hook)")
+"""Message of an operation without an end of its own (gitops-engine, pkg/sync/sync_context.go); that of an older commit is not needed."""
+
+
+def waits_for(app: Object, not_judged: Sequence[NotJudged], sha: str) -> NotJudged | None:
+    """Return what is not judged and alone keeps an Application from converging, or None.
+
+    Args:
+        app: as the cluster has it.
+        not_judged: objects of the layer that are not judged.
+        sha: the commit that is served: what waits at an older one is stopped.
+    """
+    known = {each.identity[1:]: each for each in not_judged if each.identity[0] == "application"}
+    if not known:
+        return None
+    operation = argocd.operation(app)
+    if operation.running:
+        if sha not in operation.revisions or not HELD.search(operation.message):
+            return None
+        named = (each for (_, name), each in known.items() if _names(operation.message, name))
+        return next(named, None)
+    if argocd.sync_status(app) != "Synced" or sha not in argocd.revisions(app):
+        return None
+    ill = [resource for resource in argocd.resources(app) if resource.health not in ("Healthy", "")]
+    places = [(each.namespace or argocd.NAMESPACE, each.name) for each in ill if each.api == argocd.APPLICATION]
+    below = [known[place] for place in places if place in known]
+    return below[0] if below and len(below) == len(ill) else None
+
+
+def _names(message: str, name: str) -> bool:
+    return re.search(rf"\bApplication/{re.escape(name)}(?![\w.-])", message) is not None
+
+
+def cause(app: Object, unjudged: NotJudged) -> Cause:
+    """Return why an Application cannot converge here."""
+    name, namespace = app["metadata"]["name"], app["metadata"]["namespace"]
+    return Cause(
+        WAITS_FOR,
+        f"application/{name} -n {namespace} waits for {unjudged.object}, which is not judged: {unjudged.problem}",
+        unjudged.remedy,
+        through=unjudged.object,
+    )
+
+
+def makers(layer: Layer) -> Mapping[tuple[str, str, str], str]:
+    """Return which Application makes each Application and ApplicationSet, by kind, namespace and name; the roots have none."""
+    return {
+        (rendered.kind, rendered.namespace or argocd.NAMESPACE, rendered.name): rendered.application
+        for rendered in layer.rendered
+        if rendered.api in (argocd.APPLICATION, argocd.APPLICATIONSET)
+    }
