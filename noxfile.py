@@ -157,7 +157,7 @@ def registry(session: nox.Session) -> None:
 
 @nox.session
 def mac(session: nox.Session) -> None:
-    """Compile the programs that run on macOS: helm, kubectl, kustomize and k3d; -- arm64 or amd64 for one of the two."""
+    """Compile the programs that run on macOS: argocd, helm, kubectl, kustomize and k3d; -- arm64 or amd64 for one of the two."""
     _install(session, "e2e")
     _run(session, "python", "-m", "contract.mac", *session.posargs)
 
