@@ -32,6 +32,11 @@ class Dialogue:
         self._heard = bytearray()
         self._searched = 0
 
+    @property
+    def process(self) -> int:
+        """Return the program's process id."""
+        return self._process.pid
+
     def say(self, line: bytes) -> None:
         """Say a line; it is written while `hear` waits."""
         self._unsaid += line + b"\n"

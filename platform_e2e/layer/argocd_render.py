@@ -205,6 +205,11 @@ class ArgoCD(contextlib.AbstractContextManager["ArgoCD"]):
         """End it."""
         self._running.close()
 
+    @property
+    def process(self) -> int:
+        """Return the id of the program that runs now."""
+        return self._dialogue.process
+
     def __call__(self, objects: Sequence[Mapping[str, Any]]) -> list[Rendering]:
         """Render Applications and ApplicationSets, each by itself; one result for each, in their order.
 

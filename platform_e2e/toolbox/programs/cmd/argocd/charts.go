@@ -40,7 +40,7 @@ func (w *workshop) chart(source *v1alpha1.ApplicationSource) (*checkout, error) 
 		if named == "" {
 			named = "the artifact"
 		}
-		return nil, &Problem{Reason: noChart, Text: fmt.Sprintf("%s %s of %s", named, source.TargetRevision, source.RepoURL)}
+		return nil, &Problem{Reason: noChart, Text: chartText(named, source.TargetRevision, source.RepoURL)}
 	}
 	return w.unpack(archives[version])
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,14 +12,7 @@ import (
 	"sync"
 
 	"github.com/sirupsen/logrus"
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	clientset "k8s.io/client-go/kubernetes/fake"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
-	"github.com/argoproj/argo-cd/v3/applicationset/controllers/template"
-	"github.com/argoproj/argo-cd/v3/applicationset/generators"
-	"github.com/argoproj/argo-cd/v3/applicationset/utils"
 	"github.com/argoproj/argo-cd/v3/common"
 	"github.com/argoproj/argo-cd/v3/pkg/apis/application/v1alpha1"
 	"github.com/argoproj/argo-cd/v3/util/helm"
@@ -42,7 +34,7 @@ type Config struct {
 	// NewFileGlobbing is argocd-cmd-params-cm's applicationsetcontroller.enable.new.git.file.globbing.
 	NewFileGlobbing bool `json:"newFileGlobbing"`
 	// Clusters are the Secrets that the clusters generator reads.
-	Clusters []corev1.Secret `json:"clusters"`
+	Clusters []json.RawMessage `json:"clusters"`
 }
 
 // Request asks for one object to be rendered: an Application to its manifests, an ApplicationSet to its Applications.
@@ -209,71 +201,4 @@ func (w *workshop) answer(request Request) (answer Answer) {
 		answer.Problem = problemOf(err)
 	}
 	return answer
-}
-
-func (w *workshop) applicationset(object json.RawMessage) ([]json.RawMessage, error) {
-	var set v1alpha1.ApplicationSet
-	if err := json.Unmarshal(object, &set); err != nil {
-		return nil, &Problem{Reason: badShape, Text: err.Error()}
-	}
-	if name := otherGenerator(set.Spec.Generators); name != "" {
-		return nil, &Problem{Reason: needsOthers, Text: name}
-	}
-	if set.Namespace == "" {
-		set.Namespace = w.config.Namespace
-	}
-	clients := fake.NewClientBuilder()
-	clusters := clientset.NewClientset()
-	for _, secret := range w.config.Clusters {
-		clients = clients.WithObjects(secret.DeepCopy())
-		if err := clusters.Tracker().Add(secret.DeepCopy()); err != nil {
-			return nil, err
-		}
-	}
-	client := clients.Build()
-	every := generators.GetGenerators(context.Background(), client, clusters, w.config.Namespace, w, nil, generators.SCMConfig{})
-	quietly := logrus.NewEntry(logrus.StandardLogger())
-	found, _, err := template.GenerateApplications(quietly, set, every, &utils.Render{}, client)
-	if err != nil {
-		return nil, err
-	}
-	var written []json.RawMessage
-	for _, application := range found {
-		application.SetGroupVersionKind(schema.GroupVersionKind(v1alpha1.ApplicationSchemaGroupVersionKind))
-		content, err := json.Marshal(application)
-		if err != nil {
-			return nil, err
-		}
-		written = append(written, content)
-	}
-	return written, nil
-}
-
-// otherGenerator returns the name of a generator that asks something other than the object itself, Git and the clusters.
-func otherGenerator(every []v1alpha1.ApplicationSetGenerator) string {
-	for _, generator := range every {
-		content, err := json.Marshal(generator)
-		if err != nil {
-			continue
-		}
-		var fields map[string]json.RawMessage
-		_ = json.Unmarshal(content, &fields)
-		for _, name := range []string{"scmProvider", "clusterDecisionResource", "pullRequest", "plugin"} {
-			if _, there := fields[name]; there {
-				return name
-			}
-		}
-		var nested struct {
-			Matrix, Merge struct {
-				Generators []v1alpha1.ApplicationSetGenerator `json:"generators"`
-			}
-		}
-		_ = json.Unmarshal(content, &nested)
-		for _, inner := range [][]v1alpha1.ApplicationSetGenerator{nested.Matrix.Generators, nested.Merge.Generators} {
-			if name := otherGenerator(inner); name != "" {
-				return name
-			}
-		}
-	}
-	return ""
 }

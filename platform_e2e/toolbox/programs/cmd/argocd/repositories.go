@@ -141,10 +141,13 @@ func edits(source *v1alpha1.ApplicationSource, directory string) bool {
 	return false
 }
 
+// kustomizations are the names that kustomize looks for.
+var kustomizations = []string{"kustomization.yaml", "kustomization.yml", "Kustomization"}
+
 // restored keeps a directory's kustomization and returns what puts it back as it was, as Argo CD does by checking out again.
 func restored(directory string) (func(), error) {
 	kept := map[string][]byte{}
-	for _, name := range []string{"kustomization.yaml", "kustomization.yml", "Kustomization"} {
+	for _, name := range kustomizations {
 		file := filepath.Join(directory, name)
 		if found, err := os.Stat(file); err != nil || !found.Mode().IsRegular() {
 			continue
