@@ -84,12 +84,17 @@ def _run(session: nox.Session, *argv: str) -> None:
 
 
 def _platform_e2e(session: nox.Session, *argv: str) -> None:
-    """Run one of the harness's own commands, in the environment of `e2e`: building a dozen equal ones would take ten minutes."""
+    """Run one of the harness's own commands."""
+    _in_e2e(session, "platform_e2e", *argv)
+
+
+def _in_e2e(session: nox.Session, module: str, *argv: str) -> None:
+    """Run a module of Python in the environment of `e2e`: building a dozen equal ones would take ten minutes."""
     environment = Path(session._runner.global_config.envdir, "e2e")  # noqa: SLF001 - nox shares no environment
     if not _has(environment, _wanted("e2e")):
         words = ("-f", __file__, "--envdir", str(environment.parent), "-s", "e2e", "--install-only")
         session.run_install(sys.executable, "-m", "nox", *words, external=True)
-    _run(session, str(environment / "bin" / "python"), "-m", "platform_e2e", *argv)
+    _run(session, str(environment / "bin" / "python"), "-m", module, *argv)
 
 
 def _wanted(*groups: str) -> list[str]:
@@ -157,7 +162,7 @@ def registry(session: nox.Session) -> None:
 
 @nox.session
 def mac(session: nox.Session) -> None:
-    """Compile the programs that run on macOS: helm, kubectl, kustomize and k3d; -- arm64 or amd64 for one of the two."""
+    """Compile the programs that run on macOS: argocd, helm, kubectl, kustomize and k3d; -- arm64 or amd64 for one of the two."""
     _install(session, "e2e")
     _run(session, "python", "-m", "contract.mac", *session.posargs)
 
@@ -190,8 +195,15 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def security(session: nox.Session) -> None:
-    """Test that untrusted input runs, reads and ends nothing here: the part of the tests about strangers."""
+    """Test that untrusted input runs, reads and ends nothing here: the tests about strangers, and hostile layers really rendered."""
     session.notify("tests", posargs=["-m", "security", *session.posargs])
+    session.notify("confinement")
+
+
+@nox.session(venv_backend="none")
+def confinement(session: nox.Session) -> None:
+    """Render hostile layers by the real programs, which are built where they are missing; -- takes pytest's arguments."""
+    _in_e2e(session, "pytest", "-p", "no:cacheprovider", "confinement", *session.posargs)
 
 
 @nox.session(venv_backend="none")

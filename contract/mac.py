@@ -1,4 +1,4 @@
-"""Compile for macOS all programs that run there: helm, kubectl, kustomize and k3d; `nox -s mac`.
+"""Compile for macOS all programs that run there: argocd, helm, kubectl, kustomize and k3d; `nox -s mac`.
 
 It runs none of them, which would need a Mac. A program that does not compile cannot be built there either.
 """

@@ -12,10 +12,11 @@ import signal
 import subprocess
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from platform_e2e.dialogue import Dialogue
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.pipes import REST_SECONDS, TooMuch, gather, pump
 from platform_e2e.processes import RunningProcesses
@@ -309,6 +310,43 @@ def background(
             )
     except OSError as error:
         raise CommandError(words, f"could not be started: {error.strerror}", remedy=remedy) from error
+
+
+@contextlib.contextmanager
+def conversing(
+    argv: Sequence[str | Path], *, most: int, log_file: Path, env: Mapping[str, str], remedy: str = ""
+) -> Iterator[Dialogue]:
+    """Start a program that is asked and answers in lines; when the block ends its whole process group is killed.
+
+    Args:
+        argv: the program and its arguments; never a shell string.
+        most: bytes that a line of its answers may have.
+        log_file: gets its standard error; its directory must exist.
+        env: all of its environment variables; this process's own are not added.
+        remedy: the remedy in the error.
+
+    Raises:
+        CommandError: it could not be started.
+    """
+    words = [str(word) for word in argv]
+    log.debug("%s to talk with", shlex.join(words))
+    try:
+        with plainfile.appended(log_file) as errors:
+            process = subprocess.Popen(
+                words,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=dict(env),
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise CommandError(words, f"could not be started: {error.strerror}", remedy=remedy) from error
+    dialogue = Dialogue(process, most)
+    try:
+        yield dialogue
+    finally:
+        dialogue.end()
 
 
 def which(program: str) -> Path | None:

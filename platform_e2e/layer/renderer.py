@@ -11,7 +11,7 @@ from typing import Any
 
 
 class Reason(StrEnum):
-    """Why an Application or ApplicationSet is not rendered; the values are those of `argocd-render`; the last three are told here."""
+    """Why an Application or ApplicationSet is not rendered; `argocd-render` says all but TIME and DESTINATION, which are told here."""
 
     SHAPE = "shape"
     """Argo CD's own types do not take the object."""
@@ -30,7 +30,7 @@ class Reason(StrEnum):
     TIME = "time"
     """It takes too long to render."""
     MEMORY = "memory"
-    """The renderer died of it, most likely since it takes too much memory."""
+    """The renderer died of it, or a program that renders it had no memory left, or it becomes too large."""
     DESTINATION = "destination"
     """It is for another cluster than the one under test."""
 
@@ -75,6 +75,7 @@ class Material:
         build_options: argocd-cm's `kustomize.buildOptions`.
         api_versions: that charts may ask for, such as `monitoring.coreos.com/v1`, besides those of Kubernetes itself.
         clusters: Secrets of clusters, for the clusters generator.
+        new_file_globbing: argocd-cmd-params-cm's `applicationsetcontroller.enable.new.git.file.globbing`.
     """
 
     repositories: tuple[Repository, ...]
@@ -82,6 +83,7 @@ class Material:
     build_options: str = ""
     api_versions: tuple[str, ...] = ()
     clusters: tuple[Mapping[str, Any], ...] = ()
+    new_file_globbing: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,23 @@ class Rendering:
     sources: tuple[RenderedSource, ...] = ()
     applications: tuple[dict[str, Any], ...] = field(default=())
     problem: Problem | None = None
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What renders, for the head of the verdict.
+
+    Attributes:
+        confined: how it is kept apart from the user's files: `namespaces`, `chroot`, or `limits`, which is not at all.
+        argocd: version of Argo CD, such as `3.2.11`.
+        helm: version of helm, such as `3.19.4`.
+        kustomize: version of kustomize, such as `5.8.1`.
+    """
+
+    confined: str
+    argocd: str
+    helm: str
+    kustomize: str
 
 
 Render = Callable[[Sequence[Mapping[str, Any]]], list[Rendering]]

@@ -1,6 +1,6 @@
 """The embedded cluster's programs: built from the modules that `programs/go.mod` pins, once for each state of it.
 
-A run whose cluster comes from a registry needs three of them and builds only those (`TOOLS_OF_HOST`).
+A run whose cluster comes from a registry needs four of them and builds only those (`TOOLS_OF_HOST`).
 
 A program's key in the cache is the digest of go.mod, go.sum, its flags, the version of Go, and for our own programs the
 sources in `programs/`. So a change of one of our sources links one program again, and only a change of go.mod links all.
@@ -36,7 +36,6 @@ TAGS = "remove_all_sd,enable_kubernetes_sd"
 """Build tags of Prometheus: only the service discovery for Kubernetes. Other programs ignore them."""
 
 TOOLS = {
-    "github.com/argoproj/argo-cd/v3/cmd": "argocd",
     "github.com/bitnami-labs/sealed-secrets/cmd/controller": "sealed-secrets",
     "github.com/bitnami-labs/sealed-secrets/cmd/kubeseal": "kubeseal",
     "github.com/prometheus-operator/prometheus-operator/cmd/operator": "prometheus-operator",
@@ -63,7 +62,7 @@ KUBERNETES_NAMES = (
 
 KUBERNETES = "kubernetes"
 
-TOOLS_OF_HOST = ("helm", "kubectl", "kustomize")
+TOOLS_OF_HOST = ("argocd", "helm", "kubectl", "kustomize")
 """The programs that the harness itself runs on this host: all that a run needs whose cluster comes from a registry."""
 
 KUBECTL = "k8s.io/kubernetes/cmd/kubectl"
@@ -206,7 +205,7 @@ def table() -> tuple[Program, ...]:
     own.sort(key=lambda name: name != KUBERNETES)
     flags = stamps.of(pinned)
     return (
-        *(Program(name, f"./cmd/{name}", stamps.kubernetes(pinned)) for name in own),
+        *(Program(name, f"./cmd/{name}", flags.get(name) or stamps.kubernetes(pinned)) for name in own),
         *(Program(TOOLS[package], package, flags.get(TOOLS[package], ())) for package in pinned.tools),
     )
 

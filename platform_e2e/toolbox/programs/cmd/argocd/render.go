@@ -2,7 +2,7 @@ package main
 
 import (
 	"bufio"
-	"context"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,16 +12,11 @@ import (
 	"sync"
 
 	"github.com/sirupsen/logrus"
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	clientset "k8s.io/client-go/kubernetes/fake"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
-	"github.com/argoproj/argo-cd/v3/applicationset/controllers/template"
-	"github.com/argoproj/argo-cd/v3/applicationset/generators"
-	"github.com/argoproj/argo-cd/v3/applicationset/utils"
 	"github.com/argoproj/argo-cd/v3/common"
 	"github.com/argoproj/argo-cd/v3/pkg/apis/application/v1alpha1"
+	"github.com/argoproj/argo-cd/v3/util/helm"
+	"github.com/argoproj/argo-cd/v3/util/kustomize"
 )
 
 // Config is what a renderer is told once, in the file config.json of its root directory.
@@ -36,8 +31,10 @@ type Config struct {
 	APIVersions []string `json:"apiVersions"`
 	// BuildOptions are argocd-cm's kustomize.buildOptions.
 	BuildOptions string `json:"buildOptions"`
+	// NewFileGlobbing is argocd-cmd-params-cm's applicationsetcontroller.enable.new.git.file.globbing.
+	NewFileGlobbing bool `json:"newFileGlobbing"`
 	// Clusters are the Secrets that the clusters generator reads.
-	Clusters []corev1.Secret `json:"clusters"`
+	Clusters []json.RawMessage `json:"clusters"`
 }
 
 // Request asks for one object to be rendered: an Application to its manifests, an ApplicationSet to its Applications.
@@ -46,11 +43,18 @@ type Request struct {
 	Object json.RawMessage `json:"object"`
 }
 
-// Answer is the answer to a request; the first answer of all has the ID -1 and says how this process is kept apart.
+// Ready is the first line of all: what renders, how it is kept apart, and how many requests are answered at once.
+type Ready struct {
+	Confined  string `json:"confined"`
+	ArgoCD    string `json:"argocd"`
+	Helm      string `json:"helm"`
+	Kustomize string `json:"kustomize"`
+	Workers   int    `json:"workers"`
+}
+
+// Answer is the answer to a request.
 type Answer struct {
 	ID           int               `json:"id"`
-	Confined     string            `json:"confined,omitempty"`
-	Version      string            `json:"version,omitempty"`
 	Sources      []Rendered        `json:"sources,omitempty"`
 	Applications []json.RawMessage `json:"applications,omitempty"`
 	Problem      *Problem          `json:"problem,omitempty"`
@@ -62,61 +66,28 @@ type Rendered struct {
 	Manifests []json.RawMessage `json:"manifests"`
 }
 
-// Problem says why an object cannot be rendered.
-type Problem struct {
-	// Reason is one of the constants.
-	Reason string `json:"reason"`
-	Text   string `json:"text"`
-	// Source is the index of the Application's source.
-	Source int `json:"source"`
-}
-
-// What a problem is about.
-const (
-	badShape     = "shape"      // Argo CD's own types do not take the object
-	noRepository = "repository" // there is no copy of the repository
-	noChart      = "chart"      // the store does not have the chart in that version
-	needsPlugin  = "plugin"     // a config management plugin renders it
-	needsOthers  = "generator"  // a generator asks something other than Git
-	outside      = "link"       // a link leads out of its repository
-	unrendered   = "render"     // Argo CD says no
-)
-
-func (problem *Problem) Error() string { return problem.Text }
-
 func render(words []string) int {
 	// "The parent died" belongs to a thread, not to a process.
 	runtime.LockOSThread()
 	logrus.SetOutput(io.Discard)
-	step, root := "", ""
-	switch len(words) {
-	case 1:
-		root = words[0]
-	case 2:
-		step, root = words[0], words[1]
-	default:
+	if len(words) != 1 && len(words) != 2 {
 		return failed("argocd-render takes the directory that it may see, got %q", words)
 	}
-	if step == "serve" {
-		return serve(root, apart)
-	}
+	root := words[len(words)-1]
 	config, err := configuration(root)
 	if err != nil {
 		return failed("%v", err)
 	}
 	config.Confinement.Root = root
-	switch step {
-	case "lay":
-		if err := lay(config.Confinement); err != nil {
-			failed("%v", err)
-			return unlaid
-		}
-	case "jail":
-		if err := jail(config.Confinement); err != nil {
-			return failed("%v", err)
-		}
+	if len(words) == 2 {
+		return step(words[0], config.Confinement)
 	}
 	return confine(config.Confinement)
+}
+
+func failed(format string, values ...any) int {
+	fmt.Fprintf(os.Stderr, format+"\n", values...)
+	return 1
 }
 
 func configuration(root string) (*Config, error) {
@@ -131,6 +102,9 @@ func configuration(root string) (*Config, error) {
 	return config, nil
 }
 
+// largestAnswer is how many bytes an answer may have; the caller reads no longer line.
+const largestAnswer = 64 << 20
+
 // serve answers requests, one line of JSON each, until there are no more; several at once, in any order.
 func serve(root, how string) int {
 	config, err := configuration(root)
@@ -138,19 +112,30 @@ func serve(root, how string) int {
 		return failed("%v", err)
 	}
 	config.Confinement.Root = root
-	workshop := newWorkshop(config)
+	workshop, err := newWorkshop(config)
+	if err != nil {
+		return failed("%v", err)
+	}
+	ready := Ready{Confined: how, ArgoCD: common.GetVersion().Version, Workers: runtime.NumCPU()}
+	if ready.Helm, err = helm.Version(); err != nil {
+		return failed("%v", err)
+	}
+	if ready.Kustomize, err = kustomize.Version(); err != nil {
+		return failed("%v", err)
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(ready); err != nil {
+		return failed("%v", err)
+	}
 	var writing sync.Mutex
-	output := json.NewEncoder(os.Stdout)
-	output.SetEscapeHTML(false)
 	say := func(answer Answer) {
+		line := encoded(answer)
 		writing.Lock()
 		defer writing.Unlock()
-		_ = output.Encode(answer)
+		_, _ = os.Stdout.Write(line)
 	}
-	say(Answer{ID: -1, Confined: how, Version: common.GetVersion().Version})
 	requests := make(chan Request)
 	var working sync.WaitGroup
-	for range runtime.NumCPU() {
+	for range ready.Workers {
 		working.Go(func() {
 			for request := range requests {
 				say(workshop.answer(request))
@@ -170,6 +155,24 @@ func serve(root, how string) int {
 		}
 		requests <- request
 	}
+}
+
+// encoded returns the line of an answer; of one that is too long, that it is.
+func encoded(answer Answer) []byte {
+	var line bytes.Buffer
+	output := json.NewEncoder(&line)
+	output.SetEscapeHTML(false)
+	err := output.Encode(answer)
+	if err == nil && line.Len() <= largestAnswer {
+		return line.Bytes()
+	}
+	problem := &Problem{Reason: tooMuch, Text: fmt.Sprintf("it becomes more than %d MiB", largestAnswer>>20)}
+	if err != nil {
+		problem = &Problem{Reason: badShape, Text: err.Error()}
+	}
+	line.Reset()
+	_ = output.Encode(Answer{ID: answer.ID, Problem: problem})
+	return line.Bytes()
 }
 
 func (w *workshop) answer(request Request) (answer Answer) {
@@ -198,71 +201,4 @@ func (w *workshop) answer(request Request) (answer Answer) {
 		answer.Problem = problemOf(err)
 	}
 	return answer
-}
-
-func (w *workshop) applicationset(object json.RawMessage) ([]json.RawMessage, error) {
-	var set v1alpha1.ApplicationSet
-	if err := json.Unmarshal(object, &set); err != nil {
-		return nil, &Problem{Reason: badShape, Text: err.Error()}
-	}
-	if name := otherGenerator(set.Spec.Generators); name != "" {
-		return nil, &Problem{Reason: needsOthers, Text: name}
-	}
-	if set.Namespace == "" {
-		set.Namespace = w.config.Namespace
-	}
-	clients := fake.NewClientBuilder()
-	clusters := clientset.NewClientset()
-	for _, secret := range w.config.Clusters {
-		clients = clients.WithObjects(secret.DeepCopy())
-		if err := clusters.Tracker().Add(secret.DeepCopy()); err != nil {
-			return nil, err
-		}
-	}
-	client := clients.Build()
-	every := generators.GetGenerators(context.Background(), client, clusters, w.config.Namespace, w, nil, generators.SCMConfig{})
-	quietly := logrus.NewEntry(logrus.StandardLogger())
-	found, _, err := template.GenerateApplications(quietly, set, every, &utils.Render{}, client)
-	if err != nil {
-		return nil, err
-	}
-	var written []json.RawMessage
-	for _, application := range found {
-		application.SetGroupVersionKind(schema.GroupVersionKind(v1alpha1.ApplicationSchemaGroupVersionKind))
-		content, err := json.Marshal(application)
-		if err != nil {
-			return nil, err
-		}
-		written = append(written, content)
-	}
-	return written, nil
-}
-
-// otherGenerator returns the name of a generator that asks something other than the object itself, Git and the clusters.
-func otherGenerator(every []v1alpha1.ApplicationSetGenerator) string {
-	for _, generator := range every {
-		content, err := json.Marshal(generator)
-		if err != nil {
-			continue
-		}
-		var fields map[string]json.RawMessage
-		_ = json.Unmarshal(content, &fields)
-		for _, name := range []string{"scmProvider", "clusterDecisionResource", "pullRequest", "plugin"} {
-			if _, there := fields[name]; there {
-				return name
-			}
-		}
-		var nested struct {
-			Matrix, Merge struct {
-				Generators []v1alpha1.ApplicationSetGenerator `json:"generators"`
-			}
-		}
-		_ = json.Unmarshal(content, &nested)
-		for _, inner := range [][]v1alpha1.ApplicationSetGenerator{nested.Matrix.Generators, nested.Merge.Generators} {
-			if name := otherGenerator(inner); name != "" {
-				return name
-			}
-		}
-	}
-	return ""
 }

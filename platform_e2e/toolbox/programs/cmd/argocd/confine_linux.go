@@ -11,36 +11,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// nobody is the user and group that a layer is rendered as: it owns nothing.
-const nobody = 65534
-
-// Bind is a file or directory of the host that the renderer sees, never to be written.
-type Bind struct {
-	Source string `json:"source"`
-	Target string `json:"target"`
-}
-
-// Confinement says what the renderer may see and use.
-type Confinement struct {
-	// Root becomes the root directory.
-	Root string `json:"root"`
-	// Binds are mounted below it, where mounting is possible.
-	Binds []Bind `json:"binds"`
-	// Memory is how many bytes of data each process may have.
-	Memory uint64 `json:"memory"`
-	// Trusted says that a layer may be rendered without namespaces by the user's own rights.
-	Trusted bool `json:"trusted"`
-}
-
-// How the renderer was kept apart; `render` tells its caller.
-const (
-	apart   = "namespaces"
-	jailed  = "chroot"
-	limited = "limits"
-)
-
 // unlaid is the exit status of a process that could not lay its mounts and has read nothing.
 const unlaid = 77
+
+// What the processes of the renderer are started for.
+const (
+	stepLay   = "lay"
+	stepJail  = "jail"
+	stepPlain = "plain"
+	stepServe = "serve"
+)
+
+// mappedToUser is the variable of a process that is root of a user namespace only, and outside of it the user that started it.
+const mappedToUser = "PLATFORM_E2E_RENDER_MAPPED"
 
 // confine runs the renderer in namespaces of its own, as nobody, with what it may see as its root directory, and returns its
 // exit status.
@@ -48,28 +31,52 @@ const unlaid = 77
 // Three processes: this one stays where it is and waits; the second lays the mounts, for which it must be root of its
 // namespaces; the third is in one more user namespace, where it is nobody and has no capability.
 func confine(c Confinement) int {
-	command := again("lay", c.Root)
+	command := again(stepLay, c.Root, "/")
 	command.SysProcAttr.Cloneflags = unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
-	if os.Geteuid() != 0 {
+	root := os.Geteuid() == 0
+	if !root {
+		command.Env = append(command.Env, mappedToUser+"=yes")
 		mapped(command.SysProcAttr, 0, os.Geteuid(), os.Getegid())
 	}
-	if err := command.Start(); err == nil {
+	why := command.Start()
+	if why == nil {
 		if status := wait(command); status != unlaid {
 			return status
 		}
-	} else if os.Geteuid() != 0 && !c.Trusted {
-		return failed("this kernel refuses namespaces to you (%v), so a layer cannot be kept apart from your files", err)
+		why = errors.New("mounts are refused")
 	}
-	if os.Geteuid() == 0 {
-		return start(again("jail", c.Root))
+	if root {
+		if status := start(again(stepJail, c.Root, "/")); status != unlaid {
+			return status
+		}
+		why = errors.New("namespaces and another root directory are refused")
 	}
 	if !c.Trusted {
-		return failed("a layer cannot be kept apart from your files")
+		return notApart(why)
 	}
-	if err := limit(c.Memory); err != nil {
-		return failed("limits of memory: %v", err)
+	return start(again(stepPlain, c.Root, c.Root))
+}
+
+// step does what a process of the renderer was started for.
+func step(name string, c Confinement) int {
+	var err error
+	switch name {
+	case stepLay:
+		err = lay(c)
+	case stepJail:
+		err = jail(c)
+	case stepPlain:
+		if err = plain(c); err == nil {
+			return serve(c.Root, limited)
+		}
+		return failed("%v", err)
+	case stepServe:
+		// In a network without any interface nothing depends on it.
+		_ = silence()
+		return serve(c.Root, apart)
 	}
-	return serve(c.Root, limited)
+	failed("%v", err)
+	return unlaid
 }
 
 // lay mounts what the renderer may see and starts it as nobody.
@@ -104,12 +111,12 @@ func lay(c Confinement) error {
 	if err := limit(c.Memory); err != nil {
 		return fmt.Errorf("limits of memory: %w", err)
 	}
-	command := again("serve", "/")
+	command := again(stepServe, "/", "/")
 	command.Path = "/bin/argocd"
 	command.Dir = "/"
 	command.SysProcAttr.Cloneflags = unix.CLONE_NEWUSER
 	outside := nobody
-	if mappedToUser() {
+	if os.Getenv(mappedToUser) != "" {
 		outside = 0
 	}
 	mapped(command.SysProcAttr, nobody, outside, outside)
@@ -123,9 +130,6 @@ func lay(c Confinement) error {
 	os.Exit(wait(command))
 	return nil
 }
-
-// mappedToUser tells whether this process is root of a user namespace only, which then is the user that started the program.
-func mappedToUser() bool { return os.Getenv("PLATFORM_E2E_RENDER_USER") == "mapped" }
 
 func (bind Bind) lay(root string, readonly bool) error {
 	target := filepath.Join(root, bind.Target)
@@ -170,6 +174,21 @@ func pivot(root string) error {
 
 // jail renders as nobody below the root directory, where there can be no namespaces, as in a container.
 func jail(c Confinement) error {
+	for _, bind := range c.Binds {
+		if err := bind.supply(c.Root); err != nil {
+			return err
+		}
+	}
+	// Every program that is started has it open.
+	null := filepath.Join(c.Root, "dev", "null")
+	if err := unix.Mknod(null, unix.S_IFCHR|0o666, int(unix.Mkdev(1, 3))); err != nil {
+		if err := os.WriteFile(null, nil, 0o666); err != nil {
+			return err
+		}
+	}
+	if err := os.Chmod(null, 0o666); err != nil {
+		return err
+	}
 	if err := limit(c.Memory); err != nil {
 		return fmt.Errorf("limits of memory: %w", err)
 	}
@@ -188,11 +207,22 @@ func jail(c Confinement) error {
 	if err := syscall.Setuid(nobody); err != nil {
 		return err
 	}
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return err
+	if err := silence(); err != nil {
+		return fmt.Errorf("closing the network: %w", err)
 	}
 	os.Exit(serve("/", jailed))
 	return nil
+}
+
+// plain prepares to render where nothing can be kept apart, for a layer that its user trusts.
+func plain(c Confinement) error {
+	for _, bind := range c.Binds {
+		if err := bind.supply(c.Root); err != nil {
+			return err
+		}
+	}
+	_ = silence()
+	return limit(c.Memory)
 }
 
 // limit bounds what this process and its children may use: memory, and the size of a file.
@@ -206,14 +236,13 @@ func limit(memory uint64) error {
 	return nil
 }
 
-// again returns a command that starts this program once more, with nothing of the environment.
-func again(words ...string) *exec.Cmd {
-	command := exec.Command("/proc/self/exe", words...)
+// again returns a command that starts this program once more.
+//
+// Args: what for; the directory that the renderer may see; and what that directory is called there.
+func again(name, root, seen string) *exec.Cmd {
+	command := exec.Command("/proc/self/exe", name, root)
 	command.Args[0] = "argocd-render"
-	command.Env = []string{"ARGOCD_BINARY_NAME=argocd-render", "PATH=/bin", "HOME=/tmp", "TMPDIR=/tmp", "GOMEMLIMIT=1GiB"}
-	if os.Geteuid() != 0 {
-		command.Env = append(command.Env, "PLATFORM_E2E_RENDER_USER=mapped")
-	}
+	command.Env = environment(seen)
 	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return command
@@ -224,7 +253,7 @@ func mapped(attributes *syscall.SysProcAttr, inside, user, group int) {
 	attributes.Cloneflags |= unix.CLONE_NEWUSER
 	attributes.UidMappings = []syscall.SysProcIDMap{{ContainerID: inside, HostID: user, Size: 1}}
 	attributes.GidMappings = []syscall.SysProcIDMap{{ContainerID: inside, HostID: group, Size: 1}}
-	attributes.Credential = &syscall.Credential{Uid: uint32(inside), Gid: uint32(inside), NoSetGroups: os.Geteuid() != 0 || mappedToUser()}
+	attributes.Credential = &syscall.Credential{Uid: uint32(inside), Gid: uint32(inside), NoSetGroups: os.Geteuid() != 0 || os.Getenv(mappedToUser) != ""}
 	attributes.GidMappingsEnableSetgroups = !attributes.Credential.NoSetGroups
 }
 
@@ -244,9 +273,4 @@ func wait(command *exec.Cmd) int {
 		return failed("the renderer ended: %v", err)
 	}
 	return 0
-}
-
-func failed(format string, values ...any) int {
-	fmt.Fprintf(os.Stderr, format+"\n", values...)
-	return 1
 }
