@@ -96,7 +96,7 @@ def deploy(
     """
     began = time.monotonic()
     layer.demand_unchanged()
-    commit = git.publish(layer.directory, pool_map=pool_map, not_judged=_files_not_judged(layer))
+    commit = git.publish(layer.directory, pool_map=pool_map, also_own=layer.urls, not_judged=_files_not_judged(layer))
     # Nor may a file have changed while it was read for the commit.
     layer.demand_unchanged()
     kept = commit.before is not None
@@ -121,11 +121,15 @@ def deploy(
 
 
 def _files_not_judged(layer: Layer) -> frozenset[str]:
-    """Return the files with an object that is not judged, relative to the layer, as far as they are in it."""
-    below = (paths.repository_of(layer.directory) / each.file for each in layer.not_judged)
-    return frozenset(
-        file.relative_to(layer.directory).as_posix() for file in below if file.is_relative_to(layer.directory)
-    )
+    """Return the files, relative to the layer, that have nothing of Argo CD's that is judged.
+
+    A file of an Application that is not judged is among them, whatever else it has, and so is an example that nothing applies.
+    """
+    top = paths.repository_of(layer.directory)
+    files = {each.file for each in layer.projects} | {each.file for each in layer.applicationsets}
+    files |= {each.file for each in layer.applications}
+    judged = {top / file for file in files - {each.file for each in layer.not_judged}}
+    return frozenset(path.relative_to(layer.directory).as_posix() for path in layer.files if path not in judged)
 
 
 def _of_applications(layer: Layer, refused: Mapping[str, str]) -> dict[str, str]:
@@ -143,7 +147,7 @@ def _of_applications(layer: Layer, refused: Mapping[str, str]) -> dict[str, str]
 def apply_roots(
     kube: Kube, layer: Layer, git: GitServer, *, timeout: float, given_up: Callable[[], bool] | None = None
 ) -> Roots:
-    """Apply the AppProjects, Applications and ApplicationSets under `argocd/` as they are served, by server-side apply.
+    """Apply the AppProjects, Applications and ApplicationSets of the layer's roots as they are served, by server-side apply.
 
     What is not judged is not applied: what it would make here nobody has looked at. Argo CD makes what others have of it.
 
@@ -163,8 +167,10 @@ def apply_roots(
     """
     files = {project.file for project in layer.projects} | {appset.file for appset in layer.applicationsets}
     files |= {app.file for app in layer.applications if app.generated_by is None}
-    served = [layer.relative(file) for file in sorted(files)]
-    objects = [obj for file in served for obj in YAML(typ="safe", pure=True).load_all(git.read(file)) if obj]
+    served = [git.read(layer.relative(file)) for file in sorted(files & layer.by_hand)]
+    if layer.rendered_roots:
+        served.append(git.served(list(layer.rendered_roots), layer.urls))
+    objects = [obj for text in served for obj in YAML(typ="safe", pure=True).load_all(text) if obj]
     apart = {each.identity for each in layer.not_judged}
     wanted = [obj for kind in _ORDER for obj in _flat(objects) if f"{obj.get('apiVersion')}/{obj.get('kind')}" == kind]
     wanted = [obj for obj in map(_placed, wanted) if obj is not None and _identity(obj) not in apart]

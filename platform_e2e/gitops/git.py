@@ -11,6 +11,7 @@ branches.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -135,6 +136,17 @@ class GitServer:
                 self.repository.move(branch, sha, self.repository.head(branch))
             self._push(branches)
         return Commit(sha, layer, head, changed, changes=new.changes)
+
+    def served(self, objects: Sequence[Object], own: Sequence[str]) -> str:
+        """Return objects as a YAML text, with the references to the layer's repository as they are served.
+
+        Args:
+            objects: of Argo CD, as they were rendered.
+            own: URLs of the layer's repository.
+        """
+        text = "\n---\n".join(json.dumps(each, indent=1) for each in objects)
+        file = "rendered.yaml"
+        return transform({file: text.encode()}, url=self.url, also_own=own).files.get(file, text.encode()).decode()
 
     def commit(self, changes: Mapping[str, bytes | None], message: str, *, branch: str = BRANCH) -> str:
         """Commit and push changes of files, and return the new commit.

@@ -99,11 +99,16 @@ def transform(
         UnreadableYaml: a file that mentions a repository or a moved address is not YAML.
     """
     moves = pool_remap.ranges(pool_map or {})
-    read = {
-        file: yaml_patches.read(file, content.decode("utf-8", errors="surrogateescape"))
-        for file, content in sorted(files.items())
-        if _YAML.fullmatch(file) and _concerned(content, moves)
-    }
+    read: dict[str, list[yaml_patches.Fragment]] = {}
+    for file, content in sorted(files.items()):
+        if not _YAML.fullmatch(file) or not _concerned(content, moves):
+            continue
+        try:
+            read[file] = yaml_patches.read(file, content.decode("utf-8", errors="surrogateescape"))
+        except yamledit.UnreadableYaml:
+            # Such as the template of a chart.
+            if file not in not_judged:
+                raise
     places = [place for parts in read.values() for part in parts for place in repository_references.find(part)]
     judged = [place for place in places if place.file not in not_judged]
     own = _own_repository(judged, url, also_own) or _usual_repository(places, url, also_own)
@@ -161,18 +166,16 @@ def _own_repository(places: Sequence[Place], url: str, also_own: Sequence[str]) 
 def _usual_repository(places: Sequence[Place], url: str, also_own: Sequence[str]) -> str:
     """Return the repository that sources with a path name most often, one that is not mapped before one that is."""
     asked = Counter(place.url for place in places if place.role in (Role.SOURCE, Role.GENERATOR))
-    mapped = {repository_references.canonical(other) for other in (*also_own, url)}
-    return max(
-        asked, key=lambda found: (repository_references.canonical(found) not in mapped, asked[found]), default=""
-    )
+    mapped = {canonical(other) for other in (*also_own, url)}
+    return max(asked, key=lambda found: (canonical(found) not in mapped, asked[found]), default="")
 
 
 def _is_own(place: Place, own: str, url: str, also_own: Sequence[str]) -> bool:
     """Tell whether a reference beside an object that is not judged can be served: it is to the layer itself, on a branch."""
     if place.role is Role.ALLOWED:
         return True
-    ours = {repository_references.canonical(name) for name in (own, url, *also_own) if name}
-    known = place.role in (Role.SOURCE, Role.GENERATOR) and repository_references.canonical(place.url) in ours
+    ours = {canonical(name) for name in (own, url, *also_own) if name}
+    known = place.role in (Role.SOURCE, Role.GENERATOR) and canonical(place.url) in ours
     return known and not _refuse_revision(place)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from platform_e2e import paths
 from platform_e2e.addresses import AddressRange
@@ -17,6 +18,7 @@ from platform_e2e.layer.inventory import LoadBalancer, MetricsService, Pool
 from platform_e2e.layer.not_judged import Accepted, NotJudged
 from platform_e2e.layer.objects import Exemption, Rendered
 from platform_e2e.layer.releases import Release
+from platform_e2e.layer.renderer import Engine
 from platform_e2e.layer.unread import Unread
 
 _NAMED = 5
@@ -40,6 +42,10 @@ class Layer:
         exemptions: every promise that something in the layer says it does not make.
         unread: manifests that no Application reads.
         not_judged: Applications and ApplicationSets that cannot be rendered here; none of `applications` is among them.
+        by_hand: files of what is applied by hand, from the top of the repository that has the layer.
+        rendered_roots: what is applied by hand once it is rendered: the objects of kustomizations and charts.
+        urls: of its repository, in all known spellings.
+        engine: what rendered it.
         begins: what was taken for what, and why, one sentence each.
         accepted: of which of these the team accepts that they are not judged.
         contents: the SHA-256 of each file when the reading began, by its path relative to the layer.
@@ -58,6 +64,10 @@ class Layer:
     exemptions: tuple[Exemption, ...]
     unread: tuple[Unread, ...] = ()
     not_judged: tuple[NotJudged, ...] = ()
+    by_hand: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
+    rendered_roots: tuple[dict[str, Any], ...] = field(default=(), repr=False, compare=False)
+    urls: tuple[str, ...] = field(default=(), compare=False)
+    engine: Engine | None = field(default=None, compare=False)
     begins: tuple[str, ...] = ()
     accepted: tuple[Accepted, ...] = ()
     contents: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)

@@ -41,7 +41,7 @@ def load(
         material: what there is besides the layer itself: charts and other repositories.
 
     Raises:
-        LayerError: nothing of the layer can be judged; the text has file and line.
+        LayerError, LayerErrors: nothing of the layer can be judged; the text has file and line of all that keeps it from that.
         WrongUsage: the directory does not exist, or is not a layer.
         BrokenHarness: the renderer cannot be run.
     """
@@ -57,9 +57,10 @@ def load(
         for each in begins.roots:
             found.begin(each, begins.urls[0] if begins.urls else _URL, render)
         found.render(render)
+        engine = render.engine
     found.leave_out_others(begins.said.content.destinations)
     if not found.rendered:
-        raise found.nothing()
+        found.nothing()
     every = tuple(sorted(found.rendered.values(), key=lambda application: application.name))
     every = tuple(
         replace(application, allowed_by=found.project_of(application)) for application in rendering.scoped(every)
@@ -79,6 +80,11 @@ def load(
         exemptions=_exemptions(found, rendered, left),
         unread=left,
         not_judged=tuple(found.refused),
+        accepted=begins.said.content.accept,
+        by_hand=frozenset(found.by_hand),
+        rendered_roots=tuple(found.rendered_roots),
+        urls=begins.urls,
+        engine=engine,
         begins=begins.reasons,
         contents=contents,
         besides=apart,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, NoReturn
 
 from platform_e2e import paths
 from platform_e2e.layer import (
@@ -20,7 +21,7 @@ from platform_e2e.layer import (
 from platform_e2e.layer.applications import Application
 from platform_e2e.layer.applicationsets import ApplicationSet, Environment
 from platform_e2e.layer.destinations import Destination
-from platform_e2e.layer.errors import LayerError, WrongAnnotation
+from platform_e2e.layer.errors import LayerError, WrongAnnotation, refuse
 from platform_e2e.layer.field_locations import Written
 from platform_e2e.layer.not_judged import NotJudged
 from platform_e2e.layer.objects import Rendered, described
@@ -48,6 +49,8 @@ class Reading:
         applicationsets: those that were expanded.
         projects: AppProjects.
         environments: of the ApplicationSets.
+        by_hand: files of what is applied by hand.
+        rendered_roots: what is applied by hand once it is rendered.
         read: directories that Applications read something of.
         refused: what cannot be judged.
         errors: why, with file and line, in the same order.
@@ -61,6 +64,8 @@ class Reading:
     projects: dict[_Key, Rendered] = field(default_factory=dict)
     seen: list[Document] = field(default_factory=list)
     environments: list[Environment] = field(default_factory=list)
+    by_hand: set[str] = field(default_factory=set)
+    rendered_roots: list[dict[str, Any]] = field(default_factory=list)
     read: set[Path] = field(default_factory=set)
     refused: list[NotJudged] = field(default_factory=list)
     errors: list[LayerError] = field(default_factory=list)
@@ -76,11 +81,11 @@ class Reading:
         path = self.root / root.path
         match root.kind:
             case Kind.DIRECTORY:
-                self.take(manifests.directory(self.root, path, recurse=True, refused=self._refuse_file))
+                self._by_hand(manifests.directory(self.root, path, recurse=True, refused=self._refuse_file))
             case Kind.FILE:
                 try:
                     documents = yamlfile.read(self.root, path)
-                    self.take([item for document in documents for item in manifests.objects(document)])
+                    self._by_hand([item for document in documents for item in manifests.objects(document)])
                 except LayerError as error:
                     self._refuse_file(error)
             case _:
@@ -92,12 +97,17 @@ class Reading:
                     parts = rendering.inputs(self.root, application, made)
                     self.read |= unread.directories(self.root, parts)
                     objects = rendering.objects(application, made, parts)
+                    self.rendered_roots += [each.object for each in objects]
                     self.take(each.document for each in objects)
                     return
                 wrong = rendering.refusal(self.root, application, made.problem)
                 self._refuse(described(root.kind, root.path, None), made.problem.reason, wrong)
                 for part in root.parts:
                     self.begin(part, url, render)
+
+    def _by_hand(self, documents: Sequence[Document]) -> None:
+        self.by_hand |= {document.file for document in documents}
+        self.take(documents)
 
     def take(self, documents: Iterable[Document]) -> None:
         """Take note of the Applications, ApplicationSets and AppProjects among some objects, and check all for annotations."""
@@ -183,18 +193,23 @@ class Reading:
         """Take note of a file among the roots that cannot be read."""
         self._refuse(f"file/{error.file}", Reason.RENDER, error)
 
-    def _refuse(self, name: str, reason: Reason, error: LayerError) -> None:
+    def _refuse(self, name: str, reason: Reason, error: LayerError, reads: tuple[str, ...] | None = None) -> None:
         if isinstance(error, WrongAnnotation):
             raise error
         problem = (error.problem.partition(": ")[2] or error.problem).removeprefix(f"{name}: ")
-        self.refused.append(NotJudged(name, reason, problem, error.remedy, error.file, error.line))
+        self.refused.append(NotJudged(name, reason, problem, error.remedy, error.file, error.line, reads))
         self.errors.append(error)
 
-    def nothing(self) -> LayerError:
-        """Return the error of a layer of which nothing can be judged."""
-        if self.errors:
-            return self.errors[0]
-        return LayerError(".", None, "holds no Application", "a layer that deploys nothing proves nothing")
+    def nothing(self) -> NoReturn:
+        """Refuse a layer of which nothing can be judged.
+
+        Raises:
+            LayerError: there is one cause.
+            LayerErrors: there are several.
+        """
+        if not self.errors:
+            raise LayerError(".", None, "holds no Application", "a layer that deploys nothing proves nothing")
+        refuse(self.errors)
 
     def _application(self, new: Application) -> None:
         known = self.applications.setdefault((new.namespace, new.name), new)

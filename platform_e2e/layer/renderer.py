@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 
 class Reason(StrEnum):
@@ -146,8 +146,16 @@ class Engine:
     kustomize: str
 
 
-Render = Callable[[Sequence[Mapping[str, Any]]], list[Rendering]]
-"""Render Applications and ApplicationSets, each by itself; one result for each, in their order."""
+class Render(Protocol):
+    """What renders Applications and ApplicationSets."""
+
+    @property
+    def engine(self) -> Engine:
+        """Return what renders."""
+
+    def __call__(self, objects: Sequence[Mapping[str, Any]]) -> list[Rendering]:
+        """Render objects, each by itself; one result for each, in their order."""
+
 
 Renderer = Callable[[Material], AbstractContextManager[Render]]
 """Begin to render a layer; what is begun ends with the context."""

@@ -10,6 +10,8 @@ from typing import Any
 
 from platform_e2e.layer import yamlfile
 from platform_e2e.layer.errors import LayerError
+from platform_e2e.layer.not_judged import Accepted
+from platform_e2e.layer.renderer import Reason
 from platform_e2e.layer.yamlfile import Document
 from platform_e2e.untrusted import typed
 from platform_e2e.untrusted.documents import NoDocument
@@ -30,19 +32,6 @@ class NamedRoot:
 
     path: str
     valueFiles: tuple[str, ...] = ()  # noqa: N815 - the name in the file
-
-
-@dataclass(frozen=True)
-class Accepted:
-    """Something unknown that does not make a run fail.
-
-    Attributes:
-        object: as findings name it, such as `application/cert-manager -n argocd`.
-        reason: why.
-    """
-
-    object: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -68,7 +57,8 @@ MEANINGS: Mapping[str, str] = {
     "roots": "what is applied by hand: paths of directories or files from the repository's root; of a chart also `{path, valueFiles}`",
     "urls": "further URLs under which Applications read this repository, besides its remotes in Git",
     "destinations": "servers or names of the clusters that are the one under test; Applications for others are left out and named",
-    "accept": "what may stay unknown: a list of `{object, reason}`",
+    "accept": "what may stay unknown: a list of `{object, reason}`, the object as the verdict names it, the reason one of "
+    + ", ".join(f"`{reason}`" for reason in Reason),
     "kustomizeBuildOptions": "`kustomize.buildOptions` of argocd-cm, where no file of the repository says it",
 }
 """What the keys are for, in the order of the page."""
@@ -129,12 +119,13 @@ def _said(path: Path, root: Path) -> Said:
     except NoDocument as error:
         raise document.error(f"{NAME}: {error}", f"see {PAGE}", _keys(str(error))) from error
     for index, each in enumerate(content.accept):
-        for name, value in (("object", each.object), ("reason", each.reason)):
-            if not value.strip():
-                problem = f"{NAME}: `accept[{index}].{name}` must be a text, got an empty one"
-                raise document.error(
-                    problem, "name object and reason of what may stay unknown", ("accept", index, name)
-                )
+        remedy = "name the object as the verdict does, and the word of the reason"
+        if not each.object.strip():
+            problem = f"{NAME}: `accept[{index}].object` must be a text, got an empty one"
+            raise document.error(problem, remedy, ("accept", index, "object"))
+        if each.reason not in set(Reason):
+            problem = f"{NAME}: `accept[{index}].reason` must be one of {', '.join(Reason)}, got `{each.reason}`"
+            raise document.error(problem, remedy, ("accept", index, "reason"))
     return Said(content, document)
 
 

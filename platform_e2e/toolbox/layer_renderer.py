@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from platform_e2e.layer import Material, Renderer, argocd_render
 from platform_e2e.layer.renderer import Render
 from platform_e2e.timeline import Timeline
-from platform_e2e.toolbox import programs
+from platform_e2e.toolbox import gomod, programs
 from platform_e2e.toolbox.programs import Programs
 
 PROGRAMS = ("argocd", "helm", "kustomize")
@@ -31,7 +31,9 @@ def renderer(built: Callable[[], Programs] = _built, *, trusted: bool = False) -
     def begin(material: Material) -> Iterator[Render]:
         found = built()
         argocd, helm, kustomize = (found.path(name) for name in PROGRAMS)
-        with argocd_render.renderer(argocd, helm, kustomize, trusted=trusted)(material) as render:
+        version = gomod.read().module("k8s.io/kubernetes").version.removeprefix("v")
+        begun = argocd_render.renderer(argocd, helm, kustomize, kubernetes=version, trusted=trusted)
+        with begun(material) as render:
             yield render
 
     return begin

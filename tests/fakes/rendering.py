@@ -7,13 +7,14 @@ it with the program.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from platform_e2e.layer import Material, kustomize, manifests
 from platform_e2e.layer.errors import LayerError
-from platform_e2e.layer.renderer import Problem, Reason, Render, RenderedSource, Renderer, Rendering
+from platform_e2e.layer.renderer import Engine, Problem, Reason, Render, RenderedSource, Renderer, Rendering
 from tests.fakes import templates
 from tests.fakes.generators import Expansion, GeneratorError
 from tests.fakes.templates import TemplateError
@@ -33,9 +34,28 @@ def renderer(build: Kustomize = no_kustomize) -> Renderer:
     @contextlib.contextmanager
     def begin(material: Material) -> Iterator[Render]:
         fake = _Fake(material, build)
-        yield lambda objects: [fake.render(each) for each in objects]
+        yield Fake(lambda objects: [fake.render(each) for each in objects])
 
     return begin
+
+
+ENGINE = Engine("limits", "3.2.11", "3.19.4", "5.8.1")
+
+
+@dataclass(frozen=True)
+class Fake:
+    """Render by a function.
+
+    Attributes:
+        by: the function.
+        engine: what is said to render.
+    """
+
+    by: Callable[[Sequence[Mapping[str, Any]]], list[Rendering]]
+    engine: Engine = ENGINE
+
+    def __call__(self, objects: Sequence[Mapping[str, Any]]) -> list[Rendering]:
+        return self.by(objects)
 
 
 class _Refused(Exception):

@@ -14,7 +14,7 @@ from platform_e2e.gitops.argocd import APPLICATION, APPLICATIONSET
 from platform_e2e.gitops.rollout import GiveUp
 from platform_e2e.gitops.transform import SourceError, transform
 from platform_e2e.gitops.unjudged import WAITS_FOR, waits_for
-from platform_e2e.layer import Layer, load
+from platform_e2e.layer import Layer
 from platform_e2e.timeline import Timeline
 from tests.fakes import layers
 from tests.fakes.argocd import SHA, ChangingKube, converged
@@ -67,7 +67,7 @@ def layer(tmp_path: Path) -> Layer:
         "manifests/chat/dev/cm.yaml": layers.CONFIGMAP,
         "manifests/chat/prod/cm.yaml": layers.CONFIGMAP,
     }
-    return replace(load(layers.write(tmp_path / "layer", files)), not_judged=(CERTS,))
+    return replace(layers.load(layers.write(tmp_path / "layer", files)), not_judged=(CERTS,))
 
 
 @pytest.fixture
@@ -229,7 +229,7 @@ class Git:
 def test_what_is_not_judged_is_not_applied_by_hand_and_its_shape_does_not_matter(tmp_path: Path, odd: str) -> None:
     more = f"---\napiVersion: argoproj.io/v1alpha1\nkind: Application\n{odd or 'metadata: {name: odd}'}\n---\n- text\n"
     files = layers.write(tmp_path / "layer", {"argocd/applications/one.yaml": layers.APPLICATION})
-    layer = replace(load(files), not_judged=(CERTS, unjudged("odd")))
+    layer = replace(layers.load(files), not_judged=(CERTS, unjudged("odd")))
     (files / "argocd/applications/one.yaml").write_text(CHILDREN.format(ONE=layers.APPLICATION) + more)
     kube: Any = Cluster()
     deploy.apply_roots(kube, layer, Git(layer), timeout=5)  # type: ignore[arg-type]
@@ -270,6 +270,6 @@ def test_what_is_judged_is_refused_as_before() -> None:
 
 def test_the_server_is_told_the_files_of_the_layer_with_what_is_not_judged(tmp_path: Path) -> None:
     (tmp_path / ".git").mkdir()
-    layer = load(layers.write(tmp_path / "platform", {}))
+    layer = layers.load(layers.write(tmp_path / "platform", {}))
     inside, outside = unjudged("certs", file="platform/apps/certs.yaml"), unjudged("else", file="others/else.yaml")
     assert deploy._files_not_judged(replace(layer, not_judged=(inside, outside))) == {"apps/certs.yaml"}

@@ -164,7 +164,7 @@ def test_an_applicationset_that_is_not_expanded_does_not_stop_the_rest(
             for kind, each in zip(kinds, every, strict=True)
         ]
 
-    found = layer.load(root, lambda _: contextlib.nullcontext(render))
+    found = layer.load(root, lambda _: contextlib.nullcontext(rendering.Fake(render)))
     assert [one.name for one in found.applications] == ["one"]
     (one,) = found.not_judged
     assert (one.object, one.reason, one.file, one.line) == ("applicationset/set -n argocd", problem.reason, FILE, 5)

@@ -454,7 +454,7 @@ def test_a_root_that_is_not_there_is_refused(tmp_path: Path, path: str) -> None:
         ("accept:\n- {object: a}\n", "must have the field `reason`"),
         (
             "accept:\n- {object: a, reason: ' '}\n",
-            "platform-e2e.yaml:2: platform-e2e.yaml: `accept[0].reason` must be a text, got an empty",
+            "platform-e2e.yaml:2: platform-e2e.yaml: `accept[0].reason` must be one of shape, repository, chart",
         ),
         ("- x\n", "platform-e2e.yaml:1: platform-e2e.yaml must be a mapping, got a list"),
         ("urls: []\n---\nurls: []\n", "must have one document, got 2"),
@@ -472,9 +472,9 @@ def test_the_file_is_refused_with_line_and_known_keys(tmp_path: Path, text: str,
 def test_the_file_is_that_of_the_directory_or_of_the_repository(tmp_path: Path) -> None:
     top = checkout(tmp_path / "layer", URL)
     write(top, {"platform/sets/a.yaml": app("a", "platform/x"), "platform/x/one.yaml": CONFIGMAP})
-    write(top, {"platform-e2e.yaml": "accept:\n- {object: application/a -n argocd, reason: later}\n"})
+    write(top, {"platform-e2e.yaml": "accept:\n- {object: application/a -n argocd, reason: chart}\n"})
     (accepted,) = place(top / "platform").said.content.accept
-    assert (accepted.object, accepted.reason) == ("application/a -n argocd", "later")
+    assert (accepted.object, accepted.reason) == ("application/a -n argocd", "chart")
     write(top, {"platform/platform-e2e.yaml": "destinations: [prod]\n"})
     assert place(top / "platform").said.content.destinations == ("prod",)
 

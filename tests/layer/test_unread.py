@@ -113,7 +113,10 @@ def test_what_no_application_need_read(tmp_path: Path, file: str) -> None:
 
 
 def test_manifests_beside_the_foundations_are_those_of_helm(tmp_path: Path) -> None:
-    files = {"foundations/foundations.yaml": "releases: []\n", "foundations/values/x.yaml": layers.CONFIGMAP}
+    files: dict[str, str | bytes | None] = {
+        "foundations/foundations.yaml": "releases: []\n",
+        "foundations/values/x.yaml": layers.CONFIGMAP,
+    }
     assert unread(tmp_path, files) == []
 
 

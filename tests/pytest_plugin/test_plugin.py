@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.installed import ROOT, Environment, built, environment, renderer
+from tests.support.installed import ROOT, SECONDS, Environment, built, environment, renderer
 
 QUICK = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
 """Hypothesis takes as long to load as all else together, and is nothing that the plugin could meet."""
@@ -76,7 +76,7 @@ def test_a_wheel_serves_a_repository_that_has_one_test_and_a_layer(
     installed: Environment, repository: Path, rendering: dict[str, str]
 ) -> None:
     here = installed
-    done = here.run("pytest", "-s", *QUICK, where=repository, **rendering)
+    done = here.run("pytest", "-s", *QUICK, where=repository, timeout=SECONDS, **rendering)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "applications: application/root -n argocd" in done.stdout
     assert all(path.is_relative_to(here.packages) for path in where_from(done.stdout))
@@ -87,7 +87,7 @@ def test_an_editable_installation_serves_the_same_repository(
     editable: Path, tmp_path: Path, repository: Path, rendering: dict[str, str]
 ) -> None:
     here = environment(tmp_path / "env", editable)
-    done = here.run("pytest", "-s", *QUICK, where=repository, **rendering)
+    done = here.run("pytest", "-s", *QUICK, where=repository, timeout=SECONDS, **rendering)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "applications: application/root -n argocd" in done.stdout
     assert all(path.is_relative_to(ROOT) for path in where_from(done.stdout))
@@ -112,6 +112,7 @@ def test_in_a_checkout_each_module_is_loaded_from_one_place(
     done = here.run(
         *words,
         where=ROOT,
+        timeout=SECONDS,
         **rendering,
         PLATFORM_E2E_ARTIFACTS=str(tmp_path / "artifacts"),
     )
@@ -162,7 +163,7 @@ def test_an_option_that_another_plugin_has_stays_that_plugins(
     (repository / "other").symlink_to("platform")
     words = ("pytest", "-s", *QUICK, "--layer", "nowhere", "--platform-e2e-layer", "other")
     both = {**rendering, "PYTHONPATH": f"{place}:{rendering['PYTHONPATH']}"}
-    done = installed.run(*words, where=repository, **both)
+    done = installed.run(*words, where=repository, timeout=SECONDS, **both)
     assert "ValueError" not in done.stderr
     assert done.returncode == 0, done.stdout + done.stderr
     assert "applications: application/root -n argocd" in done.stdout
