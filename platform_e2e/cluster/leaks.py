@@ -16,7 +16,7 @@ from platform_e2e import paths
 from platform_e2e.cluster import gc, hoststate
 from platform_e2e.cluster.directory import ClusterDirectory
 from platform_e2e.cluster.hoststate import HostState, Mark
-from platform_e2e.errors import WrongUsage
+from platform_e2e.errors import ExitCode, WrongUsage
 from platform_e2e.paths import command
 from platform_e2e.shell import background
 from platform_e2e.toolbox.waiting import NotInTime, wait_until
@@ -150,7 +150,8 @@ def _one(ending: Ending, argv: Sequence[str], mark: Mark, ignored: Sequence[str]
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-    if not trouble and (process.returncode == 0) != (ending is Ending.NORMAL):
+    sound = process.returncode in {ExitCode.HOLDS, ExitCode.UNKNOWN}
+    if not trouble and sound != (ending is Ending.NORMAL):
         trouble = f"it ended with status {process.returncode}, see {log}"
     seconds, after = _settled(before, lambda: hoststate.look(mark, ignored))
     return Leak(ending, process.returncode, seconds, tuple(before.left(after)), tuple(before.lost(after)), trouble)

@@ -178,12 +178,23 @@ def test_any_other_fault_is_one(findings: list[Finding]) -> None:
     assert unjudged_behind([about(WAITS_FOR, CERTS.object)], ()) is None
 
 
-def test_one_that_is_known_to_wait_is_told_so_at_once_and_not_by_what_the_other_lacks() -> None:
+@pytest.mark.parametrize("live", ["absent", "degraded"])
+def test_one_that_is_known_to_wait_is_told_so_at_once_and_not_by_what_the_other_lacks(
+    monkeypatch: pytest.MonkeyPatch, live: str
+) -> None:
     (one,) = (each for each in layers.demo().applications if each.name == "chat-dev")
     known = Cause(WAITS_FOR, "it waits for certs", "fetch it", through=CERTS.object)
-    kube: Any = RecordedView()
-    (finding,) = applications.wait_converged(one, "a" * 40, kube, timeout=30.0, known=known)
+    lacks = {"absent": about("application-missing"), "degraded": about("pod-image", "deployment/certs -n certs")}[live]
+    looked: list[str] = []
+
+    def look(*_: Any) -> list[Finding]:
+        looked.append("once")
+        return [lacks]
+
+    monkeypatch.setattr(applications, "converged", look)
+    (finding,) = applications.wait_converged(one, "a" * 40, None, timeout=5.0, known=known)  # type: ignore[arg-type]
     assert finding.cause == known
+    assert looked == ["once"]
 
 
 def test_all_checks_of_a_cluster_tell_what_is_not_judged_and_do_not_find_it_there(

@@ -170,7 +170,14 @@ def test_a_run_that_ends_too_early_proves_nothing(quiet_host: Path, ending: Endi
     assert "before it had a cluster" in result.trouble
 
 
-@pytest.mark.parametrize(("ending", "status"), [(Ending.NORMAL, 1), (Ending.FAILING, 0)])
+@pytest.mark.parametrize("status", [0, 5])
+def test_a_run_in_which_nothing_is_broken_has_ended_as_usual(quiet_host: Path, status: int) -> None:
+    code = f"{USE}\nimport time; time.sleep(0.5)\nclean_up()\nraise SystemExit({status})"
+    (result,) = leaks.run_leaks(lambda _, cluster: a_run(quiet_host, cluster, code), endings=[Ending.NORMAL])
+    assert (result.status, result.trouble) == (status, "")
+
+
+@pytest.mark.parametrize(("ending", "status"), [(Ending.NORMAL, 1), (Ending.FAILING, 0), (Ending.FAILING, 5)])
 def test_a_run_that_ends_otherwise_than_meant_proves_nothing(quiet_host: Path, ending: Ending, status: int) -> None:
     code = f"{USE}\nimport time; time.sleep(0.5)\nclean_up()\nraise SystemExit({status})"
     (result,) = leaks.run_leaks(lambda _, cluster: a_run(quiet_host, cluster, code), endings=[ending])

@@ -310,7 +310,9 @@ def test_one_cause_is_shown_once_and_blocks_the_rest(box: Box) -> None:
     assert "Traceback" not in shown
     assert "5 blocked" in out
     assert "1 error" in out
-    assert box.result["verdict"]["counts"] == {"passed": 0, "failed": 0, "error": 1, "blocked": 5, "skipped": 0}
+    assert box.result["verdict"]["counts"] == {
+        "passed": 0, "failed": 0, "error": 1, "blocked": 5, "unknown": 0, "skipped": 0,
+    }  # fmt: skip
     assert box.result["verdict"]["broken_phase"] == "cluster"
     skipped = [e.get("message") for e in ET.parse(box.artifacts / "latest" / "junit.xml").iter("skipped")]
     assert skipped == ["blocked by cluster"] * 5

@@ -78,6 +78,8 @@ def test_an_archive_has_the_run_at_any_depth(tmp_path: Path, prefix: str, mode: 
 def test_of_several_runs_the_only_red_one_is_meant(tmp_path: Path) -> None:
     both = {"a-1/run.json": said(0), "b-2/run.json": said(1)}
     assert find(str(zipped(tmp_path / "ci.zip", both)), tmp_path).name == "b-2"
+    unknown = {"a-1/run.json": said(5), "b-2/run.json": said(1)}
+    assert find(str(zipped(tmp_path / "ci.zip", unknown)), tmp_path).name == "b-2", "what is unknown has not failed"
     for statuses, words in (
         ((1, 1), "and 2 of them were red: a-1, b-2"),
         ((0, 0), "and none of them was red: a-1, b-2"),
