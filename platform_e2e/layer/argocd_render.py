@@ -112,7 +112,7 @@ def renderer(
     kustomize: Path,
     *,
     kubernetes: str,
-    trusted: bool = False,
+    unconfined: bool = False,
     namespace: str = "argocd",
     bounds: Bounds = Bounds(),
 ) -> Callable[[Material], contextlib.AbstractContextManager[ArgoCD]]:
@@ -123,7 +123,7 @@ def renderer(
         helm: the program that it renders charts with.
         kustomize: the program that it renders kustomizations with.
         kubernetes: version that charts are told, such as `1.34.4`.
-        trusted: whether a layer may be rendered by this user's own rights where it cannot be kept apart.
+        unconfined: whether a layer may be rendered by this user's own rights where it cannot be kept apart.
         namespace: of Argo CD.
         bounds: of one object.
 
@@ -146,7 +146,7 @@ def renderer(
                         for name, program in (("helm", helm), ("kustomize", kustomize))
                     ],
                     "memory": bounds.memory,
-                    "trusted": trusted,
+                    "trusted": unconfined,
                 },
             }
             (root / "config.json").write_text(json.dumps(config), encoding="utf-8")

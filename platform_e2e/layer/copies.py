@@ -28,8 +28,8 @@ class _Room:
     """What a copy may still take."""
 
     root: Path
-    files: int = MOST_FILES
-    bytes: int = MOST_BYTES
+    files: int
+    bytes: int
 
     def take(self, size: int) -> None:
         self.files -= 1
@@ -52,7 +52,7 @@ def copy(source: Path, target: Path, owner: int | None) -> None:
     Raises:
         WrongUsage: it is too large, nested too deeply, or has a file that cannot be read.
     """
-    room = _Room(source)
+    room = _Room(source, MOST_FILES, MOST_BYTES)
     try:
         for made in _copied(source, target, room, 0):
             if owner is not None:

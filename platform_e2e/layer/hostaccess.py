@@ -17,7 +17,9 @@ from typing import Any
 
 from platform_e2e.errors import WrongUsage
 from platform_e2e.layer.layer import Layer
+from platform_e2e.layer.not_judged import NotJudged
 from platform_e2e.layer.objects import Rendered
+from platform_e2e.layer.renderer import Reason
 
 BASELINE = frozenset(
     {
@@ -91,7 +93,7 @@ def find(layer: Layer) -> tuple[HostAccess, ...]:
 def demand_trust(layer: Layer, provider: str) -> None:
     """Refuse a layer that has such objects; for a cluster that is made for it, unless the user has said that it is trusted.
 
-    What is not judged here is refused like them: Argo CD may be able to render it on the cluster.
+    What is not judged here, and Argo CD may be able to render on the cluster, is refused like them.
 
     Args:
         layer: that would be applied.
@@ -100,18 +102,36 @@ def demand_trust(layer: Layer, provider: str) -> None:
     Raises:
         WrongUsage: it has one; the text lists all.
     """
-    found = [*find(layer), *layer.not_judged]
+    found = [*find(layer), *_unseen(layer, provider)]
     if found:
         machine = "the machine of the Docker daemon" if provider == "k3d" else "this host"
-        pods = (
-            f"{len(found)} object(s) whose pods own {machine}"
-            if not layer.not_judged
-            else (f"{len(found)} object(s) whose pods own {machine}, or may own it since they are not rendered here")
-        )
+        pods = f"{len(found)} object(s) whose pods own {machine}"
+        if any(isinstance(each, NotJudged) for each in found):
+            pods += ", or may own it since they are not rendered here"
         raise WrongUsage(
             f"the layer in {layer.directory} has {pods}:" + "".join(f"\n    {each}" for each in found),
             "read them; if you trust the layer, add --trust, else run it in a virtual machine that may be lost",
         )
+
+
+_HERE = frozenset({Reason.RENDER, Reason.TIME, Reason.MEMORY, Reason.SHAPE, Reason.LINK})
+"""Why something is not rendered here that Argo CD may nevertheless render on a cluster without a network."""
+
+
+def _unseen(layer: Layer, provider: str) -> Iterator[NotJudged]:
+    """Yield what is not judged and Argo CD may render on the cluster, since another Application makes it there.
+
+    What is applied by hand is not applied where it is not judged. On k3d Argo CD may have a network, and fetch what is not here.
+    """
+    made = {each.identity for each in layer.not_judged} if layer.not_judged else frozenset()
+    if made:
+        objects = (each for each in layer.rendered if each.kind in {"Application", "ApplicationSet"})
+        children = {(each.kind.lower(), each.namespace or "argocd", each.name) for each in objects}
+        sets = {("application", each.namespace, name) for each in layer.applicationsets for name in each.generates}
+        made = made & (children | sets)
+    for each in layer.not_judged:
+        if each.identity in made and (each.reason in _HERE or provider == "k3d"):
+            yield each
 
 
 def reasons(obj: Mapping[str, Any]) -> Iterator[str]:

@@ -19,12 +19,12 @@ def _built() -> Programs:
     return programs.ensure(Timeline(None), PROGRAMS)
 
 
-def renderer(built: Callable[[], Programs] = _built, *, trusted: bool = False) -> Renderer:
+def renderer(built: Callable[[], Programs] = _built, *, unconfined: bool = False) -> Renderer:
     """Return Argo CD's renderer.
 
     Args:
         built: returns the programs; called when the first layer is rendered.
-        trusted: whether a layer may be rendered without namespaces of its own, by the user's own rights.
+        unconfined: whether a layer may be rendered without namespaces of its own, by the user's own rights.
     """
 
     @contextlib.contextmanager
@@ -32,7 +32,7 @@ def renderer(built: Callable[[], Programs] = _built, *, trusted: bool = False) -
         found = built()
         argocd, helm, kustomize = (found.path(name) for name in PROGRAMS)
         version = gomod.read().module("k8s.io/kubernetes").version.removeprefix("v")
-        begun = argocd_render.renderer(argocd, helm, kustomize, kubernetes=version, trusted=trusted)
+        begun = argocd_render.renderer(argocd, helm, kustomize, kubernetes=version, unconfined=unconfined)
         with begun(material) as render:
             yield render
 

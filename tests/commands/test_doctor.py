@@ -126,13 +126,13 @@ def test_what_runs_of_an_earlier_cluster_is_in_the_way_unless_its_directory_is_t
 @pytest.mark.parametrize(
     ("disk", "tools", "said"),
     [
-        (5, False, []),
-        (3, False, ["the first run, which builds helm, kubectl and kustomize, needs 4 GiB"]),
+        (7, False, []),
+        (5, False, ["the first run, which builds argocd, helm, kubectl and kustomize, needs 6 GiB"]),
         (3, True, []),
         (0, True, ["a run needs 1 GiB"]),
     ],
 )
-def test_with_a_registry_disk_is_asked_for_three_tools_only(disk: int, tools: bool, said: list[str]) -> None:
+def test_with_a_registry_disk_is_asked_for_four_tools_only(disk: int, tools: bool, said: list[str]) -> None:
     machine = replace(SOUND, disk=disk * machines.GIB, tools=tools)
     whats = [problem.what for problem in machines.resources(machine, built=False)]
     assert [what.endswith(text) for what, text in zip(whats, said, strict=True)] == [True] * len(said)
@@ -147,7 +147,7 @@ def test_the_doctor_of_k3d_with_a_registry_asks_for_no_build(
     from platform_e2e.cluster.provider import Images
 
     monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path))
-    monkeypatch.setattr(machines, "observe", lambda: replace(SOUND, disk=5 * machines.GIB))
+    monkeypatch.setattr(machines, "observe", lambda: replace(SOUND, disk=7 * machines.GIB))
     monkeypatch.setattr(daemon, "may_send_frames", lambda: True)
     monkeypatch.setattr(daemon, "ask", lambda _: daemon.Daemon("28.2.2", "Debian", endpoint="unix:///s"))
     assert K3dProvider().doctor(replace(SPEC, source=Images.REGISTRY)) == []

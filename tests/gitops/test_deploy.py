@@ -91,7 +91,7 @@ class FakeGit:
     def read(self, path: str) -> str:
         return (self.layer.directory / path).read_text().replace(OWN, SERVED)
 
-    def publish(self, directory: Path, *, pool_map: Any, not_judged: frozenset[str]) -> Commit:
+    def publish(self, directory: Path, *, pool_map: Any, not_judged: frozenset[str], **_: Any) -> Commit:
         self.published.append((directory, pool_map))
         self.not_judged = not_judged
         return self.commit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -220,13 +221,37 @@ def test_what_a_kustomization_renders_as_a_list_is_found(tmp_path: Path) -> None
     assert [one.rendered.name for one in hostaccess.find(read)] == ["p"]
 
 
-def test_what_is_not_rendered_here_asks_for_trust_too(tmp_path: Path) -> None:
-    """Argo CD may be able to render it on the cluster, and nobody knows what its pods are."""
-    chart = layers.APPLICATION.replace("name: one", "name: two").replace("path: manifests/one", "chart: two")
-    read = layers.load(layers.write(tmp_path, {"argocd/two.yaml": chart}))
-    with pytest.raises(WrongUsage, match="or may own it since they are not rendered here") as caught:
-        hostaccess.demand_trust(read, "embedded")
-    assert "application/two -n argocd (argocd/two.yaml:11)" in caught.value.problem
+@pytest.mark.parametrize(
+    ("source", "provider", "asks"),
+    [
+        ("path: manifests/three", "embedded", True),
+        ("path: manifests/three", "k3d", True),
+        ("chart: three", "embedded", False),
+        ("chart: three", "k3d", True),
+    ],
+)
+def test_what_another_makes_on_the_cluster_and_is_not_rendered_here_asks_for_trust(
+    tmp_path: Path, source: str, provider: str, *, asks: bool
+) -> None:
+    """Argo CD may be able to render it there, a chart only where it has a network."""
+    child = layers.APPLICATION.replace("name: one", "name: three").replace("path: manifests/one", source)
+    files = {
+        "argocd/two.yaml": layers.APPLICATION.replace("name: one", "name: two").replace("manifests/one", "apps"),
+        "apps/three.yaml": child,
+        "manifests/three/cm.yaml": "a: [\n",
+    }
+    read = layers.load(layers.write(tmp_path, files))
+    assert [each.object for each in read.not_judged] == ["application/three -n argocd"]
+    with contextlib.nullcontext() if not asks else pytest.raises(WrongUsage, match="not rendered here") as caught:
+        hostaccess.demand_trust(read, provider)
+    assert not asks or "application/three -n argocd" in str(caught)
+
+
+def test_what_is_applied_by_hand_and_is_not_judged_is_not_applied(tmp_path: Path) -> None:
+    broken = layers.APPLICATION.replace("name: one", "name: two").replace("manifests/one", "manifests/two")
+    read = layers.load(layers.write(tmp_path, {"argocd/two.yaml": broken, "manifests/two/cm.yaml": "a: [\n"}))
+    assert read.not_judged
+    hostaccess.demand_trust(read, "k3d")
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,10 @@ POINTS: Mapping[str, tuple[str, str]] = {
     ),
     "empty-capture-said": (SECURITY, "a capture in which nothing could be read is no success"),
     "privileged-asks-for-trust": (SECURITY, "a layer with a privileged pod runs on this host only with --trust"),
+    "layer-rendered-apart": (
+        SECURITY,
+        "a layer is rendered from copies within bounds of time, memory and size, and only what is known passes to kustomize",
+    ),
     "terminal-escapes-shown": (SECURITY, "control characters of strangers never reach the terminal"),
     # Right verdicts.
     "hooks-are-no-state": (VERDICTS, "a hook is no object that is healed or compared"),
@@ -91,7 +95,10 @@ POINTS: Mapping[str, tuple[str, str]] = {
         DOCKER,
         "foundations and layer come up side by side, and a foundation names what of the layer it waits for",
     ),
-    "builds-what-it-uses": (DOCKER, "with a registry only kubectl, helm and kustomize are built and asked disk for"),
+    "builds-what-it-uses": (
+        DOCKER,
+        "with a registry only argocd, helm, kubectl and kustomize are built and asked disk for",
+    ),
     "mac": (DOCKER, "what can run on macOS compiles for it, the rest is said at once"),
     "rootless-docker": (DOCKER, "rootless Docker has the kubelet's feature gate and its delegation is judged"),
     "remote-daemon": (DOCKER, "the API of a cluster on a remote daemon is reached where it is published"),

@@ -15,7 +15,7 @@ from platform_e2e.cluster import machine
 from platform_e2e.cluster.k3d import daemon, versions
 from platform_e2e.cluster.k3d.daemon import GIB, Daemon
 from platform_e2e.cluster.provider import ClusterSpec, Images
-from platform_e2e.toolbox import programs, toolchain
+from platform_e2e.toolbox import gomod, programs, toolchain
 from tests.commands.test_doctor import SOUND
 from tests.fakes.docker import FakeTools, tools
 
@@ -110,11 +110,13 @@ print(json.dumps([str(plan.segment), left, provider.leftovers("c"), directory.ex
 
 @pytest.mark.point("mac")
 def test_what_is_built_for_a_mac_is_none_of_our_programs_for_linux() -> None:
-    """Ours are of namespaces and mounts; those of other products compile for macOS (`nox -s mac` compiles them)."""
+    """Ours are of namespaces and mounts, but for argocd; that and other products compile for macOS (`nox -s mac` compiles them)."""
     host = {program.package for program in programs.table() if program.name in programs.TOOLS_OF_HOST}
     packages = {*host, programs.KUBECTL, versions.PACKAGE}
     assert len(packages) == len(programs.TOOLS_OF_HOST) + 1
-    assert not [package for package in packages if package.startswith("./")]
+    assert [package for package in packages if package.startswith("./")] == ["./cmd/argocd"]
+    (other,) = (gomod.MODULE / "cmd" / "argocd").glob("*_other.go")
+    assert other.read_text().startswith("//go:build !linux\n")
 
 
 @pytest.mark.point("mac")
@@ -136,4 +138,4 @@ def test_a_mac_with_too_little_disk_for_the_tools_is_told(tools: FakeTools, monk
     monkeypatch.setattr(daemon, "ask", lambda _: Daemon("28.2.2", "Docker Desktop", 8 * GIB, local=False))
     problems = [one.what for one in K3dProvider().doctor(ClusterSpec("c", source=Images.REGISTRY)) if one.fatal]
     assert len(problems) == 1
-    assert "needs 4 GiB" in problems[0]
+    assert "needs 6 GiB" in problems[0]

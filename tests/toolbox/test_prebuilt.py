@@ -113,7 +113,7 @@ def test_where_the_wheel_is_installed_go_is_not_even_asked_for(wheel: Path, tmp_
 def test_a_run_whose_images_come_from_a_registry_takes_its_tools_from_it(wheel: Path) -> None:
     made = programs.ensure(SILENT, programs.TOOLS_OF_HOST)
     assert calls(wheel) == []
-    assert set(made.keys) == {"helm", "kubernetes", "kustomize"}
+    assert set(made.keys) == {"argocd", "helm", "kubernetes", "kustomize"}
     assert made.path("kubectl").is_file()
 
 
@@ -141,7 +141,7 @@ def test_of_other_pins_nothing_is_taken(wheel: Path) -> None:
     path.write_text(path.read_text() + "\n")
     made = programs.ensure(SILENT)
     assert not set(made.keys.values()) & set(prebuilt_keys(wheel).values())
-    assert sum(call.count(" ./cmd/") for call in built(wheel)) == 5
+    assert sum(call.count(" ./cmd/") for call in built(wheel)) == 6
 
 
 def test_the_doctor_takes_its_programs_for_built_only_where_they_are_the_same(wheel: Path) -> None:

@@ -131,7 +131,7 @@ def test_a_build_that_fails_names_the_program_and_shows_the_end_of_its_log(
 
 def test_a_package_of_several_programs_names_some_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_GO_BROKEN", "k8s.io/api/core/v1")
-    with pytest.raises(gobuild.BuildError, match=r"kubernetes, coredns, node and \d+ more programs cannot be built"):
+    with pytest.raises(gobuild.BuildError, match=r"kubernetes, argocd, coredns and \d+ more programs cannot be built"):
         programs.ensure(SILENT)
 
 
@@ -169,6 +169,9 @@ def test_versions_are_linked_in_from_go_mod() -> None:
     built = programs.ensure(SILENT)
     version = gomod.read().module("k8s.io/kubernetes").version
     assert f"-X k8s.io/component-base/version.gitVersion={version} " in built.path("kubelet").read_text()
+    argocd, pinned = built.path("argocd").read_text(), gomod.read().module("github.com/argoproj/argo-cd/v3").version
+    assert argocd.startswith("platform-e2e/programs/cmd/argocd ")
+    assert f"-X github.com/argoproj/argo-cd/v3/common.version={pinned.removeprefix('v')}" in argocd
     helm = built.path("helm").read_text()
     assert f"-X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor={version.split('.')[1]}" in helm
 
@@ -296,10 +299,15 @@ def test_a_wheel_is_unpacked_with_its_executable_bits(tmp_path: Path) -> None:
 @pytest.mark.point("builds-what-it-uses")
 def test_only_the_programs_that_are_asked_for_are_built(fake: Path) -> None:
     built = programs.ensure(SILENT, programs.TOOLS_OF_HOST)
-    assert set(built.keys) == {"helm", "kubectl", "kustomize"}
+    assert set(built.keys) == {"argocd", "helm", "kubectl", "kustomize"}
     (call,) = builds(fake)
     packages = [word for word in call.split() if word in {*gomod.read().tools, programs.KUBECTL} or word[:2] == "./"]
-    assert sorted(packages) == ["helm.sh/helm/v3/cmd/helm", programs.KUBECTL, "sigs.k8s.io/kustomize/kustomize/v5"]
+    assert sorted(packages) == [
+        "./cmd/argocd",
+        "helm.sh/helm/v3/cmd/helm",
+        programs.KUBECTL,
+        "sigs.k8s.io/kustomize/kustomize/v5",
+    ]
     assert f"component-base/version.gitVersion={gomod.read().module('k8s.io/kubernetes').version} " in (
         built.path("kubectl").read_text()
     )
