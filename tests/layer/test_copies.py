@@ -11,7 +11,6 @@ import pytest
 
 from platform_e2e.errors import WrongUsage
 from platform_e2e.layer import copies
-from platform_e2e.untrusted import plainfile
 
 pytestmark = pytest.mark.point("layer-rendered-apart")
 
@@ -65,7 +64,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest
 
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "secret").touch()
-    monkeypatch.setattr(plainfile, "opened", refuse)
+    monkeypatch.setattr("platform_e2e.untrusted.plainfile.opened", refuse)
     with pytest.raises(WrongUsage, match="secret: Permission denied"):
         copies.copy(tmp_path / "source", tmp_path / "target", None)
 

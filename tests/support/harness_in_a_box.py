@@ -122,6 +122,7 @@ def load(directory: Path, *_args: Any, **_options: Any) -> Any:
         accepted=tuple(Accepted(**each) for each in covered.get("accepted", ())),
         directory=directory,
         exemptions=(exempt,),
+        applicationsets=(),
         rendered=rendered,
         of_kind=lambda kind: tuple(one for one in rendered if kind in (one.kind, one.api)),
         fingerprint=lambda: digest.tree(directory),
