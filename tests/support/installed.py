@@ -74,14 +74,13 @@ def built(how: str, directory: Path) -> Path:
 
 
 PLUGIN = """
-import pytest
+def pytest_plugin_registered(plugin):
+    # Not before: it must be found where the run finds it.
+    if getattr(plugin, "__name__", "") == "platform_e2e.fixtures":
+        import fake_rendering
+        from platform_e2e.toolbox import layer_renderer
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_configure(config):
-    import fake_rendering
-    from platform_e2e.toolbox import layer_renderer
-
-    layer_renderer.renderer = lambda *_built, **_options: fake_rendering.renderer()
+        layer_renderer.renderer = lambda *_built, **_options: fake_rendering.renderer()
 """
 
 
