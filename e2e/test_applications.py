@@ -91,6 +91,13 @@ def test_manifests_have_an_application(layer: Layer, promises: Promises) -> None
     promises.report(findings, figures={"not judged": unjudged} if unjudged else {})
 
 
+@pytest.mark.smoke
+@pytest.mark.promise("applications")
+def test_argo_cd_renders_every_application(layer: Layer, promises: Promises) -> None:
+    """What its own code refuses before any cluster is there it would refuse on each; what only is not here is unknown."""
+    promises.report([finding for each in layer.not_judged for finding in applications.refused(each)])
+
+
 @pytest.mark.promise("applications")
 def test_hooks_succeed(platform: Platform, cluster: Cluster, kube: Kube, promises: Promises) -> None:
     """Where this commit was not synced with its hooks, the first sync that a heal begins would meet them."""

@@ -28,6 +28,7 @@ from platform_e2e.kube.read_api import ReadApi
 from platform_e2e.kube.readiness import rolled_out
 from platform_e2e.layer import EXEMPT, Application, Environment, NotJudged, Unread
 from platform_e2e.layer.objects import located
+from platform_e2e.layer.renderer import Reason
 
 if TYPE_CHECKING:
     from platform_e2e.kube.client import Kube
@@ -356,6 +357,26 @@ def unread(manifests: Unread, not_judged: Sequence[NotJudged] = ()) -> list[Find
         "of plain manifests in that of every object",
     )
     return [Finding(str(manifests), Promise.APPLICATIONS, "an Application reads it", "none does", cause)]
+
+
+REFUSED = frozenset({Reason.SHAPE, Reason.LINK, Reason.RENDER})
+"""Why Argo CD itself would not render something, on any cluster: then it is broken, and not only unknown."""
+
+
+def refused(not_judged: NotJudged) -> list[Finding]:
+    """Return the finding that Argo CD refuses what a file of the layer says; none where it is only not known here.
+
+    Args:
+        not_judged: an object of the layer.
+    """
+    if not_judged.reason not in REFUSED:
+        return []
+    cause = Cause(
+        "application-not-rendered",
+        f"{not_judged.problem} ({not_judged.place})",
+        not_judged.remedy or f"correct {not_judged.place}",
+    )
+    return [Finding(not_judged.object, Promise.APPLICATIONS, "Argo CD renders it", "it refuses", cause)]
 
 
 def may_be_read(manifests: Unread, not_judged: Sequence[NotJudged]) -> bool:

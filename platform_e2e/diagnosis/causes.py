@@ -79,6 +79,7 @@ CAUSES: dict[str, CauseProperties] = {
     "application-not-retrying": CauseProperties(_APPLICATIONS, GIT),
     "application-revision-missing": CauseProperties(_APPLICATIONS, GIT),
     "secret-in-git": CauseProperties(_APPLICATIONS, GIT),
+    "application-not-rendered": CauseProperties(_APPLICATIONS, GIT),
     "manifests-without-application": CauseProperties(_APPLICATIONS, GIT),
     "application-needs-later-wave": CauseProperties(_APPLICATIONS, GIT),
     "application-not-selfhealing": CauseProperties(_SELFHEAL, GIT),

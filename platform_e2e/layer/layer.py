@@ -46,6 +46,7 @@ class Layer:
         rendered_roots: what is applied by hand once it is rendered: the objects of kustomizations and charts.
         urls: of its repository, in all known spellings.
         engine: what rendered it.
+        options_left_out: of argocd-cm's `kustomize.buildOptions`, what was not given to kustomize.
         begins: what was taken for what, and why, one sentence each.
         accepted: of which of these the team accepts that they are not judged.
         contents: the SHA-256 of each file when the reading began, by its path relative to the layer.
@@ -68,10 +69,28 @@ class Layer:
     rendered_roots: tuple[dict[str, Any], ...] = field(default=(), repr=False, compare=False)
     urls: tuple[str, ...] = field(default=(), compare=False)
     engine: Engine | None = field(default=None, compare=False)
+    options_left_out: tuple[str, ...] = ()
     begins: tuple[str, ...] = ()
     accepted: tuple[Accepted, ...] = ()
     contents: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     besides: Path | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def rendered_by(self) -> tuple[str, ...]:
+        """Return what rendered it, and what may make a difference to the Argo CD that it is for; one sentence each."""
+        if self.engine is None:
+            return ()
+        engine = self.engine
+        said = [f"rendered by Argo CD {engine.argocd} (helm {engine.helm}, kustomize {engine.kustomize})"]
+        for release in self.releases:
+            theirs = release.app_version.removeprefix("v")
+            if release.chart == "argo-cd" and theirs.split(".")[:2] != engine.argocd.split(".")[:2]:
+                said.append(f"warning: it is for Argo CD {theirs}, which may render it otherwise")
+        if self.options_left_out:
+            said.append(
+                f"warning: kustomize is not given {', '.join(self.options_left_out)}: what needs it is not judged"
+            )
+        return tuple(said)
 
     def of_kind(self, kind: str) -> tuple[Rendered, ...]:
         """Return the rendered objects of one kind, given alone (Service) or with its group and version (v1/Service).

@@ -9,6 +9,7 @@ from pathlib import Path
 from platform_e2e import paths
 from platform_e2e.finding import Promise
 from platform_e2e.layer import build_options, inventory, place, releases, rendering, tree, unread
+from platform_e2e.layer.allowed_options import allowed_options
 from platform_e2e.layer.applications import Application
 from platform_e2e.layer.applicationsets import ApplicationSet
 from platform_e2e.layer.layer import Layer
@@ -52,8 +53,10 @@ def load(
     # Before anything is read, so that what is written meanwhile counts as changed.
     contents = tree.contents(root, files, apart)
     listed = releases.read(root)
-    found = Reading(root)
-    with renderer(_material(begins, listed, material or Material(()))) as render:
+    made_of = _material(begins, listed, material or Material(()))
+    _, left_out = allowed_options(made_of.build_options)
+    found = Reading(root, options_left_out=left_out)
+    with renderer(made_of) as render:
         for each in begins.roots:
             found.begin(each, begins.urls[0] if begins.urls else _URL, render)
         found.render(render)
@@ -85,6 +88,7 @@ def load(
         rendered_roots=tuple(found.rendered_roots),
         urls=begins.urls,
         engine=engine,
+        options_left_out=left_out,
         begins=begins.reasons,
         contents=contents,
         besides=apart,

@@ -12,6 +12,7 @@ from platform_e2e.layer import (
     applications,
     applicationsets,
     destinations,
+    kustomize,
     manifests,
     own_annotations,
     rendering,
@@ -42,6 +43,7 @@ class Reading:
 
     Attributes:
         root: the root of the repository.
+        options_left_out: of argocd-cm's `kustomize.buildOptions`, what was not given to kustomize.
         applications: all that were met.
         rendered: those that were rendered, with their objects.
         sets: ApplicationSets that are to be expanded.
@@ -57,6 +59,7 @@ class Reading:
     """
 
     root: Path
+    options_left_out: tuple[str, ...] = ()
     applications: dict[_Key, Application] = field(default_factory=dict)
     rendered: dict[_Key, Application] = field(default_factory=dict)
     sets: list[Document] = field(default_factory=list)
@@ -163,7 +166,10 @@ class Reading:
         if made.problem is not None:
             # It would read them: they are not forgotten.
             self.read |= {below for source in application.sources for below in unread.below(self.root, source.path)}
-            self._refuse(str(application), made.problem.reason, rendering.refusal(self.root, application, made.problem))
+            error = rendering.refusal(self.root, application, made.problem)
+            # One of charts alone reads no manifests of the layer.
+            reads = None if any(source.path for source in application.sources) else ()
+            self._refuse(str(application), self._reason(application, made.problem), error, reads)
             return
         parts = rendering.inputs(self.root, application, made)
         self.read |= unread.directories(self.root, parts)
@@ -174,6 +180,14 @@ class Reading:
             self._refuse(str(application), Reason.RENDER, error)
             return
         self.rendered[key] = replace(application, objects=objects)
+
+    def _reason(self, application: Application, problem: Problem) -> Reason:
+        """Return why an Application is not rendered: a kustomization may lack an option that it was not given."""
+        source = application.sources[problem.source]
+        kustomized = source.path and any((self.root / source.path / name).is_file() for name in kustomize.NAMES)
+        if problem.reason is Reason.RENDER and kustomized and self.options_left_out:
+            return Reason.OPTIONS
+        return problem.reason
 
     def leave_out_others(self, named: Sequence[str]) -> None:
         """Leave out the Applications that are for another cluster.

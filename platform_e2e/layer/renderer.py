@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 
 class Reason(StrEnum):
-    """Why an Application or ApplicationSet is not rendered; `argocd-render` says all but TIME and DESTINATION, which are told here."""
+    """Why an Application or ApplicationSet is not rendered; `argocd-render` says all but TIME, OPTIONS and DESTINATION, which are told here."""
 
     SHAPE = "shape"
     """Argo CD's own types do not take the object."""
@@ -31,6 +31,8 @@ class Reason(StrEnum):
     """It takes too long to render."""
     MEMORY = "memory"
     """The renderer died of it, or a program that renders it had no memory left, or it becomes too large."""
+    OPTIONS = "options"
+    """Its kustomization may need an option that is not taken here."""
     DESTINATION = "destination"
     """It is for another cluster than the one under test."""
 

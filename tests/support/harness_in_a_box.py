@@ -123,6 +123,8 @@ def load(directory: Path, *_args: Any, **_options: Any) -> Any:
         directory=directory,
         exemptions=(exempt,),
         applicationsets=(),
+        begins=(),
+        rendered_by=(),
         rendered=rendered,
         of_kind=lambda kind: tuple(one for one in rendered if kind in (one.kind, one.api)),
         fingerprint=lambda: digest.tree(directory),
