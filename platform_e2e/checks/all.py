@@ -155,7 +155,7 @@ def _monitors(context: CheckContext, view: CachedReader) -> Iterator[Finding]:
                 yield from unmonitored.covered(port, layer, view)
     if context.whole:
         with context.skipped.skipping("checks of the foundations' metrics"):
-            yield from unmonitored.unwatched(view, layer.releases)
+            yield from unmonitored.unwatched(view, [each for each in layer.releases if not each.brought])
         with context.skipped.skipping("checks of other monitors"):
             known = {unmonitored.identity(monitor.object) for monitor in layer.monitors()}
             yield from unmonitored.unselected(view, known, TESTS, layer.not_judged)

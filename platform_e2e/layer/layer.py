@@ -86,6 +86,9 @@ class Layer:
             theirs = release.app_version.removeprefix("v")
             if release.chart == "argo-cd" and theirs.split(".")[:2] != engine.argocd.split(".")[:2]:
                 said.append(f"warning: it is for Argo CD {theirs}, which may render it otherwise")
+        own = [f"{release.chart} {release.version}" for release in self.releases if release.brought]
+        if own:
+            said.append(f"it lists no foundations, so these are the harness's own: {', '.join(own)}")
         if self.options_left_out:
             said.append(
                 f"warning: kustomize is not given {', '.join(self.options_left_out)}: what needs it is not judged"

@@ -52,7 +52,7 @@ def load(
     apart = besides.resolve() if besides else None
     # Before anything is read, so that what is written meanwhile counts as changed.
     contents = tree.contents(root, files, apart)
-    listed = releases.read(root)
+    listed = releases.read(begins.directory)
     made_of = _material(begins, listed, material or Material(()))
     _, left_out = allowed_options(made_of.build_options)
     found = Reading(root, options_left_out=left_out)
@@ -61,6 +61,7 @@ def load(
             found.begin(each, begins.urls[0] if begins.urls else _URL, render)
         found.render(render)
         engine = render.engine
+    reasons = begins.reasons
     found.leave_out_others(begins.said.content.destinations)
     if not found.rendered:
         found.nothing()
@@ -69,6 +70,10 @@ def load(
         replace(application, allowed_by=found.project_of(application)) for application in rendering.scoped(every)
     )
     rendered = tuple(rendered for application in every for rendered in application.objects)
+    if not listed:
+        listed = releases.brought(each.object for each in rendered)
+        names = ", ".join(f"{each.chart} {each.version}" for each in listed)
+        reasons = (*reasons, f"{releases.FILE} is not there, so the harness brings {names}")
     left = unread.unread(root, files, found.read | _by_hand(begins), found.environments)
     return Layer(
         directory=root,
@@ -89,7 +94,7 @@ def load(
         urls=begins.urls,
         engine=engine,
         options_left_out=left_out,
-        begins=begins.reasons,
+        begins=reasons,
         contents=contents,
         besides=apart,
     )

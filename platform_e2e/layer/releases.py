@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,16 @@ from platform_e2e.layer.yamlfile import Document
 
 FILE = "foundations/foundations.yaml"
 """Where a layer lists its releases."""
+
+OWN = (Path(__file__).with_name("own") / "foundations").resolve().parent
+"""Has the foundations of this project's own layer: a link in a checkout, their files in a wheel."""
+
+_OF_GROUP = {
+    "bitnami.com": "sealed-secrets",
+    "metallb.io": "metallb",
+    "monitoring.coreos.com": "kube-prometheus-stack",
+}
+"""The charts that serve the kinds of an API group."""
 
 _KEYS = {"appVersion": "app_version"}
 """Names in the file that differ from those of the attributes; Helm writes appVersion."""
@@ -30,6 +41,7 @@ class Release:
         app_version: version of the product in it.
         namespace: that it is installed into.
         values: the values file, an absolute path.
+        brought: whether the harness brings it, since the layer lists no foundations; its metrics are then promised by none.
     """
 
     name: str
@@ -39,6 +51,7 @@ class Release:
     app_version: str
     namespace: str
     values: Path
+    brought: bool = False
 
     def __str__(self) -> str:
         """Name it as findings do."""
@@ -73,13 +86,35 @@ def read(root: Path) -> tuple[Release, ...]:
     return tuple(found)
 
 
+def brought(objects: Iterable[Mapping[str, Any]]) -> tuple[Release, ...]:
+    """Return the releases that the harness brings to a layer that lists none: Argo CD, and those whose kinds it uses.
+
+    They are those of this project's own layer.
+
+    Args:
+        objects: of the layer, rendered.
+    """
+    used = {chart for each in objects for chart in _needed(each)} | {"argo-cd"}
+    return tuple(replace(release, brought=True) for release in read(OWN) if release.chart in used)
+
+
+def _needed(data: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the charts without which an object would mean nothing."""
+    group = str(data.get("apiVersion")).partition("/")[0]
+    if group in _OF_GROUP:
+        yield _OF_GROUP[group]
+    spec = data.get("spec")
+    if data.get("kind") == "Service" and isinstance(spec, Mapping) and spec.get("type") == "LoadBalancer":
+        yield "metallb"
+
+
 def _release(root: Path, document: Document, index: int) -> Release:
     entry: Any = document.data["releases"][index]
     at: tuple[str | int, ...] = ("releases", index)
     if not isinstance(entry, dict):
         raise document.error("a release must be a mapping", at=at)
     given: dict[str, Any] = {_KEYS.get(str(key), str(key)): value for key, value in entry.items()}
-    known = {field.name for field in fields(Release)}
+    known = {field.name for field in fields(Release)} - {"brought"}
     name = given.get("name", "without a name")
     for key in given:
         if key not in known:
