@@ -203,6 +203,13 @@ def metallb(platform: Platform) -> str:
     return found[0]
 
 
+@pytest.fixture(scope="session")
+def stack(platform: Platform) -> None:
+    """Skip where the layer has no Prometheus operator, and so no kind of a monitor."""
+    if not any(release.chart == "kube-prometheus-stack" for release in platform.layer.releases):
+        pytest.skip("the layer has no release of kube-prometheus-stack")
+
+
 @pytest.fixture
 def prerequisites(request: pytest.FixtureRequest, platform: Platform, kube: Kube) -> Prerequisites:
     """Return what the case at hand stands on: the Application itself, or the one that renders the object."""

@@ -66,7 +66,7 @@ def test_no_other_service_monitor_goes_unselected(platform: Platform, kube: Kube
     promises.report(findings)
 
 
-@pytest.mark.usefixtures("platform")
+@pytest.mark.usefixtures("stack")
 def test_control_service_monitor_without_the_label_is_unselected(namespace: str, kube: Kube) -> None:
     """Without the label no error is raised anywhere: the check must say it, by name."""
     control = kube.create(negative_fixtures.monitor("control", namespace, labels={}))

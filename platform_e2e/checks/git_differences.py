@@ -16,6 +16,7 @@ from typing import Any
 
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object, kind_of
+from platform_e2e.regex import compiled
 
 HIDDEN = "[redacted]"
 """What stands in place of a Secret's values."""
@@ -41,6 +42,14 @@ SERVER_SET_ANNOTATIONS = (
     argocd.APPLICATIONSET_REFRESH,
 )
 """Annotations that controllers and clients write about their own work, or with which they are asked for some."""
+
+ASSIGNED = {
+    "v1/Service": compiled(r"/spec/clusterIPs?(?:/\d+)?|/spec/ports/\d+/nodePort|/spec/healthCheckNodePort"),
+    "v1/PersistentVolumeClaim": compiled(r"/spec/volumeName|/metadata/annotations/(?:pv|volume)\..*"),
+    "batch/v1/Job": compiled(r"/(?:spec/selector/matchLabels|(?:spec/template/)?metadata/labels)/.*controller-uid"),
+}
+"""Fields by kind that each object gets anew when it is made, as paths (kubernetes 1.34, pkg/registry: core/service, batch/job; the
+volume of a claim by the volume controller)."""
 
 QUANTITY = re.compile(r"(?P<number>[+-]?\d+(?:\.\d+)?)(?P<suffix>[numkMGTPE]|[KMGTPE]i)?")
 """A resource quantity, its exponent form left out (apimachinery, api/resource/quantity.go)."""
@@ -93,6 +102,17 @@ def changed(before: Object, after: Object) -> list[Difference]:
         after: the object at a later time, or another object made under its name.
     """
     return _redacted(before, list(_equal("", bare(before), bare(after))))
+
+
+def is_assigned(obj: Object, path: str) -> bool:
+    """Tell whether an object got a field when it was made, so that another one under its name has another value.
+
+    Args:
+        obj: of the cluster.
+        path: of the field, as a JSON pointer.
+    """
+    fields = ASSIGNED.get(kind_of(obj))
+    return fields is not None and fields.fullmatch(path) is not None
 
 
 def bare(obj: Object) -> Object:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platform_e2e.checks.git_differences import bare, changed, escaped, missing_from, quantity, value_at
+from platform_e2e.checks.git_differences import bare, changed, escaped, is_assigned, missing_from, quantity, value_at
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object
 from tests.fakes.recorded_view import made
@@ -165,3 +165,21 @@ def test_what_argo_cd_is_asked_for_is_no_change_of_an_application() -> None:
     assert [one.path for one in changed(app, {**app, "spec": {"project": "q"}})] == ["/spec/project"]
     quota = made("v1/ResourceQuota", "one", "n")
     assert [one.path for one in changed(quota, {**quota, "operation": {}})] == ["/operation"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "assigned"),
+    [
+        ("v1/Service", "/spec/clusterIP", True),
+        ("v1/Service", "/spec/clusterIPs/0", True),
+        ("v1/Service", "/spec/ports/1/nodePort", True),
+        ("v1/Service", "/spec/ports/1/port", False),
+        ("v1/Service", "/spec/clusterIPPolicy", False),
+        ("v1/PersistentVolumeClaim", "/spec/volumeName", True),
+        ("batch/v1/Job", "/spec/selector/matchLabels/batch.kubernetes.io~1controller-uid", True),
+        ("v1/ConfigMap", "/spec/clusterIP", False),
+    ],
+)
+def test_what_an_object_gets_when_it_is_made(kind: str, path: str, *, assigned: bool) -> None:
+    """A Service without an address in Git has another after it was deleted and made again; that is as in Git."""
+    assert is_assigned(made(kind, "one", "ns"), path) is assigned

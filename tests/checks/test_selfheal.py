@@ -12,7 +12,17 @@ import pytest
 from platform_e2e import timeline
 from platform_e2e.checks import selfheal as module
 from platform_e2e.checks.mutations import Mutation, MutationKind
-from platform_e2e.checks.selfheal import Disturbance, _wait_restored, drifted, heal, inject, recorded, restored, undo
+from platform_e2e.checks.selfheal import (
+    Disturbance,
+    _wait_restored,
+    drifted,
+    heal,
+    inject,
+    left,
+    recorded,
+    restored,
+    undo,
+)
 from platform_e2e.finding import Finding
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.client import Kube
@@ -217,6 +227,20 @@ def test_a_deleted_object_that_stays_away_is_made_again() -> None:
     assert again is not None
     assert again["data"] == GIT["data"]
     assert "uid" not in again["metadata"]
+
+
+def test_a_service_that_is_made_again_may_have_another_address() -> None:
+    written = made("v1/Service", "chat", spec={"ports": [{"port": 80}]})
+    written["metadata"] = {"name": "chat", "namespace": "chat-dev"}
+    mutation = Mutation("chat-dev", MutationKind.OBJECT_DELETED, Rendered(written, "chat-dev", "f.yaml", 1))
+
+    def live(uid: str, address: str) -> Object:
+        found = made("v1/Service", "chat", "chat-dev", spec={"ports": [{"port": 80}], "clusterIP": address})
+        return {**found, "metadata": {**found["metadata"], "uid": uid}}
+
+    disturbance = Disturbance(mutation, live("a", "10.43.0.7"), application(), 0.0)
+    assert left(disturbance, live("b", "10.43.0.9")) == []
+    assert [each.path for each in left(disturbance, live("a", "10.43.0.9"))] == ["/spec/clusterIP"]
 
 
 def test_an_application_that_does_not_self_heal_in_the_cluster() -> None:
