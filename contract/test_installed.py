@@ -74,17 +74,26 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     return environment(place / "env", built("build_wheel", place))
 
 
-def repository(place: Path) -> Path:
-    """Make the team's repository; its test is the one of the page on promises."""
-    page = (paths.ROOT / "docs" / "promises.md").read_text(encoding="utf-8")
-    test = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)[0]
-    for name, text in {
+LAYERS = {
+    "platform": {
         "platform/foundations/foundations.yaml": "releases:\n"
         + RELEASE.format("argocd", "argo-cd", "10.1.1", "v3.4.4", "argocd"),
         "platform/foundations/values.yaml": "{}\n",
         "platform/argocd/root.yaml": APPLICATION.format("root", "argocd"),
         "platform/argocd/certs.yaml": APPLICATION.format("certs", "manifests/certs"),
         "platform/manifests/certs/certs.yaml": CERTIFICATES,
+    },
+    ".": {"certs.yaml": APPLICATION.format("certs", "shop"), "shop/certs.yaml": CERTIFICATES},
+}
+"""Layers by their directory: in the form of this project's own, and the barest that Argo CD can read."""
+
+
+def repository(place: Path, layer: str) -> Path:
+    """Make the team's repository; its test is the one of the page on promises."""
+    page = (paths.ROOT / "docs" / "promises.md").read_text(encoding="utf-8")
+    test = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)[0]
+    for name, text in {
+        **LAYERS[layer],
         "test_certificates.py": test.replace("timeout=60", "timeout=5") + CAUSE,
     }.items():
         (place / name).parent.mkdir(parents=True, exist_ok=True)
@@ -93,14 +102,16 @@ def repository(place: Path) -> Path:
     return place
 
 
+@pytest.mark.parametrize(
+    ("layer", "written"), [("platform", "platform/manifests/certs/certs.yaml:14"), (".", "shop/certs.yaml:14")]
+)
 def test_a_promise_of_a_teams_own_is_red_with_its_cause(
-    installed: Environment, tmp_path: Path, pytestconfig: pytest.Config
+    installed: Environment, tmp_path: Path, pytestconfig: pytest.Config, layer: str, written: str
 ) -> None:
     """It is collected without a conftest.py or a setting, run on a cluster, and reported with object, cause, file and line."""
-    team, settings = repository(tmp_path / "team"), settings_of(pytestconfig)
-    done = installed.run(
-        *("pytest", "-p", "no:cacheprovider"), where=team, timeout=SECONDS, PLATFORM_E2E_PROVIDER=settings.provider
-    )
+    team, settings = repository(tmp_path / "team", layer), settings_of(pytestconfig)
+    words = ("pytest", "-p", "no:cacheprovider", "--layer", layer)
+    done = installed.run(*words, where=team, timeout=SECONDS, PLATFORM_E2E_PROVIDER=settings.provider)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "certificates │ BROKEN  │ 1 failed" in done.stdout
     run = json.loads((team / "artifacts" / "latest" / "run.json").read_text(encoding="utf-8"))
@@ -109,6 +120,6 @@ def test_a_promise_of_a_teams_own_is_red_with_its_cause(
     assert test["test"] == "test_certificates.py::test_certificate_is_ready[shop/shop]"
     assert (finding["object"], finding["promise"]) == ("certificate/shop -n shop", "certificates")
     assert finding["cause"]["id"] == "issuer-missing"
-    assert finding["cause"]["remedy"] == "install an issuer (platform/manifests/certs/certs.yaml:14)"
+    assert finding["cause"]["remedy"] == f"install an issuer ({written})"
     assert "nothing issues letsencrypt" in (team / "artifacts" / "latest" / "report.html").read_text(encoding="utf-8")
     assert "reproduce: pytest --replay" in done.stdout
