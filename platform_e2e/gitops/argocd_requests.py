@@ -11,7 +11,6 @@ from dataclasses import replace
 from time import monotonic
 from typing import Any, TypeVar
 
-from platform_e2e.errors import BrokenPlatform
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.client import Kube
@@ -197,45 +196,29 @@ def ask_applicationset_refresh(kube: Kube, name: str, *, namespace: str = argocd
     kube.patch(argocd.APPLICATIONSET, name, {"metadata": {"annotations": annotations}}, namespace)
 
 
-def ask_stop(kube: Kube, name: str, *, namespace: str = argocd.NAMESPACE) -> None:
-    """Request that the operation of an Application stops, without waiting for it, as Argo CD's server does for `terminate-op`."""
-    # An Application has no subresource for its status.
-    kube.patch(argocd.APPLICATION, name, {"status": {"operationState": {"phase": "Terminating"}}}, namespace)
+def ask_stop(kube: Kube, app: Object) -> None:
+    """Request that the operation of an Application stops, without waiting for it, as Argo CD's server does for `terminate-op`.
 
-
-def terminate(kube: Kube, name: str, *, namespace: str = argocd.NAMESPACE, timeout: float = REFRESH_SECONDS) -> None:
-    """Stop the operation of an Application, attempts to come included, and wait until it has stopped.
-
-    Nothing happens where none runs. Argo CD does not sync the same commit again by itself afterwards.
+    One that ended meanwhile would be terminating without an end, since Argo CD has forgotten it: so the request is for the
+    Application as it was read, as that of Argo CD's server is.
 
     Args:
         kube: the cluster.
-        name: of the Application.
-        namespace: of the Application.
-        timeout: seconds.
+        app: the Application as it was read last.
 
     Raises:
-        BrokenPlatform: the Application does not exist.
-        Timeout: it does not stop.
+        Conflict: it has been changed since then.
     """
-    app = kube.get(argocd.APPLICATION, name, namespace)
-    if app is None:
-        raise BrokenPlatform(f"application/{name} -n {namespace} does not exist, so no operation of it can be stopped")
-    if not argocd.operation(app).running:
-        return
-    ask_stop(kube, name, namespace=namespace)
-    what = f"the operation of application/{name} -n {namespace} stops"
-    eventually(kube.one(argocd.APPLICATION, name, namespace), _stopped, timeout=timeout, what=what)
+    metadata = app["metadata"]
+    patch = {
+        "metadata": {"resourceVersion": metadata.get("resourceVersion")},
+        # An Application has no subresource for its status.
+        "status": {"operationState": {"phase": "Terminating"}},
+    }
+    kube.patch(argocd.APPLICATION, metadata["name"], patch, metadata.get("namespace"))
 
 
 def _refreshed(app: Object | None) -> Verdict:
     if app is None:
         return Pending("the Application does not exist")
     return Pending("the refresh was asked for and is not done") if argocd.refresh_asked(app) else Met(app)
-
-
-def _stopped(app: Object | None) -> Verdict:
-    if app is None:
-        return Met(None)
-    found = argocd.operation(app)
-    return Pending(f"it is {found.phase}: {found.message}") if found.running or app.get("operation") else Met(app)

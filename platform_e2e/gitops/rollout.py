@@ -296,8 +296,7 @@ class LayerRollout:
         operation = argocd.operation(app)
         waits = operation.backing_off or unjudged.HELD.search(operation.message)
         if operation.running and waits and operation.revisions and self.sha not in operation.revisions:
-            stop = partial(argocd_requests.ask_stop, self.kube, application.name, namespace=application.namespace)
-            self._once(application.name, now, stop)
+            self._once(application.name, now, partial(argocd_requests.ask_stop, self.kube, app))
             return verdict
         if operation.running and _BLOCKED in operation.message:
             # Argo CD does not look again when its project loses the window; any change of the Application makes it look.

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from platform_e2e.errors import BrokenPlatform
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd, argocd_requests
 from platform_e2e.gitops.argocd import APPLICATION, APPLICATIONSET
@@ -458,25 +457,6 @@ def test_refresh_that_nobody_does_names_the_controller(kube: Any) -> None:
     kube.put(APPLICATION, changed("metadata", "annotations", to={argocd.REFRESH: "normal"}))
     with pytest.raises(Timeout, match="application controller refreshes application/app -n argocd: not within"):
         argocd_requests.refresh(kube, "app", timeout=0.05)
-
-
-def test_terminate_stops_what_runs_and_only_that(kube: Any) -> None:
-    kube.put(APPLICATION, converged())
-    argocd_requests.terminate(kube, "app")
-    assert kube.patches == []
-    kube.put(APPLICATION, changed(*OPERATION, "phase", to="Running"))
-
-    def controller(kind: str, name: str, patch: Any) -> None:
-        state = kube.objects[kind, name]["status"]["operationState"]
-        state |= patch["status"]["operationState"]
-        threading.Timer(0.05, lambda: state.update(phase="Failed")).start()
-
-    kube.on_patch = controller
-    argocd_requests.terminate(kube, "app", timeout=5)
-    assert argocd.operation(kube.get(APPLICATION, "app")).phase == "Failed"
-    assert kube.patches == [(APPLICATION, "app", {"status": {"operationState": {"phase": "Terminating"}}})]
-    with pytest.raises(BrokenPlatform, match="application/other -n argocd does not exist"):
-        argocd_requests.terminate(kube, "other")
 
 
 def test_converge_refreshes_and_waits_for_all(kube: Any) -> None:

@@ -391,10 +391,17 @@ def test_a_sync_of_an_older_commit_that_waits_to_be_retried_is_stopped(
     kube.up(*NAMES)
     kube.up("one", sha=OLD)
     kube.objects[APPLICATION, "one"]["status"]["operationState"] |= {"phase": "Running", "retryCount": 2}
+    kube.objects[APPLICATION, "one"]["metadata"]["resourceVersion"] = "7"
     kube.on_patch = lambda kind, name, patch: kube.put(kind, converged(name))
     deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=10)
     # What it says then may be what Argo CD remembers of a comparison in between.
-    assert kube.patches == [(APPLICATION, "one", {"status": {"operationState": {"phase": "Terminating"}}}), ANEW]
+    assert kube.patches == [stop("7"), ANEW]
+
+
+def stop(version: str | None) -> tuple[str, str, dict[str, Any]]:
+    """Return what stops an operation: of the Application as it was read, for one that has ended would terminate for ever."""
+    terminating = {"operationState": {"phase": "Terminating"}}
+    return APPLICATION, "one", {"metadata": {"resourceVersion": version}, "status": terminating}
 
 
 ANEW = (APPLICATION, "one", {"metadata": {"annotations": {argocd.REFRESH: "normal"}}})
@@ -418,7 +425,7 @@ def test_a_sync_of_an_older_commit_that_waits_without_end_is_stopped(
     kube.on_patch = lambda kind, name, patch: kube.put(kind, converged(name))
     deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=10)
     # What it says then may be what Argo CD remembers of a comparison in between.
-    assert kube.patches == [(APPLICATION, "one", {"status": {"operationState": {"phase": "Terminating"}}}), ANEW]
+    assert kube.patches == [stop(None), ANEW]
 
 
 @pytest.mark.point("sync-windows")
