@@ -61,7 +61,7 @@ def test_the_small_layer_itself_is_sound(tmp_path: Path) -> None:
             f"{CONFIGMAP}:6: configmap/one -n one: metadata.annotations.wave must be a text, got the number 1",
         ),
         (CONFIGMAP, "? {a: b}\n: c\n", f"{CONFIGMAP}:1: has a key that is not a text"),
-        (CONFIGMAP, "a: !!set {b}\n", f"{CONFIGMAP}:1: has a value of a type that JSON does not know: CommentedSet"),
+        (CONFIGMAP, "a: .inf\n", f"{CONFIGMAP}:1: is not valid YAML: found .inf, which is not a number of JSON"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named_with_its_line(
