@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
+from platform_e2e.layer import shapes, tree
 from platform_e2e.layer.field_locations import Written
 from platform_e2e.layer.objects import Rendered, described
 from platform_e2e.layer.own_annotations import EXEMPT
@@ -131,20 +132,18 @@ def parse(document: Document, generated_by: str | None = None, default_namespace
         default_namespace: of an Application that states none.
 
     Raises:
+        OddShape: a field has another form than Argo CD's.
         LayerError: it has no source, or one that names nothing to render.
     """
-    data, metadata = document.data, document.data["metadata"]
-    spec = data.get("spec")
-    if not isinstance(spec, dict):
-        raise document.error(f"Application {metadata['name']} has no spec")
+    shapes.demand_argo(document)
+    data, metadata, spec = document.data, document.data["metadata"], document.data["spec"]
     several = spec.get("sources")
     written = several or ([spec["source"]] if spec.get("source") else [])
-    if not isinstance(written, list) or not written:
+    if not written:
         raise document.error(f"Application {metadata['name']} has no source", "add spec.source", ("spec",))
     places: list[tuple[str | int, ...]]
     places = [("spec", "sources", index) for index in range(len(written))] if several else [("spec", "source")]
-    destination = _mapping(document, "destination")
-    policy = _mapping(document, "syncPolicy")
+    destination, policy = spec.get("destination") or {}, spec.get("syncPolicy") or {}
     return Application(
         name=metadata["name"],
         namespace=metadata.get("namespace") or default_namespace,
@@ -162,56 +161,34 @@ def parse(document: Document, generated_by: str | None = None, default_namespace
     )
 
 
-def _mapping(document: Document, key: str) -> Mapping[str, Any]:
-    """Return a field of the spec that is a mapping; empty where there is none."""
-    value = document.data["spec"].get(key) or {}
-    if not isinstance(value, Mapping):
-        problem = f"Application {document.data['metadata']['name']} has a {key} that is not a mapping: {value!r}"
-        raise document.error(problem, "write its fields below it", ("spec", key))
-    return value
-
-
-def _automation(automated: Any) -> Automation:
-    if not isinstance(automated, dict):
+def _automation(automated: Mapping[str, Any] | None) -> Automation:
+    if automated is None:
         return Automation()
     # Since Argo CD 3.1 `enabled: false` keeps the block and switches it off.
     enabled = automated.get("enabled") is not False
     return Automation(enabled, automated.get("prune") is True, automated.get("selfHeal") is True)
 
 
-def _source(document: Document, source: Any, at: tuple[str | int, ...]) -> Source:
+def _source(document: Document, source: Mapping[str, Any], at: tuple[str | int, ...]) -> Source:
     name = document.data["metadata"]["name"]
-    if not isinstance(source, dict) or not source.get("repoURL"):
+    if not source.get("repoURL"):
         raise document.error(f"Application {name} has a source without repoURL", at=at)
-    directory = _directory(document, source.get("directory") or {}, (*at, "directory"))
+    directory = source.get("directory") or {}
     chart, ref, path = source.get("chart") or "", source.get("ref") or "", source.get("path") or ""
-    for key, value in (("chart", chart), ("ref", ref), ("path", path)):
-        if not isinstance(value, str):
-            raise document.error(f"Application {name} has a source whose {key} is not a text", at=(*at, key))
     if not path and not chart and not ref:
         raise document.error(f"Application {name} has a source without path", "add path, or chart", at)
     if path.startswith("/") or ".." in PurePosixPath(path).parts:
         remedy = "write the path from the repository's root, without `..`"
         raise document.error(f"Application {name} has the path {path}, which leaves the layer", remedy, (*at, "path"))
+    if not tree.can_be(path):
+        raise document.error(f"Application {name} has a path that no directory can have", "correct it", (*at, "path"))
     return Source(
-        repository=str(source["repoURL"]),
+        repository=source["repoURL"],
         path="" if chart or not path else PurePosixPath(path).as_posix(),
         chart=chart,
         ref=ref,
-        revision=str(source.get("targetRevision") or "HEAD"),
+        revision=source.get("targetRevision") or "HEAD",
         recurse=directory.get("recurse") is True,
         include=directory.get("include") or "",
         exclude=directory.get("exclude") or "",
     )
-
-
-def _directory(document: Document, directory: Any, at: tuple[str | int, ...]) -> dict[str, Any]:
-    """Return how a source reads a plain directory."""
-    name = document.data["metadata"]["name"]
-    if not isinstance(directory, dict):
-        raise document.error(f"Application {name} has a directory that is not a mapping", at=at)
-    for key in ("include", "exclude"):
-        pattern = directory.get(key) or ""
-        if not isinstance(pattern, str):
-            raise document.error(f"Application {name} has {key}: {pattern!r}, which is not a text", at=(*at, key))
-    return directory

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from platform_e2e.finding import Promise
-from platform_e2e.layer import applications, kustomize, own_annotations, yamlfile
+from platform_e2e.layer import applications, kustomize, own_annotations, tree, yamlfile
 from platform_e2e.layer.applications import Application
 from platform_e2e.layer.field_locations import Written
 from platform_e2e.layer.objects import described
@@ -172,6 +172,8 @@ def _patterns(owner: ApplicationSet, paths: Mapping[str, str]) -> set[str]:
     """
     spec = owner.manifest["spec"]["template"].get("spec") or {}
     written = [source.get("path") or "" for source in [*(spec.get("sources") or []), spec.get("source") or {}]]
+    # Nothing is looked for outside of the layer, nor what cannot be there.
+    written = [path for path in written if tree.can_be(path) and ".." not in _EXPRESSION.sub("*", path)]
     found = set()
     for path in written:
         pattern = re.sub(r"\*+", "*", _EXPRESSION.sub("*", path))

@@ -76,7 +76,7 @@ class Route:
 
     def namespaces(self, data: Any) -> list[str | None]:
         """Return the namespaces that an object has on its way, the written one first."""
-        found = [data["metadata"].get("namespace")]
+        found = [manifests.namespace_of(data["metadata"])]
         for each in self.through:
             found.append(each.text("namespace") or found[-1])
         return found

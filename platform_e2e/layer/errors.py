@@ -27,6 +27,10 @@ class LayerError(WrongUsage):
         self.object = object
 
 
+class OddShape(LayerError):
+    """A field of an object has another form than its kind asks for, or the object is none."""
+
+
 class WrongAnnotation(LayerError):
     """An annotation of the harness's own is misspelt: what the team meant is not known, so nothing is judged."""
 

@@ -193,7 +193,7 @@ def _set_by(kustomization: Any, written: Any, rendered: Any, keys: Keys, path: K
                 yield "images", index, changed
     if keys == ("spec", "replicas"):
         for index, entry in _mappings(kustomization, "replicas"):
-            if any(entry.get("name") == each["metadata"]["name"] for each in (written, rendered)):
+            if any(entry.get("name") == each["metadata"].get("name") for each in (written, rendered)):
                 yield "replicas", index, "count"
     if keys[:2] in {("metadata", "labels"), ("metadata", "annotations")} and len(keys) == 3:
         common = "commonLabels" if keys[1] == "labels" else "commonAnnotations"

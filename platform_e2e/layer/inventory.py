@@ -9,6 +9,7 @@ from typing import Any
 
 from platform_e2e.addresses import AddressRange
 from platform_e2e.finding import Promise
+from platform_e2e.layer.errors import OddShape
 from platform_e2e.layer.objects import Rendered
 from platform_e2e.layer.own_annotations import PROBE, SERIES
 from platform_e2e.layer.probe import Probe, probe_of
@@ -85,20 +86,19 @@ def pool(rendered: Rendered) -> Pool:
     """Read an IPAddressPool.
 
     Raises:
-        LayerError: it has no addresses, or one that is neither a range nor a CIDR.
+        OddShape: it has no addresses, or one that is neither a range nor a CIDR.
     """
     written = rendered.spec.get("addresses")
-    if not isinstance(written, list) or not written:
-        raise rendered.error("has no spec.addresses")
+    if not written:
+        raise OddShape(rendered.file, rendered.line, f"{rendered}: has no spec.addresses", "add a range")
     ranges = []
     for text in written:
         try:
-            if not _is_ipv6(str(text)):
-                ranges.append(AddressRange.parse(str(text)))
+            if not _is_ipv6(text):
+                ranges.append(AddressRange.parse(text))
         except ValueError as error:
-            raise rendered.error(
-                f"has {text!r}, which is not a range of addresses: {error}", "first-last, or a CIDR"
-            ) from error
+            problem = f"{rendered}: has {text!r}, which is not a range of addresses: {error}"
+            raise OddShape(rendered.file, rendered.line, problem, "first-last, or a CIDR") from error
     return Pool(rendered, tuple(ranges), rendered.spec.get("autoAssign") is not False)
 
 

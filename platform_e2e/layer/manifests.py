@@ -38,6 +38,8 @@ def objects(document: Document) -> Iterator[Document]:
             raise document.error(f"is not a Kubernetes object: it must have {key}", f"add {key}")
     items = data.get("items")
     if isinstance(items, list) or data["kind"] == "List":
+        if not isinstance(items or [], list):
+            raise document.error("items of a List must be a list", "write one object for each item", ("items",))
         for index, item in enumerate(items or []):
             node = document.node["items"][index] if document.node is not None else None
             yield from objects(Document(item, document.file, document.line_of("items", index), node))
@@ -45,8 +47,6 @@ def objects(document: Document) -> Iterator[Document]:
     metadata = data.get("metadata")
     if not isinstance(metadata, dict) or not name_of(metadata):
         raise document.error(f"{data['kind']} has no metadata.name", "add it: Argo CD applies objects by their name")
-    for key in ("annotations", "labels"):
-        _check_texts(document, metadata.get(key) or {}, key)
     yield document
 
 
@@ -56,13 +56,10 @@ def name_of(metadata: Mapping[str, Any]) -> str:
     return name if isinstance(name, str) else ""
 
 
-def _check_texts(document: Document, values: Any, key: str) -> None:
-    if not isinstance(values, dict):
-        raise document.error(f"metadata.{key} must be a mapping", at=("metadata", key))
-    for name, value in values.items():
-        if not isinstance(value, str):
-            problem = f"metadata.{key} has {name}: {value!r}, which is not a text"
-            raise document.error(problem, "put it between quotes", at=("metadata", key, name))
+def namespace_of(metadata: Mapping[str, Any]) -> str | None:
+    """Return an object's namespace; None where it states none that is a text."""
+    namespace = metadata.get("namespace")
+    return namespace if isinstance(namespace, str) else None
 
 
 def is_manifest(path: Path) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from platform_e2e.layer.renderer import Reason
 
 IN_WORDS: Mapping[str, str] = {
-    Reason.SHAPE: "Argo CD's own types do not take it",
+    Reason.SHAPE: "a field of it, or of what it renders, has another form than its kind asks for",
     Reason.REPOSITORY: "a repository that it reads is not here",
     Reason.CHART: "its chart is not in the store",
     Reason.PLUGIN: "a config management plugin renders it",

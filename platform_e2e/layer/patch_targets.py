@@ -53,10 +53,13 @@ class Subject:
             found.append((group, version, str(each.get("kind"))))
         return found
 
-    def texts(self, field: str) -> list[Mapping[str, Any]]:
-        """Return the labels or annotations, as written and as rendered."""
+    def texts(self, field: str) -> list[Mapping[str, str]]:
+        """Return the labels or annotations, as written and as rendered, as far as they are texts."""
         found = (each["metadata"].get(field) for each in self.data)
-        return [each if isinstance(each, dict) else {} for each in found]
+        return [
+            {name: text for name, text in each.items() if isinstance(text, str)} if isinstance(each, dict) else {}
+            for each in found
+        ]
 
 
 def is_meant(target: Mapping[str, Any], subject: Subject) -> bool | None:

@@ -107,8 +107,10 @@ def probe_of(service: Rendered) -> Probe | None:
     remedy = 'write it as {"path": "/", "status": 200, "json": {"app": "chat"}}'
     try:
         data = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise service.error(f"{PROBE} is not JSON: {error.msg}", remedy) from error
+    except (ValueError, RecursionError) as error:
+        # Python refuses numbers of more than 4,300 digits by a ValueError of its own.
+        said = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+        raise service.error(f"{PROBE} is not JSON: {said}", remedy) from error
     if not isinstance(data, dict):
         raise service.error(f"{PROBE} is not a JSON object", remedy)
     for key, value in data.items():

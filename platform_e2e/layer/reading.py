@@ -16,13 +16,14 @@ from platform_e2e.layer import (
     manifests,
     own_annotations,
     rendering,
+    shapes,
     unread,
     yamlfile,
 )
 from platform_e2e.layer.applications import Application
 from platform_e2e.layer.applicationsets import ApplicationSet, Environment
 from platform_e2e.layer.destinations import Destination
-from platform_e2e.layer.errors import LayerError, WrongAnnotation, refuse
+from platform_e2e.layer.errors import LayerError, OddShape, WrongAnnotation, refuse
 from platform_e2e.layer.field_locations import Written
 from platform_e2e.layer.not_judged import NotJudged
 from platform_e2e.layer.objects import Rendered, described
@@ -96,17 +97,20 @@ class Reading:
                 file = paths.in_repository(path, self.root)
                 application = applications.parse(Document(manifest, file, 1))
                 (made,) = render([manifest])
-                if made.problem is None:
+                try:
+                    if made.problem is not None:
+                        raise rendering.refusal(self.root, application, made.problem)
                     parts = rendering.inputs(self.root, application, made)
                     self.read |= unread.directories(self.root, parts)
                     objects = rendering.objects(application, made, parts)
-                    self.rendered_roots += [each.object for each in objects]
-                    self.take(each.document for each in objects)
+                except LayerError as error:
+                    reason = made.problem.reason if made.problem else Reason.RENDER
+                    self._refuse(described(root.kind, root.path, None), reason, error)
+                    for part in root.parts:
+                        self.begin(part, url, render)
                     return
-                wrong = rendering.refusal(self.root, application, made.problem)
-                self._refuse(described(root.kind, root.path, None), made.problem.reason, wrong)
-                for part in root.parts:
-                    self.begin(part, url, render)
+                self.rendered_roots += [each.object for each in objects]
+                self.take(each.document for each in objects)
 
     def _by_hand(self, documents: Sequence[Document]) -> None:
         self.by_hand |= {document.file for document in documents}
@@ -116,7 +120,7 @@ class Reading:
         """Take note of the Applications, ApplicationSets and AppProjects among some objects, and check all for annotations."""
         for document in documents:
             metadata = document.data["metadata"]
-            name = described(document.data["kind"], manifests.name_of(metadata), metadata.get("namespace"))
+            name = described(document.data["kind"], manifests.name_of(metadata), manifests.namespace_of(metadata))
             own_annotations.check(document, name)
             if not str(document.data["apiVersion"]).startswith(_GROUP):
                 continue
@@ -211,6 +215,7 @@ class Reading:
         if isinstance(error, WrongAnnotation):
             raise error
         problem = (error.problem.partition(": ")[2] or error.problem).removeprefix(f"{name}: ")
+        reason = Reason.SHAPE if isinstance(error, OddShape) else reason
         self.refused.append(NotJudged(name, reason, problem, error.remedy, error.file, error.line, reads))
         self.errors.append(error)
 
@@ -232,6 +237,7 @@ class Reading:
             raise LayerError(new.file, new.line, problem, f"the first is in {known.file}:{known.line}")
 
     def _applicationset(self, document: Document) -> None:
+        shapes.demand_argo(document)
         key = _named(document)
         known = next((each for each in self.seen if _named(each) == key), None)
         if known is None:
@@ -242,6 +248,7 @@ class Reading:
             raise document.error(problem, f"the first is in {known.file}:{known.line}")
 
     def _project(self, document: Document) -> None:
+        shapes.demand_argo(document)
         metadata = document.data["metadata"]
         key = (metadata.get("namespace") or applications.NAMESPACE, metadata["name"])
         data = {**document.data, "metadata": {**metadata, "namespace": key[0]}}

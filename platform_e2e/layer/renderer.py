@@ -14,7 +14,7 @@ class Reason(StrEnum):
     """Why an Application or ApplicationSet is not rendered; `argocd-render` says all but TIME, OPTIONS and DESTINATION, which are told here."""
 
     SHAPE = "shape"
-    """Argo CD's own types do not take the object."""
+    """A field has another form than its kind asks for, of the object or of what it renders (`layer.shapes`)."""
     REPOSITORY = "repository"
     """There is no copy of a repository that it reads."""
     CHART = "chart"

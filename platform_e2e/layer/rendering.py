@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from platform_e2e import paths
-from platform_e2e.layer import kustomize, manifests
+from platform_e2e.layer import inventory, kustomize, manifests, shapes
 from platform_e2e.layer.applications import Application, Source
 from platform_e2e.layer.bases import Route
 from platform_e2e.layer.errors import LayerError
@@ -62,7 +62,9 @@ def objects(application: Application, rendering: Rendering, made_of: list[Input]
         made_of: what `inputs` returned for it.
 
     Raises:
-        LayerError: it renders something that is not an object, an object twice, or nothing from files.
+        OddShape: a field that is read has another form than its kind asks for.
+        LayerError: it renders something that is not an object, an object twice, a pool of what are no addresses, or nothing
+            from files.
     """
     for part in made_of:
         if part.reads is not None and part.reads.faults:
@@ -79,6 +81,10 @@ def objects(application: Application, rendering: Rendering, made_of: list[Input]
         )
     scopes = CLUSTER_SCOPED | _cluster_scoped(found)
     objects = tuple(_rendered(document, application, scopes) for document in found)
+    for rendered in objects:
+        shapes.demand(shapes.rendered(rendered.object), rendered.object, str(rendered), rendered.place)
+        if rendered.kind == "IPAddressPool":
+            inventory.pool(rendered)
     seen: dict[tuple[str, str, str | None, str], Rendered] = {}
     for rendered in objects:
         other = seen.setdefault(rendered.identity, rendered)
@@ -279,7 +285,11 @@ class _Written:
 
     def nearest(self, data: dict[str, Any]) -> _Candidate | None:
         """Return what a rendered object comes from; of several alike each comes in its turn."""
-        kind, name, namespace = data["kind"], manifests.name_of(data["metadata"]), data["metadata"].get("namespace")
+        kind, name, namespace = (
+            data["kind"],
+            manifests.name_of(data["metadata"]),
+            manifests.namespace_of(data["metadata"]),
+        )
         several = self.by_name.get((kind, name)) or self.by_kind.get(kind, [])
         apart = [
             (distance, candidate)
@@ -304,7 +314,7 @@ def _located(data: dict[str, Any], part: Input, written: _Written, fallback: Doc
     subject = Subject(
         (found.document.data, data),
         {manifests.name_of(metadata), *found.names},
-        {metadata.get("namespace"), *found.namespaces},
+        {manifests.namespace_of(metadata), *found.namespaces},
     )
     about = [(patch, patch.is_about(subject)) for patch in found.route.patches]
     patches = tuple(patch for patch, is_so in about if is_so)

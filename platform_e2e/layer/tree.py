@@ -62,6 +62,23 @@ def files(root: Path) -> tuple[Path, ...]:
     return tuple(sorted(found))
 
 
+LONGEST_NAME = 255
+"""Bytes of the name of a file or directory (Linux, NAME_MAX)."""
+
+LONGEST_PATH = 1024
+"""Bytes of a path within a layer, so that it stays a path wherever the layer is (Linux, PATH_MAX: 4096)."""
+
+
+def can_be(path: str) -> bool:
+    """Tell whether a file or directory may have a path; to ask the system for one that it cannot have is an error."""
+    encoded = path.encode(errors="replace")
+    return (
+        "\0" not in path
+        and len(encoded) <= LONGEST_PATH
+        and all(len(name) <= LONGEST_NAME for name in encoded.split(b"/"))
+    )
+
+
 def fingerprint(root: Path, paths: tuple[Path, ...]) -> str:
     """Return the SHA-256 over names and contents, so that a change of any file is seen."""
     total = hashlib.sha256()

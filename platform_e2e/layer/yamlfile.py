@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedBase, TaggedScalar
+from ruamel.yaml.comments import CommentedBase, CommentedOrderedMap, CommentedSet, TaggedScalar
 from ruamel.yaml.constructor import ConstructorError, RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import ScalarNode
@@ -22,6 +22,7 @@ from ruamel.yaml.scalarbool import ScalarBoolean
 from ruamel.yaml.tag import Tag
 
 from platform_e2e import paths
+from platform_e2e.layer import yaml_scalars
 from platform_e2e.layer.errors import LayerError
 
 LARGEST_FILE = 10 << 20
@@ -40,20 +41,13 @@ DEEPEST = 500
 """Levels of nesting. Objects of Kubernetes have some twenty; the parser's time grows with the square of the depth."""
 
 
-BOOLEANS = frozenset(
-    form(word) for word in ("y", "n", "yes", "no", "on", "off") for form in (str, str.title, str.upper)
-)
-"""Words that are true or false where they stand without quotes, besides those of YAML 1.2: Argo CD, kubectl and the API server
-read YAML 1.1 (sigs.k8s.io/yaml), and `hostPID: yes` is the node's processes."""
-
-
 class _Resolver(VersionedResolver):
     """Tell the type of a scalar as Kubernetes does."""
 
     def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
         """Return the tag of a node that states none."""
-        if kind is ScalarNode and implicit[0] and value in BOOLEANS:
-            return Tag(suffix="tag:yaml.org,2002:bool")
+        if kind is ScalarNode and implicit[0]:
+            return Tag(suffix=yaml_scalars.tag(value))
         return super().resolve(kind, value, implicit)
 
 
@@ -66,8 +60,33 @@ class _Constructor(RoundTripConstructor):
             raise ConstructorError(None, None, "found an alias within what it stands for", node.start_mark)
         return super().construct_object(node, deep=deep)
 
+    def number(self, node: Any) -> int | float:
+        """Construct a number; JSON, which all of Kubernetes speaks, has none that is not finite."""
+        value = yaml_scalars.number(node.value)
+        if value is None:
+            raise ConstructorError(
+                None, None, f"found {node.value[:40]}, which is not a number of JSON", node.start_mark
+            )
+        return value
+
+    def binary(self, node: Any) -> str:
+        """Construct what Base64 encodes."""
+        value = yaml_scalars.binary(node.value)
+        if value is None:
+            raise ConstructorError(None, None, "found !!binary, which is not Base64", node.start_mark)
+        return value
+
+    def null(self, node: Any) -> None:
+        """Construct null; a text with its tag is none."""
+        if not yaml_scalars.is_null(node.value):
+            raise ConstructorError(None, None, f"found {node.value[:40]}, which is not null", node.start_mark)
+
 
 _Constructor.add_constructor("tag:yaml.org,2002:timestamp", RoundTripConstructor.construct_yaml_str)
+_Constructor.add_constructor("tag:yaml.org,2002:int", _Constructor.number)
+_Constructor.add_constructor("tag:yaml.org,2002:float", _Constructor.number)
+_Constructor.add_constructor("tag:yaml.org,2002:binary", _Constructor.binary)
+_Constructor.add_constructor("tag:yaml.org,2002:null", _Constructor.null)
 
 
 @dataclass(frozen=True)
@@ -201,6 +220,10 @@ def _check_depth(text: str, file: str) -> None:
             raise LayerError(file, line, f"is nested more than {DEEPEST} levels deep")
 
 
+_HALF = re.compile(r"[\ud800-\udfff]")
+"""Half of a pair of surrogates, which no text in UTF-8 can have."""
+
+
 @dataclass
 class _Plain:
     """Turn a parsed document into plain values, counting them."""
@@ -214,28 +237,39 @@ class _Plain:
         if self.values > MOST_VALUES:
             problem = f"has more than {MOST_VALUES} values once its aliases are resolved"
             raise LayerError(self.file, self.line, problem, "write the document without aliases of aliases")
+        if isinstance(node, CommentedOrderedMap):
+            return [{self._key(key): self.value(value)} for key, value in node.items()]
+        if isinstance(node, CommentedSet):
+            return {self._key(key): None for key in node}
         if isinstance(node, Mapping):
             return {self._key(key): self.value(value) for key, value in node.items()}
         if isinstance(node, Sequence) and not isinstance(node, str | bytes):
             return [self.value(value) for value in node]
+        return self._scalar(node)
+
+    def _scalar(self, node: Any) -> Any:
         if isinstance(node, bool | ScalarBoolean):
             # One with an anchor is a ScalarBoolean, which is a number.
             return bool(node)
-        for sort in (int, float, str):
-            if isinstance(node, sort):
-                return sort(node)
-        if node is None:
-            return None
-        if isinstance(node, TaggedScalar):
-            # Such as an unquoted `=`, a type of its own in YAML 1.1, which Kubernetes takes for the text.
-            return str(node.value)
+        if node is None or isinstance(node, int | float):
+            return node
+        if isinstance(node, str | TaggedScalar):
+            # With a tag that is not known here, as with that of a text, it is the text.
+            return self._text(str(node.value if isinstance(node, TaggedScalar) else node))
         raise LayerError(self.file, self.line, f"has a value of a type that JSON does not know: {type(node).__name__}")
+
+    def _text(self, text: str) -> str:
+        if _HALF.search(text):
+            raise LayerError(self.file, self.line, r"has half of a character (a surrogate such as \ud800)")
+        return text
 
     def _key(self, key: Any) -> str:
         if isinstance(key, bool | ScalarBoolean):
             return str(bool(key)).lower()
-        if isinstance(key, str | int | float):
-            return str(key)
+        if isinstance(key, int | float):
+            return yaml_scalars.key(key)
+        if isinstance(key, str):
+            return self._text(str(key))
         raise LayerError(self.file, self.line, f"has a key that is not a text: {key!r}")
 
 
@@ -248,8 +282,17 @@ def _json(text: str, file: str) -> Document:
             raise LayerError(file, None, f'is not valid JSON: found duplicate key "{twice}"')
         return found
 
+    def number(text: str) -> int | float:
+        value = yaml_scalars.whole(text) if text.lstrip("-").isdecimal() else yaml_scalars.finite(text)
+        if value is None:
+            raise LayerError(file, None, f"is not valid JSON: {text[:40]} is not a number of JSON")
+        return value
+
     _check_depth(text, file)
     try:
-        return Document(json.loads(text, object_pairs_hook=without_duplicates), file, 1)
+        data = json.loads(
+            text, object_pairs_hook=without_duplicates, parse_int=number, parse_float=number, parse_constant=number
+        )
+        return Document(_Plain(file, 1).value(data), file, 1)
     except json.JSONDecodeError as error:
         raise LayerError(file, error.lineno, f"is not valid JSON: {error.msg}") from error

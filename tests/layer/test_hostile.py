@@ -58,10 +58,10 @@ def test_the_small_layer_itself_is_sound(tmp_path: Path) -> None:
         (
             CONFIGMAP,
             layers.CONFIGMAP.replace("name: one", "name: one\n  annotations:\n    wave: 1"),
-            f"{CONFIGMAP}:6: metadata.annotations has wave: 1, which is not a text",
+            f"{CONFIGMAP}:6: configmap/one -n one: metadata.annotations.wave must be a text, got the number 1",
         ),
         (CONFIGMAP, "? {a: b}\n: c\n", f"{CONFIGMAP}:1: has a key that is not a text"),
-        (CONFIGMAP, "a: !!set {b}\n", f"{CONFIGMAP}:1: has a value of a type that JSON does not know: CommentedSet"),
+        (CONFIGMAP, "a: .inf\n", f"{CONFIGMAP}:1: is not valid YAML: found .inf, which is not a number of JSON"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named_with_its_line(
@@ -474,6 +474,8 @@ def test_a_directory_that_is_no_layer_is_wrong_usage(tmp_path: Path) -> None:
 def test_a_pattern_that_is_not_a_text_is_refused(tmp_path: Path, field: str) -> None:
     source = f"    path: manifests/one\n    directory: {{{field}}}\n"
     text = layers.APPLICATION.replace("    path: manifests/one\n", source)
-    assert "which is not a text" in refused(layers.write(tmp_path, {APPLICATION: text}))
+    key = field.partition(":")[0]
+    at, line = "spec.source.directory", f"{APPLICATION}:12: application/one -n argocd"
+    assert f"{line}: {at}.{key} must be a text, got " in refused(layers.write(tmp_path, {APPLICATION: text}))
     text = text.replace(f"{{{field}}}", "[a]")
-    assert "has a directory that is not a mapping" in refused(layers.write(tmp_path, {APPLICATION: text}))
+    assert f"{line}: {at} must be a mapping, got a list" in refused(layers.write(tmp_path, {APPLICATION: text}))
