@@ -124,7 +124,7 @@ def _application(document: Document, owner: str, namespace: str, generated: Mapp
     data = {**{key: value for key, value in generated.items() if key != "status"}, "metadata": metadata}
     # The generated object has no lines of its own: `node` stays empty, so every error names the ApplicationSet's.
     found = applications.parse(replace(document, data=data, node=None), generated_by=owner)
-    node = document.node["spec"]["template"] if document.node is not None else None
+    node = document.node.part("spec", "template") if document.node is not None else None
     return replace(found, written=Written(replace(document, data=data, node=node)))
 
 

@@ -39,7 +39,7 @@ def objects(document: Document) -> Iterator[Document]:
     items = data.get("items")
     if isinstance(items, list) or data["kind"] == "List":
         for index, item in enumerate(items or []):
-            node = document.node["items"][index] if document.node is not None else None
+            node = document.node.part("items", index) if document.node is not None else None
             yield from objects(Document(item, document.file, document.line_of("items", index), node))
         return
     metadata = data.get("metadata")
