@@ -27,6 +27,10 @@ class LayerError(WrongUsage):
         self.object = object
 
 
+class NothingRendered(LayerError):
+    """What Argo CD makes of an object is nothing, which it takes for a success."""
+
+
 class WrongAnnotation(LayerError):
     """An annotation of the harness's own is misspelt: what the team meant is not known, so nothing is judged."""
 

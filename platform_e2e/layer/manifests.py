@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from platform_e2e import paths
 from platform_e2e.layer import yamlfile
 from platform_e2e.layer.errors import LayerError
 from platform_e2e.layer.yamlfile import Document
@@ -100,7 +99,7 @@ def directory(
         if (exclude and glob(exclude, name)) or (include and not glob(include, name)):
             continue
         try:
-            if SKIP not in yamlfile.decode(file.read_bytes(), paths.in_repository(file, root)):
+            if SKIP not in yamlfile.text(root, file):
                 found.extend([item for document in yamlfile.read(root, file) for item in objects(document)])
         except LayerError as error:
             if refused is None:

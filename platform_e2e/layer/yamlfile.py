@@ -116,13 +116,27 @@ def read(root: Path, path: Path) -> list[Document]:
     Raises:
         LayerError: it is too large, no UTF-8, no YAML, says a key twice, or grows without bound by aliases.
     """
+    content = text(root, path)
+    file = paths.in_repository(path, root)
+    return [_json(content, file)] if path.suffix == ".json" else parse(content, file)
+
+
+def text(root: Path, path: Path) -> str:
+    """Return the text of a file.
+
+    Args:
+        root: the layer.
+        path: the file.
+
+    Raises:
+        LayerError: it is too large, or no UTF-8.
+    """
     file = paths.in_repository(path, root)
     size = path.stat().st_size
     if size > LARGEST_FILE:
         problem = f"is {size / 2**20:.1f} MiB large, more than {LARGEST_FILE >> 20} MiB"
         raise LayerError(file, 1, problem, "split it into several files")
-    text = decode(path.read_bytes(), file)
-    return [_json(text, file)] if path.suffix == ".json" else parse(text, file)
+    return decode(path.read_bytes(), file)
 
 
 def decode(data: bytes, file: str) -> str:
