@@ -12,6 +12,7 @@ from typing import Any
 from platform_e2e.finding import Promise
 from platform_e2e.layer import applications, kustomize, own_annotations, tree, yamlfile
 from platform_e2e.layer.applications import Application
+from platform_e2e.layer.errors import NothingRendered
 from platform_e2e.layer.field_locations import Written
 from platform_e2e.layer.objects import described
 from platform_e2e.layer.own_annotations import EXEMPT
@@ -94,9 +95,9 @@ def parse(document: Document, generated: Sequence[Mapping[str, Any]]) -> tuple[A
     name, namespace = metadata["name"], metadata.get("namespace") or applications.NAMESPACE
     found = [_application(document, name, namespace, data) for data in generated]
     if not found:
-        remedy = "correct the generators (a list with elements, or directories that exist in the layer), or remove the ApplicationSet"
+        remedy = "correct the generators (a list with elements, directories that exist in the layer, labels that a cluster here has), or remove the ApplicationSet"
         problem = f"ApplicationSet {name} must generate at least one Application, got none"
-        raise document.error(problem, remedy, ("spec", "generators"))
+        raise NothingRendered(document.file, document.line_of("spec", "generators"), problem, remedy)
     for index, application in enumerate(found):
         if any(application.name == other.name for other in found[:index]):
             problem = f"ApplicationSet {name} generates the Application {application.name} twice"
@@ -124,7 +125,7 @@ def _application(document: Document, owner: str, namespace: str, generated: Mapp
     data = {**{key: value for key, value in generated.items() if key != "status"}, "metadata": metadata}
     # The generated object has no lines of its own: `node` stays empty, so every error names the ApplicationSet's.
     found = applications.parse(replace(document, data=data, node=None), generated_by=owner)
-    node = document.node["spec"]["template"] if document.node is not None else None
+    node = document.node.part("spec", "template") if document.node is not None else None
     return replace(found, written=Written(replace(document, data=data, node=node)))
 
 

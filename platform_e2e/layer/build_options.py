@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +10,17 @@ from pathlib import Path
 from platform_e2e.layer.argo_objects import mapping, text
 from platform_e2e.layer.errors import LayerError
 from platform_e2e.layer.place import Place
-from platform_e2e.layer.survey import Survey
+from platform_e2e.layer.survey import KUSTOMIZATIONS, Survey
 from platform_e2e.layer.team_file import NAME
 from platform_e2e.layer.yamlfile import Document
 
 KEY = "kustomize.buildOptions"
 OF_RESOURCE = "kustomizeBuildOptions"
 """The same in the resource ArgoCD of its operator."""
+
+ENABLE_HELM = "--enable-helm"
+
+_HELM_CHARTS = re.compile(rb"""^["']?(?:helmCharts|helmChartInflationGenerator)["']?\s*:""", re.MULTILINE)
 
 VALUES = "foundations/values/argo-cd.yaml"
 
@@ -63,6 +68,34 @@ def build_options(place: Place) -> BuildOptions | None:
     return BuildOptions(
         first.text, first.place, tuple((each.text, each.place) for each in found if each.text != first.text)
     )
+
+
+def given(place: Place) -> tuple[str, tuple[str, ...]]:
+    """Return the options that a layer is rendered with, and what is assumed of them, one sentence each.
+
+    A kustomization with charts is built by no Argo CD that was not told `--enable-helm`, so in a repository that does not have the
+    configuration of its Argo CD it was.
+
+    Args:
+        place: where the layer begins.
+    """
+    options = build_options(place)
+    if options is not None:
+        return options.text, ()
+    if (place.directory / VALUES).is_file():
+        return "", ()
+    survey = Survey.of(place.directory, place.repository)
+    with_charts = next(
+        (path for path in survey.files if path.name in KUSTOMIZATIONS and _has_charts(survey, path)), None
+    )
+    if with_charts is None:
+        return "", ()
+    why = f"{KEY} is in no file: {ENABLE_HELM} is taken for it, since {survey.name(with_charts)} has charts; if that is wrong, write"
+    return ENABLE_HELM, (f"{why} `{OF_RESOURCE}:` into {NAME}",)
+
+
+def _has_charts(survey: Survey, path: Path) -> bool:
+    return _HELM_CHARTS.search(survey.content(path)) is not None
 
 
 def _mentions(content: bytes) -> bool:

@@ -31,6 +31,10 @@ class OddShape(LayerError):
     """A field of an object has another form than its kind asks for, or the object is none."""
 
 
+class NothingRendered(LayerError):
+    """What Argo CD makes of an object is nothing, which it takes for a success."""
+
+
 class WrongAnnotation(LayerError):
     """An annotation of the harness's own is misspelt: what the team meant is not known, so nothing is judged."""
 

@@ -114,7 +114,7 @@ def demand_trust(layer: Layer, provider: str) -> None:
         )
 
 
-_HERE = frozenset({Reason.RENDER, Reason.TIME, Reason.MEMORY, Reason.SHAPE, Reason.LINK})
+_HERE = frozenset({Reason.RENDER, Reason.TIME, Reason.MEMORY, Reason.SHAPE, Reason.LINK, Reason.EMPTY})
 """Why something is not rendered here that Argo CD may nevertheless render on a cluster without a network."""
 
 

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml.comments import CommentedBase
-
 from platform_e2e import paths
 from platform_e2e.layer import bases, own_annotations, yamlfile
 from platform_e2e.layer.bases import Kustomization, Route
@@ -297,15 +295,13 @@ def _inline(document: Document, text: str, at: tuple[str | int, ...], lines: Seq
     Raises:
         LayerError: it is not valid YAML; at the line of the patch.
     """
-    holder: Any = document.node
-    for key in at[:-1]:
-        holder = holder[key] if holder is not None else None
+    holder = document.node.part(*at[:-1]) if document.node is not None else None
     line = document.line_of(*at)
     try:
         found = yamlfile.parse(text, document.file)
     except LayerError as error:
         raise document.error(f"the patch {error.problem.partition(': ')[2]}", at=at) from error
-    place = holder.lc.data.get(at[-1]) if isinstance(holder, CommentedBase) and holder.lc.data else None
+    place = holder.places.get(at[-1]) if holder is not None else None
     # The place of a value follows that of its key; that of an alias is where its anchor is.
     row, column = place[-2:] if place else (-1, 0)
     if row == line - 1 and row < len(lines) and _BLOCK.fullmatch(lines[row], column):

@@ -48,12 +48,14 @@ def load(
     """
     begins = place.place(directory, roots)
     root = begins.repository
-    files = tree.files(root)
+    looked = tree.look(root)
+    files = looked.files
     apart = besides.resolve() if besides else None
     # Before anything is read, so that what is written meanwhile counts as changed.
     contents = tree.contents(root, files, apart)
     listed = releases.read(begins.directory)
-    made_of = _material(begins, listed, material or Material(()))
+    options, assumed = build_options.given(begins)
+    made_of = _material(begins, listed, material or Material(()), options)
     _, left_out = allowed_options(made_of.build_options)
     found = Reading(root, options_left_out=left_out)
     with renderer(made_of) as render:
@@ -64,7 +66,7 @@ def load(
     reasons = begins.reasons
     found.leave_out_others(begins.said.content.destinations)
     if not found.rendered:
-        found.nothing()
+        found.nothing(begins.reasons)
     every = tuple(sorted(found.rendered.values(), key=lambda application: application.name))
     every = tuple(
         replace(application, allowed_by=found.project_of(application)) for application in rendering.scoped(every)
@@ -94,19 +96,18 @@ def load(
         urls=begins.urls,
         engine=engine,
         options_left_out=left_out,
-        begins=reasons,
+        begins=(*reasons, *assumed, *looked.left_out),
         contents=contents,
         besides=apart,
     )
 
 
-def _material(begins: Place, listed: Sequence[Release], given: Material) -> Material:
+def _material(begins: Place, listed: Sequence[Release], given: Material, options: str) -> Material:
     """Return what the layer is rendered from: its own repository, what is given, and what its own Argo CD is told."""
-    options = build_options.build_options(begins)
     return replace(
         given,
         repositories=(Repository(begins.repository, begins.urls or (_URL,)), *given.repositories),
-        build_options=options.text if options else "",
+        build_options=options,
         api_versions=(*given.api_versions, *(api for each in listed for api in _SERVES.get(each.chart, ()))),
     )
 

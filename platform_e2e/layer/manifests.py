@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from platform_e2e import paths
 from platform_e2e.layer import yamlfile
 from platform_e2e.layer.errors import LayerError
 from platform_e2e.layer.yamlfile import Document
@@ -41,7 +40,7 @@ def objects(document: Document) -> Iterator[Document]:
         if not isinstance(items or [], list):
             raise document.error("items of a List must be a list", "write one object for each item", ("items",))
         for index, item in enumerate(items or []):
-            node = document.node["items"][index] if document.node is not None else None
+            node = document.node.part("items", index) if document.node is not None else None
             yield from objects(Document(item, document.file, document.line_of("items", index), node))
         return
     metadata = data.get("metadata")
@@ -97,7 +96,7 @@ def directory(
         if (exclude and glob(exclude, name)) or (include and not glob(include, name)):
             continue
         try:
-            if SKIP not in yamlfile.decode(file.read_bytes(), paths.in_repository(file, root)):
+            if SKIP not in yamlfile.text(root, file):
                 found.extend([item for document in yamlfile.read(root, file) for item in objects(document)])
         except LayerError as error:
             if refused is None:

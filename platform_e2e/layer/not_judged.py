@@ -19,6 +19,7 @@ IN_WORDS: Mapping[str, str] = {
     Reason.TIME: "it takes too long to render",
     Reason.MEMORY: "it takes too much memory to render",
     Reason.OPTIONS: "its kustomization may need an option that is not taken here",
+    Reason.EMPTY: "it renders nothing that could be judged",
     Reason.DESTINATION: "it is for another cluster",
 }
 """What a reason says to a reader; the word itself is what a team writes to accept it."""

@@ -6,7 +6,7 @@ What was taken for what is said with the reason, and so is what was not taken.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -127,15 +127,20 @@ def place(directory: Path, named: Sequence[str] = ()) -> Place:
 
 
 def _roots(survey: Survey, named: Sequence[str], said: Said, urls: Iterable[str]) -> tuple[tuple[Root, ...], list[str]]:
-    if named:
-        taken = [_named(survey, NamedRoot(path), f"--root {path}") for path in named]
-        return tuple(taken), [f"{_words(root)} is a root: --root names it" for root in taken]
-    if said.roots:
-        taken = [_named(survey, each, said.place("roots", index)) for index, each in enumerate(said.roots)]
-        where = [said.place("roots", index) for index in range(len(taken))]
-        return tuple(taken), [f"{_words(root)} is a root: {at} names it" for root, at in zip(taken, where, strict=True)]
-    every = units.units(survey)
     owns = origin.owner(urls)
+    asked = [(NamedRoot(path), "--root", f"--root {path}") for path in named] or [
+        (each, said.place("roots", index), said.place("roots", index)) for index, each in enumerate(said.roots)
+    ]
+    if asked:
+        taken: list[Root] = []
+        why: list[str] = []
+        for each, by, at in asked:
+            root = _named(survey, each, at)
+            several, more = _below(survey, root, owns) or ((root,), [f"{_words(root)} is a root: {by} names it"])
+            taken += several
+            why += more
+        return tuple(taken), why
+    every = units.units(survey)
     usual = survey.directory / USUAL
     inside = [unit for unit in every if unit.path.is_relative_to(usual)]
     if any(unit.deploys for unit in inside):
@@ -143,8 +148,8 @@ def _roots(survey: Survey, named: Sequence[str], said: Said, urls: Iterable[str]
             survey, usual, inside
         )
         if whole is not None:
-            why = f"is a root: it is the directory {USUAL}/ of the layer, and what is in it is applied by hand"
-            return (_root(survey, whole),), [f"{_words(_root(survey, whole))} {why}"]
+            words = f"is a root: it is the directory {USUAL}/ of the layer, and what is in it is applied by hand"
+            return (_root(survey, whole),), [f"{_words(_root(survey, whole))} {words}"]
         return _chosen(survey, roots.choose(survey, inside, owns), f"of what is in {USUAL}/ ")
     reasons = []
     if usual.is_dir():
@@ -153,6 +158,16 @@ def _roots(survey: Survey, named: Sequence[str], said: Said, urls: Iterable[str]
         raise _nothing(survey)
     found, more = _chosen(survey, roots.choose(survey, every, owns), "")
     return found, [*reasons, *more]
+
+
+def _below(survey: Survey, root: Root, owns: Callable[[str], bool]) -> tuple[tuple[Root, ...], list[str]] | None:
+    """Return what is applied by hand of a directory with kustomizations or charts in it: files of these are not objects."""
+    path = survey.repository / root.path
+    inside = [unit for unit in units.units(survey) if unit.path.is_relative_to(path)]
+    deploying = any(unit.deploys for unit in inside)
+    if root.kind is not Kind.DIRECTORY or not deploying or _plain(survey, path, inside) is not None:
+        return None
+    return _chosen(survey, roots.choose(survey, inside, owns), f"of what is in {root.path}/ ")
 
 
 def _plain(survey: Survey, directory: Path, inside: Sequence[Unit]) -> Unit | None:

@@ -23,7 +23,7 @@ from platform_e2e.layer import (
 from platform_e2e.layer.applications import Application
 from platform_e2e.layer.applicationsets import ApplicationSet, Environment
 from platform_e2e.layer.destinations import Destination
-from platform_e2e.layer.errors import LayerError, OddShape, WrongAnnotation, refuse
+from platform_e2e.layer.errors import LayerError, NothingRendered, OddShape, WrongAnnotation, refuse
 from platform_e2e.layer.field_locations import Written
 from platform_e2e.layer.not_judged import NotJudged
 from platform_e2e.layer.objects import Rendered, described
@@ -163,7 +163,7 @@ class Reading:
             self.environments.extend(applicationsets.environments(self.root, owner, generated))
             self.applicationsets[_named(document)] = owner
         except LayerError as error:
-            self._refuse(name, made.problem.reason if made.problem else Reason.RENDER, error)
+            self._refuse(name, made.problem.reason if made.problem else _wrong(error), error)
 
     def _rendered(self, application: Application, made: Rendering) -> None:
         key = (application.namespace, application.name)
@@ -181,7 +181,7 @@ class Reading:
             objects = rendering.objects(application, made, parts)
             self.take(rendered.document for rendered in objects)
         except LayerError as error:
-            self._refuse(str(application), Reason.RENDER, error)
+            self._refuse(str(application), _wrong(error), error)
             return
         self.rendered[key] = replace(application, objects=objects)
 
@@ -219,15 +219,19 @@ class Reading:
         self.refused.append(NotJudged(name, reason, problem, error.remedy, error.file, error.line, reads))
         self.errors.append(error)
 
-    def nothing(self) -> NoReturn:
+    def nothing(self, taken: Sequence[str]) -> NoReturn:
         """Refuse a layer of which nothing can be judged.
+
+        Args:
+            taken: what was taken for what.
 
         Raises:
             LayerError: there is one cause.
             LayerErrors: there are several.
         """
         if not self.errors:
-            raise LayerError(".", None, "holds no Application", "a layer that deploys nothing proves nothing")
+            remedy = f"a layer that deploys nothing proves nothing; {'; '.join(taken)}"
+            raise LayerError(".", None, "holds no Application", remedy)
         refuse(self.errors)
 
     def _application(self, new: Application) -> None:
@@ -270,6 +274,11 @@ def _destination(application: Application) -> Destination:
 def _named(document: Document) -> _Key:
     metadata = document.data["metadata"]
     return metadata.get("namespace") or applications.NAMESPACE, metadata["name"]
+
+
+def _wrong(error: LayerError) -> Reason:
+    """Return why what was rendered is not judged."""
+    return Reason.EMPTY if isinstance(error, NothingRendered) else Reason.RENDER
 
 
 def _of_set(document: Document, problem: Problem) -> LayerError:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 
 class Reason(StrEnum):
-    """Why an Application or ApplicationSet is not rendered; `argocd-render` says all but TIME, OPTIONS and DESTINATION, which are told here."""
+    """Why an Application or ApplicationSet is not rendered; `argocd-render` says all but TIME, OPTIONS, EMPTY and DESTINATION, which are told here."""
 
     SHAPE = "shape"
     """A field has another form than its kind asks for, of the object or of what it renders (`layer.shapes`)."""
@@ -33,6 +33,8 @@ class Reason(StrEnum):
     """The renderer died of it, or a program that renders it had no memory left, or it becomes too large."""
     OPTIONS = "options"
     """Its kustomization may need an option that is not taken here."""
+    EMPTY = "empty"
+    """It renders no object, or generates no Application: Argo CD takes that for a success, and nothing is there to judge."""
     DESTINATION = "destination"
     """It is for another cluster than the one under test."""
 

@@ -15,12 +15,13 @@ from platform_e2e import paths
 from platform_e2e.layer import inventory, kustomize, manifests, shapes
 from platform_e2e.layer.applications import Application, Source
 from platform_e2e.layer.bases import Route
-from platform_e2e.layer.errors import LayerError
+from platform_e2e.layer.errors import LayerError, NothingRendered
 from platform_e2e.layer.field_locations import Keys, Written
 from platform_e2e.layer.kustomize import Reads
 from platform_e2e.layer.objects import CLUSTER_SCOPED, Rendered
 from platform_e2e.layer.patch_targets import Subject
 from platform_e2e.layer.renderer import Problem, Reason, RenderedSource, Rendering
+from platform_e2e.layer.survey import CHART
 from platform_e2e.layer.yamlfile import Document
 
 
@@ -63,8 +64,8 @@ def objects(application: Application, rendering: Rendering, made_of: list[Input]
 
     Raises:
         OddShape: a field that is read has another form than its kind asks for.
-        LayerError: it renders something that is not an object, an object twice, a pool of what are no addresses, or nothing
-            from files.
+        LayerError: it renders something that is not an object, or a pool of what are no addresses.
+        NothingRendered: it renders nothing from files.
     """
     for part in made_of:
         if part.reads is not None and part.reads.faults:
@@ -76,23 +77,18 @@ def objects(application: Application, rendering: Rendering, made_of: list[Input]
     ]
     if not found and not any(part.chart for part in made_of):
         problem = f"{application}: renders nothing from {', '.join(source.path for source in application.sources)}"
-        raise LayerError(
+        raise NothingRendered(
             application.file, application.line, problem, "an Application without objects is always healthy"
         )
     scopes = CLUSTER_SCOPED | _cluster_scoped(found)
-    objects = tuple(_rendered(document, application, scopes) for document in found)
+    objects = [_rendered(document, application, scopes) for document in found]
     for rendered in objects:
         shapes.demand(shapes.rendered(rendered.object), rendered.object, str(rendered), rendered.place)
         if rendered.kind == "IPAddressPool":
             inventory.pool(rendered)
-    seen: dict[tuple[str, str, str | None, str], Rendered] = {}
-    for rendered in objects:
-        other = seen.setdefault(rendered.identity, rendered)
-        if other is not rendered and "name" in rendered.object["metadata"]:
-            raise rendered.error(
-                f"is rendered twice by {application}", f"the other is in {other.file}:{other.line or 1}"
-            )
-    return objects
+    # Of an object that is there twice Argo CD warns, and applies the last (controller/state.go, DeduplicateTargetObjects).
+    last = {each.identity: number for number, each in enumerate(objects) if "name" in each.object["metadata"]}
+    return tuple(each for number, each in enumerate(objects) if last.get(each.identity, number) == number)
 
 
 _ACCEPT = "or accept in platform-e2e.yaml that it is not judged"
@@ -208,7 +204,9 @@ def _input(root: Path, source: Source, kind: str) -> Input:
 
 
 def _strictly(root: Path, directory: Path, source: Source) -> None:
-    """Raise what is wrong with the files of a source, if that can be told."""
+    """Raise what is wrong with the files of a source, if that can be told; of a chart helm tells it."""
+    if (directory / CHART).is_file():
+        return
     if source.recurse or source.include or source.exclude or not kustomize.kustomization_in(root, directory):
         manifests.directory(root, directory, recurse=source.recurse, include=source.include, exclude=source.exclude)
     else:

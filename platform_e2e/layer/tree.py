@@ -7,6 +7,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from platform_e2e import paths
@@ -14,8 +15,8 @@ from platform_e2e.errors import WrongUsage
 from platform_e2e.layer.errors import LayerError
 
 LARGEST_FILE = 10 << 20
-"""Bytes of any file: all of the layer is pushed to a Git server inside the cluster. Argo CD's own bound for the manifests of one
-Application (`reposerver.max.combined.directory.manifests.size`) is the same."""
+"""Bytes of any file that is pushed to the Git server inside the cluster. Argo CD's own bound for the manifests of one Application
+(`reposerver.max.combined.directory.manifests.size`) is the same."""
 
 LARGEST_LAYER = 100 << 20
 """Bytes of all files together."""
@@ -28,30 +29,58 @@ SKIPPED = frozenset({".git", "__pycache__"})
 
 
 def files(root: Path) -> tuple[Path, ...]:
-    """Return every file and symbolic link of the layer, sorted.
+    """Return every file and symbolic link of the layer that is served, sorted.
 
     Args:
         root: the layer, an absolute path without symbolic links.
 
     Raises:
-        LayerError: a link leads out of the layer or nowhere, something is not a regular file, or a bound is exceeded.
+        LayerError: a link leads out of the layer, or in a circle, or a bound is exceeded.
         WrongUsage: the directory does not exist.
+    """
+    return look(root).files
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a directory has.
+
+    Attributes:
+        files: every file and symbolic link that is served, sorted.
+        left_out: what is not, each with the reason: `PATH is left out: ...`.
+    """
+
+    files: tuple[Path, ...]
+    left_out: tuple[str, ...]
+
+
+def look(root: Path) -> Found:
+    """Return every file of the layer, and what is left out: no Application can be made of it, so it refuses nothing.
+
+    Args:
+        root: the layer, an absolute path without symbolic links.
+
+    Raises:
+        LayerError, WrongUsage: as `files`.
     """
     if not root.is_dir():
         raise WrongUsage(f"{root} is not a directory", "name the directory of the layer with --layer DIR")
-    found, total = [], 0
+    found: list[Path] = []
+    left_out: list[str] = []
+    total = 0
     for path in _walk(root):
         status = path.lstat()
         if stat.S_ISLNK(status.st_mode):
             _check_link(root, path)
         elif not stat.S_ISREG(status.st_mode):
-            file = paths.in_repository(path, root)
-            raise LayerError(file, None, "is not a regular file", "remove it: Git cannot keep it")
+            left_out.append(f"{paths.in_repository(path, root)} is left out: it is not a regular file")
+            continue
+        elif status.st_size > LARGEST_FILE:
+            large = f"it is {status.st_size >> 20} MiB large, more than {LARGEST_FILE >> 20} MiB"
+            left_out.append(f"{paths.in_repository(path, root)} is left out: {large}")
+            continue
         else:
             total += status.st_size
-            if status.st_size > LARGEST_FILE:
-                problem = f"is {status.st_size >> 20} MiB large, more than {LARGEST_FILE >> 20} MiB"
-                raise LayerError(paths.in_repository(path, root), 1, problem, "keep it outside of the layer")
         found.append(path)
         if len(found) > MOST_FILES:
             raise LayerError(".", None, f"has more than {MOST_FILES} files", "is this the layer's directory?")
@@ -59,7 +88,7 @@ def files(root: Path) -> tuple[Path, ...]:
             raise LayerError(
                 ".", None, f"is more than {LARGEST_LAYER >> 20} MiB large", "is this the layer's directory?"
             )
-    return tuple(sorted(found))
+    return Found(tuple(sorted(found)), tuple(sorted(left_out)))
 
 
 LONGEST_NAME = 255
@@ -124,7 +153,10 @@ def _check_link(root: Path, path: Path) -> None:
         raise LayerError(file, None, f"is a symbolic link to the absolute path {target}", remedy)
     try:
         real = path.resolve(strict=True)
-    except (OSError, RuntimeError) as error:  # RuntimeError: a loop, before Python 3.13
+    except FileNotFoundError:
+        # As Argo CD, which looks at where it leads alone; what reads it is refused.
+        real = path.resolve()
+    except (OSError, RuntimeError) as error:  # RuntimeError: a circle, before Python 3.13
         raise LayerError(file, None, f"is a symbolic link to {target}, which does not exist", remedy) from error
     if not real.is_relative_to(root):
         raise LayerError(file, None, f"is a symbolic link to {target}, outside of the layer", remedy)

@@ -22,6 +22,9 @@ _FIELDS = tuple(
 """What every object has. Looked for in the text: an unread file need not be valid, and must not stop a run."""
 
 
+_GIVES_REASON = (EXEMPT + Promise.APPLICATIONS).encode()
+
+
 @dataclass(frozen=True)
 class Unread:
     """Manifests that no Application reads.
@@ -140,6 +143,9 @@ def _exempt(root: Path, directory: Path, files: Sequence[Path]) -> str | None:
     """Return the reason that the kustomization gives, or the first where every object of plain manifests gives one."""
     try:
         kustomization = kustomize.kustomization_in(root, directory)
+        if not any(_GIVES_REASON in path.read_bytes() for path in ([kustomization] if kustomization else files)):
+            # Parsing the schemas that are nobody's would take most of the time.
+            return None
         documents = [
             document for path in ([kustomization] if kustomization else files) for document in yamlfile.read(root, path)
         ]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from platform_e2e.layer.build_options import build_options
+from platform_e2e.layer.build_options import build_options, given
 from platform_e2e.layer.place import place
 from tests.layer.test_place import ALONE, write
 
@@ -73,3 +73,27 @@ def test_where_files_differ_the_others_are_named(tmp_path: Path) -> None:
     found = build_options(place(write(tmp_path, {"prod/cm.yaml": other})))
     assert found is not None
     assert found.others == (("--enable-alpha-plugins", "prod/cm.yaml:5"),)
+
+
+CHARTS = {"x/kustomization.yaml": "helmCharts:\n- name: a\n"}
+
+
+@pytest.mark.parametrize(
+    ("files", "text"),
+    [
+        (CHARTS, "--enable-helm"),
+        ({"x/kustomization.yaml": "resources: [a]\n"}, ""),
+        ({**CHARTS, "y/cm.yaml": CM.replace("--enable-helm", "--enable-alpha-plugins")}, "--enable-alpha-plugins"),
+        ({**CHARTS, "platform-e2e.yaml": "kustomizeBuildOptions: ''\n"}, ""),
+        # This Argo CD has no options.
+        ({**CHARTS, "foundations/values/argo-cd.yaml": "server: {}\n"}, ""),
+    ],
+)
+def test_charts_in_kustomizations_say_that_an_argo_cd_that_is_not_here_builds_them(
+    tmp_path: Path, files: Mapping[str, str], text: str
+) -> None:
+    options, assumed = given(place(write(tmp_path, {**ALONE, **files})))
+    assert options == text
+    assert [each.partition(", since")[0] for each in assumed] == (
+        ["kustomize.buildOptions is in no file: --enable-helm is taken for it"] if files == CHARTS else []
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import time
@@ -10,9 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from platform_e2e import layer
+from platform_e2e.checks import applications
 from platform_e2e.errors import WrongUsage
+from platform_e2e.gitops import bare_repository
 from platform_e2e.layer import LayerError, tree, yamlfile
-from tests.fakes import layers
+from platform_e2e.layer.renderer import Problem, Reason, Rendering
+from tests.fakes import layers, rendering
 
 CONFIGMAP = "manifests/one/configmap.yaml"
 APPLICATION = "argocd/applications/one.yaml"
@@ -114,11 +119,25 @@ def test_a_date_stays_a_text_as_in_kubernetes(tmp_path: Path) -> None:
     assert found.rendered[0].object["data"]["day"] == "2026-11-24"
 
 
-@pytest.mark.parametrize("place", ["manifests/one/big.yaml", "apps/big.bin"])
-def test_a_50_mb_file_is_refused_unread(tmp_path: Path, place: str) -> None:
+def test_a_50_mb_file_of_manifests_is_refused_unread(tmp_path: Path) -> None:
+    place = "manifests/one/big.yaml"
     root = layers.write(tmp_path, {place: b""})
     os.truncate(root / place, 50 << 20)
-    assert refused(root) == f"{place}:1: is 50 MiB large, more than 10 MiB"
+    assert refused(root) == f"{place}:1: is 50.0 MiB large, more than 10 MiB"
+
+
+def test_a_file_that_cannot_be_served_is_left_out_and_named(tmp_path: Path) -> None:
+    root = layers.write(tmp_path, {"apps/big.bin": b""})
+    os.truncate(root / "apps/big.bin", 50 << 20)
+    os.mkfifo(root / "apps/pipe")
+    found = layers.load(root)
+    assert [each.name for each in found.applications] == ["one"]
+    assert not {"big.bin", "pipe"} & {path.name for path in found.files}
+    assert not {"apps/big.bin", "apps/pipe"} & bare_repository.files_of(root).keys()
+    assert [each for each in found.begins if "left out" in each] == [
+        "apps/big.bin is left out: it is 50 MiB large, more than 10 MiB",
+        "apps/pipe is left out: it is not a regular file",
+    ]
 
 
 def test_a_file_of_many_objects_may_be_larger_than_one_object(tmp_path: Path) -> None:
@@ -142,7 +161,7 @@ def test_a_layer_that_is_large_in_all_is_refused(tmp_path: Path, monkeypatch: py
     [
         ("/etc/passwd", "is a symbolic link to the absolute path /etc/passwd"),
         ("../../../outside", "is a symbolic link to ../../../outside, outside of the layer"),
-        ("../../nowhere", "is a symbolic link to ../../nowhere, which does not exist"),
+        ("../../../nowhere", "is a symbolic link to ../../../nowhere, outside of the layer"),
         ("link.yaml", "is a symbolic link to link.yaml, which does not exist"),
     ],
 )
@@ -151,6 +170,15 @@ def test_a_symbolic_link_out_of_the_layer_is_refused(tmp_path: Path, target: str
     root = layers.write(tmp_path / "layer", {})
     (root / "manifests" / "one" / "link.yaml").symlink_to(target)
     assert refused(root) == f"manifests/one/link.yaml: {expected}"
+
+
+def test_a_symbolic_link_to_nothing_within_the_layer_refuses_nothing(tmp_path: Path) -> None:
+    root = layers.write(tmp_path, {"notes/a.txt": "a"})
+    (root / "notes" / "link.yaml").symlink_to("../nowhere")
+    (root / "manifests" / "one" / "link.yaml").symlink_to("gone.yaml")
+    found = layers.load(root)
+    assert [each.name for each in found.rendered] == ["one"]
+    assert bare_repository.files_of(root)["notes/link.yaml"].mode == "120000"
 
 
 def test_a_linked_directory_out_of_the_layer_is_refused(tmp_path: Path) -> None:
@@ -167,15 +195,14 @@ def test_a_link_within_the_layer_is_followed(tmp_path: Path) -> None:
     assert [str(one) for one in layers.load(root).rendered] == ["configmap/one -n one"]
 
 
-def test_what_is_no_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_no_file_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = layers.write(tmp_path, {})
-    os.mkfifo(root / "pipe")
-    assert refused(root) == "pipe: is not a regular file"
-    (root / "pipe").unlink()
     with socket.socket(socket.AF_UNIX) as listener:
         monkeypatch.chdir(root)  # the path of a socket may not be long
         listener.bind("socket")
-        assert refused(root) == "socket: is not a regular file"
+        found = layers.load(root)
+    assert "socket" not in {path.name for path in found.files}
+    assert "socket is left out: it is not a regular file" in found.begins
 
 
 def test_the_repository_of_git_itself_is_not_looked_at(tmp_path: Path) -> None:
@@ -394,13 +421,35 @@ def test_two_kustomizations_in_one_directory_are_refused(tmp_path: Path) -> None
         ({CONFIGMAP: "a: 1\n"}, f"{APPLICATION}:1: application/one -n argocd: renders nothing from manifests/one"),
         ({CONFIGMAP: "", "manifests/one/b.txt": "x"}, f"{APPLICATION}:1: application/one -n argocd: renders nothing from manifests/one"),
         ({CONFIGMAP: None}, f"{APPLICATION}:9: application/one -n argocd: it reads https://git.example.com/team/platform.git, of which there is no copy"),
-        ({"manifests/two.yaml": None, "manifests/one/two.yaml": layers.CONFIGMAP}, "manifests/one/two.yaml:1: configmap/one -n one: is rendered twice by application/one -n argocd"),
     ],
 )  # fmt: skip
 def test_a_layer_that_renders_nothing_or_cannot_be_rendered_is_refused(
     tmp_path: Path, files: Mapping[str, str | None], expected: str
 ) -> None:
     assert refused(layers.write(tmp_path, files)) == expected
+
+
+def test_of_an_object_that_is_rendered_twice_the_last_is_applied_as_by_argo_cd(tmp_path: Path) -> None:
+    again = layers.CONFIGMAP.replace("value", "last")
+    found = layers.load(layers.write(tmp_path, {"manifests/one/two.yaml": again}))
+    (one,) = found.rendered
+    assert (one.object["data"], one.file, found.not_judged) == ({"key": "last"}, "manifests/one/two.yaml", ())
+
+
+def test_what_renders_nothing_is_not_said_to_be_refused_by_argo_cd(tmp_path: Path) -> None:
+    other = layers.APPLICATION.replace("name: one", "name: two").replace("manifests/one", "manifests/two")
+    files = {"argocd/applications/two.yaml": other, "manifests/two/a.txt": "x"}
+    (one,) = layers.load(layers.write(tmp_path, files)).not_judged
+    assert (one.object, one.reason) == ("application/two -n argocd", Reason.EMPTY)
+    assert applications.refused(one) == []
+
+
+def test_a_chart_that_cannot_be_rendered_is_not_read_as_manifests(tmp_path: Path) -> None:
+    chart = {"manifests/one/Chart.yaml": "apiVersion: v2\nname: one\nversion: 1.0.0\n"}
+    root = layers.write(tmp_path, chart)
+    made = Rendering(problem=Problem(Reason.RENDER, "`helm template` failed exit status 1: Error: no value for x"))
+    with pytest.raises(LayerError, match=rf"^{APPLICATION}:8: .*Argo CD cannot render it: no value for x"):
+        layer.load(root, lambda _: contextlib.nullcontext(rendering.Fake(lambda objects: [made for _ in objects])))
 
 
 def test_an_application_that_is_written_twice_is_named_with_both_places(tmp_path: Path) -> None:

@@ -493,3 +493,23 @@ def test_the_stock_layer_begins_where_it_did() -> None:
     found = place(paths.ROOT / "tests" / "data" / "platform")
     assert roots(found) == ["directory argocd"]
     assert found.repository == paths.ROOT / "tests" / "data" / "platform"
+
+
+def test_of_a_named_directory_with_kustomizations_these_are_applied(tmp_path: Path) -> None:
+    """As files they would be no objects."""
+    files = {
+        "live/apps/kustomization.yaml": "resources: [app.yaml]\n",
+        "live/apps/app.yaml": app("one", "one"),
+        "live/other/kustomization.yaml": "resources: [configmap.yaml]\n",
+        "live/other/configmap.yaml": CONFIGMAP,
+        "live/two.yaml": app("two", "two"),
+        "elsewhere/three.yaml": app("three", "three"),
+    }
+    found = place(write(tmp_path, files), ["live"])
+    assert roots(found) == ["kustomization live/apps", "file live/two.yaml"]
+    assert "file live/two.yaml is a root: of what is in live/ no Application that was found renders it" in found.reasons
+
+
+def test_a_named_directory_of_files_is_applied_whole(tmp_path: Path) -> None:
+    files = {"live/a/one.yaml": app("one", "one"), "live/b.yaml": CONFIGMAP}
+    assert roots(place(write(tmp_path, files), ["live"])) == ["directory live"]

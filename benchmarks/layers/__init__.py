@@ -1,0 +1,1 @@
+"""Layers to measure the reading of layers with."""
