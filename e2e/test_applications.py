@@ -19,6 +19,7 @@ from platform_e2e.testing.checks import (
     case_applications,
     hookruns,
     plainsecrets,
+    rendered_objects,
     revisions,
     selfheal,
     unsynced,
@@ -96,6 +97,28 @@ def test_manifests_have_an_application(layer: Layer, promises: Promises) -> None
 def test_argo_cd_renders_every_application(layer: Layer, promises: Promises) -> None:
     """What its own code refuses before any cluster is there it would refuse on each; what only is not here is unknown."""
     promises.report([finding for each in layer.not_judged for finding in applications.refused(each)])
+
+
+@pytest.mark.promise("applications")
+def test_argo_cd_applies_what_was_rendered_here(
+    application: Application, platform: Platform, kube: Kube, promises: Promises
+) -> None:
+    """Every other case is about objects that were rendered before there was a cluster; what Argo CD applies is the truth."""
+    engine = platform.layer.engine
+    compared = 0
+
+    def look() -> list[Finding]:
+        nonlocal compared
+        live = kube.get(argocd.APPLICATION, application.name, application.namespace)
+        if live is None or not rendered_objects.compared(application, live, platform.sha):
+            return []
+        compared = len(application.objects)
+        return rendered_objects.rendered_otherwise(application, live, engine.argocd if engine else "")
+
+    findings = until_no_findings(
+        look, timeout=CONVERGED_SECONDS, what=f"Argo CD applies of {application} what was rendered"
+    )
+    promises.report(findings, figures={"objects": compared})
 
 
 @pytest.mark.promise("applications")

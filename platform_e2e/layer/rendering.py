@@ -21,6 +21,7 @@ from platform_e2e.layer.kustomize import Reads
 from platform_e2e.layer.objects import CLUSTER_SCOPED, Rendered
 from platform_e2e.layer.patch_targets import Subject
 from platform_e2e.layer.renderer import Problem, Reason, RenderedSource, Rendering
+from platform_e2e.layer.survey import CHART
 from platform_e2e.layer.yamlfile import Document
 
 
@@ -140,6 +141,9 @@ def _wrong_files(root: Path, application: Application, source: Source, said: str
     if not directory.is_dir() or not directory.is_relative_to(root):
         text = f"{application}: its path {source.path} is not a directory of the layer"
         return LayerError(application.file, application.line, text, "Argo CD would say: app path does not exist")
+    if (directory / CHART).is_file():
+        # Its files are templates, of which helm says what is wrong.
+        return None
     try:
         _strictly(root, directory, source)
         kustomization = kustomize.kustomization_in(root, directory)
