@@ -13,7 +13,7 @@ from contract.rendering import comparison, repository
 from contract.rendering.live import LiveArgoCD, Refused
 from platform_e2e import layer
 from platform_e2e.bringup_phases import from_registry, git_server
-from platform_e2e.checks.rendered_objects import compared, rendered_otherwise
+from platform_e2e.checks.rendered_objects import check, rendered_otherwise
 from platform_e2e.foundations import install
 from platform_e2e.gitops import argocd, server
 from platform_e2e.kube.client import Kube
@@ -187,16 +187,14 @@ def test_nothing_else_is_there(both: Both) -> None:
 
 
 def test_argo_cd_is_to_apply_what_was_rendered(both: Both) -> None:
-    """The check of the product finds no difference."""
-    apart = [
-        each.name for each in both.layer.applications if not compared(each, both.applications[each.name], both.sha)
-    ]
-    found = [
-        finding
+    """The check of the product compares every Application, and finds no difference."""
+    done = {
+        each.name: check(each, both.sha, both.kube, engine=both.layer.engine, timeout=COMPARED_SECONDS)
         for each in both.layer.applications
-        for finding in rendered_otherwise(each, both.applications[each.name], "")
-    ]
-    assert (apart, found) == ([], [])
+    }
+    assert [finding for _, findings in done.values() for finding in findings] == []
+    wanted = {each.name: len(each.objects) for each in both.layer.applications}
+    assert {name: count for name, (count, _) in done.items()} == wanted
 
 
 def test_an_object_that_one_of_both_lacks_is_a_finding_about_the_harness(both: Both) -> None:

@@ -104,19 +104,8 @@ def test_argo_cd_applies_what_was_rendered_here(
     application: Application, platform: Platform, kube: Kube, promises: Promises
 ) -> None:
     """Every other case is about objects that were rendered before there was a cluster; what Argo CD applies is the truth."""
-    engine = platform.layer.engine
-    compared = 0
-
-    def look() -> list[Finding]:
-        nonlocal compared
-        live = kube.get(argocd.APPLICATION, application.name, application.namespace)
-        if live is None or not rendered_objects.compared(application, live, platform.sha):
-            return []
-        compared = len(application.objects)
-        return rendered_objects.rendered_otherwise(application, live, engine.argocd if engine else "")
-
-    findings = until_no_findings(
-        look, timeout=CONVERGED_SECONDS, what=f"Argo CD applies of {application} what was rendered"
+    compared, findings = rendered_objects.check(
+        application, platform.sha, kube, engine=platform.layer.engine, timeout=CONVERGED_SECONDS
     )
     promises.report(findings, figures={"objects": compared})
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+from platform_e2e.checks.applications import compared_anew
+from platform_e2e.checks.polling import until_no_findings
 from platform_e2e.diagnosis.objects import listed
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.gitops import argocd
 from platform_e2e.gitops.comparisons import FAILED
+from platform_e2e.kube.client import Kube
 from platform_e2e.kube.objects import Object
 from platform_e2e.layer import Application
 from platform_e2e.layer.objects import described
+from platform_e2e.layer.renderer import Engine
 
 REMEDY = "the fault is the harness's and not the layer's: report it with the files that the Application reads"
 
@@ -20,6 +24,39 @@ _EXCLUDED = "ExcludedResourceWarning"
 
 _Identity: TypeAlias = tuple[str, str, str | None, str]
 """Group, kind, namespace and name."""
+
+
+def check(
+    application: Application, sha: str, kube: Kube, *, engine: Engine | None, timeout: float
+) -> tuple[int, list[Finding]]:
+    """Return how many objects of an Application were compared, and the finding that Argo CD applies others.
+
+    None is compared where Argo CD has not rendered this commit: that it has not is a finding of another check.
+
+    Args:
+        application: as it was rendered.
+        sha: the commit that is served.
+        kube: the cluster.
+        engine: what rendered it.
+        timeout: seconds for a difference to go: Argo CD may have rendered it before the CRDs were there that its charts ask for.
+    """
+
+    def look(live: Object | None) -> list[Finding]:
+        if live is None or not compared(application, live, sha):
+            return []
+        return rendered_otherwise(application, live, engine.argocd if engine else "")
+
+    live = kube.get(argocd.APPLICATION, application.name, application.namespace)
+    if not compared(application, live, sha):
+        return 0, []
+    findings = look(live)
+    if findings:
+        findings = until_no_findings(
+            lambda: look(compared_anew(application.name, application.namespace, kube)),
+            timeout=timeout,
+            what=f"Argo CD applies of {application} what was rendered",
+        )
+    return len(application.objects), findings
 
 
 def compared(application: Application, live: Object | None, sha: str) -> bool:
@@ -33,11 +70,20 @@ def compared(application: Application, live: Object | None, sha: str) -> bool:
     if live is None or argocd.refresh_asked(live) or any(kind == FAILED for kind, _ in argocd.conditions(live)):
         return False
     now, of = live.get("spec") or {}, (argocd.status(live).get("sync") or {}).get("comparedTo") or {}
-    if any((of.get(field) or None) != (now.get(field) or None) for field in ("source", "sources")):
+    # Argo CD writes out what is empty, and the source beside several.
+    if any(_filled(of.get(field)) != _filled(now.get(field)) for field in ("source", "sources")):
         return False
     # A chart's revision is its version.
     pairs = zip(argocd.revisions(live), application.sources, strict=False)
     return bool(argocd.revisions(live)) and all(revision == sha for revision, source in pairs if not source.chart)
+
+
+def _filled(value: Any) -> Any:
+    """Return a value without what is empty in it."""
+    if isinstance(value, dict):
+        pairs = ((key, _filled(each)) for key, each in value.items())
+        return {key: each for key, each in pairs if each or (each == 0 and each is not False)} or None
+    return [_filled(each) for each in value] or None if isinstance(value, list) else value
 
 
 def rendered_otherwise(application: Application, live: Object, argo_cd: str) -> list[Finding]:

@@ -143,6 +143,21 @@ def test_only_the_same_commit_and_the_same_sources_compare(application: Applicat
     assert not compared(application, asked, SHA)
 
 
+def test_what_argo_cd_writes_out_of_a_source_is_no_edit(application: Application) -> None:
+    there = live(application)
+    there["spec"]["source"] |= {"directory": {"recurse": True}, "helm": {"valuesObject": {"none": None, "no": 0}}}
+    sources = {"source": copy.deepcopy(there["spec"]["source"])}
+    sources["source"] |= {"directory": {"recurse": True, "jsonnet": {}}, "helm": {"valuesObject": {"no": 0}}}
+    there["status"]["sync"]["comparedTo"] = sources
+    assert compared(application, there, SHA)
+    there["status"]["sync"]["comparedTo"]["source"]["helm"]["valuesObject"]["no"] = 1
+    assert not compared(application, there, SHA)
+    several = live(application)
+    several["spec"] = {"sources": [several["spec"]["source"]], "source": None}
+    several["status"]["sync"]["comparedTo"] = {"source": {"repoURL": ""}, "sources": several["spec"]["sources"]}
+    assert compared(application, several, SHA)
+
+
 def test_of_a_chart_the_revision_is_its_version(application: Application) -> None:
     (source,) = application.sources
     several = replace(application, sources=(replace(source, path="", chart="web"), source))
