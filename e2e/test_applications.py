@@ -19,6 +19,7 @@ from platform_e2e.testing.checks import (
     case_applications,
     hookruns,
     plainsecrets,
+    rendered_objects,
     revisions,
     selfheal,
     unsynced,
@@ -96,6 +97,17 @@ def test_manifests_have_an_application(layer: Layer, promises: Promises) -> None
 def test_argo_cd_renders_every_application(layer: Layer, promises: Promises) -> None:
     """What its own code refuses before any cluster is there it would refuse on each; what only is not here is unknown."""
     promises.report([finding for each in layer.not_judged for finding in applications.refused(each)])
+
+
+@pytest.mark.promise("applications")
+def test_argo_cd_applies_what_was_rendered_here(
+    application: Application, platform: Platform, kube: Kube, promises: Promises
+) -> None:
+    """Every other case is about objects that were rendered before there was a cluster; what Argo CD applies is the truth."""
+    compared, findings = rendered_objects.check(
+        application, platform.sha, kube, engine=platform.layer.engine, timeout=CONVERGED_SECONDS
+    )
+    promises.report(findings, figures={"objects": compared})
 
 
 @pytest.mark.promise("applications")

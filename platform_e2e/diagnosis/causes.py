@@ -80,6 +80,7 @@ CAUSES: dict[str, CauseProperties] = {
     "application-revision-missing": CauseProperties(_APPLICATIONS, GIT),
     "secret-in-git": CauseProperties(_APPLICATIONS, GIT),
     "application-not-rendered": CauseProperties(_APPLICATIONS, GIT),
+    "rendered-otherwise": CauseProperties(_APPLICATIONS, OBJECTS),
     "manifests-without-application": CauseProperties(_APPLICATIONS, GIT),
     "application-needs-later-wave": CauseProperties(_APPLICATIONS, GIT),
     "application-not-selfhealing": CauseProperties(_SELFHEAL, GIT),

@@ -122,7 +122,7 @@ def renderer(
         argocd: the program that also plays `argocd-render`.
         helm: the program that it renders charts with.
         kustomize: the program that it renders kustomizations with.
-        kubernetes: version that charts are told, such as `1.34.4`.
+        kubernetes: version that charts are told, such as `1.34`: Argo CD knows a cluster's only as far as that.
         unconfined: whether a layer may be rendered by this user's own rights where it cannot be kept apart.
         namespace: of Argo CD.
         bounds: of one object.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from platform_e2e import paths
 from platform_e2e.finding import Promise
-from platform_e2e.layer import build_options, inventory, place, releases, rendering, tree, unread
+from platform_e2e.layer import api_versions, build_options, inventory, place, releases, rendering, tree, unread
 from platform_e2e.layer.allowed_options import allowed_options
 from platform_e2e.layer.applications import Application
 from platform_e2e.layer.applicationsets import ApplicationSet
@@ -17,7 +18,7 @@ from platform_e2e.layer.objects import Exemption, Rendered, described, exemption
 from platform_e2e.layer.place import Place
 from platform_e2e.layer.reading import Reading
 from platform_e2e.layer.releases import Release
-from platform_e2e.layer.renderer import Material, Renderer, Repository
+from platform_e2e.layer.renderer import Engine, Material, Render, Renderer, Rendering, Repository
 from platform_e2e.layer.unread import Unread
 
 _URL = "https://layer.invalid/of-no-remote.git"
@@ -57,14 +58,8 @@ def load(
     options, assumed = build_options.given(begins)
     made_of = _material(begins, listed, material or Material(()), options)
     _, left_out = allowed_options(made_of.build_options)
-    found = Reading(root, options_left_out=left_out)
-    with renderer(made_of) as render:
-        for each in begins.roots:
-            found.begin(each, begins.urls[0] if begins.urls else _URL, render)
-        found.render(render)
-        engine = render.engine
+    found, engine = _read(begins, renderer, made_of, left_out)
     reasons = begins.reasons
-    found.leave_out_others(begins.said.content.destinations)
     if not found.rendered:
         found.nothing(begins.reasons)
     every = tuple(sorted(found.rendered.values(), key=lambda application: application.name))
@@ -102,29 +97,63 @@ def load(
     )
 
 
+def _read(begins: Place, renderer: Renderer, made_of: Material, left_out: tuple[str, ...]) -> tuple[Reading, Engine]:
+    """Read all, charts as often as they must be told of further APIs: those of the CRDs that the layer itself installs."""
+    inflates = {"Helm", "Kustomize"} if "--enable-helm" in made_of.build_options.split() else {"Helm"}
+    known: dict[str, Rendering] = {}
+    for _ in range(_ROUNDS):
+        found = Reading(begins.repository, options_left_out=left_out)
+        with renderer(made_of) as render:
+            once = _Once(render, known)
+            for each in begins.roots:
+                found.begin(each, begins.urls[0] if begins.urls else _URL, once)
+            found.render(once)
+        found.leave_out_others(begins.said.content.destinations)
+        every = (rendered for application in found.rendered.values() for rendered in application.objects)
+        more = [name for name in api_versions.of_layer(every) if name not in made_of.api_versions]
+        asking = {key for key, made in known.items() if made.problem or inflates & {each.type for each in made.sources}}
+        if not more or not asking:
+            break
+        made_of = replace(made_of, api_versions=(*made_of.api_versions, *more))
+        known = {key: made for key, made in known.items() if key not in asking}
+    return found, once.engine
+
+
+@dataclass(frozen=True)
+class _Once:
+    """Render only what is not known: which APIs there are matters to charts alone.
+
+    Attributes:
+        by: the renderer.
+        known: what objects became, by their text.
+    """
+
+    by: Render
+    known: dict[str, Rendering]
+
+    @property
+    def engine(self) -> Engine:
+        return self.by.engine
+
+    def __call__(self, objects: Sequence[Mapping[str, Any]]) -> list[Rendering]:
+        texts = [repr(each) for each in objects]
+        new = {text: each for text, each in zip(texts, objects, strict=True) if text not in self.known}
+        self.known.update(zip(new, self.by(list(new.values())), strict=True))
+        return [self.known[text] for text in texts]
+
+
+_ROUNDS = 4
+"""How often a layer is read: a chart may have a CRD only where another chart's is. One that never has enough is told no more."""
+
+
 def _material(begins: Place, listed: Sequence[Release], given: Material, options: str) -> Material:
     """Return what the layer is rendered from: its own repository, what is given, and what its own Argo CD is told."""
     return replace(
         given,
         repositories=(Repository(begins.repository, begins.urls or (_URL,)), *given.repositories),
         build_options=options,
-        api_versions=(*given.api_versions, *(api for each in listed for api in _SERVES.get(each.chart, ()))),
+        api_versions=(*given.api_versions, *api_versions.of_foundations(listed)),
     )
-
-
-_SERVES = {
-    "argo-cd": ("argoproj.io/v1alpha1",),
-    "kube-prometheus-stack": (
-        "monitoring.coreos.com/v1",
-        "monitoring.coreos.com/v1/PodMonitor",
-        "monitoring.coreos.com/v1/PrometheusRule",
-        "monitoring.coreos.com/v1/ServiceMonitor",
-        "monitoring.coreos.com/v1alpha1",
-    ),
-    "metallb": ("metallb.io/v1beta1", "metallb.io/v1beta2"),
-    "sealed-secrets": ("bitnami.com/v1alpha1",),
-}
-"""APIs of the foundations' CRDs, which charts ask for (`.Capabilities.APIVersions.Has`)."""
 
 
 def _by_hand(begins: Place) -> set[Path]:

@@ -142,6 +142,9 @@ def _wrong_files(root: Path, application: Application, source: Source, said: str
     if not directory.is_dir() or not directory.is_relative_to(root):
         text = f"{application}: its path {source.path} is not a directory of the layer"
         return LayerError(application.file, application.line, text, "Argo CD would say: app path does not exist")
+    if (directory / CHART).is_file():
+        # Its files are templates, of which helm says what is wrong.
+        return None
     try:
         _strictly(root, directory, source)
         kustomization = kustomize.kustomization_in(root, directory)

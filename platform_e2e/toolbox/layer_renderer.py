@@ -31,7 +31,8 @@ def renderer(built: Callable[[], Programs] = _built, *, unconfined: bool = False
     def begin(material: Material) -> Iterator[Render]:
         found = built()
         argocd, helm, kustomize = (found.path(name) for name in PROGRAMS)
-        version = gomod.read().module("k8s.io/kubernetes").version.removeprefix("v")
+        # Without the patch version, as Argo CD asks a cluster (gitops-engine, pkg/utils/kube, GetServerVersion).
+        version, _, _ = gomod.read().module("k8s.io/kubernetes").version.removeprefix("v").rpartition(".")
         begun = argocd_render.renderer(argocd, helm, kustomize, kubernetes=version, unconfined=unconfined)
         with begun(material) as render:
             yield render

@@ -47,6 +47,10 @@ POINTS: Mapping[str, tuple[str, str]] = {
     ),
     "terminal-escapes-shown": (SECURITY, "control characters of strangers never reach the terminal"),
     # Right verdicts.
+    "rendered-as-argo-cd-applies": (
+        VERDICTS,
+        "what was rendered before there was a cluster is what Argo CD applies, or the harness says that it is at fault",
+    ),
     "hooks-are-no-state": (VERDICTS, "a hook is no object that is healed or compared"),
     "autoscaler-owns-replicas": (VERDICTS, "replicas that an autoscaler owns are no drift, and count as they are"),
     "string-data": (VERDICTS, "a Secret with stringData is as in Git once the API server has its data"),

@@ -17,6 +17,7 @@ import (
 	"github.com/argoproj/argo-cd/v3/applicationset/generators"
 	"github.com/argoproj/argo-cd/v3/applicationset/utils"
 	"github.com/argoproj/argo-cd/v3/pkg/apis/application/v1alpha1"
+	"github.com/argoproj/argo-cd/v3/util/argo"
 )
 
 // applicationset returns the Applications that an ApplicationSet makes.
@@ -47,6 +48,8 @@ func (w *workshop) applicationset(object json.RawMessage) ([]json.RawMessage, er
 	}
 	var written []json.RawMessage
 	for _, application := range found {
+		// As the controller does before it writes one (CreateOrUpdate of applicationset/utils).
+		application.Spec = *argo.NormalizeApplicationSpec(&application.Spec)
 		content, err := manifest(&application)
 		if err != nil {
 			return nil, err
