@@ -9,8 +9,6 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from platform_e2e import paths
 from platform_e2e.gitops import argocd, argocd_requests
 from platform_e2e.gitops.convergence import in_parallel, roll_out
@@ -22,7 +20,7 @@ from platform_e2e.kube.expect import Met, Pending, Verdict, all_of, eventually, 
 from platform_e2e.kube.objects import Object, generation, kind_of
 from platform_e2e.kube.progress import STILL_SECONDS, Movement, clock
 from platform_e2e.kube.wait import WaitError
-from platform_e2e.layer import Layer
+from platform_e2e.layer import Layer, yamlfile
 from platform_e2e.timeline import Timeline
 
 _ORDER = (argocd.APPPROJECT, argocd.APPLICATION, argocd.APPLICATIONSET)
@@ -167,10 +165,10 @@ def apply_roots(
     """
     files = {project.file for project in layer.projects} | {appset.file for appset in layer.applicationsets}
     files |= {app.file for app in layer.applications if app.generated_by is None}
-    served = [git.read(layer.relative(file)) for file in sorted(files & layer.by_hand)]
+    served = [(file, git.read(layer.relative(file))) for file in sorted(files & layer.by_hand)]
     if layer.rendered_roots:
-        served.append(git.served(list(layer.rendered_roots), layer.urls))
-    objects = [obj for text in served for obj in YAML(typ="safe", pure=True).load_all(text) if obj]
+        served.append(("the rendered roots", git.served(list(layer.rendered_roots), layer.urls)))
+    objects = [document.data for file, text in served for document in yamlfile.parse(text, file)]
     apart = {each.identity for each in layer.not_judged}
     wanted = [obj for kind in _ORDER for obj in _flat(objects) if f"{obj.get('apiVersion')}/{obj.get('kind')}" == kind]
     wanted = [obj for obj in map(_placed, wanted) if obj is not None and _identity(obj) not in apart]
@@ -227,11 +225,12 @@ class _Roots:
 
 
 def _placed(obj: Object) -> Object | None:
-    """Return an object with its namespace; None where it has no name, which only one that is not judged can lack."""
+    """Return an object with its namespace; None where its name or namespace is no text, which only one that is not judged can have."""
     metadata = obj.get("metadata")
-    if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
+    name, namespace = (metadata.get(key) if isinstance(metadata, dict) else None for key in ("name", "namespace"))
+    if not isinstance(metadata, dict) or not isinstance(name, str) or not isinstance(namespace, str | None):
         return None
-    return {**obj, "metadata": {**metadata, "namespace": metadata.get("namespace") or argocd.NAMESPACE}}
+    return {**obj, "metadata": {**metadata, "namespace": namespace or argocd.NAMESPACE}}
 
 
 def _identity(obj: Object) -> tuple[str, str, str]:
@@ -350,10 +349,10 @@ def refresh_all(kube: Kube, layer: Layer, *, hard: bool = False) -> None:
     in_parallel(ask, wanted)
 
 
-def _flat(objects: Sequence[Any]) -> list[Object]:
+def _flat(objects: Any) -> list[Object]:
     """Return plain objects, including those inside a List."""
     found: list[Object] = []
-    for obj in objects:
+    for obj in objects if isinstance(objects, list) else ():
         if isinstance(obj, dict):
-            found += _flat(obj.get("items") or ()) if obj.get("kind") == "List" else [obj]
+            found += _flat(obj.get("items")) if obj.get("kind") == "List" else [obj]
     return found

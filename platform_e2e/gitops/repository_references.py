@@ -115,7 +115,9 @@ def _document(file: str, root: Node) -> Iterator[Place]:
         yield from found.applicationset(spec)
     elif kind == "AppProject":
         for index, node in enumerate(yamledit.items(yamledit.get(spec, "sourceRepos"))):
-            yield found.text(f"spec.sourceRepos[{index}]", Role.ALLOWED, node)
+            # An empty pattern, which Argo CD takes, allows nothing.
+            if yamledit.scalar(node) != "":
+                yield found.text(f"spec.sourceRepos[{index}]", Role.ALLOWED, node)
 
 
 def _operation(file: str, operation: PatchOperation) -> Iterator[Place]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from platform_e2e import paths
-from platform_e2e.layer import bases, own_annotations, yamlfile
+from platform_e2e.layer import bases, own_annotations, tree, yamlfile
 from platform_e2e.layer.bases import Kustomization, Route
 from platform_e2e.layer.errors import LayerError
 from platform_e2e.layer.field_locations import Patch
@@ -210,6 +210,8 @@ class _Follow:
         remedy = "put it into the layer and refer to it by a relative path"
         if not isinstance(entry, str) or not entry:
             raise document.error(f"{at[0]} has an entry that is not a path: {entry!r}", remedy, at)
+        if not tree.can_be(entry):
+            raise document.error(f"{at[0]} has an entry that no file can have as its path: {entry[:80]!r}", remedy, at)
         path = (directory / entry).resolve()
         if _REMOTE.search(entry) and not path.exists():
             raise document.error(f"{at[0]} refers to {entry}, which would be fetched while rendering", remedy, at)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from platform_e2e.layer import yamlfile
-from platform_e2e.layer.errors import LayerError
+from platform_e2e.layer.errors import LayerError, OddShape
 from platform_e2e.layer.yamlfile import Document
 from platform_e2e.regex import compiled
 
@@ -25,28 +25,32 @@ def objects(document: Document) -> Iterator[Document]:
     A document without apiVersion, kind and metadata is something else and is passed over, as Argo CD does.
 
     Raises:
-        LayerError: it looks like an object and lacks what every object has.
+        OddShape: it looks like an object and lacks what every object has.
     """
     data = document.data
     if not isinstance(data, dict):
-        raise document.error("is not a Kubernetes object: it must be a mapping", "one object for each document")
+        raise _odd(document, "is not a Kubernetes object: it must be a mapping", "one object for each document")
     if not {"apiVersion", "kind", "metadata"} & data.keys():
         return
     for key in ("apiVersion", "kind"):
         if not isinstance(data.get(key), str) or not data[key]:
-            raise document.error(f"is not a Kubernetes object: it must have {key}", f"add {key}")
+            raise _odd(document, f"is not a Kubernetes object: it must have {key}", f"add {key}")
     items = data.get("items")
     if isinstance(items, list) or data["kind"] == "List":
         if not isinstance(items or [], list):
-            raise document.error("items of a List must be a list", "write one object for each item", ("items",))
+            raise _odd(document, "items of a List must be a list", "write one object for each item")
         for index, item in enumerate(items or []):
             node = document.node.part("items", index) if document.node is not None else None
             yield from objects(Document(item, document.file, document.line_of("items", index), node))
         return
     metadata = data.get("metadata")
     if not isinstance(metadata, dict) or not name_of(metadata):
-        raise document.error(f"{data['kind']} has no metadata.name", "add it: Argo CD applies objects by their name")
+        raise _odd(document, f"{data['kind']} has no metadata.name", "add it: Argo CD applies objects by their name")
     yield document
+
+
+def _odd(document: Document, problem: str, remedy: str) -> OddShape:
+    return OddShape(document.file, document.line, problem, remedy)
 
 
 def name_of(metadata: Mapping[str, Any]) -> str:

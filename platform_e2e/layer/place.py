@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from platform_e2e.errors import WrongUsage
-from platform_e2e.layer import argo_objects, origin, roots, team_file, units
+from platform_e2e.layer import argo_objects, origin, roots, team_file, tree, units
 from platform_e2e.layer.origin import Checkout
 from platform_e2e.layer.survey import CHART, KUSTOMIZATIONS, Survey
 from platform_e2e.layer.team_file import NamedRoot, Said
@@ -236,7 +236,7 @@ def _named(survey: Survey, given: NamedRoot, by: str) -> Root:
     """Return a root that was named, by what it is."""
     path = PurePosixPath(given.path)
     found = None
-    if given.path and not path.is_absolute() and ".." not in path.parts:
+    if given.path and tree.can_be(given.path) and not path.is_absolute() and ".." not in path.parts:
         places = (survey.repository / path, survey.directory / path)
         found = next((at for at in places if at.exists() and at.resolve().is_relative_to(survey.repository)), None)
     if found is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from platform_e2e import paths
-from platform_e2e.layer import own_annotations, yamlfile
+from platform_e2e.layer import own_annotations, tree, yamlfile
 from platform_e2e.layer.errors import LayerError
 from platform_e2e.layer.yamlfile import Document
 
@@ -123,6 +123,8 @@ def _release(root: Path, document: Document, index: int) -> Release:
         if not isinstance(given.get(key), str) or not given[key]:
             shown = next((written for written, attribute in _KEYS.items() if attribute == key), key)
             raise document.error(f"the release {name} must have {shown} as a text", "quote numbers", at)
+    if not tree.can_be(given["values"]):
+        raise document.error(f"the release {name} has values in what no file can have as its path", at=(*at, "values"))
     values = (root / FILE).parent / given["values"]
     if not values.resolve().is_relative_to(root) or not values.is_file():
         problem = f"the release {name} has values in {given['values']}, which is not a file of the layer"

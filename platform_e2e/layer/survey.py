@@ -215,7 +215,7 @@ class Survey:
 
     def _inside(self, directory: Path, entry: str) -> Path | None:
         """Return the place in the repository that a kustomization names; None for any other, such as a URL."""
-        if not entry or "://" in entry or entry.startswith("/"):
+        if not tree.can_be(entry) or not entry or "://" in entry or entry.startswith("/"):
             return None
         place = Path(os.path.normpath(directory / entry))
         return place if place.is_relative_to(self.repository) and os.path.lexists(place) else None

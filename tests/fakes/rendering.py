@@ -89,6 +89,9 @@ class _Fake:
             written = [templates.substitute(spec["template"], values, go=expansion.go) for values in parameters]
         except (GeneratorError, TemplateError) as error:
             return Rendering(problem=Problem(Reason.RENDER, str(error)))
+        except (AttributeError, TypeError, ValueError) as error:
+            # Argo CD's types do not take such a generator.
+            return Rendering(problem=Problem(Reason.SHAPE, str(error)))
         kind = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application"}
         return Rendering(applications=tuple({**kind, **each} for each in written))
 
