@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -144,11 +145,12 @@ def _conditions(applicationset: Object) -> dict[str, str]:
 
 
 def _compared(kube: Kube) -> dict[str, Object]:
-    """Wait until Argo CD has compared every Application, and return them."""
+    """Wait until Argo CD has compared every Application of the branch, and return them."""
 
     def judge(apps: list[Object]) -> Verdict:
-        waiting = [each["metadata"]["name"] for each in apps if not argocd.sync_status(each)]
-        return Pending(f"{len(waiting)} are not compared") if waiting else Met(apps)
+        own = [each for each in apps if BRANCH in json.dumps(each["spec"])]
+        waiting = [each["metadata"]["name"] for each in own if not argocd.sync_status(each)]
+        return Pending(f"{len(waiting)} are not compared") if waiting else Met(own)
 
     source = kube.many(argocd.APPLICATION, argocd.NAMESPACE)
     every = eventually(source, judge, timeout=COMPARED_SECONDS, what="Applications are compared")

@@ -77,6 +77,7 @@ def _spec(case: Mapping[str, Any], source: Mapping[str, Any]) -> dict[str, Any]:
             **case.get("destination", {}),
         },
     }
+    spec["destination"] = {key: value for key, value in spec["destination"].items() if value is not None}
     if "source" in case:
         spec["source"] = {**source, **case["source"]}
     if "sources" in case:

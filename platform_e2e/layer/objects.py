@@ -54,12 +54,15 @@ CLUSTER_SCOPED = frozenset(
         "PersistentVolume",
         "PriorityClass",
         "PriorityLevelConfiguration",
+        "ResourceSlice",
         "RuntimeClass",
+        "ServiceCIDR",
         "StorageClass",
         "ValidatingAdmissionPolicy",
         "ValidatingAdmissionPolicyBinding",
         "ValidatingWebhookConfiguration",
         "VolumeAttachment",
+        "VolumeAttributesClass",
         "VolumeSnapshotClass",
     }
 )

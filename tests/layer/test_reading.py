@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from platform_e2e import layer
 from platform_e2e.errors import BrokenHarness
-from platform_e2e.layer import LayerError, manifests, releases, yamlfile
+from platform_e2e.layer import LayerError, Material, manifests, releases, yamlfile
+from platform_e2e.layer.renderer import Problem, Reason, Rendering
 from tests.fakes import layers, recorded
+from tests.fakes.rendering import Fake
 
 CONFIGMAP = "manifests/one/configmap.yaml"
 APPLICATION = "argocd/applications/one.yaml"
@@ -258,3 +263,20 @@ def test_broken_values_are_found_before_a_cluster_is_started(tmp_path: Path) -> 
 def test_lines_of_fields() -> None:
     (document,) = yamlfile.parse("a:\n  b:\n    - c: 1\n    - d: 2\n", "f")
     assert [document.line_of(*keys) for keys in ((), ("a",), ("a", "b"), ("a", "b", 1), ("a", "x"))] == [1, 1, 2, 4, 1]
+
+
+def test_what_helm_refuses_of_a_chart_is_told_in_its_words(tmp_path: Path) -> None:
+    chart = {
+        "manifests/one/Chart.yaml": "name: one\nversion: 1.0.0\n",
+        "manifests/one/templates/a.yaml": "{{ fail }}\n",
+    }
+    said = "`helm template . --name-template one` failed exit status 1: Error: the word is lacking"
+
+    @contextlib.contextmanager
+    def begin(_: Material) -> Iterator[Fake]:
+        yield Fake(lambda objects: [Rendering(problem=Problem(Reason.RENDER, said)) for _ in objects])
+
+    with pytest.raises(LayerError) as refused:
+        layer.load(layers.write(tmp_path, chart), begin)
+    assert refused.value.file == APPLICATION
+    assert refused.value.problem.endswith("application/one -n argocd: Argo CD cannot render it: the word is lacking")
