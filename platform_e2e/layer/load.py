@@ -54,10 +54,10 @@ def load(
     # Before anything is read, so that what is written meanwhile counts as changed.
     contents = tree.contents(root, files, apart)
     listed = releases.read(root)
-    options, assumed = build_options.given(begins)
+    options, known, assumed = build_options.given(begins)
     made_of = _material(begins, listed, material or Material(()), options)
     _, left_out = allowed_options(made_of.build_options)
-    found = Reading(root, options_left_out=left_out)
+    found = Reading(root, options_left_out=left_out, options_known=known)
     with renderer(made_of) as render:
         for each in begins.roots:
             found.begin(each, begins.urls[0] if begins.urls else _URL, render)
