@@ -14,6 +14,7 @@ import msgspec
 from platform_e2e import layer
 from platform_e2e.errors import WrongUsage
 from platform_e2e.layer import Layer, LayerError, LayerErrors, NotJudged, place
+from platform_e2e.layer.renderer import Reason
 from platform_e2e.toolbox import layer_renderer
 
 
@@ -31,6 +32,7 @@ class Read(msgspec.Struct):
         refused: why nothing of it can be judged; empty where something is.
         seconds: to read it.
         megabytes: of this process and the largest that it started, at their peaks.
+        generating_nothing: ApplicationSets that generate no Application for the clusters here.
     """
 
     roots: list[str]
@@ -43,11 +45,12 @@ class Read(msgspec.Struct):
     refused: str = ""
     seconds: float = 0.0
     megabytes: float = 0.0
+    generating_nothing: int = 0
 
     @property
     def there(self) -> int:
-        """Return how many Applications there are, as far as is known: an ApplicationSet that is not expanded counts as one."""
-        return self.rendered + sum(self.not_judged.values())
+        """Return how many Applications there are, as far as is known: an ApplicationSet that cannot be expanded counts as one."""
+        return self.rendered + sum(self.not_judged.values()) - self.generating_nothing
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -97,6 +100,9 @@ def _is_balancer(data: dict[str, object]) -> bool:
 def _unknown(found: Read, unknown: Sequence[NotJudged]) -> None:
     # A file that cannot be read is not an Application; those in it are not known.
     found.not_judged = dict(Counter(str(each.reason) for each in unknown).most_common())
+    found.generating_nothing = sum(
+        each.reason == Reason.EMPTY and each.identity[0] == "applicationset" for each in unknown
+    )
     found.each = [f"{each.reason}: {each}" for each in unknown]
 
 

@@ -101,8 +101,9 @@ def markdown(rows: Sequence[Row], called: Mapping[str, str]) -> str:
         _line(["---"] * len(_HEAD)),
         *(_line(_cells(row, called[row.repository])) for row in rows),
         "",
-        "There are as many Applications as are rendered or named as not judged; an ApplicationSet that is not expanded and a file that",
-        "cannot be read count as one. MB are the peaks of the reader and of the largest program that it starts.",
+        "There are as many Applications as are rendered or named as not judged. An ApplicationSet that cannot be expanded, and a file that",
+        "cannot be read, count as one; an ApplicationSet that generates none for the cluster here (`empty`) counts as none. MB are the",
+        "peaks of the reader and of the largest program that it starts.",
         "",
         "| not judged | of all | because |",
         "|---|---|---|",
@@ -117,7 +118,7 @@ def _cells(row: Row, name: str) -> Sequence[str]:
         return [name, "", "", "", "", "", f"**breaks down**: {_plain(row.crash)}", "", ""]
     unknown = ", ".join(f"{number} {reason}" for reason, number in read.not_judged.items())
     if read.refused and not read.there:
-        unknown = "no root is found"
+        unknown = "nothing to render is found"
     return [
         name,
         _roots(read.roots, whole=name == row.repository),

@@ -87,6 +87,12 @@ def test_a_layer_is_counted_also_where_nothing_can_be_judged(tmp_path: Path, mon
     refused = one.read(layers.write(tmp_path / "b", {"argocd/applications/one.yaml": chart}), [])
     assert (refused.rendered, refused.not_judged, refused.there) == (0, {"chart": 1}, 1)
     assert "its chart is of another place" in refused.refused
+    no_elements = (
+        "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: {name: set}\n"
+        "spec:\n  generators: [{list: {elements: []}}]\n  template: {metadata: {name: x}, spec: {}}\n"
+    )
+    empty = one.read(layers.write(tmp_path / "c", {"argocd/set.yaml": no_elements}), [])
+    assert (empty.rendered, empty.not_judged, empty.there) == (1, {"empty": 1}, 1)
     nothing = one.read(tmp_path / "none", [])
     assert (nothing.there, nothing.refused.partition(",")[0]) == (0, "--layer must be a directory that exists")
 
