@@ -357,5 +357,11 @@ def benchmark(session: nox.Session) -> None:
     _run(session, "python", "-m", f"benchmarks.{session.posargs[0]}", *session.posargs[1:])
 
 
+@nox.session(venv_backend="none")
+def foreign(session: nox.Session) -> None:
+    """Read other people's layers, and write docs/foreign-layers.md: -- DIR[:ROOT,ROOT]... (--help tells more)."""
+    _in_e2e(session, "benchmarks.foreign", *session.posargs)
+
+
 if __name__ == "__main__":
     sys.exit("run me with nox: nox -l")

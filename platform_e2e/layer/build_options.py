@@ -70,8 +70,8 @@ def build_options(place: Place) -> BuildOptions | None:
     )
 
 
-def given(place: Place) -> tuple[str, tuple[str, ...]]:
-    """Return the options that a layer is rendered with, and what is assumed of them, one sentence each.
+def given(place: Place) -> tuple[str, bool, tuple[str, ...]]:
+    """Return the options that a layer is rendered with, whether they are known, and what is assumed of them, one sentence each.
 
     A kustomization with charts is built by no Argo CD that was not told `--enable-helm`, so in a repository that does not have the
     configuration of its Argo CD it was.
@@ -81,17 +81,17 @@ def given(place: Place) -> tuple[str, tuple[str, ...]]:
     """
     options = build_options(place)
     if options is not None:
-        return options.text, ()
+        return options.text, True, ()
     if (place.directory / VALUES).is_file():
-        return "", ()
+        return "", True, ()
     survey = Survey.of(place.directory, place.repository)
     with_charts = next(
         (path for path in survey.files if path.name in KUSTOMIZATIONS and _has_charts(survey, path)), None
     )
     if with_charts is None:
-        return "", ()
+        return "", False, ()
     why = f"{KEY} is in no file: {ENABLE_HELM} is taken for it, since {survey.name(with_charts)} has charts; if that is wrong, write"
-    return ENABLE_HELM, (f"{why} `{OF_RESOURCE}:` into {NAME}",)
+    return ENABLE_HELM, False, (f"{why} `{OF_RESOURCE}:` into {NAME}",)
 
 
 def _has_charts(survey: Survey, path: Path) -> bool:

@@ -20,6 +20,9 @@ class LayerError(WrongUsage):
         object: named as in findings; empty where no object is meant, or its name is not known.
     """
 
+    not_judged: tuple[NotJudged, ...] = ()
+    """Where nothing of a layer can be judged: all that it has, with the reasons."""
+
     def __init__(self, file: str, line: int | None, problem: str, remedy: str = "", *, object: str = "") -> None:  # noqa: A002
         super().__init__(f"{file}:{line}: {problem}" if line else f"{file}: {problem}", remedy)
         self.file = file
@@ -51,6 +54,9 @@ class LayerErrors(WrongUsage):
             a whole file, else as they were given.
     """
 
+    not_judged: tuple[NotJudged, ...] = ()
+    """Where nothing of a layer can be judged: all that it has, with the reasons."""
+
     def __init__(self, refusals: Iterable[LayerError], head: str = "the layer cannot be used") -> None:
         once = {str(refusal): refusal for refusal in refusals}
         self.refusals = tuple(sorted(once.values(), key=lambda refusal: (not refusal.remedy, refusal.line is None)))
@@ -65,18 +71,21 @@ def _entry(number: int, refusal: LayerError) -> str:
     return f"{number:>4}. {refusal}".replace("\n", "\n      ")
 
 
-def refuse(refusals: Iterable[LayerError]) -> NoReturn:
+def refuse(refusals: Iterable[LayerError], not_judged: Iterable[NotJudged] = ()) -> NoReturn:
     """Raise all refusals at once; a single one is raised as itself.
 
     Args:
         refusals: at least one.
+        not_judged: all that the layer has, where nothing of it can be judged.
 
     Raises:
         LayerError: there is one.
         LayerErrors: there are several.
     """
     every = LayerErrors(refusals)
-    raise every.refusals[0] if len(every.refusals) == 1 else every
+    error = every.refusals[0] if len(every.refusals) == 1 else every
+    error.not_judged = tuple(not_judged)
+    raise error
 
 
 def nothing_judged(unknown: Iterable[NotJudged]) -> NoReturn:

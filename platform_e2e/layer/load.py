@@ -55,10 +55,10 @@ def load(
     # Before anything is read, so that what is written meanwhile counts as changed.
     contents = tree.contents(root, files, apart)
     listed = releases.read(begins.directory)
-    options, assumed = build_options.given(begins)
+    options, known, assumed = build_options.given(begins)
     made_of = _material(begins, listed, material or Material(()), options)
     _, left_out = allowed_options(made_of.build_options)
-    found, engine = _read(begins, renderer, made_of, left_out)
+    found, engine = _read(begins, renderer, made_of, left_out, options_known=known)
     reasons = begins.reasons
     if not found.rendered:
         found.nothing(begins.reasons)
@@ -97,12 +97,14 @@ def load(
     )
 
 
-def _read(begins: Place, renderer: Renderer, made_of: Material, left_out: tuple[str, ...]) -> tuple[Reading, Engine]:
+def _read(
+    begins: Place, renderer: Renderer, made_of: Material, left_out: tuple[str, ...], *, options_known: bool
+) -> tuple[Reading, Engine]:
     """Read all, charts as often as they must be told of further APIs: those of the CRDs that the layer itself installs."""
     inflates = {"Helm", "Kustomize"} if "--enable-helm" in made_of.build_options.split() else {"Helm"}
     known: dict[str, Rendering] = {}
     for _ in range(_ROUNDS):
-        found = Reading(begins.repository, options_left_out=left_out)
+        found = Reading(begins.repository, options_left_out=left_out, options_known=options_known)
         with renderer(made_of) as render:
             once = _Once(render, known)
             for each in begins.roots:

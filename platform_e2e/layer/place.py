@@ -133,13 +133,13 @@ def _roots(survey: Survey, named: Sequence[str], said: Said, urls: Iterable[str]
     ]
     if asked:
         taken: list[Root] = []
-        why: list[str] = []
+        reasons: list[str] = []
         for each, by, at in asked:
             root = _named(survey, each, at)
             several, more = _below(survey, root, owns) or ((root,), [f"{_words(root)} is a root: {by} names it"])
             taken += several
-            why += more
-        return tuple(taken), why
+            reasons += more
+        return tuple(taken), reasons
     every = units.units(survey)
     usual = survey.directory / USUAL
     inside = [unit for unit in every if unit.path.is_relative_to(usual)]

@@ -34,6 +34,9 @@ from platform_e2e.layer.yamlfile import Document
 
 _GROUP = "argoproj.io/"
 
+_RESTRICTED = ": security; file "
+"""How kustomize refuses a file outside of a kustomization, unless it is given `--load-restrictor LoadRestrictionsNone`."""
+
 _Key = tuple[str, str]
 """Namespace and name of an Application or ApplicationSet."""
 
@@ -45,6 +48,7 @@ class Reading:
     Attributes:
         root: the root of the repository.
         options_left_out: of argocd-cm's `kustomize.buildOptions`, what was not given to kustomize.
+        options_known: whether the repository has the configuration of its Argo CD.
         applications: all that were met.
         rendered: those that were rendered, with their objects.
         sets: ApplicationSets that are to be expanded.
@@ -61,6 +65,7 @@ class Reading:
 
     root: Path
     options_left_out: tuple[str, ...] = ()
+    options_known: bool = True
     applications: dict[_Key, Application] = field(default_factory=dict)
     rendered: dict[_Key, Application] = field(default_factory=dict)
     sets: list[Document] = field(default_factory=list)
@@ -189,7 +194,8 @@ class Reading:
         """Return why an Application is not rendered: a kustomization may lack an option that it was not given."""
         source = application.sources[problem.source]
         kustomized = source.path and any((self.root / source.path / name).is_file() for name in kustomize.NAMES)
-        if problem.reason is Reason.RENDER and kustomized and self.options_left_out:
+        missing = self.options_left_out or (not self.options_known and _RESTRICTED in problem.text)
+        if problem.reason is Reason.RENDER and kustomized and missing:
             return Reason.OPTIONS
         return problem.reason
 
@@ -232,7 +238,7 @@ class Reading:
         if not self.errors:
             remedy = f"a layer that deploys nothing proves nothing; {'; '.join(taken)}"
             raise LayerError(".", None, "holds no Application", remedy)
-        refuse(self.errors)
+        refuse(self.errors, self.refused)
 
     def _application(self, new: Application) -> None:
         known = self.applications.setdefault((new.namespace, new.name), new)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from platform_e2e import layer
 from platform_e2e.layer.build_options import build_options, given
 from platform_e2e.layer.place import place
+from platform_e2e.layer.renderer import Problem, Reason, RenderedSource, Rendering
+from tests.fakes import layers, rendering
 from tests.layer.test_place import ALONE, write
 
 CM = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: argocd-cm}\ndata:\n  kustomize.buildOptions: --enable-helm\n"
@@ -75,6 +80,7 @@ def test_where_files_differ_the_others_are_named(tmp_path: Path) -> None:
     assert found.others == (("--enable-alpha-plugins", "prod/cm.yaml:5"),)
 
 
+CONFIGMAP = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "one"}}
 CHARTS = {"x/kustomization.yaml": "helmCharts:\n- name: a\n"}
 
 
@@ -92,8 +98,26 @@ CHARTS = {"x/kustomization.yaml": "helmCharts:\n- name: a\n"}
 def test_charts_in_kustomizations_say_that_an_argo_cd_that_is_not_here_builds_them(
     tmp_path: Path, files: Mapping[str, str], text: str
 ) -> None:
-    options, assumed = given(place(write(tmp_path, {**ALONE, **files})))
+    options, known, assumed = given(place(write(tmp_path, {**ALONE, **files})))
     assert options == text
+    assert known is (len(files) > 1)
     assert [each.partition(", since")[0] for each in assumed] == (
         ["kustomize.buildOptions is in no file: --enable-helm is taken for it"] if files == CHARTS else []
     )
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_file_outside_may_need_an_option_of_an_argo_cd_that_is_not_here(tmp_path: Path, *, known: bool) -> None:
+    values = {"foundations/values/argo-cd.yaml": "server: {}\n"} if known else {}
+    kustomization = {"manifests/two/kustomization.yaml": "resources: [../one/configmap.yaml]\n"}
+    two = {"argocd/applications/two.yaml": layers.APPLICATION.replace("/one", "/two").replace("name: one", "name: two")}
+    root = layers.write(tmp_path, {**values, **kustomization, **two})
+    said = "loading: security; file 'manifests/one/configmap.yaml' is not in or below 'manifests/two'"
+
+    def render(objects: Sequence[Mapping[str, Any]]) -> list[Rendering]:
+        refused = Rendering(problem=Problem(Reason.RENDER, said))
+        sound = Rendering((RenderedSource("Directory", (CONFIGMAP,)),))
+        return [refused if each["metadata"]["name"] == "two" else sound for each in objects]
+
+    found = layer.load(root, lambda _: contextlib.nullcontext(rendering.Fake(render)))
+    assert [each.reason for each in found.not_judged] == [Reason.RENDER if known else Reason.OPTIONS]

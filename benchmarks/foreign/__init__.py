@@ -1,0 +1,1 @@
+"""How much of other people's repositories the harness reads: `nox -s foreign -- DIR...`."""
