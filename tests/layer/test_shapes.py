@@ -155,6 +155,7 @@ def test_an_odd_field_refuses_its_application_alone(tmp_path: Path, kind: str) -
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_odd_text_is_no_crash(tmp_path: Path, kind: str) -> None:
+    """It does not raise, or refuses the layer as a whole."""
     form, data = KINDS[kind]
     judged(layers.write(tmp_path, rendered_by_its_own(odd_shapes.of(form, data, odd_shapes.TEXTS))))
 
@@ -244,6 +245,7 @@ def test_an_object_of_many_levels_is_refused_with_its_application(tmp_path: Path
     ],
 )
 def test_an_odd_document_is_no_crash(tmp_path: Path, text: str, odd: str) -> None:
+    """It does not raise, or refuses the layer as a whole."""
     content = text.replace("ODD", odd)
     for number, file in enumerate(("manifests/one/odd.yaml", "argocd/odd.yaml", "elsewhere/odd.yaml")):
         judged(layers.write(tmp_path / str(number), {file: content}))
@@ -270,6 +272,7 @@ def test_an_odd_document_is_no_crash(tmp_path: Path, text: str, odd: str) -> Non
     ],
 )  # fmt: skip
 def test_an_odd_field_of_another_file_is_no_crash(tmp_path: Path, file: str, text: str, odd: str) -> None:
+    """It does not raise, or refuses the layer as a whole."""
     judged(layers.write(tmp_path, {file: text.replace("ODD", odd)}))
 
 
