@@ -267,7 +267,7 @@ def test_lines_of_fields() -> None:
 
 def test_what_helm_refuses_of_a_chart_is_told_in_its_words(tmp_path: Path) -> None:
     chart = {
-        "manifests/one/Chart.yaml": "name: one\nversion: 1.0.0\n",
+        "manifests/one/Chart.yaml": "apiVersion: v2\nname: one\nversion: 1.0.0\n",
         "manifests/one/templates/a.yaml": "{{ fail }}\n",
     }
     said = "`helm template . --name-template one` failed exit status 1: Error: the word is lacking"
