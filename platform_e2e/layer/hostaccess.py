@@ -114,7 +114,7 @@ def demand_trust(layer: Layer, provider: str) -> None:
         )
 
 
-_HERE = frozenset({Reason.RENDER, Reason.TIME, Reason.MEMORY, Reason.SHAPE, Reason.LINK, Reason.EMPTY})
+_HERE = frozenset({Reason.RENDER, Reason.TIME, Reason.MEMORY, Reason.SHAPE, Reason.LINK, Reason.EMPTY, Reason.OPTIONS})
 """Why something is not rendered here that Argo CD may nevertheless render on a cluster without a network."""
 
 
@@ -130,7 +130,7 @@ def _unseen(layer: Layer, provider: str) -> Iterator[NotJudged]:
         sets = {("application", each.namespace, name) for each in layer.applicationsets for name in each.generates}
         made = made & (children | sets)
     for each in layer.not_judged:
-        if each.identity in made and (each.reason in _HERE or provider == "k3d"):
+        if each.identity in made and not each.certain and (each.reason in _HERE or provider == "k3d"):
             yield each
 
 

@@ -38,6 +38,7 @@ class NotJudged:
         line: from 1; None where it is not known.
         reads: directories of the layer that it, or what it would make, may read, relative to the layer; None where that is not
             known, since what is not rendered may be Applications itself.
+        certain: whether Argo CD refuses it on each cluster, since nothing of a cluster, an option or a chart matters to it.
     """
 
     object: str
@@ -47,6 +48,7 @@ class NotJudged:
     file: str
     line: int | None
     reads: tuple[str, ...] | None = None
+    certain: bool = False
 
     @property
     def identity(self) -> tuple[str, str, str]:

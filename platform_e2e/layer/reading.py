@@ -20,7 +20,7 @@ from platform_e2e.layer import (
     unread,
     yamlfile,
 )
-from platform_e2e.layer.applications import Application
+from platform_e2e.layer.applications import Application, Source
 from platform_e2e.layer.applicationsets import ApplicationSet, Environment
 from platform_e2e.layer.destinations import Destination
 from platform_e2e.layer.errors import LayerError, NothingRendered, OddShape, WrongAnnotation, refuse
@@ -178,7 +178,9 @@ class Reading:
             error = rendering.refusal(self.root, application, made.problem)
             # One of charts alone reads no manifests of the layer.
             reads = None if any(source.path for source in application.sources) else ()
-            self._refuse(str(application), self._reason(application, made.problem), error, reads)
+            reason = self._reason(application, made.problem)
+            certain = reason in {Reason.RENDER, Reason.LINK} and not any(map(self._depends, application.sources))
+            self._refuse(str(application), reason, error, reads, certain=certain)
             return
         parts = rendering.inputs(self.root, application, made)
         self.read |= unread.directories(self.root, parts)
@@ -199,6 +201,22 @@ class Reading:
             return Reason.OPTIONS
         return problem.reason
 
+    def _depends(self, source: Source) -> bool:
+        """Tell whether what a source becomes may depend on more than its files: charts ask the cluster what it serves."""
+        directory = (self.root / source.path).resolve()
+        if not source.path or not directory.is_relative_to(self.root):
+            return True
+        if (directory / "Chart.yaml").exists() or any(directory.glob(".argocd-source*")):
+            return True
+        try:
+            made_of = kustomize.reads(self.root, directory, strict=False) if directory.is_dir() else None
+        except LayerError:
+            return True
+        return made_of is not None and any(
+            isinstance(each.data, dict) and any("helm" in str(key).lower() for key in each.data)
+            for each in made_of.kustomizations
+        )
+
     def leave_out_others(self, named: Sequence[str]) -> None:
         """Leave out the Applications that are for another cluster.
 
@@ -217,12 +235,20 @@ class Reading:
         """Take note of a file among the roots that cannot be read."""
         self._refuse(f"file/{error.file}", Reason.RENDER, error)
 
-    def _refuse(self, name: str, reason: Reason, error: LayerError, reads: tuple[str, ...] | None = None) -> None:
+    def _refuse(
+        self,
+        name: str,
+        reason: Reason,
+        error: LayerError,
+        reads: tuple[str, ...] | None = None,
+        *,
+        certain: bool = False,
+    ) -> None:
         if isinstance(error, WrongAnnotation):
             raise error
         problem = (error.problem.partition(": ")[2] or error.problem).removeprefix(f"{name}: ")
         reason = Reason.SHAPE if isinstance(error, OddShape) else reason
-        self.refused.append(NotJudged(name, reason, problem, error.remedy, error.file, error.line, reads))
+        self.refused.append(NotJudged(name, reason, problem, error.remedy, error.file, error.line, reads, certain))
         self.errors.append(error)
 
     def nothing(self, taken: Sequence[str]) -> NoReturn:

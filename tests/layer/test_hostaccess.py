@@ -222,23 +222,29 @@ def test_what_a_kustomization_renders_as_a_list_is_found(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("source", "provider", "asks"),
+    ("source", "beside", "provider", "asks"),
     [
-        ("path: manifests/three", "embedded", True),
-        ("path: manifests/three", "k3d", True),
-        ("chart: three", "embedded", False),
-        ("chart: three", "k3d", True),
+        ("path: manifests/three", "x.yaml", "embedded", False),
+        ("path: manifests/three", "x.yaml", "k3d", False),
+        ("path: manifests/three", "Chart.yaml", "embedded", True),
+        ("path: manifests/three", ".argocd-source.yaml", "embedded", True),
+        ("chart: three", "x.yaml", "embedded", False),
+        ("chart: three", "x.yaml", "k3d", True),
     ],
 )
 def test_what_another_makes_on_the_cluster_and_is_not_rendered_here_asks_for_trust(
-    tmp_path: Path, source: str, provider: str, *, asks: bool
+    tmp_path: Path, source: str, beside: str, provider: str, *, asks: bool
 ) -> None:
-    """Argo CD may be able to render it there, a chart only where it has a network."""
+    """Argo CD may be able to render it there: a chart, which asks what the cluster serves, or what it can fetch from a network.
+
+    Plain files that its own code refuses here it refuses everywhere.
+    """
     child = layers.APPLICATION.replace("name: one", "name: three").replace("path: manifests/one", source)
     files = {
         "argocd/two.yaml": layers.APPLICATION.replace("name: one", "name: two").replace("manifests/one", "apps"),
         "apps/three.yaml": child,
         "manifests/three/cm.yaml": "a: [\n",
+        f"manifests/three/{beside}": "",
     }
     read = layers.load(layers.write(tmp_path, files))
     assert [each.object for each in read.not_judged] == ["application/three -n argocd"]

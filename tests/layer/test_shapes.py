@@ -179,7 +179,8 @@ def test_an_odd_object_of_argo_cd_is_refused_itself(
     where = "manifests/one" if rendered else "argocd"
     files: dict[str, str | bytes | None] = {}
     odd = [each for each in odd_shapes.of(form, data, values) if not rendered or each.keys[0] == "spec"]
-    odd = some(odd)
+    # Each of those that are rendered is compared with each other: some of them are enough.
+    odd = odd[::7] if rendered or values is odd_shapes.TEXTS else some(odd)
     for number, each in enumerate(odd):
         name = each.data["metadata"].get("name") if isinstance(each.data["metadata"], dict) else None
         if name == "one":
