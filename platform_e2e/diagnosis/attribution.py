@@ -72,6 +72,10 @@ def behind(finding: Finding, held: Mapping[str, Finding], kept: Iterable[str] = 
     return None
 
 
+NOT_RENDERED = "application-not-rendered"
+"""The cause of what Argo CD refuses of a layer."""
+
+
 def unjudged_behind(
     findings: Sequence[Finding], not_judged: Sequence[NotJudged], held: Iterable[Finding] = ()
 ) -> NotJudged | None:
@@ -87,6 +91,9 @@ def unjudged_behind(
 
     def behind_one(finding: Finding) -> NotJudged | None:
         cause = finding.cause
+        if cause.id == NOT_RENDERED:
+            # That is the fault itself, which is certain without a cluster.
+            return None
         # An Application that waits for one is told with what that one lacks, too; its policy is a matter of Git alone.
         through = waiting.get(finding.object, "") if cause.through or cause.id in OF_WAITING else ""
         return known.get(cause.through) or known.get(through) or known.get(finding.object)

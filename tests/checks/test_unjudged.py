@@ -159,6 +159,8 @@ def test_what_waits_for_something_unjudged_tells_of_no_fault() -> None:
     deeper = about("pod-image", "deployment/certs -n certs")
     assert unjudged_behind([deeper], UNJUDGED, [waits]) is CERTS
     assert unjudged_behind([about("application-missing")], UNJUDGED, [waits]) is CERTS
+    # What Argo CD refuses is the fault itself.
+    assert unjudged_behind([about("application-not-rendered", CERTS.object)], UNJUDGED) is None
 
 
 @pytest.mark.parametrize(
