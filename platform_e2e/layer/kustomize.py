@@ -68,13 +68,14 @@ def kustomization_in(root: Path, directory: Path) -> Path | None:
     return found[0] if found else None
 
 
-def reads(root: Path, directory: Path, *, strict: bool = True) -> Reads:
+def reads(root: Path, directory: Path, *, strict: bool = True, routes: bool = True) -> Reads:
     """Follow a kustomization through everything that it refers to.
 
     Args:
         root: the layer; nothing may lie outside of it.
         directory: that has the kustomization.
         strict: whether what cannot be followed is an error; else it is passed over, since Argo CD could render it.
+        routes: whether the ways of its objects are wanted, too.
 
     Raises:
         LayerError: a reference leads elsewhere or nowhere, or a plugin would run or fetch something.
@@ -83,7 +84,7 @@ def reads(root: Path, directory: Path, *, strict: bool = True) -> Reads:
     with _passed_over(strict=strict):
         top = _Follow(root, found, strict=strict).kustomization(directory, ())
         try:
-            found.routes += bases.routes(top)
+            found.routes += bases.routes(top) if routes else ()
         except bases.TooMany as error:
             problem = "is made of more bases and objects than can be followed"
             raise top.documents[0].error(problem, "name each base once") from error

@@ -209,7 +209,7 @@ class Reading:
         if (directory / "Chart.yaml").exists() or any(directory.glob(".argocd-source*")):
             return True
         try:
-            made_of = kustomize.reads(self.root, directory, strict=False) if directory.is_dir() else None
+            made_of = kustomize.reads(self.root, directory, strict=False, routes=False) if directory.is_dir() else None
         except LayerError:
             return True
         return made_of is not None and any(
