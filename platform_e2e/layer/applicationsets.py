@@ -108,15 +108,6 @@ def parse(document: Document, generated: Sequence[Mapping[str, Any]]) -> tuple[A
     ), tuple(found)
 
 
-def repositories(document: Document) -> list[str]:
-    """Return the repoURLs that an ApplicationSet's template names for directories, unless they are parameters."""
-    template = (document.data.get("spec") or {}).get("template")
-    spec = template.get("spec") if isinstance(template, dict) else None
-    sources = [spec.get("source"), *(spec.get("sources") or [])] if isinstance(spec, dict) else []
-    found = [source.get("repoURL") for source in sources if isinstance(source, dict) and not source.get("chart")]
-    return [url for url in found if isinstance(url, str) and not _EXPRESSION.search(url)]
-
-
 def _application(document: Document, owner: str, namespace: str, generated: Mapping[str, Any]) -> Application:
     metadata = {**(generated.get("metadata") or {}), "namespace": namespace}
     if not isinstance(metadata.get("name"), str) or not metadata["name"]:

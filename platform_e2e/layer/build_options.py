@@ -53,10 +53,13 @@ def build_options(place: Place) -> BuildOptions | None:
     Returns:
         None where nothing has them: Argo CD then gives none.
     """
+    return _found(place, Survey.of(place.directory, place.repository))
+
+
+def _found(place: Place, survey: Survey) -> BuildOptions | None:
     stated = place.said.content.kustomizeBuildOptions
     if stated is not None:
         return BuildOptions(stated, place.said.place(OF_RESOURCE))
-    survey = Survey.of(place.directory, place.repository)
     values = place.directory / VALUES
     found = list(_of_file(survey, values)) if values.is_file() else []
     if not found:
@@ -79,12 +82,12 @@ def given(place: Place) -> tuple[str, bool, tuple[str, ...]]:
     Args:
         place: where the layer begins.
     """
-    options = build_options(place)
+    survey = Survey.of(place.directory, place.repository)
+    options = _found(place, survey)
     if options is not None:
         return options.text, True, ()
     if (place.directory / VALUES).is_file():
         return "", True, ()
-    survey = Survey.of(place.directory, place.repository)
     with_charts = next(
         (path for path in survey.files if path.name in KUSTOMIZATIONS and _has_charts(survey, path)), None
     )

@@ -21,9 +21,6 @@ from platform_e2e.layer.releases import Release
 from platform_e2e.layer.renderer import Engine, Material, Render, Renderer, Rendering, Repository
 from platform_e2e.layer.unread import Unread
 
-_URL = "https://layer.invalid/of-no-remote.git"
-"""Stands for the repository of a layer whose Applications name none."""
-
 
 def load(
     directory: Path,
@@ -108,7 +105,7 @@ def _read(
         with renderer(made_of) as render:
             once = _Once(render, known)
             for each in begins.roots:
-                found.begin(each, begins.urls[0] if begins.urls else _URL, once)
+                found.begin(each, begins.urls[0], once)
             found.render(once)
         found.leave_out_others(begins.said.content.destinations)
         every = (rendered for application in found.rendered.values() for rendered in application.objects)
@@ -152,7 +149,7 @@ def _material(begins: Place, listed: Sequence[Release], given: Material, options
     """Return what the layer is rendered from: its own repository, what is given, and what its own Argo CD is told."""
     return replace(
         given,
-        repositories=(Repository(begins.repository, begins.urls or (_URL,)), *given.repositories),
+        repositories=(Repository(begins.repository, begins.urls), *given.repositories),
         build_options=options,
         api_versions=(*given.api_versions, *api_versions.of_foundations(listed)),
     )

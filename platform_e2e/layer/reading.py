@@ -29,6 +29,7 @@ from platform_e2e.layer.not_judged import NotJudged
 from platform_e2e.layer.objects import Rendered, described
 from platform_e2e.layer.place import Root
 from platform_e2e.layer.renderer import Problem, Reason, Render, Rendering
+from platform_e2e.layer.survey import CHART
 from platform_e2e.layer.units import Kind
 from platform_e2e.layer.yamlfile import Document
 
@@ -206,7 +207,7 @@ class Reading:
         directory = (self.root / source.path).resolve()
         if not source.path or not directory.is_relative_to(self.root):
             return True
-        if (directory / "Chart.yaml").exists() or any(directory.glob(".argocd-source*")):
+        if (directory / CHART).exists() or any(directory.glob(".argocd-source*")):
             return True
         try:
             made_of = kustomize.reads(self.root, directory, strict=False, routes=False) if directory.is_dir() else None
@@ -322,7 +323,7 @@ def _of_set(document: Document, problem: Problem) -> LayerError:
             remedy = "name what it would generate in a list, or accept that its Applications are not judged"
         case Reason.REPOSITORY:
             text = f"ApplicationSet {name} has a generator that reads {problem.text}, of which there is no copy"
-            remedy = f"give a copy with --repository {problem.text}=DIR"
+            _, _, remedy = rendering.ELSEWHERE[Reason.REPOSITORY]
         case _:
             text = f"ApplicationSet {name}: Argo CD cannot expand it: {' '.join(problem.text.split())}"
             remedy = "correct what Argo CD refuses"

@@ -104,8 +104,8 @@ def refusal(root: Path, application: Application, problem: Problem) -> LayerErro
     """
     index = problem.source
     at: Keys = ("spec", "sources", index) if application.manifest["spec"].get("sources") else ("spec", "source")
-    if problem.reason in _ELSEWHERE:
-        field, text, remedy = _ELSEWHERE[problem.reason]
+    if problem.reason in ELSEWHERE:
+        field, text, remedy = ELSEWHERE[problem.reason]
         return error_at(application, (*at, *field), text.format(problem.text), remedy)
     source = application.sources[index]
     said = _SAID.sub("", " ".join(problem.text.split()))
@@ -113,7 +113,7 @@ def refusal(root: Path, application: Application, problem: Problem) -> LayerErro
     return wrong or error_at(application, at, f"Argo CD cannot render it: {said}", "correct what Argo CD refuses")
 
 
-_ELSEWHERE: Mapping[Reason, tuple[Keys, str, str]] = {
+ELSEWHERE: Mapping[Reason, tuple[Keys, str, str]] = {
     Reason.CHART: (("chart",), "its chart is of another place: {}", f"commit what it renders, {_ACCEPT}"),
     Reason.REPOSITORY: (
         ("repoURL",),

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from platform_e2e import paths
-from platform_e2e.layer import argo_objects, manifests, tree, yamlfile
+from platform_e2e.layer import argo_objects, kustomize, manifests, tree, yamlfile
 from platform_e2e.layer.argo_objects import ArgoObject, mapping, sequence, text
 from platform_e2e.layer.errors import LayerError
 from platform_e2e.untrusted import plainfile
 
-KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+KUSTOMIZATIONS = kustomize.NAMES
 """Names of a kustomization's file; Argo CD and kustomize know no other (api/konfig/general.go)."""
 
 CHART = "Chart.yaml"
