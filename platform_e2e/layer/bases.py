@@ -94,36 +94,70 @@ def routes(top: Kustomization) -> list[Route]:
 _Ways = list[tuple[Document, tuple[Kustomization, ...]]]
 
 
+@dataclass(frozen=True)
+class _Done:
+    """What was found of a kustomization that is met again, and the steps and levels that it took."""
+
+    ways: _Ways
+    steps: int
+    height: int
+
+
 class _Walk:
-    """Follow kustomizations in the order of kustomize (5, api/internal/target/kusttarget.go, accumulateTarget)."""
+    """Follow kustomizations in the order of kustomize (5, api/internal/target/kusttarget.go, accumulateTarget).
+
+    Each is followed once. Where it is met again its steps count again, since kustomize renders it again.
+    """
 
     def __init__(self) -> None:
-        self._left = MOST_STEPS
+        self._steps = 0
+        self._deepest = 0
+        self._done: dict[Kustomization, _Done] = {}
+        self._changing: dict[Kustomization, tuple[tuple[Kustomization, ...], int]] = {}
 
     def accumulated(self, kustomization: Kustomization, level: int = 0) -> _Ways:
         """Return the documents that a kustomization renders, each with its way to there."""
-        if level > DEEPEST:
-            raise TooMany
+        done = self._done.get(kustomization)
+        self._reach(level + (done.height if done else 0))
+        if done:
+            self._spend(done.steps)
+            return done.ways
+        before, above = self._steps, self._deepest
+        self._deepest = level
         found: _Ways = [(document, ()) for document in kustomization.objects]
         for base in kustomization.bases:
             found += self.accumulated(base, level + 1)
         for component in kustomization.components:
             inside = self.accumulated(component, level + 1)
             found = self._further(found, self._applied(component)) + inside
-        return self._further(found, (kustomization,))
+        ways = self._further(found, (kustomization,))
+        self._done[kustomization] = _Done(ways, self._steps - before, self._deepest - level)
+        self._deepest = max(above, self._deepest)
+        return ways
 
     def _applied(self, component: Kustomization) -> tuple[Kustomization, ...]:
         """Return what changes the objects that were there before a component: its own components, and itself."""
-        self._spend(1)
+        if component in self._changing:
+            applied, steps = self._changing[component]
+            self._spend(steps)
+            return applied
+        before = self._steps
         inner = [each for part in component.components for each in self._applied(part)]
-        self._spend(len(inner))
-        return (*inner, component)
+        self._spend(1 + len(inner))
+        applied = (*inner, component)
+        self._changing[component] = applied, self._steps - before
+        return applied
 
     def _further(self, found: _Ways, through: tuple[Kustomization, ...]) -> _Ways:
         self._spend(len(through) + sum(len(way) + len(through) for _, way in found))
         return [(document, (*way, *through)) for document, way in found]
 
     def _spend(self, steps: int) -> None:
-        self._left -= steps
-        if self._left < 0:
+        self._steps += steps
+        if self._steps > MOST_STEPS:
+            raise TooMany
+
+    def _reach(self, level: int) -> None:
+        self._deepest = max(self._deepest, level)
+        if level > DEEPEST:
             raise TooMany
