@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import site
 import subprocess
+import sys
 import venv
 import zipfile
 from dataclasses import dataclass
@@ -33,15 +34,16 @@ class Environment:
     def run(
         self, *words: str, where: Path, timeout: float = SECONDS, **variables: str
     ) -> subprocess.CompletedProcess[str]:
-        # With a place of its own for what is compiled, all packages would be compiled once more. The results lie in its repository.
-        dropped = {"PYTHONPATH", "PYTHONPYCACHEPREFIX", "PLATFORM_E2E_ARTIFACTS"}
+        # The results lie in its repository.
+        dropped = {"PYTHONPATH", "PLATFORM_E2E_ARTIFACTS"}
         kept = {name: value for name, value in os.environ.items() if name not in dropped and "PYTEST" not in name}
         return subprocess.run(
             [self.python, "-m", *words],
             cwd=where,
             env={
                 **kept,
-                "PYTHONDONTWRITEBYTECODE": "1",
+                # Where nox keeps what is compiled, the second run of an environment is spared it; else nothing is written into the tree.
+                "PYTHONDONTWRITEBYTECODE": "" if sys.pycache_prefix else "1",
                 "COLUMNS": "140",
                 "PYTHONSAFEPATH": "1",
                 **variables,
