@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from platform_e2e import paths
 from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.errors import HarnessError
 from platform_e2e.git import repository
+from platform_e2e.git.urls import is_remote
 from platform_e2e.runs import checkout, run_options, snapshot
 from platform_e2e.runs.directory import Run
 from platform_e2e.runs.find_run import HARNESS_PATCH, PATCH
@@ -33,25 +34,31 @@ CHANCE = "names of clusters, namespaces and branches, and pauses between attempt
 """What is random in a run. No seed has to be kept: only tests of the harness use Hypothesis, those of the platform do not."""
 
 
-def layer(run: Run, replay: Prepared | None) -> dict[str, Any]:
+def layer(run: Run, replay: Prepared | None, root: Path | None = None, urls: Sequence[str] = ()) -> dict[str, Any]:
     """Keep the layer in its current state, and return its description for run.json.
 
     Args:
         run: a run that has a directory.
         replay: the earlier run, where this one replays its layer; its description of Git is copied.
+        root: the directory that the paths of Applications begin at; the layer's own by default. All of it is kept.
+        urls: of the repository, without credentials; they are needed again where the layer is a directory in it.
     """
+    given = run.settings.layer.resolve()
+    root = (root or given).resolve()
     said: dict[str, Any] = {}
+    if given != root and given.is_relative_to(root):
+        said = {"within": given.relative_to(root).as_posix(), "urls": [each for each in urls if is_remote(each)]}
     try:
         if replay is not None and replay.origin:
-            said = _of_earlier(run, replay)
+            said |= _of_earlier(run, replay)
             known = {str(entry["path"]) for entry in said.pop("withheld_then") if entry.get("committed") is True}
-            return {**said, **snapshot.take(run.settings.layer, run.directory, known.__contains__)}
-        found = checkout.describe(run.settings.layer)
+            return {**said, **snapshot.take(root, run.directory, known.__contains__)}
+        found = checkout.describe(root)
         if found is not None:
-            said = _of_git(found)
-            said["repository"] = str(run.settings.layer.resolve()).removesuffix("/" + found.prefix.rstrip("/"))
+            said |= _of_git(found)
+            said["repository"] = str(root).removesuffix("/" + found.prefix.rstrip("/"))
             _write(run.directory / PATCH, found.patch)
-        return {**said, **snapshot.take(run.settings.layer, run.directory, lambda name: _committed(run, found, name))}
+        return {**said, **snapshot.take(root, run.directory, lambda name: _committed(root, found, name))}
     except (HarnessError, OSError) as error:
         # The platform must be judged also where its layer cannot be described, or not be kept on a full disk.
         return {**said, "problem": str(error)}
@@ -61,7 +68,7 @@ def _of_earlier(run: Run, replay: Prepared) -> dict[str, Any]:
     """Return the earlier run's description of its layer, and write its patch."""
     earlier = replay.recorded
     _write(run.directory / PATCH, earlier.kept.text(PATCH))
-    known = ("prefix", "uncommitted", "patch_withheld")
+    known = ("prefix", "uncommitted", "patch_withheld", "within", "urls")
     return {
         **{name: value for name, value in earlier.layer.items() if name in known},
         **({"commit": earlier.commit} if earlier.commit else {}),
@@ -98,12 +105,12 @@ def _of_git(found: checkout.Checkout) -> dict[str, Any]:
     }
 
 
-def _committed(run: Run, found: checkout.Checkout | None, name: str) -> bool:
+def _committed(root: Path, found: checkout.Checkout | None, name: str) -> bool:
     """Tell whether a file of the layer is in Git unchanged."""
     if found is None:
         return False
     words = ("status", "--porcelain", "--ignored", "--untracked-files=all", "--", f":(literal){name}")
-    with repository.opened(run.settings.layer) as git:
+    with repository.opened(root) as git:
         status = git.git(*words) if git is not None else None
     return status is not None and status.returncode == 0 and not status.stdout
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from platform_e2e import paths
 from platform_e2e.errors import WrongUsage
-from platform_e2e.git import repository
+from platform_e2e.git import gitcommand, repository
 from platform_e2e.git.repository import Repository
+from platform_e2e.git.urls import is_remote
 from platform_e2e.layer import tree
 from platform_e2e.runs import layer_at_commit
 from platform_e2e.runs.find_run import PATCH
@@ -61,7 +63,15 @@ def restore(recorded: RunRecord, given: Path | None = None) -> Restored:
         WrongUsage: it cannot be restored, or its copy has what no layer may have; the text says what was tried.
     """
     with ExitStack() as stack:
-        return _rebuild(recorded, *_repository(recorded, given, stack))
+        made = _rebuild(recorded, *_repository(recorded, given, stack))
+    within = _within(recorded)
+    if within and not (made.directory / within).is_dir():
+        raise WrongUsage(
+            f"--replay: the layer of {recorded.kept.name} must have the directory {within}, got none",
+            "give a layer with --layer",
+        )
+    made.directory /= within
+    return made
 
 
 def _rebuild(recorded: RunRecord, git: Repository | None, tried: str) -> Restored:
@@ -85,6 +95,8 @@ def _rebuild(recorded: RunRecord, git: Repository | None, tried: str) -> Restore
                 if recorded.commit
                 else "give a layer with --layer",
             )
+        if _within(recorded):
+            _make_a_repository(layer, recorded.layer.get("urls", ()))
         (directory / MADE).write_text(json.dumps({"lacking": lacking, "sums": sums(layer)}), encoding="utf-8")
         # The layer may have secrets from Git: only this user may read it.
         directory.chmod(0o700)
@@ -93,7 +105,14 @@ def _rebuild(recorded: RunRecord, git: Repository | None, tried: str) -> Restore
                 path.chmod(0o700 if path.stat().st_mode & 0o100 else 0o600)
 
     described = json.dumps(
-        [recorded.commit, recorded.layer.get("withheld"), str(git.top if git else None)], default=str
+        [
+            recorded.commit,
+            recorded.layer.get("withheld"),
+            _within(recorded),
+            recorded.layer.get("urls"),
+            str(git.top if git else None),
+        ],
+        default=str,
     )
     key = cache.digest(files.get(COPY, b""), files.get(PATCH, b""), described)
     place = paths.cache() / KIND / key
@@ -249,6 +268,20 @@ def _prefix(recorded: RunRecord) -> str | None:
     """Return the layer's path in its repository; None where it is unknown or leads out of the repository."""
     prefix = recorded.layer.get("prefix")
     return None if prefix and leads_out(prefix) else prefix
+
+
+def _within(recorded: RunRecord) -> str:
+    """Return the layer's path from the directory that the paths of its Applications begin at; empty where it is that directory."""
+    within = str(recorded.layer.get("within") or "")
+    return "" if leads_out(within) else within
+
+
+def _make_a_repository(directory: Path, urls: Sequence[str]) -> None:
+    """Make a directory the root of a repository, so that the paths of Applications begin there again, as on the first run."""
+    at = {"GIT_DIR": str(directory / ".git")}
+    gitcommand.run("init", "--quiet", "--template=", str(directory), env=at)
+    for number, url in enumerate(each for each in urls if is_remote(each)):
+        gitcommand.run("config", f"remote.{f'url-{number}' if number else 'origin'}.url", url, env=at)
 
 
 def _named(names: set[str]) -> str:

@@ -28,6 +28,8 @@ class Content(TypedDict, total=False):
     commit: str
     digest: str
     prefix: str
+    within: str
+    urls: Sequence[str]
     besides: str
     uncommitted: Sequence[str]
     patch_withheld: Sequence[str]

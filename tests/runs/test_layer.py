@@ -17,6 +17,7 @@ import pytest
 
 from platform_e2e import paths
 from platform_e2e.errors import WrongUsage
+from platform_e2e.layer.origin import Checkout
 from platform_e2e.redact import layer_files, patches
 from platform_e2e.runs import checkout, provenance, restore_layer, snapshot
 from platform_e2e.runs.directory import Run
@@ -129,6 +130,34 @@ def test_nothing_of_the_users_repository_is_touched(tmp_path: Path, repository: 
     run = a_run(tmp_path, repository / "platform")
     provenance.layer(run, None)
     assert {path: path.read_bytes() for path in (repository / ".git").rglob("*") if path.is_file()} == files
+
+
+@pytest.mark.parametrize("copy", [True, False], ids=["from the copy", "from the commit"])
+def test_a_layer_that_is_a_directory_of_its_repository_is_restored_with_all_that_it_reads(
+    tmp_path: Path, repository: Path, *, copy: bool
+) -> None:
+    """The paths of its Applications begin at the root, and the repository's own URL is known by Git alone."""
+    beside = repository / "apps" / "one"
+    beside.mkdir(parents=True)
+    (beside / "a.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n")
+    git(repository, "add", "apps")
+    git(repository, "commit", "-qm", "Add an application")
+    urls = ("https://git.example/team/platform", "git@git.example:team/platform")
+    run = a_run(tmp_path, repository / "platform")
+    run.source = provenance.layer(run, None, repository, (*urls, "/srv/here"))
+    made = rebuilt(recorded(run) if copy else recorded(run, layer_tar_gz=None)).directory
+    assert made.name == "platform"
+    assert (made.parent / "apps" / "one" / "a.yaml").is_file()
+    assert Checkout.of(made) == Checkout(made.parent, (urls[0], urls[1]), found=True)
+
+
+def test_a_restored_layer_cannot_begin_outside_of_its_copy(tmp_path: Path, repository: Path) -> None:
+    run = a_run(tmp_path, repository / "platform")
+    run.source = {**provenance.layer(run, None, repository), "within": "../.."}
+    assert rebuilt(recorded(run)).directory.name == "layer"
+    run.source = {**provenance.layer(run, None, repository), "within": "nowhere"}
+    with pytest.raises(WrongUsage, match="must have the directory nowhere, got none"):
+        rebuilt(recorded(run))
 
 
 def test_without_the_copy_commit_and_patch_make_the_layer_new_files_included(tmp_path: Path, repository: Path) -> None:

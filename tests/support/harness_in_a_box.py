@@ -121,6 +121,7 @@ def load(directory: Path, *_args: Any, **_options: Any) -> Any:
         not_judged=tuple(NotJudged(**each) for each in covered.get("not_judged", ())),
         accepted=tuple(Accepted(**each) for each in covered.get("accepted", ())),
         directory=directory,
+        urls=(),
         exemptions=(exempt,),
         applicationsets=(),
         begins=(),
