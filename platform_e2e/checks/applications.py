@@ -145,7 +145,7 @@ def unknown(
 
 
 def _missing(application: Application) -> Cause:
-    maker = f"the ApplicationSet {application.generated_by}" if application.generated_by else "nobody"
+    maker = f"the ApplicationSet {application.generated_by}" if application.generated_by else "no object of the layer"
     return Cause(
         "application-missing",
         f"{application} is in {application.file}, and {maker} has made it in the cluster",
@@ -380,7 +380,7 @@ def refused(not_judged: NotJudged) -> list[Finding]:
 
 
 def may_be_read(manifests: Unread, not_judged: Sequence[NotJudged]) -> bool:
-    """Tell whether what is not judged may read a directory of manifests, so that nobody knows whether none does.
+    """Tell whether what is not judged may read a directory of manifests, so that it cannot be told whether one does.
 
     Args:
         manifests: what no judged Application reads.

@@ -147,7 +147,7 @@ def apply_roots(
 ) -> Roots:
     """Apply the AppProjects, Applications and ApplicationSets of the layer's roots as they are served, by server-side apply.
 
-    What is not judged is not applied: what it would make here nobody has looked at. Argo CD makes what others have of it.
+    What is not judged is not applied, since what it would make here is not known. Argo CD makes what others have of it.
 
     Begins as soon as Argo CD's kinds are served; its controllers need not run yet.
 

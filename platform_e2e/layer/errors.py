@@ -86,19 +86,3 @@ def refuse(refusals: Iterable[LayerError], not_judged: Iterable[NotJudged] = ())
     error = every.refusals[0] if len(every.refusals) == 1 else every
     error.not_judged = tuple(not_judged)
     raise error
-
-
-def nothing_judged(unknown: Iterable[NotJudged]) -> NoReturn:
-    """Refuse a layer of which nothing can be judged, with all that keeps it from that.
-
-    Args:
-        unknown: all objects that the layer has; at least one.
-
-    Raises:
-        LayerError: there is one.
-        LayerErrors: there are several.
-    """
-    refuse(
-        LayerError(each.file, each.line, f"{each.object}: {each.problem}", each.remedy, object=each.object)
-        for each in unknown
-    )

@@ -80,7 +80,7 @@ class Accepted:
     """An object of which the team accepts that nothing is proven, for one reason.
 
     Attributes:
-        object: named as in findings, whole: a pattern would accept what nobody has seen.
+        object: named as in findings, whole: a pattern would accept what the team has not seen.
         reason: one of `renderer.Reason`; for another reason it is not accepted.
     """
 

@@ -27,7 +27,7 @@ _ENVIRONMENT = re.compile(
 _SWITCHED_OFF = re.compile(
     r"(?:.*[-_.])?(?:disabled|archived?|deprecated|unused|obsolete|graveyard|attic|examples?|samples?|templates?)(?:[-_.].*)?"
 )
-"""Names of directories and files whose Applications nobody applies as they are."""
+"""Names of directories and files whose Applications are not applied unchanged."""
 
 
 @dataclass(frozen=True)

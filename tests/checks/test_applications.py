@@ -249,7 +249,7 @@ def saying(demo: Layer, name: str = "monitoring-config", **changes: Any) -> list
 def test_automation_that_is_switched_off_is_none(demo: Layer, name: str, field: str) -> None:
     (one,) = saying(demo, name, automated={"enabled": False, "prune": True, "selfHeal": True})
     assert (one.promise, one.cause.id) == ("applications", "application-not-automated")
-    assert one.cause.sentence.endswith(f"is synced by nobody: {field}.syncPolicy.automated.enabled is false")
+    assert one.cause.sentence.endswith(f"is not synced automatically: {field}.syncPolicy.automated.enabled is false")
     assert one.cause.remedy.startswith(f"remove {field}.syncPolicy.automated.enabled from tests/data/platform/argocd/")
     assert saying(demo, name, automated={"enabled": True, "prune": True, "selfHeal": True}) == []
 

@@ -157,7 +157,7 @@ def test_a_control_of_which_argo_cd_sees_nothing_is_blocked_by_what_the_layers_o
         sandbox.application(self_heal=True)
     if not compares:
         assert getattr(told.value, "by", "") == (
-            "promise applications: nobody compares application/e2e-1 -n argocd with Git: "
+            "promise applications: no controller compares application/e2e-1 -n argocd with Git: "
             "statefulset/argocd-application-controller -n argocd has 0 replicas; it was never compared "
             "[application-stale-revision]"
         )

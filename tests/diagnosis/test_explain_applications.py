@@ -188,7 +188,7 @@ def test_an_application_that_nobody_compares_is_told_of(status: dict[str, Any], 
     assert found is not None
     assert found.id == "application-stale-revision"
     assert found.sentence == (
-        "nobody compares application/chat-dev -n argocd with Git: statefulset/argocd-application-controller -n argocd "
+        "no controller compares application/chat-dev -n argocd with Git: statefulset/argocd-application-controller -n argocd "
         + said
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from platform_e2e.errors import ExitCode, WrongUsage
-from platform_e2e.layer.errors import LayerError, LayerErrors, nothing_judged, refuse
+from platform_e2e.layer.errors import LayerError, LayerErrors, refuse
 from tests.fakes.unjudged import unjudged
 
 MENDED = LayerError(
@@ -48,15 +48,6 @@ def test_a_single_refusal_is_raised_as_itself() -> None:
     assert one.value is MENDED
     with pytest.raises(LayerErrors, match="2 refusals"):
         refuse([MENDED, WHOLE])
-
-
-def test_a_layer_of_which_nothing_can_be_judged_is_refused_with_all_that_is_not() -> None:
-    with pytest.raises(LayerErrors) as several:
-        nothing_judged([unjudged("a"), unjudged("b", "plugin", line=None)])
-    first, second = several.value.refusals
-    assert str(first).startswith("apps/a.yaml:4: application/a -n argocd: the chart a 1.2.3")
-    assert (first.object, first.remedy) == (unjudged("a").object, unjudged("a").remedy)
-    assert second.file == "apps/b.yaml"
 
 
 def test_a_hostile_name_steers_no_terminal() -> None:

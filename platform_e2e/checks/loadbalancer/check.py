@@ -255,10 +255,10 @@ def _answers_arp(_wanted: WantedService, seen: ObservedService) -> Problem:
         if mac is None:
             cause = seen.cause or Cause(
                 "loadbalancer-arp-silent",
-                f"nobody on the segment answers ARP requests for {address}, which node {seen.nodes[0]} says it announces",
+                f"no host on the segment answers ARP requests for {address}, which node {seen.nodes[0]} says it announces",
                 "look at the speaker's log on that node, and whether its interface is on this segment",
             )
-            return expected, "nobody does", cause
+            return expected, "no host does", cause
         if mac != seen.node_mac:
             cause = Cause(
                 "loadbalancer-arp-other-node",

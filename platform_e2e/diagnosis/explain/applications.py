@@ -116,7 +116,7 @@ def not_compared(application: Object, view: ReadApi) -> Cause | None:
     state = "0 replicas" if not any(wanted) else "no ready replica"
     return Cause(
         "application-stale-revision",
-        f"nobody compares {name_of(application)} with Git: {listed([name_of(controller) for controller in controllers])} has {state}; {told}",
+        f"no controller compares {name_of(application)} with Git: {listed([name_of(controller) for controller in controllers])} has {state}; {told}",
         "look at the controller's pods"
         if any(wanted)
         else "give the controller a replica (controller.replicas of the chart)",

@@ -118,12 +118,12 @@ def unautomated(name: str, automated: Any, field: str, file: str = "the Applicat
     if isinstance(automated, Mapping):
         return Cause(
             "application-not-automated",
-            f"{name} is synced by nobody: {field}.enabled is false",
+            f"{name} is not synced automatically: {field}.enabled is false",
             f"remove {field}.enabled from {file}, or set it to true",
         )
     return Cause(
         "application-not-automated",
-        f"{name} is synced by nobody: Git does not say {field}: {{}}",
+        f"{name} is not synced automatically: Git does not say {field}: {{}}",
         f"add {field}: {{}} in {file}",
     )
 
