@@ -6,6 +6,7 @@ To load it takes two seconds of processor time, and eighty processes need most o
 from __future__ import annotations
 
 import gc
+import inspect
 import sys
 from importlib import import_module, metadata
 from pkgutil import walk_packages
@@ -15,7 +16,16 @@ from _pytest.config import builtin_plugins
 import platform_e2e
 from tests.support import harness_in_a_box
 
-OF_OTHERS = ("aiohttp.web", "execnet", "jsonschema", "prometheus_client", "requests_oauthlib", "tomllib")
+OF_OTHERS = (
+    "aiohttp.web",
+    "execnet",
+    "jsonschema",
+    "prometheus_client",
+    "requests_oauthlib",
+    "rich.console",
+    "rich.table",
+    "tomllib",
+)
 
 # Those that pytest itself compiles are no part of every run.
 for _name in sorted(builtin_plugins - {"pytester", "pytester_assertions"}):
@@ -38,6 +48,9 @@ PLUGINS = [one for one in metadata.distributions() if one.entry_points.select(gr
 """Pytest looks fourteen times at all that is installed; in a box it is shown only these."""
 
 OF_THE_HARNESS = harness_in_a_box.OfTheHarness.look()
+
+# For a traceback `inspect` looks for the file of each module, and keeps what it has found.
+inspect.getmodule(harness_in_a_box.OfTheHarness.look.__code__)
 
 # What the collector of garbage need not go through in each of the processes.
 gc.freeze()
