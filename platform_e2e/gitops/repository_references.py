@@ -75,6 +75,13 @@ class Place:
     beside: tuple[tuple[ScalarNode, str], ...] = ()
     pinned: ScalarNode | None = None
 
+    def where_of(self, node: ScalarNode) -> str:
+        """Return the field of one of its scalars."""
+        above = self.where.removesuffix(".repoURL")
+        if node is self.pinned:
+            return f"{above}.{'revision' if self.role is Role.GENERATOR else 'targetRevision'}"
+        return f"{above}.path" if any(node is each for each, _ in self.beside) else self.where
+
     def __str__(self) -> str:
         """Return the reference for errors and the commit's message."""
         return f"{self.owner}: {self.where} ({self.file}:{self.line})"

@@ -299,7 +299,9 @@ class _Served:
             values: whether each value that is the URL of a repository is changed.
         """
         places = [place for place in repository_references.find(part) if id(place.node) not in left]
-        found = [(place.owner, place.where, node, new) for place in places for node, new in self.changes(place)]
+        found = [
+            (place.owner, place.where_of(node), node, new) for place in places for node, new in self.changes(place)
+        ]
         known = {id(node) for _, _, node, _ in found}
         return found + [each for each in (self.values(part) if values else ()) if id(each[2]) not in known]
 
