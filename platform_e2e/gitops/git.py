@@ -168,7 +168,7 @@ class GitServer:
             files = files_of(repository.directory)
             plain = {path: file.content for path, file in files.items() if file.mode != "120000"}
             plain |= repository.added
-            new = transform(plain, url=self.url, also_own=own, not_judged=plain.keys(), elsewhere=elsewhere)
+            new = transform(plain, url=self.url, also_own=own, not_judged=plain.keys(), elsewhere=elsewhere, guest=True)
             modes = {path: file.mode for path, file in files.items()}
             made = {path: File(content, modes.get(path, "100644")) for path, content in (plain | new.files).items()}
             branches.setdefault(path_of(name), {})[branch_of(revision, repository)] = {**files, **made}

@@ -43,7 +43,7 @@ exec git daemon --verbose --reuseaddr --export-all --informative-errors --max-co
 """
 """Pushes go through `kubectl exec`; the network allows only reading."""
 
-_PERL = r"""
+SERVE_CHARTS = r"""
 use IO::Socket::INET;
 my ($repository, $port) = @ARGV;
 $SIG{CHLD} = "IGNORE";
@@ -54,7 +54,7 @@ while (my $client = $server->accept) {
     alarm 60;
     my $asked = <$client>;
     while (defined(my $line = <$client>)) { last if $line =~ /^\r?\n$/ }
-    my ($method, $name) = ($asked // "") =~ m{^(GET|HEAD) /+([A-Za-z0-9][\w./+-]*)};
+    my ($method, $name) = ($asked // "") =~ m{^(GET|HEAD) /+([A-Za-z0-9][\w./+-]*) HTTP/};
     my ($status, $content) = ("404 Not Found", "");
     if (defined $name and open(my $blob, "-|", "git", "--git-dir=$repository", "cat-file", "blob", "refs/heads/main:$name")) {
         binmode $blob;
@@ -122,7 +122,7 @@ def manifests(image: str, *, charts: bool = False) -> list[dict[str, Any]]:
 
 def _pod(image: str, *, charts: bool) -> dict[str, Any]:
     serving = _container("charts", image, _CHARTS_SCRIPT, CHARTS_PORT)
-    serving["env"].append({"name": "SERVE", "value": _PERL})
+    serving["env"].append({"name": "SERVE", "value": SERVE_CHARTS})
     return {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,

@@ -29,6 +29,9 @@ _YAML = re.compile(r".*\.(?:ya?ml|json)|(?:.*/)?Kustomization")
 _LINE = re.compile(r"""\brepoURL:[ \t]*["']?(?P<url>[^\s"'{}#]+)["']?[ \t]*(?:#.*)?$""", re.MULTILINE)
 """A line of a template that names a repository."""
 
+_WORDS = re.compile(r"(?:[a-z]+://|[\w.-]+@)[^\s\"',\[\]{}#]+")
+"""URLs within a text."""
+
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _BRANCH = re.compile(r"(?!-)(?!.*(?:\.\.|//|@\{))[A-Za-z0-9._/@+-]+(?<![./])")
 """Names that git accepts for a branch, without the characters of Argo CD's version ranges."""
@@ -89,6 +92,7 @@ def transform(
     not_judged: AbstractSet[str] = frozenset(),
     elsewhere: Elsewhere = NOWHERE,
     values: AbstractSet[str] = frozenset(),
+    guest: bool = False,
 ) -> Transformed:
     """Return the layer's files with the changes for its own cluster.
 
@@ -101,6 +105,7 @@ def transform(
             the verdict names the object.
         elsewhere: what is served besides the layer.
         values: files from which a chart or a generator may take the URL of a repository: in these each value that is one is changed.
+        guest: whether the files are those of another repository, from which nothing is learnt about the layer's URL.
 
     Raises:
         SourceError: a source cannot be served; names every such source with its Application and file.
@@ -110,8 +115,9 @@ def transform(
     read, templates = _read(files, moves, not_judged, values)
     places = [place for parts in read.values() for part in parts for place in repository_references.find(part)]
     judged = [place for place in places if place.file not in not_judged]
-    also = (*also_own, *elsewhere.urls)
-    own = _own_repository(judged, url, also) or _usual_repository(places, url, also)
+    # Those that are served besides it are none of the layer's.
+    mine, every = ([each for each in some if canonical(each.url) not in elsewhere.urls] for some in (judged, places))
+    own = "" if guest else _own_repository(mine, url, also_own) or _usual_repository(every, url, also_own)
     served = _Served(url, tuple(name for name in (own, *also_own) if name), elsewhere)
     _refuse(judged, served)
     left = {id(place.node) for place in places if place.file in not_judged and not served.has(place)}
@@ -125,7 +131,7 @@ def transform(
             edits += part.edits([(node, new) for _, _, node, new in wanted])
             changes += [ValueChange(file, part.line(node), owner, where, str(node.value), new)
                         for owner, where, node, new in wanted]  # fmt: skip
-            for change, edit in served.further(part):
+            for change, edit in (*served.further(part), *(served.texts(part) if file in values else ())):
                 edits.append(edit)
                 changes.append(change)
         if edits:
@@ -326,13 +332,35 @@ class _Served:
                 found.append((change, edit))
         return found
 
+    def texts(self, part: yaml_patches.Fragment) -> list[tuple[ValueChange, yamledit.Edit]]:
+        """Return what is changed within texts of several lines, such as the values of a chart that an Application has as a text."""
+        found = []
+        for node in (node for root in part.roots for node in yamledit.nodes(root)):
+            text = yamledit.scalar(node) or ""
+            if part.host is not None or not isinstance(node, ScalarNode) or "\n" not in text:
+                continue
+            words = {word: new for word in _WORDS.findall(text) if (new := self.instead(word))}
+            if words:
+                written, end = yamledit.raw(part.text, node), int(node.end_mark.index)
+                new = _WORDS.sub(lambda match, words=words: words.get(match[0], match[0]), written)  # type: ignore[misc]
+                edit = yamledit.Edit(end - len(written), end, new)
+                line = part.line(node)
+                found += [(ValueChange(part.file, line, "the values", "a repository's URL", word, new), edit)
+                          for word, new in words.items()]  # fmt: skip
+        return found
+
+    def instead(self, url: str) -> str | None:
+        """Return what stands for a URL, None where nothing does or it stands there already."""
+        new = self.url if self.is_own(url) else self.elsewhere.replaced(url)
+        return new if new != url else None
+
     def template(self, file: str, text: str) -> tuple[str, list[ValueChange]]:
         """Return a chart's template with what stands for each repository that a line of it names, and the changes."""
         changes: list[ValueChange] = []
 
         def line(match: re.Match[str]) -> str:
-            new = self.url if self.is_own(match["url"]) else self.elsewhere.replaced(match["url"])
-            if not new or new == match["url"]:
+            new = self.instead(match["url"])
+            if not new:
                 return match[0]
             number = text.count("\n", 0, match.start("url")) + 1
             changes.append(ValueChange(file, number, "the template", "repoURL", match["url"], new))
@@ -358,10 +386,10 @@ class _Served:
         for root in part.roots:
             for node in yamledit.nodes(root):
                 text = yamledit.scalar(node) or ""
-                if not isinstance(node, ScalarNode) or not ("://" in text or "@" in text):
+                if not isinstance(node, ScalarNode) or not ("://" in text or "@" in text) or "\n" in text:
                     continue
-                new = self.url if self.is_own(text) else self.elsewhere.replaced(text)
-                if new and new != text:
+                new = self.instead(text)
+                if new:
                     found.append(("the values", "a repository's URL", node, new))
         return found
 

@@ -24,6 +24,15 @@ def makers(layer: Layer) -> tuple[Application, ...]:
     return tuple(application for application in layer.applications if application.name in names)
 
 
+def charts(layer: Layer) -> tuple[Application, ...]:
+    """Return the Applications that render Applications by a chart: from what these take their URLs is known only then."""
+    return tuple(
+        each
+        for each in makers(layer)
+        if any(source.chart or (layer.directory / source.path / CHART).is_file() for source in each.sources)
+    )
+
+
 def of(layer: Layer) -> frozenset[str]:
     """Return the files, relative to the layer, in which values are changed."""
     own = {canonical(url) for url in layer.urls}
