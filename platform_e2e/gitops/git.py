@@ -55,7 +55,7 @@ class Commit:
         sha: the commit that Argo CD reads: the working tree with the changes on top.
         layer: its parent: the unchanged working tree.
         before: the commit that was served before; None the first time.
-        changed: files that differ from the previous commit, all of them the first time.
+        changed: files that differ from the previous commit, all of them the first time; and what else that is served has changed.
         pushed: False if the same content was served already.
         changes: the values that were changed for this cluster.
     """
@@ -147,7 +147,7 @@ class GitServer:
             PlannedCommit("The layer as it is in the working tree", files, whole=True),
             PlannedCommit(message(new, sorted(added)), changes),
         )
-        self._publish_elsewhere(elsewhere, also_own)
+        others = self._publish_elsewhere(elsewhere, also_own)
         branches = sorted({BRANCH, *new.branches})
         with self.repository.lock(_branch_lock(BRANCH)):
             head = self.repository.head(BRANCH)
@@ -155,14 +155,15 @@ class GitServer:
             changed = self.repository.changed(head, sha)
             if head is not None and not changed:
                 self._push(branches)
-                return Commit(head, layer, head, pushed=False, changes=new.changes)
+                return Commit(head, layer, head, others, pushed=bool(others), changes=new.changes)
             for branch in branches:
                 self.repository.move(branch, sha, self.repository.head(branch))
             self._push(branches)
-        return Commit(sha, layer, head, changed, changes=new.changes)
+        return Commit(sha, layer, head, (*changed, *others), changes=new.changes)
 
-    def _publish_elsewhere(self, elsewhere: Elsewhere, own: Sequence[str]) -> None:
-        """Serve charts and other repositories; each that is served already stays as it is."""
+    def _publish_elsewhere(self, elsewhere: Elsewhere, own: Sequence[str]) -> tuple[str, ...]:
+        """Serve charts and other repositories, and return those that have changed since they were served before."""
+        changed = []
         branches: dict[str, dict[str, Mapping[str, File]]] = {}
         for (name, revision), repository in elsewhere.repositories.items():
             files = files_of(repository.directory)
@@ -173,13 +174,14 @@ class GitServer:
             made = {path: File(content, modes.get(path, "100644")) for path, content in (plain | new.files).items()}
             branches.setdefault(path_of(name), {})[branch_of(revision, repository)] = {**files, **made}
         for path, contents in branches.items():
-            self._serve(f"{server.ELSEWHERE}/{path}", HEAD, contents)
+            changed += [path] if self._serve(f"{server.ELSEWHERE}/{path}", HEAD, contents) else []
         if elsewhere.charts:
             charts = {name: File(content) for name, content in elsewhere.files_of_charts().items()}
-            self._serve(server.CHARTS, BRANCH, {BRANCH: charts})
+            changed += ["charts"] if self._serve(server.CHARTS, BRANCH, {BRANCH: charts}) else []
+        return tuple(changed)
 
-    def _serve(self, place: str, first: str, contents: Mapping[str, Mapping[str, File]]) -> None:
-        """Serve the content of branches as another repository.
+    def _serve(self, place: str, first: str, contents: Mapping[str, Mapping[str, File]]) -> bool:
+        """Serve the content of branches as another repository, and tell whether a branch was there with other content.
 
         Args:
             place: of the repository in the pod.
@@ -189,6 +191,7 @@ class GitServer:
         directory = self.repository.directory / "elsewhere" / place.strip("/").replace("/", "+")
         other = BareRepository.create(directory)
         (directory / _PLACE).write_text(f"{place}\n{first}\n", encoding="utf-8")
+        changed = False
         with other.lock("publish"):
             for branch, files in contents.items():
                 head = other.head(branch)
@@ -196,6 +199,8 @@ class GitServer:
                 (sha,) = other.write(head, [planned])
                 if head is None or other.changed(head, sha):
                     other.move(branch, sha, head)
+                    changed = changed or head is not None
+        return changed
 
     def served(self, objects: Sequence[Object], own: Sequence[str], elsewhere: Elsewhere = NOWHERE) -> str:
         """Return objects as a YAML text, with the references to the layer's repository as they are served.

@@ -23,7 +23,7 @@ from platform_e2e.layer.remote_bases import RemoteBase, RemoteFile
 from platform_e2e.layer.renderer import Chart, Material, Repository
 from platform_e2e.layer.survey import CHART
 from platform_e2e.untrusted import archive
-from platform_e2e.untrusted.members import ArchiveLimits
+from platform_e2e.untrusted.members import ArchiveLimits, UnsafeArchive
 
 PLACE = ".platform-e2e"
 """The directory of remote bases; Argo CD's generators pass over hidden ones."""
@@ -278,8 +278,11 @@ class Vendor:
         place = (directory / home / (f"{wanted.name}-{wanted.version}" if wanted.version else "")).resolve()
         if chart is None or (place / wanted.name).exists() or not place.is_relative_to(root):
             return {}
-        where = f"chart {wanted.name} {chart.version}"
-        opened = archive.read(chart.archive, where, "fetch it again", LIMITS)
+        try:
+            opened = archive.read(chart.archive, str(wanted), "", LIMITS)
+        except UnsafeArchive:
+            # It is then named as one whose chart is not there.
+            return {}
         return {(place.relative_to(root) / name).as_posix(): content for name, content in opened.files.items()}
 
     def _remote(self, here: Path, remote: RemoteBase | RemoteFile) -> tuple[str, dict[str, bytes]]:
