@@ -147,7 +147,7 @@ class GitServer:
             PlannedCommit("The layer as it is in the working tree", files, whole=True),
             PlannedCommit(message(new, sorted(added)), changes),
         )
-        others = self._publish_elsewhere(elsewhere, also_own)
+        others = self.serve(elsewhere, also_own)
         branches = sorted({BRANCH, *new.branches})
         with self.repository.lock(_branch_lock(BRANCH)):
             head = self.repository.head(BRANCH)
@@ -161,8 +161,13 @@ class GitServer:
             self._push(branches)
         return Commit(sha, layer, head, (*changed, *others), changes=new.changes)
 
-    def _publish_elsewhere(self, elsewhere: Elsewhere, own: Sequence[str]) -> tuple[str, ...]:
-        """Serve charts and other repositories, and return those that have changed since they were served before."""
+    def serve(self, elsewhere: Elsewhere, own: Sequence[str]) -> tuple[str, ...]:
+        """Serve charts and other repositories with the next push, and return those that have changed since they were served before.
+
+        Args:
+            elsewhere: what is served.
+            own: URLs of the layer's repository, which Applications in others may read.
+        """
         changed = []
         branches: dict[str, dict[str, Mapping[str, File]]] = {}
         for (name, revision), repository in elsewhere.repositories.items():
