@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,7 +55,7 @@ def read(stranger: Stranger, store: Store) -> dict[str, list[str]]:
     }
 
 
-def put(stranger: Stranger, **sources: Mapping[str, object]) -> None:
+def put(stranger: Stranger, **sources: Mapping[str, Any]) -> None:
     """Write an Application for each source."""
     for name, source in sources.items():
         written = application(**dict(source))

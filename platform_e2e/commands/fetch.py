@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Fetch; status 1 where something could not be fetched, 4 where the layer cannot be read."""
+    """Fetch; status 5 where something could not be fetched, so that what needs it is not judged, and 4 where the layer cannot be read."""
     from platform_e2e.sources.fetch import Fetcher
     from platform_e2e.sources.store import Store
     from platform_e2e.timeline import Timeline
@@ -48,4 +48,4 @@ def run(args: argparse.Namespace) -> int:
         print(visible(f"  {failure.remedy}"), file=sys.stderr)
     lacking = f", {len(done.failed)} could not be fetched" if done.failed else ""
     print(visible(f"fetch: {len(done.new)} fetched, {done.there} were there{lacking}; {done.lock} names them"))
-    return ExitCode.BROKEN_PLATFORM if done.failed else ExitCode.HOLDS
+    return ExitCode.UNKNOWN if done.failed else ExitCode.HOLDS

@@ -217,7 +217,10 @@ class GitServer:
         """
         text = "\n---\n".join(json.dumps(each, indent=1) for each in objects)
         file = "rendered.yaml"
-        new = transform({file: text.encode()}, url=self.url, also_own=own, elsewhere=elsewhere)
+        # What is not judged may be among them, and is not applied.
+        new = transform(
+            {file: text.encode()}, url=self.url, also_own=own, not_judged={file}, elsewhere=elsewhere, guest=True
+        )
         return new.files.get(file, text.encode()).decode()
 
     def commit(self, changes: Mapping[str, bytes | None], message: str, *, branch: str = BRANCH) -> str:

@@ -200,6 +200,7 @@ def test_a_revision_is_one_of_just_that_or_of_a_directory_that_stands_for_all() 
     assert vendored.repository(Material((pinned,)), OWN, "v2") is None
 
 
+@pytest.mark.point("sources-fetched-safely")
 def test_nothing_is_written_through_a_link_of_the_copy(tmp_path: Path) -> None:
     outside, copy = tmp_path / "outside", tmp_path / "copy"
     outside.mkdir()
@@ -214,6 +215,7 @@ def test_nothing_is_written_through_a_link_of_the_copy(tmp_path: Path) -> None:
     assert (copy / "new/deep/z").read_bytes() == b"z"
 
 
+@pytest.mark.point("sources-fetched-safely")
 def test_an_archive_with_a_link_or_a_way_out_of_it_is_refused_or_passed_over(tmp_path: Path) -> None:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w:gz") as archive:

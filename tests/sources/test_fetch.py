@@ -67,6 +67,7 @@ def setup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Setup]:
         yield Setup(layer, servers, Store(tmp_path / "store"), source_servers.helm(tmp_path, paths.ROOT))
 
 
+@pytest.mark.point("sources-fetched-safely")
 def test_a_private_chart_and_a_private_repository_are_fetched_without_a_trace_of_the_password(setup: Setup) -> None:
     setup.servers.charts(("web", "1.2.0"), ("web", "1.10.0"), ("web", "2.0.0"))
     url, commit = setup.servers.repository("private", {"app/one.yaml": CONFIGMAP.format("private")})
@@ -142,6 +143,7 @@ def test_what_fails_is_named_with_object_file_and_remedy_and_the_rest_is_fetched
     assert all(each.problem and "--" in each.remedy for each in done.failed)
 
 
+@pytest.mark.point("sources-fetched-safely")
 @pytest.mark.parametrize(
     "url", ["ext::sh -c 'touch PWNED'", "file://HERE", "HERE", "--upload-pack=touch PWNED", "ssh://-oProxyCommand=x/y"]
 )
@@ -156,6 +158,7 @@ def test_a_hostile_url_reads_and_runs_nothing_of_this_host(setup: Setup, tmp_pat
     assert setup.store.repositories() == []
 
 
+@pytest.mark.point("sources-fetched-safely")
 def test_a_digest_that_is_not_the_locked_one_is_refused_with_a_remedy(setup: Setup) -> None:
     setup.servers.charts(("web", "1.2.0"))
     setup.application("web", {"repoURL": f"{setup.servers.url}/charts", "chart": "web", "targetRevision": "1.2.0"})

@@ -31,6 +31,7 @@ HOSTILE = (
 )
 
 
+@pytest.mark.point("sources-fetched-safely")
 @pytest.mark.parametrize("url", HOSTILE)
 @pytest.mark.parametrize("schemes", [GIT, CHARTS, FILES])
 def test_what_would_read_or_run_something_of_this_host_is_refused(url: str, schemes: tuple[str, ...]) -> None:
