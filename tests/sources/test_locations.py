@@ -59,3 +59,7 @@ def test_a_registry_on_this_host_is_asked_without_tls() -> None:
     assert locations.is_loopback("127.0.0.1:5000/org")
     assert locations.is_loopback("oci://localhost:5000/org")
     assert not locations.is_loopback("registry.example.com/localhost")
+
+
+def test_a_transport_that_runs_a_program_is_called_so() -> None:
+    assert "runs a program" in refused("ext::https://host.example/x", GIT)
