@@ -292,6 +292,12 @@ def explain(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none")
+def fetch(session: nox.Session) -> None:
+    """Fetch the charts and repositories that a layer needs, and write its lock file: -- --layer DIR [--update]."""
+    _platform_e2e(session, "fetch", *session.posargs)
+
+
+@nox.session(venv_backend="none")
 def history(session: nox.Session) -> None:
     """List the last runs: verdict, seconds, heal times, flaky tests; -- --last N, --json."""
     _platform_e2e(session, "history", *session.posargs)

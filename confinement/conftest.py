@@ -70,7 +70,7 @@ class Stranger:
             kubernetes="1.34.4",
             bounds=bounds or Bounds(),
         )
-        return begin(Material((Repository(self.root, (URL,)), *others), tuple(charts), options))
+        return begin(Material((Repository(self.root, (URL,)), *others), tuple(charts), build_options=options))
 
     def render(self, *objects: Mapping[str, Any], **how: Any) -> list[Rendering]:
         """Return what objects of it become."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from contract.conftest import Standing
-from contract.rendering import comparison, repository
+from contract.rendering import comparison, others, repository
 from contract.rendering.live import LiveArgoCD, Refused
 from platform_e2e import layer
 from platform_e2e.bringup_phases import from_registry, git_server
@@ -79,7 +79,8 @@ def both(
     if from_registry(standing.facts):
         pytest.skip("the Argo CD of a registry is of another version than what renders here")
     place, settings, kube = tmp_path_factory.mktemp("rendering"), settings_of(pytestconfig), standing.kube
-    files = repository.content(server.URL, BRANCH)
+    beside = others.elsewhere(place)
+    files = repository.content(server.URL, BRANCH, others.urls(beside))
     files |= {"foundations/foundations.yaml": FOUNDATIONS.encode(), "foundations/values/argo-cd.yaml": VALUES.encode()}
     root = place / "repository"
     for name, content in files.items():
@@ -87,7 +88,7 @@ def both(
         (root / name).write_bytes(content)
     subprocess.run(["git", "init", "--quiet", root], check=True)
     subprocess.run(["git", "-C", root, "remote", "add", "origin", server.URL], check=True)
-    read = layer.load(root, layer_renderer.renderer(unconfined=settings.trust))
+    read = layer.load(root, layer_renderer.renderer(unconfined=settings.trust), material=others.material(beside))
 
     built, kubeconfig = programs.ensure(timeline), Path(standing.facts.kubeconfig)
     git = git_server(kube, standing.facts, read, built.path("kubectl"))
@@ -100,6 +101,7 @@ def both(
         module_directory=programs.module_directory,
     )
     assert not failures, "".join(map(str, failures))
+    git.serve(beside, (server.URL,))
     sha = git.branch(BRANCH).commit(files, "Small layers")
     # As when all is synced: Argo CD tells charts what the cluster serves.
     for each in read.rendered:

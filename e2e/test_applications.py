@@ -141,7 +141,7 @@ def test_applicationset_keeps_its_applications(
 def test_revisions_exist(layer: Layer, platform_e2e_run: Run, promises: Promises) -> None:
     """Each is a branch, a tag or a commit of the repository; a test serves every one of them, so nothing else would tell."""
     findings, unjudged = revisions.check(
-        layer, revisions.references(platform_e2e_run.settings.repository or layer.directory, layer)
+        layer, revisions.references(platform_e2e_run.settings.checkout or layer.directory, layer)
     )
     promises.report(findings, figures={"not judged": unjudged} if unjudged else {})
 

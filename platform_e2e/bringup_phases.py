@@ -22,6 +22,7 @@ from platform_e2e.foundations.verify import READY_SECONDS
 from platform_e2e.gitops import leftovers
 from platform_e2e.gitops.argocd import APPLICATION
 from platform_e2e.gitops.deploy import Deployment, deploy, refresh_all, wait_converged
+from platform_e2e.gitops.elsewhere import Elsewhere
 from platform_e2e.gitops.git import GitServer
 from platform_e2e.gitops.rollout import GiveUp, Held
 from platform_e2e.kube.client import Kube
@@ -126,7 +127,14 @@ def git_server(kube: Kube, facts: ClusterFacts, layer: Layer, kubectl: Path) -> 
     argocd = CHARTS["argo-cd"].images["argocd"]
     pinned = [release.app_version for release in layer.releases if release.chart == "argo-cd"]
     image = str(replace(argocd, tag=pinned[0]) if pinned and from_registry(facts) else argocd)
-    return GitServer.start(kube, Path(facts.kubeconfig), kubectl, image=image, directory=Path(facts.directory) / "git")
+    return GitServer.start(
+        kube,
+        Path(facts.kubeconfig),
+        kubectl,
+        image=image,
+        directory=Path(facts.directory) / "git",
+        charts=bool(Elsewhere.of(layer).charts),
+    )
 
 
 def apply_layer(

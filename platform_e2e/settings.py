@@ -112,7 +112,8 @@ class Settings:
     cache: Path
     artifacts: Path
     replay: str | None = None
-    repository: Path | None = None
+    repository: str | None = None
+    store: Path | None = None
     trust: bool = False
     root: str | None = None
     require_all: bool = False
@@ -121,6 +122,17 @@ class Settings:
     def roots(self) -> tuple[str, ...]:
         """Return the paths of the layer's roots that were named, from the root of its repository."""
         return tuple(self.root.split(",")) if self.root else ()
+
+    @property
+    def checkout(self) -> Path | None:
+        """Return the checkout of the team's repository that was named."""
+        return own_checkout(self.repository or "")
+
+    @property
+    def repositories(self) -> tuple[tuple[str, Path], ...]:
+        """Return the URLs of other repositories, each with the directory that stands for it."""
+        pairs = (each.rpartition("=") for each in (self.repository or "").split(","))
+        return tuple((url, Path(directory)) for url, _, directory in pairs if url)
 
     def as_json(self) -> dict[str, Any]:
         """Return them as JSON data for run.json."""
@@ -194,6 +206,24 @@ def _file(text: str) -> Path:
     return path
 
 
+def _repositories(text: str) -> str:
+    """Return directories, with or without the URL that each stands for, with absolute paths and separated by commas."""
+    found = []
+    for each in filter(None, (part.strip() for part in text.split(","))):
+        url, sign, directory = each.rpartition("=")
+        if sign and not url:
+            raise ValueError("must be DIR or URL=DIR")
+        found.append(f"{url}{sign}{_directory(directory)}")
+    if sum("=" not in each for each in found) > 1:
+        raise ValueError("must be one checkout of the layer's own repository, others are URL=DIR")
+    return ",".join(dict.fromkeys(found))
+
+
+def own_checkout(text: str) -> Path | None:
+    """Return the directory without a URL among the values of --repository."""
+    return next((_directory(each) for each in text.split(",") if each and "=" not in each), None)
+
+
 def _path(text: str) -> Path:
     return Path(text).expanduser().absolute()
 
@@ -256,7 +286,14 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "deadline", "TIME", "30m", "end a run that takes longer, with evidence and teardown: 90s, 30m, 1h30m", seconds
     ),
-    Option("charts_dir", "DIR", "", "take the foundations' charts from here (NAME-VERSION.tgz or NAME/)", _directory),
+    Option(
+        "charts_dir",
+        "DIR",
+        "",
+        "take charts of the foundations and of Applications from here (NAME-VERSION.tgz or NAME/)",
+        _directory,
+    ),
+    Option("store", "DIR", "", "directory of fetched charts and repositories; in the cache by default", _path),
     Option("strict_versions", "", "no", "refuse to run another version of a foundation than the layer pins", _switch),
     Option(
         "sealing_key",
@@ -292,10 +329,12 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "repository",
-        "DIR",
+        "[URL=]DIR",
         "",
-        "a checkout of the team's repository with its commits, branches and tags, if the layer's directory is in none",
-        _directory,
+        "URL=DIR: a directory that stands for another repository, at every revision; several are allowed. DIR: a checkout of the"
+        " team's repository with its commits, branches and tags, if the layer's directory is in none",
+        _repositories,
+        several=True,
     ),
     Option("trust", "", "no", "run programs that a stranger's layer, run or incident contains", _switch),
     Option("evidence_limit", "SIZE", "50MB", "largest size of the evidence of one run: 500kB, 50MB, 2GB", size),

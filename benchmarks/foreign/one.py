@@ -15,6 +15,8 @@ from platform_e2e import layer
 from platform_e2e.errors import WrongUsage
 from platform_e2e.layer import Layer, LayerError, LayerErrors, NotJudged, place
 from platform_e2e.layer.renderer import Reason
+from platform_e2e.sources import given, lockfile
+from platform_e2e.sources.store import Store
 from platform_e2e.toolbox import layer_renderer
 
 
@@ -76,7 +78,8 @@ def read(directory: Path, roots: Sequence[str]) -> Read:
     found = Read([])
     try:
         found.roots = [f"{root.kind} {root.path}" for root in place.place(directory, roots).roots]
-        _counted(found, layer.load(directory, layer_renderer.renderer(), roots=roots))
+        stored = given.of(Store.at(None), lockfile.read(directory))
+        _counted(found, layer.load(directory, layer_renderer.renderer(), roots=roots, material=stored))
     except (LayerError, LayerErrors) as error:
         found.refused = str(error).splitlines()[0]
         _unknown(found, error.not_judged)

@@ -15,15 +15,16 @@ NAMESPACE = "rendered"
 """The destination of an Application that says no other; nothing is synced to it."""
 
 
-def content(url: str, revision: str) -> dict[str, bytes]:
+def content(url: str, revision: str, others: Mapping[str, str]) -> dict[str, bytes]:
     """Return the files of the repository.
 
     Args:
         url: of the repository.
         revision: the branch that Applications read.
+        others: words that stand for what is served besides it, with its URLs.
     """
     found: dict[str, bytes] = {}
-    for name, case in _layers(url, revision).items():
+    for name, case in _layers({"REPOSITORY": url, "REVISION": revision, **others}).items():
         here = f"cases/{name}"
         for path, content in (case.get("files") or {}).items():
             found[f"{here}/{path}"] = content.encode()
@@ -35,7 +36,7 @@ def content(url: str, revision: str) -> dict[str, bytes]:
 
 def names(*, refused: bool = False) -> list[str]:
     """Return the names of the small layers; of those that Argo CD refuses, or of all others."""
-    every = _layers("", "").items()
+    every = _layers({"REPOSITORY": "", "REVISION": ""}).items()
     return [
         name
         for name, case in every
@@ -49,9 +50,9 @@ def read(file: Path) -> dict[str, Any]:
     return found
 
 
-def _layers(url: str, revision: str) -> dict[str, dict[str, Any]]:
+def _layers(words: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     text = LAYERS.read_text(encoding="utf-8")
-    for word, value in {"REPOSITORY": url, "REVISION": revision}.items():
+    for word, value in words.items():
         text = text.replace(word, value)
     found: dict[str, dict[str, Any]] = YAML(typ="safe").load(text)
     return found

@@ -232,7 +232,9 @@ def _run(settings: Settings, layer: Path, name: str) -> RunOutcome:
             # Its own, emptied above: a broken layer is nothing that a later run may be compared with.
             "PLATFORM_E2E_ARTIFACTS": str(artifacts),
             # A broken copy is in no checkout; its branches and tags are those of the sound one.
-            "PLATFORM_E2E_REPOSITORY": str(settings.repository or settings.layer),
+            "PLATFORM_E2E_REPOSITORY": ",".join(
+                [str(settings.checkout or settings.layer), *(f"{url}={place}" for url, place in settings.repositories)]
+            ),
             # The page of the job is not for runs that are red on purpose.
             "GITHUB_STEP_SUMMARY": "",
             "PYTHONDONTWRITEBYTECODE": "1",

@@ -11,6 +11,7 @@ from platform_e2e.diagnosis.objects import listed
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.gitops import argocd
 from platform_e2e.gitops.comparisons import FAILED
+from platform_e2e.gitops.convergence import of_each_source
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.objects import Object
 from platform_e2e.layer import Application
@@ -73,9 +74,11 @@ def compared(application: Application, live: Object | None, sha: str) -> bool:
     # Argo CD writes out what is empty, and the source beside several.
     if any(_filled(of.get(field)) != _filled(now.get(field)) for field in ("source", "sources")):
         return False
-    # A chart's revision is its version.
-    pairs = zip(argocd.revisions(live), application.sources, strict=False)
-    return bool(argocd.revisions(live)) and all(revision == sha for revision, source in pairs if not source.chart)
+    # That of a chart is its version, and other repositories have their own.
+    found, wanted = argocd.revisions(live), of_each_source(live, sha)
+    each = [wanted] * len(found) if isinstance(wanted, str) else wanted
+    pairs = zip(found, each, application.sources, strict=False)
+    return bool(found) and all(revision == commit for revision, commit, source in pairs if not source.chart)
 
 
 def _filled(value: Any) -> Any:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from platform_e2e.finding import Cause, Finding, Promise
-from platform_e2e.git import repository
+from platform_e2e.git import repository, urls
 from platform_e2e.git.repository import COMMIT_OR_PREFIX, Repository
 from platform_e2e.layer import EXEMPT, Layer
 
@@ -103,12 +104,20 @@ def check(layer: Layer, known: References) -> tuple[list[Finding], str]:
 
 
 def _named(layer: Layer) -> Iterator[tuple[str, str, str]]:
-    """Yield each Application and ApplicationSet with file and line of each revision that it reads, and the revision."""
+    """Yield each Application and ApplicationSet with file and line of each revision of the layer that it reads, and the revision."""
+    # What was read of another repository was there.
+    others = {urls.canonical(url) for each in layer.material.repositories[1:] for url in each.urls}
     for app in layer.applications:
         if not app.exempt(Promise.APPLICATIONS):
             several = bool((app.manifest.get("spec") or {}).get("sources"))
             places: dict[str, str] = {}
             for index, source in enumerate(app.sources):
+                if (
+                    source.chart
+                    or source.repository.startswith("oci://")
+                    or urls.canonical(source.repository) in others
+                ):
+                    continue
                 where = ("sources", index) if several else ("source",)
                 places.setdefault(source.revision, app.place("spec", *where, "targetRevision"))
             for revision, place in places.items():
@@ -117,20 +126,24 @@ def _named(layer: Layer) -> Iterator[tuple[str, str, str]]:
         if not owner.annotations.get(EXEMPT + Promise.APPLICATIONS):
             generators = (owner.manifest.get("spec") or {}).get("generators")
             found: dict[str, tuple[str | int, ...]] = {}
-            for written, keys in _of_generators(generators, ("spec", "generators")):
+            for written, keys in _of_generators(generators, ("spec", "generators"), others):
                 found.setdefault(written, keys)
             for written, keys in found.items():
                 yield str(owner), owner.place(*keys), written
 
 
-def _of_generators(value: Any, above: tuple[str | int, ...]) -> Iterator[tuple[str, tuple[str | int, ...]]]:
+def _of_generators(
+    value: Any, above: tuple[str | int, ...], others: AbstractSet[str]
+) -> Iterator[tuple[str, tuple[str | int, ...]]]:
     """Yield each revision that generators read, with the keys of its field."""
     items = enumerate(value) if isinstance(value, list) else value.items() if isinstance(value, dict) else ()
     for name, inside in items:
         if name == "git" and isinstance(inside, dict):
+            if urls.canonical(str(inside.get("repoURL"))) in others:
+                continue
             yield str(inside.get("revision") or "HEAD"), (*above, name, "revision")
         else:
-            yield from _of_generators(inside, (*above, name))
+            yield from _of_generators(inside, (*above, name), others)
 
 
 def _finding(subject: str, place: str, revision: str, known: References) -> Finding:

@@ -103,6 +103,9 @@ def _parser() -> argparse.ArgumentParser:
 def _pools(directory: Path) -> tuple[AddressRange, ...]:
     """Return the address ranges that a layer states; a cluster is laid around them."""
     from platform_e2e import layer
+    from platform_e2e.sources import given, lockfile
+    from platform_e2e.sources.store import Store
     from platform_e2e.toolbox import layer_renderer
 
-    return tuple(layer.load(directory, layer_renderer.renderer()).pool_ranges())
+    stored = given.of(Store.at(None), lockfile.read(directory))
+    return tuple(layer.load(directory, layer_renderer.renderer(), material=stored).pool_ranges())

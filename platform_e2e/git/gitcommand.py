@@ -111,3 +111,40 @@ def run(
 def _harmless(name: str) -> bool:
     """Tell whether Git ignores a variable."""
     return not name.startswith(("GIT_", "SSH_")) and name not in {"EDITOR", "VISUAL", "PAGER", "XDG_CONFIG_HOME"}
+
+
+def fetch(*words: str | Path, timeout: float, cwd: Path | None = None) -> shell.Completed:
+    """Run Git as the user who fetches: with their credential helpers, ssh agent and proxies, and no transport but the usual ones.
+
+    A helper asks nothing: a run has no terminal. Hooks and filters of a foreign repository are not run.
+
+    Args:
+        words: the words after `git`.
+        timeout: seconds.
+        cwd: its working directory.
+
+    Raises:
+        CommandError: git is missing, did not end in time, or ended with another status than 0.
+    """
+    quiet = {
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_ALLOW_PROTOCOL": "http:https:ssh",
+        "GIT_NO_LAZY_FETCH": "1",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_SSH_COMMAND": os.environ.get("GIT_SSH_COMMAND", "ssh -o BatchMode=yes"),
+        "LC_ALL": "C.UTF-8",
+    }
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("GIT_") or name in ASKING or name.startswith("GIT_CONFIG")
+    }
+    settings = ("core.hooksPath=" + NOTHING, "core.fsmonitor=false", "gc.auto=0", "submodule.recurse=false")
+    options = [word for setting in settings for word in ("-c", setting)]
+    return shell.run(["git", *options, *words], timeout=timeout, cwd=cwd, env={**kept, **quiet}, alone=True)
+
+
+ASKING = frozenset(
+    {"GIT_ASKPASS", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSH_VARIANT", "GIT_SSL_CAINFO", "GIT_PROXY_SSL_CAINFO"}
+)
+"""Git's variables by which a user's credentials and certificates are found."""

@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from platform_e2e.finding import Cause
-from platform_e2e.gitops import argocd, argocd_requests
+from platform_e2e.gitops import argocd, argocd_requests, server
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import Expectation, Failed, Met, Pending, Verdict, all_of, eventually
 from platform_e2e.kube.objects import Object
@@ -40,8 +40,33 @@ _FOREVER = re.compile(r"will wipe out all resources|Failed last sync attempt")
 """Conditions after which Argo CD does nothing more for this commit (autoSync in controller/appcontroller.go)."""
 
 
+def of_each_source(app: Object, sha: Wanted) -> Wanted:
+    """Return which revision each source of an Application must be at: one that reads no commit of the layer is at its own.
+
+    Args:
+        app: the Application.
+        sha: the commit of the layer, or one for each source.
+    """
+    spec, found = app.get("spec") or {}, argocd.revisions(app)
+    sources = spec.get("sources") or [spec.get("source") or {}]
+    others = [bool(each.get("chart")) or str(each.get("repoURL")).startswith(server.BASE) for each in sources]
+    if not isinstance(sha, str) or not any(others) or len(found) != len(sources):
+        return sha
+    return tuple(now if other else sha for now, other in zip(found, others, strict=True))
+
+
+def at(app: Object, sha: str) -> bool:
+    """Tell whether Argo CD has compared an Application with a commit, as far as it reads the layer."""
+    return _is(argocd.revisions(app), of_each_source(app, sha))
+
+
+def operates_on(app: Object, sha: str) -> bool:
+    """Tell whether the operation of an Application is of a commit, as far as it reads the layer."""
+    return _is(argocd.operation(app).revisions, of_each_source(app, sha))
+
+
 def converged_on(
-    sha: str | Sequence[str], *, since: datetime | None = None, by_operation: bool = False
+    wanted: Wanted, *, since: datetime | None = None, by_operation: bool = False
 ) -> Expectation[Object | None]:
     """Return the expectation that an Application matches a commit, all of scenario A1.
 
@@ -52,12 +77,13 @@ def converged_on(
     the last operation may be of an earlier commit, or a failed one of such a commit.
 
     Args:
-        sha: the commit, abbreviated or not, or one for each source of the Application.
+        wanted: the commit, abbreviated or not, or one for each source of the Application.
         since: the earliest time of the comparison; Argo CD counts in whole seconds.
         by_operation: require that the last operation was of this very commit.
     """
 
     def judge(app: Object | None) -> Verdict:
+        sha = of_each_source(app or {}, wanted)
         for demand in (_exists, _valid, _idle, _succeeded, _compared, _in_sync, _healthy):
             lacking = demand(app or {}, sha)
             if lacking is not None:
@@ -73,7 +99,7 @@ def converged_on(
 
 def synced_on(app: Object, sha: Wanted) -> bool:
     """Tell whether Argo CD has compared an Application with a commit and found no difference."""
-    return argocd.sync_status(app) == "Synced" and _is(argocd.revisions(app), sha)
+    return argocd.sync_status(app) == "Synced" and _is(argocd.revisions(app), of_each_source(app, sha))
 
 
 def converge(

@@ -10,8 +10,9 @@ from types import MappingProxyType
 from typing import Any
 
 from platform_e2e import paths
-from platform_e2e.gitops import argocd, argocd_requests
+from platform_e2e.gitops import argocd, argocd_requests, values_files
 from platform_e2e.gitops.convergence import in_parallel, roll_out
+from platform_e2e.gitops.elsewhere import Elsewhere
 from platform_e2e.gitops.git import Commit, GitServer
 from platform_e2e.gitops.rollout import PHASE, GiveUp, Held, LayerRollout
 from platform_e2e.kube.client import Kube
@@ -94,7 +95,15 @@ def deploy(
     """
     began = time.monotonic()
     layer.demand_unchanged()
-    commit = git.publish(layer.directory, pool_map=pool_map, also_own=layer.urls, not_judged=_files_not_judged(layer))
+    commit = git.publish(
+        layer.directory,
+        pool_map=pool_map,
+        also_own=layer.urls,
+        not_judged=files_not_judged(layer),
+        elsewhere=Elsewhere.of(layer),
+        added=layer.material.repositories[0].added if layer.material.repositories else {},
+        values=values_files.of(layer),
+    )
     # Nor may a file have changed while it was read for the commit.
     layer.demand_unchanged()
     kept = commit.before is not None
@@ -118,7 +127,7 @@ def deploy(
     return Deployment(commit, roots.names, seconds, held)
 
 
-def _files_not_judged(layer: Layer) -> frozenset[str]:
+def files_not_judged(layer: Layer) -> frozenset[str]:
     """Return the files, relative to the layer, that have nothing of Argo CD's that is judged.
 
     A file of an Application that is not judged is among them, whatever else it has, and so is an example that nothing applies.
@@ -167,7 +176,7 @@ def apply_roots(
     files |= {app.file for app in layer.applications if app.generated_by is None}
     served = [(file, git.read(layer.relative(file))) for file in sorted(files & layer.by_hand)]
     if layer.rendered_roots:
-        served.append(("the rendered roots", git.served(list(layer.rendered_roots), layer.urls)))
+        served.append(("the rendered roots", git.served(list(layer.rendered_roots), layer.urls, Elsewhere.of(layer))))
     objects = [document.data for file, text in served for document in yamlfile.parse(text, file)]
     apart = {each.identity for each in layer.not_judged}
     wanted = [obj for kind in _ORDER for obj in _flat(objects) if f"{obj.get('apiVersion')}/{obj.get('kind')}" == kind]

@@ -16,11 +16,13 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from platform_e2e import shell
 from platform_e2e.errors import BrokenHarness, WrongUsage
 from platform_e2e.gitops import server
 from platform_e2e.gitops.bare_repository import BareRepository, File, GitError, PlannedCommit, files_of
+from platform_e2e.gitops.elsewhere import HEAD, NOWHERE, Elsewhere, branch_of, path_of
 from platform_e2e.gitops.transform import BRANCH, ValueChange, message, transform
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import Met, Pending, Refuted, Timeout, Verdict, all_of, eventually
@@ -30,6 +32,12 @@ from platform_e2e.kube.progress import Movement, clock, unless_still
 READY_SECONDS = 1200.0
 """Timeout of the server's pod; the wait ends earlier when nothing moves: the pod needs a node and about a second, and the time that a
 slow line needs for its image, which is Argo CD's."""
+
+_LAYER = ("%S", server.REPOSITORY)
+"""What takes a push of the layer: Git's service, and the repository."""
+
+_PLACE = "platform-e2e-place"
+"""File in the copy of another repository: its place in the pod, and the branch of its HEAD."""
 
 _PUSH_SECONDS = 30.0
 """Seconds for one push; it takes less than one."""
@@ -47,7 +55,7 @@ class Commit:
         sha: the commit that Argo CD reads: the working tree with the changes on top.
         layer: its parent: the unchanged working tree.
         before: the commit that was served before; None the first time.
-        changed: files that differ from the previous commit, all of them the first time.
+        changed: files that differ from the previous commit, all of them the first time; and what else that is served has changed.
         pushed: False if the same content was served already.
         changes: the values that were changed for this cluster.
     """
@@ -79,7 +87,9 @@ class GitServer:
         self._kubectl = kubectl
 
     @classmethod
-    def start(cls, kube: Kube, kubeconfig: Path, kubectl: Path, *, image: str, directory: Path) -> GitServer:
+    def start(
+        cls, kube: Kube, kubeconfig: Path, kubectl: Path, *, image: str, directory: Path, charts: bool = False
+    ) -> GitServer:
         """Start the server, or use the running one, without waiting for its pod.
 
         Args:
@@ -88,8 +98,9 @@ class GitServer:
             kubectl: the path of kubectl.
             image: any image that has sh and git.
             directory: the directory of the repository on this machine; one for each cluster, removed with it.
+            charts: whether charts are served, too.
         """
-        for manifest in server.manifests(image):
+        for manifest in server.manifests(image, charts=charts):
             kube.apply(manifest)
         return cls(kube, kubeconfig, kubectl, BareRepository.create(directory))
 
@@ -100,6 +111,9 @@ class GitServer:
         pool_map: Mapping[str, str] | None = None,
         also_own: Sequence[str] = (),
         not_judged: AbstractSet[str] = frozenset(),
+        elsewhere: Elsewhere = NOWHERE,
+        added: Mapping[str, bytes] = MappingProxyType({}),
+        values: AbstractSet[str] = frozenset(),
     ) -> Commit:
         """Serve the working tree's layer, including uncommitted changes.
 
@@ -111,19 +125,29 @@ class GitServer:
             pool_map: ClusterFacts.pool_map.
             also_own: further repoURLs that refer to this layer.
             not_judged: files, relative to the layer, with an object that is not judged.
+            elsewhere: charts and repositories that are served besides the layer.
+            added: content of files that are added to the layer: what its charts and kustomizations would fetch.
+            values: files from which a chart or a generator may take the URL of a repository.
 
         Raises:
             SourceError: the layer reads a source that cannot be served.
             PushError: the server refused the push.
         """
         files = files_of(layer_directory)
-        plain = {name: file.content for name, file in files.items() if file.mode != "120000"}
-        new = transform(plain, url=self.url, pool_map=pool_map, also_own=also_own, not_judged=not_judged)
-        changes: dict[str, File | None] = {name: File(text, files[name].mode) for name, text in new.files.items()}
+        plain = {name: file.content for name, file in files.items() if file.mode != "120000"} | dict(added)
+        new = transform(
+            plain, url=self.url, pool_map=pool_map, also_own=also_own,
+            not_judged=not_judged, elsewhere=elsewhere, values=values,
+        )  # fmt: skip
+        changes: dict[str, File | None] = {
+            name: File(content, files[name].mode if name in files else "100644")
+            for name, content in {**added, **new.files}.items()
+        }
         steps = (
             PlannedCommit("The layer as it is in the working tree", files, whole=True),
-            PlannedCommit(message(new), changes),
+            PlannedCommit(message(new, sorted(added)), changes),
         )
+        others = self.serve(elsewhere, also_own)
         branches = sorted({BRANCH, *new.branches})
         with self.repository.lock(_branch_lock(BRANCH)):
             head = self.repository.head(BRANCH)
@@ -131,22 +155,73 @@ class GitServer:
             changed = self.repository.changed(head, sha)
             if head is not None and not changed:
                 self._push(branches)
-                return Commit(head, layer, head, pushed=False, changes=new.changes)
+                return Commit(head, layer, head, others, pushed=bool(others), changes=new.changes)
             for branch in branches:
                 self.repository.move(branch, sha, self.repository.head(branch))
             self._push(branches)
-        return Commit(sha, layer, head, changed, changes=new.changes)
+        return Commit(sha, layer, head, (*changed, *others), changes=new.changes)
 
-    def served(self, objects: Sequence[Object], own: Sequence[str]) -> str:
+    def serve(self, elsewhere: Elsewhere, own: Sequence[str]) -> tuple[str, ...]:
+        """Serve charts and other repositories with the next push, and return those that have changed since they were served before.
+
+        Args:
+            elsewhere: what is served.
+            own: URLs of the layer's repository, which Applications in others may read.
+        """
+        changed = []
+        branches: dict[str, dict[str, Mapping[str, File]]] = {}
+        for (name, revision), repository in elsewhere.repositories.items():
+            files = files_of(repository.directory)
+            plain = {path: file.content for path, file in files.items() if file.mode != "120000"}
+            plain |= repository.added
+            new = transform(plain, url=self.url, also_own=own, not_judged=plain.keys(), elsewhere=elsewhere, guest=True)
+            modes = {path: file.mode for path, file in files.items()}
+            made = {path: File(content, modes.get(path, "100644")) for path, content in (plain | new.files).items()}
+            branches.setdefault(path_of(name), {})[branch_of(revision, repository)] = {**files, **made}
+        for path, contents in branches.items():
+            changed += [path] if self._serve(f"{server.ELSEWHERE}/{path}", HEAD, contents) else []
+        if elsewhere.charts:
+            charts = {name: File(content) for name, content in elsewhere.files_of_charts().items()}
+            changed += ["charts"] if self._serve(server.CHARTS, BRANCH, {BRANCH: charts}) else []
+        return tuple(changed)
+
+    def _serve(self, place: str, first: str, contents: Mapping[str, Mapping[str, File]]) -> bool:
+        """Serve the content of branches as another repository, and tell whether a branch was there with other content.
+
+        Args:
+            place: of the repository in the pod.
+            first: the branch of its HEAD.
+            contents: the files of each branch.
+        """
+        directory = self.repository.directory / "elsewhere" / place.strip("/").replace("/", "+")
+        other = BareRepository.create(directory)
+        (directory / _PLACE).write_text(f"{place}\n{first}\n", encoding="utf-8")
+        changed = False
+        with other.lock("publish"):
+            for branch, files in contents.items():
+                head = other.head(branch)
+                planned = PlannedCommit("As it was fetched, with what is served in its place", files, whole=True)
+                (sha,) = other.write(head, [planned])
+                if head is None or other.changed(head, sha):
+                    other.move(branch, sha, head)
+                    changed = changed or head is not None
+        return changed
+
+    def served(self, objects: Sequence[Object], own: Sequence[str], elsewhere: Elsewhere = NOWHERE) -> str:
         """Return objects as a YAML text, with the references to the layer's repository as they are served.
 
         Args:
             objects: of Argo CD, as they were rendered.
             own: URLs of the layer's repository.
+            elsewhere: charts and repositories that are served besides the layer.
         """
         text = "\n---\n".join(json.dumps(each, indent=1) for each in objects)
         file = "rendered.yaml"
-        return transform({file: text.encode()}, url=self.url, also_own=own).files.get(file, text.encode()).decode()
+        # What is not judged may be among them, and is not applied.
+        new = transform(
+            {file: text.encode()}, url=self.url, also_own=own, not_judged={file}, elsewhere=elsewhere, guest=True
+        )
+        return new.files.get(file, text.encode()).decode()
 
     def commit(self, changes: Mapping[str, bytes | None], message: str, *, branch: str = BRANCH) -> str:
         """Commit and push changes of files, and return the new commit.
@@ -234,6 +309,7 @@ class GitServer:
         """Push the branches that differ on the server; all of them if its pod is new."""
         pod, uid = self._pod()
         known = self.repository.directory / "platform-e2e-pod"
+        self._push_elsewhere(pod, uid)
         with self.repository.lock("push", shared=True):
             if known.exists() and known.read_text() == uid:
                 wanted = {branch: self.repository.head(branch) for branch in branches}
@@ -246,10 +322,30 @@ class GitServer:
             self._send(pod, self.repository.branches())
             known.write_text(uid)
 
-    def _send(self, pod: str, commits: Mapping[str, str | None]) -> None:
-        remote = _remote(self._kubectl, self._kubeconfig, pod, self.repository.directory / "kubectl-cache")
+    def _push_elsewhere(self, pod: str, uid: str) -> None:
+        """Push the branches of the other repositories that the pod does not have."""
+        for marker in sorted((self.repository.directory / "elsewhere").glob(f"*/{_PLACE}")):
+            other = BareRepository(marker.parent)
+            place, first = marker.read_text(encoding="utf-8").split()
+            known = other.directory / "platform-e2e-pod"
+            with other.lock("push"):
+                same = known.exists() and known.read_text() == uid
+                stale = {name: sha for name, sha in other.branches().items() if not same or sha != other.pushed(name)}
+                if stale:
+                    self._send(pod, dict(stale), other, ("sh", "-c", server.RECEIVE, "receive", "%S", place, first))
+                    known.write_text(uid)
+
+    def _send(
+        self,
+        pod: str,
+        commits: Mapping[str, str | None],
+        repository: BareRepository | None = None,
+        service: Sequence[str] = _LAYER,
+    ) -> None:
+        cache = self.repository.directory / "kubectl-cache"
+        remote = _remote(self._kubectl, self._kubeconfig, pod, cache, service)
         try:
-            self.repository.push(remote, commits, timeout=_PUSH_SECONDS)
+            (repository or self.repository).push(remote, commits, timeout=_PUSH_SECONDS)
         except shell.CommandError as error:
             raise PushError(
                 f"pod/{pod} -n {server.NAMESPACE} did not take a push of {', '.join(commits)}:\n{error.output.strip()}",
@@ -344,7 +440,7 @@ def _branch_lock(branch: str) -> str:
     return f"branch {branch}"
 
 
-def _remote(kubectl: Path, kubeconfig: Path, pod: str, cache: Path) -> str:
+def _remote(kubectl: Path, kubeconfig: Path, pod: str, cache: Path, service: Sequence[str] = _LAYER) -> str:
     """Return the remote by which git talks to git-receive-pack in the pod (git-remote-ext(1))."""
     words = [
         str(kubectl),
@@ -358,5 +454,9 @@ def _remote(kubectl: Path, kubeconfig: Path, pod: str, cache: Path) -> str:
         "--container=git",
         "--",
     ]
-    quoted = [word.replace("%", "%%").replace(" ", "% ") for word in words]
-    return f"ext::{' '.join(quoted)} %S {server.REPOSITORY}"
+    quoted = [_quoted(word) for word in words]
+    return f"ext::{' '.join([*quoted, *('%S' if word == '%S' else _quoted(word) for word in service)])}"
+
+
+def _quoted(word: str) -> str:
+    return word.replace("%", "%%").replace(" ", "% ")

@@ -60,6 +60,8 @@ class Place:
         url: the URL; for UNSERVED the reason.
         node: the scalar to change.
         revision: the targetRevision beside it, or empty.
+        beside: further scalars to change, each with its new value: a template's revision stays.
+        pinned: the scalar of the revision, where it is written beside it.
     """
 
     file: str
@@ -70,6 +72,15 @@ class Place:
     url: str
     node: ScalarNode | None
     revision: str = ""
+    beside: tuple[tuple[ScalarNode, str], ...] = ()
+    pinned: ScalarNode | None = None
+
+    def where_of(self, node: ScalarNode) -> str:
+        """Return the field of one of its scalars."""
+        above = self.where.removesuffix(".repoURL")
+        if node is self.pinned:
+            return f"{above}.{'revision' if self.role is Role.GENERATOR else 'targetRevision'}"
+        return f"{above}.path" if any(node is each for each, _ in self.beside) else self.where
 
     def __str__(self) -> str:
         """Return the reference for errors and the commit's message."""
@@ -96,6 +107,15 @@ def find(fragment: Fragment) -> list[Place]:
     found = [place for root in fragment.roots for place in _document(file, root)]
     found += [place for operation in fragment.operations() for place in _operation(file, operation)]
     return [replace(place, line=place.line + fragment.offset) for place in found]
+
+
+def _as_chart(source: Node | None, url: str) -> tuple[tuple[ScalarNode, str], ...]:
+    """Return the changes by which an artifact of a registry becomes a chart of a repository: `path: .` becomes `chart: NAME`."""
+    key = yamledit.key(source, "path")
+    value = yamledit.get(source, "path")
+    if key is None or not isinstance(value, ScalarNode):
+        return ()
+    return (key, "chart"), (value, url.rstrip("/").rpartition("/")[2])
 
 
 def _document(file: str, root: Node) -> Iterator[Place]:
@@ -185,12 +205,13 @@ class _Object:
             yield from self.source(f"{where}.sources[{index}]", source)
 
     def source(self, where: str, source: Node | None) -> Iterator[Place]:
-        role = Role.SOURCE
-        if (yamledit.scalar(yamledit.get(source, "repoURL")) or "").startswith("oci://"):
-            role = Role.OCI
-        elif yamledit.scalar(yamledit.get(source, "chart")):
+        role, url = Role.SOURCE, yamledit.scalar(yamledit.get(source, "repoURL")) or ""
+        if yamledit.scalar(yamledit.get(source, "chart")):
             role = Role.HELM
-        yield from self.repository(where, source, role, "targetRevision")
+        elif url.startswith("oci://"):
+            role = Role.OCI
+        for place in self.repository(where, source, role, "targetRevision"):
+            yield replace(place, beside=_as_chart(source, url)) if role is Role.OCI else place
 
     def repository(self, where: str, holder: Node | None, role: Role, revision_key: str) -> Iterator[Place]:
         """Return the reference of a `repoURL`; for a template, the list generators' values that it uses."""
@@ -203,7 +224,10 @@ class _Object:
             yield self.unserved(where, node, f"{template} is not just one parameter that a list generator states")
         for value in stated:
             for revision in self.revisions(yamledit.get(holder, revision_key)):
-                yield self.text(where, role, value, revision)
+                pinned = yamledit.get(holder, revision_key)
+                text = "{{" not in (yamledit.scalar(pinned) or "")
+                found = self.text(where, role, value, revision)
+                yield replace(found, pinned=pinned) if isinstance(pinned, ScalarNode) and text else found
 
     def revisions(self, node: Node | None) -> list[str]:
         """Return the possible values of a revision; a template that cannot be resolved stays unchanged."""

@@ -17,7 +17,7 @@ from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd, argocd_requests, unjudged
 from platform_e2e.gitops.attempts import Attempts
 from platform_e2e.gitops.comparisons import Comparisons
-from platform_e2e.gitops.convergence import converged_on
+from platform_e2e.gitops.convergence import at, converged_on, operates_on
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.errors import ApiError
 from platform_e2e.kube.expect import Failed, Met, Pending, Verdict
@@ -236,7 +236,7 @@ class LayerRollout:
         if operation.backing_off:
             # Its next attempt comes by itself, after any pause.
             return False
-        rests = cause is None and not operation.running and self.sha in argocd.revisions(obj or {})
+        rests = cause is None and not operation.running and at(obj or {}, self.sha)
         return self.still() >= (QUIET_SECONDS if rests else STILL_SECONDS)
 
     def _generated(self, apps: Sequence[Object], sets: Sequence[Object], *, foundations_ready: bool) -> dict[str, str]:
@@ -295,7 +295,7 @@ class LayerRollout:
         self._have_compared(application, app, now)
         operation = argocd.operation(app)
         waits = operation.backing_off or unjudged.HELD.search(operation.message)
-        if operation.running and waits and operation.revisions and self.sha not in operation.revisions:
+        if operation.running and waits and operation.revisions and not operates_on(app, self.sha):
             self._once(application.name, now, partial(argocd_requests.ask_stop, self.kube, app))
             return verdict
         if operation.running and _BLOCKED in operation.message:
@@ -305,7 +305,7 @@ class LayerRollout:
         errors = [
             f"{kind}: {' '.join(text.split())}" for kind, text in argocd.conditions(app) if kind.endswith("Error")
         ]
-        stale = argocd.revisions(app) != () and self.sha not in argocd.revisions(app)
+        stale = argocd.revisions(app) != () and not at(app, self.sha)
         stale = stale or self._before_its_project(app) is not None
         if not errors and not stale and argocd.sync_status(app) != "Unknown":
             self._errors.pop(application.name, None)

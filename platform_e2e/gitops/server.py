@@ -9,9 +9,24 @@ NAME = "git"
 PORT = 9418
 """The port of git's own protocol (IANA; git-daemon(1))."""
 
+HOST = f"{NAME}.{NAMESPACE}.svc.cluster.local"
+
 REPOSITORY = "/srv/platform.git"
-URL = f"git://{NAME}.{NAMESPACE}.svc.cluster.local/platform.git"
+URL = f"git://{HOST}/platform.git"
 """The path from which Argo CD reads the layer."""
+
+ELSEWHERE = "/srv/elsewhere"
+"""The directory of other repositories that Applications read."""
+
+BASE = f"git://{HOST}/elsewhere/"
+"""Beginning of their URLs."""
+
+CHARTS_PORT = 8080
+CHARTS = "/srv/charts.git"
+"""The repository with the files of the static chart repositories."""
+
+CHARTS_URL = f"http://{HOST}:{CHARTS_PORT}/"
+"""Beginning of the URLs of chart repositories."""
 
 LABELS = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/managed-by": "platform-e2e"}
 
@@ -28,13 +43,56 @@ exec git daemon --verbose --reuseaddr --export-all --informative-errors --max-co
 """
 """Pushes go through `kubectl exec`; the network allows only reading."""
 
+SERVE_CHARTS = r"""
+use IO::Socket::INET;
+my ($repository, $port) = @ARGV;
+$SIG{CHLD} = "IGNORE";
+my $server = IO::Socket::INET->new(LocalPort => $port, Listen => 64, ReuseAddr => 1) or die $!;
+while (my $client = $server->accept) {
+    if (fork) { close $client; next }
+    local $SIG{CHLD} = "DEFAULT";
+    alarm 60;
+    my $asked = <$client>;
+    while (defined(my $line = <$client>)) { last if $line =~ /^\r?\n$/ }
+    my ($method, $name) = ($asked // "") =~ m{^(GET|HEAD) /+([A-Za-z0-9][\w./+-]*) HTTP/};
+    my ($status, $content) = ("404 Not Found", "");
+    if (defined $name and open(my $blob, "-|", "git", "--git-dir=$repository", "cat-file", "blob", "refs/heads/main:$name")) {
+        binmode $blob;
+        local $/;
+        my $read = <$blob>;
+        ($status, $content) = ("200 OK", $read) if close $blob;
+    }
+    binmode $client;
+    print $client "HTTP/1.1 $status\r\nContent-Length: ", length $content, "\r\nConnection: close\r\n\r\n";
+    print $client $content if ($method // "") eq "GET";
+    exit 0;
+}
+"""
+"""A static chart repository of a bare repository's files, for images of Argo CD's own registry: these have Perl, with Git."""
 
-def manifests(image: str) -> list[dict[str, Any]]:
+_CHARTS_SCRIPT = f"""
+if command -v perl >/dev/null; then exec perl -e "$SERVE" {CHARTS} {CHARTS_PORT}; fi
+export ARGOCD_BINARY_NAME=argocd-charts
+exec argocd {CHARTS} :{CHARTS_PORT}
+"""
+"""An image that is built here has a server for it in its own program (cmd/argocd), and no Perl."""
+
+RECEIVE = (
+    '[ -e "$2"/HEAD ] || git init --quiet --bare --initial-branch="$3" "$2" >&2; '
+    'git -C "$2" config uploadpack.allowAnySHA1InWant true; exec "$1" "$2"'
+)
+"""Takes a push; the other repositories come with the layers that name them. Arguments: the service, the repository, its first branch."""
+
+
+def manifests(image: str, *, charts: bool = False) -> list[dict[str, Any]]:
     """Return the objects of the server, in the order to apply them.
 
     Args:
         image: any image with sh and git; every node has Argo CD's already.
+        charts: whether charts are served, too; that needs Argo CD's image.
     """
+    ports = [{"name": "git", "port": PORT, "targetPort": "git"}]
+    ports += [{"name": "charts", "port": CHARTS_PORT, "targetPort": "charts"}] if charts else []
     return [
         {
             "apiVersion": "v1",
@@ -45,7 +103,7 @@ def manifests(image: str) -> list[dict[str, Any]]:
             "apiVersion": "v1",
             "kind": "Service",
             "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": LABELS},
-            "spec": {"selector": LABELS, "ports": [{"name": "git", "port": PORT, "targetPort": "git"}]},
+            "spec": {"selector": LABELS, "ports": ports},
         },
         {
             "apiVersion": "apps/v1",
@@ -56,13 +114,15 @@ def manifests(image: str) -> list[dict[str, Any]]:
                 # Two pods would be two repositories.
                 "strategy": {"type": "Recreate"},
                 "selector": {"matchLabels": LABELS},
-                "template": {"metadata": {"labels": LABELS}, "spec": _pod(image)},
+                "template": {"metadata": {"labels": LABELS}, "spec": _pod(image, charts=charts)},
             },
         },
     ]
 
 
-def _pod(image: str) -> dict[str, Any]:
+def _pod(image: str, *, charts: bool) -> dict[str, Any]:
+    serving = _container("charts", image, _CHARTS_SCRIPT, CHARTS_PORT)
+    serving["env"].append({"name": "SERVE", "value": SERVE_CHARTS})
     return {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
@@ -75,23 +135,25 @@ def _pod(image: str) -> dict[str, Any]:
             "fsGroup": _USER,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [
-            {
-                "name": "git",
-                "image": image,
-                "imagePullPolicy": "IfNotPresent",
-                "command": ["/bin/sh", "-c", _SCRIPT],
-                "ports": [{"name": "git", "containerPort": PORT}],
-                "readinessProbe": {"tcpSocket": {"port": "git"}, "periodSeconds": 1},
-                "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "256Mi"}},
-                "securityContext": {
-                    "allowPrivilegeEscalation": False,
-                    "readOnlyRootFilesystem": True,
-                    "capabilities": {"drop": ["ALL"]},
-                },
-                "env": [{"name": "HOME", "value": "/srv"}],
-                "volumeMounts": [{"name": "srv", "mountPath": "/srv"}],
-            }
-        ],
+        "containers": [_container(NAME, image, _SCRIPT, PORT), *([serving] if charts else [])],
         "volumes": [{"name": "srv", "emptyDir": {}}],
+    }
+
+
+def _container(name: str, image: str, script: str, port: int) -> dict[str, Any]:
+    return {
+        "name": name,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["/bin/sh", "-c", script],
+        "ports": [{"name": name, "containerPort": port}],
+        "readinessProbe": {"tcpSocket": {"port": name}, "periodSeconds": 1},
+        "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "256Mi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "env": [{"name": "HOME", "value": "/srv"}],
+        "volumeMounts": [{"name": "srv", "mountPath": "/srv"}],
     }

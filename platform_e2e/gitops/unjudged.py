@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd
+from platform_e2e.gitops.convergence import at, operates_on
 from platform_e2e.kube.objects import Object
 from platform_e2e.layer import Layer, NotJudged
 
@@ -35,11 +36,11 @@ def waits_for(app: Object, not_judged: Sequence[NotJudged], sha: str) -> NotJudg
         return None
     operation = argocd.operation(app)
     if operation.running:
-        if sha not in operation.revisions or not HELD.search(operation.message):
+        if not operates_on(app, sha) or not HELD.search(operation.message):
             return None
         named = (each for (_, name), each in known.items() if _names(operation.message, name))
         return next(named, None)
-    if argocd.sync_status(app) != "Synced" or sha not in argocd.revisions(app):
+    if argocd.sync_status(app) != "Synced" or not at(app, sha):
         return None
     ill = [resource for resource in argocd.resources(app) if resource.health not in ("Healthy", "")]
     places = [(each.namespace or argocd.NAMESPACE, each.name) for each in ill if each.api == argocd.APPLICATION]

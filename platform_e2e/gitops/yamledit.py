@@ -88,6 +88,29 @@ def get(node: Node | None, *path: str) -> Node | None:
     return node
 
 
+def key(node: Node | None, name: str) -> ScalarNode | None:
+    """Return the scalar that is a key of a mapping, None if it has no such key of its own."""
+    if not isinstance(node, MappingNode):
+        return None
+    keys = (each for each, _ in node.value if isinstance(each, ScalarNode))
+    return next((each for each in keys if each.value == name), None)
+
+
+def after(text: str, node: ScalarNode, value: str) -> Edit | None:
+    """Return the edit that adds an item to a sequence, after one that is a scalar; None where that cannot be written.
+
+    Args:
+        text: the text of the file.
+        node: the item.
+        value: of the new item: a URL.
+    """
+    end = int(node.end_mark.index)
+    before = text[text.rfind("\n", 0, node.start_mark.index) + 1 : node.start_mark.index]
+    if re.fullmatch(r"[ \t]*-[ \t]+", before):
+        return Edit(end, end, f"\n{before}{value}")
+    return Edit(end, end, f", {value}") if re.search(r"[\[,]\s*$", text[: node.start_mark.index]) else None
+
+
 def items(node: Node | None) -> list[Node]:
     """Return the items of a sequence; empty for another node."""
     return list(node.value) if isinstance(node, SequenceNode) else []

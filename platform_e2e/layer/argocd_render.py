@@ -164,8 +164,12 @@ def _laid(root: Path, material: Material) -> dict[str, Any]:
         (root / name).chmod(0o1777 if name == "tmp" else 0o755)
     repositories = []
     for number, repository in enumerate(material.repositories):
-        copies.copy(repository.directory, root / "repositories" / str(number), owner)
-        repositories.append({"urls": repository.urls, "directory": f"repositories/{number}"})
+        place = root / "repositories" / str(number)
+        copies.copy(repository.directory, place, owner)
+        copies.add(place, repository.added, owner)
+        repositories.append(
+            {"urls": repository.urls, "directory": f"repositories/{number}", "revisions": repository.revisions}
+        )
     charts = []
     for number, chart in enumerate(material.charts):
         file = f"charts/{number}.tgz"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +61,29 @@ def copy(source: Path, target: Path, owner: int | None) -> None:
         raise WrongUsage(
             f"{source} cannot be read: {error.filename}: {error.strerror}", "let this user read all files of the layer"
         ) from error
+
+
+def add(target: Path, files: Mapping[str, bytes], owner: int | None) -> None:
+    """Add files to a copy, or replace files of it; what would be written through a link is left out.
+
+    Args:
+        target: the copy.
+        files: content by path.
+        owner: user and group that get them; None leaves them to this user.
+    """
+    for name, content in files.items():
+        path = target / name
+        made = [each for each in reversed(path.parents) if each.is_relative_to(target) and not each.exists()]
+        if path.parent.resolve() != path.parent and any(each.is_symlink() for each in path.parents):
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Not what a link points to.
+        path.unlink(missing_ok=True)
+        path.write_bytes(content)
+        path.chmod(0o644)
+        for each in (*made, path):
+            if owner is not None:
+                os.chown(each, owner, owner, follow_symlinks=False)
 
 
 def _copied(source: Path, target: Path, room: _Room, depth: int) -> Iterator[Path]:

@@ -18,7 +18,7 @@ from platform_e2e.layer.inventory import LoadBalancer, MetricsService, Pool
 from platform_e2e.layer.not_judged import Accepted, NotJudged
 from platform_e2e.layer.objects import Exemption, Rendered
 from platform_e2e.layer.releases import Release
-from platform_e2e.layer.renderer import Engine
+from platform_e2e.layer.renderer import Engine, Material
 from platform_e2e.layer.unread import Unread
 
 _NAMED = 5
@@ -46,6 +46,7 @@ class Layer:
         rendered_roots: what is applied by hand once it is rendered: the objects of kustomizations and charts.
         urls: of its repository, in all known spellings.
         engine: what rendered it.
+        material: what it was rendered from: its own repository, the first, other ones, and charts.
         options_left_out: of argocd-cm's `kustomize.buildOptions`, what was not given to kustomize.
         begins: what was taken for what, and why, one sentence each.
         accepted: of which of these the team accepts that they are not judged.
@@ -69,6 +70,7 @@ class Layer:
     rendered_roots: tuple[dict[str, Any], ...] = field(default=(), repr=False, compare=False)
     urls: tuple[str, ...] = field(default=(), compare=False)
     engine: Engine | None = field(default=None, compare=False)
+    material: Material = field(default=Material(()), repr=False, compare=False)
     options_left_out: tuple[str, ...] = ()
     begins: tuple[str, ...] = ()
     accepted: tuple[Accepted, ...] = ()

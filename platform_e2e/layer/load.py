@@ -9,7 +9,17 @@ from typing import Any
 
 from platform_e2e import paths
 from platform_e2e.finding import Promise
-from platform_e2e.layer import api_versions, build_options, inventory, place, releases, rendering, tree, unread
+from platform_e2e.layer import (
+    api_versions,
+    build_options,
+    inventory,
+    place,
+    releases,
+    rendering,
+    tree,
+    unread,
+    vendored,
+)
 from platform_e2e.layer.allowed_options import allowed_options
 from platform_e2e.layer.applications import Application
 from platform_e2e.layer.applicationsets import ApplicationSet
@@ -87,6 +97,7 @@ def load(
         rendered_roots=tuple(found.rendered_roots),
         urls=begins.urls,
         engine=engine,
+        material=made_of,
         options_left_out=left_out,
         begins=(*reasons, *assumed, *looked.left_out),
         contents=contents,
@@ -101,7 +112,7 @@ def _read(
     inflates = {"Helm", "Kustomize"} if "--enable-helm" in made_of.build_options.split() else {"Helm"}
     known: dict[str, Rendering] = {}
     for _ in range(_ROUNDS):
-        found = Reading(begins.repository, options_left_out=left_out, options_known=options_known)
+        found = Reading(begins.repository, owns=begins.owns, options_left_out=left_out, options_known=options_known)
         with renderer(made_of) as render:
             once = _Once(render, known)
             for each in begins.roots:
@@ -147,12 +158,15 @@ _ROUNDS = 4
 
 def _material(begins: Place, listed: Sequence[Release], given: Material, options: str) -> Material:
     """Return what the layer is rendered from: its own repository, what is given, and what its own Argo CD is told."""
-    return replace(
+    every = replace(
         given,
         repositories=(Repository(begins.repository, begins.urls), *given.repositories),
         build_options=options,
         api_versions=(*given.api_versions, *api_versions.of_foundations(listed)),
     )
+    vendor = vendored.Vendor(every)
+    added = (replace(each, added=vendor.added(each.directory)) for each in every.repositories)
+    return replace(every, repositories=tuple(added))
 
 
 def _by_hand(begins: Place) -> set[Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -48,6 +48,7 @@ class Reading:
 
     Attributes:
         root: the root of the repository.
+        owns: tells whether a URL is that of the repository.
         options_left_out: of argocd-cm's `kustomize.buildOptions`, what was not given to kustomize.
         options_known: whether the repository has the configuration of its Argo CD.
         applications: all that were met.
@@ -65,6 +66,7 @@ class Reading:
     """
 
     root: Path
+    owns: Callable[[str], bool]
     options_left_out: tuple[str, ...] = ()
     options_known: bool = True
     applications: dict[_Key, Application] = field(default_factory=dict)
@@ -171,8 +173,13 @@ class Reading:
         except LayerError as error:
             self._refuse(name, made.problem.reason if made.problem else _wrong(error), error)
 
-    def _rendered(self, application: Application, made: Rendering) -> None:
-        key = (application.namespace, application.name)
+    def _here(self, application: Application) -> Application:
+        """Return an Application without the paths of its sources that are in other repositories: no file here is of them."""
+        sources = (each if self.owns(each.repository) else replace(each, path="") for each in application.sources)
+        return replace(application, sources=tuple(sources))
+
+    def _rendered(self, whole: Application, made: Rendering) -> None:
+        key, application = (whole.namespace, whole.name), self._here(whole)
         if made.problem is not None:
             # It would read them: they are not forgotten.
             self.read |= {below for source in application.sources for below in unread.below(self.root, source.path)}
@@ -191,7 +198,7 @@ class Reading:
         except LayerError as error:
             self._refuse(str(application), _wrong(error), error)
             return
-        self.rendered[key] = replace(application, objects=objects)
+        self.rendered[key] = replace(whole, objects=objects)
 
     def _reason(self, application: Application, problem: Problem) -> Reason:
         """Return why an Application is not rendered: a kustomization may lack an option that it was not given."""

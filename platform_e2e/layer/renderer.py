@@ -46,10 +46,14 @@ class Repository:
     Attributes:
         directory: its root, an absolute path.
         urls: its spellings; those that Argo CD takes for the same (`.git`, ssh, case) need not be among them.
+        revisions: that it is taken for, as Applications write them, HEAD where they write none; without any, every one.
+        added: content of files that are added to what is rendered, by path: what its charts and kustomizations would fetch.
     """
 
     directory: Path
     urls: tuple[str, ...]
+    revisions: tuple[str, ...] = ()
+    added: Mapping[str, bytes] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class Chart:
     """A chart whose archive is there.
 
     Attributes:
-        repository: URL of the chart repository, as an Application names it.
+        repository: URL of the chart repository, as an Application names it; without one it is taken for every repository's.
         name: of the chart.
         version: of the chart.
         archive: the .tgz.
@@ -76,6 +80,7 @@ class Material:
     Attributes:
         repositories: that Applications read.
         charts: that Applications read.
+        files: that kustomizations read, by URL.
         build_options: argocd-cm's `kustomize.buildOptions`.
         api_versions: that charts may ask for, such as `monitoring.coreos.com/v1`, besides those of Kubernetes itself.
         clusters: Secrets of clusters, for the clusters generator.
@@ -84,6 +89,7 @@ class Material:
 
     repositories: tuple[Repository, ...]
     charts: tuple[Chart, ...] = ()
+    files: Mapping[str, Path] = field(default_factory=dict)
     build_options: str = ""
     api_versions: tuple[str, ...] = ()
     clusters: tuple[Mapping[str, Any], ...] = ()

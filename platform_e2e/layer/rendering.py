@@ -76,7 +76,8 @@ def objects(application: Application, rendering: Rendering, made_of: list[Input]
         for document in _documents(application, source, rendered, part)
     ]
     if not found and not any(part.chart for part in made_of):
-        problem = f"{application}: renders nothing from {', '.join(source.path for source in application.sources)}"
+        places = ", ".join(source.path or source.repository for source in application.sources)
+        problem = f"{application}: renders nothing from {places}"
         raise NothingRendered(
             application.file, application.line, problem, "an Application without objects is always healthy"
         )
@@ -114,11 +115,15 @@ def refusal(root: Path, application: Application, problem: Problem) -> LayerErro
 
 
 ELSEWHERE: Mapping[Reason, tuple[Keys, str, str]] = {
-    Reason.CHART: (("chart",), "its chart is of another place: {}", f"commit what it renders, {_ACCEPT}"),
+    Reason.CHART: (
+        ("chart",),
+        "its chart is of another place: {}",
+        f"fetch it ({paths.command('fetch')} --layer DIR) or give it by --charts-dir, {_ACCEPT}",
+    ),
     Reason.REPOSITORY: (
         ("repoURL",),
         "it reads {}, of which there is no copy",
-        f"keep what it reads in this repository, {_ACCEPT}",
+        f"fetch it ({paths.command('fetch')} --layer DIR) or give it by --repository URL=DIR, {_ACCEPT}",
     ),
     Reason.PLUGIN: (
         ("plugin",),

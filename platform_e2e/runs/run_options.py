@@ -17,7 +17,7 @@ from platform_e2e.runs import checkout, find_run, run_record
 from platform_e2e.runs.find_run import HARNESS_PATCH
 from platform_e2e.runs.run_record import RunRecord, Then
 from platform_e2e.runs.snapshot import COPY
-from platform_e2e.settings import OPTIONS, Option, Settings
+from platform_e2e.settings import OPTIONS, Option, Settings, own_checkout
 from platform_e2e.untrusted.members import leads_out
 from platform_e2e.untrusted.printable import shown
 
@@ -116,7 +116,7 @@ def with_layer(prepared: Prepared) -> Prepared:
 
     if not prepared.chosen.get("layer"):
         given = _given("repository", prepared.chosen, os.environ)
-        made = restore_layer.restore(prepared.recorded, KNOWN["repository"].parse(given) if given else None)
+        made = restore_layer.restore(prepared.recorded, own_checkout(given))
         prepared.chosen["layer"] = str(made.directory)
         prepared.origin = made.origin
         prepared.lacking += made.lacking
@@ -140,8 +140,13 @@ def again(settings: Settings, repository: str) -> str:
     words = []
     for name in (*run_record.ASKED, "repository"):
         value = getattr(settings, name)
-        if name == "repository" and value is None and repository and not paths.project().is_relative_to(repository):
-            value = repository
+        if (
+            name == "repository"
+            and settings.checkout is None
+            and repository
+            and not paths.project().is_relative_to(repository)
+        ):
+            value = ",".join(filter(None, (repository, value)))
         if value is not None and str(value) != KNOWN[name].usual:
             words.append(f" {KNOWN[name].option} {shlex.quote(redact.text(str(value)))}")
     return "".join(words)

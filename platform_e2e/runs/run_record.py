@@ -28,7 +28,7 @@ TAKEN = (
 )
 """Options that are part of the state of a run. Whether and as what a cluster is kept is the caller's business."""
 
-ASKED = ("registry_mirror", "charts_dir", "sealing_key")
+ASKED = ("registry_mirror", "charts_dir", "store", "sealing_key")
 """Options that are part of it too, and name places: files of this machine, or where images come from. What a run says of them is
 shown and never taken; who replays it gives them."""
 

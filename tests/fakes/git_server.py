@@ -67,7 +67,9 @@ class Setup:
         self.kubectl.write_text(
             f'#!/bin/sh\nprintf "%s\\n" "$@" >> "{self.calls}"\n'
             f'[ -e "{root}/broken" ] && {{ echo "error: unable to upgrade connection: container not found" >&2; exit 1; }}\n'
-            f'while [ "$1" != -- ]; do shift; done\n[ "$3" = {server.REPOSITORY} ] || exit 9\nexec "$2" "{self.pod}"\n'
+            f'while [ "$1" != -- ]; do shift; done\n'
+            f'[ "$2" = sh ] && exec sh -c "$4" "$5" "$6" "{root}/others$7" "$8"\n'
+            f'[ "$3" = {server.REPOSITORY} ] || exit 9\nexec "$2" "{self.pod}"\n'
         )
         self.kubectl.chmod(0o755)
         self.broken = root / "broken"

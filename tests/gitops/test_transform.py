@@ -219,7 +219,7 @@ def test_what_cannot_be_served_is_refused_by_name(text: str, pattern: str) -> No
     with pytest.raises(SourceError, match=pattern) as caught:
         run(text)
     assert isinstance(caught.value, WrongUsage)
-    assert "remedy: only path sources of the layer's own repository" in str(caught.value)
+    assert "remedy: what is served are path sources of the layer's own repository" in str(caught.value)
 
 
 def test_every_source_that_cannot_be_served_is_named_at_once() -> None:

@@ -273,6 +273,6 @@ def test_the_server_is_told_the_files_of_the_layer_with_what_is_not_judged(tmp_p
     layer = layers.load(layers.write(tmp_path / "platform", {}))
     inside, outside = unjudged("certs", file="platform/apps/certs.yaml"), unjudged("else", file="others/else.yaml")
     found = replace(layer, not_judged=(inside, outside))
-    assert "argocd/applications/one.yaml" not in deploy._files_not_judged(found)
+    assert "argocd/applications/one.yaml" not in deploy.files_not_judged(found)
     found = replace(layer, not_judged=(unjudged("one", file="platform/argocd/applications/one.yaml"),))
-    assert "argocd/applications/one.yaml" in deploy._files_not_judged(found)
+    assert "argocd/applications/one.yaml" in deploy.files_not_judged(found)

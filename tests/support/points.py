@@ -45,6 +45,10 @@ POINTS: Mapping[str, tuple[str, str]] = {
         SECURITY,
         "a layer is rendered from copies within bounds of time, memory and size, and only what is known passes to kustomize",
     ),
+    "sources-fetched-safely": (
+        SECURITY,
+        "a layer's URLs run no program and read no file of this host, and no password reaches store, lock file or output",
+    ),
     "terminal-escapes-shown": (SECURITY, "control characters of strangers never reach the terminal"),
     # Right verdicts.
     "rendered-as-argo-cd-applies": (

@@ -15,6 +15,7 @@ import (
 
 // Chart is an archive of a chart, below the root directory.
 type Chart struct {
+	// Repository is its URL; without one it is taken for every repository's.
 	Repository string `json:"repository"`
 	Name       string `json:"name"`
 	Version    string `json:"version"`
@@ -47,6 +48,10 @@ func (w *workshop) chart(source *v1alpha1.ApplicationSource) (*checkout, error) 
 
 // isChart tells whether a source means a chart; one with an oci:// URL may name it by the last part of that.
 func isChart(chart Chart, source *v1alpha1.ApplicationSource) bool {
+	if chart.Repository == "" {
+		url := strings.TrimRight(source.RepoURL, "/")
+		return chart.Name == source.Chart || source.Chart == "" && chart.Name == url[strings.LastIndex(url, "/")+1:]
+	}
 	if source.Chart != "" {
 		return chart.Name == source.Chart && sameCharts(chart.Repository, source.RepoURL)
 	}

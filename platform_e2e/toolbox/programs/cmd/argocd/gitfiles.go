@@ -11,8 +11,8 @@ import (
 )
 
 // GetDirectories returns the directories of a repository, as GetGitDirectories of Argo CD's reposerver/repository does.
-func (w *workshop) GetDirectories(_ context.Context, url, _, _ string, _, _ bool) ([]string, error) {
-	found, err := w.repository(url)
+func (w *workshop) GetDirectories(_ context.Context, url, revision, _ string, _, _ bool) ([]string, error) {
+	found, err := w.repository(url, revision)
 	if err != nil {
 		return nil, err
 	}
@@ -20,8 +20,8 @@ func (w *workshop) GetDirectories(_ context.Context, url, _, _ string, _, _ bool
 }
 
 // GetFiles returns the files of a repository that a pattern means (GetGitFiles of Argo CD's reposerver/repository).
-func (w *workshop) GetFiles(_ context.Context, url, _, _, pattern string, _, _ bool) (map[string][]byte, error) {
-	found, err := w.repository(url)
+func (w *workshop) GetFiles(_ context.Context, url, revision, _, pattern string, _, _ bool) (map[string][]byte, error) {
+	found, err := w.repository(url, revision)
 	if err != nil {
 		return nil, err
 	}

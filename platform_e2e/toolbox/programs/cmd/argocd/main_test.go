@@ -2,7 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"sort"
@@ -161,6 +164,60 @@ func TestAChartIsFoundByEverySpellingOfItsRepository(t *testing.T) {
 	} {
 		if got := isChart(each.chart, &each.source); got != each.want {
 			t.Errorf("%v for %v: got %v", each.chart, each.source, got)
+		}
+	}
+}
+
+func TestAChartWithoutARepositoryIsTakenForThatOfEach(t *testing.T) {
+	given := Chart{Name: "web"}
+	for want, sources := range map[bool][]v1alpha1.ApplicationSource{
+		true:  {{RepoURL: "https://charts.example", Chart: "web"}, {RepoURL: "oci://ghcr.io/team/web"}},
+		false: {{RepoURL: "https://charts.example", Chart: "other"}, {RepoURL: "oci://ghcr.io/web/other"}},
+	} {
+		for _, source := range sources {
+			if got := isChart(given, &source); got != want {
+				t.Errorf("%v: got %v, want %v", source, got, want)
+			}
+		}
+	}
+}
+
+func TestARevisionIsOneOfJustThatElseOfACopyForAll(t *testing.T) {
+	every, pinned := &checkout{directory: "every"}, &checkout{directory: "pinned", revisions: []string{"v1", "HEAD"}}
+	w := &workshop{repositories: map[string][]*checkout{
+		"https://git.example/both": {every, pinned}, "https://git.example/pinned": {pinned},
+	}}
+	for asked, want := range map[[2]string]string{
+		{"https://git.example/both.git", "v1"}: "pinned",
+		{"https://git.example/both", ""}:       "pinned",
+		{"https://git.example/both", "v2"}:     "every",
+		{"https://git.example/pinned", "HEAD"}: "pinned",
+		{"https://git.example/pinned", "v2"}:   "",
+		{"https://git.example/none", "v1"}:     "",
+	} {
+		found, err := w.repository(asked[0], asked[1])
+		if (found == nil) != (want == "") || (err == nil) != (want != "") || found != nil && found.directory != want {
+			t.Errorf("%v: got %v, %v, want %q", asked, found, err, want)
+		}
+	}
+}
+
+func TestChartsAreServedFromACommit(t *testing.T) {
+	directory := t.TempDir()
+	run := func(stdin string, words ...string) {
+		command := exec.Command("git", append([]string{"-C", directory}, words...)...)
+		command.Stdin = strings.NewReader(stdin)
+		if said, err := command.CombinedOutput(); err != nil {
+			t.Fatalf("git %v: %v: %s", words, err, said)
+		}
+	}
+	run("", "init", "--quiet", "--bare", "--initial-branch=main")
+	run("commit refs/heads/main\ncommitter x <x@x> 0 +0000\ndata 0\nM 644 inline a/index.yaml\ndata 2\nx\n\n", "fast-import", "--quiet")
+	for path, want := range map[string]int{"/a/index.yaml": 200, "/a/../a/index.yaml": 200, "/a": 404, "/none": 404, "/../HEAD": 404} {
+		answer := httptest.NewRecorder()
+		committed(directory).ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "http://charts"+path, nil))
+		if answer.Code != want {
+			t.Errorf("%s: got %d, want %d", path, answer.Code, want)
 		}
 	}
 }

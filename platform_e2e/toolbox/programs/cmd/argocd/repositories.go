@@ -19,11 +19,15 @@ type Repository struct {
 	// URLs are its spellings; Argo CD takes `.git`, ssh and case for the same.
 	URLs      []string `json:"urls"`
 	Directory string   `json:"directory"`
+	// Revisions are those that it has; without any it is taken for every one, as a working tree is.
+	Revisions []string `json:"revisions"`
 }
 
 // checkout is a directory that Applications are rendered from: a repository's copy, or an unpacked chart.
 type checkout struct {
 	directory string
+	// revisions are those that it is taken for; without any, every one.
+	revisions []string
 	// outside is the link that leads out of it, if there is one.
 	outside error
 	// files are what Git would have checked out; rendering may add others.

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -29,9 +30,8 @@ var combined = resource.MustParse("10M")
 // workshop has what Applications are made of.
 type workshop struct {
 	config *Config
-	// repositories are their copies by Argo CD's normal form of their URLs.
-	repositories map[string]*checkout
-	paths        utilio.TempPaths
+	// repositories are their copies by Argo CD's normal form of their URLs; of one there may be several revisions.
+	repositories map[string][]*checkout
 	apiVersions  []string
 	// unpacked are the charts by their archives.
 	unpacked  map[string]*checkout
@@ -40,7 +40,7 @@ type workshop struct {
 
 func newWorkshop(config *Config) (*workshop, error) {
 	w := &workshop{
-		config: config, repositories: map[string]*checkout{}, paths: utilio.NewRandomizedTempPaths(os.TempDir()),
+		config: config, repositories: map[string][]*checkout{},
 		apiVersions: append(builtIn(), config.APIVersions...), unpacked: map[string]*checkout{},
 	}
 	for _, each := range config.Repositories {
@@ -48,21 +48,37 @@ func newWorkshop(config *Config) (*workshop, error) {
 		if err != nil {
 			return nil, err
 		}
+		found.revisions = each.Revisions
 		for _, url := range each.URLs {
-			w.repositories[git.NormalizeGitURL(url)] = found
-			w.paths.Add(git.NormalizeGitURL(url), found.directory)
+			name := git.NormalizeGitURL(url)
+			w.repositories[name] = append(w.repositories[name], found)
 		}
 	}
 	return w, nil
 }
 
-// repository returns a repository's copy.
-func (w *workshop) repository(url string) (*checkout, error) {
-	found := w.repositories[git.NormalizeGitURL(url)]
-	if found == nil {
-		return nil, &Problem{Reason: noRepository, Text: url}
+// repository returns a repository's copy at a revision: one of just that, else one that is taken for every revision.
+func (w *workshop) repository(url, revision string) (*checkout, error) {
+	if revision == "" {
+		revision = "HEAD"
 	}
-	return found, found.allowed()
+	var found *checkout
+	there := w.repositories[git.NormalizeGitURL(url)]
+	for _, each := range there {
+		if slices.Contains(each.revisions, revision) {
+			return each, each.allowed()
+		}
+		if found == nil && len(each.revisions) == 0 {
+			found = each
+		}
+	}
+	switch {
+	case found != nil:
+		return found, found.allowed()
+	case len(there) > 0:
+		return nil, &Problem{Reason: noRepository, Text: url + " at " + revision}
+	}
+	return nil, &Problem{Reason: noRepository, Text: url}
 }
 
 func (w *workshop) application(object json.RawMessage) ([]Rendered, error) {
@@ -110,7 +126,7 @@ func (w *workshop) source(application *v1alpha1.Application, source *v1alpha1.Ap
 	}
 	if several && source.Path == "" && source.Chart == "" {
 		// Argo CD renders nothing of a source that only lends its files; of a repository it still asks for the revision.
-		if _, err := w.repository(source.RepoURL); !source.IsOCI() && err != nil {
+		if _, err := w.repository(source.RepoURL, source.TargetRevision); !source.IsOCI() && err != nil {
 			return nil, err
 		}
 		return &Rendered{Type: "Ref"}, nil
@@ -119,7 +135,7 @@ func (w *workshop) source(application *v1alpha1.Application, source *v1alpha1.Ap
 	if err != nil {
 		return nil, err
 	}
-	lenders, err := w.lenders(source, references, several)
+	lenders, paths, err := w.lenders(source, references, several)
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +159,7 @@ func (w *workshop) source(application *v1alpha1.Application, source *v1alpha1.Ap
 		RefSources:         references,
 		ProjectName:        application.Spec.GetProject(),
 		ProjectSourceRepos: []string{"*"},
-	}, false, git.NoopCredsStore{}, combined, w.paths)
+	}, false, git.NoopCredsStore{}, combined, paths)
 	if err != nil {
 		return nil, explained(err, source, from, directory)
 	}
@@ -177,7 +193,7 @@ func (w *workshop) place(source *v1alpha1.ApplicationSource) (from *checkout, di
 		}
 		return from, from.directory, nil
 	default:
-		from, err = w.repository(source.RepoURL)
+		from, err = w.repository(source.RepoURL, source.TargetRevision)
 	}
 	if err != nil {
 		return nil, "", err
@@ -186,10 +202,11 @@ func (w *workshop) place(source *v1alpha1.ApplicationSource) (from *checkout, di
 	return from, directory, err
 }
 
-// lenders returns the repositories that a source's values come from (runManifestGenAsync).
-func (w *workshop) lenders(source *v1alpha1.ApplicationSource, references v1alpha1.RefTargetRevisionMapping, several bool) ([]*checkout, error) {
+// lenders returns the repositories that a source's values come from (runManifestGenAsync), and where Argo CD's code finds them.
+func (w *workshop) lenders(source *v1alpha1.ApplicationSource, references v1alpha1.RefTargetRevisionMapping, several bool) ([]*checkout, utilio.TempPaths, error) {
+	paths := utilio.NewRandomizedTempPaths(os.TempDir())
 	if source.Helm == nil {
-		return nil, nil
+		return nil, paths, nil
 	}
 	named := append([]string{}, source.Helm.ValueFiles...)
 	for _, parameter := range source.Helm.FileParameters {
@@ -199,7 +216,7 @@ func (w *workshop) lenders(source *v1alpha1.ApplicationSource, references v1alph
 	revisions := map[*checkout]string{}
 	for _, each := range named {
 		if parsed, err := url.Parse(each); err == nil && parsed.Scheme != "" {
-			return nil, &Problem{Reason: noRepository, Text: each}
+			return nil, nil, &Problem{Reason: noRepository, Text: each}
 		}
 		if !several || !strings.HasPrefix(each, "$") {
 			continue
@@ -207,20 +224,21 @@ func (w *workshop) lenders(source *v1alpha1.ApplicationSource, references v1alph
 		name := strings.Split(each, "/")[0]
 		target := references[name]
 		if target == nil {
-			return nil, fmt.Errorf("source referenced %q, which is not one of the available sources", name)
+			return nil, nil, fmt.Errorf("source referenced %q, which is not one of the available sources", name)
 		}
 		if target.Chart != "" {
-			return nil, errors.New("source has a 'chart' field defined, but Helm charts are not yet not supported for 'ref' sources")
+			return nil, nil, errors.New("source has a 'chart' field defined, but Helm charts are not yet not supported for 'ref' sources")
 		}
-		lender, err := w.repository(target.Repo.Repo)
+		lender, err := w.repository(target.Repo.Repo, target.TargetRevision)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if revision, there := revisions[lender]; there && revision != target.TargetRevision {
-			return nil, fmt.Errorf("cannot reference multiple revisions for the same repository (%s references %q besides %q)", name, target.TargetRevision, revision)
+			return nil, nil, fmt.Errorf("cannot reference multiple revisions for the same repository (%s references %q besides %q)", name, target.TargetRevision, revision)
 		}
 		revisions[lender] = target.TargetRevision
+		paths.Add(git.NormalizeGitURL(target.Repo.Repo), lender.directory)
 		every = append(every, lender)
 	}
-	return every, nil
+	return every, paths, nil
 }
