@@ -94,7 +94,13 @@ def deploy(
     """
     began = time.monotonic()
     layer.demand_unchanged()
-    commit = git.publish(layer.directory, pool_map=pool_map, also_own=layer.urls, not_judged=_files_not_judged(layer))
+    commit = git.publish(
+        layer.directory,
+        pool_map=pool_map,
+        also_own=layer.urls,
+        not_judged=_files_not_judged(layer),
+        without=layer.taken_out,
+    )
     # Nor may a file have changed while it was read for the commit.
     layer.demand_unchanged()
     kept = commit.before is not None
@@ -126,7 +132,8 @@ def _files_not_judged(layer: Layer) -> frozenset[str]:
     top = paths.repository_of(layer.directory)
     files = {each.file for each in layer.projects} | {each.file for each in layer.applicationsets}
     files |= {each.file for each in layer.applications}
-    judged = {top / file for file in files - {each.file for each in layer.not_judged}}
+    apart = {each.file for each in layer.not_judged} | {each.foundation.application.file for each in layer.taking.taken}
+    judged = {top / file for file in files - apart}
     return frozenset(path.relative_to(layer.directory).as_posix() for path in layer.files if path not in judged)
 
 
@@ -147,7 +154,8 @@ def apply_roots(
 ) -> Roots:
     """Apply the AppProjects, Applications and ApplicationSets of the layer's roots as they are served, by server-side apply.
 
-    What is not judged is not applied: what it would make here nobody has looked at. Argo CD makes what others have of it.
+    What is not judged is not applied: what it would make here nobody has looked at. Argo CD makes what others have of it. Nor are
+    Applications that are nothing but a foundation, which is there already.
 
     Begins as soon as Argo CD's kinds are served; its controllers need not run yet.
 
@@ -169,7 +177,7 @@ def apply_roots(
     if layer.rendered_roots:
         served.append(("the rendered roots", git.served(list(layer.rendered_roots), layer.urls)))
     objects = [document.data for file, text in served for document in yamlfile.parse(text, file)]
-    apart = {each.identity for each in layer.not_judged}
+    apart = {each.identity for each in layer.aside}
     wanted = [obj for kind in _ORDER for obj in _flat(objects) if f"{obj.get('apiVersion')}/{obj.get('kind')}" == kind]
     wanted = [obj for obj in map(_placed, wanted) if obj is not None and _identity(obj) not in apart]
     roots = _Roots(kube, wanted, given_up)

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from platform_e2e import shell
 from platform_e2e.errors import BrokenHarness, WrongUsage
@@ -100,6 +101,7 @@ class GitServer:
         pool_map: Mapping[str, str] | None = None,
         also_own: Sequence[str] = (),
         not_judged: AbstractSet[str] = frozenset(),
+        without: Mapping[str, bytes | None] = MappingProxyType({}),
     ) -> Commit:
         """Serve the working tree's layer, including uncommitted changes.
 
@@ -111,6 +113,7 @@ class GitServer:
             pool_map: ClusterFacts.pool_map.
             also_own: further repoURLs that refer to this layer.
             not_judged: files, relative to the layer, with an object that is not judged.
+            without: files as they are without the layer's foundations, which are installed by themselves; None for one that is removed.
 
         Raises:
             SourceError: the layer reads a source that cannot be served.
@@ -118,11 +121,17 @@ class GitServer:
         """
         files = files_of(layer_directory)
         plain = {name: file.content for name, file in files.items() if file.mode != "120000"}
+        left = {name: content for name, content in without.items() if name in plain}
+        plain |= {name: content for name, content in left.items() if content is not None}
+        plain = {name: content for name, content in plain.items() if left.get(name, content) is not None}
         new = transform(plain, url=self.url, pool_map=pool_map, also_own=also_own, not_judged=not_judged)
-        changes: dict[str, File | None] = {name: File(text, files[name].mode) for name, text in new.files.items()}
+        changes: dict[str, File | None] = {
+            name: None if content is None else File(content, files[name].mode) for name, content in left.items()
+        }
+        changes |= {name: File(text, files[name].mode) for name, text in new.files.items()}
         steps = (
             PlannedCommit("The layer as it is in the working tree", files, whole=True),
-            PlannedCommit(message(new), changes),
+            PlannedCommit(message(new, sorted(left)), changes),
         )
         branches = sorted({BRANCH, *new.branches})
         with self.repository.lock(_branch_lock(BRANCH)):

@@ -134,9 +134,15 @@ def transform(
     )
 
 
-def message(transformed: Transformed) -> str:
-    """Return the message of the commit with the changes, one line for each."""
-    lines = [str(change) for change in transformed.changes]
+def message(transformed: Transformed, without: Sequence[str] = ()) -> str:
+    """Return the message of the commit with the changes, one line for each.
+
+    Args:
+        transformed: the changes.
+        without: files from which a foundation was taken out.
+    """
+    lines = [f"{file}: without the foundation that is installed by itself" for file in without]
+    lines += [str(change) for change in transformed.changes]
     return "\n".join(["Serve the layer inside the cluster", "", *(lines or ["Nothing had to be changed."]), ""])
 
 

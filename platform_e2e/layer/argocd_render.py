@@ -165,6 +165,7 @@ def _laid(root: Path, material: Material) -> dict[str, Any]:
     repositories = []
     for number, repository in enumerate(material.repositories):
         copies.copy(repository.directory, root / "repositories" / str(number), owner)
+        copies.change(root / "repositories" / str(number), repository.changed, owner)
         repositories.append({"urls": repository.urls, "directory": f"repositories/{number}"})
     charts = []
     for number, chart in enumerate(material.charts):

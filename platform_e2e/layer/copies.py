@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +61,30 @@ def copy(source: Path, target: Path, owner: int | None) -> None:
         raise WrongUsage(
             f"{source} cannot be read: {error.filename}: {error.strerror}", "let this user read all files of the layer"
         ) from error
+
+
+def change(copied: Path, changed: Mapping[str, bytes | None], owner: int | None) -> None:
+    """Change files of a copy.
+
+    Args:
+        copied: the copy, which may have links: nothing is written through one.
+        changed: the new content of files, by path from the root; None removes the file.
+        owner: user and group that get what is made; None leaves it to this user.
+    """
+    for name, content in changed.items():
+        path = copied / name
+        if any(above.is_symlink() for above in path.parents if above.is_relative_to(copied)):
+            continue
+        if path.is_symlink() or path.is_file():
+            path.unlink()
+        if content is None:
+            continue
+        made = [above for above in path.parents if not above.exists()]
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        path.write_bytes(content)
+        path.chmod(0o644)
+        for each in (*made, path) if owner is not None else ():
+            os.chown(each, owner or 0, owner or 0)
 
 
 def _copied(source: Path, target: Path, room: _Room, depth: int) -> Iterator[Path]:

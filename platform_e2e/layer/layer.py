@@ -19,6 +19,7 @@ from platform_e2e.layer.not_judged import Accepted, NotJudged
 from platform_e2e.layer.objects import Exemption, Rendered
 from platform_e2e.layer.releases import Release
 from platform_e2e.layer.renderer import Engine
+from platform_e2e.layer.taking import Taking
 from platform_e2e.layer.unread import Unread
 
 _NAMED = 5
@@ -51,6 +52,7 @@ class Layer:
         accepted: of which of these the team accepts that they are not judged.
         contents: the SHA-256 of each file when the reading began, by its path relative to the layer.
         besides: a directory whose files are not compared, because the run itself writes there.
+        taking: the foundations that were taken out of it.
     """
 
     directory: Path
@@ -74,6 +76,7 @@ class Layer:
     accepted: tuple[Accepted, ...] = ()
     contents: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     besides: Path | None = field(default=None, repr=False, compare=False)
+    taking: Taking = field(default_factory=Taking, repr=False, compare=False)
 
     @property
     def rendered_by(self) -> tuple[str, ...]:
@@ -86,14 +89,27 @@ class Layer:
             theirs = release.app_version.removeprefix("v")
             if release.chart == "argo-cd" and theirs.split(".")[:2] != engine.argocd.split(".")[:2]:
                 said.append(f"warning: it is for Argo CD {theirs}, which may render it otherwise")
+        if self.taking.taken:
+            said.append(f"foundations taken from it: {', '.join(map(str, self.taking.taken))}")
+            said += [f"warning: {text}" for each in self.taking.taken for text in each.remarks]
         own = [f"{release.chart} {release.version}" for release in self.releases if release.brought]
         if own:
-            said.append(f"it lists no foundations, so these are the harness's own: {', '.join(own)}")
+            said.append(f"it has no foundations of these kinds, so they are the harness's own: {', '.join(own)}")
         if self.options_left_out:
             said.append(
                 f"warning: kustomize is not given {', '.join(self.options_left_out)}: what needs it is not judged"
             )
         return tuple(said)
+
+    @property
+    def aside(self) -> tuple[NotJudged, ...]:
+        """Return what is not judged, with the Applications that are nothing but a foundation: the cluster may have these, too."""
+        return (*self.not_judged, *self.taking.aside)
+
+    @property
+    def taken_out(self) -> Mapping[str, bytes | None]:
+        """Return the files as they are without the foundations that were taken out of them, by path from the layer's directory."""
+        return self.taking.changed
 
     def of_kind(self, kind: str) -> tuple[Rendered, ...]:
         """Return the rendered objects of one kind, given alone (Service) or with its group and version (v1/Service).

@@ -9,16 +9,30 @@ from typing import Any
 
 from platform_e2e import paths
 from platform_e2e.finding import Promise
-from platform_e2e.layer import api_versions, build_options, inventory, place, releases, rendering, tree, unread
+from platform_e2e.layer import (
+    api_versions,
+    build_options,
+    foundation_values,
+    inventory,
+    place,
+    releases,
+    rendering,
+    taking,
+    tree,
+    unread,
+)
 from platform_e2e.layer.allowed_options import allowed_options
 from platform_e2e.layer.applications import Application
 from platform_e2e.layer.applicationsets import ApplicationSet
+from platform_e2e.layer.foundation_forms import Form
+from platform_e2e.layer.foundation_values import Told
 from platform_e2e.layer.layer import Layer
 from platform_e2e.layer.objects import Exemption, Rendered, described, exemptions
 from platform_e2e.layer.place import Place
 from platform_e2e.layer.reading import Reading
 from platform_e2e.layer.releases import Release
 from platform_e2e.layer.renderer import Engine, Material, Render, Renderer, Rendering, Repository
+from platform_e2e.layer.taking import Taken, Taking
 from platform_e2e.layer.unread import Unread
 
 
@@ -55,8 +69,8 @@ def load(
     options, known, assumed = build_options.given(begins)
     made_of = _material(begins, listed, material or Material(()), options)
     _, left_out = allowed_options(made_of.build_options)
-    found, engine = _read(begins, renderer, made_of, left_out, options_known=known)
-    reasons = begins.reasons
+    found, engine = _read(begins, renderer, made_of, left_out, options_known=known, take=not listed)
+    reasons = (*begins.reasons, *_taken(found.taking))
     if not found.rendered:
         found.nothing(begins.reasons)
     every = tuple(sorted(found.rendered.values(), key=lambda application: application.name))
@@ -65,9 +79,11 @@ def load(
     )
     rendered = tuple(rendered for application in every for rendered in application.objects)
     if not listed:
-        listed = releases.brought(each.object for each in rendered)
-        names = ", ".join(f"{each.chart} {each.version}" for each in listed)
-        reasons = (*reasons, f"{releases.FILE} is not there, so the harness brings {names}")
+        listed = tuple(each.release for each in found.taking.taken)
+        own = releases.brought((each.object for each in rendered), listed)
+        names = ", ".join(f"{each.chart} {each.version}" for each in own)
+        reasons = (*reasons, f"the layer has no {names}, so the harness brings it") if own else reasons
+        listed = (*listed, *own)
     left = unread.unread(root, files, found.read | _by_hand(begins), found.environments)
     return Layer(
         directory=root,
@@ -91,22 +107,33 @@ def load(
         begins=(*reasons, *assumed, *looked.left_out),
         contents=contents,
         besides=apart,
+        taking=found.taking,
     )
 
 
 def _read(
-    begins: Place, renderer: Renderer, made_of: Material, left_out: tuple[str, ...], *, options_known: bool
+    begins: Place, renderer: Renderer, made_of: Material, left_out: tuple[str, ...], *, options_known: bool, take: bool
 ) -> tuple[Reading, Engine]:
-    """Read all, charts as often as they must be told of further APIs: those of the CRDs that the layer itself installs."""
+    """Read all, charts as often as they must be told of further APIs: those of the CRDs that the layer itself installs.
+
+    What is recognised as a foundation is taken out of what is read after the first time.
+    """
     inflates = {"Helm", "Kustomize"} if "--enable-helm" in made_of.build_options.split() else {"Helm"}
     known: dict[str, Rendering] = {}
-    for _ in range(_ROUNDS):
-        found = Reading(begins.repository, options_left_out=left_out, options_known=options_known)
+    taken = Taking()
+    for number in range(_ROUNDS):
+        found = Reading(begins.repository, options_left_out=left_out, options_known=options_known, taking=taken)
         with renderer(made_of) as render:
             once = _Once(render, known)
             for each in begins.roots:
                 found.begin(each, begins.urls[0], once)
             found.render(once)
+        if take and number == 0 and found.foundations:
+            taken = _take(begins, renderer, made_of, found)
+            made_of = _without_foundations(made_of, taken)
+            known = {} if taken.changed else known
+            if taken.taken or taken.said:
+                continue
         found.leave_out_others(begins.said.content.destinations)
         every = (rendered for application in found.rendered.values() for rendered in application.objects)
         more = [name for name in api_versions.of_layer(every) if name not in made_of.api_versions]
@@ -116,6 +143,51 @@ def _read(
         made_of = replace(made_of, api_versions=(*made_of.api_versions, *more))
         known = {key: made for key, made in known.items() if key not in asking}
     return found, once.engine
+
+
+def _take(begins: Place, renderer: Renderer, made_of: Material, found: Reading) -> Taking:
+    """Return the foundations that were met, as they are installed, with what of the layer is left."""
+    root = begins.repository
+    elsewhere = found.elsewhere(begins.said.content.destinations)
+    wanted = taking.chosen(found.foundations, elsewhere, found.applications)
+    said = list(wanted.said)
+    own, *others = made_of.repositories
+    telling = replace(
+        made_of,
+        repositories=(replace(own, changed=foundation_values.laid(root, wanted.installed)), *others),
+        build_options="--enable-helm --load-restrictor=LoadRestrictionsNone",
+    )
+    with renderer(telling) as render:
+        asked = [each for each in wanted.installed if each.form is not Form.MANIFESTS]
+        told = dict(zip(map(id, asked), foundation_values.told(asked, begins.urls[0], root, render), strict=True))
+    taken = []
+    for each in wanted.installed:
+        values = told.get(id(each), Told({}))
+        if foundation_values.disabled(each, values.values):
+            said.append(f"{each.label} ({each.place}) is not a foundation: its condition {each.condition} is false")
+            continue
+        release, remarks = taking.release_of(each, values.values)
+        taken.append(Taken(each, release, (*remarks, *(f"{each.label}: {text}" for text in values.lacking))))
+    charts = {each.foundation.chart for each in taken}
+    return taking.take(root, taken, [each for each in wanted.again if each.chart in charts], said)
+
+
+def _without_foundations(made_of: Material, taken: Taking) -> Material:
+    """Return what the layer is rendered from without its foundations, and with the APIs that they bring."""
+    own, *others = made_of.repositories
+    releases = [each.release for each in taken.taken]
+    names = [name for name in api_versions.of_foundations(releases) if name not in made_of.api_versions]
+    changed = replace(own, changed=taken.changed)
+    return replace(made_of, repositories=(changed, *others), api_versions=(*made_of.api_versions, *names))
+
+
+def _taken(taken: Taking) -> tuple[str, ...]:
+    """Say which foundations were taken from where, what is not as in production, and what was not taken, one sentence each."""
+    every = [
+        f"{each} is taken as a foundation: it is installed first, and left out of what is served"
+        for each in taken.taken
+    ]
+    return (*every, *(text for each in taken.taken for text in each.remarks), *taken.said)
 
 
 @dataclass(frozen=True)

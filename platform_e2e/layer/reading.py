@@ -12,11 +12,13 @@ from platform_e2e.layer import (
     applications,
     applicationsets,
     destinations,
+    foundation_forms,
     kustomize,
     manifests,
     own_annotations,
     rendering,
     shapes,
+    taking,
     unread,
     yamlfile,
 )
@@ -25,11 +27,13 @@ from platform_e2e.layer.applicationsets import ApplicationSet, Environment
 from platform_e2e.layer.destinations import Destination
 from platform_e2e.layer.errors import LayerError, NothingRendered, OddShape, WrongAnnotation, refuse
 from platform_e2e.layer.field_locations import Written
+from platform_e2e.layer.foundation_forms import Foundation
 from platform_e2e.layer.not_judged import NotJudged
 from platform_e2e.layer.objects import Rendered, described
 from platform_e2e.layer.place import Root
 from platform_e2e.layer.renderer import Problem, Reason, Render, Rendering
 from platform_e2e.layer.survey import CHART
+from platform_e2e.layer.taking import Taking
 from platform_e2e.layer.units import Kind
 from platform_e2e.layer.yamlfile import Document
 
@@ -50,6 +54,8 @@ class Reading:
         root: the root of the repository.
         options_left_out: of argocd-cm's `kustomize.buildOptions`, what was not given to kustomize.
         options_known: whether the repository has the configuration of its Argo CD.
+        taking: the foundations that are taken out of it.
+        foundations: those that were met.
         applications: all that were met.
         rendered: those that were rendered, with their objects.
         sets: ApplicationSets that are to be expanded.
@@ -67,6 +73,8 @@ class Reading:
     root: Path
     options_left_out: tuple[str, ...] = ()
     options_known: bool = True
+    taking: Taking = field(default_factory=Taking)
+    foundations: list[Foundation] = field(default_factory=list)
     applications: dict[_Key, Application] = field(default_factory=dict)
     rendered: dict[_Key, Application] = field(default_factory=dict)
     sets: list[Document] = field(default_factory=list)
@@ -102,6 +110,7 @@ class Reading:
                 manifest = root.application(url)
                 file = paths.in_repository(path, self.root)
                 application = applications.parse(Document(manifest, file, 1))
+                self.foundations += foundation_forms.found_in(self.root, application)
                 (made,) = render([manifest])
                 try:
                     if made.problem is not None:
@@ -150,9 +159,21 @@ class Reading:
                 self._expand(document, made)
             waiting = [key for key in self.applications if key not in done]
             done.update(waiting)
-            every = [self.applications[key] for key in waiting]
+            every = [self._without_foundations(self.applications[key]) for key in waiting]
+            every = [each for each in every if taking.key_of(each) not in self.taking.apart]
             for application, made in zip(every, render([each.manifest for each in every]), strict=True):
                 self._rendered(application, made)
+
+    def _without_foundations(self, application: Application) -> Application:
+        """Take note of an Application's foundations, and return the Application as it is without those that are taken out."""
+        self.foundations += foundation_forms.found_in(self.root, application)
+        gone = self.taking.without.get(taking.key_of(application), frozenset())
+        if taking.key_of(application) in self.taking.apart:
+            self.read |= {below for source in application.sources for below in unread.below(self.root, source.path)}
+        if not gone:
+            return application
+        left = tuple(source for index, source in enumerate(application.sources) if index not in gone)
+        return replace(application, manifest=self.taking.rest_of(application), sources=left)
 
     def _expand(self, document: Document, made: Rendering) -> None:
         name = described("ApplicationSet", *_named(document)[::-1])
@@ -218,18 +239,27 @@ class Reading:
             for each in made_of.kustomizations
         )
 
+    def elsewhere(self, named: Sequence[str]) -> dict[_Key, str]:
+        """Return the Applications that are for another cluster, and why.
+
+        Args:
+            named: servers and names that are the cluster under test, as the team says.
+        """
+        aims = destinations.judge((_destination(each) for each in self.applications.values()), named)
+        every = {key: aims[_destination(application)] for key, application in self.applications.items()}
+        return {key: aim.why for key, aim in every.items() if not aim.here}
+
     def leave_out_others(self, named: Sequence[str]) -> None:
         """Leave out the Applications that are for another cluster.
 
         Args:
             named: servers and names that are the cluster under test, as the team says.
         """
-        aims = destinations.judge((_destination(each) for each in self.applications.values()), named)
-        for key, application in self.applications.items():
-            aim = aims[_destination(application)]
-            if not aim.here and key in self.rendered:
+        for key, why in self.elsewhere(named).items():
+            application = self.applications[key]
+            if key in self.rendered:
                 del self.rendered[key]
-                error = rendering.error_at(application, ("spec", "destination"), f"{application}: {aim.why}", "")
+                error = rendering.error_at(application, ("spec", "destination"), f"{application}: {why}", "")
                 self._refuse(str(application), Reason.DESTINATION, error)
 
     def _refuse_file(self, error: LayerError) -> None:

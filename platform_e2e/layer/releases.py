@@ -41,7 +41,8 @@ class Release:
         app_version: version of the product in it.
         namespace: that it is installed into.
         values: the values file, an absolute path.
-        brought: whether the harness brings it, since the layer lists no foundations; its metrics are then promised by none.
+        brought: whether the harness brings it, since the layer has none; its metrics are then promised by none.
+        place: file and line of what in the layer was taken for it; empty for one that a foundations.yaml lists.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Release:
     namespace: str
     values: Path
     brought: bool = False
+    place: str = ""
 
     def __str__(self) -> str:
         """Name it as findings do."""
@@ -86,16 +88,18 @@ def read(root: Path) -> tuple[Release, ...]:
     return tuple(found)
 
 
-def brought(objects: Iterable[Mapping[str, Any]]) -> tuple[Release, ...]:
-    """Return the releases that the harness brings to a layer that lists none: Argo CD, and those whose kinds it uses.
+def brought(objects: Iterable[Mapping[str, Any]], have: Iterable[Release] = ()) -> tuple[Release, ...]:
+    """Return the releases that the harness brings to a layer that does not have them: Argo CD, and those whose kinds it uses.
 
     They are those of this project's own layer.
 
     Args:
         objects: of the layer, rendered.
+        have: the releases that it has.
     """
+    there = {release.chart for release in have}
     used = {chart for each in objects for chart in _needed(each)} | {"argo-cd"}
-    return tuple(replace(release, brought=True) for release in read(OWN) if release.chart in used)
+    return tuple(replace(release, brought=True) for release in read(OWN) if release.chart in used - there)
 
 
 def _needed(data: Mapping[str, Any]) -> Iterator[str]:
@@ -114,7 +118,7 @@ def _release(root: Path, document: Document, index: int) -> Release:
     if not isinstance(entry, dict):
         raise document.error("a release must be a mapping", at=at)
     given: dict[str, Any] = {_KEYS.get(str(key), str(key)): value for key, value in entry.items()}
-    known = {field.name for field in fields(Release)} - {"brought"}
+    known = {field.name for field in fields(Release)} - {"brought", "place"}
     name = given.get("name", "without a name")
     for key in given:
         if key not in known:

@@ -46,10 +46,12 @@ class Repository:
     Attributes:
         directory: its root, an absolute path.
         urls: its spellings; those that Argo CD takes for the same (`.git`, ssh, case) need not be among them.
+        changed: files that are to be rendered otherwise than they are, by path from the root; None for one that is not there.
     """
 
     directory: Path
     urls: tuple[str, ...]
+    changed: Mapping[str, bytes | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -202,7 +202,7 @@ def test_the_projects_of_applications_in_other_namespaces_are_argo_cds_own(kube:
     kube.objects[APPLICATION, "one"]["spec"]["project"] = "p"
     kube.put(APPPROJECT, project(2))
     one: Any = SimpleNamespace(namespace="team", name="one", generated_by="")
-    elsewhere: Any = SimpleNamespace(applications=(one,), applicationsets=(), not_judged=())
+    elsewhere: Any = SimpleNamespace(applications=(one,), applicationsets=(), aside=())
     with pytest.raises(Timeout, match="one: it was compared at 10:00:05, not since its project p was changed"):
         deploy.wait_converged(kube, elsewhere, SHA, timeline=timeline, timeout=0.1, projects={"p": 1})
 
