@@ -116,6 +116,7 @@ class Settings:
     trust: bool = False
     root: str | None = None
     require_all: bool = False
+    foundations: Path | None = None
 
     @property
     def roots(self) -> tuple[str, ...]:
@@ -248,6 +249,13 @@ OPTIONS: tuple[Option, ...] = (
         "what of the layer is applied by hand, from the root of its repository: a directory, kustomization, chart or file; several are allowed",
         _roots,
         several=True,
+    ),
+    Option(
+        "foundations",
+        "FILE",
+        "",
+        "a list like foundations.yaml: what it names is installed in place of what is found in the layer of the same charts",
+        _file,
     ),
     Option("keep", "WHEN", "never", "whether the cluster outlives the run: never, on-failure or always", _keep),
     Option(

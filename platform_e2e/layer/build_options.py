@@ -1,15 +1,18 @@
-"""Argo CD's `kustomize.buildOptions`, as the layer's own configuration of Argo CD has it."""
+"""What the layer's own configuration tells its Argo CD about rendering: `kustomize.buildOptions`, and how patterns of files are read."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from platform_e2e.layer import foundation_values, yamlfile
 from platform_e2e.layer.argo_objects import mapping, text
 from platform_e2e.layer.errors import LayerError
 from platform_e2e.layer.place import Place
+from platform_e2e.layer.releases import Release
 from platform_e2e.layer.survey import KUSTOMIZATIONS, Survey
 from platform_e2e.layer.team_file import NAME
 from platform_e2e.layer.yamlfile import Document
@@ -23,6 +26,11 @@ ENABLE_HELM = "--enable-helm"
 _HELM_CHARTS = re.compile(rb"""^["']?(?:helmCharts|helmChartInflationGenerator)["']?\s*:""", re.MULTILINE)
 
 VALUES = "foundations/values/argo-cd.yaml"
+
+GLOBBING = "applicationsetcontroller.enable.new.git.file.globbing"
+"""In argocd-cmd-params-cm: whether `*` in a pattern of a git generator's files stays within a directory."""
+
+_IN_PARAMS = (("configs", "params"), ("argo-cd", "configs", "params"))
 
 _CONFIGMAP = ("data",)
 _IN_VALUES = (("configs", "cm"), ("argo-cd", "configs", "cm"), ("server", "config"), ("argo-cd", "server", "config"))
@@ -70,6 +78,55 @@ def _found(place: Place, survey: Survey) -> BuildOptions | None:
     first = found[0]
     return BuildOptions(
         first.text, first.place, tuple((each.text, each.place) for each in found if each.text != first.text)
+    )
+
+
+def new_file_globbing(place: Place) -> bool:
+    """Tell whether the layer's Argo CD reads patterns of a git generator's files in the new way.
+
+    Args:
+        place: where the layer begins.
+    """
+    survey = Survey.of(place.directory, place.repository)
+    for path in survey.files:
+        if GLOBBING.encode() not in survey.content(path):
+            continue
+        try:
+            documents = survey.documents(path)
+        except LayerError:
+            continue
+        for document in documents:
+            data = mapping(document.data)
+            holders = [data.get("data")] if data.get("kind") == "ConfigMap" else []
+            for keys in _IN_PARAMS if "kind" not in data else ():
+                holder: object = data
+                for key in keys:
+                    holder = mapping(holder).get(key)
+                holders.append(holder)
+            if any(str(mapping(holder).get(GLOBBING)).lower() == "true" for holder in holders):
+                return True
+    return False
+
+
+def told(release: Release, options: str, *, globbing: bool) -> Release:
+    """Return a release of Argo CD that is told what the layer was rendered with, so that the cluster renders the same.
+
+    Args:
+        release: of the chart argo-cd, that the harness installs by values of its own making.
+        options: that the layer was rendered with.
+        globbing: whether patterns were read in the new way.
+    """
+    documents = yamlfile.parse(release.values.read_text(encoding="utf-8"), release.values.name)
+    values = dict(mapping(documents[0].data)) if documents else {}
+    configs = dict(mapping(values.get("configs")))
+    said: dict[str, dict[str, Any]] = {"cm": {KEY: options} if options else {}, "params": {}}
+    if globbing:
+        said["params"][GLOBBING] = True
+    changed = {name: {**mapping(configs.get(name)), **more} for name, more in said.items() if more}
+    if all(changed[name] == configs.get(name) for name in changed):
+        return release
+    return replace(
+        release, values=foundation_values.stored(release.chart, {**values, "configs": {**configs, **changed}})
     )
 
 

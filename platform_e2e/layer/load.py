@@ -43,6 +43,7 @@ def load(
     roots: Sequence[str] = (),
     besides: Path | None = None,
     material: Material | None = None,
+    foundations: Path | None = None,
 ) -> Layer:
     """Read a layer.
 
@@ -52,6 +53,7 @@ def load(
         roots: paths of what is applied by hand; found by default.
         besides: a directory that the run itself writes to: a change there is none of the layer.
         material: what there is besides the layer itself: charts and other repositories.
+        foundations: a file like foundations.yaml; what it lists stands in place of what the layer has of the same charts.
 
     Raises:
         LayerError, LayerErrors: nothing of the layer can be judged; the text has file and line of all that keeps it from that.
@@ -65,9 +67,11 @@ def load(
     apart = besides.resolve() if besides else None
     # Before anything is read, so that what is written meanwhile counts as changed.
     contents = tree.contents(root, files, apart)
-    listed = releases.read(begins.directory)
+    named = releases.read(begins.directory, foundations) if foundations else ()
+    listed = () if named else releases.read(begins.directory)
     options, known, assumed = build_options.given(begins)
-    made_of = _material(begins, listed, material or Material(()), options)
+    globbing = build_options.new_file_globbing(begins)
+    made_of = replace(_material(begins, named or listed, material or Material(()), options), new_file_globbing=globbing)
     _, left_out = allowed_options(made_of.build_options)
     found, engine = _read(begins, renderer, made_of, left_out, options_known=known, take=not listed)
     reasons = (*begins.reasons, *_taken(found.taking))
@@ -79,11 +83,16 @@ def load(
     )
     rendered = tuple(rendered for application in every for rendered in application.objects)
     if not listed:
-        listed = tuple(each.release for each in found.taking.taken)
+        instead = {each.chart for each in named}
+        listed = (*named, *(each.release for each in found.taking.taken if each.release.chart not in instead))
         own = releases.brought((each.object for each in rendered), listed)
         names = ", ".join(f"{each.chart} {each.version}" for each in own)
         reasons = (*reasons, f"the layer has no {names}, so the harness brings it") if own else reasons
-        listed = (*listed, *own)
+        passed = allowed_options(options)[0]
+        listed = tuple(
+            build_options.told(each, passed, globbing=globbing) if each.chart == ARGO_CD and each not in named else each
+            for each in (*listed, *own)
+        )
     left = unread.unread(root, files, found.read | _by_hand(begins), found.environments)
     return Layer(
         directory=root,
@@ -212,6 +221,9 @@ class _Once:
         self.known.update(zip(new, self.by(list(new.values())), strict=True))
         return [self.known[text] for text in texts]
 
+
+ARGO_CD = "argo-cd"
+"""The chart that renders the layer on the cluster."""
 
 _ROUNDS = 4
 """How often a layer is read: a chart may have a CRD only where another chart's is. One that never has enough is told no more."""

@@ -60,17 +60,18 @@ class Release:
         return f"release/{self.name} -n {self.namespace}"
 
 
-def read(root: Path) -> tuple[Release, ...]:
+def read(root: Path, file: Path | None = None) -> tuple[Release, ...]:
     """Return the layer's releases in the order of the file; none where it has no foundations.
 
     Args:
         root: the layer.
+        file: that the user names in its place; the values that it names are looked for beside it.
 
     Raises:
         LayerError: an entry lacks a field, has an unknown one, is there twice, its values file does not exist, or that
             has an unknown annotation of the harness.
     """
-    path = root / FILE
+    path, root = (root / FILE, root) if file is None else (file.resolve(), file.resolve().parent)
     if not path.exists():
         return ()
     documents = yamlfile.read(root, path)
@@ -81,7 +82,12 @@ def read(root: Path) -> tuple[Release, ...]:
     ):
         raise LayerError(paths.in_repository(path, root), 1, "must be one document with a list `releases`")
     document = documents[0]
-    found = [_release(root, document, index) for index in range(len(document.data["releases"]))]
+    found = [_release(path, root, document, index) for index in range(len(document.data["releases"]))]
+    if file is not None:
+        found = [
+            replace(release, place=f"{file}:{document.line_of('releases', index)}")
+            for index, release in enumerate(found)
+        ]
     for index, release in enumerate(found):
         if any(release.name == other.name for other in found[:index]):
             raise document.error(f"the release {release.name} is there twice", at=("releases", index))
@@ -112,7 +118,7 @@ def _needed(data: Mapping[str, Any]) -> Iterator[str]:
         yield "metallb"
 
 
-def _release(root: Path, document: Document, index: int) -> Release:
+def _release(file: Path, root: Path, document: Document, index: int) -> Release:
     entry: Any = document.data["releases"][index]
     at: tuple[str | int, ...] = ("releases", index)
     if not isinstance(entry, dict):
@@ -129,10 +135,10 @@ def _release(root: Path, document: Document, index: int) -> Release:
             raise document.error(f"the release {name} must have {shown} as a text", "quote numbers", at)
     if not tree.can_be(given["values"]):
         raise document.error(f"the release {name} has values in what no file can have as its path", at=(*at, "values"))
-    values = (root / FILE).parent / given["values"]
+    values = file.parent / given["values"]
     if not values.resolve().is_relative_to(root) or not values.is_file():
         problem = f"the release {name} has values in {given['values']}, which is not a file of the layer"
-        raise document.error(problem, "the path starts at foundations/", (*at, "values"))
+        raise document.error(problem, f"the path starts at {file.parent.name}/", (*at, "values"))
     # Read only to find what is wrong with it before a cluster is started.
     for each in yamlfile.read(root, values):
         own_annotations.check(each, "")

@@ -149,7 +149,7 @@ def _chart(root: Path, directory: Path, helm: Mapping[str, Any]) -> RenderedSour
         files = [chart.get("valuesFile"), *chart.get("additionalValuesFiles", ())]
         here = {"valueFiles": [name for name in files if name], "valuesObject": chart.get("valuesInline")}
         return _telling(root, directory, here)
-    if not (directory / "Chart.yaml").is_file():
+    if not (directory / "Chart.yaml").is_file() or not (directory / "templates").is_dir():
         return None
     if any(document.data.get("dependencies") for document in yamlfile.read(root, directory / "Chart.yaml")):
         raise _Refused(Reason.CHART, "a chart that it depends on")
