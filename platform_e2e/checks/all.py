@@ -136,7 +136,10 @@ def _services(context: CheckContext, view: CachedReader) -> Iterator[Finding]:
             yield from loadbalancer.typed(service)
     if context.whole:
         with context.skipped.skipping("checks of LoadBalancer Services"):
-            known = {(str(balancer.service.namespace), balancer.service.name) for balancer in layer.load_balancers()}
+            known = {
+                (str(balancer.service.namespace), balancer.service.name)
+                for balancer in layer.load_balancers(every=True)
+            }
             yield from loadbalancer.unplanned(view, known, TESTS, layer.aside)
 
 

@@ -11,10 +11,11 @@ from platform_e2e import paths
 from platform_e2e.addresses import AddressRange
 from platform_e2e.errors import WrongUsage
 from platform_e2e.finding import Cause
-from platform_e2e.layer import inventory, objects, tree
+from platform_e2e.layer import inventory, not_here, objects, tree
 from platform_e2e.layer.applications import Application
 from platform_e2e.layer.applicationsets import ApplicationSet, Environment
 from platform_e2e.layer.inventory import LoadBalancer, MetricsService, Pool
+from platform_e2e.layer.not_here import Brought
 from platform_e2e.layer.not_judged import Accepted, NotJudged
 from platform_e2e.layer.objects import Exemption, Rendered
 from platform_e2e.layer.releases import Release
@@ -53,6 +54,7 @@ class Layer:
         contents: the SHA-256 of each file when the reading began, by its path relative to the layer.
         besides: a directory whose files are not compared, because the run itself writes there.
         taking: the foundations that were taken out of it.
+        brought_pools: that the harness brings, where its addresses come from elsewhere; they are among `pools`.
     """
 
     directory: Path
@@ -76,6 +78,7 @@ class Layer:
     accepted: tuple[Accepted, ...] = ()
     contents: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     besides: Path | None = field(default=None, repr=False, compare=False)
+    brought_pools: Brought = field(default_factory=Brought)
     taking: Taking = field(default_factory=Taking, repr=False, compare=False)
 
     @property
@@ -95,6 +98,7 @@ class Layer:
         own = [f"{release.chart} {release.version}" for release in self.releases if release.brought]
         if own:
             said.append(f"it has no foundations of these kinds, so they are the harness's own: {', '.join(own)}")
+        said += [f"warning: {text}" for text in self.brought_pools.said]
         if self.options_left_out:
             said.append(
                 f"warning: kustomize is not given {', '.join(self.options_left_out)}: what needs it is not judged"
@@ -152,10 +156,15 @@ class Layer:
         """Return the IPv4 ranges of all pools, as written in Git."""
         return tuple(block for pool in self.pools for block in pool.ranges)
 
-    def load_balancers(self) -> tuple[LoadBalancer, ...]:
-        """Return every Service of type LoadBalancer: each promises to answer at an address of a pool."""
+    def load_balancers(self, *, every: bool = False) -> tuple[LoadBalancer, ...]:
+        """Return every Service of type LoadBalancer that is judged: each promises to answer at an address of a pool.
+
+        Args:
+            every: whether those are among them whose address comes from a controller that is not here.
+        """
         services = (service for service in self.of_kind("v1/Service") if service.spec.get("type") == "LoadBalancer")
-        return tuple(inventory.load_balancer(service) for service in services)
+        apart = set() if every else {each.object for each in self.not_judged}
+        return tuple(inventory.load_balancer(service) for service in services if str(service) not in apart)
 
     def monitors(self) -> tuple[Rendered, ...]:
         """Return every ServiceMonitor and PodMonitor: each promises to be scraped."""
@@ -163,7 +172,10 @@ class Layer:
 
     def metrics_services(self) -> tuple[MetricsService, ...]:
         """Return every port that a rendered Service calls metrics: each promises to have a monitor."""
-        return inventory.metrics_services(self.of_kind("v1/Service"))
+        every = inventory.metrics_services(self.of_kind("v1/Service"))
+        return tuple(
+            each for each in every if not any(not_here.scrapes(other, each.service) for other in self.rendered)
+        )
 
     def expected_environments(self) -> tuple[Environment, ...]:
         """Return the environments that must exist: all but the exempt."""

@@ -14,6 +14,7 @@ from platform_e2e.layer import (
     build_options,
     foundation_values,
     inventory,
+    not_here,
     place,
     releases,
     rendering,
@@ -76,7 +77,7 @@ def load(
     found, engine = _read(begins, renderer, made_of, left_out, options_known=known, take=not listed)
     reasons = (*begins.reasons, *_taken(found.taking))
     if not found.rendered:
-        found.nothing(begins.reasons)
+        found.nothing(reasons)
     every = tuple(sorted(found.rendered.values(), key=lambda application: application.name))
     every = tuple(
         replace(application, allowed_by=found.project_of(application)) for application in rendering.scoped(every)
@@ -93,6 +94,8 @@ def load(
             build_options.told(each, passed, globbing=globbing) if each.chart == ARGO_CD and each not in named else each
             for each in (*listed, *own)
         )
+    brought_pools = not_here.pools(rendered, listed, found.refused)
+    found.refused += not_here.not_judged(rendered, listed)
     left = unread.unread(root, files, found.read | _by_hand(begins), found.environments)
     return Layer(
         directory=root,
@@ -103,7 +106,8 @@ def load(
         projects=tuple(found.projects.values()),
         environments=tuple(found.environments),
         rendered=rendered,
-        pools=tuple(inventory.pool(pool) for pool in rendered if pool.kind == "IPAddressPool"),
+        pools=(*(inventory.pool(each) for each in rendered if each.kind == "IPAddressPool"), *brought_pools.pools),
+        brought_pools=brought_pools,
         exemptions=_exemptions(found, rendered, left),
         unread=left,
         not_judged=tuple(found.refused),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from platform_e2e import paths
-from platform_e2e.layer import own_annotations, tree, yamlfile
+from platform_e2e.layer import foundation_values, own_annotations, tree, yamlfile
 from platform_e2e.layer.errors import LayerError
 from platform_e2e.layer.yamlfile import Document
 
@@ -105,7 +105,35 @@ def brought(objects: Iterable[Mapping[str, Any]], have: Iterable[Release] = ()) 
     """
     there = {release.chart for release in have}
     used = {chart for each in objects for chart in _needed(each)} | {"argo-cd"}
-    return tuple(replace(release, brought=True) for release in read(OWN) if release.chart in used - there)
+    own = (replace(release, brought=True) for release in read(OWN) if release.chart in used - there)
+    return tuple(replace(each, values=_for_any_layer(each)) for each in own)
+
+
+_ANY_LAYER: Mapping[str, Mapping[str, Any]] = {
+    "kube-prometheus-stack": {
+        # Every monitor, whatever labels the layer's own Prometheus asks for; and no Grafana, which asks for a Secret of its layer.
+        "prometheus": {
+            "prometheusSpec": {
+                f"{kind}SelectorNilUsesHelmValues": False
+                for kind in ("serviceMonitor", "podMonitor", "probe", "rule", "scrapeConfig")
+            }
+        },
+        "grafana": {"enabled": False},
+    }
+}
+"""Values of the harness's own releases that fit its own layer alone, as any other layer needs them."""
+
+
+def _for_any_layer(release: Release) -> Path:
+    """Return the values with which the harness brings a release to a layer that is not its own."""
+    more = _ANY_LAYER.get(release.chart)
+    if more is None:
+        return release.values
+    documents = yamlfile.parse(release.values.read_text(encoding="utf-8"), release.values.name)
+    values = dict(documents[0].data)
+    for key, below in more.items():
+        values[key] = {**(values.get(key) or {}), **below} if key != "grafana" else below
+    return foundation_values.stored(release.chart, values)
 
 
 def _needed(data: Mapping[str, Any]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 
 class Reason(StrEnum):
-    """Why an Application or ApplicationSet is not rendered; `argocd-render` says all but TIME, OPTIONS, EMPTY and DESTINATION, which are told here."""
+    """Why an object is not judged; of an Application or ApplicationSet that is not rendered `argocd-render` says all but TIME, OPTIONS, EMPTY, DESTINATION, ADDRESS and MONITOR, which are told here."""
 
     SHAPE = "shape"
     """A field has another form than its kind asks for, of the object or of what it renders (`layer.shapes`)."""
@@ -37,6 +37,10 @@ class Reason(StrEnum):
     """It renders no object, or generates no Application: Argo CD takes that for a success, and nothing is there to judge."""
     DESTINATION = "destination"
     """It is for another cluster than the one under test."""
+    ADDRESS = "address"
+    """Its address comes from a controller that is not here."""
+    MONITOR = "monitor"
+    """It tells what to scrape in a way that is not compared with what is scraped."""
 
 
 @dataclass(frozen=True)
