@@ -100,6 +100,7 @@ def deploy(
         also_own=layer.urls,
         not_judged=_files_not_judged(layer),
         without=layer.taken_out,
+        renamed=layer.here.renamed,
     )
     # Nor may a file have changed while it was read for the commit.
     layer.demand_unchanged()
@@ -175,11 +176,12 @@ def apply_roots(
     files |= {app.file for app in layer.applications if app.generated_by is None}
     served = [(file, git.read(layer.relative(file))) for file in sorted(files & layer.by_hand)]
     if layer.rendered_roots:
-        served.append(("the rendered roots", git.served(list(layer.rendered_roots), layer.urls)))
+        served.append(("the rendered roots", git.served(list(layer.rendered_roots), layer.urls, layer.here.renamed)))
     objects = [document.data for file, text in served for document in yamlfile.parse(text, file)]
     apart = {each.identity for each in layer.aside}
     wanted = [obj for kind in _ORDER for obj in _flat(objects) if f"{obj.get('apiVersion')}/{obj.get('kind')}" == kind]
     wanted = [obj for obj in map(_placed, wanted) if obj is not None and _identity(obj) not in apart]
+    wanted = [*(dict(each) for each in layer.here.secrets), *wanted]
     roots = _Roots(kube, wanted, given_up)
     what = f"the API server takes {', '.join(_where(obj) for obj in wanted[:3])}{' and others' if wanted[3:] else ''}"
     poll(roots.apply, timeout=timeout, what=what)

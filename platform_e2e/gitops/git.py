@@ -102,6 +102,7 @@ class GitServer:
         also_own: Sequence[str] = (),
         not_judged: AbstractSet[str] = frozenset(),
         without: Mapping[str, bytes | None] = MappingProxyType({}),
+        renamed: Mapping[str, str] = MappingProxyType({}),
     ) -> Commit:
         """Serve the working tree's layer, including uncommitted changes.
 
@@ -113,6 +114,7 @@ class GitServer:
             pool_map: ClusterFacts.pool_map.
             also_own: further repoURLs that refer to this layer.
             not_judged: files, relative to the layer, with an object that is not judged.
+            renamed: servers and names of the cluster under test that Argo CD knows otherwise on it.
             without: files as they are without the layer's foundations, which are installed by themselves; None for one that is removed.
 
         Raises:
@@ -124,7 +126,9 @@ class GitServer:
         left = {name: content for name, content in without.items() if name in plain}
         plain |= {name: content for name, content in left.items() if content is not None}
         plain = {name: content for name, content in plain.items() if left.get(name, content) is not None}
-        new = transform(plain, url=self.url, pool_map=pool_map, also_own=also_own, not_judged=not_judged)
+        new = transform(
+            plain, url=self.url, pool_map=pool_map, also_own=also_own, not_judged=not_judged, renamed=renamed
+        )
         changes: dict[str, File | None] = {
             name: None if content is None else File(content, files[name].mode) for name, content in left.items()
         }
@@ -146,16 +150,23 @@ class GitServer:
             self._push(branches)
         return Commit(sha, layer, head, changed, changes=new.changes)
 
-    def served(self, objects: Sequence[Object], own: Sequence[str]) -> str:
+    def served(
+        self, objects: Sequence[Object], own: Sequence[str], renamed: Mapping[str, str] = MappingProxyType({})
+    ) -> str:
         """Return objects as a YAML text, with the references to the layer's repository as they are served.
 
         Args:
             objects: of Argo CD, as they were rendered.
             own: URLs of the layer's repository.
+            renamed: as for `publish`.
         """
         text = "\n---\n".join(json.dumps(each, indent=1) for each in objects)
         file = "rendered.yaml"
-        return transform({file: text.encode()}, url=self.url, also_own=own).files.get(file, text.encode()).decode()
+        return (
+            transform({file: text.encode()}, url=self.url, also_own=own, renamed=renamed)
+            .files.get(file, text.encode())
+            .decode()
+        )
 
     def commit(self, changes: Mapping[str, bytes | None], message: str, *, branch: str = BRANCH) -> str:
         """Commit and push changes of files, and return the new commit.

@@ -18,7 +18,7 @@ from platform_e2e.addresses import AddressRange
 from platform_e2e.errors import WrongUsage
 from platform_e2e.git.repository import COMMIT_OR_PREFIX
 from platform_e2e.git.urls import canonical
-from platform_e2e.gitops import pool_remap, repository_references, yaml_patches, yamledit
+from platform_e2e.gitops import cluster_names, pool_remap, repository_references, yaml_patches, yamledit
 from platform_e2e.gitops.repository_references import Place, Role
 
 BRANCH = "main"
@@ -83,6 +83,7 @@ def transform(
     pool_map: Mapping[str, str] | None = None,
     also_own: Sequence[str] = (),
     not_judged: AbstractSet[str] = frozenset(),
+    renamed: Mapping[str, str] | None = None,
 ) -> Transformed:
     """Return the layer's files with the changes for its own cluster.
 
@@ -93,6 +94,7 @@ def transform(
         also_own: further repoURLs that refer to this layer.
         not_judged: files with an object that is not judged: what cannot be served there stays as it is, and is not refused, since
             the verdict names the object.
+        renamed: servers and names of the cluster under test that Argo CD knows otherwise on it, with what it knows.
 
     Raises:
         SourceError: a source cannot be served; names every such source with its Application and file.
@@ -101,7 +103,9 @@ def transform(
     moves = pool_remap.ranges(pool_map or {})
     read: dict[str, list[yaml_patches.Fragment]] = {}
     for file, content in sorted(files.items()):
-        if not _YAML.fullmatch(file) or not _concerned(content, moves):
+        if not _YAML.fullmatch(file) or not (
+            _concerned(content, moves) or cluster_names.concerned(content, renamed or {})
+        ):
             continue
         try:
             read[file] = yaml_patches.read(file, content.decode("utf-8", errors="surrogateescape"))
@@ -122,6 +126,8 @@ def transform(
             wanted = [(place.owner, place.where, node, new) for place in repository_references.find(part)
                       for node, new in _served(place, own, url, also_own) if id(node) not in left]  # fmt: skip
             wanted += [(move.owner, move.where, move.node, move.value) for move in pool_remap.find(part, moves)]
+            wanted += [(move.owner, move.where, move.node, move.value)
+                       for move in cluster_names.find(part, renamed or {})]  # fmt: skip
             edits += part.edits([(node, new) for _, _, node, new in wanted])
             changes += [ValueChange(file, part.line(node), owner, where, str(node.value), new)
                         for owner, where, node, new in wanted]  # fmt: skip

@@ -14,6 +14,7 @@ from platform_e2e.finding import Cause
 from platform_e2e.layer import inventory, not_here, objects, tree
 from platform_e2e.layer.applications import Application
 from platform_e2e.layer.applicationsets import ApplicationSet, Environment
+from platform_e2e.layer.clusters import Here
 from platform_e2e.layer.inventory import LoadBalancer, MetricsService, Pool
 from platform_e2e.layer.not_here import Brought
 from platform_e2e.layer.not_judged import Accepted, NotJudged
@@ -54,6 +55,7 @@ class Layer:
         contents: the SHA-256 of each file when the reading began, by its path relative to the layer.
         besides: a directory whose files are not compared, because the run itself writes there.
         taking: the foundations that were taken out of it.
+        here: how the cluster under test is called on itself.
         brought_pools: that the harness brings, where its addresses come from elsewhere; they are among `pools`.
     """
 
@@ -79,6 +81,7 @@ class Layer:
     contents: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     besides: Path | None = field(default=None, repr=False, compare=False)
     brought_pools: Brought = field(default_factory=Brought)
+    here: Here = field(default_factory=Here, repr=False, compare=False)
     taking: Taking = field(default_factory=Taking, repr=False, compare=False)
 
     @property

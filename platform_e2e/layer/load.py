@@ -12,6 +12,7 @@ from platform_e2e.finding import Promise
 from platform_e2e.layer import (
     api_versions,
     build_options,
+    clusters,
     foundation_values,
     inventory,
     not_here,
@@ -25,6 +26,8 @@ from platform_e2e.layer import (
 from platform_e2e.layer.allowed_options import allowed_options
 from platform_e2e.layer.applications import Application
 from platform_e2e.layer.applicationsets import ApplicationSet
+from platform_e2e.layer.clusters import Cluster
+from platform_e2e.layer.destinations import form
 from platform_e2e.layer.foundation_forms import Form
 from platform_e2e.layer.foundation_values import Told
 from platform_e2e.layer.layer import Layer
@@ -33,6 +36,7 @@ from platform_e2e.layer.place import Place
 from platform_e2e.layer.reading import Reading
 from platform_e2e.layer.releases import Release
 from platform_e2e.layer.renderer import Engine, Material, Render, Renderer, Rendering, Repository
+from platform_e2e.layer.survey import Survey
 from platform_e2e.layer.taking import Taken, Taking
 from platform_e2e.layer.unread import Unread
 
@@ -45,6 +49,8 @@ def load(
     besides: Path | None = None,
     material: Material | None = None,
     foundations: Path | None = None,
+    here: Sequence[str] = (),
+    known_clusters: Path | None = None,
 ) -> Layer:
     """Read a layer.
 
@@ -55,6 +61,9 @@ def load(
         besides: a directory that the run itself writes to: a change there is none of the layer.
         material: what there is besides the layer itself: charts and other repositories.
         foundations: a file like foundations.yaml; what it lists stands in place of what the layer has of the same charts.
+
+        here: names and servers of clusters that are the one under test; platform-e2e.yaml says them by default.
+        known_clusters: a file with clusters that Argo CD knows.
 
     Raises:
         LayerError, LayerErrors: nothing of the layer can be judged; the text has file and line of all that keeps it from that.
@@ -74,7 +83,9 @@ def load(
     globbing = build_options.new_file_globbing(begins)
     made_of = replace(_material(begins, named or listed, material or Material(()), options), new_file_globbing=globbing)
     _, left_out = allowed_options(made_of.build_options)
-    found, engine = _read(begins, renderer, made_of, left_out, options_known=known, take=not listed)
+    aim = _Aim.of(begins, here, known_clusters)
+    made_of = replace(made_of, clusters=(*made_of.clusters, *aim.secrets))
+    found, engine = _read(begins, renderer, made_of, left_out, aim, options_known=known, take=not listed)
     reasons = (*begins.reasons, *_taken(found.taking))
     if not found.rendered:
         found.nothing(reasons)
@@ -120,12 +131,20 @@ def load(
         begins=(*reasons, *assumed, *looked.left_out),
         contents=contents,
         besides=apart,
+        here=clusters.here(found.aims(aim.named, aim.by), aim.clusters, aim.named, clusters.among(rendered)),
         taking=found.taking,
     )
 
 
 def _read(
-    begins: Place, renderer: Renderer, made_of: Material, left_out: tuple[str, ...], *, options_known: bool, take: bool
+    begins: Place,
+    renderer: Renderer,
+    made_of: Material,
+    left_out: tuple[str, ...],
+    aim: _Aim,
+    *,
+    options_known: bool,
+    take: bool,
 ) -> tuple[Reading, Engine]:
     """Read all, charts as often as they must be told of further APIs: those of the CRDs that the layer itself installs.
 
@@ -142,12 +161,12 @@ def _read(
                 found.begin(each, begins.urls[0], once)
             found.render(once)
         if take and number == 0 and found.foundations:
-            taken = _take(begins, renderer, made_of, found)
+            taken = _take(begins, renderer, made_of, found, aim)
             made_of = _without_foundations(made_of, taken)
             known = {} if taken.changed else known
             if taken.taken or taken.said:
                 continue
-        found.leave_out_others(begins.said.content.destinations)
+        found.leave_out_others(aim.named, aim.by)
         every = (rendered for application in found.rendered.values() for rendered in application.objects)
         more = [name for name in api_versions.of_layer(every) if name not in made_of.api_versions]
         asking = {key for key, made in known.items() if made.problem or inflates & {each.type for each in made.sources}}
@@ -158,10 +177,41 @@ def _read(
     return found, once.engine
 
 
-def _take(begins: Place, renderer: Renderer, made_of: Material, found: Reading) -> Taking:
+@dataclass(frozen=True)
+class _Aim:
+    """Which cluster is under test.
+
+    Attributes:
+        named: its names and servers, as the user or the team says.
+        by: who says so.
+        clusters: that Argo CD knows.
+    """
+
+    named: tuple[str, ...]
+    by: str
+    clusters: tuple[Cluster, ...]
+
+    @classmethod
+    def of(cls, begins: Place, here: Sequence[str], file: Path | None) -> _Aim:
+        """Find out what names it."""
+        said = begins.said.content
+        every = [*(clusters.read(file) if file else ()), *said.clusters]
+        every += clusters.of_layer(Survey.of(begins.directory, begins.repository))
+        known = tuple({each.name: each for each in reversed(every)}.values())
+        named = clusters.with_aliases(here or said.destinations, known)
+        return cls(named, "--destination" if here else "platform-e2e.yaml", known)
+
+    @property
+    def secrets(self) -> tuple[dict[str, Any], ...]:
+        """Return the Secrets of the clusters that are known."""
+        wanted = {form(each) for each in self.named}
+        return tuple(each.secret(here=bool(each.written & wanted)) for each in self.clusters)
+
+
+def _take(begins: Place, renderer: Renderer, made_of: Material, found: Reading, aim: _Aim) -> Taking:
     """Return the foundations that were met, as they are installed, with what of the layer is left."""
     root = begins.repository
-    elsewhere = found.elsewhere(begins.said.content.destinations)
+    elsewhere = found.elsewhere(aim.named, aim.by)
     wanted = taking.chosen(found.foundations, elsewhere, found.applications)
     said = list(wanted.said)
     own, *others = made_of.repositories

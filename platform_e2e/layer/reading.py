@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -24,7 +24,7 @@ from platform_e2e.layer import (
 )
 from platform_e2e.layer.applications import Application, Source
 from platform_e2e.layer.applicationsets import ApplicationSet, Environment
-from platform_e2e.layer.destinations import Destination
+from platform_e2e.layer.destinations import Aim, Destination
 from platform_e2e.layer.errors import LayerError, NothingRendered, OddShape, WrongAnnotation, refuse
 from platform_e2e.layer.field_locations import Written
 from platform_e2e.layer.foundation_forms import Foundation
@@ -239,28 +239,48 @@ class Reading:
             for each in made_of.kustomizations
         )
 
-    def elsewhere(self, named: Sequence[str]) -> dict[_Key, str]:
-        """Return the Applications that are for another cluster, and why.
+    def aims(self, named: Sequence[str], by: str) -> dict[Destination, Aim]:
+        """Return for each destination whether it is the cluster under test.
 
         Args:
-            named: servers and names that are the cluster under test, as the team says.
+            named: servers and names that are this cluster.
+            by: what names them.
         """
-        aims = destinations.judge((_destination(each) for each in self.applications.values()), named)
+        return destinations.judge((_destination(each) for each in self.applications.values()), named, by)
+
+    def elsewhere(self, named: Sequence[str], by: str) -> dict[_Key, str]:
+        """Return the Applications that are for another cluster, and why."""
+        aims = self.aims(named, by)
         every = {key: aims[_destination(application)] for key, application in self.applications.items()}
         return {key: aim.why for key, aim in every.items() if not aim.here}
 
-    def leave_out_others(self, named: Sequence[str]) -> None:
-        """Leave out the Applications that are for another cluster.
+    def leave_out_others(self, named: Sequence[str], by: str) -> None:
+        """Leave out the Applications that are for another cluster, also where the other one is taken for this cluster, too.
 
-        Args:
-            named: servers and names that are the cluster under test, as the team says.
+        Of two Applications that make the same object for two clusters one cluster can have only one.
         """
-        for key, why in self.elsewhere(named).items():
+        others = self.elsewhere(named, by)
+        others |= self._twice({key: each for key, each in self.rendered.items() if key not in others})
+        for key, why in others.items():
             application = self.applications[key]
             if key in self.rendered:
                 del self.rendered[key]
                 error = rendering.error_at(application, ("spec", "destination"), f"{application}: {why}", "")
                 self._refuse(str(application), Reason.DESTINATION, error)
+
+    def _twice(self, here: Mapping[_Key, Application]) -> dict[_Key, str]:
+        found: dict[_Key, str] = {}
+        owners: dict[tuple[str, str, str | None, str], Application] = {}
+        for key, application in sorted(here.items()):
+            aim = _destination(application)
+            first = next((owners[each.identity] for each in application.objects if each.identity in owners), None)
+            if first is not None and destinations.others(_destination(first), aim):
+                told = f"it makes for {aim} what {first} makes for {_destination(first)}"
+                found[key] = f"{told}, and one cluster can have it once: choose one of them by --destination"
+                continue
+            for each in application.objects:
+                owners.setdefault(each.identity, application)
+        return found
 
     def _refuse_file(self, error: LayerError) -> None:
         """Take note of a file among the roots that cannot be read."""
