@@ -25,6 +25,8 @@ ENABLE_HELM = "--enable-helm"
 
 _HELM_CHARTS = re.compile(rb"""^["']?(?:helmCharts|helmChartInflationGenerator)["']?\s*:""", re.MULTILINE)
 
+_BUILDS = re.compile(rb"kustomize build[^\n]*--enable-helm")
+
 VALUES = "foundations/values/argo-cd.yaml"
 
 GLOBBING = "applicationsetcontroller.enable.new.git.file.globbing"
@@ -142,7 +144,11 @@ def given(place: Place) -> tuple[str, bool, tuple[str, ...]]:
     survey = Survey.of(place.directory, place.repository)
     options = _found(place, survey)
     if options is not None:
-        return options.text, True, ()
+        more = _elsewhere(place, survey) if ENABLE_HELM not in options.text else ""
+        if not more:
+            return options.text, True, ()
+        why = f"{KEY} ({options.place}) does not have {ENABLE_HELM}, which is given nevertheless: {more}"
+        return f"{options.text} {ENABLE_HELM}".strip(), True, (why,)
     if (place.directory / VALUES).is_file():
         return "", True, ()
     with_charts = next(
@@ -152,6 +158,22 @@ def given(place: Place) -> tuple[str, bool, tuple[str, ...]]:
         return "", False, ()
     why = f"{KEY} is in no file: {ENABLE_HELM} is taken for it, since {survey.name(with_charts)} has charts; if that is wrong, write"
     return ENABLE_HELM, False, (f"{why} `{OF_RESOURCE}:` into {NAME}",)
+
+
+def _elsewhere(place: Place, survey: Survey) -> str:
+    """Return why kustomizations are built with charts although Argo CD itself is not told to; empty where nothing says so."""
+    for root in place.roots:
+        made_of = survey.kustomizations.get(place.repository / root.path)
+        for directory in (made_of.directory, *made_of.parts) if made_of is not None else ():
+            file = next((directory / name for name in KUSTOMIZATIONS if (directory / name).is_file()), None)
+            if file is not None and _has_charts(survey, file):
+                return f"{survey.name(file)} has charts and is built by hand"
+    for path in survey.files:
+        found = _BUILDS.search(survey.content(path))
+        if found is not None and any(_has_charts(survey, each) for each in survey.files if each.name in KUSTOMIZATIONS):
+            line = survey.content(path)[: found.start()].count(b"\n") + 1
+            return f"a plugin builds kustomizations with it ({survey.name(path)}:{line})"
+    return ""
 
 
 def _has_charts(survey: Survey, path: Path) -> bool:
