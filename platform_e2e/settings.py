@@ -267,7 +267,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "destination",
-        "NAME|URL",
+        "NAME",
         "",
         "name or server of the cluster that is under test; Applications for others are left out and named; several are allowed",
         _names,
