@@ -35,6 +35,14 @@ _MANIFESTS = {
 }
 """Where the install manifests of a foundation come from."""
 
+_IMAGES = {
+    "argo-cd": re.compile(r"(?:^|/)argoproj/argocd(?=[:@]|$)"),
+    "metallb": re.compile(r"(?:^|/)metallb/(?:controller|speaker)(?=[:@]|$)"),
+    "sealed-secrets": re.compile(r"(?:^|/)sealed-secrets-controller(?=[:@]|$)"),
+    "kube-prometheus-stack": re.compile(r"(?:^|/)prometheus-operator/prometheus-operator(?=[:@]|$)"),
+}
+"""Images of the workloads without which a product does nothing."""
+
 _REVISION = re.compile(
     r"(?:[?&](?:ref|version)=|/releases/download/|/raw/|githubusercontent\.com/[^/]+/[^/]+/)([^/&?]+)"
 )
@@ -53,6 +61,8 @@ class Form(StrEnum):
     """A kustomization inflates it."""
     MANIFESTS = "install manifests"
     """A kustomization reads the product's own manifests."""
+    OBJECTS = "objects of the product"
+    """The product's own manifests are in Git, among what an Application reads."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +131,29 @@ def found_in(root: Path, application: Application) -> list[Foundation]:
             if directory.is_relative_to(root) and directory.is_dir():
                 found += _in_directory(root, application, index, directory)
     return found
+
+
+def among(application: Application) -> list[Foundation]:
+    """Return the foundations whose own objects an Application renders, with the versions of their images.
+
+    Args:
+        application: with its objects.
+    """
+    found: dict[str, Foundation] = {}
+    for each in application.objects:
+        if each.kind not in ("Deployment", "DaemonSet", "StatefulSet") or not each.kept:
+            continue
+        pod = mapping(mapping(each.spec.get("template")).get("spec"))
+        for container in sequence(pod.get("containers")):
+            image = text(mapping(container).get("image"))
+            chart = next((chart for chart, words in _IMAGES.items() if words.search(image)), "")
+            if chart:
+                tag = image.partition("@")[0].rpartition("/")[2].partition(":")[2]
+                at = each.location
+                found.setdefault(
+                    chart, Foundation(chart, Form.OBJECTS, application, 0, "", tag, chart, each.namespace or "", at)
+                )
+    return list(found.values())
 
 
 def _chart_of(source: Source) -> str:

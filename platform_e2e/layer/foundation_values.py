@@ -57,7 +57,7 @@ def laid(root: Path, found: Sequence[Foundation]) -> dict[str, bytes | None]:
     """Return the files to render the values of foundations from, by path from the repository's root; None for one to remove."""
     files: dict[str, bytes | None] = dict(_chart(TELLING))
     for each in found:
-        if each.directory is None or each.form is Form.MANIFESTS:
+        if each.directory is None or each.form in (Form.MANIFESTS, Form.OBJECTS):
             continue
         place = each.directory.relative_to(root).as_posix()
         if each.form is Form.KUSTOMIZE:

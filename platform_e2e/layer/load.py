@@ -13,6 +13,7 @@ from platform_e2e.layer import (
     api_versions,
     build_options,
     clusters,
+    foundation_forms,
     foundation_values,
     inventory,
     not_here,
@@ -107,6 +108,7 @@ def load(
         )
     brought_pools = not_here.pools(rendered, listed, found.refused)
     found.refused += not_here.not_judged(rendered, listed)
+    found.refused += found.taking.lost
     left = unread.unread(root, files, found.read | _by_hand(begins), found.environments)
     return Layer(
         directory=root,
@@ -160,6 +162,14 @@ def _read(
             for each in begins.roots:
                 found.begin(each, begins.urls[0], once)
             found.render(once)
+        if take and number == 0:
+            known_of = {taking.key_of(each.application) for each in found.foundations}
+            found.foundations += [
+                foundation
+                for key, application in found.rendered.items()
+                if key not in known_of
+                for foundation in foundation_forms.among(application)
+            ]
         if take and number == 0 and found.foundations:
             taken = _take(begins, renderer, made_of, found, aim)
             made_of = _without_foundations(made_of, taken)
@@ -221,7 +231,7 @@ def _take(begins: Place, renderer: Renderer, made_of: Material, found: Reading, 
         build_options="--enable-helm --load-restrictor=LoadRestrictionsNone",
     )
     with renderer(telling) as render:
-        asked = [each for each in wanted.installed if each.form is not Form.MANIFESTS]
+        asked = [each for each in wanted.installed if each.form not in (Form.MANIFESTS, Form.OBJECTS)]
         told = dict(zip(map(id, asked), foundation_values.told(asked, begins.urls[0], root, render), strict=True))
     taken = []
     for each in wanted.installed:

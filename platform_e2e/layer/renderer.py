@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 
 class Reason(StrEnum):
-    """Why an object is not judged; of an Application or ApplicationSet that is not rendered `argocd-render` says all but TIME, OPTIONS, EMPTY, DESTINATION, ADDRESS and MONITOR, which are told here."""
+    """Why an object is not judged; of an Application or ApplicationSet that is not rendered `argocd-render` says all but TIME, OPTIONS, EMPTY, DESTINATION, ADDRESS, FOUNDATION and MONITOR, which are told here."""
 
     SHAPE = "shape"
     """A field has another form than its kind asks for, of the object or of what it renders (`layer.shapes`)."""
@@ -39,6 +39,8 @@ class Reason(StrEnum):
     """It is for another cluster than the one under test."""
     ADDRESS = "address"
     """Its address comes from a controller that is not here."""
+    FOUNDATION = "foundation"
+    """It is left out with a foundation that its Application has among other objects."""
     MONITOR = "monitor"
     """It tells what to scrape in a way that is not compared with what is scraped."""
 

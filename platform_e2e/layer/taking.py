@@ -18,6 +18,7 @@ from platform_e2e.layer.foundation_forms import Form, Foundation
 from platform_e2e.layer.not_judged import NotJudged
 from platform_e2e.layer.objects import HOOK, described
 from platform_e2e.layer.releases import Release
+from platform_e2e.layer.renderer import Reason
 from platform_e2e.layer.survey import CHART
 
 Key = tuple[str, str]
@@ -28,6 +29,21 @@ _MAKING = (
     *("configMapGenerator", "secretGenerator"),
 )
 """Fields by which a kustomization makes objects."""
+
+_OF_THE_LAYER = frozenset(
+    {
+        "IPAddressPool",
+        "L2Advertisement",
+        "BGPAdvertisement",
+        "BGPPeer",
+        "AppProject",
+        "Application",
+        "ApplicationSet",
+        "Ingress",
+    }
+    | {"ServiceMonitor", "PodMonitor", "HTTPRoute", "SealedSecret", "ExternalSecret", "Certificate"}
+)
+"""Kinds that are in no install manifest of a product."""
 
 _ABOUT_OTHERS = ("patches", "patchesStrategicMerge", "patchesJson6902", "replacements", "vars")
 """Fields that fail without the objects that they are about."""
@@ -78,7 +94,7 @@ class Taking:
         return tuple(
             NotJudged(
                 described("Application", key[1], key[0]),
-                "foundation",
+                Reason.FOUNDATION,
                 f"it is installed by itself, as the foundation {every[key].foundation.label}"
                 if key in every
                 else "it is a foundation",
@@ -89,6 +105,25 @@ class Taking:
             )
             for key in sorted(self.apart)
         )
+
+    @property
+    def lost(self) -> tuple[NotJudged, ...]:
+        """Return the Applications that hold more than the objects of a product, which cannot be told from each other when it is served."""
+        found = []
+        for each in self.taken:
+            foundation = each.foundation
+            left = [one for one in foundation.application.objects if one.kind in _OF_THE_LAYER]
+            if foundation.form is Form.OBJECTS and left:
+                application = foundation.application
+                more = f" and {len(left) - 1} more" if len(left) > 1 else ""
+                problem = f"it is left out with the objects of {foundation.chart}, and so is {left[0]}{more}"
+                remedy = f"keep what is not {foundation.chart}'s own in an Application of its own"
+                found.append(
+                    NotJudged(
+                        str(application), Reason.FOUNDATION, problem, remedy, application.file, application.line, ()
+                    )
+                )
+        return tuple(found)
 
     def rest_of(self, application: Application) -> dict[str, Any]:
         """Return an Application as it is without its foundations."""
@@ -184,7 +219,9 @@ def take(root: Path, taken: Sequence[Taken], again: Sequence[Foundation], said: 
     for key, several in by_application.items():
         application = several[0].application
         gone = frozenset(each.source for each in several if each.directory is None)
-        nothing = all(_empty(root, application, index, gone, changed) for index in range(len(application.sources)))
+        nothing = any(each.form is Form.OBJECTS for each in several) or all(
+            _empty(root, application, index, gone, changed) for index in range(len(application.sources))
+        )
         if nothing:
             apart.add(key)
             changed |= _skipped(root, application, changed)
@@ -339,7 +376,7 @@ def release_of(found: Foundation, values: Mapping[str, Any]) -> tuple[Release, t
             remarks.append(
                 f"{found.label} is installed as {name} -n {namespace}; in production it is {found.release} -n {found.namespace}"
             )
-    of_product = found.form is Form.MANIFESTS
+    of_product = found.form in (Form.MANIFESTS, Form.OBJECTS)
     version = own.version if of_product or not found.version else found.version
     return (
         replace(
@@ -372,7 +409,7 @@ def _product(own: Release, version: str) -> str:
 def _repository(found: Foundation) -> str:
     """Return the URL of a chart repository as helm takes it; empty where none is named."""
     url = found.repository.rstrip("/")
-    if found.form is Form.MANIFESTS or not url or url.startswith(("@", "alias:")):
+    if found.form in (Form.MANIFESTS, Form.OBJECTS) or not url or url.startswith(("@", "alias:")):
         return ""
     if url.rpartition("/")[2] == found.chart and url.startswith("oci://"):
         return url.rpartition("/")[0]

@@ -228,6 +228,31 @@ patches:
     assert left == {"namespace": "metallb-system", "resources": ["pool.yaml"]}
 
 
+OBJECTS = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: controller, namespace: metallb-system}
+spec:
+  selector: {matchLabels: {app: a}}
+  template:
+    metadata: {labels: {app: a}}
+    spec: {containers: [{name: controller, image: 'quay.io/metallb/controller:v0.13.7'}]}
+"""
+
+
+@pytest.mark.parametrize("pool", [False, True])
+def test_the_products_own_objects_in_git_are_the_foundation(tmp_path: Path, *, pool: bool) -> None:
+    files = {"argocd/balancer.yaml": application("manifests/lb"), "manifests/lb/install.yaml": OBJECTS}
+    layer = load(tmp_path, {**files, **({"manifests/lb/pool.yaml": POOL} if pool else {})})
+    (taken,) = layer.taking.taken
+    assert (str(taken.foundation.form), taken.release.app_version) == ("objects of the product", "v0.13.7")
+    assert [each.name for each in layer.applications] == ["one"]
+    assert [(each.object, each.reason) for each in layer.not_judged] == (
+        [("application/balancer -n argocd", "foundation")] if pool else []
+    )
+    assert b"hook: Skip" in (layer.taken_out["argocd/balancer.yaml"] or b"")
+
+
 def test_generated_applications_are_recognised(tmp_path: Path) -> None:
     text = """\
 apiVersion: argoproj.io/v1alpha1
