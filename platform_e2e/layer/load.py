@@ -23,6 +23,7 @@ from platform_e2e.layer import (
     taking,
     tree,
     unread,
+    values_beside,
 )
 from platform_e2e.layer.allowed_options import allowed_options
 from platform_e2e.layer.applications import Application
@@ -98,7 +99,13 @@ def load(
     if not listed:
         instead = {each.chart for each in named}
         listed = (*named, *(each.release for each in found.taking.taken if each.release.chart not in instead))
-        own = releases.brought((each.object for each in rendered), listed)
+        survey = Survey.of(begins.directory, begins.repository)
+        beside = [
+            values_beside.taken(each, survey) for each in releases.brought((each.object for each in rendered), listed)
+        ]
+        listed = (*listed, *(each for each, _ in beside if not each.brought))
+        reasons = (*reasons, *(text for _, text in beside if text))
+        own = tuple(each for each, _ in beside if each.brought)
         names = ", ".join(f"{each.chart} {each.version}" for each in own)
         reasons = (*reasons, f"the layer has no {names}, so the harness brings it") if own else reasons
         passed = allowed_options(options)[0]

@@ -318,6 +318,25 @@ def test_a_chart_with_objects_of_a_team_is_not_taken_for_the_product(tmp_path: P
     assert [each.name for each in layer.applications] == ["balancer", "one"]
 
 
+@pytest.mark.parametrize("name", ["bootstrap/argocd/values.yaml", "bootstrap/argo-cd-values.yaml", "helm/argocd.yaml"])
+def test_values_beside_are_those_of_what_is_installed_by_hand(tmp_path: Path, name: str) -> None:
+    layer = load(tmp_path, {name: "configs: {cm: {a: b}}\n"})
+    (release,) = layer.releases
+    assert (release.chart, release.brought, release.place) == ("argo-cd", False, f"{name}:1")
+    assert values_of(layer, "argo-cd") == {"configs": {"cm": {"a": "b"}}}
+    assert any(each.startswith(f"{name} is taken for the values of argo-cd") for each in layer.begins)
+
+
+def test_of_several_files_of_values_none_is_taken(tmp_path: Path) -> None:
+    text = "configs: {cm: {a: b}}\n"
+    layer = load(tmp_path, {"argocd-dev/values.yaml": text, "argocd-prod/values.yaml": text, "x/values.yaml": text})
+    assert [each.brought for each in layer.releases] == [True]
+    assert any(
+        "several files of values for it: argocd-dev/values.yaml, argocd-prod/values.yaml" in each
+        for each in layer.begins
+    )
+
+
 def test_a_layer_that_lists_its_foundations_has_nothing_taken_out() -> None:
     demo = layers.demo()
     assert not demo.taking.taken
