@@ -26,6 +26,8 @@ from platform_e2e.timeline import Timeline
 _ORDER = (argocd.APPPROJECT, argocd.APPLICATION, argocd.APPLICATIONSET)
 """Order of kinds: an Application is refused while its project does not exist, so projects come first."""
 
+_DEFAULT_PROJECT = (argocd.APPPROJECT, "default", argocd.NAMESPACE)
+
 _LAST_SECONDS = 10.0
 """Seconds at the end of the wait for a last question about everything that has not converged, before it is abandoned."""
 
@@ -211,6 +213,11 @@ class _Roots:
         lacking: list[tuple[Object, str]] = []
         for obj in self._left:
             try:
+                # Argo CD makes its project when it starts. An ApplicationSet that is there before says that it lacks it, and looks
+                # again only after minutes.
+                if not over and _of_default_project(obj) and not self._kube.get(*_DEFAULT_PROJECT):
+                    lacking.append((obj, "Argo CD has not made its project default yet"))
+                    continue
                 self._apply(obj)
             except (KindNotServed, NotFound) as error:
                 lacking.append((obj, error.problem))
@@ -232,6 +239,14 @@ class _Roots:
         self.applied.append(_root(obj))
         if kind_of(obj) == argocd.APPPROJECT and before:
             self.projects[obj["metadata"]["name"]] = generation(before)
+
+
+def _of_default_project(obj: Object) -> bool:
+    """Tell whether an ApplicationSet makes Applications of the project that Argo CD itself makes, or may."""
+    template: Any = obj.get("spec") if kind_of(obj) == argocd.APPLICATIONSET else None
+    for key in ("template", "spec", "project"):
+        template = template.get(key) if isinstance(template, dict) else None
+    return kind_of(obj) == argocd.APPLICATIONSET and (not template or template == "default" or "{{" in str(template))
 
 
 def _placed(obj: Object) -> Object | None:
