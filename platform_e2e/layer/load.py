@@ -13,6 +13,7 @@ from platform_e2e.layer import (
     api_versions,
     build_options,
     clusters,
+    foundation_choice,
     foundation_forms,
     foundation_values,
     inventory,
@@ -21,6 +22,7 @@ from platform_e2e.layer import (
     releases,
     rendering,
     taking,
+    taking_out,
     tree,
     unread,
     values_beside,
@@ -28,8 +30,6 @@ from platform_e2e.layer import (
 from platform_e2e.layer.allowed_options import allowed_options
 from platform_e2e.layer.applications import Application
 from platform_e2e.layer.applicationsets import ApplicationSet
-from platform_e2e.layer.clusters import Cluster
-from platform_e2e.layer.destinations import form
 from platform_e2e.layer.foundation_forms import Form
 from platform_e2e.layer.foundation_values import Told
 from platform_e2e.layer.layer import Layer
@@ -40,6 +40,7 @@ from platform_e2e.layer.releases import Release
 from platform_e2e.layer.renderer import Engine, Material, Render, Renderer, Rendering, Repository
 from platform_e2e.layer.survey import Survey
 from platform_e2e.layer.taking import Taken, Taking
+from platform_e2e.layer.under_test import UnderTest
 from platform_e2e.layer.unread import Unread
 
 
@@ -85,7 +86,7 @@ def load(
     globbing = build_options.new_file_globbing(begins)
     made_of = replace(_material(begins, named or listed, material or Material(()), options), new_file_globbing=globbing)
     _, left_out = allowed_options(made_of.build_options)
-    aim = _Aim.of(begins, here, known_clusters)
+    aim = UnderTest.of(begins, here, known_clusters)
     made_of = replace(made_of, clusters=(*made_of.clusters, *aim.secrets))
     found, engine = _read(begins, renderer, made_of, left_out, aim, options_known=known, take=not listed)
     reasons = (*begins.reasons, *_taken(found.taking))
@@ -150,7 +151,7 @@ def _read(
     renderer: Renderer,
     made_of: Material,
     left_out: tuple[str, ...],
-    aim: _Aim,
+    aim: UnderTest,
     *,
     options_known: bool,
     take: bool,
@@ -194,42 +195,11 @@ def _read(
     return found, once.engine
 
 
-@dataclass(frozen=True)
-class _Aim:
-    """Which cluster is under test.
-
-    Attributes:
-        named: its names and servers, as the user or the team says.
-        by: who says so.
-        clusters: that Argo CD knows.
-    """
-
-    named: tuple[str, ...]
-    by: str
-    clusters: tuple[Cluster, ...]
-
-    @classmethod
-    def of(cls, begins: Place, here: Sequence[str], file: Path | None) -> _Aim:
-        """Find out what names it."""
-        said = begins.said.content
-        every = [*(clusters.read(file) if file else ()), *said.clusters]
-        every += clusters.of_layer(Survey.of(begins.directory, begins.repository))
-        known = tuple({each.name: each for each in reversed(every)}.values())
-        named = clusters.with_aliases(here or said.destinations, known)
-        return cls(named, "--destination" if here else "platform-e2e.yaml", known)
-
-    @property
-    def secrets(self) -> tuple[dict[str, Any], ...]:
-        """Return the Secrets of the clusters that are known."""
-        wanted = {form(each) for each in self.named}
-        return tuple(each.secret(here=bool(each.written & wanted)) for each in self.clusters)
-
-
-def _take(begins: Place, renderer: Renderer, made_of: Material, found: Reading, aim: _Aim) -> Taking:
+def _take(begins: Place, renderer: Renderer, made_of: Material, found: Reading, aim: UnderTest) -> Taking:
     """Return the foundations that were met, as they are installed, with what of the layer is left."""
     root = begins.repository
     elsewhere = found.elsewhere(aim.named, aim.by)
-    wanted = taking.chosen(found.foundations, elsewhere, found.applications)
+    wanted = foundation_choice.chosen(found.foundations, elsewhere, found.applications)
     said = list(wanted.said)
     own, *others = made_of.repositories
     telling = replace(
@@ -246,10 +216,10 @@ def _take(begins: Place, renderer: Renderer, made_of: Material, found: Reading, 
         if foundation_values.disabled(each, values.values):
             said.append(f"{each.label} ({each.place}) is not a foundation: its condition {each.condition} is false")
             continue
-        release, remarks = taking.release_of(each, values.values)
+        release, remarks = foundation_choice.release_of(each, values.values)
         taken.append(Taken(each, release, (*remarks, *(f"{each.label}: {text}" for text in values.lacking))))
     charts = {each.foundation.chart for each in taken}
-    return taking.take(root, taken, [each for each in wanted.again if each.chart in charts], said)
+    return taking_out.take(root, taken, [each for each in wanted.again if each.chart in charts], said)
 
 
 def _without_foundations(made_of: Material, taken: Taking) -> Material:
