@@ -72,7 +72,7 @@ def test_application_needs_nothing_of_a_later_wave(application: Application, lay
 @pytest.mark.promise("applications")
 def test_applications_are_those_of_git(platform: Platform, kube: Kube, promises: Promises) -> None:
     """No Application without a file; that each file has its Application is proven above, one by one."""
-    expected, apart = platform.layer.applications, platform.layer.not_judged
+    expected, apart = platform.layer.applications, platform.layer.aside
 
     def look() -> list[Finding]:
         return applications.unknown(expected, kube.list(argocd.APPLICATION), apart)

@@ -52,8 +52,9 @@ def test_service_that_says_it_has_an_address_is_of_type_loadbalancer(layer: Laye
 @pytest.mark.judges_all
 def test_no_service_outside_of_git_takes_an_address(platform: Platform, kube: Kube, promises: Promises) -> None:
     """Every other LoadBalancer Service of the cluster would take addresses that were not planned."""
-    known = {(str(balancer.service.namespace), balancer.service.name) for balancer in platform.layer.load_balancers()}
-    findings = loadbalancer.unplanned(kube, known, TESTS, platform.layer.not_judged)
+    every = platform.layer.load_balancers(every=True)
+    known = {(str(balancer.service.namespace), balancer.service.name) for balancer in every}
+    findings = loadbalancer.unplanned(kube, known, TESTS, platform.layer.aside)
     require(unsynced.unpruned(findings, platform.lacking(), kube))
     promises.report(findings)
 

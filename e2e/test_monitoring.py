@@ -61,7 +61,7 @@ def test_metrics_of_the_foundations_have_a_service_monitor(platform: Platform, k
 def test_no_other_service_monitor_goes_unselected(platform: Platform, kube: Kube, promises: Promises) -> None:
     """One that a release of the foundations brings is found by Prometheus, too."""
     known = {unmonitored.identity(monitor.object) for monitor in platform.layer.monitors()}
-    findings = unmonitored.unselected(kube, known, TESTS, platform.layer.not_judged)
+    findings = unmonitored.unselected(kube, known, TESTS, platform.layer.aside)
     require(unsynced.unpruned(findings, platform.lacking(), kube))
     promises.report(findings)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from platform_e2e.checks.applications import TESTS
+from platform_e2e.checks.loadbalancer.observe import moved
 from platform_e2e.cluster import providers
 from platform_e2e.cluster.directory import ClusterDirectory, read_spec
 from platform_e2e.cluster.k3d import appimage, docker_objects, image_sources
@@ -31,6 +32,8 @@ from platform_e2e.layer import Application, Layer, Release
 from platform_e2e.settings import Settings
 from platform_e2e.timeline import Timeline
 from platform_e2e.toolbox import images, programs
+
+METALLB = "metallb"
 
 SEALED_SECRETS = "sealed-secrets"
 """The chart whose controller must find the team's backup of its key at its first start."""
@@ -65,9 +68,13 @@ class Phases:
     def foundations(self) -> tuple[list[Installed], list[ReleaseFailed]]:
         """Install or verify the foundations; return the ready ones, and the failures of the others."""
         helm = self.built.path("helm")
-        return install_foundations(
+        found = install_foundations(
             self.kube, self.facts, self.settings, self.releases, helm=helm, timeline=self.timeline
         )
+        if not any(failure.release == METALLB for failure in found[1]):
+            for each in self.layer.brought_pools.objects:
+                self.kube.apply(moved(each, self.facts.pool_map))
+        return found
 
     def git(self) -> GitServer:
         """Return the git server of the cluster, starting it if it does not run yet."""

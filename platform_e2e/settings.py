@@ -117,6 +117,14 @@ class Settings:
     trust: bool = False
     root: str | None = None
     require_all: bool = False
+    foundations: Path | None = None
+    destination: str | None = None
+    clusters: Path | None = None
+
+    @property
+    def destinations(self) -> tuple[str, ...]:
+        """Return the names and servers of the clusters that are the one under test."""
+        return tuple(self.destination.split(",")) if self.destination else ()
 
     @property
     def roots(self) -> tuple[str, ...]:
@@ -236,6 +244,14 @@ def _roots(text: str) -> str:
     return ",".join(dict.fromkeys(path.as_posix() for path in found))
 
 
+def _names(text: str) -> str:
+    """Return names, each once, separated by commas."""
+    found = [part.strip() for part in text.split(",") if part.strip()]
+    if not found:
+        raise ValueError("must be names or URLs, separated by commas")
+    return ",".join(dict.fromkeys(found))
+
+
 def _switch(text: str) -> bool:
     values = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
     if text.lower() not in values:
@@ -278,6 +294,28 @@ OPTIONS: tuple[Option, ...] = (
         "what of the layer is applied by hand, from the root of its repository: a directory, kustomization, chart or file; several are allowed",
         _roots,
         several=True,
+    ),
+    Option(
+        "destination",
+        "NAME",
+        "",
+        "name or server of the cluster that is under test; Applications for others are left out and named; several are allowed",
+        _names,
+        several=True,
+    ),
+    Option(
+        "clusters",
+        "FILE",
+        "",
+        "a list of clusters that Argo CD knows (name, server, labels, annotations), for ApplicationSets with the generator clusters",
+        _file,
+    ),
+    Option(
+        "foundations",
+        "FILE",
+        "",
+        "a list like foundations.yaml: what it names is installed in place of what is found in the layer of the same charts",
+        _file,
     ),
     Option("keep", "WHEN", "never", "whether the cluster outlives the run: never, on-failure or always", _keep),
     Option(

@@ -119,7 +119,7 @@ def _applications(context: CheckContext, view: CachedReader, live: Mapping[str, 
             yield from applications.as_in_git(application, app, view) if app else ()
     if context.whole:
         with context.skipped.skipping("checks of Applications"):
-            yield from applications.registered(mine, list(live.values()), context.layer.not_judged)
+            yield from applications.registered(mine, list(live.values()), context.layer.aside)
             for environment in context.layer.environments:
                 yield from applications.environment(environment)
 
@@ -136,8 +136,11 @@ def _services(context: CheckContext, view: CachedReader) -> Iterator[Finding]:
             yield from loadbalancer.typed(service)
     if context.whole:
         with context.skipped.skipping("checks of LoadBalancer Services"):
-            known = {(str(balancer.service.namespace), balancer.service.name) for balancer in layer.load_balancers()}
-            yield from loadbalancer.unplanned(view, known, TESTS, layer.not_judged)
+            known = {
+                (str(balancer.service.namespace), balancer.service.name)
+                for balancer in layer.load_balancers(every=True)
+            }
+            yield from loadbalancer.unplanned(view, known, TESTS, layer.aside)
 
 
 def _monitors(context: CheckContext, view: CachedReader) -> Iterator[Finding]:
@@ -158,7 +161,7 @@ def _monitors(context: CheckContext, view: CachedReader) -> Iterator[Finding]:
             yield from unmonitored.unwatched(view, [each for each in layer.releases if not each.brought])
         with context.skipped.skipping("checks of other monitors"):
             known = {unmonitored.identity(monitor.object) for monitor in layer.monitors()}
-            yield from unmonitored.unselected(view, known, TESTS, layer.not_judged)
+            yield from unmonitored.unselected(view, known, TESTS, layer.aside)
 
 
 def _hidden(context: CheckContext, live: Mapping[str, Object]) -> Iterator[Finding]:

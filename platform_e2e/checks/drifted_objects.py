@@ -159,7 +159,7 @@ def _extras(
 ) -> Iterator[Drift]:
     """Yield objects that no file of Git has: what Applications would prune, and what takes something from the layer."""
     known = {rendered.identity for rendered in layer.rendered}
-    makers = Makers(layer.not_judged, live_apps.values())
+    makers = Makers(layer.aside, live_apps.values())
     for name in apps:
         for entry in at(live_apps.get(name), "status", "resources") or ():
             if entry.get("requiresPruning"):

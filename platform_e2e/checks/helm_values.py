@@ -44,8 +44,10 @@ def location_in(root: Path, release: Release, item: Object | None, said: str) ->
         item: the object that holds the release, as the cluster has it, or None.
         said: what is said of it; Helm's own sentence may name the value.
     """
-    file = paths.in_repository(release.values, root)
-    documents = yamlfile.read(root, release.values) if release.values.is_file() else []
+    file = _file(root, release)
+    documents = _documents(root, release)
+    if release.place or not documents:
+        return file
     scored = [
         (_score(keys, value, item, said), keys, document) for document in documents for keys, value in _leaves(document)
     ]
@@ -64,9 +66,26 @@ def location_of(root: Path, release: Release, *keys: str) -> str:
         release: that has the value.
         keys: that lead to it.
     """
-    documents = yamlfile.read(root, release.values)
-    line = f":{documents[0].line_of(*keys)}" if documents else ""
-    return f"{paths.in_repository(release.values, root)}{line}"
+    documents = _documents(root, release)
+    line = f":{documents[0].line_of(*keys)}" if documents and not release.place else ""
+    return f"{_file(root, release)}{line}"
+
+
+def _file(root: Path, release: Release) -> str:
+    """Return the file that has a release's values: of one that was taken out of the layer the place where it is written."""
+    if release.place:
+        return release.place
+    try:
+        return paths.in_repository(release.values, root)
+    except ValueError:
+        # The harness's own, of a layer that lies elsewhere.
+        return str(release.values)
+
+
+def _documents(root: Path, release: Release) -> list[Document]:
+    if not release.values.is_file():
+        return []
+    return yamlfile.read(root if release.values.is_relative_to(root) else release.values.parent, release.values)
 
 
 _NAMED, _FIELD, _SAME, _OWN = 8, 4, 3, 2

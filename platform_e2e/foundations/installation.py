@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from platform_e2e.foundations import build, chart_source, crds, manifests, release_store, sealing_key, versions
+from platform_e2e.foundations import (
+    build,
+    chart_source,
+    crds,
+    honoured,
+    manifests,
+    release_store,
+    sealing_key,
+    versions,
+)
 from platform_e2e.foundations.chart_source import Chart
 from platform_e2e.foundations.failure import ReleaseFailed, evidence, not_delivered
 from platform_e2e.foundations.helm import Helm
@@ -47,6 +57,8 @@ class DeclaredRelease(Protocol):
     def namespace(self) -> str: ...  # noqa: D102
     @property
     def values(self) -> Path: ...  # noqa: D102
+    @property
+    def place(self) -> str: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -63,6 +75,7 @@ class Installed:
         action: `installed`, `upgraded`, `repaired` or `unchanged`.
         repaired: one sentence for each object that had been changed or deleted since the installation.
         absent: parts of the upstream chart that the installed one lacks.
+        unhonoured: paths of values of the layer that the installed chart does not honour.
         speed: settings that replace the layer's own so that a test need not wait, `path.of.value: value`.
         checks: how many checks passed.
         revision: Helm's revision number.
@@ -80,6 +93,7 @@ class Installed:
     speed: tuple[str, ...]
     checks: int
     revision: int
+    unhonoured: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON data."""
@@ -88,13 +102,24 @@ class Installed:
 
 @dataclass(frozen=True)
 class _Plan:
-    """A release and its sources; `built` tells whether its images contain the embedded programs."""
+    """A release and its sources; `built` tells whether its images contain the embedded programs.
+
+    `unhonoured` has the paths of those values of the layer that the chart does not honour.
+    """
 
     release: DeclaredRelease
     chart: Chart
     values: tuple[Path, ...]
     fingerprint: str
     built: bool
+    unhonoured: tuple[str, ...] = ()
+
+    @property
+    def pinned(self) -> str:
+        """Return the version of the product that the layer says; where it says only that of a chart, what is known of it."""
+        if self.release.app_version or self.chart.version == self.release.version:
+            return self.release.app_version or self.chart.app_version
+        return self.chart.app_version if not self.built else f"that of chart {self.release.version}"
 
 
 def install(
@@ -140,7 +165,7 @@ def install(
     with timeline.phase("charts", "charts of the foundations"), ThreadPoolExecutor(len(releases)) as pool:
         plans = list(pool.map(lambda release: _plan(release, here, module_directory, charts_dir, timeline), releases))
     if strict_versions:
-        versions.refuse_others({plan.release.name: (_running(plan, here), plan.release.app_version) for plan in plans})
+        versions.refuse_others({plan.release.name: (_running(plan, here), plan.pinned) for plan in plans})
     with Movement(kube, beside) as moving, ThreadPoolExecutor(len(plans)) as pool:
         futures = [pool.submit(_settle, kube, here, plan, timeline, moving, timeout=timeout) for plan in plans]
     done = [future.result() for future in futures]
@@ -164,10 +189,35 @@ def _plan(
         chart = build.made(release.chart, helm=helm, module_directory=module_directory, timeline=timeline)
     else:
         chart = chart_source.upstream(release.chart, release.version, release.repository, helm, timeline)
+    built = charts_dir is None and module_directory is not None
+    values, unhonoured = _honoured(release, chart, timeline, built=built)
     speed = SPEED / f"{release.chart}.yaml"
-    values = (release.values, speed) if speed.is_file() else (release.values,)
-    key = cache.digest(chart_source.identity(chart), release.namespace, *values)
-    return _Plan(release, chart, values, key, built=module_directory is not None)
+    files = (values, speed) if speed.is_file() else (values,)
+    key = cache.digest(chart_source.identity(chart), release.namespace, *files)
+    return _Plan(release, chart, files, key, built=module_directory is not None, unhonoured=unhonoured)
+
+
+def _honoured(
+    release: DeclaredRelease, chart: Chart, timeline: Timeline, *, built: bool
+) -> tuple[Path, tuple[str, ...]]:
+    """Return the values of a release that its chart honours, and the paths of the others.
+
+    Those of a foundations.yaml are written for the pinned charts, and taken as they are wherever they are all honoured.
+    """
+    schema = chart.path / "values.schema.json"
+    if not built or not schema.is_file():
+        return release.values, ()
+    given = next(iter(manifests.parse(release.values.read_text(encoding="utf-8"))), {})
+    kept, refused = honoured.honoured(given, manifests.read(schema), built=bool(release.place))
+    if not refused:
+        return release.values, ()
+
+    def make(directory: Path) -> None:
+        manifests.write(directory / "values.yaml", kept)
+
+    return cache.entry(
+        "values", cache.digest(json.dumps(kept)), make, phase="charts", timeline=timeline, nested=True
+    ) / "values.yaml", tuple(refused)
 
 
 def _running(plan: _Plan, helm: Helm) -> str:
@@ -229,7 +279,7 @@ def _bring(kube: Kube, helm: Helm, plan: _Plan, timeline: Timeline, moving: Move
     return Installed(
         name=release.name,
         namespace=release.namespace,
-        pinned=release.app_version,
+        pinned=plan.pinned,
         running=versions.running(release.chart, plan.chart.app_version, manifest, built=plan.built),
         chart=f"{release.chart} {plan.chart.version}",
         origin=plan.chart.origin,
@@ -239,6 +289,7 @@ def _bring(kube: Kube, helm: Helm, plan: _Plan, timeline: Timeline, moving: Move
         speed=tuple(line for path in plan.values[1:] for line in _settings(manifests.read(path))),
         checks=number,
         revision=revision,
+        unhonoured=plan.unhonoured,
     )
 
 
@@ -294,7 +345,7 @@ def _apply(
             described(hook) if hook else "",
             "Helm could not apply it",
             said,
-            f"The values are in {release.values}; the chart is {chart.origin}.",
+            f"The values are in {release.place or release.values}; the chart is {chart.origin}.",
             item=hook,
         ) from error
     applied = release_store.newest(kube, release.name, release.namespace)

@@ -27,6 +27,8 @@ from platform_e2e.timeline import Timeline
 _ORDER = (argocd.APPPROJECT, argocd.APPLICATION, argocd.APPLICATIONSET)
 """Order of kinds: an Application is refused while its project does not exist, so projects come first."""
 
+_DEFAULT_PROJECT = (argocd.APPPROJECT, "default", argocd.NAMESPACE)
+
 _LAST_SECONDS = 10.0
 """Seconds at the end of the wait for a last question about everything that has not converged, before it is abandoned."""
 
@@ -101,8 +103,10 @@ def deploy(
         also_own=layer.urls,
         not_judged=files_not_judged(layer),
         elsewhere=Elsewhere.of(layer),
-        added=layer.material.repositories[0].added if layer.material.repositories else {},
+        added=layer.material.repositories[0].changed if layer.material.repositories else {},
         values=values_files.of(layer),
+        without=layer.taken_out,
+        renamed=layer.here.renamed,
     )
     # Nor may a file have changed while it was read for the commit.
     layer.demand_unchanged()
@@ -135,7 +139,8 @@ def files_not_judged(layer: Layer) -> frozenset[str]:
     top = paths.repository_of(layer.directory)
     files = {each.file for each in layer.projects} | {each.file for each in layer.applicationsets}
     files |= {each.file for each in layer.applications}
-    judged = {top / file for file in files - {each.file for each in layer.not_judged}}
+    apart = {each.file for each in layer.not_judged} | {each.foundation.application.file for each in layer.taking.taken}
+    judged = {top / file for file in files - apart}
     return frozenset(path.relative_to(layer.directory).as_posix() for path in layer.files if path not in judged)
 
 
@@ -156,7 +161,8 @@ def apply_roots(
 ) -> Roots:
     """Apply the AppProjects, Applications and ApplicationSets of the layer's roots as they are served, by server-side apply.
 
-    What is not judged is not applied, since what it would make here is not known. Argo CD makes what others have of it.
+    What is not judged is not applied, since what it would make here is not known. Argo CD makes what others have of it. Nor are
+    Applications that are nothing but a foundation, which is there already.
 
     Begins as soon as Argo CD's kinds are served; its controllers need not run yet.
 
@@ -176,11 +182,13 @@ def apply_roots(
     files |= {app.file for app in layer.applications if app.generated_by is None}
     served = [(file, git.read(layer.relative(file))) for file in sorted(files & layer.by_hand)]
     if layer.rendered_roots:
-        served.append(("the rendered roots", git.served(list(layer.rendered_roots), layer.urls, Elsewhere.of(layer))))
+        text = git.served(list(layer.rendered_roots), layer.urls, Elsewhere.of(layer), renamed=layer.here.renamed)
+        served.append(("the rendered roots", text))
     objects = [document.data for file, text in served for document in yamlfile.parse(text, file)]
-    apart = {each.identity for each in layer.not_judged}
+    apart = {each.identity for each in layer.aside}
     wanted = [obj for kind in _ORDER for obj in _flat(objects) if f"{obj.get('apiVersion')}/{obj.get('kind')}" == kind]
     wanted = [obj for obj in map(_placed, wanted) if obj is not None and _identity(obj) not in apart]
+    wanted = [*(dict(each) for each in layer.here.secrets), *wanted]
     roots = _Roots(kube, wanted, given_up)
     what = f"the API server takes {', '.join(_where(obj) for obj in wanted[:3])}{' and others' if wanted[3:] else ''}"
     poll(roots.apply, timeout=timeout, what=what)
@@ -210,6 +218,11 @@ class _Roots:
         lacking: list[tuple[Object, str]] = []
         for obj in self._left:
             try:
+                # Argo CD makes its project when it starts. An ApplicationSet that is there before says that it lacks it, and looks
+                # again only after minutes.
+                if not over and _of_default_project(obj) and not self._kube.get(*_DEFAULT_PROJECT):
+                    lacking.append((obj, "Argo CD has not made its project default yet"))
+                    continue
                 self._apply(obj)
             except (KindNotServed, NotFound) as error:
                 lacking.append((obj, error.problem))
@@ -231,6 +244,14 @@ class _Roots:
         self.applied.append(_root(obj))
         if kind_of(obj) == argocd.APPPROJECT and before:
             self.projects[obj["metadata"]["name"]] = generation(before)
+
+
+def _of_default_project(obj: Object) -> bool:
+    """Tell whether an ApplicationSet makes Applications of the project that Argo CD itself makes, or may."""
+    template: Any = obj.get("spec") if kind_of(obj) == argocd.APPLICATIONSET else None
+    for key in ("template", "spec", "project"):
+        template = template.get(key) if isinstance(template, dict) else None
+    return kind_of(obj) == argocd.APPLICATIONSET and (not template or template == "default" or "{{" in str(template))
 
 
 def _placed(obj: Object) -> Object | None:

@@ -23,7 +23,7 @@ from platform_e2e.errors import BrokenHarness, WrongUsage
 from platform_e2e.gitops import server
 from platform_e2e.gitops.bare_repository import BareRepository, File, GitError, PlannedCommit, files_of
 from platform_e2e.gitops.elsewhere import HEAD, NOWHERE, Elsewhere, branch_of, path_of
-from platform_e2e.gitops.transform import BRANCH, ValueChange, message, transform
+from platform_e2e.gitops.transform import BRANCH, ValueChange, message, transform, with_changes
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import Met, Pending, Refuted, Timeout, Verdict, all_of, eventually
 from platform_e2e.kube.objects import Object
@@ -112,8 +112,10 @@ class GitServer:
         also_own: Sequence[str] = (),
         not_judged: AbstractSet[str] = frozenset(),
         elsewhere: Elsewhere = NOWHERE,
-        added: Mapping[str, bytes] = MappingProxyType({}),
+        added: Mapping[str, bytes | None] = MappingProxyType({}),
         values: AbstractSet[str] = frozenset(),
+        without: Mapping[str, bytes | None] = MappingProxyType({}),
+        renamed: Mapping[str, str] = MappingProxyType({}),
     ) -> Commit:
         """Serve the working tree's layer, including uncommitted changes.
 
@@ -128,24 +130,28 @@ class GitServer:
             elsewhere: charts and repositories that are served besides the layer.
             added: content of files that are added to the layer: what its charts and kustomizations would fetch.
             values: files from which a chart or a generator may take the URL of a repository.
+            renamed: servers and names of the cluster under test that Argo CD knows otherwise on it.
+            without: files as they are without the layer's foundations, which are installed by themselves; None for one that is removed.
 
         Raises:
             SourceError: the layer reads a source that cannot be served.
             PushError: the server refused the push.
         """
         files = files_of(layer_directory)
-        plain = {name: file.content for name, file in files.items() if file.mode != "120000"} | dict(added)
+        plain = {name: file.content for name, file in files.items() if file.mode != "120000"}
+        left = {name: content for name, content in without.items() if name in plain}
+        plain = with_changes(plain, left, added)
         new = transform(
             plain, url=self.url, pool_map=pool_map, also_own=also_own,
-            not_judged=not_judged, elsewhere=elsewhere, values=values,
+            not_judged=not_judged, elsewhere=elsewhere, values=values, renamed=renamed,
         )  # fmt: skip
         changes: dict[str, File | None] = {
-            name: File(content, files[name].mode if name in files else "100644")
-            for name, content in {**added, **new.files}.items()
+            name: None if content is None else File(content, files[name].mode if name in files else "100644")
+            for name, content in {**left, **added, **new.files}.items()
         }
         steps = (
             PlannedCommit("The layer as it is in the working tree", files, whole=True),
-            PlannedCommit(message(new, sorted(added)), changes),
+            PlannedCommit(message(new, sorted(added), sorted(left)), changes),
         )
         others = self.serve(elsewhere, also_own)
         branches = sorted({BRANCH, *new.branches})
@@ -173,7 +179,7 @@ class GitServer:
         for (name, revision), repository in elsewhere.repositories.items():
             files = files_of(repository.directory)
             plain = {path: file.content for path, file in files.items() if file.mode != "120000"}
-            plain |= repository.added
+            plain = with_changes(plain, repository.changed)
             new = transform(plain, url=self.url, also_own=own, not_judged=plain.keys(), elsewhere=elsewhere, guest=True)
             modes = {path: file.mode for path, file in files.items()}
             made = {path: File(content, modes.get(path, "100644")) for path, content in (plain | new.files).items()}
@@ -207,19 +213,33 @@ class GitServer:
                     changed = changed or head is not None
         return changed
 
-    def served(self, objects: Sequence[Object], own: Sequence[str], elsewhere: Elsewhere = NOWHERE) -> str:
+    def served(
+        self,
+        objects: Sequence[Object],
+        own: Sequence[str],
+        elsewhere: Elsewhere = NOWHERE,
+        *,
+        renamed: Mapping[str, str] = MappingProxyType({}),
+    ) -> str:
         """Return objects as a YAML text, with the references to the layer's repository as they are served.
 
         Args:
             objects: of Argo CD, as they were rendered.
             own: URLs of the layer's repository.
             elsewhere: charts and repositories that are served besides the layer.
+            renamed: as for `publish`.
         """
         text = "\n---\n".join(json.dumps(each, indent=1) for each in objects)
         file = "rendered.yaml"
         # What is not judged may be among them, and is not applied.
         new = transform(
-            {file: text.encode()}, url=self.url, also_own=own, not_judged={file}, elsewhere=elsewhere, guest=True
+            {file: text.encode()},
+            url=self.url,
+            also_own=own,
+            not_judged={file},
+            elsewhere=elsewhere,
+            guest=True,
+            renamed=renamed,
         )
         return new.files.get(file, text.encode()).decode()
 

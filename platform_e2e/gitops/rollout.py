@@ -132,7 +132,7 @@ class LayerRollout:
 
     def __post_init__(self) -> None:
         """Find out once what makes what."""
-        self._makers = unjudged.makers(self.layer) if self.layer.not_judged else {}
+        self._makers = unjudged.makers(self.layer) if self.layer.aside else {}
 
     def judge(self, state: tuple[list[Object], list[Object], list[Object], Any]) -> Verdict:
         """Expect every Application converged and every ApplicationSet to have made exactly its own.
@@ -195,7 +195,7 @@ class LayerRollout:
         if app is None:
             return self._held_with_its_parent("Application", application.namespace, application.name)
         # Before that, what is not judged may be healthy as soon as Argo CD is.
-        behind = unjudged.waits_for(app, self.layer.not_judged, self.sha) if foundations_ready else None
+        behind = unjudged.waits_for(app, self.layer.aside, self.sha) if foundations_ready else None
         return Held(why, unjudged.cause(app, behind)) if behind else None
 
     def _held_with_its_parent(self, kind: str, namespace: str, name: str) -> Held | None:
@@ -244,7 +244,7 @@ class LayerRollout:
         live = {(appset["metadata"]["namespace"], appset["metadata"]["name"]): appset for appset in sets}
         lacking = {}
         apart = frozenset(
-            name for kind, _, name in (each.identity for each in self.layer.not_judged) if kind == "application"
+            name for kind, _, name in (each.identity for each in self.layer.aside) if kind == "application"
         )
         for appset in self.layer.applicationsets:
             expected = argocd.generated_exactly(appset.name, frozenset(appset.generates), apart)

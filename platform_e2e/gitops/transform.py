@@ -18,7 +18,7 @@ from platform_e2e.addresses import AddressRange
 from platform_e2e.errors import WrongUsage
 from platform_e2e.git.repository import COMMIT_OR_PREFIX
 from platform_e2e.git.urls import canonical
-from platform_e2e.gitops import pool_remap, repository_references, yaml_patches, yamledit
+from platform_e2e.gitops import cluster_names, pool_remap, repository_references, yaml_patches, yamledit
 from platform_e2e.gitops.elsewhere import NOWHERE, Elsewhere
 from platform_e2e.gitops.repository_references import Place, Role
 
@@ -93,6 +93,7 @@ def transform(
     elsewhere: Elsewhere = NOWHERE,
     values: AbstractSet[str] = frozenset(),
     guest: bool = False,
+    renamed: Mapping[str, str] | None = None,
 ) -> Transformed:
     """Return the layer's files with the changes for its own cluster.
 
@@ -106,13 +107,14 @@ def transform(
         elsewhere: what is served besides the layer.
         values: files from which a chart or a generator may take the URL of a repository: in these each value that is one is changed.
         guest: whether the files are those of another repository, from which nothing is learnt about the layer's URL.
+        renamed: servers and names of the cluster under test that Argo CD knows otherwise on it, with what it knows.
 
     Raises:
         SourceError: a source cannot be served; names every such source with its Application and file.
         UnreadableYaml: a file that mentions a repository or a moved address is not YAML.
     """
     moves = pool_remap.ranges(pool_map or {})
-    read, templates = _read(files, moves, not_judged, values)
+    read, templates = _read(files, moves, not_judged, values, renamed or {})
     places = [place for parts in read.values() for part in parts for place in repository_references.find(part)]
     judged = [place for place in places if place.file not in not_judged]
     # Those that are served besides it are none of the layer's.
@@ -128,6 +130,8 @@ def transform(
         for part in parts:
             wanted = served.wanted(part, left, values=file in values)
             wanted += [(move.owner, move.where, move.node, move.value) for move in pool_remap.find(part, moves)]
+            wanted += [(move.owner, move.where, move.node, move.value)
+                       for move in cluster_names.find(part, renamed or {})]  # fmt: skip
             edits += part.edits([(node, new) for _, _, node, new in wanted])
             changes += [ValueChange(file, part.line(node), owner, where, str(node.value), new)
                         for owner, where, node, new in wanted]  # fmt: skip
@@ -152,12 +156,14 @@ def _read(
     moves: Mapping[AddressRange, AddressRange],
     not_judged: AbstractSet[str],
     values: AbstractSet[str],
+    renamed: Mapping[str, str],
 ) -> tuple[dict[str, list[yaml_patches.Fragment]], set[str]]:
     """Return the files that can have something to change, read, and those of `values` that are no YAML: templates of charts."""
     read: dict[str, list[yaml_patches.Fragment]] = {}
     templates: set[str] = set()
     for file, content in sorted(files.items()):
-        if not _YAML.fullmatch(file) or not (file in values or _concerned(content, moves)):
+        concerned = file in values or _concerned(content, moves) or cluster_names.concerned(content, renamed)
+        if not _YAML.fullmatch(file) or not concerned:
             continue
         try:
             read[file] = yaml_patches.read(file, content.decode("utf-8", errors="surrogateescape"))
@@ -170,14 +176,24 @@ def _read(
     return read, templates
 
 
-def message(transformed: Transformed, added: Sequence[str] = ()) -> str:
+def with_changes(files: Mapping[str, bytes], *changes: Mapping[str, bytes | None]) -> dict[str, bytes]:
+    """Return files with others in place of some, the later ones before the earlier; None stands for one that is not there."""
+    every: dict[str, bytes | None] = dict(files)
+    for each in changes:
+        every |= each
+    return {name: content for name, content in every.items() if content is not None}
+
+
+def message(transformed: Transformed, added: Sequence[str] = (), without: Sequence[str] = ()) -> str:
     """Return the message of the commit with the changes, one line for each.
 
     Args:
         transformed: the changes of values.
         added: files that are added, or hold other names of what is.
+        without: files from which a foundation was taken out.
     """
-    lines = [str(change) for change in transformed.changes]
+    lines = [f"{file}: without the foundation that is installed by itself" for file in without]
+    lines += [str(change) for change in transformed.changes]
     lines += [f"{name}: what would be fetched while it is rendered" for name in added]
     return "\n".join(["Serve the layer inside the cluster", "", *(lines or ["Nothing had to be changed."]), ""])
 

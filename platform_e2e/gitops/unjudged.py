@@ -31,20 +31,21 @@ def waits_for(app: Object, not_judged: Sequence[NotJudged], sha: str) -> NotJudg
         not_judged: objects of the layer that are not judged.
         sha: the commit that is served: what waits at an older one is stopped.
     """
-    known = {each.identity[1:]: each for each in not_judged if each.identity[0] == "application"}
-    if not known:
+    if not not_judged:
         return None
+    known = {each.identity[1:]: each for each in not_judged if each.identity[0] == "application"}
     operation = argocd.operation(app)
     if operation.running:
         if not operates_on(app, sha) or not HELD.search(operation.message):
             return None
-        named = (each for (_, name), each in known.items() if _names(operation.message, name))
-        return next(named, None)
+        held = (each for (_, name), each in known.items() if _names(operation.message, name))
+        return next(held, None)
     if argocd.sync_status(app) != "Synced" or not at(app, sha):
         return None
     ill = [resource for resource in argocd.resources(app) if resource.health not in ("Healthy", "")]
-    places = [(each.namespace or argocd.NAMESPACE, each.name) for each in ill if each.api == argocd.APPLICATION]
-    below = [known[place] for place in places if place in known]
+    named = {each.identity: each for each in not_judged}
+    places = [(each.kind.lower(), each.namespace or argocd.NAMESPACE, each.name) for each in ill]
+    below = [named[place] for place in places if place in named]
     return below[0] if below and len(below) == len(ill) else None
 
 

@@ -16,7 +16,7 @@ from platform_e2e.gitops import argocd, server, values_files
 from platform_e2e.gitops.bare_repository import files_of
 from platform_e2e.gitops.deploy import files_not_judged
 from platform_e2e.gitops.elsewhere import HEAD, Elsewhere, branch_of
-from platform_e2e.gitops.transform import transform
+from platform_e2e.gitops.transform import transform, with_changes
 from platform_e2e.layer import Layer
 from platform_e2e.layer.renderer import Chart, Material, Renderer, Repository
 
@@ -58,10 +58,10 @@ def unserved(layer: Layer, renderer: Renderer) -> tuple[Unserved, ...]:
         return ()
     elsewhere = Elsewhere.of(layer)
     values = values_files.of(layer)
-    added = layer.material.repositories[0].added
+    added = {**layer.taken_out, **layer.material.repositories[0].changed}
     plain = {name: file.content for name, file in files_of(layer.directory).items() if file.mode != "120000"}
     new = transform(
-        plain | dict(added), url=server.URL, also_own=layer.urls,
+        with_changes(plain, added), url=server.URL, also_own=layer.urls, renamed=layer.here.renamed,
         not_judged=files_not_judged(layer), elsewhere=elsewhere, values=values,
     )  # fmt: skip
     served = _served(layer.material, elsewhere, {**added, **new.files})
@@ -74,7 +74,7 @@ def unserved(layer: Layer, renderer: Renderer) -> tuple[Unserved, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _served(material: Material, elsewhere: Elsewhere, files: Mapping[str, bytes]) -> Material:
+def _served(material: Material, elsewhere: Elsewhere, files: Mapping[str, bytes | None]) -> Material:
     own, *others = material.repositories
     named = {server.URL, *own.urls}
     repositories = [Repository(own.directory, tuple(named), (), files)]

@@ -166,7 +166,7 @@ def _laid(root: Path, material: Material) -> dict[str, Any]:
     for number, repository in enumerate(material.repositories):
         place = root / "repositories" / str(number)
         copies.copy(repository.directory, place, owner)
-        copies.add(place, repository.added, owner)
+        copies.change(place, repository.changed, owner)
         repositories.append(
             {"urls": repository.urls, "directory": f"repositories/{number}", "revisions": repository.revisions}
         )

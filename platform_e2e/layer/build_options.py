@@ -1,15 +1,18 @@
-"""Argo CD's `kustomize.buildOptions`, as the layer's own configuration of Argo CD has it."""
+"""What the layer's own configuration tells its Argo CD about rendering: `kustomize.buildOptions`, and how patterns of files are read."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from platform_e2e.layer import foundation_values, yamlfile
 from platform_e2e.layer.argo_objects import mapping, text
 from platform_e2e.layer.errors import LayerError
 from platform_e2e.layer.place import Place
+from platform_e2e.layer.releases import Release
 from platform_e2e.layer.survey import KUSTOMIZATIONS, Survey
 from platform_e2e.layer.team_file import NAME
 from platform_e2e.layer.yamlfile import Document
@@ -22,7 +25,14 @@ ENABLE_HELM = "--enable-helm"
 
 _HELM_CHARTS = re.compile(rb"""^["']?(?:helmCharts|helmChartInflationGenerator)["']?\s*:""", re.MULTILINE)
 
+_BUILDS = re.compile(rb"kustomize build[^\n]*--enable-helm")
+
 VALUES = "foundations/values/argo-cd.yaml"
+
+GLOBBING = "applicationsetcontroller.enable.new.git.file.globbing"
+"""In argocd-cmd-params-cm: whether `*` in a pattern of a git generator's files stays within a directory."""
+
+_IN_PARAMS = (("configs", "params"), ("argo-cd", "configs", "params"))
 
 _CONFIGMAP = ("data",)
 _IN_VALUES = (("configs", "cm"), ("argo-cd", "configs", "cm"), ("server", "config"), ("argo-cd", "server", "config"))
@@ -73,6 +83,55 @@ def _found(place: Place, survey: Survey) -> BuildOptions | None:
     )
 
 
+def new_file_globbing(place: Place) -> bool:
+    """Tell whether the layer's Argo CD reads patterns of a git generator's files in the new way.
+
+    Args:
+        place: where the layer begins.
+    """
+    survey = Survey.of(place.directory, place.repository)
+    for path in survey.files:
+        if GLOBBING.encode() not in survey.content(path):
+            continue
+        try:
+            documents = survey.documents(path)
+        except LayerError:
+            continue
+        for document in documents:
+            data = mapping(document.data)
+            holders = [data.get("data")] if data.get("kind") == "ConfigMap" else []
+            for keys in _IN_PARAMS if "kind" not in data else ():
+                holder: object = data
+                for key in keys:
+                    holder = mapping(holder).get(key)
+                holders.append(holder)
+            if any(str(mapping(holder).get(GLOBBING)).lower() == "true" for holder in holders):
+                return True
+    return False
+
+
+def told(release: Release, options: str, *, globbing: bool) -> Release:
+    """Return a release of Argo CD that is told what the layer was rendered with, so that the cluster renders the same.
+
+    Args:
+        release: of the chart argo-cd, that the harness installs by values of its own making.
+        options: that the layer was rendered with.
+        globbing: whether patterns were read in the new way.
+    """
+    documents = yamlfile.parse(release.values.read_text(encoding="utf-8"), release.values.name)
+    values = dict(mapping(documents[0].data)) if documents else {}
+    configs = dict(mapping(values.get("configs")))
+    said: dict[str, dict[str, Any]] = {"cm": {KEY: options} if options else {}, "params": {}}
+    if globbing:
+        said["params"][GLOBBING] = True
+    changed = {name: {**mapping(configs.get(name)), **more} for name, more in said.items() if more}
+    if all(changed[name] == configs.get(name) for name in changed):
+        return release
+    return replace(
+        release, values=foundation_values.stored(release.chart, {**values, "configs": {**configs, **changed}})
+    )
+
+
 def given(place: Place) -> tuple[str, bool, tuple[str, ...]]:
     """Return the options that a layer is rendered with, whether they are known, and what is assumed of them, one sentence each.
 
@@ -85,7 +144,11 @@ def given(place: Place) -> tuple[str, bool, tuple[str, ...]]:
     survey = Survey.of(place.directory, place.repository)
     options = _found(place, survey)
     if options is not None:
-        return options.text, True, ()
+        more = _elsewhere(place, survey) if ENABLE_HELM not in options.text else ""
+        if not more:
+            return options.text, True, ()
+        why = f"{KEY} ({options.place}) does not have {ENABLE_HELM}, which is given nevertheless: {more}"
+        return f"{options.text} {ENABLE_HELM}".strip(), True, (why,)
     if (place.directory / VALUES).is_file():
         return "", True, ()
     with_charts = next(
@@ -95,6 +158,22 @@ def given(place: Place) -> tuple[str, bool, tuple[str, ...]]:
         return "", False, ()
     why = f"{KEY} is in no file: {ENABLE_HELM} is taken for it, since {survey.name(with_charts)} has charts; if that is wrong, write"
     return ENABLE_HELM, False, (f"{why} `{OF_RESOURCE}:` into {NAME}",)
+
+
+def _elsewhere(place: Place, survey: Survey) -> str:
+    """Return why kustomizations are built with charts although Argo CD itself is not told to; empty where nothing says so."""
+    for root in place.roots:
+        made_of = survey.kustomizations.get(place.repository / root.path)
+        for directory in (made_of.directory, *made_of.parts) if made_of is not None else ():
+            file = next((directory / name for name in KUSTOMIZATIONS if (directory / name).is_file()), None)
+            if file is not None and _has_charts(survey, file):
+                return f"{survey.name(file)} has charts and is built by hand"
+    for path in survey.files:
+        found = _BUILDS.search(survey.content(path))
+        if found is not None and any(_has_charts(survey, each) for each in survey.files if each.name in KUSTOMIZATIONS):
+            line = survey.content(path)[: found.start()].count(b"\n") + 1
+            return f"a plugin builds kustomizations with it ({survey.name(path)}:{line})"
+    return ""
 
 
 def _has_charts(survey: Survey, path: Path) -> bool:

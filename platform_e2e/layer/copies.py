@@ -63,27 +63,28 @@ def copy(source: Path, target: Path, owner: int | None) -> None:
         ) from error
 
 
-def add(target: Path, files: Mapping[str, bytes], owner: int | None) -> None:
-    """Add files to a copy, or replace files of it; what would be written through a link is left out.
+def change(copied: Path, changed: Mapping[str, bytes | None], owner: int | None) -> None:
+    """Change files of a copy.
 
     Args:
-        target: the copy.
-        files: content by path.
-        owner: user and group that get them; None leaves them to this user.
+        copied: the copy, which may have links: nothing is written through one.
+        changed: the new content of files, by path from the root; None removes the file.
+        owner: user and group that get what is made; None leaves it to this user.
     """
-    for name, content in files.items():
-        path = target / name
-        made = [each for each in reversed(path.parents) if each.is_relative_to(target) and not each.exists()]
-        if path.parent.resolve() != path.parent and any(each.is_symlink() for each in path.parents):
+    for name, content in changed.items():
+        path = copied / name
+        if any(above.is_symlink() for above in path.parents if above.is_relative_to(copied)):
             continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Not what a link points to.
-        path.unlink(missing_ok=True)
+        if path.is_symlink() or path.is_file():
+            path.unlink()
+        if content is None:
+            continue
+        made = [above for above in path.parents if not above.exists()]
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         path.write_bytes(content)
         path.chmod(0o644)
-        for each in (*made, path):
-            if owner is not None:
-                os.chown(each, owner, owner, follow_symlinks=False)
+        for each in (*made, path) if owner is not None else ():
+            os.chown(each, owner or 0, owner or 0)
 
 
 def _copied(source: Path, target: Path, room: _Room, depth: int) -> Iterator[Path]:

@@ -28,7 +28,7 @@ class Destination:
     @property
     def written(self) -> frozenset[str]:
         """Return server and name as they are compared."""
-        return frozenset(_form(each) for each in (self.server, self.name) if each)
+        return frozenset(form(each) for each in (self.server, self.name) if each)
 
 
 @dataclass(frozen=True)
@@ -39,25 +39,28 @@ class Aim:
     why: str
 
 
-def judge(destinations: Iterable[Destination], named: Sequence[str] = ()) -> dict[Destination, Aim]:
+def judge(
+    destinations: Iterable[Destination], named: Sequence[str] = (), by: str = "platform-e2e.yaml"
+) -> dict[Destination, Aim]:
     """Tell of every destination whether it is the cluster under test.
 
     Args:
         destinations: of all Applications.
         named: servers and names that are this cluster, as the team says; by default that of Argo CD itself and, where every
             Application names one and the same other cluster, that one.
+        by: what names them.
     """
     every = list(dict.fromkeys(destinations))
     if named:
-        own = {_form(each) for each in named}
+        own = {form(each) for each in named}
         told = ", ".join(named)
         return {
-            each: Aim(True, f"{each} is this cluster: platform-e2e.yaml names {told}")
+            each: Aim(True, f"{each} is this cluster: {by} names {told}")
             if each.written & own
-            else Aim(False, f"{each} is another cluster: platform-e2e.yaml names {told} as this one")
+            else Aim(False, f"{each} is another cluster: {by} names {told} as this one")
             for each in every
         }
-    own = {_form(each) for each in IN_CLUSTER}
+    own = {form(each) for each in IN_CLUSTER}
     others = [each for each in every if each.written and not each.written & own]
     if len(others) == 1 and len(others) == len([each for each in every if each.written]):
         (other,) = others
@@ -66,7 +69,7 @@ def judge(destinations: Iterable[Destination], named: Sequence[str] = ()) -> dic
     return {
         each: Aim(
             False,
-            f"{each} is another cluster; to test it, write `destinations: [{each}]` into platform-e2e.yaml (others: {names})",
+            f"{each} is another cluster; to test it, say --destination {each}, or write `destinations: [{each}]` into platform-e2e.yaml (others: {names})",
         )
         if each in others
         else Aim(True, f"{each} is the cluster that Argo CD runs on")
@@ -74,5 +77,13 @@ def judge(destinations: Iterable[Destination], named: Sequence[str] = ()) -> dic
     }
 
 
-def _form(text: str) -> str:
+def others(one: Destination, two: Destination) -> bool:
+    """Tell whether two destinations are written as two clusters; the one that Argo CD runs on has a name and a server."""
+    own = {form(each) for each in IN_CLUSTER}
+    both = [each.written | own if each.written & own or not each.written else each.written for each in (one, two)]
+    return not both[0] & both[1]
+
+
+def form(text: str) -> str:
+    """Return a server or name as it is compared."""
     return text.strip().rstrip("/").lower()

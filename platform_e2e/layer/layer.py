@@ -11,14 +11,17 @@ from platform_e2e import paths
 from platform_e2e.addresses import AddressRange
 from platform_e2e.errors import WrongUsage
 from platform_e2e.finding import Cause
-from platform_e2e.layer import inventory, objects, tree
+from platform_e2e.layer import inventory, not_here, objects, tree
 from platform_e2e.layer.applications import Application
 from platform_e2e.layer.applicationsets import ApplicationSet, Environment
+from platform_e2e.layer.clusters import Here
 from platform_e2e.layer.inventory import LoadBalancer, MetricsService, Pool
+from platform_e2e.layer.not_here import Brought
 from platform_e2e.layer.not_judged import Accepted, NotJudged
 from platform_e2e.layer.objects import Exemption, Rendered
 from platform_e2e.layer.releases import Release
 from platform_e2e.layer.renderer import Engine, Material
+from platform_e2e.layer.taking import Taking
 from platform_e2e.layer.unread import Unread
 
 _NAMED = 5
@@ -52,6 +55,9 @@ class Layer:
         accepted: of which of these the team accepts that they are not judged.
         contents: the SHA-256 of each file when the reading began, by its path relative to the layer.
         besides: a directory whose files are not compared, because the run itself writes there.
+        taking: the foundations that were taken out of it.
+        here: how the cluster under test is called on itself.
+        brought_pools: that the harness brings, where its addresses come from elsewhere; they are among `pools`.
     """
 
     directory: Path
@@ -76,6 +82,9 @@ class Layer:
     accepted: tuple[Accepted, ...] = ()
     contents: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     besides: Path | None = field(default=None, repr=False, compare=False)
+    brought_pools: Brought = field(default_factory=Brought)
+    here: Here = field(default_factory=Here, repr=False, compare=False)
+    taking: Taking = field(default_factory=Taking, repr=False, compare=False)
 
     @property
     def rendered_by(self) -> tuple[str, ...]:
@@ -88,14 +97,28 @@ class Layer:
             theirs = release.app_version.removeprefix("v")
             if release.chart == "argo-cd" and theirs.split(".")[:2] != engine.argocd.split(".")[:2]:
                 said.append(f"warning: it is for Argo CD {theirs}, which may render it otherwise")
+        if self.taking.taken:
+            said.append(f"foundations taken from it: {', '.join(map(str, self.taking.taken))}")
+            said += [f"warning: {text}" for each in self.taking.taken for text in each.remarks]
         own = [f"{release.chart} {release.version}" for release in self.releases if release.brought]
         if own:
-            said.append(f"it lists no foundations, so these are the harness's own: {', '.join(own)}")
+            said.append(f"it has no foundations of these kinds, so they are the harness's own: {', '.join(own)}")
+        said += [f"warning: {text}" for text in self.brought_pools.said]
         if self.options_left_out:
             said.append(
                 f"warning: kustomize is not given {', '.join(self.options_left_out)}: what needs it is not judged"
             )
         return tuple(said)
+
+    @property
+    def aside(self) -> tuple[NotJudged, ...]:
+        """Return what is not judged, with the Applications that are nothing but a foundation: the cluster may have these, too."""
+        return (*self.not_judged, *self.taking.aside)
+
+    @property
+    def taken_out(self) -> Mapping[str, bytes | None]:
+        """Return the files as they are without the foundations that were taken out of them, by path from the layer's directory."""
+        return self.taking.changed
 
     def of_kind(self, kind: str) -> tuple[Rendered, ...]:
         """Return the rendered objects of one kind, given alone (Service) or with its group and version (v1/Service).
@@ -138,10 +161,15 @@ class Layer:
         """Return the IPv4 ranges of all pools, as written in Git."""
         return tuple(block for pool in self.pools for block in pool.ranges)
 
-    def load_balancers(self) -> tuple[LoadBalancer, ...]:
-        """Return every Service of type LoadBalancer: each promises to answer at an address of a pool."""
+    def load_balancers(self, *, every: bool = False) -> tuple[LoadBalancer, ...]:
+        """Return every Service of type LoadBalancer that is judged: each promises to answer at an address of a pool.
+
+        Args:
+            every: whether those are among them whose address comes from a controller that is not here.
+        """
         services = (service for service in self.of_kind("v1/Service") if service.spec.get("type") == "LoadBalancer")
-        return tuple(inventory.load_balancer(service) for service in services)
+        apart = set() if every else {each.object for each in self.not_judged}
+        return tuple(inventory.load_balancer(service) for service in services if str(service) not in apart)
 
     def monitors(self) -> tuple[Rendered, ...]:
         """Return every ServiceMonitor and PodMonitor: each promises to be scraped."""
@@ -149,7 +177,10 @@ class Layer:
 
     def metrics_services(self) -> tuple[MetricsService, ...]:
         """Return every port that a rendered Service calls metrics: each promises to have a monitor."""
-        return inventory.metrics_services(self.of_kind("v1/Service"))
+        every = inventory.metrics_services(self.of_kind("v1/Service"))
+        return tuple(
+            each for each in every if not any(not_here.scrapes(other, each.service) for other in self.rendered)
+        )
 
     def expected_environments(self) -> tuple[Environment, ...]:
         """Return the environments that must exist: all but the exempt."""

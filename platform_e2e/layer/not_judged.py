@@ -21,6 +21,9 @@ IN_WORDS: Mapping[str, str] = {
     Reason.OPTIONS: "its kustomization may need an option that is not taken here",
     Reason.EMPTY: "it renders nothing that could be judged",
     Reason.DESTINATION: "it is for another cluster",
+    Reason.ADDRESS: "a controller that is not here gives its address",
+    Reason.FOUNDATION: "it is left out together with the foundation that it has among other objects",
+    Reason.MONITOR: "what it tells to scrape is not compared with what is scraped",
 }
 """What a reason says to a reader; the word itself is what a team writes to accept it."""
 

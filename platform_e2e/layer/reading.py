@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -12,24 +12,28 @@ from platform_e2e.layer import (
     applications,
     applicationsets,
     destinations,
+    foundation_forms,
     kustomize,
     manifests,
     own_annotations,
     rendering,
     shapes,
+    taking,
     unread,
     yamlfile,
 )
 from platform_e2e.layer.applications import Application, Source
 from platform_e2e.layer.applicationsets import ApplicationSet, Environment
-from platform_e2e.layer.destinations import Destination
+from platform_e2e.layer.destinations import Aim, Destination
 from platform_e2e.layer.errors import LayerError, NothingRendered, OddShape, WrongAnnotation, refuse
 from platform_e2e.layer.field_locations import Written
+from platform_e2e.layer.foundation_forms import Foundation
 from platform_e2e.layer.not_judged import NotJudged
 from platform_e2e.layer.objects import Rendered, described
 from platform_e2e.layer.place import Root
 from platform_e2e.layer.renderer import Problem, Reason, Render, Rendering
 from platform_e2e.layer.survey import CHART
+from platform_e2e.layer.taking import Taking
 from platform_e2e.layer.units import Kind
 from platform_e2e.layer.yamlfile import Document
 
@@ -51,6 +55,8 @@ class Reading:
         owns: tells whether a URL is that of the repository.
         options_left_out: of argocd-cm's `kustomize.buildOptions`, what was not given to kustomize.
         options_known: whether the repository has the configuration of its Argo CD.
+        taking: the foundations that are taken out of it.
+        foundations: those that were met.
         applications: all that were met.
         rendered: those that were rendered, with their objects.
         sets: ApplicationSets that are to be expanded.
@@ -69,6 +75,8 @@ class Reading:
     owns: Callable[[str], bool]
     options_left_out: tuple[str, ...] = ()
     options_known: bool = True
+    taking: Taking = field(default_factory=Taking)
+    foundations: list[Foundation] = field(default_factory=list)
     applications: dict[_Key, Application] = field(default_factory=dict)
     rendered: dict[_Key, Application] = field(default_factory=dict)
     sets: list[Document] = field(default_factory=list)
@@ -104,6 +112,7 @@ class Reading:
                 manifest = root.application(url)
                 file = paths.in_repository(path, self.root)
                 application = applications.parse(Document(manifest, file, 1))
+                self.foundations += foundation_forms.found_in(self.root, application)
                 (made,) = render([manifest])
                 try:
                     if made.problem is not None:
@@ -152,9 +161,21 @@ class Reading:
                 self._expand(document, made)
             waiting = [key for key in self.applications if key not in done]
             done.update(waiting)
-            every = [self.applications[key] for key in waiting]
+            every = [self._without_foundations(self.applications[key]) for key in waiting]
+            every = [each for each in every if taking.key_of(each) not in self.taking.apart]
             for application, made in zip(every, render([each.manifest for each in every]), strict=True):
                 self._rendered(application, made)
+
+    def _without_foundations(self, application: Application) -> Application:
+        """Take note of an Application's foundations, and return the Application as it is without those that are taken out."""
+        self.foundations += foundation_forms.found_in(self.root, application)
+        gone = self.taking.without.get(taking.key_of(application), frozenset())
+        if taking.key_of(application) in self.taking.apart:
+            self.read |= {below for source in application.sources for below in unread.below(self.root, source.path)}
+        if not gone:
+            return application
+        left = tuple(source for index, source in enumerate(application.sources) if index not in gone)
+        return replace(application, manifest=self.taking.rest_of(application), sources=left)
 
     def _expand(self, document: Document, made: Rendering) -> None:
         name = described("ApplicationSet", *_named(document)[::-1])
@@ -225,19 +246,48 @@ class Reading:
             for each in made_of.kustomizations
         )
 
-    def leave_out_others(self, named: Sequence[str]) -> None:
-        """Leave out the Applications that are for another cluster.
+    def aims(self, named: Sequence[str], by: str) -> dict[Destination, Aim]:
+        """Return for each destination whether it is the cluster under test.
 
         Args:
-            named: servers and names that are the cluster under test, as the team says.
+            named: servers and names that are this cluster.
+            by: what names them.
         """
-        aims = destinations.judge((_destination(each) for each in self.applications.values()), named)
-        for key, application in self.applications.items():
-            aim = aims[_destination(application)]
-            if not aim.here and key in self.rendered:
+        return destinations.judge((_destination(each) for each in self.applications.values()), named, by)
+
+    def elsewhere(self, named: Sequence[str], by: str) -> dict[_Key, str]:
+        """Return the Applications that are for another cluster, and why."""
+        aims = self.aims(named, by)
+        every = {key: aims[_destination(application)] for key, application in self.applications.items()}
+        return {key: aim.why for key, aim in every.items() if not aim.here}
+
+    def leave_out_others(self, named: Sequence[str], by: str) -> None:
+        """Leave out the Applications that are for another cluster, also where the other one is taken for this cluster, too.
+
+        Of two Applications that make the same object for two clusters one cluster can have only one.
+        """
+        others = self.elsewhere(named, by)
+        others |= self._twice({key: each for key, each in self.rendered.items() if key not in others})
+        for key, why in others.items():
+            application = self.applications[key]
+            if key in self.rendered:
                 del self.rendered[key]
-                error = rendering.error_at(application, ("spec", "destination"), f"{application}: {aim.why}", "")
+                error = rendering.error_at(application, ("spec", "destination"), f"{application}: {why}", "")
                 self._refuse(str(application), Reason.DESTINATION, error)
+
+    def _twice(self, here: Mapping[_Key, Application]) -> dict[_Key, str]:
+        found: dict[_Key, str] = {}
+        owners: dict[tuple[str, str, str | None, str], Application] = {}
+        for key, application in sorted(here.items()):
+            aim = _destination(application)
+            first = next((owners[each.identity] for each in application.objects if each.identity in owners), None)
+            if first is not None and destinations.others(_destination(first), aim):
+                told = f"it makes for {aim} what {first} makes for {_destination(first)}"
+                found[key] = f"{told}, and one cluster can have it once: choose one of them by --destination"
+                continue
+            for each in application.objects:
+                owners.setdefault(each.identity, application)
+        return found
 
     def _refuse_file(self, error: LayerError) -> None:
         """Take note of a file among the roots that cannot be read."""

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 
 class Reason(StrEnum):
-    """Why an Application or ApplicationSet is not rendered; `argocd-render` says all but TIME, OPTIONS, EMPTY and DESTINATION, which are told here."""
+    """Why an object is not judged; of an Application or ApplicationSet that is not rendered `argocd-render` says all but TIME, OPTIONS, EMPTY, DESTINATION, ADDRESS, FOUNDATION and MONITOR, which are told here."""
 
     SHAPE = "shape"
     """A field has another form than its kind asks for, of the object or of what it renders (`layer.shapes`)."""
@@ -37,6 +37,12 @@ class Reason(StrEnum):
     """It renders no object, or generates no Application: Argo CD takes that for a success, and nothing is there to judge."""
     DESTINATION = "destination"
     """It is for another cluster than the one under test."""
+    ADDRESS = "address"
+    """Its address comes from a controller that is not here."""
+    FOUNDATION = "foundation"
+    """It is left out with a foundation that its Application has among other objects."""
+    MONITOR = "monitor"
+    """It tells what to scrape in a way that is not compared with what is scraped."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +53,13 @@ class Repository:
         directory: its root, an absolute path.
         urls: its spellings; those that Argo CD takes for the same (`.git`, ssh, case) need not be among them.
         revisions: that it is taken for, as Applications write them, HEAD where they write none; without any, every one.
-        added: content of files that are added to what is rendered, by path: what its charts and kustomizations would fetch.
+        changed: files that are rendered otherwise than they are, or added to them, by path from the root; None for one that is not there.
     """
 
     directory: Path
     urls: tuple[str, ...]
     revisions: tuple[str, ...] = ()
-    added: Mapping[str, bytes] = field(default_factory=dict, repr=False, compare=False)
+    changed: Mapping[str, bytes | None] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -107,9 +107,16 @@ def refusal(root: Path, application: Application, problem: Problem) -> LayerErro
     at: Keys = ("spec", "sources", index) if application.manifest["spec"].get("sources") else ("spec", "source")
     if problem.reason in ELSEWHERE:
         field, text, remedy = ELSEWHERE[problem.reason]
+        path = application.sources[index].path
+        if problem.reason is Reason.REPOSITORY and path and (root / path).is_dir():
+            remedy = f"if that is this repository, since it has {path}, write `urls: [{problem.text}]` into platform-e2e.yaml; else {remedy}"
         return error_at(application, (*at, *field), text.format(problem.text), remedy)
     source = application.sources[index]
     said = _SAID.sub("", " ".join(problem.text.split()))
+    if "must specify --enable-helm" in said:
+        text = "its kustomization has charts, which Argo CD renders only where kustomize.buildOptions has --enable-helm"
+        remedy = "add it in argocd-cm, or write kustomizeBuildOptions into platform-e2e.yaml"
+        return error_at(application, at, text, remedy)
     wrong = _wrong_files(root, application, source, said) if source.path else None
     return wrong or error_at(application, at, f"Argo CD cannot render it: {said}", "correct what Argo CD refuses")
 

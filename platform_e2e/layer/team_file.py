@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from platform_e2e.layer import yamlfile
+from platform_e2e.layer.clusters import Cluster
 from platform_e2e.layer.errors import LayerError
 from platform_e2e.layer.not_judged import Accepted
 from platform_e2e.layer.renderer import Reason
@@ -44,6 +45,7 @@ class TeamFile:
         destinations: servers or names of clusters that are the one under test.
         accept: what is unknown and does not make a run fail, each with its reason.
         kustomizeBuildOptions: argocd-cm's `kustomize.buildOptions`.
+        clusters: that Argo CD knows.
     """
 
     roots: tuple[NamedRoot | str, ...] = ()
@@ -51,6 +53,7 @@ class TeamFile:
     destinations: tuple[str, ...] = ()
     accept: tuple[Accepted, ...] = ()
     kustomizeBuildOptions: str | None = None  # noqa: N815 - the name in the file
+    clusters: tuple[Cluster, ...] = ()
 
 
 MEANINGS: Mapping[str, str] = {
@@ -60,6 +63,7 @@ MEANINGS: Mapping[str, str] = {
     "accept": "what may stay unknown: a list of `{object, reason}`, the object as the verdict names it, the reason one of "
     + ", ".join(f"`{reason}`" for reason in Reason),
     "kustomizeBuildOptions": "`kustomize.buildOptions` of argocd-cm, where no file of the repository says it",
+    "clusters": "clusters that Argo CD knows, besides those whose Secrets are in Git: a list of `{name, server, labels, annotations}`, for ApplicationSets with the generator `clusters`",
 }
 """What the keys are for, in the order of the page."""
 
@@ -135,7 +139,7 @@ def _check_keys(document: Document) -> None:
         got = "a list" if isinstance(document.data, list) else f"`{document.data}`"
         raise document.error(f"{NAME} must be a mapping, got {got}", _known(MEANINGS))
     _only_known(document, (), document.data, MEANINGS)
-    for key, kind in (("roots", NamedRoot), ("accept", Accepted)):
+    for key, kind in (("roots", NamedRoot), ("accept", Accepted), ("clusters", Cluster)):
         entries = document.data.get(key)
         for index, entry in enumerate(entries if isinstance(entries, list) else ()):
             if isinstance(entry, dict):

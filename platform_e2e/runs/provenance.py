@@ -175,6 +175,19 @@ def digests(pods: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
+NOT_AS_PINNED = (" in place of ", " without ", " from ")
+"""Words of a release whose version or values are not those that a foundations.yaml pins, or that comes from elsewhere."""
+
+
+def not_as_pinned(versions: Iterable[str]) -> list[str]:
+    """Return what is said of releases that do not run as the layer's foundations.yaml has them.
+
+    Args:
+        versions: what is said of each.
+    """
+    return [version for version in versions if any(words in version for words in NOT_AS_PINNED)]
+
+
 def state(run: Run) -> dict[str, Any]:
     """Return the state of the cluster, with the installed releases."""
     noted: dict[str, Any] = {}

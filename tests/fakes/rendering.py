@@ -6,13 +6,16 @@ it with the program.
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from platform_e2e.layer import Material, kustomize, manifests
+from platform_e2e import paths
+from platform_e2e.layer import Material, copies, foundation_values, kustomize, manifests, yamlfile
 from platform_e2e.layer.errors import LayerError
 from platform_e2e.layer.renderer import Engine, Problem, Reason, Render, RenderedSource, Renderer, Rendering
 from tests.fakes import templates
@@ -33,8 +36,15 @@ def renderer(build: Kustomize = no_kustomize) -> Renderer:
 
     @contextlib.contextmanager
     def begin(material: Material) -> Iterator[Render]:
-        fake = _Fake(material, build)
-        yield Fake(lambda objects: [fake.render(each) for each in objects])
+        with paths.scratch() as scratch:
+            changed = {}
+            for number, each in enumerate(material.repositories):
+                if each.changed:
+                    changed[each.directory] = scratch / str(number)
+                    copies.copy(each.directory, scratch / str(number), None)
+                    copies.change(scratch / str(number), each.changed, None)
+            fake = _Fake(material, build, changed)
+            yield Fake(lambda objects: [fake.render(each) for each in objects])
 
     return begin
 
@@ -64,9 +74,11 @@ class _Refused(Exception):
 
 
 class _Fake:
-    def __init__(self, material: Material, build: Kustomize) -> None:
+    def __init__(self, material: Material, build: Kustomize, changed: Mapping[Path, Path]) -> None:
         self._build = build
-        self._directories = {url: each.directory for each in material.repositories for url in each.urls}
+        self._directories = {
+            url: changed.get(each.directory, each.directory) for each in material.repositories for url in each.urls
+        }
 
     def render(self, manifest: Mapping[str, Any]) -> Rendering:
         if manifest["kind"] == "ApplicationSet":
@@ -108,6 +120,9 @@ class _Fake:
         directory, plain = (root / source["path"]).resolve(), source.get("directory") or {}
         if not directory.is_dir() or not directory.is_relative_to(root):
             raise _Refused(Reason.RENDER, f"{source['path']}: app path does not exist")
+        made = _chart(root, directory, source.get("helm") or {})
+        if made is not None:
+            return made
         try:
             if not plain and kustomize.kustomization_in(root, directory):
                 kustomize.reads(root, directory)
@@ -122,3 +137,52 @@ class _Fake:
         except LayerError as error:
             raise _Refused(Reason.RENDER, error.problem) from error
         return RenderedSource("Directory", tuple(document.data for document in found))
+
+
+def _chart(root: Path, directory: Path, helm: Mapping[str, Any]) -> RenderedSource | None:
+    """Return what a chart becomes, whose templates have no expressions; None where there is none."""
+    if (directory / "templates" / "values.yaml").is_file():
+        return _telling(root, directory, helm)
+    if (directory / foundation_values.TELLING).is_dir():
+        (document,) = yamlfile.read(root, directory / "kustomization.yaml")
+        (chart,) = document.data["helmCharts"]
+        files = [chart.get("valuesFile"), *chart.get("additionalValuesFiles", ())]
+        here = {"valueFiles": [name for name in files if name], "valuesObject": chart.get("valuesInline")}
+        return _telling(root, directory, here)
+    if not (directory / "Chart.yaml").is_file() or not (directory / "templates").is_dir():
+        return None
+    if any(document.data.get("dependencies") for document in yamlfile.read(root, directory / "Chart.yaml")):
+        raise _Refused(Reason.CHART, "a chart that it depends on")
+    files = sorted(directory.glob("templates/*.yaml"))
+    return RenderedSource("Helm", tuple(each.data for file in files for each in yamlfile.read(root, file)))
+
+
+def _telling(root: Path, directory: Path, helm: Mapping[str, Any]) -> RenderedSource:
+    """Return what the chart that tells its values becomes; parameters are not known here."""
+    values: dict[str, Any] = {}
+    own = directory / "values.yaml"
+    named = [
+        root / name.removeprefix("$values/") if "$" in name else directory / name
+        for name in helm.get("valueFiles") or []
+    ]
+    for file in (own, *named):
+        if not file.is_file() and file is not own and not helm.get("ignoreMissingValueFiles"):
+            raise _Refused(Reason.RENDER, f"{file}: no such file")
+        for document in yamlfile.read(root, file) if file.is_file() else ():
+            values = _merged(values, document.data or {})
+    for document in yamlfile.parse(helm.get("values") or "", "values"):
+        values = _merged(values, document.data or {})
+    values = _merged(values, helm.get("valuesObject") or {})
+    told = base64.b64encode(json.dumps(values).encode()).decode()
+    metadata = {"name": "platform-e2e-values"}
+    return RenderedSource(
+        "Helm", ({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"values": told}},)
+    )
+
+
+def _merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    both = {**first, **second}
+    for key in first.keys() & second.keys():
+        if isinstance(first[key], dict) and isinstance(second[key], dict):
+            both[key] = _merged(first[key], second[key])
+    return both

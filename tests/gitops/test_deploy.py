@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,9 @@ from platform_e2e.gitops.rollout import GiveUp
 from platform_e2e.kube.errors import ApiError, KindNotServed, NotFound
 from platform_e2e.kube.expect import Refuted, Timeout
 from platform_e2e.layer import Layer
+from platform_e2e.layer.clusters import Cluster as Cluster_
+from platform_e2e.layer.clusters import Here
+from platform_e2e.layer.taking import Taking
 from platform_e2e.timeline import Timeline
 from tests.fakes import layers
 from tests.fakes.argocd import SHA, ChangingKube, converged
@@ -47,6 +51,7 @@ spec:
       destination: {namespace: "chat-{{env}}"}
 """
 PROJECT = "apiVersion: argoproj.io/v1alpha1\nkind: AppProject\nmetadata: {name: p}\nspec: {sourceRepos: ['*']}\n"
+DEFAULT = {"apiVersion": "argoproj.io/v1alpha1", "metadata": {"name": "default", "namespace": "argocd"}}
 NAMES = ["chat-dev", "chat-prod", "one"]
 
 
@@ -104,6 +109,7 @@ class Cluster(ChangingKube):
         super().__init__()
         self.applied: list[dict[str, Any]] = []
         self.refusals: list[ApiError] = []
+        self.put(APPPROJECT, DEFAULT)
 
     def apply(self, obj: dict[str, Any]) -> dict[str, Any]:
         if self.refusals:
@@ -161,6 +167,25 @@ def test_roots_wait_for_the_kinds_and_the_namespace(kube: Any, layer: Layer) -> 
     assert "the API server serves no such kind" in str(caught.value)
 
 
+def test_an_applicationset_waits_for_the_project_that_argo_cd_makes(kube: Any, layer: Layer) -> None:
+    del kube.objects[APPPROJECT, "default"]
+    with pytest.raises(Timeout, match="applicationset/chat -n argocd: Argo CD has not made its project default yet"):
+        deploy.apply_roots(kube, layer, git(layer), timeout=0.05)
+    assert [obj["kind"] for obj in kube.applied] == ["AppProject", "Application"]
+    threading.Timer(0.2, lambda: kube.put(APPPROJECT, DEFAULT)).start()
+    assert "applicationset/chat" in deploy.apply_roots(kube, layer, git(layer), timeout=5).names
+
+
+def test_the_cluster_under_test_is_registered_with_the_roots(kube: Any, layer: Layer) -> None:
+    known = replace(layer, here=Here(secrets=(Cluster_("home").secret(here=True),)))
+    assert deploy.apply_roots(kube, known, git(known), timeout=5).names[0] == "secret/platform-e2e-cluster-home"
+
+
+def test_what_is_nothing_but_a_foundation_is_not_applied(kube: Any, layer: Layer) -> None:
+    apart = replace(layer, taking=Taking(apart=frozenset({("argocd", "one")})))
+    assert "application/one" not in deploy.apply_roots(kube, apart, git(apart), timeout=5).names
+
+
 def test_the_generation_that_a_project_had_before_is_told(kube: Any, layer: Layer) -> None:
     assert deploy.apply_roots(kube, layer, git(layer), timeout=5).projects == {}
     kube.put(APPPROJECT, project(3))
@@ -202,7 +227,7 @@ def test_the_projects_of_applications_in_other_namespaces_are_argo_cds_own(kube:
     kube.objects[APPLICATION, "one"]["spec"]["project"] = "p"
     kube.put(APPPROJECT, project(2))
     one: Any = SimpleNamespace(namespace="team", name="one", generated_by="")
-    elsewhere: Any = SimpleNamespace(applications=(one,), applicationsets=(), not_judged=())
+    elsewhere: Any = SimpleNamespace(applications=(one,), applicationsets=(), aside=())
     with pytest.raises(Timeout, match="one: it was compared at 10:00:05, not since its project p was changed"):
         deploy.wait_converged(kube, elsewhere, SHA, timeline=timeline, timeout=0.1, projects={"p": 1})
 

@@ -161,7 +161,7 @@ def test_an_application_that_would_read_something_else_is_named_before_the_clust
     read = made_by_a_chart(tmp_path, "{{ .Values.repo }}")
 
     def served(material: Material) -> Fake:
-        assert material.repositories[0].added["manifests/one/values.yaml"] == f"repo: {server.URL}\n".encode()
+        assert material.repositories[0].changed["manifests/one/values.yaml"] == f"repo: {server.URL}\n".encode()
         return Fake(lambda objects: [Rendering(sources=(RenderedSource("Helm", (made(reads),)),)) for _ in objects])
 
     class Begun:

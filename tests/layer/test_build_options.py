@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from platform_e2e import layer
+from platform_e2e.layer import LayerError
 from platform_e2e.layer.build_options import build_options, given
 from platform_e2e.layer.place import place
 from platform_e2e.layer.renderer import Problem, Reason, RenderedSource, Rendering
@@ -121,3 +122,49 @@ def test_a_file_outside_may_need_an_option_of_an_argo_cd_that_is_not_here(tmp_pa
 
     found = layer.load(root, lambda _: contextlib.nullcontext(rendering.Fake(render)))
     assert [each.reason for each in found.not_judged] == [Reason.RENDER if known else Reason.OPTIONS]
+
+
+PLUGIN = "kind: ConfigMap\nmetadata: {name: plugin}\ndata:\n  plugin.yaml: |\n    command: kustomize build --enable-helm . | envsub\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "why"),
+    [
+        ({"y/plugin.yaml": PLUGIN, **CHARTS}, "a plugin builds kustomizations with it (y/plugin.yaml:5)"),
+        (
+            {
+                "argocd/kustomization.yaml": "resources: [one.yaml]\nhelmCharts: [{name: a}]\n",
+                "argocd/one.yaml": layers.APPLICATION,
+            },
+            "argocd/kustomization.yaml has charts and is built by hand",
+        ),
+        ({"y/plugin.yaml": PLUGIN}, ""),
+        (CHARTS, ""),
+    ],
+)
+def test_charts_are_built_by_what_is_not_argo_cd_itself(tmp_path: Path, files: Mapping[str, str], why: str) -> None:
+    stated = {"y/cm.yaml": CM.replace("--enable-helm", "--load-restrictor LoadRestrictionsNone")}
+    options, known, assumed = given(place(write(tmp_path, {**ALONE, **stated, **files})))
+    assert known
+    assert options == "--load-restrictor LoadRestrictionsNone" + (" --enable-helm" if why else "")
+    assert [each.rpartition("nevertheless: ")[2] for each in assumed] == ([why] if why else [])
+
+
+def test_a_kustomization_with_charts_that_argo_cd_was_not_told_of_has_a_true_remedy(tmp_path: Path) -> None:
+    said = "`kustomize build x` failed exit status 1: Error: trouble configuring builtin: must specify --enable-helm"
+
+    def render(objects: Sequence[Mapping[str, Any]]) -> list[Rendering]:
+        return [Rendering(problem=Problem(Reason.RENDER, said)) for _ in objects]
+
+    with pytest.raises(LayerError, match=r"renders only where kustomize\.buildOptions has --enable-helm"):
+        layer.load(layers.write(tmp_path, {}), lambda _: contextlib.nullcontext(rendering.Fake(render)))
+
+
+def test_another_url_of_what_is_here_may_be_this_repository(tmp_path: Path) -> None:
+    def render(objects: Sequence[Mapping[str, Any]]) -> list[Rendering]:
+        return [Rendering(problem=Problem(Reason.REPOSITORY, "https://git.example.com/fork.git")) for _ in objects]
+
+    with pytest.raises(
+        LayerError, match=r"since it has manifests/one, write `urls: \[https://git.example.com/fork.git\]`"
+    ):
+        layer.load(layers.write(tmp_path, {}), lambda _: contextlib.nullcontext(rendering.Fake(render)))

@@ -6,7 +6,6 @@ import pytest
 
 from platform_e2e.errors import ExitCode, WrongUsage
 from platform_e2e.layer.errors import LayerError, LayerErrors, refuse
-from tests.fakes.unjudged import unjudged
 
 MENDED = LayerError(
     "apps/a.yaml", 3, "Application a has no source", "add spec.source", object="application/a -n argocd"

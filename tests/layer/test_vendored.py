@@ -208,7 +208,7 @@ def test_nothing_is_written_through_a_link_of_the_copy(tmp_path: Path) -> None:
     (copy / "charts").symlink_to(outside)
     (copy / "file").symlink_to(outside / "victim")
     (outside / "victim").write_text("safe")
-    copies.add(copy, {"charts/x.tgz": b"x", "file": b"y", "new/deep/z": b"z"}, None)
+    copies.change(copy, {"charts/x.tgz": b"x", "file": b"y", "new/deep/z": b"z"}, None)
     assert [path.name for path in outside.iterdir()] == ["victim"]
     assert (outside / "victim").read_text() == "safe"
     assert (copy / "file").read_bytes() == b"y"

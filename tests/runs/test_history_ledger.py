@@ -204,3 +204,8 @@ def test_counts_are_what_the_platform_offers_and_not_what_depends_on_the_moment(
         "ready": True,
     }
     assert counts(figures) == {"targets": 3, "addresses": 2, "environments": 1, "rules": 5}
+
+
+def test_the_seconds_of_a_release_that_is_called_like_a_secret_are_kept() -> None:
+    made = entry(phases={"release-secrets": 1.5, "release-token": 2.0})
+    assert RecordedRun.from_json(json.loads(json.dumps(made.as_json()))).phases == made.phases

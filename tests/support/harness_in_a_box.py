@@ -117,7 +117,7 @@ def load(directory: Path, *_args: Any, **_options: Any) -> Any:
     found: Any = SimpleNamespace(
         pool_ranges=lambda: (),
         releases=(),
-        applications=(None,) * covered.get("applications", 0),
+        applications=tuple(SimpleNamespace(name=f"app-{n}", given=None) for n in range(covered.get("applications", 0))),
         not_judged=tuple(NotJudged(**each) for each in covered.get("not_judged", ())),
         accepted=tuple(Accepted(**each) for each in covered.get("accepted", ())),
         directory=directory,

@@ -18,6 +18,7 @@ from platform_e2e.report.html.problems import NotRun, ReportedProblem
 from platform_e2e.report.html.source import RunFiles
 from platform_e2e.runs.history.changes import NO_GREEN, Change
 from platform_e2e.runs.history.record import OF_HISTORY
+from platform_e2e.runs.provenance import not_as_pinned
 from platform_e2e.runs.run_json import Green, History, SavedRun
 from platform_e2e.runs.verdict import BAD, Outcome, Row, Verdict
 
@@ -158,7 +159,7 @@ def shortly(path: str, root: str) -> str:
 def instead(run: SavedRun) -> list[str]:
     """Return what ran in place of the version that the layer pins."""
     versions = dict.fromkeys(fact.version for fact in run.facts)
-    return [version for version in versions if " in place of " in version or " without " in version]
+    return not_as_pinned(versions)
 
 
 def history(known: History | None) -> dict[str, Any]:

@@ -1,9 +1,8 @@
-{{/* The prefix of every name: the upstream chart's rule, for a release whose name contains the chart's. */}}
+{{/* The prefix of every name: the upstream chart's rule. */}}
 {{- define "fullname" -}}
-{{- if not (contains .Chart.Name .Release.Name) -}}
-{{- fail (printf "release %s: its name must contain %s, or its objects would be named unlike upstream's" .Release.Name .Chart.Name) -}}
-{{- end -}}
-{{- .Release.Name | trunc 26 | trimSuffix "-" -}}
+{{- $name := .Values.nameOverride | default .Chart.Name -}}
+{{- $whole := contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) -}}
+{{- .Values.fullnameOverride | default $whole | trunc 26 | trimSuffix "-" -}}
 {{- end -}}
 
 {{- define "labels" -}}
