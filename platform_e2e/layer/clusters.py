@@ -45,7 +45,12 @@ class Cluster:
     @property
     def written(self) -> frozenset[str]:
         """Return name and server as they are compared."""
-        return Destination(self.server, self.name).written
+        return Destination(self.url, self.name).written
+
+    @property
+    def url(self) -> str:
+        """Return its server; of one whose server is not known, one that there cannot be."""
+        return self.server or f"https://{self.name}.invalid"
 
     def secret(self, *, here: bool) -> dict[str, Any]:
         """Return the Secret by which Argo CD knows it.
@@ -65,7 +70,7 @@ class Cluster:
             "type": "Opaque",
             "stringData": {
                 "name": self.name,
-                "server": IN_CLUSTER[1] if here else self.server or f"https://{self.name}.invalid",
+                "server": IN_CLUSTER[1] if here else self.url,
                 "config": "{}",
             },
         }
@@ -162,7 +167,7 @@ def with_aliases(named: Sequence[str], clusters: Iterable[Cluster]) -> tuple[str
         clusters: that are known.
     """
     wanted = {form(each) for each in named}
-    more = [each for cluster in clusters if cluster.written & wanted for each in (cluster.name, cluster.server) if each]
+    more = [each for cluster in clusters if cluster.written & wanted for each in (cluster.name, cluster.url)]
     return tuple(dict.fromkeys([*named, *more]))
 
 

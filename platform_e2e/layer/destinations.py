@@ -53,6 +53,8 @@ def judge(
     every = list(dict.fromkeys(destinations))
     if named:
         own = {form(each) for each in named}
+        # One that is named by its name or its server is both.
+        own |= {form(each) for each in IN_CLUSTER} if own & {form(each) for each in IN_CLUSTER} else set()
         told = ", ".join(named)
         return {
             each: Aim(True, f"{each} is this cluster: {by} names {told}")

@@ -9,7 +9,6 @@ from typing import Any
 
 from platform_e2e.layer import clusters
 from platform_e2e.layer.clusters import Cluster
-from platform_e2e.layer.destinations import form
 from platform_e2e.layer.place import Place
 from platform_e2e.layer.survey import Survey
 
@@ -40,6 +39,5 @@ class UnderTest:
 
     @property
     def secrets(self) -> tuple[dict[str, Any], ...]:
-        """Return the Secrets of the clusters that are known."""
-        wanted = {form(each) for each in self.named}
-        return tuple(each.secret(here=bool(each.written & wanted)) for each in self.clusters)
+        """Return the Secrets of the clusters that are known, as they are in production."""
+        return tuple(each.secret(here=False) for each in self.clusters)

@@ -170,7 +170,8 @@ def _telling(root: Path, directory: Path, helm: Mapping[str, Any]) -> RenderedSo
             raise _Refused(Reason.RENDER, f"{file}: no such file")
         for document in yamlfile.read(root, file) if file.is_file() else ():
             values = _merged(values, document.data or {})
-    for document in yamlfile.parse(helm.get("values") or "", "values"):
+    # The object stands in place of the text.
+    for document in yamlfile.parse("" if helm.get("valuesObject") else helm.get("values") or "", "values"):
         values = _merged(values, document.data or {})
     values = _merged(values, helm.get("valuesObject") or {})
     told = base64.b64encode(json.dumps(values).encode()).decode()

@@ -110,7 +110,7 @@ def test_the_one_under_test_has_argo_cds_own_address_and_is_registered_by_its_na
     (secret,) = layer.here.secrets
     assert (secret["stringData"]["name"], secret["stringData"]["server"]) == ("prod", HERE)
     assert secret["metadata"]["labels"] == {"env": "prod", "argocd.argoproj.io/secret-type": "cluster"}
-    assert material.clusters[0] == secret
+    assert material.clusters[0]["stringData"]["server"] == PROD
     assert layer.here.renamed == {PROD: HERE, "in-cluster": "prod"}
 
 
@@ -153,6 +153,7 @@ def test_names_of_the_cluster_that_argo_cd_runs_on_are_no_two_clusters() -> None
 
 def test_one_known_by_name_and_server_is_named_by_either() -> None:
     assert clusters.with_aliases(["prod"], [Cluster("prod", PROD), Cluster("lab", LAB)]) == ("prod", PROD)
+    assert clusters.with_aliases(["lab"], [Cluster("lab")]) == ("lab", "https://lab.invalid")
     assert clusters.with_aliases([], [Cluster("prod", PROD)]) == ()
 
 

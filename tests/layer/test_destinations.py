@@ -27,6 +27,7 @@ LAB = Destination(name="lab")
         ([HERE, LAB], ("lab",), [LAB]),
         ([PROD], ("https://prod.example.com:6443/",), [PROD]),
         ([LAB], ("prod",), []),
+        ([HERE, NAMED, LAB], ("in-cluster",), [HERE, NAMED]),
         ([Destination(), LAB], (), [Destination(), LAB]),
         ([Destination()], (), [Destination()]),
     ],

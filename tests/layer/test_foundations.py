@@ -72,10 +72,7 @@ def test_an_application_of_the_chart_is_the_foundation(tmp_path: Path, repositor
     release = next(each for each in layer.releases if each.chart == "metallb")
     assert (release.name, release.namespace, release.version) == ("metal", "metallb-system", "0.14.9")
     assert (release.app_version, release.brought, release.place) == ("v0.14.9", False, "argocd/balancer.yaml:10")
-    assert values_of(layer, "metallb") == {
-        "speaker": {"frr": {"enabled": False}},
-        "controller": {"logLevel": "debug"},
-    }
+    assert values_of(layer, "metallb") == {"controller": {"logLevel": "debug"}}
     assert [each.name for each in layer.applications] == ["one"]
     assert not layer.not_judged
     assert [each.object for each in layer.aside] == ["application/balancer -n argocd"]
