@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from platform_e2e import paths
-from platform_e2e.gitops import argocd, argocd_requests
+from platform_e2e.gitops import argocd, argocd_requests, removals
 from platform_e2e.gitops.convergence import in_parallel, roll_out
 from platform_e2e.gitops.git import Commit, GitServer
 from platform_e2e.gitops.rollout import PHASE, GiveUp, Held, LayerRollout
@@ -94,7 +94,16 @@ def deploy(
     """
     began = time.monotonic()
     layer.demand_unchanged()
-    commit = git.publish(layer.directory, pool_map=pool_map, also_own=layer.urls, not_judged=_files_not_judged(layer))
+    commit = git.publish(
+        layer.directory,
+        pool_map=pool_map,
+        also_own=layer.urls,
+        not_judged=_files_not_judged(layer),
+        left_out=removals.by_file(
+            layer.left_out,
+            {each.rendered.file: layer.relative(each.rendered.file) for each in layer.left_out if each.plain},
+        ),
+    )
     # Nor may a file have changed while it was read for the commit.
     layer.demand_unchanged()
     kept = commit.before is not None

@@ -16,10 +16,11 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from platform_e2e import shell
 from platform_e2e.errors import BrokenHarness, WrongUsage
-from platform_e2e.gitops import server
+from platform_e2e.gitops import removals, server
 from platform_e2e.gitops.bare_repository import BareRepository, File, GitError, PlannedCommit, files_of
 from platform_e2e.gitops.transform import BRANCH, ValueChange, message, transform
 from platform_e2e.kube.client import Kube
@@ -100,6 +101,7 @@ class GitServer:
         pool_map: Mapping[str, str] | None = None,
         also_own: Sequence[str] = (),
         not_judged: AbstractSet[str] = frozenset(),
+        left_out: Mapping[str, AbstractSet[removals.Document]] = MappingProxyType({}),
     ) -> Commit:
         """Serve the working tree's layer, including uncommitted changes.
 
@@ -111,6 +113,7 @@ class GitServer:
             pool_map: ClusterFacts.pool_map.
             also_own: further repoURLs that refer to this layer.
             not_judged: files, relative to the layer, with an object that is not judged.
+            left_out: by such a file the objects that are not served.
 
         Raises:
             SourceError: the layer reads a source that cannot be served.
@@ -118,7 +121,9 @@ class GitServer:
         """
         files = files_of(layer_directory)
         plain = {name: file.content for name, file in files.items() if file.mode != "120000"}
-        new = transform(plain, url=self.url, pool_map=pool_map, also_own=also_own, not_judged=not_judged)
+        new = transform(
+            plain, url=self.url, pool_map=pool_map, also_own=also_own, not_judged=not_judged, left_out=left_out
+        )
         changes: dict[str, File | None] = {name: File(text, files[name].mode) for name, text in new.files.items()}
         steps = (
             PlannedCommit("The layer as it is in the working tree", files, whole=True),

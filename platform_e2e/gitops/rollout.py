@@ -18,6 +18,7 @@ from platform_e2e.gitops import argocd, argocd_requests, unjudged
 from platform_e2e.gitops.attempts import Attempts
 from platform_e2e.gitops.comparisons import Comparisons
 from platform_e2e.gitops.convergence import converged_on
+from platform_e2e.gitops.invented_secrets import InventedSecrets
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.errors import ApiError
 from platform_e2e.kube.expect import Failed, Met, Pending, Verdict
@@ -133,6 +134,7 @@ class LayerRollout:
     def __post_init__(self) -> None:
         """Find out once what makes what."""
         self._makers = unjudged.makers(self.layer) if self.layer.not_judged else {}
+        self._secrets = InventedSecrets(self.layer.invented)
 
     def judge(self, state: tuple[list[Object], list[Object], list[Object], Any]) -> Verdict:
         """Expect every Application converged and every ApplicationSet to have made exactly its own.
@@ -143,6 +145,7 @@ class LayerRollout:
         live = {(app["metadata"]["namespace"], app["metadata"]["name"]): app for app in state[0]}
         expected = converged_on(self.sha)
         self._look_at_projects(state[2])
+        self._once("invented secrets", time.monotonic(), partial(self._secrets.provide, self.kube))
         # One question for all of them: another process may report it between two questions.
         foundations_ready = self.give_up is None or self.give_up.foundations_ready()
         ungenerated = self._generated(state[0], state[1], foundations_ready=foundations_ready)

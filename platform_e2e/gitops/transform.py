@@ -1,7 +1,7 @@
-"""The two changes by which a layer runs in its own cluster: the repository that is read, and the addresses that are used.
+"""The changes by which a layer runs in its own cluster: the repository that is read, the addresses that are used, what is left out.
 
-Pure functions from files to files. Only values change; comments, order, quotes and indentation stay, so that the commit with
-the changes shows nothing else. `sources` and `pool_remap` list the fields that are searched.
+Pure functions from files to files. Only values change, and documents go; comments, order, quotes and indentation stay, so that the
+commit with the changes shows nothing else. `sources` and `pool_remap` list the fields that are searched.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from ruamel.yaml.nodes import ScalarNode
 
@@ -18,7 +19,7 @@ from platform_e2e.addresses import AddressRange
 from platform_e2e.errors import WrongUsage
 from platform_e2e.git.repository import COMMIT_OR_PREFIX
 from platform_e2e.git.urls import canonical
-from platform_e2e.gitops import pool_remap, repository_references, yaml_patches, yamledit
+from platform_e2e.gitops import pool_remap, removals, repository_references, yaml_patches, yamledit
 from platform_e2e.gitops.repository_references import Place, Role
 
 BRANCH = "main"
@@ -83,6 +84,7 @@ def transform(
     pool_map: Mapping[str, str] | None = None,
     also_own: Sequence[str] = (),
     not_judged: AbstractSet[str] = frozenset(),
+    left_out: Mapping[str, AbstractSet[removals.Document]] = MappingProxyType({}),
 ) -> Transformed:
     """Return the layer's files with the changes for its own cluster.
 
@@ -93,12 +95,19 @@ def transform(
         also_own: further repoURLs that refer to this layer.
         not_judged: files with an object that is not judged: what cannot be served there stays as it is, and is not refused, since
             the verdict names the object.
+        left_out: by file the objects that are not served.
 
     Raises:
         SourceError: a source cannot be served; names every such source with its Application and file.
         UnreadableYaml: a file that mentions a repository or a moved address is not YAML.
     """
     moves = pool_remap.ranges(pool_map or {})
+    changed: dict[str, bytes] = {}
+    changes: list[ValueChange] = []
+    for file, documents in left_out.items():
+        changed[file], told = removals.remove(file, files[file], documents)
+        changes += [ValueChange(file, line, owner, "the object", "served", "left out") for line, owner in told]
+    files = {**files, **changed}
     read: dict[str, list[yaml_patches.Fragment]] = {}
     for file, content in sorted(files.items()):
         if not _YAML.fullmatch(file) or not _concerned(content, moves):
@@ -114,8 +123,6 @@ def transform(
     own = _own_repository(judged, url, also_own) or _usual_repository(places, url, also_own)
     _refuse(judged)
     left = {id(place.node) for place in places if place.file in not_judged and not _is_own(place, own, url, also_own)}
-    changed: dict[str, bytes] = {}
-    changes: list[ValueChange] = []
     for file, parts in read.items():
         edits: list[yamledit.Edit] = []
         for part in parts:

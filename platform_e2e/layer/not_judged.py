@@ -21,6 +21,8 @@ IN_WORDS: Mapping[str, str] = {
     Reason.OPTIONS: "its kustomization may need an option that is not taken here",
     Reason.EMPTY: "it renders nothing that could be judged",
     Reason.DESTINATION: "it is for another cluster",
+    Reason.STAND_IN: "a stand-in runs in the place of the program that could prove it",
+    Reason.SECRET: "its values cannot be had here, and were invented",
 }
 """What a reason says to a reader; the word itself is what a team writes to accept it."""
 

@@ -118,9 +118,7 @@ def _own(
     """Return the files that only a node under k3d has."""
     neighbours = [f"{name} {plan.pods_of(number)}\n" for number, name in enumerate(names) if name != each.name]
     texts = {
-        "/etc/kubernetes/node.json": json.dumps(
-            node.inside(each, plan, contained=True, stand_ins=stand_ins), indent=1
-        ),
+        "/etc/kubernetes/node.json": json.dumps(node.inside(each, plan, contained=True, stand_ins=stand_ins), indent=1),
         "/etc/kubernetes/neighbours": "".join(neighbours),
     }
     if each.is_server:
