@@ -11,7 +11,7 @@ from platform_e2e.layer import invented, left_out, stand_ins, yamlfile
 from platform_e2e.layer.invented import Invented
 from platform_e2e.layer.layer import Layer
 from platform_e2e.layer.not_judged import NotJudged
-from platform_e2e.layer.stand_ins import Choice
+from platform_e2e.layer.stand_ins import Choice, StandIns
 
 
 def set_aside(
@@ -31,6 +31,8 @@ def set_aside(
     made: tuple[Invented, ...] = ()
     if choice.which != "none":
         made = invented.find(layer.rendered, sealing_keys, attended=stand_ins.attended(layer.rendered, choice))
+    if not left and not made and found == StandIns():
+        return layer
     gone = {(each.rendered.application, each.rendered.identity) for each in left}
     return replace(
         layer,

@@ -98,6 +98,8 @@ class Layer:
         own = [f"{release.chart} {release.version}" for release in self.releases if release.brought]
         if own:
             said.append(f"it lists no foundations, so these are the harness's own: {', '.join(own)}")
+        if self.stand_ins.sentence:
+            said.append(self.stand_ins.sentence)
         if self.options_left_out:
             said.append(
                 f"warning: kustomize is not given {', '.join(self.options_left_out)}: what needs it is not judged"

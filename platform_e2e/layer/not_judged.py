@@ -41,6 +41,7 @@ class NotJudged:
         reads: directories of the layer that it, or what it would make, may read, relative to the layer; None where that is not
             known, since what is not rendered may be Applications itself.
         certain: whether Argo CD refuses it on each cluster, since nothing of a cluster, an option or a chart matters to it.
+        destination: of an Application the namespace for objects that name none; None where it is not known.
     """
 
     object: str
@@ -51,6 +52,7 @@ class NotJudged:
     line: int | None
     reads: tuple[str, ...] | None = None
     certain: bool = False
+    destination: str | None = None
 
     @property
     def identity(self) -> tuple[str, str, str]:

@@ -7,7 +7,7 @@ that objects are taken, pods start, ports, probes and Services fit together. Wha
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from platform_e2e.layer import selectors
@@ -71,12 +71,14 @@ class StandIns:
         containers: those that stand-ins replace.
         left_out: objects that are not served, since a stand-in would have to serve them.
         unattended: group and kind of what only a controller would complete that is a stand-in: Argo CD must not wait for its health.
+        claims: whether something claims storage, which directories of the nodes then provide.
         unknown: what is not proven, by object.
     """
 
     containers: tuple[StandIn, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     unattended: tuple[tuple[str, str], ...] = ()
+    claims: bool = False
     unknown: tuple[NotJudged, ...] = ()
 
     @property
@@ -184,13 +186,24 @@ def judge(rendered: Sequence[Rendered], choice: Choice) -> StandIns:
     containers = tuple(workloads.replaced())
     left_out = tuple(_with_their_kind(tuple(_left_out(rendered, workloads)), rendered))
     unattended = tuple(sorted(_unattended(rendered, workloads)))
+    claiming = _of_claims(rendered) if containers else []
     unknown = [
         *_of_workloads(containers),
+        *claiming,
         *(each.unknown for each in left_out),
         *_of_children(rendered, unattended),
         *_of_clients(rendered, workloads),
     ]
-    return StandIns(containers, left_out, unattended, tuple({each.object: each for each in unknown}.values()))
+    return StandIns(containers, left_out, unattended, bool(claiming), _by_object(unknown))
+
+
+def _by_object(unknown: Iterable[NotJudged]) -> tuple[NotJudged, ...]:
+    """Return them with all that is said of one object in one."""
+    found: dict[str, NotJudged] = {}
+    for each in unknown:
+        known = found.get(each.object)
+        found[each.object] = replace(known, problem=f"{known.problem}; {each.problem}") if known else each
+    return tuple(found.values())
 
 
 def _unknown(rendered: Rendered, problem: str) -> NotJudged:
@@ -203,8 +216,8 @@ def _of_workloads(containers: Sequence[StandIn]) -> Iterator[NotJudged]:
         by_workload.setdefault(str(each.workload), []).append(each)
     for several in by_workload.values():
         images = ", ".join(dict.fromkeys(each.image for each in several))
-        number = f"{len(several)} container{'' if len(several) == 1 else 's'}"
-        yield _unknown(several[0].workload, f"{number} ran stand-ins, so that nothing is proven of {images} itself")
+        number = "1 container runs a stand-in" if len(several) == 1 else f"{len(several)} containers run stand-ins"
+        yield _unknown(several[0].workload, f"{number}: nothing is proven of {images}")
 
 
 def _left_out(rendered: Iterable[Rendered], workloads: _Workloads) -> Iterator[LeftOut]:
@@ -214,8 +227,11 @@ def _left_out(rendered: Iterable[Rendered], workloads: _Workloads) -> Iterator[L
             continue
         for name, namespace in services_asked(each.object):
             if workloads.behind(name, namespace):
-                problem = f"a stand-in would serve it behind {described('Service', name, namespace)}: {_SERVED[each.kind]} is not known"
-                yield LeftOut(each, _unknown(each, f"it was left out of what is served, for {problem}"))
+                problem = (
+                    f"left out of what is served: a stand-in would answer for it behind {described('Service', name, namespace)}, "
+                    f"so that nothing is known of {_SERVED[each.kind]}"
+                )
+                yield LeftOut(each, _unknown(each, problem))
                 break
 
 
@@ -227,7 +243,9 @@ def _with_their_kind(found: Sequence[LeftOut], rendered: Iterable[Rendered]) -> 
         if (each.identity[0], each.kind) in kinds and each.identity not in known:
             yield LeftOut(
                 each,
-                _unknown(each, f"it was left out: one {each.kind} had to be, and Argo CD leaves out all of a kind"),
+                _unknown(
+                    each, f"left out of what is served: one {each.kind} had to be, and Argo CD leaves out all of a kind"
+                ),
             )
 
 
@@ -271,6 +289,16 @@ def _unattended(rendered: Sequence[Rendered], workloads: _Workloads) -> Iterator
     for kind, real in _attention(rendered, workloads).items():
         if kind in used and kind[0] not in FOUNDATIONS and not real:
             yield kind
+
+
+def _of_claims(rendered: Iterable[Rendered]) -> list[NotJudged]:
+    """Return what claims storage: the nodes have none, and whatever of the layer would provide it is a stand-in."""
+    claiming = (
+        each
+        for each in rendered
+        if each.api == "v1/PersistentVolumeClaim" or _list(each.spec.get("volumeClaimTemplates"))
+    )
+    return [_unknown(each, "a directory of the node is its volume: storage is not judged") for each in claiming]
 
 
 def _of_children(rendered: Iterable[Rendered], unattended: Sequence[tuple[str, str]]) -> Iterator[NotJudged]:

@@ -146,6 +146,7 @@ def test_the_names_are_those_that_charts_and_manifests_ask_for(sources: Sources)
         "docker.io/bitnami/sealed-secrets-controller:0.31.0",
         "ecr-public.aws.com/docker/library/redis:8.2.2-alpine",
         "ghcr.io/platform-team/chat:1.0.0",
+        images.STAND_IN,
         "quay.io/argoproj/argocd:v3.2.11",
         "quay.io/metallb/controller:v0.15.3",
         "quay.io/metallb/speaker:v0.15.3",
