@@ -137,7 +137,9 @@ def test_the_first_example_waits_as_long_as_it_says() -> None:
 
 def test_the_page_on_applications_has_every_field_of_a_probe_and_the_images_that_it_names() -> None:
     page = (PAGES / "applications.md").read_text()
-    fields = re.findall(r"^\| `([\w-]+)` \| ", page.partition("### The fields of `platform-e2e/probe`")[2], re.MULTILINE)
+    fields = re.findall(
+        r"^\| `([\w-]+)` \| ", page.partition("### The fields of `platform-e2e/probe`")[2], re.MULTILINE
+    )
     assert set(fields) == set(Probe.__dataclass_fields__)
     known = {name.replace(":1.0.0", ":VERSION") for name in images.names(layers.DEMO / "apps").values()}
     assert set(re.findall(r"^\| `([\w./-]+:[\w.-]+)`", page, re.MULTILINE)) <= known
