@@ -6,6 +6,7 @@ that objects are taken, pods start, ports, probes and Services fit together. Wha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -42,9 +43,20 @@ class Choice:
 
     def replaces(self, image: str) -> bool:
         """Tell whether a stand-in runs for an image, written as in a pod."""
-        if self.which == "none" or image in self.kept:
+        name = canonical(image)
+        if self.which == "none" or name in map(canonical, self.kept) or _IDENTITY.fullmatch(image):
             return False
-        return self.which == "all" or (image not in self.there and repository(image) not in self.own)
+        return self.which == "all" or (name not in map(canonical, self.there) and repository(image) not in self.own)
+
+
+_IDENTITY = re.compile(r"(?:sha256:)?[0-9a-f]+")
+"""What a runtime may take for the identity of an image that it has, or the beginning of one."""
+
+
+def canonical(image: str) -> str:
+    """Return the one spelling of a reference: Docker's registry and its `library` may be left out, and so may the tag `latest`."""
+    name = image.removeprefix("index.").removeprefix("docker.io/").removeprefix("library/")
+    return name if "@" in name or repository(name) != name else f"{name}:latest"
 
 
 def repository(image: str) -> str:

@@ -84,6 +84,10 @@ def problems(text: str, choice: Choice = CHOICE) -> dict[str, str]:
         ("ghcr.io/team/app:9", False, True),
         ("ghcr.io/team/apparel:1", True, True),
         ("kept:1", False, False),
+        ("docker.io/library/kept:1", False, False),
+        ("docker.io/acme/here:1", False, True),
+        ("sha256:0123abcd", False, False),
+        ("abcdef", False, False),
     ],
 )
 def test_an_image_is_replaced_where_the_nodes_lack_it(image: str, *, auto: bool, all_of_them: bool) -> None:
