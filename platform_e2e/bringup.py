@@ -90,7 +90,6 @@ def bring_up(
         mirror=settings.registry_mirror or "",
         registries=needed.registries,
         registry_ca=needed.ca,
-        stand_ins=settings.stand_ins,
     )
     provider = providers.choose(choice.provider)
     with contextlib.ExitStack() as entered:

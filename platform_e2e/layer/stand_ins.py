@@ -204,6 +204,7 @@ def judge(rendered: Sequence[Rendered], choice: Choice) -> StandIns:
         *claiming,
         *(each.unknown for each in left_out),
         *_of_children(rendered, unattended),
+        *_of_conversions(rendered, workloads),
         *_of_clients(rendered, workloads),
     ]
     return StandIns(containers, left_out, unattended, bool(claiming), _by_object(unknown))
@@ -258,6 +259,19 @@ def _with_their_kind(found: Sequence[LeftOut], rendered: Iterable[Rendered]) -> 
                 _unknown(
                     each, f"left out of what is served: one {each.kind} had to be, and Argo CD leaves out all of a kind"
                 ),
+            )
+
+
+def _of_conversions(rendered: Iterable[Rendered], workloads: _Workloads) -> Iterator[NotJudged]:
+    """Yield the CRDs between whose versions a stand-in would convert; they stay, since their objects need them."""
+    for each in rendered:
+        conversion = each.spec.get("conversion") if each.kind == "CustomResourceDefinition" else None
+        webhook = conversion.get("webhook") if isinstance(conversion, Mapping) else None
+        client = webhook.get("clientConfig") if isinstance(webhook, Mapping) else None
+        if any(workloads.behind(name, namespace) for name, namespace in services_asked({"spec": client})):
+            yield _unknown(
+                each,
+                "a stand-in would convert between its versions: an object of another than the stored one is refused",
             )
 
 

@@ -172,6 +172,14 @@ def test_of_a_kind_without_a_real_controller_nothing_is_awaited() -> None:
     assert not stand_ins.judge(real, replace(CHOICE, there=CHOICE.there | {"acme/guard:1"})).unattended
 
 
+def test_a_conversion_by_a_stand_in_is_named_and_its_kind_stays() -> None:
+    client = "{service: {name: guard, namespace: guard}}"
+    text = f"{CRD.rstrip()[:-1]}, conversion: {{strategy: Webhook, webhook: {{clientConfig: {client}}}}}}}\n---{GUARD}"
+    found = stand_ins.judge(rendered(text), CHOICE)
+    assert "customresourcedefinition/widgets.acme.example" in {each.object for each in found.unknown}
+    assert "CustomResourceDefinition" not in {each.rendered.kind for each in found.left_out}
+
+
 def test_kinds_of_the_foundations_have_real_controllers() -> None:
     text = (
         CRD.replace("acme.example", "monitoring.coreos.com")

@@ -292,3 +292,14 @@ def test_a_version_that_is_no_tag_names_the_file(sources: Sources, version: str)
 def test_a_layer_without_the_chat_service_has_no_chat_image(sources: Sources) -> None:
     shutil.rmtree(sources.apps)
     assert "chat" not in by_name(images.assemble(sources))
+
+
+def test_the_nodes_are_told_which_images_stand_ins_replace() -> None:
+    assert images.stand_in_options("none") == []
+    auto, every = images.stand_in_options("auto"), images.stand_in_options("all")
+    assert f"--image={images.STAND_IN}" in auto
+    assert "--own=ghcr.io/platform-team/chat" in auto
+    assert "--all" in every
+    kept = next(each for each in every if each.startswith("--keep=")).removeprefix("--keep=").split(",")
+    assert set(kept) == images.of_foundations()
+    assert not any("chat" in each for each in kept)
