@@ -413,3 +413,13 @@ def test_an_interruption_ends_the_runs_of_all_jobs_before_their_clusters_are_rem
     assert removed == {"after its run"}
     assert [one.read_text() for one in tmp_path.glob("*.cleaned")] == ["once "] * jobs
     assert len(list(tmp_path.glob("*.removed"))) == jobs
+
+
+def test_what_is_unknown_beside_a_fault_is_no_other_fault() -> None:
+    found = Finding(
+        "x", Promise.LOADBALANCER, "a", "b", Cause("no-advertisement", FAULT.sentence.replace(".*", "of"), "")
+    )
+    red = Result("a", Outcome.FAILED, Promise.LOADBALANCER, findings=(found,), exit_code=1)
+    beside = Result("b", Outcome.UNKNOWN, Promise.MONITORING, reason="not judged", unknown=unjudged("certs"))
+    told = judge(FAULT, RunOutcome(1, 1.0, verdict_on([red, beside])))
+    assert told.right, told.reason

@@ -137,9 +137,7 @@ def test_the_first_example_waits_as_long_as_it_says() -> None:
 
 def test_the_page_on_applications_has_every_field_of_a_probe_and_the_images_that_it_names() -> None:
     page = (PAGES / "applications.md").read_text()
-    fields = re.findall(
-        r"^\| `([\w-]+)` \| ", page.partition("### The fields of `platform-e2e/probe`")[2], re.MULTILINE
-    )
+    fields = re.findall(r"^\| `(\w+)` \| ", page.partition("### The fields of `platform-e2e/probe`")[2], re.MULTILINE)
     assert set(fields) == set(Probe.__dataclass_fields__)
     known = {name.replace(":1.0.0", ":VERSION") for name in images.names(layers.DEMO / "apps").values()}
     assert set(re.findall(r"^\| `([\w./-]+:[\w.-]+)`", page, re.MULTILINE)) <= known
@@ -147,4 +145,4 @@ def test_the_page_on_applications_has_every_field_of_a_probe_and_the_images_that
 
 def test_the_page_on_what_is_not_judged_has_every_reason_in_the_words_of_the_table() -> None:
     page = (PAGES / "not-judged.md").read_text()
-    assert dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", page, re.MULTILINE)) == dict(IN_WORDS)
+    assert dict(re.findall(r"^\| `([\w-]+)` \| (.+) \|$", page, re.MULTILINE)) == dict(IN_WORDS)
