@@ -16,12 +16,12 @@ from platform_e2e.breaks.declaration import LEGITIMATE, UNKNOWN, Break, FileChan
 from platform_e2e.breaks.judge import RunOutcome, judge, judge_sound
 from platform_e2e.breaks.runner import broken_copy, options_of, select, table
 from platform_e2e.errors import WrongUsage
-from platform_e2e.finding import Promise
+from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.layer import yamlfile
 from platform_e2e.layer.not_judged import Accepted
 from platform_e2e.runs.coverage import Coverage
 from platform_e2e.runs.run_json import SavedRun
-from platform_e2e.runs.verdict import Verdict
+from platform_e2e.runs.verdict import Outcome, Result, Verdict, verdict_on
 from platform_e2e.settings import Settings, resolve
 from platform_e2e.toolbox.waiting import wait_until
 from tests.fakes import layers
@@ -361,7 +361,7 @@ from pathlib import Path
 from platform_e2e import cli, shell
 from platform_e2e.breaks import runner
 from platform_e2e.breaks.judge import RunOutcome
-from platform_e2e.runs.verdict import Verdict
+from platform_e2e.runs.verdict import Outcome, Result, Verdict, verdict_on
 
 # A shell starts what it puts into the background with SIGINT ignored; whoever runs this test may have been started so.
 signal.signal(signal.SIGINT, signal.default_int_handler)
