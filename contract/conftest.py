@@ -70,6 +70,7 @@ def spec(choice: Choice, pytestconfig: pytest.Config) -> ClusterSpec:
         source=choice.images,
         mirror=settings.registry_mirror or "",
         registry_ca=str(settings.registry_ca or ""),
+        stand_ins=settings.stand_ins,
     )
 
 

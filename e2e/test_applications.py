@@ -22,6 +22,7 @@ from platform_e2e.testing.checks import (
     rendered_objects,
     revisions,
     selfheal,
+    stand_ins,
     unsynced,
     until_no_findings,
     waves,
@@ -108,6 +109,14 @@ def test_argo_cd_applies_what_was_rendered_here(
         application, platform.sha, kube, engine=platform.layer.engine, timeout=CONVERGED_SECONDS
     )
     promises.report(findings, figures={"objects": compared})
+
+
+@pytest.mark.judges_all
+@pytest.mark.promise("applications")
+def test_no_other_container_runs_a_stand_in(platform: Platform, kube: Kube, promises: Promises) -> None:
+    """Those of the layer's files are named; what an operator has made of an image that is not here proves no more than they do."""
+    running, unknown = stand_ins.others(platform.layer, kube)
+    promises.report(figures={"stand-ins": running} if running else {}, unknown=unknown)
 
 
 @pytest.mark.promise("applications")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from platform_e2e.checks.applications import TESTS
 from platform_e2e.checks.loadbalancer.observe import moved
@@ -16,7 +18,14 @@ from platform_e2e.diagnosis.causes import unexplained
 from platform_e2e.diagnosis.explain import unexplained_of
 from platform_e2e.diagnosis.give_up import worth_waiting
 from platform_e2e.finding import Cause
-from platform_e2e.foundations import Installed, ReleaseFailed, install, release_store, restore_sealing_key
+from platform_e2e.foundations import (
+    Installed,
+    ReleaseFailed,
+    argocd_settings,
+    install,
+    release_store,
+    restore_sealing_key,
+)
 from platform_e2e.foundations.embedded import CHARTS
 from platform_e2e.foundations.failure import ImageNotDelivered
 from platform_e2e.foundations.verify import READY_SECONDS
@@ -69,7 +78,13 @@ class Phases:
         """Install or verify the foundations; return the ready ones, and the failures of the others."""
         helm = self.built.path("helm")
         found = install_foundations(
-            self.kube, self.facts, self.settings, self.releases, helm=helm, timeline=self.timeline
+            self.kube,
+            self.facts,
+            self.settings,
+            self.releases,
+            helm=helm,
+            timeline=self.timeline,
+            argocd=argocd_settings.of(self.layer),
         )
         if not any(failure.release == METALLB for failure in found[1]):
             for each in self.layer.brought_pools.objects:
@@ -95,7 +110,14 @@ def from_registry(facts: ClusterFacts) -> bool:
 
 
 def install_foundations(
-    kube: Kube, facts: ClusterFacts, settings: Settings, releases: Sequence[Release], *, helm: Path, timeline: Timeline
+    kube: Kube,
+    facts: ClusterFacts,
+    settings: Settings,
+    releases: Sequence[Release],
+    *,
+    helm: Path,
+    timeline: Timeline,
+    argocd: Mapping[str, Any] = MappingProxyType({}),
 ) -> tuple[list[Installed], list[ReleaseFailed]]:
     """Load the team's key, then install or verify the foundations; return the ready ones, and the failures of the others.
 
@@ -106,6 +128,7 @@ def install_foundations(
         releases: the foundations.
         helm: the path of helm.
         timeline: shows the progress.
+        argocd: settings of Argo CD beside the layer's own.
 
     Raises:
         MadeForAnother: a kept cluster has a release that the layer lacks.
@@ -125,6 +148,7 @@ def install_foundations(
         module_directory=None if from_registry(facts) else programs.module_directory,
         strict_versions=settings.strict_versions,
         beside=(APPLICATION,),
+        argocd=argocd,
         timeline=timeline,
     )
 

@@ -32,6 +32,9 @@ SIZE = re.compile(r"(\d{1,12}) ?([kKmMgG]?)B?")
 IMAGES = ("auto", "registry", "mirror", "built")
 """Values of --images."""
 
+STAND_INS = ("auto", "all", "none")
+"""Values of --stand-ins."""
+
 
 class Keep(StrEnum):
     """When a cluster outlives its run."""
@@ -97,6 +100,7 @@ class Settings:
     nodes: int
     servers: int
     images: str
+    stand_ins: str
     registry_mirror: str | None
     registry_ca: Path | None
     layer: Path
@@ -188,6 +192,12 @@ def _images(text: str) -> str:
     return text
 
 
+def _stand_ins(text: str) -> str:
+    if text not in STAND_INS:
+        raise ValueError(f"must be one of {', '.join(STAND_INS)}")
+    return text
+
+
 def _keep(text: str) -> Keep:
     if text not in list(Keep):
         raise ValueError(f"must be one of {', '.join(Keep)}")
@@ -272,6 +282,13 @@ OPTIONS: tuple[Option, ...] = (
         "servers", "N", "1", "number of nodes with a control plane; more than one needs k3s' own images", _node_count
     ),
     Option("images", "FROM", "auto", "source of images: registry, mirror, built on this machine, or auto", _images),
+    Option(
+        "stand_ins",
+        "WHICH",
+        "auto",
+        "which containers of the layer a stand-in replaces: auto, those whose image nodes without a registry lack; all; or none",
+        _stand_ins,
+    ),
     Option(
         "registry_mirror",
         "URL",

@@ -194,6 +194,11 @@ def _same(spec: ClusterSpec, facts: ClusterFacts) -> None:
             f"cluster {spec.name} exists, and its segment {network} was not laid for the pool {strange[0]}",
             f"choose another name, or remove it: {command('cluster')} down {spec.name}",
         )
+    if facts.stand_ins != spec.replaces and facts.images == spec.source.value:
+        raise WrongUsage(
+            f"cluster {spec.name} exists and was made with --stand-ins {facts.stand_ins}, not {spec.replaces}",
+            f"choose that, or another name, or remove it: {command('cluster')} down {spec.name}",
+        )
     if len(facts.nodes) != spec.nodes:
         raise WrongUsage(
             f"cluster {spec.name} exists and has {len(facts.nodes)} node(s), not {spec.nodes}",

@@ -152,6 +152,7 @@ def write_spec(path: Path, spec: ClusterSpec, provider: str, timeline: Path | No
         "mirror": spec.mirror,
         "registries": list(spec.registries),
         "registry_ca": spec.registry_ca,
+        "stand_ins": spec.stand_ins,
         "provider": provider,
         "timeline": None if timeline is None else str(timeline.absolute()),
     }
@@ -172,5 +173,6 @@ def read_spec(path: Path) -> tuple[ClusterSpec, str, Path | None]:
         mirror=data.get("mirror", ""),
         registries=tuple(data.get("registries", ())),
         registry_ca=data.get("registry_ca", ""),
+        stand_ins=data.get("stand_ins", "none"),
     )
     return spec, data["provider"], Path(data["timeline"]) if data["timeline"] else None

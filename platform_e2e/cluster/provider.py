@@ -53,6 +53,7 @@ class ClusterSpec:
         servers: the number of nodes with a control plane.
         registries: the known registries of the pods' images; nodes get the user's logins there.
         registry_ca: file with certificates that nodes trust in addition to their own, or empty.
+        stand_ins: the value of --stand-ins; nodes that fetch images have none.
     """
 
     name: str
@@ -64,6 +65,12 @@ class ClusterSpec:
     servers: int = 1
     registries: tuple[str, ...] = ()
     registry_ca: str = ""
+    stand_ins: str = "none"
+
+    @property
+    def replaces(self) -> str:
+        """Return the value of --stand-ins that holds for its nodes."""
+        return self.stand_ins if self.source is Images.BUILT else "none"
 
     def __post_init__(self) -> None:
         """Refuse a name that is not a plain directory name, since its directory is removed, and numbers out of range.
@@ -109,6 +116,7 @@ class ClusterFacts:
         host_address: this host's address on the segment, or that of `probe`; empty if both are missing.
         host_interface: this host's interface on the segment, or empty.
         probe: name of a container that sends requests on the segment in this host's place, or empty.
+        stand_ins: which containers of the layer a stand-in replaces: `auto`, `all` or `none`.
         pool_map: for each address range of the layer that was taken, the range used instead.
         images: the source of its images: `built`, `registry` or `mirror`.
     """
@@ -125,6 +133,7 @@ class ClusterFacts:
     pool_map: dict[str, str] = field(default_factory=dict)
     images: str = Images.BUILT.value
     probe: str = ""
+    stand_ins: str = "none"
 
     @property
     def network(self) -> IPv4Network | None:

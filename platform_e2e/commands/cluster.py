@@ -9,7 +9,7 @@ from pathlib import Path
 from platform_e2e import paths
 from platform_e2e.addresses import AddressRange
 from platform_e2e.commands.arguments import RaisingParser
-from platform_e2e.settings import IMAGES
+from platform_e2e.settings import IMAGES, STAND_INS
 
 DESCRIPTION = "Clusters by hand: `up`, `down`, `list`, `shell` and `kubeconfig`, as `nox -s cluster -- ...` calls them."
 
@@ -50,6 +50,7 @@ def main(argv: Sequence[str]) -> int:
             servers=args.servers,
             registries=tuple(supplies.registries(args.layer)),
             registry_ca=str(args.registry_ca.absolute()) if args.registry_ca else "",
+            stand_ins=args.stand_ins,
         )
         manage.up(spec, choice.provider)
     elif args.command == "down":
@@ -80,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"one of: {', '.join((providers.AUTO, *providers.NAMES))}",
     )
     made.add_argument("--images", default=providers.AUTO, metavar="FROM", help=f"one of: {', '.join(IMAGES)}")
+    made.add_argument("--stand-ins", default="auto", choices=STAND_INS, help="which containers a stand-in replaces")
     made.add_argument("--registry-mirror", default="", metavar="URL", help="fetch images from there")
     made.add_argument("--registry-ca", type=Path, metavar="FILE", help="certificates that nodes trust beside their own")
     made.add_argument(

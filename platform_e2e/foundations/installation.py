@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from platform_e2e.foundations import (
+    argocd_settings,
     build,
     chart_source,
     crds,
@@ -133,6 +135,7 @@ def install(
     charts_dir: Path | None = None,
     strict_versions: bool = False,
     beside: Sequence[str] = (),
+    argocd: Mapping[str, Any] = MappingProxyType({}),
     timeout: float = READY_SECONDS,
 ) -> tuple[list[Installed], list[ReleaseFailed]]:
     """Install, upgrade or repair every release in parallel, and wait until each is ready, or nothing moves any longer.
@@ -148,6 +151,7 @@ def install(
         charts_dir: a directory with the charts to use instead.
         strict_versions: refuse to run another version than the layer pins.
         beside: kinds whose objects also count as news, such as those applied at the same time.
+        argocd: settings of Argo CD beside the layer's own (`argocd_settings.of`).
         timeout: most seconds from applying a release until it is ready, even while something moves.
 
     Returns:
@@ -164,6 +168,12 @@ def install(
         return [], []
     with timeline.phase("charts", "charts of the foundations"), ThreadPoolExecutor(len(releases)) as pool:
         plans = list(pool.map(lambda release: _plan(release, here, module_directory, charts_dir, timeline), releases))
+        plans = [
+            _told(plan, here, argocd, kubeconfig.parent)
+            if argocd and plan.release.chart == argocd_settings.CHART
+            else plan
+            for plan in plans
+        ]
     if strict_versions:
         versions.refuse_others({plan.release.name: (_running(plan, here), plan.pinned) for plan in plans})
     with Movement(kube, beside) as moving, ThreadPoolExecutor(len(plans)) as pool:
@@ -218,6 +228,14 @@ def _honoured(
     return cache.entry(
         "values", cache.digest(json.dumps(kept)), make, phase="charts", timeline=timeline, nested=True
     ) / "values.yaml", tuple(refused)
+
+
+def _told(plan: _Plan, helm: Helm, settings: Mapping[str, Any], directory: Path) -> _Plan:
+    """Return the plan of Argo CD's release with further settings."""
+    rendered = helm.template(plan.release.name, plan.chart.path, plan.release.namespace, values=plan.values)
+    told = argocd_settings.write(settings, rendered, directory / "argo-cd-values.json")
+    values = (*plan.values, told)
+    return replace(plan, values=values, fingerprint=cache.digest(plan.fingerprint, told))
 
 
 def _running(plan: _Plan, helm: Helm) -> str:
@@ -286,7 +304,7 @@ def _bring(kube: Kube, helm: Helm, plan: _Plan, timeline: Timeline, moving: Move
         action=action,
         repaired=repaired,
         absent=plan.chart.absent,
-        speed=tuple(line for path in plan.values[1:] for line in _settings(manifests.read(path))),
+        speed=tuple(line for path in plan.values if path.parent == SPEED for line in _settings(manifests.read(path))),
         checks=number,
         revision=revision,
         unhonoured=plan.unhonoured,

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from platform_e2e import paths
-from platform_e2e.gitops import argocd, argocd_requests, values_files
+from platform_e2e.gitops import argocd, argocd_requests, removals, values_files
 from platform_e2e.gitops.convergence import in_parallel, roll_out
 from platform_e2e.gitops.elsewhere import Elsewhere
 from platform_e2e.gitops.git import Commit, GitServer
@@ -107,6 +107,10 @@ def deploy(
         values=values_files.of(layer),
         without=layer.taken_out,
         renamed=layer.here.renamed,
+        left_out=removals.by_file(
+            layer.left_out,
+            {each.rendered.file: layer.relative(each.rendered.file) for each in layer.left_out if each.plain},
+        ),
     )
     # Nor may a file have changed while it was read for the commit.
     layer.demand_unchanged()

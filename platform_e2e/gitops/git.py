@@ -20,7 +20,7 @@ from types import MappingProxyType
 
 from platform_e2e import shell
 from platform_e2e.errors import BrokenHarness, WrongUsage
-from platform_e2e.gitops import server
+from platform_e2e.gitops import removals, server
 from platform_e2e.gitops.bare_repository import BareRepository, File, GitError, PlannedCommit, files_of
 from platform_e2e.gitops.elsewhere import HEAD, NOWHERE, Elsewhere, branch_of, path_of
 from platform_e2e.gitops.transform import BRANCH, ValueChange, message, transform, with_changes
@@ -116,6 +116,7 @@ class GitServer:
         values: AbstractSet[str] = frozenset(),
         without: Mapping[str, bytes | None] = MappingProxyType({}),
         renamed: Mapping[str, str] = MappingProxyType({}),
+        left_out: Mapping[str, AbstractSet[removals.Document]] = MappingProxyType({}),
     ) -> Commit:
         """Serve the working tree's layer, including uncommitted changes.
 
@@ -132,6 +133,7 @@ class GitServer:
             values: files from which a chart or a generator may take the URL of a repository.
             renamed: servers and names of the cluster under test that Argo CD knows otherwise on it.
             without: files as they are without the layer's foundations, which are installed by themselves; None for one that is removed.
+            left_out: by such a file the objects that are not served.
 
         Raises:
             SourceError: the layer reads a source that cannot be served.
@@ -143,7 +145,7 @@ class GitServer:
         plain = with_changes(plain, left, added)
         new = transform(
             plain, url=self.url, pool_map=pool_map, also_own=also_own,
-            not_judged=not_judged, elsewhere=elsewhere, values=values, renamed=renamed,
+            not_judged=not_judged, elsewhere=elsewhere, values=values, renamed=renamed, left_out=left_out,
         )  # fmt: skip
         changes: dict[str, File | None] = {
             name: None if content is None else File(content, files[name].mode if name in files else "100644")

@@ -14,10 +14,11 @@ from functools import partial
 from typing import Any
 
 from platform_e2e.finding import Cause
-from platform_e2e.gitops import argocd, argocd_requests, unjudged
+from platform_e2e.gitops import argocd, argocd_requests, invented_volumes, unjudged
 from platform_e2e.gitops.attempts import Attempts
 from platform_e2e.gitops.comparisons import Comparisons
 from platform_e2e.gitops.convergence import at, converged_on, operates_on
+from platform_e2e.gitops.invented_secrets import InventedSecrets
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.errors import ApiError
 from platform_e2e.kube.expect import Failed, Met, Pending, Verdict
@@ -133,6 +134,7 @@ class LayerRollout:
     def __post_init__(self) -> None:
         """Find out once what makes what."""
         self._makers = unjudged.makers(self.layer) if self.layer.aside else {}
+        self._secrets = InventedSecrets(self.layer.invented)
 
     def judge(self, state: tuple[list[Object], list[Object], list[Object], Any]) -> Verdict:
         """Expect every Application converged and every ApplicationSet to have made exactly its own.
@@ -143,6 +145,7 @@ class LayerRollout:
         live = {(app["metadata"]["namespace"], app["metadata"]["name"]): app for app in state[0]}
         expected = converged_on(self.sha)
         self._look_at_projects(state[2])
+        self._provide()
         # One question for all of them: another process may report it between two questions.
         foundations_ready = self.give_up is None or self.give_up.foundations_ready()
         ungenerated = self._generated(state[0], state[1], foundations_ready=foundations_ready)
@@ -185,6 +188,13 @@ class LayerRollout:
                 if application.name not in self.abandoned
             ]
         )
+
+    def _provide(self) -> None:
+        """Make what pods wait for and nothing of the layer can bring here."""
+        if self.layer.invented:
+            self._once("invented secrets", time.monotonic(), partial(self._secrets.provide, self.kube))
+        if self.layer.stand_ins.claims:
+            self._once("invented volumes", time.monotonic(), partial(invented_volumes.provide, self.kube))
 
     def _held_by_another(
         self, application: Application, app: Object | None, why: str, *, foundations_ready: bool

@@ -1,7 +1,7 @@
-"""The two changes by which a layer runs in its own cluster: the repository that is read, and the addresses that are used.
+"""The changes by which a layer runs in its own cluster: the repository that is read, the addresses that are used, what is left out.
 
-Pure functions from files to files. Only values change; comments, order, quotes and indentation stay, so that the commit with
-the changes shows nothing else. `sources` and `pool_remap` list the fields that are searched.
+Pure functions from files to files. Only values change, and documents go; comments, order, quotes and indentation stay, so that the
+commit with the changes shows nothing else. `sources` and `pool_remap` list the fields that are searched.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from ruamel.yaml.nodes import ScalarNode
 
@@ -18,7 +19,7 @@ from platform_e2e.addresses import AddressRange
 from platform_e2e.errors import WrongUsage
 from platform_e2e.git.repository import COMMIT_OR_PREFIX
 from platform_e2e.git.urls import canonical
-from platform_e2e.gitops import cluster_names, pool_remap, repository_references, yaml_patches, yamledit
+from platform_e2e.gitops import cluster_names, pool_remap, removals, repository_references, yaml_patches, yamledit
 from platform_e2e.gitops.elsewhere import NOWHERE, Elsewhere
 from platform_e2e.gitops.repository_references import Place, Role
 
@@ -94,6 +95,7 @@ def transform(
     values: AbstractSet[str] = frozenset(),
     guest: bool = False,
     renamed: Mapping[str, str] | None = None,
+    left_out: Mapping[str, AbstractSet[removals.Document]] = MappingProxyType({}),
 ) -> Transformed:
     """Return the layer's files with the changes for its own cluster.
 
@@ -108,12 +110,19 @@ def transform(
         values: files from which a chart or a generator may take the URL of a repository: in these each value that is one is changed.
         guest: whether the files are those of another repository, from which nothing is learnt about the layer's URL.
         renamed: servers and names of the cluster under test that Argo CD knows otherwise on it, with what it knows.
+        left_out: by file the objects that are not served.
 
     Raises:
         SourceError: a source cannot be served; names every such source with its Application and file.
         UnreadableYaml: a file that mentions a repository or a moved address is not YAML.
     """
     moves = pool_remap.ranges(pool_map or {})
+    changed: dict[str, bytes] = {}
+    changes: list[ValueChange] = []
+    for file, documents in left_out.items():
+        changed[file], told = removals.remove(file, files[file], documents)
+        changes += [ValueChange(file, line, owner, "the object", "served", "left out") for line, owner in told]
+    files = {**files, **changed}
     read, templates = _read(files, moves, not_judged, values, renamed or {})
     places = [place for parts in read.values() for part in parts for place in repository_references.find(part)]
     judged = [place for place in places if place.file not in not_judged]
@@ -123,8 +132,6 @@ def transform(
     served = _Served(url, tuple(name for name in (own, *also_own) if name), elsewhere)
     _refuse(judged, served)
     left = {id(place.node) for place in places if place.file in not_judged and not served.has(place)}
-    changed: dict[str, bytes] = {}
-    changes: list[ValueChange] = []
     for file, parts in read.items():
         edits: list[yamledit.Edit] = []
         for part in parts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from platform_e2e.addresses import AddressRange
 from platform_e2e.layer.applications import Application, Automation, Source
 from platform_e2e.layer.applicationsets import ApplicationSet, Environment
+from platform_e2e.layer.aside import private_keys, set_aside
 from platform_e2e.layer.errors import LayerError, LayerErrors
 from platform_e2e.layer.inventory import LoadBalancer, MetricsService, Pool, asking, is_metrics, series
 from platform_e2e.layer.layer import Layer
@@ -48,6 +49,8 @@ __all__ = [
     "is_metrics",
     "load",
     "matches",
+    "private_keys",
     "probe_of",
     "series",
+    "set_aside",
 ]

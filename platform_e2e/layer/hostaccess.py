@@ -102,7 +102,7 @@ def demand_trust(layer: Layer, provider: str) -> None:
     Raises:
         WrongUsage: it has one; the text lists all.
     """
-    found = [*find(layer), *_unseen(layer, provider)]
+    found = [*find(layer), *unseen(layer, provider)]
     if found:
         machine = "the machine of the Docker daemon" if provider == "k3d" else "this host"
         pods = f"{len(found)} object(s) whose pods own {machine}"
@@ -118,7 +118,7 @@ _HERE = frozenset({Reason.RENDER, Reason.TIME, Reason.MEMORY, Reason.SHAPE, Reas
 """Why something is not rendered here that Argo CD may nevertheless render on a cluster without a network."""
 
 
-def _unseen(layer: Layer, provider: str) -> Iterator[NotJudged]:
+def unseen(layer: Layer, provider: str) -> Iterator[NotJudged]:
     """Yield what is not judged and Argo CD may render on the cluster, since another Application makes it there.
 
     What is applied by hand is not applied where it is not judged. On k3d Argo CD may have a network, and fetch what is not here.

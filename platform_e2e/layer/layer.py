@@ -15,12 +15,15 @@ from platform_e2e.layer import inventory, not_here, objects, tree
 from platform_e2e.layer.applications import Application
 from platform_e2e.layer.applicationsets import ApplicationSet, Environment
 from platform_e2e.layer.clusters import Here
+from platform_e2e.layer.invented import Invented
 from platform_e2e.layer.inventory import LoadBalancer, MetricsService, Pool
+from platform_e2e.layer.left_out import LeftOut
 from platform_e2e.layer.not_here import Brought
 from platform_e2e.layer.not_judged import Accepted, NotJudged
 from platform_e2e.layer.objects import Exemption, Rendered
 from platform_e2e.layer.releases import Release
 from platform_e2e.layer.renderer import Engine, Material
+from platform_e2e.layer.stand_ins import StandIns
 from platform_e2e.layer.taking import Taking
 from platform_e2e.layer.unread import Unread
 
@@ -53,6 +56,9 @@ class Layer:
         options_left_out: of argocd-cm's `kustomize.buildOptions`, what was not given to kustomize.
         begins: what was taken for what, and why, one sentence each.
         accepted: of which of these the team accepts that they are not judged.
+        stand_ins: which containers run stand-ins, and what follows.
+        invented: the Secrets whose values cannot be had here.
+        left_out: objects that are not served; `rendered` and `applications` do not have them.
         contents: the SHA-256 of each file when the reading began, by its path relative to the layer.
         besides: a directory whose files are not compared, because the run itself writes there.
         taking: the foundations that were taken out of it.
@@ -80,6 +86,9 @@ class Layer:
     options_left_out: tuple[str, ...] = ()
     begins: tuple[str, ...] = ()
     accepted: tuple[Accepted, ...] = ()
+    stand_ins: StandIns = field(default_factory=StandIns, compare=False)
+    invented: tuple[Invented, ...] = field(default=(), repr=False, compare=False)
+    left_out: tuple[LeftOut, ...] = field(default=(), repr=False, compare=False)
     contents: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     besides: Path | None = field(default=None, repr=False, compare=False)
     brought_pools: Brought = field(default_factory=Brought)
@@ -104,6 +113,8 @@ class Layer:
         if own:
             said.append(f"it has no foundations of these kinds, so they are the harness's own: {', '.join(own)}")
         said += [f"warning: {text}" for text in self.brought_pools.said]
+        if self.stand_ins.sentence:
+            said.append(self.stand_ins.sentence)
         if self.options_left_out:
             said.append(
                 f"warning: kustomize is not given {', '.join(self.options_left_out)}: what needs it is not judged"
@@ -119,6 +130,11 @@ class Layer:
     def taken_out(self) -> Mapping[str, bytes | None]:
         """Return the files as they are without the foundations that were taken out of them, by path from the layer's directory."""
         return self.taking.changed
+
+    @property
+    def unproven(self) -> tuple[NotJudged, ...]:
+        """Return what only the real program, or the real value, could prove of what is judged otherwise."""
+        return (*self.stand_ins.unknown, *(each.unknown for each in self.invented))
 
     def of_kind(self, kind: str) -> tuple[Rendered, ...]:
         """Return the rendered objects of one kind, given alone (Service) or with its group and version (v1/Service).

@@ -24,6 +24,8 @@ IN_WORDS: Mapping[str, str] = {
     Reason.ADDRESS: "a controller that is not here gives its address",
     Reason.FOUNDATION: "it is left out together with the foundation that it has among other objects",
     Reason.MONITOR: "what it tells to scrape is not compared with what is scraped",
+    Reason.STAND_IN: "a stand-in runs in the place of the program that could prove it",
+    Reason.SECRET: "its values cannot be had here, and were invented",
 }
 """What a reason says to a reader; the word itself is what a team writes to accept it."""
 
@@ -42,6 +44,7 @@ class NotJudged:
         reads: directories of the layer that it, or what it would make, may read, relative to the layer; None where that is not
             known, since what is not rendered may be Applications itself.
         certain: whether Argo CD refuses it on each cluster, since nothing of a cluster, an option or a chart matters to it.
+        destination: of an Application the namespace for objects that name none; None where it is not known.
     """
 
     object: str
@@ -52,6 +55,7 @@ class NotJudged:
     line: int | None
     reads: tuple[str, ...] | None = None
     certain: bool = False
+    destination: str | None = None
 
     @property
     def identity(self) -> tuple[str, str, str]:

@@ -209,7 +209,7 @@ class Reading:
             reads = None if any(source.path for source in application.sources) else ()
             reason = self._reason(application, made.problem)
             certain = reason in {Reason.RENDER, Reason.LINK} and not any(map(self._depends, application.sources))
-            self._refuse(str(application), reason, error, reads, certain=certain)
+            self._refuse(str(application), reason, error, reads, certain=certain, destination=application.destination)
             return
         parts = rendering.inputs(self.root, application, made)
         self.read |= unread.directories(self.root, parts)
@@ -217,7 +217,7 @@ class Reading:
             objects = rendering.objects(application, made, parts)
             self.take(rendered.document for rendered in objects)
         except LayerError as error:
-            self._refuse(str(application), _wrong(error), error)
+            self._refuse(str(application), _wrong(error), error, destination=application.destination)
             return
         self.rendered[key] = replace(whole, objects=objects)
 
@@ -301,12 +301,15 @@ class Reading:
         reads: tuple[str, ...] | None = None,
         *,
         certain: bool = False,
+        destination: str | None = None,
     ) -> None:
         if isinstance(error, WrongAnnotation):
             raise error
         problem = (error.problem.partition(": ")[2] or error.problem).removeprefix(f"{name}: ")
         reason = Reason.SHAPE if isinstance(error, OddShape) else reason
-        self.refused.append(NotJudged(name, reason, problem, error.remedy, error.file, error.line, reads, certain))
+        self.refused.append(
+            NotJudged(name, reason, problem, error.remedy, error.file, error.line, reads, certain, destination)
+        )
         self.errors.append(error)
 
     def nothing(self, taken: Sequence[str]) -> NoReturn:

@@ -35,6 +35,10 @@ class Reason(StrEnum):
     """Its kustomization may need an option that is not taken here."""
     EMPTY = "empty"
     """It renders no object, or generates no Application: Argo CD takes that for a success, and nothing is there to judge."""
+    STAND_IN = "stand-in"
+    """A stand-in runs in the place of the program that could prove it (`layer.stand_ins`)."""
+    SECRET = "secret"  # noqa: S105 - the word for a reason
+    """Its values cannot be had here, so that invented ones are in the Secret (`layer.invented`)."""
     DESTINATION = "destination"
     """It is for another cluster than the one under test."""
     ADDRESS = "address"

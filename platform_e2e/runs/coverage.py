@@ -31,7 +31,7 @@ class Coverage:
     @classmethod
     def of(cls, layer: Layer, *, require_all: bool = False) -> Coverage:
         """Return what of a layer is judged."""
-        return cls(len(layer.applications), layer.not_judged, layer.accepted, require_all)
+        return cls(len(layer.applications), (*layer.not_judged, *layer.unproven), layer.accepted, require_all)
 
     def accepts(self, unknown: NotJudged) -> bool:
         """Tell whether the team accepts that an object is not judged for its reason."""

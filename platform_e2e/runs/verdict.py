@@ -50,6 +50,14 @@ class PromiseBroken(BrokenPlatform):
         self.findings = tuple(findings)
 
 
+class Unproven(BrokenPlatform):
+    """Nothing is broken, and something is not proven; the test that says so is unknown."""
+
+    def __init__(self, unknown: NotJudged) -> None:
+        super().__init__(str(unknown))
+        self.unknown = unknown
+
+
 @dataclass(frozen=True)
 class Result:
     """One test's end.

@@ -20,6 +20,7 @@ from platform_e2e.checks import (
     rendered_objects,
     revisions,
     selfheal,
+    stand_ins,
     unsynced,
     waves,
 )
@@ -81,6 +82,7 @@ __all__ = [
     "selected_by",
     "selfheal",
     "served_class",
+    "stand_ins",
     "synced_with_key",
     "unmonitored",
     "unsynced",

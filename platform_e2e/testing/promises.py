@@ -8,7 +8,8 @@ from typing import Any
 
 from platform_e2e import redact
 from platform_e2e.finding import Finding
-from platform_e2e.runs.verdict import PromiseBroken
+from platform_e2e.layer.not_judged import NotJudged
+from platform_e2e.runs.verdict import PromiseBroken, Unproven
 
 
 class Promises:
@@ -22,18 +23,27 @@ class Promises:
         self.properties = properties
         self.figures: dict[str, Any] = {}
 
-    def report(self, findings: Sequence[Finding] = (), figures: Mapping[str, Any] | None = None) -> None:
+    def report(
+        self,
+        findings: Sequence[Finding] = (),
+        figures: Mapping[str, Any] | None = None,
+        unknown: NotJudged | None = None,
+    ) -> None:
         """Record figures for the verdict, and fail the test if there are findings.
 
         Args:
             findings: what a check returned.
             figures: plain values by name; texts are listed, integers summed, floats (`..._seconds`) shown as a range.
+            unknown: what is not proven, though nothing is broken.
 
         Raises:
             PromiseBroken: there are findings; its text has object, expected, observed, cause and remedy of each.
+            Unproven: something is not proven.
         """
         self.figures.update(redact.plain(dict(figures or {})))
         others = [item for item in self.properties if item[0] != "figures"]
         self.properties[:] = [*others, ("figures", json.dumps(self.figures, default=str))]
         if findings:
             raise PromiseBroken(findings)
+        if unknown is not None:
+            raise Unproven(unknown)

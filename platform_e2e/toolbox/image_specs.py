@@ -70,6 +70,9 @@ def image_specs() -> dict[str, ImageSpec]:
     """Return the specification of each image, by its name without registry and tag."""
     all_of_them = (
         _static("pause", "pause", "/pause", user="65535:65535", contains="a program that waits"),
+        _static(
+            "stand-in", "stand-in", "/stand-in", user=NONROOT, contains="what stands in for an image that is not here"
+        ),
         _static("coredns", "coredns", "/coredns", user=NONROOT, capability=CAP_NET_BIND_SERVICE),
         _static("controller", "metallb-controller", "/controller"),
         _static("speaker", "metallb-speaker", "/speaker"),

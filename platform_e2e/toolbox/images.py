@@ -24,6 +24,12 @@ from platform_e2e.toolbox.rootfs import Rootfs
 
 PHASE = "images"
 
+STAND_IN = "platform-e2e.local/stand-in:1"
+"""What runs in the place of an image that is not here; the status of its container names it. No registry has that host."""
+
+OWN = "chat"
+"""The image of an application whose sources a layer may have in `apps`."""
+
 
 @dataclass(frozen=True)
 class Image:
@@ -124,10 +130,30 @@ def names(apps: Path) -> dict[str, str]:
         "coredns": f"registry.k8s.io/coredns/coredns:{version('github.com/coredns/coredns')}",
         # The tag that kubeadm of Kubernetes 1.34 uses.
         "pause": "registry.k8s.io/pause:3.10",
+        "stand-in": STAND_IN,
     }
     if (apps / "chat").is_dir():
         found["chat"] = f"ghcr.io/platform-team/chat:{_chat_version(apps / 'chat')}"
     return found
+
+
+def of_foundations() -> frozenset[str]:
+    """Return the images that the harness brings for its foundations and nodes: none of a layer's own applications."""
+    return frozenset(name for spec, name in names(paths.project() / "platform" / "apps").items() if spec != OWN)
+
+
+def stand_in_options(which: str) -> list[str]:
+    """Return the options of the nodes' program `stand-ins`.
+
+    Args:
+        which: the value of --stand-ins.
+    """
+    if which == "none":
+        return []
+    own = names(paths.project() / "platform" / "apps").get(OWN, "").rpartition(":")[0]
+    chosen = [f"--image={STAND_IN}", f"--keep={','.join(sorted(of_foundations()))}"]
+    # The sources of the layer's own image are here, so that a tag of it that cannot be had is a fault of the layer.
+    return [*chosen, *(["--all"] if which == "all" else [f"--own={own}"])]
 
 
 def _chat_version(chat: Path) -> str:

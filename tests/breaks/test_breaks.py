@@ -16,12 +16,12 @@ from platform_e2e.breaks.declaration import LEGITIMATE, UNKNOWN, Break, FileChan
 from platform_e2e.breaks.judge import RunOutcome, judge, judge_sound
 from platform_e2e.breaks.runner import broken_copy, options_of, select, table
 from platform_e2e.errors import WrongUsage
-from platform_e2e.finding import Promise
+from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.layer import yamlfile
 from platform_e2e.layer.not_judged import Accepted
 from platform_e2e.runs.coverage import Coverage
 from platform_e2e.runs.run_json import SavedRun
-from platform_e2e.runs.verdict import Verdict
+from platform_e2e.runs.verdict import Outcome, Result, Verdict, verdict_on
 from platform_e2e.settings import Settings, resolve
 from platform_e2e.toolbox.waiting import wait_until
 from tests.fakes import layers
@@ -361,7 +361,7 @@ from pathlib import Path
 from platform_e2e import cli, shell
 from platform_e2e.breaks import runner
 from platform_e2e.breaks.judge import RunOutcome
-from platform_e2e.runs.verdict import Verdict
+from platform_e2e.runs.verdict import Outcome, Result, Verdict, verdict_on
 
 # A shell starts what it puts into the background with SIGINT ignored; whoever runs this test may have been started so.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -413,3 +413,13 @@ def test_an_interruption_ends_the_runs_of_all_jobs_before_their_clusters_are_rem
     assert removed == {"after its run"}
     assert [one.read_text() for one in tmp_path.glob("*.cleaned")] == ["once "] * jobs
     assert len(list(tmp_path.glob("*.removed"))) == jobs
+
+
+def test_what_is_unknown_beside_a_fault_is_no_other_fault() -> None:
+    found = Finding(
+        "x", Promise.LOADBALANCER, "a", "b", Cause("no-advertisement", FAULT.sentence.replace(".*", "of"), "")
+    )
+    red = Result("a", Outcome.FAILED, Promise.LOADBALANCER, findings=(found,), exit_code=1)
+    beside = Result("b", Outcome.UNKNOWN, Promise.MONITORING, reason="not judged", unknown=unjudged("certs"))
+    told = judge(FAULT, RunOutcome(1, 1.0, verdict_on([red, beside])))
+    assert told.right, told.reason

@@ -155,3 +155,14 @@ def test_the_command_line_names_every_cgroup() -> None:
         *("/p/node", "enter", "-parent", "7", "-network", "/proc/7/fd/3"),
         *("-cgroup", "/g/a", "-cgroup", "/g/b", "/cache/clusters/c/nodes/n1/node.json"),
     ]
+
+
+def test_the_kubelet_asks_the_program_of_stand_ins_where_there_is_one() -> None:
+    plain = {each["name"]: each for each in node.inside(made(0), PLAN)["programs"]}
+    assert "stand-ins" not in plain
+    programs = {each["name"]: each for each in node.inside(made(0), PLAN, stand_ins=["--image=a"])["programs"]}
+    between = programs["stand-ins"]
+    assert between["argv"][-1] == "--image=a"
+    assert between["after"] == ["containerd"]
+    assert programs["kubelet"]["after"][0] == "stand-ins"
+    assert f"--container-runtime-endpoint=unix://{node.STAND_INS_SOCKET}" in programs["kubelet"]["argv"]

@@ -145,4 +145,4 @@ def test_the_page_on_applications_has_every_field_of_a_probe_and_the_images_that
 
 def test_the_page_on_what_is_not_judged_has_every_reason_in_the_words_of_the_table() -> None:
     page = (PAGES / "not-judged.md").read_text()
-    assert dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", page, re.MULTILINE)) == dict(IN_WORDS)
+    assert dict(re.findall(r"^\| `([\w-]+)` \| (.+) \|$", page, re.MULTILINE)) == dict(IN_WORDS)

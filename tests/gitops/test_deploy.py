@@ -23,6 +23,7 @@ from platform_e2e.kube.expect import Refuted, Timeout
 from platform_e2e.layer import Layer
 from platform_e2e.layer.clusters import Cluster as Cluster_
 from platform_e2e.layer.clusters import Here
+from platform_e2e.layer.stand_ins import StandIns
 from platform_e2e.layer.taking import Taking
 from platform_e2e.timeline import Timeline
 from tests.fakes import layers
@@ -227,7 +228,9 @@ def test_the_projects_of_applications_in_other_namespaces_are_argo_cds_own(kube:
     kube.objects[APPLICATION, "one"]["spec"]["project"] = "p"
     kube.put(APPPROJECT, project(2))
     one: Any = SimpleNamespace(namespace="team", name="one", generated_by="")
-    elsewhere: Any = SimpleNamespace(applications=(one,), applicationsets=(), aside=())
+    elsewhere: Any = SimpleNamespace(
+        applications=(one,), applicationsets=(), aside=(), not_judged=(), invented=(), stand_ins=StandIns()
+    )
     with pytest.raises(Timeout, match="one: it was compared at 10:00:05, not since its project p was changed"):
         deploy.wait_converged(kube, elsewhere, SHA, timeline=timeline, timeout=0.1, projects={"p": 1})
 

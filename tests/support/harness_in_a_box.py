@@ -21,6 +21,7 @@ from platform_e2e.layer import tree
 from platform_e2e.layer.layer import Layer
 from platform_e2e.layer.not_judged import Accepted, NotJudged
 from platform_e2e.layer.objects import Rendered
+from platform_e2e.layer.stand_ins import StandIns
 from platform_e2e.runs import digest, run_options
 
 if TYPE_CHECKING:
@@ -123,6 +124,9 @@ def load(directory: Path, *_args: Any, **_options: Any) -> Any:
         directory=directory,
         urls=(),
         exemptions=(exempt,),
+        unproven=(),
+        stand_ins=StandIns(),
+        invented=(),
         applicationsets=(),
         begins=(),
         rendered_by=(),

@@ -146,6 +146,7 @@ def test_the_names_are_those_that_charts_and_manifests_ask_for(sources: Sources)
         "docker.io/bitnami/sealed-secrets-controller:0.31.0",
         "ecr-public.aws.com/docker/library/redis:8.2.2-alpine",
         "ghcr.io/platform-team/chat:1.0.0",
+        images.STAND_IN,
         "quay.io/argoproj/argocd:v3.2.11",
         "quay.io/metallb/controller:v0.15.3",
         "quay.io/metallb/speaker:v0.15.3",
@@ -291,3 +292,14 @@ def test_a_version_that_is_no_tag_names_the_file(sources: Sources, version: str)
 def test_a_layer_without_the_chat_service_has_no_chat_image(sources: Sources) -> None:
     shutil.rmtree(sources.apps)
     assert "chat" not in by_name(images.assemble(sources))
+
+
+def test_the_nodes_are_told_which_images_stand_ins_replace() -> None:
+    assert images.stand_in_options("none") == []
+    auto, every = images.stand_in_options("auto"), images.stand_in_options("all")
+    assert f"--image={images.STAND_IN}" in auto
+    assert "--own=ghcr.io/platform-team/chat" in auto
+    assert "--all" in every
+    kept = next(each for each in every if each.startswith("--keep=")).removeprefix("--keep=").split(",")
+    assert set(kept) == images.of_foundations()
+    assert not any("chat" in each for each in kept)

@@ -24,6 +24,7 @@ from platform_e2e.cluster.provider import Capability, ClusterFacts, ClusterSpec,
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.shell import background
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox import images
 from platform_e2e.toolbox.artifacts import Artifacts, ensure_artifacts
 from platform_e2e.toolbox.waiting import wait_until
 from platform_e2e.untrusted import plainfile
@@ -127,7 +128,7 @@ class EmbeddedProvider:
             for number, name in enumerate(names)
         ]
         identities = self._lay(nodes, plan, names, artifacts)
-        processes = self._start(spec.name, nodes, plan, artifacts)
+        processes = self._start(spec, nodes, plan, artifacts)
         kubeconfig = directory / "kubeconfig"
         credentials.write(directory, {kubeconfig.name: identities.admin})
         api = Api(plan, identities, directory)
@@ -158,6 +159,7 @@ class EmbeddedProvider:
             host_address=str(plan.host),
             host_interface=links.interface(spec.name),
             pool_map=plan.pool_map,
+            stand_ins=spec.replaces,
         )
 
     def _lay(
@@ -179,16 +181,22 @@ class EmbeddedProvider:
         return identities
 
     def _start(
-        self, cluster: str, nodes: Sequence[Node], plan: Plan, artifacts: Artifacts
+        self, spec: ClusterSpec, nodes: Sequence[Node], plan: Plan, artifacts: Artifacts
     ) -> tuple[subprocess.Popen[bytes], ...]:
         """Make the network and the cgroups, and start every node."""
+        cluster = spec.name
         hierarchies = cgroups.of_this_host()
         network = links.make(plan, cluster, [each.name for each in nodes])
         self._running[cluster] = RunningCluster(network, {})
         for each in nodes:
             groups = cgroups.make(hierarchies, cluster, each.name)
             config = node.launcher(
-                each, plan, hierarchies, rootfs=artifacts.rootfs, programs=artifacts.programs.directory
+                each,
+                plan,
+                hierarchies,
+                rootfs=artifacts.rootfs,
+                programs=artifacts.programs.directory,
+                stand_ins=images.stand_in_options(spec.replaces),
             )
             node.write_config(each, config)
             words = node.command(

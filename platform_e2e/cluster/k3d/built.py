@@ -64,7 +64,9 @@ class Built:
         wait_until(ready, timeout=NODE_SECONDS, what="every node is ready", most=0.1)
 
 
-def lay(artifacts: Artifacts, plan: Plan, names: Sequence[str], directory: Path) -> Built:
+def lay(
+    artifacts: Artifacts, plan: Plan, names: Sequence[str], directory: Path, *, stand_ins: Sequence[str] = ()
+) -> Built:
     """Write the files that the nodes read when they start.
 
     Args:
@@ -72,6 +74,7 @@ def lay(artifacts: Artifacts, plan: Plan, names: Sequence[str], directory: Path)
         plan: the cluster's addresses.
         names: the names of the nodes, the server first.
         directory: the directory of the cluster.
+        stand_ins: as in `node.launcher`.
     """
     identities = credentials.make(plan, names)
     volumes: list[Volume] = []
@@ -81,14 +84,16 @@ def lay(artifacts: Artifacts, plan: Plan, names: Sequence[str], directory: Path)
     for each in nodes:
         each.make_directories()
         root = each.directory / "upper"
-        credentials.write(root, files(each, plan, names, identities))
+        credentials.write(root, files(each, plan, names, identities, stand_ins))
         volumes += _volumes(each, root)
     with ThreadPoolExecutor() as pool:
         list(pool.map(artifacts.lay, [each.directory / "containerd" for each in nodes]))
     return Built(plan, tuple(names), identities, tuple(volumes))
 
 
-def files(each: Node, plan: Plan, names: Sequence[str], identities: Identities) -> dict[str, bytes]:
+def files(
+    each: Node, plan: Plan, names: Sequence[str], identities: Identities, stand_ins: Sequence[str] = ()
+) -> dict[str, bytes]:
     """Return the files that a node reads when it starts: path in the node to content; some are keys.
 
     Args:
@@ -96,21 +101,24 @@ def files(each: Node, plan: Plan, names: Sequence[str], identities: Identities) 
         plan: the cluster's addresses.
         names: the names of the nodes, the server first.
         identities: their keys and the administrator's.
+        stand_ins: as in `node.launcher`.
     """
     # The container decides about privileges in the node: its runtime changes nothing if none is missing.
     plain = nodefiles.files(each, plan, names, clamped=True)
     return {
         **identities.nodes[each.name],
-        **_own(each, plan, names, identities),
+        **_own(each, plan, names, identities, stand_ins),
         **{path: content for path, content in plain.items() if path not in DOCKERS},
     }
 
 
-def _own(each: Node, plan: Plan, names: Sequence[str], identities: Identities) -> dict[str, bytes]:
+def _own(
+    each: Node, plan: Plan, names: Sequence[str], identities: Identities, stand_ins: Sequence[str]
+) -> dict[str, bytes]:
     """Return the files that only a node under k3d has."""
     neighbours = [f"{name} {plan.pods_of(number)}\n" for number, name in enumerate(names) if name != each.name]
     texts = {
-        "/etc/kubernetes/node.json": json.dumps(node.inside(each, plan, contained=True), indent=1),
+        "/etc/kubernetes/node.json": json.dumps(node.inside(each, plan, contained=True, stand_ins=stand_ins), indent=1),
         "/etc/kubernetes/neighbours": "".join(neighbours),
     }
     if each.is_server:

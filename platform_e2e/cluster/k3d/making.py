@@ -32,6 +32,7 @@ from platform_e2e.kube.client import Kube
 from platform_e2e.kube.errors import ApiError
 from platform_e2e.shell import CommandError, run, stream
 from platform_e2e.timeline import Timeline
+from platform_e2e.toolbox import images
 from platform_e2e.toolbox.artifacts import ensure_artifacts
 from platform_e2e.toolbox.waiting import NotInTime
 
@@ -115,7 +116,8 @@ class Making:
         artifacts = ensure_artifacts(self.timeline)
         image = nodeimage.ensure(self.docker, artifacts, self.timeline)
         tools = nodeimage.ensure_tools(self.docker, self.timeline)
-        laid = built.lay(artifacts, self.plan, self.names, self.directory)
+        options = images.stand_in_options(self.spec.replaces)
+        laid = built.lay(artifacts, self.plan, self.names, self.directory, stand_ins=options)
         # The cluster is closed: its DNS forwards no query, so the nodes' DNS needs no fix.
         environment = {"K3D_IMAGE_TOOLS": tools, "K3D_FIX_DNS": "0"}
         return PreparedNodes(image, environment, lambda _: laid.complete(self.directory), laid.volumes)
@@ -223,5 +225,6 @@ class Making:
             host_interface=bridge,
             pool_map=self.plan.pool_map,
             images=self.spec.source.value,
+            stand_ins=self.spec.replaces,
             probe="" if bridge else client_container.container_name(self.name),
         )

@@ -20,6 +20,9 @@ PATH = f"{PROGRAMS}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
 
+STAND_INS_SOCKET = "/run/platform-e2e/runtime.sock"
+"""Where the kubelet finds the program that puts stand-ins between it and containerd."""
+
 LOGS = "/var/log"
 """The node's logs: its programs' as NAME.log, its pods' under pods/. It lies in the cluster's directory."""
 
@@ -61,7 +64,13 @@ class Node:
 
 
 def launcher(
-    node: Node, plan: Plan, hierarchies: Sequence[Hierarchy], *, rootfs: Path, programs: Path
+    node: Node,
+    plan: Plan,
+    hierarchies: Sequence[Hierarchy],
+    *,
+    rootfs: Path,
+    programs: Path,
+    stand_ins: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return the launcher's configuration for a node in private namespaces of this host.
 
@@ -71,6 +80,7 @@ def launcher(
         hierarchies: the host's cgroups.
         rootfs: the root file system that all nodes share, read-only.
         programs: directory of the built programs.
+        stand_ins: the options of the program that puts stand-ins in the place of containers; empty for none.
     """
     cgroup_mounts, cgroup_links = cgroups.mounts(hierarchies)
     here = node.directory
@@ -106,11 +116,11 @@ def launcher(
             **cgroup_links,
         },
         "delegate": cgroups.delegated(hierarchies),
-        **inside(node, plan),
+        **inside(node, plan, stand_ins=stand_ins),
     }
 
 
-def inside(node: Node, plan: Plan, *, contained: bool = False) -> dict[str, Any]:
+def inside(node: Node, plan: Plan, *, contained: bool = False, stand_ins: Sequence[str] = ()) -> dict[str, Any]:
     """Return the part of the launcher's configuration that does not depend on how the node is isolated from the host.
 
     Args:
@@ -118,6 +128,7 @@ def inside(node: Node, plan: Plan, *, contained: bool = False) -> dict[str, Any]
         plan: the cluster's addresses.
         contained: whether the node is a container: then its runtime sets the host name, and an address that is known only
             when it runs.
+        stand_ins: as in `launcher`.
     """
     return {
         "hostname": "" if contained else node.name,
@@ -136,7 +147,7 @@ def inside(node: Node, plan: Plan, *, contained: bool = False) -> dict[str, Any]
             {**program, "log": f"{LOGS}/{program['name']}.log"}
             for program in [
                 *(controlplane.programs(plan, by_name=contained) if node.is_server else []),
-                *_programs(node, plan, contained=contained),
+                *_programs(node, plan, contained=contained, stand_ins=stand_ins),
             ]
         ],
     }
@@ -149,15 +160,34 @@ def mount(
     return {"type": kind, "source": str(source or kind), "target": target, "options": list(options)}
 
 
-def _programs(node: Node, plan: Plan, *, contained: bool) -> list[dict[str, Any]]:
+def _programs(node: Node, plan: Plan, *, contained: bool, stand_ins: Sequence[str]) -> list[dict[str, Any]]:
     # Only the server can tell when its API server is ready; elsewhere the kubelet retries.
     after = ["kube-apiserver"] if node.is_server else []
+    runtime = ["stand-ins" if stand_ins else "containerd"]
     return [
         {
             "name": "containerd",
             "argv": ["containerd", "--config=/etc/containerd/config.toml"],
             "ready": {"unix": CONTAINERD_SOCKET},
         },
+        *(
+            [
+                {
+                    "name": "stand-ins",
+                    "argv": [
+                        "stand-ins",
+                        f"--listen={STAND_INS_SOCKET}",
+                        f"--runtime={CONTAINERD_SOCKET}",
+                        "--kubeconfig=/etc/kubernetes/kubelet.conf",
+                        *stand_ins,
+                    ],
+                    "ready": {"unix": STAND_INS_SOCKET},
+                    "after": ["containerd"],
+                }
+            ]
+            if stand_ins
+            else []
+        ),
         {
             "name": "kubelet",
             "argv": [
@@ -165,10 +195,12 @@ def _programs(node: Node, plan: Plan, *, contained: bool) -> list[dict[str, Any]
                 "--config=/etc/kubernetes/kubelet.json",
                 f"--hostname-override={node.name}",
                 "--kubeconfig=/etc/kubernetes/kubelet.conf",
+                # Over the configuration's.
+                *([f"--container-runtime-endpoint=unix://{STAND_INS_SOCKET}"] if stand_ins else []),
                 # A container's own /etc/hosts gives the kubelet its address.
                 *([] if contained else [f"--node-ip={plan.nodes[node.number]}"]),
             ],
-            "after": ["containerd", *after],
+            "after": [*runtime, *after],
         },
         {"name": "kube-proxy", "argv": ["kube-proxy", "--config=/etc/kubernetes/kube-proxy.json"], "after": after},
     ]

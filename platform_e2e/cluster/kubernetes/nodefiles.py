@@ -70,6 +70,8 @@ disabled_plugins = [
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "{PAUSE}"
   restrict_oom_score_adj = {str(clamped).lower()}
+  # As k3s and containerd since 2.0 have it: a port below 1024 needs no capability.
+  enable_unprivileged_ports = true
   # Profiles would have to be loaded into the host's kernel.
   disable_apparmor = true
   [plugins."io.containerd.grpc.v1.cri".cni]

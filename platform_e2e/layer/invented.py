@@ -1,0 +1,234 @@
+"""Secrets whose values cannot be had here: sealed for another key, or kept by a system that the cluster does not reach.
+
+Pods that read one would never start. So a Secret with the named keys and invented values takes its place; it is no object of the layer's
+in Git, and what the real values would show is *unknown*.
+"""
+
+from __future__ import annotations
+
+import base64
+import struct
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from platform_e2e.layer.not_judged import NotJudged
+from platform_e2e.layer.objects import Rendered
+from platform_e2e.layer.renderer import Reason
+
+REMEDY = "give what has the values to the cluster (of a SealedSecret the key, by --sealing-key), or accept it in platform-e2e.yaml"
+
+TLS = "kubernetes.io/tls"
+
+
+@dataclass(frozen=True)
+class Invented:
+    """A Secret that the harness provides.
+
+    Attributes:
+        source: the object that would make it.
+        name: of the Secret.
+        namespace: of the Secret.
+        keys: of its data.
+        type: of the Secret.
+    """
+
+    source: Rendered
+    name: str
+    namespace: str
+    keys: tuple[str, ...]
+    type: str = "Opaque"
+
+    @property
+    def unknown(self) -> NotJudged:
+        """Return what is not proven."""
+        keys = ", ".join(self.keys) or "no key that is known"
+        problem = f"its values cannot be had here: secret/{self.name} has invented ones ({keys})"
+        return NotJudged(str(self.source), Reason.SECRET, problem, REMEDY, self.source.file, self.source.line, ())
+
+
+Read = Callable[[Mapping[str, Any]], Iterator[tuple[str, list[str], str]]]
+"""Yields name, keys and type of each Secret that an object of a kind would make, from its spec and metadata."""
+
+
+def _external(obj: Mapping[str, Any]) -> Iterator[tuple[str, list[str], str]]:
+    spec = _map(obj.get("spec"))
+    target = _map(spec.get("target"))
+    template = _map(target.get("template"))
+    keys = (
+        [each.get("secretKey") for each in _maps(spec.get("data"))]
+        if template.get("mergePolicy") == "Merge" or not template.get("data")
+        else []
+    )
+    keys += list(_map(template.get("data")))
+    yield str(target.get("name") or _name(obj)), _texts(keys), str(template.get("type") or "Opaque")
+
+
+def _sealed(obj: Mapping[str, Any]) -> Iterator[tuple[str, list[str], str]]:
+    spec = _map(obj.get("spec"))
+    template = _map(spec.get("template"))
+    keys = [*_map(spec.get("encryptedData")), *_map(template.get("data"))]
+    name = _map(template.get("metadata")).get("name") or _name(obj)
+    yield str(name), _texts(keys), str(template.get("type") or "Opaque")
+
+
+def _one_password(obj: Mapping[str, Any]) -> Iterator[tuple[str, list[str], str]]:
+    yield _name(obj), [], str(obj.get("type") or "Opaque")
+
+
+def _vault(obj: Mapping[str, Any]) -> Iterator[tuple[str, list[str], str]]:
+    destination = _map(_map(obj.get("spec")).get("destination"))
+    templates = _map(_map(destination.get("transformation")).get("templates"))
+    yield str(destination.get("name") or _name(obj)), _texts(templates), str(destination.get("type") or "Opaque")
+
+
+def _sops(obj: Mapping[str, Any]) -> Iterator[tuple[str, list[str], str]]:
+    for each in _maps(_map(obj.get("spec")).get("secretTemplates")):
+        keys = [*_map(each.get("stringData")), *_map(each.get("data"))]
+        yield str(each.get("name")), _texts(keys), str(each.get("type") or "Opaque")
+
+
+def _infisical(obj: Mapping[str, Any]) -> Iterator[tuple[str, list[str], str]]:
+    spec = _map(obj.get("spec"))
+    references = [spec.get("managedSecretReference"), *_maps(spec.get("managedKubeSecretReferences"))]
+    for each in filter(None, map(_map, references)):
+        yield str(each.get("secretName")), [], str(each.get("secretType") or "Opaque")
+
+
+def _bitwarden(obj: Mapping[str, Any]) -> Iterator[tuple[str, list[str], str]]:
+    spec = _map(obj.get("spec"))
+    yield (
+        str(spec.get("secretName") or _name(obj)),
+        _texts(each.get("secretKeyName") for each in _maps(spec.get("map"))),
+        "Opaque",
+    )
+
+
+def _doppler(obj: Mapping[str, Any]) -> Iterator[tuple[str, list[str], str]]:
+    managed = _map(_map(obj.get("spec")).get("managedSecret"))
+    yield str(managed.get("name") or _name(obj)), [], str(managed.get("type") or "Opaque")
+
+
+def _certificate(obj: Mapping[str, Any]) -> Iterator[tuple[str, list[str], str]]:
+    yield str(_map(obj.get("spec")).get("secretName") or _name(obj)), ["tls.crt", "tls.key", "ca.crt"], TLS
+
+
+SEALED = ("bitnami.com", "SealedSecret")
+
+KINDS: Mapping[tuple[str, str], Read] = {
+    SEALED: _sealed,
+    ("external-secrets.io", "ExternalSecret"): _external,
+    ("kubernetes-client.io", "ExternalSecret"): _external,
+    ("onepassword.com", "OnePasswordItem"): _one_password,
+    ("secrets.hashicorp.com", "VaultStaticSecret"): _vault,
+    ("secrets.hashicorp.com", "VaultDynamicSecret"): _vault,
+    ("secrets.hashicorp.com", "VaultPKISecret"): _vault,
+    ("isindir.github.com", "SopsSecret"): _sops,
+    ("secrets.infisical.com", "InfisicalSecret"): _infisical,
+    ("k8s.bitwarden.com", "BitwardenSecret"): _bitwarden,
+    ("secrets.doppler.com", "DopplerSecret"): _doppler,
+    ("cert-manager.io", "Certificate"): _certificate,
+}
+"""What makes Secrets of values that are elsewhere, by group and kind; each by its own documentation of its CRD."""
+
+
+def find(
+    rendered: Sequence[Rendered], sealing_keys: Sequence[bytes], *, attended: Iterable[tuple[str, str]]
+) -> tuple[Invented, ...]:
+    """Return the Secrets of a layer whose values cannot be had.
+
+    Args:
+        rendered: every object of every Application.
+        sealing_keys: private keys in PEM that the controller of SealedSecrets is given.
+        attended: group and kind of what a real controller attends to.
+    """
+    kinds = KINDS.keys() - {SEALED} - set(attended)
+    sealed = [each for each in rendered if (each.identity[0], each.kind) == SEALED]
+    if sealed and not any(opens(each.object, sealing_keys) for each in sealed):
+        # Where one can be opened the key is the layer's, and another that cannot is a fault of it.
+        kinds.add(SEALED)
+    used = _used(rendered)
+    found: dict[tuple[str, str], Invented] = {}
+    for each in rendered:
+        read = KINDS.get((each.identity[0], each.kind)) if (each.identity[0], each.kind) in kinds else None
+        for name, keys, type_ in read(each.object) if read else ():
+            place = each.namespace or "", name
+            every = tuple(dict.fromkeys([*keys, *sorted(used.get(place, ()))]))
+            found.setdefault(place, Invented(each, name, place[0], every, type_))
+    return tuple(found.values())
+
+
+def opens(obj: Mapping[str, Any], sealing_keys: Sequence[bytes]) -> bool:
+    """Tell whether one of the keys opens a value of a SealedSecret.
+
+    Its first two bytes say how long the session key is, which RSA-OAEP encrypts with the scope as its label; the rest is AES-GCM of it
+    (sealed-secrets 0.32.0, pkg/crypto/crypto.go).
+    """
+    metadata, spec = _map(obj.get("metadata")), _map(obj.get("spec"))
+    name, namespace = str(metadata.get("name")), str(metadata.get("namespace"))
+    labels = (f"{namespace}/{name}", namespace, "")
+    for text in _map(spec.get("encryptedData")).values():
+        try:
+            data = base64.b64decode(str(text), validate=True)
+            (length,) = struct.unpack(">H", data[:2])
+        except (ValueError, struct.error):
+            continue
+        for pem in sealing_keys:
+            key = serialization.load_pem_private_key(pem, password=None)
+            if isinstance(key, rsa.RSAPrivateKey) and any(_opens(data, length, key, label) for label in labels):
+                return True
+    return False
+
+
+def _opens(data: bytes, length: int, key: rsa.RSAPrivateKey, label: str) -> bool:
+    scheme = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), label.encode())
+    try:
+        AESGCM(key.decrypt(data[2 : 2 + length], scheme)).decrypt(bytes(12), data[2 + length :], None)
+    except (ValueError, InvalidTag):
+        return False
+    return True
+
+
+def _used(rendered: Iterable[Rendered]) -> dict[tuple[str, str], set[str]]:
+    """Return the keys that pods of the layer read, by namespace and name of the Secret."""
+    used: dict[tuple[str, str], set[str]] = {}
+    for each in rendered:
+        waiting: list[Any] = [each.object]
+        while waiting:
+            value = waiting.pop()
+            if isinstance(value, Mapping):
+                for name, keys in _references(value):
+                    used.setdefault((each.namespace or "", name), set()).update(keys)
+                waiting += value.values()
+            elif isinstance(value, list):
+                waiting += value
+    return used
+
+
+def _references(value: Mapping[Any, Any]) -> Iterator[tuple[str, list[str]]]:
+    reference, volume = _map(value.get("secretKeyRef")), _map(value.get("secret"))
+    if reference.get("name"):
+        yield str(reference["name"]), _texts([reference.get("key")])
+    if volume.get("secretName"):
+        yield str(volume["secretName"]), _texts(each.get("key") for each in _maps(volume.get("items")))
+
+
+def _name(obj: Mapping[str, Any]) -> str:
+    return str(_map(obj.get("metadata")).get("name"))
+
+
+def _map(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _maps(value: Any) -> list[Mapping[str, Any]]:
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
+
+
+def _texts(values: Iterable[Any]) -> list[str]:
+    return [str(value) for value in values if value]
