@@ -121,6 +121,14 @@ class Settings:
     trust: bool = False
     root: str | None = None
     require_all: bool = False
+    rendered: str | None = None
+
+    @property
+    def renderings(self) -> dict[str, Path]:
+        """Return the directories with what the team has rendered itself, by name of the Application."""
+        pairs = (each.partition("=") for each in (self.rendered or "").split(",") if each)
+        return {name: Path(directory) for name, _, directory in pairs}
+
     foundations: Path | None = None
     destination: str | None = None
     clusters: Path | None = None
@@ -262,6 +270,17 @@ def _names(text: str) -> str:
     return ",".join(dict.fromkeys(found))
 
 
+def _renderings(text: str) -> str:
+    """Return pairs of an Application and a directory, with absolute paths and separated by commas."""
+    found = {}
+    for each in filter(None, (part.strip() for part in text.split(","))):
+        name, _, directory = each.partition("=")
+        if not directory or not re.fullmatch(r"(?:[a-z0-9.-]+/)?[a-z0-9.-]+", name):
+            raise ValueError("must be APP=DIR, the name of an Application and the directory with its manifests")
+        found[name] = _directory(directory)
+    return ",".join(f"{name}={directory}" for name, directory in found.items())
+
+
 def _switch(text: str) -> bool:
     values = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
     if text.lower() not in values:
@@ -333,6 +352,14 @@ OPTIONS: tuple[Option, ...] = (
         "",
         "a list like foundations.yaml: what it names is installed in place of what is found in the layer of the same charts",
         _file,
+    ),
+    Option(
+        "rendered",
+        "APP=DIR",
+        "",
+        "the manifests in a directory are what an Application becomes, such as one of a config management plugin; several are allowed",
+        _renderings,
+        several=True,
     ),
     Option("keep", "WHEN", "never", "whether the cluster outlives the run: never, on-failure or always", _keep),
     Option(

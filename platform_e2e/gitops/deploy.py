@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from platform_e2e import paths
-from platform_e2e.gitops import argocd, argocd_requests, removals, values_files
+from platform_e2e.gitops import argocd, argocd_requests, given_sources, removals, values_files
 from platform_e2e.gitops.convergence import in_parallel, roll_out
 from platform_e2e.gitops.elsewhere import Elsewhere
 from platform_e2e.gitops.git import Commit, GitServer
@@ -107,6 +107,7 @@ def deploy(
         values=values_files.of(layer),
         without=layer.taken_out,
         renamed=layer.here.renamed,
+        given=given_sources.of(layer),
         left_out=removals.by_file(
             layer.left_out,
             {each.rendered.file: layer.relative(each.rendered.file) for each in layer.left_out if each.plain},
@@ -186,7 +187,13 @@ def apply_roots(
     files |= {app.file for app in layer.applications if app.generated_by is None}
     served = [(file, git.read(layer.relative(file))) for file in sorted(files & layer.by_hand)]
     if layer.rendered_roots:
-        text = git.served(list(layer.rendered_roots), layer.urls, Elsewhere.of(layer), renamed=layer.here.renamed)
+        text = git.served(
+            list(layer.rendered_roots),
+            layer.urls,
+            Elsewhere.of(layer),
+            renamed=layer.here.renamed,
+            given=given_sources.of(layer),
+        )
         served.append(("the rendered roots", text))
     objects = [document.data for file, text in served for document in yamlfile.parse(text, file)]
     apart = {each.identity for each in layer.aside}

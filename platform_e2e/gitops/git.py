@@ -20,9 +20,10 @@ from types import MappingProxyType
 
 from platform_e2e import shell
 from platform_e2e.errors import BrokenHarness, WrongUsage
-from platform_e2e.gitops import removals, server
+from platform_e2e.gitops import given_sources, removals, server
 from platform_e2e.gitops.bare_repository import BareRepository, File, GitError, PlannedCommit, files_of
 from platform_e2e.gitops.elsewhere import HEAD, NOWHERE, Elsewhere, branch_of, path_of
+from platform_e2e.gitops.given_sources import GivenSource
 from platform_e2e.gitops.transform import BRANCH, ValueChange, message, transform, with_changes
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import Met, Pending, Refuted, Timeout, Verdict, all_of, eventually
@@ -117,6 +118,7 @@ class GitServer:
         without: Mapping[str, bytes | None] = MappingProxyType({}),
         renamed: Mapping[str, str] = MappingProxyType({}),
         left_out: Mapping[str, AbstractSet[removals.Document]] = MappingProxyType({}),
+        given: Sequence[GivenSource] = (),
     ) -> Commit:
         """Serve the working tree's layer, including uncommitted changes.
 
@@ -134,6 +136,7 @@ class GitServer:
             renamed: servers and names of the cluster under test that Argo CD knows otherwise on it.
             without: files as they are without the layer's foundations, which are installed by themselves; None for one that is removed.
             left_out: by such a file the objects that are not served.
+            given: what Applications read in place of their own sources.
 
         Raises:
             SourceError: the layer reads a source that cannot be served.
@@ -143,17 +146,19 @@ class GitServer:
         plain = {name: file.content for name, file in files.items() if file.mode != "120000"}
         left = {name: content for name, content in without.items() if name in plain}
         plain = with_changes(plain, left, added)
+        replaced, redirected = given_sources.served(plain, given, self.url)
+        plain |= replaced
         new = transform(
             plain, url=self.url, pool_map=pool_map, also_own=also_own,
             not_judged=not_judged, elsewhere=elsewhere, values=values, renamed=renamed, left_out=left_out,
         )  # fmt: skip
         changes: dict[str, File | None] = {
             name: None if content is None else File(content, files[name].mode if name in files else "100644")
-            for name, content in {**left, **added, **new.files}.items()
+            for name, content in {**left, **added, **replaced, **new.files}.items()
         }
         steps = (
             PlannedCommit("The layer as it is in the working tree", files, whole=True),
-            PlannedCommit(message(new, sorted(added), sorted(left)), changes),
+            PlannedCommit(message(new, sorted(added), sorted(left), redirected), changes),
         )
         others = self.serve(elsewhere, also_own)
         branches = sorted({BRANCH, *new.branches})
@@ -222,6 +227,7 @@ class GitServer:
         elsewhere: Elsewhere = NOWHERE,
         *,
         renamed: Mapping[str, str] = MappingProxyType({}),
+        given: Sequence[GivenSource] = (),
     ) -> str:
         """Return objects as a YAML text, with the references to the layer's repository as they are served.
 
@@ -230,7 +236,9 @@ class GitServer:
             own: URLs of the layer's repository.
             elsewhere: charts and repositories that are served besides the layer.
             renamed: as for `publish`.
+            given: as for `publish`.
         """
+        objects = [given_sources.redirected(each, given, self.url) for each in objects]
         text = "\n---\n".join(json.dumps(each, indent=1) for each in objects)
         file = "rendered.yaml"
         # What is not judged may be among them, and is not applied.

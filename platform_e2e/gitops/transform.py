@@ -191,16 +191,22 @@ def with_changes(files: Mapping[str, bytes], *changes: Mapping[str, bytes | None
     return {name: content for name, content in every.items() if content is not None}
 
 
-def message(transformed: Transformed, added: Sequence[str] = (), without: Sequence[str] = ()) -> str:
+def message(
+    transformed: Transformed,
+    added: Sequence[str] = (),
+    without: Sequence[str] = (),
+    redirected: Sequence[ValueChange] = (),
+) -> str:
     """Return the message of the commit with the changes, one line for each.
 
     Args:
         transformed: the changes of values.
         added: files that are added, or hold other names of what is.
         without: files from which a foundation was taken out.
+        redirected: changes by which Applications read what the team has rendered itself.
     """
     lines = [f"{file}: without the foundation that is installed by itself" for file in without]
-    lines += [str(change) for change in transformed.changes]
+    lines += [str(change) for change in (*redirected, *transformed.changes)]
     lines += [f"{name}: what would be fetched while it is rendered" for name in added]
     return "\n".join(["Serve the layer inside the cluster", "", *(lines or ["Nothing had to be changed."]), ""])
 

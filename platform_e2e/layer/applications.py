@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from platform_e2e.layer import shapes, tree
@@ -77,6 +77,7 @@ class Application:
         written: where each of its fields is written; of a generated one, in its ApplicationSet's template.
         objects: what it renders, filled in by `load`.
         allowed_by: its AppProject, filled in by `load`; None where the layer does not have it, such as `default`.
+        given: directory with what the team has rendered of it; None where Argo CD's code renders it.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Application:
     written: Written | None = field(default=None, repr=False, compare=False)
     objects: tuple[Rendered, ...] = field(default=(), repr=False)
     allowed_by: Rendered | None = field(default=None, repr=False, compare=False)
+    given: Path | None = field(default=None, repr=False, compare=False)
 
     @property
     def path(self) -> str:

@@ -135,7 +135,7 @@ ELSEWHERE: Mapping[Reason, tuple[Keys, str, str]] = {
     Reason.PLUGIN: (
         ("plugin",),
         "it is rendered by a config management plugin: {}",
-        f"commit what it renders, {_ACCEPT}",
+        f"give what it renders by --rendered APP=DIR, {_ACCEPT}",
     ),
     Reason.TIME: ((), "{}", "render less at once"),
     Reason.MEMORY: ((), "{}", "render less at once"),
