@@ -21,7 +21,7 @@ _KINDS = (argocd.APPLICATION, argocd.APPLICATIONSET, argocd.APPPROJECT)
 def makers(layer: Layer) -> tuple[Application, ...]:
     """Return the Applications that render Applications."""
     names = {rendered.application for rendered in layer.rendered if rendered.api in _KINDS}
-    return tuple(application for application in layer.applications if application.name in names)
+    return tuple(application for application in layer.applications if application.name in names) if names else ()
 
 
 def charts(layer: Layer) -> tuple[Application, ...]:
