@@ -25,9 +25,11 @@ class Cluster:
         self.namespaces: set[str] = set()
         self.made: list[dict[str, Any]] = []
         self.claims = claims
+        self.asked = 0
 
     def create(self, obj: dict[str, Any]) -> None:
         namespace = obj["metadata"].get("namespace")
+        self.asked += 1
         if namespace and namespace not in self.namespaces:
             raise NotFound("POST secrets", 404, "NotFound", f'namespaces "{namespace}" not found')
         if obj["metadata"]["name"] in {each["metadata"]["name"] for each in self.made}:
@@ -56,8 +58,11 @@ def test_one_that_is_there_stays() -> None:
     kube.namespaces.add("shop")
     InventedSecrets([DB]).provide(kube)
     (before,) = kube.made
-    InventedSecrets([DB]).provide(kube)
+    secrets = InventedSecrets([DB])
+    secrets.provide(kube)
+    secrets.provide(kube)
     assert kube.made == [before]
+    assert kube.asked == 2, "what is there is not tried again"
 
 
 def test_a_pair_for_tls_can_be_loaded(tmp_path: Any) -> None:
