@@ -19,6 +19,7 @@ from platform_e2e.foundations.failure import ImageNotDelivered
 from platform_e2e.foundations.verify import READY_SECONDS
 from platform_e2e.gitops.rollout import Held
 from platform_e2e.layer import Layer, Release
+from platform_e2e.layer.not_here import Brought
 from platform_e2e.settings import Settings
 from platform_e2e.timeline import Timeline
 from tests.checks.test_foundation_needs import FAILURE, GRAFANA, POD, SEALED, release, unsealed
@@ -44,6 +45,7 @@ class Stage:
         self.held: dict[str, Held] = {}
         self.foundations_ready: list[bool] = []
         self.layer = SimpleNamespace(
+            brought_pools=Brought(),
             releases=(release,),
             rendered=(SEALED,),
             directory=release.values.parent,
