@@ -19,6 +19,7 @@ from platform_e2e.foundations.failure import ImageNotDelivered
 from platform_e2e.foundations.verify import READY_SECONDS
 from platform_e2e.gitops.rollout import Held
 from platform_e2e.layer import Layer, Release
+from platform_e2e.layer.not_here import Brought
 from platform_e2e.layer.stand_ins import StandIns
 from platform_e2e.settings import Settings
 from platform_e2e.timeline import Timeline
@@ -48,6 +49,7 @@ class Stage:
             invented=(),
             left_out=(),
             stand_ins=StandIns(),
+            brought_pools=Brought(),
             releases=(release,),
             rendered=(SEALED,),
             directory=release.values.parent,

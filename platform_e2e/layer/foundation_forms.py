@@ -149,7 +149,7 @@ def among(application: Application) -> list[Foundation]:
             chart = next((chart for chart, words in _IMAGES.items() if words.search(image)), "")
             if chart:
                 tag = image.partition("@")[0].rpartition("/")[2].partition(":")[2]
-                at = each.location
+                at = f"{each.file}:{each.line}" if each.line else each.file
                 found.setdefault(
                     chart, Foundation(chart, Form.OBJECTS, application, 0, "", tag, chart, each.namespace or "", at)
                 )

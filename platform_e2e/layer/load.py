@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -163,7 +163,7 @@ def _read(
     What is recognised as a foundation is taken out of what is read after the first time.
     """
     inflates = {"Helm", "Kustomize"} if "--enable-helm" in made_of.build_options.split() else {"Helm"}
-    known: dict[str, Rendering] = {}
+    known: dict[str, _Known] = {}
     taken = Taking()
     for number in range(_ROUNDS):
         found = Reading(
@@ -189,17 +189,21 @@ def _read(
         if take and number == 0 and found.foundations:
             taken = _take(begins, renderer, made_of, found, aim)
             made_of = _without_foundations(made_of, taken)
-            known = {} if taken.changed else known
+            known = {
+                text: each
+                for text, each in known.items()
+                if not each.may_ask(inflates) and not taking_out.concerns(begins.repository, taken, each.object)
+            }
             if taken.taken or taken.said:
                 continue
         found.leave_out_others(aim.named, aim.by)
         every = (rendered for application in found.rendered.values() for rendered in application.objects)
         more = [name for name in api_versions.of_layer(every) if name not in made_of.api_versions]
-        asking = {key for key, made in known.items() if made.problem or inflates & {each.type for each in made.sources}}
+        asking = {key for key, each in known.items() if each.may_ask(inflates)}
         if not more or not asking:
             break
         made_of = replace(made_of, api_versions=(*made_of.api_versions, *more))
-        known = {key: made for key, made in known.items() if key not in asking}
+        known = {key: each for key, each in known.items() if key not in asking}
     return found, once.engine
 
 
@@ -249,6 +253,18 @@ def _taken(taken: Taking) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
+class _Known:
+    """What an object became."""
+
+    object: Mapping[str, Any]
+    made: Rendering
+
+    def may_ask(self, inflates: Collection[str]) -> bool:
+        """Tell whether it may depend on the APIs that there are."""
+        return self.made.problem is not None or any(each.type in inflates for each in self.made.sources)
+
+
+@dataclass(frozen=True)
 class _Once:
     """Render only what is not known: which APIs there are matters to charts alone.
 
@@ -258,7 +274,7 @@ class _Once:
     """
 
     by: Render
-    known: dict[str, Rendering]
+    known: dict[str, _Known]
 
     @property
     def engine(self) -> Engine:
@@ -267,8 +283,9 @@ class _Once:
     def __call__(self, objects: Sequence[Mapping[str, Any]]) -> list[Rendering]:
         texts = [repr(each) for each in objects]
         new = {text: each for text, each in zip(texts, objects, strict=True) if text not in self.known}
-        self.known.update(zip(new, self.by(list(new.values())), strict=True))
-        return [self.known[text] for text in texts]
+        made = zip(new.items(), self.by(list(new.values())), strict=True)
+        self.known.update({text: _Known(each, rendering) for (text, each), rendering in made})
+        return [self.known[text].made for text in texts]
 
 
 ARGO_CD = "argo-cd"

@@ -108,7 +108,8 @@ def refusal(root: Path, application: Application, problem: Problem) -> LayerErro
     if problem.reason in ELSEWHERE:
         field, text, remedy = ELSEWHERE[problem.reason]
         path = application.sources[index].path
-        if problem.reason is Reason.REPOSITORY and path and (root / path).is_dir():
+        own = problem.reason is Reason.REPOSITORY and problem.text == application.sources[index].repository
+        if own and path and (root / path).is_dir():
             remedy = f"if that is this repository, since it has {path}, write `urls: [{problem.text}]` into platform-e2e.yaml; else {remedy}"
         return error_at(application, (*at, *field), text.format(problem.text), remedy)
     source = application.sources[index]

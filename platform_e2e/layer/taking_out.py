@@ -69,6 +69,34 @@ def take(root: Path, taken: Sequence[Taken], again: Sequence[Foundation], said: 
     return Taking(tuple(taken), changed, frozenset(apart), without, tuple(told))
 
 
+def concerns(root: Path, taken: Taking, manifest: Mapping[str, Any]) -> bool:
+    """Tell whether what an Application or ApplicationSet becomes may be another thing without the foundations.
+
+    Args:
+        root: the repository's root.
+        taken: what is taken out.
+        manifest: of the object.
+    """
+    spec = mapping(manifest.get("spec"))
+    if manifest.get("kind") != "Application":
+        return bool(taken.changed)
+    changed = {root / name for name in taken.changed}
+    for source in [mapping(spec.get("source")), *map(mapping, sequence(spec.get("sources")))]:
+        directory = (root / text(source.get("path"))).resolve() if text(source.get("path")) else None
+        if directory is None or not directory.is_relative_to(root):
+            continue
+        if any(path.is_relative_to(directory) for path in changed):
+            return True
+        try:
+            if kustomize.kustomization_in(root, directory) is None:
+                continue
+            if changed & kustomize.reads(root, directory, strict=False, routes=False).files:
+                return True
+        except LayerError:
+            return True
+    return False
+
+
 def _content(root: Path, name: str, changed: Mapping[str, bytes | None]) -> str:
     content = changed.get(name)
     return yamlfile.decode(content if content is not None else (root / name).read_bytes(), name)

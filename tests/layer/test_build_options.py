@@ -164,7 +164,11 @@ def test_another_url_of_what_is_here_may_be_this_repository(tmp_path: Path) -> N
     def render(objects: Sequence[Mapping[str, Any]]) -> list[Rendering]:
         return [Rendering(problem=Problem(Reason.REPOSITORY, "https://git.example.com/fork.git")) for _ in objects]
 
+    fork = layers.APPLICATION.replace("team/platform.git", "fork.git")
     with pytest.raises(
         LayerError, match=r"since it has manifests/one, write `urls: \[https://git.example.com/fork.git\]`"
     ):
-        layer.load(layers.write(tmp_path, {}), lambda _: contextlib.nullcontext(rendering.Fake(render)))
+        layer.load(
+            layers.write(tmp_path, {"argocd/applications/one.yaml": fork}),
+            lambda _: contextlib.nullcontext(rendering.Fake(render)),
+        )
