@@ -178,9 +178,9 @@ def tests(session: nox.Session) -> None:
         # Otherwise every worker compiles every test, and every run in a box the plugins: a minute of processor time, each time.
         compiled = _compiled(session, scratch)
         session.env.update({"PYTHONPYCACHEPREFIX": str(compiled), "PYTHONDONTWRITEBYTECODE": "", "TMPDIR": scratch})
-        # Three times the number of cores: two thirds of the time the tests wait, for whole runs and for streams that end on purpose
+        # Four times the number of cores: two thirds of the time the tests wait, for whole runs and for streams that end on purpose
         # (measured). A worker without tests takes over those that another one still has, such as a file with many runs.
-        workers = ("-n", str(3 * (os.cpu_count() or 2)))
+        workers = ("-n", str(4 * (os.cpu_count() or 2)))
         parallel = () if any(word.startswith("-n") for word in session.posargs) else workers
         paths = () if any(Path(word.split("::")[0]).exists() for word in session.posargs) else ("tests",)
         try:

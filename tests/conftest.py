@@ -41,7 +41,7 @@ settings.register_profile("harness", database=None, deadline=None)
 settings.load_profile("harness")
 
 
-BETWEEN_COLLECTIONS = 20_000
+BETWEEN_COLLECTIONS = 200_000
 """Objects more than were let go of, after which garbage is collected; at CPython's 700 it takes a twentieth of the tests' time."""
 
 TESTS = Path(__file__).parent
