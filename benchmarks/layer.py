@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="platform-e2e-layer-") as scratch:
         directory = large(Path(scratch) / "layer", known.applications)
         try:
-            done = shell.run([sys.executable, "-m", "benchmarks.foreign.one", directory], timeout=600)
+            done = shell.run([sys.executable, "-m", "benchmarks.foreign.one", directory, ""], timeout=600)
         except HarnessError as error:
             print(error, file=sys.stderr)
             return error.exit_code

@@ -35,6 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--megabytes", type=int, default=2048, metavar="N", help="of memory that each process may take; 2048"
     )
     parser.add_argument(
+        "--store", default="", metavar="DIR", help="of fetched charts and repositories; none by default"
+    )
+    parser.add_argument(
         "--page", type=Path, default=PAGE, metavar="FILE", help="what is written; docs/foreign-layers.md"
     )
     known = parser.parse_args(argv)
@@ -42,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     resource.setrlimit(resource.RLIMIT_DATA, (known.megabytes << 20, resource.getrlimit(resource.RLIMIT_DATA)[1]))
     rows = []
     for each in known.layers:
-        rows.append(_row(each, known.seconds))
+        rows.append(_row(each, known.seconds, str(Path(known.store).resolve()) if known.store else ""))
         _say(rows[-1])
     called = page.names(rows)
     for repository_name, name in called.items():
@@ -52,10 +55,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     return int(any(row.read is None for row in rows))
 
 
-def _row(named: str, seconds: float) -> Row:
+def _row(named: str, seconds: float, store: str) -> Row:
     directory, _, roots = named.partition(":")
     path = Path(directory).resolve()
-    argv: list[str | Path] = [sys.executable, "-m", "benchmarks.foreign.one", path, *filter(None, roots.split(","))]
+    argv: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "benchmarks.foreign.one",
+        path,
+        store,
+        *filter(None, roots.split(",")),
+    ]
     try:
         done = shell.run(argv, timeout=seconds)
         return Row(_repository(path), msgspec.json.decode(done.stdout, type=Read))

@@ -1,4 +1,4 @@
-"""Read one layer in a process of its own, and print what became of it as a line of JSON: `-m benchmarks.foreign.one DIR [ROOT...]`."""
+"""Read one layer in a process of its own, and print what became of it as a line of JSON: `-m benchmarks.foreign.one DIR STORE [ROOT...]`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 
 import msgspec
 
+from benchmarks.foreign import stored
 from platform_e2e import layer
 from platform_e2e.errors import WrongUsage
-from platform_e2e.layer import Layer, LayerError, LayerErrors, NotJudged, place
+from platform_e2e.layer import Layer, LayerError, LayerErrors, Material, NotJudged, place
 from platform_e2e.layer.renderer import Reason
-from platform_e2e.sources import given, lockfile
 from platform_e2e.sources.store import Store
 from platform_e2e.toolbox import layer_renderer
 
@@ -32,7 +32,7 @@ class Read(msgspec.Struct):
         not_judged: number of objects by reason.
         each: what is not judged, and why.
         refused: why nothing of it can be judged; empty where something is.
-        seconds: to read it.
+        seconds: to read it once, with all that the store has for it.
         megabytes: of this process and the largest that it started, at their peaks.
         generating_nothing: ApplicationSets that generate no Application for the clusters here.
     """
@@ -57,10 +57,8 @@ class Read(msgspec.Struct):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the layer, and print what became of it."""
-    directory, *roots = sys.argv[1:] if argv is None else argv
-    began = time.monotonic()
-    found = read(Path(directory), roots)
-    found.seconds = time.monotonic() - began
+    directory, store, *roots = sys.argv[1:] if argv is None else argv
+    found = read(Path(directory), roots, Path(store) if store else None)
     usage = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     # Kilobytes on Linux.
     found.megabytes = sum(usage) / 1024
@@ -68,23 +66,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def read(directory: Path, roots: Sequence[str]) -> Read:
+def read(directory: Path, roots: Sequence[str], store: Path | None = None) -> Read:
     """Read a layer.
 
     Args:
         directory: of the layer.
         roots: what is applied by hand; found by default.
+        store: of what was fetched; without one the layer is read with nothing fetched.
     """
     found = Read([])
+    renderer = layer_renderer.renderer()
+    began = time.monotonic()
     try:
         found.roots = [f"{root.kind} {root.path}" for root in place.place(directory, roots).roots]
-        stored = given.of(Store.at(None), lockfile.read(directory))
-        _counted(found, layer.load(directory, layer_renderer.renderer(), roots=roots, material=stored))
+        fetched = stored.needed(directory, roots, renderer, Store(store)) if store else Material(())
+        began = time.monotonic()
+        _counted(found, layer.load(directory, renderer, roots=roots, material=fetched))
     except (LayerError, LayerErrors) as error:
         found.refused = str(error).splitlines()[0]
         _unknown(found, error.not_judged)
     except WrongUsage as error:
         found.refused = error.problem
+    found.seconds = time.monotonic() - began
     return found
 
 

@@ -52,13 +52,14 @@ def of(
 
     Args:
         store: what was fetched.
-        locked: what the layer's lock file says; without one all of the store is taken.
+        locked: what the layer's lock file says; without one nothing of the store is taken.
         charts_dir: directory with NAME-VERSION.tgz and NAME/.
         repositories: URLs with directories, each taken for every revision.
 
     Raises:
         WrongUsage: a digest is not that of the lock file, or a chart cannot be read.
     """
+    locked = locked or LockFile()
     charts = [Chart(each.repository, each.name, each.version, path) for each, path in _charts(store, locked)]
     charts += _given(charts_dir) if charts_dir else []
     named = {canonical(url) for url, _ in repositories}
@@ -71,10 +72,8 @@ def of(
     return Material((*given, *fetched.values()), tuple(charts), files)
 
 
-def _charts(store: Store, locked: LockFile | None) -> list[tuple[LockedChart, Path]]:
+def _charts(store: Store, locked: LockFile) -> list[tuple[LockedChart, Path]]:
     there = store.charts()
-    if locked is None:
-        return there
     wanted = {(each.repository, each.name, each.version): each for each in locked.charts}
     found: dict[tuple[str, str, str], tuple[LockedChart, Path]] = {}
     for entry, path in there:
@@ -86,10 +85,8 @@ def _charts(store: Store, locked: LockFile | None) -> list[tuple[LockedChart, Pa
     return list(found.values())
 
 
-def _repositories(store: Store, locked: LockFile | None) -> list[tuple[LockedRepository, Path]]:
+def _repositories(store: Store, locked: LockFile) -> list[tuple[LockedRepository, Path]]:
     there = store.repositories()
-    if locked is None:
-        return there
     wanted = {(canonical(each.url), each.revision, each.commit): each for each in locked.repositories}
     found = []
     for entry, path in there:
@@ -100,10 +97,8 @@ def _repositories(store: Store, locked: LockFile | None) -> list[tuple[LockedRep
     return found
 
 
-def _files(store: Store, locked: LockFile | None) -> list[tuple[LockedFile, Path]]:
+def _files(store: Store, locked: LockFile) -> list[tuple[LockedFile, Path]]:
     there = store.files()
-    if locked is None:
-        return there
     wanted = {each.url: each.digest for each in locked.files}
     found: dict[str, tuple[LockedFile, Path]] = {}
     for entry, path in there:

@@ -9,11 +9,12 @@ import msgspec
 import pytest
 
 from benchmarks.foreign import __main__ as foreign
-from benchmarks.foreign import one, page
+from benchmarks.foreign import one, page, stored
 from benchmarks.foreign.one import Read
 from benchmarks.foreign.page import Row
 from benchmarks.layers.large import OBJECTS, large
 from platform_e2e.shell import CommandError, Completed
+from platform_e2e.sources.store import Store
 from platform_e2e.toolbox import layer_renderer
 from tests.fakes import layers, rendering
 
@@ -52,7 +53,7 @@ def test_a_layer_that_breaks_the_reader_is_a_row_and_the_exit_status(
             raise CommandError(
                 [str(word) for word in argv], "ended with status 1", "Traceback\n  ...\nKeyError: 'spec'\n"
             )
-        assert argv[4:] == ["a", "b"]
+        assert argv[4:] == ["", "a", "b"]
         return Completed((), 0, msgspec.json.encode(SOUND).decode(), "", 1.0)
 
     monkeypatch.setattr("platform_e2e.shell.run", run)
@@ -103,3 +104,34 @@ def test_the_large_layer_has_all_that_it_should(tmp_path: Path, monkeypatch: pyt
     made = large(tmp_path / "layer", 6)
     found = one.read(made, [])
     assert (found.rendered, found.objects, found.not_judged) == (6, 6 * OBJECTS, {})
+
+
+def test_of_a_store_only_what_a_layer_needs_is_taken(tmp_path: Path) -> None:
+    """Also what a repository needs that was taken from it."""
+    store, archive = Store(tmp_path / "store"), tmp_path / "chart.tgz"
+    for name, version in (("web", "1.2.0"), ("web", "1.3.0"), ("other", "1.0.0")):
+        archive.write_bytes(f"{name} {version}".encode())
+        store.add_chart("https://charts.example/stable", name, version, archive)
+    tree = tmp_path / "tree"
+    (tree / "base").mkdir(parents=True)
+    (tree / "base" / "kustomization.yaml").write_text("resources: [https://files.example/crds.yaml]\n")
+    store.add_repository("https://git.example/other.git", "v1", "1" * 40, tree)
+    for name in ("crds", "more"):
+        (tmp_path / name).write_text(name)
+        store.add_file(f"https://files.example/{name}.yaml", tmp_path / name)
+    own = "repoURL: https://git.example.com/team/platform.git\n    targetRevision: main\n    path: manifests/one"
+    chart = "repoURL: https://charts.example/stable\n    targetRevision: 1.2.x\n    chart: web"
+    other = "repoURL: https://git.example/other\n    targetRevision: v1\n    path: base"
+    root = layers.write(
+        tmp_path / "layer",
+        {
+            "argocd/applications/two.yaml": layers.APPLICATION.replace("name: one", "name: two").replace(own, chart),
+            "argocd/applications/three.yaml": layers.APPLICATION.replace("name: one", "name: three").replace(
+                own, other
+            ),
+        },
+    )
+    found = stored.needed(root, (), rendering.renderer(), store)
+    assert [(each.name, each.version) for each in found.charts] == [("web", "1.2.0")]
+    assert [each.urls for each in found.repositories] == [("https://git.example/other.git",)]
+    assert list(found.files) == ["https://files.example/crds.yaml"]
