@@ -31,6 +31,8 @@ class LeftOut:
         written = self.rendered.written
         if written is None or written.kustomizations or written.patches or self.rendered.line is None:
             return False
+        if not written.document.whole:
+            return False
         data = written.document.data
         same = (
             isinstance(data, dict) and data.get("kind") == self.rendered.kind and isinstance(data.get("metadata"), dict)

@@ -41,7 +41,7 @@ def objects(document: Document) -> Iterator[Document]:
             raise _odd(document, "items of a List must be a list", "write one object for each item")
         for index, item in enumerate(items or []):
             node = document.node.part("items", index) if document.node is not None else None
-            yield from objects(Document(item, document.file, document.line_of("items", index), node))
+            yield from objects(Document(item, document.file, document.line_of("items", index), node, whole=False))
         return
     metadata = data.get("metadata")
     if not isinstance(metadata, dict) or not name_of(metadata):

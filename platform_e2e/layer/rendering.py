@@ -239,7 +239,7 @@ def _documents(application: Application, source: Source, rendered: RenderedSourc
 
 def _objects(data: Any, fallback: Document) -> list[Document]:
     """Return the objects of what was rendered, which is checked like a file's content."""
-    found = list(manifests.objects(Document(data, fallback.file, fallback.line)))
+    found = list(manifests.objects(Document(data, fallback.file, fallback.line, whole=False)))
     if not found and data:
         raise fallback.error("renders something that is not a Kubernetes object")
     return found
@@ -323,7 +323,7 @@ def _located(data: dict[str, Any], part: Input, written: _Written, fallback: Doc
     found = written.nearest(data)
     if found is None:
         made = _generated(data, part.reads) if part.reads else None
-        return made or Document(data, fallback.file, fallback.line)
+        return made or Document(data, fallback.file, fallback.line, whole=False)
     metadata = data["metadata"]
     subject = Subject(
         (found.document.data, data),
@@ -343,7 +343,7 @@ def _generated(data: dict[str, Any], reads: Reads) -> Document | None:
         entries = kustomization.data.get(field) if field else None
         for index, generator in enumerate(entries if isinstance(entries, list) else []):
             if isinstance(generator, dict) and str(generator.get("name")) in manifests.name_of(data["metadata"]):
-                return Document(data, kustomization.file, kustomization.line_of(str(field), index))
+                return Document(data, kustomization.file, kustomization.line_of(str(field), index), whole=False)
     return None
 
 

@@ -100,6 +100,7 @@ class Document:
         node: the places of its parts; None for JSON.
         offset: lines of the file above the text that was parsed, of a document within another one.
         written: a `Written`, where the fields of an object that was rendered are written; None where it was read itself.
+        whole: whether the file has it as a document; not one of a list's items, nor what a chart renders.
     """
 
     data: Any
@@ -108,6 +109,7 @@ class Document:
     node: Node | None = None
     offset: int = 0
     written: object = field(default=None, repr=False, compare=False)
+    whole: bool = field(default=True, repr=False, compare=False)
 
     def line_of(self, *keys: str | int) -> int:
         """Return the line of a field, or of the nearest enclosing one that exists."""

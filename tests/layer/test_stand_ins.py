@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from platform_e2e.layer import stand_ins
+from platform_e2e import layer
+from platform_e2e.layer import Material, manifests, stand_ins, yamlfile
+from platform_e2e.layer.field_locations import Written
 from platform_e2e.layer.left_out import LeftOut, excluded
-from platform_e2e.layer.renderer import Reason
+from platform_e2e.layer.renderer import Reason, Render, RenderedSource, Rendering
 from platform_e2e.layer.stand_ins import Choice
+from tests.fakes import layers
 from tests.fakes.rendered import rendered
+from tests.fakes.rendering import Fake
 
 CHOICE = Choice("auto", frozenset({"acme/here:1", "ghcr.io/team/app:1"}), frozenset(), frozenset({"ghcr.io/team/app"}))
 
@@ -157,6 +164,24 @@ def test_only_a_document_of_its_own_can_be_taken_out_of_a_file() -> None:
     assert not LeftOut(replace(written, line=None), unknown).plain
     renamed = {**written.object, "metadata": {"name": "prefix-widgets"}}
     assert not LeftOut(replace(written, object=renamed), unknown).plain
+    listed = "apiVersion: v1\nkind: List\nitems:\n  - " + CRD.strip().replace("\n", "\n    ")
+    (item,) = manifests.objects(yamlfile.parse(listed, "a.yaml")[0])
+    assert not LeftOut(replace(written, line=item.line, written=Written.of(item)), unknown).plain
+
+
+def test_what_a_chart_renders_stands_in_no_file(tmp_path: Path) -> None:
+    """It is said to be written where its Application is."""
+    guard = next(document.data for document in yamlfile.parse(GUARD, "a") if "Validating" in document.data["kind"])
+    made = Rendering((RenderedSource("Helm", (guard,)),))
+    root = layers.write(tmp_path, {"manifests/one/Chart.yaml": "apiVersion: v2\nname: one\nversion: 1.0.0\n"})
+
+    @contextlib.contextmanager
+    def renderer(_: Material) -> Iterator[Render]:
+        yield Fake(lambda objects: [made for _ in objects])
+
+    (found,) = layer.load(root, renderer).rendered
+    assert found.file == "argocd/applications/one.yaml"
+    assert not LeftOut(found, stand_ins.judge(rendered(WEB), CHOICE).unknown[0]).plain
 
 
 def test_of_a_kind_without_a_real_controller_nothing_is_awaited() -> None:
