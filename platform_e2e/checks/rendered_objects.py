@@ -20,9 +20,6 @@ from platform_e2e.layer.renderer import Engine
 
 REMEDY = "the fault is the harness's and not the layer's: report it with the files that the Application reads"
 
-_EXCLUDED = "ExcludedResourceWarning"
-"""Condition about an object of a kind that argocd-cm's `resource.exclusions` names: Argo CD leaves it out."""
-
 _Identity: TypeAlias = tuple[str, str, str | None, str]
 """Group, kind, namespace and name."""
 
@@ -105,7 +102,7 @@ def rendered_otherwise(application: Application, live: Object, argo_cd: str) -> 
     theirs = {_identity(each) for each in there}
     # Without a status it is a hook, or bears the mark of this Application and is not its own.
     applied = {_identity(each) for each in there if each.status and not each.requires_pruning and not each.hook}
-    excluded = [message for kind, message in argocd.conditions(live) if kind == _EXCLUDED]
+    excluded = [message for kind, message in argocd.conditions(live) if kind == argocd.EXCLUDED]
     lacking = sorted(each for each in ours - theirs if not _is_excluded(each, excluded))
     beyond = sorted(applied - {each.identity for each in application.objects}, key=str)
     if not lacking and not beyond:

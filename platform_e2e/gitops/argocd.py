@@ -148,6 +148,10 @@ def reconciled_at(app: Object) -> datetime | None:
     return time(status(app).get("reconciledAt"))
 
 
+EXCLUDED = "ExcludedResourceWarning"
+"""Condition about an object of a kind that argocd-cm's `resource.exclusions` names: Argo CD leaves it out."""
+
+
 def conditions(app: Object) -> tuple[tuple[str, str], ...]:
     """Return type and message of what is wrong with it, or worth a warning."""
     return tuple((condition["type"], condition.get("message", "")) for condition in status(app).get("conditions") or ())

@@ -44,6 +44,20 @@ def test_a_converged_application_is_met_with_itself() -> None:
     assert converged_on(SHA)(app) == Met(app)
 
 
+@pytest.mark.parametrize(
+    ("kind", "met"),
+    [
+        ("admissionregistration.k8s.io/ValidatingWebhookConfiguration guard", True),
+        ("apiregistration.k8s.io/APIService v1.figures.example", True),
+        ("/Endpoints by-hand", False),
+    ],
+)
+def test_what_a_stand_in_would_serve_may_be_excluded_and_nothing_else(kind: str, *, met: bool) -> None:
+    said = [{"type": argocd.EXCLUDED, "message": f"Resource {kind} is excluded in the settings"}]
+    verdict = converged_on(SHA)(changed("status", "conditions", to=said))
+    assert isinstance(verdict, Met) == met
+
+
 def test_the_first_digits_of_a_commit_are_enough() -> None:
     app = converged()
     assert converged_on(SHA[:7])(app) == Met(app)
