@@ -134,6 +134,8 @@ def _copy(chart: str, have: embedded.Embedded, target: Path, module_directory: C
     for path in (chart_directory, *chart_directory.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)  # Go keeps its modules read-only
     _change(chart_directory / "Chart.yaml", lambda head: {**head, "appVersion": have.app_version})
+    if have.off:
+        _change(chart_directory / "values.yaml", lambda values: merged(values, have.off))
     if (chart_directory / "crds").is_dir():
         _keep_crds(sorted((chart_directory / "crds").iterdir()), target)
         shutil.rmtree(chart_directory / "crds")

@@ -6,7 +6,8 @@ tests/foundations/test_embedded.py compares the two. The verdict reports a found
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from platform_e2e.errors import WrongUsage
 
@@ -35,6 +36,7 @@ class Embedded:
         assembled: whether the chart is assembled from install manifests; else it comes with the module.
         images: the images of its pods, by their role in the assembler.
         absent: parts of the upstream chart that are missing: their values are accepted without effect.
+        off: defaults of the chart that start programs of which there is no image, with other values.
     """
 
     module: str
@@ -43,6 +45,7 @@ class Embedded:
     assembled: bool
     images: Mapping[str, ImageReference]
     absent: tuple[str, ...] = ()
+    off: Mapping[str, Any] = field(default_factory=dict)
 
 
 KUBE_STATE_METRICS_MODULE = "k8s.io/kube-state-metrics/v2"
@@ -83,6 +86,8 @@ CHARTS: Mapping[str, Embedded] = {
             "controller": ImageReference("quay.io", "metallb/controller", "v0.15.3"),
             "speaker": ImageReference("quay.io", "metallb/speaker", "v0.15.3"),
         },
+        # FRR speaks BGP, to routers that are not here; addresses are announced by ARP without it.
+        off={"speaker": {"frr": {"enabled": False}}, "frrk8s": {"enabled": False}},
     ),
     "sealed-secrets": Embedded(
         module="github.com/bitnami-labs/sealed-secrets",

@@ -23,6 +23,10 @@ IMAGES = frozenset({"image", "images", "imagePullSecrets", "imageRegistry"})
 """Values that say which images run; a cluster whose images are built on this machine has those alone."""
 
 
+OFF = frozenset({("speaker", "frr", "enabled"), ("frrk8s", "enabled")})
+"""Values that start programs of which such a cluster has no image (`foundations.embedded`, off)."""
+
+
 def honoured(values: Mapping[str, Any], schema: Mapping[str, Any], *, built: bool) -> tuple[dict[str, Any], list[str]]:
     """Return the values that a chart takes, and the paths of the others.
 
@@ -43,7 +47,7 @@ def _kept(
     value: Any, schema: Any, top: Mapping[str, Any], path: tuple[str, ...], refused: list[str], *, built: bool
 ) -> Any:
     schema = _resolved(schema, top)
-    if built and path and path[-1] in IMAGES:
+    if built and path and (path[-1] in IMAGES or (path in OFF and value is True)):
         refused.append(".".join(path))
         return _NOTHING
     if not isinstance(value, Mapping) or not _may_be_object(schema):

@@ -95,6 +95,7 @@ def module(directory: Path) -> Callable[[str], Path]:
         "example/prometheus-operator-crd/widgets.yaml": CRD,
         "charts/metallb/Chart.yaml": "name: metallb\nversion: 0.15.3\nappVersion: v0.15.3\n",
         "charts/metallb/templates/a.yaml": "",
+        "charts/metallb/values.yaml": "speaker: {frr: {enabled: true}, logLevel: info}\n",
         "helm/sealed-secrets/Chart.yaml": "name: sealed-secrets\nversion: 2.17.4\nappVersion: 0.31.0\n",
         "helm/sealed-secrets/crds/sealed.yaml": CRD,
     }
@@ -184,6 +185,12 @@ def test_what_is_made_names_the_version_that_runs(chart: str, tmp_path: Path) ->
     head = manifests.read(Path(made.path) / "Chart.yaml")
     assert head["appVersion"] == embedded.of(chart).app_version
     assert head["version"].endswith("+assembled") == embedded.of(chart).assembled == made.assembled
+
+
+def test_metallb_starts_no_program_of_which_there_is_no_image(tmp_path: Path) -> None:
+    """Upstream's defaults are those of a cluster that may speak BGP."""
+    values = manifests.read(Path(make("metallb", tmp_path).path) / "values.yaml")
+    assert values["speaker"]["frr"]["enabled"] is values["frrk8s"]["enabled"] is False
 
 
 @pytest.mark.parametrize("chart", ["argo-cd", "kube-prometheus-stack", "sealed-secrets"])

@@ -60,6 +60,14 @@ def test_images_are_those_of_a_cluster_that_builds_its_own(*, built: bool) -> No
     assert refused == (["global.image"] if built else [])
 
 
+@pytest.mark.parametrize("built", [True, False])
+def test_programs_without_an_image_stay_off(*, built: bool) -> None:
+    values = {"speaker": {"frr": {"enabled": True}, "logLevel": "debug"}, "frrk8s": {"enabled": False}}
+    kept, refused = honoured(values, {}, built=built)
+    assert refused == (["speaker.frr.enabled"] if built else [])
+    assert kept == (values if not built else {**values, "speaker": {"frr": {}, "logLevel": "debug"}})
+
+
 def test_what_the_stack_cannot_do_is_named() -> None:
     values = {
         "grafana": {"enabled": True},
