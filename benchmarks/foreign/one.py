@@ -19,13 +19,16 @@ from platform_e2e.layer.renderer import Reason
 from platform_e2e.sources.store import Store
 from platform_e2e.toolbox import layer_renderer
 
+OF_OBJECTS = frozenset(map(str, (Reason.ADDRESS, Reason.MONITOR, Reason.STAND_IN, Reason.SECRET)))
+"""Reasons that are about an object of a judged Application."""
+
 
 class Read(msgspec.Struct):
     """What became of a layer.
 
     Attributes:
         roots: what was taken for applied by hand: kind and path.
-        rendered: Applications.
+        rendered: Applications, those that are nothing but a foundation included.
         objects: that they render.
         balancers: LoadBalancers.
         monitors: ServiceMonitors and PodMonitors.
@@ -52,7 +55,8 @@ class Read(msgspec.Struct):
     @property
     def there(self) -> int:
         """Return how many Applications there are, as far as is known: an ApplicationSet that cannot be expanded counts as one."""
-        return self.rendered + sum(self.not_judged.values()) - self.generating_nothing
+        every = sum(number for reason, number in self.not_judged.items() if reason not in OF_OBJECTS)
+        return self.rendered + every - self.generating_nothing
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -92,7 +96,7 @@ def read(directory: Path, roots: Sequence[str], store: Path | None = None) -> Re
 
 
 def _counted(found: Read, read: Layer) -> None:
-    found.rendered, found.objects = len(read.applications), len(read.rendered)
+    found.rendered, found.objects = len(read.applications) + len(read.taking.apart), len(read.rendered)
     found.balancers = sum(_is_balancer(each.object) for each in read.rendered)
     found.monitors = sum(each.kind in {"ServiceMonitor", "PodMonitor"} for each in read.rendered)
     _unknown(found, read.not_judged)

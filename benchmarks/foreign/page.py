@@ -24,8 +24,8 @@ ORGANISATIONS = frozenset(
 )
 """Owners of repositories that are no persons: these repositories have their own names on the page."""
 
-ELSEWHERE = (Reason.CHART, Reason.REPOSITORY, Reason.PLUGIN)
-"""Reasons that are no fault of the reader: what an Application is made of is not there."""
+ELSEWHERE = (Reason.CHART, Reason.REPOSITORY, Reason.PLUGIN, Reason.DESTINATION)
+"""Reasons that are no fault of the reader: what an Application is made of is not there, or it is for another cluster."""
 
 _HEAD = (
     "repository",
@@ -89,21 +89,23 @@ def markdown(rows: Sequence[Row], called: Mapping[str, str]) -> str:
     lines = [
         "# Other people's repositories",
         "",
-        "How much the harness reads of public GitOps repositories that were not written for it, as they are and with nothing fetched:",
+        "How much the harness reads of public GitOps repositories that were not written for it, as they are:",
         "`nox -s foreign -- DIR...` reads each directory (`DIR`, or `DIR:ROOT,ROOT` to name what is applied by hand) in a process of its",
-        "own, bounded in time and memory, and writes this page. Repositories of persons have neutral names.",
+        "own, bounded in time and memory, and writes this page. What they need besides is taken from `--store DIR`, where it is there.",
+        "Repositories of persons have neutral names.",
         "",
         f"- {rendered} of {there} Applications are rendered: {_share(rendered, there)}.",
-        f"- {rendered} of the {here} that need no chart, repository or plugin that is not there: {_share(rendered, here)}.",
+        f"- {rendered} of the {here} that are for this cluster and need no chart, repository or plugin that is not there: {_share(rendered, here)}.",
         f"- {crashes or 'None'} of {len(rows)} repositories made the reader break down.",
         "",
         _line(_HEAD),
         _line(["---"] * len(_HEAD)),
         *(_line(_cells(row, called[row.repository])) for row in rows),
         "",
-        "There are as many Applications as are rendered or named as not judged. An ApplicationSet that cannot be expanded, and a file that",
-        "cannot be read, count as one; an ApplicationSet that generates none for the cluster here (`empty`) counts as none. MB are the",
-        "peaks of the reader and of the largest program that it starts.",
+        "There are as many Applications as are rendered, or taken as a foundation, or named as not judged; objects of judged ones that",
+        "are not (`monitor`, `address`) are not among them. An ApplicationSet that cannot be expanded, and a file that cannot be read,",
+        "count as one; an ApplicationSet that generates none for the cluster here (`empty`) counts as none. MB are the peaks of the",
+        "reader and of the largest program that it starts.",
         "",
         "| not judged | of all | because |",
         "|---|---|---|",

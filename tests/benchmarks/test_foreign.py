@@ -25,13 +25,23 @@ def test_the_page_has_both_figures_and_each_repository() -> None:
     rows = [Row("argoproj/apps", SOUND), Row("some-person/k8s", Read(["file a/b.yaml", "file c.yaml"], 3))]
     text = page.markdown(rows, page.names(rows))
     assert "- 9 of 13 Applications are rendered: 69 %." in text
-    assert "- 9 of the 10 that need no chart, repository or plugin that is not there: 90 %." in text
+    assert (
+        "- 9 of the 10 that are for this cluster and need no chart, repository or plugin that is not there: 90 %."
+        in text
+    )
     assert (
         "| argoproj/apps | directory argocd | 6 / 10 | 60 | 2 | 3 | 2 chart, 1 plugin, 1 render | 1.2 | 120 |" in text
     )
     assert "| homelab A | 2 file | 3 / 3 |" in text
     assert "some-person" not in text
     assert "b.yaml" not in text
+
+
+def test_objects_of_judged_applications_and_applications_of_other_clusters_are_no_fault_of_the_reader() -> None:
+    read = Read([], 6, 60, 2, 3, {"monitor": 3, "address": 1, "destination": 2, "render": 1})
+    text = page.markdown([Row("argoproj/apps", read)], {"argoproj/apps": "argoproj/apps"})
+    assert "- 6 of 9 Applications are rendered: 67 %." in text
+    assert "- 6 of the 7 that are for this cluster and need no chart" in text
 
 
 def test_persons_are_numbered_by_letters() -> None:
