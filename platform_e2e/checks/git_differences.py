@@ -134,8 +134,31 @@ def bare(obj: Object) -> Object:
     return result
 
 
+_TYPES = frozenset({"directory", "helm", "kustomize", "plugin"})
+"""Fields of a source that say how it is rendered."""
+
+
+def _of_source(source: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in source.items() if name not in _TYPES or _says(value)}
+
+
+def _says(value: Any) -> bool:
+    """Tell whether a value says anything: an empty text, list or mapping, and false, say nothing here."""
+    return any(map(_says, value.values())) if isinstance(value, Mapping) else bool(value)
+
+
 def _normal(obj: Object) -> Object:
-    """Return an object with a Secret's stringData where the API server puts it: encoded, in data."""
+    """Return an object with a Secret's stringData where the API server puts it: encoded, in data; an Application without what is empty.
+
+    Argo CD removes the latter itself (util/argo, NormalizeApplicationSpec).
+    """
+    if kind_of(obj) == argocd.APPLICATION and isinstance(obj.get("spec"), dict):
+        spec = dict(obj["spec"])
+        if isinstance(spec.get("source"), dict):
+            spec["source"] = _of_source(spec["source"])
+        if isinstance(spec.get("sources"), list):
+            spec["sources"] = [_of_source(each) if isinstance(each, dict) else each for each in spec["sources"]]
+        return {**obj, "spec": spec}
     if kind_of(obj) != "v1/Secret" or "stringData" not in obj:
         return obj
     texts = obj["stringData"] or {}

@@ -29,6 +29,19 @@ def test_what_git_does_not_mention_is_no_difference() -> None:
     assert missing_from(deployment(), live) == []
 
 
+@pytest.mark.parametrize("said", [{"values": ""}, {}, {"valuesObject": {}, "skipCrds": False, "valueFiles": []}])
+@pytest.mark.parametrize("several", [False, True])
+def test_what_argo_cd_removes_of_an_application_is_no_difference(said: Object, *, several: bool) -> None:
+    def application(**helm: Any) -> Object:
+        source = {"repoURL": "https://charts.example", "chart": "a", **helm}
+        return made(argocd.APPLICATION, "a", "argocd", spec={"sources": [source]} if several else {"source": source})
+
+    assert paths(application(helm=said), application()) == []
+    assert paths(application(helm={**said, "releaseName": "b"}), application()) == [
+        f"/spec/{'sources/0' if several else 'source'}/helm"
+    ]
+
+
 def test_every_field_that_differs_is_named() -> None:
     git = deployment(
         template={"spec": {"containers": [{"name": "chat", "image": "chat:1", "env": [{"name": "A"}]}]}}, paused=True
