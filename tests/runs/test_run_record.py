@@ -99,14 +99,15 @@ def replaced(path: tuple[Any, ...], odd: Any) -> Any:
 
 
 @pytest.mark.point("replay-trusts-no-path")
-@pytest.mark.parametrize("odd", ODD, ids=lambda one: repr(one)[:20])
-def test_any_value_may_be_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, odd: Any) -> None:
+@pytest.mark.parametrize(("number", "odd"), list(enumerate(ODD)), ids=lambda one: repr(one)[:20])
+def test_any_value_may_be_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, odd: Any) -> None:
+    """Each is tried at every second value, so that half of them are tried at each value."""
     monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(run_options, "work", lambda _: None)
     monkeypatch.setattr("platform_e2e.git.repository._found", lambda _: None)
     place = crafted.directory(tmp_path / "run")
     (place / "layer.tar.gz").write_bytes(snapshot.pack({"a": ("file", b"x", False)}))
-    for path in places(SOUND):
+    for path in list(places(SOUND))[number % 2 :: 2]:
         (place / "run.json").write_text(json.dumps(replaced(path, odd)))
         try:
             prepared = run_options.prepare({"replay": str(place), "trust": True}, {})
