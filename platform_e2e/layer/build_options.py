@@ -110,6 +110,10 @@ def new_file_globbing(place: Place) -> bool:
     return False
 
 
+HEALTH = "resource.customizations.health.argoproj.io_Application"
+"""Key of argocd-cm by which Argo CD assesses the health of an Application."""
+
+
 def told(release: Release, options: str, *, globbing: bool) -> Release:
     """Return a release of Argo CD that is told what the layer was rendered with, so that the cluster renders the same.
 
@@ -121,11 +125,14 @@ def told(release: Release, options: str, *, globbing: bool) -> Release:
     documents = yamlfile.parse(release.values.read_text(encoding="utf-8"), release.values.name)
     values = dict(mapping(documents[0].data)) if documents else {}
     configs = dict(mapping(values.get("configs")))
+    if release.brought:
+        # A layer that does not set it stands on Argo CD's own default, by which no wave waits for an Application.
+        configs["cm"] = {name: text for name, text in mapping(configs.get("cm")).items() if name != HEALTH}
     said: dict[str, dict[str, Any]] = {"cm": {KEY: options} if options else {}, "params": {}}
     if globbing:
         said["params"][GLOBBING] = True
     changed = {name: {**mapping(configs.get(name)), **more} for name, more in said.items() if more}
-    if all(changed[name] == configs.get(name) for name in changed):
+    if {**configs, **changed} == mapping(values.get("configs")):
         return release
     return replace(
         release, values=foundation_values.stored(release.chart, {**values, "configs": {**configs, **changed}})

@@ -11,7 +11,7 @@ import pytest
 
 from platform_e2e import layer
 from platform_e2e.layer import LayerError
-from platform_e2e.layer.build_options import build_options, given
+from platform_e2e.layer.build_options import HEALTH, build_options, given
 from platform_e2e.layer.place import place
 from platform_e2e.layer.renderer import Problem, Reason, RenderedSource, Rendering
 from tests.fakes import layers, rendering
@@ -172,3 +172,17 @@ def test_another_url_of_what_is_here_may_be_this_repository(tmp_path: Path) -> N
             layers.write(tmp_path, {"argocd/applications/one.yaml": fork}),
             lambda _: contextlib.nullcontext(rendering.Fake(render)),
         )
+
+
+@pytest.mark.parametrize("brings", [True, False], ids=["brings its own", "has none"])
+def test_waves_wait_for_applications_only_where_the_layer_says_so(tmp_path: Path, *, brings: bool) -> None:
+    """Argo CD's own default is not to assess their health; that of the harness's own layer is another one."""
+    listed: dict[str, str | bytes | None] = {
+        "foundations/foundations.yaml": "releases: [{name: argocd, chart: argo-cd, repository: https://a, version: 10.1.1,"
+        " appVersion: v3.4.4, namespace: argocd, values: values/a.yaml}]\n",
+        "foundations/values/a.yaml": f"configs: {{cm: {{{HEALTH}: return nil}}}}\n",
+    }
+    found = layers.load(layers.write(tmp_path, listed if brings else {}))
+    (argocd,) = (each for each in found.releases if each.chart == "argo-cd")
+    assert argocd.brought is not brings
+    assert (HEALTH in argocd.values.read_text()) is brings
