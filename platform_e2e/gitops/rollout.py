@@ -88,6 +88,16 @@ class Held:
     refused: bool = False
 
 
+def _unestablished(application: Application, app: Object) -> bool:
+    """Tell whether Argo CD may still take a CRD for one that is not established: it waits for it, or calls the Application degraded."""
+    if all(each.kind != "CustomResourceDefinition" for each in application.objects):
+        return False
+    operation = argocd.operation(app)
+    if operation.running:
+        return "CustomResourceDefinition/" in operation.message and unjudged.HELD.search(operation.message) is not None
+    return argocd.sync_status(app) == "Synced" and argocd.health(app) == "Degraded"
+
+
 @dataclass
 class LayerRollout:
     """One wait for a whole layer: judges all Applications together and pushes those that are stuck.
@@ -308,8 +318,10 @@ class LayerRollout:
         if operation.running and waits and operation.revisions and not operates_on(app, self.sha):
             self._once(application.name, now, partial(argocd_requests.ask_stop, self.kube, app))
             return verdict
-        if operation.running and _BLOCKED in operation.message:
-            # Argo CD does not look again when its project loses the window; any change of the Application makes it look.
+        blocked = operation.running and _BLOCKED in operation.message
+        if blocked or _unestablished(application, app):
+            # Argo CD does not look again when its project loses the window, or a CRD is established: it leaves out changes of a
+            # status alone, and has judged the CRD when it was made. Any change of the Application makes it look.
             self._refresh(application, now)
             return verdict
         errors = [

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import threading
@@ -23,6 +24,7 @@ from platform_e2e.kube.expect import Refuted, Timeout
 from platform_e2e.layer import Layer
 from platform_e2e.layer.clusters import Cluster as Cluster_
 from platform_e2e.layer.clusters import Here
+from platform_e2e.layer.objects import Rendered
 from platform_e2e.layer.stand_ins import StandIns
 from platform_e2e.layer.taking import Taking
 from platform_e2e.timeline import Timeline
@@ -227,7 +229,7 @@ def test_the_projects_of_applications_in_other_namespaces_are_argo_cds_own(kube:
     kube.objects[APPLICATION, "one"]["metadata"]["namespace"] = "team"
     kube.objects[APPLICATION, "one"]["spec"]["project"] = "p"
     kube.put(APPPROJECT, project(2))
-    one: Any = SimpleNamespace(namespace="team", name="one", generated_by="")
+    one: Any = SimpleNamespace(namespace="team", name="one", generated_by="", objects=())
     elsewhere: Any = SimpleNamespace(
         applications=(one,), applicationsets=(), aside=(), not_judged=(), invented=(), stand_ins=StandIns()
     )
@@ -469,6 +471,36 @@ def test_a_sync_that_a_window_had_blocked_is_looked_at_again(
     kube.on_patch = lambda kind, name, patch: kube.put(kind, converged(name))
     deploy.wait_converged(kube, layer, SHA, timeline=timeline, timeout=10)
     assert kube.patches == [(APPLICATION, "one", {"metadata": {"annotations": {argocd.REFRESH: "normal"}}})]
+
+
+@pytest.mark.parametrize("brings", [True, False], ids=["a CRD", "none"])
+@pytest.mark.parametrize("running", [True, False])
+def test_a_crd_that_was_judged_before_it_was_established_is_looked_at_again(
+    kube: Any, layer: Layer, timeline: Timeline, *, running: bool, brings: bool
+) -> None:
+    """Argo CD leaves out changes of a status alone, so that it would look with its next comparison, minutes later."""
+    crd = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "a.example"},
+    }
+    made = (Rendered(crd, "one", "a.yaml", 1),) if brings else ()
+    every = tuple(replace(each, objects=made) if each.name == "one" else each for each in layer.applications)
+    kube.up(*NAMES)
+    status = kube.objects[APPLICATION, "one"]["status"]
+    if running:
+        status["operationState"].pop("finishedAt")
+        what = "waiting for healthy state of apiextensions.k8s.io/CustomResourceDefinition/a.example"
+        status["operationState"] |= {"phase": "Running", "message": what}
+    else:
+        status["health"]["status"] = "Degraded"
+    kube.on_patch = lambda kind, name, patch: kube.put(kind, converged(name))
+    with contextlib.nullcontext() if brings else pytest.raises(Timeout):
+        deploy.wait_converged(
+            kube, replace(layer, applications=every), SHA, timeline=timeline, timeout=10 if brings else 0.2
+        )
+    asked = (APPLICATION, "one", {"metadata": {"annotations": {argocd.REFRESH: "normal"}}})
+    assert kube.patches == ([asked] if brings else [])
 
 
 @pytest.mark.parametrize(("sha", "message"), [(SHA, HELD[0]), (SHA, HELD[1]), (OLD, "waiting for 1 more")])
