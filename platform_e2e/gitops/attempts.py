@@ -23,6 +23,10 @@ REFUSED = re.compile(r"\bis invalid: |failed to create typed patch object|strict
 TAKEN = re.compile(r"already allocated|already exists")
 """Similar messages about a name or address that another object may release."""
 
+SYNCS = 10
+"""Syncs of one commit that begin although none before has failed, before giving up: what Git says stays not what the cluster has, such as
+a field that the API server drops, or one over which another controller fights."""
+
 NUMBERED = re.compile(r"Retrying attempt #\d+ at .*")
 """Argo CD's text about the next attempt, after the one about this attempt (controller/appcontroller.go)."""
 
@@ -59,9 +63,10 @@ class Attempts:
 
     def __init__(self) -> None:
         self._failed: dict[str, _Failed] = {}
+        self._begun: dict[str, tuple[tuple[str, ...], set[str]]] = {}
 
     def vain(self, app: Object, now: float, still: float) -> bool:
-        """Tell whether an Application waits for an attempt that will fail like the previous ones.
+        """Tell whether an Application waits for an attempt that will fail like the previous ones, or is synced again and again.
 
         Args:
             app: the live Application.
@@ -71,6 +76,8 @@ class Attempts:
         name, operation = app["metadata"]["name"], argocd.operation(app)
         if not operation.running:
             self._failed.pop(name, None)
+        if self._endless(app):
+            return True
         if not operation.backing_off:
             return False
         said, failed = _said(app), self._failed.get(name)
@@ -85,6 +92,19 @@ class Attempts:
             return still >= QUIET_SECONDS
         # Everything new before the last attempt had been there long enough for all to see it, and nothing new has come since.
         return failed.before >= QUIET_SECONDS and now - still <= failed.ended + ECHO_SECONDS
+
+    def _endless(self, app: Object) -> bool:
+        """Tell whether Argo CD syncs a commit for ever, each time with success."""
+        name, operation = app["metadata"]["name"], argocd.operation(app)
+        begun = str((argocd.status(app).get("operationState") or {}).get("startedAt") or "")
+        if argocd.sync_status(app) != "OutOfSync" or operation.retries or not begun:
+            self._begun.pop(name, None)
+            return False
+        revisions, times = self._begun.get(name, ((), set()))
+        if revisions != operation.revisions:
+            revisions, times = operation.revisions, set()
+        self._begun[name] = revisions, times | {begun}
+        return len(times | {begun}) >= SYNCS
 
 
 def _said(app: Object) -> str:

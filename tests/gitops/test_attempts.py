@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from platform_e2e.gitops.attempts import Attempts
+from platform_e2e.gitops.attempts import SYNCS, Attempts
 
 pytestmark = pytest.mark.point("wait-ends-when-still")
 
@@ -75,3 +75,32 @@ def test_numbers_and_times_are_no_other_words() -> None:
     for number in range(3):
         attempts.vain(app(number, f"{INVALID} at 12:0{number} by node {number}"), now=10 * number, still=0)
     assert attempts.vain(app(2, f"{INVALID} at 12:09 by node 7"), now=50, still=20)
+
+
+def synced(number: int, revision: str = "a" * 40, sync: str = "OutOfSync", retries: int = 0) -> dict[str, Any]:
+    """Return an Application in a sync that began at a time."""
+    state = {
+        "phase": "Running",
+        "startedAt": f"2026-01-01T10:00:{number:02}Z",
+        "retryCount": retries,
+        "operation": {"sync": {"revision": revision}},
+    }
+    return {"metadata": {"name": "roots"}, "status": {"operationState": state, "sync": {"status": sync}}}
+
+
+def test_an_application_that_is_synced_for_ever_is_not_waited_for() -> None:
+    """Such as one with a field that the API server drops."""
+    attempts = Attempts()
+    told = [attempts.vain(synced(number // 3), now=number, still=0) for number in range(3 * SYNCS)]
+    assert told == [False] * (3 * (SYNCS - 1)) + [True] * 3
+
+
+@pytest.mark.parametrize(
+    "other", [{"revision": "b" * 40}, {"sync": "Synced"}, {"retries": 1}], ids=["commit", "in sync", "failed"]
+)
+def test_what_moves_on_meanwhile_is_waited_for(other: dict[str, Any]) -> None:
+    attempts = Attempts()
+    for number in range(SYNCS - 1):
+        assert not attempts.vain(synced(number), now=number, still=0)
+    assert not attempts.vain(synced(20, **other), now=20, still=0)
+    assert not attempts.vain(synced(21), now=21, still=0)
