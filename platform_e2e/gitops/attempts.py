@@ -97,7 +97,10 @@ class Attempts:
         """Tell whether Argo CD syncs a commit for ever, each time with success."""
         name, operation = app["metadata"]["name"], argocd.operation(app)
         begun = str((argocd.status(app).get("operationState") or {}).get("startedAt") or "")
-        if argocd.sync_status(app) != "OutOfSync" or operation.retries or not begun:
+        if not begun:
+            # Between two syncs.
+            return False
+        if argocd.sync_status(app) != "OutOfSync" or operation.retries:
             self._begun.pop(name, None)
             return False
         revisions, times = self._begun.get(name, ((), set()))

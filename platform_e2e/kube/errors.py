@@ -124,6 +124,11 @@ class KubeconfigError(WrongUsage):
     """A kubeconfig cannot be used."""
 
 
+_UNTYPED = "failed to create typed patch object"
+"""Message to a server-side apply of an object with a field that its schema does not have, which is answered with 500 nevertheless
+(apiserver, pkg/endpoints/handlers/fieldmanager/structuredmerge.go)."""
+
+
 def api_error(request: str, status: int, body: Mapping[str, Any] | str, *, secret: bool, retry: str | None) -> ApiError:
     """Return the error for an answer.
 
@@ -143,13 +148,15 @@ def api_error(request: str, status: int, body: Mapping[str, Any] | str, *, secre
         causes = details.get("causes") if isinstance(details, dict) else None
         causes = causes if isinstance(causes, list) else []
         fields = [str(cause["field"]) for cause in causes if isinstance(cause, dict) and cause.get("field")]
-    if secret and status in {400, 422}:
+    wrong = status == 500 and _UNTYPED in message
+    if secret and (wrong or status in {400, 422}):
         message = (
             f"the Secret is invalid ({', '.join(fields) or 'no field named'}); the full message may quote its values"
         )
     most = BUSY_MOST if status == 429 else STARTING_MOST
     seconds = min(float(retry), most) if retry and retry.isdecimal() else None
-    return _class(status)(request, status, reason, message, remedy=_permission(message), retry_after=seconds)
+    kind = Invalid if wrong else _class(status)
+    return kind(request, status, reason, message, remedy=_permission(message), retry_after=seconds)
 
 
 def _permission(message: str) -> str:

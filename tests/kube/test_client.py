@@ -142,6 +142,16 @@ def test_an_invalid_secret_is_reported_by_its_fields_only(api: ScriptedApi, kube
     assert "hunter2" not in repr(refused.value.__dict__)
 
 
+def test_an_object_with_an_unknown_field_is_invalid_although_the_answer_is_500(api: ScriptedApi, kube: Kube) -> None:
+    """It is no API server that is away, and does not pass."""
+    said = (
+        "failed to create typed patch object (ns/a; v1, Kind=ConfigMap): .spec.dependsOn: field not declared in schema"
+    )
+    api.fail("PATCH", "configmaps/a", 500, body={"kind": "Status", "code": 500, "message": said})
+    with pytest.raises(Invalid, match="field not declared in schema"):
+        kube.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "ns"}})
+
+
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_reading_gets_over_what_passes(api: ScriptedApi, kube: Kube, status: int) -> None:
     api.put("configmaps", "ns", "a")
