@@ -91,7 +91,19 @@ def missing_from(git: Object, live: Object) -> list[Difference]:
         git: the rendered manifest.
         live: the object of the cluster.
     """
-    return _redacted(git, list(_subset("", _normal(git), _normal(live))))
+    return _redacted(git, list(_subset("", _stated(_normal(git)), _normal(live))))
+
+
+def _stated(git: Object) -> Object:
+    """Return a manifest without what its generator left in it and nothing applies: a status, and a time of creation that is null.
+
+    Argo CD compares no status either (3.0, resource.compareoptions, ignoreResourceStatusField: all).
+    """
+    found = {name: value for name, value in git.items() if name != "status"}
+    metadata = found.get("metadata")
+    if isinstance(metadata, dict) and metadata.get("creationTimestamp", "") is None:
+        found["metadata"] = {name: value for name, value in metadata.items() if name != "creationTimestamp"}
+    return found
 
 
 def changed(before: Object, after: Object) -> list[Difference]:

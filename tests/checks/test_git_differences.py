@@ -42,6 +42,18 @@ def test_what_argo_cd_removes_of_an_application_is_no_difference(said: Object, *
     ]
 
 
+def test_what_a_generator_leaves_in_a_manifest_is_no_difference() -> None:
+    """As controller-gen does in each CRD."""
+    git, live = made("v1/Service", "a", "b", spec={"x": 1}), made("v1/Service", "a", "b", spec={"x": 1})
+    git["metadata"]["creationTimestamp"] = None
+    git["status"] = {"acceptedNames": {"kind": ""}, "conditions": None}
+    live["metadata"]["creationTimestamp"] = "2026-01-01T00:00:00Z"
+    live["status"] = {"acceptedNames": {"kind": "A"}}
+    assert missing_from(git, live) == []
+    git["spec"]["x"] = 2
+    assert [each.path for each in missing_from(git, live)] == ["/spec/x"]
+
+
 def test_every_field_that_differs_is_named() -> None:
     git = deployment(
         template={"spec": {"containers": [{"name": "chat", "image": "chat:1", "env": [{"name": "A"}]}]}}, paused=True
