@@ -137,7 +137,8 @@ def edit_of(target: Rendered, ignored: Sequence[Rule] = ()) -> Mutation | None:
 def application_edits(layer: Layer) -> list[Mutation]:
     """Return one harmless change of each Application that another Application keeps."""
     ignored = {app.name: rules(app.manifest, None) for app in layer.applications}
-    kept = (rendered for rendered in layer.rendered if rendered.api == "argoproj.io/v1alpha1/Application")
+    # A foundation of the layer is installed by itself, and its Application skipped, as a hook.
+    kept = (each for each in layer.rendered if each.kept and each.api == "argoproj.io/v1alpha1/Application")
     return [
         drift for rendered in kept if (drift := edit_of(rendered, ignored.get(rendered.application, ()))) is not None
     ]

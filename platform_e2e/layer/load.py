@@ -30,7 +30,7 @@ from platform_e2e.layer import (
 )
 from platform_e2e.layer.allowed_options import allowed_options
 from platform_e2e.layer.applications import Application
-from platform_e2e.layer.applicationsets import ApplicationSet
+from platform_e2e.layer.applicationsets import ApplicationSet, Environment
 from platform_e2e.layer.foundation_forms import Form
 from platform_e2e.layer.foundation_values import Told
 from platform_e2e.layer.layer import Layer
@@ -126,7 +126,7 @@ def load(
         applications=every,
         applicationsets=tuple(found.applicationsets.values()),
         projects=tuple(found.projects.values()),
-        environments=tuple(found.environments),
+        environments=_environments(found.environments, every),
         rendered=rendered,
         pools=(*(inventory.pool(each) for each in rendered if each.kind == "IPAddressPool"), *brought_pools.pools),
         brought_pools=brought_pools,
@@ -313,6 +313,12 @@ def _by_hand(begins: Place) -> set[Path]:
     every = [begins.repository / root.path for root in begins.roots]
     found = {path if path.is_dir() else path.parent for path in every}
     return found | {below for path in found for below in path.rglob("*") if below.is_dir()}
+
+
+def _environments(found: Sequence[Environment], every: Sequence[Application]) -> tuple[Environment, ...]:
+    """Return environments without those that another ApplicationSet or Application reads: these belong to it, and are not missing."""
+    read = {source.path.strip("/") for application in every for source in application.sources}
+    return tuple(each for each in found if each.application is not None or each.path.strip("/") not in read)
 
 
 def _exemptions(found: Reading, rendered: tuple[Rendered, ...], left: tuple[Unread, ...]) -> tuple[Exemption, ...]:

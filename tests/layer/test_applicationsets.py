@@ -219,6 +219,17 @@ def test_a_directory_that_a_git_generator_excludes_is_still_expected(tmp_path: P
     assert environments(found) == {"envs/dev": "dev", "envs/prod": None}
 
 
+def test_a_directory_that_another_application_reads_is_no_environment_that_is_missing(tmp_path: Path) -> None:
+    """Such as with one ApplicationSet for each environment."""
+    other = applicationset("- list:\n    elements:\n      - name: staging\n").replace("name: set\n", "name: other\n")
+    files = written(tmp_path, applicationset(LIST), "envs/dev", "envs/prod", "envs/staging", "envs/lost")
+    (files / "argocd" / "other.yaml").write_text(other)
+    found = layers.load(files)
+    assert {(one.path, one.applicationset) for one in found.environments if one.application is None} == {
+        ("envs/lost", "set"), ("envs/lost", "other"),
+    }  # fmt: skip
+
+
 def test_an_applicationset_may_exempt_its_environments(tmp_path: Path) -> None:
     text = applicationset(LIST).replace(
         "  name: set\n", "  name: set\n  annotations: {platform-e2e/exempt-environments: tried out}\n"
