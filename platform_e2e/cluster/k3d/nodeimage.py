@@ -38,6 +38,9 @@ CONFIG = Config(
     },
 )
 
+BUILT = ("etcd", "kubernetes", "node", "oci-runtime", "stand-ins")
+"""The programs of a node that are built; all others are Debian's."""
+
 LOAD_SECONDS = 300.0
 """Timeout for loading the image into Docker; 6 s were seen."""
 
@@ -50,7 +53,7 @@ def ensure(docker: Docker, artifacts: Artifacts, timeline: Timeline) -> str:
         artifacts: the root file system and the programs.
         timeline: shows the progress.
     """
-    made_of = [artifacts.programs.keys[name] for name in ("etcd", "kubernetes", "node", "oci-runtime")]
+    made_of = [artifacts.programs.keys[name] for name in BUILT]
     key = cache.digest(LAUNCHER, artifacts.rootfs.parent.name, repr(CONFIG), *made_of)
     name = f"{REPOSITORY}:{key}"
     if not docker.has_image(name):
@@ -65,10 +68,7 @@ def entries(programs: Programs) -> Sequence[LayerEntry]:
     """Return the image's content beside the root file system: the launcher and the programs."""
     return [
         LayerEntry("/usr/bin/k3s", source=LAUNCHER),
-        *(
-            LayerEntry(f"{PROGRAMS}/{name}", source=programs.path(name))
-            for name in ("etcd", "kubernetes", "node", "oci-runtime")
-        ),
+        *(LayerEntry(f"{PROGRAMS}/{name}", source=programs.path(name)) for name in BUILT),
         *(LayerEntry(f"{PROGRAMS}/{name}", link="kubernetes") for name in KUBERNETES_NAMES),
     ]
 
