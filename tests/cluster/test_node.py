@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from platform_e2e.cluster import cgroups
+from platform_e2e.cluster.k3d import nodeimage
 from platform_e2e.cluster.kubernetes import addons, controlplane, node, nodefiles
 from platform_e2e.cluster.kubernetes.node import Node
 from platform_e2e.cluster.network import addressing
 from platform_e2e.toolbox import gomod, images
+from platform_e2e.toolbox.programs import Programs
 
 PLAN = addressing.plan([], 2, [])
 NAMES = ["n1", "n2"]
@@ -166,3 +168,12 @@ def test_the_kubelet_asks_the_program_of_stand_ins_where_there_is_one() -> None:
     assert between["after"] == ["containerd"]
     assert programs["kubelet"]["after"][0] == "stand-ins"
     assert f"--container-runtime-endpoint=unix://{node.STAND_INS_SOCKET}" in programs["kubelet"]["argv"]
+
+
+def test_the_image_of_k3ds_nodes_has_every_program_that_they_start(tmp_path: Path) -> None:
+    """All but containerd, which is Debian's."""
+    for name in nodeimage.BUILT:
+        (tmp_path / name).touch()
+    there = {Path(each.path).name for each in nodeimage.entries(Programs(tmp_path, dict.fromkeys(nodeimage.BUILT, "")))}
+    inside = node.inside(made(0), PLAN, contained=True, stand_ins=["--all"])
+    assert {each["argv"][0] for each in inside["programs"]} - there == {"containerd"}
