@@ -22,10 +22,10 @@ ORGANISATIONS = frozenset(
         "redhat-na-ssa",
     }
 )
-"""Owners of repositories that are no persons: these repositories have their own names on the page."""
+"""Organisations: their repositories have their own names on the page."""
 
 ELSEWHERE = (Reason.CHART, Reason.REPOSITORY, Reason.PLUGIN, Reason.DESTINATION)
-"""Reasons that are no fault of the reader: what an Application is made of is not there, or it is for another cluster."""
+"""Reasons that lie outside of the reader: what an Application is made of is not there, or it is for another cluster."""
 
 _HEAD = (
     "repository",

@@ -107,7 +107,7 @@ def _wrong(fault: Break, run: RunOutcome) -> str:
         return ""
     if run.status != ExitCode.BROKEN_PLATFORM:
         return f"not judged: status {run.status}; {_first_bad(run)}"
-    # What is not judged beside it is no fault.
+    # What is not judged beside it does not count as a fault.
     good = {Outcome.PASSED, Outcome.SKIPPED, Outcome.UNKNOWN}
     bad = [test for test in run.found.tests if test.outcome not in good and not _waits_for(fault, test)]
     if not bad:

@@ -48,8 +48,8 @@ ASSIGNED = {
     "v1/PersistentVolumeClaim": compiled(r"/spec/volumeName|/metadata/annotations/(?:pv|volume)\..*"),
     "batch/v1/Job": compiled(r"/(?:spec/selector/matchLabels|(?:spec/template/)?metadata/labels)/.*controller-uid"),
 }
-"""Fields by kind that each object gets anew when it is made, as paths (kubernetes 1.34, pkg/registry: core/service, batch/job; the
-volume of a claim by the volume controller)."""
+"""Fields by kind that the API server and controllers assign when an object is made, as paths (kubernetes 1.34, pkg/registry:
+core/service, batch/job; the volume of a claim by the volume controller)."""
 
 QUANTITY = re.compile(r"(?P<number>[+-]?\d+(?:\.\d+)?)(?P<suffix>[numkMGTPE]|[KMGTPE]i)?")
 """A resource quantity, its exponent form left out (apimachinery, api/resource/quantity.go)."""

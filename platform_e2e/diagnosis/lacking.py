@@ -1,4 +1,4 @@
-"""What is no fault of the layer: what something that is not judged would bring, and what only a real program would show."""
+"""What the layer is not to blame for: what something that is not judged would bring, and what only a real program would show."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Embedded:
         assembled: whether the chart is assembled from install manifests; else it comes with the module.
         images: the images of its pods, by their role in the assembler.
         absent: parts of the upstream chart that are missing: their values are accepted without effect.
-        off: defaults of the chart that start programs of which there is no image, with other values.
+        off: values that switch off programs without an image here, which the chart starts by default.
     """
 
     module: str

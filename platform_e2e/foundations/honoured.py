@@ -86,7 +86,7 @@ def _may_be_object(schema: Mapping[str, Any]) -> bool:
 
 
 def _takes(value: Any, schema: Mapping[str, Any], top: Mapping[str, Any]) -> bool:
-    """Tell whether a schema takes a value that is no mapping, or one where it wants none."""
+    """Tell whether a schema takes a value other than a mapping, or a mapping whose keys it does not describe."""
     schema = _resolved(schema, top)
     types = schema.get("type")
     names = [types] if isinstance(types, str) else types if isinstance(types, list) else []

@@ -266,7 +266,7 @@ def _of_default_project(obj: Object) -> bool:
 
 
 def _placed(obj: Object) -> Object | None:
-    """Return an object with its namespace; None where its name or namespace is no text, which only one that is not judged can have."""
+    """Return an object with its namespace; None where its name or namespace is not a text: that of a judged object is."""
     metadata = obj.get("metadata")
     name, namespace = (metadata.get(key) if isinstance(metadata, dict) else None for key in ("name", "namespace"))
     if not isinstance(metadata, dict) or not isinstance(name, str) or not isinstance(namespace, str | None):

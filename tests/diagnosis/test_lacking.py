@@ -1,4 +1,4 @@
-"""What is no fault of the layer, since something that is not judged would bring it or a stand-in cannot do it."""
+"""What the layer is not to blame for, since something that is not judged would bring it or a stand-in cannot do it."""
 
 from __future__ import annotations
 
