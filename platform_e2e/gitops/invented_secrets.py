@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from platform_e2e.kube.client import Kube
-from platform_e2e.kube.errors import ApiError, Conflict, NotFound
+from platform_e2e.kube.errors import ApiError, Conflict
 from platform_e2e.kube.objects import Object
 from platform_e2e.layer.invented import TLS, Invented
 
@@ -48,7 +48,8 @@ def _made(kube: Kube, wanted: Invented) -> bool:
         kube.create(manifest(wanted))
     except Conflict:
         return True
-    except (NotFound, ApiError):
+    except ApiError:
+        # Such as while its namespace is not there.
         return False
     return True
 

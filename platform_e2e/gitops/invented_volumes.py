@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from platform_e2e.gitops.invented_secrets import LABEL
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.errors import ApiError, Conflict
@@ -15,15 +17,13 @@ DIRECTORY = "/var/lib/platform-e2e/volumes"
 
 def provide(kube: Kube) -> None:
     """Make a volume for every claim that waits for one and does not name it itself."""
-    try:
-        waiting = [claim for claim in kube.list(CLAIM) if _waits(claim)]
-        for claim in waiting:
-            kube.create(manifest(claim))
-    except Conflict:
-        return
-    except ApiError:
-        # The next call tries again.
-        return
+    # What the API server refuses is tried again by the next call.
+    with contextlib.suppress(ApiError):
+        for claim in kube.list(CLAIM):
+            if _waits(claim):
+                # One that has its volume already may not have taken it yet.
+                with contextlib.suppress(Conflict):
+                    kube.create(manifest(claim))
 
 
 def _waits(claim: Object) -> bool:

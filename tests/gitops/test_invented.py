@@ -103,3 +103,13 @@ def test_one_that_says_which_gets_none(spec: dict[str, Any]) -> None:
     kube: Any = Cluster(claim(**spec))
     invented_volumes.provide(kube)
     assert kube.made == []
+
+
+def test_one_that_has_not_taken_its_volume_yet_keeps_no_other_from_its_own() -> None:
+    first, second = claim(), claim()
+    second["metadata"] = {"name": "more", "namespace": "shop", "uid": "v"}
+    kube: Any = Cluster(first)
+    invented_volumes.provide(kube)
+    kube.claims = (first, second)
+    invented_volumes.provide(kube)
+    assert [each["metadata"]["name"] for each in kube.made] == ["invented-u", "invented-v"]
