@@ -151,12 +151,15 @@ _TYPES = frozenset({"directory", "helm", "kustomize", "plugin"})
 
 
 def _of_source(source: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in source.items() if name not in _TYPES or _says(value)}
+    return {name: value for name, value in source.items() if name not in _TYPES or filled(value)}
 
 
-def _says(value: Any) -> bool:
-    """Tell whether a value says anything: an empty text, list or mapping, and false, say nothing here."""
-    return any(map(_says, value.values())) if isinstance(value, Mapping) else bool(value)
+def filled(value: Any) -> Any:
+    """Return a value without what is empty in it: Argo CD writes out some of that, and removes other."""
+    if isinstance(value, dict):
+        pairs = ((key, filled(each)) for key, each in value.items())
+        return {key: each for key, each in pairs if each or (each == 0 and each is not False)} or None
+    return [filled(each) for each in value] or None if isinstance(value, list) else value
 
 
 def _normal(obj: Object) -> Object:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from platform_e2e.checks.applications import compared_anew
+from platform_e2e.checks.git_differences import filled
 from platform_e2e.checks.polling import until_no_findings
 from platform_e2e.diagnosis.objects import listed
 from platform_e2e.finding import Cause, Finding, Promise
@@ -69,21 +70,13 @@ def compared(application: Application, live: Object | None, sha: str) -> bool:
         return False
     now, of = live.get("spec") or {}, (argocd.status(live).get("sync") or {}).get("comparedTo") or {}
     # Argo CD writes out what is empty, and the source beside several.
-    if any(_filled(of.get(field)) != _filled(now.get(field)) for field in ("source", "sources")):
+    if any(filled(of.get(field)) != filled(now.get(field)) for field in ("source", "sources")):
         return False
     # That of a chart is its version, and other repositories have their own.
     found, wanted = argocd.revisions(live), of_each_source(live, sha)
     each = [wanted] * len(found) if isinstance(wanted, str) else wanted
     pairs = zip(found, each, application.sources, strict=False)
     return bool(found) and all(revision == commit for revision, commit, source in pairs if not source.chart)
-
-
-def _filled(value: Any) -> Any:
-    """Return a value without what is empty in it."""
-    if isinstance(value, dict):
-        pairs = ((key, _filled(each)) for key, each in value.items())
-        return {key: each for key, each in pairs if each or (each == 0 and each is not False)} or None
-    return [_filled(each) for each in value] or None if isinstance(value, list) else value
 
 
 def rendered_otherwise(application: Application, live: Object, argo_cd: str) -> list[Finding]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object
@@ -63,7 +64,7 @@ class Attempts:
 
     def __init__(self) -> None:
         self._failed: dict[str, _Failed] = {}
-        self._begun: dict[str, tuple[tuple[str, ...], set[str]]] = {}
+        self._begun: dict[str, tuple[tuple[str, ...], set[datetime]]] = {}
 
     def vain(self, app: Object, now: float, still: float) -> bool:
         """Tell whether an Application waits for an attempt that will fail like the previous ones, or is synced again and again.
@@ -96,18 +97,17 @@ class Attempts:
     def _endless(self, app: Object) -> bool:
         """Tell whether Argo CD syncs a commit for ever, each time with success."""
         name, operation = app["metadata"]["name"], argocd.operation(app)
-        begun = str((argocd.status(app).get("operationState") or {}).get("startedAt") or "")
-        if not begun:
+        begun = operation.started
+        if begun is None:
             # Between two syncs.
             return False
         if argocd.sync_status(app) != "OutOfSync" or operation.retries:
             self._begun.pop(name, None)
             return False
-        revisions, times = self._begun.get(name, ((), set()))
-        if revisions != operation.revisions:
-            revisions, times = operation.revisions, set()
-        self._begun[name] = revisions, times | {begun}
-        return len(times | {begun}) >= SYNCS
+        revisions, times = self._begun.get(name, (operation.revisions, set()))
+        times = {begun, *(times if revisions == operation.revisions else ())}
+        self._begun[name] = operation.revisions, times
+        return len(times) >= SYNCS
 
 
 def _said(app: Object) -> str:

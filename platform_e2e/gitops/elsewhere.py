@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import yaml
@@ -53,7 +54,11 @@ class Elsewhere:
         wanted += [(url, revision, "") for each in layer.applicationsets for url, revision in generated(each.manifest)]
         for url, revision, chart in wanted:
             if chart or url.startswith("oci://"):
-                named = ChartWanted(without_credentials(url), chart, revision) if chart else artifact(url, revision)
+                named = (
+                    ChartWanted(without_credentials(url), chart, revision)
+                    if chart
+                    else ChartWanted.of_artifact(url, revision)
+                )
                 found = vendored.find(layer.material, named)
                 known = charts.setdefault(bare(named.repository), [])
                 if found is not None and found not in known:
@@ -64,7 +69,7 @@ class Elsewhere:
                     repositories[canonical(url), revision or "HEAD"] = repository
         return cls(repositories, {url: each for url, each in charts.items() if each})
 
-    @property
+    @cached_property
     def urls(self) -> dict[str, str]:
         """Return where each other repository is served, by its common form of URL."""
         return {name: f"{server.BASE}{path_of(name)}" for name, _ in self.repositories}
@@ -120,12 +125,6 @@ def branch_of(revision: str, repository: Repository) -> str:
     if BRANCH_NAME.fullmatch(plain) and not plain.startswith("refs/") and not COMMIT_OR_PREFIX.fullmatch(plain):
         return plain
     return f"at-{re.sub(r'[^A-Za-z0-9]+', '-', revision).strip('-')[:80]}"
-
-
-def artifact(url: str, revision: str) -> ChartWanted:
-    """Return the chart that an OCI artifact is."""
-    repository, _, name = url.rstrip("/").rpartition("/")
-    return ChartWanted(repository, name, revision)
 
 
 def bare(url: str) -> str:

@@ -25,6 +25,7 @@ from ruamel.yaml.nodes import Node, ScalarNode
 from platform_e2e.git.urls import canonical
 from platform_e2e.gitops import yamledit
 from platform_e2e.gitops.yaml_patches import Fragment, PatchOperation
+from platform_e2e.layer.vendored import ChartWanted
 
 _PARAMETER = re.compile(r"\{\{-?\s*\.?(?P<name>[\w.-]+)\s*-?\}\}")
 """A template of a single parameter: {{name}} or, with goTemplate, {{ .name }}."""
@@ -115,7 +116,7 @@ def _as_chart(source: Node | None, url: str) -> tuple[tuple[ScalarNode, str], ..
     value = yamledit.get(source, "path")
     if key is None or not isinstance(value, ScalarNode):
         return ()
-    return (key, "chart"), (value, url.rstrip("/").rpartition("/")[2])
+    return (key, "chart"), (value, ChartWanted.of_artifact(url, "").name)
 
 
 def _document(file: str, root: Node) -> Iterator[Place]:

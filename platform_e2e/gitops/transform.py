@@ -22,6 +22,7 @@ from platform_e2e.git.urls import canonical
 from platform_e2e.gitops import cluster_names, pool_remap, removals, repository_references, yaml_patches, yamledit
 from platform_e2e.gitops.elsewhere import NOWHERE, Elsewhere
 from platform_e2e.gitops.repository_references import Place, Role
+from platform_e2e.layer.vendored import ChartWanted
 
 BRANCH = "main"
 """The branch of the server's HEAD."""
@@ -423,7 +424,7 @@ class _Served:
         return found
 
     def _artifact(self, place: Place) -> str | None:
-        return self.elsewhere.chart_repository(place.url.rstrip("/").rpartition("/")[0])
+        return self.elsewhere.chart_repository(ChartWanted.of_artifact(place.url, place.revision).repository)
 
 
 def _branches(places: Sequence[Place]) -> tuple[str, ...]:

@@ -49,6 +49,17 @@ class ChartWanted:
     name: str
     version: str
 
+    @classmethod
+    def of_artifact(cls, url: str, version: str) -> ChartWanted:
+        """Return the chart that an artifact of a registry is.
+
+        Args:
+            url: of the artifact, which ends with the chart's name.
+            version: or a constraint.
+        """
+        repository, _, name = url.rstrip("/").rpartition("/")
+        return cls(repository, name, version)
+
     def __str__(self) -> str:
         """Name it as a refusal does."""
         return " ".join(f"{self.name} {self.version} of {self.repository}".split())

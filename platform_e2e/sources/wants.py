@@ -115,8 +115,7 @@ class Asked:
             yield ChartWanted(without_credentials(url), _text(source.get("chart")), revision)
             return
         if url.startswith("oci://"):
-            repository, _, name = url.rstrip("/").rpartition("/")
-            yield ChartWanted(repository, name, revision)
+            yield ChartWanted.of_artifact(url, revision)
             return
         if not self.owns(url):
             yield RepositoryWanted(without_credentials(url), revision or "HEAD")
