@@ -63,7 +63,7 @@ def build_options(place: Place) -> BuildOptions | None:
     Returns:
         None where nothing has them: Argo CD then gives none.
     """
-    return _found(place, Survey.of(place.directory, place.repository))
+    return _found(place, place.survey)
 
 
 def _found(place: Place, survey: Survey) -> BuildOptions | None:
@@ -89,24 +89,16 @@ def new_file_globbing(place: Place) -> bool:
     Args:
         place: where the layer begins.
     """
-    survey = Survey.of(place.directory, place.repository)
-    for path in survey.files:
-        if GLOBBING.encode() not in survey.content(path):
-            continue
-        try:
-            documents = survey.documents(path)
-        except LayerError:
-            continue
-        for document in documents:
-            data = mapping(document.data)
-            holders = [data.get("data")] if data.get("kind") == "ConfigMap" else []
-            for keys in _IN_PARAMS if "kind" not in data else ():
-                holder: object = data
-                for key in keys:
-                    holder = mapping(holder).get(key)
-                holders.append(holder)
-            if any(str(mapping(holder).get(GLOBBING)).lower() == "true" for holder in holders):
-                return True
+    for _, document in place.survey.mentioning(GLOBBING):
+        data = mapping(document.data)
+        holders = [data.get("data")] if data.get("kind") == "ConfigMap" else []
+        for keys in _IN_PARAMS if "kind" not in data else ():
+            holder: object = data
+            for key in keys:
+                holder = mapping(holder).get(key)
+            holders.append(holder)
+        if any(str(mapping(holder).get(GLOBBING)).lower() == "true" for holder in holders):
+            return True
     return False
 
 
@@ -148,7 +140,7 @@ def given(place: Place) -> tuple[str, bool, tuple[str, ...]]:
     Args:
         place: where the layer begins.
     """
-    survey = Survey.of(place.directory, place.repository)
+    survey = place.survey
     options = _found(place, survey)
     if options is not None:
         more = _elsewhere(place, survey) if ENABLE_HELM not in options.text else ""

@@ -112,16 +112,9 @@ def of_layer(survey: Survey) -> tuple[Cluster, ...]:
         survey: the files.
     """
     found: dict[str, Cluster] = {}
-    for path in survey.files:
-        if LABEL.encode() not in survey.content(path) or survey.chart_of(path) is not None:
-            continue
-        try:
-            documents = survey.documents(path)
-        except LayerError:
-            continue
-        for document in documents:
-            for each in _of_object(mapping(document.data)):
-                found.setdefault(each.name, each)
+    for path, document in survey.mentioning(LABEL):
+        for each in _of_object(mapping(document.data)) if survey.chart_of(path) is None else ():
+            found.setdefault(each.name, each)
     return tuple(found.values())
 
 

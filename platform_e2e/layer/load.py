@@ -39,7 +39,6 @@ from platform_e2e.layer.place import Place
 from platform_e2e.layer.reading import Reading
 from platform_e2e.layer.releases import Release
 from platform_e2e.layer.renderer import Engine, Material, Render, Renderer, Rendering, Repository
-from platform_e2e.layer.survey import Survey
 from platform_e2e.layer.taking import Taken, Taking
 from platform_e2e.layer.under_test import UnderTest
 from platform_e2e.layer.unread import Unread
@@ -101,9 +100,9 @@ def load(
     if not listed:
         instead = {each.chart for each in named}
         listed = (*named, *(each.release for each in found.taking.taken if each.release.chart not in instead))
-        survey = Survey.of(begins.directory, begins.repository)
         beside = [
-            values_beside.taken(each, survey) for each in releases.brought((each.object for each in rendered), listed)
+            values_beside.taken(each, begins.survey)
+            for each in releases.brought((each.object for each in rendered), listed)
         ]
         listed = (*listed, *(each for each, _ in beside if not each.brought))
         reasons = (*reasons, *(text for _, text in beside if text))

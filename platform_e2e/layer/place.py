@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -84,6 +84,7 @@ class Place:
         roots: what is applied by hand.
         reasons: what was taken for what and why, and what was not taken, one sentence each.
         said: what platform-e2e.yaml says.
+        survey: what its directory has.
     """
 
     directory: Path
@@ -92,6 +93,7 @@ class Place:
     roots: tuple[Root, ...]
     reasons: tuple[str, ...]
     said: Said
+    survey: Survey = field(repr=False, compare=False)
 
     def owns(self, url: str) -> bool:
         """Tell whether a URL is that of the repository, in any spelling."""
@@ -123,7 +125,7 @@ def place(directory: Path, named: Sequence[str] = ()) -> Place:
     survey = survey if repository == checkout.top else Survey.of(here, repository)
     own = origin.own_urls(repository, checkout, said.content.urls, objects)
     found, reasons = _roots(survey, named, said, own.urls)
-    return Place(here, repository, own.urls, found, (why, *own.reasons, *reasons), said)
+    return Place(here, repository, own.urls, found, (why, *own.reasons, *reasons), said, survey)
 
 
 def _roots(survey: Survey, named: Sequence[str], said: Said, urls: Iterable[str]) -> tuple[tuple[Root, ...], list[str]]:

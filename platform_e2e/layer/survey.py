@@ -5,6 +5,7 @@ Nothing is rendered, and nothing is refused: what cannot be read is taken note o
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -141,6 +142,14 @@ class Survey:
         name = paths.in_repository(path, self.repository)
         text_ = yamlfile.decode(self.content(path) if content is None else content, name)
         return yamlfile.parse(text_, name)
+
+    def mentioning(self, words: str) -> Iterator[tuple[Path, yamlfile.Document]]:
+        """Yield the documents of each file that has some words, with its path; a file that cannot be read is passed over."""
+        for path in self.files:
+            content = self.content(path)
+            if words.encode() in content:
+                with contextlib.suppress(LayerError):
+                    yield from ((path, document) for document in self.documents(path, content))
 
     @cached_property
     def charts(self) -> Mapping[Path, bool]:

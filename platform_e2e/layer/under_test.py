@@ -10,7 +10,6 @@ from typing import Any
 from platform_e2e.layer import clusters
 from platform_e2e.layer.clusters import Cluster
 from platform_e2e.layer.place import Place
-from platform_e2e.layer.survey import Survey
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class UnderTest:
         """Find out what names it."""
         said = begins.said.content
         every = [*(clusters.read(file) if file else ()), *said.clusters]
-        every += clusters.of_layer(Survey.of(begins.directory, begins.repository))
+        every += clusters.of_layer(begins.survey)
         known = tuple({each.name: each for each in reversed(every)}.values())
         named = clusters.with_aliases(here or said.destinations, known)
         return cls(named, "--destination" if here else "platform-e2e.yaml", known)
