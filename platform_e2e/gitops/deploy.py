@@ -9,12 +9,11 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from platform_e2e import paths
-from platform_e2e.gitops import argocd, argocd_requests, given_sources, removals, values_files
+from platform_e2e.gitops import argocd, argocd_requests
 from platform_e2e.gitops.convergence import in_parallel, roll_out
-from platform_e2e.gitops.elsewhere import Elsewhere
 from platform_e2e.gitops.git import Commit, GitServer
 from platform_e2e.gitops.rollout import PHASE, GiveUp, Held, LayerRollout
+from platform_e2e.gitops.serving import Serving
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.errors import ApiError, KindNotServed, NotFound, Unavailable
 from platform_e2e.kube.expect import Met, Pending, Verdict, all_of, eventually, poll
@@ -97,22 +96,8 @@ def deploy(
     """
     began = time.monotonic()
     layer.demand_unchanged()
-    commit = git.publish(
-        layer.directory,
-        pool_map=pool_map,
-        also_own=layer.urls,
-        not_judged=files_not_judged(layer),
-        elsewhere=Elsewhere.of(layer),
-        added=layer.material.repositories[0].changed if layer.material.repositories else {},
-        values=values_files.of(layer),
-        without=layer.taken_out,
-        renamed=layer.here.renamed,
-        given=given_sources.of(layer),
-        left_out=removals.by_file(
-            layer.left_out,
-            {each.rendered.file: layer.relative(each.rendered.file) for each in layer.left_out if each.plain},
-        ),
-    )
+    serving = Serving.of(layer, pool_map)
+    commit = git.publish(layer.directory, serving)
     # Nor may a file have changed while it was read for the commit.
     layer.demand_unchanged()
     kept = commit.before is not None
@@ -125,6 +110,7 @@ def deploy(
             layer,
             git,
             timeout=timeout,
+            serving=serving,
             given_up=lambda: (give_up is None or give_up.foundations_ready()) and moving.still() >= STILL_SECONDS,
         )
         if kept and commit.pushed:
@@ -134,19 +120,6 @@ def deploy(
         wait.projects, wait.refused = dict(roots.projects), _of_applications(layer, roots.refused)
         seconds, held = _wait(wait, left)
     return Deployment(commit, roots.names, seconds, held)
-
-
-def files_not_judged(layer: Layer) -> frozenset[str]:
-    """Return the files, relative to the layer, that have nothing of Argo CD's that is judged.
-
-    A file of an Application that is not judged is among them, whatever else it has, and so is an example that nothing applies.
-    """
-    top = paths.repository_of(layer.directory)
-    files = {each.file for each in layer.projects} | {each.file for each in layer.applicationsets}
-    files |= {each.file for each in layer.applications}
-    apart = {each.file for each in layer.not_judged} | {each.foundation.application.file for each in layer.taking.taken}
-    judged = {top / file for file in files - apart}
-    return frozenset(path.relative_to(layer.directory).as_posix() for path in layer.files if path not in judged)
 
 
 def _of_applications(layer: Layer, refused: Mapping[str, str]) -> dict[str, str]:
@@ -162,7 +135,13 @@ def _of_applications(layer: Layer, refused: Mapping[str, str]) -> dict[str, str]
 
 
 def apply_roots(
-    kube: Kube, layer: Layer, git: GitServer, *, timeout: float, given_up: Callable[[], bool] | None = None
+    kube: Kube,
+    layer: Layer,
+    git: GitServer,
+    *,
+    timeout: float,
+    given_up: Callable[[], bool] | None = None,
+    serving: Serving | None = None,
 ) -> Roots:
     """Apply the AppProjects, Applications and ApplicationSets of the layer's roots as they are served, by server-side apply.
 
@@ -178,6 +157,7 @@ def apply_roots(
         timeout: seconds until Argo CD's kinds must be served.
         given_up: tells that a missing kind or namespace will not come. With it the result names the refused objects; without it a
             refused object is an error.
+        serving: how the layer is served, where that is known already.
 
     Raises:
         Timeout: Argo CD's kinds or its namespace did not come.
@@ -187,13 +167,7 @@ def apply_roots(
     files |= {app.file for app in layer.applications if app.generated_by is None}
     served = [(file, git.read(layer.relative(file))) for file in sorted(files & layer.by_hand)]
     if layer.rendered_roots:
-        text = git.served(
-            list(layer.rendered_roots),
-            layer.urls,
-            Elsewhere.of(layer),
-            renamed=layer.here.renamed,
-            given=given_sources.of(layer),
-        )
+        text = git.served(list(layer.rendered_roots), serving or Serving.of(layer))
         served.append(("the rendered roots", text))
     objects = [document.data for file, text in served for document in yamlfile.parse(text, file)]
     apart = {each.identity for each in layer.aside}

@@ -1,7 +1,7 @@
 """Serve a layer to Argo CD from inside the cluster, and commit, push and revert as its team would.
 
     git = GitServer.start(kube, kubeconfig, kubectl, image=image, directory=cluster / "git")
-    commit = git.publish(layer_directory, pool_map=facts.pool_map)
+    commit = git.publish(layer_directory, Serving.of(layer, facts.pool_map))
     git.revert(git.commit({"manifests/chat/base/service.yaml": None}, "Drop the chat service"))
 
 The repository lives on this machine and is pushed through `kubectl exec`, which works on every provider: the server has no port
@@ -13,18 +13,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
 from platform_e2e import shell
 from platform_e2e.errors import BrokenHarness, WrongUsage
-from platform_e2e.gitops import given_sources, removals, server
+from platform_e2e.gitops import given_sources, server
 from platform_e2e.gitops.bare_repository import BareRepository, File, GitError, PlannedCommit, files_of
-from platform_e2e.gitops.elsewhere import HEAD, NOWHERE, Elsewhere, branch_of, path_of
-from platform_e2e.gitops.given_sources import GivenSource
-from platform_e2e.gitops.transform import BRANCH, ValueChange, message, transform, with_changes
+from platform_e2e.gitops.elsewhere import HEAD, Elsewhere, branch_of, path_of
+from platform_e2e.gitops.serving import Serving
+from platform_e2e.gitops.transform import BRANCH, ValueChange, transform, with_changes
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import Met, Pending, Refuted, Timeout, Verdict, all_of, eventually
 from platform_e2e.kube.objects import Object
@@ -33,6 +31,9 @@ from platform_e2e.kube.progress import Movement, clock, unless_still
 READY_SECONDS = 1200.0
 """Timeout of the server's pod; the wait ends earlier when nothing moves: the pod needs a node and about a second, and the time that a
 slow line needs for its image, which is Argo CD's."""
+
+_AS_IT_IS = Serving()
+"""Of a layer only the repository that its sources read is changed."""
 
 _LAYER = ("%S", server.REPOSITORY)
 """What takes a push of the layer: Git's service, and the repository."""
@@ -105,21 +106,7 @@ class GitServer:
             kube.apply(manifest)
         return cls(kube, kubeconfig, kubectl, BareRepository.create(directory))
 
-    def publish(
-        self,
-        layer_directory: Path,
-        *,
-        pool_map: Mapping[str, str] | None = None,
-        also_own: Sequence[str] = (),
-        not_judged: AbstractSet[str] = frozenset(),
-        elsewhere: Elsewhere = NOWHERE,
-        added: Mapping[str, bytes | None] = MappingProxyType({}),
-        values: AbstractSet[str] = frozenset(),
-        without: Mapping[str, bytes | None] = MappingProxyType({}),
-        renamed: Mapping[str, str] = MappingProxyType({}),
-        left_out: Mapping[str, AbstractSet[removals.Document]] = MappingProxyType({}),
-        given: Sequence[GivenSource] = (),
-    ) -> Commit:
+    def publish(self, layer_directory: Path, serving: Serving = _AS_IT_IS) -> Commit:
         """Serve the working tree's layer, including uncommitted changes.
 
         Makes two commits: the unchanged layer, and on top of it the changes for this cluster. It reverts what tests left on the
@@ -127,16 +114,7 @@ class GitServer:
 
         Args:
             layer_directory: the layer.
-            pool_map: ClusterFacts.pool_map.
-            also_own: further repoURLs that refer to this layer.
-            not_judged: files, relative to the layer, with an object that is not judged.
-            elsewhere: charts and repositories that are served besides the layer.
-            added: content of files that are added to the layer: what its charts and kustomizations would fetch.
-            values: files from which a chart or a generator may take the URL of a repository.
-            renamed: servers and names of the cluster under test that Argo CD knows otherwise on it.
-            without: files as they are without the layer's foundations, which are installed by themselves; None for one that is removed.
-            left_out: by such a file the objects that are not served.
-            given: what Applications read in place of their own sources.
+            serving: what is changed of it, and what is served besides it.
 
         Raises:
             SourceError: the layer reads a source that cannot be served.
@@ -144,23 +122,17 @@ class GitServer:
         """
         files = files_of(layer_directory)
         plain = {name: file.content for name, file in files.items() if file.mode != "120000"}
-        left = {name: content for name, content in without.items() if name in plain}
-        plain = with_changes(plain, left, added)
-        replaced, redirected = given_sources.served(plain, given, self.url)
-        plain |= replaced
-        new = transform(
-            plain, url=self.url, pool_map=pool_map, also_own=also_own,
-            not_judged=not_judged, elsewhere=elsewhere, values=values, renamed=renamed, left_out=left_out,
-        )  # fmt: skip
+        served = serving.applied(plain, self.url)
+        new = served.transformed
         changes: dict[str, File | None] = {
             name: None if content is None else File(content, files[name].mode if name in files else "100644")
-            for name, content in {**left, **added, **replaced, **new.files}.items()
+            for name, content in served.files.items()
         }
         steps = (
             PlannedCommit("The layer as it is in the working tree", files, whole=True),
-            PlannedCommit(message(new, sorted(added), sorted(left), redirected), changes),
+            PlannedCommit(served.message, changes),
         )
-        others = self.serve(elsewhere, also_own)
+        others = self.serve(serving.elsewhere, serving.own)
         branches = sorted({BRANCH, *new.branches})
         with self.repository.lock(_branch_lock(BRANCH)):
             head = self.repository.head(BRANCH)
@@ -220,37 +192,21 @@ class GitServer:
                     changed = changed or head is not None
         return changed
 
-    def served(
-        self,
-        objects: Sequence[Object],
-        own: Sequence[str],
-        elsewhere: Elsewhere = NOWHERE,
-        *,
-        renamed: Mapping[str, str] = MappingProxyType({}),
-        given: Sequence[GivenSource] = (),
-    ) -> str:
+    def served(self, objects: Sequence[Object], serving: Serving) -> str:
         """Return objects as a YAML text, with the references to the layer's repository as they are served.
 
         Args:
             objects: of Argo CD, as they were rendered.
-            own: URLs of the layer's repository.
-            elsewhere: charts and repositories that are served besides the layer.
-            renamed: as for `publish`.
-            given: as for `publish`.
+            serving: how the layer is served.
         """
-        objects = [given_sources.redirected(each, given, self.url) for each in objects]
-        text = "\n---\n".join(json.dumps(each, indent=1) for each in objects)
+        told = [given_sources.redirected(each, serving.given, self.url) for each in objects]
+        text = "\n---\n".join(json.dumps(each, indent=1) for each in told)
         file = "rendered.yaml"
         # What is not judged may be among them, and is not applied.
         new = transform(
-            {file: text.encode()},
-            url=self.url,
-            also_own=own,
-            not_judged={file},
-            elsewhere=elsewhere,
-            guest=True,
-            renamed=renamed,
-        )
+            {file: text.encode()}, url=self.url, also_own=serving.own, not_judged={file},
+            elsewhere=serving.elsewhere, guest=True, renamed=serving.renamed,
+        )  # fmt: skip
         return new.files.get(file, text.encode()).decode()
 
     def commit(self, changes: Mapping[str, bytes | None], message: str, *, branch: str = BRANCH) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from ruamel.yaml.nodes import MappingNode, Node
 
@@ -30,14 +31,19 @@ class GivenSource:
         namespace: of the Application.
         name: of the Application.
         file: that it is written in, from the layer's directory.
-        content: all its objects.
+        directory: with all its objects.
     """
 
     application: str
     namespace: str
     name: str
     file: str
-    content: bytes
+    directory: Path
+
+    def content(self) -> bytes:
+        """Return all its objects as one text."""
+        documents = manifests.directory(self.directory, self.directory, recurse=True)
+        return "\n---\n".join(json.dumps(document.data, indent=1) for document in documents).encode()
 
     @property
     def path(self) -> str:
@@ -62,12 +68,12 @@ def of(layer: Layer) -> tuple[GivenSource, ...]:
     Raises:
         WrongUsage: such an Application is not written in a file of its own, so that it cannot be told to read something else.
     """
-    return tuple(_of(application, layer) for application in layer.applications if application.given is not None)
+    return tuple(_of(each, layer, each.given) for each in layer.applications if each.given is not None)
 
 
-def _of(application: Application, layer: Layer) -> GivenSource:
+def _of(application: Application, layer: Layer, directory: Path) -> GivenSource:
     file = layer.relative(application.file)
-    source = GivenSource(str(application), application.namespace, application.name, file, _content(application))
+    source = GivenSource(str(application), application.namespace, application.name, file, directory)
     written = application.generated_by is None and (layer.directory / file).is_file()
     if not written or _node(source, (layer.directory / file).read_text(encoding="utf-8", errors="replace")) is None:
         raise WrongUsage(
@@ -76,12 +82,6 @@ def _of(application: Application, layer: Layer) -> GivenSource:
             "accept in platform-e2e.yaml that it is not judged",
         )
     return source
-
-
-def _content(application: Application) -> bytes:
-    directory = application.given
-    documents = manifests.directory(directory, directory, recurse=True) if directory is not None else []
-    return "\n---\n".join(json.dumps(document.data, indent=1) for document in documents).encode()
 
 
 def served(
@@ -97,7 +97,7 @@ def served(
     made: dict[str, bytes] = {}
     changes: list[ValueChange] = []
     for source in given:
-        made[f"{source.path}/manifests.yaml"] = source.content
+        made[f"{source.path}/manifests.yaml"] = source.content()
         text = made.get(source.file, files[source.file]).decode("utf-8", errors="surrogateescape")
         found = _node(source, text)
         if found is None:

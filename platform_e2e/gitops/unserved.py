@@ -14,9 +14,9 @@ from typing import Any
 from platform_e2e.git.urls import canonical
 from platform_e2e.gitops import argocd, server, values_files
 from platform_e2e.gitops.bare_repository import files_of
-from platform_e2e.gitops.deploy import files_not_judged
 from platform_e2e.gitops.elsewhere import HEAD, Elsewhere, branch_of
-from platform_e2e.gitops.transform import transform, with_changes
+from platform_e2e.gitops.serving import Serving
+from platform_e2e.gitops.transform import transform
 from platform_e2e.layer import Layer
 from platform_e2e.layer.renderer import Chart, Material, Renderer, Repository
 
@@ -56,15 +56,10 @@ def unserved(layer: Layer, renderer: Renderer) -> tuple[Unserved, ...]:
     makers = values_files.charts(layer)
     if not makers or not layer.material.repositories:
         return ()
-    elsewhere = Elsewhere.of(layer)
-    values = values_files.of(layer)
-    added = {**layer.taken_out, **layer.material.repositories[0].changed}
+    serving = Serving.of(layer)
     plain = {name: file.content for name, file in files_of(layer.directory).items() if file.mode != "120000"}
-    new = transform(
-        with_changes(plain, added), url=server.URL, also_own=layer.urls, renamed=layer.here.renamed,
-        not_judged=files_not_judged(layer), elsewhere=elsewhere, values=values,
-    )  # fmt: skip
-    served = _served(layer.material, elsewhere, {**added, **new.files})
+    elsewhere, files = serving.elsewhere, serving.applied(plain, server.URL).files
+    served = _served(layer.material, elsewhere, files)
     asked = [_as_served(each.manifest, layer, elsewhere) for each in makers]
     found = []
     with renderer(served) as render:

@@ -19,6 +19,7 @@ from platform_e2e.gitops import argocd, argocd_requests, deploy, rollout
 from platform_e2e.gitops.argocd import APPLICATION, APPLICATIONSET, APPPROJECT
 from platform_e2e.gitops.git import Commit
 from platform_e2e.gitops.rollout import GiveUp
+from platform_e2e.gitops.serving import Serving
 from platform_e2e.kube.errors import ApiError, KindNotServed, NotFound
 from platform_e2e.kube.expect import Refuted, Timeout
 from platform_e2e.layer import Layer
@@ -99,9 +100,9 @@ class FakeGit:
     def read(self, path: str) -> str:
         return (self.layer.directory / path).read_text().replace(OWN, SERVED)
 
-    def publish(self, directory: Path, *, pool_map: Any, not_judged: frozenset[str], **_: Any) -> Commit:
-        self.published.append((directory, pool_map))
-        self.not_judged = not_judged
+    def publish(self, directory: Path, serving: Serving) -> Commit:
+        self.published.append((directory, serving.pool_map))
+        self.not_judged = serving.not_judged
         return self.commit
 
 
@@ -846,7 +847,7 @@ def test_a_file_that_is_written_while_the_layer_is_published_is_not_applied(
 ) -> None:
     server = git(layer)
 
-    def publish(directory: Path, *, pool_map: Any, **_: Any) -> Commit:
+    def publish(directory: Path, _: Serving) -> Commit:
         (directory / "late.yaml").write_text("a: 1\n")
         return Commit(SHA, OLD)
 

@@ -20,6 +20,7 @@ from platform_e2e.gitops.bare_repository import BareRepository, File, PlannedCom
 from platform_e2e.gitops.convergence import of_each_source
 from platform_e2e.gitops.elsewhere import HEAD, Elsewhere, branch_of
 from platform_e2e.gitops.git import GitServer
+from platform_e2e.gitops.serving import Serving
 from platform_e2e.gitops.transform import SourceError, Transformed, transform
 from platform_e2e.gitops.unserved import unserved
 from platform_e2e.layer import Layer
@@ -230,7 +231,7 @@ def test_each_revision_is_a_branch() -> None:
 def test_publish_serves_the_other_repositories_and_the_charts(tmp_path: Path, elsewhere: Elsewhere) -> None:
     setup = Setup(tmp_path)
     layer = layers.write(tmp_path / "layer", {})
-    setup.git.publish(layer, elsewhere=elsewhere, added={"charts/x.tgz": b"\0binary"})
+    setup.git.publish(layer, Serving(elsewhere=elsewhere, added={"charts/x.tgz": b"\0binary"}))
     directory = setup.git.repository.directory / "elsewhere"
     (place,) = [each for each in directory.iterdir() if "others" in each.name]
     assert (place / "platform-e2e-place").read_text().split() == [
@@ -253,14 +254,14 @@ def test_publish_serves_the_other_repositories_and_the_charts(tmp_path: Path, el
 def test_a_new_pod_gets_the_other_repositories_again(tmp_path: Path, elsewhere: Elsewhere) -> None:
     setup = Setup(tmp_path)
     layer = layers.write(tmp_path / "layer", {})
-    setup.git.publish(layer, elsewhere=elsewhere)
+    setup.git.publish(layer, Serving(elsewhere=elsewhere))
     pushes = setup.pushes()
-    setup.git.publish(layer, elsewhere=elsewhere)
+    setup.git.publish(layer, Serving(elsewhere=elsewhere))
     assert setup.pushes() == pushes
     shutil.rmtree(tmp_path / "others")
     setup.new_pod()
     setup.kube.uid = "uid-2"
-    setup.git.publish(layer, elsewhere=elsewhere)
+    setup.git.publish(layer, Serving(elsewhere=elsewhere))
     assert git(tmp_path / "others" / server.CHARTS.strip("/"), "show", "main:charts.example.com/stable/index.yaml")
 
 
@@ -270,7 +271,7 @@ def test_what_another_repository_says_is_not_taken_for_the_layers_url(other: Pat
     (other / "apps/app.yaml").write_text(application(f"  source: {{repoURL: '{unknown}', path: x}}\n"))
     setup = Setup(tmp_path)
     served = Elsewhere({("git.example.com/others/apps", "HEAD"): Repository(other, (OTHER,), ("HEAD",))})
-    setup.git.publish(layers.write(tmp_path / "layer", {}), elsewhere=served)
+    setup.git.publish(layers.write(tmp_path / "layer", {}), Serving(elsewhere=served))
     there = tmp_path / "others" / server.ELSEWHERE.strip("/") / "git.example.com/others/apps"
     assert unknown in git(there, "show", "HEAD:apps/app.yaml")
 

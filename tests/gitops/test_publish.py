@@ -6,6 +6,7 @@ import pytest
 
 from platform_e2e.gitops import server
 from platform_e2e.gitops.git import PushError
+from platform_e2e.gitops.serving import Serving
 from tests.fakes.git_server import APPLICATION, OWN, Setup, git, make_layer
 
 
@@ -35,7 +36,7 @@ def test_publish_serves_the_working_tree_below_one_commit_of_changes(setup: Setu
 
 def test_publish_moves_pools(setup: Setup, layer: Path) -> None:
     (layer / "pool.yaml").write_text("kind: IPAddressPool\nspec:\n  addresses: [10.89.0.200-10.89.0.220]\n")
-    setup.git.publish(layer, pool_map={"10.89.0.200-10.89.0.220": "10.90.0.200-10.90.0.220"})
+    setup.git.publish(layer, Serving(pool_map={"10.89.0.200-10.89.0.220": "10.90.0.200-10.90.0.220"}))
     assert "10.90.0.200-10.90.0.220" in setup.git.read("pool.yaml")
 
 

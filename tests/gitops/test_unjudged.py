@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from platform_e2e.gitops import deploy
+from platform_e2e.gitops import deploy, serving
 from platform_e2e.gitops.argocd import APPLICATION, APPLICATIONSET
 from platform_e2e.gitops.rollout import GiveUp
 from platform_e2e.gitops.transform import SourceError, transform
@@ -273,6 +273,6 @@ def test_the_server_is_told_the_files_of_the_layer_with_what_is_not_judged(tmp_p
     layer = layers.load(layers.write(tmp_path / "platform", {}))
     inside, outside = unjudged("certs", file="platform/apps/certs.yaml"), unjudged("else", file="others/else.yaml")
     found = replace(layer, not_judged=(inside, outside))
-    assert "argocd/applications/one.yaml" not in deploy.files_not_judged(found)
+    assert "argocd/applications/one.yaml" not in serving.files_not_judged(found)
     found = replace(layer, not_judged=(unjudged("one", file="platform/argocd/applications/one.yaml"),))
-    assert "argocd/applications/one.yaml" in deploy.files_not_judged(found)
+    assert "argocd/applications/one.yaml" in serving.files_not_judged(found)
