@@ -21,8 +21,9 @@ from platform_e2e.errors import BrokenHarness, WrongUsage
 from platform_e2e.gitops import given_sources, server
 from platform_e2e.gitops.bare_repository import BareRepository, File, GitError, PlannedCommit, files_of
 from platform_e2e.gitops.elsewhere import HEAD, Elsewhere, branch_of, path_of
+from platform_e2e.gitops.served_references import ValueChange
 from platform_e2e.gitops.serving import Serving
-from platform_e2e.gitops.transform import BRANCH, ValueChange, transform, with_changes
+from platform_e2e.gitops.transform import BRANCH, transform, with_changes
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import Met, Pending, Refuted, Timeout, Verdict, all_of, eventually
 from platform_e2e.kube.objects import Object

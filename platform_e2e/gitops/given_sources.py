@@ -14,7 +14,8 @@ from ruamel.yaml.nodes import MappingNode, Node
 
 from platform_e2e.errors import WrongUsage
 from platform_e2e.gitops import yamledit
-from platform_e2e.gitops.transform import BRANCH, ValueChange
+from platform_e2e.gitops.served_references import ValueChange
+from platform_e2e.gitops.transform import BRANCH
 from platform_e2e.kube.objects import Object
 from platform_e2e.layer import Application, Layer, applications, manifests
 

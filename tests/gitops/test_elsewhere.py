@@ -20,8 +20,9 @@ from platform_e2e.gitops.bare_repository import BareRepository, File, PlannedCom
 from platform_e2e.gitops.convergence import of_each_source
 from platform_e2e.gitops.elsewhere import HEAD, Elsewhere, branch_of
 from platform_e2e.gitops.git import GitServer
+from platform_e2e.gitops.served_references import SourceError
 from platform_e2e.gitops.serving import Serving
-from platform_e2e.gitops.transform import SourceError, Transformed, transform
+from platform_e2e.gitops.transform import Transformed, transform
 from platform_e2e.gitops.unserved import unserved
 from platform_e2e.layer import Layer
 from platform_e2e.layer.renderer import Chart, Material, RenderedSource, Rendering, Repository

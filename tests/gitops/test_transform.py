@@ -9,7 +9,8 @@ from platform_e2e.errors import WrongUsage
 from platform_e2e.git.urls import canonical
 from platform_e2e.gitops import yamledit
 from platform_e2e.gitops.bare_repository import files_of
-from platform_e2e.gitops.transform import SourceError, Transformed, message, transform
+from platform_e2e.gitops.served_references import SourceError
+from platform_e2e.gitops.transform import Transformed, message, transform
 from tests.fakes.gitops_layers import ANCHOR, MAP, OWN, URL, application, applicationset, run, with_anchor
 
 # Every place that is rewritten. The left side becomes the right side by replacing OWN alone.

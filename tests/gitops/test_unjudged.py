@@ -12,7 +12,8 @@ import pytest
 from platform_e2e.gitops import deploy, serving
 from platform_e2e.gitops.argocd import APPLICATION, APPLICATIONSET
 from platform_e2e.gitops.rollout import GiveUp
-from platform_e2e.gitops.transform import SourceError, transform
+from platform_e2e.gitops.served_references import SourceError
+from platform_e2e.gitops.transform import transform
 from platform_e2e.gitops.unjudged import WAITS_FOR, waits_for
 from platform_e2e.layer import Layer
 from platform_e2e.timeline import Timeline
