@@ -14,16 +14,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from platform_e2e import shell
 from platform_e2e.errors import BrokenHarness, WrongUsage
 from platform_e2e.gitops import given_sources, server
 from platform_e2e.gitops.bare_repository import BareRepository, File, GitError, PlannedCommit, files_of
-from platform_e2e.gitops.elsewhere import HEAD, Elsewhere, branch_of, path_of
+from platform_e2e.gitops.other_repositories import POD, OtherRepositories
 from platform_e2e.gitops.served_references import ValueChange
 from platform_e2e.gitops.serving import Serving
-from platform_e2e.gitops.transform import BRANCH, transform, with_changes
+from platform_e2e.gitops.transform import BRANCH, transform
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import Met, Pending, Refuted, Timeout, Verdict, all_of, eventually
 from platform_e2e.kube.objects import Object
@@ -38,9 +39,6 @@ _AS_IT_IS = Serving()
 
 _LAYER = ("%S", server.REPOSITORY)
 """What takes a push of the layer: Git's service, and the repository."""
-
-_PLACE = "platform-e2e-place"
-"""File in the copy of another repository: its place in the pod, and the branch of its HEAD."""
 
 _PUSH_SECONDS = 30.0
 """Seconds for one push; it takes less than one."""
@@ -133,7 +131,7 @@ class GitServer:
             PlannedCommit("The layer as it is in the working tree", files, whole=True),
             PlannedCommit(served.message, changes),
         )
-        others = self.serve(serving.elsewhere, serving.own)
+        others = self._others.serve(serving.elsewhere, serving.own)
         branches = sorted({BRANCH, *new.branches})
         with self.repository.lock(_branch_lock(BRANCH)):
             head = self.repository.head(BRANCH)
@@ -146,52 +144,6 @@ class GitServer:
                 self.repository.move(branch, sha, self.repository.head(branch))
             self._push(branches)
         return Commit(sha, layer, head, (*changed, *others), changes=new.changes)
-
-    def serve(self, elsewhere: Elsewhere, own: Sequence[str]) -> tuple[str, ...]:
-        """Serve charts and other repositories with the next push, and return those that have changed since they were served before.
-
-        Args:
-            elsewhere: what is served.
-            own: URLs of the layer's repository, which Applications in others may read.
-        """
-        changed = []
-        branches: dict[str, dict[str, Mapping[str, File]]] = {}
-        for (name, revision), repository in elsewhere.repositories.items():
-            files = files_of(repository.directory)
-            plain = {path: file.content for path, file in files.items() if file.mode != "120000"}
-            plain = with_changes(plain, repository.changed)
-            new = transform(plain, url=self.url, also_own=own, not_judged=plain.keys(), elsewhere=elsewhere, guest=True)
-            modes = {path: file.mode for path, file in files.items()}
-            made = {path: File(content, modes.get(path, "100644")) for path, content in (plain | new.files).items()}
-            branches.setdefault(path_of(name), {})[branch_of(revision, repository)] = {**files, **made}
-        for path, contents in branches.items():
-            changed += [path] if self._serve(f"{server.ELSEWHERE}/{path}", HEAD, contents) else []
-        if elsewhere.charts:
-            charts = {name: File(content) for name, content in elsewhere.files_of_charts().items()}
-            changed += ["charts"] if self._serve(server.CHARTS, BRANCH, {BRANCH: charts}) else []
-        return tuple(changed)
-
-    def _serve(self, place: str, first: str, contents: Mapping[str, Mapping[str, File]]) -> bool:
-        """Serve the content of branches as another repository, and tell whether a branch was there with other content.
-
-        Args:
-            place: of the repository in the pod.
-            first: the branch of its HEAD.
-            contents: the files of each branch.
-        """
-        directory = self.repository.directory / "elsewhere" / place.strip("/").replace("/", "+")
-        other = BareRepository.create(directory)
-        (directory / _PLACE).write_text(f"{place}\n{first}\n", encoding="utf-8")
-        changed = False
-        with other.lock("publish"):
-            for branch, files in contents.items():
-                head = other.head(branch)
-                planned = PlannedCommit("As it was fetched, with what is served in its place", files, whole=True)
-                (sha,) = other.write(head, [planned])
-                if head is None or other.changed(head, sha):
-                    other.move(branch, sha, head)
-                    changed = changed or head is not None
-        return changed
 
     def served(self, objects: Sequence[Object], serving: Serving) -> str:
         """Return objects as a YAML text, with the references to the layer's repository as they are served.
@@ -295,44 +247,36 @@ class GitServer:
     def _push(self, branches: Sequence[str]) -> None:
         """Push the branches that differ on the server; all of them if its pod is new."""
         pod, uid = self._pod()
-        known = self.repository.directory / "platform-e2e-pod"
-        self._push_elsewhere(pod, uid)
+        known = self.repository.directory / POD
+        send = partial(self._send, pod)
+        self._others.push(uid, send)
         with self.repository.lock("push", shared=True):
             if known.exists() and known.read_text() == uid:
                 wanted = {branch: self.repository.head(branch) for branch in branches}
                 stale = {name: sha for name, sha in wanted.items() if sha != self.repository.pushed(name)}
                 if stale:
-                    self._send(pod, stale)
+                    send(self.repository, stale)
                 return
         # One at a time, so that the state read before does not overwrite another process's newer branch.
         with self.repository.lock("push"):
-            self._send(pod, self.repository.branches())
+            send(self.repository, dict(self.repository.branches()))
             known.write_text(uid)
 
-    def _push_elsewhere(self, pod: str, uid: str) -> None:
-        """Push the branches of the other repositories that the pod does not have."""
-        for marker in sorted((self.repository.directory / "elsewhere").glob(f"*/{_PLACE}")):
-            other = BareRepository(marker.parent)
-            place, first = marker.read_text(encoding="utf-8").split()
-            known = other.directory / "platform-e2e-pod"
-            with other.lock("push"):
-                same = known.exists() and known.read_text() == uid
-                stale = {name: sha for name, sha in other.branches().items() if not same or sha != other.pushed(name)}
-                if stale:
-                    self._send(pod, dict(stale), other, ("sh", "-c", server.RECEIVE, "receive", "%S", place, first))
-                    known.write_text(uid)
+    @property
+    def _others(self) -> OtherRepositories:
+        return OtherRepositories(self.repository.directory / "elsewhere", self.url)
 
     def _send(
         self,
         pod: str,
+        repository: BareRepository,
         commits: Mapping[str, str | None],
-        repository: BareRepository | None = None,
         service: Sequence[str] = _LAYER,
     ) -> None:
         cache = self.repository.directory / "kubectl-cache"
         remote = _remote(self._kubectl, self._kubeconfig, pod, cache, service)
         try:
-            (repository or self.repository).push(remote, commits, timeout=_PUSH_SECONDS)
+            repository.push(remote, commits, timeout=_PUSH_SECONDS)
         except shell.CommandError as error:
             raise PushError(
                 f"pod/{pod} -n {server.NAMESPACE} did not take a push of {', '.join(commits)}:\n{error.output.strip()}",
