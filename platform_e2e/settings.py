@@ -4,44 +4,18 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-from platform_e2e import paths
+from platform_e2e import option_values, paths
 from platform_e2e.errors import WrongUsage
+from platform_e2e.option_values import Keep
 
 PREFIX = "PLATFORM_E2E_"
 """Start of the name of every environment variable that the harness reads."""
-
-CLUSTER_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?")
-"""Names of clusters: at most 20 characters, because interface names and host names contain it."""
-
-DURATION = re.compile(r"(?=\d)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
-"""Durations: 90, 90s, 30m, 1h30m."""
-
-
-SIZE = re.compile(r"(\d{1,12}) ?([kKmMgG]?)B?")
-"""Sizes: 50000000, 500kB, 50MB, 2GB."""
-
-
-IMAGES = ("auto", "registry", "mirror", "built")
-"""Values of --images."""
-
-STAND_INS = ("auto", "all", "none")
-"""Values of --stand-ins."""
-
-
-class Keep(StrEnum):
-    """When a cluster outlives its run."""
-
-    NEVER = "never"
-    ON_FAILURE = "on-failure"
-    ALWAYS = "always"
 
 
 @dataclass(frozen=True)
@@ -74,7 +48,7 @@ class Option:
         if not self.of_project:
             return self.default
         place = paths.project() / self.default
-        return "" if self.parse is _file and not place.is_file() else str(place)
+        return "" if self.parse is option_values.file and not place.is_file() else str(place)
 
     @property
     def option(self) -> str:
@@ -123,169 +97,40 @@ class Settings:
     require_all: bool = False
     rendered: str | None = None
 
-    @property
-    def renderings(self) -> dict[str, Path]:
-        """Return the directories with what the team has rendered itself, by name of the Application."""
-        pairs = (each.partition("=") for each in (self.rendered or "").split(",") if each)
-        return {name: Path(directory) for name, _, directory in pairs}
-
     foundations: Path | None = None
     destination: str | None = None
     clusters: Path | None = None
 
     @property
+    def renderings(self) -> dict[str, Path]:
+        """Return the directories with what the team has rendered itself, by name of the Application."""
+        pairs = (each.partition("=") for each in option_values.parts(self.rendered or ""))
+        return {name: Path(directory) for name, _, directory in pairs}
+
+    @property
     def destinations(self) -> tuple[str, ...]:
         """Return the names and servers of the clusters that are the one under test."""
-        return tuple(self.destination.split(",")) if self.destination else ()
+        return tuple(option_values.parts(self.destination or ""))
 
     @property
     def roots(self) -> tuple[str, ...]:
         """Return the paths of the layer's roots that were named, from the root of its repository."""
-        return tuple(self.root.split(",")) if self.root else ()
+        return tuple(option_values.parts(self.root or ""))
 
     @property
     def checkout(self) -> Path | None:
         """Return the checkout of the team's repository that was named."""
-        return own_checkout(self.repository or "")
+        return option_values.own_checkout(self.repository or "")
 
     @property
     def repositories(self) -> tuple[tuple[str, Path], ...]:
         """Return the URLs of other repositories, each with the directory that stands for it."""
-        pairs = (each.rpartition("=") for each in (self.repository or "").split(","))
+        pairs = (each.rpartition("=") for each in option_values.parts(self.repository or ""))
         return tuple((url, Path(directory)) for url, _, directory in pairs if url)
 
     def as_json(self) -> dict[str, Any]:
         """Return them as JSON data for run.json."""
         return {name: str(value) if isinstance(value, Path) else value for name, value in self.__dict__.items()}
-
-
-def seconds(text: str) -> float:
-    """Return the seconds of a duration such as 90, 90s, 30m or 1h30m."""
-    match = DURATION.fullmatch(text.strip())
-    if not match or not any(match.groups()):
-        raise ValueError("must be a duration such as 90s, 30m or 1h30m")
-    hours, minutes, rest = (int(group or 0) for group in match.groups())
-    total = hours * 3600 + minutes * 60 + rest
-    if total <= 0:
-        raise ValueError("must be longer than 0 s")
-    return float(total)
-
-
-def size(text: str) -> int:
-    """Return the bytes of a size such as 500kB, 50MB or 2GB, in powers of ten."""
-    match = SIZE.fullmatch(text.strip())
-    if not match:
-        raise ValueError("must be a size such as 500kB, 50MB or 2GB")
-    total = int(match[1]) * {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}[(match[2] or "").lower()]
-    if total < 100_000:
-        raise ValueError("must be at least 100kB, to hold any evidence")
-    return total
-
-
-def _node_count(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 9:
-        raise ValueError("must be a whole number from 1 to 9")
-    return int(text)
-
-
-def _run_count(text: str) -> int:
-    if not re.fullmatch("[1-9][0-9]{0,5}", text):
-        raise ValueError("must be a whole number from 1 to 999999")
-    return int(text)
-
-
-def _images(text: str) -> str:
-    if text not in IMAGES:
-        raise ValueError(f"must be one of {', '.join(IMAGES)}")
-    return text
-
-
-def _stand_ins(text: str) -> str:
-    if text not in STAND_INS:
-        raise ValueError(f"must be one of {', '.join(STAND_INS)}")
-    return text
-
-
-def _keep(text: str) -> Keep:
-    if text not in list(Keep):
-        raise ValueError(f"must be one of {', '.join(Keep)}")
-    return Keep(text)
-
-
-def _name(text: str) -> str:
-    if not CLUSTER_NAME.fullmatch(text):
-        raise ValueError("must be 1 to 20 characters of a-z, 0-9 and -, and begin and end with a letter or digit")
-    return text
-
-
-def _directory(text: str) -> Path:
-    path = Path(text).expanduser().absolute()
-    if not path.is_dir():
-        raise ValueError("must be a directory that exists")
-    return path
-
-
-def _file(text: str) -> Path:
-    path = Path(text).expanduser().absolute()
-    if not path.is_file():
-        raise ValueError("must be a file that exists")
-    return path
-
-
-def _repositories(text: str) -> str:
-    """Return directories, with or without the URL that each stands for, with absolute paths and separated by commas."""
-    found = []
-    for each in filter(None, (part.strip() for part in text.split(","))):
-        url, sign, directory = each.rpartition("=")
-        if sign and not url:
-            raise ValueError("must be DIR or URL=DIR")
-        found.append(f"{url}{sign}{_directory(directory)}")
-    if sum("=" not in each for each in found) > 1:
-        raise ValueError("must be one checkout of the layer's own repository, others are URL=DIR")
-    return ",".join(dict.fromkeys(found))
-
-
-def own_checkout(text: str) -> Path | None:
-    """Return the directory without a URL among the values of --repository."""
-    return next((_directory(each) for each in text.split(",") if each and "=" not in each), None)
-
-
-def _path(text: str) -> Path:
-    return Path(text).expanduser().absolute()
-
-
-def _roots(text: str) -> str:
-    """Return paths within a repository, each once and in its usual form, separated by commas."""
-    found = [PurePosixPath(part.strip()) for part in text.split(",") if part.strip()]
-    if not found or any(path.is_absolute() or ".." in path.parts for path in found):
-        raise ValueError("must be paths from the root of the layer's repository, separated by commas and without `..`")
-    return ",".join(dict.fromkeys(path.as_posix() for path in found))
-
-
-def _names(text: str) -> str:
-    """Return names, each once, separated by commas."""
-    found = [part.strip() for part in text.split(",") if part.strip()]
-    if not found:
-        raise ValueError("must be names or URLs, separated by commas")
-    return ",".join(dict.fromkeys(found))
-
-
-def _renderings(text: str) -> str:
-    """Return pairs of an Application and a directory, with absolute paths and separated by commas."""
-    found = {}
-    for each in filter(None, (part.strip() for part in text.split(","))):
-        name, _, directory = each.partition("=")
-        if not directory or not re.fullmatch(r"(?:[a-z0-9.-]+/)?[a-z0-9.-]+", name):
-            raise ValueError("must be APP=DIR, the name of an Application and the directory with its manifests")
-        found[name] = _directory(directory)
-    return ",".join(f"{name}={directory}" for name, directory in found.items())
-
-
-def _switch(text: str) -> bool:
-    values = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
-    if text.lower() not in values:
-        raise ValueError(f"must be one of {', '.join(values)}")
-    return values[text.lower()]
 
 
 OPTIONS: tuple[Option, ...] = (
@@ -296,17 +141,27 @@ OPTIONS: tuple[Option, ...] = (
         "provider of the cluster: k3d in Docker, embedded in private namespaces of this host, or auto: k3d if it is available",
         str,
     ),
-    Option("nodes", "N", "1", "number of nodes, servers included", _node_count),
+    Option("nodes", "N", "1", "number of nodes, servers included", option_values.node_count),
     Option(
-        "servers", "N", "1", "number of nodes with a control plane; more than one needs k3s' own images", _node_count
+        "servers",
+        "N",
+        "1",
+        "number of nodes with a control plane; more than one needs k3s' own images",
+        option_values.node_count,
     ),
-    Option("images", "FROM", "auto", "source of images: registry, mirror, built on this machine, or auto", _images),
+    Option(
+        "images",
+        "FROM",
+        "auto",
+        "source of images: registry, mirror, built on this machine, or auto",
+        option_values.one_of(*option_values.IMAGES),
+    ),
     Option(
         "stand_ins",
         "WHICH",
         "auto",
         "which containers of the layer a stand-in replaces: auto, those whose image nodes without a registry lack; all; or none",
-        _stand_ins,
+        option_values.one_of(*option_values.STAND_INS),
     ),
     Option(
         "registry_mirror",
@@ -320,15 +175,15 @@ OPTIONS: tuple[Option, ...] = (
         "FILE",
         "",
         "certificates that nodes trust in addition to their own, for registries, mirrors and proxies; SSL_CERT_FILE's by default",
-        _file,
+        option_values.file,
     ),
-    Option("layer", "DIR", "platform", "the platform layer under test", _directory, of_project=True),
+    Option("layer", "DIR", "platform", "the platform layer under test", option_values.directory, of_project=True),
     Option(
         "root",
         "PATH",
         "",
         "what of the layer is applied by hand, from the root of its repository: a directory, kustomization, chart or file; several are allowed",
-        _roots,
+        option_values.roots,
         several=True,
     ),
     Option(
@@ -336,7 +191,7 @@ OPTIONS: tuple[Option, ...] = (
         "NAME",
         "",
         "name or server of the cluster that is under test; Applications for others are left out and named; several are allowed",
-        _names,
+        option_values.names,
         several=True,
     ),
     Option(
@@ -344,63 +199,85 @@ OPTIONS: tuple[Option, ...] = (
         "FILE",
         "",
         "a list of clusters that Argo CD knows (name, server, labels, annotations), for ApplicationSets with the generator clusters",
-        _file,
+        option_values.file,
     ),
     Option(
         "foundations",
         "FILE",
         "",
         "a list like foundations.yaml: what it names is installed in place of what is found in the layer of the same charts",
-        _file,
+        option_values.file,
     ),
     Option(
         "rendered",
         "APP=DIR",
         "",
         "the manifests in a directory are what an Application becomes, such as one of a config management plugin; several are allowed",
-        _renderings,
+        option_values.renderings,
         several=True,
     ),
-    Option("keep", "WHEN", "never", "whether the cluster outlives the run: never, on-failure or always", _keep),
     Option(
-        "cluster", "NAME", "", "the cluster's name, to use a kept one again; unique by default, `e2e` when kept", _name
+        "keep", "WHEN", "never", "whether the cluster outlives the run: never, on-failure or always", option_values.keep
     ),
     Option(
-        "deadline", "TIME", "30m", "end a run that takes longer, with evidence and teardown: 90s, 30m, 1h30m", seconds
+        "cluster",
+        "NAME",
+        "",
+        "the cluster's name, to use a kept one again; unique by default, `e2e` when kept",
+        option_values.name,
+    ),
+    Option(
+        "deadline",
+        "TIME",
+        "30m",
+        "end a run that takes longer, with evidence and teardown: 90s, 30m, 1h30m",
+        option_values.seconds,
     ),
     Option(
         "charts_dir",
         "DIR",
         "",
         "take charts of the foundations and of Applications from here (NAME-VERSION.tgz or NAME/)",
-        _directory,
+        option_values.directory,
     ),
-    Option("store", "DIR", "", "directory of fetched charts and repositories; in the cache by default", _path),
-    Option("strict_versions", "", "no", "refuse to run another version of a foundation than the layer pins", _switch),
+    Option(
+        "store", "DIR", "", "directory of fetched charts and repositories; in the cache by default", option_values.path
+    ),
+    Option(
+        "strict_versions",
+        "",
+        "no",
+        "refuse to run another version of a foundation than the layer pins",
+        option_values.switch,
+    ),
     Option(
         "sealing_key",
         "FILE",
         "fixtures/sealed-secrets-key/key.yaml",
         "the backup of the layer's Sealed Secrets key, loaded before its controller starts",
-        _file,
+        option_values.file,
         of_project=True,
     ),
     Option(
-        "keep_runs", "N", "20", "number of runs whose directories stay; older ones are removed after a run", _run_count
+        "keep_runs",
+        "N",
+        "20",
+        "number of runs whose directories stay; older ones are removed after a run",
+        option_values.run_count,
     ),
     Option(
         "accept_fewer",
         "",
         "no",
         "let this run have fewer tests, targets, addresses or judged Applications than the last green one, and measure later runs by it",
-        _switch,
+        option_values.switch,
     ),
     Option(
         "require_all",
         "",
         "no",
         "end with status 5 where anything is not judged, also what the team's platform-e2e.yaml accepts",
-        _switch,
+        option_values.switch,
     ),
     Option(
         "replay",
@@ -415,13 +292,21 @@ OPTIONS: tuple[Option, ...] = (
         "",
         "URL=DIR: a directory that stands for another repository, at every revision; several are allowed. DIR: a checkout of the"
         " team's repository with its commits, branches and tags, if the layer's directory is in none",
-        _repositories,
+        option_values.repositories,
         several=True,
     ),
-    Option("trust", "", "no", "run programs that a stranger's layer, run or incident contains", _switch),
-    Option("evidence_limit", "SIZE", "50MB", "largest size of the evidence of one run: 500kB, 50MB, 2GB", size),
-    Option("cache", "DIR", "", "directory of built programs, images and living clusters", _path, flag=False),
-    Option("artifacts", "DIR", "", "directory for the results of runs", _path, flag=False),
+    Option("trust", "", "no", "run programs that a stranger's layer, run or incident contains", option_values.switch),
+    Option(
+        "evidence_limit",
+        "SIZE",
+        "50MB",
+        "largest size of the evidence of one run: 500kB, 50MB, 2GB",
+        option_values.size,
+    ),
+    Option(
+        "cache", "DIR", "", "directory of built programs, images and living clusters", option_values.path, flag=False
+    ),
+    Option("artifacts", "DIR", "", "directory for the results of runs", option_values.path, flag=False),
 )
 """Every setting, in the order of --help and docs/options.md."""
 

@@ -8,7 +8,8 @@ from platform_e2e import paths
 from platform_e2e.commands import arguments
 from platform_e2e.commands.arguments import Parser, add_options
 from platform_e2e.errors import WrongUsage
-from platform_e2e.settings import OPTIONS, Keep, as_markdown, resolve, seconds
+from platform_e2e.option_values import Keep, seconds
+from platform_e2e.settings import OPTIONS, as_markdown, resolve
 
 
 def test_nothing_chosen_gives_the_defaults() -> None:
@@ -67,6 +68,12 @@ def test_what_is_no_duration(text: str) -> None:
         ("root", "../other", "must be paths from the root of the layer's repository"),
         ("root", "a,/etc", "must be paths from the root of the layer's repository"),
         ("root", ",", "must be paths from the root of the layer's repository"),
+        ("destination", ",", "must be names or URLs"),
+        ("rendered", "one", "must be APP=DIR"),
+        ("rendered", "One=/", "must be APP=DIR"),
+        ("rendered", "one=/nowhere", "must be a directory that exists"),
+        ("repository", "=/", "must be DIR or URL=DIR"),
+        ("repository", "/,/etc", "must be one checkout of the layer's own repository"),
     ],
 )
 def test_a_wrong_value_names_where_it_came_from_and_the_remedy(name: str, value: str, said: str) -> None:
@@ -102,3 +109,23 @@ def test_roots_are_several_and_each_counts_once() -> None:
     add_options(parser)
     args = parser.parse_args(["--root", "./a/", "--root", "b/c", "--root", "a"])
     assert arguments.settings_of(args).roots == ("a", "b/c")
+
+
+def test_options_that_are_given_several_times_are_taken_apart(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.mkdir()
+    two.mkdir()
+    found = resolve(
+        {
+            "rendered": f"chat={one}, argocd/shop={two}",
+            "repository": f"https://git.example/a?x=1={one},{two}",
+            "root": "argocd/, charts/apps",
+            "destination": "prod, https://prod.example:6443",
+        },
+        {},
+    )
+    assert found.renderings == {"chat": one, "argocd/shop": two}
+    assert found.repositories == (("https://git.example/a?x=1", one),)
+    assert found.checkout == two
+    assert found.roots == ("argocd", "charts/apps")
+    assert found.destinations == ("prod", "https://prod.example:6443")

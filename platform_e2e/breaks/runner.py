@@ -20,10 +20,11 @@ from platform_e2e import paths, shell, terminal
 from platform_e2e.breaks.declaration import Break, apply, load_all
 from platform_e2e.breaks.judge import Judgement, RunOutcome, judge, judge_sound
 from platform_e2e.errors import ExitCode, WrongUsage
+from platform_e2e.option_values import Keep
 from platform_e2e.processes import RunningProcesses
 from platform_e2e.report.console import duration
 from platform_e2e.runs.run_json import SavedRun
-from platform_e2e.settings import OPTIONS, Keep, Settings
+from platform_e2e.settings import OPTIONS, Settings
 
 LOG_WIDTH = 140
 """Columns of the table where the output is not a terminal."""

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from platform_e2e.addresses import AddressRange as AddressRange  # noqa: PLC0414 - callers know it from here
 from platform_e2e.atomic import atomic_write
 from platform_e2e.errors import WrongUsage
-from platform_e2e.settings import CLUSTER_NAME
+from platform_e2e.option_values import CLUSTER_NAME
 from platform_e2e.timeline import Timeline
 
 MOST_NODES = 9

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from platform_e2e.errors import ExitCode, WrongUsage
-from platform_e2e.settings import OPTIONS, Option, Settings, Several, resolve, seconds
+from platform_e2e.option_values import seconds
+from platform_e2e.settings import OPTIONS, Option, Settings, Several, resolve
 
 
 class Parser(argparse.ArgumentParser):

@@ -9,7 +9,7 @@ from pathlib import Path
 from platform_e2e import paths
 from platform_e2e.addresses import AddressRange
 from platform_e2e.commands.arguments import RaisingParser
-from platform_e2e.settings import IMAGES, STAND_INS
+from platform_e2e.option_values import IMAGES, STAND_INS
 
 DESCRIPTION = "Clusters by hand: `up`, `down`, `list`, `shell` and `kubeconfig`, as `nox -s cluster -- ...` calls them."
 

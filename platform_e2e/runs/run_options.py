@@ -13,11 +13,12 @@ from typing import Any
 from platform_e2e import paths, redact
 from platform_e2e.errors import HarnessError, WrongUsage
 from platform_e2e.git import repository
+from platform_e2e.option_values import own_checkout
 from platform_e2e.runs import checkout, find_run, run_record
 from platform_e2e.runs.find_run import HARNESS_PATCH
 from platform_e2e.runs.run_record import RunRecord, Then
 from platform_e2e.runs.snapshot import COPY
-from platform_e2e.settings import OPTIONS, Option, Settings, own_checkout
+from platform_e2e.settings import OPTIONS, Option, Settings
 from platform_e2e.untrusted.members import leads_out
 from platform_e2e.untrusted.printable import shown
 

@@ -17,7 +17,7 @@ from platform_e2e.errors import BrokenHarness, WrongUsage
 from platform_e2e.evidence import store as store_module
 from platform_e2e.evidence.pack import pack
 from platform_e2e.evidence.store import RESERVE, Store, write_index
-from platform_e2e.settings import size
+from platform_e2e.option_values import size
 
 
 def store(path: Path, limit: int = 1_000_000) -> Store:
