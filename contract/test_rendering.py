@@ -101,7 +101,7 @@ def both(
         module_directory=programs.module_directory,
     )
     assert not failures, "".join(map(str, failures))
-    git.serve(beside, (server.URL,))
+    git.others.serve(beside, (server.URL,))
     sha = git.branch(BRANCH).commit(files, "Small layers")
     # As when all is synced: Argo CD tells charts what the cluster serves.
     for each in read.rendered:

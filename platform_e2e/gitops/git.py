@@ -34,7 +34,7 @@ READY_SECONDS = 1200.0
 """Timeout of the server's pod; the wait ends earlier when nothing moves: the pod needs a node and about a second, and the time that a
 slow line needs for its image, which is Argo CD's."""
 
-_AS_IT_IS = Serving()
+_UNCHANGED = Serving()
 """Of a layer only the repository that its sources read is changed."""
 
 _LAYER = ("%S", server.REPOSITORY)
@@ -105,7 +105,7 @@ class GitServer:
             kube.apply(manifest)
         return cls(kube, kubeconfig, kubectl, BareRepository.create(directory))
 
-    def publish(self, layer_directory: Path, serving: Serving = _AS_IT_IS) -> Commit:
+    def publish(self, layer_directory: Path, serving: Serving = _UNCHANGED) -> Commit:
         """Serve the working tree's layer, including uncommitted changes.
 
         Makes two commits: the unchanged layer, and on top of it the changes for this cluster. It reverts what tests left on the
@@ -131,7 +131,7 @@ class GitServer:
             PlannedCommit("The layer as it is in the working tree", files, whole=True),
             PlannedCommit(served.message, changes),
         )
-        others = self._others.serve(serving.elsewhere, serving.own)
+        others = self.others.serve(serving.elsewhere, serving.own)
         branches = sorted({BRANCH, *new.branches})
         with self.repository.lock(_branch_lock(BRANCH)):
             head = self.repository.head(BRANCH)
@@ -249,7 +249,7 @@ class GitServer:
         pod, uid = self._pod()
         known = self.repository.directory / POD
         send = partial(self._send, pod)
-        self._others.push(uid, send)
+        self.others.push(uid, send)
         with self.repository.lock("push", shared=True):
             if known.exists() and known.read_text() == uid:
                 wanted = {branch: self.repository.head(branch) for branch in branches}
@@ -263,7 +263,8 @@ class GitServer:
             known.write_text(uid)
 
     @property
-    def _others(self) -> OtherRepositories:
+    def others(self) -> OtherRepositories:
+        """Return the repositories that are served beside the layer's."""
         return OtherRepositories(self.repository.directory / "elsewhere", self.url)
 
     def _send(
