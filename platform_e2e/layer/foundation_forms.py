@@ -80,7 +80,7 @@ class Foundation:
         namespace: that it is installed into.
         place: file and line.
         directory: of the chart or kustomization in Git, an absolute path; None for a source.
-        key: where its values are below those of an umbrella: the dependency's alias or name.
+        key: where its values are below those of an umbrella: the dependency's alias or name; of manifests the field of their list.
         index: in the list that has it: dependencies, helmCharts or resources.
         condition: values of which one says whether an umbrella has it, as Helm reads it.
     """
@@ -151,7 +151,18 @@ def among(application: Application) -> list[Foundation]:
                 tag = image.partition("@")[0].rpartition("/")[2].partition(":")[2]
                 at = f"{each.file}:{each.line}" if each.line else each.file
                 found.setdefault(
-                    chart, Foundation(chart, Form.OBJECTS, application, 0, "", tag, chart, each.namespace or "", at)
+                    chart,
+                    Foundation(
+                        chart,
+                        Form.OBJECTS,
+                        application,
+                        source=0,
+                        repository="",
+                        version=tag,
+                        release=chart,
+                        namespace=each.namespace or "",
+                        place=at,
+                    ),
                 )
     return list(found.values())
 
@@ -183,12 +194,12 @@ def _of_source(application: Application, index: int, chart: str) -> Foundation:
         chart,
         Form.SOURCE,
         application,
-        index,
-        text(written.get("repoURL")),
-        text(written.get("targetRevision")),
-        _release_name(application, index),
-        application.destination,
-        application.place(*field),
+        source=index,
+        repository=text(written.get("repoURL")),
+        version=text(written.get("targetRevision")),
+        release=_release_name(application, index),
+        namespace=application.destination,
+        place=application.place(*field),
     )
 
 
@@ -218,23 +229,32 @@ def _in_chart(root: Path, application: Application, index: int, directory: Path)
                 name,
                 Form.UMBRELLA,
                 application,
-                index,
-                text(each.get("repository")),
-                _said(each.get("version")),
-                release,
-                application.destination,
-                f"{document.file}:{document.line_of('dependencies', number)}",
-                directory,
-                text(each.get("alias")) or name,
-                number,
-                text(each.get("condition")),
+                source=index,
+                repository=text(each.get("repository")),
+                version=_said(each.get("version")),
+                release=release,
+                namespace=application.destination,
+                place=f"{document.file}:{document.line_of('dependencies', number)}",
+                directory=directory,
+                key=text(each.get("alias")) or name,
+                index=number,
+                condition=text(each.get("condition")),
             )
     name = text(head.get("name"))
     if name in NAMES and not any(text(each.get("name")) == name for each in needs) and _is_copy(directory, head):
         place = f"{document.file}:{document.line_of('version')}"
         version = _said(head.get("version"))
         yield Foundation(
-            name, Form.COPY, application, index, "", version, release, application.destination, place, directory
+            name,
+            Form.COPY,
+            application,
+            source=index,
+            repository="",
+            version=version,
+            release=release,
+            namespace=application.destination,
+            place=place,
+            directory=directory,
         )
 
 
@@ -257,13 +277,13 @@ def _in_kustomization(root: Path, application: Application, index: int, document
                 name,
                 Form.KUSTOMIZE,
                 application,
-                index,
-                text(each.get("repo")),
-                _said(each.get("version")),
-                text(each.get("releaseName")) or name,
-                text(each.get("namespace")) or text(data.get("namespace")) or application.destination,
-                f"{document.file}:{document.line_of('helmCharts', number)}",
-                directory,
+                source=index,
+                repository=text(each.get("repo")),
+                version=_said(each.get("version")),
+                release=text(each.get("releaseName")) or name,
+                namespace=text(each.get("namespace")) or text(data.get("namespace")) or application.destination,
+                place=f"{document.file}:{document.line_of('helmCharts', number)}",
+                directory=directory,
                 index=number,
             )
     for field in ("resources", "bases"):
@@ -276,15 +296,15 @@ def _in_kustomization(root: Path, application: Application, index: int, document
                     name,
                     Form.MANIFESTS,
                     application,
-                    index,
-                    url,
-                    revision[1] if revision else "",
-                    name,
-                    text(data.get("namespace")) or application.destination,
-                    f"{document.file}:{document.line_of(field, number)}",
-                    directory,
-                    field,
-                    number,
+                    source=index,
+                    repository=url,
+                    version=revision[1] if revision else "",
+                    release=name,
+                    namespace=text(data.get("namespace")) or application.destination,
+                    place=f"{document.file}:{document.line_of(field, number)}",
+                    directory=directory,
+                    key=field,
+                    index=number,
                 )
 
 
