@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -105,8 +106,14 @@ def brought(objects: Iterable[Mapping[str, Any]], have: Iterable[Release] = ()) 
     """
     there = {release.chart for release in have}
     used = {chart for each in objects for chart in _needed(each)} | {"argo-cd"}
-    own = (replace(release, brought=True) for release in read(OWN) if release.chart in used - there)
+    own = (replace(release, brought=True) for release in _own() if release.chart in used - there)
     return tuple(replace(each, values=_for_any_layer(each)) for each in own)
+
+
+@functools.cache
+def _own() -> tuple[Release, ...]:
+    """Return the releases of this project's own layer, whose file stays the same while a process runs."""
+    return read(OWN)
 
 
 _ANY_LAYER: Mapping[str, Mapping[str, Any]] = {

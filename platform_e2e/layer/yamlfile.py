@@ -136,8 +136,8 @@ def read(root: Path, path: Path) -> list[Document]:
     Raises:
         LayerError: it is too large, no UTF-8, no YAML, says a key twice, or grows without bound by aliases.
     """
-    content = text(root, path)
     file = paths.in_repository(path, root)
+    content = _content(path, file)
     return [_json(content, file)] if path.suffix == ".json" else parse(content, file)
 
 
@@ -151,7 +151,10 @@ def text(root: Path, path: Path) -> str:
     Raises:
         LayerError: it is too large, or no UTF-8.
     """
-    file = paths.in_repository(path, root)
+    return _content(path, paths.in_repository(path, root))
+
+
+def _content(path: Path, file: str) -> str:
     size = path.stat().st_size
     if size > LARGEST_FILE:
         problem = f"is {size / 2**20:.1f} MiB large, more than {LARGEST_FILE >> 20} MiB"
