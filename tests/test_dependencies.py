@@ -63,7 +63,8 @@ def hooked() -> set[str]:
     written = {
         node.name
         for file in files
-        for node in ast.walk(ast.parse(file.read_text()))
+        if "def pytest_" in (text := file.read_text())
+        for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.FunctionDef)
     }
     return {

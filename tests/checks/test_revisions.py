@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import functools
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -21,9 +20,9 @@ def git(directory: Path, *words: str) -> str:
     return done.stdout.strip()
 
 
-@pytest.fixture
-def team(tmp_path: Path) -> Path:
-    root = layers.write(tmp_path / "team", {})
+@pytest.fixture(scope="module")
+def team(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = layers.write(tmp_path_factory.mktemp("team"), {})
     git(root, "init", "-q", "-b", "main")
     git(root, "add", ".")
     git(root, "commit", "-qm", "layer")
@@ -32,11 +31,8 @@ def team(tmp_path: Path) -> Path:
     return root
 
 
-DEMO = functools.cache(layers.demo)
-
-
 def reading(*revisions: str) -> Layer:
-    demo = DEMO()
+    demo = layers.demo()
     first = demo.applications[0]
     made = [
         replace(first, name=f"a{n}", sources=(replace(first.sources[0], revision=one),))
@@ -89,7 +85,7 @@ def test_what_cannot_be_known_is_not_judged_and_said(team: Path, tmp_path: Path)
 
 
 def test_the_revision_of_a_generator_counts() -> None:
-    demo = DEMO()
+    demo = layers.demo()
     (owner,) = demo.applicationsets
     inner = {"git": {"repoURL": "x", "revision": "gone", "directories": []}}
     spec = {**owner.manifest["spec"], "generators": [{"matrix": {"generators": [inner]}}]}

@@ -253,6 +253,7 @@ def test_no_escape_of_a_kubeconfig_reaches_the_terminal(
 ) -> None:
     monkeypatch.setattr("platform_e2e.commands.explain.PATIENCE", 0)
     monkeypatch.setattr("platform_e2e.incident.capture.PATIENCE", 0)
+    monkeypatch.setattr("platform_e2e.kube.wait.LAST_LOOK", 0.1)
     path = tmp_path / "k"
     for name in ("cluster", "server"):
         odd = '"a\\e[2J\\a\\r"'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from textwrap import dedent
@@ -74,8 +75,9 @@ def load(
     return layer.load(root, rendering.renderer(build), besides=besides, material=material)
 
 
+@functools.cache
 def demo() -> Layer:
-    """Return the demo layer, rendered from the records."""
+    """Return the demo layer, rendered from the records; what is changed of it is a copy."""
     return load(DEMO, recorded.kustomize(DEMO, RECORDS))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -112,10 +113,12 @@ class Planted:
 
     Args:
         place: an empty directory.
+        made: where a sound repository is kept, of which others are copies: to make one takes four runs of Git.
     """
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, made: Path) -> None:
         self.place = place
+        self.made = made
         self.ran = place / "ran.txt"
         self.program = place / "program"
         place.mkdir(parents=True, exist_ok=True)
@@ -143,15 +146,20 @@ class Planted:
 
     def repository(self, place: Path) -> str:
         """Make a sound repository with a layer in `platform`, and return its commit."""
-        layer = place / "platform"
-        layer.mkdir(parents=True)
-        (layer / "a.yaml").write_text("kind: Pod\n")
-        (layer / "secret.yaml").write_text("kind: Secret\nstringData: {pin: hunter2hunter2}\n")
-        (layer / ".gitattributes").write_text("* filter=evil diff=evil merge=evil\n")
-        self.git(place, "init", "--quiet")
-        self.git(place, "add", "--all")
-        self.git(place, "commit", "--quiet", "--message", "First")
-        return self.git(place, "rev-parse", "HEAD").strip()
+        made = self.made
+        if not made.exists():
+            layer = made / "platform"
+            layer.mkdir(parents=True)
+            (layer / "a.yaml").write_text("kind: Pod\n")
+            (layer / "secret.yaml").write_text("kind: Secret\nstringData: {pin: hunter2hunter2}\n")
+            (layer / ".gitattributes").write_text("* filter=evil diff=evil merge=evil\n")
+            self.git(made, "init", "--quiet")
+            self.git(made, "add", "--all")
+            self.git(made, "commit", "--quiet", "--message", "First")
+        shutil.copytree(made, place, dirs_exist_ok=True)
+        # The copies are other files than those that the index knows: Git would read their content.
+        self.git(place, "update-index", "--refresh")
+        return (place / ".git" / "refs" / "heads" / "main").read_text().strip()
 
     def arm(self, git: Path) -> None:
         """Plant everything in a directory of Git."""

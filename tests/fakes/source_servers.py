@@ -115,7 +115,7 @@ def serving(root: Path) -> Iterator[Sources]:
     """Serve while the block lasts."""
     root.mkdir(parents=True, exist_ok=True)
     with Sources(root) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         yield server
         server.shutdown()

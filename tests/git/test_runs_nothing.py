@@ -30,10 +30,10 @@ from tests.support.box import Box
 
 
 @pytest.fixture
-def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Planted:
+def planted(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Planted:
     monkeypatch.setenv("PLATFORM_E2E_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HOME", str(tmp_path))
-    return Planted(tmp_path / "planted")
+    return Planted(tmp_path / "planted", tmp_path_factory.getbasetemp() / "sound-repository")
 
 
 def describe(directory: Path, artifacts: Path) -> Run:

@@ -170,7 +170,8 @@ def test_poll_grows_its_pauses_to_the_most() -> None:
     assert median(pauses[5:-1]) < 0.16, pauses
 
 
-def test_poll_takes_an_api_server_that_is_away_for_pending() -> None:
+def test_poll_takes_an_api_server_that_is_away_for_pending(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform_e2e.kube.wait.LAST_LOOK", 0.1)
     tries: list[Unavailable | Verdict] = [Unavailable("GET", 503, "Busy", "come later"), Met(1)]
 
     def look() -> Verdict:

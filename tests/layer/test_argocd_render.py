@@ -85,7 +85,7 @@ def test_each_object_has_its_own_result_in_order(layer: Path) -> None:
     ("name", "reason", "text"),
     [
         ("die", Reason.MEMORY, "the renderer ended with status 2"),
-        ("hang", Reason.TIME, "it takes more than 1 s"),
+        ("hang", Reason.TIME, "it takes more than 0.5 s"),
         ("flood", Reason.MEMORY, "it becomes more than 0 MiB"),
         ("lie", Reason.MEMORY, "the renderer answered what it was not asked"),
         ("garble", Reason.SHAPE, "what it becomes cannot be read"),
@@ -100,7 +100,7 @@ def test_exactly_the_guilty_object_has_no_result(
     monkeypatch.setattr(argocd_render, "MOST_VALUES", 2000)
     names = [f"app-{number}" for number in range(20)]
     names[4] = names[5] = names[17] = name
-    with begun(layer, seconds=1) as render:
+    with begun(layer, seconds=0.5) as render:
         found = render(named(*names))
         assert reasons(found) == [reason if each == name else None for each in names]
         assert all(each.problem is None or text in each.problem.text for each in found)
@@ -198,7 +198,7 @@ def test_nothing_is_left_when_the_block_fails(layer: Path) -> None:
 
 def test_a_slow_one_does_not_hold_what_is_done(layer: Path) -> None:
     start = time.monotonic()
-    with begun(layer, seconds=2) as render:
+    with begun(layer, seconds=1) as render:
         found = render(named(*(f"app-{number}" for number in range(10)), "hang"))
     assert reasons(found) == [None] * 10 + [Reason.TIME]
     assert time.monotonic() - start < 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import os
 import struct
 
@@ -16,14 +17,22 @@ from platform_e2e.layer.renderer import Reason
 from platform_e2e.paths import ROOT
 from tests.fakes.rendered import rendered
 
-KEY = rsa.generate_private_key(65537, 2048)
-PEM = KEY.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+
+@functools.cache
+def key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(65537, 2048)
+
+
+def pem() -> bytes:
+    return key().private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
 
 
 def seal(label: str) -> str:
     session = os.urandom(32)
     scheme = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), label.encode())
-    wrapped = KEY.public_key().encrypt(session, scheme)
+    wrapped = key().public_key().encrypt(session, scheme)
     sealed = struct.pack(">H", len(wrapped)) + wrapped + AESGCM(session).encrypt(bytes(12), b"value", None)
     return base64.b64encode(sealed).decode()
 
@@ -52,7 +61,7 @@ spec:
 @pytest.mark.parametrize("label", ["shop/db", "shop", ""])
 def test_a_sealed_secret_is_opened_by_its_key_in_each_scope(label: str) -> None:
     (each,) = rendered(sealed("db", seal(label)))
-    assert invented.opens(each.object, [PEM])
+    assert invented.opens(each.object, [pem()])
     assert not invented.opens(each.object, [])
 
 
@@ -64,14 +73,14 @@ def test_without_its_key_the_named_keys_get_invented_values() -> None:
 
 def test_where_the_key_opens_one_another_that_it_does_not_is_a_fault() -> None:
     objects = rendered(sealed("db", seal("shop/db")) + "---\n" + sealed("other", seal("shop/another")))
-    assert invented.find(objects, [PEM], attended=()) == ()
-    assert len(invented.find(objects[1:], [PEM], attended=())) == 1
+    assert invented.find(objects, [pem()], attended=()) == ()
+    assert len(invented.find(objects[1:], [pem()], attended=())) == 1
 
 
 @pytest.mark.parametrize("value", ["", "AA", "%", "AAEA"])
 def test_what_is_no_ciphertext_is_not_opened(value: str) -> None:
     (each,) = rendered(sealed("db", value))
-    assert not invented.opens(each.object, [PEM])
+    assert not invented.opens(each.object, [pem()])
 
 
 def test_the_stock_key_opens_the_stock_layer() -> None:
