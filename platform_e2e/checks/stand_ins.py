@@ -8,8 +8,8 @@ from platform_e2e.diagnosis.objects import at, name_of
 from platform_e2e.kube.objects import Object, key
 from platform_e2e.kube.read_api import ReadApi
 from platform_e2e.layer import Layer, NotJudged
+from platform_e2e.layer.not_judged import WITHOUT_STAND_IN
 from platform_e2e.layer.renderer import Reason
-from platform_e2e.layer.stand_ins import REMEDY
 from platform_e2e.toolbox.images import STAND_IN
 
 _NAMED = 3
@@ -33,7 +33,7 @@ def others(layer: Layer, view: ReadApi) -> tuple[int, NotJudged | None]:
     told = list(dict.fromkeys(f"{name_of(pod)} ({image})" for pod, image in unknown))
     more = f" and {len(told) - _NAMED} more" if len(told) > _NAMED else ""
     problem = f"stand-ins run that no file of the layer tells of: {', '.join(told[:_NAMED])}{more}"
-    return len(running), NotJudged(name_of(unknown[0][0]), Reason.STAND_IN, problem, REMEDY, "", None, ())
+    return len(running), NotJudged(name_of(unknown[0][0]), Reason.STAND_IN, problem, WITHOUT_STAND_IN, "", None, ())
 
 
 def replaced(pod: Object) -> Iterator[str]:

@@ -143,7 +143,7 @@ class LayerRollout:
 
     def __post_init__(self) -> None:
         """Find out once what makes what."""
-        self._makers = unjudged.makers(self.layer) if self.layer.aside else {}
+        self._makers = unjudged.makers(self.layer) if self.layer.waited_for_in_vain else {}
         self._secrets = InventedSecrets(self.layer.invented)
 
     def judge(self, state: tuple[list[Object], list[Object], list[Object], Any]) -> Verdict:
@@ -203,7 +203,7 @@ class LayerRollout:
         """Make what pods wait for and nothing of the layer can bring here."""
         if self.layer.invented:
             self._once("invented secrets", time.monotonic(), partial(self._secrets.provide, self.kube))
-        if self.layer.stand_ins.claims:
+        if self.layer.stand_ins.claims.directories:
             self._once("invented volumes", time.monotonic(), partial(invented_volumes.provide, self.kube))
 
     def _held_by_another(
@@ -215,7 +215,7 @@ class LayerRollout:
         if app is None:
             return self._held_with_its_parent("Application", application.namespace, application.name)
         # Before that, what is not judged may be healthy as soon as Argo CD is.
-        behind = unjudged.waits_for(app, self.layer.aside, self.sha) if foundations_ready else None
+        behind = unjudged.waits_for(app, self.layer.waited_for_in_vain, self.sha) if foundations_ready else None
         return Held(why, unjudged.cause(app, behind)) if behind else None
 
     def _held_with_its_parent(self, kind: str, namespace: str, name: str) -> Held | None:

@@ -33,13 +33,11 @@ def waits_for(app: Object, not_judged: Sequence[NotJudged], sha: str) -> NotJudg
     """
     if not not_judged:
         return None
-    known = {each.identity[1:]: each for each in not_judged if each.identity[0] == "application"}
     operation = argocd.operation(app)
     if operation.running:
         if not operates_on(app, sha) or not HELD.search(operation.message):
             return None
-        held = (each for (_, name), each in known.items() if _names(operation.message, name))
-        return next(held, None)
+        return next((each for each in not_judged if _names(operation.message, each)), None)
     if argocd.sync_status(app) != "Synced" or not at(app, sha):
         return None
     ill = [resource for resource in argocd.resources(app) if resource.health not in ("Healthy", "")]
@@ -49,8 +47,9 @@ def waits_for(app: Object, not_judged: Sequence[NotJudged], sha: str) -> NotJudg
     return below[0] if below and len(below) == len(ill) else None
 
 
-def _names(message: str, name: str) -> bool:
-    return re.search(rf"\bApplication/{re.escape(name)}(?![\w.-])", message) is not None
+def _names(message: str, unjudged: NotJudged) -> bool:
+    kind, _, name = unjudged.identity
+    return re.search(rf"\b{re.escape(kind)}/{re.escape(name)}(?![\w.-])", message, re.IGNORECASE) is not None
 
 
 def cause(app: Object, unjudged: NotJudged) -> Cause:

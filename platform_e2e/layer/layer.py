@@ -127,6 +127,11 @@ class Layer:
         return (*self.not_judged, *self.taking.aside)
 
     @property
+    def waited_for_in_vain(self) -> tuple[NotJudged, ...]:
+        """Return what is not judged and may never be healthy here: an Application that waits for nothing else is not judged either."""
+        return (*self.aside, *self.stand_ins.claims.devices)
+
+    @property
     def taken_out(self) -> Mapping[str, bytes | None]:
         """Return the files as they are without the foundations that were taken out of them, by path from the layer's directory."""
         return self.taking.changed

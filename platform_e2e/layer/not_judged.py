@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from platform_e2e.layer.renderer import Reason
+
+if TYPE_CHECKING:
+    from platform_e2e.layer.objects import Rendered
 
 IN_WORDS: Mapping[str, str] = {
     Reason.SHAPE: "a field of it, or of what it renders, has another form than its kind asks for",
@@ -106,3 +110,17 @@ class Accepted:
 def counted(found: Sequence[NotJudged]) -> str:
     """Return how many objects are not judged by reason, the most frequent first: `9 chart, 2 plugin`."""
     return ", ".join(f"{number} {reason}" for reason, number in Counter(each.reason for each in found).most_common())
+
+
+WITHOUT_STAND_IN = "use nodes that can fetch its images (--images registry), or accept it in platform-e2e.yaml"
+"""What makes known what stands behind a stand-in."""
+
+
+def behind_stand_in(rendered: Rendered, problem: str) -> NotJudged:
+    """Return an object of which a stand-in shows no more than a part.
+
+    Args:
+        rendered: the object.
+        problem: what is not proven of it.
+    """
+    return NotJudged(str(rendered), Reason.STAND_IN, problem, WITHOUT_STAND_IN, rendered.file, rendered.line, ())

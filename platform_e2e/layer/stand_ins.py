@@ -11,16 +11,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from platform_e2e.layer import selectors
+from platform_e2e.layer import claims, selectors
+from platform_e2e.layer.claims import Claims
 from platform_e2e.layer.left_out import LeftOut, excluded
-from platform_e2e.layer.not_judged import NotJudged
+from platform_e2e.layer.not_judged import NotJudged, behind_stand_in
 from platform_e2e.layer.objects import POD_SPECS, Rendered, described
-from platform_e2e.layer.renderer import Reason
 
 FOUNDATIONS = frozenset({"argoproj.io", "metallb.io", "monitoring.coreos.com", "bitnami.com"})
 """Groups of the kinds that foundations serve, whose controllers are real."""
-
-REMEDY = "use nodes that can fetch its images (--images registry), or accept it in platform-e2e.yaml"
 
 INGRESS = ("networking.k8s.io", "Ingress")
 
@@ -83,14 +81,14 @@ class StandIns:
         containers: those that stand-ins replace.
         left_out: objects that are not served, since a stand-in would have to serve them.
         unattended: group and kind of what only a controller would complete that is a stand-in: Argo CD must not wait for its health.
-        claims: whether something claims storage, which directories of the nodes then provide.
+        claims: what claims storage.
         unknown: what is not proven, by object.
     """
 
     containers: tuple[StandIn, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     unattended: tuple[tuple[str, str], ...] = ()
-    claims: bool = False
+    claims: Claims = field(default_factory=Claims)
     unknown: tuple[NotJudged, ...] = ()
 
     @property
@@ -198,16 +196,16 @@ def judge(rendered: Sequence[Rendered], choice: Choice) -> StandIns:
     containers = tuple(workloads.replaced())
     left_out = tuple(_with_their_kind(tuple(_left_out(rendered, workloads)), rendered))
     unattended = tuple(sorted(_unattended(rendered, workloads)))
-    claiming = _of_claims(rendered) if containers else []
+    claiming = claims.of(rendered) if containers else Claims()
     unknown = [
         *_of_workloads(containers),
-        *claiming,
+        *claiming.every,
         *(each.unknown for each in left_out),
         *_of_children(rendered, unattended),
         *_of_conversions(rendered, workloads),
         *_of_clients(rendered, workloads),
     ]
-    return StandIns(containers, left_out, unattended, bool(claiming), _by_object(unknown))
+    return StandIns(containers, left_out, unattended, claiming, _by_object(unknown))
 
 
 def _by_object(unknown: Iterable[NotJudged]) -> tuple[NotJudged, ...]:
@@ -219,10 +217,6 @@ def _by_object(unknown: Iterable[NotJudged]) -> tuple[NotJudged, ...]:
     return tuple(found.values())
 
 
-def _unknown(rendered: Rendered, problem: str) -> NotJudged:
-    return NotJudged(str(rendered), Reason.STAND_IN, problem, REMEDY, rendered.file, rendered.line, ())
-
-
 def _of_workloads(containers: Sequence[StandIn]) -> Iterator[NotJudged]:
     by_workload: dict[str, list[StandIn]] = {}
     for each in containers:
@@ -230,7 +224,7 @@ def _of_workloads(containers: Sequence[StandIn]) -> Iterator[NotJudged]:
     for several in by_workload.values():
         images = ", ".join(dict.fromkeys(each.image for each in several))
         number = "1 container runs a stand-in" if len(several) == 1 else f"{len(several)} containers run stand-ins"
-        yield _unknown(several[0].workload, f"{number}: nothing is proven of {images}")
+        yield behind_stand_in(several[0].workload, f"{number}: nothing is proven of {images}")
 
 
 def _left_out(rendered: Iterable[Rendered], workloads: _Workloads) -> Iterator[LeftOut]:
@@ -244,7 +238,7 @@ def _left_out(rendered: Iterable[Rendered], workloads: _Workloads) -> Iterator[L
                     f"left out of what is served: a stand-in would answer for it behind {described('Service', name, namespace)}, "
                     f"so that nothing is known of {_SERVED[each.kind]}"
                 )
-                yield LeftOut(each, _unknown(each, problem))
+                yield LeftOut(each, behind_stand_in(each, problem))
                 break
 
 
@@ -256,7 +250,7 @@ def _with_their_kind(found: Sequence[LeftOut], rendered: Iterable[Rendered]) -> 
         if (each.identity[0], each.kind) in kinds and each.identity not in known:
             yield LeftOut(
                 each,
-                _unknown(
+                behind_stand_in(
                     each, f"left out of what is served: one {each.kind} had to be, and Argo CD leaves out all of a kind"
                 ),
             )
@@ -269,7 +263,7 @@ def _of_conversions(rendered: Iterable[Rendered], workloads: _Workloads) -> Iter
         webhook = conversion.get("webhook") if isinstance(conversion, Mapping) else None
         client = webhook.get("clientConfig") if isinstance(webhook, Mapping) else None
         if any(workloads.behind(name, namespace) for name, namespace in services_asked({"spec": client})):
-            yield _unknown(
+            yield behind_stand_in(
                 each,
                 "a stand-in would convert between its versions: an object of another than the stored one is refused",
             )
@@ -317,20 +311,10 @@ def _unattended(rendered: Sequence[Rendered], workloads: _Workloads) -> Iterator
             yield kind
 
 
-def _of_claims(rendered: Iterable[Rendered]) -> list[NotJudged]:
-    """Return what claims storage: the nodes have none, and whatever of the layer would provide it is a stand-in."""
-    claiming = (
-        each
-        for each in rendered
-        if each.api == "v1/PersistentVolumeClaim" or _list(each.spec.get("volumeClaimTemplates"))
-    )
-    return [_unknown(each, "a directory of the node is its volume: storage is not judged") for each in claiming]
-
-
 def _of_children(rendered: Iterable[Rendered], unattended: Sequence[tuple[str, str]]) -> Iterator[NotJudged]:
     for each in rendered:
         if (each.identity[0], each.kind) in unattended:
-            yield _unknown(each, "no real controller runs that would make anything of it: it was only applied")
+            yield behind_stand_in(each, "no real controller runs that would make anything of it: it was only applied")
 
 
 def _of_clients(rendered: Sequence[Rendered], workloads: _Workloads) -> Iterator[NotJudged]:
@@ -338,9 +322,11 @@ def _of_clients(rendered: Sequence[Rendered], workloads: _Workloads) -> Iterator
     for each in rendered:
         if each.api == "v1/Service" and each.spec.get("type") == "LoadBalancer":
             if workloads.selected(each.spec.get("selector"), each.namespace):
-                yield _unknown(each, "a stand-in answers at its address: the answers of the real program are not known")
+                yield behind_stand_in(
+                    each, "a stand-in answers at its address: the answers of the real program are not known"
+                )
         elif each.kind in {"ServiceMonitor", "PodMonitor"} and _scrapes_stand_ins(each, rendered, workloads):
-            yield _unknown(
+            yield behind_stand_in(
                 each, "its targets are stand-ins: that they are up is judged, the series of the real ones are not known"
             )
 

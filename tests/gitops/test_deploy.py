@@ -232,7 +232,13 @@ def test_the_projects_of_applications_in_other_namespaces_are_argo_cds_own(kube:
     kube.put(APPPROJECT, project(2))
     one: Any = SimpleNamespace(namespace="team", name="one", generated_by="", objects=())
     elsewhere: Any = SimpleNamespace(
-        applications=(one,), applicationsets=(), aside=(), not_judged=(), invented=(), stand_ins=StandIns()
+        applications=(one,),
+        applicationsets=(),
+        aside=(),
+        waited_for_in_vain=(),
+        not_judged=(),
+        invented=(),
+        stand_ins=StandIns(),
     )
     with pytest.raises(Timeout, match="one: it was compared at 10:00:05, not since its project p was changed"):
         deploy.wait_converged(kube, elsewhere, SHA, timeline=timeline, timeout=0.1, projects={"p": 1})

@@ -207,6 +207,14 @@ def test_what_waits_for_something_else_is_waited_for(app: dict[str, Any]) -> Non
     assert waits_for(syncing(HELD), (), SHA) is None
 
 
+def test_a_sync_that_waits_for_a_block_device_is_not_waited_for() -> None:
+    claim = replace(CERTS, object="persistentvolumeclaim/drive -n shop", reason="stand-in")
+    assert waits_for(syncing("waiting for healthy state of /PersistentVolumeClaim/drive"), (claim,), SHA) is claim
+    assert waits_for(syncing("waiting for healthy state of /PersistentVolumeClaim/drive-2"), (claim,), SHA) is None
+    below = {"version": "v1", "kind": "PersistentVolumeClaim", "namespace": "shop", "name": "drive"}
+    assert waits_for(unhealthy({**below, "health": {"status": "Progressing"}}), (claim,), SHA) is claim
+
+
 def test_before_the_foundations_are_ready_nothing_is_given_up(layer: Layer, timeline: Timeline) -> None:
     ready = threading.Event()
     kube = Cluster(syncing(HELD))

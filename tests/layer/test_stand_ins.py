@@ -247,8 +247,42 @@ spec: {{selector: {{matchLabels: {{app: other}}}}}}
 def test_storage_is_claimed_of_no_real_provider() -> None:
     text = WEB.replace("Deployment", "StatefulSet") + "  volumeClaimTemplates: [{metadata: {name: data}}]\n"
     found = stand_ins.judge(rendered(text), CHOICE)
-    assert found.claims
+    assert [each.object for each in found.claims.directories] == ["statefulset/web -n shop"]
     assert problems(text)["statefulset/web -n shop"].endswith("storage is not judged")
+
+
+DEVICES = """
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: drive, namespace: shop}
+spec: {volumeMode: Block}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: drive, namespace: other}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: other, namespace: other}
+spec: {template: {spec: {volumes: [{persistentVolumeClaim: {claimName: drive}}]}}}
+---
+"""
+
+
+def test_what_needs_a_block_device_does_not_become_ready() -> None:
+    text = DEVICES + WEB + "      volumes: [{name: a, emptyDir: {}}, {persistentVolumeClaim: {claimName: drive}}]\n"
+    claims = stand_ins.judge(rendered(text), CHOICE).claims
+    assert [each.object for each in claims.directories] == ["persistentvolumeclaim/drive -n other"]
+    assert {each.object: each.problem.partition(":")[0] for each in claims.devices} == {
+        "persistentvolumeclaim/drive -n shop": "it claims a block device, and the nodes have none to give",
+        "deployment/web -n shop": (
+            "it needs the block device that persistentvolumeclaim/drive claims, and the nodes have none to give"
+        ),
+    }
+    device = "  volumeClaimTemplates: [{metadata: {name: data}, spec: {volumeMode: Block}}]\n"
+    found = stand_ins.judge(rendered(WEB.replace("Deployment", "StatefulSet") + device), CHOICE)
+    assert [each.object for each in found.claims.devices] == ["statefulset/web -n shop"]
+    assert not found.claims.directories
 
 
 @pytest.mark.parametrize(
