@@ -90,6 +90,7 @@ CAUSES: dict[str, CauseProperties] = {
     "application-missing-crd": CauseProperties(_APPLICATIONS, RETRIED),
     "application-api-not-served": CauseProperties(_APPLICATIONS, STUCK),
     "application-webhook": CauseProperties(_APPLICATIONS, RETRIED),
+    "admission-refuses": CauseProperties(_APPLICATIONS, STUCK),
     "application-sync-failed": CauseProperties(_APPLICATIONS, STUCK),
     "application-retrying": CauseProperties(_APPLICATIONS, RETRIED),
     "application-wave-held": CauseProperties(_APPLICATIONS, HELD),

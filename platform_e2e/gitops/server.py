@@ -30,6 +30,9 @@ CHARTS_URL = f"http://{HOST}:{CHARTS_PORT}/"
 
 LABELS = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/managed-by": "platform-e2e"}
 
+ANNOTATIONS = {"platform-e2e/serves": "the layer"}
+"""Policies of a layer may ask for a key of the annotations without asking whether there are any, and without this server there is no layer."""
+
 _USER = 999
 """The user of Argo CD's image (its Dockerfile); any user but root would do."""
 
@@ -91,30 +94,38 @@ def manifests(image: str, *, charts: bool = False) -> list[dict[str, Any]]:
         image: any image with sh and git; every node has Argo CD's already.
         charts: whether charts are served, too; that needs Argo CD's image.
     """
+    metadata = {"name": NAME, "namespace": NAMESPACE, "labels": LABELS, "annotations": ANNOTATIONS}
     ports = [{"name": "git", "port": PORT, "targetPort": "git"}]
     ports += [{"name": "charts", "port": CHARTS_PORT, "targetPort": "charts"}] if charts else []
     return [
         {
             "apiVersion": "v1",
             "kind": "Namespace",
-            "metadata": {"name": NAMESPACE, "labels": {**LABELS, "pod-security.kubernetes.io/enforce": "restricted"}},
+            "metadata": {
+                "name": NAMESPACE,
+                "labels": {**LABELS, "pod-security.kubernetes.io/enforce": "restricted"},
+                "annotations": ANNOTATIONS,
+            },
         },
         {
             "apiVersion": "v1",
             "kind": "Service",
-            "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": LABELS},
+            "metadata": metadata,
             "spec": {"selector": LABELS, "ports": ports},
         },
         {
             "apiVersion": "apps/v1",
             "kind": "Deployment",
-            "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": LABELS},
+            "metadata": metadata,
             "spec": {
                 "replicas": 1,
                 # Two pods would be two repositories.
                 "strategy": {"type": "Recreate"},
                 "selector": {"matchLabels": LABELS},
-                "template": {"metadata": {"labels": LABELS}, "spec": _pod(image, charts=charts)},
+                "template": {
+                    "metadata": {"labels": LABELS, "annotations": ANNOTATIONS},
+                    "spec": _pod(image, charts=charts),
+                },
             },
         },
     ]

@@ -35,6 +35,12 @@ def operation(phase: str, message: str, **more: Any) -> dict[str, Any]:
     ("status", "cause", "said"),
     [
         (condition("InvalidSpecError", "application destination is not permitted in project 'chat'"), "application-not-permitted", "AppProject chat"),
+        (
+            condition("SyncError", "one or more objects failed to apply, reason: services \"a\" is forbidden: ValidatingAdmissionPolicy 'owner' "
+            "with binding 'all' denied request: it must have an owner"),
+            "admission-refuses",
+            "validatingadmissionpolicy/owner refuses an object of application/chat-dev -n argocd: it says: it must have an owner",
+        ),
         (condition("SyncError", f"Failed last sync attempt: {WEBHOOK}"), "application-webhook", "ipaddresspoolvalidationwebhook.metallb.io"),
         (operation("Running", f"one or more objects failed to apply, reason: {WEBHOOK}"), "application-webhook", "does not answer"),
         (condition("ComparisonError", 'no matches for kind "ServiceMonitor" in version "monitoring.coreos.com/v1"'), "application-missing-crd", "ServiceMonitor"),

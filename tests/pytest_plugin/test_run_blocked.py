@@ -171,3 +171,34 @@ def test_another_fault_beside_what_waits_is_told(box: Box) -> None:
     assert status == 1, out
     assert outcomes(box)["test_policy"] == "failed"
     assert "[application-not-pruning]" in out
+
+
+REFUSED = """
+from platform_e2e.kube.errors import Forbidden
+
+def refused(why):
+    said = f"services is forbidden: ValidatingAdmissionPolicy 'owner' with binding 'all' denied request: {why}"
+    return Forbidden("POST Service probe -n platform-e2e-probe", 422, "Invalid", said)
+
+@pytest.mark.promise("loadbalancer")
+@pytest.mark.parametrize("number", [1, 2])
+def test_probe(cluster, number):
+    raise refused("SAYS")
+"""
+
+
+def test_a_rule_that_refuses_what_the_harness_needs_leaves_its_tests_unknown(box: Box) -> None:
+    box.tests(REFUSED.replace("SAYS", "it must have an owner"))
+    status, out = box.run()
+    assert status == 5, out
+    assert "2 unknown" in out
+    assert "not judged: it stands on validatingadmissionpolicy/owner, which is not judged (admission)" in out
+
+
+def test_a_rule_that_fails_is_told_once_and_blocks_the_others(box: Box) -> None:
+    box.tests(REFUSED.replace("SAYS", "expression 'a' resulted in error: no such key: annotations"))
+    status, out = box.run()
+    assert status == 1, out
+    assert "1 failed" in out
+    assert "1 blocked" in out
+    assert "[admission-refuses]" in out

@@ -131,6 +131,7 @@ def load(directory: Path, *_args: Any, **_options: Any) -> Any:
         begins=(),
         rendered_by=(),
         rendered=rendered,
+        located=lambda cause: cause,
         of_kind=lambda kind: tuple(one for one in rendered if kind in (one.kind, one.api)),
         fingerprint=lambda: digest.tree(directory),
         contents=contents,

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from platform_e2e.diagnosis import admission
 from platform_e2e.diagnosis.explain.unserved_kinds import unserved
 from platform_e2e.diagnosis.objects import at, condition, listed, name_of
 from platform_e2e.diagnosis.registry import explains
@@ -121,6 +122,16 @@ def not_compared(application: Object, view: ReadApi) -> Cause | None:
         if any(wanted)
         else "give the controller a replica (controller.replicas of the chart)",
     )
+
+
+@explains(APPLICATION_KIND)
+def refused(application: Object, _view: ReadApi) -> Cause | None:
+    """An admission rule refuses an object."""
+    told = next((told for message in messages_of(application) if (told := admission.refusal(message))), None)
+    if told is None:
+        return None
+    sentence = f"{told.rule} refuses an object of {name_of(application)}: {told.sentence}"
+    return Cause(admission.REFUSED, sentence, told.remedy, about=told.rule)
 
 
 @explains(APPLICATION_KIND)
