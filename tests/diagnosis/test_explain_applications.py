@@ -228,6 +228,23 @@ def test_a_wave_that_waits_for_another_application_has_that_ones_cause() -> None
     assert explain(root, RecordedView()).id == "application-wave-held"  # type: ignore[union-attr]
 
 
+def test_a_wave_that_waits_for_a_crd_which_is_established_waits_for_argo_cd() -> None:
+    name = "certificates.cert-manager.io"
+    held = operation(
+        "Running",
+        f"waiting for healthy state of apiextensions.k8s.io/CustomResourceDefinition/{name} and 5 more resources",
+    )
+
+    def cause(established: str) -> str | None:
+        status = {"conditions": [{"type": "Established", "status": established}]}
+        crd = made("apiextensions.k8s.io/v1/CustomResourceDefinition", name, status=status)
+        found = explain(application(**held), RecordedView(crd))
+        return found.id if found else None
+
+    assert cause("True") is None
+    assert cause("False") == "application-wave-held"
+
+
 def test_a_root_whose_only_fault_is_an_application_of_it_has_that_ones_cause() -> None:
     entry = {"group": "argoproj.io", "version": "v1alpha1", "kind": "Application", "namespace": "argocd"}
     # The root is among its own objects, as where a team lets it manage itself.

@@ -13,7 +13,7 @@ from typing import Any
 
 from platform_e2e.diagnosis.explain import hooks, sync_windows
 from platform_e2e.diagnosis.explain.applications import APPLICATION_KIND, conditions_of, messages_of, operation_of_now
-from platform_e2e.diagnosis.objects import at, listed, name_of
+from platform_e2e.diagnosis.objects import at, condition, listed, name_of
 from platform_e2e.diagnosis.registry import explain, explains
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd
@@ -35,6 +35,10 @@ WITH_HEALTH = (
 
 WAVE = re.compile(r"waiting for healthy state of (?P<objects>.+)")
 """What an operation that runs waits for (gitops-engine, pkg/sync/sync_context.go)."""
+
+CRD = "apiextensions.k8s.io/v1/CustomResourceDefinition"
+
+_CRD = re.compile(r"apiextensions\.k8s\.io/CustomResourceDefinition/(?P<name>[\w.-]+)")
 
 RETRY = re.compile(r"Retrying attempt #(?P<number>\d+)")
 """controller/appcontroller.go, processRequestedAppOperation."""
@@ -68,6 +72,13 @@ def _cause_of_held(application: Object, objects: str, view: ReadApi) -> Cause | 
             if cause is not None:
                 return cause
     return None
+
+
+def _established(objects: str, view: ReadApi) -> bool:
+    """Tell whether what a wave waits for is a CRD that the API server has established already."""
+    found = _CRD.match(objects)
+    crd = view.get(CRD, found["name"]) if found else None
+    return crd is not None and condition(crd, "Established").get("status") == "True"
 
 
 def _through(found: Object, view: ReadApi) -> Cause | None:
@@ -149,6 +160,9 @@ def waits_for_object(application: Object, view: ReadApi) -> Cause | None:
         if cause is not None:
             return cause
     held = WAVE.search(str(operation_of_now(application).get("message", "")))
+    if held and _established(held["objects"], view):
+        # Argo CD is behind: it reads all kinds anew for each CRD, so that a layer with dozens of them takes it minutes.
+        return None
     if held:
         return _cause_of_held(application, held["objects"], view) or Cause(
             "application-wave-held",
