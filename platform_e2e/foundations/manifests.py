@@ -56,14 +56,14 @@ def _loaded(document: str) -> tuple[Any, ...]:
 
 
 def read(path: Path) -> Object:
-    """Return the single object of a file.
+    """Return the single object of a file; an empty one where it has none, as a file of values may.
 
     Raises:
         YAMLError: it is not YAML, or a map has a key twice.
         OSError: it cannot be read.
     """
     text = path.read_text(encoding="utf-8")
-    loaded: Object = json.loads(text) if path.suffix == ".json" else parse(text)[0]
+    loaded: Object = json.loads(text) if path.suffix == ".json" else next(iter(parse(text)), {})
     return loaded
 
 

@@ -18,6 +18,12 @@ def test_documents_with_comments_only_are_none() -> None:
     assert manifests.parse("---\n# nothing\n---\na: 1\n---\n") == [{"a": 1}]
 
 
+@pytest.mark.parametrize("text", ["{}\n", "", "# nothing\n"])
+def test_a_file_without_values_has_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "values.yaml").write_text(text)
+    assert manifests.read(tmp_path / "values.yaml") == {}
+
+
 def test_a_key_that_stands_twice_is_refused() -> None:
     with pytest.raises(DuplicateKeyError):
         manifests.parse("speaker: {}\nspeaker: {}\n")
