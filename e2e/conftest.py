@@ -22,6 +22,7 @@ from platform_e2e.testing.checks import (
     loadbalancer,
     monitoring,
     mutations,
+    rules,
     unsynced,
     waves,
 )
@@ -88,6 +89,10 @@ def _metrics_ports(layer: Layer) -> Cases:
     return ((f"{_place(port.service)}-{port.port}", port) for port in layer.metrics_services() if not port.exempt)
 
 
+def _rules(layer: Layer) -> Cases:
+    return ((rule.id, rule) for rule in rules.of_layer(layer))
+
+
 def _applications(layer: Layer) -> Cases:
     return ((app.name, app) for app in layer.applications)
 
@@ -123,6 +128,7 @@ CASES: dict[str, Callable[[Layer], Cases]] = {
     "load_balancer": _load_balancers,
     "monitor": _monitors,
     "metrics_port": _metrics_ports,
+    "rule": _rules,
     "application": _applications,
     "applicationset": _applicationsets,
     "environment": _environments,

@@ -22,6 +22,7 @@ class Promise(StrEnum):
 
     LOADBALANCER = "loadbalancer"
     MONITORING = "monitoring"
+    RULES = "rules"
     SELFHEAL = "selfheal"
     APPLICATIONS = "applications"
     ENVIRONMENTS = "environments"

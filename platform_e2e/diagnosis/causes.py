@@ -63,6 +63,7 @@ OBJECT_MISSING = "object-missing"
 
 _APPLICATIONS, _ENVIRONMENTS = Promise.APPLICATIONS, Promise.ENVIRONMENTS
 _LOADBALANCER, _MONITORING, _SELFHEAL = Promise.LOADBALANCER, Promise.MONITORING, Promise.SELFHEAL
+_RULES = Promise.RULES
 _NOT_READY, _WRITTEN = Symptom.WORKLOAD_NOT_READY, Symptom.CONFIGURATION
 
 CAUSES: dict[str, CauseProperties] = {
@@ -163,6 +164,24 @@ CAUSES: dict[str, CauseProperties] = {
     "monitor-samples-dropped": CauseProperties(_MONITORING, SCRAPES),
     "monitor-series-missing": CauseProperties(_MONITORING, SCRAPES),
     "scrape-error": CauseProperties(_MONITORING, SCRAPES),
+    "rule-unselected": CauseProperties(_RULES, OBJECTS, symptom=_WRITTEN),
+    "rule-namespace-unselected": CauseProperties(_RULES, OBJECTS, symptom=_WRITTEN),
+    "rule-rejected": CauseProperties(_RULES, OBJECTS, symptom=_WRITTEN),
+    "rule-not-loaded": CauseProperties(_RULES),
+    "rule-failing": CauseProperties(_RULES, SCRAPES),
+    "rule-not-evaluated": CauseProperties(_RULES),
+    "rule-metric-missing": CauseProperties(_RULES, SCRAPES),
+    "rule-label-missing": CauseProperties(_RULES, SCRAPES),
+    "rule-value-missing": CauseProperties(_RULES, SCRAPES),
+    "rule-selector-unmatched": CauseProperties(_RULES, SCRAPES),
+    "rule-window-short": CauseProperties(_RULES, OBJECTS),
+    "rule-rate-of-gauge": CauseProperties(_RULES, OBJECTS),
+    "rule-delta-of-counter": CauseProperties(_RULES, OBJECTS),
+    "rule-join-unmatched": CauseProperties(_RULES, SCRAPES),
+    "rule-template-label": CauseProperties(_RULES, OBJECTS),
+    "rule-recorded-twice": CauseProperties(_RULES, GIT),
+    "alert-firing": CauseProperties(_RULES, STUCK),
+    "alerting-without-watchdog": CauseProperties(_RULES, GIT),
     "service-without-monitor": CauseProperties(_MONITORING, GIT),
     "release-without-monitor": CauseProperties(_MONITORING, OBJECTS),
     "drift-not-healed": CauseProperties(_SELFHEAL),

@@ -28,6 +28,7 @@ IN_WORDS: Mapping[str, str] = {
     Reason.ADDRESS: "a controller that is not here gives its address",
     Reason.FOUNDATION: "it is left out together with the foundation that it has among other objects",
     Reason.MONITOR: "what it tells to scrape is not compared with what is scraped",
+    Reason.SERIES: "a rule of it reads what has not been seen, and may come with a fault",
     Reason.ADMISSION: "it refuses an object of the harness, so that what that was for is not known",
     Reason.STAND_IN: "a stand-in runs in the place of the program that could prove it",
     Reason.SECRET: "its values cannot be had here, and were invented",

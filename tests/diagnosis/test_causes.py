@@ -102,6 +102,7 @@ def test_what_a_cause_is_seen_from_decides_what_it_hides() -> None:
         "loadbalancer-pool-unknown", "loadbalancer-refused", "loadbalancer-wrong-address", "loadbalancer-wrong-pool",
         "monitor-namespace-unselected", "monitor-pod-unmatched", "monitor-port-name", "monitor-rejected",
         "monitor-service-unmatched", "monitor-target-port", "monitor-unselected",
+        "rule-namespace-unselected", "rule-rejected", "rule-unselected",
     }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ The API is that of Prometheus 3 (docs/querying/api.md): /api/v1/targets, /api/v1
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,6 +33,7 @@ class ScrapeTarget:
         health: `up`, `down` or `unknown`.
         error: of the last scrape, empty where it succeeded.
         last_scrape: when it began, by Prometheus' clock.
+        interval: seconds between two scrapes.
     """
 
     pool: str
@@ -40,6 +42,7 @@ class ScrapeTarget:
     health: str
     error: str
     last_scrape: datetime
+    interval: float = 0.0
 
     @property
     def index(self) -> int:
@@ -50,6 +53,33 @@ class ScrapeTarget:
     def identity(self) -> frozenset[tuple[str, str]]:
         """Return its labels as what a series of it is recognised by."""
         return frozenset(self.labels.items())
+
+
+@dataclass(frozen=True)
+class LoadedRule:
+    """One rule as Prometheus evaluates it.
+
+    Attributes:
+        file: that the operator has made of its PrometheusRule: NAMESPACE-NAME-UID.yaml.
+        group: name of its group.
+        name: of the alert, or of the series that it records.
+        query: its expression.
+        health: `ok`, `err` or `unknown`.
+        error: of the last evaluation, empty where it succeeded.
+        evaluated: when that was; None where it has not been.
+        interval: seconds between two evaluations.
+        state: of an alert `inactive`, `pending` or `firing`; empty for a recorded series.
+    """
+
+    file: str
+    group: str
+    name: str
+    query: str
+    health: str
+    error: str
+    evaluated: datetime | None
+    interval: float = 0.0
+    state: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,6 +137,7 @@ class Prometheus:
                 health=entry["health"],
                 error=entry.get("lastError") or "",
                 last_scrape=moment(entry["lastScrape"]),
+                interval=seconds(entry.get("scrapeInterval") or ""),
             )
             for entry in data["activeTargets"]
         ]
@@ -125,6 +156,51 @@ class Prometheus:
             for entry in data["result"]
         ]
 
+    def rules(self) -> list[LoadedRule]:
+        """Return every rule that it evaluates."""
+        return [
+            LoadedRule(
+                file=group["file"].rpartition("/")[2],
+                group=group["name"],
+                name=rule["name"],
+                query=rule["query"],
+                health=rule["health"],
+                error=rule.get("lastError") or "",
+                evaluated=_past(rule.get("lastEvaluation")),
+                interval=float(group.get("interval") or 0.0),
+                state=rule.get("state") or "",
+            )
+            for group in self._data("/api/v1/rules")["groups"]
+            for rule in group["rules"]
+        ]
+
+    def names(self) -> list[str]:
+        """Return the names of all metrics that it has."""
+        return list(self._data("/api/v1/label/__name__/values"))
+
+    def labels(self, selector: str) -> set[str]:
+        """Return the names of the labels of the series that a selector chooses now, of the first hundred."""
+        return {name for sample in self.query(f"topk(100, {selector})") for name in sample.labels}
+
+    def values(self, label: str, selector: str) -> list[str]:
+        """Return the values of a label.
+
+        Args:
+            label: its name.
+            selector: of the series that count.
+        """
+        samples = self.query(f"count by ({label}) ({selector})")
+        return sorted({sample.labels[label] for sample in samples if sample.labels.get(label)})
+
+    def type_of(self, metric: str) -> str:
+        """Return the type that targets tell of a metric, such as `counter`; empty where they tell none."""
+        base = re.sub(r"_(?:bucket|sum|count)$", "", metric)
+        for name in (metric, base):
+            found = self._data("/api/v1/metadata", metric=name).get(name) if name else None
+            if found:
+                return str(found[0]["type"])
+        return ""
+
     def now(self) -> datetime:
         """Return the time by Prometheus' own clock, the one that it stamps scrapes with."""
         return datetime.fromtimestamp(self.query("time()")[0].value, UTC)
@@ -135,6 +211,17 @@ class Prometheus:
         prefix = "- job_name:"
         lines = (line.strip() for line in text.splitlines())
         return {line.removeprefix(prefix).strip().strip("'\"") for line in lines if line.startswith(prefix)}
+
+
+def seconds(text: str) -> float:
+    """Return the seconds of a duration as Prometheus writes it, such as `1m30s`; 0 for an empty one."""
+    units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0, "y": 365 * 86400.0}
+    return sum(float(number) * units[unit] for number, unit in re.findall(r"(\d+)(ms|[smhdwy])", text))
+
+
+def _past(text: str | None) -> datetime | None:
+    """Return a moment; None for Go's zero time, which says that there was none."""
+    return None if not text or text.startswith("0001-") else moment(text)
 
 
 def moment(text: str) -> datetime:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from platform_e2e.checks.monitoring.prometheus import Prometheus, Sample, ScrapeTarget
+from platform_e2e.checks.monitoring.prometheus import LoadedRule, Prometheus, Sample, ScrapeTarget
 from platform_e2e.diagnosis.objects import condition, labels_of
 from platform_e2e.kube.objects import Object, key
 
@@ -115,6 +115,24 @@ class Together(Prometheus):
             for shards in self._replicas
         ]
         return [min((each[name] for each in seen), key=lambda sample: sample.value) for name in _in_all(seen)]
+
+    def rules(self) -> list[LoadedRule]:
+        """Return every rule that all of them evaluate, as the worst sees it."""
+        seen = [
+            {(rule.file, rule.group, rule.name, rule.query): rule for rule in shard.rules()}
+            for shards in self._replicas
+            for shard in shards
+        ]
+        return [min((each[name] for each in seen), key=lambda rule: rule.health == "ok") for name in _in_all(seen)]
+
+    def names(self) -> list[str]:
+        """Return the names of all metrics that one of them has."""
+        return sorted({name for shards in self._replicas for shard in shards for name in shard.names()})
+
+    def type_of(self, metric: str) -> str:
+        """Return the type that a target of one of them tells."""
+        told = (shard.type_of(metric) for shards in self._replicas for shard in shards)
+        return next(filter(None, told), "")
 
     def scrape_jobs(self) -> set[str]:
         """Return the names of the jobs that all of them have loaded."""

@@ -126,9 +126,9 @@ def not_compared(application: Object, view: ReadApi) -> Cause | None:
 
 @explains(APPLICATION_KIND)
 def refused(application: Object, _view: ReadApi) -> Cause | None:
-    """An admission rule refuses an object."""
+    """A policy of the API server refuses an object; what a webhook says stands in the message of the sync that it fails."""
     told = next((told for message in messages_of(application) if (told := admission.refusal(message))), None)
-    if told is None:
+    if told is None or not told.rule.startswith("validatingadmissionpolicy/"):
         return None
     sentence = f"{told.rule} refuses an object of {name_of(application)}: {told.sentence}"
     return Cause(admission.REFUSED, sentence, told.remedy, about=told.rule)

@@ -15,6 +15,7 @@ from platform_e2e.diagnosis.explain.metallb_l2 import SPEAKER, no_speaker
 from platform_e2e.diagnosis.explain.monitors import (
     MONITOR_KINDS,
     PROMETHEUS_KIND,
+    RULE_KIND,
     Entry,
     chooses,
     entries,
@@ -69,7 +70,12 @@ UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 8
 """A duration as Prometheus writes it, `1m30s` (prometheus/common, model.ParseDuration)."""
 
 
-@explains(*MONITOR_KINDS)
+def _id(monitor: Object, what: str) -> str:
+    """Return the cause of what holds for monitors and for rules."""
+    return f"{'rule' if monitor['kind'] == 'PrometheusRule' else 'monitor'}-{what}"
+
+
+@explains(*MONITOR_KINDS, RULE_KIND)
 def unselected(monitor: Object, view: ReadApi) -> Cause | None:
     """No Prometheus takes the monitor, for its labels."""
     everyone = view.list(PROMETHEUS_KIND)
@@ -77,7 +83,7 @@ def unselected(monitor: Object, view: ReadApi) -> Cause | None:
         return None
     if not everyone:
         return Cause(
-            "monitor-unselected",
+            _id(monitor, "unselected"),
             f"there is no Prometheus that could take {name_of(monitor)}",
             "look at the release kube-prometheus-stack",
         )
@@ -98,10 +104,10 @@ def unselected(monitor: Object, view: ReadApi) -> Cause | None:
     wanted: Mapping[str, Any] = next((selector for _, selector in selectors if selector is not None), {})
     differing = unmet(wanted, labels_of(monitor))
     label = differing[1:] if differing[:1] == ("matchLabels",) else ()
-    return Cause("monitor-unselected", sentence, remedy, field=("metadata", "labels", *label))
+    return Cause(_id(monitor, "unselected"), sentence, remedy, field=("metadata", "labels", *label))
 
 
-@explains(*MONITOR_KINDS)
+@explains(*MONITOR_KINDS, RULE_KIND)
 def namespace_unselected(monitor: Object, view: ReadApi) -> Cause | None:
     """No Prometheus looks into its namespace."""
     if selected_by(monitor, view):
@@ -116,7 +122,7 @@ def namespace_unselected(monitor: Object, view: ReadApi) -> Cause | None:
         if takes_labels(p, monitor)
     )
     return Cause(
-        "monitor-namespace-unselected",
+        _id(monitor, "namespace-unselected"),
         f"no Prometheus looks into namespace {namespace} for {name_of(monitor)}: {looking}",
         f"widen {field} in the values of Prometheus' release, or label the namespace as it asks",
     )
@@ -136,7 +142,7 @@ def without_endpoints(monitor: Object, _view: ReadApi) -> Cause | None:
     )
 
 
-@explains(*MONITOR_KINDS)
+@explains(*MONITOR_KINDS, RULE_KIND)
 def rejected(monitor: Object, view: ReadApi) -> Cause | None:
     """The operator finds it invalid and leaves it out of what Prometheus is given."""
     namespace, name = key(monitor)
@@ -145,7 +151,7 @@ def rejected(monitor: Object, view: ReadApi) -> Cause | None:
     if not told or _there_now(told[-1], namespace, view):
         return None
     return Cause(
-        "monitor-rejected",
+        _id(monitor, "rejected"),
         f"the Prometheus operator leaves out {name_of(monitor)}: {told[-1].partition('invalid configuration: ')[2] or told[-1]}",
         f"{_missing_remedy(told[-1], namespace)}; Prometheus goes on without this {monitor['kind']}",
         field=keys_to({"spec": monitor.get("spec")}, missing["name"]) if (missing := MISSING.search(told[-1])) else (),

@@ -18,6 +18,7 @@ from platform_e2e.kube.read_api import ReadApi
 MONITOR_KIND = "monitoring.coreos.com/v1/ServiceMonitor"
 POD_MONITOR_KIND = "monitoring.coreos.com/v1/PodMonitor"
 MONITOR_KINDS = (MONITOR_KIND, POD_MONITOR_KIND)
+RULE_KIND = "monitoring.coreos.com/v1/PrometheusRule"
 PROMETHEUS_KIND = "monitoring.coreos.com/v1/Prometheus"
 
 
@@ -47,6 +48,7 @@ RULES = {
     "PodMonitor": Rules(
         "podMonitorSelector", "podMonitorNamespaceSelector", "podMetricsEndpoints", "podMonitor", "pod"
     ),
+    "PrometheusRule": Rules("ruleSelector", "ruleNamespaceSelector", "groups", "", ""),
 }
 
 Entry = Mapping[str, Any]

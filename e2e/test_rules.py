@@ -1,0 +1,45 @@
+"""Every rule is loaded and evaluated, reads series that there are, and no alert fires while nothing is broken."""
+
+from __future__ import annotations
+
+import pytest
+
+from e2e.conftest import Prerequisites
+from platform_e2e.testing import Platform, Promises, own, require
+from platform_e2e.testing.checks import Prometheus, rules, until_no_findings
+
+pytestmark = pytest.mark.promise("rules")
+
+EVALUATED_SECONDS = 90.0
+"""For a PrometheusRule to become an evaluation: the operator, the kubelet and the reloader hand it on, then one interval of 30 s."""
+
+
+@pytest.mark.smoke
+def test_rule_reads_what_there_is(
+    rule: rules.WantedRule,
+    prerequisites: Prerequisites,
+    prometheus: Prometheus,
+    promises: Promises,
+) -> None:
+    """It is selected, loaded and evaluated, its selectors match series, and an alert does not fire for nothing."""
+    platform = prerequisites.platform
+    timeout = prerequisites.at_most(EVALUATED_SECONDS)
+    seen, findings = rules.watch(rule, platform.layer, prerequisites.kube, prometheus, timeout=timeout)
+    require(prerequisites.unmade(findings))
+    if any(finding.cause.id == "alert-firing" for finding in findings):
+        # It may well tell of what is broken.
+        require([*platform.lacking().values()])
+    promises.report(own(findings, prerequisites), rules.figures(rule, seen), rules.unknown(rule, seen))
+
+
+def test_no_series_is_recorded_twice(platform: Platform, promises: Promises) -> None:
+    """Of two rules that record one series, nobody can say whose sample counts."""
+    promises.report(list(rules.recorded_twice(platform.layer)))
+
+
+def test_an_alert_fires_always(platform: Platform, prometheus: Prometheus, promises: Promises) -> None:
+    """A receiver that does not get it knows that no other alert would come either."""
+    findings = until_no_findings(
+        lambda: rules.without_watchdog(platform.layer, prometheus), timeout=EVALUATED_SECONDS, what="a watchdog fires"
+    )
+    promises.report(findings)

@@ -1,0 +1,8 @@
+"""PrometheusRules: each rule is selected, loaded, evaluated without an error, and reads series that exist."""
+
+from __future__ import annotations
+
+from platform_e2e.checks.rules.check import figures, recorded_twice, unknown, watch, without_watchdog
+from platform_e2e.checks.rules.wanted import WantedRule, of_layer
+
+__all__ = ["WantedRule", "figures", "of_layer", "recorded_twice", "unknown", "watch", "without_watchdog"]

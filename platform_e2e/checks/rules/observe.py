@@ -1,0 +1,139 @@
+"""Observe one rule: what selects its PrometheusRule, how Prometheus evaluates it, and the series that it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from platform_e2e.checks.monitoring.prometheus import LoadedRule, Prometheus, moment
+from platform_e2e.checks.rules.series import Missing, missing
+from platform_e2e.checks.rules.wanted import WantedRule
+from platform_e2e.diagnosis.explain import explain
+from platform_e2e.diagnosis.explain.monitors import RULE_KIND, selected_by
+from platform_e2e.diagnosis.objects import at
+from platform_e2e.finding import Cause
+from platform_e2e.kube.objects import Object
+from platform_e2e.kube.read_api import ReadApi
+from platform_e2e.promql import Expression, Join, PromQLError, parse, same
+
+RATES = frozenset({"rate", "irate", "increase"})
+"""Functions of a counter (docs/querying/functions.md)."""
+
+DELTAS = frozenset({"delta", "idelta", "deriv", "predict_linear", "double_exponential_smoothing"})
+"""Functions of a gauge."""
+
+
+MISSED = 3
+"""Evaluations that may be missed before a rule counts as one that is evaluated no more."""
+
+
+@dataclass(frozen=True)
+class ObservedRule:
+    """What was seen of one rule.
+
+    Attributes:
+        rule: the PrometheusRule as the cluster has it, or None.
+        takers: the Prometheus objects that take it.
+        cause: what the explanations say of the PrometheusRule.
+        loaded: as Prometheus evaluates it, or None.
+        groups: names of the groups of the PrometheusRule that Prometheus has.
+        since: after which it must have been evaluated: its last change, and a few intervals ago.
+        expression: what it reads and returns; None where it cannot be parsed here.
+        unread: why it cannot be parsed.
+        missing: the selectors that match nothing, the worst first.
+        types: of each metric in a range, as its targets tell.
+        intervals: of each metric in a range the longest seconds between two scrapes.
+        unjoined: joins of which each side has series, and no pair.
+        labels: names of all labels of the series that it reads.
+    """
+
+    rule: Object | None
+    takers: Sequence[Object] = ()
+    cause: Cause | None = None
+    loaded: LoadedRule | None = None
+    groups: frozenset[str] = frozenset()
+    since: datetime | None = None
+    expression: Expression | None = None
+    unread: str = ""
+    missing: Sequence[Missing] = ()
+    types: Mapping[str, str] = field(default_factory=dict)
+    intervals: Mapping[str, float] = field(default_factory=dict)
+    unjoined: Sequence[Join] = ()
+    labels: frozenset[str] = frozenset()
+
+
+def observe(wanted: WantedRule, view: ReadApi, prometheus: Prometheus, alerts: Sequence[str]) -> ObservedRule:
+    """Read what the cluster and Prometheus say of a rule.
+
+    Args:
+        wanted: the rule.
+        view: of the cluster.
+        prometheus: that evaluates it.
+        alerts: names of all alerts of the layer.
+    """
+    rule = view.get(RULE_KIND, wanted.rendered.name, wanted.rendered.namespace)
+    if rule is None:
+        return ObservedRule(None)
+    takers = selected_by(rule, view)
+    cause = explain(rule, view)
+    if not takers or cause is not None:
+        return ObservedRule(rule, takers, cause)
+    prometheus = prometheus.of(takers)
+    file = f"{wanted.rendered.namespace}-{wanted.rendered.name}-{rule['metadata'].get('uid', '')}"
+    mine = [each for each in prometheus.rules() if each.file.startswith(file)]
+    groups = frozenset(each.group for each in mine)
+    loaded = _loaded(wanted, mine, takers)
+    recently = prometheus.now() - timedelta(seconds=MISSED * loaded.interval) if loaded else None
+    since = max(_changed(rule), recently) if recently else None
+    try:
+        expression = parse(wanted.expression)
+    except PromQLError as error:
+        return ObservedRule(rule, takers, None, loaded, groups, since, unread=str(error))
+    ranged = {each.name for each in expression.selectors if each.window is not None and each.name}
+    return ObservedRule(
+        rule,
+        takers,
+        loaded=loaded,
+        groups=groups,
+        since=since,
+        expression=expression,
+        missing=missing(expression.selectors, prometheus, alerts),
+        types={name: prometheus.type_of(name) for name in ranged},
+        intervals={name: _interval(name, prometheus) for name in ranged},
+        unjoined=[join for join in expression.joins if _never_pairs(join, prometheus)],
+        labels=frozenset(label for each in expression.selectors for label in prometheus.labels(each.metric)),
+    )
+
+
+def _loaded(wanted: WantedRule, mine: Sequence[LoadedRule], takers: Sequence[Object]) -> LoadedRule | None:
+    """Return the rule as Prometheus has it; one with another expression is from before the last change."""
+    named = [each for each in mine if (each.group, each.name) == (wanted.group, wanted.name)]
+    # The operator writes a namespace into each expression where it is told to enforce that.
+    enforced = any(at(taker, "spec", "enforcedNamespaceLabel") for taker in takers)
+    return next((each for each in named if enforced or same(each.query, wanted.expression)), None)
+
+
+def _changed(rule: Object) -> datetime:
+    """Return when a PrometheusRule was changed last, by the API server's clock."""
+    fields = at(rule, "metadata", "managedFields") or ()
+    times = [at(rule, "metadata", "creationTimestamp"), *(entry.get("time") for entry in fields)]
+    return max((moment(str(time)) for time in times if time), default=datetime.fromtimestamp(0, UTC))
+
+
+def _interval(name: str, prometheus: Prometheus) -> float:
+    """Return the longest seconds between two scrapes of the targets that deliver a metric; 0 where none does."""
+    sources = {
+        (sample.labels.get("job"), sample.labels.get("instance"))
+        for sample in prometheus.query(f"count by (job, instance) ({name})")
+    }
+    targets = prometheus.targets()
+    found = (each.interval for each in targets if (each.labels.get("job"), each.labels.get("instance")) in sources)
+    return max(found, default=0.0)
+
+
+def _never_pairs(join: Join, prometheus: Prometheus) -> bool:
+    """Tell whether each side of a join has series and no pair has equal labels."""
+    if not prometheus.query(f"count({join.left})") or not prometheus.query(f"count({join.right})"):
+        return False
+    return not prometheus.query(f"count(({join.left}) and {join.matching} ({join.right}))")

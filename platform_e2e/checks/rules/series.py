@@ -1,0 +1,137 @@
+"""The series that a rule reads: which of them there are, and why a selector matches none.
+
+A value of a label that has not been seen may be one that comes with a fault, such as a phase or a code. It is misspelt where its
+metric has all values of the label at once; what a state has at one time only, or a counter counts only once it has happened, is not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import Enum, auto
+
+from platform_e2e.checks.monitoring.prometheus import Prometheus
+from platform_e2e.diagnosis.objects import listed
+from platform_e2e.promql import Matcher, Selector
+
+LOOKBACK = "1h"
+"""How far back it is looked whether a series has had several values of a label."""
+
+ALERTS = frozenset({"ALERTS", "ALERTS_FOR_STATE"})
+"""Series that Prometheus makes of alerts themselves (rules/alerting.go)."""
+
+COUNTERS = frozenset({"counter", "histogram", "gaugehistogram", "summary"})
+"""Types of a metric of which a series may come only with the first event that it counts."""
+
+
+class Lack(Enum):
+    """Why a selector matches nothing."""
+
+    METRIC = auto()
+    """No target delivers the metric."""
+    LABEL = auto()
+    """No series of the metric has the label."""
+    VALUE = auto()
+    """No series of the metric has such a value."""
+    TOGETHER = auto()
+    """Each condition alone is met, and all of them by no series."""
+    UNSEEN = auto()
+    """No series has had such a value, and one may yet come."""
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A selector that matches no series.
+
+    Attributes:
+        selector: that matches none.
+        lack: why.
+        sentence: what there is instead.
+    """
+
+    selector: Selector
+    lack: Lack
+    sentence: str
+
+
+def missing(selectors: Iterable[Selector], prometheus: Prometheus, alerts: Sequence[str]) -> list[Missing]:
+    """Return the selectors that match no series, the worst first.
+
+    Args:
+        selectors: of an expression.
+        prometheus: that evaluates it.
+        alerts: names of all alerts, which `ALERTS` has only while one is pending or fires.
+    """
+    found = [told for each in selectors if (told := _missing(each, prometheus, alerts)) is not None]
+    return sorted(found, key=lambda each: each.lack.value)
+
+
+def _missing(selector: Selector, prometheus: Prometheus, alerts: Sequence[str]) -> Missing | None:
+    if selector.name in ALERTS:
+        return _alert(selector, alerts)
+    named = selector.metric
+    if not _there(named, prometheus):
+        near = get_close_matches(selector.name, prometheus.names(), 1, 0.8) if selector.name else []
+        hint = f"; there is {near[0]}" if near else ""
+        return Missing(selector, Lack.METRIC, f"no target delivers {named}{hint}")
+    others = [each for each in selector.matchers if each.label != "__name__"]
+    for matcher in others:
+        # What is not to be a value, or not empty, means nothing of a label that no series has.
+        if not matcher.positive and matcher.operator != "=" and not prometheus.values(matcher.label, named):
+            return Missing(selector, Lack.LABEL, f"no series of {named} has the label {matcher.label}")
+    positive = [each for each in others if each.positive]
+    unseen: list[Missing] = []
+    certain: list[Matcher] = []
+    for matcher in positive:
+        lack = _unmatched(selector, named, matcher, prometheus)
+        if lack is None:
+            certain.append(matcher)
+        elif lack.lack is Lack.UNSEEN:
+            unseen.append(lack)
+        else:
+            return lack
+    steady = [each for each in certain if not _changes(named, each.label, prometheus)]
+    if len(steady) > 1 and not _there(_with(named, steady), prometheus):
+        together = f"no series of {named} has {listed([str(each) for each in steady])} together"
+        return Missing(selector, Lack.TOGETHER, together)
+    return unseen[0] if unseen else None
+
+
+def _alert(selector: Selector, alerts: Sequence[str]) -> Missing | None:
+    for matcher in selector.matchers:
+        if matcher.label == "alertname" and matcher.operator == "=" and matcher.value not in alerts:
+            return Missing(selector, Lack.VALUE, f"there is no alert {matcher.value}")
+    return None
+
+
+def _unmatched(selector: Selector, named: str, matcher: Matcher, prometheus: Prometheus) -> Missing | None:
+    """Return why no series of a metric meets a condition; None where one does."""
+    if _there(_with(named, [matcher]), prometheus):
+        return None
+    values = prometheus.values(matcher.label, named)
+    if not values:
+        return Missing(selector, Lack.LABEL, f"no series of {named} has the label {matcher.label}")
+    near = get_close_matches(matcher.value, values, 1, 0.75) if matcher.operator == "=" else []
+    said = f"no series of {named} has {matcher}; there are {listed(values[:5])}" + (
+        " and more" if len(values) > 5 else ""
+    )
+    may_come = _changes(named, matcher.label, prometheus) or prometheus.type_of(selector.name) in COUNTERS
+    return Missing(selector, Lack.UNSEEN if may_come and not near else Lack.VALUE, said)
+
+
+def _changes(named: str, label: str, prometheus: Prometheus) -> bool:
+    """Tell whether the value of a label is a state: a series has one at a time, and has had several."""
+    one = prometheus.query(f"max(count without ({label}) ({named}))")
+    several = prometheus.query(f"max(count without ({label}) (last_over_time({named}[{LOOKBACK}])))")
+    return bool(one and several) and one[0].value <= 1 < several[0].value
+
+
+def _there(selector: str, prometheus: Prometheus) -> bool:
+    return bool(prometheus.query(f"count({selector})"))
+
+
+def _with(named: str, matchers: Sequence[Matcher]) -> str:
+    """Return a selector of a metric with conditions."""
+    conditions = ", ".join(map(str, matchers))
+    return f"{named[:-1]}, {conditions}}}" if named.endswith("}") else f"{named}{{{conditions}}}"

@@ -1,0 +1,90 @@
+"""The rules of a layer: each alert and each recorded series of its PrometheusRules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from platform_e2e.finding import Promise
+from platform_e2e.layer import Layer, Rendered
+
+RULE = "PrometheusRule"
+
+
+@dataclass(frozen=True)
+class WantedRule:
+    """One rule as Git has it.
+
+    Attributes:
+        rendered: the PrometheusRule that has it.
+        group: name of its group.
+        at: the numbers of group and rule, from 0.
+        entry: the rule.
+    """
+
+    rendered: Rendered
+    group: str
+    at: tuple[int, int]
+    entry: Mapping[str, Any]
+
+    @property
+    def application(self) -> str:
+        """Return the Application that renders it."""
+        return self.rendered.application
+
+    @property
+    def alert(self) -> str:
+        """Return the name of the alert; empty where it records a series."""
+        return str(self.entry.get("alert") or "")
+
+    @property
+    def record(self) -> str:
+        """Return the series that it records; empty where it is an alert."""
+        return str(self.entry.get("record") or "")
+
+    @property
+    def name(self) -> str:
+        """Return what it is called."""
+        return self.alert or self.record
+
+    @property
+    def expression(self) -> str:
+        """Return its PromQL."""
+        return str(self.entry.get("expr", ""))
+
+    @property
+    def id(self) -> str:
+        """Return what names it among all rules of a layer."""
+        return f"{self.rendered.namespace}/{self.rendered.name}-{self.group}-{self.name}"
+
+    def texts(self, field: str) -> Mapping[str, str]:
+        """Return its labels or annotations.
+
+        Args:
+            field: `labels` or `annotations`.
+        """
+        found = self.entry.get(field)
+        return {str(key): str(value) for key, value in found.items()} if isinstance(found, Mapping) else {}
+
+    def field(self, *keys: str | int) -> tuple[str | int, ...]:
+        """Return where a field of it is in the PrometheusRule."""
+        return ("spec", "groups", self.at[0], "rules", self.at[1], *keys)
+
+    def __str__(self) -> str:
+        """Name it in a sentence."""
+        return f"the alert {self.alert}" if self.alert else f"the rule that records {self.record}"
+
+
+def of_layer(layer: Layer) -> Iterator[WantedRule]:
+    """Yield every rule of a layer that is not exempt, in the order of its files."""
+    for rendered in layer.of_kind(RULE):
+        if rendered.exempt(Promise.RULES):
+            continue
+        for number, group in enumerate(_mappings(rendered.spec.get("groups"))):
+            for index, entry in enumerate(_mappings(group.get("rules"))):
+                yield WantedRule(rendered, str(group.get("name", "")), (number, index), entry)
+
+
+def _mappings(value: Any) -> list[Mapping[str, Any]]:
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []

@@ -1,0 +1,146 @@
+"""A Prometheus that has some series, and rules: it evaluates what checks of rules ask, and nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import promql_parser
+
+from platform_e2e.checks.monitoring.prometheus import LoadedRule, Prometheus, Sample, ScrapeTarget
+from platform_e2e.promql import Selector, parse
+
+NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
+
+Series = Mapping[str, str]
+"""Labels of one series, its name among them."""
+
+
+@dataclass
+class Stored(Prometheus):
+    """Answer from lists.
+
+    Attributes:
+        series: those that there are now.
+        gone: those that there were.
+        types: of metrics, as targets tell.
+        loaded: the rules.
+        interval: seconds between two scrapes.
+    """
+
+    series: Sequence[Series] = ()
+    gone: Sequence[Series] = ()
+    types: Mapping[str, str] = field(default_factory=dict)
+    loaded: Sequence[LoadedRule] = ()
+    interval: float = 5.0
+
+    def query(self, expression: str) -> list[Sample]:
+        """Evaluate `count`, `topk` and `max(count without)` over a selector, and an `and` of two."""
+        tree = promql_parser.parse(expression)
+        return [Sample({k: v for k, v in labels.items() if k != "__name__"}, value) for labels, value in self._of(tree)]
+
+    def _of(self, node: Any) -> list[tuple[Series, float]]:
+        kind = type(node).__name__
+        if kind == "ParenExpr":
+            return self._of(node.expr)
+        if kind == "VectorSelector":
+            return [(each, 1.0) for each in self._chosen(node.prettify(), self.series)]
+        if kind == "Call" and node.func.name == "last_over_time":
+            text = node.args[0].vector_selector.prettify()
+            return [(each, 1.0) for each in self._chosen(text, [*self.series, *self.gone])]
+        if kind == "Call" and node.func.name == "label_replace":
+            return [({**labels, node.args[1].val: node.args[2].val}, value) for labels, value in self._of(node.args[0])]
+        if kind == "BinaryExpr":
+            return self._joined(node)
+        assert kind == "AggregateExpr", expression_of(node)
+        return self._aggregated(node)
+
+    def _joined(self, node: Any) -> list[tuple[Series, float]]:
+        assert str(node.op) == "and", expression_of(node)
+        on = node.modifier.matching.labels if node.modifier and node.modifier.matching else None
+        right = [_key(labels, on) for labels, _ in self._of(node.rhs)]
+        return [(labels, value) for labels, value in self._of(node.lhs) if _key(labels, on) in right]
+
+    def _aggregated(self, node: Any) -> list[tuple[Series, float]]:
+        found = self._of(node.expr)
+        if str(node.op) == "topk":
+            return found
+        named = node.modifier.labels if node.modifier else []
+        without = node.modifier is not None and "Without" in str(node.modifier.type)
+        groups: dict[frozenset[tuple[str, str]], list[float]] = {}
+        for labels, value in found:
+            kept = {k: v for k, v in labels.items() if k != "__name__" and (k in named) != without}
+            groups.setdefault(frozenset(kept.items()), []).append(value)
+        counts = str(node.op) == "count"
+        return [(dict(group), float(len(values) if counts else max(values))) for group, values in groups.items()]
+
+    def _chosen(self, text: str, series: Sequence[Series]) -> list[Series]:
+        (selector,) = parse(text).selectors
+        return [each for each in series if _meets(each, selector)]
+
+    def targets(self) -> list[ScrapeTarget]:
+        """Return the target of each job and instance."""
+        places = {(each.get("job", ""), each.get("instance", "")) for each in self.series}
+        return [
+            ScrapeTarget("p/0", instance, {"job": job, "instance": instance}, "up", "", NOW, self.interval)
+            for job, instance in places
+        ]
+
+    def rules(self) -> list[LoadedRule]:
+        """Return what is loaded."""
+        return list(self.loaded)
+
+    def names(self) -> list[str]:
+        """Return the names of all series."""
+        return sorted({each["__name__"] for each in self.series})
+
+    def type_of(self, metric: str) -> str:
+        """Return what is told of a metric."""
+        return self.types.get(metric, "")
+
+    def now(self) -> datetime:
+        """Return the time at which everything was evaluated a second ago."""
+        return NOW
+
+
+def stored(*series: str, **fields: Any) -> Stored:
+    """Return a Prometheus that has series, written as PromQL."""
+    made = [_written(text) for text in series]
+    fields["gone"] = [_written(text) for text in fields.get("gone", ())]
+    store = Stored.__new__(Stored)
+    Stored.__init__(store, made, **fields)
+    return store
+
+
+def loaded(query: str, name: str = "Down", **fields: Any) -> LoadedRule:
+    """Return a rule that Prometheus has just evaluated."""
+    rule = LoadedRule("shop-rules-u1.yaml", "g", name, query, "ok", "", NOW - timedelta(seconds=1), 30.0, "inactive")
+    return replace(rule, **fields)
+
+
+def _written(text: str) -> Series:
+    (selector,) = parse(text).selectors
+    return {"__name__": selector.name, **{each.label: each.value for each in selector.matchers}}
+
+
+def _meets(series: Series, selector: Selector) -> bool:
+    if selector.name and series["__name__"] != selector.name:
+        return False
+    for each in selector.matchers:
+        value = series.get(each.label, "")
+        equal = value == each.value if each.operator in {"=", "!="} else bool(re.fullmatch(each.value, value))
+        if equal == each.operator.startswith("!"):
+            return False
+    return True
+
+
+def _key(labels: Series, on: Sequence[str] | None) -> frozenset[tuple[str, str]]:
+    return frozenset((k, v) for k, v in labels.items() if k != "__name__" and (on is None or k in on) and v)
+
+
+def expression_of(node: Any) -> str:
+    """Return what is not evaluated here."""
+    return f"the fake does not evaluate {node.prettify()}"
