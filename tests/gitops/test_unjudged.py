@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from platform_e2e.finding import Cause
 from platform_e2e.gitops import deploy, serving
 from platform_e2e.gitops.argocd import APPLICATION, APPLICATIONSET
 from platform_e2e.gitops.rollout import GiveUp
@@ -16,6 +17,8 @@ from platform_e2e.gitops.served_references import SourceError
 from platform_e2e.gitops.transform import transform
 from platform_e2e.gitops.unjudged import WAITS_FOR, waits_for
 from platform_e2e.layer import Layer
+from platform_e2e.layer.claims import Claims
+from platform_e2e.layer.stand_ins import StandIns
 from platform_e2e.timeline import Timeline
 from tests.fakes import layers
 from tests.fakes.argocd import SHA, ChangingKube, converged
@@ -153,6 +156,19 @@ def test_a_parent_that_is_only_as_healthy_as_what_is_not_judged_is_given_up_at_o
     seconds, held = wait(kube.with_set("chat-dev", "chat-prod"), layer, timeline, give_up=NEVER)
     assert sorted(seconds) == ["chat-dev", "chat-prod", "later"]
     assert held["one"].cause.id == WAITS_FOR
+
+
+def test_an_application_whose_pods_need_a_block_device_is_given_up_at_once(layer: Layer, timeline: Timeline) -> None:
+    needs = replace(CERTS, object="deployment/web -n one", reason="stand-in", problem="it needs a block device")
+    layer = replace(layer, stand_ins=StandIns(claims=Claims(devices=(needs,))))
+    kube = Cluster(unhealthy(), converged("later")).with_set("chat-dev", "chat-prod")
+
+    def held(through: str) -> Any:
+        cause = Cause("pod-unschedulable", "no node takes pod/web-1 -n one", "", through=through)
+        return wait(kube, layer, timeline, 4.0, give_up=GiveUp(lambda _: (cause, 0.0)))[1]["one"].cause
+
+    assert held("deployment/web -n one").id == WAITS_FOR
+    assert held("deployment/other -n one").id == "pod-unschedulable"
 
 
 def test_what_is_not_judged_is_not_waited_for_and_may_be_there_or_not(layer: Layer, timeline: Timeline) -> None:
