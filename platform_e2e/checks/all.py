@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from platform_e2e.checks import applications, ignore_differences, loadbalancer, monitoring
+from platform_e2e.checks.application_differences import as_in_git
 from platform_e2e.checks.applications import TESTS
 from platform_e2e.checks.drifted_objects import compared, status_of, wanted
 from platform_e2e.checks.git_differences import missing_from
@@ -116,7 +117,7 @@ def _applications(context: CheckContext, view: CachedReader, live: Mapping[str, 
             yield from applications.policy(application)
             app = live.get(application.name)
             yield from applications.convergence(application, app, context.sha, view)
-            yield from applications.as_in_git(application, app, view) if app else ()
+            yield from as_in_git(application, app, view) if app else ()
     if context.whole:
         with context.skipped.skipping("checks of Applications"):
             yield from applications.registered(mine, list(live.values()), context.layer.aside)

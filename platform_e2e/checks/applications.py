@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from platform_e2e.checks.applicationsets import lets_differ
-from platform_e2e.checks.git_differences import Difference, missing_from
+from platform_e2e.checks.application_differences import as_in_git
 from platform_e2e.checks.polling import until_no_findings
 from platform_e2e.checks.unjudged import Makers
 from platform_e2e.diagnosis.attribution import APPLIED
@@ -32,12 +30,6 @@ from platform_e2e.layer.renderer import Reason
 
 if TYPE_CHECKING:
     from platform_e2e.kube.client import Kube
-
-SERVED = re.compile(
-    r"/repoURL$|/sourceRepos(?:/\d+)?$|/targetRevision$|^/spec/addresses/\d+$|^/spec/loadBalancerIP$|~1loadBalancerIPs$"
-)
-"""Fields that may differ from Git on purpose: the layer is served from inside the cluster, and a pool that is not free is moved.
-One visible commit says so; that the cluster is what this commit says is Argo CD's to tell."""
 
 TESTS = "platform-e2e/run"
 """Label of namespaces and Applications that tests make for themselves."""
@@ -159,36 +151,6 @@ def _unknown(app: Object) -> Cause:
         f"{name_of(app)} runs in the cluster and is in no file of Git",
         "add its file, or delete it; what it deployed is found in its status.resources",
     )
-
-
-def as_in_git(application: Application, live: Object, view: ReadApi | None = None) -> list[Finding]:
-    """Return the finding that an Application of the cluster is not what its file says.
-
-    Args:
-        application: as Git has it.
-        live: as the cluster has it.
-        view: of the cluster, for what its ApplicationSet leaves alone.
-    """
-    different = unserved(missing_from(application.manifest, live))
-    if not different:
-        return []
-    why = lets_differ(live, different[0].path, view) if view else ""
-    cause = Cause(
-        "application-changed",
-        f"{application} is not what {application.file} says: {listed([str(difference) for difference in different])}"
-        + (f", because {why}" if why else ""),
-        f"let the ApplicationSet in {application.file}:{application.line} keep what it has made"
-        if why
-        else "look who changed it (metadata.managedFields), and that its owner, the root or the ApplicationSet, heals it",
-    )
-    details = {"differences": [asdict(difference) for difference in different]}
-    expected = f"as {application.file} says"
-    return [Finding(str(application), Promise.APPLICATIONS, expected, str(different[0]), cause, details)]
-
-
-def unserved(differences: Sequence[Difference]) -> list[Difference]:
-    """Return the differences without those that serving the layer from inside the cluster makes on purpose."""
-    return [difference for difference in differences if not SERVED.search(difference.path)]
 
 
 def converged(application: Application, sha: str, kube: Kube, known: Cause | None = None) -> list[Finding]:

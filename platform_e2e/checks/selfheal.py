@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from platform_e2e import timeline
-from platform_e2e.checks.applications import compared_anew, unserved
+from platform_e2e.checks.application_differences import unserved
+from platform_e2e.checks.applications import compared_anew
 from platform_e2e.checks.git_differences import Difference, bare, changed, is_assigned, missing_from, value_at
 from platform_e2e.checks.ignore_differences import Rule, rules_for
 from platform_e2e.checks.mutations import Mutation, MutationKind

@@ -12,7 +12,7 @@ from platform_e2e.diagnosis.explain import explain
 from platform_e2e.diagnosis.explain.deletion import held_deletion
 from platform_e2e.diagnosis.not_found import why_not_found
 from platform_e2e.diagnosis.object_refs import ResolvedRef
-from platform_e2e.diagnosis.objects import name_of
+from platform_e2e.diagnosis.objects import CRD, name_of
 from platform_e2e.diagnosis.readiness import READINESS
 from platform_e2e.errors import BrokenHarness, WrongUsage
 from platform_e2e.finding import Cause
@@ -41,7 +41,6 @@ from platform_e2e.kube.readiness import (
 from platform_e2e.kube.sources import pending_on
 from platform_e2e.kube.wait import AS_EXPECTED
 
-CRD = "apiextensions.k8s.io/v1/CustomResourceDefinition"
 JOB = "batch/v1/Job"
 
 FOR_KINDS = {

@@ -16,6 +16,8 @@ from platform_e2e.layer.selectors import matches
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 """Names the Service of an EndpointSlice (discovery.k8s.io/v1, LabelServiceName)."""
 
+CRD = "apiextensions.k8s.io/v1/CustomResourceDefinition"
+
 WORKLOAD_KINDS = ("apps/v1/Deployment", "apps/v1/StatefulSet", "apps/v1/DaemonSet")
 """What makes pods and stays."""
 

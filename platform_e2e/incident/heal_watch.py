@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from platform_e2e.checks.applications import unserved
+from platform_e2e.checks.application_differences import unserved
 from platform_e2e.checks.drifted_objects import Drift
 from platform_e2e.checks.git_differences import missing_from
 from platform_e2e.diagnosis.objects import listed

@@ -8,9 +8,11 @@ import pytest
 
 from platform_e2e import layer
 from platform_e2e.checks import applications
-from platform_e2e.checks.applications import as_in_git, convergence, environment, policy, registered
+from platform_e2e.checks.application_differences import as_in_git
+from platform_e2e.checks.applications import convergence, environment, policy, registered
 from platform_e2e.diagnosis.attribution import APPLIED
 from platform_e2e.diagnosis.explain import explain
+from platform_e2e.diagnosis.objects import CRD
 from platform_e2e.finding import Cause, Finding
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.client import Kube
@@ -117,6 +119,27 @@ def test_an_application_that_was_changed_by_hand(demo: Layer) -> None:
     assert "/spec/syncPolicy/automated/selfHeal: expected True, is False" in finding.cause.sentence
     (difference,) = finding.details["differences"]
     assert (difference["path"], difference["observed"]) == ("/spec/syncPolicy/automated/selfHeal", False)
+
+
+@pytest.mark.parametrize(
+    ("known", "cause"),
+    [
+        ({"project": {}}, "application-field-unknown"),
+        ({"project": {}, "dependsOn": {}}, "application-changed"),
+        ({}, "application-changed"),
+    ],
+    ids=["unknown-field", "known-field", "no-schema"],
+)
+def test_a_field_that_argo_cd_does_not_have_is_dropped(demo: Layer, known: dict[str, Any], cause: str) -> None:
+    one = demo.application("chat-dev")
+    spec = {**one.manifest["spec"], "dependsOn": ["other"]}
+    written = replace(one, manifest={**one.manifest, "spec": spec})
+    schema = {"properties": {"spec": {"properties": known}}}
+    versions = [{"name": "v1alpha1", "schema": {"openAPIV3Schema": schema}}]
+    crd = made(CRD, "applications.argoproj.io", "", spec={"versions": versions})
+    (finding,) = as_in_git(written, live(one), RecordedView(crd))
+    assert finding.cause.id == cause
+    assert "/spec/dependsOn" in finding.cause.sentence
 
 
 def converged(one: layer.Application) -> Object:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from platform_e2e.checks.applications import as_in_git
+from platform_e2e.checks.application_differences import as_in_git
 from platform_e2e.checks.applicationsets import check
 from platform_e2e.finding import Finding
 from platform_e2e.layer import Layer

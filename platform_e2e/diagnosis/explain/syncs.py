@@ -13,7 +13,7 @@ from typing import Any
 
 from platform_e2e.diagnosis.explain import hooks, sync_windows
 from platform_e2e.diagnosis.explain.applications import APPLICATION_KIND, conditions_of, messages_of, operation_of_now
-from platform_e2e.diagnosis.objects import at, condition, listed, name_of
+from platform_e2e.diagnosis.objects import CRD, at, condition, listed, name_of
 from platform_e2e.diagnosis.registry import explain, explains
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd
@@ -35,8 +35,6 @@ WITH_HEALTH = (
 
 WAVE = re.compile(r"waiting for healthy state of (?P<objects>.+)")
 """What an operation that runs waits for (gitops-engine, pkg/sync/sync_context.go)."""
-
-CRD = "apiextensions.k8s.io/v1/CustomResourceDefinition"
 
 _CRD = re.compile(r"apiextensions\.k8s\.io/CustomResourceDefinition/(?P<name>[\w.-]+)")
 
