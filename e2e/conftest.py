@@ -17,6 +17,7 @@ from platform_e2e.testing.checks import (
     Sandbox,
     applications,
     case_applications,
+    dashboards,
     foundations,
     layer_of,
     loadbalancer,
@@ -93,6 +94,10 @@ def _rules(layer: Layer) -> Cases:
     return ((rule.id, rule) for rule in rules.of_layer(layer))
 
 
+def _dashboards(layer: Layer) -> Cases:
+    return ((dashboard.id, dashboard) for dashboard in dashboards.of_layer(layer))
+
+
 def _applications(layer: Layer) -> Cases:
     return ((app.name, app) for app in layer.applications)
 
@@ -129,6 +134,7 @@ CASES: dict[str, Callable[[Layer], Cases]] = {
     "monitor": _monitors,
     "metrics_port": _metrics_ports,
     "rule": _rules,
+    "dashboard": _dashboards,
     "application": _applications,
     "applicationset": _applicationsets,
     "environment": _environments,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from platform_e2e.checks.dashboards import WantedDashboard
 from platform_e2e.checks.mutations import Mutation
 from platform_e2e.checks.rules import WantedRule
 from platform_e2e.diagnosis.explain.monitors import chooses, is_of_pods, labels_for, looks_at
@@ -32,11 +33,11 @@ def judged_by(case: object, layer: Layer) -> frozenset[str]:
     """Return the Applications whose objects a case is judged by.
 
     Args:
-        case: of a test: an Application, a Service with an address, a monitor, a port, a rule, a change; None for a test of the whole layer.
+        case: of a test: an Application, a Service with an address, a monitor, a port, a rule, a dashboard, a change; None for a test of the whole layer.
         layer: that it comes from.
     """
-    if case is None or isinstance(case, WantedRule):
-        # A rule reads the series of anything.
+    if case is None or isinstance(case, WantedRule | WantedDashboard):
+        # A rule or a dashboard reads the series of anything.
         return frozenset(app.name for app in layer.applications)
     return (
         changed_by(case)

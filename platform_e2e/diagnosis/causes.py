@@ -63,7 +63,7 @@ OBJECT_MISSING = "object-missing"
 
 _APPLICATIONS, _ENVIRONMENTS = Promise.APPLICATIONS, Promise.ENVIRONMENTS
 _LOADBALANCER, _MONITORING, _SELFHEAL = Promise.LOADBALANCER, Promise.MONITORING, Promise.SELFHEAL
-_RULES = Promise.RULES
+_RULES, _DASHBOARDS = Promise.RULES, Promise.DASHBOARDS
 _NOT_READY, _WRITTEN = Symptom.WORKLOAD_NOT_READY, Symptom.CONFIGURATION
 
 CAUSES: dict[str, CauseProperties] = {
@@ -183,6 +183,18 @@ CAUSES: dict[str, CauseProperties] = {
     "rule-recorded-twice": CauseProperties(_RULES, GIT),
     "alert-firing": CauseProperties(_RULES, STUCK),
     "alerting-without-watchdog": CauseProperties(_RULES, GIT),
+    "dashboard-invalid": CauseProperties(_DASHBOARDS, GIT),
+    "dashboard-unlabelled": CauseProperties(_DASHBOARDS, GIT),
+    "dashboard-namespace": CauseProperties(_DASHBOARDS, GIT),
+    "dashboard-file-name": CauseProperties(_DASHBOARDS, GIT),
+    "dashboard-uid-twice": CauseProperties(_DASHBOARDS, GIT),
+    "dashboard-datasource-unknown": CauseProperties(_DASHBOARDS, GIT),
+    "dashboard-variable-empty": CauseProperties(_DASHBOARDS, SCRAPES),
+    "dashboard-query-fails": CauseProperties(_DASHBOARDS, OBJECTS),
+    "dashboard-metric-missing": CauseProperties(_DASHBOARDS, SCRAPES),
+    "dashboard-label-missing": CauseProperties(_DASHBOARDS, SCRAPES),
+    "dashboard-value-missing": CauseProperties(_DASHBOARDS, SCRAPES),
+    "dashboard-selector-unmatched": CauseProperties(_DASHBOARDS, SCRAPES),
     "service-without-monitor": CauseProperties(_MONITORING, GIT),
     "release-without-monitor": CauseProperties(_MONITORING, OBJECTS),
     "drift-not-healed": CauseProperties(_SELFHEAL),

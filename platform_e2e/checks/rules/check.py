@@ -10,9 +10,9 @@ from functools import partial
 from typing import Any
 
 from platform_e2e.checks.monitoring.prometheus import Prometheus
+from platform_e2e.checks.monitoring.series import Lack
 from platform_e2e.checks.polling import until_no_findings
 from platform_e2e.checks.rules.observe import DELTAS, RATES, ObservedRule, observe
-from platform_e2e.checks.rules.series import Lack
 from platform_e2e.checks.rules.wanted import WantedRule, of_layer
 from platform_e2e.diagnosis.causes import OBJECT_MISSING
 from platform_e2e.finding import Cause, Finding, Promise

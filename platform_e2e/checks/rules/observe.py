@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from platform_e2e.checks.monitoring.prometheus import LoadedRule, Prometheus, moment
-from platform_e2e.checks.rules.series import Missing, missing
+from platform_e2e.checks.monitoring.series import Missing, missing
 from platform_e2e.checks.rules.wanted import WantedRule
 from platform_e2e.diagnosis.explain import explain
 from platform_e2e.diagnosis.explain.monitors import RULE_KIND, selected_by

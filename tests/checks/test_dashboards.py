@@ -1,0 +1,260 @@
+"""Dashboards: what Grafana's sidecar takes, datasources, variables, and panels that can never have data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from platform_e2e.checks import dashboards
+from platform_e2e.checks.dashboards.variables import values
+from platform_e2e.checks.dashboards.wanted import Sidecar
+from platform_e2e.checks.monitoring.prometheus import PrometheusError, Sample
+from platform_e2e.finding import Finding, Promise
+from platform_e2e.layer.renderer import Reason
+from tests.fakes.rendered import rendered
+from tests.fakes.series import Stored, stored
+
+UP = 'up{job="chat", instance="a"}'
+
+
+def panel(expr: str = "sum by (job) (up)", title: str = "Targets", **more: Any) -> dict[str, Any]:
+    return {"title": title, "datasource": {"uid": "prometheus"}, "targets": [{"refId": "A", "expr": expr}], **more}
+
+
+def model(*panels: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"uid": "shop", "title": "Shop", "panels": list(panels) or [panel()], **more}
+
+
+def config_map(text: str, name: str = "shop", key: str = "shop.json", label: str = '{grafana_dashboard: "1"}') -> str:
+    data = json.dumps(text)
+    return f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, namespace: shop, labels: {label}}}\ndata:\n  {key}: {data}\n"
+
+
+def layer(*texts: str, **grafana: Any) -> Any:
+    objects = rendered("---\n".join(texts))
+    return SimpleNamespace(
+        of_kind=lambda _: objects,
+        releases=grafana.get("releases", ()),
+        located=lambda cause, otherwise: cause.located(otherwise.place(*cause.field)),
+    )
+
+
+def release(tmp_path: Path, values: str) -> Any:
+    path = tmp_path / "values.yaml"
+    path.write_text(values)
+    return SimpleNamespace(chart="kube-prometheus-stack", values=path)
+
+
+class Asked(Stored):
+    """Refuse what does not parse, as Prometheus does."""
+
+    def query(self, expression: str) -> list[Sample]:
+        if expression.count("(") != expression.count(")"):
+            raise PrometheusError("Prometheus answers /api/v1/query: parse error", "")
+        return super().query(expression)
+
+
+def watched(dashboard: dict[str, Any] | str, *series: str, **fields: Any) -> tuple[Any, list[Finding], Any]:
+    """Return what is seen of a dashboard, its findings, and what is not known of it."""
+    text = dashboard if isinstance(dashboard, str) else json.dumps(dashboard)
+    grafana = fields.pop("grafana", {})
+    all_of_it = layer(config_map(text, **{k: fields.pop(k) for k in ("key", "label") if k in fields}), **grafana)
+    (wanted,) = dashboards.of_layer(all_of_it)
+    prometheus = stored(*(series or (UP,)), **fields)
+    prometheus.__class__ = Asked
+    seen, findings = dashboards.watch(wanted, all_of_it, prometheus, timeout=0)
+    return seen, findings, dashboards.unknown(wanted, seen)
+
+
+def cause(*args: Any, **fields: Any) -> tuple[str, str]:
+    _, findings, _ = watched(*args, **fields)
+    (found,) = findings
+    assert (found.object, found.promise) == ("configmap/shop -n shop", Promise.DASHBOARDS)
+    return found.cause.id, found.cause.sentence
+
+
+def test_a_sound_dashboard_shows_data() -> None:
+    seen, findings, unknown = watched(model(panel(), panel(title="Row", panels=[panel(title="Within")])))
+    assert (findings, unknown) == ([], None)
+    assert dashboards.figures(seen) == {"panels with data": 3, "empty": []}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("what", "it is not a JSON object"),
+        ('{"panels": [}', "it is not JSON: Expecting value"),
+        ('{"title": "a"}', "it has no panels"),
+    ],
+)
+def test_what_cannot_be_read_is_told(text: str, said: str) -> None:
+    told = cause(text)
+    assert told[0] == "dashboard-invalid"
+    assert f"(shop.json of configmap/shop -n shop) cannot be shown: {said}" in told[1]
+
+
+@pytest.mark.parametrize("label", ["{}", '{grafana_dashboard: "true"}'])
+def test_without_the_label_the_sidecar_does_not_see_it(label: str) -> None:
+    told = cause(model(), label=label)
+    assert told[0] == "dashboard-unlabelled"
+    assert told[1].startswith(
+        "Grafana's sidecar takes ConfigMaps with the label grafana_dashboard=1, so that it does not"
+    )
+
+
+def test_other_configmaps_are_no_dashboards() -> None:
+    every = layer(config_map("a: b", label="{}"), config_map('{"a": 1}', label="{}"), config_map("{", label="{}"))
+    assert list(dashboards.of_layer(every)) == []
+
+
+def test_a_key_of_another_ending_is_not_read() -> None:
+    assert cause(model(), key="shop.yaml")[0] == "dashboard-file-name"
+
+
+def test_a_uid_that_is_too_long_is_not_taken() -> None:
+    assert cause(model(uid="x" * 41))[0] == "dashboard-invalid"
+
+
+def test_the_values_of_the_release_say_where_the_sidecar_looks(tmp_path: Path) -> None:
+    said = "grafana: {sidecar: {dashboards: {label: board, labelValue: '', searchNamespace: [monitoring, grafana]}}}\n"
+    releases = [release(tmp_path, said)]
+    assert Sidecar.of(layer(config_map(""), releases=releases)) == Sidecar(
+        "board", "", frozenset({"monitoring", "grafana"})
+    )
+    told = cause(model(), label="{board: x}", grafana={"releases": releases})
+    assert told[0] == "dashboard-namespace"
+    assert "looks into grafana, monitoring, so that it does not see" in told[1]
+    assert Sidecar.of(layer(config_map(""))) == Sidecar("grafana_dashboard", "1", None)
+
+
+@pytest.mark.parametrize(
+    ("datasource", "known"),
+    [
+        ({"uid": "prometheus"}, True),
+        ("Prometheus", True),
+        (None, True),
+        ({"uid": "-- Mixed --"}, True),
+        ({"uid": "${ds}"}, True),
+        ("$ds", True),
+        ({"uid": "${DS_PROMETHEUS}"}, False),
+        ({"uid": "P1809F7CD0C75ACF3"}, False),
+    ],
+)
+def test_a_datasource_that_there_is_not_is_told(datasource: Any, *, known: bool) -> None:
+    board = model(
+        panel(datasource=datasource), templating={"list": [{"name": "ds", "type": "datasource", "query": "prometheus"}]}
+    )
+    _, findings, _ = watched(board)
+    assert [each.cause.id for each in findings] == ([] if known else ["dashboard-datasource-unknown"])
+
+
+def test_a_datasource_of_the_values_is_known(tmp_path: Path) -> None:
+    releases = [release(tmp_path, "grafana: {additionalDataSources: [{name: Loki, uid: loki}]}\n")]
+    _, findings, _ = watched(model(panel(datasource={"uid": "loki"})), grafana={"releases": releases})
+    assert findings == []
+
+
+@pytest.mark.parametrize(
+    ("expr", "told", "said"),
+    [
+        ("uup", "dashboard-metric-missing", "reads uup: no target delivers uup"),
+        ('up{jobb="a"}', "dashboard-label-missing", "no series of up has the label jobb"),
+        ('up{job="chats"}', "dashboard-value-missing", 'no series of up has job="chats"; there are chat'),
+        ("sum(up", "dashboard-query-fails", "cannot be asked: Prometheus answers /api/v1/query: parse error"),
+    ],
+)
+def test_a_panel_that_can_never_have_data_is_told(expr: str, told: str, said: str) -> None:
+    found = cause(model(panel(expr)))
+    assert found[0] == told
+    assert found[1].startswith("the panel Targets of the dashboard Shop (shop.json of configmap/shop -n shop) ")
+    assert said in found[1]
+
+
+def test_each_panel_is_told_and_one_that_is_hidden_is_not() -> None:
+    hidden = {"refId": "B", "expr": "nothing", "hide": True}
+    board = model(panel("a_total"), panel(title="Sound"), panel("b_total", "Other"), {**panel(), "targets": [hidden]})
+    seen, findings, _ = watched(board)
+    assert [each.cause.sentence.partition(" of ")[0] for each in findings] == ["the panel Targets", "the panel Other"]
+    assert seen.with_data == ["Sound"]
+
+
+def test_what_may_yet_come_is_empty_and_no_fault() -> None:
+    series = ('http_total{code="200"}', 'http_total{code="404"}')
+    seen, findings, unknown = watched(model(panel('http_total{code="500"}')), *series, types={"http_total": "counter"})
+    assert (findings, unknown) == ([], None)
+    assert dashboards.figures(seen)["empty"] == ['Targets (no series of http_total has code="500"; there are 200, 404)']
+
+
+def test_a_query_that_cannot_be_read_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Asked, "query", lambda *_: [])
+    _, findings, unknown = watched(model(panel("what[")))
+    assert findings == []
+    assert unknown is not None
+    assert unknown.reason == Reason.SERIES
+    assert "the query of Targets cannot be read here" in unknown.problem
+
+
+def variables(*variables: dict[str, Any], series: tuple[str, ...] = (UP,)) -> tuple[dict[str, str], list[str]]:
+    (wanted,) = dashboards.of_layer(layer(config_map(json.dumps(model(templating={"list": list(variables)})))))
+    known, problems = values(wanted, stored(*series))
+    return {
+        name: value for name, value in known.items() if not name.startswith("__") and name != "timeFilter"
+    }, problems
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ({"type": "query", "query": "label_values(up, job)"}, "chat"),
+        ({"type": "query", "query": {"query": 'label_values(up{instance="a"}, job)', "refId": "x"}}, "chat"),
+        ({"type": "query", "query": "label_values(job)"}, "chat"),
+        ({"type": "query", "query": "label_values(up, job)", "multi": True}, "chat|shop"),
+        ({"type": "query", "query": "label_values(up, job)", "includeAll": True, "allValue": ".*"}, ".*"),
+        ({"type": "query", "query": "label_values(up, job)", "regex": "/s.*/"}, "shop"),
+        ({"type": "query", "query": "metrics(u.)"}, "up"),
+        ({"type": "custom", "query": "a, b", "current": {}}, "a"),
+        ({"type": "custom", "query": "a, b", "current": {"value": "b"}}, "b"),
+        ({"type": "custom", "query": "a, b", "current": {"value": ["a", "b"]}}, "a|b"),
+        ({"type": "interval", "query": "1m,5m", "current": {"value": "$__auto_interval"}}, "1m"),
+        ({"type": "constant", "query": "x"}, "x"),
+    ],
+)
+def test_the_value_of_a_variable(variable: dict[str, Any], value: str) -> None:
+    known, problems = variables({"name": "v", **variable}, series=(UP, 'up{job="shop", instance="b"}'))
+    assert (known, problems) == ({"v": value}, [])
+
+
+def test_a_variable_may_name_another_one() -> None:
+    first = {"name": "job", "type": "query", "query": "label_values(up, job)"}
+    second = {"name": "instance", "type": "query", "query": 'label_values(up{job="$job"}, instance)'}
+    assert variables(first, second) == ({"job": "chat", "instance": "a"}, [])
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"query": "label_values(uup, job)"}, "the variable v has no value: label_values(uup, job) returns nothing"),
+        ({"query": "label_values(up, job)", "regex": "x"}, "label_values(up, job) returns none that its regex takes"),
+    ],
+)
+def test_a_variable_without_a_value_is_told(more: dict[str, Any], said: str) -> None:
+    known, problems = variables({"name": "v", "type": "query", **more})
+    assert known == {}
+    assert said in problems[0]
+    board = model(templating={"list": [{"name": "v", "type": "query", **more}]})
+    assert cause(board)[0] == "dashboard-variable-empty"
+
+
+def test_two_dashboards_with_one_uid_are_told() -> None:
+    text = json.dumps(model())
+    every = layer(config_map(text), config_map(text, name="copy"), config_map(json.dumps(model(uid="")), name="other"))
+    (found,) = dashboards.shared_uids(every)
+    assert (found.object, found.cause.id) == ("configmap/copy -n shop", "dashboard-uid-twice")
+    assert (
+        "has the uid shop, which the dashboard Shop (shop.json of configmap/shop -n shop) has too"
+        in found.cause.sentence
+    )
