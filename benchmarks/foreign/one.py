@@ -96,7 +96,10 @@ def read(directory: Path, roots: Sequence[str], store: Path | None = None) -> Re
 
 
 def _counted(found: Read, read: Layer) -> None:
-    found.rendered, found.objects = len(read.applications) + len(read.taking.apart), len(read.rendered)
+    # One that was taken out with its foundation is named as not judged, and counts as that.
+    named = {each.identity for each in read.not_judged}
+    apart = [each for each in read.taking.aside if each.identity not in named]
+    found.rendered, found.objects = len(read.applications) + len(apart), len(read.rendered)
     found.balancers = sum(_is_balancer(each.object) for each in read.rendered)
     found.monitors = sum(each.kind in {"ServiceMonitor", "PodMonitor"} for each in read.rendered)
     _unknown(found, read.not_judged)

@@ -59,7 +59,7 @@ def write(settings: Mapping[str, Any], rendered: Sequence[Object], path: Path) -
     if EXCLUSIONS in said:
         before = [each.data for each in yamlfile.parse(str(there.get(EXCLUSIONS) or "[]"), EXCLUSIONS)]
         own = before[0] if before and isinstance(before[0], list) else []
-        said[EXCLUSIONS] = json.dumps([*own, *said[EXCLUSIONS]])
+        said[EXCLUSIONS] = json.dumps([*own, *said[EXCLUSIONS]], ensure_ascii=False)
     # JSON is YAML.
-    atomic_write(path, json.dumps({"configs": {"cm": said}}, indent=1))
+    atomic_write(path, json.dumps({"configs": {"cm": said}}, indent=1, ensure_ascii=False))
     return path

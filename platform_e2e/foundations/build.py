@@ -150,7 +150,7 @@ def _compare(chart: str, directory: Path, helm: Helm) -> None:
     rendering = chart_contract.RELEASES[chart]
     with cache.scratch("values") as scratch:
         values = scratch / "values.json"
-        values.write_text(json.dumps(rendering.values))
+        values.write_text(json.dumps(rendering.values, ensure_ascii=False), encoding="utf-8")
         rendered = helm.template(rendering.release, directory, rendering.namespace, values=[values])
     differences = chart_contract.differences(chart, rendered)
     if differences:

@@ -70,4 +70,4 @@ def read(path: Path) -> Object:
 def write(path: Path, item: Object) -> None:
     """Write an object as JSON, for any file name, making the directory if it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(item, indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(item, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

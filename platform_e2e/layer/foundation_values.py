@@ -99,7 +99,7 @@ def _kustomization(root: Path, found: Foundation, place: str) -> dict[str, bytes
     }
     assert found.file is not None  # noqa: S101  what was read is there
     name = found.file.relative_to(root).as_posix()
-    return {name: json.dumps(made).encode(), **_chart(f"{place}/{TELLING}/{found.chart}")}
+    return {name: json.dumps(made, ensure_ascii=False).encode(), **_chart(f"{place}/{TELLING}/{found.chart}")}
 
 
 def _entry(root: Path, found: Foundation) -> dict[str, Any]:
@@ -220,7 +220,8 @@ def disabled(found: Foundation, told: Mapping[str, Any]) -> bool:
 
 def stored(chart: str, values: Mapping[str, Any]) -> Path:
     """Return a file with values, which has its name from its content."""
-    content = json.dumps(values, indent=1, sort_keys=True).encode()
+    # YAML has no surrogate pairs, by which JSON escapes what is not ASCII.
+    content = json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False).encode()
     path = paths.cache() / "foundation-values" / f"{chart}-{hashlib.sha256(content).hexdigest()[:20]}.yaml"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -57,7 +57,8 @@ def choose(survey: Survey, found: Sequence[Unit], owns: Callable[[str], bool]) -
     tops = _tops(found, known.by)
     left: list[tuple[Unit, str]] = []
     for unit in tops:
-        off = next((each for each in found if _leaves_out(each, unit)), None)
+        # One that applies the kustomization is applied by hand, and none of its resources.
+        off = next((each for each in found if _leaves_out(each, unit) and each.path not in known.by[unit.path]), None)
         by = known.left_out.get(unit.path)
         if off is not None:
             left.append((unit, f"is not among the resources of the kustomization in {survey.name(off.path)}"))

@@ -133,7 +133,7 @@ def _left(root: Path, found: Foundation, changed: Mapping[str, bytes | None]) ->
     data[found.key] = [entry for entry in entries if entry != found.repository]
     for key in _ABOUT_OTHERS:
         data.pop(key, None)
-    return {name: (json.dumps(data, indent=1) + "\n").encode()}
+    return {name: (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode()}
 
 
 def _empty(

@@ -164,6 +164,16 @@ def test_the_app_of_apps_is_the_root(tmp_path: Path) -> None:
     assert (source["path"], source["directory"]) == ("bootstrap", {"include": "root.yaml"})
 
 
+def test_the_app_of_apps_may_lie_beside_the_kustomization_that_it_applies(tmp_path: Path) -> None:
+    files = {
+        "apps/apps.yaml": app("apps", "apps"),
+        "apps/kustomization.yaml": "resources: [a.yaml]\n",
+        "apps/a.yaml": app("a", "deploy"),
+        "deploy/one.yaml": CONFIGMAP,
+    }
+    assert roots(place(write(tmp_path, files))) == ["file apps/apps.yaml"]
+
+
 def test_an_app_of_apps_that_renders_itself_is_the_root(tmp_path: Path) -> None:
     files = {
         "gitops/root.yaml": app("root", "gitops"),

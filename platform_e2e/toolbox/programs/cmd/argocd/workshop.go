@@ -118,6 +118,8 @@ func known(_ context.Context, url, _ string) (*v1alpha1.Repository, error) {
 // source renders one source, as GenerateManifest and runManifestGenAsync of Argo CD's reposerver/repository do.
 func (w *workshop) source(application *v1alpha1.Application, source *v1alpha1.ApplicationSource, references v1alpha1.RefTargetRevisionMapping) (*Rendered, error) {
 	several := application.Spec.HasMultipleSources()
+	// The application controller leaves out options that say nothing, such as directory: {recurse: false}, so that they choose no type.
+	source = argo.NormalizeSource(source.DeepCopy())
 	if err := stated(source, several); err != nil {
 		return nil, err
 	}
