@@ -32,11 +32,6 @@ def test_rule_reads_what_there_is(
     promises.report(own(findings, prerequisites), rules.figures(rule, seen), rules.unknown(rule, seen))
 
 
-def test_no_series_is_recorded_twice(platform: Platform, promises: Promises) -> None:
-    """Of two rules that record one series, nobody can say whose sample counts."""
-    promises.report(list(rules.recorded_twice(platform.layer)))
-
-
 def test_an_alert_fires_always(platform: Platform, prometheus: Prometheus, promises: Promises) -> None:
     """A receiver that does not get it knows that no other alert would come either."""
     findings = until_no_findings(

@@ -265,13 +265,13 @@ def test_a_series_that_two_rules_record_is_told_with_both_places() -> None:
         *rendered(RULES.format(kind="record", name="up:sum", expr="'count(up)'", summary="", release="x")),
     ]
     case.layer.of_kind = lambda _: twice
-    (found,) = rules.recorded_twice(case.layer)
+    first, second = rules.of_layer(case.layer)
+    (found,) = check(second, case.seen(), case.layer)
     assert found.cause.id == "rule-recorded-twice"
     assert (
         "records up:sum, which prometheusrule/rules -n shop records too (manifests/shop.yaml:9)" in found.cause.sentence
     )
-    case.layer.of_kind = lambda _: case.objects
-    assert list(rules.recorded_twice(case.layer)) == []
+    assert check(first, case.seen(), case.layer) == []
 
 
 def test_without_an_alert_that_fires_always_nobody_knows_that_alerts_come() -> None:

@@ -5,7 +5,6 @@ A rule has at most one finding: that of the first link of the chain which is bro
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -44,8 +43,8 @@ def check(wanted: WantedRule, seen: ObservedRule, layer: Layer) -> list[Finding]
         seen: what was seen of it.
         layer: that has it.
     """
-    for link in LINKS:
-        problem = link(wanted, seen)
+    twice = _recorded_twice(wanted, layer) if seen.rule is not None and seen.cause is None else None
+    for problem in [twice] if twice else (link(wanted, seen) for link in LINKS):
         if problem is not None:
             expected, observed, cause = problem
             located = layer.located(cause, wanted.rendered)
@@ -98,25 +97,6 @@ def figures(wanted: WantedRule, seen: ObservedRule) -> dict[str, Any]:
     return {"alerts" if wanted.alert else "recorded": 1, "selectors": len(seen.expression.selectors)}
 
 
-def recorded_twice(layer: Layer) -> Iterator[Finding]:
-    """Yield the rules that record what another one records already, with the same labels: Prometheus takes the last sample of both."""
-    first: dict[tuple[str, tuple[tuple[str, str], ...]], WantedRule] = {}
-    for rule in of_layer(layer):
-        if not rule.record:
-            continue
-        other = first.setdefault((rule.record, tuple(sorted(rule.texts("labels").items()))), rule)
-        if other is not rule:
-            where = other.rendered.place(*other.field("record"))
-            cause = Cause(
-                "rule-recorded-twice",
-                f"{rule.rendered} records {rule.record}, which {other.rendered} records too ({where}), with the same labels",
-                "record it under another name, or with a label that tells them apart",
-                field=rule.field("record"),
-            )
-            expected, observed = f"one rule that records {rule.record}", "two"
-            yield Finding(str(rule.rendered), Promise.RULES, expected, observed, layer.located(cause, rule.rendered))
-
-
 def without_watchdog(layer: Layer, prometheus: Prometheus) -> list[Finding]:
     """Return the finding that no alert fires always, by which whoever receives alerts knows that they still come.
 
@@ -142,6 +122,24 @@ def _constant(expression: str) -> bool:
         return parse(expression).constant
     except PromQLError:
         return False
+
+
+def _recorded_twice(wanted: WantedRule, layer: Layer) -> Problem:
+    """Judge a rule that records what an earlier one records with the same labels: samples of one time, of which one is refused."""
+    if not wanted.record:
+        return None
+    same = ((each.record, each.texts("labels")) == (wanted.record, wanted.texts("labels")) for each in of_layer(layer))
+    other = next(each for each, is_same in zip(of_layer(layer), same, strict=True) if is_same)
+    if other == wanted:
+        return None
+    where = other.rendered.place(*other.field("record"))
+    cause = Cause(
+        "rule-recorded-twice",
+        f"{wanted.rendered} records {wanted.record}, which {other.rendered} records too ({where}), with the same labels",
+        "record it under another name, or with a label that tells them apart",
+        field=wanted.field("record"),
+    )
+    return f"one rule that records {wanted.record}", "two", cause
 
 
 def _exists(_wanted: WantedRule, seen: ObservedRule) -> Problem:
