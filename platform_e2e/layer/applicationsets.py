@@ -139,7 +139,9 @@ def environments(root: Path, owner: ApplicationSet, generated: Sequence[Applicat
     found = {path: name for path, name in by_path.items() if _has_manifests(root / path)}
     for pattern in _patterns(owner, by_path):
         for path in sorted(root.glob(pattern)):
-            if path.is_dir() and _has_manifests(path):
+            # Argo CD's generator passes over directories that are hidden (reposerver/repository/repository.go, GetGitDirectories).
+            hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
+            if path.is_dir() and not hidden and _has_manifests(path):
                 found.setdefault(path.relative_to(root).as_posix(), "")
     exempt = owner.annotations.get(EXEMPT + Promise.ENVIRONMENTS)
     return tuple(

@@ -219,6 +219,20 @@ def test_a_directory_that_a_git_generator_excludes_is_still_expected(tmp_path: P
     assert environments(found) == {"envs/dev": "dev", "envs/prod": None}
 
 
+def test_a_hidden_directory_is_no_environment(tmp_path: Path) -> None:
+    found = layers.load(written(tmp_path, applicationset(LIST), "envs/dev", "envs/prod", "envs/.idea"))
+    assert [each.name for each in found.environments] == ["dev", "prod"]
+
+
+def test_what_reads_other_repositories_has_no_environments_here(tmp_path: Path) -> None:
+    other = "'https://git.example.com/team/{{.name}}.git'"
+    text = applicationset(LIST, path="{{.name}}").replace("https://git.example.com/team/platform.git", other)
+    files = {FILE: text, "dev/a.yaml": layers.CONFIGMAP, "settings/a.yaml": layers.CONFIGMAP}
+    found = layers.load(layers.write(tmp_path, files))
+    assert [each.reason for each in found.not_judged] == [Reason.REPOSITORY] * 2
+    assert found.environments == ()
+
+
 def test_a_directory_that_another_application_reads_is_no_environment_that_is_missing(tmp_path: Path) -> None:
     """Such as with one ApplicationSet for each environment."""
     other = applicationset("- list:\n    elements:\n      - name: staging\n").replace("name: set\n", "name: other\n")
