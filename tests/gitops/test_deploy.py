@@ -507,7 +507,9 @@ def test_a_crd_that_was_judged_before_it_was_established_is_looked_at_again(
             kube, replace(layer, applications=every), SHA, timeline=timeline, timeout=10 if brings else 0.2
         )
     asked = (APPLICATION, "one", {"metadata": {"annotations": {argocd.REFRESH: "normal"}}})
-    assert kube.patches == ([asked] if brings else [])
+    # On a busy machine it may be asked for once more before the answer has come.
+    assert kube.patches == [asked] * len(kube.patches)
+    assert bool(kube.patches) == brings
 
 
 @pytest.mark.parametrize(("sha", "message"), [(SHA, HELD[0]), (SHA, HELD[1]), (OLD, "waiting for 1 more")])
