@@ -160,6 +160,7 @@ CAUSES: dict[str, CauseProperties] = {
     "monitor-not-loaded": CauseProperties(_MONITORING),
     "monitor-targets-dropped": CauseProperties(_MONITORING, SCRAPES),
     "monitor-target-count": CauseProperties(_MONITORING),
+    "monitor-scraped-twice": CauseProperties(_MONITORING, SCRAPES),
     "monitor-scrape-interval": CauseProperties(_MONITORING, OBJECTS),
     "monitor-stale-scrape": CauseProperties(_MONITORING),
     "monitor-samples-dropped": CauseProperties(_MONITORING, SCRAPES),

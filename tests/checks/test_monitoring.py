@@ -212,13 +212,29 @@ def deployment(number: int | None = 1) -> Object:
 def test_a_sound_monitor_is_seen_as_such() -> None:
     view = RecordedView(monitor(), prometheus(), service(), endpoint_slice(), deployment())
     api = Answering(
-        TARGET, replace(TARGET, pool="serviceMonitor/other/x/0"), series={"chat_messages_total": [Sample(LABELS, 1)]}
+        TARGET,
+        replace(TARGET, pool="serviceMonitor/other/x/0", url="http://10.244.0.9:9090/metrics"),
+        series={"chat_messages_total": [Sample(LABELS, 1)]},
     )
     seen = observe(WANTED, view, api, SINCE)
     assert seen.targets == (TARGET,)
     assert seen.expected == {POOL: (1, "deployment/chat -n chat-dev with 1")}
     assert seen.jobs == {POOL}
     assert check(WANTED, seen) == []
+
+
+@pytest.mark.parametrize(
+    ("pool", "other"),
+    [("serviceMonitor/other/x/0", "servicemonitor/x -n other"), ("podMonitor/a/b/1", "podmonitor/b -n a"), ("node", "the job node")],
+)  # fmt: skip
+def test_what_another_one_scrapes_too_is_told(pool: str, other: str) -> None:
+    view = RecordedView(monitor(), prometheus(), service(), endpoint_slice(), deployment())
+    seen = observe(WANTED, view, Answering(TARGET, replace(TARGET, pool=pool)), SINCE)
+    cause = found(seen).cause
+    assert (cause.id, cause.sentence.partition(" scrape ")[0]) == (
+        "monitor-scraped-twice",
+        f"servicemonitor/chat -n chat-dev and {other}",
+    )
 
 
 def test_git_says_how_many_replicas_and_not_the_cluster() -> None:

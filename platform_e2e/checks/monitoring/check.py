@@ -16,6 +16,7 @@ from platform_e2e.diagnosis.explain.scrapes import miscounted, not_loaded, scrap
 from platform_e2e.diagnosis.objects import counted, listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.kube.read_api import ReadApi
+from platform_e2e.layer.objects import described
 from platform_e2e.layer.own_annotations import SERIES
 
 
@@ -26,7 +27,7 @@ def check(wanted: WantedMonitor, seen: ObservedMonitor) -> list[Finding]:
         wanted: what must be true.
         seen: what is.
     """
-    for link in (_exists, _selected, _scrapes, _counted, _up, _fresh, _sampled, _series):
+    for link in (_exists, _selected, _scrapes, _counted, _once, _up, _fresh, _sampled, _series):
         problem = link(wanted, seen)
         if problem is not None:
             expected, observed, cause = problem
@@ -113,6 +114,21 @@ def _counted(wanted: WantedMonitor, seen: ObservedMonitor) -> Problem:
             return expected, observed, not_loaded(wanted.monitor, pool, seen.takers)
         pods = [target.labels.get("pod") or target.url for target in found]
         return expected, observed, miscounted(wanted.monitor, pool, pods, number, who)
+    return None
+
+
+def _once(wanted: WantedMonitor, seen: ObservedMonitor) -> Problem:
+    """Judge that no other monitor scrapes the same: each sum over all jobs would count it twice."""
+    for url, pool in seen.twice.items():
+        kind, namespace, name, _ = (*pool.split("/"), "", "", "", "")[:4]
+        other = described(kind, name, namespace) if name else f"the job {pool}"
+        cause = Cause(
+            "monitor-scraped-twice",
+            f"{name_of(wanted.monitor)} and {other} scrape {url} both: what is summed over jobs counts it twice",
+            "keep one of them, or let their selectors choose different Services",
+            field=("spec", "selector"),
+        )
+        return "one scrape of each target", "two", cause
     return None
 
 

@@ -67,6 +67,7 @@ class ObservedMonitor:
         expected: for each scrape pool how many targets there must be, and who says so.
         jobs: whether each scrape pool is in the configuration that Prometheus has loaded.
         targets: those of its scrape pools.
+        twice: URLs of them that another scrape pool has, too, with its name.
         samples: for each target's labels how many samples its last scrape left.
         delivered: for each wanted series whether a target delivers it.
         since: when looking began, by Prometheus' clock.
@@ -81,6 +82,7 @@ class ObservedMonitor:
     expected: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     jobs: frozenset[str] = frozenset()
     targets: tuple[ScrapeTarget, ...] = ()
+    twice: Mapping[str, str] = field(default_factory=dict)
     samples: Mapping[frozenset[tuple[str, str]], float] = field(default_factory=dict)
     delivered: Mapping[str, bool] = field(default_factory=dict)
     since: datetime | None = None
@@ -108,7 +110,9 @@ def observe(wanted: WantedMonitor, view: ReadApi, prometheus: Prometheus, since:
         return ObservedMonitor(monitor, cause=explain(monitor, view))
     prometheus = prometheus.of(takers)
     pools = set(wanted.pools)
-    targets = tuple(target for target in prometheus.targets() if target.pool in pools)
+    every = prometheus.targets()
+    targets = tuple(target for target in every if target.pool in pools)
+    urls = {target.url for target in targets}
     delivered = {series: _delivered(series, targets, prometheus) for series in wanted.series}
     lacking = (undelivered(series, view) for series, comes in delivered.items() if not comes)
     return ObservedMonitor(
@@ -120,6 +124,7 @@ def observe(wanted: WantedMonitor, view: ReadApi, prometheus: Prometheus, since:
         },
         jobs=frozenset(prometheus.scrape_jobs() & pools),
         targets=targets,
+        twice={target.url: target.pool for target in every if target.url in urls and target.pool not in pools},
         samples={sample.identity: sample.value for sample in prometheus.query(SAMPLES)},
         delivered=delivered,
         since=since,
