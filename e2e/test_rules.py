@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from e2e.conftest import Prerequisites
-from platform_e2e.testing import Platform, Promises, own, require
-from platform_e2e.testing.checks import Prometheus, rules, until_no_findings
+from platform_e2e.testing import Kube, Platform, Promises, own, require
+from platform_e2e.testing.checks import TESTS, Prometheus, rules, unmonitored, unsynced, until_no_findings
 
 pytestmark = pytest.mark.promise("rules")
 
@@ -30,6 +30,15 @@ def test_rule_reads_what_there_is(
         # It may well tell of what is broken.
         require([*platform.lacking().values()])
     promises.report(own(findings, prerequisites), rules.figures(rule, seen), rules.unknown(rule, seen))
+
+
+@pytest.mark.judges_all
+def test_no_other_rule_goes_unselected(platform: Platform, kube: Kube, promises: Promises) -> None:
+    """One that a release of the foundations brings is evaluated, too."""
+    known = {unmonitored.identity(rule.object) for rule in platform.layer.of_kind("PrometheusRule")}
+    findings = unmonitored.unselected(kube, known, TESTS, platform.layer.aside, rules=True)
+    require(unsynced.unpruned(findings, platform.lacking(), kube))
+    promises.report(findings)
 
 
 def test_an_alert_fires_always(platform: Platform, prometheus: Prometheus, promises: Promises) -> None:

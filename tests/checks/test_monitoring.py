@@ -352,6 +352,26 @@ def test_monitors_that_the_layer_does_not_render_must_be_selected_too() -> None:
     assert finding.cause.id == "monitor-unselected"
 
 
+@pytest.mark.parametrize(
+    ("kind", "field", "rules", "cause"),
+    [
+        ("v1/PodMonitor", "podMonitorSelector", False, "monitor-unselected"),
+        ("v1/Probe", "probeSelector", False, "monitor-unselected"),
+        ("v1alpha1/ScrapeConfig", "scrapeConfigSelector", False, "monitor-unselected"),
+        ("v1/PrometheusRule", "ruleSelector", True, "rule-unselected"),
+    ],
+)
+def test_each_kind_that_prometheus_selects_must_be_selected(kind: str, field: str, rules: bool, cause: str) -> None:
+    theirs = made(f"monitoring.coreos.com/{kind}", "theirs", "argocd", {"release": "other"})
+    takes = {field: {"matchLabels": RELEASE}, field.replace("Selector", "NamespaceSelector"): {}}
+    (finding,) = unselected(RecordedView(prometheus(**takes), theirs), set(), "x", rules=rules)
+    assert (finding.cause.id, finding.promise) == (cause, "rules" if rules else "monitoring")
+    assert f"give the {kind.partition('/')[2]} the labels that {field} asks for" in finding.cause.remedy
+    assert unselected(RecordedView(prometheus(**takes), theirs), set(), "x", rules=not rules) == []
+    every: dict[str, Any] = {field: {}, field.replace("Selector", "NamespaceSelector"): {}}
+    assert unselected(RecordedView(prometheus(**every), theirs), set(), "x", rules=rules) == []
+
+
 SEALED_SECRETS = {"meta.helm.sh/release-name": "sealed-secrets", "meta.helm.sh/release-namespace": "kube-system"}
 
 

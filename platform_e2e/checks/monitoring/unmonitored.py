@@ -11,6 +11,8 @@ from platform_e2e.diagnosis.explain import explain
 from platform_e2e.diagnosis.explain.monitoring import without_monitor
 from platform_e2e.diagnosis.explain.monitors import (
     MONITOR_KINDS,
+    RULE_KIND,
+    SCRAPING_KINDS,
     chooses,
     is_of_pods,
     labels_for,
@@ -22,6 +24,7 @@ from platform_e2e.diagnosis.explain.targets import takes_port
 from platform_e2e.diagnosis.objects import WORKLOAD_KINDS, annotations_of, at, includes, labels_of, listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.foundations import chart_contract
+from platform_e2e.kube.errors import KindNotServed
 from platform_e2e.kube.objects import Object, key
 from platform_e2e.kube.read_api import ReadApi
 from platform_e2e.layer import Layer, MetricsService, NotJudged
@@ -180,26 +183,44 @@ def identity(monitor: Object) -> Identity:
     return str(monitor["kind"]), *key(monitor)
 
 
-def unselected(view: ReadApi, known: set[Identity], ours: str, not_judged: Sequence[NotJudged] = ()) -> list[Finding]:
-    """Return the monitors of the cluster, from whatever source, that no Prometheus selects.
+def unselected(
+    view: ReadApi, known: set[Identity], ours: str, not_judged: Sequence[NotJudged] = (), *, rules: bool = False
+) -> list[Finding]:
+    """Return the monitors, probes and scrape configurations of the cluster, or its rules, from whatever source, that no Prometheus selects.
 
     Args:
         view: of the cluster.
         known: those that have a test of their own.
         ours: label that marks namespaces of tests, whose monitors do not belong to the platform.
         not_judged: objects of the layer that are not judged: what they have made is not judged either.
+        rules: whether PrometheusRules are looked for, and not what scrapes.
     """
+    kinds, promise = ((RULE_KIND,), Promise.RULES) if rules else (SCRAPING_KINDS, Promise.MONITORING)
     makers = Makers.read(not_judged, view)
     tests = {key(namespace)[1] for namespace in view.list("v1/Namespace") if ours in labels_of(namespace)}
     return [
-        Finding(name_of(monitor), Promise.MONITORING, "a Prometheus selects it", "none does", _cause(monitor, view))
-        for kind in MONITOR_KINDS
-        for monitor in view.list(kind)
+        Finding(
+            name_of(monitor),
+            promise,
+            "a Prometheus selects it",
+            "none does",
+            _cause(monitor, view),
+        )
+        for kind in kinds
+        for monitor in _of_kind(kind, view)
         if identity(monitor) not in known
         and key(monitor)[0] not in tests
         and not makers.made(monitor)
         and not selected_by(monitor, view)
     ]
+
+
+def _of_kind(kind: str, view: ReadApi) -> Sequence[Object]:
+    try:
+        return view.list(kind)
+    except KindNotServed:
+        # The operator's CRDs are not all of them everywhere.
+        return ()
 
 
 def _cause(monitor: Object, view: ReadApi) -> Cause:

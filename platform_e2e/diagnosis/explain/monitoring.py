@@ -15,7 +15,7 @@ from platform_e2e.diagnosis.explain.metallb_l2 import SPEAKER, no_speaker
 from platform_e2e.diagnosis.explain.monitors import (
     MONITOR_KINDS,
     PROMETHEUS_KIND,
-    RULE_KIND,
+    SELECTED_KINDS,
     Entry,
     chooses,
     entries,
@@ -75,7 +75,7 @@ def _id(monitor: Object, what: str) -> str:
     return f"{'rule' if monitor['kind'] == 'PrometheusRule' else 'monitor'}-{what}"
 
 
-@explains(*MONITOR_KINDS, RULE_KIND)
+@explains(*SELECTED_KINDS)
 def unselected(monitor: Object, view: ReadApi) -> Cause | None:
     """No Prometheus takes the monitor, for its labels."""
     everyone = view.list(PROMETHEUS_KIND)
@@ -107,7 +107,7 @@ def unselected(monitor: Object, view: ReadApi) -> Cause | None:
     return Cause(_id(monitor, "unselected"), sentence, remedy, field=("metadata", "labels", *label))
 
 
-@explains(*MONITOR_KINDS, RULE_KIND)
+@explains(*SELECTED_KINDS)
 def namespace_unselected(monitor: Object, view: ReadApi) -> Cause | None:
     """No Prometheus looks into its namespace."""
     if selected_by(monitor, view):
@@ -142,7 +142,7 @@ def without_endpoints(monitor: Object, _view: ReadApi) -> Cause | None:
     )
 
 
-@explains(*MONITOR_KINDS, RULE_KIND)
+@explains(*SELECTED_KINDS)
 def rejected(monitor: Object, view: ReadApi) -> Cause | None:
     """The operator finds it invalid and leaves it out of what Prometheus is given."""
     namespace, name = key(monitor)

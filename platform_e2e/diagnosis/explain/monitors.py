@@ -19,6 +19,12 @@ MONITOR_KIND = "monitoring.coreos.com/v1/ServiceMonitor"
 POD_MONITOR_KIND = "monitoring.coreos.com/v1/PodMonitor"
 MONITOR_KINDS = (MONITOR_KIND, POD_MONITOR_KIND)
 RULE_KIND = "monitoring.coreos.com/v1/PrometheusRule"
+PROBE_KIND = "monitoring.coreos.com/v1/Probe"
+SCRAPE_CONFIG_KIND = "monitoring.coreos.com/v1alpha1/ScrapeConfig"
+SCRAPING_KINDS = (*MONITOR_KINDS, PROBE_KIND, SCRAPE_CONFIG_KIND)
+"""What tells a Prometheus what to scrape, where it selects it."""
+SELECTED_KINDS = (*SCRAPING_KINDS, RULE_KIND)
+"""What a Prometheus takes only where it selects it."""
 PROMETHEUS_KIND = "monitoring.coreos.com/v1/Prometheus"
 
 
@@ -49,6 +55,8 @@ RULES = {
         "podMonitorSelector", "podMonitorNamespaceSelector", "podMetricsEndpoints", "podMonitor", "pod"
     ),
     "PrometheusRule": Rules("ruleSelector", "ruleNamespaceSelector", "groups", "", ""),
+    "Probe": Rules("probeSelector", "probeNamespaceSelector", "", "probe", ""),
+    "ScrapeConfig": Rules("scrapeConfigSelector", "scrapeConfigNamespaceSelector", "", "scrapeConfig", ""),
 }
 
 Entry = Mapping[str, Any]
