@@ -63,6 +63,10 @@ class Kustomization:
     hints: bool = False
 
 
+OVERRIDES = ".argocd-source"
+"""How files begin that change the source of an Application and are none themselves (docs/user-guide/parameters.md)."""
+
+
 @dataclass
 class Survey:
     """What a directory has.
@@ -122,7 +126,7 @@ class Survey:
         return bool(self.objects(path)) and self._alone[path]
 
     def _objects(self, path: Path) -> tuple[tuple[ArgoObject, ...], bool]:
-        content = self.content(path)
+        content = b"" if path.name.startswith(OVERRIDES) else self.content(path)
         if not _NAMES_ARGO.search(content) or (len(content) > LARGE and not _STATES.search(content)):
             return (), False
         try:

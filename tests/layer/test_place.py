@@ -164,6 +164,11 @@ def test_the_app_of_apps_is_the_root(tmp_path: Path) -> None:
     assert (source["path"], source["directory"]) == ("bootstrap", {"include": "root.yaml"})
 
 
+def test_what_overrides_a_source_is_no_root(tmp_path: Path) -> None:
+    files = {"apps/a.yaml": app("a", "deploy"), "flux/.argocd-source.yaml": app("b", "x"), "deploy/one.yaml": CONFIGMAP}
+    assert roots(place(write(tmp_path, files))) == ["directory apps"]
+
+
 def test_the_app_of_apps_may_lie_beside_the_kustomization_that_it_applies(tmp_path: Path) -> None:
     files = {
         "apps/apps.yaml": app("apps", "apps"),
