@@ -15,6 +15,7 @@ from platform_e2e.checks.dashboards.wanted import Sidecar
 from platform_e2e.checks.monitoring.prometheus import PrometheusError, Sample
 from platform_e2e.finding import Finding, Promise
 from platform_e2e.layer.renderer import Reason
+from platform_e2e.layer.stand_ins import StandIns
 from tests.fakes.rendered import rendered
 from tests.fakes.series import Stored, stored
 
@@ -39,6 +40,7 @@ def layer(*texts: str, **grafana: Any) -> Any:
     return SimpleNamespace(
         of_kind=lambda _: objects,
         releases=grafana.get("releases", ()),
+        stand_ins=StandIns(grafana.get("containers", ())),
         located=lambda cause, otherwise: cause.located(otherwise.place(*cause.field)),
     )
 
@@ -46,7 +48,7 @@ def layer(*texts: str, **grafana: Any) -> Any:
 def release(tmp_path: Path, values: str) -> Any:
     path = tmp_path / "values.yaml"
     path.write_text(values)
-    return SimpleNamespace(chart="kube-prometheus-stack", values=path)
+    return SimpleNamespace(chart="kube-prometheus-stack", values=path, place="")
 
 
 class Asked(Stored):
@@ -195,7 +197,20 @@ def test_a_query_that_cannot_be_read_is_not_known(monkeypatch: pytest.MonkeyPatc
     assert findings == []
     assert unknown is not None
     assert unknown.reason == Reason.SERIES
-    assert "the query of Targets cannot be read here" in unknown.problem
+    assert "the panel Targets has a query that cannot be read here" in unknown.problem
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"templating": {"list": [{"name": "v", "type": "query", "query": "label_values(uup, a)"}]}}]
+)
+def test_beside_stand_ins_what_is_not_there_is_not_known(more: dict[str, Any]) -> None:
+    seen, findings, unknown = watched(
+        model(panel("uup"), panel(title="Sound"), **more), grafana={"containers": (None,)}
+    )
+    assert findings == []
+    assert unknown is not None
+    assert "a stand-in" in unknown.problem or "needs a variable" in unknown.problem
+    assert seen.with_data == ([] if more else ["Sound"])
 
 
 def variables(*variables: dict[str, Any], series: tuple[str, ...] = (UP,)) -> tuple[dict[str, str], list[str]]:

@@ -258,6 +258,18 @@ def test_an_alert_that_asks_for_what_there_is_not_is_told_before_its_time() -> N
     )
 
 
+def test_beside_stand_ins_what_is_not_there_is_not_known() -> None:
+    expr = 'absent(uup{job="x"})'
+    case = Case(expr, loaded=[loaded(expr, state="firing")], summary="{{ $labels.other }}")
+    seen = observe(case.wanted, RecordedView(*case.takers, case.live or {}), case.prometheus, ["Down"], certain=False)
+    assert check(case.wanted, seen, case.layer) == []
+    told = rules.unknown(case.wanted, seen)
+    assert told is not None
+    assert "a stand-in or another build may run here in the place of what delivers it" in told.problem
+    sound = observe(Case().wanted, RecordedView(*case.takers, case.live or {}), case.prometheus, [], certain=False)
+    assert sound.missing == []
+
+
 def test_a_series_that_two_rules_record_is_told_with_both_places() -> None:
     case = Case("sum(up)", record="up:sum", summary="")
     twice = [

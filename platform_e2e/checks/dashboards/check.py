@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from platform_e2e.checks.dashboards.variables import values
 from platform_e2e.checks.dashboards.wanted import SUFFIX, Panel, Sidecar, WantedDashboard, of_layer
 from platform_e2e.checks.monitoring.prometheus import Prometheus, PrometheusError
-from platform_e2e.checks.monitoring.series import Lack, missing
+from platform_e2e.checks.monitoring.series import Lack, delivered, missing
 from platform_e2e.checks.polling import until_no_findings
 from platform_e2e.diagnosis.objects import listed
 from platform_e2e.finding import Cause, Finding, Promise
@@ -43,12 +43,14 @@ class ObservedDashboard:
     Attributes:
         with_data: titles of the panels that show something.
         empty: by title of a panel why it shows nothing, though all that it reads may come.
-        unread: by title of a panel why its query cannot be read here.
+        unknown: by title of a panel, or of all for a variable, why it cannot be judged here.
+        certain: whether all that delivers series in production does so here.
     """
 
     with_data: list[str] = field(default_factory=list)
     empty: dict[str, str] = field(default_factory=dict)
-    unread: dict[str, str] = field(default_factory=dict)
+    unknown: dict[str, str] = field(default_factory=dict)
+    certain: bool = True
 
 
 Problem = tuple[str, str, Cause]
@@ -70,7 +72,7 @@ def watch(
 
     def look() -> list[Finding]:
         nonlocal seen
-        seen = ObservedDashboard()
+        seen = ObservedDashboard(certain=delivered(layer))
         problems = (
             [*_provisioned(wanted, layer), *_datasources(wanted, layer)] if not wanted.error else [_invalid(wanted)]
         )
@@ -92,9 +94,9 @@ def figures(seen: ObservedDashboard) -> dict[str, Any]:
 
 def unknown(wanted: WantedDashboard, seen: ObservedDashboard) -> NotJudged | None:
     """Return which panels of a dashboard without a finding could not be judged."""
-    if not seen.unread:
+    if not seen.unknown:
         return None
-    said = "; ".join(f"the query of {name} cannot be read here: {why}" for name, why in seen.unread.items())
+    said = "; ".join(f"{name} {why}" for name, why in seen.unknown.items())
     remedy = "look at these panels in Grafana, and accept it in platform-e2e.yaml"
     where = wanted.rendered
     return NotJudged(str(where), Reason.SERIES, f"{wanted}: {said}", remedy, where.file, where.line, ())
@@ -204,6 +206,9 @@ def _of_values(layer: Layer) -> frozenset[str]:
 def _panels(wanted: WantedDashboard, prometheus: Prometheus, seen: ObservedDashboard) -> Iterator[Problem]:
     """Yield the panels that cannot show anything, and note how the others are."""
     known, without = values(wanted, prometheus)
+    if without and not seen.certain:
+        seen.unknown["every panel"] = f"needs a variable: {without[0]}"
+        return
     for why in without:
         yield (
             "a value for each variable",
@@ -242,11 +247,14 @@ def _judged(panel: Panel, query: str, prometheus: Prometheus, seen: ObservedDash
     try:
         selectors = parse(query).selectors
     except PromQLError as error:
-        seen.unread[panel.title] = str(error)
+        seen.unknown[f"the panel {panel.title}"] = f"has a query that cannot be read here: {error}"
         return None
-    lacks: Sequence[Any] = missing(selectors, prometheus, ())
+    lacks = missing(selectors, prometheus, (), certain=seen.certain)
     told = next((each for each in lacks if each.lack in LACKS), None)
     if told is not None:
         return LACKS[told.lack], f"reads {told.selector}: {told.sentence}"
+    if lacks and not seen.certain:
+        seen.unknown[f"the panel {panel.title}"] = f"reads {lacks[0].selector}: {lacks[0].sentence}"
+        return None
     seen.empty[panel.title] = lacks[0].sentence if lacks else "what it reads is there, and meets no condition now"
     return None

@@ -7,12 +7,13 @@ metric has all values of the label at once; what a state has at one time only, o
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from enum import Enum, auto
 
 from platform_e2e.checks.monitoring.prometheus import Prometheus
 from platform_e2e.diagnosis.objects import listed
+from platform_e2e.layer import Layer
 from platform_e2e.promql import Matcher, Selector
 
 LOOKBACK = "1h"
@@ -55,15 +56,29 @@ class Missing:
     sentence: str
 
 
-def missing(selectors: Iterable[Selector], prometheus: Prometheus, alerts: Sequence[str]) -> list[Missing]:
+def delivered(layer: Layer) -> bool:
+    """Tell whether targets deliver here what they deliver in production.
+
+    Not where stand-ins run, nor where a foundation of another form was replaced by the harness's own build of its chart.
+    """
+    return not layer.stand_ins.containers and not any(release.place for release in layer.releases)
+
+
+def missing(
+    selectors: Iterable[Selector], prometheus: Prometheus, alerts: Sequence[str], *, certain: bool = True
+) -> list[Missing]:
     """Return the selectors that match no series, the worst first.
 
     Args:
         selectors: of an expression.
         prometheus: that evaluates it.
         alerts: names of all alerts, which `ALERTS` has only while one is pending or fires.
+        certain: whether all that delivers series in production does so here; else what is not there may yet be.
     """
     found = [told for each in selectors if (told := _missing(each, prometheus, alerts)) is not None]
+    if not certain:
+        why = "a stand-in or another build may run here in the place of what delivers it"
+        found = [replace(each, lack=Lack.UNSEEN, sentence=f"{each.sentence}; {why}") for each in found]
     return sorted(found, key=lambda each: each.lack.value)
 
 

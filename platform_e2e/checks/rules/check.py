@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from platform_e2e.checks.monitoring.prometheus import Prometheus
-from platform_e2e.checks.monitoring.series import Lack
+from platform_e2e.checks.monitoring.series import Lack, delivered
 from platform_e2e.checks.polling import until_no_findings
 from platform_e2e.checks.rules.observe import DELTAS, RATES, ObservedRule, observe
 from platform_e2e.checks.rules.wanted import WantedRule, of_layer
@@ -65,11 +65,12 @@ def watch(
         timeout: seconds.
     """
     alerts = [each.alert for each in of_layer(layer)]
+    certain = delivered(layer)
     seen = ObservedRule(None)
 
     def look() -> list[Finding]:
         nonlocal seen
-        seen = observe(wanted, view, prometheus, alerts)
+        seen = observe(wanted, view, prometheus, alerts, certain=certain)
         return check(wanted, seen, layer)
 
     findings = until_no_findings(look, timeout=timeout, what=f"{wanted} is evaluated")
@@ -269,7 +270,7 @@ def _templates(wanted: WantedRule, seen: ObservedRule) -> Problem:
 def _fires(wanted: WantedRule, seen: ObservedRule) -> Problem:
     """Judge an alert that fires; one that will, since it asks for what there is not, is judged before its time."""
     rule, expression = seen.loaded, seen.expression
-    if rule is None or expression is None or expression.constant:
+    if rule is None or expression is None or expression.constant or (seen.missing and not seen.certain):
         return None
     lack = next((each for each in seen.missing if each.lack in LACKS), None)
     if rule.state != "firing" and (rule.state != "pending" or lack is None):

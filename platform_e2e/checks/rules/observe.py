@@ -46,6 +46,7 @@ class ObservedRule:
         intervals: of each metric in a range the longest seconds between two scrapes.
         unjoined: joins of which each side has series, and no pair.
         labels: names of all labels of the series that it reads.
+        certain: whether all that delivers series in production does so here.
     """
 
     rule: Object | None
@@ -61,9 +62,12 @@ class ObservedRule:
     intervals: Mapping[str, float] = field(default_factory=dict)
     unjoined: Sequence[Join] = ()
     labels: frozenset[str] = frozenset()
+    certain: bool = True
 
 
-def observe(wanted: WantedRule, view: ReadApi, prometheus: Prometheus, alerts: Sequence[str]) -> ObservedRule:
+def observe(
+    wanted: WantedRule, view: ReadApi, prometheus: Prometheus, alerts: Sequence[str], *, certain: bool = True
+) -> ObservedRule:
     """Read what the cluster and Prometheus say of a rule.
 
     Args:
@@ -71,6 +75,7 @@ def observe(wanted: WantedRule, view: ReadApi, prometheus: Prometheus, alerts: S
         view: of the cluster.
         prometheus: that evaluates it.
         alerts: names of all alerts of the layer.
+        certain: whether all that delivers series in production does so here.
     """
     rule = view.get(RULE_KIND, wanted.rendered.name, wanted.rendered.namespace)
     if rule is None:
@@ -98,11 +103,12 @@ def observe(wanted: WantedRule, view: ReadApi, prometheus: Prometheus, alerts: S
         groups=groups,
         since=since,
         expression=expression,
-        missing=missing(expression.selectors, prometheus, alerts),
+        missing=missing(expression.selectors, prometheus, alerts, certain=certain),
         types={name: prometheus.type_of(name) for name in ranged},
         intervals={name: _interval(name, prometheus) for name in ranged},
         unjoined=[join for join in expression.joins if _never_pairs(join, prometheus)],
         labels=frozenset(label for each in expression.selectors for label in prometheus.labels(each.metric)),
+        certain=certain,
     )
 
 
