@@ -120,6 +120,7 @@ def load(directory: Path, *_args: Any, **_options: Any) -> Any:
         releases=(),
         applications=tuple(SimpleNamespace(name=f"app-{n}", given=None) for n in range(covered.get("applications", 0))),
         not_judged=tuple(NotJudged(**each) for each in covered.get("not_judged", ())),
+        waited_for_in_vain=tuple(NotJudged(**each) for each in covered.get("not_judged", ())),
         accepted=tuple(Accepted(**each) for each in covered.get("accepted", ())),
         directory=directory,
         urls=(),
