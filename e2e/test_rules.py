@@ -41,6 +41,7 @@ def test_no_other_rule_goes_unselected(platform: Platform, kube: Kube, promises:
     promises.report(findings)
 
 
+@pytest.mark.usefixtures("stack")
 def test_an_alert_fires_always(platform: Platform, prometheus: Prometheus, promises: Promises) -> None:
     """A receiver that does not get it knows that no other alert would come either."""
     findings = until_no_findings(
