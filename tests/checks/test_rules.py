@@ -15,7 +15,7 @@ from platform_e2e.finding import Finding, Promise
 from platform_e2e.kube.objects import Object
 from platform_e2e.layer.renderer import Reason
 from tests.fakes.monitoring import RELEASE, prometheus
-from tests.fakes.recorded_view import RecordedView
+from tests.fakes.recorded_view import RecordedView, made
 from tests.fakes.rendered import rendered
 from tests.fakes.series import NOW, Stored, loaded, stored
 
@@ -256,6 +256,19 @@ def test_an_alert_that_asks_for_what_there_is_not_is_told_before_its_time() -> N
         "alert-firing",
         'the alert Down is about to fire: it reads up{job="cht"}, and no series of up has job="cht"; there are chat',
     )
+
+
+def test_what_a_ruler_of_thanos_evaluates_is_not_known() -> None:
+    case = Case(release="other")
+    case.takers.append(
+        made(
+            "monitoring.coreos.com/v1/ThanosRuler", "r", "shop", spec={"ruleSelector": {}, "ruleNamespaceSelector": {}}
+        )
+    )
+    assert case.finding() is None
+    told = rules.unknown(case.wanted, case.seen())
+    assert told is not None
+    assert told.problem == "thanosruler/r -n shop evaluates the alert Down, which is not asked here"
 
 
 def test_beside_stand_ins_what_is_not_there_is_not_known() -> None:

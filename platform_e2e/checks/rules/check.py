@@ -43,6 +43,8 @@ def check(wanted: WantedRule, seen: ObservedRule, layer: Layer) -> list[Finding]
         seen: what was seen of it.
         layer: that has it.
     """
+    if seen.elsewhere:
+        return []
     twice = _recorded_twice(wanted, layer) if seen.rule is not None and seen.cause is None else None
     for problem in [twice] if twice else (link(wanted, seen) for link in LINKS):
         if problem is not None:
@@ -81,6 +83,12 @@ def unknown(wanted: WantedRule, seen: ObservedRule) -> NotJudged | None:
     """Return what of a rule without a finding is not proven: an expression that cannot be read, or a value that may yet come."""
     tell = partial(NotJudged, str(wanted.rendered), Reason.SERIES, file=wanted.rendered.file, line=wanted.rendered.line)
     accept = f"see that it comes with the fault that {wanted} is for, and accept it in platform-e2e.yaml"
+    if seen.elsewhere:
+        return tell(
+            problem=f"{seen.elsewhere} evaluates {wanted}, which is not asked here",
+            remedy="look at the rules of the ThanosRuler, and accept it in platform-e2e.yaml",
+            reads=(),
+        )
     if seen.unread:
         return tell(problem=f"the expression of {wanted} cannot be read here: {seen.unread}", remedy=accept, reads=())
     unseen = next((each for each in seen.missing if each.lack is Lack.UNSEEN), None)

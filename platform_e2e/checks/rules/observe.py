@@ -10,8 +10,8 @@ from platform_e2e.checks.monitoring.prometheus import LoadedRule, Prometheus, mo
 from platform_e2e.checks.monitoring.series import Missing, missing
 from platform_e2e.checks.rules.wanted import WantedRule
 from platform_e2e.diagnosis.explain import explain
-from platform_e2e.diagnosis.explain.monitors import RULE_KIND, selected_by
-from platform_e2e.diagnosis.objects import at
+from platform_e2e.diagnosis.explain.monitors import RULE_KIND, RULER_KIND, selected_by
+from platform_e2e.diagnosis.objects import at, name_of
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object
 from platform_e2e.kube.read_api import ReadApi
@@ -47,6 +47,7 @@ class ObservedRule:
         unjoined: joins of which each side has series, and no pair.
         labels: names of all labels of the series that it reads.
         certain: whether all that delivers series in production does so here.
+        elsewhere: the ThanosRuler that evaluates it, where no Prometheus does; empty where none does.
     """
 
     rule: Object | None
@@ -63,6 +64,7 @@ class ObservedRule:
     unjoined: Sequence[Join] = ()
     labels: frozenset[str] = frozenset()
     certain: bool = True
+    elsewhere: str = ""
 
 
 def observe(
@@ -81,6 +83,9 @@ def observe(
     if rule is None:
         return ObservedRule(None)
     takers = selected_by(rule, view)
+    rulers = [] if takers else selected_by(rule, view, RULER_KIND)
+    if rulers:
+        return ObservedRule(rule, elsewhere=name_of(rulers[0]))
     cause = explain(rule, view)
     if not takers or cause is not None:
         return ObservedRule(rule, takers, cause)

@@ -12,6 +12,7 @@ from typing import Any
 
 from platform_e2e.diagnosis.explain.owners import Makers, makers, template_labels
 from platform_e2e.diagnosis.objects import at, labels_of, selects
+from platform_e2e.kube.errors import KindNotServed
 from platform_e2e.kube.objects import Object, key
 from platform_e2e.kube.read_api import ReadApi
 
@@ -26,6 +27,8 @@ SCRAPING_KINDS = (*MONITOR_KINDS, PROBE_KIND, SCRAPE_CONFIG_KIND)
 SELECTED_KINDS = (*SCRAPING_KINDS, RULE_KIND)
 """What a Prometheus takes only where it selects it."""
 PROMETHEUS_KIND = "monitoring.coreos.com/v1/Prometheus"
+RULER_KIND = "monitoring.coreos.com/v1/ThanosRuler"
+"""Evaluates rules in the place of a Prometheus; it selects them by fields of the same names."""
 
 
 @dataclass(frozen=True)
@@ -84,13 +87,13 @@ def pool_of(monitor: Object, index: int) -> str:
     return f"{rules_of(monitor).pool}/{namespace}/{name}/{index}"
 
 
-def selected_by(monitor: Object, view: ReadApi) -> list[Object]:
-    """Return the Prometheus objects that take a monitor."""
-    return [
-        prometheus
-        for prometheus in view.list(PROMETHEUS_KIND)
-        if takes_labels(prometheus, monitor) and _takes_namespace(prometheus, monitor, view)
-    ]
+def selected_by(monitor: Object, view: ReadApi, kind: str = PROMETHEUS_KIND) -> list[Object]:
+    """Return the Prometheus objects, or those of another kind, that take a monitor or a rule."""
+    try:
+        every = view.list(kind)
+    except KindNotServed:
+        return []
+    return [each for each in every if takes_labels(each, monitor) and _takes_namespace(each, monitor, view)]
 
 
 def takes_labels(prometheus: Object, monitor: Object) -> bool:
