@@ -143,7 +143,9 @@ def api_error(request: str, status: int, body: Mapping[str, Any] | str, *, secre
         reason, message = "NoStatus", " ".join(body.split())[:500]
         fields: list[str] = []
     else:
-        reason, message = str(body.get("reason") or "Unknown")[:100], str(body.get("message") or "")[:LONGEST]
+        # What a proxy leads to may answer in a form of its own, such as Prometheus with `error`.
+        said = body.get("message") or body.get("error") or ""
+        reason, message = str(body.get("reason") or "Unknown")[:100], str(said)[:LONGEST]
         details = body.get("details")
         causes = details.get("causes") if isinstance(details, dict) else None
         causes = causes if isinstance(causes, list) else []

@@ -56,7 +56,7 @@ class Asked(Stored):
 
     def query(self, expression: str) -> list[Sample]:
         if expression.count("(") != expression.count(")"):
-            raise PrometheusError("Prometheus answers /api/v1/query: parse error", "")
+            raise PrometheusError("Prometheus refuses /api/v1/query: parse error", "")
         return super().query(expression)
 
 
@@ -166,7 +166,7 @@ def test_a_datasource_of_the_values_is_known(tmp_path: Path) -> None:
         ("uup", "dashboard-metric-missing", "reads uup: no target delivers uup"),
         ('up{jobb="a"}', "dashboard-label-missing", "no series of up has the label jobb"),
         ('up{job="chats"}', "dashboard-value-missing", 'no series of up has job="chats"; there are chat'),
-        ("sum(up", "dashboard-query-fails", "cannot be asked: Prometheus answers /api/v1/query: parse error"),
+        ("sum(up", "dashboard-query-fails", "cannot be asked: Prometheus refuses /api/v1/query: parse error"),
     ],
 )
 def test_a_panel_that_can_never_have_data_is_told(expr: str, told: str, said: str) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from platform_e2e.checks.monitoring.prometheus import Prometheus, PrometheusError, Sample, moment
+from platform_e2e.checks.monitoring.prometheus import Prometheus, PrometheusError, Sample, moment, seconds
+from platform_e2e.kube.errors import api_error
 
 
 def answering(data: Any, *, path: str, parameters: Mapping[str, str] | None = None) -> Prometheus:
@@ -71,3 +72,54 @@ def test_what_is_no_answer_names_the_question(body: bytes) -> None:
 def test_times_of_go_are_read(text: str, microsecond: int) -> None:
     assert moment(text).microsecond == microsecond
     assert moment(text).tzinfo is not None
+
+
+def test_what_prometheus_refuses_is_told_in_its_words() -> None:
+    def refused(_path: str, _parameters: Mapping[str, str]) -> bytes:
+        answer = {"status": "error", "errorType": "bad_data", "error": "1:5: parse error: unclosed left parenthesis"}
+        raise api_error("GET services/prometheus", 400, answer, secret=False, retry=None)
+
+    with pytest.raises(PrometheusError, match="Prometheus refuses /api/v1/query: 1:5: parse error"):
+        Prometheus(refused).query("sum(up")
+
+
+@pytest.mark.parametrize(("text", "wanted"), [("", 0), ("5s", 5), ("1m30s", 90), ("100ms", 0.1), ("1d", 86400)])
+def test_durations(text: str, wanted: float) -> None:
+    assert seconds(text) == wanted
+
+
+def test_rules_are_read_with_their_group_and_file() -> None:
+    rule = {
+        "name": "Down",
+        "query": "up == 0",
+        "health": "ok",
+        "lastEvaluation": "2026-01-01T12:00:00.5Z",
+        "state": "firing",
+    }
+    record = {"name": "a:b", "query": "sum(up)", "health": "unknown", "lastEvaluation": "0001-01-01T00:00:00Z"}
+    groups = [{"file": "/etc/rules/shop-rules-u1.yaml", "name": "g", "interval": 30, "rules": [rule, record]}]
+    first, second = Prometheus(
+        lambda *_: json.dumps({"status": "success", "data": {"groups": groups}}).encode()
+    ).rules()
+    assert (first.file, first.group, first.name, first.state, first.interval) == (
+        "shop-rules-u1.yaml",
+        "g",
+        "Down",
+        "firing",
+        30,
+    )
+    assert first.evaluated is not None
+    assert (second.evaluated, second.state, second.error) == (None, "", "")
+
+
+@pytest.mark.parametrize(
+    ("metric", "told"), [("a_total", "counter"), ("h_bucket", "histogram"), ("none", ""), ("", "")]
+)
+def test_the_type_of_a_metric_is_that_of_its_family(metric: str, told: str) -> None:
+    known = {"a_total": [{"type": "counter"}], "h": [{"type": "histogram"}]}
+
+    def get(_path: str, parameters: Mapping[str, str]) -> bytes:
+        found = {name: known[name] for name in (parameters["metric"],) if name in known}
+        return json.dumps({"status": "success", "data": found}).encode()
+
+    assert Prometheus(get).type_of(metric) == told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +15,7 @@ from platform_e2e.checks.rules.observe import ObservedRule, observe
 from platform_e2e.finding import Finding, Promise
 from platform_e2e.kube.objects import Object
 from platform_e2e.layer.renderer import Reason
-from tests.fakes.monitoring import RELEASE, prometheus
+from tests.fakes.monitoring import RELEASE, monitor, prometheus
 from tests.fakes.recorded_view import RecordedView, made
 from tests.fakes.rendered import rendered
 from tests.fakes.series import NOW, Stored, loaded, stored
@@ -219,6 +220,21 @@ def test_windows_and_types(expr: str, kind: str, told: str) -> None:
         assert cause(case)[0] == told
     else:
         assert case.finding() is None
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "told"),
+    [({}, "scraped every 30 s"), ({"interval": "1m30s"}, "scraped every 90 s"), ({"interval": "5s"}, "")],
+)
+def test_the_interval_is_that_of_the_team_and_not_of_the_test(endpoint: dict[str, Any], told: str) -> None:
+    expr = "rate(x[1m]) > 1"
+    case = Case(expr, 'x{job="chat", instance="a"}', types={"x": "counter"}, summary="")
+    target = replace(case.prometheus.targets()[0], pool="serviceMonitor/chat-dev/chat/0")
+    case.prometheus.targets = lambda: [target]  # type: ignore[method-assign]
+    case.takers.append(monitor(endpoints=[endpoint]))
+    found = case.finding()
+    assert (found is None) == (not told)
+    assert found is None or told in found.cause.sentence
 
 
 def test_two_vectors_whose_labels_are_never_equal_are_told() -> None:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from platform_e2e.errors import BrokenPlatform
+from platform_e2e.kube.errors import Invalid
 
 Get = Callable[[str, Mapping[str, str]], bytes]
 """Takes a path and parameters, returns the body of the answer."""
@@ -115,7 +116,11 @@ class Prometheus:
         Raises:
             PrometheusError: the answer is an error or no JSON.
         """
-        body = self._get(path, parameters)
+        try:
+            body = self._get(path, parameters)
+        except Invalid as error:
+            # 400 for what does not parse, 422 for what cannot be evaluated.
+            raise PrometheusError(f"Prometheus refuses {path}: {error.message}", "correct the expression") from error
         try:
             answer = json.loads(body)
         except json.JSONDecodeError as error:

@@ -8,13 +8,15 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from platform_e2e.checks.monitoring.prometheus import Prometheus
+from platform_e2e.checks.monitoring.prometheus import Prometheus, seconds
 from platform_e2e.checks.monitoring.series import Lack, delivered
 from platform_e2e.checks.polling import until_no_findings
-from platform_e2e.checks.rules.observe import DELTAS, RATES, ObservedRule, observe
+from platform_e2e.checks.rules.observe import DELTAS, RATES, USUAL, ObservedRule, observe
 from platform_e2e.checks.rules.wanted import WantedRule, of_layer
 from platform_e2e.diagnosis.causes import OBJECT_MISSING
+from platform_e2e.diagnosis.objects import at
 from platform_e2e.finding import Cause, Finding, Promise
+from platform_e2e.foundations import manifests
 from platform_e2e.kube.read_api import ReadApi
 from platform_e2e.layer import Layer, NotJudged
 from platform_e2e.layer.renderer import Reason
@@ -67,16 +69,25 @@ def watch(
         timeout: seconds.
     """
     alerts = [each.alert for each in of_layer(layer)]
-    certain = delivered(layer)
+    certain, usual = delivered(layer), _usual_interval(layer)
     seen = ObservedRule(None)
 
     def look() -> list[Finding]:
         nonlocal seen
-        seen = observe(wanted, view, prometheus, alerts, certain=certain)
+        seen = observe(wanted, view, prometheus, alerts, certain=certain, usual=usual)
         return check(wanted, seen, layer)
 
     findings = until_no_findings(look, timeout=timeout, what=f"{wanted} is evaluated")
     return seen, findings
+
+
+def _usual_interval(layer: Layer) -> float:
+    """Return the seconds between two scrapes that the values of a layer's Prometheus say."""
+    for release in layer.releases:
+        if release.chart == "kube-prometheus-stack" and release.values.is_file():
+            said = at(manifests.read(release.values), "prometheus", "prometheusSpec", "scrapeInterval")
+            return seconds(str(said)) if said else USUAL
+    return USUAL
 
 
 def unknown(wanted: WantedRule, seen: ObservedRule) -> NotJudged | None:

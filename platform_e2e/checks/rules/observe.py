@@ -6,11 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from platform_e2e.checks.monitoring.prometheus import LoadedRule, Prometheus, moment
+from platform_e2e.checks.monitoring.prometheus import LoadedRule, Prometheus, ScrapeTarget, moment, seconds
 from platform_e2e.checks.monitoring.series import Missing, missing
 from platform_e2e.checks.rules.wanted import WantedRule
 from platform_e2e.diagnosis.explain import explain
-from platform_e2e.diagnosis.explain.monitors import RULE_KIND, RULER_KIND, selected_by
+from platform_e2e.diagnosis.explain.monitors import (
+    MONITOR_KIND,
+    POD_MONITOR_KIND,
+    RULE_KIND,
+    RULER_KIND,
+    entries,
+    selected_by,
+)
 from platform_e2e.diagnosis.objects import at, name_of
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object
@@ -23,6 +30,12 @@ RATES = frozenset({"rate", "irate", "increase"})
 DELTAS = frozenset({"delta", "idelta", "deriv", "predict_linear", "double_exponential_smoothing"})
 """Functions of a gauge."""
 
+
+USUAL = 30.0
+"""Seconds between two scrapes where nothing says otherwise (prometheus-operator 0.88.0, Prometheus.spec.scrapeInterval)."""
+
+POOLS = {"serviceMonitor": MONITOR_KIND, "podMonitor": POD_MONITOR_KIND}
+"""How the scrape pools of monitors begin."""
 
 MISSED = 3
 """Evaluations that may be missed before a rule counts as one that is evaluated no more."""
@@ -68,7 +81,13 @@ class ObservedRule:
 
 
 def observe(
-    wanted: WantedRule, view: ReadApi, prometheus: Prometheus, alerts: Sequence[str], *, certain: bool = True
+    wanted: WantedRule,
+    view: ReadApi,
+    prometheus: Prometheus,
+    alerts: Sequence[str],
+    *,
+    certain: bool = True,
+    usual: float = USUAL,
 ) -> ObservedRule:
     """Read what the cluster and Prometheus say of a rule.
 
@@ -78,6 +97,7 @@ def observe(
         prometheus: that evaluates it.
         alerts: names of all alerts of the layer.
         certain: whether all that delivers series in production does so here.
+        usual: seconds between two scrapes of what says no interval itself.
     """
     rule = view.get(RULE_KIND, wanted.rendered.name, wanted.rendered.namespace)
     if rule is None:
@@ -110,7 +130,7 @@ def observe(
         expression=expression,
         missing=missing(expression.selectors, prometheus, alerts, certain=certain),
         types={name: prometheus.type_of(name) for name in ranged},
-        intervals={name: _interval(name, prometheus) for name in ranged},
+        intervals={name: _interval(name, prometheus, view, usual) for name in ranged},
         unjoined=[join for join in expression.joins if _never_pairs(join, prometheus)],
         labels=frozenset(label for each in expression.selectors for label in prometheus.labels(each.metric)),
         certain=certain,
@@ -132,15 +152,27 @@ def _changed(rule: Object) -> datetime:
     return max((moment(str(time)) for time in times if time), default=datetime.fromtimestamp(0, UTC))
 
 
-def _interval(name: str, prometheus: Prometheus) -> float:
-    """Return the longest seconds between two scrapes of the targets that deliver a metric; 0 where none does."""
+def _interval(name: str, prometheus: Prometheus, view: ReadApi, usual: float) -> float:
+    """Return the longest seconds between two scrapes of the targets that deliver a metric, as the team has them; 0 where none does.
+
+    What a monitor does not say itself is the usual interval of its Prometheus, which the harness shortens on its clusters.
+    """
     sources = {
         (sample.labels.get("job"), sample.labels.get("instance"))
         for sample in prometheus.query(f"count by (job, instance) ({name})")
     }
     targets = prometheus.targets()
-    found = (each.interval for each in targets if (each.labels.get("job"), each.labels.get("instance")) in sources)
-    return max(found, default=0.0)
+    found = [each for each in targets if (each.labels.get("job"), each.labels.get("instance")) in sources]
+    return max((_stated(each, view, usual) for each in found), default=0.0)
+
+
+def _stated(target: ScrapeTarget, view: ReadApi, usual: float) -> float:
+    kind, namespace, name, index = (*target.pool.split("/"), "", "", "")[:4]
+    monitor = view.get(POOLS[kind], name, namespace) if kind in POOLS else None
+    if monitor is None:
+        return target.interval
+    said = [entry.get("interval") for number, entry in enumerate(entries(monitor)) if str(number) == index]
+    return seconds(str(said[0])) if said and said[0] else usual
 
 
 def _never_pairs(join: Join, prometheus: Prometheus) -> bool:
