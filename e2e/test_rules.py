@@ -48,3 +48,14 @@ def test_an_alert_fires_always(platform: Platform, prometheus: Prometheus, promi
         lambda: rules.without_watchdog(platform.layer, prometheus), timeout=EVALUATED_SECONDS, what="a watchdog fires"
     )
     promises.report(findings)
+
+
+@pytest.mark.usefixtures("stack")
+def test_an_alert_that_fires_is_received(
+    platform: Platform, kube: Kube, prometheus: Prometheus, promises: Promises
+) -> None:
+    """Alertmanager has it: what Prometheus cannot hand over nobody hears of."""
+    findings = until_no_findings(
+        lambda: rules.lost(platform.layer, prometheus, kube), timeout=EVALUATED_SECONDS, what="an alert is received"
+    )
+    promises.report(findings)

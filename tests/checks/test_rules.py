@@ -325,6 +325,38 @@ def test_without_an_alert_that_fires_always_nobody_knows_that_alerts_come() -> N
     assert rules.without_watchdog(recorded.layer, recorded.prometheus) == [], "it has no alert"
 
 
+class Receiving(RecordedView):
+    """Has an Alertmanager that answers."""
+
+    def __init__(self, answer: bytes) -> None:
+        labels = {"operated-alertmanager": "true"}
+        super().__init__(made("v1/Service", "alertmanager-operated", "monitoring", labels))
+        self.answer = answer
+
+    def proxy(self, namespace: str, service: str, port: str | int, path: str, *_: Any, **__: Any) -> bytes:
+        assert (namespace, service, port, path) == ("monitoring", "alertmanager-operated", 9093, "/api/v2/alerts")
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "urls", "told"),
+    [
+        (b'[{"labels": {"alertname": "Watchdog"}}]', ["http://a"], ""),
+        (b'[{"labels": {"alertname": "Other"}}]', ["http://a"], "alert-not-received"),
+        (b"[]", [], "alertmanager-missing"),
+        (b"<html>", ["http://a"], "alert-not-received"),
+    ],
+)
+def test_an_alert_that_fires_must_be_received(answer: bytes, urls: list[str], told: str) -> None:
+    case = Case()
+    case.prometheus.alertmanagers = lambda: urls  # type: ignore[method-assign]
+    assert rules.lost(case.layer, case.prometheus, Receiving(answer)) == [], "none fires"
+    case.prometheus.loaded = [loaded("vector(1)", "Watchdog", state="firing")]
+    findings = rules.lost(case.layer, case.prometheus, Receiving(answer))
+    assert [each.cause.id for each in findings] == ([told] if told else [])
+    assert all("Prometheus fires Watchdog, and " in each.cause.sentence for each in findings)
+
+
 def test_an_exempt_object_has_no_case() -> None:
     case = Case()
     case.objects[0].object["metadata"]["annotations"] = {"platform-e2e/exempt-rules": "of another team"}

@@ -179,6 +179,10 @@ class Prometheus:
             for rule in group["rules"]
         ]
 
+    def alertmanagers(self) -> list[str]:
+        """Return the URLs of the Alertmanagers that it sends alerts to."""
+        return [str(each["url"]) for each in self._data("/api/v1/alertmanagers")["activeAlertmanagers"]]
+
     def names(self) -> list[str]:
         """Return the names of all metrics that it has."""
         return list(self._data("/api/v1/label/__name__/values"))

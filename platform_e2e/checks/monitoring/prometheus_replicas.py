@@ -125,6 +125,10 @@ class Together(Prometheus):
         ]
         return [min((each[name] for each in seen), key=lambda rule: rule.health == "ok") for name in _in_all(seen)]
 
+    def alertmanagers(self) -> list[str]:
+        """Return the URLs of the Alertmanagers that one of them sends alerts to."""
+        return sorted({url for shards in self._replicas for shard in shards for url in shard.alertmanagers()})
+
     def names(self) -> list[str]:
         """Return the names of all metrics that one of them has."""
         return sorted({name for shards in self._replicas for shard in shards for name in shard.names()})
