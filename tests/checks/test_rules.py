@@ -186,6 +186,14 @@ def test_a_state_that_has_not_been_is_not_known() -> None:
     assert cause(Case('app{state="Syncd"} == 1', now, gone=[before]))[0] == "rule-value-missing", "it is misspelt"
 
 
+def test_a_job_that_targets_have_had_before_is_not_one_that_may_come() -> None:
+    now, before = ('up{job="chat-metrics", instance="a"}', 'up{job="chat", instance="a"}')
+    expr = 'absent(up{job="chat"})'
+    told = cause(Case(expr, now, gone=[before], loaded=[loaded(expr, state="pending")], summary=""))
+    assert told[0] == "alert-firing"
+    assert cause(Case('up{job="chat"} == 0', now, gone=[before]))[0] == "rule-value-missing"
+
+
 def test_a_code_that_no_answer_has_had_is_not_known() -> None:
     series = ('http_total{code="200", job="chat", instance="a"}', 'http_total{code="404", job="chat", instance="a"}')
     case = Case('rate(http_total{code="500"}[5m]) > 0', *series, types={"http_total": "counter"}, summary="")

@@ -26,6 +26,10 @@ COUNTERS = frozenset({"counter", "histogram", "gaugehistogram", "summary"})
 """Types of a metric of which a series may come only with the first event that it counts."""
 
 
+OF_TARGETS = frozenset({"job", "instance", "namespace", "pod", "service", "container", "endpoint", "node"})
+"""Labels that a scrape configuration gives to all series of a target: they are no state of what is measured."""
+
+
 class Lack(Enum):
     """Why a selector matches nothing."""
 
@@ -137,6 +141,8 @@ def _unmatched(selector: Selector, named: str, matcher: Matcher, prometheus: Pro
 
 def _changes(named: str, label: str, prometheus: Prometheus) -> bool:
     """Tell whether the value of a label is a state: a series has one at a time, and has had several."""
+    if label in OF_TARGETS:
+        return False
     one = prometheus.query(f"max(count without ({label}) ({named}))")
     several = prometheus.query(f"max(count without ({label}) (last_over_time({named}[{LOOKBACK}])))")
     return bool(one and several) and one[0].value <= 1 < several[0].value
