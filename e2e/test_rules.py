@@ -14,6 +14,10 @@ EVALUATED_SECONDS = 90.0
 """For a PrometheusRule to become an evaluation: the operator, the kubelet and the reloader hand it on, then one interval of 30 s."""
 
 
+RECEIVED_SECONDS = 120.0
+"""For an alert to be sent again, where Alertmanager was not up at the first time: a minute (Prometheus, --rules.alert.resend-delay)."""
+
+
 @pytest.mark.smoke
 def test_rule_reads_what_there_is(
     rule: rules.WantedRule,
@@ -56,6 +60,6 @@ def test_an_alert_that_fires_is_received(
 ) -> None:
     """Alertmanager has it: what Prometheus cannot hand over nobody hears of."""
     findings = until_no_findings(
-        lambda: rules.lost(platform.layer, prometheus, kube), timeout=EVALUATED_SECONDS, what="an alert is received"
+        lambda: rules.lost(platform.layer, prometheus, kube), timeout=RECEIVED_SECONDS, what="an alert is received"
     )
     promises.report(findings)

@@ -183,7 +183,7 @@ CAUSES: dict[str, CauseProperties] = {
     "rule-template-label": CauseProperties(_RULES, OBJECTS),
     "rule-recorded-twice": CauseProperties(_RULES, GIT),
     "alert-firing": CauseProperties(_RULES, STUCK),
-    "alert-not-received": CauseProperties(_RULES, SCRAPES),
+    "alert-not-received": CauseProperties(_RULES),
     "alertmanager-missing": CauseProperties(_RULES, SCRAPES),
     "alerting-without-watchdog": CauseProperties(_RULES, GIT),
     "dashboard-invalid": CauseProperties(_DASHBOARDS, GIT),
