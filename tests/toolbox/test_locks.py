@@ -109,8 +109,8 @@ def test_a_lock_that_is_removed_while_it_is_waited_for_is_made_anew(path: Path) 
 
     thread = threading.Thread(target=second)
     thread.start()
+    # The second may have opened the file by now, or make another one at once.
     FileLock(path).remove()
-    assert not path.exists()
     release()
     thread.join(5)
     assert taken.is_set()
