@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from platform_e2e.checks.monitoring.prometheus import Prometheus, PrometheusError, Sample, moment, seconds
+from platform_e2e.checks.monitoring.prometheus import Prometheus, PrometheusError, Sample, moment
+from platform_e2e.diagnosis.explain.monitoring import seconds_of
 from platform_e2e.kube.errors import api_error
 
 
@@ -85,7 +86,7 @@ def test_what_prometheus_refuses_is_told_in_its_words() -> None:
 
 @pytest.mark.parametrize(("text", "wanted"), [("", 0), ("5s", 5), ("1m30s", 90), ("100ms", 0.1), ("1d", 86400)])
 def test_durations(text: str, wanted: float) -> None:
-    assert seconds(text) == wanted
+    assert seconds_of(text) == wanted
 
 
 def test_rules_are_read_with_their_group_and_file() -> None:

@@ -11,7 +11,7 @@ from platform_e2e.checks.monitoring.observe import ObservedMonitor, WantedMonito
 from platform_e2e.checks.monitoring.prometheus import Prometheus
 from platform_e2e.checks.polling import until_no_findings
 from platform_e2e.diagnosis.causes import OBJECT_MISSING, unexplained
-from platform_e2e.diagnosis.explain.monitors import rules_of
+from platform_e2e.diagnosis.explain.monitors import of_pool, rules_of
 from platform_e2e.diagnosis.explain.scrapes import miscounted, not_loaded, scrape_error
 from platform_e2e.diagnosis.objects import counted, listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
@@ -120,8 +120,8 @@ def _counted(wanted: WantedMonitor, seen: ObservedMonitor) -> Problem:
 def _once(wanted: WantedMonitor, seen: ObservedMonitor) -> Problem:
     """Judge that no other monitor scrapes the same: each sum over all jobs would count it twice."""
     for url, pool in seen.twice.items():
-        kind, namespace, name, _ = (*pool.split("/"), "", "", "", "")[:4]
-        other = described(kind, name, namespace) if name else f"the job {pool}"
+        kind, namespace, name = of_pool(pool) or ("", "", "")
+        other = described(kind, name, namespace) if kind else f"the job {pool}"
         cause = Cause(
             "monitor-scraped-twice",
             f"{name_of(wanted.monitor)} and {other} scrape {url} both: what is summed over jobs counts it twice",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from platform_e2e.diagnosis.explain.monitoring import seconds_of
 from platform_e2e.errors import BrokenPlatform
 from platform_e2e.kube.errors import Invalid
 
@@ -142,7 +143,7 @@ class Prometheus:
                 health=entry["health"],
                 error=entry.get("lastError") or "",
                 last_scrape=moment(entry["lastScrape"]),
-                interval=seconds(entry.get("scrapeInterval") or ""),
+                interval=seconds_of(entry.get("scrapeInterval") or ""),
             )
             for entry in data["activeTargets"]
         ]
@@ -220,12 +221,6 @@ class Prometheus:
         prefix = "- job_name:"
         lines = (line.strip() for line in text.splitlines())
         return {line.removeprefix(prefix).strip().strip("'\"") for line in lines if line.startswith(prefix)}
-
-
-def seconds(text: str) -> float:
-    """Return the seconds of a duration as Prometheus writes it, such as `1m30s`; 0 for an empty one."""
-    units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0, "y": 365 * 86400.0}
-    return sum(float(number) * units[unit] for number, unit in re.findall(r"(\d+)(ms|[smhdwy])", text))
 
 
 def _past(text: str | None) -> datetime | None:

@@ -5,22 +5,22 @@ A rule has at most one finding: that of the first link of the chain which is bro
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
-from platform_e2e.checks.monitoring.prometheus import Prometheus, seconds
+from platform_e2e.checks.monitoring.prometheus import Prometheus
 from platform_e2e.checks.monitoring.series import Lack, delivered
 from platform_e2e.checks.polling import until_no_findings
 from platform_e2e.checks.rules.observe import DELTAS, RATES, USUAL, ObservedRule, observe
 from platform_e2e.checks.rules.wanted import WantedRule, of_layer
 from platform_e2e.diagnosis.causes import OBJECT_MISSING
+from platform_e2e.diagnosis.explain.monitoring import seconds_of
 from platform_e2e.diagnosis.objects import at
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.foundations import manifests
 from platform_e2e.kube.read_api import ReadApi
 from platform_e2e.layer import Layer, NotJudged
 from platform_e2e.layer.renderer import Reason
-from platform_e2e.promql import PromQLError, parse, templated
+from platform_e2e.promql import PromQLError, parse
 
 SCRAPES = 4
 """Scrapes that a window of a rate must have at least: with two in it, one that fails leaves none (Grafana's $__rate_interval)."""
@@ -48,12 +48,12 @@ def check(wanted: WantedRule, seen: ObservedRule, layer: Layer) -> list[Finding]
     if seen.elsewhere:
         return []
     twice = _recorded_twice(wanted, layer) if seen.rule is not None and seen.cause is None else None
-    for problem in [twice] if twice else (link(wanted, seen) for link in LINKS):
-        if problem is not None:
-            expected, observed, cause = problem
-            located = layer.located(cause, wanted.rendered)
-            return [Finding(str(wanted.rendered), Promise.RULES, expected, observed, located, {"rule": wanted.name})]
-    return []
+    problem = twice or next(filter(None, (link(wanted, seen) for link in LINKS)), None)
+    if problem is None:
+        return []
+    expected, observed, cause = problem
+    located = layer.located(cause, wanted.rendered)
+    return [Finding(str(wanted.rendered), Promise.RULES, expected, observed, located, {"rule": wanted.name})]
 
 
 def watch(
@@ -86,28 +86,27 @@ def _usual_interval(layer: Layer) -> float:
     for release in layer.releases:
         if release.chart == "kube-prometheus-stack" and release.values.is_file():
             said = at(manifests.read(release.values), "prometheus", "prometheusSpec", "scrapeInterval")
-            return seconds(str(said)) if said else USUAL
+            return seconds_of(str(said)) if said else USUAL
     return USUAL
 
 
 def unknown(wanted: WantedRule, seen: ObservedRule) -> NotJudged | None:
     """Return what of a rule without a finding is not proven: an expression that cannot be read, or a value that may yet come."""
-    tell = partial(NotJudged, str(wanted.rendered), Reason.SERIES, file=wanted.rendered.file, line=wanted.rendered.line)
-    accept = f"see that it comes with the fault that {wanted} is for, and accept it in platform-e2e.yaml"
     if seen.elsewhere:
-        return tell(
-            problem=f"{seen.elsewhere} evaluates {wanted}, which is not asked here",
-            remedy="look at the rules of the ThanosRuler, and accept it in platform-e2e.yaml",
-            reads=(),
+        problem = f"{seen.elsewhere} evaluates {wanted}, which is not asked here"
+        remedy = "look at the rules of the ThanosRuler, and accept it in platform-e2e.yaml"
+    else:
+        unseen = next((each for each in seen.missing if each.lack is Lack.UNSEEN), None)
+        if not seen.unread and unseen is None:
+            return None
+        problem = (
+            f"{wanted} reads {unseen.selector}: {unseen.sentence}"
+            if unseen
+            else f"the expression of {wanted} cannot be read here: {seen.unread}"
         )
-    if seen.unread:
-        return tell(problem=f"the expression of {wanted} cannot be read here: {seen.unread}", remedy=accept, reads=())
-    unseen = next((each for each in seen.missing if each.lack is Lack.UNSEEN), None)
-    return (
-        tell(problem=f"{wanted} reads {unseen.selector}: {unseen.sentence}", remedy=accept, reads=())
-        if unseen
-        else None
-    )
+        remedy = f"see that it comes with the fault that {wanted} is for, and accept it in platform-e2e.yaml"
+    where = wanted.rendered
+    return NotJudged(str(where), Reason.SERIES, problem, remedy, where.file, where.line, ())
 
 
 def figures(wanted: WantedRule, seen: ObservedRule) -> dict[str, Any]:
@@ -148,8 +147,8 @@ def _recorded_twice(wanted: WantedRule, layer: Layer) -> Problem:
     """Judge a rule that records what an earlier one records with the same labels: samples of one time, of which one is refused."""
     if not wanted.record:
         return None
-    same = ((each.record, each.texts("labels")) == (wanted.record, wanted.texts("labels")) for each in of_layer(layer))
-    other = next(each for each, is_same in zip(of_layer(layer), same, strict=True) if is_same)
+    mine = (wanted.record, wanted.texts("labels"))
+    other = next(each for each in of_layer(layer) if (each.record, each.texts("labels")) == mine)
     if other == wanted:
         return None
     where = other.rendered.place(*other.field("record"))
@@ -269,20 +268,17 @@ def _joins(wanted: WantedRule, seen: ObservedRule) -> Problem:
 
 
 def _templates(wanted: WantedRule, seen: ObservedRule) -> Problem:
-    if seen.expression is None or not wanted.alert or any(each.lack is Lack.UNSEEN for each in seen.missing):
+    if seen.expression is None or any(each.lack is Lack.UNSEEN for each in seen.missing):
         return None
-    for field in ("annotations", "labels"):
-        for name, text in wanted.texts(field).items():
-            for label in templated(text):
-                if seen.expression.labels.may_have(label, seen.labels):
-                    continue
-                cause = Cause(
-                    "rule-template-label",
-                    f"the {field[:-1]} {name} of {wanted} names the label {label}, which its expression does not return",
-                    "keep the label in the expression, or leave it out of the text",
-                    field=wanted.field(field, name),
-                )
-                return f"{label} among the labels", "it is not", cause
+    for field, name, label in wanted.templated:
+        if not seen.expression.labels.may_have(label, seen.labels):
+            cause = Cause(
+                "rule-template-label",
+                f"the {field[:-1]} {name} of {wanted} names the label {label}, which its expression does not return",
+                "keep the label in the expression, or leave it out of the text",
+                field=wanted.field(field, name),
+            )
+            return f"{label} among the labels", "it is not", cause
     return None
 
 

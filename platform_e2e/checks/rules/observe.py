@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from platform_e2e.checks.monitoring.prometheus import LoadedRule, Prometheus, ScrapeTarget, moment, seconds
+from platform_e2e.checks.monitoring.prometheus import LoadedRule, Prometheus, ScrapeTarget
 from platform_e2e.checks.monitoring.series import Missing, missing
 from platform_e2e.checks.rules.wanted import WantedRule
 from platform_e2e.diagnosis.explain import explain
+from platform_e2e.diagnosis.explain.monitoring import seconds_of
 from platform_e2e.diagnosis.explain.monitors import (
-    MONITOR_KIND,
-    POD_MONITOR_KIND,
     RULE_KIND,
     RULER_KIND,
-    entries,
+    entry_of,
     selected_by,
 )
-from platform_e2e.diagnosis.objects import at, name_of
+from platform_e2e.diagnosis.objects import at, changed_at, name_of
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object
 from platform_e2e.kube.read_api import ReadApi
@@ -34,9 +33,6 @@ DELTAS = frozenset({"delta", "idelta", "deriv", "predict_linear", "double_expone
 USUAL = 30.0
 """Seconds between two scrapes where nothing says otherwise (prometheus-operator 0.88.0, Prometheus.spec.scrapeInterval)."""
 
-POOLS = {"serviceMonitor": MONITOR_KIND, "podMonitor": POD_MONITOR_KIND}
-"""How the scrape pools of monitors begin."""
-
 MISSED = 3
 """Evaluations that may be missed before a rule counts as one that is evaluated no more."""
 
@@ -47,7 +43,6 @@ class ObservedRule:
 
     Attributes:
         rule: the PrometheusRule as the cluster has it, or None.
-        takers: the Prometheus objects that take it.
         cause: what the explanations say of the PrometheusRule.
         loaded: as Prometheus evaluates it, or None.
         groups: names of the groups of the PrometheusRule that Prometheus has.
@@ -58,13 +53,12 @@ class ObservedRule:
         types: of each metric in a range, as its targets tell.
         intervals: of each metric in a range the longest seconds between two scrapes.
         unjoined: joins of which each side has series, and no pair.
-        labels: names of all labels of the series that it reads.
+        labels: names of all labels of the series that it reads, where its texts name labels.
         certain: whether all that delivers series in production does so here.
         elsewhere: the ThanosRuler that evaluates it, where no Prometheus does; empty where none does.
     """
 
     rule: Object | None
-    takers: Sequence[Object] = ()
     cause: Cause | None = None
     loaded: LoadedRule | None = None
     groups: frozenset[str] = frozenset()
@@ -108,31 +102,31 @@ def observe(
         return ObservedRule(rule, elsewhere=name_of(rulers[0]))
     cause = explain(rule, view)
     if not takers or cause is not None:
-        return ObservedRule(rule, takers, cause)
+        return ObservedRule(rule, cause)
     prometheus = prometheus.of(takers)
     file = f"{wanted.rendered.namespace}-{wanted.rendered.name}-{rule['metadata'].get('uid', '')}"
     mine = [each for each in prometheus.rules() if each.file.startswith(file)]
     groups = frozenset(each.group for each in mine)
     loaded = _loaded(wanted, mine, takers)
     recently = prometheus.now() - timedelta(seconds=MISSED * loaded.interval) if loaded else None
-    since = max(_changed(rule), recently) if recently else None
+    since = max(changed_at(rule), recently) if recently else None
     try:
         expression = parse(wanted.expression)
     except PromQLError as error:
-        return ObservedRule(rule, takers, None, loaded, groups, since, unread=str(error))
+        return ObservedRule(rule, None, loaded, groups, since, unread=str(error))
     ranged = {each.name for each in expression.selectors if each.window is not None and each.name}
+    targets = prometheus.targets() if ranged else ()
     return ObservedRule(
         rule,
-        takers,
         loaded=loaded,
         groups=groups,
         since=since,
         expression=expression,
         missing=missing(expression.selectors, prometheus, alerts, certain=certain),
         types={name: prometheus.type_of(name) for name in ranged},
-        intervals={name: _interval(name, prometheus, view, usual) for name in ranged},
+        intervals={name: _interval(name, prometheus, targets, view, usual) for name in ranged},
         unjoined=[join for join in expression.joins if _never_pairs(join, prometheus)],
-        labels=frozenset(label for each in expression.selectors for label in prometheus.labels(each.metric)),
+        labels=_labels(expression, prometheus) if any(wanted.templated) else frozenset(),
         certain=certain,
     )
 
@@ -145,14 +139,7 @@ def _loaded(wanted: WantedRule, mine: Sequence[LoadedRule], takers: Sequence[Obj
     return next((each for each in named if enforced or same(each.query, wanted.expression)), None)
 
 
-def _changed(rule: Object) -> datetime:
-    """Return when a PrometheusRule was changed last, by the API server's clock."""
-    fields = at(rule, "metadata", "managedFields") or ()
-    times = [at(rule, "metadata", "creationTimestamp"), *(entry.get("time") for entry in fields)]
-    return max((moment(str(time)) for time in times if time), default=datetime.fromtimestamp(0, UTC))
-
-
-def _interval(name: str, prometheus: Prometheus, view: ReadApi, usual: float) -> float:
+def _interval(name: str, prometheus: Prometheus, targets: Sequence[ScrapeTarget], view: ReadApi, usual: float) -> float:
     """Return the longest seconds between two scrapes of the targets that deliver a metric, as the team has them; 0 where none does.
 
     What a monitor does not say itself is the usual interval of its Prometheus, which the harness shortens on its clusters.
@@ -161,18 +148,19 @@ def _interval(name: str, prometheus: Prometheus, view: ReadApi, usual: float) ->
         (sample.labels.get("job"), sample.labels.get("instance"))
         for sample in prometheus.query(f"count by (job, instance) ({name})")
     }
-    targets = prometheus.targets()
     found = [each for each in targets if (each.labels.get("job"), each.labels.get("instance")) in sources]
     return max((_stated(each, view, usual) for each in found), default=0.0)
 
 
 def _stated(target: ScrapeTarget, view: ReadApi, usual: float) -> float:
-    kind, namespace, name, index = (*target.pool.split("/"), "", "", "")[:4]
-    monitor = view.get(POOLS[kind], name, namespace) if kind in POOLS else None
-    if monitor is None:
+    entry = entry_of(target.pool, view)
+    if entry is None:
         return target.interval
-    said = [entry.get("interval") for number, entry in enumerate(entries(monitor)) if str(number) == index]
-    return seconds(str(said[0])) if said and said[0] else usual
+    return seconds_of(str(entry.get("interval") or "")) or usual
+
+
+def _labels(expression: Expression, prometheus: Prometheus) -> frozenset[str]:
+    return frozenset(label for each in expression.selectors for label in prometheus.labels(each.metric))
 
 
 def _never_pairs(join: Join, prometheus: Prometheus) -> bool:

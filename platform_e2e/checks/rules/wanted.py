@@ -8,6 +8,7 @@ from typing import Any
 
 from platform_e2e.finding import Promise
 from platform_e2e.layer import Layer, Rendered
+from platform_e2e.promql import templated
 
 RULE = "PrometheusRule"
 
@@ -66,6 +67,13 @@ class WantedRule:
         """
         found = self.entry.get(field)
         return {str(key): str(value) for key, value in found.items()} if isinstance(found, Mapping) else {}
+
+    @property
+    def templated(self) -> Iterator[tuple[str, str, str]]:
+        """Yield each label that a text of an alert names: in which field, under which name, and the label."""
+        for field in ("annotations", "labels") if self.alert else ():
+            for name, text in self.texts(field).items():
+                yield from ((field, name, label) for label in templated(text))
 
     def field(self, *keys: str | int) -> tuple[str | int, ...]:
         """Return where a field of it is in the PrometheusRule."""

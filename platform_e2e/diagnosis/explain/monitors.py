@@ -62,6 +62,9 @@ RULES = {
     "ScrapeConfig": Rules("scrapeConfigSelector", "scrapeConfigNamespaceSelector", "", "scrapeConfig", ""),
 }
 
+_MONITORS = frozenset(kind for kind, rules in RULES.items() if rules.chosen)
+"""Kinds with entries of which each has a scrape pool."""
+
 Entry = Mapping[str, Any]
 """One of spec.endpoints or spec.podMetricsEndpoints."""
 
@@ -85,6 +88,21 @@ def pool_of(monitor: Object, index: int) -> str:
     """Return the name of an entry's scrape pool."""
     namespace, name = key(monitor)
     return f"{rules_of(monitor).pool}/{namespace}/{name}/{index}"
+
+
+def of_pool(pool: str) -> tuple[str, str, str] | None:
+    """Return kind, namespace and name of what a scrape pool is of; None for a job that is written out."""
+    prefix, namespace, name, *_ = (*pool.split("/"), "", "")
+    kind = next((kind for kind, rules in RULES.items() if rules.pool and rules.pool == prefix), None)
+    return (kind, namespace, name) if kind and name else None
+
+
+def entry_of(pool: str, view: ReadApi) -> Entry | None:
+    """Return the entry of a monitor that a scrape pool is of; None where it is of no monitor, or that is gone."""
+    kind, namespace, name = of_pool(pool) or ("", "", "")
+    monitor = view.get(f"monitoring.coreos.com/v1/{kind}", name, namespace) if kind in _MONITORS else None
+    index = pool.rpartition("/")[2]
+    return next((entry for at, entry in enumerate(entries(monitor)) if str(at) == index), None) if monitor else None
 
 
 def selected_by(monitor: Object, view: ReadApi, kind: str = PROMETHEUS_KIND) -> list[Object]:
