@@ -16,10 +16,7 @@ from platform_e2e.diagnosis.objects import at
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.foundations import manifests
 from platform_e2e.layer import Application, Layer
-from platform_e2e.layer.objects import HELM_WEIGHT, POD_SPECS, SYNC_PHASES, WAVE, Rendered
-
-POD_TEMPLATES = {kind: path for kind, path in POD_SPECS.items() if kind != "CronJob"}
-"""Kinds that are not healthy before their pods are, and where the pod is; a CronJob is healthy at once."""
+from platform_e2e.layer.objects import HELM_WEIGHT, SYNC_PHASES, WAVE, Rendered
 
 REFERENCES = (
     ("configMap", "name", "ConfigMap"),
@@ -106,10 +103,11 @@ def behind(application: Application, layer: Layer) -> list[Finding]:
 
 def needs(workload: Rendered) -> Iterator[tuple[str, str]]:
     """Yield kind and name of what the pods of a workload cannot start without; nothing where there are no pods to start."""
-    path = POD_TEMPLATES.get(workload.kind)
-    pod = at(workload.object, *path) if path else None
-    spec = workload.spec
-    if not isinstance(pod, Mapping) or spec.get("replicas") == 0 or spec.get("suspend") or spec.get("paused"):
+    pod, spec = workload.pod.get("spec"), workload.spec
+    # A CronJob is healthy at once.
+    if workload.kind == "CronJob" or not isinstance(pod, Mapping):
+        return
+    if spec.get("replicas") == 0 or spec.get("suspend") or spec.get("paused"):
         return
     for name, kind in NAMES:
         if isinstance(pod.get(name), str) and pod[name]:

@@ -206,6 +206,11 @@ def sequence(value: Any) -> Sequence[Any]:
     return value if isinstance(value, list) else []
 
 
+def mappings(value: Any) -> list[Mapping[str, Any]]:
+    """Return the mappings of a list; none for anything else."""
+    return [each for each in sequence(value) if isinstance(each, dict)]
+
+
 def text(value: Any) -> str:
     """Return a text; an empty one for anything else."""
     return value if isinstance(value, str) else ""

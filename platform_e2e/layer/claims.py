@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from platform_e2e.layer import not_judged
+from platform_e2e.layer.argo_objects import mapping, mappings
 from platform_e2e.layer.not_judged import NotJudged
-from platform_e2e.layer.objects import POD_SPECS, Rendered
+from platform_e2e.layer.objects import Rendered
 
 CLAIM = "v1/PersistentVolumeClaim"
 
@@ -57,23 +58,13 @@ def of(rendered: Sequence[Rendered]) -> Claims:
 
 def _templates(rendered: Rendered) -> Iterator[Mapping[str, Any]]:
     """Yield the specs of the claims that a StatefulSet makes for each of its pods."""
-    for template in _mappings(rendered.spec.get("volumeClaimTemplates")):
-        spec = template.get("spec")
-        yield spec if isinstance(spec, Mapping) else {}
+    for template in mappings(rendered.spec.get("volumeClaimTemplates")):
+        yield mapping(template.get("spec"))
 
 
 def _named(rendered: Rendered) -> Iterator[str]:
     """Yield the names of the claims that the pods of an object use as volumes."""
-    spec: Any = rendered.object
-    for key in POD_SPECS.get(rendered.kind, ()):
-        spec = spec.get(key) if isinstance(spec, Mapping) else None
-    if rendered.kind not in POD_SPECS or not isinstance(spec, Mapping):
-        return
-    for volume in _mappings(spec.get("volumes")):
+    for volume in mappings(mapping(rendered.pod.get("spec")).get("volumes")):
         claim = volume.get("persistentVolumeClaim")
         if isinstance(claim, Mapping) and isinstance(claim.get("claimName"), str):
             yield claim["claimName"]
-
-
-def _mappings(value: Any) -> Iterable[Mapping[str, Any]]:
-    return (each for each in value if isinstance(each, Mapping)) if isinstance(value, list) else ()

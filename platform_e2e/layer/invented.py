@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from platform_e2e.layer.argo_objects import mapping, mappings
 from platform_e2e.layer.not_judged import NotJudged
 from platform_e2e.layer.objects import Rendered
 from platform_e2e.layer.renderer import Reason
@@ -57,23 +58,23 @@ Read = Callable[[Mapping[str, Any]], Iterator[tuple[str, list[str], str]]]
 
 
 def _external(obj: Mapping[str, Any]) -> Iterator[tuple[str, list[str], str]]:
-    spec = _map(obj.get("spec"))
-    target = _map(spec.get("target"))
-    template = _map(target.get("template"))
+    spec = mapping(obj.get("spec"))
+    target = mapping(spec.get("target"))
+    template = mapping(target.get("template"))
     keys = (
-        [each.get("secretKey") for each in _maps(spec.get("data"))]
+        [each.get("secretKey") for each in mappings(spec.get("data"))]
         if template.get("mergePolicy") == "Merge" or not template.get("data")
         else []
     )
-    keys += list(_map(template.get("data")))
+    keys += list(mapping(template.get("data")))
     yield str(target.get("name") or _name(obj)), _texts(keys), str(template.get("type") or "Opaque")
 
 
 def _sealed(obj: Mapping[str, Any]) -> Iterator[tuple[str, list[str], str]]:
-    spec = _map(obj.get("spec"))
-    template = _map(spec.get("template"))
-    keys = [*_map(spec.get("encryptedData")), *_map(template.get("data"))]
-    name = _map(template.get("metadata")).get("name") or _name(obj)
+    spec = mapping(obj.get("spec"))
+    template = mapping(spec.get("template"))
+    keys = [*mapping(spec.get("encryptedData")), *mapping(template.get("data"))]
+    name = mapping(template.get("metadata")).get("name") or _name(obj)
     yield str(name), _texts(keys), str(template.get("type") or "Opaque")
 
 
@@ -82,40 +83,40 @@ def _one_password(obj: Mapping[str, Any]) -> Iterator[tuple[str, list[str], str]
 
 
 def _vault(obj: Mapping[str, Any]) -> Iterator[tuple[str, list[str], str]]:
-    destination = _map(_map(obj.get("spec")).get("destination"))
-    templates = _map(_map(destination.get("transformation")).get("templates"))
+    destination = mapping(mapping(obj.get("spec")).get("destination"))
+    templates = mapping(mapping(destination.get("transformation")).get("templates"))
     yield str(destination.get("name") or _name(obj)), _texts(templates), str(destination.get("type") or "Opaque")
 
 
 def _sops(obj: Mapping[str, Any]) -> Iterator[tuple[str, list[str], str]]:
-    for each in _maps(_map(obj.get("spec")).get("secretTemplates")):
-        keys = [*_map(each.get("stringData")), *_map(each.get("data"))]
+    for each in mappings(mapping(obj.get("spec")).get("secretTemplates")):
+        keys = [*mapping(each.get("stringData")), *mapping(each.get("data"))]
         yield str(each.get("name")), _texts(keys), str(each.get("type") or "Opaque")
 
 
 def _infisical(obj: Mapping[str, Any]) -> Iterator[tuple[str, list[str], str]]:
-    spec = _map(obj.get("spec"))
-    references = [spec.get("managedSecretReference"), *_maps(spec.get("managedKubeSecretReferences"))]
-    for each in filter(None, map(_map, references)):
+    spec = mapping(obj.get("spec"))
+    references = [spec.get("managedSecretReference"), *mappings(spec.get("managedKubeSecretReferences"))]
+    for each in filter(None, map(mapping, references)):
         yield str(each.get("secretName")), [], str(each.get("secretType") or "Opaque")
 
 
 def _bitwarden(obj: Mapping[str, Any]) -> Iterator[tuple[str, list[str], str]]:
-    spec = _map(obj.get("spec"))
+    spec = mapping(obj.get("spec"))
     yield (
         str(spec.get("secretName") or _name(obj)),
-        _texts(each.get("secretKeyName") for each in _maps(spec.get("map"))),
+        _texts(each.get("secretKeyName") for each in mappings(spec.get("map"))),
         "Opaque",
     )
 
 
 def _doppler(obj: Mapping[str, Any]) -> Iterator[tuple[str, list[str], str]]:
-    managed = _map(_map(obj.get("spec")).get("managedSecret"))
+    managed = mapping(mapping(obj.get("spec")).get("managedSecret"))
     yield str(managed.get("name") or _name(obj)), [], str(managed.get("type") or "Opaque")
 
 
 def _certificate(obj: Mapping[str, Any]) -> Iterator[tuple[str, list[str], str]]:
-    yield str(_map(obj.get("spec")).get("secretName") or _name(obj)), ["tls.crt", "tls.key", "ca.crt"], TLS
+    yield str(mapping(obj.get("spec")).get("secretName") or _name(obj)), ["tls.crt", "tls.key", "ca.crt"], TLS
 
 
 SEALED = ("bitnami.com", "SealedSecret")
@@ -169,10 +170,10 @@ def opens(obj: Mapping[str, Any], sealing_keys: Sequence[bytes]) -> bool:
     Its first two bytes say how long the session key is, which RSA-OAEP encrypts with the scope as its label; the rest is AES-GCM of it
     (sealed-secrets 0.32.0, pkg/crypto/crypto.go).
     """
-    metadata, spec = _map(obj.get("metadata")), _map(obj.get("spec"))
+    metadata, spec = mapping(obj.get("metadata")), mapping(obj.get("spec"))
     name, namespace = str(metadata.get("name")), str(metadata.get("namespace"))
     labels = (f"{namespace}/{name}", namespace, "")
-    for text in _map(spec.get("encryptedData")).values():
+    for text in mapping(spec.get("encryptedData")).values():
         try:
             data = base64.b64decode(str(text), validate=True)
             (length,) = struct.unpack(">H", data[:2])
@@ -211,23 +212,15 @@ def _used(rendered: Iterable[Rendered]) -> dict[tuple[str, str], set[str]]:
 
 
 def _references(value: Mapping[Any, Any]) -> Iterator[tuple[str, list[str]]]:
-    reference, volume = _map(value.get("secretKeyRef")), _map(value.get("secret"))
+    reference, volume = mapping(value.get("secretKeyRef")), mapping(value.get("secret"))
     if reference.get("name"):
         yield str(reference["name"]), _texts([reference.get("key")])
     if volume.get("secretName"):
-        yield str(volume["secretName"]), _texts(each.get("key") for each in _maps(volume.get("items")))
+        yield str(volume["secretName"]), _texts(each.get("key") for each in mappings(volume.get("items")))
 
 
 def _name(obj: Mapping[str, Any]) -> str:
-    return str(_map(obj.get("metadata")).get("name"))
-
-
-def _map(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _maps(value: Any) -> list[Mapping[str, Any]]:
-    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
+    return str(mapping(obj.get("metadata")).get("name"))
 
 
 def _texts(values: Iterable[Any]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from platform_e2e.finding import Cause
 from platform_e2e.layer import manifests
+from platform_e2e.layer.argo_objects import mapping
 from platform_e2e.layer.errors import LayerError
 from platform_e2e.layer.field_locations import Written
 from platform_e2e.layer.own_annotations import EXEMPT
@@ -133,6 +134,17 @@ class Rendered:
         """Return the object's spec, empty where it has none."""
         spec = self.object.get("spec")
         return spec if isinstance(spec, dict) else {}
+
+    @property
+    def pod(self) -> Mapping[str, Any]:
+        """Return metadata and spec of the pods that the object makes; empty where it makes none."""
+        path = POD_SPECS.get(self.kind)
+        if path is None:
+            return {}
+        found: Mapping[str, Any] = self.object
+        for key in path[:-1]:
+            found = mapping(found.get(key))
+        return found
 
     @property
     def identity(self) -> tuple[str, str, str | None, str]:

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from platform_e2e.layer import claims, selectors
+from platform_e2e.layer.argo_objects import mapping, mappings
 from platform_e2e.layer.claims import Claims
 from platform_e2e.layer.left_out import LeftOut, excluded
 from platform_e2e.layer.not_judged import NotJudged, behind_stand_in
-from platform_e2e.layer.objects import POD_SPECS, Rendered, described
+from platform_e2e.layer.objects import Rendered, described
 
 FOUNDATIONS = frozenset({"argoproj.io", "metallb.io", "monitoring.coreos.com", "bitnami.com"})
 """Groups of the kinds that foundations serve, whose controllers are real."""
@@ -165,22 +166,12 @@ class _Workloads:
 
 def pods_of(rendered: Rendered) -> Iterator[tuple[Mapping[str, str], list[tuple[str, str]]]]:
     """Yield the labels of the pods that an object makes, and name and image of their containers; those that prepare included."""
-    path = POD_SPECS.get(rendered.kind)
-    template: Any = rendered.object
-    for key in path[:-1] if path else ():
-        template = template.get(key) if isinstance(template, Mapping) else None
-    spec = template.get("spec") if path and isinstance(template, Mapping) else None
-    if not isinstance(template, Mapping) or not isinstance(spec, Mapping):
+    spec = rendered.pod.get("spec")
+    if not isinstance(spec, Mapping):
         return
-    metadata = template.get("metadata")
-    labels = metadata.get("labels") if isinstance(metadata, Mapping) else None
-    written = [*_list(spec.get("initContainers")), *_list(spec.get("containers"))]
-    containers = [
-        (str(each.get("name")), str(each["image"]))
-        for each in written
-        if isinstance(each, Mapping) and each.get("image")
-    ]
-    yield labels if isinstance(labels, Mapping) else {}, containers
+    written = [*mappings(spec.get("initContainers")), *mappings(spec.get("containers"))]
+    containers = [(str(each.get("name")), str(each["image"])) for each in written if each.get("image")]
+    yield mapping(mapping(rendered.pod.get("metadata")).get("labels")), containers
 
 
 def judge(rendered: Sequence[Rendered], choice: Choice) -> StandIns:
@@ -272,7 +263,7 @@ def _of_conversions(rendered: Iterable[Rendered], workloads: _Workloads) -> Iter
 def services_asked(obj: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield name and namespace of the Services that the API server asks for an object: a webhook's, or an APIService's."""
     configured = [obj.get("spec")]
-    configured += [each.get("clientConfig") for each in _list(obj.get("webhooks")) if isinstance(each, Mapping)]
+    configured += [each.get("clientConfig") for each in mappings(obj.get("webhooks"))]
     for each in configured:
         service = each.get("service") if isinstance(each, Mapping) else None
         if isinstance(service, Mapping):
@@ -343,7 +334,3 @@ def _scrapes_stand_ins(monitor: Rendered, rendered: Sequence[Rendered], workload
         return any(workloads.choice.replaces(image) for _, _, images in pods for _, image in images)
     services = (each for each in rendered if each.api == "v1/Service" and selectors.matches(selector, each.labels))
     return any(workloads.selected(each.spec.get("selector"), each.namespace) for each in services)
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []

@@ -17,6 +17,7 @@ from typing import Any
 
 from platform_e2e.git.urls import canonical
 from platform_e2e.layer import remote_bases, tree, versions, yamlfile
+from platform_e2e.layer.argo_objects import mapping, mappings
 from platform_e2e.layer.errors import LayerError
 from platform_e2e.layer.kustomize import NAMES
 from platform_e2e.layer.remote_bases import RemoteBase, RemoteFile
@@ -120,7 +121,7 @@ def parsed(content: bytes) -> Mapping[str, Any]:
         documents = yamlfile.parse(content.decode(errors="replace"), CHART)
     except LayerError:
         return {}
-    return documents[0].data if documents and isinstance(documents[0].data, dict) else {}
+    return mapping(documents[0].data) if documents else {}
 
 
 def kustomization(directory: Path) -> tuple[Path, Mapping[str, Any]] | None:
@@ -141,7 +142,7 @@ def entries(data: Mapping[str, Any]) -> Iterator[str]:
 
 def inflated(data: Mapping[str, Any]) -> list[ChartWanted]:
     """Return the charts of a kustomization's `helmCharts`."""
-    every = [*_mappings(data.get("helmCharts")), *_mappings(data.get("helmChartInflationGenerator"))]
+    every = [*mappings(data.get("helmCharts")), *mappings(data.get("helmChartInflationGenerator"))]
     found = []
     for each in every:
         name, url = each.get("name") or each.get("chartName"), each.get("repo") or each.get("chartRepo")
@@ -158,9 +159,9 @@ def dependencies(directory: Path) -> list[ChartWanted | Local]:
         data, locked = read(directory / file), read(directory / lock)
         pinned = {
             (each.get("name"), each.get("repository")): each.get("version")
-            for each in _mappings(locked.get("dependencies") if isinstance(locked, dict) else None)
+            for each in mappings(mapping(locked).get("dependencies"))
         }
-        for each in _mappings(data.get("dependencies") if isinstance(data, dict) else None):
+        for each in mappings(mapping(data).get("dependencies")):
             name, url = each.get("name"), each.get("repository") or ""
             if not isinstance(name, str) or not _NAME.fullmatch(name) or _has(directory / "charts", name):
                 continue
@@ -173,10 +174,6 @@ def dependencies(directory: Path) -> list[ChartWanted | Local]:
 
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,250}")
-
-
-def _mappings(values: Any) -> list[Mapping[str, Any]]:
-    return [each for each in values if isinstance(each, dict)] if isinstance(values, list) else []
 
 
 def _has(charts: Path, name: str) -> bool:
@@ -361,7 +358,7 @@ def references(data: Mapping[str, Any]) -> list[str]:
         values = data.get(name)
         found += [each for each in values if isinstance(each, str)] if isinstance(values, list) else []
     for name in ("patches", "patchesJson6902", "replacements"):
-        found += [str(each["path"]) for each in _mappings(data.get(name)) if each.get("path")]
+        found += [str(each["path"]) for each in mappings(data.get(name)) if each.get("path")]
     return [each for each in found if "\n" not in each and remote_bases.parse(each) is None]
 
 

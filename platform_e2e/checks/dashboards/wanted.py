@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from platform_e2e.diagnosis.objects import at
 from platform_e2e.finding import Promise
 from platform_e2e.foundations import manifests
 from platform_e2e.layer import Layer, Rendered
+from platform_e2e.layer.argo_objects import mapping, mappings
 
 SUFFIX = ".json"
 """How the key of a dashboard ends: Grafana reads no other file of its directory (pkg/services/provisioning/dashboards/file_reader.go)."""
@@ -37,7 +39,7 @@ class Sidecar:
         for release in layer.releases:
             if release.chart != "kube-prometheus-stack" or not release.values.is_file():
                 continue
-            said = _at(manifests.read(release.values), "grafana", "sidecar", "dashboards")
+            said = mapping(at(manifests.read(release.values), "grafana", "sidecar", "dashboards"))
             search = said.get("searchNamespace", "ALL")
             names = [search] if isinstance(search, str) else [str(each) for each in search or ()]
             namespaces = None if "ALL" in names else frozenset(name for each in names for name in each.split(","))
@@ -101,7 +103,7 @@ class WantedDashboard:
     @property
     def variables(self) -> list[Mapping[str, Any]]:
         """Return what its queries may name."""
-        return _mappings(_at(self.model, "templating").get("list"))
+        return mappings(at(self.model, "templating", "list"))
 
     def __str__(self) -> str:
         """Name it in a sentence."""
@@ -136,25 +138,15 @@ def _read(rendered: Rendered, key: str, text: str) -> WantedDashboard:
 
 def _flat(model: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Yield the panels of a dashboard: of a collapsed row and of Grafana 4's rows, too."""
-    for panel in _mappings(model.get("panels")):
+    for panel in mappings(model.get("panels")):
         yield panel
-        yield from _mappings(panel.get("panels"))
-    for row in _mappings(model.get("rows")):
-        yield from _mappings(row.get("panels"))
+        yield from mappings(panel.get("panels"))
+    for row in mappings(model.get("rows")):
+        yield from mappings(row.get("panels"))
 
 
 def _panel(panel: Mapping[str, Any]) -> Panel:
-    targets = [each for each in _mappings(panel.get("targets")) if not each.get("hide")]
+    targets = [each for each in mappings(panel.get("targets")) if not each.get("hide")]
     queries = [str(each["expr"]) for each in targets if each.get("expr")]
     datasource = next((each["datasource"] for each in targets if each.get("datasource")), panel.get("datasource"))
     return Panel(str(panel.get("title") or f"number {panel.get('id', '?')}"), datasource, tuple(queries))
-
-
-def _at(value: Any, *keys: str) -> Mapping[str, Any]:
-    for key in keys:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value if isinstance(value, Mapping) else {}
-
-
-def _mappings(value: Any) -> list[Mapping[str, Any]]:
-    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []

@@ -8,6 +8,7 @@ from typing import Any
 
 from platform_e2e.finding import Promise
 from platform_e2e.layer import Layer, Rendered
+from platform_e2e.layer.argo_objects import mappings
 from platform_e2e.promql import templated
 
 RULE = "PrometheusRule"
@@ -89,10 +90,6 @@ def of_layer(layer: Layer) -> Iterator[WantedRule]:
     for rendered in layer.of_kind(RULE):
         if rendered.exempt(Promise.RULES):
             continue
-        for number, group in enumerate(_mappings(rendered.spec.get("groups"))):
-            for index, entry in enumerate(_mappings(group.get("rules"))):
+        for number, group in enumerate(mappings(rendered.spec.get("groups"))):
+            for index, entry in enumerate(mappings(group.get("rules"))):
                 yield WantedRule(rendered, str(group.get("name", "")), (number, index), entry)
-
-
-def _mappings(value: Any) -> list[Mapping[str, Any]]:
-    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
