@@ -1,4 +1,4 @@
-"""The value of a release's file that holds an object, with file and line, for a remedy."""
+"""The values of releases: what they say, and which of them holds an object, with file and line, for a remedy."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from platform_e2e import paths
+from platform_e2e.diagnosis.objects import at
+from platform_e2e.foundations import manifests
 from platform_e2e.kube.objects import Object
-from platform_e2e.layer import Release, yamlfile
+from platform_e2e.layer import Layer, Release, yamlfile
 from platform_e2e.layer.yamlfile import Document
 
 FIELDS: tuple[tuple[re.Pattern[str], frozenset[str]], ...] = tuple(
@@ -56,6 +58,19 @@ def location_in(root: Path, release: Release, item: Object | None, said: str) ->
         return file
     _, keys, document = best
     return f"{file}:{document.line_of(*keys)}, {'.'.join(map(str, keys))}"
+
+
+def of_chart(layer: Layer, chart: str, *keys: str) -> Iterator[Any]:
+    """Yield what the values of each release of a chart say; None where they say nothing.
+
+    Args:
+        layer: that has the releases.
+        chart: of them.
+        keys: that lead to the value.
+    """
+    for release in layer.releases:
+        if release.chart == chart and release.values.is_file():
+            yield at(manifests.read(release.values), *keys)
 
 
 def location_of(root: Path, release: Release, *keys: str) -> str:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from platform_e2e.diagnosis.objects import at
+from platform_e2e.checks import helm_values
 from platform_e2e.finding import Cause, Finding, Promise
-from platform_e2e.foundations import manifests
 from platform_e2e.layer import Application, Layer
+from platform_e2e.layer.argo_objects import mapping
 from platform_e2e.layer.objects import HELM_WEIGHT, SYNC_PHASES, WAVE, Rendered
 
 REFERENCES = (
@@ -216,13 +215,9 @@ def _above(application: Application, makers: Mapping[str, Rendered]) -> set[str]
 
 def _waits_for_applications(layer: Layer) -> bool:
     """Tell whether Argo CD, as the layer configures it, waits until an Application is healthy."""
-    return any(_has_health(release.values) for release in layer.releases if release.chart == "argo-cd")
-
-
-def _has_health(values: Path) -> bool:
-    settings = at(manifests.read(values), "configs", "cm")
-    return isinstance(settings, Mapping) and (
+    return any(
         APPLICATION_HEALTH in settings or "argoproj.io/Application:" in str(settings.get("resource.customizations", ""))
+        for settings in map(mapping, helm_values.of_chart(layer, "argo-cd", "configs", "cm"))
     )
 
 

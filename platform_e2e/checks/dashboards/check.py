@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from platform_e2e.checks import helm_values
 from platform_e2e.checks.dashboards.variables import values
 from platform_e2e.checks.dashboards.wanted import SUFFIX, Panel, Sidecar, WantedDashboard, of_layer
 from platform_e2e.checks.monitoring.prometheus import Prometheus, PrometheusError
@@ -14,8 +15,8 @@ from platform_e2e.checks.monitoring.series import Lack, delivered, missing
 from platform_e2e.checks.polling import until_no_findings
 from platform_e2e.diagnosis.objects import listed
 from platform_e2e.finding import Cause, Finding, Promise
-from platform_e2e.foundations import manifests
 from platform_e2e.layer import Layer, NotJudged
+from platform_e2e.layer.argo_objects import mappings
 from platform_e2e.layer.renderer import Reason
 from platform_e2e.promql import PromQLError, parse, without_variables
 
@@ -68,19 +69,15 @@ def watch(
         prometheus: that its queries are asked of.
         timeout: seconds.
     """
-    seen = ObservedDashboard()
+    certain, seen = delivered(layer), ObservedDashboard()
+    of_git = [_invalid(wanted)] if wanted.error else [*_provisioned(wanted, layer), *_datasources(wanted, layer)]
 
     def look() -> list[Finding]:
         nonlocal seen
-        seen = ObservedDashboard(certain=delivered(layer))
-        problems = (
-            [*_provisioned(wanted, layer), *_datasources(wanted, layer)] if not wanted.error else [_invalid(wanted)]
-        )
-        if not problems:
-            problems = list(_panels(wanted, prometheus, seen))
+        seen = ObservedDashboard(certain=certain)
         return [
             Finding(str(wanted.rendered), Promise.DASHBOARDS, expected, observed, layer.located(cause, wanted.rendered))
-            for expected, observed, cause in problems
+            for expected, observed, cause in of_git or _panels(wanted, prometheus, seen)
         ]
 
     findings = until_no_findings(look, timeout=timeout, what=f"{wanted} shows data")
@@ -194,13 +191,10 @@ def _uid(datasource: Any) -> str:
 
 def _of_values(layer: Layer) -> frozenset[str]:
     """Return the datasources that the values of a release add, by uid and by name."""
-    found: set[str] = set()
-    for release in layer.releases:
-        said = manifests.read(release.values).get("grafana") if release.values.is_file() else None
-        added = said.get("additionalDataSources") if isinstance(said, Mapping) else None
-        for each in added if isinstance(added, list) else ():
-            found |= {str(each.get("uid") or ""), str(each.get("name") or "")} if isinstance(each, Mapping) else set()
-    return frozenset(found)
+    every = helm_values.of_chart(layer, "kube-prometheus-stack", "grafana", "additionalDataSources")
+    return frozenset(
+        str(each.get(name) or "") for added in every for each in mappings(added) for name in ("uid", "name")
+    )
 
 
 def _panels(wanted: WantedDashboard, prometheus: Prometheus, seen: ObservedDashboard) -> Iterator[Problem]:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from platform_e2e.checks import helm_values
 from platform_e2e.diagnosis.objects import at
 from platform_e2e.finding import Promise
-from platform_e2e.foundations import manifests
 from platform_e2e.layer import Layer, Rendered
 from platform_e2e.layer.argo_objects import mapping, mappings
 
@@ -36,10 +36,9 @@ class Sidecar:
     @classmethod
     def of(cls, layer: Layer) -> Sidecar:
         """Return what the values of a layer's kube-prometheus-stack say; the defaults where it has none."""
-        for release in layer.releases:
-            if release.chart != "kube-prometheus-stack" or not release.values.is_file():
-                continue
-            said = mapping(at(manifests.read(release.values), "grafana", "sidecar", "dashboards"))
+        for said in map(
+            mapping, helm_values.of_chart(layer, "kube-prometheus-stack", "grafana", "sidecar", "dashboards")
+        ):
             search = said.get("searchNamespace", "ALL")
             names = [search] if isinstance(search, str) else [str(each) for each in search or ()]
             namespaces = None if "ALL" in names else frozenset(name for each in names for name in each.split(","))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from platform_e2e.checks import helm_values
 from platform_e2e.checks.monitoring.prometheus import Prometheus
 from platform_e2e.checks.monitoring.series import Lack, delivered
 from platform_e2e.checks.polling import until_no_findings
@@ -14,9 +15,7 @@ from platform_e2e.checks.rules.observe import DELTAS, RATES, USUAL, ObservedRule
 from platform_e2e.checks.rules.wanted import WantedRule, of_layer
 from platform_e2e.diagnosis.causes import OBJECT_MISSING
 from platform_e2e.diagnosis.explain.monitoring import seconds_of
-from platform_e2e.diagnosis.objects import at
 from platform_e2e.finding import Cause, Finding, Promise
-from platform_e2e.foundations import manifests
 from platform_e2e.kube.read_api import ReadApi
 from platform_e2e.layer import Layer, NotJudged
 from platform_e2e.layer.renderer import Reason
@@ -83,11 +82,10 @@ def watch(
 
 def _usual_interval(layer: Layer) -> float:
     """Return the seconds between two scrapes that the values of a layer's Prometheus say."""
-    for release in layer.releases:
-        if release.chart == "kube-prometheus-stack" and release.values.is_file():
-            said = at(manifests.read(release.values), "prometheus", "prometheusSpec", "scrapeInterval")
-            return seconds_of(str(said)) if said else USUAL
-    return USUAL
+    said = next(
+        helm_values.of_chart(layer, "kube-prometheus-stack", "prometheus", "prometheusSpec", "scrapeInterval"), None
+    )
+    return seconds_of(str(said)) if said else USUAL
 
 
 def unknown(wanted: WantedRule, seen: ObservedRule) -> NotJudged | None:
