@@ -11,7 +11,7 @@ from platform_e2e.checks import helm_values
 from platform_e2e.checks.dashboards.variables import values
 from platform_e2e.checks.dashboards.wanted import SUFFIX, Panel, Sidecar, WantedDashboard, of_layer
 from platform_e2e.checks.monitoring.prometheus import Prometheus, PrometheusError
-from platform_e2e.checks.monitoring.series import Lack, delivered, missing
+from platform_e2e.checks.monitoring.series import delivered, for_certain, missing
 from platform_e2e.checks.polling import until_no_findings
 from platform_e2e.diagnosis.objects import listed
 from platform_e2e.finding import Cause, Finding, Promise
@@ -28,13 +28,6 @@ OWN = frozenset({"prometheus", "alertmanager", "Prometheus", "Alertmanager", "de
 
 GRAFANA = frozenset({"grafana", "-- Grafana --", "-- Mixed --", "-- Dashboard --", "-100", "__expr__"})
 """Those that Grafana has itself."""
-
-LACKS = {
-    Lack.METRIC: "dashboard-metric-missing",
-    Lack.LABEL: "dashboard-label-missing",
-    Lack.VALUE: "dashboard-value-missing",
-    Lack.TOGETHER: "dashboard-selector-unmatched",
-}
 
 
 @dataclass
@@ -244,9 +237,9 @@ def _judged(panel: Panel, query: str, prometheus: Prometheus, seen: ObservedDash
         seen.unknown[f"the panel {panel.title}"] = f"has a query that cannot be read here: {error}"
         return None
     lacks = missing(selectors, prometheus, (), certain=seen.certain)
-    told = next((each for each in lacks if each.lack in LACKS), None)
+    told = for_certain(lacks)
     if told is not None:
-        return LACKS[told.lack], f"reads {told.selector}: {told.sentence}"
+        return f"dashboard-{told.lack}", f"reads {told.selector}: {told.sentence}"
     if lacks and not seen.certain:
         seen.unknown[f"the panel {panel.title}"] = f"reads {lacks[0].selector}: {lacks[0].sentence}"
         return None

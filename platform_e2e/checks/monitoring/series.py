@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from enum import Enum, auto
+from enum import StrEnum
 
 from platform_e2e.checks.monitoring.prometheus import Prometheus
 from platform_e2e.diagnosis.objects import listed
@@ -25,23 +25,22 @@ ALERTS = frozenset({"ALERTS", "ALERTS_FOR_STATE"})
 COUNTERS = frozenset({"counter", "histogram", "gaugehistogram", "summary"})
 """Types of a metric of which a series may come only with the first event that it counts."""
 
-
 OF_TARGETS = frozenset({"job", "instance", "namespace", "pod", "service", "container", "endpoint", "node"})
 """Labels that a scrape configuration gives to all series of a target: they are no state of what is measured."""
 
 
-class Lack(Enum):
-    """Why a selector matches nothing."""
+class Lack(StrEnum):
+    """Why a selector matches nothing, the worst first; what a cause says after what reads the selector, such as `rule`."""
 
-    METRIC = auto()
+    METRIC = "metric-missing"
     """No target delivers the metric."""
-    LABEL = auto()
+    LABEL = "label-missing"
     """No series of the metric has the label."""
-    VALUE = auto()
+    VALUE = "value-missing"
     """No series of the metric has such a value."""
-    TOGETHER = auto()
+    TOGETHER = "selector-unmatched"
     """Each condition alone is met, and all of them by no series."""
-    UNSEEN = auto()
+    UNSEEN = "unseen"
     """No series has had such a value, and one may yet come."""
 
 
@@ -83,7 +82,12 @@ def missing(
     if not certain:
         why = "a stand-in or another build may run here in the place of what delivers it"
         found = [replace(each, lack=Lack.UNSEEN, sentence=f"{each.sentence}; {why}") for each in found]
-    return sorted(found, key=lambda each: each.lack.value)
+    return sorted(found, key=lambda each: list(Lack).index(each.lack))
+
+
+def for_certain(found: Sequence[Missing]) -> Missing | None:
+    """Return the worst of what is missing; None where all of it may yet come."""
+    return next((each for each in found if each.lack is not Lack.UNSEEN), None)
 
 
 def _missing(selector: Selector, prometheus: Prometheus, alerts: Sequence[str]) -> Missing | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from platform_e2e.checks import helm_values
 from platform_e2e.checks.monitoring.prometheus import Prometheus
-from platform_e2e.checks.monitoring.series import Lack, delivered
+from platform_e2e.checks.monitoring.series import Lack, delivered, for_certain
 from platform_e2e.checks.polling import until_no_findings
 from platform_e2e.checks.rules.observe import DELTAS, RATES, USUAL, ObservedRule, observe
 from platform_e2e.checks.rules.wanted import WantedRule, of_layer
@@ -23,14 +23,6 @@ from platform_e2e.promql import PromQLError, parse
 
 SCRAPES = 4
 """Scrapes that a window of a rate must have at least: with two in it, one that fails leaves none (Grafana's $__rate_interval)."""
-
-LACKS = {
-    Lack.METRIC: "rule-metric-missing",
-    Lack.LABEL: "rule-label-missing",
-    Lack.VALUE: "rule-value-missing",
-    Lack.TOGETHER: "rule-selector-unmatched",
-}
-"""The cause for each reason why a selector matches nothing."""
 
 Problem = tuple[str, str, Cause] | None
 """Expected, observed and cause, or None where the link holds."""
@@ -208,11 +200,11 @@ def _evaluated(wanted: WantedRule, seen: ObservedRule) -> Problem:
 
 
 def _reads(wanted: WantedRule, seen: ObservedRule) -> Problem:
-    told = next((each for each in seen.missing if each.lack in LACKS), None)
+    told = for_certain(seen.missing)
     if told is None:
         return None
     cause = Cause(
-        LACKS[told.lack],
+        f"rule-{told.lack}",
         f"{wanted} reads {told.selector}: {told.sentence}",
         "correct the selector, or scrape what delivers it",
         field=wanted.field("expr"),
@@ -285,7 +277,7 @@ def _fires(wanted: WantedRule, seen: ObservedRule) -> Problem:
     rule, expression = seen.loaded, seen.expression
     if rule is None or expression is None or expression.constant or (seen.missing and not seen.certain):
         return None
-    lack = next((each for each in seen.missing if each.lack in LACKS), None)
+    lack = for_certain(seen.missing)
     if rule.state != "firing" and (rule.state != "pending" or lack is None):
         return None
     why = f"it reads {lack.selector}, and {lack.sentence}" if lack else "and nothing else of the platform is broken"
