@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from platform_e2e.diagnosis import known_findings
 from platform_e2e.diagnosis.causes import patience, promise_of
 from platform_e2e.finding import Finding
 from platform_e2e.kube.expect import Failed, Met, Pending, Refuted, Timeout, Verdict, poll
+
+S = TypeVar("S")
 
 
 def until_no_findings(look: Callable[[], list[Finding]], *, timeout: float, what: str) -> list[Finding]:
@@ -40,6 +43,27 @@ def until_no_findings(look: Callable[[], list[Finding]], *, timeout: float, what
         for finding in last if timeout > 0 else ():
             known_findings.current().note(finding, promise_of(finding.cause, finding.promise))
     return last
+
+
+def seen_until_no_findings(
+    observe: Callable[[], S], check: Callable[[S], list[Finding]], *, timeout: float, what: str
+) -> tuple[S, list[Finding]]:
+    """Return what was seen last with the findings of `until_no_findings`.
+
+    Args:
+        observe: looks at what is to be judged.
+        check: judges what was seen.
+        timeout: seconds, as of `until_no_findings`.
+        what: what should become true.
+    """
+    seen: list[S] = []
+
+    def look() -> list[Finding]:
+        seen[:] = [observe()]
+        return check(seen[0])
+
+    findings = until_no_findings(look, timeout=timeout, what=what)
+    return seen[0], findings
 
 
 def _stays(findings: Sequence[Finding], seconds: float) -> bool:

@@ -12,7 +12,7 @@ from platform_e2e.checks.dashboards.variables import values
 from platform_e2e.checks.dashboards.wanted import SUFFIX, Panel, Sidecar, WantedDashboard, of_layer
 from platform_e2e.checks.monitoring.prometheus import Prometheus, PrometheusError
 from platform_e2e.checks.monitoring.series import delivered, for_certain, missing
-from platform_e2e.checks.polling import until_no_findings
+from platform_e2e.checks.polling import seen_until_no_findings
 from platform_e2e.diagnosis.objects import listed
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.layer import Layer, NotJudged
@@ -62,19 +62,17 @@ def watch(
         prometheus: that its queries are asked of.
         timeout: seconds.
     """
-    certain, seen = delivered(layer), ObservedDashboard()
+    certain = delivered(layer)
     of_git = [_invalid(wanted)] if wanted.error else [*_provisioned(wanted, layer), *_datasources(wanted, layer)]
-
-    def look() -> list[Finding]:
-        nonlocal seen
-        seen = ObservedDashboard(certain=certain)
-        return [
+    return seen_until_no_findings(
+        lambda: ObservedDashboard(certain=certain),
+        lambda seen: [
             Finding(str(wanted.rendered), Promise.DASHBOARDS, expected, observed, layer.located(cause, wanted.rendered))
             for expected, observed, cause in of_git or _panels(wanted, prometheus, seen)
-        ]
-
-    findings = until_no_findings(look, timeout=timeout, what=f"{wanted} shows data")
-    return seen, findings
+        ],
+        timeout=timeout,
+        what=f"{wanted} shows data",
+    )
 
 
 def figures(seen: ObservedDashboard) -> dict[str, Any]:

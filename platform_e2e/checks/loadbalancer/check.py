@@ -12,7 +12,7 @@ from typing import Any
 
 from platform_e2e.checks.loadbalancer.observe import ObservedService, Outside, WantedService, observe
 from platform_e2e.checks.loadbalancer.unanswered import unreachable, wrong_answer
-from platform_e2e.checks.polling import until_no_findings
+from platform_e2e.checks.polling import seen_until_no_findings
 from platform_e2e.checks.unjudged import Makers
 from platform_e2e.diagnosis.causes import OBJECT_MISSING, unexplained
 from platform_e2e.diagnosis.explain.loadbalancer import ingress
@@ -83,15 +83,12 @@ def watch(
         host: where the questions are asked from.
         timeout: seconds.
     """
-    seen = ObservedService(None)
-
-    def look() -> list[Finding]:
-        nonlocal seen
-        seen = observe(wanted, view, host)
-        return check(wanted, seen)
-
-    findings = until_no_findings(look, timeout=timeout, what=f"{name_of(wanted.service)} answers from outside")
-    return seen, findings
+    return seen_until_no_findings(
+        lambda: observe(wanted, view, host),
+        lambda seen: check(wanted, seen),
+        timeout=timeout,
+        what=f"{name_of(wanted.service)} answers from outside",
+    )
 
 
 def figures(seen: ObservedService) -> dict[str, Any]:

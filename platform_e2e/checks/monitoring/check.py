@@ -9,7 +9,7 @@ from typing import Any
 
 from platform_e2e.checks.monitoring.observe import ObservedMonitor, WantedMonitor, observe
 from platform_e2e.checks.monitoring.prometheus import Prometheus
-from platform_e2e.checks.polling import until_no_findings
+from platform_e2e.checks.polling import seen_until_no_findings
 from platform_e2e.diagnosis.causes import OBJECT_MISSING, unexplained
 from platform_e2e.diagnosis.explain.monitors import of_pool, rules_of
 from platform_e2e.diagnosis.explain.scrapes import miscounted, not_loaded, scrape_error
@@ -48,15 +48,12 @@ def watch(
         timeout: seconds.
     """
     since = prometheus.now()
-    seen = ObservedMonitor(None)
-
-    def look() -> list[Finding]:
-        nonlocal seen
-        seen = observe(wanted, view, prometheus, since)
-        return check(wanted, seen)
-
-    findings = until_no_findings(look, timeout=timeout, what=f"{name_of(wanted.monitor)} is scraped")
-    return seen, findings
+    return seen_until_no_findings(
+        lambda: observe(wanted, view, prometheus, since),
+        lambda seen: check(wanted, seen),
+        timeout=timeout,
+        what=f"{name_of(wanted.monitor)} is scraped",
+    )
 
 
 def figures(seen: ObservedMonitor) -> dict[str, Any]:

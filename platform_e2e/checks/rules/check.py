@@ -10,7 +10,7 @@ from typing import Any
 from platform_e2e.checks import helm_values
 from platform_e2e.checks.monitoring.prometheus import Prometheus
 from platform_e2e.checks.monitoring.series import Lack, delivered, for_certain
-from platform_e2e.checks.polling import until_no_findings
+from platform_e2e.checks.polling import seen_until_no_findings
 from platform_e2e.checks.rules.observe import DELTAS, RATES, USUAL, ObservedRule, observe
 from platform_e2e.checks.rules.wanted import WantedRule, of_layer
 from platform_e2e.diagnosis.causes import OBJECT_MISSING
@@ -61,15 +61,12 @@ def watch(
     """
     alerts = [each.alert for each in of_layer(layer)]
     certain, usual = delivered(layer), _usual_interval(layer)
-    seen = ObservedRule(None)
-
-    def look() -> list[Finding]:
-        nonlocal seen
-        seen = observe(wanted, view, prometheus, alerts, certain=certain, usual=usual)
-        return check(wanted, seen, layer)
-
-    findings = until_no_findings(look, timeout=timeout, what=f"{wanted} is evaluated")
-    return seen, findings
+    return seen_until_no_findings(
+        lambda: observe(wanted, view, prometheus, alerts, certain=certain, usual=usual),
+        lambda seen: check(wanted, seen, layer),
+        timeout=timeout,
+        what=f"{wanted} is evaluated",
+    )
 
 
 def _usual_interval(layer: Layer) -> float:
