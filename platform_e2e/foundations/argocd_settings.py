@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -59,7 +58,6 @@ def write(settings: Mapping[str, Any], rendered: Sequence[Object], path: Path) -
     if EXCLUSIONS in said:
         before = [each.data for each in yamlfile.parse(str(there.get(EXCLUSIONS) or "[]"), EXCLUSIONS)]
         own = before[0] if before and isinstance(before[0], list) else []
-        said[EXCLUSIONS] = json.dumps([*own, *said[EXCLUSIONS]], ensure_ascii=False)
-    # JSON is YAML.
-    atomic_write(path, json.dumps({"configs": {"cm": said}}, indent=1, ensure_ascii=False))
+        said[EXCLUSIONS] = yamlfile.as_json([*own, *said[EXCLUSIONS]], indent=None)
+    atomic_write(path, yamlfile.as_json({"configs": {"cm": said}}))
     return path

@@ -6,7 +6,6 @@ Two are assembled from install manifests, two come with their product's Go modul
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from platform_e2e.foundations import assembled_argocd, assembled_stack, chart_co
 from platform_e2e.foundations.chart_source import Chart
 from platform_e2e.foundations.helm import Helm
 from platform_e2e.foundations.manifests import Object
+from platform_e2e.layer import yamlfile
 from platform_e2e.timeline import Timeline
 from platform_e2e.toolbox import cache
 
@@ -150,7 +150,7 @@ def _compare(chart: str, directory: Path, helm: Helm) -> None:
     rendering = chart_contract.RELEASES[chart]
     with cache.scratch("values") as scratch:
         values = scratch / "values.json"
-        values.write_text(json.dumps(rendering.values, ensure_ascii=False), encoding="utf-8")
+        values.write_text(yamlfile.as_json(rendering.values), encoding="utf-8")
         rendered = helm.template(rendering.release, directory, rendering.namespace, values=[values])
     differences = chart_contract.differences(chart, rendered)
     if differences:

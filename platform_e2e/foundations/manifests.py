@@ -17,6 +17,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.nodes import Node
 
+from platform_e2e.layer import yamlfile
+
 Object = dict[str, Any]
 
 DOCUMENT = re.compile(r"^---(?=\s|$)", re.MULTILINE)
@@ -70,4 +72,4 @@ def read(path: Path) -> Object:
 def write(path: Path, item: Object) -> None:
     """Write an object as JSON, for any file name, making the directory if it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(item, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(yamlfile.as_json(item, indent=2) + "\n", encoding="utf-8")

@@ -11,7 +11,6 @@ branches.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,6 +28,7 @@ from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import Met, Pending, Refuted, Timeout, Verdict, all_of, eventually
 from platform_e2e.kube.objects import Object
 from platform_e2e.kube.progress import Movement, clock, unless_still
+from platform_e2e.layer import yamlfile
 
 READY_SECONDS = 1200.0
 """Timeout of the server's pod; the wait ends earlier when nothing moves: the pod needs a node and about a second, and the time that a
@@ -153,7 +153,7 @@ class GitServer:
             serving: how the layer is served.
         """
         told = [given_sources.redirected(each, serving.given, self.url) for each in objects]
-        text = "\n---\n".join(json.dumps(each, indent=1) for each in told)
+        text = "\n---\n".join(yamlfile.as_json(each) for each in told)
         file = "rendered.yaml"
         # What is not judged may be among them, and is not applied.
         new = transform(

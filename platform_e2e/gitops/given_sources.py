@@ -5,7 +5,6 @@ Argo CD in the cluster cannot render them as the team does, such as by a config 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from platform_e2e.gitops import yamledit
 from platform_e2e.gitops.served_references import ValueChange
 from platform_e2e.gitops.transform import BRANCH
 from platform_e2e.kube.objects import Object
-from platform_e2e.layer import Application, Layer, applications, manifests
+from platform_e2e.layer import Application, Layer, applications, manifests, yamlfile
 
 PLACE = "platform-e2e-rendered"
 """Directory of the served layer with what the team has rendered."""
@@ -44,7 +43,7 @@ class GivenSource:
     def content(self) -> bytes:
         """Return all its objects as one text."""
         documents = manifests.directory(self.directory, self.directory, recurse=True)
-        return "\n---\n".join(json.dumps(document.data, indent=1) for document in documents).encode()
+        return "\n---\n".join(yamlfile.as_json(document.data) for document in documents).encode()
 
     @property
     def path(self) -> str:
@@ -107,7 +106,7 @@ def served(
         start, end = int(node.start_mark.index), int(node.end_mark.index)
         # A block ends where the next token begins: what is between stays.
         end = start + len(text[start:end].rstrip())
-        new = json.dumps([source.reads(url)] if where == "sources" else source.reads(url))
+        new = yamlfile.as_json([source.reads(url)] if where == "sources" else source.reads(url), indent=None)
         changes.append(
             ValueChange(source.file, yamledit.line(node), source.application, where, "as written", source.path)
         )

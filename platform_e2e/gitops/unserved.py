@@ -17,7 +17,7 @@ from platform_e2e.gitops.bare_repository import files_of
 from platform_e2e.gitops.elsewhere import HEAD, Elsewhere, branch_of
 from platform_e2e.gitops.serving import Serving
 from platform_e2e.gitops.transform import transform
-from platform_e2e.layer import Layer
+from platform_e2e.layer import Layer, yamlfile
 from platform_e2e.layer.renderer import Chart, Material, Renderer, Repository
 
 
@@ -89,7 +89,7 @@ def _served(material: Material, elsewhere: Elsewhere, files: Mapping[str, bytes 
 
 def _as_served(manifest: Mapping[str, Any], layer: Layer, elsewhere: Elsewhere) -> dict[str, Any]:
     file = "application.yaml"
-    text = json.dumps(manifest, indent=1)
+    text = yamlfile.as_json(manifest)
     new = transform({file: text.encode()}, url=server.URL, also_own=layer.urls, elsewhere=elsewhere, values={file})
     served: dict[str, Any] = json.loads(new.files.get(file, text.encode()))
     return served

@@ -17,12 +17,12 @@ from typing import Any
 
 from platform_e2e import paths
 from platform_e2e.atomic import atomic_write
+from platform_e2e.layer import yamlfile
 from platform_e2e.layer.argo_objects import mapping, sequence, text
 from platform_e2e.layer.errors import LayerError
 from platform_e2e.layer.foundation_forms import Form, Foundation
 from platform_e2e.layer.renderer import Render, Rendering
 from platform_e2e.layer.survey import CHART
-from platform_e2e.layer.yamlfile import read
 
 TELLING = ".platform-e2e-values"
 """Directory of the chart that tells its values."""
@@ -99,12 +99,12 @@ def _kustomization(root: Path, found: Foundation, place: str) -> dict[str, bytes
     }
     assert found.file is not None  # noqa: S101  what was read is there
     name = found.file.relative_to(root).as_posix()
-    return {name: json.dumps(made, ensure_ascii=False).encode(), **_chart(f"{place}/{TELLING}/{found.chart}")}
+    return {name: yamlfile.as_json(made).encode(), **_chart(f"{place}/{TELLING}/{found.chart}")}
 
 
 def _entry(root: Path, found: Foundation) -> dict[str, Any]:
     try:
-        documents = read(root, found.file) if found.file else []
+        documents = yamlfile.read(root, found.file) if found.file else []
     except LayerError:
         documents = []
     every = sequence(mapping(documents[0].data).get("helmCharts")) if documents else ()
@@ -220,8 +220,7 @@ def disabled(found: Foundation, told: Mapping[str, Any]) -> bool:
 
 def stored(chart: str, values: Mapping[str, Any]) -> Path:
     """Return a file with values, which has its name from its content."""
-    # YAML has no surrogate pairs, by which JSON escapes what is not ASCII.
-    content = json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False).encode()
+    content = yamlfile.as_json(values, sort_keys=True).encode()
     path = paths.cache() / "foundation-values" / f"{chart}-{hashlib.sha256(content).hexdigest()[:20]}.yaml"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)

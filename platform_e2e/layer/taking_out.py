@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -133,7 +132,7 @@ def _left(root: Path, found: Foundation, changed: Mapping[str, bytes | None]) ->
     data[found.key] = [entry for entry in entries if entry != found.repository]
     for key in _ABOUT_OTHERS:
         data.pop(key, None)
-    return {name: (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode()}
+    return {name: (yamlfile.as_json(data) + "\n").encode()}
 
 
 def _empty(

@@ -40,6 +40,10 @@ times as much memory, in a usual layer 30 MB."""
 DEEPEST = 500
 """Levels of nesting. Objects of Kubernetes have some twenty; the parser's time grows with the square of the depth."""
 
+_ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+"""Characters that a text of JSON may have and one of YAML may not, or that YAML 1.1 takes for the end of a line (its sections 5.1
+and 5.4)."""
+
 
 class _Resolver(VersionedResolver):
     """Tell the type of a scalar as Kubernetes does."""
@@ -192,6 +196,20 @@ def parse(text: str, file: str) -> list[Document]:
         return [replace(document, data=_copied(document.data)) for document in parsed(text, file)]
     except RecursionError as error:
         raise LayerError(file, None, "is nested too deeply, or contains itself") from error
+
+
+def as_json(value: Any, *, indent: int | None = 1, sort_keys: bool = False) -> str:
+    """Return a value as JSON that is YAML too.
+
+    YAML has no surrogate pairs, by which JSON would escape what is beyond U+FFFF.
+
+    Args:
+        value: of JSON.
+        indent: spaces of each level; None for one line.
+        sort_keys: whether the same value is always the same text.
+    """
+    text = json.dumps(value, indent=indent, sort_keys=sort_keys, ensure_ascii=False)
+    return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _copied(value: Any) -> Any:

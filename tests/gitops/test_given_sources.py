@@ -73,6 +73,15 @@ def test_the_objects_of_a_rendered_root_are_told_too(tmp_path: Path) -> None:
     assert given_sources.redirected(other, given, URL) is other
 
 
+def test_what_is_given_may_have_any_character(tmp_path: Path) -> None:
+    found = load(tmp_path, WRITTEN["block"])
+    (tmp_path / "given" / "a.yaml").write_text(
+        '{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {a: "😀"}}\n'
+    )
+    (given,) = given_sources.of(found)
+    assert "😀" in given.content().decode(), "YAML has no surrogate pairs"
+
+
 def test_an_application_that_is_generated_cannot_be_given(tmp_path: Path) -> None:
     generated = """\
     apiVersion: argoproj.io/v1alpha1

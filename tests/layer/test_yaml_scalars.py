@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from platform_e2e.foundations import manifests
 from platform_e2e.layer import LayerError, yamlfile
 from platform_e2e.layer.yaml_scalars import number
 
@@ -116,3 +117,10 @@ def test_a_large_integer_of_json_has_53_bits(tmp_path: Any) -> None:
 def test_a_number_takes_no_time() -> None:
     assert number("1" * 1_000_000) is None
     assert number("0x" + "f" * 1_000_000) is None
+
+
+@pytest.mark.parametrize("text", ["😀", "\x7f", "\x85", "\u2028", "\ufeff", "\uffff", "é\\ud83d", "\x1b"])
+def test_json_that_is_written_for_yaml_is_read_as_it_was(text: str) -> None:
+    written = yamlfile.as_json({"b": text, text: 1}, sort_keys=True)
+    assert read(f"# a comment: this is not JSON\n{written}") == {"b": text, text: 1}
+    assert manifests.parse(written) == [{"b": text, text: 1}]
