@@ -14,6 +14,7 @@ from platform_e2e.diagnosis.explain.monitors import (
     RULE_KIND,
     SCRAPING_KINDS,
     chooses,
+    every,
     is_of_pods,
     labels_for,
     looks_at,
@@ -24,7 +25,6 @@ from platform_e2e.diagnosis.explain.targets import takes_port
 from platform_e2e.diagnosis.objects import WORKLOAD_KINDS, annotations_of, at, includes, labels_of, listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.foundations import chart_contract
-from platform_e2e.kube.errors import KindNotServed
 from platform_e2e.kube.objects import Object, key
 from platform_e2e.kube.read_api import ReadApi
 from platform_e2e.layer import Layer, MetricsService, NotJudged
@@ -207,20 +207,12 @@ def unselected(
             _cause(monitor, view),
         )
         for kind in kinds
-        for monitor in _of_kind(kind, view)
+        for monitor in every(kind, view)
         if identity(monitor) not in known
         and key(monitor)[0] not in tests
         and not makers.made(monitor)
         and not selected_by(monitor, view)
     ]
-
-
-def _of_kind(kind: str, view: ReadApi) -> Sequence[Object]:
-    try:
-        return view.list(kind)
-    except KindNotServed:
-        # The operator's CRDs are not all of them everywhere.
-        return ()
 
 
 def _cause(monitor: Object, view: ReadApi) -> Cause:

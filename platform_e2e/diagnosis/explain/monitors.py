@@ -105,13 +105,17 @@ def entry_of(pool: str, view: ReadApi) -> Entry | None:
     return next((entry for at, entry in enumerate(entries(monitor)) if str(at) == index), None) if monitor else None
 
 
+def every(kind: str, view: ReadApi) -> Sequence[Object]:
+    """Return the objects of a kind of the Prometheus operator; none where it is not served, as not all of them are everywhere."""
+    try:
+        return view.list(kind)
+    except KindNotServed:
+        return ()
+
+
 def selected_by(monitor: Object, view: ReadApi, kind: str = PROMETHEUS_KIND) -> list[Object]:
     """Return the Prometheus objects, or those of another kind, that take a monitor or a rule."""
-    try:
-        every = view.list(kind)
-    except KindNotServed:
-        return []
-    return [each for each in every if takes_labels(each, monitor) and _takes_namespace(each, monitor, view)]
+    return [each for each in every(kind, view) if takes_labels(each, monitor) and _takes_namespace(each, monitor, view)]
 
 
 def takes_labels(prometheus: Object, monitor: Object) -> bool:
