@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 from platform_e2e.checks.applicationsets import lets_differ
 from platform_e2e.checks.git_differences import Difference, missing_from
@@ -33,7 +34,9 @@ def as_in_git(application: Application, live: Object, view: ReadApi | None = Non
     if not different:
         return []
     why = lets_differ(live, different[0].path, view) if view else ""
-    dropped = [each.path for each in different if view and each.observed is None and not _has_field(each.path, view)]
+    absent = [each.path for each in different if each.observed is None]
+    schema = _schema(view) if view and absent else None
+    dropped = [path for path in absent if not _has_field(path, schema)]
     cause = _with_unknown(application, dropped) if dropped else _changed(application, different, why)
     details = {"differences": [asdict(difference) for difference in different]}
     expected = f"as {application.file} says"
@@ -59,11 +62,16 @@ def _changed(application: Application, different: Sequence[Difference], why: str
     )
 
 
-def _has_field(path: str, view: ReadApi) -> bool:
-    """Tell whether the CRD of Applications has a field; also where that cannot be known."""
-    crd = view.get(CRD, "applications.argoproj.io")
-    versions = {each.get("name"): each for each in at(crd, "spec", "versions") or ()}
-    node = at(versions.get("v1alpha1"), "schema", "openAPIV3Schema")
+def _schema(view: ReadApi) -> Any:
+    """Return the schema of Applications; None where the cluster tells none."""
+    versions = at(view.get(CRD, "applications.argoproj.io"), "spec", "versions") or ()
+    served = next((each for each in versions if each.get("name") == "v1alpha1"), None)
+    return at(served, "schema", "openAPIV3Schema")
+
+
+def _has_field(path: str, schema: Any) -> bool:
+    """Tell whether a schema has a field; also where that cannot be known."""
+    node = schema
     for name in path.strip("/").split("/"):
         fields = at(node, "properties")
         if not fields or at(node, "x-kubernetes-preserve-unknown-fields"):
