@@ -128,7 +128,7 @@ def environments(root: Path, owner: ApplicationSet, generated: Sequence[Applicat
     Args:
         root: the layer.
         owner: the ApplicationSet.
-        generated: its Applications.
+        generated: its Applications; where all of them read other repositories, no directory here is meant.
 
     Raises:
         LayerError: a kustomization among them cannot be read, or has an unknown annotation of the harness.
@@ -136,6 +136,8 @@ def environments(root: Path, owner: ApplicationSet, generated: Sequence[Applicat
     by_path = {
         source.path: application.name for application in generated for source in application.sources if source.path
     }
+    if generated and not by_path:
+        return ()
     found = {path: name for path, name in by_path.items() if _has_manifests(root / path)}
     for pattern in _patterns(owner, by_path):
         for path in sorted(root.glob(pattern)):

@@ -190,9 +190,7 @@ class Reading:
                 own_annotations.check(written, str(application))
                 self._application(application)
             here = [self._here(application) for application in generated]
-            if not generated or any(source.path for application in here for source in application.sources):
-                # One whose Applications read other repositories has no directories here.
-                self.environments.extend(applicationsets.environments(self.root, owner, here))
+            self.environments.extend(applicationsets.environments(self.root, owner, here))
             self.applicationsets[_named(document)] = owner
         except LayerError as error:
             self._refuse(name, made.problem.reason if made.problem else _wrong(error), error)
