@@ -24,7 +24,7 @@ from platform_e2e.kube.errors import ApiError
 from platform_e2e.kube.expect import Failed, Met, Pending, Verdict
 from platform_e2e.kube.objects import Object, generation
 from platform_e2e.kube.progress import QUIET_SECONDS, STILL_SECONDS
-from platform_e2e.layer import Application, Layer, NotJudged
+from platform_e2e.layer import Application, Layer
 from platform_e2e.timeline import Timeline
 
 PHASE = "applications"
@@ -217,19 +217,10 @@ class LayerRollout:
         # Before that, what is not judged may be healthy as soon as Argo CD is.
         if not foundations_ready:
             return None
-        behind = unjudged.waits_for(app, self.layer.waited_for_in_vain, self.sha) or self._needs_a_device(app)
+        behind = unjudged.waits_for(app, self.layer.waited_for_in_vain, self.sha)
+        if behind is None and self.give_up is not None:
+            behind = unjudged.needs_a_device(app, self.layer.stand_ins.claims.devices, self.sha, self.give_up.cause)
         return Held(why, unjudged.cause(app, behind)) if behind else None
-
-    def _needs_a_device(self, app: Object) -> NotJudged | None:
-        """Return the object of an Application that what is known of it leads to, where it needs a block device that is not there.
-
-        Argo CD keeps the health of single objects out of the Application, so that it does not say itself which one it waits for.
-        """
-        devices = {each.object: each for each in self.layer.stand_ins.claims.devices}
-        if not devices or self.give_up is None or argocd.sync_status(app) != "Synced" or not at(app, self.sha):
-            return None
-        cause, _ = self.give_up.cause(app) or (None, None)
-        return devices.get(cause.through) if cause else None
 
     def _held_with_its_parent(self, kind: str, namespace: str, name: str) -> Held | None:
         """Return the reason of the Application that makes an object, where its sync waits for what is not judged; or None."""

@@ -8,7 +8,7 @@ be rendered here may never be healthy here.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from platform_e2e.finding import Cause
 from platform_e2e.gitops import argocd
@@ -45,6 +45,28 @@ def waits_for(app: Object, not_judged: Sequence[NotJudged], sha: str) -> NotJudg
     places = [(each.kind.lower(), each.namespace or argocd.NAMESPACE, each.name) for each in ill]
     below = [named[place] for place in places if place in named]
     return below[0] if below and len(below) == len(ill) else None
+
+
+def needs_a_device(
+    app: Object,
+    devices: Sequence[NotJudged],
+    sha: str,
+    cause_of: Callable[[Object], tuple[Cause, float | None] | None],
+) -> NotJudged | None:
+    """Return the object of an Application that its cause leads to, where it needs a block device that is not there.
+
+    Argo CD keeps the health of single objects out of the Application, so that it does not say itself which one it waits for.
+
+    Args:
+        app: as the cluster has it.
+        devices: objects that need a block device.
+        sha: the commit that is served.
+        cause_of: tells the cause of an Application, as `GiveUp.cause` does; asked only where there are such objects.
+    """
+    if not devices or argocd.sync_status(app) != "Synced" or not at(app, sha):
+        return None
+    found, _ = cause_of(app) or (None, None)
+    return next((each for each in devices if found and each.object == found.through), None)
 
 
 def _names(message: str, unjudged: NotJudged) -> bool:
