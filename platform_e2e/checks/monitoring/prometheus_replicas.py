@@ -99,6 +99,7 @@ class Together(Prometheus):
     def __init__(self, replicas: Sequence[Sequence[Prometheus]]) -> None:
         super().__init__(lambda _path, _parameters: b"")
         self._replicas = replicas
+        self._shards = [shard for shards in replicas for shard in shards]
 
     def targets(self) -> list[ScrapeTarget]:
         """Return every target that each replica scrapes, as the worst of them sees it."""
@@ -119,28 +120,26 @@ class Together(Prometheus):
     def rules(self) -> list[LoadedRule]:
         """Return every rule that all of them evaluate, as the worst sees it."""
         seen = [
-            {(rule.file, rule.group, rule.name, rule.query): rule for rule in shard.rules()}
-            for shards in self._replicas
-            for shard in shards
+            {(rule.file, rule.group, rule.name, rule.query): rule for rule in shard.rules()} for shard in self._shards
         ]
         return [min((each[name] for each in seen), key=lambda rule: rule.health == "ok") for name in _in_all(seen)]
 
     def alertmanagers(self) -> list[str]:
         """Return the URLs of the Alertmanagers that one of them sends alerts to."""
-        return sorted({url for shards in self._replicas for shard in shards for url in shard.alertmanagers()})
+        return sorted({url for shard in self._shards for url in shard.alertmanagers()})
 
     def names(self) -> list[str]:
         """Return the names of all metrics that one of them has."""
-        return sorted({name for shards in self._replicas for shard in shards for name in shard.names()})
+        return sorted({name for shard in self._shards for name in shard.names()})
 
     def type_of(self, metric: str) -> str:
         """Return the type that a target of one of them tells."""
-        told = (shard.type_of(metric) for shards in self._replicas for shard in shards)
+        told = (shard.type_of(metric) for shard in self._shards)
         return next(filter(None, told), "")
 
     def scrape_jobs(self) -> set[str]:
         """Return the names of the jobs that all of them have loaded."""
-        return set.intersection(*(shard.scrape_jobs() for shards in self._replicas for shard in shards))
+        return set.intersection(*(shard.scrape_jobs() for shard in self._shards))
 
 
 def _in_all(seen: Sequence[Mapping[K, Any]]) -> Iterable[K]:
