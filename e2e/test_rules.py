@@ -58,7 +58,7 @@ def test_an_alert_fires_always(platform: Platform, prometheus: Prometheus, promi
 def test_an_alert_that_fires_is_received(
     platform: Platform, kube: Kube, prometheus: Prometheus, promises: Promises
 ) -> None:
-    """Alertmanager has it: what Prometheus cannot hand over nobody hears of."""
+    """Alertmanager has it: an alert that Prometheus cannot send to it reaches no receiver."""
     findings = until_no_findings(
         lambda: rules.lost(platform.layer, prometheus, kube), timeout=RECEIVED_SECONDS, what="an alert is received"
     )

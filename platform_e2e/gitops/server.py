@@ -31,7 +31,7 @@ CHARTS_URL = f"http://{HOST}:{CHARTS_PORT}/"
 LABELS = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/managed-by": "platform-e2e"}
 
 ANNOTATIONS = {"platform-e2e/serves": "the layer"}
-"""Policies of a layer may ask for a key of the annotations without asking whether there are any, and without this server there is no layer."""
+"""A policy of the layer may fail on an object without annotations; such a policy must not keep this server from starting."""
 
 _USER = 999
 """The user of Argo CD's image (its Dockerfile); any user but root would do."""

@@ -1,4 +1,4 @@
-"""Storage that a layer claims: of whoever would provide it runs a stand-in, so that directories of the nodes are its volumes."""
+"""Storage that a layer claims. A stand-in runs in place of what would provide it, so directories of the nodes are its volumes."""
 
 from __future__ import annotations
 

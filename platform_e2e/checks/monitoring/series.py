@@ -26,7 +26,7 @@ COUNTERS = frozenset({"counter", "histogram", "gaugehistogram", "summary"})
 """Types of a metric of which a series may come only with the first event that it counts."""
 
 OF_TARGETS = frozenset({"job", "instance", "namespace", "pod", "service", "container", "endpoint", "node"})
-"""Labels that a scrape configuration gives to all series of a target: they are no state of what is measured."""
+"""Labels that a scrape configuration gives to all series of a target: their values are not states of what is measured."""
 
 
 class Lack(StrEnum):

@@ -104,7 +104,7 @@ def figures(wanted: WantedRule, seen: ObservedRule) -> dict[str, Any]:
 
 
 def without_watchdog(layer: Layer, prometheus: Prometheus) -> list[Finding]:
-    """Return the finding that no alert fires always, by which whoever receives alerts knows that they still come.
+    """Return the finding that no alert always fires, which would show its receiver that alerting works.
 
     Args:
         layer: that may have alerts.

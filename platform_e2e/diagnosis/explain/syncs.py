@@ -159,7 +159,7 @@ def waits_for_object(application: Object, view: ReadApi) -> Cause | None:
             return cause
     held = WAVE.search(str(operation_of_now(application).get("message", "")))
     if held and _established(held["objects"], view):
-        # Argo CD is behind: it reads all kinds anew for each CRD, so that a layer with dozens of them takes it minutes.
+        # Argo CD is behind: for each new CRD it reads all kinds again, which takes minutes in a layer with dozens of CRDs.
         return None
     if held:
         return _cause_of_held(application, held["objects"], view) or Cause(
