@@ -218,7 +218,7 @@ def confinement(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def assurance(session: nox.Session) -> None:
-    """Write docs/assurance.md: each property that the harness assures of itself, with its tests."""
+    """Write docs/assurance.md and docs/scenarios.md: what the harness assures of itself and proves of a platform, with the tests."""
     session.notify("tests", posargs=["tests", "-n0", "-q", "--collect-only", "--write-assurance", *session.posargs])
 
 

@@ -38,6 +38,7 @@ with acquisition.acquire(spec, providers.choose(provider), keep=lambda: False, t
 """
 
 
+@pytest.mark.scenario("C1")
 def test_every_node_is_ready_and_there_are_as_many_as_asked(standing: Standing) -> None:
     """In the API server and in the provider's facts, the server first."""
     nodes = {node["metadata"]["name"]: node for node in standing.kube.list("v1/Node")}
@@ -51,6 +52,7 @@ def test_every_node_is_ready_and_there_are_as_many_as_asked(standing: Standing) 
     assert "node-role.kubernetes.io/control-plane" in roles
 
 
+@pytest.mark.scenario("C1")
 def test_the_api_server_is_ready_and_of_the_stated_version(standing: Standing) -> None:
     """Every check of /readyz passes."""
     assert "readyz check passed" in standing.kube.raw("GET", "/readyz?verbose")
@@ -88,6 +90,7 @@ def used_pool(facts: ClusterFacts) -> AddressRange:
     return AddressRange.parse(facts.pool_map.get(str(POOL), str(POOL)))
 
 
+@pytest.mark.scenario("C3")
 def test_the_pool_is_on_the_segment_and_nobody_has_an_address_of_it(standing: Standing) -> None:
     """Neither this host nor a node has one: both would answer for a Service."""
     facts, pool = standing.facts, used_pool(standing.facts)
@@ -109,6 +112,7 @@ def test_a_client_on_the_segment_is_answered(standing: Standing) -> None:
     assert asker.who_has(str(used_pool(standing.facts).first), timeout=1) is None
 
 
+@pytest.mark.scenario("C2")
 def test_no_other_load_balancer_is_in_the_way(standing: Standing) -> None:
     """Without MetalLB a LoadBalancer Service has no address: servicelb would give it the nodes' own."""
     kube = standing.kube
@@ -131,6 +135,7 @@ def test_no_other_load_balancer_is_in_the_way(standing: Standing) -> None:
         ]
 
 
+@pytest.mark.scenario("C6")
 def test_two_at_once_keep_out_of_each_others_way(provider: Provider, small: ClusterSpec, timeline: Timeline) -> None:
     """Clusters made at the same moment have separate segments and pools; each is removed without a trace."""
 

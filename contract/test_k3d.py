@@ -31,6 +31,7 @@ def docker(standing: Standing) -> Docker:
     return docker_objects.daemon_of(Path(standing.facts.directory))
 
 
+@pytest.mark.scenario("C2")
 def test_servicelb_and_traefik_are_off_on_every_server(standing: Standing, docker: Docker) -> None:
     """k3s is told so where it starts, and not only asked for so in a file."""
     containers = {docker_objects.name_of(each): each for each in docker.containers(naming.on_host(standing.spec.name))}

@@ -40,6 +40,7 @@ def test_pods_are_reached_on_every_node(standing: Standing) -> None:
         pods.check_health(standing, f"health-{number}", each.name)
 
 
+@pytest.mark.scenario("C5")
 @pytest.mark.needs("load_images")
 def test_an_image_is_loaded_into_every_node(standing: Standing, tmp_path: Path) -> None:
     """A pod that must not pull it runs on each node."""
@@ -92,6 +93,7 @@ def test_a_stopped_node_is_seen_and_comes_back(standing: Standing) -> None:
     pods.check_health(standing, "after-start", last.name)
 
 
+@pytest.mark.scenario("C4")
 @pytest.mark.needs("stop_node")
 def test_a_cluster_survives_being_stopped_with_the_same_addresses(standing: Standing) -> None:
     """All nodes stopped and started again: the same names and addresses, stored objects still exist, pods run."""

@@ -47,6 +47,7 @@ def test_application_is_automated_and_prunes(application: Application, promises:
     )
 
 
+@pytest.mark.scenario("A1", "A3", "A7", "E5")
 @pytest.mark.smoke
 @pytest.mark.promise("applications")
 def test_application_has_converged(
@@ -70,6 +71,7 @@ def test_application_needs_nothing_of_a_later_wave(application: Application, lay
     promises.report(waves.check(application, layer))
 
 
+@pytest.mark.scenario("A8")
 @pytest.mark.promise("applications")
 def test_applications_are_those_of_git(platform: Platform, kube: Kube, promises: Promises) -> None:
     """No Application without a file; that each file has its Application is proven above, one by one."""
@@ -93,6 +95,7 @@ def test_manifests_have_an_application(layer: Layer, promises: Promises) -> None
     promises.report(findings, figures={"not judged": unjudged} if unjudged else {})
 
 
+@pytest.mark.scenario("A6")
 @pytest.mark.smoke
 @pytest.mark.promise("applications")
 def test_argo_cd_renders_every_application(layer: Layer, promises: Promises) -> None:
@@ -136,6 +139,7 @@ def test_hooks_succeed(platform: Platform, cluster: Cluster, kube: Kube, promise
     promises.report(found, figures={"hooks": count} if count else {})
 
 
+@pytest.mark.scenario("A8")
 @pytest.mark.smoke
 @pytest.mark.promise("applications")
 def test_applicationset_keeps_its_applications(
@@ -162,6 +166,7 @@ def test_no_credential_stands_in_git(layer: Layer, promises: Promises) -> None:
     promises.report(plainsecrets.check(layer))
 
 
+@pytest.mark.scenario("E1")
 @pytest.mark.smoke
 @pytest.mark.promise("environments")
 def test_environment_is_deployed(environment: Environment, promises: Promises) -> None:
@@ -169,6 +174,7 @@ def test_environment_is_deployed(environment: Environment, promises: Promises) -
     promises.report(applications.environment(environment), figures={"environment": environment.name})
 
 
+@pytest.mark.scenario("D1")
 @pytest.mark.promise("selfheal")
 @pytest.mark.usefixtures("platform")
 def test_edit_of_an_application_is_reverted_by_the_root(edit_of_kept: Mutation, kube: Kube, promises: Promises) -> None:

@@ -14,6 +14,7 @@ SHOWN_SECONDS = 60.0
 """For what a new target delivers to be scraped."""
 
 
+@pytest.mark.scenario("M13")
 @pytest.mark.smoke
 def test_dashboard_shows_data(
     dashboard: dashboards.WantedDashboard, prerequisites: Prerequisites, prometheus: Prometheus, promises: Promises
@@ -25,6 +26,7 @@ def test_dashboard_shows_data(
     promises.report(own(findings, prerequisites), dashboards.figures(seen), dashboards.unknown(dashboard, seen))
 
 
+@pytest.mark.scenario("M13")
 def test_no_two_dashboards_have_one_uid(platform: Platform, promises: Promises) -> None:
     """Of two with one uid Grafana shows one, and which is chance."""
     promises.report(list(dashboards.shared_uids(platform.layer)))

@@ -8,6 +8,7 @@ from platform_e2e.testing import Platform, Promises, require
 from platform_e2e.testing.checks import Release, foundations
 
 
+@pytest.mark.scenario("H1")
 @pytest.mark.smoke
 def test_release_is_ready(release: Release, platform: Platform, promises: Promises) -> None:
     """One that its own values hold breaks the promise that stands on it, and nothing else of the layer is kept from being judged."""

@@ -29,6 +29,7 @@ RELEASED_SECONDS = 60.0
 """For an address that was freed to be given to who waits for it (scenario L7)."""
 
 
+@pytest.mark.scenario("L1", "L2", "L3", "L4", "E1")
 @pytest.mark.smoke
 def test_service_answers_at_an_address_of_its_pool(
     wanted: loadbalancer.WantedService,
@@ -59,6 +60,7 @@ def test_no_service_outside_of_git_takes_an_address(platform: Platform, kube: Ku
     promises.report(findings)
 
 
+@pytest.mark.scenario("L4")
 @pytest.mark.smoke
 @pytest.mark.needs("nodes")
 def test_node_knows_the_address_only_as_a_rule(
@@ -77,6 +79,7 @@ def test_node_knows_the_address_only_as_a_rule(
     promises.report(node.check(wanted.service, ingress(seen.service or {}), seen.nodes[0], host))
 
 
+@pytest.mark.scenario("L6", "L7")
 @pytest.mark.exclusive("metallb")
 def test_control_service_without_room_stays_pending(metallb: str, kube: Kube, namespace: str) -> None:
     """A pool of one address has none for a second Service: it stays pending, the cause is named, and it is the only one."""

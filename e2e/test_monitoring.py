@@ -25,6 +25,7 @@ SCRAPED_SECONDS = 60.0
 """For a ServiceMonitor to become fresh scrapes: operator, kubelet and reloader hand the configuration on, then one interval."""
 
 
+@pytest.mark.scenario("M1", "M2", "M14", "E1")
 @pytest.mark.smoke
 def test_service_monitor_is_scraped(
     wanted_monitor: monitoring.WantedMonitor,
@@ -57,6 +58,7 @@ def test_metrics_of_the_foundations_have_a_service_monitor(platform: Platform, k
     promises.report(own(findings), figures={"exempt": unmonitored.excused(kube, releases)})
 
 
+@pytest.mark.scenario("M1")
 @pytest.mark.judges_all
 def test_no_other_service_monitor_goes_unselected(platform: Platform, kube: Kube, promises: Promises) -> None:
     """One that a release of the foundations brings is found by Prometheus, too."""
@@ -66,6 +68,7 @@ def test_no_other_service_monitor_goes_unselected(platform: Platform, kube: Kube
     promises.report(findings)
 
 
+@pytest.mark.scenario("M1")
 @pytest.mark.usefixtures("stack")
 def test_control_service_monitor_without_the_label_is_unselected(namespace: str, kube: Kube) -> None:
     """Without the label no error is raised anywhere: the check must say it, by name."""

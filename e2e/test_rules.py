@@ -18,6 +18,7 @@ RECEIVED_SECONDS = 120.0
 """For an alert to be sent again, where Alertmanager was not up at the first time: a minute (Prometheus, --rules.alert.resend-delay)."""
 
 
+@pytest.mark.scenario("M7", "M8")
 @pytest.mark.smoke
 def test_rule_reads_what_there_is(
     rule: rules.WantedRule,

@@ -48,6 +48,7 @@ def test_nothing_that_git_says_is_ignored(
     promises.report(ignored_fields.check(application, platform.layer, kube))
 
 
+@pytest.mark.scenario("D1", "D3", "D9")
 @pytest.mark.smoke
 def test_change_is_healed(change: Mutation, prerequisites: Prerequisites, kube: Kube, promises: Promises) -> None:
     """The object is exactly as in Git again, by an operation that Argo CD began by itself and that names it."""
@@ -56,6 +57,7 @@ def test_change_is_healed(change: Mutation, prerequisites: Prerequisites, kube: 
     promises.report(own(healed.findings), figures=healed.figures)
 
 
+@pytest.mark.scenario("D2")
 def test_control_without_self_heal_drift_stays(sandbox: Sandbox) -> None:
     """With self-heal off the same change is noticed and left: so Argo CD heals, and nothing else does."""
     application = sandbox.application(self_heal=False)
@@ -71,6 +73,7 @@ def test_control_with_self_heal_the_same_drift_goes(sandbox: Sandbox) -> None:
     eventually(application.settings, has_colour("blue"), timeout=NOTICED_SECONDS, what="the drift is healed")
 
 
+@pytest.mark.scenario("D4")
 def test_control_field_that_git_does_not_mention_is_no_drift(sandbox: Sandbox) -> None:
     """Argo CD keeps what Git says and lets others add to it: an addition is neither reported nor removed."""
     application = sandbox.application(self_heal=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.support import forks, points
+from tests.support import forks, points, scenarios
 from tests.support.box import Box, new_box
 
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
@@ -50,10 +50,12 @@ TESTS = Path(__file__).parent
 
 ASSURANCE = TESTS.parent / "docs" / "assurance.md"
 
+SCENARIOS = TESTS.parent / "docs" / "scenarios.md"
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option that writes the table of what the tests assure."""
-    parser.addoption("--write-assurance", action="store_true", help="write docs/assurance.md from the tests' markers")
+    parser.addoption("--write-assurance", action="store_true", help="write docs/assurance.md and docs/scenarios.md")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -85,6 +87,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("security")
     if config.getoption("--write-assurance"):
         ASSURANCE.write_text(points.table((point, item.nodeid) for point, item in marked), encoding="utf-8")
+        SCENARIOS.write_text(scenarios.page(scenarios.marked()), encoding="utf-8")
     items[:] = _spread(items)
 
 
