@@ -320,6 +320,18 @@ def capture(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none")
+def validate(session: nox.Session) -> None:
+    """Judge a live cluster before a release, by reading alone: -- --context NAME (--help tells more)."""
+    _platform_e2e(session, "validate", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def rbac(session: nox.Session) -> None:
+    """Print the smallest role with which validate can judge a cluster; -- --promise NAME, -n NAMESPACE."""
+    _platform_e2e(session, "rbac", *session.posargs)
+
+
+@nox.session(venv_backend="none")
 def reproduce(session: nox.Session) -> None:
     """Reproduce a captured incident on a cluster of its own, and report which findings appear again: -- FILE."""
     _platform_e2e(session, "reproduce", *session.posargs)

@@ -21,8 +21,10 @@ from platform_e2e.commands import (
     fetch,
     history,
     leaks,
+    rbac,
     report,
     reproduce,
+    validate,
     wait,
 )
 from platform_e2e.commands.arguments import Parser
@@ -39,6 +41,8 @@ COMMANDS: dict[str, tuple[str, ModuleType]] = {
     "fetch": ("fetch the charts and repositories that a layer needs, and write its lock file", fetch),
     "wait": ("wait until objects are as they should be, and say why when they are not", wait),
     "explain": ("say what holds an object, or everything that is held", explain),
+    "validate": ("judge a live cluster before a release, by reading alone", validate),
+    "rbac": ("print the smallest role with which validate can judge a cluster", rbac),
     "history": ("list the last runs: verdict, seconds, heal times, flaky tests", history),
     "capture": ("take a read-only picture of a live platform into one redacted file", capture),
     "reproduce": ("bring a captured incident about on a cluster of its own", reproduce),

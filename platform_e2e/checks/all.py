@@ -47,7 +47,7 @@ class CheckContext:
     Attributes:
         reader: of the cluster; nothing here can write.
         layer: at the commit that is deployed.
-        sha: that commit.
+        sha: that commit; empty where each Application must be at the revisions that Argo CD has compared it with.
         apps: names of the Applications that it is about.
         whole: whether these are all of the cluster, so that what is in none of them is a finding, too.
         outside: who asks the addresses.
@@ -116,7 +116,8 @@ def _applications(context: CheckContext, view: CachedReader, live: Mapping[str, 
         with context.skipped.skipping("checks of Applications"):
             yield from applications.policy(application)
             app = live.get(application.name)
-            yield from applications.convergence(application, app, context.sha, view)
+            at_commit = context.sha or argocd.revisions(app or {})
+            yield from applications.convergence(application, app, at_commit, view)
             yield from as_in_git(application, app, view) if app else ()
     if context.whole:
         with context.skipped.skipping("checks of Applications"):

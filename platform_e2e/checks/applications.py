@@ -17,7 +17,7 @@ from platform_e2e.diagnosis.explain.syncs import unautomated
 from platform_e2e.diagnosis.objects import labels_of, listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.gitops import argocd, argocd_requests
-from platform_e2e.gitops.convergence import WORKLOADS, converged_on, synced_on
+from platform_e2e.gitops.convergence import WORKLOADS, Wanted, converged_on, shortened, synced_on
 from platform_e2e.gitops.unjudged import WAITS_FOR
 from platform_e2e.kube.errors import NotFound
 from platform_e2e.kube.expect import Met, Timeout
@@ -258,13 +258,13 @@ def wait_converged(
     )
 
 
-def convergence(application: Application, live: Object | None, sha: str, view: ReadApi) -> list[Finding]:
+def convergence(application: Application, live: Object | None, sha: Wanted, view: ReadApi) -> list[Finding]:
     """Return the finding that an Application is not what a commit says (scenario A1 in full).
 
     Args:
         application: as Git has it.
         live: as the cluster has it, or None.
-        sha: the commit.
+        sha: the commit, or the revision of each source.
         view: of the cluster, for the cause.
     """
     if live is None:
@@ -277,7 +277,7 @@ def convergence(application: Application, live: Object | None, sha: str, view: R
         cause = located(cause, application.objects)
     elif application.allowed_by is not None:
         cause = located(cause, (application.allowed_by,))
-    expected = f"synced to commit {sha[:12]} and healthy"
+    expected = f"synced to commit {shortened(sha)} and healthy"
     sync, health = argocd.sync_status(live) or "not compared", argocd.health(live) or "not known"
     observed = f"sync status {sync}, health {health}: {verdict.why}"
     applied = {APPLIED: "yes"} if synced_on(live, sha) and not argocd.operation(live).running else {}

@@ -76,6 +76,7 @@ def connect(
     patience: float,
     limits: Limits = ASKED,
     ends: float = math.inf,
+    client: type[Reader] = Reader,
 ) -> Connection:
     """Return a read-only client of the chosen cluster; sends no request yet.
 
@@ -86,6 +87,7 @@ def connect(
         patience: seconds for which a request is repeated.
         limits: the limits for answers.
         ends: monotonic time after which no request is sent.
+        client: reads it.
 
     Raises:
         WrongUsage: no cluster fits, or more than one.
@@ -101,7 +103,7 @@ def connect(
     if not endpoint.verified:
         # One warning for a command, however many requests it sends.
         sys.stderr.write(visible(f"WARNING: {UNVERIFIED.format(server=endpoint.server, path=path)}\n"))
-    reader = Reader(endpoint, patience=patience, limits=limits, ends=ends)
+    reader = client(endpoint, patience=patience, limits=limits, ends=ends)
     return Connection(reader, name, endpoint, facts.pool_map if facts else {})
 
 

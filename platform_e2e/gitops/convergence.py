@@ -91,7 +91,7 @@ def converged_on(
         assert app is not None  # noqa: S101  `_exists` has seen to it; this tells the type checker
         done = argocd.operation(app)
         if by_operation and not _is(done.revisions, sha):
-            return Pending(f"its last operation was of commit {_short(done.revisions)}, not of {_short(sha)}")
+            return Pending(f"its last operation was of commit {shortened(done.revisions)}, not of {shortened(sha)}")
         return _judged_late_enough(app, since) or Met(app)
 
     return judge
@@ -211,7 +211,7 @@ def _valid(app: Object, sha: Wanted) -> Verdict | None:
 
 def _idle(app: Object, sha: Wanted) -> Verdict | None:  # noqa: ARG001  every demand has the same signature
     found = argocd.operation(app)
-    commit = _short(found.revisions)
+    commit = shortened(found.revisions)
     if found.backing_off:
         attempts = f"attempt {found.retries} of {found.retry_limit + 1}"
         return Pending(f"{attempts} to sync commit {commit} failed: {found.message}")
@@ -224,7 +224,7 @@ def _idle(app: Object, sha: Wanted) -> Verdict | None:  # noqa: ARG001  every de
 
 def _succeeded(app: Object, sha: Wanted) -> Verdict | None:
     found = argocd.operation(app)
-    commit = _short(found.revisions)
+    commit = shortened(found.revisions)
     if found.phase in ("Failed", "Error"):
         if _is(found.revisions, sha):
             return Failed(f"the sync of commit {commit} is {found.phase} and is not tried again: {found.message}")
@@ -232,7 +232,7 @@ def _succeeded(app: Object, sha: Wanted) -> Verdict | None:
             # The failed operation had changed nothing that this commit does not revert: Argo CD has nothing left to do.
             return None
         return Pending(
-            f"the sync of commit {commit} is {found.phase}, and none of {_short(sha)} has begun: {found.message}"
+            f"the sync of commit {commit} is {found.phase}, and none of {shortened(sha)} has begun: {found.message}"
         )
     return None
 
@@ -241,7 +241,7 @@ def _compared(app: Object, sha: Wanted) -> Verdict | None:
     found = argocd.revisions(app)
     if _is(found, sha):
         return None
-    return Pending(f"it was compared with commit {_short(found)}, not with {_short(sha)} yet")
+    return Pending(f"it was compared with commit {shortened(found)}, not with {shortened(sha)} yet")
 
 
 def _in_sync(app: Object, sha: Wanted) -> Verdict | None:  # noqa: ARG001  every demand has the same signature
@@ -299,7 +299,12 @@ def _is(revisions: Sequence[str], wanted: Wanted) -> bool:
     return all(bool(sha) and revision.startswith(sha) for revision, sha in zip(revisions, each, strict=True))
 
 
-def _short(revisions: Wanted) -> str:
+def shortened(revisions: Wanted) -> str:
+    """Return revisions as a sentence has them: each once, a commit with twelve digits.
+
+    Args:
+        revisions: of the sources of an Application.
+    """
     return ", ".join(dict.fromkeys(revision[:12] for revision in _each(revisions) if revision)) or "unknown"
 
 

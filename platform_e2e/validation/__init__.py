@@ -1,0 +1,1 @@
+"""Judge a live cluster by reading alone: `platform-e2e validate`, and the rights that it needs."""

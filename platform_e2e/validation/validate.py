@@ -1,0 +1,159 @@
+"""`platform-e2e validate`: judge a live cluster before a release, with get and list alone."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from platform_e2e import layer as layers
+from platform_e2e.checks.all import UNASKED, CheckContext, run_all
+from platform_e2e.checks.loadbalancer import Outside
+from platform_e2e.checks.skipped_parts import SkippedParts
+from platform_e2e.cluster.connection import Connection, connect
+from platform_e2e.diagnosis.explain.metallb_pools import ranges_moved
+from platform_e2e.errors import BrokenHarness, WrongUsage
+from platform_e2e.finding import Promise
+from platform_e2e.gitops import argocd
+from platform_e2e.incident import revision
+from platform_e2e.kube.answers import TAKEN, understood
+from platform_e2e.kube.objects import Object, key
+from platform_e2e.kube.reader import Reader
+from platform_e2e.layer import Layer
+from platform_e2e.runs import layer_at_commit
+from platform_e2e.toolbox import layer_renderer
+from platform_e2e.validation import outputs, reachability
+from platform_e2e.validation.gate import Gate
+from platform_e2e.validation.listing import ListingReader
+from platform_e2e.validation.live_layer import tracked
+from platform_e2e.validation.verdict import Verdict, verdict
+
+PATIENCE = 10.0
+"""Seconds for which one request is tried."""
+
+NOT_ASKED = "the addresses were not asked: give --probe-from host where this machine reaches them"
+
+NOT_REACHED = "this machine reaches none of the addresses: validate from a machine on their network"
+
+ONLY_GIT: dict[str, str] = {
+    Promise.ENVIRONMENTS: "only Git knows which environments there must be: give --layer DIR",
+    Promise.SELFHEAL: "only Git knows what Argo CD was told to ignore: give --layer DIR",
+}
+"""What is not judged without a checkout, by promise."""
+
+
+def main(args: argparse.Namespace, cluster: str) -> int:
+    """Judge a live cluster.
+
+    Args:
+        args: as `platform_e2e.commands.validate` parses them.
+        cluster: name of a cluster of this harness, or empty.
+
+    Returns:
+        0 where every promise holds, 1 where one is broken, 5 where none is broken and one is unknown.
+
+    Raises:
+        WrongUsage: the layer is not a directory, or a policy or baseline cannot be read.
+        HarnessError: the cluster does not answer, or has no Application that may be read.
+    """
+    if args.layer is not None and not args.layer.is_dir():
+        raise WrongUsage(f"--layer must be a directory, got {args.layer}", "name the layer's directory in a checkout")
+    gate = Gate.read(args.policy, args.baseline)
+    connection = connect(
+        kubeconfig=args.kubeconfig,
+        cluster=cluster,
+        context=args.context,
+        patience=PATIENCE,
+        limits=TAKEN,
+        ends=time.monotonic() + args.timeout,
+        client=ListingReader,
+    )
+    outputs.say(f"validating {connection.name}, {connection.server}; reads, and changes nothing")
+    with (
+        connection.kube as reader,
+        ranges_moved(connection.pool_map),
+        understood("what the API server answered"),
+    ):
+        reader.instead = tuple(
+            dict.fromkeys([*args.namespace, argocd.NAMESPACE, *filter(None, [connection.namespace])])
+        )
+        found = judge(connection, args.layer, gate, args.probe_from)
+    outputs.told(found)
+    outputs.written(found, args)
+    return found.exit_code
+
+
+def judge(connection: Connection, directory: Path | None, gate: Gate, probe_from: str) -> Verdict:
+    """Return the verdict on a cluster.
+
+    Args:
+        connection: to it.
+        directory: of the layer in a checkout, or None.
+        gate: what excuses findings.
+        probe_from: `host` to ask the addresses from this machine, `none` not to, `auto` where it reaches one of them.
+
+    Raises:
+        BrokenHarness: no Application can be read.
+    """
+    reader, skipped = connection.kube, SkippedParts()
+    apps: list[Object] = skipped.read("Applications", lambda: reader.list(argocd.APPLICATION), [])
+    if not apps:
+        why = skipped.parts.get("Applications", "it has none")
+        raise BrokenHarness(
+            f"{connection.name}: no Application can be read: {why}",
+            "give the user `get` and `list` on applications.argoproj.io (`platform-e2e rbac`), or name their namespace by -n",
+        )
+    notes: list[str] = []
+    outputs.say(f"{len(apps)} Applications")
+    with _layer(directory, apps, reader, skipped, notes) as (layer, sha):
+        addresses = reachability.addresses(reader, skipped)
+        probing = probe_from == "host" or (probe_from == "auto" and reachability.reached(addresses))
+        unjudged = dict(ONLY_GIT) if directory is None else {}
+        if addresses and not probing:
+            unjudged[Promise.LOADBALANCER] = NOT_ASKED if probe_from == "none" else NOT_REACHED
+        context = CheckContext(
+            reader,
+            layer,
+            sha,
+            [key(app)[1] for app in apps],
+            whole=True,
+            outside=Outside() if probing else UNASKED,
+            pool_map=connection.pool_map,
+            skipped=skipped,
+        )
+        findings = run_all(context)
+        if reader.narrowed:
+            kinds, where = ", ".join(sorted(reader.narrowed)), ", ".join(reader.instead)
+            skipped.add("other namespaces", f"this user may list {kinds} only in {where} (-n NAME adds one)")
+        counted, excused = gate.sorted(findings)
+        return verdict(
+            connection.name,
+            counted,
+            excused,
+            skipped,
+            unjudged=unjudged,
+            not_judged=[each for each in layer.not_judged if not any(rule.covers(each) for rule in layer.accepted)],
+            accepted=gate.accepted,
+            notes=notes,
+        )
+
+
+@contextmanager
+def _layer(
+    directory: Path | None, apps: list[Object], reader: Reader, skipped: SkippedParts, notes: list[str]
+) -> Iterator[tuple[Layer, str]]:
+    """Yield the layer at the commit that is deployed, and that commit; what Argo CD tracks, and none, where there is no checkout."""
+    if directory is None:
+        yield tracked(reader, apps, skipped), ""
+        return
+    come = revision.origin_of(apps)
+    if not come.revision:
+        raise BrokenHarness("no Application says with which commit it was compared", "leave --layer out, or see why")
+    notes += [f"not at the layer's commit: {other}" for other in come.others]
+    with tempfile.TemporaryDirectory(prefix="platform-e2e-validate-") as scratch:
+        target = Path(scratch, "layer")
+        layer_at_commit.export(directory, come.revision, target)
+        yield layers.load(target, layer_renderer.renderer()), come.revision
